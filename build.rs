@@ -1,0 +1,5 @@
+//! Links the addon against the symbols that the Node process provides.
+
+fn main() {
+    napi_build::setup();
+}

@@ -1,0 +1,209 @@
+//! The one error type of the crate.
+//!
+//! An [`Error`] is cheap to clone, because one failed attempt is delivered to every call that waited for it.
+
+use std::sync::Arc;
+
+use crate::host::HostFault;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as a stable code. `docs/errors.md` describes each one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    Aborted,
+    AddressNotAllowed,
+    AuthorizationRequired,
+    CircuitOpen,
+    Closed,
+    ConfigNotFound,
+    ConnectionFailed,
+    ConnectionLost,
+    DomainNotAllowed,
+    HostError,
+    HostTimeout,
+    HttpStatus,
+    Internal,
+    InvalidArgument,
+    InvalidConfig,
+    InvalidResponse,
+    RateLimited,
+    ResponseTooLarge,
+    ServerError,
+    SpawnFailed,
+    Timeout,
+    ToolsListBudget,
+    ToolsListFailed,
+    UserRequired,
+}
+
+impl Code {
+    /// The `code` of the JavaScript error.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Aborted => "MCP_ABORTED",
+            Self::AddressNotAllowed => "MCP_ADDRESS_NOT_ALLOWED",
+            Self::AuthorizationRequired => "MCP_AUTHORIZATION_REQUIRED",
+            Self::CircuitOpen => "MCP_CIRCUIT_OPEN",
+            Self::Closed => "MCP_CLOSED",
+            Self::ConfigNotFound => "MCP_CONFIG_NOT_FOUND",
+            Self::ConnectionFailed => "MCP_CONNECTION_FAILED",
+            Self::ConnectionLost => "MCP_CONNECTION_LOST",
+            Self::DomainNotAllowed => "MCP_DOMAIN_NOT_ALLOWED",
+            Self::HostError => "MCP_HOST_ERROR",
+            Self::HostTimeout => "MCP_HOST_TIMEOUT",
+            Self::HttpStatus => "MCP_HTTP_STATUS",
+            Self::Internal => "MCP_INTERNAL",
+            Self::InvalidArgument => "MCP_INVALID_ARGUMENT",
+            Self::InvalidConfig => "MCP_INVALID_CONFIG",
+            Self::InvalidResponse => "MCP_INVALID_RESPONSE",
+            Self::RateLimited => "MCP_RATE_LIMITED",
+            Self::ResponseTooLarge => "MCP_RESPONSE_TOO_LARGE",
+            Self::ServerError => "MCP_SERVER_ERROR",
+            Self::SpawnFailed => "MCP_SPAWN_FAILED",
+            Self::Timeout => "MCP_TIMEOUT",
+            Self::ToolsListBudget => "MCP_TOOLS_LIST_BUDGET",
+            Self::ToolsListFailed => "MCP_TOOLS_LIST_FAILED",
+            Self::UserRequired => "MCP_USER_REQUIRED",
+        }
+    }
+
+    /// Whether the same call may succeed later without anybody changing a configuration.
+    #[must_use]
+    pub const fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::CircuitOpen
+                | Self::ConnectionFailed
+                | Self::ConnectionLost
+                | Self::HostTimeout
+                | Self::RateLimited
+                | Self::Timeout
+        )
+    }
+}
+
+/// An error of the runtime: a stable code, a message for people, and what is known beside it.
+///
+/// Messages never carry tokens, secrets, query strings or raw bodies of token endpoints.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    pub code: Code,
+    pub message: String,
+    /// Whether trying again may help; starts as [`Code::is_transient`].
+    pub retryable: bool,
+    /// HTTP status of the answer that caused the error.
+    pub status: Option<u16>,
+    /// JSON-RPC error code where the reference throws an `McpError` (-32600, -32603) or the server sent one.
+    pub rpc_code: Option<i64>,
+    /// The `WWW-Authenticate` challenge of a 401 or 403 (RFC 9110, section 11.6.1).
+    pub challenge: Option<String>,
+    pub cause: Option<Cause>,
+}
+
+/// Where an error came from.
+#[derive(Debug, Clone)]
+pub enum Cause {
+    /// A host callback threw; the JavaScript value goes back to the caller untouched.
+    Host(HostFault),
+    Error(Arc<Error>),
+}
+
+impl Error {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            retryable: code.is_transient(),
+            status: None,
+            rpc_code: None,
+            challenge: None,
+            cause: None,
+        }
+    }
+
+    #[must_use]
+    pub fn aborted() -> Self {
+        Self::new(Code::Aborted, "The operation was aborted")
+    }
+
+    #[must_use]
+    pub fn closed() -> Self {
+        Self::new(Code::Closed, "The MCP runtime is closed")
+    }
+
+    pub fn timeout(message: impl Into<String>) -> Self {
+        Self::new(Code::Timeout, message)
+    }
+
+    pub fn invalid_config(message: impl Into<String>) -> Self {
+        Self::new(Code::InvalidConfig, message)
+    }
+
+    /// An HTTP answer that is no success. 429 is rate limiting, 401 and 403 want authorization, 5xx may pass.
+    #[must_use]
+    pub fn http_status(status: u16, message: impl Into<String>) -> Self {
+        let code = match status {
+            401 | 403 => Code::AuthorizationRequired,
+            429 => Code::RateLimited,
+            _ => Code::HttpStatus,
+        };
+        let mut error = Self::new(code, message);
+        error.status = Some(status);
+        error.retryable = error.retryable || status >= 500;
+        error
+    }
+
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    #[must_use]
+    pub fn with_rpc_code(mut self, rpc_code: i64) -> Self {
+        self.rpc_code = Some(rpc_code);
+        self
+    }
+
+    #[must_use]
+    pub fn with_challenge(mut self, challenge: Option<String>) -> Self {
+        self.challenge = challenge;
+        self
+    }
+
+    #[must_use]
+    pub const fn with_retryable(mut self, retryable: bool) -> Self {
+        self.retryable = retryable;
+        self
+    }
+
+    #[must_use]
+    pub fn caused_by(mut self, cause: Self) -> Self {
+        self.cause = Some(Cause::Error(Arc::new(cause)));
+        self
+    }
+
+    #[must_use]
+    pub fn caused_by_host(mut self, fault: HostFault) -> Self {
+        self.cause = Some(Cause::Host(fault));
+        self
+    }
+
+    /// A 401 or 403 of the MCP server.
+    #[must_use]
+    pub const fn wants_authorization(&self) -> bool {
+        matches!(self.code, Code::AuthorizationRequired)
+    }
+
+    /// The fault of a host callback, where one caused this error.
+    #[must_use]
+    pub fn host_fault(&self) -> Option<&HostFault> {
+        match self.cause.as_ref()? {
+            Cause::Host(fault) => Some(fault),
+            Cause::Error(inner) => inner.host_fault(),
+        }
+    }
+}

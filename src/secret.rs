@@ -1,0 +1,57 @@
+//! A value that must never be printed.
+
+use std::fmt;
+
+/// Wraps a token, key or password. `Debug` and `Display` print `***`; the value is reached only through
+/// [`Secret::expose`], which makes every use easy to find.
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
+pub struct Secret<T = String>(T);
+
+impl<T> Secret<T> {
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+
+    /// The value itself, for the one place that sends or stores it.
+    pub const fn expose(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> fmt::Debug for Secret<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}
+
+impl<T> fmt::Display for Secret<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("***")
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(value: &str) -> Self {
+        Self(value.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn never_printed() {
+        #[derive(Debug)]
+        struct Holder {
+            token: Secret,
+        }
+        let holder = Holder {
+            token: Secret::from("hunter2"),
+        };
+        assert_eq!(
+            format!("{holder:?} {}", holder.token),
+            "Holder { token: *** } ***"
+        );
+    }
+}

@@ -1,0 +1,1 @@
+//! What a server is: model, validation, placeholders, policy.

@@ -1,0 +1,1 @@
+//! What operators set through environment variables.

@@ -1,0 +1,5 @@
+//! Bytes to messages.
+
+mod tap;
+
+pub use tap::{RawResult, Tap};

@@ -1,0 +1,129 @@
+//! Results as the server sent them.
+//!
+//! rmcp parses every message into typed models, which drops fields that they do not know. What must reach
+//! JavaScript unchanged is therefore taken from the text before rmcp sees it: a request that carries a [`RawResult`]
+//! among its extensions gets the result's own text, and rmcp gets an empty result in its place.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, Weak};
+
+use parking_lot::Mutex;
+use rmcp::model::{ClientJsonRpcMessage, GetExtensions, RequestId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Receives the text of one request's result.
+#[derive(Clone, Default)]
+pub struct RawResult(Arc<OnceLock<Box<RawValue>>>);
+
+impl RawResult {
+    /// The result, once the request has been answered.
+    #[must_use]
+    pub fn take(self) -> Option<Box<RawValue>> {
+        match Arc::try_unwrap(self.0) {
+            Ok(slot) => slot.into_inner(),
+            Err(shared) => shared.get().cloned(),
+        }
+    }
+}
+
+/// Watches the messages of one connection. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Tap(Arc<Mutex<HashMap<RequestId, Weak<OnceLock<Box<RawValue>>>>>>);
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    id: Option<RequestId>,
+    method: Option<serde::de::IgnoredAny>,
+    #[serde(borrow)]
+    result: Option<&'a RawValue>,
+}
+
+impl Tap {
+    /// Notes an outgoing request whose result is wanted as text.
+    pub fn outgoing(&self, message: &ClientJsonRpcMessage) {
+        let ClientJsonRpcMessage::Request(request) = message else {
+            return;
+        };
+        let Some(raw) = request.request.extensions().get::<RawResult>() else {
+            return;
+        };
+        let mut pending = self.0.lock();
+        // Requests that were given up leave dead entries; they go with the next one.
+        pending.retain(|_, slot| slot.strong_count() > 0);
+        pending.insert(request.id.clone(), Arc::downgrade(&raw.0));
+    }
+
+    /// Hands a wanted result to its request and returns what rmcp is to parse: `text` itself, or the same response
+    /// with an empty result. `keep` leaves the text whole.
+    #[must_use]
+    pub fn incoming(&self, text: String, keep: bool) -> String {
+        if self.0.lock().is_empty() {
+            return text;
+        }
+        let Ok(Envelope {
+            id: Some(id),
+            method: None,
+            result: Some(result),
+        }) = serde_json::from_str(&text)
+        else {
+            return text;
+        };
+        let Some(slot) = self.0.lock().remove(&id).and_then(|slot| slot.upgrade()) else {
+            return text;
+        };
+        let _ = slot.set(result.to_owned());
+        if keep {
+            return text;
+        }
+        match id {
+            RequestId::Number(number) => {
+                format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{}}}}"#)
+            }
+            RequestId::String(_) => text,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{ClientRequest, CustomRequest};
+
+    use super::*;
+
+    fn request(id: i64, raw: &RawResult) -> ClientJsonRpcMessage {
+        let mut request = CustomRequest::new("tools/list", None);
+        request.extensions.insert(raw.clone());
+        ClientJsonRpcMessage::request(ClientRequest::CustomRequest(request), RequestId::Number(id))
+    }
+
+    #[test]
+    fn result_text_is_kept_and_replaced() {
+        let (tap, raw) = (Tap::default(), RawResult::default());
+        tap.outgoing(&request(7, &raw));
+        let text = r#"{"jsonrpc":"2.0","id":7,"result":{"b": 1.0, "a":[ ]}}"#;
+        assert_eq!(
+            tap.incoming(text.to_owned(), false),
+            r#"{"jsonrpc":"2.0","id":7,"result":{}}"#
+        );
+        assert_eq!(
+            raw.take().map(|text| text.get().to_owned()).as_deref(),
+            Some(r#"{"b": 1.0, "a":[ ]}"#)
+        );
+    }
+
+    #[test]
+    fn other_messages_pass_untouched() {
+        let (tap, raw) = (Tap::default(), RawResult::default());
+        tap.outgoing(&request(7, &raw));
+        for text in [
+            r#"{"jsonrpc":"2.0","id":8,"result":{"x":1}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"error":{"code":-1,"message":"no"}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#,
+            "not json",
+        ] {
+            assert_eq!(tap.incoming(text.to_owned(), false), text);
+        }
+        assert!(raw.take().is_none());
+    }
+}
