@@ -27,6 +27,7 @@ pub enum Code {
     InvalidArgument,
     InvalidConfig,
     InvalidResponse,
+    MissingUserVars,
     RateLimited,
     ResponseTooLarge,
     ServerError,
@@ -58,6 +59,7 @@ impl Code {
             Self::InvalidArgument => "MCP_INVALID_ARGUMENT",
             Self::InvalidConfig => "MCP_INVALID_CONFIG",
             Self::InvalidResponse => "MCP_INVALID_RESPONSE",
+            Self::MissingUserVars => "MCP_MISSING_USER_VARS",
             Self::RateLimited => "MCP_RATE_LIMITED",
             Self::ResponseTooLarge => "MCP_RESPONSE_TOO_LARGE",
             Self::ServerError => "MCP_SERVER_ERROR",
@@ -132,6 +134,12 @@ impl Error {
     #[must_use]
     pub fn closed() -> Self {
         Self::new(Code::Closed, "The MCP runtime is closed")
+    }
+
+    /// An error that the reference throws as the MCP SDK's `McpError`, with that class's text.
+    #[must_use]
+    pub fn mcp(code: Code, rpc_code: i64, text: &str) -> Self {
+        Self::new(code, format!("MCP error {rpc_code}: {text}")).with_rpc_code(rpc_code)
     }
 
     pub fn timeout(message: impl Into<String>) -> Self {

@@ -1,0 +1,108 @@
+//! Making a connection from a recipe: one handshake, again where that may help.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::breaker::Breaker;
+use super::session::Session;
+use super::{Connection, Generation, Recipe};
+use crate::error::{Code, Error, Result};
+use crate::server_config::{ResolvedTransport, TransportKind, sanitize_url_for_logging};
+use crate::transport::stdio::{StdioOptions, StdioTransport};
+use crate::transport::{StreamableHttpOptions, Tap, streamable_http};
+
+/// At most this many handshakes, the waits between them growing by this step.
+const MAX_ATTEMPTS: u32 = 3;
+const RETRY_STEP: Duration = Duration::from_secs(2);
+const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long the GET stream of Streamable HTTP may be silent.
+const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// Connects, with up to three handshakes for faults that may pass. `cancel` ends it at once and leaves nothing open.
+pub async fn connect(
+    recipe: &Recipe,
+    known: Option<Generation>,
+    breaker: &Breaker,
+    cancel: &CancellationToken,
+) -> Result<Connection> {
+    let prefix = recipe.log_prefix();
+    let mut attempt = 1;
+    loop {
+        breaker.check(&prefix)?;
+        let error = match handshake(recipe, known, cancel).await {
+            Ok(session) => {
+                breaker.succeeded();
+                return Ok(Connection::new(recipe.clone(), session));
+            }
+            Err(error) => error,
+        };
+        if counts_as_failure(&error) {
+            breaker.failed(&prefix, &recipe.logger);
+        }
+        if attempt == MAX_ATTEMPTS || !may_pass(&error) || cancel.is_cancelled() {
+            return Err(error);
+        }
+        recipe.logger.debug(format!("{prefix} Connection attempt {attempt}/{MAX_ATTEMPTS} failed: {error}"));
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(error),
+            () = tokio::time::sleep(RETRY_STEP * attempt) => {}
+        }
+        attempt += 1;
+    }
+}
+
+/// Faults of the network and of a busy server pass; those of a configuration, an authorization or a protocol do not.
+fn may_pass(error: &Error) -> bool {
+    error.retryable && !matches!(error.code, Code::RateLimited | Code::CircuitOpen | Code::HostTimeout)
+}
+
+/// Rate limiting and missing authorization say nothing about a server's health.
+fn counts_as_failure(error: &Error) -> bool {
+    !error.wants_authorization() && !matches!(error.code, Code::RateLimited | Code::Aborted | Code::Closed)
+}
+
+async fn handshake(recipe: &Recipe, known: Option<Generation>, cancel: &CancellationToken) -> Result<Session> {
+    let (config, prefix) = (&recipe.config, recipe.log_prefix());
+    let deadline = Instant::now() + config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
+    let tap = Tap::default();
+    match &config.transport {
+        ResolvedTransport::Http { kind: TransportKind::StreamableHttp, url, headers, .. } => {
+            let shown = sanitize_url_for_logging(url.as_str());
+            recipe.logger.info(format!("{prefix} Creating streamable-http transport: {shown}"));
+            let transport = streamable_http(StreamableHttpOptions {
+                http: recipe.http.clone(),
+                policy: recipe.policy.clone(),
+                url: url.clone(),
+                headers: headers.clone(),
+                bearer: recipe.bearer.clone(),
+                limits: recipe.settings.response,
+                sse_read_timeout: config.sse_read_timeout.unwrap_or(DEFAULT_SSE_READ_TIMEOUT),
+                tap,
+                logger: recipe.logger.clone(),
+                log_prefix: prefix,
+            });
+            Session::open(transport, known, deadline, cancel).await
+        }
+        ResolvedTransport::Http { kind, .. } => {
+            Err(Error::invalid_config(format!("The {} transport is not supported yet", kind.as_str())))
+        }
+        ResolvedTransport::Stdio { command, args, env, cwd, stderr } => {
+            let options = StdioOptions {
+                command: command.clone(),
+                args: args.clone(),
+                env: env.clone(),
+                cwd: cwd.clone(),
+                stderr: *stderr,
+                max_line_bytes: recipe.settings.response.max_line_bytes,
+            };
+            let transport =
+                StdioTransport::spawn(options, &recipe.environment, tap, recipe.logger.clone(), prefix, &recipe.children)
+                    .await?;
+            // A process that is asked for `server/discover` first may never answer; every one knows `initialize`.
+            Session::open(transport, known.or(Some(Generation::Initialize)), deadline, cancel).await
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! One MCP session: how it is made, what it answers, how it ends.
+//!
+//! A [`Recipe`] is data; [`connect`] turns it into a [`Connection`]. A connection that was lost is never mended in
+//! place: its owner makes a new one from a recipe.
+
+mod breaker;
+mod connect;
+mod handler;
+mod session;
+mod tools;
+
+pub use breaker::{Breaker, Breakers};
+pub use connect::connect;
+pub use tools::{ToolList, list_tools};
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::HeaderMap;
+use rmcp::model::ServerCapabilities;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::error::Result;
+use crate::host::{Environment, Logger};
+use crate::network::{HttpClient, Policy};
+use crate::secret::Secret;
+use crate::server_config::{Fingerprint, ResolvedConfig};
+use crate::settings::Settings;
+use crate::transport::stdio::Children;
+
+/// Everything a connection is made from.
+#[derive(Clone)]
+pub struct Recipe {
+    pub server_name: String,
+    /// The user whose connection this is; `None` for one that all users share.
+    pub user_id: Option<String>,
+    pub config: ResolvedConfig,
+    pub fingerprint: Fingerprint,
+    pub bearer: Option<Secret>,
+    pub policy: Policy,
+    pub http: HttpClient,
+    pub children: Children,
+    pub settings: Settings,
+    pub environment: Environment,
+    pub logger: Logger,
+}
+
+impl Recipe {
+    /// The prefix of every log line about this connection.
+    #[must_use]
+    pub fn log_prefix(&self) -> String {
+        log_prefix(self.user_id.as_deref(), &self.server_name)
+    }
+}
+
+/// `[MCP][User: id][server]`, without the user for shared connections.
+#[must_use]
+pub fn log_prefix(user_id: Option<&str>, server_name: &str) -> String {
+    user_id.map_or_else(|| format!("[MCP][{server_name}]"), |user| format!("[MCP][User: {user}][{server_name}]"))
+}
+
+/// Which generation of the protocol a server speaks, once known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Generation {
+    /// `initialize` and sessions, up to 2025-11-25.
+    Initialize,
+    /// `server/discover` and self-contained requests, from 2026-07-28.
+    Discover,
+}
+
+/// When a request has to be done, and what may end it earlier.
+#[derive(Clone)]
+pub struct CallOptions {
+    pub deadline: Instant,
+    pub cancel: CancellationToken,
+    /// Headers of this request, over those of the connection.
+    pub headers: Option<Arc<HeaderMap>>,
+}
+
+/// An established MCP session.
+pub struct Connection {
+    pub recipe: Recipe,
+    /// Milliseconds since the epoch.
+    pub created_at: i64,
+    pub generation: Generation,
+    session: session::Session,
+    /// When the connection was last seen working, in milliseconds since the epoch.
+    checked_at: AtomicI64,
+}
+
+impl Connection {
+    fn new(recipe: Recipe, session: session::Session) -> Self {
+        let now = now_ms();
+        let generation = session.generation();
+        Self { recipe, created_at: now, generation, session, checked_at: AtomicI64::new(now) }
+    }
+
+    #[must_use]
+    pub fn capabilities(&self) -> Option<ServerCapabilities> {
+        self.session.capabilities()
+    }
+
+    /// Sends a request and returns the result as the server wrote it.
+    pub async fn request(&self, method: &str, params: Option<Value>, options: &CallOptions) -> Result<Box<RawValue>> {
+        self.session.request(method, params, options).await
+    }
+
+    /// Whether the transport is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.session.is_closed()
+    }
+
+    /// Whether the server still answers: asked at most once per `MCP_CONNECTION_CHECK_TTL`.
+    pub async fn is_connected(&self, options: &CallOptions) -> bool {
+        if self.is_closed() {
+            return false;
+        }
+        let now = now_ms();
+        let checked = Duration::from_millis((now - self.checked_at.load(Ordering::Relaxed)).unsigned_abs());
+        if checked < self.recipe.settings.connection_check_ttl || self.generation == Generation::Discover {
+            return true;
+        }
+        self.checked_at.store(now, Ordering::Relaxed);
+        match self.session.ping(options).await {
+            Ok(()) => !self.is_closed(),
+            Err(error) => {
+                self.recipe.logger.error(format!("{} Ping failed: {error}", self.recipe.log_prefix()));
+                false
+            }
+        }
+    }
+
+    /// Whether the config changed after the connection was made. `updated_at` in milliseconds since the epoch.
+    #[must_use]
+    pub fn is_stale(&self, updated_at: i64) -> bool {
+        self.created_at < updated_at
+    }
+
+    /// Ends the session: `DELETE` over HTTP, end of the process group over stdio. Bounded by the transport.
+    pub async fn close(&self) {
+        self.session.close().await;
+    }
+}
+
+#[must_use]
+pub fn now_ms() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}

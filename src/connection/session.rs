@@ -1,0 +1,216 @@
+//! rmcp's client service, with results as text and errors as ours.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::model::{
+    CancelledNotification, CancelledNotificationParam, ClientRequest, CustomRequest, ErrorData, PingRequest,
+    ProtocolVersion, RequestId, ServerCapabilities,
+};
+use rmcp::service::{
+    ClientInitializeError, ClientLifecycleMode, Peer, PeerRequestOptions, RoleClient, RunningService, ServiceError,
+    serve_client_with_lifecycle_and_ct,
+};
+use rmcp::transport::streamable_http_client::StreamableHttpError;
+use rmcp::transport::{DynamicTransportError, IntoTransport};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::handler::Handler;
+use super::{CallOptions, Generation};
+use crate::error::{Code, Error, Result};
+use crate::transport::{CallHeaders, RawResult, TOO_LARGE_RPC_CODE};
+
+/// How long a request that was given up may take to tell the server so.
+const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long a transport may take to end: five seconds for a session's `DELETE`, and room to end a process.
+const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
+/// JSON-RPC: method not found.
+const METHOD_NOT_FOUND: i64 = -32601;
+/// JSON-RPC: invalid params, which some servers answer to a ping.
+const INVALID_PARAMS: i64 = -32602;
+
+pub struct Session {
+    peer: Peer<RoleClient>,
+    service: Mutex<Option<RunningService<RoleClient, Handler>>>,
+}
+
+impl Session {
+    /// The handshake. `known` is the generation that this server spoke before; without it both are tried.
+    pub async fn open<T, E, A>(
+        transport: T,
+        known: Option<Generation>,
+        deadline: Instant,
+        cancel: &CancellationToken,
+    ) -> Result<Self>
+    where
+        T: IntoTransport<RoleClient, E, A>,
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        let lifecycle = match known {
+            Some(Generation::Initialize) => ClientLifecycleMode::Initialize,
+            Some(Generation::Discover) => ClientLifecycleMode::Discover { preferred_versions: discover_versions() },
+            None => ClientLifecycleMode::Auto {
+                preferred_versions: discover_versions(),
+                legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
+            },
+        };
+        // Not a child of `cancel`: that ends the attempt, while the session lives until it is closed.
+        let life = CancellationToken::new();
+        let handshake = serve_client_with_lifecycle_and_ct(Handler, transport, lifecycle, life.clone());
+        let service = tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Error::aborted()),
+            () = tokio::time::sleep_until(deadline) => {
+                Err(Error::timeout("The server did not complete the MCP handshake in time"))
+            }
+            service = handshake => service.map_err(initialize_error),
+        };
+        let service = service.inspect_err(|_| life.cancel())?;
+        Ok(Self { peer: service.peer().clone(), service: Mutex::new(Some(service)) })
+    }
+
+    pub fn generation(&self) -> Generation {
+        let modern = self.peer.peer_info().is_some_and(|info| !info.protocol_version.has_initialize());
+        if modern { Generation::Discover } else { Generation::Initialize }
+    }
+
+    pub fn capabilities(&self) -> Option<ServerCapabilities> {
+        self.peer.peer_info().map(|info| info.capabilities.clone())
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.peer.is_transport_closed()
+    }
+
+    pub async fn request(&self, method: &str, params: Option<Value>, options: &CallOptions) -> Result<Box<RawValue>> {
+        let raw = RawResult::default();
+        let mut request = CustomRequest::new(method, params);
+        request.extensions.insert(raw.clone());
+        if let Some(headers) = &options.headers {
+            request.extensions.insert(CallHeaders(Arc::clone(headers)));
+        }
+        self.send(ClientRequest::CustomRequest(request), method, options).await?;
+        raw.take().ok_or_else(|| Error::new(Code::InvalidResponse, format!("The server answered {method} without a result")))
+    }
+
+    /// Asks for a sign of life. A server that does not know `ping` gives one by saying so.
+    pub async fn ping(&self, options: &CallOptions) -> Result<()> {
+        match self.send(ClientRequest::PingRequest(PingRequest::default()), "ping", options).await {
+            Err(error) if matches!(error.rpc_code, Some(METHOD_NOT_FOUND | INVALID_PARAMS)) => Ok(()),
+            outcome => outcome,
+        }
+    }
+
+    async fn send(&self, request: ClientRequest, method: &str, options: &CallOptions) -> Result<()> {
+        let work = async {
+            let handle =
+                self.peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await.map_err(request_error)?;
+            let id = handle.id.clone();
+            tokio::select! {
+                biased;
+                () = options.cancel.cancelled() => {
+                    self.give_up(id, "aborted").await;
+                    Err(Error::aborted())
+                }
+                () = tokio::time::sleep_until(options.deadline) => {
+                    self.give_up(id, "timeout").await;
+                    Err(Error::timeout(format!("The server did not answer {method} in time")))
+                }
+                outcome = handle.await_response() => outcome.map(drop).map_err(request_error),
+            }
+        };
+        // The queue to the transport may itself be stuck.
+        tokio::select! {
+            outcome = work => outcome,
+            () = tokio::time::sleep_until(options.deadline + 2 * CANCEL_TIMEOUT) => {
+                Err(Error::timeout(format!("The server did not take {method} in time")))
+            }
+        }
+    }
+
+    /// Tells the server that nobody waits any more (MCP, chapter "Cancellation").
+    async fn give_up(&self, id: RequestId, reason: &str) {
+        let mut params = CancelledNotificationParam::default();
+        params.request_id = Some(id);
+        params.reason = Some(reason.to_owned());
+        let notification = CancelledNotification::new(params);
+        let _ = tokio::time::timeout(CANCEL_TIMEOUT, self.peer.send_notification(notification.into())).await;
+    }
+
+    pub async fn close(&self) {
+        if let Some(mut service) = self.service.lock().await.take() {
+            let _ = service.close_with_timeout(CLOSE_TIMEOUT).await;
+        }
+    }
+}
+
+fn discover_versions() -> Vec<ProtocolVersion> {
+    vec![ProtocolVersion::V_2026_07_28]
+}
+
+fn initialize_error(error: ClientInitializeError) -> Error {
+    match error {
+        ClientInitializeError::TransportError { error, .. } => transport_error(&error),
+        ClientInitializeError::JsonRpcError(answer) => server_error(&answer),
+        ClientInitializeError::LegacyFallbackFailed { fallback, .. } => initialize_error(*fallback),
+        ClientInitializeError::Cancelled => Error::aborted(),
+        ClientInitializeError::ConnectionClosed(_) => {
+            Error::new(Code::ConnectionLost, "The server ended the connection during the MCP handshake")
+        }
+        ClientInitializeError::NoCompatibleProtocolVersion { server_supported, .. } => {
+            let versions: Vec<_> = server_supported.iter().map(ProtocolVersion::as_str).collect();
+            Error::new(
+                Code::InvalidResponse,
+                format!("The server speaks no protocol version in common with this client (it offers {})", versions.join(", ")),
+            )
+        }
+        _ => Error::new(Code::InvalidResponse, "The server did not complete the MCP handshake as the protocol asks"),
+    }
+}
+
+fn request_error(error: ServiceError) -> Error {
+    match error {
+        ServiceError::McpError(answer) => server_error(&answer),
+        ServiceError::TransportSend(error) => transport_error(&error),
+        ServiceError::TransportClosed => Error::new(Code::ConnectionLost, "The connection to the server is closed"),
+        ServiceError::Timeout { .. } => Error::timeout("The server did not answer in time"),
+        ServiceError::Cancelled { .. } => Error::aborted(),
+        other => Error::new(Code::InvalidResponse, other.to_string()),
+    }
+}
+
+/// The server's own JSON-RPC error, or one that stands for a broken limit or a lost stream.
+fn server_error(answer: &ErrorData) -> Error {
+    let rpc_code = i64::from(answer.code.0);
+    let code = if answer.code.0 == TOO_LARGE_RPC_CODE && answer.message.starts_with("[MCP] MCP response") {
+        Code::ResponseTooLarge
+    } else if answer.code == ErrorData::transport_closed("", None).code {
+        Code::ConnectionLost
+    } else {
+        Code::ServerError
+    };
+    Error::new(code, answer.message.clone()).with_rpc_code(rpc_code)
+}
+
+fn transport_error(error: &DynamicTransportError) -> Error {
+    let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error.error.as_ref());
+    while let Some(current) = source {
+        if let Some(own) = current.downcast_ref::<Error>() {
+            return own.clone();
+        }
+        if let Some(StreamableHttpError::<Error>::Client(own)) = current.downcast_ref() {
+            return own.clone();
+        }
+        if let Some(StreamableHttpError::<Error>::SessionExpired | StreamableHttpError::ReinitializationFailed(_)) =
+            current.downcast_ref()
+        {
+            return Error::new(Code::ConnectionLost, "The server no longer knows the session");
+        }
+        source = current.source();
+    }
+    Error::new(Code::ConnectionLost, "The connection to the server is closed")
+}
