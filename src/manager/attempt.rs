@@ -1,0 +1,187 @@
+//! One attempt to connect, shared by the calls that wait for it.
+//!
+//! The attempt runs in a task of its own: it outlives the abort or timeout of any one caller, and is cancelled when the
+//! last has gone.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::pool::{Lease, Slot};
+use super::{Key, Manager, Owner};
+use crate::connection::{Generation, Recipe, connect};
+use crate::error::{Code, Error, Result};
+use crate::host::{Level, LogMeta};
+use crate::server_config::Fingerprint;
+
+pub(super) struct Attempt {
+    pub fingerprint: Fingerprint,
+    cancel: CancellationToken,
+    done: CancellationToken,
+    state: Mutex<State>,
+}
+
+struct State {
+    waiting: usize,
+    outcome: Option<Result<Arc<Slot>>>,
+}
+
+/// How a finished attempt enters the pool.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Admission {
+    /// As the registered attempt; if it no longer is, its waiters get the connection and nobody else.
+    Registered,
+    /// In place of whatever is there.
+    Replacing,
+}
+
+/// One call's place among those that wait.
+pub(super) struct Ticket {
+    attempt: Arc<Attempt>,
+    manager: Manager,
+    taken: bool,
+}
+
+impl Attempt {
+    /// The caller holds the pool's lock, so the attempt cannot finish meanwhile.
+    pub fn join(self: &Arc<Self>, manager: &Manager) -> Ticket {
+        self.state.lock().waiting += 1;
+        Ticket { attempt: Arc::clone(self), manager: manager.clone(), taken: false }
+    }
+}
+
+impl Ticket {
+    /// Waits for the outcome, until `deadline` or `cancel`.
+    pub async fn wait(mut self, deadline: Instant, cancel: &CancellationToken) -> Result<Lease> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(Error::aborted()),
+            () = self.manager.0.closing.cancelled() => return Err(Error::closed()),
+            () = self.attempt.done.cancelled() => {}
+            () = tokio::time::sleep_until(deadline) => {
+                return Err(Error::timeout("The connection could not be established in time"));
+            }
+        }
+        let outcome = self.attempt.state.lock().outcome.clone();
+        let slot = outcome.unwrap_or_else(|| Err(Error::closed()))?;
+        self.taken = true;
+        Ok(self.manager.counted_lease(slot, true))
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if self.taken {
+            return;
+        }
+        let mut state = self.attempt.state.lock();
+        match &state.outcome {
+            Some(Ok(slot)) => {
+                let slot = Arc::clone(slot);
+                drop(state);
+                self.manager.release(&slot);
+            }
+            Some(Err(_)) => {}
+            None => {
+                state.waiting -= 1;
+                if state.waiting == 0 {
+                    self.attempt.cancel.cancel();
+                }
+            }
+        }
+    }
+}
+
+impl Manager {
+    /// Starts an attempt, with one place for the call that starts it.
+    pub(super) fn attempt(&self, key: Key, recipe: Recipe, admission: Admission) -> (Arc<Attempt>, Ticket) {
+        let attempt = Arc::new(Attempt {
+            fingerprint: recipe.fingerprint,
+            cancel: self.0.closing.child_token(),
+            done: CancellationToken::new(),
+            state: Mutex::new(State { waiting: 0, outcome: None }),
+        });
+        let ticket = attempt.join(self);
+        let (manager, running) = (self.clone(), Arc::clone(&attempt));
+        self.0.tasks.spawn(async move {
+            let outcome = AssertUnwindSafe(manager.connect(&key, &recipe, &running.cancel))
+                .catch_unwind()
+                .await
+                .unwrap_or_else(|_| Err(Error::new(Code::Internal, "Internal error while connecting")));
+            manager.admit(&key, &running, outcome, admission);
+        });
+        (attempt, ticket)
+    }
+
+    async fn connect(&self, key: &Key, recipe: &Recipe, cancel: &CancellationToken) -> Result<crate::connection::Connection> {
+        let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
+        logger.info(format!("{prefix} Establishing new connection"));
+        let identity = recipe.config.endpoint();
+        let known = self.0.generations.get(&identity);
+        let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
+        match connect(recipe, known, &breaker, cancel).await {
+            Ok(connection) => {
+                self.remember(identity, known, connection.generation);
+                logger.info(format!("{prefix} Connection successfully established"));
+                Ok(connection)
+            }
+            Err(error) => {
+                if matches!(error.code, Code::InvalidResponse | Code::ServerError) {
+                    // The server may speak another generation by now.
+                    self.0.generations.invalidate(&identity);
+                }
+                if error.code != Code::Aborted {
+                    let message = format!("{prefix} Failed to establish connection");
+                    logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn remember(&self, identity: String, known: Option<Generation>, generation: Generation) {
+        if known != Some(generation) {
+            self.0.generations.insert(identity, generation);
+        }
+    }
+
+    fn admit(&self, key: &Key, attempt: &Arc<Attempt>, outcome: Result<crate::connection::Connection>, admission: Admission) {
+        let mut pool = self.0.pool.lock();
+        let registered = pool.attempts.get(key).is_some_and(|current| Arc::ptr_eq(current, attempt));
+        if registered || admission == Admission::Replacing {
+            pool.attempts.remove(key);
+        }
+        let pooled = (registered || admission == Admission::Replacing) && !self.0.closing.is_cancelled();
+        let mut state = attempt.state.lock();
+        let (outcome, unused) = match outcome {
+            Ok(connection) => {
+                let slot = Slot::new(key.clone(), connection, state.waiting, !pooled);
+                let unused = state.waiting == 0;
+                (Ok(slot), unused)
+            }
+            Err(error) => (Err(error), false),
+        };
+        let replaced = match &outcome {
+            Ok(slot) if pooled && !unused => pool.slots.insert(key.clone(), Arc::clone(slot)),
+            // A forced attempt that failed leaves nothing behind, as in the reference.
+            Err(_) if admission == Admission::Replacing => pool.slots.remove(key),
+            _ => None,
+        };
+        if let (Ok(_), Owner::User(_)) = (&outcome, &key.owner) {
+            pool.touch(&key.owner);
+            self.run_idle_timer(&mut pool);
+        }
+        let abandoned = outcome.as_ref().ok().filter(|_| unused).cloned();
+        state.outcome = Some(outcome);
+        drop(state);
+        drop(pool);
+        for slot in replaced.into_iter().chain(abandoned) {
+            self.retire(&slot);
+        }
+        attempt.done.cancel();
+    }
+}

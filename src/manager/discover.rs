@@ -1,0 +1,27 @@
+//! Listing the tools of a server that wants authorization, without it: some servers show what they offer to anybody.
+
+use super::Manager;
+use crate::connection::{Breakers, CallOptions, Recipe, ToolList, connect, list_tools};
+use crate::error::Result;
+
+/// A discovery: a connection of its own, without credentials, that is closed when the tools are listed.
+pub struct Discover {
+    pub recipe: Recipe,
+    pub options: CallOptions,
+}
+
+impl Manager {
+    pub async fn discover(&self, request: Discover) -> Result<ToolList> {
+        let Discover { mut recipe, options } = request;
+        recipe.bearer = None;
+        let known = self.0.generations.get(&recipe.config.endpoint());
+        // A discovery is no sign of a server's health: it counts for nobody.
+        let breaker = Breakers::default().of(&(), &recipe.settings.breaker);
+        let connection = tokio::time::timeout_at(options.deadline, connect(&recipe, known, &breaker, &options.cancel))
+            .await
+            .unwrap_or_else(|_| Err(crate::error::Error::timeout("The connection could not be established in time")))?;
+        let tools = list_tools(&connection, &options).await;
+        connection.close().await;
+        tools
+    }
+}

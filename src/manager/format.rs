@@ -1,0 +1,72 @@
+//! LibreChat's function format for tools.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::error::{Code, Error, Result};
+use crate::host::RawTools;
+
+/// Joins a tool's name and its server's name (LibreChat's `Constants.mcp_delimiter`).
+const DELIMITER: &str = "_mcp_";
+
+#[derive(Deserialize)]
+struct Tool<'a> {
+    name: String,
+    description: Option<String>,
+    #[serde(rename = "inputSchema", borrow)]
+    input_schema: Option<&'a RawValue>,
+}
+
+/// `NAME_mcp_SERVER` → `{ type, function: { name, description, parameters } }`, as the text of a JSON object. Of two
+/// tools with one name the last wins, when the text is parsed.
+pub fn format_tools(server_name: &str, tools: &RawTools) -> Result<String> {
+    let invalid = |_| Error::new(Code::InvalidResponse, "The server listed something that is no tool");
+    let tools: Vec<Tool<'_>> = serde_json::from_str(tools.get()).map_err(invalid)?;
+    let mut text = String::from("{");
+    for tool in &tools {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        let name = serde_json::Value::from(format!("{}{DELIMITER}{server_name}", tool.name));
+        let description = serde_json::Value::from(tool.description.as_deref().unwrap_or_default());
+        let parameters = tool.input_schema.map_or(r#"{"type":"object","properties":{}}"#, RawValue::get);
+        text.push_str(&format!(
+            r#"{name}:{{"type":"function","function":{{"name":{name},"description":{description},"parameters":{parameters}}}}}"#
+        ));
+    }
+    text.push('}');
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn format(tools: &Value) -> Value {
+        let raw = RawValue::from_string(tools.to_string()).expect("JSON");
+        serde_json::from_str(&format_tools("srv", &raw).expect("tools")).expect("JSON")
+    }
+
+    #[test]
+    fn functions_by_name() {
+        let tools = json!([
+            { "name": "a \"b\"", "description": "first", "inputSchema": { "type": "object", "x": 1 } },
+            { "name": "bare" },
+            { "name": "twice", "description": "one" },
+            { "name": "twice", "description": "two", "inputSchema": null },
+        ]);
+        let function = |name: &str, description: &str, parameters: Value| {
+            json!({ "type": "function", "function": { "name": name, "description": description, "parameters": parameters } })
+        };
+        let empty = || json!({ "type": "object", "properties": {} });
+        let expected = json!({
+            "a \"b\"_mcp_srv": function("a \"b\"_mcp_srv", "first", json!({ "type": "object", "x": 1 })),
+            "bare_mcp_srv": function("bare_mcp_srv", "", empty()),
+            "twice_mcp_srv": function("twice_mcp_srv", "two", empty()),
+        });
+        assert_eq!(format(&tools), expected);
+        assert_eq!(format(&json!([])), json!({}));
+    }
+}

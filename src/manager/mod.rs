@@ -1,0 +1,110 @@
+//! Whose connection is it: app-level connections that all users share, and each user's own.
+
+mod acquire;
+mod attempt;
+mod discover;
+mod format;
+mod idle;
+mod pool;
+mod scope;
+
+pub use acquire::Acquire;
+pub use discover::Discover;
+pub use format::format_tools;
+pub use pool::Lease;
+pub use scope::{CallScope, ServerScope};
+
+use std::sync::Arc;
+
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::connection::{Breakers, Generation};
+use crate::network::HttpClient;
+use crate::transport::stdio::Children;
+use pool::Pool;
+
+/// Servers whose protocol generation is remembered.
+const KNOWN_SERVERS: u64 = 10_000;
+
+/// Whose connection, to which server.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub owner: Owner,
+    pub server_name: Arc<str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// Shared by all users.
+    App,
+    User(Arc<str>),
+}
+
+impl Owner {
+    #[must_use]
+    pub fn user_id(&self) -> Option<&str> {
+        match self {
+            Self::App => None,
+            Self::User(id) => Some(id),
+        }
+    }
+}
+
+/// All connections of one runtime. Cheap to clone.
+#[derive(Clone)]
+pub struct Manager(Arc<Inner>);
+
+struct Inner {
+    http: HttpClient,
+    children: Children,
+    pool: Mutex<Pool>,
+    breakers: Breakers<Key>,
+    generations: Cache<String, Generation>,
+    /// Attempts, closings and timers; the runtime is closed when they have ended.
+    tasks: TaskTracker,
+    closing: CancellationToken,
+    keep_connections: bool,
+}
+
+impl Manager {
+    /// `keep_connections: false` closes a connection as soon as no call uses it.
+    #[must_use]
+    pub fn new(keep_connections: bool) -> Self {
+        Self(Arc::new(Inner {
+            http: HttpClient::new(),
+            children: Children::default(),
+            pool: Mutex::default(),
+            breakers: Breakers::default(),
+            generations: Cache::new(KNOWN_SERVERS),
+            tasks: TaskTracker::new(),
+            closing: CancellationToken::new(),
+            keep_connections,
+        }))
+    }
+
+    /// Cancelled when the runtime closes; calls in flight end with it.
+    #[must_use]
+    pub fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
+    pub async fn close(&self) {
+        self.0.closing.cancel();
+        for slot in self.0.pool.lock().take_all() {
+            self.retire(&slot);
+        }
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.http.close();
+    }
+
+    /// Ends child processes without waiting for anything else: the environment that owns the runtime goes away.
+    pub fn abandon(&self) {
+        self.0.closing.cancel();
+        self.0.children.kill_all();
+    }
+}

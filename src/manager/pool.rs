@@ -1,0 +1,162 @@
+//! Connections by owner, and who uses them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::attempt::Attempt;
+use super::{Key, Manager, Owner};
+use crate::connection::Connection;
+
+#[derive(Default)]
+pub(super) struct Pool {
+    pub slots: HashMap<Key, Arc<Slot>>,
+    /// Attempts that calls may join.
+    pub attempts: HashMap<Key, Arc<Attempt>>,
+    /// Turns of calls with `forceNew`, one at a time per connection.
+    pub turns: HashMap<Key, Arc<tokio::sync::Mutex<()>>>,
+    /// When a user last used any of their connections.
+    pub activity: HashMap<Arc<str>, Instant>,
+    pub idle_timer_runs: bool,
+}
+
+impl Pool {
+    pub fn take_all(&mut self) -> Vec<Arc<Slot>> {
+        self.activity.clear();
+        self.slots.drain().map(|(_, slot)| slot).collect()
+    }
+
+    pub fn touch(&mut self, owner: &Owner) {
+        if let Owner::User(id) = owner {
+            self.activity.insert(Arc::clone(id), Instant::now());
+        }
+    }
+
+    /// Removes a connection from the pool if it is still the one there.
+    pub fn remove(&mut self, slot: &Arc<Slot>) {
+        if self.slots.get(&slot.key).is_some_and(|pooled| Arc::ptr_eq(pooled, slot)) {
+            self.slots.remove(&slot.key);
+        }
+    }
+}
+
+/// A connection and the number of calls that use it.
+pub(super) struct Slot {
+    pub key: Key,
+    pub connection: Connection,
+    state: Mutex<SlotState>,
+}
+
+struct SlotState {
+    uses: usize,
+    /// No new call gets it; it is closed when the last one has ended.
+    retired: bool,
+    closing: bool,
+}
+
+impl Slot {
+    pub fn new(key: Key, connection: Connection, uses: usize, retired: bool) -> Arc<Self> {
+        Arc::new(Self { key, connection, state: Mutex::new(SlotState { uses, retired, closing: false }) })
+    }
+
+    pub fn is_used(&self) -> bool {
+        self.state.lock().uses > 0
+    }
+
+    /// Whether the connection is to be closed now; answered with yes once.
+    fn closes(state: &mut SlotState, keep: bool) -> bool {
+        let closes = state.uses == 0 && (state.retired || !keep) && !state.closing;
+        state.closing |= closes;
+        closes
+    }
+}
+
+/// The use of a connection by one call. The connection stays open for as long as a lease exists.
+pub struct Lease {
+    slot: Arc<Slot>,
+    manager: Manager,
+    /// Whether this call waited for the attempt that made the connection.
+    opened: bool,
+}
+
+impl Lease {
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.slot.connection
+    }
+
+    pub(super) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// Whether the connection existed before the call.
+    #[must_use]
+    pub const fn is_reused(&self) -> bool {
+        !self.opened
+    }
+
+    /// The call was aborted: a user's connection that it opened is closed, unless another call uses it.
+    pub fn abandon(self) {
+        if self.opened && self.slot.key.owner != Owner::App && self.slot.state.lock().uses == 1 {
+            self.manager.discard(&self.slot);
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.manager.release(&self.slot);
+    }
+}
+
+impl Manager {
+    /// A lease on a connection that already counts this use.
+    pub(super) fn counted_lease(&self, slot: Arc<Slot>, opened: bool) -> Lease {
+        Lease { slot, manager: self.clone(), opened }
+    }
+
+    /// A lease on a pooled connection. The pool is locked by the caller, so the connection cannot be closing.
+    pub(super) fn lease(&self, slot: &Arc<Slot>) -> Lease {
+        slot.state.lock().uses += 1;
+        self.counted_lease(Arc::clone(slot), false)
+    }
+
+    pub(super) fn release(&self, slot: &Arc<Slot>) {
+        // Under the pool's lock, so that no call leases a connection that is being closed.
+        let mut pool = self.0.pool.lock();
+        let mut state = slot.state.lock();
+        state.uses = state.uses.saturating_sub(1);
+        let closes = Slot::closes(&mut state, self.0.keep_connections);
+        drop(state);
+        if closes {
+            pool.remove(slot);
+            self.close_in_background(slot);
+        } else {
+            pool.touch(&slot.key.owner);
+        }
+    }
+
+    /// Takes a connection out of the pool and closes it when nobody uses it any more.
+    pub(super) fn discard(&self, slot: &Arc<Slot>) {
+        self.0.pool.lock().remove(slot);
+        self.retire(slot);
+    }
+
+    /// Closes a connection that is no longer in the pool, when nobody uses it any more.
+    pub(super) fn retire(&self, slot: &Arc<Slot>) {
+        let mut state = slot.state.lock();
+        state.retired = true;
+        if Slot::closes(&mut state, self.0.keep_connections) {
+            self.close_in_background(slot);
+        }
+    }
+
+    fn close_in_background(&self, slot: &Arc<Slot>) {
+        let slot = Arc::clone(slot);
+        self.0.tasks.spawn(async move {
+            slot.connection.close().await;
+        });
+    }
+}

@@ -1,0 +1,112 @@
+//! Deciding whose connection serves a call, and what that connection is made from.
+
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+
+use super::{Key, Manager, Owner};
+use crate::connection::Recipe;
+use crate::error::{Code, Error, Result};
+use crate::host::{Host, Lookup, User};
+use crate::network::Policy;
+use crate::server_config::{Context, ServerConfig, fingerprint, resolve};
+use crate::settings::Settings;
+
+/// JSON-RPC "invalid request", the code of the reference's `McpError`s.
+const INVALID_REQUEST: i64 = -32600;
+
+/// What a call brings along.
+pub struct CallScope<'a> {
+    pub host: &'a Host,
+    pub settings: &'a Settings,
+    pub user: Option<&'a User>,
+    /// The user's values for the server's `customUserVars`.
+    pub user_vars: Option<&'a IndexMap<String, String>>,
+    /// Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`.
+    pub body: Option<&'a IndexMap<String, String>>,
+}
+
+/// A server as one call reaches it.
+pub struct ServerScope {
+    pub key: Key,
+    pub config: ServerConfig,
+}
+
+impl CallScope<'_> {
+    fn user_id(&self) -> Option<&str> {
+        self.user.and_then(|user| user.id.as_deref())
+    }
+
+    /// The values that placeholders take. Shared connections see no user.
+    pub fn context<'b>(&'b self, owner: &Owner) -> Context<'b> {
+        let environment = &self.host.environment;
+        match owner {
+            Owner::App => Context { environment, user: None, custom_user_vars: None, body: None, graph_token: None },
+            Owner::User(_) => Context {
+                environment,
+                user: self.user,
+                custom_user_vars: self.user_vars,
+                body: self.body,
+                graph_token: None,
+            },
+        }
+    }
+
+    /// The config as users without a name see it.
+    async fn app_config(&self, server_name: &str) -> Result<Option<ServerConfig>> {
+        let lookup = Lookup { user_id: None, config_servers: false };
+        let members = self.host.registry.server_config(server_name, lookup).await?;
+        members.map(ServerConfig::from_members).transpose()
+    }
+}
+
+impl Manager {
+    /// App-level where the registry's app-level config allows it, else the user's own connection
+    /// (`packages/api/src/mcp/MCPManager.ts`, `getConnection`).
+    pub async fn scope(&self, call: &CallScope<'_>, server_name: &str, config: Option<ServerConfig>) -> Result<ServerScope> {
+        let name: Arc<str> = Arc::from(server_name);
+        let key = |owner| Key { owner, server_name: Arc::clone(&name) };
+        let user_id = call.user_id();
+        if let (Some(id), Some(own)) = (user_id, config.as_ref().filter(|config| config.requires_user_scoped_connection())) {
+            return Ok(ServerScope { key: key(Owner::User(Arc::from(id))), config: own.clone() });
+        }
+        if let Some(shared) = call.app_config(server_name).await?.filter(ServerConfig::allows_app_connection) {
+            return Ok(ServerScope { key: key(Owner::App), config: shared });
+        }
+        match (user_id, config) {
+            (Some(id), Some(config)) => Ok(ServerScope { key: key(Owner::User(Arc::from(id))), config }),
+            (Some(id), None) => Err(Error::mcp(
+                Code::ConfigNotFound,
+                INVALID_REQUEST,
+                &format!("[MCP][User: {id}] Configuration for server \"{server_name}\" not found."),
+            )),
+            (None, Some(_)) => {
+                Err(Error::mcp(Code::UserRequired, INVALID_REQUEST, &format!("No connection found for server {server_name}")))
+            }
+            (None, None) => {
+                Err(Error::mcp(Code::ConfigNotFound, INVALID_REQUEST, &format!("No connection found for server {server_name}")))
+            }
+        }
+    }
+
+    /// What a connection of this scope is made from.
+    pub async fn recipe(&self, call: &CallScope<'_>, server: &ServerScope) -> Result<Recipe> {
+        let context = call.context(&server.key.owner);
+        let config = resolve(&server.config, &context)?;
+        let rules = call.host.registry.network_rules().await?;
+        let policy = Policy::new(&rules, &call.host.environment, config.proxy())?;
+        Ok(Recipe {
+            server_name: server.key.server_name.to_string(),
+            user_id: server.key.owner.user_id().map(str::to_owned),
+            fingerprint: fingerprint(&server.config, &context),
+            config,
+            bearer: None,
+            policy,
+            http: self.0.http.clone(),
+            children: self.0.children.clone(),
+            settings: call.settings.clone(),
+            environment: call.host.environment.clone(),
+            logger: call.host.logger.clone(),
+        })
+    }
+}

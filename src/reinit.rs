@@ -1,0 +1,445 @@
+//! `reinitMCPServer`: connect a server for a user, list its tools, tell the host.
+//!
+//! Follows `api/server/services/Tools/mcp.js` of the reference step by step; where the specification says better
+//! (chapter 2), it is better.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::connection::{CallOptions, ToolList, list_tools};
+use crate::error::{Code, Error, Result};
+use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
+use crate::manager::{Acquire, CallScope, Discover, Lease, Manager, ServerScope};
+use crate::server_config::{ServerConfig, headers_for_call};
+use crate::settings::Settings;
+
+const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
+const REINSPECTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The parameters of one call.
+pub struct Reinit {
+    pub host: Host,
+    pub user: Option<User>,
+    pub server_name: Option<String>,
+    pub force_new: bool,
+    /// The user's values for this server's `customUserVars`.
+    pub user_vars: Option<IndexMap<String, String>>,
+    pub connection_timeout: Option<Duration>,
+    /// A config that the caller already has; the registry is not asked.
+    pub server_config: Option<Map<String, Value>>,
+    /// `Some` when the caller passed the key `requestBody`.
+    pub request_body: Option<IndexMap<String, String>>,
+    pub cancel: CancellationToken,
+}
+
+/// Why `success` is false, in upstream's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureReason {
+    Unreachable,
+    MissingCustomUserVars,
+    OAuthRequired,
+    InitializationFailed,
+}
+
+impl FailureReason {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::MissingCustomUserVars => "missing_custom_user_vars",
+            Self::OAuthRequired => "oauth_required",
+            Self::InitializationFailed => "initialization_failed",
+        }
+    }
+}
+
+/// Tools in LibreChat's function format.
+#[derive(Clone)]
+pub enum AvailableTools {
+    /// What `updateMCPServerTools` returned.
+    Host(HostValue),
+    /// Formatted here: the text of a JSON object.
+    Native(String),
+}
+
+/// The result object.
+#[derive(Clone, Default)]
+pub struct Reinitialized {
+    pub available_tools: Option<AvailableTools>,
+    pub success: bool,
+    pub message: String,
+    pub oauth_required: bool,
+    pub oauth_url: Option<String>,
+    pub tools: Option<Arc<RawTools>>,
+    pub failure_reason: Option<FailureReason>,
+    pub missing_user_vars: Vec<String>,
+    pub connection_deferred: bool,
+    /// Why the call failed, beside every `failure_reason`.
+    pub error: Option<Error>,
+    /// Why there are no tools, or not all, although the connection stands.
+    pub tools_error: Option<Error>,
+}
+
+/// Runs one call. `None` is the reference's `undefined`: something outside the connection failed and was logged.
+pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
+    let run = Run { manager, call, name: call.server_name.as_deref().unwrap_or("undefined") };
+    match run.run().await {
+        Ok(result) => Some(result),
+        Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Some(run.failed(error)),
+        Err(error) => {
+            let message = "[MCP Reinitialize] Error loading MCP Tools, servers may still be initializing:";
+            call.host.logger.with(Level::Error, message, LogMeta::Error(error));
+            None
+        }
+    }
+}
+
+struct Run<'a> {
+    manager: &'a Manager,
+    call: &'a Reinit,
+    name: &'a str,
+}
+
+/// What connecting came to.
+#[derive(Default)]
+struct Connected {
+    lease: Option<Lease>,
+    options: Option<CallOptions>,
+    oauth_required: bool,
+    discovered: Option<ToolList>,
+    error: Option<Error>,
+}
+
+impl Run<'_> {
+    async fn run(&self) -> Result<Reinitialized> {
+        let (call, name, logger) = (self.call, self.name, &self.call.host.logger);
+        self.check()?;
+        let mut config = self.config().await?;
+
+        if config.as_ref().is_some_and(ServerConfig::inspection_failed) {
+            match self.reinspect(config.as_ref()).await? {
+                Ok(inspected) => config = inspected,
+                Err(error) => return Ok(self.unreachable(error)),
+            }
+        }
+
+        let missing = config.as_ref().map(|config| config.missing_custom_user_vars(call.user_vars.as_ref())).unwrap_or_default();
+        if !missing.is_empty() {
+            let names = missing.join(", ");
+            logger.warn(format!(
+                "[MCP Reinitialize] Skipping server '{name}': required user-provided variable(s) not set: {names}. Tools \
+                 will not be exposed until the user configures them."
+            ));
+            return Ok(self.missing_variables(missing));
+        }
+
+        if let (Some(body), Some(config)) = (&call.request_body, &config) {
+            let fields = config.body_placeholders();
+            let missing: Vec<_> = fields.into_iter().filter(|field| body.get(*field).is_none_or(String::is_empty)).collect();
+            if !missing.is_empty() {
+                logger.info(format!(
+                    "[MCP Reinitialize] Server '{name}' requires request body field(s) [{}] for runtime placeholders; \
+                     connection deferred to first use in a chat turn",
+                    missing.join(", ")
+                ));
+                return Ok(self.deferred());
+            }
+        }
+
+        let connected = self.connect(config).await?;
+        let mut result = Reinitialized { oauth_required: connected.oauth_required, ..Reinitialized::default() };
+        let listed = match (&connected.lease, connected.discovered) {
+            (Some(lease), _) if !connected.oauth_required => {
+                let options = connected.options.as_ref();
+                let options = options.ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
+                match self.until_cancelled(async { Ok(list_tools(lease.connection(), options).await) }).await? {
+                    Ok(list) => Some(list),
+                    Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => {
+                        if let Some(lease) = connected.lease {
+                            lease.abandon();
+                        }
+                        return Err(error);
+                    }
+                    Err(error) => {
+                        let prefix = lease.connection().recipe.log_prefix();
+                        logger.error(format!("{prefix} Failed to fetch tools: {error}"));
+                        result.tools_error = Some(error);
+                        None
+                    }
+                }
+            }
+            (_, discovered) => discovered,
+        };
+        if let Some(list) = listed {
+            if let Some(incomplete) = &list.incomplete {
+                logger.warn(format!("[MCP Reinitialize] {name}: {incomplete}"));
+                result.tools_error = Some(incomplete.clone());
+            }
+            if list.count > 0 {
+                result.available_tools = self.publish(&list.tools).await?;
+            }
+            result.tools = Some(list.tools).filter(|_| list.count > 0 || !connected.oauth_required);
+            self.conclude(&mut result, connected.lease.is_some(), list.count, connected.error);
+        } else {
+            self.conclude(&mut result, connected.lease.is_some(), 0, connected.error);
+        }
+        Ok(result)
+    }
+
+    /// Step 1: the caller's config, else the registry's.
+    async fn config(&self) -> Result<Option<ServerConfig>> {
+        let members = match &self.call.server_config {
+            Some(members) => Some(members.clone()),
+            None => self.lookup().await?,
+        };
+        members.map(ServerConfig::from_members).transpose()
+    }
+
+    async fn lookup(&self) -> Result<Option<Map<String, Value>>> {
+        let lookup = Lookup { user_id: self.user_id(), config_servers: true };
+        self.until_cancelled(self.call.host.registry.server_config(self.name, lookup)).await
+    }
+
+    /// Step 2: a server whose inspection failed earlier is inspected again. The inner error means "still unreachable".
+    async fn reinspect(&self, config: Option<&ServerConfig>) -> Result<Result<Option<ServerConfig>>> {
+        let (name, logger) = (self.name, &self.call.host.logger);
+        let source = config.and_then(ServerConfig::source);
+        let still = || Error::new(Code::ConnectionFailed, format!("The inspection of MCP server '{name}' failed"));
+        if source == Some("config") {
+            logger.info(format!(
+                "[MCP Reinitialize] Config-source server {name} has inspectionFailed — retry handled by config cache"
+            ));
+            return Ok(Err(still()));
+        }
+        logger.info(format!("[MCP Reinitialize] Server {name} had failed inspection, attempting reinspection"));
+        let storage = if source == Some("user") { Storage::Database } else { Storage::Cache };
+        let reinspection = self.call.host.registry.reinspect(name, storage, self.user_id());
+        let bounded = tokio::time::timeout(REINSPECTION_TIMEOUT, reinspection);
+        let outcome = self.until_cancelled(async { Ok(bounded.await) }).await?;
+        let outcome = outcome.unwrap_or_else(|_| Err(Error::timeout("The reinspection took longer than 60 s")));
+        let members = match outcome {
+            Ok(members) => members,
+            Err(error) if matches!(error.code, Code::Closed) => return Err(error),
+            Err(error) => {
+                let message = format!("[MCP Reinitialize] Reinspection failed for server {name}:");
+                logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+                return Ok(Err(still().caused_by(error)));
+            }
+        };
+        logger.info(format!("[MCP Reinitialize] Reinspection succeeded for server: {name}"));
+        let members = match members {
+            Some(members) => Some(members),
+            None => self.lookup().await?,
+        };
+        let config = members.map(ServerConfig::from_members).transpose()?;
+        if config.as_ref().is_some_and(ServerConfig::inspection_failed) {
+            return Ok(Err(still()));
+        }
+        Ok(Ok(config))
+    }
+
+    /// Step 5: a connection, or what stands in its way.
+    async fn connect(&self, config: Option<ServerConfig>) -> Result<Connected> {
+        let (call, name, logger) = (self.call, self.name, &self.call.host.logger);
+        let settings = Settings::from_environment(&call.host.environment);
+        let scope = CallScope {
+            host: &call.host,
+            settings: &settings,
+            user: call.user.as_ref(),
+            user_vars: call.user_vars.as_ref(),
+            body: call.request_body.as_ref(),
+        };
+        let mut connected = Connected::default();
+        let mut authorizes = config.as_ref().is_some_and(|config| config.is_oauth_server() && !config.uses_obo());
+        let server = self.until_cancelled(self.manager.scope(&scope, name, config)).await;
+        let mut error = match server {
+            Ok(server) => {
+                authorizes = server.config.is_oauth_server() && !server.config.uses_obo();
+                match self.establish(&scope, &server, &mut connected).await {
+                    Ok(()) => {
+                        logger.info(format!("[MCP Reinitialize] Successfully established connection for {name}"));
+                        return Ok(connected);
+                    }
+                    Err(error) => error,
+                }
+            }
+            Err(error) => error,
+        };
+        if matches!(error.code, Code::Aborted | Code::Closed | Code::HostError | Code::HostTimeout) {
+            return Err(error);
+        }
+        logger.info(format!("[MCP Reinitialize] getConnection threw error: {error}"));
+        logger.info("[MCP Reinitialize] OAuth state - oauthRequired: false, oauthUrl: null");
+        if error.wants_authorization() && authorizes {
+            logger.info(format!(
+                "[MCP Reinitialize] OAuth required for {name}, attempting tool discovery without auth"
+            ));
+            connected.oauth_required = true;
+        } else {
+            let message = format!("[MCP Reinitialize] Error initializing MCP server {name} for user:");
+            logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+            error.retryable = error.retryable && error.code.is_transient() || error.retryable;
+        }
+        connected.error = Some(error);
+        Ok(connected)
+    }
+
+    async fn establish(&self, scope: &CallScope<'_>, server: &ServerScope, connected: &mut Connected) -> Result<()> {
+        let call = self.call;
+        let recipe = self.until_cancelled(self.manager.recipe(scope, server)).await?;
+        let limit = call.connection_timeout.or(recipe.config.init_timeout).unwrap_or(DEFAULT_BUDGET);
+        let options = CallOptions {
+            deadline: Instant::now() + limit,
+            cancel: call.cancel.clone(),
+            headers: headers_for_call(&server.config, &scope.context(&server.key.owner))?.map(Arc::new),
+        };
+        let request = Acquire {
+            key: server.key.clone(),
+            recipe,
+            updated_at: server.config.updated_at(),
+            force_new: call.force_new,
+            options: options.clone(),
+        };
+        match self.manager.acquire(&request).await {
+            Ok(lease) => {
+                connected.lease = Some(lease);
+                connected.options = Some(options);
+                Ok(())
+            }
+            Err(error) => {
+                if error.wants_authorization() && server.config.is_oauth_server() && !server.config.uses_obo() {
+                    let discovery = Discover { recipe: request.recipe, options };
+                    match self.manager.discover(discovery).await {
+                        Ok(list) if list.count > 0 => connected.discovered = Some(list),
+                        Ok(_) => {}
+                        Err(failure) => call.host.logger.debug(format!(
+                            "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
+                            self.name
+                        )),
+                    }
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.
+    async fn publish(&self, tools: &Arc<RawTools>) -> Result<Option<AvailableTools>> {
+        match (&self.call.host.publisher, self.user_id()) {
+            (Some(publisher), Some(user_id)) => {
+                let published = self.until_cancelled(publisher.publish(user_id, self.name, tools)).await?;
+                Ok(published.map(AvailableTools::Host))
+            }
+            _ => Ok(Some(AvailableTools::Native(crate::manager::format_tools(self.name, tools)?))),
+        }
+    }
+
+    /// Step 8: message and `success`.
+    fn conclude(&self, result: &mut Reinitialized, connected: bool, tools: usize, error: Option<Error>) {
+        let (name, logger) = (self.name, &self.call.host.logger);
+        result.success = connected && !result.oauth_required
+            || result.oauth_required && result.oauth_url.is_some()
+            || tools > 0;
+        result.message = if result.oauth_required && tools > 0 {
+            format!("MCP server '{name}' tools discovered, OAuth required for execution")
+        } else if result.oauth_required {
+            format!("MCP server '{name}' ready for OAuth authentication")
+        } else if connected {
+            format!("MCP server '{name}' reinitialized successfully")
+        } else {
+            format!("Failed to reinitialize MCP server '{name}'")
+        };
+        if !result.success {
+            let oauth = result.oauth_required;
+            result.failure_reason =
+                Some(if oauth { FailureReason::OAuthRequired } else { FailureReason::InitializationFailed });
+            result.error = error;
+        }
+        let url = result.oauth_url.as_ref().map(|_| "present");
+        logger.debug(format!(
+            "[MCP Reinitialize] Sending response for {name} - oauthRequired: {}, oauthUrl: {}",
+            result.oauth_required,
+            url.unwrap_or("null")
+        ));
+        let summary = json!({
+            "success": result.success,
+            "oauthRequired": result.oauth_required,
+            "oauthUrl": url,
+            "toolsCount": tools,
+        });
+        if let Value::Object(fields) = summary {
+            let message = format!("[MCP Reinitialize] Response for {name}:");
+            logger.with(Level::Debug, message, LogMeta::Fields(fields));
+        }
+    }
+
+    fn user_id(&self) -> Option<&str> {
+        self.call.user.as_ref().and_then(|user| user.id.as_deref())
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.manager.closing().is_cancelled() {
+            return Err(Error::closed());
+        }
+        if self.call.cancel.is_cancelled() { Err(Error::aborted()) } else { Ok(()) }
+    }
+
+    /// Every wait ends with the call's abort and with the runtime.
+    async fn until_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.call.cancel.cancelled() => Err(Error::aborted()),
+            () = self.manager.closing().cancelled() => Err(Error::closed()),
+            outcome = work => outcome,
+        }
+    }
+
+    fn failed(&self, error: Error) -> Reinitialized {
+        Reinitialized {
+            message: format!("Failed to reinitialize MCP server '{}'", self.name),
+            failure_reason: Some(FailureReason::InitializationFailed),
+            error: Some(error),
+            ..Reinitialized::default()
+        }
+    }
+
+    fn unreachable(&self, error: Error) -> Reinitialized {
+        Reinitialized {
+            message: format!("MCP server '{}' is still unreachable", self.name),
+            failure_reason: Some(FailureReason::Unreachable),
+            error: Some(error),
+            ..Reinitialized::default()
+        }
+    }
+
+    fn missing_variables(&self, missing: Vec<String>) -> Reinitialized {
+        let (name, names) = (self.name, missing.join(", "));
+        let message = format!("MCP server '{name}' requires user-provided variable(s) [{names}] which are not set");
+        Reinitialized {
+            error: Some(Error::new(Code::MissingUserVars, message.clone())),
+            message,
+            failure_reason: Some(FailureReason::MissingCustomUserVars),
+            missing_user_vars: missing,
+            ..Reinitialized::default()
+        }
+    }
+
+    fn deferred(&self) -> Reinitialized {
+        Reinitialized {
+            success: true,
+            connection_deferred: true,
+            message: format!(
+                "MCP server '{}' uses request-scoped placeholders; connection will be established on first use in a chat \
+                 turn",
+                self.name
+            ),
+            ..Reinitialized::default()
+        }
+    }
+}
