@@ -1,1 +1,27 @@
-//! One hardened HTTP client.
+//! One hardened HTTP client for MCP traffic, OAuth and on-behalf-of exchange.
+//!
+//! A [`Policy`] says where a call may go, a [`Request`] what it sends, [`HttpClient::send`] does it. The address that
+//! was judged is the address connected to: names are judged in the client's own resolver at connect time, literals
+//! (which no resolver ever sees) before each request and each redirect hop.
+
+mod address;
+mod allowlist;
+mod client;
+mod exemption;
+mod failure;
+mod no_proxy;
+mod policy;
+mod proxy;
+mod request;
+mod resolver;
+mod response;
+mod rule;
+mod tls;
+
+pub use address::is_private_address;
+pub use allowlist::{Allowlist, is_domain_allowed};
+pub use client::HttpClient;
+pub use failure::sanitize_url;
+pub use policy::{Policy, verification_disabled};
+pub use request::{Redirects, Request};
+pub use response::Response;

@@ -1,0 +1,281 @@
+//! Sending requests and following redirects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderName, StatusCode};
+use moka::sync::Cache;
+use url::{Host, Url};
+
+use super::failure::{request_failure, sanitize_url};
+use super::policy::{Hop, Policy, Route};
+use super::proxy::ProxyUrl;
+use super::request::{Redirects, Request};
+use super::resolver::{self, JudgingResolver};
+use super::response::Response;
+use super::rule::AddressRule;
+use super::tls::{self, TlsSettings};
+use crate::error::{Code, Error, Result};
+
+const MAX_REDIRECTS: usize = 5;
+/// Name resolution, TCP, proxy and TLS together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const POOL_IDLE: Duration = Duration::from_secs(90);
+const MAX_CLIENTS: u64 = 64;
+const CLIENT_IDLE: Duration = Duration::from_mins(10);
+
+const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// The HTTP client of a runtime; clones share their connections.
+///
+/// A `reqwest::Client` resolves names without knowing port or policy, so there is one for each combination that
+/// matters. Connection pools divide by host and port anyway, so nothing is shared less for it.
+#[derive(Clone)]
+pub struct HttpClient {
+    clients: Cache<ClientKey, reqwest::Client>,
+}
+
+/// What connections of one `reqwest::Client` have in common.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct ClientKey {
+    rule: AddressRule,
+    /// The port that the rule judges; 0 where it judges nothing.
+    port: u16,
+    proxy: Option<ProxyUrl>,
+    http1_only: bool,
+    /// Absent where neither the target nor the proxy speaks TLS.
+    tls: Option<TlsSettings>,
+}
+
+impl Default for HttpClient {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl HttpClient {
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            clients: Cache::builder()
+                .max_capacity(MAX_CLIENTS)
+                .time_to_idle(CLIENT_IDLE)
+                .build(),
+        }
+    }
+
+    /// Sends one request under `policy` and returns once the response headers are there. Dropping the future cancels.
+    ///
+    /// Fails with [`Code::AddressNotAllowed`], [`Code::DomainNotAllowed`], [`Code::Timeout`],
+    /// [`Code::ConnectionFailed`] (retryable unless a certificate was refused), [`Code::HttpStatus`] (too many
+    /// redirects), [`Code::InvalidResponse`] (a redirect to nowhere) or [`Code::InvalidConfig`] (an unusable URL, CA
+    /// file or proxy). Any status is an answer, not an error.
+    pub async fn send(&self, policy: &Policy, request: Request) -> Result<Response> {
+        let Some(timeout) = request.timeout else {
+            return self.follow(policy, request).await;
+        };
+        let url = sanitize_url(&request.url);
+        tokio::time::timeout(timeout, self.follow(policy, request))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::timeout(format!(
+                    "The request to {url} was not answered within {} ms",
+                    timeout.as_millis()
+                )))
+            })
+    }
+
+    async fn follow(&self, policy: &Policy, mut request: Request) -> Result<Response> {
+        let mut hop = Hop::Configured;
+        let mut route = policy.route(&request.url, hop)?;
+        let mut url = wire_url(&request.url);
+        let origin = url.origin();
+        let mut redirects = 0;
+        loop {
+            let response = self.exchange(policy, &route, &request, &url).await?;
+            if request.redirects == Redirects::Refuse {
+                return Ok(response);
+            }
+            let Some(target) = redirect_target(&response)? else {
+                return Ok(response);
+            };
+            redirects += 1;
+            if redirects > MAX_REDIRECTS {
+                return Err(too_many_redirects(&request.url, response.status));
+            }
+            let target = wire_url(&target);
+            if target.origin() != origin {
+                hop = Hop::Redirected;
+                drop_secrets(&mut request.headers, &request.secret_headers);
+            }
+            // What holds for the configured origin was settled above. Once a server has led elsewhere, its choices
+            // count as its own to the end, also when they lead back.
+            if hop == Hop::Redirected {
+                route = policy.route(&target, hop)?;
+            }
+            url = target;
+        }
+    }
+
+    async fn exchange(
+        &self,
+        policy: &Policy,
+        route: &Route,
+        request: &Request,
+        url: &Url,
+    ) -> Result<Response> {
+        if let (true, Some(Host::Domain(name)), Some(port)) = (
+            route.judge_before_proxy,
+            url.host(),
+            url.port_or_known_default(),
+        ) {
+            resolver::resolve(&route.rule, name, port).await?;
+        }
+        let client = self
+            .client(ClientKey::new(policy, route, request, url))
+            .await?;
+        client
+            .request(request.method.clone(), url.clone())
+            .headers(request.headers.clone())
+            .body(request.body.clone())
+            .send()
+            .await
+            .map(|response| Response::new(response, request.timeout))
+            .map_err(|error| request_failure(&error, url))
+    }
+
+    async fn client(&self, key: ClientKey) -> Result<reqwest::Client> {
+        if let Some(client) = self.clients.get(&key) {
+            return Ok(client);
+        }
+        let clients = self.clients.clone();
+        // Certificates are read from files, hence a thread that may block.
+        tokio::task::spawn_blocking(move || {
+            clients
+                .try_get_with_by_ref(&key, || key.build())
+                .map_err(|error| Error::clone(&error))
+        })
+        .await
+        .map_err(|_| Error::closed())?
+    }
+}
+
+impl ClientKey {
+    fn new(policy: &Policy, route: &Route, request: &Request, url: &Url) -> Self {
+        // A proxied client resolves only its proxy, which the operator chose.
+        let rule = match route.proxy {
+            Some(_) => AddressRule::Open,
+            None => route.rule.clone(),
+        };
+        let port = match rule {
+            AddressRule::Open => None,
+            AddressRule::Judged(_) => url.port_or_known_default(),
+        };
+        let secure =
+            url.scheme() == "https" || route.proxy.as_ref().is_some_and(ProxyUrl::is_secure);
+        Self {
+            rule,
+            port: port.unwrap_or_default(),
+            proxy: route.proxy.clone(),
+            http1_only: request.http1_only,
+            tls: secure.then(|| policy.tls().clone()),
+        }
+    }
+
+    fn build(&self) -> Result<reqwest::Client> {
+        let mut tls = match &self.tls {
+            Some(settings) => settings.client_config()?,
+            None => tls::plaintext_config()?,
+        };
+        tls.alpn_protocols = if self.http1_only {
+            vec![b"http/1.1".to_vec()]
+        } else {
+            vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+        };
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .redirect(reqwest::redirect::Policy::none())
+            // Keeps reqwest from reading proxy variables itself.
+            .no_proxy()
+            .dns_resolver(Arc::new(JudgingResolver {
+                rule: self.rule.clone(),
+                port: self.port,
+            }))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(POOL_IDLE)
+            .tcp_nodelay(true);
+        if self.http1_only {
+            builder = builder.http1_only();
+        }
+        if let Some(proxy) = &self.proxy {
+            builder = builder.proxy(proxy.to_proxy()?);
+        }
+        builder
+            .build()
+            .map_err(|_| Error::new(Code::Internal, "The HTTP client cannot be set up"))
+    }
+}
+
+/// The URL as HTTP knows it: a WebSocket starts as an HTTP request (RFC 6455, section 3).
+fn wire_url(url: &Url) -> Url {
+    let mut url = url.clone();
+    let scheme = match url.scheme() {
+        "ws" => "http",
+        "wss" => "https",
+        _ => return url,
+    };
+    // Cannot fail between schemes of this kind.
+    let _ = url.set_scheme(scheme);
+    url
+}
+
+/// Where a 307 or 308 leads; without `Location` it is an ordinary answer.
+fn redirect_target(response: &Response) -> Result<Option<Url>> {
+    if !matches!(
+        response.status,
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+    ) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers.get(LOCATION) else {
+        return Ok(None);
+    };
+    location
+        .to_str()
+        .ok()
+        .and_then(|location| response.url.join(location).ok())
+        .map(Some)
+        .ok_or_else(|| {
+            Error::new(
+                Code::InvalidResponse,
+                format!("{} redirected to no valid URL", sanitize_url(&response.url)),
+            )
+            .with_status(response.status.as_u16())
+        })
+}
+
+fn too_many_redirects(url: &Url, status: StatusCode) -> Error {
+    Error::new(
+        Code::HttpStatus,
+        format!(
+            "{} redirected more than {MAX_REDIRECTS} times",
+            sanitize_url(url)
+        ),
+    )
+    .with_status(status.as_u16())
+}
+
+fn drop_secrets(headers: &mut HeaderMap, secret: &[HeaderName]) {
+    for name in [
+        &AUTHORIZATION,
+        &PROXY_AUTHORIZATION,
+        &COOKIE,
+        &MCP_SESSION_ID,
+    ]
+    .into_iter()
+    .chain(secret)
+    {
+        headers.remove(name);
+    }
+}

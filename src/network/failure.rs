@@ -1,0 +1,112 @@
+//! From reqwest's errors to the crate's.
+
+use std::error::Error as StdError;
+use std::io;
+
+use url::Url;
+
+use crate::error::{Code, Error};
+
+/// The part of a URL that may be shown: scheme, host, port and path (LibreChat's `sanitizeUrlForLogging`).
+#[must_use]
+pub fn sanitize_url(url: &Url) -> String {
+    let mut shown = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
+    if let Some(port) = url.port() {
+        shown.push(':');
+        shown.push_str(&port.to_string());
+    }
+    shown.push_str(url.path());
+    shown
+}
+
+/// A request that got no answer.
+pub(super) fn request_failure(error: &reqwest::Error, url: &Url) -> Error {
+    if let Some(own) = find::<Error>(error) {
+        return own.clone();
+    }
+    let target = sanitize_url(url);
+    if error.is_timeout() {
+        return Error::timeout(format!("Connecting to {target} timed out"));
+    }
+    let certificate = find::<rustls::Error>(error)
+        .is_some_and(|tls| matches!(tls, rustls::Error::InvalidCertificate(_)));
+    Error::new(
+        Code::ConnectionFailed,
+        format!("The request to {target} failed: {}", cause(error)),
+    )
+    .with_retryable(!certificate)
+}
+
+/// An answer whose body broke off.
+pub(super) fn body_failure(error: &reqwest::Error, url: &Url) -> Error {
+    Error::new(
+        Code::ConnectionLost,
+        format!(
+            "The response of {} broke off: {}",
+            sanitize_url(url),
+            cause(error)
+        ),
+    )
+}
+
+/// One phrase. Only the innermost cause is told: reqwest's own layers print the whole URL.
+fn cause(error: &reqwest::Error) -> String {
+    if let Some(tls) = find::<rustls::Error>(error) {
+        return tls.to_string();
+    }
+    let phrase = find::<io::Error>(error).and_then(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => Some("connection refused"),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            Some("connection reset")
+        }
+        io::ErrorKind::BrokenPipe | io::ErrorKind::UnexpectedEof => Some("connection closed"),
+        io::ErrorKind::HostUnreachable => Some("host unreachable"),
+        io::ErrorKind::NetworkUnreachable => Some("network unreachable"),
+        io::ErrorKind::TimedOut => Some("connection timed out"),
+        _ => None,
+    });
+    if let Some(phrase) = phrase {
+        return phrase.to_owned();
+    }
+    let innermost = chain(error).last();
+    innermost
+        .filter(|innermost| !innermost.is::<reqwest::Error>())
+        .map_or_else(|| "no details".to_owned(), ToString::to_string)
+}
+
+fn find<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// An error and its sources. What an `io::Error` wraps is not among its sources, so it is looked into.
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| source(error))
+}
+
+fn source<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    match error.downcast_ref().and_then(io::Error::get_ref) {
+        Some(wrapped) => Some(wrapped),
+        None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_credentials_and_no_query() {
+        for (url, shown) in [
+            (
+                "https://u:hunter2@h.test:8443/p/q?key=hunter2#f",
+                "https://h.test:8443/p/q",
+            ),
+            ("https://h.test:443", "https://h.test/"),
+            ("ws://[::1]:80/mcp", "ws://[::1]/mcp"),
+        ] {
+            assert_eq!(sanitize_url(&Url::parse(url).unwrap()), shown);
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! What is sent.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Method};
+use url::Url;
+
+use super::failure::sanitize_url;
+
+/// What to do with a redirect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redirects {
+    /// Never follow: a 3xx is returned as the answer it is.
+    Refuse,
+    /// Follow 307 and 308, which keep method and body, at most 5 times.
+    Mcp,
+}
+
+/// One request. `Debug` shows header names only, and no query.
+#[derive(Clone)]
+pub struct Request {
+    pub method: Method,
+    /// `http`, `https`, `ws` or `wss`; the latter two are sent as the former.
+    pub url: Url,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+    pub redirects: Redirects,
+    /// Configured and runtime headers, dropped when a redirect crosses origins, in addition to `authorization`,
+    /// `proxy-authorization`, `cookie` and `mcp-session-id`.
+    pub secret_headers: Vec<HeaderName>,
+    /// How long the response headers may take, redirects included; the body gets as long again in
+    /// [`Response::bytes`](super::Response::bytes). 60 s unless set.
+    pub timeout: Option<Duration>,
+    /// For protocols that take over the connection.
+    pub http1_only: bool,
+}
+
+impl Request {
+    /// A request without headers and body that follows no redirect.
+    #[must_use]
+    pub fn new(method: Method, url: Url) -> Self {
+        Self {
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            redirects: Redirects::Refuse,
+            secret_headers: Vec::new(),
+            timeout: Some(Duration::from_mins(1)),
+            http1_only: false,
+        }
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &sanitize_url(&self.url))
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

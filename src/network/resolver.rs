@@ -1,0 +1,45 @@
+//! Name resolution that refuses addresses a policy does not permit.
+
+use std::net::{IpAddr, SocketAddr};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::rule::AddressRule;
+use crate::error::{Code, Error, Result};
+
+/// The resolver of one `reqwest::Client`. `Resolve` is told a name only, so the port (which exemptions depend on) is
+/// fixed when the client is made.
+pub(super) struct JudgingResolver {
+    pub rule: AddressRule,
+    pub port: u16,
+}
+
+impl Resolve for JudgingResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let rule = self.rule.clone();
+        let port = self.port;
+        Box::pin(async move {
+            let addresses = resolve(&rule, name.as_str(), port).await?;
+            // Port 0 asks the connector for the URL's own port.
+            let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0));
+            Ok(Box::new(addresses) as Addrs)
+        })
+    }
+}
+
+/// Resolves a name with the system's resolver and judges every address.
+pub(super) async fn resolve(rule: &AddressRule, name: &str, port: u16) -> Result<Vec<IpAddr>> {
+    let unresolved = |_| {
+        Error::new(
+            Code::ConnectionFailed,
+            format!("The host name \"{name}\" could not be resolved"),
+        )
+    };
+    let addresses: Vec<IpAddr> = tokio::net::lookup_host((name, port))
+        .await
+        .map_err(unresolved)?
+        .map(|address| address.ip())
+        .collect();
+    rule.check_resolved(name, port, &addresses)?;
+    Ok(addresses)
+}

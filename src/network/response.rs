@@ -1,0 +1,121 @@
+//! What came back.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures::stream::{Stream, StreamExt};
+use http::{HeaderMap, StatusCode};
+use tokio::io::{AsyncRead, AsyncWrite};
+use url::Url;
+
+use super::failure::{body_failure, sanitize_url};
+use crate::error::{Code, Error, Result};
+
+/// An answer whose body has not been read. `Debug` shows header names only, and no query.
+pub struct Response {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// Where the answer came from, after redirects.
+    pub url: Url,
+    inner: reqwest::Response,
+    timeout: Option<Duration>,
+}
+
+impl Response {
+    pub(super) fn new(mut inner: reqwest::Response, timeout: Option<Duration>) -> Self {
+        Self {
+            status: inner.status(),
+            headers: std::mem::take(inner.headers_mut()),
+            url: inner.url().clone(),
+            inner,
+            timeout,
+        }
+    }
+
+    /// The whole body, at most `limit` bytes (0 = no limit), within the request's timeout.
+    ///
+    /// Fails with [`Code::ResponseTooLarge`], [`Code::Timeout`] or [`Code::ConnectionLost`].
+    pub async fn bytes(self, limit: usize) -> Result<Bytes> {
+        let Some(timeout) = self.timeout else {
+            return self.collect(limit).await;
+        };
+        let url = sanitize_url(&self.url);
+        tokio::time::timeout(timeout, self.collect(limit))
+            .await
+            .unwrap_or_else(|_| {
+                Err(Error::timeout(format!(
+                    "The response body of {url} took longer than {} ms",
+                    timeout.as_millis()
+                )))
+            })
+    }
+
+    async fn collect(mut self, limit: usize) -> Result<Bytes> {
+        let too_large = |url: &Url| {
+            Error::new(
+                Code::ResponseTooLarge,
+                format!(
+                    "The response body of {} exceeded {limit} bytes",
+                    sanitize_url(url)
+                ),
+            )
+        };
+        let exceeds =
+            |size: u64| limit != 0 && u64::try_from(limit).is_ok_and(|limit| size > limit);
+        if self.inner.content_length().is_some_and(exceeds) {
+            return Err(too_large(&self.url));
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = self
+            .inner
+            .chunk()
+            .await
+            .map_err(|error| body_failure(&error, &self.url))?
+        {
+            if limit != 0 && body.len() + chunk.len() > limit {
+                return Err(too_large(&self.url));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body.freeze())
+    }
+
+    /// The body as it arrives, without a bound in bytes or time. Dropping the stream ends the response.
+    pub fn stream(self) -> impl Stream<Item = Result<Bytes>> + Send + Unpin + 'static {
+        let url = self.url;
+        self.inner
+            .bytes_stream()
+            .map(move |chunk| chunk.map_err(|error| body_failure(&error, &url)))
+            .boxed()
+    }
+
+    /// The raw connection after 101 Switching Protocols.
+    ///
+    /// Fails with [`Code::InvalidResponse`] when the answer is none.
+    pub async fn upgrade(self) -> Result<impl AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+        let refused = || {
+            Error::new(
+                Code::InvalidResponse,
+                format!("{} did not switch protocols", sanitize_url(&self.url)),
+            )
+            .with_status(self.status.as_u16())
+        };
+        if self.status != StatusCode::SWITCHING_PROTOCOLS {
+            return Err(refused());
+        }
+        let refused = refused();
+        self.inner.upgrade().await.map_err(|_| refused)
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Response")
+            .field("status", &self.status)
+            .field("url", &sanitize_url(&self.url))
+            .field("headers", &self.headers.keys().collect::<Vec<_>>())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,216 @@
+//! TLS: whom to trust.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use moka::sync::Cache;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_native_certs::CertificateResult;
+
+use crate::error::{Code, Error, Result};
+use crate::host::Environment;
+
+const EXTRA_CA_CERTS: &str = "NODE_EXTRA_CA_CERTS";
+const CERT_FILE: &str = "SSL_CERT_FILE";
+const REJECT_UNAUTHORIZED: &str = "NODE_TLS_REJECT_UNAUTHORIZED";
+
+/// What the environment says about TLS.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct TlsSettings {
+    extra_ca_certs: Option<PathBuf>,
+    cert_file: Option<PathBuf>,
+    /// Whether certificates are verified.
+    pub verify: bool,
+}
+
+impl TlsSettings {
+    pub fn new(environment: &Environment) -> Self {
+        let path = |name| {
+            environment
+                .get(name)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+        };
+        Self {
+            extra_ca_certs: path(EXTRA_CA_CERTS),
+            cert_file: path(CERT_FILE),
+            verify: environment.get(REJECT_UNAUTHORIZED).as_deref() != Some("0"),
+        }
+    }
+
+    /// The configuration for these settings, read once per process. Blocks on the file system the first time.
+    pub fn client_config(&self) -> Result<ClientConfig> {
+        /// A process has one environment; the bound is for hosts that change it.
+        static CONFIGS: LazyLock<Cache<TlsSettings, ClientConfig>> =
+            LazyLock::new(|| Cache::new(8));
+        CONFIGS
+            .try_get_with_by_ref(self, || self.load())
+            .map_err(|error| Error::clone(&error))
+    }
+
+    fn load(&self) -> Result<ClientConfig> {
+        if self.verify {
+            return build(Verification::Roots(self.roots()?));
+        }
+        tracing::warn!(
+            "{REJECT_UNAUTHORIZED} is 0: TLS certificates are not verified, connections are insecure"
+        );
+        build(Verification::None)
+    }
+
+    fn roots(&self) -> Result<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        let system = system_roots();
+        roots.add_parsable_certificates(system.certs);
+        for (variable, path) in [
+            (EXTRA_CA_CERTS, &self.extra_ca_certs),
+            (CERT_FILE, &self.cert_file),
+        ] {
+            if let Some(path) = path {
+                roots.add_parsable_certificates(read_certificates(variable, path)?);
+            }
+        }
+        if roots.is_empty() {
+            return Err(Error::invalid_config(format!(
+                "No CA certificates were found on this system; install them or name a PEM file in {EXTRA_CA_CERTS}"
+            )));
+        }
+        Ok(roots)
+    }
+}
+
+/// A configuration that trusts nobody, for clients that only ever speak plain HTTP: it costs no file access.
+pub(super) fn plaintext_config() -> Result<ClientConfig> {
+    build(Verification::Roots(RootCertStore::empty()))
+}
+
+enum Verification {
+    Roots(RootCertStore),
+    None,
+}
+
+fn build(verification: Verification) -> Result<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(Code::Internal, format!("TLS cannot be set up: {error}")))?;
+    Ok(match verification {
+        Verification::Roots(roots) => builder.with_root_certificates(roots),
+        Verification::None => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AcceptAll(provider))),
+    }
+    .with_no_client_auth())
+}
+
+/// The system's own roots. `SSL_CERT_FILE` would replace them in `load_native_certs`; here, as for Node's own list,
+/// it adds to them, and its value comes from the host's environment rather than from `getenv`.
+#[cfg(all(unix, not(target_os = "macos")))]
+fn system_roots() -> CertificateResult {
+    let mut found = CertificateResult::default();
+    for directory in openssl_probe::candidate_cert_dirs() {
+        let loaded = rustls_native_certs::load_certs_from_paths(None, Some(directory));
+        found.certs.extend(loaded.certs);
+    }
+    if found.certs.is_empty() {
+        return rustls_native_certs::load_native_certs();
+    }
+    found
+}
+
+#[cfg(not(all(unix, not(target_os = "macos"))))]
+fn system_roots() -> CertificateResult {
+    rustls_native_certs::load_native_certs()
+}
+
+fn read_certificates(variable: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let unusable = |why: &dyn std::fmt::Display| {
+        Error::invalid_config(format!(
+            "The CA file {} named in {variable} cannot be used: {why}",
+            path.display()
+        ))
+    };
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .map_err(|error| unusable(&error))?;
+    if certificates.is_empty() {
+        return Err(unusable(&"it holds no certificate"));
+    }
+    Ok(certificates)
+}
+
+/// `NODE_TLS_REJECT_UNAUTHORIZED=0`. Handshake signatures still have to fit the certificate, as in Node.
+#[derive(Debug)]
+struct AcceptAll(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAll {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unusable_files_are_named() {
+        let empty = std::env::temp_dir().join(format!("empty-{}.pem", std::process::id()));
+        std::fs::write(&empty, "no certificate").unwrap();
+        for (variable, path) in [
+            (EXTRA_CA_CERTS, Path::new("/nonexistent/ca.pem")),
+            (CERT_FILE, Path::new("/nonexistent/ca.pem")),
+            (EXTRA_CA_CERTS, &empty),
+        ] {
+            let environment = Environment::from([(variable, path.to_str().unwrap())]);
+            let error = TlsSettings::new(&environment).client_config().unwrap_err();
+            assert_eq!(error.code, Code::InvalidConfig);
+            assert!(error.message.contains(variable), "{error}");
+        }
+        std::fs::remove_file(&empty).unwrap();
+    }
+
+    #[test]
+    fn only_node_s_own_switch_disables_verification() {
+        for (value, verify) in [("0", false), ("1", true), ("", true), ("false", true)] {
+            let environment = Environment::from([(REJECT_UNAUTHORIZED, value)]);
+            assert_eq!(TlsSettings::new(&environment).verify, verify, "{value:?}");
+        }
+        assert!(TlsSettings::new(&Environment::default()).verify);
+    }
+}
