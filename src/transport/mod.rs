@@ -1,5 +1,6 @@
 //! Bytes to messages.
 
+pub mod stdio;
 mod tap;
 
 pub use tap::{RawResult, Tap};
