@@ -219,6 +219,8 @@ impl StreamableHttpClient for McpHttp {
         request.headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
         request.headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         request.body = Bytes::from(serde_json::to_vec(&message)?);
+        // A tool may take its time; the request has a deadline of its own.
+        request.timeout = None;
 
         let response = self.send(request).await?;
         if response.status == StatusCode::NOT_FOUND && session_id.is_some() {

@@ -1,0 +1,242 @@
+//! The transport that rmcp drives.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rmcp::RoleClient;
+use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
+use rmcp::transport::Transport;
+use tokio::process::ChildStdout;
+use tokio::sync::oneshot;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::inbox::{Inbox, Pending};
+use super::lines::{Line, Lines};
+use super::outbox::Outbox;
+use super::process::{Children, Process};
+use super::supervisor::{DRAIN, Supervisor, log_stderr};
+use super::{Stderr, StdioOptions, platform, spawner};
+use crate::error::{Code, Error, Result};
+use crate::host::{Environment, Level, Logger};
+use crate::transport::Tap;
+
+/// Both graces of the supervisor and its last looks at the group.
+const CLOSE_LIMIT: Duration = Duration::from_millis(5500);
+
+/// A running server process. Dropping it ends the process in the background, as [`Transport::close`] does.
+pub struct StdioTransport {
+    pid: Option<u32>,
+    /// None once the stream has ended or was handed to the supervisor.
+    stdout: Option<Lines<ChildStdout>>,
+    inbox: Inbox,
+    outbox: Outbox,
+    stop: Option<oneshot::Sender<Option<ChildStdout>>>,
+    over: CancellationToken,
+}
+
+impl StdioTransport {
+    /// What a child gets from this process's environment: the TypeScript SDK's `DEFAULT_INHERITED_ENV_VARS`.
+    pub const DEFAULT_ENVIRONMENT: &[&str] = if cfg!(windows) {
+        &[
+            "APPDATA",
+            "HOMEDRIVE",
+            "HOMEPATH",
+            "LOCALAPPDATA",
+            "PATH",
+            "PROCESSOR_ARCHITECTURE",
+            "SYSTEMDRIVE",
+            "SYSTEMROOT",
+            "TEMP",
+            "USERNAME",
+            "USERPROFILE",
+            "PROGRAMFILES",
+        ]
+    } else {
+        &["HOME", "LOGNAME", "PATH", "SHELL", "TERM", "USER"]
+    };
+
+    /// Starts a server. Fails with [`Code::SpawnFailed`] if the command cannot be run, and with [`Code::Closed`]
+    /// after [`Children::kill_all`]. Needs a Tokio runtime, which then runs the tasks of this transport.
+    pub async fn spawn(
+        options: StdioOptions,
+        environment: &Environment,
+        tap: Tap,
+        logger: Logger,
+        log_prefix: String,
+        children: &Children,
+    ) -> Result<Self> {
+        let env = child_environment(&options, environment);
+        let children = children.clone();
+        spawner::run(move || Self::start(&options, &env, tap, logger, log_prefix, children)).await?
+    }
+
+    /// The id of the process that was started; it leads its own process group.
+    #[must_use]
+    pub const fn pid(&self) -> Option<u32> {
+        self.pid
+    }
+
+    fn start(
+        options: &StdioOptions,
+        env: &[(String, String)],
+        tap: Tap,
+        logger: Logger,
+        log_prefix: String,
+        children: Children,
+    ) -> Result<Self> {
+        children.check_open()?;
+        let mut command = platform::command(&options.command, env);
+        command
+            .args(&options.args)
+            .env_clear()
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(match options.stderr {
+                Stderr::Inherit => Stdio::inherit(),
+                Stderr::Ignore => Stdio::null(),
+                Stderr::Pipe => Stdio::piped(),
+            });
+        if let Some(cwd) = &options.cwd {
+            command.current_dir(cwd);
+        }
+        let failed = |error| spawn_failed(options, &error);
+        let mut child = command.spawn().map_err(failed)?;
+        let pid = child.id();
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let process = Arc::new(Process::new(child).map_err(failed)?);
+        children.add(&process)?;
+        let (Some(stdin), Some(stdout)) = (stdin, stdout) else {
+            children.remove(&process);
+            return Err(Error::new(Code::Internal, "The child process has no pipes"));
+        };
+
+        let over = process.over.clone();
+        if let Some(stderr) = stderr {
+            let log = log_stderr(stderr, over.clone(), logger.clone(), log_prefix.clone());
+            tokio::spawn(log);
+        }
+        let stop_writing = CancellationToken::new();
+        let (outbox, write) = Outbox::new(stdin, stop_writing.clone());
+        let writer = tokio::spawn(write).abort_handle();
+        let (stop, stopped) = oneshot::channel();
+        let supervisor = Supervisor {
+            process,
+            children,
+            stop_writing,
+            writer,
+            logger: logger.clone(),
+            log_prefix: log_prefix.clone(),
+        };
+        tokio::spawn(supervisor.run(stopped));
+        Ok(Self {
+            pid,
+            stdout: Some(Lines::new(stdout, options.max_line_bytes)),
+            inbox: Inbox::new(
+                tap,
+                Pending::default(),
+                logger,
+                log_prefix,
+                options.max_line_bytes,
+            ),
+            outbox,
+            stop: Some(stop),
+            over,
+        })
+    }
+
+    /// Has the supervisor end the process.
+    fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(self.stdout.take().map(Lines::into_inner));
+        }
+    }
+}
+
+impl Drop for StdioTransport {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Transport<RoleClient> for StdioTransport {
+    type Error = Error;
+
+    fn name() -> Cow<'static, str> {
+        "stdio".into()
+    }
+
+    fn send(
+        &mut self,
+        message: ClientJsonRpcMessage,
+    ) -> impl Future<Output = Result<()>> + Send + 'static {
+        self.inbox.tap.outgoing(&message);
+        self.inbox.pending.outgoing(&message);
+        self.outbox.send(&message)
+    }
+
+    /// Cancel safe: what has been read is kept in `self`.
+    async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {
+        loop {
+            if let Some(message) = self.inbox.next() {
+                return Some(message);
+            }
+            let Some(stdout) = &mut self.stdout else {
+                // The exit status is logged before the connection counts as lost.
+                let _ = timeout(DRAIN, self.over.cancelled()).await;
+                return None;
+            };
+            let line = tokio::select! {
+                biased;
+                line = stdout.next() => line,
+                () = async { self.over.cancelled().await; sleep(DRAIN).await } => Ok(Line::End),
+            };
+            match line {
+                Ok(Line::Whole(line)) => self.inbox.line(line),
+                Ok(Line::TooLong { head, observed }) => self.inbox.too_long(&head, observed),
+                Ok(Line::TooLongEnd { tail, observed }) => self.inbox.too_long_end(&tail, observed),
+                Ok(Line::End) => self.stdout = None,
+                Err(error) => {
+                    self.inbox
+                        .log(Level::Warn, format!("cannot read stdout: {error}"));
+                    self.stdout = None;
+                }
+            }
+        }
+    }
+
+    /// Ends the process; see [the module](super) for how. Cancelling the wait does not stop that.
+    async fn close(&mut self) -> Result<()> {
+        self.stop();
+        timeout(CLOSE_LIMIT, self.over.cancelled())
+            .await
+            .map_err(|_| Error::timeout("The MCP server process did not end after it was killed"))
+    }
+}
+
+fn child_environment(options: &StdioOptions, environment: &Environment) -> Vec<(String, String)> {
+    let defaults = StdioTransport::DEFAULT_ENVIRONMENT
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), environment.get(name)?)))
+        // Shell functions that bash exports.
+        .filter(|(_, value)| !value.starts_with("()"));
+    defaults.chain(options.env.iter().cloned()).collect()
+}
+
+fn spawn_failed(options: &StdioOptions, error: &std::io::Error) -> Error {
+    let command = &options.command;
+    // The system reports a missing folder and a missing command alike.
+    let message = match &options.cwd {
+        Some(cwd) if !Path::new(cwd).is_dir() => format!(
+            "Cannot start the MCP server command \"{command}\": the working directory \"{cwd}\" does not exist"
+        ),
+        _ => format!("Cannot start the MCP server command \"{command}\": {error}"),
+    };
+    Error::new(Code::SpawnFailed, message)
+}
