@@ -1,0 +1,151 @@
+//! One call into the runtime, seen from JavaScript: its `AsyncLocalStorage` context, its parameters, its log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::errors;
+use super::js::{JsResult, Scope, Thrown, Value};
+use super::log::LogBuffer;
+use super::thread::{JsRef, JsThread};
+use crate::error::{Code, Error, Result};
+
+/// What a runtime keeps of JavaScript's built-in objects. Taken at creation, so that later changes of globals do not
+/// matter.
+pub struct Realm {
+    async_local_storage: JsRef,
+    reflect_apply: JsRef,
+}
+
+impl Realm {
+    pub fn new<'env>(thread: &JsThread, scope: Scope<'env>) -> JsResult<'env, Self> {
+        let global = scope.global()?;
+        let process = global.get("process")?;
+        let built_in = process.get("getBuiltinModule")?;
+        if !built_in.is_function() {
+            return Err(Thrown(scope.error("Error", "librechat-mcp-native needs Node.js 20.16 or newer")));
+        }
+        let hooks = built_in.call(process, &[scope.string("node:async_hooks")?])?;
+        Ok(Self {
+            async_local_storage: JsRef::new(thread, hooks.get("AsyncLocalStorage")?)?,
+            reflect_apply: JsRef::new(thread, global.get("Reflect")?.get("apply")?)?,
+        })
+    }
+}
+
+/// Shared by everything that works for one call, or for the connection that the call created.
+pub struct CallContext {
+    pub thread: JsThread,
+    pub log: LogBuffer,
+    realm: Arc<Realm>,
+    /// The host services, as given to `createMCPRuntime`.
+    host: Arc<JsRef>,
+    /// `AsyncLocalStorage.snapshot()`: runs functions in the context of the call.
+    run_in_context: JsRef,
+}
+
+impl CallContext {
+    pub fn new<'env>(
+        thread: &JsThread,
+        realm: &Arc<Realm>,
+        host: &Arc<JsRef>,
+        scope: Scope<'env>,
+    ) -> JsResult<'env, Self> {
+        let storage = realm.async_local_storage.get(scope);
+        let snapshot = storage.get("snapshot")?.call(storage, &[])?;
+        Ok(Self {
+            thread: thread.clone(),
+            log: LogBuffer::default(),
+            realm: Arc::clone(realm),
+            host: Arc::clone(host),
+            run_in_context: JsRef::new(thread, snapshot)?,
+        })
+    }
+
+    pub fn host<'env>(&self, scope: Scope<'env>) -> Value<'env> {
+        self.host.get(scope)
+    }
+
+    /// Calls a function of the host in the context of the call.
+    pub fn apply<'env>(&self, function: Value<'env>, this: Value<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {
+        let scope = function.scope();
+        let apply = self.realm.reflect_apply.get(scope);
+        let arguments = scope.array(arguments)?;
+        self.run_in_context.get(scope).call(scope.undefined(), &[apply, function, this, arguments])
+    }
+
+    /// Calls a function of the host on JavaScript's thread and waits for what it returns, for at most `limit`.
+    ///
+    /// `start` makes the call; `convert` reads its value, or that of the promise it returned. Both run on JavaScript's
+    /// thread. `name` is how errors call the callback.
+    pub async fn callback<T, S, C>(self: &Arc<Self>, name: &'static str, limit: Duration, start: S, convert: C) -> Result<T>
+    where
+        T: Send + 'static,
+        S: for<'env> FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env> + Send + 'static,
+        C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
+    {
+        let context = Arc::clone(self);
+        let answer = self.thread.ask(move |scope, sender: oneshot::Sender<Result<T>>| {
+            context.flush_log(scope);
+            match start(&context, scope) {
+                Ok(value) => value.settled(move |scope, outcome| {
+                    let outcome = outcome.and_then(|value| convert(&context, value));
+                    let _ = sender.send(outcome.map_err(|thrown| errors::from_host(name, &context.thread, scope, thrown)));
+                }),
+                Err(thrown) => {
+                    let _ = sender.send(Err(errors::from_host(name, &context.thread, scope, thrown)));
+                }
+            }
+        });
+        match tokio::time::timeout(limit, answer).await {
+            Ok(outcome) => outcome?,
+            Err(_) => Err(Error::new(
+                Code::HostTimeout,
+                format!("The host callback {name} did not settle within {} s", limit.as_secs()),
+            )),
+        }
+    }
+
+    /// A member of the host that may be a getter. Its value, which may be a promise, goes to `then`; a promise makes
+    /// the result one too.
+    pub fn with_service<'env>(
+        self: &Arc<Self>,
+        scope: Scope<'env>,
+        member: &'static str,
+        then: impl for<'any> Fn(&Arc<Self>, Value<'any>) -> JsResult<'any> + 'static,
+    ) -> JsResult<'env> {
+        let host = self.host(scope);
+        let member_value = host.get(member)?;
+        if !member_value.is_function() {
+            return then(self, member_value);
+        }
+        let value = self.apply(member_value, host, &[])?;
+        if !(value.is_object() && value.get("then")?.is_function()) {
+            return then(self, value);
+        }
+        let context = Arc::clone(self);
+        let continuation = scope.function("withService", move |scope, _, arguments| {
+            then(&context, arguments.first().copied().unwrap_or_else(|| scope.undefined()))
+        })?;
+        value.get("then")?.call(value, &[continuation])
+    }
+
+    /// Calls `service.method(...)` with `this` intact, where the host services may hold a getter for the service.
+    pub fn call_service<'env>(
+        self: &Arc<Self>,
+        scope: Scope<'env>,
+        service: &'static str,
+        method: &'static str,
+        arguments: impl for<'any> Fn(&Arc<Self>, Scope<'any>) -> JsResult<'any, Vec<Value<'any>>> + 'static,
+    ) -> JsResult<'env> {
+        self.with_service(scope, service, move |context, object| {
+            let scope = object.scope();
+            let function = if object.present().is_some() { object.get(method)? } else { object };
+            if !function.is_function() {
+                return Err(scope.type_error(&format!("host.{service} has no function {method}")));
+            }
+            context.apply(function, object, &arguments(context, scope)?)
+        })
+    }
+}

@@ -1,0 +1,114 @@
+//! From JavaScript objects to the core's data. Only the fields that the core needs are read.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+
+use super::js::{JsResult, Scope, Type, Value};
+use crate::host::{Environment, NetworkRules, OpenIdTokens, User};
+use crate::secret::Secret;
+use crate::server_config::ServerConfig;
+
+/// The fields of a user that placeholders may name (LibreChat's `ALLOWED_USER_FIELDS`).
+const USER_FIELDS: &[&str] = &[
+    "id",
+    "name",
+    "username",
+    "email",
+    "provider",
+    "role",
+    "googleId",
+    "facebookId",
+    "openidId",
+    "samlId",
+    "ldapId",
+    "githubId",
+    "discordId",
+    "appleId",
+    "emailVerified",
+    "twoFactorEnabled",
+    "termsAccepted",
+];
+
+pub fn user<'env>(value: Value<'env>) -> JsResult<'env, User> {
+    let mut fields = IndexMap::new();
+    for name in USER_FIELDS {
+        if value.has(name) {
+            let field = value.get(name)?;
+            let text = if field.present().is_some() { field.to_text()? } else { String::new() };
+            fields.insert((*name).to_owned(), text);
+        }
+    }
+    Ok(User {
+        id: fields.get("id").filter(|id| !id.is_empty()).cloned(),
+        fields,
+        federated_tokens: openid_tokens(value.get("federatedTokens")?)?,
+        openid_tokens: openid_tokens(value.get("openidTokens")?)?,
+    })
+}
+
+fn openid_tokens<'env>(value: Value<'env>) -> JsResult<'env, Option<OpenIdTokens>> {
+    let names = ["access_token", "id_token", "expires_at"];
+    if !value.is_object() || !names.iter().any(|name| value.has(name)) {
+        return Ok(None);
+    }
+    let secret = |name| -> JsResult<'env, _> { Ok(value.get(name)?.as_string().map(Secret::new)) };
+    #[expect(clippy::cast_possible_truncation, reason = "seconds since the epoch")]
+    let expires_at = value.get("expires_at")?.as_number().map(|seconds| seconds as i64);
+    Ok(Some(OpenIdTokens { access_token: secret("access_token")?, id_token: secret("id_token")?, expires_at }))
+}
+
+/// The members of a server config that the core reads, and with them the environment variables they name.
+pub fn server_config<'env>(value: Value<'env>, environment: &Environment) -> JsResult<'env, Option<Map<String, Json>>> {
+    if !value.is_object() {
+        return Ok(None);
+    }
+    let mut members = Map::new();
+    for name in ServerConfig::MEMBERS {
+        if let Some(member) = value.get(name)?.to_json()? {
+            members.insert((*name).to_owned(), member);
+        }
+    }
+    read_variables(value.scope(), &ServerConfig::env_references(&members), environment)?;
+    Ok(Some(members))
+}
+
+/// Copies variables of `process.env`.
+pub fn read_variables<'env, S: AsRef<str>>(scope: Scope<'env>, names: &[S], environment: &Environment) -> JsResult<'env, ()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let variables = scope.global()?.get("process")?.get("env")?;
+    for name in names {
+        if let Some(value) = variables.get(name.as_ref())?.as_string() {
+            environment.set(name.as_ref(), value);
+        }
+    }
+    Ok(())
+}
+
+/// An object whose members are texts; other primitive members are taken as text, `null` and `undefined` are left out.
+pub fn texts<'env>(value: Value<'env>) -> JsResult<'env, IndexMap<String, String>> {
+    let mut texts = IndexMap::new();
+    for name in value.keys()? {
+        let member = value.get(&name)?;
+        if matches!(member.kind(), Type::String | Type::Number | Type::Boolean) {
+            texts.insert(name, member.to_text()?);
+        }
+    }
+    Ok(texts)
+}
+
+fn text_list<'env>(value: Value<'env>) -> JsResult<'env, Vec<String>> {
+    Ok(value.elements()?.into_iter().filter_map(Value::as_string).collect())
+}
+
+/// `[shouldEnableSSRFProtection(), getAllowedDomains(), getAllowedAddresses()]`.
+pub fn network_rules<'env>(value: Value<'env>) -> JsResult<'env, NetworkRules> {
+    let answers = value.elements()?;
+    let answer = |index: usize| answers.get(index).copied().unwrap_or_else(|| value.scope().undefined());
+    Ok(NetworkRules {
+        ssrf_protection: answer(0).is_truthy(),
+        allowed_domains: text_list(answer(1))?,
+        allowed_addresses: text_list(answer(2))?,
+    })
+}

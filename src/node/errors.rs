@@ -1,0 +1,63 @@
+//! Errors on both sides of the boundary.
+
+use std::sync::Arc;
+
+use super::js::{JsResult, Scope, Thrown, Value};
+use super::thread::{JsRef, JsThread};
+use crate::error::{Cause, Code, Error};
+use crate::host::HostFault;
+
+/// What a host callback threw, with the value itself kept.
+pub fn from_host(name: &str, thread: &JsThread, _scope: Scope<'_>, thrown: Thrown<'_>) -> Error {
+    let message = thrown.message();
+    let value = JsRef::new(thread, thrown.0).ok().map(|value| Arc::new(value) as _);
+    Error::new(Code::HostError, format!("The host callback {name} failed: {message}"))
+        .caused_by_host(HostFault { message, value })
+}
+
+/// The value that a host callback threw.
+fn thrown_value<'env>(scope: Scope<'env>, fault: &HostFault) -> Option<Value<'env>> {
+    let value = fault.value.as_ref()?.downcast_ref::<JsRef>()?;
+    Some(value.get(scope))
+}
+
+/// The error as JavaScript gets it when a promise rejects.
+pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
+    let build = || -> JsResult<'env> {
+        let class = if error.code == Code::InvalidArgument { "TypeError" } else { "Error" };
+        let value = scope.error(class, &error.message);
+        value.set("code", scope.string(error.code.as_str())?)?;
+        value.set("retryable", scope.boolean(error.retryable)?)?;
+        if let Some(status) = error.status {
+            value.set("status", scope.number(f64::from(status))?)?;
+        }
+        if error.code == Code::Aborted {
+            value.set("name", scope.string("AbortError")?)?;
+        }
+        match &error.cause {
+            Some(Cause::Host(fault)) => {
+                if let Some(thrown) = thrown_value(scope, fault) {
+                    value.set("cause", thrown)?;
+                }
+            }
+            Some(Cause::Error(inner)) => value.set("cause", to_js(scope, inner))?,
+            None => {}
+        }
+        Ok(value)
+    };
+    build().unwrap_or_else(|Thrown(value)| value)
+}
+
+/// The error as the host's logger gets it: what a host callback threw is logged as it was thrown.
+pub fn for_log<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
+    error.host_fault().and_then(|fault| thrown_value(scope, fault)).unwrap_or_else(|| to_js(scope, error))
+}
+
+/// `{ code, message, retryable }`, as the result object carries errors.
+pub fn summary<'env>(scope: Scope<'env>, error: &Error) -> JsResult<'env> {
+    let value = scope.object()?;
+    value.set("code", scope.string(error.code.as_str())?)?;
+    value.set("message", scope.string(&error.message)?)?;
+    value.set("retryable", scope.boolean(error.retryable)?)?;
+    Ok(value)
+}

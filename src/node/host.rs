@@ -1,0 +1,157 @@
+//! The core's host traits over JavaScript callbacks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::{Map, Value as Json};
+
+use super::call::CallContext;
+use super::convert;
+use super::js::{JsResult, Scope, Value};
+use super::thread::JsRef;
+use crate::error::Result;
+use crate::host::{Environment, HostValue, Lookup, NetworkRules, RawTools, Registry, Storage, ToolPublisher};
+
+/// Bound on a callback of the registry, of a token store or of a cache.
+const STORE_TIMEOUT: Duration = Duration::from_secs(10);
+/// A reinspection connects to the server; its own bound is the core's.
+const REINSPECT_TIMEOUT: Duration = Duration::from_secs(60);
+/// Bound on a callback that reaches the user or the tool cache.
+const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The host as one call sees it.
+pub struct NodeHost {
+    pub context: Arc<CallContext>,
+    pub environment: Environment,
+    /// The caller's `configServers`, passed on as they are.
+    pub config_servers: Option<Arc<JsRef>>,
+    /// The tools as the host got them, so that the result holds the same array.
+    pub published: Mutex<Option<(Arc<RawTools>, Arc<JsRef>)>>,
+}
+
+fn optional<'env>(scope: Scope<'env>, reference: Option<&Arc<JsRef>>) -> Value<'env> {
+    reference.map_or_else(|| scope.undefined(), |reference| reference.get(scope))
+}
+
+#[async_trait]
+impl Registry for NodeHost {
+    async fn server_config(&self, server_name: &str, lookup: Lookup<'_>) -> Result<Option<Map<String, Json>>> {
+        let (name, user_id) = (server_name.to_owned(), lookup.user_id.map(str::to_owned));
+        let config_servers = self.config_servers.clone().filter(|_| lookup.config_servers);
+        let environment = self.environment.clone();
+        self.context
+            .callback(
+                "registry.getServerConfig",
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    context.call_service(scope, "registry", "getServerConfig", move |_, scope| {
+                        let mut arguments = vec![scope.string(&name)?, scope.optional_string(user_id.as_deref())?];
+                        if let Some(servers) = &config_servers {
+                            arguments.push(servers.get(scope));
+                        }
+                        Ok(arguments)
+                    })
+                },
+                move |_, value| convert::server_config(value, &environment),
+            )
+            .await
+    }
+
+    async fn reinspect(&self, server_name: &str, storage: Storage, user_id: Option<&str>) -> Result<Option<Map<String, Json>>> {
+        let (name, user_id, environment) = (server_name.to_owned(), user_id.map(str::to_owned), self.environment.clone());
+        let storage = match storage {
+            Storage::Database => "DB",
+            Storage::Cache => "CACHE",
+        };
+        self.context
+            .callback(
+                "registry.reinspectServer",
+                REINSPECT_TIMEOUT,
+                move |context, scope| {
+                    context.call_service(scope, "registry", "reinspectServer", move |_, scope| {
+                        Ok(vec![
+                            scope.string(&name)?,
+                            scope.string(storage)?,
+                            scope.optional_string(user_id.as_deref())?,
+                        ])
+                    })
+                },
+                move |_, value| {
+                    if !value.is_object() {
+                        return Ok(None);
+                    }
+                    convert::server_config(value.get("config")?, &environment)
+                },
+            )
+            .await
+    }
+
+    async fn network_rules(&self) -> Result<NetworkRules> {
+        self.context
+            .callback(
+                "registry.shouldEnableSSRFProtection",
+                STORE_TIMEOUT,
+                |context, scope| context.with_service(scope, "registry", network_answers),
+                |_, value| convert::network_rules(value),
+            )
+            .await
+    }
+}
+
+/// Asks the registry for all three rules at once; each answer may be a promise.
+fn network_answers<'env>(context: &Arc<CallContext>, registry: Value<'env>) -> JsResult<'env> {
+    let scope = registry.scope();
+    let mut answers = Vec::with_capacity(3);
+    for method in ["shouldEnableSSRFProtection", "getAllowedDomains", "getAllowedAddresses"] {
+        let function = registry.get(method)?;
+        if !function.is_function() {
+            return Err(scope.type_error(&format!("host.registry has no function {method}")));
+        }
+        answers.push(context.apply(function, registry, &[])?);
+    }
+    let mut pending = false;
+    for answer in &answers {
+        pending |= answer.is_object() && answer.get("then")?.is_function();
+    }
+    let answers = scope.array(&answers)?;
+    if !pending {
+        return Ok(answers);
+    }
+    let promise = scope.global()?.get("Promise")?;
+    promise.get("all")?.call(promise, &[answers])
+}
+
+#[async_trait]
+impl ToolPublisher for NodeHost {
+    async fn publish(&self, user_id: &str, server_name: &str, tools: &Arc<RawTools>) -> Result<Option<HostValue>> {
+        let (user_id, name, raw) = (user_id.to_owned(), server_name.to_owned(), Arc::clone(tools));
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let outcome = self
+            .context
+            .callback(
+                "updateMCPServerTools",
+                SLOW_TIMEOUT,
+                move |context, scope| {
+                    let tools = scope.parse_json(raw.get())?;
+                    let _ = sender.send(Arc::new(JsRef::new(&context.thread, tools)?));
+                    let argument = scope.object()?;
+                    argument.set("userId", scope.string(&user_id)?)?;
+                    argument.set("serverName", scope.string(&name)?)?;
+                    argument.set("tools", tools)?;
+                    let host = context.host(scope);
+                    context.apply(host.get("updateMCPServerTools")?, host, &[argument])
+                },
+                |context, value| {
+                    let kept = value.present().map(|value| JsRef::new(&context.thread, value)).transpose()?;
+                    Ok(kept.map(|kept| Arc::new(kept) as HostValue))
+                },
+            )
+            .await;
+        if let Ok(array) = receiver.await {
+            *self.published.lock() = Some((Arc::clone(tools), array));
+        }
+        outcome
+    }
+}

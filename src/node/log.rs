@@ -1,0 +1,118 @@
+//! Log lines on their way to the host's logger.
+//!
+//! Lines of one call are collected and cross together, in order: before the call's next callback, when it ends, or
+//! after a few milliseconds. They are logged in the call's context.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use super::call::CallContext;
+use super::errors;
+use super::js::{JsResult, Scope, Value};
+use crate::host::{Level, Log, LogMeta};
+
+/// How long a line may wait for others.
+const DELAY: Duration = Duration::from_millis(10);
+
+struct Line {
+    level: Level,
+    message: String,
+    meta: LogMeta,
+}
+
+#[derive(Default)]
+pub struct LogBuffer {
+    lines: Mutex<Vec<Line>>,
+    scheduled: AtomicBool,
+}
+
+/// The logger of a call.
+pub struct NodeLog(pub Arc<CallContext>);
+
+impl Log for NodeLog {
+    fn log(&self, level: Level, message: String, meta: LogMeta) {
+        let buffer = &self.0.log;
+        buffer.lines.lock().push(Line { level, message, meta });
+        if buffer.scheduled.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let context = Arc::clone(&self.0);
+        super::runtime::tokio().spawn(async move {
+            tokio::time::sleep(DELAY).await;
+            let flushed = Arc::clone(&context);
+            context.thread.post(move |scope| flushed.flush_log(scope));
+        });
+    }
+}
+
+impl CallContext {
+    /// Gives all collected lines to the host's logger.
+    pub fn flush_log(&self, scope: Scope<'_>) {
+        self.log.scheduled.store(false, Ordering::Release);
+        let lines = std::mem::take(&mut *self.log.lines.lock());
+        if lines.is_empty() {
+            return;
+        }
+        let Ok(logger) = self.host(scope).get("logger") else { return };
+        for line in lines {
+            // A logger that throws must not break what is logged.
+            let _ = self.write(scope, logger, &line);
+        }
+    }
+
+    fn write<'env>(&self, scope: Scope<'env>, logger: Value<'env>, line: &Line) -> JsResult<'env, ()> {
+        let method = logger.get(level_name(line.level))?;
+        let message = scope.string(&line.message)?;
+        match &line.meta {
+            LogMeta::None => self.apply(method, logger, &[message])?,
+            LogMeta::Error(error) => self.apply(method, logger, &[message, errors::for_log(scope, error)])?,
+            LogMeta::Fields(fields) => {
+                let fields = scope.json(&serde_json::Value::Object(fields.clone()))?;
+                self.apply(method, logger, &[message, fields])?
+            }
+        };
+        Ok(())
+    }
+}
+
+const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}
+
+/// Without a host logger: to stderr, from the level in `MCP_NATIVE_LOG` on.
+pub struct StderrLog(Level);
+
+impl StderrLog {
+    /// `None` where the variable is unset or names no level.
+    pub fn from_variable(value: Option<&str>) -> Option<Self> {
+        Some(Self(match value?.to_ascii_lowercase().as_str() {
+            "debug" | "trace" | "1" | "true" => Level::Debug,
+            "info" => Level::Info,
+            "warn" => Level::Warn,
+            "error" => Level::Error,
+            _ => return None,
+        }))
+    }
+}
+
+impl Log for StderrLog {
+    fn log(&self, level: Level, message: String, meta: LogMeta) {
+        if level < self.0 {
+            return;
+        }
+        let detail = match meta {
+            LogMeta::None => String::new(),
+            LogMeta::Error(error) => format!(" {error}"),
+            LogMeta::Fields(fields) => format!(" {}", serde_json::Value::Object(fields)),
+        };
+        eprintln!("{} {message}{detail}", level_name(level));
+    }
+}

@@ -1,0 +1,14 @@
+//! What JavaScript sees: the only code that knows napi. Conversion of arguments, callbacks, errors, abort, logging.
+
+mod abort;
+mod call;
+mod convert;
+mod errors;
+mod host;
+mod js;
+mod log;
+mod result;
+mod runtime;
+mod services;
+mod thread;
+mod types;

@@ -1,0 +1,246 @@
+//! `createMCPRuntime` and the functions of a runtime.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use futures::FutureExt;
+use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
+use napi::{Env, JsValue};
+use napi_derive::napi;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use super::abort::AbortLink;
+use super::call::{CallContext, Realm};
+use super::convert;
+use super::errors;
+use super::host::NodeHost;
+use super::js::{JsResult, Scope, Thrown, Type, Value};
+use super::log::{NodeLog, StderrLog};
+use super::result;
+use super::services::{self, describe};
+use super::thread::{JsRef, JsThread};
+use crate::error::{Code, Error};
+use crate::host::{Environment, Host, Logger};
+use crate::manager::Manager;
+use crate::reinit::{Reinit, reinit};
+use crate::server_config::CUSTOM_USER_VARS_PREFIX;
+use crate::settings::Settings;
+
+/// The Tokio runtime of the process. It is never shut down: worker threads come and go, their work with them.
+pub fn tokio() -> &'static Handle {
+    static HANDLE: OnceLock<Handle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let built = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4)))
+            .thread_name("librechat-mcp")
+            .enable_all()
+            .build();
+        match built {
+            Ok(runtime) => {
+                let handle = runtime.handle().clone();
+                // Leaked on purpose: dropping it would block whoever is last.
+                std::mem::forget(runtime);
+                handle
+            }
+            // Without threads nothing here can work, and there is nobody to tell.
+            Err(_) => std::process::abort(),
+        }
+    })
+}
+
+/// Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
+/// used, never before and never cached.
+///
+/// @throws TypeError that names the member whose shape is wrong
+#[napi(
+    js_name = "createMCPRuntime",
+    ts_args_type = "host: MCPHostServices",
+    ts_return_type = "MCPRuntime"
+)]
+pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'_>> {
+    let scope = Scope::new(&env);
+    let outcome = create(scope, scope.value(host.raw()), &env);
+    raise(scope, outcome)
+}
+
+/// Hands a result of ours to napi: an exception becomes the pending one.
+#[expect(unsafe_code, reason = "Node-API is a C interface")]
+fn raise<'env>(scope: Scope<'env>, outcome: JsResult<'env>) -> napi::Result<Unknown<'env>> {
+    match outcome {
+        Ok(value) => unsafe { Unknown::from_napi_value(scope.raw(), value.raw()) },
+        Err(Thrown(value)) => {
+            unsafe { napi::sys::napi_throw(scope.raw(), value.raw()) };
+            Err(napi::Error::from_status(napi::Status::PendingException))
+        }
+    }
+}
+
+fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: &Env) -> JsResult<'env> {
+    services::check(host)?;
+    let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
+    let thread = JsThread::new(scope)?;
+    let runtime = Arc::new(Runtime {
+        realm: Arc::new(Realm::new(&thread, scope)?),
+        host: Arc::new(JsRef::new(&thread, host)?),
+        thread,
+        manager: tokio_manager(keep),
+    });
+    let teardown = Arc::clone(&runtime);
+    if env.add_env_cleanup_hook(teardown, |runtime| runtime.manager.abandon()).is_err() {
+        return Err(Thrown(scope.error("Error", "The environment takes no cleanup hook")));
+    }
+
+    let object = scope.object()?;
+    let reinit = Arc::clone(&runtime);
+    object.set("reinitMCPServer", scope.function("reinitMCPServer", move |scope, _, arguments| reinit.reinit(scope, &arguments))?)?;
+    object.set("close", scope.function("close", move |scope, _, _| runtime.close(scope))?)?;
+    Ok(object)
+}
+
+fn tokio_manager(keep_connections: bool) -> Manager {
+    let _entered = tokio().enter();
+    Manager::new(keep_connections)
+}
+
+struct Runtime {
+    thread: JsThread,
+    realm: Arc<Realm>,
+    host: Arc<JsRef>,
+    manager: Manager,
+}
+
+/// One prepared call of `reinitMCPServer`.
+struct Prepared {
+    call: Reinit,
+    host: Arc<NodeHost>,
+    server_name: Option<String>,
+    abort: Option<AbortLink>,
+}
+
+impl Runtime {
+    fn close<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+        let (promise, value) = self.thread.promise(scope)?;
+        let manager = self.manager.clone();
+        tokio().spawn(async move {
+            manager.close().await;
+            promise.settle(|scope| Ok(scope.undefined()));
+        });
+        Ok(value)
+    }
+
+    fn reinit<'env>(&self, scope: Scope<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {
+        let (promise, value) = self.thread.promise(scope)?;
+        let prepared = match self.prepare(scope, arguments.first().copied()) {
+            Ok(prepared) => prepared,
+            Err(Thrown(thrown)) => {
+                let thrown = JsRef::new(&self.thread, thrown)?;
+                promise.settle(move |scope| Err(Thrown(thrown.get(scope))));
+                return Ok(value);
+            }
+        };
+        let manager = self.manager.clone();
+        tokio().spawn(async move {
+            let Prepared { call, host, server_name, abort } = prepared;
+            let outcome = AssertUnwindSafe(reinit(&manager, &call)).catch_unwind().await;
+            drop(call);
+            promise.settle(move |scope| {
+                if let Some(abort) = &abort {
+                    abort.unlink(scope);
+                }
+                host.context.flush_log(scope);
+                match outcome {
+                    Ok(Some(outcome)) => result::reinitialized(scope, &outcome, server_name.as_deref(), &host),
+                    Ok(None) => Ok(scope.undefined()),
+                    Err(_) => Err(Thrown(errors::to_js(scope, &Error::new(Code::Internal, "Internal error")))),
+                }
+            });
+        });
+        Ok(value)
+    }
+
+    /// Reads the parameters. A member of a wrong type is a `TypeError`; an absent one never is.
+    fn prepare<'env>(&self, scope: Scope<'env>, params: Option<Value<'env>>) -> JsResult<'env, Prepared> {
+        let params = params.filter(|params| params.is_object()).ok_or_else(|| {
+            scope.type_error("reinitMCPServer: the parameters must be an object")
+        })?;
+        let member = |name: &'static str, kind: Type, expected: &str| -> JsResult<'env, Option<Value<'env>>> {
+            let Some(value) = params.get(name)?.present() else { return Ok(None) };
+            if value.kind() == kind {
+                return Ok(Some(value));
+            }
+            let actual = describe(value);
+            Err(scope.type_error(&format!("reinitMCPServer: params.{name} must be {expected}, got {actual}")))
+        };
+
+        let server_name = member("serverName", Type::String, "a string")?.and_then(Value::as_string);
+        let user = member("user", Type::Object, "an object")?;
+        let config_servers = member("configServers", Type::Object, "an object")?;
+        let server_config = member("serverConfig", Type::Object, "an object")?;
+        let auth_map = member("userMCPAuthMap", Type::Object, "an object")?;
+        let timeout = member("connectionTimeout", Type::Number, "a number of milliseconds")?;
+        let force_new = member("forceNew", Type::Boolean, "a boolean")?;
+        member("returnOnOAuth", Type::Boolean, "a boolean")?;
+        member("oauthStart", Type::Function, "a function")?;
+        member("oauthEnd", Type::Function, "a function")?;
+        let body = if params.has("requestBody") {
+            let body = member("requestBody", Type::Object, "an object")?;
+            Some(body.map(convert::texts).transpose()?.unwrap_or_default())
+        } else {
+            None
+        };
+        let signal = member("signal", Type::Object, "an AbortSignal")?;
+        if let Some(signal) = signal
+            && !signal.get("addEventListener")?.is_function()
+        {
+            return Err(scope.type_error("reinitMCPServer: params.signal must be an AbortSignal, got an object"));
+        }
+
+        let environment = Environment::default();
+        convert::read_variables(scope, Settings::NAMES, &environment)?;
+        let key = format!("{CUSTOM_USER_VARS_PREFIX}{}", server_name.as_deref().unwrap_or("undefined"));
+        let user_vars = auth_map.map(|map| map.get(&key)).transpose()?.filter(|vars| vars.is_object());
+        let context = Arc::new(CallContext::new(&self.thread, &self.realm, &self.host, scope)?);
+        let services = self.host.get(scope);
+        let node = Arc::new(NodeHost {
+            context: Arc::clone(&context),
+            environment: environment.clone(),
+            config_servers: config_servers.map(|servers| JsRef::new(&self.thread, servers)).transpose()?.map(Arc::new),
+            published: parking_lot::Mutex::default(),
+        });
+        let logger = if services.get("logger")?.present().is_some() {
+            Logger::new(Arc::new(NodeLog(context)))
+        } else {
+            StderrLog::from_variable(environment.get("MCP_NATIVE_LOG").as_deref())
+                .map_or_else(Logger::silent, |log| Logger::new(Arc::new(log)))
+        };
+        let cancel = CancellationToken::new();
+        let call = Reinit {
+            host: Host {
+                registry: Arc::clone(&node) as _,
+                publisher: services.get("updateMCPServerTools")?.present().map(|_| Arc::clone(&node) as _),
+                logger,
+                environment: environment.clone(),
+            },
+            user: user.map(convert::user).transpose()?,
+            server_name: server_name.clone(),
+            force_new: force_new.and_then(Value::as_bool).unwrap_or(false),
+            user_vars: user_vars.map(convert::texts).transpose()?,
+            connection_timeout: timeout.and_then(Value::as_number).map(milliseconds),
+            server_config: server_config.map(|config| convert::server_config(config, &environment)).transpose()?.flatten(),
+            request_body: body,
+            cancel: cancel.clone(),
+        };
+        let abort = match signal {
+            Some(signal) => AbortLink::new(&self.thread, signal, &cancel)?,
+            None => None,
+        };
+        Ok(Prepared { call, host: node, server_name, abort })
+    }
+}
+
+/// A number of milliseconds; negative and non-numbers are none, as for JavaScript's timers.
+fn milliseconds(value: f64) -> Duration {
+    Duration::try_from_secs_f64(value / 1000.0).unwrap_or_default()
+}
