@@ -1,1 +1,33 @@
-//! What a server is: model, validation, placeholders, policy.
+//! What a server is: model, placeholders, policy.
+//!
+//! A [`ServerConfig`] is the template as somebody configured it. [`resolve`] fills in environment variables and
+//! placeholders for one call and says which transport results. Everything here is pure: the environment is what the
+//! [`Context`] carries, and nothing is remembered.
+
+mod api_key;
+mod environment;
+mod fingerprint;
+mod header;
+mod members;
+mod messages;
+mod model;
+mod names;
+mod openid;
+mod placeholders;
+mod policy;
+mod process;
+mod redact;
+mod resolve;
+mod text;
+mod timestamp;
+
+pub use fingerprint::{Fingerprint, fingerprint};
+pub use messages::{is_client_rejection_message, is_invalid_client_message};
+pub use model::{ServerConfig, ServerInstructions, Stderr, TransportKind};
+pub use names::{build_oauth_tool_call_name, normalize_server_name, sanitize_url_for_logging};
+pub use openid::OpenIdTokenInfo;
+pub use placeholders::{Context, USER_FIELDS};
+pub use policy::env_references;
+pub use process::process_mcp_env;
+pub use redact::redact_server_secrets;
+pub use resolve::{ResolvedConfig, Transport, headers_for_call, resolve};

@@ -1,0 +1,306 @@
+//! A server as somebody configured it.
+
+use std::fmt;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::api_key;
+use super::members::{Members, wrong_type};
+use super::placeholders::placeholders;
+use super::{environment, timestamp};
+use crate::error::{Error, Result};
+
+const CANNOT_INFER: &str = "Cannot infer transport type: options.type is not provided and cannot be inferred from other properties.";
+
+/// How messages reach a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransportKind {
+    Stdio,
+    StreamableHttp,
+    Sse,
+    WebSocket,
+}
+
+impl TransportKind {
+    /// The name in LibreChat's configs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stdio => "stdio",
+            Self::StreamableHttp => "streamable-http",
+            Self::Sse => "sse",
+            Self::WebSocket => "websocket",
+        }
+    }
+}
+
+/// What becomes of the standard error of a child process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stderr {
+    Pipe,
+    Ignore,
+    #[default]
+    Inherit,
+    /// A file descriptor of this process.
+    Descriptor(u32),
+}
+
+/// Where the instructions for the model come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerInstructions {
+    /// The server's own.
+    FromServer,
+    /// A text in their place.
+    Text(String),
+}
+
+/// A server's config: a template, with environment variables and placeholders as they were written. Only an
+/// administrator's `apiKey` is already the header that it stands for.
+#[derive(Clone)]
+pub struct ServerConfig {
+    /// `type` as it was written; see [`ServerConfig::transport_kind`].
+    pub declared_type: Option<String>,
+    pub url: Option<String>,
+    pub command: Option<String>,
+    pub args: Vec<String>,
+    pub env: IndexMap<String, String>,
+    pub cwd: Option<String>,
+    pub stderr: Stderr,
+    pub headers: IndexMap<String, String>,
+    pub proxy: Option<String>,
+    /// Of one request.
+    pub timeout: Option<Duration>,
+    /// Of connecting and the handshake.
+    pub init_timeout: Option<Duration>,
+    /// Silence on the event stream after which it is opened again.
+    pub sse_read_timeout: Option<Duration>,
+    pub icon_path: Option<String>,
+    pub oauth: Option<Map<String, Value>>,
+    pub oauth_headers: IndexMap<String, String>,
+    /// Scopes of the on-behalf-of exchange; present where the config has `obo`.
+    pub obo_scopes: Option<String>,
+    /// Names of the variables that each user provides, in the order of declaration.
+    pub custom_user_vars: Vec<String>,
+    /// `None` until somebody said or detected it.
+    pub requires_oauth: Option<bool>,
+    /// Whether the server is connected when the application starts.
+    pub startup: bool,
+    pub server_instructions: Option<ServerInstructions>,
+    /// `yaml`, `config` or `user`.
+    pub source: Option<String>,
+    pub db_id: Option<String>,
+    pub author: Option<String>,
+    /// Milliseconds since the epoch.
+    pub updated_at: Option<i64>,
+    pub inspection_failed: bool,
+}
+
+impl ServerConfig {
+    /// The members that [`ServerConfig::from_members`] reads. A host need not copy any other.
+    pub const MEMBERS: &'static [&'static str] = &[
+        "type",
+        "url",
+        "command",
+        "args",
+        "env",
+        "cwd",
+        "stderr",
+        "headers",
+        "proxy",
+        "timeout",
+        "initTimeout",
+        "sseReadTimeout",
+        "iconPath",
+        "apiKey",
+        "oauth",
+        "oauth_headers",
+        "obo",
+        "customUserVars",
+        "requiresOAuth",
+        "startup",
+        "serverInstructions",
+        "source",
+        "dbId",
+        "author",
+        "updatedAt",
+        "inspectionFailed",
+    ];
+
+    /// Reads a config's JSON members; unknown ones are ignored. A member of a wrong type is an error that names it.
+    /// A config that leads to no transport is still a config: that error belongs to whoever connects.
+    pub fn from_members(mut members: Map<String, Value>) -> Result<Self> {
+        check_api_key(&members)?;
+        api_key::apply(&mut members);
+        let mut members = Members::new(members);
+        Ok(Self {
+            declared_type: members.text("type")?,
+            url: members.text("url")?,
+            command: members.text("command")?,
+            args: members.list("args")?,
+            env: members.texts("env")?,
+            cwd: members.text("cwd")?,
+            stderr: stderr(members.take("stderr"))?,
+            headers: members.texts("headers")?,
+            proxy: members.text("proxy")?,
+            timeout: members.timeout("timeout")?,
+            init_timeout: members.timeout("initTimeout")?,
+            sse_read_timeout: members.timeout("sseReadTimeout")?,
+            icon_path: members.text("iconPath")?,
+            oauth: members.object("oauth")?,
+            oauth_headers: members.texts("oauth_headers")?,
+            obo_scopes: obo_scopes(members.object("obo")?)?,
+            custom_user_vars: members
+                .object("customUserVars")?
+                .map(|variables| variables.into_iter().map(|(name, _)| name).collect())
+                .unwrap_or_default(),
+            requires_oauth: members.flag("requiresOAuth")?,
+            startup: members.flag("startup")?.unwrap_or(true),
+            server_instructions: instructions(members.take("serverInstructions"))?,
+            source: members.text("source")?,
+            db_id: members.id("dbId"),
+            author: members.id("author"),
+            updated_at: members
+                .take("updatedAt")
+                .as_ref()
+                .and_then(timestamp::millis),
+            inspection_failed: members.flag("inspectionFailed")?.unwrap_or_default(),
+        })
+    }
+
+    /// The transport that the config leads to. A URL whose scheme is itself a variable counts as what `type` says.
+    pub fn transport_kind(&self) -> Result<TransportKind> {
+        let Some(url) = self.remote_url()? else {
+            return Ok(TransportKind::Stdio);
+        };
+        match Url::parse(url) {
+            Ok(url) => self.kind_of(&url),
+            Err(_) if has_variables(url) => Ok(self.kind_of_template(url)),
+            Err(_) => Err(invalid_url()),
+        }
+    }
+
+    /// The URL template; `None` for a command. A command wins over a URL, as in the reference.
+    pub(super) fn remote_url(&self) -> Result<Option<&str>> {
+        if self.command.is_some() {
+            return Ok(None);
+        }
+        match &self.url {
+            Some(url) => Ok(Some(url)),
+            None => Err(Error::invalid_config(CANNOT_INFER)),
+        }
+    }
+
+    /// The transport for an expanded URL.
+    pub(super) fn kind_of(&self, url: &Url) -> Result<TransportKind> {
+        match url.scheme() {
+            "ws" | "wss" => Ok(TransportKind::WebSocket),
+            "http" | "https" => Ok(self.kind_over_http()),
+            scheme => Err(Error::invalid_config(format!(
+                "Unsupported URL scheme: {scheme}"
+            ))),
+        }
+    }
+
+    fn kind_of_template(&self, url: &str) -> TransportKind {
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme.trim());
+        if scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("wss") {
+            return TransportKind::WebSocket;
+        }
+        let is_http = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+        if !is_http && self.declared_type.as_deref() == Some("websocket") {
+            return TransportKind::WebSocket;
+        }
+        self.kind_over_http()
+    }
+
+    fn kind_over_http(&self) -> TransportKind {
+        match self.declared_type.as_deref() {
+            Some("streamable-http" | "http") => TransportKind::StreamableHttp,
+            _ => TransportKind::Sse,
+        }
+    }
+}
+
+/// Shows which server it is, and nothing that may hold a secret.
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ServerConfig")
+            .field("declared_type", &self.declared_type)
+            .field("source", &self.source)
+            .field("db_id", &self.db_id)
+            .field("requires_oauth", &self.requires_oauth)
+            .field("custom_user_vars", &self.custom_user_vars)
+            .field("updated_at", &self.updated_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Node's own text; the URL is left out because it may hold a key.
+pub(super) fn invalid_url() -> Error {
+    Error::invalid_config("Invalid URL")
+}
+
+fn has_variables(url: &str) -> bool {
+    environment::names(url).next().is_some() || placeholders(url).next().is_some()
+}
+
+fn check_api_key(members: &Map<String, Value>) -> Result<()> {
+    let api_key = match members.get("apiKey") {
+        None | Some(Value::Null) => return Ok(()),
+        Some(Value::Object(api_key)) => api_key,
+        Some(_) => return Err(wrong_type("apiKey", "an object")),
+    };
+    for name in ["source", "key", "authorization_type", "custom_header"] {
+        let value = api_key.get(name).unwrap_or(&Value::Null);
+        if !value.is_string() && !value.is_null() {
+            return Err(wrong_type(&format!("apiKey.{name}"), "a string"));
+        }
+    }
+    Ok(())
+}
+
+fn stderr(value: Option<Value>) -> Result<Stderr> {
+    let wrong = || wrong_type("stderr", "`pipe`, `ignore`, `inherit` or a file descriptor");
+    let Some(value) = value else {
+        return Ok(Stderr::default());
+    };
+    match value.as_str() {
+        Some("pipe") => Ok(Stderr::Pipe),
+        Some("ignore") => Ok(Stderr::Ignore),
+        Some("inherit") => Ok(Stderr::Inherit),
+        Some(_) => Err(wrong()),
+        None => value
+            .as_u64()
+            .and_then(|descriptor| u32::try_from(descriptor).ok())
+            .map(Stderr::Descriptor)
+            .ok_or_else(wrong),
+    }
+}
+
+fn instructions(value: Option<Value>) -> Result<Option<ServerInstructions>> {
+    match value {
+        None | Some(Value::Bool(false)) => Ok(None),
+        Some(Value::Bool(true)) => Ok(Some(ServerInstructions::FromServer)),
+        // LibreChat reads environment-like texts as flags here.
+        Some(Value::String(text)) if text.trim().eq_ignore_ascii_case("true") => {
+            Ok(Some(ServerInstructions::FromServer))
+        }
+        Some(Value::String(text)) => Ok(Some(ServerInstructions::Text(text))),
+        Some(_) => Err(wrong_type("serverInstructions", "a boolean or a string")),
+    }
+}
+
+/// An exchange without scopes would ask for nothing in particular, so a config with `obo` has to name some.
+fn obo_scopes(obo: Option<Map<String, Value>>) -> Result<Option<String>> {
+    let Some(mut obo) = obo else {
+        return Ok(None);
+    };
+    match obo.swap_remove("scopes") {
+        Some(Value::String(scopes)) if !scopes.trim().is_empty() => Ok(Some(scopes)),
+        _ => Err(wrong_type("obo.scopes", "a non-empty string")),
+    }
+}

@@ -1,0 +1,239 @@
+//! Environment variables and `{{PLACEHOLDERS}}` in the texts of a config.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::ops::Range;
+
+use indexmap::IndexMap;
+
+use super::environment;
+use super::header::encode_above_latin_1;
+use super::openid::OpenIdTokenInfo;
+use crate::host::{Environment, User};
+use crate::secret::Secret;
+
+pub(super) const USER_PREFIX: &str = "LIBRECHAT_USER_";
+pub(super) const OPENID_PREFIX: &str = "LIBRECHAT_OPENID_";
+pub(super) const BODY_PREFIX: &str = "LIBRECHAT_BODY_";
+pub(super) const GRAPH_PREFIX: &str = "LIBRECHAT_GRAPH_";
+pub(super) const GRAPH_TOKEN: &str = "LIBRECHAT_GRAPH_ACCESS_TOKEN";
+
+/// Fields of a user that `{{LIBRECHAT_USER_<FIELD>}}` may name; none is a secret.
+pub const USER_FIELDS: &[&str] = &[
+    "id",
+    "name",
+    "username",
+    "email",
+    "provider",
+    "role",
+    "googleId",
+    "facebookId",
+    "openidId",
+    "samlId",
+    "ldapId",
+    "githubId",
+    "discordId",
+    "appleId",
+    "emailVerified",
+    "twoFactorEnabled",
+    "termsAccepted",
+];
+
+/// Fields of a chat request that `{{LIBRECHAT_BODY_<FIELD>}}` may name.
+pub(super) const BODY_FIELDS: [&str; 3] = ["conversationId", "parentMessageId", "messageId"];
+
+/// Fields that people fill in freely, so that in a header they may need encoding.
+const FREE_TEXT_FIELDS: [&str; 3] = ["name", "username", "email"];
+
+/// What one call puts into a config.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub user: Option<&'a User>,
+    pub custom_user_vars: Option<&'a IndexMap<String, String>>,
+    /// Fields of the chat request, where there is one.
+    pub body: Option<&'a IndexMap<String, String>>,
+    pub graph_token: Option<&'a Secret>,
+    pub environment: &'a Environment,
+}
+
+impl<'a> Context<'a> {
+    /// A context of nothing but the environment: an app-level connection.
+    #[must_use]
+    pub const fn of_environment(environment: &'a Environment) -> Self {
+        Self {
+            user: None,
+            custom_user_vars: None,
+            body: None,
+            graph_token: None,
+            environment,
+        }
+    }
+}
+
+/// How far placeholders are filled in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// For a connection or a call. Without a chat request its placeholders become empty.
+    Call,
+    /// As LibreChat's `processMCPEnv`, which leaves them without a chat request.
+    Reference,
+    /// Only what stays the same between two calls of a user: no tokens, no chat request.
+    Lasting,
+}
+
+/// Where a text goes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Header,
+    /// The URL and the environment of a child process may carry the Graph token too.
+    UrlOrEnv,
+    Other,
+}
+
+/// Expands the texts of one config.
+pub(super) struct Expander<'a> {
+    context: Context<'a>,
+    /// A user made the config: it sees that user's variables, and nothing of the server's environment or of other
+    /// people.
+    sandboxed: bool,
+    depth: Depth,
+    openid: OnceCell<Option<OpenIdTokenInfo>>,
+}
+
+impl<'a> Expander<'a> {
+    pub(super) const fn new(context: &Context<'a>, sandboxed: bool, depth: Depth) -> Self {
+        Self {
+            context: *context,
+            sandboxed,
+            depth,
+            openid: OnceCell::new(),
+        }
+    }
+
+    /// Expands environment variables alone, for members that only an administrator decides about.
+    pub(super) fn admin_text(&self, template: &str) -> String {
+        if self.sandboxed {
+            template.to_owned()
+        } else {
+            environment::expand(template, self.context.environment).into_owned()
+        }
+    }
+
+    /// Expands environment variables, then placeholders. Placeholders are looked for in the template only, once, so
+    /// that what users write is never expanded itself.
+    pub(super) fn text(&self, template: &str, place: Place) -> String {
+        let template = if self.sandboxed {
+            Cow::Borrowed(template)
+        } else {
+            environment::expand(template, self.context.environment)
+        };
+        let mut result = String::with_capacity(template.len());
+        let mut copied = 0;
+        for Placeholder { range, name } in scan(&template) {
+            if let Some(value) = self.value(name, place) {
+                result.push_str(&template[copied..range.start]);
+                result.push_str(&value);
+                copied = range.end;
+            }
+        }
+        result.push_str(&template[copied..]);
+        result
+    }
+
+    fn value(&self, name: &str, place: Place) -> Option<Cow<'_, str>> {
+        if let Some(value) = self
+            .context
+            .custom_user_vars
+            .and_then(|variables| variables.get(name))
+        {
+            return Some(Cow::Borrowed(value));
+        }
+        if self.sandboxed {
+            return None;
+        }
+        if let Some(field) = name.strip_prefix(USER_PREFIX) {
+            return self.user_field(field, place);
+        }
+        if self.depth == Depth::Lasting {
+            return None;
+        }
+        if let Some(name) = name.strip_prefix(OPENID_PREFIX) {
+            return self.openid()?.placeholder(name).map(Cow::Owned);
+        }
+        if let Some(field) = name.strip_prefix(BODY_PREFIX) {
+            return self.body_field(field);
+        }
+        if name == GRAPH_TOKEN && place != Place::Other {
+            let token = self.context.graph_token?;
+            return Some(Cow::Borrowed(token.expose().as_str()));
+        }
+        None
+    }
+
+    fn user_field(&self, upper: &str, place: Place) -> Option<Cow<'_, str>> {
+        let user = self.context.user?;
+        let field = *field_of(USER_FIELDS, upper)?;
+        if field == "id" {
+            let id = user.id.as_ref().or_else(|| user.fields.get(field))?;
+            return (!id.is_empty()).then_some(Cow::Borrowed(id.as_str()));
+        }
+        let value = user.fields.get(field)?;
+        if place == Place::Header && FREE_TEXT_FIELDS.contains(&field) {
+            Some(Cow::Owned(encode_above_latin_1(value)))
+        } else {
+            Some(Cow::Borrowed(value))
+        }
+    }
+
+    fn openid(&self) -> Option<&OpenIdTokenInfo> {
+        self.openid
+            .get_or_init(|| {
+                self.context
+                    .user
+                    .and_then(OpenIdTokenInfo::of)
+                    .filter(OpenIdTokenInfo::is_valid)
+            })
+            .as_ref()
+    }
+
+    fn body_field(&self, upper: &str) -> Option<Cow<'_, str>> {
+        let field = *field_of(&BODY_FIELDS, upper)?;
+        match self.context.body {
+            Some(body) => Some(Cow::Borrowed(body.get(field).map_or("", String::as_str))),
+            None if self.depth == Depth::Call => Some(Cow::Borrowed("")),
+            None => None,
+        }
+    }
+}
+
+/// The field whose name in capitals is `upper`.
+pub(super) fn field_of<'f>(fields: &'f [&'static str], upper: &str) -> Option<&'f &'static str> {
+    fields
+        .iter()
+        .find(|field| field.to_ascii_uppercase() == upper)
+}
+
+struct Placeholder<'t> {
+    /// Braces included.
+    range: Range<usize>,
+    name: &'t str,
+}
+
+/// Every `{{NAME}}`, from the innermost opening braces on, in time linear in the template: users write templates too.
+fn scan(template: &str) -> impl Iterator<Item = Placeholder<'_>> {
+    let mut from = 0;
+    template.match_indices("}}").filter_map(move |(close, _)| {
+        let inside = &template[from..close];
+        let name_start = from + inside.rfind("{{")? + 2;
+        from = close + 2;
+        Some(Placeholder {
+            range: name_start - 2..from,
+            name: &template[name_start..close],
+        })
+    })
+}
+
+/// Names of the placeholders in a template. Not all of them mean something.
+pub(super) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    scan(template).map(|placeholder| placeholder.name)
+}

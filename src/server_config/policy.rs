@@ -1,0 +1,174 @@
+//! What follows from a config: who may share its connection, and what it needs first.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use super::model::ServerConfig;
+use super::placeholders::{
+    BODY_FIELDS, BODY_PREFIX, GRAPH_PREFIX, GRAPH_TOKEN, OPENID_PREFIX, USER_PREFIX, field_of,
+    placeholders,
+};
+use super::text::{is_truthy, js_trim};
+use super::{api_key, environment};
+
+impl ServerConfig {
+    /// Whether users authorize with this server through OAuth.
+    #[must_use]
+    pub fn is_oauth_server(&self) -> bool {
+        self.requires_oauth.unwrap_or(self.oauth.is_some())
+    }
+
+    /// Whether connecting may need tokens of the user, through OAuth or on-behalf-of.
+    #[must_use]
+    pub fn requires_oauth_machinery(&self) -> bool {
+        self.is_oauth_server() || self.obo_scopes.is_some()
+    }
+
+    #[must_use]
+    pub fn has_custom_user_vars(&self) -> bool {
+        !self.custom_user_vars.is_empty()
+    }
+
+    /// Whether each user needs a connection of their own. More than the reference, which asks for OAuth,
+    /// on-behalf-of and variables only: a placeholder of the user or the request is as personal.
+    #[must_use]
+    pub fn requires_user_scoped_connection(&self) -> bool {
+        self.requires_oauth == Some(true)
+            || self.obo_scopes.is_some()
+            || self.has_custom_user_vars()
+            || self.runtime_placeholders().next().is_some()
+    }
+
+    /// Whether a user made the config. Its placeholders are then that user's variables and nothing else.
+    #[must_use]
+    pub fn is_user_sourced(&self) -> bool {
+        match self.source.as_deref() {
+            Some(source) => source == "user",
+            // Configs cached before `source` existed.
+            None => self.db_id.is_some(),
+        }
+    }
+
+    /// Whether all users may share one connection.
+    #[must_use]
+    pub fn allows_app_connection(&self) -> bool {
+        !self.inspection_failed && self.startup && !self.requires_user_scoped_connection()
+    }
+
+    /// Declared variables that the user has not set, in the order of declaration. A blank value counts as not set.
+    #[must_use]
+    pub fn missing_custom_user_vars(
+        &self,
+        provided: Option<&IndexMap<String, String>>,
+    ) -> Vec<String> {
+        self.custom_user_vars
+            .iter()
+            .filter(|name| {
+                provided
+                    .and_then(|variables| variables.get(*name))
+                    .is_none_or(|value| js_trim(value).is_empty())
+            })
+            .cloned()
+            .collect()
+    }
+
+    /// Fields of the chat request that the config names.
+    #[must_use]
+    pub fn body_placeholders(&self) -> Vec<&'static str> {
+        let named: Vec<_> = self
+            .runtime_placeholders()
+            .filter_map(|name| name.strip_prefix(BODY_PREFIX))
+            .filter_map(|upper| field_of(&BODY_FIELDS, upper))
+            .collect();
+        BODY_FIELDS
+            .into_iter()
+            .filter(|field| named.contains(&field))
+            .collect()
+    }
+
+    /// Whether the URL, a header or the environment of the config wants a token for Microsoft Graph.
+    #[must_use]
+    pub fn uses_graph_token(&self) -> bool {
+        let templates = self.url.iter().chain(self.headers.values());
+        !self.is_user_sourced()
+            && templates
+                .chain(self.env.values())
+                .flat_map(|template| placeholders(template))
+                .any(|name| name == GRAPH_TOKEN)
+    }
+
+    /// Placeholders of the user, their login or the chat request. In a user's own config they are plain text.
+    fn runtime_placeholders(&self) -> impl Iterator<Item = &str> {
+        let is_runtime = |name: &&str| {
+            [USER_PREFIX, OPENID_PREFIX, BODY_PREFIX, GRAPH_PREFIX]
+                .into_iter()
+                .any(|prefix| {
+                    name.strip_prefix(prefix)
+                        .is_some_and(|rest| !rest.is_empty())
+                })
+        };
+        let oauth = self.oauth.iter().flat_map(Map::values);
+        let templates = (self.url.iter().chain(&self.args))
+            .chain(self.headers.values())
+            .chain(self.env.values())
+            .map(String::as_str)
+            .chain(oauth.filter_map(Value::as_str));
+        let expanded = !self.is_user_sourced();
+        templates
+            .filter(move |_| expanded)
+            .flat_map(placeholders)
+            .filter(is_runtime)
+    }
+}
+
+/// [`ServerConfig::is_user_sourced`] before the config is read.
+pub(super) fn is_user_sourced(members: &Map<String, Value>) -> bool {
+    match members.get("source") {
+        Some(source) if !source.is_null() => source == "user",
+        _ => members.get("dbId").is_some_and(is_truthy),
+    }
+}
+
+/// Environment variables that a config names in texts that are expanded, each once, for the host to copy exactly
+/// these. LibreChat's own secrets are not among them, and a user's config has none.
+#[must_use]
+pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
+    if is_user_sourced(members) {
+        return Vec::new();
+    }
+    let keyed;
+    let members = if members.contains_key("apiKey") {
+        keyed = with_api_key(members);
+        &keyed
+    } else {
+        members
+    };
+    let mut names = Vec::new();
+    let mut collect = |value: &Value| {
+        for name in value.as_str().into_iter().flat_map(environment::names) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+    };
+    for member in ["url", "proxy", "args", "env", "headers", "oauth"] {
+        match members.get(member) {
+            Some(Value::Object(entries)) => entries.values().for_each(&mut collect),
+            Some(Value::Array(items)) => items.iter().for_each(&mut collect),
+            Some(value) => collect(value),
+            None => {}
+        }
+    }
+    names
+}
+
+/// Only what the key touches is copied, beside the members that are looked at anyway.
+fn with_api_key(members: &Map<String, Value>) -> Map<String, Value> {
+    let mut members: Map<String, Value> = members
+        .iter()
+        .filter(|(name, _)| ServerConfig::MEMBERS.contains(&name.as_str()))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    api_key::apply(&mut members);
+    members
+}

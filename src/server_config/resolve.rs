@@ -1,0 +1,191 @@
+//! A config made ready for one connection or one call.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::header::header;
+use super::model::{ServerConfig, Stderr, TransportKind, invalid_url};
+use super::names::sanitize;
+use super::placeholders::{Context, Depth, Expander, Place};
+use super::process::expand_texts;
+use crate::error::Result;
+
+/// Where messages go to, with every variable filled in.
+#[derive(Clone)]
+pub enum Transport {
+    Stdio {
+        command: String,
+        args: Vec<String>,
+        env: IndexMap<String, String>,
+        cwd: Option<String>,
+        stderr: Stderr,
+    },
+    /// A remote server; `kind` is never [`TransportKind::Stdio`].
+    Http {
+        url: Url,
+        /// Each name once.
+        headers: Vec<(HeaderName, HeaderValue)>,
+        kind: TransportKind,
+        /// The config's own proxy; the environment's come into play without one.
+        proxy: Option<String>,
+    },
+}
+
+impl Transport {
+    #[must_use]
+    pub const fn kind(&self) -> TransportKind {
+        match self {
+            Self::Stdio { .. } => TransportKind::Stdio,
+            Self::Http { kind, .. } => *kind,
+        }
+    }
+}
+
+/// Shows where it leads, without values that may hold a secret.
+impl fmt::Debug for Transport {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stdio {
+                command,
+                args,
+                env,
+                cwd,
+                stderr,
+            } => formatter
+                .debug_struct("Stdio")
+                .field("command", command)
+                .field("args", &args.len())
+                .field("env", &env.keys().collect::<Vec<_>>())
+                .field("cwd", cwd)
+                .field("stderr", stderr)
+                .finish(),
+            Self::Http {
+                url,
+                headers,
+                kind,
+                proxy,
+            } => {
+                let names: Vec<_> = headers.iter().map(|(name, _)| name.as_str()).collect();
+                formatter
+                    .debug_struct("Http")
+                    .field("url", &sanitize(url))
+                    .field("headers", &names)
+                    .field("kind", kind)
+                    .field("proxy", &proxy.is_some())
+                    .finish()
+            }
+        }
+    }
+}
+
+/// A config with every variable filled in.
+#[derive(Clone)]
+pub struct ResolvedConfig {
+    pub transport: Transport,
+    pub timeout: Option<Duration>,
+    pub init_timeout: Option<Duration>,
+    pub sse_read_timeout: Option<Duration>,
+    pub oauth: Option<Map<String, Value>>,
+    /// Not expanded, as in the reference.
+    pub oauth_headers: IndexMap<String, String>,
+    pub obo_scopes: Option<String>,
+    pub icon_path: Option<String>,
+}
+
+impl fmt::Debug for ResolvedConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("ResolvedConfig")
+            .field("transport", &self.transport)
+            .field("timeout", &self.timeout)
+            .field("init_timeout", &self.init_timeout)
+            .field("sse_read_timeout", &self.sse_read_timeout)
+            .field("obo_scopes", &self.obo_scopes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Fills in environment variables and placeholders, and decides on the transport. A config that cannot be connected
+/// to is [`Code::InvalidConfig`](crate::error::Code::InvalidConfig).
+pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedConfig> {
+    let expander = expander(config, context);
+    let oauth = config.oauth.clone().map(|mut oauth| {
+        expand_texts(&mut oauth, &expander);
+        oauth
+    });
+    Ok(ResolvedConfig {
+        transport: transport(config, &expander)?,
+        timeout: config.timeout,
+        init_timeout: config.init_timeout,
+        sse_read_timeout: config.sse_read_timeout,
+        oauth,
+        oauth_headers: config.oauth_headers.clone(),
+        obo_scopes: config.obo_scopes.clone(),
+        icon_path: config.icon_path.clone(),
+    })
+}
+
+/// The config's headers for one call, with that call's tokens and chat request.
+pub fn headers_for_call(config: &ServerConfig, context: &Context<'_>) -> Result<HeaderMap> {
+    Ok(headers(config, &expander(config, context))?
+        .into_iter()
+        .collect())
+}
+
+const fn is_blank(text: &str) -> bool {
+    text.trim_ascii().is_empty()
+}
+
+fn expander<'a>(config: &ServerConfig, context: &Context<'a>) -> Expander<'a> {
+    Expander::new(context, config.is_user_sourced(), Depth::Call)
+}
+
+fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport> {
+    if let Some(url) = config.remote_url()? {
+        let url = expander.text(url, Place::UrlOrEnv);
+        let url = Url::parse(&url).map_err(|_| invalid_url())?;
+        let proxy = config
+            .proxy
+            .as_deref()
+            .map(|proxy| expander.admin_text(proxy));
+        return Ok(Transport::Http {
+            kind: config.kind_of(&url)?,
+            headers: headers(config, expander)?,
+            proxy: proxy
+                .filter(|proxy| !is_blank(proxy))
+                .map(|proxy| proxy.trim().to_owned()),
+            url,
+        });
+    }
+    let args = config.args.iter();
+    let env = config.env.iter();
+    Ok(Transport::Stdio {
+        command: config.command.clone().unwrap_or_default(),
+        args: args.map(|arg| expander.text(arg, Place::Other)).collect(),
+        env: env
+            .map(|(name, value)| (name.clone(), expander.text(value, Place::UrlOrEnv)))
+            .collect(),
+        cwd: config.cwd.clone(),
+        stderr: config.stderr,
+    })
+}
+
+/// Header names differ in more than their case, so of two spellings of one name the later wins. The reference would
+/// send both values joined by a comma.
+fn headers(
+    config: &ServerConfig,
+    expander: &Expander<'_>,
+) -> Result<Vec<(HeaderName, HeaderValue)>> {
+    let mut headers = Vec::with_capacity(config.headers.len());
+    for (name, template) in &config.headers {
+        let (name, value) = header(name, &expander.text(template, Place::Header))?;
+        headers.retain(|(known, _)| *known != name);
+        headers.push((name, value));
+    }
+    Ok(headers)
+}
