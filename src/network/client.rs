@@ -279,3 +279,41 @@ fn drop_secrets(headers: &mut HeaderMap, secret: &[HeaderName]) {
         headers.remove(name);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The names that a URL check refuses without resolving would hide what the resolver does.
+    #[tokio::test]
+    async fn the_resolver_judges_at_connect_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let key = ClientKey {
+            rule: AddressRule::Judged(Arc::default()),
+            port,
+            proxy: None,
+            http1_only: false,
+            tls: None,
+        };
+        let url = Url::parse(&format!("http://localhost:{port}/")).unwrap();
+        let error = key
+            .build()
+            .unwrap()
+            .get(url.clone())
+            .send()
+            .await
+            .unwrap_err();
+        let error = request_failure(&error, &url);
+        assert_eq!(error.code, Code::AddressNotAllowed);
+        assert!(
+            error
+                .message
+                .starts_with("SSRF protection: localhost resolved to blocked address")
+        );
+        let accepted = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
+        assert!(accepted.is_err(), "nothing may have connected");
+    }
+}
