@@ -18,11 +18,11 @@ use librechat_mcp_native::host::{Environment, NetworkRules};
 use librechat_mcp_native::network::{Policy, Redirects, Request};
 use url::Url;
 
-pub fn get(url: &str) -> Request {
+fn get(url: &str) -> Request {
     Request::new(Method::GET, Url::parse(url).unwrap())
 }
 
-pub fn post(url: &str, body: &'static str) -> Request {
+fn post(url: &str, body: &'static str) -> Request {
     let mut request = Request::new(Method::POST, Url::parse(url).unwrap());
     request.body = body.into();
     request.redirects = Redirects::Mcp;
@@ -30,7 +30,7 @@ pub fn post(url: &str, body: &'static str) -> Request {
 }
 
 /// SSRF protection with these exemptions.
-pub fn protected(addresses: &[String]) -> Policy {
+fn protected(addresses: &[String]) -> Policy {
     let rules = NetworkRules {
         ssrf_protection: true,
         allowed_domains: Vec::new(),
@@ -40,6 +40,6 @@ pub fn protected(addresses: &[String]) -> Policy {
 }
 
 /// No protection, as with an allowlist that names the host.
-pub fn open(environment: &Environment) -> Policy {
+fn open(environment: &Environment) -> Policy {
     Policy::new(&NetworkRules::default(), environment, None).unwrap()
 }

@@ -126,6 +126,22 @@ async fn secrets_stay_behind_and_do_not_come_back() {
 }
 
 #[tokio::test]
+async fn names_are_judged_before_a_proxy_resolves_them() {
+    let proxy = Server::start(|_| redirect(307, "http://unresolvable.invalid/")).await;
+    let policy = open(&Environment::from([("PROXY", proxy.url("").as_str())]));
+    let error = HttpClient::new()
+        .send(&policy, post("http://mcp.invalid/", "payload"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.code,
+        Code::ConnectionFailed,
+        "a pass would be a guess"
+    );
+    assert_eq!(proxy.received().len(), 1);
+}
+
+#[tokio::test]
 async fn five_at_most() {
     let server = Server::start(|_| redirect(307, "/again")).await;
     let policy = protected(&[server.address.to_string()]);

@@ -5,7 +5,7 @@ use librechat_mcp_native::host::{Environment, NetworkRules};
 use librechat_mcp_native::network::{HttpClient, Policy};
 
 use crate::server::{Server, ok};
-use crate::{get, open, protected};
+use crate::{get, open, post, protected};
 
 #[tokio::test]
 async fn names_are_reached_only_where_exempt() {
@@ -86,6 +86,30 @@ async fn the_operator_s_own_provider_is_trusted() {
         .await
         .unwrap();
     assert_eq!(response.bytes(5).await.unwrap(), "token");
+}
+
+#[tokio::test]
+async fn what_is_sent() {
+    let server = Server::start(|_| ok("hello")).await;
+    let client = HttpClient::new();
+    let policy = open(&Environment::default());
+    client.send(&policy, get(&server.url("/"))).await.unwrap();
+    client
+        .send(&policy, post(&server.url("/?a=b#c"), ""))
+        .await
+        .unwrap();
+    let [get, post] = &server.received()[..] else {
+        panic!("two requests");
+    };
+    assert_eq!(get.line, "GET / HTTP/1.1");
+    assert_eq!(get.header("content-length"), None);
+    assert_eq!(
+        get.header("host"),
+        Some(server.address.to_string().as_str())
+    );
+    assert!(get.header("user-agent").is_some());
+    assert_eq!(post.line, "POST /?a=b HTTP/1.1");
+    assert_eq!(post.header("content-length"), Some("0"));
 }
 
 #[tokio::test]

@@ -173,15 +173,14 @@ async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> Option<Received>
 pub async fn socks_proxy() -> (SocketAddr, tokio::sync::oneshot::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let (told, target) = tokio::sync::oneshot::channel();
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
-        let target = socks_handshake(&mut stream).await;
-        sender.send(target).unwrap();
+        told.send(socks_handshake(&mut stream).await).unwrap();
         let received = Mutex::default();
         serve(stream, &|_| ok("through socks"), &received).await;
     });
-    (address, receiver)
+    (address, target)
 }
 
 /// RFC 1928, for targets given as domain names.
