@@ -1,5 +1,10 @@
 //! The stdio transport against real processes.
 #![cfg(unix)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests, which clippy.toml does not cover"
+)]
 
 use std::fs;
 use std::future::Future;
@@ -33,7 +38,7 @@ const calls = {
   env: () => process.env,
   cwd: () => process.cwd(),
   argv: () => process.argv.slice(2),
-  echo: (params) => params,
+  echo: (params) => params.value,
   garbage(params, id) {
     process.stdout.write(Buffer.from([0xff, 0xfe, 0x0a]));
     out('Listening on stdio\r\n\n{"almost": json}\n{"jsonrpc":"1.0"}\n42');
@@ -230,8 +235,11 @@ fn shell(script: &str) -> StdioOptions {
     }
 }
 
-fn message(id: i64, params: Value) -> ClientJsonRpcMessage {
-    let request = ClientRequest::CustomRequest(CustomRequest::new("x/echo", Some(params)));
+fn message(id: i64, value: &Value) -> ClientJsonRpcMessage {
+    let request = ClientRequest::CustomRequest(CustomRequest::new(
+        "x/echo",
+        Some(json!({ "value": value })),
+    ));
     ClientJsonRpcMessage::request(request, RequestId::Number(id))
 }
 
@@ -269,8 +277,9 @@ async fn handshake_calls_and_close() {
             .name,
         "small"
     );
-    let params = json!({ "text": "grüße\n✓", "number": 1.5 });
-    assert_eq!(client.call("echo", params.clone()).await.unwrap(), params);
+    let value = json!({ "text": "grüße\n✓", "number": 1.5, "none": null });
+    let echoed = client.call("echo", json!({ "value": value.clone() })).await;
+    assert_eq!(echoed.unwrap(), value);
     let pid = client.pid;
     assert_eq!(fixture.children.count(), 1);
     let started = Instant::now();
@@ -383,7 +392,8 @@ async fn an_oversized_answer_fails_its_request_and_nothing_else() {
             "{}",
             error.message
         );
-        assert_eq!(client.call("echo", json!(name)).await.unwrap(), json!(name));
+        let echoed = client.call("echo", json!({ "value": name })).await;
+        assert_eq!(echoed.unwrap(), name);
     }
     assert!(!pending.is_finished());
     client.close().await;
@@ -446,7 +456,7 @@ async fn a_child_that_ignores_everything_is_killed() {
     );
     assert_eq!(state(pid), None);
     assert!(transport.receive().await.is_none());
-    let error = transport.send(message(1, json!({}))).await.unwrap_err();
+    let error = transport.send(message(1, &json!(1))).await.unwrap_err();
     assert_eq!(error.code, Code::ConnectionLost);
 }
 
@@ -559,10 +569,10 @@ async fn a_child_that_does_not_read_holds_up_nothing() {
     let big = json!("x".repeat(64 * 1024));
     let mut waiting = Vec::new();
     for id in 0..50 {
-        let mut send = Box::pin(transport.send(message(id, big.clone())));
-        let sent = timeout(Duration::from_millis(5), &mut send).await;
+        let mut send = Box::pin(transport.send(message(id, &big)));
+        let outcome = timeout(Duration::from_millis(5), &mut send).await;
         if id > 2 {
-            assert!(sent.is_err(), "{id}: the pipe holds no more than this");
+            assert!(outcome.is_err(), "{id}: {outcome:?}");
         }
         waiting.push(send);
     }
@@ -582,11 +592,11 @@ async fn a_child_that_does_not_read_holds_up_nothing() {
 async fn a_withdrawn_message_is_not_written() {
     let fixture = Fixture::new();
     let mut transport = fixture.spawn(shell("sleep 0.5; exec cat")).await.unwrap();
-    let first = transport.send(message(0, json!("x".repeat(256 * 1024))));
+    let first = transport.send(message(0, &json!("x".repeat(256 * 1024))));
     let first = tokio::spawn(first);
     sleep(Duration::from_millis(50)).await;
-    drop(transport.send(message(1, json!("withdrawn"))));
-    let last = transport.send(message(2, json!("last")));
+    drop(transport.send(message(1, &json!("withdrawn"))));
+    let last = transport.send(message(2, &json!("last")));
     let receive = async {
         let mut ids = Vec::new();
         while ids.len() < 2 {
@@ -618,7 +628,7 @@ fn helper_parent() {
     // This process is about to be killed, which leaves it no time to tidy up.
     drop(fixture.folder);
     println!("\nchild {}", transport.pid().unwrap());
-    std::thread::sleep(Duration::from_secs(60));
+    std::thread::sleep(Duration::from_mins(1));
 }
 
 #[cfg(target_os = "linux")]

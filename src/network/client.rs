@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use moka::sync::Cache;
 use url::{Host, Url};
 
@@ -25,6 +25,7 @@ const POOL_IDLE: Duration = Duration::from_secs(90);
 const MAX_CLIENTS: u64 = 64;
 const CLIENT_IDLE: Duration = Duration::from_mins(10);
 
+const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// The HTTP client of a runtime; clones share their connections.
@@ -97,7 +98,7 @@ impl HttpClient {
             if request.redirects == Redirects::Refuse {
                 return Ok(response);
             }
-            let Some(target) = redirect_target(&response)? else {
+            let Some(target) = redirect_target(&response, &url)? else {
                 return Ok(response);
             };
             redirects += 1;
@@ -135,11 +136,16 @@ impl HttpClient {
         let client = self
             .client(ClientKey::new(policy, route, request, url))
             .await?;
-        client
+        let mut sent = client
             .request(request.method.clone(), url.clone())
-            .headers(request.headers.clone())
-            .body(request.body.clone())
-            .send()
+            .headers(request.headers.clone());
+        if !request.body.is_empty() {
+            sent = sent.body(request.body.clone());
+        } else if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
+            // Expected of these methods (RFC 9110, section 8.6) and not done by hyper.
+            sent = sent.header(CONTENT_LENGTH, 0);
+        }
+        sent.send()
             .await
             .map(|response| Response::new(response, request.timeout))
             .map_err(|error| request_failure(&error, url))
@@ -198,6 +204,8 @@ impl ClientKey {
             .redirect(reqwest::redirect::Policy::none())
             // Keeps reqwest from reading proxy variables itself.
             .no_proxy()
+            // Some services, GitHub's among them, refuse requests without one.
+            .user_agent(USER_AGENT)
             .dns_resolver(Arc::new(JudgingResolver {
                 rule: self.rule.clone(),
                 port: self.port,
@@ -231,7 +239,7 @@ fn wire_url(url: &Url) -> Url {
 }
 
 /// Where a 307 or 308 leads; without `Location` it is an ordinary answer.
-fn redirect_target(response: &Response) -> Result<Option<Url>> {
+fn redirect_target(response: &Response, url: &Url) -> Result<Option<Url>> {
     if !matches!(
         response.status,
         StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
@@ -244,12 +252,12 @@ fn redirect_target(response: &Response) -> Result<Option<Url>> {
     location
         .to_str()
         .ok()
-        .and_then(|location| response.url.join(location).ok())
+        .and_then(|location| url.join(location).ok())
         .map(Some)
         .ok_or_else(|| {
             Error::new(
                 Code::InvalidResponse,
-                format!("{} redirected to no valid URL", sanitize_url(&response.url)),
+                format!("{} redirected to no valid URL", sanitize_url(url)),
             )
             .with_status(response.status.as_u16())
         })
@@ -277,5 +285,43 @@ fn drop_secrets(headers: &mut HeaderMap, secret: &[HeaderName]) {
     .chain(secret)
     {
         headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The names that a URL check refuses without resolving would hide what the resolver does.
+    #[tokio::test]
+    async fn the_resolver_judges_at_connect_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let key = ClientKey {
+            rule: AddressRule::Judged(Arc::default()),
+            port,
+            proxy: None,
+            http1_only: false,
+            tls: None,
+        };
+        let url = Url::parse(&format!("http://localhost:{port}/")).unwrap();
+        let error = key
+            .build()
+            .unwrap()
+            .get(url.clone())
+            .send()
+            .await
+            .unwrap_err();
+        let error = request_failure(&error, &url);
+        assert_eq!(error.code, Code::AddressNotAllowed);
+        assert!(
+            error
+                .message
+                .starts_with("SSRF protection: localhost resolved to blocked address")
+        );
+        let accepted = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
+        assert!(accepted.is_err(), "nothing may have connected");
     }
 }

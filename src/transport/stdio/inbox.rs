@@ -147,7 +147,7 @@ impl Inbox {
             }
             Err(error) if error.is_data() => self.log(
                 Level::Warn,
-                format!(
+                &format!(
                     "skipped a line of {} bytes that is no JSON-RPC message",
                     text.len()
                 ),
@@ -172,7 +172,7 @@ impl Inbox {
         };
         self.log(
             level,
-            format!("skipped a line of stdout that is {why}: {excerpt}"),
+            &format!("skipped a line of stdout that is {why}: {excerpt}"),
         );
     }
 
@@ -180,7 +180,7 @@ impl Inbox {
     pub(super) fn too_long(&mut self, head: &[u8], observed: usize) {
         self.log(
             Level::Warn,
-            format!(
+            &format!(
                 "skipping a line of stdout that is longer than {} bytes",
                 self.max_line_bytes
             ),
@@ -208,7 +208,7 @@ impl Inbox {
             Some(id) => self.fail(id, observed),
             None => self.log(
                 Level::Warn,
-                format!("skipped a line of {observed} bytes that answers no known request"),
+                &format!("skipped a line of {observed} bytes that answers no known request"),
             ),
         }
     }
@@ -223,7 +223,7 @@ impl Inbox {
             .push_back(ServerJsonRpcMessage::error(error, Some(id)));
     }
 
-    pub(super) fn log(&self, level: Level, message: String) {
+    pub(super) fn log(&self, level: Level, message: &str) {
         let message = format!("{} {message}", self.log_prefix);
         self.logger.with(level, message, LogMeta::None);
     }

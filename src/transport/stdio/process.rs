@@ -63,22 +63,27 @@ impl Process {
         }
     }
 
-    /// Whether the leader is reaped and its group is over. Needs no runtime.
-    pub(super) fn is_gone(&self) -> bool {
-        !matches!(self.child.lock().try_wait(), Ok(None)) && !self.group.has_members()
+    /// Whether the leader is reaped. Reaps it where it has ended; needs no runtime.
+    fn is_reaped(&self) -> bool {
+        !matches!(self.child.lock().try_wait(), Ok(None))
     }
 
-    /// Blocks until the process is gone, at most for `limit`.
-    fn wait_blocking(&self, until: Instant) -> bool {
-        loop {
-            if self.is_gone() {
-                return true;
-            }
-            if Instant::now() >= until {
-                return false;
-            }
-            thread::sleep(Duration::from_millis(2));
+    /// Whether the leader is reaped and its group is over. Needs no runtime.
+    pub(super) fn is_gone(&self) -> bool {
+        self.is_reaped() && !self.group.has_members()
+    }
+}
+
+/// Blocks until `condition` holds, or `until`. Says which.
+fn wait_blocking(until: Instant, condition: impl Fn() -> bool) -> bool {
+    loop {
+        if condition() {
+            return true;
         }
+        if Instant::now() >= until {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -87,7 +92,7 @@ impl Drop for Process {
     fn drop(&mut self) {
         if !self.is_gone() {
             self.group.kill();
-            self.wait_blocking(Instant::now() + TEARDOWN_KILL);
+            wait_blocking(Instant::now() + TEARDOWN_KILL, || self.is_reaped());
         }
     }
 }
@@ -117,14 +122,14 @@ impl Children {
         let until = Instant::now() + TEARDOWN_GRACE;
         let stubborn: Vec<_> = processes
             .iter()
-            .filter(|process| !process.wait_blocking(until))
+            .filter(|process| !wait_blocking(until, || process.is_gone()))
             .collect();
         for process in &stubborn {
             process.group.kill();
         }
         let until = Instant::now() + TEARDOWN_KILL;
         for process in stubborn {
-            process.wait_blocking(until);
+            wait_blocking(until, || process.is_reaped());
         }
         for process in processes {
             process.over.cancel();

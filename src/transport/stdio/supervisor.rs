@@ -86,6 +86,7 @@ impl Supervisor {
             if timeout(GRACE, process.exited()).await.is_err() {
                 process.group.kill();
                 let _ = process.exited().await;
+                return;
             }
         }
         if process.is_gone() {
@@ -94,7 +95,6 @@ impl Supervisor {
         process.group.terminate();
         if !self.is_gone_within(LEFTOVER_GRACE).await {
             process.group.kill();
-            self.is_gone_within(LEFTOVER_GRACE).await;
         }
     }
 
@@ -126,11 +126,12 @@ impl Supervisor {
     }
 }
 
+/// Never resolves.
 async fn drain<R: AsyncRead + Unpin>(stdout: Option<R>) {
     if let Some(mut stdout) = stdout {
         let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
     }
-    pending().await
+    pending::<()>().await;
 }
 
 /// Logs a child's stderr to its end, or shortly past the end of the process.

@@ -204,7 +204,7 @@ impl Transport<RoleClient> for StdioTransport {
                 Ok(Line::End) => self.stdout = None,
                 Err(error) => {
                     self.inbox
-                        .log(Level::Warn, format!("cannot read stdout: {error}"));
+                        .log(Level::Warn, &format!("cannot read stdout: {error}"));
                     self.stdout = None;
                 }
             }
