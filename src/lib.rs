@@ -2,10 +2,21 @@
 //!
 //! Data flows one way; each module imports only from those below it. See `docs/architecture.md`.
 
+#[cfg(feature = "node")]
+mod node;
+
+pub mod reinit;
+
+pub mod manager;
+
+pub mod connection;
+
+pub mod server_config;
+pub mod transport;
+
+pub mod network;
+
 pub mod error;
 pub mod host;
-pub mod network;
 pub mod secret;
-pub mod server_config;
 pub mod settings;
-pub mod transport;

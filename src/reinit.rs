@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{Acquire, CallScope, Discover, Lease, Manager, ServerScope};
+use crate::manager::{Acquire, CallScope, Discover, Lease, Manager, Owner, ServerScope};
 use crate::server_config::{ServerConfig, headers_for_call};
 use crate::settings::Settings;
 
@@ -88,13 +88,20 @@ pub struct Reinitialized {
 
 /// Runs one call. `None` is the reference's `undefined`: something outside the connection failed and was logged.
 pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
-    let run = Run { manager, call, name: call.server_name.as_deref().unwrap_or("undefined") };
+    let run = Run {
+        manager,
+        call,
+        name: call.server_name.as_deref().unwrap_or("undefined"),
+    };
     match run.run().await {
         Ok(result) => Some(result),
         Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Some(run.failed(error)),
         Err(error) => {
-            let message = "[MCP Reinitialize] Error loading MCP Tools, servers may still be initializing:";
-            call.host.logger.with(Level::Error, message, LogMeta::Error(error));
+            let message =
+                "[MCP Reinitialize] Error loading MCP Tools, servers may still be initializing:";
+            call.host
+                .logger
+                .with(Level::Error, message, LogMeta::Error(error));
             None
         }
     }
@@ -122,14 +129,20 @@ impl Run<'_> {
         self.check()?;
         let mut config = self.config().await?;
 
-        if config.as_ref().is_some_and(ServerConfig::inspection_failed) {
+        if config
+            .as_ref()
+            .is_some_and(|config| config.inspection_failed)
+        {
             match self.reinspect(config.as_ref()).await? {
                 Ok(inspected) => config = inspected,
                 Err(error) => return Ok(self.unreachable(error)),
             }
         }
 
-        let missing = config.as_ref().map(|config| config.missing_custom_user_vars(call.user_vars.as_ref())).unwrap_or_default();
+        let missing = config
+            .as_ref()
+            .map(|config| config.missing_custom_user_vars(call.user_vars.as_ref()))
+            .unwrap_or_default();
         if !missing.is_empty() {
             let names = missing.join(", ");
             logger.warn(format!(
@@ -141,7 +154,10 @@ impl Run<'_> {
 
         if let (Some(body), Some(config)) = (&call.request_body, &config) {
             let fields = config.body_placeholders();
-            let missing: Vec<_> = fields.into_iter().filter(|field| body.get(*field).is_none_or(String::is_empty)).collect();
+            let missing: Vec<_> = fields
+                .into_iter()
+                .filter(|field| body.get(*field).is_none_or(String::is_empty))
+                .collect();
             if !missing.is_empty() {
                 logger.info(format!(
                     "[MCP Reinitialize] Server '{name}' requires request body field(s) [{}] for runtime placeholders; \
@@ -153,12 +169,19 @@ impl Run<'_> {
         }
 
         let connected = self.connect(config).await?;
-        let mut result = Reinitialized { oauth_required: connected.oauth_required, ..Reinitialized::default() };
+        let mut result = Reinitialized {
+            oauth_required: connected.oauth_required,
+            ..Reinitialized::default()
+        };
         let listed = match (&connected.lease, connected.discovered) {
             (Some(lease), _) if !connected.oauth_required => {
                 let options = connected.options.as_ref();
-                let options = options.ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
-                match self.until_cancelled(async { Ok(list_tools(lease.connection(), options).await) }).await? {
+                let options = options
+                    .ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
+                match self
+                    .until_cancelled(async { Ok(list_tools(lease.connection(), options).await) })
+                    .await?
+                {
                     Ok(list) => Some(list),
                     Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => {
                         if let Some(lease) = connected.lease {
@@ -185,7 +208,12 @@ impl Run<'_> {
                 result.available_tools = self.publish(&list.tools).await?;
             }
             result.tools = Some(list.tools).filter(|_| list.count > 0 || !connected.oauth_required);
-            self.conclude(&mut result, connected.lease.is_some(), list.count, connected.error);
+            self.conclude(
+                &mut result,
+                connected.lease.is_some(),
+                list.count,
+                connected.error,
+            );
         } else {
             self.conclude(&mut result, connected.lease.is_some(), 0, connected.error);
         }
@@ -202,27 +230,50 @@ impl Run<'_> {
     }
 
     async fn lookup(&self) -> Result<Option<Map<String, Value>>> {
-        let lookup = Lookup { user_id: self.user_id(), config_servers: true };
-        self.until_cancelled(self.call.host.registry.server_config(self.name, lookup)).await
+        let lookup = Lookup {
+            user_id: self.user_id(),
+            config_servers: true,
+        };
+        self.until_cancelled(self.call.host.registry.server_config(self.name, lookup))
+            .await
     }
 
     /// Step 2: a server whose inspection failed earlier is inspected again. The inner error means "still unreachable".
-    async fn reinspect(&self, config: Option<&ServerConfig>) -> Result<Result<Option<ServerConfig>>> {
+    async fn reinspect(
+        &self,
+        config: Option<&ServerConfig>,
+    ) -> Result<Result<Option<ServerConfig>>> {
         let (name, logger) = (self.name, &self.call.host.logger);
-        let source = config.and_then(ServerConfig::source);
-        let still = || Error::new(Code::ConnectionFailed, format!("The inspection of MCP server '{name}' failed"));
+        let source = config.and_then(|config| config.source.as_deref());
+        let still = || {
+            Error::new(
+                Code::ConnectionFailed,
+                format!("The inspection of MCP server '{name}' failed"),
+            )
+        };
         if source == Some("config") {
             logger.info(format!(
                 "[MCP Reinitialize] Config-source server {name} has inspectionFailed — retry handled by config cache"
             ));
             return Ok(Err(still()));
         }
-        logger.info(format!("[MCP Reinitialize] Server {name} had failed inspection, attempting reinspection"));
-        let storage = if source == Some("user") { Storage::Database } else { Storage::Cache };
-        let reinspection = self.call.host.registry.reinspect(name, storage, self.user_id());
+        logger.info(format!(
+            "[MCP Reinitialize] Server {name} had failed inspection, attempting reinspection"
+        ));
+        let storage = if source == Some("user") {
+            Storage::Database
+        } else {
+            Storage::Cache
+        };
+        let reinspection = self
+            .call
+            .host
+            .registry
+            .reinspect(name, storage, self.user_id());
         let bounded = tokio::time::timeout(REINSPECTION_TIMEOUT, reinspection);
         let outcome = self.until_cancelled(async { Ok(bounded.await) }).await?;
-        let outcome = outcome.unwrap_or_else(|_| Err(Error::timeout("The reinspection took longer than 60 s")));
+        let outcome = outcome
+            .unwrap_or_else(|_| Err(Error::timeout("The reinspection took longer than 60 s")));
         let members = match outcome {
             Ok(members) => members,
             Err(error) if matches!(error.code, Code::Closed) => return Err(error),
@@ -232,13 +283,18 @@ impl Run<'_> {
                 return Ok(Err(still().caused_by(error)));
             }
         };
-        logger.info(format!("[MCP Reinitialize] Reinspection succeeded for server: {name}"));
+        logger.info(format!(
+            "[MCP Reinitialize] Reinspection succeeded for server: {name}"
+        ));
         let members = match members {
             Some(members) => Some(members),
             None => self.lookup().await?,
         };
         let config = members.map(ServerConfig::from_members).transpose()?;
-        if config.as_ref().is_some_and(ServerConfig::inspection_failed) {
+        if config
+            .as_ref()
+            .is_some_and(|config| config.inspection_failed)
+        {
             return Ok(Err(still()));
         }
         Ok(Ok(config))
@@ -256,14 +312,18 @@ impl Run<'_> {
             body: call.request_body.as_ref(),
         };
         let mut connected = Connected::default();
-        let mut authorizes = config.as_ref().is_some_and(|config| config.is_oauth_server() && !config.uses_obo());
-        let server = self.until_cancelled(self.manager.scope(&scope, name, config)).await;
-        let mut error = match server {
+        let mut authorizes = config.as_ref().is_some_and(ServerConfig::runs_oauth_flow);
+        let server = self
+            .until_cancelled(self.manager.scope(&scope, name, config))
+            .await;
+        let error = match server {
             Ok(server) => {
-                authorizes = server.config.is_oauth_server() && !server.config.uses_obo();
+                authorizes = server.config.runs_oauth_flow();
                 match self.establish(&scope, &server, &mut connected).await {
                     Ok(()) => {
-                        logger.info(format!("[MCP Reinitialize] Successfully established connection for {name}"));
+                        logger.info(format!(
+                            "[MCP Reinitialize] Successfully established connection for {name}"
+                        ));
                         return Ok(connected);
                     }
                     Err(error) => error,
@@ -271,10 +331,15 @@ impl Run<'_> {
             }
             Err(error) => error,
         };
-        if matches!(error.code, Code::Aborted | Code::Closed | Code::HostError | Code::HostTimeout) {
+        if matches!(
+            error.code,
+            Code::Aborted | Code::Closed | Code::HostError | Code::HostTimeout
+        ) {
             return Err(error);
         }
-        logger.info(format!("[MCP Reinitialize] getConnection threw error: {error}"));
+        logger.info(format!(
+            "[MCP Reinitialize] getConnection threw error: {error}"
+        ));
         logger.info("[MCP Reinitialize] OAuth state - oauthRequired: false, oauthUrl: null");
         if error.wants_authorization() && authorizes {
             logger.info(format!(
@@ -282,27 +347,37 @@ impl Run<'_> {
             ));
             connected.oauth_required = true;
         } else {
-            let message = format!("[MCP Reinitialize] Error initializing MCP server {name} for user:");
+            let message =
+                format!("[MCP Reinitialize] Error initializing MCP server {name} for user:");
             logger.with(Level::Error, message, LogMeta::Error(error.clone()));
-            error.retryable = error.retryable && error.code.is_transient() || error.retryable;
         }
         connected.error = Some(error);
         Ok(connected)
     }
 
-    async fn establish(&self, scope: &CallScope<'_>, server: &ServerScope, connected: &mut Connected) -> Result<()> {
+    async fn establish(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        connected: &mut Connected,
+    ) -> Result<()> {
         let call = self.call;
-        let recipe = self.until_cancelled(self.manager.recipe(scope, server)).await?;
-        let limit = call.connection_timeout.or(recipe.config.init_timeout).unwrap_or(DEFAULT_BUDGET);
+        let recipe = self
+            .until_cancelled(self.manager.recipe(scope, server))
+            .await?;
+        let limit = call
+            .connection_timeout
+            .or(recipe.config.init_timeout)
+            .unwrap_or(DEFAULT_BUDGET);
         let options = CallOptions {
             deadline: Instant::now() + limit,
             cancel: call.cancel.clone(),
-            headers: headers_for_call(&server.config, &scope.context(&server.key.owner))?.map(Arc::new),
+            headers: call_headers(server, scope)?,
         };
         let request = Acquire {
             key: server.key.clone(),
             recipe,
-            updated_at: server.config.updated_at(),
+            updated_at: server.config.updated_at,
             force_new: call.force_new,
             options: options.clone(),
         };
@@ -313,8 +388,11 @@ impl Run<'_> {
                 Ok(())
             }
             Err(error) => {
-                if error.wants_authorization() && server.config.is_oauth_server() && !server.config.uses_obo() {
-                    let discovery = Discover { recipe: request.recipe, options };
+                if error.wants_authorization() && server.config.runs_oauth_flow() {
+                    let discovery = Discover {
+                        recipe: request.recipe,
+                        options,
+                    };
                     match self.manager.discover(discovery).await {
                         Ok(list) if list.count > 0 => connected.discovered = Some(list),
                         Ok(_) => {}
@@ -333,15 +411,25 @@ impl Run<'_> {
     async fn publish(&self, tools: &Arc<RawTools>) -> Result<Option<AvailableTools>> {
         match (&self.call.host.publisher, self.user_id()) {
             (Some(publisher), Some(user_id)) => {
-                let published = self.until_cancelled(publisher.publish(user_id, self.name, tools)).await?;
+                let published = self
+                    .until_cancelled(publisher.publish(user_id, self.name, tools))
+                    .await?;
                 Ok(published.map(AvailableTools::Host))
             }
-            _ => Ok(Some(AvailableTools::Native(crate::manager::format_tools(self.name, tools)?))),
+            _ => Ok(Some(AvailableTools::Native(crate::manager::format_tools(
+                self.name, tools,
+            )?))),
         }
     }
 
     /// Step 8: message and `success`.
-    fn conclude(&self, result: &mut Reinitialized, connected: bool, tools: usize, error: Option<Error>) {
+    fn conclude(
+        &self,
+        result: &mut Reinitialized,
+        connected: bool,
+        tools: usize,
+        error: Option<Error>,
+    ) {
         let (name, logger) = (self.name, &self.call.host.logger);
         result.success = connected && !result.oauth_required
             || result.oauth_required && result.oauth_url.is_some()
@@ -357,8 +445,11 @@ impl Run<'_> {
         };
         if !result.success {
             let oauth = result.oauth_required;
-            result.failure_reason =
-                Some(if oauth { FailureReason::OAuthRequired } else { FailureReason::InitializationFailed });
+            result.failure_reason = Some(if oauth {
+                FailureReason::OAuthRequired
+            } else {
+                FailureReason::InitializationFailed
+            });
             result.error = error;
         }
         let url = result.oauth_url.as_ref().map(|_| "present");
@@ -387,7 +478,11 @@ impl Run<'_> {
         if self.manager.closing().is_cancelled() {
             return Err(Error::closed());
         }
-        if self.call.cancel.is_cancelled() { Err(Error::aborted()) } else { Ok(()) }
+        if self.call.cancel.is_cancelled() {
+            Err(Error::aborted())
+        } else {
+            Ok(())
+        }
     }
 
     /// Every wait ends with the call's abort and with the runtime.
@@ -420,7 +515,9 @@ impl Run<'_> {
 
     fn missing_variables(&self, missing: Vec<String>) -> Reinitialized {
         let (name, names) = (self.name, missing.join(", "));
-        let message = format!("MCP server '{name}' requires user-provided variable(s) [{names}] which are not set");
+        let message = format!(
+            "MCP server '{name}' requires user-provided variable(s) [{names}] which are not set"
+        );
         Reinitialized {
             error: Some(Error::new(Code::MissingUserVars, message.clone())),
             message,
@@ -442,4 +539,16 @@ impl Run<'_> {
             ..Reinitialized::default()
         }
     }
+}
+
+/// The headers of this call, over those that the connection was made with. Shared connections have none.
+fn call_headers(
+    server: &ServerScope,
+    scope: &CallScope<'_>,
+) -> Result<Option<Arc<http::HeaderMap>>> {
+    let owner = &server.key.owner;
+    if *owner == Owner::App || server.config.headers.is_empty() {
+        return Ok(None);
+    }
+    headers_for_call(&server.config, &scope.context(owner)).map(|headers| Some(Arc::new(headers)))
 }

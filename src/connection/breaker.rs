@@ -31,7 +31,10 @@ struct Window {
 impl Window {
     fn count(&mut self, now: Instant, length: Duration) -> u32 {
         if self.started.is_none_or(|started| now - started > length) {
-            *self = Self { started: Some(now), count: 0 };
+            *self = Self {
+                started: Some(now),
+                count: 0,
+            };
         }
         self.count += 1;
         self.count
@@ -72,11 +75,16 @@ impl Breaker {
             return;
         }
         let doublings = (count - settings.max_failed_rounds).min(31);
-        let pause = settings.base_backoff.saturating_mul(1 << doublings).min(settings.max_backoff);
+        let pause = settings
+            .base_backoff
+            .saturating_mul(1 << doublings)
+            .min(settings.max_backoff);
         state.block(now + pause);
         drop(state);
         let milliseconds = pause.as_millis();
-        logger.warn(format!("{log_prefix} Circuit breaker: too many failures, backing off for {milliseconds}ms"));
+        logger.warn(format!(
+            "{log_prefix} Circuit breaker: too many failures, backing off for {milliseconds}ms"
+        ));
     }
 
     /// Counts a connection that was made again after one that had worked.
@@ -90,18 +98,29 @@ impl Breaker {
         state.block(now + settings.cycle_cooldown);
         drop(state);
         let milliseconds = settings.cycle_cooldown.as_millis();
-        logger.warn(format!("{log_prefix} Circuit breaker: too many cycles, cooling down for {milliseconds}ms"));
+        logger.warn(format!(
+            "{log_prefix} Circuit breaker: too many cycles, cooling down for {milliseconds}ms"
+        ));
     }
 }
 
 impl State {
     fn block(&mut self, until: Instant) {
-        self.blocked_until = Some(self.blocked_until.map_or(until, |earlier| earlier.max(until)));
+        self.blocked_until = Some(
+            self.blocked_until
+                .map_or(until, |earlier| earlier.max(until)),
+        );
     }
 
     fn is_idle(&self, now: Instant, longest_window: Duration) -> bool {
-        let passed = |window: &Window| window.started.is_none_or(|started| now - started > longest_window);
-        self.blocked_until.is_none_or(|until| until <= now) && passed(&self.cycles) && passed(&self.failures)
+        let passed = |window: &Window| {
+            window
+                .started
+                .is_none_or(|started| now - started > longest_window)
+        };
+        self.blocked_until.is_none_or(|until| until <= now)
+            && passed(&self.cycles)
+            && passed(&self.failures)
     }
 }
 
@@ -121,10 +140,16 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
     pub fn of(&self, key: &K, settings: &BreakerSettings) -> Breaker {
         let mut all = self.0.lock();
         if all.len() >= KEPT {
-            let (now, longest) = (Instant::now(), settings.failed_window.max(settings.cycle_window));
+            let (now, longest) = (
+                Instant::now(),
+                settings.failed_window.max(settings.cycle_window),
+            );
             all.retain(|_, state| !state.lock().is_idle(now, longest));
         }
-        Breaker { state: Arc::clone(all.entry(key.clone()).or_default()), settings: settings.clone() }
+        Breaker {
+            state: Arc::clone(all.entry(key.clone()).or_default()),
+            settings: settings.clone(),
+        }
     }
 
     /// Forgets everything about one connection.
@@ -196,7 +221,10 @@ mod tests {
             breaker.cycled("", &Logger::silent());
         }
         let error = breaker.check("[MCP][s]").expect_err("open");
-        assert_eq!(error.message, "[MCP][s] Circuit breaker is open, connection attempt blocked");
+        assert_eq!(
+            error.message,
+            "[MCP][s] Circuit breaker is open, connection attempt blocked"
+        );
         advance(16).await;
         assert!(breaker.check("").is_ok());
     }
@@ -205,11 +233,28 @@ mod tests {
     async fn users_do_not_share() {
         let breakers = Breakers::default();
         for _ in 0..3 {
-            breakers.of(&("one", "server"), &settings()).failed("", &Logger::silent());
+            breakers
+                .of(&("one", "server"), &settings())
+                .failed("", &Logger::silent());
         }
-        assert!(breakers.of(&("one", "server"), &settings()).check("").is_err());
-        assert!(breakers.of(&("two", "server"), &settings()).check("").is_ok());
+        assert!(
+            breakers
+                .of(&("one", "server"), &settings())
+                .check("")
+                .is_err()
+        );
+        assert!(
+            breakers
+                .of(&("two", "server"), &settings())
+                .check("")
+                .is_ok()
+        );
         breakers.clear(&("one", "server"));
-        assert!(breakers.of(&("one", "server"), &settings()).check("").is_ok());
+        assert!(
+            breakers
+                .of(&("one", "server"), &settings())
+                .check("")
+                .is_ok()
+        );
     }
 }

@@ -9,8 +9,8 @@ use super::breaker::Breaker;
 use super::session::Session;
 use super::{Connection, Generation, Recipe};
 use crate::error::{Code, Error, Result};
-use crate::server_config::{ResolvedTransport, TransportKind, sanitize_url_for_logging};
-use crate::transport::stdio::{StdioOptions, StdioTransport};
+use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
+use crate::transport::stdio::{Stderr, StdioOptions, StdioTransport};
 use crate::transport::{StreamableHttpOptions, Tap, streamable_http};
 
 /// At most this many handshakes, the waits between them growing by this step.
@@ -44,7 +44,9 @@ pub async fn connect(
         if attempt == MAX_ATTEMPTS || !may_pass(&error) || cancel.is_cancelled() {
             return Err(error);
         }
-        recipe.logger.debug(format!("{prefix} Connection attempt {attempt}/{MAX_ATTEMPTS} failed: {error}"));
+        recipe.logger.debug(format!(
+            "{prefix} Connection attempt {attempt}/{MAX_ATTEMPTS} failed: {error}"
+        ));
         tokio::select! {
             biased;
             () = cancel.cancelled() => return Err(error),
@@ -56,29 +58,45 @@ pub async fn connect(
 
 /// Faults of the network and of a busy server pass; those of a configuration, an authorization or a protocol do not.
 fn may_pass(error: &Error) -> bool {
-    error.retryable && !matches!(error.code, Code::RateLimited | Code::CircuitOpen | Code::HostTimeout)
+    error.retryable
+        && !matches!(
+            error.code,
+            Code::RateLimited | Code::CircuitOpen | Code::HostTimeout
+        )
 }
 
 /// Rate limiting and missing authorization say nothing about a server's health.
 fn counts_as_failure(error: &Error) -> bool {
-    !error.wants_authorization() && !matches!(error.code, Code::RateLimited | Code::Aborted | Code::Closed)
+    !error.wants_authorization()
+        && !matches!(error.code, Code::RateLimited | Code::Aborted | Code::Closed)
 }
 
-async fn handshake(recipe: &Recipe, known: Option<Generation>, cancel: &CancellationToken) -> Result<Session> {
+async fn handshake(
+    recipe: &Recipe,
+    known: Option<Generation>,
+    cancel: &CancellationToken,
+) -> Result<Session> {
     let (config, prefix) = (&recipe.config, recipe.log_prefix());
     let deadline = Instant::now() + config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
     let tap = Tap::default();
     match &config.transport {
-        ResolvedTransport::Http { kind: TransportKind::StreamableHttp, url, headers, .. } => {
+        Transport::Http {
+            kind: TransportKind::StreamableHttp,
+            url,
+            headers,
+            ..
+        } => {
             let shown = sanitize_url_for_logging(url.as_str());
-            recipe.logger.info(format!("{prefix} Creating streamable-http transport: {shown}"));
+            recipe.logger.info(format!(
+                "{prefix} Creating streamable-http transport: {shown}"
+            ));
             let transport = streamable_http(StreamableHttpOptions {
                 http: recipe.http.clone(),
                 policy: recipe.policy.clone(),
                 url: url.clone(),
-                headers: headers.clone(),
+                headers: headers.iter().cloned().collect(),
                 bearer: recipe.bearer.clone(),
-                limits: recipe.settings.response,
+                limits: recipe.settings.response.clone(),
                 sse_read_timeout: config.sse_read_timeout.unwrap_or(DEFAULT_SSE_READ_TIMEOUT),
                 tap,
                 logger: recipe.logger.clone(),
@@ -86,23 +104,48 @@ async fn handshake(recipe: &Recipe, known: Option<Generation>, cancel: &Cancella
             });
             Session::open(transport, known, deadline, cancel).await
         }
-        ResolvedTransport::Http { kind, .. } => {
-            Err(Error::invalid_config(format!("The {} transport is not supported yet", kind.as_str())))
-        }
-        ResolvedTransport::Stdio { command, args, env, cwd, stderr } => {
+        Transport::Http { kind, .. } => Err(Error::invalid_config(format!(
+            "The {} transport is not supported yet",
+            kind.as_str()
+        ))),
+        Transport::Stdio {
+            command,
+            args,
+            env,
+            cwd,
+            stderr,
+        } => {
             let options = StdioOptions {
                 command: command.clone(),
                 args: args.clone(),
-                env: env.clone(),
+                env: env.clone().into_iter().collect(),
                 cwd: cwd.clone(),
-                stderr: *stderr,
+                stderr: match stderr {
+                    server_config::Stderr::Pipe => Stderr::Pipe,
+                    server_config::Stderr::Ignore => Stderr::Ignore,
+                    server_config::Stderr::Inherit | server_config::Stderr::Descriptor(_) => {
+                        Stderr::Inherit
+                    }
+                },
                 max_line_bytes: recipe.settings.response.max_line_bytes,
             };
-            let transport =
-                StdioTransport::spawn(options, &recipe.environment, tap, recipe.logger.clone(), prefix, &recipe.children)
-                    .await?;
+            let transport = StdioTransport::spawn(
+                options,
+                &recipe.environment,
+                tap,
+                recipe.logger.clone(),
+                prefix,
+                &recipe.children,
+            )
+            .await?;
             // A process that is asked for `server/discover` first may never answer; every one knows `initialize`.
-            Session::open(transport, known.or(Some(Generation::Initialize)), deadline, cancel).await
+            Session::open(
+                transport,
+                known.or(Some(Generation::Initialize)),
+                deadline,
+                cancel,
+            )
+            .await
         }
     }
 }

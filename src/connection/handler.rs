@@ -1,7 +1,7 @@
 //! What the client answers to a server.
 
 use rmcp::ClientHandler;
-use rmcp::model::{ClientCapabilities, ClientInfo, Implementation, ProtocolVersion};
+use rmcp::model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion};
 
 /// Name and version that LibreChat's client gives to servers.
 const CLIENT_NAME: &str = "@librechat/api-client";
@@ -12,8 +12,11 @@ const CLIENT_VERSION: &str = "1.2.3";
 pub struct Handler;
 
 impl ClientHandler for Handler {
-    fn get_info(&self) -> ClientInfo {
-        ClientInfo::new(ClientCapabilities::default(), Implementation::new(CLIENT_NAME, CLIENT_VERSION))
-            .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+    fn get_info(&self) -> ClientConfig {
+        ClientConfig::new(
+            ClientCapabilities::default(),
+            Implementation::new(CLIENT_NAME, CLIENT_VERSION),
+        )
+        .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
     }
 }

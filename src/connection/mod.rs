@@ -60,7 +60,10 @@ impl Recipe {
 /// `[MCP][User: id][server]`, without the user for shared connections.
 #[must_use]
 pub fn log_prefix(user_id: Option<&str>, server_name: &str) -> String {
-    user_id.map_or_else(|| format!("[MCP][{server_name}]"), |user| format!("[MCP][User: {user}][{server_name}]"))
+    user_id.map_or_else(
+        || format!("[MCP][{server_name}]"),
+        |user| format!("[MCP][User: {user}][{server_name}]"),
+    )
 }
 
 /// Which generation of the protocol a server speaks, once known.
@@ -96,7 +99,13 @@ impl Connection {
     fn new(recipe: Recipe, session: session::Session) -> Self {
         let now = now_ms();
         let generation = session.generation();
-        Self { recipe, created_at: now, generation, session, checked_at: AtomicI64::new(now) }
+        Self {
+            recipe,
+            created_at: now,
+            generation,
+            session,
+            checked_at: AtomicI64::new(now),
+        }
     }
 
     #[must_use]
@@ -105,7 +114,12 @@ impl Connection {
     }
 
     /// Sends a request and returns the result as the server wrote it.
-    pub async fn request(&self, method: &str, params: Option<Value>, options: &CallOptions) -> Result<Box<RawValue>> {
+    pub async fn request(
+        &self,
+        method: &str,
+        params: Option<Value>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>> {
         self.session.request(method, params, options).await
     }
 
@@ -121,15 +135,20 @@ impl Connection {
             return false;
         }
         let now = now_ms();
-        let checked = Duration::from_millis((now - self.checked_at.load(Ordering::Relaxed)).unsigned_abs());
-        if checked < self.recipe.settings.connection_check_ttl || self.generation == Generation::Discover {
+        let checked =
+            Duration::from_millis((now - self.checked_at.load(Ordering::Relaxed)).unsigned_abs());
+        if checked < self.recipe.settings.connection_check_ttl
+            || self.generation == Generation::Discover
+        {
             return true;
         }
         self.checked_at.store(now, Ordering::Relaxed);
         match self.session.ping(options).await {
             Ok(()) => !self.is_closed(),
             Err(error) => {
-                self.recipe.logger.error(format!("{} Ping failed: {error}", self.recipe.log_prefix()));
+                self.recipe
+                    .logger
+                    .error(format!("{} Ping failed: {error}", self.recipe.log_prefix()));
                 false
             }
         }
@@ -149,6 +168,8 @@ impl Connection {
 
 #[must_use]
 pub fn now_ms() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let elapsed = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }

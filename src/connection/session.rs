@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
-    CancelledNotification, CancelledNotificationParam, ClientRequest, CustomRequest, ErrorData, PingRequest,
-    ProtocolVersion, RequestId, ServerCapabilities,
+    CancelledNotification, CancelledNotificationParam, ClientRequest, CustomRequest, ErrorData,
+    PingRequest, ProtocolVersion, RequestId, ServerCapabilities,
 };
 use rmcp::service::{
-    ClientInitializeError, ClientLifecycleMode, Peer, PeerRequestOptions, RoleClient, RunningService, ServiceError,
-    serve_client_with_lifecycle_and_ct,
+    ClientInitializeError, ClientLifecycleMode, Peer, PeerRequestOptions, RoleClient,
+    RunningService, ServiceError, serve_client_with_lifecycle_and_ct,
 };
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 use rmcp::transport::{DynamicTransportError, IntoTransport};
@@ -52,7 +52,9 @@ impl Session {
     {
         let lifecycle = match known {
             Some(Generation::Initialize) => ClientLifecycleMode::Initialize,
-            Some(Generation::Discover) => ClientLifecycleMode::Discover { preferred_versions: discover_versions() },
+            Some(Generation::Discover) => ClientLifecycleMode::Discover {
+                preferred_versions: discover_versions(),
+            },
             None => ClientLifecycleMode::Auto {
                 preferred_versions: discover_versions(),
                 legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
@@ -60,7 +62,8 @@ impl Session {
         };
         // Not a child of `cancel`: that ends the attempt, while the session lives until it is closed.
         let life = CancellationToken::new();
-        let handshake = serve_client_with_lifecycle_and_ct(Handler, transport, lifecycle, life.clone());
+        let handshake =
+            serve_client_with_lifecycle_and_ct(Handler, transport, lifecycle, life.clone());
         let service = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Error::aborted()),
@@ -70,12 +73,22 @@ impl Session {
             service = handshake => service.map_err(initialize_error),
         };
         let service = service.inspect_err(|_| life.cancel())?;
-        Ok(Self { peer: service.peer().clone(), service: Mutex::new(Some(service)) })
+        Ok(Self {
+            peer: service.peer().clone(),
+            service: Mutex::new(Some(service)),
+        })
     }
 
     pub fn generation(&self) -> Generation {
-        let modern = self.peer.peer_info().is_some_and(|info| !info.protocol_version.has_initialize());
-        if modern { Generation::Discover } else { Generation::Initialize }
+        let modern = self
+            .peer
+            .peer_info()
+            .is_some_and(|info| !info.protocol_version.has_initialize());
+        if modern {
+            Generation::Discover
+        } else {
+            Generation::Initialize
+        }
     }
 
     pub fn capabilities(&self) -> Option<ServerCapabilities> {
@@ -86,29 +99,57 @@ impl Session {
         self.peer.is_transport_closed()
     }
 
-    pub async fn request(&self, method: &str, params: Option<Value>, options: &CallOptions) -> Result<Box<RawValue>> {
+    pub async fn request(
+        &self,
+        method: &str,
+        params: Option<Value>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>> {
         let raw = RawResult::default();
         let mut request = CustomRequest::new(method, params);
         request.extensions.insert(raw.clone());
         if let Some(headers) = &options.headers {
             request.extensions.insert(CallHeaders(Arc::clone(headers)));
         }
-        self.send(ClientRequest::CustomRequest(request), method, options).await?;
-        raw.take().ok_or_else(|| Error::new(Code::InvalidResponse, format!("The server answered {method} without a result")))
+        self.send(ClientRequest::CustomRequest(request), method, options)
+            .await?;
+        raw.take().ok_or_else(|| {
+            Error::new(
+                Code::InvalidResponse,
+                format!("The server answered {method} without a result"),
+            )
+        })
     }
 
     /// Asks for a sign of life. A server that does not know `ping` gives one by saying so.
     pub async fn ping(&self, options: &CallOptions) -> Result<()> {
-        match self.send(ClientRequest::PingRequest(PingRequest::default()), "ping", options).await {
-            Err(error) if matches!(error.rpc_code, Some(METHOD_NOT_FOUND | INVALID_PARAMS)) => Ok(()),
+        match self
+            .send(
+                ClientRequest::PingRequest(PingRequest::default()),
+                "ping",
+                options,
+            )
+            .await
+        {
+            Err(error) if matches!(error.rpc_code, Some(METHOD_NOT_FOUND | INVALID_PARAMS)) => {
+                Ok(())
+            }
             outcome => outcome,
         }
     }
 
-    async fn send(&self, request: ClientRequest, method: &str, options: &CallOptions) -> Result<()> {
+    async fn send(
+        &self,
+        request: ClientRequest,
+        method: &str,
+        options: &CallOptions,
+    ) -> Result<()> {
         let work = async {
-            let handle =
-                self.peer.send_cancellable_request(request, PeerRequestOptions::no_options()).await.map_err(request_error)?;
+            let handle = self
+                .peer
+                .send_cancellable_request(request, PeerRequestOptions::no_options())
+                .await
+                .map_err(request_error)?;
             let id = handle.id.clone();
             tokio::select! {
                 biased;
@@ -134,11 +175,13 @@ impl Session {
 
     /// Tells the server that nobody waits any more (MCP, chapter "Cancellation").
     async fn give_up(&self, id: RequestId, reason: &str) {
-        let mut params = CancelledNotificationParam::default();
-        params.request_id = Some(id);
-        params.reason = Some(reason.to_owned());
+        let params = CancelledNotificationParam::new(Some(id), Some(reason.to_owned()));
         let notification = CancelledNotification::new(params);
-        let _ = tokio::time::timeout(CANCEL_TIMEOUT, self.peer.send_notification(notification.into())).await;
+        let _ = tokio::time::timeout(
+            CANCEL_TIMEOUT,
+            self.peer.send_notification(notification.into()),
+        )
+        .await;
     }
 
     pub async fn close(&self) {
@@ -158,17 +201,29 @@ fn initialize_error(error: ClientInitializeError) -> Error {
         ClientInitializeError::JsonRpcError(answer) => server_error(&answer),
         ClientInitializeError::LegacyFallbackFailed { fallback, .. } => initialize_error(*fallback),
         ClientInitializeError::Cancelled => Error::aborted(),
-        ClientInitializeError::ConnectionClosed(_) => {
-            Error::new(Code::ConnectionLost, "The server ended the connection during the MCP handshake")
-        }
-        ClientInitializeError::NoCompatibleProtocolVersion { server_supported, .. } => {
-            let versions: Vec<_> = server_supported.iter().map(ProtocolVersion::as_str).collect();
+        ClientInitializeError::ConnectionClosed(_) => Error::new(
+            Code::ConnectionLost,
+            "The server ended the connection during the MCP handshake",
+        ),
+        ClientInitializeError::NoCompatibleProtocolVersion {
+            server_supported, ..
+        } => {
+            let versions: Vec<_> = server_supported
+                .iter()
+                .map(ProtocolVersion::as_str)
+                .collect();
             Error::new(
                 Code::InvalidResponse,
-                format!("The server speaks no protocol version in common with this client (it offers {})", versions.join(", ")),
+                format!(
+                    "The server speaks no protocol version in common with this client (it offers {})",
+                    versions.join(", ")
+                ),
             )
         }
-        _ => Error::new(Code::InvalidResponse, "The server did not complete the MCP handshake as the protocol asks"),
+        _ => Error::new(
+            Code::InvalidResponse,
+            "The server did not complete the MCP handshake as the protocol asks",
+        ),
     }
 }
 
@@ -176,7 +231,10 @@ fn request_error(error: ServiceError) -> Error {
     match error {
         ServiceError::McpError(answer) => server_error(&answer),
         ServiceError::TransportSend(error) => transport_error(&error),
-        ServiceError::TransportClosed => Error::new(Code::ConnectionLost, "The connection to the server is closed"),
+        ServiceError::TransportClosed => Error::new(
+            Code::ConnectionLost,
+            "The connection to the server is closed",
+        ),
         ServiceError::Timeout { .. } => Error::timeout("The server did not answer in time"),
         ServiceError::Cancelled { .. } => Error::aborted(),
         other => Error::new(Code::InvalidResponse, other.to_string()),
@@ -186,10 +244,10 @@ fn request_error(error: ServiceError) -> Error {
 /// The server's own JSON-RPC error, or one that stands for a broken limit or a lost stream.
 fn server_error(answer: &ErrorData) -> Error {
     let rpc_code = i64::from(answer.code.0);
-    let code = if answer.code.0 == TOO_LARGE_RPC_CODE && answer.message.starts_with("[MCP] MCP response") {
+    let code = if answer.code.0 == TOO_LARGE_RPC_CODE
+        && answer.message.starts_with("[MCP] MCP response")
+    {
         Code::ResponseTooLarge
-    } else if answer.code == ErrorData::transport_closed("", None).code {
-        Code::ConnectionLost
     } else {
         Code::ServerError
     };
@@ -205,12 +263,20 @@ fn transport_error(error: &DynamicTransportError) -> Error {
         if let Some(StreamableHttpError::<Error>::Client(own)) = current.downcast_ref() {
             return own.clone();
         }
-        if let Some(StreamableHttpError::<Error>::SessionExpired | StreamableHttpError::ReinitializationFailed(_)) =
-            current.downcast_ref()
+        if let Some(
+            StreamableHttpError::<Error>::SessionExpired
+            | StreamableHttpError::ReinitializationFailed(_),
+        ) = current.downcast_ref()
         {
-            return Error::new(Code::ConnectionLost, "The server no longer knows the session");
+            return Error::new(
+                Code::ConnectionLost,
+                "The server no longer knows the session",
+            );
         }
         source = current.source();
     }
-    Error::new(Code::ConnectionLost, "The connection to the server is closed")
+    Error::new(
+        Code::ConnectionLost,
+        "The connection to the server is closed",
+    )
 }

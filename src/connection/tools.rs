@@ -38,30 +38,54 @@ struct Page<'a> {
 /// [`Code::ToolsListFailed`] with the cause when a page cannot be had, [`Code::ToolsListBudget`] when not even the
 /// first tool fits the budget.
 pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Result<ToolList> {
-    if connection.capabilities().is_some_and(|capabilities| capabilities.tools.is_none()) {
+    if connection
+        .capabilities()
+        .is_some_and(|capabilities| capabilities.tools.is_none())
+    {
         return Collected::default().finish(None);
     }
     let budget = &connection.recipe.settings.tools_list;
-    let request_timeout = connection.recipe.config.timeout.unwrap_or(DEFAULT_REQUEST_TIMEOUT);
+    let request_timeout = connection
+        .recipe
+        .config
+        .timeout
+        .unwrap_or(DEFAULT_REQUEST_TIMEOUT);
     let own_deadline = Instant::now() + budget.timeout;
     let mut collected = Collected::default();
     let mut cursors = HashSet::new();
     let mut cursor: Option<String> = None;
     for page_number in 1.. {
         let page_options = CallOptions {
-            deadline: options.deadline.min(own_deadline).min(Instant::now() + request_timeout),
+            deadline: options
+                .deadline
+                .min(own_deadline)
+                .min(Instant::now() + request_timeout),
             ..options.clone()
         };
         let params = cursor.as_ref().map(|cursor| json!({ "cursor": cursor }));
-        let answer = match connection.request("tools/list", params, &page_options).await {
+        let answer = match connection
+            .request("tools/list", params, &page_options)
+            .await
+        {
             Ok(answer) => answer,
-            Err(error) if error.code == Code::Timeout && Instant::now() >= own_deadline && collected.count > 0 => {
-                return collected.finish(Some(over("MCP_TOOLS_LIST_TIMEOUT_MS", budget.timeout.as_millis(), "ms")));
+            Err(error)
+                if error.code == Code::Timeout
+                    && Instant::now() >= own_deadline
+                    && collected.count > 0 =>
+            {
+                return collected.finish(Some(over(
+                    "MCP_TOOLS_LIST_TIMEOUT_MS",
+                    budget.timeout.as_millis(),
+                    "ms",
+                )));
             }
             Err(error) => return Err(failed(error)),
         };
         let page: Page<'_> = serde_json::from_str(answer.get()).map_err(|_| {
-            failed(Error::new(Code::InvalidResponse, "The server answered tools/list without a list of tools"))
+            failed(Error::new(
+                Code::InvalidResponse,
+                "The server answered tools/list without a list of tools",
+            ))
         })?;
         for tool in page.tools {
             if let Some(limit) = collected.refuses(tool, budget) {
@@ -69,13 +93,19 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
             }
             collected.push(tool);
         }
-        let Some(next) = page.next_cursor else { return collected.finish(None) };
+        let Some(next) = page.next_cursor else {
+            return collected.finish(None);
+        };
         if !cursors.insert(next.clone()) {
             let message = "The server repeated a tools/list cursor; the list ends there";
             return collected.finish(Some(Error::new(Code::ToolsListFailed, message)));
         }
         if page_number == budget.max_pages {
-            return collected.finish(Some(over("MCP_TOOLS_LIST_MAX_PAGES", budget.max_pages, "page(s)")));
+            return collected.finish(Some(over(
+                "MCP_TOOLS_LIST_MAX_PAGES",
+                budget.max_pages,
+                "page(s)",
+            )));
         }
         cursor = Some(next);
     }
@@ -94,10 +124,15 @@ struct Collected {
 impl Collected {
     fn refuses(&self, tool: &RawValue, budget: &ToolsListBudget) -> Option<Error> {
         if self.count >= budget.max_tools {
-            return Some(over("MCP_TOOLS_LIST_MAX_TOOLS", budget.max_tools, "tool(s)"));
+            return Some(over(
+                "MCP_TOOLS_LIST_MAX_TOOLS",
+                budget.max_tools,
+                "tool(s)",
+            ));
         }
         let bytes = self.text.len() + tool.get().len() + 1;
-        (bytes > budget.max_bytes).then(|| over("MCP_TOOLS_LIST_MAX_BYTES", budget.max_bytes, "bytes"))
+        (bytes > budget.max_bytes)
+            .then(|| over("MCP_TOOLS_LIST_MAX_BYTES", budget.max_bytes, "bytes"))
     }
 
     fn push(&mut self, tool: &RawValue) {
@@ -114,9 +149,17 @@ impl Collected {
             self.text.push('[');
         }
         self.text.push(']');
-        let tools = RawValue::from_string(self.text)
-            .map_err(|_| failed(Error::new(Code::InvalidResponse, "The server answered tools/list with invalid JSON")))?;
-        Ok(ToolList { tools: Arc::new(tools), count: self.count, incomplete })
+        let tools = RawValue::from_string(self.text).map_err(|_| {
+            failed(Error::new(
+                Code::InvalidResponse,
+                "The server answered tools/list with invalid JSON",
+            ))
+        })?;
+        Ok(ToolList {
+            tools: Arc::new(tools),
+            count: self.count,
+            incomplete,
+        })
     }
 }
 
@@ -134,7 +177,10 @@ fn failed(cause: Error) -> Error {
     if matches!(cause.code, Code::Aborted | Code::Closed) {
         return cause;
     }
-    Error::new(Code::ToolsListFailed, format!("Failed to list tools: {cause}"))
-        .with_retryable(cause.retryable)
-        .caused_by(cause)
+    Error::new(
+        Code::ToolsListFailed,
+        format!("Failed to list tools: {cause}"),
+    )
+    .with_retryable(cause.retryable)
+    .caused_by(cause)
 }

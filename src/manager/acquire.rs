@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-
 use super::attempt::{Admission, Ticket};
 use super::pool::Lease;
 use super::{Key, Manager, Owner};
@@ -28,7 +27,10 @@ impl Manager {
         let prefix = request.recipe.log_prefix();
         if let Some(lease) = self.pooled(&request.key) {
             if self.is_usable(&lease, request).await {
-                request.recipe.logger.debug(format!("{prefix} Reusing active connection"));
+                request
+                    .recipe
+                    .logger
+                    .debug(format!("{prefix} Reusing active connection"));
                 return Ok(lease);
             }
             self.discard(lease.slot());
@@ -38,7 +40,11 @@ impl Manager {
         }
         match self.join_or_start(request)? {
             Found::Pooled(lease) => Ok(lease),
-            Found::Attempt(ticket) => ticket.wait(request.options.deadline, &request.options.cancel).await,
+            Found::Attempt(ticket) => {
+                ticket
+                    .wait(request.options.deadline, &request.options.cancel)
+                    .await
+            }
         }
     }
 
@@ -51,16 +57,22 @@ impl Manager {
     async fn is_usable(&self, lease: &Lease, request: &Acquire) -> bool {
         let (connection, recipe) = (lease.connection(), &request.recipe);
         let prefix = recipe.log_prefix();
-        let changed = request.updated_at.is_some_and(|updated_at| connection.is_stale(updated_at))
+        let changed = request
+            .updated_at
+            .is_some_and(|updated_at| connection.is_stale(updated_at))
             || connection.recipe.fingerprint != recipe.fingerprint;
         if changed {
-            recipe.logger.info(format!("{prefix} Config was updated, disconnecting stale connection"));
+            recipe.logger.info(format!(
+                "{prefix} Config was updated, disconnecting stale connection"
+            ));
             return false;
         }
         if connection.is_connected(&request.options).await {
             return true;
         }
-        recipe.logger.warn(format!("{prefix} Found existing but disconnected connection object. Cleaning up."));
+        recipe.logger.warn(format!(
+            "{prefix} Found existing but disconnected connection object. Cleaning up."
+        ));
         let breaker = self.0.breakers.of(&request.key, &recipe.settings.breaker);
         breaker.cycled(&prefix, &recipe.logger);
         false
@@ -81,18 +93,34 @@ impl Manager {
             && attempt.fingerprint == request.recipe.fingerprint
         {
             let prefix = request.recipe.log_prefix();
-            request.recipe.logger.debug(format!("{prefix} Joining in-flight connection attempt"));
+            request
+                .recipe
+                .logger
+                .debug(format!("{prefix} Joining in-flight connection attempt"));
             return Ok(Found::Attempt(attempt.join(self)));
         }
-        let (attempt, ticket) = self.attempt(request.key.clone(), request.recipe.clone(), Admission::Registered);
+        let (attempt, ticket) = self.attempt(
+            request.key.clone(),
+            request.recipe.clone(),
+            Admission::Registered,
+        );
         pool.attempts.insert(request.key.clone(), attempt);
         Ok(Found::Attempt(ticket))
     }
 
     /// `forceNew`: one at a time per connection, so that each replaces the one before and one is left.
     async fn acquire_anew(&self, request: &Acquire) -> Result<Lease> {
-        let CallOptions { deadline, cancel, .. } = &request.options;
-        let turns = Arc::clone(self.0.pool.lock().turns.entry(request.key.clone()).or_default());
+        let CallOptions {
+            deadline, cancel, ..
+        } = &request.options;
+        let turns = Arc::clone(
+            self.0
+                .pool
+                .lock()
+                .turns
+                .entry(request.key.clone())
+                .or_default(),
+        );
         let turn = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Error::aborted()),
@@ -105,7 +133,11 @@ impl Manager {
         let outcome = match turn {
             Ok(_turn) => {
                 self.0.breakers.clear(&request.key);
-                let (_, ticket) = self.attempt(request.key.clone(), request.recipe.clone(), Admission::Replacing);
+                let (_, ticket) = self.attempt(
+                    request.key.clone(),
+                    request.recipe.clone(),
+                    Admission::Replacing,
+                );
                 ticket.wait(*deadline, cancel).await
             }
             Err(error) => Err(error),
@@ -123,4 +155,3 @@ enum Found {
     Pooled(Lease),
     Attempt(Ticket),
 }
-

@@ -50,7 +50,11 @@ impl Attempt {
     /// The caller holds the pool's lock, so the attempt cannot finish meanwhile.
     pub fn join(self: &Arc<Self>, manager: &Manager) -> Ticket {
         self.state.lock().waiting += 1;
-        Ticket { attempt: Arc::clone(self), manager: manager.clone(), taken: false }
+        Ticket {
+            attempt: Arc::clone(self),
+            manager: manager.clone(),
+            taken: false,
+        }
     }
 }
 
@@ -98,12 +102,20 @@ impl Drop for Ticket {
 
 impl Manager {
     /// Starts an attempt, with one place for the call that starts it.
-    pub(super) fn attempt(&self, key: Key, recipe: Recipe, admission: Admission) -> (Arc<Attempt>, Ticket) {
+    pub(super) fn attempt(
+        &self,
+        key: Key,
+        recipe: Recipe,
+        admission: Admission,
+    ) -> (Arc<Attempt>, Ticket) {
         let attempt = Arc::new(Attempt {
             fingerprint: recipe.fingerprint,
             cancel: self.0.closing.child_token(),
             done: CancellationToken::new(),
-            state: Mutex::new(State { waiting: 0, outcome: None }),
+            state: Mutex::new(State {
+                waiting: 0,
+                outcome: None,
+            }),
         });
         let ticket = attempt.join(self);
         let (manager, running) = (self.clone(), Arc::clone(&attempt));
@@ -111,13 +123,23 @@ impl Manager {
             let outcome = AssertUnwindSafe(manager.connect(&key, &recipe, &running.cancel))
                 .catch_unwind()
                 .await
-                .unwrap_or_else(|_| Err(Error::new(Code::Internal, "Internal error while connecting")));
+                .unwrap_or_else(|_| {
+                    Err(Error::new(
+                        Code::Internal,
+                        "Internal error while connecting",
+                    ))
+                });
             manager.admit(&key, &running, outcome, admission);
         });
         (attempt, ticket)
     }
 
-    async fn connect(&self, key: &Key, recipe: &Recipe, cancel: &CancellationToken) -> Result<crate::connection::Connection> {
+    async fn connect(
+        &self,
+        key: &Key,
+        recipe: &Recipe,
+        cancel: &CancellationToken,
+    ) -> Result<crate::connection::Connection> {
         let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
         logger.info(format!("{prefix} Establishing new connection"));
         let identity = recipe.config.endpoint();
@@ -149,13 +171,23 @@ impl Manager {
         }
     }
 
-    fn admit(&self, key: &Key, attempt: &Arc<Attempt>, outcome: Result<crate::connection::Connection>, admission: Admission) {
+    fn admit(
+        &self,
+        key: &Key,
+        attempt: &Arc<Attempt>,
+        outcome: Result<crate::connection::Connection>,
+        admission: Admission,
+    ) {
         let mut pool = self.0.pool.lock();
-        let registered = pool.attempts.get(key).is_some_and(|current| Arc::ptr_eq(current, attempt));
+        let registered = pool
+            .attempts
+            .get(key)
+            .is_some_and(|current| Arc::ptr_eq(current, attempt));
         if registered || admission == Admission::Replacing {
             pool.attempts.remove(key);
         }
-        let pooled = (registered || admission == Admission::Replacing) && !self.0.closing.is_cancelled();
+        let pooled =
+            (registered || admission == Admission::Replacing) && !self.0.closing.is_cancelled();
         let mut state = attempt.state.lock();
         let (outcome, unused) = match outcome {
             Ok(connection) => {

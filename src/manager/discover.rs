@@ -12,14 +12,24 @@ pub struct Discover {
 
 impl Manager {
     pub async fn discover(&self, request: Discover) -> Result<ToolList> {
-        let Discover { mut recipe, options } = request;
+        let Discover {
+            mut recipe,
+            options,
+        } = request;
         recipe.bearer = None;
         let known = self.0.generations.get(&recipe.config.endpoint());
         // A discovery is no sign of a server's health: it counts for nobody.
         let breaker = Breakers::default().of(&(), &recipe.settings.breaker);
-        let connection = tokio::time::timeout_at(options.deadline, connect(&recipe, known, &breaker, &options.cancel))
-            .await
-            .unwrap_or_else(|_| Err(crate::error::Error::timeout("The connection could not be established in time")))?;
+        let connection = tokio::time::timeout_at(
+            options.deadline,
+            connect(&recipe, known, &breaker, &options.cancel),
+        )
+        .await
+        .unwrap_or_else(|_| {
+            Err(crate::error::Error::timeout(
+                "The connection could not be established in time",
+            ))
+        })?;
         let tools = list_tools(&connection, &options).await;
         connection.close().await;
         tools

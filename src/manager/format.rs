@@ -20,7 +20,12 @@ struct Tool<'a> {
 /// `NAME_mcp_SERVER` → `{ type, function: { name, description, parameters } }`, as the text of a JSON object. Of two
 /// tools with one name the last wins, when the text is parsed.
 pub fn format_tools(server_name: &str, tools: &RawTools) -> Result<String> {
-    let invalid = |_| Error::new(Code::InvalidResponse, "The server listed something that is no tool");
+    let invalid = |_| {
+        Error::new(
+            Code::InvalidResponse,
+            "The server listed something that is no tool",
+        )
+    };
     let tools: Vec<Tool<'_>> = serde_json::from_str(tools.get()).map_err(invalid)?;
     let mut text = String::from("{");
     for tool in &tools {
@@ -29,7 +34,9 @@ pub fn format_tools(server_name: &str, tools: &RawTools) -> Result<String> {
         }
         let name = serde_json::Value::from(format!("{}{DELIMITER}{server_name}", tool.name));
         let description = serde_json::Value::from(tool.description.as_deref().unwrap_or_default());
-        let parameters = tool.input_schema.map_or(r#"{"type":"object","properties":{}}"#, RawValue::get);
+        let parameters = tool
+            .input_schema
+            .map_or(r#"{"type":"object","properties":{}}"#, RawValue::get);
         text.push_str(&format!(
             r#"{name}:{{"type":"function","function":{{"name":{name},"description":{description},"parameters":{parameters}}}}}"#
         ));
@@ -57,9 +64,7 @@ mod tests {
             { "name": "twice", "description": "one" },
             { "name": "twice", "description": "two", "inputSchema": null },
         ]);
-        let function = |name: &str, description: &str, parameters: Value| {
-            json!({ "type": "function", "function": { "name": name, "description": description, "parameters": parameters } })
-        };
+        let function = |name: &str, description: &str, parameters: Value| json!({ "type": "function", "function": { "name": name, "description": description, "parameters": parameters } });
         let empty = || json!({ "type": "object", "properties": {} });
         let expected = json!({
             "a \"b\"_mcp_srv": function("a \"b\"_mcp_srv", "first", json!({ "type": "object", "x": 1 })),

@@ -19,7 +19,9 @@ impl Manager {
         let manager = self.clone();
         self.0.tasks.spawn(async move {
             loop {
-                let Some(next) = manager.disconnect_idle_users() else { return };
+                let Some(next) = manager.disconnect_idle_users() else {
+                    return;
+                };
                 tokio::select! {
                     () = manager.0.closing.cancelled() => return,
                     () = tokio::time::sleep_until(next) => {}
@@ -34,12 +36,20 @@ impl Manager {
         let mut next: Option<Instant> = None;
         let mut over: Vec<Arc<Slot>> = Vec::new();
         let mut pool = self.0.pool.lock();
-        let Pool { slots, activity, .. } = &mut *pool;
+        let Pool {
+            slots, activity, ..
+        } = &mut *pool;
         for (key, slot) in slots.iter() {
-            let Owner::User(user) = &key.owner else { continue };
+            let Owner::User(user) = &key.owner else {
+                continue;
+            };
             let limit = slot.connection.recipe.settings.user_idle_timeout;
             // A call in progress is activity.
-            let last = if slot.is_used() { now } else { activity.get(user).copied().unwrap_or(now) };
+            let last = if slot.is_used() {
+                now
+            } else {
+                activity.get(user).copied().unwrap_or(now)
+            };
             let due = last + limit.max(Duration::from_millis(1));
             if due <= now {
                 over.push(Arc::clone(slot));
@@ -50,7 +60,9 @@ impl Manager {
         for slot in &over {
             pool.remove(slot);
         }
-        let Pool { slots, activity, .. } = &mut *pool;
+        let Pool {
+            slots, activity, ..
+        } = &mut *pool;
         let users: HashSet<&str> = slots.keys().filter_map(|key| key.owner.user_id()).collect();
         activity.retain(|user, _| users.contains(&**user));
         pool.idle_timer_runs = next.is_some();
@@ -58,7 +70,9 @@ impl Manager {
         for slot in over {
             let recipe = &slot.connection.recipe;
             let prefix = recipe.log_prefix();
-            recipe.logger.info(format!("{prefix} User idle for too long. Disconnecting."));
+            recipe
+                .logger
+                .info(format!("{prefix} User idle for too long. Disconnecting."));
             self.retire(&slot);
         }
         next

@@ -36,7 +36,11 @@ impl Pool {
 
     /// Removes a connection from the pool if it is still the one there.
     pub fn remove(&mut self, slot: &Arc<Slot>) {
-        if self.slots.get(&slot.key).is_some_and(|pooled| Arc::ptr_eq(pooled, slot)) {
+        if self
+            .slots
+            .get(&slot.key)
+            .is_some_and(|pooled| Arc::ptr_eq(pooled, slot))
+        {
             self.slots.remove(&slot.key);
         }
     }
@@ -58,7 +62,15 @@ struct SlotState {
 
 impl Slot {
     pub fn new(key: Key, connection: Connection, uses: usize, retired: bool) -> Arc<Self> {
-        Arc::new(Self { key, connection, state: Mutex::new(SlotState { uses, retired, closing: false }) })
+        Arc::new(Self {
+            key,
+            connection,
+            state: Mutex::new(SlotState {
+                uses,
+                retired,
+                closing: false,
+            }),
+        })
     }
 
     pub fn is_used(&self) -> bool {
@@ -114,7 +126,11 @@ impl Drop for Lease {
 impl Manager {
     /// A lease on a connection that already counts this use.
     pub(super) fn counted_lease(&self, slot: Arc<Slot>, opened: bool) -> Lease {
-        Lease { slot, manager: self.clone(), opened }
+        Lease {
+            slot,
+            manager: self.clone(),
+            opened,
+        }
     }
 
     /// A lease on a pooled connection. The pool is locked by the caller, so the connection cannot be closing.

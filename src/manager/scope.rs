@@ -41,7 +41,7 @@ impl CallScope<'_> {
     pub fn context<'b>(&'b self, owner: &Owner) -> Context<'b> {
         let environment = &self.host.environment;
         match owner {
-            Owner::App => Context { environment, user: None, custom_user_vars: None, body: None, graph_token: None },
+            Owner::App => Context::of_environment(environment),
             Owner::User(_) => Context {
                 environment,
                 user: self.user,
@@ -54,8 +54,15 @@ impl CallScope<'_> {
 
     /// The config as users without a name see it.
     async fn app_config(&self, server_name: &str) -> Result<Option<ServerConfig>> {
-        let lookup = Lookup { user_id: None, config_servers: false };
-        let members = self.host.registry.server_config(server_name, lookup).await?;
+        let lookup = Lookup {
+            user_id: None,
+            config_servers: false,
+        };
+        let members = self
+            .host
+            .registry
+            .server_config(server_name, lookup)
+            .await?;
         members.map(ServerConfig::from_members).transpose()
     }
 }
@@ -63,29 +70,59 @@ impl CallScope<'_> {
 impl Manager {
     /// App-level where the registry's app-level config allows it, else the user's own connection
     /// (`packages/api/src/mcp/MCPManager.ts`, `getConnection`).
-    pub async fn scope(&self, call: &CallScope<'_>, server_name: &str, config: Option<ServerConfig>) -> Result<ServerScope> {
+    pub async fn scope(
+        &self,
+        call: &CallScope<'_>,
+        server_name: &str,
+        config: Option<ServerConfig>,
+    ) -> Result<ServerScope> {
         let name: Arc<str> = Arc::from(server_name);
-        let key = |owner| Key { owner, server_name: Arc::clone(&name) };
+        let key = |owner| Key {
+            owner,
+            server_name: Arc::clone(&name),
+        };
         let user_id = call.user_id();
-        if let (Some(id), Some(own)) = (user_id, config.as_ref().filter(|config| config.requires_user_scoped_connection())) {
-            return Ok(ServerScope { key: key(Owner::User(Arc::from(id))), config: own.clone() });
+        if let (Some(id), Some(own)) = (
+            user_id,
+            config
+                .as_ref()
+                .filter(|config| config.requires_user_scoped_connection()),
+        ) {
+            return Ok(ServerScope {
+                key: key(Owner::User(Arc::from(id))),
+                config: own.clone(),
+            });
         }
-        if let Some(shared) = call.app_config(server_name).await?.filter(ServerConfig::allows_app_connection) {
-            return Ok(ServerScope { key: key(Owner::App), config: shared });
+        if let Some(shared) = call
+            .app_config(server_name)
+            .await?
+            .filter(ServerConfig::allows_app_connection)
+        {
+            return Ok(ServerScope {
+                key: key(Owner::App),
+                config: shared,
+            });
         }
         match (user_id, config) {
-            (Some(id), Some(config)) => Ok(ServerScope { key: key(Owner::User(Arc::from(id))), config }),
+            (Some(id), Some(config)) => Ok(ServerScope {
+                key: key(Owner::User(Arc::from(id))),
+                config,
+            }),
             (Some(id), None) => Err(Error::mcp(
                 Code::ConfigNotFound,
                 INVALID_REQUEST,
                 &format!("[MCP][User: {id}] Configuration for server \"{server_name}\" not found."),
             )),
-            (None, Some(_)) => {
-                Err(Error::mcp(Code::UserRequired, INVALID_REQUEST, &format!("No connection found for server {server_name}")))
-            }
-            (None, None) => {
-                Err(Error::mcp(Code::ConfigNotFound, INVALID_REQUEST, &format!("No connection found for server {server_name}")))
-            }
+            (None, Some(_)) => Err(Error::mcp(
+                Code::UserRequired,
+                INVALID_REQUEST,
+                &format!("No connection found for server {server_name}"),
+            )),
+            (None, None) => Err(Error::mcp(
+                Code::ConfigNotFound,
+                INVALID_REQUEST,
+                &format!("No connection found for server {server_name}"),
+            )),
         }
     }
 

@@ -66,6 +66,13 @@ impl HttpClient {
         }
     }
 
+    /// Drops all clients, and with them their idle connections.
+    pub fn close(&self) {
+        self.clients.invalidate_all();
+        // Invalidated entries would otherwise stay until the cache is next used.
+        self.clients.run_pending_tasks();
+    }
+
     /// Sends one request under `policy` and returns once the response headers are there. Dropping the future cancels.
     ///
     /// Fails with [`Code::AddressNotAllowed`], [`Code::DomainNotAllowed`], [`Code::Timeout`],

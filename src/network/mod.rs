@@ -4,6 +4,20 @@
 //! was judged is the address connected to: names are judged in the client's own resolver at connect time, literals
 //! (which no resolver ever sees) before each request and each redirect hop.
 
+/// Environment variables that a [`Policy`] reads, for the host to copy.
+pub const VARIABLES: &[&str] = &[
+    "PROXY",
+    "http_proxy",
+    "HTTP_PROXY",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+];
+
 mod address;
 mod allowlist;
 mod client;

@@ -13,7 +13,11 @@ pub struct AbortLink {
 
 impl AbortLink {
     /// Cancels `token` when the signal is aborted, at once if it already is.
-    pub fn new<'env>(thread: &JsThread, signal: Value<'env>, token: &CancellationToken) -> JsResult<'env, Option<Self>> {
+    pub fn new<'env>(
+        thread: &JsThread,
+        signal: Value<'env>,
+        token: &CancellationToken,
+    ) -> JsResult<'env, Option<Self>> {
         if signal.get("aborted")?.is_truthy() {
             token.cancel();
             return Ok(None);
@@ -24,8 +28,13 @@ impl AbortLink {
             token.cancel();
             Ok(scope.undefined())
         })?;
-        signal.get("addEventListener")?.call(signal, &[scope.string("abort")?, listener])?;
-        Ok(Some(Self { signal: JsRef::new(thread, signal)?, listener: JsRef::new(thread, listener)? }))
+        signal
+            .get("addEventListener")?
+            .call(signal, &[scope.string("abort")?, listener])?;
+        Ok(Some(Self {
+            signal: JsRef::new(thread, signal)?,
+            listener: JsRef::new(thread, listener)?,
+        }))
     }
 
     pub fn unlink(&self, scope: Scope<'_>) {
@@ -33,7 +42,9 @@ impl AbortLink {
         // A signal whose methods throw keeps its listener; the token is of no use to anybody by then.
         let _ = (|| {
             let event = scope.string("abort")?;
-            signal.get("removeEventListener")?.call(signal, &[event, self.listener.get(scope)])
+            signal
+                .get("removeEventListener")?
+                .call(signal, &[event, self.listener.get(scope)])
         })();
     }
 }

@@ -24,7 +24,10 @@ impl Realm {
         let process = global.get("process")?;
         let built_in = process.get("getBuiltinModule")?;
         if !built_in.is_function() {
-            return Err(Thrown(scope.error("Error", "librechat-mcp-native needs Node.js 20.16 or newer")));
+            return Err(Thrown(scope.error(
+                "Error",
+                "librechat-mcp-native needs Node.js 20.16 or newer",
+            )));
         }
         let hooks = built_in.call(process, &[scope.string("node:async_hooks")?])?;
         Ok(Self {
@@ -68,41 +71,66 @@ impl CallContext {
     }
 
     /// Calls a function of the host in the context of the call.
-    pub fn apply<'env>(&self, function: Value<'env>, this: Value<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {
+    pub fn apply<'env>(
+        &self,
+        function: Value<'env>,
+        this: Value<'env>,
+        arguments: &[Value<'env>],
+    ) -> JsResult<'env> {
         let scope = function.scope();
         let apply = self.realm.reflect_apply.get(scope);
         let arguments = scope.array(arguments)?;
-        self.run_in_context.get(scope).call(scope.undefined(), &[apply, function, this, arguments])
+        self.run_in_context
+            .get(scope)
+            .call(scope.undefined(), &[apply, function, this, arguments])
     }
 
     /// Calls a function of the host on JavaScript's thread and waits for what it returns, for at most `limit`.
     ///
     /// `start` makes the call; `convert` reads its value, or that of the promise it returned. Both run on JavaScript's
     /// thread. `name` is how errors call the callback.
-    pub async fn callback<T, S, C>(self: &Arc<Self>, name: &'static str, limit: Duration, start: S, convert: C) -> Result<T>
+    pub async fn callback<T, S, C>(
+        self: &Arc<Self>,
+        name: &'static str,
+        limit: Duration,
+        start: S,
+        convert: C,
+    ) -> Result<T>
     where
         T: Send + 'static,
         S: for<'env> FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env> + Send + 'static,
         C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
     {
         let context = Arc::clone(self);
-        let answer = self.thread.ask(move |scope, sender: oneshot::Sender<Result<T>>| {
-            context.flush_log(scope);
-            match start(&context, scope) {
-                Ok(value) => value.settled(move |scope, outcome| {
-                    let outcome = outcome.and_then(|value| convert(&context, value));
-                    let _ = sender.send(outcome.map_err(|thrown| errors::from_host(name, &context.thread, scope, thrown)));
-                }),
-                Err(thrown) => {
-                    let _ = sender.send(Err(errors::from_host(name, &context.thread, scope, thrown)));
+        let answer = self
+            .thread
+            .ask(move |scope, sender: oneshot::Sender<Result<T>>| {
+                context.flush_log(scope);
+                match start(&context, scope) {
+                    Ok(value) => value.settled(move |scope, outcome| {
+                        let outcome = outcome.and_then(|value| convert(&context, value));
+                        let _ = sender.send(outcome.map_err(|thrown| {
+                            errors::from_host(name, &context.thread, scope, thrown)
+                        }));
+                    }),
+                    Err(thrown) => {
+                        let _ = sender.send(Err(errors::from_host(
+                            name,
+                            &context.thread,
+                            scope,
+                            thrown,
+                        )));
+                    }
                 }
-            }
-        });
+            });
         match tokio::time::timeout(limit, answer).await {
             Ok(outcome) => outcome?,
             Err(_) => Err(Error::new(
                 Code::HostTimeout,
-                format!("The host callback {name} did not settle within {} s", limit.as_secs()),
+                format!(
+                    "The host callback {name} did not settle within {} s",
+                    limit.as_secs()
+                ),
             )),
         }
     }
@@ -126,7 +154,13 @@ impl CallContext {
         }
         let context = Arc::clone(self);
         let continuation = scope.function("withService", move |scope, _, arguments| {
-            then(&context, arguments.first().copied().unwrap_or_else(|| scope.undefined()))
+            then(
+                &context,
+                arguments
+                    .first()
+                    .copied()
+                    .unwrap_or_else(|| scope.undefined()),
+            )
         })?;
         value.get("then")?.call(value, &[continuation])
     }
@@ -137,11 +171,16 @@ impl CallContext {
         scope: Scope<'env>,
         service: &'static str,
         method: &'static str,
-        arguments: impl for<'any> Fn(&Arc<Self>, Scope<'any>) -> JsResult<'any, Vec<Value<'any>>> + 'static,
+        arguments: impl for<'any> Fn(&Arc<Self>, Scope<'any>) -> JsResult<'any, Vec<Value<'any>>>
+        + 'static,
     ) -> JsResult<'env> {
         self.with_service(scope, service, move |context, object| {
             let scope = object.scope();
-            let function = if object.present().is_some() { object.get(method)? } else { object };
+            let function = if object.present().is_some() {
+                object.get(method)?
+            } else {
+                object
+            };
             if !function.is_function() {
                 return Err(scope.type_error(&format!("host.{service} has no function {method}")));
             }

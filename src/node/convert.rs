@@ -6,35 +6,18 @@ use serde_json::{Map, Value as Json};
 use super::js::{JsResult, Scope, Type, Value};
 use crate::host::{Environment, NetworkRules, OpenIdTokens, User};
 use crate::secret::Secret;
-use crate::server_config::ServerConfig;
-
-/// The fields of a user that placeholders may name (LibreChat's `ALLOWED_USER_FIELDS`).
-const USER_FIELDS: &[&str] = &[
-    "id",
-    "name",
-    "username",
-    "email",
-    "provider",
-    "role",
-    "googleId",
-    "facebookId",
-    "openidId",
-    "samlId",
-    "ldapId",
-    "githubId",
-    "discordId",
-    "appleId",
-    "emailVerified",
-    "twoFactorEnabled",
-    "termsAccepted",
-];
+use crate::server_config::{ServerConfig, USER_FIELDS, env_references};
 
 pub fn user<'env>(value: Value<'env>) -> JsResult<'env, User> {
     let mut fields = IndexMap::new();
     for name in USER_FIELDS {
         if value.has(name) {
             let field = value.get(name)?;
-            let text = if field.present().is_some() { field.to_text()? } else { String::new() };
+            let text = if field.present().is_some() {
+                field.to_text()?
+            } else {
+                String::new()
+            };
             fields.insert((*name).to_owned(), text);
         }
     }
@@ -53,12 +36,22 @@ fn openid_tokens<'env>(value: Value<'env>) -> JsResult<'env, Option<OpenIdTokens
     }
     let secret = |name| -> JsResult<'env, _> { Ok(value.get(name)?.as_string().map(Secret::new)) };
     #[expect(clippy::cast_possible_truncation, reason = "seconds since the epoch")]
-    let expires_at = value.get("expires_at")?.as_number().map(|seconds| seconds as i64);
-    Ok(Some(OpenIdTokens { access_token: secret("access_token")?, id_token: secret("id_token")?, expires_at }))
+    let expires_at = value
+        .get("expires_at")?
+        .as_number()
+        .map(|seconds| seconds as i64);
+    Ok(Some(OpenIdTokens {
+        access_token: secret("access_token")?,
+        id_token: secret("id_token")?,
+        expires_at,
+    }))
 }
 
 /// The members of a server config that the core reads, and with them the environment variables they name.
-pub fn server_config<'env>(value: Value<'env>, environment: &Environment) -> JsResult<'env, Option<Map<String, Json>>> {
+pub fn server_config<'env>(
+    value: Value<'env>,
+    environment: &Environment,
+) -> JsResult<'env, Option<Map<String, Json>>> {
     if !value.is_object() {
         return Ok(None);
     }
@@ -68,12 +61,16 @@ pub fn server_config<'env>(value: Value<'env>, environment: &Environment) -> JsR
             members.insert((*name).to_owned(), member);
         }
     }
-    read_variables(value.scope(), &ServerConfig::env_references(&members), environment)?;
+    read_variables(value.scope(), &env_references(&members), environment)?;
     Ok(Some(members))
 }
 
 /// Copies variables of `process.env`.
-pub fn read_variables<'env, S: AsRef<str>>(scope: Scope<'env>, names: &[S], environment: &Environment) -> JsResult<'env, ()> {
+pub fn read_variables<'env, S: AsRef<str>>(
+    scope: Scope<'env>,
+    names: &[S],
+    environment: &Environment,
+) -> JsResult<'env, ()> {
     if names.is_empty() {
         return Ok(());
     }
@@ -99,13 +96,22 @@ pub fn texts<'env>(value: Value<'env>) -> JsResult<'env, IndexMap<String, String
 }
 
 fn text_list<'env>(value: Value<'env>) -> JsResult<'env, Vec<String>> {
-    Ok(value.elements()?.into_iter().filter_map(Value::as_string).collect())
+    Ok(value
+        .elements()?
+        .into_iter()
+        .filter_map(Value::as_string)
+        .collect())
 }
 
 /// `[shouldEnableSSRFProtection(), getAllowedDomains(), getAllowedAddresses()]`.
 pub fn network_rules<'env>(value: Value<'env>) -> JsResult<'env, NetworkRules> {
     let answers = value.elements()?;
-    let answer = |index: usize| answers.get(index).copied().unwrap_or_else(|| value.scope().undefined());
+    let answer = |index: usize| {
+        answers
+            .get(index)
+            .copied()
+            .unwrap_or_else(|| value.scope().undefined())
+    };
     Ok(NetworkRules {
         ssrf_protection: answer(0).is_truthy(),
         allowed_domains: text_list(answer(1))?,

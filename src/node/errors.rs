@@ -10,9 +10,14 @@ use crate::host::HostFault;
 /// What a host callback threw, with the value itself kept.
 pub fn from_host(name: &str, thread: &JsThread, _scope: Scope<'_>, thrown: Thrown<'_>) -> Error {
     let message = thrown.message();
-    let value = JsRef::new(thread, thrown.0).ok().map(|value| Arc::new(value) as _);
-    Error::new(Code::HostError, format!("The host callback {name} failed: {message}"))
-        .caused_by_host(HostFault { message, value })
+    let value = JsRef::new(thread, thrown.0)
+        .ok()
+        .map(|value| Arc::new(value) as _);
+    Error::new(
+        Code::HostError,
+        format!("The host callback {name} failed: {message}"),
+    )
+    .caused_by_host(HostFault { message, value })
 }
 
 /// The value that a host callback threw.
@@ -24,7 +29,11 @@ fn thrown_value<'env>(scope: Scope<'env>, fault: &HostFault) -> Option<Value<'en
 /// The error as JavaScript gets it when a promise rejects.
 pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
     let build = || -> JsResult<'env> {
-        let class = if error.code == Code::InvalidArgument { "TypeError" } else { "Error" };
+        let class = if error.code == Code::InvalidArgument {
+            "TypeError"
+        } else {
+            "Error"
+        };
         let value = scope.error(class, &error.message);
         value.set("code", scope.string(error.code.as_str())?)?;
         value.set("retryable", scope.boolean(error.retryable)?)?;
@@ -50,7 +59,10 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
 
 /// The error as the host's logger gets it: what a host callback threw is logged as it was thrown.
 pub fn for_log<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
-    error.host_fault().and_then(|fault| thrown_value(scope, fault)).unwrap_or_else(|| to_js(scope, error))
+    error
+        .host_fault()
+        .and_then(|fault| thrown_value(scope, fault))
+        .unwrap_or_else(|| to_js(scope, error))
 }
 
 /// `{ code, message, retryable }`, as the result object carries errors.

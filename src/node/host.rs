@@ -12,7 +12,9 @@ use super::convert;
 use super::js::{JsResult, Scope, Value};
 use super::thread::JsRef;
 use crate::error::Result;
-use crate::host::{Environment, HostValue, Lookup, NetworkRules, RawTools, Registry, Storage, ToolPublisher};
+use crate::host::{
+    Environment, HostValue, Lookup, NetworkRules, RawTools, Registry, Storage, ToolPublisher,
+};
 
 /// Bound on a callback of the registry, of a token store or of a cache.
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -31,15 +33,18 @@ pub struct NodeHost {
     pub published: Mutex<Option<(Arc<RawTools>, Arc<JsRef>)>>,
 }
 
-fn optional<'env>(scope: Scope<'env>, reference: Option<&Arc<JsRef>>) -> Value<'env> {
-    reference.map_or_else(|| scope.undefined(), |reference| reference.get(scope))
-}
-
 #[async_trait]
 impl Registry for NodeHost {
-    async fn server_config(&self, server_name: &str, lookup: Lookup<'_>) -> Result<Option<Map<String, Json>>> {
+    async fn server_config(
+        &self,
+        server_name: &str,
+        lookup: Lookup<'_>,
+    ) -> Result<Option<Map<String, Json>>> {
         let (name, user_id) = (server_name.to_owned(), lookup.user_id.map(str::to_owned));
-        let config_servers = self.config_servers.clone().filter(|_| lookup.config_servers);
+        let config_servers = self
+            .config_servers
+            .clone()
+            .filter(|_| lookup.config_servers);
         let environment = self.environment.clone();
         self.context
             .callback(
@@ -47,7 +52,10 @@ impl Registry for NodeHost {
                 STORE_TIMEOUT,
                 move |context, scope| {
                     context.call_service(scope, "registry", "getServerConfig", move |_, scope| {
-                        let mut arguments = vec![scope.string(&name)?, scope.optional_string(user_id.as_deref())?];
+                        let mut arguments = vec![
+                            scope.string(&name)?,
+                            scope.optional_string(user_id.as_deref())?,
+                        ];
                         if let Some(servers) = &config_servers {
                             arguments.push(servers.get(scope));
                         }
@@ -59,8 +67,17 @@ impl Registry for NodeHost {
             .await
     }
 
-    async fn reinspect(&self, server_name: &str, storage: Storage, user_id: Option<&str>) -> Result<Option<Map<String, Json>>> {
-        let (name, user_id, environment) = (server_name.to_owned(), user_id.map(str::to_owned), self.environment.clone());
+    async fn reinspect(
+        &self,
+        server_name: &str,
+        storage: Storage,
+        user_id: Option<&str>,
+    ) -> Result<Option<Map<String, Json>>> {
+        let (name, user_id, environment) = (
+            server_name.to_owned(),
+            user_id.map(str::to_owned),
+            self.environment.clone(),
+        );
         let storage = match storage {
             Storage::Database => "DB",
             Storage::Cache => "CACHE",
@@ -104,7 +121,11 @@ impl Registry for NodeHost {
 fn network_answers<'env>(context: &Arc<CallContext>, registry: Value<'env>) -> JsResult<'env> {
     let scope = registry.scope();
     let mut answers = Vec::with_capacity(3);
-    for method in ["shouldEnableSSRFProtection", "getAllowedDomains", "getAllowedAddresses"] {
+    for method in [
+        "shouldEnableSSRFProtection",
+        "getAllowedDomains",
+        "getAllowedAddresses",
+    ] {
         let function = registry.get(method)?;
         if !function.is_function() {
             return Err(scope.type_error(&format!("host.registry has no function {method}")));
@@ -125,8 +146,17 @@ fn network_answers<'env>(context: &Arc<CallContext>, registry: Value<'env>) -> J
 
 #[async_trait]
 impl ToolPublisher for NodeHost {
-    async fn publish(&self, user_id: &str, server_name: &str, tools: &Arc<RawTools>) -> Result<Option<HostValue>> {
-        let (user_id, name, raw) = (user_id.to_owned(), server_name.to_owned(), Arc::clone(tools));
+    async fn publish(
+        &self,
+        user_id: &str,
+        server_name: &str,
+        tools: &Arc<RawTools>,
+    ) -> Result<Option<HostValue>> {
+        let (user_id, name, raw) = (
+            user_id.to_owned(),
+            server_name.to_owned(),
+            Arc::clone(tools),
+        );
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let outcome = self
             .context
@@ -144,7 +174,10 @@ impl ToolPublisher for NodeHost {
                     context.apply(host.get("updateMCPServerTools")?, host, &[argument])
                 },
                 |context, value| {
-                    let kept = value.present().map(|value| JsRef::new(&context.thread, value)).transpose()?;
+                    let kept = value
+                        .present()
+                        .map(|value| JsRef::new(&context.thread, value))
+                        .transpose()?;
                     Ok(kept.map(|kept| Arc::new(kept) as HostValue))
                 },
             )

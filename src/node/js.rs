@@ -44,7 +44,10 @@ unsafe impl Send for Deferred {}
 
 impl<'env> Scope<'env> {
     pub fn new(env: &'env napi::Env) -> Self {
-        Self { env: env.raw(), lifetime: PhantomData }
+        Self {
+            env: env.raw(),
+            lifetime: PhantomData,
+        }
     }
 
     pub fn raw(self) -> sys::napi_env {
@@ -63,11 +66,17 @@ impl<'env> Scope<'env> {
         let mut raw = ptr::null_mut();
         unsafe {
             sys::napi_is_exception_pending(self.env, &raw mut pending);
-            if pending && sys::napi_get_and_clear_last_exception(self.env, &raw mut raw) == sys::Status::napi_ok {
+            if pending
+                && sys::napi_get_and_clear_last_exception(self.env, &raw mut raw)
+                    == sys::Status::napi_ok
+            {
                 return Err(Thrown(self.value(raw)));
             }
         }
-        Err(Thrown(self.error("Error", &format!("Node-API call failed ({})", napi::Status::from(status)))))
+        Err(Thrown(self.error(
+            "Error",
+            &format!("Node-API call failed ({})", napi::Status::from(status)),
+        )))
     }
 
     fn make(self, create: impl FnOnce(*mut sys::napi_value) -> sys::napi_status) -> JsResult<'env> {
@@ -98,7 +107,12 @@ impl<'env> Scope<'env> {
 
     pub fn string(self, text: &str) -> JsResult<'env> {
         self.make(|result| unsafe {
-            sys::napi_create_string_utf8(self.env, text.as_ptr().cast(), text.len().cast_signed(), result)
+            sys::napi_create_string_utf8(
+                self.env,
+                text.as_ptr().cast(),
+                text.len().cast_signed(),
+                result,
+            )
         })
     }
 
@@ -111,7 +125,9 @@ impl<'env> Scope<'env> {
     }
 
     pub fn array(self, items: &[Value<'env>]) -> JsResult<'env> {
-        let array = self.make(|result| unsafe { sys::napi_create_array_with_length(self.env, items.len(), result) })?;
+        let array = self.make(|result| unsafe {
+            sys::napi_create_array_with_length(self.env, items.len(), result)
+        })?;
         for (index, item) in (0u32..).zip(items) {
             self.check(unsafe { sys::napi_set_element(self.env, array.raw, index, item.raw) })?;
         }
@@ -147,7 +163,9 @@ impl<'env> Scope<'env> {
 
     pub fn promise(self) -> JsResult<'env, (Deferred, Value<'env>)> {
         let mut deferred = ptr::null_mut();
-        let promise = self.make(|result| unsafe { sys::napi_create_promise(self.env, &raw mut deferred, result) })?;
+        let promise = self.make(|result| unsafe {
+            sys::napi_create_promise(self.env, &raw mut deferred, result)
+        })?;
         Ok((Deferred(deferred), promise))
     }
 
@@ -163,7 +181,8 @@ impl<'env> Scope<'env> {
     /// A JavaScript function that runs `body`. A panic in it becomes an exception.
     pub fn function<F>(self, name: &str, body: F) -> JsResult<'env>
     where
-        F: 'static + for<'call> Fn(Scope<'call>, Value<'call>, Vec<Value<'call>>) -> JsResult<'call>,
+        F: 'static
+            + for<'call> Fn(Scope<'call>, Value<'call>, Vec<Value<'call>>) -> JsResult<'call>,
     {
         let env = napi::Env::from_raw(self.env);
         let function = env.create_function_from_closure::<(), Unknown, _>(name, move |context| {
@@ -172,7 +191,9 @@ impl<'env> Scope<'env> {
                 .filter_map(|index| context.get::<Unknown>(index).ok())
                 .map(|argument| scope.value(argument.raw()))
                 .collect();
-            let this = context.this::<Unknown>().map_or_else(|_| scope.undefined(), |this| scope.value(this.raw()));
+            let this = context
+                .this::<Unknown>()
+                .map_or_else(|_| scope.undefined(), |this| scope.value(this.raw()));
             let outcome = catch_unwind(AssertUnwindSafe(|| body(scope, this, arguments)))
                 .unwrap_or_else(|_| Err(Thrown(scope.error("Error", "Internal error"))));
             let raw = match outcome {
@@ -242,11 +263,15 @@ impl<'env> Value<'env> {
 
     pub fn get(self, name: &str) -> JsResult<'env> {
         let key = self.scope.string(name)?;
-        self.scope.make(|result| unsafe { sys::napi_get_property(self.scope.env, self.raw, key.raw, result) })
+        self.scope.make(|result| unsafe {
+            sys::napi_get_property(self.scope.env, self.raw, key.raw, result)
+        })
     }
 
     pub fn has(self, name: &str) -> bool {
-        let Ok(key) = self.scope.string(name) else { return false };
+        let Ok(key) = self.scope.string(name) else {
+            return false;
+        };
         let mut found = false;
         unsafe { sys::napi_has_property(self.scope.env, self.raw, key.raw, &raw mut found) };
         found
@@ -254,13 +279,21 @@ impl<'env> Value<'env> {
 
     pub fn set(self, name: &str, value: Value<'env>) -> JsResult<'env, ()> {
         let key = self.scope.string(name)?;
-        self.scope.check(unsafe { sys::napi_set_property(self.scope.env, self.raw, key.raw, value.raw) })
+        self.scope
+            .check(unsafe { sys::napi_set_property(self.scope.env, self.raw, key.raw, value.raw) })
     }
 
     pub fn call(self, this: Value<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {
         let raw: Vec<_> = arguments.iter().map(|argument| argument.raw).collect();
         self.scope.make(|result| unsafe {
-            sys::napi_call_function(self.scope.env, this.raw, self.raw, raw.len(), raw.as_ptr(), result)
+            sys::napi_call_function(
+                self.scope.env,
+                this.raw,
+                self.raw,
+                raw.len(),
+                raw.as_ptr(),
+                result,
+            )
         })
     }
 
@@ -279,7 +312,8 @@ impl<'env> Value<'env> {
 
     pub fn as_number(self) -> Option<f64> {
         let mut value = 0.0;
-        let status = unsafe { sys::napi_get_value_double(self.scope.env, self.raw, &raw mut value) };
+        let status =
+            unsafe { sys::napi_get_value_double(self.scope.env, self.raw, &raw mut value) };
         (status == sys::Status::napi_ok).then_some(value)
     }
 
@@ -294,8 +328,13 @@ impl<'env> Value<'env> {
             }
             // Node-API writes a terminating zero as well.
             let mut bytes = vec![0u8; length + 1];
-            let status =
-                sys::napi_get_value_string_utf8(env, self.raw, bytes.as_mut_ptr().cast(), bytes.len(), &raw mut length);
+            let status = sys::napi_get_value_string_utf8(
+                env,
+                self.raw,
+                bytes.as_mut_ptr().cast(),
+                bytes.len(),
+                &raw mut length,
+            );
             bytes.truncate(length);
             (status == sys::Status::napi_ok).then(|| String::from_utf8_lossy(&bytes).into_owned())
         }
@@ -304,14 +343,16 @@ impl<'env> Value<'env> {
     /// JavaScript's truthiness.
     pub fn is_truthy(self) -> bool {
         let mut coerced = ptr::null_mut();
-        let status = unsafe { sys::napi_coerce_to_bool(self.scope.env, self.raw, &raw mut coerced) };
+        let status =
+            unsafe { sys::napi_coerce_to_bool(self.scope.env, self.raw, &raw mut coerced) };
         status == sys::Status::napi_ok && self.scope.value(coerced).as_bool().unwrap_or(false)
     }
 
     /// `String(value)`.
     pub fn to_text(self) -> JsResult<'env, String> {
-        let text =
-            self.scope.make(|result| unsafe { sys::napi_coerce_to_string(self.scope.env, self.raw, result) })?;
+        let text = self.scope.make(|result| unsafe {
+            sys::napi_coerce_to_string(self.scope.env, self.raw, result)
+        })?;
         Ok(text.as_string().unwrap_or_default())
     }
 
@@ -333,10 +374,14 @@ impl<'env> Value<'env> {
         if !self.is_array() {
             return Ok(Vec::new());
         }
-        self.scope.check(unsafe { sys::napi_get_array_length(self.scope.env, self.raw, &raw mut length) })?;
+        self.scope.check(unsafe {
+            sys::napi_get_array_length(self.scope.env, self.raw, &raw mut length)
+        })?;
         (0..length)
             .map(|index| {
-                self.scope.make(|result| unsafe { sys::napi_get_element(self.scope.env, self.raw, index, result) })
+                self.scope.make(|result| unsafe {
+                    sys::napi_get_element(self.scope.env, self.raw, index, result)
+                })
             })
             .collect()
     }
@@ -354,7 +399,11 @@ impl<'env> Value<'env> {
                 result,
             )
         })?;
-        Ok(names.elements()?.into_iter().filter_map(Self::as_string).collect())
+        Ok(names
+            .elements()?
+            .into_iter()
+            .filter_map(Self::as_string)
+            .collect())
     }
 
     /// The value as JSON, as `JSON.stringify` would see it, but without running `toJSON` of the host's objects.
@@ -371,12 +420,21 @@ impl<'env> Value<'env> {
             Type::String => self.as_string().map(Json::String),
             Type::Object if depth >= MAX_DEPTH => None,
             Type::Object if self.is_array() => {
-                let items = self.elements()?.into_iter().map(|item| item.json_at(depth + 1));
-                Some(Json::Array(items.map(|item| item.map(Option::unwrap_or_default)).collect::<Result<_, _>>()?))
+                let items = self
+                    .elements()?
+                    .into_iter()
+                    .map(|item| item.json_at(depth + 1));
+                Some(Json::Array(
+                    items
+                        .map(|item| item.map(Option::unwrap_or_default))
+                        .collect::<Result<_, _>>()?,
+                ))
             }
             Type::Object if self.is_date() => {
                 let mut milliseconds = f64::NAN;
-                unsafe { sys::napi_get_date_value(self.scope.env, self.raw, &raw mut milliseconds) };
+                unsafe {
+                    sys::napi_get_date_value(self.scope.env, self.raw, &raw mut milliseconds)
+                };
                 Some(json_number(milliseconds))
             }
             Type::Object => {
@@ -399,30 +457,44 @@ impl<'env> Value<'env> {
     {
         let done = Rc::new(RefCell::new(Some(done)));
         let subscribe = || -> JsResult<'env, bool> {
-            if !matches!(self.kind(), Type::Object | Type::Function) || !self.get("then")?.is_function() {
+            if !matches!(self.kind(), Type::Object | Type::Function)
+                || !self.get("then")?.is_function()
+            {
                 return Ok(false);
             }
             // `Promise.resolve` turns thenables (mongoose queries) into promises that settle once.
             let promise_class = self.scope.global()?.get("Promise")?;
             let promise = promise_class.get("resolve")?.call(promise_class, &[self])?;
             let (fulfilled, rejected) = (done.clone(), done.clone());
-            let on_fulfilled = self.scope.function("onFulfilled", move |scope, _, arguments| {
-                let value = arguments.first().copied().unwrap_or_else(|| scope.undefined());
-                let callback = fulfilled.borrow_mut().take();
-                if let Some(callback) = callback {
-                    callback(scope, Ok(value));
-                }
-                Ok(scope.undefined())
-            })?;
-            let on_rejected = self.scope.function("onRejected", move |scope, _, arguments| {
-                let value = arguments.first().copied().unwrap_or_else(|| scope.undefined());
-                let callback = rejected.borrow_mut().take();
-                if let Some(callback) = callback {
-                    callback(scope, Err(Thrown(value)));
-                }
-                Ok(scope.undefined())
-            })?;
-            promise.get("then")?.call(promise, &[on_fulfilled, on_rejected])?;
+            let on_fulfilled = self
+                .scope
+                .function("onFulfilled", move |scope, _, arguments| {
+                    let value = arguments
+                        .first()
+                        .copied()
+                        .unwrap_or_else(|| scope.undefined());
+                    let callback = fulfilled.borrow_mut().take();
+                    if let Some(callback) = callback {
+                        callback(scope, Ok(value));
+                    }
+                    Ok(scope.undefined())
+                })?;
+            let on_rejected = self
+                .scope
+                .function("onRejected", move |scope, _, arguments| {
+                    let value = arguments
+                        .first()
+                        .copied()
+                        .unwrap_or_else(|| scope.undefined());
+                    let callback = rejected.borrow_mut().take();
+                    if let Some(callback) = callback {
+                        callback(scope, Err(Thrown(value)));
+                    }
+                    Ok(scope.undefined())
+                })?;
+            promise
+                .get("then")?
+                .call(promise, &[on_fulfilled, on_rejected])?;
             Ok(true)
         };
         let outcome = match subscribe() {
@@ -440,14 +512,23 @@ impl<'env> Value<'env> {
 impl Thrown<'_> {
     /// `error.message`, or the value as text.
     pub fn message(&self) -> String {
-        let message = self.0.is_object().then(|| self.0.get("message").ok().and_then(Value::as_string)).flatten();
-        message.or_else(|| self.0.to_text().ok()).unwrap_or_default()
+        let message = self
+            .0
+            .is_object()
+            .then(|| self.0.get("message").ok().and_then(Value::as_string))
+            .flatten();
+        message
+            .or_else(|| self.0.to_text().ok())
+            .unwrap_or_default()
     }
 }
 
 fn json_number(value: f64) -> Json {
     // Whole numbers stay whole: 30000 is not 30000.0 to serde.
-    #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "checked to be whole and in range"
+    )]
     if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 {
         return Json::from(value as i64);
     }

@@ -35,7 +35,11 @@ pub struct NodeLog(pub Arc<CallContext>);
 impl Log for NodeLog {
     fn log(&self, level: Level, message: String, meta: LogMeta) {
         let buffer = &self.0.log;
-        buffer.lines.lock().push(Line { level, message, meta });
+        buffer.lines.lock().push(Line {
+            level,
+            message,
+            meta,
+        });
         if buffer.scheduled.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -56,19 +60,28 @@ impl CallContext {
         if lines.is_empty() {
             return;
         }
-        let Ok(logger) = self.host(scope).get("logger") else { return };
+        let Ok(logger) = self.host(scope).get("logger") else {
+            return;
+        };
         for line in lines {
             // A logger that throws must not break what is logged.
             let _ = self.write(scope, logger, &line);
         }
     }
 
-    fn write<'env>(&self, scope: Scope<'env>, logger: Value<'env>, line: &Line) -> JsResult<'env, ()> {
+    fn write<'env>(
+        &self,
+        scope: Scope<'env>,
+        logger: Value<'env>,
+        line: &Line,
+    ) -> JsResult<'env, ()> {
         let method = logger.get(level_name(line.level))?;
         let message = scope.string(&line.message)?;
         match &line.meta {
             LogMeta::None => self.apply(method, logger, &[message])?,
-            LogMeta::Error(error) => self.apply(method, logger, &[message, errors::for_log(scope, error)])?,
+            LogMeta::Error(error) => {
+                self.apply(method, logger, &[message, errors::for_log(scope, error)])?
+            }
             LogMeta::Fields(fields) => {
                 let fields = scope.json(&serde_json::Value::Object(fields.clone()))?;
                 self.apply(method, logger, &[message, fields])?

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::errors;
 use super::host::NodeHost;
-use super::js::{JsResult, Scope, Value};
+use super::js::{JsResult, Scope};
 use super::thread::JsRef;
 use crate::reinit::{AvailableTools, Reinitialized};
 
@@ -22,13 +22,20 @@ pub fn reinitialized<'env>(
     object.set("oauthRequired", scope.boolean(result.oauth_required)?)?;
     object.set("serverName", scope.optional_string(server_name)?)?;
     let url = result.oauth_url.as_deref();
-    object.set("oauthUrl", url.map_or_else(|| Ok(scope.null()), |url| scope.string(url))?)?;
+    object.set(
+        "oauthUrl",
+        url.map_or_else(|| Ok(scope.null()), |url| scope.string(url))?,
+    )?;
     object.set("tools", tools(scope, result, host)?)?;
     if let Some(reason) = result.failure_reason {
         object.set("failureReason", scope.string(reason.as_str())?)?;
     }
     if !result.missing_user_vars.is_empty() {
-        let names: JsResult<'env, Vec<_>> = result.missing_user_vars.iter().map(|name| scope.string(name)).collect();
+        let names: JsResult<'env, Vec<_>> = result
+            .missing_user_vars
+            .iter()
+            .map(|name| scope.string(name))
+            .collect();
         object.set("missingUserVars", scope.array(&names?)?)?;
     }
     if result.connection_deferred {
@@ -47,14 +54,16 @@ fn available_tools<'env>(scope: Scope<'env>, result: &Reinitialized) -> JsResult
     match &result.available_tools {
         None => Ok(scope.null()),
         Some(AvailableTools::Native(text)) => scope.parse_json(text),
-        Some(AvailableTools::Host(value)) => {
-            Ok(value.downcast_ref::<JsRef>().map_or_else(|| scope.null(), |value| value.get(scope)))
-        }
+        Some(AvailableTools::Host(value)) => Ok(value
+            .downcast_ref::<JsRef>()
+            .map_or_else(|| scope.null(), |value| value.get(scope))),
     }
 }
 
 fn tools<'env>(scope: Scope<'env>, result: &Reinitialized, host: &NodeHost) -> JsResult<'env> {
-    let Some(tools) = &result.tools else { return Ok(scope.null()) };
+    let Some(tools) = &result.tools else {
+        return Ok(scope.null());
+    };
     match &*host.published.lock() {
         Some((published, array)) if Arc::ptr_eq(published, tools) => Ok(array.get(scope)),
         _ => scope.parse_json(tools.get()),

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::FutureExt;
-use napi::bindgen_prelude::{FromNapiValue, Object, Unknown};
+use napi::bindgen_prelude::{FromNapiValue, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
 use tokio::runtime::Handle;
@@ -24,16 +24,19 @@ use super::thread::{JsRef, JsThread};
 use crate::error::{Code, Error};
 use crate::host::{Environment, Host, Logger};
 use crate::manager::Manager;
+use crate::network;
 use crate::reinit::{Reinit, reinit};
-use crate::server_config::CUSTOM_USER_VARS_PREFIX;
 use crate::settings::Settings;
+use crate::transport::stdio::StdioTransport;
 
 /// The Tokio runtime of the process. It is never shut down: worker threads come and go, their work with them.
 pub fn tokio() -> &'static Handle {
     static HANDLE: OnceLock<Handle> = OnceLock::new();
     HANDLE.get_or_init(|| {
         let built = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4)))
+            .worker_threads(
+                std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4)),
+            )
             .thread_name("librechat-mcp")
             .enable_all()
             .build();
@@ -67,7 +70,7 @@ pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'
 
 /// Hands a result of ours to napi: an exception becomes the pending one.
 #[expect(unsafe_code, reason = "Node-API is a C interface")]
-fn raise<'env>(scope: Scope<'env>, outcome: JsResult<'env>) -> napi::Result<Unknown<'env>> {
+fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<'any>> {
     match outcome {
         Ok(value) => unsafe { Unknown::from_napi_value(scope.raw(), value.raw()) },
         Err(Thrown(value)) => {
@@ -88,14 +91,27 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: &Env) -> JsResult<'e
         manager: tokio_manager(keep),
     });
     let teardown = Arc::clone(&runtime);
-    if env.add_env_cleanup_hook(teardown, |runtime| runtime.manager.abandon()).is_err() {
-        return Err(Thrown(scope.error("Error", "The environment takes no cleanup hook")));
+    if env
+        .add_env_cleanup_hook(teardown, |runtime| runtime.manager.abandon())
+        .is_err()
+    {
+        return Err(Thrown(
+            scope.error("Error", "The environment takes no cleanup hook"),
+        ));
     }
 
     let object = scope.object()?;
     let reinit = Arc::clone(&runtime);
-    object.set("reinitMCPServer", scope.function("reinitMCPServer", move |scope, _, arguments| reinit.reinit(scope, &arguments))?)?;
-    object.set("close", scope.function("close", move |scope, _, _| runtime.close(scope))?)?;
+    object.set(
+        "reinitMCPServer",
+        scope.function("reinitMCPServer", move |scope, _, arguments| {
+            reinit.reinit(scope, &arguments)
+        })?,
+    )?;
+    object.set(
+        "close",
+        scope.function("close", move |scope, _, _| runtime.close(scope))?,
+    )?;
     Ok(object)
 }
 
@@ -110,6 +126,9 @@ struct Runtime {
     host: Arc<JsRef>,
     manager: Manager,
 }
+
+/// What `userMCPAuthMap` puts before a server's name (LibreChat's `Constants.mcp_prefix`).
+const MCP_PREFIX: &str = "mcp_";
 
 /// One prepared call of `reinitMCPServer`.
 struct Prepared {
@@ -142,8 +161,15 @@ impl Runtime {
         };
         let manager = self.manager.clone();
         tokio().spawn(async move {
-            let Prepared { call, host, server_name, abort } = prepared;
-            let outcome = AssertUnwindSafe(reinit(&manager, &call)).catch_unwind().await;
+            let Prepared {
+                call,
+                host,
+                server_name,
+                abort,
+            } = prepared;
+            let outcome = AssertUnwindSafe(reinit(&manager, &call))
+                .catch_unwind()
+                .await;
             drop(call);
             promise.settle(move |scope| {
                 if let Some(abort) = &abort {
@@ -151,9 +177,14 @@ impl Runtime {
                 }
                 host.context.flush_log(scope);
                 match outcome {
-                    Ok(Some(outcome)) => result::reinitialized(scope, &outcome, server_name.as_deref(), &host),
+                    Ok(Some(outcome)) => {
+                        result::reinitialized(scope, &outcome, server_name.as_deref(), &host)
+                    }
                     Ok(None) => Ok(scope.undefined()),
-                    Err(_) => Err(Thrown(errors::to_js(scope, &Error::new(Code::Internal, "Internal error")))),
+                    Err(_) => Err(Thrown(errors::to_js(
+                        scope,
+                        &Error::new(Code::Internal, "Internal error"),
+                    ))),
                 }
             });
         });
@@ -161,25 +192,41 @@ impl Runtime {
     }
 
     /// Reads the parameters. A member of a wrong type is a `TypeError`; an absent one never is.
-    fn prepare<'env>(&self, scope: Scope<'env>, params: Option<Value<'env>>) -> JsResult<'env, Prepared> {
-        let params = params.filter(|params| params.is_object()).ok_or_else(|| {
-            scope.type_error("reinitMCPServer: the parameters must be an object")
-        })?;
-        let member = |name: &'static str, kind: Type, expected: &str| -> JsResult<'env, Option<Value<'env>>> {
-            let Some(value) = params.get(name)?.present() else { return Ok(None) };
+    fn prepare<'env>(
+        &self,
+        scope: Scope<'env>,
+        params: Option<Value<'env>>,
+    ) -> JsResult<'env, Prepared> {
+        let params = params
+            .filter(|params| params.is_object())
+            .ok_or_else(|| scope.type_error("reinitMCPServer: the parameters must be an object"))?;
+        let member = |name: &'static str,
+                      kind: Type,
+                      expected: &str|
+         -> JsResult<'env, Option<Value<'env>>> {
+            let Some(value) = params.get(name)?.present() else {
+                return Ok(None);
+            };
             if value.kind() == kind {
                 return Ok(Some(value));
             }
             let actual = describe(value);
-            Err(scope.type_error(&format!("reinitMCPServer: params.{name} must be {expected}, got {actual}")))
+            Err(scope.type_error(&format!(
+                "reinitMCPServer: params.{name} must be {expected}, got {actual}"
+            )))
         };
 
-        let server_name = member("serverName", Type::String, "a string")?.and_then(Value::as_string);
+        let server_name =
+            member("serverName", Type::String, "a string")?.and_then(Value::as_string);
         let user = member("user", Type::Object, "an object")?;
         let config_servers = member("configServers", Type::Object, "an object")?;
         let server_config = member("serverConfig", Type::Object, "an object")?;
         let auth_map = member("userMCPAuthMap", Type::Object, "an object")?;
-        let timeout = member("connectionTimeout", Type::Number, "a number of milliseconds")?;
+        let timeout = member(
+            "connectionTimeout",
+            Type::Number,
+            "a number of milliseconds",
+        )?;
         let force_new = member("forceNew", Type::Boolean, "a boolean")?;
         member("returnOnOAuth", Type::Boolean, "a boolean")?;
         member("oauthStart", Type::Function, "a function")?;
@@ -194,19 +241,42 @@ impl Runtime {
         if let Some(signal) = signal
             && !signal.get("addEventListener")?.is_function()
         {
-            return Err(scope.type_error("reinitMCPServer: params.signal must be an AbortSignal, got an object"));
+            return Err(scope.type_error(
+                "reinitMCPServer: params.signal must be an AbortSignal, got an object",
+            ));
         }
 
         let environment = Environment::default();
-        convert::read_variables(scope, Settings::NAMES, &environment)?;
-        let key = format!("{CUSTOM_USER_VARS_PREFIX}{}", server_name.as_deref().unwrap_or("undefined"));
-        let user_vars = auth_map.map(|map| map.get(&key)).transpose()?.filter(|vars| vars.is_object());
-        let context = Arc::new(CallContext::new(&self.thread, &self.realm, &self.host, scope)?);
+        for names in [
+            Settings::NAMES,
+            network::VARIABLES,
+            StdioTransport::DEFAULT_ENVIRONMENT,
+            &["MCP_NATIVE_LOG"],
+        ] {
+            convert::read_variables(scope, names, &environment)?;
+        }
+        let key = format!(
+            "{MCP_PREFIX}{}",
+            server_name.as_deref().unwrap_or("undefined")
+        );
+        let user_vars = auth_map
+            .map(|map| map.get(&key))
+            .transpose()?
+            .filter(|vars| vars.is_object());
+        let context = Arc::new(CallContext::new(
+            &self.thread,
+            &self.realm,
+            &self.host,
+            scope,
+        )?);
         let services = self.host.get(scope);
         let node = Arc::new(NodeHost {
             context: Arc::clone(&context),
             environment: environment.clone(),
-            config_servers: config_servers.map(|servers| JsRef::new(&self.thread, servers)).transpose()?.map(Arc::new),
+            config_servers: config_servers
+                .map(|servers| JsRef::new(&self.thread, servers))
+                .transpose()?
+                .map(Arc::new),
             published: parking_lot::Mutex::default(),
         });
         let logger = if services.get("logger")?.present().is_some() {
@@ -219,7 +289,10 @@ impl Runtime {
         let call = Reinit {
             host: Host {
                 registry: Arc::clone(&node) as _,
-                publisher: services.get("updateMCPServerTools")?.present().map(|_| Arc::clone(&node) as _),
+                publisher: services
+                    .get("updateMCPServerTools")?
+                    .present()
+                    .map(|_| Arc::clone(&node) as _),
                 logger,
                 environment: environment.clone(),
             },
@@ -228,7 +301,10 @@ impl Runtime {
             force_new: force_new.and_then(Value::as_bool).unwrap_or(false),
             user_vars: user_vars.map(convert::texts).transpose()?,
             connection_timeout: timeout.and_then(Value::as_number).map(milliseconds),
-            server_config: server_config.map(|config| convert::server_config(config, &environment)).transpose()?.flatten(),
+            server_config: server_config
+                .map(|config| convert::server_config(config, &environment))
+                .transpose()?
+                .flatten(),
             request_body: body,
             cancel: cancel.clone(),
         };
@@ -236,7 +312,12 @@ impl Runtime {
             Some(signal) => AbortLink::new(&self.thread, signal, &cancel)?,
             None => None,
         };
-        Ok(Prepared { call, host: node, server_name, abort })
+        Ok(Prepared {
+            call,
+            host: node,
+            server_name,
+            abort,
+        })
     }
 }
 

@@ -23,8 +23,15 @@ const REGISTRY: &[&str] = &[
     "getAllowedAddresses",
 ];
 const TOKEN_METHODS: &[&str] = &["findToken", "createToken", "updateToken", "deleteTokens"];
-const FLOW_MANAGER: &[&str] =
-    &["getFlowState", "initFlow", "createFlow", "createFlowWithHandler", "completeFlow", "failFlow", "deleteFlow"];
+const FLOW_MANAGER: &[&str] = &[
+    "getFlowState",
+    "initFlow",
+    "createFlow",
+    "createFlowWithHandler",
+    "completeFlow",
+    "failFlow",
+    "deleteFlow",
+];
 
 const MEMBERS: &[(&str, Shape)] = &[
     ("registry", Shape::MethodsOrGetter(REGISTRY)),
@@ -32,11 +39,17 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("flowManager", Shape::MethodsOrGetter(FLOW_MANAGER)),
     ("updateMCPServerTools", Shape::Function),
     ("openIdConfig", Shape::ObjectOrGetter),
-    ("exchangedTokens", Shape::MethodsOrGetter(&["get", "set", "delete"])),
+    (
+        "exchangedTokens",
+        Shape::MethodsOrGetter(&["get", "set", "delete"]),
+    ),
     ("oboTokenResolver", Shape::Function),
     ("oboTrustChecker", Shape::Function),
     ("graphTokenResolver", Shape::Function),
-    ("logger", Shape::Methods(&["debug", "info", "warn", "error"])),
+    (
+        "logger",
+        Shape::Methods(&["debug", "info", "warn", "error"]),
+    ),
     ("getTenantId", Shape::Function),
     ("lock", Shape::Methods(&["acquire"])),
     ("keepConnections", Shape::Boolean),
@@ -47,7 +60,10 @@ const MEMBERS: &[(&str, Shape)] = &[
 pub fn check<'env>(host: Value<'env>) -> JsResult<'env, ()> {
     let scope = host.scope();
     if !host.is_object() {
-        return Err(scope.type_error(&format!("createMCPRuntime: host must be an object, got {}", describe(host))));
+        return Err(scope.type_error(&format!(
+            "createMCPRuntime: host must be an object, got {}",
+            describe(host)
+        )));
     }
     for (name, shape) in MEMBERS {
         if let Some(member) = host.get(name)?.present() {
@@ -55,26 +71,39 @@ pub fn check<'env>(host: Value<'env>) -> JsResult<'env, ()> {
         }
     }
     if host.get("registry")?.present().is_none() {
-        return Err(scope.type_error("createMCPRuntime: host.registry must be an object or a function that returns one"));
+        return Err(scope.type_error(
+            "createMCPRuntime: host.registry must be an object or a function that returns one",
+        ));
     }
     Ok(())
 }
 
 fn check_member<'env>(name: &str, shape: &Shape, member: Value<'env>) -> JsResult<'env, ()> {
-    let refuse = |expected: &str| Err(wrong(member.scope(), &format!("host.{name}"), expected, member));
+    let refuse = |expected: &str| {
+        Err(wrong(
+            member.scope(),
+            &format!("host.{name}"),
+            expected,
+            member,
+        ))
+    };
     match (shape, member.kind()) {
         (Shape::Function | Shape::MethodsOrGetter(_) | Shape::ObjectOrGetter, Type::Function)
         | (Shape::Boolean, Type::Boolean)
         | (Shape::String, Type::String)
         | (Shape::ObjectOrGetter, Type::Object) => Ok(()),
-        (Shape::Methods(methods) | Shape::MethodsOrGetter(methods), Type::Object) => methods_of(name, methods, member),
+        (Shape::Methods(methods) | Shape::MethodsOrGetter(methods), Type::Object) => {
+            methods_of(name, methods, member)
+        }
         // Loggers may be callable objects.
         (Shape::Methods(methods), Type::Function) => methods_of(name, methods, member),
         (Shape::Function, _) => refuse("a function"),
         (Shape::Boolean, _) => refuse("a boolean"),
         (Shape::String, _) => refuse("a string"),
         (Shape::Methods(_), _) => refuse("an object"),
-        (Shape::MethodsOrGetter(_) | Shape::ObjectOrGetter, _) => refuse("an object or a function that returns one"),
+        (Shape::MethodsOrGetter(_) | Shape::ObjectOrGetter, _) => {
+            refuse("an object or a function that returns one")
+        }
     }
 }
 
@@ -82,14 +111,27 @@ fn methods_of<'env>(name: &str, methods: &[&str], member: Value<'env>) -> JsResu
     for method in methods {
         let value = member.get(method)?;
         if !value.is_function() {
-            return Err(wrong(member.scope(), &format!("host.{name}.{method}"), "a function", value));
+            return Err(wrong(
+                member.scope(),
+                &format!("host.{name}.{method}"),
+                "a function",
+                value,
+            ));
         }
     }
     Ok(())
 }
 
-fn wrong<'env>(scope: Scope<'env>, path: &str, expected: &str, actual: Value<'env>) -> Thrown<'env> {
-    scope.type_error(&format!("createMCPRuntime: {path} must be {expected}, got {}", describe(actual)))
+fn wrong<'env>(
+    scope: Scope<'env>,
+    path: &str,
+    expected: &str,
+    actual: Value<'env>,
+) -> Thrown<'env> {
+    scope.type_error(&format!(
+        "createMCPRuntime: {path} must be {expected}, got {}",
+        describe(actual)
+    ))
 }
 
 /// The type of a value, in the words of an error message.

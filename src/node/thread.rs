@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use napi::Status;
-use napi::bindgen_prelude::{Function, Unknown, FromNapiValue};
+use napi::bindgen_prelude::{FromNapiValue, Function};
 use napi::sys;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use tokio::sync::oneshot;
@@ -36,25 +36,33 @@ impl JsThread {
         let idle = scope.function("librechatMcpNative", |scope, _, _| Ok(scope.undefined()))?;
         let build = || -> napi::Result<Queue> {
             let idle = unsafe { Function::<(), ()>::from_napi_value(scope.raw(), idle.raw()) }?;
-            idle.build_threadsafe_function::<Job>().callee_handled::<false>().weak::<true>().build_callback(|context| {
-                let scope = Scope::new(&context.env);
-                // Jobs turn exceptions into results themselves; a panic must not cross into Node.
-                let job = context.value;
-                if catch_unwind(AssertUnwindSafe(|| job(scope))).is_err() {
-                    tracing::error!("a job on the JavaScript thread panicked");
-                }
-                Ok(())
-            })
+            idle.build_threadsafe_function::<Job>()
+                .callee_handled::<false>()
+                .weak::<true>()
+                .build_callback(|context| {
+                    let scope = Scope::new(&context.env);
+                    // Jobs turn exceptions into results themselves; a panic must not cross into Node.
+                    let job = context.value;
+                    if catch_unwind(AssertUnwindSafe(|| job(scope))).is_err() {
+                        tracing::error!("a job on the JavaScript thread panicked");
+                    }
+                    Ok(())
+                })
         };
         match build() {
-            Ok(queue) => Ok(Self(Arc::new(Inner { queue, pending: AtomicUsize::new(0) }))),
+            Ok(queue) => Ok(Self(Arc::new(Inner {
+                queue,
+                pending: AtomicUsize::new(0),
+            }))),
             Err(error) => Err(Thrown(scope.error("Error", &error.reason))),
         }
     }
 
     /// Queues a job. It is dropped unrun when the environment is being torn down.
     pub fn post(&self, job: impl for<'env> FnOnce(Scope<'env>) + Send + 'static) {
-        self.0.queue.call(Box::new(job), ThreadsafeFunctionCallMode::NonBlocking);
+        self.0
+            .queue
+            .call(Box::new(job), ThreadsafeFunctionCallMode::NonBlocking);
     }
 
     /// Runs a job and returns what it answers through the sender it is given, now or later.
@@ -73,7 +81,13 @@ impl JsThread {
         if self.0.pending.fetch_add(1, Ordering::Relaxed) == 0 {
             unsafe { sys::napi_ref_threadsafe_function(scope.raw(), self.0.queue.raw()) };
         }
-        Ok((Promise { thread: self.clone(), deferred }, value))
+        Ok((
+            Promise {
+                thread: self.clone(),
+                deferred,
+            },
+            value,
+        ))
     }
 }
 
@@ -85,7 +99,10 @@ pub struct Promise {
 
 impl Promise {
     /// Settles the promise with what `make` builds on JavaScript's thread.
-    pub fn settle(self, make: impl for<'env> FnOnce(Scope<'env>) -> JsResult<'env> + Send + 'static) {
+    pub fn settle(
+        self,
+        make: impl for<'env> FnOnce(Scope<'env>) -> JsResult<'env> + Send + 'static,
+    ) {
         let Self { thread, deferred } = self;
         let inner = thread.clone();
         thread.post(move |scope| {
@@ -122,16 +139,23 @@ impl JsRef {
         let mut raw = ptr::null_mut();
         unsafe { sys::napi_create_reference(scope.raw(), holder.raw(), 1, &raw mut raw) };
         if raw.is_null() {
-            return Err(Thrown(scope.error("Error", "Could not keep a JavaScript value")));
+            return Err(Thrown(
+                scope.error("Error", "Could not keep a JavaScript value"),
+            ));
         }
-        Ok(Self { raw, thread: thread.clone() })
+        Ok(Self {
+            raw,
+            thread: thread.clone(),
+        })
     }
 
     pub fn get<'env>(&self, scope: Scope<'env>) -> Value<'env> {
         let (mut holder, mut value) = (ptr::null_mut(), ptr::null_mut());
         unsafe {
             sys::napi_get_reference_value(scope.raw(), self.raw, &raw mut holder);
-            if holder.is_null() || sys::napi_get_element(scope.raw(), holder, 0, &raw mut value) != sys::Status::napi_ok
+            if holder.is_null()
+                || sys::napi_get_element(scope.raw(), holder, 0, &raw mut value)
+                    != sys::Status::napi_ok
             {
                 return scope.undefined();
             }
@@ -148,9 +172,4 @@ impl Drop for JsRef {
             unsafe { sys::napi_delete_reference(scope.raw(), raw) };
         });
     }
-}
-
-/// A function of JavaScript's, for use as an opaque value of the core.
-pub fn unknown<'env>(value: Value<'env>) -> napi::Result<Unknown<'env>> {
-    unsafe { Unknown::from_napi_value(value.scope().raw(), value.raw()) }
 }

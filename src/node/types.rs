@@ -7,13 +7,21 @@ use napi::bindgen_prelude::Object;
 use napi_derive::napi;
 
 /// A runtime: all connections, caches and timers that were made through it. Its functions work unbound.
-#[napi(object, js_name = "MCPRuntime", object_from_js = false, object_to_js = false)]
+#[napi(
+    object,
+    js_name = "MCPRuntime",
+    object_from_js = false,
+    object_to_js = false
+)]
 pub struct McpRuntime {
     /// Connects a server for a user, lists its tools and hands them to the host. Resolves to `undefined` when
     /// something outside the connection failed, such as a getter of the host; that was logged.
     ///
     /// Rejects with a `TypeError` when a member of `params` has a wrong type.
-    #[napi(js_name = "reinitMCPServer", ts_type = "(params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>")]
+    #[napi(
+        js_name = "reinitMCPServer",
+        ts_type = "(params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>"
+    )]
     pub reinit_mcp_server: (),
     /// Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
     /// again. A `reinitMCPServer` in flight resolves with `success: false`.
@@ -23,14 +31,24 @@ pub struct McpRuntime {
 
 /// What the runtime needs from its host. A member may be a getter where its type says so; getters may be async, are
 /// called per use and never cached. Callbacks made during a call run in that call's `AsyncLocalStorage` context.
-#[napi(object, js_name = "MCPHostServices", object_from_js = false, object_to_js = false)]
+#[napi(
+    object,
+    js_name = "MCPHostServices",
+    object_from_js = false,
+    object_to_js = false
+)]
 pub struct McpHostServices {
     /// Server configurations and network rules.
-    #[napi(ts_type = "MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)")]
+    #[napi(
+        ts_type = "MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)"
+    )]
     pub registry: (),
     /// Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
     /// here. Bound: 30 s.
-    #[napi(js_name = "updateMCPServerTools", ts_type = "(params: { userId: string; serverName: string; tools: MCPTool[] }) => unknown")]
+    #[napi(
+        js_name = "updateMCPServerTools",
+        ts_type = "(params: { userId: string; serverName: string; tools: MCPTool[] }) => unknown"
+    )]
     pub update_mcp_server_tools: Option<()>,
     /// Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level.
     pub logger: Option<McpLogger>,
@@ -55,7 +73,9 @@ pub struct McpHostServices {
     #[napi(ts_type = "() => string | undefined")]
     pub get_tenant_id: Option<()>,
     /// A lock that processes share.
-    #[napi(ts_type = "{ acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null> }")]
+    #[napi(
+        ts_type = "{ acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null> }"
+    )]
     pub lock: Option<()>,
     /// `false` closes what a call opened when it has answered. Default `true`.
     pub keep_connections: Option<bool>,
@@ -64,16 +84,28 @@ pub struct McpHostServices {
 }
 
 /// LibreChat's `MCPServersRegistry`. Each function may be async; bound: 10 s, and 60 s for `reinspectServer`.
-#[napi(object, js_name = "MCPServersRegistry", object_from_js = false, object_to_js = false)]
+#[napi(
+    object,
+    js_name = "MCPServersRegistry",
+    object_from_js = false,
+    object_to_js = false
+)]
 pub struct McpServersRegistry {
-    #[napi(ts_type = "(serverName: string, userId?: string, configServers?: Record<string, any>) => unknown")]
+    #[napi(
+        ts_type = "(serverName: string, userId?: string, configServers?: Record<string, any>) => unknown"
+    )]
     pub get_server_config: (),
     #[napi(ts_type = "(userId?: string, configServers?: Record<string, any>) => unknown")]
     pub get_all_server_configs: (),
     /// Inspects a server again and returns `{ serverName, config }`; throws when it is still unreachable.
-    #[napi(ts_type = "(serverName: string, storageLocation: 'DB' | 'CACHE', userId?: string) => unknown")]
+    #[napi(
+        ts_type = "(serverName: string, storageLocation: 'DB' | 'CACHE', userId?: string) => unknown"
+    )]
     pub reinspect_server: (),
-    #[napi(js_name = "shouldEnableSSRFProtection", ts_type = "() => boolean | Promise<boolean>")]
+    #[napi(
+        js_name = "shouldEnableSSRFProtection",
+        ts_type = "() => boolean | Promise<boolean>"
+    )]
     pub should_enable_ssrf_protection: (),
     #[napi(ts_type = "() => string[] | null | undefined | Promise<string[] | null | undefined>")]
     pub get_allowed_domains: (),
@@ -81,7 +113,12 @@ pub struct McpServersRegistry {
     pub get_allowed_addresses: (),
 }
 
-#[napi(object, js_name = "MCPLogger", object_from_js = false, object_to_js = false)]
+#[napi(
+    object,
+    js_name = "MCPLogger",
+    object_from_js = false,
+    object_to_js = false
+)]
 pub struct McpLogger {
     #[napi(ts_type = "(message: string, ...meta: any[]) => unknown")]
     pub debug: (),
@@ -94,7 +131,12 @@ pub struct McpLogger {
 }
 
 /// The parameters of `reinitMCPServer` (`api/server/services/Tools/mcp.js` of LibreChat). `null` counts as absent.
-#[napi(object, js_name = "ReinitMCPServerParams", object_from_js = false, object_to_js = false)]
+#[napi(
+    object,
+    js_name = "ReinitMCPServerParams",
+    object_from_js = false,
+    object_to_js = false
+)]
 pub struct ReinitMcpServerParams<'env> {
     /// The user of the request. Read are `id`, `provider`, `openidId`, `federatedTokens`, `openidTokens` and the
     /// fields that placeholders may name.
@@ -109,7 +151,10 @@ pub struct ReinitMcpServerParams<'env> {
     #[napi(ts_type = "Record<string, any>")]
     pub config_servers: Option<()>,
     /// By `mcp_<serverName>`, the user's values for the server's `customUserVars`.
-    #[napi(js_name = "userMCPAuthMap", ts_type = "Record<string, Record<string, string>>")]
+    #[napi(
+        js_name = "userMCPAuthMap",
+        ts_type = "Record<string, Record<string, string>>"
+    )]
     pub user_mcp_auth_map: Option<()>,
     /// Milliseconds for all work with the server; else the server's `initTimeout`, else 30000.
     pub connection_timeout: Option<f64>,
@@ -132,7 +177,12 @@ pub struct ReinitMcpServerParams<'env> {
 }
 
 /// The result of `reinitMCPServer`. The optional members are absent where they do not apply.
-#[napi(object, js_name = "ReinitMCPServerResult", object_from_js = false, object_to_js = false)]
+#[napi(
+    object,
+    js_name = "ReinitMCPServerResult",
+    object_from_js = false,
+    object_to_js = false
+)]
 pub struct ReinitMcpServerResult {
     /// By function name, in LibreChat's format: what `updateMCPServerTools` returned, or formatted here.
     #[napi(ts_type = "Record<string, any> | null")]
@@ -148,7 +198,9 @@ pub struct ReinitMcpServerResult {
     #[napi(ts_type = "MCPTool[] | null")]
     pub tools: (),
     /// Why `success` is false.
-    #[napi(ts_type = "'unreachable' | 'missing_custom_user_vars' | 'oauth_required' | 'initialization_failed'")]
+    #[napi(
+        ts_type = "'unreachable' | 'missing_custom_user_vars' | 'oauth_required' | 'initialization_failed'"
+    )]
     pub failure_reason: Option<()>,
     pub missing_user_vars: Option<Vec<String>>,
     /// No connection yet: the server needs fields of a chat turn.
@@ -160,7 +212,12 @@ pub struct ReinitMcpServerResult {
 }
 
 /// An error in a result; `docs/errors.md` lists the codes.
-#[napi(object, js_name = "MCPErrorSummary", object_from_js = false, object_to_js = false)]
+#[napi(
+    object,
+    js_name = "MCPErrorSummary",
+    object_from_js = false,
+    object_to_js = false
+)]
 pub struct McpErrorSummary {
     pub code: String,
     pub message: String,
@@ -169,7 +226,12 @@ pub struct McpErrorSummary {
 }
 
 /// A tool (MCP, chapter "Tools"). Fields that are not listed here pass through as the server sent them.
-#[napi(object, js_name = "MCPTool", object_from_js = false, object_to_js = false)]
+#[napi(
+    object,
+    js_name = "MCPTool",
+    object_from_js = false,
+    object_to_js = false
+)]
 pub struct McpTool {
     pub name: String,
     pub title: Option<String>,

@@ -24,6 +24,12 @@ impl ServerConfig {
         self.is_oauth_server() || self.obo_scopes.is_some()
     }
 
+    /// Whether a refused request may lead to an OAuth flow. On-behalf-of never falls back to one.
+    #[must_use]
+    pub fn runs_oauth_flow(&self) -> bool {
+        self.is_oauth_server() && self.obo_scopes.is_none()
+    }
+
     #[must_use]
     pub fn has_custom_user_vars(&self) -> bool {
         !self.custom_user_vars.is_empty()

@@ -97,6 +97,26 @@ pub struct ResolvedConfig {
     pub icon_path: Option<String>,
 }
 
+impl ResolvedConfig {
+    /// Names the server itself, whoever calls it: its URL without a query, or its command line.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        match &self.transport {
+            Transport::Http { url, .. } => sanitize(url),
+            Transport::Stdio { command, args, .. } => format!("{command} {}", args.join(" ")),
+        }
+    }
+
+    /// The config's own proxy.
+    #[must_use]
+    pub fn proxy(&self) -> Option<&str> {
+        match &self.transport {
+            Transport::Http { proxy, .. } => proxy.as_deref(),
+            Transport::Stdio { .. } => None,
+        }
+    }
+}
+
 impl fmt::Debug for ResolvedConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter

@@ -28,7 +28,15 @@ where
     S: Stream<Item = Result<Bytes>> + Unpin,
 {
     let idle = limits.idle.map(|idle| Box::pin(tokio::time::sleep(idle)));
-    Guard { chunks, limits, idle, total: 0, line: 0, count: 0, ended: false }
+    Guard {
+        chunks,
+        limits,
+        idle,
+        total: 0,
+        line: 0,
+        count: 0,
+        ended: false,
+    }
 }
 
 pub struct Guard<S> {
@@ -46,7 +54,11 @@ impl<S> Guard<S> {
     fn judge(&mut self, chunk: &Bytes) -> Result<()> {
         self.count += 1;
         self.total += chunk.len();
-        let BodyLimits { line: line_limit, total: limit, .. } = self.limits;
+        let BodyLimits {
+            line: line_limit,
+            total: limit,
+            ..
+        } = self.limits;
         if limit > 0 && self.total > limit {
             let observed = self.total;
             return Err(self.refuse(&format!(
@@ -54,8 +66,15 @@ impl<S> Guard<S> {
             )));
         }
         if line_limit > 0 {
-            for (index, part) in chunk.split(|byte| matches!(byte, b'\n' | b'\r')).enumerate() {
-                self.line = if index == 0 { self.line + part.len() } else { part.len() };
+            for (index, part) in chunk
+                .split(|byte| matches!(byte, b'\n' | b'\r'))
+                .enumerate()
+            {
+                self.line = if index == 0 {
+                    self.line + part.len()
+                } else {
+                    part.len()
+                };
                 if self.line > line_limit {
                     let (line, total) = (self.line, self.total);
                     return Err(self.refuse(&format!(
@@ -103,10 +122,14 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Guard<S> {
                 }
             }
             Poll::Pending => {
-                let Some(idle) = &mut self.idle else { return Poll::Pending };
+                let Some(idle) = &mut self.idle else {
+                    return Poll::Pending;
+                };
                 futures::ready!(idle.as_mut().poll(context));
                 self.ended = true;
-                Poll::Ready(Some(Err(Error::timeout("The event stream was silent for too long"))))
+                Poll::Ready(Some(Err(Error::timeout(
+                    "The event stream was silent for too long",
+                ))))
             }
             done => done,
         }
@@ -121,7 +144,12 @@ mod tests {
     use super::*;
 
     async fn run(chunks: &[&'static str], limits: BodyLimits) -> Result<usize> {
-        let source = stream::iter(chunks.iter().map(|chunk| Ok(Bytes::from_static(chunk.as_bytes()))).collect::<Vec<_>>());
+        let source = stream::iter(
+            chunks
+                .iter()
+                .map(|chunk| Ok(Bytes::from_static(chunk.as_bytes())))
+                .collect::<Vec<_>>(),
+        );
         let mut guarded = guard(source, limits);
         let mut bytes = 0;
         while let Some(chunk) = guarded.next().await {
@@ -132,23 +160,56 @@ mod tests {
 
     #[tokio::test]
     async fn limits_hold_across_chunks() {
-        let line = |line| BodyLimits { line, total: 0, idle: None };
-        let total = |total| BodyLimits { line: 0, total, idle: None };
+        let line = |line| BodyLimits {
+            line,
+            total: 0,
+            idle: None,
+        };
+        let total = |total| BodyLimits {
+            line: 0,
+            total,
+            idle: None,
+        };
         assert_eq!(run(&["abc", "de\nfgh", "ij"], line(5)).await.ok(), Some(11));
         assert_eq!(run(&["abcdef"], line(0)).await.ok(), Some(6));
         assert_eq!(run(&["abc", "def"], total(6)).await.ok(), Some(6));
-        let error = run(&["abc", "def"], line(5)).await.expect_err("too long a line");
+        let error = run(&["abc", "def"], line(5))
+            .await
+            .expect_err("too long a line");
         assert_eq!(error.code, Code::ResponseTooLarge);
-        assert!(error.message.contains("(lineLimit=5 bytes, observedLine=6 bytes, observedTotal=6 bytes, chunks=2)"), "{error}");
-        let error = run(&["abc", "def"], total(5)).await.expect_err("too long a body");
-        assert!(error.message.starts_with("[MCP] MCP response exceeded byte limit (limit=5 bytes, observed=6 bytes, chunks=2)"), "{error}");
+        assert!(
+            error.message.contains(
+                "(lineLimit=5 bytes, observedLine=6 bytes, observedTotal=6 bytes, chunks=2)"
+            ),
+            "{error}"
+        );
+        let error = run(&["abc", "def"], total(5))
+            .await
+            .expect_err("too long a body");
+        assert!(
+            error.message.starts_with(
+                "[MCP] MCP response exceeded byte limit (limit=5 bytes, observed=6 bytes, chunks=2)"
+            ),
+            "{error}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn silence_ends_the_stream() {
-        let limits = BodyLimits { line: 0, total: 0, idle: Some(Duration::from_secs(1)) };
+        let limits = BodyLimits {
+            line: 0,
+            total: 0,
+            idle: Some(Duration::from_secs(1)),
+        };
         let mut guarded = guard(stream::pending(), limits);
-        assert_eq!(guarded.next().await.and_then(Result::err).map(|error| error.code), Some(Code::Timeout));
+        assert_eq!(
+            guarded
+                .next()
+                .await
+                .and_then(Result::err)
+                .map(|error| error.code),
+            Some(Code::Timeout)
+        );
         assert!(guarded.next().await.is_none());
     }
 }

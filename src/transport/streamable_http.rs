@@ -85,7 +85,13 @@ pub fn streamable_http(options: StreamableHttpOptions) -> StreamableHttpClientTr
 }
 
 impl McpHttp {
-    fn request(&self, method: Method, session: Option<&str>, extra: HashMap<HeaderName, HeaderValue>, call: Option<&CallHeaders>) -> Request {
+    fn request(
+        &self,
+        method: Method,
+        session: Option<&str>,
+        extra: HashMap<HeaderName, HeaderValue>,
+        call: Option<&CallHeaders>,
+    ) -> Request {
         let options = &self.0;
         let mut headers = options.headers.clone();
         if let Some(CallHeaders(call)) = call {
@@ -111,14 +117,24 @@ impl McpHttp {
     }
 
     async fn send(&self, request: Request) -> Result<Response> {
-        self.0.http.send(&self.0.policy, request).await.map_err(StreamableHttpError::Client)
+        self.0
+            .http
+            .send(&self.0.policy, request)
+            .await
+            .map_err(StreamableHttpError::Client)
     }
 
     /// An event stream within the limits. An oversized answer becomes a JSON-RPC error for the request that waits for
     /// it, so that the connection stays usable.
-    fn events(&self, response: Response, limits: BodyLimits, waiting: Option<RequestId>, keep_text: bool) -> BoxStream<'static, std::result::Result<Sse, SseError>> {
+    fn events(
+        &self,
+        response: Response,
+        limits: BodyLimits,
+        waiting: Option<RequestId>,
+        keep_text: bool,
+    ) -> BoxStream<'static, std::result::Result<Sse, SseError>> {
         let (tap, options) = (self.0.tap.clone(), self.0.clone());
-        SseStream::from_byte_stream(guard(response.stream(), limits))
+        SseStream::from_bytes_stream(guard(response.stream(), limits))
             .map(move |event| match event {
                 Ok(mut event) => {
                     event.data = event.data.map(|data| tap.incoming(data, keep_text));
@@ -126,8 +142,11 @@ impl McpHttp {
                 }
                 Err(error) => match (&waiting, refusal(&error)) {
                     (Some(id), Some(refusal)) => {
-                        options.logger.warn(format!("{} {}", options.log_prefix, refusal.message));
-                        let answer = ServerJsonRpcMessage::error(too_large(refusal), Some(id.clone()));
+                        options
+                            .logger
+                            .warn(format!("{} {}", options.log_prefix, refusal.message));
+                        let answer =
+                            ServerJsonRpcMessage::error(too_large(refusal), Some(id.clone()));
                         Ok(Sse::default().data(serde_json::to_string(&answer).unwrap_or_default()))
                     }
                     _ => Err(error),
@@ -148,24 +167,42 @@ fn overlay(headers: &mut HeaderMap, over: &HeaderMap) {
 
 /// The limit that a stream broke, if that is why it ended.
 fn refusal(error: &SseError) -> Option<&Error> {
-    let SseError::Body(inner) = error else { return None };
-    inner.downcast_ref::<Error>().filter(|error| error.code == Code::ResponseTooLarge)
+    let SseError::Body(inner) = error else {
+        return None;
+    };
+    inner
+        .downcast_ref::<Error>()
+        .filter(|error| error.code == Code::ResponseTooLarge)
 }
 
 fn too_large(error: &Error) -> ErrorData {
-    ErrorData::new(rmcp::model::ErrorCode(super::TOO_LARGE_RPC_CODE), error.message.clone(), None)
+    ErrorData::new(
+        rmcp::model::ErrorCode(super::TOO_LARGE_RPC_CODE),
+        error.message.clone(),
+        None,
+    )
 }
 
 fn content_type(response: &Response) -> &str {
-    response.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    response
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
 }
 
 fn is_type(actual: &str, expected: &str) -> bool {
-    actual.get(..expected.len()).is_some_and(|start| start.eq_ignore_ascii_case(expected))
+    actual
+        .get(..expected.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(expected))
 }
 
 fn session_of(response: &Response) -> Option<String> {
-    response.headers.get(SESSION_ID).and_then(|value| value.to_str().ok()).map(str::to_owned)
+    response
+        .headers
+        .get(SESSION_ID)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned)
 }
 
 /// An answer that is no success, without its body: a body may echo what was sent.
@@ -174,15 +211,24 @@ fn status_error(response: &Response) -> Error {
         "{} answered HTTP {}{}",
         sanitize_url_for_logging(response.url.as_str()),
         response.status.as_u16(),
-        response.status.canonical_reason().map(|reason| format!(" {reason}")).unwrap_or_default(),
+        response
+            .status
+            .canonical_reason()
+            .map(|reason| format!(" {reason}"))
+            .unwrap_or_default(),
     );
-    let challenge = response.headers.get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let challenge = response
+        .headers
+        .get(WWW_AUTHENTICATE)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
     Error::http_status(response.status.as_u16(), message).with_challenge(challenge)
 }
 
 fn invalid(response: &Response, what: &str) -> Error {
     let url = sanitize_url_for_logging(response.url.as_str());
-    Error::new(Code::InvalidResponse, format!("{url} answered {what}")).with_status(response.status.as_u16())
+    Error::new(Code::InvalidResponse, format!("{url} answered {what}"))
+        .with_status(response.status.as_u16())
 }
 
 fn keeps_text(headers: &HashMap<HeaderName, HeaderValue>) -> bool {
@@ -215,9 +261,19 @@ impl StreamableHttpClient for McpHttp {
         };
         self.0.tap.outgoing(&message);
         let keep_text = keeps_text(&custom_headers);
-        let mut request = self.request(Method::POST, session_id.as_deref(), custom_headers, call.as_ref());
-        request.headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
-        request.headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        let mut request = self.request(
+            Method::POST,
+            session_id.as_deref(),
+            custom_headers,
+            call.as_ref(),
+        );
+        request.headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        request
+            .headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         request.body = Bytes::from(serde_json::to_vec(&message)?);
         // A tool may take its time; the request has a deadline of its own.
         request.timeout = None;
@@ -230,32 +286,55 @@ impl StreamableHttpClient for McpHttp {
             let error = status_error(&response);
             return refused(response, error, id.filter(|_| is_discover)).await;
         }
-        let Some(id) = id else { return Ok(StreamableHttpPostResponse::Accepted) };
-        if matches!(response.status, StatusCode::ACCEPTED | StatusCode::NO_CONTENT) {
+        let Some(id) = id else {
+            return Ok(StreamableHttpPostResponse::Accepted);
+        };
+        if matches!(
+            response.status,
+            StatusCode::ACCEPTED | StatusCode::NO_CONTENT
+        ) {
             return Ok(StreamableHttpPostResponse::Accepted);
         }
         let session = session_of(&response);
         let kind = content_type(&response).to_owned();
         if is_type(&kind, EVENT_STREAM) {
-            let limits = BodyLimits { line: self.0.limits.max_line_bytes, total: self.0.limits.max_response_bytes, idle: None };
-            return Ok(StreamableHttpPostResponse::Sse(self.events(response, limits, Some(id), keep_text), session));
+            let limits = BodyLimits {
+                line: self.0.limits.max_line_bytes,
+                total: self.0.limits.max_response_bytes,
+                idle: None,
+            };
+            return Ok(StreamableHttpPostResponse::Sse(
+                self.events(response, limits, Some(id), keep_text),
+                session,
+            ));
         }
         if !is_type(&kind, JSON) {
-            let what = if kind.is_empty() { "without a content type".to_owned() } else { format!("with content type {kind}") };
+            let what = if kind.is_empty() {
+                "without a content type".to_owned()
+            } else {
+                format!("with content type {kind}")
+            };
             return Err(StreamableHttpError::Client(invalid(&response, &what)));
         }
         let problem = invalid(&response, "with invalid JSON");
-        let limits = BodyLimits { line: 0, total: self.0.limits.max_response_bytes, idle: None };
+        let limits = BodyLimits {
+            line: 0,
+            total: self.0.limits.max_response_bytes,
+            idle: None,
+        };
         let body = match read(response, limits).await {
             Ok(body) => body,
             Err(error) if error.code == Code::ResponseTooLarge => {
-                self.0.logger.warn(format!("{} {}", self.0.log_prefix, error.message));
+                self.0
+                    .logger
+                    .warn(format!("{} {}", self.0.log_prefix, error.message));
                 let answer = ServerJsonRpcMessage::error(too_large(&error), Some(id));
                 return Ok(StreamableHttpPostResponse::Json(answer, session));
             }
             Err(error) => return Err(StreamableHttpError::Client(error)),
         };
-        let text = String::from_utf8(body).map_err(|_| StreamableHttpError::Client(problem.clone()))?;
+        let text =
+            String::from_utf8(body).map_err(|_| StreamableHttpError::Client(problem.clone()))?;
         match serde_json::from_str(&self.0.tap.incoming(text, keep_text)) {
             Ok(message) => Ok(StreamableHttpPostResponse::Json(message, session)),
             Err(_) => Err(StreamableHttpError::Client(problem)),
@@ -273,7 +352,9 @@ impl StreamableHttpClient for McpHttp {
         request.timeout = Some(DELETE_TIMEOUT);
         let response = self.send(request).await?;
         match response.status {
-            StatusCode::METHOD_NOT_ALLOWED => Err(StreamableHttpError::ServerDoesNotSupportDeleteSession),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                Err(StreamableHttpError::ServerDoesNotSupportDeleteSession)
+            }
             status if status.is_success() => {
                 // Read to the end, so that the socket goes back to the pool.
                 let _ = response.bytes(ERROR_BODY_BYTES).await;
@@ -293,7 +374,9 @@ impl StreamableHttpClient for McpHttp {
     ) -> Result<BoxStream<'static, std::result::Result<Sse, SseError>>> {
         let keep_text = keeps_text(&custom_headers);
         let mut request = self.request(Method::GET, session_id.as_deref(), custom_headers, None);
-        request.headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+        request
+            .headers
+            .insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
         if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(&id).ok()) {
             request.headers.insert(LAST_EVENT_ID, id);
         }
@@ -303,36 +386,56 @@ impl StreamableHttpClient for McpHttp {
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND | StatusCode::CONFLICT => {
                 return Err(StreamableHttpError::ServerDoesNotSupportSse);
             }
-            status if !status.is_success() => return Err(StreamableHttpError::Client(status_error(&response))),
+            status if !status.is_success() => {
+                return Err(StreamableHttpError::Client(status_error(&response)));
+            }
             _ if !is_type(content_type(&response), EVENT_STREAM) => {
                 return Err(StreamableHttpError::ServerDoesNotSupportSse);
             }
             _ => {}
         }
-        let limits = BodyLimits { line: self.0.limits.max_line_bytes, total: 0, idle: Some(self.0.sse_read_timeout) };
+        let limits = BodyLimits {
+            line: self.0.limits.max_line_bytes,
+            total: 0,
+            idle: Some(self.0.sse_read_timeout),
+        };
         Ok(self.events(response, limits, None, keep_text))
     }
 }
 
 /// A refused POST. A JSON-RPC error in the body is the server's own answer; a refused `server/discover` marks a server
 /// that knows only `initialize`, whatever it answered.
-async fn refused(response: Response, error: Error, discover: Option<RequestId>) -> Result<StreamableHttpPostResponse> {
+async fn refused(
+    response: Response,
+    error: Error,
+    discover: Option<RequestId>,
+) -> Result<StreamableHttpPostResponse> {
     let decided = error.wants_authorization() || error.code == Code::RateLimited;
     let body = response.bytes(ERROR_BODY_BYTES).await.unwrap_or_default();
-    let answered = serde_json::from_slice(&body).ok().and_then(|message| match message {
-        ServerJsonRpcMessage::Error(answer) => Some(answer.error),
-        _ => None,
-    });
+    let answered = serde_json::from_slice(&body)
+        .ok()
+        .and_then(|message| match message {
+            ServerJsonRpcMessage::Error(answer) => Some(answer.error),
+            _ => None,
+        });
     match discover {
         Some(id) if !decided => {
-            let answer = answered.unwrap_or_else(|| ErrorData::invalid_request(error.message, None));
-            Ok(StreamableHttpPostResponse::Json(ServerJsonRpcMessage::error(answer, Some(id)), None))
+            let answer =
+                answered.unwrap_or_else(|| ErrorData::invalid_request(error.message, None));
+            Ok(StreamableHttpPostResponse::Json(
+                ServerJsonRpcMessage::error(answer, Some(id)),
+                None,
+            ))
         }
         _ => {
             let error = match answered {
                 Some(answer) if !decided => {
                     let message = format!("{}: {}", error.message, answer.message);
-                    Error { message, rpc_code: Some(i64::from(answer.code.0)), ..error }
+                    Error {
+                        message,
+                        rpc_code: Some(i64::from(answer.code.0)),
+                        ..error
+                    }
                 }
                 _ => error,
             };
