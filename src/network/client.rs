@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use moka::sync::Cache;
+use parking_lot::Mutex;
 use url::{Host, Url};
 
 use super::failure::{request_failure, sanitize_url};
@@ -34,7 +35,16 @@ const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 /// matters. Connection pools divide by host and port anyway, so nothing is shared less for it.
 #[derive(Clone)]
 pub struct HttpClient {
-    clients: Cache<ClientKey, reqwest::Client>,
+    clients: Cache<ClientKey, Arc<Pooled>>,
+}
+
+/// A client that can be taken back. The cache frees what it drops some time later; sockets have to go at once.
+struct Pooled(Mutex<Option<reqwest::Client>>);
+
+impl Pooled {
+    fn client(&self) -> Result<reqwest::Client> {
+        self.0.lock().clone().ok_or_else(Error::closed)
+    }
 }
 
 /// What connections of one `reqwest::Client` have in common.
@@ -66,11 +76,11 @@ impl HttpClient {
         }
     }
 
-    /// Drops all clients, and with them their idle connections.
+    /// Drops all clients, and with them their idle connections. Nothing can be sent afterwards.
     pub fn close(&self) {
-        self.clients.invalidate_all();
-        // Invalidated entries would otherwise stay until the cache is next used.
-        self.clients.run_pending_tasks();
+        for (_, pooled) in &self.clients {
+            pooled.0.lock().take();
+        }
     }
 
     /// Sends one request under `policy` and returns once the response headers are there. Dropping the future cancels.
@@ -159,15 +169,19 @@ impl HttpClient {
     }
 
     async fn client(&self, key: ClientKey) -> Result<reqwest::Client> {
-        if let Some(client) = self.clients.get(&key) {
-            return Ok(client);
+        if let Some(pooled) = self.clients.get(&key) {
+            return pooled.client();
         }
         let clients = self.clients.clone();
         // Certificates are read from files, hence a thread that may block.
         tokio::task::spawn_blocking(move || {
             clients
-                .try_get_with_by_ref(&key, || key.build())
-                .map_err(|error| Error::clone(&error))
+                .try_get_with_by_ref(&key, || {
+                    let client = key.build()?;
+                    Ok(Arc::new(Pooled(Mutex::new(Some(client)))))
+                })
+                .map_err(|error: Arc<Error>| Error::clone(&error))?
+                .client()
         })
         .await
         .map_err(|_| Error::closed())?

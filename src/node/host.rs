@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::call::CallContext;
 use super::convert;
-use super::js::{JsResult, Scope, Value};
+use super::js::{JsResult, Value};
 use super::thread::JsRef;
 use crate::error::Result;
 use crate::host::{
