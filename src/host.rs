@@ -199,12 +199,190 @@ impl Logger {
     }
 }
 
+/// Names one row of LibreChat's token collection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenQuery {
+    pub user_id: String,
+    /// `mcp_oauth`, `mcp_oauth_refresh` or `mcp_oauth_client`; the member is called `type` in the collection.
+    pub kind: String,
+    /// `mcp:<server>`, `mcp:<server>:refresh` or `mcp:<server>:client`.
+    pub identifier: String,
+}
+
+/// A row as it is stored; `token` is encrypted.
+#[derive(Debug, Clone)]
+pub struct TokenRow {
+    pub token: Secret,
+    /// Milliseconds since the epoch.
+    pub expires_at: Option<i64>,
+    /// Milliseconds since the epoch.
+    pub created_at: Option<i64>,
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// What a row is created from or updated with.
+#[derive(Debug, Clone)]
+pub struct TokenData {
+    pub token: Secret,
+    /// Seconds.
+    pub expires_in: i64,
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// LibreChat's token methods: `findToken`, `createToken`, `updateToken`, `deleteTokens`.
+#[async_trait]
+pub trait TokenStore: Send + Sync {
+    async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>>;
+    async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()>;
+    async fn update(&self, query: &TokenQuery, data: &TokenData) -> Result<()>;
+    async fn delete(&self, query: &TokenQuery) -> Result<()>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlowStatus {
+    Pending,
+    Completed,
+    Failed,
+}
+
+/// The state of a flow (LibreChat's `FlowState`).
+#[derive(Clone)]
+pub struct FlowState {
+    pub status: FlowStatus,
+    pub metadata: Map<String, Value>,
+    /// Milliseconds since the epoch.
+    pub created_at: Option<i64>,
+    /// Milliseconds since the epoch.
+    pub completed_at: Option<i64>,
+    /// What the flow was completed with, such as tokens.
+    pub result: Option<Value>,
+    pub error: Option<String>,
+}
+
+/// LibreChat's `FlowStateManager`. A flow is named by its id and its type (`mcp_oauth`, `mcp_oauth_state`,
+/// `mcp_get_tokens`).
+#[async_trait]
+pub trait FlowStore: Send + Sync {
+    async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>>;
+    /// Writes a pending flow, in place of one that is there.
+    async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Value>) -> Result<()>;
+    /// `createFlow`: waits until the flow is completed and returns its result. Not bounded here: the caller bounds it
+    /// by dropping the future, and the host ends its own waiting with the call's signal.
+    async fn wait(&self, flow_id: &str, kind: &str) -> Result<Value>;
+    async fn complete(&self, flow_id: &str, kind: &str, result: &Value) -> Result<()>;
+    async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()>;
+    async fn delete(&self, flow_id: &str, kind: &str) -> Result<()>;
+}
+
+/// How the user learns of an authorization: the caller's `oauthStart` and `oauthEnd`.
+#[async_trait]
+pub trait AuthorizationPrompt: Send + Sync {
+    /// `expires_at`: until when the pending flow can be joined, in milliseconds since the epoch.
+    async fn start(&self, url: &str, expires_at: Option<i64>) -> Result<()>;
+    async fn end(&self) -> Result<()>;
+}
+
+/// A lock that processes share. What it returns is released by [`LockGuard::release`], or by its time.
+#[async_trait]
+pub trait Lock: Send + Sync {
+    /// `None` when somebody else has it.
+    async fn acquire(
+        &self,
+        key: &str,
+        ttl: std::time::Duration,
+    ) -> Result<Option<Box<dyn LockGuard>>>;
+}
+
+#[async_trait]
+pub trait LockGuard: Send + Sync {
+    async fn release(self: Box<Self>) -> Result<()>;
+}
+
+/// A cache of texts that processes share (Keyv).
+#[async_trait]
+pub trait SharedCache: Send + Sync {
+    async fn get(&self, key: &str) -> Result<Option<String>>;
+    async fn set(&self, key: &str, value: &str, ttl: std::time::Duration) -> Result<()>;
+    async fn delete(&self, key: &str) -> Result<()>;
+}
+
+/// How the client authenticates at the token endpoint.
+#[derive(Debug, Clone)]
+pub enum ClientAuth {
+    None,
+    /// RFC 6749, section 2.3.1, in the body.
+    SecretPost(Secret),
+    /// RFC 6749, section 2.3.1, HTTP Basic.
+    SecretBasic(Secret),
+    /// `private_key_jwt` (RFC 7523) with a certificate's thumbprint.
+    Certificate {
+        private_key_pem: Secret,
+        certificate_pem: String,
+        alg: Option<String>,
+    },
+    /// An assertion that the host makes anew for each request (federated credential, managed identity).
+    HostAssertion,
+}
+
+/// The operator's OpenID client, read from the host when it is used.
+#[derive(Debug, Clone)]
+pub struct OpenIdClient {
+    pub issuer: Option<String>,
+    pub token_endpoint: String,
+    pub client_id: String,
+    pub client_auth: ClientAuth,
+}
+
+/// An exchanged token as a host's own resolver returns it.
+#[derive(Debug, Clone)]
+pub struct ResolvedToken {
+    pub access_token: Secret,
+    /// Seconds.
+    pub expires_in: Option<i64>,
+}
+
+/// What on-behalf-of exchange needs from the host, in the call's context.
+#[async_trait]
+pub trait OnBehalfOf: Send + Sync {
+    /// `None` where the host has no OpenID configuration.
+    async fn openid_client(&self) -> Result<Option<OpenIdClient>>;
+    /// For [`ClientAuth::HostAssertion`].
+    async fn client_assertion(&self) -> Result<Secret>;
+    /// `oboTrustChecker`; trusted where the host has none.
+    async fn is_trusted(
+        &self,
+        source: Option<&str>,
+        author: Option<&str>,
+        db_id: Option<&str>,
+    ) -> Result<bool>;
+    /// Whether the host resolves tokens itself (`oboTokenResolver`).
+    fn has_resolver(&self) -> bool;
+    /// `oboTokenResolver(user, accessToken, scopes, fromCache)`, with the caller's own user object.
+    async fn resolve(
+        &self,
+        access_token: &Secret,
+        scopes: &str,
+        from_cache: bool,
+    ) -> Result<ResolvedToken>;
+    /// `getTenantId()`.
+    async fn tenant_id(&self) -> Result<Option<String>>;
+}
+
 /// The host as one call sees it: callbacks run in that call's context.
 #[derive(Clone)]
 pub struct Host {
     pub registry: Arc<dyn Registry>,
     /// Absent: tools are formatted natively.
     pub publisher: Option<Arc<dyn ToolPublisher>>,
+    /// Absent: tokens of OAuth servers cannot be stored.
+    pub tokens: Option<Arc<dyn TokenStore>>,
+    pub flows: Option<Arc<dyn FlowStore>>,
+    pub prompt: Option<Arc<dyn AuthorizationPrompt>>,
+    pub lock: Option<Arc<dyn Lock>>,
+    pub exchanged_tokens: Option<Arc<dyn SharedCache>>,
+    pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
+    /// Hex key of stored tokens: the host's `credentialsKey`, else `CREDS_KEY`.
+    pub credentials_key: Option<Secret>,
     pub logger: Logger,
     pub environment: Environment,
 }

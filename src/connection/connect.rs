@@ -78,7 +78,7 @@ async fn handshake(
 ) -> Result<Session> {
     let (config, prefix) = (&recipe.config, recipe.log_prefix());
     let deadline = Instant::now() + config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
-    let tap = Tap::default();
+    let (tap, life) = (Tap::default(), CancellationToken::new());
     match &config.transport {
         Transport::Http {
             kind: TransportKind::StreamableHttp,
@@ -99,10 +99,11 @@ async fn handshake(
                 limits: recipe.settings.response.clone(),
                 sse_read_timeout: config.sse_read_timeout.unwrap_or(DEFAULT_SSE_READ_TIMEOUT),
                 tap,
+                life: life.clone(),
                 logger: recipe.logger.clone(),
                 log_prefix: prefix,
             });
-            Session::open(transport, known, deadline, cancel).await
+            Session::open(transport, known, deadline, life, cancel).await
         }
         Transport::Http { kind, .. } => Err(Error::invalid_config(format!(
             "The {} transport is not supported yet",
@@ -143,6 +144,7 @@ async fn handshake(
                 transport,
                 known.or(Some(Generation::Initialize)),
                 deadline,
+                life,
                 cancel,
             )
             .await

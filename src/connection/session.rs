@@ -9,7 +9,7 @@ use rmcp::model::{
 };
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, Peer, PeerRequestOptions, RoleClient,
-    RunningService, ServiceError, serve_client_with_lifecycle_and_ct,
+    RunningService, ServiceError, serve_client_with_lifecycle,
 };
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 use rmcp::transport::{DynamicTransportError, IntoTransport};
@@ -35,15 +35,17 @@ const INVALID_PARAMS: i64 = -32602;
 
 pub struct Session {
     peer: Peer<RoleClient>,
+    life: CancellationToken,
     service: Mutex<Option<RunningService<RoleClient, Handler>>>,
 }
 
 impl Session {
-    /// The handshake. `known` is the generation that this server spoke before; without it both are tried.
+    /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that this server spoke before; without it both are tried.
     pub async fn open<T, E, A>(
         transport: T,
         known: Option<Generation>,
         deadline: Instant,
+        life: CancellationToken,
         cancel: &CancellationToken,
     ) -> Result<Self>
     where
@@ -60,10 +62,7 @@ impl Session {
                 legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
             },
         };
-        // Not a child of `cancel`: that ends the attempt, while the session lives until it is closed.
-        let life = CancellationToken::new();
-        let handshake =
-            serve_client_with_lifecycle_and_ct(Handler, transport, lifecycle, life.clone());
+        let handshake = serve_client_with_lifecycle(Handler, transport, lifecycle);
         let service = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Error::aborted()),
@@ -75,6 +74,7 @@ impl Session {
         let service = service.inspect_err(|_| life.cancel())?;
         Ok(Self {
             peer: service.peer().clone(),
+            life,
             service: Mutex::new(Some(service)),
         })
     }
@@ -187,6 +187,7 @@ impl Session {
     pub async fn close(&self) {
         if let Some(mut service) = self.service.lock().await.take() {
             let _ = service.close_with_timeout(CLOSE_TIMEOUT).await;
+            self.life.cancel();
         }
     }
 }

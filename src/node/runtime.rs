@@ -293,6 +293,13 @@ impl Runtime {
                     .get("updateMCPServerTools")?
                     .present()
                     .map(|_| Arc::clone(&node) as _),
+                tokens: None,
+                flows: None,
+                prompt: None,
+                lock: None,
+                exchanged_tokens: None,
+                on_behalf_of: None,
+                credentials_key: None,
                 logger,
                 environment: environment.clone(),
             },

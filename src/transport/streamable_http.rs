@@ -22,6 +22,7 @@ use rmcp::transport::streamable_http_client::{
     StreamableHttpPostResponse,
 };
 use sse_stream::{Sse, SseStream};
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::limits::{BodyLimits, guard};
@@ -65,6 +66,9 @@ pub struct StreamableHttpOptions {
     /// How long a GET stream may be silent.
     pub sse_read_timeout: Duration,
     pub tap: Tap,
+    /// Cancelled when the connection is over: whatever is still under way ends. rmcp's transport itself does not
+    /// stop a handshake that nobody waits for.
+    pub life: CancellationToken,
     pub logger: Logger,
     pub log_prefix: String,
 }
@@ -116,6 +120,14 @@ impl McpHttp {
         request
     }
 
+    async fn while_alive<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.0.life.cancelled() => Err(StreamableHttpError::Client(Error::closed())),
+            outcome = work => outcome,
+        }
+    }
+
     async fn send(&self, request: Request) -> Result<Response> {
         self.0
             .http
@@ -134,7 +146,9 @@ impl McpHttp {
         keep_text: bool,
     ) -> BoxStream<'static, std::result::Result<Sse, SseError>> {
         let (tap, options) = (self.0.tap.clone(), self.0.clone());
+        let over = self.0.life.clone().cancelled_owned();
         SseStream::from_bytes_stream(guard(response.stream(), limits))
+            .take_until(over)
             .map(move |event| match event {
                 Ok(mut event) => {
                     event.data = event.data.map(|data| tap.incoming(data, keep_text));
@@ -251,6 +265,41 @@ impl StreamableHttpClient for McpHttp {
         _auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse> {
+        self.while_alive(self.post(message, session_id, custom_headers))
+            .await
+    }
+
+    async fn delete_session(
+        &self,
+        _uri: Arc<str>,
+        session_id: Arc<str>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<()> {
+        self.while_alive(self.delete(&session_id, custom_headers))
+            .await
+    }
+
+    async fn get_stream(
+        &self,
+        _uri: Arc<str>,
+        session_id: Option<Arc<str>>,
+        last_event_id: Option<String>,
+        _auth_header: Option<String>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<BoxStream<'static, std::result::Result<Sse, SseError>>> {
+        self.while_alive(self.get(session_id.as_deref(), last_event_id, custom_headers))
+            .await
+    }
+}
+
+impl McpHttp {
+    async fn post(
+        &self,
+        message: ClientJsonRpcMessage,
+        session_id: Option<Arc<str>>,
+        custom_headers: HashMap<HeaderName, HeaderValue>,
+    ) -> Result<StreamableHttpPostResponse> {
         let (id, call, is_discover) = match &message {
             ClientJsonRpcMessage::Request(request) => (
                 Some(request.id.clone()),
@@ -341,14 +390,12 @@ impl StreamableHttpClient for McpHttp {
         }
     }
 
-    async fn delete_session(
+    async fn delete(
         &self,
-        _uri: Arc<str>,
-        session_id: Arc<str>,
-        _auth_header: Option<String>,
+        session_id: &str,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<()> {
-        let mut request = self.request(Method::DELETE, Some(&session_id), custom_headers, None);
+        let mut request = self.request(Method::DELETE, Some(session_id), custom_headers, None);
         request.timeout = Some(DELETE_TIMEOUT);
         let response = self.send(request).await?;
         match response.status {
@@ -364,16 +411,14 @@ impl StreamableHttpClient for McpHttp {
         }
     }
 
-    async fn get_stream(
+    async fn get(
         &self,
-        _uri: Arc<str>,
-        session_id: Option<Arc<str>>,
+        session_id: Option<&str>,
         last_event_id: Option<String>,
-        _auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<BoxStream<'static, std::result::Result<Sse, SseError>>> {
         let keep_text = keeps_text(&custom_headers);
-        let mut request = self.request(Method::GET, session_id.as_deref(), custom_headers, None);
+        let mut request = self.request(Method::GET, session_id, custom_headers, None);
         request
             .headers
             .insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
