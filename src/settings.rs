@@ -1,4 +1,4 @@
-//! What operators set through environment variables. Names, defaults and arithmetic are LibreChat's.
+//! What operators set through environment variables. Names, defaults and arithmetic are `LibreChat`'s.
 
 mod math;
 
@@ -35,14 +35,14 @@ impl Default for BreakerSettings {
             cycle_window: Duration::from_secs(45),
             cycle_cooldown: Duration::from_secs(15),
             max_failed_rounds: 3,
-            failed_window: Duration::from_secs(120),
+            failed_window: Duration::from_mins(2),
             base_backoff: Duration::from_secs(30),
-            max_backoff: Duration::from_secs(300),
+            max_backoff: Duration::from_mins(5),
         }
     }
 }
 
-/// How much of a paginated `tools/list` is read (`MCP_TOOLS_LIST_*`). Every budget is at least 1, as in LibreChat;
+/// How much of a paginated `tools/list` is read (`MCP_TOOLS_LIST_*`). Every budget is at least 1, as in `LibreChat`;
 /// none can be switched off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToolsListBudget {
@@ -94,7 +94,7 @@ pub struct Settings {
     pub oauth_detection_timeout: Duration,
     /// Accept authorization servers that do not announce S256.
     pub skip_code_challenge_check: bool,
-    /// Where LibreChat is reachable, for OAuth redirect URIs.
+    /// Where `LibreChat` is reachable, for OAuth redirect URIs.
     pub domain_server: String,
     /// Scopes of the token behind `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`.
     pub graph_scopes: String,
@@ -105,8 +105,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            connection_check_ttl: Duration::from_secs(60),
-            user_idle_timeout: Duration::from_secs(15 * 60),
+            connection_check_ttl: Duration::from_mins(1),
+            user_idle_timeout: Duration::from_mins(15),
             breaker: BreakerSettings::default(),
             tools_list: ToolsListBudget::default(),
             response: ResponseLimits::default(),
@@ -146,7 +146,7 @@ impl Settings {
         "MCP_USER_CONNECTION_IDLE_TIMEOUT",
     ];
 
-    /// Reads the settings. What is unset or invalid is the default, where LibreChat may refuse to start.
+    /// Reads the settings. What is unset or invalid is the default, where `LibreChat` may refuse to start.
     #[must_use]
     pub fn from_environment(environment: &Environment) -> Self {
         let read = Reader(environment);
@@ -158,7 +158,7 @@ impl Settings {
                 "MCP_USER_CONNECTION_IDLE_TIMEOUT",
                 default.user_idle_timeout,
             ),
-            breaker: read.breaker(default.breaker),
+            breaker: read.breaker(&default.breaker),
             tools_list: read.tools_list(&default.tools_list),
             response: ResponseLimits {
                 max_response_bytes: read
@@ -193,7 +193,7 @@ impl Settings {
 struct Reader<'a>(&'a Environment);
 
 impl Reader<'_> {
-    fn breaker(&self, default: BreakerSettings) -> BreakerSettings {
+    fn breaker(&self, default: &BreakerSettings) -> BreakerSettings {
         BreakerSettings {
             max_cycles: self.count("MCP_CB_MAX_CYCLES", default.max_cycles),
             cycle_window: self.millis("MCP_CB_CYCLE_WINDOW_MS", default.cycle_window),
@@ -240,7 +240,7 @@ impl Reader<'_> {
             })
     }
 
-    /// A plain number without arithmetic, as LibreChat's byte limits want it.
+    /// A plain number without arithmetic, as `LibreChat`'s byte limits want it.
     fn digits(&self, name: &str) -> Option<usize> {
         let value = self.0.get(name)?;
         let value = value.trim();
@@ -343,7 +343,7 @@ mod tests {
             ("MCP_STREAMABLE_HTTP_MAX_LINE_BYTES", "2*1024"),
             ("MCP_OAUTH_ON_AUTH_ERROR", " TRUE "),
         ]));
-        assert_eq!(settings.user_idle_timeout, Duration::from_secs(1200));
+        assert_eq!(settings.user_idle_timeout, Duration::from_mins(20));
         assert_eq!(settings.connection_check_ttl, Duration::ZERO);
         assert_eq!(settings.breaker.max_cycles, u32::MAX);
         assert_eq!(settings.breaker.max_backoff, LONGEST_TIMEOUT);

@@ -19,7 +19,8 @@ pub(super) fn apply(members: &mut Map<String, Value>) {
     }
 }
 
-fn header(members: &Map<String, Value>) -> Option<(String, String)> {
+/// The header that an administrator's key stands for.
+pub(super) fn header(members: &Map<String, Value>) -> Option<(String, String)> {
     let api_key = members.get("apiKey")?.as_object()?;
     let member = |name| {
         api_key

@@ -1,4 +1,4 @@
-//! `${VAR}` in configs (LibreChat's `extractEnvVariable`).
+//! `${VAR}` in configs (`LibreChat`'s `extractEnvVariable`).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::text::js_trim;
 use crate::host::Environment;
 
-/// Secrets of LibreChat itself. No config has a reason to send one out, so they are never expanded.
+/// Secrets of `LibreChat` itself. No config has a reason to send one out, so they are never expanded.
 const SENSITIVE: [&str; 8] = [
     "JWT_SECRET",
     "JWT_REFRESH_SECRET",
@@ -58,7 +58,7 @@ struct Reference<'t> {
     name: &'t str,
 }
 
-/// LibreChat takes a text that starts with `${` and ends with `}` for one single reference, so `${A}-${B}` names a
+/// `LibreChat` takes a text that starts with `${` and ends with `}` for one single reference, so `${A}-${B}` names a
 /// variable `A}-${B` and is not expanded. Its tests fix that, and configs are written around it.
 fn references(template: &str) -> Vec<Reference<'_>> {
     let is_line_end = |c| matches!(c, '\n' | '\r' | '\u{2028}' | '\u{2029}');

@@ -50,3 +50,107 @@ pub fn fingerprint(config: &ServerConfig, context: &Context<'_>) -> Fingerprint 
     texts(&config.headers, Place::Header).hash(&mut hasher);
     Fingerprint(hasher.finish())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{config, texts, user};
+    use super::*;
+    use crate::host::{Environment, OpenIdTokens};
+    use crate::secret::Secret;
+
+    fn sample() -> ServerConfig {
+        config(json!({
+            "type": "http",
+            "url": "https://x/{{LIBRECHAT_USER_ID}}",
+            "headers": {
+                "A": "${VAR}",
+                "B": "{{KEY}}",
+                "C": "{{LIBRECHAT_OPENID_ACCESS_TOKEN}}",
+                "D": "{{LIBRECHAT_BODY_MESSAGEID}}",
+                "E": "{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}",
+            },
+        }))
+    }
+
+    #[test]
+    fn a_login_or_a_message_changes_nothing() {
+        let environment = Environment::from([("VAR", "v")]);
+        let config = sample();
+        let of = |token: &str, message: &str, graph: &str| {
+            let mut user = user("u1", [("provider", "openid")]);
+            user.federated_tokens = Some(OpenIdTokens {
+                access_token: Some(Secret::from(token)),
+                ..OpenIdTokens::default()
+            });
+            let body = texts([("messageId", message)]);
+            let graph = Secret::from(graph);
+            fingerprint(
+                &config,
+                &Context {
+                    user: Some(&user),
+                    custom_user_vars: None,
+                    body: Some(&body),
+                    graph_token: Some(&graph),
+                    environment: &environment,
+                },
+            )
+        };
+        assert_eq!(of("t1", "m1", "g1"), of("t2", "m2", "g2"));
+    }
+
+    #[test]
+    fn variables_and_users_count() {
+        let config = sample();
+        let of = |variable: &str, key: &str, user_id: &str| {
+            let environment = Environment::from([("VAR", variable)]);
+            let user = user(user_id, []);
+            let variables = texts([("KEY", key)]);
+            fingerprint(
+                &config,
+                &Context {
+                    user: Some(&user),
+                    custom_user_vars: Some(&variables),
+                    ..Context::of_environment(&environment)
+                },
+            )
+        };
+        assert_eq!(of("v", "k", "u"), of("v", "k", "u"));
+        for other in [of("w", "k", "u"), of("v", "l", "u"), of("v", "k", "w")] {
+            assert_ne!(of("v", "k", "u"), other);
+        }
+    }
+
+    #[test]
+    fn every_part_counts() {
+        let environment = Environment::default();
+        let of = |members| fingerprint(&config(members), &Context::of_environment(&environment));
+        let fingerprints = [
+            json!({}),
+            json!({ "type": "sse" }),
+            json!({ "url": "a" }),
+            json!({ "command": "a" }),
+            json!({ "args": ["a"] }),
+            json!({ "args": ["", "a"] }),
+            json!({ "env": { "a": "b" } }),
+            json!({ "env": { "a": "", "b": "" } }),
+            json!({ "cwd": "a" }),
+            json!({ "proxy": "a" }),
+            json!({ "headers": { "a": "b" } }),
+            json!({ "headers": { "ab": "" } }),
+            json!({ "apiKey": { "source": "admin", "key": "a" } }),
+        ]
+        .map(of);
+        let distinct: std::collections::HashSet<_> = fingerprints.iter().collect();
+        assert_eq!(distinct.len(), fingerprints.len());
+        assert_eq!(of(json!({ "timeout": 1, "iconPath": "a" })), of(json!({})));
+    }
+
+    #[test]
+    fn never_printed() {
+        let environment = Environment::default();
+        let printed = fingerprint(&sample(), &Context::of_environment(&environment));
+        assert_eq!(format!("{printed:?}"), "Fingerprint(..)");
+    }
+}

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::error::{Error, Result};
 
-/// LibreChat's scheme for names that no header can carry: `b64:` and Base64 of the UTF-8 text. Values within Latin-1
+/// `LibreChat`'s scheme for names that no header can carry: `b64:` and Base64 of the UTF-8 text. Values within Latin-1
 /// stay.
 pub(super) fn encode_above_latin_1(value: &str) -> String {
     if value.chars().all(is_latin_1) {

@@ -84,7 +84,7 @@ impl Members {
             .collect()
     }
 
-    /// An identifier that may be a string, MongoDB's `{"$oid": …}`, or anything else that is not empty.
+    /// An identifier that may be a string, `MongoDB`'s `{"$oid": …}`, or anything else that is not empty.
     pub(super) fn id(&mut self, name: &str) -> Option<String> {
         let value = self.take(name)?;
         let text = value
@@ -95,7 +95,7 @@ impl Members {
     }
 }
 
-/// Numbers and flags are written without quotes in YAML (`PORT: 8080`); LibreChat takes them as text.
+/// Numbers and flags are written without quotes in YAML (`PORT: 8080`); `LibreChat` takes them as text.
 fn scalar(value: Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text),

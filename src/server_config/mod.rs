@@ -18,6 +18,8 @@ mod policy;
 mod process;
 mod redact;
 mod resolve;
+#[cfg(test)]
+mod testing;
 mod text;
 mod timestamp;
 

@@ -25,7 +25,7 @@ pub enum TransportKind {
 }
 
 impl TransportKind {
-    /// The name in LibreChat's configs.
+    /// The name in `LibreChat`'s configs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -304,3 +304,6 @@ fn obo_scopes(obo: Option<Map<String, Value>>) -> Result<Option<String>> {
         _ => Err(wrong_type("obo.scopes", "a non-empty string")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ pub fn normalize_server_name(name: &str) -> String {
     format!("server_{}", hash.unsigned_abs())
 }
 
-/// The tool call that LibreChat shows while a user authorizes. A name that is wrapped already is not wrapped again.
+/// The tool call that `LibreChat` shows while a user authorizes. A name that is wrapped already is not wrapped again.
 #[must_use]
 pub fn build_oauth_tool_call_name(server_name: &str) -> String {
     let normalized = normalize_server_name(server_name);

@@ -1,4 +1,4 @@
-//! What is known of a user's OpenID login (LibreChat's `extractOpenIDTokenInfo`).
+//! What is known of a user's `OpenID` login (`LibreChat`'s `extractOpenIDTokenInfo`).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,7 +19,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// A user's OpenID tokens, and who the provider says the user is.
+/// A user's `OpenID` tokens, and who the provider says the user is.
 #[derive(Debug, Clone, Default)]
 pub struct OpenIdTokenInfo {
     pub access_token: Option<Secret>,
@@ -32,7 +32,7 @@ pub struct OpenIdTokenInfo {
 }
 
 impl OpenIdTokenInfo {
-    /// `None` where the user did not log in through OpenID. The claims of a readable ID token, its expiry included,
+    /// `None` where the user did not log in through `OpenID`. The claims of a readable ID token, its expiry included,
     /// count more than what is stored with the user.
     #[must_use]
     pub fn of(user: &User) -> Option<Self> {
@@ -118,7 +118,7 @@ fn is_filled(token: &Secret) -> bool {
     !token.expose().is_empty()
 }
 
-/// The claims of a JWT, unverified: LibreChat verified the token when the user logged in.
+/// The claims of a JWT, unverified: `LibreChat` verified the token when the user logged in.
 fn claims(token: &Secret) -> Option<Map<String, Value>> {
     let payload = token.expose().split('.').nth(1)?;
     let payload = payload.replace('+', "-").replace('/', "_");
@@ -157,11 +157,11 @@ mod tests {
         }
     }
 
-    fn access(token: &str) -> Option<OpenIdTokens> {
-        Some(OpenIdTokens {
+    fn access(token: &str) -> OpenIdTokens {
+        OpenIdTokens {
             access_token: Some(Secret::from(token)),
             ..OpenIdTokens::default()
-        })
+        }
     }
 
     #[test]
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn federated_tokens_come_first() {
         let mut user = user(&[("provider", "openid")]);
-        user.openid_tokens = access("openid");
+        user.openid_tokens = Some(access("openid"));
         assert_eq!(token(&user), Some("openid".to_owned()));
         user.federated_tokens = Some(OpenIdTokens::default());
         assert_eq!(
@@ -182,7 +182,7 @@ mod tests {
             Some("openid".to_owned()),
             "empty ones do not count"
         );
-        user.federated_tokens = access("federated");
+        user.federated_tokens = Some(access("federated"));
         assert_eq!(token(&user), Some("federated".to_owned()));
     }
 
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn never_printed() {
         let mut user = user(&[("provider", "openid")]);
-        user.federated_tokens = access("hunter2");
+        user.federated_tokens = Some(access("hunter2"));
         assert!(!format!("{:?}", OpenIdTokenInfo::of(&user)).contains("hunter2"));
     }
 }

@@ -75,7 +75,7 @@ impl<'a> Context<'a> {
 pub(super) enum Depth {
     /// For a connection or a call. Without a chat request its placeholders become empty.
     Call,
-    /// As LibreChat's `processMCPEnv`, which leaves them without a chat request.
+    /// As `LibreChat`'s `processMCPEnv`, which leaves them without a chat request.
     Reference,
     /// Only what stays the same between two calls of a user: no tokens, no chat request.
     Lasting,
@@ -208,9 +208,12 @@ impl<'a> Expander<'a> {
 
 /// The field whose name in capitals is `upper`.
 pub(super) fn field_of<'f>(fields: &'f [&'static str], upper: &str) -> Option<&'f &'static str> {
-    fields
-        .iter()
-        .find(|field| field.to_ascii_uppercase() == upper)
+    fields.iter().find(|field| {
+        field
+            .chars()
+            .map(|c| c.to_ascii_uppercase())
+            .eq(upper.chars())
+    })
 }
 
 struct Placeholder<'t> {
@@ -223,11 +226,10 @@ struct Placeholder<'t> {
 fn scan(template: &str) -> impl Iterator<Item = Placeholder<'_>> {
     let mut from = 0;
     template.match_indices("}}").filter_map(move |(close, _)| {
-        let inside = &template[from..close];
-        let name_start = from + inside.rfind("{{")? + 2;
-        from = close + 2;
+        let since = std::mem::replace(&mut from, close + 2);
+        let name_start = since + template[since..close].rfind("{{")? + 2;
         Some(Placeholder {
-            range: name_start - 2..from,
+            range: name_start - 2..close + 2,
             name: &template[name_start..close],
         })
     })
@@ -237,3 +239,6 @@ fn scan(template: &str) -> impl Iterator<Item = Placeholder<'_>> {
 pub(super) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     scan(template).map(|placeholder| placeholder.name)
 }
+
+#[cfg(test)]
+mod tests;

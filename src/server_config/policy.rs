@@ -136,19 +136,12 @@ pub(super) fn is_user_sourced(members: &Map<String, Value>) -> bool {
 }
 
 /// Environment variables that a config names in texts that are expanded, each once, for the host to copy exactly
-/// these. LibreChat's own secrets are not among them, and a user's config has none.
+/// these. `LibreChat`'s own secrets are not among them, and a user's config has none.
 #[must_use]
 pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
     if is_user_sourced(members) {
         return Vec::new();
     }
-    let keyed;
-    let members = if members.contains_key("apiKey") {
-        keyed = with_api_key(members);
-        &keyed
-    } else {
-        members
-    };
     let mut names = Vec::new();
     let mut collect = |value: &Value| {
         for name in value.as_str().into_iter().flat_map(environment::names) {
@@ -165,16 +158,197 @@ pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
             None => {}
         }
     }
+    if let Some((_, value)) = api_key::header(members) {
+        collect(&Value::String(value));
+    }
     names
 }
 
-/// Only what the key touches is copied, beside the members that are looked at anyway.
-fn with_api_key(members: &Map<String, Value>) -> Map<String, Value> {
-    let mut members: Map<String, Value> = members
-        .iter()
-        .filter(|(name, _)| ServerConfig::MEMBERS.contains(&name.as_str()))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    api_key::apply(&mut members);
-    members
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{config, members, texts};
+    use super::*;
+
+    #[test]
+    fn oauth() {
+        for (members, is_oauth, machinery) in [
+            (json!({}), false, false),
+            (json!({ "requiresOAuth": true }), true, true),
+            (json!({ "requiresOAuth": false, "oauth": {} }), false, false),
+            (json!({ "oauth": {} }), true, true),
+            (json!({ "obo": { "scopes": "s" } }), false, true),
+            (
+                json!({ "requiresOAuth": false, "obo": { "scopes": "s" } }),
+                false,
+                true,
+            ),
+        ] {
+            let config = config(members.clone());
+            assert_eq!(config.is_oauth_server(), is_oauth, "{members}");
+            assert_eq!(config.requires_oauth_machinery(), machinery, "{members}");
+        }
+    }
+
+    #[test]
+    fn user_sourced() {
+        for (members, expected) in [
+            (json!({}), false),
+            (json!({ "dbId": "1" }), true),
+            (json!({ "dbId": "" }), false),
+            (json!({ "dbId": null }), false),
+            (json!({ "source": "user" }), true),
+            (json!({ "source": "yaml", "dbId": "1" }), false),
+            (json!({ "source": "config" }), false),
+        ] {
+            assert_eq!(config(members.clone()).is_user_sourced(), expected);
+            assert_eq!(is_user_sourced(&self::members(members)), expected);
+        }
+    }
+
+    #[test]
+    fn user_scoped() {
+        for (members, expected) in [
+            (json!({}), false),
+            (json!({ "oauth": {} }), false),
+            (json!({ "requiresOAuth": true }), true),
+            (json!({ "obo": { "scopes": "s" } }), true),
+            (json!({ "customUserVars": {} }), false),
+            (json!({ "customUserVars": { "A": {} } }), true),
+            (json!({ "headers": { "X": "{{LIBRECHAT_USER_ID}}" } }), true),
+            (
+                json!({ "url": "http://x/{{LIBRECHAT_OPENID_USER_ID}}" }),
+                true,
+            ),
+            (
+                json!({ "env": { "X": "{{LIBRECHAT_BODY_MESSAGEID}}" } }),
+                true,
+            ),
+            (
+                json!({ "args": ["{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}"] }),
+                true,
+            ),
+            (
+                json!({ "oauth": { "client_id": "{{LIBRECHAT_USER_EMAIL}}" } }),
+                true,
+            ),
+            (
+                json!({ "apiKey": { "source": "admin", "key": "{{LIBRECHAT_USER_ID}}" } }),
+                true,
+            ),
+            (
+                json!({ "headers": { "X": "{{LIBRECHAT_USER_}} {{OTHER}} ${A}" } }),
+                false,
+            ),
+            (json!({ "proxy": "{{LIBRECHAT_USER_ID}}" }), false),
+            (
+                json!({ "source": "user", "headers": { "X": "{{LIBRECHAT_USER_ID}}" } }),
+                false,
+            ),
+        ] {
+            let config = config(members.clone());
+            assert_eq!(
+                config.requires_user_scoped_connection(),
+                expected,
+                "{members}"
+            );
+            assert_eq!(config.allows_app_connection(), !expected, "{members}");
+        }
+        for members in [
+            json!({ "inspectionFailed": true }),
+            json!({ "startup": false }),
+        ] {
+            assert!(!config(members).allows_app_connection());
+        }
+    }
+
+    #[test]
+    fn missing_variables() {
+        let one = config(json!({ "customUserVars": { "A_KEY": {} } }));
+        let two = config(json!({ "customUserVars": { "B": {}, "A": {} } }));
+        assert_eq!(one.missing_custom_user_vars(None), ["A_KEY"]);
+        for blank in ["", " \t\n ", "\u{feff}\u{a0}"] {
+            let provided = texts([("A_KEY", blank)]);
+            assert_eq!(one.missing_custom_user_vars(Some(&provided)), ["A_KEY"]);
+        }
+        assert_eq!(two.missing_custom_user_vars(Some(&texts([]))), ["B", "A"]);
+        assert_eq!(
+            two.missing_custom_user_vars(Some(&texts([("B", "b")]))),
+            ["A"]
+        );
+        let all = texts([("A", "a"), ("B", " b "), ("EXTRA", "z")]);
+        assert!(two.missing_custom_user_vars(Some(&all)).is_empty());
+        assert!(config(json!({})).missing_custom_user_vars(None).is_empty());
+    }
+
+    #[test]
+    fn chat_request_fields() {
+        let members = json!({
+            "headers": { "X": "{{LIBRECHAT_BODY_MESSAGEID}}{{LIBRECHAT_BODY_MESSAGEID}}" },
+            "url": "http://x/{{LIBRECHAT_BODY_CONVERSATIONID}}/{{LIBRECHAT_BODY_OTHER}}",
+        });
+        assert_eq!(
+            config(members.clone()).body_placeholders(),
+            ["conversationId", "messageId"]
+        );
+        let mut sandboxed = members;
+        sandboxed["source"] = json!("user");
+        assert!(config(sandboxed).body_placeholders().is_empty());
+    }
+
+    #[test]
+    fn graph_token() {
+        let placeholder = "{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}";
+        for (members, expected) in [
+            (json!({ "url": format!("http://x/?t={placeholder}") }), true),
+            (
+                json!({ "headers": { "A": format!("Bearer {placeholder}") } }),
+                true,
+            ),
+            (json!({ "env": { "T": placeholder } }), true),
+            (json!({ "args": [placeholder] }), false),
+            (
+                json!({ "env": { "T": placeholder }, "source": "user" }),
+                false,
+            ),
+            (json!({}), false),
+        ] {
+            assert_eq!(
+                config(members.clone()).uses_graph_token(),
+                expected,
+                "{members}"
+            );
+        }
+    }
+
+    #[test]
+    fn referenced_variables() {
+        let config = json!({
+            "url": "https://${HOST}/${PATH_A}/",
+            "proxy": "${PROXY_URL}",
+            "args": ["--key=${KEY}", 5, "${HOST}"],
+            "env": { "A": "x${KEY}y", "B": "${CREDS_KEY}" },
+            "headers": { "X": "Bearer ${TOKEN}" },
+            "oauth": { "client_secret": "${CLIENT_SECRET}", "list": ["${NOT_EXPANDED}"] },
+            "apiKey": { "source": "admin", "authorization_type": "bearer", "key": "${API_KEY}" },
+            "command": "${NOT_EXPANDED}",
+            "description": "${NOT_EXPANDED}",
+        });
+        assert_eq!(
+            env_references(&members(config.clone())),
+            [
+                "HOST",
+                "PATH_A",
+                "PROXY_URL",
+                "KEY",
+                "TOKEN",
+                "CLIENT_SECRET",
+                "API_KEY"
+            ]
+        );
+        let mut sandboxed = config;
+        sandboxed["source"] = json!("user");
+        assert!(env_references(&members(sandboxed)).is_empty());
+    }
 }

@@ -1,4 +1,4 @@
-//! LibreChat's `processMCPEnv`: a whole config in, the same config with its texts expanded out.
+//! `LibreChat`'s `processMCPEnv`: a whole config in, the same config with its texts expanded out.
 
 use serde_json::{Map, Value};
 
@@ -33,11 +33,15 @@ pub fn process_mcp_env(
     api_key::apply(&mut members);
     for (name, place) in [("env", Place::UrlOrEnv), ("headers", Place::Header)] {
         if let Some(Value::Object(entries)) = members.get_mut(name) {
-            entries.values_mut().for_each(|value| expand(value, place));
+            for value in entries.values_mut() {
+                expand(value, place);
+            }
         }
     }
     if let Some(Value::Array(items)) = members.get_mut("args") {
-        items.iter_mut().for_each(|item| expand(item, Place::Other));
+        for item in items {
+            expand(item, Place::Other);
+        }
     }
     if let Some(url) = members.get_mut("url").filter(|url| is_truthy(url)) {
         expand(url, Place::UrlOrEnv);
@@ -61,5 +65,150 @@ pub(super) fn expand_texts(oauth: &mut Map<String, Value>, expander: &Expander<'
         if let Value::String(template) = value {
             *template = expander.text(template, Place::Other);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::{members, texts, user};
+    use super::*;
+    use crate::host::Environment;
+
+    fn processed(config: Value, context: &Context<'_>, db_sourced: Option<bool>) -> Value {
+        Value::Object(process_mcp_env(members(config), context, db_sourced))
+    }
+
+    #[test]
+    fn every_member() {
+        let environment = Environment::from([("HOST", "example.com"), ("PROXY_HOST", "proxy")]);
+        let user = user("u1", [("name", "Marić")]);
+        let variables = texts([("KEY", "k")]);
+        let context = Context {
+            user: Some(&user),
+            custom_user_vars: Some(&variables),
+            ..Context::of_environment(&environment)
+        };
+        let config = json!({
+            "type": "streamable-http",
+            "toolFunctions": { "a": "${HOST}" },
+            "url": "https://${HOST}/{{KEY}}",
+            "command": "${HOST}",
+            "cwd": "${HOST}",
+            "args": ["--name={{LIBRECHAT_USER_NAME}}", 8080, " ${HOST}"],
+            "env": { "ID": "{{LIBRECHAT_USER_ID}}", "PORT": 8080, "DEBUG": true, "NONE": null, "LIST": ["a", 1], "MAP": {} },
+            "headers": { "X-Name": "{{LIBRECHAT_USER_NAME}}" },
+            "proxy": "http://${PROXY_HOST}/{{KEY}}",
+            "oauth": { "client_id": "{{KEY}}", "scope": "${HOST}", "grant_types_supported": ["${HOST}"], "skip_code_challenge_check": true },
+            "oauth_headers": { "X": "${HOST}" },
+            "timeout": 5,
+        });
+        let expected = json!({
+            "type": "streamable-http",
+            "toolFunctions": { "a": "${HOST}" },
+            "url": "https://example.com/k",
+            "command": "${HOST}",
+            "cwd": "${HOST}",
+            "args": ["--name=Marić", "8080", "example.com"],
+            "env": { "ID": "u1", "PORT": "8080", "DEBUG": "true", "NONE": "null", "LIST": "a,1", "MAP": "[object Object]" },
+            "headers": { "X-Name": "b64:TWFyacSH" },
+            "proxy": "http://proxy/{{KEY}}",
+            "oauth": { "client_id": "k", "scope": "example.com", "grant_types_supported": ["${HOST}"], "skip_code_challenge_check": true },
+            "oauth_headers": { "X": "${HOST}" },
+            "timeout": 5,
+        });
+        // As text, since the order of members has to stay too.
+        let result = processed(config, &context, None);
+        assert_eq!(result.to_string(), expected.to_string());
+    }
+
+    #[test]
+    fn falsy_and_odd_members_stay() {
+        let environment = Environment::default();
+        let context = Context::of_environment(&environment);
+        for config in [
+            json!({}),
+            json!({ "url": "", "proxy": null, "headers": null, "env": "x", "args": {}, "oauth": true }),
+        ] {
+            assert_eq!(processed(config.clone(), &context, None), config);
+        }
+        assert_eq!(
+            processed(json!({ "url": 12345, "proxy": 1 }), &context, None),
+            json!({ "url": "12345", "proxy": "1" })
+        );
+    }
+
+    #[test]
+    fn who_made_it_decides() {
+        let environment = Environment::from([("A", "alpha")]);
+        let context = Context::of_environment(&environment);
+        for (mut config, db_sourced, expanded) in [
+            (json!({}), None, true),
+            (json!({}), Some(true), false),
+            (json!({ "dbId": "1" }), None, false),
+            (json!({ "dbId": "" }), None, true),
+            (json!({ "dbId": "1" }), Some(false), true),
+            (json!({ "dbId": "1", "source": "yaml" }), None, false),
+            (json!({ "source": "user" }), None, false),
+        ] {
+            config["headers"] = json!({ "X": "${A}" });
+            config["proxy"] = json!("${A}");
+            let expected = if expanded { "alpha" } else { "${A}" };
+            let result = processed(config.clone(), &context, db_sourced);
+            assert_eq!(result["headers"]["X"], expected, "{config} {db_sourced:?}");
+            assert_eq!(result["proxy"], expected, "{config} {db_sourced:?}");
+        }
+    }
+
+    #[test]
+    fn api_keys() {
+        let environment = Environment::from([("KEY", "from-env")]);
+        let context = Context::of_environment(&environment);
+        for (api_key, expected) in [
+            (
+                json!({ "source": "admin", "authorization_type": "bearer", "key": "k" }),
+                json!({ "Authorization": "Bearer k" }),
+            ),
+            (
+                json!({ "source": "admin", "authorization_type": "basic", "key": "${KEY}." }),
+                json!({ "Authorization": "Basic from-env." }),
+            ),
+            (
+                json!({ "source": "admin", "authorization_type": "custom", "key": "k", "custom_header": "X-K" }),
+                json!({ "X-K": "k" }),
+            ),
+            (
+                json!({ "source": "admin", "authorization_type": "custom", "key": "k", "custom_header": "" }),
+                json!({ "X-Api-Key": "k" }),
+            ),
+            (
+                json!({ "source": "admin", "key": "k" }),
+                json!({ "Authorization": "k" }),
+            ),
+        ] {
+            let result = processed(json!({ "apiKey": api_key }), &context, None);
+            assert_eq!(result["headers"], expected, "{api_key}");
+            assert_eq!(result["apiKey"], api_key, "the member stays");
+        }
+        for api_key in [
+            json!({ "source": "user", "authorization_type": "bearer", "key": "k" }),
+            json!({ "source": "admin", "authorization_type": "bearer" }),
+            json!({ "source": "admin", "authorization_type": "bearer", "key": "" }),
+            json!(null),
+            json!("k"),
+        ] {
+            let result = processed(json!({ "apiKey": api_key }), &context, None);
+            assert_eq!(result.get("headers"), None, "{api_key}");
+        }
+        let merged = json!({
+            "headers": { "Authorization": "old", "X": "y" },
+            "apiKey": { "source": "admin", "authorization_type": "bearer", "key": "k" },
+        });
+        assert_eq!(
+            processed(merged, &context, Some(true))["headers"].to_string(),
+            r#"{"Authorization":"Bearer k","X":"y"}"#,
+            "also where a user made the config"
+        );
     }
 }

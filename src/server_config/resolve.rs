@@ -157,10 +157,6 @@ pub fn headers_for_call(config: &ServerConfig, context: &Context<'_>) -> Result<
         .collect())
 }
 
-const fn is_blank(text: &str) -> bool {
-    text.trim_ascii().is_empty()
-}
-
 fn expander<'a>(config: &ServerConfig, context: &Context<'a>) -> Expander<'a> {
     Expander::new(context, config.is_user_sourced(), Depth::Call)
 }
@@ -169,16 +165,12 @@ fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport
     if let Some(url) = config.remote_url()? {
         let url = expander.text(url, Place::UrlOrEnv);
         let url = Url::parse(&url).map_err(|_| invalid_url())?;
-        let proxy = config
-            .proxy
-            .as_deref()
-            .map(|proxy| expander.admin_text(proxy));
+        let proxy = config.proxy.as_deref();
+        let proxy = proxy.map(|proxy| expander.admin_text(proxy).trim().to_owned());
         return Ok(Transport::Http {
             kind: config.kind_of(&url)?,
             headers: headers(config, expander)?,
-            proxy: proxy
-                .filter(|proxy| !is_blank(proxy))
-                .map(|proxy| proxy.trim().to_owned()),
+            proxy: proxy.filter(|proxy| !proxy.is_empty()),
             url,
         });
     }
@@ -195,8 +187,8 @@ fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport
     })
 }
 
-/// Header names differ in more than their case, so of two spellings of one name the later wins. The reference would
-/// send both values joined by a comma.
+/// Case does not tell header names apart: of two spellings of one name the later wins, an administrator's key over a
+/// configured `authorization`, say. The reference sends both values, joined by a comma.
 fn headers(
     config: &ServerConfig,
     expander: &Expander<'_>,
@@ -209,3 +201,6 @@ fn headers(
     }
     Ok(headers)
 }
+
+#[cfg(test)]
+mod tests;

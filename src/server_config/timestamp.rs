@@ -4,7 +4,7 @@ use serde_json::Value;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-/// Milliseconds since the epoch from a number of them, an ISO 8601 text, or MongoDB's `{"$date": …}`. Anything else
+/// Milliseconds since the epoch from a number of them, an ISO 8601 text, or `MongoDB`'s `{"$date": …}`. Anything else
 /// is no time: a config of unknown age is better than none.
 pub(super) fn millis(value: &Value) -> Option<i64> {
     match value {

@@ -3,7 +3,7 @@
 /// Deeper nesting than anybody writes by hand; it keeps a setting from exhausting the stack.
 const MAX_DEPTH: usize = 64;
 
-/// LibreChat's `math()`: numbers with decimals, `+ - * / %` and parentheses. `None` where the text is no such
+/// `LibreChat`'s `math()`: numbers with decimals, `+ - * / %` and parentheses. `None` where the text is no such
 /// expression. `%` is the remainder with the sign of the divisor, and division by zero is infinite, as there.
 #[must_use]
 pub fn math(expression: &str) -> Option<f64> {
