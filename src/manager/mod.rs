@@ -99,7 +99,7 @@ impl Manager {
         }
         self.0.tasks.close();
         self.0.tasks.wait().await;
-        self.0.http.close();
+        self.0.http.close().await;
     }
 
     /// Ends child processes without waiting for anything else: the environment that owns the runtime goes away.

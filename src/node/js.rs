@@ -73,10 +73,8 @@ impl<'env> Scope<'env> {
                 return Err(Thrown(self.value(raw)));
             }
         }
-        Err(Thrown(self.error(
-            "Error",
-            &format!("Node-API call failed ({})", napi::Status::from(status)),
-        )))
+        // Not `Scope::error`: in an environment that is going away every call fails, this one included.
+        Err(Thrown(self.undefined()))
     }
 
     fn make(self, create: impl FnOnce(*mut sys::napi_value) -> sys::napi_status) -> JsResult<'env> {

@@ -33,6 +33,8 @@ use crate::transport::stdio::StdioTransport;
 pub fn tokio() -> &'static Handle {
     static HANDLE: OnceLock<Handle> = OnceLock::new();
     HANDLE.get_or_init(|| {
+        // Its threads outlive the environment that loaded the addon, which may be a worker.
+        napi::bindgen_prelude::retain_current_module_for_unload_safety();
         let built = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(
                 std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4)),
