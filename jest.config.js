@@ -1,5 +1,3 @@
-'use strict';
-
 const { testAddonPath } = require('./scripts/addon-path');
 
 // Suites load the addon through `index.js`, as users do; the loader takes the file named here instead of the one that

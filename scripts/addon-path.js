@@ -1,5 +1,3 @@
-'use strict';
-
 const { readdirSync } = require('node:fs');
 const { join } = require('node:path');
 

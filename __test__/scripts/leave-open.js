@@ -1,5 +1,3 @@
-'use strict';
-
 /** Opens a connection and does nothing more: the process has to end by itself. */
 
 const { call, createRuntime } = require('./runtime');

@@ -1,5 +1,3 @@
-'use strict';
-
 /** Awaits a slow server without anything else that keeps a process alive. */
 
 const { call, createRuntime } = require('./runtime');

@@ -1,5 +1,3 @@
-'use strict';
-
 /** For scripts: the parameters they were started with, and a runtime with one server named `srv`. */
 
 const { createMCPRuntime } = require('../..');

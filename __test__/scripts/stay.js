@@ -1,5 +1,3 @@
-'use strict';
-
 /** Opens a connection and stays until it is told, or made, to go. */
 
 const { call, createRuntime, parameters } = require('./runtime');

@@ -1,5 +1,3 @@
-'use strict';
-
 /** In a worker thread: reinitializes `srv`, reports, and leaves the connection open until it is terminated. */
 
 const { parentPort, workerData } = require('node:worker_threads');

@@ -1,5 +1,3 @@
-'use strict';
-
 const { spawn } = require('node:child_process');
 const net = require('node:net');
 const { dirname, join } = require('node:path');

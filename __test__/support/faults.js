@@ -1,5 +1,3 @@
-'use strict';
-
 /** Ways for the small server to misbehave; each is a value for `server.fault`. */
 
 const MIB = 1024 * 1024;

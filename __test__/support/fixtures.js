@@ -1,5 +1,3 @@
-'use strict';
-
 const { createMCPRuntime } = require('../..');
 const { startEverything } = require('./everything');
 const { createHost } = require('./host');

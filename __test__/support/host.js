@@ -1,5 +1,3 @@
-'use strict';
-
 const { formatTools } = require('./tools');
 
 const LEVELS = ['debug', 'info', 'warn', 'error'];
@@ -66,7 +64,9 @@ class RecordingLogger {
 
   /** Everything that was logged, errors included, as one text. */
   text() {
-    return this.entries.map(({ level, message, meta }) => `${level} ${message} ${meta.map(render).join(' ')}`).join('\n');
+    return this.entries
+      .map(({ level, message, meta }) => `${level} ${message} ${meta.map(render).join(' ')}`)
+      .join('\n');
   }
 }
 

@@ -1,5 +1,3 @@
-'use strict';
-
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const { join } = require('node:path');

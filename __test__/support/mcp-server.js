@@ -1,5 +1,3 @@
-'use strict';
-
 const { randomUUID } = require('node:crypto');
 const http = require('node:http');
 const { Server } = require('@modelcontextprotocol/sdk/server/index.js');

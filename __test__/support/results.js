@@ -1,5 +1,3 @@
-'use strict';
-
 const { TOOLS, formatTools } = require('./tools');
 
 const nothing = { availableTools: null, oauthRequired: false, oauthUrl: null, tools: null };

@@ -1,5 +1,3 @@
-'use strict';
-
 /**
  * The small server as a process of its own, to be killed: node server-process.js HANG_ON [PORT]
  * Messages with the method HANG_ON are never answered. Tells its parent the address, and which messages arrived.

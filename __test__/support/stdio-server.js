@@ -1,5 +1,3 @@
-'use strict';
-
 /** The small server over stdio: node stdio-server.js PID_FILE */
 
 const { appendFileSync } = require('node:fs');

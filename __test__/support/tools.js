@@ -1,5 +1,3 @@
-'use strict';
-
 /** What the small server offers unless a suite says otherwise. */
 const TOOLS = Object.freeze([
   {

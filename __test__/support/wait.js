@@ -1,5 +1,3 @@
-'use strict';
-
 const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Waits until `condition()` holds; says what was awaited when it does not within `limitMs`. */
