@@ -2,12 +2,12 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
-const { createMCPRuntime } = require('..');
+const { createMCPRuntime } = require('./support/addon');
 const faults = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
 const { createHost, createUser, Registry } = require('./support/host');
 const { anError, connected } = require('./support/results');
-const { delay, noOpenSockets, settlesWithin } = require('./support/wait');
+const { delay, nothingInFlight, settlesWithin } = require('./support/wait');
 
 const fixtures = useFixtures();
 const never = () => new Promise(() => {});
@@ -244,7 +244,7 @@ describe('abort', () => {
       controller.abort();
       const { value } = await settlesWithin(2000, call);
       expect(value).toMatchObject(aborted);
-      await noOpenSockets(server);
+      await nothingInFlight(server);
     },
   );
 

@@ -4,7 +4,7 @@ const faults = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { connected, failed } = require('./support/results');
-const { noOpenSockets, settlesWithin } = require('./support/wait');
+const { delay, nothingInFlight, processGone, settlesWithin } = require('./support/wait');
 
 const TIMEOUT = 1500;
 const BOUND = TIMEOUT + 2000;
@@ -32,7 +32,7 @@ describe('while connecting', () => {
     server.fault = faults.on('initialize', fault);
     const { value } = await settlesWithin(BOUND, reinit());
     expect(value).toEqual(failed('srv'));
-    await noOpenSockets(server);
+    await nothingInFlight(server);
 
     server.fault = undefined;
     expect(await reinit()).toEqual(connected('srv'));
@@ -72,7 +72,10 @@ describe('a server that is killed', () => {
     const { runtime } = fixtures.runtime({ servers: { srv: stdio.config({ startup: false }) } });
     const params = { user: createUser(), serverName: 'srv' };
     expect(await runtime.reinitMCPServer(params)).toEqual(connected('srv'));
-    process.kill(stdio.pids()[0], 'SIGKILL');
+    const [first] = stdio.pids();
+    process.kill(first, 'SIGKILL');
+    await processGone(first);
+    await delay(100);
     expect(await runtime.reinitMCPServer(params)).toEqual(connected('srv'));
     expect(stdio.pids()).toHaveLength(2);
   });

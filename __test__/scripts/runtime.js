@@ -1,6 +1,6 @@
 /** For scripts: the parameters they were started with, and a runtime with one server named `srv`. */
 
-const { createMCPRuntime } = require('../..');
+const { createMCPRuntime } = require('../support/addon');
 const { createHost } = require('../support/host');
 
 const parameters = JSON.parse(process.argv[2]);

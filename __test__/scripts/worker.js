@@ -1,7 +1,7 @@
 /** In a worker thread: reinitializes `srv`, reports, and leaves the connection open until it is terminated. */
 
 const { parentPort, workerData } = require('node:worker_threads');
-const { createMCPRuntime } = require('../..');
+const { createMCPRuntime } = require('../support/addon');
 const { createHost, createUser } = require('../support/host');
 
 async function main({ config, allow }) {

@@ -1,4 +1,4 @@
-const { createMCPRuntime } = require('../..');
+const { createMCPRuntime } = require('./addon');
 const { startEverything } = require('./everything');
 const { createHost } = require('./host');
 const { startServerProcess } = require('./killable-server');

@@ -22,6 +22,7 @@ async function startMcpServer(options = {}) {
   const sessions = new Map();
   const eventStreams = new Map();
   const sockets = new Set();
+  const unanswered = new Set();
 
   const listener = http.createServer((request, response) => {
     handle(request, response).catch((error) => {
@@ -40,6 +41,8 @@ async function startMcpServer(options = {}) {
     /** `(exchange) => boolean`: answers in the server's place (see faults.js); true when it did. */
     fault: options.fault,
     openSockets: () => sockets.size,
+    /** Requests that were neither answered to the end nor given up by the client, event streams included. */
+    inFlight: () => unanswered.size,
     received: (method) => requests.filter((entry) => entry.message?.method === method),
     /** Waits for a message with this method to arrive. */
     arrival: (method) => until(`arrival of ${method}`, () => server.received(method).length > 0),
@@ -52,6 +55,8 @@ async function startMcpServer(options = {}) {
 
   async function handle(request, response) {
     const { pathname, searchParams } = new URL(request.url, 'http://localhost');
+    unanswered.add(response);
+    response.on('close', () => unanswered.delete(response));
     const message = request.method === 'POST' ? parse(await read(request)) : undefined;
     requests.push({ method: request.method, path: pathname, headers: request.headers, message });
 

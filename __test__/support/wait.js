@@ -23,7 +23,11 @@ const processGone = (pid, limitMs) => until(`end of process ${pid}`, () => !isAl
 const noOpenSockets = (server, limitMs) =>
   until(`zero open sockets at ${server.url}`, () => server.openSockets() === 0, limitMs);
 
-/** Resolves to how long the promise took to settle, rejects when that was longer than `limitMs`. */
+/** Idle sockets of a connection pool may stay until `close()`; requests may not. */
+const nothingInFlight = (server, limitMs) =>
+  until(`end of the requests at ${server.url}`, () => server.inFlight() === 0, limitMs);
+
+/** Resolves to { value, ms } of the promise; rejects when it did not settle within `limitMs`. */
 async function settlesWithin(limitMs, promise) {
   const started = performance.now();
   let timer;
@@ -38,4 +42,4 @@ async function settlesWithin(limitMs, promise) {
   }
 }
 
-module.exports = { delay, isAlive, noOpenSockets, processGone, settlesWithin, until };
+module.exports = { delay, isAlive, noOpenSockets, nothingInFlight, processGone, settlesWithin, until };
