@@ -109,7 +109,7 @@ describe('close()', () => {
   });
 });
 
-test('a runtime that nobody refers to does not keep the process busy', async () => {
+test('an idle connection sends nothing', async () => {
   const { server, reinit } = await overHttp();
   await reinit();
   const before = server.requests.length;

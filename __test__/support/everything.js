@@ -29,7 +29,7 @@ async function startEverything(transport) {
     stdio: 'ignore',
   });
   await until(`${PACKAGE} on port ${port}`, () => accepts(port), 20_000);
-  const address = `localhost:${port}`;
+  const address = `127.0.0.1:${port}`;
   const url = `http://${address}${PATHS[transport]}`;
   const type = transport === 'sse' ? 'sse' : 'streamable-http';
   return {
@@ -46,7 +46,7 @@ async function startEverything(transport) {
 
 async function freePort() {
   const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, resolve));
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address();
   await new Promise((resolve) => server.close(resolve));
   return port;
@@ -54,7 +54,7 @@ async function freePort() {
 
 function accepts(port) {
   return new Promise((resolve) => {
-    const socket = net.connect(port, 'localhost');
+    const socket = net.connect(port, '127.0.0.1');
     socket.on('connect', () => resolve(true));
     socket.on('error', () => resolve(false));
     socket.on('close', () => resolve(false));

@@ -61,12 +61,12 @@ async function startServer() {
     if (child.exitCode !== null || Date.now() > deadline) throw new Error(`${PACKAGE} did not start`);
     await delay(50);
   }
-  return { address: `localhost:${port}`, stop: () => child.kill() };
+  return { address: `127.0.0.1:${port}`, stop: () => child.kill() };
 }
 
 async function freePort() {
   const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, resolve));
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address();
   await new Promise((resolve) => server.close(resolve));
   return port;
@@ -74,7 +74,7 @@ async function freePort() {
 
 function accepts(port) {
   return new Promise((resolve) => {
-    const socket = net.connect(port, 'localhost', () => {
+    const socket = net.connect(port, '127.0.0.1', () => {
       socket.destroy();
       resolve(true);
     });
