@@ -7,6 +7,7 @@ const { closedAddress } = require('./support/mcp-server');
 const { everythingOverStdio } = require('./support/everything');
 const { OPTIONAL_MEMBERS, anError, connected, deferred, failed, ...results } = require('./support/results');
 const { formatTools, numberedTools } = require('./support/tools');
+const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
 
@@ -20,11 +21,11 @@ async function setup({ serverOptions, config, params, ...hostOptions } = {}) {
 }
 
 describe('which configuration', () => {
-  test('one that is given is used, and the registry is not asked', async () => {
+  test('one that is given is used; the registry is asked only whether all users share the server', async () => {
     const { server, registry, reinit } = await setup();
     const result = await reinit({ serverName: 'given', serverConfig: server.config() });
     expect(result).toEqual(connected('given'));
-    expect(registry.called('getServerConfig')).toEqual([]);
+    expect(registry.called('getServerConfig')).toEqual([['given', undefined, undefined]]);
   });
 
   test('else the registry is asked, for the user and with the configServers of the call', async () => {
@@ -240,7 +241,7 @@ describe('connecting', () => {
   test('keepConnections false: nothing is open once the call has answered', async () => {
     const { server, reinit } = await setup({ services: { keepConnections: false } });
     expect(await reinit()).toEqual(connected('srv'));
-    expect(server.sessions.size).toBe(0);
+    await until(() => server.sessions.size === 0, 'end of the session');
   });
 });
 

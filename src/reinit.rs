@@ -35,6 +35,8 @@ pub struct Reinit {
     pub server_config: Option<Map<String, Value>>,
     /// `Some` when the caller passed the key `requestBody`.
     pub request_body: Option<IndexMap<String, String>>,
+    /// Whether the caller brought `configServers`, which the registry prefers to its own.
+    pub has_config_servers: bool,
     pub cancel: CancellationToken,
 }
 
@@ -88,12 +90,25 @@ pub struct Reinitialized {
 
 /// Runs one call. `None` is the reference's `undefined`: something outside the connection failed and was logged.
 pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
+    // One token for the requests of this call: its own abort, and the end of the runtime.
+    let cancel = manager.closing().child_token();
     let run = Run {
         manager,
         call,
+        cancel: cancel.clone(),
         name: call.server_name.as_deref().unwrap_or("undefined"),
     };
-    match run.run().await {
+    let aborted = async {
+        call.cancel.cancelled().await;
+        cancel.cancel();
+        std::future::pending().await
+    };
+    let outcome = tokio::select! {
+        biased;
+        never = aborted => never,
+        outcome = run.run() => outcome,
+    };
+    match outcome {
         Ok(result) => Some(result),
         Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Some(run.failed(error)),
         Err(error) => {
@@ -111,6 +126,7 @@ struct Run<'a> {
     manager: &'a Manager,
     call: &'a Reinit,
     name: &'a str,
+    cancel: CancellationToken,
 }
 
 /// What connecting came to.
@@ -178,10 +194,8 @@ impl Run<'_> {
                 let options = connected.options.as_ref();
                 let options = options
                     .ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
-                match self
-                    .until_cancelled(async { Ok(list_tools(lease.connection(), options).await) })
-                    .await?
-                {
+                // Not cut off from outside: an aborted request tells the server so.
+                match list_tools(lease.connection(), options).await {
                     Ok(list) => Some(list),
                     Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => {
                         if let Some(lease) = connected.lease {
@@ -310,6 +324,7 @@ impl Run<'_> {
             user: call.user.as_ref(),
             user_vars: call.user_vars.as_ref(),
             body: call.request_body.as_ref(),
+            config_is_registered: call.server_config.is_none() && !call.has_config_servers,
         };
         let mut connected = Connected::default();
         let mut authorizes = config.as_ref().is_some_and(ServerConfig::runs_oauth_flow);
@@ -371,7 +386,7 @@ impl Run<'_> {
             .unwrap_or(DEFAULT_BUDGET);
         let options = CallOptions {
             deadline: Instant::now() + limit,
-            cancel: call.cancel.clone(),
+            cancel: self.cancel.clone(),
             headers: call_headers(server, scope)?,
         };
         let request = Acquire {

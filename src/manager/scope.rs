@@ -24,6 +24,8 @@ pub struct CallScope<'a> {
     pub user_vars: Option<&'a IndexMap<String, String>>,
     /// Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`.
     pub body: Option<&'a IndexMap<String, String>>,
+    /// The config came from the registry alone, so an app-level one need not be asked for again.
+    pub config_is_registered: bool,
 }
 
 /// A server as one call reaches it.
@@ -52,8 +54,16 @@ impl CallScope<'_> {
         }
     }
 
-    /// The config as users without a name see it.
-    async fn app_config(&self, server_name: &str) -> Result<Option<ServerConfig>> {
+    /// The config as users without a name see it. One that the registry gave to this user is the same, unless it is
+    /// the user's own.
+    async fn app_config(
+        &self,
+        server_name: &str,
+        known: Option<&ServerConfig>,
+    ) -> Result<Option<ServerConfig>> {
+        if self.config_is_registered && known.is_none_or(|config| !config.is_user_sourced()) {
+            return Ok(known.cloned());
+        }
         let lookup = Lookup {
             user_id: None,
             config_servers: false,
@@ -94,7 +104,7 @@ impl Manager {
             });
         }
         if let Some(shared) = call
-            .app_config(server_name)
+            .app_config(server_name, config.as_ref())
             .await?
             .filter(ServerConfig::allows_app_connection)
         {

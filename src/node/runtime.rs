@@ -153,6 +153,10 @@ impl Runtime {
 
     fn reinit<'env>(&self, scope: Scope<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {
         let (promise, value) = self.thread.promise(scope)?;
+        if self.manager.closing().is_cancelled() {
+            promise.settle(|scope| Err(Thrown(errors::to_js(scope, &Error::closed()))));
+            return Ok(value);
+        }
         let prepared = match self.prepare(scope, arguments.first().copied()) {
             Ok(prepared) => prepared,
             Err(Thrown(thrown)) => {
@@ -315,6 +319,7 @@ impl Runtime {
                 .transpose()?
                 .flatten(),
             request_body: body,
+            has_config_servers: config_servers.is_some(),
             cancel: cancel.clone(),
         };
         let abort = match signal {
