@@ -331,13 +331,9 @@ mod tests {
             tls: None,
         };
         let url = Url::parse(&format!("http://localhost:{port}/")).unwrap();
-        let error = key
-            .build()
-            .unwrap()
-            .get(url.clone())
-            .send()
-            .await
-            .unwrap_err();
+        let request = key.build().unwrap().get(url.clone());
+        let request = request.timeout(Duration::from_secs(5));
+        let error = request.send().await.unwrap_err();
         let error = request_failure(&error, &url);
         assert_eq!(error.code, Code::AddressNotAllowed);
         assert!(
