@@ -20,7 +20,7 @@ use crate::server_config::{ServerConfig, headers_for_call};
 use crate::settings::Settings;
 
 const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
-const REINSPECTION_TIMEOUT: Duration = Duration::from_secs(60);
+const REINSPECTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The parameters of one call.
 pub struct Reinit {
@@ -426,10 +426,10 @@ impl Run<'_> {
     async fn publish(&self, tools: &Arc<RawTools>) -> Result<Option<AvailableTools>> {
         match (&self.call.host.publisher, self.user_id()) {
             (Some(publisher), Some(user_id)) => {
-                let published = self
+                let tools = self
                     .until_cancelled(publisher.publish(user_id, self.name, tools))
                     .await?;
-                Ok(published.map(AvailableTools::Host))
+                Ok(tools.map(AvailableTools::Host))
             }
             _ => Ok(Some(AvailableTools::Native(crate::manager::format_tools(
                 self.name, tools,

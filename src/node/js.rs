@@ -32,6 +32,7 @@ pub struct Value<'env> {
 }
 
 /// What JavaScript threw.
+#[derive(Clone, Copy)]
 pub struct Thrown<'env>(pub Value<'env>);
 
 pub type JsResult<'env, T = Value<'env>> = Result<T, Thrown<'env>>;

@@ -58,7 +58,7 @@ pub fn tokio() -> &'static Handle {
 /// Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
 /// used, never before and never cached.
 ///
-/// @throws TypeError that names the member whose shape is wrong
+/// @throws `TypeError` that names the member whose shape is wrong
 #[napi(
     js_name = "createMCPRuntime",
     ts_args_type = "host: MCPHostServices",
@@ -66,7 +66,7 @@ pub fn tokio() -> &'static Handle {
 )]
 pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     let scope = Scope::new(&env);
-    let outcome = create(scope, scope.value(host.raw()), &env);
+    let outcome = create(scope, scope.value(host.raw()), env);
     raise(scope, outcome)
 }
 
@@ -82,7 +82,7 @@ fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<
     }
 }
 
-fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: &Env) -> JsResult<'env> {
+fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'env> {
     services::check(host)?;
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;
@@ -173,7 +173,7 @@ impl Runtime {
                 server_name,
                 abort,
             } = prepared;
-            let outcome = AssertUnwindSafe(reinit(&manager, &call))
+            let outcome = AssertUnwindSafe(Box::pin(reinit(&manager, &call)))
                 .catch_unwind()
                 .await;
             drop(call);
