@@ -12,9 +12,9 @@ const { delay, nothingInFlight, settlesWithin } = require('./support/wait');
 const fixtures = useFixtures();
 const never = () => new Promise(() => {});
 
-async function setup({ serverOptions, ...hostOptions } = {}) {
+async function setup({ serverOptions, config, ...hostOptions } = {}) {
   const server = await fixtures.server(serverOptions);
-  const host = fixtures.runtime({ servers: { srv: server.config() }, allow: [server], ...hostOptions });
+  const host = fixtures.runtime({ servers: { srv: server.config(config) }, allow: [server], ...hostOptions });
   const user = createUser();
   const reinit = (extra) => host.runtime.reinitMCPServer({ user, serverName: 'srv', ...extra });
   return { ...host, server, user, reinit };
@@ -237,7 +237,9 @@ describe('abort', () => {
   test.each(['initialize', 'tools/list'])(
     'while the server hangs in %s: ends promptly, leaves nothing open',
     async (method) => {
-      const { server, reinit } = await setup({ serverOptions: { fault: faults.on(method, faults.hang()) } });
+      // A user's connection: one that all users share would stay open, and its stream with it.
+      const config = { startup: false };
+      const { server, reinit } = await setup({ config, serverOptions: { fault: faults.on(method, faults.hang()) } });
       const controller = new AbortController();
       const call = reinit({ signal: controller.signal });
       await server.arrival(method);

@@ -241,7 +241,7 @@ describe('connecting', () => {
   test('keepConnections false: nothing is open once the call has answered', async () => {
     const { server, reinit } = await setup({ services: { keepConnections: false } });
     expect(await reinit()).toEqual(connected('srv'));
-    await until(() => server.sessions.size === 0, 'end of the session');
+    await until('end of the session', () => server.sessions.size === 0);
   });
 });
 

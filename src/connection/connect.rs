@@ -18,7 +18,7 @@ const MAX_ATTEMPTS: u32 = 3;
 const RETRY_STEP: Duration = Duration::from_secs(2);
 const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the GET stream of Streamable HTTP may be silent.
-const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Connects, with up to three handshakes for faults that may pass. `cancel` ends it at once and leaves nothing open.
 pub async fn connect(

@@ -40,6 +40,7 @@ impl CallScope<'_> {
     }
 
     /// The values that placeholders take. Shared connections see no user.
+    #[must_use]
     pub fn context<'b>(&'b self, owner: &Owner) -> Context<'b> {
         let environment = &self.host.environment;
         match owner {
