@@ -15,8 +15,8 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{Acquire, CallScope, Discover, Lease, Manager, Owner, ServerScope};
-use crate::server_config::{ServerConfig, headers_for_call};
+use crate::manager::{Acquire, CallScope, Discover, Lease, Manager, ServerScope};
+use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 
 const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
@@ -387,7 +387,8 @@ impl Run<'_> {
         let options = CallOptions {
             deadline: Instant::now() + limit,
             cancel: self.cancel.clone(),
-            headers: call_headers(server, scope)?,
+            headers: scope.headers(server)?.map(Arc::new),
+            progress: None,
         };
         let request = Acquire {
             key: server.key.clone(),
@@ -554,16 +555,4 @@ impl Run<'_> {
             ..Reinitialized::default()
         }
     }
-}
-
-/// The headers of this call, over those that the connection was made with. Shared connections have none.
-fn call_headers(
-    server: &ServerScope,
-    scope: &CallScope<'_>,
-) -> Result<Option<Arc<http::HeaderMap>>> {
-    let owner = &server.key.owner;
-    if *owner == Owner::App || server.config.headers.is_empty() {
-        return Ok(None);
-    }
-    headers_for_call(&server.config, &scope.context(owner)).map(|headers| Some(Arc::new(headers)))
 }

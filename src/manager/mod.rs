@@ -2,18 +2,27 @@
 
 mod acquire;
 mod attempt;
+mod call_tool;
+mod content;
+mod directory;
 mod discover;
 mod format;
 mod idle;
 mod pool;
 mod scope;
+mod watch;
 
 pub use acquire::Acquire;
+pub use call_tool::CallTool;
+pub use content::{ToolContent, format_content};
+pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::Discover;
 pub use format::format_tools;
 pub use pool::Lease;
 pub use scope::{CallScope, ServerScope};
+pub use watch::Subscriber;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use moka::sync::Cache;
@@ -67,6 +76,9 @@ struct Inner {
     tasks: TaskTracker,
     closing: CancellationToken,
     keep_connections: bool,
+    /// Connections whose tools are about to be listed again.
+    refreshing: Mutex<HashSet<Key>>,
+    subscriber: Mutex<Option<Subscriber>>,
 }
 
 impl Manager {
@@ -82,6 +94,8 @@ impl Manager {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             keep_connections,
+            refreshing: Mutex::default(),
+            subscriber: Mutex::default(),
         }))
     }
 

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use indexmap::IndexMap;
 
+use super::watch::KeyObserver;
 use super::{Key, Manager, Owner};
 use crate::connection::Recipe;
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Lookup, User};
 use crate::network::Policy;
-use crate::server_config::{Context, ServerConfig, fingerprint, resolve};
+use crate::server_config::{Context, ServerConfig, fingerprint, headers_for_call, resolve};
 use crate::settings::Settings;
 
 /// JSON-RPC "invalid request", the code of the reference's `McpError`s.
@@ -35,6 +37,15 @@ pub struct ServerScope {
 }
 
 impl CallScope<'_> {
+    /// The headers of this call, over those that the connection was made with. Shared connections have none.
+    pub fn headers(&self, server: &ServerScope) -> Result<Option<HeaderMap>> {
+        let owner = &server.key.owner;
+        if *owner == Owner::App || server.config.headers.is_empty() {
+            return Ok(None);
+        }
+        headers_for_call(&server.config, &self.context(owner)).map(Some)
+    }
+
     fn user_id(&self) -> Option<&str> {
         self.user.and_then(|user| user.id.as_deref())
     }
@@ -154,6 +165,12 @@ impl Manager {
             children: self.0.children.clone(),
             settings: call.settings.clone(),
             environment: call.host.environment.clone(),
+            server_requests: call.host.server_requests.clone(),
+            observer: Some(Arc::new(KeyObserver {
+                manager: Arc::downgrade(&self.0),
+                key: server.key.clone(),
+                publisher: call.host.publisher.clone(),
+            })),
             logger: call.host.logger.clone(),
         })
     }

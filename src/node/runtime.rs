@@ -305,6 +305,7 @@ impl Runtime {
                 lock: None,
                 exchanged_tokens: None,
                 on_behalf_of: None,
+                server_requests: None,
                 credentials_key: None,
                 logger,
                 environment: environment.clone(),
