@@ -41,6 +41,7 @@ impl fmt::Debug for HostFault {
 pub struct Environment(Arc<RwLock<HashMap<String, String>>>);
 
 impl Environment {
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         self.0.read().get(name).cloned()
     }

@@ -184,7 +184,7 @@ impl Run<'_> {
             }
         }
 
-        let connected = self.connect(config).await?;
+        let connected = Box::pin(self.connect(config)).await?;
         let mut result = Reinitialized {
             oauth_required: connected.oauth_required,
             ..Reinitialized::default()

@@ -152,6 +152,12 @@ impl Connection {
         self.session.capabilities()
     }
 
+    /// What the server says about its use, for the model.
+    #[must_use]
+    pub fn instructions(&self) -> Option<String> {
+        self.session.instructions()
+    }
+
     /// Sends a request and returns the result as the server wrote it.
     pub async fn request(
         &self,

@@ -29,6 +29,10 @@ use crate::transport::{CallHeaders, RawResult, TOO_LARGE_RPC_CODE};
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long a transport may take to end: five seconds for a session's `DELETE`, and room to end a process.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
+/// The SDK's code of a request that was not answered in time.
+const REQUEST_TIMEOUT: i64 = -32001;
+/// The SDK's code of a connection that is gone.
+const CONNECTION_CLOSED: i64 = -32000;
 /// JSON-RPC: method not found.
 const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC: invalid params, which some servers answer to a ping.
@@ -101,6 +105,12 @@ impl Session {
         self.peer.peer_info().map(|info| info.capabilities.clone())
     }
 
+    pub fn instructions(&self) -> Option<String> {
+        self.peer
+            .peer_info()
+            .and_then(|info| info.instructions.clone())
+    }
+
     pub fn is_closed(&self) -> bool {
         self.peer.is_transport_closed()
     }
@@ -117,7 +127,7 @@ impl Session {
         if let Some(headers) = &options.headers {
             request.extensions.insert(CallHeaders(Arc::clone(headers)));
         }
-        self.send(ClientRequest::CustomRequest(request), method, options)
+        self.send(ClientRequest::CustomRequest(request), options)
             .await?;
         raw.take().ok_or_else(|| {
             Error::new(
@@ -130,11 +140,7 @@ impl Session {
     /// Asks for a sign of life. A server that does not know `ping` gives one by saying so.
     pub async fn ping(&self, options: &CallOptions) -> Result<()> {
         match self
-            .send(
-                ClientRequest::PingRequest(PingRequest::default()),
-                "ping",
-                options,
-            )
+            .send(ClientRequest::PingRequest(PingRequest::default()), options)
             .await
         {
             Err(error) if matches!(error.rpc_code, Some(METHOD_NOT_FOUND | INVALID_PARAMS)) => {
@@ -144,12 +150,7 @@ impl Session {
         }
     }
 
-    async fn send(
-        &self,
-        request: ClientRequest,
-        method: &str,
-        options: &CallOptions,
-    ) -> Result<()> {
+    async fn send(&self, request: ClientRequest, options: &CallOptions) -> Result<()> {
         // The queue to the transport may itself be stuck.
         let sending = self
             .peer
@@ -157,7 +158,7 @@ impl Session {
         let handle = tokio::select! {
             biased;
             () = options.cancel.cancelled() => return Err(Error::aborted()),
-            () = tokio::time::sleep_until(options.deadline) => return Err(unanswered(method)),
+            () = tokio::time::sleep_until(options.deadline) => return Err(unanswered()),
             handle = sending => handle.map_err(request_error)?,
         };
         let id = handle.id.clone();
@@ -179,7 +180,7 @@ impl Session {
                 () = progressed.notified() => due.as_mut().reset(options.due()),
                 () = &mut due => {
                     self.give_up(id, "timeout").await;
-                    return Err(unanswered(method));
+                    return Err(unanswered());
                 }
             }
         }
@@ -205,8 +206,9 @@ impl Session {
     }
 }
 
-fn unanswered(method: &str) -> Error {
-    Error::timeout(format!("The server did not answer {method} in time"))
+/// The texts and codes of the TypeScript SDK, which LibreChat matches on.
+fn unanswered() -> Error {
+    Error::mcp(Code::Timeout, REQUEST_TIMEOUT, "Request timed out")
 }
 
 fn discover_versions() -> Vec<ProtocolVersion> {
@@ -249,11 +251,10 @@ fn request_error(error: ServiceError) -> Error {
     match error {
         ServiceError::McpError(answer) => server_error(&answer),
         ServiceError::TransportSend(error) => transport_error(&error),
-        ServiceError::TransportClosed => Error::new(
-            Code::ConnectionLost,
-            "The connection to the server is closed",
-        ),
-        ServiceError::Timeout { .. } => Error::timeout("The server did not answer in time"),
+        ServiceError::TransportClosed => {
+            Error::mcp(Code::ConnectionLost, CONNECTION_CLOSED, "Connection closed")
+        }
+        ServiceError::Timeout { .. } => unanswered(),
         ServiceError::Cancelled { .. } => Error::aborted(),
         other => Error::new(Code::InvalidResponse, other.to_string()),
     }
@@ -269,7 +270,7 @@ fn server_error(answer: &ErrorData) -> Error {
     } else {
         Code::ServerError
     };
-    Error::new(code, answer.message.clone()).with_rpc_code(rpc_code)
+    Error::mcp(code, rpc_code, &answer.message)
 }
 
 fn transport_error(error: &DynamicTransportError) -> Error {

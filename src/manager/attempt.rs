@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pool::{Lease, Slot};
 use super::{Key, Manager, Owner};
-use crate::connection::{Generation, Recipe, connect};
+use crate::connection::{Event, Generation, Recipe, connect};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::server_config::Fingerprint;
@@ -213,6 +213,7 @@ impl Manager {
             self.run_idle_timer(&mut pool);
         }
         let abandoned = outcome.as_ref().ok().filter(|_| unused).cloned();
+        let connected = outcome.is_ok() && !unused;
         state.outcome = Some(outcome);
         drop(state);
         drop(pool);
@@ -220,5 +221,8 @@ impl Manager {
             self.retire(&slot);
         }
         attempt.done.cancel();
+        if connected {
+            self.tell(key, Event::Connected);
+        }
     }
 }

@@ -18,8 +18,6 @@ use crate::server_config::ServerConfig;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bound on a call where neither the caller nor the config has one.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
-/// JSON-RPC "internal error".
-const INTERNAL_ERROR: i64 = -32603;
 
 /// One tool call.
 pub struct CallTool<'a> {
@@ -98,19 +96,7 @@ impl Manager {
         let answer = lease
             .connection()
             .request("tools/call", Some(params), &options)
-            .await
-            .map_err(|error| {
-                if error.code == Code::ConnectionLost && error.rpc_code.is_none() {
-                    let text = format!(
-                        "{prefix} Connection is not active. Cannot execute tool {}.",
-                        call.tool_name
-                    );
-                    return Error::mcp(error.code, INTERNAL_ERROR, &text)
-                        .with_retryable(true)
-                        .caused_by(error);
-                }
-                error
-            })?;
+            .await?;
         let result: Value = serde_json::from_str(answer.get()).map_err(|_| {
             Error::new(
                 Code::InvalidResponse,

@@ -8,6 +8,7 @@ mod directory;
 mod discover;
 mod format;
 mod idle;
+mod instructions;
 mod pool;
 mod scope;
 mod watch;
@@ -17,7 +18,8 @@ pub use call_tool::CallTool;
 pub use content::{ToolContent, format_content};
 pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::Discover;
-pub use format::format_tools;
+pub use format::{format_tools, tool_functions};
+pub use instructions::format_instructions;
 pub use pool::Lease;
 pub use scope::{CallScope, ServerScope};
 pub use watch::Subscriber;
@@ -108,9 +110,9 @@ impl Manager {
     /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
     pub async fn close(&self) {
         self.0.closing.cancel();
-        for slot in self.0.pool.lock().take_all() {
-            self.retire(&slot);
-        }
+        let open = self.0.pool.lock().take_all();
+        // Also those that somebody still uses: their requests end with the runtime.
+        futures::future::join_all(open.iter().map(|slot| slot.connection.close())).await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.http.close().await;

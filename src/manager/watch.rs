@@ -36,7 +36,7 @@ impl Observer for KeyObserver {
         match event {
             Event::Lost => manager.lost(&self.key),
             Event::ToolsChanged => manager.refresh_tools(&self.key, self.publisher.clone()),
-            Event::ResourcesChanged | Event::PromptsChanged => {}
+            Event::Connected | Event::Closed | Event::ResourcesChanged | Event::PromptsChanged => {}
         }
         manager.tell(&self.key, event);
     }
@@ -51,7 +51,7 @@ impl Manager {
         *self.0.subscriber.lock() = Some(subscriber);
     }
 
-    fn tell(&self, key: &Key, event: Event) {
+    pub(super) fn tell(&self, key: &Key, event: Event) {
         let subscriber = self.0.subscriber.lock().clone();
         if let Some(subscriber) = subscriber {
             subscriber(key, event);
@@ -154,7 +154,7 @@ impl Manager {
                 headers: None,
                 progress: None,
             };
-            let published = match list_tools(connection, &options).await {
+            let outcome = match list_tools(connection, &options).await {
                 Ok(list) if list.incomplete.is_none() && list.count > 0 => publisher
                     .publish(&user_id, &key.server_name, &list.tools)
                     .await
@@ -162,7 +162,7 @@ impl Manager {
                 Ok(_) => return,
                 Err(error) => Err(error),
             };
-            if let Err(error) = published {
+            if let Err(error) = outcome {
                 let prefix = connection.recipe.log_prefix();
                 connection
                     .recipe

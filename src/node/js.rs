@@ -282,6 +282,22 @@ impl<'env> Value<'env> {
             .check(unsafe { sys::napi_set_property(self.scope.env, self.raw, key.raw, value.raw) })
     }
 
+    /// A property that is computed when it is read.
+    pub fn getter<F>(self, name: &str, read: F) -> JsResult<'env, ()>
+    where
+        F: 'static + for<'call> Fn(Scope<'call>) -> JsResult<'call>,
+    {
+        let scope = self.scope;
+        let descriptor = scope.object()?;
+        descriptor.set("get", scope.function(name, move |scope, _, _| read(scope))?)?;
+        descriptor.set("enumerable", scope.boolean(true)?)?;
+        let object = scope.global()?.get("Object")?;
+        object
+            .get("defineProperty")?
+            .call(object, &[self, scope.string(name)?, descriptor])?;
+        Ok(())
+    }
+
     pub fn call(self, this: Value<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {
         let raw: Vec<_> = arguments.iter().map(|argument| argument.raw).collect();
         self.scope.make(|result| unsafe {

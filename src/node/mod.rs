@@ -1,14 +1,21 @@
 //! What JavaScript sees: the only code that knows napi. Conversion of arguments, callbacks, errors, abort, logging.
 
 mod abort;
+mod app_connections;
 mod call;
+mod calls;
+mod connection;
 mod convert;
 mod errors;
 mod host;
 mod js;
 mod log;
+mod manager;
+mod registry_view;
 mod result;
 mod runtime;
 mod services;
+mod statics;
 mod thread;
+mod tool_calls;
 mod types;

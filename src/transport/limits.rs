@@ -131,7 +131,7 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Guard<S> {
                     "The event stream was silent for too long",
                 ))))
             }
-            done => done,
+            done @ Poll::Ready(_) => done,
         }
     }
 }

@@ -12,9 +12,11 @@ use rmcp::model::{ClientJsonRpcMessage, GetExtensions, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+type Slot = OnceLock<Box<RawValue>>;
+
 /// Receives the text of one request's result.
 #[derive(Clone, Default)]
-pub struct RawResult(Arc<OnceLock<Box<RawValue>>>);
+pub struct RawResult(Arc<Slot>);
 
 impl RawResult {
     /// The result, once the request has been answered.
@@ -29,7 +31,7 @@ impl RawResult {
 
 /// Watches the messages of one connection. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Tap(Arc<Mutex<HashMap<RequestId, Weak<OnceLock<Box<RawValue>>>>>>);
+pub struct Tap(Arc<Mutex<HashMap<RequestId, Weak<Slot>>>>);
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
