@@ -17,6 +17,7 @@ use super::host::NodeHost;
 use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::log::{NodeLog, StderrLog};
 use super::manager::Connections;
+use super::server_requests::HostHandlers;
 use super::services::describe;
 use super::thread::{JsRef, JsThread};
 use crate::error::{Code, Error, Result};
@@ -321,7 +322,8 @@ fn core_services<'env>(
         lock: None,
         exchanged_tokens: None,
         on_behalf_of: None,
-        server_requests: None,
+        server_requests: HostHandlers::new(&node.context, services)?
+            .map(|handlers| Arc::new(handlers) as _),
         credentials_key: None,
         logger,
         environment: environment.clone(),

@@ -14,6 +14,7 @@ mod manager;
 mod registry_view;
 mod result;
 mod runtime;
+mod server_requests;
 mod services;
 mod statics;
 mod thread;
