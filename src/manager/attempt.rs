@@ -124,7 +124,7 @@ impl Manager {
         });
         let ticket = attempt.join(self);
         let (manager, running) = (self.clone(), Arc::clone(&attempt));
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             let outcome = AssertUnwindSafe(manager.connect(&key, &recipe, &running.cancel))
                 .catch_unwind()
                 .await

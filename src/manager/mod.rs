@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -78,15 +79,17 @@ struct Inner {
     tasks: TaskTracker,
     closing: CancellationToken,
     keep_connections: bool,
+    runtime: Handle,
     /// Connections whose tools are about to be listed again.
     refreshing: Mutex<HashSet<Key>>,
     subscriber: Mutex<Option<Subscriber>>,
 }
 
 impl Manager {
-    /// `keep_connections: false` closes a connection as soon as no call uses it.
+    /// `keep_connections: false` closes a connection as soon as no call uses it. `runtime` runs everything that no
+    /// call waits for; leases may be dropped on threads that know no runtime.
     #[must_use]
-    pub fn new(keep_connections: bool) -> Self {
+    pub fn new(keep_connections: bool, runtime: Handle) -> Self {
         Self(Arc::new(Inner {
             http: HttpClient::new(),
             children: Children::default(),
@@ -96,9 +99,15 @@ impl Manager {
             tasks: TaskTracker::new(),
             closing: CancellationToken::new(),
             keep_connections,
+            runtime,
             refreshing: Mutex::default(),
             subscriber: Mutex::default(),
         }))
+    }
+
+    /// Runs something that no call waits for, but that closing does.
+    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn_on(work, &self.0.runtime);
     }
 
     /// Cancelled when the runtime closes; calls in flight end with it.

@@ -72,7 +72,7 @@ impl Manager {
 
     fn lost(&self, key: &Key) {
         let (manager, key) = (self.clone(), key.clone());
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             // rmcp closes its side right after the transport told us.
             tokio::time::sleep(Duration::from_millis(20)).await;
             let Some(slot) = manager.take_lost(&key) else {
@@ -137,7 +137,7 @@ impl Manager {
             return;
         }
         let (manager, key) = (self.clone(), key.clone());
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             tokio::select! {
                 () = manager.0.closing.cancelled() => return,
                 () = tokio::time::sleep(REFRESH_DELAY) => {}

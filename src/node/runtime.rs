@@ -80,7 +80,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         realm: Arc::new(Realm::new(&thread, scope)?),
         host: Arc::new(JsRef::new(&thread, host)?),
         thread,
-        manager: Manager::new(keep),
+        manager: Manager::new(keep, tokio().clone()),
         connections: Connections::default(),
     });
     let teardown = shared.manager.clone();
