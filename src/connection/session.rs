@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::handler::Handler;
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
-use crate::transport::{CallHeaders, RawResult, TOO_LARGE_RPC_CODE};
+use crate::transport::{CallHeaders, LOST_MESSAGE, RawResult, TRANSPORT_RPC_CODE};
 
 /// How long a request that was given up may take to tell the server so.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
@@ -63,15 +63,8 @@ impl Session {
             },
         };
         let handshake = serve_client_with_lifecycle(Handler, transport, lifecycle);
-        let service = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::aborted()),
-            () = tokio::time::sleep_until(deadline) => {
-                Err(Error::timeout("The server did not complete the MCP handshake in time"))
-            }
-            service = handshake => service.map_err(initialize_error),
-        };
-        let service = service.inspect_err(|_| life.cancel())?;
+        let handshake = async { handshake.await.map_err(initialize_error) };
+        let service = bounded(deadline, &life, cancel, handshake).await?;
         Ok(Self {
             peer: service.peer().clone(),
             life,
@@ -192,6 +185,24 @@ impl Session {
     }
 }
 
+/// One step of connecting. If it fails, or is not done in time, the connection's `life` is over.
+pub async fn bounded<T>(
+    deadline: Instant,
+    life: &CancellationToken,
+    cancel: &CancellationToken,
+    step: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let outcome = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Error::aborted()),
+        () = tokio::time::sleep_until(deadline) => {
+            Err(Error::timeout("The server did not complete the MCP handshake in time"))
+        }
+        outcome = step => outcome,
+    };
+    outcome.inspect_err(|_| life.cancel())
+}
+
 fn discover_versions() -> Vec<ProtocolVersion> {
     vec![ProtocolVersion::V_2026_07_28]
 }
@@ -245,12 +256,11 @@ fn request_error(error: ServiceError) -> Error {
 /// The server's own JSON-RPC error, or one that stands for a broken limit or a lost stream.
 fn server_error(answer: &ErrorData) -> Error {
     let rpc_code = i64::from(answer.code.0);
-    let code = if answer.code.0 == TOO_LARGE_RPC_CODE
-        && answer.message.starts_with("[MCP] MCP response")
-    {
-        Code::ResponseTooLarge
-    } else {
-        Code::ServerError
+    let code = match answer.message.as_ref() {
+        _ if answer.code.0 != TRANSPORT_RPC_CODE => Code::ServerError,
+        LOST_MESSAGE => Code::ConnectionLost,
+        message if message.starts_with("[MCP] MCP response") => Code::ResponseTooLarge,
+        _ => Code::ServerError,
     };
     Error::new(code, answer.message.clone()).with_rpc_code(rpc_code)
 }

@@ -4,10 +4,8 @@ use std::mem;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-/// What is kept of the beginning of a line that is too long.
-pub(super) const HEAD_BYTES: usize = 4096;
-/// What is kept of its end.
-const TAIL_BYTES: usize = 256;
+use crate::transport::oversized::{HEAD_BYTES, TAIL_BYTES, keep_tail};
+
 const BUFFER_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, PartialEq, Eq)]
@@ -116,14 +114,6 @@ fn whole(line: &mut Vec<u8>) -> Line {
         line.pop();
     }
     Line::Whole(mem::take(line))
-}
-
-/// Appends to the last `TAIL_BYTES` bytes seen.
-fn keep_tail(tail: &mut Vec<u8>, piece: &[u8]) {
-    let piece = &piece[piece.len().saturating_sub(TAIL_BYTES)..];
-    let excess = (tail.len() + piece.len()).saturating_sub(TAIL_BYTES);
-    tail.drain(..excess);
-    tail.extend_from_slice(piece);
 }
 
 #[cfg(test)]
