@@ -20,7 +20,7 @@ const MAX_ATTEMPTS: u32 = 3;
 const RETRY_STEP: Duration = Duration::from_secs(2);
 const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a GET stream may be silent.
-const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a server may take to accept a message posted beside an event stream, as in the reference.
 const DEFAULT_SSE_POST_TIMEOUT: Duration = Duration::from_mins(2);
 

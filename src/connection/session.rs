@@ -40,7 +40,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that this server spoke before; without it both are tried.
+    /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that
+    /// this server spoke before; without it both are tried.
     pub async fn open<T, E, A>(
         transport: T,
         known: Option<Generation>,
@@ -62,8 +63,12 @@ impl Session {
                 legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
             },
         };
-        let handshake = serve_client_with_lifecycle(Handler, transport, lifecycle);
-        let handshake = async { handshake.await.map_err(initialize_error) };
+        let handshake = async {
+            // Boxed, because it would make every future around it large.
+            Box::pin(serve_client_with_lifecycle(Handler, transport, lifecycle))
+                .await
+                .map_err(initialize_error)
+        };
         let service = bounded(deadline, &life, cancel, handshake).await?;
         Ok(Self {
             peer: service.peer().clone(),
