@@ -28,6 +28,9 @@ use crate::transport::{CallHeaders, LOST_MESSAGE, RawResult, TRANSPORT_RPC_CODE}
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long a transport may take to end: five seconds for a session's `DELETE`, and room to end a process.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
+/// What rmcp answers in place of a server that has lost the session of a request under way.
+const SESSION_REPLACED: &str =
+    "streamable HTTP session was re-initialized before the response arrived";
 /// JSON-RPC: method not found.
 const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC: invalid params, which some servers answer to a ping.
@@ -261,10 +264,11 @@ fn request_error(error: ServiceError) -> Error {
 /// The server's own JSON-RPC error, or one that stands for a broken limit or a lost stream.
 fn server_error(answer: &ErrorData) -> Error {
     let rpc_code = i64::from(answer.code.0);
-    let code = match answer.message.as_ref() {
-        _ if answer.code.0 != TRANSPORT_RPC_CODE => Code::ServerError,
-        LOST_MESSAGE => Code::ConnectionLost,
-        message if message.starts_with("[MCP] MCP response") => Code::ResponseTooLarge,
+    let code = match (answer.code.0, answer.message.as_ref()) {
+        (TRANSPORT_RPC_CODE, LOST_MESSAGE) | (_, SESSION_REPLACED) => Code::ConnectionLost,
+        (TRANSPORT_RPC_CODE, message) if message.starts_with("[MCP] MCP response") => {
+            Code::ResponseTooLarge
+        }
         _ => Code::ServerError,
     };
     Error::new(code, answer.message.clone()).with_rpc_code(rpc_code)

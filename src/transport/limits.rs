@@ -117,7 +117,7 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Guard<S> {
                     "The event stream was silent for too long",
                 ))))
             }
-            done => done,
+            Poll::Ready(end) => Poll::Ready(end),
         }
     }
 }

@@ -8,6 +8,7 @@
 )]
 
 pub mod http;
+pub mod scripted;
 pub mod server;
 pub mod wire;
 

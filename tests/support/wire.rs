@@ -49,13 +49,13 @@ pub fn response(status: &str, kind: &str, body: &[u8]) -> Vec<u8> {
 /// An unmasked frame, as servers send it; `first` holds opcode and flags.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
-    match u16::try_from(payload.len()) {
-        Ok(length) if length < 126 => bytes.push(payload.len() as u8),
-        Ok(length) => {
+    match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
+        (Ok(length @ ..126), _) => bytes.push(length),
+        (_, Ok(length)) => {
             bytes.push(126);
             bytes.extend(length.to_be_bytes());
         }
-        Err(_) => {
+        _ => {
             bytes.push(127);
             bytes.extend((payload.len() as u64).to_be_bytes());
         }
