@@ -35,7 +35,8 @@ pub async fn connect(
     let mut attempt = 1;
     loop {
         breaker.check(&prefix)?;
-        let error = match handshake(recipe, known, cancel).await {
+        // Boxed, because it would make every future around it large.
+        let error = match Box::pin(handshake(recipe, known, cancel)).await {
             Ok(session) => {
                 breaker.succeeded();
                 return Ok(Connection::new(recipe.clone(), session));

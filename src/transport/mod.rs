@@ -1,6 +1,9 @@
 //! Bytes to messages.
 
 mod events;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 
 mod inbox;
 mod limits;

@@ -6,7 +6,7 @@
 //! Ending a child goes: stdin closed, two seconds; `SIGTERM` to the group, two seconds; `SIGKILL` to the group. On
 //! Windows the group is a job object, and there is no `SIGTERM`.
 
-mod lines;
+pub(super) mod lines;
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(unix, path = "unix.rs")]
 mod platform;

@@ -4,7 +4,7 @@
 //! rules are those of every other request (`handshake`); `frames` takes apart what arrives afterwards. There is one
 //! request, so headers of a single call cannot apply: the connection's own are all that a server sees.
 
-mod frames;
+pub(super) mod frames;
 mod handshake;
 mod reader;
 
