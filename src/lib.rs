@@ -10,10 +10,12 @@ pub mod reinit;
 pub mod manager;
 
 pub mod connection;
+pub mod oauth;
 
 pub mod server_config;
 pub mod transport;
 
+pub mod embedded;
 pub mod network;
 
 pub mod error;

@@ -3,6 +3,8 @@
 //! Follows `api/server/services/Tools/mcp.js` of the reference step by step; where the specification says better
 //! (chapter 2), it is better.
 
+mod authorize;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +33,8 @@ pub struct Reinit {
     /// The user's values for this server's `customUserVars`.
     pub user_vars: Option<IndexMap<String, String>>,
     pub connection_timeout: Option<Duration>,
+    /// Hand out the authorization URL and return, instead of waiting for the user.
+    pub return_on_oauth: bool,
     /// A config that the caller already has; the registry is not asked.
     pub server_config: Option<Map<String, Value>>,
     /// `Some` when the caller passed the key `requestBody`.
@@ -76,6 +80,8 @@ pub struct Reinitialized {
     pub message: String,
     pub oauth_required: bool,
     pub oauth_url: Option<String>,
+    /// Until when the pending flow can be joined, in milliseconds since the epoch.
+    pub oauth_expires_at: Option<i64>,
     pub tools: Option<Arc<RawTools>>,
     pub failure_reason: Option<FailureReason>,
     pub missing_user_vars: Vec<String>,
@@ -119,6 +125,8 @@ struct Connected {
     lease: Option<Lease>,
     options: Option<CallOptions>,
     oauth_required: bool,
+    oauth_url: Option<String>,
+    oauth_expires_at: Option<i64>,
     discovered: Option<ToolList>,
     error: Option<Error>,
 }
@@ -171,6 +179,8 @@ impl Run<'_> {
         let connected = self.connect(config).await?;
         let mut result = Reinitialized {
             oauth_required: connected.oauth_required,
+            oauth_url: connected.oauth_url,
+            oauth_expires_at: connected.oauth_expires_at,
             ..Reinitialized::default()
         };
         let listed = match (&connected.lease, connected.discovered) {
@@ -340,8 +350,12 @@ impl Run<'_> {
         logger.info(format!(
             "[MCP Reinitialize] getConnection threw error: {error}"
         ));
-        logger.info("[MCP Reinitialize] OAuth state - oauthRequired: false, oauthUrl: null");
-        if error.wants_authorization() && authorizes {
+        logger.info(format!(
+            "[MCP Reinitialize] OAuth state - oauthRequired: {}, oauthUrl: {}",
+            connected.oauth_url.is_some(),
+            connected.oauth_url.as_ref().map_or("null", |_| "present")
+        ));
+        if wants_user(&error) && authorizes {
             logger.info(format!(
                 "[MCP Reinitialize] OAuth required for {name}, attempting tool discovery without auth"
             ));
@@ -381,30 +395,67 @@ impl Run<'_> {
             force_new: call.force_new,
             options: options.clone(),
         };
-        match self.manager.acquire(&request).await {
-            Ok(lease) => {
-                connected.lease = Some(lease);
-                connected.options = Some(options);
-                Ok(())
-            }
-            Err(error) => {
-                if error.wants_authorization() && server.config.runs_oauth_flow() {
-                    let discovery = Discover {
-                        recipe: request.recipe,
-                        options,
-                    };
-                    match self.manager.discover(discovery).await {
-                        Ok(list) if list.count > 0 => connected.discovered = Some(list),
-                        Ok(_) => {}
-                        Err(failure) => call.host.logger.debug(format!(
-                            "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
-                            self.name
-                        )),
-                    }
+        let error = match self.acquire(scope, server, request, connected).await {
+            Ok(()) => return Ok(()),
+            Err((error, request)) => {
+                if wants_user(&error) && server.config.runs_oauth_flow() {
+                    self.discover(*request, connected).await?;
                 }
-                Err(error)
+                error
+            }
+        };
+        Err(error)
+    }
+
+    /// Connects; where the user has to authorize first, asks once and connects then.
+    async fn acquire(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        mut request: Acquire,
+        connected: &mut Connected,
+    ) -> Result<(), (Error, Box<Acquire>)> {
+        let mut asked = false;
+        loop {
+            let error = match self.manager.acquire(&request).await {
+                Ok(lease) => {
+                    connected.lease = Some(lease);
+                    connected.options = Some(request.options);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if asked || !error.wants_authorization() || !server.config.runs_oauth_flow() {
+                return Err((error, Box::new(request)));
+            }
+            asked = true;
+            let since = Instant::now();
+            let authorized = self
+                .authorize(scope, server, &request.recipe, &error, connected)
+                .await;
+            // The user's time is not the server's.
+            request.options.deadline += since.elapsed();
+            if let Err(error) = authorized {
+                return Err((error, Box::new(request)));
             }
         }
+    }
+
+    /// Tools that the server shows to anybody.
+    async fn discover(&self, request: Acquire, connected: &mut Connected) -> Result<()> {
+        let discovery = Discover {
+            recipe: request.recipe,
+            options: request.options,
+        };
+        match self.manager.discover(discovery).await {
+            Ok(list) if list.count > 0 => connected.discovered = Some(list),
+            Ok(_) => {}
+            Err(failure) => self.call.host.logger.debug(format!(
+                "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
+                self.name
+            )),
+        }
+        self.check()
     }
 
     /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.
@@ -539,6 +590,22 @@ impl Run<'_> {
             ..Reinitialized::default()
         }
     }
+}
+
+/// Whether only the user can help: the server wants authorization, or the flow that asks for it came to nothing.
+const fn wants_user(error: &Error) -> bool {
+    matches!(
+        error.code,
+        Code::AuthorizationRequired
+            | Code::InsufficientScope
+            | Code::OAuthDiscoveryFailed
+            | Code::OAuthExchangeFailed
+            | Code::OAuthFlowFailed
+            | Code::OAuthRegistrationFailed
+            | Code::OAuthRequired
+            | Code::OAuthTimeout
+            | Code::ReauthenticationRequired
+    )
 }
 
 /// The headers of this call, over those that the connection was made with. Shared connections have none.

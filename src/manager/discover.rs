@@ -3,6 +3,7 @@
 use super::Manager;
 use crate::connection::{Breakers, CallOptions, Recipe, ToolList, connect, list_tools};
 use crate::error::Result;
+use crate::transport::Bearer;
 
 /// A discovery: a connection of its own, without credentials, that is closed when the tools are listed.
 pub struct Discover {
@@ -16,7 +17,8 @@ impl Manager {
             mut recipe,
             options,
         } = request;
-        recipe.bearer = None;
+        recipe.bearer = Bearer::default();
+        recipe.tokens = None;
         let known = self.0.generations.get(&recipe.config.endpoint());
         // A discovery is no sign of a server's health: it counts for nobody.
         let breaker = Breakers::default().of(&(), &recipe.settings.breaker);

@@ -2,6 +2,7 @@
 
 mod acquire;
 mod attempt;
+mod authorize;
 mod discover;
 mod format;
 mod idle;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::{Breakers, Generation};
 use crate::network::HttpClient;
+use crate::oauth::OAuth;
 use crate::transport::stdio::Children;
 use pool::Pool;
 
@@ -63,6 +65,7 @@ struct Inner {
     pool: Mutex<Pool>,
     breakers: Breakers<Key>,
     generations: Cache<String, Generation>,
+    oauth: OAuth,
     /// Attempts, closings and timers; the runtime is closed when they have ended.
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -73,14 +76,16 @@ impl Manager {
     /// `keep_connections: false` closes a connection as soon as no call uses it.
     #[must_use]
     pub fn new(keep_connections: bool) -> Self {
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner {
             http: HttpClient::new(),
             children: Children::default(),
             pool: Mutex::default(),
             breakers: Breakers::default(),
             generations: Cache::new(KNOWN_SERVERS),
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            oauth: OAuth::new(tasks.clone(), closing.clone()),
+            tasks,
+            closing,
             keep_connections,
         }))
     }
@@ -89,6 +94,12 @@ impl Manager {
     #[must_use]
     pub fn closing(&self) -> &CancellationToken {
         &self.0.closing
+    }
+
+    /// The HTTP client of the runtime.
+    #[must_use]
+    pub fn http(&self) -> &HttpClient {
+        &self.0.http
     }
 
     /// Disconnects everything and waits until no process, socket or timer is left. May be called again.

@@ -296,6 +296,7 @@ impl Runtime {
                 tokens: None,
                 flows: None,
                 prompt: None,
+                tenancy: None,
                 lock: None,
                 exchanged_tokens: None,
                 on_behalf_of: None,

@@ -1,10 +1,12 @@
 //! Bytes to messages.
 
+mod bearer;
 mod limits;
 pub mod stdio;
 mod streamable_http;
 mod tap;
 
+pub use bearer::Bearer;
 pub use streamable_http::{CallHeaders, McpHttp, StreamableHttpOptions, streamable_http};
 pub use tap::{RawResult, Tap};
 

@@ -25,12 +25,12 @@ use sse_stream::{Sse, SseStream};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::bearer::Bearer;
 use super::limits::{BodyLimits, guard};
 use super::tap::Tap;
 use crate::error::{Code, Error};
 use crate::host::Logger;
 use crate::network::{HttpClient, Policy, Redirects, Request, Response};
-use crate::secret::Secret;
 use crate::server_config::sanitize_url_for_logging;
 use crate::settings::ResponseLimits;
 
@@ -61,7 +61,7 @@ pub struct StreamableHttpOptions {
     /// Configured headers, placeholders expanded.
     pub headers: HeaderMap,
     /// OAuth or on-behalf-of access token; replaces a configured `Authorization`.
-    pub bearer: Option<Secret>,
+    pub bearer: Bearer,
     pub limits: ResponseLimits,
     /// How long a GET stream may be silent.
     pub sse_read_timeout: Duration,
@@ -101,7 +101,7 @@ impl McpHttp {
         if let Some(CallHeaders(call)) = call {
             overlay(&mut headers, call);
         }
-        if let Some(bearer) = &options.bearer
+        if let Some(bearer) = options.bearer.get()
             && call.is_none_or(|CallHeaders(call)| !call.contains_key(AUTHORIZATION))
             && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
         {
