@@ -121,6 +121,11 @@ pub trait Registry: Send + Sync {
         user_id: Option<&str>,
     ) -> Result<Option<Map<String, Value>>>;
     async fn network_rules(&self) -> Result<NetworkRules>;
+    /// All servers that a user sees, by name.
+    async fn all_server_configs(
+        &self,
+        user_id: Option<&str>,
+    ) -> Result<Vec<(String, Map<String, Value>)>>;
 }
 
 /// Tools as the server sent them, a JSON array. Kept as text: they cross into JavaScript as one string.
@@ -279,6 +284,8 @@ pub trait FlowStore: Send + Sync {
 /// How the user learns of an authorization: the caller's `oauthStart` and `oauthEnd`.
 #[async_trait]
 pub trait AuthorizationPrompt: Send + Sync {
+    /// Whether the caller is told the URL by [`Self::start`]; else the result shows it.
+    fn takes_url(&self) -> bool;
     /// `expires_at`: until when the pending flow can be joined, in milliseconds since the epoch.
     async fn start(&self, url: &str, expires_at: Option<i64>) -> Result<()>;
     async fn end(&self) -> Result<()>;

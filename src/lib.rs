@@ -5,6 +5,7 @@
 #[cfg(feature = "node")]
 mod node;
 
+pub mod reconnect;
 pub mod reinit;
 
 pub mod manager;

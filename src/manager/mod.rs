@@ -102,6 +102,24 @@ impl Manager {
         &self.0.http
     }
 
+    /// Whether a user's own connection to a server is open.
+    #[must_use]
+    pub fn has_user_connection(&self, user_id: &str, server_name: &str) -> bool {
+        let key = Key {
+            owner: Owner::User(Arc::from(user_id)),
+            server_name: Arc::from(server_name),
+        };
+        let pool = self.0.pool.lock();
+        pool.slots
+            .get(&key)
+            .is_some_and(|slot| !slot.connection.is_closed())
+    }
+
+    /// Work that outlives its caller; the runtime is closed when it has ended.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(work);
+    }
+
     /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
     pub async fn close(&self) {
         self.0.closing.cancel();

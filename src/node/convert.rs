@@ -95,7 +95,21 @@ pub fn texts<'env>(value: Value<'env>) -> JsResult<'env, IndexMap<String, String
     Ok(texts)
 }
 
-fn text_list<'env>(value: Value<'env>) -> JsResult<'env, Vec<String>> {
+/// Every server of `getAllServerConfigs`.
+pub fn server_configs<'env>(
+    value: Value<'env>,
+    environment: &Environment,
+) -> JsResult<'env, Vec<(String, Map<String, Json>)>> {
+    let mut configs = Vec::new();
+    for name in value.keys()? {
+        if let Some(config) = server_config(value.get(&name)?, environment)? {
+            configs.push((name, config));
+        }
+    }
+    Ok(configs)
+}
+
+pub fn text_list<'env>(value: Value<'env>) -> JsResult<'env, Vec<String>> {
     Ok(value
         .elements()?
         .into_iter()

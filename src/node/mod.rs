@@ -7,6 +7,7 @@ mod errors;
 mod host;
 mod js;
 mod log;
+mod oauth;
 mod result;
 mod runtime;
 mod services;

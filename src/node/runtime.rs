@@ -18,11 +18,15 @@ use super::errors;
 use super::host::NodeHost;
 use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::log::{NodeLog, StderrLog};
+use super::oauth::{
+    self, CREDENTIALS_VARIABLE, NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service,
+};
 use super::result;
 use super::services::{self, describe};
 use super::thread::{JsRef, JsThread};
+use crate::embedded::MemoryFlows;
 use crate::error::{Code, Error};
-use crate::host::{Environment, Host, Logger};
+use crate::host::{Environment, FlowStore, Host, Logger};
 use crate::manager::Manager;
 use crate::network;
 use crate::reinit::{Reinit, reinit};
@@ -89,6 +93,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: &Env) -> JsResult<'e
         host: Arc::new(JsRef::new(&thread, host)?),
         thread,
         manager: tokio_manager(keep),
+        flows: Arc::default(),
     });
     let teardown = Arc::clone(&runtime);
     if env
@@ -108,6 +113,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: &Env) -> JsResult<'e
             reinit.reinit(scope, &arguments)
         })?,
     )?;
+    oauth::install(&runtime, object)?;
     object.set(
         "close",
         scope.function("close", move |scope, _, _| runtime.close(scope))?,
@@ -120,11 +126,13 @@ fn tokio_manager(keep_connections: bool) -> Manager {
     Manager::new(keep_connections)
 }
 
-struct Runtime {
-    thread: JsThread,
-    realm: Arc<Realm>,
-    host: Arc<JsRef>,
-    manager: Manager,
+pub struct Runtime {
+    pub thread: JsThread,
+    pub realm: Arc<Realm>,
+    pub host: Arc<JsRef>,
+    pub manager: Manager,
+    /// For hosts without a flow manager.
+    pub flows: Arc<MemoryFlows>,
 }
 
 /// What `userMCPAuthMap` puts before a server's name (LibreChat's `Constants.mcp_prefix`).
@@ -228,9 +236,10 @@ impl Runtime {
             "a number of milliseconds",
         )?;
         let force_new = member("forceNew", Type::Boolean, "a boolean")?;
-        member("returnOnOAuth", Type::Boolean, "a boolean")?;
-        member("oauthStart", Type::Function, "a function")?;
-        member("oauthEnd", Type::Function, "a function")?;
+        let return_on_oauth = member("returnOnOAuth", Type::Boolean, "a boolean")?;
+        let oauth_start = member("oauthStart", Type::Function, "a function")?;
+        let oauth_end = member("oauthEnd", Type::Function, "a function")?;
+        let flow_manager = member("flowManager", Type::Object, "an object")?;
         let body = if params.has("requestBody") {
             let body = member("requestBody", Type::Object, "an object")?;
             Some(body.map(convert::texts).transpose()?.unwrap_or_default())
@@ -251,7 +260,7 @@ impl Runtime {
             Settings::NAMES,
             network::VARIABLES,
             StdioTransport::DEFAULT_ENVIRONMENT,
-            &["MCP_NATIVE_LOG"],
+            &["MCP_NATIVE_LOG", CREDENTIALS_VARIABLE],
         ] {
             convert::read_variables(scope, names, &environment)?;
         }
@@ -279,6 +288,29 @@ impl Runtime {
                 .map(Arc::new),
             published: parking_lot::Mutex::default(),
         });
+        let has = |name: &str| -> JsResult<'env, bool> {
+            Ok(services.get(name)?.present().is_some())
+        };
+        let keep = |value: Option<Value<'env>>| {
+            value
+                .map(|value| JsRef::new(&self.thread, value).map(Arc::new))
+                .transpose()
+        };
+        let flows: Arc<dyn FlowStore> = match keep(flow_manager)? {
+            Some(given) => NodeFlows::new(&context, Service::Given(given)),
+            None if has("flowManager")? => NodeFlows::new(&context, Service::Host("flowManager")),
+            None => Arc::clone(&self.flows) as _,
+        };
+        let prompt = NodePrompt {
+            context: Arc::clone(&context),
+            start: keep(oauth_start)?,
+            end: keep(oauth_end)?,
+        };
+        let tokens = has("tokenMethods")?
+            .then(|| NodeTokens::new(&context, Service::Host("tokenMethods")));
+        let tenancy =
+            has("getTenantId")?.then(|| Arc::new(NodeTenancy(Arc::clone(&context))) as _);
+        let lock = has("lock")?.then(|| Arc::new(NodeLock(Arc::clone(&context))) as _);
         let logger = if services.get("logger")?.present().is_some() {
             Logger::new(Arc::new(NodeLog(context)))
         } else {
@@ -293,14 +325,14 @@ impl Runtime {
                     .get("updateMCPServerTools")?
                     .present()
                     .map(|_| Arc::clone(&node) as _),
-                tokens: None,
-                flows: None,
-                prompt: None,
-                tenancy: None,
-                lock: None,
+                tokens,
+                flows: Some(flows),
+                prompt: Some(Arc::new(prompt)),
+                tenancy,
+                lock,
                 exchanged_tokens: None,
                 on_behalf_of: None,
-                credentials_key: None,
+                credentials_key: oauth::credentials_key(services, &environment)?,
                 logger,
                 environment: environment.clone(),
             },
@@ -309,6 +341,7 @@ impl Runtime {
             force_new: force_new.and_then(Value::as_bool).unwrap_or(false),
             user_vars: user_vars.map(convert::texts).transpose()?,
             connection_timeout: timeout.and_then(Value::as_number).map(milliseconds),
+            return_on_oauth: return_on_oauth.and_then(Value::as_bool).unwrap_or(true),
             server_config: server_config
                 .map(|config| convert::server_config(config, &environment))
                 .transpose()?

@@ -23,6 +23,15 @@ pub struct McpRuntime {
         ts_type = "(params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>"
     )]
     pub reinit_mcp_server: (),
+    #[napi(ts_type = "MCPOAuth")]
+    pub oauth: (),
+    #[napi(ts_type = "MCPTokens")]
+    pub tokens: (),
+    #[napi(
+        js_name = "OAuthReconnectionManager",
+        ts_type = "{ createInstance(flowManager: object, tokenMethods: object): Promise<OAuthReconnectionManager>; getInstance(): OAuthReconnectionManager }"
+    )]
+    pub oauth_reconnection_manager: (),
     /// Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
     /// again. A `reinitMCPServer` in flight resolves with `success: false`.
     #[napi(ts_type = "() => Promise<void>")]
@@ -205,6 +214,8 @@ pub struct ReinitMcpServerResult {
     pub missing_user_vars: Option<Vec<String>>,
     /// No connection yet: the server needs fields of a chat turn.
     pub connection_deferred: Option<bool>,
+    /// Until when the pending flow can be joined, in milliseconds since the epoch.
+    pub oauth_expires_at: Option<f64>,
     /// Beside every `failureReason`.
     pub error: Option<McpErrorSummary>,
     /// Connected, but the tools could not be listed, or not all.

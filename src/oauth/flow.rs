@@ -83,6 +83,36 @@ fn asked_scope(metadata: &Map<String, Value>) -> String {
     scope.unwrap_or_default()
 }
 
+/// One call's turn to start or join a flow; calls at the same time must not start one each.
+struct StartTurn<'a> {
+    inner: &'a Inner,
+    turns: Arc<tokio::sync::Mutex<()>>,
+    guard: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl<'a> StartTurn<'a> {
+    fn new(inner: &'a Inner) -> Self {
+        let mut starting = inner.oauth.starting.lock();
+        let turns = Arc::clone(starting.entry(inner.flow_id.clone()).or_default());
+        Self {
+            inner,
+            turns,
+            guard: None,
+        }
+    }
+}
+
+impl Drop for StartTurn<'_> {
+    fn drop(&mut self) {
+        let mut starting = self.inner.oauth.starting.lock();
+        self.guard.take();
+        // The map's own reference and this call's: nobody else takes turns.
+        if Arc::strong_count(&self.turns) == 2 {
+            starting.remove(&self.inner.flow_id);
+        }
+    }
+}
+
 /// What a call wants of a flow.
 #[derive(Default)]
 pub struct Wish<'a> {
@@ -101,25 +131,9 @@ impl Authorizer {
     /// [`Code::InsufficientScope`], or [`Code::OAuthFlowFailed`] with the host's fault as its cause.
     pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun> {
         let inner = &self.0;
-        let turns = Arc::clone(
-            inner
-                .oauth
-                .starting
-                .lock()
-                .entry(inner.flow_id.clone())
-                .or_default(),
-        );
-        let begun = {
-            let _turn = turns.lock().await;
-            self.begin_in_turn(wish).await
-        };
-        let mut starting = inner.oauth.starting.lock();
-        // The map's own reference and this call's: nobody else takes turns.
-        if Arc::strong_count(&turns) == 2 {
-            starting.remove(&inner.flow_id);
-        }
-        drop(starting);
-        begun.map_err(|error| {
+        let mut turn = StartTurn::new(inner);
+        turn.guard = Some(Arc::clone(&turn.turns).lock_owned().await);
+        self.begin_in_turn(wish).await.map_err(|error| {
             let message = format!("{} Failed to initiate OAuth flow", inner.prefix);
             let meta = LogMeta::Error(error.clone());
             inner.host.logger.with(Level::Error, message, meta);
@@ -382,10 +396,18 @@ fn failed(problem: &str) -> Error {
     Error::new(Code::OAuthFlowFailed, problem)
 }
 
-/// A store of the host that fails is a flow that fails.
+/// Whatever stops a flow, such as a store of the host or a config that cannot work, is a flow that failed.
 fn as_flow_failure(error: Error) -> Error {
-    if matches!(error.code, Code::HostError | Code::HostTimeout) {
-        return failed("OAuth initiation failed").caused_by(error);
+    match error.code {
+        Code::Aborted
+        | Code::Closed
+        | Code::InsufficientScope
+        | Code::OAuthDiscoveryFailed
+        | Code::OAuthFlowFailed
+        | Code::OAuthRegistrationFailed
+        | Code::OAuthTimeout => error,
+        _ => failed(&format!("OAuth initiation failed: {error}"))
+            .with_retryable(error.retryable)
+            .caused_by(error),
     }
-    error
 }

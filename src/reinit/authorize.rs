@@ -65,7 +65,8 @@ impl Run<'_> {
     /// `oauthStart`, once per call. The result shows the URL only to callers who have no function of their own.
     async fn issue(&self, pending: &Pending, connected: &mut Connected) -> Result<()> {
         connected.oauth_expires_at = Some(pending.expires_at);
-        let Some(prompt) = &self.call.host.prompt else {
+        let prompt = self.call.host.prompt.as_ref();
+        let Some(prompt) = prompt.filter(|prompt| prompt.takes_url()) else {
             let (name, logger) = (self.name, &self.call.host.logger);
             logger.info(format!(
                 "[MCP Reinitialize] OAuth URL received for {name}"
