@@ -115,10 +115,17 @@ impl Authorizer {
         shared.await
     }
 
-    /// The owned part: take the turn, read again, refresh, store, let go.
+    /// The owned part: read, take the turn, read again, refresh, store, let go.
     async fn renew(&self, reason: &Reason) -> Result<Option<Secret>> {
         let inner = &self.0;
         let relation = &inner.relation;
+        if let Some(elsewhere) = self.stored_for(reason).await? {
+            return Ok(Some(elsewhere));
+        }
+        // Without anything to refresh with, nobody's turn matters.
+        if !inner.storage.has_refresh_token().await? {
+            return Ok(None);
+        }
         let turn = Turn::take(
             inner.host.lock.as_ref(),
             &inner.flows,
@@ -138,14 +145,8 @@ impl Authorizer {
 
     async fn renew_in_turn(&self, reason: &Reason) -> Result<Option<Secret>> {
         let inner = &self.0;
-        if let Some(stored) = inner.storage.access().await?
-            && !reason.applies_to(&stored)
-        {
-            let (prefix, logger) = (&inner.prefix, &inner.host.logger);
-            logger.debug(format!(
-                "{prefix} Tokens were refreshed elsewhere meanwhile, using those"
-            ));
-            return Ok(Some(self.hand_out(stored)));
+        if let Some(elsewhere) = self.stored_for(reason).await? {
+            return Ok(Some(elsewhere));
         }
         let refreshed = stored_tokens::refresh(&inner.storage, self, &inner.host.logger).await?;
         Ok(refreshed.map(|tokens| {
@@ -154,6 +155,24 @@ impl Authorizer {
                 expires_at: tokens.expires_at(),
                 created_at: None,
             })
+        }))
+    }
+
+    /// A stored token that the reason does not apply to: somebody else has refreshed meanwhile.
+    async fn stored_for(&self, reason: &Reason) -> Result<Option<Secret>> {
+        let inner = &self.0;
+        // One that cannot be read is as good as none; refreshing replaces it.
+        let stored = match inner.storage.access().await {
+            Err(error) if error.code == Code::TokenStore => None,
+            stored => stored?,
+        };
+        let good = stored.filter(|stored| !reason.applies_to(stored));
+        Ok(good.map(|stored| {
+            let (prefix, logger) = (&inner.prefix, &inner.host.logger);
+            logger.debug(format!(
+                "{prefix} Tokens were refreshed elsewhere meanwhile, using those"
+            ));
+            self.hand_out(stored)
         }))
     }
 
