@@ -112,7 +112,11 @@ impl Reconnect {
             user_id: Some(&self.user_id),
             config_servers: false,
         };
-        let members = self.host.registry.server_config(server_name, lookup).await?;
+        let members = self
+            .host
+            .registry
+            .server_config(server_name, lookup)
+            .await?;
         let config = members.map(ServerConfig::from_members).transpose()?;
         let server = self.manager.scope(&call, server_name, config).await?;
         let recipe = self.manager.recipe(&call, &server).await?;

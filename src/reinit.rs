@@ -14,10 +14,12 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use authorize::wants_user;
+
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{Acquire, CallScope, Discover, Lease, Manager, Owner, ServerScope};
+use crate::manager::{Acquire, CallScope, Lease, Manager, Owner, ServerScope};
 use crate::server_config::{ServerConfig, headers_for_call};
 use crate::settings::Settings;
 
@@ -395,7 +397,8 @@ impl Run<'_> {
             force_new: call.force_new,
             options: options.clone(),
         };
-        let error = match self.acquire(scope, server, request, connected).await {
+        let acquiring = self.acquire(scope, server, request, connected);
+        let error = match Box::pin(acquiring).await {
             Ok(()) => return Ok(()),
             Err((error, request)) => {
                 if wants_user(&error) && server.config.runs_oauth_flow() {
@@ -405,57 +408,6 @@ impl Run<'_> {
             }
         };
         Err(error)
-    }
-
-    /// Connects; where the user has to authorize first, asks once and connects then.
-    async fn acquire(
-        &self,
-        scope: &CallScope<'_>,
-        server: &ServerScope,
-        mut request: Acquire,
-        connected: &mut Connected,
-    ) -> Result<(), (Error, Box<Acquire>)> {
-        let mut asked = false;
-        loop {
-            let error = match self.manager.acquire(&request).await {
-                Ok(lease) => {
-                    connected.lease = Some(lease);
-                    connected.options = Some(request.options);
-                    return Ok(());
-                }
-                Err(error) => error,
-            };
-            if asked || !error.wants_authorization() || !server.config.runs_oauth_flow() {
-                return Err((error, Box::new(request)));
-            }
-            asked = true;
-            let since = Instant::now();
-            let authorized = self
-                .authorize(scope, server, &request.recipe, &error, connected)
-                .await;
-            // The user's time is not the server's.
-            request.options.deadline += since.elapsed();
-            if let Err(error) = authorized {
-                return Err((error, Box::new(request)));
-            }
-        }
-    }
-
-    /// Tools that the server shows to anybody.
-    async fn discover(&self, request: Acquire, connected: &mut Connected) -> Result<()> {
-        let discovery = Discover {
-            recipe: request.recipe,
-            options: request.options,
-        };
-        match self.manager.discover(discovery).await {
-            Ok(list) if list.count > 0 => connected.discovered = Some(list),
-            Ok(_) => {}
-            Err(failure) => self.call.host.logger.debug(format!(
-                "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
-                self.name
-            )),
-        }
-        self.check()
     }
 
     /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.
@@ -590,22 +542,6 @@ impl Run<'_> {
             ..Reinitialized::default()
         }
     }
-}
-
-/// Whether only the user can help: the server wants authorization, or the flow that asks for it came to nothing.
-const fn wants_user(error: &Error) -> bool {
-    matches!(
-        error.code,
-        Code::AuthorizationRequired
-            | Code::InsufficientScope
-            | Code::OAuthDiscoveryFailed
-            | Code::OAuthExchangeFailed
-            | Code::OAuthFlowFailed
-            | Code::OAuthRegistrationFailed
-            | Code::OAuthRequired
-            | Code::OAuthTimeout
-            | Code::ReauthenticationRequired
-    )
 }
 
 /// The headers of this call, over those that the connection was made with. Shared connections have none.

@@ -109,7 +109,7 @@ pub fn server_configs<'env>(
     Ok(configs)
 }
 
-pub fn text_list<'env>(value: Value<'env>) -> JsResult<'env, Vec<String>> {
+pub fn text_list(value: Value<'_>) -> JsResult<'_, Vec<String>> {
     Ok(value
         .elements()?
         .into_iter()

@@ -288,17 +288,16 @@ impl Runtime {
                 .map(Arc::new),
             published: parking_lot::Mutex::default(),
         });
-        let has = |name: &str| -> JsResult<'env, bool> {
-            Ok(services.get(name)?.present().is_some())
-        };
+        let has =
+            |name: &str| -> JsResult<'env, bool> { Ok(services.get(name)?.present().is_some()) };
         let keep = |value: Option<Value<'env>>| {
             value
                 .map(|value| JsRef::new(&self.thread, value).map(Arc::new))
                 .transpose()
         };
         let flows: Arc<dyn FlowStore> = match keep(flow_manager)? {
-            Some(given) => NodeFlows::new(&context, Service::Given(given)),
-            None if has("flowManager")? => NodeFlows::new(&context, Service::Host("flowManager")),
+            Some(given) => NodeFlows::store(&context, Service::Given(given)),
+            None if has("flowManager")? => NodeFlows::store(&context, Service::Host("flowManager")),
             None => Arc::clone(&self.flows) as _,
         };
         let prompt = NodePrompt {
@@ -307,9 +306,8 @@ impl Runtime {
             end: keep(oauth_end)?,
         };
         let tokens = has("tokenMethods")?
-            .then(|| NodeTokens::new(&context, Service::Host("tokenMethods")));
-        let tenancy =
-            has("getTenantId")?.then(|| Arc::new(NodeTenancy(Arc::clone(&context))) as _);
+            .then(|| NodeTokens::store(&context, Service::Host("tokenMethods")));
+        let tenancy = has("getTenantId")?.then(|| Arc::new(NodeTenancy(Arc::clone(&context))) as _);
         let lock = has("lock")?.then(|| Arc::new(NodeLock(Arc::clone(&context))) as _);
         let logger = if services.get("logger")?.present().is_some() {
             Logger::new(Arc::new(NodeLog(context)))

@@ -64,7 +64,10 @@ impl Authorizer {
     pub fn new(oauth: &OAuth, http: HttpClient, host: &Host, relation: Relation) -> Result<Self> {
         let storage = Storage::of_host(host, &relation.user_id, &relation.server_name)?;
         let flows = host.flows.clone().ok_or_else(|| {
-            Error::new(Code::TokenStore, "OAuth flows cannot be stored: the host has no flowManager")
+            Error::new(
+                Code::TokenStore,
+                "OAuth flows cannot be stored: the host has no flowManager",
+            )
         })?;
         let endpoints = Endpoints::new(
             http,

@@ -7,12 +7,14 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::FLOW_KIND;
-use super::client_auth::{authenticate, authenticate_client, AuthMethod};
+use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, Tokens, text, texts};
 use super::http::{Endpoints, Form};
 use super::initiate::{canonical_resource, redirect_uri};
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, FlowState, FlowStatus, FlowStore, Level, LogMeta, Logger, NetworkRules};
+use crate::host::{
+    Environment, FlowState, FlowStatus, FlowStore, Level, LogMeta, Logger, NetworkRules,
+};
 use crate::network::HttpClient;
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -70,9 +72,7 @@ impl Completion {
                 let message = "[MCPOAuth] Failed to complete OAuth flow";
                 self.logger
                     .with(Level::Error, message, LogMeta::Error(error.clone()));
-                self.flows
-                    .fail(flow_id, FLOW_KIND, &error.message)
-                    .await?;
+                self.flows.fail(flow_id, FLOW_KIND, &error.message).await?;
                 Err(error)
             }
         }
@@ -98,15 +98,16 @@ impl Completion {
         form.set("code", callback.code.expose());
         form.set("code_verifier", request.verifier.expose());
         form.set("redirect_uri", &redirect_uri);
-        if let Some(resource) =
-            canonical_resource(&request.server_url, request.resource.as_ref())?
+        if let Some(resource) = canonical_resource(&request.server_url, request.resource.as_ref())?
         {
             form.set("resource", &resource);
         }
         let authorization = if request.client.auth_method() == Some(AuthMethod::None.as_str()) {
             authenticate(&mut form, AuthMethod::None, request.client.id(), None)
         } else {
-            let methods = request.server.texts("token_endpoint_auth_methods_supported");
+            let methods = request
+                .server
+                .texts("token_endpoint_auth_methods_supported");
             authenticate_client(&mut form, &request.client, None, methods.as_deref())
         };
         let answer = endpoints

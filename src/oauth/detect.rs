@@ -67,7 +67,10 @@ pub async fn probe(endpoints: &Endpoints, server_url: &Url, settings: &Settings)
     let from_head = head.as_ref().and_then(challenge);
     let hint = Hint {
         head_refused: head.as_ref().is_some_and(|probe| {
-            matches!(probe.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+            matches!(
+                probe.status,
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+            )
         }),
         head_failed: head.is_none(),
         challenge: from_head,
@@ -122,8 +125,10 @@ pub async fn detect(endpoints: &Endpoints, server_url: &Url, settings: &Settings
         // A passing fault must not make an OAuth server look open.
         let limit = settings.oauth_detection_timeout;
         if let Ok(again) = endpoints.probe(Method::HEAD, server_url, limit).await {
-            hint.head_refused =
-                matches!(again.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            hint.head_refused = matches!(
+                again.status,
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
+            );
         }
     }
     Detection {

@@ -25,7 +25,7 @@ macro_rules! document {
 }
 
 document! {
-    /// Authorization server metadata (RFC 8414, OpenID Connect Discovery), or what stands for it.
+    /// Authorization server metadata (RFC 8414, `OpenID` Connect Discovery), or what stands for it.
     ServerMetadata
 }
 document! {

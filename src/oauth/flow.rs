@@ -3,22 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use tokio::time::Instant;
 use url::Url;
 
 use super::authorizer::{Authorizer, Inner};
-use super::documents::{ClientInfo, Tokens, text};
+use super::documents::{Tokens, text};
 use super::initiate::Initiation;
+use super::pending::{JOINABLE_MS, Pending, asked_scope, reused_client};
 use super::{FLOW_KIND, delete_state_mapping, scope, store_state_mapping};
 use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowState, FlowStatus, Level, LogMeta};
 use crate::secret::Secret;
 use crate::server_config::is_client_rejection_message;
-
-/// How long a pending flow is joined instead of replaced, and a completed one's tokens are taken from it.
-const JOINABLE_MS: i64 = 2 * 60 * 1000;
 
 /// How often a flow is looked at: soon, while somebody may just be clicking, then less often.
 const POLL: Duration = Duration::from_millis(200);
@@ -36,51 +34,6 @@ pub enum Begun {
     Pending(Pending),
     /// The user has just done so; the tokens are stored.
     Completed,
-}
-
-/// A flow that waits for the user.
-#[derive(Clone)]
-pub struct Pending {
-    pub authorization_url: String,
-    /// Until when other calls join it, in milliseconds since the epoch.
-    pub expires_at: i64,
-    /// Whether it was there before.
-    pub joined: bool,
-    reused_client: bool,
-    client: Option<ClientInfo>,
-    server: Option<Map<String, Value>>,
-}
-
-impl Pending {
-    fn read(flow: &FlowState) -> Option<Self> {
-        let metadata = &flow.metadata;
-        let object = |name: &str| metadata.get(name).and_then(Value::as_object).cloned();
-        Some(Self {
-            authorization_url: text(metadata, "authorizationUrl")?.to_owned(),
-            expires_at: flow.created_at?.saturating_add(JOINABLE_MS),
-            joined: true,
-            reused_client: reused_client(metadata),
-            client: object("clientInfo").and_then(ClientInfo::new),
-            server: object("metadata"),
-        })
-    }
-}
-
-fn reused_client(metadata: &Map<String, Value>) -> bool {
-    metadata
-        .get("reusedStoredClient")
-        .and_then(Value::as_bool)
-        .unwrap_or(false)
-}
-
-/// The scopes that a flow asks for.
-fn asked_scope(metadata: &Map<String, Value>) -> String {
-    let url = text(metadata, "authorizationUrl").and_then(|url| Url::parse(url).ok());
-    let scope = url.and_then(|url| {
-        let found = url.query_pairs().find(|(name, _)| name == "scope");
-        found.map(|(_, scope)| scope.into_owned())
-    });
-    scope.unwrap_or_default()
 }
 
 /// One call's turn to start or join a flow; calls at the same time must not start one each.
@@ -308,8 +261,7 @@ impl Authorizer {
             return;
         }
         let authorizer = self.clone();
-        let deadline =
-            Instant::now() + Duration::from_millis(JOINABLE_MS.unsigned_abs());
+        let deadline = Instant::now() + Duration::from_millis(JOINABLE_MS.unsigned_abs());
         self.0.oauth.tasks.spawn(async move {
             let watched = authorizer.finished(&pending, 10 * POLL);
             tokio::select! {

@@ -252,9 +252,14 @@ impl Answer {
         }
         let body = String::from_utf8_lossy(&self.body).to_lowercase();
         body.contains("scope")
-            && ["invalid_scope", "not supported", "unsupported", "not allowed"]
-                .into_iter()
-                .any(|phrase| body.contains(phrase))
+            && [
+                "invalid_scope",
+                "not supported",
+                "unsupported",
+                "not allowed",
+            ]
+            .into_iter()
+            .any(|phrase| body.contains(phrase))
     }
 }
 

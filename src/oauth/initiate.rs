@@ -159,8 +159,7 @@ impl Initiation<'_> {
 
     async fn discovered(&self, redirect_uri: &str) -> Result<Prepared> {
         let (options, logger) = (self.options, self.logger);
-        let discovery =
-            discover(self.endpoints, self.server_url, self.settings, logger).await?;
+        let discovery = discover(self.endpoints, self.server_url, self.settings, logger).await?;
         let registration = Registration {
             endpoints: self.endpoints,
             server: &discovery.server,

@@ -1,5 +1,5 @@
 //! Finding the authorization server of an MCP server: protected resource metadata (RFC 9728), authorization server
-//! metadata (RFC 8414, OpenID Connect Discovery 1.0), else the endpoints that servers before them used.
+//! metadata (RFC 8414, `OpenID` Connect Discovery), else the endpoints that servers before them used.
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -69,15 +69,14 @@ pub async fn discover(
             server_url = endpoints.check(named, "authorization_server")?;
         }
     }
-    let server = match server_metadata(endpoints, &server_url).await? {
-        Some(server) => server,
-        None => {
-            logger.warn(format!(
-                "[MCPOAuth] No OAuth metadata discovered from {}, using legacy fallback endpoints",
-                sanitize_url(&server_url)
-            ));
-            legacy(&server_url)?
-        }
+    let server = if let Some(server) = server_metadata(endpoints, &server_url).await? {
+        server
+    } else {
+        logger.warn(format!(
+            "[MCPOAuth] No OAuth metadata discovered from {}, using legacy fallback endpoints",
+            sanitize_url(&server_url)
+        ));
+        legacy(&server_url)?
     };
     Ok(Discovery {
         server,
@@ -153,14 +152,17 @@ pub async fn server_metadata(
     Ok(Some(metadata))
 }
 
-/// For a URL with a path: both kinds with it, and OpenID's other form (OpenID Connect Discovery, section 4); then both
+/// For a URL with a path: both kinds with it, and the other form of `OpenID` Connect Discovery, section 4; then both
 /// without.
 fn server_candidates(server_url: &Url) -> Vec<Url> {
     let mut oauth = well_known(server_url, SERVER);
     let mut openid = well_known(server_url, OPENID);
     let root = [oauth.pop(), openid.pop()];
-    let suffixed = path_of(server_url)
-        .and_then(|path| server_url.join(&format!("{path}/.well-known/{OPENID}")).ok());
+    let suffixed = path_of(server_url).and_then(|path| {
+        server_url
+            .join(&format!("{path}/.well-known/{OPENID}"))
+            .ok()
+    });
     let with_path = oauth.into_iter().chain(openid).chain(suffixed);
     with_path.chain(root.into_iter().flatten()).collect()
 }
@@ -336,7 +338,10 @@ mod tests {
     fn capabilities() {
         let metadata = |value: Value| ServerMetadata(value.as_object().unwrap().clone());
         let code = metadata(json!({ "response_types_supported": ["code"] }));
-        let (plain, both) = (["plain".to_owned()], ["plain".to_owned(), "S256".to_owned()]);
+        let (plain, both) = (
+            ["plain".to_owned()],
+            ["plain".to_owned(), "S256".to_owned()],
+        );
         assert!(check_capabilities(&metadata(json!({})), None).is_ok());
         assert!(check_capabilities(&code, Some(&both)).is_ok());
         assert!(check_capabilities(&code, Some(&plain)).is_err());

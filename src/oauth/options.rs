@@ -99,10 +99,7 @@ impl OAuthOptions {
     /// (draft-ietf-oauth-client-id-metadata-document, section 3).
     #[must_use]
     pub fn client_id_is_document(&self) -> bool {
-        let url = self
-            .client_id
-            .as_deref()
-            .and_then(|id| Url::parse(id).ok());
+        let url = self.client_id.as_deref().and_then(|id| Url::parse(id).ok());
         url.is_some_and(|url| url.scheme() == "https" && url.path() != "/")
     }
 }
@@ -153,6 +150,10 @@ mod tests {
     #[test]
     fn absent_is_default() {
         assert!(OAuthOptions::new(None).forward_audience_on_refresh);
-        assert!(options(&json!({ "client_secret": "" })).client_secret.is_none());
+        assert!(
+            options(&json!({ "client_secret": "" }))
+                .client_secret
+                .is_none()
+        );
     }
 }

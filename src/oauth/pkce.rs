@@ -29,7 +29,7 @@ mod tests {
         let verifier = Secret::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
         assert_eq!(
             challenge(&verifier),
-            "E9Melhoa2OwvFrEMTJHCMDwaOYJiGAbnPjLr3Dx4FXI"
+            "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
         );
     }
 

@@ -191,10 +191,7 @@ fn as_refresh(error: Error) -> Error {
         return error;
     }
     let retryable = error.retryable;
-    Error::new(
-        Code::OAuthRefreshFailed,
-        format!("{WHAT} failed: {error}"),
-    )
-    .with_retryable(retryable)
-    .caused_by(error)
+    Error::new(Code::OAuthRefreshFailed, format!("{WHAT} failed: {error}"))
+        .with_retryable(retryable)
+        .caused_by(error)
 }

@@ -37,7 +37,8 @@ pub async fn revoke(
         Some(endpoint) => Some(endpoint.to_owned()),
         None => legacy(),
     };
-    let url = url.ok_or_else(|| failed("Token revocation failed: no endpoint is known".to_owned()))?;
+    let url =
+        url.ok_or_else(|| failed("Token revocation failed: no endpoint is known".to_owned()))?;
     let url = endpoints.check(&url, "revocation_endpoint")?;
     let hint = if revocation.is_refresh_token {
         "refresh_token"

@@ -21,7 +21,11 @@ pub fn select(
 #[must_use]
 pub fn joined(scopes: Option<&str>, more: Option<&str>) -> Option<String> {
     let mut all: Vec<&str> = Vec::new();
-    for scope in [scopes, more].into_iter().flatten().flat_map(str::split_whitespace) {
+    for scope in [scopes, more]
+        .into_iter()
+        .flatten()
+        .flat_map(str::split_whitespace)
+    {
         if !all.contains(&scope) {
             all.push(scope);
         }

@@ -226,8 +226,9 @@ impl Storage {
         ] {
             if let Err(error) = outcome {
                 let prefix = self.log_prefix();
-                self.logger
-                    .warn(format!("{prefix} Failed to clear stale token data: {error}"));
+                self.logger.warn(format!(
+                    "{prefix} Failed to clear stale token data: {error}"
+                ));
             }
         }
     }

@@ -16,8 +16,11 @@ use crate::server_config::is_invalid_client_message;
 /// Sends a refresh request.
 #[async_trait]
 pub trait GrantRefresher: Send + Sync {
-    async fn refresh(&self, refresh_token: &Secret, client: Option<&StoredClient>)
-    -> Result<Tokens>;
+    async fn refresh(
+        &self,
+        refresh_token: &Secret,
+        client: Option<&StoredClient>,
+    ) -> Result<Tokens>;
 }
 
 /// Refreshes and stores; a rotated token is stored before anybody gets to use what came with it. `None` without a
@@ -120,7 +123,11 @@ async fn read_or_refresh(
         ));
         return Ok(Some(Tokens(members)));
     }
-    let state = if access.is_some() { "expired" } else { "missing" };
+    let state = if access.is_some() {
+        "expired"
+    } else {
+        "missing"
+    };
     logger.info(format!("{prefix} Access token {state}"));
     if !storage.has_refresh_token().await? {
         return Err(reauthenticate(

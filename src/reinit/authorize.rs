@@ -1,4 +1,4 @@
-//! Asking the user: the part of step 5 that needs a browser.
+//! Connecting in step 5, and asking the user where that needs a browser.
 
 use std::time::Duration;
 
@@ -6,18 +6,68 @@ use tokio::time::Instant;
 
 use super::{Connected, Run};
 use crate::error::{Code, Error, Result};
-use crate::manager::{CallScope, ServerScope};
+use crate::manager::{Acquire, CallScope, Discover, ServerScope};
 use crate::oauth::{Authorizer, BearerChallenge, Begun, Pending, Wish};
 
 /// How long a call waits for the user where it says nothing else.
 const DEFAULT_WAIT: Duration = Duration::from_mins(2);
 
 impl Run<'_> {
+    /// Connects; where the user has to authorize first, asks once and connects then.
+    pub(super) async fn acquire(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        mut request: Acquire,
+        connected: &mut Connected,
+    ) -> Result<(), (Error, Box<Acquire>)> {
+        let mut asked = false;
+        loop {
+            let error = match self.manager.acquire(&request).await {
+                Ok(lease) => {
+                    connected.lease = Some(lease);
+                    connected.options = Some(request.options);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
+            if asked || !error.wants_authorization() || !server.config.runs_oauth_flow() {
+                return Err((error, Box::new(request)));
+            }
+            asked = true;
+            let since = Instant::now();
+            let asking = self.authorize(scope, server, &request.recipe, &error, connected);
+            let authorized = Box::pin(asking).await;
+            // The user's time is not the server's.
+            request.options.deadline += since.elapsed();
+            if let Err(error) = authorized {
+                return Err((error, Box::new(request)));
+            }
+        }
+    }
+
+    /// Tools that the server shows to anybody.
+    pub(super) async fn discover(&self, request: Acquire, connected: &mut Connected) -> Result<()> {
+        let discovery = Discover {
+            recipe: request.recipe,
+            options: request.options,
+        };
+        match self.manager.discover(discovery).await {
+            Ok(list) if list.count > 0 => connected.discovered = Some(list),
+            Ok(_) => {}
+            Err(failure) => self.call.host.logger.debug(format!(
+                "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
+                self.name
+            )),
+        }
+        self.check()
+    }
+
     /// Starts or joins the user's flow, hands out its URL once, and waits where the call wants that. `Ok` means that
     /// tokens are stored.
     ///
     /// Fails with [`Code::OAuthRequired`] when the URL is handed out and the user has yet to open it.
-    pub(super) async fn authorize(
+    async fn authorize(
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
@@ -45,7 +95,7 @@ impl Run<'_> {
             takes_completed: waits,
             refused: recipe.bearer.get(),
         };
-        let begun = tokio::time::timeout_at(deadline, authorizer.begin(&wish));
+        let begun = tokio::time::timeout_at(deadline, Box::pin(authorizer.begin(&wish)));
         let begun = self.until_cancelled(async { Ok(begun.await) }).await?;
         let pending = match begun.unwrap_or_else(|_| Err(too_late()))? {
             Begun::Completed => return Ok(()),
@@ -68,9 +118,7 @@ impl Run<'_> {
         let prompt = self.call.host.prompt.as_ref();
         let Some(prompt) = prompt.filter(|prompt| prompt.takes_url()) else {
             let (name, logger) = (self.name, &self.call.host.logger);
-            logger.info(format!(
-                "[MCP Reinitialize] OAuth URL received for {name}"
-            ));
+            logger.info(format!("[MCP Reinitialize] OAuth URL received for {name}"));
             connected.oauth_url = Some(pending.authorization_url.clone());
             return Ok(());
         };
@@ -98,6 +146,22 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether only the user can help: the server wants authorization, or the flow that asks for it came to nothing.
+pub(super) const fn wants_user(error: &Error) -> bool {
+    matches!(
+        error.code,
+        Code::AuthorizationRequired
+            | Code::InsufficientScope
+            | Code::OAuthDiscoveryFailed
+            | Code::OAuthExchangeFailed
+            | Code::OAuthFlowFailed
+            | Code::OAuthRegistrationFailed
+            | Code::OAuthRequired
+            | Code::OAuthTimeout
+            | Code::ReauthenticationRequired
+    )
 }
 
 fn too_late() -> Error {

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::super::call::CallContext;
 use super::super::convert;
 use super::super::errors;
-use super::super::js::{JsResult, Scope, Thrown, Value};
+use super::super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::super::log::{NodeLog, StderrLog};
 use super::super::runtime::{Runtime, tokio};
 use super::super::thread::JsRef;
@@ -145,25 +145,20 @@ impl<'env> Call<'env> {
 
     /// An object that has functions of the host.
     pub fn given(&self, value: Value<'env>, name: &str) -> JsResult<'env, Service> {
-        if !matches!(
-            value.kind(),
-            super::super::js::Type::Object | super::super::js::Type::Function
-        ) {
-            return Err(self
-                .scope
-                .type_error(&format!("{name} must be an object")));
+        if !matches!(value.kind(), Type::Object | Type::Function) {
+            return Err(self.scope.type_error(&format!("{name} must be an object")));
         }
         JsRef::new(&self.runtime.thread, value).map(|object| Service::Given(Arc::new(object)))
     }
 
     pub fn flows(&self, index: usize) -> JsResult<'env, Arc<dyn FlowStore>> {
         let service = self.given(self.argument(index), "flowManager")?;
-        Ok(NodeFlows::new(&self.context, service))
+        Ok(NodeFlows::store(&self.context, service))
     }
 
     /// The rows of a user and server, through functions that `params` has.
     pub fn storage(&self, params: Value<'env>) -> JsResult<'env, Storage> {
-        let store = NodeTokens::new(&self.context, self.given(params, "the parameter")?);
+        let store = NodeTokens::store(&self.context, self.given(params, "the parameter")?);
         self.storage_of(store, params)
     }
 

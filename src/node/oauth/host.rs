@@ -1,20 +1,16 @@
-//! The core's OAuth traits over JavaScript callbacks: stored tokens, flows, prompts, locks, tenants.
+//! Stored tokens and flows over JavaScript callbacks.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 
 use super::super::call::CallContext;
-use super::super::host::{SLOW_TIMEOUT, STORE_TIMEOUT};
-use super::super::js::{JsResult, Scope, Value};
+use super::super::host::STORE_TIMEOUT;
+use super::super::js::{JsResult, Scope, Type, Value};
 use super::super::thread::JsRef;
 use crate::error::Result;
-use crate::host::{
-    AuthorizationPrompt, FlowState, FlowStatus, FlowStore, Lock, LockGuard, Tenancy, TokenData,
-    TokenQuery, TokenRow, TokenStore,
-};
+use crate::host::{FlowState, FlowStatus, FlowStore, TokenData, TokenQuery, TokenRow, TokenStore};
 use crate::secret::Secret;
 
 /// Where functions of the host are.
@@ -27,7 +23,7 @@ pub enum Service {
 }
 
 impl Service {
-    fn call<'env>(
+    pub fn call<'env>(
         &self,
         context: &Arc<CallContext>,
         scope: Scope<'env>,
@@ -69,7 +65,8 @@ pub struct NodeTokens {
 }
 
 impl NodeTokens {
-    pub fn new(context: &Arc<CallContext>, service: Service) -> Arc<dyn TokenStore> {
+    /// As the core sees them.
+    pub fn store(context: &Arc<CallContext>, service: Service) -> Arc<dyn TokenStore> {
         Arc::new(Self {
             context: Arc::clone(context),
             service,
@@ -86,11 +83,7 @@ fn query_object<'env>(scope: Scope<'env>, query: &TokenQuery) -> JsResult<'env> 
     Ok(object)
 }
 
-fn data_object<'env>(
-    scope: Scope<'env>,
-    query: &TokenQuery,
-    data: &TokenData,
-) -> JsResult<'env> {
+fn data_object<'env>(scope: Scope<'env>, query: &TokenQuery, data: &TokenData) -> JsResult<'env> {
     let object = query_object(scope, query)?;
     object.set("token", scope.string(data.token.expose())?)?;
     object.set("expiresIn", scope.milliseconds(data.expires_in)?)?;
@@ -101,7 +94,7 @@ fn data_object<'env>(
 }
 
 /// A row as mongoose returns it: lean or not, with `Date`s or their text, with a `Map` or a plain object.
-fn token_row<'env>(value: Value<'env>) -> JsResult<'env, Option<TokenRow>> {
+fn token_row(value: Value<'_>) -> JsResult<'_, Option<TokenRow>> {
     if !value.is_object() {
         return Ok(None);
     }
@@ -114,7 +107,7 @@ fn token_row<'env>(value: Value<'env>) -> JsResult<'env, Option<TokenRow>> {
     }))
 }
 
-fn milliseconds<'env>(value: Value<'env>) -> JsResult<'env, Option<i64>> {
+fn milliseconds(value: Value<'_>) -> JsResult<'_, Option<i64>> {
     match value.to_json()? {
         Some(Json::String(_)) => {
             let date = value.scope().global()?.get("Date")?.construct(&[value])?;
@@ -125,7 +118,7 @@ fn milliseconds<'env>(value: Value<'env>) -> JsResult<'env, Option<i64>> {
 }
 
 /// The members of an object, or the entries of a `Map`.
-pub fn members<'env>(value: Value<'env>) -> JsResult<'env, Option<Map<String, Json>>> {
+pub fn members(value: Value<'_>) -> JsResult<'_, Option<Map<String, Json>>> {
     if !value.is_object() {
         return Ok(None);
     }
@@ -197,7 +190,7 @@ impl TokenStore for NodeTokens {
                     })
                 },
                 // `findOneAndUpdate` answers null where there was nothing; a store that answers nothing has updated.
-                |_, value| Ok(value.kind() != super::super::js::Type::Null),
+                |_, value| Ok(value.kind() != Type::Null),
             )
             .await
     }
@@ -226,7 +219,8 @@ pub struct NodeFlows {
 }
 
 impl NodeFlows {
-    pub fn new(context: &Arc<CallContext>, service: Service) -> Arc<dyn FlowStore> {
+    /// As the core sees it.
+    pub fn store(context: &Arc<CallContext>, service: Service) -> Arc<dyn FlowStore> {
         Arc::new(Self {
             context: Arc::clone(context),
             service,
@@ -263,7 +257,7 @@ impl NodeFlows {
     }
 }
 
-fn flow_state<'env>(value: Value<'env>) -> JsResult<'env, Option<FlowState>> {
+fn flow_state(value: Value<'_>) -> JsResult<'_, Option<FlowState>> {
     if !value.is_object() {
         return Ok(None);
     }
@@ -286,8 +280,14 @@ fn flow_state<'env>(value: Value<'env>) -> JsResult<'env, Option<FlowState>> {
 impl FlowStore for NodeFlows {
     async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>> {
         let flow = (flow_id, kind);
-        self.call("flowManager.getFlowState", "getFlowState", flow, None, flow_state)
-            .await
+        self.call(
+            "flowManager.getFlowState",
+            "getFlowState",
+            flow,
+            None,
+            flow_state,
+        )
+        .await
     }
 
     async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Json>) -> Result<()> {
@@ -300,7 +300,8 @@ impl FlowStore for NodeFlows {
     async fn complete(&self, flow_id: &str, kind: &str, result: &Json) -> Result<()> {
         let (flow, more) = ((flow_id, kind), Some(result.clone()));
         let name = "flowManager.completeFlow";
-        self.call(name, "completeFlow", flow, more, |_| Ok(())).await
+        self.call(name, "completeFlow", flow, more, |_| Ok(()))
+            .await
     }
 
     async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()> {
@@ -312,136 +313,9 @@ impl FlowStore for NodeFlows {
 
     async fn delete(&self, flow_id: &str, kind: &str) -> Result<()> {
         let flow = (flow_id, kind);
-        self.call("flowManager.deleteFlow", "deleteFlow", flow, None, |_| Ok(()))
-            .await
-    }
-}
-
-/// The caller's `oauthStart` and `oauthEnd`.
-pub struct NodePrompt {
-    pub context: Arc<CallContext>,
-    pub start: Option<Arc<JsRef>>,
-    pub end: Option<Arc<JsRef>>,
-}
-
-#[async_trait]
-impl AuthorizationPrompt for NodePrompt {
-    fn takes_url(&self) -> bool {
-        self.start.is_some()
-    }
-
-    async fn start(&self, url: &str, expires_at: Option<i64>) -> Result<()> {
-        let Some(start) = self.start.clone() else {
-            return Ok(());
-        };
-        let url = url.to_owned();
-        self.context
-            .callback(
-                "oauthStart",
-                SLOW_TIMEOUT,
-                move |context, scope| {
-                    let mut arguments = vec![scope.string(&url)?];
-                    if let Some(expires_at) = expires_at {
-                        let options = scope.object()?;
-                        options.set("expiresAt", scope.milliseconds(expires_at)?)?;
-                        arguments.push(options);
-                    }
-                    context.apply(start.get(scope), scope.undefined(), &arguments)
-                },
-                |_, _| Ok(()),
-            )
-            .await
-    }
-
-    async fn end(&self) -> Result<()> {
-        let Some(end) = self.end.clone() else {
-            return Ok(());
-        };
-        self.context
-            .callback(
-                "oauthEnd",
-                SLOW_TIMEOUT,
-                move |context, scope| context.apply(end.get(scope), scope.undefined(), &[]),
-                |_, _| Ok(()),
-            )
-            .await
-    }
-}
-
-/// `host.lock`.
-pub struct NodeLock(pub Arc<CallContext>);
-
-#[async_trait]
-impl Lock for NodeLock {
-    async fn acquire(&self, key: &str, ttl: Duration) -> Result<Option<Box<dyn LockGuard>>> {
-        let key = key.to_owned();
-        let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
-        let release = self
-            .0
-            .callback(
-                "lock.acquire",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    Service::Host("lock").call(context, scope, "acquire", move |_, scope| {
-                        Ok(vec![scope.string(&key)?, scope.milliseconds(ttl)?])
-                    })
-                },
-                |context, value| {
-                    if value.is_function() {
-                        JsRef::new(&context.thread, value).map(Some)
-                    } else {
-                        Ok(None)
-                    }
-                },
-            )
-            .await?;
-        Ok(release.map(|release| {
-            Box::new(NodeLockGuard {
-                context: Arc::clone(&self.0),
-                release,
-            }) as Box<dyn LockGuard>
-        }))
-    }
-}
-
-struct NodeLockGuard {
-    context: Arc<CallContext>,
-    release: JsRef,
-}
-
-#[async_trait]
-impl LockGuard for NodeLockGuard {
-    async fn release(self: Box<Self>) -> Result<()> {
-        let Self { context, release } = *self;
-        context
-            .callback(
-                "lock.release",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    context.apply(release.get(scope), scope.undefined(), &[])
-                },
-                |_, _| Ok(()),
-            )
-            .await
-    }
-}
-
-/// `host.getTenantId`.
-pub struct NodeTenancy(pub Arc<CallContext>);
-
-#[async_trait]
-impl Tenancy for NodeTenancy {
-    async fn tenant_id(&self) -> Result<Option<String>> {
-        self.0
-            .callback(
-                "getTenantId",
-                STORE_TIMEOUT,
-                |context, scope| {
-                    let host = context.host(scope);
-                    context.apply(host.get("getTenantId")?, host, &[])
-                },
-                |_, value| Ok(value.as_string().filter(|tenant| !tenant.is_empty())),
-            )
-            .await
+        self.call("flowManager.deleteFlow", "deleteFlow", flow, None, |_| {
+            Ok(())
+        })
+        .await
     }
 }

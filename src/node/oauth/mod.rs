@@ -2,12 +2,14 @@
 
 mod call;
 mod host;
+mod prompt;
 mod reconnection;
 mod tokens;
 mod types;
 
 pub use call::{CREDENTIALS_VARIABLE, credentials_key};
-pub use host::{NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service};
+pub use host::{NodeFlows, NodeTokens, Service};
+pub use prompt::{NodeLock, NodePrompt, NodeTenancy};
 
 use std::sync::Arc;
 
@@ -70,20 +72,15 @@ const HANDLER: &[(&str, Function)] = &[
     ("detectOAuthRequirement", detect_requirement),
 ];
 
-/// A document of the core as JavaScript gets it.
-fn json_value(scope: Scope<'_>, value: Json) -> JsResult<'_> {
-    scope.json(&value)
-}
-
-fn nothing(scope: Scope<'_>, (): ()) -> JsResult<'_> {
-    Ok(scope.undefined())
-}
-
 fn parsed(url: &str) -> Result<Url> {
     Url::parse(url).map_err(|_| Error::new(Code::InvalidArgument, "serverUrl must be a URL"))
 }
 
 /// `(userId, serverName)`
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "one type for all functions of a surface"
+)]
 fn generate_flow_id<'env>(
     _: &Arc<Runtime>,
     scope: Scope<'env>,
@@ -149,7 +146,7 @@ fn initiate<'env>(
                 }))
             })
         },
-        json_value,
+        |scope, value: Json| scope.json(&value),
     )
 }
 
@@ -209,7 +206,7 @@ fn get_flow_state<'env>(
                 Ok(flow.map_or(Json::Null, |flow| Json::Object(flow.metadata)))
             })
         },
-        json_value,
+        |scope, value: Json| scope.json(&value),
     )
 }
 
@@ -228,7 +225,7 @@ fn store_state<'env>(
             let (flow_id, flows) = (call.text_argument(1, "flowId")?, call.flows(2)?);
             Ok(async move { store_state_mapping(&*flows, &state, &flow_id).await })
         },
-        nothing,
+        |scope, ()| Ok(scope.undefined()),
     )
 }
 
@@ -246,7 +243,7 @@ fn resolve_state_to_flow<'env>(
             let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
             Ok(async move { Ok(json!(resolve_state(&*flows, &state).await?)) })
         },
-        json_value,
+        |scope, value: Json| scope.json(&value),
     )
 }
 
@@ -264,7 +261,7 @@ fn delete_state<'env>(
             let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
             Ok(async move { delete_state_mapping(&*flows, &state).await })
         },
-        nothing,
+        |scope, ()| Ok(scope.undefined()),
     )
 }
 
@@ -313,7 +310,7 @@ fn refresh<'env>(
                 Ok(tokens.into_value())
             })
         },
-        json_value,
+        |scope, value: Json| scope.json(&value),
     )
 }
 
@@ -358,7 +355,7 @@ fn revoke_token<'env>(
                 revoke(&revocation, &endpoints?, &logger).await
             })
         },
-        nothing,
+        |scope, ()| Ok(scope.undefined()),
     )
 }
 
@@ -382,6 +379,6 @@ fn detect_requirement<'env>(
                 Ok(detection.to_value())
             })
         },
-        json_value,
+        |scope, value: Json| scope.json(&value),
     )
 }

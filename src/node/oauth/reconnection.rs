@@ -9,7 +9,8 @@ use super::super::js::{JsResult, Scope, Thrown, Value};
 use super::super::runtime::Runtime;
 use super::super::thread::JsRef;
 use super::call::{Call, credentials_key};
-use super::host::{NodeFlows, NodeLock, NodeTenancy, NodeTokens, Service};
+use super::host::{NodeFlows, NodeTokens, Service};
+use super::prompt::{NodeLock, NodeTenancy};
 use crate::host::Host;
 use crate::oauth::Reconnections;
 use crate::reconnect::Reconnect;
@@ -38,13 +39,11 @@ pub fn class<'env>(runtime: &Arc<Runtime>, scope: Scope<'env>) -> JsResult<'env>
     )?;
     class.set(
         "getInstance",
-        scope.function("getInstance", move |scope, _, _| {
-            match &*created.lock() {
-                Some(instance) => Ok(instance.get(scope)),
-                None => Err(Thrown(
-                    scope.error("Error", "OAuthReconnectionManager not initialized"),
-                )),
-            }
+        scope.function("getInstance", move |scope, _, _| match &*created.lock() {
+            Some(instance) => Ok(instance.get(scope)),
+            None => Err(Thrown(
+                scope.error("Error", "OAuthReconnectionManager not initialized"),
+            )),
         })?,
     )?;
     Ok(class)
@@ -57,10 +56,9 @@ fn create<'env>(
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
     if created.lock().is_some() {
-        return Err(Thrown(scope.error(
-            "Error",
-            "OAuthReconnectionManager already initialized",
-        )));
+        return Err(Thrown(
+            scope.error("Error", "OAuthReconnectionManager already initialized"),
+        ));
     }
     let call = Call::new(runtime, scope, arguments)?;
     let instance = Arc::new(Instance {
@@ -144,10 +142,7 @@ fn object<'env>(
     Ok(object)
 }
 
-fn names<'env>(
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env, (String, String)> {
+fn names<'env>(scope: Scope<'env>, arguments: &[Value<'env>]) -> JsResult<'env, (String, String)> {
     let text = |index: usize, name: &str| {
         let value = arguments.get(index).copied().and_then(Value::as_string);
         value.ok_or_else(|| scope.type_error(&format!("{name} must be a string")))
@@ -171,11 +166,10 @@ fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Rec
         host: Host {
             registry: node,
             publisher: None,
-            tokens: Some(NodeTokens::new(context, instance.tokens.clone())),
-            flows: Some(NodeFlows::new(context, instance.flows.clone())),
+            tokens: Some(NodeTokens::store(context, instance.tokens.clone())),
+            flows: Some(NodeFlows::store(context, instance.flows.clone())),
             prompt: None,
-            tenancy: has("getTenantId")?
-                .then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),
+            tenancy: has("getTenantId")?.then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),
             lock: has("lock")?.then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
             exchanged_tokens: None,
             on_behalf_of: None,

@@ -181,7 +181,10 @@ impl GrantRefresher for NodeRefresher {
         };
         set("userId", Some(json!(self.user_id)));
         set("serverName", Some(json!(self.server_name)));
-        set("identifier", Some(json!(format!("mcp:{}", self.server_name))));
+        set(
+            "identifier",
+            Some(json!(format!("mcp:{}", self.server_name))),
+        );
         let info = client.map(|stored| Json::Object(stored.client.0.clone()));
         set("clientInfo", info);
         let endpoint = member("token_endpoint").filter(Json::is_string);
