@@ -3,6 +3,8 @@
 //! Follows `api/server/services/Tools/mcp.js` of the reference step by step; where the specification says better
 //! (chapter 2), it is better.
 
+mod authorize;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,10 +14,12 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use authorize::wants_user;
+
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{Acquire, CallScope, Discover, Lease, Manager, ServerScope};
+use crate::manager::{Acquire, CallScope, Lease, Manager, ServerScope};
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 
@@ -31,6 +35,8 @@ pub struct Reinit {
     /// The user's values for this server's `customUserVars`.
     pub user_vars: Option<IndexMap<String, String>>,
     pub connection_timeout: Option<Duration>,
+    /// Hand out the authorization URL and return, instead of waiting for the user.
+    pub return_on_oauth: bool,
     /// A config that the caller already has; the registry is not asked.
     pub server_config: Option<Map<String, Value>>,
     /// `Some` when the caller passed the key `requestBody`.
@@ -78,6 +84,8 @@ pub struct Reinitialized {
     pub message: String,
     pub oauth_required: bool,
     pub oauth_url: Option<String>,
+    /// Until when the pending flow can be joined, in milliseconds since the epoch.
+    pub oauth_expires_at: Option<i64>,
     pub tools: Option<Arc<RawTools>>,
     pub failure_reason: Option<FailureReason>,
     pub missing_user_vars: Vec<String>,
@@ -135,6 +143,8 @@ struct Connected {
     lease: Option<Lease>,
     options: Option<CallOptions>,
     oauth_required: bool,
+    oauth_url: Option<String>,
+    oauth_expires_at: Option<i64>,
     discovered: Option<ToolList>,
     error: Option<Error>,
 }
@@ -187,6 +197,8 @@ impl Run<'_> {
         let connected = Box::pin(self.connect(config)).await?;
         let mut result = Reinitialized {
             oauth_required: connected.oauth_required,
+            oauth_url: connected.oauth_url,
+            oauth_expires_at: connected.oauth_expires_at,
             ..Reinitialized::default()
         };
         let listed = match (&connected.lease, connected.discovered) {
@@ -355,8 +367,12 @@ impl Run<'_> {
         logger.info(format!(
             "[MCP Reinitialize] getConnection threw error: {error}"
         ));
-        logger.info("[MCP Reinitialize] OAuth state - oauthRequired: false, oauthUrl: null");
-        if error.wants_authorization() && authorizes {
+        logger.info(format!(
+            "[MCP Reinitialize] OAuth state - oauthRequired: {}, oauthUrl: {}",
+            connected.oauth_url.is_some(),
+            connected.oauth_url.as_ref().map_or("null", |_| "present")
+        ));
+        if wants_user(&error) && authorizes {
             logger.info(format!(
                 "[MCP Reinitialize] OAuth required for {name}, attempting tool discovery without auth"
             ));
@@ -397,30 +413,17 @@ impl Run<'_> {
             force_new: call.force_new,
             options: options.clone(),
         };
-        match self.manager.acquire(&request).await {
-            Ok(lease) => {
-                connected.lease = Some(lease);
-                connected.options = Some(options);
-                Ok(())
-            }
-            Err(error) => {
-                if error.wants_authorization() && server.config.runs_oauth_flow() {
-                    let discovery = Discover {
-                        recipe: request.recipe,
-                        options,
-                    };
-                    match self.manager.discover(discovery).await {
-                        Ok(list) if list.count > 0 => connected.discovered = Some(list),
-                        Ok(_) => {}
-                        Err(failure) => call.host.logger.debug(format!(
-                            "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
-                            self.name
-                        )),
-                    }
+        let acquiring = self.acquire(scope, server, request, connected);
+        let error = match Box::pin(acquiring).await {
+            Ok(()) => return Ok(()),
+            Err((error, request)) => {
+                if wants_user(&error) && server.config.runs_oauth_flow() {
+                    self.discover(*request, connected).await?;
                 }
-                Err(error)
+                error
             }
-        }
+        };
+        Err(error)
     }
 
     /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.

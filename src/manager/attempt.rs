@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pool::{Lease, Slot};
 use super::{Key, Manager, Owner};
-use crate::connection::{Event, Generation, Recipe, connect};
+use crate::connection::{Event, Generation, Recipe, connect_authorized};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::server_config::Fingerprint;
@@ -150,7 +150,7 @@ impl Manager {
         let identity = recipe.config.endpoint();
         let known = self.0.generations.get(&identity);
         let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
-        match connect(recipe, known, &breaker, cancel).await {
+        match connect_authorized(recipe, known, &breaker, cancel).await {
             Ok(connection) => {
                 self.remember(identity, known, connection.generation);
                 logger.info(format!("{prefix} Connection successfully established"));

@@ -2,6 +2,7 @@
 
 mod acquire;
 mod attempt;
+mod authorize;
 mod call_tool;
 mod content;
 mod directory;
@@ -35,6 +36,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::{Breakers, Generation};
 use crate::network::HttpClient;
+use crate::oauth::OAuth;
 use crate::transport::stdio::Children;
 use pool::Pool;
 
@@ -75,6 +77,7 @@ struct Inner {
     pool: Mutex<Pool>,
     breakers: Breakers<Key>,
     generations: Cache<String, Generation>,
+    oauth: OAuth,
     /// Attempts, closings and timers; the runtime is closed when they have ended.
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -90,14 +93,16 @@ impl Manager {
     /// call waits for; leases may be dropped on threads that know no runtime.
     #[must_use]
     pub fn new(keep_connections: bool, runtime: Handle) -> Self {
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner {
             http: HttpClient::new(),
             children: Children::default(),
             pool: Mutex::default(),
             breakers: Breakers::default(),
             generations: Cache::new(KNOWN_SERVERS),
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            oauth: OAuth::new(tasks.clone(), closing.clone()),
+            tasks,
+            closing,
             keep_connections,
             runtime,
             refreshing: Mutex::default(),
@@ -105,15 +110,34 @@ impl Manager {
         }))
     }
 
-    /// Runs something that no call waits for, but that closing does.
-    fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.0.tasks.spawn_on(work, &self.0.runtime);
-    }
-
     /// Cancelled when the runtime closes; calls in flight end with it.
     #[must_use]
     pub fn closing(&self) -> &CancellationToken {
         &self.0.closing
+    }
+
+    /// The HTTP client of the runtime.
+    #[must_use]
+    pub fn http(&self) -> &HttpClient {
+        &self.0.http
+    }
+
+    /// Whether a user's own connection to a server is open.
+    #[must_use]
+    pub fn has_user_connection(&self, user_id: &str, server_name: &str) -> bool {
+        let key = Key {
+            owner: Owner::User(Arc::from(user_id)),
+            server_name: Arc::from(server_name),
+        };
+        let pool = self.0.pool.lock();
+        pool.slots
+            .get(&key)
+            .is_some_and(|slot| !slot.connection.is_closed())
+    }
+
+    /// Work that outlives its caller; the runtime is closed when it has ended.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn_on(work, &self.0.runtime);
     }
 
     /// Disconnects everything and waits until no process, socket or timer is left. May be called again.

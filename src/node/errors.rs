@@ -49,8 +49,12 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
         if let Some(status) = error.status {
             value.set("status", scope.number(f64::from(status))?)?;
         }
-        if error.code == Code::Aborted {
-            value.set("name", scope.string("AbortError")?)?;
+        match error.code {
+            Code::Aborted => value.set("name", scope.string("AbortError")?)?,
+            Code::ReauthenticationRequired => {
+                value.set("name", scope.string("ReauthenticationRequiredError")?)?;
+            }
+            _ => {}
         }
         match &error.cause {
             Some(Cause::Host(fault)) => {

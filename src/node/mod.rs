@@ -11,6 +11,7 @@ mod host;
 mod js;
 mod log;
 mod manager;
+mod oauth;
 mod registry_view;
 mod result;
 mod runtime;

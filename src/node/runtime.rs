@@ -12,6 +12,7 @@ use super::calls::{Call, Params, Shared};
 use super::convert;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::manager::{self, Connections};
+use super::oauth;
 use super::result;
 use super::services;
 use super::statics;
@@ -82,6 +83,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         thread,
         manager: Manager::new(keep, tokio().clone()),
         connections: Connections::default(),
+        flows: Arc::default(),
     });
     let teardown = shared.manager.clone();
     if env
@@ -108,6 +110,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         statics::connection_statics(scope, &shared)?,
     )?;
     runtime.set("manager", manager)?;
+    oauth::install(&shared, runtime)?;
     Ok(runtime)
 }
 
@@ -129,6 +132,7 @@ struct Wanted {
     server_name: Option<String>,
     force_new: bool,
     has_request_body: bool,
+    return_on_oauth: bool,
 }
 
 fn reinit_mcp_server<'env>(
@@ -156,6 +160,7 @@ fn reinit_mcp_server<'env>(
                     .clone()
                     .filter(|_| wanted.has_request_body),
                 has_config_servers: call.has_config_servers,
+                return_on_oauth: wanted.return_on_oauth,
                 cancel: call.cancel.clone(),
             };
             Ok(Box::pin(reinit(&manager, &request)).await)
@@ -177,10 +182,8 @@ fn read<'env>(
         server_name: params.text("serverName")?,
         force_new: params.boolean("forceNew")?.unwrap_or(false),
         has_request_body: params.object().has("requestBody"),
+        return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(true),
     };
-    params.boolean("returnOnOAuth")?;
-    params.function("oauthStart")?;
-    params.function("oauthEnd")?;
     let auth_map = params.object_member("userMCPAuthMap")?;
     let mut call = shared.call(scope, Some(&params))?;
     if let Some(auth_map) = auth_map {

@@ -38,6 +38,15 @@ pub struct McpRuntime {
         ts_type = "{ clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }"
     )]
     pub connection_statics: (),
+    #[napi(ts_type = "MCPOAuth")]
+    pub oauth: (),
+    #[napi(ts_type = "MCPTokens")]
+    pub tokens: (),
+    #[napi(
+        js_name = "OAuthReconnectionManager",
+        ts_type = "{ createInstance(flowManager: object, tokenMethods: object): Promise<OAuthReconnectionManager>; getInstance(): OAuthReconnectionManager }"
+    )]
+    pub oauth_reconnection_manager: (),
     /// Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
     /// again. A `reinitMCPServer` in flight resolves with `success: false`.
     #[napi(ts_type = "() => Promise<void>")]
@@ -247,6 +256,8 @@ pub struct ReinitMcpServerResult {
     pub missing_user_vars: Option<Vec<String>>,
     /// No connection yet: the server needs fields of a chat turn.
     pub connection_deferred: Option<bool>,
+    /// Until when the pending flow can be joined, in milliseconds since the epoch.
+    pub oauth_expires_at: Option<f64>,
     /// Beside every `failureReason`.
     #[napi(ts_type = "MCPErrorSummary")]
     pub error: Option<()>,

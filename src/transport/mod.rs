@@ -1,5 +1,6 @@
 //! Bytes to messages.
 
+mod bearer;
 mod events;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -17,6 +18,7 @@ mod streamable_http;
 mod tap;
 mod websocket;
 
+pub use bearer::Bearer;
 pub use remote::{CallHeaders, Remote};
 pub use sse::{SseTimeouts, SseTransport};
 pub use streamable_http::{McpHttp, streamable_http};

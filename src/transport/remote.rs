@@ -11,11 +11,11 @@ use rmcp::model::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::bearer::Bearer;
 use super::{TRANSPORT_RPC_CODE, Tap};
 use crate::error::{Code, Error, Result};
 use crate::host::Logger;
 use crate::network::{HttpClient, Policy, Redirects, Request, Response};
-use crate::secret::Secret;
 use crate::server_config::sanitize_url_for_logging;
 use crate::settings::ResponseLimits;
 
@@ -51,7 +51,7 @@ pub struct Remote {
     /// Configured headers, placeholders expanded.
     pub headers: HeaderMap,
     /// OAuth or on-behalf-of access token; replaces a configured `Authorization`.
-    pub bearer: Option<Secret>,
+    pub bearer: Bearer,
     pub limits: ResponseLimits,
     pub tap: Tap,
     /// Cancelled when the connection is over: whatever is still under way ends.
@@ -67,7 +67,7 @@ impl Remote {
         if let Some(CallHeaders(call)) = call {
             overlay(&mut headers, call);
         }
-        if let Some(bearer) = &self.bearer
+        if let Some(bearer) = self.bearer.get()
             && call.is_none_or(|CallHeaders(call)| !call.contains_key(AUTHORIZATION))
             && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
         {
