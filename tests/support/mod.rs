@@ -24,6 +24,7 @@ use librechat_mcp_native::network::{HttpClient, Policy};
 use librechat_mcp_native::secret::Secret;
 use librechat_mcp_native::server_config::{Context, ServerConfig, fingerprint, resolve};
 use librechat_mcp_native::settings::Settings;
+use librechat_mcp_native::transport::Bearer;
 use librechat_mcp_native::transport::stdio::Children;
 use parking_lot::Mutex;
 use serde_json::Value;
@@ -60,7 +61,9 @@ pub fn recipe(config: Value) -> Recipe {
         user_id: None,
         config: resolve(&config, &context).unwrap(),
         fingerprint: fingerprint(&config, &context),
-        bearer: None,
+        bearer: Bearer::default(),
+        tokens: None,
+        rules: NetworkRules::default(),
         policy: Policy::new(&NetworkRules::default(), &environment, None).unwrap(),
         http: HttpClient::new(),
         children: Children::default(),
@@ -79,7 +82,7 @@ pub fn logged(mut recipe: Recipe) -> (Recipe, Records) {
 }
 
 pub fn with_bearer(mut recipe: Recipe, token: &str) -> Recipe {
-    recipe.bearer = Some(Secret::from(token));
+    recipe.bearer = Bearer::from(Secret::from(token));
     recipe
 }
 
