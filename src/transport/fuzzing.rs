@@ -58,8 +58,8 @@ pub fn events(pieces: &[&[u8]], limit: usize) -> Vec<String> {
                 Found::TooLarge { head, refusal, .. } => inbox.too_large(&head, &refusal),
                 Found::TooLargeEnd { tail, refusal } => inbox.too_large_end(&tail, &refusal),
             }
+            take(&mut inbox, &mut messages);
         }
-        take(&mut inbox, &mut messages);
     }
     messages
 }
@@ -88,8 +88,8 @@ pub fn frames(pieces: &[&[u8]], limit: usize) -> Vec<String> {
                     messages.push(format!("{other:?}"));
                 }
             }
+            take(&mut inbox, &mut messages);
         }
-        take(&mut inbox, &mut messages);
         if let Err(error) = fed {
             messages.push(error.message);
             break;
