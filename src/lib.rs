@@ -10,6 +10,7 @@ pub mod reinit;
 pub mod manager;
 
 pub mod connection;
+pub mod obo;
 
 pub mod server_config;
 pub mod transport;
