@@ -15,7 +15,11 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{Acquire, CallScope, Discover, Lease, Manager, Owner, ServerScope};
+use crate::manager::{
+    Acquire, CallScope, Discover, Lease, Manager, OboCall, Owner, ServerScope, with_bearer,
+};
+use crate::obo::TokenUse;
+use crate::secret::Secret;
 use crate::server_config::{ServerConfig, headers_for_call};
 use crate::settings::Settings;
 
@@ -118,6 +122,8 @@ struct Run<'a> {
 struct Connected {
     lease: Option<Lease>,
     options: Option<CallOptions>,
+    /// The token on behalf of the user, and what server it is for.
+    obo: Option<(ServerScope, Secret)>,
     oauth_required: bool,
     discovered: Option<ToolList>,
     error: Option<Error>,
@@ -178,10 +184,7 @@ impl Run<'_> {
                 let options = connected.options.as_ref();
                 let options = options
                     .ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
-                match self
-                    .until_cancelled(async { Ok(list_tools(lease.connection(), options).await) })
-                    .await?
-                {
+                match self.list(lease, options, connected.obo.as_ref()).await? {
                     Ok(list) => Some(list),
                     Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => {
                         if let Some(lease) = connected.lease {
@@ -304,13 +307,7 @@ impl Run<'_> {
     async fn connect(&self, config: Option<ServerConfig>) -> Result<Connected> {
         let (call, name, logger) = (self.call, self.name, &self.call.host.logger);
         let settings = Settings::from_environment(&call.host.environment);
-        let scope = CallScope {
-            host: &call.host,
-            settings: &settings,
-            user: call.user.as_ref(),
-            user_vars: call.user_vars.as_ref(),
-            body: call.request_body.as_ref(),
-        };
+        let scope = self.scope(&settings);
         let mut connected = Connected::default();
         let mut authorizes = config.as_ref().is_some_and(ServerConfig::runs_oauth_flow);
         let server = self
@@ -362,27 +359,42 @@ impl Run<'_> {
         connected: &mut Connected,
     ) -> Result<()> {
         let call = self.call;
-        let recipe = self
+        let mut recipe = self
             .until_cancelled(self.manager.recipe(scope, server))
             .await?;
-        let limit = call
+        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_BUDGET);
+        // The caller's time covers the exchange too; the server's own begins after it.
+        let deadline = call
             .connection_timeout
-            .or(recipe.config.init_timeout)
-            .unwrap_or(DEFAULT_BUDGET);
+            .map(|timeout| Instant::now() + timeout);
+        let token = self.manager.obo_token(scope, server, self.obo_call());
+        let token = self.until_cancelled(token).await?;
+        recipe.bearer.clone_from(&token);
         let options = CallOptions {
-            deadline: Instant::now() + limit,
+            deadline: deadline.unwrap_or_else(|| Instant::now() + limit),
             cancel: call.cancel.clone(),
-            headers: call_headers(server, scope)?,
+            headers: with_bearer(call_headers(server, scope)?, token.as_ref()),
         };
-        let request = Acquire {
+        let mut request = Acquire {
             key: server.key.clone(),
             recipe,
             updated_at: server.config.updated_at,
             force_new: call.force_new,
             options: options.clone(),
         };
-        match self.manager.acquire(&request).await {
+        let mut outcome = self.manager.acquire(&request).await;
+        if let (Err(refusal), Some(token)) = (&outcome, &token)
+            && let Some(renewed) = self.renewed(scope, server, token, refusal).await?
+        {
+            request.options.headers = with_bearer(request.options.headers.take(), Some(&renewed));
+            request.recipe.bearer = Some(renewed);
+            outcome = self.manager.acquire(&request).await;
+        }
+        let options = request.options.clone();
+        let token = request.recipe.bearer.clone().filter(|_| token.is_some());
+        match outcome {
             Ok(lease) => {
+                connected.obo = token.map(|token| (server.clone(), token));
                 connected.lease = Some(lease);
                 connected.options = Some(options);
                 Ok(())
@@ -405,6 +417,55 @@ impl Run<'_> {
                 Err(error)
             }
         }
+    }
+
+    /// Step 6: the tools. A server that no longer takes the token that is sent on behalf of the user gets another one,
+    /// once.
+    async fn list(
+        &self,
+        lease: &Lease,
+        options: &CallOptions,
+        obo: Option<&(ServerScope, Secret)>,
+    ) -> Result<Result<ToolList>> {
+        let listed = async |options| Ok(list_tools(lease.connection(), options).await);
+        let outcome = self.until_cancelled(listed(options)).await?;
+        let (Err(refusal), Some((server, token))) = (&outcome, obo) else {
+            return Ok(outcome);
+        };
+        let settings = Settings::from_environment(&self.call.host.environment);
+        match self
+            .renewed(&self.scope(&settings), server, token, refusal)
+            .await
+        {
+            Ok(Some(renewed)) => {
+                let mut options = options.clone();
+                options.headers = with_bearer(options.headers.take(), Some(&renewed));
+                self.until_cancelled(listed(&options)).await
+            }
+            Ok(None) => Ok(outcome),
+            Err(error) => Ok(Err(error)),
+        }
+    }
+
+    const fn obo_call(&self) -> OboCall<'static> {
+        OboCall {
+            purpose: TokenUse::Connection,
+            timeout: self.call.connection_timeout,
+        }
+    }
+
+    async fn renewed(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        token: &Secret,
+        refusal: &Error,
+    ) -> Result<Option<Secret>> {
+        let call = self.obo_call();
+        let renewed = self
+            .manager
+            .renewed_obo_token(scope, server, call, token, refusal);
+        self.until_cancelled(renewed).await
     }
 
     /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.
@@ -467,6 +528,17 @@ impl Run<'_> {
         if let Value::Object(fields) = summary {
             let message = format!("[MCP Reinitialize] Response for {name}:");
             logger.with(Level::Debug, message, LogMeta::Fields(fields));
+        }
+    }
+
+    fn scope<'a>(&'a self, settings: &'a Settings) -> CallScope<'a> {
+        let call = self.call;
+        CallScope {
+            host: &call.host,
+            settings,
+            user: call.user.as_ref(),
+            user_vars: call.user_vars.as_ref(),
+            body: call.request_body.as_ref(),
         }
     }
 

@@ -5,12 +5,14 @@ mod attempt;
 mod discover;
 mod format;
 mod idle;
+mod obo;
 mod pool;
 mod scope;
 
 pub use acquire::Acquire;
 pub use discover::Discover;
 pub use format::format_tools;
+pub use obo::{OboCall, with_bearer};
 pub use pool::Lease;
 pub use scope::{CallScope, ServerScope};
 
@@ -23,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::connection::{Breakers, Generation};
 use crate::network::HttpClient;
+use crate::obo::Obo;
 use crate::transport::stdio::Children;
 use pool::Pool;
 
@@ -63,6 +66,7 @@ struct Inner {
     pool: Mutex<Pool>,
     breakers: Breakers<Key>,
     generations: Cache<String, Generation>,
+    obo: Obo,
     /// Attempts, closings and timers; the runtime is closed when they have ended.
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -73,14 +77,20 @@ impl Manager {
     /// `keep_connections: false` closes a connection as soon as no call uses it.
     #[must_use]
     pub fn new(keep_connections: bool) -> Self {
+        let (http, tasks, closing) = (
+            HttpClient::new(),
+            TaskTracker::new(),
+            CancellationToken::new(),
+        );
         Self(Arc::new(Inner {
-            http: HttpClient::new(),
+            obo: Obo::new(http.clone(), tasks.clone(), closing.clone()),
+            http,
             children: Children::default(),
             pool: Mutex::default(),
             breakers: Breakers::default(),
             generations: Cache::new(KNOWN_SERVERS),
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            tasks,
+            closing,
             keep_connections,
         }))
     }

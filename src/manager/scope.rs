@@ -27,6 +27,7 @@ pub struct CallScope<'a> {
 }
 
 /// A server as one call reaches it.
+#[derive(Clone)]
 pub struct ServerScope {
     pub key: Key,
     pub config: ServerConfig,

@@ -15,9 +15,11 @@ use super::abort::AbortLink;
 use super::call::{CallContext, Realm};
 use super::convert;
 use super::errors;
+use super::exchange::Purpose;
 use super::host::NodeHost;
 use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::log::{NodeLog, StderrLog};
+use super::obo;
 use super::result;
 use super::services::{self, describe};
 use super::thread::{JsRef, JsThread};
@@ -108,6 +110,16 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: &Env) -> JsResult<'e
             reinit.reinit(scope, &arguments)
         })?,
     )?;
+    for (name, purpose) in [
+        ("exchangeOboToken", Purpose::OnBehalfOf),
+        ("getGraphApiToken", Purpose::Graph),
+    ] {
+        let exchange = Arc::clone(&runtime);
+        let function = scope.function(name, move |scope, _, arguments| {
+            exchange.exchange(scope, &arguments, purpose)
+        })?;
+        object.set(name, function)?;
+    }
     object.set(
         "close",
         scope.function("close", move |scope, _, _| runtime.close(scope))?,
@@ -120,11 +132,11 @@ fn tokio_manager(keep_connections: bool) -> Manager {
     Manager::new(keep_connections)
 }
 
-struct Runtime {
-    thread: JsThread,
+pub(super) struct Runtime {
+    pub thread: JsThread,
     realm: Arc<Realm>,
     host: Arc<JsRef>,
-    manager: Manager,
+    pub manager: Manager,
 }
 
 /// What `userMCPAuthMap` puts before a server's name (LibreChat's `Constants.mcp_prefix`).
@@ -279,14 +291,9 @@ impl Runtime {
                 .map(Arc::new),
             published: parking_lot::Mutex::default(),
         });
-        let logger = if services.get("logger")?.present().is_some() {
-            Logger::new(Arc::new(NodeLog(context)))
-        } else {
-            StderrLog::from_variable(environment.get("MCP_NATIVE_LOG").as_deref())
-                .map_or_else(Logger::silent, |log| Logger::new(Arc::new(log)))
-        };
+        let logger = logger(services, &context, &environment)?;
         let cancel = CancellationToken::new();
-        let call = Reinit {
+        let mut call = Reinit {
             host: Host {
                 registry: Arc::clone(&node) as _,
                 publisher: services
@@ -315,6 +322,7 @@ impl Runtime {
             request_body: body,
             cancel: cancel.clone(),
         };
+        obo::attach(&mut call.host, &context, user, scope)?;
         let abort = match signal {
             Some(signal) => AbortLink::new(&self.thread, signal, &cancel)?,
             None => None,
@@ -326,6 +334,58 @@ impl Runtime {
             abort,
         })
     }
+}
+
+impl Runtime {
+    /// The host services for a call that concerns no server.
+    pub(super) fn call_host<'env>(
+        &self,
+        scope: Scope<'env>,
+        user: Option<Value<'env>>,
+    ) -> JsResult<'env, (Arc<CallContext>, Host)> {
+        let environment = Environment::default();
+        for names in [network::VARIABLES, &["MCP_NATIVE_LOG"]] {
+            convert::read_variables(scope, names, &environment)?;
+        }
+        let context = CallContext::new(&self.thread, &self.realm, &self.host, scope)?;
+        let context = Arc::new(context);
+        let registry = NodeHost {
+            context: Arc::clone(&context),
+            environment: environment.clone(),
+            config_servers: None,
+            published: parking_lot::Mutex::default(),
+        };
+        let mut host = Host {
+            registry: Arc::new(registry),
+            publisher: None,
+            tokens: None,
+            flows: None,
+            prompt: None,
+            lock: None,
+            exchanged_tokens: None,
+            on_behalf_of: None,
+            credentials_key: None,
+            logger: logger(self.host.get(scope), &context, &environment)?,
+            environment,
+        };
+        obo::attach(&mut host, &context, user, scope)?;
+        Ok((context, host))
+    }
+}
+
+/// The host's logger, else stderr where `MCP_NATIVE_LOG` names a level.
+fn logger<'env>(
+    services: Value<'env>,
+    context: &Arc<CallContext>,
+    environment: &Environment,
+) -> JsResult<'env, Logger> {
+    if services.get("logger")?.present().is_some() {
+        return Ok(Logger::new(Arc::new(NodeLog(Arc::clone(context)))));
+    }
+    Ok(
+        StderrLog::from_variable(environment.get("MCP_NATIVE_LOG").as_deref())
+            .map_or_else(Logger::silent, |log| Logger::new(Arc::new(log))),
+    )
 }
 
 /// A number of milliseconds; negative and non-numbers are none, as for JavaScript's timers.

@@ -9,6 +9,7 @@
 
 mod answer;
 mod cache;
+mod challenge;
 mod credentials;
 mod exchange;
 mod flight;
@@ -17,6 +18,7 @@ mod key;
 mod resolution;
 mod seal;
 
+pub use challenge::claims_challenge;
 pub use graph::GraphToken;
 pub use resolution::{ServerToken, TokenUse};
 

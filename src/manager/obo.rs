@@ -1,0 +1,120 @@
+//! Tokens on behalf of the user, for connections and for single requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
+use tokio::time::Instant;
+
+use super::{CallScope, Manager, ServerScope};
+use crate::connection::log_prefix;
+use crate::error::{Cause, Error, Result};
+use crate::host::User;
+use crate::obo::{EXCHANGE_TIMEOUT, Obo, ServerToken, TokenUse, claims_challenge};
+use crate::secret::Secret;
+use crate::server_config::TransportKind;
+
+/// One call's wish for a token.
+#[derive(Clone, Copy)]
+pub struct OboCall<'a> {
+    pub purpose: TokenUse<'a>,
+    /// How long the exchange may take; else [`EXCHANGE_TIMEOUT`].
+    pub timeout: Option<Duration>,
+}
+
+impl Manager {
+    /// The exchanges of this runtime.
+    #[must_use]
+    pub fn obo(&self) -> &Obo {
+        &self.0.obo
+    }
+
+    /// The token that a call sends to the server on behalf of its user; `None` for servers without `obo`.
+    pub async fn obo_token(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        call: OboCall<'_>,
+    ) -> Result<Option<Secret>> {
+        self.server_token(scope, server, call, None).await
+    }
+
+    /// Another token in place of one that the server answered with 401; `None` where the refusal has nothing to do
+    /// with it. The caller tries once with the new one, and no further.
+    pub async fn renewed_obo_token(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        call: OboCall<'_>,
+        rejected: &Secret,
+        refusal: &Error,
+    ) -> Result<Option<Secret>> {
+        let refusal = match &refusal.cause {
+            Some(Cause::Error(inner)) if refusal.status.is_none() => inner,
+            _ => refusal,
+        };
+        if !refusal.wants_authorization() {
+            return Ok(None);
+        }
+        if let Some(challenge) = claims_challenge(refusal) {
+            return Err(challenge);
+        }
+        // A 403 is about what the user may do, which another token does not change.
+        if refusal.status != Some(401) {
+            return Ok(None);
+        }
+        self.server_token(scope, server, call, Some(rejected)).await
+    }
+
+    async fn server_token(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        call: OboCall<'_>,
+        rejected: Option<&Secret>,
+    ) -> Result<Option<Secret>> {
+        let config = &server.config;
+        if config.obo_scopes.is_none() {
+            return Ok(None);
+        }
+        match config.transport_kind()? {
+            TransportKind::Sse | TransportKind::StreamableHttp => {}
+            kind @ (TransportKind::Stdio | TransportKind::WebSocket) => {
+                return Err(Error::invalid_config(format!(
+                    "OBO is not available over the {} transport",
+                    kind.as_str()
+                )));
+            }
+        }
+        let nobody = User::default();
+        let request = ServerToken {
+            host: scope.host,
+            user: scope.user.unwrap_or(&nobody),
+            server_name: &server.key.server_name,
+            config,
+            log_prefix: &log_prefix(server.key.owner.user_id(), &server.key.server_name),
+            purpose: call.purpose,
+            rejected,
+            deadline: Instant::now() + call.timeout.unwrap_or(EXCHANGE_TIMEOUT),
+        };
+        self.0.obo.token(&request).await
+    }
+}
+
+/// Puts a token over the headers of a request, so that none but the call's own is ever sent.
+pub fn with_bearer(
+    headers: Option<Arc<HeaderMap>>,
+    bearer: Option<&Secret>,
+) -> Option<Arc<HeaderMap>> {
+    let Some(bearer) = bearer else {
+        return headers;
+    };
+    let mut headers = headers.map(Arc::unwrap_or_clone).unwrap_or_default();
+    // An exchanged token was checked to fit a header when it came.
+    if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", bearer.expose())) {
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Some(Arc::new(headers))
+}
