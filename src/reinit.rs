@@ -16,15 +16,15 @@ use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
 use crate::manager::{
-    Acquire, CallScope, Discover, Lease, Manager, OboCall, Owner, ServerScope, with_bearer,
+    Acquire, CallScope, Discover, Lease, Manager, OboCall, ServerScope, with_bearer,
 };
 use crate::obo::TokenUse;
 use crate::secret::Secret;
-use crate::server_config::{ServerConfig, headers_for_call};
+use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 
 const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
-const REINSPECTION_TIMEOUT: Duration = Duration::from_secs(60);
+const REINSPECTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The parameters of one call.
 pub struct Reinit {
@@ -39,6 +39,8 @@ pub struct Reinit {
     pub server_config: Option<Map<String, Value>>,
     /// `Some` when the caller passed the key `requestBody`.
     pub request_body: Option<IndexMap<String, String>>,
+    /// Whether the caller brought `configServers`, which the registry prefers to its own.
+    pub has_config_servers: bool,
     pub cancel: CancellationToken,
 }
 
@@ -92,12 +94,25 @@ pub struct Reinitialized {
 
 /// Runs one call. `None` is the reference's `undefined`: something outside the connection failed and was logged.
 pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
+    // One token for the requests of this call: its own abort, and the end of the runtime.
+    let cancel = manager.closing().child_token();
     let run = Run {
         manager,
         call,
+        cancel: cancel.clone(),
         name: call.server_name.as_deref().unwrap_or("undefined"),
     };
-    match run.run().await {
+    let aborted = async {
+        call.cancel.cancelled().await;
+        cancel.cancel();
+        std::future::pending().await
+    };
+    let outcome = tokio::select! {
+        biased;
+        never = aborted => never,
+        outcome = run.run() => outcome,
+    };
+    match outcome {
         Ok(result) => Some(result),
         Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Some(run.failed(error)),
         Err(error) => {
@@ -115,6 +130,7 @@ struct Run<'a> {
     manager: &'a Manager,
     call: &'a Reinit,
     name: &'a str,
+    cancel: CancellationToken,
 }
 
 /// What connecting came to.
@@ -184,7 +200,7 @@ impl Run<'_> {
                 let options = connected.options.as_ref();
                 let options = options
                     .ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
-                match self.list(lease, options, connected.obo.as_ref()).await? {
+                match self.list(lease, options, connected.obo.as_ref()).await {
                     Ok(list) => Some(list),
                     Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => {
                         if let Some(lease) = connected.lease {
@@ -372,8 +388,9 @@ impl Run<'_> {
         recipe.bearer.clone_from(&token);
         let options = CallOptions {
             deadline: deadline.unwrap_or_else(|| Instant::now() + limit),
-            cancel: call.cancel.clone(),
-            headers: with_bearer(call_headers(server, scope)?, token.as_ref()),
+            cancel: self.cancel.clone(),
+            headers: with_bearer(scope.headers(server)?.map(Arc::new), token.as_ref()),
+            progress: None,
         };
         let mut request = Acquire {
             key: server.key.clone(),
@@ -420,31 +437,25 @@ impl Run<'_> {
     }
 
     /// Step 6: the tools. A server that no longer takes the token that is sent on behalf of the user gets another one,
-    /// once.
+    /// once. Not cut off from outside: an aborted request tells the server so.
     async fn list(
         &self,
         lease: &Lease,
         options: &CallOptions,
         obo: Option<&(ServerScope, Secret)>,
-    ) -> Result<Result<ToolList>> {
-        let listed = async |options| Ok(list_tools(lease.connection(), options).await);
-        let outcome = self.until_cancelled(listed(options)).await?;
-        let (Err(refusal), Some((server, token))) = (&outcome, obo) else {
-            return Ok(outcome);
+    ) -> Result<ToolList> {
+        let listed = list_tools(lease.connection(), options).await;
+        let (Err(refusal), Some((server, token))) = (&listed, obo) else {
+            return listed;
         };
         let settings = Settings::from_environment(&self.call.host.environment);
-        match self
-            .renewed(&self.scope(&settings), server, token, refusal)
-            .await
-        {
-            Ok(Some(renewed)) => {
-                let mut options = options.clone();
-                options.headers = with_bearer(options.headers.take(), Some(&renewed));
-                self.until_cancelled(listed(&options)).await
-            }
-            Ok(None) => Ok(outcome),
-            Err(error) => Ok(Err(error)),
-        }
+        let scope = self.scope(&settings);
+        let Some(renewed) = self.renewed(&scope, server, token, refusal).await? else {
+            return listed;
+        };
+        let mut options = options.clone();
+        options.headers = with_bearer(options.headers.take(), Some(&renewed));
+        list_tools(lease.connection(), &options).await
     }
 
     const fn obo_call(&self) -> OboCall<'static> {
@@ -472,10 +483,10 @@ impl Run<'_> {
     async fn publish(&self, tools: &Arc<RawTools>) -> Result<Option<AvailableTools>> {
         match (&self.call.host.publisher, self.user_id()) {
             (Some(publisher), Some(user_id)) => {
-                let published = self
+                let tools = self
                     .until_cancelled(publisher.publish(user_id, self.name, tools))
                     .await?;
-                Ok(published.map(AvailableTools::Host))
+                Ok(tools.map(AvailableTools::Host))
             }
             _ => Ok(Some(AvailableTools::Native(crate::manager::format_tools(
                 self.name, tools,
@@ -539,6 +550,7 @@ impl Run<'_> {
             user: call.user.as_ref(),
             user_vars: call.user_vars.as_ref(),
             body: call.request_body.as_ref(),
+            config_is_registered: call.server_config.is_none() && !call.has_config_servers,
         }
     }
 
@@ -611,16 +623,4 @@ impl Run<'_> {
             ..Reinitialized::default()
         }
     }
-}
-
-/// The headers of this call, over those that the connection was made with. Shared connections have none.
-fn call_headers(
-    server: &ServerScope,
-    scope: &CallScope<'_>,
-) -> Result<Option<Arc<http::HeaderMap>>> {
-    let owner = &server.key.owner;
-    if *owner == Owner::App || server.config.headers.is_empty() {
-        return Ok(None);
-    }
-    headers_for_call(&server.config, &scope.context(owner)).map(|headers| Some(Arc::new(headers)))
 }

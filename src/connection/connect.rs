@@ -6,9 +6,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::Breaker;
+use super::handler::{Handler, ProgressRoutes};
 use super::session::Session;
 use super::{Connection, Generation, Recipe};
 use crate::error::{Code, Error, Result};
+use crate::host::Peer;
 use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
 use crate::transport::stdio::{Stderr, StdioOptions, StdioTransport};
 use crate::transport::{StreamableHttpOptions, Tap, streamable_http};
@@ -18,7 +20,7 @@ const MAX_ATTEMPTS: u32 = 3;
 const RETRY_STEP: Duration = Duration::from_secs(2);
 const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the GET stream of Streamable HTTP may be silent.
-const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Connects, with up to three handshakes for faults that may pass. `cancel` ends it at once and leaves nothing open.
 pub async fn connect(
@@ -79,6 +81,15 @@ async fn handshake(
     let (config, prefix) = (&recipe.config, recipe.log_prefix());
     let deadline = Instant::now() + config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
     let (tap, life) = (Tap::default(), CancellationToken::new());
+    let handler = Handler {
+        peer: Peer {
+            server_name: recipe.server_name.clone(),
+            user_id: recipe.user_id.clone(),
+        },
+        host: recipe.server_requests.clone(),
+        observer: recipe.observer.clone(),
+        progress: ProgressRoutes::default(),
+    };
     match &config.transport {
         Transport::Http {
             kind: TransportKind::StreamableHttp,
@@ -103,7 +114,7 @@ async fn handshake(
                 logger: recipe.logger.clone(),
                 log_prefix: prefix,
             });
-            Session::open(transport, known, deadline, life, cancel).await
+            Session::open(transport, handler, known, deadline, life, cancel).await
         }
         Transport::Http { kind, .. } => Err(Error::invalid_config(format!(
             "The {} transport is not supported yet",
@@ -142,6 +153,7 @@ async fn handshake(
             // A process that is asked for `server/discover` first may never answer; every one knows `initialize`.
             Session::open(
                 transport,
+                handler,
                 known.or(Some(Generation::Initialize)),
                 deadline,
                 life,

@@ -5,12 +5,15 @@
 
 mod breaker;
 mod connect;
+mod events;
 mod handler;
 mod session;
 mod tools;
 
 pub use breaker::{Breaker, Breakers};
 pub use connect::connect;
+pub use events::{Event, Observer};
+pub use handler::ProgressSink;
 pub use tools::{ToolList, list_tools};
 
 use std::sync::Arc;
@@ -21,11 +24,12 @@ use http::HeaderMap;
 use rmcp::model::ServerCapabilities;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::Result;
-use crate::host::{Environment, Logger};
+use crate::host::{Environment, Logger, ServerRequests};
 use crate::network::{HttpClient, Policy};
 use crate::secret::Secret;
 use crate::server_config::{Fingerprint, ResolvedConfig};
@@ -46,6 +50,10 @@ pub struct Recipe {
     pub children: Children,
     pub settings: Settings,
     pub environment: Environment,
+    /// Answers what the server asks.
+    pub server_requests: Option<Arc<dyn ServerRequests>>,
+    /// Hears what happens to the connection.
+    pub observer: Option<Arc<dyn Observer>>,
     pub logger: Logger,
 }
 
@@ -82,6 +90,37 @@ pub struct CallOptions {
     pub cancel: CancellationToken,
     /// Headers of this request, over those of the connection.
     pub headers: Option<Arc<HeaderMap>>,
+    pub progress: Option<Progress>,
+}
+
+/// A request whose time starts again with every sign of progress (MCP, chapter "Progress").
+#[derive(Clone)]
+pub struct Progress {
+    /// How long nothing may be heard.
+    pub timeout: Duration,
+    pub sink: Option<ProgressSink>,
+}
+
+impl CallOptions {
+    /// When the request is given up, unless progress comes before.
+    fn due(&self) -> Instant {
+        let timeout = self.progress.as_ref().map(|progress| progress.timeout);
+        timeout.map_or(self.deadline, |timeout| {
+            self.deadline.min(Instant::now() + timeout)
+        })
+    }
+}
+
+impl Progress {
+    fn listen(&self, progressed: &Arc<Notify>) -> ProgressSink {
+        let (progressed, sink) = (Arc::clone(progressed), self.sink.clone());
+        Arc::new(move |params| {
+            progressed.notify_one();
+            if let Some(sink) = &sink {
+                sink(params);
+            }
+        })
+    }
 }
 
 /// An established MCP session.

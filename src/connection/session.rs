@@ -12,14 +12,15 @@ use rmcp::service::{
     RunningService, ServiceError, serve_client_with_lifecycle,
 };
 use rmcp::transport::streamable_http_client::StreamableHttpError;
-use rmcp::transport::{DynamicTransportError, IntoTransport};
+use rmcp::transport::{DynamicTransportError, Transport};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::handler::Handler;
+use super::events::{LossWatch, Watched};
+use super::handler::{Handler, ProgressRoutes};
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
 use crate::transport::{CallHeaders, RawResult, TOO_LARGE_RPC_CODE};
@@ -36,22 +37,21 @@ const INVALID_PARAMS: i64 = -32602;
 pub struct Session {
     peer: Peer<RoleClient>,
     life: CancellationToken,
+    watch: LossWatch,
+    progress: ProgressRoutes,
     service: Mutex<Option<RunningService<RoleClient, Handler>>>,
 }
 
 impl Session {
     /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that this server spoke before; without it both are tried.
-    pub async fn open<T, E, A>(
+    pub async fn open<T: Transport<RoleClient> + 'static>(
         transport: T,
+        handler: Handler,
         known: Option<Generation>,
         deadline: Instant,
         life: CancellationToken,
         cancel: &CancellationToken,
-    ) -> Result<Self>
-    where
-        T: IntoTransport<RoleClient, E, A>,
-        E: std::error::Error + Send + Sync + 'static,
-    {
+    ) -> Result<Self> {
         let lifecycle = match known {
             Some(Generation::Initialize) => ClientLifecycleMode::Initialize,
             Some(Generation::Discover) => ClientLifecycleMode::Discover {
@@ -62,7 +62,10 @@ impl Session {
                 legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
             },
         };
-        let handshake = serve_client_with_lifecycle(Handler, transport, lifecycle);
+        let watch = LossWatch::new(handler.observer.clone());
+        let progress = handler.progress.clone();
+        let transport = Watched::new(transport, watch.clone());
+        let handshake = serve_client_with_lifecycle(handler, transport, lifecycle);
         let service = tokio::select! {
             biased;
             () = cancel.cancelled() => Err(Error::aborted()),
@@ -72,9 +75,12 @@ impl Session {
             service = handshake => service.map_err(initialize_error),
         };
         let service = service.inspect_err(|_| life.cancel())?;
+        watch.arm();
         Ok(Self {
             peer: service.peer().clone(),
             life,
+            watch,
+            progress,
             service: Mutex::new(Some(service)),
         })
     }
@@ -144,31 +150,37 @@ impl Session {
         method: &str,
         options: &CallOptions,
     ) -> Result<()> {
-        let work = async {
-            let handle = self
-                .peer
-                .send_cancellable_request(request, PeerRequestOptions::no_options())
-                .await
-                .map_err(request_error)?;
-            let id = handle.id.clone();
+        // The queue to the transport may itself be stuck.
+        let sending = self
+            .peer
+            .send_cancellable_request(request, PeerRequestOptions::no_options());
+        let handle = tokio::select! {
+            biased;
+            () = options.cancel.cancelled() => return Err(Error::aborted()),
+            () = tokio::time::sleep_until(options.deadline) => return Err(unanswered(method)),
+            handle = sending => handle.map_err(request_error)?,
+        };
+        let id = handle.id.clone();
+        let progressed = Arc::new(Notify::new());
+        let _route = options.progress.as_ref().map(|progress| {
+            self.progress
+                .add(handle.progress_token.clone(), progress.listen(&progressed))
+        });
+        let mut due = std::pin::pin!(tokio::time::sleep_until(options.due()));
+        let mut response = std::pin::pin!(handle.await_response());
+        loop {
             tokio::select! {
                 biased;
                 () = options.cancel.cancelled() => {
                     self.give_up(id, "aborted").await;
-                    Err(Error::aborted())
+                    return Err(Error::aborted());
                 }
-                () = tokio::time::sleep_until(options.deadline) => {
+                outcome = &mut response => return outcome.map(drop).map_err(request_error),
+                () = progressed.notified() => due.as_mut().reset(options.due()),
+                () = &mut due => {
                     self.give_up(id, "timeout").await;
-                    Err(Error::timeout(format!("The server did not answer {method} in time")))
+                    return Err(unanswered(method));
                 }
-                outcome = handle.await_response() => outcome.map(drop).map_err(request_error),
-            }
-        };
-        // The queue to the transport may itself be stuck.
-        tokio::select! {
-            outcome = work => outcome,
-            () = tokio::time::sleep_until(options.deadline + 2 * CANCEL_TIMEOUT) => {
-                Err(Error::timeout(format!("The server did not take {method} in time")))
             }
         }
     }
@@ -185,11 +197,16 @@ impl Session {
     }
 
     pub async fn close(&self) {
+        self.watch.disarm();
         if let Some(mut service) = self.service.lock().await.take() {
             let _ = service.close_with_timeout(CLOSE_TIMEOUT).await;
             self.life.cancel();
         }
     }
+}
+
+fn unanswered(method: &str) -> Error {
+    Error::timeout(format!("The server did not answer {method} in time"))
 }
 
 fn discover_versions() -> Vec<ProtocolVersion> {

@@ -48,7 +48,7 @@ impl Manager {
         }
     }
 
-    fn pooled(&self, key: &Key) -> Option<Lease> {
+    pub(super) fn pooled(&self, key: &Key) -> Option<Lease> {
         let mut pool = self.0.pool.lock();
         pool.touch(&key.owner);
         pool.slots.get(key).map(|slot| self.lease(slot))

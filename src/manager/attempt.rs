@@ -47,6 +47,11 @@ pub(super) struct Ticket {
 }
 
 impl Attempt {
+    /// Ends the attempt; whoever waits gets the error.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
     /// The caller holds the pool's lock, so the attempt cannot finish meanwhile.
     pub fn join(self: &Arc<Self>, manager: &Manager) -> Ticket {
         self.state.lock().waiting += 1;

@@ -1,5 +1,7 @@
 //! LibreChat's function format for tools.
 
+use std::fmt::Write;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -37,9 +39,11 @@ pub fn format_tools(server_name: &str, tools: &RawTools) -> Result<String> {
         let parameters = tool
             .input_schema
             .map_or(r#"{"type":"object","properties":{}}"#, RawValue::get);
-        text.push_str(&format!(
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
             r#"{name}:{{"type":"function","function":{{"name":{name},"description":{description},"parameters":{parameters}}}}}"#
-        ));
+        );
     }
     text.push('}');
     Ok(text)

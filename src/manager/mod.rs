@@ -2,20 +2,29 @@
 
 mod acquire;
 mod attempt;
+mod call_tool;
+mod content;
+mod directory;
 mod discover;
 mod format;
 mod idle;
 mod obo;
 mod pool;
 mod scope;
+mod watch;
 
 pub use acquire::Acquire;
+pub use call_tool::CallTool;
+pub use content::{ToolContent, format_content};
+pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::Discover;
 pub use format::format_tools;
 pub use obo::{OboCall, with_bearer};
 pub use pool::Lease;
 pub use scope::{CallScope, ServerScope};
+pub use watch::Subscriber;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use moka::sync::Cache;
@@ -71,6 +80,9 @@ struct Inner {
     tasks: TaskTracker,
     closing: CancellationToken,
     keep_connections: bool,
+    /// Connections whose tools are about to be listed again.
+    refreshing: Mutex<HashSet<Key>>,
+    subscriber: Mutex<Option<Subscriber>>,
 }
 
 impl Manager {
@@ -92,6 +104,8 @@ impl Manager {
             tasks,
             closing,
             keep_connections,
+            refreshing: Mutex::default(),
+            subscriber: Mutex::default(),
         }))
     }
 
@@ -109,7 +123,7 @@ impl Manager {
         }
         self.0.tasks.close();
         self.0.tasks.wait().await;
-        self.0.http.close();
+        self.0.http.close().await;
     }
 
     /// Ends child processes without waiting for anything else: the environment that owns the runtime goes away.

@@ -107,19 +107,15 @@ impl CallContext {
             .ask(move |scope, sender: oneshot::Sender<Result<T>>| {
                 context.flush_log(scope);
                 match start(&context, scope) {
-                    Ok(value) => value.settled(move |scope, outcome| {
+                    Ok(value) => value.settled(move |_, outcome| {
                         let outcome = outcome.and_then(|value| convert(&context, value));
-                        let _ = sender.send(outcome.map_err(|thrown| {
-                            errors::from_host(name, &context.thread, scope, thrown)
-                        }));
+                        let _ =
+                            sender.send(outcome.map_err(|thrown| {
+                                errors::from_host(name, &context.thread, &thrown)
+                            }));
                     }),
                     Err(thrown) => {
-                        let _ = sender.send(Err(errors::from_host(
-                            name,
-                            &context.thread,
-                            scope,
-                            thrown,
-                        )));
+                        let _ = sender.send(Err(errors::from_host(name, &context.thread, &thrown)));
                     }
                 }
             });

@@ -8,7 +8,7 @@ use crate::error::{Cause, Code, Error, OboDetail, OboFailure};
 use crate::host::HostFault;
 
 /// What a host callback threw, with the value itself kept.
-pub fn from_host(name: &str, thread: &JsThread, _scope: Scope<'_>, thrown: Thrown<'_>) -> Error {
+pub fn from_host(name: &str, thread: &JsThread, thrown: &Thrown<'_>) -> Error {
     let message = thrown.message();
     let value = JsRef::new(thread, thrown.0)
         .ok()

@@ -32,6 +32,7 @@ pub struct Value<'env> {
 }
 
 /// What JavaScript threw.
+#[derive(Clone, Copy)]
 pub struct Thrown<'env>(pub Value<'env>);
 
 pub type JsResult<'env, T = Value<'env>> = Result<T, Thrown<'env>>;
@@ -73,10 +74,8 @@ impl<'env> Scope<'env> {
                 return Err(Thrown(self.value(raw)));
             }
         }
-        Err(Thrown(self.error(
-            "Error",
-            &format!("Node-API call failed ({})", napi::Status::from(status)),
-        )))
+        // Not `Scope::error`: in an environment that is going away every call fails, this one included.
+        Err(Thrown(self.undefined()))
     }
 
     fn make(self, create: impl FnOnce(*mut sys::napi_value) -> sys::napi_status) -> JsResult<'env> {

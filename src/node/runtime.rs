@@ -35,6 +35,8 @@ use crate::transport::stdio::StdioTransport;
 pub fn tokio() -> &'static Handle {
     static HANDLE: OnceLock<Handle> = OnceLock::new();
     HANDLE.get_or_init(|| {
+        // Its threads outlive the environment that loaded the addon, which may be a worker.
+        napi::bindgen_prelude::retain_current_module_for_unload_safety();
         let built = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(
                 std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4)),
@@ -58,7 +60,7 @@ pub fn tokio() -> &'static Handle {
 /// Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
 /// used, never before and never cached.
 ///
-/// @throws TypeError that names the member whose shape is wrong
+/// @throws `TypeError` that names the member whose shape is wrong
 #[napi(
     js_name = "createMCPRuntime",
     ts_args_type = "host: MCPHostServices",
@@ -66,7 +68,7 @@ pub fn tokio() -> &'static Handle {
 )]
 pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     let scope = Scope::new(&env);
-    let outcome = create(scope, scope.value(host.raw()), &env);
+    let outcome = create(scope, scope.value(host.raw()), env);
     raise(scope, outcome)
 }
 
@@ -82,7 +84,7 @@ fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<
     }
 }
 
-fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: &Env) -> JsResult<'env> {
+fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'env> {
     services::check(host)?;
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;
@@ -163,6 +165,10 @@ impl Runtime {
 
     fn reinit<'env>(&self, scope: Scope<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {
         let (promise, value) = self.thread.promise(scope)?;
+        if self.manager.closing().is_cancelled() {
+            promise.settle(|scope| Err(Thrown(errors::to_js(scope, &Error::closed()))));
+            return Ok(value);
+        }
         let prepared = match self.prepare(scope, arguments.first().copied()) {
             Ok(prepared) => prepared,
             Err(Thrown(thrown)) => {
@@ -179,7 +185,7 @@ impl Runtime {
                 server_name,
                 abort,
             } = prepared;
-            let outcome = AssertUnwindSafe(reinit(&manager, &call))
+            let outcome = AssertUnwindSafe(Box::pin(reinit(&manager, &call)))
                 .catch_unwind()
                 .await;
             drop(call);
@@ -306,6 +312,7 @@ impl Runtime {
                 lock: None,
                 exchanged_tokens: None,
                 on_behalf_of: None,
+                server_requests: None,
                 credentials_key: None,
                 logger,
                 environment: environment.clone(),
@@ -320,6 +327,7 @@ impl Runtime {
                 .transpose()?
                 .flatten(),
             request_body: body,
+            has_config_servers: config_servers.is_some(),
             cancel: cancel.clone(),
         };
         obo::attach(&mut call.host, &context, user, scope)?;
@@ -358,6 +366,7 @@ impl Runtime {
         let mut host = Host {
             registry: Arc::new(registry),
             publisher: None,
+            server_requests: None,
             tokens: None,
             flows: None,
             prompt: None,

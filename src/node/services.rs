@@ -57,7 +57,7 @@ const MEMBERS: &[(&str, Shape)] = &[
 ];
 
 /// Refuses a wrong shape with a `TypeError` that names the member and what was expected.
-pub fn check<'env>(host: Value<'env>) -> JsResult<'env, ()> {
+pub fn check(host: Value<'_>) -> JsResult<'_, ()> {
     let scope = host.scope();
     if !host.is_object() {
         return Err(scope.type_error(&format!(

@@ -51,7 +51,8 @@ pub struct McpHostServices {
     )]
     pub update_mcp_server_tools: Option<()>,
     /// Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level.
-    pub logger: Option<McpLogger>,
+    #[napi(ts_type = "MCPLogger")]
+    pub logger: Option<()>,
     /// Stored OAuth tokens and client registrations.
     #[napi(ts_type = "object | (() => object | Promise<object>)")]
     pub token_methods: Option<()>,
@@ -206,9 +207,11 @@ pub struct ReinitMcpServerResult {
     /// No connection yet: the server needs fields of a chat turn.
     pub connection_deferred: Option<bool>,
     /// Beside every `failureReason`.
-    pub error: Option<McpErrorSummary>,
+    #[napi(ts_type = "MCPErrorSummary")]
+    pub error: Option<()>,
     /// Connected, but the tools could not be listed, or not all.
-    pub tools_error: Option<McpErrorSummary>,
+    #[napi(ts_type = "MCPErrorSummary")]
+    pub tools_error: Option<()>,
 }
 
 /// An error in a result; `docs/errors.md` lists the codes.
