@@ -383,34 +383,30 @@ impl Run<'_> {
         let deadline = call
             .connection_timeout
             .map(|timeout| Instant::now() + timeout);
-        let token = self.manager.obo_token(scope, server, self.obo_call());
-        let token = self.until_cancelled(token).await?;
-        recipe.bearer.clone_from(&token);
+        let obo = self.obo_call();
+        let token = self.manager.obo_token(scope, server, obo).await?;
         let options = CallOptions {
             deadline: deadline.unwrap_or_else(|| Instant::now() + limit),
             cancel: self.cancel.clone(),
-            headers: with_bearer(scope.headers(server)?.map(Arc::new), token.as_ref()),
+            headers: with_bearer(scope.headers(server, None)?.map(Arc::new), token.as_ref()),
             progress: None,
         };
+        recipe.bearer = token;
         let mut request = Acquire {
             key: server.key.clone(),
             recipe,
             updated_at: server.config.updated_at,
             force_new: call.force_new,
-            options: options.clone(),
+            options,
         };
-        let mut outcome = self.manager.acquire(&request).await;
-        if let (Err(refusal), Some(token)) = (&outcome, &token)
-            && let Some(renewed) = self.renewed(scope, server, token, refusal).await?
-        {
-            request.options.headers = with_bearer(request.options.headers.take(), Some(&renewed));
-            request.recipe.bearer = Some(renewed);
-            outcome = self.manager.acquire(&request).await;
-        }
-        let options = request.options.clone();
-        let token = request.recipe.bearer.clone().filter(|_| token.is_some());
+        let outcome = self
+            .manager
+            .acquire_on_behalf(scope, server, obo, &mut request)
+            .await;
+        let options = request.options;
         match outcome {
             Ok(lease) => {
+                let token = request.recipe.bearer;
                 connected.obo = token.map(|token| (server.clone(), token));
                 connected.lease = Some(lease);
                 connected.options = Some(options);
@@ -450,7 +446,11 @@ impl Run<'_> {
         };
         let settings = Settings::from_environment(&self.call.host.environment);
         let scope = self.scope(&settings);
-        let Some(renewed) = self.renewed(&scope, server, token, refusal).await? else {
+        let obo = self.obo_call();
+        let renewed = self
+            .manager
+            .renewed_obo_token(&scope, server, obo, token, refusal);
+        let Some(renewed) = renewed.await? else {
             return listed;
         };
         let mut options = options.clone();
@@ -458,25 +458,12 @@ impl Run<'_> {
         list_tools(lease.connection(), &options).await
     }
 
-    const fn obo_call(&self) -> OboCall<'static> {
+    fn obo_call(&self) -> OboCall<'_> {
         OboCall {
             purpose: TokenUse::Connection,
             timeout: self.call.connection_timeout,
+            cancel: &self.cancel,
         }
-    }
-
-    async fn renewed(
-        &self,
-        scope: &CallScope<'_>,
-        server: &ServerScope,
-        token: &Secret,
-        refusal: &Error,
-    ) -> Result<Option<Secret>> {
-        let call = self.obo_call();
-        let renewed = self
-            .manager
-            .renewed_obo_token(scope, server, call, token, refusal);
-        self.until_cancelled(renewed).await
     }
 
     /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.

@@ -6,12 +6,13 @@ use std::time::Duration;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use super::{CallScope, Manager, ServerScope};
+use super::{Acquire, CallScope, ConnectionState, Lease, Manager, ServerScope};
 use crate::connection::log_prefix;
 use crate::error::{Cause, Error, Result};
 use crate::host::User;
-use crate::obo::{EXCHANGE_TIMEOUT, Obo, ServerToken, TokenUse, claims_challenge};
+use crate::obo::{EXCHANGE_TIMEOUT, GraphToken, Obo, ServerToken, TokenUse, claims_challenge};
 use crate::secret::Secret;
 use crate::server_config::TransportKind;
 
@@ -21,6 +22,7 @@ pub struct OboCall<'a> {
     pub purpose: TokenUse<'a>,
     /// How long the exchange may take; else [`EXCHANGE_TIMEOUT`].
     pub timeout: Option<Duration>,
+    pub cancel: &'a CancellationToken,
 }
 
 impl Manager {
@@ -40,6 +42,37 @@ impl Manager {
         self.server_token(scope, server, call, None).await
     }
 
+    /// A connection for a request that carries the token. A server that does not take it gets another one, once.
+    pub async fn acquire_on_behalf(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        call: OboCall<'_>,
+        request: &mut Acquire,
+    ) -> Result<Lease> {
+        let outcome = self.acquire(request).await;
+        let (Err(refusal), Some(token)) = (&outcome, &request.recipe.bearer) else {
+            return outcome;
+        };
+        let renewed = self.renewed_obo_token(scope, server, call, token, refusal);
+        let Some(renewed) = renewed.await? else {
+            return outcome;
+        };
+        request.options.headers = with_bearer(request.options.headers.take(), Some(&renewed));
+        request.recipe.bearer = Some(renewed);
+        self.acquire(request).await
+    }
+
+    /// In whose words a missing token is told: the reference connects first, and asks again for each call.
+    #[must_use]
+    pub fn token_use<'a>(&self, server: &ServerScope, tool_name: &'a str) -> TokenUse<'a> {
+        if self.state(&server.key) == ConnectionState::Connected {
+            TokenUse::ToolCall(tool_name)
+        } else {
+            TokenUse::Connection
+        }
+    }
+
     /// Another token in place of one that the server answered with 401; `None` where the refusal has nothing to do
     /// with it. The caller tries once with the new one, and no further.
     pub async fn renewed_obo_token(
@@ -50,6 +83,10 @@ impl Manager {
         rejected: &Secret,
         refusal: &Error,
     ) -> Result<Option<Secret>> {
+        // The token of an OAuth login is none of ours to renew.
+        if server.config.obo_scopes.is_none() {
+            return Ok(None);
+        }
         let refusal = match &refusal.cause {
             Some(Cause::Error(inner)) if refusal.status.is_none() => inner,
             _ => refusal,
@@ -65,6 +102,29 @@ impl Manager {
             return Ok(None);
         }
         self.server_token(scope, server, call, Some(rejected)).await
+    }
+
+    /// The Graph token of a call, where the config has a place for one. Without a token the placeholder stays.
+    pub async fn graph_token(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        cancel: &CancellationToken,
+    ) -> Result<Option<Secret>> {
+        let Some(user) = scope.user.filter(|_| server.config.uses_graph_token()) else {
+            return Ok(None);
+        };
+        let request = GraphToken {
+            host: scope.host,
+            user,
+            deadline: Instant::now() + EXCHANGE_TIMEOUT,
+        };
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Error::aborted()),
+            () = self.0.closing.cancelled() => Err(Error::closed()),
+            token = self.0.obo.graph_token(&request) => Ok(token),
+        }
     }
 
     async fn server_token(
@@ -98,7 +158,12 @@ impl Manager {
             rejected,
             deadline: Instant::now() + call.timeout.unwrap_or(EXCHANGE_TIMEOUT),
         };
-        self.0.obo.token(&request).await
+        tokio::select! {
+            biased;
+            () = call.cancel.cancelled() => Err(Error::aborted()),
+            () = self.0.closing.cancelled() => Err(Error::closed()),
+            outcome = self.0.obo.token(&request) => outcome,
+        }
     }
 }
 

@@ -27,6 +27,7 @@ use crate::error::{Code, Error};
 use crate::host::{Environment, Host, Logger};
 use crate::manager::Manager;
 use crate::network;
+use crate::obo::Obo;
 use crate::reinit::{Reinit, reinit};
 use crate::settings::Settings;
 use crate::transport::stdio::StdioTransport;
@@ -269,6 +270,7 @@ impl Runtime {
             Settings::NAMES,
             network::VARIABLES,
             StdioTransport::DEFAULT_ENVIRONMENT,
+            Obo::GRAPH_VARIABLES,
             &["MCP_NATIVE_LOG"],
         ] {
             convert::read_variables(scope, names, &environment)?;
@@ -352,7 +354,11 @@ impl Runtime {
         user: Option<Value<'env>>,
     ) -> JsResult<'env, (Arc<CallContext>, Host)> {
         let environment = Environment::default();
-        for names in [network::VARIABLES, &["MCP_NATIVE_LOG"]] {
+        for names in [
+            network::VARIABLES,
+            Obo::GRAPH_VARIABLES,
+            &["MCP_NATIVE_LOG"],
+        ] {
             convert::read_variables(scope, names, &environment)?;
         }
         let context = CallContext::new(&self.thread, &self.realm, &self.host, scope)?;
