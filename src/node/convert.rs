@@ -95,7 +95,7 @@ pub fn texts(value: Value<'_>) -> JsResult<'_, IndexMap<String, String>> {
     Ok(texts)
 }
 
-fn text_list(value: Value<'_>) -> JsResult<'_, Vec<String>> {
+pub fn text_list(value: Value<'_>) -> JsResult<'_, Vec<String>> {
     Ok(value
         .elements()?
         .into_iter()

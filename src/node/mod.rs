@@ -2,6 +2,7 @@
 
 mod abort;
 mod call;
+mod classes;
 mod convert;
 mod errors;
 mod exchange;
@@ -9,6 +10,7 @@ mod host;
 mod js;
 mod log;
 mod obo;
+mod policy;
 mod result;
 mod runtime;
 mod services;

@@ -75,7 +75,7 @@ pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'
 
 /// Hands a result of ours to napi: an exception becomes the pending one.
 #[expect(unsafe_code, reason = "Node-API is a C interface")]
-fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<'any>> {
+pub(super) fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<'any>> {
     match outcome {
         Ok(value) => unsafe { Unknown::from_napi_value(scope.raw(), value.raw()) },
         Err(Thrown(value)) => {

@@ -127,10 +127,7 @@ fn administrators() {
         Author::Administrator,
         &[
             (json!({ "command": "a", "args": ["b"] }), &[]),
-            (
-                json!({ "url": "https://${HOST}/x" }),
-                &[],
-            ),
+            (json!({ "url": "https://${HOST}/x" }), &[]),
             (
                 json!({ "type": "sse", "url": "${SOCKET}" }),
                 &["url: SSE URL must not start with ws:// or wss://"],
