@@ -117,7 +117,12 @@ fn oauth_of_administrator(report: &mut Report<'_>, value: &Value) {
 /// What a user may set up: not what a token of theirs is good for, and not with the server's environment.
 pub(super) fn oauth_of_user(report: &mut Report<'_>, value: &Value) {
     report.object(value, |report, members| {
-        for name in ["authorization_url", "token_url", "revocation_endpoint"] {
+        for name in [
+            "authorization_url",
+            "token_url",
+            "redirect_uri",
+            "revocation_endpoint",
+        ] {
             report.member(members, name, |report, value| {
                 let url = report.text(value).and_then(|text| report.user_url(text));
                 if url.is_some_and(|url| names_an_audience(&url)) {
@@ -127,11 +132,6 @@ pub(super) fn oauth_of_user(report: &mut Report<'_>, value: &Value) {
                 }
             });
         }
-        report.member(members, "redirect_uri", |report, value| {
-            if let Some(text) = report.text(value) {
-                report.user_url(text);
-            }
-        });
         for name in [
             "audience",
             "forward_audience_on_refresh",
