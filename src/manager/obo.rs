@@ -123,7 +123,7 @@ impl Manager {
             biased;
             () = cancel.cancelled() => Err(Error::aborted()),
             () = self.0.closing.cancelled() => Err(Error::closed()),
-            token = self.0.obo.graph_token(&request) => Ok(token),
+            token = Box::pin(self.0.obo.graph_token(&request)) => Ok(token),
         }
     }
 
@@ -162,7 +162,7 @@ impl Manager {
             biased;
             () = call.cancel.cancelled() => Err(Error::aborted()),
             () = self.0.closing.cancelled() => Err(Error::closed()),
-            outcome = self.0.obo.token(&request) => outcome,
+            outcome = Box::pin(self.0.obo.token(&request)) => outcome,
         }
     }
 }

@@ -4,6 +4,11 @@
 //! A class is a plain exported function, called with `new`: it makes a real `Error` and gives it the class's
 //! prototype, so that `instanceof`, `stack` and subclasses work as usual.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "napi hands arguments over by value"
+)]
+
 use napi::bindgen_prelude::{This, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;

@@ -1,5 +1,6 @@
 //! What on-behalf-of exchange needs from the host, over JavaScript callbacks.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,30 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 const RESOLVER_TIMEOUT: Duration = Duration::from_mins(1);
 const CREDENTIALS_KEY: &str = "CREDS_KEY";
 
+const OPENID_CONFIG: &str = "openIdConfig";
+const CACHE: &str = "exchangedTokens";
+const OBO_RESOLVER: &str = "oboTokenResolver";
+const GRAPH_RESOLVER: &str = "graphTokenResolver";
+const TRUST_CHECKER: &str = "oboTrustChecker";
+const TENANT_ID: &str = "getTenantId";
+
+/// Members of the host services that are optional here.
+const MEMBERS: [&str; 6] = [
+    OPENID_CONFIG,
+    CACHE,
+    OBO_RESOLVER,
+    GRAPH_RESOLVER,
+    TRUST_CHECKER,
+    TENANT_ID,
+];
+
+const fn member_of(resolver: TokenResolver) -> &'static str {
+    match resolver {
+        TokenResolver::OnBehalfOf => OBO_RESOLVER,
+        TokenResolver::Graph => GRAPH_RESOLVER,
+    }
+}
+
 /// Puts the host's members for on-behalf-of into `host`: its `OpenID` client, its cache, the key that seals it.
 pub fn attach<'env>(
     host: &mut Host,
@@ -31,22 +56,23 @@ pub fn attach<'env>(
     scope: Scope<'env>,
 ) -> JsResult<'env, ()> {
     let services = context.host(scope);
-    let has = |name| -> JsResult<'env, bool> { Ok(services.get(name)?.present().is_some()) };
+    let mut present = HashSet::new();
+    for name in MEMBERS {
+        if services.get(name)?.present().is_some() {
+            present.insert(name);
+        }
+    }
+    if present.contains(CACHE) {
+        host.exchanged_tokens = Some(Arc::new(NodeCache(Arc::clone(context))));
+    }
     host.on_behalf_of = Some(Arc::new(NodeOnBehalfOf {
-        has_openid_config: has("openIdConfig")?,
-        has_obo_resolver: has("oboTokenResolver")?,
-        has_graph_resolver: has("graphTokenResolver")?,
-        has_trust_checker: has("oboTrustChecker")?,
-        has_tenant_id: has("getTenantId")?,
+        present,
         user: user
             .map(|user| JsRef::new(&context.thread, user))
             .transpose()?
             .map(Arc::new),
         context: Arc::clone(context),
     }));
-    if has("exchangedTokens")? {
-        host.exchanged_tokens = Some(Arc::new(NodeCache(Arc::clone(context))));
-    }
     host.credentials_key = credentials_key(scope, services)?;
     Ok(())
 }
@@ -56,14 +82,12 @@ fn credentials_key<'env>(
     scope: Scope<'env>,
     services: Value<'env>,
 ) -> JsResult<'env, Option<Secret>> {
-    let key = match services.get("credentialsKey")?.as_string() {
-        Some(key) => Some(key),
-        None => {
-            let environment = Environment::default();
-            convert::read_variables(scope, &[CREDENTIALS_KEY], &environment)?;
-            environment.get(CREDENTIALS_KEY)
-        }
-    };
+    let mut key = services.get("credentialsKey")?.as_string();
+    if key.is_none() {
+        let environment = Environment::default();
+        convert::read_variables(scope, &[CREDENTIALS_KEY], &environment)?;
+        key = environment.get(CREDENTIALS_KEY);
+    }
     Ok(key.filter(|key| !key.is_empty()).map(Secret::new))
 }
 
@@ -71,25 +95,22 @@ struct NodeOnBehalfOf {
     context: Arc<CallContext>,
     /// The caller's own user object.
     user: Option<Arc<JsRef>>,
-    has_openid_config: bool,
-    has_obo_resolver: bool,
-    has_graph_resolver: bool,
-    has_trust_checker: bool,
-    has_tenant_id: bool,
+    /// Names of the members that the host has.
+    present: HashSet<&'static str>,
 }
 
 #[async_trait]
 impl OnBehalfOf for NodeOnBehalfOf {
     async fn openid_client(&self) -> Result<Option<OpenIdClient>> {
-        if !self.has_openid_config {
+        if !self.present.contains(OPENID_CONFIG) {
             return Ok(None);
         }
         self.context
             .callback(
-                "openIdConfig",
+                OPENID_CONFIG,
                 STORE_TIMEOUT,
                 |context, scope| {
-                    context.with_service(scope, "openIdConfig", |_, config| Ok(config))
+                    context.with_service(scope, OPENID_CONFIG, |_, config| Ok(config))
                 },
                 |_, config| config.present().map(openid_client).transpose(),
             )
@@ -102,7 +123,7 @@ impl OnBehalfOf for NodeOnBehalfOf {
                 "openIdConfig.clientAuth.clientAssertion",
                 STORE_TIMEOUT,
                 |context, scope| {
-                    context.with_service(scope, "openIdConfig", |context, config| {
+                    context.with_service(scope, OPENID_CONFIG, |context, config| {
                         let auth = config.get("clientAuth")?;
                         context.apply(auth.get("clientAssertion")?, auth, &[])
                     })
@@ -125,14 +146,14 @@ impl OnBehalfOf for NodeOnBehalfOf {
         author: Option<&str>,
         db_id: Option<&str>,
     ) -> Result<bool> {
-        if !self.has_trust_checker {
+        if !self.present.contains(TRUST_CHECKER) {
             return Ok(true);
         }
         let members = [("source", source), ("author", author), ("dbId", db_id)]
             .map(|(name, value)| (name, value.map(str::to_owned)));
         self.context
             .callback(
-                "oboTrustChecker",
+                TRUST_CHECKER,
                 STORE_TIMEOUT,
                 move |context, scope| {
                     let config = scope.object()?;
@@ -140,7 +161,7 @@ impl OnBehalfOf for NodeOnBehalfOf {
                         config.set(name, scope.optional_string(value.as_deref())?)?;
                     }
                     let host = context.host(scope);
-                    context.apply(host.get("oboTrustChecker")?, host, &[config])
+                    context.apply(host.get(TRUST_CHECKER)?, host, &[config])
                 },
                 |_, value| Ok(value.is_truthy()),
             )
@@ -148,10 +169,7 @@ impl OnBehalfOf for NodeOnBehalfOf {
     }
 
     fn has_resolver(&self, resolver: TokenResolver) -> bool {
-        match resolver {
-            TokenResolver::OnBehalfOf => self.has_obo_resolver,
-            TokenResolver::Graph => self.has_graph_resolver,
-        }
+        self.present.contains(member_of(resolver))
     }
 
     async fn resolve(
@@ -161,10 +179,7 @@ impl OnBehalfOf for NodeOnBehalfOf {
         scopes: &str,
         from_cache: bool,
     ) -> Result<ResolvedToken> {
-        let name = match resolver {
-            TokenResolver::OnBehalfOf => "oboTokenResolver",
-            TokenResolver::Graph => "graphTokenResolver",
-        };
+        let name = member_of(resolver);
         let (user, access_token, scopes) =
             (self.user.clone(), access_token.clone(), scopes.to_owned());
         let outcome = self
@@ -210,16 +225,16 @@ impl OnBehalfOf for NodeOnBehalfOf {
     }
 
     async fn tenant_id(&self) -> Result<Option<String>> {
-        if !self.has_tenant_id {
+        if !self.present.contains(TENANT_ID) {
             return Ok(None);
         }
         self.context
             .callback(
-                "getTenantId",
+                TENANT_ID,
                 STORE_TIMEOUT,
                 |context, scope| {
                     let host = context.host(scope);
-                    context.apply(host.get("getTenantId")?, host, &[])
+                    context.apply(host.get(TENANT_ID)?, host, &[])
                 },
                 |_, value| value.present().map(Value::to_text).transpose(),
             )
@@ -312,7 +327,7 @@ fn verdict(error: Value<'_>) -> Option<Verdict> {
 }
 
 /// An openid-client v6 `Configuration`, or the plain form.
-fn openid_client<'env>(config: Value<'env>) -> JsResult<'env, OpenIdClient> {
+fn openid_client(config: Value<'_>) -> JsResult<'_, OpenIdClient> {
     let scope = config.scope();
     if !matches!(config.kind(), Type::Object | Type::Function) {
         return Err(scope.type_error("host.openIdConfig must return an object"));
@@ -409,8 +424,6 @@ fn method_auth<'env>(
 
 /// `exchangedTokens`, a Keyv or something like it.
 struct NodeCache(Arc<CallContext>);
-
-const CACHE: &str = "exchangedTokens";
 
 #[async_trait]
 impl SharedCache for NodeCache {

@@ -512,7 +512,7 @@ pub fn backfill_obo_permission(
 }
 
 /// A copy that shares its members with the original.
-fn copy_of<'env>(value: Value<'env>) -> JsResult<'env> {
+fn copy_of(value: Value<'_>) -> JsResult<'_> {
     let copy = value.scope().object()?;
     for name in value.keys()? {
         copy.set(&name, value.get(&name)?)?;

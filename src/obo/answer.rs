@@ -30,7 +30,7 @@ pub(super) struct Grant {
 /// A request that brought no token.
 #[derive(Debug)]
 pub(super) struct Failure {
-    pub error: Error,
+    pub error: Box<Error>,
     pub retry: Retry,
 }
 
@@ -50,7 +50,10 @@ impl From<Error> for Failure {
                 Code::ConnectionFailed | Code::ConnectionLost | Code::Timeout
             );
         let retry = if passes { Retry::Soon } else { Retry::Never };
-        Self { error, retry }
+        Self {
+            error: Box::new(error),
+            retry,
+        }
     }
 }
 
@@ -67,7 +70,7 @@ pub(super) fn read(
             .map_err(|_| invalid("The token endpoint answered something that is no JSON object"))
             .and_then(|members| grant(&members));
         return granted.map_err(|error| Failure {
-            error: error.with_status(status.as_u16()),
+            error: Box::new(error.with_status(status.as_u16())),
             retry: Retry::Never,
         });
     }
@@ -167,7 +170,10 @@ fn refusal(
         Some(wait) if wait <= LONGEST_WAIT => Retry::After(wait),
         Some(_) => Retry::Never,
     };
-    Failure { error, retry }
+    Failure {
+        error: Box::new(error),
+        retry,
+    }
 }
 
 /// Whose fault it is. `error` decides; `suberror` and `error_codes`, Entra's own members, refine `invalid_grant`.

@@ -82,7 +82,7 @@ impl Job {
         };
         let jitter = |delay: Duration| delay + delay.mul_f64(rand::random::<f64>() / 2.0);
         let wait = match retry {
-            Retry::Never => return Err(error),
+            Retry::Never => return Err(*error),
             Retry::Soon => jitter(RETRY_DELAY),
             // Everybody who was turned away was told the same moment.
             Retry::After(wait) => wait + jitter(RETRY_DELAY) / 4,
@@ -93,9 +93,9 @@ impl Job {
         );
         self.host
             .logger
-            .with(Level::Warn, message, LogMeta::Error(error));
+            .with(Level::Warn, message, LogMeta::Error(*error));
         tokio::time::sleep(wait).await;
-        self.request().await.map_err(|failure| failure.error)
+        self.request().await.map_err(|failure| *failure.error)
     }
 
     async fn request(&self) -> Result<Grant, Failure> {

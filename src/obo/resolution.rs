@@ -104,9 +104,9 @@ impl Obo {
         let host = on_behalf_of(request.host)?;
         if host.has_resolver(TokenResolver::OnBehalfOf) {
             let from_cache = request.rejected.is_none();
-            let resolver = TokenResolver::OnBehalfOf;
-            let resolved = host.resolve(resolver, access_token, scopes, from_cache);
-            return resolved_in_time(request.deadline, resolved).await;
+            let own = TokenResolver::OnBehalfOf;
+            let answer = host.resolve(own, access_token, scopes, from_cache);
+            return resolved_in_time(request.deadline, answer).await;
         }
         let exchange = Exchange {
             host: request.host,

@@ -174,7 +174,7 @@ fn check(report: &mut Report<'_>, members: &Map<String, Value>, variant: Variant
     }
     if variant != Variant::Stdio {
         report.required(members, "url", |report, value| {
-            url(report, value, variant, author)
+            url(report, value, variant, author);
         });
     }
 }
