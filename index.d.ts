@@ -2,20 +2,82 @@
 /* eslint-disable */
 
 /**
- * Which binding artifact the generated loader actually loaded: `'native'` for
- * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
- * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
- * can point the loader at a WASI artifact this package does not build itself.
- */
-export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
-
-/**
  * Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
  * used, never before and never cached.
  *
- * @throws TypeError that names the member whose shape is wrong
+ * @throws `TypeError` that names the member whose shape is wrong
  */
 export declare function createMCPRuntime(host: MCPHostServices): MCPRuntime
+
+/** The connections that all users share (LibreChat's `ConnectionsRepository`). */
+export interface MCPAppConnections {
+  get: (serverName: string) => Promise<MCPConnection | null>
+  has: (serverName: string) => Promise<boolean>
+  /** Connects three at a time. */
+  getMany: (serverNames: string[]) => Promise<Map<string, MCPConnection>>
+  getLoaded: () => Promise<Map<string, MCPConnection>>
+  getAll: () => Promise<Map<string, MCPConnection>>
+  disconnect: (serverName: string) => Promise<void>
+  disconnectAll: () => Promise<void>[]
+  getConnectionCount: () => number
+}
+
+/** The parameters of `callTool`. */
+export interface MCPCallToolParams {
+  serverName: string
+  toolName: string
+  /** Decides on the format of the content. */
+  provider?: string
+  toolArguments?: Record<string, any>
+  user?: object
+  customUserVars?: Record<string, string>
+  serverConfig?: Record<string, any>
+  requestBody?: Record<string, any>
+  /** `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds. */
+  options?: { signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => void }
+}
+
+/**
+ * An event emitter that stands for the connection of one owner to one server, whichever session serves it. Events:
+ * `connectionChange` (a state), `toolsChanged`, `resourcesChanged`, `promptsChanged`.
+ */
+export interface MCPConnection {
+  serverName: string
+  /** Milliseconds since the epoch. */
+  createdAt: number
+  url?: string
+  iconPath?: string
+  /** Milliseconds for one request, where configured. */
+  timeout?: number
+  connectionState: 'disconnected' | 'connecting' | 'connected' | 'error'
+  /** Empty where the list cannot be had; the reason is logged. */
+  fetchTools: () => Promise<MCPTool[]>
+  fetchResources: () => Promise<any[]>
+  fetchPrompts: () => Promise<any[]>
+  isConnected: () => Promise<boolean>
+  /** Whether the connection is older than a config's `updatedAt`, in milliseconds. */
+  isStale: (updatedAt: number) => boolean
+  connect: () => Promise<void>
+  disconnect: () => Promise<void>
+  client: { request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }
+  on: (event: string, listener: (...args: any[]) => void) => MCPConnection
+  once: (event: string, listener: (...args: any[]) => void) => MCPConnection
+  off: (event: string, listener: (...args: any[]) => void) => MCPConnection
+}
+
+/** The parameters of `getConnection` and its like. */
+export interface MCPConnectionParams {
+  serverName: string
+  user?: object
+  signal?: AbortSignal
+  forceNew?: boolean
+  customUserVars?: Record<string, string>
+  /** Milliseconds. */
+  connectionTimeout?: number
+  serverConfig?: Record<string, any>
+  configServers?: Record<string, any>
+  requestBody?: Record<string, any>
+}
 
 /** An error in a result; `docs/errors.md` lists the codes. */
 export interface MCPErrorSummary {
@@ -38,7 +100,7 @@ export interface MCPHostServices {
    */
   updateMCPServerTools?: (params: { userId: string; serverName: string; tools: MCPTool[] }) => unknown
   /** Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level. */
-  logger?: McpLogger
+  logger?: MCPLogger
   /** Stored OAuth tokens and client registrations. */
   tokenMethods?: object | (() => object | Promise<object>)
   /** OAuth flow states. */
@@ -53,6 +115,17 @@ export interface MCPHostServices {
   getTenantId?: () => string | undefined
   /** A lock that processes share. */
   lock?: { acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null> }
+  /** Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given. */
+  sampling?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  /**
+   * Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
+   * only where this is given.
+   */
+  elicitation?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  /** Answers `roots/list` with a `ListRootsResult`; without it there are no roots. */
+  roots?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  /** Hears the log messages of servers (`notifications/message`). */
+  onLogMessage?: (params: Record<string, any>, peer: MCPPeer) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */
   keepConnections?: boolean
   /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */
@@ -66,6 +139,38 @@ export interface MCPLogger {
   error: (message: string, ...meta: any[]) => unknown
 }
 
+/**
+ * LibreChat's `MCPManager`: connections by owner and server. All functions work unbound and reject with `MCP_CLOSED`
+ * after `runtime.close()`. What LibreChat's class throws as an `McpError` has that name, its numeric `code`, and ours
+ * in `mcpCode`.
+ */
+export interface MCPManager {
+  /** The user's own connection, or the one that all users share. */
+  getConnection: (params: MCPConnectionParams) => Promise<MCPConnection>
+  /** The user's own connection; rejects for a server that all users share. */
+  getUserConnection: (params: MCPConnectionParams) => Promise<MCPConnection>
+  discoverServerTools: (params: MCPConnectionParams) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null }>
+  /** `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. */
+  callTool: (params: MCPCallToolParams) => Promise<[string, Record<string, any> | undefined]>
+  /** By server name; `undefined` for a user without connections. */
+  getUserConnections: (userId: string) => Map<string, MCPConnection> | undefined
+  /** Ends the connection, or the attempt in flight. Resolves when its session has ended. */
+  disconnectUserConnection: (userId: string, serverName: string) => Promise<void>
+  disconnectUserConnections: (userId: string) => Promise<void>
+  getServerToolFunctions: (userId: string, serverName: string) => Promise<Record<string, any> | null>
+  getAppToolFunctions: () => Promise<Record<string, any>>
+  formatInstructionsForContext: (serverNames?: string[], configServers?: Record<string, any>) => Promise<string>
+  getConnectionStats: () => { trackedUsers: number; totalConnections: number; activityEntries: number; appConnectionCount: number }
+  appConnections: MCPAppConnections
+}
+
+/** Whose connection to which server. */
+export interface MCPPeer {
+  serverName: string
+  /** Absent for a connection that all users share. */
+  userId?: string
+}
+
 /** A runtime: all connections, caches and timers that were made through it. Its functions work unbound. */
 export interface MCPRuntime {
   /**
@@ -75,6 +180,12 @@ export interface MCPRuntime {
    * Rejects with a `TypeError` when a member of `params` has a wrong type.
    */
   reinitMCPServer: (params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>
+  /** LibreChat's `MCPManager`. */
+  manager: MCPManager
+  /** The statics of LibreChat's `MCPManager`, bound to this runtime. */
+  MCPManager: { createInstance(configs?: Record<string, any>): Promise<MCPManager>; getInstance(): MCPManager }
+  /** The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection. */
+  MCPConnection: { clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }
   /**
    * Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
    * again. A `reinitMCPServer` in flight resolves with `success: false`.
@@ -152,7 +263,7 @@ export interface ReinitMCPServerResult {
   /** No connection yet: the server needs fields of a chat turn. */
   connectionDeferred?: boolean
   /** Beside every `failureReason`. */
-  error?: McpErrorSummary
+  error?: MCPErrorSummary
   /** Connected, but the tools could not be listed, or not all. */
-  toolsError?: McpErrorSummary
+  toolsError?: MCPErrorSummary
 }

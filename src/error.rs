@@ -23,6 +23,7 @@ pub enum Code {
     HostError,
     HostTimeout,
     HttpStatus,
+    InsufficientScope,
     Internal,
     InvalidArgument,
     InvalidConfig,
@@ -32,11 +33,21 @@ pub enum Code {
     OboExchangeFailed,
     OboMissingUpstreamToken,
     OboNotTrusted,
+    OAuthDiscoveryFailed,
+    OAuthExchangeFailed,
+    OAuthFlowFailed,
+    OAuthRefreshFailed,
+    OAuthRegistrationFailed,
+    OAuthRequired,
+    OAuthRevocationFailed,
+    OAuthTimeout,
     RateLimited,
+    ReauthenticationRequired,
     ResponseTooLarge,
     ServerError,
     SpawnFailed,
     Timeout,
+    TokenStore,
     ToolsListBudget,
     ToolsListFailed,
     UserRequired,
@@ -59,6 +70,7 @@ impl Code {
             Self::HostError => "MCP_HOST_ERROR",
             Self::HostTimeout => "MCP_HOST_TIMEOUT",
             Self::HttpStatus => "MCP_HTTP_STATUS",
+            Self::InsufficientScope => "MCP_INSUFFICIENT_SCOPE",
             Self::Internal => "MCP_INTERNAL",
             Self::InvalidArgument => "MCP_INVALID_ARGUMENT",
             Self::InvalidConfig => "MCP_INVALID_CONFIG",
@@ -68,11 +80,21 @@ impl Code {
             Self::OboExchangeFailed => "OBO_EXCHANGE_FAILED",
             Self::OboMissingUpstreamToken => "OBO_MISSING_UPSTREAM_TOKEN",
             Self::OboNotTrusted => "OBO_NOT_TRUSTED",
+            Self::OAuthDiscoveryFailed => "MCP_OAUTH_DISCOVERY_FAILED",
+            Self::OAuthExchangeFailed => "MCP_OAUTH_EXCHANGE_FAILED",
+            Self::OAuthFlowFailed => "MCP_OAUTH_FLOW_FAILED",
+            Self::OAuthRefreshFailed => "MCP_OAUTH_REFRESH_FAILED",
+            Self::OAuthRegistrationFailed => "MCP_OAUTH_REGISTRATION_FAILED",
+            Self::OAuthRequired => "MCP_OAUTH_REQUIRED",
+            Self::OAuthRevocationFailed => "MCP_OAUTH_REVOCATION_FAILED",
+            Self::OAuthTimeout => "MCP_OAUTH_TIMEOUT",
             Self::RateLimited => "MCP_RATE_LIMITED",
+            Self::ReauthenticationRequired => "MCP_REAUTHENTICATION_REQUIRED",
             Self::ResponseTooLarge => "MCP_RESPONSE_TOO_LARGE",
             Self::ServerError => "MCP_SERVER_ERROR",
             Self::SpawnFailed => "MCP_SPAWN_FAILED",
             Self::Timeout => "MCP_TIMEOUT",
+            Self::TokenStore => "MCP_TOKEN_STORE",
             Self::ToolsListBudget => "MCP_TOOLS_LIST_BUDGET",
             Self::ToolsListFailed => "MCP_TOOLS_LIST_FAILED",
             Self::UserRequired => "MCP_USER_REQUIRED",
@@ -88,11 +110,16 @@ impl Code {
                 | Self::ConnectionFailed
                 | Self::ConnectionLost
                 | Self::HostTimeout
+                | Self::OAuthRequired
+                | Self::OAuthTimeout
                 | Self::RateLimited
                 | Self::Timeout
         )
     }
 }
+
+/// How the messages of the MCP SDK's `McpError` begin.
+const MCP_ERROR_PREFIX: &str = "MCP error ";
 
 /// An error of the runtime: a stable code, a message for people, and what is known beside it.
 ///
@@ -245,7 +272,7 @@ impl Error {
     /// An error that the reference throws as the MCP SDK's `McpError`, with that class's text.
     #[must_use]
     pub fn mcp(code: Code, rpc_code: i64, text: &str) -> Self {
-        Self::new(code, format!("MCP error {rpc_code}: {text}")).with_rpc_code(rpc_code)
+        Self::new(code, format!("{MCP_ERROR_PREFIX}{rpc_code}: {text}")).with_rpc_code(rpc_code)
     }
 
     pub fn timeout(message: impl Into<String>) -> Self {
@@ -310,6 +337,12 @@ impl Error {
     pub fn caused_by_host(mut self, fault: HostFault) -> Self {
         self.cause = Some(Cause::Host(fault));
         self
+    }
+
+    /// Whether the reference throws this as an `McpError`.
+    #[must_use]
+    pub fn is_mcp_error(&self) -> bool {
+        self.rpc_code.is_some() && self.message.starts_with(MCP_ERROR_PREFIX)
     }
 
     /// A 401 or 403 of the MCP server.

@@ -41,6 +41,7 @@ impl fmt::Debug for HostFault {
 pub struct Environment(Arc<RwLock<HashMap<String, String>>>);
 
 impl Environment {
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         self.0.read().get(name).cloned()
     }
@@ -130,6 +131,11 @@ pub trait Registry: Send + Sync {
         user_id: Option<&str>,
     ) -> Result<Option<Map<String, Value>>>;
     async fn network_rules(&self) -> Result<NetworkRules>;
+    /// All servers that a user sees, by name.
+    async fn all_server_configs(
+        &self,
+        user_id: Option<&str>,
+    ) -> Result<Vec<(String, Map<String, Value>)>>;
 }
 
 /// Tools as the server sent them, a JSON array. Kept as text: they cross into JavaScript as one string.
@@ -243,7 +249,8 @@ pub struct TokenData {
 pub trait TokenStore: Send + Sync {
     async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>>;
     async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()>;
-    async fn update(&self, query: &TokenQuery, data: &TokenData) -> Result<()>;
+    /// Whether there was a row to update.
+    async fn update(&self, query: &TokenQuery, data: &TokenData) -> Result<bool>;
     async fn delete(&self, query: &TokenQuery) -> Result<()>;
 }
 
@@ -272,12 +279,13 @@ pub struct FlowState {
 /// `mcp_get_tokens`).
 #[async_trait]
 pub trait FlowStore: Send + Sync {
+    /// Whether other processes see the flows.
+    fn is_shared(&self) -> bool {
+        true
+    }
     async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>>;
     /// Writes a pending flow, in place of one that is there.
     async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Value>) -> Result<()>;
-    /// `createFlow`: waits until the flow is completed and returns its result. Not bounded here: the caller bounds it
-    /// by dropping the future, and the host ends its own waiting with the call's signal.
-    async fn wait(&self, flow_id: &str, kind: &str) -> Result<Value>;
     async fn complete(&self, flow_id: &str, kind: &str, result: &Value) -> Result<()>;
     async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()>;
     async fn delete(&self, flow_id: &str, kind: &str) -> Result<()>;
@@ -286,9 +294,17 @@ pub trait FlowStore: Send + Sync {
 /// How the user learns of an authorization: the caller's `oauthStart` and `oauthEnd`.
 #[async_trait]
 pub trait AuthorizationPrompt: Send + Sync {
+    /// Whether the caller is told the URL by [`Self::start`]; else the result shows it.
+    fn takes_url(&self) -> bool;
     /// `expires_at`: until when the pending flow can be joined, in milliseconds since the epoch.
     async fn start(&self, url: &str, expires_at: Option<i64>) -> Result<()>;
     async fn end(&self) -> Result<()>;
+}
+
+/// `getTenantId()`: whose data the call works on, where a deployment serves several tenants.
+#[async_trait]
+pub trait Tenancy: Send + Sync {
+    async fn tenant_id(&self) -> Result<Option<String>>;
 }
 
 /// A lock that processes share. What it returns is released by [`LockGuard::release`], or by its time.
@@ -384,8 +400,6 @@ pub trait OnBehalfOf: Send + Sync {
         scopes: &str,
         from_cache: bool,
     ) -> Result<ResolvedToken>;
-    /// `getTenantId()`.
-    async fn tenant_id(&self) -> Result<Option<String>>;
 }
 
 /// Whose connection to which server.
@@ -417,6 +431,7 @@ pub struct Host {
     pub tokens: Option<Arc<dyn TokenStore>>,
     pub flows: Option<Arc<dyn FlowStore>>,
     pub prompt: Option<Arc<dyn AuthorizationPrompt>>,
+    pub tenancy: Option<Arc<dyn Tenancy>>,
     pub lock: Option<Arc<dyn Lock>>,
     pub exchanged_tokens: Option<Arc<dyn SharedCache>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,

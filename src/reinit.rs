@@ -3,6 +3,8 @@
 //! Follows `api/server/services/Tools/mcp.js` of the reference step by step; where the specification says better
 //! (chapter 2), it is better.
 
+mod authorize;
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +14,12 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use authorize::wants_user;
+
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{
-    Acquire, CallScope, Discover, Lease, Manager, OboCall, ServerScope, with_bearer,
-};
+use crate::manager::{Acquire, CallScope, Lease, Manager, OboCall, ServerScope, with_bearer};
 use crate::obo::TokenUse;
 use crate::secret::Secret;
 use crate::server_config::ServerConfig;
@@ -35,6 +37,8 @@ pub struct Reinit {
     /// The user's values for this server's `customUserVars`.
     pub user_vars: Option<IndexMap<String, String>>,
     pub connection_timeout: Option<Duration>,
+    /// Hand out the authorization URL and return, instead of waiting for the user.
+    pub return_on_oauth: bool,
     /// A config that the caller already has; the registry is not asked.
     pub server_config: Option<Map<String, Value>>,
     /// `Some` when the caller passed the key `requestBody`.
@@ -82,6 +86,8 @@ pub struct Reinitialized {
     pub message: String,
     pub oauth_required: bool,
     pub oauth_url: Option<String>,
+    /// Until when the pending flow can be joined, in milliseconds since the epoch.
+    pub oauth_expires_at: Option<i64>,
     pub tools: Option<Arc<RawTools>>,
     pub failure_reason: Option<FailureReason>,
     pub missing_user_vars: Vec<String>,
@@ -141,8 +147,21 @@ struct Connected {
     /// The token on behalf of the user, and what server it is for.
     obo: Option<(ServerScope, Secret)>,
     oauth_required: bool,
+    oauth_url: Option<String>,
+    oauth_expires_at: Option<i64>,
     discovered: Option<ToolList>,
     error: Option<Error>,
+}
+
+impl Connected {
+    /// What follows is sent with the token that the connection was accepted with.
+    fn settle(&mut self, server: &ServerScope, token: Option<Secret>) {
+        if let (Some(token), Some(lease), Some(options)) = (token, &self.lease, &mut self.options) {
+            let token = Manager::settle_token(lease, token);
+            options.headers = with_bearer(options.headers.take(), Some(&token));
+            self.obo = Some((server.clone(), token));
+        }
+    }
 }
 
 impl Run<'_> {
@@ -190,9 +209,11 @@ impl Run<'_> {
             }
         }
 
-        let connected = self.connect(config).await?;
+        let connected = Box::pin(self.connect(config)).await?;
         let mut result = Reinitialized {
             oauth_required: connected.oauth_required,
+            oauth_url: connected.oauth_url,
+            oauth_expires_at: connected.oauth_expires_at,
             ..Reinitialized::default()
         };
         let listed = match (&connected.lease, connected.discovered) {
@@ -200,6 +221,7 @@ impl Run<'_> {
                 let options = connected.options.as_ref();
                 let options = options
                     .ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
+                // Not cut off from outside: an aborted request tells the server so.
                 match self.list(lease, options, connected.obo.as_ref()).await {
                     Ok(list) => Some(list),
                     Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => {
@@ -353,8 +375,12 @@ impl Run<'_> {
         logger.info(format!(
             "[MCP Reinitialize] getConnection threw error: {error}"
         ));
-        logger.info("[MCP Reinitialize] OAuth state - oauthRequired: false, oauthUrl: null");
-        if error.wants_authorization() && authorizes {
+        logger.info(format!(
+            "[MCP Reinitialize] OAuth state - oauthRequired: {}, oauthUrl: {}",
+            connected.oauth_url.is_some(),
+            connected.oauth_url.as_ref().map_or("null", |_| "present")
+        ));
+        if wants_user(&error) && authorizes {
             logger.info(format!(
                 "[MCP Reinitialize] OAuth required for {name}, attempting tool discovery without auth"
             ));
@@ -375,7 +401,7 @@ impl Run<'_> {
         connected: &mut Connected,
     ) -> Result<()> {
         let call = self.call;
-        let mut recipe = self
+        let recipe = self
             .until_cancelled(self.manager.recipe(scope, server))
             .await?;
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_BUDGET);
@@ -383,53 +409,37 @@ impl Run<'_> {
         let deadline = call
             .connection_timeout
             .map(|timeout| Instant::now() + timeout);
-        let obo = self.obo_call();
-        let token = self.manager.obo_token(scope, server, obo).await?;
+        let token = self
+            .manager
+            .obo_token(scope, server, self.obo_call())
+            .await?;
         let options = CallOptions {
             deadline: deadline.unwrap_or_else(|| Instant::now() + limit),
             cancel: self.cancel.clone(),
             headers: with_bearer(scope.headers(server, None)?.map(Arc::new), token.as_ref()),
             progress: None,
         };
-        recipe.bearer = token;
-        let mut request = Acquire {
+        let request = Acquire {
             key: server.key.clone(),
             recipe,
             updated_at: server.config.updated_at,
             force_new: call.force_new,
             options,
         };
-        let outcome = self
-            .manager
-            .acquire_on_behalf(scope, server, obo, &mut request)
-            .await;
-        let options = request.options;
-        match outcome {
-            Ok(lease) => {
-                let token = request.recipe.bearer;
-                connected.obo = token.map(|token| (server.clone(), token));
-                connected.lease = Some(lease);
-                connected.options = Some(options);
-                Ok(())
+        let acquiring = self.acquire(scope, server, request, connected);
+        let error = match Box::pin(acquiring).await {
+            Ok(()) => {
+                connected.settle(server, token);
+                return Ok(());
             }
-            Err(error) => {
-                if error.wants_authorization() && server.config.runs_oauth_flow() {
-                    let discovery = Discover {
-                        recipe: request.recipe,
-                        options,
-                    };
-                    match self.manager.discover(discovery).await {
-                        Ok(list) if list.count > 0 => connected.discovered = Some(list),
-                        Ok(_) => {}
-                        Err(failure) => call.host.logger.debug(format!(
-                            "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
-                            self.name
-                        )),
-                    }
+            Err((error, request)) => {
+                if wants_user(&error) && server.config.runs_oauth_flow() {
+                    self.discover(*request, connected).await?;
                 }
-                Err(error)
+                error
             }
-        }
+        };
+        Err(error)
     }
 
     /// Step 6: the tools. A server that no longer takes the token that is sent on behalf of the user gets another one,

@@ -9,8 +9,11 @@ use rmcp::transport::Transport;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
+    Connected,
     /// The transport ended, and not because we closed it.
     Lost,
+    /// We ended the connection.
+    Closed,
     ToolsChanged,
     ResourcesChanged,
     PromptsChanged,

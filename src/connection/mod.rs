@@ -3,6 +3,7 @@
 //! A [`Recipe`] is data; [`connect`] turns it into a [`Connection`]. A connection that was lost is never mended in
 //! place: its owner makes a new one from a recipe.
 
+mod access;
 mod breaker;
 mod connect;
 mod events;
@@ -10,6 +11,7 @@ mod handler;
 mod session;
 mod tools;
 
+pub use access::{AccessTokens, connect_authorized};
 pub use breaker::{Breaker, Breakers};
 pub use connect::connect;
 pub use events::{Event, Observer};
@@ -21,6 +23,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use rmcp::model::ServerCapabilities;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -28,12 +31,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
-use crate::host::{Environment, Logger, ServerRequests};
+use crate::error::{Error, Result};
+use crate::host::{Environment, Logger, NetworkRules, ServerRequests};
 use crate::network::{HttpClient, Policy};
-use crate::secret::Secret;
 use crate::server_config::{Fingerprint, ResolvedConfig};
 use crate::settings::Settings;
+use crate::transport::Bearer;
 use crate::transport::stdio::Children;
 
 /// Everything a connection is made from.
@@ -44,8 +47,12 @@ pub struct Recipe {
     pub user_id: Option<String>,
     pub config: ResolvedConfig,
     pub fingerprint: Fingerprint,
-    pub bearer: Option<Secret>,
+    /// The token in use. Requests of an open connection follow it.
+    pub bearer: Bearer,
+    /// Where it comes from, for a user who authorizes with the server.
+    pub tokens: Option<Arc<dyn AccessTokens>>,
     pub policy: Policy,
+    pub rules: NetworkRules,
     pub http: HttpClient,
     pub children: Children,
     pub settings: Settings,
@@ -123,6 +130,20 @@ impl Progress {
     }
 }
 
+impl CallOptions {
+    /// Ends the work with the call's time or its abort.
+    async fn bound<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::aborted()),
+            () = tokio::time::sleep_until(self.deadline) => {
+                Err(Error::timeout("The tokens could not be refreshed in time"))
+            }
+            outcome = work => outcome,
+        }
+    }
+}
+
 /// An established MCP session.
 pub struct Connection {
     pub recipe: Recipe,
@@ -152,13 +173,55 @@ impl Connection {
         self.session.capabilities()
     }
 
-    /// Sends a request and returns the result as the server wrote it.
+    /// What the server says about its use, for the model.
+    #[must_use]
+    pub fn instructions(&self) -> Option<String> {
+        self.session.instructions()
+    }
+
+    /// Sends a request and returns the result as the server wrote it. A request that the server refuses for its token
+    /// is sent once more with another, where one is to be had without asking the user.
     pub async fn request(
         &self,
         method: &str,
         params: Option<Value>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
+        let has_own = |tokens: &&Arc<dyn AccessTokens>| {
+            let headers = options.headers.as_ref();
+            tokens.is_required()
+                && headers.is_some_and(|headers| headers.contains_key(AUTHORIZATION))
+        };
+        let tokens = self.recipe.tokens.as_ref();
+        let Some(tokens) = tokens.filter(|tokens| !has_own(tokens)) else {
+            return self.session.request(method, params, options).await;
+        };
+        if tokens.is_due() {
+            match options.bound(tokens.current()).await {
+                Ok(Some(token)) => self.recipe.bearer.set(token),
+                Err(error) if tokens.is_required() => return Err(error),
+                _ => {}
+            }
+        }
+        let used = self.recipe.bearer.get();
+        let error = match self.session.request(method, params.clone(), options).await {
+            Err(error) if access::is_refused_token(&error) => error,
+            answer => return answer,
+        };
+        if let Some(refusal) = tokens.final_refusal(&error) {
+            return Err(refusal);
+        }
+        let current = self.recipe.bearer.get();
+        // Another request may have been refused, and have led to a new token, in the meantime.
+        if current == used {
+            let Some(refused) = used else {
+                return Err(error);
+            };
+            match options.bound(tokens.replace(&refused)).await? {
+                Some(token) => self.recipe.bearer.set(token),
+                None => return Err(error),
+            }
+        }
         self.session.request(method, params, options).await
     }
 

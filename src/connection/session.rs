@@ -23,12 +23,19 @@ use super::events::{LossWatch, Watched};
 use super::handler::{Handler, ProgressRoutes};
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
-use crate::transport::{CallHeaders, RawResult, TOO_LARGE_RPC_CODE};
+use crate::transport::{CallHeaders, LOST_MESSAGE, RawResult, TRANSPORT_RPC_CODE};
 
 /// How long a request that was given up may take to tell the server so.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long a transport may take to end: five seconds for a session's `DELETE`, and room to end a process.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
+/// The SDK's code of a request that was not answered in time.
+const REQUEST_TIMEOUT: i64 = -32001;
+/// The SDK's code of a connection that is gone.
+const CONNECTION_CLOSED: i64 = -32000;
+/// What rmcp answers in place of a server that has lost the session of a request under way.
+const SESSION_REPLACED: &str =
+    "streamable HTTP session was re-initialized before the response arrived";
 /// JSON-RPC: method not found.
 const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC: invalid params, which some servers answer to a ping.
@@ -43,7 +50,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that this server spoke before; without it both are tried.
+    /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that
+    /// this server spoke before; without it both are tried.
     pub async fn open<T: Transport<RoleClient> + 'static>(
         transport: T,
         handler: Handler,
@@ -65,16 +73,13 @@ impl Session {
         let watch = LossWatch::new(handler.observer.clone());
         let progress = handler.progress.clone();
         let transport = Watched::new(transport, watch.clone());
-        let handshake = serve_client_with_lifecycle(handler, transport, lifecycle);
-        let service = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::aborted()),
-            () = tokio::time::sleep_until(deadline) => {
-                Err(Error::timeout("The server did not complete the MCP handshake in time"))
-            }
-            service = handshake => service.map_err(initialize_error),
+        let handshake = async {
+            // Boxed, because it would make every future around it large.
+            Box::pin(serve_client_with_lifecycle(handler, transport, lifecycle))
+                .await
+                .map_err(initialize_error)
         };
-        let service = service.inspect_err(|_| life.cancel())?;
+        let service = bounded(deadline, &life, cancel, handshake).await?;
         watch.arm();
         Ok(Self {
             peer: service.peer().clone(),
@@ -101,6 +106,12 @@ impl Session {
         self.peer.peer_info().map(|info| info.capabilities.clone())
     }
 
+    pub fn instructions(&self) -> Option<String> {
+        self.peer
+            .peer_info()
+            .and_then(|info| info.instructions.clone())
+    }
+
     pub fn is_closed(&self) -> bool {
         self.peer.is_transport_closed()
     }
@@ -117,7 +128,7 @@ impl Session {
         if let Some(headers) = &options.headers {
             request.extensions.insert(CallHeaders(Arc::clone(headers)));
         }
-        self.send(ClientRequest::CustomRequest(request), method, options)
+        self.send(ClientRequest::CustomRequest(request), options)
             .await?;
         raw.take().ok_or_else(|| {
             Error::new(
@@ -130,11 +141,7 @@ impl Session {
     /// Asks for a sign of life. A server that does not know `ping` gives one by saying so.
     pub async fn ping(&self, options: &CallOptions) -> Result<()> {
         match self
-            .send(
-                ClientRequest::PingRequest(PingRequest::default()),
-                "ping",
-                options,
-            )
+            .send(ClientRequest::PingRequest(PingRequest::default()), options)
             .await
         {
             Err(error) if matches!(error.rpc_code, Some(METHOD_NOT_FOUND | INVALID_PARAMS)) => {
@@ -144,12 +151,7 @@ impl Session {
         }
     }
 
-    async fn send(
-        &self,
-        request: ClientRequest,
-        method: &str,
-        options: &CallOptions,
-    ) -> Result<()> {
+    async fn send(&self, request: ClientRequest, options: &CallOptions) -> Result<()> {
         // The queue to the transport may itself be stuck.
         let sending = self
             .peer
@@ -157,7 +159,7 @@ impl Session {
         let handle = tokio::select! {
             biased;
             () = options.cancel.cancelled() => return Err(Error::aborted()),
-            () = tokio::time::sleep_until(options.deadline) => return Err(unanswered(method)),
+            () = tokio::time::sleep_until(options.deadline) => return Err(unanswered()),
             handle = sending => handle.map_err(request_error)?,
         };
         let id = handle.id.clone();
@@ -179,7 +181,7 @@ impl Session {
                 () = progressed.notified() => due.as_mut().reset(options.due()),
                 () = &mut due => {
                     self.give_up(id, "timeout").await;
-                    return Err(unanswered(method));
+                    return Err(unanswered());
                 }
             }
         }
@@ -205,8 +207,27 @@ impl Session {
     }
 }
 
-fn unanswered(method: &str) -> Error {
-    Error::timeout(format!("The server did not answer {method} in time"))
+/// The texts and codes of the TypeScript SDK, which LibreChat matches on.
+fn unanswered() -> Error {
+    Error::mcp(Code::Timeout, REQUEST_TIMEOUT, "Request timed out")
+}
+
+/// One step of connecting. If it fails, or is not done in time, the connection's `life` is over.
+pub async fn bounded<T>(
+    deadline: Instant,
+    life: &CancellationToken,
+    cancel: &CancellationToken,
+    step: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let outcome = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Error::aborted()),
+        () = tokio::time::sleep_until(deadline) => {
+            Err(Error::timeout("The server did not complete the MCP handshake in time"))
+        }
+        outcome = step => outcome,
+    };
+    outcome.inspect_err(|_| life.cancel())
 }
 
 fn discover_versions() -> Vec<ProtocolVersion> {
@@ -249,11 +270,10 @@ fn request_error(error: ServiceError) -> Error {
     match error {
         ServiceError::McpError(answer) => server_error(&answer),
         ServiceError::TransportSend(error) => transport_error(&error),
-        ServiceError::TransportClosed => Error::new(
-            Code::ConnectionLost,
-            "The connection to the server is closed",
-        ),
-        ServiceError::Timeout { .. } => Error::timeout("The server did not answer in time"),
+        ServiceError::TransportClosed => {
+            Error::mcp(Code::ConnectionLost, CONNECTION_CLOSED, "Connection closed")
+        }
+        ServiceError::Timeout { .. } => unanswered(),
         ServiceError::Cancelled { .. } => Error::aborted(),
         other => Error::new(Code::InvalidResponse, other.to_string()),
     }
@@ -262,14 +282,14 @@ fn request_error(error: ServiceError) -> Error {
 /// The server's own JSON-RPC error, or one that stands for a broken limit or a lost stream.
 fn server_error(answer: &ErrorData) -> Error {
     let rpc_code = i64::from(answer.code.0);
-    let code = if answer.code.0 == TOO_LARGE_RPC_CODE
-        && answer.message.starts_with("[MCP] MCP response")
-    {
-        Code::ResponseTooLarge
-    } else {
-        Code::ServerError
+    let code = match (answer.code.0, answer.message.as_ref()) {
+        (TRANSPORT_RPC_CODE, LOST_MESSAGE) | (_, SESSION_REPLACED) => Code::ConnectionLost,
+        (TRANSPORT_RPC_CODE, message) if message.starts_with("[MCP] MCP response") => {
+            Code::ResponseTooLarge
+        }
+        _ => Code::ServerError,
     };
-    Error::new(code, answer.message.clone()).with_rpc_code(rpc_code)
+    Error::mcp(code, rpc_code, &answer.message)
 }
 
 fn transport_error(error: &DynamicTransportError) -> Error {

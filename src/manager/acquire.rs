@@ -9,6 +9,7 @@ use crate::connection::{CallOptions, Recipe};
 use crate::error::{Error, Result};
 
 /// A request for a connection.
+#[derive(Clone)]
 pub struct Acquire {
     pub key: Key,
     pub recipe: Recipe,

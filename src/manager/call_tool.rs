@@ -18,8 +18,6 @@ use crate::server_config::ServerConfig;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bound on a call where neither the caller nor the config has one.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
-/// JSON-RPC "internal error".
-const INTERNAL_ERROR: i64 = -32603;
 
 /// One tool call.
 pub struct CallTool<'a> {
@@ -61,14 +59,13 @@ impl Manager {
             None => self.registered(scope, name).await?,
         };
         let server = self.scope(scope, name, config).await?;
-        let mut recipe = self.recipe(scope, &server).await?;
+        let recipe = self.recipe(scope, &server).await?;
         let obo = OboCall {
             purpose: self.token_use(&server, call.tool_name),
             timeout: None,
             cancel: &call.cancel,
         };
         let token = self.obo_token(scope, &server, obo).await?;
-        recipe.bearer.clone_from(&token);
         let options = CallOptions {
             deadline: Instant::now() + recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT),
             cancel: call.cancel.clone(),
@@ -81,17 +78,15 @@ impl Manager {
             .unwrap_or(CALL_TIMEOUT);
         let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
         let headers = scope.headers(&server, graph_token.as_ref())?;
-        let mut request = Acquire {
+        let request = Acquire {
             key: server.key.clone(),
             recipe,
             updated_at: server.config.updated_at,
             force_new: false,
             options,
         };
-        let lease = self
-            .acquire_on_behalf(scope, &server, obo, &mut request)
-            .await?;
-        let token = token.and(request.recipe.bearer);
+        let lease = self.acquire(&request).await?;
+        let token = token.map(|token| Self::settle_token(&lease, token));
         let mut options = CallOptions {
             // Progress may stretch a call, but not for ever.
             deadline: Instant::now() + call.max_total_timeout.unwrap_or(Duration::from_hours(24)),
@@ -122,18 +117,7 @@ impl Manager {
                 .request("tools/call", Some(params), &options)
                 .await;
         }
-        let answer = answer.map_err(|error| {
-            if error.code == Code::ConnectionLost && error.rpc_code.is_none() {
-                let text = format!(
-                    "{prefix} Connection is not active. Cannot execute tool {}.",
-                    call.tool_name
-                );
-                return Error::mcp(error.code, INTERNAL_ERROR, &text)
-                    .with_retryable(true)
-                    .caused_by(error);
-            }
-            error
-        })?;
+        let answer = answer?;
         let result: Value = serde_json::from_str(answer.get()).map_err(|_| {
             Error::new(
                 Code::InvalidResponse,

@@ -1,5 +1,7 @@
 //! Tool results as LibreChat's agents take them (`packages/api/src/mcp/parsers.ts`, `formatToolContent`).
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -214,11 +216,12 @@ fn check_image(image: &Value, max_bytes: usize) -> Result<()> {
 
 /// The first ten hex digits of the text's SHA-256.
 fn resource_id(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .take(5)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(5).fold(String::new(), |mut id, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::pool::{Lease, Slot};
 use super::{Key, Manager, Owner};
+use crate::connection::Event;
 
 /// What `getConnectionStats` counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,6 +38,11 @@ impl ConnectionState {
 }
 
 impl Manager {
+    #[must_use]
+    pub fn keeps_connections(&self) -> bool {
+        self.0.keep_connections
+    }
+
     #[must_use]
     pub fn stats(&self) -> ConnectionStats {
         let pool = self.0.pool.lock();
@@ -88,6 +94,7 @@ impl Manager {
     pub async fn disconnect(&self, key: &Key) {
         let slot = self.withdraw(key);
         if let Some(slot) = slot {
+            self.tell(key, Event::Closed);
             slot.connection.close().await;
             self.retire(&slot);
         }
@@ -123,6 +130,11 @@ impl Manager {
             pool.activity.remove(id);
         }
         slot
+    }
+
+    /// Takes a counted reconnect back (`MCPConnection.decrementCycleCount`).
+    pub fn decrement_cycle_count(&self, key: &Key) {
+        self.0.breakers.forgive_cycle(key);
     }
 
     /// Forgets the failures of a connection (`MCPConnection.clearCooldown`).

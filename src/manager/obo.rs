@@ -1,20 +1,25 @@
 //! Tokens on behalf of the user, for connections and for single requests.
+//!
+//! A connection gets its token from [`OboTokens`] when it is made. Each call then asks again, as its own user, and sends
+//! what it got: the caches answer, and a user or an author who lost their rights is noticed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Acquire, CallScope, ConnectionState, Lease, Manager, ServerScope};
-use crate::connection::log_prefix;
+use super::{CallScope, ConnectionState, Lease, Manager, ServerScope};
+use crate::connection::{AccessTokens, log_prefix};
 use crate::error::{Cause, Error, Result};
-use crate::host::User;
+use crate::host::{Host, User};
 use crate::obo::{EXCHANGE_TIMEOUT, GraphToken, Obo, ServerToken, TokenUse, claims_challenge};
 use crate::secret::Secret;
-use crate::server_config::TransportKind;
+use crate::server_config::{ServerConfig, TransportKind};
 
 /// One call's wish for a token.
 #[derive(Clone, Copy)]
@@ -25,11 +30,97 @@ pub struct OboCall<'a> {
     pub cancel: &'a CancellationToken,
 }
 
+/// Where a connection's token comes from: the exchange, as the call that asked for the connection.
+struct OboTokens {
+    obo: Obo,
+    host: Host,
+    user: User,
+    server_name: Arc<str>,
+    config: ServerConfig,
+    log_prefix: String,
+    /// The token that came in place of a refused one; that one is not replaced again.
+    replacement: Mutex<Option<Secret>>,
+}
+
+impl OboTokens {
+    async fn token(&self, rejected: Option<&Secret>) -> Result<Option<Secret>> {
+        let request = ServerToken {
+            host: &self.host,
+            user: &self.user,
+            server_name: &self.server_name,
+            config: &self.config,
+            log_prefix: &self.log_prefix,
+            purpose: TokenUse::Connection,
+            rejected,
+            deadline: Instant::now() + EXCHANGE_TIMEOUT,
+        };
+        self.obo.token(&request).await
+    }
+}
+
+#[async_trait]
+impl AccessTokens for OboTokens {
+    async fn current(&self) -> Result<Option<Secret>> {
+        self.token(None).await
+    }
+
+    fn is_due(&self) -> bool {
+        true
+    }
+
+    fn is_required(&self) -> bool {
+        true
+    }
+
+    fn final_refusal(&self, refusal: &Error) -> Option<Error> {
+        claims_challenge(refusal)
+    }
+
+    async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {
+        if self.replacement.lock().as_ref() == Some(refused) {
+            return Ok(None);
+        }
+        let token = self.token(Some(refused)).await?;
+        self.replacement.lock().clone_from(&token);
+        Ok(token)
+    }
+}
+
 impl Manager {
     /// The exchanges of this runtime.
     #[must_use]
     pub fn obo(&self) -> &Obo {
         &self.0.obo
+    }
+
+    /// Where connections to this server get their token from; `None` for servers without `obo`.
+    pub(super) fn obo_tokens(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        transport: TransportKind,
+    ) -> Result<Option<Arc<dyn AccessTokens>>> {
+        if server.config.obo_scopes.is_none() {
+            return Ok(None);
+        }
+        match transport {
+            TransportKind::Sse | TransportKind::StreamableHttp => {}
+            kind @ (TransportKind::Stdio | TransportKind::WebSocket) => {
+                return Err(Error::invalid_config(format!(
+                    "OBO is not available over the {} transport",
+                    kind.as_str()
+                )));
+            }
+        }
+        Ok(Some(Arc::new(OboTokens {
+            obo: self.0.obo.clone(),
+            host: scope.host.clone(),
+            user: scope.user.cloned().unwrap_or_default(),
+            server_name: Arc::clone(&server.key.server_name),
+            config: server.config.clone(),
+            log_prefix: log_prefix(server.key.owner.user_id(), &server.key.server_name),
+            replacement: Mutex::default(),
+        })))
     }
 
     /// The token that a call sends to the server on behalf of its user; `None` for servers without `obo`.
@@ -42,27 +133,6 @@ impl Manager {
         self.server_token(scope, server, call, None).await
     }
 
-    /// A connection for a request that carries the token. A server that does not take it gets another one, once.
-    pub async fn acquire_on_behalf(
-        &self,
-        scope: &CallScope<'_>,
-        server: &ServerScope,
-        call: OboCall<'_>,
-        request: &mut Acquire,
-    ) -> Result<Lease> {
-        let outcome = self.acquire(request).await;
-        let (Err(refusal), Some(token)) = (&outcome, &request.recipe.bearer) else {
-            return outcome;
-        };
-        let renewed = self.renewed_obo_token(scope, server, call, token, refusal);
-        let Some(renewed) = renewed.await? else {
-            return outcome;
-        };
-        request.options.headers = with_bearer(request.options.headers.take(), Some(&renewed));
-        request.recipe.bearer = Some(renewed);
-        self.acquire(request).await
-    }
-
     /// In whose words a missing token is told: the reference connects first, and asks again for each call.
     #[must_use]
     pub fn token_use<'a>(&self, server: &ServerScope, tool_name: &'a str) -> TokenUse<'a> {
@@ -71,6 +141,20 @@ impl Manager {
         } else {
             TokenUse::Connection
         }
+    }
+
+    /// The token that the call goes on with once it is connected: what a new connection was accepted with, else its
+    /// own, which the requests that belong to no call follow from now on.
+    #[must_use]
+    pub fn settle_token(lease: &Lease, token: Secret) -> Secret {
+        let bearer = &lease.connection().recipe.bearer;
+        if !lease.is_reused()
+            && let Some(accepted) = bearer.get()
+        {
+            return accepted;
+        }
+        bearer.set(token.clone());
+        token
     }
 
     /// Another token in place of one that the server answered with 401; `None` where the refusal has nothing to do
@@ -83,10 +167,6 @@ impl Manager {
         rejected: &Secret,
         refusal: &Error,
     ) -> Result<Option<Secret>> {
-        // The token of an OAuth login is none of ours to renew.
-        if server.config.obo_scopes.is_none() {
-            return Ok(None);
-        }
         let refusal = match &refusal.cause {
             Some(Cause::Error(inner)) if refusal.status.is_none() => inner,
             _ => refusal,
@@ -134,25 +214,12 @@ impl Manager {
         call: OboCall<'_>,
         rejected: Option<&Secret>,
     ) -> Result<Option<Secret>> {
-        let config = &server.config;
-        if config.obo_scopes.is_none() {
-            return Ok(None);
-        }
-        match config.transport_kind()? {
-            TransportKind::Sse | TransportKind::StreamableHttp => {}
-            kind @ (TransportKind::Stdio | TransportKind::WebSocket) => {
-                return Err(Error::invalid_config(format!(
-                    "OBO is not available over the {} transport",
-                    kind.as_str()
-                )));
-            }
-        }
         let nobody = User::default();
         let request = ServerToken {
             host: scope.host,
             user: scope.user.unwrap_or(&nobody),
             server_name: &server.key.server_name,
-            config,
+            config: &server.config,
             log_prefix: &log_prefix(server.key.owner.user_id(), &server.key.server_name),
             purpose: call.purpose,
             rejected,

@@ -14,6 +14,7 @@ use crate::network::Policy;
 use crate::secret::Secret;
 use crate::server_config::{Context, ServerConfig, fingerprint, headers_for_call, resolve};
 use crate::settings::Settings;
+use crate::transport::Bearer;
 
 /// JSON-RPC "invalid request", the code of the reference's `McpError`s.
 const INVALID_REQUEST: i64 = -32600;
@@ -164,13 +165,15 @@ impl Manager {
         let config = resolve(&server.config, &context)?;
         let rules = call.host.registry.network_rules().await?;
         let policy = Policy::new(&rules, &call.host.environment, config.proxy())?;
-        Ok(Recipe {
+        let mut recipe = Recipe {
             server_name: server.key.server_name.to_string(),
             user_id: server.key.owner.user_id().map(str::to_owned),
             fingerprint: fingerprint(&server.config, &context),
             config,
-            bearer: None,
+            bearer: Bearer::default(),
+            tokens: None,
             policy,
+            rules,
             http: self.0.http.clone(),
             children: self.0.children.clone(),
             settings: call.settings.clone(),
@@ -182,6 +185,13 @@ impl Manager {
                 publisher: call.host.publisher.clone(),
             })),
             logger: call.host.logger.clone(),
-        })
+        };
+        if let Some(authorizer) = self.authorizer(call, server, &recipe)? {
+            recipe.tokens = Some(Arc::new(authorizer));
+        } else {
+            let kind = recipe.config.transport.kind();
+            recipe.tokens = self.obo_tokens(call, server, kind)?;
+        }
+        Ok(recipe)
     }
 }

@@ -36,7 +36,7 @@ impl Observer for KeyObserver {
         match event {
             Event::Lost => manager.lost(&self.key),
             Event::ToolsChanged => manager.refresh_tools(&self.key, self.publisher.clone()),
-            Event::ResourcesChanged | Event::PromptsChanged => {}
+            Event::Connected | Event::Closed | Event::ResourcesChanged | Event::PromptsChanged => {}
         }
         manager.tell(&self.key, event);
     }
@@ -51,7 +51,7 @@ impl Manager {
         *self.0.subscriber.lock() = Some(subscriber);
     }
 
-    fn tell(&self, key: &Key, event: Event) {
+    pub(super) fn tell(&self, key: &Key, event: Event) {
         let subscriber = self.0.subscriber.lock().clone();
         if let Some(subscriber) = subscriber {
             subscriber(key, event);
@@ -72,7 +72,7 @@ impl Manager {
 
     fn lost(&self, key: &Key) {
         let (manager, key) = (self.clone(), key.clone());
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             // rmcp closes its side right after the transport told us.
             tokio::time::sleep(Duration::from_millis(20)).await;
             let Some(slot) = manager.take_lost(&key) else {
@@ -139,7 +139,7 @@ impl Manager {
             return;
         }
         let (manager, key) = (self.clone(), key.clone());
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             tokio::select! {
                 () = manager.0.closing.cancelled() => return,
                 () = tokio::time::sleep(REFRESH_DELAY) => {}
@@ -156,7 +156,7 @@ impl Manager {
                 headers: None,
                 progress: None,
             };
-            let published = match list_tools(connection, &options).await {
+            let outcome = match list_tools(connection, &options).await {
                 Ok(list) if list.incomplete.is_none() && list.count > 0 => publisher
                     .publish(&user_id, &key.server_name, &list.tools)
                     .await
@@ -164,7 +164,7 @@ impl Manager {
                 Ok(_) => return,
                 Err(error) => Err(error),
             };
-            if let Err(error) = published {
+            if let Err(error) = outcome {
                 let prefix = connection.recipe.log_prefix();
                 connection
                     .recipe

@@ -16,6 +16,7 @@ use crate::error::{Code, Error, Result};
 pub struct Realm {
     async_local_storage: JsRef,
     reflect_apply: JsRef,
+    event_emitter: JsRef,
 }
 
 impl Realm {
@@ -30,10 +31,17 @@ impl Realm {
             )));
         }
         let hooks = built_in.call(process, &[scope.string("node:async_hooks")?])?;
+        let events = built_in.call(process, &[scope.string("node:events")?])?;
         Ok(Self {
             async_local_storage: JsRef::new(thread, hooks.get("AsyncLocalStorage")?)?,
             reflect_apply: JsRef::new(thread, global.get("Reflect")?.get("apply")?)?,
+            event_emitter: JsRef::new(thread, events)?,
         })
+    }
+
+    /// A new `EventEmitter`.
+    pub fn event_emitter<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+        self.event_emitter.get(scope).construct(&[])
     }
 }
 

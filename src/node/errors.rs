@@ -35,7 +35,16 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
             "Error"
         };
         let value = scope.error(class, &error.message);
-        value.set("code", scope.string(error.code.as_str())?)?;
+        match error.rpc_code.filter(|_| error.is_mcp_error()) {
+            // The SDK's `McpError`, which LibreChat knows by name and number.
+            Some(rpc_code) => {
+                value.set("name", scope.string("McpError")?)?;
+                #[expect(clippy::cast_precision_loss, reason = "JSON-RPC codes are small")]
+                value.set("code", scope.number(rpc_code as f64)?)?;
+                value.set("mcpCode", scope.string(error.code.as_str())?)?;
+            }
+            None => value.set("code", scope.string(error.code.as_str())?)?,
+        }
         value.set("retryable", scope.boolean(error.retryable)?)?;
         if let Some(status) = error.status {
             value.set("status", scope.number(f64::from(status))?)?;
@@ -43,8 +52,12 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
         if let Some(failure) = &error.obo {
             set_obo(value, failure)?;
         }
-        if error.code == Code::Aborted {
-            value.set("name", scope.string("AbortError")?)?;
+        match error.code {
+            Code::Aborted => value.set("name", scope.string("AbortError")?)?,
+            Code::ReauthenticationRequired => {
+                value.set("name", scope.string("ReauthenticationRequiredError")?)?;
+            }
+            _ => {}
         }
         match &error.cause {
             Some(Cause::Host(fault)) => {

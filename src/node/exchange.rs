@@ -4,57 +4,87 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use super::calls::{Call, Shared};
 use super::convert;
-use super::errors;
-use super::js::{JsResult, Scope, Thrown, Value};
-use super::runtime::{Runtime, tokio};
-use super::thread::JsRef;
+use super::js::{JsResult, Scope, Value};
+use super::obo;
 use crate::error::{Error, Result};
-use crate::host::{Host, Level, LogMeta, User};
+use crate::host::{Level, LogMeta, User};
+use crate::manager::Manager;
 use crate::obo::{EXCHANGE_TIMEOUT, Exchange, ExchangedToken};
 use crate::secret::Secret;
 
-/// One call of either function.
-struct Call {
-    host: Host,
+/// The arguments of either function.
+struct Wanted {
     user: User,
     access_token: Secret,
     scopes: String,
     from_cache: bool,
 }
 
-/// Which of the two functions was called.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    OnBehalfOf,
-    Graph,
+/// `(user, accessToken, scopes, fromCache = true) => Promise<{ access_token, token_type, expires_in, scope }>`
+pub fn exchange_obo_token<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    run(shared, scope, arguments, |_, _, outcome| outcome)
 }
 
-impl Runtime {
-    /// `(user, accessToken, scopes, fromCache = true) => Promise<{ access_token, token_type, expires_in, scope }>`
-    pub(super) fn exchange<'env>(
-        &self,
-        scope: Scope<'env>,
-        arguments: &[Value<'env>],
-        purpose: Purpose,
-    ) -> JsResult<'env> {
-        let (promise, value) = self.thread.promise(scope)?;
-        let (context, call) = match self.exchange_call(scope, arguments) {
-            Ok(prepared) => prepared,
-            Err(Thrown(thrown)) => {
-                let thrown = JsRef::new(&self.thread, thrown)?;
-                promise.settle(move |scope| Err(Thrown(thrown.get(scope))));
-                return Ok(value);
-            }
+/// The same, with failures in the words of the reference's `GraphTokenService`.
+pub fn get_graph_api_token<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    run(shared, scope, arguments, |call, user, outcome| {
+        outcome.map_err(|error| {
+            let user = user.openid_id().unwrap_or("undefined");
+            let message =
+                format!("[GraphTokenService] Failed to acquire Graph API token for user {user}:");
+            let logger = &call.host.logger;
+            logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+            let mut failure = error.clone();
+            failure.message = format!("Graph token acquisition failed: {error}");
+            failure.caused_by(error)
+        })
+    })
+}
+
+type Outcome = Result<ExchangedToken, Error>;
+
+fn run<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+    conclude: impl Fn(&Call, &User, Outcome) -> Outcome + Send + Sync + 'static,
+) -> JsResult<'env> {
+    let argument = |index: usize| {
+        let argument = arguments.get(index).copied();
+        argument.unwrap_or_else(|| scope.undefined())
+    };
+    let scopes = argument(2).as_string().unwrap_or_default();
+    let read = || {
+        let mut call = shared.call(scope, None)?;
+        let user = Some(argument(0)).filter(|user| user.is_object());
+        let context = Arc::clone(call.context());
+        obo::attach(&mut call.host, &context, user, scope)?;
+        let wanted = Wanted {
+            user: user.map(convert::user).transpose()?.unwrap_or_default(),
+            access_token: Secret::new(argument(1).as_string().unwrap_or_default()),
+            scopes: scopes.clone(),
+            from_cache: argument(3).present().is_none_or(Value::is_truthy),
         };
-        let manager = self.manager.clone();
-        tokio().spawn(async move {
+        Ok((call, wanted))
+    };
+    let prepared = read().map(|(call, wanted)| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
             let exchange = Exchange {
                 host: &call.host,
-                user: &call.user,
-                access_token: &call.access_token,
-                scopes: &call.scopes,
-                from_cache: call.from_cache,
+                user: &wanted.user,
+                access_token: &wanted.access_token,
+                scopes: &wanted.scopes,
+                from_cache: wanted.from_cache,
                 rejected: None,
                 deadline: Instant::now() + EXCHANGE_TIMEOUT,
             };
@@ -63,63 +93,15 @@ impl Runtime {
                 () = manager.closing().cancelled() => Err(Error::closed()),
                 outcome = manager.obo().exchange(&exchange) => outcome,
             };
-            let outcome = match (outcome, purpose) {
-                (Err(error), Purpose::Graph) => Err(call.graph_failure(error)),
-                (outcome, _) => outcome,
-            };
-            let scopes = call.scopes;
-            promise.settle(move |scope| {
-                context.flush_log(scope);
-                answer(scope, outcome, &scopes)
-            });
-        });
-        Ok(value)
-    }
-
-    fn exchange_call<'env>(
-        &self,
-        scope: Scope<'env>,
-        arguments: &[Value<'env>],
-    ) -> JsResult<'env, (Arc<super::call::CallContext>, Call)> {
-        let argument = |index: usize| {
-            let argument = arguments.get(index).copied();
-            argument.unwrap_or_else(|| scope.undefined())
-        };
-        let text = |index| argument(index).as_string().unwrap_or_default();
-        let user = Some(argument(0)).filter(|user| user.is_object());
-        let (context, host) = self.call_host(scope, user)?;
-        let call = Call {
-            host,
-            user: user.map(convert::user).transpose()?.unwrap_or_default(),
-            access_token: Secret::new(text(1)),
-            scopes: text(2),
-            from_cache: argument(3).present().is_none_or(Value::is_truthy),
-        };
-        Ok((context, call))
-    }
+            conclude(&call, &wanted.user, outcome)
+        })
+    });
+    shared.run(scope, prepared, move |scope, _, token| {
+        answer(scope, &token, &scopes)
+    })
 }
 
-impl Call {
-    /// `api/server/services/GraphTokenService.js` of the reference.
-    fn graph_failure(&self, error: Error) -> Error {
-        let user = self.user.openid_id().unwrap_or("undefined");
-        let message =
-            format!("[GraphTokenService] Failed to acquire Graph API token for user {user}:");
-        self.host
-            .logger
-            .with(Level::Error, message, LogMeta::Error(error.clone()));
-        let mut failure = error.clone();
-        failure.message = format!("Graph token acquisition failed: {error}");
-        failure.caused_by(error)
-    }
-}
-
-fn answer<'env>(
-    scope: Scope<'env>,
-    outcome: Result<ExchangedToken>,
-    scopes: &str,
-) -> JsResult<'env> {
-    let token = outcome.map_err(|error| Thrown(errors::to_js(scope, &error)))?;
+fn answer<'env>(scope: Scope<'env>, token: &ExchangedToken, scopes: &str) -> JsResult<'env> {
     let object = scope.object()?;
     object.set("access_token", scope.string(token.access_token.expose())?)?;
     object.set("token_type", scope.string("Bearer")?)?;

@@ -104,6 +104,12 @@ impl<'env> Scope<'env> {
         self.make(|result| unsafe { sys::napi_create_double(self.env, value, result) })
     }
 
+    /// A time in milliseconds since the epoch.
+    #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
+    pub fn milliseconds(self, time: i64) -> JsResult<'env> {
+        self.number(time as f64)
+    }
+
     pub fn string(self, text: &str) -> JsResult<'env> {
         self.make(|result| unsafe {
             sys::napi_create_string_utf8(
@@ -280,6 +286,22 @@ impl<'env> Value<'env> {
         let key = self.scope.string(name)?;
         self.scope
             .check(unsafe { sys::napi_set_property(self.scope.env, self.raw, key.raw, value.raw) })
+    }
+
+    /// A property that is computed when it is read.
+    pub fn getter<F>(self, name: &str, read: F) -> JsResult<'env, ()>
+    where
+        F: 'static + for<'call> Fn(Scope<'call>) -> JsResult<'call>,
+    {
+        let scope = self.scope;
+        let descriptor = scope.object()?;
+        descriptor.set("get", scope.function(name, move |scope, _, _| read(scope))?)?;
+        descriptor.set("enumerable", scope.boolean(true)?)?;
+        let object = scope.global()?.get("Object")?;
+        object
+            .get("defineProperty")?
+            .call(object, &[self, scope.string(name)?, descriptor])?;
+        Ok(())
     }
 
     pub fn call(self, this: Value<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {

@@ -8,13 +8,11 @@ use async_trait::async_trait;
 use futures::FutureExt;
 
 use super::call::CallContext;
-use super::convert;
 use super::js::{JsResult, Scope, Type, Value};
 use super::thread::JsRef;
 use crate::error::{Code, Error, OboFailure, OboReason, Result};
 use crate::host::{
-    ClientAuth, Environment, Host, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache,
-    TokenResolver,
+    ClientAuth, Host, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache, TokenResolver,
 };
 use crate::secret::Secret;
 
@@ -22,23 +20,19 @@ use crate::secret::Secret;
 const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A resolver asks the identity provider; the exchange has a bound of its own.
 const RESOLVER_TIMEOUT: Duration = Duration::from_mins(1);
-const CREDENTIALS_KEY: &str = "CREDS_KEY";
-
 const OPENID_CONFIG: &str = "openIdConfig";
 const CACHE: &str = "exchangedTokens";
 const OBO_RESOLVER: &str = "oboTokenResolver";
 const GRAPH_RESOLVER: &str = "graphTokenResolver";
 const TRUST_CHECKER: &str = "oboTrustChecker";
-const TENANT_ID: &str = "getTenantId";
 
 /// Members of the host services that are optional here.
-const MEMBERS: [&str; 6] = [
+const MEMBERS: [&str; 5] = [
     OPENID_CONFIG,
     CACHE,
     OBO_RESOLVER,
     GRAPH_RESOLVER,
     TRUST_CHECKER,
-    TENANT_ID,
 ];
 
 const fn member_of(resolver: TokenResolver) -> &'static str {
@@ -48,7 +42,7 @@ const fn member_of(resolver: TokenResolver) -> &'static str {
     }
 }
 
-/// Puts the host's members for on-behalf-of into `host`: its `OpenID` client, its cache, the key that seals it.
+/// Puts the host's members for on-behalf-of into `host`: its `OpenID` client, its policy, its cache.
 pub fn attach<'env>(
     host: &mut Host,
     context: &Arc<CallContext>,
@@ -73,22 +67,7 @@ pub fn attach<'env>(
             .map(Arc::new),
         context: Arc::clone(context),
     }));
-    host.credentials_key = credentials_key(scope, services)?;
     Ok(())
-}
-
-/// The host's key, else that of the environment, read when it is used.
-fn credentials_key<'env>(
-    scope: Scope<'env>,
-    services: Value<'env>,
-) -> JsResult<'env, Option<Secret>> {
-    let mut key = services.get("credentialsKey")?.as_string();
-    if key.is_none() {
-        let environment = Environment::default();
-        convert::read_variables(scope, &[CREDENTIALS_KEY], &environment)?;
-        key = environment.get(CREDENTIALS_KEY);
-    }
-    Ok(key.filter(|key| !key.is_empty()).map(Secret::new))
 }
 
 struct NodeOnBehalfOf {
@@ -109,9 +88,7 @@ impl OnBehalfOf for NodeOnBehalfOf {
             .callback(
                 OPENID_CONFIG,
                 STORE_TIMEOUT,
-                |context, scope| {
-                    context.with_service(scope, OPENID_CONFIG, |_, config| Ok(config))
-                },
+                |context, scope| context.with_service(scope, OPENID_CONFIG, |_, config| Ok(config)),
                 |_, config| config.present().map(openid_client).transpose(),
             )
             .await
@@ -222,23 +199,6 @@ impl OnBehalfOf for NodeOnBehalfOf {
             Err(error) if error.code == Code::HostError => Err(self.judged(error).await),
             outcome => outcome,
         }
-    }
-
-    async fn tenant_id(&self) -> Result<Option<String>> {
-        if !self.present.contains(TENANT_ID) {
-            return Ok(None);
-        }
-        self.context
-            .callback(
-                TENANT_ID,
-                STORE_TIMEOUT,
-                |context, scope| {
-                    let host = context.host(scope);
-                    context.apply(host.get(TENANT_ID)?, host, &[])
-                },
-                |_, value| value.present().map(Value::to_text).transpose(),
-            )
-            .await
     }
 }
 

@@ -52,6 +52,10 @@ const MEMBERS: &[(&str, Shape)] = &[
     ),
     ("getTenantId", Shape::Function),
     ("lock", Shape::Methods(&["acquire"])),
+    ("sampling", Shape::Function),
+    ("elicitation", Shape::Function),
+    ("roots", Shape::Function),
+    ("onLogMessage", Shape::Function),
     ("keepConnections", Shape::Boolean),
     ("credentialsKey", Shape::String),
 ];

@@ -116,7 +116,10 @@ impl Obo {
     async fn entry(&self, request: &Exchange<'_>, user: &str) -> Result<Entry> {
         let host = on_behalf_of(request.host)?;
         let client = host.openid_client().await?.ok_or_else(not_available)?;
-        let tenant = host.tenant_id().await?;
+        let tenant = match &request.host.tenancy {
+            Some(tenancy) => tenancy.tenant_id().await?,
+            None => None,
+        };
         let key = CacheKey::new(&Subject {
             client: &client,
             tenant: tenant.as_deref(),

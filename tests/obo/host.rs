@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use librechat_mcp_native::error::{Code, Error, Result};
 use librechat_mcp_native::host::{
     ClientAuth, Environment, Host, Level, Log, LogMeta, Logger, Lookup, NetworkRules, OnBehalfOf,
-    OpenIdClient, OpenIdTokens, Registry, ResolvedToken, SharedCache, Storage, TokenResolver, User,
+    OpenIdClient, OpenIdTokens, Registry, ResolvedToken, SharedCache, Storage, Tenancy,
+    TokenResolver, User,
 };
 use librechat_mcp_native::secret::Secret;
 use serde_json::{Map, Value};
@@ -87,7 +88,10 @@ impl OnBehalfOf for Parts {
         self.resolver_calls.lock().unwrap().push(call);
         self.resolver.clone().unwrap()
     }
+}
 
+#[async_trait]
+impl Tenancy for Parts {
     async fn tenant_id(&self) -> Result<Option<String>> {
         Ok(self.tenant.clone())
     }
@@ -155,6 +159,13 @@ impl Registry for NoRegistry {
         Ok(None)
     }
 
+    async fn all_server_configs(
+        &self,
+        _: Option<&str>,
+    ) -> Result<Vec<(String, Map<String, Value>)>> {
+        Ok(Vec::new())
+    }
+
     async fn network_rules(&self) -> Result<NetworkRules> {
         Ok(NetworkRules::default())
     }
@@ -187,6 +198,7 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
         tokens: None,
         flows: None,
         prompt: None,
+        tenancy: Some(Arc::clone(parts) as _),
         lock: None,
         exchanged_tokens: cache.map(|cache| Arc::clone(cache) as _),
         on_behalf_of: Some(Arc::clone(parts) as _),
