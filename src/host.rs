@@ -72,6 +72,15 @@ pub struct User {
     pub openid_tokens: Option<OpenIdTokens>,
 }
 
+impl User {
+    /// Who the user is at the identity provider; absent for users who did not sign in there.
+    #[must_use]
+    pub fn openid_id(&self) -> Option<&str> {
+        let id = self.fields.get("openidId")?.as_str();
+        (!id.is_empty()).then_some(id)
+    }
+}
+
 /// Tokens of the user's OpenID login (LibreChat's `OIDCTokens`).
 #[derive(Debug, Clone, Default)]
 pub struct OpenIdTokens {
@@ -357,6 +366,15 @@ pub struct ResolvedToken {
     pub expires_in: Option<i64>,
 }
 
+/// Which of the host's own resolvers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenResolver {
+    /// `oboTokenResolver`.
+    OnBehalfOf,
+    /// `graphTokenResolver`.
+    Graph,
+}
+
 /// What on-behalf-of exchange needs from the host, in the call's context.
 #[async_trait]
 pub trait OnBehalfOf: Send + Sync {
@@ -371,17 +389,17 @@ pub trait OnBehalfOf: Send + Sync {
         author: Option<&str>,
         db_id: Option<&str>,
     ) -> Result<bool>;
-    /// Whether the host resolves tokens itself (`oboTokenResolver`).
-    fn has_resolver(&self) -> bool;
-    /// `oboTokenResolver(user, accessToken, scopes, fromCache)`, with the caller's own user object.
+    /// Whether the host resolves tokens itself.
+    fn has_resolver(&self, resolver: TokenResolver) -> bool;
+    /// `resolver(user, accessToken, scopes, fromCache)`, with the caller's own user object. An error says in
+    /// `retryable` and `obo.claims` what the host's own error says.
     async fn resolve(
         &self,
+        resolver: TokenResolver,
         access_token: &Secret,
         scopes: &str,
         from_cache: bool,
     ) -> Result<ResolvedToken>;
-    /// `getTenantId()`.
-    async fn tenant_id(&self) -> Result<Option<String>>;
 }
 
 /// Whose connection to which server.

@@ -13,6 +13,7 @@ pub mod manager;
 
 pub mod connection;
 pub mod oauth;
+pub mod obo;
 
 pub mod server_config;
 pub mod transport;

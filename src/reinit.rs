@@ -19,7 +19,9 @@ use authorize::wants_user;
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{Acquire, CallScope, Lease, Manager, ServerScope};
+use crate::manager::{Acquire, CallScope, Lease, Manager, OboCall, ServerScope, with_bearer};
+use crate::obo::TokenUse;
+use crate::secret::Secret;
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 
@@ -142,11 +144,24 @@ struct Run<'a> {
 struct Connected {
     lease: Option<Lease>,
     options: Option<CallOptions>,
+    /// The token on behalf of the user, and what server it is for.
+    obo: Option<(ServerScope, Secret)>,
     oauth_required: bool,
     oauth_url: Option<String>,
     oauth_expires_at: Option<i64>,
     discovered: Option<ToolList>,
     error: Option<Error>,
+}
+
+impl Connected {
+    /// What follows is sent with the token that the connection was accepted with.
+    fn settle(&mut self, server: &ServerScope, token: Option<Secret>) {
+        if let (Some(token), Some(lease), Some(options)) = (token, &self.lease, &mut self.options) {
+            let token = Manager::settle_token(lease, token);
+            options.headers = with_bearer(options.headers.take(), Some(&token));
+            self.obo = Some((server.clone(), token));
+        }
+    }
 }
 
 impl Run<'_> {
@@ -207,7 +222,7 @@ impl Run<'_> {
                 let options = options
                     .ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
                 // Not cut off from outside: an aborted request tells the server so.
-                match list_tools(lease.connection(), options).await {
+                match self.list(lease, options, connected.obo.as_ref()).await {
                     Ok(list) => Some(list),
                     Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => {
                         if let Some(lease) = connected.lease {
@@ -330,14 +345,7 @@ impl Run<'_> {
     async fn connect(&self, config: Option<ServerConfig>) -> Result<Connected> {
         let (call, name, logger) = (self.call, self.name, &self.call.host.logger);
         let settings = Settings::from_environment(&call.host.environment);
-        let scope = CallScope {
-            host: &call.host,
-            settings: &settings,
-            user: call.user.as_ref(),
-            user_vars: call.user_vars.as_ref(),
-            body: call.request_body.as_ref(),
-            config_is_registered: call.server_config.is_none() && !call.has_config_servers,
-        };
+        let scope = self.scope(&settings);
         let mut connected = Connected::default();
         let mut authorizes = config.as_ref().is_some_and(ServerConfig::runs_oauth_flow);
         let server = self
@@ -396,14 +404,19 @@ impl Run<'_> {
         let recipe = self
             .until_cancelled(self.manager.recipe(scope, server))
             .await?;
-        let limit = call
+        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_BUDGET);
+        // The caller's time covers the exchange too; the server's own begins after it.
+        let deadline = call
             .connection_timeout
-            .or(recipe.config.init_timeout)
-            .unwrap_or(DEFAULT_BUDGET);
+            .map(|timeout| Instant::now() + timeout);
+        let token = self
+            .manager
+            .obo_token(scope, server, self.obo_call())
+            .await?;
         let options = CallOptions {
-            deadline: Instant::now() + limit,
+            deadline: deadline.unwrap_or_else(|| Instant::now() + limit),
             cancel: self.cancel.clone(),
-            headers: scope.headers(server)?.map(Arc::new),
+            headers: with_bearer(scope.headers(server, None)?.map(Arc::new), token.as_ref()),
             progress: None,
         };
         let request = Acquire {
@@ -411,11 +424,14 @@ impl Run<'_> {
             recipe,
             updated_at: server.config.updated_at,
             force_new: call.force_new,
-            options: options.clone(),
+            options,
         };
         let acquiring = self.acquire(scope, server, request, connected);
         let error = match Box::pin(acquiring).await {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                connected.settle(server, token);
+                return Ok(());
+            }
             Err((error, request)) => {
                 if wants_user(&error) && server.config.runs_oauth_flow() {
                     self.discover(*request, connected).await?;
@@ -424,6 +440,40 @@ impl Run<'_> {
             }
         };
         Err(error)
+    }
+
+    /// Step 6: the tools. A server that no longer takes the token that is sent on behalf of the user gets another one,
+    /// once. Not cut off from outside: an aborted request tells the server so.
+    async fn list(
+        &self,
+        lease: &Lease,
+        options: &CallOptions,
+        obo: Option<&(ServerScope, Secret)>,
+    ) -> Result<ToolList> {
+        let listed = list_tools(lease.connection(), options).await;
+        let (Err(refusal), Some((server, token))) = (&listed, obo) else {
+            return listed;
+        };
+        let settings = Settings::from_environment(&self.call.host.environment);
+        let scope = self.scope(&settings);
+        let obo = self.obo_call();
+        let renewed = self
+            .manager
+            .renewed_obo_token(&scope, server, obo, token, refusal);
+        let Some(renewed) = renewed.await? else {
+            return listed;
+        };
+        let mut options = options.clone();
+        options.headers = with_bearer(options.headers.take(), Some(&renewed));
+        list_tools(lease.connection(), &options).await
+    }
+
+    fn obo_call(&self) -> OboCall<'_> {
+        OboCall {
+            purpose: TokenUse::Connection,
+            timeout: self.call.connection_timeout,
+            cancel: &self.cancel,
+        }
     }
 
     /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.
@@ -486,6 +536,18 @@ impl Run<'_> {
         if let Value::Object(fields) = summary {
             let message = format!("[MCP Reinitialize] Response for {name}:");
             logger.with(Level::Debug, message, LogMeta::Fields(fields));
+        }
+    }
+
+    fn scope<'a>(&'a self, settings: &'a Settings) -> CallScope<'a> {
+        let call = self.call;
+        CallScope {
+            host: &call.host,
+            settings,
+            user: call.user.as_ref(),
+            user_vars: call.user_vars.as_ref(),
+            body: call.request_body.as_ref(),
+            config_is_registered: call.server_config.is_none() && !call.has_config_servers,
         }
     }
 

@@ -21,6 +21,16 @@ pub trait AccessTokens: Send + Sync {
     /// Whether the token in use should be replaced before the next request.
     fn is_due(&self) -> bool;
 
+    /// Whether no request may go out with a token of before. A call that brings a token of its own needs none of these.
+    fn is_required(&self) -> bool {
+        false
+    }
+
+    /// What a refusal comes to that no other token can help with.
+    fn final_refusal(&self, _refusal: &Error) -> Option<Error> {
+        None
+    }
+
     /// Another token in place of one that the server refused; `None` where the user has to authorize.
     async fn replace(&self, refused: &Secret) -> Result<Option<Secret>>;
 }
@@ -54,6 +64,9 @@ pub async fn connect_authorized(
         recipe.bearer.set(token.clone());
         match connect(recipe, known, breaker, cancel).await {
             Err(error) if is_refused_token(&error) => {
+                if let Some(refusal) = tokens.final_refusal(&error) {
+                    return Err(refusal);
+                }
                 match unless_cancelled(Box::pin(tokens.replace(&token))).await? {
                     Some(other) => token = other,
                     None => return Err(error),

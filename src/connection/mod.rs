@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use rmcp::model::ServerCapabilities;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -186,19 +187,30 @@ impl Connection {
         params: Option<Value>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
-        let Some(tokens) = &self.recipe.tokens else {
+        let has_own = |tokens: &&Arc<dyn AccessTokens>| {
+            let headers = options.headers.as_ref();
+            tokens.is_required()
+                && headers.is_some_and(|headers| headers.contains_key(AUTHORIZATION))
+        };
+        let tokens = self.recipe.tokens.as_ref();
+        let Some(tokens) = tokens.filter(|tokens| !has_own(tokens)) else {
             return self.session.request(method, params, options).await;
         };
-        if tokens.is_due()
-            && let Ok(Some(token)) = options.bound(tokens.current()).await
-        {
-            self.recipe.bearer.set(token);
+        if tokens.is_due() {
+            match options.bound(tokens.current()).await {
+                Ok(Some(token)) => self.recipe.bearer.set(token),
+                Err(error) if tokens.is_required() => return Err(error),
+                _ => {}
+            }
         }
         let used = self.recipe.bearer.get();
         let error = match self.session.request(method, params.clone(), options).await {
             Err(error) if access::is_refused_token(&error) => error,
             answer => return answer,
         };
+        if let Some(refusal) = tokens.final_refusal(&error) {
+            return Err(refusal);
+        }
         let current = self.recipe.bearer.get();
         // Another request may have been refused, and have led to a new token, in the meantime.
         if current == used {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::content::{ToolContent, format_content};
-use super::{Acquire, CallScope, Manager};
+use super::{Acquire, CallScope, Manager, OboCall, with_bearer};
 use crate::connection::{CallOptions, Progress, ProgressSink, log_prefix};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta, Lookup};
@@ -60,17 +60,24 @@ impl Manager {
         };
         let server = self.scope(scope, name, config).await?;
         let recipe = self.recipe(scope, &server).await?;
+        let obo = OboCall {
+            purpose: self.token_use(&server, call.tool_name),
+            timeout: None,
+            cancel: &call.cancel,
+        };
+        let token = self.obo_token(scope, &server, obo).await?;
         let options = CallOptions {
             deadline: Instant::now() + recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT),
             cancel: call.cancel.clone(),
-            headers: None,
+            headers: with_bearer(None, token.as_ref()),
             progress: None,
         };
         let timeout = call
             .timeout
             .or(recipe.config.timeout)
             .unwrap_or(CALL_TIMEOUT);
-        let headers = scope.headers(&server)?;
+        let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
+        let headers = scope.headers(&server, graph_token.as_ref())?;
         let request = Acquire {
             key: server.key.clone(),
             recipe,
@@ -79,11 +86,12 @@ impl Manager {
             options,
         };
         let lease = self.acquire(&request).await?;
-        let options = CallOptions {
+        let token = token.map(|token| Self::settle_token(&lease, token));
+        let mut options = CallOptions {
             // Progress may stretch a call, but not for ever.
             deadline: Instant::now() + call.max_total_timeout.unwrap_or(Duration::from_hours(24)),
             cancel: call.cancel.clone(),
-            headers: headers.map(Arc::new),
+            headers: with_bearer(headers.map(Arc::new), token.as_ref()),
             progress: Some(Progress {
                 timeout,
                 sink: call.progress.clone(),
@@ -93,10 +101,23 @@ impl Manager {
         if let Some(arguments) = &call.arguments {
             params["arguments"] = arguments.clone();
         }
-        let answer = lease
-            .connection()
+        let connection = lease.connection();
+        let again = token.map(|token| (token, params.clone()));
+        let mut answer = connection
             .request("tools/call", Some(params), &options)
-            .await?;
+            .await;
+        // A call that the server refused to hear was not made, so it may be made again.
+        if let (Err(refusal), Some((token, params))) = (&answer, again)
+            && let Some(renewed) = self
+                .renewed_obo_token(scope, &server, obo, &token, refusal)
+                .await?
+        {
+            options.headers = with_bearer(options.headers.take(), Some(&renewed));
+            answer = connection
+                .request("tools/call", Some(params), &options)
+                .await;
+        }
+        let answer = answer?;
         let result: Value = serde_json::from_str(answer.get()).map_err(|_| {
             Error::new(
                 Code::InvalidResponse,

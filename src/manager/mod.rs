@@ -10,6 +10,7 @@ mod discover;
 mod format;
 mod idle;
 mod instructions;
+mod obo;
 mod pool;
 mod scope;
 mod watch;
@@ -21,6 +22,7 @@ pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::Discover;
 pub use format::{format_tools, tool_functions};
 pub use instructions::format_instructions;
+pub use obo::{OboCall, with_bearer};
 pub use pool::Lease;
 pub use scope::{CallScope, ServerScope};
 pub use watch::Subscriber;
@@ -37,6 +39,7 @@ use tokio_util::task::TaskTracker;
 use crate::connection::{Breakers, Generation};
 use crate::network::HttpClient;
 use crate::oauth::OAuth;
+use crate::obo::Obo;
 use crate::transport::stdio::Children;
 use pool::Pool;
 
@@ -78,6 +81,7 @@ struct Inner {
     breakers: Breakers<Key>,
     generations: Cache<String, Generation>,
     oauth: OAuth,
+    obo: Obo,
     /// Attempts, closings and timers; the runtime is closed when they have ended.
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -93,9 +97,11 @@ impl Manager {
     /// call waits for; leases may be dropped on threads that know no runtime.
     #[must_use]
     pub fn new(keep_connections: bool, runtime: Handle) -> Self {
+        let http = HttpClient::new();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner {
-            http: HttpClient::new(),
+            obo: Obo::new(http.clone(), tasks.clone(), closing.clone()),
+            http,
             children: Children::default(),
             pool: Mutex::default(),
             breakers: Breakers::default(),

@@ -79,7 +79,9 @@ impl Manager {
                 return;
             };
             manager.retire(&slot);
-            if manager.0.keep_connections {
+            // A token on behalf of a user is asked for by that user's calls, and by nobody else.
+            let on_behalf = slot.connection.recipe.config.obo_scopes.is_some();
+            if manager.0.keep_connections && !on_behalf {
                 manager.reconnect(&key, &slot).await;
             }
         });

@@ -21,6 +21,7 @@ use super::oauth::{
     CREDENTIALS_VARIABLE, NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service,
     credentials_key,
 };
+use super::obo;
 use super::server_requests::HostHandlers;
 use super::services::describe;
 use super::thread::{JsRef, JsThread};
@@ -29,6 +30,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::{Environment, FlowStore, Host, Logger, User};
 use crate::manager::{CallScope, Manager};
 use crate::network;
+use crate::obo::Obo;
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 use crate::transport::stdio::StdioTransport;
@@ -304,6 +306,7 @@ pub fn read_environment(scope: Scope<'_>) -> JsResult<'_, Environment> {
         Settings::NAMES,
         network::VARIABLES,
         StdioTransport::DEFAULT_ENVIRONMENT,
+        Obo::GRAPH_VARIABLES,
         &[LOG_VARIABLE, CREDENTIALS_VARIABLE],
     ] {
         convert::read_variables(scope, names, &environment)?;
@@ -359,7 +362,7 @@ impl Shared {
             start: keep(function("oauthStart")?)?,
             end: keep(function("oauthEnd")?)?,
         };
-        Ok(Host {
+        let mut host = Host {
             registry: Arc::clone(node) as _,
             publisher: has("updateMCPServerTools")?.then(|| Arc::clone(node) as _),
             tokens,
@@ -374,6 +377,8 @@ impl Shared {
             credentials_key: credentials_key(services, environment)?,
             logger,
             environment: environment.clone(),
-        })
+        };
+        obo::attach(&mut host, context, object("user")?, scope)?;
+        Ok(host)
     }
 }

@@ -160,7 +160,7 @@ pub async fn request(
         options: CallOptions {
             deadline: Instant::now() + limit,
             cancel: call.cancel.clone(),
-            headers: scope.headers(server)?.map(Arc::new),
+            headers: scope.headers(server, None)?.map(Arc::new),
             progress: None,
         },
     })

@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use super::call::Realm;
 use super::calls::{Call, Params, Shared};
 use super::convert;
+use super::exchange;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::manager::{self, Connections};
 use super::oauth;
@@ -63,7 +64,7 @@ pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'
 
 /// Hands a result of ours to napi: an exception becomes the pending one.
 #[expect(unsafe_code, reason = "Node-API is a C interface")]
-fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<'any>> {
+pub fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<'any>> {
     match outcome {
         Ok(value) => unsafe { Unknown::from_napi_value(scope.raw(), value.raw()) },
         Err(Thrown(value)) => {
@@ -98,7 +99,12 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     manager::set_methods(
         runtime,
         &shared,
-        &[("reinitMCPServer", reinit_mcp_server), ("close", close)],
+        &[
+            ("reinitMCPServer", reinit_mcp_server),
+            ("exchangeOboToken", exchange::exchange_obo_token),
+            ("getGraphApiToken", exchange::get_graph_api_token),
+            ("close", close),
+        ],
     )?;
     let manager = manager::create(scope, &shared)?;
     runtime.set(
