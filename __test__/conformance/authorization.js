@@ -43,7 +43,11 @@ class Flows {
   }
 
   async failFlow(id, type, error) {
-    return this.end(`${type}:${id}`, { status: 'FAILED', error: error?.message ?? String(error), failedAt: Date.now() });
+    return this.end(`${type}:${id}`, {
+      status: 'FAILED',
+      error: error?.message ?? String(error),
+      failedAt: Date.now(),
+    });
   }
 
   async deleteFlow(id, type) {

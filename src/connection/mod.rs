@@ -7,6 +7,8 @@ mod breaker;
 mod connect;
 mod events;
 mod handler;
+mod probe;
+mod rounds;
 mod session;
 mod tools;
 
