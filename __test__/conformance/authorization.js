@@ -4,7 +4,7 @@
 const CLIENT_ID_DOCUMENT = 'https://conformance-test.local/client-metadata.json';
 /** Encrypts tokens that end with the process. */
 const CREDENTIALS_KEY = '0123456789abcdef'.repeat(4);
-const WANTS_AUTHORIZATION = /^MCP_OAUTH_|^MCP_INSUFFICIENT_SCOPE$|^MCP_UNAUTHORIZED$/;
+const WANTS_AUTHORIZATION = /^MCP_(AUTHORIZATION_REQUIRED|OAUTH_REQUIRED|INSUFFICIENT_SCOPE)$/;
 
 /** LibreChat's flow states. A flow that is waited for resolves as soon as it is completed. */
 class Flows {
@@ -113,10 +113,7 @@ function createAuthorization() {
   return {
     services: { flowManager, tokenMethods: new Tokens().methods(), credentialsKey: CREDENTIALS_KEY },
 
-    /** Authorization servers of the suite have ports of their own. */
-    allow: (serverUrl) => [new URL(serverUrl).host, 'localhost'],
-
-    isWanted: (error) => WANTS_AUTHORIZATION.test(error.mcpCode ?? error.code),
+    isWanted: (error) => WANTS_AUTHORIZATION.test(error?.mcpCode ?? error?.code),
 
     /** `reinitMCPServer` that waits for the user, who comes back at once. */
     async connect(runtime, params) {
@@ -136,30 +133,21 @@ function createAuthorization() {
   };
 }
 
-async function json(url) {
-  const answer = await fetch(url);
-  return answer.ok ? answer.json() : undefined;
-}
-
 /**
- * What an operator configures for a server: the client that was registered for LibreChat beforehand. A secret needs
- * the endpoints beside it, which an operator reads in the authorization server's documentation.
+ * What an operator configures for a server that wants OAuth: a client that was registered beforehand with an issuer,
+ * else the document that describes this one. A secret needs the issuer's endpoints beside it.
  */
-async function oauthConfig(serverUrl, { client_id: clientId, client_secret: clientSecret }) {
-  if (!process.env.MCP_CONFORMANCE_SCENARIO?.startsWith('auth/')) return {};
-  if (!clientId || !clientSecret) return { oauth: { client_id: clientId ?? CLIENT_ID_DOCUMENT } };
-  const { origin, pathname } = new URL(serverUrl);
-  const resource = await json(`${origin}/.well-known/oauth-protected-resource${pathname}`);
-  const server = await json(`${resource?.authorization_servers[0] ?? origin}/.well-known/oauth-authorization-server`);
-  return {
-    oauth: {
-      client_id: clientId,
-      client_secret: clientSecret,
-      authorization_url: server?.authorization_endpoint,
-      token_url: server?.token_endpoint,
-      token_endpoint_auth_methods_supported: server?.token_endpoint_auth_methods_supported,
-    },
-  };
+async function oauthConfig({ client_id: clientId, client_secret: clientSecret, issuer }) {
+  const oauth = { client_id: clientId ?? CLIENT_ID_DOCUMENT };
+  if (clientSecret && issuer) {
+    const answer = await fetch(`${issuer}/.well-known/oauth-authorization-server`);
+    const metadata = await answer.json();
+    oauth.client_secret = clientSecret;
+    oauth.authorization_url = metadata.authorization_endpoint;
+    oauth.token_url = metadata.token_endpoint;
+    oauth.token_endpoint_auth_methods_supported = metadata.token_endpoint_auth_methods_supported;
+  }
+  return { requiresOAuth: true, oauth };
 }
 
 module.exports = { createAuthorization, oauthConfig };

@@ -74,10 +74,12 @@ async function useRest(connection) {
 async function main() {
   const user = createUser();
   const authorization = createAuthorization();
-  const config = { type: 'streamable-http', url: serverUrl, ...(await oauthConfig(serverUrl, context)) };
+  const config = { type: 'streamable-http', url: serverUrl };
+  const servers = { [serverName]: config };
   const host = createHost({
-    servers: { [serverName]: config },
-    allow: authorization.allow(serverUrl),
+    servers,
+    // Servers and authorization servers of the suite are on free ports of this machine.
+    allowedDomains: ['localhost'],
     services: {
       elicitation: ({ requestedSchema }) => ({ action: 'accept', content: fillIn(requestedSchema) }),
       sampling: () => ({ role: 'assistant', model: 'none', content: { type: 'text', text: 'sampled' } }),
@@ -88,8 +90,12 @@ async function main() {
   const runtime = createMCPRuntime(host.services);
   const reconnect = () => authorization.connect(runtime, { user, serverName, forceNew: true });
   try {
-    const { success, message } = await authorization.connect(runtime, { user, serverName });
-    if (!success) throw new Error(message);
+    let connected = await authorization.connect(runtime, { user, serverName });
+    if (authorization.isWanted(connected.error) && runtime.oauth) {
+      servers[serverName] = { ...config, ...(await oauthConfig(context)) };
+      connected = await authorization.connect(runtime, { user, serverName });
+    }
+    if (!connected.success) throw new Error(connected.message, { cause: connected.error });
     const connection = await runtime.manager.getConnection({ serverName, user });
     const tools = await connection.fetchTools();
     console.log('tools', tools.map((tool) => tool.name).join(', '));

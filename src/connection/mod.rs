@@ -38,6 +38,9 @@ use crate::server_config::{Fingerprint, ResolvedConfig};
 use crate::settings::Settings;
 use crate::transport::stdio::Children;
 
+/// JSON-RPC: the headers of a request say something else than its body (MCP 2026-07-28).
+const HEADER_MISMATCH: i64 = -32020;
+
 /// Everything a connection is made from.
 #[derive(Clone)]
 pub struct Recipe {
@@ -167,7 +170,20 @@ impl Connection {
         params: Option<Value>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
-        self.session.request(method, params, options).await
+        if method != "tools/call" || self.generation != Generation::Discover {
+            return self.session.request(method, params, options).await;
+        }
+        match self.session.request(method, params.clone(), options).await {
+            // The server wants arguments as headers, and its list of tools says which. Nobody has read that list over
+            // this connection yet, or it has changed since; the call itself was not made.
+            Err(error) if error.rpc_code == Some(HEADER_MISMATCH) => {
+                Box::pin(list_tools(self, options))
+                    .await
+                    .map_err(|_| error)?;
+                self.session.request(method, params, options).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// Whether the transport is gone.

@@ -143,7 +143,7 @@ impl Session {
                 answers = rounds.answer(wish.input_requests, &self.handler) => answers,
             };
             let answers = answers.map_err(|error| server_error(&error))?;
-            params = Some(rounds::next_params(params, answers, wish.request_state));
+            params = Some(rounds::next_params(params, &answers, wish.request_state));
         }
     }
 
