@@ -13,8 +13,8 @@ use rmcp::ClientHandler;
 use rmcp::model::{
     ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult,
     ElicitRequestParams, ElicitResult, ElicitationCapability, ErrorData, Implementation,
-    ListRootsResult, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken,
-    ProtocolVersion, RootsCapabilities, SamplingCapability,
+    InputRequest, ListRootsResult, LoggingMessageNotificationParam, ProgressNotificationParam,
+    ProgressToken, ProtocolVersion, RootsCapabilities, SamplingCapability,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleClient};
 use serde::Serialize;
@@ -27,6 +27,10 @@ use crate::host::{Peer, ServerRequests};
 /// Name and version that LibreChat's client gives to servers.
 const CLIENT_NAME: &str = "@librechat/api-client";
 const CLIENT_VERSION: &str = "1.2.3";
+
+const SAMPLING: &str = "sampling/createMessage";
+const ELICITATION: &str = "elicitation/create";
+const ROOTS: &str = "roots/list";
 
 /// Receives the progress of one request.
 pub type ProgressSink = Arc<dyn Fn(&ProgressNotificationParam) + Send + Sync>;
@@ -94,20 +98,76 @@ impl Handler {
             ErrorData::internal_error(format!("The answer to {method} is invalid: {error}"), None)
         })
     }
+
+    /// The answer to a question that came inside a result (MCP 2026-07-28, chapter "Multi Round-Trip Requests").
+    pub async fn answer(&self, request: InputRequest) -> Result<Value, ErrorData> {
+        let answer = match request {
+            InputRequest::CreateMessage(request) => {
+                serde_json::to_value(self.sample(&request.params).await?)
+            }
+            InputRequest::Elicitation(request) => {
+                serde_json::to_value(self.elicit(&request.params).await?)
+            }
+            InputRequest::ListRoots(_) => serde_json::to_value(self.roots().await?),
+            _ => return Err(unknown("an input request")),
+        };
+        answer.map_err(|_| ErrorData::internal_error("Unreadable answer", None))
+    }
+
+    /// Whether the host answers this method.
+    fn answers(&self, method: &str) -> bool {
+        self.host.as_ref().is_some_and(|host| host.handles(method))
+    }
+
+    async fn sample(
+        &self,
+        params: &CreateMessageRequestParams,
+    ) -> Result<CreateMessageResult, ErrorData> {
+        if !self.answers(SAMPLING) {
+            return Err(unknown(SAMPLING));
+        }
+        self.ask(SAMPLING, params).await
+    }
+
+    async fn roots(&self) -> Result<ListRootsResult, ErrorData> {
+        if !self.answers(ROOTS) {
+            return Ok(ListRootsResult::default());
+        }
+        self.ask(ROOTS, &Value::Object(Map::new())).await
+    }
+
+    async fn elicit(&self, params: &ElicitRequestParams) -> Result<ElicitResult, ErrorData> {
+        if !self.answers(ELICITATION) {
+            return Err(unknown(ELICITATION));
+        }
+        let schema = serde_json::to_value(params).unwrap_or_default();
+        let mut answer: Value = self.ask(ELICITATION, params).await?;
+        fill_defaults(&mut answer, &schema["requestedSchema"]);
+        serde_json::from_value(answer).map_err(|error| {
+            ErrorData::internal_error(
+                format!("The answer to {ELICITATION} is invalid: {error}"),
+                None,
+            )
+        })
+    }
+}
+
+fn unknown(method: &str) -> ErrorData {
+    ErrorData::new(
+        rmcp::model::ErrorCode::METHOD_NOT_FOUND,
+        method.to_owned(),
+        None,
+    )
 }
 
 impl ClientHandler for Handler {
     fn get_info(&self) -> ClientConfig {
         let mut capabilities = ClientCapabilities::default();
-        if let Some(host) = &self.host {
-            capabilities.sampling = host
-                .handles("sampling/createMessage")
-                .then(SamplingCapability::default);
-            capabilities.elicitation = host
-                .handles("elicitation/create")
-                .then(ElicitationCapability::default);
-            capabilities.roots = host.handles("roots/list").then(RootsCapabilities::default);
-        }
+        capabilities.sampling = self.answers(SAMPLING).then(SamplingCapability::default);
+        capabilities.elicitation = self
+            .answers(ELICITATION)
+            .then(ElicitationCapability::default);
+        capabilities.roots = self.answers(ROOTS).then(RootsCapabilities::default);
         ClientConfig::new(
             capabilities,
             Implementation::new(CLIENT_NAME, CLIENT_VERSION),
@@ -120,26 +180,14 @@ impl ClientHandler for Handler {
         params: CreateMessageRequestParams,
         _context: RequestContext<RoleClient>,
     ) -> Result<CreateMessageResult, ErrorData> {
-        match &self.host {
-            Some(host) if host.handles("sampling/createMessage") => {
-                self.ask("sampling/createMessage", &params).await
-            }
-            _ => Err(ErrorData::method_not_found::<
-                rmcp::model::CreateMessageRequestMethod,
-            >()),
-        }
+        self.sample(&params).await
     }
 
     async fn list_roots(
         &self,
         _context: RequestContext<RoleClient>,
     ) -> Result<ListRootsResult, ErrorData> {
-        match &self.host {
-            Some(host) if host.handles("roots/list") => {
-                self.ask("roots/list", &Value::Object(Map::new())).await
-            }
-            _ => Ok(ListRootsResult::default()),
-        }
+        self.roots().await
     }
 
     async fn create_elicitation(
@@ -147,24 +195,7 @@ impl ClientHandler for Handler {
         params: ElicitRequestParams,
         _context: RequestContext<RoleClient>,
     ) -> Result<ElicitResult, ErrorData> {
-        match &self.host {
-            Some(host) if host.handles("elicitation/create") => {
-                let schema = serde_json::to_value(&params).unwrap_or_default();
-                let mut answer: Value = self.ask("elicitation/create", &params).await?;
-                fill_defaults(&mut answer, &schema["requestedSchema"]);
-                serde_json::from_value(answer).map_err(|error| {
-                    ErrorData::internal_error(
-                        format!("The answer to elicitation/create is invalid: {error}"),
-                        None,
-                    )
-                })
-            }
-            _ => Err(ErrorData::new(
-                rmcp::model::ErrorCode::METHOD_NOT_FOUND,
-                "elicitation/create",
-                None,
-            )),
-        }
+        self.elicit(&params).await
     }
 
     async fn on_progress(

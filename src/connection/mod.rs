@@ -8,6 +8,8 @@ mod breaker;
 mod connect;
 mod events;
 mod handler;
+mod probe;
+mod rounds;
 mod session;
 mod tools;
 
@@ -38,6 +40,9 @@ use crate::server_config::{Fingerprint, ResolvedConfig};
 use crate::settings::Settings;
 use crate::transport::Bearer;
 use crate::transport::stdio::Children;
+
+/// JSON-RPC: the headers of a request say something else than its body (MCP 2026-07-28).
+const HEADER_MISMATCH: i64 = -32020;
 
 /// Everything a connection is made from.
 #[derive(Clone)]
@@ -194,7 +199,7 @@ impl Connection {
         };
         let tokens = self.recipe.tokens.as_ref();
         let Some(tokens) = tokens.filter(|tokens| !has_own(tokens)) else {
-            return self.session.request(method, params, options).await;
+            return self.send(method, params, options).await;
         };
         if tokens.is_due() {
             match options.bound(tokens.current()).await {
@@ -204,7 +209,7 @@ impl Connection {
             }
         }
         let used = self.recipe.bearer.get();
-        let error = match self.session.request(method, params.clone(), options).await {
+        let error = match self.send(method, params.clone(), options).await {
             Err(error) if access::is_refused_token(&error) => error,
             answer => return answer,
         };
@@ -222,7 +227,29 @@ impl Connection {
                 None => return Err(error),
             }
         }
-        self.session.request(method, params, options).await
+        self.send(method, params, options).await
+    }
+
+    async fn send(
+        &self,
+        method: &str,
+        params: Option<Value>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>> {
+        if method != "tools/call" || self.generation != Generation::Discover {
+            return self.session.request(method, params, options).await;
+        }
+        match self.session.request(method, params.clone(), options).await {
+            // The server wants arguments as headers, and its list of tools says which. Nobody has read that list over
+            // this connection yet, or it has changed since; the call itself was not made.
+            Err(error) if error.rpc_code == Some(HEADER_MISMATCH) => {
+                Box::pin(list_tools(self, options))
+                    .await
+                    .map_err(|_| error)?;
+                self.session.request(method, params, options).await
+            }
+            outcome => outcome,
+        }
     }
 
     /// Whether the transport is gone.

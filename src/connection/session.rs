@@ -1,11 +1,12 @@
 //! rmcp's client service, with results as text and errors as ours.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, CustomRequest, ErrorData,
-    PingRequest, ProtocolVersion, RequestId, ServerCapabilities,
+    PingRequest, ProtocolVersion, RequestId, ServerCapabilities, ServerResult,
 };
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, Peer, PeerRequestOptions, RoleClient,
@@ -21,6 +22,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::events::{LossWatch, Watched};
 use super::handler::{Handler, ProgressRoutes};
+use super::probe::Probing;
+use super::rounds::{self, Rounds};
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
 use crate::transport::{CallHeaders, LOST_MESSAGE, RawResult, TRANSPORT_RPC_CODE};
@@ -46,6 +49,7 @@ pub struct Session {
     life: CancellationToken,
     watch: LossWatch,
     progress: ProgressRoutes,
+    handler: Handler,
     service: Mutex<Option<RunningService<RoleClient, Handler>>>,
 }
 
@@ -72,12 +76,11 @@ impl Session {
         };
         let watch = LossWatch::new(handler.observer.clone());
         let progress = handler.progress.clone();
-        let transport = Watched::new(transport, watch.clone());
+        let transport = Watched::new(Probing::new(transport), watch.clone());
+        let serving = serve_client_with_lifecycle(handler.clone(), transport, lifecycle);
         let handshake = async {
             // Boxed, because it would make every future around it large.
-            Box::pin(serve_client_with_lifecycle(handler, transport, lifecycle))
-                .await
-                .map_err(initialize_error)
+            Box::pin(serving).await.map_err(initialize_error)
         };
         let service = bounded(deadline, &life, cancel, handshake).await?;
         watch.arm();
@@ -86,6 +89,7 @@ impl Session {
             life,
             watch,
             progress,
+            handler,
             service: Mutex::new(Some(service)),
         })
     }
@@ -122,20 +126,70 @@ impl Session {
         params: Option<Value>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
+        let rounds = Rounds::of(method).filter(|_| self.generation() == Generation::Discover);
+        let Some(mut rounds) = rounds else {
+            return Ok(self.request_once(method, params, options).await?.0);
+        };
+        let mut params = params;
+        loop {
+            let (result, _) = self.request_once(method, params.clone(), options).await?;
+            let Some(wish) = rounds.wish(&result)? else {
+                return Ok(result);
+            };
+            let answers = tokio::select! {
+                biased;
+                () = options.cancel.cancelled() => return Err(Error::aborted()),
+                () = tokio::time::sleep_until(options.deadline) => return Err(unanswered()),
+                answers = rounds.answer(wish.input_requests, &self.handler) => answers,
+            };
+            let answers = answers.map_err(|error| server_error(&error))?;
+            params = Some(rounds::next_params(params, &answers, wish.request_state));
+        }
+    }
+
+    /// A page of `tools/list`, and the names of the tools that may be used. Over HTTP those are left out whose
+    /// annotations ask for impossible headers (`x-mcp-header`); `None` where nobody looked.
+    pub async fn tools_page(
+        &self,
+        params: Option<Value>,
+        options: &CallOptions,
+    ) -> Result<(Box<RawValue>, Option<HashSet<String>>)> {
+        let (page, parsed) = self.request_once("tools/list", params, options).await?;
+        let usable = match parsed {
+            ServerResult::ListToolsResult(list) => Some(
+                list.tools
+                    .into_iter()
+                    .map(|tool| tool.name.into_owned())
+                    .collect(),
+            ),
+            _ => None,
+        };
+        Ok((page, usable))
+    }
+
+    /// The result as the server wrote it, and what rmcp made of it.
+    async fn request_once(
+        &self,
+        method: &str,
+        params: Option<Value>,
+        options: &CallOptions,
+    ) -> Result<(Box<RawValue>, ServerResult)> {
         let raw = RawResult::default();
         let mut request = CustomRequest::new(method, params);
         request.extensions.insert(raw.clone());
         if let Some(headers) = &options.headers {
             request.extensions.insert(CallHeaders(Arc::clone(headers)));
         }
-        self.send(ClientRequest::CustomRequest(request), options)
+        let parsed = self
+            .send(ClientRequest::CustomRequest(request), options)
             .await?;
-        raw.take().ok_or_else(|| {
+        let raw = raw.take().ok_or_else(|| {
             Error::new(
                 Code::InvalidResponse,
                 format!("The server answered {method} without a result"),
             )
-        })
+        })?;
+        Ok((raw, parsed))
     }
 
     /// Asks for a sign of life. A server that does not know `ping` gives one by saying so.
@@ -147,11 +201,11 @@ impl Session {
             Err(error) if matches!(error.rpc_code, Some(METHOD_NOT_FOUND | INVALID_PARAMS)) => {
                 Ok(())
             }
-            outcome => outcome,
+            outcome => outcome.map(drop),
         }
     }
 
-    async fn send(&self, request: ClientRequest, options: &CallOptions) -> Result<()> {
+    async fn send(&self, request: ClientRequest, options: &CallOptions) -> Result<ServerResult> {
         // The queue to the transport may itself be stuck.
         let sending = self
             .peer
@@ -177,7 +231,7 @@ impl Session {
                     self.give_up(id, "aborted").await;
                     return Err(Error::aborted());
                 }
-                outcome = &mut response => return outcome.map(drop).map_err(request_error),
+                outcome = &mut response => return outcome.map_err(request_error),
                 () = progressed.notified() => due.as_mut().reset(options.due()),
                 () = &mut due => {
                     self.give_up(id, "timeout").await;

@@ -168,7 +168,8 @@ fn keeps_text(headers: &HashMap<HeaderName, HeaderValue>) -> bool {
     // From this version on rmcp reads tool schemas itself, to send annotated arguments as headers.
     let standard = rmcp::model::ProtocolVersion::STANDARD_HEADERS;
     headers
-        .get(PROTOCOL_VERSION)
+        // Not by text: a `HeaderName` hashes differently from its text.
+        .get(&HeaderName::from_static(PROTOCOL_VERSION))
         .and_then(|value| value.to_str().ok())
         .is_some_and(|version| version >= standard.as_str())
 }
@@ -219,16 +220,17 @@ impl McpHttp {
         session_id: Option<Arc<str>>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse> {
-        let (id, is_discover) = match &message {
+        let (id, is_discover, lists_tools) = match &message {
             ClientJsonRpcMessage::Request(request) => (
                 Some(request.id.clone()),
                 matches!(request.request, ClientRequest::DiscoverRequest(_)),
+                request.request.method() == "tools/list",
             ),
-            _ => (None, false),
+            _ => (None, false, false),
         };
         let call = CallHeaders::of(&message);
         self.remote.tap.outgoing(&message);
-        let keep_text = keeps_text(&custom_headers);
+        let keep_text = lists_tools && keeps_text(&custom_headers);
         let mut request = self.request(
             Method::POST,
             session_id.as_deref(),

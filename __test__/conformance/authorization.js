@@ -1,0 +1,153 @@
+/** The host's part of OAuth: stores in memory, and a user who agrees to everything at once, without a browser. */
+
+/** The suite's authorization servers take this client-ID metadata document without reading it. */
+const CLIENT_ID_DOCUMENT = 'https://conformance-test.local/client-metadata.json';
+/** Encrypts tokens that end with the process. */
+const CREDENTIALS_KEY = '0123456789abcdef'.repeat(4);
+const WANTS_AUTHORIZATION = /^MCP_(AUTHORIZATION_REQUIRED|OAUTH_REQUIRED|INSUFFICIENT_SCOPE)$/;
+
+/** LibreChat's flow states. A flow that is waited for resolves as soon as it is completed. */
+class Flows {
+  states = new Map();
+  waiting = new Map();
+
+  async initFlow(id, type, metadata = {}) {
+    this.states.set(`${type}:${id}`, { type, status: 'PENDING', metadata, createdAt: Date.now() });
+  }
+
+  async getFlowState(id, type) {
+    return structuredClone(this.states.get(`${type}:${id}`) ?? null);
+  }
+
+  async createFlow(id, type, metadata, signal) {
+    const key = `${type}:${id}`;
+    if (!this.states.has(key)) await this.initFlow(id, type, metadata);
+    const { status, result, error } = this.states.get(key);
+    if (status === 'COMPLETED') return result;
+    if (status === 'FAILED') throw new Error(error);
+    return new Promise((resolve, reject) => {
+      this.waiting.set(key, { resolve, reject });
+      signal?.addEventListener('abort', () => reject(new Error(`${type} flow aborted`)), { once: true });
+    });
+  }
+
+  async createFlowWithHandler(id, type, handler) {
+    await this.initFlow(id, type);
+    const result = await handler();
+    await this.completeFlow(id, type, result);
+    return result;
+  }
+
+  async completeFlow(id, type, result) {
+    return this.end(`${type}:${id}`, { status: 'COMPLETED', result, completedAt: Date.now() });
+  }
+
+  async failFlow(id, type, error) {
+    return this.end(`${type}:${id}`, {
+      status: 'FAILED',
+      error: error?.message ?? String(error),
+      failedAt: Date.now(),
+    });
+  }
+
+  async deleteFlow(id, type) {
+    return this.states.delete(`${type}:${id}`);
+  }
+
+  end(key, outcome) {
+    const state = this.states.get(key);
+    if (!state) return false;
+    Object.assign(state, outcome);
+    const waiting = this.waiting.get(key);
+    this.waiting.delete(key);
+    if (outcome.status === 'COMPLETED') waiting?.resolve(outcome.result);
+    else waiting?.reject(new Error(outcome.error));
+    return true;
+  }
+}
+
+/** LibreChat's token collection. */
+class Tokens {
+  rows = [];
+
+  index(query) {
+    return this.rows.findIndex((row) => Object.entries(query).every(([name, value]) => row[name] === value));
+  }
+
+  methods() {
+    return {
+      findToken: async (query) => this.rows[this.index(query)] ?? null,
+      createToken: async ({ expiresIn, ...row }) => {
+        const created = { ...row, createdAt: new Date(), expiresAt: expiry(expiresIn) };
+        this.rows.push(created);
+        return created;
+      },
+      updateToken: async (query, { expiresIn, ...row }) => {
+        const found = this.rows[this.index(query)];
+        if (!found) return null;
+        return Object.assign(found, row, expiresIn === undefined ? {} : { expiresAt: expiry(expiresIn) });
+      },
+      deleteTokens: async (query) => {
+        const before = this.rows.length;
+        for (let index = this.index(query); index >= 0; index = this.index(query)) this.rows.splice(index, 1);
+        return { deletedCount: before - this.rows.length };
+      },
+    };
+  }
+}
+
+function expiry(seconds) {
+  return new Date(Date.now() + seconds * 1000);
+}
+
+/** Opens the authorization URL as a browser does, up to the redirect with the code. */
+async function agree(authorizationUrl) {
+  const answer = await fetch(authorizationUrl, { redirect: 'manual' });
+  const location = answer.headers.get('location');
+  if (!location) throw new Error(`the authorization endpoint answered ${answer.status} without a redirect`);
+  return new URL(location).searchParams;
+}
+
+function createAuthorization() {
+  const flowManager = new Flows();
+  return {
+    services: { flowManager, tokenMethods: new Tokens().methods(), credentialsKey: CREDENTIALS_KEY },
+
+    isWanted: (error) => WANTS_AUTHORIZATION.test(error?.mcpCode ?? error?.code),
+
+    /** `reinitMCPServer` that waits for the user, who comes back at once. */
+    async connect(runtime, params) {
+      if (!runtime.oauth) return runtime.reinitMCPServer(params);
+      const flowId = runtime.oauth.generateFlowId(params.user.id, params.serverName);
+      const oauthStart = (authorizationUrl) => {
+        // Not awaited: the answer to the redirect comes while the call waits for the flow.
+        agree(authorizationUrl)
+          .then((received) => {
+            const [code, state, iss] = ['code', 'state', 'iss'].map((name) => received.get(name) ?? undefined);
+            return runtime.oauth.completeOAuthFlow(flowId, code, flowManager, {}, { state, iss });
+          })
+          .catch((error) => flowManager.failFlow(flowId, 'mcp_oauth', error));
+      };
+      return runtime.reinitMCPServer({ ...params, flowManager, returnOnOAuth: false, oauthStart });
+    },
+  };
+}
+
+/**
+ * What an operator configures for a server that wants OAuth: a client that was registered beforehand with an issuer,
+ * else the document that describes this one. A secret needs the issuer's endpoints beside it.
+ */
+async function oauthConfig({ client_id: clientId, client_secret: clientSecret, issuer }) {
+  const oauth = { client_id: clientId ?? CLIENT_ID_DOCUMENT };
+  if (clientSecret && issuer) {
+    const answer = await fetch(`${issuer}/.well-known/oauth-authorization-server`);
+    const metadata = await answer.json();
+    oauth.client_secret = clientSecret;
+    oauth.authorization_url = metadata.authorization_endpoint;
+    oauth.token_url = metadata.token_endpoint;
+    oauth.token_endpoint_auth_methods_supported = metadata.token_endpoint_auth_methods_supported;
+  }
+  return { requiresOAuth: true, oauth };
+}
+
+module.exports = { createAuthorization, oauthConfig };

@@ -1,0 +1,126 @@
+const http = require('node:http');
+const { createMCPRuntime } = require('./support/addon');
+const { createHost, createUser } = require('./support/host');
+
+const VERSION = '2026-07-28';
+const BASE = { resultType: 'complete', ttlMs: 0, cacheScope: 'private' };
+const TOOL = {
+  name: 'ask',
+  inputSchema: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } },
+};
+
+let close;
+
+afterEach(() => close());
+
+/** A server of 2026-07-28: `answer(method, params, headers)` is its result, or `{ error }`. */
+async function start(answer) {
+  const requests = [];
+  const server = http.createServer(async (request, response) => {
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    if (request.method !== 'POST') return response.writeHead(405).end();
+    const { id, method, params } = JSON.parse(text);
+    requests.push({ id, method, params, headers: request.headers });
+    const result = answer(method, params, request.headers);
+    const body = result.error ? { jsonrpc: '2.0', id, ...result } : { jsonrpc: '2.0', id, result };
+    response.writeHead(result.error ? 400 : 200, { 'content-type': 'application/json' });
+    return response.end(JSON.stringify(body));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = `127.0.0.1:${server.address().port}`;
+  const config = { type: 'streamable-http', url: `http://${address}/mcp`, requiresOAuth: false };
+  const received = (method) => requests.filter((request) => request.method === method);
+  return { address, config, received, close: () => server.close().closeAllConnections() };
+}
+
+function discover() {
+  const serverInfo = { name: 'srv', version: '1' };
+  return { ...BASE, supportedVersions: [VERSION], capabilities: { tools: {} }, serverInfo };
+}
+
+async function connect(answer, services) {
+  const server = await start((method, ...rest) =>
+    method === 'server/discover' ? discover() : answer(method, ...rest),
+  );
+  const host = createHost({ servers: { srv: server.config }, allow: [server], services });
+  const runtime = createMCPRuntime(host.services);
+  close = async () => {
+    await runtime.close();
+    server.close();
+  };
+  const user = createUser();
+  const call = (toolArguments) =>
+    runtime.manager.callTool({ serverName: 'srv', toolName: 'ask', user, provider: 'openai', toolArguments });
+  return { call, received: server.received, runtime, user };
+}
+
+const done = { ...BASE, content: [{ type: 'text', text: 'done' }] };
+const requestedSchema = { type: 'object', properties: { sure: { type: 'boolean' } } };
+const question = { method: 'elicitation/create', params: { message: 'Sure?', requestedSchema } };
+
+test('a server that needs input is asked again with the answers and its own state', async () => {
+  const elicitation = jest.fn(() => ({ action: 'accept', content: { sure: true } }));
+  const { call, received } = await connect(
+    (_, params) =>
+      params.inputResponses
+        ? done
+        : { resultType: 'input_required', inputRequests: { sure: question }, requestState: '{"a": 1}' },
+    { elicitation },
+  );
+  expect(await call({ region: 'eu' })).toEqual(['done', undefined]);
+  const [first, second] = received('tools/call');
+  expect(elicitation.mock.calls[0][0]).toMatchObject(question.params);
+  expect(second.params).toMatchObject({
+    ...{ name: 'ask', arguments: { region: 'eu' }, requestState: '{"a": 1}' },
+    inputResponses: { sure: { action: 'accept', content: { sure: true } } },
+  });
+  expect(second.id).not.toBe(first.id);
+});
+
+test('input that nobody here can give fails the call', async () => {
+  const { call, received } = await connect(() => ({ resultType: 'input_required', inputRequests: { sure: question } }));
+  await expect(call({})).rejects.toMatchObject({ name: 'McpError', code: -32601 });
+  expect(received('tools/call')).toHaveLength(1);
+});
+
+test('a server that always wants more is left after ten rounds', async () => {
+  const { call, received } = await connect(() => ({ resultType: 'input_required', requestState: 's' }));
+  await expect(call({})).rejects.toMatchObject({ code: 'MCP_INVALID_RESPONSE' });
+  expect(received('tools/call')).toHaveLength(11);
+});
+
+test('arguments that the tool list wants as headers are sent as headers, also without having listed before', async () => {
+  const { call, received } = await connect((method, _, headers) => {
+    if (method === 'tools/list') return { ...BASE, tools: [TOOL] };
+    return headers['mcp-param-region'] === 'eu' ? done : { error: { code: -32020, message: 'missing header' } };
+  });
+  expect(await call({ region: 'eu' })).toEqual(['done', undefined]);
+  expect(await call({ region: 'eu' })).toEqual(['done', undefined]);
+  expect(received('tools/list')).toHaveLength(1);
+  expect(received('tools/call')).toHaveLength(3);
+});
+
+test('tools that want impossible headers are left out', async () => {
+  const odd = { name: 'odd', inputSchema: { properties: { a: { type: 'object', 'x-mcp-header': 'A' } } } };
+  const { runtime, user } = await connect(() => ({ ...BASE, tools: [odd, TOOL] }));
+  const { tools } = await runtime.reinitMCPServer({ serverName: 'srv', user });
+  expect(tools).toEqual([TOOL]);
+});
+
+test('a server that answers server/discover with an empty result is asked to initialize', async () => {
+  const server = await start((method) => {
+    if (method === 'initialize') {
+      return { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'srv', version: '1' } };
+    }
+    return method === 'tools/list' ? { tools: [TOOL] } : {};
+  });
+  const { services } = createHost({ servers: { srv: server.config }, allow: [server] });
+  const runtime = createMCPRuntime(services);
+  close = async () => {
+    await runtime.close();
+    server.close();
+  };
+  const { success, tools } = await runtime.reinitMCPServer({ serverName: 'srv', user: createUser() });
+  expect({ success, tools }).toEqual({ success: true, tools: [TOOL] });
+});
