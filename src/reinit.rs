@@ -3,8 +3,6 @@
 //! Follows `api/server/services/Tools/mcp.js` of the reference step by step; where the specification says better
 //! (chapter 2), it is better.
 
-mod authorize;
-
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +12,12 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use authorize::wants_user;
-
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{Acquire, CallScope, Lease, Manager, Owner, ServerScope};
+use crate::manager::{
+    Acquire, Asked, CallScope, Consent, Discover, Lease, Manager, Owner, ServerScope,
+};
 use crate::server_config::{ServerConfig, headers_for_call};
 use crate::settings::Settings;
 
@@ -127,8 +125,9 @@ struct Connected {
     lease: Option<Lease>,
     options: Option<CallOptions>,
     oauth_required: bool,
-    oauth_url: Option<String>,
-    oauth_expires_at: Option<i64>,
+    /// Whether the user authorizes with the server.
+    authorizes: bool,
+    asked: Asked,
     discovered: Option<ToolList>,
     error: Option<Error>,
 }
@@ -178,38 +177,35 @@ impl Run<'_> {
             }
         }
 
-        let connected = self.connect(config).await?;
+        let mut connected = self.connect(config.clone(), None).await?;
+        let mut listed = self.list(&mut connected).await?;
+        if let Some(Err(error)) = &listed
+            && let Some(refusal) = error.refusal().cloned()
+            && connected.authorizes
+            && !connected.asked.asked
+        {
+            // The session lives, but its token does not, and nothing but the user brings another.
+            if let Some(lease) = connected.lease.take() {
+                lease.discard();
+            }
+            connected = self.connect(config, Some(refusal)).await?;
+            listed = self.list(&mut connected).await?;
+        }
         let mut result = Reinitialized {
             oauth_required: connected.oauth_required,
-            oauth_url: connected.oauth_url,
-            oauth_expires_at: connected.oauth_expires_at,
             ..Reinitialized::default()
         };
-        let listed = match (&connected.lease, connected.discovered) {
-            (Some(lease), _) if !connected.oauth_required => {
-                let options = connected.options.as_ref();
-                let options = options
-                    .ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
-                match self
-                    .until_cancelled(async { Ok(list_tools(lease.connection(), options).await) })
-                    .await?
-                {
-                    Ok(list) => Some(list),
-                    Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => {
-                        if let Some(lease) = connected.lease {
-                            lease.abandon();
-                        }
-                        return Err(error);
-                    }
-                    Err(error) => {
-                        let prefix = lease.connection().recipe.log_prefix();
-                        logger.error(format!("{prefix} Failed to fetch tools: {error}"));
-                        result.tools_error = Some(error);
-                        None
-                    }
-                }
+        if let Some(issued) = connected.asked.issued {
+            result.oauth_url = issued.url;
+            result.oauth_expires_at = Some(issued.expires_at);
+        }
+        let listed = match listed {
+            Some(Err(error)) => {
+                result.tools_error = Some(error);
+                None
             }
-            (_, discovered) => discovered,
+            Some(Ok(list)) => Some(list),
+            None => connected.discovered,
         };
         if let Some(list) = listed {
             if let Some(incomplete) = &list.incomplete {
@@ -230,6 +226,31 @@ impl Run<'_> {
             self.conclude(&mut result, connected.lease.is_some(), 0, connected.error);
         }
         Ok(result)
+    }
+
+    /// Step 6: the tools of the connection, where there is one.
+    async fn list(&self, connected: &mut Connected) -> Result<Option<Result<ToolList>>> {
+        let (Some(lease), Some(options), false) = (
+            &connected.lease,
+            &connected.options,
+            connected.oauth_required,
+        ) else {
+            return Ok(None);
+        };
+        let listing = async { Ok(list_tools(lease.connection(), options).await) };
+        let outcome = self.until_cancelled(listing).await?;
+        if let Err(error) = &outcome {
+            if matches!(error.code, Code::Aborted | Code::Closed) {
+                if let Some(lease) = connected.lease.take() {
+                    lease.abandon();
+                }
+                return Err(error.clone());
+            }
+            let prefix = lease.connection().recipe.log_prefix();
+            let logger = &self.call.host.logger;
+            logger.error(format!("{prefix} Failed to fetch tools: {error}"));
+        }
+        Ok(Some(outcome))
     }
 
     /// Step 1: the caller's config, else the registry's.
@@ -313,7 +334,12 @@ impl Run<'_> {
     }
 
     /// Step 5: a connection, or what stands in its way.
-    async fn connect(&self, config: Option<ServerConfig>) -> Result<Connected> {
+    /// `refusal` is why the user has to authorize although there is a token.
+    async fn connect(
+        &self,
+        config: Option<ServerConfig>,
+        refusal: Option<Error>,
+    ) -> Result<Connected> {
         let (call, name, logger) = (self.call, self.name, &self.call.host.logger);
         let settings = Settings::from_environment(&call.host.environment);
         let scope = CallScope {
@@ -323,15 +349,18 @@ impl Run<'_> {
             user_vars: call.user_vars.as_ref(),
             body: call.request_body.as_ref(),
         };
-        let mut connected = Connected::default();
-        let mut authorizes = config.as_ref().is_some_and(ServerConfig::runs_oauth_flow);
+        let mut connected = Connected {
+            authorizes: config.as_ref().is_some_and(ServerConfig::runs_oauth_flow),
+            ..Connected::default()
+        };
         let server = self
             .until_cancelled(self.manager.scope(&scope, name, config))
             .await;
         let error = match server {
             Ok(server) => {
-                authorizes = server.config.runs_oauth_flow();
-                match self.establish(&scope, &server, &mut connected).await {
+                connected.authorizes = server.config.runs_oauth_flow();
+                let establishing = self.establish(&scope, &server, refusal, &mut connected);
+                match Box::pin(establishing).await {
                     Ok(()) => {
                         logger.info(format!(
                             "[MCP Reinitialize] Successfully established connection for {name}"
@@ -352,12 +381,17 @@ impl Run<'_> {
         logger.info(format!(
             "[MCP Reinitialize] getConnection threw error: {error}"
         ));
+        let url = connected
+            .asked
+            .issued
+            .as_ref()
+            .and_then(|it| it.url.as_ref());
         logger.info(format!(
             "[MCP Reinitialize] OAuth state - oauthRequired: {}, oauthUrl: {}",
-            connected.oauth_url.is_some(),
-            connected.oauth_url.as_ref().map_or("null", |_| "present")
+            url.is_some(),
+            url.map_or("null", |_| "present")
         ));
-        if wants_user(&error) && authorizes {
+        if error.wants_user() && connected.authorizes {
             logger.info(format!(
                 "[MCP Reinitialize] OAuth required for {name}, attempting tool discovery without auth"
             ));
@@ -375,6 +409,7 @@ impl Run<'_> {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
+        refusal: Option<Error>,
         connected: &mut Connected,
     ) -> Result<()> {
         let call = self.call;
@@ -390,24 +425,52 @@ impl Run<'_> {
             cancel: call.cancel.clone(),
             headers: call_headers(server, scope)?,
         };
-        let request = Acquire {
+        let mut request = Acquire {
             key: server.key.clone(),
             recipe,
             updated_at: server.config.updated_at,
             force_new: call.force_new,
             options: options.clone(),
         };
-        let acquiring = self.acquire(scope, server, request, connected);
-        let error = match Box::pin(acquiring).await {
-            Ok(()) => return Ok(()),
-            Err((error, request)) => {
-                if wants_user(&error) && server.config.runs_oauth_flow() {
-                    self.discover(*request, connected).await?;
-                }
-                error
-            }
+        let consent = Consent {
+            prompt: call.host.prompt.clone(),
+            waits: !call.return_on_oauth,
+            limit: call.connection_timeout,
+            refusal,
         };
+        let acquired = self
+            .manager
+            .acquire_asking(scope, server, &mut request, &consent, &mut connected.asked)
+            .await;
+        let error = match acquired {
+            Ok(lease) => {
+                connected.lease = Some(lease);
+                connected.options = Some(request.options);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if error.wants_user() && connected.authorizes {
+            self.discover(request, connected).await?;
+        }
         Err(error)
+    }
+
+    /// Tools that the server shows to anybody.
+    async fn discover(&self, request: Acquire, connected: &mut Connected) -> Result<()> {
+        let discovery = Discover {
+            recipe: request.recipe,
+            options: request.options,
+        };
+        match self.manager.discover(discovery).await {
+            Ok(list) if list.count > 0 => connected.discovered = Some(list),
+            Ok(_) => {}
+            Err(failure) => self.call.host.logger.debug(format!(
+                "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
+                self.name
+            )),
+        }
+        self.check()
     }
 
     /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.

@@ -10,6 +10,7 @@ mod pool;
 mod scope;
 
 pub use acquire::Acquire;
+pub use authorize::{Asked, Consent, Issued};
 pub use discover::Discover;
 pub use format::format_tools;
 pub use pool::Lease;

@@ -300,8 +300,7 @@ impl Authorizer {
                     self.clear_rejected_client(pending.reused_client, flow.error.as_deref())
                         .await;
                     self.discard(&flow).await;
-                    let reason = flow.error.unwrap_or_default();
-                    return Err(failed(&format!("OAuth authentication failed: {reason}")));
+                    return Err(failed(&failure_text(flow.error.as_deref())));
                 }
             }
         }
@@ -341,6 +340,17 @@ impl Authorizer {
                 self.0.prefix
             ));
         }
+    }
+}
+
+/// What a flow failed with may quote a token endpoint; only an error code of the standard is told.
+fn failure_text(error: Option<&str>) -> String {
+    let is_code = |error: &&str| {
+        (1..=64).contains(&error.len()) && error.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    match error.filter(is_code) {
+        Some(code) => format!("OAuth authentication failed: {code}"),
+        None => "OAuth authentication failed".to_owned(),
     }
 }
 

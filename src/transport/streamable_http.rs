@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, ErrorData, GetExtensions, RequestId, ServerJsonRpcMessage,
@@ -231,12 +231,7 @@ fn status_error(response: &Response) -> Error {
             .map(|reason| format!(" {reason}"))
             .unwrap_or_default(),
     );
-    let challenge = response
-        .headers
-        .get(WWW_AUTHENTICATE)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    Error::http_status(response.status.as_u16(), message).with_challenge(challenge)
+    Error::http_status(response.status.as_u16(), message).with_challenge(response.challenges())
 }
 
 fn invalid(response: &Response, what: &str) -> Error {
