@@ -30,7 +30,7 @@ pub struct Consent {
 }
 
 /// What the user was asked.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Asked {
     pub asked: bool,
     /// The URL that still waits for the user.
@@ -38,7 +38,7 @@ pub struct Asked {
 }
 
 /// A URL that waits for the user.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Issued {
     /// `None` where the caller's own `oauthStart` got it.
     pub url: Option<String>,
