@@ -110,6 +110,9 @@ impl Code {
     }
 }
 
+/// How the messages of the MCP SDK's `McpError` begin.
+const MCP_ERROR_PREFIX: &str = "MCP error ";
+
 /// An error of the runtime: a stable code, a message for people, and what is known beside it.
 ///
 /// Messages never carry tokens, secrets, query strings or raw bodies of token endpoints.
@@ -163,7 +166,7 @@ impl Error {
     /// An error that the reference throws as the MCP SDK's `McpError`, with that class's text.
     #[must_use]
     pub fn mcp(code: Code, rpc_code: i64, text: &str) -> Self {
-        Self::new(code, format!("MCP error {rpc_code}: {text}")).with_rpc_code(rpc_code)
+        Self::new(code, format!("{MCP_ERROR_PREFIX}{rpc_code}: {text}")).with_rpc_code(rpc_code)
     }
 
     pub fn timeout(message: impl Into<String>) -> Self {
@@ -222,6 +225,12 @@ impl Error {
     pub fn caused_by_host(mut self, fault: HostFault) -> Self {
         self.cause = Some(Cause::Host(fault));
         self
+    }
+
+    /// Whether the reference throws this as an `McpError`.
+    #[must_use]
+    pub fn is_mcp_error(&self) -> bool {
+        self.rpc_code.is_some() && self.message.starts_with(MCP_ERROR_PREFIX)
     }
 
     /// A 401 or 403 of the MCP server.

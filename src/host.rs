@@ -41,6 +41,7 @@ impl fmt::Debug for HostFault {
 pub struct Environment(Arc<RwLock<HashMap<String, String>>>);
 
 impl Environment {
+    #[must_use]
     pub fn get(&self, name: &str) -> Option<String> {
         self.0.read().get(name).cloned()
     }
@@ -383,6 +384,25 @@ pub trait OnBehalfOf: Send + Sync {
     async fn tenant_id(&self) -> Result<Option<String>>;
 }
 
+/// Whose connection to which server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    pub server_name: String,
+    /// Absent for a connection that all users share.
+    pub user_id: Option<String>,
+}
+
+/// Requests and notifications that servers send to their client.
+#[async_trait]
+pub trait ServerRequests: Send + Sync {
+    /// Whether the host answers this method (`sampling/createMessage`, `elicitation/create`, `roots/list`).
+    fn handles(&self, method: &str) -> bool;
+    /// Answers with a result in MCP's shape for the method.
+    async fn answer(&self, peer: &Peer, method: &str, params: Value) -> Result<Value>;
+    /// Passes a notification on (`notifications/message`).
+    fn notify(&self, peer: &Peer, method: &str, params: Value);
+}
+
 /// The host as one call sees it: callbacks run in that call's context.
 #[derive(Clone)]
 pub struct Host {
@@ -397,6 +417,7 @@ pub struct Host {
     pub lock: Option<Arc<dyn Lock>>,
     pub exchanged_tokens: Option<Arc<dyn SharedCache>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
+    pub server_requests: Option<Arc<dyn ServerRequests>>,
     /// Hex key of stored tokens: the host's `credentialsKey`, else `CREDS_KEY`.
     pub credentials_key: Option<Secret>,
     pub logger: Logger,

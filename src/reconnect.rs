@@ -107,6 +107,7 @@ impl Reconnect {
             user: Some(&user),
             user_vars: None,
             body: None,
+            config_is_registered: true,
         };
         let lookup = Lookup {
             user_id: Some(&self.user_id),
@@ -130,6 +131,7 @@ impl Reconnect {
                 deadline: Instant::now() + limit,
                 cancel: self.manager.closing().clone(),
                 headers: None,
+                progress: None,
             },
         };
         self.manager.acquire(&request).await.map(drop)

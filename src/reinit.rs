@@ -15,14 +15,12 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{
-    Acquire, Asked, CallScope, Consent, Discover, Lease, Manager, Owner, ServerScope,
-};
-use crate::server_config::{ServerConfig, headers_for_call};
+use crate::manager::{Acquire, Asked, CallScope, Consent, Discover, Lease, Manager, ServerScope};
+use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 
 const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
-const REINSPECTION_TIMEOUT: Duration = Duration::from_secs(60);
+const REINSPECTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The parameters of one call.
 pub struct Reinit {
@@ -39,6 +37,8 @@ pub struct Reinit {
     pub server_config: Option<Map<String, Value>>,
     /// `Some` when the caller passed the key `requestBody`.
     pub request_body: Option<IndexMap<String, String>>,
+    /// Whether the caller brought `configServers`, which the registry prefers to its own.
+    pub has_config_servers: bool,
     pub cancel: CancellationToken,
 }
 
@@ -94,12 +94,25 @@ pub struct Reinitialized {
 
 /// Runs one call. `None` is the reference's `undefined`: something outside the connection failed and was logged.
 pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
+    // One token for the requests of this call: its own abort, and the end of the runtime.
+    let cancel = manager.closing().child_token();
     let run = Run {
         manager,
         call,
+        cancel: cancel.clone(),
         name: call.server_name.as_deref().unwrap_or("undefined"),
     };
-    match run.run().await {
+    let aborted = async {
+        call.cancel.cancelled().await;
+        cancel.cancel();
+        std::future::pending().await
+    };
+    let outcome = tokio::select! {
+        biased;
+        never = aborted => never,
+        outcome = run.run() => outcome,
+    };
+    match outcome {
         Ok(result) => Some(result),
         Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Some(run.failed(error)),
         Err(error) => {
@@ -117,6 +130,7 @@ struct Run<'a> {
     manager: &'a Manager,
     call: &'a Reinit,
     name: &'a str,
+    cancel: CancellationToken,
 }
 
 /// What connecting came to.
@@ -177,7 +191,7 @@ impl Run<'_> {
             }
         }
 
-        let mut connected = self.connect(config.clone(), None).await?;
+        let mut connected = Box::pin(self.connect(config.clone(), None)).await?;
         let mut listed = self.list(&mut connected).await?;
         if let Some(Err(error)) = &listed
             && let Some(refusal) = error.refusal().cloned()
@@ -188,7 +202,7 @@ impl Run<'_> {
             if let Some(lease) = connected.lease.take() {
                 lease.discard();
             }
-            connected = self.connect(config, Some(refusal)).await?;
+            connected = Box::pin(self.connect(config, Some(refusal))).await?;
             listed = self.list(&mut connected).await?;
         }
         let mut result = Reinitialized {
@@ -237,8 +251,8 @@ impl Run<'_> {
         ) else {
             return Ok(None);
         };
-        let listing = async { Ok(list_tools(lease.connection(), options).await) };
-        let outcome = self.until_cancelled(listing).await?;
+        // Not cut off from outside: an aborted request tells the server so.
+        let outcome = list_tools(lease.connection(), options).await;
         if let Err(error) = &outcome {
             if matches!(error.code, Code::Aborted | Code::Closed) {
                 if let Some(lease) = connected.lease.take() {
@@ -348,6 +362,7 @@ impl Run<'_> {
             user: call.user.as_ref(),
             user_vars: call.user_vars.as_ref(),
             body: call.request_body.as_ref(),
+            config_is_registered: call.server_config.is_none() && !call.has_config_servers,
         };
         let mut connected = Connected {
             authorizes: config.as_ref().is_some_and(ServerConfig::runs_oauth_flow),
@@ -422,8 +437,9 @@ impl Run<'_> {
             .unwrap_or(DEFAULT_BUDGET);
         let options = CallOptions {
             deadline: Instant::now() + limit,
-            cancel: call.cancel.clone(),
-            headers: call_headers(server, scope)?,
+            cancel: self.cancel.clone(),
+            headers: scope.headers(server)?.map(Arc::new),
+            progress: None,
         };
         let mut request = Acquire {
             key: server.key.clone(),
@@ -477,10 +493,10 @@ impl Run<'_> {
     async fn publish(&self, tools: &Arc<RawTools>) -> Result<Option<AvailableTools>> {
         match (&self.call.host.publisher, self.user_id()) {
             (Some(publisher), Some(user_id)) => {
-                let published = self
+                let tools = self
                     .until_cancelled(publisher.publish(user_id, self.name, tools))
                     .await?;
-                Ok(published.map(AvailableTools::Host))
+                Ok(tools.map(AvailableTools::Host))
             }
             _ => Ok(Some(AvailableTools::Native(crate::manager::format_tools(
                 self.name, tools,
@@ -605,16 +621,4 @@ impl Run<'_> {
             ..Reinitialized::default()
         }
     }
-}
-
-/// The headers of this call, over those that the connection was made with. Shared connections have none.
-fn call_headers(
-    server: &ServerScope,
-    scope: &CallScope<'_>,
-) -> Result<Option<Arc<http::HeaderMap>>> {
-    let owner = &server.key.owner;
-    if *owner == Owner::App || server.config.headers.is_empty() {
-        return Ok(None);
-    }
-    headers_for_call(&server.config, &scope.context(owner)).map(|headers| Some(Arc::new(headers)))
 }

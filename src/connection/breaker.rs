@@ -152,6 +152,14 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
         }
     }
 
+    /// Takes one counted cycle back.
+    pub fn forgive_cycle(&self, key: &K) {
+        if let Some(state) = self.0.lock().get(key) {
+            let mut state = state.lock();
+            state.cycles.count = state.cycles.count.saturating_sub(1);
+        }
+    }
+
     /// Forgets everything about one connection.
     pub fn clear(&self, key: &K) {
         self.0.lock().remove(key);
@@ -168,7 +176,7 @@ mod tests {
             cycle_window: Duration::from_secs(45),
             cycle_cooldown: Duration::from_secs(15),
             max_failed_rounds: 3,
-            failed_window: Duration::from_secs(120),
+            failed_window: Duration::from_mins(2),
             base_backoff: Duration::from_secs(30),
             max_backoff: Duration::from_secs(100),
         }

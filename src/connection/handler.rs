@@ -1,22 +1,259 @@
-//! What the client answers to a server.
+//! What the client answers to a server, and what it hears from it.
 
+#![expect(
+    deprecated,
+    reason = "roots, sampling and logging leave the protocol with 2026-07-28, but servers of today use them"
+)]
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use rmcp::ClientHandler;
-use rmcp::model::{ClientCapabilities, ClientConfig, Implementation, ProtocolVersion};
+use rmcp::model::{
+    ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult,
+    ElicitRequestParams, ElicitResult, ElicitationCapability, ErrorData, Implementation,
+    ListRootsResult, LoggingMessageNotificationParam, ProgressNotificationParam, ProgressToken,
+    ProtocolVersion, RootsCapabilities, SamplingCapability,
+};
+use rmcp::service::{NotificationContext, RequestContext, RoleClient};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::events::{Event, Observer};
+use crate::host::{Peer, ServerRequests};
 
 /// Name and version that LibreChat's client gives to servers.
 const CLIENT_NAME: &str = "@librechat/api-client";
 const CLIENT_VERSION: &str = "1.2.3";
 
-/// Answers `ping` and `roots/list` (with no roots); declares no capability.
-#[derive(Debug, Clone, Default)]
-pub struct Handler;
+/// Receives the progress of one request.
+pub type ProgressSink = Arc<dyn Fn(&ProgressNotificationParam) + Send + Sync>;
+
+/// Who wants to hear about the progress of which request.
+#[derive(Clone, Default)]
+pub struct ProgressRoutes(Arc<Mutex<HashMap<ProgressToken, ProgressSink>>>);
+
+impl ProgressRoutes {
+    pub fn add(&self, token: ProgressToken, sink: ProgressSink) -> ProgressRoute {
+        self.0.lock().insert(token.clone(), sink);
+        ProgressRoute {
+            routes: self.clone(),
+            token,
+        }
+    }
+}
+
+/// A route that ends with its request.
+pub struct ProgressRoute {
+    routes: ProgressRoutes,
+    token: ProgressToken,
+}
+
+impl Drop for ProgressRoute {
+    fn drop(&mut self) {
+        self.routes.0.lock().remove(&self.token);
+    }
+}
+
+/// Answers `ping` and `roots/list`; passes sampling and elicitation to the host where it wants them, and declares them
+/// only then.
+#[derive(Clone)]
+pub struct Handler {
+    pub peer: Peer,
+    pub host: Option<Arc<dyn ServerRequests>>,
+    pub observer: Option<Arc<dyn Observer>>,
+    pub progress: ProgressRoutes,
+}
+
+impl Handler {
+    fn notice(&self, event: Event) {
+        if let Some(observer) = &self.observer {
+            observer.notice(event);
+        }
+    }
+
+    /// The host's answer to a request of the server, both in MCP's own shapes.
+    async fn ask<P: Serialize, R: DeserializeOwned>(
+        &self,
+        method: &str,
+        params: &P,
+    ) -> Result<R, ErrorData> {
+        let host = self
+            .host
+            .as_ref()
+            .ok_or_else(|| ErrorData::internal_error("No handler for this request", None))?;
+        let params = serde_json::to_value(params)
+            .map_err(|_| ErrorData::invalid_params("Unreadable parameters", None))?;
+        let answer = host
+            .answer(&self.peer, method, params)
+            .await
+            .map_err(|error| ErrorData::internal_error(error.message, None))?;
+        serde_json::from_value(answer).map_err(|error| {
+            ErrorData::internal_error(format!("The answer to {method} is invalid: {error}"), None)
+        })
+    }
+}
 
 impl ClientHandler for Handler {
     fn get_info(&self) -> ClientConfig {
+        let mut capabilities = ClientCapabilities::default();
+        if let Some(host) = &self.host {
+            capabilities.sampling = host
+                .handles("sampling/createMessage")
+                .then(SamplingCapability::default);
+            capabilities.elicitation = host
+                .handles("elicitation/create")
+                .then(ElicitationCapability::default);
+            capabilities.roots = host.handles("roots/list").then(RootsCapabilities::default);
+        }
         ClientConfig::new(
-            ClientCapabilities::default(),
+            capabilities,
             Implementation::new(CLIENT_NAME, CLIENT_VERSION),
         )
         .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
+    }
+
+    async fn create_message(
+        &self,
+        params: CreateMessageRequestParams,
+        _context: RequestContext<RoleClient>,
+    ) -> Result<CreateMessageResult, ErrorData> {
+        match &self.host {
+            Some(host) if host.handles("sampling/createMessage") => {
+                self.ask("sampling/createMessage", &params).await
+            }
+            _ => Err(ErrorData::method_not_found::<
+                rmcp::model::CreateMessageRequestMethod,
+            >()),
+        }
+    }
+
+    async fn list_roots(
+        &self,
+        _context: RequestContext<RoleClient>,
+    ) -> Result<ListRootsResult, ErrorData> {
+        match &self.host {
+            Some(host) if host.handles("roots/list") => {
+                self.ask("roots/list", &Value::Object(Map::new())).await
+            }
+            _ => Ok(ListRootsResult::default()),
+        }
+    }
+
+    async fn create_elicitation(
+        &self,
+        params: ElicitRequestParams,
+        _context: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        match &self.host {
+            Some(host) if host.handles("elicitation/create") => {
+                let schema = serde_json::to_value(&params).unwrap_or_default();
+                let mut answer: Value = self.ask("elicitation/create", &params).await?;
+                fill_defaults(&mut answer, &schema["requestedSchema"]);
+                serde_json::from_value(answer).map_err(|error| {
+                    ErrorData::internal_error(
+                        format!("The answer to elicitation/create is invalid: {error}"),
+                        None,
+                    )
+                })
+            }
+            _ => Err(ErrorData::new(
+                rmcp::model::ErrorCode::METHOD_NOT_FOUND,
+                "elicitation/create",
+                None,
+            )),
+        }
+    }
+
+    async fn on_progress(
+        &self,
+        params: ProgressNotificationParam,
+        _context: NotificationContext<RoleClient>,
+    ) {
+        let sink = self.progress.0.lock().get(&params.progress_token).cloned();
+        if let Some(sink) = sink {
+            sink(&params);
+        }
+    }
+
+    async fn on_logging_message(
+        &self,
+        params: LoggingMessageNotificationParam,
+        _context: NotificationContext<RoleClient>,
+    ) {
+        if let (Some(host), Ok(params)) = (&self.host, serde_json::to_value(&params)) {
+            host.notify(&self.peer, "notifications/message", params);
+        }
+    }
+
+    async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
+        self.notice(Event::ToolsChanged);
+    }
+
+    async fn on_resource_list_changed(&self, _context: NotificationContext<RoleClient>) {
+        self.notice(Event::ResourcesChanged);
+    }
+
+    async fn on_prompt_list_changed(&self, _context: NotificationContext<RoleClient>) {
+        self.notice(Event::PromptsChanged);
+    }
+}
+
+/// Fields of an accepted form that the user left out take the defaults of the schema (MCP, chapter "Elicitation").
+fn fill_defaults(answer: &mut Value, schema: &Value) {
+    if answer.get("action").and_then(Value::as_str) != Some("accept") {
+        return;
+    }
+    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
+        return;
+    };
+    let Some(answer) = answer.as_object_mut() else {
+        return;
+    };
+    let content = answer
+        .entry("content")
+        .or_insert_with(|| Value::Object(Map::new()));
+    let Some(content) = content.as_object_mut() else {
+        return;
+    };
+    for (name, property) in properties {
+        if let Some(default) = property.get("default")
+            && !content.contains_key(name)
+        {
+            content.insert(name.clone(), default.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn defaults_fill_what_the_user_left_out() {
+        let schema = json!({ "properties": {
+            "name": { "type": "string", "default": "Ann" },
+            "age": { "type": "integer", "default": 30 },
+            "free": { "type": "string" },
+        } });
+        let mut accepted = json!({ "action": "accept", "content": { "age": 4 } });
+        fill_defaults(&mut accepted, &schema);
+        assert_eq!(
+            accepted,
+            json!({ "action": "accept", "content": { "age": 4, "name": "Ann" } })
+        );
+        let mut bare = json!({ "action": "accept" });
+        fill_defaults(&mut bare, &schema);
+        assert_eq!(
+            bare,
+            json!({ "action": "accept", "content": { "name": "Ann", "age": 30 } })
+        );
+        let mut declined = json!({ "action": "decline" });
+        fill_defaults(&mut declined, &schema);
+        assert_eq!(declined, json!({ "action": "decline" }));
     }
 }

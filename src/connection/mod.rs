@@ -6,6 +6,7 @@
 mod access;
 mod breaker;
 mod connect;
+mod events;
 mod handler;
 mod session;
 mod tools;
@@ -13,6 +14,8 @@ mod tools;
 pub use access::{AccessTokens, connect_authorized};
 pub use breaker::{Breaker, Breakers};
 pub use connect::connect;
+pub use events::{Event, Observer};
+pub use handler::ProgressSink;
 pub use tools::{ToolList, list_tools};
 
 use std::sync::Arc;
@@ -23,11 +26,12 @@ use http::HeaderMap;
 use rmcp::model::ServerCapabilities;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::host::{Environment, Logger, NetworkRules};
+use crate::host::{Environment, Logger, NetworkRules, ServerRequests};
 use crate::network::{HttpClient, Policy};
 use crate::server_config::{Fingerprint, ResolvedConfig};
 use crate::settings::Settings;
@@ -52,6 +56,10 @@ pub struct Recipe {
     pub children: Children,
     pub settings: Settings,
     pub environment: Environment,
+    /// Answers what the server asks.
+    pub server_requests: Option<Arc<dyn ServerRequests>>,
+    /// Hears what happens to the connection.
+    pub observer: Option<Arc<dyn Observer>>,
     pub logger: Logger,
 }
 
@@ -88,6 +96,37 @@ pub struct CallOptions {
     pub cancel: CancellationToken,
     /// Headers of this request, over those of the connection.
     pub headers: Option<Arc<HeaderMap>>,
+    pub progress: Option<Progress>,
+}
+
+/// A request whose time starts again with every sign of progress (MCP, chapter "Progress").
+#[derive(Clone)]
+pub struct Progress {
+    /// How long nothing may be heard.
+    pub timeout: Duration,
+    pub sink: Option<ProgressSink>,
+}
+
+impl CallOptions {
+    /// When the request is given up, unless progress comes before.
+    fn due(&self) -> Instant {
+        let timeout = self.progress.as_ref().map(|progress| progress.timeout);
+        timeout.map_or(self.deadline, |timeout| {
+            self.deadline.min(Instant::now() + timeout)
+        })
+    }
+}
+
+impl Progress {
+    fn listen(&self, progressed: &Arc<Notify>) -> ProgressSink {
+        let (progressed, sink) = (Arc::clone(progressed), self.sink.clone());
+        Arc::new(move |params| {
+            progressed.notify_one();
+            if let Some(sink) = &sink {
+                sink(params);
+            }
+        })
+    }
 }
 
 impl CallOptions {
@@ -131,6 +170,12 @@ impl Connection {
     #[must_use]
     pub fn capabilities(&self) -> Option<ServerCapabilities> {
         self.session.capabilities()
+    }
+
+    /// What the server says about its use, for the model.
+    #[must_use]
+    pub fn instructions(&self) -> Option<String> {
+        self.session.instructions()
     }
 
     /// Sends a request and returns the result as the server wrote it. A request that the server refuses for its token

@@ -12,22 +12,30 @@ use rmcp::service::{
     RunningService, ServiceError, serve_client_with_lifecycle,
 };
 use rmcp::transport::streamable_http_client::StreamableHttpError;
-use rmcp::transport::{DynamicTransportError, IntoTransport};
+use rmcp::transport::{DynamicTransportError, Transport};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::handler::Handler;
+use super::events::{LossWatch, Watched};
+use super::handler::{Handler, ProgressRoutes};
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
-use crate::transport::{CallHeaders, RawResult, TOO_LARGE_RPC_CODE};
+use crate::transport::{CallHeaders, LOST_MESSAGE, RawResult, TRANSPORT_RPC_CODE};
 
 /// How long a request that was given up may take to tell the server so.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 /// How long a transport may take to end: five seconds for a session's `DELETE`, and room to end a process.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
+/// The SDK's code of a request that was not answered in time.
+const REQUEST_TIMEOUT: i64 = -32001;
+/// The SDK's code of a connection that is gone.
+const CONNECTION_CLOSED: i64 = -32000;
+/// What rmcp answers in place of a server that has lost the session of a request under way.
+const SESSION_REPLACED: &str =
+    "streamable HTTP session was re-initialized before the response arrived";
 /// JSON-RPC: method not found.
 const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC: invalid params, which some servers answer to a ping.
@@ -36,22 +44,22 @@ const INVALID_PARAMS: i64 = -32602;
 pub struct Session {
     peer: Peer<RoleClient>,
     life: CancellationToken,
+    watch: LossWatch,
+    progress: ProgressRoutes,
     service: Mutex<Option<RunningService<RoleClient, Handler>>>,
 }
 
 impl Session {
-    /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that this server spoke before; without it both are tried.
-    pub async fn open<T, E, A>(
+    /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that
+    /// this server spoke before; without it both are tried.
+    pub async fn open<T: Transport<RoleClient> + 'static>(
         transport: T,
+        handler: Handler,
         known: Option<Generation>,
         deadline: Instant,
         life: CancellationToken,
         cancel: &CancellationToken,
-    ) -> Result<Self>
-    where
-        T: IntoTransport<RoleClient, E, A>,
-        E: std::error::Error + Send + Sync + 'static,
-    {
+    ) -> Result<Self> {
         let lifecycle = match known {
             Some(Generation::Initialize) => ClientLifecycleMode::Initialize,
             Some(Generation::Discover) => ClientLifecycleMode::Discover {
@@ -62,19 +70,22 @@ impl Session {
                 legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
             },
         };
-        let handshake = serve_client_with_lifecycle(Handler, transport, lifecycle);
-        let service = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::aborted()),
-            () = tokio::time::sleep_until(deadline) => {
-                Err(Error::timeout("The server did not complete the MCP handshake in time"))
-            }
-            service = handshake => service.map_err(initialize_error),
+        let watch = LossWatch::new(handler.observer.clone());
+        let progress = handler.progress.clone();
+        let transport = Watched::new(transport, watch.clone());
+        let handshake = async {
+            // Boxed, because it would make every future around it large.
+            Box::pin(serve_client_with_lifecycle(handler, transport, lifecycle))
+                .await
+                .map_err(initialize_error)
         };
-        let service = service.inspect_err(|_| life.cancel())?;
+        let service = bounded(deadline, &life, cancel, handshake).await?;
+        watch.arm();
         Ok(Self {
             peer: service.peer().clone(),
             life,
+            watch,
+            progress,
             service: Mutex::new(Some(service)),
         })
     }
@@ -95,6 +106,12 @@ impl Session {
         self.peer.peer_info().map(|info| info.capabilities.clone())
     }
 
+    pub fn instructions(&self) -> Option<String> {
+        self.peer
+            .peer_info()
+            .and_then(|info| info.instructions.clone())
+    }
+
     pub fn is_closed(&self) -> bool {
         self.peer.is_transport_closed()
     }
@@ -111,7 +128,7 @@ impl Session {
         if let Some(headers) = &options.headers {
             request.extensions.insert(CallHeaders(Arc::clone(headers)));
         }
-        self.send(ClientRequest::CustomRequest(request), method, options)
+        self.send(ClientRequest::CustomRequest(request), options)
             .await?;
         raw.take().ok_or_else(|| {
             Error::new(
@@ -124,11 +141,7 @@ impl Session {
     /// Asks for a sign of life. A server that does not know `ping` gives one by saying so.
     pub async fn ping(&self, options: &CallOptions) -> Result<()> {
         match self
-            .send(
-                ClientRequest::PingRequest(PingRequest::default()),
-                "ping",
-                options,
-            )
+            .send(ClientRequest::PingRequest(PingRequest::default()), options)
             .await
         {
             Err(error) if matches!(error.rpc_code, Some(METHOD_NOT_FOUND | INVALID_PARAMS)) => {
@@ -138,37 +151,38 @@ impl Session {
         }
     }
 
-    async fn send(
-        &self,
-        request: ClientRequest,
-        method: &str,
-        options: &CallOptions,
-    ) -> Result<()> {
-        let work = async {
-            let handle = self
-                .peer
-                .send_cancellable_request(request, PeerRequestOptions::no_options())
-                .await
-                .map_err(request_error)?;
-            let id = handle.id.clone();
+    async fn send(&self, request: ClientRequest, options: &CallOptions) -> Result<()> {
+        // The queue to the transport may itself be stuck.
+        let sending = self
+            .peer
+            .send_cancellable_request(request, PeerRequestOptions::no_options());
+        let handle = tokio::select! {
+            biased;
+            () = options.cancel.cancelled() => return Err(Error::aborted()),
+            () = tokio::time::sleep_until(options.deadline) => return Err(unanswered()),
+            handle = sending => handle.map_err(request_error)?,
+        };
+        let id = handle.id.clone();
+        let progressed = Arc::new(Notify::new());
+        let _route = options.progress.as_ref().map(|progress| {
+            self.progress
+                .add(handle.progress_token.clone(), progress.listen(&progressed))
+        });
+        let mut due = std::pin::pin!(tokio::time::sleep_until(options.due()));
+        let mut response = std::pin::pin!(handle.await_response());
+        loop {
             tokio::select! {
                 biased;
                 () = options.cancel.cancelled() => {
                     self.give_up(id, "aborted").await;
-                    Err(Error::aborted())
+                    return Err(Error::aborted());
                 }
-                () = tokio::time::sleep_until(options.deadline) => {
+                outcome = &mut response => return outcome.map(drop).map_err(request_error),
+                () = progressed.notified() => due.as_mut().reset(options.due()),
+                () = &mut due => {
                     self.give_up(id, "timeout").await;
-                    Err(Error::timeout(format!("The server did not answer {method} in time")))
+                    return Err(unanswered());
                 }
-                outcome = handle.await_response() => outcome.map(drop).map_err(request_error),
-            }
-        };
-        // The queue to the transport may itself be stuck.
-        tokio::select! {
-            outcome = work => outcome,
-            () = tokio::time::sleep_until(options.deadline + 2 * CANCEL_TIMEOUT) => {
-                Err(Error::timeout(format!("The server did not take {method} in time")))
             }
         }
     }
@@ -185,11 +199,35 @@ impl Session {
     }
 
     pub async fn close(&self) {
+        self.watch.disarm();
         if let Some(mut service) = self.service.lock().await.take() {
             let _ = service.close_with_timeout(CLOSE_TIMEOUT).await;
             self.life.cancel();
         }
     }
+}
+
+/// The texts and codes of the TypeScript SDK, which LibreChat matches on.
+fn unanswered() -> Error {
+    Error::mcp(Code::Timeout, REQUEST_TIMEOUT, "Request timed out")
+}
+
+/// One step of connecting. If it fails, or is not done in time, the connection's `life` is over.
+pub async fn bounded<T>(
+    deadline: Instant,
+    life: &CancellationToken,
+    cancel: &CancellationToken,
+    step: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let outcome = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Error::aborted()),
+        () = tokio::time::sleep_until(deadline) => {
+            Err(Error::timeout("The server did not complete the MCP handshake in time"))
+        }
+        outcome = step => outcome,
+    };
+    outcome.inspect_err(|_| life.cancel())
 }
 
 fn discover_versions() -> Vec<ProtocolVersion> {
@@ -232,11 +270,10 @@ fn request_error(error: ServiceError) -> Error {
     match error {
         ServiceError::McpError(answer) => server_error(&answer),
         ServiceError::TransportSend(error) => transport_error(&error),
-        ServiceError::TransportClosed => Error::new(
-            Code::ConnectionLost,
-            "The connection to the server is closed",
-        ),
-        ServiceError::Timeout { .. } => Error::timeout("The server did not answer in time"),
+        ServiceError::TransportClosed => {
+            Error::mcp(Code::ConnectionLost, CONNECTION_CLOSED, "Connection closed")
+        }
+        ServiceError::Timeout { .. } => unanswered(),
         ServiceError::Cancelled { .. } => Error::aborted(),
         other => Error::new(Code::InvalidResponse, other.to_string()),
     }
@@ -245,14 +282,14 @@ fn request_error(error: ServiceError) -> Error {
 /// The server's own JSON-RPC error, or one that stands for a broken limit or a lost stream.
 fn server_error(answer: &ErrorData) -> Error {
     let rpc_code = i64::from(answer.code.0);
-    let code = if answer.code.0 == TOO_LARGE_RPC_CODE
-        && answer.message.starts_with("[MCP] MCP response")
-    {
-        Code::ResponseTooLarge
-    } else {
-        Code::ServerError
+    let code = match (answer.code.0, answer.message.as_ref()) {
+        (TRANSPORT_RPC_CODE, LOST_MESSAGE) | (_, SESSION_REPLACED) => Code::ConnectionLost,
+        (TRANSPORT_RPC_CODE, message) if message.starts_with("[MCP] MCP response") => {
+            Code::ResponseTooLarge
+        }
+        _ => Code::ServerError,
     };
-    Error::new(code, answer.message.clone()).with_rpc_code(rpc_code)
+    Error::mcp(code, rpc_code, &answer.message)
 }
 
 fn transport_error(error: &DynamicTransportError) -> Error {

@@ -113,7 +113,7 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
 }
 
 /// Bound on one request where the config has no `timeout`.
-const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 struct Collected {

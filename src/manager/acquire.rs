@@ -9,6 +9,7 @@ use crate::connection::{CallOptions, Recipe};
 use crate::error::{Error, Result};
 
 /// A request for a connection.
+#[derive(Clone)]
 pub struct Acquire {
     pub key: Key,
     pub recipe: Recipe,
@@ -48,7 +49,7 @@ impl Manager {
         }
     }
 
-    fn pooled(&self, key: &Key) -> Option<Lease> {
+    pub(super) fn pooled(&self, key: &Key) -> Option<Lease> {
         let mut pool = self.0.pool.lock();
         pool.touch(&key.owner);
         pool.slots.get(key).map(|slot| self.lease(slot))

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pool::{Lease, Slot};
 use super::{Key, Manager, Owner};
-use crate::connection::{Generation, Recipe, connect_authorized};
+use crate::connection::{Event, Generation, Recipe, connect_authorized};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::server_config::Fingerprint;
@@ -47,6 +47,11 @@ pub(super) struct Ticket {
 }
 
 impl Attempt {
+    /// Ends the attempt; whoever waits gets the error.
+    pub fn cancel(&self) {
+        self.cancel.cancel();
+    }
+
     /// The caller holds the pool's lock, so the attempt cannot finish meanwhile.
     pub fn join(self: &Arc<Self>, manager: &Manager) -> Ticket {
         self.state.lock().waiting += 1;
@@ -119,7 +124,7 @@ impl Manager {
         });
         let ticket = attempt.join(self);
         let (manager, running) = (self.clone(), Arc::clone(&attempt));
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             let outcome = AssertUnwindSafe(manager.connect(&key, &recipe, &running.cancel))
                 .catch_unwind()
                 .await
@@ -212,6 +217,7 @@ impl Manager {
             self.run_idle_timer(&mut pool);
         }
         let abandoned = outcome.as_ref().ok().filter(|_| unused).cloned();
+        let connected = outcome.is_ok() && !unused;
         state.outcome = Some(outcome);
         drop(state);
         drop(pool);
@@ -219,5 +225,8 @@ impl Manager {
             self.retire(&slot);
         }
         attempt.done.cancel();
+        if connected {
+            self.tell(key, Event::Connected);
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! LibreChat's function format for tools.
 
+use std::fmt::Write;
+
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -20,6 +22,26 @@ struct Tool<'a> {
 /// `NAME_mcp_SERVER` → `{ type, function: { name, description, parameters } }`, as the text of a JSON object. Of two
 /// tools with one name the last wins, when the text is parsed.
 pub fn format_tools(server_name: &str, tools: &RawTools) -> Result<String> {
+    let described = |tool: &Tool<'_>| Some(tool.description.clone().unwrap_or_default());
+    format(
+        server_name,
+        tools,
+        described,
+        Some(r#"{"type":"object","properties":{}}"#),
+    )
+}
+
+/// The same, but what a tool lacks stays missing, as in `getServerToolFunctions` and inspected configurations.
+pub fn tool_functions(server_name: &str, tools: &RawTools) -> Result<String> {
+    format(server_name, tools, |tool| tool.description.clone(), None)
+}
+
+fn format(
+    server_name: &str,
+    tools: &RawTools,
+    described: impl Fn(&Tool<'_>) -> Option<String>,
+    parameters: Option<&str>,
+) -> Result<String> {
     let invalid = |_| {
         Error::new(
             Code::InvalidResponse,
@@ -33,13 +55,22 @@ pub fn format_tools(server_name: &str, tools: &RawTools) -> Result<String> {
             text.push(',');
         }
         let name = serde_json::Value::from(format!("{}{DELIMITER}{server_name}", tool.name));
-        let description = serde_json::Value::from(tool.description.as_deref().unwrap_or_default());
-        let parameters = tool
-            .input_schema
-            .map_or(r#"{"type":"object","properties":{}}"#, RawValue::get);
-        text.push_str(&format!(
-            r#"{name}:{{"type":"function","function":{{"name":{name},"description":{description},"parameters":{parameters}}}}}"#
-        ));
+        // Writing to a string cannot fail.
+        let _ = write!(
+            text,
+            r#"{name}:{{"type":"function","function":{{"name":{name}"#
+        );
+        if let Some(description) = described(tool) {
+            let _ = write!(
+                text,
+                r#","description":{}"#,
+                serde_json::Value::from(description)
+            );
+        }
+        if let Some(parameters) = tool.input_schema.map(RawValue::get).or(parameters) {
+            let _ = write!(text, r#","parameters":{parameters}"#);
+        }
+        text.push_str("}}");
     }
     text.push('}');
     Ok(text)

@@ -3,23 +3,35 @@
 mod acquire;
 mod attempt;
 mod authorize;
+mod call_tool;
+mod content;
+mod directory;
 mod discover;
 mod format;
 mod idle;
+mod instructions;
 mod pool;
 mod scope;
+mod watch;
 
 pub use acquire::Acquire;
 pub use authorize::{Asked, Consent, Issued};
+pub use call_tool::CallTool;
+pub use content::{ToolContent, format_content};
+pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::Discover;
-pub use format::format_tools;
+pub use format::{format_tools, tool_functions};
+pub use instructions::format_instructions;
 pub use pool::Lease;
 pub use scope::{CallScope, ServerScope};
+pub use watch::Subscriber;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -71,12 +83,17 @@ struct Inner {
     tasks: TaskTracker,
     closing: CancellationToken,
     keep_connections: bool,
+    runtime: Handle,
+    /// Connections whose tools are about to be listed again.
+    refreshing: Mutex<HashSet<Key>>,
+    subscriber: Mutex<Option<Subscriber>>,
 }
 
 impl Manager {
-    /// `keep_connections: false` closes a connection as soon as no call uses it.
+    /// `keep_connections: false` closes a connection as soon as no call uses it. `runtime` runs everything that no
+    /// call waits for; leases may be dropped on threads that know no runtime.
     #[must_use]
-    pub fn new(keep_connections: bool) -> Self {
+    pub fn new(keep_connections: bool, runtime: Handle) -> Self {
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner {
             http: HttpClient::new(),
@@ -88,6 +105,9 @@ impl Manager {
             tasks,
             closing,
             keep_connections,
+            runtime,
+            refreshing: Mutex::default(),
+            subscriber: Mutex::default(),
         }))
     }
 
@@ -118,18 +138,18 @@ impl Manager {
 
     /// Work that outlives its caller; the runtime is closed when it has ended.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.0.tasks.spawn(work);
+        self.0.tasks.spawn_on(work, &self.0.runtime);
     }
 
     /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
     pub async fn close(&self) {
         self.0.closing.cancel();
-        for slot in self.0.pool.lock().take_all() {
-            self.retire(&slot);
-        }
+        let open = self.0.pool.lock().take_all();
+        // Also those that somebody still uses: their requests end with the runtime.
+        futures::future::join_all(open.iter().map(|slot| slot.connection.close())).await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
-        self.0.http.close();
+        self.0.http.close().await;
     }
 
     /// Ends child processes without waiting for anything else: the environment that owns the runtime goes away.

@@ -176,7 +176,7 @@ impl Manager {
 
     fn close_in_background(&self, slot: &Arc<Slot>) {
         let slot = Arc::clone(slot);
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             slot.connection.close().await;
         });
     }

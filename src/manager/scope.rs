@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use indexmap::IndexMap;
 
+use super::watch::KeyObserver;
 use super::{Key, Manager, Owner};
 use crate::connection::Recipe;
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Lookup, User};
 use crate::network::Policy;
-use crate::server_config::{Context, ServerConfig, fingerprint, resolve};
+use crate::server_config::{Context, ServerConfig, fingerprint, headers_for_call, resolve};
 use crate::settings::Settings;
 use crate::transport::Bearer;
 
@@ -25,6 +27,8 @@ pub struct CallScope<'a> {
     pub user_vars: Option<&'a IndexMap<String, String>>,
     /// Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`.
     pub body: Option<&'a IndexMap<String, String>>,
+    /// The config came from the registry alone, so an app-level one need not be asked for again.
+    pub config_is_registered: bool,
 }
 
 /// A server as one call reaches it.
@@ -34,11 +38,21 @@ pub struct ServerScope {
 }
 
 impl CallScope<'_> {
+    /// The headers of this call, over those that the connection was made with. Shared connections have none.
+    pub fn headers(&self, server: &ServerScope) -> Result<Option<HeaderMap>> {
+        let owner = &server.key.owner;
+        if *owner == Owner::App || server.config.headers.is_empty() {
+            return Ok(None);
+        }
+        headers_for_call(&server.config, &self.context(owner)).map(Some)
+    }
+
     fn user_id(&self) -> Option<&str> {
         self.user.and_then(|user| user.id.as_deref())
     }
 
     /// The values that placeholders take. Shared connections see no user.
+    #[must_use]
     pub fn context<'b>(&'b self, owner: &Owner) -> Context<'b> {
         let environment = &self.host.environment;
         match owner {
@@ -53,8 +67,16 @@ impl CallScope<'_> {
         }
     }
 
-    /// The config as users without a name see it.
-    async fn app_config(&self, server_name: &str) -> Result<Option<ServerConfig>> {
+    /// The config as users without a name see it. One that the registry gave to this user is the same, unless it is
+    /// the user's own.
+    async fn app_config(
+        &self,
+        server_name: &str,
+        known: Option<&ServerConfig>,
+    ) -> Result<Option<ServerConfig>> {
+        if self.config_is_registered && known.is_none_or(|config| !config.is_user_sourced()) {
+            return Ok(known.cloned());
+        }
         let lookup = Lookup {
             user_id: None,
             config_servers: false,
@@ -95,7 +117,7 @@ impl Manager {
             });
         }
         if let Some(shared) = call
-            .app_config(server_name)
+            .app_config(server_name, config.as_ref())
             .await?
             .filter(ServerConfig::allows_app_connection)
         {
@@ -146,6 +168,12 @@ impl Manager {
             children: self.0.children.clone(),
             settings: call.settings.clone(),
             environment: call.host.environment.clone(),
+            server_requests: call.host.server_requests.clone(),
+            observer: Some(Arc::new(KeyObserver {
+                manager: Arc::downgrade(&self.0),
+                key: server.key.clone(),
+                publisher: call.host.publisher.clone(),
+            })),
             logger: call.host.logger.clone(),
         };
         if let Some(authorizer) = self.authorizer(call, server, &recipe)? {

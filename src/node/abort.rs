@@ -5,10 +5,11 @@ use tokio_util::sync::CancellationToken;
 use super::js::{JsResult, Scope, Value};
 use super::thread::{JsRef, JsThread};
 
-/// A listener on a caller's signal; removed again with [`AbortLink::unlink`].
+/// A listener on a caller's signal; removed again with [`AbortLink::end`].
 pub struct AbortLink {
     signal: JsRef,
-    listener: JsRef,
+    /// Absent where the signal was aborted from the start.
+    listener: Option<JsRef>,
 }
 
 impl AbortLink {
@@ -17,10 +18,14 @@ impl AbortLink {
         thread: &JsThread,
         signal: Value<'env>,
         token: &CancellationToken,
-    ) -> JsResult<'env, Option<Self>> {
+    ) -> JsResult<'env, Self> {
+        let kept = JsRef::new(thread, signal)?;
         if signal.get("aborted")?.is_truthy() {
             token.cancel();
-            return Ok(None);
+            return Ok(Self {
+                signal: kept,
+                listener: None,
+            });
         }
         let scope = signal.scope();
         let token = token.clone();
@@ -31,20 +36,28 @@ impl AbortLink {
         signal
             .get("addEventListener")?
             .call(signal, &[scope.string("abort")?, listener])?;
-        Ok(Some(Self {
-            signal: JsRef::new(thread, signal)?,
-            listener: JsRef::new(thread, listener)?,
-        }))
+        Ok(Self {
+            signal: kept,
+            listener: Some(JsRef::new(thread, listener)?),
+        })
     }
 
-    pub fn unlink(&self, scope: Scope<'_>) {
+    /// Removes the listener and returns the reason of an abort that came.
+    pub fn end<'env>(&self, scope: Scope<'env>) -> Option<Value<'env>> {
         let signal = self.signal.get(scope);
         // A signal whose methods throw keeps its listener; the token is of no use to anybody by then.
-        let _ = (|| {
-            let event = scope.string("abort")?;
-            signal
-                .get("removeEventListener")?
-                .call(signal, &[event, self.listener.get(scope)])
-        })();
+        if let Some(listener) = &self.listener {
+            let _ = (|| {
+                let event = scope.string("abort")?;
+                signal
+                    .get("removeEventListener")?
+                    .call(signal, &[event, listener.get(scope)])
+            })();
+        }
+        if signal.get("aborted").ok()?.is_truthy() {
+            signal.get("reason").ok()?.present()
+        } else {
+            None
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::error::{Code, Error, Result};
 pub struct Realm {
     async_local_storage: JsRef,
     reflect_apply: JsRef,
+    event_emitter: JsRef,
 }
 
 impl Realm {
@@ -30,10 +31,17 @@ impl Realm {
             )));
         }
         let hooks = built_in.call(process, &[scope.string("node:async_hooks")?])?;
+        let events = built_in.call(process, &[scope.string("node:events")?])?;
         Ok(Self {
             async_local_storage: JsRef::new(thread, hooks.get("AsyncLocalStorage")?)?,
             reflect_apply: JsRef::new(thread, global.get("Reflect")?.get("apply")?)?,
+            event_emitter: JsRef::new(thread, events)?,
         })
+    }
+
+    /// A new `EventEmitter`.
+    pub fn event_emitter<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+        self.event_emitter.get(scope).construct(&[])
     }
 }
 
@@ -107,19 +115,15 @@ impl CallContext {
             .ask(move |scope, sender: oneshot::Sender<Result<T>>| {
                 context.flush_log(scope);
                 match start(&context, scope) {
-                    Ok(value) => value.settled(move |scope, outcome| {
+                    Ok(value) => value.settled(move |_, outcome| {
                         let outcome = outcome.and_then(|value| convert(&context, value));
-                        let _ = sender.send(outcome.map_err(|thrown| {
-                            errors::from_host(name, &context.thread, scope, thrown)
-                        }));
+                        let _ =
+                            sender.send(outcome.map_err(|thrown| {
+                                errors::from_host(name, &context.thread, &thrown)
+                            }));
                     }),
                     Err(thrown) => {
-                        let _ = sender.send(Err(errors::from_host(
-                            name,
-                            &context.thread,
-                            scope,
-                            thrown,
-                        )));
+                        let _ = sender.send(Err(errors::from_host(name, &context.thread, &thrown)));
                     }
                 }
             });

@@ -8,7 +8,7 @@ use crate::host::{Environment, NetworkRules, OpenIdTokens, User};
 use crate::secret::Secret;
 use crate::server_config::{ServerConfig, USER_FIELDS, env_references};
 
-pub fn user<'env>(value: Value<'env>) -> JsResult<'env, User> {
+pub fn user(value: Value<'_>) -> JsResult<'_, User> {
     let mut fields = IndexMap::new();
     for name in USER_FIELDS {
         if value.has(name) {
@@ -84,7 +84,7 @@ pub fn read_variables<'env, S: AsRef<str>>(
 }
 
 /// An object whose members are texts; other primitive members are taken as text, `null` and `undefined` are left out.
-pub fn texts<'env>(value: Value<'env>) -> JsResult<'env, IndexMap<String, String>> {
+pub fn texts(value: Value<'_>) -> JsResult<'_, IndexMap<String, String>> {
     let mut texts = IndexMap::new();
     for name in value.keys()? {
         let member = value.get(&name)?;
@@ -118,7 +118,7 @@ pub fn text_list(value: Value<'_>) -> JsResult<'_, Vec<String>> {
 }
 
 /// `[shouldEnableSSRFProtection(), getAllowedDomains(), getAllowedAddresses()]`.
-pub fn network_rules<'env>(value: Value<'env>) -> JsResult<'env, NetworkRules> {
+pub fn network_rules(value: Value<'_>) -> JsResult<'_, NetworkRules> {
     let answers = value.elements()?;
     let answer = |index: usize| {
         answers

@@ -8,7 +8,7 @@ use crate::error::{Cause, Code, Error};
 use crate::host::HostFault;
 
 /// What a host callback threw, with the value itself kept.
-pub fn from_host(name: &str, thread: &JsThread, _scope: Scope<'_>, thrown: Thrown<'_>) -> Error {
+pub fn from_host(name: &str, thread: &JsThread, thrown: &Thrown<'_>) -> Error {
     let message = thrown.message();
     let value = JsRef::new(thread, thrown.0)
         .ok()
@@ -35,7 +35,16 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
             "Error"
         };
         let value = scope.error(class, &error.message);
-        value.set("code", scope.string(error.code.as_str())?)?;
+        match error.rpc_code.filter(|_| error.is_mcp_error()) {
+            // The SDK's `McpError`, which LibreChat knows by name and number.
+            Some(rpc_code) => {
+                value.set("name", scope.string("McpError")?)?;
+                #[expect(clippy::cast_precision_loss, reason = "JSON-RPC codes are small")]
+                value.set("code", scope.number(rpc_code as f64)?)?;
+                value.set("mcpCode", scope.string(error.code.as_str())?)?;
+            }
+            None => value.set("code", scope.string(error.code.as_str())?)?,
+        }
         value.set("retryable", scope.boolean(error.retryable)?)?;
         if let Some(status) = error.status {
             value.set("status", scope.number(f64::from(status))?)?;

@@ -19,7 +19,7 @@ use crate::host::{
 /// Bound on a callback of the registry, of a token store or of a cache.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A reinspection connects to the server; its own bound is the core's.
-const REINSPECT_TIMEOUT: Duration = Duration::from_secs(60);
+const REINSPECT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bound on a callback that reaches the user or the tool cache.
 pub const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -32,6 +32,7 @@ pub struct Value<'env> {
 }
 
 /// What JavaScript threw.
+#[derive(Clone, Copy)]
 pub struct Thrown<'env>(pub Value<'env>);
 
 pub type JsResult<'env, T = Value<'env>> = Result<T, Thrown<'env>>;
@@ -73,10 +74,8 @@ impl<'env> Scope<'env> {
                 return Err(Thrown(self.value(raw)));
             }
         }
-        Err(Thrown(self.error(
-            "Error",
-            &format!("Node-API call failed ({})", napi::Status::from(status)),
-        )))
+        // Not `Scope::error`: in an environment that is going away every call fails, this one included.
+        Err(Thrown(self.undefined()))
     }
 
     fn make(self, create: impl FnOnce(*mut sys::napi_value) -> sys::napi_status) -> JsResult<'env> {
@@ -287,6 +286,22 @@ impl<'env> Value<'env> {
         let key = self.scope.string(name)?;
         self.scope
             .check(unsafe { sys::napi_set_property(self.scope.env, self.raw, key.raw, value.raw) })
+    }
+
+    /// A property that is computed when it is read.
+    pub fn getter<F>(self, name: &str, read: F) -> JsResult<'env, ()>
+    where
+        F: 'static + for<'call> Fn(Scope<'call>) -> JsResult<'call>,
+    {
+        let scope = self.scope;
+        let descriptor = scope.object()?;
+        descriptor.set("get", scope.function(name, move |scope, _, _| read(scope))?)?;
+        descriptor.set("enumerable", scope.boolean(true)?)?;
+        let object = scope.global()?.get("Object")?;
+        object
+            .get("defineProperty")?
+            .call(object, &[self, scope.string(name)?, descriptor])?;
+        Ok(())
     }
 
     pub fn call(self, this: Value<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {

@@ -1,42 +1,31 @@
-//! `createMCPRuntime` and the functions of a runtime.
+//! `createMCPRuntime` and the runtime object.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
-use futures::FutureExt;
 use napi::bindgen_prelude::{FromNapiValue, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 
-use super::abort::AbortLink;
-use super::call::{CallContext, Realm};
+use super::call::Realm;
+use super::calls::{Call, Params, Shared};
 use super::convert;
-use super::errors;
-use super::host::NodeHost;
-use super::js::{JsResult, Scope, Thrown, Type, Value};
-use super::log::{NodeLog, StderrLog};
-use super::oauth::{
-    self, CREDENTIALS_VARIABLE, NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service,
-};
+use super::js::{JsResult, Scope, Thrown, Value};
+use super::manager::{self, Connections};
+use super::oauth;
 use super::result;
-use super::services::{self, describe};
+use super::services;
+use super::statics;
 use super::thread::{JsRef, JsThread};
-use crate::embedded::MemoryFlows;
-use crate::error::{Code, Error};
-use crate::host::{Environment, FlowStore, Host, Logger};
 use crate::manager::Manager;
-use crate::network;
 use crate::reinit::{Reinit, reinit};
-use crate::settings::Settings;
-use crate::transport::stdio::StdioTransport;
 
 /// The Tokio runtime of the process. It is never shut down: worker threads come and go, their work with them.
 pub fn tokio() -> &'static Handle {
     static HANDLE: OnceLock<Handle> = OnceLock::new();
     HANDLE.get_or_init(|| {
+        // Its threads outlive the environment that loaded the addon, which may be a worker.
+        napi::bindgen_prelude::retain_current_module_for_unload_safety();
         let built = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(
                 std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4)),
@@ -60,7 +49,7 @@ pub fn tokio() -> &'static Handle {
 /// Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
 /// used, never before and never cached.
 ///
-/// @throws TypeError that names the member whose shape is wrong
+/// @throws `TypeError` that names the member whose shape is wrong
 #[napi(
     js_name = "createMCPRuntime",
     ts_args_type = "host: MCPHostServices",
@@ -68,7 +57,7 @@ pub fn tokio() -> &'static Handle {
 )]
 pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     let scope = Scope::new(&env);
-    let outcome = create(scope, scope.value(host.raw()), &env);
+    let outcome = create(scope, scope.value(host.raw()), env);
     raise(scope, outcome)
 }
 
@@ -84,283 +73,133 @@ fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<
     }
 }
 
-fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: &Env) -> JsResult<'env> {
+fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'env> {
     services::check(host)?;
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;
-    let runtime = Arc::new(Runtime {
+    let shared = Arc::new(Shared {
         realm: Arc::new(Realm::new(&thread, scope)?),
         host: Arc::new(JsRef::new(&thread, host)?),
         thread,
-        manager: tokio_manager(keep),
+        manager: Manager::new(keep, tokio().clone()),
+        connections: Connections::default(),
         flows: Arc::default(),
     });
-    let teardown = Arc::clone(&runtime);
+    let teardown = shared.manager.clone();
     if env
-        .add_env_cleanup_hook(teardown, |runtime| runtime.manager.abandon())
+        .add_env_cleanup_hook(teardown, |manager| manager.abandon())
         .is_err()
     {
         return Err(Thrown(
             scope.error("Error", "The environment takes no cleanup hook"),
         ));
     }
-
-    let object = scope.object()?;
-    let reinit = Arc::clone(&runtime);
-    object.set(
-        "reinitMCPServer",
-        scope.function("reinitMCPServer", move |scope, _, arguments| {
-            reinit.reinit(scope, &arguments)
-        })?,
+    let runtime = scope.object()?;
+    manager::set_methods(
+        runtime,
+        &shared,
+        &[("reinitMCPServer", reinit_mcp_server), ("close", close)],
     )?;
-    oauth::install(&runtime, object)?;
-    object.set(
-        "close",
-        scope.function("close", move |scope, _, _| runtime.close(scope))?,
+    let manager = manager::create(scope, &shared)?;
+    runtime.set(
+        "MCPManager",
+        statics::manager_statics(scope, &shared, manager)?,
     )?;
-    Ok(object)
+    runtime.set(
+        "MCPConnection",
+        statics::connection_statics(scope, &shared)?,
+    )?;
+    runtime.set("manager", manager)?;
+    oauth::install(&shared, runtime)?;
+    Ok(runtime)
 }
 
-fn tokio_manager(keep_connections: bool) -> Manager {
-    let _entered = tokio().enter();
-    Manager::new(keep_connections)
-}
-
-pub struct Runtime {
-    pub thread: JsThread,
-    pub realm: Arc<Realm>,
-    pub host: Arc<JsRef>,
-    pub manager: Manager,
-    /// For hosts without a flow manager.
-    pub flows: Arc<MemoryFlows>,
+fn close<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
+    let (promise, value) = shared.thread.promise(scope)?;
+    let manager = shared.manager.clone();
+    tokio().spawn(async move {
+        manager.close().await;
+        promise.settle(|scope| Ok(scope.undefined()));
+    });
+    Ok(value)
 }
 
 /// What `userMCPAuthMap` puts before a server's name (LibreChat's `Constants.mcp_prefix`).
 const MCP_PREFIX: &str = "mcp_";
 
-/// One prepared call of `reinitMCPServer`.
-struct Prepared {
-    call: Reinit,
-    host: Arc<NodeHost>,
+/// The parameters that only `reinitMCPServer` has.
+struct Wanted {
     server_name: Option<String>,
-    abort: Option<AbortLink>,
+    force_new: bool,
+    has_request_body: bool,
+    return_on_oauth: bool,
 }
 
-impl Runtime {
-    fn close<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
-        let (promise, value) = self.thread.promise(scope)?;
-        let manager = self.manager.clone();
-        tokio().spawn(async move {
-            manager.close().await;
-            promise.settle(|scope| Ok(scope.undefined()));
-        });
-        Ok(value)
-    }
-
-    fn reinit<'env>(&self, scope: Scope<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {
-        let (promise, value) = self.thread.promise(scope)?;
-        let prepared = match self.prepare(scope, arguments.first().copied()) {
-            Ok(prepared) => prepared,
-            Err(Thrown(thrown)) => {
-                let thrown = JsRef::new(&self.thread, thrown)?;
-                promise.settle(move |scope| Err(Thrown(thrown.get(scope))));
-                return Ok(value);
-            }
-        };
-        let manager = self.manager.clone();
-        tokio().spawn(async move {
-            let Prepared {
-                call,
-                host,
-                server_name,
-                abort,
-            } = prepared;
-            let outcome = AssertUnwindSafe(reinit(&manager, &call))
-                .catch_unwind()
-                .await;
-            drop(call);
-            promise.settle(move |scope| {
-                if let Some(abort) = &abort {
-                    abort.unlink(scope);
-                }
-                host.context.flush_log(scope);
-                match outcome {
-                    Ok(Some(outcome)) => {
-                        result::reinitialized(scope, &outcome, server_name.as_deref(), &host)
-                    }
-                    Ok(None) => Ok(scope.undefined()),
-                    Err(_) => Err(Thrown(errors::to_js(
-                        scope,
-                        &Error::new(Code::Internal, "Internal error"),
-                    ))),
-                }
-            });
-        });
-        Ok(value)
-    }
-
-    /// Reads the parameters. A member of a wrong type is a `TypeError`; an absent one never is.
-    fn prepare<'env>(
-        &self,
-        scope: Scope<'env>,
-        params: Option<Value<'env>>,
-    ) -> JsResult<'env, Prepared> {
-        let params = params
-            .filter(|params| params.is_object())
-            .ok_or_else(|| scope.type_error("reinitMCPServer: the parameters must be an object"))?;
-        let member = |name: &'static str,
-                      kind: Type,
-                      expected: &str|
-         -> JsResult<'env, Option<Value<'env>>> {
-            let Some(value) = params.get(name)?.present() else {
-                return Ok(None);
+fn reinit_mcp_server<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let prepared = read(shared, scope, arguments);
+    let server_name = prepared
+        .as_ref()
+        .ok()
+        .and_then(|(_, wanted)| wanted.server_name.clone());
+    let prepared = prepared.map(|(call, wanted)| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            let request = Reinit {
+                host: call.host.clone(),
+                user: call.user.clone(),
+                server_name: wanted.server_name,
+                force_new: wanted.force_new,
+                user_vars: call.user_vars.clone(),
+                connection_timeout: call.connection_timeout,
+                server_config: call.server_config.clone(),
+                request_body: call
+                    .request_body
+                    .clone()
+                    .filter(|_| wanted.has_request_body),
+                has_config_servers: call.has_config_servers,
+                return_on_oauth: wanted.return_on_oauth,
+                cancel: call.cancel.clone(),
             };
-            if value.kind() == kind {
-                return Ok(Some(value));
-            }
-            let actual = describe(value);
-            Err(scope.type_error(&format!(
-                "reinitMCPServer: params.{name} must be {expected}, got {actual}"
-            )))
-        };
+            Ok(Box::pin(reinit(&manager, &request)).await)
+        })
+    });
+    shared.run(scope, prepared, move |scope, call, outcome| match outcome {
+        Some(outcome) => result::reinitialized(scope, &outcome, server_name.as_deref(), &call.node),
+        None => Ok(scope.undefined()),
+    })
+}
 
-        let server_name =
-            member("serverName", Type::String, "a string")?.and_then(Value::as_string);
-        let user = member("user", Type::Object, "an object")?;
-        let config_servers = member("configServers", Type::Object, "an object")?;
-        let server_config = member("serverConfig", Type::Object, "an object")?;
-        let auth_map = member("userMCPAuthMap", Type::Object, "an object")?;
-        let timeout = member(
-            "connectionTimeout",
-            Type::Number,
-            "a number of milliseconds",
-        )?;
-        let force_new = member("forceNew", Type::Boolean, "a boolean")?;
-        let return_on_oauth = member("returnOnOAuth", Type::Boolean, "a boolean")?;
-        let oauth_start = member("oauthStart", Type::Function, "a function")?;
-        let oauth_end = member("oauthEnd", Type::Function, "a function")?;
-        let flow_manager = member("flowManager", Type::Object, "an object")?;
-        let body = if params.has("requestBody") {
-            let body = member("requestBody", Type::Object, "an object")?;
-            Some(body.map(convert::texts).transpose()?.unwrap_or_default())
+fn read<'env>(
+    shared: &Shared,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env, (Call, Wanted)> {
+    let params = Params::new(scope, "reinitMCPServer", arguments.first().copied())?;
+    let wanted = Wanted {
+        server_name: params.text("serverName")?,
+        force_new: params.boolean("forceNew")?.unwrap_or(false),
+        has_request_body: params.object().has("requestBody"),
+        return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(true),
+    };
+    let auth_map = params.object_member("userMCPAuthMap")?;
+    let mut call = shared.call(scope, Some(&params))?;
+    if let Some(auth_map) = auth_map {
+        let name = format!(
+            "{MCP_PREFIX}{}",
+            wanted.server_name.as_deref().unwrap_or("undefined")
+        );
+        let values = auth_map.get(&name)?;
+        call.user_vars = if values.is_object() {
+            Some(convert::texts(values)?)
         } else {
             None
         };
-        let signal = member("signal", Type::Object, "an AbortSignal")?;
-        if let Some(signal) = signal
-            && !signal.get("addEventListener")?.is_function()
-        {
-            return Err(scope.type_error(
-                "reinitMCPServer: params.signal must be an AbortSignal, got an object",
-            ));
-        }
-
-        let environment = Environment::default();
-        for names in [
-            Settings::NAMES,
-            network::VARIABLES,
-            StdioTransport::DEFAULT_ENVIRONMENT,
-            &["MCP_NATIVE_LOG", CREDENTIALS_VARIABLE],
-        ] {
-            convert::read_variables(scope, names, &environment)?;
-        }
-        let key = format!(
-            "{MCP_PREFIX}{}",
-            server_name.as_deref().unwrap_or("undefined")
-        );
-        let user_vars = auth_map
-            .map(|map| map.get(&key))
-            .transpose()?
-            .filter(|vars| vars.is_object());
-        let context = Arc::new(CallContext::new(
-            &self.thread,
-            &self.realm,
-            &self.host,
-            scope,
-        )?);
-        let services = self.host.get(scope);
-        let node = Arc::new(NodeHost {
-            context: Arc::clone(&context),
-            environment: environment.clone(),
-            config_servers: config_servers
-                .map(|servers| JsRef::new(&self.thread, servers))
-                .transpose()?
-                .map(Arc::new),
-            published: parking_lot::Mutex::default(),
-        });
-        let has =
-            |name: &str| -> JsResult<'env, bool> { Ok(services.get(name)?.present().is_some()) };
-        let keep = |value: Option<Value<'env>>| {
-            value
-                .map(|value| JsRef::new(&self.thread, value).map(Arc::new))
-                .transpose()
-        };
-        let flows: Arc<dyn FlowStore> = match keep(flow_manager)? {
-            Some(given) => NodeFlows::store(&context, Service::Given(given)),
-            None if has("flowManager")? => NodeFlows::store(&context, Service::Host("flowManager")),
-            None => Arc::clone(&self.flows) as _,
-        };
-        let prompt = NodePrompt {
-            context: Arc::clone(&context),
-            start: keep(oauth_start)?,
-            end: keep(oauth_end)?,
-        };
-        let tokens = has("tokenMethods")?
-            .then(|| NodeTokens::store(&context, Service::Host("tokenMethods")));
-        let tenancy = has("getTenantId")?.then(|| Arc::new(NodeTenancy(Arc::clone(&context))) as _);
-        let lock = has("lock")?.then(|| Arc::new(NodeLock(Arc::clone(&context))) as _);
-        let logger = if services.get("logger")?.present().is_some() {
-            Logger::new(Arc::new(NodeLog(context)))
-        } else {
-            StderrLog::from_variable(environment.get("MCP_NATIVE_LOG").as_deref())
-                .map_or_else(Logger::silent, |log| Logger::new(Arc::new(log)))
-        };
-        let cancel = CancellationToken::new();
-        let call = Reinit {
-            host: Host {
-                registry: Arc::clone(&node) as _,
-                publisher: services
-                    .get("updateMCPServerTools")?
-                    .present()
-                    .map(|_| Arc::clone(&node) as _),
-                tokens,
-                flows: Some(flows),
-                prompt: Some(Arc::new(prompt)),
-                tenancy,
-                lock,
-                exchanged_tokens: None,
-                on_behalf_of: None,
-                credentials_key: oauth::credentials_key(services, &environment)?,
-                logger,
-                environment: environment.clone(),
-            },
-            user: user.map(convert::user).transpose()?,
-            server_name: server_name.clone(),
-            force_new: force_new.and_then(Value::as_bool).unwrap_or(false),
-            user_vars: user_vars.map(convert::texts).transpose()?,
-            connection_timeout: timeout.and_then(Value::as_number).map(milliseconds),
-            return_on_oauth: return_on_oauth.and_then(Value::as_bool).unwrap_or(true),
-            server_config: server_config
-                .map(|config| convert::server_config(config, &environment))
-                .transpose()?
-                .flatten(),
-            request_body: body,
-            cancel: cancel.clone(),
-        };
-        let abort = match signal {
-            Some(signal) => AbortLink::new(&self.thread, signal, &cancel)?,
-            None => None,
-        };
-        Ok(Prepared {
-            call,
-            host: node,
-            server_name,
-            abort,
-        })
     }
-}
-
-/// A number of milliseconds; negative and non-numbers are none, as for JavaScript's timers.
-fn milliseconds(value: f64) -> Duration {
-    Duration::try_from_secs_f64(value / 1000.0).unwrap_or_default()
+    if wanted.has_request_body {
+        call.request_body.get_or_insert_default();
+    }
+    Ok((call, wanted))
 }

@@ -52,12 +52,16 @@ const MEMBERS: &[(&str, Shape)] = &[
     ),
     ("getTenantId", Shape::Function),
     ("lock", Shape::Methods(&["acquire"])),
+    ("sampling", Shape::Function),
+    ("elicitation", Shape::Function),
+    ("roots", Shape::Function),
+    ("onLogMessage", Shape::Function),
     ("keepConnections", Shape::Boolean),
     ("credentialsKey", Shape::String),
 ];
 
 /// Refuses a wrong shape with a `TypeError` that names the member and what was expected.
-pub fn check<'env>(host: Value<'env>) -> JsResult<'env, ()> {
+pub fn check(host: Value<'_>) -> JsResult<'_, ()> {
     let scope = host.scope();
     if !host.is_object() {
         return Err(scope.type_error(&format!(

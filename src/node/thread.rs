@@ -32,7 +32,7 @@ struct Inner {
 }
 
 impl JsThread {
-    pub fn new<'env>(scope: Scope<'env>) -> JsResult<'env, Self> {
+    pub fn new(scope: Scope<'_>) -> JsResult<'_, Self> {
         let idle = scope.function("librechatMcpNative", |scope, _, _| Ok(scope.undefined()))?;
         let build = || -> napi::Result<Queue> {
             let idle = unsafe { Function::<(), ()>::from_napi_value(scope.raw(), idle.raw()) }?;

@@ -23,6 +23,21 @@ pub struct McpRuntime {
         ts_type = "(params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>"
     )]
     pub reinit_mcp_server: (),
+    /// LibreChat's `MCPManager`.
+    #[napi(ts_type = "MCPManager")]
+    pub manager: (),
+    /// The statics of LibreChat's `MCPManager`, bound to this runtime.
+    #[napi(
+        js_name = "MCPManager",
+        ts_type = "{ createInstance(configs?: Record<string, any>): Promise<MCPManager>; getInstance(): MCPManager }"
+    )]
+    pub manager_statics: (),
+    /// The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection.
+    #[napi(
+        js_name = "MCPConnection",
+        ts_type = "{ clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }"
+    )]
+    pub connection_statics: (),
     #[napi(ts_type = "MCPOAuth")]
     pub oauth: (),
     #[napi(ts_type = "MCPTokens")]
@@ -60,7 +75,8 @@ pub struct McpHostServices {
     )]
     pub update_mcp_server_tools: Option<()>,
     /// Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level.
-    pub logger: Option<McpLogger>,
+    #[napi(ts_type = "MCPLogger")]
+    pub logger: Option<()>,
     /// Stored OAuth tokens and client registrations.
     #[napi(ts_type = "object | (() => object | Promise<object>)")]
     pub token_methods: Option<()>,
@@ -86,10 +102,36 @@ pub struct McpHostServices {
         ts_type = "{ acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null> }"
     )]
     pub lock: Option<()>,
+    /// Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given.
+    #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
+    pub sampling: Option<()>,
+    /// Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
+    /// only where this is given.
+    #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
+    pub elicitation: Option<()>,
+    /// Answers `roots/list` with a `ListRootsResult`; without it there are no roots.
+    #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
+    pub roots: Option<()>,
+    /// Hears the log messages of servers (`notifications/message`).
+    #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
+    pub on_log_message: Option<()>,
     /// `false` closes what a call opened when it has answered. Default `true`.
     pub keep_connections: Option<bool>,
     /// Hex key of stored tokens; `process.env.CREDS_KEY` unless given.
     pub credentials_key: Option<String>,
+}
+
+/// Whose connection to which server.
+#[napi(
+    object,
+    js_name = "MCPPeer",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpPeer {
+    pub server_name: String,
+    /// Absent for a connection that all users share.
+    pub user_id: Option<String>,
 }
 
 /// LibreChat's `MCPServersRegistry`. Each function may be async; bound: 10 s, and 60 s for `reinspectServer`.
@@ -222,9 +264,11 @@ pub struct ReinitMcpServerResult {
     /// Until when the pending flow can be joined, in milliseconds since the epoch.
     pub oauth_expires_at: Option<f64>,
     /// Beside every `failureReason`.
-    pub error: Option<McpErrorSummary>,
+    #[napi(ts_type = "MCPErrorSummary")]
+    pub error: Option<()>,
     /// Connected, but the tools could not be listed, or not all.
-    pub tools_error: Option<McpErrorSummary>,
+    #[napi(ts_type = "MCPErrorSummary")]
+    pub tools_error: Option<()>,
 }
 
 /// An error in a result; `docs/errors.md` lists the codes.
@@ -258,4 +302,181 @@ pub struct McpTool {
     pub output_schema: Option<()>,
     #[napi(ts_type = "Record<string, any>")]
     pub annotations: Option<()>,
+}
+
+/// LibreChat's `MCPManager`: connections by owner and server. All functions work unbound and reject with `MCP_CLOSED`
+/// after `runtime.close()`. What LibreChat's class throws as an `McpError` has that name, its numeric `code`, and ours
+/// in `mcpCode`.
+#[napi(
+    object,
+    js_name = "MCPManager",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpManagerObject {
+    /// The user's own connection, or the one that all users share.
+    #[napi(ts_type = "(params: MCPConnectionParams) => Promise<MCPConnection>")]
+    pub get_connection: (),
+    /// The user's own connection; rejects for a server that all users share.
+    #[napi(ts_type = "(params: MCPConnectionParams) => Promise<MCPConnection>")]
+    pub get_user_connection: (),
+    #[napi(
+        ts_type = "(params: MCPConnectionParams) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null }>"
+    )]
+    pub discover_server_tools: (),
+    /// `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does.
+    #[napi(
+        ts_type = "(params: MCPCallToolParams) => Promise<[string, Record<string, any> | undefined]>"
+    )]
+    pub call_tool: (),
+    /// By server name; `undefined` for a user without connections.
+    #[napi(ts_type = "(userId: string) => Map<string, MCPConnection> | undefined")]
+    pub get_user_connections: (),
+    /// Ends the connection, or the attempt in flight. Resolves when its session has ended.
+    #[napi(ts_type = "(userId: string, serverName: string) => Promise<void>")]
+    pub disconnect_user_connection: (),
+    #[napi(ts_type = "(userId: string) => Promise<void>")]
+    pub disconnect_user_connections: (),
+    #[napi(
+        ts_type = "(userId: string, serverName: string) => Promise<Record<string, any> | null>"
+    )]
+    pub get_server_tool_functions: (),
+    #[napi(ts_type = "() => Promise<Record<string, any>>")]
+    pub get_app_tool_functions: (),
+    #[napi(
+        ts_type = "(serverNames?: string[], configServers?: Record<string, any>) => Promise<string>"
+    )]
+    pub format_instructions_for_context: (),
+    #[napi(
+        ts_type = "() => { trackedUsers: number; totalConnections: number; activityEntries: number; appConnectionCount: number }"
+    )]
+    pub get_connection_stats: (),
+    #[napi(ts_type = "MCPAppConnections")]
+    pub app_connections: (),
+}
+
+/// The connections that all users share (LibreChat's `ConnectionsRepository`).
+#[napi(
+    object,
+    js_name = "MCPAppConnections",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpAppConnections {
+    #[napi(ts_type = "(serverName: string) => Promise<MCPConnection | null>")]
+    pub get: (),
+    #[napi(ts_type = "(serverName: string) => Promise<boolean>")]
+    pub has: (),
+    /// Connects three at a time.
+    #[napi(ts_type = "(serverNames: string[]) => Promise<Map<string, MCPConnection>>")]
+    pub get_many: (),
+    #[napi(ts_type = "() => Promise<Map<string, MCPConnection>>")]
+    pub get_loaded: (),
+    #[napi(ts_type = "() => Promise<Map<string, MCPConnection>>")]
+    pub get_all: (),
+    #[napi(ts_type = "(serverName: string) => Promise<void>")]
+    pub disconnect: (),
+    #[napi(ts_type = "() => Promise<void>[]")]
+    pub disconnect_all: (),
+    #[napi(ts_type = "() => number")]
+    pub get_connection_count: (),
+}
+
+/// An event emitter that stands for the connection of one owner to one server, whichever session serves it. Events:
+/// `connectionChange` (a state), `toolsChanged`, `resourcesChanged`, `promptsChanged`.
+#[napi(
+    object,
+    js_name = "MCPConnection",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpConnectionObject {
+    pub server_name: String,
+    /// Milliseconds since the epoch.
+    pub created_at: f64,
+    pub url: Option<String>,
+    pub icon_path: Option<String>,
+    /// Milliseconds for one request, where configured.
+    pub timeout: Option<f64>,
+    #[napi(ts_type = "'disconnected' | 'connecting' | 'connected' | 'error'")]
+    pub connection_state: (),
+    /// Empty where the list cannot be had; the reason is logged.
+    #[napi(ts_type = "() => Promise<MCPTool[]>")]
+    pub fetch_tools: (),
+    #[napi(ts_type = "() => Promise<any[]>")]
+    pub fetch_resources: (),
+    #[napi(ts_type = "() => Promise<any[]>")]
+    pub fetch_prompts: (),
+    #[napi(ts_type = "() => Promise<boolean>")]
+    pub is_connected: (),
+    /// Whether the connection is older than a config's `updatedAt`, in milliseconds.
+    #[napi(ts_type = "(updatedAt: number) => boolean")]
+    pub is_stale: (),
+    #[napi(ts_type = "() => Promise<void>")]
+    pub connect: (),
+    #[napi(ts_type = "() => Promise<void>")]
+    pub disconnect: (),
+    #[napi(
+        ts_type = "{ request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }"
+    )]
+    pub client: (),
+    #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
+    pub on: (),
+    #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
+    pub once: (),
+    #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
+    pub off: (),
+}
+
+/// The parameters of `getConnection` and its like.
+#[napi(
+    object,
+    js_name = "MCPConnectionParams",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpConnectionParams<'env> {
+    pub server_name: String,
+    pub user: Option<Object<'env>>,
+    #[napi(ts_type = "AbortSignal")]
+    pub signal: Option<()>,
+    pub force_new: Option<bool>,
+    #[napi(ts_type = "Record<string, string>")]
+    pub custom_user_vars: Option<()>,
+    /// Milliseconds.
+    pub connection_timeout: Option<f64>,
+    #[napi(ts_type = "Record<string, any>")]
+    pub server_config: Option<()>,
+    #[napi(ts_type = "Record<string, any>")]
+    pub config_servers: Option<()>,
+    #[napi(ts_type = "Record<string, any>")]
+    pub request_body: Option<()>,
+}
+
+/// The parameters of `callTool`.
+#[napi(
+    object,
+    js_name = "MCPCallToolParams",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpCallToolParams<'env> {
+    pub server_name: String,
+    pub tool_name: String,
+    /// Decides on the format of the content.
+    pub provider: Option<String>,
+    #[napi(ts_type = "Record<string, any>")]
+    pub tool_arguments: Option<()>,
+    pub user: Option<Object<'env>>,
+    #[napi(ts_type = "Record<string, string>")]
+    pub custom_user_vars: Option<()>,
+    #[napi(ts_type = "Record<string, any>")]
+    pub server_config: Option<()>,
+    #[napi(ts_type = "Record<string, any>")]
+    pub request_body: Option<()>,
+    /// `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds.
+    #[napi(
+        ts_type = "{ signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => void }"
+    )]
+    pub options: Option<()>,
 }

@@ -107,6 +107,15 @@ impl ResolvedConfig {
         }
     }
 
+    /// The server's URL; a process has none.
+    #[must_use]
+    pub fn url(&self) -> Option<String> {
+        match &self.transport {
+            Transport::Http { url, .. } => Some(url.to_string()),
+            Transport::Stdio { .. } => None,
+        }
+    }
+
     /// The config's own proxy.
     #[must_use]
     pub fn proxy(&self) -> Option<&str> {

@@ -1,8 +1,8 @@
 //! Redirects: 307 and 308 only, five at most, nothing inherited across origins.
 
 use librechat_mcp_native::error::Code;
-use librechat_mcp_native::host::Environment;
-use librechat_mcp_native::network::{HttpClient, Redirects};
+use librechat_mcp_native::host::{Environment, NetworkRules};
+use librechat_mcp_native::network::{HttpClient, Policy, Redirects};
 
 use crate::server::{Server, ok, redirect};
 use crate::{open, post, protected};
@@ -123,6 +123,32 @@ async fn secrets_stay_behind_and_do_not_come_back() {
         assert_eq!(request.header("accept"), Some("application/json"));
         assert_eq!(request.body, b"payload");
     }
+}
+
+#[tokio::test]
+async fn a_way_back_is_the_servers_choice_too() {
+    let proxy = Server::start(|request| {
+        let back = request.header("x-back").unwrap_or_default();
+        redirect(307, &format!("http://{back}/private"))
+    })
+    .await;
+    let server = Server::start(|_| redirect(307, "http://1.1.1.1/")).await;
+    let rules = NetworkRules {
+        ssrf_protection: true,
+        allowed_addresses: vec![server.address.to_string()],
+        ..NetworkRules::default()
+    };
+    let environment = Environment::from([
+        ("http_proxy", proxy.url("").as_str()),
+        ("no_proxy", "127.0.0.1"),
+    ]);
+    let policy = Policy::new(&rules, &environment, None).unwrap();
+    let mut request = post(&server.url("/"), "payload");
+    let back = server.address.to_string();
+    request.headers.insert("x-back", back.parse().unwrap());
+    let error = HttpClient::new().send(&policy, request).await.unwrap_err();
+    assert_eq!(error.code, Code::AddressNotAllowed);
+    assert_eq!((server.received().len(), proxy.received().len()), (1, 1));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 use librechat_mcp_native::connection::{CallOptions, list_tools};
 use librechat_mcp_native::error::Code;
@@ -27,6 +28,7 @@ fn user() -> User {
 
 async fn call(world: &World, manager: &Manager) -> Reinitialized {
     let call = Reinit {
+        has_config_servers: false,
         host: world.host(None),
         user: Some(user()),
         server_name: Some(SERVER.to_owned()),
@@ -45,12 +47,13 @@ async fn call(world: &World, manager: &Manager) -> Reinitialized {
 async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
     let world = World::new().await;
     world.store("at-0", Some("rt-0")).await;
-    let manager = Manager::new(true);
+    let manager = Manager::new(true, Handle::current());
     assert!(call(&world, &manager).await.success);
 
     let host = world.host(None);
     let (settings, user) = (Settings::default(), user());
     let scope = CallScope {
+        config_is_registered: false,
         host: &host,
         settings: &settings,
         user: Some(&user),
@@ -65,6 +68,7 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
     let config = ServerConfig::from_members(members.unwrap()).unwrap();
     let server = manager.scope(&scope, SERVER, Some(config)).await.unwrap();
     let options = CallOptions {
+        progress: None,
         deadline: Instant::now() + Duration::from_secs(5),
         cancel: CancellationToken::new(),
         headers: None,
@@ -106,7 +110,7 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
 async fn a_session_whose_token_is_gone_leads_to_a_flow() {
     let world = World::new().await;
     world.store("at-0", None).await;
-    let manager = Manager::new(true);
+    let manager = Manager::new(true, Handle::current());
     assert!(!call(&world, &manager).await.oauth_required);
     world.server.script.lock().accepted = "another".to_owned();
     let result = call(&world, &manager).await;
@@ -122,7 +126,7 @@ async fn missing_scopes_are_asked_for_once() {
     world.store("at-0", None).await;
     world.server.script.lock().forbidden =
         Some(r#"Bearer error="insufficient_scope", scope="write""#.to_owned());
-    let manager = Manager::new(true);
+    let manager = Manager::new(true, Handle::current());
     let first = call(&world, &manager).await;
     assert!(first.success && first.oauth_required);
     let url = Url::parse(&first.oauth_url.unwrap()).unwrap();
@@ -147,7 +151,7 @@ async fn missing_scopes_are_asked_for_once() {
 #[tokio::test]
 async fn servers_are_reconnected_from_stored_tokens() {
     let world = World::new().await;
-    let manager = Manager::new(true);
+    let manager = Manager::new(true, Handle::current());
     let tracker = Arc::new(Reconnections::default());
     let reconnect = Reconnect {
         manager: manager.clone(),
@@ -177,7 +181,7 @@ async fn servers_are_reconnected_from_stored_tokens() {
     assert_eq!(tracker.stats().users_with_failed_servers, 0);
     assert_eq!(world.server.script.lock().count("POST /token"), 1);
 
-    let other = Manager::new(true);
+    let other = Manager::new(true, Handle::current());
     let failing = Reconnect {
         manager: other.clone(),
         ..reconnect.clone()

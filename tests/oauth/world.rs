@@ -250,6 +250,7 @@ impl World {
             lock: lock.map(|lock| Arc::new(lock) as _),
             exchanged_tokens: None,
             on_behalf_of: None,
+            server_requests: None,
             credentials_key: Some(Secret::from(KEY)),
             logger: Logger::new(Arc::new(self.lines.clone())),
             environment: Environment::default(),

@@ -8,16 +8,15 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::super::call::CallContext;
+use super::super::calls::{Shared, logger_of, read_environment};
 use super::super::convert;
 use super::super::errors;
 use super::super::js::{JsResult, Scope, Thrown, Type, Value};
-use super::super::log::{NodeLog, StderrLog};
-use super::super::runtime::{Runtime, tokio};
+use super::super::runtime::tokio;
 use super::super::thread::JsRef;
 use super::host::{NodeFlows, NodeTokens, Service, members};
 use crate::error::{Code, Error, Result};
 use crate::host::{Environment, FlowStore, Logger, NetworkRules, TokenStore};
-use crate::network;
 use crate::oauth::{Endpoints, Storage};
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -27,7 +26,7 @@ pub const CREDENTIALS_VARIABLE: &str = "CREDS_KEY";
 
 /// One call, its arguments still to be read.
 pub struct Call<'env> {
-    pub runtime: Arc<Runtime>,
+    pub runtime: Arc<Shared>,
     pub scope: Scope<'env>,
     pub context: Arc<CallContext>,
     pub environment: Environment,
@@ -39,7 +38,7 @@ impl<'env> Call<'env> {
     /// A promise of what `prepare` makes of the arguments: the work, which may run anywhere. `convert` builds its
     /// value on JavaScript's thread. After `close()` every call rejects with `MCP_CLOSED`.
     pub fn promise<T, W>(
-        runtime: &Arc<Runtime>,
+        runtime: &Arc<Shared>,
         scope: Scope<'env>,
         arguments: Vec<Value<'env>>,
         prepare: impl FnOnce(&Self) -> JsResult<'env, W>,
@@ -82,31 +81,18 @@ impl<'env> Call<'env> {
     }
 
     pub fn new(
-        runtime: &Arc<Runtime>,
+        runtime: &Arc<Shared>,
         scope: Scope<'env>,
         arguments: Vec<Value<'env>>,
     ) -> JsResult<'env, Self> {
-        let environment = Environment::default();
-        for names in [
-            Settings::NAMES,
-            network::VARIABLES,
-            &["MCP_NATIVE_LOG", CREDENTIALS_VARIABLE],
-        ] {
-            convert::read_variables(scope, names, &environment)?;
-        }
+        let environment = read_environment(scope)?;
         let context = Arc::new(CallContext::new(
             &runtime.thread,
             &runtime.realm,
             &runtime.host,
             scope,
         )?);
-        let has_logger = runtime.host.get(scope).get("logger")?.present().is_some();
-        let logger = if has_logger {
-            Logger::new(Arc::new(NodeLog(Arc::clone(&context))))
-        } else {
-            StderrLog::from_variable(environment.get("MCP_NATIVE_LOG").as_deref())
-                .map_or_else(Logger::silent, |log| Logger::new(Arc::new(log)))
-        };
+        let logger = logger_of(runtime.host.get(scope), &context, &environment)?;
         Ok(Self {
             runtime: Arc::clone(runtime),
             scope,

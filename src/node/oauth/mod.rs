@@ -17,8 +17,8 @@ use indexmap::IndexMap;
 use serde_json::{Value as Json, json};
 use url::Url;
 
+use super::calls::Shared;
 use super::js::{JsResult, Scope, Value};
-use super::runtime::Runtime;
 use crate::error::{Code, Error, Result};
 use crate::oauth::{
     Callback, ClientInfo, Completion, FLOW_KIND, Initiation, OAuthOptions, Received, Refresh,
@@ -29,10 +29,10 @@ use crate::secret::Secret;
 use call::Call;
 
 /// One function of a surface.
-type Function = for<'env> fn(&Arc<Runtime>, Scope<'env>, Vec<Value<'env>>) -> JsResult<'env>;
+type Function = for<'env> fn(&Arc<Shared>, Scope<'env>, Vec<Value<'env>>) -> JsResult<'env>;
 
 /// Puts `oauth`, `tokens` and `OAuthReconnectionManager` on the runtime object.
-pub fn install<'env>(runtime: &Arc<Runtime>, object: Value<'env>) -> JsResult<'env, ()> {
+pub fn install<'env>(runtime: &Arc<Shared>, object: Value<'env>) -> JsResult<'env, ()> {
     let scope = object.scope();
     object.set("oauth", surface(runtime, scope, HANDLER)?)?;
     object.set("tokens", surface(runtime, scope, tokens::STORAGE)?)?;
@@ -44,7 +44,7 @@ pub fn install<'env>(runtime: &Arc<Runtime>, object: Value<'env>) -> JsResult<'e
 
 /// An object of functions that work unbound.
 fn surface<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     functions: &[(&'static str, Function)],
 ) -> JsResult<'env> {
@@ -82,7 +82,7 @@ fn parsed(url: &str) -> Result<Url> {
     reason = "one type for all functions of a surface"
 )]
 fn generate_flow_id<'env>(
-    _: &Arc<Runtime>,
+    _: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -95,7 +95,7 @@ fn generate_flow_id<'env>(
 
 /// `(serverName, serverUrl, userId, oauthHeaders, config, allowedDomains, findToken, allowedAddresses)`
 fn initiate<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -152,7 +152,7 @@ fn initiate<'env>(
 
 /// `(flowId, authorizationCode, flowManager, oauthHeaders, { state, iss }?)`
 fn complete<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -191,7 +191,7 @@ fn complete<'env>(
 
 /// `(flowId, flowManager)`
 fn get_flow_state<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -212,7 +212,7 @@ fn get_flow_state<'env>(
 
 /// `(state, flowId, flowManager)`
 fn store_state<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -231,7 +231,7 @@ fn store_state<'env>(
 
 /// `(state, flowManager)`
 fn resolve_state_to_flow<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -249,7 +249,7 @@ fn resolve_state_to_flow<'env>(
 
 /// `(state, flowManager)`
 fn delete_state<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -268,7 +268,7 @@ fn delete_state<'env>(
 /// `(refreshToken, { serverName, serverUrl, clientInfo, storedTokenEndpoint, storedAuthMethods }, oauthHeaders, config,
 /// allowedDomains, allowedAddresses)`
 fn refresh<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -317,7 +317,7 @@ fn refresh<'env>(
 /// `(serverName, token, 'refresh' | 'access', { serverUrl, clientId, clientSecret, revocationEndpoint,
 /// revocationEndpointAuthMethodsSupported }, oauthHeaders, allowedDomains, allowedAddresses)`
 fn revoke_token<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -361,7 +361,7 @@ fn revoke_token<'env>(
 
 /// `(serverUrl, allowedDomains, allowedAddresses)`
 fn detect_requirement<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {

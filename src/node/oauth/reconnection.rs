@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::super::calls::Shared;
 use super::super::host::NodeHost;
 use super::super::js::{JsResult, Scope, Thrown, Value};
-use super::super::runtime::Runtime;
 use super::super::thread::JsRef;
-use super::call::{Call, credentials_key};
+use super::call::Call;
 use super::host::{NodeFlows, NodeTokens, Service};
-use super::prompt::{NodeLock, NodeTenancy};
 use crate::host::Host;
 use crate::oauth::Reconnections;
 use crate::reconnect::Reconnect;
@@ -22,12 +21,12 @@ struct Instance {
     tracker: Arc<Reconnections>,
 }
 
-type Shared = Arc<Mutex<Option<Arc<JsRef>>>>;
+type Created = Arc<Mutex<Option<Arc<JsRef>>>>;
 
 /// `{ createInstance(flowManager, tokenMethods), getInstance() }`
-pub fn class<'env>(runtime: &Arc<Runtime>, scope: Scope<'env>) -> JsResult<'env> {
+pub fn class<'env>(runtime: &Arc<Shared>, scope: Scope<'env>) -> JsResult<'env> {
     let class = scope.object()?;
-    let created = Shared::default();
+    let created = Created::default();
     let (runtime, instance) = (Arc::clone(runtime), Arc::clone(&created));
     class.set(
         "createInstance",
@@ -50,8 +49,8 @@ pub fn class<'env>(runtime: &Arc<Runtime>, scope: Scope<'env>) -> JsResult<'env>
 }
 
 fn create<'env>(
-    runtime: &Arc<Runtime>,
-    created: &Shared,
+    runtime: &Arc<Shared>,
+    created: &Created,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -72,7 +71,7 @@ fn create<'env>(
 }
 
 fn object<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     instance: &Arc<Instance>,
     scope: Scope<'env>,
 ) -> JsResult<'env> {
@@ -152,8 +151,6 @@ fn names<'env>(scope: Scope<'env>, arguments: &[Value<'env>]) -> JsResult<'env, 
 
 /// The host as the reconnections of this call see it.
 fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Reconnect> {
-    let services = call.runtime.host.get(call.scope);
-    let has = |name: &str| -> JsResult<'env, bool> { Ok(services.get(name)?.present().is_some()) };
     let context = &call.context;
     let node = Arc::new(NodeHost {
         context: Arc::clone(context),
@@ -161,21 +158,18 @@ fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Rec
         config_servers: None,
         published: Mutex::default(),
     });
+    let logger = call.logger.clone();
+    let host = call
+        .runtime
+        .services(call.scope, None, &node, logger, &call.environment)?;
     Ok(Reconnect {
         manager: call.runtime.manager.clone(),
         host: Host {
-            registry: node,
             publisher: None,
+            prompt: None,
             tokens: Some(NodeTokens::store(context, instance.tokens.clone())),
             flows: Some(NodeFlows::store(context, instance.flows.clone())),
-            prompt: None,
-            tenancy: has("getTenantId")?.then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),
-            lock: has("lock")?.then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
-            exchanged_tokens: None,
-            on_behalf_of: None,
-            credentials_key: credentials_key(services, &call.environment)?,
-            logger: call.logger.clone(),
-            environment: call.environment.clone(),
+            ..host
         },
         user_id: call.text_argument(0, "userId")?,
         tracker: Arc::clone(&instance.tracker),

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json, json};
 
 use super::super::call::CallContext;
+use super::super::calls::Shared;
 use super::super::js::{JsResult, Scope, Value};
-use super::super::runtime::Runtime;
 use super::super::thread::JsRef;
 use super::Function;
 use super::call::Call;
@@ -30,7 +30,7 @@ pub const STORAGE: &[(&str, Function)] = &[
 
 /// `({ userId, serverName, tokens, createToken, updateToken, findToken, clientInfo, metadata })`
 fn store<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -60,7 +60,7 @@ fn store<'env>(
 
 /// `({ userId, serverName, findToken, createToken, updateToken, deleteTokens, refreshTokens })`
 fn get<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -95,7 +95,7 @@ fn get<'env>(
 
 /// `({ userId, serverName, findToken })`
 fn get_client<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -118,7 +118,7 @@ fn get_client<'env>(
 
 /// `({ userId, serverName, deleteTokens })`
 fn delete_client<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -136,7 +136,7 @@ fn delete_client<'env>(
 
 /// `({ userId, serverName, deleteToken })`
 fn delete_all<'env>(
-    runtime: &Arc<Runtime>,
+    runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {

@@ -1,0 +1,52 @@
+/** Many users at once. */
+
+const { monitorEventLoopDelay } = require('node:perf_hooks');
+const { useFixtures } = require('./support/fixtures');
+const { createUser } = require('./support/host');
+const { connected } = require('./support/results');
+const { noOpenSockets } = require('./support/wait');
+
+const USERS = 200;
+const fixtures = useFixtures();
+
+test(`${USERS} users of one server at once: all succeed, nothing is open after close()`, async () => {
+  const server = await fixtures.server();
+  const config = server.config({
+    headers: { 'X-Key': '{{KEY}}' },
+    customUserVars: { KEY: { title: 'Key', description: '' } },
+  });
+  const { runtime } = fixtures.runtime({ servers: { srv: config }, allow: [server] });
+  const call = (_, index) =>
+    runtime.reinitMCPServer({
+      user: createUser(),
+      serverName: 'srv',
+      userMCPAuthMap: { mcp_srv: { KEY: `key-${index}` } },
+    });
+
+  const eventLoop = monitorEventLoopDelay({ resolution: 5 });
+  eventLoop.enable();
+  const started = performance.now();
+  const results = await Promise.all(Array.from({ length: USERS }, call));
+  const ms = Math.round(performance.now() - started);
+  eventLoop.disable();
+  // The small server runs on this event loop too, so the delay is a figure to watch, not one to assert.
+  process.stdout.write(`${USERS} users in ${ms} ms, event loop delay at most ${Math.round(eventLoop.max / 1e6)} ms\n`);
+
+  expect(results).toEqual(Array(USERS).fill(connected('srv')));
+  const keys = server.received('initialize').map((request) => request.headers['x-key']);
+  expect(new Set(keys).size).toBe(USERS);
+  expect(server.sessions.size).toBe(USERS);
+
+  await runtime.close();
+  expect(server.sessions.size).toBe(0);
+  await noOpenSockets(server);
+}, 60_000);
+
+test('forceNew by one user twenty times at once: all succeed, one session is left', async () => {
+  const server = await fixtures.server();
+  const { runtime } = fixtures.runtime({ servers: { srv: server.config({ startup: false }) }, allow: [server] });
+  const params = { user: createUser(), serverName: 'srv', forceNew: true };
+  const results = await Promise.all(Array.from({ length: 20 }, () => runtime.reinitMCPServer(params)));
+  expect(results.filter((result) => !result.success)).toEqual([]);
+  expect(server.sessions.size).toBe(1);
+});

@@ -1,0 +1,75 @@
+/** No secret of a configuration or of a user is logged, at any level, whatever happens. */
+
+const faults = require('./support/faults');
+const { useFixtures } = require('./support/fixtures');
+const { createUser } = require('./support/host');
+const { closedAddress } = require('./support/mcp-server');
+
+const SECRET = /secret-[a-z-]+/g;
+const fixtures = useFixtures();
+
+const WITH_SECRETS = {
+  headers: { Authorization: 'Bearer secret-bearer', 'X-Api-Key': '{{KEY}}', Cookie: 'session=secret-cookie' },
+  customUserVars: { KEY: { title: 'Key', description: '' } },
+};
+
+const params = () => ({
+  user: createUser({
+    provider: 'openid',
+    federatedTokens: { access_token: 'secret-federated', refresh_token: 'secret-refresh', expires_at: 4_102_444_800 },
+  }),
+  serverName: 'srv',
+  userMCPAuthMap: { mcp_srv: { KEY: 'secret-user-variable' } },
+  connectionTimeout: 1500,
+});
+
+async function logOf(config, allow) {
+  const { runtime, logger } = fixtures.runtime({ servers: { srv: config }, allow });
+  const result = await runtime.reinitMCPServer(params());
+  await runtime.close();
+  expect(logger.entries).not.toEqual([]);
+  return { result, text: logger.text() };
+}
+
+test.each([
+  ['a success', undefined],
+  ['HTTP 401', faults.answer(401, 'secret-bearer is not valid')],
+  ['HTTP 500', faults.answer(500, 'secret-cookie caused this')],
+  ['garbage', faults.garbage()],
+  ['a hang', faults.hang()],
+])('over HTTP, after %s', async (_, fault) => {
+  const server = await fixtures.server({ fault });
+  const { result, text } = await logOf(server.config(WITH_SECRETS), [server]);
+  expect(result.success).toBe(fault === undefined);
+  expect(server.requests[0].headers).toMatchObject({
+    authorization: 'Bearer secret-bearer',
+    'x-api-key': 'secret-user-variable',
+  });
+  expect(text.match(SECRET)).toBeNull();
+});
+
+test('in the query of a URL that nobody answers', async () => {
+  const nowhere = await closedAddress();
+  const config = nowhere.config({ ...WITH_SECRETS, url: `${nowhere.url}?key=secret-query` });
+  const { result, text } = await logOf(config, [nowhere]);
+  expect(result.success).toBe(false);
+  expect(text.match(SECRET)).toBeNull();
+});
+
+test('in the environment of a stdio server, good or missing', async () => {
+  const stdio = fixtures.stdio();
+  const good = await logOf(stdio.config({ env: { API_KEY: 'secret-environment', USER_KEY: '{{KEY}}' } }));
+  expect(good.result.success).toBe(true);
+  const missing = await logOf(
+    stdio.config({ command: '/nonexistent/command', env: { API_KEY: 'secret-environment' } }),
+  );
+  expect(missing.result.success).toBe(false);
+  expect(`${good.text}\n${missing.text}`.match(SECRET)).toBeNull();
+});
+
+test('in the result of a failed call', async () => {
+  const server = await fixtures.server({ fault: faults.answer(401, 'secret-bearer is not valid') });
+  const { runtime } = fixtures.runtime({ servers: { srv: server.config(WITH_SECRETS) }, allow: [server] });
+  const result = await runtime.reinitMCPServer(params());
+  expect(JSON.stringify(result).match(SECRET)).toBeNull();
+});

@@ -1,0 +1,65 @@
+const { spawn } = require('node:child_process');
+const net = require('node:net');
+const { dirname, join } = require('node:path');
+const { processGone, until } = require('./wait');
+
+const PACKAGE = '@modelcontextprotocol/server-everything';
+const ENTRY = join(dirname(require.resolve(`${PACKAGE}/package.json`)), 'dist', 'index.js');
+const PATHS = { streamableHttp: '/mcp', sse: '/sse' };
+
+/** Config of the public server over stdio; the client starts it. */
+const everythingOverStdio = (extra) => ({
+  type: 'stdio',
+  command: process.execPath,
+  args: [ENTRY, 'stdio'],
+  stderr: 'ignore',
+  requiresOAuth: false,
+  source: 'yaml',
+  ...extra,
+});
+
+/**
+ * Starts the public server on a free port, as a process of its own.
+ * @param transport 'streamableHttp' or 'sse'
+ */
+async function startEverything(transport) {
+  const port = await freePort();
+  const child = spawn(process.execPath, [ENTRY, transport], {
+    env: { ...process.env, PORT: String(port) },
+    stdio: 'ignore',
+  });
+  await until(`${PACKAGE} on port ${port}`, () => accepts(port), 20_000);
+  const address = `127.0.0.1:${port}`;
+  const url = `http://${address}${PATHS[transport]}`;
+  const type = transport === 'sse' ? 'sse' : 'streamable-http';
+  return {
+    pid: child.pid,
+    address,
+    url,
+    config: (extra) => ({ type, url, requiresOAuth: false, source: 'yaml', ...extra }),
+    async close() {
+      child.kill('SIGKILL');
+      await processGone(child.pid);
+    },
+  };
+}
+
+async function freePort() {
+  const server = net.createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function accepts(port) {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1');
+    socket.on('connect', () => resolve(true));
+    socket.on('error', () => resolve(false));
+    socket.on('close', () => resolve(false));
+    socket.on('connect', () => socket.destroy());
+  });
+}
+
+module.exports = { everythingOverStdio, startEverything };

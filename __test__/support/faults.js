@@ -1,0 +1,51 @@
+/** Ways for the small server to misbehave; each is a value for `server.fault`. */
+
+const MIB = 1024 * 1024;
+
+const answer =
+  (status, body = '', contentType = 'text/plain') =>
+  ({ response }) => {
+    response.writeHead(status, { 'content-type': contentType });
+    response.end(body);
+    return true;
+  };
+
+/** Takes the request and never answers. */
+const hang = () => () => true;
+
+const html = () => answer(200, '<!doctype html><title>Welcome</title>', 'text/html');
+
+const garbage = () => answer(200, '{"jsonrpc": "2.0", oops', 'application/json');
+
+/** One JSON body of that many MiB, sent as fast as the reader takes it. */
+const largeBody = (mib) => {
+  const filler = Buffer.alloc(MIB, 'x');
+  return ({ response }) => {
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.write('{"jsonrpc":"2.0","id":0,"result":{"filler":"');
+    let left = mib;
+    const send = () => {
+      while (left > 0) {
+        left -= 1;
+        if (!response.write(filler)) return response.once('drain', send);
+      }
+      return response.end('"}}');
+    };
+    send();
+    return true;
+  };
+};
+
+/** Begins an answer and breaks the connection. */
+const dropMidResponse = () => {
+  return ({ response }) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write('event: message\ndata: {"jsonrpc":"2.0",', () => response.destroy());
+    return true;
+  };
+};
+
+/** The fault, for messages with this method only. */
+const on = (method, fault) => (exchange) => exchange.message?.method === method && fault(exchange);
+
+module.exports = { answer, dropMidResponse, garbage, hang, html, largeBody, on };

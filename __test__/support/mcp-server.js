@@ -1,0 +1,149 @@
+const { randomUUID } = require('node:crypto');
+const http = require('node:http');
+const { Server } = require('@modelcontextprotocol/sdk/server/index.js');
+const { StreamableHTTPServerTransport } = require('@modelcontextprotocol/sdk/server/streamableHttp.js');
+const { SSEServerTransport } = require('@modelcontextprotocol/sdk/server/sse.js');
+const { ListToolsRequestSchema, McpError } = require('@modelcontextprotocol/sdk/types.js');
+const { TOOLS } = require('./tools');
+const { delay, until } = require('./wait');
+
+/**
+ * A small MCP server on a free loopback port: Streamable HTTP at /mcp, HTTP+SSE at /sse.
+ *
+ * @param options.tools         what it offers
+ * @param options.capabilities  what it announces
+ * @param options.pageSize      tools per page of `tools/list`
+ * @param options.listDelayMs   time `tools/list` takes
+ * @param options.listError     `{ code, message }` that `tools/list` answers with
+ * @param options.fault         see `server.fault`
+ */
+async function startMcpServer(options = {}) {
+  const requests = [];
+  const sessions = new Map();
+  const eventStreams = new Map();
+  const sockets = new Set();
+  const unanswered = new Set();
+
+  const listener = http.createServer((request, response) => {
+    handle(request, response).catch((error) => {
+      if (!response.headersSent) response.writeHead(500);
+      response.end(String(error.stack));
+    });
+  });
+  listener.on('connection', (socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
+
+  const server = {
+    requests,
+    sessions,
+    /** `(exchange) => boolean`: answers in the server's place (see faults.js); true when it did. */
+    fault: options.fault,
+    openSockets: () => sockets.size,
+    /** Requests that were neither answered to the end nor given up by the client, event streams included. */
+    inFlight: () => unanswered.size,
+    received: (method) => requests.filter((entry) => entry.message?.method === method),
+    /** Waits for a message with this method to arrive. */
+    arrival: (method) => until(`arrival of ${method}`, () => server.received(method).length > 0),
+    close: () =>
+      new Promise((resolve) => {
+        listener.close(resolve);
+        for (const socket of sockets) socket.destroy();
+      }),
+  };
+
+  async function handle(request, response) {
+    const { pathname, searchParams } = new URL(request.url, 'http://localhost');
+    unanswered.add(response);
+    response.on('close', () => unanswered.delete(response));
+    const message = request.method === 'POST' ? parse(await read(request)) : undefined;
+    requests.push({ method: request.method, path: pathname, headers: request.headers, message });
+
+    if (server.fault?.({ request, response, message })) return;
+    if (pathname === '/mcp') await streamableHttp(request, response, message);
+    else if (pathname === '/sse' && request.method === 'GET') await openEventStream(response);
+    else if (pathname === '/messages') await postToEventStream(request, response, message, searchParams);
+    else response.writeHead(404).end();
+  }
+
+  async function streamableHttp(request, response, message) {
+    const sessionId = request.headers['mcp-session-id'];
+    let transport = sessions.get(sessionId);
+    if (!transport) {
+      if (sessionId) return response.writeHead(404).end();
+      if (message?.method !== 'initialize') return response.writeHead(400).end();
+      transport = new StreamableHTTPServerTransport({
+        sessionIdGenerator: randomUUID,
+        onsessioninitialized: (id) => sessions.set(id, transport),
+        onsessionclosed: (id) => sessions.delete(id),
+      });
+      await createProtocolServer(options).connect(transport);
+    }
+    return transport.handleRequest(request, response, message);
+  }
+
+  async function openEventStream(response) {
+    const transport = new SSEServerTransport('/messages', response);
+    eventStreams.set(transport.sessionId, transport);
+    response.on('close', () => eventStreams.delete(transport.sessionId));
+    await createProtocolServer(options).connect(transport);
+  }
+
+  async function postToEventStream(request, response, message, searchParams) {
+    const transport = eventStreams.get(searchParams.get('sessionId'));
+    if (!transport) return response.writeHead(404).end();
+    return transport.handlePostMessage(request, response, message);
+  }
+
+  await new Promise((resolve) => listener.listen(options.port ?? 0, '127.0.0.1', resolve));
+  const { port } = listener.address();
+  server.address = `127.0.0.1:${port}`;
+  server.url = `http://${server.address}/mcp`;
+  server.sseUrl = `http://${server.address}/sse`;
+  server.config = (extra) => ({
+    type: 'streamable-http',
+    url: server.url,
+    requiresOAuth: false,
+    source: 'yaml',
+    ...extra,
+  });
+  return server;
+}
+
+function createProtocolServer({ tools = TOOLS, capabilities = { tools: {} }, pageSize, listDelayMs, listError }) {
+  const server = new Server({ name: 'small-server', version: '1.0.0' }, { capabilities });
+  if (!capabilities.tools) return server;
+  server.setRequestHandler(ListToolsRequestSchema, async ({ params }) => {
+    if (listDelayMs) await delay(listDelayMs);
+    if (listError) throw new McpError(listError.code, listError.message);
+    if (!pageSize) return { tools };
+    const start = Number(params?.cursor ?? 0);
+    const end = start + pageSize;
+    return { tools: tools.slice(start, end), ...(end < tools.length && { nextCursor: String(end) }) };
+  });
+  return server;
+}
+
+async function read(request) {
+  let text = '';
+  for await (const chunk of request) text += chunk;
+  return text;
+}
+
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A loopback address on which nothing listens. */
+async function closedAddress() {
+  const server = await startMcpServer();
+  await server.close();
+  return server;
+}
+
+module.exports = { closedAddress, createProtocolServer, startMcpServer };

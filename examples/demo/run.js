@@ -1,0 +1,140 @@
+/**
+ * Starts a real MCP server from npm, reinitializes it as LibreChat would, shows what came of it, and ends.
+ *
+ *   npm run demo
+ */
+
+const { spawn } = require('node:child_process');
+const net = require('node:net');
+const { dirname, join } = require('node:path');
+const { setTimeout: delay } = require('node:timers/promises');
+const { createMCPRuntime } = require('../..');
+
+const PACKAGE = '@modelcontextprotocol/server-everything';
+const LEVELS = ['debug', 'info', 'warn', 'error'];
+const WIDTH = Math.max(60, process.stdout.columns ?? 100);
+
+const started = performance.now();
+const say = (text) => console.log(`${`${Math.round(performance.now() - started)} ms`.padStart(8)}  ${text}`);
+
+/** What LibreChat has in its database and configuration, in memory. */
+class Registry {
+  constructor(servers, allowedAddresses) {
+    this.servers = servers;
+    this.allowedAddresses = allowedAddresses;
+  }
+
+  async getServerConfig(name) {
+    return this.servers[name];
+  }
+
+  async getAllServerConfigs() {
+    return this.servers;
+  }
+
+  async reinspectServer(name) {
+    throw new Error(`${name} has not failed its inspection`);
+  }
+
+  shouldEnableSSRFProtection() {
+    return true;
+  }
+
+  getAllowedDomains() {
+    return null;
+  }
+
+  getAllowedAddresses() {
+    return this.allowedAddresses;
+  }
+}
+
+async function startServer() {
+  const port = await freePort();
+  const entry = join(dirname(require.resolve(`${PACKAGE}/package.json`)), 'dist', 'index.js');
+  const child = spawn(process.execPath, [entry, 'streamableHttp'], {
+    env: { ...process.env, PORT: String(port) },
+    stdio: 'ignore',
+  });
+  const deadline = Date.now() + 20_000;
+  while (!(await accepts(port))) {
+    if (child.exitCode !== null || Date.now() > deadline) throw new Error(`${PACKAGE} did not start`);
+    await delay(50);
+  }
+  return { address: `127.0.0.1:${port}`, stop: () => child.kill() };
+}
+
+async function freePort() {
+  const server = net.createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+function accepts(port) {
+  return new Promise((resolve) => {
+    const socket = net.connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}
+
+function table(tools) {
+  const nameWidth = Math.max(...tools.map((tool) => tool.name.length), 'name'.length);
+  const rest = WIDTH - nameWidth - 4;
+  const line = (name, description) => `  ${name.padEnd(nameWidth)}  ${cut(description, rest)}`;
+  const rows = tools.map((tool) => line(tool.name, tool.description ?? ''));
+  return [line('name', 'description'), line('-'.repeat(nameWidth), '-'.repeat(rest)), ...rows].join('\n');
+}
+
+function cut(text, width) {
+  const oneLine = text.replace(/\s+/g, ' ');
+  return oneLine.length > width ? `${oneLine.slice(0, width - 1)}…` : oneLine;
+}
+
+async function main() {
+  say(`starting ${PACKAGE} …`);
+  const server = await startServer();
+  let runtime;
+  try {
+    say(`it listens on http://${server.address}/mcp`);
+
+    const servers = {
+      everything: {
+        type: 'streamable-http',
+        url: `http://${server.address}/mcp`,
+        requiresOAuth: false,
+        source: 'yaml',
+      },
+    };
+    runtime = createMCPRuntime({
+      // Loopback addresses are refused unless they are allowed by name.
+      registry: new Registry(servers, [server.address]),
+      logger: Object.fromEntries(LEVELS.map((level) => [level, (message) => say(`[${level}] ${message}`)])),
+    });
+
+    say('runtime.reinitMCPServer({ user, serverName: "everything" })');
+    const result = await runtime.reinitMCPServer({
+      user: { id: '0123456789abcdef01234567' },
+      serverName: 'everything',
+    });
+
+    say(`success: ${result?.success}, message: ${result?.message}`);
+    if (!result?.success) {
+      process.exitCode = 1;
+      return;
+    }
+    const functions = Object.keys(result.availableTools ?? {});
+    say(`${result.tools.length} tools, published as ${functions[0]}, …`);
+    console.log(`\n${table(result.tools)}\n`);
+  } finally {
+    await runtime?.close();
+    server.stop();
+    say('closed');
+  }
+}
+
+main();

@@ -1,0 +1,8 @@
+module.exports = {
+  testEnvironment: 'node',
+  testMatch: ['<rootDir>/__test__/**/*.test.js'],
+  modulePathIgnorePatterns: ['<rootDir>/target/', '<rootDir>/npm/'],
+  // One suite at a time: they start servers and measure what is left open.
+  maxWorkers: 1,
+  testTimeout: 30_000,
+};

@@ -1,0 +1,99 @@
+//! What happens to a connection while nobody asks it anything.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rmcp::service::{RoleClient, RxJsonRpcMessage, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Event {
+    Connected,
+    /// The transport ended, and not because we closed it.
+    Lost,
+    /// We ended the connection.
+    Closed,
+    ToolsChanged,
+    ResourcesChanged,
+    PromptsChanged,
+}
+
+/// Whoever owns the connection.
+pub trait Observer: Send + Sync {
+    fn notice(&self, event: Event);
+}
+
+/// Tells the owner of an established connection that its transport ended.
+#[derive(Clone, Default)]
+pub(super) struct LossWatch {
+    observer: Option<Arc<dyn Observer>>,
+    established: Arc<AtomicBool>,
+}
+
+impl LossWatch {
+    pub fn new(observer: Option<Arc<dyn Observer>>) -> Self {
+        Self {
+            observer,
+            established: Arc::default(),
+        }
+    }
+
+    /// From now on the end of the transport is a loss; before, it is the failure of a handshake.
+    pub fn arm(&self) {
+        self.established.store(true, Ordering::Release);
+    }
+
+    /// The end is wanted.
+    pub fn disarm(&self) {
+        self.established.store(false, Ordering::Release);
+    }
+
+    fn ended(&self) {
+        if self.established.swap(false, Ordering::AcqRel)
+            && let Some(observer) = &self.observer
+        {
+            observer.notice(Event::Lost);
+        }
+    }
+}
+
+/// A transport that tells when it ends.
+pub(super) struct Watched<T> {
+    inner: T,
+    watch: LossWatch,
+}
+
+impl<T> Watched<T> {
+    pub const fn new(inner: T, watch: LossWatch) -> Self {
+        Self { inner, watch }
+    }
+}
+
+impl<T: Transport<RoleClient>> Transport<RoleClient> for Watched<T> {
+    type Error = T::Error;
+
+    fn name() -> Cow<'static, str> {
+        T::name()
+    }
+
+    fn send(
+        &mut self,
+        item: TxJsonRpcMessage<RoleClient>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        self.inner.send(item)
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
+        let message = self.inner.receive().await;
+        if message.is_none() {
+            self.watch.ended();
+        }
+        message
+    }
+
+    async fn close(&mut self) -> Result<(), Self::Error> {
+        self.watch.disarm();
+        self.inner.close().await
+    }
+}

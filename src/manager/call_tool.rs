@@ -1,0 +1,133 @@
+//! Calling a tool (`packages/api/src/mcp/MCPManager.ts`, `callTool`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::content::{ToolContent, format_content};
+use super::{Acquire, CallScope, Manager};
+use crate::connection::{CallOptions, Progress, ProgressSink, log_prefix};
+use crate::error::{Code, Error, Result};
+use crate::host::{Level, LogMeta, Lookup};
+use crate::server_config::ServerConfig;
+
+/// Bound on connecting where the config has no `initTimeout`.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bound on a call where neither the caller nor the config has one.
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// One tool call.
+pub struct CallTool<'a> {
+    pub scope: CallScope<'a>,
+    pub server_name: &'a str,
+    /// A config that the caller already has.
+    pub config: Option<ServerConfig>,
+    pub tool_name: &'a str,
+    pub arguments: Option<Value>,
+    pub provider: &'a str,
+    /// How long nothing may be heard; progress starts it again.
+    pub timeout: Option<Duration>,
+    /// How long the call may take altogether.
+    pub max_total_timeout: Option<Duration>,
+    pub progress: Option<ProgressSink>,
+    pub cancel: CancellationToken,
+}
+
+impl Manager {
+    /// Calls a tool over the user's connection or the one that all users share, and formats the result. The headers of
+    /// the call are the caller's own, whoever's connection carries it.
+    pub async fn call_tool(&self, call: CallTool<'_>) -> Result<ToolContent> {
+        let user_id = call.scope.user.and_then(|user| user.id.as_deref());
+        let prefix = log_prefix(user_id, call.server_name);
+        let logger = call.scope.host.logger.clone();
+        let tool_name = call.tool_name;
+        let outcome = self.call(&call, &prefix).await;
+        if let Err(error) = &outcome {
+            let message = format!("{prefix}[{tool_name}] Tool call failed");
+            logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+        }
+        outcome
+    }
+
+    async fn call(&self, call: &CallTool<'_>, prefix: &str) -> Result<ToolContent> {
+        let (scope, name) = (&call.scope, call.server_name);
+        let config = match &call.config {
+            Some(config) => Some(config.clone()),
+            None => self.registered(scope, name).await?,
+        };
+        let server = self.scope(scope, name, config).await?;
+        let recipe = self.recipe(scope, &server).await?;
+        let options = CallOptions {
+            deadline: Instant::now() + recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT),
+            cancel: call.cancel.clone(),
+            headers: None,
+            progress: None,
+        };
+        let timeout = call
+            .timeout
+            .or(recipe.config.timeout)
+            .unwrap_or(CALL_TIMEOUT);
+        let headers = scope.headers(&server)?;
+        let request = Acquire {
+            key: server.key.clone(),
+            recipe,
+            updated_at: server.config.updated_at,
+            force_new: false,
+            options,
+        };
+        let lease = self.acquire(&request).await?;
+        let options = CallOptions {
+            // Progress may stretch a call, but not for ever.
+            deadline: Instant::now() + call.max_total_timeout.unwrap_or(Duration::from_hours(24)),
+            cancel: call.cancel.clone(),
+            headers: headers.map(Arc::new),
+            progress: Some(Progress {
+                timeout,
+                sink: call.progress.clone(),
+            }),
+        };
+        let mut params = json!({ "name": call.tool_name });
+        if let Some(arguments) = &call.arguments {
+            params["arguments"] = arguments.clone();
+        }
+        let answer = lease
+            .connection()
+            .request("tools/call", Some(params), &options)
+            .await?;
+        let result: Value = serde_json::from_str(answer.get()).map_err(|_| {
+            Error::new(
+                Code::InvalidResponse,
+                "The server answered tools/call with invalid JSON",
+            )
+        })?;
+        if result.get("isError").and_then(Value::as_bool) == Some(true) {
+            scope.host.logger.debug(format!(
+                "{prefix}[{}] The tool answered with an error",
+                call.tool_name
+            ));
+        }
+        format_content(&result, call.provider, scope.settings.image_data_max_bytes)
+    }
+
+    /// The config that the registry has for this user.
+    pub async fn registered(
+        &self,
+        scope: &CallScope<'_>,
+        server_name: &str,
+    ) -> Result<Option<ServerConfig>> {
+        let user_id = scope.user.and_then(|user| user.id.as_deref());
+        let lookup = Lookup {
+            user_id,
+            config_servers: true,
+        };
+        let members = scope
+            .host
+            .registry
+            .server_config(server_name, lookup)
+            .await?;
+        members.map(ServerConfig::from_members).transpose()
+    }
+}

@@ -1,0 +1,314 @@
+//! Tool results as LibreChat's agents take them (`packages/api/src/mcp/parsers.ts`, `formatToolContent`).
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+
+use crate::error::{Code, Error, Result};
+
+/// Providers whose results are split into text and artifacts; for others everything is one text.
+const RECOGNIZED_PROVIDERS: &[&str] = &[
+    "google",
+    "anthropic",
+    "openai",
+    "azureopenai",
+    "openrouter",
+    "xai",
+    "deepseek",
+    "ollama",
+    "bedrock",
+];
+
+const NO_RESPONSE: &str = "(No response)";
+
+/// The key of UI resources among the artifacts (LibreChat's `Tools.ui_resources`).
+const UI_RESOURCES: &str = "ui_resources";
+
+const UI_INSTRUCTIONS: &str = "
+
+UI Resource Markers Available:
+- Each resource above includes a stable ID and a marker hint like `\\ui{abc123}`
+- You should usually introduce what you're showing before placing the marker
+- For a single resource: \\ui{resource-id}
+- For multiple resources shown separately: \\ui{resource-id-a} \\ui{resource-id-b}
+- For multiple resources in a carousel: \\ui{resource-id-a,resource-id-b,resource-id-c}
+- The UI will be rendered inline where you place the marker
+- Format: \\ui{resource-id} or \\ui{id1,id2,id3} using the IDs provided above";
+
+/// `[content, artifacts?]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolContent {
+    pub text: String,
+    pub artifacts: Option<Value>,
+}
+
+/// Formats the `content` of a tool result. Fails when an image is larger than `max_image_bytes`.
+pub fn format_content(
+    result: &Value,
+    provider: &str,
+    max_image_bytes: usize,
+) -> Result<ToolContent> {
+    let content = result
+        .get("content")
+        .and_then(Value::as_array)
+        .map_or(&[][..], Vec::as_slice);
+    if content.is_empty() {
+        return Ok(ToolContent {
+            text: NO_RESPONSE.to_owned(),
+            artifacts: None,
+        });
+    }
+    if !RECOGNIZED_PROVIDERS.contains(&provider) {
+        return as_text(content, max_image_bytes);
+    }
+    let mut formatted = Formatted::default();
+    for item in content {
+        match text_of(item, "type") {
+            "text" => formatted.block(text_of(item, "text")),
+            "image" => {
+                check_image(item, max_image_bytes)?;
+                formatted
+                    .images
+                    .push(json!({ "type": "image_url", "image_url": { "url": image_url(item) } }));
+            }
+            "resource" => formatted.resource(&item["resource"]),
+            _ => formatted.block(&indented(item)),
+        }
+    }
+    Ok(formatted.finish())
+}
+
+#[derive(Default)]
+struct Formatted {
+    text: String,
+    images: Vec<Value>,
+    ui_resources: Vec<Value>,
+}
+
+impl Formatted {
+    fn block(&mut self, text: &str) {
+        if !self.text.is_empty() {
+            self.text.push_str("\n\n");
+        }
+        self.text.push_str(text);
+    }
+
+    fn resource(&mut self, resource: &Value) {
+        let (uri, text) = (text_of(resource, "uri"), text_of(resource, "text"));
+        let mut lines = Vec::new();
+        if uri.starts_with("ui://") {
+            let id = resource_id(if text.is_empty() { uri } else { text });
+            let mut with_id = resource.as_object().cloned().unwrap_or_default();
+            with_id.insert("resourceId".to_owned(), Value::from(id.as_str()));
+            self.ui_resources.push(Value::Object(with_id));
+            lines.push(format!("UI Resource ID: {id}"));
+            lines.push(format!("UI Resource Marker: \\ui{{{id}}}"));
+        } else if !text.is_empty() {
+            lines.push(format!("Resource Text: {text}"));
+        }
+        if !uri.is_empty() {
+            lines.push(format!("Resource URI: {uri}"));
+        }
+        let mime_type = text_of(resource, "mimeType");
+        if !mime_type.is_empty() {
+            lines.push(format!("Resource MIME Type: {mime_type}"));
+        }
+        if !lines.is_empty() {
+            self.block(&lines.join("\n"));
+        }
+    }
+
+    fn finish(mut self) -> ToolContent {
+        let mut artifacts = Map::new();
+        if !self.images.is_empty() {
+            artifacts.insert("content".to_owned(), Value::Array(self.images));
+        }
+        if !self.ui_resources.is_empty() {
+            self.text.push_str(UI_INSTRUCTIONS);
+            artifacts.insert(
+                UI_RESOURCES.to_owned(),
+                json!({ "data": self.ui_resources }),
+            );
+        }
+        let artifacts = (!artifacts.is_empty()).then_some(Value::Object(artifacts));
+        if self.text.is_empty() && artifacts.is_none() {
+            self.text.push_str(NO_RESPONSE);
+        }
+        ToolContent {
+            text: self.text,
+            artifacts,
+        }
+    }
+}
+
+fn as_text(content: &[Value], max_image_bytes: usize) -> Result<ToolContent> {
+    let mut blocks = Vec::with_capacity(content.len());
+    for item in content {
+        let block = match text_of(item, "type") {
+            "text" => text_of(item, "text").to_owned(),
+            "resource" => {
+                let resource = &item["resource"];
+                let named = |label: &str, value: &str| {
+                    (!value.is_empty()).then(|| format!("{label}{value}"))
+                };
+                let lines = [
+                    named("", text_of(resource, "text")),
+                    named("Resource URI: ", text_of(resource, "uri")),
+                    named("Type: ", text_of(resource, "mimeType")),
+                ];
+                lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+            }
+            kind => {
+                if kind == "image" {
+                    check_image(item, max_image_bytes)?;
+                }
+                indented(item)
+            }
+        };
+        if !block.is_empty() {
+            blocks.push(block);
+        }
+    }
+    Ok(ToolContent {
+        text: blocks.join("\n\n"),
+        artifacts: None,
+    })
+}
+
+fn text_of<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn indented(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+fn is_remote(data: &str) -> bool {
+    data.starts_with("http://") || data.starts_with("https://")
+}
+
+fn image_url(image: &Value) -> String {
+    let data = text_of(image, "data");
+    if is_remote(data) {
+        data.to_owned()
+    } else {
+        format!("data:{};base64,{data}", text_of(image, "mimeType"))
+    }
+}
+
+fn check_image(image: &Value, max_bytes: usize) -> Result<()> {
+    let data = text_of(image, "data");
+    let padding = data
+        .bytes()
+        .rev()
+        .take(2)
+        .take_while(|byte| *byte == b'=')
+        .count();
+    let bytes = (data.len() * 3 / 4).saturating_sub(padding);
+    if is_remote(data) || bytes <= max_bytes {
+        return Ok(());
+    }
+    let message =
+        format!("MCP image result exceeds maximum size of {max_bytes} bytes: {bytes} bytes");
+    Err(Error::new(Code::ResponseTooLarge, message))
+}
+
+/// The first ten hex digits of the text's SHA-256.
+fn resource_id(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(5).fold(String::new(), |mut id, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(id, "{byte:02x}");
+        id
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn format(content: &Value, provider: &str) -> ToolContent {
+        format_content(&json!({ "content": content }), provider, 100).expect("formatted")
+    }
+
+    fn text(text: &str) -> ToolContent {
+        ToolContent {
+            text: text.to_owned(),
+            artifacts: None,
+        }
+    }
+
+    #[test]
+    fn recognized_providers_get_text_and_artifacts() {
+        let image = json!({ "type": "image", "data": "QUJD", "mimeType": "image/png" });
+        let url = json!({ "type": "image", "data": "https://x.y/z.png", "mimeType": "image/png" });
+        let words = json!([{ "type": "text", "text": "a" }, { "type": "text", "text": "b" }]);
+        assert_eq!(format(&words, "openai"), text("a\n\nb"));
+        assert_eq!(format(&json!([]), "openai"), text("(No response)"));
+        let images = format(&json!([image, url]), "anthropic");
+        assert_eq!(images.text, "");
+        assert_eq!(
+            images.artifacts,
+            Some(json!({ "content": [
+                { "type": "image_url", "image_url": { "url": "data:image/png;base64,QUJD" } },
+                { "type": "image_url", "image_url": { "url": "https://x.y/z.png" } },
+            ] }))
+        );
+        let audio = json!([{ "type": "audio", "data": "AA", "mimeType": "audio/wav" }]);
+        assert_eq!(
+            format(&audio, "openai"),
+            text(
+                "{\n  \"type\": \"audio\",\n  \"data\": \"AA\",\n  \"mimeType\": \"audio/wav\"\n}"
+            )
+        );
+    }
+
+    #[test]
+    fn resources() {
+        let plain = json!([{ "type": "resource", "resource": { "uri": "file:///a", "mimeType": "text/plain", "text": "hi" } }]);
+        assert_eq!(
+            format(&plain, "openai"),
+            text("Resource Text: hi\nResource URI: file:///a\nResource MIME Type: text/plain")
+        );
+        assert_eq!(
+            format(&plain, "other"),
+            text("hi\nResource URI: file:///a\nType: text/plain")
+        );
+        let ui = json!([{ "type": "resource", "resource": { "uri": "ui://a", "mimeType": "text/html", "text": "<p>" } }]);
+        let formatted = format(&ui, "openai");
+        let id = resource_id("<p>");
+        assert_eq!(id.len(), 10);
+        assert!(formatted.text.starts_with(&format!(
+            "UI Resource ID: {id}\nUI Resource Marker: \\ui{{{id}}}\nResource URI: ui://a\nResource MIME Type: text/html\n\nUI Resource"
+        )));
+        let data =
+            json!([{ "uri": "ui://a", "mimeType": "text/html", "text": "<p>", "resourceId": id }]);
+        assert_eq!(
+            formatted.artifacts,
+            Some(json!({ "ui_resources": { "data": data } }))
+        );
+    }
+
+    #[test]
+    fn other_providers_get_one_text() {
+        let mixed = json!([{ "type": "text", "text": "" }, { "type": "text", "text": "x" }, { "type": "image", "data": "QQ==", "mimeType": "i" }]);
+        assert_eq!(
+            format(&mixed, "custom"),
+            text("x\n\n{\n  \"type\": \"image\",\n  \"data\": \"QQ==\",\n  \"mimeType\": \"i\"\n}")
+        );
+    }
+
+    #[test]
+    fn large_images_are_refused() {
+        let large =
+            json!({ "content": [{ "type": "image", "data": "A".repeat(200), "mimeType": "i" }] });
+        for provider in ["openai", "custom"] {
+            let error = format_content(&large, provider, 100).expect_err("too large");
+            assert_eq!(
+                error.message,
+                "MCP image result exceeds maximum size of 100 bytes: 150 bytes"
+            );
+        }
+    }
+}

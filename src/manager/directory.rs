@@ -1,0 +1,144 @@
+//! Looking at connections and ending them.
+
+use std::sync::Arc;
+
+use super::pool::{Lease, Slot};
+use super::{Key, Manager, Owner};
+use crate::connection::Event;
+
+/// What `getConnectionStats` counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ConnectionStats {
+    pub tracked_users: usize,
+    /// Connections of users, without those that all users share.
+    pub total_connections: usize,
+    pub activity_entries: usize,
+    pub app_connections: usize,
+}
+
+/// The state of a connection, in LibreChat's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionState {
+    Disconnected,
+    Connecting,
+    Connected,
+    Error,
+}
+
+impl ConnectionState {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Disconnected => "disconnected",
+            Self::Connecting => "connecting",
+            Self::Connected => "connected",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Manager {
+    #[must_use]
+    pub fn keeps_connections(&self) -> bool {
+        self.0.keep_connections
+    }
+
+    #[must_use]
+    pub fn stats(&self) -> ConnectionStats {
+        let pool = self.0.pool.lock();
+        let mut users: Vec<_> = pool
+            .slots
+            .keys()
+            .filter_map(|key| key.owner.user_id())
+            .collect();
+        let total_connections = users.len();
+        users.sort_unstable();
+        users.dedup();
+        ConnectionStats {
+            tracked_users: users.len(),
+            total_connections,
+            activity_entries: pool.activity.len(),
+            app_connections: pool.slots.len() - total_connections,
+        }
+    }
+
+    #[must_use]
+    pub fn state(&self, key: &Key) -> ConnectionState {
+        let pool = self.0.pool.lock();
+        match (pool.slots.get(key), pool.attempts.contains_key(key)) {
+            (Some(slot), _) if !slot.connection.is_closed() => ConnectionState::Connected,
+            (_, true) => ConnectionState::Connecting,
+            (Some(_), false) => ConnectionState::Error,
+            (None, false) => ConnectionState::Disconnected,
+        }
+    }
+
+    /// The open connections of an owner, by server name.
+    #[must_use]
+    pub fn connected(&self, owner: &Owner) -> Vec<Key> {
+        let pool = self.0.pool.lock();
+        pool.slots
+            .keys()
+            .filter(|key| key.owner == *owner)
+            .cloned()
+            .collect()
+    }
+
+    /// A use of the open connection of a key, if there is one.
+    #[must_use]
+    pub fn existing(&self, key: &Key) -> Option<Lease> {
+        self.pooled(key)
+    }
+
+    /// Ends a connection, and an attempt in flight, and waits until it has ended. Calls that use the connection fail.
+    pub async fn disconnect(&self, key: &Key) {
+        let slot = self.withdraw(key);
+        if let Some(slot) = slot {
+            self.tell(key, Event::Closed);
+            slot.connection.close().await;
+            self.retire(&slot);
+        }
+    }
+
+    /// Ends all connections of an owner, side by side.
+    pub async fn disconnect_all(&self, owner: &Owner) {
+        let keys: Vec<Key> = {
+            let mut pool = self.0.pool.lock();
+            if let Owner::User(id) = owner {
+                pool.activity.remove(id);
+            }
+            let attempts = pool.attempts.keys();
+            pool.slots
+                .keys()
+                .chain(attempts)
+                .filter(|key| key.owner == *owner)
+                .cloned()
+                .collect()
+        };
+        futures::future::join_all(keys.iter().map(|key| self.disconnect(key))).await;
+    }
+
+    fn withdraw(&self, key: &Key) -> Option<Arc<Slot>> {
+        let mut pool = self.0.pool.lock();
+        if let Some(attempt) = pool.attempts.remove(key) {
+            attempt.cancel();
+        }
+        let slot = pool.slots.remove(key);
+        if let Owner::User(id) = &key.owner
+            && !pool.slots.keys().any(|other| other.owner == key.owner)
+        {
+            pool.activity.remove(id);
+        }
+        slot
+    }
+
+    /// Takes a counted reconnect back (`MCPConnection.decrementCycleCount`).
+    pub fn decrement_cycle_count(&self, key: &Key) {
+        self.0.breakers.forgive_cycle(key);
+    }
+
+    /// Forgets the failures of a connection (`MCPConnection.clearCooldown`).
+    pub fn clear_cooldown(&self, key: &Key) {
+        self.0.breakers.clear(key);
+    }
+}

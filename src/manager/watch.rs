@@ -1,0 +1,198 @@
+//! What the manager does about events of its connections: connections that were lost come back, changed tools are
+//! listed again, and whoever subscribed is told.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::attempt::Admission;
+use super::pool::Slot;
+use super::{Inner, Key, Manager, Owner};
+use crate::connection::{CallOptions, Event, Observer, list_tools};
+use crate::error::Code;
+use crate::host::ToolPublisher;
+
+const MAX_RECONNECTS: u32 = 3;
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Servers announce changes in bursts; one listing serves a burst.
+const REFRESH_DELAY: Duration = Duration::from_millis(250);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Hears the events of the connections of one key.
+pub(super) struct KeyObserver {
+    pub manager: Weak<Inner>,
+    pub key: Key,
+    /// Where changed tools of a user go.
+    pub publisher: Option<Arc<dyn ToolPublisher>>,
+}
+
+impl Observer for KeyObserver {
+    fn notice(&self, event: Event) {
+        let Some(inner) = self.manager.upgrade() else {
+            return;
+        };
+        let manager = Manager(inner);
+        match event {
+            Event::Lost => manager.lost(&self.key),
+            Event::ToolsChanged => manager.refresh_tools(&self.key, self.publisher.clone()),
+            Event::Connected | Event::Closed | Event::ResourcesChanged | Event::PromptsChanged => {}
+        }
+        manager.tell(&self.key, event);
+    }
+}
+
+/// Told about the events of all connections of a runtime.
+pub type Subscriber = Arc<dyn Fn(&Key, Event) + Send + Sync>;
+
+impl Manager {
+    /// Sets who is told about events, for the life of the manager.
+    pub fn subscribe(&self, subscriber: Subscriber) {
+        *self.0.subscriber.lock() = Some(subscriber);
+    }
+
+    pub(super) fn tell(&self, key: &Key, event: Event) {
+        let subscriber = self.0.subscriber.lock().clone();
+        if let Some(subscriber) = subscriber {
+            subscriber(key, event);
+        }
+    }
+
+    /// The pooled connection of a key, if its transport is gone.
+    fn take_lost(&self, key: &Key) -> Option<Arc<Slot>> {
+        let mut pool = self.0.pool.lock();
+        let slot = pool
+            .slots
+            .get(key)
+            .filter(|slot| slot.connection.is_closed())?
+            .clone();
+        pool.remove(&slot);
+        Some(slot)
+    }
+
+    fn lost(&self, key: &Key) {
+        let (manager, key) = (self.clone(), key.clone());
+        self.spawn(async move {
+            // rmcp closes its side right after the transport told us.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let Some(slot) = manager.take_lost(&key) else {
+                return;
+            };
+            manager.retire(&slot);
+            if manager.0.keep_connections {
+                manager.reconnect(&key, &slot).await;
+            }
+        });
+    }
+
+    /// At most three attempts with growing pauses. Ends when a call was faster, when the server wants authorization or
+    /// less traffic, and with the runtime.
+    async fn reconnect(&self, key: &Key, slot: &Slot) {
+        let recipe = &slot.connection.recipe;
+        let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
+        let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
+        for attempt in 1..=MAX_RECONNECTS {
+            let pause = pause_before(attempt);
+            let milliseconds = pause.as_millis();
+            logger.info(format!(
+                "{prefix} Reconnecting {attempt}/{MAX_RECONNECTS} (delay: {milliseconds}ms)"
+            ));
+            tokio::select! {
+                () = self.0.closing.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+            let ticket = {
+                let mut pool = self.0.pool.lock();
+                if pool.slots.contains_key(key) || pool.attempts.contains_key(key) {
+                    return;
+                }
+                let (attempt, ticket) =
+                    self.attempt(key.clone(), recipe.clone(), Admission::Registered);
+                pool.attempts.insert(key.clone(), attempt);
+                ticket
+            };
+            breaker.cycled(&prefix, logger);
+            let limit = recipe.config.init_timeout.unwrap_or(REFRESH_TIMEOUT);
+            match ticket.wait(Instant::now() + limit, &self.0.closing).await {
+                Ok(_lease) => return,
+                Err(error) if error.code == Code::RateLimited => {
+                    logger.warn(format!(
+                        "{prefix} Rate limited (429), stopping reconnection attempts"
+                    ));
+                    return;
+                }
+                Err(error) if error.wants_authorization() || error.code == Code::Closed => return,
+                Err(_) => {}
+            }
+        }
+        logger.error(format!("{prefix} Stopping reconnection attempts"));
+    }
+
+    fn refresh_tools(&self, key: &Key, publisher: Option<Arc<dyn ToolPublisher>>) {
+        let Owner::User(user_id) = key.owner.clone() else {
+            return;
+        };
+        let Some(publisher) = publisher else { return };
+        if !self.0.refreshing.lock().insert(key.clone()) {
+            return;
+        }
+        let (manager, key) = (self.clone(), key.clone());
+        self.spawn(async move {
+            tokio::select! {
+                () = manager.0.closing.cancelled() => return,
+                () = tokio::time::sleep(REFRESH_DELAY) => {}
+            }
+            // From here on another announcement needs another listing.
+            manager.0.refreshing.lock().remove(&key);
+            let Some(lease) = manager.pooled(&key) else {
+                return;
+            };
+            let connection = lease.connection();
+            let options = CallOptions {
+                deadline: Instant::now() + REFRESH_TIMEOUT,
+                cancel: manager.0.closing.child_token(),
+                headers: None,
+                progress: None,
+            };
+            let outcome = match list_tools(connection, &options).await {
+                Ok(list) if list.incomplete.is_none() && list.count > 0 => publisher
+                    .publish(&user_id, &key.server_name, &list.tools)
+                    .await
+                    .map(drop),
+                Ok(_) => return,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                let prefix = connection.recipe.log_prefix();
+                connection
+                    .recipe
+                    .logger
+                    .warn(format!("{prefix} Could not refresh the tools: {error}"));
+            }
+        });
+    }
+}
+
+/// `min(1000 · 2^n, 30000)` ms and up to a second of jitter.
+fn pause_before(attempt: u32) -> Duration {
+    let base = Duration::from_secs(1)
+        .saturating_mul(2u32.saturating_pow(attempt))
+        .min(LONGEST_PAUSE);
+    base + Duration::from_millis(u64::from(rand::random_range(0..1000u32)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_thirty_seconds() {
+        for (attempt, seconds) in [(1, 2), (2, 4), (3, 8), (10, 30), (40, 30)] {
+            let pause = pause_before(attempt);
+            assert!(
+                pause >= Duration::from_secs(seconds) && pause < Duration::from_secs(seconds + 1),
+                "{attempt}: {pause:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! `runtime.manager.appConnections`: the connections that all users share (LibreChat's `ConnectionsRepository`).
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt};
+
+use super::calls::{Call, Shared};
+use super::connection::Held;
+use super::js::{JsResult, Scope, Value};
+use super::manager::{Method, connection_map, hold, request, set_methods};
+use super::registry_view::server_names;
+use crate::error::Result;
+use crate::host::Lookup;
+use crate::manager::{Key, Lease, Manager, Owner, ServerScope};
+use crate::server_config::ServerConfig;
+
+/// How many servers are connected at the same time.
+const CONCURRENCY: usize = 3;
+
+const METHODS: &[(&str, Method)] = &[
+    ("get", get),
+    ("has", has),
+    ("getMany", get_many),
+    ("getLoaded", get_loaded),
+    ("getAll", get_all),
+    ("disconnect", disconnect),
+    ("disconnectAll", disconnect_all),
+    ("getConnectionCount", get_connection_count),
+];
+
+pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> {
+    let object = scope.object()?;
+    set_methods(object, shared, METHODS)?;
+    Ok(object)
+}
+
+fn key(server_name: &str) -> Key {
+    Key {
+        owner: Owner::App,
+        server_name: Arc::from(server_name),
+    }
+}
+
+/// The scope of a server that all users share; `None` for one that they do not, whose leftover connection is ended.
+async fn shared_scope(
+    manager: &Manager,
+    call: &Call,
+    server_name: &str,
+) -> Result<Option<ServerScope>> {
+    let lookup = Lookup {
+        user_id: None,
+        config_servers: false,
+    };
+    let members = call
+        .host
+        .registry
+        .server_config(server_name, lookup)
+        .await?;
+    let config = members.map(ServerConfig::from_members).transpose()?;
+    if let Some(config) = config.filter(ServerConfig::allows_app_connection) {
+        let key = key(server_name);
+        return Ok(Some(ServerScope { key, config }));
+    }
+    manager.disconnect(&key(server_name)).await;
+    Ok(None)
+}
+
+/// A use of the shared connection of a server, made if need be.
+pub async fn acquire(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Lease>> {
+    let Some(server) = shared_scope(manager, call, server_name).await? else {
+        return Ok(None);
+    };
+    let request = request(manager, call, &server, false).await?;
+    manager.acquire(&request).await.map(Some)
+}
+
+async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Arc<Held>>> {
+    let Some(server) = shared_scope(manager, call, server_name).await? else {
+        return Ok(None);
+    };
+    hold(manager, request(manager, call, &server, false).await?)
+        .await
+        .map(Some)
+}
+
+fn name_of(arguments: &[Value<'_>]) -> String {
+    arguments
+        .first()
+        .and_then(|name| name.as_string())
+        .unwrap_or_default()
+}
+
+/// The connection, or `null`.
+fn get<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let name = name_of(arguments);
+    let prepared = shared.call(scope, None).map(|call| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            connect(&manager, &call, &name).await
+        })
+    });
+    let all = Arc::clone(shared);
+    shared.run(scope, prepared, move |scope, _, held: Option<Arc<Held>>| {
+        held.map_or_else(
+            || Ok(scope.null()),
+            |held| all.connections.object(scope, &all, &held),
+        )
+    })
+}
+
+fn has<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let name = name_of(arguments);
+    let prepared = shared.call(scope, None).map(|call| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            Ok(shared_scope(&manager, &call, &name).await?.is_some())
+        })
+    });
+    shared.run(scope, prepared, |scope, _, found| scope.boolean(found))
+}
+
+/// A `Map` of those that could be had; one that fails makes the call fail, as in the reference.
+async fn connect_many(
+    manager: &Manager,
+    call: &Call,
+    names: Vec<String>,
+) -> Result<Vec<Arc<Held>>> {
+    let mut found = Vec::new();
+    let mut connecting = stream::iter(names)
+        .map(|name| async move { connect(manager, call, &name).await })
+        .buffered(CONCURRENCY);
+    while let Some(held) = connecting.next().await {
+        found.extend(held?);
+    }
+    Ok(found)
+}
+
+fn map<'env>(shared: &Arc<Shared>, scope: Scope<'env>, found: &[Arc<Held>]) -> JsResult<'env> {
+    let map = scope.global()?.get("Map")?.construct(&[])?;
+    let set = map.get("set")?;
+    for held in found {
+        let object = shared.connections.object(scope, shared, held)?;
+        set.call(map, &[scope.string(&held.key.server_name)?, object])?;
+    }
+    Ok(map)
+}
+
+fn get_many<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let names = arguments
+        .first()
+        .map(|names| names.elements())
+        .transpose()?
+        .unwrap_or_default();
+    let names = names.into_iter().filter_map(Value::as_string).collect();
+    let prepared = shared.call(scope, None).map(|call| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            connect_many(&manager, &call, names).await
+        })
+    });
+    let all = Arc::clone(shared);
+    shared.run(scope, prepared, move |scope, _, found: Vec<Arc<Held>>| {
+        map(&all, scope, &found)
+    })
+}
+
+fn get_all<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
+    let prepared = shared.call(scope, None).map(|call| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            let names = server_names(&call).await?;
+            connect_many(&manager, &call, names).await
+        })
+    });
+    let all = Arc::clone(shared);
+    shared.run(scope, prepared, move |scope, _, found: Vec<Arc<Held>>| {
+        map(&all, scope, &found)
+    })
+}
+
+/// A `Map` of the connections that are open now.
+fn get_loaded<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
+    let prepared = shared
+        .call(scope, None)
+        .map(|call| (call, |_: Manager, _: Arc<Call>| async { Ok(()) }));
+    let all = Arc::clone(shared);
+    shared.run(scope, prepared, move |scope, _, ()| {
+        let keys = all.manager.connected(&Owner::App);
+        connection_map(&all, scope, &keys)
+    })
+}
+
+fn end<'env>(shared: &Arc<Shared>, scope: Scope<'env>, key: Key) -> JsResult<'env> {
+    let prepared = shared.call(scope, None).map(|call| {
+        (call, move |manager: Manager, _: Arc<Call>| async move {
+            manager.disconnect(&key).await;
+            Ok(())
+        })
+    });
+    shared.run(scope, prepared, |scope, _, ()| Ok(scope.undefined()))
+}
+
+fn disconnect<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    end(shared, scope, key(&name_of(arguments)))
+}
+
+/// An array of promises, one for each connection.
+fn disconnect_all<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let keys = shared.manager.connected(&Owner::App);
+    let promises: JsResult<'env, Vec<_>> = keys
+        .into_iter()
+        .map(|key| end(shared, scope, key))
+        .collect();
+    scope.array(&promises?)
+}
+
+fn get_connection_count<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let count = shared.manager.stats().app_connections;
+    scope.number(f64::from(u32::try_from(count).unwrap_or(u32::MAX)))
+}

@@ -1,0 +1,379 @@
+//! From a JavaScript call to a future of the core and back: parameters, abort, panics, errors, log.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+use tokio_util::sync::CancellationToken;
+
+use super::abort::AbortLink;
+use super::call::{CallContext, Realm};
+use super::convert;
+use super::errors;
+use super::host::NodeHost;
+use super::js::{JsResult, Scope, Thrown, Type, Value};
+use super::log::{NodeLog, StderrLog};
+use super::manager::Connections;
+use super::oauth::{
+    CREDENTIALS_VARIABLE, NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service,
+    credentials_key,
+};
+use super::server_requests::HostHandlers;
+use super::services::describe;
+use super::thread::{JsRef, JsThread};
+use crate::embedded::MemoryFlows;
+use crate::error::{Code, Error, Result};
+use crate::host::{Environment, FlowStore, Host, Logger, User};
+use crate::manager::{CallScope, Manager};
+use crate::network;
+use crate::server_config::ServerConfig;
+use crate::settings::Settings;
+use crate::transport::stdio::StdioTransport;
+
+/// Without a logger of the host, lines go to stderr from the level in this variable on.
+const LOG_VARIABLE: &str = "MCP_NATIVE_LOG";
+
+/// What all calls of a runtime share.
+pub struct Shared {
+    pub thread: JsThread,
+    pub realm: Arc<Realm>,
+    pub host: Arc<JsRef>,
+    pub manager: Manager,
+    /// The `MCPConnection` objects that were handed out.
+    pub connections: Connections,
+    /// For hosts without a flow manager.
+    pub flows: Arc<MemoryFlows>,
+}
+
+/// The parameter object of one call.
+#[derive(Clone, Copy)]
+pub struct Params<'env> {
+    function: &'static str,
+    object: Value<'env>,
+}
+
+impl<'env> Params<'env> {
+    pub fn new(
+        scope: Scope<'env>,
+        function: &'static str,
+        argument: Option<Value<'env>>,
+    ) -> JsResult<'env, Self> {
+        match argument.filter(|argument| argument.is_object()) {
+            Some(object) => Ok(Self { function, object }),
+            None => Err(scope.type_error(&format!("{function}: the parameters must be an object"))),
+        }
+    }
+
+    pub fn object(&self) -> Value<'env> {
+        self.object
+    }
+
+    fn typed(&self, name: &str, kind: Type, expected: &str) -> JsResult<'env, Option<Value<'env>>> {
+        let Some(value) = self.object.get(name)?.present() else {
+            return Ok(None);
+        };
+        if value.kind() == kind {
+            return Ok(Some(value));
+        }
+        let (function, actual) = (self.function, describe(value));
+        Err(value.scope().type_error(&format!(
+            "{function}: params.{name} must be {expected}, got {actual}"
+        )))
+    }
+
+    pub fn text(&self, name: &str) -> JsResult<'env, Option<String>> {
+        Ok(self
+            .typed(name, Type::String, "a string")?
+            .and_then(Value::as_string))
+    }
+
+    pub fn boolean(&self, name: &str) -> JsResult<'env, Option<bool>> {
+        Ok(self
+            .typed(name, Type::Boolean, "a boolean")?
+            .and_then(Value::as_bool))
+    }
+
+    pub fn object_member(&self, name: &str) -> JsResult<'env, Option<Value<'env>>> {
+        self.typed(name, Type::Object, "an object")
+    }
+
+    pub fn function(&self, name: &str) -> JsResult<'env, Option<Value<'env>>> {
+        self.typed(name, Type::Function, "a function")
+    }
+
+    /// Milliseconds; negative and non-numbers are none, as for JavaScript's timers.
+    pub fn duration(&self, name: &str) -> JsResult<'env, Option<Duration>> {
+        let value = self
+            .typed(name, Type::Number, "a number of milliseconds")?
+            .and_then(Value::as_number);
+        Ok(value.map(|milliseconds| {
+            Duration::try_from_secs_f64(milliseconds / 1000.0).unwrap_or_default()
+        }))
+    }
+
+    pub fn signal(&self, name: &str) -> JsResult<'env, Option<Value<'env>>> {
+        let Some(signal) = self.typed(name, Type::Object, "an AbortSignal")? else {
+            return Ok(None);
+        };
+        if signal.get("addEventListener")?.is_function() {
+            return Ok(Some(signal));
+        }
+        let function = self.function;
+        Err(signal.scope().type_error(&format!(
+            "{function}: params.{name} must be an AbortSignal, got an object"
+        )))
+    }
+}
+
+/// A call as the core sees it.
+pub struct Call {
+    pub host: Host,
+    pub node: Arc<NodeHost>,
+    pub settings: Settings,
+    pub user: Option<User>,
+    pub user_vars: Option<IndexMap<String, String>>,
+    pub request_body: Option<IndexMap<String, String>>,
+    /// A config that the caller already has.
+    pub server_config: Option<Map<String, Json>>,
+    pub has_config_servers: bool,
+    pub connection_timeout: Option<Duration>,
+    pub cancel: CancellationToken,
+    abort: Option<AbortLink>,
+}
+
+impl Call {
+    pub fn scope(&self) -> CallScope<'_> {
+        CallScope {
+            host: &self.host,
+            settings: &self.settings,
+            user: self.user.as_ref(),
+            user_vars: self.user_vars.as_ref(),
+            body: self.request_body.as_ref(),
+            config_is_registered: self.server_config.is_none() && !self.has_config_servers,
+        }
+    }
+
+    /// Ends the call with this signal.
+    pub fn listen<'env>(&mut self, thread: &JsThread, signal: Value<'env>) -> JsResult<'env, ()> {
+        self.abort = Some(AbortLink::new(thread, signal, &self.cancel)?);
+        Ok(())
+    }
+
+    /// The caller's config, read.
+    pub fn config(&self) -> Result<Option<ServerConfig>> {
+        self.server_config
+            .clone()
+            .map(ServerConfig::from_members)
+            .transpose()
+    }
+
+    pub fn context(&self) -> &Arc<CallContext> {
+        &self.node.context
+    }
+}
+
+impl Shared {
+    /// Reads what all calls have in common. A member of a wrong type is a `TypeError`; an absent one never is.
+    pub fn call<'env>(
+        &self,
+        scope: Scope<'env>,
+        params: Option<&Params<'env>>,
+    ) -> JsResult<'env, Call> {
+        let environment = read_environment(scope)?;
+        let member = |name| match params {
+            Some(params) => params.object_member(name),
+            None => Ok(None),
+        };
+        let (user, config_servers, server_config) = (
+            member("user")?,
+            member("configServers")?,
+            member("serverConfig")?,
+        );
+        let custom_user_vars = member("customUserVars")?;
+        let request_body = member("requestBody")?;
+        let signal = params
+            .map(|params| params.signal("signal"))
+            .transpose()?
+            .flatten();
+        let connection_timeout = params
+            .map(|params| params.duration("connectionTimeout"))
+            .transpose()?
+            .flatten();
+
+        let context = Arc::new(CallContext::new(
+            &self.thread,
+            &self.realm,
+            &self.host,
+            scope,
+        )?);
+        let services = self.host.get(scope);
+        let node = Arc::new(NodeHost {
+            context: Arc::clone(&context),
+            environment: environment.clone(),
+            config_servers: config_servers
+                .map(|servers| JsRef::new(&self.thread, servers))
+                .transpose()?
+                .map(Arc::new),
+            published: parking_lot::Mutex::default(),
+        });
+        let logger = logger_of(services, &context, &environment)?;
+        let settings = Settings::from_environment(&environment);
+        let host = self.services(scope, params, &node, logger, &environment)?;
+        let cancel = self.manager.closing().child_token();
+        let server_config = server_config
+            .map(|config| convert::server_config(config, &environment))
+            .transpose()?;
+        let abort = signal
+            .map(|signal| AbortLink::new(&self.thread, signal, &cancel))
+            .transpose()?;
+        Ok(Call {
+            host,
+            node,
+            settings,
+            user: user.map(convert::user).transpose()?,
+            user_vars: custom_user_vars.map(convert::texts).transpose()?,
+            request_body: request_body.map(convert::texts).transpose()?,
+            server_config: server_config.flatten(),
+            has_config_servers: config_servers.is_some(),
+            connection_timeout,
+            cancel,
+            abort,
+        })
+    }
+
+    /// Runs `work` and returns a promise of what `convert` makes of its outcome. `prepared` is what could be read of
+    /// the call: an exception rejects the promise, as in an `async` function.
+    pub fn run<'env, T, W, F, C>(
+        self: &Arc<Self>,
+        scope: Scope<'env>,
+        prepared: JsResult<'env, (Call, W)>,
+        convert: C,
+    ) -> JsResult<'env>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
+        C: for<'any> FnOnce(Scope<'any>, &Call, T) -> JsResult<'any> + Send + 'static,
+    {
+        let (promise, value) = self.thread.promise(scope)?;
+        let (call, work) = match prepared {
+            Ok(prepared) => prepared,
+            Err(Thrown(thrown)) => {
+                let thrown = JsRef::new(&self.thread, thrown)?;
+                promise.settle(move |scope| Err(Thrown(thrown.get(scope))));
+                return Ok(value);
+            }
+        };
+        let (call, manager) = (Arc::new(call), self.manager.clone());
+        super::runtime::tokio().spawn(async move {
+            let outcome = if manager.closing().is_cancelled() {
+                Err(Error::closed())
+            } else {
+                // On the heap: the work of a call is large, and most of the time it waits.
+                AssertUnwindSafe(Box::pin(work(manager, Arc::clone(&call))))
+                    .catch_unwind()
+                    .await
+                    .unwrap_or_else(|_| Err(Error::new(Code::Internal, "Internal error")))
+            };
+            promise.settle(move |scope| {
+                let reason = call.abort.as_ref().and_then(|abort| abort.end(scope));
+                call.context().flush_log(scope);
+                outcome.map_or_else(
+                    |error| {
+                        let rejection = errors::to_js(scope, &error);
+                        if let (Code::Aborted, Some(reason)) = (error.code, reason) {
+                            rejection.set("cause", reason)?;
+                        }
+                        Err(Thrown(rejection))
+                    },
+                    |outcome| convert(scope, &call, outcome),
+                )
+            });
+        });
+        Ok(value)
+    }
+}
+
+/// The variables that any call may need, as they are now.
+pub fn read_environment(scope: Scope<'_>) -> JsResult<'_, Environment> {
+    let environment = Environment::default();
+    for names in [
+        Settings::NAMES,
+        network::VARIABLES,
+        StdioTransport::DEFAULT_ENVIRONMENT,
+        &[LOG_VARIABLE, CREDENTIALS_VARIABLE],
+    ] {
+        convert::read_variables(scope, names, &environment)?;
+    }
+    Ok(environment)
+}
+
+/// The host's logger, in the context of the call; else stderr, where the variable asks for it.
+pub fn logger_of<'env>(
+    services: Value<'env>,
+    context: &Arc<CallContext>,
+    environment: &Environment,
+) -> JsResult<'env, Logger> {
+    if services.get("logger")?.present().is_some() {
+        return Ok(Logger::new(Arc::new(NodeLog(Arc::clone(context)))));
+    }
+    let log = StderrLog::from_variable(environment.get(LOG_VARIABLE).as_deref());
+    Ok(log.map_or_else(Logger::silent, |log| Logger::new(Arc::new(log))))
+}
+
+impl Shared {
+    /// The host's services as the core's traits; parameters of the call come before members of the host.
+    pub fn services<'env>(
+        &self,
+        scope: Scope<'env>,
+        params: Option<&Params<'env>>,
+        node: &Arc<NodeHost>,
+        logger: Logger,
+        environment: &Environment,
+    ) -> JsResult<'env, Host> {
+        let (services, context) = (self.host.get(scope), &node.context);
+        let has =
+            |name: &str| -> JsResult<'env, bool> { Ok(services.get(name)?.present().is_some()) };
+        let keep = |value: Option<Value<'env>>| {
+            value
+                .map(|value| JsRef::new(&self.thread, value).map(Arc::new))
+                .transpose()
+        };
+        let function = |name| params.map_or(Ok(None), |params| params.function(name));
+        let object = |name| params.map_or(Ok(None), |params| params.object_member(name));
+        let flows: Arc<dyn FlowStore> = match keep(object("flowManager")?)? {
+            Some(given) => NodeFlows::store(context, Service::Given(given)),
+            None if has("flowManager")? => NodeFlows::store(context, Service::Host("flowManager")),
+            None => Arc::clone(&self.flows) as _,
+        };
+        let tokens = match keep(object("tokenMethods")?)? {
+            Some(given) => Some(NodeTokens::store(context, Service::Given(given))),
+            None => has("tokenMethods")?
+                .then(|| NodeTokens::store(context, Service::Host("tokenMethods"))),
+        };
+        let prompt = NodePrompt {
+            context: Arc::clone(context),
+            start: keep(function("oauthStart")?)?,
+            end: keep(function("oauthEnd")?)?,
+        };
+        Ok(Host {
+            registry: Arc::clone(node) as _,
+            publisher: has("updateMCPServerTools")?.then(|| Arc::clone(node) as _),
+            tokens,
+            flows: Some(flows),
+            prompt: Some(Arc::new(prompt)),
+            tenancy: has("getTenantId")?.then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),
+            lock: has("lock")?.then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
+            exchanged_tokens: None,
+            on_behalf_of: None,
+            server_requests: HostHandlers::new(context, services)?
+                .map(|handlers| Arc::new(handlers) as _),
+            credentials_key: credentials_key(services, environment)?,
+            logger,
+            environment: environment.clone(),
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! `runtime.MCPManager` and `runtime.MCPConnection`: the static functions that LibreChat calls, bound to one runtime.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::calls::Shared;
+use super::js::{JsResult, Scope, Thrown, Value};
+use super::manager::set_methods;
+use super::thread::JsRef;
+use crate::manager::{Key, Owner};
+
+/// `runtime.MCPManager`: the statics, bound to this runtime. `createInstance` builds the manager only.
+pub fn manager_statics<'env>(
+    scope: Scope<'env>,
+    shared: &Arc<Shared>,
+    manager: Value<'env>,
+) -> JsResult<'env> {
+    let object = scope.object()?;
+    let manager = Arc::new(JsRef::new(&shared.thread, manager)?);
+    let created = Arc::new(AtomicBool::new(false));
+    let (instance, first) = (Arc::clone(&manager), Arc::clone(&created));
+    let create = scope.function("createInstance", move |scope, _, _| {
+        let promise = scope.global()?.get("Promise")?;
+        if first.swap(true, Ordering::Relaxed) {
+            let error = scope.error("Error", "MCPManager has already been initialized.");
+            return promise.get("reject")?.call(promise, &[error]);
+        }
+        promise
+            .get("resolve")?
+            .call(promise, &[instance.get(scope)])
+    })?;
+    object.set("createInstance", create)?;
+    let get = scope.function("getInstance", move |scope, _, _| {
+        if created.load(Ordering::Relaxed) {
+            return Ok(manager.get(scope));
+        }
+        Err(Thrown(
+            scope.error("Error", "MCPManager has not been initialized."),
+        ))
+    })?;
+    object.set("getInstance", get)?;
+    Ok(object)
+}
+
+/// `runtime.MCPConnection`: the statics that LibreChat calls.
+pub fn connection_statics<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> {
+    let object = scope.object()?;
+    set_methods(
+        object,
+        shared,
+        &[
+            ("clearCooldown", clear_cooldown),
+            ("decrementCycleCount", decrement_cycle_count),
+        ],
+    )?;
+    Ok(object)
+}
+
+/// `(serverName, userId?)`; without a user the breaker of the shared connection only.
+fn breaker_key(arguments: &[Value<'_>]) -> Option<Key> {
+    let text = |index: usize| {
+        arguments
+            .get(index)
+            .and_then(|argument| argument.as_string())
+    };
+    let owner = text(1).map_or(Owner::App, |user_id| Owner::User(Arc::from(user_id)));
+    Some(Key {
+        owner,
+        server_name: Arc::from(text(0)?),
+    })
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a `Method`")]
+fn clear_cooldown<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    if let Some(key) = breaker_key(arguments) {
+        shared.manager.clear_cooldown(&key);
+    }
+    Ok(scope.undefined())
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a `Method`")]
+fn decrement_cycle_count<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    if let Some(key) = breaker_key(arguments) {
+        shared.manager.decrement_cycle_count(&key);
+    }
+    Ok(scope.undefined())
+}

@@ -1,0 +1,187 @@
+//! Tool calls and tool functions of `runtime.manager`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::time::Instant;
+
+use super::app_connections;
+use super::calls::{Call, Params, Shared};
+use super::js::{JsResult, Scope, Value};
+use super::thread::JsRef;
+use crate::connection::{CallOptions, ProgressSink, list_tools};
+use crate::error::Result;
+use crate::manager::{CallTool, Key, Manager, Owner, tool_functions};
+
+/// Bound on listing tools where the config has no `timeout`.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What `callTool` is asked for.
+struct ToolRequest {
+    server_name: String,
+    tool_name: String,
+    provider: String,
+    arguments: Option<Json>,
+    timeout: Option<Duration>,
+    max_total_timeout: Option<Duration>,
+    progress: Option<ProgressSink>,
+}
+
+/// `[content, artifacts?]`.
+pub fn call_tool<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let prepared = read_tool_request(shared, scope, arguments).map(|(call, wanted)| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            let config = call.config()?;
+            manager
+                .call_tool(CallTool {
+                    scope: call.scope(),
+                    server_name: &wanted.server_name,
+                    config,
+                    tool_name: &wanted.tool_name,
+                    arguments: wanted.arguments,
+                    provider: &wanted.provider,
+                    timeout: wanted.timeout,
+                    max_total_timeout: wanted.max_total_timeout,
+                    progress: wanted.progress,
+                    cancel: call.cancel.clone(),
+                })
+                .await
+        })
+    });
+    shared.run(scope, prepared, |scope, _, content| {
+        let artifacts = content
+            .artifacts
+            .as_ref()
+            .map_or_else(|| Ok(scope.undefined()), |value| scope.json(value))?;
+        scope.array(&[scope.string(&content.text)?, artifacts])
+    })
+}
+
+fn read_tool_request<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env, (Call, ToolRequest)> {
+    let params = Params::new(scope, "callTool", arguments.first().copied())?;
+    let required = |name: &'static str| -> JsResult<'env, String> {
+        params
+            .text(name)?
+            .ok_or_else(|| scope.type_error(&format!("callTool: params.{name} must be a string")))
+    };
+    let options = params.object_member("options")?;
+    let options = options
+        .map(|options| Params::new(scope, "callTool", Some(options)))
+        .transpose()?;
+    let mut wanted = ToolRequest {
+        server_name: required("serverName")?,
+        tool_name: required("toolName")?,
+        provider: params.text("provider")?.unwrap_or_default(),
+        arguments: params
+            .object_member("toolArguments")?
+            .map(Value::to_json)
+            .transpose()?
+            .flatten(),
+        timeout: None,
+        max_total_timeout: None,
+        progress: None,
+    };
+    let mut call = shared.call(scope, Some(&params))?;
+    if let Some(options) = &options {
+        wanted.timeout = options.duration("timeout")?;
+        wanted.max_total_timeout = options.duration("maxTotalTimeout")?;
+        if let Some(signal) = options.signal("signal")? {
+            call.listen(&shared.thread, signal)?;
+        }
+        if let Some(listener) = options.function("onprogress")? {
+            wanted.progress = Some(progress_sink(shared, &call, listener)?);
+        }
+    }
+    Ok((call, wanted))
+}
+
+/// Passes progress on, in the context of the call.
+fn progress_sink<'env>(
+    shared: &Arc<Shared>,
+    call: &Call,
+    listener: Value<'env>,
+) -> JsResult<'env, ProgressSink> {
+    let listener = Arc::new(JsRef::new(&shared.thread, listener)?);
+    let (context, thread) = (Arc::clone(call.context()), shared.thread.clone());
+    Ok(Arc::new(move |params| {
+        let Ok(Json::Object(mut fields)) = serde_json::to_value(params) else {
+            return;
+        };
+        fields.shift_remove("progressToken");
+        let (listener, context) = (Arc::clone(&listener), Arc::clone(&context));
+        thread.post(move |scope| {
+            if let Ok(progress) = scope.json(&Json::Object(fields)) {
+                let _ = context.apply(listener.get(scope), scope.undefined(), &[progress]);
+            }
+        });
+    }))
+}
+
+/// LibreChat's function format of an open connection's tools, or `null`.
+pub fn get_server_tool_functions<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let text = |index: usize| {
+        arguments
+            .get(index)
+            .and_then(|argument: &Value<'env>| argument.as_string())
+    };
+    let (user_id, server_name) = (text(0), text(1).unwrap_or_default());
+    let prepared = shared.call(scope, None).map(|call| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            let outcome = functions_of(&manager, &call, user_id, &server_name).await;
+            Ok(outcome.unwrap_or_else(|error| {
+                let message = format!(
+                    "[getServerToolFunctions] Error getting tool functions for server {server_name}: {error}"
+                );
+                call.host.logger.warn(message);
+                None
+            }))
+        })
+    });
+    shared.run(scope, prepared, |scope, _, functions: Option<String>| {
+        functions.map_or_else(
+            || Ok(scope.null()),
+            |functions| scope.parse_json(&functions),
+        )
+    })
+}
+
+async fn functions_of(
+    manager: &Manager,
+    call: &Call,
+    user_id: Option<String>,
+    server_name: &str,
+) -> Result<Option<String>> {
+    let key = |owner| Key {
+        owner,
+        server_name: Arc::from(server_name),
+    };
+    let lease = match app_connections::acquire(manager, call, server_name).await? {
+        Some(lease) => lease,
+        None => match user_id.and_then(|id| manager.existing(&key(Owner::User(Arc::from(id))))) {
+            Some(lease) => lease,
+            None => return Ok(None),
+        },
+    };
+    let connection = lease.connection();
+    let options = CallOptions {
+        deadline: Instant::now() + connection.recipe.config.timeout.unwrap_or(LIST_TIMEOUT),
+        cancel: call.cancel.clone(),
+        headers: None,
+        progress: None,
+    };
+    let tools = list_tools(connection, &options).await?.tools;
+    tool_functions(server_name, &tools).map(Some)
+}
