@@ -351,6 +351,33 @@ impl Error {
         matches!(self.code, Code::AuthorizationRequired)
     }
 
+    /// Whether only the user can help: the server wants authorization, or the flow that asks for it came to nothing.
+    #[must_use]
+    pub const fn wants_user(&self) -> bool {
+        matches!(
+            self.code,
+            Code::AuthorizationRequired
+                | Code::InsufficientScope
+                | Code::OAuthDiscoveryFailed
+                | Code::OAuthExchangeFailed
+                | Code::OAuthFlowFailed
+                | Code::OAuthRegistrationFailed
+                | Code::OAuthRequired
+                | Code::OAuthTimeout
+                | Code::ReauthenticationRequired
+        )
+    }
+
+    /// The server's 401 or 403, where one led to this error.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Self> {
+        match &self.cause {
+            _ if self.wants_authorization() => Some(self),
+            Some(Cause::Error(inner)) => inner.refusal(),
+            _ => None,
+        }
+    }
+
     /// The fault of a host callback, where one caused this error.
     #[must_use]
     pub fn host_fault(&self) -> Option<&HostFault> {

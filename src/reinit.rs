@@ -3,8 +3,6 @@
 //! Follows `api/server/services/Tools/mcp.js` of the reference step by step; where the specification says better
 //! (chapter 2), it is better.
 
-mod authorize;
-
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,12 +12,12 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use authorize::wants_user;
-
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{Acquire, CallScope, Lease, Manager, OboCall, ServerScope, with_bearer};
+use crate::manager::{
+    Acquire, Asked, CallScope, Consent, Discover, Lease, Manager, OboCall, ServerScope, with_bearer,
+};
 use crate::obo::TokenUse;
 use crate::secret::Secret;
 use crate::server_config::ServerConfig;
@@ -147,8 +145,9 @@ struct Connected {
     /// The token on behalf of the user, and what server it is for.
     obo: Option<(ServerScope, Secret)>,
     oauth_required: bool,
-    oauth_url: Option<String>,
-    oauth_expires_at: Option<i64>,
+    /// Whether the user authorizes with the server.
+    authorizes: bool,
+    asked: Asked,
     discovered: Option<ToolList>,
     error: Option<Error>,
 }
@@ -209,36 +208,35 @@ impl Run<'_> {
             }
         }
 
-        let connected = Box::pin(self.connect(config)).await?;
+        let mut connected = Box::pin(self.connect(config.clone(), None)).await?;
+        let mut listed = self.list(&mut connected).await?;
+        if let Some(Err(error)) = &listed
+            && let Some(refusal) = error.refusal().cloned()
+            && connected.authorizes
+            && !connected.asked.asked
+        {
+            // The session lives, but its token does not, and nothing but the user brings another.
+            if let Some(lease) = connected.lease.take() {
+                lease.discard();
+            }
+            connected = Box::pin(self.connect(config, Some(refusal))).await?;
+            listed = self.list(&mut connected).await?;
+        }
         let mut result = Reinitialized {
             oauth_required: connected.oauth_required,
-            oauth_url: connected.oauth_url,
-            oauth_expires_at: connected.oauth_expires_at,
             ..Reinitialized::default()
         };
-        let listed = match (&connected.lease, connected.discovered) {
-            (Some(lease), _) if !connected.oauth_required => {
-                let options = connected.options.as_ref();
-                let options = options
-                    .ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
-                // Not cut off from outside: an aborted request tells the server so.
-                match self.list(lease, options, connected.obo.as_ref()).await {
-                    Ok(list) => Some(list),
-                    Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => {
-                        if let Some(lease) = connected.lease {
-                            lease.abandon();
-                        }
-                        return Err(error);
-                    }
-                    Err(error) => {
-                        let prefix = lease.connection().recipe.log_prefix();
-                        logger.error(format!("{prefix} Failed to fetch tools: {error}"));
-                        result.tools_error = Some(error);
-                        None
-                    }
-                }
+        if let Some(issued) = connected.asked.issued {
+            result.oauth_url = issued.url;
+            result.oauth_expires_at = Some(issued.expires_at);
+        }
+        let listed = match listed {
+            Some(Err(error)) => {
+                result.tools_error = Some(error);
+                None
             }
-            (_, discovered) => discovered,
+            Some(Ok(list)) => Some(list),
+            None => connected.discovered,
         };
         if let Some(list) = listed {
             if let Some(incomplete) = &list.incomplete {
@@ -259,6 +257,55 @@ impl Run<'_> {
             self.conclude(&mut result, connected.lease.is_some(), 0, connected.error);
         }
         Ok(result)
+    }
+
+    /// Step 6: the tools of the connection, where there is one.
+    async fn list(&self, connected: &mut Connected) -> Result<Option<Result<ToolList>>> {
+        let (Some(lease), Some(options), false) = (
+            &connected.lease,
+            &connected.options,
+            connected.oauth_required,
+        ) else {
+            return Ok(None);
+        };
+        // Not cut off from outside: an aborted request tells the server so.
+        let mut outcome = list_tools(lease.connection(), options).await;
+        if let (Err(refusal), Some(on_behalf)) = (&outcome, &connected.obo) {
+            match self.renewed(on_behalf, refusal).await {
+                Ok(Some(token)) => {
+                    let mut options = options.clone();
+                    options.headers = with_bearer(options.headers.take(), Some(&token));
+                    outcome = list_tools(lease.connection(), &options).await;
+                }
+                Ok(None) => {}
+                Err(error) => outcome = Err(error),
+            }
+        }
+        if let Err(error) = &outcome {
+            if matches!(error.code, Code::Aborted | Code::Closed) {
+                if let Some(lease) = connected.lease.take() {
+                    lease.abandon();
+                }
+                return Err(error.clone());
+            }
+            let prefix = lease.connection().recipe.log_prefix();
+            let logger = &self.call.host.logger;
+            logger.error(format!("{prefix} Failed to fetch tools: {error}"));
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Another token on behalf of the user, where the server no longer takes the one that was sent.
+    async fn renewed(
+        &self,
+        (server, token): &(ServerScope, Secret),
+        refusal: &Error,
+    ) -> Result<Option<Secret>> {
+        let settings = Settings::from_environment(&self.call.host.environment);
+        let scope = self.scope(&settings);
+        self.manager
+            .renewed_obo_token(&scope, server, self.obo_call(), token, refusal)
+            .await
     }
 
     /// Step 1: the caller's config, else the registry's.
@@ -342,19 +389,27 @@ impl Run<'_> {
     }
 
     /// Step 5: a connection, or what stands in its way.
-    async fn connect(&self, config: Option<ServerConfig>) -> Result<Connected> {
+    /// `refusal` is why the user has to authorize although there is a token.
+    async fn connect(
+        &self,
+        config: Option<ServerConfig>,
+        refusal: Option<Error>,
+    ) -> Result<Connected> {
         let (call, name, logger) = (self.call, self.name, &self.call.host.logger);
         let settings = Settings::from_environment(&call.host.environment);
         let scope = self.scope(&settings);
-        let mut connected = Connected::default();
-        let mut authorizes = config.as_ref().is_some_and(ServerConfig::runs_oauth_flow);
+        let mut connected = Connected {
+            authorizes: config.as_ref().is_some_and(ServerConfig::runs_oauth_flow),
+            ..Connected::default()
+        };
         let server = self
             .until_cancelled(self.manager.scope(&scope, name, config))
             .await;
         let error = match server {
             Ok(server) => {
-                authorizes = server.config.runs_oauth_flow();
-                match self.establish(&scope, &server, &mut connected).await {
+                connected.authorizes = server.config.runs_oauth_flow();
+                let establishing = self.establish(&scope, &server, refusal, &mut connected);
+                match Box::pin(establishing).await {
                     Ok(()) => {
                         logger.info(format!(
                             "[MCP Reinitialize] Successfully established connection for {name}"
@@ -375,12 +430,17 @@ impl Run<'_> {
         logger.info(format!(
             "[MCP Reinitialize] getConnection threw error: {error}"
         ));
+        let url = connected
+            .asked
+            .issued
+            .as_ref()
+            .and_then(|it| it.url.as_ref());
         logger.info(format!(
             "[MCP Reinitialize] OAuth state - oauthRequired: {}, oauthUrl: {}",
-            connected.oauth_url.is_some(),
-            connected.oauth_url.as_ref().map_or("null", |_| "present")
+            url.is_some(),
+            url.map_or("null", |_| "present")
         ));
-        if wants_user(&error) && authorizes {
+        if error.wants_user() && connected.authorizes {
             logger.info(format!(
                 "[MCP Reinitialize] OAuth required for {name}, attempting tool discovery without auth"
             ));
@@ -398,6 +458,7 @@ impl Run<'_> {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
+        refusal: Option<Error>,
         connected: &mut Connected,
     ) -> Result<()> {
         let call = self.call;
@@ -419,53 +480,53 @@ impl Run<'_> {
             headers: with_bearer(scope.headers(server, None)?.map(Arc::new), token.as_ref()),
             progress: None,
         };
-        let request = Acquire {
+        let mut request = Acquire {
             key: server.key.clone(),
             recipe,
             updated_at: server.config.updated_at,
             force_new: call.force_new,
             options,
         };
-        let acquiring = self.acquire(scope, server, request, connected);
-        let error = match Box::pin(acquiring).await {
-            Ok(()) => {
+        let consent = Consent {
+            prompt: call.host.prompt.clone(),
+            waits: !call.return_on_oauth,
+            limit: call.connection_timeout,
+            refusal,
+        };
+        let acquired = self
+            .manager
+            .acquire_asking(scope, server, &mut request, &consent, &mut connected.asked)
+            .await;
+        let error = match acquired {
+            Ok(lease) => {
+                connected.lease = Some(lease);
+                connected.options = Some(request.options);
                 connected.settle(server, token);
                 return Ok(());
             }
-            Err((error, request)) => {
-                if wants_user(&error) && server.config.runs_oauth_flow() {
-                    self.discover(*request, connected).await?;
-                }
-                error
-            }
+            Err(error) => error,
         };
+        if error.wants_user() && connected.authorizes {
+            self.discover(request, connected).await?;
+        }
         Err(error)
     }
 
-    /// Step 6: the tools. A server that no longer takes the token that is sent on behalf of the user gets another one,
-    /// once. Not cut off from outside: an aborted request tells the server so.
-    async fn list(
-        &self,
-        lease: &Lease,
-        options: &CallOptions,
-        obo: Option<&(ServerScope, Secret)>,
-    ) -> Result<ToolList> {
-        let listed = list_tools(lease.connection(), options).await;
-        let (Err(refusal), Some((server, token))) = (&listed, obo) else {
-            return listed;
+    /// Tools that the server shows to anybody.
+    async fn discover(&self, request: Acquire, connected: &mut Connected) -> Result<()> {
+        let discovery = Discover {
+            recipe: request.recipe,
+            options: request.options,
         };
-        let settings = Settings::from_environment(&self.call.host.environment);
-        let scope = self.scope(&settings);
-        let obo = self.obo_call();
-        let renewed = self
-            .manager
-            .renewed_obo_token(&scope, server, obo, token, refusal);
-        let Some(renewed) = renewed.await? else {
-            return listed;
-        };
-        let mut options = options.clone();
-        options.headers = with_bearer(options.headers.take(), Some(&renewed));
-        list_tools(lease.connection(), &options).await
+        match self.manager.discover(discovery).await {
+            Ok(list) if list.count > 0 => connected.discovered = Some(list),
+            Ok(_) => {}
+            Err(failure) => self.call.host.logger.debug(format!(
+                "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
+                self.name
+            )),
+        }
+        self.check()
     }
 
     fn obo_call(&self) -> OboCall<'_> {

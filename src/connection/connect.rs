@@ -129,16 +129,25 @@ async fn handshake(
                     };
                     let connect = SseTransport::connect(remote, timeouts);
                     let transport = bounded(deadline, &life, cancel, connect).await?;
-                    Session::open(transport, handler, initialize, deadline, life, cancel).await
+                    Box::pin(Session::open(
+                        transport, handler, initialize, deadline, life, cancel,
+                    ))
+                    .await
                 }
                 TransportKind::WebSocket => {
                     let connect = WebSocketTransport::connect(remote);
                     let transport = bounded(deadline, &life, cancel, connect).await?;
-                    Session::open(transport, handler, initialize, deadline, life, cancel).await
+                    Box::pin(Session::open(
+                        transport, handler, initialize, deadline, life, cancel,
+                    ))
+                    .await
                 }
                 TransportKind::StreamableHttp | TransportKind::Stdio => {
                     let transport = streamable_http(remote, idle);
-                    Session::open(transport, handler, known, deadline, life, cancel).await
+                    Box::pin(Session::open(
+                        transport, handler, known, deadline, life, cancel,
+                    ))
+                    .await
                 }
             }
         }
@@ -154,34 +163,28 @@ async fn handshake(
                 args: args.clone(),
                 env: env.clone().into_iter().collect(),
                 cwd: cwd.clone(),
-                stderr: match stderr {
-                    server_config::Stderr::Pipe => Stderr::Pipe,
-                    server_config::Stderr::Ignore => Stderr::Ignore,
-                    server_config::Stderr::Inherit | server_config::Stderr::Descriptor(_) => {
-                        Stderr::Inherit
-                    }
-                },
+                stderr: stderr_of(*stderr),
                 max_line_bytes: recipe.settings.response.max_line_bytes,
             };
-            let transport = StdioTransport::spawn(
-                options,
-                &recipe.environment,
-                tap,
-                recipe.logger.clone(),
-                prefix,
-                &recipe.children,
-            )
-            .await?;
+            let (environment, logger) = (&recipe.environment, recipe.logger.clone());
+            let spawning =
+                StdioTransport::spawn(options, environment, tap, logger, prefix, &recipe.children);
+            let transport = spawning.await?;
             // A process that is asked for `server/discover` first may never answer; every one knows `initialize`.
-            Session::open(
-                transport,
-                handler,
-                known.or(Some(Generation::Initialize)),
-                deadline,
-                life,
-                cancel,
-            )
+            let known = known.or(Some(Generation::Initialize));
+            Box::pin(Session::open(
+                transport, handler, known, deadline, life, cancel,
+            ))
             .await
         }
+    }
+}
+
+/// Another descriptor of this process is as much the operator's as its stderr.
+fn stderr_of(configured: server_config::Stderr) -> Stderr {
+    match configured {
+        server_config::Stderr::Pipe => Stderr::Pipe,
+        server_config::Stderr::Ignore => Stderr::Ignore,
+        server_config::Stderr::Inherit | server_config::Stderr::Descriptor(_) => Stderr::Inherit,
     }
 }

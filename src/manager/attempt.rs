@@ -161,7 +161,11 @@ impl Manager {
                     // The server may speak another generation by now.
                     self.0.generations.invalidate(&identity);
                 }
-                if error.code != Code::Aborted {
+                if error.wants_authorization() {
+                    logger.info(format!(
+                        "{prefix} OAuth required, stopping connection attempts"
+                    ));
+                } else if error.code != Code::Aborted {
                     let message = format!("{prefix} Failed to establish connection");
                     logger.with(Level::Error, message, LogMeta::Error(error.clone()));
                 }

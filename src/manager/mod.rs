@@ -16,6 +16,7 @@ mod scope;
 mod watch;
 
 pub use acquire::Acquire;
+pub use authorize::{Asked, Consent, Issued};
 pub use call_tool::CallTool;
 pub use content::{ToolContent, format_content};
 pub use directory::{ConnectionState, ConnectionStats};

@@ -237,7 +237,12 @@ pub struct ReinitMcpServerParams<'env> {
     /// Hand out the authorization URL and return (default), or wait for the user.
     #[napi(js_name = "returnOnOAuth")]
     pub return_on_oauth: Option<bool>,
-    #[napi(js_name = "oauthStart", ts_type = "(authURL: string) => unknown")]
+    /// Called once with the URL that the user has to open, and for a flow that was pending already with the time until
+    /// when it can be joined.
+    #[napi(
+        js_name = "oauthStart",
+        ts_type = "(authURL: string, options?: { expiresAt: number }) => unknown"
+    )]
     pub oauth_start: Option<()>,
     #[napi(js_name = "oauthEnd", ts_type = "() => unknown")]
     pub oauth_end: Option<()>,

@@ -25,8 +25,8 @@ use crate::settings::Settings;
 
 /// A token is replaced this long before it expires, so that no request meets the end.
 const EARLY: Duration = Duration::from_secs(30);
-/// Bound on the wait for other processes.
-const TURN_TIMEOUT: Duration = Duration::from_secs(25);
+/// Bound on the wait for other processes: longer than the turn of one that died.
+const TURN_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// Who authorizes with what.
 pub struct Relation {

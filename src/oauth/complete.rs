@@ -23,6 +23,7 @@ use crate::settings::Settings;
 pub struct Completion {
     pub http: HttpClient,
     pub flows: Arc<dyn FlowStore>,
+    /// Else those that the flow was started with.
     pub oauth_headers: IndexMap<String, String>,
     pub environment: Environment,
     pub settings: Settings,
@@ -86,7 +87,11 @@ impl Completion {
             &request.rules,
             &self.environment,
             None,
-            &self.oauth_headers,
+            if self.oauth_headers.is_empty() {
+                &request.oauth_headers
+            } else {
+                &self.oauth_headers
+            },
         )?;
         let url = endpoints.check(request.server.endpoint("token_endpoint")?, "token_endpoint")?;
         let redirect_uri = match request.client.redirect_uri() {
@@ -135,6 +140,8 @@ struct Exchange {
     client: ClientInfo,
     verifier: Secret,
     rules: NetworkRules,
+    /// Those that the flow was started with.
+    oauth_headers: IndexMap<String, String>,
 }
 
 impl Exchange {
@@ -157,6 +164,11 @@ impl Exchange {
                     allowed_domains: list("allowedDomains"),
                     allowed_addresses: list("allowedAddresses"),
                 },
+                oauth_headers: object("oauthHeaders")
+                    .unwrap_or_default()
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
+                    .collect(),
             })
         };
         read().ok_or_else(|| Error::new(Code::OAuthFlowFailed, "Invalid flow metadata"))

@@ -217,14 +217,14 @@ impl Tokens {
 mod tests {
     use super::*;
 
-    fn members(value: Value) -> Map<String, Value> {
+    fn members(value: &Value) -> Map<String, Value> {
         value.as_object().unwrap().clone()
     }
 
     #[test]
     fn token_responses() {
         let tokens = Tokens::from_response(
-            members(json!({ "access_token": "a", "expires_in": "100", "expires_at": 7, "id_token": "i" })),
+            members(&json!({ "access_token": "a", "expires_in": "100", "expires_at": 7, "id_token": "i" })),
             Code::OAuthRefreshFailed,
         )
         .unwrap();
@@ -233,11 +233,11 @@ mod tests {
         assert_eq!(tokens.0["id_token"], "i");
         assert_eq!(tokens.0["expires_in"], 100);
 
-        let endless = members(json!({ "access_token": "a", "expires_at": 7 }));
+        let endless = members(&json!({ "access_token": "a", "expires_at": 7 }));
         let tokens = Tokens::from_response(endless, Code::OAuthRefreshFailed).unwrap();
         assert_eq!(tokens.expires_at(), None);
 
-        let error = members(json!({ "access_token": "" }));
+        let error = members(&json!({ "access_token": "" }));
         assert!(Tokens::from_response(error, Code::OAuthRefreshFailed).is_err());
         let in_seconds = json!({ "access_token": "a", "expires_at": 2_000_000_000 });
         let tokens = Tokens::from_value(&in_seconds).unwrap();
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn values_are_not_printed() {
-        let tokens = Tokens(members(json!({ "access_token": "hunter2" })));
+        let tokens = Tokens(members(&json!({ "access_token": "hunter2" })));
         assert_eq!(format!("{tokens:?}"), r#"Tokens(["access_token"])"#);
     }
 
@@ -254,7 +254,7 @@ mod tests {
     fn expired_secrets() {
         for (end, expired) in [(json!(0), false), (json!(1), true), (json!(null), false)] {
             let client = json!({ "client_id": "c", "client_secret_expires_at": end });
-            let client = ClientInfo::new(members(client)).unwrap();
+            let client = ClientInfo::new(members(&client)).unwrap();
             assert_eq!(client.secret_expired(), expired);
         }
     }

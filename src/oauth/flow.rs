@@ -36,7 +36,7 @@ pub enum Begun {
     Completed,
 }
 
-/// One call's turn to start or join a flow; calls at the same time must not start one each.
+/// One call's turn with a flow: calls at the same time must not start one each, nor store its tokens twice.
 struct StartTurn<'a> {
     inner: &'a Inner,
     turns: Arc<tokio::sync::Mutex<()>>,
@@ -44,14 +44,19 @@ struct StartTurn<'a> {
 }
 
 impl<'a> StartTurn<'a> {
-    fn new(inner: &'a Inner) -> Self {
-        let mut starting = inner.oauth.starting.lock();
-        let turns = Arc::clone(starting.entry(inner.flow_id.clone()).or_default());
-        Self {
+    async fn take(inner: &'a Inner) -> Self {
+        let turns = {
+            let mut starting = inner.oauth.starting.lock();
+            Arc::clone(starting.entry(inner.flow_id.clone()).or_default())
+        };
+        // Whole before it waits, so that a call that leaves meanwhile leaves nothing behind.
+        let mut turn = Self {
             inner,
             turns,
             guard: None,
-        }
+        };
+        turn.guard = Some(Arc::clone(&turn.turns).lock_owned().await);
+        turn
     }
 }
 
@@ -84,8 +89,7 @@ impl Authorizer {
     /// [`Code::InsufficientScope`], or [`Code::OAuthFlowFailed`] with the host's fault as its cause.
     pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun> {
         let inner = &self.0;
-        let mut turn = StartTurn::new(inner);
-        turn.guard = Some(Arc::clone(&turn.turns).lock_owned().await);
+        let _turn = StartTurn::take(inner).await;
         self.begin_in_turn(wish).await.map_err(|error| {
             let message = format!("{} Failed to initiate OAuth flow", inner.prefix);
             let meta = LogMeta::Error(error.clone());
@@ -248,7 +252,10 @@ impl Authorizer {
             ))
         });
         let stored = match tokens {
-            Ok(tokens) => self.keep(&tokens, pending).await,
+            Ok(tokens) => {
+                let _turn = StartTurn::take(&self.0).await;
+                self.keep(&tokens, pending).await
+            }
             Err(error) => Err(error),
         };
         stored.map_err(as_flow_failure)
@@ -300,14 +307,13 @@ impl Authorizer {
                     self.clear_rejected_client(pending.reused_client, flow.error.as_deref())
                         .await;
                     self.discard(&flow).await;
-                    let reason = flow.error.unwrap_or_default();
-                    return Err(failed(&format!("OAuth authentication failed: {reason}")));
+                    return Err(failed(&failure_text(flow.error.as_deref())));
                 }
             }
         }
     }
 
-    /// Stores the tokens of a completed flow unless whoever completed it does so.
+    /// Stores the tokens of a completed flow unless whoever completed it does so. In the call's turn.
     async fn keep(&self, tokens: &Tokens, pending: &Pending) -> Result<()> {
         let storage = &self.0.storage;
         let until = Instant::now() + STORE_GRACE;
@@ -341,6 +347,17 @@ impl Authorizer {
                 self.0.prefix
             ));
         }
+    }
+}
+
+/// What a flow failed with may quote a token endpoint; only an error code of the standard is told.
+fn failure_text(error: Option<&str>) -> String {
+    let is_code = |error: &&str| {
+        (1..=64).contains(&error.len()) && error.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    match error.filter(is_code) {
+        Some(code) => format!("OAuth authentication failed: {code}"),
+        None => "OAuth authentication failed".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -147,16 +147,9 @@ impl Endpoints {
             request.body = Bytes::from_static(b"{}");
         }
         let response = self.http.send(&self.policy, request).await?;
-        let challenges: Vec<_> = response
-            .headers
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .map(str::to_owned)
-            .collect();
         let probe = Probe {
             status: response.status,
-            challenges: challenges.join(", "),
+            challenges: response.challenges().unwrap_or_default(),
         };
         // Read to the end, so that the socket can serve the next request.
         let _ = response.bytes(MAX_BODY).await;

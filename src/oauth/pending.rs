@@ -1,9 +1,9 @@
 //! A stored flow, as far as another call can take part in it.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::documents::{ClientInfo, text};
+use super::documents::{ClientInfo, ResourceMetadata, text};
 use crate::host::FlowState;
 
 /// How long a pending flow is joined instead of replaced, and a completed one's tokens are taken from it.
@@ -32,7 +32,15 @@ impl Pending {
             joined: true,
             reused_client: reused_client(metadata),
             client: object("clientInfo").and_then(ClientInfo::new),
-            server: object("metadata"),
+            server: object("metadata").map(|mut server| {
+                // Kept for refreshes (RFC 8707, section 2.2).
+                let document = object("resourceMetadata").map(ResourceMetadata);
+                let resource = document.as_ref().and_then(ResourceMetadata::resource);
+                if let Some(resource) = resource.and_then(|it| Url::parse(it).ok()) {
+                    server.insert("resource".to_owned(), json!(resource.as_str()));
+                }
+                server
+            }),
         })
     }
 }

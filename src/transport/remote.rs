@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method};
 use rmcp::model::{
     ClientJsonRpcMessage, ErrorCode, ErrorData, GetExtensions, ServerJsonRpcMessage,
@@ -125,12 +125,7 @@ pub(super) fn status_error(response: &Response) -> Error {
             .map(|reason| format!(" {reason}"))
             .unwrap_or_default(),
     );
-    let challenge = response
-        .headers
-        .get(WWW_AUTHENTICATE)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    Error::http_status(response.status.as_u16(), message).with_challenge(challenge)
+    Error::http_status(response.status.as_u16(), message).with_challenge(response.challenges())
 }
 
 /// An answer that is not what the protocol asks for.

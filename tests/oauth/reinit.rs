@@ -107,6 +107,20 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
 }
 
 #[tokio::test]
+async fn a_session_whose_token_is_gone_leads_to_a_flow() {
+    let world = World::new().await;
+    world.store("at-0", None).await;
+    let manager = Manager::new(true, Handle::current());
+    assert!(!call(&world, &manager).await.oauth_required);
+    world.server.script.lock().accepted = "another".to_owned();
+    let result = call(&world, &manager).await;
+    assert!(result.success && result.oauth_required && result.oauth_url.is_some());
+    assert!(result.tools.is_none() && result.tools_error.is_none());
+    assert!(!manager.has_user_connection(USER, SERVER));
+    manager.close().await;
+}
+
+#[tokio::test]
 async fn missing_scopes_are_asked_for_once() {
     let world = World::new().await;
     world.store("at-0", None).await;
