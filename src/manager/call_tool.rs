@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::content::{ToolContent, format_content};
-use super::{Acquire, CallScope, Manager};
+use super::{Acquire, Asked, CallScope, Consent, Manager};
 use crate::connection::{CallOptions, Progress, ProgressSink, log_prefix};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta, Lookup};
@@ -71,14 +71,18 @@ impl Manager {
             .or(recipe.config.timeout)
             .unwrap_or(CALL_TIMEOUT);
         let headers = scope.headers(&server)?;
-        let request = Acquire {
+        let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let mut request = Acquire {
             key: server.key.clone(),
             recipe,
             updated_at: server.config.updated_at,
             force_new: false,
             options,
         };
-        let lease = self.acquire(&request).await?;
+        let (mut consent, mut asked) = (Consent::waiting(scope.host), Asked::default());
+        let mut lease = self
+            .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
+            .await?;
         let options = CallOptions {
             // Progress may stretch a call, but not for ever.
             deadline: Instant::now() + call.max_total_timeout.unwrap_or(Duration::from_hours(24)),
@@ -93,10 +97,29 @@ impl Manager {
         if let Some(arguments) = &call.arguments {
             params["arguments"] = arguments.clone();
         }
-        let answer = lease
+        let sent = lease
             .connection()
-            .request("tools/call", Some(params), &options)
-            .await?;
+            .request("tools/call", Some(params.clone()), &options);
+        let answer = match sent.await {
+            Err(error) if !asked.asked && server.config.runs_oauth_flow() => {
+                let Some(refusal) = error.refusal().cloned() else {
+                    return Err(error);
+                };
+                // The session lives, but its token does not: the server did nothing, so the call is sent again once
+                // the user has authorized.
+                lease.discard();
+                consent.refusal = Some(refusal);
+                request.options.deadline = Instant::now() + limit;
+                lease = self
+                    .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
+                    .await?;
+                lease
+                    .connection()
+                    .request("tools/call", Some(params), &options)
+                    .await?
+            }
+            answer => answer?,
+        };
         let result: Value = serde_json::from_str(answer.get()).map_err(|_| {
             Error::new(
                 Code::InvalidResponse,
