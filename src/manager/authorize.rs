@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{Acquire, CallScope, Lease, Manager, ServerScope};
 use crate::connection::Recipe;
 use crate::error::{Code, Error, Result};
-use crate::host::AuthorizationPrompt;
+use crate::host::{AuthorizationPrompt, Host};
 use crate::oauth::{
     Authorizer, BearerChallenge, Begun, OAuth, OAuthOptions, Pending, Relation, Wish,
 };
@@ -27,6 +27,19 @@ pub struct Consent {
     pub limit: Option<Duration>,
     /// Why the user has to authorize although there is a token: what a request on an open connection failed with.
     pub refusal: Option<Error>,
+}
+
+impl Consent {
+    /// Waits for the user, as calls do that cannot go on without.
+    #[must_use]
+    pub fn waiting(host: &Host) -> Self {
+        Self {
+            prompt: host.prompt.clone(),
+            waits: true,
+            limit: None,
+            refusal: None,
+        }
+    }
 }
 
 /// What the user was asked.
@@ -151,8 +164,8 @@ impl Asking<'_> {
             .and_then(BearerChallenge::parse);
         let wish = Wish {
             missing_scope: challenge.as_ref().and_then(BearerChallenge::missing_scope),
-            takes_completed: self.consent.waits,
-            refused: self.recipe.bearer.get(),
+            // Where the server refused a token, a finished flow may be the one that brought it.
+            takes_completed: self.consent.waits && refusal.status.is_none(),
         };
         let begun = async {
             tokio::time::timeout_at(deadline, self.authorizer.begin(&wish))

@@ -78,8 +78,6 @@ pub struct Wish<'a> {
     pub missing_scope: Option<&'a str>,
     /// Whether tokens of a flow that was completed a moment ago will do.
     pub takes_completed: bool,
-    /// The token that the server refused.
-    pub refused: Option<Secret>,
 }
 
 impl Authorizer {
@@ -198,7 +196,6 @@ impl Authorizer {
                 let fresh = tokens.filter(|tokens| {
                     age(flow.completed_at) <= JOINABLE_MS
                         && tokens.expires_at().is_none_or(|end| end > now_ms())
-                        && wish.refused.as_ref() != Some(&tokens.access_token())
                 });
                 match (fresh, Pending::read(flow)) {
                     (Some(tokens), Some(pending)) => {

@@ -29,7 +29,7 @@ fn parameter(pending: &Pending, name: &str) -> Option<String> {
     Some(found.1.into_owned())
 }
 
-async fn complete(world: &World, received: Option<Received>) -> Result<Tokens> {
+pub async fn complete(world: &World, received: Option<Received>) -> Result<Tokens> {
     let completion = Completion {
         http: HttpClient::new(),
         flows: Arc::clone(&world.flows) as _,

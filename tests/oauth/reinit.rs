@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use librechat_mcp_native::connection::{CallOptions, list_tools};
 use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::User;
-use librechat_mcp_native::manager::{Acquire, CallScope, Manager};
+use librechat_mcp_native::manager::{Acquire, CallScope, CallTool, Manager};
 use librechat_mcp_native::oauth::Reconnections;
 use librechat_mcp_native::reconnect::Reconnect;
 use librechat_mcp_native::reinit::{FailureReason, Reinit, Reinitialized, reinit};
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::flows::complete;
 use crate::world::{SERVER, USER, World};
 
 fn user() -> User {
@@ -117,6 +118,60 @@ async fn a_session_whose_token_is_gone_leads_to_a_flow() {
     assert!(result.success && result.oauth_required && result.oauth_url.is_some());
     assert!(result.tools.is_none() && result.tools_error.is_none());
     assert!(!manager.has_user_connection(USER, SERVER));
+    manager.close().await;
+}
+
+#[tokio::test]
+async fn a_tool_call_waits_for_the_user() {
+    let world = World::new().await;
+    let manager = Manager::new(true, Handle::current());
+    let (host, settings, user) = (world.host(None), Settings::default(), user());
+    let call_tool = async || {
+        let call = CallTool {
+            scope: CallScope {
+                host: &host,
+                settings: &settings,
+                user: Some(&user),
+                user_vars: None,
+                body: None,
+                config_is_registered: true,
+            },
+            server_name: SERVER,
+            config: None,
+            tool_name: "echo",
+            arguments: None,
+            provider: "openai",
+            timeout: None,
+            max_total_timeout: None,
+            progress: None,
+            cancel: CancellationToken::new(),
+        };
+        manager.call_tool(call).await
+    };
+    // Completes the user's flow once there is one that brings this token.
+    let authorize = async |token: &str| {
+        for _ in 0..200 {
+            let tokens = complete(&world, None).await;
+            if tokens.is_ok_and(|tokens| tokens.access_token().expose() == token) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("no flow to complete");
+    };
+    let (called, ()) = tokio::join!(call_tool(), authorize("at-1"));
+    assert!(called.is_ok());
+    assert_eq!(world.stored().await.0, "at-1");
+
+    // Neither the token nor its refresh token is good any more, in the middle of a session.
+    {
+        let mut script = world.server.script.lock();
+        script.accepted = "revoked".to_owned();
+        script.refresh_token = "revoked".to_owned();
+    }
+    let (called, ()) = tokio::join!(call_tool(), authorize("at-2"));
+    assert!(called.is_ok());
+    assert_eq!(world.stored().await.0, "at-2");
     manager.close().await;
 }
 

@@ -220,6 +220,7 @@ fn mcp(script: &Script, method: &str, authorization: Option<&str>, body: &[u8]) 
         Some("tools/list") => json!({
             "tools": [{ "name": "echo", "inputSchema": { "type": "object" } }],
         }),
+        Some("tools/call") => json!({ "content": [{ "type": "text", "text": "called" }] }),
         _ if message.get("id").is_none() => return answer(202, &json!({})),
         _ => {
             let error = json!({ "code": -32601, "message": "unknown" });
