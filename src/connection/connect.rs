@@ -95,6 +95,7 @@ async fn handshake(
         host: recipe.server_requests.clone(),
         observer: recipe.observer.clone(),
         progress: ProgressRoutes::default(),
+        logger: recipe.logger.clone(),
     };
     match &config.transport {
         Transport::Http {

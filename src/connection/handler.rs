@@ -13,16 +13,19 @@ use rmcp::ClientHandler;
 use rmcp::model::{
     ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult,
     ElicitRequestParams, ElicitResult, ElicitationCapability, ErrorData, Implementation,
-    InputRequest, ListRootsResult, LoggingMessageNotificationParam, ProgressNotificationParam,
-    ProgressToken, ProtocolVersion, RootsCapabilities, SamplingCapability,
+    InputRequest, ListRootsResult, ListToolsResult, LoggingMessageNotificationParam,
+    ProgressNotificationParam, ProgressToken, ProtocolVersion, RootsCapabilities,
+    SamplingCapability,
 };
 use rmcp::service::{NotificationContext, RequestContext, RoleClient};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::events::{Event, Observer};
-use crate::host::{Peer, ServerRequests};
+use super::{log_prefix, param_headers};
+use crate::host::{Logger, Peer, ServerRequests};
 
 /// Name and version that LibreChat's client gives to servers.
 const CLIENT_NAME: &str = "@librechat/api-client";
@@ -69,6 +72,7 @@ pub struct Handler {
     pub host: Option<Arc<dyn ServerRequests>>,
     pub observer: Option<Arc<dyn Observer>>,
     pub progress: ProgressRoutes,
+    pub logger: Logger,
 }
 
 impl Handler {
@@ -97,6 +101,19 @@ impl Handler {
         serde_json::from_value(answer).map_err(|error| {
             ErrorData::internal_error(format!("The answer to {method} is invalid: {error}"), None)
         })
+    }
+
+    /// A page of `tools/list` without the tools that rmcp has refused.
+    pub fn usable_tools(&self, page: Box<RawValue>, parsed: &ListToolsResult) -> Box<RawValue> {
+        let Some((page, refused)) = param_headers::usable(&page, parsed) else {
+            return page;
+        };
+        let prefix = log_prefix(self.peer.user_id.as_deref(), &self.peer.server_name);
+        self.logger.warn(format!(
+            "{prefix} Left out tools with invalid x-mcp-header annotations: {}",
+            refused.join(", ")
+        ));
+        page
     }
 
     /// The answer to a question that came inside a result (MCP 2026-07-28, chapter "Multi Round-Trip Requests").

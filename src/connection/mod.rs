@@ -8,6 +8,7 @@ mod breaker;
 mod connect;
 mod events;
 mod handler;
+mod param_headers;
 mod probe;
 mod rounds;
 mod session;
@@ -230,6 +231,7 @@ impl Connection {
         self.send(method, params, options).await
     }
 
+    /// A server of 2026-07-28 may want arguments of a tool as headers, which its list of tools names.
     async fn send(
         &self,
         method: &str,
@@ -240,8 +242,7 @@ impl Connection {
             return self.session.request(method, params, options).await;
         }
         match self.session.request(method, params.clone(), options).await {
-            // The server wants arguments as headers, and its list of tools says which. Nobody has read that list over
-            // this connection yet, or it has changed since; the call itself was not made.
+            // Nobody has read the list over this connection yet, or it has changed since. The call itself was not made.
             Err(error) if error.rpc_code == Some(HEADER_MISMATCH) => {
                 Box::pin(list_tools(self, options))
                     .await

@@ -1,6 +1,5 @@
 //! rmcp's client service, with results as text and errors as ours.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -128,11 +127,11 @@ impl Session {
     ) -> Result<Box<RawValue>> {
         let rounds = Rounds::of(method).filter(|_| self.generation() == Generation::Discover);
         let Some(mut rounds) = rounds else {
-            return Ok(self.request_once(method, params, options).await?.0);
+            return self.request_once(method, params, options).await;
         };
         let mut params = params;
         loop {
-            let (result, _) = self.request_once(method, params.clone(), options).await?;
+            let result = self.request_once(method, params.clone(), options).await?;
             let Some(wish) = rounds.wish(&result)? else {
                 return Ok(result);
             };
@@ -147,33 +146,12 @@ impl Session {
         }
     }
 
-    /// A page of `tools/list`, and the names of the tools that may be used. Over HTTP those are left out whose
-    /// annotations ask for impossible headers (`x-mcp-header`); `None` where nobody looked.
-    pub async fn tools_page(
-        &self,
-        params: Option<Value>,
-        options: &CallOptions,
-    ) -> Result<(Box<RawValue>, Option<HashSet<String>>)> {
-        let (page, parsed) = self.request_once("tools/list", params, options).await?;
-        let usable = match parsed {
-            ServerResult::ListToolsResult(list) => Some(
-                list.tools
-                    .into_iter()
-                    .map(|tool| tool.name.into_owned())
-                    .collect(),
-            ),
-            _ => None,
-        };
-        Ok((page, usable))
-    }
-
-    /// The result as the server wrote it, and what rmcp made of it.
     async fn request_once(
         &self,
         method: &str,
         params: Option<Value>,
         options: &CallOptions,
-    ) -> Result<(Box<RawValue>, ServerResult)> {
+    ) -> Result<Box<RawValue>> {
         let raw = RawResult::default();
         let mut request = CustomRequest::new(method, params);
         request.extensions.insert(raw.clone());
@@ -183,13 +161,16 @@ impl Session {
         let parsed = self
             .send(ClientRequest::CustomRequest(request), options)
             .await?;
-        let raw = raw.take().ok_or_else(|| {
+        let result = raw.take().ok_or_else(|| {
             Error::new(
                 Code::InvalidResponse,
                 format!("The server answered {method} without a result"),
             )
         })?;
-        Ok((raw, parsed))
+        Ok(match parsed {
+            ServerResult::ListToolsResult(page) => self.handler.usable_tools(result, &page),
+            _ => result,
+        })
     }
 
     /// Asks for a sign of life. A server that does not know `ping` gives one by saying so.

@@ -63,7 +63,10 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
             ..options.clone()
         };
         let params = cursor.as_ref().map(|cursor| json!({ "cursor": cursor }));
-        let (answer, usable) = match connection.session.tools_page(params, &page_options).await {
+        let answer = match connection
+            .request("tools/list", params, &page_options)
+            .await
+        {
             Ok(answer) => answer,
             Err(error)
                 if error.code == Code::Timeout
@@ -85,15 +88,6 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
             ))
         })?;
         for tool in page.tools {
-            if !is_usable(tool, usable.as_ref()) {
-                let recipe = &connection.recipe;
-                recipe.logger.warn(format!(
-                    "{} Left out a tool with invalid x-mcp-header annotations: {}",
-                    recipe.log_prefix(),
-                    name_of(tool).unwrap_or_default()
-                ));
-                continue;
-            }
             if let Some(limit) = collected.refuses(tool, budget) {
                 return collected.finish(Some(limit));
             }
@@ -116,19 +110,6 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
         cursor = Some(next);
     }
     collected.finish(None)
-}
-
-fn is_usable(tool: &RawValue, usable: Option<&HashSet<String>>) -> bool {
-    usable.is_none_or(|names| name_of(tool).is_none_or(|name| names.contains(&name)))
-}
-
-fn name_of(tool: &RawValue) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Named {
-        name: String,
-    }
-    let named: Option<Named> = serde_json::from_str(tool.get()).ok();
-    named.map(|tool| tool.name)
 }
 
 /// Bound on one request where the config has no `timeout`.
