@@ -3,6 +3,11 @@
 //! They take the host's own objects and copy only what they look at; whatever they hand back as it was is the same
 //! value, not a copy.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "napi hands arguments over by value"
+)]
+
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsValue};
 use napi_derive::napi;
@@ -86,11 +91,11 @@ fn policy_view<'env>(config: Value<'env>) -> JsResult<'env, Option<ServerConfig>
 }
 
 fn predicate<'any>(
-    env: &Env,
+    env: Env,
     config: &Unknown<'_>,
     question: impl FnOnce(&ServerConfig) -> bool,
 ) -> napi::Result<Unknown<'any>> {
-    with(env, config, |config| {
+    with(&env, config, |config| {
         let answer = policy_view(config)?.is_some_and(|config| question(&config));
         config.scope().boolean(answer)
     })
@@ -103,7 +108,7 @@ fn predicate<'any>(
     ts_return_type = "boolean"
 )]
 pub fn is_oauth_server(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    predicate(&env, &config, ServerConfig::is_oauth_server)
+    predicate(env, &config, ServerConfig::is_oauth_server)
 }
 
 /// Whether connecting may need tokens of the user, through OAuth or on-behalf-of.
@@ -113,7 +118,7 @@ pub fn is_oauth_server(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_
     ts_return_type = "boolean"
 )]
 pub fn requires_oauth_machinery(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    predicate(&env, &config, ServerConfig::requires_oauth_machinery)
+    predicate(env, &config, ServerConfig::requires_oauth_machinery)
 }
 
 /// Whether each user needs a connection of their own: OAuth, on-behalf-of, the user's variables, or placeholders of the
@@ -123,7 +128,7 @@ pub fn requires_oauth_machinery(env: Env, config: Unknown<'_>) -> napi::Result<U
     ts_return_type = "boolean"
 )]
 pub fn requires_user_scoped_connection(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    predicate(&env, &config, ServerConfig::requires_user_scoped_connection)
+    predicate(env, &config, ServerConfig::requires_user_scoped_connection)
 }
 
 /// Whether a user made the config: by `source`, and where it has none by `dbId`.
@@ -132,7 +137,7 @@ pub fn requires_user_scoped_connection(env: Env, config: Unknown<'_>) -> napi::R
     ts_return_type = "boolean"
 )]
 pub fn is_user_sourced(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    predicate(&env, &config, ServerConfig::is_user_sourced)
+    predicate(env, &config, ServerConfig::is_user_sourced)
 }
 
 /// Whether users have variables of their own to set.
@@ -141,7 +146,7 @@ pub fn is_user_sourced(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_
     ts_return_type = "boolean"
 )]
 pub fn has_custom_user_vars(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    predicate(&env, &config, ServerConfig::has_custom_user_vars)
+    predicate(env, &config, ServerConfig::has_custom_user_vars)
 }
 
 /// Names of the declared variables that the user has not set; blank counts as not set.
