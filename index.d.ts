@@ -469,7 +469,11 @@ export interface ReinitMCPServerParams {
   connectionTimeout?: number
   /** Hand out the authorization URL and return (default), or wait for the user. */
   returnOnOAuth?: boolean
-  oauthStart?: (authURL: string) => unknown
+  /**
+   * Called once with the URL that the user has to open, and for a flow that was pending already with the time until
+   * when it can be joined.
+   */
+  oauthStart?: (authURL: string, options?: { expiresAt: number }) => unknown
   oauthEnd?: () => unknown
   flowManager?: object
   /** A config that the caller already has; the registry is not asked for it. */

@@ -5,7 +5,12 @@ const { runInThisContext } = require('node:vm');
 const schemas = require('librechat-data-provider');
 const addon = require('./support/addon');
 
-const VARIABLES = { POLICY_HOST: 'example.com', POLICY_URL: 'https://example.com', POLICY_SOCKET: 'wss://example.com', POLICY_EMPTY: '' };
+const VARIABLES = {
+  POLICY_HOST: 'example.com',
+  POLICY_URL: 'https://example.com',
+  POLICY_SOCKET: 'wss://example.com',
+  POLICY_EMPTY: '',
+};
 
 /** Jest gives a suite a copy of the environment; the addon reads the process's own. */
 const environments = [process.env, runInThisContext('process').env];
@@ -88,8 +93,30 @@ describe('validateServerConfig', () => {
       null,
       'k',
     ],
-    obo: [{ scopes: 'api://x/.default' }, { scopes: 'a', extra: true }, { scopes: ' ' }, { scopes: '' }, { scopes: 5 }, { scopes: ['a'] }, {}, null, 'x'],
-    proxy: ['http://p:8080', 'https://p', 'socks://p', 'socks5://p', 'socks5h://p', 'ftp://p', '${POLICY_URL}', 'nonsense', '', 5, null],
+    obo: [
+      { scopes: 'api://x/.default' },
+      { scopes: 'a', extra: true },
+      { scopes: ' ' },
+      { scopes: '' },
+      { scopes: 5 },
+      { scopes: ['a'] },
+      {},
+      null,
+      'x',
+    ],
+    proxy: [
+      'http://p:8080',
+      'https://p',
+      'socks://p',
+      'socks5://p',
+      'socks5h://p',
+      'ftp://p',
+      '${POLICY_URL}',
+      'nonsense',
+      '',
+      5,
+      null,
+    ],
     oauth: [
       {},
       { client_id: 'a' },
@@ -151,7 +178,9 @@ describe('validateServerConfig', () => {
   const configs = [
     ...TYPES.flatMap((type) => URLS.map((url) => ({ ...(type === undefined ? {} : { type }), url }))),
     ...TYPES.map((type) => ({ type, command: 'node', args: [] })),
-    ...Object.entries(MEMBERS).flatMap(([name, values]) => values.flatMap((value) => GOOD.map((config) => ({ ...config, [name]: value })))),
+    ...Object.entries(MEMBERS).flatMap(([name, values]) =>
+      values.flatMap((value) => GOOD.map((config) => ({ ...config, [name]: value }))),
+    ),
     {},
     [],
     null,
@@ -191,9 +220,9 @@ describe('validateServerConfig', () => {
   });
 
   test('says where and what', () => {
-    expect(addon.validateServerConfig({ type: 'sse', url: 'https://a', obo: { scopes: '' } }, { source: 'user' })).toEqual([
-      { path: ['obo', 'scopes'], message: 'String must contain at least 1 character(s)' },
-    ]);
+    expect(
+      addon.validateServerConfig({ type: 'sse', url: 'https://a', obo: { scopes: '' } }, { source: 'user' }),
+    ).toEqual([{ path: ['obo', 'scopes'], message: 'String must contain at least 1 character(s)' }]);
     expect(addon.validateServerConfig({ command: 'a', args: ['b', 1] }, { source: 'yaml' })).toEqual([
       { path: ['args', 1], message: 'Expected string, received number' },
     ]);
@@ -230,7 +259,11 @@ describe('what a config is', () => {
       [{ requiresOAuth: 'yes' }, false, false],
     ];
     for (const [config, isOAuth, machinery] of cases) {
-      expect([config, addon.isOAuthServer(config), addon.requiresOAuthMachinery(config)]).toEqual([config, isOAuth, machinery]);
+      expect([config, addon.isOAuthServer(config), addon.requiresOAuthMachinery(config)]).toEqual([
+        config,
+        isOAuth,
+        machinery,
+      ]);
     }
   });
 
@@ -245,7 +278,10 @@ describe('what a config is', () => {
     expect(addon.isUserSourced({ source: 'yaml', dbId: 'x' })).toBe(false);
     expect(addon.isUserSourced({ source: 'user' })).toBe(true);
     expect(addon.hasCustomUserVars({ customUserVars: {} })).toBe(false);
-    expect(addon.getMissingCustomUserVars({ customUserVars: { A: {}, B: {}, C: {} } }, { A: 'x', B: ' ' })).toEqual(['B', 'C']);
+    expect(addon.getMissingCustomUserVars({ customUserVars: { A: {}, B: {}, C: {} } }, { A: 'x', B: ' ' })).toEqual([
+      'B',
+      'C',
+    ]);
     expect(addon.getMissingCustomUserVars({}, null)).toEqual([]);
   });
 
@@ -301,9 +337,19 @@ describe('what a config shows', () => {
 
   test('processMCPEnv fills in a copy', () => {
     const startedAt = new Date();
-    const options = { type: 'sse', url: 'https://${POLICY_HOST}/{{KEY}}', headers: { X: '{{LIBRECHAT_USER_ID}}' }, startedAt };
+    const options = {
+      type: 'sse',
+      url: 'https://${POLICY_HOST}/{{KEY}}',
+      headers: { X: '{{LIBRECHAT_USER_ID}}' },
+      startedAt,
+    };
     const params = { options, user: { id: 'u1' }, customUserVars: { KEY: 'k' } };
-    expect(addon.processMCPEnv(params)).toEqual({ type: 'sse', url: 'https://example.com/k', headers: { X: 'u1' }, startedAt });
+    expect(addon.processMCPEnv(params)).toEqual({
+      type: 'sse',
+      url: 'https://example.com/k',
+      headers: { X: 'u1' },
+      startedAt,
+    });
     expect(options.headers.X).toBe('{{LIBRECHAT_USER_ID}}');
     expect(addon.processMCPEnv({ ...params, dbSourced: true }).url).toBe('https://${POLICY_HOST}/k');
     expect(addon.processMCPEnv({ options: undefined })).toBeUndefined();
@@ -314,10 +360,18 @@ describe('who may configure on-behalf-of', () => {
   test('checkOboPermission', () => {
     const existing = { type: 'sse', url: 'https://a', obo: { scopes: 's' }, dbId: 'x' };
     const check = (incoming, rest) => addon.checkOboPermission({ existing, incoming, canConfigureObo: false, ...rest });
-    expect(check({ ...existing, title: 'T', url: 'https://attacker' })).toEqual({ allowed: false, status: 403, lockedFields: ['url'] });
+    expect(check({ ...existing, title: 'T', url: 'https://attacker' })).toEqual({
+      allowed: false,
+      status: 403,
+      lockedFields: ['url'],
+    });
     expect(check({ ...existing, title: 'T' })).toEqual({ allowed: true });
     expect(check({ ...existing, url: 'https://b' }, { canConfigureObo: true })).toEqual({ allowed: true });
-    expect(check({ url: 'https://a', obo: { scopes: 's' } }, { existing: undefined })).toEqual({ allowed: false, status: 403, lockedFields: ['obo'] });
+    expect(check({ url: 'https://a', obo: { scopes: 's' } }, { existing: undefined })).toEqual({
+      allowed: false,
+      status: 403,
+      lockedFields: ['obo'],
+    });
     expect(check({ url: 'https://a' }, { existing: null })).toEqual({ allowed: true });
   });
 
@@ -346,7 +400,12 @@ describe('who may configure on-behalf-of', () => {
     await expect(ask(role, permissions)).resolves.toBe(true);
     expect(role).toHaveBeenCalledWith('a');
     expect(permissions).toHaveBeenCalledWith('ADMIN');
-    await expect(ask(() => 'ADMIN', () => ({ MCP_SERVERS: { CONFIGURE_OBO: true } }))).resolves.toBe(true);
+    await expect(
+      ask(
+        () => 'ADMIN',
+        () => ({ MCP_SERVERS: { CONFIGURE_OBO: true } }),
+      ),
+    ).resolves.toBe(true);
     const fail = () => {
       throw new Error('down');
     };
@@ -369,14 +428,41 @@ describe('who may configure on-behalf-of', () => {
 
 describe('error classes', () => {
   const made = {
-    MCPDomainNotAllowedError: [new addon.MCPDomainNotAllowedError('a.example'), { message: 'Domain "a.example" is not allowed', code: 'MCP_DOMAIN_NOT_ALLOWED', statusCode: 403, domain: 'a.example' }],
-    MCPInspectionFailedError: [new addon.MCPInspectionFailedError('srv', new Error('x')), { message: 'Failed to connect to MCP server "srv"', code: 'MCP_INSPECTION_FAILED', statusCode: 400, serverName: 'srv' }],
-    OboTokenResolutionError: [new addon.OboTokenResolutionError('exchange_failed', 'No.', true), { message: 'No.', reason: 'exchange_failed', retryable: true, userMessage: 'No.', code: 'OBO_EXCHANGE_FAILED' }],
-    ReauthenticationRequiredError: [new addon.ReauthenticationRequiredError('srv', 'expired'), { message: 'Re-authentication required for "srv": access token expired and no refresh token available', code: 'MCP_REAUTHENTICATION_REQUIRED' }],
+    MCPDomainNotAllowedError: [
+      new addon.MCPDomainNotAllowedError('a.example'),
+      {
+        message: 'Domain "a.example" is not allowed',
+        code: 'MCP_DOMAIN_NOT_ALLOWED',
+        statusCode: 403,
+        domain: 'a.example',
+      },
+    ],
+    MCPInspectionFailedError: [
+      new addon.MCPInspectionFailedError('srv', new Error('x')),
+      {
+        message: 'Failed to connect to MCP server "srv"',
+        code: 'MCP_INSPECTION_FAILED',
+        statusCode: 400,
+        serverName: 'srv',
+      },
+    ],
+    OboTokenResolutionError: [
+      new addon.OboTokenResolutionError('exchange_failed', 'No.', true),
+      { message: 'No.', reason: 'exchange_failed', retryable: true, userMessage: 'No.', code: 'OBO_EXCHANGE_FAILED' },
+    ],
+    ReauthenticationRequiredError: [
+      new addon.ReauthenticationRequiredError('srv', 'expired'),
+      {
+        message: 'Re-authentication required for "srv": access token expired and no refresh token available',
+        code: 'MCP_REAUTHENTICATION_REQUIRED',
+      },
+    ],
   };
 
   test.each(Object.entries(made))('%s', (name, [error, members]) => {
-    expect({ ...members, name }).toEqual(Object.fromEntries(Object.keys({ ...members, name }).map((key) => [key, error[key]])));
+    expect({ ...members, name }).toEqual(
+      Object.fromEntries(Object.keys({ ...members, name }).map((key) => [key, error[key]])),
+    );
     expect(types.isNativeError(error)).toBe(true);
     expect(error).toBeInstanceOf(addon[name]);
     expect(String(error)).toBe(`${name}: ${error.message}`);
@@ -385,7 +471,8 @@ describe('error classes', () => {
       const [otherError] = made[other];
       expect(addon[`is${name}`](otherError)).toBe(other === name);
     }
-    for (const value of [undefined, null, 'x', {}, new Error('x'), { name }]) expect(addon[`is${name}`](value)).toBe(false);
+    for (const value of [undefined, null, 'x', {}, new Error('x'), { name }])
+      expect(addon[`is${name}`](value)).toBe(false);
     expect(() => addon[name]('x', 'y')).toThrow(/cannot be invoked without 'new'/);
   });
 
@@ -394,6 +481,10 @@ describe('error classes', () => {
       mine = true;
     }
     const error = new Mine('x');
-    expect([error instanceof Mine, error instanceof addon.MCPDomainNotAllowedError, error.mine]).toEqual([true, true, true]);
+    expect([error instanceof Mine, error instanceof addon.MCPDomainNotAllowedError, error.mine]).toEqual([
+      true,
+      true,
+      true,
+    ]);
   });
 });
