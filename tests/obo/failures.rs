@@ -11,6 +11,7 @@ use super::idp::{Answer, Idp, answer, error, token, with_header};
 use super::{exchange, obo};
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "one table of cases")]
 async fn told_apart_by_their_members() {
     let none = json!({});
     let suberror = |name: &str| json!({ "suberror": name });
