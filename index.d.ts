@@ -2,12 +2,73 @@
 /* eslint-disable */
 
 /**
+ * Which binding artifact the generated loader actually loaded: `'native'` for
+ * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
+ * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
+ * can point the loader at a WASI artifact this package does not build itself.
+ */
+export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
+
+/**
+ * Roles by name, with `MCP_SERVERS.CONFIGURE_OBO` added where a role has `MCP_SERVERS` but not that permission:
+ * `true` for `ADMIN`, `false` for all others. What an operator set stays.
+ */
+export declare function backfillOboPermission(rolePermissions: Record<string, Record<string, Record<string, boolean | undefined>>>): Record<string, Record<string, Record<string, boolean | undefined>>>
+
+/** The name of the tool call that stands for a server's OAuth flow. */
+export declare function buildOAuthToolCallName(serverName: string): string
+
+/**
+ * Whether somebody may store `incoming`, in place of `existing` if there is one. Without the permission
+ * `CONFIGURE_OBO` an on-behalf-of config can be neither made nor changed, but for its title, description and icon.
+ */
+export declare function checkOboPermission(params: { existing?: Record<string, any> | null; incoming: Record<string, any>; canConfigureObo: boolean }): { allowed: true } | { allowed: false; status: 403; lockedFields: string[] }
+
+/**
  * Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
  * used, never before and never cached.
  *
  * @throws `TypeError` that names the member whose shape is wrong
  */
 export declare function createMCPRuntime(host: MCPHostServices): MCPRuntime
+
+/** A token for one server or API. */
+export interface ExchangedToken {
+  access_token: string
+  token_type: 'Bearer'
+  /** Seconds that are left, also for a token from the cache. */
+  expires_in: number
+  scope: string
+}
+
+/** Names of the declared variables that the user has not set; blank counts as not set. */
+export declare function getMissingCustomUserVars(config: Record<string, any>, providedVars?: Record<string, string> | null): string[]
+
+/** Whether users have variables of their own to set. */
+export declare function hasCustomUserVars(config: Record<string, any>): boolean
+
+/** Whether a config's URL passes `allowedDomains`, or, where there is no list, the rules for addresses. Resolves names. */
+export declare function isMCPDomainAllowed(config: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null): Promise<boolean>
+
+export declare function isMCPDomainNotAllowedError(error: unknown): error is MCPDomainNotAllowedError
+
+export declare function isMCPInspectionFailedError(error: unknown): error is MCPInspectionFailedError
+
+/** Whether users authorize with the server through OAuth. */
+export declare function isOAuthServer(config: Record<string, any>): boolean
+
+/**
+ * Whether the author of a stored on-behalf-of config may still configure on-behalf-of. Whatever cannot be found out
+ * means no.
+ */
+export declare function isOboConfigStillTrusted(params: { authorId: string | undefined; getUserRoleByAuthorId: (authorId: string) => Promise<string | null | undefined>; getRolePermissions: (roleName: string) => Promise<Record<string, Record<string, boolean | undefined>> | null | undefined> }): Promise<boolean>
+
+export declare function isOboTokenResolutionError(error: unknown): error is OboTokenResolutionError
+
+export declare function isReauthenticationRequiredError(error: unknown): error is ReauthenticationRequiredError
+
+/** Whether a user made the config: by `source`, and where it has none by `dbId`. */
+export declare function isUserSourced(config: Record<string, any>): boolean
 
 /** The connections that all users share (LibreChat's `ConnectionsRepository`). */
 export interface MCPAppConnections {
@@ -35,6 +96,12 @@ export interface MCPCallToolParams {
   requestBody?: Record<string, any>
   /** `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds. */
   options?: { signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => void }
+}
+
+/** A problem with a config. */
+export interface MCPConfigIssue {
+  path: Array<string | number>
+  message: string
 }
 
 /**
@@ -79,6 +146,19 @@ export interface MCPConnectionParams {
   requestBody?: Record<string, any>
 }
 
+/** A server's domain is not among those that are allowed. */
+export declare function MCPDomainNotAllowedError(domain: string): MCPDomainNotAllowedError
+
+/** A server's domain is not among those that are allowed. */
+export interface MCPDomainNotAllowedError {
+  name: 'MCPDomainNotAllowedError'
+  message: string
+  stack?: string
+  code: 'MCP_DOMAIN_NOT_ALLOWED'
+  statusCode: 403
+  domain: string
+}
+
 /** An error in a result; `docs/errors.md` lists the codes. */
 export interface MCPErrorSummary {
   code: string
@@ -105,13 +185,20 @@ export interface MCPHostServices {
   tokenMethods?: object | (() => object | Promise<object>)
   /** OAuth flow states. */
   flowManager?: object | (() => object | Promise<object>)
-  /** openid-client v6 `Configuration`, or a plain object. */
-  openIdConfig?: object | (() => object | Promise<object>)
-  /** A Keyv-like cache of exchanged tokens that processes share. */
-  exchangedTokens?: object | (() => object | Promise<object>)
-  oboTokenResolver?: (...args: any[]) => unknown
-  oboTrustChecker?: (...args: any[]) => unknown
-  graphTokenResolver?: (...args: any[]) => unknown
+  /** The OpenID client that exchanges tokens: openid-client v6 `Configuration`, or a plain object. */
+  openIdConfig?: MCPOpenIdConfig | MCPOpenIdConfiguration | (() => MCPOpenIdConfig | MCPOpenIdConfiguration | Promise<MCPOpenIdConfig | MCPOpenIdConfiguration>)
+  /**
+   * A Keyv-like cache of exchanged tokens that processes share. Values are encrypted with the credentials key;
+   * without that key the cache is not used. Bound: 2 s.
+   */
+  exchangedTokens?: MCPTokenCache | (() => MCPTokenCache | Promise<MCPTokenCache>)
+  /** Exchanges tokens in place of the runtime, when it connects and for tool calls. */
+  oboTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>
+  /** Whether a config may still use on-behalf-of; asked before each exchange. Whatever goes wrong means no. */
+  oboTrustChecker?: (config: { source?: string; author?: string; dbId?: string }) => Promise<boolean>
+  /** Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`. */
+  graphTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>
+  /** The tenant of the call; tokens of one tenant are not given to another. */
   getTenantId?: () => string | undefined
   /** A lock that processes share. */
   lock?: { acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null> }
@@ -130,6 +217,20 @@ export interface MCPHostServices {
   keepConnections?: boolean
   /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */
   credentialsKey?: string
+}
+
+/** A server could not be reached for inspection. */
+export declare function MCPInspectionFailedError(serverName: string, cause?: Error): MCPInspectionFailedError
+
+/** A server could not be reached for inspection. */
+export interface MCPInspectionFailedError {
+  name: 'MCPInspectionFailedError'
+  message: string
+  stack?: string
+  code: 'MCP_INSPECTION_FAILED'
+  statusCode: 400
+  serverName: string
+  cause?: unknown
 }
 
 export interface MCPLogger {
@@ -164,6 +265,54 @@ export interface MCPManager {
   appConnections: MCPAppConnections
 }
 
+/**
+ * The statics of LibreChat's `MCPOAuthHandler`. Rejections are `Error`s with a `code`; no message holds a token, a
+ * secret or a raw answer of a token endpoint.
+ */
+export interface MCPOAuth {
+  /** The id of a user's flow for a server; one at a time. */
+  generateFlowId: (userId: string, serverName: string) => string
+  /**
+   * Discovers the authorization server, finds or registers a client and builds the authorization URL. Stores
+   * nothing.
+   */
+  initiateOAuthFlow: (serverName: string, serverUrl: string, userId: string, oauthHeaders: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, findToken?: (...args: any[]) => unknown, allowedAddresses?: string[] | null) => Promise<{ authorizationUrl: string; flowId: string; flowMetadata: Record<string, any> }>
+  /**
+   * Exchanges the code and completes the flow. `received` is what the callback was called with: `state` must be
+   * the flow's, `iss` the authorization server's (RFC 9207).
+   */
+  completeOAuthFlow: (flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, received?: { state?: string; iss?: string }) => Promise<Record<string, any>>
+  /** The metadata of a flow. */
+  getFlowState: (flowId: string, flowManager: object) => Promise<Record<string, any> | null>
+  storeStateMapping: (state: string, flowId: string, flowManager: object) => Promise<void>
+  resolveStateToFlowId: (state: string, flowManager: object) => Promise<string | null>
+  deleteStateMapping: (state: string, flowManager: object) => Promise<void>
+  /** Sends a refresh request, once more without `scope` where the endpoint takes none. Stores nothing. */
+  refreshOAuthTokens: (refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[] }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
+  revokeOAuthToken: (serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[] }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>
+  /** Whether a server wants OAuth; never rejects because of the server. */
+  detectOAuthRequirement: (serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, any> | null }>
+}
+
+/** The OpenID client of the operator, in plain form. */
+export interface MCPOpenIdConfig {
+  issuer?: string
+  tokenEndpoint: string
+  clientId: string
+  clientSecret?: string
+  /**
+   * How the client authenticates; with a secret, `client_secret_post` unless given. A certificate signs with PS256
+   * unless `alg` says otherwise; an assertion is asked for anew for each request.
+   */
+  clientAuth?: 'client_secret_post' | 'client_secret_basic' | { privateKeyPem: string; certificatePem: string; alg?: 'PS256' | 'RS256' } | { clientAssertion: () => string | Promise<string> }
+}
+
+/** What the runtime uses of openid-client's `Configuration`. */
+export interface MCPOpenIdConfiguration {
+  serverMetadata: () => { issuer: string; token_endpoint?: string }
+  clientMetadata: () => { client_id: string }
+}
+
 /** Whose connection to which server. */
 export interface MCPPeer {
   serverName: string
@@ -180,12 +329,23 @@ export interface MCPRuntime {
    * Rejects with a `TypeError` when a member of `params` has a wrong type.
    */
   reinitMCPServer: (params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>
+  /**
+   * Exchanges the federated access token of a user who signed in through OpenID for a token with these scopes (OAuth
+   * 2.0 On-Behalf-Of). Rejects with `code` `OBO_EXCHANGE_FAILED` or `OBO_CLAIMS_CHALLENGE`, `retryable`,
+   * `oboFailureReason`, `detail` and, for a challenge, `claims`.
+   */
+  exchangeOboToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
+  /** The same for Microsoft Graph: logs a failure and rejects with the text "Graph token acquisition failed: …". */
+  getGraphApiToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
   /** LibreChat's `MCPManager`. */
   manager: MCPManager
   /** The statics of LibreChat's `MCPManager`, bound to this runtime. */
   MCPManager: { createInstance(configs?: Record<string, any>): Promise<MCPManager>; getInstance(): MCPManager }
   /** The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection. */
   MCPConnection: { clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }
+  oauth: MCPOAuth
+  tokens: MCPTokens
+  OAuthReconnectionManager: { createInstance(flowManager: object, tokenMethods: object): Promise<OAuthReconnectionManager>; getInstance(): OAuthReconnectionManager }
   /**
    * Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
    * again. A `reinitMCPServer` in flight resolves with `success: false`.
@@ -204,6 +364,23 @@ export interface MCPServersRegistry {
   getAllowedAddresses: () => string[] | null | undefined | Promise<string[] | null | undefined>
 }
 
+/** A cache such as Keyv. */
+export interface MCPTokenCache {
+  get: (key: string) => unknown
+  set: (key: string, value: string, ttlMs: number) => unknown
+  delete: (key: string) => unknown
+}
+
+/** The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. */
+export interface MCPTokens {
+  storeTokens: (params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any> }) => Promise<void>
+  /** Rejects with a `ReauthenticationRequiredError` where there is nothing to refresh with. */
+  getTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>) => Promise<Record<string, any>> }) => Promise<Record<string, any> | null>
+  getClientInfoAndMetadata: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown }) => Promise<{ clientInfo: Record<string, any>; clientMetadata: Record<string, any> } | null>
+  deleteClientRegistration: (params: { userId: string; serverName: string; deleteTokens: (...args: any[]) => unknown }) => Promise<void>
+  deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: (...args: any[]) => unknown }) => Promise<void>
+}
+
 /** A tool (MCP, chapter "Tools"). Fields that are not listed here pass through as the server sent them. */
 export interface MCPTool {
   name: string
@@ -213,6 +390,64 @@ export interface MCPTool {
   outputSchema?: Record<string, any>
   annotations?: Record<string, any>
 }
+
+/** A server's name as part of a tool name: `[a-zA-Z0-9_.-]` only. */
+export declare function normalizeServerName(serverName: string): string
+
+/** Reconnects a user's OAuth servers from stored tokens, without asking anybody to authorize. */
+export interface OAuthReconnectionManager {
+  isReconnecting: (userId: string, serverName: string) => boolean
+  /** Forgets failures, such as after the user has authorized. */
+  clearReconnection: (userId: string, serverName: string) => void
+  /** Resolves when the reconnections have begun. */
+  reconnectServers: (userId: string) => Promise<void>
+  reconnectServer: (userId: string, serverName: string) => Promise<boolean>
+  getTrackerStats: () => { usersWithFailedServers: number; usersWithActiveReconnections: number; activeTimestamps: number }
+}
+
+/** There is no token on behalf of the user. */
+export declare function OboTokenResolutionError(reason: OboTokenResolutionError['reason'], userMessage: string, retryable?: boolean, cause?: unknown): OboTokenResolutionError
+
+/**
+ * There is no token on behalf of the user. The runtime's own errors have this shape too; `detail`, `claims` and what
+ * the identity provider answered are set on them where they apply.
+ */
+export interface OboTokenResolutionError {
+  name: 'OboTokenResolutionError'
+  message: string
+  stack?: string
+  code: 'OBO_MISSING_UPSTREAM_TOKEN' | 'OBO_EXCHANGE_FAILED' | 'OBO_CLAIMS_CHALLENGE'
+  reason: 'missing_upstream_token' | 'missing_upstream_access_token' | 'empty_exchange_response' | 'exchange_failed'
+  retryable: boolean
+  userMessage: string
+  detail?: 'bad_assertion' | 'client_credentials' | 'configuration' | 'consent_required' | 'expired_assertion' | 'interaction_required' | 'invalid_response' | 'invalid_scope' | 'throttled' | 'unavailable'
+  /** What an interactive login has to ask for. */
+  claims?: string
+  cause?: unknown
+}
+
+/**
+ * A copy of `options` with environment variables and placeholders filled in. With `dbSourced`, or for options that
+ * have a `dbId` or come from a user, only the user's own variables are.
+ */
+export declare function processMCPEnv(params: { options: Record<string, any>; user?: Record<string, any>; customUserVars?: Record<string, string>; body?: Record<string, any>; dbSourced?: boolean }): Record<string, any>
+
+/** The user has to authorize a server again. */
+export declare function ReauthenticationRequiredError(serverName: string, reason: 'expired' | 'missing' | 'invalid_client'): ReauthenticationRequiredError
+
+/** The user has to authorize a server again. */
+export interface ReauthenticationRequiredError {
+  name: 'ReauthenticationRequiredError'
+  message: string
+  stack?: string
+  code: 'MCP_REAUTHENTICATION_REQUIRED'
+}
+
+/** The same for each config of a map. */
+export declare function redactAllServerSecrets(configs: Record<string, Record<string, any>>): Record<string, Record<string, any>>
+
+/** What users of the API may see of a config. An allowlist: a member that it does not name is left out. */
+export declare function redactServerSecrets(config: Record<string, any>): Record<string, any>
 
 /** The parameters of `reinitMCPServer` (`api/server/services/Tools/mcp.js` of LibreChat). `null` counts as absent. */
 export interface ReinitMCPServerParams {
@@ -262,8 +497,28 @@ export interface ReinitMCPServerResult {
   missingUserVars?: Array<string>
   /** No connection yet: the server needs fields of a chat turn. */
   connectionDeferred?: boolean
+  /** Until when the pending flow can be joined, in milliseconds since the epoch. */
+  oauthExpiresAt?: number
   /** Beside every `failureReason`. */
   error?: MCPErrorSummary
   /** Connected, but the tools could not be listed, or not all. */
   toolsError?: MCPErrorSummary
 }
+
+/** Whether connecting may need tokens of the user, through OAuth or on-behalf-of. */
+export declare function requiresOAuthMachinery(config: Record<string, any>): boolean
+
+/**
+ * Whether each user needs a connection of their own: OAuth, on-behalf-of, the user's variables, or placeholders of the
+ * user or the request.
+ */
+export declare function requiresUserScopedConnection(config: Record<string, any>): boolean
+
+/** Scheme, host and path: what of a URL may be logged. */
+export declare function sanitizeUrlForLogging(url: string | URL): string
+
+/**
+ * What is wrong with a config, by LibreChat's published schemas; an empty list, if it may be stored. Any `source` but
+ * `yaml` and `config`, and none at all, means that a user wrote it.
+ */
+export declare function validateServerConfig(config: unknown, options?: { source?: 'yaml' | 'config' | 'user' }): MCPConfigIssue[]

@@ -23,16 +23,31 @@ pub enum Code {
     HostError,
     HostTimeout,
     HttpStatus,
+    InsufficientScope,
     Internal,
     InvalidArgument,
     InvalidConfig,
     InvalidResponse,
     MissingUserVars,
+    OboClaimsChallenge,
+    OboExchangeFailed,
+    OboMissingUpstreamToken,
+    OboNotTrusted,
+    OAuthDiscoveryFailed,
+    OAuthExchangeFailed,
+    OAuthFlowFailed,
+    OAuthRefreshFailed,
+    OAuthRegistrationFailed,
+    OAuthRequired,
+    OAuthRevocationFailed,
+    OAuthTimeout,
     RateLimited,
+    ReauthenticationRequired,
     ResponseTooLarge,
     ServerError,
     SpawnFailed,
     Timeout,
+    TokenStore,
     ToolsListBudget,
     ToolsListFailed,
     UserRequired,
@@ -55,16 +70,31 @@ impl Code {
             Self::HostError => "MCP_HOST_ERROR",
             Self::HostTimeout => "MCP_HOST_TIMEOUT",
             Self::HttpStatus => "MCP_HTTP_STATUS",
+            Self::InsufficientScope => "MCP_INSUFFICIENT_SCOPE",
             Self::Internal => "MCP_INTERNAL",
             Self::InvalidArgument => "MCP_INVALID_ARGUMENT",
             Self::InvalidConfig => "MCP_INVALID_CONFIG",
             Self::InvalidResponse => "MCP_INVALID_RESPONSE",
             Self::MissingUserVars => "MCP_MISSING_USER_VARS",
+            Self::OboClaimsChallenge => "OBO_CLAIMS_CHALLENGE",
+            Self::OboExchangeFailed => "OBO_EXCHANGE_FAILED",
+            Self::OboMissingUpstreamToken => "OBO_MISSING_UPSTREAM_TOKEN",
+            Self::OboNotTrusted => "OBO_NOT_TRUSTED",
+            Self::OAuthDiscoveryFailed => "MCP_OAUTH_DISCOVERY_FAILED",
+            Self::OAuthExchangeFailed => "MCP_OAUTH_EXCHANGE_FAILED",
+            Self::OAuthFlowFailed => "MCP_OAUTH_FLOW_FAILED",
+            Self::OAuthRefreshFailed => "MCP_OAUTH_REFRESH_FAILED",
+            Self::OAuthRegistrationFailed => "MCP_OAUTH_REGISTRATION_FAILED",
+            Self::OAuthRequired => "MCP_OAUTH_REQUIRED",
+            Self::OAuthRevocationFailed => "MCP_OAUTH_REVOCATION_FAILED",
+            Self::OAuthTimeout => "MCP_OAUTH_TIMEOUT",
             Self::RateLimited => "MCP_RATE_LIMITED",
+            Self::ReauthenticationRequired => "MCP_REAUTHENTICATION_REQUIRED",
             Self::ResponseTooLarge => "MCP_RESPONSE_TOO_LARGE",
             Self::ServerError => "MCP_SERVER_ERROR",
             Self::SpawnFailed => "MCP_SPAWN_FAILED",
             Self::Timeout => "MCP_TIMEOUT",
+            Self::TokenStore => "MCP_TOKEN_STORE",
             Self::ToolsListBudget => "MCP_TOOLS_LIST_BUDGET",
             Self::ToolsListFailed => "MCP_TOOLS_LIST_FAILED",
             Self::UserRequired => "MCP_USER_REQUIRED",
@@ -80,6 +110,8 @@ impl Code {
                 | Self::ConnectionFailed
                 | Self::ConnectionLost
                 | Self::HostTimeout
+                | Self::OAuthRequired
+                | Self::OAuthTimeout
                 | Self::RateLimited
                 | Self::Timeout
         )
@@ -105,7 +137,104 @@ pub struct Error {
     pub rpc_code: Option<i64>,
     /// The `WWW-Authenticate` challenge of a 401 or 403 (RFC 9110, section 11.6.1).
     pub challenge: Option<String>,
+    /// What else is known of a failed on-behalf-of exchange.
+    pub obo: Option<Box<OboFailure>>,
     pub cause: Option<Cause>,
+}
+
+/// Why there is no token on behalf of a user, in the reference's words (`OboTokenResolutionReason`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OboReason {
+    MissingUpstreamToken,
+    EmptyExchangeResponse,
+    ExchangeFailed,
+}
+
+impl OboReason {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MissingUpstreamToken => "missing_upstream_token",
+            Self::EmptyExchangeResponse => "empty_exchange_response",
+            Self::ExchangeFailed => "exchange_failed",
+        }
+    }
+}
+
+/// Who can do something about a failed exchange, beside the reference's four reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OboDetail {
+    /// The provider did not accept the user's token: wrong audience, bad signature.
+    BadAssertion,
+    /// Our own credentials, or what this client may do.
+    ClientCredentials,
+    /// The host has no usable `OpenID` configuration.
+    Configuration,
+    ConsentRequired,
+    ExpiredAssertion,
+    /// The user has to sign in again, with a second factor say.
+    InteractionRequired,
+    /// The provider answered something that is no token answer.
+    InvalidResponse,
+    /// Scopes or resource are unknown, or not to be had together.
+    InvalidScope,
+    Throttled,
+    Unavailable,
+}
+
+impl OboDetail {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadAssertion => "bad_assertion",
+            Self::ClientCredentials => "client_credentials",
+            Self::Configuration => "configuration",
+            Self::ConsentRequired => "consent_required",
+            Self::ExpiredAssertion => "expired_assertion",
+            Self::InteractionRequired => "interaction_required",
+            Self::InvalidResponse => "invalid_response",
+            Self::InvalidScope => "invalid_scope",
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
+/// A failed on-behalf-of exchange. Nothing here repeats a token or secret that was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OboFailure {
+    pub reason: OboReason,
+    pub detail: Option<OboDetail>,
+    /// What to tell the user; set where the reference throws its `OboTokenResolutionError`.
+    pub user_message: Option<&'static str>,
+    /// The claims that the host has to ask for in an interactive login, as they were received.
+    pub claims: Option<String>,
+    /// What the token endpoint said.
+    pub answer: TokenError,
+}
+
+/// The harmless members of a token endpoint's error (RFC 6749, section 5.2, and Entra's additions).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenError {
+    pub error: Option<String>,
+    pub description: Option<String>,
+    pub suberror: Option<String>,
+    pub error_codes: Vec<i64>,
+    pub trace_id: Option<String>,
+    pub correlation_id: Option<String>,
+}
+
+impl OboFailure {
+    #[must_use]
+    pub fn new(reason: OboReason) -> Self {
+        Self {
+            reason,
+            detail: None,
+            user_message: None,
+            claims: None,
+            answer: TokenError::default(),
+        }
+    }
 }
 
 /// Where an error came from.
@@ -125,6 +254,7 @@ impl Error {
             status: None,
             rpc_code: None,
             challenge: None,
+            obo: None,
             cause: None,
         }
     }
@@ -192,6 +322,12 @@ impl Error {
     }
 
     #[must_use]
+    pub fn with_obo(mut self, failure: OboFailure) -> Self {
+        self.obo = Some(Box::new(failure));
+        self
+    }
+
+    #[must_use]
     pub fn caused_by(mut self, cause: Self) -> Self {
         self.cause = Some(Cause::Error(Arc::new(cause)));
         self
@@ -213,6 +349,33 @@ impl Error {
     #[must_use]
     pub const fn wants_authorization(&self) -> bool {
         matches!(self.code, Code::AuthorizationRequired)
+    }
+
+    /// Whether only the user can help: the server wants authorization, or the flow that asks for it came to nothing.
+    #[must_use]
+    pub const fn wants_user(&self) -> bool {
+        matches!(
+            self.code,
+            Code::AuthorizationRequired
+                | Code::InsufficientScope
+                | Code::OAuthDiscoveryFailed
+                | Code::OAuthExchangeFailed
+                | Code::OAuthFlowFailed
+                | Code::OAuthRegistrationFailed
+                | Code::OAuthRequired
+                | Code::OAuthTimeout
+                | Code::ReauthenticationRequired
+        )
+    }
+
+    /// The server's 401 or 403, where one led to this error.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Self> {
+        match &self.cause {
+            _ if self.wants_authorization() => Some(self),
+            Some(Cause::Error(inner)) => inner.refusal(),
+            _ => None,
+        }
     }
 
     /// The fault of a host callback, where one caused this error.

@@ -72,6 +72,15 @@ pub struct User {
     pub openid_tokens: Option<OpenIdTokens>,
 }
 
+impl User {
+    /// Who the user is at the identity provider; absent for users who did not sign in there.
+    #[must_use]
+    pub fn openid_id(&self) -> Option<&str> {
+        let id = self.fields.get("openidId")?.as_str();
+        (!id.is_empty()).then_some(id)
+    }
+}
+
 /// Tokens of the user's OpenID login (LibreChat's `OIDCTokens`).
 #[derive(Debug, Clone, Default)]
 pub struct OpenIdTokens {
@@ -122,6 +131,11 @@ pub trait Registry: Send + Sync {
         user_id: Option<&str>,
     ) -> Result<Option<Map<String, Value>>>;
     async fn network_rules(&self) -> Result<NetworkRules>;
+    /// All servers that a user sees, by name.
+    async fn all_server_configs(
+        &self,
+        user_id: Option<&str>,
+    ) -> Result<Vec<(String, Map<String, Value>)>>;
 }
 
 /// Tools as the server sent them, a JSON array. Kept as text: they cross into JavaScript as one string.
@@ -235,7 +249,8 @@ pub struct TokenData {
 pub trait TokenStore: Send + Sync {
     async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>>;
     async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()>;
-    async fn update(&self, query: &TokenQuery, data: &TokenData) -> Result<()>;
+    /// Whether there was a row to update.
+    async fn update(&self, query: &TokenQuery, data: &TokenData) -> Result<bool>;
     async fn delete(&self, query: &TokenQuery) -> Result<()>;
 }
 
@@ -264,12 +279,13 @@ pub struct FlowState {
 /// `mcp_get_tokens`).
 #[async_trait]
 pub trait FlowStore: Send + Sync {
+    /// Whether other processes see the flows.
+    fn is_shared(&self) -> bool {
+        true
+    }
     async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>>;
     /// Writes a pending flow, in place of one that is there.
     async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Value>) -> Result<()>;
-    /// `createFlow`: waits until the flow is completed and returns its result. Not bounded here: the caller bounds it
-    /// by dropping the future, and the host ends its own waiting with the call's signal.
-    async fn wait(&self, flow_id: &str, kind: &str) -> Result<Value>;
     async fn complete(&self, flow_id: &str, kind: &str, result: &Value) -> Result<()>;
     async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()>;
     async fn delete(&self, flow_id: &str, kind: &str) -> Result<()>;
@@ -278,9 +294,17 @@ pub trait FlowStore: Send + Sync {
 /// How the user learns of an authorization: the caller's `oauthStart` and `oauthEnd`.
 #[async_trait]
 pub trait AuthorizationPrompt: Send + Sync {
+    /// Whether the caller is told the URL by [`Self::start`]; else the result shows it.
+    fn takes_url(&self) -> bool;
     /// `expires_at`: until when the pending flow can be joined, in milliseconds since the epoch.
     async fn start(&self, url: &str, expires_at: Option<i64>) -> Result<()>;
     async fn end(&self) -> Result<()>;
+}
+
+/// `getTenantId()`: whose data the call works on, where a deployment serves several tenants.
+#[async_trait]
+pub trait Tenancy: Send + Sync {
+    async fn tenant_id(&self) -> Result<Option<String>>;
 }
 
 /// A lock that processes share. What it returns is released by [`LockGuard::release`], or by its time.
@@ -342,6 +366,15 @@ pub struct ResolvedToken {
     pub expires_in: Option<i64>,
 }
 
+/// Which of the host's own resolvers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenResolver {
+    /// `oboTokenResolver`.
+    OnBehalfOf,
+    /// `graphTokenResolver`.
+    Graph,
+}
+
 /// What on-behalf-of exchange needs from the host, in the call's context.
 #[async_trait]
 pub trait OnBehalfOf: Send + Sync {
@@ -356,17 +389,17 @@ pub trait OnBehalfOf: Send + Sync {
         author: Option<&str>,
         db_id: Option<&str>,
     ) -> Result<bool>;
-    /// Whether the host resolves tokens itself (`oboTokenResolver`).
-    fn has_resolver(&self) -> bool;
-    /// `oboTokenResolver(user, accessToken, scopes, fromCache)`, with the caller's own user object.
+    /// Whether the host resolves tokens itself.
+    fn has_resolver(&self, resolver: TokenResolver) -> bool;
+    /// `resolver(user, accessToken, scopes, fromCache)`, with the caller's own user object. An error says in
+    /// `retryable` and `obo.claims` what the host's own error says.
     async fn resolve(
         &self,
+        resolver: TokenResolver,
         access_token: &Secret,
         scopes: &str,
         from_cache: bool,
     ) -> Result<ResolvedToken>;
-    /// `getTenantId()`.
-    async fn tenant_id(&self) -> Result<Option<String>>;
 }
 
 /// Whose connection to which server.
@@ -398,6 +431,7 @@ pub struct Host {
     pub tokens: Option<Arc<dyn TokenStore>>,
     pub flows: Option<Arc<dyn FlowStore>>,
     pub prompt: Option<Arc<dyn AuthorizationPrompt>>,
+    pub tenancy: Option<Arc<dyn Tenancy>>,
     pub lock: Option<Arc<dyn Lock>>,
     pub exchanged_tokens: Option<Arc<dyn SharedCache>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,

@@ -6,15 +6,19 @@
 #[cfg(all(feature = "node", not(test)))]
 mod node;
 
+pub mod reconnect;
 pub mod reinit;
 
 pub mod manager;
 
 pub mod connection;
+pub mod oauth;
+pub mod obo;
 
 pub mod server_config;
 pub mod transport;
 
+pub mod embedded;
 pub mod network;
 
 pub mod error;

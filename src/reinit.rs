@@ -15,7 +15,11 @@ use tokio_util::sync::CancellationToken;
 use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{Acquire, CallScope, Discover, Lease, Manager, ServerScope};
+use crate::manager::{
+    Acquire, Asked, CallScope, Consent, Discover, Lease, Manager, OboCall, ServerScope, with_bearer,
+};
+use crate::obo::TokenUse;
+use crate::secret::Secret;
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 
@@ -31,6 +35,8 @@ pub struct Reinit {
     /// The user's values for this server's `customUserVars`.
     pub user_vars: Option<IndexMap<String, String>>,
     pub connection_timeout: Option<Duration>,
+    /// Hand out the authorization URL and return, instead of waiting for the user.
+    pub return_on_oauth: bool,
     /// A config that the caller already has; the registry is not asked.
     pub server_config: Option<Map<String, Value>>,
     /// `Some` when the caller passed the key `requestBody`.
@@ -78,6 +84,8 @@ pub struct Reinitialized {
     pub message: String,
     pub oauth_required: bool,
     pub oauth_url: Option<String>,
+    /// Until when the pending flow can be joined, in milliseconds since the epoch.
+    pub oauth_expires_at: Option<i64>,
     pub tools: Option<Arc<RawTools>>,
     pub failure_reason: Option<FailureReason>,
     pub missing_user_vars: Vec<String>,
@@ -134,9 +142,25 @@ struct Run<'a> {
 struct Connected {
     lease: Option<Lease>,
     options: Option<CallOptions>,
+    /// The token on behalf of the user, and what server it is for.
+    obo: Option<(ServerScope, Secret)>,
     oauth_required: bool,
+    /// Whether the user authorizes with the server.
+    authorizes: bool,
+    asked: Asked,
     discovered: Option<ToolList>,
     error: Option<Error>,
+}
+
+impl Connected {
+    /// What follows is sent with the token that the connection was accepted with.
+    fn settle(&mut self, server: &ServerScope, token: Option<Secret>) {
+        if let (Some(token), Some(lease), Some(options)) = (token, &self.lease, &mut self.options) {
+            let token = Manager::settle_token(lease, token);
+            options.headers = with_bearer(options.headers.take(), Some(&token));
+            self.obo = Some((server.clone(), token));
+        }
+    }
 }
 
 impl Run<'_> {
@@ -184,34 +208,35 @@ impl Run<'_> {
             }
         }
 
-        let connected = Box::pin(self.connect(config)).await?;
+        let mut connected = Box::pin(self.connect(config.clone(), None)).await?;
+        let mut listed = self.list(&mut connected).await?;
+        if let Some(Err(error)) = &listed
+            && let Some(refusal) = error.refusal().cloned()
+            && connected.authorizes
+            && !connected.asked.asked
+        {
+            // The session lives, but its token does not, and nothing but the user brings another.
+            if let Some(lease) = connected.lease.take() {
+                lease.discard();
+            }
+            connected = Box::pin(self.connect(config, Some(refusal))).await?;
+            listed = self.list(&mut connected).await?;
+        }
         let mut result = Reinitialized {
             oauth_required: connected.oauth_required,
             ..Reinitialized::default()
         };
-        let listed = match (&connected.lease, connected.discovered) {
-            (Some(lease), _) if !connected.oauth_required => {
-                let options = connected.options.as_ref();
-                let options = options
-                    .ok_or_else(|| Error::new(Code::Internal, "A connection without its call"))?;
-                // Not cut off from outside: an aborted request tells the server so.
-                match list_tools(lease.connection(), options).await {
-                    Ok(list) => Some(list),
-                    Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => {
-                        if let Some(lease) = connected.lease {
-                            lease.abandon();
-                        }
-                        return Err(error);
-                    }
-                    Err(error) => {
-                        let prefix = lease.connection().recipe.log_prefix();
-                        logger.error(format!("{prefix} Failed to fetch tools: {error}"));
-                        result.tools_error = Some(error);
-                        None
-                    }
-                }
+        if let Some(issued) = connected.asked.issued {
+            result.oauth_url = issued.url;
+            result.oauth_expires_at = Some(issued.expires_at);
+        }
+        let listed = match listed {
+            Some(Err(error)) => {
+                result.tools_error = Some(error);
+                None
             }
-            (_, discovered) => discovered,
+            Some(Ok(list)) => Some(list),
+            None => connected.discovered,
         };
         if let Some(list) = listed {
             if let Some(incomplete) = &list.incomplete {
@@ -232,6 +257,55 @@ impl Run<'_> {
             self.conclude(&mut result, connected.lease.is_some(), 0, connected.error);
         }
         Ok(result)
+    }
+
+    /// Step 6: the tools of the connection, where there is one.
+    async fn list(&self, connected: &mut Connected) -> Result<Option<Result<ToolList>>> {
+        let (Some(lease), Some(options), false) = (
+            &connected.lease,
+            &connected.options,
+            connected.oauth_required,
+        ) else {
+            return Ok(None);
+        };
+        // Not cut off from outside: an aborted request tells the server so.
+        let mut outcome = list_tools(lease.connection(), options).await;
+        if let (Err(refusal), Some(on_behalf)) = (&outcome, &connected.obo) {
+            match self.renewed(on_behalf, refusal).await {
+                Ok(Some(token)) => {
+                    let mut options = options.clone();
+                    options.headers = with_bearer(options.headers.take(), Some(&token));
+                    outcome = list_tools(lease.connection(), &options).await;
+                }
+                Ok(None) => {}
+                Err(error) => outcome = Err(error),
+            }
+        }
+        if let Err(error) = &outcome {
+            if matches!(error.code, Code::Aborted | Code::Closed) {
+                if let Some(lease) = connected.lease.take() {
+                    lease.abandon();
+                }
+                return Err(error.clone());
+            }
+            let prefix = lease.connection().recipe.log_prefix();
+            let logger = &self.call.host.logger;
+            logger.error(format!("{prefix} Failed to fetch tools: {error}"));
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Another token on behalf of the user, where the server no longer takes the one that was sent.
+    async fn renewed(
+        &self,
+        (server, token): &(ServerScope, Secret),
+        refusal: &Error,
+    ) -> Result<Option<Secret>> {
+        let settings = Settings::from_environment(&self.call.host.environment);
+        let scope = self.scope(&settings);
+        self.manager
+            .renewed_obo_token(&scope, server, self.obo_call(), token, refusal)
+            .await
     }
 
     /// Step 1: the caller's config, else the registry's.
@@ -315,26 +389,27 @@ impl Run<'_> {
     }
 
     /// Step 5: a connection, or what stands in its way.
-    async fn connect(&self, config: Option<ServerConfig>) -> Result<Connected> {
+    /// `refusal` is why the user has to authorize although there is a token.
+    async fn connect(
+        &self,
+        config: Option<ServerConfig>,
+        refusal: Option<Error>,
+    ) -> Result<Connected> {
         let (call, name, logger) = (self.call, self.name, &self.call.host.logger);
         let settings = Settings::from_environment(&call.host.environment);
-        let scope = CallScope {
-            host: &call.host,
-            settings: &settings,
-            user: call.user.as_ref(),
-            user_vars: call.user_vars.as_ref(),
-            body: call.request_body.as_ref(),
-            config_is_registered: call.server_config.is_none() && !call.has_config_servers,
+        let scope = self.scope(&settings);
+        let mut connected = Connected {
+            authorizes: config.as_ref().is_some_and(ServerConfig::runs_oauth_flow),
+            ..Connected::default()
         };
-        let mut connected = Connected::default();
-        let mut authorizes = config.as_ref().is_some_and(ServerConfig::runs_oauth_flow);
         let server = self
             .until_cancelled(self.manager.scope(&scope, name, config))
             .await;
         let error = match server {
             Ok(server) => {
-                authorizes = server.config.runs_oauth_flow();
-                match self.establish(&scope, &server, &mut connected).await {
+                connected.authorizes = server.config.runs_oauth_flow();
+                let establishing = self.establish(&scope, &server, refusal, &mut connected);
+                match Box::pin(establishing).await {
                     Ok(()) => {
                         logger.info(format!(
                             "[MCP Reinitialize] Successfully established connection for {name}"
@@ -355,8 +430,17 @@ impl Run<'_> {
         logger.info(format!(
             "[MCP Reinitialize] getConnection threw error: {error}"
         ));
-        logger.info("[MCP Reinitialize] OAuth state - oauthRequired: false, oauthUrl: null");
-        if error.wants_authorization() && authorizes {
+        let url = connected
+            .asked
+            .issued
+            .as_ref()
+            .and_then(|it| it.url.as_ref());
+        logger.info(format!(
+            "[MCP Reinitialize] OAuth state - oauthRequired: {}, oauthUrl: {}",
+            url.is_some(),
+            url.map_or("null", |_| "present")
+        ));
+        if error.wants_user() && connected.authorizes {
             logger.info(format!(
                 "[MCP Reinitialize] OAuth required for {name}, attempting tool discovery without auth"
             ));
@@ -374,52 +458,82 @@ impl Run<'_> {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
+        refusal: Option<Error>,
         connected: &mut Connected,
     ) -> Result<()> {
         let call = self.call;
         let recipe = self
             .until_cancelled(self.manager.recipe(scope, server))
             .await?;
-        let limit = call
+        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_BUDGET);
+        // The caller's time covers the exchange too; the server's own begins after it.
+        let deadline = call
             .connection_timeout
-            .or(recipe.config.init_timeout)
-            .unwrap_or(DEFAULT_BUDGET);
+            .map(|timeout| Instant::now() + timeout);
+        let token = self
+            .manager
+            .obo_token(scope, server, self.obo_call())
+            .await?;
         let options = CallOptions {
-            deadline: Instant::now() + limit,
+            deadline: deadline.unwrap_or_else(|| Instant::now() + limit),
             cancel: self.cancel.clone(),
-            headers: scope.headers(server)?.map(Arc::new),
+            headers: with_bearer(scope.headers(server, None)?.map(Arc::new), token.as_ref()),
             progress: None,
         };
-        let request = Acquire {
+        let mut request = Acquire {
             key: server.key.clone(),
             recipe,
             updated_at: server.config.updated_at,
             force_new: call.force_new,
-            options: options.clone(),
+            options,
         };
-        match self.manager.acquire(&request).await {
+        let consent = Consent {
+            prompt: call.host.prompt.clone(),
+            waits: !call.return_on_oauth,
+            limit: call.connection_timeout,
+            refusal,
+        };
+        let acquired = self
+            .manager
+            .acquire_asking(scope, server, &mut request, &consent, &mut connected.asked)
+            .await;
+        let error = match acquired {
             Ok(lease) => {
                 connected.lease = Some(lease);
-                connected.options = Some(options);
-                Ok(())
+                connected.options = Some(request.options);
+                connected.settle(server, token);
+                return Ok(());
             }
-            Err(error) => {
-                if error.wants_authorization() && server.config.runs_oauth_flow() {
-                    let discovery = Discover {
-                        recipe: request.recipe,
-                        options,
-                    };
-                    match self.manager.discover(discovery).await {
-                        Ok(list) if list.count > 0 => connected.discovered = Some(list),
-                        Ok(_) => {}
-                        Err(failure) => call.host.logger.debug(format!(
-                            "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
-                            self.name
-                        )),
-                    }
-                }
-                Err(error)
-            }
+            Err(error) => error,
+        };
+        if error.wants_user() && connected.authorizes {
+            self.discover(request, connected).await?;
+        }
+        Err(error)
+    }
+
+    /// Tools that the server shows to anybody.
+    async fn discover(&self, request: Acquire, connected: &mut Connected) -> Result<()> {
+        let discovery = Discover {
+            recipe: request.recipe,
+            options: request.options,
+        };
+        match self.manager.discover(discovery).await {
+            Ok(list) if list.count > 0 => connected.discovered = Some(list),
+            Ok(_) => {}
+            Err(failure) => self.call.host.logger.debug(format!(
+                "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
+                self.name
+            )),
+        }
+        self.check()
+    }
+
+    fn obo_call(&self) -> OboCall<'_> {
+        OboCall {
+            purpose: TokenUse::Connection,
+            timeout: self.call.connection_timeout,
+            cancel: &self.cancel,
         }
     }
 
@@ -483,6 +597,18 @@ impl Run<'_> {
         if let Value::Object(fields) = summary {
             let message = format!("[MCP Reinitialize] Response for {name}:");
             logger.with(Level::Debug, message, LogMeta::Fields(fields));
+        }
+    }
+
+    fn scope<'a>(&'a self, settings: &'a Settings) -> CallScope<'a> {
+        let call = self.call;
+        CallScope {
+            host: &call.host,
+            settings,
+            user: call.user.as_ref(),
+            user_vars: call.user_vars.as_ref(),
+            body: call.request_body.as_ref(),
+            config_is_registered: call.server_config.is_none() && !call.has_config_servers,
         }
     }
 

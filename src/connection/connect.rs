@@ -7,20 +7,24 @@ use tokio_util::sync::CancellationToken;
 
 use super::breaker::Breaker;
 use super::handler::{Handler, ProgressRoutes};
-use super::session::Session;
+use super::session::{Session, bounded};
 use super::{Connection, Generation, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::Peer;
 use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
 use crate::transport::stdio::{Stderr, StdioOptions, StdioTransport};
-use crate::transport::{StreamableHttpOptions, Tap, streamable_http};
+use crate::transport::{
+    Remote, SseTimeouts, SseTransport, Tap, WebSocketTransport, streamable_http,
+};
 
 /// At most this many handshakes, the waits between them growing by this step.
 const MAX_ATTEMPTS: u32 = 3;
 const RETRY_STEP: Duration = Duration::from_secs(2);
 const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the GET stream of Streamable HTTP may be silent.
+/// How long a GET stream may be silent.
 const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_mins(5);
+/// How long a server may take to accept a message posted beside an event stream, as in the reference.
+const DEFAULT_SSE_POST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Connects, with up to three handshakes for faults that may pass. `cancel` ends it at once and leaves nothing open.
 pub async fn connect(
@@ -33,7 +37,8 @@ pub async fn connect(
     let mut attempt = 1;
     loop {
         breaker.check(&prefix)?;
-        let error = match handshake(recipe, known, cancel).await {
+        // Boxed, because it would make every future around it large.
+        let error = match Box::pin(handshake(recipe, known, cancel)).await {
             Ok(session) => {
                 breaker.succeeded();
                 return Ok(Connection::new(recipe.clone(), session));
@@ -79,7 +84,8 @@ async fn handshake(
     cancel: &CancellationToken,
 ) -> Result<Session> {
     let (config, prefix) = (&recipe.config, recipe.log_prefix());
-    let deadline = Instant::now() + config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
+    let init_timeout = config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
+    let deadline = Instant::now() + init_timeout;
     let (tap, life) = (Tap::default(), CancellationToken::new());
     let handler = Handler {
         peer: Peer {
@@ -93,34 +99,59 @@ async fn handshake(
     };
     match &config.transport {
         Transport::Http {
-            kind: TransportKind::StreamableHttp,
-            url,
-            headers,
-            ..
+            kind, url, headers, ..
         } => {
             let shown = sanitize_url_for_logging(url.as_str());
             recipe.logger.info(format!(
-                "{prefix} Creating streamable-http transport: {shown}"
+                "{prefix} Creating {} transport: {shown}",
+                kind.as_str()
             ));
-            let transport = streamable_http(StreamableHttpOptions {
+            let remote = Remote {
                 http: recipe.http.clone(),
                 policy: recipe.policy.clone(),
                 url: url.clone(),
                 headers: headers.iter().cloned().collect(),
                 bearer: recipe.bearer.clone(),
                 limits: recipe.settings.response.clone(),
-                sse_read_timeout: config.sse_read_timeout.unwrap_or(DEFAULT_SSE_READ_TIMEOUT),
                 tap,
                 life: life.clone(),
                 logger: recipe.logger.clone(),
                 log_prefix: prefix,
-            });
-            Session::open(transport, handler, known, deadline, life, cancel).await
+            };
+            let idle = config.sse_read_timeout.unwrap_or(DEFAULT_SSE_READ_TIMEOUT);
+            // The older transports end with the generation that begins with `initialize`.
+            let initialize = Some(Generation::Initialize);
+            match kind {
+                TransportKind::Sse => {
+                    let timeouts = SseTimeouts {
+                        connect: init_timeout,
+                        post: config.timeout.unwrap_or(DEFAULT_SSE_POST_TIMEOUT),
+                        idle,
+                    };
+                    let connect = SseTransport::connect(remote, timeouts);
+                    let transport = bounded(deadline, &life, cancel, connect).await?;
+                    Box::pin(Session::open(
+                        transport, handler, initialize, deadline, life, cancel,
+                    ))
+                    .await
+                }
+                TransportKind::WebSocket => {
+                    let connect = WebSocketTransport::connect(remote);
+                    let transport = bounded(deadline, &life, cancel, connect).await?;
+                    Box::pin(Session::open(
+                        transport, handler, initialize, deadline, life, cancel,
+                    ))
+                    .await
+                }
+                TransportKind::StreamableHttp | TransportKind::Stdio => {
+                    let transport = streamable_http(remote, idle);
+                    Box::pin(Session::open(
+                        transport, handler, known, deadline, life, cancel,
+                    ))
+                    .await
+                }
+            }
         }
-        Transport::Http { kind, .. } => Err(Error::invalid_config(format!(
-            "The {} transport is not supported yet",
-            kind.as_str()
-        ))),
         Transport::Stdio {
             command,
             args,
@@ -133,34 +164,28 @@ async fn handshake(
                 args: args.clone(),
                 env: env.clone().into_iter().collect(),
                 cwd: cwd.clone(),
-                stderr: match stderr {
-                    server_config::Stderr::Pipe => Stderr::Pipe,
-                    server_config::Stderr::Ignore => Stderr::Ignore,
-                    server_config::Stderr::Inherit | server_config::Stderr::Descriptor(_) => {
-                        Stderr::Inherit
-                    }
-                },
+                stderr: stderr_of(*stderr),
                 max_line_bytes: recipe.settings.response.max_line_bytes,
             };
-            let transport = StdioTransport::spawn(
-                options,
-                &recipe.environment,
-                tap,
-                recipe.logger.clone(),
-                prefix,
-                &recipe.children,
-            )
-            .await?;
+            let (environment, logger) = (&recipe.environment, recipe.logger.clone());
+            let spawning =
+                StdioTransport::spawn(options, environment, tap, logger, prefix, &recipe.children);
+            let transport = spawning.await?;
             // A process that is asked for `server/discover` first may never answer; every one knows `initialize`.
-            Session::open(
-                transport,
-                handler,
-                known.or(Some(Generation::Initialize)),
-                deadline,
-                life,
-                cancel,
-            )
+            let known = known.or(Some(Generation::Initialize));
+            Box::pin(Session::open(
+                transport, handler, known, deadline, life, cancel,
+            ))
             .await
         }
+    }
+}
+
+/// Another descriptor of this process is as much the operator's as its stderr.
+fn stderr_of(configured: server_config::Stderr) -> Stderr {
+    match configured {
+        server_config::Stderr::Pipe => Stderr::Pipe,
+        server_config::Stderr::Ignore => Stderr::Ignore,
+        server_config::Stderr::Inherit | server_config::Stderr::Descriptor(_) => Stderr::Inherit,
     }
 }

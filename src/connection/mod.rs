@@ -3,6 +3,7 @@
 //! A [`Recipe`] is data; [`connect`] turns it into a [`Connection`]. A connection that was lost is never mended in
 //! place: its owner makes a new one from a recipe.
 
+mod access;
 mod breaker;
 mod connect;
 mod events;
@@ -13,6 +14,7 @@ mod rounds;
 mod session;
 mod tools;
 
+pub use access::{AccessTokens, connect_authorized};
 pub use breaker::{Breaker, Breakers};
 pub use connect::connect;
 pub use events::{Event, Observer};
@@ -24,6 +26,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::HeaderMap;
+use http::header::AUTHORIZATION;
 use rmcp::model::ServerCapabilities;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -31,12 +34,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::Result;
-use crate::host::{Environment, Logger, ServerRequests};
+use crate::error::{Error, Result};
+use crate::host::{Environment, Logger, NetworkRules, ServerRequests};
 use crate::network::{HttpClient, Policy};
-use crate::secret::Secret;
 use crate::server_config::{Fingerprint, ResolvedConfig};
 use crate::settings::Settings;
+use crate::transport::Bearer;
 use crate::transport::stdio::Children;
 
 /// JSON-RPC: the headers of a request say something else than its body (MCP 2026-07-28).
@@ -50,8 +53,12 @@ pub struct Recipe {
     pub user_id: Option<String>,
     pub config: ResolvedConfig,
     pub fingerprint: Fingerprint,
-    pub bearer: Option<Secret>,
+    /// The token in use. Requests of an open connection follow it.
+    pub bearer: Bearer,
+    /// Where it comes from, for a user who authorizes with the server.
+    pub tokens: Option<Arc<dyn AccessTokens>>,
     pub policy: Policy,
+    pub rules: NetworkRules,
     pub http: HttpClient,
     pub children: Children,
     pub settings: Settings,
@@ -129,6 +136,20 @@ impl Progress {
     }
 }
 
+impl CallOptions {
+    /// Ends the work with the call's time or its abort.
+    async fn bound<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::aborted()),
+            () = tokio::time::sleep_until(self.deadline) => {
+                Err(Error::timeout("The tokens could not be refreshed in time"))
+            }
+            outcome = work => outcome,
+        }
+    }
+}
+
 /// An established MCP session.
 pub struct Connection {
     pub recipe: Recipe,
@@ -164,13 +185,49 @@ impl Connection {
         self.session.instructions()
     }
 
-    /// Sends a request and returns the result as the server wrote it.
+    /// Sends a request and returns the result as the server wrote it. A request that the server refuses for its token
+    /// is sent once more with another, where one is to be had without asking the user.
     pub async fn request(
         &self,
         method: &str,
         params: Option<Value>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
+        let has_own = |tokens: &&Arc<dyn AccessTokens>| {
+            let headers = options.headers.as_ref();
+            tokens.is_required()
+                && headers.is_some_and(|headers| headers.contains_key(AUTHORIZATION))
+        };
+        let tokens = self.recipe.tokens.as_ref();
+        let Some(tokens) = tokens.filter(|tokens| !has_own(tokens)) else {
+            return self.send(method, params, options).await;
+        };
+        if tokens.is_due() {
+            match options.bound(tokens.current()).await {
+                Ok(Some(token)) => self.recipe.bearer.set(token),
+                Err(error) if tokens.is_required() => return Err(error),
+                _ => {}
+            }
+        }
+        let used = self.recipe.bearer.get();
+        let error = match self.send(method, params.clone(), options).await {
+            Err(error) if access::is_refused_token(&error) => error,
+            answer => return answer,
+        };
+        if let Some(refusal) = tokens.final_refusal(&error) {
+            return Err(refusal);
+        }
+        let current = self.recipe.bearer.get();
+        // Another request may have been refused, and have led to a new token, in the meantime.
+        if current == used {
+            let Some(refused) = used else {
+                return Err(error);
+            };
+            match options.bound(tokens.replace(&refused)).await? {
+                Some(token) => self.recipe.bearer.set(token),
+                None => return Err(error),
+            }
+        }
         self.send(method, params, options).await
     }
 

@@ -25,7 +25,7 @@ use super::probe::Probing;
 use super::rounds::{self, Rounds};
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
-use crate::transport::{CallHeaders, RawResult, TOO_LARGE_RPC_CODE};
+use crate::transport::{CallHeaders, LOST_MESSAGE, RawResult, TRANSPORT_RPC_CODE};
 
 /// How long a request that was given up may take to tell the server so.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
@@ -35,6 +35,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
 const REQUEST_TIMEOUT: i64 = -32001;
 /// The SDK's code of a connection that is gone.
 const CONNECTION_CLOSED: i64 = -32000;
+/// What rmcp answers in place of a server that has lost the session of a request under way.
+const SESSION_REPLACED: &str =
+    "streamable HTTP session was re-initialized before the response arrived";
 /// JSON-RPC: method not found.
 const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC: invalid params, which some servers answer to a ping.
@@ -50,7 +53,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that this server spoke before; without it both are tried.
+    /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that
+    /// this server spoke before; without it both are tried.
     pub async fn open<T: Transport<RoleClient> + 'static>(
         transport: T,
         handler: Handler,
@@ -72,16 +76,12 @@ impl Session {
         let watch = LossWatch::new(handler.observer.clone());
         let progress = handler.progress.clone();
         let transport = Watched::new(Probing::new(transport), watch.clone());
-        let handshake = serve_client_with_lifecycle(handler.clone(), transport, lifecycle);
-        let service = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::aborted()),
-            () = tokio::time::sleep_until(deadline) => {
-                Err(Error::timeout("The server did not complete the MCP handshake in time"))
-            }
-            service = handshake => service.map_err(initialize_error),
+        let serving = serve_client_with_lifecycle(handler.clone(), transport, lifecycle);
+        let handshake = async {
+            // Boxed, because it would make every future around it large.
+            Box::pin(serving).await.map_err(initialize_error)
         };
-        let service = service.inspect_err(|_| life.cancel())?;
+        let service = bounded(deadline, &life, cancel, handshake).await?;
         watch.arm();
         Ok(Self {
             peer: service.peer().clone(),
@@ -247,6 +247,24 @@ fn unanswered() -> Error {
     Error::mcp(Code::Timeout, REQUEST_TIMEOUT, "Request timed out")
 }
 
+/// One step of connecting. If it fails, or is not done in time, the connection's `life` is over.
+pub async fn bounded<T>(
+    deadline: Instant,
+    life: &CancellationToken,
+    cancel: &CancellationToken,
+    step: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let outcome = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Error::aborted()),
+        () = tokio::time::sleep_until(deadline) => {
+            Err(Error::timeout("The server did not complete the MCP handshake in time"))
+        }
+        outcome = step => outcome,
+    };
+    outcome.inspect_err(|_| life.cancel())
+}
+
 fn discover_versions() -> Vec<ProtocolVersion> {
     vec![ProtocolVersion::V_2026_07_28]
 }
@@ -299,12 +317,12 @@ fn request_error(error: ServiceError) -> Error {
 /// The server's own JSON-RPC error, or one that stands for a broken limit or a lost stream.
 fn server_error(answer: &ErrorData) -> Error {
     let rpc_code = i64::from(answer.code.0);
-    let code = if answer.code.0 == TOO_LARGE_RPC_CODE
-        && answer.message.starts_with("[MCP] MCP response")
-    {
-        Code::ResponseTooLarge
-    } else {
-        Code::ServerError
+    let code = match (answer.code.0, answer.message.as_ref()) {
+        (TRANSPORT_RPC_CODE, LOST_MESSAGE) | (_, SESSION_REPLACED) => Code::ConnectionLost,
+        (TRANSPORT_RPC_CODE, message) if message.starts_with("[MCP] MCP response") => {
+            Code::ResponseTooLarge
+        }
+        _ => Code::ServerError,
     };
     Error::mcp(code, rpc_code, &answer.message)
 }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pool::{Lease, Slot};
 use super::{Key, Manager, Owner};
-use crate::connection::{Event, Generation, Recipe, connect};
+use crate::connection::{Event, Generation, Recipe, connect_authorized};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::server_config::Fingerprint;
@@ -124,7 +124,7 @@ impl Manager {
         });
         let ticket = attempt.join(self);
         let (manager, running) = (self.clone(), Arc::clone(&attempt));
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             let outcome = AssertUnwindSafe(manager.connect(&key, &recipe, &running.cancel))
                 .catch_unwind()
                 .await
@@ -150,7 +150,7 @@ impl Manager {
         let identity = recipe.config.endpoint();
         let known = self.0.generations.get(&identity);
         let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
-        match connect(recipe, known, &breaker, cancel).await {
+        match connect_authorized(recipe, known, &breaker, cancel).await {
             Ok(connection) => {
                 self.remember(identity, known, connection.generation);
                 logger.info(format!("{prefix} Connection successfully established"));
@@ -161,7 +161,11 @@ impl Manager {
                     // The server may speak another generation by now.
                     self.0.generations.invalidate(&identity);
                 }
-                if error.code != Code::Aborted {
+                if error.wants_authorization() {
+                    logger.info(format!(
+                        "{prefix} OAuth required, stopping connection attempts"
+                    ));
+                } else if error.code != Code::Aborted {
                     let message = format!("{prefix} Failed to establish connection");
                     logger.with(Level::Error, message, LogMeta::Error(error.clone()));
                 }

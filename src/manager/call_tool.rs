@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::content::{ToolContent, format_content};
-use super::{Acquire, CallScope, Manager};
+use super::{Acquire, Asked, CallScope, Consent, Manager, OboCall, with_bearer};
 use crate::connection::{CallOptions, Progress, ProgressSink, log_prefix};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta, Lookup};
@@ -60,30 +60,42 @@ impl Manager {
         };
         let server = self.scope(scope, name, config).await?;
         let recipe = self.recipe(scope, &server).await?;
+        let obo = OboCall {
+            purpose: self.token_use(&server, call.tool_name),
+            timeout: None,
+            cancel: &call.cancel,
+        };
+        let token = self.obo_token(scope, &server, obo).await?;
+        let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
         let options = CallOptions {
-            deadline: Instant::now() + recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT),
+            deadline: Instant::now() + limit,
             cancel: call.cancel.clone(),
-            headers: None,
+            headers: with_bearer(None, token.as_ref()),
             progress: None,
         };
         let timeout = call
             .timeout
             .or(recipe.config.timeout)
             .unwrap_or(CALL_TIMEOUT);
-        let headers = scope.headers(&server)?;
-        let request = Acquire {
+        let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
+        let headers = scope.headers(&server, graph_token.as_ref())?;
+        let mut request = Acquire {
             key: server.key.clone(),
             recipe,
             updated_at: server.config.updated_at,
             force_new: false,
             options,
         };
-        let lease = self.acquire(&request).await?;
-        let options = CallOptions {
+        let (mut consent, mut asked) = (Consent::waiting(scope.host), Asked::default());
+        let mut lease = self
+            .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
+            .await?;
+        let token = token.map(|token| Self::settle_token(&lease, token));
+        let mut options = CallOptions {
             // Progress may stretch a call, but not for ever.
             deadline: Instant::now() + call.max_total_timeout.unwrap_or(Duration::from_hours(24)),
             cancel: call.cancel.clone(),
-            headers: headers.map(Arc::new),
+            headers: with_bearer(headers.map(Arc::new), token.as_ref()),
             progress: Some(Progress {
                 timeout,
                 sink: call.progress.clone(),
@@ -93,10 +105,39 @@ impl Manager {
         if let Some(arguments) = &call.arguments {
             params["arguments"] = arguments.clone();
         }
-        let answer = lease
+        let sent = lease
             .connection()
-            .request("tools/call", Some(params), &options)
-            .await?;
+            .request("tools/call", Some(params.clone()), &options);
+        let mut answer = sent.await;
+        // A call that the server refused to hear was not made, so it may be made again.
+        if let Err(error) = &answer {
+            if let Some(token) = &token {
+                let renewed = self.renewed_obo_token(scope, &server, obo, token, error);
+                if let Some(renewed) = renewed.await? {
+                    options.headers = with_bearer(options.headers.take(), Some(&renewed));
+                    let sent = lease
+                        .connection()
+                        .request("tools/call", Some(params), &options);
+                    answer = sent.await;
+                }
+            } else if !asked.asked
+                && server.config.runs_oauth_flow()
+                && let Some(refusal) = error.refusal().cloned()
+            {
+                // The session lives, but its token does not, and nothing but the user brings another.
+                lease.discard();
+                consent.refusal = Some(refusal);
+                request.options.deadline = Instant::now() + limit;
+                lease = self
+                    .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
+                    .await?;
+                let sent = lease
+                    .connection()
+                    .request("tools/call", Some(params), &options);
+                answer = sent.await;
+            }
+        }
+        let answer = answer?;
         let result: Value = serde_json::from_str(answer.get()).map_err(|_| {
             Error::new(
                 Code::InvalidResponse,

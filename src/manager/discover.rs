@@ -1,8 +1,9 @@
 //! Listing the tools of a server that wants authorization, without it: some servers show what they offer to anybody.
 
 use super::Manager;
-use crate::connection::{Breakers, CallOptions, Recipe, ToolList, connect, list_tools};
+use crate::connection::{Breakers, CallOptions, Generation, Recipe, ToolList, connect, list_tools};
 use crate::error::Result;
+use crate::transport::Bearer;
 
 /// A discovery: a connection of its own, without credentials, that is closed when the tools are listed.
 pub struct Discover {
@@ -16,20 +17,28 @@ impl Manager {
             mut recipe,
             options,
         } = request;
-        recipe.bearer = None;
+        recipe.bearer = Bearer::default();
+        recipe.tokens = None;
         let known = self.0.generations.get(&recipe.config.endpoint());
         // A discovery is no sign of a server's health: it counts for nobody.
         let breaker = Breakers::default().of(&(), &recipe.settings.breaker);
-        let connection = tokio::time::timeout_at(
-            options.deadline,
-            connect(&recipe, known, &breaker, &options.cancel),
-        )
-        .await
-        .unwrap_or_else(|_| {
-            Err(crate::error::Error::timeout(
-                "The connection could not be established in time",
-            ))
-        })?;
+        let connecting = async {
+            match connect(&recipe, known, &breaker, &options.cancel).await {
+                // A server may let anybody do the handshake it knows, and refuse every method that it does not.
+                Err(error) if known.is_none() && error.wants_authorization() => {
+                    let known = Some(Generation::Initialize);
+                    connect(&recipe, known, &breaker, &options.cancel).await
+                }
+                outcome => outcome,
+            }
+        };
+        let connection = tokio::time::timeout_at(options.deadline, connecting)
+            .await
+            .unwrap_or_else(|_| {
+                Err(crate::error::Error::timeout(
+                    "The connection could not be established in time",
+                ))
+            })?;
         let tools = list_tools(&connection, &options).await;
         connection.close().await;
         tools

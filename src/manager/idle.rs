@@ -17,7 +17,7 @@ impl Manager {
         }
         pool.idle_timer_runs = true;
         let manager = self.clone();
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             loop {
                 let Some(next) = manager.disconnect_idle_users() else {
                     return;

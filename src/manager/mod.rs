@@ -2,6 +2,7 @@
 
 mod acquire;
 mod attempt;
+mod authorize;
 mod call_tool;
 mod content;
 mod directory;
@@ -9,17 +10,20 @@ mod discover;
 mod format;
 mod idle;
 mod instructions;
+mod obo;
 mod pool;
 mod scope;
 mod watch;
 
 pub use acquire::Acquire;
+pub use authorize::{Asked, Consent, Issued};
 pub use call_tool::CallTool;
 pub use content::{ToolContent, format_content};
 pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::Discover;
 pub use format::{format_tools, tool_functions};
 pub use instructions::format_instructions;
+pub use obo::{OboCall, with_bearer};
 pub use pool::Lease;
 pub use scope::{CallScope, ServerScope};
 pub use watch::Subscriber;
@@ -29,11 +33,14 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{Breakers, Generation};
 use crate::network::HttpClient;
+use crate::oauth::OAuth;
+use crate::obo::Obo;
 use crate::transport::stdio::Children;
 use pool::Pool;
 
@@ -74,28 +81,37 @@ struct Inner {
     pool: Mutex<Pool>,
     breakers: Breakers<Key>,
     generations: Cache<String, Generation>,
+    oauth: OAuth,
+    obo: Obo,
     /// Attempts, closings and timers; the runtime is closed when they have ended.
     tasks: TaskTracker,
     closing: CancellationToken,
     keep_connections: bool,
+    runtime: Handle,
     /// Connections whose tools are about to be listed again.
     refreshing: Mutex<HashSet<Key>>,
     subscriber: Mutex<Option<Subscriber>>,
 }
 
 impl Manager {
-    /// `keep_connections: false` closes a connection as soon as no call uses it.
+    /// `keep_connections: false` closes a connection as soon as no call uses it. `runtime` runs everything that no
+    /// call waits for; leases may be dropped on threads that know no runtime.
     #[must_use]
-    pub fn new(keep_connections: bool) -> Self {
+    pub fn new(keep_connections: bool, runtime: Handle) -> Self {
+        let http = HttpClient::new();
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner {
-            http: HttpClient::new(),
+            obo: Obo::new(http.clone(), tasks.clone(), closing.clone()),
+            http,
             children: Children::default(),
             pool: Mutex::default(),
             breakers: Breakers::default(),
             generations: Cache::new(KNOWN_SERVERS),
-            tasks: TaskTracker::new(),
-            closing: CancellationToken::new(),
+            oauth: OAuth::new(tasks.clone(), closing.clone()),
+            tasks,
+            closing,
             keep_connections,
+            runtime,
             refreshing: Mutex::default(),
             subscriber: Mutex::default(),
         }))
@@ -105,6 +121,30 @@ impl Manager {
     #[must_use]
     pub fn closing(&self) -> &CancellationToken {
         &self.0.closing
+    }
+
+    /// The HTTP client of the runtime.
+    #[must_use]
+    pub fn http(&self) -> &HttpClient {
+        &self.0.http
+    }
+
+    /// Whether a user's own connection to a server is open.
+    #[must_use]
+    pub fn has_user_connection(&self, user_id: &str, server_name: &str) -> bool {
+        let key = Key {
+            owner: Owner::User(Arc::from(user_id)),
+            server_name: Arc::from(server_name),
+        };
+        let pool = self.0.pool.lock();
+        pool.slots
+            .get(&key)
+            .is_some_and(|slot| !slot.connection.is_closed())
+    }
+
+    /// Work that outlives its caller; the runtime is closed when it has ended.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn_on(work, &self.0.runtime);
     }
 
     /// Disconnects everything and waits until no process, socket or timer is left. May be called again.

@@ -109,6 +109,11 @@ impl Lease {
         !self.opened
     }
 
+    /// The connection is of no more use to anybody: later calls make another.
+    pub fn discard(self) {
+        self.manager.discard(&self.slot);
+    }
+
     /// The call was aborted: a user's connection that it opened is closed, unless another call uses it.
     pub fn abandon(self) {
         if self.opened && self.slot.key.owner != Owner::App && self.slot.state.lock().uses == 1 {
@@ -171,7 +176,7 @@ impl Manager {
 
     fn close_in_background(&self, slot: &Arc<Slot>) {
         let slot = Arc::clone(slot);
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             slot.connection.close().await;
         });
     }

@@ -11,8 +11,10 @@ use crate::connection::Recipe;
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Lookup, User};
 use crate::network::Policy;
+use crate::secret::Secret;
 use crate::server_config::{Context, ServerConfig, fingerprint, headers_for_call, resolve};
 use crate::settings::Settings;
+use crate::transport::Bearer;
 
 /// JSON-RPC "invalid request", the code of the reference's `McpError`s.
 const INVALID_REQUEST: i64 = -32600;
@@ -31,6 +33,7 @@ pub struct CallScope<'a> {
 }
 
 /// A server as one call reaches it.
+#[derive(Clone)]
 pub struct ServerScope {
     pub key: Key,
     pub config: ServerConfig,
@@ -38,12 +41,20 @@ pub struct ServerScope {
 
 impl CallScope<'_> {
     /// The headers of this call, over those that the connection was made with. Shared connections have none.
-    pub fn headers(&self, server: &ServerScope) -> Result<Option<HeaderMap>> {
+    pub fn headers(
+        &self,
+        server: &ServerScope,
+        graph_token: Option<&Secret>,
+    ) -> Result<Option<HeaderMap>> {
         let owner = &server.key.owner;
         if *owner == Owner::App || server.config.headers.is_empty() {
             return Ok(None);
         }
-        headers_for_call(&server.config, &self.context(owner)).map(Some)
+        let context = Context {
+            graph_token,
+            ..self.context(owner)
+        };
+        headers_for_call(&server.config, &context).map(Some)
     }
 
     fn user_id(&self) -> Option<&str> {
@@ -154,13 +165,15 @@ impl Manager {
         let config = resolve(&server.config, &context)?;
         let rules = call.host.registry.network_rules().await?;
         let policy = Policy::new(&rules, &call.host.environment, config.proxy())?;
-        Ok(Recipe {
+        let mut recipe = Recipe {
             server_name: server.key.server_name.to_string(),
             user_id: server.key.owner.user_id().map(str::to_owned),
             fingerprint: fingerprint(&server.config, &context),
             config,
-            bearer: None,
+            bearer: Bearer::default(),
+            tokens: None,
             policy,
+            rules,
             http: self.0.http.clone(),
             children: self.0.children.clone(),
             settings: call.settings.clone(),
@@ -172,6 +185,13 @@ impl Manager {
                 publisher: call.host.publisher.clone(),
             })),
             logger: call.host.logger.clone(),
-        })
+        };
+        if let Some(authorizer) = self.authorizer(call, server, &recipe)? {
+            recipe.tokens = Some(Arc::new(authorizer));
+        } else {
+            let kind = recipe.config.transport.kind();
+            recipe.tokens = self.obo_tokens(call, server, kind)?;
+        }
+        Ok(recipe)
     }
 }

@@ -72,14 +72,16 @@ impl Manager {
 
     fn lost(&self, key: &Key) {
         let (manager, key) = (self.clone(), key.clone());
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             // rmcp closes its side right after the transport told us.
             tokio::time::sleep(Duration::from_millis(20)).await;
             let Some(slot) = manager.take_lost(&key) else {
                 return;
             };
             manager.retire(&slot);
-            if manager.0.keep_connections {
+            // A token on behalf of a user is asked for by that user's calls, and by nobody else.
+            let on_behalf = slot.connection.recipe.config.obo_scopes.is_some();
+            if manager.0.keep_connections && !on_behalf {
                 manager.reconnect(&key, &slot).await;
             }
         });
@@ -137,7 +139,7 @@ impl Manager {
             return;
         }
         let (manager, key) = (self.clone(), key.clone());
-        self.0.tasks.spawn(async move {
+        self.spawn(async move {
             tokio::select! {
                 () = manager.0.closing.cancelled() => return,
                 () = tokio::time::sleep(REFRESH_DELAY) => {}

@@ -109,6 +109,10 @@ impl HttpClient {
 
     async fn follow(&self, policy: &Policy, mut request: Request) -> Result<Response> {
         let mut hop = Hop::Configured;
+        if request.elsewhere {
+            hop = Hop::Redirected;
+            drop_secrets(&mut request.headers, &request.secret_headers);
+        }
         let mut route = policy.route(&request.url, hop)?;
         let mut url = wire_url(&request.url);
         let origin = url.origin();

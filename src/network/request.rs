@@ -35,6 +35,9 @@ pub struct Request {
     pub timeout: Option<Duration>,
     /// For protocols that take over the connection.
     pub http1_only: bool,
+    /// A server chose this URL, on another origin than the configured one: it is judged as a redirect to it, and
+    /// [`Self::secret_headers`] stay behind.
+    pub elsewhere: bool,
 }
 
 impl Request {
@@ -50,6 +53,7 @@ impl Request {
             secret_headers: Vec::new(),
             timeout: Some(Duration::from_mins(1)),
             http1_only: false,
+            elsewhere: false,
         }
     }
 }

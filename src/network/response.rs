@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::stream::{Stream, StreamExt};
+use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
@@ -88,6 +89,18 @@ impl Response {
             .bytes_stream()
             .map(move |chunk| chunk.map_err(|error| body_failure(&error, &url)))
             .boxed()
+    }
+
+    /// All challenges of a refusal (RFC 9110, section 11.6.1), as one header.
+    #[must_use]
+    pub fn challenges(&self) -> Option<String> {
+        let challenges: Vec<_> = self
+            .headers
+            .get_all(WWW_AUTHENTICATE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .collect();
+        (!challenges.is_empty()).then(|| challenges.join(", "))
     }
 
     /// The raw connection after 101 Switching Protocols.

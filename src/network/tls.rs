@@ -66,6 +66,10 @@ impl TlsSettings {
         let mut roots = RootCertStore::empty();
         let system = system_roots();
         roots.add_parsable_certificates(system.certs);
+        if roots.is_empty() {
+            // Slim images come without certificates; Node brings its own, and so do we.
+            roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+        }
         for (variable, path) in [
             (EXTRA_CA_CERTS, &self.extra_ca_certs),
             (CERT_FILE, &self.cert_file),
@@ -73,11 +77,6 @@ impl TlsSettings {
             if let Some(path) = path {
                 roots.add_parsable_certificates(read_certificates(variable, path)?);
             }
-        }
-        if roots.is_empty() {
-            return Err(Error::invalid_config(format!(
-                "No CA certificates were found on this system; install them or name a PEM file in {EXTRA_CA_CERTS}"
-            )));
         }
         Ok(roots)
     }

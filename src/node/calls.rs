@@ -17,13 +17,20 @@ use super::host::NodeHost;
 use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::log::{NodeLog, StderrLog};
 use super::manager::Connections;
+use super::oauth::{
+    CREDENTIALS_VARIABLE, NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service,
+    credentials_key,
+};
+use super::obo;
 use super::server_requests::HostHandlers;
 use super::services::describe;
 use super::thread::{JsRef, JsThread};
+use crate::embedded::MemoryFlows;
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, Host, Logger, User};
+use crate::host::{Environment, FlowStore, Host, Logger, User};
 use crate::manager::{CallScope, Manager};
 use crate::network;
+use crate::obo::Obo;
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 use crate::transport::stdio::StdioTransport;
@@ -39,6 +46,8 @@ pub struct Shared {
     pub manager: Manager,
     /// The `MCPConnection` objects that were handed out.
     pub connections: Connections,
+    /// For hosts without a flow manager.
+    pub flows: Arc<MemoryFlows>,
 }
 
 /// The parameter object of one call.
@@ -175,15 +184,7 @@ impl Shared {
         scope: Scope<'env>,
         params: Option<&Params<'env>>,
     ) -> JsResult<'env, Call> {
-        let environment = Environment::default();
-        for names in [
-            Settings::NAMES,
-            network::VARIABLES,
-            StdioTransport::DEFAULT_ENVIRONMENT,
-            &[LOG_VARIABLE],
-        ] {
-            convert::read_variables(scope, names, &environment)?;
-        }
+        let environment = read_environment(scope)?;
         let member = |name| match params {
             Some(params) => params.object_member(name),
             None => Ok(None),
@@ -220,14 +221,9 @@ impl Shared {
                 .map(Arc::new),
             published: parking_lot::Mutex::default(),
         });
-        let logger = if services.get("logger")?.present().is_some() {
-            Logger::new(Arc::new(NodeLog(context)))
-        } else {
-            StderrLog::from_variable(environment.get(LOG_VARIABLE).as_deref())
-                .map_or_else(Logger::silent, |log| Logger::new(Arc::new(log)))
-        };
+        let logger = logger_of(services, &context, &environment)?;
         let settings = Settings::from_environment(&environment);
-        let host = core_services(services, &node, logger, &environment)?;
+        let host = self.services(scope, params, &node, logger, &environment)?;
         let cancel = self.manager.closing().child_token();
         let server_config = server_config
             .map(|config| convert::server_config(config, &environment))
@@ -303,29 +299,86 @@ impl Shared {
     }
 }
 
-/// The host's services as the core's traits.
-fn core_services<'env>(
+/// The variables that any call may need, as they are now.
+pub fn read_environment(scope: Scope<'_>) -> JsResult<'_, Environment> {
+    let environment = Environment::default();
+    for names in [
+        Settings::NAMES,
+        network::VARIABLES,
+        StdioTransport::DEFAULT_ENVIRONMENT,
+        Obo::GRAPH_VARIABLES,
+        &[LOG_VARIABLE, CREDENTIALS_VARIABLE],
+    ] {
+        convert::read_variables(scope, names, &environment)?;
+    }
+    Ok(environment)
+}
+
+/// The host's logger, in the context of the call; else stderr, where the variable asks for it.
+pub fn logger_of<'env>(
     services: Value<'env>,
-    node: &Arc<NodeHost>,
-    logger: Logger,
+    context: &Arc<CallContext>,
     environment: &Environment,
-) -> JsResult<'env, Host> {
-    Ok(Host {
-        registry: Arc::clone(node) as _,
-        publisher: services
-            .get("updateMCPServerTools")?
-            .present()
-            .map(|_| Arc::clone(node) as _),
-        tokens: None,
-        flows: None,
-        prompt: None,
-        lock: None,
-        exchanged_tokens: None,
-        on_behalf_of: None,
-        server_requests: HostHandlers::new(&node.context, services)?
-            .map(|handlers| Arc::new(handlers) as _),
-        credentials_key: None,
-        logger,
-        environment: environment.clone(),
-    })
+) -> JsResult<'env, Logger> {
+    if services.get("logger")?.present().is_some() {
+        return Ok(Logger::new(Arc::new(NodeLog(Arc::clone(context)))));
+    }
+    let log = StderrLog::from_variable(environment.get(LOG_VARIABLE).as_deref());
+    Ok(log.map_or_else(Logger::silent, |log| Logger::new(Arc::new(log))))
+}
+
+impl Shared {
+    /// The host's services as the core's traits; parameters of the call come before members of the host.
+    pub fn services<'env>(
+        &self,
+        scope: Scope<'env>,
+        params: Option<&Params<'env>>,
+        node: &Arc<NodeHost>,
+        logger: Logger,
+        environment: &Environment,
+    ) -> JsResult<'env, Host> {
+        let (services, context) = (self.host.get(scope), &node.context);
+        let has =
+            |name: &str| -> JsResult<'env, bool> { Ok(services.get(name)?.present().is_some()) };
+        let keep = |value: Option<Value<'env>>| {
+            value
+                .map(|value| JsRef::new(&self.thread, value).map(Arc::new))
+                .transpose()
+        };
+        let function = |name| params.map_or(Ok(None), |params| params.function(name));
+        let object = |name| params.map_or(Ok(None), |params| params.object_member(name));
+        let flows: Arc<dyn FlowStore> = match keep(object("flowManager")?)? {
+            Some(given) => NodeFlows::store(context, Service::Given(given)),
+            None if has("flowManager")? => NodeFlows::store(context, Service::Host("flowManager")),
+            None => Arc::clone(&self.flows) as _,
+        };
+        let tokens = match keep(object("tokenMethods")?)? {
+            Some(given) => Some(NodeTokens::store(context, Service::Given(given))),
+            None => has("tokenMethods")?
+                .then(|| NodeTokens::store(context, Service::Host("tokenMethods"))),
+        };
+        let prompt = NodePrompt {
+            context: Arc::clone(context),
+            start: keep(function("oauthStart")?)?,
+            end: keep(function("oauthEnd")?)?,
+        };
+        let mut host = Host {
+            registry: Arc::clone(node) as _,
+            publisher: has("updateMCPServerTools")?.then(|| Arc::clone(node) as _),
+            tokens,
+            flows: Some(flows),
+            prompt: Some(Arc::new(prompt)),
+            tenancy: has("getTenantId")?.then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),
+            lock: has("lock")?.then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
+            exchanged_tokens: None,
+            on_behalf_of: None,
+            server_requests: HostHandlers::new(context, services)?
+                .map(|handlers| Arc::new(handlers) as _),
+            credentials_key: credentials_key(services, environment)?,
+            logger,
+            environment: environment.clone(),
+        };
+        obo::attach(&mut host, context, object("user")?, scope)?;
+        Ok(host)
+    }
 }

@@ -95,7 +95,21 @@ pub fn texts(value: Value<'_>) -> JsResult<'_, IndexMap<String, String>> {
     Ok(texts)
 }
 
-fn text_list(value: Value<'_>) -> JsResult<'_, Vec<String>> {
+/// Every server of `getAllServerConfigs`.
+pub fn server_configs<'env>(
+    value: Value<'env>,
+    environment: &Environment,
+) -> JsResult<'env, Vec<(String, Map<String, Json>)>> {
+    let mut configs = Vec::new();
+    for name in value.keys()? {
+        if let Some(config) = server_config(value.get(&name)?, environment)? {
+            configs.push((name, config));
+        }
+    }
+    Ok(configs)
+}
+
+pub fn text_list(value: Value<'_>) -> JsResult<'_, Vec<String>> {
     Ok(value
         .elements()?
         .into_iter()

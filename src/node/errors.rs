@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::thread::{JsRef, JsThread};
-use crate::error::{Cause, Code, Error};
+use crate::error::{Cause, Code, Error, OboDetail, OboFailure};
 use crate::host::HostFault;
 
 /// What a host callback threw, with the value itself kept.
@@ -49,8 +49,15 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
         if let Some(status) = error.status {
             value.set("status", scope.number(f64::from(status))?)?;
         }
-        if error.code == Code::Aborted {
-            value.set("name", scope.string("AbortError")?)?;
+        if let Some(failure) = &error.obo {
+            set_obo(value, failure)?;
+        }
+        match error.code {
+            Code::Aborted => value.set("name", scope.string("AbortError")?)?,
+            Code::ReauthenticationRequired => {
+                value.set("name", scope.string("ReauthenticationRequiredError")?)?;
+            }
+            _ => {}
         }
         match &error.cause {
             Some(Cause::Host(fault)) => {
@@ -64,6 +71,37 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
         Ok(value)
     };
     build().unwrap_or_else(|Thrown(value)| value)
+}
+
+/// What the reference's errors of an exchange carry, and what the identity provider said.
+fn set_obo<'env>(value: Value<'env>, failure: &OboFailure) -> JsResult<'env, ()> {
+    let scope = value.scope();
+    let answer = &failure.answer;
+    let reason = Some(failure.reason.as_str());
+    if failure.user_message.is_some() {
+        value.set("name", scope.string("OboTokenResolutionError")?)?;
+    }
+    for (name, text) in [
+        ("reason", reason),
+        ("oboFailureReason", reason),
+        ("detail", failure.detail.map(OboDetail::as_str)),
+        ("userMessage", failure.user_message),
+        ("claims", failure.claims.as_deref()),
+        ("error", answer.error.as_deref()),
+        ("error_description", answer.description.as_deref()),
+        ("suberror", answer.suberror.as_deref()),
+        ("traceId", answer.trace_id.as_deref()),
+        ("correlationId", answer.correlation_id.as_deref()),
+    ] {
+        if let Some(text) = text {
+            value.set(name, scope.string(text)?)?;
+        }
+    }
+    if !answer.error_codes.is_empty() {
+        let codes = serde_json::Value::from(answer.error_codes.clone());
+        value.set("errorCodes", scope.json(&codes)?)?;
+    }
+    Ok(())
 }
 
 /// The error as the host's logger gets it: what a host callback threw is logged as it was thrown.

@@ -17,11 +17,11 @@ use crate::host::{
 };
 
 /// Bound on a callback of the registry, of a token store or of a cache.
-const STORE_TIMEOUT: Duration = Duration::from_secs(10);
+pub const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A reinspection connects to the server; its own bound is the core's.
 const REINSPECT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bound on a callback that reaches the user or the tool cache.
-const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
+pub const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The host as one call sees it.
 pub struct NodeHost {
@@ -112,6 +112,28 @@ impl Registry for NodeHost {
                 STORE_TIMEOUT,
                 |context, scope| context.with_service(scope, "registry", network_answers),
                 |_, value| convert::network_rules(value),
+            )
+            .await
+    }
+
+    async fn all_server_configs(
+        &self,
+        user_id: Option<&str>,
+    ) -> Result<Vec<(String, Map<String, Json>)>> {
+        let (user_id, environment) = (user_id.map(str::to_owned), self.environment.clone());
+        self.context
+            .callback(
+                "registry.getAllServerConfigs",
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    context.call_service(
+                        scope,
+                        "registry",
+                        "getAllServerConfigs",
+                        move |_, scope| Ok(vec![scope.optional_string(user_id.as_deref())?]),
+                    )
+                },
+                move |_, value| convert::server_configs(value, &environment),
             )
             .await
     }

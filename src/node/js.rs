@@ -104,6 +104,12 @@ impl<'env> Scope<'env> {
         self.make(|result| unsafe { sys::napi_create_double(self.env, value, result) })
     }
 
+    /// A time in milliseconds since the epoch.
+    #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
+    pub fn milliseconds(self, time: i64) -> JsResult<'env> {
+        self.number(time as f64)
+    }
+
     pub fn string(self, text: &str) -> JsResult<'env> {
         self.make(|result| unsafe {
             sys::napi_create_string_utf8(

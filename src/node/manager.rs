@@ -15,7 +15,9 @@ use super::thread::JsRef;
 use super::tool_calls;
 use crate::connection::{CallOptions, Event, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
-use crate::manager::{Acquire, ConnectionState, Discover, Key, Lease, Manager, Owner, ServerScope};
+use crate::manager::{
+    Acquire, Asked, ConnectionState, Consent, Discover, Key, Lease, Manager, Owner, ServerScope,
+};
 
 /// Bound on connecting where neither the caller nor the config has one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -123,6 +125,8 @@ fn tell(scope: Scope<'_>, object: &JsRef, event: Event) {
 struct Wanted {
     server_name: String,
     force_new: bool,
+    /// Hands out the authorization URL and rejects, instead of waiting for the user.
+    return_on_oauth: bool,
 }
 
 fn read<'env>(
@@ -135,6 +139,7 @@ fn read<'env>(
     let wanted = Wanted {
         server_name: params.text("serverName")?.unwrap_or_default(),
         force_new: params.boolean("forceNew")?.unwrap_or(false),
+        return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(false),
     };
     Ok((shared.call(scope, Some(&params))?, wanted))
 }
@@ -160,7 +165,7 @@ pub async fn request(
         options: CallOptions {
             deadline: Instant::now() + limit,
             cancel: call.cancel.clone(),
-            headers: scope.headers(server)?.map(Arc::new),
+            headers: scope.headers(server, None)?.map(Arc::new),
             progress: None,
         },
     })
@@ -169,12 +174,16 @@ pub async fn request(
 /// Connects and makes what an `MCPConnection` object stands for.
 pub async fn hold(manager: &Manager, request: Acquire) -> Result<Arc<Held>> {
     let lease = manager.acquire(&request).await?;
-    Ok(Arc::new(Held {
+    Ok(held(manager, request, lease))
+}
+
+fn held(manager: &Manager, request: Acquire, lease: Lease) -> Arc<Held> {
+    Arc::new(Held {
         key: request.key.clone(),
         created_at: lease.connection().created_at,
         request,
         lease: Mutex::new(Some(lease).filter(|_| !manager.keeps_connections())),
-    }))
+    })
 }
 
 async fn find(manager: &Manager, call: &Call, wanted: &Wanted, of_user: bool) -> Result<Arc<Held>> {
@@ -197,11 +206,17 @@ async fn find(manager: &Manager, call: &Call, wanted: &Wanted, of_user: bool) ->
     }
     // The key's name is what callers asked for.
     server.key.server_name = Arc::from(wanted.server_name.as_str());
-    hold(
-        manager,
-        request(manager, call, &server, wanted.force_new).await?,
-    )
-    .await
+    let mut request = request(manager, call, &server, wanted.force_new).await?;
+    let consent = Consent {
+        waits: !wanted.return_on_oauth,
+        limit: call.connection_timeout,
+        ..Consent::waiting(&call.host)
+    };
+    let mut asked = Asked::default();
+    let lease = manager
+        .acquire_asking(&scope, &server, &mut request, &consent, &mut asked)
+        .await?;
+    Ok(held(manager, request, lease))
 }
 
 fn get_connection<'env>(

@@ -41,6 +41,9 @@ pub fn reinitialized<'env>(
     if result.connection_deferred {
         object.set("connectionDeferred", scope.boolean(true)?)?;
     }
+    if let Some(expires_at) = result.oauth_expires_at {
+        object.set("oauthExpiresAt", scope.milliseconds(expires_at)?)?;
+    }
     if let Some(error) = &result.error {
         object.set("error", errors::summary(scope, error)?)?;
     }

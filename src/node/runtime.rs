@@ -10,8 +10,10 @@ use tokio::runtime::Handle;
 use super::call::Realm;
 use super::calls::{Call, Params, Shared};
 use super::convert;
+use super::exchange;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::manager::{self, Connections};
+use super::oauth;
 use super::result;
 use super::services;
 use super::statics;
@@ -62,7 +64,7 @@ pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'
 
 /// Hands a result of ours to napi: an exception becomes the pending one.
 #[expect(unsafe_code, reason = "Node-API is a C interface")]
-fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<'any>> {
+pub fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<'any>> {
     match outcome {
         Ok(value) => unsafe { Unknown::from_napi_value(scope.raw(), value.raw()) },
         Err(Thrown(value)) => {
@@ -80,8 +82,9 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         realm: Arc::new(Realm::new(&thread, scope)?),
         host: Arc::new(JsRef::new(&thread, host)?),
         thread,
-        manager: Manager::new(keep),
+        manager: Manager::new(keep, tokio().clone()),
         connections: Connections::default(),
+        flows: Arc::default(),
     });
     let teardown = shared.manager.clone();
     if env
@@ -96,7 +99,12 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     manager::set_methods(
         runtime,
         &shared,
-        &[("reinitMCPServer", reinit_mcp_server), ("close", close)],
+        &[
+            ("reinitMCPServer", reinit_mcp_server),
+            ("exchangeOboToken", exchange::exchange_obo_token),
+            ("getGraphApiToken", exchange::get_graph_api_token),
+            ("close", close),
+        ],
     )?;
     let manager = manager::create(scope, &shared)?;
     runtime.set(
@@ -108,6 +116,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         statics::connection_statics(scope, &shared)?,
     )?;
     runtime.set("manager", manager)?;
+    oauth::install(&shared, runtime)?;
     Ok(runtime)
 }
 
@@ -129,6 +138,7 @@ struct Wanted {
     server_name: Option<String>,
     force_new: bool,
     has_request_body: bool,
+    return_on_oauth: bool,
 }
 
 fn reinit_mcp_server<'env>(
@@ -156,6 +166,7 @@ fn reinit_mcp_server<'env>(
                     .clone()
                     .filter(|_| wanted.has_request_body),
                 has_config_servers: call.has_config_servers,
+                return_on_oauth: wanted.return_on_oauth,
                 cancel: call.cancel.clone(),
             };
             Ok(Box::pin(reinit(&manager, &request)).await)
@@ -177,10 +188,8 @@ fn read<'env>(
         server_name: params.text("serverName")?,
         force_new: params.boolean("forceNew")?.unwrap_or(false),
         has_request_body: params.object().has("requestBody"),
+        return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(true),
     };
-    params.boolean("returnOnOAuth")?;
-    params.function("oauthStart")?;
-    params.function("oauthEnd")?;
     let auth_map = params.object_member("userMCPAuthMap")?;
     let mut call = shared.call(scope, Some(&params))?;
     if let Some(auth_map) = auth_map {

@@ -23,6 +23,18 @@ pub struct McpRuntime {
         ts_type = "(params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>"
     )]
     pub reinit_mcp_server: (),
+    /// Exchanges the federated access token of a user who signed in through OpenID for a token with these scopes (OAuth
+    /// 2.0 On-Behalf-Of). Rejects with `code` `OBO_EXCHANGE_FAILED` or `OBO_CLAIMS_CHALLENGE`, `retryable`,
+    /// `oboFailureReason`, `detail` and, for a challenge, `claims`.
+    #[napi(
+        ts_type = "(user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>"
+    )]
+    pub exchange_obo_token: (),
+    /// The same for Microsoft Graph: logs a failure and rejects with the text "Graph token acquisition failed: …".
+    #[napi(
+        ts_type = "(user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>"
+    )]
+    pub get_graph_api_token: (),
     /// LibreChat's `MCPManager`.
     #[napi(ts_type = "MCPManager")]
     pub manager: (),
@@ -38,6 +50,15 @@ pub struct McpRuntime {
         ts_type = "{ clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }"
     )]
     pub connection_statics: (),
+    #[napi(ts_type = "MCPOAuth")]
+    pub oauth: (),
+    #[napi(ts_type = "MCPTokens")]
+    pub tokens: (),
+    #[napi(
+        js_name = "OAuthReconnectionManager",
+        ts_type = "{ createInstance(flowManager: object, tokenMethods: object): Promise<OAuthReconnectionManager>; getInstance(): OAuthReconnectionManager }"
+    )]
+    pub oauth_reconnection_manager: (),
     /// Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
     /// again. A `reinitMCPServer` in flight resolves with `success: false`.
     #[napi(ts_type = "() => Promise<void>")]
@@ -74,18 +95,31 @@ pub struct McpHostServices {
     /// OAuth flow states.
     #[napi(ts_type = "object | (() => object | Promise<object>)")]
     pub flow_manager: Option<()>,
-    /// openid-client v6 `Configuration`, or a plain object.
-    #[napi(ts_type = "object | (() => object | Promise<object>)")]
+    /// The OpenID client that exchanges tokens: openid-client v6 `Configuration`, or a plain object.
+    #[napi(
+        ts_type = "MCPOpenIdConfig | MCPOpenIdConfiguration | (() => MCPOpenIdConfig | MCPOpenIdConfiguration | Promise<MCPOpenIdConfig | MCPOpenIdConfiguration>)"
+    )]
     pub open_id_config: Option<()>,
-    /// A Keyv-like cache of exchanged tokens that processes share.
-    #[napi(ts_type = "object | (() => object | Promise<object>)")]
+    /// A Keyv-like cache of exchanged tokens that processes share. Values are encrypted with the credentials key;
+    /// without that key the cache is not used. Bound: 2 s.
+    #[napi(ts_type = "MCPTokenCache | (() => MCPTokenCache | Promise<MCPTokenCache>)")]
     pub exchanged_tokens: Option<()>,
-    #[napi(ts_type = "(...args: any[]) => unknown")]
+    /// Exchanges tokens in place of the runtime, when it connects and for tool calls.
+    #[napi(
+        ts_type = "(user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>"
+    )]
     pub obo_token_resolver: Option<()>,
-    #[napi(ts_type = "(...args: any[]) => unknown")]
+    /// Whether a config may still use on-behalf-of; asked before each exchange. Whatever goes wrong means no.
+    #[napi(
+        ts_type = "(config: { source?: string; author?: string; dbId?: string }) => Promise<boolean>"
+    )]
     pub obo_trust_checker: Option<()>,
-    #[napi(ts_type = "(...args: any[]) => unknown")]
+    /// Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`.
+    #[napi(
+        ts_type = "(user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>"
+    )]
     pub graph_token_resolver: Option<()>,
+    /// The tenant of the call; tokens of one tenant are not given to another.
     #[napi(ts_type = "() => string | undefined")]
     pub get_tenant_id: Option<()>,
     /// A lock that processes share.
@@ -203,7 +237,12 @@ pub struct ReinitMcpServerParams<'env> {
     /// Hand out the authorization URL and return (default), or wait for the user.
     #[napi(js_name = "returnOnOAuth")]
     pub return_on_oauth: Option<bool>,
-    #[napi(js_name = "oauthStart", ts_type = "(authURL: string) => unknown")]
+    /// Called once with the URL that the user has to open, and for a flow that was pending already with the time until
+    /// when it can be joined.
+    #[napi(
+        js_name = "oauthStart",
+        ts_type = "(authURL: string, options?: { expiresAt: number }) => unknown"
+    )]
     pub oauth_start: Option<()>,
     #[napi(js_name = "oauthEnd", ts_type = "() => unknown")]
     pub oauth_end: Option<()>,
@@ -247,6 +286,8 @@ pub struct ReinitMcpServerResult {
     pub missing_user_vars: Option<Vec<String>>,
     /// No connection yet: the server needs fields of a chat turn.
     pub connection_deferred: Option<bool>,
+    /// Until when the pending flow can be joined, in milliseconds since the epoch.
+    pub oauth_expires_at: Option<f64>,
     /// Beside every `failureReason`.
     #[napi(ts_type = "MCPErrorSummary")]
     pub error: Option<()>,
@@ -286,6 +327,161 @@ pub struct McpTool {
     pub output_schema: Option<()>,
     #[napi(ts_type = "Record<string, any>")]
     pub annotations: Option<()>,
+}
+
+/// The OpenID client of the operator, in plain form.
+#[napi(
+    object,
+    js_name = "MCPOpenIdConfig",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpOpenIdConfig {
+    pub issuer: Option<String>,
+    pub token_endpoint: String,
+    pub client_id: String,
+    pub client_secret: Option<String>,
+    /// How the client authenticates; with a secret, `client_secret_post` unless given. A certificate signs with PS256
+    /// unless `alg` says otherwise; an assertion is asked for anew for each request.
+    #[napi(
+        ts_type = "'client_secret_post' | 'client_secret_basic' | { privateKeyPem: string; certificatePem: string; alg?: 'PS256' | 'RS256' } | { clientAssertion: () => string | Promise<string> }"
+    )]
+    pub client_auth: Option<()>,
+}
+
+/// What the runtime uses of openid-client's `Configuration`.
+#[napi(
+    object,
+    js_name = "MCPOpenIdConfiguration",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpOpenIdConfiguration {
+    #[napi(ts_type = "() => { issuer: string; token_endpoint?: string }")]
+    pub server_metadata: (),
+    #[napi(ts_type = "() => { client_id: string }")]
+    pub client_metadata: (),
+}
+
+/// A cache such as Keyv.
+#[napi(
+    object,
+    js_name = "MCPTokenCache",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpTokenCache {
+    #[napi(ts_type = "(key: string) => unknown")]
+    pub get: (),
+    #[napi(ts_type = "(key: string, value: string, ttlMs: number) => unknown")]
+    pub set: (),
+    #[napi(ts_type = "(key: string) => unknown")]
+    pub delete: (),
+}
+
+/// A token for one server or API.
+#[napi(object, object_from_js = false, object_to_js = false)]
+pub struct ExchangedToken {
+    #[napi(js_name = "access_token")]
+    pub access_token: String,
+    #[napi(js_name = "token_type", ts_type = "'Bearer'")]
+    pub token_type: (),
+    /// Seconds that are left, also for a token from the cache.
+    #[napi(js_name = "expires_in")]
+    pub expires_in: f64,
+    pub scope: String,
+}
+
+/// A problem with a config.
+#[napi(
+    object,
+    js_name = "MCPConfigIssue",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpConfigIssue {
+    #[napi(ts_type = "Array<string | number>")]
+    pub path: (),
+    pub message: String,
+}
+
+/// A server's domain is not among those that are allowed.
+#[napi(
+    object,
+    js_name = "MCPDomainNotAllowedError",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpDomainNotAllowedError {
+    #[napi(ts_type = "'MCPDomainNotAllowedError'")]
+    pub name: (),
+    pub message: String,
+    pub stack: Option<String>,
+    #[napi(ts_type = "'MCP_DOMAIN_NOT_ALLOWED'")]
+    pub code: (),
+    #[napi(ts_type = "403")]
+    pub status_code: (),
+    pub domain: String,
+}
+
+/// A server could not be reached for inspection.
+#[napi(
+    object,
+    js_name = "MCPInspectionFailedError",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpInspectionFailedError {
+    #[napi(ts_type = "'MCPInspectionFailedError'")]
+    pub name: (),
+    pub message: String,
+    pub stack: Option<String>,
+    #[napi(ts_type = "'MCP_INSPECTION_FAILED'")]
+    pub code: (),
+    #[napi(ts_type = "400")]
+    pub status_code: (),
+    pub server_name: String,
+    #[napi(ts_type = "unknown")]
+    pub cause: Option<()>,
+}
+
+/// There is no token on behalf of the user. The runtime's own errors have this shape too; `detail`, `claims` and what
+/// the identity provider answered are set on them where they apply.
+#[napi(object, object_from_js = false, object_to_js = false)]
+pub struct OboTokenResolutionError {
+    #[napi(ts_type = "'OboTokenResolutionError'")]
+    pub name: (),
+    pub message: String,
+    pub stack: Option<String>,
+    #[napi(
+        ts_type = "'OBO_MISSING_UPSTREAM_TOKEN' | 'OBO_EXCHANGE_FAILED' | 'OBO_CLAIMS_CHALLENGE'"
+    )]
+    pub code: (),
+    #[napi(
+        ts_type = "'missing_upstream_token' | 'missing_upstream_access_token' | 'empty_exchange_response' | 'exchange_failed'"
+    )]
+    pub reason: (),
+    pub retryable: bool,
+    pub user_message: String,
+    #[napi(
+        ts_type = "'bad_assertion' | 'client_credentials' | 'configuration' | 'consent_required' | 'expired_assertion' | 'interaction_required' | 'invalid_response' | 'invalid_scope' | 'throttled' | 'unavailable'"
+    )]
+    pub detail: Option<()>,
+    /// What an interactive login has to ask for.
+    pub claims: Option<String>,
+    #[napi(ts_type = "unknown")]
+    pub cause: Option<()>,
+}
+
+/// The user has to authorize a server again.
+#[napi(object, object_from_js = false, object_to_js = false)]
+pub struct ReauthenticationRequiredError {
+    #[napi(ts_type = "'ReauthenticationRequiredError'")]
+    pub name: (),
+    pub message: String,
+    pub stack: Option<String>,
+    #[napi(ts_type = "'MCP_REAUTHENTICATION_REQUIRED'")]
+    pub code: (),
 }
 
 /// LibreChat's `MCPManager`: connections by owner and server. All functions work unbound and reject with `MCP_CLOSED`

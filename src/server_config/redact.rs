@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::text::is_truthy;
 
 /// An allowlist, in the order of the reference: a new member stays hidden until somebody decides otherwise.
-const SHOWN: [&str; 18] = [
+pub const SHOWN: [&str; 18] = [
     "type",
     "url",
     "title",

@@ -13,8 +13,6 @@ use crate::error::{Code, Error, Result};
 /// Zero or `None` means no limit.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
-    /// Bytes of one line of an event stream.
-    pub line: usize,
     /// Bytes of the whole body.
     pub total: usize,
     /// How long nothing may arrive.
@@ -33,7 +31,6 @@ where
         limits,
         idle,
         total: 0,
-        line: 0,
         count: 0,
         ended: false,
     }
@@ -44,59 +41,48 @@ pub struct Guard<S> {
     limits: BodyLimits,
     idle: Option<Pin<Box<Sleep>>>,
     total: usize,
-    line: usize,
     count: usize,
     ended: bool,
 }
 
 impl<S> Guard<S> {
-    /// The texts are those of the reference (`packages/api/src/mcp/connection.ts`).
     fn judge(&mut self, chunk: &Bytes) -> Result<()> {
         self.count += 1;
         self.total += chunk.len();
-        let BodyLimits {
-            line: line_limit,
-            total: limit,
-            ..
-        } = self.limits;
+        let limit = self.limits.total;
         if limit > 0 && self.total > limit {
-            let observed = self.total;
-            return Err(self.refuse(&format!(
-                "MCP response exceeded byte limit (limit={limit} bytes, observed={observed} bytes"
-            )));
-        }
-        if line_limit > 0 {
-            for (index, part) in chunk
-                .split(|byte| matches!(byte, b'\n' | b'\r'))
-                .enumerate()
-            {
-                self.line = if index == 0 {
-                    self.line + part.len()
-                } else {
-                    part.len()
-                };
-                if self.line > line_limit {
-                    let (line, total) = (self.line, self.total);
-                    return Err(self.refuse(&format!(
-                        "MCP response contained an oversized SSE line (lineLimit={line_limit} bytes, \
-                         observedLine={line} bytes, observedTotal={total} bytes"
-                    )));
-                }
-            }
+            let refusal = over_total(limit, self.total, self.count);
+            return Err(Error::new(Code::ResponseTooLarge, refusal));
         }
         Ok(())
     }
+}
 
-    fn refuse(&self, what: &str) -> Error {
-        Error::new(
-            Code::ResponseTooLarge,
-            format!(
-                "[MCP] {what}, chunks={}). The MCP server returned an unsafe streamable HTTP response; narrow the tool \
-                 result or retry after the server response is fixed.",
-                self.count
-            ),
-        )
-    }
+/// The texts are those of the reference (`packages/api/src/mcp/connection.ts`).
+pub(super) fn over_total(limit: usize, observed: usize, chunks: usize) -> String {
+    refusal(
+        &format!(
+            "MCP response exceeded byte limit (limit={limit} bytes, observed={observed} bytes"
+        ),
+        chunks,
+    )
+}
+
+pub(super) fn over_line(limit: usize, observed: usize, total: usize, chunks: usize) -> String {
+    refusal(
+        &format!(
+            "MCP response contained an oversized SSE line (lineLimit={limit} bytes, observedLine={observed} bytes, \
+             observedTotal={total} bytes"
+        ),
+        chunks,
+    )
+}
+
+fn refusal(what: &str, chunks: usize) -> String {
+    format!(
+        "[MCP] {what}, chunks={chunks}). The MCP server returned an unsafe streamable HTTP response; narrow the tool \
+         result or retry after the server response is fixed."
+    )
 }
 
 impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Guard<S> {
@@ -131,7 +117,7 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Guard<S> {
                     "The event stream was silent for too long",
                 ))))
             }
-            done @ Poll::Ready(_) => done,
+            Poll::Ready(end) => Poll::Ready(end),
         }
     }
 }
@@ -160,32 +146,12 @@ mod tests {
 
     #[tokio::test]
     async fn limits_hold_across_chunks() {
-        let line = |line| BodyLimits {
-            line,
-            total: 0,
-            idle: None,
-        };
-        let total = |total| BodyLimits {
-            line: 0,
-            total,
-            idle: None,
-        };
-        assert_eq!(run(&["abc", "de\nfgh", "ij"], line(5)).await.ok(), Some(11));
-        assert_eq!(run(&["abcdef"], line(0)).await.ok(), Some(6));
+        let total = |total| BodyLimits { total, idle: None };
         assert_eq!(run(&["abc", "def"], total(6)).await.ok(), Some(6));
-        let error = run(&["abc", "def"], line(5))
-            .await
-            .expect_err("too long a line");
-        assert_eq!(error.code, Code::ResponseTooLarge);
-        assert!(
-            error.message.contains(
-                "(lineLimit=5 bytes, observedLine=6 bytes, observedTotal=6 bytes, chunks=2)"
-            ),
-            "{error}"
-        );
         let error = run(&["abc", "def"], total(5))
             .await
             .expect_err("too long a body");
+        assert_eq!(error.code, Code::ResponseTooLarge);
         assert!(
             error.message.starts_with(
                 "[MCP] MCP response exceeded byte limit (limit=5 bytes, observed=6 bytes, chunks=2)"
@@ -197,7 +163,6 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn silence_ends_the_stream() {
         let limits = BodyLimits {
-            line: 0,
             total: 0,
             idle: Some(Duration::from_secs(1)),
         };

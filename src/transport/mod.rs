@@ -1,12 +1,33 @@
 //! Bytes to messages.
 
+mod bearer;
+mod events;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
+
+mod inbox;
 mod limits;
+mod outbox;
+mod oversized;
+mod pending;
+mod remote;
+mod sse;
 pub mod stdio;
 mod streamable_http;
 mod tap;
+mod websocket;
 
-pub use streamable_http::{CallHeaders, McpHttp, StreamableHttpOptions, streamable_http};
+pub use bearer::Bearer;
+pub use remote::{CallHeaders, Remote};
+pub use sse::{SseTimeouts, SseTransport};
+pub use streamable_http::{McpHttp, streamable_http};
 pub use tap::{RawResult, Tap};
+pub use websocket::WebSocketTransport;
 
-/// JSON-RPC code of the error that stands for an answer over a limit, as in the reference.
-pub const TOO_LARGE_RPC_CODE: i32 = -32000;
+/// JSON-RPC code of the errors that a transport puts in place of an answer, as in the reference: an answer over a
+/// limit, or one that can no longer come.
+pub const TRANSPORT_RPC_CODE: i32 = -32000;
+
+/// The message of a JSON-RPC error that stands for an answer that can no longer come.
+pub const LOST_MESSAGE: &str = "The connection to the server was lost before it answered";

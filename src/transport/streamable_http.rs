@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, ErrorData, GetExtensions, RequestId, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientRequest, ErrorData, RequestId, ServerJsonRpcMessage,
 };
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::common::client_side_sse::ExponentialBackoff;
@@ -21,27 +21,20 @@ use rmcp::transport::streamable_http_client::{
     SseError, StreamableHttpClient, StreamableHttpClientTransportConfig, StreamableHttpError,
     StreamableHttpPostResponse,
 };
-use sse_stream::{Sse, SseStream};
-use tokio_util::sync::CancellationToken;
-use url::Url;
+use sse_stream::Sse;
 
+use super::events::{EventLimits, Events, Found};
 use super::limits::{BodyLimits, guard};
-use super::tap::Tap;
+use super::oversized::Head;
+use super::remote::{
+    CallHeaders, ERROR_BODY_BYTES, EVENT_STREAM, JSON, LAST_EVENT_ID, PROTOCOL_VERSION, Remote,
+    content_type, invalid, is_type, refusal, status_error, too_large, wrong_type,
+};
 use crate::error::{Code, Error};
-use crate::host::Logger;
-use crate::network::{HttpClient, Policy, Redirects, Request, Response};
-use crate::secret::Secret;
-use crate::server_config::sanitize_url_for_logging;
-use crate::settings::ResponseLimits;
+use crate::network::{Request, Response};
 
 const SESSION_ID: &str = "mcp-session-id";
-const LAST_EVENT_ID: &str = "last-event-id";
-const PROTOCOL_VERSION: &str = "mcp-protocol-version";
-const EVENT_STREAM: &str = "text/event-stream";
-const JSON: &str = "application/json";
 
-/// How much of an error answer is read.
-const ERROR_BODY_BYTES: usize = 64 * 1024;
 /// Bound on ending a session (`DELETE`); the specification's five seconds.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a lost GET or response stream is opened again before it is left alone.
@@ -49,43 +42,30 @@ const STREAM_RECONNECTS: usize = 3;
 
 type Result<T> = std::result::Result<T, StreamableHttpError<Error>>;
 
-/// Headers of one request, over those of the connection.
-#[derive(Clone)]
-pub struct CallHeaders(pub Arc<HeaderMap>);
-
-/// What a Streamable HTTP connection is made from.
-pub struct StreamableHttpOptions {
-    pub http: HttpClient,
-    pub policy: Policy,
-    pub url: Url,
-    /// Configured headers, placeholders expanded.
-    pub headers: HeaderMap,
-    /// OAuth or on-behalf-of access token; replaces a configured `Authorization`.
-    pub bearer: Option<Secret>,
-    pub limits: ResponseLimits,
-    /// How long a GET stream may be silent.
-    pub sse_read_timeout: Duration,
-    pub tap: Tap,
-    /// Cancelled when the connection is over: whatever is still under way ends. rmcp's transport itself does not
-    /// stop a handshake that nobody waits for.
-    pub life: CancellationToken,
-    pub logger: Logger,
-    pub log_prefix: String,
-}
-
 /// The HTTP side of one connection, as rmcp's transport uses it.
 #[derive(Clone)]
-pub struct McpHttp(Arc<StreamableHttpOptions>);
+pub struct McpHttp {
+    remote: Arc<Remote>,
+    /// How long a GET stream may be silent.
+    sse_read_timeout: Duration,
+}
 
-/// A Streamable HTTP transport for rmcp's client.
+/// A Streamable HTTP transport for rmcp's client. `sse_read_timeout` is how long a GET stream may be silent.
 #[must_use]
-pub fn streamable_http(options: StreamableHttpOptions) -> StreamableHttpClientTransport<McpHttp> {
-    let mut config = StreamableHttpClientTransportConfig::with_uri(options.url.as_str());
+pub fn streamable_http(
+    remote: Remote,
+    sse_read_timeout: Duration,
+) -> StreamableHttpClientTransport<McpHttp> {
+    let mut config = StreamableHttpClientTransportConfig::with_uri(remote.url.as_str());
     let mut retry = ExponentialBackoff::default();
     retry.max_times = Some(STREAM_RECONNECTS);
     retry.max_delay = Some(Duration::from_secs(30));
     config.retry_config = Arc::new(retry);
-    StreamableHttpClientTransport::with_client(McpHttp(Arc::new(options)), config)
+    let client = McpHttp {
+        remote: Arc::new(remote),
+        sse_read_timeout,
+    };
+    StreamableHttpClientTransport::with_client(client, config)
 }
 
 impl McpHttp {
@@ -96,42 +76,25 @@ impl McpHttp {
         extra: HashMap<HeaderName, HeaderValue>,
         call: Option<&CallHeaders>,
     ) -> Request {
-        let options = &self.0;
-        let mut headers = options.headers.clone();
-        if let Some(CallHeaders(call)) = call {
-            overlay(&mut headers, call);
-        }
-        if let Some(bearer) = &options.bearer
-            && call.is_none_or(|CallHeaders(call)| !call.contains_key(AUTHORIZATION))
-            && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
-        {
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-        }
-        let secret_headers = headers.keys().cloned().collect();
-        headers.extend(extra);
+        let mut request = self.remote.request(method, self.remote.url.clone(), call);
+        request.headers.extend(extra);
         if let Some(session) = session.and_then(|session| HeaderValue::from_str(session).ok()) {
-            headers.insert(SESSION_ID, session);
+            request.headers.insert(SESSION_ID, session);
         }
-        let mut request = Request::new(method, options.url.clone());
-        request.headers = headers;
-        request.secret_headers = secret_headers;
-        request.redirects = Redirects::Mcp;
         request
     }
 
     async fn while_alive<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
-            () = self.0.life.cancelled() => Err(StreamableHttpError::Client(Error::closed())),
+            () = self.remote.life.cancelled() => Err(StreamableHttpError::Client(Error::closed())),
             outcome = work => outcome,
         }
     }
 
     async fn send(&self, request: Request) -> Result<Response> {
-        self.0
-            .http
-            .send(&self.0.policy, request)
+        self.remote
+            .send(request)
             .await
             .map_err(StreamableHttpError::Client)
     }
@@ -145,70 +108,52 @@ impl McpHttp {
         waiting: Option<RequestId>,
         keep_text: bool,
     ) -> BoxStream<'static, std::result::Result<Sse, SseError>> {
-        let (tap, options) = (self.0.tap.clone(), self.0.clone());
-        let over = self.0.life.clone().cancelled_owned();
-        SseStream::from_bytes_stream(guard(response.stream(), limits))
+        let remote = Arc::clone(&self.remote);
+        let over = remote.life.clone().cancelled_owned();
+        let event_limits = EventLimits {
+            line: remote.limits.max_line_bytes,
+            event: remote.limits.max_response_bytes,
+        };
+        Events::new(guard(response.stream(), limits), event_limits)
             .take_until(over)
-            .map(move |event| match event {
-                Ok(mut event) => {
-                    event.data = event.data.map(|data| tap.incoming(data, keep_text));
-                    Ok(event)
-                }
-                Err(error) => match (&waiting, refusal(&error)) {
-                    (Some(id), Some(refusal)) => {
-                        options
-                            .logger
-                            .warn(format!("{} {}", options.log_prefix, refusal.message));
-                        let answer =
-                            ServerJsonRpcMessage::error(too_large(refusal), Some(id.clone()));
-                        Ok(Sse::default().data(serde_json::to_string(&answer).unwrap_or_default()))
+            .filter_map(move |found| {
+                let event = match found {
+                    Ok(Found::Event(mut event)) => {
+                        event.data = event.data.map(|data| remote.tap.incoming(data, keep_text));
+                        Some(Ok(event))
                     }
-                    _ => Err(error),
-                },
+                    Ok(Found::TooLarge { id, head, refusal }) => {
+                        remote.warn(&refusal);
+                        let answered = match Head::of(&head) {
+                            Head::AnswerTo(id) => Some(id),
+                            Head::Answer => waiting.clone(),
+                            Head::Other => None,
+                        };
+                        answered.map(|request| {
+                            let mut event = failed(&refusal, request);
+                            event.id = id;
+                            Ok(event)
+                        })
+                    }
+                    Ok(Found::TooLargeEnd { .. }) => None,
+                    Err(error) => Some(match (&waiting, error.code) {
+                        (Some(id), Code::ResponseTooLarge) => {
+                            remote.warn(&error.message);
+                            Ok(failed(&error.message, id.clone()))
+                        }
+                        _ => Err(SseError::Body(Box::new(error))),
+                    }),
+                };
+                std::future::ready(event)
             })
             .boxed()
     }
 }
 
-fn overlay(headers: &mut HeaderMap, over: &HeaderMap) {
-    for name in over.keys() {
-        headers.remove(name);
-    }
-    for (name, value) in over {
-        headers.append(name, value.clone());
-    }
-}
-
-/// The limit that a stream broke, if that is why it ended.
-fn refusal(error: &SseError) -> Option<&Error> {
-    let SseError::Body(inner) = error else {
-        return None;
-    };
-    inner
-        .downcast_ref::<Error>()
-        .filter(|error| error.code == Code::ResponseTooLarge)
-}
-
-fn too_large(error: &Error) -> ErrorData {
-    ErrorData::new(
-        rmcp::model::ErrorCode(super::TOO_LARGE_RPC_CODE),
-        error.message.clone(),
-        None,
-    )
-}
-
-fn content_type(response: &Response) -> &str {
-    response
-        .headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-}
-
-fn is_type(actual: &str, expected: &str) -> bool {
-    actual
-        .get(..expected.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(expected))
+/// The event in place of an answer that was too large.
+fn failed(refusal: &str, id: RequestId) -> Sse {
+    let answer = ServerJsonRpcMessage::error(too_large(refusal), Some(id));
+    Sse::default().data(serde_json::to_string(&answer).unwrap_or_default())
 }
 
 fn session_of(response: &Response) -> Option<String> {
@@ -217,32 +162,6 @@ fn session_of(response: &Response) -> Option<String> {
         .get(SESSION_ID)
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned)
-}
-
-/// An answer that is no success, without its body: a body may echo what was sent.
-fn status_error(response: &Response) -> Error {
-    let message = format!(
-        "{} answered HTTP {}{}",
-        sanitize_url_for_logging(response.url.as_str()),
-        response.status.as_u16(),
-        response
-            .status
-            .canonical_reason()
-            .map(|reason| format!(" {reason}"))
-            .unwrap_or_default(),
-    );
-    let challenge = response
-        .headers
-        .get(WWW_AUTHENTICATE)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    Error::http_status(response.status.as_u16(), message).with_challenge(challenge)
-}
-
-fn invalid(response: &Response, what: &str) -> Error {
-    let url = sanitize_url_for_logging(response.url.as_str());
-    Error::new(Code::InvalidResponse, format!("{url} answered {what}"))
-        .with_status(response.status.as_u16())
 }
 
 fn keeps_text(headers: &HashMap<HeaderName, HeaderValue>) -> bool {
@@ -301,16 +220,16 @@ impl McpHttp {
         session_id: Option<Arc<str>>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse> {
-        let (id, call, is_discover, lists_tools) = match &message {
+        let (id, is_discover, lists_tools) = match &message {
             ClientJsonRpcMessage::Request(request) => (
                 Some(request.id.clone()),
-                request.request.extensions().get::<CallHeaders>().cloned(),
                 matches!(request.request, ClientRequest::DiscoverRequest(_)),
                 request.request.method() == "tools/list",
             ),
-            _ => (None, None, false, false),
+            _ => (None, false, false),
         };
-        self.0.tap.outgoing(&message);
+        let call = CallHeaders::of(&message);
+        self.remote.tap.outgoing(&message);
         let keep_text = lists_tools && keeps_text(&custom_headers);
         let mut request = self.request(
             Method::POST,
@@ -334,8 +253,7 @@ impl McpHttp {
             return Err(StreamableHttpError::SessionExpired);
         }
         if !response.status.is_success() {
-            let error = status_error(&response);
-            return refused(response, error, id.filter(|_| is_discover)).await;
+            return refused(response, id.filter(|_| is_discover)).await;
         }
         let Some(id) = id else {
             return Ok(StreamableHttpPostResponse::Accepted);
@@ -350,8 +268,7 @@ impl McpHttp {
         let kind = content_type(&response).to_owned();
         if is_type(&kind, EVENT_STREAM) {
             let limits = BodyLimits {
-                line: self.0.limits.max_line_bytes,
-                total: self.0.limits.max_response_bytes,
+                total: self.remote.limits.max_response_bytes,
                 idle: None,
             };
             return Ok(StreamableHttpPostResponse::Sse(
@@ -360,33 +277,25 @@ impl McpHttp {
             ));
         }
         if !is_type(&kind, JSON) {
-            let what = if kind.is_empty() {
-                "without a content type".to_owned()
-            } else {
-                format!("with content type {kind}")
-            };
-            return Err(StreamableHttpError::Client(invalid(&response, &what)));
+            return Err(StreamableHttpError::Client(wrong_type(&response)));
         }
         let problem = invalid(&response, "with invalid JSON");
         let limits = BodyLimits {
-            line: 0,
-            total: self.0.limits.max_response_bytes,
+            total: self.remote.limits.max_response_bytes,
             idle: None,
         };
         let body = match read(response, limits).await {
             Ok(body) => body,
             Err(error) if error.code == Code::ResponseTooLarge => {
-                self.0
-                    .logger
-                    .warn(format!("{} {}", self.0.log_prefix, error.message));
-                let answer = ServerJsonRpcMessage::error(too_large(&error), Some(id));
+                self.remote.warn(&error.message);
+                let answer = ServerJsonRpcMessage::error(too_large(&error.message), Some(id));
                 return Ok(StreamableHttpPostResponse::Json(answer, session));
             }
             Err(error) => return Err(StreamableHttpError::Client(error)),
         };
         let text =
             String::from_utf8(body).map_err(|_| StreamableHttpError::Client(problem.clone()))?;
-        match serde_json::from_str(&self.0.tap.incoming(text, keep_text)) {
+        match serde_json::from_str(&self.remote.tap.incoming(text, keep_text)) {
             Ok(message) => Ok(StreamableHttpPostResponse::Json(message, session)),
             Err(_) => Err(StreamableHttpError::Client(problem)),
         }
@@ -442,52 +351,28 @@ impl McpHttp {
             _ => {}
         }
         let limits = BodyLimits {
-            line: self.0.limits.max_line_bytes,
             total: 0,
-            idle: Some(self.0.sse_read_timeout),
+            idle: Some(self.sse_read_timeout),
         };
         Ok(self.events(response, limits, None, keep_text))
     }
 }
 
-/// A refused POST. A JSON-RPC error in the body is the server's own answer; a refused `server/discover` marks a server
-/// that knows only `initialize`, whatever it answered.
+/// A refused POST. A refused `server/discover` marks a server that knows only `initialize`, whatever it answered.
 async fn refused(
     response: Response,
-    error: Error,
     discover: Option<RequestId>,
 ) -> Result<StreamableHttpPostResponse> {
-    let decided = error.wants_authorization() || error.code == Code::RateLimited;
-    let body = response.bytes(ERROR_BODY_BYTES).await.unwrap_or_default();
-    let answered = serde_json::from_slice(&body)
-        .ok()
-        .and_then(|message| match message {
-            ServerJsonRpcMessage::Error(answer) => Some(answer.error),
-            _ => None,
-        });
+    let (error, answer) = refusal(response).await;
     match discover {
-        Some(id) if !decided => {
-            let answer =
-                answered.unwrap_or_else(|| ErrorData::invalid_request(error.message, None));
+        Some(id) if !error.wants_authorization() && error.code != Code::RateLimited => {
+            let answer = answer.unwrap_or_else(|| ErrorData::invalid_request(error.message, None));
             Ok(StreamableHttpPostResponse::Json(
                 ServerJsonRpcMessage::error(answer, Some(id)),
                 None,
             ))
         }
-        _ => {
-            let error = match answered {
-                Some(answer) if !decided => {
-                    let message = format!("{}: {}", error.message, answer.message);
-                    Error {
-                        message,
-                        rpc_code: Some(i64::from(answer.code.0)),
-                        ..error
-                    }
-                }
-                _ => error,
-            };
-            Err(StreamableHttpError::Client(error))
-        }
+        _ => Err(StreamableHttpError::Client(error)),
     }
 }
 

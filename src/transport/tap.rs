@@ -12,11 +12,9 @@ use rmcp::model::{ClientJsonRpcMessage, GetExtensions, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-type Slot = OnceLock<Box<RawValue>>;
-
 /// Receives the text of one request's result.
 #[derive(Clone, Default)]
-pub struct RawResult(Arc<Slot>);
+pub struct RawResult(Arc<OnceLock<Box<RawValue>>>);
 
 impl RawResult {
     /// The result, once the request has been answered.
@@ -29,9 +27,11 @@ impl RawResult {
     }
 }
 
+type Slot = Weak<OnceLock<Box<RawValue>>>;
+
 /// Watches the messages of one connection. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Tap(Arc<Mutex<HashMap<RequestId, Weak<Slot>>>>);
+pub struct Tap(Arc<Mutex<HashMap<RequestId, Slot>>>);
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -71,19 +71,26 @@ impl Tap {
         else {
             return text;
         };
-        let Some(slot) = self.0.lock().remove(&id).and_then(|slot| slot.upgrade()) else {
+        let Some((RequestId::Number(number), slot)) = self.find(&id) else {
+            return text;
+        };
+        let Some(slot) = slot.upgrade() else {
             return text;
         };
         let _ = slot.set(result.to_owned());
         if keep {
             return text;
         }
-        match id {
-            RequestId::Number(number) => {
-                format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{}}}}"#)
-            }
-            RequestId::String(_) => text,
-        }
+        format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{}}}}"#)
+    }
+
+    /// Some servers send numbers back as strings, which rmcp accepts too.
+    fn find(&self, id: &RequestId) -> Option<(RequestId, Slot)> {
+        let mut pending = self.0.lock();
+        pending.remove_entry(id).or_else(|| match id {
+            RequestId::String(text) => pending.remove_entry(&RequestId::Number(text.parse().ok()?)),
+            RequestId::Number(_) => None,
+        })
     }
 }
 
@@ -112,6 +119,18 @@ mod tests {
             raw.take().map(|text| text.get().to_owned()).as_deref(),
             Some(r#"{"b": 1.0, "a":[ ]}"#)
         );
+    }
+
+    #[test]
+    fn a_number_may_come_back_as_text() {
+        let (tap, raw) = (Tap::default(), RawResult::default());
+        tap.outgoing(&request(7, &raw));
+        let text = r#"{"jsonrpc":"2.0","id":"7","result":{"a":1}}"#;
+        assert_eq!(
+            tap.incoming(text.to_owned(), false),
+            r#"{"jsonrpc":"2.0","id":7,"result":{}}"#
+        );
+        assert!(raw.take().is_some());
     }
 
     #[test]

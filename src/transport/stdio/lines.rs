@@ -4,14 +4,12 @@ use std::mem;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-/// What is kept of the beginning of a line that is too long.
-pub(super) const HEAD_BYTES: usize = 4096;
-/// What is kept of its end.
-const TAIL_BYTES: usize = 256;
+use crate::transport::oversized::{HEAD_BYTES, TAIL_BYTES, keep_tail};
+
 const BUFFER_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(in crate::transport) enum Line {
     /// Without its end-of-line characters. A last line may lack them.
     Whole(Vec<u8>),
     /// The line has passed the limit; reported at once, while the rest still comes in.
@@ -28,7 +26,7 @@ struct Skipped {
     ended: bool,
 }
 
-pub(super) struct Lines<R> {
+pub(in crate::transport) struct Lines<R> {
     reader: BufReader<R>,
     line: Vec<u8>,
     limit: usize,
@@ -37,7 +35,7 @@ pub(super) struct Lines<R> {
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     /// `limit` 0 is no limit.
-    pub(super) fn new(reader: R, limit: usize) -> Self {
+    pub(in crate::transport) fn new(reader: R, limit: usize) -> Self {
         Self {
             reader: BufReader::with_capacity(BUFFER_BYTES, reader),
             line: Vec::new(),
@@ -51,7 +49,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// The next line. Cancel safe: what has been read stays in `self`, with no await between reading and keeping.
-    pub(super) async fn next(&mut self) -> std::io::Result<Line> {
+    pub(in crate::transport) async fn next(&mut self) -> std::io::Result<Line> {
         loop {
             if let Some(line) = self.skipped.take_if(|skipped| skipped.ended) {
                 return Ok(line.into());
@@ -116,14 +114,6 @@ fn whole(line: &mut Vec<u8>) -> Line {
         line.pop();
     }
     Line::Whole(mem::take(line))
-}
-
-/// Appends to the last `TAIL_BYTES` bytes seen.
-fn keep_tail(tail: &mut Vec<u8>, piece: &[u8]) {
-    let piece = &piece[piece.len().saturating_sub(TAIL_BYTES)..];
-    let excess = (tail.len() + piece.len()).saturating_sub(TAIL_BYTES);
-    tail.drain(..excess);
-    tail.extend_from_slice(piece);
 }
 
 #[cfg(test)]

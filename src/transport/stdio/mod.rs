@@ -1,14 +1,12 @@
 //! MCP over the standard streams of a child process: one JSON-RPC message a line.
 //!
 //! `spawner` starts every child from one thread, `process` knows and ends its process group, `supervisor` watches
-//! over one child from start to end, `lines` frames, `inbox` and `outbox` turn lines to messages and back.
+//! over one child from start to end, `lines` frames.
 //!
 //! Ending a child goes: stdin closed, two seconds; `SIGTERM` to the group, two seconds; `SIGKILL` to the group. On
 //! Windows the group is a job object, and there is no `SIGTERM`.
 
-mod inbox;
-mod lines;
-mod outbox;
+pub(super) mod lines;
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(unix, path = "unix.rs")]
 mod platform;

@@ -13,9 +13,10 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::lines::{HEAD_BYTES, Line, Lines};
+use super::lines::{Line, Lines};
 use super::process::{Children, LOOK, Process};
 use crate::host::Logger;
+use crate::transport::oversized::HEAD_BYTES;
 
 /// What the child gets to end after its stdin was closed, and again after `SIGTERM`.
 const GRACE: Duration = Duration::from_secs(2);

@@ -15,15 +15,16 @@ use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::inbox::{Inbox, Pending};
 use super::lines::{Line, Lines};
-use super::outbox::Outbox;
 use super::process::{Children, Process};
 use super::supervisor::{DRAIN, Supervisor, log_stderr};
 use super::{Stderr, StdioOptions, platform, spawner};
 use crate::error::{Code, Error, Result};
 use crate::host::{Environment, Level, Logger};
 use crate::transport::Tap;
+use crate::transport::inbox::Inbox;
+use crate::transport::outbox::Outbox;
+use crate::transport::pending::Pending;
 
 /// Both graces of the supervisor and its last looks at the group.
 const CLOSE_LIMIT: Duration = Duration::from_millis(5500);
@@ -33,8 +34,11 @@ pub struct StdioTransport {
     pid: Option<u32>,
     /// None once the stream has ended or was handed to the supervisor.
     stdout: Option<Lines<ChildStdout>>,
+    tap: Tap,
+    pending: Pending,
     inbox: Inbox,
     outbox: Outbox,
+    max_line_bytes: usize,
     stop: Option<oneshot::Sender<Option<ChildStdout>>>,
     over: CancellationToken,
 }
@@ -123,7 +127,7 @@ impl StdioTransport {
             tokio::spawn(log);
         }
         let stop_writing = CancellationToken::new();
-        let (outbox, write) = Outbox::new(stdin, stop_writing.clone());
+        let (outbox, write) = Outbox::new(stdin, stop_writing.clone(), "the MCP server process");
         let writer = tokio::spawn(write).abort_handle();
         let (stop, stopped) = oneshot::channel();
         let supervisor = Supervisor {
@@ -135,20 +139,31 @@ impl StdioTransport {
             log_prefix: log_prefix.clone(),
         };
         tokio::spawn(supervisor.run(stopped));
+        let pending = Pending::default();
         Ok(Self {
             pid,
             stdout: Some(Lines::new(stdout, options.max_line_bytes)),
             inbox: Inbox::new(
-                tap,
-                Pending::default(),
+                tap.clone(),
+                pending.clone(),
                 logger,
                 log_prefix,
-                options.max_line_bytes,
+                "a line of stdout",
             ),
+            tap,
+            pending,
             outbox,
+            max_line_bytes: options.max_line_bytes,
             stop: Some(stop),
             over,
         })
+    }
+
+    fn refusal(&self, observed: usize) -> String {
+        format!(
+            "[MCP] MCP response contained an oversized line (lineLimit={} bytes, observedLine={observed} bytes)",
+            self.max_line_bytes
+        )
     }
 
     /// Has the supervisor end the process.
@@ -176,9 +191,13 @@ impl Transport<RoleClient> for StdioTransport {
         &mut self,
         message: ClientJsonRpcMessage,
     ) -> impl Future<Output = Result<()>> + Send + 'static {
-        self.inbox.tap.outgoing(&message);
-        self.inbox.pending.outgoing(&message);
-        self.outbox.send(&message)
+        self.tap.outgoing(&message);
+        self.pending.outgoing(&message);
+        let line = serde_json::to_vec(&message).map(|mut line| {
+            line.push(b'\n');
+            line
+        });
+        self.outbox.send(line)
     }
 
     /// Cancel safe: what has been read is kept in `self`.
@@ -198,9 +217,13 @@ impl Transport<RoleClient> for StdioTransport {
                 () = async { self.over.cancelled().await; sleep(DRAIN).await } => Ok(Line::End),
             };
             match line {
-                Ok(Line::Whole(line)) => self.inbox.line(line),
-                Ok(Line::TooLong { head, observed }) => self.inbox.too_long(&head, observed),
-                Ok(Line::TooLongEnd { tail, observed }) => self.inbox.too_long_end(&tail, observed),
+                Ok(Line::Whole(line)) => self.inbox.text(line),
+                Ok(Line::TooLong { head, observed }) => {
+                    self.inbox.too_large(&head, &self.refusal(observed));
+                }
+                Ok(Line::TooLongEnd { tail, observed }) => {
+                    self.inbox.too_large_end(&tail, &self.refusal(observed));
+                }
                 Ok(Line::End) => self.stdout = None,
                 Err(error) => {
                     self.inbox

@@ -1,9 +1,9 @@
-//! Messages to the child's stdin. One task writes, so that a child that does not read holds up only itself.
+//! Frames to a server over one stream of bytes. One task writes, so that a server that does not read holds up only
+//! itself.
 
 use std::future::Future;
 use std::io;
 
-use rmcp::model::ClientJsonRpcMessage;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Code, Error, Result};
 
-/// Messages that may wait for the child to read.
+/// Frames that may wait for the server to read.
 const CAPACITY: usize = 32;
 
 struct Frame {
@@ -19,54 +19,65 @@ struct Frame {
     written: oneshot::Sender<Result<()>>,
 }
 
-pub(super) struct Outbox(mpsc::Sender<Frame>);
+#[derive(Clone)]
+pub(super) struct Outbox {
+    frames: mpsc::Sender<Frame>,
+    /// Who reads, for messages.
+    reader: &'static str,
+}
 
 impl Outbox {
-    /// The outbox and the task that empties it. The task ends, and closes `stdin`, once `stop` is cancelled and what
+    /// The outbox and the task that empties it. The task ends, and closes `writer`, once `stop` is cancelled and what
     /// was queued is written.
     pub(super) fn new<W>(
-        stdin: W,
+        writer: W,
         stop: CancellationToken,
+        reader: &'static str,
     ) -> (Self, impl Future<Output = ()> + Send + 'static)
     where
         W: AsyncWrite + Unpin + Send + 'static,
     {
         let (sender, frames) = mpsc::channel(CAPACITY);
-        (Self(sender), write(stdin, frames, stop))
+        let outbox = Self {
+            frames: sender,
+            reader,
+        };
+        (outbox, write(writer, frames, stop, reader))
     }
 
-    /// Queues a message, in the order of calls, and resolves once it is written. Dropping the future withdraws a
-    /// message whose first byte has not been written yet.
+    /// Queues a frame, in the order of calls, and resolves once it is written. Dropping the future withdraws a frame
+    /// whose first byte has not been written yet.
     pub(super) fn send(
         &self,
-        message: &ClientJsonRpcMessage,
+        frame: serde_json::Result<Vec<u8>>,
     ) -> impl Future<Output = Result<()>> + Send + use<> {
         let (written, outcome) = oneshot::channel();
-        let queued = serde_json::to_vec(message)
+        let reader = self.reader;
+        let queued = frame
             .map_err(|error| {
                 Error::new(Code::Internal, format!("Cannot write the message: {error}"))
             })
-            .and_then(|mut bytes| {
-                bytes.push(b'\n');
-                match self.0.try_send(Frame { bytes, written }) {
+            .and_then(
+                |bytes| match self.frames.try_send(Frame { bytes, written }) {
                     Ok(()) => Ok(None),
-                    Err(TrySendError::Full(frame)) => Ok(Some((self.0.clone(), frame))),
-                    Err(TrySendError::Closed(_)) => Err(gone()),
-                }
-            });
+                    Err(TrySendError::Full(frame)) => Ok(Some((self.frames.clone(), frame))),
+                    Err(TrySendError::Closed(_)) => Err(gone(reader)),
+                },
+            );
         async move {
             if let Some((sender, frame)) = queued? {
-                sender.send(frame).await.map_err(|_| gone())?;
+                sender.send(frame).await.map_err(|_| gone(reader))?;
             }
-            outcome.await.map_err(|_| gone())?
+            outcome.await.map_err(|_| gone(reader))?
         }
     }
 }
 
 async fn write<W: AsyncWrite + Unpin>(
-    mut stdin: W,
+    mut writer: W,
     mut frames: mpsc::Receiver<Frame>,
     stop: CancellationToken,
+    reader: &'static str,
 ) {
     loop {
         let next = tokio::select! {
@@ -82,31 +93,31 @@ async fn write<W: AsyncWrite + Unpin>(
             continue;
         }
         let outcome = async {
-            stdin.write_all(&frame.bytes).await?;
-            stdin.flush().await
+            writer.write_all(&frame.bytes).await?;
+            writer.flush().await
         };
         match outcome.await {
             Ok(()) => {
                 let _ = frame.written.send(Ok(()));
             }
             Err(error) => {
-                let _ = frame.written.send(Err(broken(&error)));
+                let _ = frame.written.send(Err(broken(reader, &error)));
                 return;
             }
         }
     }
 }
 
-fn gone() -> Error {
+fn gone(reader: &str) -> Error {
     Error::new(
         Code::ConnectionLost,
-        "The stdin of the MCP server process is closed",
+        format!("Nothing can be written to {reader} any more"),
     )
 }
 
-fn broken(error: &io::Error) -> Error {
+fn broken(reader: &str, error: &io::Error) -> Error {
     Error::new(
         Code::ConnectionLost,
-        format!("Cannot write to the MCP server process: {error}"),
+        format!("Cannot write to {reader}: {error}"),
     )
 }

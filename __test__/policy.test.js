@@ -1,0 +1,399 @@
+/** The policy functions of the module; validation compared with LibreChat's published schemas. */
+
+const { types } = require('node:util');
+const { runInThisContext } = require('node:vm');
+const schemas = require('librechat-data-provider');
+const addon = require('./support/addon');
+
+const VARIABLES = { POLICY_HOST: 'example.com', POLICY_URL: 'https://example.com', POLICY_SOCKET: 'wss://example.com', POLICY_EMPTY: '' };
+
+/** Jest gives a suite a copy of the environment; the addon reads the process's own. */
+const environments = [process.env, runInThisContext('process').env];
+beforeAll(() => {
+  for (const environment of environments) Object.assign(environment, VARIABLES);
+});
+afterAll(() => {
+  for (const environment of environments) for (const name of Object.keys(VARIABLES)) delete environment[name];
+});
+
+describe('validateServerConfig', () => {
+  const URLS = [
+    'https://a.example/mcp',
+    'http://127.0.0.1:3000',
+    'HTTPS://A.EXAMPLE',
+    'ws://a.example',
+    'WSS://a.example/x',
+    'ftp://a.example',
+    'file:///etc/passwd',
+    'javascript:alert(1)',
+    ' https://a.example ',
+    'https://',
+    'nonsense',
+    '',
+    '/relative',
+    'https://a b/',
+    'https://[::1]/x',
+    'https://a.example/?k=${POLICY_HOST}',
+    'https://${POLICY_HOST}/x',
+    '${POLICY_URL}',
+    '${POLICY_SOCKET}',
+    '${POLICY_EMPTY}',
+    '${POLICY_UNSET}',
+    '${CREDS_KEY}',
+    'https://a.example/{{USER_VAR}}',
+    'https://a.example/$HOME/${}',
+    5,
+    null,
+    ['https://a.example'],
+    { href: 'https://a.example' },
+  ];
+  const TYPES = [undefined, 'stdio', 'websocket', 'sse', 'streamable-http', 'http', 'SSE', 'grpc', '', null, 7];
+
+  /** One member at a time, each over several good configs. */
+  const MEMBERS = {
+    title: ['A title', 'Größe 2’s', '-x', '', 'a.b', 'e\u0301', '\u0301e', 'Ⓐ', 5, null],
+    description: ['d', '', 5, null],
+    iconPath: ['/x.png', 1],
+    startup: [true, 'yes', null],
+    timeout: [0, 1, 1.5, -1, 1e20, '1', null, Number.NaN],
+    sseReadTimeout: [0, 1, 300_000, -1, 0.5],
+    initTimeout: [0, 10, -1, 2.5],
+    oauthRefreshWaitTimeout: [0, 1, 'x'],
+    oauthRefreshCoordination: [true, 1],
+    oauthPersistenceWaitTimeout: [1, 840_000, 840_001, 0],
+    chatMenu: [false, 0],
+    serverInstructions: [true, 'text', '', 5, null, {}],
+    requiresOAuth: [true, 'true'],
+    oauth_headers: [{}, { A: 'b' }, { A: 1 }, [], 'x', null],
+    headers: [{}, { A: 'b', B: '${X}' }, { A: 1 }, { A: null }, ['a'], 'x', null],
+    requestHeaders: [{ A: 'b' }, { A: 1 }],
+    customUserVars: [
+      {},
+      { A: { title: 't', description: 'd' } },
+      { A: { title: 't', description: 'd', sensitive: false, extra: 1 } },
+      { A: { title: 't' } },
+      { A: { title: 1, description: 'd' } },
+      { A: { title: 't', description: 'd', sensitive: 'no' } },
+      { A: 'x' },
+      'x',
+    ],
+    apiKey: [
+      { source: 'admin', authorization_type: 'bearer', key: 'k' },
+      { source: 'user', authorization_type: 'custom', custom_header: 'X' },
+      { source: 'admin', authorization_type: 'digest' },
+      { source: 'nobody', authorization_type: 'basic' },
+      { authorization_type: 'basic' },
+      { source: 'admin', authorization_type: 'basic', key: 1 },
+      {},
+      null,
+      'k',
+    ],
+    obo: [{ scopes: 'api://x/.default' }, { scopes: 'a', extra: true }, { scopes: ' ' }, { scopes: '' }, { scopes: 5 }, { scopes: ['a'] }, {}, null, 'x'],
+    proxy: ['http://p:8080', 'https://p', 'socks://p', 'socks5://p', 'socks5h://p', 'ftp://p', '${POLICY_URL}', 'nonsense', '', 5, null],
+    oauth: [
+      {},
+      { client_id: 'a' },
+      { client_id: '' },
+      { client_secret: 's' },
+      { client_secret: '' },
+      { client_id: 'a', client_secret: 's' },
+      { client_id: 'a', client_secret: 's', authorization_url: 'https://x/a' },
+      { client_id: 'a', client_secret: 's', authorization_url: 'https://x/a', token_url: 'https://x/t' },
+      { authorization_url: 'nonsense' },
+      { authorization_url: '${POLICY_URL}' },
+      { authorization_url: 'https://x/?audience=y' },
+      { token_url: 'https://x/?resource' },
+      { token_url: 'https://x/?resources=y' },
+      { revocation_endpoint: 'https://x/?audience=' },
+      { revocation_endpoint: 'https://x/${A}' },
+      { redirect_uri: 'https://x/?audience=y' },
+      { redirect_uri: '${A}' },
+      { redirect_uri: 5 },
+      { scope: 5 },
+      { token_exchange_method: 'default_post' },
+      { token_exchange_method: 'basic_auth_header' },
+      { token_exchange_method: 'DefaultPost' },
+      { grant_types_supported: ['a'], response_types_supported: [], code_challenge_methods_supported: ['S256'] },
+      { grant_types_supported: [1] },
+      { token_endpoint_auth_methods_supported: 'none' },
+      { revocation_endpoint_auth_methods_supported: [null] },
+      { skip_code_challenge_check: true },
+      { skip_code_challenge_check: 'yes' },
+      { audience: 'a' },
+      { audience: '' },
+      { forward_audience_on_refresh: false },
+      { forward_audience_on_refresh: 0 },
+      { send_resource_parameter: true },
+      { send_resource_parameter: 'x' },
+      { unknown: 1 },
+      null,
+      [],
+      'x',
+    ],
+    command: ['node', '', 5],
+    args: [[], ['a'], ['a', 1], 'a', null],
+    env: [{}, { A: 'b' }, { A: 1 }, null, []],
+    stderr: ['pipe', 'ignore', 'inherit', 'none', 0, 3, -1, 1.5, true, null],
+    cwd: ['/x', 5],
+    unknown: [1, null],
+  };
+  const GOOD = [
+    { command: 'node', args: ['x'] },
+    { type: 'stdio', command: 'node', args: [] },
+    { type: 'websocket', url: 'wss://a.example' },
+    { type: 'sse', url: 'https://a.example' },
+    { type: 'streamable-http', url: 'https://a.example' },
+    { type: 'http', url: 'https://a.example' },
+    { url: 'https://a.example' },
+    { url: 'ws://a.example' },
+  ];
+
+  const configs = [
+    ...TYPES.flatMap((type) => URLS.map((url) => ({ ...(type === undefined ? {} : { type }), url }))),
+    ...TYPES.map((type) => ({ type, command: 'node', args: [] })),
+    ...Object.entries(MEMBERS).flatMap(([name, values]) => values.flatMap((value) => GOOD.map((config) => ({ ...config, [name]: value })))),
+    {},
+    [],
+    null,
+    'x',
+    5,
+    { url: 'https://a.example', command: 'node', args: [] },
+  ];
+
+  /**
+   * A published schema throws where a refinement parses a URL that another rule has already refused. Such a config is
+   * as good as refused, and the addon says so without throwing.
+   */
+  const accepts = (schema, config) => {
+    try {
+      return schema.safeParse(config).success;
+    } catch (error) {
+      if (error.message !== 'Invalid URL') throw error;
+      return false;
+    }
+  };
+
+  test.each([
+    ['yaml', 'MCPOptionsSchema'],
+    ['user', 'MCPServerUserInputSchema'],
+  ])('source %s: accepts and refuses what %s does', (source, name) => {
+    const counts = { accepted: 0, refused: 0 };
+    const differences = configs.flatMap((config) => {
+      const expected = accepts(schemas[name], config);
+      const issues = addon.validateServerConfig(config, { source });
+      counts[expected ? 'accepted' : 'refused'] += 1;
+      return (issues.length === 0) === expected ? [] : [{ config, expected, issues }];
+    });
+    expect(differences).toEqual([]);
+    expect(configs.length).toBeGreaterThan(500);
+    expect(counts.accepted).toBeGreaterThan(100);
+    expect(counts.refused).toBeGreaterThan(100);
+  });
+
+  test('says where and what', () => {
+    expect(addon.validateServerConfig({ type: 'sse', url: 'https://a', obo: { scopes: '' } }, { source: 'user' })).toEqual([
+      { path: ['obo', 'scopes'], message: 'String must contain at least 1 character(s)' },
+    ]);
+    expect(addon.validateServerConfig({ command: 'a', args: ['b', 1] }, { source: 'yaml' })).toEqual([
+      { path: ['args', 1], message: 'Expected string, received number' },
+    ]);
+  });
+
+  test('whoever is not named an administrator is a user', () => {
+    const config = { command: 'sh', args: [], source: 'yaml' };
+    for (const options of [undefined, null, {}, { source: 'user' }, { source: 'else' }]) {
+      expect(addon.validateServerConfig(config, options)).not.toEqual([]);
+    }
+    expect(addon.validateServerConfig(config, { source: 'config' })).toEqual([]);
+  });
+
+  test('the fields that lock are those of the schema', () => {
+    const existing = { obo: { scopes: 's' } };
+    const locked = [...schemas.MCP_USER_INPUT_FIELDS].filter((field) => {
+      const incoming = { obo: { scopes: 's' }, [field]: { changed: true } };
+      return !addon.checkOboPermission({ existing, incoming, canConfigureObo: false }).allowed;
+    });
+    const free = ['title', 'description', 'iconPath'];
+    expect(locked.sort()).toEqual([...schemas.MCP_USER_INPUT_FIELDS].filter((field) => !free.includes(field)).sort());
+  });
+});
+
+describe('what a config is', () => {
+  test('OAuth', () => {
+    const cases = [
+      [{}, false, false],
+      [{ requiresOAuth: true }, true, true],
+      [{ requiresOAuth: false, oauth: {} }, false, false],
+      [{ oauth: {} }, true, true],
+      [{ oauth: null }, false, false],
+      [{ obo: { scopes: 's' } }, false, true],
+      [{ requiresOAuth: 'yes' }, false, false],
+    ];
+    for (const [config, isOAuth, machinery] of cases) {
+      expect([config, addon.isOAuthServer(config), addon.requiresOAuthMachinery(config)]).toEqual([config, isOAuth, machinery]);
+    }
+  });
+
+  test('whose connection', () => {
+    expect(addon.requiresUserScopedConnection({})).toBe(false);
+    expect(addon.requiresUserScopedConnection({ obo: {} })).toBe(true);
+    expect(addon.requiresUserScopedConnection({ requiresOAuth: true })).toBe(true);
+    expect(addon.requiresUserScopedConnection({ customUserVars: {} })).toBe(false);
+    expect(addon.requiresUserScopedConnection({ customUserVars: { A: {} } })).toBe(true);
+    expect(addon.requiresUserScopedConnection({ headers: { A: '{{LIBRECHAT_USER_ID}}', B: 1 } })).toBe(true);
+    expect(addon.isUserSourced({ dbId: 'x' })).toBe(true);
+    expect(addon.isUserSourced({ source: 'yaml', dbId: 'x' })).toBe(false);
+    expect(addon.isUserSourced({ source: 'user' })).toBe(true);
+    expect(addon.hasCustomUserVars({ customUserVars: {} })).toBe(false);
+    expect(addon.getMissingCustomUserVars({ customUserVars: { A: {}, B: {}, C: {} } }, { A: 'x', B: ' ' })).toEqual(['B', 'C']);
+    expect(addon.getMissingCustomUserVars({}, null)).toEqual([]);
+  });
+
+  test('names and URLs', () => {
+    expect(addon.normalizeServerName('my server')).toBe('my_server');
+    expect(addon.buildOAuthToolCallName('my server')).toBe('oauth_mcp_my_server');
+    expect(addon.sanitizeUrlForLogging('https://u:p@a.example/x?y=z#w')).toBe('https://a.example/x');
+    expect(addon.sanitizeUrlForLogging(new URL('https://a.example/x?y'))).toBe('https://a.example/x');
+    expect(addon.sanitizeUrlForLogging('nonsense')).toBe('[invalid URL]');
+  });
+
+  test('domains', async () => {
+    const allowed = (url, ...rest) => addon.isMCPDomainAllowed({ url }, ...rest);
+    await expect(allowed('https://a.example/x', ['*.example'])).resolves.toBe(true);
+    await expect(allowed('https://a.test/x', ['*.example'])).resolves.toBe(false);
+    await expect(allowed('http://127.0.0.1:3000')).resolves.toBe(false);
+    await expect(allowed('http://127.0.0.1:3000', null, ['127.0.0.1:3000'])).resolves.toBe(true);
+    await expect(allowed('{{HOST}}', ['a.example'])).resolves.toBe(false);
+    await expect(addon.isMCPDomainAllowed({ command: 'node' }, ['a.example'])).resolves.toBe(true);
+  });
+});
+
+describe('what a config shows', () => {
+  test('an allowlist, with the values themselves', () => {
+    const updatedAt = new Date();
+    const toolFunctions = { a: {} };
+    const config = {
+      type: 'sse',
+      url: 'https://a',
+      updatedAt,
+      toolFunctions,
+      headers: { Authorization: 'secret' },
+      env: { KEY: 'secret' },
+      oauth: { client_id: 'id', client_secret: 'secret' },
+      apiKey: { source: 'admin', authorization_type: 'bearer', key: 'secret' },
+      obo: { scopes: 's' },
+      invented: 'secret',
+    };
+    const safe = addon.redactServerSecrets(config);
+    expect(safe).toEqual({
+      type: 'sse',
+      url: 'https://a',
+      updatedAt,
+      toolFunctions,
+      oauth: { client_id: 'id' },
+      apiKey: { source: 'admin', authorization_type: 'bearer' },
+      obo: { scopes: 's' },
+    });
+    expect(safe.toolFunctions).toBe(toolFunctions);
+    expect(config.oauth.client_secret).toBe('secret');
+    expect(addon.redactAllServerSecrets({ one: config })).toEqual({ one: safe });
+  });
+
+  test('processMCPEnv fills in a copy', () => {
+    const startedAt = new Date();
+    const options = { type: 'sse', url: 'https://${POLICY_HOST}/{{KEY}}', headers: { X: '{{LIBRECHAT_USER_ID}}' }, startedAt };
+    const params = { options, user: { id: 'u1' }, customUserVars: { KEY: 'k' } };
+    expect(addon.processMCPEnv(params)).toEqual({ type: 'sse', url: 'https://example.com/k', headers: { X: 'u1' }, startedAt });
+    expect(options.headers.X).toBe('{{LIBRECHAT_USER_ID}}');
+    expect(addon.processMCPEnv({ ...params, dbSourced: true }).url).toBe('https://${POLICY_HOST}/k');
+    expect(addon.processMCPEnv({ options: undefined })).toBeUndefined();
+  });
+});
+
+describe('who may configure on-behalf-of', () => {
+  test('checkOboPermission', () => {
+    const existing = { type: 'sse', url: 'https://a', obo: { scopes: 's' }, dbId: 'x' };
+    const check = (incoming, rest) => addon.checkOboPermission({ existing, incoming, canConfigureObo: false, ...rest });
+    expect(check({ ...existing, title: 'T', url: 'https://attacker' })).toEqual({ allowed: false, status: 403, lockedFields: ['url'] });
+    expect(check({ ...existing, title: 'T' })).toEqual({ allowed: true });
+    expect(check({ ...existing, url: 'https://b' }, { canConfigureObo: true })).toEqual({ allowed: true });
+    expect(check({ url: 'https://a', obo: { scopes: 's' } }, { existing: undefined })).toEqual({ allowed: false, status: 403, lockedFields: ['obo'] });
+    expect(check({ url: 'https://a' }, { existing: null })).toEqual({ allowed: true });
+  });
+
+  test('backfillOboPermission', () => {
+    const roles = {
+      ADMIN: { MCP_SERVERS: { USE: true }, OTHER: { USE: true } },
+      USER: { MCP_SERVERS: { USE: true } },
+      custom: { MCP_SERVERS: { CONFIGURE_OBO: true } },
+      revoked: { MCP_SERVERS: { CONFIGURE_OBO: false } },
+      without: { OTHER: {} },
+    };
+    expect(addon.backfillOboPermission(roles)).toEqual({
+      ...roles,
+      ADMIN: { MCP_SERVERS: { USE: true, CONFIGURE_OBO: true }, OTHER: { USE: true } },
+      USER: { MCP_SERVERS: { USE: true, CONFIGURE_OBO: false } },
+    });
+    expect(roles.ADMIN.MCP_SERVERS).toEqual({ USE: true });
+  });
+
+  test('isOboConfigStillTrusted', async () => {
+    const ask = (role, permissions, authorId = 'a') =>
+      addon.isOboConfigStillTrusted({ authorId, getUserRoleByAuthorId: role, getRolePermissions: permissions });
+    const granted = async () => ({ MCP_SERVERS: { CONFIGURE_OBO: true } });
+    const role = jest.fn(async () => 'ADMIN');
+    const permissions = jest.fn(granted);
+    await expect(ask(role, permissions)).resolves.toBe(true);
+    expect(role).toHaveBeenCalledWith('a');
+    expect(permissions).toHaveBeenCalledWith('ADMIN');
+    await expect(ask(() => 'ADMIN', () => ({ MCP_SERVERS: { CONFIGURE_OBO: true } }))).resolves.toBe(true);
+    const fail = () => {
+      throw new Error('down');
+    };
+    for (const refused of [
+      ask(role, granted, null),
+      ask(role, granted, ''),
+      ask(async () => null, granted),
+      ask(role, async () => null),
+      ask(role, async () => ({})),
+      ask(role, async () => ({ MCP_SERVERS: { CONFIGURE_OBO: 'true' } })),
+      ask(fail, granted),
+      ask(async () => fail(), granted),
+      ask(role, fail),
+      ask(role, async () => fail()),
+    ]) {
+      await expect(refused).resolves.toBe(false);
+    }
+  });
+});
+
+describe('error classes', () => {
+  const made = {
+    MCPDomainNotAllowedError: [new addon.MCPDomainNotAllowedError('a.example'), { message: 'Domain "a.example" is not allowed', code: 'MCP_DOMAIN_NOT_ALLOWED', statusCode: 403, domain: 'a.example' }],
+    MCPInspectionFailedError: [new addon.MCPInspectionFailedError('srv', new Error('x')), { message: 'Failed to connect to MCP server "srv"', code: 'MCP_INSPECTION_FAILED', statusCode: 400, serverName: 'srv' }],
+    OboTokenResolutionError: [new addon.OboTokenResolutionError('exchange_failed', 'No.', true), { message: 'No.', reason: 'exchange_failed', retryable: true, userMessage: 'No.', code: 'OBO_EXCHANGE_FAILED' }],
+    ReauthenticationRequiredError: [new addon.ReauthenticationRequiredError('srv', 'expired'), { message: 'Re-authentication required for "srv": access token expired and no refresh token available', code: 'MCP_REAUTHENTICATION_REQUIRED' }],
+  };
+
+  test.each(Object.entries(made))('%s', (name, [error, members]) => {
+    expect({ ...members, name }).toEqual(Object.fromEntries(Object.keys({ ...members, name }).map((key) => [key, error[key]])));
+    expect(types.isNativeError(error)).toBe(true);
+    expect(error).toBeInstanceOf(addon[name]);
+    expect(String(error)).toBe(`${name}: ${error.message}`);
+    expect(error.stack).toContain('policy.test.js');
+    for (const other of Object.keys(made)) {
+      const [otherError] = made[other];
+      expect(addon[`is${name}`](otherError)).toBe(other === name);
+    }
+    for (const value of [undefined, null, 'x', {}, new Error('x'), { name }]) expect(addon[`is${name}`](value)).toBe(false);
+    expect(() => addon[name]('x', 'y')).toThrow(/cannot be invoked without 'new'/);
+  });
+
+  test('can be extended', () => {
+    class Mine extends addon.MCPDomainNotAllowedError {
+      mine = true;
+    }
+    const error = new Mine('x');
+    expect([error instanceof Mine, error instanceof addon.MCPDomainNotAllowedError, error.mine]).toEqual([true, true, true]);
+  });
+});

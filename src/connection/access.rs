@@ -1,0 +1,85 @@
+//! Access tokens of a connection: where they come from, and what happens when the server refuses one.
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+
+use super::breaker::Breaker;
+use super::{Connection, Generation, Recipe, connect};
+use crate::error::{Code, Error, Result};
+use crate::secret::Secret;
+
+/// How often the server may refuse a token before somebody has to authorize: once for the stored one, once for one
+/// that another process stored meanwhile.
+const REPLACEMENTS: usize = 2;
+
+/// One user's tokens for one server. What it does, it does without asking the user.
+#[async_trait]
+pub trait AccessTokens: Send + Sync {
+    /// The token to use now, refreshed where that is due; `None` where the user has to authorize.
+    async fn current(&self) -> Result<Option<Secret>>;
+
+    /// Whether the token in use should be replaced before the next request.
+    fn is_due(&self) -> bool;
+
+    /// Whether no request may go out with a token of before. A call that brings a token of its own needs none of these.
+    fn is_required(&self) -> bool {
+        false
+    }
+
+    /// What a refusal comes to that no other token can help with.
+    fn final_refusal(&self, _refusal: &Error) -> Option<Error> {
+        None
+    }
+
+    /// Another token in place of one that the server refused; `None` where the user has to authorize.
+    async fn replace(&self, refused: &Secret) -> Result<Option<Secret>>;
+}
+
+/// [`connect`] with the recipe's tokens, where it has some. A refused token is replaced and the handshake done again.
+///
+/// Fails with [`Code::AuthorizationRequired`] where the user has to authorize; without any token nothing is sent.
+pub async fn connect_authorized(
+    recipe: &Recipe,
+    known: Option<Generation>,
+    breaker: &Breaker,
+    cancel: &CancellationToken,
+) -> Result<Connection> {
+    let Some(tokens) = &recipe.tokens else {
+        return connect(recipe, known, breaker, cancel).await;
+    };
+    let unless_cancelled = async |work: futures::future::BoxFuture<'_, Result<Option<Secret>>>| {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Error::aborted()),
+            outcome = work => outcome,
+        }
+    };
+    let Some(mut token) = unless_cancelled(Box::pin(tokens.current())).await? else {
+        return Err(Error::new(
+            Code::AuthorizationRequired,
+            "OAuth tokens missing before connection",
+        ));
+    };
+    for _ in 0..REPLACEMENTS {
+        recipe.bearer.set(token.clone());
+        match connect(recipe, known, breaker, cancel).await {
+            Err(error) if is_refused_token(&error) => {
+                if let Some(refusal) = tokens.final_refusal(&error) {
+                    return Err(refusal);
+                }
+                match unless_cancelled(Box::pin(tokens.replace(&token))).await? {
+                    Some(other) => token = other,
+                    None => return Err(error),
+                }
+            }
+            outcome => return outcome,
+        }
+    }
+    recipe.bearer.set(token);
+    connect(recipe, known, breaker, cancel).await
+}
+
+/// 403 says that the token is good, but not for this.
+pub(super) fn is_refused_token(error: &Error) -> bool {
+    error.wants_authorization() && error.status == Some(401)
+}

@@ -1,0 +1,236 @@
+//! Connections of users who authorize with the server, and asking them to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Acquire, CallScope, Lease, Manager, ServerScope};
+use crate::connection::Recipe;
+use crate::error::{Code, Error, Result};
+use crate::host::{AuthorizationPrompt, Host};
+use crate::oauth::{
+    Authorizer, BearerChallenge, Begun, OAuth, OAuthOptions, Pending, Relation, Wish,
+};
+use crate::server_config::Transport;
+
+/// How long a call waits for the user where it says nothing else.
+const DEFAULT_WAIT: Duration = Duration::from_mins(2);
+
+/// How a call asks the user to authorize.
+#[derive(Clone)]
+pub struct Consent {
+    pub prompt: Option<Arc<dyn AuthorizationPrompt>>,
+    /// Waits until the user has authorized, instead of handing out the URL and failing.
+    pub waits: bool,
+    /// Bound on asking; the user's time is not the server's, so it has its own.
+    pub limit: Option<Duration>,
+    /// Why the user has to authorize although there is a token: what a request on an open connection failed with.
+    pub refusal: Option<Error>,
+}
+
+impl Consent {
+    /// Waits for the user, as calls do that cannot go on without.
+    #[must_use]
+    pub fn waiting(host: &Host) -> Self {
+        Self {
+            prompt: host.prompt.clone(),
+            waits: true,
+            limit: None,
+            refusal: None,
+        }
+    }
+}
+
+/// What the user was asked.
+#[derive(Clone, Default)]
+pub struct Asked {
+    pub asked: bool,
+    /// The URL that still waits for the user.
+    pub issued: Option<Issued>,
+}
+
+/// A URL that waits for the user.
+#[derive(Clone)]
+pub struct Issued {
+    /// `None` where the caller's own `oauthStart` got it.
+    pub url: Option<String>,
+    /// Until when the pending flow can be joined, in milliseconds since the epoch.
+    pub expires_at: i64,
+}
+
+impl Manager {
+    /// [`Manager::acquire`]; where the user has to authorize first, asks once and connects then. `asked` tells what
+    /// came of that, also when this fails.
+    ///
+    /// Fails with [`Code::OAuthRequired`] when the URL was handed out and the user has yet to open it.
+    pub async fn acquire_asking(
+        &self,
+        call: &CallScope<'_>,
+        server: &ServerScope,
+        request: &mut Acquire,
+        consent: &Consent,
+        asked: &mut Asked,
+    ) -> Result<Lease> {
+        let refusal = match &consent.refusal {
+            Some(refusal) => refusal.clone(),
+            None => match self.acquire(request).await {
+                Err(error) if error.wants_authorization() => error,
+                outcome => return outcome,
+            },
+        };
+        let Some(authorizer) = self.authorizer(call, server, &request.recipe)? else {
+            return Err(refusal);
+        };
+        let asking = Asking {
+            manager: self,
+            authorizer: &authorizer,
+            recipe: &request.recipe,
+            request,
+            consent,
+        };
+        asked.asked = true;
+        let since = Instant::now();
+        Box::pin(asking.ask(&refusal, &mut asked.issued)).await?;
+        request.options.deadline += since.elapsed();
+        self.acquire(request).await
+    }
+
+    /// `None` for servers that users do not authorize with, and for connections that belong to no user.
+    ///
+    /// Fails with [`Code::TokenStore`] where the host can store no tokens.
+    pub fn authorizer(
+        &self,
+        call: &CallScope<'_>,
+        server: &ServerScope,
+        recipe: &Recipe,
+    ) -> Result<Option<Authorizer>> {
+        let (Some(user_id), Transport::Http { url, proxy, .. }, true) = (
+            server.key.owner.user_id(),
+            &recipe.config.transport,
+            server.config.runs_oauth_flow(),
+        ) else {
+            return Ok(None);
+        };
+        let relation = Relation {
+            user_id: user_id.to_owned(),
+            server_name: recipe.server_name.clone(),
+            server_url: url.clone(),
+            options: OAuthOptions::new(recipe.config.oauth.as_ref()),
+            oauth_headers: recipe.config.oauth_headers.clone(),
+            proxy: proxy.clone(),
+            rules: recipe.rules.clone(),
+            settings: recipe.settings.clone(),
+        };
+        Authorizer::new(self.oauth(), self.0.http.clone(), call.host, relation).map(Some)
+    }
+
+    /// What all authorizers of the runtime share.
+    #[must_use]
+    pub fn oauth(&self) -> &OAuth {
+        &self.0.oauth
+    }
+}
+
+/// One call's question to the user.
+struct Asking<'a> {
+    manager: &'a Manager,
+    authorizer: &'a Authorizer,
+    recipe: &'a Recipe,
+    request: &'a Acquire,
+    consent: &'a Consent,
+}
+
+impl Asking<'_> {
+    /// Starts or joins the user's flow, hands out its URL once, and waits where the call wants that. `Ok` means that
+    /// tokens are stored.
+    async fn ask(&self, refusal: &Error, issued: &mut Option<Issued>) -> Result<()> {
+        let limit = self.consent.limit.unwrap_or(DEFAULT_WAIT);
+        let deadline = Instant::now() + limit;
+        let (prefix, logger) = (self.recipe.log_prefix(), &self.recipe.logger);
+        if refusal.status.is_none() {
+            logger.info(format!(
+                "{prefix} No stored tokens, proactively triggering OAuth flow before connecting (timeout: {}ms)",
+                limit.as_millis()
+            ));
+        } else {
+            logger.info(format!(
+                "{prefix} The server wants authorization, triggering OAuth flow"
+            ));
+        }
+        let challenge = refusal
+            .challenge
+            .as_deref()
+            .and_then(BearerChallenge::parse);
+        let wish = Wish {
+            missing_scope: challenge.as_ref().and_then(BearerChallenge::missing_scope),
+            // Where the server refused a token, a finished flow may be the one that brought it.
+            takes_completed: self.consent.waits && refusal.status.is_none(),
+        };
+        let begun = async {
+            tokio::time::timeout_at(deadline, self.authorizer.begin(&wish))
+                .await
+                .unwrap_or_else(|_| {
+                    Err(Error::new(
+                        Code::OAuthTimeout,
+                        "The authorization server did not answer in time",
+                    ))
+                })
+        };
+        let pending = match self.unless_over(begun).await? {
+            Begun::Completed => return Ok(()),
+            Begun::Pending(pending) => pending,
+        };
+        self.issue(&pending, issued).await?;
+        if !self.consent.waits {
+            self.authorizer.watch(pending);
+            return Err(Error::new(
+                Code::OAuthRequired,
+                "OAuth flow initiated - return early",
+            ));
+        }
+        self.unless_over(self.authorizer.wait(&pending, deadline))
+            .await?;
+        *issued = None;
+        match &self.consent.prompt {
+            Some(prompt) => self.unless_over(prompt.end()).await.map_err(prompt_failure),
+            None => Ok(()),
+        }
+    }
+
+    /// `oauthStart`, once per call.
+    async fn issue(&self, pending: &Pending, issued: &mut Option<Issued>) -> Result<()> {
+        let prompt = self.consent.prompt.as_ref();
+        let prompt = prompt.filter(|prompt| prompt.takes_url());
+        *issued = Some(Issued {
+            url: prompt.is_none().then(|| pending.authorization_url.clone()),
+            expires_at: pending.expires_at,
+        });
+        let Some(prompt) = prompt else {
+            return Ok(());
+        };
+        // As upstream tells it: a flow that has just begun has all its time.
+        let expires_at = pending.joined.then_some(pending.expires_at);
+        let started = prompt.start(&pending.authorization_url, expires_at);
+        self.unless_over(started).await.map_err(prompt_failure)
+    }
+
+    /// Every wait ends with the call's abort and with the runtime.
+    async fn unless_over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.request.options.cancel.cancelled() => Err(Error::aborted()),
+            () = self.manager.closing().cancelled() => Err(Error::closed()),
+            outcome = work => outcome,
+        }
+    }
+}
+
+/// A caller's function that fails is an OAuth failure, not one of the host; the flow stays as it is.
+fn prompt_failure(error: Error) -> Error {
+    if matches!(error.code, Code::Aborted | Code::Closed) {
+        return error;
+    }
+    let message = format!("OAuth authentication failed: {error}");
+    Error::new(Code::OAuthFlowFailed, message).caused_by(error)
+}

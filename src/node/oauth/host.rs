@@ -1,0 +1,321 @@
+//! Stored tokens and flows over JavaScript callbacks.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value as Json};
+
+use super::super::call::CallContext;
+use super::super::host::STORE_TIMEOUT;
+use super::super::js::{JsResult, Scope, Type, Value};
+use super::super::thread::JsRef;
+use crate::error::Result;
+use crate::host::{FlowState, FlowStatus, FlowStore, TokenData, TokenQuery, TokenRow, TokenStore};
+use crate::secret::Secret;
+
+/// Where functions of the host are.
+#[derive(Clone)]
+pub enum Service {
+    /// A member of the host services, or what its getter returns.
+    Host(&'static str),
+    /// An object that the caller passed.
+    Given(Arc<JsRef>),
+}
+
+impl Service {
+    pub fn call<'env>(
+        &self,
+        context: &Arc<CallContext>,
+        scope: Scope<'env>,
+        method: &'static str,
+        arguments: impl for<'any> Fn(&Arc<CallContext>, Scope<'any>) -> JsResult<'any, Vec<Value<'any>>>
+        + 'static,
+    ) -> JsResult<'env> {
+        let object = match self {
+            Self::Host(service) => {
+                return context.call_service(scope, service, method, arguments);
+            }
+            Self::Given(object) => object.get(scope),
+        };
+        let function = object.get(method)?;
+        if !function.is_function() {
+            return Err(scope.type_error(&format!("{method} must be a function")));
+        }
+        context.apply(function, object, &arguments(context, scope)?)
+    }
+
+    /// Whether a function that callers may leave out is left out.
+    fn lacks(&self, scope: Scope<'_>, method: &str) -> bool {
+        match self {
+            Self::Host(_) => false,
+            Self::Given(object) => object
+                .get(scope)
+                .get(method)
+                .is_ok_and(|function| function.present().is_none()),
+        }
+    }
+}
+
+/// `findToken`, `createToken`, `updateToken`, `deleteTokens`.
+pub struct NodeTokens {
+    pub context: Arc<CallContext>,
+    pub service: Service,
+    /// `deleteTokens`, or what a caller calls it.
+    pub delete_method: &'static str,
+}
+
+impl NodeTokens {
+    /// As the core sees them.
+    pub fn store(context: &Arc<CallContext>, service: Service) -> Arc<dyn TokenStore> {
+        Arc::new(Self {
+            context: Arc::clone(context),
+            service,
+            delete_method: "deleteTokens",
+        })
+    }
+}
+
+fn query_object<'env>(scope: Scope<'env>, query: &TokenQuery) -> JsResult<'env> {
+    let object = scope.object()?;
+    object.set("userId", scope.string(&query.user_id)?)?;
+    object.set("type", scope.string(&query.kind)?)?;
+    object.set("identifier", scope.string(&query.identifier)?)?;
+    Ok(object)
+}
+
+fn data_object<'env>(scope: Scope<'env>, query: &TokenQuery, data: &TokenData) -> JsResult<'env> {
+    let object = query_object(scope, query)?;
+    object.set("token", scope.string(data.token.expose())?)?;
+    object.set("expiresIn", scope.milliseconds(data.expires_in)?)?;
+    if let Some(metadata) = &data.metadata {
+        object.set("metadata", scope.json(&Json::Object(metadata.clone()))?)?;
+    }
+    Ok(object)
+}
+
+/// A row as mongoose returns it: lean or not, with `Date`s or their text, with a `Map` or a plain object.
+fn token_row(value: Value<'_>) -> JsResult<'_, Option<TokenRow>> {
+    if !value.is_object() {
+        return Ok(None);
+    }
+    let token = value.get("token")?.as_string().unwrap_or_default();
+    Ok(Some(TokenRow {
+        token: Secret::new(token),
+        expires_at: milliseconds(value.get("expiresAt")?)?,
+        created_at: milliseconds(value.get("createdAt")?)?,
+        metadata: members(value.get("metadata")?)?,
+    }))
+}
+
+fn milliseconds(value: Value<'_>) -> JsResult<'_, Option<i64>> {
+    match value.to_json()? {
+        Some(Json::String(_)) => {
+            let date = value.scope().global()?.get("Date")?.construct(&[value])?;
+            Ok(date.to_json()?.as_ref().and_then(Json::as_i64))
+        }
+        time => Ok(time.as_ref().and_then(Json::as_i64)),
+    }
+}
+
+/// The members of an object, or the entries of a `Map`.
+pub fn members(value: Value<'_>) -> JsResult<'_, Option<Map<String, Json>>> {
+    if !value.is_object() {
+        return Ok(None);
+    }
+    let is_map = value.get("entries")?.is_function() && value.get("size")?.as_number().is_some();
+    let plain = if is_map {
+        let object = value.scope().global()?.get("Object")?;
+        object.get("fromEntries")?.call(object, &[value])?
+    } else {
+        value
+    };
+    Ok(match plain.to_json()? {
+        Some(Json::Object(members)) => Some(members),
+        _ => None,
+    })
+}
+
+#[async_trait]
+impl TokenStore for NodeTokens {
+    async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>> {
+        let (service, query) = (self.service.clone(), query.clone());
+        self.context
+            .callback(
+                "findToken",
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    if service.lacks(scope, "findToken") {
+                        return Ok(scope.null());
+                    }
+                    service.call(context, scope, "findToken", move |_, scope| {
+                        Ok(vec![query_object(scope, &query)?])
+                    })
+                },
+                |_, value| token_row(value),
+            )
+            .await
+    }
+
+    async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()> {
+        let (service, query, data) = (self.service.clone(), query.clone(), data.clone());
+        self.context
+            .callback(
+                "createToken",
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    service.call(context, scope, "createToken", move |_, scope| {
+                        Ok(vec![data_object(scope, &query, &data)?])
+                    })
+                },
+                |_, _| Ok(()),
+            )
+            .await
+    }
+
+    async fn update(&self, query: &TokenQuery, data: &TokenData) -> Result<bool> {
+        let (service, query, data) = (self.service.clone(), query.clone(), data.clone());
+        self.context
+            .callback(
+                "updateToken",
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    if service.lacks(scope, "updateToken") {
+                        return Ok(scope.null());
+                    }
+                    service.call(context, scope, "updateToken", move |_, scope| {
+                        Ok(vec![
+                            query_object(scope, &query)?,
+                            data_object(scope, &query, &data)?,
+                        ])
+                    })
+                },
+                // `findOneAndUpdate` answers null where there was nothing; a store that answers nothing has updated.
+                |_, value| Ok(value.kind() != Type::Null),
+            )
+            .await
+    }
+
+    async fn delete(&self, query: &TokenQuery) -> Result<()> {
+        let (service, query, method) = (self.service.clone(), query.clone(), self.delete_method);
+        self.context
+            .callback(
+                "deleteTokens",
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    service.call(context, scope, method, move |_, scope| {
+                        Ok(vec![query_object(scope, &query)?])
+                    })
+                },
+                |_, _| Ok(()),
+            )
+            .await
+    }
+}
+
+/// LibreChat's `FlowStateManager`.
+pub struct NodeFlows {
+    pub context: Arc<CallContext>,
+    pub service: Service,
+}
+
+impl NodeFlows {
+    /// As the core sees it.
+    pub fn store(context: &Arc<CallContext>, service: Service) -> Arc<dyn FlowStore> {
+        Arc::new(Self {
+            context: Arc::clone(context),
+            service,
+        })
+    }
+
+    /// Calls `method(flowId, type, more)`.
+    async fn call<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        method: &'static str,
+        (flow_id, kind): (&str, &str),
+        more: Option<Json>,
+        convert: impl for<'env> FnOnce(Value<'env>) -> JsResult<'env, T> + Send + 'static,
+    ) -> Result<T> {
+        let (flow_id, kind) = (flow_id.to_owned(), kind.to_owned());
+        let service = self.service.clone();
+        self.context
+            .callback(
+                name,
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    service.call(context, scope, method, move |_, scope| {
+                        let mut arguments = vec![scope.string(&flow_id)?, scope.string(&kind)?];
+                        if let Some(more) = &more {
+                            arguments.push(scope.json(more)?);
+                        }
+                        Ok(arguments)
+                    })
+                },
+                |_, value| convert(value),
+            )
+            .await
+    }
+}
+
+fn flow_state(value: Value<'_>) -> JsResult<'_, Option<FlowState>> {
+    if !value.is_object() {
+        return Ok(None);
+    }
+    let status = match value.get("status")?.as_string().as_deref() {
+        Some("COMPLETED") => FlowStatus::Completed,
+        Some("FAILED") => FlowStatus::Failed,
+        _ => FlowStatus::Pending,
+    };
+    Ok(Some(FlowState {
+        status,
+        metadata: members(value.get("metadata")?)?.unwrap_or_default(),
+        created_at: milliseconds(value.get("createdAt")?)?,
+        completed_at: milliseconds(value.get("completedAt")?)?,
+        result: value.get("result")?.to_json()?,
+        error: value.get("error")?.as_string(),
+    }))
+}
+
+#[async_trait]
+impl FlowStore for NodeFlows {
+    async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>> {
+        let flow = (flow_id, kind);
+        self.call(
+            "flowManager.getFlowState",
+            "getFlowState",
+            flow,
+            None,
+            flow_state,
+        )
+        .await
+    }
+
+    async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Json>) -> Result<()> {
+        let more = Some(Json::Object(metadata.clone()));
+        let flow = (flow_id, kind);
+        self.call("flowManager.initFlow", "initFlow", flow, more, |_| Ok(()))
+            .await
+    }
+
+    async fn complete(&self, flow_id: &str, kind: &str, result: &Json) -> Result<()> {
+        let (flow, more) = ((flow_id, kind), Some(result.clone()));
+        let name = "flowManager.completeFlow";
+        self.call(name, "completeFlow", flow, more, |_| Ok(()))
+            .await
+    }
+
+    async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()> {
+        let more = Some(Json::from(error));
+        let flow = (flow_id, kind);
+        self.call("flowManager.failFlow", "failFlow", flow, more, |_| Ok(()))
+            .await
+    }
+
+    async fn delete(&self, flow_id: &str, kind: &str) -> Result<()> {
+        let flow = (flow_id, kind);
+        self.call("flowManager.deleteFlow", "deleteFlow", flow, None, |_| {
+            Ok(())
+        })
+        .await
+    }
+}

@@ -1,0 +1,116 @@
+//! The shapes of `runtime.oauth` and `runtime.tokens` in `index.d.ts`.
+
+#![expect(dead_code, reason = "read by the generator of index.d.ts only")]
+
+use napi_derive::napi;
+
+/// The statics of LibreChat's `MCPOAuthHandler`. Rejections are `Error`s with a `code`; no message holds a token, a
+/// secret or a raw answer of a token endpoint.
+#[napi(
+    object,
+    js_name = "MCPOAuth",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpOAuth {
+    /// The id of a user's flow for a server; one at a time.
+    #[napi(ts_type = "(userId: string, serverName: string) => string")]
+    pub generate_flow_id: (),
+    /// Discovers the authorization server, finds or registers a client and builds the authorization URL. Stores
+    /// nothing.
+    #[napi(
+        js_name = "initiateOAuthFlow",
+        ts_type = "(serverName: string, serverUrl: string, userId: string, oauthHeaders: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, findToken?: (...args: any[]) => unknown, allowedAddresses?: string[] | null) => Promise<{ authorizationUrl: string; flowId: string; flowMetadata: Record<string, any> }>"
+    )]
+    pub initiate_oauth_flow: (),
+    /// Exchanges the code and completes the flow. `received` is what the callback was called with: `state` must be
+    /// the flow's, `iss` the authorization server's (RFC 9207).
+    #[napi(
+        js_name = "completeOAuthFlow",
+        ts_type = "(flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, received?: { state?: string; iss?: string }) => Promise<Record<string, any>>"
+    )]
+    pub complete_oauth_flow: (),
+    /// The metadata of a flow.
+    #[napi(
+        ts_type = "(flowId: string, flowManager: object) => Promise<Record<string, any> | null>"
+    )]
+    pub get_flow_state: (),
+    #[napi(ts_type = "(state: string, flowId: string, flowManager: object) => Promise<void>")]
+    pub store_state_mapping: (),
+    #[napi(ts_type = "(state: string, flowManager: object) => Promise<string | null>")]
+    pub resolve_state_to_flow_id: (),
+    #[napi(ts_type = "(state: string, flowManager: object) => Promise<void>")]
+    pub delete_state_mapping: (),
+    /// Sends a refresh request, once more without `scope` where the endpoint takes none. Stores nothing.
+    #[napi(
+        js_name = "refreshOAuthTokens",
+        ts_type = "(refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[] }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>"
+    )]
+    pub refresh_oauth_tokens: (),
+    #[napi(
+        js_name = "revokeOAuthToken",
+        ts_type = "(serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[] }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>"
+    )]
+    pub revoke_oauth_token: (),
+    /// Whether a server wants OAuth; never rejects because of the server.
+    #[napi(
+        js_name = "detectOAuthRequirement",
+        ts_type = "(serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, any> | null }>"
+    )]
+    pub detect_oauth_requirement: (),
+}
+
+/// The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter.
+#[napi(
+    object,
+    js_name = "MCPTokens",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpTokens {
+    #[napi(
+        ts_type = "(params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any> }) => Promise<void>"
+    )]
+    pub store_tokens: (),
+    /// Rejects with a `ReauthenticationRequiredError` where there is nothing to refresh with.
+    #[napi(
+        ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>) => Promise<Record<string, any>> }) => Promise<Record<string, any> | null>"
+    )]
+    pub get_tokens: (),
+    #[napi(
+        ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown }) => Promise<{ clientInfo: Record<string, any>; clientMetadata: Record<string, any> } | null>"
+    )]
+    pub get_client_info_and_metadata: (),
+    #[napi(
+        ts_type = "(params: { userId: string; serverName: string; deleteTokens: (...args: any[]) => unknown }) => Promise<void>"
+    )]
+    pub delete_client_registration: (),
+    #[napi(
+        ts_type = "(params: { userId: string; serverName: string; deleteToken: (...args: any[]) => unknown }) => Promise<void>"
+    )]
+    pub delete_user_tokens: (),
+}
+
+/// Reconnects a user's OAuth servers from stored tokens, without asking anybody to authorize.
+#[napi(
+    object,
+    js_name = "OAuthReconnectionManager",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct OAuthReconnectionManager {
+    #[napi(ts_type = "(userId: string, serverName: string) => boolean")]
+    pub is_reconnecting: (),
+    /// Forgets failures, such as after the user has authorized.
+    #[napi(ts_type = "(userId: string, serverName: string) => void")]
+    pub clear_reconnection: (),
+    /// Resolves when the reconnections have begun.
+    #[napi(ts_type = "(userId: string) => Promise<void>")]
+    pub reconnect_servers: (),
+    #[napi(ts_type = "(userId: string, serverName: string) => Promise<boolean>")]
+    pub reconnect_server: (),
+    #[napi(
+        ts_type = "() => { usersWithFailedServers: number; usersWithActiveReconnections: number; activeTimestamps: number }"
+    )]
+    pub get_tracker_stats: (),
+}

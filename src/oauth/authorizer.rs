@@ -1,0 +1,317 @@
+//! One user's relation to one server: tokens that are had without asking, refreshed in a task of their own.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use indexmap::IndexMap;
+use tokio::time::Instant;
+use url::Url;
+
+use super::http::Endpoints;
+use super::options::OAuthOptions;
+use super::storage::{Storage, StoredAccess};
+use super::stored_tokens::{self, GrantRefresher};
+use super::turn::Turn;
+use super::{OAuth, Refreshing, flow_id};
+use crate::connection::{AccessTokens, now_ms};
+use crate::error::{Code, Error, Result};
+use crate::host::{FlowStore, Host, Level, LogMeta, NetworkRules};
+use crate::network::HttpClient;
+use crate::secret::Secret;
+use crate::settings::Settings;
+
+/// A token is replaced this long before it expires, so that no request meets the end.
+const EARLY: Duration = Duration::from_secs(30);
+/// Bound on the wait for other processes: longer than the turn of one that died.
+const TURN_TIMEOUT: Duration = Duration::from_secs(35);
+
+/// Who authorizes with what.
+pub struct Relation {
+    pub user_id: String,
+    pub server_name: String,
+    pub server_url: Url,
+    pub options: OAuthOptions,
+    pub oauth_headers: IndexMap<String, String>,
+    /// The server's own proxy.
+    pub proxy: Option<String>,
+    pub rules: NetworkRules,
+    pub settings: Settings,
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Authorizer(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub oauth: OAuth,
+    pub host: Host,
+    pub flows: Arc<dyn FlowStore>,
+    pub storage: Storage,
+    pub endpoints: Endpoints,
+    pub relation: Relation,
+    pub flow_id: String,
+    pub prefix: String,
+    /// When the token that was handed out last is due to be replaced, in milliseconds since the epoch.
+    due_at: AtomicI64,
+}
+
+impl Authorizer {
+    /// Fails with [`Code::TokenStore`] where the host can store neither tokens nor flows, and with
+    /// [`Code::InvalidConfig`] for headers that HTTP cannot carry.
+    pub fn new(oauth: &OAuth, http: HttpClient, host: &Host, relation: Relation) -> Result<Self> {
+        let storage = Storage::of_host(host, &relation.user_id, &relation.server_name)?;
+        let flows = host.flows.clone().ok_or_else(|| {
+            Error::new(
+                Code::TokenStore,
+                "OAuth flows cannot be stored: the host has no flowManager",
+            )
+        })?;
+        let endpoints = Endpoints::new(
+            http,
+            &relation.rules,
+            &host.environment,
+            relation.proxy.as_deref(),
+            &relation.oauth_headers,
+        )?;
+        Ok(Self(Arc::new(Inner {
+            oauth: oauth.clone(),
+            flows,
+            endpoints,
+            flow_id: flow_id(&relation.user_id, &relation.server_name),
+            prefix: storage.log_prefix(),
+            storage,
+            host: host.clone(),
+            relation,
+            due_at: AtomicI64::new(i64::MAX),
+        })))
+    }
+
+    /// Refreshes, or shares the refresh that is under way. It runs in a task of its own, so that no caller's end can
+    /// lose a token that the server has rotated already.
+    async fn refresh(&self, reason: Reason) -> Result<Option<Secret>> {
+        let inner = &self.0;
+        let shared: Refreshing = {
+            let mut refreshing = inner.oauth.refreshing.lock();
+            match refreshing.get(&inner.flow_id) {
+                Some(shared) => shared.clone(),
+                None if inner.oauth.closing.is_cancelled() => return Err(Error::closed()),
+                None => {
+                    let authorizer = self.clone();
+                    let task = inner.oauth.tasks.spawn(async move {
+                        let _done = Done(&authorizer.0);
+                        authorizer.renew(&reason).await
+                    });
+                    let shared = async move {
+                        task.await.unwrap_or_else(|_| {
+                            Err(Error::new(Code::Internal, "A token refresh broke off"))
+                        })
+                    };
+                    let shared: Refreshing = shared.boxed().shared();
+                    refreshing.insert(inner.flow_id.clone(), shared.clone());
+                    shared
+                }
+            }
+        };
+        shared.await
+    }
+
+    /// The owned part: read, take the turn, read again, refresh, store, let go.
+    async fn renew(&self, reason: &Reason) -> Result<Option<Secret>> {
+        let inner = &self.0;
+        let relation = &inner.relation;
+        if let Some(elsewhere) = self.stored_for(reason).await? {
+            return Ok(Some(elsewhere));
+        }
+        // Without anything to refresh with, nobody's turn matters.
+        if !inner.storage.has_refresh_token().await? {
+            return Ok(None);
+        }
+        let turn = Turn::take(
+            inner.host.lock.as_ref(),
+            &inner.flows,
+            &relation.user_id,
+            &relation.server_name,
+            Instant::now() + TURN_TIMEOUT,
+        );
+        let turn = tokio::select! {
+            biased;
+            () = inner.oauth.closing.cancelled() => return Err(Error::closed()),
+            turn = turn => turn?,
+        };
+        let outcome = self.renew_in_turn(reason).await;
+        turn.end(&inner.host.logger).await;
+        outcome
+    }
+
+    async fn renew_in_turn(&self, reason: &Reason) -> Result<Option<Secret>> {
+        let inner = &self.0;
+        if let Some(elsewhere) = self.stored_for(reason).await? {
+            return Ok(Some(elsewhere));
+        }
+        let refreshed = stored_tokens::refresh(&inner.storage, self, &inner.host.logger).await?;
+        Ok(refreshed.map(|tokens| {
+            self.hand_out(StoredAccess {
+                token: tokens.access_token(),
+                expires_at: tokens.expires_at(),
+                created_at: None,
+            })
+        }))
+    }
+
+    /// A stored token that the reason does not apply to: somebody else has refreshed meanwhile.
+    async fn stored_for(&self, reason: &Reason) -> Result<Option<Secret>> {
+        let inner = &self.0;
+        // One that cannot be read is as good as none; refreshing replaces it.
+        let stored = match inner.storage.access().await {
+            Err(error) if error.code == Code::TokenStore => None,
+            stored => stored?,
+        };
+        let good = stored.filter(|stored| !reason.applies_to(stored));
+        Ok(good.map(|stored| {
+            let (prefix, logger) = (&inner.prefix, &inner.host.logger);
+            logger.debug(format!(
+                "{prefix} Tokens were refreshed elsewhere meanwhile, using those"
+            ));
+            self.hand_out(stored)
+        }))
+    }
+
+    fn hand_out(&self, stored: StoredAccess) -> Secret {
+        let early = i64::try_from(EARLY.as_millis()).unwrap_or_default();
+        let due = stored
+            .expires_at
+            .map_or(i64::MAX, |end| end.saturating_sub(early));
+        // A token that lives no longer than that is used while it lasts; the server says when it does not.
+        let due = if due <= now_ms() { i64::MAX } else { due };
+        self.0.due_at.store(due, Ordering::Relaxed);
+        stored.token
+    }
+
+    /// A refresh that failed leaves only the user; why is logged, and told to nobody else.
+    fn without_refresh(&self, outcome: Result<Option<Secret>>) -> Result<Option<Secret>> {
+        match outcome {
+            Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Err(error),
+            Err(error) if error.code == Code::ReauthenticationRequired => {
+                let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
+                logger.info(format!("{prefix} {error}, will trigger OAuth flow"));
+                Ok(None)
+            }
+            Err(error) => {
+                let message = format!("{} Failed to refresh tokens", self.0.prefix);
+                let meta = LogMeta::Error(error);
+                self.0.host.logger.with(Level::Error, message, meta);
+                Ok(None)
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// Ends the sharing of a refresh, however it ended.
+struct Done<'a>(&'a Inner);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.oauth.refreshing.lock().remove(&self.0.flow_id);
+    }
+}
+
+/// Why a stored token is not good enough.
+enum Reason {
+    /// It is missing, expired, or about to expire.
+    Due,
+    /// The server refused this one.
+    Refused(Secret),
+}
+
+impl Reason {
+    fn applies_to(&self, stored: &StoredAccess) -> bool {
+        match self {
+            Self::Due => stored.expires_within(EARLY),
+            Self::Refused(refused) => {
+                stored.token == *refused || stored.expires_within(Duration::ZERO)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl AccessTokens for Authorizer {
+    async fn current(&self) -> Result<Option<Secret>> {
+        let inner = &self.0;
+        let (prefix, logger) = (&inner.prefix, &inner.host.logger);
+        let stored = match inner.storage.access().await {
+            Ok(stored) => stored,
+            Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => return Err(error),
+            Err(error) => {
+                let message = format!("{prefix} Failed to retrieve tokens");
+                logger.with(Level::Error, message, LogMeta::Error(error));
+                return Ok(None);
+            }
+        };
+        if let Some(stored) = &stored
+            && !stored.expires_within(EARLY)
+        {
+            logger.info(format!("{prefix} Loaded OAuth tokens"));
+            return Ok(Some(self.hand_out(stored.clone())));
+        }
+        let usable = stored.filter(|stored| !stored.expires_within(Duration::ZERO));
+        let refreshed = self.refresh(Reason::Due).await;
+        match (usable, refreshed) {
+            (_, Ok(Some(token))) => Ok(Some(token)),
+            (Some(usable), _) => Ok(Some(self.hand_out(usable))),
+            (None, refreshed) => self.without_refresh(refreshed),
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        self.0.due_at.load(Ordering::Relaxed) <= now_ms()
+    }
+
+    async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {
+        let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
+        logger.info(format!(
+            "{prefix} The server refused the access token, attempting to refresh it"
+        ));
+        let refreshed = self.refresh(Reason::Refused(refused.clone())).await;
+        let replaced = self.without_refresh(refreshed)?;
+        Ok(replaced.filter(|token| token != refused))
+    }
+}
+
+#[async_trait]
+impl GrantRefresher for Authorizer {
+    async fn refresh(
+        &self,
+        refresh_token: &Secret,
+        client: Option<&super::StoredClient>,
+    ) -> Result<super::Tokens> {
+        let inner = &self.0;
+        let text = |name| {
+            let stored = client?;
+            super::documents::text(&stored.metadata, name)
+        };
+        let methods = client.and_then(|stored| {
+            super::documents::texts(&stored.metadata, "token_endpoint_auth_methods_supported")
+        });
+        super::Refresh {
+            endpoints: &inner.endpoints,
+            options: &inner.relation.options,
+            server_name: &inner.relation.server_name,
+            server_url: Some(&inner.relation.server_url),
+            client: client.map(|stored| &stored.client),
+            stored: super::StoredEndpoint {
+                token_endpoint: text("token_endpoint"),
+                auth_methods: methods.as_deref(),
+                issuer: text("issuer"),
+                resource: text("resource"),
+            },
+            logger: &inner.host.logger,
+        }
+        .send(refresh_token, &inner.oauth.closing)
+        .await
+    }
+}

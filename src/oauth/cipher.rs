@@ -1,0 +1,159 @@
+//! How `LibreChat` encrypts stored tokens (`encryptV2`, `decryptV2`): AES-CBC with PKCS #7 padding, a random IV for
+//! each value, written as `hex(iv):hex(ciphertext)`.
+
+use aes::cipher::block_padding::Pkcs7;
+use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
+use aes::{Aes128, Aes256};
+
+use crate::error::{Code, Error, Result};
+use crate::secret::Secret;
+
+const IV_BYTES: usize = 16;
+
+/// A key of 32 bytes, or of 16 as Web Crypto takes it too.
+#[derive(Clone)]
+pub struct Cipher(Secret<Vec<u8>>);
+
+impl Cipher {
+    /// `key` in hex: the host's `credentialsKey`, else `CREDS_KEY`.
+    ///
+    /// Fails with [`Code::TokenStore`] without a usable key.
+    pub fn new(key: Option<&Secret>) -> Result<Self> {
+        let unusable = |problem: &str| {
+            Error::new(
+                Code::TokenStore,
+                format!("OAuth tokens cannot be stored: CREDS_KEY {problem}"),
+            )
+        };
+        let key = key
+            .map(|key| key.expose().trim())
+            .filter(|key| !key.is_empty())
+            .ok_or_else(|| unusable("is not set"))?;
+        match decode_hex(key) {
+            Some(key) if matches!(key.len(), 16 | 32) => Ok(Self(Secret::new(key))),
+            _ => Err(unusable("must be 32 bytes in hex")),
+        }
+    }
+
+    #[must_use]
+    pub fn encrypt(&self, plain: &str) -> Secret {
+        let iv: [u8; IV_BYTES] = rand::random();
+        let (key, plain) = (self.0.expose().as_slice(), plain.as_bytes());
+        let encrypted = if key.len() == 32 {
+            cbc::Encryptor::<Aes256>::new_from_slices(key, &iv)
+                .map(|cipher| cipher.encrypt_padded_vec::<Pkcs7>(plain))
+        } else {
+            cbc::Encryptor::<Aes128>::new_from_slices(key, &iv)
+                .map(|cipher| cipher.encrypt_padded_vec::<Pkcs7>(plain))
+        };
+        // The lengths were checked when the cipher was made.
+        let encrypted = encrypted.unwrap_or_default();
+        Secret::new(format!("{}:{}", encode_hex(&iv), encode_hex(&encrypted)))
+    }
+
+    /// A value without a colon was never encrypted and is returned as it is, as in the reference.
+    ///
+    /// Fails with [`Code::TokenStore`] when the value was encrypted with another key, or is damaged.
+    pub fn decrypt(&self, stored: &Secret) -> Result<Secret> {
+        let Some((iv, encrypted)) = stored.expose().split_once(':') else {
+            return Ok(stored.clone());
+        };
+        self.open(iv, encrypted).ok_or_else(|| {
+            Error::new(
+                Code::TokenStore,
+                "A stored OAuth token cannot be decrypted; was CREDS_KEY changed?",
+            )
+        })
+    }
+
+    fn open(&self, iv: &str, encrypted: &str) -> Option<Secret> {
+        let (iv, encrypted) = (decode_hex(iv)?, decode_hex(encrypted)?);
+        let key = self.0.expose().as_slice();
+        let plain = if key.len() == 32 {
+            cbc::Decryptor::<Aes256>::new_from_slices(key, &iv)
+                .ok()?
+                .decrypt_padded_vec::<Pkcs7>(&encrypted)
+        } else {
+            cbc::Decryptor::<Aes128>::new_from_slices(key, &iv)
+                .ok()?
+                .decrypt_padded_vec::<Pkcs7>(&encrypted)
+        };
+        String::from_utf8(plain.ok()?).ok().map(Secret::new)
+    }
+}
+
+fn encode_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn decode_hex(text: &str) -> Option<Vec<u8>> {
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return None;
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|index| u8::from_str_radix(&text[index..index + 2], 16).ok())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "f34be427ebb29de8d88c107a71546019685ed8b241d8f2ed00c3df97ad2566f0";
+
+    fn cipher(key: &str) -> Cipher {
+        Cipher::new(Some(&Secret::from(key))).unwrap()
+    }
+
+    /// Made with Web Crypto, as `encryptV2` does it, with the key above.
+    #[test]
+    fn reads_what_librechat_wrote() {
+        let stored = "000102030405060708090a0b0c0d0e0f:\
+            a6a01dfa5d4631dea65980fc37a96cf1aa6ec7c5b56a71c324d565c9133b387f";
+        let plain = cipher(KEY).decrypt(&Secret::from(stored)).unwrap();
+        assert_eq!(plain.expose(), "secret-at-ü-stored");
+    }
+
+    #[test]
+    fn round_trips() {
+        for key in [KEY, &KEY[..32]] {
+            let cipher = cipher(key);
+            for plain in ["", "a", "0123456789abcdef", "secret-ü€🎉"] {
+                let stored = cipher.encrypt(plain);
+                let (iv, data) = stored.expose().split_once(':').unwrap();
+                assert_eq!(iv.len(), 32);
+                assert!(data.len().is_multiple_of(32) && !data.is_empty());
+                assert_eq!(cipher.decrypt(&stored).unwrap().expose(), plain);
+                assert_ne!(cipher.encrypt(plain), stored, "every value has its own IV");
+            }
+        }
+    }
+
+    #[test]
+    fn plain_damaged_and_foreign_values() {
+        let cipher = cipher(KEY);
+        let plain = Secret::from("never-encrypted");
+        assert_eq!(cipher.decrypt(&plain).unwrap(), plain);
+        let foreign = self::cipher(&KEY.replace('f', "0")).encrypt("secret");
+        for stored in [foreign.expose(), "zz:00", "00:00", ":", "a:b:c"] {
+            let error = cipher.decrypt(&Secret::from(stored)).unwrap_err();
+            assert_eq!(error.code, Code::TokenStore, "{stored}");
+            assert!(!error.message.contains(stored));
+        }
+    }
+
+    #[test]
+    fn keys() {
+        for key in [None, Some(""), Some("abc"), Some("zz"), Some(&KEY[2..])] {
+            let key = key.map(Secret::from);
+            let error = Cipher::new(key.as_ref()).err().unwrap();
+            assert_eq!(error.code, Code::TokenStore);
+        }
+    }
+}

@@ -1,0 +1,379 @@
+//! A user's flow in the store that all processes share: started or joined, waited for, its tokens stored.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::Instant;
+use url::Url;
+
+use super::authorizer::{Authorizer, Inner};
+use super::documents::{Tokens, text};
+use super::initiate::Initiation;
+use super::pending::{JOINABLE_MS, Pending, asked_scope, reused_client};
+use super::{FLOW_KIND, delete_state_mapping, scope, store_state_mapping};
+use crate::connection::now_ms;
+use crate::error::{Code, Error, Result};
+use crate::host::{FlowState, FlowStatus, Level, LogMeta};
+use crate::secret::Secret;
+use crate::server_config::is_client_rejection_message;
+
+/// How often a flow is looked at: soon, while somebody may just be clicking, then less often.
+const POLL: Duration = Duration::from_millis(200);
+const SLOW_POLL: Duration = Duration::from_millis(800);
+const SLOW_AFTER: Duration = Duration::from_secs(20);
+/// A flow that vanished is looked for once more: stores are not always consistent at once.
+const VANISHED_PAUSE: Duration = Duration::from_millis(500);
+/// `LibreChat`'s callback completes the flow first and stores the tokens then; so long it is left to do so.
+const STORE_GRACE: Duration = Duration::from_millis(500);
+const STORE_POLL: Duration = Duration::from_millis(50);
+
+/// What starting a flow came to.
+pub enum Begun {
+    /// The user has to open the URL.
+    Pending(Pending),
+    /// The user has just done so; the tokens are stored.
+    Completed,
+}
+
+/// One call's turn with a flow: calls at the same time must not start one each, nor store its tokens twice.
+struct StartTurn<'a> {
+    inner: &'a Inner,
+    turns: Arc<tokio::sync::Mutex<()>>,
+    guard: Option<tokio::sync::OwnedMutexGuard<()>>,
+}
+
+impl<'a> StartTurn<'a> {
+    async fn take(inner: &'a Inner) -> Self {
+        let turns = {
+            let mut starting = inner.oauth.starting.lock();
+            Arc::clone(starting.entry(inner.flow_id.clone()).or_default())
+        };
+        // Whole before it waits, so that a call that leaves meanwhile leaves nothing behind.
+        let mut turn = Self {
+            inner,
+            turns,
+            guard: None,
+        };
+        turn.guard = Some(Arc::clone(&turn.turns).lock_owned().await);
+        turn
+    }
+}
+
+impl Drop for StartTurn<'_> {
+    fn drop(&mut self) {
+        let mut starting = self.inner.oauth.starting.lock();
+        self.guard.take();
+        // The map's own reference and this call's: nobody else takes turns.
+        if Arc::strong_count(&self.turns) == 2 {
+            starting.remove(&self.inner.flow_id);
+        }
+    }
+}
+
+/// What a call wants of a flow.
+#[derive(Default)]
+pub struct Wish<'a> {
+    /// Scopes that the server said were missing.
+    pub missing_scope: Option<&'a str>,
+    /// Whether tokens of a flow that was completed a moment ago will do.
+    pub takes_completed: bool,
+}
+
+impl Authorizer {
+    /// Joins the user's pending flow, or starts one. The flow and its state are stored when this returns.
+    ///
+    /// Fails with [`Code::OAuthDiscoveryFailed`], [`Code::OAuthRegistrationFailed`], [`Code::InvalidConfig`],
+    /// [`Code::InsufficientScope`], or [`Code::OAuthFlowFailed`] with the host's fault as its cause.
+    pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun> {
+        let inner = &self.0;
+        let _turn = StartTurn::take(inner).await;
+        self.begin_in_turn(wish).await.map_err(|error| {
+            let message = format!("{} Failed to initiate OAuth flow", inner.prefix);
+            let meta = LogMeta::Error(error.clone());
+            inner.host.logger.with(Level::Error, message, meta);
+            as_flow_failure(error)
+        })
+    }
+
+    async fn begin_in_turn(&self, wish: &Wish<'_>) -> Result<Begun> {
+        let inner = &self.0;
+        let (prefix, logger) = (&inner.prefix, &inner.host.logger);
+        let existing = inner.flows.get(&inner.flow_id, FLOW_KIND).await?;
+        if let Some(flow) = &existing
+            && let Some(begun) = self.reuse(flow, wish).await?
+        {
+            return Ok(begun);
+        }
+        let relation = &inner.relation;
+        let initiated = Initiation {
+            endpoints: &inner.endpoints,
+            server_name: &relation.server_name,
+            user_id: &relation.user_id,
+            server_url: &relation.server_url,
+            oauth_headers: &relation.oauth_headers,
+            options: &relation.options,
+            rules: &relation.rules,
+            settings: &relation.settings,
+            logger,
+            storage: Some(&inner.storage),
+            missing_scope: wish.missing_scope,
+        }
+        .initiate()
+        .await?;
+
+        if let Some(flow) = &existing {
+            self.discard(flow).await;
+        }
+        let mut metadata = initiated.metadata;
+        let url = String::from(initiated.authorization_url);
+        metadata.insert("authorizationUrl".to_owned(), json!(url));
+        if let Some(tenancy) = &inner.host.tenancy
+            && let Some(tenant) = tenancy.tenant_id().await?
+        {
+            metadata.insert("tenantId".to_owned(), json!(tenant));
+        }
+        let created_at = now_ms();
+        inner
+            .flows
+            .init(&inner.flow_id, FLOW_KIND, &metadata)
+            .await?;
+        store_state_mapping(&*inner.flows, &initiated.state, &inner.flow_id).await?;
+        logger.info(format!(
+            "{prefix} OAuth flow started, issuing authorization URL"
+        ));
+        let flow = FlowState {
+            status: FlowStatus::Pending,
+            metadata,
+            created_at: Some(created_at),
+            completed_at: None,
+            result: None,
+            error: None,
+        };
+        let pending = Pending::read(&flow).map(|pending| Pending {
+            joined: false,
+            ..pending
+        });
+        pending
+            .map(Begun::Pending)
+            .ok_or_else(|| Error::new(Code::Internal, "A flow without its URL"))
+    }
+
+    /// What an earlier flow is still good for.
+    async fn reuse(&self, flow: &FlowState, wish: &Wish<'_>) -> Result<Option<Begun>> {
+        let inner = &self.0;
+        let (prefix, logger) = (&inner.prefix, &inner.host.logger);
+        let wanted = wish.missing_scope.unwrap_or_default();
+        let age = |since: Option<i64>| since.map_or(i64::MAX, |since| now_ms() - since);
+        let server_url = inner.relation.server_url.as_str();
+        let same_server = text(&flow.metadata, "serverUrl")
+            .and_then(|url| Url::parse(url).ok())
+            .is_some_and(|url| url.as_str() == server_url);
+        match flow.status {
+            FlowStatus::Pending => {
+                let joinable = same_server
+                    && age(flow.created_at) < JOINABLE_MS
+                    && scope::covers(&asked_scope(&flow.metadata), wanted);
+                let pending = Pending::read(flow).filter(|_| joinable);
+                if pending.is_some() {
+                    logger.debug(format!(
+                        "{prefix} Found recent PENDING OAuth flow, joining instead of creating new one"
+                    ));
+                }
+                Ok(pending.map(Begun::Pending))
+            }
+            // The user has just granted these scopes, and the server still asks for them: asking again is no use.
+            FlowStatus::Completed
+                if !wanted.is_empty() && scope::covers(&asked_scope(&flow.metadata), wanted) =>
+            {
+                Err(Error::new(
+                    Code::InsufficientScope,
+                    "The server asks for scopes that the user has granted already",
+                ))
+            }
+            FlowStatus::Completed if wish.takes_completed && same_server => {
+                let tokens = flow.result.as_ref().and_then(Tokens::from_value);
+                let fresh = tokens.filter(|tokens| {
+                    age(flow.completed_at) <= JOINABLE_MS
+                        && tokens.expires_at().is_none_or(|end| end > now_ms())
+                });
+                match (fresh, Pending::read(flow)) {
+                    (Some(tokens), Some(pending)) => {
+                        logger.debug(format!(
+                            "{prefix} Found non-stale COMPLETED OAuth flow, reusing cached tokens"
+                        ));
+                        self.keep(&tokens, &pending).await?;
+                        Ok(Some(Begun::Completed))
+                    }
+                    _ => Ok(None),
+                }
+            }
+            FlowStatus::Failed => {
+                let reused = reused_client(&flow.metadata);
+                self.clear_rejected_client(reused, flow.error.as_deref())
+                    .await;
+                Ok(None)
+            }
+            FlowStatus::Completed => Ok(None),
+        }
+    }
+
+    /// An earlier flow and the way to it. Its authorization URLs lead nowhere afterwards.
+    async fn discard(&self, flow: &FlowState) {
+        let inner = &self.0;
+        let state = text(&flow.metadata, "state").map(Secret::from);
+        let deleted = async {
+            inner.flows.delete(&inner.flow_id, FLOW_KIND).await?;
+            match &state {
+                Some(state) => delete_state_mapping(&*inner.flows, state).await,
+                None => Ok(()),
+            }
+        };
+        if let Err(error) = deleted.await {
+            inner.host.logger.warn(format!(
+                "{} Failed to clean up existing OAuth flow: {error}",
+                inner.prefix
+            ));
+        }
+    }
+
+    /// Waits until the user has authorized, and the tokens are stored.
+    ///
+    /// Fails with [`Code::OAuthTimeout`], or [`Code::OAuthFlowFailed`] when the flow failed or vanished.
+    pub async fn wait(&self, pending: &Pending, deadline: Instant) -> Result<()> {
+        let finished = tokio::time::timeout_at(deadline, self.finished(pending, POLL));
+        let tokens = finished.await.unwrap_or_else(|_| {
+            Err(Error::new(
+                Code::OAuthTimeout,
+                "OAuth flow timed out waiting for the user to authorize",
+            ))
+        });
+        let stored = match tokens {
+            Ok(tokens) => {
+                let _turn = StartTurn::take(&self.0).await;
+                self.keep(&tokens, pending).await
+            }
+            Err(error) => Err(error),
+        };
+        stored.map_err(as_flow_failure)
+    }
+
+    /// Nobody waits for a flow whose URL was handed out. One with a client of an earlier flow is watched all the same,
+    /// so that a client that the server has forgotten is registered anew the next time.
+    pub fn watch(&self, pending: Pending) {
+        if !pending.reused_client || pending.joined {
+            return;
+        }
+        let authorizer = self.clone();
+        let deadline = Instant::now() + Duration::from_millis(JOINABLE_MS.unsigned_abs());
+        self.0.oauth.tasks.spawn(async move {
+            let watched = authorizer.finished(&pending, 10 * POLL);
+            tokio::select! {
+                () = authorizer.0.oauth.closing.cancelled() => {}
+                _ = tokio::time::timeout_at(deadline, watched) => {}
+            }
+        });
+    }
+
+    async fn finished(&self, pending: &Pending, mut poll: Duration) -> Result<Tokens> {
+        let inner: &Inner = &self.0;
+        let started = Instant::now();
+        let mut vanished = false;
+        loop {
+            tokio::time::sleep(poll).await;
+            if started.elapsed() > SLOW_AFTER {
+                poll = poll.max(SLOW_POLL);
+            }
+            let Some(flow) = inner.flows.get(&inner.flow_id, FLOW_KIND).await? else {
+                if vanished {
+                    return Err(failed("mcp_oauth Flow state not found"));
+                }
+                vanished = true;
+                tokio::time::sleep(VANISHED_PAUSE).await;
+                continue;
+            };
+            vanished = false;
+            match flow.status {
+                FlowStatus::Pending => {}
+                FlowStatus::Completed => {
+                    let tokens = flow.result.as_ref().and_then(Tokens::from_value);
+                    return tokens
+                        .ok_or_else(|| failed("The OAuth flow was completed without tokens"));
+                }
+                FlowStatus::Failed => {
+                    self.clear_rejected_client(pending.reused_client, flow.error.as_deref())
+                        .await;
+                    self.discard(&flow).await;
+                    return Err(failed(&failure_text(flow.error.as_deref())));
+                }
+            }
+        }
+    }
+
+    /// Stores the tokens of a completed flow unless whoever completed it does so. In the call's turn.
+    async fn keep(&self, tokens: &Tokens, pending: &Pending) -> Result<()> {
+        let storage = &self.0.storage;
+        let until = Instant::now() + STORE_GRACE;
+        let access = tokens.access_token();
+        loop {
+            let stored = storage.access().await.ok().flatten();
+            if stored.is_some_and(|stored| stored.token == access) {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                break;
+            }
+            tokio::time::sleep(STORE_POLL).await;
+        }
+        let client = pending.client.as_ref();
+        let client = client.map(|client| (client, pending.server.as_ref()));
+        storage.store(tokens, client).await?;
+        let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
+        logger.info(format!("{prefix} OAuth tokens saved to storage"));
+        Ok(())
+    }
+
+    /// Forgets a registration that an authorization server does not know any more, so that the next flow makes one.
+    async fn clear_rejected_client(&self, reused: bool, error: Option<&str>) {
+        if !reused || !error.is_some_and(is_client_rejection_message) {
+            return;
+        }
+        if let Err(error) = self.0.storage.delete_client().await {
+            self.0.host.logger.warn(format!(
+                "{} Failed to clear stale client registration: {error}",
+                self.0.prefix
+            ));
+        }
+    }
+}
+
+/// What a flow failed with may quote a token endpoint; only an error code of the standard is told.
+fn failure_text(error: Option<&str>) -> String {
+    let is_code = |error: &&str| {
+        (1..=64).contains(&error.len()) && error.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+    };
+    match error.filter(is_code) {
+        Some(code) => format!("OAuth authentication failed: {code}"),
+        None => "OAuth authentication failed".to_owned(),
+    }
+}
+
+fn failed(problem: &str) -> Error {
+    Error::new(Code::OAuthFlowFailed, problem)
+}
+
+/// Whatever stops a flow, such as a store of the host or a config that cannot work, is a flow that failed.
+fn as_flow_failure(error: Error) -> Error {
+    match error.code {
+        Code::Aborted
+        | Code::Closed
+        | Code::InsufficientScope
+        | Code::OAuthDiscoveryFailed
+        | Code::OAuthFlowFailed
+        | Code::OAuthRegistrationFailed
+        | Code::OAuthTimeout => error,
+        _ => failed(&format!("OAuth initiation failed: {error}"))
+            .with_retryable(error.retryable)
+            .caused_by(error),
+    }
+}

@@ -1,0 +1,264 @@
+//! Requests to authorization servers: bounded in bytes and time, with answers of which nothing but the standard's
+//! error members can reach an error or a log.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+use url::{Url, form_urlencoded};
+
+use super::documents::text;
+use crate::error::{Code, Error, Result};
+use crate::host::{Environment, NetworkRules};
+use crate::network::{HttpClient, Policy, Redirects, Request, sanitize_url};
+use crate::secret::Secret;
+
+const MAX_BODY: usize = 1024 * 1024;
+/// Bound on one request of discovery, registration or a token endpoint.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of an error description is told.
+const SHOWN: usize = 200;
+
+/// A form body. Names are unique, as OAuth requires (RFC 6749, section 3.2).
+#[derive(Clone, Default)]
+pub struct Form(IndexMap<String, String>);
+
+impl Form {
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.0.insert(name.to_owned(), value.to_owned());
+    }
+
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.0.shift_remove(name).is_some()
+    }
+
+    #[must_use]
+    pub fn encode(&self) -> String {
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&self.0)
+            .finish()
+    }
+}
+
+/// The way to the endpoints of one server's authorization.
+#[derive(Clone)]
+pub struct Endpoints {
+    http: HttpClient,
+    policy: Policy,
+    /// `oauth_headers` of the config, for every request.
+    headers: HeaderMap,
+}
+
+impl Endpoints {
+    /// Fails with [`Code::InvalidConfig`] for a header that HTTP cannot carry, or an unusable proxy.
+    pub fn new(
+        http: HttpClient,
+        rules: &NetworkRules,
+        environment: &Environment,
+        proxy: Option<&str>,
+        oauth_headers: &IndexMap<String, String>,
+    ) -> Result<Self> {
+        let headers = oauth_headers
+            .iter()
+            .map(|(name, value)| {
+                let wrong = || {
+                    Error::invalid_config(format!(
+                        "Invalid MCP server config: `oauth_headers.{name}` is not a valid header"
+                    ))
+                };
+                let mut value = HeaderValue::from_str(value).map_err(|_| wrong())?;
+                value.set_sensitive(true);
+                let name = HeaderName::try_from(name).map_err(|_| wrong())?;
+                Ok((name, value))
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self {
+            http,
+            policy: Policy::oauth(rules, environment, proxy)?,
+            headers,
+        })
+    }
+
+    /// Judges a URL that a server or a config named, before anything is sent. `field` is how errors call it.
+    pub fn check(&self, url: &str, field: &str) -> Result<Url> {
+        let failed = |problem: String| Error::new(Code::OAuthDiscoveryFailed, problem);
+        let url = Url::parse(url).map_err(|_| failed(format!("Invalid OAuth {field}")))?;
+        match self.policy.check_url(&url) {
+            Ok(()) => Ok(url),
+            Err(refused) => Err(failed(match refused.code {
+                Code::AddressNotAllowed => format!("OAuth {field} targets a blocked address"),
+                _ => format!("Invalid OAuth {field}: {}", sanitize_url(&url)),
+            })
+            .caused_by(refused)),
+        }
+    }
+
+    /// A metadata document.
+    pub async fn get(&self, url: &Url) -> Result<Answer> {
+        let mut request = self.request(Method::GET, url);
+        request.redirects = Redirects::Mcp;
+        self.send(request).await
+    }
+
+    /// Follows no redirect: it would hand a secret to whom the endpoint names.
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        form: &Form,
+        authorization: Option<&Secret>,
+    ) -> Result<Answer> {
+        let mut request = self.request(Method::POST, url);
+        request.headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/x-www-form-urlencoded"),
+        );
+        if let Some(mut value) = authorization
+            .and_then(|authorization| HeaderValue::from_str(authorization.expose()).ok())
+        {
+            value.set_sensitive(true);
+            request.headers.insert(AUTHORIZATION, value);
+        }
+        request.body = Bytes::from(form.encode());
+        self.send(request).await
+    }
+
+    pub async fn post_json(&self, url: &Url, body: &Value) -> Result<Answer> {
+        let mut request = self.request(Method::POST, url);
+        request
+            .headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        request.body = Bytes::from(body.to_string());
+        self.send(request).await
+    }
+
+    /// Asks an MCP server without credentials, for its status and challenges.
+    pub async fn probe(&self, method: Method, url: &Url, limit: Duration) -> Result<Probe> {
+        let mut request = self.request(method, url);
+        request.timeout = Some(limit);
+        request.redirects = Redirects::Mcp;
+        if request.method == Method::POST {
+            request
+                .headers
+                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            request.body = Bytes::from_static(b"{}");
+        }
+        let response = self.http.send(&self.policy, request).await?;
+        let probe = Probe {
+            status: response.status,
+            challenges: response.challenges().unwrap_or_default(),
+        };
+        // Read to the end, so that the socket can serve the next request.
+        let _ = response.bytes(MAX_BODY).await;
+        Ok(probe)
+    }
+
+    fn request(&self, method: Method, url: &Url) -> Request {
+        let mut request = Request::new(method, url.clone());
+        request.headers = self.headers.clone();
+        request.secret_headers = self.headers.keys().cloned().collect();
+        request
+            .headers
+            .insert(ACCEPT, HeaderValue::from_static("application/json"));
+        request.timeout = Some(TIMEOUT);
+        request
+    }
+
+    async fn send(&self, request: Request) -> Result<Answer> {
+        let response = self.http.send(&self.policy, request).await?;
+        Ok(Answer {
+            status: response.status,
+            url: sanitize_url(&response.url),
+            body: response.bytes(MAX_BODY).await?,
+        })
+    }
+}
+
+/// What an MCP server answered to a request without credentials.
+#[derive(Debug)]
+pub struct Probe {
+    pub status: StatusCode,
+    pub challenges: String,
+}
+
+/// An endpoint's answer. Its body may hold tokens, so it has no `Debug`.
+pub struct Answer {
+    pub status: StatusCode,
+    url: String,
+    body: Bytes,
+}
+
+impl Answer {
+    /// The body as a JSON object.
+    pub fn object(&self) -> Option<Map<String, Value>> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    /// The object of a successful answer.
+    ///
+    /// Fails with `code`: "`what` failed: `status` `reason` - `error`: `error_description`", without the raw body.
+    pub fn success(&self, code: Code, what: &str) -> Result<Map<String, Value>> {
+        if !self.status.is_success() {
+            return Err(self.refusal(code, what));
+        }
+        // Some providers report an error with status 200.
+        match self.object() {
+            Some(members) if text(&members, "error").is_some() => Err(self.refusal(code, what)),
+            Some(members) => Ok(members),
+            None => Err(Error::new(
+                code,
+                format!("{what} failed: {} answered without a JSON object", self.url),
+            )
+            .with_status(self.status.as_u16())),
+        }
+    }
+
+    fn refusal(&self, code: Code, what: &str) -> Error {
+        let reason = self.status.canonical_reason().unwrap_or_default();
+        let mut message = format!("{what} failed: {} {reason}", self.status.as_u16());
+        if let Some(members) = self.object() {
+            let told: Vec<_> = ["error", "error_description"]
+                .into_iter()
+                .filter_map(|name| text(&members, name))
+                .map(shown)
+                .collect();
+            if !told.is_empty() {
+                // Writing to a string cannot fail.
+                let _ = write!(message, " - {}", told.join(": "));
+            }
+        }
+        Error::new(code, message)
+            .with_status(self.status.as_u16())
+            .with_retryable(
+                self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS,
+            )
+    }
+
+    /// Whether the endpoint takes no `scope` with a refresh: `invalid_scope` (RFC 6749, section 5.2), or Salesforce's
+    /// "scope parameter not supported".
+    pub fn rejects_scope(&self) -> bool {
+        if !self.status.is_client_error() {
+            return false;
+        }
+        let body = String::from_utf8_lossy(&self.body).to_lowercase();
+        body.contains("scope")
+            && [
+                "invalid_scope",
+                "not supported",
+                "unsupported",
+                "not allowed",
+            ]
+            .into_iter()
+            .any(|phrase| body.contains(phrase))
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars()
+        .filter(|character| !character.is_control())
+        .take(SHOWN)
+        .collect()
+}

@@ -1,0 +1,311 @@
+//! Making an authorization request (RFC 6749, section 4.1.1) with what its callback will need: `LibreChat`'s
+//! `MCPOAuthFlowMetadata`.
+
+use std::fmt;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::client_auth::AuthMethod;
+use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
+use super::http::Endpoints;
+use super::metadata::{check_capabilities, check_resource, discover};
+use super::options::OAuthOptions;
+use super::registration::{Registration, client_of};
+use super::storage::Storage;
+use super::{pkce, scope};
+use crate::error::{Code, Error, Result};
+use crate::host::{Logger, NetworkRules};
+use crate::secret::Secret;
+use crate::settings::Settings;
+
+/// One user's wish to authorize with one server.
+pub struct Initiation<'a> {
+    pub endpoints: &'a Endpoints,
+    pub server_name: &'a str,
+    pub user_id: &'a str,
+    pub server_url: &'a Url,
+    pub oauth_headers: &'a IndexMap<String, String>,
+    pub options: &'a OAuthOptions,
+    /// Kept in the flow, for the callback to be judged by the same rules.
+    pub rules: &'a NetworkRules,
+    pub settings: &'a Settings,
+    pub logger: &'a Logger,
+    /// Where an earlier registration may be; `None` registers anew.
+    pub storage: Option<&'a Storage>,
+    /// Scopes that the server said were missing, on top of the usual ones.
+    pub missing_scope: Option<&'a str>,
+}
+
+/// A flow that is ready to be stored.
+pub struct Initiated {
+    pub authorization_url: Url,
+    pub state: Secret,
+    pub metadata: Map<String, Value>,
+    /// The client was registered in an earlier flow.
+    pub reused_client: bool,
+}
+
+impl fmt::Debug for Initiated {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Initiated")
+            .field("reused_client", &self.reused_client)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `${DOMAIN_SERVER}/api/mcp/{serverName}/oauth/callback`; without a name for flows that lost theirs.
+#[must_use]
+pub fn redirect_uri(settings: &Settings, server_name: Option<&str>) -> String {
+    let base = &settings.domain_server;
+    server_name.map_or_else(
+        || format!("{base}/api/mcp/oauth/callback"),
+        |name| format!("{base}/api/mcp/{name}/oauth/callback"),
+    )
+}
+
+struct Prepared {
+    server: ServerMetadata,
+    resource: Option<ResourceMetadata>,
+    client: ClientInfo,
+    reused_client: bool,
+    scope: Option<String>,
+    /// Code challenge methods to check, where they count.
+    challenge_methods: Option<Vec<String>>,
+}
+
+impl Initiation<'_> {
+    /// Fails with [`Code::OAuthDiscoveryFailed`], [`Code::OAuthRegistrationFailed`] or [`Code::InvalidConfig`].
+    pub async fn initiate(&self) -> Result<Initiated> {
+        self.options.check_secret()?;
+        let redirect_uri = redirect_uri(self.settings, Some(self.server_name));
+        let prepared = match self.options.pinned() {
+            Some(pinned) => self.pinned(pinned, &redirect_uri)?,
+            None => self.discovered(&redirect_uri).await?,
+        };
+        check_capabilities(&prepared.server, prepared.challenge_methods.as_deref())?;
+        let (state, verifier) = (pkce::random_text(), pkce::random_text());
+        let authorization_url =
+            self.authorization_url(&prepared, &redirect_uri, &state, &verifier)?;
+        let metadata = self.flow_metadata(&prepared, &state, &verifier);
+        Ok(Initiated {
+            authorization_url,
+            state,
+            metadata,
+            reused_client: prepared.reused_client,
+        })
+    }
+
+    /// Client and endpoints from the config: nothing is asked of anybody.
+    fn pinned(
+        &self,
+        (client_id, authorization_url, token_url): (&str, &str, &str),
+        redirect_uri: &str,
+    ) -> Result<Prepared> {
+        let options = self.options;
+        self.endpoints
+            .check(authorization_url, "authorization_url")?;
+        self.endpoints.check(token_url, "token_url")?;
+        let method = match &options.client_secret {
+            None => AuthMethod::None,
+            Some(_) => options.forced_auth_method.unwrap_or(AuthMethod::Basic),
+        };
+        let default_methods = match method {
+            AuthMethod::None => vec!["none"],
+            AuthMethod::Post => vec!["client_secret_post", "client_secret_basic"],
+            AuthMethod::Basic => vec!["client_secret_basic", "client_secret_post"],
+        };
+        let listed = |list: &Option<Vec<String>>, default: Value| {
+            list.as_ref().map_or(default, |list| json!(list))
+        };
+        let scopes: Vec<_> = options.scope.iter().flat_map(|it| it.split(' ')).collect();
+        let members = json!({
+            "authorization_endpoint": authorization_url,
+            "token_endpoint": token_url,
+            "issuer": self.server_url.as_str(),
+            "scopes_supported": scopes,
+            "grant_types_supported":
+                listed(&options.grant_types_supported, json!(["authorization_code", "refresh_token"])),
+            "token_endpoint_auth_methods_supported":
+                listed(&options.token_auth_methods, json!(default_methods)),
+            "response_types_supported": listed(&options.response_types_supported, json!(["code"])),
+            "code_challenge_methods_supported":
+                listed(&options.code_challenge_methods, json!(["S256", "plain"])),
+        });
+        let secret = options.client_secret.as_ref().map(Secret::expose);
+        let client = client_of(json!({
+            "client_id": client_id,
+            "client_secret": secret,
+            "redirect_uris": [redirect_uri],
+            "scope": options.scope,
+            "token_endpoint_auth_method": method.as_str(),
+        }));
+        match (members, client) {
+            (Value::Object(members), Some(client)) => Ok(Prepared {
+                server: ServerMetadata(members),
+                resource: None,
+                client,
+                reused_client: false,
+                scope: scope::joined(options.scope.as_deref(), self.missing_scope),
+                challenge_methods: options.code_challenge_methods.clone(),
+            }),
+            _ => Err(Error::invalid_config(
+                "Invalid MCP server config: `oauth.client_id` is empty",
+            )),
+        }
+    }
+
+    async fn discovered(&self, redirect_uri: &str) -> Result<Prepared> {
+        let (options, logger) = (self.options, self.logger);
+        let discovery = discover(self.endpoints, self.server_url, self.settings, logger).await?;
+        let registration = Registration {
+            endpoints: self.endpoints,
+            server: &discovery.server,
+            resource: discovery.resource.as_ref(),
+            options,
+            redirect_uri,
+            logger,
+        };
+        let configured = registration.configured();
+        let stored = match self.storage {
+            Some(storage) if configured.is_none() => storage.client_or_warn().await,
+            _ => None,
+        };
+        let stored =
+            stored.filter(|stored| registration.fits(stored, discovery.server_url.as_str()));
+        let reused_client = configured.is_none() && stored.is_some();
+        let client = match (configured, stored) {
+            (Some(client), _) => client,
+            (None, Some(stored)) => stored.client,
+            (None, None) => registration.register().await?,
+        };
+        let announced = discovery.server.texts("code_challenge_methods_supported");
+        let announced: Option<Vec<String>> =
+            announced.map(|methods| methods.into_iter().map(str::to_owned).collect());
+        let skip = options.skip_code_challenge_check || self.settings.skip_code_challenge_check;
+        let challenged = discovery.challenge.as_ref();
+        let asked = challenged.and_then(|challenge| challenge.scope.as_deref());
+        let usual = scope::select(
+            options.scope.as_deref(),
+            asked,
+            discovery.resource.as_ref(),
+            &discovery.server,
+        );
+        Ok(Prepared {
+            scope: scope::joined(usual.as_deref(), self.missing_scope),
+            challenge_methods: match &options.code_challenge_methods {
+                Some(configured) => Some(configured.clone()),
+                None => announced.filter(|_| !skip),
+            },
+            server: discovery.server,
+            resource: discovery.resource,
+            client,
+            reused_client,
+        })
+    }
+
+    fn authorization_url(
+        &self,
+        prepared: &Prepared,
+        redirect_uri: &str,
+        state: &Secret,
+        verifier: &Secret,
+    ) -> Result<Url> {
+        let endpoint = prepared.server.endpoint("authorization_endpoint")?;
+        // The user's browser opens it, so it is not judged by our network rules, but it must be a web page.
+        let url = Url::parse(endpoint)
+            .ok()
+            .filter(|url| matches!(url.scheme(), "http" | "https"));
+        let mut url = url.ok_or_else(|| {
+            Error::new(
+                Code::OAuthDiscoveryFailed,
+                "Invalid OAuth authorization_endpoint",
+            )
+        })?;
+        let challenge = pkce::challenge(verifier);
+        let mut parameters = vec![
+            ("response_type", "code"),
+            ("client_id", prepared.client.id()),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+            ("redirect_uri", redirect_uri),
+            ("state", state.expose()),
+        ];
+        if let Some(scope) = &prepared.scope {
+            parameters.push(("scope", scope));
+            // OpenID Connect Core, section 11.
+            if scope.split(' ').any(|scope| scope == "offline_access") {
+                parameters.push(("prompt", "consent"));
+            }
+        }
+        let resource = canonical_resource(self.server_url, prepared.resource.as_ref())?;
+        if let Some(resource) = &resource {
+            parameters.push(("resource", resource));
+        }
+        if let Some(audience) = &self.options.audience {
+            parameters.push(("audience", audience));
+        }
+        let kept: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(name, _)| parameters.iter().all(|(ours, _)| ours != name))
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        url.query_pairs_mut()
+            .clear()
+            .extend_pairs(kept)
+            .extend_pairs(parameters);
+        Ok(url)
+    }
+
+    fn flow_metadata(
+        &self,
+        prepared: &Prepared,
+        state: &Secret,
+        verifier: &Secret,
+    ) -> Map<String, Value> {
+        // LibreChat's "none configured" is null.
+        let list = |list: &[String]| {
+            if list.is_empty() {
+                Value::Null
+            } else {
+                json!(list)
+            }
+        };
+        let mut metadata = Map::new();
+        let mut set = |name: &str, value: Value| metadata.insert(name.to_owned(), value);
+        set("serverName", json!(self.server_name));
+        set("userId", json!(self.user_id));
+        set("serverUrl", json!(self.server_url.as_str()));
+        set("state", json!(state.expose()));
+        set("codeVerifier", json!(verifier.expose()));
+        set("clientInfo", Value::Object(prepared.client.0.clone()));
+        set("metadata", Value::Object(prepared.server.0.clone()));
+        if let Some(resource) = &prepared.resource {
+            set("resourceMetadata", Value::Object(resource.0.clone()));
+        }
+        set("allowedDomains", list(&self.rules.allowed_domains));
+        set("allowedAddresses", list(&self.rules.allowed_addresses));
+        if !self.oauth_headers.is_empty() {
+            set("oauthHeaders", json!(self.oauth_headers));
+        }
+        if prepared.reused_client {
+            set("reusedStoredClient", json!(true));
+        }
+        metadata
+    }
+}
+
+/// The resource indicator (RFC 8707): what the protected resource document names, in `URL`'s own spelling.
+pub(super) fn canonical_resource(
+    server_url: &Url,
+    document: Option<&ResourceMetadata>,
+) -> Result<Option<String>> {
+    let Some(document) = document else {
+        return Ok(None);
+    };
+    check_resource(server_url, document)?;
+    let resource = document.resource().and_then(|it| Url::parse(it).ok());
+    Ok(resource.map(String::from))
+}

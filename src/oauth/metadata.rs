@@ -1,0 +1,351 @@
+//! Finding the authorization server of an MCP server: protected resource metadata (RFC 9728), authorization server
+//! metadata (RFC 8414, `OpenID` Connect Discovery), else the endpoints that servers before them used.
+
+use http::StatusCode;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::challenge::BearerChallenge;
+use super::detect;
+use super::documents::{ResourceMetadata, ServerMetadata, texts};
+use super::http::Endpoints;
+use crate::error::{Code, Error, Result};
+use crate::host::Logger;
+use crate::network::sanitize_url;
+use crate::settings::Settings;
+
+const RESOURCE: &str = "oauth-protected-resource";
+const SERVER: &str = "oauth-authorization-server";
+const OPENID: &str = "openid-configuration";
+
+/// What is known about a server's authorization.
+#[derive(Debug)]
+pub struct Discovery {
+    pub server: ServerMetadata,
+    pub resource: Option<ResourceMetadata>,
+    pub server_url: Url,
+    /// The `Bearer` challenge of the MCP server.
+    pub challenge: Option<BearerChallenge>,
+}
+
+/// Discovers everything anew. The 401 challenge of the server comes first (RFC 9728, section 5.1), the well-known
+/// places after it.
+///
+/// Fails with [`Code::OAuthDiscoveryFailed`] when a document is not bound to the server, or names endpoints that must
+/// not be contacted.
+pub async fn discover(
+    endpoints: &Endpoints,
+    mcp_url: &Url,
+    settings: &Settings,
+    logger: &Logger,
+) -> Result<Discovery> {
+    let challenge = detect::probe(endpoints, mcp_url, settings).await.challenge;
+    let hint = challenge
+        .as_ref()
+        .and_then(|challenge| challenge.resource_metadata.as_ref());
+    let hint = hint.filter(|url| {
+        let allowed = endpoints.check(url.as_str(), "resource_metadata").is_ok();
+        if !allowed {
+            logger.warn(format!(
+                "[MCPOAuth] Rejecting untrusted resource_metadata hint from {}; falling back to path-aware discovery",
+                sanitize_url(mcp_url)
+            ));
+        }
+        allowed
+    });
+    let resource = match resource_metadata(endpoints, mcp_url, hint).await {
+        Ok(resource) => resource,
+        Err(error) => {
+            logger.debug(format!(
+                "[MCPOAuth] Resource metadata discovery failed, continuing with server URL: {error}"
+            ));
+            None
+        }
+    };
+    let mut server_url = mcp_url.clone();
+    if let Some(resource) = &resource {
+        check_resource(mcp_url, resource)?;
+        if let Some(named) = resource.authorization_server() {
+            server_url = endpoints.check(named, "authorization_server")?;
+        }
+    }
+    let server = if let Some(server) = server_metadata(endpoints, &server_url).await? {
+        server
+    } else {
+        logger.warn(format!(
+            "[MCPOAuth] No OAuth metadata discovered from {}, using legacy fallback endpoints",
+            sanitize_url(&server_url)
+        ));
+        legacy(&server_url)?
+    };
+    Ok(Discovery {
+        server,
+        resource,
+        server_url,
+        challenge,
+    })
+}
+
+/// The protected resource document: at `hint`, else at the well-known place of the URL's path, else at the root's.
+/// `None` where the server has none.
+pub async fn resource_metadata(
+    endpoints: &Endpoints,
+    mcp_url: &Url,
+    hint: Option<&Url>,
+) -> Result<Option<ResourceMetadata>> {
+    let candidates = match hint {
+        Some(hint) => vec![hint.clone()],
+        None => well_known(mcp_url, RESOURCE),
+    };
+    let found = first_document(endpoints, candidates).await?;
+    Ok(found.map(ResourceMetadata))
+}
+
+/// RFC 9728, sections 3.3 and 7.3: a document must be about the URL it was asked for, else a malicious server could
+/// present another one's, and get tokens that were meant for that. The reference's rule: same origin, and the
+/// server's path at or below the resource's.
+pub fn check_resource(mcp_url: &Url, document: &ResourceMetadata) -> Result<()> {
+    let refuse = |problem: String| Err(Error::new(Code::OAuthDiscoveryFailed, problem));
+    let shown = sanitize_url(mcp_url);
+    let Some(resource) = document.resource() else {
+        return refuse(format!(
+            "[MCPOAuth] Protected Resource Metadata from {shown} is missing the required 'resource' identifier (RFC \
+             9728 §2). Refusing OAuth flow."
+        ));
+    };
+    let Ok(resource) = Url::parse(resource) else {
+        return refuse(format!(
+            "[MCPOAuth] Unable to validate Protected Resource Metadata 'resource' for {shown}: Invalid URL."
+        ));
+    };
+    let directory = |url: &Url| format!("{}/", url.path().trim_end_matches('/'));
+    if mcp_url.origin() == resource.origin()
+        && mcp_url.path().len() >= resource.path().len()
+        && directory(mcp_url).starts_with(&directory(&resource))
+    {
+        return Ok(());
+    }
+    refuse(format!(
+        "[MCPOAuth] Protected Resource Metadata 'resource' ({}) does not match server URL ({shown}). Refusing OAuth \
+         flow (RFC 9728 §3.3).",
+        sanitize_url(&resource)
+    ))
+}
+
+/// The authorization server's document, its endpoints judged. `None` where there is none, at its path and at its
+/// origin.
+pub async fn server_metadata(
+    endpoints: &Endpoints,
+    server_url: &Url,
+) -> Result<Option<ServerMetadata>> {
+    let Some(document) = first_document(endpoints, server_candidates(server_url)).await? else {
+        return Ok(None);
+    };
+    let metadata = ServerMetadata(document);
+    metadata.endpoint("authorization_endpoint")?;
+    metadata.endpoint("token_endpoint")?;
+    for field in ["registration_endpoint", "token_endpoint"] {
+        if let Some(url) = metadata.text(field) {
+            endpoints.check(url, field)?;
+        }
+    }
+    Ok(Some(metadata))
+}
+
+/// For a URL with a path: both kinds with it, and the other form of `OpenID` Connect Discovery, section 4; then both
+/// without.
+fn server_candidates(server_url: &Url) -> Vec<Url> {
+    let mut oauth = well_known(server_url, SERVER);
+    let mut openid = well_known(server_url, OPENID);
+    let root = [oauth.pop(), openid.pop()];
+    let suffixed = path_of(server_url).and_then(|path| {
+        server_url
+            .join(&format!("{path}/.well-known/{OPENID}"))
+            .ok()
+    });
+    let with_path = oauth.into_iter().chain(openid).chain(suffixed);
+    with_path.chain(root.into_iter().flatten()).collect()
+}
+
+/// The first candidate that is there. A 4xx, or a redirect that is not followed, means it is not; a fault of the
+/// server or the network is a fault unless another candidate answers.
+async fn first_document(
+    endpoints: &Endpoints,
+    candidates: Vec<Url>,
+) -> Result<Option<Map<String, Value>>> {
+    let mut fault = None;
+    for url in candidates {
+        let shown = sanitize_url(&url);
+        let failed = |problem: String| Error::new(Code::OAuthDiscoveryFailed, problem);
+        match endpoints.get(&url).await {
+            Ok(answer) if answer.status.is_success() => match answer.object() {
+                Some(document) => return Ok(Some(document)),
+                None => fault = Some(failed(format!("{shown} is not a JSON object"))),
+            },
+            Ok(answer) if answer.status.is_server_error() => {
+                let status = answer.status.as_u16();
+                fault = Some(
+                    failed(format!("HTTP {status} trying to load {shown}"))
+                        .with_status(status)
+                        .with_retryable(answer.status != StatusCode::NOT_IMPLEMENTED),
+                );
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let retryable = error.retryable;
+                fault = Some(
+                    failed(format!("{shown} could not be loaded: {error}"))
+                        .with_retryable(retryable)
+                        .caused_by(error),
+                );
+            }
+        }
+    }
+    fault.map_or(Ok(None), Err)
+}
+
+/// `/.well-known/<suffix>` with the path of the URL, then without (RFC 8414, section 3.1; RFC 9728, section 3.1).
+fn well_known(url: &Url, suffix: &str) -> Vec<Url> {
+    let mut at = url.clone();
+    at.set_fragment(None);
+    let mut candidates = Vec::with_capacity(2);
+    if let Some(path) = path_of(url) {
+        at.set_path(&format!("/.well-known/{suffix}{path}"));
+        candidates.push(at.clone());
+    }
+    at.set_path(&format!("/.well-known/{suffix}"));
+    at.set_query(None);
+    candidates.push(at);
+    candidates
+}
+
+fn path_of(url: &Url) -> Option<&str> {
+    let path = url.path().trim_end_matches('/');
+    (!path.is_empty()).then_some(path)
+}
+
+/// Where servers without metadata have their endpoints (MCP 2025-03-26, chapter "Authorization", section 2.3.3).
+fn legacy(server_url: &Url) -> Result<ServerMetadata> {
+    let at = |path: &str| {
+        server_url.join(path).map(String::from).map_err(|_| {
+            Error::new(
+                Code::OAuthDiscoveryFailed,
+                "The server's URL has no place for OAuth endpoints",
+            )
+        })
+    };
+    let members = json!({
+        "issuer": server_url.as_str(),
+        "authorization_endpoint": at("/authorize")?,
+        "token_endpoint": at("/token")?,
+        "registration_endpoint": at("/register")?,
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256", "plain"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
+    });
+    Ok(ServerMetadata(match members {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }))
+}
+
+/// Refuses a server that can do neither the authorization code grant nor S256. `methods` are those it announces, or
+/// that the config says in their place; without any it is tried.
+pub fn check_capabilities(metadata: &ServerMetadata, methods: Option<&[String]>) -> Result<()> {
+    let lacks = |what: &str| {
+        Err(Error::new(
+            Code::OAuthDiscoveryFailed,
+            format!("Incompatible auth server: does not support {what}"),
+        ))
+    };
+    let types = texts(&metadata.0, "response_types_supported");
+    if types.is_some_and(|types| !types.contains(&"code")) {
+        return lacks("response type code");
+    }
+    if methods.is_some_and(|methods| !methods.iter().any(|method| method == "S256")) {
+        return lacks("code challenge method S256");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn list(urls: Vec<Url>) -> Vec<String> {
+        urls.into_iter().map(String::from).collect()
+    }
+
+    #[test]
+    fn well_known_places() {
+        assert_eq!(
+            list(well_known(&url("https://h.test/a/b/?q=1#f"), RESOURCE)),
+            [
+                "https://h.test/.well-known/oauth-protected-resource/a/b?q=1",
+                "https://h.test/.well-known/oauth-protected-resource",
+            ]
+        );
+        assert_eq!(
+            list(well_known(&url("https://h.test/"), SERVER)),
+            ["https://h.test/.well-known/oauth-authorization-server"]
+        );
+    }
+
+    #[test]
+    fn server_documents_in_order() {
+        assert_eq!(
+            list(server_candidates(&url("https://h.test/tenant/"))),
+            [
+                "https://h.test/.well-known/oauth-authorization-server/tenant",
+                "https://h.test/.well-known/openid-configuration/tenant",
+                "https://h.test/tenant/.well-known/openid-configuration",
+                "https://h.test/.well-known/oauth-authorization-server",
+                "https://h.test/.well-known/openid-configuration",
+            ]
+        );
+        assert_eq!(server_candidates(&url("https://h.test")).len(), 2);
+    }
+
+    #[test]
+    fn documents_are_bound_to_their_server() {
+        let document = |resource: Value| {
+            ResourceMetadata(json!({ "resource": resource }).as_object().unwrap().clone())
+        };
+        for (server, resource, bound) in [
+            ("https://h.test/mcp", json!("https://h.test/mcp"), true),
+            ("https://h.test/mcp", json!("https://h.test/mcp/"), false),
+            ("https://h.test/mcp/", json!("https://h.test/mcp"), true),
+            ("https://h.test/mcp", json!("https://h.test"), true),
+            ("https://h.test/mcp", json!("https://h.test/m"), false),
+            ("https://h.test/mcp", json!("https://h.test/mcp/x"), false),
+            ("https://h.test/mcp", json!("http://h.test/mcp"), false),
+            ("https://h.test/mcp", json!("https://h.test:444/mcp"), false),
+            ("https://h.test/mcp", json!("https://evil.test/mcp"), false),
+            ("https://h.test/mcp", json!("no url"), false),
+            ("https://h.test/mcp", json!(null), false),
+        ] {
+            let checked = check_resource(&url(server), &document(resource.clone()));
+            assert_eq!(checked.is_ok(), bound, "{server} {resource}");
+        }
+    }
+
+    #[test]
+    fn capabilities() {
+        let metadata = |value: Value| ServerMetadata(value.as_object().unwrap().clone());
+        let code = metadata(json!({ "response_types_supported": ["code"] }));
+        let (plain, both) = (
+            ["plain".to_owned()],
+            ["plain".to_owned(), "S256".to_owned()],
+        );
+        assert!(check_capabilities(&metadata(json!({})), None).is_ok());
+        assert!(check_capabilities(&code, Some(&both)).is_ok());
+        assert!(check_capabilities(&code, Some(&plain)).is_err());
+        let token = metadata(json!({ "response_types_supported": ["token"] }));
+        assert!(check_capabilities(&token, None).is_err());
+    }
+}

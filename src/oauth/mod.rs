@@ -1,0 +1,96 @@
+//! How a user authorizes with a server: finding the authorization server, registering a client, the authorization
+//! code flow with PKCE, tokens in `LibreChat`'s collection, refreshing them, revoking them.
+//!
+//! An [`Authorizer`] is one user's relation to one server. As [`AccessTokens`](crate::connection::AccessTokens) it
+//! gives connections their tokens, silently; its flows ask the user.
+//!
+//! Follows the MCP authorization chapters of 2025-06-18, 2025-11-25 and 2026-07-28; RFC 9728, 8414, 7591, 7636, 8707,
+//! 6749, 7009, 9207.
+
+mod authorizer;
+mod challenge;
+mod cipher;
+mod client_auth;
+mod complete;
+mod detect;
+mod documents;
+mod flow;
+mod http;
+mod initiate;
+mod metadata;
+mod options;
+mod pending;
+mod pkce;
+mod reconnection;
+mod refresh;
+mod registration;
+mod revoke;
+mod scope;
+mod state_mapping;
+mod storage;
+mod stored_tokens;
+mod turn;
+
+pub use authorizer::{Authorizer, Relation};
+pub use challenge::BearerChallenge;
+pub use complete::{Callback, Completion, Received};
+pub use detect::{Detection, DetectionMethod, detect};
+pub use documents::{ClientInfo, ServerMetadata, Tokens};
+pub use flow::{Begun, Wish};
+pub use http::Endpoints;
+pub use initiate::{Initiated, Initiation};
+pub use options::OAuthOptions;
+pub use pending::Pending;
+pub use reconnection::{Reconnections, TrackerStats};
+pub use refresh::{Refresh, StoredEndpoint};
+pub use revoke::{Revocation, revoke};
+pub use state_mapping::{delete_state_mapping, resolve_state, store_state_mapping};
+pub use storage::{Storage, StoredClient};
+pub use stored_tokens::{GrantRefresher, get_tokens};
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::Result;
+use crate::secret::Secret;
+
+/// Types of flows in `LibreChat`'s flow store.
+pub const FLOW_KIND: &str = "mcp_oauth";
+pub const STATE_KIND: &str = "mcp_oauth_state";
+pub const CLAIM_KIND: &str = "mcp_get_tokens";
+
+/// The id of a user's flow for a server; one at a time.
+#[must_use]
+pub fn flow_id(user_id: &str, server_name: &str) -> String {
+    format!("{user_id}:{server_name}")
+}
+
+type Refreshing = Shared<BoxFuture<'static, Result<Option<Secret>>>>;
+
+/// What all authorizers of a runtime share: refreshes and flows that are under way. Cheap to clone.
+#[derive(Clone)]
+pub struct OAuth {
+    refreshing: Arc<Mutex<HashMap<String, Refreshing>>>,
+    /// Turns of calls that start or join a flow, one at a time per flow.
+    starting: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
+    tasks: TaskTracker,
+    closing: CancellationToken,
+}
+
+impl OAuth {
+    /// Work that outlives its caller is counted by `tasks`, and begins nothing new after `closing`.
+    #[must_use]
+    pub fn new(tasks: TaskTracker, closing: CancellationToken) -> Self {
+        Self {
+            refreshing: Arc::default(),
+            starting: Arc::default(),
+            tasks,
+            closing,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! `oauth` of a server's config (`OAuthOptionsSchema` of `LibreChat`).
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::client_auth::AuthMethod;
+use super::documents::{text, texts};
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+
+/// Placeholders are expanded already.
+#[derive(Debug, Clone, Default)]
+pub struct OAuthOptions {
+    pub authorization_url: Option<String>,
+    pub token_url: Option<String>,
+    /// A registered id, or the `https` URL of a client-ID metadata document.
+    pub client_id: Option<String>,
+    pub client_secret: Option<Secret>,
+    pub scope: Option<String>,
+    pub forced_auth_method: Option<AuthMethod>,
+    pub grant_types_supported: Option<Vec<String>>,
+    pub token_auth_methods: Option<Vec<String>>,
+    pub response_types_supported: Option<Vec<String>>,
+    pub code_challenge_methods: Option<Vec<String>>,
+    pub skip_code_challenge_check: bool,
+    /// For providers that scope tokens by `audience` (Auth0, Cognito).
+    pub audience: Option<String>,
+    pub forward_audience_on_refresh: bool,
+    pub revocation_endpoint: Option<String>,
+    pub revocation_auth_methods: Option<Vec<String>>,
+}
+
+impl OAuthOptions {
+    #[must_use]
+    pub fn new(members: Option<&Map<String, Value>>) -> Self {
+        let Some(members) = members else {
+            return Self {
+                forward_audience_on_refresh: true,
+                ..Self::default()
+            };
+        };
+        let owned = |name| text(members, name).map(str::to_owned);
+        let list = |name| {
+            let items = texts(members, name)?;
+            Some(items.into_iter().map(str::to_owned).collect())
+        };
+        let flag = |name| members.get(name).and_then(Value::as_bool);
+        Self {
+            authorization_url: owned("authorization_url"),
+            token_url: owned("token_url"),
+            client_id: owned("client_id"),
+            client_secret: owned("client_secret").map(Secret::new),
+            scope: owned("scope"),
+            forced_auth_method: AuthMethod::forced(text(members, "token_exchange_method")),
+            grant_types_supported: list("grant_types_supported"),
+            token_auth_methods: list("token_endpoint_auth_methods_supported"),
+            response_types_supported: list("response_types_supported"),
+            code_challenge_methods: list("code_challenge_methods_supported"),
+            skip_code_challenge_check: flag("skip_code_challenge_check").unwrap_or(false),
+            audience: owned("audience"),
+            forward_audience_on_refresh: flag("forward_audience_on_refresh").unwrap_or(true),
+            revocation_endpoint: owned("revocation_endpoint"),
+            revocation_auth_methods: list("revocation_endpoint_auth_methods_supported"),
+        }
+    }
+
+    /// The client and both endpoints are in the config: nothing has to be discovered.
+    #[must_use]
+    pub fn pinned(&self) -> Option<(&str, &str, &str)> {
+        Some((
+            self.client_id.as_deref()?,
+            self.authorization_url.as_deref()?,
+            self.token_url.as_deref()?,
+        ))
+    }
+
+    /// A secret goes only to endpoints that the operator named, never to those that a server announces.
+    ///
+    /// Fails with [`Code::InvalidConfig`](crate::error::Code::InvalidConfig).
+    pub fn check_secret(&self) -> Result<()> {
+        if self.client_secret.is_none() {
+            return Ok(());
+        }
+        if self.client_id.is_none() {
+            return Err(Error::invalid_config(
+                "[MCPOAuth] OAuth client_secret requires oauth.client_id.",
+            ));
+        }
+        if self.pinned().is_none() {
+            return Err(Error::invalid_config(
+                "[MCPOAuth] OAuth client_secret requires both oauth.authorization_url and oauth.token_url; refusing to \
+                 use it with auto-discovered OAuth endpoints.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether the client id is the URL of a client-ID metadata document
+    /// (draft-ietf-oauth-client-id-metadata-document, section 3).
+    #[must_use]
+    pub fn client_id_is_document(&self) -> bool {
+        let url = self.client_id.as_deref().and_then(|id| Url::parse(id).ok());
+        url.is_some_and(|url| url.scheme() == "https" && url.path() != "/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn options(value: &Value) -> OAuthOptions {
+        OAuthOptions::new(value.as_object())
+    }
+
+    #[test]
+    fn secrets_need_pinned_endpoints() {
+        for (value, allowed) in [
+            (json!({}), true),
+            (json!({ "client_id": "c" }), true),
+            (json!({ "client_secret": "s" }), false),
+            (json!({ "client_id": "c", "client_secret": "s" }), false),
+            (
+                json!({ "client_id": "c", "client_secret": "s", "token_url": "https://a/t" }),
+                false,
+            ),
+            (
+                json!({ "client_id": "c", "client_secret": "s", "token_url": "https://a/t", "authorization_url": "https://a/a" }),
+                true,
+            ),
+        ] {
+            assert_eq!(options(&value).check_secret().is_ok(), allowed, "{value}");
+        }
+    }
+
+    #[test]
+    fn metadata_documents() {
+        for (id, expected) in [
+            ("https://app.test/oauth/client.json", true),
+            ("https://app.test/", false),
+            ("http://app.test/client.json", false),
+            ("client", false),
+        ] {
+            let options = options(&json!({ "client_id": id }));
+            assert_eq!(options.client_id_is_document(), expected, "{id}");
+        }
+    }
+
+    #[test]
+    fn absent_is_default() {
+        assert!(OAuthOptions::new(None).forward_audience_on_refresh);
+        assert!(
+            options(&json!({ "client_secret": "" }))
+                .client_secret
+                .is_none()
+        );
+    }
+}

@@ -1,0 +1,64 @@
+//! A stored flow, as far as another call can take part in it.
+
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::documents::{ClientInfo, ResourceMetadata, text};
+use crate::host::FlowState;
+
+/// How long a pending flow is joined instead of replaced, and a completed one's tokens are taken from it.
+pub(super) const JOINABLE_MS: i64 = 2 * 60 * 1000;
+
+/// A flow that waits for the user.
+#[derive(Clone)]
+pub struct Pending {
+    pub authorization_url: String,
+    /// Until when other calls join it, in milliseconds since the epoch.
+    pub expires_at: i64,
+    /// Whether it was there before.
+    pub joined: bool,
+    pub(super) reused_client: bool,
+    pub(super) client: Option<ClientInfo>,
+    pub(super) server: Option<Map<String, Value>>,
+}
+
+impl Pending {
+    pub(super) fn read(flow: &FlowState) -> Option<Self> {
+        let metadata = &flow.metadata;
+        let object = |name: &str| metadata.get(name).and_then(Value::as_object).cloned();
+        Some(Self {
+            authorization_url: text(metadata, "authorizationUrl")?.to_owned(),
+            expires_at: flow.created_at?.saturating_add(JOINABLE_MS),
+            joined: true,
+            reused_client: reused_client(metadata),
+            client: object("clientInfo").and_then(ClientInfo::new),
+            server: object("metadata").map(|mut server| {
+                // Kept for refreshes (RFC 8707, section 2.2).
+                let document = object("resourceMetadata").map(ResourceMetadata);
+                let resource = document.as_ref().and_then(ResourceMetadata::resource);
+                if let Some(resource) = resource.and_then(|it| Url::parse(it).ok()) {
+                    server.insert("resource".to_owned(), json!(resource.as_str()));
+                }
+                server
+            }),
+        })
+    }
+}
+
+/// Whether its client was registered in an earlier flow.
+pub(super) fn reused_client(metadata: &Map<String, Value>) -> bool {
+    metadata
+        .get("reusedStoredClient")
+        .and_then(Value::as_bool)
+        .unwrap_or(false)
+}
+
+/// The scopes that a flow asks for.
+pub(super) fn asked_scope(metadata: &Map<String, Value>) -> String {
+    let url = text(metadata, "authorizationUrl").and_then(|url| Url::parse(url).ok());
+    let scope = url.and_then(|url| {
+        let found = url.query_pairs().find(|(name, _)| name == "scope");
+        found.map(|(_, scope)| scope.into_owned())
+    });
+    scope.unwrap_or_default()
+}

@@ -1,0 +1,161 @@
+//! The client that a flow is for: from the config, registered earlier, or registered now (RFC 7591).
+
+use serde_json::{Map, Value, json};
+
+use super::client_auth::AuthMethod;
+use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
+use super::http::Endpoints;
+use super::options::OAuthOptions;
+use super::storage::StoredClient;
+use crate::error::{Code, Error, Result};
+use crate::host::Logger;
+
+const CLIENT_NAME: &str = "LibreChat MCP Client";
+
+/// What an authorization server is told about the client.
+pub struct Registration<'a> {
+    pub endpoints: &'a Endpoints,
+    pub server: &'a ServerMetadata,
+    pub resource: Option<&'a ResourceMetadata>,
+    pub options: &'a OAuthOptions,
+    pub redirect_uri: &'a str,
+    pub logger: &'a Logger,
+}
+
+impl Registration<'_> {
+    /// The client of the config: public, since a secret needs pinned endpoints. The URL of a metadata document is only
+    /// of use to a server that reads those; another one may still register clients.
+    pub fn configured(&self) -> Option<ClientInfo> {
+        let id = self.options.client_id.as_deref()?;
+        let reads_documents = self
+            .server
+            .0
+            .get("client_id_metadata_document_supported")
+            .and_then(Value::as_bool)
+            .unwrap_or(false);
+        if self.options.client_id_is_document()
+            && !reads_documents
+            && self.server.text("registration_endpoint").is_some()
+        {
+            self.logger.debug(
+                "[MCPOAuth] The authorization server reads no client-ID metadata documents; registering a client",
+            );
+            return None;
+        }
+        let client = json!({
+            "client_id": id,
+            "redirect_uris": [self.redirect_uri],
+            "scope": self.options.scope,
+            "token_endpoint_auth_method": "none",
+        });
+        client_of(client)
+    }
+
+    /// Whether a stored registration is still for this server and this redirect URI.
+    pub fn fits(&self, stored: &StoredClient, server_url: &str) -> bool {
+        let issuer = |issuer: &str| issuer.trim_end_matches('/').to_owned();
+        let current = issuer(self.server.text("issuer").unwrap_or(server_url));
+        let known = stored.metadata.get("issuer").and_then(Value::as_str);
+        let problem = if stored.client.redirect_uri() != Some(self.redirect_uri) {
+            "its redirect URI differs"
+        } else if known.map(issuer) != Some(current) {
+            "its issuer differs"
+        } else if stored.client.secret_expired() {
+            "its secret has expired"
+        } else {
+            return true;
+        };
+        self.logger.debug(format!(
+            "[MCPOAuth] Stored client registration is not reused: {problem}"
+        ));
+        false
+    }
+
+    /// Registers a client.
+    ///
+    /// Fails with [`Code::OAuthRegistrationFailed`].
+    pub async fn register(&self) -> Result<ClientInfo> {
+        let Some(endpoint) = self.server.text("registration_endpoint") else {
+            return Err(Error::new(
+                Code::OAuthRegistrationFailed,
+                "Incompatible auth server: does not support dynamic client registration",
+            ));
+        };
+        let endpoint = self.endpoints.check(endpoint, "registration_endpoint")?;
+        let metadata = self.client_metadata();
+        let answer = self
+            .endpoints
+            .post_json(&endpoint, &Value::Object(metadata.clone()))
+            .await
+            .map_err(|error| {
+                let retryable = error.retryable;
+                Error::new(
+                    Code::OAuthRegistrationFailed,
+                    format!("Client registration failed: {error}"),
+                )
+                .with_retryable(retryable)
+                .caused_by(error)
+            })?;
+        let mut members = answer.success(Code::OAuthRegistrationFailed, "Client registration")?;
+        // Only for changing the registration, which nobody does; not to be kept.
+        members.shift_remove("registration_access_token");
+        members.shift_remove("registration_client_uri");
+        let method = metadata.get("token_endpoint_auth_method");
+        if let Some(forced) = self.options.forced_auth_method {
+            let name = forced.as_str();
+            members.insert("token_endpoint_auth_method".to_owned(), json!(name));
+        } else if let (None, Some(method)) = (members.get("token_endpoint_auth_method"), method) {
+            members.insert("token_endpoint_auth_method".to_owned(), method.clone());
+        }
+        if !members.contains_key("redirect_uris") {
+            members.insert("redirect_uris".to_owned(), json!([self.redirect_uri]));
+        }
+        let client = ClientInfo::new(members).ok_or_else(|| {
+            Error::new(
+                Code::OAuthRegistrationFailed,
+                "Client registration failed: the answer has no client_id",
+            )
+        })?;
+        self.logger.debug(format!(
+            "[MCPOAuth] Client registered with ID: {}",
+            client.id()
+        ));
+        Ok(client)
+    }
+
+    fn client_metadata(&self) -> Map<String, Value> {
+        let mut grants = vec!["authorization_code"];
+        let supported = self.server.texts("grant_types_supported");
+        if supported.is_some_and(|grants| grants.contains(&"refresh_token")) {
+            grants.push("refresh_token");
+        }
+        let responses = self.server.texts("response_types_supported");
+        let methods = self.server.texts("token_endpoint_auth_methods_supported");
+        let method =
+            AuthMethod::for_registration(self.options.forced_auth_method, methods.as_deref());
+        let scope = self
+            .resource
+            .and_then(ResourceMetadata::scopes)
+            .or_else(|| Some(self.server.texts("scopes_supported")?.join(" ")));
+        let mut metadata = Map::new();
+        let mut set = |name: &str, value: Value| metadata.insert(name.to_owned(), value);
+        set("client_name", json!(CLIENT_NAME));
+        set("redirect_uris", json!([self.redirect_uri]));
+        set("grant_types", json!(grants));
+        set("response_types", json!(responses.unwrap_or(vec!["code"])));
+        set("token_endpoint_auth_method", json!(method));
+        if let Some(scope) = scope {
+            set("scope", json!(scope));
+        }
+        metadata
+    }
+}
+
+/// A client made here, without members that are null.
+pub fn client_of(value: Value) -> Option<ClientInfo> {
+    let Value::Object(mut members) = value else {
+        return None;
+    };
+    members.retain(|_, value| !value.is_null());
+    ClientInfo::new(members)
+}

@@ -1,0 +1,246 @@
+//! Exchanged tokens, kept in two places: in this process, and in the host's cache that processes share.
+
+use std::time::{Duration, Instant};
+
+use moka::Expiry;
+use moka::sync::Cache;
+
+use super::key::CacheKey;
+use super::seal::Sealer;
+use crate::connection::now_ms;
+use crate::error::Result;
+use crate::host::{Host, SharedCache};
+use crate::secret::Secret;
+
+/// Tokens kept in this process.
+const CAPACITY: u64 = 10_000;
+/// A token is exchanged again this long before it expires, so that it does not expire on its way.
+const EARLY: Duration = Duration::from_mins(5);
+/// The cache saves a request; waiting for it longer than that request takes saves nothing.
+const SHARED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// An exchanged token. Times in milliseconds since the epoch.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub token: Secret,
+    pub expires_at: i64,
+    /// Until when it is handed out from a cache.
+    pub usable_until: i64,
+}
+
+impl Entry {
+    pub fn new(token: Secret, lifetime: Duration) -> Self {
+        let early = EARLY.min(lifetime / 10);
+        let now = now_ms();
+        Self {
+            token,
+            expires_at: now.saturating_add(millis(lifetime)),
+            usable_until: now.saturating_add(millis(lifetime.saturating_sub(early))),
+        }
+    }
+
+    /// How long a cache may keep it; zero when it may not.
+    fn keep_for(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.usable_until - now_ms()).unwrap_or_default())
+    }
+
+    /// Seconds until the token expires.
+    pub fn expires_in(&self) -> u64 {
+        u64::try_from(self.expires_at - now_ms()).unwrap_or_default() / 1000
+    }
+
+    fn is_usable(&self) -> bool {
+        now_ms() < self.usable_until
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+struct UntilUsed;
+
+impl Expiry<CacheKey, Entry> for UntilUsed {
+    fn expire_after_create(&self, _: &CacheKey, entry: &Entry, _: Instant) -> Option<Duration> {
+        Some(entry.keep_for())
+    }
+
+    fn expire_after_update(
+        &self,
+        _: &CacheKey,
+        entry: &Entry,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
+        Some(entry.keep_for())
+    }
+}
+
+/// The tokens of this process.
+#[derive(Clone)]
+pub(super) struct LocalCache(Cache<CacheKey, Entry>);
+
+impl Default for LocalCache {
+    fn default() -> Self {
+        Self(
+            Cache::builder()
+                .max_capacity(CAPACITY)
+                .expire_after(UntilUsed)
+                .build(),
+        )
+    }
+}
+
+impl LocalCache {
+    /// The wall clock is asked too: moka's clock stands still while a machine sleeps.
+    pub fn get(&self, key: &CacheKey) -> Option<Entry> {
+        self.0.get(key).filter(Entry::is_usable)
+    }
+
+    pub fn insert(&self, key: CacheKey, entry: Entry) {
+        self.0.insert(key, entry);
+    }
+
+    pub fn remove(&self, key: &CacheKey) {
+        self.0.invalidate(key);
+    }
+}
+
+/// The host's cache, for one exchange. It only ever saves a request: what goes wrong with it is logged, and the
+/// exchange goes on without it.
+pub(super) struct Shared<'a> {
+    cache: &'a dyn SharedCache,
+    sealer: Sealer,
+    host: &'a Host,
+}
+
+impl<'a> Shared<'a> {
+    /// `None` where the host has no cache, or no key to encrypt with.
+    pub fn of(host: &'a Host) -> Option<Self> {
+        let cache = host.exchanged_tokens.as_deref()?;
+        let sealer = Sealer::new(host.credentials_key.as_ref()?).ok()?;
+        Some(Self {
+            cache,
+            sealer,
+            host,
+        })
+    }
+
+    pub async fn get(&self, key: &CacheKey) -> Option<Entry> {
+        let name = key.to_string();
+        let sealed = self.bounded("read", self.cache.get(&name)).await??;
+        let entry = self.sealer.open(key, &sealed);
+        if entry.is_none() {
+            self.host
+                .logger
+                .warn("[OBO] Ignoring an unreadable entry of exchangedTokens");
+        }
+        entry.filter(Entry::is_usable)
+    }
+
+    pub async fn set(&self, key: &CacheKey, entry: &Entry) {
+        let ttl = entry.keep_for();
+        if ttl.is_zero() {
+            return;
+        }
+        if let Ok(sealed) = self.sealer.seal(key, entry) {
+            let name = key.to_string();
+            self.bounded("write", self.cache.set(&name, &sealed, ttl))
+                .await;
+        }
+    }
+
+    pub async fn remove(&self, key: &CacheKey) {
+        let name = key.to_string();
+        self.bounded("delete", self.cache.delete(&name)).await;
+    }
+
+    async fn bounded<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Option<T> {
+        let problem = match tokio::time::timeout(SHARED_TIMEOUT, work).await {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", SHARED_TIMEOUT.as_secs()),
+        };
+        self.host.logger.warn(format!(
+            "[OBO] exchangedTokens failed to {what}, going on without it: {problem}"
+        ));
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::{ClientAuth, OpenIdClient};
+    use crate::obo::key::Subject;
+
+    fn key(user: &str) -> CacheKey {
+        let client = OpenIdClient {
+            issuer: None,
+            token_endpoint: String::new(),
+            client_id: String::new(),
+            client_auth: ClientAuth::None,
+        };
+        CacheKey::new(&Subject {
+            client: &client,
+            tenant: None,
+            user,
+            scopes: "",
+            assertion: &Secret::default(),
+        })
+    }
+
+    fn entry(seconds: u64) -> Entry {
+        Entry::new(Secret::from("hunter2"), Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn counts_as_expired_early() {
+        for (lifetime, usable) in [(3600, 3300), (86_400, 86_100), (600, 540), (10, 9), (0, 0)] {
+            let entry = entry(lifetime);
+            let usable_for = entry.usable_until - now_ms();
+            assert!((usable_for - usable * 1000).abs() < 500, "{lifetime} s");
+        }
+    }
+
+    #[test]
+    fn keeps_what_is_usable() {
+        let cache = LocalCache::default();
+        cache.insert(key("a"), entry(3600));
+        cache.insert(key("b"), entry(0));
+        assert!((3598..=3600).contains(&cache.get(&key("a")).unwrap().expires_in()));
+        assert!(cache.get(&key("b")).is_none());
+        cache.remove(&key("a"));
+        assert!(cache.get(&key("a")).is_none());
+    }
+
+    #[test]
+    fn sealed_entries() {
+        let sealer = Sealer::new(&Secret::from("00ff")).unwrap();
+        let text = sealer.seal(&key("a"), &entry(60)).unwrap();
+        assert!(!text.contains("hunter2"));
+        assert_ne!(text, sealer.seal(&key("a"), &entry(60)).unwrap());
+        let opened = sealer.open(&key("a"), &text).unwrap();
+        assert_eq!(opened.token.expose(), "hunter2");
+        assert!((58..=60).contains(&opened.expires_in()));
+
+        assert!(
+            sealer.open(&key("b"), &text).is_none(),
+            "moved to another key"
+        );
+        let other = Sealer::new(&Secret::from("00fe")).unwrap();
+        assert!(
+            other.open(&key("a"), &text).is_none(),
+            "another credentials key"
+        );
+        for at in [0, 5, text.len() / 2, text.len() - 2] {
+            let mut tampered = text.clone().into_bytes();
+            tampered[at] = if tampered[at] == b'B' { b'C' } else { b'B' };
+            let tampered = String::from_utf8(tampered).unwrap();
+            assert!(sealer.open(&key("a"), &tampered).is_none(), "byte {at}");
+        }
+        for junk in ["", "AQ", "not base64!", "hunter2"] {
+            assert!(sealer.open(&key("a"), junk).is_none());
+        }
+    }
+}

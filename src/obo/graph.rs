@@ -1,0 +1,78 @@
+//! A Microsoft Graph token for the placeholder `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}` (the reference's
+//! `resolveGraphTokenPlaceholder`).
+
+use tokio::time::Instant;
+
+use super::exchange::on_behalf_of;
+use super::resolution::resolved_in_time;
+use super::{Exchange, Obo};
+use crate::error::Result;
+use crate::host::{Host, Level, LogMeta, TokenResolver, User};
+use crate::secret::Secret;
+use crate::server_config::OpenIdTokenInfo;
+
+/// The operator's own choice of scopes.
+const SCOPES_VARIABLE: &str = "GRAPH_API_SCOPES";
+const DEFAULT_SCOPES: &str = "https://graph.microsoft.com/.default";
+
+/// Who wants a Graph token.
+#[derive(Clone, Copy)]
+pub struct GraphToken<'a> {
+    pub host: &'a Host,
+    pub user: &'a User,
+    pub deadline: Instant,
+}
+
+impl Obo {
+    /// Variables that [`Obo::graph_token`] reads, for the host to copy.
+    pub const GRAPH_VARIABLES: &'static [&'static str] = &[SCOPES_VARIABLE];
+
+    /// `None`, with a line in the log, where there is no token to be had: the placeholder stays as it is written then,
+    /// as in the reference.
+    pub async fn graph_token(&self, request: &GraphToken<'_>) -> Option<Secret> {
+        let logger = &request.host.logger;
+        let info = OpenIdTokenInfo::of(request.user).filter(OpenIdTokenInfo::is_valid);
+        let Some(access_token) = info.and_then(|info| info.access_token) else {
+            logger.warn(
+                "[resolveGraphTokenPlaceholder] No valid OpenID token available for Graph token exchange",
+            );
+            return None;
+        };
+        let scopes = request.host.environment.get(SCOPES_VARIABLE);
+        let scopes = scopes
+            .filter(|scopes| !scopes.is_empty())
+            .unwrap_or_else(|| DEFAULT_SCOPES.to_owned());
+        match self.graph_exchange(request, &access_token, &scopes).await {
+            Ok(token) => Some(token),
+            Err(error) => {
+                let message =
+                    "[resolveGraphTokenPlaceholder] Failed to exchange token for Graph API:";
+                logger.with(Level::Error, message, LogMeta::Error(error));
+                None
+            }
+        }
+    }
+
+    async fn graph_exchange(
+        &self,
+        request: &GraphToken<'_>,
+        access_token: &Secret,
+        scopes: &str,
+    ) -> Result<Secret> {
+        let host = on_behalf_of(request.host)?;
+        if host.has_resolver(TokenResolver::Graph) {
+            let resolved = host.resolve(TokenResolver::Graph, access_token, scopes, true);
+            return resolved_in_time(request.deadline, resolved).await;
+        }
+        let exchange = Exchange {
+            host: request.host,
+            user: request.user,
+            access_token,
+            scopes,
+            from_cache: true,
+            rejected: None,
+            deadline: request.deadline,
+        };
+        Ok(self.exchange(&exchange).await?.access_token)
+    }
+}

@@ -1,0 +1,102 @@
+//! Who may configure on-behalf-of: a config with `obo` makes tokens of whoever uses it (`LibreChat`'s
+//! `api/server/controllers/mcp.js` and `packages/api/src/app/permissions.ts`).
+
+use serde_json::{Map, Value};
+
+use super::validate::USER_INPUT_FIELDS;
+
+/// Members that change nothing about where tokens go. Every other one is locked, new ones included.
+const EDITABLE: [&str; 3] = ["title", "description", "iconPath"];
+
+/// The group of `MCP_SERVERS` permissions in a role, and the permission in it.
+pub const PERMISSION: (&str, &str) = ("MCP_SERVERS", "CONFIGURE_OBO");
+
+/// The members because of which a config may not be stored by somebody without the permission; none, if it may.
+///
+/// Whoever has the permission may store anything. Without it, `obo` can neither come in nor go out, and a config that
+/// has it keeps all that could lead its tokens elsewhere. Absent and changed are both changes.
+#[must_use]
+pub fn locked_obo_fields(
+    existing: Option<&Map<String, Value>>,
+    incoming: &Map<String, Value>,
+    can_configure_obo: bool,
+) -> Vec<&'static str> {
+    let has_obo = |config: &Map<String, Value>| config.get("obo").is_some_and(|obo| !obo.is_null());
+    if can_configure_obo {
+        return Vec::new();
+    }
+    match existing {
+        Some(existing) if has_obo(existing) => USER_INPUT_FIELDS
+            .into_iter()
+            .filter(|name| !EDITABLE.contains(name))
+            .filter(|name| existing.get(*name) != incoming.get(*name))
+            .collect(),
+        _ if has_obo(incoming) => vec!["obo"],
+        _ => Vec::new(),
+    }
+}
+
+/// What a role gets that was made before there was the permission.
+#[must_use]
+pub fn default_obo_permission(role_name: &str) -> bool {
+    role_name == "ADMIN"
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn locked(existing: &Value, incoming: &Value, can_configure_obo: bool) -> Vec<&'static str> {
+        let incoming = incoming.as_object().expect("an object");
+        locked_obo_fields(existing.as_object(), incoming, can_configure_obo)
+    }
+
+    #[test]
+    fn locked_fields() {
+        let plain = json!({ "type": "sse", "url": "https://a", "title": "A" });
+        let obo = json!({ "type": "sse", "url": "https://a", "title": "A", "obo": { "scopes": "s" }, "dbId": "1" });
+        let with = |name: &str, value: Value| {
+            let mut changed = obo.clone();
+            changed[name] = value;
+            changed
+        };
+        let without = |name: &str| {
+            let mut changed = obo.clone();
+            changed.as_object_mut().expect("an object").remove(name);
+            changed
+        };
+        for (existing, incoming, expected) in [
+            (&Value::Null, plain.clone(), &[][..]),
+            (&Value::Null, obo.clone(), &["obo"]),
+            (&plain, obo.clone(), &["obo"]),
+            (&plain, with("obo", Value::Null), &[]),
+            (&obo, obo.clone(), &[]),
+            (&obo, with("title", json!("B")), &[]),
+            (&obo, with("description", json!("B")), &[]),
+            (&obo, without("title"), &[]),
+            (&obo, without("dbId"), &[]),
+            (&obo, with("url", json!("https://attacker")), &["url"]),
+            (&obo, with("obo", json!({ "scopes": "t" })), &["obo"]),
+            (&obo, without("obo"), &["obo"]),
+            (&obo, with("proxy", json!("http://attacker")), &["proxy"]),
+            (&obo, with("headers", json!({ "A": "b" })), &["headers"]),
+            (&obo, with("requestHeaders", json!({})), &["requestHeaders"]),
+            (&obo, with("oauth", json!({})), &["oauth"]),
+            (&obo, with("apiKey", json!({})), &["apiKey"]),
+            (&obo, json!({ "title": "A" }), &["type", "obo", "url"]),
+        ] {
+            assert_eq!(locked(existing, &incoming, false), expected, "{incoming}");
+            assert!(locked(existing, &incoming, true).is_empty());
+        }
+    }
+
+    #[test]
+    fn defaults() {
+        assert!(default_obo_permission("ADMIN"));
+        for role in ["USER", "admin", "custom", ""] {
+            assert!(!default_obo_permission(role));
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Whether a config may be stored: `LibreChat`'s published schemas (`packages/data-provider/src/mcp.ts`), rule by rule.
+//!
+//! A config is good if it fits one of the transports. If it fits none, the problems told are those with the transport
+//! that it seems to be meant for; the schemas tell those of all of them.
+
+mod fields;
+mod report;
+
+pub use report::{Issue, PathPart};
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::host::Environment;
+use fields::{base, headers, oauth_of_user, server_managed};
+use report::{Report, received};
+
+/// Who wrote the config.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Author {
+    /// Somebody who may decide what the server process does and sends.
+    Administrator,
+    /// Somebody who uses the application: no processes, no environment, no proxy, no audience.
+    User,
+}
+
+/// Every member that a user's config may have, for whoever compares two of them. New ones belong in here.
+pub const USER_INPUT_FIELDS: [&str; 11] = [
+    "title",
+    "description",
+    "iconPath",
+    "oauth",
+    "apiKey",
+    "type",
+    "obo",
+    "url",
+    "headers",
+    "requestHeaders",
+    "proxy",
+];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Variant {
+    Stdio,
+    WebSocket,
+    Sse,
+    StreamableHttp,
+}
+
+impl Variant {
+    const fn types(self) -> &'static [&'static str] {
+        match self {
+            Self::Stdio => &["stdio"],
+            Self::WebSocket => &["websocket"],
+            Self::Sse => &["sse"],
+            Self::StreamableHttp => &["streamable-http", "http"],
+        }
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Stdio => "stdio",
+            Self::WebSocket => "WebSocket",
+            Self::Sse => "SSE",
+            Self::StreamableHttp => "Streamable HTTP",
+        }
+    }
+}
+
+/// What is wrong with a config; nothing, if it may be stored. `environment` holds the variables that an
+/// administrator's URLs name ([`env_references`](super::env_references)).
+#[must_use]
+pub fn validate(config: &Value, author: Author, environment: &Environment) -> Vec<Issue> {
+    let Value::Object(members) = config else {
+        let mut report = Report::new(environment);
+        report.wrong_type("object", config);
+        return report.finish();
+    };
+    let variants: &[Variant] = match author {
+        Author::Administrator => &[
+            Variant::Stdio,
+            Variant::WebSocket,
+            Variant::Sse,
+            Variant::StreamableHttp,
+        ],
+        Author::User => &[Variant::WebSocket, Variant::Sse, Variant::StreamableHttp],
+    };
+    let meant = meant(members, variants);
+    let mut told = None;
+    for variant in variants {
+        let mut report = Report::new(environment);
+        check(&mut report, members, *variant, author);
+        let issues = report.finish();
+        if issues.is_empty() {
+            return issues;
+        }
+        if Some(*variant) == meant {
+            told = Some(issues);
+        }
+    }
+    told.unwrap_or_else(|| {
+        let mut report = Report::new(environment);
+        report.member(members, "type", |report, value| {
+            let types = variants.iter().flat_map(|variant| variant.types());
+            let types: Vec<_> = types.map(|name| format!("'{name}'")).collect();
+            let shown = value
+                .as_str()
+                .map_or_else(|| received(value).to_owned(), |name| format!("'{name}'"));
+            report.issue(format!(
+                "Invalid transport. Expected {}, received {shown}",
+                types.join(" | ")
+            ));
+        });
+        report.finish()
+    })
+}
+
+/// The transport that a config that fits none seems to be meant for.
+fn meant(members: &Map<String, Value>, variants: &[Variant]) -> Option<Variant> {
+    if let Some(declared) = members.get("type") {
+        let declared = declared.as_str()?;
+        return variants
+            .iter()
+            .copied()
+            .find(|variant| variant.types().contains(&declared));
+    }
+    let url = members
+        .get("url")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if members.contains_key("command") && variants.contains(&Variant::Stdio) {
+        Some(Variant::Stdio)
+    } else if is_scheme(url, "ws") {
+        Some(Variant::WebSocket)
+    } else {
+        Some(Variant::Sse)
+    }
+}
+
+fn check(report: &mut Report<'_>, members: &Map<String, Value>, variant: Variant, author: Author) {
+    base(report, members);
+    match author {
+        Author::Administrator => server_managed(report, members),
+        Author::User => report.member(members, "oauth", oauth_of_user),
+    }
+    let types = variant.types();
+    let declares = |report: &mut Report<'_>, value: &Value| {
+        if !value.as_str().is_some_and(|name| types.contains(&name)) {
+            report.issue(format!(
+                "Invalid type, expected \"{}\"",
+                types.join("\" or \"")
+            ));
+        }
+    };
+    if variant == Variant::StreamableHttp {
+        report.required(members, "type", declares);
+    } else {
+        report.member(members, "type", declares);
+    }
+    match variant {
+        Variant::Stdio => {
+            no_obo(report, members);
+            fields::stdio(report, members);
+        }
+        Variant::WebSocket => no_obo(report, members),
+        Variant::Sse | Variant::StreamableHttp => {
+            headers(report, members);
+            report.member(members, "obo", obo);
+            report.member(members, "proxy", |report, value| match author {
+                Author::Administrator => proxy(report, value),
+                Author::User => report.never(value),
+            });
+        }
+    }
+    if variant != Variant::Stdio {
+        report.required(members, "url", |report, value| {
+            url(report, value, variant, author);
+        });
+    }
+}
+
+/// Tokens of the user go where headers go, and nowhere else.
+fn no_obo(report: &mut Report<'_>, members: &Map<String, Value>) {
+    report.member(members, "obo", |report, value| {
+        report.wrong_type("undefined", value);
+    });
+}
+
+fn obo(report: &mut Report<'_>, value: &Value) {
+    report.object(value, |report, members| {
+        report.required(members, "scopes", Report::non_empty_text);
+    });
+}
+
+fn url(report: &mut Report<'_>, value: &Value, variant: Variant, author: Author) {
+    let Some(text) = report.text(value) else {
+        return;
+    };
+    let label = variant.label();
+    let is_web_socket = variant == Variant::WebSocket;
+    if author == Author::User {
+        let url = report.user_url(text);
+        let has_scheme = if is_web_socket {
+            is_scheme(text, "ws")
+        } else {
+            is_scheme(text, "http")
+        };
+        if url.is_some() && !has_scheme {
+            let schemes = if is_web_socket {
+                "ws:// or wss://"
+            } else {
+                "http:// or https://"
+            };
+            report.issue(format!("{label} URL must use {schemes}"));
+        }
+        return;
+    }
+    let Some(url) = report.admin_url(text) else {
+        return;
+    };
+    match (is_web_socket, matches!(url.scheme(), "ws" | "wss")) {
+        (true, false) => report.issue(format!("{label} URL must start with ws:// or wss://")),
+        (false, true) => report.issue(format!("{label} URL must not start with ws:// or wss://")),
+        _ => {}
+    }
+}
+
+fn proxy(report: &mut Report<'_>, value: &Value) {
+    let Some(text) = report.text(value) else {
+        return;
+    };
+    let is_proxy = |url: &Url| matches!(url.scheme(), "http" | "https" | "socks" | "socks5");
+    if report.admin_url(text).is_some_and(|url| !is_proxy(&url)) {
+        report.issue("Proxy URL must use http://, https://, socks://, or socks5://");
+    }
+}
+
+/// Whether a text as it is written starts with the scheme or its secure form.
+fn is_scheme(text: &str, scheme: &str) -> bool {
+    text.split_once(':').is_some_and(|(written, _)| {
+        let written = written.to_ascii_lowercase();
+        written
+            .strip_prefix(scheme)
+            .is_some_and(|rest| matches!(rest, "" | "s"))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,307 @@
+//! Server-sent events (WHATWG HTML, section 9.2), within limits that hold while they stream in.
+//!
+//! An event over a limit is skipped and told by its ends, so that the stream stays usable. A general parser keeps what
+//! it has not delivered yet, and refuses fields that the standard says to ignore.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::Stream;
+use sse_stream::Sse;
+use tokio::time::Instant;
+
+use super::limits::{over_line, over_total};
+use super::oversized::{HEAD_BYTES, keep_tail};
+use crate::error::Result;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+const DATA: &[u8] = b"data:";
+
+/// Zero means no limit.
+#[derive(Debug, Clone, Copy)]
+pub struct EventLimits {
+    /// Bytes of one line.
+    pub line: usize,
+    /// Bytes of one event.
+    pub event: usize,
+}
+
+/// What a stream of events holds.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    Event(Sse),
+    /// The event has passed a limit; told at once, while the rest still comes in.
+    TooLarge {
+        /// The event's id, where it came before.
+        id: Option<String>,
+        /// What the data begins with.
+        head: Vec<u8>,
+        refusal: String,
+    },
+    /// The event that was too large has ended.
+    TooLargeEnd {
+        /// What the data ends with.
+        tail: Vec<u8>,
+        refusal: String,
+    },
+}
+
+struct Skipped {
+    tail: Vec<u8>,
+    /// The beginning of the current line, until it tells whether the line is data.
+    field: Vec<u8>,
+    is_data: Option<bool>,
+    line_is_empty: bool,
+    refusal: String,
+}
+
+/// Turns bytes, in pieces of any size, into events.
+pub struct EventParser {
+    limits: EventLimits,
+    at_start: bool,
+    after_return: bool,
+    line: Vec<u8>,
+    event: Sse,
+    data: Option<Vec<u8>>,
+    /// Bytes and pieces of the current event.
+    observed: usize,
+    pieces: usize,
+    skipped: Option<Skipped>,
+    found: VecDeque<Found>,
+}
+
+impl EventParser {
+    #[must_use]
+    pub fn new(limits: EventLimits) -> Self {
+        Self {
+            limits,
+            at_start: true,
+            after_return: false,
+            line: Vec::new(),
+            event: Sse::default(),
+            data: None,
+            observed: 0,
+            pieces: 0,
+            skipped: None,
+            found: VecDeque::new(),
+        }
+    }
+
+    /// The next event of what has been fed. An event that the stream's end cuts off is none.
+    pub fn next_found(&mut self) -> Option<Found> {
+        self.found.pop_front()
+    }
+
+    pub fn feed(&mut self, mut bytes: &[u8]) {
+        self.pieces += 1;
+        while !bytes.is_empty() {
+            if mem::take(&mut self.after_return) && bytes[0] == b'\n' {
+                bytes = &bytes[1..];
+                continue;
+            }
+            let end = bytes.iter().position(|byte| matches!(byte, b'\n' | b'\r'));
+            let piece = &bytes[..end.unwrap_or(bytes.len())];
+            self.observed += piece.len();
+            self.piece(piece);
+            let Some(end) = end else { return };
+            self.after_return = bytes[end] == b'\r';
+            bytes = &bytes[end + 1..];
+            self.observed += 1;
+            self.end_of_line();
+        }
+    }
+
+    fn piece(&mut self, piece: &[u8]) {
+        if let Some(skipped) = &mut self.skipped {
+            skipped.line_is_empty &= piece.is_empty();
+            skipped.push(piece);
+            return;
+        }
+        let line = self.line.len() + piece.len();
+        let refusal = if self.limits.line > 0 && line > self.limits.line {
+            over_line(self.limits.line, line, self.observed, self.pieces)
+        } else if self.limits.event > 0 && self.observed > self.limits.event {
+            over_total(self.limits.event, self.observed, self.pieces)
+        } else {
+            self.line.extend_from_slice(piece);
+            return;
+        };
+        self.skip(piece, refusal);
+    }
+
+    fn skip(&mut self, piece: &[u8], refusal: String) {
+        let line = mem::take(&mut self.line);
+        let mut head = self.data.take().unwrap_or_default();
+        let mut skipped = Skipped {
+            tail: Vec::new(),
+            field: Vec::new(),
+            is_data: None,
+            line_is_empty: line.is_empty() && piece.is_empty(),
+            refusal: refusal.clone(),
+        };
+        keep_tail(&mut skipped.tail, &head);
+        skipped.push(&line);
+        skipped.push(piece);
+        if skipped.is_data == Some(true) {
+            if !head.is_empty() {
+                head.push(b'\n');
+            }
+            let wanted = DATA.len() + HEAD_BYTES;
+            let start = line.iter().chain(piece).take(wanted).skip(DATA.len());
+            head.extend(start);
+        }
+        head.truncate(HEAD_BYTES);
+        self.skipped = Some(skipped);
+        self.found.push_back(Found::TooLarge {
+            id: mem::take(&mut self.event).id,
+            head,
+            refusal,
+        });
+    }
+
+    fn end_of_line(&mut self) {
+        if let Some(skipped) = &mut self.skipped {
+            if !skipped.end_of_line() {
+                return;
+            }
+            if let Some(Skipped { tail, refusal, .. }) = self.skipped.take() {
+                self.found.push_back(Found::TooLargeEnd { tail, refusal });
+            }
+            self.start_over();
+            return;
+        }
+        let mut line = mem::take(&mut self.line);
+        if mem::take(&mut self.at_start) && line.starts_with(BYTE_ORDER_MARK) {
+            line.drain(..BYTE_ORDER_MARK.len());
+        }
+        if line.is_empty() {
+            self.dispatch();
+        } else {
+            if line[0] == b':' {
+                // Comments belong to no event, and a silent stream may carry any number of them.
+                self.observed = self.observed.saturating_sub(line.len() + 1);
+            }
+            self.field(&line);
+            line.clear();
+            self.line = line;
+        }
+    }
+
+    fn field(&mut self, line: &[u8]) {
+        let colon = line.iter().position(|byte| *byte == b':');
+        let (name, value) = match colon {
+            Some(colon) => (&line[..colon], &line[colon + 1..]),
+            None => (line, &[][..]),
+        };
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        let text = || String::from_utf8_lossy(value).into_owned();
+        match name {
+            b"data" => match &mut self.data {
+                Some(data) => {
+                    data.push(b'\n');
+                    data.extend_from_slice(value);
+                }
+                None => self.data = Some(value.to_vec()),
+            },
+            b"event" => self.event.event = Some(text()),
+            b"id" if !value.contains(&0) => self.event.id = Some(text()),
+            b"retry" if !value.is_empty() && value.iter().all(u8::is_ascii_digit) => {
+                self.event.retry = text().parse().ok();
+            }
+            // Comments, and fields that the standard says to ignore.
+            _ => {}
+        }
+    }
+
+    fn dispatch(&mut self) {
+        let mut event = mem::take(&mut self.event);
+        event.data = self.data.take().map(|data| {
+            String::from_utf8(data)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        });
+        if event != Sse::default() {
+            self.found.push_back(Found::Event(event));
+        }
+        self.start_over();
+    }
+
+    fn start_over(&mut self) {
+        self.observed = 0;
+        self.pieces = 0;
+    }
+}
+
+impl Skipped {
+    fn push(&mut self, mut piece: &[u8]) {
+        while self.is_data.is_none()
+            && let Some((byte, rest)) = piece.split_first()
+        {
+            self.field.push(*byte);
+            piece = rest;
+            if self.field == DATA {
+                self.is_data = Some(true);
+                keep_tail(&mut self.tail, b"\n");
+            } else if !DATA.starts_with(&self.field) {
+                self.is_data = Some(false);
+            }
+        }
+        if self.is_data == Some(true) {
+            keep_tail(&mut self.tail, piece);
+        }
+    }
+
+    /// Whether the event has ended.
+    fn end_of_line(&mut self) -> bool {
+        self.field.clear();
+        self.is_data = None;
+        mem::replace(&mut self.line_is_empty, true)
+    }
+}
+
+/// The events of a body.
+pub struct Events<S> {
+    chunks: S,
+    parser: EventParser,
+    heard: Instant,
+}
+
+impl<S> Events<S> {
+    pub fn new(chunks: S, limits: EventLimits) -> Self {
+        Self {
+            chunks,
+            parser: EventParser::new(limits),
+            heard: Instant::now(),
+        }
+    }
+
+    /// When something last arrived, comments included.
+    pub fn heard(&self) -> Instant {
+        self.heard
+    }
+}
+
+impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Events<S> {
+    type Item = Result<Found>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        loop {
+            if let Some(found) = self.parser.next_found() {
+                return Poll::Ready(Some(Ok(found)));
+            }
+            match futures::ready!(Pin::new(&mut self.chunks).poll_next(context)) {
+                Some(Ok(chunk)) => {
+                    self.heard = Instant::now();
+                    self.parser.feed(&chunk);
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! Messages that are too large to be kept: what their ends tell about them.
+
+use rmcp::model::RequestId;
+use serde_json::Value;
+
+/// What is kept of the beginning of a message that is too large.
+pub(super) const HEAD_BYTES: usize = 4096;
+/// What is kept of its end.
+pub(super) const TAIL_BYTES: usize = 256;
+
+/// Appends to the last [`TAIL_BYTES`] bytes seen.
+pub(super) fn keep_tail(tail: &mut Vec<u8>, piece: &[u8]) {
+    let piece = &piece[piece.len().saturating_sub(TAIL_BYTES)..];
+    let excess = (tail.len() + piece.len()).saturating_sub(TAIL_BYTES);
+    tail.drain(..excess);
+    tail.extend_from_slice(piece);
+}
+
+/// What the beginning of a message tells.
+#[derive(Debug, PartialEq)]
+pub(super) enum Head {
+    AnswerTo(RequestId),
+    /// Possibly an answer; its id is not in sight.
+    Answer,
+    /// A request or notification of the server, or no message at all.
+    Other,
+}
+
+impl Head {
+    pub(super) fn of(text: &[u8]) -> Self {
+        let text = text.trim_ascii_start();
+        if text.starts_with(b"[") {
+            return Self::Answer;
+        }
+        let Some(mut rest) = text.strip_prefix(b"{") else {
+            return Self::Other;
+        };
+        let mut id = None;
+        while let Some((Value::String(key), after)) = leading_value(rest) {
+            if key == "method" {
+                return Self::Other;
+            }
+            let Some((value, after)) = strip(after, b':').and_then(leading_value) else {
+                break;
+            };
+            if key == "id" {
+                id = serde_json::from_value(value).ok();
+            }
+            let Some(after) = strip(after, b',') else {
+                break;
+            };
+            rest = after;
+        }
+        id.map_or(Self::Answer, Self::AnswerTo)
+    }
+}
+
+/// The id that is the last member of a message. What stands right before the last brace belongs to the outermost
+/// object, so ids within results are never taken for it.
+pub(super) fn last_id(tail: &[u8]) -> Option<RequestId> {
+    let members = tail.trim_ascii_end().strip_suffix(b"}")?;
+    let key = br#""id""#;
+    let start = members.windows(key.len()).rposition(|part| part == key)?;
+    let value = strip(&members[start + key.len()..], b':')?;
+    serde_json::from_slice(value).ok()
+}
+
+/// The JSON value that `text` begins with, and what follows it.
+fn leading_value(text: &[u8]) -> Option<(Value, &[u8])> {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<Value>();
+    let value = values.next()?.ok()?;
+    Some((value, &text[values.byte_offset()..]))
+}
+
+fn strip(text: &[u8], separator: u8) -> Option<&[u8]> {
+    text.trim_ascii_start().strip_prefix(&[separator])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads() {
+        let id = |id: i64| Head::AnswerTo(RequestId::Number(id));
+        for (text, expected) in [
+            (r#"{"jsonrpc":"2.0","id":7,"result":{"a"#, id(7)),
+            (r#" { "id" : 7 , "result" : {"id":8},"x"#, id(7)),
+            (r#"{"result":{"id":7},"jsonrpc":"2.0","te"#, Head::Answer),
+            (r#"{"result":{"text":"\"id\":7"#, Head::Answer),
+            (
+                r#"{"jsonrpc":"2.0","id":7,"method":"roots/list"#,
+                Head::Other,
+            ),
+            (r#"{"method":"notifications/message","pa"#, Head::Other),
+            ("INFO starting", Head::Other),
+            (r#"[{"jsonrpc":"2.0","id":7"#, Head::Answer),
+        ] {
+            assert_eq!(Head::of(text.as_bytes()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn tails() {
+        for (text, expected) in [
+            (r#"xx"}]},"jsonrpc":"2.0","id":7}"#, Some(7)),
+            (r#"xx"},"id" : 7 } "#, Some(7)),
+            (r#"{"id":7}}"#, None),
+            (r#"\"id\":7}"}"#, None),
+            ("xxx", None),
+        ] {
+            assert_eq!(
+                last_id(text.as_bytes()),
+                expected.map(RequestId::Number),
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What the transports over HTTP have in common: one hardened client, headers that belong to a request, and answers
+//! that are none.
+
+use std::sync::Arc;
+
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method};
+use rmcp::model::{
+    ClientJsonRpcMessage, ErrorCode, ErrorData, GetExtensions, ServerJsonRpcMessage,
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::bearer::Bearer;
+use super::{TRANSPORT_RPC_CODE, Tap};
+use crate::error::{Code, Error, Result};
+use crate::host::Logger;
+use crate::network::{HttpClient, Policy, Redirects, Request, Response};
+use crate::server_config::sanitize_url_for_logging;
+use crate::settings::ResponseLimits;
+
+pub(super) const LAST_EVENT_ID: &str = "last-event-id";
+pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+pub(super) const EVENT_STREAM: &str = "text/event-stream";
+pub(super) const JSON: &str = "application/json";
+
+/// How much of an error answer is read.
+pub(super) const ERROR_BODY_BYTES: usize = 64 * 1024;
+
+/// Headers of one request, over those of the connection.
+#[derive(Clone)]
+pub struct CallHeaders(pub Arc<HeaderMap>);
+
+impl CallHeaders {
+    pub(super) fn of(message: &ClientJsonRpcMessage) -> Option<Self> {
+        match message {
+            ClientJsonRpcMessage::Request(request) => {
+                request.request.extensions().get::<Self>().cloned()
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What a connection to a remote server is made from.
+#[derive(Clone)]
+pub struct Remote {
+    pub http: HttpClient,
+    pub policy: Policy,
+    pub url: Url,
+    /// Configured headers, placeholders expanded.
+    pub headers: HeaderMap,
+    /// OAuth or on-behalf-of access token; replaces a configured `Authorization`.
+    pub bearer: Bearer,
+    pub limits: ResponseLimits,
+    pub tap: Tap,
+    /// Cancelled when the connection is over: whatever is still under way ends.
+    pub life: CancellationToken,
+    pub logger: Logger,
+    pub log_prefix: String,
+}
+
+impl Remote {
+    /// A request with the connection's headers and those of `call` over them.
+    pub(super) fn request(&self, method: Method, url: Url, call: Option<&CallHeaders>) -> Request {
+        let mut headers = self.headers.clone();
+        if let Some(CallHeaders(call)) = call {
+            overlay(&mut headers, call);
+        }
+        if let Some(bearer) = self.bearer.get()
+            && call.is_none_or(|CallHeaders(call)| !call.contains_key(AUTHORIZATION))
+            && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
+        {
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+        let mut request = Request::new(method, url);
+        request.secret_headers = headers.keys().cloned().collect();
+        request.headers = headers;
+        request.redirects = Redirects::Mcp;
+        request
+    }
+
+    pub(super) async fn send(&self, request: Request) -> Result<Response> {
+        self.http.send(&self.policy, request).await
+    }
+
+    pub(super) fn warn(&self, message: &str) {
+        self.logger.warn(format!("{} {message}", self.log_prefix));
+    }
+}
+
+fn overlay(headers: &mut HeaderMap, over: &HeaderMap) {
+    for name in over.keys() {
+        headers.remove(name);
+    }
+    for (name, value) in over {
+        headers.append(name, value.clone());
+    }
+}
+
+pub(super) fn content_type(response: &Response) -> &str {
+    response
+        .headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+pub(super) fn is_type(actual: &str, expected: &str) -> bool {
+    actual
+        .get(..expected.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(expected))
+}
+
+/// An answer that is no success, without its body: a body may echo what was sent.
+pub(super) fn status_error(response: &Response) -> Error {
+    let message = format!(
+        "{} answered HTTP {}{}",
+        sanitize_url_for_logging(response.url.as_str()),
+        response.status.as_u16(),
+        response
+            .status
+            .canonical_reason()
+            .map(|reason| format!(" {reason}"))
+            .unwrap_or_default(),
+    );
+    Error::http_status(response.status.as_u16(), message).with_challenge(response.challenges())
+}
+
+/// An answer that is not what the protocol asks for.
+pub(super) fn invalid(response: &Response, what: &str) -> Error {
+    let url = sanitize_url_for_logging(response.url.as_str());
+    Error::new(Code::InvalidResponse, format!("{url} answered {what}"))
+        .with_status(response.status.as_u16())
+}
+
+/// An answer of another content type than expected.
+pub(super) fn wrong_type(response: &Response) -> Error {
+    match content_type(response) {
+        "" => invalid(response, "without a content type"),
+        kind => invalid(response, &format!("with content type {kind}")),
+    }
+}
+
+/// A refused request, told with the JSON-RPC error in its body where there is one. That error is the server's own
+/// answer; one that wants authorization or less traffic needs no explanation.
+pub(super) async fn refusal(response: Response) -> (Error, Option<ErrorData>) {
+    let error = status_error(&response);
+    let decided = error.wants_authorization() || error.code == Code::RateLimited;
+    let body = response.bytes(ERROR_BODY_BYTES).await.unwrap_or_default();
+    let answer = match serde_json::from_slice(&body) {
+        Ok(ServerJsonRpcMessage::Error(answer)) if !decided => answer.error,
+        _ => return (error, None),
+    };
+    let error = Error {
+        message: format!("{}: {}", error.message, answer.message),
+        rpc_code: Some(i64::from(answer.code.0)),
+        ..error
+    };
+    (error, Some(answer))
+}
+
+/// The JSON-RPC error that stands for an answer over a limit.
+pub(super) fn too_large(message: &str) -> ErrorData {
+    ErrorData::new(ErrorCode(TRANSPORT_RPC_CODE), message.to_owned(), None)
+}

@@ -1,0 +1,300 @@
+//! Reading the stream, and opening it again when it is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::StreamExt;
+use http::HeaderValue;
+use rmcp::model::{
+    ClientJsonRpcMessage, ClientNotification, InitializedNotification, RequestId,
+    ServerJsonRpcMessage, ServerResult,
+};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::source::{Endpoint, Progress, Source, open};
+use super::{Link, Shared, within};
+use crate::error::{Code, Error, Result};
+use crate::transport::events::Found;
+use crate::transport::inbox::Inbox;
+
+/// How often a lost stream is opened again before the connection counts as lost.
+const MAX_RECONNECTS: u32 = 3;
+/// A stream that lasted this long was worth having; the count starts anew.
+const STABLE: Duration = Duration::from_secs(30);
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+
+pub(super) struct Reader {
+    shared: Arc<Shared>,
+    inbox: Inbox,
+    messages: mpsc::Sender<ServerJsonRpcMessage>,
+    progress: Progress,
+}
+
+/// Why reading stopped.
+enum Ended {
+    Lost(Option<Error>),
+    Silent,
+    /// Nobody takes messages any more.
+    Closed,
+}
+
+impl Reader {
+    pub fn new(
+        shared: Arc<Shared>,
+        inbox: Inbox,
+        messages: mpsc::Sender<ServerJsonRpcMessage>,
+        progress: Progress,
+    ) -> Self {
+        Self {
+            shared,
+            inbox,
+            messages,
+            progress,
+        }
+    }
+
+    pub async fn run(mut self, source: Source) {
+        let shared = Arc::clone(&self.shared);
+        let error = tokio::select! {
+            biased;
+            () = shared.remote.life.cancelled() => Error::closed(),
+            error = self.keep(source) => error,
+        };
+        shared.link.send_replace(Link::Over(error));
+    }
+
+    /// Reads one stream after the other; ends with the reason why there is no further one.
+    async fn keep(&mut self, mut source: Source) -> Error {
+        let mut attempts = 0;
+        loop {
+            let opened = Instant::now();
+            let ended = self.read(&mut source).await;
+            // Not two streams at a time.
+            drop(source);
+            let endpoint = match self.shared.link.send_replace(Link::Down) {
+                Link::Up(endpoint) => endpoint,
+                Link::Down | Link::Over(_) => return Error::closed(),
+            };
+            self.inbox.lost();
+            let silent = match ended {
+                Ended::Closed => return Error::closed(),
+                Ended::Silent => true,
+                Ended::Lost(error) => {
+                    let why = error.map_or_else(|| "it ended".to_owned(), |error| error.message);
+                    self.log(&format!("The event stream was lost: {why}"));
+                    false
+                }
+            };
+            if self.deliver().await.is_err() {
+                return Error::closed();
+            }
+            if silent || opened.elapsed() >= STABLE {
+                attempts = 0;
+            }
+            source = loop {
+                if attempts == MAX_RECONNECTS {
+                    let message = "The event stream of the server was lost and did not come back";
+                    return Error::new(Code::ConnectionLost, message);
+                }
+                attempts += 1;
+                if !silent || attempts > 1 {
+                    sleep(self.delay(attempts)).await;
+                }
+                let limit = self.shared.timeouts.connect;
+                match within(limit, self.reopen(&endpoint)).await {
+                    Ok(source) => break source,
+                    Err(error) if !error.retryable || error.code == Code::RateLimited => {
+                        return error;
+                    }
+                    Err(error) => self.log(&format!(
+                        "Reconnecting {attempts}/{MAX_RECONNECTS} failed: {error}"
+                    )),
+                }
+            };
+        }
+    }
+
+    /// The server's own interval, or the specification's backoff.
+    fn delay(&self, attempt: u32) -> Duration {
+        let backoff = || {
+            let jitter = Duration::from_millis(rand::random_range(0..1000));
+            Duration::from_secs(1 << attempt.min(5)) + jitter
+        };
+        self.progress
+            .retry
+            .unwrap_or_else(backoff)
+            .min(LONGEST_DELAY)
+    }
+
+    async fn read(&mut self, source: &mut Source) -> Ended {
+        let idle = self.shared.timeouts.idle;
+        let mut deadline = source.heard() + idle;
+        loop {
+            let found = tokio::select! {
+                biased;
+                found = source.next() => found,
+                () = self.messages.closed() => return Ended::Closed,
+                () = sleep_until(deadline) => {
+                    let now = Instant::now();
+                    deadline = source.heard() + idle;
+                    if deadline <= now {
+                        // A request that waits has a deadline of its own; its answer may still come.
+                        if self.shared.pending.is_empty() {
+                            return Ended::Silent;
+                        }
+                        deadline = now + idle;
+                    }
+                    continue;
+                }
+            };
+            match found {
+                Some(Ok(found)) => self.take(found),
+                Some(Err(error)) => return Ended::Lost(Some(error)),
+                None => return Ended::Lost(None),
+            }
+            if self.deliver().await.is_err() {
+                return Ended::Closed;
+            }
+        }
+    }
+
+    fn take(&mut self, found: Found) {
+        match found {
+            Found::Event(event) => {
+                self.progress.note(&event);
+                let data = event.data.unwrap_or_default();
+                match event.event.as_deref() {
+                    None | Some("" | "message") => self.inbox.text(data.into_bytes()),
+                    Some("endpoint") => self.move_to(&data),
+                    Some(_) => {}
+                }
+            }
+            Found::TooLarge { id, head, refusal } => {
+                if id.is_some() {
+                    self.progress.last_event_id = id;
+                }
+                self.inbox.too_large(&head, &refusal);
+            }
+            Found::TooLargeEnd { tail, refusal } => self.inbox.too_large_end(&tail, &refusal),
+        }
+    }
+
+    /// A server may name another endpoint at any time, as in the TypeScript SDK.
+    fn move_to(&self, reference: &str) {
+        let current = self.shared.link.borrow().clone();
+        let Link::Up(endpoint) = current else { return };
+        match endpoint.moved(reference, &self.shared.remote.url) {
+            Ok(endpoint) => {
+                self.shared.link.send_replace(Link::Up(Arc::new(endpoint)));
+            }
+            Err(error) => self.shared.remote.warn(&error.message),
+        }
+    }
+
+    /// Hands over what has arrived. Fails when nobody takes it.
+    async fn deliver(&mut self) -> Result<()> {
+        while let Some(message) = self.inbox.next() {
+            self.note_version(&message);
+            let sent = self.messages.send(message).await;
+            sent.map_err(|_| Error::closed())?;
+        }
+        Ok(())
+    }
+
+    fn note_version(&self, message: &ServerJsonRpcMessage) {
+        if let ServerJsonRpcMessage::Response(response) = message
+            && let ServerResult::InitializeResult(result) = &response.result
+        {
+            *self.shared.version.lock() =
+                HeaderValue::from_str(result.protocol_version.as_str()).ok();
+        }
+    }
+
+    /// A new stream. Unless it names the endpoint that the last one named, the server knows nothing of the session,
+    /// and the handshake is repeated.
+    async fn reopen(&mut self, last: &Endpoint) -> Result<Source> {
+        let shared = Arc::clone(&self.shared);
+        let version = shared.version.lock().clone();
+        let opened = open(
+            &shared.remote,
+            self.progress.last_event_id.as_deref(),
+            version,
+        )
+        .await?;
+        let mut source = opened.events;
+        if opened.progress.last_event_id.is_some() {
+            self.progress.last_event_id = opened.progress.last_event_id;
+        }
+        self.progress.retry = opened.progress.retry.or(self.progress.retry);
+        let initialize = shared.initialize.lock().clone();
+        if opened.endpoint.url != last.url
+            && let Some(initialize) = initialize
+        {
+            self.introduce(&opened.endpoint, &mut source, &initialize)
+                .await?;
+        }
+        shared
+            .link
+            .send_replace(Link::Up(Arc::new(opened.endpoint)));
+        Ok(source)
+    }
+
+    /// Repeats the handshake on a new session (MCP 2024-11-05, chapter "Lifecycle").
+    async fn introduce(
+        &mut self,
+        endpoint: &Endpoint,
+        source: &mut Source,
+        initialize: &ClientJsonRpcMessage,
+    ) -> Result<()> {
+        let ClientJsonRpcMessage::Request(request) = initialize else {
+            return Ok(());
+        };
+        let shared = Arc::clone(&self.shared);
+        tokio::try_join!(
+            shared.post(endpoint, initialize, None),
+            self.answer(source, &request.id)
+        )?;
+        let initialized = ClientJsonRpcMessage::notification(
+            ClientNotification::InitializedNotification(InitializedNotification::default()),
+        );
+        let version = shared.version.lock().clone();
+        shared.post(endpoint, &initialized, version).await
+    }
+
+    /// Reads up to the answer to the request `id`; everything else is handed over as usual.
+    async fn answer(&mut self, source: &mut Source, id: &RequestId) -> Result<()> {
+        while let Some(found) = source.next().await {
+            self.take(found?);
+            while let Some(message) = self.inbox.next() {
+                self.note_version(&message);
+                match &message {
+                    ServerJsonRpcMessage::Response(response) if response.id == *id => {
+                        return Ok(());
+                    }
+                    ServerJsonRpcMessage::Error(error) if error.id.as_ref() == Some(id) => {
+                        let message = format!(
+                            "The server refused the MCP handshake on a new event stream: {}",
+                            error.error.message
+                        );
+                        return Err(Error::new(Code::ServerError, message));
+                    }
+                    _ => {}
+                }
+                let sent = self.messages.send(message).await;
+                sent.map_err(|_| Error::closed())?;
+            }
+        }
+        Err(Error::new(
+            Code::ConnectionLost,
+            "The event stream ended during the MCP handshake",
+        ))
+    }
+
+    fn log(&self, message: &str) {
+        let remote = &self.shared.remote;
+        remote
+            .logger
+            .debug(format!("{} {message}", remote.log_prefix));
+    }
+}

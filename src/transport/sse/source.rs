@@ -1,0 +1,200 @@
+//! Opening the stream, up to the event that names the endpoint.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{BoxStream, StreamExt};
+use http::header::{ACCEPT, CACHE_CONTROL};
+use http::{HeaderValue, Method, StatusCode};
+use sse_stream::Sse;
+use url::Url;
+
+use crate::error::{Code, Error, Result};
+use crate::server_config::sanitize_url_for_logging;
+use crate::transport::events::{EventLimits, Events, Found};
+use crate::transport::remote::{
+    EVENT_STREAM, LAST_EVENT_ID, PROTOCOL_VERSION, Remote, content_type, invalid, is_type, refusal,
+    wrong_type,
+};
+
+pub(super) type Source = Events<BoxStream<'static, Result<Bytes>>>;
+
+/// Where messages are posted to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Endpoint {
+    pub url: Url,
+    /// The stream was redirected to another origin than the configured one: what belongs to the configured origin is
+    /// not sent there.
+    pub elsewhere: bool,
+    /// Where the stream is, after redirects.
+    stream: Url,
+}
+
+/// What a stream told about how to go on with it.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub last_event_id: Option<String>,
+    pub retry: Option<Duration>,
+}
+
+pub(super) struct Opened {
+    pub events: Source,
+    pub endpoint: Endpoint,
+    pub progress: Progress,
+}
+
+impl Progress {
+    pub fn note(&mut self, event: &Sse) {
+        if let Some(id) = &event.id {
+            self.last_event_id = Some(id.clone()).filter(|id| !id.is_empty());
+        }
+        if let Some(retry) = event.retry {
+            self.retry = Some(Duration::from_millis(retry));
+        }
+    }
+}
+
+impl Endpoint {
+    /// What an `endpoint` event means: an absolute URL or one relative to the stream's, of the stream's origin. Posting
+    /// elsewhere on a server's word would hand over credentials.
+    fn new(reference: &str, stream: &Url, configured: &Url) -> Result<Self> {
+        let shown = sanitize_url_for_logging(stream.as_str());
+        let refused = |what: String| {
+            Error::new(
+                Code::InvalidResponse,
+                format!("{shown} named {what} as its endpoint"),
+            )
+        };
+        let url = stream
+            .join(reference.trim())
+            .map_err(|_| refused("no valid URL".to_owned()))?;
+        if url.origin() != stream.origin() {
+            let origin = url.origin().ascii_serialization();
+            return Err(refused(format!("another origin ({origin})")));
+        }
+        Ok(Self {
+            url,
+            elsewhere: stream.origin() != configured.origin(),
+            stream: stream.clone(),
+        })
+    }
+
+    /// The endpoint that the same stream names later.
+    pub fn moved(&self, reference: &str, configured: &Url) -> Result<Self> {
+        Self::new(reference, &self.stream, configured)
+    }
+}
+
+/// Opens a stream; the caller bounds the time. What precedes the endpoint is read for its ids only.
+pub(super) async fn open(
+    remote: &Remote,
+    last_event_id: Option<&str>,
+    version: Option<HeaderValue>,
+) -> Result<Opened> {
+    let mut request = remote.request(Method::GET, remote.url.clone(), None);
+    let headers = &mut request.headers;
+    headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+    // The reference lets configured headers win over this one.
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-cache"));
+    if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(id).ok()) {
+        headers.insert(LAST_EVENT_ID, id);
+    }
+    if let Some(version) = version {
+        headers.insert(PROTOCOL_VERSION, version);
+    }
+    request.timeout = None;
+    let response = remote.send(request).await?;
+    if !response.status.is_success() {
+        return Err(refusal(response).await.0);
+    }
+    if response.status == StatusCode::NO_CONTENT {
+        return Err(invalid(&response, "that there is no event stream"));
+    }
+    if !is_type(content_type(&response), EVENT_STREAM) {
+        return Err(wrong_type(&response));
+    }
+    let stream = response.url.clone();
+    let limits = EventLimits {
+        line: remote.limits.max_line_bytes,
+        event: remote.limits.max_response_bytes,
+    };
+    let mut events = Events::new(response.stream().boxed(), limits);
+    let mut progress = Progress::default();
+    while let Some(found) = events.next().await {
+        let Found::Event(event) = found? else {
+            continue;
+        };
+        progress.note(&event);
+        if let (Some("endpoint"), Some(reference)) = (event.event.as_deref(), &event.data) {
+            return Ok(Opened {
+                events,
+                endpoint: Endpoint::new(reference, &stream, &remote.url)?,
+                progress,
+            });
+        }
+    }
+    let shown = sanitize_url_for_logging(stream.as_str());
+    Err(Error::new(
+        Code::ConnectionLost,
+        format!("{shown} ended its event stream before it named an endpoint"),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn endpoint(reference: &str, stream: &str, configured: &str) -> Result<Endpoint> {
+        let url = |url| Url::parse(url).unwrap();
+        Endpoint::new(reference, &url(stream), &url(configured))
+    }
+
+    #[test]
+    fn endpoints_are_of_the_same_origin() {
+        let base = "https://mcp.test/v1/sse?key=1";
+        for (reference, url) in [
+            (
+                "/messages?sessionId=1",
+                "https://mcp.test/messages?sessionId=1",
+            ),
+            ("messages", "https://mcp.test/v1/messages"),
+            ("?s=1", "https://mcp.test/v1/sse?s=1"),
+            ("https://mcp.test:443/m", "https://mcp.test/m"),
+            (" /m \n", "https://mcp.test/m"),
+        ] {
+            let endpoint = endpoint(reference, base, base).unwrap();
+            assert_eq!((endpoint.url.as_str(), endpoint.elsewhere), (url, false));
+        }
+        for reference in [
+            "https://other.test/m",
+            "http://mcp.test/m",
+            "https://mcp.test:8443/m",
+            "//other.test/m",
+            "\\\\other.test/m",
+            "file:///etc/passwd",
+            "data:text/plain,x",
+            "https://[bad",
+        ] {
+            let error = endpoint(reference, base, base).unwrap_err();
+            assert_eq!(error.code, Code::InvalidResponse, "{reference}");
+            assert!(!error.message.contains("key"), "{error}");
+        }
+    }
+
+    #[test]
+    fn after_a_redirect_the_new_origin_counts() {
+        let moved = endpoint("/m", "https://b.test/sse", "https://a.test/sse").unwrap();
+        assert_eq!(moved.url.as_str(), "https://b.test/m");
+        assert!(moved.elsewhere);
+        assert!(
+            endpoint(
+                "https://a.test/m",
+                "https://b.test/sse",
+                "https://a.test/sse"
+            )
+            .is_err()
+        );
+    }
+}

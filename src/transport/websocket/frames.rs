@@ -1,0 +1,258 @@
+//! Frames (RFC 6455, section 5), with tungstenite's header coding.
+//!
+//! tungstenite can refuse a message over a limit, but not skip it; here it is skipped and told by its ends, so that
+//! the connection stays usable.
+
+use std::collections::VecDeque;
+use std::io::Cursor;
+use std::mem;
+
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tungstenite::protocol::frame::{CloseFrame, Frame, FrameHeader, Utf8Bytes};
+
+pub use tungstenite::protocol::frame::coding::CloseCode;
+
+use crate::error::{Code, Error, Result};
+use crate::transport::limits::over_total;
+use crate::transport::oversized::{HEAD_BYTES, keep_tail};
+
+/// RFC 6455, section 5.5.
+const MAX_CONTROL_BYTES: u64 = 125;
+
+/// What arrives.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Text or binary; both carry JSON.
+    Message(Vec<u8>),
+    Ping(Vec<u8>),
+    Pong,
+    Close {
+        code: Option<u16>,
+        reason: String,
+    },
+    /// The message has passed the limit; told at once, while the rest still comes in.
+    TooLarge {
+        head: Vec<u8>,
+        refusal: String,
+    },
+    /// The message that was too large has ended.
+    TooLargeEnd {
+        tail: Vec<u8>,
+        refusal: String,
+    },
+}
+
+struct Current {
+    kind: Kind,
+    is_final: bool,
+    remaining: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Data,
+    Control(Control),
+}
+
+struct Skipped {
+    tail: Vec<u8>,
+    refusal: String,
+}
+
+/// Turns bytes of a server, in pieces of any size, into messages.
+pub struct Frames {
+    /// Bytes of one message; 0 is no limit.
+    limit: usize,
+    header: Vec<u8>,
+    current: Option<Current>,
+    control: Vec<u8>,
+    message: Vec<u8>,
+    in_message: bool,
+    observed: usize,
+    fragments: usize,
+    skipped: Option<Skipped>,
+    found: VecDeque<Piece>,
+}
+
+impl Frames {
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            header: Vec::new(),
+            current: None,
+            control: Vec::new(),
+            message: Vec::new(),
+            in_message: false,
+            observed: 0,
+            fragments: 0,
+            skipped: None,
+            found: VecDeque::new(),
+        }
+    }
+
+    pub fn next_piece(&mut self) -> Option<Piece> {
+        self.found.pop_front()
+    }
+
+    /// Fails with [`Code::InvalidResponse`] where the server breaks the protocol; nothing can be read afterwards.
+    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while let Some((first, rest)) = bytes.split_first() {
+            let Some(current) = &mut self.current else {
+                self.header.push(*first);
+                bytes = rest;
+                self.begin()?;
+                continue;
+            };
+            let wanted = usize::try_from(current.remaining).unwrap_or(usize::MAX);
+            let (payload, rest) = bytes.split_at(wanted.min(bytes.len()));
+            current.remaining -= payload.len() as u64;
+            let kind = current.kind;
+            bytes = rest;
+            self.payload(kind, payload);
+            self.end_if_complete()?;
+        }
+        Ok(())
+    }
+
+    /// Begins a frame once its header is complete.
+    fn begin(&mut self) -> Result<()> {
+        let parsed = FrameHeader::parse(&mut Cursor::new(&self.header))
+            .map_err(|_| broken("an unknown kind of frame"))?;
+        let Some((header, length)) = parsed else {
+            return Ok(());
+        };
+        self.header.clear();
+        if header.rsv1 || header.rsv2 || header.rsv3 {
+            return Err(broken("an extension that nobody asked for"));
+        }
+        if header.mask.is_some() {
+            return Err(broken("a masked frame"));
+        }
+        let kind = match header.opcode {
+            OpCode::Control(control) => {
+                if !header.is_final || length > MAX_CONTROL_BYTES {
+                    return Err(broken("a control frame that is too large"));
+                }
+                Kind::Control(control)
+            }
+            OpCode::Data(data) => {
+                if (data == Data::Continue) != self.in_message {
+                    return Err(broken("parts of messages out of order"));
+                }
+                self.in_message = true;
+                self.fragments += 1;
+                Kind::Data
+            }
+        };
+        self.current = Some(Current {
+            kind,
+            is_final: header.is_final,
+            remaining: length,
+        });
+        self.end_if_complete()
+    }
+
+    fn payload(&mut self, kind: Kind, payload: &[u8]) {
+        if let Kind::Control(_) = kind {
+            self.control.extend_from_slice(payload);
+            return;
+        }
+        self.observed = self.observed.saturating_add(payload.len());
+        if let Some(skipped) = &mut self.skipped {
+            keep_tail(&mut skipped.tail, payload);
+        } else if self.limit > 0 && self.observed > self.limit {
+            let refusal = over_total(self.limit, self.observed, self.fragments);
+            let mut head = mem::take(&mut self.message);
+            let mut tail = Vec::new();
+            keep_tail(&mut tail, &head);
+            keep_tail(&mut tail, payload);
+            head.truncate(HEAD_BYTES);
+            head.extend(payload.iter().take(HEAD_BYTES - head.len()));
+            self.skipped = Some(Skipped {
+                tail,
+                refusal: refusal.clone(),
+            });
+            self.found.push_back(Piece::TooLarge { head, refusal });
+        } else {
+            self.message.extend_from_slice(payload);
+        }
+    }
+
+    fn end_if_complete(&mut self) -> Result<()> {
+        let Some(Current { kind, is_final, .. }) =
+            self.current.take_if(|current| current.remaining == 0)
+        else {
+            return Ok(());
+        };
+        match kind {
+            Kind::Control(control) => {
+                let payload = mem::take(&mut self.control);
+                self.found.push_back(match control {
+                    Control::Ping => Piece::Ping(payload),
+                    Control::Close => closed(&payload)?,
+                    Control::Pong | Control::Reserved(_) => Piece::Pong,
+                });
+            }
+            Kind::Data if is_final => {
+                self.in_message = false;
+                self.observed = 0;
+                self.fragments = 0;
+                let message = mem::take(&mut self.message);
+                self.found.push_back(match self.skipped.take() {
+                    Some(Skipped { tail, refusal }) => Piece::TooLargeEnd { tail, refusal },
+                    None => Piece::Message(message),
+                });
+            }
+            Kind::Data => {}
+        }
+        Ok(())
+    }
+}
+
+/// RFC 6455, section 5.5.1.
+fn closed(payload: &[u8]) -> Result<Piece> {
+    let (code, reason) = match payload {
+        [] => (None, &[][..]),
+        [_] => return Err(broken("a close frame that is too short")),
+        [high, low, reason @ ..] => (Some(u16::from_be_bytes([*high, *low])), reason),
+    };
+    Ok(Piece::Close {
+        code,
+        reason: String::from_utf8_lossy(reason).into_owned(),
+    })
+}
+
+fn broken(what: &str) -> Error {
+    Error::new(
+        Code::InvalidResponse,
+        format!("The server broke the WebSocket protocol: it sent {what}"),
+    )
+}
+
+pub(super) fn text(message: Vec<u8>) -> Vec<u8> {
+    encode(Frame::message(message, OpCode::Data(Data::Text), true))
+}
+
+pub(super) fn pong(payload: Vec<u8>) -> Vec<u8> {
+    encode(Frame::pong(payload))
+}
+
+pub(super) fn close(code: CloseCode) -> Vec<u8> {
+    encode(Frame::close(Some(CloseFrame {
+        code,
+        reason: Utf8Bytes::from_static(""),
+    })))
+}
+
+/// A client masks what it sends (RFC 6455, section 5.3).
+fn encode(mut frame: Frame) -> Vec<u8> {
+    frame.header_mut().mask = Some(rand::random());
+    let mut bytes = Vec::with_capacity(frame.len());
+    // Writing to memory cannot fail.
+    let _ = frame.format(&mut bytes);
+    bytes
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,96 @@
+//! The task that reads a WebSocket.
+
+use rmcp::model::ServerJsonRpcMessage;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::frames::{CloseCode, Frames, Piece, close, pong};
+use crate::error::{Code, Error, Result};
+use crate::host::Logger;
+use crate::transport::inbox::Inbox;
+use crate::transport::outbox::Outbox;
+
+const BUFFER_BYTES: usize = 64 * 1024;
+
+pub(super) struct Reader {
+    pub inbox: Inbox,
+    pub messages: mpsc::Sender<ServerJsonRpcMessage>,
+    pub outbox: Outbox,
+    pub frames: Frames,
+    pub logger: Logger,
+    pub log_prefix: String,
+}
+
+/// What the reader answers. A server that does not read holds up one answer, not any number of them.
+#[derive(Default)]
+struct Answers(Option<JoinHandle<Result<()>>>);
+
+impl Answers {
+    fn send(&mut self, outbox: &Outbox, frame: Vec<u8>) {
+        if self.0.as_ref().is_none_or(JoinHandle::is_finished) {
+            self.0 = Some(tokio::spawn(outbox.send(Ok(frame))));
+        }
+    }
+}
+
+impl Reader {
+    /// Reads until the connection ends. Requests that wait then fail when the service above sees the end.
+    pub async fn run(mut self, mut stream: impl AsyncRead + Unpin) {
+        let mut answers = Answers::default();
+        let ended = self.read(&mut stream, &mut answers).await;
+        let why = match ended {
+            Ok(why) => why,
+            Err(error) => {
+                if error.code == Code::InvalidResponse {
+                    answers.send(&self.outbox, close(CloseCode::Protocol));
+                }
+                error.message
+            }
+        };
+        self.logger
+            .debug(format!("{} WebSocket closed: {why}", self.log_prefix));
+        if let Some(last) = answers.0 {
+            // The server's close frame wants an answer (RFC 6455, section 5.5.1).
+            let _ = last.await;
+        }
+    }
+
+    async fn read(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+        answers: &mut Answers,
+    ) -> Result<String> {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let read = stream.read(&mut buffer).await.map_err(|error| {
+                Error::new(Code::ConnectionLost, format!("cannot read: {error}"))
+            })?;
+            if read == 0 {
+                return Ok("the connection ended".to_owned());
+            }
+            self.frames.feed(&buffer[..read])?;
+            while let Some(piece) = self.frames.next_piece() {
+                match piece {
+                    Piece::Message(text) => self.inbox.text(text),
+                    Piece::TooLarge { head, refusal } => self.inbox.too_large(&head, &refusal),
+                    Piece::TooLargeEnd { tail, refusal } => {
+                        self.inbox.too_large_end(&tail, &refusal);
+                    }
+                    Piece::Ping(payload) => answers.send(&self.outbox, pong(payload)),
+                    Piece::Pong => {}
+                    Piece::Close { code, reason } => {
+                        answers.send(&self.outbox, close(CloseCode::Normal));
+                        let code =
+                            code.map_or_else(|| "no code".to_owned(), |code| code.to_string());
+                        return Ok(format!("the server closed it ({code}) {reason}"));
+                    }
+                }
+                while let Some(message) = self.inbox.next() {
+                    // A closing transport takes no messages, but waits for the server's close frame.
+                    let _ = self.messages.send(message).await;
+                }
+            }
+        }
+    }
+}

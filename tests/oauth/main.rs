@@ -1,0 +1,13 @@
+//! OAuth against a scripted authorization server on loopback.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod flows;
+mod refresh;
+mod reinit;
+mod server;
+mod world;

@@ -1,0 +1,173 @@
+//! Refreshing: once per user and server, here and in other processes, and never lost.
+
+use std::time::Duration;
+
+use librechat_mcp_native::connection::AccessTokens;
+use librechat_mcp_native::host::FlowStore;
+use librechat_mcp_native::secret::Secret;
+
+use crate::world::{FLOW, MemoryLock, World};
+
+#[tokio::test]
+async fn a_valid_token_needs_nothing() {
+    let world = World::new().await;
+    world.store("at-0", Some("rt-0")).await;
+    let token = world.authorizer(None).current().await.unwrap().unwrap();
+    assert_eq!(token.expose(), "at-0");
+    assert!(world.server.script.lock().requests.is_empty());
+    assert!(
+        world
+            .flows
+            .get(FLOW, "mcp_get_tokens")
+            .await
+            .unwrap()
+            .is_none()
+    );
+}
+
+#[tokio::test]
+async fn many_callers_are_one_request() {
+    let world = World::new().await;
+    world.store("at-old", Some("rt-0")).await;
+    world.tokens.expire_access();
+    let authorizer = world.authorizer(None);
+    let calls = (0..10).map(|_| authorizer.current());
+    for token in futures::future::join_all(calls).await {
+        assert_eq!(token.unwrap().unwrap().expose(), "at-1");
+    }
+    assert_eq!(world.server.script.lock().count("POST /token"), 1);
+    assert_eq!(world.stored().await, ("at-1".to_owned(), "rt-1".to_owned()));
+    let claim = world.flows.get(FLOW, "mcp_get_tokens").await.unwrap();
+    assert!(claim.is_none(), "the claim is deleted afterwards");
+}
+
+#[tokio::test]
+async fn a_caller_that_leaves_loses_no_rotated_token() {
+    let world = World::new().await;
+    world.server.script.lock().token_delay = Duration::from_millis(300);
+    world.store("at-old", Some("rt-0")).await;
+    world.tokens.expire_access();
+    let authorizer = world.authorizer(Some(MemoryLock::default()));
+    let leaving = tokio::time::timeout(Duration::from_millis(150), authorizer.current());
+    assert!(leaving.await.is_err());
+    assert_eq!(world.server.script.lock().count("POST /token"), 1);
+    // The next caller joins what is under way.
+    let token = authorizer.current().await.unwrap().unwrap();
+    assert_eq!(token.expose(), "at-1");
+    assert_eq!(world.stored().await, ("at-1".to_owned(), "rt-1".to_owned()));
+    let script = world.server.script.lock();
+    assert_eq!((script.count("POST /token"), script.revoked), (1, false));
+}
+
+#[tokio::test]
+async fn two_processes_do_not_use_a_refresh_token_twice() {
+    for lock in [None, Some(MemoryLock::default())] {
+        let world = World::new().await;
+        world.server.script.lock().token_delay = Duration::from_millis(200);
+        world.store("at-old", Some("rt-0")).await;
+        world.tokens.expire_access();
+        let (one, other) = (world.authorizer(lock.clone()), world.authorizer(lock));
+        let later = async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            other.current().await
+        };
+        let (first, second) = tokio::join!(one.current(), later);
+        assert_eq!(first.unwrap().unwrap().expose(), "at-1");
+        assert_eq!(second.unwrap().unwrap().expose(), "at-1");
+        let script = world.server.script.lock();
+        assert_eq!((script.count("POST /token"), script.revoked), (1, false));
+    }
+}
+
+#[tokio::test]
+async fn a_refused_token_is_refreshed_or_replaced_by_a_newer_one() {
+    let world = World::new().await;
+    world.store("at-stale", Some("rt-0")).await;
+    let authorizer = world.authorizer(None);
+    let refused = Secret::from("at-stale");
+    let token = authorizer.replace(&refused).await.unwrap().unwrap();
+    assert_eq!(token.expose(), "at-1");
+    // Somebody whose token is still the old one gets the stored one, without another request.
+    let again = world.authorizer(None).replace(&refused).await.unwrap();
+    assert_eq!(again.unwrap().expose(), "at-1");
+    assert_eq!(world.server.script.lock().count("POST /token"), 1);
+}
+
+#[tokio::test]
+async fn refreshed_shortly_before_expiry() {
+    let world = World::new().await;
+    world.store("at-0", Some("rt-0")).await;
+    world.tokens.expire_access_in(10_000);
+    let authorizer = world.authorizer(None);
+    assert_eq!(
+        authorizer.current().await.unwrap().unwrap().expose(),
+        "at-1"
+    );
+    assert!(!authorizer.is_due());
+
+    // Where that does not work, the old one is used to its end.
+    world.tokens.expire_access_in(10_000);
+    world.server.script.lock().token_answer = Some((503, "{}".to_owned()));
+    let token = world.authorizer(None).current().await.unwrap().unwrap();
+    assert_eq!(token.expose(), "at-1");
+}
+
+#[tokio::test]
+async fn storing_is_tried_again() {
+    let world = World::new().await;
+    world.store("at-old", Some("rt-0")).await;
+    world.tokens.expire_access();
+    *world.tokens.failing_writes.lock() = 2;
+    let token = world.authorizer(None).current().await.unwrap().unwrap();
+    assert_eq!(token.expose(), "at-1");
+    assert_eq!(world.stored().await.1, "rt-1");
+}
+
+#[tokio::test]
+async fn token_endpoints_are_not_quoted_and_not_followed() {
+    let world = World::new().await;
+    world.store("at-secret", Some("rt-0")).await;
+    world.tokens.expire_access();
+    for (status, body) in [
+        (500, "stack trace with rt-0 in it"),
+        (307, ""),
+        (200, "no json rt-0"),
+        (
+            400,
+            r#"{"error":"invalid_grant","error_description":"gone","refresh_token":"rt-0"}"#,
+        ),
+    ] {
+        world.server.script.lock().token_answer = Some((status, body.to_owned()));
+        assert!(
+            world.authorizer(None).current().await.unwrap().is_none(),
+            "{status}"
+        );
+    }
+    let log = world.lines.text();
+    assert!(log.contains("Token refresh failed: 400 Bad Request - invalid_grant: gone"));
+    assert!(!log.contains("rt-0") && !log.contains("at-secret"), "{log}");
+    assert_eq!(world.tokens.kinds(), ["mcp_oauth", "mcp_oauth_refresh"]);
+}
+
+#[tokio::test]
+async fn a_forgotten_client_is_cleared_with_its_refresh_token() {
+    for (answer, kept) in [
+        (r#"{"error":"invalid_client"}"#, false),
+        (
+            r#"{"error":"x","error_description":"Client not found"}"#,
+            false,
+        ),
+        (r#"{"error":"unauthorized_client"}"#, true),
+    ] {
+        let world = World::new().await;
+        world.store("at-old", Some("rt-0")).await;
+        world.tokens.expire_access();
+        world.server.script.lock().token_answer = Some((401, answer.to_owned()));
+        assert!(world.authorizer(None).current().await.unwrap().is_none());
+        let refresh = world
+            .tokens
+            .kinds()
+            .contains(&"mcp_oauth_refresh".to_owned());
+        assert_eq!(refresh, kept, "{answer}");
+    }
+}

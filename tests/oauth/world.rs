@@ -1,0 +1,294 @@
+//! A host in memory, shared by as many runtimes as a test wants.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use indexmap::IndexMap;
+use librechat_mcp_native::connection::now_ms;
+use librechat_mcp_native::embedded::MemoryFlows;
+use librechat_mcp_native::error::{Code, Error, Result};
+use librechat_mcp_native::host::{
+    Environment, FlowState, FlowStore, Host, Level, Lock, LockGuard, Log, LogMeta, Logger, Lookup,
+    NetworkRules, Registry, Storage as ConfigStorage, TokenData, TokenQuery, TokenRow, TokenStore,
+};
+use librechat_mcp_native::network::HttpClient;
+use librechat_mcp_native::oauth::{Authorizer, OAuth, OAuthOptions, Relation, Storage, Tokens};
+use librechat_mcp_native::secret::Secret;
+use librechat_mcp_native::settings::Settings;
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use crate::server::Server;
+
+pub const USER: &str = "u1";
+pub const SERVER: &str = "srv";
+pub const FLOW: &str = "u1:srv";
+
+const KEY: &str = "f34be427ebb29de8d88c107a71546019685ed8b241d8f2ed00c3df97ad2566f0";
+
+/// Rows with the semantics of `LibreChat`'s token methods.
+#[derive(Default)]
+pub struct MemoryTokens {
+    rows: Mutex<HashMap<String, TokenRow>>,
+    /// So many writes fail before one works.
+    pub failing_writes: Mutex<usize>,
+}
+
+impl MemoryTokens {
+    pub fn kinds(&self) -> Vec<String> {
+        let mut kinds: Vec<_> = self.rows.lock().keys().cloned().collect();
+        kinds.sort();
+        kinds
+    }
+
+    pub fn expire_access(&self) {
+        self.expire_access_in(-1);
+    }
+
+    pub fn expire_access_in(&self, milliseconds: i64) {
+        let mut rows = self.rows.lock();
+        rows.get_mut("mcp_oauth").unwrap().expires_at = Some(now_ms() + milliseconds);
+    }
+
+    fn write(&self, query: &TokenQuery, data: &TokenData) -> Result<()> {
+        let mut failing = self.failing_writes.lock();
+        if *failing > 0 {
+            *failing -= 1;
+            return Err(Error::new(Code::HostError, "the database is away"));
+        }
+        let row = TokenRow {
+            token: data.token.clone(),
+            expires_at: Some(now_ms() + data.expires_in * 1000),
+            created_at: Some(now_ms()),
+            metadata: data.metadata.clone(),
+        };
+        self.rows.lock().insert(query.kind.clone(), row);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl TokenStore for MemoryTokens {
+    async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>> {
+        Ok(self.rows.lock().get(&query.kind).cloned())
+    }
+
+    async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()> {
+        self.write(query, data)
+    }
+
+    async fn update(&self, query: &TokenQuery, data: &TokenData) -> Result<bool> {
+        self.write(query, data).map(|()| true)
+    }
+
+    async fn delete(&self, query: &TokenQuery) -> Result<()> {
+        self.rows.lock().remove(&query.kind);
+        Ok(())
+    }
+}
+
+/// Flows that several runtimes share, as a cache in Redis does it.
+#[derive(Default)]
+pub struct SharedFlows {
+    inner: MemoryFlows,
+    /// Makes flows look older than they are.
+    pub age: Mutex<i64>,
+}
+
+#[async_trait]
+impl FlowStore for SharedFlows {
+    async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>> {
+        let flow = self.inner.get(flow_id, kind).await?;
+        let age = *self.age.lock();
+        Ok(flow.map(|flow| FlowState {
+            created_at: flow.created_at.map(|time| time - age),
+            ..flow
+        }))
+    }
+
+    async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Value>) -> Result<()> {
+        *self.age.lock() = 0;
+        self.inner.init(flow_id, kind, metadata).await
+    }
+
+    async fn complete(&self, flow_id: &str, kind: &str, result: &Value) -> Result<()> {
+        self.inner.complete(flow_id, kind, result).await
+    }
+
+    async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()> {
+        self.inner.fail(flow_id, kind, error).await
+    }
+
+    async fn delete(&self, flow_id: &str, kind: &str) -> Result<()> {
+        self.inner.delete(flow_id, kind).await
+    }
+}
+
+/// A lock that several runtimes share.
+#[derive(Clone, Default)]
+pub struct MemoryLock(Arc<Mutex<Option<String>>>);
+
+#[async_trait]
+impl Lock for MemoryLock {
+    async fn acquire(&self, key: &str, _ttl: Duration) -> Result<Option<Box<dyn LockGuard>>> {
+        let mut held = self.0.lock();
+        if held.is_some() {
+            return Ok(None);
+        }
+        *held = Some(key.to_owned());
+        Ok(Some(Box::new(self.clone())))
+    }
+}
+
+#[async_trait]
+impl LockGuard for MemoryLock {
+    async fn release(self: Box<Self>) -> Result<()> {
+        *self.0.lock() = None;
+        Ok(())
+    }
+}
+
+struct OneServer {
+    config: Map<String, Value>,
+    rules: NetworkRules,
+}
+
+#[async_trait]
+impl Registry for OneServer {
+    async fn server_config(
+        &self,
+        _name: &str,
+        _lookup: Lookup<'_>,
+    ) -> Result<Option<Map<String, Value>>> {
+        Ok(Some(self.config.clone()))
+    }
+
+    async fn reinspect(
+        &self,
+        _name: &str,
+        _storage: ConfigStorage,
+        _user_id: Option<&str>,
+    ) -> Result<Option<Map<String, Value>>> {
+        Ok(None)
+    }
+
+    async fn network_rules(&self) -> Result<NetworkRules> {
+        Ok(self.rules.clone())
+    }
+
+    async fn all_server_configs(
+        &self,
+        _user_id: Option<&str>,
+    ) -> Result<Vec<(String, Map<String, Value>)>> {
+        Ok(vec![(SERVER.to_owned(), self.config.clone())])
+    }
+}
+
+/// Collects what is logged.
+#[derive(Clone, Default)]
+pub struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Log for Lines {
+    fn log(&self, _level: Level, message: String, meta: LogMeta) {
+        self.0.lock().push(format!("{message} {meta:?}"));
+    }
+}
+
+impl Lines {
+    pub fn text(&self) -> String {
+        self.0.lock().join("\n")
+    }
+}
+
+/// One authorization server, one set of stores.
+pub struct World {
+    pub server: Server,
+    pub tokens: Arc<MemoryTokens>,
+    pub flows: Arc<SharedFlows>,
+    pub lines: Lines,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self {
+            server: Server::start().await,
+            tokens: Arc::default(),
+            flows: Arc::default(),
+            lines: Lines::default(),
+        }
+    }
+
+    pub fn rules(&self) -> NetworkRules {
+        NetworkRules {
+            ssrf_protection: true,
+            allowed_domains: Vec::new(),
+            allowed_addresses: vec![self.server.address.to_string()],
+        }
+    }
+
+    pub fn host(&self, lock: Option<MemoryLock>) -> Host {
+        let config = json!({
+            "type": "streamable-http",
+            "url": format!("{}/mcp", self.server.origin()),
+            "requiresOAuth": true,
+        });
+        Host {
+            registry: Arc::new(OneServer {
+                config: config.as_object().unwrap().clone(),
+                rules: self.rules(),
+            }),
+            publisher: None,
+            tokens: Some(Arc::clone(&self.tokens) as _),
+            flows: Some(Arc::clone(&self.flows) as _),
+            prompt: None,
+            tenancy: None,
+            lock: lock.map(|lock| Arc::new(lock) as _),
+            exchanged_tokens: None,
+            on_behalf_of: None,
+            server_requests: None,
+            credentials_key: Some(Secret::from(KEY)),
+            logger: Logger::new(Arc::new(self.lines.clone())),
+            environment: Environment::default(),
+        }
+    }
+
+    /// A runtime of its own, as another process would have it.
+    pub fn authorizer(&self, lock: Option<MemoryLock>) -> Authorizer {
+        let oauth = OAuth::new(TaskTracker::new(), CancellationToken::new());
+        let relation = Relation {
+            user_id: USER.to_owned(),
+            server_name: SERVER.to_owned(),
+            server_url: Url::parse(&format!("{}/mcp", self.server.origin())).unwrap(),
+            options: OAuthOptions::new(None),
+            oauth_headers: IndexMap::new(),
+            proxy: None,
+            rules: self.rules(),
+            settings: Settings::default(),
+        };
+        Authorizer::new(&oauth, HttpClient::new(), &self.host(lock), relation).unwrap()
+    }
+
+    pub fn storage(&self) -> Storage {
+        Storage::of_host(&self.host(None), USER, SERVER).unwrap()
+    }
+
+    /// Tokens of an earlier session.
+    pub async fn store(&self, access: &str, refresh: Option<&str>) {
+        let tokens =
+            json!({ "access_token": access, "refresh_token": refresh, "expires_in": 3600 });
+        let tokens = Tokens::from_value(&tokens).unwrap();
+        self.storage().store(&tokens, None).await.unwrap();
+    }
+
+    pub async fn stored(&self) -> (String, String) {
+        let storage = self.storage();
+        let access = storage.access().await.unwrap().unwrap().token;
+        let refresh = storage.refresh_token().await.unwrap().unwrap();
+        (access.expose().clone(), refresh.expose().clone())
+    }
+}

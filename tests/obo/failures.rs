@@ -1,0 +1,389 @@
+//! What the provider refuses, and what is made of it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use librechat_mcp_native::error::{Code, OboDetail, OboReason};
+use serde_json::{Value, json};
+
+use super::host::{Parts, federated, host};
+use super::idp::{Answer, Idp, answer, error, token, with_header};
+use super::{exchange, obo};
+
+#[tokio::test]
+async fn told_apart_by_their_members() {
+    let none = json!({});
+    let suberror = |name: &str| json!({ "suberror": name });
+    for (status, name, code, extra, detail, retryable) in [
+        (
+            400,
+            "invalid_grant",
+            65001,
+            suberror("consent_required"),
+            OboDetail::ConsentRequired,
+            false,
+        ),
+        (
+            400,
+            "consent_required",
+            65001,
+            none.clone(),
+            OboDetail::ConsentRequired,
+            false,
+        ),
+        (
+            400,
+            "invalid_grant",
+            50013,
+            none.clone(),
+            OboDetail::BadAssertion,
+            false,
+        ),
+        (
+            400,
+            "invalid_grant",
+            500_133,
+            none.clone(),
+            OboDetail::ExpiredAssertion,
+            false,
+        ),
+        (
+            400,
+            "invalid_grant",
+            50013,
+            suberror("token_expired"),
+            OboDetail::ExpiredAssertion,
+            false,
+        ),
+        (
+            400,
+            "interaction_required",
+            50076,
+            suberror("basic_action"),
+            OboDetail::InteractionRequired,
+            false,
+        ),
+        (
+            401,
+            "invalid_client",
+            7_000_215,
+            none.clone(),
+            OboDetail::ClientCredentials,
+            false,
+        ),
+        (
+            400,
+            "unauthorized_client",
+            700_016,
+            none.clone(),
+            OboDetail::ClientCredentials,
+            false,
+        ),
+        (
+            400,
+            "invalid_scope",
+            70011,
+            none.clone(),
+            OboDetail::InvalidScope,
+            false,
+        ),
+        (
+            400,
+            "invalid_resource",
+            500_011,
+            none.clone(),
+            OboDetail::InvalidScope,
+            false,
+        ),
+        (
+            429,
+            "throttled",
+            90055,
+            none.clone(),
+            OboDetail::Throttled,
+            true,
+        ),
+        (
+            503,
+            "temporarily_unavailable",
+            90033,
+            none.clone(),
+            OboDetail::Unavailable,
+            true,
+        ),
+        (
+            500,
+            "server_error",
+            90002,
+            none.clone(),
+            OboDetail::Unavailable,
+            true,
+        ),
+        (
+            400,
+            "something_new",
+            1,
+            none.clone(),
+            OboDetail::InvalidResponse,
+            false,
+        ),
+    ] {
+        let idp = Idp::start(Duration::ZERO, move |_, _| {
+            error(status, name, code, &extra)
+        })
+        .await;
+        let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
+        let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+        assert_eq!(failed.code, Code::OboExchangeFailed, "{name}");
+        assert_eq!(failed.retryable, retryable, "{name}");
+        assert_eq!(failed.status, Some(status), "{name}");
+        assert_eq!(idp.count(), if retryable { 2 } else { 1 }, "{name}");
+        let failure = failed.obo.unwrap();
+        assert_eq!(failure.reason, OboReason::ExchangeFailed);
+        assert_eq!(failure.detail, Some(detail), "{name} {code}");
+        assert_eq!(failure.answer.error.as_deref(), Some(name));
+        assert_eq!(failure.answer.error_codes, [code]);
+        assert!(failure.answer.trace_id.unwrap().ends_with("0001"));
+        assert!(failure.answer.correlation_id.unwrap().ends_with("0002"));
+        assert!(failure.answer.description.unwrap().starts_with("AADSTS"));
+    }
+}
+
+#[tokio::test]
+async fn numbers_in_texts_mean_nothing() {
+    let body = json!({ "error": "invalid_grant", "error_description": "AADSTS65001 AADSTS500133: 503 temporarily unavailable" });
+    let idp = Idp::start(Duration::ZERO, move |_, _| answer(400, &body)).await;
+    let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
+    let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+    assert_eq!(failed.obo.unwrap().detail, Some(OboDetail::BadAssertion));
+    assert!(!failed.retryable);
+}
+
+#[tokio::test]
+async fn claims_stop_everything() {
+    let claims = r#"{"access_token":{"capolids":{"essential":true,"values":["c"]}}}"#;
+    for (status, name, code) in [
+        (400, "interaction_required", 50079),
+        (400, "invalid_grant", 53003),
+        (503, "temporarily_unavailable", 90033),
+    ] {
+        for sent in [json!(claims), serde_json::from_str(claims).unwrap()] {
+            let extra = json!({ "claims": sent, "suberror": "basic_action" });
+            let idp = Idp::start(Duration::ZERO, move |_, _| {
+                error(status, name, code, &extra)
+            })
+            .await;
+            let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
+            let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+            assert_eq!(
+                (failed.code, failed.retryable),
+                (Code::OboClaimsChallenge, false)
+            );
+            assert_eq!(idp.count(), 1, "never again");
+            let received: Value =
+                serde_json::from_str(&failed.obo.unwrap().claims.unwrap()).unwrap();
+            assert_eq!(received, serde_json::from_str::<Value>(claims).unwrap());
+        }
+    }
+    for empty in [json!(""), json!(null), json!({}), json!(5)] {
+        let extra = json!({ "claims": empty });
+        let idp = Idp::start(Duration::ZERO, move |_, _| {
+            error(400, "interaction_required", 50079, &extra)
+        })
+        .await;
+        let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
+        let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+        assert_eq!(failed.code, Code::OboExchangeFailed);
+    }
+}
+
+#[tokio::test]
+async fn retry_after() {
+    let date = |seconds: u64| {
+        let unix = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        http_date(unix + seconds)
+    };
+    for (value, waits) in [
+        ("1".to_owned(), Some(900..2500)),
+        ("0".to_owned(), Some(0..900)),
+        (date(2), Some(500..3000)),
+        ("Sun, 06 Nov 1994 08:49:37 GMT".to_owned(), Some(0..900)),
+        ("soon".to_owned(), Some(250..900)),
+        ("6".to_owned(), None),
+        (date(60), None),
+    ] {
+        let header = format!("retry-after: {value}");
+        let idp = Idp::start(Duration::ZERO, move |_, number| match number {
+            1 => with_header(error(429, "throttled", 90055, &json!({})), &header),
+            _ => token("t", 3600),
+        })
+        .await;
+        let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
+        let outcome = exchange(&obo(), &host, 1).await;
+        let requests = idp.requests();
+        if let Some(expected) = waits {
+            assert!(outcome.is_ok(), "{value}");
+            let waited = requests[1].at - requests[0].at;
+            assert!(
+                expected.contains(&u64::try_from(waited.as_millis()).unwrap()),
+                "{value}: {waited:?}"
+            );
+        } else {
+            assert!(outcome.unwrap_err().retryable, "{value}");
+            assert_eq!(requests.len(), 1, "{value}");
+        }
+    }
+}
+
+/// Days to a date, the long way.
+fn http_date(unix: u64) -> String {
+    let (mut days, clock) = (unix / 86_400, unix % 86_400);
+    let mut year = 1970;
+    let is_leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    while days >= 365 + u64::from(is_leap(year)) {
+        days -= 365 + u64::from(is_leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(is_leap(year));
+    let months = [
+        ("Jan", 31),
+        ("Feb", february),
+        ("Mar", 31),
+        ("Apr", 30),
+        ("May", 31),
+        ("Jun", 30),
+        ("Jul", 31),
+        ("Aug", 31),
+        ("Sep", 30),
+        ("Oct", 31),
+        ("Nov", 30),
+        ("Dec", 31),
+    ];
+    let mut months = months.into_iter();
+    let month = loop {
+        let (name, length) = months.next().unwrap();
+        if days < length {
+            break name;
+        }
+        days -= length;
+    };
+    format!(
+        "Mon, {:02} {month} {year} {:02}:{:02}:{:02} GMT",
+        days + 1,
+        clock / 3600,
+        clock / 60 % 60,
+        clock % 60
+    )
+}
+
+#[tokio::test]
+async fn network_faults_are_retried_once() {
+    let idp = Idp::start(Duration::ZERO, |_, number| match number {
+        1 => Answer::Reset,
+        _ => token("t", 3600),
+    })
+    .await;
+    let (host_of_one, lines) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
+    assert!(exchange(&obo(), &host_of_one, 1).await.is_ok());
+    assert_eq!(idp.count(), 2);
+    assert!(
+        lines
+            .text()
+            .contains("Transient OBO exchange failure for user: oid-1, retrying once")
+    );
+
+    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}/token", gone.local_addr().unwrap());
+    drop(gone);
+    let (host, _) = host(&Arc::new(Parts::new(&endpoint)), None);
+    let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+    assert_eq!(
+        (failed.code, failed.retryable),
+        (Code::OboExchangeFailed, true)
+    );
+    assert_eq!(failed.obo.unwrap().detail, Some(OboDetail::Unavailable));
+}
+
+#[tokio::test]
+async fn answers_that_are_no_token() {
+    let raw = |status: u16, body: &'static str| {
+        move |_: &super::idp::TokenRequest, _: usize| Answer::Send {
+            status,
+            headers: "location: http://127.0.0.1:1/elsewhere\r\n".to_owned(),
+            body: body.to_owned(),
+        }
+    };
+    for (status, body, reason) in [
+        (200, "", OboReason::ExchangeFailed),
+        (200, "<html>", OboReason::ExchangeFailed),
+        (200, "[]", OboReason::ExchangeFailed),
+        (200, "{}", OboReason::EmptyExchangeResponse),
+        (
+            200,
+            r#"{"access_token":""}"#,
+            OboReason::EmptyExchangeResponse,
+        ),
+        (
+            200,
+            r#"{"access_token":5}"#,
+            OboReason::EmptyExchangeResponse,
+        ),
+        (
+            200,
+            r#"{"access_token":"t","token_type":"pop"}"#,
+            OboReason::ExchangeFailed,
+        ),
+        (
+            200,
+            r#"{"access_token":"a\r\nX: y"}"#,
+            OboReason::ExchangeFailed,
+        ),
+        (200, r#"{"access_token":"a b"}"#, OboReason::ExchangeFailed),
+        (302, "", OboReason::ExchangeFailed),
+        (307, "", OboReason::ExchangeFailed),
+        (404, "not found", OboReason::ExchangeFailed),
+    ] {
+        let idp = Idp::start(Duration::ZERO, raw(status, body)).await;
+        let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
+        let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+        assert_eq!(failed.code, Code::OboExchangeFailed, "{status} {body}");
+        assert!(!failed.retryable, "{status} {body}");
+        assert_eq!(idp.count(), 1, "{status} {body}");
+        assert_eq!(failed.obo.unwrap().reason, reason, "{status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_that_was_sent_comes_back() {
+    let assertion = federated(1).expose().clone();
+    let part = assertion[20..40].to_owned();
+    for echo in [
+        assertion.clone(),
+        format!("assertion={part}..."),
+        "the secret s3cret-of-the-client is wrong".to_owned(),
+        "s3cret-of-th".to_owned(),
+    ] {
+        let extra = json!({
+            "error_description": format!("No good: {echo}"),
+            "suberror": echo,
+            "trace_id": echo,
+            "correlation_id": echo,
+            "error_uri": echo,
+            "trace": { "request": echo },
+        });
+        let idp = Idp::start(Duration::ZERO, move |_, _| {
+            error(503, "temporarily_unavailable", 1, &extra)
+        })
+        .await;
+        let (host, lines) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
+        let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+        let shown = format!("{failed} {failed:?} {}", lines.text());
+        for secret in [&echo, &part, "s3cret"] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+        assert!(shown.contains("temporarily_unavailable"));
+    }
+}

@@ -1,0 +1,317 @@
+//! Streamable HTTP (MCP 2025-11-25, chapter "Transports"): sessions, resumption, the optional GET stream.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use librechat_mcp_native::connection::Connection;
+use librechat_mcp_native::error::Code;
+use serde_json::{Value, json};
+use support::http::Received;
+use support::scripted::{Action, Scripted, accepted, events, json, json_with, reply};
+use support::server::{initialized, ms, result, tools};
+use support::wire::{Step, Wire};
+use support::{list, open, recipe, within};
+use tokio::time::sleep;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What a well-behaved server does, sessions named by number.
+#[derive(Clone, Default)]
+struct Sessions(Arc<AtomicUsize>);
+
+impl Sessions {
+    fn answer(&self, request: &Received) -> Action {
+        match (request.method.as_str(), request.rpc()) {
+            (_, "initialize") => {
+                let session = self.0.fetch_add(1, Ordering::SeqCst);
+                let header = format!("mcp-session-id: session-{session}\r\n");
+                json_with(&header, &initialized(&request.message))
+            }
+            (_, "tools/list") => json(&tools(request.id())),
+            ("POST", _) if request.id().is_null() => accepted(),
+            ("POST", _) => json(&result(request.id(), &json!({ "done": true }))),
+            _ => reply("405 Method Not Allowed", "text/plain", b""),
+        }
+    }
+}
+
+async fn start(
+    special: impl Fn(&Received) -> Option<Action> + Send + Sync + 'static,
+) -> (Scripted, Connection) {
+    let sessions = Sessions::default();
+    let server = Scripted::start(move |request| {
+        special(request).unwrap_or_else(|| sessions.answer(request))
+    })
+    .await;
+    let connection = open(&recipe(config(&server))).await.unwrap();
+    (server, connection)
+}
+
+fn config(server: &Scripted) -> Value {
+    json!({ "type": "streamable-http", "url": server.url("/mcp") })
+}
+
+async fn call(connection: &Connection, seconds: f64) -> Result<Value, Code> {
+    let params = Some(json!({ "name": "echo", "arguments": {} }));
+    let outcome = connection
+        .request("tools/call", params, &within(seconds))
+        .await;
+    outcome
+        .map(|text| serde_json::from_str(text.get()).unwrap())
+        .map_err(|error| error.code)
+}
+
+fn event(id: &str, message: &[u8]) -> String {
+    format!("id: {id}\ndata: {}\n\n", String::from_utf8_lossy(message))
+}
+
+#[tokio::test]
+async fn a_response_is_resumed_where_it_broke_off() {
+    let (server, connection) =
+        start(
+            |request| match (request.rpc(), request.header("last-event-id")) {
+                ("tools/call", _) => Some(events("id: e1\nretry: 400\ndata:\n\n")),
+                (_, Some("e1")) => {
+                    // The id of the call: `initialize` had 0.
+                    Some(events(&event(
+                        "e2",
+                        &result(&json!(1), &json!({ "resumed": true })),
+                    )))
+                }
+                _ => None,
+            },
+        )
+        .await;
+    let began = Instant::now();
+    assert_eq!(call(&connection, 5.0).await, Ok(json!({ "resumed": true })));
+    let took = began.elapsed();
+    assert!(
+        took >= Duration::from_millis(400) && took < SECOND,
+        "the server's own interval counts: {took:?}"
+    );
+    assert_eq!(server.rpc("tools/call").len(), 1);
+    let gets = server.of("GET");
+    let resumed: Vec<_> = gets
+        .iter()
+        .filter(|request| request.header("last-event-id").is_some())
+        .collect();
+    assert_eq!(resumed.len(), 1, "{gets:?}");
+    assert_eq!(resumed[0].header("mcp-session-id"), Some("session-0"));
+    assert!(resumed[0].header("mcp-protocol-version").is_some());
+}
+
+#[tokio::test]
+async fn a_response_that_cannot_be_resumed_is_lost_and_never_asked_for_again() {
+    for broken in [
+        || vec![Step::Send(Wire::Events.answer(&[]))],
+        || vec![Step::Reset],
+        || vec![Step::Send(b"HTTP/1.1 200".to_vec()), Step::Reset],
+        || vec![Step::Send(Wire::Events.answer(&[])), Step::Reset],
+    ] {
+        let (server, connection) = start(move |request| {
+            let mut steps = broken();
+            steps.push(Step::Close);
+            (request.rpc() == "tools/call").then_some(Action::Reply(steps))
+        })
+        .await;
+        let code = call(&connection, 5.0).await.unwrap_err();
+        assert!(
+            matches!(code, Code::ConnectionLost | Code::ConnectionFailed),
+            "{code:?}"
+        );
+        sleep(SECOND / 2).await;
+        assert_eq!(server.rpc("tools/call").len(), 1, "a tool ran once at most");
+        assert!(list(&connection, 5.0).await.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn resumption_that_fails_ends() {
+    let (server, connection) =
+        start(
+            |request| match (request.rpc(), request.header("last-event-id")) {
+                ("tools/call", _) => Some(events("id: e1\nretry: 10\ndata:\n\n")),
+                (_, Some(_)) => Some(reply("400 Bad Request", "text/plain", b"")),
+                _ => None,
+            },
+        )
+        .await;
+    assert_eq!(call(&connection, 15.0).await, Err(Code::ConnectionLost));
+    assert_eq!(server.rpc("tools/call").len(), 1);
+    let resumed = server.of("GET").into_iter();
+    let resumed = resumed.filter(|request| request.header("last-event-id").is_some());
+    assert!(resumed.count() <= 4);
+}
+
+#[tokio::test]
+async fn servers_without_a_get_stream() {
+    for status in [
+        "405 Method Not Allowed",
+        "404 Not Found",
+        "409 Conflict",
+        "400 Bad Request",
+        "500 Internal Server Error",
+        "200 OK",
+    ] {
+        let (server, connection) = start(move |request| {
+            (request.method == "GET").then(|| reply(status, "text/html", b"<html>"))
+        })
+        .await;
+        for _ in 0..2 {
+            assert!(list(&connection, 5.0).await.is_ok(), "{status}");
+        }
+        sleep(SECOND / 5).await;
+        assert!(!connection.is_closed(), "{status}");
+        assert_eq!(server.of("GET").len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_get_stream_that_ends_is_opened_again() {
+    let opened = Arc::new(AtomicUsize::default());
+    let (server, connection) = start(move |request| {
+        (request.method == "GET").then(|| match opened.fetch_add(1, Ordering::SeqCst) {
+            0 => events(
+                &event("g7", br#"{"jsonrpc":"2.0","method":"notifications/x"}"#)
+                    .replace("data", "retry: 20\ndata"),
+            ),
+            _ => Action::Reply(vec![ms(60_000)]),
+        })
+    })
+    .await;
+    sleep(SECOND / 2).await;
+    let gets = server.of("GET");
+    assert_eq!(gets.len(), 2);
+    assert_eq!(gets[1].header("last-event-id"), Some("g7"));
+    assert!(list(&connection, 5.0).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_lost_session_is_made_anew_once() {
+    let (server, connection) = start(|request| {
+        let old = request.header("mcp-session-id") == Some("session-0");
+        let refused = old && matches!(request.rpc(), "tools/list" | "tools/call");
+        refused.then(|| reply("404 Not Found", "text/plain", b""))
+    })
+    .await;
+    assert!(list(&connection, 5.0).await.is_ok());
+    assert_eq!(call(&connection, 5.0).await, Ok(json!({ "done": true })));
+    assert_eq!(server.rpc("initialize").len(), 2);
+    assert_eq!(server.rpc("notifications/initialized").len(), 2);
+    let sessions: Vec<_> = server.rpc("tools/list").iter().map(session).collect();
+    assert_eq!(sessions, ["session-0", "session-1"]);
+    assert_eq!(server.rpc("tools/call").len(), 1);
+    let again = &server.rpc("initialize")[1];
+    assert_eq!(again.header("mcp-session-id"), None);
+}
+
+fn session(request: &Received) -> String {
+    request.header("mcp-session-id").unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_session_that_is_lost_again_is_an_error() {
+    let (server, connection) = start(|request| {
+        (request.rpc() == "tools/call").then(|| reply("404 Not Found", "text/plain", b""))
+    })
+    .await;
+    assert_eq!(call(&connection, 5.0).await, Err(Code::ConnectionLost));
+    assert_eq!(server.rpc("initialize").len(), 2);
+    assert_eq!(server.rpc("tools/call").len(), 2);
+    assert!(list(&connection, 5.0).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_call_under_way_is_lost_with_its_session() {
+    let (server, connection) = start(|request| match request.rpc() {
+        "tools/call" => Some(Action::Reply(vec![
+            Step::Send(Wire::Events.answer(&[])),
+            ms(60_000),
+        ])),
+        "tools/list" if session(request) == "session-0" => {
+            Some(reply("404 Not Found", "text/plain", b""))
+        }
+        _ => None,
+    })
+    .await;
+    let (called, listed) = tokio::join!(call(&connection, 10.0), async {
+        sleep(SECOND / 5).await;
+        list(&connection, 5.0).await
+    });
+    assert!(listed.is_ok(), "{listed:?}");
+    assert_eq!(called, Err(Code::ConnectionLost));
+    assert_eq!(server.rpc("tools/call").len(), 1, "it may have run");
+}
+
+#[tokio::test]
+async fn closing_ends_the_session() {
+    for (steps, limit) in [
+        (
+            vec![Step::Send(support::wire::response(
+                "200 OK",
+                "text/plain",
+                b"",
+            ))],
+            SECOND,
+        ),
+        (
+            vec![Step::Send(support::wire::response(
+                "405 Method Not Allowed",
+                "text/plain",
+                b"",
+            ))],
+            SECOND,
+        ),
+        (vec![Step::Reset], SECOND),
+        (vec![ms(60_000)], Duration::from_millis(5600)),
+    ] {
+        let (server, connection) = start(move |request| {
+            (request.method == "DELETE").then(|| Action::Reply(steps.clone()))
+        })
+        .await;
+        assert!(list(&connection, 5.0).await.is_ok());
+        let began = Instant::now();
+        connection.close().await;
+        assert!(began.elapsed() < limit, "{:?}", began.elapsed());
+        let deletes = server.of("DELETE");
+        assert_eq!(deletes.len(), 1);
+        assert_eq!(session(&deletes[0]), "session-0");
+        assert!(connection.is_closed());
+    }
+}
+
+#[tokio::test]
+async fn no_session_no_delete() {
+    let server = Scripted::start(|request| match request.rpc() {
+        "initialize" => json(&initialized(&request.message)),
+        "tools/list" => json(&tools(request.id())),
+        _ => accepted(),
+    })
+    .await;
+    let connection = open(&recipe(config(&server))).await.unwrap();
+    assert!(list(&connection, 5.0).await.is_ok());
+    connection.close().await;
+    assert!(server.of("DELETE").is_empty() && server.of("GET").is_empty());
+}
+
+#[tokio::test]
+async fn versions_and_sessions_in_headers() {
+    let (server, connection) = start(|_| None).await;
+    assert!(list(&connection, 5.0).await.is_ok());
+    let first = &server.rpc("initialize")[0];
+    assert_eq!(first.header("mcp-session-id"), None);
+    assert_eq!(first.header("mcp-protocol-version"), None);
+    let listed = &server.rpc("tools/list")[0];
+    assert_eq!(session(listed), "session-0");
+    let version = first.message["params"]["protocolVersion"].as_str();
+    assert_eq!(listed.header("mcp-protocol-version"), version);
+}

@@ -1,0 +1,117 @@
+//! What the tests of connections share: a client, and servers that misbehave on purpose.
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, and no test uses all of them"
+)]
+
+pub mod http;
+pub mod scripted;
+pub mod server;
+pub mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use librechat_mcp_native::connection::{
+    Breakers, CallOptions, Connection, Generation, Recipe, ToolList, connect, list_tools,
+};
+use librechat_mcp_native::error::{Cause, Code, Error, Result};
+use librechat_mcp_native::host::{Environment, Level, Log, LogMeta, Logger, NetworkRules};
+use librechat_mcp_native::network::{HttpClient, Policy};
+use librechat_mcp_native::secret::Secret;
+use librechat_mcp_native::server_config::{Context, ServerConfig, fingerprint, resolve};
+use librechat_mcp_native::settings::Settings;
+use librechat_mcp_native::transport::Bearer;
+use librechat_mcp_native::transport::stdio::Children;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What was logged.
+#[derive(Clone, Default)]
+pub struct Records(Arc<Mutex<Vec<(Level, String)>>>);
+
+impl Log for Records {
+    fn log(&self, level: Level, message: String, _: LogMeta) {
+        self.0.lock().push((level, message));
+    }
+}
+
+impl Records {
+    pub fn has(&self, part: &str) -> bool {
+        self.0.lock().iter().any(|(_, text)| text.contains(part))
+    }
+}
+
+/// A recipe for a config, with no rules on addresses.
+pub fn recipe(config: Value) -> Recipe {
+    let Value::Object(members) = config else {
+        panic!("a config is an object")
+    };
+    let config = ServerConfig::from_members(members).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let environment = Environment::from([("PATH", path.as_str())]);
+    let context = Context::of_environment(&environment);
+    Recipe {
+        server_name: "test".to_owned(),
+        user_id: None,
+        config: resolve(&config, &context).unwrap(),
+        fingerprint: fingerprint(&config, &context),
+        bearer: Bearer::default(),
+        tokens: None,
+        rules: NetworkRules::default(),
+        policy: Policy::new(&NetworkRules::default(), &environment, None).unwrap(),
+        http: HttpClient::new(),
+        children: Children::default(),
+        settings: Settings::default(),
+        environment: environment.clone(),
+        server_requests: None,
+        observer: None,
+        logger: Logger::silent(),
+    }
+}
+
+pub fn logged(mut recipe: Recipe) -> (Recipe, Records) {
+    let records = Records::default();
+    recipe.logger = Logger::new(Arc::new(records.clone()));
+    (recipe, records)
+}
+
+pub fn with_bearer(mut recipe: Recipe, token: &str) -> Recipe {
+    recipe.bearer = Bearer::from(Secret::from(token));
+    recipe
+}
+
+/// Connects to a server that is known to begin with `initialize`.
+pub async fn open(recipe: &Recipe) -> Result<Connection> {
+    let breakers = Breakers::default();
+    let breaker = breakers.of(&(), &recipe.settings.breaker);
+    let known = Some(Generation::Initialize);
+    connect(recipe, known, &breaker, &CancellationToken::new()).await
+}
+
+pub fn within(seconds: f64) -> CallOptions {
+    CallOptions {
+        deadline: Instant::now() + Duration::from_secs_f64(seconds),
+        cancel: CancellationToken::new(),
+        headers: None,
+        progress: None,
+    }
+}
+
+/// The tools, or the code of what went wrong beneath the listing.
+pub async fn list(connection: &Connection, seconds: f64) -> Result<ToolList, Code> {
+    let outcome = list_tools(connection, &within(seconds)).await;
+    outcome.map_err(|error| innermost(&error))
+}
+
+fn innermost(error: &Error) -> Code {
+    match &error.cause {
+        Some(Cause::Error(cause)) => innermost(cause),
+        _ => error.code,
+    }
+}
