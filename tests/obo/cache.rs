@@ -60,7 +60,7 @@ async fn isolated_by_everything_that_matters() {
         ),
         (
             &other(&|parts| {
-                parts.client.as_mut().unwrap().issuer = Some("https://other".to_owned())
+                parts.client.as_mut().unwrap().issuer = Some("https://other".to_owned());
             }),
             1,
             SCOPES,
