@@ -115,20 +115,20 @@ function createAuthorization() {
 
     isWanted: (error) => WANTS_AUTHORIZATION.test(error?.mcpCode ?? error?.code),
 
-    /** `reinitMCPServer` that waits for the user, who comes back at once. */
-    async connect(runtime, params) {
-      if (!runtime.oauth) return runtime.reinitMCPServer(params);
-      const flowId = runtime.oauth.generateFlowId(params.user.id, params.serverName);
-      const oauthStart = (authorizationUrl) => {
-        // Not awaited: the answer to the redirect comes while the call waits for the flow.
-        agree(authorizationUrl)
-          .then((received) => {
-            const [code, state, iss] = ['code', 'state', 'iss'].map((name) => received.get(name) ?? undefined);
-            return runtime.oauth.completeOAuthFlow(flowId, code, flowManager, {}, { state, iss });
-          })
-          .catch((error) => flowManager.failFlow(flowId, 'mcp_oauth', error));
+    /** Members that every call gets by which a user may be asked: they wait for the user, who comes back at once. */
+    asking(runtime, user, serverName) {
+      if (!runtime.oauth) return {};
+      const flowId = runtime.oauth.generateFlowId(user.id, serverName);
+      const complete = async (authorizationUrl) => {
+        const received = await agree(authorizationUrl);
+        const [code, state, iss] = ['code', 'state', 'iss'].map((name) => received.get(name) ?? undefined);
+        await runtime.oauth.completeOAuthFlow(flowId, code, flowManager, {}, { state, iss });
       };
-      return runtime.reinitMCPServer({ ...params, flowManager, returnOnOAuth: false, oauthStart });
+      // Not awaited: a call waits for the flow only when this has returned.
+      const oauthStart = (authorizationUrl) => {
+        complete(authorizationUrl).catch((error) => flowManager.failFlow(flowId, 'mcp_oauth', error));
+      };
+      return { flowManager, returnOnOAuth: false, oauthStart };
     },
   };
 }

@@ -15,8 +15,6 @@ const { argumentsFor, fillIn } = require('./schema');
 
 const serverName = 'conformance';
 const METHOD_NOT_FOUND = -32601;
-/** How often a call that asks for (more) authorization is made again after it was given. */
-const AUTHORIZATION_ROUNDS = 3;
 
 const serverUrl = process.argv[2];
 const context = JSON.parse(process.env.MCP_CONFORMANCE_CONTEXT ?? '{}');
@@ -39,18 +37,6 @@ async function unlessUnknown(work) {
     if (error.code !== METHOD_NOT_FOUND) throw error;
     console.log(`the server does not know the method: ${error.message}`);
     return undefined;
-  }
-}
-
-/** Repeats what failed for want of authorization once it was given, as a host does when its user comes back. */
-async function authorized(work, authorization, reconnect) {
-  for (let round = 1; ; round += 1) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!authorization.isWanted(error) || round > AUTHORIZATION_ROUNDS) throw error;
-      await reconnect();
-    }
   }
 }
 
@@ -88,21 +74,19 @@ async function main() {
     },
   });
   const runtime = createMCPRuntime(host.services);
-  const reconnect = () => authorization.connect(runtime, { user, serverName, forceNew: true });
+  const asking = { serverName, user, ...authorization.asking(runtime, user, serverName) };
   try {
-    let connected = await authorization.connect(runtime, { user, serverName });
+    let connected = await runtime.reinitMCPServer(asking);
     if (authorization.isWanted(connected.error) && runtime.oauth) {
       servers[serverName] = { ...config, ...(await oauthConfig(context)) };
-      connected = await authorization.connect(runtime, { user, serverName });
+      connected = await runtime.reinitMCPServer(asking);
     }
     if (!connected.success) throw new Error(connected.message, { cause: connected.error });
-    const connection = await runtime.manager.getConnection({ serverName, user });
+    const connection = await runtime.manager.getConnection(asking);
     const tools = await connection.fetchTools();
     console.log('tools', tools.map((tool) => tool.name).join(', '));
-    const call = (toolName, toolArguments) => {
-      const work = () => unlessUnknown(runtime.manager.callTool({ serverName, user, toolName, toolArguments }));
-      return authorized(work, authorization, reconnect);
-    };
+    const call = (toolName, toolArguments) =>
+      unlessUnknown(runtime.manager.callTool({ ...asking, toolName, toolArguments }));
     await useTools(tools, call);
     await useRest(connection);
   } finally {
