@@ -387,3 +387,21 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// The codes as they stand in [`super::Code::as_str`], so that none can be forgotten here.
+    #[test]
+    fn every_code_is_documented() {
+        let (source, page) = (include_str!("error.rs"), include_str!("../docs/errors.md"));
+        let codes: Vec<_> = source
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("Self::")?.split('"').nth(1))
+            .filter(|code| code.starts_with("MCP_") || code.starts_with("OBO_"))
+            .collect();
+        assert!(codes.len() > 30, "{codes:?}");
+        for code in codes {
+            assert!(page.contains(&format!("| `{code}` |")), "{code}");
+        }
+    }
+}
