@@ -81,6 +81,8 @@ async function main() {
       servers[serverName] = { ...config, ...(await oauthConfig(context)) };
       connected = await runtime.reinitMCPServer(asking);
     }
+    // As a user does who sees a server without its tools.
+    if (connected.toolsError) connected = await runtime.reinitMCPServer({ ...asking, forceNew: true });
     if (!connected.success) throw new Error(connected.message, { cause: connected.error });
     const connection = await runtime.manager.getConnection(asking);
     const tools = await connection.fetchTools();
