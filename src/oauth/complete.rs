@@ -10,7 +10,7 @@ use super::FLOW_KIND;
 use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, Tokens, text, texts};
 use super::http::{Endpoints, Form};
-use super::initiate::{canonical_resource, redirect_uri};
+use super::initiate::{redirect_uri, resource_indicator};
 use crate::error::{Code, Error, Result};
 use crate::host::{
     Environment, FlowState, FlowStatus, FlowStore, Level, LogMeta, Logger, NetworkRules,
@@ -103,7 +103,7 @@ impl Completion {
         form.set("code", callback.code.expose());
         form.set("code_verifier", request.verifier.expose());
         form.set("redirect_uri", &redirect_uri);
-        if let Some(resource) = canonical_resource(&request.server_url, request.resource.as_ref())?
+        if let Some(resource) = resource_indicator(&request.server_url, request.resource.as_ref())?
         {
             form.set("resource", &resource);
         }
@@ -185,7 +185,11 @@ impl Exchange {
             .get("authorization_response_iss_parameter_supported")
             .and_then(Value::as_bool)
             .unwrap_or(false);
-        let expected = self.server.text("issuer");
+        // Without metadata the issuer is not known, and the server's URL stands in its place.
+        let expected = self
+            .server
+            .text("issuer")
+            .filter(|issuer| announced || *issuer != self.server_url.as_str());
         let fits = match &received.iss {
             Some(iss) => expected.is_none_or(|expected| expected == iss),
             None => !announced,
@@ -232,6 +236,15 @@ mod tests {
             assert_eq!(checked.is_ok(), fits, "{announced} {iss:?}");
         }
         assert!(exchange(true).check_issuer(None).is_ok());
+
+        let mut pinned = exchange(false);
+        let server_url = pinned.server_url.to_string();
+        pinned
+            .server
+            .0
+            .insert("issuer".to_owned(), json!(server_url));
+        let any = received(Some("https://issuer.test"));
+        assert!(pinned.check_issuer(Some(&any)).is_ok());
     }
 
     #[test]

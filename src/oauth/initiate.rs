@@ -240,7 +240,7 @@ impl Initiation<'_> {
                 parameters.push(("prompt", "consent"));
             }
         }
-        let resource = canonical_resource(self.server_url, prepared.resource.as_ref())?;
+        let resource = resource_indicator(self.server_url, prepared.resource.as_ref())?;
         if let Some(resource) = &resource {
             parameters.push(("resource", resource));
         }
@@ -297,8 +297,8 @@ impl Initiation<'_> {
     }
 }
 
-/// The resource indicator (RFC 8707): what the protected resource document names, in `URL`'s own spelling.
-pub(super) fn canonical_resource(
+/// The resource indicator (RFC 8707): what the protected resource document names, as it is written there.
+pub(super) fn resource_indicator(
     server_url: &Url,
     document: Option<&ResourceMetadata>,
 ) -> Result<Option<String>> {
@@ -306,6 +306,5 @@ pub(super) fn canonical_resource(
         return Ok(None);
     };
     check_resource(server_url, document)?;
-    let resource = document.resource().and_then(|it| Url::parse(it).ok());
-    Ok(resource.map(String::from))
+    Ok(document.resource().map(str::to_owned))
 }

@@ -69,7 +69,13 @@ pub async fn discover(
             server_url = endpoints.check(named, "authorization_server")?;
         }
     }
+    let named = resource
+        .as_ref()
+        .and_then(ResourceMetadata::authorization_server);
     let server = if let Some(server) = server_metadata(endpoints, &server_url).await? {
+        if let Some(named) = named {
+            check_server(named, &server)?;
+        }
         server
     } else {
         logger.warn(format!(
@@ -129,6 +135,19 @@ pub fn check_resource(mcp_url: &Url, document: &ResourceMetadata) -> Result<()> 
         "[MCPOAuth] Protected Resource Metadata 'resource' ({}) does not match server URL ({shown}). Refusing OAuth \
          flow (RFC 9728 §3.3).",
         sanitize_url(&resource)
+    ))
+}
+
+/// RFC 8414, section 3.3: metadata is that of the issuer it was asked for, else one server could present itself as
+/// another. Servers that no resource names have no such issuer.
+fn check_server(named: &str, metadata: &ServerMetadata) -> Result<()> {
+    let same = |issuer: &str| issuer.trim_end_matches('/') == named.trim_end_matches('/');
+    if metadata.text("issuer").is_none_or(same) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::OAuthDiscoveryFailed,
+        "The authorization server's metadata names another issuer than the one it was asked for (RFC 8414 §3.3)",
     ))
 }
 

@@ -36,8 +36,8 @@ impl Pending {
                 // Kept for refreshes (RFC 8707, section 2.2).
                 let document = object("resourceMetadata").map(ResourceMetadata);
                 let resource = document.as_ref().and_then(ResourceMetadata::resource);
-                if let Some(resource) = resource.and_then(|it| Url::parse(it).ok()) {
-                    server.insert("resource".to_owned(), json!(resource.as_str()));
+                if let Some(resource) = resource {
+                    server.insert("resource".to_owned(), json!(resource));
                 }
                 server
             }),

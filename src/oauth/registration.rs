@@ -1,6 +1,7 @@
 //! The client that a flow is for: from the config, registered earlier, or registered now (RFC 7591).
 
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
@@ -144,11 +145,25 @@ impl Registration<'_> {
         set("grant_types", json!(grants));
         set("response_types", json!(responses.unwrap_or(vec!["code"])));
         set("token_endpoint_auth_method", json!(method));
+        set(
+            "application_type",
+            json!(application_type(self.redirect_uri)),
+        );
         if let Some(scope) = scope {
             set("scope", json!(scope));
         }
         metadata
     }
+}
+
+/// Servers that default to `web` refuse redirects to this machine, which only native clients may have (OpenID Connect
+/// Dynamic Client Registration 1.0, section 2; MCP 2026-07-28, chapter "Authorization").
+fn application_type(redirect_uri: &str) -> &'static str {
+    let is_local = Url::parse(redirect_uri).is_ok_and(|url| {
+        url.scheme() == "http"
+            && matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
+    });
+    if is_local { "native" } else { "web" }
 }
 
 /// A client made here, without members that are null.
@@ -158,4 +173,22 @@ pub fn client_of(value: Value) -> Option<ClientInfo> {
     };
     members.retain(|_, value| !value.is_null());
     ClientInfo::new(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn application_types() {
+        for (redirect_uri, expected) in [
+            ("http://localhost:3080/api/mcp/a/oauth/callback", "native"),
+            ("http://127.0.0.1/callback", "native"),
+            ("http://[::1]:3080/callback", "native"),
+            ("https://localhost/callback", "web"),
+            ("https://chat.test/api/mcp/a/oauth/callback", "web"),
+        ] {
+            assert_eq!(application_type(redirect_uri), expected, "{redirect_uri}");
+        }
+    }
 }
