@@ -2,6 +2,8 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
+const v8 = require('node:v8');
+const vm = require('node:vm');
 const { createMCPRuntime } = require('./support/addon');
 const faults = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
@@ -211,6 +213,17 @@ describe('a host callback that never settles', () => {
   test('without one, the call ends after the 10 s a registry may take', async () => {
     const { logger, reinit } = await setup({ services: { registry: () => ({ ...stuckRegistry }) } });
     const { value } = await settlesWithin(15_000, reinit());
+    expect(value).toBeUndefined();
+    expect(logger.messages('error')).not.toEqual([]);
+  });
+
+  test('one whose promise is garbage ends the call at once', async () => {
+    v8.setFlagsFromString('--expose-gc');
+    const collectGarbage = vm.runInNewContext('gc');
+    const { logger, reinit } = await setup({ services: { registry: () => ({ ...stuckRegistry }) } });
+    const call = reinit();
+    const collecting = setInterval(collectGarbage, 100);
+    const { value } = await settlesWithin(8000, call).finally(() => clearInterval(collecting));
     expect(value).toBeUndefined();
     expect(logger.messages('error')).not.toEqual([]);
   });

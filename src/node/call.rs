@@ -110,23 +110,26 @@ impl CallContext {
         C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
     {
         let context = Arc::clone(self);
-        let answer = self
-            .thread
-            .ask(move |scope, sender: oneshot::Sender<Result<T>>| {
-                context.flush_log(scope);
-                match start(&context, scope) {
-                    Ok(value) => value.settled(move |_, outcome| {
-                        let outcome = outcome.and_then(|value| convert(&context, value));
-                        let _ =
-                            sender.send(outcome.map_err(|thrown| {
+        let answer =
+            self.thread
+                .ask(move |scope, sender: oneshot::Sender<Result<T>>| {
+                    context.flush_log(scope);
+                    let mut answer = Answer {
+                        name,
+                        sender: Some(sender),
+                    };
+                    match start(&context, scope) {
+                        Ok(value) => value.settled(move |_, outcome| {
+                            let outcome = outcome.and_then(|value| convert(&context, value));
+                            answer.give(outcome.map_err(|thrown| {
                                 errors::from_host(name, &context.thread, &thrown)
                             }));
-                    }),
-                    Err(thrown) => {
-                        let _ = sender.send(Err(errors::from_host(name, &context.thread, &thrown)));
+                        }),
+                        Err(thrown) => {
+                            answer.give(Err(errors::from_host(name, &context.thread, &thrown)));
+                        }
                     }
-                }
-            });
+                });
         match tokio::time::timeout(limit, answer).await {
             Ok(outcome) => outcome?,
             Err(_) => Err(Error::new(
@@ -190,5 +193,31 @@ impl CallContext {
             }
             context.apply(function, object, &arguments(context, scope)?)
         })
+    }
+}
+
+/// What a callback that was started owes. A promise that nobody can settle any more is garbage, and goes with it.
+struct Answer<T> {
+    name: &'static str,
+    sender: Option<oneshot::Sender<Result<T>>>,
+}
+
+impl<T> Answer<T> {
+    fn give(&mut self, outcome: Result<T>) {
+        if let Some(sender) = self.sender.take() {
+            let _ = sender.send(outcome);
+        }
+    }
+}
+
+impl<T> Drop for Answer<T> {
+    fn drop(&mut self) {
+        self.give(Err(Error::new(
+            Code::HostTimeout,
+            format!(
+                "The host callback {} returned a promise that can never settle",
+                self.name
+            ),
+        )));
     }
 }
