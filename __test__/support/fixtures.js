@@ -21,6 +21,7 @@ function useFixtures() {
   };
 
   return {
+    keep,
     server: async (options) => keep(await startMcpServer(options)),
     everything: async (transport) => keep(await startEverything(transport)),
     killable: async (options) => keep(await startServerProcess(options)),

@@ -3,7 +3,7 @@ const http = require('node:http');
 const { Server } = require('@modelcontextprotocol/sdk/server/index.js');
 const { StreamableHTTPServerTransport } = require('@modelcontextprotocol/sdk/server/streamableHttp.js');
 const { SSEServerTransport } = require('@modelcontextprotocol/sdk/server/sse.js');
-const { ListToolsRequestSchema, McpError } = require('@modelcontextprotocol/sdk/types.js');
+const { CallToolRequestSchema, ListToolsRequestSchema, McpError } = require('@modelcontextprotocol/sdk/types.js');
 const { TOOLS } = require('./tools');
 const { delay, until } = require('./wait');
 
@@ -114,6 +114,9 @@ async function startMcpServer(options = {}) {
 function createProtocolServer({ tools = TOOLS, capabilities = { tools: {} }, pageSize, listDelayMs, listError }) {
   const server = new Server({ name: 'small-server', version: '1.0.0' }, { capabilities });
   if (!capabilities.tools) return server;
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }) => ({
+    content: [{ type: 'text', text: String(params.arguments?.text) }],
+  }));
   server.setRequestHandler(ListToolsRequestSchema, async ({ params }) => {
     if (listDelayMs) await delay(listDelayMs);
     if (listError) throw new McpError(listError.code, listError.message);

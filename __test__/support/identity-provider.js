@@ -1,0 +1,41 @@
+const http = require('node:http');
+const { setTimeout: delay } = require('node:timers/promises');
+
+/**
+ * A token endpoint that exchanges on behalf of users: the token for `ASSERTION` is `for ASSERTION #N`, the N counting
+ * that assertion's exchanges. `lifetime` is in seconds and may be changed.
+ */
+async function startIdentityProvider({ lifetime = 3600, delayMs = 0 } = {}) {
+  const exchanges = [];
+  const listener = http.createServer(async (request, response) => {
+    let body = '';
+    for await (const chunk of request) body += chunk;
+    const form = Object.fromEntries(new URLSearchParams(body));
+    exchanges.push(form);
+    await delay(delayMs);
+    const count = exchanges.filter(({ assertion }) => assertion === form.assertion).length;
+    response.setHeader('content-type', 'application/json');
+    response.end(
+      JSON.stringify({
+        token_type: 'Bearer',
+        access_token: `for-${form.assertion}-${count}`,
+        expires_in: provider.lifetime,
+        scope: form.scope,
+      }),
+    );
+  });
+  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const issuer = `http://127.0.0.1:${listener.address().port}`;
+  const provider = {
+    exchanges,
+    lifetime,
+    config: { issuer, tokenEndpoint: `${issuer}/token`, clientId: 'client', clientSecret: 'secret-of-the-client' },
+    close: async () => {
+      listener.closeAllConnections();
+      await new Promise((resolve) => listener.close(resolve));
+    },
+  };
+  return provider;
+}
+
+module.exports = { startIdentityProvider };
