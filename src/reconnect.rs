@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::connection::{CallOptions, now_ms};
 use crate::error::Result;
 use crate::host::{Host, Lookup, User};
-use crate::manager::{Acquire, CallScope, Manager};
+use crate::manager::{Acquire, CallScope, Manager, registered_config};
 use crate::oauth::{Reconnections, Storage};
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
@@ -113,12 +113,7 @@ impl Reconnect {
             user_id: Some(&self.user_id),
             config_servers: false,
         };
-        let members = self
-            .host
-            .registry
-            .server_config(server_name, lookup)
-            .await?;
-        let config = members.map(ServerConfig::from_members).transpose()?;
+        let config = registered_config(&self.host, server_name, lookup).await?;
         let server = self.manager.scope(&call, server_name, config).await?;
         let recipe = self.manager.recipe(&call, &server).await?;
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);

@@ -16,7 +16,8 @@ use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
 use crate::manager::{
-    Acquire, Asked, CallScope, Consent, Discover, Lease, Manager, OboCall, ServerScope, with_bearer,
+    Acquire, Asked, CallScope, Consent, Discover, Lease, Manager, OboCall, ServerScope,
+    registered_config, with_bearer,
 };
 use crate::obo::TokenUse;
 use crate::secret::Secret;
@@ -310,19 +311,18 @@ impl Run<'_> {
 
     /// Step 1: the caller's config, else the registry's.
     async fn config(&self) -> Result<Option<ServerConfig>> {
-        let members = match &self.call.server_config {
-            Some(members) => Some(members.clone()),
-            None => self.lookup().await?,
-        };
-        members.map(ServerConfig::from_members).transpose()
+        match &self.call.server_config {
+            Some(members) => ServerConfig::from_members(members.clone()).map(Some),
+            None => self.lookup().await,
+        }
     }
 
-    async fn lookup(&self) -> Result<Option<Map<String, Value>>> {
+    async fn lookup(&self) -> Result<Option<ServerConfig>> {
         let lookup = Lookup {
             user_id: self.user_id(),
             config_servers: true,
         };
-        self.until_cancelled(self.call.host.registry.server_config(self.name, lookup))
+        self.until_cancelled(registered_config(&self.call.host, self.name, lookup))
             .await
     }
 
@@ -374,11 +374,10 @@ impl Run<'_> {
         logger.info(format!(
             "[MCP Reinitialize] Reinspection succeeded for server: {name}"
         ));
-        let members = match members {
-            Some(members) => Some(members),
+        let config = match members {
+            Some(members) => Some(ServerConfig::from_members(members)?),
             None => self.lookup().await?,
         };
-        let config = members.map(ServerConfig::from_members).transpose()?;
         if config
             .as_ref()
             .is_some_and(|config| config.inspection_failed)

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::content::{ToolContent, format_content};
+use super::scope::registered_config;
 use super::{Acquire, Asked, CallScope, Consent, Manager, OboCall, with_bearer};
 use crate::connection::{CallOptions, Progress, ProgressSink, log_prefix};
 use crate::error::{Code, Error, Result};
@@ -164,11 +165,6 @@ impl Manager {
             user_id,
             config_servers: true,
         };
-        let members = scope
-            .host
-            .registry
-            .server_config(server_name, lookup)
-            .await?;
-        members.map(ServerConfig::from_members).transpose()
+        registered_config(scope.host, server_name, lookup).await
     }
 }

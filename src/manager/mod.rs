@@ -25,7 +25,7 @@ pub use format::{format_tools, tool_functions};
 pub use instructions::format_instructions;
 pub use obo::{OboCall, with_bearer};
 pub use pool::Lease;
-pub use scope::{CallScope, ServerScope};
+pub use scope::{CallScope, ServerScope, registered_config};
 pub use watch::Subscriber;
 
 use std::collections::HashSet;

@@ -91,13 +91,18 @@ impl CallScope<'_> {
             user_id: None,
             config_servers: false,
         };
-        let members = self
-            .host
-            .registry
-            .server_config(server_name, lookup)
-            .await?;
-        members.map(ServerConfig::from_members).transpose()
+        registered_config(self.host, server_name, lookup).await
     }
+}
+
+/// The config that the host's registry has.
+pub async fn registered_config(
+    host: &Host,
+    server_name: &str,
+    lookup: Lookup<'_>,
+) -> Result<Option<ServerConfig>> {
+    let members = host.registry.server_config(server_name, lookup).await?;
+    members.map(ServerConfig::from_members).transpose()
 }
 
 impl Manager {

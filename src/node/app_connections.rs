@@ -11,7 +11,7 @@ use super::manager::{Method, connection_map, hold, request, set_methods};
 use super::registry_view::server_names;
 use crate::error::Result;
 use crate::host::Lookup;
-use crate::manager::{Key, Lease, Manager, Owner, ServerScope};
+use crate::manager::{Key, Lease, Manager, Owner, ServerScope, registered_config};
 use crate::server_config::ServerConfig;
 
 /// How many servers are connected at the same time.
@@ -51,12 +51,7 @@ async fn shared_scope(
         user_id: None,
         config_servers: false,
     };
-    let members = call
-        .host
-        .registry
-        .server_config(server_name, lookup)
-        .await?;
-    let config = members.map(ServerConfig::from_members).transpose()?;
+    let config = registered_config(&call.host, server_name, lookup).await?;
     if let Some(config) = config.filter(ServerConfig::allows_app_connection) {
         let key = key(server_name);
         return Ok(Some(ServerScope { key, config }));
