@@ -104,6 +104,7 @@ pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
     let run = Run {
         manager,
         call,
+        settings: Settings::from_environment(&call.host.environment),
         cancel: cancel.clone(),
         name: call.server_name.as_deref().unwrap_or("undefined"),
     };
@@ -134,6 +135,7 @@ pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
 struct Run<'a> {
     manager: &'a Manager,
     call: &'a Reinit,
+    settings: Settings,
     name: &'a str,
     cancel: CancellationToken,
 }
@@ -302,8 +304,7 @@ impl Run<'_> {
         (server, token): &(ServerScope, Secret),
         refusal: &Error,
     ) -> Result<Option<Secret>> {
-        let settings = Settings::from_environment(&self.call.host.environment);
-        let scope = self.scope(&settings);
+        let scope = self.scope();
         self.manager
             .renewed_obo_token(&scope, server, self.obo_call(), token, refusal)
             .await
@@ -394,9 +395,8 @@ impl Run<'_> {
         config: Option<ServerConfig>,
         refusal: Option<Error>,
     ) -> Result<Connected> {
-        let (call, name, logger) = (self.call, self.name, &self.call.host.logger);
-        let settings = Settings::from_environment(&call.host.environment);
-        let scope = self.scope(&settings);
+        let (name, logger) = (self.name, &self.call.host.logger);
+        let scope = self.scope();
         let mut connected = Connected {
             authorizes: config.as_ref().is_some_and(ServerConfig::runs_oauth_flow),
             ..Connected::default()
@@ -599,11 +599,11 @@ impl Run<'_> {
         }
     }
 
-    fn scope<'a>(&'a self, settings: &'a Settings) -> CallScope<'a> {
+    fn scope(&self) -> CallScope<'_> {
         let call = self.call;
         CallScope {
             host: &call.host,
-            settings,
+            settings: &self.settings,
             user: call.user.as_ref(),
             user_vars: call.user_vars.as_ref(),
             body: call.request_body.as_ref(),
