@@ -3,10 +3,7 @@
 
 use tokio::time::Instant;
 
-use super::exchange::on_behalf_of;
-use super::resolution::resolved_in_time;
 use super::{Exchange, Obo};
-use crate::error::Result;
 use crate::host::{Host, Level, LogMeta, TokenResolver, User};
 use crate::secret::Secret;
 use crate::server_config::OpenIdTokenInfo;
@@ -42,7 +39,16 @@ impl Obo {
         let scopes = scopes
             .filter(|scopes| !scopes.is_empty())
             .unwrap_or_else(|| DEFAULT_SCOPES.to_owned());
-        match self.graph_exchange(request, &access_token, &scopes).await {
+        let exchange = Exchange {
+            host: request.host,
+            user: request.user,
+            access_token: &access_token,
+            scopes: &scopes,
+            from_cache: true,
+            rejected: None,
+            deadline: request.deadline,
+        };
+        match self.resolved(TokenResolver::Graph, &exchange).await {
             Ok(token) => Some(token),
             Err(error) => {
                 let message =
@@ -51,28 +57,5 @@ impl Obo {
                 None
             }
         }
-    }
-
-    async fn graph_exchange(
-        &self,
-        request: &GraphToken<'_>,
-        access_token: &Secret,
-        scopes: &str,
-    ) -> Result<Secret> {
-        let host = on_behalf_of(request.host)?;
-        if host.has_resolver(TokenResolver::Graph) {
-            let resolved = host.resolve(TokenResolver::Graph, access_token, scopes, true);
-            return resolved_in_time(request.deadline, resolved).await;
-        }
-        let exchange = Exchange {
-            host: request.host,
-            user: request.user,
-            access_token,
-            scopes,
-            from_cache: true,
-            rejected: None,
-            deadline: request.deadline,
-        };
-        Ok(self.exchange(&exchange).await?.access_token)
     }
 }

@@ -77,7 +77,16 @@ impl Obo {
             let missing = OboFailure::new(OboReason::MissingUpstreamToken);
             return Err(resolution_error(missing, None));
         };
-        let outcome = self.exchanged(request, &access_token, scopes).await;
+        let exchange = Exchange {
+            host,
+            user,
+            access_token: &access_token,
+            scopes,
+            from_cache: true,
+            rejected: request.rejected,
+            deadline: request.deadline,
+        };
+        let outcome = self.resolved(TokenResolver::OnBehalfOf, &exchange).await;
         outcome.map_err(|error| {
             if matches!(error.code, Code::Aborted | Code::Closed) {
                 return error;
@@ -95,34 +104,23 @@ impl Obo {
     }
 
     /// From the host's own resolver where it has one, else from here.
-    async fn exchanged(
+    pub(super) async fn resolved(
         &self,
-        request: &ServerToken<'_>,
-        access_token: &Secret,
-        scopes: &str,
+        own: TokenResolver,
+        exchange: &Exchange<'_>,
     ) -> Result<Secret> {
-        let host = on_behalf_of(request.host)?;
-        if host.has_resolver(TokenResolver::OnBehalfOf) {
-            let from_cache = request.rejected.is_none();
-            let own = TokenResolver::OnBehalfOf;
-            let answer = host.resolve(own, access_token, scopes, from_cache);
-            return resolved_in_time(request.deadline, answer).await;
+        let host = on_behalf_of(exchange.host)?;
+        if host.has_resolver(own) {
+            let from_cache = exchange.rejected.is_none();
+            let answer = host.resolve(own, exchange.access_token, exchange.scopes, from_cache);
+            return resolved_in_time(exchange.deadline, answer).await;
         }
-        let exchange = Exchange {
-            host: request.host,
-            user: request.user,
-            access_token,
-            scopes,
-            from_cache: true,
-            rejected: request.rejected,
-            deadline: request.deadline,
-        };
-        Ok(self.exchange(&exchange).await?.access_token)
+        Ok(self.exchange(exchange).await?.access_token)
     }
 }
 
 /// What a host's own resolver answers, held to the same rules as an answer of the provider.
-pub(super) async fn resolved_in_time(
+async fn resolved_in_time(
     deadline: Instant,
     resolved: impl Future<Output = Result<crate::host::ResolvedToken>>,
 ) -> Result<Secret> {
