@@ -42,6 +42,11 @@ document! {
     Tokens
 }
 
+/// Some servers write their issuer with a slash at its end in one place, and without in another.
+pub(super) fn same_issuer(one: &str, other: &str) -> bool {
+    one.trim_end_matches('/') == other.trim_end_matches('/')
+}
+
 /// A member that is a text and not empty.
 pub(super) fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     members
@@ -51,7 +56,7 @@ pub(super) fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'
 }
 
 /// A member that is a list; elements that are no texts are left out.
-pub(super) fn texts<'a>(members: &'a Map<String, Value>, name: &str) -> Option<Vec<&'a str>> {
+pub fn texts<'a>(members: &'a Map<String, Value>, name: &str) -> Option<Vec<&'a str>> {
     let items = members.get(name)?.as_array()?;
     Some(items.iter().filter_map(Value::as_str).collect())
 }

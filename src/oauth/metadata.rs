@@ -7,7 +7,7 @@ use url::Url;
 
 use super::challenge::BearerChallenge;
 use super::detect;
-use super::documents::{ResourceMetadata, ServerMetadata, texts};
+use super::documents::{ResourceMetadata, ServerMetadata, same_issuer, texts};
 use super::http::Endpoints;
 use crate::error::{Code, Error, Result};
 use crate::host::Logger;
@@ -62,16 +62,16 @@ pub async fn discover(
             None
         }
     };
-    let mut server_url = mcp_url.clone();
     if let Some(resource) = &resource {
         check_resource(mcp_url, resource)?;
-        if let Some(named) = resource.authorization_server() {
-            server_url = endpoints.check(named, "authorization_server")?;
-        }
     }
     let named = resource
         .as_ref()
         .and_then(ResourceMetadata::authorization_server);
+    let server_url = match named {
+        Some(named) => endpoints.check(named, "authorization_server")?,
+        None => mcp_url.clone(),
+    };
     let server = if let Some(server) = server_metadata(endpoints, &server_url).await? {
         if let Some(named) = named {
             check_server(named, &server)?;
@@ -141,8 +141,8 @@ pub fn check_resource(mcp_url: &Url, document: &ResourceMetadata) -> Result<()> 
 /// RFC 8414, section 3.3: metadata is that of the issuer it was asked for, else one server could present itself as
 /// another. Servers that no resource names have no such issuer.
 fn check_server(named: &str, metadata: &ServerMetadata) -> Result<()> {
-    let same = |issuer: &str| issuer.trim_end_matches('/') == named.trim_end_matches('/');
-    if metadata.text("issuer").is_none_or(same) {
+    let issuer = metadata.text("issuer");
+    if issuer.is_none_or(|issuer| same_issuer(issuer, named)) {
         return Ok(());
     }
     Err(Error::new(

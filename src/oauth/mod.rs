@@ -35,7 +35,7 @@ pub use authorizer::{Authorizer, Relation};
 pub use challenge::BearerChallenge;
 pub use complete::{Callback, Completion, Received};
 pub use detect::{Detection, DetectionMethod, detect};
-pub use documents::{ClientInfo, ServerMetadata, Tokens};
+pub use documents::{ClientInfo, ServerMetadata, Tokens, texts};
 pub use flow::{Begun, Wish};
 pub use http::Endpoints;
 pub use initiate::{Initiated, Initiation};

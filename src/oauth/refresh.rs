@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::client_auth::{AuthMethod, authenticate, authenticate_client};
-use super::documents::{ClientInfo, ServerMetadata, Tokens};
+use super::documents::{ClientInfo, ServerMetadata, Tokens, same_issuer};
 use super::http::{Endpoints, Form};
 use super::metadata::{check_resource, resource_metadata, server_metadata};
 use super::options::OAuthOptions;
@@ -140,11 +140,11 @@ impl Refresh<'_> {
         };
         // Another issuer has no business with this grant.
         let announced = announced.filter(|server| {
-            let issuer = |issuer: &str| issuer.trim_end_matches('/').to_owned();
-            let (now, then) = (server.text("issuer"), self.stored.issuer);
             self.stored.token_endpoint.is_none()
-                || then.is_none()
-                || now.map(issuer) == then.map(issuer)
+                || self.stored.issuer.is_none_or(|stored| {
+                    let announced = server.text("issuer");
+                    announced.is_some_and(|announced| same_issuer(announced, stored))
+                })
         });
         if let Some(server) = announced {
             let url = server.endpoint("token_endpoint")?;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::client_auth::AuthMethod;
-use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
+use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, same_issuer};
 use super::http::Endpoints;
 use super::options::OAuthOptions;
 use super::storage::StoredClient;
@@ -54,12 +54,11 @@ impl Registration<'_> {
 
     /// Whether a stored registration is still for this server and this redirect URI.
     pub fn fits(&self, stored: &StoredClient, server_url: &str) -> bool {
-        let issuer = |issuer: &str| issuer.trim_end_matches('/').to_owned();
-        let current = issuer(self.server.text("issuer").unwrap_or(server_url));
+        let current = self.server.text("issuer").unwrap_or(server_url);
         let known = stored.metadata.get("issuer").and_then(Value::as_str);
         let problem = if stored.client.redirect_uri() != Some(self.redirect_uri) {
             "its redirect URI differs"
-        } else if known.map(issuer) != Some(current) {
+        } else if !known.is_some_and(|known| same_issuer(known, current)) {
             "its issuer differs"
         } else if stored.client.secret_expired() {
             "its secret has expired"

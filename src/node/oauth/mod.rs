@@ -23,7 +23,7 @@ use crate::error::{Code, Error, Result};
 use crate::oauth::{
     Callback, ClientInfo, Completion, FLOW_KIND, Initiation, OAuthOptions, Received, Refresh,
     Revocation, StoredEndpoint, delete_state_mapping, detect, flow_id, resolve_state, revoke,
-    store_state_mapping,
+    store_state_mapping, texts,
 };
 use crate::secret::Secret;
 use call::Call;
@@ -289,9 +289,7 @@ fn refresh<'env>(
                 let server_url = text("serverUrl").map(parsed).transpose()?;
                 let client = known.get("clientInfo").and_then(Json::as_object);
                 let client = client.cloned().and_then(ClientInfo::new);
-                let methods = known.get("storedAuthMethods").and_then(Json::as_array);
-                let methods: Option<Vec<&str>> =
-                    methods.map(|methods| methods.iter().filter_map(Json::as_str).collect());
+                let methods = texts(&known, "storedAuthMethods");
                 let tokens = Refresh {
                     endpoints: &endpoints?,
                     options: &options,
@@ -338,10 +336,7 @@ fn revoke_token<'env>(
                     text.filter(|text| !text.is_empty())
                 };
                 let secret = text("clientSecret").map(Secret::from);
-                let methods = known.get("revocationEndpointAuthMethodsSupported");
-                let methods: Option<Vec<&str>> = methods
-                    .and_then(Json::as_array)
-                    .map(|methods| methods.iter().filter_map(Json::as_str).collect());
+                let methods = texts(&known, "revocationEndpointAuthMethodsSupported");
                 let revocation = Revocation {
                     server_name: &server_name,
                     token: &token,
