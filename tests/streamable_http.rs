@@ -63,7 +63,7 @@ fn config(server: &Scripted) -> Value {
 async fn call(connection: &Connection, seconds: f64) -> Result<Value, Code> {
     let params = Some(json!({ "name": "echo", "arguments": {} }));
     let outcome = connection
-        .request("tools/call", params, &within(seconds))
+        .request("tools/call", params.as_ref(), &within(seconds))
         .await;
     outcome
         .map(|text| serde_json::from_str(text.get()).unwrap())

@@ -160,7 +160,7 @@ async fn messages_of_every_length() {
     for length in [1, 100, 1000, 70_000, 1_000_000] {
         let params = json!({ "text": "x".repeat(length) });
         connection
-            .request("test/echo", Some(params), &within(5.0))
+            .request("test/echo", Some(&params), &within(5.0))
             .await
             .unwrap();
         let received = server.received();
@@ -196,7 +196,7 @@ async fn a_server_that_does_not_read_holds_up_nobody_for_long() {
     assert_eq!(list(&connection, 1.0).await.err(), Some(Code::Timeout));
     let params = json!({ "text": "x".repeat(20_000_000) });
     let options = within(0.5);
-    let sent = connection.request("test/echo", Some(params), &options);
+    let sent = connection.request("test/echo", Some(&params), &options);
     let code = sent.await.err().map(|error| error.code);
     assert_eq!(code, Some(Code::Timeout));
     let began = Instant::now();

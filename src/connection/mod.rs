@@ -190,7 +190,7 @@ impl Connection {
     pub async fn request(
         &self,
         method: &str,
-        params: Option<Value>,
+        params: Option<&Value>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let has_own = |tokens: &&Arc<dyn AccessTokens>| {
@@ -210,7 +210,7 @@ impl Connection {
             }
         }
         let used = self.recipe.bearer.get();
-        let error = match self.send(method, params.clone(), options).await {
+        let error = match self.send(method, params, options).await {
             Err(error) if access::is_refused_token(&error) => error,
             answer => return answer,
         };
@@ -235,13 +235,13 @@ impl Connection {
     async fn send(
         &self,
         method: &str,
-        params: Option<Value>,
+        params: Option<&Value>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         if method != "tools/call" || self.generation != Generation::Discover {
             return self.session.request(method, params, options).await;
         }
-        match self.session.request(method, params.clone(), options).await {
+        match self.session.request(method, params, options).await {
             // Nobody has read the list over this connection yet, or it has changed since. The call itself was not made.
             Err(error) if error.rpc_code == Some(HEADER_MISMATCH) => {
                 Box::pin(list_tools(self, options))

@@ -91,12 +91,12 @@ impl Rounds {
 
 /// The parameters of the next round. State that the server gave goes back as it came, and none where it gave none.
 pub(super) fn next_params(
-    params: Option<Value>,
+    params: Option<&Value>,
     answers: &InputResponses,
     state: Option<String>,
 ) -> Value {
     let mut params = match params {
-        Some(Value::Object(members)) => members,
+        Some(Value::Object(members)) => members.clone(),
         _ => Map::new(),
     };
     let mut set = |name: &str, value: Option<Value>| match value {
@@ -160,7 +160,7 @@ mod tests {
     fn state_and_answers_are_of_this_round_only() {
         let first = Some(json!({ "name": "t", "arguments": { "a": 1 } }));
         let answers = InputResponses::from([("q".to_owned(), json!({ "action": "accept" }))]);
-        let second = next_params(first, &answers, Some("state".to_owned()));
+        let second = next_params(first.as_ref(), &answers, Some("state".to_owned()));
         assert_eq!(
             second,
             json!({
@@ -168,7 +168,7 @@ mod tests {
                 "inputResponses": { "q": { "action": "accept" } }, "requestState": "state",
             })
         );
-        let third = next_params(Some(second), &InputResponses::new(), None);
+        let third = next_params(Some(&second), &InputResponses::new(), None);
         assert_eq!(third, json!({ "name": "t", "arguments": { "a": 1 } }));
     }
 }

@@ -122,16 +122,17 @@ impl Session {
     pub async fn request(
         &self,
         method: &str,
-        params: Option<Value>,
+        params: Option<&Value>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let rounds = Rounds::of(method).filter(|_| self.generation() == Generation::Discover);
         let Some(mut rounds) = rounds else {
             return self.request_once(method, params, options).await;
         };
-        let mut params = params;
+        let mut next = None;
         loop {
-            let result = self.request_once(method, params.clone(), options).await?;
+            let params = next.as_ref().or(params);
+            let result = self.request_once(method, params, options).await?;
             let Some(wish) = rounds.wish(&result)? else {
                 return Ok(result);
             };
@@ -142,18 +143,18 @@ impl Session {
                 answers = rounds.answer(wish.input_requests, &self.handler) => answers,
             };
             let answers = answers.map_err(|error| server_error(&error))?;
-            params = Some(rounds::next_params(params, &answers, wish.request_state));
+            next = Some(rounds::next_params(params, &answers, wish.request_state));
         }
     }
 
     async fn request_once(
         &self,
         method: &str,
-        params: Option<Value>,
+        params: Option<&Value>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let raw = RawResult::default();
-        let mut request = CustomRequest::new(method, params);
+        let mut request = CustomRequest::new(method, params.cloned());
         request.extensions.insert(raw.clone());
         if let Some(headers) = &options.headers {
             request.extensions.insert(CallHeaders(Arc::clone(headers)));

@@ -64,7 +64,7 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
         };
         let params = cursor.as_ref().map(|cursor| json!({ "cursor": cursor }));
         let answer = match connection
-            .request("tools/list", params, &page_options)
+            .request("tools/list", params.as_ref(), &page_options)
             .await
         {
             Ok(answer) => answer,

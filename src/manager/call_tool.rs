@@ -108,7 +108,7 @@ impl Manager {
         }
         let sent = lease
             .connection()
-            .request("tools/call", Some(params.clone()), &options);
+            .request("tools/call", Some(&params), &options);
         let mut answer = sent.await;
         // A call that the server refused to hear was not made, so it may be made again.
         if let Err(error) = &answer {
@@ -118,7 +118,7 @@ impl Manager {
                     options.headers = with_bearer(options.headers.take(), Some(&renewed));
                     let sent = lease
                         .connection()
-                        .request("tools/call", Some(params), &options);
+                        .request("tools/call", Some(&params), &options);
                     answer = sent.await;
                 }
             } else if !asked.asked
@@ -134,7 +134,7 @@ impl Manager {
                     .await?;
                 let sent = lease
                     .connection()
-                    .request("tools/call", Some(params), &options);
+                    .request("tools/call", Some(&params), &options);
                 answer = sent.await;
             }
         }

@@ -256,7 +256,10 @@ fn client<'env>(scope: Scope<'env>, shared: &Arc<Shared>, held: &Arc<Held>) -> J
                         timeout,
                         sink: None,
                     });
-                    lease.connection().request(&method, params, &options).await
+                    lease
+                        .connection()
+                        .request(&method, params.as_ref(), &options)
+                        .await
                 })
             });
         all.run(scope, prepared, |scope, _, answer: Box<RawValue>| {
