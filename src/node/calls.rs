@@ -263,23 +263,15 @@ impl Shared {
         let (promise, value) = self.thread.promise(scope)?;
         let (call, work) = match prepared {
             Ok(prepared) => prepared,
-            Err(Thrown(thrown)) => {
-                let thrown = JsRef::new(&self.thread, thrown)?;
-                promise.settle(move |scope| Err(Thrown(thrown.get(scope))));
+            Err(thrown) => {
+                promise.reject(&thrown)?;
                 return Ok(value);
             }
         };
         let (call, manager) = (Arc::new(call), self.manager.clone());
         super::runtime::tokio().spawn(async move {
-            let outcome = if manager.closing().is_cancelled() {
-                Err(Error::closed())
-            } else {
-                // On the heap: the work of a call is large, and most of the time it waits.
-                AssertUnwindSafe(Box::pin(work(manager, Arc::clone(&call))))
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| Err(Error::new(Code::Internal, "Internal error")))
-            };
+            let is_closed = manager.closing().is_cancelled();
+            let outcome = outcome_of(is_closed, work(manager, Arc::clone(&call))).await;
             promise.settle(move |scope| {
                 let reason = call.abort.as_ref().and_then(|abort| abort.end(scope));
                 call.context().flush_log(scope);
@@ -297,6 +289,18 @@ impl Shared {
         });
         Ok(value)
     }
+}
+
+/// What the work of a call comes to. A panic in it is an error like any other.
+pub async fn outcome_of<T>(is_closed: bool, work: impl Future<Output = Result<T>>) -> Result<T> {
+    if is_closed {
+        return Err(Error::closed());
+    }
+    // On the heap: the work of a call is large, and most of the time it waits.
+    AssertUnwindSafe(Box::pin(work))
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(Error::new(Code::Internal, "Internal error")))
 }
 
 /// The variables that any call may need, as they are now.

@@ -98,6 +98,13 @@ pub struct Promise {
 }
 
 impl Promise {
+    /// Rejects the promise with what was thrown before its work began.
+    pub fn reject<'env>(self, Thrown(thrown): &Thrown<'env>) -> JsResult<'env, ()> {
+        let thrown = JsRef::new(&self.thread, *thrown)?;
+        self.settle(move |scope| Err(Thrown(thrown.get(scope))));
+        Ok(())
+    }
+
     /// Settles the promise with what `make` builds on JavaScript's thread.
     pub fn settle(
         self,

@@ -1,21 +1,19 @@
 //! A function of the runtime that works for one call: context, log, environment, promise.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures::FutureExt;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::super::call::CallContext;
-use super::super::calls::{Shared, logger_of, read_environment};
+use super::super::calls::{Shared, logger_of, outcome_of, read_environment};
 use super::super::convert;
 use super::super::errors;
 use super::super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::super::runtime::tokio;
 use super::super::thread::JsRef;
 use super::host::{NodeFlows, NodeTokens, Service, members};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::host::{Environment, FlowStore, Logger, NetworkRules, TokenStore};
 use crate::oauth::{Endpoints, Storage};
 use crate::secret::Secret;
@@ -53,22 +51,14 @@ impl<'env> Call<'env> {
             .and_then(|call| Ok((prepare(&call)?, Arc::clone(&call.context))));
         let (work, context) = match prepared {
             Ok(prepared) => prepared,
-            Err(Thrown(thrown)) => {
-                let thrown = JsRef::new(&runtime.thread, thrown)?;
-                promise.settle(move |scope| Err(Thrown(thrown.get(scope))));
+            Err(thrown) => {
+                promise.reject(&thrown)?;
                 return Ok(value);
             }
         };
         let closed = runtime.manager.closing().is_cancelled();
         tokio().spawn(async move {
-            let outcome = if closed {
-                Err(Error::closed())
-            } else {
-                AssertUnwindSafe(work)
-                    .catch_unwind()
-                    .await
-                    .unwrap_or_else(|_| Err(Error::new(Code::Internal, "Internal error")))
-            };
+            let outcome = outcome_of(closed, work).await;
             promise.settle(move |scope| {
                 context.flush_log(scope);
                 match outcome {
