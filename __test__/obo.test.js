@@ -6,6 +6,7 @@ const { createUser } = require('./support/host');
 const { startIdentityProvider } = require('./support/identity-provider');
 const { startRedis } = require('./support/redis');
 const { runScript } = require('./support/script');
+const { delay } = require('./support/wait');
 
 const fixtures = useFixtures();
 const provider = 'openai';
@@ -64,7 +65,7 @@ describe('a token that ends during a connection', () => {
     const { idp, call, bearers } = await setup({ lifetime: 1 });
     const user = openIdUser('one');
     await call(user, 'a');
-    await new Promise((resolve) => setTimeout(resolve, 1100));
+    await delay(1100);
     idp.lifetime = 3600;
     await call(user, 'b');
     await call(user, 'c');

@@ -1,6 +1,6 @@
 const { spawn } = require('node:child_process');
-const net = require('node:net');
 const { dirname, join } = require('node:path');
+const { accepts, freePort } = require('./ports');
 const { processGone, until } = require('./wait');
 
 const PACKAGE = '@modelcontextprotocol/server-everything';
@@ -42,24 +42,6 @@ async function startEverything(transport) {
       await processGone(child.pid);
     },
   };
-}
-
-async function freePort() {
-  const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-function accepts(port) {
-  return new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
-    socket.on('connect', () => resolve(true));
-    socket.on('error', () => resolve(false));
-    socket.on('close', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
-  });
 }
 
 module.exports = { everythingOverStdio, startEverything };

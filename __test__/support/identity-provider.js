@@ -1,5 +1,5 @@
 const http = require('node:http');
-const { setTimeout: delay } = require('node:timers/promises');
+const { delay } = require('./wait');
 
 /**
  * A token endpoint that exchanges on behalf of users: the token for `ASSERTION` is `for ASSERTION #N`, the N counting

@@ -1,8 +1,8 @@
 const { spawn, spawnSync } = require('node:child_process');
 const { mkdtempSync, rmSync } = require('node:fs');
-const net = require('node:net');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
+const { accepts, freePort } = require('./ports');
 const { until } = require('./wait');
 
 /** Debian's package, installed where it is missing and may be. */
@@ -16,21 +16,6 @@ function redisServer() {
   if (!isThere()) throw new Error('redis-server is missing: apt-get install redis-server');
 }
 
-const accepts = (port) =>
-  new Promise((resolve) => {
-    const socket = net.connect(port, '127.0.0.1');
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
-  });
-
-async function freePort() {
-  const listener = net.createServer();
-  await new Promise((resolve) => listener.listen(0, '127.0.0.1', resolve));
-  const { port } = listener.address();
-  await new Promise((resolve) => listener.close(resolve));
-  return port;
-}
-
 /** A Redis that keeps nothing on disk. */
 async function startRedis() {
   redisServer();
@@ -38,13 +23,7 @@ async function startRedis() {
   const args = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--dir', directory];
   const child = spawn('redis-server', args, { stdio: 'ignore' });
   const ended = new Promise((resolve) => child.on('close', resolve));
-  let answers = false;
-  await until('Redis', () => {
-    accepts(port).then((accepted) => {
-      answers ||= accepted;
-    });
-    return answers;
-  });
+  await until('Redis', () => accepts(port));
   return {
     url: `redis://127.0.0.1:${port}`,
     close: async () => {

@@ -6,6 +6,7 @@ use futures::stream::{self, StreamExt};
 
 use super::calls::{Call, Shared};
 use super::connection::Held;
+use super::convert::text_argument;
 use super::js::{JsResult, Scope, Value};
 use super::manager::{Method, connection_map, hold, request, set_methods};
 use super::registry_view::server_names;
@@ -79,10 +80,7 @@ async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Op
 }
 
 fn name_of(arguments: &[Value<'_>]) -> String {
-    arguments
-        .first()
-        .and_then(|name| name.as_string())
-        .unwrap_or_default()
+    text_argument(arguments, 0).unwrap_or_default()
 }
 
 /// The connection, or `null`.

@@ -83,6 +83,11 @@ pub fn read_variables<'env, S: AsRef<str>>(
     Ok(())
 }
 
+/// An argument of a function, where it is a text.
+pub fn text_argument(arguments: &[Value<'_>], index: usize) -> Option<String> {
+    arguments.get(index)?.as_string()
+}
+
 /// An object whose members are texts; other primitive members are taken as text, `null` and `undefined` are left out.
 pub fn texts(value: Value<'_>) -> JsResult<'_, IndexMap<String, String>> {
     let mut texts = IndexMap::new();

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::calls::{Call, Params, Shared};
 use super::connection::{self, Held};
+use super::convert::text_argument;
 use super::js::{JsResult, Scope, Value};
 use super::registry_view;
 use super::thread::JsRef;
@@ -325,7 +326,7 @@ fn get_user_connections<'env>(
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
-    let Some(user_id) = arguments.first().and_then(|id| id.as_string()) else {
+    let Some(user_id) = text_argument(arguments, 0) else {
         return Ok(scope.undefined());
     };
     let owner = Owner::User(Arc::from(user_id));
@@ -383,11 +384,7 @@ fn disconnect_user_connection<'env>(
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
-    let text = |index: usize| {
-        arguments
-            .get(index)
-            .and_then(|argument: &Value<'env>| argument.as_string())
-    };
+    let text = |index| text_argument(arguments, index);
     let key = text(0).zip(text(1)).map(|(user_id, server_name)| Key {
         owner: Owner::User(Arc::from(user_id)),
         server_name: Arc::from(server_name),
@@ -412,10 +409,7 @@ fn disconnect_user_connections<'env>(
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
-    let owner = arguments
-        .first()
-        .and_then(|id| id.as_string())
-        .map(|id| Owner::User(Arc::from(id)));
+    let owner = text_argument(arguments, 0).map(|id| Owner::User(Arc::from(id)));
     let prepared = shared.call(scope, None).map(|call| {
         (call, move |manager: Manager, _: Arc<Call>| async move {
             if let Some(owner) = owner {

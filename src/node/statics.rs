@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::calls::Shared;
+use super::convert::text_argument;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::manager::set_methods;
 use super::thread::JsRef;
@@ -58,11 +59,7 @@ pub fn connection_statics<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsR
 
 /// `(serverName, userId?)`; without a user the breaker of the shared connection only.
 fn breaker_key(arguments: &[Value<'_>]) -> Option<Key> {
-    let text = |index: usize| {
-        arguments
-            .get(index)
-            .and_then(|argument| argument.as_string())
-    };
+    let text = |index| text_argument(arguments, index);
     let owner = text(1).map_or(Owner::App, |user_id| Owner::User(Arc::from(user_id)));
     Some(Key {
         owner,

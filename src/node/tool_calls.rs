@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::app_connections;
 use super::calls::{Call, Params, Shared};
+use super::convert::text_argument;
 use super::js::{JsResult, Scope, Value};
 use super::thread::JsRef;
 use crate::connection::{CallOptions, ProgressSink, list_tools};
@@ -132,11 +133,7 @@ pub fn get_server_tool_functions<'env>(
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
-    let text = |index: usize| {
-        arguments
-            .get(index)
-            .and_then(|argument: &Value<'env>| argument.as_string())
-    };
+    let text = |index| text_argument(arguments, index);
     let (user_id, server_name) = (text(0), text(1).unwrap_or_default());
     let prepared = shared.call(scope, None).map(|call| {
         (call, move |manager: Manager, call: Arc<Call>| async move {

@@ -18,6 +18,7 @@ use serde_json::{Value as Json, json};
 use url::Url;
 
 use super::calls::Shared;
+use super::convert::text_argument;
 use super::js::{JsResult, Scope, Value};
 use crate::error::{Code, Error, Result};
 use crate::oauth::{
@@ -87,8 +88,8 @@ fn generate_flow_id<'env>(
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
     let text = |index: usize, name: &str| -> JsResult<'env, String> {
-        let value = arguments.get(index).copied().and_then(Value::as_string);
-        value.ok_or_else(|| scope.type_error(&format!("{name} must be a string")))
+        text_argument(&arguments, index)
+            .ok_or_else(|| scope.type_error(&format!("{name} must be a string")))
     };
     scope.string(&flow_id(&text(0, "userId")?, &text(1, "serverName")?))
 }
