@@ -1,70 +1,12 @@
 /** The host's part of OAuth: stores in memory, and a user who agrees to everything at once, without a browser. */
 
+const { FlowManager } = require('../support/flows');
+
 /** The suite's authorization servers take this client-ID metadata document without reading it. */
 const CLIENT_ID_DOCUMENT = 'https://conformance-test.local/client-metadata.json';
 /** Encrypts tokens that end with the process. */
 const CREDENTIALS_KEY = '0123456789abcdef'.repeat(4);
 const WANTS_AUTHORIZATION = /^MCP_(AUTHORIZATION_REQUIRED|OAUTH_REQUIRED|INSUFFICIENT_SCOPE)$/;
-
-/** LibreChat's flow states. A flow that is waited for resolves as soon as it is completed. */
-class Flows {
-  states = new Map();
-  waiting = new Map();
-
-  async initFlow(id, type, metadata = {}) {
-    this.states.set(`${type}:${id}`, { type, status: 'PENDING', metadata, createdAt: Date.now() });
-  }
-
-  async getFlowState(id, type) {
-    return structuredClone(this.states.get(`${type}:${id}`) ?? null);
-  }
-
-  async createFlow(id, type, metadata, signal) {
-    const key = `${type}:${id}`;
-    if (!this.states.has(key)) await this.initFlow(id, type, metadata);
-    const { status, result, error } = this.states.get(key);
-    if (status === 'COMPLETED') return result;
-    if (status === 'FAILED') throw new Error(error);
-    return new Promise((resolve, reject) => {
-      this.waiting.set(key, { resolve, reject });
-      signal?.addEventListener('abort', () => reject(new Error(`${type} flow aborted`)), { once: true });
-    });
-  }
-
-  async createFlowWithHandler(id, type, handler) {
-    await this.initFlow(id, type);
-    const result = await handler();
-    await this.completeFlow(id, type, result);
-    return result;
-  }
-
-  async completeFlow(id, type, result) {
-    return this.end(`${type}:${id}`, { status: 'COMPLETED', result, completedAt: Date.now() });
-  }
-
-  async failFlow(id, type, error) {
-    return this.end(`${type}:${id}`, {
-      status: 'FAILED',
-      error: error?.message ?? String(error),
-      failedAt: Date.now(),
-    });
-  }
-
-  async deleteFlow(id, type) {
-    return this.states.delete(`${type}:${id}`);
-  }
-
-  end(key, outcome) {
-    const state = this.states.get(key);
-    if (!state) return false;
-    Object.assign(state, outcome);
-    const waiting = this.waiting.get(key);
-    this.waiting.delete(key);
-    if (outcome.status === 'COMPLETED') waiting?.resolve(outcome.result);
-    else waiting?.reject(new Error(outcome.error));
-    return true;
-  }
-}
 
 /** LibreChat's token collection. */
 class Tokens {
@@ -109,7 +51,7 @@ async function agree(authorizationUrl) {
 }
 
 function createAuthorization() {
-  const flowManager = new Flows();
+  const flowManager = new FlowManager();
   return {
     services: { flowManager, tokenMethods: new Tokens().methods(), credentialsKey: CREDENTIALS_KEY },
 

@@ -38,7 +38,7 @@ async function startMcpServer(options = {}) {
   const server = {
     requests,
     sessions,
-    /** `(exchange) => boolean`: answers in the server's place (see faults.js); true when it did. */
+    /** `(exchange) => boolean`, maybe later: answers in the server's place (see faults.js); true when it did. */
     fault: options.fault,
     openSockets: () => sockets.size,
     /** Requests that were neither answered to the end nor given up by the client, event streams included. */
@@ -60,7 +60,7 @@ async function startMcpServer(options = {}) {
     const message = request.method === 'POST' ? parse(await read(request)) : undefined;
     requests.push({ method: request.method, path: pathname, headers: request.headers, message });
 
-    if (server.fault?.({ request, response, message })) return;
+    if (await server.fault?.({ request, response, message })) return;
     if (pathname === '/mcp') await streamableHttp(request, response, message);
     else if (pathname === '/sse' && request.method === 'GET') await openEventStream(response);
     else if (pathname === '/messages') await postToEventStream(request, response, message, searchParams);

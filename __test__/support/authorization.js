@@ -1,0 +1,85 @@
+const { startAuthorizationServer } = require('./authorization-server');
+const { FlowManager } = require('./flows');
+const { useFixtures } = require('./fixtures');
+const { createUser } = require('./host');
+const { startMongo } = require('./mongo');
+const { startProtectedServer } = require('./protected-server');
+const { openTokenStore } = require('./token-store');
+
+/**
+ * What LibreChat's callback route does with what the user's browser brings: completes the flow and stores its tokens.
+ *
+ * @param host        `{ runtime, services }`
+ * @param parameters  `URLSearchParams` of the redirect URI
+ */
+async function completeAuthorization({ runtime, services }, parameters) {
+  const { flowManager, tokenMethods } = services;
+  const [code, state, iss] = ['code', 'state', 'iss'].map((name) => parameters.get(name) ?? undefined);
+  const flowId = await runtime.oauth.resolveStateToFlowId(state, flowManager);
+  if (!flowId) throw new Error('the callback has an unknown state');
+  const { userId, serverName, clientInfo, metadata } = await runtime.oauth.getFlowState(flowId, flowManager);
+  const tokens = await runtime.oauth.completeOAuthFlow(flowId, code, flowManager, {}, { state, iss });
+  await runtime.tokens.storeTokens({ userId, serverName, tokens, clientInfo, metadata, ...tokenMethods });
+  return { tokens, clientInfo, metadata };
+}
+
+/**
+ * A database and an authorization server for a suite; each test has hosts, protected servers and users of its own. Call
+ * once at the top of a suite.
+ *
+ * @param options  those of `startAuthorizationServer`
+ */
+function useAuthorization(options) {
+  const fixtures = useFixtures();
+  const suite = { fixtures };
+
+  beforeAll(async () => {
+    [suite.mongo, suite.authorizationServer] = await Promise.all([startMongo(), startAuthorizationServer(options)]);
+  }, 120_000);
+
+  afterAll(async () => {
+    for (const thing of [suite.mongo, suite.authorizationServer]) await thing?.close();
+  });
+
+  /**
+   * A host with one protected server named `srv`, and a user.
+   *
+   * @param options.config    members of the server's configuration
+   * @param options.server    options of `startProtectedServer`
+   * @param options.services  further host services
+   */
+  suite.host = async ({ config, server: serverOptions, services } = {}) => {
+    const { authorizationServer, mongo } = suite;
+    const server = fixtures.keep(await startProtectedServer(authorizationServer, serverOptions));
+    const store = fixtures.keep(await openTokenStore(mongo));
+    const flowManager = new FlowManager();
+    const created = fixtures.runtime({
+      servers: { srv: server.config(config) },
+      allow: [server, authorizationServer],
+      services: { flowManager, ...store.services, ...services },
+    });
+    const user = createUser();
+    const host = {
+      ...created,
+      server,
+      store,
+      user,
+      flowManager,
+      /** The bearer tokens of requests with this method. */
+      bearers: (method) => server.received(method).map(({ headers }) => headers.authorization?.replace('Bearer ', '')),
+      reinit: (params) => host.runtime.reinitMCPServer({ user, serverName: 'srv', ...params }),
+      callTool: (params) =>
+        host.runtime.manager.callTool({ user, serverName: 'srv', toolName: 'echo', provider: 'openai', ...params }),
+      /** The user signs in and comes back. */
+      async authorize() {
+        const { oauthUrl } = await host.reinit();
+        return completeAuthorization(host, await authorizationServer.signIn(oauthUrl));
+      },
+    };
+    return host;
+  };
+
+  return suite;
+}
+
+module.exports = { completeAuthorization, useAuthorization };

@@ -1,0 +1,37 @@
+const { join } = require('node:path');
+const { Mongoose } = require('mongoose');
+const { ROOT } = require('../../scripts/addon-path');
+
+// Read when LibreChat's package is loaded.
+process.env.CREDS_KEY ??= '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0';
+process.env.CREDS_IV ??= '00112233445566778899aabbccddeeff';
+process.env.LIBRECHAT_LOG_DIR ??= join(ROOT, 'target', 'librechat-logs');
+
+const { createMethods, createModels, decryptV2, encryptV2 } = require('@librechat/data-schemas');
+
+/**
+ * LibreChat's own token methods over a database of `startMongo`.
+ *
+ * @returns `{ services, rows, close }`: `services` are host services, the encryption's key among them, which is that of
+ *   `encryptV2` and `decryptV2`; `rows(userId, type?)` reads the documents as they are stored
+ */
+async function openTokenStore({ uri, database }) {
+  const mongoose = new Mongoose();
+  createModels(mongoose);
+  const { findToken, createToken, updateToken, deleteTokens } = createMethods(mongoose);
+  // Indexes of all of LibreChat's collections are not needed here.
+  await mongoose.connect(uri, { dbName: database, autoIndex: false, autoCreate: false });
+  return {
+    services: {
+      tokenMethods: { findToken, createToken, updateToken, deleteTokens },
+      credentialsKey: process.env.CREDS_KEY,
+    },
+    rows: (userId, type) =>
+      mongoose.models.Token.find({ userId, ...(type && { type }) })
+        .sort('type')
+        .lean(),
+    close: () => mongoose.disconnect(),
+  };
+}
+
+module.exports = { decryptV2, encryptV2, openTokenStore };
