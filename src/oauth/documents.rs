@@ -83,6 +83,12 @@ impl ServerMetadata {
         texts(&self.0, name)
     }
 
+    /// Whether it says that it takes refresh tokens.
+    pub(super) fn refreshes(&self) -> bool {
+        self.texts("grant_types_supported")
+            .is_some_and(|grants| grants.contains(&"refresh_token"))
+    }
+
     /// A required endpoint.
     pub(super) fn endpoint(&self, name: &str) -> Result<&str> {
         self.text(name).ok_or_else(|| {

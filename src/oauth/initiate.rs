@@ -160,12 +160,22 @@ impl Initiation<'_> {
     async fn discovered(&self, redirect_uri: &str) -> Result<Prepared> {
         let (options, logger) = (self.options, self.logger);
         let discovery = discover(self.endpoints, self.server_url, self.settings, logger).await?;
+        let challenged = discovery.challenge.as_ref();
+        let usual = scope::select(
+            options.scope.as_deref(),
+            challenged.and_then(|challenge| challenge.scope.as_deref()),
+            discovery.resource.as_ref(),
+            &discovery.server,
+        );
+        let scope = scope::joined(usual.as_deref(), self.missing_scope);
+        let lasting = scope::lasting(scope.as_deref(), options, &discovery.server);
         let registration = Registration {
             endpoints: self.endpoints,
             server: &discovery.server,
             resource: discovery.resource.as_ref(),
             options,
             redirect_uri,
+            scope: lasting.as_deref(),
             logger,
         };
         let configured = registration.configured();
@@ -175,7 +185,8 @@ impl Initiation<'_> {
         };
         let stored =
             stored.filter(|stored| registration.fits(stored, discovery.server_url.as_str()));
-        let reused_client = configured.is_none() && stored.is_some();
+        let is_configured = configured.is_some();
+        let reused_client = !is_configured && stored.is_some();
         let client = match (configured, stored) {
             (Some(client), _) => client,
             (None, Some(stored)) => stored.client,
@@ -185,16 +196,13 @@ impl Initiation<'_> {
         let announced: Option<Vec<String>> =
             announced.map(|methods| methods.into_iter().map(str::to_owned).collect());
         let skip = options.skip_code_challenge_check || self.settings.skip_code_challenge_check;
-        let challenged = discovery.challenge.as_ref();
-        let asked = challenged.and_then(|challenge| challenge.scope.as_deref());
-        let usual = scope::select(
-            options.scope.as_deref(),
-            asked,
-            discovery.resource.as_ref(),
-            &discovery.server,
-        );
+        // Of other clients nobody knows whether they may have it.
+        let may_last = !is_configured && {
+            let registered = client.scope();
+            registered.is_none_or(|scopes| scope::covers(scopes, scope::OFFLINE_ACCESS))
+        };
         Ok(Prepared {
-            scope: scope::joined(usual.as_deref(), self.missing_scope),
+            scope: if may_last { lasting } else { scope },
             challenge_methods: match &options.code_challenge_methods {
                 Some(configured) => Some(configured.clone()),
                 None => announced.filter(|_| !skip),
@@ -236,7 +244,7 @@ impl Initiation<'_> {
         if let Some(scope) = &prepared.scope {
             parameters.push(("scope", scope));
             // OpenID Connect Core, section 11.
-            if scope.split(' ').any(|scope| scope == "offline_access") {
+            if scope::covers(scope, scope::OFFLINE_ACCESS) {
                 parameters.push(("prompt", "consent"));
             }
         }

@@ -7,6 +7,7 @@ use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, same_issuer};
 use super::http::Endpoints;
 use super::options::OAuthOptions;
+use super::scope;
 use super::storage::StoredClient;
 use crate::error::{Code, Error, Result};
 use crate::host::Logger;
@@ -20,6 +21,8 @@ pub struct Registration<'a> {
     pub resource: Option<&'a ResourceMetadata>,
     pub options: &'a OAuthOptions,
     pub redirect_uri: &'a str,
+    /// What the flow is going to ask for.
+    pub scope: Option<&'a str>,
     pub logger: &'a Logger,
 }
 
@@ -125,24 +128,24 @@ impl Registration<'_> {
 
     fn client_metadata(&self) -> Map<String, Value> {
         let mut grants = vec!["authorization_code"];
-        let supported = self.server.texts("grant_types_supported");
-        if supported.is_some_and(|grants| grants.contains(&"refresh_token")) {
+        if self.server.refreshes() {
             grants.push("refresh_token");
         }
-        let responses = self.server.texts("response_types_supported");
         let methods = self.server.texts("token_endpoint_auth_methods_supported");
         let method =
             AuthMethod::for_registration(self.options.forced_auth_method, methods.as_deref());
-        let scope = self
+        let listed = self
             .resource
             .and_then(ResourceMetadata::scopes)
             .or_else(|| Some(self.server.texts("scopes_supported")?.join(" ")));
+        let scope = scope::joined(listed.as_deref(), self.scope);
         let mut metadata = Map::new();
         let mut set = |name: &str, value: Value| metadata.insert(name.to_owned(), value);
         set("client_name", json!(CLIENT_NAME));
         set("redirect_uris", json!([self.redirect_uri]));
         set("grant_types", json!(grants));
-        set("response_types", json!(responses.unwrap_or(vec!["code"])));
+        // Whatever else the server supports: other types hand out tokens without an exchange (RFC 9700, section 2.1.2).
+        set("response_types", json!(["code"]));
         set("token_endpoint_auth_method", json!(method));
         set(
             "application_type",

@@ -1,6 +1,10 @@
 //! Which scopes to ask for (MCP 2025-11-25, chapter "Authorization", section "Scope Selection Strategy").
 
 use super::documents::{ResourceMetadata, ServerMetadata};
+use super::options::OAuthOptions;
+
+/// What refresh tokens are asked for with (OpenID Connect Core, section 11).
+pub const OFFLINE_ACCESS: &str = "offline_access";
 
 /// The operator's choice, else the server's challenge, else what the resource lists, else the authorization server.
 #[must_use]
@@ -15,6 +19,19 @@ pub fn select(
         .or_else(|| resource.and_then(ResourceMetadata::scopes))
         .or_else(|| Some(server.texts("scopes_supported")?.join(" ")))
         .filter(|scope| !scope.is_empty())
+}
+
+/// The scopes, and the one that refresh tokens take at servers that list it (MCP 2026-07-28, chapter "Authorization",
+/// section "Refresh Tokens"); the operator's own choice stays as it is.
+#[must_use]
+pub fn lasting(
+    scopes: Option<&str>,
+    options: &OAuthOptions,
+    server: &ServerMetadata,
+) -> Option<String> {
+    let listed = server.texts("scopes_supported").unwrap_or_default();
+    let wanted = options.scope.is_none() && server.refreshes() && listed.contains(&OFFLINE_ACCESS);
+    joined(scopes, wanted.then_some(OFFLINE_ACCESS))
 }
 
 /// Both lists of scopes, each scope once.
@@ -64,6 +81,30 @@ mod tests {
         ] {
             let chosen = select(configured, challenged, resource, &server);
             assert_eq!(chosen.as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn refresh_tokens_are_asked_for_where_that_takes_a_scope() {
+        let server = |scopes: &[&str], grants: &[&str]| {
+            let members = json!({ "scopes_supported": scopes, "grant_types_supported": grants });
+            ServerMetadata(members.as_object().unwrap().clone())
+        };
+        let both = ["authorization_code", "refresh_token"];
+        let offline = server(&["a", OFFLINE_ACCESS], &both);
+        let usual = OAuthOptions::default();
+        let configured = OAuthOptions {
+            scope: Some("a".to_owned()),
+            ..OAuthOptions::default()
+        };
+        for (options, server, expected) in [
+            (&usual, &offline, "a offline_access"),
+            (&configured, &offline, "a"),
+            (&usual, &server(&["a"], &both), "a"),
+            (&usual, &server(&["a", OFFLINE_ACCESS], &both[..1]), "a"),
+        ] {
+            let scope = lasting(Some("a"), options, server);
+            assert_eq!(scope.as_deref(), Some(expected));
         }
     }
 
