@@ -3,29 +3,24 @@
 //! Follows `api/server/services/Tools/mcp.js` of the reference step by step; where the specification says better
 //! (chapter 2), it is better.
 
+mod answer;
+mod config;
+mod connect;
+
+pub use answer::{AvailableTools, FailureReason, Reinitialized};
+
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde_json::{Map, Value, json};
-use tokio::time::Instant;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, HostValue, Level, LogMeta, Lookup, RawTools, Storage, User};
-use crate::manager::{
-    Acquire, Asked, CallScope, Consent, Discover, Lease, Manager, OboCall, ServerScope,
-    registered_config, with_bearer,
-};
-use crate::obo::TokenUse;
-use crate::secret::Secret;
-use crate::server_config::ServerConfig;
+use crate::host::{Host, Level, LogMeta, RawTools, User};
+use crate::manager::{CallScope, Manager};
 use crate::settings::Settings;
-
-const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
-const REINSPECTION_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The parameters of one call.
 pub struct Reinit {
@@ -45,56 +40,6 @@ pub struct Reinit {
     /// Whether the caller brought `configServers`, which the registry prefers to its own.
     pub has_config_servers: bool,
     pub cancel: CancellationToken,
-}
-
-/// Why `success` is false, in upstream's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FailureReason {
-    Unreachable,
-    MissingCustomUserVars,
-    OAuthRequired,
-    InitializationFailed,
-}
-
-impl FailureReason {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Unreachable => "unreachable",
-            Self::MissingCustomUserVars => "missing_custom_user_vars",
-            Self::OAuthRequired => "oauth_required",
-            Self::InitializationFailed => "initialization_failed",
-        }
-    }
-}
-
-/// Tools in LibreChat's function format.
-#[derive(Clone)]
-pub enum AvailableTools {
-    /// What `updateMCPServerTools` returned.
-    Host(HostValue),
-    /// Formatted here: the text of a JSON object.
-    Native(String),
-}
-
-/// The result object.
-#[derive(Clone, Default)]
-pub struct Reinitialized {
-    pub available_tools: Option<AvailableTools>,
-    pub success: bool,
-    pub message: String,
-    pub oauth_required: bool,
-    pub oauth_url: Option<String>,
-    /// Until when the pending flow can be joined, in milliseconds since the epoch.
-    pub oauth_expires_at: Option<i64>,
-    pub tools: Option<Arc<RawTools>>,
-    pub failure_reason: Option<FailureReason>,
-    pub missing_user_vars: Vec<String>,
-    pub connection_deferred: bool,
-    /// Why the call failed, beside every `failure_reason`.
-    pub error: Option<Error>,
-    /// Why there are no tools, or not all, although the connection stands.
-    pub tools_error: Option<Error>,
 }
 
 /// Runs one call. `None` is the reference's `undefined`: something outside the connection failed and was logged.
@@ -138,32 +83,6 @@ struct Run<'a> {
     settings: Settings,
     name: &'a str,
     cancel: CancellationToken,
-}
-
-/// What connecting came to.
-#[derive(Default)]
-struct Connected {
-    lease: Option<Lease>,
-    options: Option<CallOptions>,
-    /// The token on behalf of the user, and what server it is for.
-    obo: Option<(ServerScope, Secret)>,
-    oauth_required: bool,
-    /// Whether the user authorizes with the server.
-    authorizes: bool,
-    asked: Asked,
-    discovered: Option<ToolList>,
-    error: Option<Error>,
-}
-
-impl Connected {
-    /// What follows is sent with the token that the connection was accepted with.
-    fn settle(&mut self, server: &ServerScope, token: Option<Secret>) {
-        if let (Some(token), Some(lease), Some(options)) = (token, &self.lease, &mut self.options) {
-            let token = Manager::settle_token(lease, token);
-            options.headers = with_bearer(options.headers.take(), Some(&token));
-            self.obo = Some((server.clone(), token));
-        }
-    }
 }
 
 impl Run<'_> {
@@ -262,280 +181,6 @@ impl Run<'_> {
         Ok(result)
     }
 
-    /// Step 6: the tools of the connection, where there is one.
-    async fn list(&self, connected: &mut Connected) -> Result<Option<Result<ToolList>>> {
-        let (Some(lease), Some(options), false) = (
-            &connected.lease,
-            &connected.options,
-            connected.oauth_required,
-        ) else {
-            return Ok(None);
-        };
-        // Not cut off from outside: an aborted request tells the server so.
-        let mut outcome = list_tools(lease.connection(), options).await;
-        if let (Err(refusal), Some(on_behalf)) = (&outcome, &connected.obo) {
-            match self.renewed(on_behalf, refusal).await {
-                Ok(Some(token)) => {
-                    let mut options = options.clone();
-                    options.headers = with_bearer(options.headers.take(), Some(&token));
-                    outcome = list_tools(lease.connection(), &options).await;
-                }
-                Ok(None) => {}
-                Err(error) => outcome = Err(error),
-            }
-        }
-        if let Err(error) = &outcome {
-            if matches!(error.code, Code::Aborted | Code::Closed) {
-                if let Some(lease) = connected.lease.take() {
-                    lease.abandon();
-                }
-                return Err(error.clone());
-            }
-            let prefix = lease.connection().recipe.log_prefix();
-            let logger = &self.call.host.logger;
-            logger.error(format!("{prefix} Failed to fetch tools: {error}"));
-        }
-        Ok(Some(outcome))
-    }
-
-    /// Another token on behalf of the user, where the server no longer takes the one that was sent.
-    async fn renewed(
-        &self,
-        (server, token): &(ServerScope, Secret),
-        refusal: &Error,
-    ) -> Result<Option<Secret>> {
-        let scope = self.scope();
-        self.manager
-            .renewed_obo_token(&scope, server, self.obo_call(), token, refusal)
-            .await
-    }
-
-    /// Step 1: the caller's config, else the registry's.
-    async fn config(&self) -> Result<Option<ServerConfig>> {
-        match &self.call.server_config {
-            Some(members) => ServerConfig::from_members(members.clone()).map(Some),
-            None => self.lookup().await,
-        }
-    }
-
-    async fn lookup(&self) -> Result<Option<ServerConfig>> {
-        let lookup = Lookup {
-            user_id: self.user_id(),
-            config_servers: true,
-        };
-        self.until_cancelled(registered_config(&self.call.host, self.name, lookup))
-            .await
-    }
-
-    /// Step 2: a server whose inspection failed earlier is inspected again. The inner error means "still unreachable".
-    async fn reinspect(
-        &self,
-        config: Option<&ServerConfig>,
-    ) -> Result<Result<Option<ServerConfig>>> {
-        let (name, logger) = (self.name, &self.call.host.logger);
-        let source = config.and_then(|config| config.source.as_deref());
-        let still = || {
-            Error::new(
-                Code::ConnectionFailed,
-                format!("The inspection of MCP server '{name}' failed"),
-            )
-        };
-        if source == Some("config") {
-            logger.info(format!(
-                "[MCP Reinitialize] Config-source server {name} has inspectionFailed — retry handled by config cache"
-            ));
-            return Ok(Err(still()));
-        }
-        logger.info(format!(
-            "[MCP Reinitialize] Server {name} had failed inspection, attempting reinspection"
-        ));
-        let storage = if source == Some("user") {
-            Storage::Database
-        } else {
-            Storage::Cache
-        };
-        let reinspection = self
-            .call
-            .host
-            .registry
-            .reinspect(name, storage, self.user_id());
-        let bounded = tokio::time::timeout(REINSPECTION_TIMEOUT, reinspection);
-        let outcome = self.until_cancelled(async { Ok(bounded.await) }).await?;
-        let outcome = outcome
-            .unwrap_or_else(|_| Err(Error::timeout("The reinspection took longer than 60 s")));
-        let members = match outcome {
-            Ok(members) => members,
-            Err(error) if matches!(error.code, Code::Closed) => return Err(error),
-            Err(error) => {
-                let message = format!("[MCP Reinitialize] Reinspection failed for server {name}:");
-                logger.with(Level::Error, message, LogMeta::Error(error.clone()));
-                return Ok(Err(still().caused_by(error)));
-            }
-        };
-        logger.info(format!(
-            "[MCP Reinitialize] Reinspection succeeded for server: {name}"
-        ));
-        let config = match members {
-            Some(members) => Some(ServerConfig::from_members(members)?),
-            None => self.lookup().await?,
-        };
-        if config
-            .as_ref()
-            .is_some_and(|config| config.inspection_failed)
-        {
-            return Ok(Err(still()));
-        }
-        Ok(Ok(config))
-    }
-
-    /// Step 5: a connection, or what stands in its way.
-    /// `refusal` is why the user has to authorize although there is a token.
-    async fn connect(
-        &self,
-        config: Option<ServerConfig>,
-        refusal: Option<Error>,
-    ) -> Result<Connected> {
-        let (name, logger) = (self.name, &self.call.host.logger);
-        let scope = self.scope();
-        let mut connected = Connected {
-            authorizes: config.as_ref().is_some_and(ServerConfig::runs_oauth_flow),
-            ..Connected::default()
-        };
-        let server = self
-            .until_cancelled(self.manager.scope(&scope, name, config))
-            .await;
-        let error = match server {
-            Ok(server) => {
-                connected.authorizes = server.config.runs_oauth_flow();
-                let establishing = self.establish(&scope, &server, refusal, &mut connected);
-                match Box::pin(establishing).await {
-                    Ok(()) => {
-                        logger.info(format!(
-                            "[MCP Reinitialize] Successfully established connection for {name}"
-                        ));
-                        return Ok(connected);
-                    }
-                    Err(error) => error,
-                }
-            }
-            Err(error) => error,
-        };
-        if matches!(
-            error.code,
-            Code::Aborted | Code::Closed | Code::HostError | Code::HostTimeout
-        ) {
-            return Err(error);
-        }
-        logger.info(format!(
-            "[MCP Reinitialize] getConnection threw error: {error}"
-        ));
-        let url = connected
-            .asked
-            .issued
-            .as_ref()
-            .and_then(|it| it.url.as_ref());
-        logger.info(format!(
-            "[MCP Reinitialize] OAuth state - oauthRequired: {}, oauthUrl: {}",
-            url.is_some(),
-            url.map_or("null", |_| "present")
-        ));
-        if error.wants_user() && connected.authorizes {
-            logger.info(format!(
-                "[MCP Reinitialize] OAuth required for {name}, attempting tool discovery without auth"
-            ));
-            connected.oauth_required = true;
-        } else {
-            let message =
-                format!("[MCP Reinitialize] Error initializing MCP server {name} for user:");
-            logger.with(Level::Error, message, LogMeta::Error(error.clone()));
-        }
-        connected.error = Some(error);
-        Ok(connected)
-    }
-
-    async fn establish(
-        &self,
-        scope: &CallScope<'_>,
-        server: &ServerScope,
-        refusal: Option<Error>,
-        connected: &mut Connected,
-    ) -> Result<()> {
-        let call = self.call;
-        let recipe = self
-            .until_cancelled(self.manager.recipe(scope, server))
-            .await?;
-        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_BUDGET);
-        // The caller's time covers the exchange too; the server's own begins after it.
-        let deadline = call
-            .connection_timeout
-            .map(|timeout| Instant::now() + timeout);
-        let token = self
-            .manager
-            .obo_token(scope, server, self.obo_call())
-            .await?;
-        let options = CallOptions {
-            deadline: deadline.unwrap_or_else(|| Instant::now() + limit),
-            cancel: self.cancel.clone(),
-            headers: with_bearer(scope.headers(server, None)?.map(Arc::new), token.as_ref()),
-            progress: None,
-        };
-        let mut request = Acquire {
-            key: server.key.clone(),
-            recipe,
-            updated_at: server.config.updated_at,
-            force_new: call.force_new,
-            options,
-        };
-        let consent = Consent {
-            prompt: call.host.prompt.clone(),
-            waits: !call.return_on_oauth,
-            limit: call.connection_timeout,
-            refusal,
-        };
-        let acquired = self
-            .manager
-            .acquire_asking(scope, server, &mut request, &consent, &mut connected.asked)
-            .await;
-        let error = match acquired {
-            Ok(lease) => {
-                connected.lease = Some(lease);
-                connected.options = Some(request.options);
-                connected.settle(server, token);
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        if error.wants_user() && connected.authorizes {
-            self.discover(request, connected).await?;
-        }
-        Err(error)
-    }
-
-    /// Tools that the server shows to anybody.
-    async fn discover(&self, request: Acquire, connected: &mut Connected) -> Result<()> {
-        let discovery = Discover {
-            recipe: request.recipe,
-            options: request.options,
-        };
-        match self.manager.discover(discovery).await {
-            Ok(list) if list.count > 0 => connected.discovered = Some(list),
-            Ok(_) => {}
-            Err(failure) => self.call.host.logger.debug(format!(
-                "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
-                self.name
-            )),
-        }
-        self.check()
-    }
-
-    fn obo_call(&self) -> OboCall<'_> {
-        OboCall {
-            purpose: TokenUse::Connection,
-            timeout: self.call.connection_timeout,
-            cancel: &self.cancel,
-        }
-    }
-
     /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.
     async fn publish(&self, tools: &Arc<RawTools>) -> Result<Option<AvailableTools>> {
         match (&self.call.host.publisher, self.user_id()) {
@@ -548,54 +193,6 @@ impl Run<'_> {
             _ => Ok(Some(AvailableTools::Native(crate::manager::format_tools(
                 self.name, tools,
             )?))),
-        }
-    }
-
-    /// Step 8: message and `success`.
-    fn conclude(
-        &self,
-        result: &mut Reinitialized,
-        connected: bool,
-        tools: usize,
-        error: Option<Error>,
-    ) {
-        let (name, logger) = (self.name, &self.call.host.logger);
-        result.success = connected && !result.oauth_required
-            || result.oauth_required && result.oauth_url.is_some()
-            || tools > 0;
-        result.message = if result.oauth_required && tools > 0 {
-            format!("MCP server '{name}' tools discovered, OAuth required for execution")
-        } else if result.oauth_required {
-            format!("MCP server '{name}' ready for OAuth authentication")
-        } else if connected {
-            format!("MCP server '{name}' reinitialized successfully")
-        } else {
-            format!("Failed to reinitialize MCP server '{name}'")
-        };
-        if !result.success {
-            let oauth = result.oauth_required;
-            result.failure_reason = Some(if oauth {
-                FailureReason::OAuthRequired
-            } else {
-                FailureReason::InitializationFailed
-            });
-            result.error = error;
-        }
-        let url = result.oauth_url.as_ref().map(|_| "present");
-        logger.debug(format!(
-            "[MCP Reinitialize] Sending response for {name} - oauthRequired: {}, oauthUrl: {}",
-            result.oauth_required,
-            url.unwrap_or("null")
-        ));
-        let summary = json!({
-            "success": result.success,
-            "oauthRequired": result.oauth_required,
-            "oauthUrl": url,
-            "toolsCount": tools,
-        });
-        if let Value::Object(fields) = summary {
-            let message = format!("[MCP Reinitialize] Response for {name}:");
-            logger.with(Level::Debug, message, LogMeta::Fields(fields));
         }
     }
 
@@ -633,51 +230,6 @@ impl Run<'_> {
             () = self.call.cancel.cancelled() => Err(Error::aborted()),
             () = self.manager.closing().cancelled() => Err(Error::closed()),
             outcome = work => outcome,
-        }
-    }
-
-    fn failed(&self, error: Error) -> Reinitialized {
-        Reinitialized {
-            message: format!("Failed to reinitialize MCP server '{}'", self.name),
-            failure_reason: Some(FailureReason::InitializationFailed),
-            error: Some(error),
-            ..Reinitialized::default()
-        }
-    }
-
-    fn unreachable(&self, error: Error) -> Reinitialized {
-        Reinitialized {
-            message: format!("MCP server '{}' is still unreachable", self.name),
-            failure_reason: Some(FailureReason::Unreachable),
-            error: Some(error),
-            ..Reinitialized::default()
-        }
-    }
-
-    fn missing_variables(&self, missing: Vec<String>) -> Reinitialized {
-        let (name, names) = (self.name, missing.join(", "));
-        let message = format!(
-            "MCP server '{name}' requires user-provided variable(s) [{names}] which are not set"
-        );
-        Reinitialized {
-            error: Some(Error::new(Code::MissingUserVars, message.clone())),
-            message,
-            failure_reason: Some(FailureReason::MissingCustomUserVars),
-            missing_user_vars: missing,
-            ..Reinitialized::default()
-        }
-    }
-
-    fn deferred(&self) -> Reinitialized {
-        Reinitialized {
-            success: true,
-            connection_deferred: true,
-            message: format!(
-                "MCP server '{}' uses request-scoped placeholders; connection will be established on first use in a chat \
-                 turn",
-                self.name
-            ),
-            ..Reinitialized::default()
         }
     }
 }

@@ -1,0 +1,243 @@
+//! Steps 5 and 6: the connection, and the tools that it lists.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Run;
+use crate::connection::{CallOptions, ToolList, list_tools};
+use crate::error::{Code, Error, Result};
+use crate::host::{Level, LogMeta};
+use crate::manager::{
+    Acquire, Asked, CallScope, Consent, Discover, Lease, Manager, OboCall, ServerScope, with_bearer,
+};
+use crate::obo::TokenUse;
+use crate::secret::Secret;
+use crate::server_config::ServerConfig;
+
+const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
+
+/// What connecting came to.
+#[derive(Default)]
+pub(super) struct Connected {
+    pub lease: Option<Lease>,
+    options: Option<CallOptions>,
+    /// The token on behalf of the user, and what server it is for.
+    obo: Option<(ServerScope, Secret)>,
+    pub oauth_required: bool,
+    /// Whether the user authorizes with the server.
+    pub authorizes: bool,
+    pub asked: Asked,
+    pub discovered: Option<ToolList>,
+    pub error: Option<Error>,
+}
+
+impl Connected {
+    /// What follows is sent with the token that the connection was accepted with.
+    fn settle(&mut self, server: &ServerScope, token: Option<Secret>) {
+        if let (Some(token), Some(lease), Some(options)) = (token, &self.lease, &mut self.options) {
+            let token = Manager::settle_token(lease, token);
+            options.headers = with_bearer(options.headers.take(), Some(&token));
+            self.obo = Some((server.clone(), token));
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Step 5: a connection, or what stands in its way.
+    /// `refusal` is why the user has to authorize although there is a token.
+    pub(super) async fn connect(
+        &self,
+        config: Option<ServerConfig>,
+        refusal: Option<Error>,
+    ) -> Result<Connected> {
+        let (name, logger) = (self.name, &self.call.host.logger);
+        let scope = self.scope();
+        let mut connected = Connected {
+            authorizes: config.as_ref().is_some_and(ServerConfig::runs_oauth_flow),
+            ..Connected::default()
+        };
+        let server = self
+            .until_cancelled(self.manager.scope(&scope, name, config))
+            .await;
+        let error = match server {
+            Ok(server) => {
+                connected.authorizes = server.config.runs_oauth_flow();
+                let establishing = self.establish(&scope, &server, refusal, &mut connected);
+                match Box::pin(establishing).await {
+                    Ok(()) => {
+                        logger.info(format!(
+                            "[MCP Reinitialize] Successfully established connection for {name}"
+                        ));
+                        return Ok(connected);
+                    }
+                    Err(error) => error,
+                }
+            }
+            Err(error) => error,
+        };
+        if matches!(
+            error.code,
+            Code::Aborted | Code::Closed | Code::HostError | Code::HostTimeout
+        ) {
+            return Err(error);
+        }
+        logger.info(format!(
+            "[MCP Reinitialize] getConnection threw error: {error}"
+        ));
+        let url = connected
+            .asked
+            .issued
+            .as_ref()
+            .and_then(|it| it.url.as_ref());
+        logger.info(format!(
+            "[MCP Reinitialize] OAuth state - oauthRequired: {}, oauthUrl: {}",
+            url.is_some(),
+            url.map_or("null", |_| "present")
+        ));
+        if error.wants_user() && connected.authorizes {
+            logger.info(format!(
+                "[MCP Reinitialize] OAuth required for {name}, attempting tool discovery without auth"
+            ));
+            connected.oauth_required = true;
+        } else {
+            let message =
+                format!("[MCP Reinitialize] Error initializing MCP server {name} for user:");
+            logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+        }
+        connected.error = Some(error);
+        Ok(connected)
+    }
+
+    async fn establish(
+        &self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        refusal: Option<Error>,
+        connected: &mut Connected,
+    ) -> Result<()> {
+        let call = self.call;
+        let recipe = self
+            .until_cancelled(self.manager.recipe(scope, server))
+            .await?;
+        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_BUDGET);
+        // The caller's time covers the exchange too; the server's own begins after it.
+        let deadline = call
+            .connection_timeout
+            .map(|timeout| Instant::now() + timeout);
+        let token = self
+            .manager
+            .obo_token(scope, server, self.obo_call())
+            .await?;
+        let options = CallOptions {
+            deadline: deadline.unwrap_or_else(|| Instant::now() + limit),
+            cancel: self.cancel.clone(),
+            headers: with_bearer(scope.headers(server, None)?.map(Arc::new), token.as_ref()),
+            progress: None,
+        };
+        let mut request = Acquire {
+            key: server.key.clone(),
+            recipe,
+            updated_at: server.config.updated_at,
+            force_new: call.force_new,
+            options,
+        };
+        let consent = Consent {
+            prompt: call.host.prompt.clone(),
+            waits: !call.return_on_oauth,
+            limit: call.connection_timeout,
+            refusal,
+        };
+        let acquired = self
+            .manager
+            .acquire_asking(scope, server, &mut request, &consent, &mut connected.asked)
+            .await;
+        let error = match acquired {
+            Ok(lease) => {
+                connected.lease = Some(lease);
+                connected.options = Some(request.options);
+                connected.settle(server, token);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        if error.wants_user() && connected.authorizes {
+            self.discover(request, connected).await?;
+        }
+        Err(error)
+    }
+
+    /// Tools that the server shows to anybody.
+    async fn discover(&self, request: Acquire, connected: &mut Connected) -> Result<()> {
+        let discovery = Discover {
+            recipe: request.recipe,
+            options: request.options,
+        };
+        match self.manager.discover(discovery).await {
+            Ok(list) if list.count > 0 => connected.discovered = Some(list),
+            Ok(_) => {}
+            Err(failure) => self.call.host.logger.debug(format!(
+                "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
+                self.name
+            )),
+        }
+        self.check()
+    }
+
+    /// Step 6: the tools of the connection, where there is one.
+    pub(super) async fn list(&self, connected: &mut Connected) -> Result<Option<Result<ToolList>>> {
+        let (Some(lease), Some(options), false) = (
+            &connected.lease,
+            &connected.options,
+            connected.oauth_required,
+        ) else {
+            return Ok(None);
+        };
+        // Not cut off from outside: an aborted request tells the server so.
+        let mut outcome = list_tools(lease.connection(), options).await;
+        if let (Err(refusal), Some(on_behalf)) = (&outcome, &connected.obo) {
+            match self.renewed(on_behalf, refusal).await {
+                Ok(Some(token)) => {
+                    let mut options = options.clone();
+                    options.headers = with_bearer(options.headers.take(), Some(&token));
+                    outcome = list_tools(lease.connection(), &options).await;
+                }
+                Ok(None) => {}
+                Err(error) => outcome = Err(error),
+            }
+        }
+        if let Err(error) = &outcome {
+            if matches!(error.code, Code::Aborted | Code::Closed) {
+                if let Some(lease) = connected.lease.take() {
+                    lease.abandon();
+                }
+                return Err(error.clone());
+            }
+            let prefix = lease.connection().recipe.log_prefix();
+            let logger = &self.call.host.logger;
+            logger.error(format!("{prefix} Failed to fetch tools: {error}"));
+        }
+        Ok(Some(outcome))
+    }
+
+    /// Another token on behalf of the user, where the server no longer takes the one that was sent.
+    async fn renewed(
+        &self,
+        (server, token): &(ServerScope, Secret),
+        refusal: &Error,
+    ) -> Result<Option<Secret>> {
+        let scope = self.scope();
+        self.manager
+            .renewed_obo_token(&scope, server, self.obo_call(), token, refusal)
+            .await
+    }
+
+    fn obo_call(&self) -> OboCall<'_> {
+        OboCall {
+            purpose: TokenUse::Connection,
+            timeout: self.call.connection_timeout,
+            cancel: &self.cancel,
+        }
+    }
+}
