@@ -2,7 +2,8 @@
 //! so that an error from another realm or another copy of the module is known too.
 //!
 //! A class is a plain exported function, called with `new`: it makes a real `Error` and gives it the class's
-//! prototype, so that `instanceof`, `stack` and subclasses work as usual.
+//! prototype, so that `instanceof`, `stack` and subclasses work as usual. `classes.d.ts`, which the generator of `index.d.ts`
+//! puts before its own output, declares the classes; TypeScript merges them with these functions.
 
 #![expect(
     clippy::needless_pass_by_value,
@@ -108,11 +109,11 @@ fn is<'any>(
     raise(scope, judge())
 }
 
-/// A server's domain is not among those that are allowed.
+/// A class: throws unless called with `new`.
 #[napi(
     js_name = "MCPDomainNotAllowedError",
-    ts_args_type = "domain: string",
-    ts_return_type = "MCPDomainNotAllowedError"
+    ts_args_type = "",
+    ts_return_type = "never"
 )]
 pub fn mcp_domain_not_allowed_error<'any>(
     env: Env,
@@ -137,11 +138,11 @@ pub fn is_mcp_domain_not_allowed_error(env: Env, error: Unknown<'_>) -> napi::Re
     is(&env, &error, DOMAIN, |code| code == expected)
 }
 
-/// A server could not be reached for inspection.
+/// A class: throws unless called with `new`.
 #[napi(
     js_name = "MCPInspectionFailedError",
-    ts_args_type = "serverName: string, cause?: Error",
-    ts_return_type = "MCPInspectionFailedError"
+    ts_args_type = "",
+    ts_return_type = "never"
 )]
 pub fn mcp_inspection_failed_error<'any>(
     env: Env,
@@ -173,11 +174,11 @@ pub fn is_mcp_inspection_failed_error(env: Env, error: Unknown<'_>) -> napi::Res
     is(&env, &error, INSPECTION, |code| code == INSPECTION_FAILED)
 }
 
-/// There is no token on behalf of the user.
+/// A class: throws unless called with `new`.
 #[napi(
     js_name = "OboTokenResolutionError",
-    ts_args_type = "reason: OboTokenResolutionError['reason'], userMessage: string, retryable?: boolean, cause?: unknown",
-    ts_return_type = "OboTokenResolutionError"
+    ts_args_type = "",
+    ts_return_type = "never"
 )]
 pub fn obo_token_resolution_error<'any>(
     env: Env,
@@ -215,11 +216,11 @@ pub fn is_obo_token_resolution_error(env: Env, error: Unknown<'_>) -> napi::Resu
     is(&env, &error, RESOLUTION, |code| code.starts_with("OBO_"))
 }
 
-/// The user has to authorize a server again.
+/// A class: throws unless called with `new`.
 #[napi(
     js_name = "ReauthenticationRequiredError",
-    ts_args_type = "serverName: string, reason: 'expired' | 'missing' | 'invalid_client'",
-    ts_return_type = "ReauthenticationRequiredError"
+    ts_args_type = "",
+    ts_return_type = "never"
 )]
 pub fn reauthentication_required_error<'any>(
     env: Env,

@@ -1,0 +1,144 @@
+//! What a host gives to `createMCPRuntime`.
+
+use napi_derive::napi;
+
+/// What the runtime needs from its host. A member may be a getter where its type says so; getters may be async, are
+/// called per use and never cached. Callbacks made during a call run in that call's `AsyncLocalStorage` context.
+#[napi(
+    object,
+    js_name = "MCPHostServices",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpHostServices {
+    /// Server configurations and network rules.
+    #[napi(
+        ts_type = "MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)"
+    )]
+    pub registry: (),
+    /// Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
+    /// here. Bound: 30 s.
+    #[napi(
+        js_name = "updateMCPServerTools",
+        ts_type = "(params: { userId: string; serverName: string; tools: MCPTool[] }) => unknown"
+    )]
+    pub update_mcp_server_tools: Option<()>,
+    /// Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level.
+    #[napi(ts_type = "MCPLogger")]
+    pub logger: Option<()>,
+    /// Stored OAuth tokens and client registrations.
+    #[napi(ts_type = "object | (() => object | Promise<object>)")]
+    pub token_methods: Option<()>,
+    /// OAuth flow states.
+    #[napi(ts_type = "object | (() => object | Promise<object>)")]
+    pub flow_manager: Option<()>,
+    /// The OpenID client that exchanges tokens: openid-client v6 `Configuration`, or a plain object.
+    #[napi(
+        ts_type = "MCPOpenIdConfig | MCPOpenIdConfiguration | (() => MCPOpenIdConfig | MCPOpenIdConfiguration | Promise<MCPOpenIdConfig | MCPOpenIdConfiguration>)"
+    )]
+    pub open_id_config: Option<()>,
+    /// A Keyv-like cache of exchanged tokens that processes share. Values are encrypted with the credentials key;
+    /// without that key the cache is not used. Bound: 2 s.
+    #[napi(ts_type = "MCPTokenCache | (() => MCPTokenCache | Promise<MCPTokenCache>)")]
+    pub exchanged_tokens: Option<()>,
+    /// Exchanges tokens in place of the runtime, when it connects and for tool calls.
+    #[napi(
+        ts_type = "(user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>"
+    )]
+    pub obo_token_resolver: Option<()>,
+    /// Whether a config may still use on-behalf-of; asked before each exchange. Whatever goes wrong means no.
+    #[napi(
+        ts_type = "(config: { source?: string; author?: string; dbId?: string }) => Promise<boolean>"
+    )]
+    pub obo_trust_checker: Option<()>,
+    /// Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`.
+    #[napi(
+        ts_type = "(user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>"
+    )]
+    pub graph_token_resolver: Option<()>,
+    /// The tenant of the call; tokens of one tenant are not given to another.
+    #[napi(ts_type = "() => string | undefined")]
+    pub get_tenant_id: Option<()>,
+    /// A lock that processes share.
+    #[napi(
+        ts_type = "{ acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null> }"
+    )]
+    pub lock: Option<()>,
+    /// Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given.
+    #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
+    pub sampling: Option<()>,
+    /// Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
+    /// only where this is given.
+    #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
+    pub elicitation: Option<()>,
+    /// Answers `roots/list` with a `ListRootsResult`; without it there are no roots.
+    #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
+    pub roots: Option<()>,
+    /// Hears the log messages of servers (`notifications/message`).
+    #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
+    pub on_log_message: Option<()>,
+    /// `false` closes what a call opened when it has answered. Default `true`.
+    pub keep_connections: Option<bool>,
+    /// Hex key of stored tokens; `process.env.CREDS_KEY` unless given.
+    pub credentials_key: Option<String>,
+}
+
+/// Whose connection to which server.
+#[napi(
+    object,
+    js_name = "MCPPeer",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpPeer {
+    pub server_name: String,
+    /// Absent for a connection that all users share.
+    pub user_id: Option<String>,
+}
+
+/// LibreChat's `MCPServersRegistry`. Each function may be async; bound: 10 s, and 60 s for `reinspectServer`.
+#[napi(
+    object,
+    js_name = "MCPServersRegistry",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpServersRegistry {
+    #[napi(
+        ts_type = "(serverName: string, userId?: string, configServers?: Record<string, any>) => unknown"
+    )]
+    pub get_server_config: (),
+    #[napi(ts_type = "(userId?: string, configServers?: Record<string, any>) => unknown")]
+    pub get_all_server_configs: (),
+    /// Inspects a server again and returns `{ serverName, config }`; throws when it is still unreachable.
+    #[napi(
+        ts_type = "(serverName: string, storageLocation: 'DB' | 'CACHE', userId?: string) => unknown"
+    )]
+    pub reinspect_server: (),
+    #[napi(
+        js_name = "shouldEnableSSRFProtection",
+        ts_type = "() => boolean | Promise<boolean>"
+    )]
+    pub should_enable_ssrf_protection: (),
+    #[napi(ts_type = "() => string[] | null | undefined | Promise<string[] | null | undefined>")]
+    pub get_allowed_domains: (),
+    #[napi(ts_type = "() => string[] | null | undefined | Promise<string[] | null | undefined>")]
+    pub get_allowed_addresses: (),
+}
+
+#[napi(
+    object,
+    js_name = "MCPLogger",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpLogger {
+    #[napi(ts_type = "(message: string, ...meta: any[]) => unknown")]
+    pub debug: (),
+    #[napi(ts_type = "(message: string, ...meta: any[]) => unknown")]
+    pub info: (),
+    #[napi(ts_type = "(message: string, ...meta: any[]) => unknown")]
+    pub warn: (),
+    #[napi(ts_type = "(message: string, ...meta: any[]) => unknown")]
+    pub error: (),
+}

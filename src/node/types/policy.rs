@@ -1,0 +1,16 @@
+//! What policy functions answer.
+
+use napi_derive::napi;
+
+/// A problem with a config.
+#[napi(
+    object,
+    js_name = "MCPConfigIssue",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpConfigIssue {
+    #[napi(ts_type = "Array<string | number>")]
+    pub path: (),
+    pub message: String,
+}

@@ -1,0 +1,127 @@
+//! `reinitMCPServer`.
+
+use napi::bindgen_prelude::Object;
+use napi_derive::napi;
+
+/// The parameters of `reinitMCPServer` (`api/server/services/Tools/mcp.js` of LibreChat). `null` counts as absent.
+#[napi(
+    object,
+    js_name = "ReinitMCPServerParams",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct ReinitMcpServerParams<'env> {
+    /// The user of the request. Read are `id`, `provider`, `openidId`, `federatedTokens`, `openidTokens` and the
+    /// fields that placeholders may name.
+    pub user: Option<Object<'env>>,
+    /// Ends the call at every step.
+    #[napi(ts_type = "AbortSignal")]
+    pub signal: Option<()>,
+    /// Makes the user's connection anew and replaces the one there. App-level connections ignore it.
+    pub force_new: Option<bool>,
+    pub server_name: Option<String>,
+    /// Passed on to `registry.getServerConfig`.
+    #[napi(ts_type = "Record<string, any>")]
+    pub config_servers: Option<()>,
+    /// By `mcp_<serverName>`, the user's values for the server's `customUserVars`.
+    #[napi(
+        js_name = "userMCPAuthMap",
+        ts_type = "Record<string, Record<string, string>>"
+    )]
+    pub user_mcp_auth_map: Option<()>,
+    /// Milliseconds for all work with the server; else the server's `initTimeout`, else 30000.
+    pub connection_timeout: Option<f64>,
+    /// Hand out the authorization URL and return (default), or wait for the user.
+    #[napi(js_name = "returnOnOAuth")]
+    pub return_on_oauth: Option<bool>,
+    /// Called once with the URL that the user has to open, and for a flow that was pending already with the time until
+    /// when it can be joined.
+    #[napi(
+        js_name = "oauthStart",
+        ts_type = "(authURL: string, options?: { expiresAt: number }) => unknown"
+    )]
+    pub oauth_start: Option<()>,
+    #[napi(js_name = "oauthEnd", ts_type = "() => unknown")]
+    pub oauth_end: Option<()>,
+    #[napi(ts_type = "object")]
+    pub flow_manager: Option<()>,
+    /// A config that the caller already has; the registry is not asked for it.
+    #[napi(ts_type = "Record<string, any>")]
+    pub server_config: Option<()>,
+    /// Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. With this key, a server that needs missing fields is
+    /// deferred.
+    #[napi(ts_type = "Record<string, any>")]
+    pub request_body: Option<()>,
+}
+
+/// The result of `reinitMCPServer`. The optional members are absent where they do not apply.
+#[napi(
+    object,
+    js_name = "ReinitMCPServerResult",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct ReinitMcpServerResult {
+    /// By function name, in LibreChat's format: what `updateMCPServerTools` returned, or formatted here.
+    #[napi(ts_type = "Record<string, any> | null")]
+    pub available_tools: (),
+    pub success: bool,
+    pub message: String,
+    pub oauth_required: bool,
+    #[napi(ts_type = "string | undefined")]
+    pub server_name: (),
+    #[napi(ts_type = "string | null")]
+    pub oauth_url: (),
+    /// The tools as the server sent them.
+    #[napi(ts_type = "MCPTool[] | null")]
+    pub tools: (),
+    /// Why `success` is false.
+    #[napi(
+        ts_type = "'unreachable' | 'missing_custom_user_vars' | 'oauth_required' | 'initialization_failed'"
+    )]
+    pub failure_reason: Option<()>,
+    pub missing_user_vars: Option<Vec<String>>,
+    /// No connection yet: the server needs fields of a chat turn.
+    pub connection_deferred: Option<bool>,
+    /// Until when the pending flow can be joined, in milliseconds since the epoch.
+    pub oauth_expires_at: Option<f64>,
+    /// Beside every `failureReason`.
+    #[napi(ts_type = "MCPErrorSummary")]
+    pub error: Option<()>,
+    /// Connected, but the tools could not be listed, or not all.
+    #[napi(ts_type = "MCPErrorSummary")]
+    pub tools_error: Option<()>,
+}
+
+/// An error in a result; `docs/errors.md` lists the codes.
+#[napi(
+    object,
+    js_name = "MCPErrorSummary",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpErrorSummary {
+    pub code: String,
+    pub message: String,
+    /// Whether the same call may succeed later without anybody changing a configuration.
+    pub retryable: bool,
+}
+
+/// A tool (MCP, chapter "Tools"). Fields that are not listed here pass through as the server sent them.
+#[napi(
+    object,
+    js_name = "MCPTool",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpTool {
+    pub name: String,
+    pub title: Option<String>,
+    pub description: Option<String>,
+    #[napi(ts_type = "Record<string, any>")]
+    pub input_schema: Option<()>,
+    #[napi(ts_type = "Record<string, any>")]
+    pub output_schema: Option<()>,
+    #[napi(ts_type = "Record<string, any>")]
+    pub annotations: Option<()>,
+}

@@ -1,0 +1,62 @@
+//! The runtime object.
+
+use napi_derive::napi;
+
+/// A runtime: all connections, caches and timers that were made through it. Its functions work unbound.
+#[napi(
+    object,
+    js_name = "MCPRuntime",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpRuntime {
+    /// Connects a server for a user, lists its tools and hands them to the host. Resolves to `undefined` when
+    /// something outside the connection failed, such as a getter of the host; that was logged.
+    ///
+    /// Rejects with a `TypeError` when a member of `params` has a wrong type.
+    #[napi(
+        js_name = "reinitMCPServer",
+        ts_type = "(params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>"
+    )]
+    pub reinit_mcp_server: (),
+    /// Exchanges the federated access token of a user who signed in through OpenID for a token with these scopes (OAuth
+    /// 2.0 On-Behalf-Of). Rejects with `code` `OBO_EXCHANGE_FAILED` or `OBO_CLAIMS_CHALLENGE`, `retryable`,
+    /// `oboFailureReason`, `detail` and, for a challenge, `claims`.
+    #[napi(
+        ts_type = "(user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>"
+    )]
+    pub exchange_obo_token: (),
+    /// The same for Microsoft Graph: logs a failure and rejects with the text "Graph token acquisition failed: …".
+    #[napi(
+        ts_type = "(user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>"
+    )]
+    pub get_graph_api_token: (),
+    /// LibreChat's `MCPManager`.
+    #[napi(ts_type = "MCPManager")]
+    pub manager: (),
+    /// The statics of LibreChat's `MCPManager`, bound to this runtime.
+    #[napi(
+        js_name = "MCPManager",
+        ts_type = "{ createInstance(configs?: Record<string, any>): Promise<MCPManager>; getInstance(): MCPManager }"
+    )]
+    pub manager_statics: (),
+    /// The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection.
+    #[napi(
+        js_name = "MCPConnection",
+        ts_type = "{ clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }"
+    )]
+    pub connection_statics: (),
+    #[napi(ts_type = "MCPOAuth")]
+    pub oauth: (),
+    #[napi(ts_type = "MCPTokens")]
+    pub tokens: (),
+    #[napi(
+        js_name = "OAuthReconnectionManager",
+        ts_type = "{ createInstance(flowManager: object, tokenMethods: object): Promise<OAuthReconnectionManager>; getInstance(): OAuthReconnectionManager }"
+    )]
+    pub oauth_reconnection_manager: (),
+    /// Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
+    /// again. A `reinitMCPServer` in flight resolves with `success: false`.
+    #[napi(ts_type = "() => Promise<void>")]
+    pub close: (),
+}
