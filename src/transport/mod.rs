@@ -19,6 +19,7 @@ mod tap;
 mod websocket;
 
 pub use bearer::Bearer;
+pub use events::{EventLimits, EventParser, Found};
 pub use remote::{CallHeaders, Remote};
 pub use sse::{SseTimeouts, SseTransport};
 pub use streamable_http::{McpHttp, streamable_http};

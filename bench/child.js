@@ -1,0 +1,16 @@
+/** Runs one work with one client: `node --expose-gc child.js '{ "client", "work", "options", "parameters" }'`. */
+
+const works = require('./works');
+
+async function main() {
+  const { client: name, work, options, parameters } = JSON.parse(process.argv[2]);
+  const client = require(`./clients/${name}`).createClient(options);
+  const result = await works[work](client, parameters);
+  process.stdout.write(JSON.stringify(result));
+  await client.close();
+}
+
+main().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});

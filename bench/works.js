@@ -1,0 +1,143 @@
+/**
+ * What is measured. Each work gets a client of `clients/` and its parameters, and returns numbers; it runs in a process
+ * of its own, so that nothing disturbs it.
+ */
+
+const measure = require('./support/measure');
+
+const { delay, each, longestDelay, median, peakGrowth, resident, timed, users } = measure;
+const { eventLoopUtilization } = performance;
+
+/** Enough for compilers and pools to have settled. */
+const WARM_UP = 60;
+/** Idle connections have come to rest after this time. */
+const REST_MS = 6000;
+
+/** One reinit after another, a new session each. */
+async function reinit(client, { count }) {
+  await each(users(WARM_UP), 4, (user) => client.reinit(user));
+  const latencies = [];
+  const { cpuMs } = await timed(async () => {
+    for (const user of users(count, WARM_UP)) {
+      const started = performance.now();
+      await client.reinit(user);
+      latencies.push(performance.now() - started);
+    }
+    // The end of a session may outlive the call.
+    await delay(50);
+  });
+  return { cpuMs: cpuMs / count, latencyMs: median(latencies) };
+}
+
+/** Everybody at once. */
+async function burst(client, { count }) {
+  await each(users(WARM_UP), 8, (user) => client.reinit(user));
+  let spent;
+  const delayMs = await longestDelay(async () => {
+    spent = await timed(() => Promise.all(users(count, WARM_UP).map((user) => client.reinit(user))));
+  });
+  return { ...spent, delayMs };
+}
+
+/** Sessions that stay open and do nothing. */
+async function idle(client, { count, warmUp = WARM_UP, restMs = REST_MS }) {
+  await each(users(warmUp), 8, (user) => client.reinit(user));
+  await delay(restMs);
+  const before = await resident();
+  const { cpuMs } = await timed(() => each(users(count, warmUp), 8, (user) => client.reinit(user)));
+  await delay(restMs);
+  const bytes = (await resident()) - before;
+  const { cpuMs: idleCpuMs } = await timed(() => delay(1000));
+  return { bytes: bytes / count, cpuMs: cpuMs / count, idleCpuMs };
+}
+
+/** Tool calls of several users side by side. */
+async function calls(client, { count, users: callers }) {
+  const everybody = users(callers);
+  await each(everybody, 8, (user) => client.call(user, { text: 'first' }));
+  const perUser = Math.ceil(count / callers);
+  const { cpuMs, wallMs } = await timed(() =>
+    Promise.all(
+      everybody.map(async (user) => {
+        for (let index = 0; index < perUser; index += 1) {
+          const text = `${user.id} ${index}`;
+          if ((await client.call(user, { text })) !== text) throw new Error('another call’s answer');
+        }
+      }),
+    ),
+  );
+  const made = perUser * callers;
+  return { perCpuSecond: (made / cpuMs) * 1000, perSecond: (made / wallMs) * 1000, cpuMs: cpuMs / made };
+}
+
+/** Time that the event loop spends on a list of tools. */
+async function list(client, { count, tools }) {
+  const [user] = users(1);
+  const listTools = await client.lister(user);
+  for (let index = 0; index < 5; index += 1) await listTools();
+  const active = [];
+  let cpu = 0;
+  for (let index = 0; index < count; index += 1) {
+    const before = eventLoopUtilization();
+    const { cpuMs } = await timed(async () => {
+      const listed = await listTools();
+      if (listed.length !== tools) throw new Error(`${listed.length} tools instead of ${tools}`);
+    });
+    cpu += cpuMs;
+    active.push(eventLoopUtilization(before).active);
+  }
+  return { loopMs: median(active), cpuMs: cpu / count };
+}
+
+/** The memory that one large result takes at most. */
+async function large(client, { bytes }) {
+  const [user] = users(1);
+  await client.call(user, { text: 'first' });
+  const growth = await peakGrowth(async () => {
+    const text = await client.call(user, { bytes });
+    if (text.length !== bytes) throw new Error(`${text.length} bytes instead of ${bytes}`);
+  });
+  return { payloads: growth / bytes };
+}
+
+const openIdUser = () => ({
+  ...users(1)[0],
+  openidId: 'subject',
+  federatedTokens: { access_token: 'assertion', expires_at: Math.floor(Date.now() / 1000) + 3600 },
+});
+
+/** A second's calls of an async function, one after another, per second of CPU on JavaScript's side and of wall time. */
+async function rate(call, milliseconds) {
+  const end = performance.now() + milliseconds;
+  const started = performance.now();
+  let count = 0;
+  while (performance.now() < end) {
+    for (let index = 0; index < 50; index += 1) await call();
+    count += 50;
+  }
+  return (count / (performance.now() - started)) * 1000;
+}
+
+/** Cached tokens on behalf of a user, against a call of the same addon that finds nothing to do. */
+async function oboCached({ runtime }, { milliseconds }) {
+  const user = openIdUser();
+  const exchange = () => runtime.exchangeOboToken(user, 'assertion', 'api://server/.default');
+  const nothing = () => runtime.manager.disconnectUserConnection('nobody', 'nothing');
+  await exchange();
+  const [cached, idle] = [[], []];
+  for (let round = 0; round < 6; round += 1) {
+    cached.push(await rate(exchange, milliseconds));
+    idle.push(await rate(nothing, milliseconds));
+  }
+  return { perSecond: median(cached), nothingPerSecond: median(idle) };
+}
+
+/** Many at once want a token that nobody has yet. */
+async function oboMisses({ runtime }, { count }) {
+  const user = openIdUser();
+  const exchange = () => runtime.exchangeOboToken(user, 'assertion', 'api://server/.default');
+  const tokens = await Promise.all(Array.from({ length: count }, exchange));
+  return { distinct: new Set(tokens.map((token) => token.access_token)).size };
+}
+
+module.exports = { burst, calls, idle, large, list, oboCached, oboMisses, reinit };
