@@ -14,7 +14,7 @@ use super::http::Endpoints;
 use super::options::OAuthOptions;
 use super::storage::{Storage, StoredAccess};
 use super::stored_tokens::{self, GrantRefresher};
-use super::turn::Turn;
+use super::turn::{POLL, TURN_TTL, Turn};
 use super::{OAuth, Refreshing, flow_id};
 use crate::connection::{AccessTokens, now_ms};
 use crate::error::{Code, Error, Result};
@@ -26,7 +26,7 @@ use crate::settings::Settings;
 /// A token is replaced this long before it expires, so that no request meets the end.
 const EARLY: Duration = Duration::from_secs(30);
 /// Bound on the wait for other processes: longer than the turn of one that died.
-const TURN_TIMEOUT: Duration = Duration::from_secs(35);
+const WAIT: Duration = TURN_TTL.saturating_add(Duration::from_secs(5));
 
 /// Who authorizes with what.
 pub struct Relation {
@@ -102,7 +102,9 @@ impl Authorizer {
                     let authorizer = self.clone();
                     let task = inner.oauth.tasks.spawn(async move {
                         let _done = Done(&authorizer.0);
-                        authorizer.renew(&reason).await
+                        let outcome = authorizer.renew(&reason).await;
+                        authorizer.log_failure(&outcome);
+                        outcome
                     });
                     let shared = async move {
                         task.await.unwrap_or_else(|_| {
@@ -121,7 +123,6 @@ impl Authorizer {
     /// The owned part: read, take the turn, read again, refresh, store, let go.
     async fn renew(&self, reason: &Reason) -> Result<Option<Secret>> {
         let inner = &self.0;
-        let relation = &inner.relation;
         if let Some(elsewhere) = self.stored_for(reason).await? {
             return Ok(Some(elsewhere));
         }
@@ -129,29 +130,39 @@ impl Authorizer {
         if !inner.storage.has_refresh_token().await? {
             return Ok(None);
         }
-        let turn = Turn::take(
-            inner.host.lock.as_ref(),
-            &inner.flows,
-            &relation.user_id,
-            &relation.server_name,
-            Instant::now() + TURN_TIMEOUT,
-        );
-        let turn = tokio::select! {
-            biased;
-            () = inner.oauth.closing.cancelled() => return Err(Error::closed()),
-            turn = turn => turn?,
-        };
-        let outcome = self.renew_in_turn(reason).await;
-        turn.end(&inner.host.logger).await;
-        outcome
+        let until = Instant::now() + WAIT;
+        loop {
+            let turn = Turn::attempt(inner.host.lock.as_ref(), &inner.flows, &inner.flow_id);
+            if let Some(turn) = turn.await? {
+                let outcome = self.renew_in_turn(reason, turn.send_by()).await;
+                turn.end(&inner.host.logger).await;
+                return outcome;
+            }
+            // Whoever has the turn may have died after storing what it got.
+            if let Some(elsewhere) = self.stored_for(reason).await? {
+                return Ok(Some(elsewhere));
+            }
+            if Instant::now() >= until {
+                return Err(Error::timeout(
+                    "Another process refreshes the tokens and does not finish",
+                ));
+            }
+            tokio::select! {
+                biased;
+                () = inner.oauth.closing.cancelled() => return Err(Error::closed()),
+                () = tokio::time::sleep(POLL) => {}
+            }
+        }
     }
 
-    async fn renew_in_turn(&self, reason: &Reason) -> Result<Option<Secret>> {
+    async fn renew_in_turn(&self, reason: &Reason, send_by: Instant) -> Result<Option<Secret>> {
         let inner = &self.0;
         if let Some(elsewhere) = self.stored_for(reason).await? {
             return Ok(Some(elsewhere));
         }
-        let refreshed = stored_tokens::refresh(&inner.storage, self, &inner.host.logger).await?;
+        let in_turn = InTurn { inner, send_by };
+        let refreshed =
+            stored_tokens::refresh(&inner.storage, &in_turn, &inner.host.logger).await?;
         Ok(refreshed.map(|tokens| {
             self.hand_out(StoredAccess {
                 token: tokens.access_token(),
@@ -190,23 +201,31 @@ impl Authorizer {
         stored.token
     }
 
-    /// A refresh that failed leaves only the user; why is logged, and told to nobody else.
-    fn without_refresh(&self, outcome: Result<Option<Secret>>) -> Result<Option<Secret>> {
+    fn log_failure(&self, outcome: &Result<Option<Secret>>) {
+        let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
         match outcome {
-            Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Err(error),
             Err(error) if error.code == Code::ReauthenticationRequired => {
-                let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
                 logger.info(format!("{prefix} {error}, will trigger OAuth flow"));
-                Ok(None)
             }
-            Err(error) => {
-                let message = format!("{} Failed to refresh tokens", self.0.prefix);
-                let meta = LogMeta::Error(error);
-                self.0.host.logger.with(Level::Error, message, meta);
-                Ok(None)
+            Err(error) if !is_end(error) => {
+                let message = format!("{prefix} Failed to refresh tokens");
+                logger.with(Level::Error, message, LogMeta::Error(error.clone()));
             }
-            outcome => outcome,
+            _ => {}
         }
+    }
+}
+
+/// Whether nothing failed, and the call or the runtime has ended.
+fn is_end(error: &Error) -> bool {
+    matches!(error.code, Code::Aborted | Code::Closed)
+}
+
+/// A refresh that failed leaves only the user; why has been logged, and is told to nobody else.
+fn without_refresh(outcome: Result<Option<Secret>>) -> Result<Option<Secret>> {
+    match outcome {
+        Err(error) if !is_end(&error) => Ok(None),
+        outcome => outcome,
     }
 }
 
@@ -245,7 +264,7 @@ impl AccessTokens for Authorizer {
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
         let stored = match inner.storage.access().await {
             Ok(stored) => stored,
-            Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => return Err(error),
+            Err(error) if is_end(&error) => return Err(error),
             Err(error) => {
                 let message = format!("{prefix} Failed to retrieve tokens");
                 logger.with(Level::Error, message, LogMeta::Error(error));
@@ -263,7 +282,7 @@ impl AccessTokens for Authorizer {
         match (usable, refreshed) {
             (_, Ok(Some(token))) => Ok(Some(token)),
             (Some(usable), _) => Ok(Some(self.hand_out(usable))),
-            (None, refreshed) => self.without_refresh(refreshed),
+            (None, refreshed) => without_refresh(refreshed),
         }
     }
 
@@ -277,19 +296,25 @@ impl AccessTokens for Authorizer {
             "{prefix} The server refused the access token, attempting to refresh it"
         ));
         let refreshed = self.refresh(Reason::Refused(refused.clone())).await;
-        let replaced = self.without_refresh(refreshed)?;
+        let replaced = without_refresh(refreshed)?;
         Ok(replaced.filter(|token| token != refused))
     }
 }
 
+/// Refreshes for whoever has the turn.
+struct InTurn<'a> {
+    inner: &'a Inner,
+    send_by: Instant,
+}
+
 #[async_trait]
-impl GrantRefresher for Authorizer {
+impl GrantRefresher for InTurn<'_> {
     async fn refresh(
         &self,
         refresh_token: &Secret,
         client: Option<&super::StoredClient>,
     ) -> Result<super::Tokens> {
-        let inner = &self.0;
+        let inner = self.inner;
         let text = |name| {
             let stored = client?;
             super::documents::text(&stored.metadata, name)
@@ -311,7 +336,7 @@ impl GrantRefresher for Authorizer {
             },
             logger: &inner.host.logger,
         }
-        .send(refresh_token, &inner.oauth.closing)
+        .send(refresh_token, Some(self.send_by), &inner.oauth.closing)
         .await
     }
 }

@@ -1,5 +1,6 @@
 //! The refresh grant (RFC 6749, section 6), as `LibreChat` sends it.
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -42,12 +43,13 @@ struct Target {
 }
 
 impl Refresh<'_> {
-    /// Sends the token once, and once more without `scope` where the endpoint takes none.
+    /// Sends the token once, and once more without `scope` where the endpoint takes none; nothing after `send_by`.
     ///
     /// Fails with [`Code::OAuthRefreshFailed`]; its message has the endpoint's `error` and `error_description`.
     pub async fn send(
         &self,
         refresh_token: &Secret,
+        send_by: Option<Instant>,
         closing: &CancellationToken,
     ) -> Result<Tokens> {
         // Once the token is on its way, what comes back has to be stored, whoever leaves meanwhile.
@@ -56,6 +58,12 @@ impl Refresh<'_> {
             () = closing.cancelled() => return Err(Error::closed()),
             target = self.target() => target.map_err(as_refresh)?,
         };
+        let too_late = || send_by.is_some_and(|send_by| Instant::now() > send_by);
+        if too_late() {
+            return Err(as_refresh(Error::timeout(
+                "the authorization server's metadata or the stored tokens took too long",
+            )));
+        }
         let mut form = Form::default();
         form.set("grant_type", "refresh_token");
         form.set("refresh_token", refresh_token.expose());
@@ -76,7 +84,7 @@ impl Refresh<'_> {
             sent.await.map_err(as_refresh)
         };
         let mut answer = post(&form).await?;
-        if answer.rejects_scope() && form.remove("scope") {
+        if answer.rejects_scope() && !too_late() && form.remove("scope") {
             self.logger.warn(format!(
                 "[MCPOAuth] {} rejected the scope parameter on token refresh (HTTP {}); retrying without scope per RFC \
                  6749 §6",

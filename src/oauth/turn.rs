@@ -7,107 +7,123 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
+use super::CLAIM_KIND;
 use super::pkce::random_text;
-use super::{CLAIM_KIND, flow_id};
 use crate::connection::now_ms;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::{FlowStatus, FlowStore, Lock, LockGuard, Logger};
+use crate::secret::Secret;
 
-/// How long a turn lasts if its process dies.
-const TURN_TTL: Duration = Duration::from_secs(30);
+/// How long a turn lasts if its process dies. Longer than a refresh takes: [`SEND_WITHIN`], the request's own limit, and
+/// time to store what it brought.
+pub const TURN_TTL: Duration = Duration::from_secs(20);
+/// A refresh whose preparation took longer than this is not sent: it might end after its turn.
+pub const SEND_WITHIN: Duration = Duration::from_secs(5);
+/// Between two tries to get a turn.
+pub const POLL: Duration = Duration::from_millis(100);
 /// How long a claim has to stand before it counts.
 const SETTLE: Duration = Duration::from_millis(250);
-const POLL: Duration = Duration::from_millis(100);
 const CLAIM: &str = "claim";
 
 /// The right to refresh. Whoever has it reads the stored token again first.
 pub struct Turn {
-    lock: Option<Box<dyn LockGuard>>,
-    claim: Option<(Arc<dyn FlowStore>, String)>,
+    holds: Holds,
+    send_by: Instant,
+}
+
+enum Holds {
+    Lock(Box<dyn LockGuard>),
+    Claim(Claim),
+    /// Flows that other processes do not see: there are none.
+    Nothing,
+}
+
+struct Claim {
+    flows: Arc<dyn FlowStore>,
+    flow_id: String,
+    /// Tells it from claims of others.
+    id: Secret,
 }
 
 impl Turn {
-    /// Waits for the turn: exactly one process has it where the host has a lock. Without one it is a claim in the flow
-    /// store, which is best effort: an id of ours that is still there after a moment.
-    ///
-    /// Fails with [`Code::Timeout`](crate::error::Code::Timeout).
-    pub async fn take(
+    /// Tries once; `None` when somebody else refreshes. Exactly one process has the turn where the host has a lock.
+    /// Without one it is a claim in the flow store, which is best effort: an id of ours that is still there after a
+    /// moment.
+    pub async fn attempt(
         lock: Option<&Arc<dyn Lock>>,
         flows: &Arc<dyn FlowStore>,
-        user_id: &str,
-        server_name: &str,
-        deadline: Instant,
-    ) -> Result<Self> {
-        let id = flow_id(user_id, server_name);
-        let waiting = async {
-            match lock {
-                Some(lock) => Self::lock(&**lock, &id).await,
-                None if flows.is_shared() => Self::claim(flows, &id).await,
-                None => Ok(Self {
-                    lock: None,
-                    claim: None,
-                }),
+        flow_id: &str,
+    ) -> Result<Option<Self>> {
+        let holds = match lock {
+            Some(lock) => {
+                let key = format!("{CLAIM_KIND}:{flow_id}");
+                lock.acquire(&key, TURN_TTL).await?.map(Holds::Lock)
             }
+            None if flows.is_shared() => Claim::attempt(flows, flow_id).await?.map(Holds::Claim),
+            None => Some(Holds::Nothing),
         };
-        tokio::time::timeout_at(deadline, waiting)
-            .await
-            .unwrap_or_else(|_| {
-                Err(Error::timeout(
-                    "Another process refreshes the tokens and does not finish",
-                ))
-            })
+        Ok(holds.map(|holds| Self {
+            holds,
+            send_by: Instant::now() + SEND_WITHIN,
+        }))
     }
 
-    async fn lock(lock: &dyn Lock, id: &str) -> Result<Self> {
-        let key = format!("{CLAIM_KIND}:{id}");
-        loop {
-            if let Some(guard) = lock.acquire(&key, TURN_TTL).await? {
-                return Ok(Self {
-                    lock: Some(guard),
-                    claim: None,
-                });
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
-    async fn claim(flows: &Arc<dyn FlowStore>, id: &str) -> Result<Self> {
-        let ours = random_text();
-        let mut metadata = Map::new();
-        metadata.insert(CLAIM.to_owned(), json!(ours.expose()));
-        loop {
-            // What is not pending is LibreChat's cache of tokens, which has no meaning here.
-            while let Some(other) = flows.get(id, CLAIM_KIND).await?
-                && other.status == FlowStatus::Pending
-                && is_young(other.created_at)
-            {
-                tokio::time::sleep(POLL).await;
-            }
-            flows.init(id, CLAIM_KIND, &metadata).await?;
-            tokio::time::sleep(SETTLE).await;
-            let standing = flows.get(id, CLAIM_KIND).await?;
-            let claim = standing.and_then(|flow| flow.metadata.get(CLAIM).cloned());
-            if claim.as_ref().and_then(Value::as_str) == Some(ours.expose()) {
-                return Ok(Self {
-                    lock: None,
-                    claim: Some((Arc::clone(flows), id.to_owned())),
-                });
-            }
-        }
+    /// Until when a refresh may be sent.
+    pub fn send_by(&self) -> Instant {
+        self.send_by
     }
 
     /// Lets the next one have it. Whatever goes wrong here ends with the turn's time.
     pub async fn end(self, logger: &Logger) {
-        let released = match (self.lock, self.claim) {
-            (Some(guard), _) => guard.release().await,
-            (None, Some((flows, id))) => flows.delete(&id, CLAIM_KIND).await,
-            (None, None) => Ok(()),
+        let released = match self.holds {
+            Holds::Lock(guard) => guard.release().await,
+            Holds::Claim(claim) => claim.withdraw().await,
+            Holds::Nothing => Ok(()),
         };
         if let Err(error) = released {
             logger.warn(format!(
                 "[MCPOAuth] A finished token refresh could not be released: {error}"
             ));
         }
+    }
+}
+
+impl Claim {
+    async fn attempt(flows: &Arc<dyn FlowStore>, flow_id: &str) -> Result<Option<Self>> {
+        // What is not pending is LibreChat's cache of tokens, which has no meaning here.
+        if let Some(other) = flows.get(flow_id, CLAIM_KIND).await?
+            && other.status == FlowStatus::Pending
+            && is_young(other.created_at)
+        {
+            return Ok(None);
+        }
+        let claim = Self {
+            flows: Arc::clone(flows),
+            flow_id: flow_id.to_owned(),
+            id: random_text(),
+        };
+        let mut metadata = Map::new();
+        metadata.insert(CLAIM.to_owned(), json!(claim.id.expose()));
+        flows.init(flow_id, CLAIM_KIND, &metadata).await?;
+        tokio::time::sleep(SETTLE).await;
+        Ok(if claim.stands().await? {
+            Some(claim)
+        } else {
+            None
+        })
+    }
+
+    async fn stands(&self) -> Result<bool> {
+        let standing = self.flows.get(&self.flow_id, CLAIM_KIND).await?;
+        let id = standing.and_then(|flow| flow.metadata.get(CLAIM).cloned());
+        Ok(id.as_ref().and_then(Value::as_str) == Some(self.id.expose()))
+    }
+
+    async fn withdraw(&self) -> Result<()> {
+        if self.stands().await? {
+            self.flows.delete(&self.flow_id, CLAIM_KIND).await?;
+        }
+        Ok(())
     }
 }
 

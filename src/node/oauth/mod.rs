@@ -304,7 +304,7 @@ fn refresh<'env>(
                     },
                     logger: &logger,
                 }
-                .send(&refresh_token, &closing)
+                .send(&refresh_token, None, &closing)
                 .await?;
                 Ok(tokens.into_value())
             })
