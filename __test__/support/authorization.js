@@ -53,23 +53,31 @@ function useAuthorization(options) {
     const server = fixtures.keep(await startProtectedServer(authorizationServer, serverOptions));
     const store = fixtures.keep(await openTokenStore(mongo));
     const flowManager = new FlowManager();
-    const created = fixtures.runtime({
-      servers: { srv: server.config(config) },
-      allow: [server, authorizationServer],
-      services: { flowManager, ...store.services, ...services },
-    });
     const user = createUser();
+    const start = () =>
+      fixtures.runtime({
+        servers: { srv: server.config(config) },
+        allow: [server, authorizationServer],
+        services: { flowManager, ...store.services, ...services },
+      });
     const host = {
-      ...created,
+      ...start(),
       server,
       store,
       user,
       flowManager,
+      /** Ends the runtime and makes another one, as when the process restarts. */
+      async restart() {
+        await host.runtime.close();
+        Object.assign(host, start());
+      },
       /** The bearer tokens of requests with this method. */
       bearers: (method) => server.received(method).map(({ headers }) => headers.authorization?.replace('Bearer ', '')),
       reinit: (params) => host.runtime.reinitMCPServer({ user, serverName: 'srv', ...params }),
-      callTool: (params) =>
-        host.runtime.manager.callTool({ user, serverName: 'srv', toolName: 'echo', provider: 'openai', ...params }),
+      async echo(text) {
+        const call = { user, serverName: 'srv', toolName: 'echo', toolArguments: { text }, provider: 'openai' };
+        return JSON.stringify(await host.runtime.manager.callTool(call));
+      },
       /** The user signs in and comes back. */
       async authorize() {
         const { oauthUrl } = await host.reinit();

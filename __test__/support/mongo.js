@@ -1,10 +1,11 @@
 const { spawn, spawnSync } = require('node:child_process');
 const { randomBytes } = require('node:crypto');
-const { existsSync, mkdtempSync, rmSync } = require('node:fs');
+const { mkdtempSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { Mongoose } = require('mongoose');
 const { ROOT } = require('../../scripts/addon-path');
+const { debianPackage, runs } = require('./debian');
 const { until } = require('./wait');
 
 const PACKAGE = 'secantusdb==0.7.0b3';
@@ -27,8 +28,8 @@ function run(command, args) {
 
 /** SecantusDB, a server that speaks MongoDB's protocol, in a Python environment of its own; made once. */
 function secantusDb() {
-  const installed = () => existsSync(PYTHON) && spawnSync(PYTHON, ['-c', 'import secantus']).status === 0;
-  if (installed()) return;
+  if (runs(PYTHON, '-c', 'import secantus')) return;
+  debianPackage('python3-venv', () => runs('python3', '-c', 'import ensurepip'));
   run('python3', ['-m', 'venv', ENVIRONMENT]);
   run(PYTHON, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', PACKAGE]);
 }

@@ -21,6 +21,9 @@ async function startProtectedServer(authorizationServer, options = {}) {
     return true;
   };
 
+  /** Tokens that it does not take, whatever the authorization server says. */
+  server.refused = new Set();
+
   server.fault = async (exchange) => {
     const { request, response } = exchange;
     if (request.url === METADATA_PATH) {
@@ -32,7 +35,7 @@ async function startProtectedServer(authorizationServer, options = {}) {
     const token = /^Bearer (.+)$/.exec(request.headers.authorization)?.[1];
     if (!token) return challenge(response);
     const { active, aud } = await introspect(token);
-    if (!active || aud !== server.url) return challenge(response, token);
+    if (!active || aud !== server.url || server.refused.has(token)) return challenge(response, token);
     return fault?.(exchange) ?? false;
   };
 

@@ -13,7 +13,8 @@ const { createMethods, createModels, decryptV2, encryptV2 } = require('@librecha
  * LibreChat's own token methods over a database of `startMongo`.
  *
  * @returns `{ services, rows, close }`: `services` are host services, the encryption's key among them, which is that of
- *   `encryptV2` and `decryptV2`; `rows(userId, type?)` reads the documents as they are stored
+ *   `encryptV2` and `decryptV2`; `rows(userId)` are the documents by type, `plain(userId)` their texts decrypted
+ *   by LibreChat; `expire(userId)` makes the access token one that expired a minute ago
  */
 async function openTokenStore({ uri, database }) {
   const mongoose = new Mongoose();
@@ -21,15 +22,28 @@ async function openTokenStore({ uri, database }) {
   const { findToken, createToken, updateToken, deleteTokens } = createMethods(mongoose);
   // Indexes of all of LibreChat's collections are not needed here.
   await mongoose.connect(uri, { dbName: database, autoIndex: false, autoCreate: false });
+  const { Token } = mongoose.models;
+  const rows = async (userId) => {
+    const found = await Token.find({ userId }).lean();
+    return Object.fromEntries(found.map((row) => [row.type, row]));
+  };
   return {
     services: {
       tokenMethods: { findToken, createToken, updateToken, deleteTokens },
       credentialsKey: process.env.CREDS_KEY,
     },
-    rows: (userId, type) =>
-      mongoose.models.Token.find({ userId, ...(type && { type }) })
-        .sort('type')
-        .lean(),
+    rows,
+    async plain(userId) {
+      const stored = Object.entries(await rows(userId));
+      return Object.fromEntries(
+        await Promise.all(stored.map(async ([type, { token }]) => [type, await decryptV2(token)])),
+      );
+    },
+    async expire(userId) {
+      const expiresAt = new Date(Date.now() - 60_000);
+      const { matchedCount } = await Token.updateOne({ userId, type: 'mcp_oauth' }, { expiresAt });
+      if (matchedCount !== 1) throw new Error('there is no access token to expire');
+    },
     close: () => mongoose.disconnect(),
   };
 }
