@@ -359,6 +359,14 @@ export interface MCPRuntime {
   exchangeOboToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
   /** The same for Microsoft Graph: logs a failure and rejects with the text "Graph token acquisition failed: …". */
   getGraphApiToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
+  /**
+   * LibreChat's `MCPServerInspector.inspect`: resolves to a copy of the config with `requiresOAuth`, `oauthMetadata`
+   * and, from a server that asks nothing of users, `serverInstructions`, `capabilities`, `tools` and
+   * `toolFunctions`. Without lists of its own (`null`: none) the registry's rules hold.
+   *
+   * Rejects with an `MCPDomainNotAllowedError`, or an `MCPInspectionFailedError` whose `cause` says why.
+   */
+  inspectServer: (serverName: string, rawConfig: Record<string, any>, connection?: MCPConnection | null, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
   /** LibreChat's `MCPManager`. */
   manager: MCPManager
   /** The statics of LibreChat's `MCPManager`, bound to this runtime. */

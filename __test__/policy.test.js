@@ -4,6 +4,7 @@ const { types } = require('node:util');
 const { runInThisContext } = require('node:vm');
 const schemas = require('librechat-data-provider');
 const addon = require('./support/addon');
+const { createHost } = require('./support/host');
 
 const VARIABLES = {
   POLICY_HOST: 'example.com',
@@ -474,6 +475,14 @@ describe('error classes', () => {
     for (const value of [undefined, null, 'x', {}, new Error('x'), { name }])
       expect(addon[`is${name}`](value)).toBe(false);
     expect(() => addon[name]('x', 'y')).toThrow(/cannot be invoked without 'new'/);
+  });
+
+  test('errors of a runtime are instances', async () => {
+    const runtime = addon.createMCPRuntime({ ...createHost().services, credentialsKey: '0'.repeat(64) });
+    const [user, server] = ['u', 's'];
+    const missing = runtime.tokens.getTokens({ userId: user, serverName: server, findToken: async () => null });
+    await expect(missing).rejects.toBeInstanceOf(addon.ReauthenticationRequiredError);
+    await runtime.close();
   });
 
   test('can be extended', () => {

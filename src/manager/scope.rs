@@ -9,7 +9,7 @@ use super::watch::KeyObserver;
 use super::{Key, Manager, Owner};
 use crate::connection::Recipe;
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, Lookup, User};
+use crate::host::{Host, Lookup, NetworkRules, User};
 use crate::network::Policy;
 use crate::secret::Secret;
 use crate::server_config::{Context, ServerConfig, fingerprint, headers_for_call, resolve};
@@ -166,9 +166,19 @@ impl Manager {
 
     /// What a connection of this scope is made from.
     pub async fn recipe(&self, call: &CallScope<'_>, server: &ServerScope) -> Result<Recipe> {
+        let rules = call.host.registry.network_rules().await?;
+        self.recipe_under(call, server, rules)
+    }
+
+    /// The same, under rules that are known already.
+    pub(super) fn recipe_under(
+        &self,
+        call: &CallScope<'_>,
+        server: &ServerScope,
+        rules: NetworkRules,
+    ) -> Result<Recipe> {
         let context = call.context(&server.key.owner);
         let config = resolve(&server.config, &context)?;
-        let rules = call.host.registry.network_rules().await?;
         let policy = Policy::new(&rules, &call.host.environment, config.proxy())?;
         let mut recipe = Recipe {
             server_name: server.key.server_name.to_string(),

@@ -10,7 +10,7 @@
     reason = "napi hands arguments over by value"
 )]
 
-use napi::bindgen_prelude::{This, Unknown};
+use napi::bindgen_prelude::{Object, ObjectRef, This, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
 
@@ -18,12 +18,70 @@ use super::js::{JsResult, Scope, Value};
 use super::runtime::raise;
 use crate::error::Code;
 
-const DOMAIN: &str = "MCPDomainNotAllowedError";
-const INSPECTION: &str = "MCPInspectionFailedError";
-const RESOLUTION: &str = "OboTokenResolutionError";
-const REAUTHENTICATION: &str = "ReauthenticationRequiredError";
+pub const DOMAIN: &str = "MCPDomainNotAllowedError";
+pub const INSPECTION: &str = "MCPInspectionFailedError";
+pub const RESOLUTION: &str = "OboTokenResolutionError";
+pub const REAUTHENTICATION: &str = "ReauthenticationRequiredError";
 const INSPECTION_FAILED: &str = "MCP_INSPECTION_FAILED";
-const REAUTHENTICATION_REQUIRED: &str = "MCP_REAUTHENTICATION_REQUIRED";
+
+/// The module's exports, kept for each environment that loads the module.
+struct Exports(ObjectRef<false>);
+
+/// Runs when the module is loaded: instances of the classes are errors.
+#[napi(module_exports)]
+pub fn register(exports: Object<'_>, env: Env) -> napi::Result<()> {
+    let scope = Scope::new(&env);
+    let inherit = || -> JsResult<'_> {
+        let global = scope.global()?;
+        let errors = global.get("Error")?.get("prototype")?;
+        let objects = global.get("Object")?;
+        let exports = scope.value(exports.raw());
+        for class in [DOMAIN, INSPECTION, RESOLUTION, REAUTHENTICATION] {
+            let prototype = exports.get(class)?.get("prototype")?;
+            objects
+                .get("setPrototypeOf")?
+                .call(objects, &[prototype, errors])?;
+        }
+        Ok(scope.undefined())
+    };
+    raise(scope, inherit())?;
+    env.set_instance_data(Exports(exports.create_ref()?), (), |_| {})
+}
+
+/// Makes an error of ours an instance of a class. Its code and members are the caller's to set.
+pub fn classify<'env>(error: Value<'env>, class: &str) -> JsResult<'env, ()> {
+    let scope = error.scope();
+    error.set("name", scope.string(class)?)?;
+    if let Some(class) = exported(scope, class)? {
+        let objects = scope.global()?.get("Object")?;
+        objects
+            .get("setPrototypeOf")?
+            .call(objects, &[error, class.get("prototype")?])?;
+    }
+    Ok(())
+}
+
+/// A member of the module's exports.
+fn exported<'env>(scope: Scope<'env>, name: &str) -> JsResult<'env, Option<Value<'env>>> {
+    let env = Env::from_raw(scope.raw());
+    let exports = env.get_instance_data::<Exports>().ok().flatten();
+    exports
+        .and_then(|exports| exports.0.get_value(&env).ok())
+        .map(|exports| scope.value(exports.raw()).get(name))
+        .transpose()
+}
+
+/// A new error of a class, as `new` makes it.
+pub fn instance<'env>(
+    class: &str,
+    arguments: &[Value<'env>],
+    scope: Scope<'env>,
+) -> JsResult<'env> {
+    match exported(scope, class)? {
+        Some(class) => class.construct(arguments),
+        None => Ok(scope.error("Error", class)),
+    }
+}
 
 /// Makes the error that a constructor returns; `this` is what `new` made.
 fn construct<'any>(
@@ -37,40 +95,23 @@ fn construct<'any>(
     let scope = Scope::new(env);
     let make = || {
         let objects = scope.global()?.get("Object")?;
-        let prototype_of = |value: Value<'_>| {
-            objects
-                .get("getPrototypeOf")?
-                .call(objects, &[scope.value(value.raw())])
-        };
-        let without_new = || {
-            scope.type_error(&format!(
-                "Class constructor {class} cannot be invoked without 'new'"
-            ))
-        };
-        let this = scope.value(this.object.raw());
-        let prototype = prototype_of(this)?;
-        // Below a subclass's prototype is that of the class itself.
-        let mut own = prototype;
-        loop {
-            let Some(below) = own.present() else {
-                return Err(without_new());
-            };
-            let name = below.get("constructor")?.present();
-            let name = name
-                .map(|constructor| constructor.get("name"))
-                .transpose()?;
-            if name.and_then(Value::as_string).as_deref() == Some(class) {
-                break;
-            }
-            own = prototype_of(below)?;
-        }
-        let set_prototype = objects.get("setPrototypeOf")?;
-        let errors = scope.global()?.get("Error")?.get("prototype")?;
-        set_prototype.call(objects, &[own, errors])?;
-
         let error = scope.error("Error", message);
-        set_prototype.call(objects, &[error, prototype])?;
-        error.set("name", scope.string(class)?)?;
+        classify(error, class)?;
+        let this = scope.value(this.object.raw());
+        let prototype = objects.get("getPrototypeOf")?;
+        let made = prototype.call(objects, &[this])?;
+        let own = prototype.call(objects, &[error])?;
+        // A subclass has a prototype of its own, above that of the class.
+        let is_instance =
+            made.equals(own) || own.get("isPrototypeOf")?.call(own, &[made])?.is_truthy();
+        if !is_instance {
+            return Err(scope.type_error(&format!(
+                "Class constructor {class} cannot be invoked without 'new'"
+            )));
+        }
+        objects
+            .get("setPrototypeOf")?
+            .call(objects, &[error, made])?;
         error.set("code", scope.string(code)?)?;
         members(error)?;
         Ok(error)
@@ -234,7 +275,7 @@ pub fn reauthentication_required_error<'any>(
         format!("access token {reason} and no refresh token available")
     };
     let message = format!("Re-authentication required for \"{server_name}\": {why}");
-    let code = REAUTHENTICATION_REQUIRED;
+    let code = Code::ReauthenticationRequired.as_str();
     construct(&env, &this, REAUTHENTICATION, code, &message, |_| Ok(()))
 }
 
@@ -247,6 +288,6 @@ pub fn is_reauthentication_required_error(
     error: Unknown<'_>,
 ) -> napi::Result<Unknown<'_>> {
     is(&env, &error, REAUTHENTICATION, |code| {
-        code == REAUTHENTICATION_REQUIRED
+        code == Code::ReauthenticationRequired.as_str()
     })
 }

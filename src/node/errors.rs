@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::classes;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::thread::{JsRef, JsThread};
 use crate::error::{Cause, Code, Error, OboDetail, OboFailure};
@@ -55,7 +56,7 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
         match error.code {
             Code::Aborted => value.set("name", scope.string("AbortError")?)?,
             Code::ReauthenticationRequired => {
-                value.set("name", scope.string("ReauthenticationRequiredError")?)?;
+                classes::classify(value, classes::REAUTHENTICATION)?;
             }
             _ => {}
         }
@@ -79,7 +80,7 @@ fn set_obo<'env>(value: Value<'env>, failure: &OboFailure) -> JsResult<'env, ()>
     let answer = &failure.answer;
     let reason = Some(failure.reason.as_str());
     if failure.user_message.is_some() {
-        value.set("name", scope.string("OboTokenResolutionError")?)?;
+        classes::classify(value, classes::RESOLUTION)?;
     }
     for (name, text) in [
         ("reason", reason),

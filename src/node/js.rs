@@ -261,6 +261,10 @@ impl<'env> Value<'env> {
         self.kind() == Type::Object
     }
 
+    pub fn is_undefined(self) -> bool {
+        self.kind() == Type::Undefined
+    }
+
     /// Neither `undefined` nor `null`.
     pub fn present(self) -> Option<Self> {
         (!matches!(self.kind(), Type::Undefined | Type::Null)).then_some(self)
@@ -359,6 +363,14 @@ impl<'env> Value<'env> {
             bytes.truncate(length);
             (status == sys::Status::napi_ok).then(|| String::from_utf8_lossy(&bytes).into_owned())
         }
+    }
+
+    /// `===`.
+    pub fn equals(self, other: Value<'env>) -> bool {
+        let mut equal = false;
+        let status =
+            unsafe { sys::napi_strict_equals(self.scope.env, self.raw, other.raw, &raw mut equal) };
+        status == sys::Status::napi_ok && equal
     }
 
     /// JavaScript's truthiness.

@@ -96,6 +96,15 @@ impl Connections {
         Ok(object)
     }
 
+    /// Which connection an object stands for, if it was handed out here and the connection is still there.
+    pub fn key_of(&self, object: Value<'_>) -> Option<Key> {
+        let known = self.0.lock();
+        let mut found = known
+            .iter()
+            .filter(|(_, kept)| kept.get(object.scope()).equals(object));
+        found.next().map(|(key, _)| key.clone())
+    }
+
     /// Emits what happens to connections on their objects.
     fn watch(&self, shared: &Arc<Shared>) {
         let (objects, thread) = (Arc::clone(&self.0), shared.thread.clone());

@@ -10,6 +10,7 @@ mod convert;
 mod errors;
 mod exchange;
 mod host;
+mod inspect;
 mod js;
 mod log;
 mod manager;

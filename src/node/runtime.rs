@@ -11,6 +11,7 @@ use super::call::Realm;
 use super::calls::{Call, Params, Shared};
 use super::convert;
 use super::exchange;
+use super::inspect;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::manager::{self, Connections};
 use super::oauth;
@@ -103,6 +104,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
             ("reinitMCPServer", reinit_mcp_server),
             ("exchangeOboToken", exchange::exchange_obo_token),
             ("getGraphApiToken", exchange::get_graph_api_token),
+            ("inspectServer", inspect::inspect_server),
             ("close", close),
         ],
     )?;

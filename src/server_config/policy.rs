@@ -45,6 +45,13 @@ impl ServerConfig {
             || self.runtime_placeholders().next().is_some()
     }
 
+    /// Whether the URL is known only when a user's or a request's values are filled in.
+    #[must_use]
+    pub fn has_url_placeholders(&self) -> bool {
+        let url = self.url.as_deref().unwrap_or_default();
+        placeholders(url).next().is_some()
+    }
+
     /// Whether a user made the config. Its placeholders are then that user's variables and nothing else.
     #[must_use]
     pub fn is_user_sourced(&self) -> bool {

@@ -31,6 +31,15 @@ pub struct McpRuntime {
         ts_type = "(user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>"
     )]
     pub get_graph_api_token: (),
+    /// LibreChat's `MCPServerInspector.inspect`: resolves to a copy of the config with `requiresOAuth`, `oauthMetadata`
+    /// and, from a server that asks nothing of users, `serverInstructions`, `capabilities`, `tools` and
+    /// `toolFunctions`. Without lists of its own (`null`: none) the registry's rules hold.
+    ///
+    /// Rejects with an `MCPDomainNotAllowedError`, or an `MCPInspectionFailedError` whose `cause` says why.
+    #[napi(
+        ts_type = "(serverName: string, rawConfig: Record<string, any>, connection?: MCPConnection | null, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>"
+    )]
+    pub inspect_server: (),
     /// LibreChat's `MCPManager`.
     #[napi(ts_type = "MCPManager")]
     pub manager: (),

@@ -1,0 +1,249 @@
+//! Looking at a server before it is used: does it want OAuth, what does it offer
+//! (`packages/api/src/mcp/registry/MCPServerInspector.ts`).
+
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::{CallScope, Key, Lease, Manager, Owner, ServerScope, tool_functions};
+use crate::connection::{CallOptions, Connection, Recipe, ToolList, list_tools};
+use crate::error::{Error, Result};
+use crate::host::NetworkRules;
+use crate::network::is_domain_allowed;
+use crate::oauth::{Endpoints, detect};
+use crate::server_config::{ServerConfig, ServerInstructions};
+
+/// Bound on connecting and listing where the config has no `initTimeout`.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What is to be inspected.
+pub struct Inspect {
+    pub server_name: String,
+    /// The members of the config.
+    pub members: Map<String, Value>,
+    /// The host's rules, where the caller brought none.
+    pub rules: NetworkRules,
+    /// An open connection to ask; else one is made for the inspection and closed after it.
+    pub connection: Option<Lease>,
+    pub cancel: CancellationToken,
+}
+
+/// What the config gains. A member that is `None` stays as it was.
+#[derive(Default)]
+pub struct Inspection {
+    /// `None` where it cannot be known before a user's values are filled into the URL.
+    pub requires_oauth: Option<bool>,
+    /// The protected resource document (RFC 9728), or none, where the server was asked.
+    pub oauth_metadata: Option<Option<Value>>,
+    /// The server's own instructions, where the config wants these.
+    pub server_instructions: Option<Option<String>>,
+    /// JSON text.
+    pub capabilities: Option<String>,
+    /// The names of the tools, comma-separated.
+    pub tools: Option<String>,
+    /// LibreChat's function format: the text of a JSON object.
+    pub tool_functions: Option<String>,
+    pub duration: Duration,
+}
+
+/// Why there is no inspection.
+pub enum NotInspected {
+    /// The origin of the server's URL.
+    Domain(String),
+    Failed(Error),
+}
+
+impl From<Error> for NotInspected {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Manager {
+    pub async fn inspect(
+        &self,
+        call: &CallScope<'_>,
+        request: Inspect,
+    ) -> Result<Inspection, NotInspected> {
+        let start = Instant::now();
+        let mut config = ServerConfig::from_members(request.members.clone())?;
+        let url = config.url.as_deref().unwrap_or_default();
+        if !is_domain_allowed(url, &request.rules).await {
+            let origin = Url::parse(url).map(|url| url.origin().ascii_serialization());
+            return Err(NotInspected::Domain(
+                origin.unwrap_or_else(|_| "unknown".to_owned()),
+            ));
+        }
+        let mut found = Inspection::default();
+        let api_key = ApiKey::of(&request.members);
+        if config.requires_oauth.is_none() {
+            self.detect_oauth(call, &request, &config, api_key, &mut found)
+                .await?;
+            config.requires_oauth = found.requires_oauth;
+        }
+        let asks_users = config.is_oauth_server()
+            || config.requires_user_scoped_connection()
+            || api_key == ApiKey::User;
+        if config.startup && !asks_users {
+            self.ask(call, request, &config, &mut found).await?;
+        }
+        found.duration = start.elapsed();
+        Ok(found)
+    }
+
+    async fn detect_oauth(
+        &self,
+        call: &CallScope<'_>,
+        request: &Inspect,
+        config: &ServerConfig,
+        api_key: ApiKey,
+        found: &mut Inspection,
+    ) -> Result<()> {
+        // A server that wants a key answers like one that wants OAuth; the config says which it is.
+        let is_keyed = api_key != ApiKey::None && config.oauth.is_none();
+        if config.command.is_some() || config.url.is_none() || !config.startup || is_keyed {
+            found.requires_oauth = Some(false);
+            return Ok(());
+        }
+        if config.has_url_placeholders() {
+            return Ok(());
+        }
+        let (server, environment) = (shared(request, config), &call.host.environment);
+        let recipe = self.recipe_under(call, &server, request.rules.clone())?;
+        let Some(url) = recipe.config.url() else {
+            return Ok(());
+        };
+        let url = Url::parse(&url).map_err(|_| Error::invalid_config("Invalid URL"))?;
+        let endpoints = Endpoints::new(
+            self.http().clone(),
+            &request.rules,
+            environment,
+            recipe.config.proxy(),
+            &IndexMap::new(),
+        )?;
+        let detection = tokio::select! {
+            biased;
+            () = request.cancel.cancelled() => return Err(Error::aborted()),
+            () = self.closing().cancelled() => return Err(Error::closed()),
+            detection = detect(&endpoints, &url, call.settings) => detection,
+        };
+        found.requires_oauth = Some(detection.requires_oauth);
+        found.oauth_metadata = Some(detection.metadata);
+        Ok(())
+    }
+
+    /// Asks the server itself: what it says of itself, and its tools.
+    async fn ask(
+        &self,
+        call: &CallScope<'_>,
+        request: Inspect,
+        config: &ServerConfig,
+        found: &mut Inspection,
+    ) -> Result<()> {
+        let mut recipe =
+            self.recipe_under(call, &shared(&request, config), request.rules.clone())?;
+        // Nobody is to hear of a connection that is in no pool.
+        recipe.observer = None;
+        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let options = CallOptions {
+            deadline: tokio::time::Instant::now() + limit,
+            cancel: request.cancel,
+            headers: None,
+            progress: None,
+        };
+        if let Some(lease) = &request.connection {
+            read(
+                lease.connection(),
+                &options,
+                config,
+                &request.server_name,
+                found,
+            )
+            .await;
+            return Ok(());
+        }
+        let connection = self.temporary(&recipe, &options).await?;
+        read(&connection, &options, config, &request.server_name, found).await;
+        connection.close().await;
+        Ok(())
+    }
+}
+
+/// The server as those see it who have no name: no placeholder of a user is filled in.
+fn shared(request: &Inspect, config: &ServerConfig) -> ServerScope {
+    ServerScope {
+        key: Key {
+            owner: Owner::App,
+            server_name: request.server_name.as_str().into(),
+        },
+        config: config.clone(),
+    }
+}
+
+/// What cannot be read stays as it was, as in the reference: a server that does not list its tools is still there.
+async fn read(
+    connection: &Connection,
+    options: &CallOptions,
+    config: &ServerConfig,
+    server_name: &str,
+    found: &mut Inspection,
+) {
+    if matches!(
+        config.server_instructions,
+        Some(ServerInstructions::FromServer)
+    ) {
+        found.server_instructions = Some(connection.instructions());
+    }
+    found.capabilities = connection
+        .capabilities()
+        .and_then(|capabilities| serde_json::to_string(&capabilities).ok());
+    let Recipe { logger, .. } = &connection.recipe;
+    let prefix = connection.recipe.log_prefix();
+    let described = list_tools(connection, options)
+        .await
+        .and_then(|list| describe(&list, server_name).map(|described| (list, described)));
+    match described {
+        Ok((list, (names, functions))) => {
+            if let Some(incomplete) = list.incomplete {
+                logger.warn(format!("{prefix} {incomplete}"));
+            }
+            found.tools = Some(names);
+            found.tool_functions = Some(functions);
+        }
+        Err(error) => logger.error(format!("{prefix} Failed to fetch tools: {error}")),
+    }
+}
+
+/// The names of the tools, and the tools as functions.
+fn describe(list: &ToolList, server_name: &str) -> Result<(String, String)> {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    let functions = tool_functions(server_name, &list.tools)?;
+    let names: Vec<Named> = serde_json::from_str(list.tools.get()).unwrap_or_default();
+    let names: Vec<_> = names.into_iter().map(|tool| tool.name).collect();
+    Ok((names.join(", "), functions))
+}
+
+/// Whose key the config's `apiKey` is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ApiKey {
+    None,
+    Admin,
+    User,
+}
+
+impl ApiKey {
+    fn of(members: &Map<String, Value>) -> Self {
+        match members.get("apiKey").and_then(Value::as_object) {
+            None => Self::None,
+            Some(key) if key.get("source").is_some_and(|source| source == "user") => Self::User,
+            Some(_) => Self::Admin,
+        }
+    }
+}
