@@ -66,6 +66,38 @@ describe('connections', () => {
     expect(manager.getUserConnections(user.id)).toBeUndefined();
   });
 
+  test('a lost connection comes back, unless its user has been disconnected meanwhile', async () => {
+    const stdio = fixtures.stdio();
+    const own = stdio.config({ startup: false });
+    const { runtime } = fixtures.runtime({ servers: { kept: own, left: own } });
+    const { manager } = runtime;
+    const connections = [];
+    for (const serverName of ['kept', 'left']) {
+      connections.push(await manager.getUserConnection({ user, serverName }));
+    }
+    for (const pid of stdio.pids()) process.kill(pid, 'SIGKILL');
+    await until('loss', () => connections.every((connection) => connection.connectionState === 'disconnected'));
+    await manager.disconnectUserConnection(user.id, 'left');
+    await until('reconnecting', () => connections[0].connectionState === 'connected', 10_000);
+    // The longest that a first pause takes.
+    await delay(3000);
+    expect(stdio.pids()).toHaveLength(3);
+    expect([...manager.getUserConnections(user.id).keys()]).toEqual(['kept']);
+
+    process.kill(stdio.pids()[2], 'SIGKILL');
+    await until('loss', () => connections[0].connectionState === 'disconnected');
+    await manager.disconnectUserConnections(user.id);
+    await delay(3000);
+    expect(stdio.pids()).toHaveLength(3);
+    expect(manager.getConnectionStats()).toMatchObject({ totalConnections: 0, activityEntries: 0 });
+  });
+
+  test('who never had a connection is not counted', async () => {
+    const { manager } = await everything({ config: { url: 'http://127.0.0.1:1/mcp' } });
+    await expect(manager.getConnection({ user, serverName: 'every' })).rejects.toThrow();
+    expect(manager.getConnectionStats()).toMatchObject({ trackedUsers: 0, activityEntries: 0 });
+  });
+
   test('a server that all users share: one connection, in appConnections', async () => {
     const { manager } = await everything({ shared: true });
     const connection = await manager.getConnection({ user, serverName: 'every' });

@@ -213,7 +213,7 @@ impl Manager {
             _ => None,
         };
         if let (Ok(_), Owner::User(_)) = (&outcome, &key.owner) {
-            pool.touch(&key.owner);
+            pool.track(&key.owner);
             self.run_idle_timer(&mut pool);
         }
         let abandoned = outcome.as_ref().ok().filter(|_| unused).cloned();

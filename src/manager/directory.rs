@@ -90,7 +90,7 @@ impl Manager {
         self.pooled(key)
     }
 
-    /// Ends a connection, and an attempt in flight, and waits until it has ended. Calls that use the connection fail.
+    /// Ends a connection, an attempt in flight and reconnecting, and waits until it has ended. Calls that use the connection fail.
     pub async fn disconnect(&self, key: &Key) {
         let slot = self.withdraw(key);
         if let Some(slot) = slot {
@@ -107,10 +107,10 @@ impl Manager {
             if let Owner::User(id) = owner {
                 pool.activity.remove(id);
             }
-            let attempts = pool.attempts.keys();
             pool.slots
                 .keys()
-                .chain(attempts)
+                .chain(pool.attempts.keys())
+                .chain(pool.reconnecting.keys())
                 .filter(|key| key.owner == *owner)
                 .cloned()
                 .collect()
@@ -122,6 +122,9 @@ impl Manager {
         let mut pool = self.0.pool.lock();
         if let Some(attempt) = pool.attempts.remove(key) {
             attempt.cancel();
+        }
+        if let Some(reconnecting) = pool.reconnecting.remove(key) {
+            reconnecting.cancel();
         }
         let slot = pool.slots.remove(key);
         if let Owner::User(id) = &key.owner

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
 use super::{Key, Manager, Owner};
@@ -15,9 +16,11 @@ pub(super) struct Pool {
     pub slots: HashMap<Key, Arc<Slot>>,
     /// Attempts that calls may join.
     pub attempts: HashMap<Key, Arc<Attempt>>,
+    /// Ends the pauses and attempts that follow the loss of a connection.
+    pub reconnecting: HashMap<Key, CancellationToken>,
     /// Turns of calls with `forceNew`, one at a time per connection.
     pub turns: HashMap<Key, Arc<tokio::sync::Mutex<()>>>,
-    /// When a user last used any of their connections.
+    /// When a user with connections last used any of them.
     pub activity: HashMap<Arc<str>, Instant>,
     pub idle_timer_runs: bool,
 }
@@ -28,9 +31,17 @@ impl Pool {
         self.slots.drain().map(|(_, slot)| slot).collect()
     }
 
-    pub fn touch(&mut self, owner: &Owner) {
+    /// A user has a connection from now on.
+    pub fn track(&mut self, owner: &Owner) {
         if let Owner::User(id) = owner {
             self.activity.insert(Arc::clone(id), Instant::now());
+        }
+    }
+
+    /// A user who has a connection does something.
+    pub fn touch(&mut self, owner: &Owner) {
+        if let Some(last) = owner.user_id().and_then(|id| self.activity.get_mut(id)) {
+            *last = Instant::now();
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::attempt::Admission;
 use super::pool::Slot;
@@ -58,8 +59,8 @@ impl Manager {
         }
     }
 
-    /// The pooled connection of a key, if its transport is gone.
-    fn take_lost(&self, key: &Key) -> Option<Arc<Slot>> {
+    /// The pooled connection of a key, if its transport is gone, and what ends its reconnecting.
+    fn take_lost(&self, key: &Key) -> Option<(Arc<Slot>, CancellationToken)> {
         let mut pool = self.0.pool.lock();
         let slot = pool
             .slots
@@ -67,7 +68,11 @@ impl Manager {
             .filter(|slot| slot.connection.is_closed())?
             .clone();
         pool.remove(&slot);
-        Some(slot)
+        let cancel = self.0.closing.child_token();
+        if let Some(earlier) = pool.reconnecting.insert(key.clone(), cancel.clone()) {
+            earlier.cancel();
+        }
+        Some((slot, cancel))
     }
 
     fn lost(&self, key: &Key) {
@@ -75,21 +80,26 @@ impl Manager {
         self.spawn(async move {
             // rmcp closes its side right after the transport told us.
             tokio::time::sleep(Duration::from_millis(20)).await;
-            let Some(slot) = manager.take_lost(&key) else {
+            let Some((slot, cancel)) = manager.take_lost(&key) else {
                 return;
             };
             manager.retire(&slot);
             // A token on behalf of a user is asked for by that user's calls, and by nobody else.
             let on_behalf = slot.connection.recipe.config.obo_scopes.is_some();
             if manager.0.keep_connections && !on_behalf {
-                manager.reconnect(&key, &slot).await;
+                manager.reconnect(&key, &slot, &cancel).await;
+            }
+            let mut pool = manager.0.pool.lock();
+            // Whoever cancelled it has removed or replaced it.
+            if !cancel.is_cancelled() {
+                pool.reconnecting.remove(&key);
             }
         });
     }
 
     /// At most three attempts with growing pauses. Ends when a call was faster, when the server wants authorization or
-    /// less traffic, and with the runtime.
-    async fn reconnect(&self, key: &Key, slot: &Slot) {
+    /// less traffic, and when it is cancelled: the connection is not wanted any more, or the runtime closes.
+    async fn reconnect(&self, key: &Key, slot: &Slot, cancel: &CancellationToken) {
         let recipe = &slot.connection.recipe;
         let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
         let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
@@ -100,11 +110,15 @@ impl Manager {
                 "{prefix} Reconnecting {attempt}/{MAX_RECONNECTS} (delay: {milliseconds}ms)"
             ));
             tokio::select! {
-                () = self.0.closing.cancelled() => return,
+                () = cancel.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
             let ticket = {
                 let mut pool = self.0.pool.lock();
+                // Whoever disconnects holds the lock.
+                if cancel.is_cancelled() {
+                    return;
+                }
                 if pool.slots.contains_key(key) || pool.attempts.contains_key(key) {
                     return;
                 }
@@ -115,7 +129,7 @@ impl Manager {
             };
             breaker.cycled(&prefix, logger);
             let limit = recipe.config.init_timeout.unwrap_or(REFRESH_TIMEOUT);
-            match ticket.wait(Instant::now() + limit, &self.0.closing).await {
+            match ticket.wait(Instant::now() + limit, cancel).await {
                 Ok(_lease) => return,
                 Err(error) if error.code == Code::RateLimited => {
                     logger.warn(format!(
@@ -123,7 +137,8 @@ impl Manager {
                     ));
                     return;
                 }
-                Err(error) if error.wants_authorization() || error.code == Code::Closed => return,
+                Err(error) if error.wants_authorization() => return,
+                Err(_) if cancel.is_cancelled() => return,
                 Err(_) => {}
             }
         }
