@@ -11,6 +11,7 @@ const { delay, until } = require('./wait');
  * A small MCP server on a free loopback port: Streamable HTTP at /mcp, HTTP+SSE at /sse.
  *
  * @param options.tools         what it offers
+ * @param options.callTool      `(params, extra) => result` of `tools/call`; `echo` unless given
  * @param options.capabilities  what it announces
  * @param options.pageSize      tools per page of `tools/list`
  * @param options.listDelayMs   time `tools/list` takes
@@ -111,12 +112,13 @@ async function startMcpServer(options = {}) {
   return server;
 }
 
-function createProtocolServer({ tools = TOOLS, capabilities = { tools: {} }, pageSize, listDelayMs, listError }) {
+const echo = (params) => ({ content: [{ type: 'text', text: String(params.arguments?.text) }] });
+
+function createProtocolServer(options) {
+  const { tools = TOOLS, callTool = echo, capabilities = { tools: {} }, pageSize, listDelayMs, listError } = options;
   const server = new Server({ name: 'small-server', version: '1.0.0' }, { capabilities });
   if (!capabilities.tools) return server;
-  server.setRequestHandler(CallToolRequestSchema, async ({ params }) => ({
-    content: [{ type: 'text', text: String(params.arguments?.text) }],
-  }));
+  server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => callTool(params, extra));
   server.setRequestHandler(ListToolsRequestSchema, async ({ params }) => {
     if (listDelayMs) await delay(listDelayMs);
     if (listError) throw new McpError(listError.code, listError.message);

@@ -1,0 +1,90 @@
+const { readdirSync, readFileSync } = require('node:fs');
+const v8 = require('node:v8');
+const { runInNewContext } = require('node:vm');
+
+v8.setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc');
+
+const MIB = 1024 * 1024;
+
+/** What is measured; `allowed` is how much more than at the start counts as flat. Linux has all of them. */
+const MEASURES = {
+  'resident memory': { unit: 'MiB', allowed: (before) => before * 0.1 + 8 },
+  'JavaScript heap': { unit: 'MiB', allowed: (before) => before * 0.1 + 2 },
+  'memory outside the heap': { unit: 'MiB', allowed: () => 2 },
+  'file descriptors': { unit: '', allowed: () => 8 },
+  threads: { unit: '', allowed: () => 4 },
+  'child processes': { unit: '', allowed: () => 0 },
+  'active resources of Node': { unit: '', allowed: () => 4 },
+  connections: { unit: '', allowed: () => 0 },
+  'users known': { unit: '', allowed: () => 0 },
+};
+
+/** Those that have to be where they were when everything is closed. */
+const ENDS = ['file descriptors', 'threads', 'child processes', 'active resources of Node'];
+
+const entries = (directory) => {
+  try {
+    return readdirSync(directory);
+  } catch {
+    return undefined;
+  }
+};
+
+const childrenOf = (tasks) =>
+  tasks
+    ?.flatMap((task) => readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' '))
+    .filter((pid) => pid.trim()).length;
+
+/** The state of this process now, garbage collected; what the platform does not tell is absent. */
+function sample(manager) {
+  collectGarbage();
+  const memory = process.memoryUsage();
+  const tasks = entries('/proc/self/task');
+  const stats = manager?.getConnectionStats();
+  return {
+    'resident memory': memory.rss / MIB,
+    'JavaScript heap': memory.heapUsed / MIB,
+    'memory outside the heap': memory.external / MIB,
+    'file descriptors': entries('/proc/self/fd')?.length,
+    threads: tasks?.length,
+    'child processes': childrenOf(tasks),
+    'active resources of Node': process.getActiveResourcesInfo().length,
+    connections: stats && stats.totalConnections + stats.appConnectionCount,
+    'users known': stats && Math.max(stats.trackedUsers, stats.activityEntries),
+  };
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/**
+ * Compares the second tenth of the samples, after warming up, with the last one, each by its median.
+ * @param measures which; all unless given
+ */
+function judge(samples, measures = Object.keys(MEASURES)) {
+  const tenth = Math.max(1, Math.floor(samples.length / 10));
+  const [early, late] = [samples.slice(tenth, 2 * tenth), samples.slice(-tenth)];
+  return measures
+    .filter((name) => samples.every((entry) => entry[name] !== undefined))
+    .map((name) => {
+      const [before, after] = [early, late].map((part) => median(part.map((entry) => entry[name])));
+      const allowed = before + MEASURES[name].allowed(before);
+      return { name, unit: MEASURES[name].unit, before, after, allowed, flat: after <= allowed };
+    });
+}
+
+/** Compares what is left when everything is closed with what was there before. */
+function judgeEnd(before, after) {
+  return ENDS.filter((name) => before[name] !== undefined).map((name) => ({
+    name,
+    before: before[name],
+    after: after[name],
+    flat: after[name] <= before[name],
+  }));
+}
+
+module.exports = { MEASURES, judge, judgeEnd, sample };
