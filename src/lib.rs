@@ -23,5 +23,6 @@ pub mod network;
 
 pub mod error;
 pub mod host;
+pub mod seal;
 pub mod secret;
 pub mod settings;
