@@ -71,7 +71,8 @@ export declare function checkOboPermission(params: { existing?: Record<string, a
  * Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
  * used, never before and never cached.
  *
- * @throws `TypeError` that names the member whose shape is wrong
+ * @throws `TypeError` that names the member whose shape is wrong; `Error` with `code` `MCP_INVALID_CONFIG` for a
+ * `config` that cannot be read
  */
 export declare function createMCPRuntime(host: MCPHostServices): MCPRuntime
 
@@ -169,7 +170,7 @@ export interface MCPConnection {
   isStale: (updatedAt: number) => boolean
   connect: () => Promise<void>
   disconnect: () => Promise<void>
-  client: { request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }
+  client: { request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }
   on: (event: string, listener: (...args: any[]) => void) => MCPConnection
   once: (event: string, listener: (...args: any[]) => void) => MCPConnection
   off: (event: string, listener: (...args: any[]) => void) => MCPConnection
@@ -181,6 +182,11 @@ export interface MCPConnectionParams {
   user?: object
   signal?: AbortSignal
   forceNew?: boolean
+  /**
+   * `false` asks nobody to authorize: where somebody would have to, the call rejects with
+   * `MCP_AUTHORIZATION_REQUIRED`. Default `true`.
+   */
+  authorize?: boolean
   customUserVars?: Record<string, string>
   /** Milliseconds. */
   connectionTimeout?: number
@@ -205,8 +211,13 @@ export interface MCPErrorSummary {
  * called per use and never cached. Callbacks made during a call run in that call's `AsyncLocalStorage` context.
  */
 export interface MCPHostServices {
-  /** Server configurations and network rules. */
-  registry: MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)
+  /** Server configurations and network rules. Required, unless `config` is given. */
+  registry?: MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)
+  /**
+   * In place of `registry`: the path of a `librechat.yaml`, or an object with its `mcpServers` and `mcpSettings`.
+   * It is read once. Which servers want OAuth is found out where the file does not say so.
+   */
+  config?: string | { mcpServers?: Record<string, any>; mcpSettings?: Record<string, any> }
   /**
    * Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
    * here. Bound: 30 s.

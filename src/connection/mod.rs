@@ -179,6 +179,12 @@ impl Connection {
         self.session.capabilities()
     }
 
+    /// The revision of MCP that both sides agreed on, such as `2025-11-25`.
+    #[must_use]
+    pub fn protocol_version(&self) -> Option<String> {
+        self.session.protocol_version()
+    }
+
     /// What the server says about its use, for the model.
     #[must_use]
     pub fn instructions(&self) -> Option<String> {

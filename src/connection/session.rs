@@ -109,6 +109,12 @@ impl Session {
         self.peer.peer_info().map(|info| info.capabilities.clone())
     }
 
+    pub fn protocol_version(&self) -> Option<String> {
+        self.peer
+            .peer_info()
+            .map(|info| info.protocol_version.to_string())
+    }
+
     pub fn instructions(&self) -> Option<String> {
         self.peer
             .peer_info()

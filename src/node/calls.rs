@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::abort::AbortLink;
 use super::call::{CallContext, Realm};
 use super::convert;
+use super::embedded::Embedded;
 use super::errors;
 use super::host::NodeHost;
 use super::js::{JsResult, Scope, Thrown, Type, Value};
@@ -48,6 +49,8 @@ pub struct Shared {
     pub connections: Connections,
     /// For hosts without a flow manager.
     pub flows: Arc<MemoryFlows>,
+    /// In place of the host's registry.
+    pub embedded: Option<Embedded>,
 }
 
 /// The parameter object of one call.
@@ -215,6 +218,7 @@ impl Shared {
         let node = Arc::new(NodeHost {
             context: Arc::clone(&context),
             environment: environment.clone(),
+            embedded: self.embedded.as_ref().map(Embedded::config),
             config_servers: config_servers
                 .map(|servers| JsRef::new(&self.thread, servers))
                 .transpose()?
@@ -367,7 +371,10 @@ impl Shared {
             end: keep(function("oauthEnd")?)?,
         };
         let mut host = Host {
-            registry: Arc::clone(node) as _,
+            registry: match &self.embedded {
+                Some(embedded) => embedded.registry(scope, &self.manager, environment)?,
+                None => Arc::clone(node) as _,
+            },
             publisher: has("updateMCPServerTools")?.then(|| Arc::clone(node) as _),
             tokens,
             flows: Some(flows),

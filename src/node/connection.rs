@@ -301,6 +301,17 @@ fn client<'env>(scope: Scope<'env>, shared: &Arc<Shared>, held: &Arc<Held>) -> J
     client.set("getInstructions", instructions)?;
 
     let (manager, key) = (shared.manager.clone(), held.key.clone());
+    let version = scope.function("getProtocolVersion", move |scope, _, _| {
+        let lease = manager.existing(&key);
+        scope.optional_string(
+            lease
+                .and_then(|lease| lease.connection().protocol_version())
+                .as_deref(),
+        )
+    })?;
+    client.set("getProtocolVersion", version)?;
+
+    let (manager, key) = (shared.manager.clone(), held.key.clone());
     let capabilities = scope.function("getServerCapabilities", move |scope, _, _| {
         let capabilities = manager
             .existing(&key)

@@ -11,6 +11,7 @@ use super::call::CallContext;
 use super::convert;
 use super::js::{JsResult, Value};
 use super::thread::JsRef;
+use crate::embedded::Config;
 use crate::error::Result;
 use crate::host::{
     Environment, HostValue, Lookup, NetworkRules, RawTools, Registry, Storage, ToolPublisher,
@@ -27,6 +28,8 @@ pub const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct NodeHost {
     pub context: Arc<CallContext>,
     pub environment: Environment,
+    /// Where the host has no registry.
+    pub embedded: Option<Arc<Config>>,
     /// The caller's `configServers`, passed on as they are.
     pub config_servers: Option<Arc<JsRef>>,
     /// The tools as the host got them, so that the result holds the same array.

@@ -137,6 +137,7 @@ struct Wanted {
     force_new: bool,
     /// Hands out the authorization URL and rejects, instead of waiting for the user.
     return_on_oauth: bool,
+    authorize: bool,
 }
 
 fn read<'env>(
@@ -150,6 +151,7 @@ fn read<'env>(
         server_name: params.text("serverName")?.unwrap_or_default(),
         force_new: params.boolean("forceNew")?.unwrap_or(false),
         return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(false),
+        authorize: params.boolean("authorize")?.unwrap_or(true),
     };
     Ok((shared.call(scope, Some(&params))?, wanted))
 }
@@ -217,6 +219,9 @@ async fn find(manager: &Manager, call: &Call, wanted: &Wanted, of_user: bool) ->
     // The key's name is what callers asked for.
     server.key.server_name = Arc::from(wanted.server_name.as_str());
     let mut request = request(manager, call, &server, wanted.force_new).await?;
+    if !wanted.authorize {
+        return hold(manager, request).await;
+    }
     let consent = Consent {
         waits: !wanted.return_on_oauth,
         limit: call.connection_timeout,

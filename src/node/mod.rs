@@ -7,6 +7,7 @@ mod calls;
 mod classes;
 mod connection;
 mod convert;
+mod embedded;
 mod errors;
 mod exchange;
 mod host;

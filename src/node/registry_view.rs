@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::call::CallContext;
 use super::calls::{Call, Shared};
+use super::host::NodeHost;
 use super::js::{JsResult, Scope, Value};
 use super::thread::JsRef;
 use crate::error::Result;
@@ -15,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks for all configurations without a user and reads them on JavaScript's thread.
 async fn all_configs<T, C>(
-    context: &Arc<CallContext>,
+    node: &NodeHost,
     config_servers: Option<Arc<JsRef>>,
     read: C,
 ) -> Result<T>
@@ -23,11 +26,15 @@ where
     T: Send + 'static,
     C: for<'env> FnOnce(&Arc<CallContext>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
 {
-    context
+    let embedded = node.embedded.clone();
+    node.context
         .callback(
             "registry.getAllServerConfigs",
             TIMEOUT,
             move |context, scope| {
+                if let Some(config) = embedded {
+                    return scope.json(&json!(config.servers));
+                }
                 context.call_service(scope, "registry", "getAllServerConfigs", move |_, scope| {
                     Ok(match &config_servers {
                         Some(servers) => vec![scope.undefined(), servers.get(scope)],
@@ -53,7 +60,7 @@ fn members(configs: Value<'_>) -> JsResult<'_, Vec<(String, Value<'_>)>> {
 
 /// The names of all servers.
 pub async fn server_names(call: &Call) -> Result<Vec<String>> {
-    all_configs(call.context(), None, |_, configs| {
+    all_configs(&call.node, None, |_, configs| {
         Ok(members(configs)?
             .into_iter()
             .map(|(name, _)| name)
@@ -70,7 +77,7 @@ pub fn get_app_tool_functions<'env>(
 ) -> JsResult<'env> {
     let prepared = shared.call(scope, None).map(|call| {
         (call, |_: Manager, call: Arc<Call>| async move {
-            all_configs(call.context(), None, |context, configs| {
+            all_configs(&call.node, None, |context, configs| {
                 let merged = configs.scope().object()?;
                 for (_, config) in members(configs)? {
                     let functions = if config.is_object() {
@@ -116,7 +123,7 @@ pub fn format_instructions_for_context<'env>(
     };
     let prepared = shared.call(scope, None).map(|call| {
         (call, move |_: Manager, call: Arc<Call>| async move {
-            let mut all = all_configs(call.context(), config_servers, |_, configs| {
+            let mut all = all_configs(&call.node, config_servers, |_, configs| {
                 let mut texts = Vec::new();
                 for (name, config) in members(configs)? {
                     let text = if config.is_object() {

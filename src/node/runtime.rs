@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use super::call::Realm;
 use super::calls::{Call, Params, Shared};
 use super::convert;
+use super::embedded;
 use super::exchange;
 use super::inspect;
 use super::js::{JsResult, Scope, Thrown, Value};
@@ -51,7 +52,8 @@ pub fn tokio() -> &'static Handle {
 /// Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
 /// used, never before and never cached.
 ///
-/// @throws `TypeError` that names the member whose shape is wrong
+/// @throws `TypeError` that names the member whose shape is wrong; `Error` with `code` `MCP_INVALID_CONFIG` for a
+/// `config` that cannot be read
 #[napi(
     js_name = "createMCPRuntime",
     ts_args_type = "host: MCPHostServices",
@@ -77,6 +79,7 @@ pub fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unkn
 
 fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'env> {
     services::check(host)?;
+    let embedded = embedded::read(scope, host)?;
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;
     let shared = Arc::new(Shared {
@@ -86,6 +89,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         manager: Manager::new(keep, tokio().clone()),
         connections: Connections::default(),
         flows: Arc::default(),
+        embedded,
     });
     let teardown = shared.manager.clone();
     if env

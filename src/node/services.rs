@@ -7,6 +7,7 @@ enum Shape {
     Function,
     Boolean,
     String,
+    StringOrObject,
     /// An object with these functions.
     Methods(&'static [&'static str]),
     /// The same, or a function that returns it.
@@ -34,6 +35,7 @@ const FLOW_MANAGER: &[&str] = &[
 ];
 
 const MEMBERS: &[(&str, Shape)] = &[
+    ("config", Shape::StringOrObject),
     ("registry", Shape::MethodsOrGetter(REGISTRY)),
     ("tokenMethods", Shape::MethodsOrGetter(TOKEN_METHODS)),
     ("flowManager", Shape::MethodsOrGetter(FLOW_MANAGER)),
@@ -74,12 +76,16 @@ pub fn check(host: Value<'_>) -> JsResult<'_, ()> {
             check_member(name, shape, member)?;
         }
     }
-    if host.get("registry")?.present().is_none() {
-        return Err(scope.type_error(
-            "createMCPRuntime: host.registry must be an object or a function that returns one",
-        ));
+    let has = |name: &str| host.get(name).map(|member| member.present().is_some());
+    match (has("registry")?, has("config")?) {
+        (true, true) => Err(scope.type_error(
+            "createMCPRuntime: host.registry and host.config exclude each other",
+        )),
+        (false, false) => Err(scope.type_error(
+            "createMCPRuntime: host.registry must be an object or a function that returns one, unless host.config is given",
+        )),
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 fn check_member<'env>(name: &str, shape: &Shape, member: Value<'env>) -> JsResult<'env, ()> {
@@ -95,6 +101,7 @@ fn check_member<'env>(name: &str, shape: &Shape, member: Value<'env>) -> JsResul
         (Shape::Function | Shape::MethodsOrGetter(_) | Shape::ObjectOrGetter, Type::Function)
         | (Shape::Boolean, Type::Boolean)
         | (Shape::String, Type::String)
+        | (Shape::StringOrObject, Type::String | Type::Object)
         | (Shape::ObjectOrGetter, Type::Object) => Ok(()),
         (Shape::Methods(methods) | Shape::MethodsOrGetter(methods), Type::Object) => {
             methods_of(name, methods, member)
@@ -104,6 +111,7 @@ fn check_member<'env>(name: &str, shape: &Shape, member: Value<'env>) -> JsResul
         (Shape::Function, _) => refuse("a function"),
         (Shape::Boolean, _) => refuse("a boolean"),
         (Shape::String, _) => refuse("a string"),
+        (Shape::StringOrObject, _) => refuse("a path or an object"),
         (Shape::Methods(_), _) => refuse("an object"),
         (Shape::MethodsOrGetter(_) | Shape::ObjectOrGetter, _) => {
             refuse("an object or a function that returns one")

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::super::calls::Shared;
+use super::super::embedded::Embedded;
 use super::super::host::NodeHost;
 use super::super::js::{JsResult, Scope, Thrown, Value};
 use super::super::thread::JsRef;
@@ -155,6 +156,7 @@ fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Rec
     let node = Arc::new(NodeHost {
         context: Arc::clone(context),
         environment: call.environment.clone(),
+        embedded: call.runtime.embedded.as_ref().map(Embedded::config),
         config_servers: None,
         published: Mutex::default(),
     });

@@ -11,11 +11,17 @@ use napi_derive::napi;
     object_to_js = false
 )]
 pub struct McpHostServices {
-    /// Server configurations and network rules.
+    /// Server configurations and network rules. Required, unless `config` is given.
     #[napi(
         ts_type = "MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)"
     )]
-    pub registry: (),
+    pub registry: Option<()>,
+    /// In place of `registry`: the path of a `librechat.yaml`, or an object with its `mcpServers` and `mcpSettings`.
+    /// It is read once. Which servers want OAuth is found out where the file does not say so.
+    #[napi(
+        ts_type = "string | { mcpServers?: Record<string, any>; mcpSettings?: Record<string, any> }"
+    )]
+    pub config: Option<()>,
     /// Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
     /// here. Bound: 30 s.
     #[napi(

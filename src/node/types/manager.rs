@@ -116,7 +116,7 @@ pub struct McpConnectionObject {
     #[napi(ts_type = "() => Promise<void>")]
     pub disconnect: (),
     #[napi(
-        ts_type = "{ request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }"
+        ts_type = "{ request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }"
     )]
     pub client: (),
     #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
@@ -140,6 +140,9 @@ pub struct McpConnectionParams<'env> {
     #[napi(ts_type = "AbortSignal")]
     pub signal: Option<()>,
     pub force_new: Option<bool>,
+    /// `false` asks nobody to authorize: where somebody would have to, the call rejects with
+    /// `MCP_AUTHORIZATION_REQUIRED`. Default `true`.
+    pub authorize: Option<bool>,
     #[napi(ts_type = "Record<string, string>")]
     pub custom_user_vars: Option<()>,
     /// Milliseconds.

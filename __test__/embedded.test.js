@@ -1,0 +1,133 @@
+/** `createMCPRuntime({ config })`: a runtime without LibreChat, on real servers. */
+
+const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
+const { createMCPRuntime } = require('./support/addon');
+const { everythingOverStdio } = require('./support/everything');
+const { useFixtures } = require('./support/fixtures');
+const { runScript } = require('./support/script');
+const { formatTools } = require('./support/tools');
+
+const fixtures = useFixtures();
+const user = { id: 'embedded' };
+
+let directory;
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'mcp-embedded-'));
+});
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+const embedded = (config, services) => fixtures.keep(createMCPRuntime({ config, ...services }));
+
+function yamlFile(text) {
+  const path = join(directory, 'librechat.yaml');
+  writeFileSync(path, text);
+  return path;
+}
+
+describe('servers', () => {
+  test('from a file: stdio and Streamable HTTP; tools are formatted here', async () => {
+    const everything = await fixtures.everything('streamableHttp');
+    const { command, args } = everythingOverStdio();
+    const runtime = embedded(
+      yamlFile(`
+version: 1.2.8
+mcpSettings:
+  allowedAddresses: ['${everything.address}']
+mcpServers:
+  local:
+    command: ${JSON.stringify(command)}
+    args: ${JSON.stringify(args)}
+    stderr: ignore
+  web:
+    type: streamable-http
+    url: ${everything.url}
+`),
+    );
+    for (const serverName of ['local', 'web']) {
+      const result = await runtime.reinitMCPServer({ user, serverName });
+      expect(result).toMatchObject({ success: true, oauthRequired: false, serverName });
+      expect(result.tools.map(({ name }) => name)).toContain('echo');
+      expect(result.availableTools).toEqual(formatTools(serverName, result.tools));
+    }
+    const [content] = await runtime.manager.callTool({
+      serverName: 'web',
+      toolName: 'echo',
+      toolArguments: { message: 'hello' },
+      provider: 'openai',
+      user,
+    });
+    expect(JSON.stringify(content)).toContain('hello');
+    const connection = await runtime.manager.getConnection({ serverName: 'web', user });
+    expect(connection.client.getProtocolVersion()).toMatch(/^20\d\d-\d\d-\d\d$/);
+    const shared = await runtime.manager.appConnections.getAll();
+    expect([...shared.keys()]).toEqual(['local', 'web']);
+  });
+
+  test('from an object, with environment variables that are read when a call starts', async () => {
+    const server = await fixtures.server();
+    const { code, output } = await runScript('embedded.js', { url: server.url, address: server.address });
+    expect({ code, output }).toEqual({ code: 0, output: 'true' });
+    const [initialize] = server.received('initialize');
+    expect(initialize.headers['x-key']).toBe('set-later');
+  });
+
+  test('the addresses that may be contacted are those of mcpSettings', async () => {
+    const server = await fixtures.server();
+    const runtime = embedded({ mcpServers: { srv: { url: server.url, requiresOAuth: false } } });
+    const result = await runtime.reinitMCPServer({ user, serverName: 'srv' });
+    expect(result).toMatchObject({ success: false, error: { code: 'MCP_ADDRESS_NOT_ALLOWED' } });
+    expect(server.requests).toEqual([]);
+  });
+
+  test('a server that is not in the file', async () => {
+    const runtime = embedded({ mcpServers: {} });
+    const call = runtime.manager.getConnection({ serverName: 'none', user });
+    await expect(call).rejects.toMatchObject({ mcpCode: 'MCP_CONFIG_NOT_FOUND' });
+  });
+});
+
+describe('instructions and tool functions', () => {
+  test('come from the file', async () => {
+    const mcpServers = {
+      a: { command: 'a', args: [], serverInstructions: 'Use it well.' },
+      b: { command: 'b', args: [] },
+    };
+    const runtime = embedded({ mcpServers });
+    expect(await runtime.manager.formatInstructionsForContext()).toContain('Use it well.');
+    expect(await runtime.manager.getAppToolFunctions()).toEqual({});
+  });
+});
+
+describe('a configuration that cannot be used is refused at once', () => {
+  test.each([
+    ['bad YAML', 'mcpServers:\n  a: {\n', /librechat\.yaml: .*line 3/],
+    ['a server twice', 'mcpServers:\n  a: {}\n  a: {}\n', /duplicate/],
+    ['a server that is a text', 'mcpServers: { a: text }', /`mcpServers\.a` must be an object/],
+    ['rules that are no list', 'mcpSettings: { allowedDomains: example.com }', /`mcpSettings\.allowedDomains`/],
+  ])('%s', (_, text, expected) => {
+    let thrown;
+    try {
+      embedded(yamlFile(text));
+    } catch (error) {
+      thrown = error;
+    }
+    expect(thrown).toMatchObject({
+      name: 'Error',
+      code: 'MCP_INVALID_CONFIG',
+      message: expect.stringMatching(expected),
+    });
+  });
+
+  test('a file that is not there', () => {
+    expect(() => createMCPRuntime({ config: join(directory, 'none.yaml') })).toThrow(/none\.yaml cannot be read/);
+  });
+
+  test('together with a registry, or of a wrong type', () => {
+    const { services } = require('./support/host').createHost();
+    expect(() => createMCPRuntime({ ...services, config: {} })).toThrow(/exclude each other/);
+    expect(() => createMCPRuntime({ config: 1 })).toThrow(/host\.config must be a path or an object, got a number/);
+    expect(() => createMCPRuntime({})).toThrow(/host\.registry must be .* unless host\.config is given/);
+  });
+});

@@ -1,0 +1,151 @@
+//! A `librechat.yaml`, as far as this library needs it: `mcpServers` and `mcpSettings`.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::host::NetworkRules;
+use crate::server_config::env_references;
+
+/// Servers by name and the rules for all of them.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    pub servers: IndexMap<String, Map<String, Value>>,
+    pub rules: NetworkRules,
+}
+
+impl Config {
+    /// Reads a YAML text; `name` is how errors call it. Merge keys (`<<`) are applied, as by `LibreChat`.
+    ///
+    /// Fails with [`Code::InvalidConfig`](crate::error::Code::InvalidConfig), with line and column where the text is no
+    /// YAML, else with the path of the wrong member.
+    pub fn from_yaml(name: &str, text: &str) -> Result<Self> {
+        let failed = |problem: yaml_serde::Error| {
+            let problem = problem.to_string();
+            let problem = problem.lines().next().unwrap_or_default();
+            Error::invalid_config(format!("{name}: {problem}"))
+        };
+        let mut document: yaml_serde::Value = yaml_serde::from_str(text).map_err(failed)?;
+        document.apply_merge().map_err(failed)?;
+        let document = serde_json::to_value(document)
+            .map_err(|problem| Error::invalid_config(format!("{name}: {problem}")))?;
+        Self::from_value(name, document)
+    }
+
+    /// The same from what a YAML text stands for.
+    pub fn from_value(name: &str, document: Value) -> Result<Self> {
+        let wrong = |path: &str, expected: &str| {
+            Error::invalid_config(format!("{name}: `{path}` must be {expected}"))
+        };
+        let Value::Object(mut document) = document else {
+            return Err(Error::invalid_config(format!(
+                "{name}: expected an object with `mcpServers`"
+            )));
+        };
+        let mut servers = IndexMap::new();
+        match document.remove("mcpServers") {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(members)) => {
+                for (server, config) in members {
+                    let Value::Object(mut config) = config else {
+                        return Err(wrong(&format!("mcpServers.{server}"), "an object"));
+                    };
+                    config.entry("source").or_insert_with(|| "yaml".into());
+                    servers.insert(server, config);
+                }
+            }
+            Some(_) => return Err(wrong("mcpServers", "an object")),
+        }
+        let settings = match document.remove("mcpSettings") {
+            None | Some(Value::Null) => Map::new(),
+            Some(Value::Object(settings)) => settings,
+            Some(_) => return Err(wrong("mcpSettings", "an object")),
+        };
+        let list = |member: &str| match settings.get(member) {
+            None | Some(Value::Null) => Ok(Vec::new()),
+            Some(value) => texts(value)
+                .ok_or_else(|| wrong(&format!("mcpSettings.{member}"), "a list of texts")),
+        };
+        let allowed_domains = list("allowedDomains")?;
+        Ok(Self {
+            servers,
+            rules: NetworkRules {
+                // As `MCPServersRegistry.shouldEnableSSRFProtection` decides it.
+                ssrf_protection: allowed_domains.is_empty(),
+                allowed_domains,
+                allowed_addresses: list("allowedAddresses")?,
+            },
+        })
+    }
+
+    /// Environment variables that the servers' configurations name.
+    #[must_use]
+    pub fn variables(&self) -> Vec<String> {
+        self.servers.values().flat_map(env_references).collect()
+    }
+}
+
+fn texts(value: &Value) -> Option<Vec<String>> {
+    let items = value.as_array()?.iter();
+    items.map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read() {
+        let config = Config::from_yaml(
+            "librechat.yaml",
+            "version: 1.2.8
+mcpSettings: { allowedDomains: [example.com], allowedAddresses: ['localhost:3001'] }
+shared: &shared { timeout: 1000 }
+mcpServers:
+  files: { <<: *shared, command: npx, args: [-y, files], env: { TOKEN: '${FILES_TOKEN}' } }
+  web: { url: 'https://example.com/mcp', source: config }
+",
+        )
+        .unwrap();
+        assert_eq!(config.servers.keys().collect::<Vec<_>>(), ["files", "web"]);
+        assert_eq!(config.servers["files"]["timeout"], 1000);
+        assert_eq!(config.servers["files"]["source"], "yaml");
+        assert_eq!(config.servers["web"]["source"], "config");
+        assert!(!config.rules.ssrf_protection);
+        assert_eq!(config.rules.allowed_domains, ["example.com"]);
+        assert_eq!(config.rules.allowed_addresses, ["localhost:3001"]);
+        assert_eq!(config.variables(), ["FILES_TOKEN"]);
+    }
+
+    #[test]
+    fn nothing_configured() {
+        for text in ["{}", "mcpServers:", "mcpServers: {}\nmcpSettings:\n"] {
+            let config = Config::from_yaml("f", text).unwrap();
+            assert!(config.servers.is_empty() && config.rules.ssrf_protection);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong() {
+        for (text, expected) in [
+            ("mcpServers:\n  a: {\n", "line 3"),
+            ("a: 1\nb: [\n- x", "line"),
+            ("mcpServers:\n  a: {}\n  a: {}\n", "duplicate"),
+            ("", "expected an object"),
+            ("[]", "expected an object"),
+            ("mcpServers: []", "`mcpServers` must be an object"),
+            ("mcpServers: { a: 1 }", "`mcpServers.a` must be an object"),
+            ("mcpSettings: 1", "`mcpSettings` must be an object"),
+            (
+                "mcpSettings: { allowedDomains: [1] }",
+                "`mcpSettings.allowedDomains` must be a list of texts",
+            ),
+        ] {
+            let error = Config::from_yaml("f.yaml", text).unwrap_err();
+            assert!(
+                error.message.starts_with("f.yaml: ") && error.message.contains(expected),
+                "{text:?}: {error}"
+            );
+        }
+    }
+}

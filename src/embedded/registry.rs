@@ -1,0 +1,139 @@
+//! The servers of a [`Config`], with what `LibreChat`'s inspector would have found out about them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+use url::Url;
+
+use super::config::Config;
+use crate::error::{Code, Error, Result};
+use crate::host::{Environment, Lookup, NetworkRules, Registry, Storage};
+use crate::network::HttpClient;
+use crate::oauth::{Endpoints, detect};
+use crate::server_config::{Context, process_mcp_env};
+use crate::settings::Settings;
+
+/// So long a server that wants no OAuth, or could not be asked, is not asked again.
+const UNDETECTED_TTL: Duration = Duration::from_mins(1);
+
+/// Which servers want OAuth, found out once for all calls of a runtime. By server name.
+#[derive(Default)]
+pub struct Detections(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Detected>>>>>);
+
+#[derive(Clone, Copy)]
+struct Detected {
+    requires_oauth: bool,
+    at: Instant,
+}
+
+/// The registry as one call sees it.
+pub struct ConfigRegistry {
+    pub config: Arc<Config>,
+    pub detections: Arc<Detections>,
+    pub http: HttpClient,
+    pub environment: Environment,
+    pub settings: Settings,
+}
+
+impl ConfigRegistry {
+    /// Whether a server wants OAuth, where its configuration leaves that open (`MCPServerInspector.detectOAuth`).
+    async fn requires_oauth(&self, server_name: &str, config: &Map<String, Value>) -> Result<bool> {
+        let Some(url) = self.url_to_ask(config) else {
+            return Ok(false);
+        };
+        let turn = {
+            let mut known = self.detections.0.lock();
+            Arc::clone(known.entry(server_name.to_owned()).or_default())
+        };
+        let mut known = turn.lock().await;
+        if let Some(detected) = &*known
+            && (detected.requires_oauth || detected.at.elapsed() < UNDETECTED_TTL)
+        {
+            return Ok(detected.requires_oauth);
+        }
+        let endpoints = Endpoints::new(
+            self.http.clone(),
+            &self.config.rules,
+            &self.environment,
+            None,
+            &indexmap::IndexMap::new(),
+        )?;
+        let detection = detect(&endpoints, &url, &self.settings).await;
+        *known = Some(Detected {
+            requires_oauth: detection.requires_oauth,
+            at: Instant::now(),
+        });
+        Ok(detection.requires_oauth)
+    }
+
+    /// `None` where there is nobody to ask, or nothing to find out.
+    fn url_to_ask(&self, config: &Map<String, Value>) -> Option<Url> {
+        let has = |name: &str| config.get(name).is_some_and(|value| !value.is_null());
+        let sends_credentials = config
+            .get("headers")
+            .and_then(Value::as_object)
+            .is_some_and(|headers| {
+                let mut names = headers.keys();
+                names.any(|name| name.eq_ignore_ascii_case("authorization"))
+            });
+        if ["requiresOAuth", "oauth", "obo", "apiKey"]
+            .into_iter()
+            .any(has)
+            || sends_credentials
+        {
+            return None;
+        }
+        let context = Context::of_environment(&self.environment);
+        let expanded = process_mcp_env(config.clone(), &context, Some(false));
+        let url = Url::parse(expanded.get("url")?.as_str()?).ok()?;
+        matches!(url.scheme(), "http" | "https").then_some(url)
+    }
+}
+
+#[async_trait]
+impl Registry for ConfigRegistry {
+    async fn server_config(
+        &self,
+        server_name: &str,
+        _: Lookup<'_>,
+    ) -> Result<Option<Map<String, Value>>> {
+        let Some(config) = self.config.servers.get(server_name) else {
+            return Ok(None);
+        };
+        let mut config = config.clone();
+        if self.requires_oauth(server_name, &config).await? {
+            config.insert("requiresOAuth".to_owned(), Value::Bool(true));
+        }
+        Ok(Some(config))
+    }
+
+    /// Nothing that a file says has failed an inspection.
+    async fn reinspect(
+        &self,
+        server_name: &str,
+        _: Storage,
+        _: Option<&str>,
+    ) -> Result<Option<Map<String, Value>>> {
+        Err(Error::new(
+            Code::InvalidArgument,
+            format!("The server {server_name} is not in a failed state"),
+        ))
+    }
+
+    async fn network_rules(&self) -> Result<NetworkRules> {
+        Ok(self.config.rules.clone())
+    }
+
+    async fn all_server_configs(
+        &self,
+        _: Option<&str>,
+    ) -> Result<Vec<(String, Map<String, Value>)>> {
+        let servers = &self.config.servers;
+        Ok(servers.clone().into_iter().collect())
+    }
+}
