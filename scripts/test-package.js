@@ -1,7 +1,7 @@
 /**
  * Packs the main package and the one for this platform as they are published, installs both into an empty folder with
  * nothing but node and npm on PATH and without network, and reinitializes an MCP server from there, with `require` and
- * with `import`.
+ * with `import`, and checks it with the command line tool.
  *
  *   npm run build && npm run test:package
  */
@@ -53,6 +53,7 @@ async function main() {
   const server = await startMcpServer();
   try {
     const tarballs = [packMain(directory), packPlatform(directory)];
+    const dependencies = packDependencies(directory);
     const home = bareHome(directory);
     const folder = makeDirectory(directory, 'empty');
     const environment = { PATH: home.bin, HOME: home.path, SERVER_URL: server.url };
@@ -68,12 +69,17 @@ async function main() {
       '--no-audit',
       '--no-fund',
       ...tarballs,
+      ...dependencies,
     ]);
     for (const [file, text] of Object.entries(CONSUMERS)) {
       writeFileSync(join(folder, file), text);
       const output = await run('node', [file]);
       console.log(`${file}: ${output.trim()}`);
     }
+    const config = { mcpServers: { srv: { type: 'streamable-http', url: server.url } } };
+    config.mcpSettings = { allowedAddresses: [server.address] };
+    writeFileSync(join(folder, 'librechat.yaml'), JSON.stringify(config));
+    console.log(await run('node', [join('node_modules', '.bin', manifest.name), 'check']));
     console.log(`package test: ${tarballs.map((path) => basename(path)).join(' and ')} work in an empty folder`);
   } finally {
     await server.close();
@@ -91,7 +97,7 @@ function packMain(directory) {
 
   const optionalDependencies = Object.fromEntries(platforms.map(({ name, version }) => [name, version]));
   writeFileSync(join(stage, 'package.json'), JSON.stringify({ ...manifest, optionalDependencies }, null, 2));
-  for (const file of [...manifest.files, 'README.md', 'LICENSE']) cpSync(join(ROOT, file), join(stage, file));
+  for (const file of [...manifest.files, 'README.md', 'LICENSE']) cpSync(join(ROOT, file), join(stage, file), { recursive: true });
   return pack(stage, directory);
 }
 
@@ -104,11 +110,24 @@ function packPlatform(directory) {
   return pack(stage, directory);
 }
 
+/** What the main package depends on, from the packages that are installed here: there is no registry to ask. */
+function packDependencies(directory) {
+  const args = ['ls', '--omit=dev', '--omit=optional', '--all', '--parseable'];
+  const [, ...paths] = execFileSync('npm', args, { cwd: ROOT, encoding: 'utf8' }).trim().split('\n');
+  const destination = makeDirectory(directory, 'dependencies');
+  return paths.map((path) => packed(path, destination).path);
+}
+
 function pack(stage, destination) {
+  const { path, files } = packed(stage, destination);
+  console.log(`${basename(path)}: ${files.map((file) => file.path).join(', ')}`);
+  return path;
+}
+
+function packed(folder, destination) {
   const args = ['pack', '--json', '--ignore-scripts', '--pack-destination', destination];
-  const [{ filename, files }] = JSON.parse(execFileSync('npm', args, { cwd: stage, encoding: 'utf8' }));
-  console.log(`${filename}: ${files.map((file) => file.path).join(', ')}`);
-  return join(destination, filename);
+  const [{ filename, files }] = JSON.parse(execFileSync('npm', args, { cwd: folder, encoding: 'utf8' }));
+  return { path: join(destination, filename), files };
 }
 
 /** A home without npm configuration or cache, and a PATH with node, npm and the shell that npm wants. */

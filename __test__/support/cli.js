@@ -1,0 +1,51 @@
+const { spawn } = require('node:child_process');
+const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join, resolve } = require('node:path');
+const { testAddonPath } = require('../../scripts/addon-path');
+
+const BINARY = resolve(__dirname, '../../bin/librechat-mcp-native.js');
+const { MCP_TEST_ADDON, PATH } = process.env;
+
+/**
+ * The command line tool in a folder of its own, with a home of its own: `close()` removes both.
+ *
+ * @param files  texts by file name; `librechat.yaml` may be an object
+ */
+function createCli(files) {
+  const folder = mkdtempSync(join(tmpdir(), 'mcp-cli-'));
+  for (const [name, content] of Object.entries(files)) {
+    // JSON is YAML too.
+    writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content, null, 2));
+  }
+
+  /** Runs a command to its end: `{ code, stdout, stderr, json() }`. */
+  function run(args, { env, input = '', onStdout } = {}) {
+    return new Promise((fulfil, reject) => {
+      const child = spawn(process.execPath, [BINARY, ...args], {
+        cwd: folder,
+        env: {
+          PATH,
+          HOME: folder,
+          NAPI_RS_NATIVE_LIBRARY_PATH: MCP_TEST_ADDON ? resolve(MCP_TEST_ADDON) : testAddonPath(),
+          ...env,
+        },
+        timeout: 25_000,
+      });
+      const output = { stdout: '', stderr: '' };
+      for (const name of ['stdout', 'stderr']) {
+        child[name].setEncoding('utf8').on('data', (text) => {
+          output[name] += text;
+          if (name === 'stdout') onStdout?.(output.stdout);
+        });
+      }
+      child.on('error', reject);
+      child.on('close', (code) => fulfil({ code, ...output, json: () => JSON.parse(output.stdout) }));
+      child.stdin.end(input);
+    });
+  }
+
+  return { folder, run, close: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+module.exports = { createCli };

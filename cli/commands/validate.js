@@ -1,0 +1,66 @@
+/** `validate`: the schema of every server and the rules for addresses, with line numbers. Connects to nothing. */
+
+const { missingVariables, readConfig } = require('../config');
+const { EXIT } = require('../failure');
+const { clean, paint, print, printJson } = require('../output');
+const { expanded } = require('../server');
+
+module.exports = async function validate(given, options) {
+  const config = readConfig(given ?? options.config);
+  const api = require('../..');
+  const issues = [];
+  for (const name of Object.keys(config.servers)) issues.push(...(await issuesOf(api, config, name)));
+  issues.push(...settingsIssues(config));
+  issues.sort((one, other) => one.line - other.line);
+  const failed = issues.some(({ severity }) => severity === 'error');
+  if (options.json) printJson({ file: config.file, ok: !failed, issues });
+  else printIssues(config, issues);
+  return failed ? EXIT.usage : EXIT.ok;
+};
+
+async function issuesOf(api, config, name) {
+  const server = config.servers[name];
+  const base = ['mcpServers', name];
+  const issue = (severity, path, message) => {
+    const full = [...base, ...path];
+    return { severity, line: config.lineOf(full), path: full.join('.'), message };
+  };
+  const problems = api.validateServerConfig(server, { source: 'yaml' });
+  if (problems.length > 0) return problems.map(({ path, message }) => issue('error', path, message));
+  const issues = missingVariables(server).map((variable) =>
+    issue('warning', [], `the environment variable ${variable} is not set`),
+  );
+  const settings = config.document.mcpSettings ?? {};
+  const { allowedDomains, allowedAddresses } = settings;
+  if (issues.length === 0 && server.url && !server.url.includes('{{')) {
+    const allowed = await api.isMCPDomainAllowed(expanded(api, server), allowedDomains, allowedAddresses);
+    if (!allowed) issues.push(issue('error', ['url'], refusal(allowedDomains)));
+  }
+  return issues;
+}
+
+function refusal(allowedDomains) {
+  return allowedDomains?.length
+    ? 'the domain is not in mcpSettings.allowedDomains'
+    : 'the address is private or cannot be resolved; if it is meant, add host:port to mcpSettings.allowedAddresses';
+}
+
+function settingsIssues({ document, lineOf }) {
+  const settings = document.mcpSettings ?? {};
+  return ['allowedDomains', 'allowedAddresses'].flatMap((name) => {
+    const value = settings[name];
+    if (value === undefined || value === null) return [];
+    if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return [];
+    const path = ['mcpSettings', name];
+    return [{ severity: 'error', line: lineOf(path), path: path.join('.'), message: 'must be a list of texts' }];
+  });
+}
+
+function printIssues({ file, servers }, issues) {
+  for (const { severity, line, path, message } of issues) {
+    const word = severity === 'error' ? paint.red('error') : paint.yellow('warning');
+    print(`${file}:${line}: ${word}: ${clean(path)}: ${clean(message)}`);
+  }
+  const errors = issues.filter(({ severity }) => severity === 'error').length;
+  print(`${Object.keys(servers).length} servers, ${errors} errors, ${issues.length - errors} warnings`);
+}

@@ -1,0 +1,95 @@
+/** The configuration file: found, read, and its positions kept for messages. */
+
+const { readFileSync } = require('node:fs');
+const { dirname, join } = require('node:path');
+const { LineCounter, parseDocument } = require('yaml');
+const { Failure } = require('./failure');
+
+const DEFAULT_FILE = 'librechat.yaml';
+
+/**
+ * Reads a `librechat.yaml` and the `.env` beside it. Variables that are set already stay.
+ *
+ * @returns `{ file, document, servers, lineOf(path) }`; `lineOf` is the line of the member at a path, or of the nearest
+ *   member around it
+ */
+function readConfig(file = DEFAULT_FILE) {
+  const text = readText(file);
+  const lines = new LineCounter();
+  const parsed = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
+  const [problem] = parsed.errors;
+  if (problem) {
+    const { line, col } = lines.linePos(problem.pos[0]);
+    throw new Failure(`${file}:${line}:${col}: ${problem.message}`, { line, hint: 'Correct the YAML at that place.' });
+  }
+  let document;
+  try {
+    document = parsed.toJS() ?? {};
+  } catch (error) {
+    throw new Failure(`${file}: ${error.message}`);
+  }
+  const lineOf = (path) => {
+    for (let length = path.length; length > 0; length--) {
+      const line = lineOfMember(parsed, path.slice(0, length), lines);
+      if (line) return line;
+    }
+    return 1;
+  };
+  const { mcpServers } = document;
+  if (typeof document !== 'object' || Array.isArray(document)) throw new Failure(`${file}:1: expected mcpServers`);
+  if (
+    mcpServers !== undefined &&
+    mcpServers !== null &&
+    (typeof mcpServers !== 'object' || Array.isArray(mcpServers))
+  ) {
+    const line = lineOf(['mcpServers']);
+    throw new Failure(`${file}:${line}: mcpServers must be an object`, { line });
+  }
+  loadEnvironment(join(dirname(file), '.env'));
+  return { file, document, servers: mcpServers ?? {}, lineOf };
+}
+
+function readText(file) {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new Failure(`${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`, {
+      hint: 'Name the configuration, or run this where it is: --config path/to/librechat.yaml',
+    });
+  }
+}
+
+function lineOfMember(parsed, path, lines) {
+  const parent = path.length > 1 ? parsed.getIn(path.slice(0, -1), true) : parsed.contents;
+  const name = String(path.at(-1));
+  const pair = parent?.items?.find?.((item) => item.key !== undefined && String(item.key?.value ?? item.key) === name);
+  const range = pair?.key?.range ?? parent?.items?.[path.at(-1)]?.range;
+  return range && lines.linePos(range[0]).line;
+}
+
+function loadEnvironment(file) {
+  try {
+    process.loadEnvFile(file);
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw new Failure(`${file} cannot be read: ${error.message}`);
+  }
+}
+
+/** Names of environment variables that a server's configuration needs and that are not set. */
+function missingVariables(config) {
+  const texts = JSON.stringify(config) ?? '';
+  const names = [...texts.matchAll(/\$\{(\w+)\}/g)].map((match) => match[1]);
+  return [...new Set(names)].filter((name) => process.env[name] === undefined);
+}
+
+/** The server's configuration; refuses a name that the file does not have. */
+function serverOf({ file, servers }, name) {
+  const config = Object.hasOwn(servers, name) ? servers[name] : undefined;
+  if (config && typeof config === 'object') return config;
+  throw new Failure(`${file} has no server "${name}"`, {
+    code: 'MCP_CONFIG_NOT_FOUND',
+    hint: `Servers of this configuration: ${Object.keys(servers).join(', ') || 'none'}.`,
+  });
+}
+
+module.exports = { DEFAULT_FILE, missingVariables, readConfig, serverOf };

@@ -1,0 +1,54 @@
+/** What to do about a failure, by the error's code. Functions get what is known of the server. */
+
+const HINTS = {
+  MCP_ADDRESS_NOT_ALLOWED: ({ address }) =>
+    `If this private address is meant, add "${address ?? 'host:port'}" to mcpSettings.allowedAddresses.`,
+  MCP_DOMAIN_NOT_ALLOWED: () => 'Add the domain to mcpSettings.allowedDomains, or take the server out.',
+  MCP_CONNECTION_FAILED: ({ address }) =>
+    address
+      ? `Start the server, and see that ${address} can be reached from here (DNS, firewall, PROXY).`
+      : 'Run the command by itself and look at what it prints.',
+  MCP_CONNECTION_LOST: () => "Look at the server's log: it ended the connection.",
+  MCP_SPAWN_FAILED: () => 'Install the command, or correct `command` and `cwd`.',
+  MCP_TIMEOUT: () => 'Raise `initTimeout` (or --timeout), or find out why the server is slow.',
+  MCP_CIRCUIT_OPEN: () => 'Wait a moment: the server failed too often lately.',
+  MCP_HTTP_STATUS: () =>
+    'See that `url` is the MCP endpoint and `type` its transport (without `type` it is sse), and look at the server.',
+  MCP_INVALID_RESPONSE: () => 'See that `url` is the MCP endpoint and `type` its transport (streamable-http or sse).',
+  MCP_RATE_LIMITED: () => 'Wait, then try again.',
+  MCP_RESPONSE_TOO_LARGE: () => 'Raise MCP_STREAMABLE_HTTP_MAX_RESPONSE_BYTES or MCP_STREAMABLE_HTTP_MAX_LINE_BYTES.',
+  MCP_SERVER_ERROR: () => "Look at the server's log: the answer is its own.",
+  MCP_TOOLS_LIST_FAILED: () => "Look at the server's log: it connected, but did not list its tools.",
+  MCP_TOOLS_LIST_BUDGET: () => 'Raise MCP_TOOLS_LIST_MAX_PAGES, MCP_TOOLS_LIST_MAX_TOOLS or MCP_TOOLS_LIST_MAX_BYTES.',
+  MCP_CONFIG_NOT_FOUND: ({ known }) => `Servers of this configuration: ${known?.join(', ') || 'none'}.`,
+  MCP_INVALID_CONFIG: () => 'Correct the configuration; `validate` shows the lines.',
+  MCP_MISSING_ENV: ({ variables }) => `Set ${variables.join(', ')} in the environment or in .env.`,
+  MCP_MISSING_USER_VARS: ({ variables }) =>
+    `Each user sets ${variables?.join(', ') || 'them'} in LibreChat; to try it here, put the values into a copy of the file.`,
+  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login }) =>
+    oauth
+      ? `Run: ${login}`
+      : 'Put the credentials into `headers` or `apiKey`, or set `requiresOAuth: true` if users are to log in.',
+  MCP_INSUFFICIENT_SCOPE: () => "Look at the server's scopes: it asks for some that were granted already.",
+  MCP_REAUTHENTICATION_REQUIRED: ({ login }) => `Run: ${login}`,
+  MCP_OAUTH_DISCOVERY_FAILED: () =>
+    'Correct the server, or name its endpoints in `oauth` (authorization_url, token_url).',
+  MCP_OAUTH_REGISTRATION_FAILED: () => 'Register a client with the provider and set `oauth.client_id`.',
+  MCP_OAUTH_EXCHANGE_FAILED: () =>
+    "Check `oauth.client_id` and `oauth.client_secret` against the provider's registration.",
+  MCP_OAUTH_FLOW_FAILED: ({ login }) => `Begin again: ${login}`,
+  MCP_OAUTH_TIMEOUT: ({ login }) => `Begin again, and authorize in time (--timeout): ${login}`,
+  MCP_TOKEN_STORE: () => 'Give the CREDS_KEY that the tokens were stored with, or remove the file that is named.',
+  OBO_MISSING_UPSTREAM_TOKEN: ({ obo }) => `Try the exchange with a user's token: ${obo}`,
+  OBO_EXCHANGE_FAILED: () => 'docs/entra.md tells the causes apart, and who mends each.',
+  OBO_CLAIMS_CHALLENGE: () => 'The user has to sign in again with what the identity provider asks for.',
+  OBO_NOT_TRUSTED: () => 'The author of the configuration needs the permission to configure on-behalf-of.',
+  MCP_HOST_ERROR: () => 'See the OpenID settings (OPENID_ISSUER, OPENID_CLIENT_ID, OPENID_CLIENT_SECRET).',
+};
+
+/** One sentence, or `undefined` where there is nothing to say. */
+function hintFor(code, known = {}) {
+  return HINTS[code]?.(known);
+}
+
+module.exports = { HINTS, hintFor };

@@ -1,0 +1,67 @@
+/** A runtime over the configuration file, for the length of one command. */
+
+const { readConfig } = require('./config');
+const { Failure } = require('./failure');
+
+/** Whose tokens the commands use. */
+const USER = Object.freeze({ id: 'cli' });
+const DISCOVERY_TIMEOUT_MS = 10_000;
+
+/** Runs `work(context)` with `{ config, runtime, api }` and closes the runtime after it. */
+async function withRuntime(options, work) {
+  const config = readConfig(options.config);
+  const api = require('..');
+  const runtime = createRuntime(api, config);
+  try {
+    return await work({ config, runtime, api });
+  } finally {
+    await runtime.close();
+  }
+}
+
+function createRuntime(api, { file, document }) {
+  const { mcpServers, mcpSettings } = document;
+  const services = { config: { mcpServers, mcpSettings } };
+  if (process.env.OPENID_ISSUER) services.openIdConfig = openIdConfig;
+  try {
+    return api.createMCPRuntime(services);
+  } catch (error) {
+    throw new Failure(error.message.replace(/^config: /, `${file}: `), { code: error.code });
+  }
+}
+
+/** The operator's OpenID client, as LibreChat's environment variables describe it. */
+async function openIdConfig() {
+  const { OPENID_ISSUER, OPENID_CLIENT_ID, OPENID_CLIENT_SECRET } = process.env;
+  if (!OPENID_ISSUER || !OPENID_CLIENT_ID) {
+    throw new Failure('OPENID_ISSUER and OPENID_CLIENT_ID are not set', {
+      hint: 'Set them as for LibreChat, in the environment or in .env beside the configuration.',
+    });
+  }
+  const document = '/.well-known/openid-configuration';
+  const issuer = OPENID_ISSUER.replace(/\/$/, '');
+  const url = issuer.endsWith(document) ? issuer : `${issuer}${document}`;
+  const metadata = await fetchMetadata(url);
+  return {
+    issuer: metadata.issuer,
+    tokenEndpoint: metadata.token_endpoint,
+    clientId: OPENID_CLIENT_ID,
+    ...(OPENID_CLIENT_SECRET && { clientSecret: OPENID_CLIENT_SECRET }),
+  };
+}
+
+async function fetchMetadata(url) {
+  const failed = (problem) => new Failure(`The identity provider's metadata at ${url} cannot be had: ${problem}`);
+  let response;
+  try {
+    response = await fetch(url, { signal: AbortSignal.timeout(DISCOVERY_TIMEOUT_MS) });
+  } catch (error) {
+    throw failed(error.cause?.message ?? error.message);
+  }
+  if (!response.ok) throw failed(`HTTP status ${response.status}`);
+  const metadata = await response.json().catch(() => undefined);
+  if (typeof metadata?.token_endpoint !== 'string') throw failed('it names no token_endpoint');
+  return metadata;
+}
+
+module.exports = { USER, openIdConfig, withRuntime };

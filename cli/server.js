@@ -1,0 +1,76 @@
+/** What is known of one server, and connecting to it without asking anybody. */
+
+const { DEFAULT_FILE, missingVariables, serverOf } = require('./config');
+const { summary } = require('./output');
+const { USER } = require('./runtime');
+
+const TRANSPORTS = { http: 'streamable-http' };
+
+/** The transport in LibreChat's words; without `type` a URL means SSE there. */
+function transportOf(config) {
+  if (config.type) return TRANSPORTS[config.type] ?? config.type;
+  if (config.command) return 'stdio';
+  return /^wss?:/.test(config.url ?? '') ? 'websocket' : 'sse';
+}
+
+/** What hints may name; see `hints.js`. */
+function knownOf({ config, api }, name, options) {
+  const server = config.servers[name];
+  const file = config.file === DEFAULT_FILE ? '' : ` --config ${config.file}`;
+  const run = (command) => `npx librechat-mcp-native ${command} ${JSON.stringify(name)}${file}`;
+  return {
+    address: addressOf(api, server),
+    login: run('login'),
+    obo: `${run('obo')} < token.txt`,
+    known: Object.keys(config.servers),
+    variables: api.getMissingCustomUserVars(server, {}),
+    ...options,
+  };
+}
+
+function expanded(api, server) {
+  return api.processMCPEnv({ options: server });
+}
+
+function addressOf(api, server) {
+  try {
+    const url = new URL(expanded(api, server).url);
+    return `${url.hostname}:${url.port || (/^(https|wss):/.test(url.protocol) ? 443 : 80)}`;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why a server cannot even be tried, as `{ code, message, hint }`. */
+function obstacle(context, name) {
+  const server = serverOf(context.config, name);
+  const known = knownOf(context, name);
+  const [issue] = context.api.validateServerConfig(server, { source: 'yaml' });
+  if (issue) {
+    const line = context.config.lineOf(['mcpServers', name, ...issue.path]);
+    const where = `${context.config.file}:${line}`;
+    return summary({ code: 'MCP_INVALID_CONFIG', message: `${where}: ${[...issue.path].join('.')}: ${issue.message}` });
+  }
+  const variables = missingVariables(server);
+  if (variables.length > 0) {
+    const message = `The environment lacks ${variables.join(', ')}`;
+    return summary({ code: 'MCP_MISSING_ENV', message }, { variables });
+  }
+  if (known.variables.length > 0) {
+    const message = `The server needs values that each user sets: ${known.variables.join(', ')}`;
+    return summary({ code: 'MCP_MISSING_USER_VARS', message }, known);
+  }
+  return undefined;
+}
+
+/** Connects with what is stored; nobody is asked to authorize. */
+function connect({ runtime }, name, timeoutSeconds) {
+  return runtime.manager.getConnection({
+    serverName: name,
+    user: USER,
+    authorize: false,
+    connectionTimeout: timeoutSeconds * 1000,
+  });
+}
+
+module.exports = { connect, expanded, knownOf, obstacle, transportOf };
