@@ -5,10 +5,12 @@
  */
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import http from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import Provider from 'oidc-provider';
 
-const { port, accessTokenSeconds, account, resourceServer, scopes } = JSON.parse(process.argv[2]);
+const { port, accessTokenSeconds, account, resourceServer, scopes, tokenDelayMs } = JSON.parse(process.argv[2]);
 const issuer = `http://127.0.0.1:${port}`;
 const WATCHED = ['/reg', '/token', '/token/revocation'];
 
@@ -48,8 +50,27 @@ const configuration = {
 
 const provider = new Provider(issuer, configuration);
 
+/** Which moment of the next refresh request is held until its client is gone: 'received' or 'carried out'. */
+let hold;
+process.on('message', (message) => {
+  hold = message.hold;
+});
+
+async function holdUntilGone(context, moment) {
+  if (hold !== moment || context.path !== '/token') return false;
+  hold = undefined;
+  const gone = once(context.res, 'close');
+  process.send({ held: moment });
+  await gone;
+  context.respond = false;
+  return true;
+}
+
 provider.use(async (context, next) => {
+  if (await holdUntilGone(context, 'received')) return;
+  if (context.path === '/token') await delay(tokenDelayMs);
   await next();
+  await holdUntilGone(context, 'carried out');
   const { body, oidc, path, status } = context;
   if (!WATCHED.includes(path)) return;
   const secrets = ['access_token', 'refresh_token', 'client_secret', 'registration_access_token'];

@@ -11,15 +11,16 @@ const { until } = require('./wait');
  *
  * @param options.accessTokenSeconds  lifetime of access tokens
  * @param options.scopes              what may be asked for
- * @returns `{ address, issuer, scopes, account, requests, refreshes, introspect, signIn, close }`: `requests` are those
+ * @param options.tokenDelayMs        time that the token endpoint takes
+ * @returns `{ address, issuer, scopes, account, requests, refreshes, introspect, signIn, hold, close }`: `requests` are those
  *   to the registration, token and revocation endpoints, `refreshes()` those with a refresh token; `account` is
  *   `{ login, password }` of the only user
  */
-async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['mcp'] } = {}) {
+async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['mcp'], tokenDelayMs = 0 } = {}) {
   const secret = () => randomBytes(18).toString('base64url');
   const account = { login: 'alice', password: secret() };
   const resourceServer = { client_id: 'resource-server', client_secret: secret() };
-  const options = { port: await freePort(), accessTokenSeconds, account, resourceServer, scopes };
+  const options = { port: await freePort(), accessTokenSeconds, account, resourceServer, scopes, tokenDelayMs };
   const child = fork(join(__dirname, 'authorization-server-process.mjs'), [JSON.stringify(options)], {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -48,6 +49,23 @@ async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['
     account,
     requests,
     refreshes: () => requests.filter(({ grantType }) => grantType === 'refresh_token'),
+
+    /**
+     * Holds the next token request at this moment, 'received' or 'carried out', until its client is gone. Resolves when
+     * one is held.
+     */
+    async hold(moment) {
+      const isHeld = new Promise((resolve) => {
+        const listen = ({ held }) => {
+          if (held !== moment) return;
+          child.off('message', listen);
+          resolve();
+        };
+        child.on('message', listen);
+      });
+      child.send({ hold: moment });
+      await isHeld;
+    },
 
     /** RFC 7662, as the resource server. */
     async introspect(token) {

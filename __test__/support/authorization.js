@@ -52,13 +52,13 @@ function useAuthorization(options) {
     const { authorizationServer, mongo } = suite;
     const server = fixtures.keep(await startProtectedServer(authorizationServer, serverOptions));
     const store = fixtures.keep(await openTokenStore(mongo));
-    const flowManager = new FlowManager();
+    const flowManager = services?.flowManager ?? new FlowManager();
     const user = createUser();
     const start = () =>
       fixtures.runtime({
         servers: { srv: server.config(config) },
         allow: [server, authorizationServer],
-        services: { flowManager, ...store.services, ...services },
+        services: { ...store.services, ...services, flowManager },
       });
     const host = {
       ...start(),

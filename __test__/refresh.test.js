@@ -1,0 +1,132 @@
+/** One refresh for all processes, whatever becomes of them. */
+
+const { completeAuthorization, useAuthorization } = require('./support/authorization');
+const { startProcess } = require('./support/processes');
+const { startRedis } = require('./support/redis');
+const { startRace } = require('./support/refresh-race');
+const { openRedisServices } = require('./support/redis-services');
+const { connected } = require('./support/results');
+const { TOOLS } = require('./support/tools');
+
+const LOCK_MS = 1500;
+
+describe('three processes with twenty calls each, at a server that revokes the grant on reuse', () => {
+  const ROUNDS = 3;
+
+  test.each([
+    ['with the host’s lock', true],
+    ['with claims in the flow store', false],
+  ])(
+    '%s: one refresh, and every call succeeds',
+    async (_, withLock) => {
+      const race = await startRace({ withLock, tokenDelayMs: 300 });
+      try {
+        for (let round = 0; round < ROUNDS; round += 1) {
+          expect(await race.round()).toMatchObject({ refreshes: 1, failures: [] });
+        }
+      } finally {
+        await race.close();
+      }
+    },
+    120_000,
+  );
+});
+
+describe('the process that refreshes is killed', () => {
+  const suite = useAuthorization();
+  let redis;
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  afterAll(() => redis?.close());
+
+  /** A user whose token has expired, and a process that begins to refresh it. */
+  async function setup({ withLock = true, hangAt } = {}) {
+    const { fixtures, mongo, authorizationServer } = suite;
+    const { flowManager, lock } = fixtures.keep(await openRedisServices(redis.url, { lockMs: LOCK_MS }));
+    const host = await suite.host({ services: { flowManager, ...(withLock && { lock }) } });
+    await host.authorize();
+    await host.store.expire(host.user.id);
+    const parameters = {
+      mongo,
+      redis: redis.url,
+      withLock,
+      lockMs: LOCK_MS,
+      hangAt,
+      config: host.server.config(),
+      allow: [host.server.address, authorizationServer.address],
+      user: host.user,
+    };
+    const other = startProcess('refresh.js', parameters);
+    fixtures.keep({ close: other.kill });
+    const before = authorizationServer.refreshes().length;
+    return { ...host, other, refreshes: () => authorizationServer.refreshes().length - before };
+  }
+
+  /** Has the other process get to that point, and kills it there. */
+  async function killedAt(hangAt, options) {
+    const host = await setup({ hangAt, ...options });
+    expect(await host.other.ask({ calls: 1 })).toEqual({ reached: hangAt });
+    await host.other.kill();
+    return host;
+  }
+
+  /** The same, while the authorization server holds its request. */
+  async function killedWhileHeld(moment) {
+    const host = await setup();
+    const held = suite.authorizationServer.hold(moment);
+    host.other.ask({ calls: 1 }).catch(() => {});
+    await held;
+    await host.other.kill();
+    return host;
+  }
+
+  test('before the request: the next one refreshes when the lock has expired', async () => {
+    const host = await killedAt('findToken mcp_oauth_client');
+    expect(host.refreshes()).toBe(0);
+    expect(await host.echo('hello')).toContain('hello');
+    expect(host.refreshes()).toBe(1);
+  });
+
+  test('before the request, with a claim: the next one refreshes when the claim is old', async () => {
+    const host = await killedAt('findToken mcp_oauth_client', { withLock: false });
+    const { flowManager, user } = host;
+    const key = flowManager.key(`${user.id}:srv`, 'mcp_get_tokens');
+    const claim = await flowManager.keyv.get(key);
+    await flowManager.keyv.set(key, { ...claim, createdAt: claim.createdAt - 19_000 });
+    expect(await host.echo('hello')).toContain('hello');
+    expect(host.refreshes()).toBe(1);
+    expect(await flowManager.keyv.get(key)).toBeUndefined();
+  });
+
+  test('with the request sent, and not carried out: the refresh token is still good', async () => {
+    const host = await killedWhileHeld('received');
+    expect(await host.echo('hello')).toContain('hello');
+    expect(host.refreshes()).toBe(1);
+  });
+
+  test('between the rows: the refresh token that was stored first is good', async () => {
+    const host = await killedAt('updateToken mcp_oauth');
+    expect(host.refreshes()).toBe(1);
+    expect(await host.echo('hello')).toContain('hello');
+    expect(host.refreshes()).toBe(2);
+  });
+
+  test('after storing, before anybody was told: the token is used at once', async () => {
+    const host = await killedAt('release');
+    expect(await host.echo('hello')).toContain('hello');
+    expect(host.refreshes()).toBe(1);
+  });
+
+  // Nobody has the new refresh token any more, and the old one counts as stolen: only the user can help.
+  test.each([
+    ['with the request carried out, and not answered', () => killedWhileHeld('carried out')],
+    ['with the answer, before anything was stored', () => killedAt('updateToken mcp_oauth_refresh')],
+  ])('%s: the user is asked, and nothing stands in the way', async (_, killed) => {
+    const host = await killed();
+    const again = await host.reinit();
+    expect(again).toMatchObject({ success: true, oauthRequired: true, oauthUrl: expect.any(String) });
+    await completeAuthorization(host, await suite.authorizationServer.signIn(again.oauthUrl));
+    expect(await host.reinit()).toEqual(connected('srv', TOOLS));
+  });
+});

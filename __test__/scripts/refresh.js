@@ -1,0 +1,84 @@
+/**
+ * One of several processes that share a database and a Redis. For each message makes a new runtime and that many tool
+ * calls at once, and answers `{ failures, log }`: what went wrong with them.
+ *
+ * With `hangAt`, `METHOD TYPE` of a token method and a row or `release` of the lock, it answers `{ reached }` at that
+ * point and stays there, to be killed.
+ */
+
+const { createMCPRuntime } = require('../support/addon');
+const { createHost } = require('../support/host');
+const { openRedisServices } = require('../support/redis-services');
+const { openTokenStore } = require('../support/token-store');
+
+const { mongo, redis, withLock, lockMs, hangAt, config, allow, user } = JSON.parse(process.argv[2]);
+
+/** Nobody is there to be asked. */
+const oauthStart = () => {
+  throw new Error('the user was asked to authorize');
+};
+
+function hang() {
+  process.send({ reached: hangAt });
+  return new Promise(() => {});
+}
+
+/** The token methods, one of which never gets to the database. */
+function hangingMethods(methods) {
+  const hanging = ([name, method]) => [
+    name,
+    (query, ...rest) => (hangAt === `${name} ${query.type}` ? hang() : method(query, ...rest)),
+  ];
+  return Object.fromEntries(Object.entries(methods).map(hanging));
+}
+
+function hangingLock(lock) {
+  if (hangAt !== 'release') return lock;
+  return { acquire: async (key, ttlMs) => ((await lock.acquire(key, ttlMs)) ? hang : null) };
+}
+
+async function call(runtime, text) {
+  const toolCall = {
+    user,
+    serverName: 'srv',
+    toolName: 'echo',
+    toolArguments: { text },
+    provider: 'openai',
+    oauthStart,
+  };
+  try {
+    const answer = JSON.stringify(await runtime.manager.callTool(toolCall));
+    return answer.includes(text) ? undefined : `${text} was answered with ${answer}`;
+  } catch (error) {
+    return `${error.code}: ${error.message}`;
+  }
+}
+
+async function main() {
+  const store = await openTokenStore(mongo);
+  const { flowManager, lock, close } = await openRedisServices(redis, { lockMs });
+  const { tokenMethods, credentialsKey } = store.services;
+  const services = {
+    flowManager,
+    credentialsKey,
+    tokenMethods: hangingMethods(tokenMethods),
+    lock: withLock ? hangingLock(lock) : undefined,
+  };
+
+  async function answer({ calls }) {
+    const host = createHost({ servers: { srv: config }, allow, services });
+    const runtime = createMCPRuntime(host.services);
+    const texts = Array.from({ length: calls }, (_, index) => `call ${index} of ${process.pid}`);
+    const outcomes = await Promise.all(texts.map((text) => call(runtime, text)));
+    await runtime.close();
+    process.send({ failures: outcomes.filter(Boolean), log: host.logger.text() });
+  }
+
+  process.on('message', answer);
+  process.on('disconnect', async () => {
+    await Promise.all([store.close(), close()]);
+    process.exit();
+  });
+}
+
+main();

@@ -1,0 +1,66 @@
+const { createMCPRuntime } = require('./addon');
+const { completeAuthorization } = require('./authorization');
+const { startAuthorizationServer } = require('./authorization-server');
+const { createHost, createUser } = require('./host');
+const { startMongo } = require('./mongo');
+const { startProcess } = require('./processes');
+const { startProtectedServer } = require('./protected-server');
+const { startRedis } = require('./redis');
+const { openRedisServices } = require('./redis-services');
+const { openTokenStore } = require('./token-store');
+
+/**
+ * Processes that need the same user's token at the same moment, when it has expired, at an authorization server that
+ * takes a refresh token once and revokes the grant when it sees one again.
+ *
+ * @param options.withLock      whether the host has a `lock`
+ * @param options.processes     how many
+ * @param options.calls         by each of them, at once
+ * @param options.tokenDelayMs  time that the token endpoint takes
+ * @returns `{ round, close }`; a round resolves to `{ refreshes, failures, log }`
+ */
+async function startRace({ withLock, processes = 3, calls = 20, tokenDelayMs = 0 }) {
+  const open = [];
+  const keep = (thing) => {
+    open.push(thing);
+    return thing;
+  };
+  const mongo = keep(await startMongo());
+  const redis = keep(await startRedis());
+  const authorizationServer = keep(await startAuthorizationServer({ tokenDelayMs }));
+  const server = keep(await startProtectedServer(authorizationServer));
+  const store = keep(await openTokenStore(mongo));
+  const { flowManager } = keep(await openRedisServices(redis.url));
+  const user = createUser();
+  const allow = [server.address, authorizationServer.address];
+  const parameters = { mongo, redis: redis.url, withLock, config: server.config(), allow, user };
+  const workers = Array.from({ length: processes }, () => keep(startProcess('refresh.js', parameters)));
+
+  async function authorize() {
+    const services = { flowManager, ...store.services };
+    const host = createHost({ servers: { srv: server.config() }, allow, services });
+    const runtime = createMCPRuntime(host.services);
+    const { oauthUrl } = await runtime.reinitMCPServer({ user, serverName: 'srv' });
+    await completeAuthorization({ runtime, services }, await authorizationServer.signIn(oauthUrl));
+    await runtime.close();
+  }
+
+  let isAuthorized = false;
+  return {
+    async round() {
+      if (!isAuthorized) await authorize();
+      await store.expire(user.id);
+      const before = authorizationServer.refreshes().length;
+      const answers = await Promise.all(workers.map((worker) => worker.ask({ calls })));
+      const refreshes = authorizationServer.refreshes().length - before;
+      const failures = answers.flatMap((answer) => answer.failures);
+      isAuthorized = failures.length === 0;
+      return { refreshes, failures, log: answers.map(({ log }) => log).join('\n') };
+    },
+    async close() {
+      for (const thing of open.reverse()) await thing.close();
+    },
+  };
+}
+
+module.exports = { startRace };
