@@ -5,22 +5,28 @@ const { join } = require('node:path');
 const SCRIPTS = join(__dirname, '..', 'scripts');
 
 /**
- * Starts a script of `__test__/scripts` that answers each message with one: `ask(message)` resolves to the answer, and
- * rejects when the process ends first. Parameters cross as one JSON text.
+ * Starts a script of `__test__/scripts` that answers each message with one. Parameters cross as one JSON text.
+ *
+ * @returns `{ message, ask, kill, close }`: `message()` resolves to the next message, `ask(question)` to the answer; both
+ *   reject when the process ends first
  */
 function startProcess(name, parameters) {
   const child = fork(join(SCRIPTS, name), [JSON.stringify(parameters)]);
   const ended = once(child, 'exit');
   const isEnded = () => child.exitCode !== null || child.signalCode !== null;
+  const message = async () => {
+    const arrived = once(child, 'message').then(([value]) => value);
+    const failed = ended.then(([code, signal]) => {
+      throw new Error(`${name} ended with ${signal ?? code}`);
+    });
+    return Promise.race([arrived, failed]);
+  };
   return {
-    pid: child.pid,
-    async ask(message) {
-      const answered = once(child, 'message').then(([answer]) => answer);
-      const failed = ended.then(([code, signal]) => {
-        throw new Error(`${name} ended with ${signal ?? code}`);
-      });
-      child.send(message);
-      return Promise.race([answered, failed]);
+    message,
+    async ask(question) {
+      const answer = message();
+      child.send(question);
+      return answer;
     },
     /** Dies at once, without a chance to tidy up. */
     async kill() {
