@@ -14,7 +14,7 @@ use crate::host::Peer;
 use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
 use crate::transport::stdio::{Stderr, StdioOptions, StdioTransport};
 use crate::transport::{
-    Remote, SseTimeouts, SseTransport, Tap, WebSocketTransport, streamable_http,
+    BoxTransport, Remote, SseTimeouts, SseTransport, Tap, WebSocketTransport, streamable_http,
 };
 
 /// At most this many handshakes, the waits between them growing by this step.
@@ -97,7 +97,10 @@ async fn handshake(
         progress: ProgressRoutes::default(),
         logger: recipe.logger.clone(),
     };
-    match &config.transport {
+    // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked
+    // for `server/discover` first may never answer.
+    let initialize = Some(Generation::Initialize);
+    let (transport, known) = match &config.transport {
         Transport::Http {
             kind, url, headers, ..
         } => {
@@ -119,8 +122,6 @@ async fn handshake(
                 log_prefix: prefix,
             };
             let idle = config.sse_read_timeout.unwrap_or(DEFAULT_SSE_READ_TIMEOUT);
-            // The older transports end with the generation that begins with `initialize`.
-            let initialize = Some(Generation::Initialize);
             match kind {
                 TransportKind::Sse => {
                     let timeouts = SseTimeouts {
@@ -130,25 +131,15 @@ async fn handshake(
                     };
                     let connect = SseTransport::connect(remote, timeouts);
                     let transport = bounded(deadline, &life, cancel, connect).await?;
-                    Box::pin(Session::open(
-                        transport, handler, initialize, deadline, life, cancel,
-                    ))
-                    .await
+                    (BoxTransport::new(transport), initialize)
                 }
                 TransportKind::WebSocket => {
                     let connect = WebSocketTransport::connect(remote);
                     let transport = bounded(deadline, &life, cancel, connect).await?;
-                    Box::pin(Session::open(
-                        transport, handler, initialize, deadline, life, cancel,
-                    ))
-                    .await
+                    (BoxTransport::new(transport), initialize)
                 }
                 TransportKind::StreamableHttp | TransportKind::Stdio => {
-                    let transport = streamable_http(remote, idle);
-                    Box::pin(Session::open(
-                        transport, handler, known, deadline, life, cancel,
-                    ))
-                    .await
+                    (BoxTransport::new(streamable_http(remote, idle)), known)
                 }
             }
         }
@@ -170,15 +161,10 @@ async fn handshake(
             let (environment, logger) = (&recipe.environment, recipe.logger.clone());
             let spawning =
                 StdioTransport::spawn(options, environment, tap, logger, prefix, &recipe.children);
-            let transport = spawning.await?;
-            // A process that is asked for `server/discover` first may never answer; every one knows `initialize`.
-            let known = known.or(Some(Generation::Initialize));
-            Box::pin(Session::open(
-                transport, handler, known, deadline, life, cancel,
-            ))
-            .await
+            (BoxTransport::new(spawning.await?), known.or(initialize))
         }
-    }
+    };
+    Session::open(transport, handler, known, deadline, life, cancel).await
 }
 
 /// Another descriptor of this process is as much the operator's as its stderr.

@@ -11,8 +11,8 @@ use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, Peer, PeerRequestOptions, RoleClient,
     RunningService, ServiceError, serve_client_with_lifecycle,
 };
+use rmcp::transport::DynamicTransportError;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
-use rmcp::transport::{DynamicTransportError, Transport};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::{Mutex, Notify};
@@ -25,7 +25,7 @@ use super::probe::Probing;
 use super::rounds::{self, Rounds};
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
-use crate::transport::{CallHeaders, LOST_MESSAGE, RawResult, TRANSPORT_RPC_CODE};
+use crate::transport::{BoxTransport, CallHeaders, LOST_MESSAGE, RawResult, TRANSPORT_RPC_CODE};
 
 /// How long a request that was given up may take to tell the server so.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
@@ -55,8 +55,8 @@ pub struct Session {
 impl Session {
     /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that
     /// this server spoke before; without it both are tried.
-    pub async fn open<T: Transport<RoleClient> + 'static>(
-        transport: T,
+    pub async fn open(
+        transport: BoxTransport,
         handler: Handler,
         known: Option<Generation>,
         deadline: Instant,

@@ -33,6 +33,7 @@ pub use watch::Subscriber;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -146,6 +147,8 @@ impl Manager {
 
     /// Work that outlives its caller; the runtime is closed when it has ended.
     pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        // Boxed: one kind of task for all work.
+        let work: BoxFuture<'static, ()> = Box::pin(work);
         self.0.tasks.spawn_on(work, &self.0.runtime);
     }
 

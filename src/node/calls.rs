@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
@@ -273,7 +274,7 @@ impl Shared {
             }
         };
         let (call, manager) = (Arc::new(call), self.manager.clone());
-        super::runtime::tokio().spawn(async move {
+        super::runtime::spawn(async move {
             let is_closed = manager.closing().is_cancelled();
             let outcome = outcome_of(is_closed, work(manager, Arc::clone(&call))).await;
             promise.settle(move |scope| {
@@ -296,12 +297,16 @@ impl Shared {
 }
 
 /// What the work of a call comes to. A panic in it is an error like any other.
-pub async fn outcome_of<T>(is_closed: bool, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub async fn outcome_of<T>(
+    is_closed: bool,
+    work: impl Future<Output = Result<T>> + Send,
+) -> Result<T> {
     if is_closed {
         return Err(Error::closed());
     }
     // On the heap: the work of a call is large, and most of the time it waits.
-    AssertUnwindSafe(Box::pin(work))
+    let work: BoxFuture<'_, Result<T>> = Box::pin(work);
+    AssertUnwindSafe(work)
         .catch_unwind()
         .await
         .unwrap_or_else(|_| Err(Error::new(Code::Internal, "Internal error")))

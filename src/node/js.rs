@@ -35,6 +35,12 @@ pub struct Value<'env> {
 #[derive(Clone, Copy)]
 pub struct Thrown<'env>(pub Value<'env>);
 
+/// What runs when a promise has settled.
+type Continuation = dyn for<'call> FnOnce(Scope<'call>, JsResult<'call>);
+
+/// What a function made here runs.
+type Body = dyn for<'call> Fn(Scope<'call>, Value<'call>, Vec<Value<'call>>) -> JsResult<'call>;
+
 pub type JsResult<'env, T = Value<'env>> = Result<T, Thrown<'env>>;
 
 /// A promise that Rust settles later.
@@ -189,6 +195,11 @@ impl<'env> Scope<'env> {
         F: 'static
             + for<'call> Fn(Scope<'call>, Value<'call>, Vec<Value<'call>>) -> JsResult<'call>,
     {
+        self.boxed_function(name, Box::new(body))
+    }
+
+    /// Not generic: napi's part is compiled once.
+    fn boxed_function(self, name: &str, body: Box<Body>) -> JsResult<'env> {
         let env = napi::Env::from_raw(self.env);
         let function = env.create_function_from_closure::<(), Unknown, _>(name, move |context| {
             let scope = Scope::new(context.env);
@@ -488,6 +499,10 @@ impl<'env> Value<'env> {
     where
         F: 'static + for<'call> FnOnce(Scope<'call>, JsResult<'call>),
     {
+        self.settled_boxed(Box::new(done));
+    }
+
+    fn settled_boxed(self, done: Box<Continuation>) {
         let done = Rc::new(RefCell::new(Some(done)));
         let subscribe = || -> JsResult<'env, bool> {
             if !matches!(self.kind(), Type::Object | Type::Function)

@@ -44,7 +44,7 @@ impl Log for NodeLog {
             return;
         }
         let context = Arc::clone(&self.0);
-        super::runtime::tokio().spawn(async move {
+        super::runtime::spawn(async move {
             tokio::time::sleep(DELAY).await;
             let flushed = Arc::clone(&context);
             context.thread.post(move |scope| flushed.flush_log(scope));

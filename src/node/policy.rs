@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use super::convert;
 use super::js::{JsResult, Scope, Thrown, Type, Value};
-use super::runtime::{raise, tokio};
+use super::runtime::{raise, spawn};
 use super::thread::JsThread;
 use crate::host::{Environment, NetworkRules};
 use crate::network;
@@ -386,7 +386,7 @@ pub fn is_mcp_domain_allowed<'any>(
             None
         };
         let (promise, value) = JsThread::new(scope)?.promise(scope)?;
-        tokio().spawn(async move {
+        spawn(async move {
             let is_allowed = network::is_domain_allowed(&url.unwrap_or_default(), &rules).await;
             promise.settle(move |scope| scope.boolean(is_allowed));
         });

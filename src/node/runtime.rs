@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use futures::future::BoxFuture;
 use napi::bindgen_prelude::{FromNapiValue, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
@@ -23,8 +24,14 @@ use super::thread::{JsRef, JsThread};
 use crate::manager::Manager;
 use crate::reinit::{Reinit, reinit};
 
+/// Work in the background. Boxed: one kind of task for all of it.
+pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
+    let work: BoxFuture<'static, ()> = Box::pin(work);
+    tokio().spawn(work);
+}
+
 /// The Tokio runtime of the process. It is never shut down: worker threads come and go, their work with them.
-pub fn tokio() -> &'static Handle {
+fn tokio() -> &'static Handle {
     static HANDLE: OnceLock<Handle> = OnceLock::new();
     HANDLE.get_or_init(|| {
         // Its threads outlive the environment that loaded the addon, which may be a worker.
@@ -129,7 +136,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
 fn close<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
     let (promise, value) = shared.thread.promise(scope)?;
     let manager = shared.manager.clone();
-    tokio().spawn(async move {
+    spawn(async move {
         manager.close().await;
         promise.settle(|scope| Ok(scope.undefined()));
     });

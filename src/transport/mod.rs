@@ -1,6 +1,7 @@
 //! Bytes to messages.
 
 mod bearer;
+mod boxed;
 mod events;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -19,6 +20,7 @@ mod tap;
 mod websocket;
 
 pub use bearer::Bearer;
+pub use boxed::BoxTransport;
 pub use events::{EventLimits, EventParser, Found};
 pub use remote::{CallHeaders, Remote};
 pub use sse::{SseTimeouts, SseTransport};

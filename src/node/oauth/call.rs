@@ -10,7 +10,7 @@ use super::super::calls::{Shared, logger_of, outcome_of, read_environment};
 use super::super::convert;
 use super::super::errors;
 use super::super::js::{JsResult, Scope, Thrown, Type, Value};
-use super::super::runtime::tokio;
+use super::super::runtime::spawn;
 use super::super::thread::JsRef;
 use super::host::{NodeFlows, NodeTokens, Service, members};
 use crate::error::Result;
@@ -57,7 +57,7 @@ impl<'env> Call<'env> {
             }
         };
         let closed = runtime.manager.closing().is_cancelled();
-        tokio().spawn(async move {
+        spawn(async move {
             let outcome = outcome_of(closed, work).await;
             promise.settle(move |scope| {
                 context.flush_log(scope);
