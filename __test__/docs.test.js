@@ -3,6 +3,7 @@
 const { existsSync, readdirSync, readFileSync, statSync } = require('node:fs');
 const { dirname, join, normalize } = require('node:path');
 
+const CLI = 'npx librechat-mcp-native ';
 const ROOT = join(__dirname, '..');
 const read = (path) => readFileSync(join(ROOT, path), 'utf8');
 const pagesIn = (folder) =>
@@ -47,10 +48,14 @@ function brokenLinks(page, text = read(page)) {
   });
 }
 
+/** The blocks of a page in one language. */
+const blocksOf = (page, language) =>
+  [...read(page).matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, block]) => block);
+
 /** The commands of `sh` blocks; what nobody can run by itself stands in `text` blocks. */
 const commandsOf = (page) =>
-  [...read(page).matchAll(/^```sh\n([\s\S]*?)^```/gm)]
-    .flatMap(([, block]) => block.split(/\n|&&/))
+  blocksOf(page, 'sh')
+    .flatMap((block) => block.split(/\n|&&/))
     .map((line) => line.replace(/\s#.*/, '').trim())
     .filter(Boolean);
 
@@ -85,7 +90,38 @@ test('CI runs every command of the pages', () => {
   const run = commandsOfCI();
   expect([...run]).toEqual(expect.arrayContaining(['npm ci', 'npm test', 'npm run lint:rust']));
   const unknown = PAGES.flatMap((page) => commandsOf(page).map((command) => [page, command])).filter(
-    ([, command]) => !run.has(command),
+    ([, command]) => !run.has(command) && !command.startsWith(CLI),
   );
   expect(unknown).toEqual([]);
+});
+
+describe('docs/getting-started.md', () => {
+  const PAGE = 'docs/getting-started.md';
+  let folder;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'docs-'));
+    writeFileSync(join(folder, 'librechat.yaml'), blocksOf(PAGE, 'yaml')[0].replace('npx', 'node').replace('-y, "@modelcontextprotocol/server-everything"', JSON.stringify(EVERYTHING)));
+  });
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const run = (file, args) =>
+    promisify(execFile)(file, args, {
+      cwd: folder,
+      env: { ...process.env, NO_COLOR: '1', XDG_DATA_HOME: folder, NAPI_RS_NATIVE_LIBRARY_PATH: addonPath() },
+      timeout: 60_000,
+    });
+
+  test.each(commandsOf(PAGE))('%s', async (command) => {
+    const args = command.slice(CLI.length).match(/'[^']*'|\S+/g).map((arg) => arg.replace(/^'|'$/g, ''));
+    const { stdout } = await run(process.execPath, [join(ROOT, 'bin', 'librechat-mcp-native.js'), ...args]);
+    expect(stdout).toContain(args[0] === 'call' ? 'Hello' : 'echo');
+  }, 60_000);
+
+  test('the program', async () => {
+    const [program] = blocksOf(PAGE, 'js');
+    const { stdout } = await run(process.execPath, ['-e', program.replace("'librechat-mcp-native'", JSON.stringify(ROOT))]);
+    expect(stdout).toMatch(/\d+ tools[\s\S]*Hello/);
+  }, 60_000);
 });
