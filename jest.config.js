@@ -4,5 +4,7 @@ module.exports = {
   modulePathIgnorePatterns: ['<rootDir>/target/', '<rootDir>/npm/'],
   // One suite at a time: they start servers and measure what is left open.
   maxWorkers: 1,
+  globalSetup: '<rootDir>/__test__/support/run-setup.js',
+  globalTeardown: '<rootDir>/__test__/support/run-teardown.js',
   testTimeout: 30_000,
 };

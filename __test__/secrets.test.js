@@ -1,9 +1,14 @@
 /** No secret of a configuration or of a user is logged, at any level, whatever happens. */
 
+const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
 const faults = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { closedAddress } = require('./support/mcp-server');
+
+const { VARIABLE, findLeaks, registerSecrets } = require('./support/secrets');
 
 const SECRET = /secret-[a-z-]+/g;
 const fixtures = useFixtures();
@@ -72,4 +77,33 @@ test('in the result of a failed call', async () => {
   const { runtime } = fixtures.runtime({ servers: { srv: server.config(WITH_SECRETS) }, allow: [server] });
   const result = await runtime.reinitMCPServer(params());
   expect(JSON.stringify(result).match(SECRET)).toBeNull();
+});
+
+describe('the search at the end of the run (support/run-teardown.js)', () => {
+  test('finds secrets in logs and errors, as they are and in URLs, and does not show them', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'secrets-'));
+    fixtures.keep({ close: () => rmSync(directory, { recursive: true }) });
+    writeFileSync(join(directory, '1.secrets'), '"planted+token"\n"another-secret"\n');
+    const log = ['info planted+token', 'debug ?token=planted%2Btoken', 'thrown Error: planted', 'warn nothing'];
+    writeFileSync(join(directory, '2.log'), log.join('\n'));
+    expect(findLeaks(directory)).toEqual({
+      secrets: 2,
+      lines: 4,
+      leaks: ['info <SECRET>', 'debug ?token=<SECRET>'],
+    });
+  });
+
+  test('has what runtimes log, throw and answer, and what they must not', async () => {
+    const server = await fixtures.server({ fault: faults.answer(500) });
+    const { runtime } = fixtures.runtime({ servers: { srv: server.config() }, allow: [server] });
+    const { lines: before } = findLeaks(process.env[VARIABLE]);
+    await runtime.reinitMCPServer(params());
+    const { lines: logged } = findLeaks(process.env[VARIABLE]);
+    expect(logged).toBeGreaterThan(before);
+    await expect(runtime.manager.callTool({ serverName: 'nobody' })).rejects.toThrow();
+    expect(findLeaks(process.env[VARIABLE]).lines).toBeGreaterThan(logged);
+    const { secrets } = findLeaks(process.env[VARIABLE]);
+    registerSecrets(`only-here-${secrets}`);
+    expect(findLeaks(process.env[VARIABLE]).secrets).toBe(secrets + 1);
+  });
 });

@@ -1,7 +1,7 @@
 /**
  * A real authorization server, `oidc-provider`: node authorization-server-process.mjs OPTIONS
  * A process of its own because the package is an ES module, which jest does not load. Tells its parent `{ issuer }`
- * when it listens, `{ request }` of what was asked of its endpoints, and `{ secrets }` that it gave away.
+ * when it listens, `{ request }` of what was asked of its endpoints, and `{ secrets }` that it saw or gave away.
  */
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -13,6 +13,17 @@ import Provider from 'oidc-provider';
 const { port, accessTokenSeconds, account, resourceServer, scopes, tokenDelayMs } = JSON.parse(process.argv[2]);
 const issuer = `http://127.0.0.1:${port}`;
 const WATCHED = ['/reg', '/token', '/token/revocation'];
+/** Wherever they are: in a form, a URL, an answer. */
+const SECRETS = [
+  'access_token',
+  'client_secret',
+  'code',
+  'code_verifier',
+  'refresh_token',
+  'registration_access_token',
+  'state',
+  'token',
+];
 
 const configuration = {
   jwks: { keys: [generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })] },
@@ -71,12 +82,13 @@ provider.use(async (context, next) => {
   if (context.path === '/token') await delay(tokenDelayMs);
   await next();
   await holdUntilGone(context, 'carried out');
-  const { body, oidc, path, status } = context;
+  const { body, oidc, path, query, status } = context;
+  const redirect = new URL(context.response.get('location') || issuer, issuer);
+  const places = [body, oidc?.body, query, Object.fromEntries(redirect.searchParams)];
+  process.send({ secrets: places.flatMap((place) => SECRETS.map((name) => place?.[name])).filter(Boolean) });
   if (!WATCHED.includes(path)) return;
-  const secrets = ['access_token', 'refresh_token', 'client_secret', 'registration_access_token'];
   process.send({
     request: { path, status, grantType: oidc?.params?.grant_type, error: body?.error, body: oidc?.body },
-    secrets: secrets.map((name) => body?.[name]).filter(Boolean),
   });
 });
 

@@ -3,6 +3,7 @@ const { randomBytes } = require('node:crypto');
 const { once } = require('node:events');
 const { join } = require('node:path');
 const { freePort } = require('./ports');
+const { registerSecrets } = require('./secrets');
 const { until } = require('./wait');
 
 /**
@@ -21,6 +22,7 @@ async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['
   const account = { login: 'alice', password: secret() };
   const resourceServer = { client_id: 'resource-server', client_secret: secret() };
   const options = { port: await freePort(), accessTokenSeconds, account, resourceServer, scopes, tokenDelayMs };
+  registerSecrets(account.password, resourceServer.client_secret);
   const child = fork(join(__dirname, 'authorization-server-process.mjs'), [JSON.stringify(options)], {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -35,6 +37,7 @@ async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['
   child.on('message', (message) => {
     issuer ??= message.issuer;
     if (message.request) requests.push(message.request);
+    registerSecrets(...(message.secrets ?? []));
   });
   const ended = () => child.exitCode !== null || child.signalCode !== null;
   await until('the authorization server', () => issuer !== undefined || ended(), 20_000);

@@ -1,4 +1,5 @@
 const { Keyv } = require('keyv');
+const { registerSecrets } = require('./secrets');
 const { delay } = require('./wait');
 
 const POLL_MS = 50;
@@ -22,6 +23,7 @@ class FlowManager {
   }
 
   async initFlow(id, type, metadata = {}) {
+    registerSecrets(metadata.state, metadata.codeVerifier, metadata.clientInfo?.client_secret);
     const state = { type, status: 'PENDING', metadata, createdAt: Date.now() };
     await this.keyv.set(this.key(id, type), state, FLOW_TTL_MS);
   }

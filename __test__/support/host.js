@@ -1,3 +1,4 @@
+const { recordLog } = require('./secrets');
 const { formatTools } = require('./tools');
 
 const LEVELS = ['debug', 'info', 'warn', 'error'];
@@ -55,7 +56,9 @@ class RecordingLogger {
   }
 
   record(level, message, meta) {
-    this.entries.push({ level, message: String(message), meta });
+    const entry = { level, message: String(message), meta };
+    this.entries.push(entry);
+    recordLog(line(entry));
   }
 
   messages(level) {
@@ -64,9 +67,7 @@ class RecordingLogger {
 
   /** Everything that was logged, errors included, as one text. */
   text() {
-    return this.entries
-      .map(({ level, message, meta }) => `${level} ${message} ${meta.map(render).join(' ')}`)
-      .join('\n');
+    return this.entries.map(line).join('\n');
   }
 }
 
@@ -75,6 +76,8 @@ for (const level of LEVELS) {
     this.record(level, message, meta);
   };
 }
+
+const line = ({ level, message, meta }) => `${level} ${message} ${meta.map(render).join(' ')}`;
 
 function render(value) {
   const seen = new WeakSet();

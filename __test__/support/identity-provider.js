@@ -1,4 +1,5 @@
 const http = require('node:http');
+const { registerSecrets } = require('./secrets');
 const { delay } = require('./wait');
 
 /**
@@ -14,11 +15,13 @@ async function startIdentityProvider({ lifetime = 3600, delayMs = 0 } = {}) {
     exchanges.push(form);
     await delay(delayMs);
     const count = exchanges.filter(({ assertion }) => assertion === form.assertion).length;
+    const token = `for-${form.assertion}-${count}`;
+    registerSecrets(form.assertion, form.client_secret, token);
     response.setHeader('content-type', 'application/json');
     response.end(
       JSON.stringify({
         token_type: 'Bearer',
-        access_token: `for-${form.assertion}-${count}`,
+        access_token: token,
         expires_in: provider.lifetime,
         scope: form.scope,
       }),

@@ -1,11 +1,14 @@
 const { join } = require('node:path');
 const { Mongoose } = require('mongoose');
 const { ROOT } = require('../../scripts/addon-path');
+const { registerSecrets } = require('./secrets');
 
 // Read when LibreChat's package is loaded.
 process.env.CREDS_KEY ??= '0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0';
 process.env.CREDS_IV ??= '00112233445566778899aabbccddeeff';
 process.env.LIBRECHAT_LOG_DIR ??= join(ROOT, 'target', 'librechat-logs');
+
+registerSecrets(process.env.CREDS_KEY, process.env.CREDS_IV);
 
 const { createMethods, createModels, decryptV2, encryptV2 } = require('@librechat/data-schemas');
 

@@ -1,0 +1,10 @@
+const { mkdirSync, mkdtempSync } = require('node:fs');
+const { join } = require('node:path');
+const { ROOT } = require('../../scripts/addon-path');
+const { VARIABLE } = require('./secrets');
+
+/** Before all suites of a run. */
+module.exports = () => {
+  mkdirSync(join(ROOT, 'target'), { recursive: true });
+  process.env[VARIABLE] = mkdtempSync(join(ROOT, 'target', 'test-secrets-'));
+};
