@@ -257,6 +257,8 @@ export interface MCPHostServices {
   roots?: (params: Record<string, any>, peer: MCPPeer) => unknown
   /** Hears the log messages of servers (`notifications/message`). */
   onLogMessage?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  /** Gets finished spans for the host's tracer, in batches and in the context of their call. */
+  onSpans?: (spans: MCPSpan[]) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */
   keepConnections?: boolean
   /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */
@@ -388,10 +390,44 @@ export interface MCPRuntime {
   tokens: MCPTokens
   OAuthReconnectionManager: { createInstance(flowManager: object, tokenMethods: object): Promise<OAuthReconnectionManager>; getInstance(): OAuthReconnectionManager }
   /**
+   * What the runtime has done and has open: counters by server name, outcome or error code; `docs/operations.md`
+   * describes each.
+   */
+  stats: () => MCPRuntimeStats
+  /** The same as Prometheus' text format (version 0.0.4). */
+  metrics: () => string
+  /**
    * Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
    * again. A `reinitMCPServer` in flight resolves with `success: false`.
    */
   close: () => Promise<void>
+}
+
+/** Counters since the runtime was made, and what is there now. Objects have members for what has happened only. */
+export interface MCPRuntimeStats {
+  /** By transport and state (`connected`, `connecting`, `error`). */
+  connections: Record<string, Record<string, number>>
+  /** Users with connections of their own. */
+  users: number
+  breakers: { open: number; closed: number }
+  /** By outcome: `ok`, the `failureReason`, or `undefined`. */
+  reinits: Record<string, number>
+  /** By server, transport and outcome: `ok`, or the error code. */
+  connects: Record<string, Record<string, Record<string, number>>>
+  /** By server and outcome: `closed`, or `lost`. */
+  disconnects: Record<string, Record<string, number>>
+  /** By server and outcome: `ok`, `tool_error` (the result has `isError`), or the error code. */
+  toolCalls: Record<string, Record<string, number>>
+  toolCallDuration: { count: number; seconds: number }
+  /** By outcome: `ok`, or the error code. */
+  oauthRefreshes: Record<string, number>
+  /** By result: `hit`, `shared_hit` (the host's `exchangedTokens`), or `miss`. */
+  oboCacheLookups: Record<string, number>
+  /** By outcome: `ok`, or the error code. */
+  oboExchanges: Record<string, number>
+  oboExchangeDuration: { count: number; seconds: number }
+  /** Of JSON-RPC messages, by transport. */
+  bytes: Record<string, { sent: number; received: number }>
 }
 
 /** LibreChat's `MCPServersRegistry`. Each function may be async; bound: 10 s, and 60 s for `reinspectServer`. */
@@ -403,6 +439,21 @@ export interface MCPServersRegistry {
   shouldEnableSSRFProtection: () => boolean | Promise<boolean>
   getAllowedDomains: () => string[] | null | undefined | Promise<string[] | null | undefined>
   getAllowedAddresses: () => string[] | null | undefined | Promise<string[] | null | undefined>
+}
+
+/**
+ * A finished span in OpenTelemetry's terms: `tracer.startSpan(name, { kind, startTime, attributes })`, then
+ * `setStatus(status)` and `end(endTime)`. Times in milliseconds since the epoch.
+ */
+export interface MCPSpan {
+  name: string
+  /** `SpanKind`: internal or client. */
+  kind: 0 | 2
+  startTime: number
+  endTime: number
+  attributes: Record<string, string>
+  /** `SpanStatusCode`: unset or error. */
+  status: { code: 0 | 2; message?: string }
 }
 
 /** A cache such as Keyv. */

@@ -101,7 +101,12 @@ describe('docs/getting-started.md', () => {
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'docs-'));
-    writeFileSync(join(folder, 'librechat.yaml'), blocksOf(PAGE, 'yaml')[0].replace('npx', 'node').replace('-y, "@modelcontextprotocol/server-everything"', JSON.stringify(EVERYTHING)));
+    writeFileSync(
+      join(folder, 'librechat.yaml'),
+      blocksOf(PAGE, 'yaml')[0]
+        .replace('npx', 'node')
+        .replace('-y, "@modelcontextprotocol/server-everything"', JSON.stringify(EVERYTHING)),
+    );
   });
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -113,15 +118,25 @@ describe('docs/getting-started.md', () => {
       timeout: 60_000,
     });
 
-  test.each(commandsOf(PAGE))('%s', async (command) => {
-    const args = command.slice(CLI.length).match(/'[^']*'|\S+/g).map((arg) => arg.replace(/^'|'$/g, ''));
-    const { stdout } = await run(process.execPath, [join(ROOT, 'bin', 'librechat-mcp-native.js'), ...args]);
-    expect(stdout).toContain(args[0] === 'call' ? 'Hello' : 'echo');
-  }, 60_000);
+  test.each(commandsOf(PAGE))(
+    '%s',
+    async (command) => {
+      const args = command
+        .slice(CLI.length)
+        .match(/'[^']*'|\S+/g)
+        .map((arg) => arg.replace(/^'|'$/g, ''));
+      const { stdout } = await run(process.execPath, [join(ROOT, 'bin', 'librechat-mcp-native.js'), ...args]);
+      expect(stdout).toContain(args[0] === 'call' ? 'Hello' : 'echo');
+    },
+    60_000,
+  );
 
   test('the program', async () => {
     const [program] = blocksOf(PAGE, 'js');
-    const { stdout } = await run(process.execPath, ['-e', program.replace("'librechat-mcp-native'", JSON.stringify(ROOT))]);
+    const { stdout } = await run(process.execPath, [
+      '-e',
+      program.replace("'librechat-mcp-native'", JSON.stringify(ROOT)),
+    ]);
     expect(stdout).toMatch(/\d+ tools[\s\S]*Hello/);
   }, 60_000);
 });

@@ -1,5 +1,6 @@
 /** Users who authorize with a real authorization server, their tokens in LibreChat's own collection. */
 
+const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { completeAuthorization, useAuthorization } = require('./support/authorization');
 const { connected } = require('./support/results');
 const { decryptV2, encryptV2 } = require('./support/token-store');
@@ -85,6 +86,21 @@ describe('a token that ends', () => {
       expect(seen.size).toBe(1 + round);
     }
     expect(refreshes()).toBe(before + 3);
+  });
+
+  test('a refresh is counted, and told to subscribers without a token', async () => {
+    const host = await suite.host();
+    await host.authorize();
+    await host.store.expire(host.user.id);
+    await host.restart();
+    const events = [];
+    const listener = (event) => events.push(event);
+    subscribe('librechat-mcp-native:token-refresh', listener);
+    expect(await host.reinit()).toEqual(connected('srv', TOOLS));
+    unsubscribe('librechat-mcp-native:token-refresh', listener);
+    const { id: userId } = host.user;
+    expect(events).toEqual([{ serverName: 'srv', userId, outcome: 'ok', durationMs: expect.any(Number) }]);
+    expect(host.runtime.stats().oauthRefreshes).toEqual({ ok: 1 });
   });
 
   test('gone from the collection: refreshed as well', async () => {

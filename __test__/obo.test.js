@@ -60,6 +60,18 @@ describe('whose token', () => {
   });
 });
 
+test('exchanges and lookups are counted', async () => {
+  const { runtime, call } = await setup();
+  const user = openIdUser('one');
+  await call(user, 'a');
+  await call(user, 'b');
+  const { oboCacheLookups, oboExchanges, oboExchangeDuration } = runtime.stats();
+  expect(oboCacheLookups.miss).toBe(1);
+  expect(oboCacheLookups.hit).toBeGreaterThanOrEqual(1);
+  expect(oboExchanges).toEqual({ ok: 1 });
+  expect(oboExchangeDuration).toMatchObject({ count: 1 });
+});
+
 describe('a token that ends during a connection', () => {
   test('expired: the next call has another one', async () => {
     const { idp, call, bearers } = await setup({ lifetime: 1 });

@@ -47,6 +47,7 @@ fn obo_cached(criterion: &mut Criterion) {
                 HttpClient::new(),
                 TaskTracker::new(),
                 CancellationToken::new(),
+                Arc::default(),
             ),
             host,
         )

@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::error::Result;
 use crate::secret::Secret;
+use crate::telemetry::Operation;
 
 /// A value of the host that the core carries but cannot look into, such as what a host callback returned.
 pub type HostValue = Arc<dyn Any + Send + Sync>;
@@ -172,6 +173,8 @@ pub enum LogMeta {
 /// The host's logger.
 pub trait Log: Send + Sync {
     fn log(&self, level: Level, message: String, meta: LogMeta);
+    /// Something has ended, for whoever wants events or spans.
+    fn finished(&self, _operation: Operation) {}
 }
 
 /// The log of one call or connection.
@@ -207,6 +210,10 @@ impl Logger {
 
     pub fn error(&self, message: impl Into<String>) {
         self.0.log(Level::Error, message.into(), LogMeta::None);
+    }
+
+    pub fn finished(&self, operation: Operation) {
+        self.0.finished(operation);
     }
 
     pub fn with(&self, level: Level, message: impl Into<String>, meta: LogMeta) {

@@ -26,3 +26,4 @@ pub mod host;
 pub mod seal;
 pub mod secret;
 pub mod settings;
+pub mod telemetry;

@@ -21,6 +21,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::{Host, Level, LogMeta, RawTools, User};
 use crate::manager::{CallScope, Manager};
 use crate::settings::Settings;
+use crate::telemetry::{Kind, OK, Started};
 
 /// The parameters of one call.
 pub struct Reinit {
@@ -44,6 +45,9 @@ pub struct Reinit {
 
 /// Runs one call. `None` is the reference's `undefined`: something outside the connection failed and was logged.
 pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
+    let name = call.server_name.as_deref().unwrap_or("undefined");
+    let user_id = call.user.as_ref().and_then(|user| user.id.as_deref());
+    let started = Started::now(Kind::Reinit, name, user_id);
     // One token for the requests of this call: its own abort, and the end of the runtime.
     let cancel = manager.closing().child_token();
     let run = Run {
@@ -51,7 +55,7 @@ pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
         call,
         settings: Settings::from_environment(&call.host.environment),
         cancel: cancel.clone(),
-        name: call.server_name.as_deref().unwrap_or("undefined"),
+        name,
     };
     let aborted = async {
         call.cancel.cancelled().await;
@@ -63,7 +67,7 @@ pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
         never = aborted => never,
         outcome = run.run() => outcome,
     };
-    match outcome {
+    let outcome = match outcome {
         Ok(result) => Some(result),
         Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Some(run.failed(error)),
         Err(error) => {
@@ -74,7 +78,13 @@ pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
                 .with(Level::Error, message, LogMeta::Error(error));
             None
         }
-    }
+    };
+    let result = match &outcome {
+        None => "undefined",
+        Some(result) => result.failure_reason.map_or(OK, FailureReason::as_str),
+    };
+    manager.record(started.ended(result, result != OK), &call.host.logger);
+    outcome
 }
 
 struct Run<'a> {

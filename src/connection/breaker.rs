@@ -160,6 +160,15 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
         }
     }
 
+    /// How many block, and how many there are.
+    pub fn counts(&self) -> (usize, usize) {
+        let (all, now) = (self.0.lock(), Instant::now());
+        let blocks = |state: &&Arc<Mutex<State>>| {
+            state.lock().blocked_until.is_some_and(|until| now < until)
+        };
+        (all.values().filter(blocks).count(), all.len())
+    }
+
     /// Forgets everything about one connection.
     pub fn clear(&self, key: &K) {
         self.0.lock().remove(key);

@@ -86,7 +86,8 @@ async fn handshake(
     let (config, prefix) = (&recipe.config, recipe.log_prefix());
     let init_timeout = config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
     let deadline = Instant::now() + init_timeout;
-    let (tap, life) = (Tap::default(), CancellationToken::new());
+    let traffic = recipe.metrics.traffic(config.transport.kind().as_str());
+    let (tap, life) = (Tap::new(traffic), CancellationToken::new());
     let handler = Handler {
         peer: Peer {
             server_name: recipe.server_name.clone(),

@@ -39,6 +39,7 @@ use crate::host::{Environment, Logger, NetworkRules, ServerRequests};
 use crate::network::{HttpClient, Policy};
 use crate::server_config::{Fingerprint, ResolvedConfig};
 use crate::settings::Settings;
+use crate::telemetry::Metrics;
 use crate::transport::Bearer;
 use crate::transport::stdio::Children;
 
@@ -62,6 +63,7 @@ pub struct Recipe {
     pub http: HttpClient,
     pub children: Children,
     pub settings: Settings,
+    pub metrics: Arc<Metrics>,
     pub environment: Environment,
     /// Answers what the server asks.
     pub server_requests: Option<Arc<dyn ServerRequests>>,

@@ -17,9 +17,11 @@ use crate::connection::{Event, Generation, Recipe, connect_authorized};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::server_config::Fingerprint;
+use crate::telemetry::{Kind, Operation, Started};
 
 pub(super) struct Attempt {
     pub fingerprint: Fingerprint,
+    pub transport: &'static str,
     cancel: CancellationToken,
     done: CancellationToken,
     state: Mutex<State>,
@@ -115,6 +117,7 @@ impl Manager {
     ) -> (Arc<Attempt>, Ticket) {
         let attempt = Arc::new(Attempt {
             fingerprint: recipe.fingerprint,
+            transport: recipe.config.transport.kind().as_str(),
             cancel: self.0.closing.child_token(),
             done: CancellationToken::new(),
             state: Mutex::new(State {
@@ -150,7 +153,14 @@ impl Manager {
         let identity = recipe.config.endpoint();
         let known = self.0.generations.get(&identity);
         let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
-        match connect_authorized(recipe, known, &breaker, cancel).await {
+        let started = Started::now(Kind::Connect, &recipe.server_name, key.owner.user_id());
+        let outcome = connect_authorized(recipe, known, &breaker, cancel).await;
+        let operation = Operation {
+            transport: Some(recipe.config.transport.kind().as_str()),
+            ..started.ended_with(outcome.as_ref())
+        };
+        self.0.metrics.record(operation, logger);
+        match outcome {
             Ok(connection) => {
                 self.remember(identity, known, connection.generation);
                 logger.info(format!("{prefix} Connection successfully established"));

@@ -14,6 +14,7 @@ use crate::connection::{CallOptions, Progress, ProgressSink, log_prefix};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta, Lookup};
 use crate::server_config::ServerConfig;
+use crate::telemetry::{Kind, Operation, Started, TOOL_ERROR};
 
 /// Bound on connecting where the config has no `initTimeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -37,6 +38,13 @@ pub struct CallTool<'a> {
     pub cancel: CancellationToken,
 }
 
+/// What shows only while a call is made.
+#[derive(Default)]
+struct Seen {
+    transport: Option<&'static str>,
+    is_error: bool,
+}
+
 impl Manager {
     /// Calls a tool over the user's connection or the one that all users share, and formats the result. The headers of
     /// the call are the caller's own, whoever's connection carries it.
@@ -45,7 +53,19 @@ impl Manager {
         let prefix = log_prefix(user_id, call.server_name);
         let logger = call.scope.host.logger.clone();
         let tool_name = call.tool_name;
-        let outcome = self.call(&call, &prefix).await;
+        let started = Started::now(Kind::ToolCall, call.server_name, user_id);
+        let mut seen = Seen::default();
+        let outcome = self.call(&call, &prefix, &mut seen).await;
+        let ended = match &outcome {
+            Ok(_) if seen.is_error => started.ended(TOOL_ERROR, true),
+            outcome => started.ended_with(outcome.as_ref()),
+        };
+        let operation = Operation {
+            transport: seen.transport,
+            tool: Some(tool_name.to_owned()),
+            ..ended
+        };
+        self.record(operation, &logger);
         if let Err(error) = &outcome {
             let message = format!("{prefix}[{tool_name}] Tool call failed");
             logger.with(Level::Error, message, LogMeta::Error(error.clone()));
@@ -53,7 +73,12 @@ impl Manager {
         outcome
     }
 
-    async fn call(&self, call: &CallTool<'_>, prefix: &str) -> Result<ToolContent> {
+    async fn call(
+        &self,
+        call: &CallTool<'_>,
+        prefix: &str,
+        seen: &mut Seen,
+    ) -> Result<ToolContent> {
         let (scope, name) = (&call.scope, call.server_name);
         let config = match &call.config {
             Some(config) => Some(config.clone()),
@@ -61,6 +86,7 @@ impl Manager {
         };
         let server = self.scope(scope, name, config).await?;
         let recipe = self.recipe(scope, &server).await?;
+        seen.transport = Some(recipe.config.transport.kind().as_str());
         let obo = OboCall {
             purpose: self.token_use(&server, call.tool_name),
             timeout: None,
@@ -146,6 +172,7 @@ impl Manager {
             )
         })?;
         if result.get("isError").and_then(Value::as_bool) == Some(true) {
+            seen.is_error = true;
             scope.host.logger.debug(format!(
                 "{prefix}[{}] The tool answered with an error",
                 call.tool_name

@@ -95,7 +95,7 @@ impl Manager {
         let slot = self.withdraw(key);
         if let Some(slot) = slot {
             self.tell(key, Event::Closed);
-            slot.connection.close().await;
+            self.end(&slot).await;
             self.retire(&slot);
         }
     }

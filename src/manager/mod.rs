@@ -12,6 +12,7 @@ mod idle;
 mod inspect;
 mod instructions;
 mod obo;
+mod observe;
 mod pool;
 mod scope;
 mod watch;
@@ -44,6 +45,7 @@ use crate::connection::{Breakers, Generation};
 use crate::network::HttpClient;
 use crate::oauth::OAuth;
 use crate::obo::Obo;
+use crate::telemetry::Metrics;
 use crate::transport::stdio::Children;
 use pool::Pool;
 
@@ -86,6 +88,7 @@ struct Inner {
     generations: Cache<String, Generation>,
     oauth: OAuth,
     obo: Obo,
+    metrics: Arc<Metrics>,
     /// Attempts, closings and timers; the runtime is closed when they have ended.
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -102,15 +105,22 @@ impl Manager {
     #[must_use]
     pub fn new(keep_connections: bool, runtime: Handle) -> Self {
         let http = HttpClient::new();
+        let metrics = Arc::<Metrics>::default();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner {
-            obo: Obo::new(http.clone(), tasks.clone(), closing.clone()),
+            obo: Obo::new(
+                http.clone(),
+                tasks.clone(),
+                closing.clone(),
+                Arc::clone(&metrics),
+            ),
             http,
             children: Children::default(),
             pool: Mutex::default(),
             breakers: Breakers::default(),
             generations: Cache::new(KNOWN_SERVERS),
-            oauth: OAuth::new(tasks.clone(), closing.clone()),
+            oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),
+            metrics,
             tasks,
             closing,
             keep_connections,
@@ -157,7 +167,7 @@ impl Manager {
         self.0.closing.cancel();
         let open = self.0.pool.lock().take_all();
         // Also those that somebody still uses: their requests end with the runtime.
-        futures::future::join_all(open.iter().map(|slot| slot.connection.close())).await;
+        futures::future::join_all(open.iter().map(|slot| self.end(slot))).await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.http.close().await;

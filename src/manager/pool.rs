@@ -69,6 +69,8 @@ struct SlotState {
     /// No new call gets it; it is closed when the last one has ended.
     retired: bool,
     closing: bool,
+    /// Its end was told.
+    ended: bool,
 }
 
 impl Slot {
@@ -80,8 +82,14 @@ impl Slot {
                 uses,
                 retired,
                 closing: false,
+                ended: false,
             }),
         })
+    }
+
+    /// Whether its end is still to be told; answered with yes once.
+    pub fn ends(&self) -> bool {
+        !std::mem::replace(&mut self.state.lock().ended, true)
     }
 
     pub fn is_used(&self) -> bool {
@@ -186,9 +194,9 @@ impl Manager {
     }
 
     fn close_in_background(&self, slot: &Arc<Slot>) {
-        let slot = Arc::clone(slot);
+        let (manager, slot) = (self.clone(), Arc::clone(slot));
         self.spawn(async move {
-            slot.connection.close().await;
+            manager.end(&slot).await;
         });
     }
 }

@@ -192,6 +192,7 @@ impl Manager {
             http: self.0.http.clone(),
             children: self.0.children.clone(),
             settings: call.settings.clone(),
+            metrics: Arc::clone(&self.0.metrics),
             environment: call.host.environment.clone(),
             server_requests: call.host.server_requests.clone(),
             observer: Some(Arc::new(KeyObserver {

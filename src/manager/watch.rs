@@ -13,6 +13,7 @@ use super::{Inner, Key, Manager, Owner};
 use crate::connection::{CallOptions, Event, Observer, list_tools};
 use crate::error::Code;
 use crate::host::ToolPublisher;
+use crate::telemetry::LOST;
 
 const MAX_RECONNECTS: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -83,6 +84,7 @@ impl Manager {
             let Some((slot, cancel)) = manager.take_lost(&key) else {
                 return;
             };
+            manager.tell_end(&slot, LOST);
             manager.retire(&slot);
             // A token on behalf of a user is asked for by that user's calls, and by nobody else.
             let on_behalf = slot.connection.recipe.config.obo_scopes.is_some();

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::errors;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::log::LogBuffer;
+use super::telemetry::Listeners;
 use super::thread::{JsRef, JsThread};
 use crate::error::{Code, Error, Result};
 
@@ -17,10 +18,12 @@ pub struct Realm {
     async_local_storage: JsRef,
     reflect_apply: JsRef,
     event_emitter: JsRef,
+    pub listeners: Listeners,
 }
 
 impl Realm {
-    pub fn new<'env>(thread: &JsThread, scope: Scope<'env>) -> JsResult<'env, Self> {
+    pub fn new<'env>(thread: &JsThread, host: Value<'env>) -> JsResult<'env, Self> {
+        let scope = host.scope();
         let global = scope.global()?;
         let process = global.get("process")?;
         let built_in = process.get("getBuiltinModule")?;
@@ -32,7 +35,9 @@ impl Realm {
         }
         let hooks = built_in.call(process, &[scope.string("node:async_hooks")?])?;
         let events = built_in.call(process, &[scope.string("node:events")?])?;
+        let channels = built_in.call(process, &[scope.string("node:diagnostics_channel")?])?;
         Ok(Self {
+            listeners: Listeners::new(thread, channels, host)?,
             async_local_storage: JsRef::new(thread, hooks.get("AsyncLocalStorage")?)?,
             reflect_apply: JsRef::new(thread, global.get("Reflect")?.get("apply")?)?,
             event_emitter: JsRef::new(thread, events)?,
@@ -49,7 +54,7 @@ impl Realm {
 pub struct CallContext {
     pub thread: JsThread,
     pub log: LogBuffer,
-    realm: Arc<Realm>,
+    pub realm: Arc<Realm>,
     /// The host services, as given to `createMCPRuntime`.
     host: Arc<JsRef>,
     /// `AsyncLocalStorage.snapshot()`: runs functions in the context of the call.
@@ -63,6 +68,7 @@ impl CallContext {
         host: &Arc<JsRef>,
         scope: Scope<'env>,
     ) -> JsResult<'env, Self> {
+        realm.listeners.look(scope);
         let storage = realm.async_local_storage.get(scope);
         let snapshot = storage.get("snapshot")?.call(storage, &[])?;
         Ok(Self {

@@ -17,7 +17,7 @@ use super::embedded::Embedded;
 use super::errors;
 use super::host::NodeHost;
 use super::js::{JsResult, Scope, Thrown, Type, Value};
-use super::log::{NodeLog, StderrLog};
+use super::log::{Lines, NodeLog, StderrLog};
 use super::manager::Connections;
 use super::oauth::{
     CREDENTIALS_VARIABLE, NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service,
@@ -333,11 +333,16 @@ pub fn logger_of<'env>(
     context: &Arc<CallContext>,
     environment: &Environment,
 ) -> JsResult<'env, Logger> {
-    if services.get("logger")?.present().is_some() {
-        return Ok(Logger::new(Arc::new(NodeLog(Arc::clone(context)))));
-    }
-    let log = StderrLog::from_variable(environment.get(LOG_VARIABLE).as_deref());
-    Ok(log.map_or_else(Logger::silent, |log| Logger::new(Arc::new(log))))
+    let lines = if services.get("logger")?.present().is_some() {
+        Lines::Host
+    } else {
+        StderrLog::from_variable(environment.get(LOG_VARIABLE).as_deref())
+            .map_or(Lines::Nowhere, Lines::Stderr)
+    };
+    Ok(Logger::new(Arc::new(NodeLog {
+        context: Arc::clone(context),
+        lines,
+    })))
 }
 
 impl Shared {

@@ -13,6 +13,7 @@ use super::call::CallContext;
 use super::errors;
 use super::js::{JsResult, Scope, Value};
 use crate::host::{Level, Log, LogMeta};
+use crate::telemetry::Operation;
 
 /// How long a line may wait for others.
 const DELAY: Duration = Duration::from_millis(10);
@@ -26,24 +27,56 @@ struct Line {
 #[derive(Default)]
 pub struct LogBuffer {
     lines: Mutex<Vec<Line>>,
+    operations: Mutex<Vec<Operation>>,
     scheduled: AtomicBool,
 }
 
 /// The logger of a call.
-pub struct NodeLog(pub Arc<CallContext>);
+pub struct NodeLog {
+    pub context: Arc<CallContext>,
+    pub lines: Lines,
+}
+
+/// Where log lines go.
+pub enum Lines {
+    /// To the host's logger.
+    Host,
+    Stderr(StderrLog),
+    Nowhere,
+}
 
 impl Log for NodeLog {
     fn log(&self, level: Level, message: String, meta: LogMeta) {
-        let buffer = &self.0.log;
-        buffer.lines.lock().push(Line {
-            level,
-            message,
-            meta,
-        });
+        match &self.lines {
+            Lines::Host => {
+                self.context.log.lines.lock().push(Line {
+                    level,
+                    message,
+                    meta,
+                });
+                self.schedule();
+            }
+            Lines::Stderr(log) => log.log(level, &message, meta),
+            Lines::Nowhere => {}
+        }
+    }
+
+    fn finished(&self, operation: Operation) {
+        if self.context.realm.listeners.want(&operation) {
+            self.context.log.operations.lock().push(operation);
+            self.schedule();
+        }
+    }
+}
+
+impl NodeLog {
+    /// Has what was collected cross soon.
+    fn schedule(&self) {
+        let buffer = &self.context.log;
         if buffer.scheduled.swap(true, Ordering::AcqRel) {
             return;
         }
-        let context = Arc::clone(&self.0);
+        let context = Arc::clone(&self.context);
         super::runtime::spawn(async move {
             tokio::time::sleep(DELAY).await;
             let flushed = Arc::clone(&context);
@@ -53,9 +86,13 @@ impl Log for NodeLog {
 }
 
 impl CallContext {
-    /// Gives all collected lines to the host's logger.
+    /// Gives all collected lines to the host's logger, and what has ended to whoever listens.
     pub fn flush_log(&self, scope: Scope<'_>) {
         self.log.scheduled.store(false, Ordering::Release);
+        let operations = std::mem::take(&mut *self.log.operations.lock());
+        if !operations.is_empty() {
+            self.tell(scope, &operations);
+        }
         let lines = std::mem::take(&mut *self.log.lines.lock());
         if lines.is_empty() {
             return;
@@ -116,8 +153,8 @@ impl StderrLog {
     }
 }
 
-impl Log for StderrLog {
-    fn log(&self, level: Level, message: String, meta: LogMeta) {
+impl StderrLog {
+    fn log(&self, level: Level, message: &str, meta: LogMeta) {
         if level < self.0 {
             return;
         }

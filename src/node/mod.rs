@@ -24,6 +24,7 @@ mod runtime;
 mod server_requests;
 mod services;
 mod statics;
+mod telemetry;
 mod thread;
 mod tool_calls;
 mod types;

@@ -20,6 +20,7 @@ use super::oauth;
 use super::result;
 use super::services;
 use super::statics;
+use super::telemetry;
 use super::thread::{JsRef, JsThread};
 use crate::manager::Manager;
 use crate::reinit::{Reinit, reinit};
@@ -90,7 +91,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;
     let shared = Arc::new(Shared {
-        realm: Arc::new(Realm::new(&thread, scope)?),
+        realm: Arc::new(Realm::new(&thread, host)?),
         host: Arc::new(JsRef::new(&thread, host)?),
         thread,
         manager: Manager::new(keep, tokio().clone()),
@@ -116,6 +117,8 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
             ("exchangeOboToken", exchange::exchange_obo_token),
             ("getGraphApiToken", exchange::get_graph_api_token),
             ("inspectServer", inspect::inspect_server),
+            ("stats", telemetry::stats),
+            ("metrics", telemetry::metrics),
             ("close", close),
         ],
     )?;

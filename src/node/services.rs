@@ -58,6 +58,7 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("elicitation", Shape::Function),
     ("roots", Shape::Function),
     ("onLogMessage", Shape::Function),
+    ("onSpans", Shape::Function),
     ("keepConnections", Shape::Boolean),
     ("credentialsKey", Shape::String),
 ];

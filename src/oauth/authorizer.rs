@@ -22,6 +22,7 @@ use crate::host::{FlowStore, Host, Level, LogMeta, NetworkRules};
 use crate::network::HttpClient;
 use crate::secret::Secret;
 use crate::settings::Settings;
+use crate::telemetry::{Kind, Started};
 
 /// A token is replaced this long before it expires, so that no request meets the end.
 const EARLY: Duration = Duration::from_secs(30);
@@ -161,8 +162,16 @@ impl Authorizer {
             return Ok(Some(elsewhere));
         }
         let in_turn = InTurn { inner, send_by };
-        let refreshed =
-            stored_tokens::refresh(&inner.storage, &in_turn, &inner.host.logger).await?;
+        let relation = &inner.relation;
+        let started = Started::now(
+            Kind::TokenRefresh,
+            &relation.server_name,
+            Some(&relation.user_id),
+        );
+        let outcome = stored_tokens::refresh(&inner.storage, &in_turn, &inner.host.logger).await;
+        let operation = started.ended_with(outcome.as_ref());
+        inner.oauth.metrics.record(operation, &inner.host.logger);
+        let refreshed = outcome?;
         Ok(refreshed.map(|tokens| {
             self.hand_out(StoredAccess {
                 token: tokens.access_token(),

@@ -58,6 +58,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::Result;
 use crate::secret::Secret;
+use crate::telemetry::Metrics;
 
 /// Types of flows in `LibreChat`'s flow store.
 pub const FLOW_KIND: &str = "mcp_oauth";
@@ -80,17 +81,19 @@ pub struct OAuth {
     starting: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
     tasks: TaskTracker,
     closing: CancellationToken,
+    metrics: Arc<Metrics>,
 }
 
 impl OAuth {
     /// Work that outlives its caller is counted by `tasks`, and begins nothing new after `closing`.
     #[must_use]
-    pub fn new(tasks: TaskTracker, closing: CancellationToken) -> Self {
+    pub fn new(tasks: TaskTracker, closing: CancellationToken, metrics: Arc<Metrics>) -> Self {
         Self {
             refreshing: Arc::default(),
             starting: Arc::default(),
             tasks,
             closing,
+            metrics,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One exchange: the request, and once more where that may help.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
 use crate::host::{Host, Level, LogMeta, OnBehalfOf, OpenIdClient};
 use crate::network::{HttpClient, Policy, Redirects, Request};
 use crate::secret::Secret;
+use crate::telemetry::{Kind, Metrics, Started};
 
 /// RFC 7523, section 2.1.
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -28,10 +30,12 @@ const RETRY_DELAY: Duration = Duration::from_millis(300);
 pub(super) struct Job {
     pub http: HttpClient,
     pub local: LocalCache,
+    pub metrics: Arc<Metrics>,
     pub host: Host,
     pub client: OpenIdClient,
     pub key: CacheKey,
     pub user: String,
+    pub user_id: Option<String>,
     pub assertion: Secret,
     pub scopes: String,
     /// Whether a token in the shared cache will do.
@@ -47,6 +51,7 @@ impl Job {
             && let Some(entry) = shared.get(&self.key).await
         {
             if self.rejected.as_ref() != Some(&entry.token) {
+                self.metrics.looked_up("shared_hit");
                 self.debug("Using cached token");
                 self.local.insert(self.key, entry.clone());
                 return Ok(entry);
@@ -57,7 +62,12 @@ impl Job {
             "[OboTokenService] Requesting new OBO token for user: {}, scopes: {}",
             self.user, self.scopes
         ));
-        let grant = self.grant().await?;
+        self.metrics.looked_up("miss");
+        let started = Started::now(Kind::TokenExchange, "", self.user_id.as_deref());
+        let outcome = self.grant().await;
+        let operation = started.ended_with(outcome.as_ref());
+        self.metrics.record(operation, &self.host.logger);
+        let grant = outcome?;
         let entry = Entry::new(grant.token, grant.lifetime);
         if grant.may_be_cached {
             self.local.insert(self.key, entry.clone());

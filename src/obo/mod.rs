@@ -33,6 +33,7 @@ use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
 use crate::host::{Host, User};
 use crate::network::HttpClient;
 use crate::secret::Secret;
+use crate::telemetry::Metrics;
 use cache::{Entry, LocalCache};
 use exchange::{Job, not_available, on_behalf_of};
 use flight::Flights;
@@ -49,6 +50,7 @@ struct Inner {
     http: HttpClient,
     local: LocalCache,
     flights: Flights,
+    metrics: Arc<Metrics>,
 }
 
 /// What is to be exchanged.
@@ -79,11 +81,17 @@ pub struct ExchangedToken {
 impl Obo {
     /// Exchanges run in `tasks` and end with `closing`.
     #[must_use]
-    pub fn new(http: HttpClient, tasks: TaskTracker, closing: CancellationToken) -> Self {
+    pub fn new(
+        http: HttpClient,
+        tasks: TaskTracker,
+        closing: CancellationToken,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self(Arc::new(Inner {
             http,
             local: LocalCache::default(),
             flights: Flights::new(tasks, closing),
+            metrics,
         }))
     }
 
@@ -131,6 +139,7 @@ impl Obo {
         let is_rejected = |entry: &Entry| request.rejected == Some(&entry.token);
         if let (true, Some(entry)) = (request.from_cache, self.0.local.get(&key)) {
             if !is_rejected(&entry) {
+                self.0.metrics.looked_up("hit");
                 logger.debug(format!(
                     "[OboTokenService] Using cached token for user: {user}"
                 ));
@@ -141,10 +150,12 @@ impl Obo {
         let job = |from_cache| Job {
             http: self.0.http.clone(),
             local: self.0.local.clone(),
+            metrics: Arc::clone(&self.0.metrics),
             host: request.host.clone(),
             client: client.clone(),
             key,
             user: user.to_owned(),
+            user_id: request.user.id.clone(),
             assertion: request.access_token.clone(),
             scopes: request.scopes.to_owned(),
             from_cache,

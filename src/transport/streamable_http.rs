@@ -245,6 +245,7 @@ impl McpHttp {
             .headers
             .insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         request.body = Bytes::from(serde_json::to_vec(&message)?);
+        self.remote.tap.sent(request.body.len());
         // A tool may take its time; the request has a deadline of its own.
         request.timeout = None;
 

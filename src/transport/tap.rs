@@ -5,12 +5,15 @@
 //! among its extensions gets the result's own text, and rmcp gets an empty result in its place.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
 use rmcp::model::{ClientJsonRpcMessage, GetExtensions, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
+
+use crate::telemetry::Traffic;
 
 /// Receives the text of one request's result.
 #[derive(Clone, Default)]
@@ -31,7 +34,10 @@ type Slot = Weak<OnceLock<Box<RawValue>>>;
 
 /// Watches the messages of one connection. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Tap(Arc<Mutex<HashMap<RequestId, Slot>>>);
+pub struct Tap {
+    pending: Arc<Mutex<HashMap<RequestId, Slot>>>,
+    traffic: Arc<Traffic>,
+}
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -42,6 +48,20 @@ struct Envelope<'a> {
 }
 
 impl Tap {
+    /// Counts bytes there.
+    #[must_use]
+    pub fn new(traffic: Arc<Traffic>) -> Self {
+        Self {
+            pending: Arc::default(),
+            traffic,
+        }
+    }
+
+    /// Notes the size of an outgoing message.
+    pub fn sent(&self, bytes: usize) {
+        self.traffic.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     /// Notes an outgoing request whose result is wanted as text.
     pub fn outgoing(&self, message: &ClientJsonRpcMessage) {
         let ClientJsonRpcMessage::Request(request) = message else {
@@ -50,7 +70,7 @@ impl Tap {
         let Some(raw) = request.request.extensions().get::<RawResult>() else {
             return;
         };
-        let mut pending = self.0.lock();
+        let mut pending = self.pending.lock();
         // Requests that were given up leave dead entries; they go with the next one.
         pending.retain(|_, slot| slot.strong_count() > 0);
         pending.insert(request.id.clone(), Arc::downgrade(&raw.0));
@@ -60,7 +80,10 @@ impl Tap {
     /// with an empty result. `keep` leaves the text whole.
     #[must_use]
     pub fn incoming(&self, text: String, keep: bool) -> String {
-        if self.0.lock().is_empty() {
+        self.traffic
+            .received
+            .fetch_add(text.len() as u64, Ordering::Relaxed);
+        if self.pending.lock().is_empty() {
             return text;
         }
         let Ok(Envelope {
@@ -86,7 +109,7 @@ impl Tap {
 
     /// Some servers send numbers back as strings, which rmcp accepts too.
     fn find(&self, id: &RequestId) -> Option<(RequestId, Slot)> {
-        let mut pending = self.0.lock();
+        let mut pending = self.pending.lock();
         pending.remove_entry(id).or_else(|| match id {
             RequestId::String(text) => pending.remove_entry(&RequestId::Number(text.parse().ok()?)),
             RequestId::Number(_) => None,

@@ -259,7 +259,7 @@ impl World {
 
     /// A runtime of its own, as another process would have it.
     pub fn authorizer(&self, lock: Option<MemoryLock>) -> Authorizer {
-        let oauth = OAuth::new(TaskTracker::new(), CancellationToken::new());
+        let oauth = OAuth::new(TaskTracker::new(), CancellationToken::new(), Arc::default());
         let relation = Relation {
             user_id: USER.to_owned(),
             server_name: SERVER.to_owned(),

@@ -99,6 +99,7 @@ async fn nothing_goes_on_when_nobody_waits() {
         librechat_mcp_native::network::HttpClient::new(),
         tasks.clone(),
         closing.clone(),
+        Arc::default(),
     );
     let hung = tokio::time::timeout(DELAY, exchange(&obo, &host, 1)).await;
     assert!(hung.is_err());

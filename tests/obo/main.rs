@@ -31,6 +31,7 @@ fn obo() -> Obo {
         HttpClient::new(),
         TaskTracker::new(),
         CancellationToken::new(),
+        std::sync::Arc::default(),
     )
 }
 

@@ -57,6 +57,7 @@ pub fn recipe(config: Value) -> Recipe {
     let environment = Environment::from([("PATH", path.as_str())]);
     let context = Context::of_environment(&environment);
     Recipe {
+        metrics: Arc::default(),
         server_name: "test".to_owned(),
         user_id: None,
         config: resolve(&config, &context).unwrap(),

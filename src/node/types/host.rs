@@ -83,6 +83,9 @@ pub struct McpHostServices {
     /// Hears the log messages of servers (`notifications/message`).
     #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
     pub on_log_message: Option<()>,
+    /// Gets finished spans for the host's tracer, in batches and in the context of their call.
+    #[napi(ts_type = "(spans: MCPSpan[]) => unknown")]
+    pub on_spans: Option<()>,
     /// `false` closes what a call opened when it has answered. Default `true`.
     pub keep_connections: Option<bool>,
     /// Hex key of stored tokens; `process.env.CREDS_KEY` unless given.

@@ -9,3 +9,4 @@ mod obo;
 mod policy;
 mod reinit;
 mod runtime;
+mod telemetry;

@@ -64,6 +64,13 @@ pub struct McpRuntime {
         ts_type = "{ createInstance(flowManager: object, tokenMethods: object): Promise<OAuthReconnectionManager>; getInstance(): OAuthReconnectionManager }"
     )]
     pub oauth_reconnection_manager: (),
+    /// What the runtime has done and has open: counters by server name, outcome or error code; `docs/operations.md`
+    /// describes each.
+    #[napi(ts_type = "() => MCPRuntimeStats")]
+    pub stats: (),
+    /// The same as Prometheus' text format (version 0.0.4).
+    #[napi(ts_type = "() => string")]
+    pub metrics: (),
     /// Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
     /// again. A `reinitMCPServer` in flight resolves with `success: false`.
     #[napi(ts_type = "() => Promise<void>")]

@@ -206,6 +206,7 @@ impl Shared {
             .map_err(|error| {
                 Error::new(Code::Internal, format!("Cannot write the message: {error}"))
             })?;
+        self.remote.tap.sent(request.body.len());
         request.timeout = Some(self.timeouts.post);
         request.elsewhere = endpoint.elsewhere;
         let response = self.remote.send(request).await?;

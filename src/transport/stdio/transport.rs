@@ -195,6 +195,7 @@ impl Transport<RoleClient> for StdioTransport {
         self.pending.outgoing(&message);
         let line = serde_json::to_vec(&message).map(|mut line| {
             line.push(b'\n');
+            self.tap.sent(line.len());
             line
         });
         self.outbox.send(line)

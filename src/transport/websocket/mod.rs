@@ -115,7 +115,11 @@ impl Transport<RoleClient> for WebSocketTransport {
     ) -> impl Future<Output = Result<()>> + Send + 'static {
         self.tap.outgoing(&message);
         self.pending.outgoing(&message);
-        self.outbox.send(serde_json::to_vec(&message).map(text))
+        self.outbox
+            .send(serde_json::to_vec(&message).map(|message| {
+                self.tap.sent(message.len());
+                text(message)
+            }))
     }
 
     async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {

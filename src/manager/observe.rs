@@ -1,0 +1,94 @@
+//! What is counted and told about connections.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::pool::Slot;
+use super::{ConnectionState, Manager};
+use crate::connection::now_ms;
+use crate::host::Logger;
+use crate::telemetry::{CLOSED, Gauges, Kind, LOST, Metrics, Operation, Started};
+
+impl Manager {
+    /// Counts an operation and tells the host.
+    pub fn record(&self, operation: Operation, logger: &Logger) {
+        self.0.metrics.record(operation, logger);
+    }
+
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.0.metrics
+    }
+
+    /// What is there at the moment.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        let mut connections: BTreeMap<_, u64> = BTreeMap::new();
+        let mut count = |transport, state: ConnectionState| {
+            *connections.entry((transport, state.as_str())).or_default() += 1;
+        };
+        let pool = self.0.pool.lock();
+        for slot in pool.slots.values() {
+            let state = if slot.connection.is_closed() {
+                ConnectionState::Error
+            } else {
+                ConnectionState::Connected
+            };
+            count(slot.transport(), state);
+        }
+        for (key, attempt) in &pool.attempts {
+            if !pool.slots.contains_key(key) {
+                count(attempt.transport, ConnectionState::Connecting);
+            }
+        }
+        drop(pool);
+        let (open, breakers) = self.0.breakers.counts();
+        Gauges {
+            connections: connections
+                .into_iter()
+                .map(|((transport, state), number)| (transport, state, number))
+                .collect(),
+            users: self.stats().tracked_users as u64,
+            breakers_open: open as u64,
+            breakers_closed: (breakers - open) as u64,
+        }
+    }
+
+    /// Ends a connection and tells so.
+    pub(super) async fn end(&self, slot: &Slot) {
+        let outcome = if slot.connection.is_closed() {
+            LOST
+        } else {
+            CLOSED
+        };
+        slot.connection.close().await;
+        self.tell_end(slot, outcome);
+    }
+
+    pub(super) fn tell_end(&self, slot: &Slot, outcome: &'static str) {
+        if !slot.ends() {
+            return;
+        }
+        let (recipe, key) = (&slot.connection.recipe, &slot.key);
+        let ended = Started::now(Kind::Disconnect, &key.server_name, key.owner.user_id())
+            .ended(outcome, outcome == LOST);
+        let stood = u64::try_from(now_ms() - slot.connection.created_at).unwrap_or_default();
+        let duration = Duration::from_millis(stood);
+        let operation = Operation {
+            transport: Some(slot.transport()),
+            started: SystemTime::now()
+                .checked_sub(duration)
+                .unwrap_or(ended.started),
+            duration,
+            ..ended
+        };
+        self.record(operation, &recipe.logger);
+    }
+}
+
+impl Slot {
+    fn transport(&self) -> &'static str {
+        self.connection.recipe.config.transport.kind().as_str()
+    }
+}

@@ -1,0 +1,218 @@
+//! Finished operations on their way to JavaScript: as events of `node:diagnostics_channel`, and as spans for the
+//! host's tracer. They cross with the log lines of their call and are told in its context, so that a span that is made
+//! there gets the call's own as its parent.
+//!
+//! Where nobody listens nothing crosses. That is looked up when a call begins; the end of a connection, which is rare
+//! and belongs to no call, is looked up for itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::call::CallContext;
+use super::calls::Shared;
+use super::js::{JsResult, Scope, Value};
+use super::thread::{JsRef, JsThread};
+use crate::telemetry::{Kind, Operation};
+
+/// The channels that are documented in `docs/operations.md`.
+const CHANNELS: [(Kind, &str); 4] = [
+    (Kind::Connect, "librechat-mcp-native:connect"),
+    (Kind::Disconnect, "librechat-mcp-native:disconnect"),
+    (Kind::ToolCall, "librechat-mcp-native:tool-call"),
+    (Kind::TokenRefresh, "librechat-mcp-native:token-refresh"),
+];
+
+/// OpenTelemetry's `SpanKind`.
+const INTERNAL: f64 = 0.0;
+const CLIENT: f64 = 2.0;
+/// OpenTelemetry's `SpanStatusCode`.
+const STATUS_UNSET: f64 = 0.0;
+const STATUS_ERROR: f64 = 2.0;
+
+/// Whoever wants to know.
+pub struct Listeners {
+    channels: Vec<(Kind, JsRef)>,
+    /// Whether a channel had subscribers when somebody last looked.
+    subscribed: AtomicBool,
+    /// The host has `onSpans`.
+    spans: bool,
+}
+
+impl Listeners {
+    /// `module` is `node:diagnostics_channel`.
+    pub fn new<'env>(
+        thread: &JsThread,
+        module: Value<'env>,
+        host: Value<'env>,
+    ) -> JsResult<'env, Self> {
+        let channel = module.get("channel")?;
+        let open = |(kind, name): (Kind, &str)| {
+            let channel = channel.call(module, &[module.scope().string(name)?])?;
+            Ok((kind, JsRef::new(thread, channel)?))
+        };
+        Ok(Self {
+            channels: CHANNELS.into_iter().map(open).collect::<JsResult<_>>()?,
+            subscribed: AtomicBool::new(false),
+            spans: host.get("onSpans")?.is_function(),
+        })
+    }
+
+    /// Looks whether anybody has subscribed.
+    pub fn look(&self, scope: Scope<'_>) {
+        let subscribed = self
+            .channels
+            .iter()
+            .any(|(_, channel)| has_subscribers(channel.get(scope)));
+        self.subscribed.store(subscribed, Ordering::Relaxed);
+    }
+
+    pub fn want(&self, operation: &Operation) -> bool {
+        self.spans
+            || operation.kind == Kind::Disconnect
+            || self.subscribed.load(Ordering::Relaxed)
+                && CHANNELS.iter().any(|(kind, _)| *kind == operation.kind)
+    }
+
+    fn publish<'env>(
+        &self,
+        context: &CallContext,
+        operation: &Operation,
+        scope: Scope<'env>,
+    ) -> JsResult<'env, ()> {
+        let channel = self
+            .channels
+            .iter()
+            .find(|(kind, _)| *kind == operation.kind);
+        let Some(channel) = channel.map(|(_, channel)| channel.get(scope)) else {
+            return Ok(());
+        };
+        if has_subscribers(channel) {
+            context.apply(
+                channel.get("publish")?,
+                channel,
+                &[event(scope, operation)?],
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn has_subscribers(channel: Value<'_>) -> bool {
+    channel.get("hasSubscribers").is_ok_and(Value::is_truthy)
+}
+
+impl CallContext {
+    /// Tells what has ended. What a listener throws is of no concern to us.
+    pub fn tell(&self, scope: Scope<'_>, operations: &[Operation]) {
+        let listeners = &self.realm.listeners;
+        for operation in operations {
+            let _ = listeners.publish(self, operation, scope);
+        }
+        if listeners.spans {
+            let _ = self.give_spans(scope, operations);
+        }
+    }
+
+    fn give_spans<'env>(&self, scope: Scope<'env>, operations: &[Operation]) -> JsResult<'env, ()> {
+        let host = self.host(scope);
+        let spans: JsResult<'env, Vec<_>> = operations
+            .iter()
+            .map(|operation| span(scope, operation))
+            .collect();
+        self.apply(host.get("onSpans")?, host, &[scope.array(&spans?)?])?;
+        Ok(())
+    }
+}
+
+/// What subscribers of a channel get.
+fn event<'env>(scope: Scope<'env>, operation: &Operation) -> JsResult<'env> {
+    let event = scope.object()?;
+    event.set("serverName", scope.string(&operation.server_name)?)?;
+    for (name, text) in [
+        ("userId", operation.user_id.as_deref()),
+        ("transport", operation.transport),
+        ("toolName", operation.tool.as_deref()),
+    ] {
+        if let Some(text) = text {
+            event.set(name, scope.string(text)?)?;
+        }
+    }
+    let duration = operation.duration.as_secs_f64() * 1000.0;
+    event.set("durationMs", scope.number(duration)?)?;
+    event.set("outcome", scope.string(operation.outcome)?)?;
+    Ok(event)
+}
+
+/// A span in OpenTelemetry's terms (its semantic conventions for MCP, where they have a name).
+fn span<'env>(scope: Scope<'env>, operation: &Operation) -> JsResult<'env> {
+    let (name, method, kind) = match operation.kind {
+        Kind::Reinit => ("mcp reinit", None, INTERNAL),
+        Kind::Connect => ("mcp connect", Some("initialize"), CLIENT),
+        Kind::Disconnect => ("mcp session", None, INTERNAL),
+        Kind::ToolCall => ("tools/call", Some("tools/call"), CLIENT),
+        Kind::TokenRefresh => ("oauth refresh", None, CLIENT),
+        Kind::TokenExchange => ("obo exchange", None, CLIENT),
+    };
+    let tool = operation.tool.as_deref();
+    let attributes = scope.object()?;
+    for (name, text) in [
+        (
+            "mcp.server.name",
+            Some(operation.server_name.as_str()).filter(|name| !name.is_empty()),
+        ),
+        ("mcp.method.name", method),
+        ("mcp.transport", operation.transport),
+        ("gen_ai.tool.name", tool),
+        ("user.id", operation.user_id.as_deref()),
+        ("mcp.outcome", Some(operation.outcome)),
+        ("error.type", operation.failed.then_some(operation.outcome)),
+    ] {
+        if let Some(text) = text {
+            attributes.set(name, scope.string(text)?)?;
+        }
+    }
+    let status = scope.object()?;
+    let code = if operation.failed {
+        STATUS_ERROR
+    } else {
+        STATUS_UNSET
+    };
+    status.set("code", scope.number(code)?)?;
+    if operation.failed {
+        status.set("message", scope.string(operation.outcome)?)?;
+    }
+    let span = scope.object()?;
+    let name = tool.map_or_else(|| name.to_owned(), |tool| format!("{name} {tool}"));
+    span.set("name", scope.string(&name)?)?;
+    span.set("kind", scope.number(kind)?)?;
+    let started = milliseconds(operation.started);
+    let duration = operation.duration.as_secs_f64() * 1000.0;
+    span.set("startTime", scope.number(started)?)?;
+    span.set("endTime", scope.number(started + duration)?)?;
+    span.set("attributes", attributes)?;
+    span.set("status", status)?;
+    Ok(span)
+}
+
+/// Since the epoch.
+fn milliseconds(time: SystemTime) -> f64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs_f64() * 1000.0
+}
+
+/// `runtime.stats()`: the counters as an object.
+pub fn stats<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
+    let manager = &shared.manager;
+    scope.json(&manager.metrics().to_value(&manager.gauges()))
+}
+
+/// `runtime.metrics()`: the same as Prometheus' text.
+pub fn metrics<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let manager = &shared.manager;
+    scope.string(&manager.metrics().to_text(&manager.gauges()))
+}

@@ -1,0 +1,299 @@
+//! The counters of one runtime.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use serde_json::{Map, Value, json};
+
+use super::family::{Family, Histogram};
+use super::prometheus::Text;
+use super::{Kind, Operation};
+
+/// Server names that are labels of their own; users may configure any number of servers.
+const SERVERS: usize = 500;
+/// All other servers.
+const OTHER: &str = "_other";
+const TRANSPORTS: [&str; 4] = ["stdio", "streamable-http", "sse", "websocket"];
+
+/// Bytes of JSON-RPC messages over one kind of transport.
+#[derive(Default)]
+pub struct Traffic {
+    pub sent: AtomicU64,
+    pub received: AtomicU64,
+}
+
+/// What is not counted but there, at the moment.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// Transport, state and number.
+    pub connections: Vec<(&'static str, &'static str, u64)>,
+    /// Users with connections of their own.
+    pub users: u64,
+    pub breakers_open: u64,
+    pub breakers_closed: u64,
+}
+
+pub struct Metrics {
+    servers: Mutex<HashSet<Arc<str>>>,
+    reinits: Family<1>,
+    connects: Family<3>,
+    disconnects: Family<2>,
+    tool_calls: Family<2>,
+    tool_call_seconds: Histogram,
+    token_refreshes: Family<1>,
+    obo_lookups: Family<1>,
+    obo_exchanges: Family<1>,
+    obo_exchange_seconds: Histogram,
+    traffic: [Arc<Traffic>; TRANSPORTS.len()],
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            servers: Mutex::default(),
+            reinits: Family::new(
+                "librechat_mcp_reinits_total",
+                "Calls of reinitMCPServer: ok, the failureReason, or undefined.",
+                ["outcome"],
+            ),
+            connects: Family::new(
+                "librechat_mcp_connects_total",
+                "Attempts to connect: ok, or the error code.",
+                ["server", "transport", "outcome"],
+            ),
+            disconnects: Family::new(
+                "librechat_mcp_disconnects_total",
+                "Connections that ended: closed, or lost.",
+                ["server", "outcome"],
+            ),
+            tool_calls: Family::new(
+                "librechat_mcp_tool_calls_total",
+                "Tool calls: ok, tool_error (isError), or the error code.",
+                ["server", "outcome"],
+            ),
+            tool_call_seconds: Histogram::new(
+                "librechat_mcp_tool_call_duration_seconds",
+                "Duration of tool calls, connecting included.",
+            ),
+            token_refreshes: Family::new(
+                "librechat_mcp_oauth_refreshes_total",
+                "OAuth token refreshes: ok, or the error code.",
+                ["outcome"],
+            ),
+            obo_lookups: Family::new(
+                "librechat_mcp_obo_cache_lookups_total",
+                "Lookups of exchanged tokens: hit, shared_hit (the host's cache), or miss.",
+                ["result"],
+            ),
+            obo_exchanges: Family::new(
+                "librechat_mcp_obo_exchanges_total",
+                "On-behalf-of exchanges: ok, or the error code.",
+                ["outcome"],
+            ),
+            obo_exchange_seconds: Histogram::new(
+                "librechat_mcp_obo_exchange_duration_seconds",
+                "Duration of on-behalf-of exchanges, a retry included.",
+            ),
+            traffic: Default::default(),
+        }
+    }
+}
+
+impl Metrics {
+    pub(super) fn count(&self, operation: &Operation) {
+        let outcome = || Arc::from(operation.outcome);
+        let server = || self.server(&operation.server_name);
+        match operation.kind {
+            Kind::Reinit => self.reinits.add([outcome()]),
+            Kind::Connect => {
+                let transport = Arc::from(operation.transport.unwrap_or_default());
+                self.connects.add([server(), transport, outcome()]);
+            }
+            Kind::Disconnect => self.disconnects.add([server(), outcome()]),
+            Kind::ToolCall => {
+                self.tool_calls.add([server(), outcome()]);
+                self.tool_call_seconds.observe(operation.duration);
+            }
+            Kind::TokenRefresh => self.token_refreshes.add([outcome()]),
+            Kind::TokenExchange => {
+                self.obo_exchanges.add([outcome()]);
+                self.obo_exchange_seconds.observe(operation.duration);
+            }
+        }
+    }
+
+    /// Counts a lookup of an exchanged token: `hit`, `shared_hit` or `miss`.
+    pub fn looked_up(&self, result: &'static str) {
+        self.obo_lookups.add([Arc::from(result)]);
+    }
+
+    /// Where the bytes of a transport are counted.
+    #[must_use]
+    pub fn traffic(&self, transport: &str) -> Arc<Traffic> {
+        let known = TRANSPORTS.iter().position(|known| *known == transport);
+        Arc::clone(&self.traffic[known.unwrap_or_default()])
+    }
+
+    fn server(&self, name: &str) -> Arc<str> {
+        let mut known = self.servers.lock();
+        if let Some(name) = known.get(name) {
+            return Arc::clone(name);
+        }
+        let name = if known.len() < SERVERS { name } else { OTHER };
+        let name: Arc<str> = Arc::from(name);
+        known.insert(Arc::clone(&name));
+        name
+    }
+
+    fn bytes(&self) -> impl Iterator<Item = (&'static str, u64, u64)> {
+        TRANSPORTS
+            .into_iter()
+            .zip(&self.traffic)
+            .map(|(transport, traffic)| {
+                (
+                    transport,
+                    traffic.sent.load(Ordering::Relaxed),
+                    traffic.received.load(Ordering::Relaxed),
+                )
+            })
+    }
+
+    /// Prometheus' text format, version 0.0.4.
+    #[must_use]
+    pub fn to_text(&self, gauges: &Gauges) -> String {
+        let mut text = Text::default();
+        text.head(
+            "librechat_mcp_connections",
+            "gauge",
+            "Connections and attempts by transport and state.",
+        );
+        for (transport, state, number) in &gauges.connections {
+            let labels = [("transport", *transport), ("state", *state)];
+            text.sample("librechat_mcp_connections", &labels, *number);
+        }
+        text.head(
+            "librechat_mcp_users",
+            "gauge",
+            "Users with connections of their own.",
+        );
+        text.sample("librechat_mcp_users", &[], gauges.users);
+        text.head(
+            "librechat_mcp_breakers",
+            "gauge",
+            "Circuit breakers of connections that failed or reconnected lately.",
+        );
+        for (state, number) in [
+            ("open", gauges.breakers_open),
+            ("closed", gauges.breakers_closed),
+        ] {
+            text.sample("librechat_mcp_breakers", &[("state", state)], number);
+        }
+        text.family(&self.reinits);
+        text.family(&self.connects);
+        text.family(&self.disconnects);
+        text.family(&self.tool_calls);
+        text.histogram(&self.tool_call_seconds);
+        text.family(&self.token_refreshes);
+        text.family(&self.obo_lookups);
+        text.family(&self.obo_exchanges);
+        text.histogram(&self.obo_exchange_seconds);
+        let (name, help) = (
+            "librechat_mcp_bytes_total",
+            "Bytes of JSON-RPC messages, without the headers of transports.",
+        );
+        text.head(name, "counter", help);
+        for (transport, sent, received) in self.bytes() {
+            for (direction, bytes) in [("sent", sent), ("received", received)] {
+                text.sample(
+                    name,
+                    &[("transport", transport), ("direction", direction)],
+                    bytes,
+                );
+            }
+        }
+        text.0
+    }
+
+    /// The same as an object.
+    #[must_use]
+    pub fn to_value(&self, gauges: &Gauges) -> Value {
+        let mut connections = Map::new();
+        for (transport, state, number) in &gauges.connections {
+            let states = connections
+                .entry(*transport)
+                .or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(states) = states {
+                states.insert((*state).to_owned(), (*number).into());
+            }
+        }
+        let bytes: Map<_, _> = self
+            .bytes()
+            .map(|(transport, sent, received)| {
+                let both = json!({ "sent": sent, "received": received });
+                (transport.to_owned(), both)
+            })
+            .collect();
+        json!({
+            "connections": connections,
+            "users": gauges.users,
+            "breakers": { "open": gauges.breakers_open, "closed": gauges.breakers_closed },
+            "reinits": self.reinits.to_value(),
+            "connects": self.connects.to_value(),
+            "disconnects": self.disconnects.to_value(),
+            "toolCalls": self.tool_calls.to_value(),
+            "toolCallDuration": self.tool_call_seconds.to_value(),
+            "oauthRefreshes": self.token_refreshes.to_value(),
+            "oboCacheLookups": self.obo_lookups.to_value(),
+            "oboExchanges": self.obo_exchanges.to_value(),
+            "oboExchangeDuration": self.obo_exchange_seconds.to_value(),
+            "bytes": bytes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{OK, Started};
+    use super::*;
+
+    #[test]
+    fn labels_are_bounded_and_escaped() {
+        let metrics = Metrics::default();
+        for number in 0..SERVERS + 50 {
+            let call = Started::now(Kind::ToolCall, &format!("s\"{number}\\\n"), None);
+            metrics.count(&call.ended(OK, false));
+        }
+        let text = metrics.to_text(&Gauges::default());
+        let calls = |line: &&str| line.starts_with("librechat_mcp_tool_calls_total{");
+        assert_eq!(text.lines().filter(calls).count(), SERVERS + 1);
+        assert!(text.contains(r#"tool_calls_total{server="_other",outcome="ok"} 50"#));
+        assert!(text.contains(r#"tool_calls_total{server="s\"7\\\n",outcome="ok"} 1"#));
+    }
+
+    #[test]
+    fn histograms_are_cumulative() {
+        let metrics = Metrics::default();
+        for milliseconds in [1, 40, 40, 60_000] {
+            let exchange = Started::now(Kind::TokenExchange, "", None).ended(OK, false);
+            metrics.count(&Operation {
+                duration: Duration::from_millis(milliseconds),
+                ..exchange
+            });
+        }
+        let text = metrics.to_text(&Gauges::default());
+        for line in [
+            r#"librechat_mcp_obo_exchange_duration_seconds_bucket{le="0.01"} 1"#,
+            r#"librechat_mcp_obo_exchange_duration_seconds_bucket{le="0.05"} 3"#,
+            r#"librechat_mcp_obo_exchange_duration_seconds_bucket{le="30"} 3"#,
+            r#"librechat_mcp_obo_exchange_duration_seconds_bucket{le="+Inf"} 4"#,
+            "librechat_mcp_obo_exchange_duration_seconds_sum 60.081",
+            "librechat_mcp_obo_exchange_duration_seconds_count 4",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+        }
+    }
+}
