@@ -112,4 +112,4 @@ async function signIn(issuer, authorizationUrl, account) {
   return new URL(url).searchParams;
 }
 
-module.exports = { startAuthorizationServer };
+module.exports = { signIn, startAuthorizationServer };

@@ -87,4 +87,12 @@ function judgeEnd(before, after) {
   }));
 }
 
-module.exports = { MEASURES, judge, judgeEnd, sample };
+/** The medians of all tenths, or of all samples where there are fewer. */
+function course(samples, name) {
+  const tenth = Math.max(1, Math.floor(samples.length / 10));
+  const parts = [];
+  for (let start = 0; start < samples.length; start += tenth) parts.push(samples.slice(start, start + tenth));
+  return parts.map((part) => median(part.map((entry) => entry[name])));
+}
+
+module.exports = { MEASURES, course, judge, judgeEnd, sample };

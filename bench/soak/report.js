@@ -1,4 +1,5 @@
 const os = require('node:os');
+const { course } = require('./measure');
 
 const number = (value) => (Number.isInteger(value) ? String(value) : value.toFixed(1));
 const answer = (flat) => (flat ? 'yes' : '**no**');
@@ -39,12 +40,14 @@ const machine = () =>
   `${os.cpus().length} cores (${os.cpus()[0]?.model.trim() ?? 'unknown'}), ${os.type()} ${os.arch()}, Node ${process.version}`;
 
 /** The figures of a run as Markdown. */
-function report({ seconds, rounds, seed, addon, verdicts, endVerdicts, counts }) {
+function report({ seconds, rounds, seed, addon, samples, verdicts, endVerdicts, counts }) {
   const all = [...counts.values()].flatMap((outcomes) => [...outcomes.values()]);
   const total = all.reduce((sum, times) => sum + times, 0);
   return `${total} operations in ${rounds} rounds, ${seconds} s, seed ${seed}, ${addon} addon. ${machine()}.
 
 ${growth(verdicts)}
+
+Resident memory in the course of the run, MiB: ${course(samples, 'resident memory').map(Math.round).join(', ')}.
 
 After \`runtime.close()\`, compared with the time before the runtime:
 

@@ -1,0 +1,250 @@
+/** `examples/librechat`, over HTTP, as a browser and as LibreChat's client use it. */
+
+const { spawn } = require('node:child_process');
+const { join } = require('node:path');
+const { startApp, startServers } = require('../examples/librechat/servers');
+const { testAddonPath } = require('../scripts/addon-path');
+const { signIn } = require('./support/authorization-server');
+const { accepts, freePort } = require('./support/ports');
+const { until } = require('./support/wait');
+
+const RUN = join(__dirname, '..', 'examples', 'librechat', 'run.js');
+/** The example loads the package by its name, and that the addon of `npm run build`, unless this says otherwise. */
+const ADDON = { NAPI_RS_NATIVE_LIBRARY_PATH: process.env.MCP_TEST_ADDON ?? testAddonPath() };
+
+const freePorts = async () => {
+  const [app, everything, guarded, authorization] = await Promise.all(Array.from({ length: 4 }, freePort));
+  return { app, everything, protected: guarded, authorization };
+};
+
+/** Requests of a user of the app; answers are `{ status, body, cookies, location }`. */
+function createClient(app, role) {
+  const token = new RegExp(`^token ${role} (.+)$`, 'm').exec(app.output())[1];
+  const origin = new URL(app.url).origin;
+  const request = async (method, path, { json, cookie = '', anonymous = false } = {}) => {
+    const response = await fetch(path.startsWith('http') ? path : `${origin}${path}`, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(!anonymous && { authorization: `Bearer ${token}` }),
+        ...(json && { 'content-type': 'application/json' }),
+        cookie,
+      },
+      body: json && JSON.stringify(json),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.includes('json');
+    return {
+      status: response.status,
+      body: isJson ? JSON.parse(text) : text,
+      cookies: response.headers.getSetCookie().map((line) => line.split(';')[0]),
+      location: response.headers.get('location'),
+    };
+  };
+  const { id } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
+  return {
+    id,
+    get: (path, options) => request('GET', path, options),
+    post: (path, options) => request('POST', path, options),
+    patch: (path, options) => request('PATCH', path, options),
+    state: async (serverName) =>
+      (await request('GET', `/api/mcp/connection/status/${serverName}`)).body.connectionStatus,
+  };
+}
+
+describe('LibreChat over the addon', () => {
+  let servers;
+  let app;
+  let user;
+  let admin;
+
+  const start = async (step) => {
+    app = await startApp(step, { ...servers.environment, ...ADDON });
+    [user, admin] = ['USER', 'ADMIN'].map((role) => createClient(app, role));
+  };
+
+  beforeAll(async () => {
+    servers = await startServers(await freePorts());
+  }, 120_000);
+
+  afterAll(async () => {
+    await app?.close();
+    await servers?.close();
+  });
+
+  /** As a browser: opens the URL, signs in, and calls the redirect URI. */
+  const authorize = async (client, oauthUrl, options) => {
+    const parameters = await signIn(new URL(oauthUrl).origin, oauthUrl, servers.account);
+    return client.get(`/api/mcp/protected/oauth/callback?${parameters}`, { anonymous: true, ...options });
+  };
+
+  describe('step 1: reinitMCPServer alone', () => {
+    beforeAll(() => start(1), 60_000);
+    afterAll(() => app.close());
+
+    test('reinitializes the open server and keeps no connection', async () => {
+      const { status, body } = await user.post('/api/mcp/everything/reinitialize');
+      expect(status).toBe(200);
+      expect(body).toMatchObject({ success: true, oauthRequired: false, serverName: 'everything' });
+      expect(Object.keys(body.availableTools)).toContain('echo_mcp_everything');
+      const log = servers.everything.output();
+      const [, session] = /Session initialized with ID: (\S+)/.exec(log);
+      expect(log.match(/Session initialized/g)).toHaveLength(1);
+      const ends = `Received session termination request for session ${session}`;
+      await until('the end of the session', () => servers.everything.output().includes(ends));
+    });
+
+    test('hands out the URL of a server that wants OAuth', async () => {
+      const { body } = await user.post('/api/mcp/protected/reinitialize');
+      expect(body).toMatchObject({ success: true, oauthRequired: true, oauthUrl: expect.stringContaining('http') });
+    });
+
+    test('wants a login', async () => {
+      expect((await user.post('/api/mcp/everything/reinitialize', { anonymous: true })).status).toBe(401);
+    });
+  });
+
+  describe('step 2: the whole MCP layer', () => {
+    beforeAll(() => start(2), 60_000);
+    afterAll(() => app.close());
+
+    test('the open server: tools, a tool call, its status', async () => {
+      expect(await user.state('everything')).toBe('disconnected');
+      const { body } = await user.post('/api/mcp/everything/reinitialize');
+      expect(body).toEqual({
+        success: true,
+        message: "MCP server 'everything' reinitialized successfully",
+        oauthUrl: null,
+        oauthRequired: false,
+        serverName: 'everything',
+      });
+      const { servers: tools } = (await user.get('/api/mcp/tools')).body;
+      expect(tools.everything.tools).toContain('echo_mcp_everything');
+      const call = await user.post('/api/agents/tools/echo_mcp_everything', { json: { message: 'hello' } });
+      expect(call.body.content).toBe('Echo: hello');
+      expect(await user.state('everything')).toBe('connected');
+      expect(await admin.state('everything')).toBe('disconnected');
+    });
+
+    test('an unknown server is not found', async () => {
+      expect((await user.post('/api/mcp/nothing/reinitialize')).status).toBe(404);
+      expect((await user.get('/api/mcp/connection/status/nothing')).status).toBe(404);
+    });
+
+    test('the protected server: URL, sign-in, callback, tools, a tool call', async () => {
+      const flowId = `${user.id}:protected`;
+      const begun = await user.post('/api/mcp/protected/reinitialize');
+      expect(begun.body).toMatchObject({ success: true, oauthRequired: true });
+      expect(begun.cookies.map((cookie) => cookie.split('=')[0]).sort()).toEqual(['oauth_csrf', 'oauth_session']);
+      expect(await user.state('protected')).toBe('connecting');
+      expect((await user.get(`/api/mcp/oauth/status/${flowId}`)).body).toMatchObject({ status: 'PENDING' });
+      expect((await user.get(`/api/mcp/oauth/tokens/${flowId}`)).status).toBe(400);
+      expect((await admin.get(`/api/mcp/oauth/status/${flowId}`)).status).toBe(403);
+      expect((await admin.get(`/api/mcp/oauth/tokens/${flowId}`)).status).toBe(403);
+
+      const cookie = begun.cookies.join('; ');
+      const back = await authorize(user, begun.body.oauthUrl, { cookie });
+      expect(back).toMatchObject({ status: 302, location: '/oauth/success?serverName=protected' });
+      expect((await user.get(`/api/mcp/oauth/status/${flowId}`)).body).toMatchObject({ completed: true });
+      const { tokens } = (await user.get(`/api/mcp/oauth/tokens/${flowId}`)).body;
+      expect(tokens).toMatchObject({ access_token: expect.any(String), refresh_token: expect.any(String) });
+
+      expect(await user.state('protected')).toBe('connected');
+      expect((await user.get('/api/mcp/tools')).body.servers.protected.tools).toEqual(['whoami_mcp_protected']);
+      const call = await user.post('/api/agents/tools/whoami_mcp_protected', { json: {} });
+      expect(call.body.content).toBe('You are alice');
+    });
+
+    test('a flow begun from the link of the UI', async () => {
+      const flowId = `${admin.id}:protected`;
+      await admin.post('/api/mcp/protected/reinitialize');
+      const query = (userId) => `/api/mcp/protected/oauth/initiate?userId=${userId}&flowId=${flowId}`;
+      expect((await admin.get(query(user.id))).status).toBe(403);
+      const { status, location, cookies } = await admin.get(query(admin.id));
+      expect(status).toBe(302);
+      const back = await authorize(admin, location, { cookie: cookies.join('; ') });
+      expect(back.location).toBe('/oauth/success?serverName=protected');
+      expect(await admin.state('protected')).toBe('connected');
+    });
+
+    test('a callback that belongs to no flow, or brings an error', async () => {
+      const callback = (query) => user.get(`/api/mcp/protected/oauth/callback?${query}`, { anonymous: true });
+      expect((await callback('code=x&state=unknown')).location).toBe('/oauth/error?error=invalid_state');
+      expect((await callback('code=x')).location).toBe('/oauth/error?error=missing_state');
+      expect((await callback('error=access_denied')).location).toBe('/oauth/error?error=access_denied');
+      expect((await user.get('/oauth/error?error=access_denied')).status).toBe(400);
+    });
+
+    test('after a restart, the connection comes back from stored tokens', async () => {
+      await app.close();
+      await start(2);
+      expect(await user.state('protected')).toBe('disconnected');
+      expect((await user.post('/api/auth/refresh')).status).toBe(200);
+      await until('the connection', async () => (await user.state('protected')) === 'connected', 10_000);
+      const call = await user.post('/api/agents/tools/whoami_mcp_protected', { json: {} });
+      expect(call.body.content).toBe('You are alice');
+    });
+
+    describe('guards', () => {
+      const stored = (config) => ({ json: { config: { type: 'streamable-http', ...config } } });
+      const obo = { scopes: 'api://example/.default' };
+
+      test('users store servers of their own, and see no secrets', async () => {
+        const url = servers.environment.EVERYTHING_URL;
+        const apiKey = { source: 'admin', authorization_type: 'bearer', key: 'secret-of-a-server' };
+        const { status, body } = await user.post('/api/mcp/servers', stored({ url, title: 'Mine', apiKey }));
+        expect({ status, body }).toMatchObject({ status: 201, body: { serverName: 'mine', title: 'Mine' } });
+        expect(JSON.stringify(body)).not.toContain('secret-of-a-server');
+        expect((await user.get('/api/mcp/servers')).body.mine).toMatchObject({ url, source: 'user' });
+        expect((await admin.get('/api/mcp/servers')).body.mine).toBeUndefined();
+        expect((await user.post('/api/mcp/mine/reinitialize')).body.success).toBe(true);
+      });
+
+      test('400 for what is not a config, and for a server that cannot be reached', async () => {
+        const invalid = await user.post('/api/mcp/servers', stored({ url: 'not a URL' }));
+        expect(invalid).toMatchObject({ status: 400, body: { message: 'Invalid configuration' } });
+        const { port } = new URL(servers.environment.EVERYTHING_URL);
+        const url = `http://127.0.0.1:${port}/nothing-here`;
+        const failed = await user.post('/api/mcp/servers', stored({ url, title: 'Nothing' }));
+        expect(failed).toMatchObject({ status: 400, body: { error: 'MCP_INSPECTION_FAILED' } });
+      });
+
+      test('403 for an address that is not allowed', async () => {
+        const refused = await user.post('/api/mcp/servers', stored({ url: 'http://127.0.0.1:1/mcp', title: 'Local' }));
+        expect(refused).toMatchObject({ status: 403, body: { error: 'MCP_DOMAIN_NOT_ALLOWED' } });
+      });
+
+      test('403 for on-behalf-of without the permission, which administrators have', async () => {
+        const url = servers.environment.EVERYTHING_URL;
+        const refused = await user.post('/api/mcp/servers', stored({ url, title: 'Obo', obo }));
+        expect(refused).toMatchObject({ status: 403, body: { lockedFields: expect.arrayContaining(['obo']) } });
+        const added = await user.patch('/api/mcp/servers/mine', stored({ url, title: 'Mine', obo }));
+        expect(added).toMatchObject({ status: 403, body: { lockedFields: expect.arrayContaining(['obo']) } });
+        const renamed = await user.patch('/api/mcp/servers/mine', stored({ url, title: 'Still mine' }));
+        expect(renamed).toMatchObject({ status: 200, body: { title: 'Still mine' } });
+        const allowed = await admin.post('/api/mcp/servers', stored({ url, title: 'Obo', obo }));
+        expect(allowed).toMatchObject({ status: 201, body: { obo } });
+      });
+    });
+  });
+});
+
+test('npm run example says what to do, and takes everything with it', async () => {
+  const ports = await freePorts();
+  const { app, everything, protected: guarded, authorization } = ports;
+  const child = spawn(process.execPath, [RUN, '--step-1'], {
+    env: { ...process.env, ...ADDON, PORT: String(app), MCP_PORTS: [everything, guarded, authorization].join(',') },
+  });
+  const ended = new Promise((resolve) => child.on('close', resolve));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
+  try {
+    await until('the example', () => output.includes('ready') || child.exitCode !== null, 100_000);
+    expect(output).toContain(`curl -sS -H "Authorization: Bearer $TOKEN" -X POST http://localhost:${app}`);
+  } finally {
+    child.kill();
+    await ended;
+  }
+  const isFree = async (port) => !(await accepts(port));
+  await until('the end of all', async () => (await Promise.all(Object.values(ports).map(isFree))).every(Boolean), 5000);
+}, 120_000);

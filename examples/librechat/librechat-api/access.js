@@ -1,0 +1,16 @@
+/** Whether a user's role has all of these permissions. */
+async function checkAccess({ user, permissionType, permissions, getRoleByName }) {
+  const role = user?.role && (await getRoleByName(user.role));
+  const granted = role?.permissions?.[permissionType];
+  return permissions.every((permission) => granted?.[permission] === true);
+}
+
+/** Middleware: 403 without the permissions. */
+function generateCheckAccess({ permissionType, permissions, getRoleByName }) {
+  return async (req, res, next) => {
+    if (await checkAccess({ user: req.user, permissionType, permissions, getRoleByName })) return next();
+    return res.status(403).json({ message: 'Forbidden: Insufficient permissions' });
+  };
+}
+
+module.exports = { checkAccess, generateCheckAccess };

@@ -1,0 +1,47 @@
+/**
+ * Starts LibreChat's MCP layer over the addon, and everything around it, until Ctrl+C.
+ *
+ *   npm run example               step 2: the runtime in place of LibreChat's MCP layer
+ *   npm run example -- --step-1   step 1: `reinitMCPServer` alone
+ *
+ * Ports: 3080 for the app (PORT), 3001, 3002 and 3003 for the servers around it (MCP_PORTS=A,B,C).
+ */
+
+const { startApp, startServers } = require('./servers');
+
+const { PORT = '3080', MCP_PORTS = '3001,3002,3003' } = process.env;
+const STEP = process.argv.includes('--step-1') ? 1 : 2;
+
+function explain({ account, environment }, app) {
+  const [, admin] = /^token ADMIN (.+)$/m.exec(app.output());
+  const url = environment.DOMAIN_SERVER;
+  const call = (rest) => `  curl -sS -H "Authorization: Bearer $TOKEN" ${rest}`;
+  console.log(`
+  TOKEN=${admin}
+${call(`-X POST ${url}/api/mcp/everything/reinitialize`)}
+${call(`-X POST ${url}/api/mcp/protected/reinitialize`)}
+
+The second answers with an oauthUrl: open it in a browser and sign in as ${account.login}, password ${account.password}.`);
+  if (STEP === 1) return;
+  console.log(`Then:
+
+${call(`-X POST ${url}/api/agents/tools/whoami_mcp_protected`)}
+${call(`-X POST ${url}/api/agents/tools/echo_mcp_everything -H 'Content-Type: application/json' -d '{"message":"hi"}'`)}
+${call(`${url}/api/mcp/connection/status`)}
+`);
+}
+
+async function main() {
+  const [everything, guarded, authorization] = MCP_PORTS.split(',').map(Number);
+  console.log('starting a database, an authorization server and two MCP servers …');
+  const servers = await startServers({ app: Number(PORT), everything, protected: guarded, authorization });
+  console.log(`starting the app, step ${STEP} …`);
+  const app = await startApp(STEP, servers.environment);
+  explain(servers, app);
+  console.log('ready; Ctrl+C ends everything');
+}
+
+// Whatever has been started ends with this process.
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit());
+
+main();

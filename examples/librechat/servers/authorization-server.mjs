@@ -1,0 +1,105 @@
+/**
+ * A real authorization server, `oidc-provider`: dynamic registration, resource indicators, opaque access tokens, refresh
+ * tokens that rotate. One user can sign in.
+ *
+ *   node authorization-server.mjs OPTIONS   JSON of `{ port, accessTokenSeconds, account, resourceServer, scopes }`
+ *
+ * `account` is `{ login, password }`; `resourceServer`, `{ client_id, client_secret }`, may ask about tokens.
+ */
+
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import http from 'node:http';
+import { fileURLToPath } from 'node:url';
+import Provider from 'oidc-provider';
+
+const configuration = ({ accessTokenSeconds, resourceServer, scopes }) => ({
+  jwks: { keys: [generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })] },
+  cookies: { keys: [randomBytes(16).toString('hex')] },
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  scopes: ['openid', 'offline_access', ...scopes],
+  // Access to resources is asked about with every sign-in.
+  interactions: { url: (_, interaction) => `/login/${interaction.uid}` },
+  rotateRefreshToken: true,
+  clients: [{ ...resourceServer, redirect_uris: [], response_types: [], grant_types: [] }],
+  ttl: {
+    AccessToken: accessTokenSeconds,
+    AuthorizationCode: 60,
+    Grant: 3600,
+    Interaction: 600,
+    RefreshToken: 3600,
+    Session: 600,
+  },
+  features: {
+    devInteractions: { enabled: false },
+    introspection: { enabled: true },
+    registration: { enabled: true },
+    revocation: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: (_, resource) => ({
+        scope: scopes.join(' '),
+        audience: resource,
+        accessTokenTTL: accessTokenSeconds,
+        accessTokenFormat: 'opaque',
+      }),
+    },
+  },
+});
+
+/** Sign-in and consent on one page, with one button. */
+const page = (uid, problem) => `<!doctype html><title>Sign in</title>
+<form method="post" action="/login/${uid}">
+  <p>${problem}</p>
+  <label>Name <input name="login" required></label>
+  <label>Password <input name="password" type="password" required></label>
+  <button type="submit">Sign in and allow</button>
+</form>`;
+
+function answerPage(response, uid, problem = '') {
+  response.writeHead(200, { 'content-type': 'text/html' }).end(page(uid, problem));
+}
+
+async function consent(provider, { params, grantId }, accountId) {
+  const grant = grantId
+    ? await provider.Grant.find(grantId)
+    : new provider.Grant({ accountId, clientId: params.client_id });
+  grant.addOIDCScope(params.scope);
+  for (const resource of [params.resource].flat().filter(Boolean)) grant.addResourceScope(resource, params.scope);
+  return grant.save();
+}
+
+async function interaction(provider, account, request, response) {
+  const details = await provider.interactionDetails(request, response);
+  if (request.method !== 'POST') return answerPage(response, details.uid);
+  let body = '';
+  for await (const chunk of request) body += chunk;
+  const { login, password } = Object.fromEntries(new URLSearchParams(body));
+  if (login !== account.login || password !== account.password) {
+    return answerPage(response, details.uid, 'Name or password is wrong');
+  }
+  const result = { login: { accountId: login }, consent: { grantId: await consent(provider, details, login) } };
+  return provider.interactionFinished(request, response, result);
+}
+
+/** @returns `{ issuer, provider, listen }`; middleware comes before `listen` */
+export function createAuthorizationServer(options) {
+  const { port, account } = options;
+  const issuer = `http://127.0.0.1:${port}`;
+  const provider = new Provider(issuer, configuration(options));
+
+  const listen = () => {
+    const callback = provider.callback();
+    const listener = http.createServer((request, response) => {
+      if (!request.url.startsWith('/login/')) return callback(request, response);
+      return interaction(provider, account, request, response).catch((error) =>
+        response.writeHead(400).end(error.message),
+      );
+    });
+    return new Promise((resolve) => listener.listen(port, '127.0.0.1', resolve));
+  };
+  return { issuer, provider, listen };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await createAuthorizationServer(JSON.parse(process.argv[2])).listen();
+}

@@ -1,0 +1,85 @@
+const { randomBytes } = require('node:crypto');
+const { dirname, join } = require('node:path');
+const { startSecantusDb } = require('./mongo');
+const { startScript } = require('./processes');
+
+const EVERYTHING = '@modelcontextprotocol/server-everything';
+const ROOT = join(__dirname, '..');
+const SCOPES = ['mcp'];
+const secret = (bytes = 32) => randomBytes(bytes).toString('hex');
+
+/**
+ * What LibreChat needs around it, each in a process of its own: a database, an authorization server, and two MCP
+ * servers, one open and one behind OAuth.
+ *
+ * @param ports  `{ app, everything, protected, authorization }`
+ * @returns `{ account, environment, everything, close }`: who can sign in at the authorization server, the environment
+ *   of the app, and the process of the open server
+ */
+async function startServers(ports) {
+  const account = { login: 'alice', password: secret(8) };
+  const resourceServer = { client_id: 'protected-server', client_secret: secret() };
+  const issuer = `http://127.0.0.1:${ports.authorization}`;
+  const everything = `http://127.0.0.1:${ports.everything}/mcp`;
+  const guarded = `http://127.0.0.1:${ports.protected}/mcp`;
+  const started = [];
+  const close = async () => {
+    for (const server of started.splice(0).reverse()) await server.close();
+  };
+  const script = async (...args) => {
+    const server = await startScript(...args);
+    started.push(server);
+    return server;
+  };
+
+  try {
+    const database = process.env.MONGO_URI ? { uri: process.env.MONGO_URI, close() {} } : await startSecantusDb();
+    started.push(database);
+    const provider = { port: ports.authorization, accessTokenSeconds: 3600, account, resourceServer, scopes: SCOPES };
+    await script(join(__dirname, 'authorization-server.mjs'), [JSON.stringify(provider)], { url: issuer });
+    const options = { port: ports.protected, issuer, resourceServer, scopes: SCOPES };
+    await script(join(__dirname, 'protected-server.js'), [JSON.stringify(options)], { url: guarded });
+    const entry = join(dirname(require.resolve(`${EVERYTHING}/package.json`)), 'dist', 'index.js');
+    const env = { PORT: String(ports.everything) };
+    const open = await script(entry, ['streamableHttp'], { url: everything, env });
+    return {
+      account,
+      everything: open,
+      environment: {
+        PORT: String(ports.app),
+        DOMAIN_SERVER: `http://localhost:${ports.app}`,
+        MONGO_URI: database.uri,
+        MONGO_DB: `librechat-${secret(6)}`,
+        CREDS_KEY: secret(32),
+        CREDS_IV: secret(16),
+        JWT_SECRET: secret(),
+        LIBRECHAT_LOG_DIR: join(ROOT, '..', '..', 'target', 'librechat-logs'),
+        EVERYTHING_URL: everything,
+        PROTECTED_URL: guarded,
+        // The example's servers are on loopback, which is refused unless it is allowed.
+        ALLOWED_ADDRESSES: [everything, guarded, issuer].map((url) => new URL(url).host).join(','),
+      },
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/**
+ * Starts the app; its output has a line `token ROLE TOKEN` for each of its users.
+ *
+ * @param step         1 or 2
+ * @param environment  of `startServers`
+ */
+function startApp(step, environment) {
+  const entry = join(ROOT, `step-${step}`, 'api', 'server', 'index.js');
+  return startScript(entry, [], {
+    url: `${environment.DOMAIN_SERVER}/health`,
+    says: 'token USER',
+    env: environment,
+  });
+}
+
+module.exports = { startApp, startServers };

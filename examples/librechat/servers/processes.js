@@ -1,0 +1,60 @@
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const { setTimeout: delay } = require('node:timers/promises');
+
+const START_MS = 30_000;
+const POLL_MS = 50;
+
+const answers = (url) =>
+  fetch(url).then(
+    async (response) => {
+      await response.body?.cancel();
+      return true;
+    },
+    () => false,
+  );
+
+/**
+ * Starts a Node script and waits until its URL answers anything, and it has said what it is to say.
+ *
+ * @param options.url   where it listens
+ * @param options.says  part of its output
+ * @param options.env   added to this process's environment
+ * @returns `{ url, pid, output, close }`: `output()` is what it printed, `close()` asks it to end and waits for that
+ */
+async function startScript(script, args, { url, says = '', env }) {
+  const child = spawn(process.execPath, [script, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => {
+      output += text;
+    });
+  }
+  // A process that ends in a hurry takes them with it.
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
+  child.once('exit', () => process.off('exit', kill));
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  const close = async () => {
+    if (hasEnded()) return;
+    const ended = once(child, 'exit');
+    child.kill();
+    const stubborn = setTimeout(kill, START_MS);
+    await ended;
+    clearTimeout(stubborn);
+  };
+  const deadline = Date.now() + START_MS;
+  while (!output.includes(says) || !(await answers(url))) {
+    if (hasEnded() || Date.now() > deadline) {
+      await close();
+      throw new Error(`${script} did not start:\n${output}`);
+    }
+    await delay(POLL_MS);
+  }
+  return { url, pid: child.pid, output: () => output, close };
+}
+
+module.exports = { startScript };

@@ -1,0 +1,36 @@
+/**
+ * Signing in to LibreChat is not what this example is about: there are two users, and the app prints a token for each.
+ */
+
+const { SystemRoles } = require('librechat-data-provider');
+const jwt = require('jsonwebtoken');
+const db = require('./models');
+
+const USERS = [
+  { email: 'admin@example.org', name: 'Admin', role: SystemRoles.ADMIN },
+  { email: 'user@example.org', name: 'User', role: SystemRoles.USER },
+];
+
+/** Makes the users, if they are not there yet, and prints `token ROLE TOKEN` for each. */
+async function printTokens() {
+  for (const data of USERS) {
+    const { email, role } = data;
+    const id = (await db.findUser({ email }, '_id'))?._id ?? (await db.createUser({ ...data, provider: 'local' }));
+    console.log(`token ${role} ${jwt.sign({ id: String(id) }, process.env.JWT_SECRET, { expiresIn: '1h' })}`);
+  }
+}
+
+/** `requireJwtAuth` of LibreChat: the user of the bearer token, as `req.user`. */
+async function requireJwtAuth(req, res, next) {
+  try {
+    const token = /^Bearer (.+)$/.exec(req.headers.authorization ?? '')?.[1];
+    const { id } = jwt.verify(token, process.env.JWT_SECRET, { algorithms: ['HS256'] });
+    req.user = await db.getUserById(id, '-password -__v');
+    req.user.id = String(req.user._id);
+  } catch {
+    return res.status(401).json({ message: 'Unauthorized' });
+  }
+  return next();
+}
+
+module.exports = { printTokens, requireJwtAuth };
