@@ -7,6 +7,7 @@ const { startRace } = require('./support/refresh-race');
 const { openRedisServices } = require('./support/redis-services');
 const { connected } = require('./support/results');
 const { TOOLS } = require('./support/tools');
+const { delay, until } = require('./support/wait');
 
 const LOCK_MS = 1500;
 
@@ -32,7 +33,7 @@ describe('three processes with twenty calls each, at a server that revokes the g
   );
 });
 
-describe('the process that refreshes is killed', () => {
+describe('beside other processes', () => {
   const suite = useAuthorization();
   let redis;
   beforeAll(async () => {
@@ -81,14 +82,36 @@ describe('the process that refreshes is killed', () => {
     return host;
   }
 
-  test('before the request: the next one refreshes when the lock has expired', async () => {
+  test.each([
+    ['the host’s lock', true],
+    ['claims', false],
+  ])('with %s: waits while LibreChat’s own manager refreshes, and uses what that stored', async (_, withLock) => {
+    const { user, server, runtime, flowManager, store, echo, refreshes } = await setup({ withLock });
+    const { oauth, tokens } = runtime;
+    const allowed = [server.address, suite.authorizationServer.address];
+    // As LibreChat's MCPConnectionFactory does it.
+    const refreshTokens = async (token, known) => {
+      await delay(500);
+      return oauth.refreshOAuthTokens(token, { ...known, serverUrl: server.url }, {}, {}, null, allowed);
+    };
+    const row = { userId: user.id, serverName: 'srv', ...store.services.tokenMethods };
+    const librechats = flowManager.createFlowWithHandler(`${user.id}:srv`, 'mcp_get_tokens', () =>
+      tokens.getTokens({ ...row, refreshTokens }),
+    );
+    await until('its flow', () => flowManager.getFlowState(`${user.id}:srv`, 'mcp_get_tokens'));
+    expect(await echo('hello')).toContain('hello');
+    expect(refreshes()).toBe(1);
+    expect(await librechats).toMatchObject({ access_token: (await store.plain(user.id)).mcp_oauth });
+  });
+
+  test('killed before the request: the next one refreshes when the lock has expired', async () => {
     const host = await killedAt('findToken mcp_oauth_client');
     expect(host.refreshes()).toBe(0);
     expect(await host.echo('hello')).toContain('hello');
     expect(host.refreshes()).toBe(1);
   });
 
-  test('before the request, with a claim: the next one refreshes when the claim is old', async () => {
+  test('killed before the request, with a claim: the next one refreshes when the claim is old', async () => {
     const host = await killedAt('findToken mcp_oauth_client', { withLock: false });
     const { flowManager, user } = host;
     const key = flowManager.key(`${user.id}:srv`, 'mcp_get_tokens');
@@ -99,20 +122,20 @@ describe('the process that refreshes is killed', () => {
     expect(await flowManager.keyv.get(key)).toBeUndefined();
   });
 
-  test('with the request sent, and not carried out: the refresh token is still good', async () => {
+  test('killed with the request sent, and not carried out: the refresh token is still good', async () => {
     const host = await killedWhileHeld('received');
     expect(await host.echo('hello')).toContain('hello');
     expect(host.refreshes()).toBe(1);
   });
 
-  test('between the rows: the refresh token that was stored first is good', async () => {
+  test('killed between the rows: the refresh token that was stored first is good', async () => {
     const host = await killedAt('updateToken mcp_oauth');
     expect(host.refreshes()).toBe(1);
     expect(await host.echo('hello')).toContain('hello');
     expect(host.refreshes()).toBe(2);
   });
 
-  test('after storing, before anybody was told: the token is used at once', async () => {
+  test('killed after storing, before anybody was told: the token is used at once', async () => {
     const host = await killedAt('release');
     expect(await host.echo('hello')).toContain('hello');
     expect(host.refreshes()).toBe(1);
@@ -120,8 +143,8 @@ describe('the process that refreshes is killed', () => {
 
   // Nobody has the new refresh token any more, and the old one counts as stolen: only the user can help.
   test.each([
-    ['with the request carried out, and not answered', () => killedWhileHeld('carried out')],
-    ['with the answer, before anything was stored', () => killedAt('updateToken mcp_oauth_refresh')],
+    ['killed with the request carried out, and not answered', () => killedWhileHeld('carried out')],
+    ['killed with the answer, before anything was stored', () => killedAt('updateToken mcp_oauth_refresh')],
   ])('%s: the user is asked, and nothing stands in the way', async (_, killed) => {
     const host = await killed();
     const again = await host.reinit();

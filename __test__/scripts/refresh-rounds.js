@@ -2,13 +2,17 @@
  * How often processes that refresh the same token at the same moment get in each other's way; see
  * support/refresh-race.js. The numbers of docs/oauth.md are from here.
  *
- *     node __test__/scripts/refresh-rounds.js ROUNDS TOKEN_DELAY_MS [lock]
+ *     node __test__/scripts/refresh-rounds.js ROUNDS TOKEN_DELAY_MS FLOW_DELAY_MS [lock]
  */
 
 const { startRace } = require('../support/refresh-race');
 
-async function main([rounds, tokenDelayMs, lock]) {
-  const race = await startRace({ withLock: lock === 'lock', tokenDelayMs: Number(tokenDelayMs) });
+async function main([rounds, tokenDelayMs, flowDelayMs, lock]) {
+  const race = await startRace({
+    withLock: lock === 'lock',
+    tokenDelayMs: Number(tokenDelayMs),
+    flowDelayMs: Number(flowDelayMs),
+  });
   let failed = 0;
   const times = [];
   for (let round = 1; round <= Number(rounds); round += 1) {

@@ -10,8 +10,9 @@ const { createMCPRuntime } = require('../support/addon');
 const { createHost } = require('../support/host');
 const { openRedisServices } = require('../support/redis-services');
 const { openTokenStore } = require('../support/token-store');
+const { delay } = require('../support/wait');
 
-const { mongo, redis, withLock, lockMs, hangAt, config, allow, user } = JSON.parse(process.argv[2]);
+const { mongo, redis, withLock, lockMs, flowDelayMs = 0, hangAt, config, allow, user } = JSON.parse(process.argv[2]);
 
 /** Nobody is there to be asked. */
 const oauthStart = () => {
@@ -30,6 +31,19 @@ function hangingMethods(methods) {
     (query, ...rest) => (hangAt === `${name} ${query.type}` ? hang() : method(query, ...rest)),
   ];
   return Object.fromEntries(Object.entries(methods).map(hanging));
+}
+
+/** Each access to the flow store takes up to twice that long. */
+function slowed(flowManager) {
+  if (flowDelayMs === 0) return flowManager;
+  const get = (target, name) => {
+    if (typeof target[name] !== 'function') return target[name];
+    return async (...parameters) => {
+      await delay(2 * flowDelayMs * Math.random());
+      return target[name](...parameters);
+    };
+  };
+  return new Proxy(flowManager, { get });
 }
 
 function hangingLock(lock) {
@@ -59,7 +73,7 @@ async function main() {
   const { flowManager, lock, close } = await openRedisServices(redis, { lockMs });
   const { tokenMethods, credentialsKey } = store.services;
   const services = {
-    flowManager,
+    flowManager: slowed(flowManager),
     credentialsKey,
     tokenMethods: hangingMethods(tokenMethods),
     lock: withLock ? hangingLock(lock) : undefined,

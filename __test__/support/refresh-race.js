@@ -17,9 +17,10 @@ const { openTokenStore } = require('./token-store');
  * @param options.processes     how many
  * @param options.calls         by each of them, at once
  * @param options.tokenDelayMs  time that the token endpoint takes
+ * @param options.flowDelayMs   time that an access to the flow store takes, on average
  * @returns `{ round, close }`; a round resolves to `{ refreshes, failures, log }`
  */
-async function startRace({ withLock, processes = 3, calls = 20, tokenDelayMs = 0 }) {
+async function startRace({ withLock, processes = 3, calls = 20, tokenDelayMs = 0, flowDelayMs }) {
   const open = [];
   const keep = (thing) => {
     open.push(thing);
@@ -33,7 +34,7 @@ async function startRace({ withLock, processes = 3, calls = 20, tokenDelayMs = 0
   const { flowManager } = keep(await openRedisServices(redis.url));
   const user = createUser();
   const allow = [server.address, authorizationServer.address];
-  const parameters = { mongo, redis: redis.url, withLock, config: server.config(), allow, user };
+  const parameters = { mongo, redis: redis.url, withLock, flowDelayMs, config: server.config(), allow, user };
   const workers = Array.from({ length: processes }, () => keep(startProcess('refresh.js', parameters)));
 
   async function authorize() {

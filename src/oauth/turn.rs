@@ -54,6 +54,9 @@ impl Turn {
         flows: &Arc<dyn FlowStore>,
         flow_id: &str,
     ) -> Result<Option<Self>> {
+        if flows.is_shared() && is_claimed(&**flows, flow_id).await? {
+            return Ok(None);
+        }
         let holds = match lock {
             Some(lock) => {
                 let key = format!("{CLAIM_KIND}:{flow_id}");
@@ -90,13 +93,6 @@ impl Turn {
 
 impl Claim {
     async fn attempt(flows: &Arc<dyn FlowStore>, flow_id: &str) -> Result<Option<Self>> {
-        // What is not pending is LibreChat's cache of tokens, which has no meaning here.
-        if let Some(other) = flows.get(flow_id, CLAIM_KIND).await?
-            && other.status == FlowStatus::Pending
-            && is_young(other.created_at)
-        {
-            return Ok(None);
-        }
         let claim = Self {
             flows: Arc::clone(flows),
             flow_id: flow_id.to_owned(),
@@ -127,7 +123,13 @@ impl Claim {
     }
 }
 
-fn is_young(created_at: Option<i64>) -> bool {
+/// Whether somebody refreshes just now: a process without a lock, or LibreChat's own manager, which knows of none. What
+/// is not pending is LibreChat's cache of tokens, which has no meaning here.
+async fn is_claimed(flows: &dyn FlowStore, flow_id: &str) -> Result<bool> {
     let ttl = i64::try_from(TURN_TTL.as_millis()).unwrap_or(i64::MAX);
-    created_at.is_some_and(|created_at| now_ms().saturating_sub(created_at) < ttl)
+    let is_young = |created_at: i64| now_ms().saturating_sub(created_at) < ttl;
+    let flow = flows.get(flow_id, CLAIM_KIND).await?;
+    Ok(flow.is_some_and(|flow| {
+        flow.status == FlowStatus::Pending && flow.created_at.is_some_and(is_young)
+    }))
 }
