@@ -97,7 +97,8 @@ function packMain(directory) {
 
   const optionalDependencies = Object.fromEntries(platforms.map(({ name, version }) => [name, version]));
   writeFileSync(join(stage, 'package.json'), JSON.stringify({ ...manifest, optionalDependencies }, null, 2));
-  for (const file of [...manifest.files, 'README.md', 'LICENSE']) cpSync(join(ROOT, file), join(stage, file), { recursive: true });
+  for (const file of [...manifest.files, 'README.md', 'LICENSE'])
+    cpSync(join(ROOT, file), join(stage, file), { recursive: true });
   return pack(stage, directory);
 }
 
