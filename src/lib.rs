@@ -22,6 +22,7 @@ pub mod embedded;
 pub mod network;
 
 pub mod error;
+pub(crate) mod hex;
 pub mod host;
 pub mod seal;
 pub mod secret;

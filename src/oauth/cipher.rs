@@ -6,6 +6,7 @@ use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use aes::{Aes128, Aes256};
 
 use crate::error::{Code, Error, Result};
+use crate::hex;
 use crate::secret::Secret;
 
 const IV_BYTES: usize = 16;
@@ -29,7 +30,7 @@ impl Cipher {
             .map(|key| key.expose().trim())
             .filter(|key| !key.is_empty())
             .ok_or_else(|| unusable("is not set"))?;
-        match decode_hex(key) {
+        match hex::decode(key) {
             Some(key) if matches!(key.len(), 16 | 32) => Ok(Self(Secret::new(key))),
             _ => Err(unusable("must be 32 bytes in hex")),
         }
@@ -48,7 +49,7 @@ impl Cipher {
         };
         // The lengths were checked when the cipher was made.
         let encrypted = encrypted.unwrap_or_default();
-        Secret::new(format!("{}:{}", encode_hex(&iv), encode_hex(&encrypted)))
+        Secret::new(format!("{}:{}", hex::encode(&iv), hex::encode(&encrypted)))
     }
 
     /// A value without a colon was never encrypted and is returned as it is, as in the reference.
@@ -67,7 +68,7 @@ impl Cipher {
     }
 
     fn open(&self, iv: &str, encrypted: &str) -> Option<Secret> {
-        let (iv, encrypted) = (decode_hex(iv)?, decode_hex(encrypted)?);
+        let (iv, encrypted) = (hex::decode(iv)?, hex::decode(encrypted)?);
         let key = self.0.expose().as_slice();
         let plain = if key.len() == 32 {
             cbc::Decryptor::<Aes256>::new_from_slices(key, &iv)
@@ -80,25 +81,6 @@ impl Cipher {
         };
         String::from_utf8(plain.ok()?).ok().map(Secret::new)
     }
-}
-
-fn encode_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn decode_hex(text: &str) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) || !text.is_ascii() {
-        return None;
-    }
-    (0..text.len())
-        .step_by(2)
-        .map(|index| u8::from_str_radix(&text[index..index + 2], 16).ok())
-        .collect()
 }
 
 #[cfg(test)]
