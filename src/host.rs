@@ -254,6 +254,11 @@ pub struct TokenData {
 /// LibreChat's token methods: `findToken`, `createToken`, `updateToken`, `deleteTokens`.
 #[async_trait]
 pub trait TokenStore: Send + Sync {
+    /// Whether it is this library's own: what cannot be read there cannot be written either, and a user who is asked
+    /// to authorize would do so in vain.
+    fn is_own(&self) -> bool {
+        false
+    }
     async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>>;
     async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()>;
     /// Whether there was a row to update.
@@ -312,6 +317,52 @@ pub trait AuthorizationPrompt: Send + Sync {
 #[async_trait]
 pub trait Tenancy: Send + Sync {
     async fn tenant_id(&self) -> Result<Option<String>>;
+}
+
+/// What an authorization server sent the user's browser back with (RFC 6749, section 4.1.2; `iss`: RFC 9207).
+#[derive(Debug, Default)]
+pub struct Redirect {
+    pub code: Option<Secret>,
+    pub error: Option<String>,
+    pub state: Option<Secret>,
+    pub iss: Option<String>,
+}
+
+/// What the user is shown in the browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedirectOutcome {
+    Authorized,
+    Failed,
+    /// Nobody waits for this.
+    Unknown,
+}
+
+/// Where browsers return to, for hosts without a route for that.
+#[async_trait]
+pub trait RedirectListener: Send + Sync {
+    /// Begins to listen for one flow. Dropping the endpoint ends that.
+    async fn listen(&self) -> Result<Box<dyn RedirectEndpoint>>;
+}
+
+#[async_trait]
+pub trait RedirectEndpoint: Send {
+    /// Scheme, host and port of redirect URIs, in place of `DOMAIN_SERVER`.
+    fn origin(&self) -> &str;
+    /// Waits for the next browser.
+    async fn next(&mut self) -> Redirect;
+    /// Shows the last one what came of it.
+    async fn answer(&mut self, outcome: RedirectOutcome);
+}
+
+/// The key of stored tokens, in hex. Asked for when tokens are stored or read, never before.
+pub trait CredentialsKey: Send + Sync {
+    fn key(&self) -> Result<Option<Secret>>;
+}
+
+impl CredentialsKey for Option<Secret> {
+    fn key(&self) -> Result<Option<Secret>> {
+        Ok(self.clone())
+    }
 }
 
 /// A lock that processes share. What it returns is released by [`LockGuard::release`], or by its time.
@@ -443,8 +494,10 @@ pub struct Host {
     pub exchanged_tokens: Option<Arc<dyn SharedCache>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
     pub server_requests: Option<Arc<dyn ServerRequests>>,
-    /// Hex key of stored tokens: the host's `credentialsKey`, else `CREDS_KEY`.
-    pub credentials_key: Option<Secret>,
+    /// Absent: the redirect URI is below `DOMAIN_SERVER`, and the host completes flows.
+    pub redirects: Option<Arc<dyn RedirectListener>>,
+    /// The host's `credentialsKey`, else `CREDS_KEY`.
+    pub credentials_key: Arc<dyn CredentialsKey>,
     pub logger: Logger,
     pub environment: Environment,
 }

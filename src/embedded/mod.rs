@@ -2,8 +2,14 @@
 
 mod config;
 mod flows;
+mod key;
+mod loopback;
 mod registry;
+mod tokens;
 
 pub use config::Config;
 pub use flows::MemoryFlows;
+pub use key::{DIRECTORY_VARIABLES, StoredKey, data_directory};
+pub use loopback::Loopback;
 pub use registry::{ConfigRegistry, Detections};
+pub use tokens::TokenFile;

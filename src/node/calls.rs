@@ -381,10 +381,7 @@ impl Shared {
             end: keep(function("oauthEnd")?)?,
         };
         let mut host = Host {
-            registry: match &self.embedded {
-                Some(embedded) => embedded.registry(scope, &self.manager, environment)?,
-                None => Arc::clone(node) as _,
-            },
+            registry: Arc::clone(node) as _,
             publisher: has("updateMCPServerTools")?.then(|| Arc::clone(node) as _),
             tokens,
             flows: Some(flows),
@@ -395,10 +392,14 @@ impl Shared {
             on_behalf_of: None,
             server_requests: HostHandlers::new(context, services)?
                 .map(|handlers| Arc::new(handlers) as _),
-            credentials_key: credentials_key(services, environment)?,
+            redirects: None,
+            credentials_key: Arc::new(credentials_key(services, environment)?),
             logger,
             environment: environment.clone(),
         };
+        if let Some(embedded) = &self.embedded {
+            embedded.attach(&mut host, scope, &self.manager)?;
+        }
         obo::attach(&mut host, context, object("user")?, scope)?;
         Ok(host)
     }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use super::convert;
 use super::errors;
 use super::js::{JsResult, Scope, Thrown, Value};
-use crate::embedded::{Config, ConfigRegistry, Detections};
+use crate::embedded::{
+    Config, ConfigRegistry, DIRECTORY_VARIABLES, Detections, Loopback, StoredKey, TokenFile,
+    data_directory,
+};
 use crate::error::{Error, Result};
-use crate::host::{Environment, Registry};
+use crate::host::Host;
 use crate::manager::Manager;
 use crate::settings::Settings;
 
@@ -47,20 +50,37 @@ impl Embedded {
         Arc::clone(&self.config)
     }
 
-    /// The registry as one call sees it; `environment` gets the variables that configurations name.
-    pub fn registry<'env>(
+    /// Puts in place what the host leaves out. The environment gets the variables that configurations name.
+    pub fn attach<'env>(
         &self,
+        host: &mut Host,
         scope: Scope<'env>,
         manager: &Manager,
-        environment: &Environment,
-    ) -> JsResult<'env, Arc<dyn Registry>> {
-        convert::read_variables(scope, &self.variables, environment)?;
-        Ok(Arc::new(ConfigRegistry {
+    ) -> JsResult<'env, ()> {
+        convert::read_variables(scope, &self.variables, &host.environment)?;
+        convert::read_variables(scope, DIRECTORY_VARIABLES, &host.environment)?;
+        host.registry = Arc::new(ConfigRegistry {
             config: Arc::clone(&self.config),
             detections: Arc::clone(&self.detections),
             http: manager.http().clone(),
-            environment: environment.clone(),
-            settings: Settings::from_environment(environment),
-        }))
+            environment: host.environment.clone(),
+            settings: Settings::from_environment(&host.environment),
+        });
+        if host.tokens.is_none() {
+            let directory = data_directory(&host.environment);
+            host.credentials_key = Arc::new(StoredKey {
+                given: host.credentials_key.key().ok().flatten(),
+                directory: directory.clone(),
+            });
+            let file = Arc::new(TokenFile::new(directory, Arc::clone(&host.credentials_key)));
+            if host.lock.is_none() {
+                host.lock = Some(Arc::clone(&file) as _);
+            }
+            host.tokens = Some(file);
+        }
+        if host.flows.as_ref().is_some_and(|flows| !flows.is_shared()) {
+            host.redirects = Some(Arc::new(Loopback));
+        }
+        Ok(())
     }
 }

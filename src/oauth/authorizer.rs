@@ -273,7 +273,7 @@ impl AccessTokens for Authorizer {
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
         let stored = match inner.storage.access().await {
             Ok(stored) => stored,
-            Err(error) if is_end(&error) => return Err(error),
+            Err(error) if is_end(&error) || inner.storage.is_unusable(&error) => return Err(error),
             Err(error) => {
                 let message = format!("{prefix} Failed to retrieve tokens");
                 logger.with(Level::Error, message, LogMeta::Error(error));

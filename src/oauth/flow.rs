@@ -106,6 +106,14 @@ impl Authorizer {
             return Ok(begun);
         }
         let relation = &inner.relation;
+        let mut settings = relation.settings.clone();
+        let endpoint = match &inner.host.redirects {
+            Some(redirects) => Some(redirects.listen().await?),
+            None => None,
+        };
+        if let Some(endpoint) = &endpoint {
+            endpoint.origin().clone_into(&mut settings.domain_server);
+        }
         let initiated = Initiation {
             endpoints: &inner.endpoints,
             server_name: &relation.server_name,
@@ -114,7 +122,7 @@ impl Authorizer {
             oauth_headers: &relation.oauth_headers,
             options: &relation.options,
             rules: &relation.rules,
-            settings: &relation.settings,
+            settings: &settings,
             logger,
             storage: Some(&inner.storage),
             missing_scope: wish.missing_scope,
@@ -154,9 +162,12 @@ impl Authorizer {
             joined: false,
             ..pending
         });
-        pending
-            .map(Begun::Pending)
-            .ok_or_else(|| Error::new(Code::Internal, "A flow without its URL"))
+        let pending =
+            pending.ok_or_else(|| Error::new(Code::Internal, "A flow without its URL"))?;
+        if let Some(endpoint) = endpoint {
+            self.receive(endpoint, pending.clone(), initiated.state, settings);
+        }
+        Ok(Begun::Pending(pending))
     }
 
     /// What an earlier flow is still good for.

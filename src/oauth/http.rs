@@ -83,6 +83,10 @@ impl Endpoints {
         })
     }
 
+    pub(super) fn http(&self) -> &HttpClient {
+        &self.http
+    }
+
     /// Judges a URL that a server or a config named, before anything is sent. `field` is how errors call it.
     pub fn check(&self, url: &str, field: &str) -> Result<Url> {
         let failed = |problem: String| Error::new(Code::OAuthDiscoveryFailed, problem);

@@ -22,6 +22,7 @@ mod options;
 mod pending;
 mod pkce;
 mod reconnection;
+mod redirect;
 mod refresh;
 mod registration;
 mod revoke;

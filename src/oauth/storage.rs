@@ -90,7 +90,7 @@ impl Storage {
                 "OAuth tokens cannot be stored: the host has no tokenMethods",
             )
         })?;
-        let key = host.credentials_key.clone();
+        let key = host.credentials_key.key()?;
         Cipher::new(key.as_ref())?;
         Ok(Self::new(
             store,
@@ -99,6 +99,11 @@ impl Storage {
             server_name,
             host.logger.clone(),
         ))
+    }
+
+    /// Whether this failure to read means that nothing can be stored either.
+    pub(super) fn is_unusable(&self, error: &Error) -> bool {
+        error.code == Code::TokenStore && self.store.is_own()
     }
 
     #[must_use]

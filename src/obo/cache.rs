@@ -118,7 +118,7 @@ impl<'a> Shared<'a> {
     /// `None` where the host has no cache, or no key to encrypt with.
     pub fn of(host: &'a Host) -> Option<Self> {
         let cache = host.exchanged_tokens.as_deref()?;
-        let sealer = Sealer::new(host.credentials_key.as_ref()?).ok()?;
+        let sealer = Sealer::new(&host.credentials_key.key().ok()??).ok()?;
         Some(Self {
             cache,
             sealer,

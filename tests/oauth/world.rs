@@ -249,9 +249,10 @@ impl World {
             tenancy: None,
             lock: lock.map(|lock| Arc::new(lock) as _),
             exchanged_tokens: None,
+            redirects: None,
             on_behalf_of: None,
             server_requests: None,
-            credentials_key: Some(Secret::from(KEY)),
+            credentials_key: Arc::new(Some(Secret::from(KEY))),
             logger: Logger::new(Arc::new(self.lines.clone())),
             environment: Environment::default(),
         }

@@ -212,10 +212,10 @@ async fn another_key_or_none_shares_nothing() {
     let cache = Arc::new(Cache::default());
     let (mut host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), Some(&cache));
     exchange(&obo(), &host, 1).await.unwrap();
-    host.credentials_key = Some(Secret::from("00"));
+    host.credentials_key = Arc::new(Some(Secret::from("00")));
     exchange(&obo(), &host, 1).await.unwrap();
     assert_eq!(idp.count(), 2);
-    host.credentials_key = None;
+    host.credentials_key = Arc::new(None);
     cache.entries.lock().unwrap().clear();
     exchange(&obo(), &host, 1).await.unwrap();
     assert!(cache.entries.lock().unwrap().is_empty(), "nothing unsealed");

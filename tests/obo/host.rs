@@ -201,9 +201,10 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
         tenancy: Some(Arc::clone(parts) as _),
         lock: None,
         exchanged_tokens: cache.map(|cache| Arc::clone(cache) as _),
+        redirects: None,
         on_behalf_of: Some(Arc::clone(parts) as _),
         server_requests: None,
-        credentials_key: Some(Secret::from(KEY)),
+        credentials_key: Arc::new(Some(Secret::from(KEY))),
         logger: Logger::new(Arc::new(lines.clone())),
         environment: Environment::default(),
     };

@@ -1,0 +1,238 @@
+/** OAuth without LibreChat: tokens on disk, and the browser's return to a listener on loopback. */
+
+const { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join } = require('node:path');
+const { startAuthorizationServer } = require('./support/authorization-server');
+const { createCli } = require('./support/cli');
+const { useFixtures } = require('./support/fixtures');
+const { accepts } = require('./support/ports');
+const { startProtectedServer } = require('./support/protected-server');
+const { startScript } = require('./support/script');
+const { until } = require('./support/wait');
+
+const fixtures = useFixtures();
+const KEYS = ['a'.repeat(64), 'b'.repeat(64)];
+
+let authorizationServer;
+beforeAll(async () => {
+  authorizationServer = await startAuthorizationServer({ accessTokenSeconds: 3600 });
+}, 60_000);
+afterAll(() => authorizationServer?.close());
+
+/** A protected server, a home, and processes that use both. */
+async function setup() {
+  const server = fixtures.keep(await startProtectedServer(authorizationServer));
+  const home = mkdtempSync(join(tmpdir(), 'mcp-embedded-home-'));
+  fixtures.keep({ close: () => rmSync(home, { recursive: true, force: true }) });
+  const data = join(home, '.local', 'share', 'librechat-mcp-native');
+  const { config: makeConfig, address } = server;
+  const { requiresOAuth, ...srv } = makeConfig();
+  const config = {
+    mcpServers: { srv },
+    mcpSettings: { allowedAddresses: [address, authorizationServer.address] },
+  };
+
+  /** Starts a process that reinitializes the server; what it prints are lines of JSON. */
+  function start(parameters = {}) {
+    const script = startScript('embedded-oauth.js', { config, home, ...parameters }, 25_000);
+    const lines = () => script.output().split('\n').filter(Boolean).map(JSON.parse);
+    return {
+      url: async () => {
+        await until('the URL', () => lines().some(({ url }) => url), 15_000);
+        return lines().find(({ url }) => url).url;
+      },
+      result: async () => {
+        const { code, output } = await script.ended;
+        if (code !== 0) throw new Error(output);
+        return lines().at(-1).result;
+      },
+    };
+  }
+  return { server, home, data, config, start };
+}
+
+/** What the browser does: signs in, and goes where the authorization server sends it. */
+async function browse(url) {
+  const parameters = await authorizationServer.signIn(url);
+  return fetch(returnTo(url, parameters));
+}
+
+function returnTo(url, parameters) {
+  const redirect = new URL(new URL(url).searchParams.get('redirect_uri'));
+  redirect.search = parameters.toString();
+  return redirect;
+}
+
+const portOf = (url) => new URL(new URL(url).searchParams.get('redirect_uri')).port;
+
+test('the user logs in; a restart keeps the tokens; nothing on disk is readable', async () => {
+  const { server, data, start } = await setup();
+  const first = start();
+  const url = await first.url();
+  const { hostname, protocol, pathname } = new URL(new URL(url).searchParams.get('redirect_uri'));
+  expect([protocol, hostname, pathname]).toEqual(['http:', '127.0.0.1', '/api/mcp/srv/oauth/callback']);
+  expect(new URL(url).searchParams.get('code_challenge_method')).toBe('S256');
+  const page = await browse(url);
+  expect(page.status).toBe(200);
+  expect(page.headers.get('cache-control')).toBe('no-store');
+  expect(await page.text()).toContain('You are logged in');
+  expect(await first.result()).toMatchObject({ success: true, oauthRequired: false });
+  expect(await accepts(portOf(url))).toBe(false);
+
+  const token = server.requests
+    .map(({ headers }) => headers.authorization)
+    .find(Boolean)
+    .replace('Bearer ', '');
+  expect(await start().result()).toMatchObject({ success: true, asked: false });
+
+  expect(readdirSync(data).sort()).toEqual(['credentials.key', 'tokens.redb']);
+  for (const file of readdirSync(data)) expect(statSync(join(data, file)).mode & 0o777).toBe(0o600);
+  expect(statSync(data).mode & 0o777).toBe(0o700);
+  const bytes = readFileSync(join(data, 'tokens.redb')).toString('latin1');
+  for (const text of [
+    token,
+    'srv',
+    'embedded-user',
+    'access_token',
+    'client_id',
+    'mcp_oauth',
+    authorizationServer.issuer,
+  ])
+    expect(bytes).not.toContain(text);
+});
+
+test('the URL is handed out, nobody waits: the tokens are stored all the same', async () => {
+  const { start } = await setup();
+  const first = start({ returnOnOAuth: true, stayMs: 3000 });
+  expect((await browse(await first.url())).status).toBe(200);
+  expect(await first.result()).toMatchObject({ oauthRequired: true, asked: true });
+  expect(await start().result()).toMatchObject({ success: true, asked: false });
+});
+
+test('a state of somebody else, a refusal, and the icon of a page', async () => {
+  const { server, data, start } = await setup();
+  const process = start();
+  const url = await process.url();
+  const other = await fetch(returnTo(url, new URLSearchParams({ code: 'c', state: 'other' })));
+  expect(other.status).toBe(400);
+  expect((await fetch(`http://127.0.0.1:${portOf(url)}/favicon.ico`)).status).toBe(404);
+  const state = new URL(url).searchParams.get('state');
+  const refused = await fetch(returnTo(url, new URLSearchParams({ error: 'access_denied', state })));
+  expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('The login failed')]);
+  const result = await process.result();
+  expect(result).toMatchObject({ success: false, error: { code: 'MCP_OAUTH_FLOW_FAILED' } });
+  expect(result.error.message).toContain('access_denied');
+  expect(server.received('tools/list')).toEqual([]);
+  expect(existsSync(join(data, 'tokens.redb'))).toBe(true);
+});
+
+test('nobody comes back: the wait ends, and the port closes', async () => {
+  const { start } = await setup();
+  const process = start({ connectionTimeout: 1000 });
+  const url = await process.url();
+  expect(await process.result()).toMatchObject({ success: false, error: { code: 'MCP_OAUTH_TIMEOUT' } });
+  expect(await accepts(portOf(url))).toBe(false);
+});
+
+test('a key of the caller; another key is a clear error, the first one still works', async () => {
+  const { data, start } = await setup();
+  const [key, other] = KEYS;
+  const first = start({ credentialsKey: key });
+  await browse(await first.url());
+  expect(await first.result()).toMatchObject({ success: true });
+  expect(readdirSync(data)).toEqual(['tokens.redb']);
+  const { success, error } = await start({ credentialsKey: other }).result();
+  expect({ success, error }).toMatchObject({
+    success: false,
+    error: { code: 'MCP_TOKEN_STORE', message: expect.stringMatching(/tokens\.redb.* another key/) },
+  });
+  expect(await start({ credentialsKey: key }).result()).toMatchObject({ success: true, asked: false });
+});
+
+test('a file that is no database, and a directory that cannot be made', async () => {
+  const { data, home, start } = await setup();
+  writeFileSync(join(home, '.local'), 'a file');
+  const { error } = await start().result();
+  expect(error).toMatchObject({ code: 'MCP_TOKEN_STORE' });
+  rmSync(join(home, '.local'));
+  require('node:fs').mkdirSync(data, { recursive: true });
+  writeFileSync(join(data, 'tokens.redb'), 'no database');
+  expect((await start().result()).error).toMatchObject({
+    code: 'MCP_TOKEN_STORE',
+    message: expect.stringContaining('tokens.redb'),
+  });
+});
+
+test('several processes at the same time', async () => {
+  const { start } = await setup();
+  const first = start();
+  await browse(await first.url());
+  await first.result();
+  const results = await Promise.all(Array.from({ length: 4 }, () => start().result()));
+  for (const result of results) expect(result).toMatchObject({ success: true, asked: false });
+}, 60_000);
+
+describe('the command line tool', () => {
+  test('check says what is needed, login gets it, check is content then', async () => {
+    const { config } = await setup();
+    const { run } = fixtures.keep(createCli({ 'librechat.yaml': config }));
+    const before = await run(['check', '--json']);
+    expect(before.code).toBe(1);
+    expect(before.json()).toMatchObject([
+      {
+        name: 'srv',
+        ok: false,
+        authorization: {
+          type: 'oauth',
+          ready: false,
+          reason: expect.stringContaining('names its authorization server'),
+        },
+        error: { code: 'MCP_AUTHORIZATION_REQUIRED', hint: 'Run: npx librechat-mcp-native login "srv"' },
+      },
+    ]);
+
+    let browsed;
+    const onStdout = (text) => {
+      const [url] = /http:\S+/.exec(text) ?? [];
+      if (url && text.endsWith('\n\n')) browsed ??= browse(url);
+    };
+    const login = await run(['login', 'srv', '--no-browser'], { onStdout });
+    await browsed;
+    expect(login).toMatchObject({ code: 0, stdout: expect.stringContaining('Logged in to srv; it offers 2 tools') });
+    const again = await run(['login', 'srv']);
+    expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining('Logged in to srv already') });
+
+    const after = await run(['check', '--json']);
+    expect(after).toMatchObject({ code: 0 });
+    expect(after.json()).toMatchObject([{ ok: true, tools: ['echo', 'undescribed'], authorization: { ready: true } }]);
+  }, 60_000);
+
+  test('login opens the browser that BROWSER names', async () => {
+    const { config } = await setup();
+    const { run, folder } = fixtures.keep(createCli({ 'librechat.yaml': config }));
+    const browser = join(folder, 'browser.sh');
+    writeFileSync(browser, `#!/bin/sh\nprintf %s "$1" > '${join(folder, 'opened')}'\n`, { mode: 0o755 });
+    let printed;
+    const login = run(['login', 'srv', '--timeout', '8'], {
+      env: { BROWSER: browser },
+      onStdout: (text) => {
+        printed = /http:\S+/.exec(text)?.[0];
+      },
+    });
+    const opened = join(folder, 'opened');
+    await until('the browser', () => existsSync(opened) && readFileSync(opened, 'utf8') !== '', 15_000);
+    const url = readFileSync(opened, 'utf8');
+    expect(url).toBe(printed);
+    await browse(url);
+    expect(await login).toMatchObject({ code: 0 });
+  }, 60_000);
+
+  test('login that nobody finishes: exit code 1, and what to do', async () => {
+    const { config } = await setup();
+    const { run } = fixtures.keep(createCli({ 'librechat.yaml': config }));
+    const { code, stdout } = await run(['login', 'srv', '--no-browser', '--timeout', '2']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/✗ srv: OAuth flow timed out.*\n {2}→ Begin again/);
+  });
+});

@@ -1,0 +1,38 @@
+/** Reinitializes a server in a process of its own; prints the URL to open, then the result. */
+
+const { setTimeout: delay } = require('node:timers/promises');
+const { createMCPRuntime } = require('../support/addon');
+
+const {
+  config,
+  home,
+  credentialsKey,
+  returnOnOAuth = false,
+  connectionTimeout,
+  stayMs = 0,
+} = JSON.parse(process.argv[2]);
+
+const print = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
+
+async function main() {
+  // The store is looked for in the home of the user.
+  process.env.HOME = home;
+  delete process.env.XDG_DATA_HOME;
+  const runtime = createMCPRuntime({ config, credentialsKey });
+  let asked = false;
+  const { tools, availableTools, ...result } = await runtime.reinitMCPServer({
+    user: { id: 'embedded-user' },
+    serverName: 'srv',
+    returnOnOAuth,
+    connectionTimeout,
+    oauthStart: (url) => {
+      asked = true;
+      print({ url });
+    },
+  });
+  await delay(stayMs);
+  await runtime.close();
+  print({ result: { ...result, asked } });
+}
+
+main();

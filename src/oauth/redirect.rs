@@ -1,0 +1,118 @@
+//! The user's return from the authorization server, for hosts without a route of their own.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior};
+
+use super::authorizer::Authorizer;
+use super::complete::{Callback, Completion, Received};
+use super::documents::text;
+use super::pending::Pending;
+use super::{FLOW_KIND, delete_state_mapping};
+use crate::error::{Error, Result};
+use crate::host::{FlowStatus, Redirect, RedirectEndpoint, RedirectOutcome};
+use crate::secret::Secret;
+use crate::settings::Settings;
+
+/// How long the user has: as long as flows are kept.
+const LIFETIME: Duration = Duration::from_mins(10);
+/// How soon it is noticed that the flow is gone, or another one took its place.
+const POLL: Duration = Duration::from_secs(1);
+
+impl Authorizer {
+    /// Completes the flow when the user comes back with its `state`, and stores its tokens. Ends with the flow, its
+    /// time, or the runtime; the endpoint closes then.
+    pub(super) fn receive(
+        &self,
+        mut endpoint: Box<dyn RedirectEndpoint>,
+        pending: Pending,
+        state: Secret,
+        settings: Settings,
+    ) {
+        let authorizer = self.clone();
+        let tasks = &self.0.oauth.tasks;
+        tasks.spawn(async move {
+            let until = Instant::now() + LIFETIME;
+            let mut poll = tokio::time::interval(POLL);
+            poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                let redirect = tokio::select! {
+                    biased;
+                    () = authorizer.0.oauth.closing.cancelled() => return,
+                    () = tokio::time::sleep_until(until) => return,
+                    redirect = endpoint.next() => redirect,
+                    _ = poll.tick() => {
+                        if authorizer.awaits(&state).await {
+                            continue;
+                        }
+                        return;
+                    }
+                };
+                if redirect.state.as_ref() != Some(&state) {
+                    endpoint.answer(RedirectOutcome::Unknown).await;
+                    continue;
+                }
+                let outcome = authorizer.returned(redirect, &pending, &settings).await;
+                let outcome = match outcome {
+                    Ok(()) => RedirectOutcome::Authorized,
+                    Err(_) => RedirectOutcome::Failed,
+                };
+                endpoint.answer(outcome).await;
+                return;
+            }
+        });
+    }
+
+    /// Whether the flow that waits is still the one with this state.
+    async fn awaits(&self, state: &Secret) -> bool {
+        let flow = self.0.flows.get(&self.0.flow_id, FLOW_KIND).await;
+        flow.is_ok_and(|flow| {
+            flow.is_some_and(|flow| {
+                flow.status == FlowStatus::Pending
+                    && text(&flow.metadata, "state").map(Secret::from).as_ref() == Some(state)
+            })
+        })
+    }
+
+    async fn returned(
+        &self,
+        redirect: Redirect,
+        pending: &Pending,
+        settings: &Settings,
+    ) -> Result<()> {
+        let inner = &self.0;
+        let Some(code) = redirect.code else {
+            let error = redirect.error.as_deref().unwrap_or("invalid_request");
+            inner.flows.fail(&inner.flow_id, FLOW_KIND, error).await?;
+            return Err(Error::new(
+                crate::error::Code::OAuthFlowFailed,
+                "The authorization server gave no code",
+            ));
+        };
+        let completion = Completion {
+            http: inner.endpoints.http().clone(),
+            flows: std::sync::Arc::clone(&inner.flows),
+            oauth_headers: inner.relation.oauth_headers.clone(),
+            environment: inner.host.environment.clone(),
+            settings: settings.clone(),
+            logger: inner.host.logger.clone(),
+        };
+        let state = redirect.state;
+        let received = Received {
+            state: state.clone(),
+            iss: redirect.iss,
+        };
+        let callback = Callback {
+            code,
+            received: Some(received),
+        };
+        let tokens = completion.complete(&inner.flow_id, &callback).await?;
+        let client = pending.client.as_ref();
+        let client = client.map(|client| (client, pending.server.as_ref()));
+        inner.storage.store(&tokens, client).await?;
+        match &state {
+            Some(state) => delete_state_mapping(&*inner.flows, state).await,
+            None => Ok(()),
+        }
+    }
+}
