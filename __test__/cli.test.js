@@ -3,6 +3,7 @@
 const { createCli } = require('./support/cli');
 const { useFixtures } = require('./support/fixtures');
 const { everythingOverStdio } = require('./support/everything');
+const { startIdentityProvider } = require('./support/identity-provider');
 const { closedAddress } = require('./support/mcp-server');
 
 const fixtures = useFixtures();
@@ -231,6 +232,67 @@ mcpServers:
     expect(listed.code).toBe(0);
     const other = await withServers(servers, { allowedDomains: ['example.com'] }).run(['validate']);
     expect(other).toMatchObject({ code: 2, stdout: expect.stringContaining('not in mcpSettings.allowedDomains') });
+  });
+});
+
+describe('obo', () => {
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const claims = { aud: 'api://x', scp: 'read' };
+  const ASSERTION = 'assertion-secret';
+  const EXCHANGED = `${encode({ alg: 'none' })}.${encode(claims)}.signature-secret`;
+
+  /** An identity provider with metadata, which LibreChat's variables point to. */
+  async function identityProvider(answer) {
+    const provider = fixtures.keep(await startIdentityProvider({ answer }));
+    return {
+      provider,
+      env: {
+        OPENID_ISSUER: provider.config.issuer,
+        OPENID_CLIENT_ID: 'client',
+        OPENID_CLIENT_SECRET: 'secret-of-the-client',
+      },
+    };
+  }
+
+  const servers = () => {
+    const srv = { type: 'streamable-http', url: 'https://example.com/mcp', obo: { scopes: 'api://x/.default' } };
+    return withServers({ srv, plain: { command: 'x', args: [] } });
+  };
+
+  test('the claims of the exchanged token, and no token', async () => {
+    const { provider, env } = await identityProvider({ access_token: EXCHANGED });
+    const { run } = servers();
+    const input = `${ASSERTION}\n`;
+    const { code, stdout, stderr } = await run(['obo', 'srv', '--json'], { env, input });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toMatchObject({ name: 'srv', ok: true, expiresIn: 3600, claims });
+    const text = await run(['obo', 'srv'], { env: { ...env, MCP_NATIVE_LOG: 'debug' }, input });
+    expect(text.stdout).toMatch(/aud +│ api:\/\/x/);
+    for (const shown of [stdout, text.stdout, text.stderr]) expect(shown).not.toMatch(/secret/);
+    expect(provider.exchanges[0]).toMatchObject({ assertion: ASSERTION, scope: 'api://x/.default' });
+  });
+
+  test('what the identity provider refuses: exit code 1, its reason, no token', async () => {
+    const answer = { error: 'invalid_grant', error_description: 'AADSTS65001: consent is missing' };
+    const { env } = await identityProvider(answer);
+    const { code, json, stdout } = await servers().run(['obo', 'srv', '--json'], { env, input: ASSERTION });
+    expect(code).toBe(1);
+    expect(json()).toMatchObject({ ok: false, error: { code: 'OBO_EXCHANGE_FAILED', hint: expect.any(String) } });
+    expect(stdout).not.toContain(ASSERTION);
+  });
+
+  test.each([
+    ['no OpenID settings', ['obo', 'srv'], {}, ASSERTION, /OPENID_ISSUER and OPENID_CLIENT_ID are not set/],
+    ['a server without obo', ['obo', 'plain'], {}, ASSERTION, /no obo\.scopes/],
+  ])('%s: exit code 2', async (_, args, env, input, expected) => {
+    const { code, stderr } = await servers().run(args, { env, input });
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(expected) });
+  });
+
+  test('no token on stdin: exit code 2', async () => {
+    const { env } = await identityProvider();
+    const { code, stderr } = await servers().run(['obo', 'srv'], { env });
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('No access token on stdin') });
   });
 });
 
