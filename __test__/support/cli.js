@@ -3,6 +3,7 @@ const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join, resolve } = require('node:path');
 const { testAddonPath } = require('../../scripts/addon-path');
+const { recordLog } = require('./secrets');
 
 const BINARY = resolve(__dirname, '../../bin/librechat-mcp-native.js');
 const { MCP_TEST_ADDON, PATH } = process.env;
@@ -40,7 +41,13 @@ function createCli(files) {
         });
       }
       child.on('error', reject);
-      child.on('close', (code) => fulfil({ code, ...output, json: () => JSON.parse(output.stdout) }));
+      child.on('close', (code) => {
+        // The address that a user opens has a state in it, as it must.
+        recordLog(
+          `cli ${output.stdout} ${output.stderr}`.replaceAll(/https?:\S+state=\S+/g, 'URL').replaceAll('\n', ' '),
+        );
+        fulfil({ code, ...output, json: () => JSON.parse(output.stdout) });
+      });
       child.stdin.end(input);
     });
   }
