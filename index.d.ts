@@ -138,6 +138,7 @@ export interface MCPCallToolParams {
   customUserVars?: Record<string, string>
   serverConfig?: Record<string, any>
   requestBody?: Record<string, any>
+  requestScopedConnections?: MCPRequestScopedConnections
   /** `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds. */
   options?: { signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => void }
 }
@@ -170,6 +171,8 @@ export interface MCPConnection {
   isStale: (updatedAt: number) => boolean
   connect: () => Promise<void>
   disconnect: () => Promise<void>
+  /** The same. */
+  dispose: () => Promise<void>
   client: { request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }
   on: (event: string, listener: (...args: any[]) => void) => MCPConnection
   once: (event: string, listener: (...args: any[]) => void) => MCPConnection
@@ -193,6 +196,7 @@ export interface MCPConnectionParams {
   serverConfig?: Record<string, any>
   configServers?: Record<string, any>
   requestBody?: Record<string, any>
+  requestScopedConnections?: MCPRequestScopedConnections
 }
 
 /** A class: throws unless called with `new`. */
@@ -353,6 +357,17 @@ export interface MCPPeer {
   serverName: string
   /** Absent for a connection that all users share. */
   userId?: string
+}
+
+/**
+ * The connections of one chat request, by `userId:serverName`. A server whose config names fields of the request gets
+ * its connection here; whoever made the object disposes of them when the request has been answered. Without it, such a
+ * connection lasts as long as the call that needs it.
+ */
+export interface MCPRequestScopedConnections {
+  connections: Map<string, unknown>
+  /** What comes later is disposed of at once. */
+  cleanupStarted?: boolean
 }
 
 /** A runtime: all connections, caches and timers that were made through it. Its functions work unbound. */
@@ -544,6 +559,8 @@ export interface ReinitMCPServerParams {
   flowManager?: object
   /** A config that the caller already has; the registry is not asked for it. */
   serverConfig?: Record<string, any>
+  /** Where the connections of the chat request are kept: newer LibreChat's `getMCPRequestContext(req, res)`. */
+  requestScopedConnections?: MCPRequestScopedConnections
   /**
    * Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. With this key, a server that needs missing fields is
    * deferred.

@@ -107,6 +107,7 @@ impl Reconnect {
             user: Some(&user),
             user_vars: None,
             body: None,
+            request: None,
             config_is_registered: true,
         };
         let lookup = Lookup {
@@ -114,6 +115,12 @@ impl Reconnect {
             config_servers: false,
         };
         let config = registered_config(&self.host, server_name, lookup).await?;
+        if config
+            .as_ref()
+            .is_some_and(ServerConfig::is_bound_to_request)
+        {
+            return Ok(());
+        }
         let server = self.manager.scope(&call, server_name, config).await?;
         let recipe = self.manager.recipe(&call, &server).await?;
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);

@@ -40,6 +40,8 @@ pub struct Reinit {
     pub request_body: Option<IndexMap<String, String>>,
     /// Whether the caller brought `configServers`, which the registry prefers to its own.
     pub has_config_servers: bool,
+    /// The number of the chat request, where the host keeps connections for it.
+    pub request: Option<u64>,
     pub cancel: CancellationToken,
 }
 
@@ -214,6 +216,7 @@ impl Run<'_> {
             user: call.user.as_ref(),
             user_vars: call.user_vars.as_ref(),
             body: call.request_body.as_ref(),
+            request: call.request,
             config_is_registered: call.server_config.is_none() && !call.has_config_servers,
         }
     }

@@ -222,7 +222,7 @@ impl Manager {
             Err(_) if admission == Admission::Replacing => pool.slots.remove(key),
             _ => None,
         };
-        if let (Ok(_), Owner::User(_)) = (&outcome, &key.owner) {
+        if outcome.is_ok() && key.owner != Owner::App {
             pool.track(&key.owner);
             self.run_idle_timer(&mut pool);
         }

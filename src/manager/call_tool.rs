@@ -85,6 +85,7 @@ impl Manager {
             None => self.registered(scope, name).await?,
         };
         let server = self.scope(scope, name, config).await?;
+        let _disposal = self.disposal(scope, &server.key);
         let recipe = self.recipe(scope, &server).await?;
         seen.transport = Some(recipe.config.transport.kind().as_str());
         let obo = OboCall {

@@ -84,6 +84,17 @@ impl Manager {
             .collect()
     }
 
+    /// The open connections of a chat request.
+    #[must_use]
+    pub fn connected_for(&self, request: u64) -> Vec<Key> {
+        let pool = self.0.pool.lock();
+        pool.slots
+            .keys()
+            .filter(|key| matches!(key.owner, Owner::Request { id, .. } if id == request))
+            .cloned()
+            .collect()
+    }
+
     /// A use of the open connection of a key, if there is one.
     #[must_use]
     pub fn existing(&self, key: &Key) -> Option<Lease> {
@@ -111,7 +122,7 @@ impl Manager {
                 .keys()
                 .chain(pool.attempts.keys())
                 .chain(pool.reconnecting.keys())
-                .filter(|key| key.owner == *owner)
+                .filter(|key| key.owner.belongs_to(owner))
                 .cloned()
                 .collect()
         };
@@ -127,8 +138,11 @@ impl Manager {
             reconnecting.cancel();
         }
         let slot = pool.slots.remove(key);
-        if let Owner::User(id) = &key.owner
-            && !pool.slots.keys().any(|other| other.owner == key.owner)
+        if let Some(id) = key.owner.user_id()
+            && !pool
+                .slots
+                .keys()
+                .any(|other| other.owner.user_id() == Some(id))
         {
             pool.activity.remove(id);
         }

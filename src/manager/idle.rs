@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Manager;
 use super::pool::{Pool, Slot};
-use super::{Manager, Owner};
 
 impl Manager {
     /// Starts the timer if it does not run. It ends by itself when no user has a connection.
@@ -40,7 +40,7 @@ impl Manager {
             slots, activity, ..
         } = &mut *pool;
         for (key, slot) in slots.iter() {
-            let Owner::User(user) = &key.owner else {
+            let Some(user) = key.owner.user_id() else {
                 continue;
             };
             let limit = slot.connection.recipe.settings.user_idle_timeout;

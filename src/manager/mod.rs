@@ -14,6 +14,7 @@ mod instructions;
 mod obo;
 mod observe;
 mod pool;
+mod request;
 mod scope;
 mod watch;
 
@@ -28,11 +29,13 @@ pub use inspect::{Inspect, Inspection, NotInspected};
 pub use instructions::format_instructions;
 pub use obo::{OboCall, with_bearer};
 pub use pool::Lease;
+pub use request::Disposal;
 pub use scope::{CallScope, ServerScope, registered_config};
 pub use watch::Subscriber;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use futures::future::BoxFuture;
 use moka::sync::Cache;
@@ -64,6 +67,11 @@ pub enum Owner {
     /// Shared by all users.
     App,
     User(Arc<str>),
+    /// One user's, for one chat request, whose fields the connection depends on.
+    Request {
+        user: Arc<str>,
+        id: u64,
+    },
 }
 
 impl Owner {
@@ -71,8 +79,15 @@ impl Owner {
     pub fn user_id(&self) -> Option<&str> {
         match self {
             Self::App => None,
-            Self::User(id) => Some(id),
+            Self::User(id) | Self::Request { user: id, .. } => Some(id),
         }
+    }
+}
+
+impl Owner {
+    /// A user's requests end with the user.
+    pub(crate) fn belongs_to(&self, owner: &Self) -> bool {
+        self == owner || matches!(owner, Self::User(id) if self.user_id() == Some(id))
     }
 }
 
@@ -89,6 +104,8 @@ struct Inner {
     oauth: OAuth,
     obo: Obo,
     metrics: Arc<Metrics>,
+    /// The last number that a request was given.
+    requests: AtomicU64,
     /// Attempts, closings and timers; the runtime is closed when they have ended.
     tasks: TaskTracker,
     closing: CancellationToken,
@@ -121,6 +138,7 @@ impl Manager {
             generations: Cache::new(KNOWN_SERVERS),
             oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),
             metrics,
+            requests: AtomicU64::default(),
             tasks,
             closing,
             keep_connections,

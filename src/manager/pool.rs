@@ -33,7 +33,7 @@ impl Pool {
 
     /// A user has a connection from now on.
     pub fn track(&mut self, owner: &Owner) {
-        if let Owner::User(id) = owner {
+        if let Owner::User(id) | Owner::Request { user: id, .. } = owner {
             self.activity.insert(Arc::clone(id), Instant::now());
         }
     }

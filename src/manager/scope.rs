@@ -28,6 +28,8 @@ pub struct CallScope<'a> {
     pub user_vars: Option<&'a IndexMap<String, String>>,
     /// Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`.
     pub body: Option<&'a IndexMap<String, String>>,
+    /// The number of the chat request, where the host keeps connections for it.
+    pub request: Option<u64>,
     /// The config came from the registry alone, so an app-level one need not be asked for again.
     pub config_is_registered: bool,
 }
@@ -67,7 +69,7 @@ impl CallScope<'_> {
         let environment = &self.host.environment;
         match owner {
             Owner::App => Context::of_environment(environment),
-            Owner::User(_) => Context {
+            Owner::User(_) | Owner::Request { .. } => Context {
                 environment,
                 user: self.user,
                 custom_user_vars: self.user_vars,
@@ -127,7 +129,7 @@ impl Manager {
                 .filter(|config| config.requires_user_scoped_connection()),
         ) {
             return Ok(ServerScope {
-                key: key(Owner::User(Arc::from(id))),
+                key: key(self.user_owner(call, id, own)),
                 config: own.clone(),
             });
         }
@@ -143,7 +145,7 @@ impl Manager {
         }
         match (user_id, config) {
             (Some(id), Some(config)) => Ok(ServerScope {
-                key: key(Owner::User(Arc::from(id))),
+                key: key(self.user_owner(call, id, &config)),
                 config,
             }),
             (Some(id), None) => Err(Error::mcp(

@@ -18,6 +18,8 @@ pub struct Realm {
     async_local_storage: JsRef,
     reflect_apply: JsRef,
     event_emitter: JsRef,
+    /// The number of each `requestScopedConnections` that was seen.
+    pub requests: JsRef,
     pub listeners: Listeners,
 }
 
@@ -41,6 +43,7 @@ impl Realm {
             async_local_storage: JsRef::new(thread, hooks.get("AsyncLocalStorage")?)?,
             reflect_apply: JsRef::new(thread, global.get("Reflect")?.get("apply")?)?,
             event_emitter: JsRef::new(thread, events)?,
+            requests: JsRef::new(thread, global.get("WeakMap")?.construct(&[])?)?,
         })
     }
 

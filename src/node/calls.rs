@@ -24,6 +24,7 @@ use super::oauth::{
     credentials_key,
 };
 use super::obo;
+use super::request::RequestStore;
 use super::server_requests::HostHandlers;
 use super::services::describe;
 use super::thread::{JsRef, JsThread};
@@ -147,6 +148,8 @@ pub struct Call {
     pub has_config_servers: bool,
     pub connection_timeout: Option<Duration>,
     pub cancel: CancellationToken,
+    /// Where the host keeps the connections of the chat request.
+    pub request: Option<RequestStore>,
     abort: Option<AbortLink>,
 }
 
@@ -158,6 +161,7 @@ impl Call {
             user: self.user.as_ref(),
             user_vars: self.user_vars.as_ref(),
             body: self.request_body.as_ref(),
+            request: self.request.as_ref().map(RequestStore::id),
             config_is_registered: self.server_config.is_none() && !self.has_config_servers,
         }
     }
@@ -246,6 +250,9 @@ impl Shared {
             server_config: server_config.flatten(),
             has_config_servers: config_servers.is_some(),
             connection_timeout,
+            request: member("requestScopedConnections")?
+                .map(|store| RequestStore::of(self, store))
+                .transpose()?,
             cancel,
             abort,
         })
@@ -273,12 +280,15 @@ impl Shared {
                 return Ok(value);
             }
         };
-        let (call, manager) = (Arc::new(call), self.manager.clone());
+        let (call, manager, shared) = (Arc::new(call), self.manager.clone(), Arc::clone(self));
         super::runtime::spawn(async move {
             let is_closed = manager.closing().is_cancelled();
             let outcome = outcome_of(is_closed, work(manager, Arc::clone(&call))).await;
             promise.settle(move |scope| {
                 let reason = call.abort.as_ref().and_then(|abort| abort.end(scope));
+                if let Some(request) = &call.request {
+                    request.keep(scope, &shared);
+                }
                 call.context().flush_log(scope);
                 outcome.map_or_else(
                     |error| {

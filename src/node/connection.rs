@@ -169,6 +169,7 @@ pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>, held: &Arc<Held>) 
         )
     })?;
     object.set("disconnect", disconnect)?;
+    object.set("dispose", disconnect)?;
     object.set("client", client(scope, shared, held)?)?;
     Ok(object)
 }

@@ -307,6 +307,7 @@ async fn discover(
     };
     let oauth = config.runs_oauth_flow();
     let server = manager.scope(&scope, name, Some(config)).await?;
+    let _disposal = manager.disposal(&scope, &server.key);
     let acquire = request(manager, call, &server, false).await?;
     let text = |list: ToolList| list.tools.get().to_owned();
     if !oauth {
@@ -372,7 +373,7 @@ pub fn connection_map<'env>(
 }
 
 /// What an object stands for whose connection exists already.
-fn existing(lease: &Lease, key: &Key) -> Arc<Held> {
+pub fn existing(lease: &Lease, key: &Key) -> Arc<Held> {
     let connection = lease.connection();
     Arc::new(Held {
         key: key.clone(),

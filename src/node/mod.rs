@@ -19,6 +19,7 @@ mod oauth;
 mod obo;
 mod policy;
 mod registry_view;
+mod request;
 mod result;
 mod runtime;
 mod server_requests;

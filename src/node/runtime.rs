@@ -17,6 +17,7 @@ use super::inspect;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::manager::{self, Connections};
 use super::oauth;
+use super::request::RequestStore;
 use super::result;
 use super::services;
 use super::statics;
@@ -182,6 +183,7 @@ fn reinit_mcp_server<'env>(
                     .clone()
                     .filter(|_| wanted.has_request_body),
                 has_config_servers: call.has_config_servers,
+                request: call.request.as_ref().map(RequestStore::id),
                 return_on_oauth: wanted.return_on_oauth,
                 cancel: call.cancel.clone(),
             };

@@ -10,7 +10,8 @@ use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::manager::{
-    Acquire, Asked, CallScope, Consent, Discover, Lease, Manager, OboCall, ServerScope, with_bearer,
+    Acquire, Asked, CallScope, Consent, Discover, Disposal, Lease, Manager, OboCall, ServerScope,
+    with_bearer,
 };
 use crate::obo::TokenUse;
 use crate::secret::Secret;
@@ -22,6 +23,8 @@ const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
 #[derive(Default)]
 pub(super) struct Connected {
     pub lease: Option<Lease>,
+    /// After the lease, which keeps the connection open.
+    disposal: Option<Disposal>,
     options: Option<CallOptions>,
     /// The token on behalf of the user, and what server it is for.
     obo: Option<(ServerScope, Secret)>,
@@ -64,6 +67,7 @@ impl Run<'_> {
         let error = match server {
             Ok(server) => {
                 connected.authorizes = server.config.runs_oauth_flow();
+                connected.disposal = self.manager.disposal(&scope, &server.key);
                 let establishing = self.establish(&scope, &server, refusal, &mut connected);
                 match Box::pin(establishing).await {
                     Ok(()) => {

@@ -99,6 +99,18 @@ impl ServerConfig {
             .collect()
     }
 
+    /// Whether what a connection is made from depends on fields of the chat request. Headers do not count: each call
+    /// has its own.
+    #[must_use]
+    pub fn is_bound_to_request(&self) -> bool {
+        let templates = self.url.iter().chain(&self.args).chain(self.env.values());
+        !self.is_user_sourced()
+            && templates
+                .flat_map(|template| placeholders(template))
+                .filter_map(|name| name.strip_prefix(BODY_PREFIX))
+                .any(|upper| field_of(&BODY_FIELDS, upper).is_some())
+    }
+
     /// Whether the URL, a header or the environment of the config wants a token for Microsoft Graph.
     #[must_use]
     pub fn uses_graph_token(&self) -> bool {

@@ -30,6 +30,7 @@ fn user() -> User {
 async fn call(world: &World, manager: &Manager) -> Reinitialized {
     let call = Reinit {
         has_config_servers: false,
+        request: None,
         host: world.host(None),
         user: Some(user()),
         server_name: Some(SERVER.to_owned()),
@@ -60,6 +61,7 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
         user: Some(&user),
         user_vars: None,
         body: None,
+        request: None,
     };
     let lookup = librechat_mcp_native::host::Lookup {
         user_id: None,
@@ -134,6 +136,7 @@ async fn a_tool_call_waits_for_the_user() {
                 user: Some(&user),
                 user_vars: None,
                 body: None,
+                request: None,
                 config_is_registered: true,
             },
             server_name: SERVER,

@@ -115,6 +115,9 @@ pub struct McpConnectionObject {
     pub connect: (),
     #[napi(ts_type = "() => Promise<void>")]
     pub disconnect: (),
+    /// The same.
+    #[napi(ts_type = "() => Promise<void>")]
+    pub dispose: (),
     #[napi(
         ts_type = "{ request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }"
     )]
@@ -125,6 +128,22 @@ pub struct McpConnectionObject {
     pub once: (),
     #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
     pub off: (),
+}
+
+/// The connections of one chat request, by `userId:serverName`. A server whose config names fields of the request gets
+/// its connection here; whoever made the object disposes of them when the request has been answered. Without it, such a
+/// connection lasts as long as the call that needs it.
+#[napi(
+    object,
+    js_name = "MCPRequestScopedConnections",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpRequestScopedConnections {
+    #[napi(ts_type = "Map<string, unknown>")]
+    pub connections: (),
+    /// What comes later is disposed of at once.
+    pub cleanup_started: Option<bool>,
 }
 
 /// The parameters of `getConnection` and its like.
@@ -153,6 +172,8 @@ pub struct McpConnectionParams<'env> {
     pub config_servers: Option<()>,
     #[napi(ts_type = "Record<string, any>")]
     pub request_body: Option<()>,
+    #[napi(ts_type = "MCPRequestScopedConnections")]
+    pub request_scoped_connections: Option<()>,
 }
 
 /// The parameters of `callTool`.
@@ -176,6 +197,8 @@ pub struct McpCallToolParams<'env> {
     pub server_config: Option<()>,
     #[napi(ts_type = "Record<string, any>")]
     pub request_body: Option<()>,
+    #[napi(ts_type = "MCPRequestScopedConnections")]
+    pub request_scoped_connections: Option<()>,
     /// `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds.
     #[napi(
         ts_type = "{ signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => void }"

@@ -48,6 +48,9 @@ pub struct ReinitMcpServerParams<'env> {
     /// A config that the caller already has; the registry is not asked for it.
     #[napi(ts_type = "Record<string, any>")]
     pub server_config: Option<()>,
+    /// Where the connections of the chat request are kept: newer LibreChat's `getMCPRequestContext(req, res)`.
+    #[napi(ts_type = "MCPRequestScopedConnections")]
+    pub request_scoped_connections: Option<()>,
     /// Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. With this key, a server that needs missing fields is
     /// deferred.
     #[napi(ts_type = "Record<string, any>")]
