@@ -52,6 +52,21 @@ describe('signing in', () => {
     expect(requestsTo('/reg')).toHaveLength(before + 1);
   });
 
+  test('a flow that nobody completed in two minutes is replaced, and its URL leads nowhere', async () => {
+    const host = await suite.host();
+    const { runtime, flowManager } = host;
+    const first = await host.reinit();
+    const key = flowManager.key(runtime.oauth.generateFlowId(host.user.id, 'srv'), 'mcp_oauth');
+    const flow = await flowManager.keyv.get(key);
+    await flowManager.keyv.set(key, { ...flow, createdAt: flow.createdAt - 2 * 60 * 1000 });
+    const second = await host.reinit();
+    const stateOf = ({ oauthUrl }) => new URL(oauthUrl).searchParams.get('state');
+    expect(stateOf(second)).not.toBe(stateOf(first));
+    expect(await runtime.oauth.resolveStateToFlowId(stateOf(first), flowManager)).toBeNull();
+    await completeAuthorization(host, await suite.authorizationServer.signIn(second.oauthUrl));
+    expect(await host.reinit()).toEqual(connected('srv', TOOLS));
+  });
+
   test('what the client asks for: a code with a proof key, for this server, with refresh tokens', async () => {
     const host = await suite.host();
     const { oauthUrl } = await host.reinit();
@@ -108,6 +123,27 @@ describe('a token that ends', () => {
     await host.authorize();
     await host.store.services.tokenMethods.deleteTokens({ userId: host.user.id, type: 'mcp_oauth' });
     expect(await host.reinit()).toEqual(connected('srv', TOOLS));
+  });
+
+  test('about to expire: refreshed already', async () => {
+    const host = await suite.host();
+    const { tokens } = await host.authorize();
+    await host.store.expire(host.user.id, 20_000);
+    expect(await host.reinit()).toEqual(connected('srv', TOOLS));
+    expect(host.bearers('tools/list')).not.toContain(tokens.access_token);
+  });
+
+  test('about to expire, and it cannot be refreshed: used while it lasts', async () => {
+    const host = await suite.host();
+    const { tokens } = await host.authorize();
+    await host.store.services.tokenMethods.updateToken(
+      { userId: host.user.id, type: 'mcp_oauth_refresh' },
+      { token: await encryptV2('not-a-refresh-token') },
+    );
+    await host.store.expire(host.user.id, 20_000);
+    expect(await host.reinit()).toEqual(connected('srv', TOOLS));
+    expect(host.bearers('tools/list')).toEqual([tokens.access_token]);
+    expect(host.logger.messages('error')).toEqual([expect.stringContaining('Failed to refresh tokens')]);
   });
 
   test('refused during a session: twenty calls share one refresh, and all succeed', async () => {

@@ -17,7 +17,7 @@ const { createMethods, createModels, decryptV2, encryptV2 } = require('@librecha
  *
  * @returns `{ services, rows, close }`: `services` are host services, the encryption's key among them, which is that of
  *   `encryptV2` and `decryptV2`; `rows(userId)` are the documents by type, `plain(userId)` their texts decrypted
- *   by LibreChat; `expire(userId)` makes the access token one that expired a minute ago
+ *   by LibreChat; `expire(userId, inMs?)` has the access token expire then, a minute ago unless told
  */
 async function openTokenStore({ uri, database }) {
   const mongoose = new Mongoose();
@@ -42,8 +42,8 @@ async function openTokenStore({ uri, database }) {
         await Promise.all(stored.map(async ([type, { token }]) => [type, await decryptV2(token)])),
       );
     },
-    async expire(userId) {
-      const expiresAt = new Date(Date.now() - 60_000);
+    async expire(userId, inMs = -60_000) {
+      const expiresAt = new Date(Date.now() + inMs);
       const { matchedCount } = await Token.updateOne({ userId, type: 'mcp_oauth' }, { expiresAt });
       if (matchedCount !== 1) throw new Error('there is no access token to expire');
     },

@@ -133,3 +133,74 @@ async fn is_claimed(flows: &dyn FlowStore, flow_id: &str) -> Result<bool> {
         flow.status == FlowStatus::Pending && flow.created_at.is_some_and(is_young)
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::embedded::MemoryFlows;
+    use crate::host::FlowState;
+
+    /// A flow store that other processes see too.
+    #[derive(Default)]
+    struct SharedFlows(MemoryFlows);
+
+    #[async_trait]
+    impl FlowStore for SharedFlows {
+        async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>> {
+            self.0.get(flow_id, kind).await
+        }
+        async fn init(&self, id: &str, kind: &str, metadata: &Map<String, Value>) -> Result<()> {
+            self.0.init(id, kind, metadata).await
+        }
+        async fn complete(&self, flow_id: &str, kind: &str, result: &Value) -> Result<()> {
+            self.0.complete(flow_id, kind, result).await
+        }
+        async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()> {
+            self.0.fail(flow_id, kind, error).await
+        }
+        async fn delete(&self, flow_id: &str, kind: &str) -> Result<()> {
+            self.0.delete(flow_id, kind).await
+        }
+    }
+
+    async fn attempt(flows: &Arc<dyn FlowStore>) -> Option<Turn> {
+        Turn::attempt(None, flows, "u:s").await.unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_claim_at_a_time() {
+        let flows: Arc<dyn FlowStore> = Arc::new(SharedFlows::default());
+        let (first, second) = tokio::join!(attempt(&flows), attempt(&flows));
+        assert_eq!(
+            [&first, &second].iter().filter(|it| it.is_some()).count(),
+            1
+        );
+        assert!(attempt(&flows).await.is_none());
+        first.or(second).unwrap().end(&Logger::silent()).await;
+        assert!(attempt(&flows).await.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_claim_of_another_process_stays() {
+        let flows: Arc<dyn FlowStore> = Arc::new(SharedFlows::default());
+        let late = attempt(&flows).await.unwrap();
+        let mut others = Map::new();
+        others.insert(CLAIM.to_owned(), json!("of another process"));
+        flows.init("u:s", CLAIM_KIND, &others).await.unwrap();
+        late.end(&Logger::silent()).await;
+        let standing = flows.get("u:s", CLAIM_KIND).await.unwrap().unwrap();
+        assert_eq!(standing.metadata, others);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn tokens_that_librechat_keeps_there_are_no_claim() {
+        let flows: Arc<dyn FlowStore> = Arc::new(SharedFlows::default());
+        flows.init("u:s", CLAIM_KIND, &Map::new()).await.unwrap();
+        assert!(attempt(&flows).await.is_none());
+        let tokens = json!({ "access_token": "t" });
+        flows.complete("u:s", CLAIM_KIND, &tokens).await.unwrap();
+        assert!(attempt(&flows).await.is_some());
+    }
+}
