@@ -49,4 +49,4 @@ test('the user signs in, lands on the callback route, and the next reinit lists 
   await page.waitForURL(`http://localhost:${port}/api/mcp/srv/oauth/callback?**`);
   expect(await page.title()).toBe('Connected');
   expect(await reinit()).toEqual(connected('srv', TOOLS));
-}, 120_000);
+}, 300_000);

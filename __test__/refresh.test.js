@@ -38,7 +38,7 @@ describe('beside other processes', () => {
   let redis;
   beforeAll(async () => {
     redis = await startRedis();
-  });
+  }, 120_000);
   afterAll(() => redis?.close());
 
   /** A user whose token has expired, and a process that begins to refresh it. */
