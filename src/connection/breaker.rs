@@ -133,7 +133,7 @@ impl<K> Default for Breakers<K> {
     }
 }
 
-/// Beyond this many, breakers that block nothing and count nothing recent are dropped.
+/// Beyond this many, breakers that block nothing, count nothing recent and serve no attempt are dropped.
 const KEPT: usize = 1024;
 
 impl<K: Eq + Hash + Clone> Breakers<K> {
@@ -144,7 +144,10 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
                 Instant::now(),
                 settings.failed_window.max(settings.cycle_window),
             );
-            all.retain(|_, state| !state.lock().is_idle(now, longest));
+            // An attempt under way holds its breaker, and may yet have a failure to count.
+            all.retain(|_, state| {
+                Arc::strong_count(state) > 1 || !state.lock().is_idle(now, longest)
+            });
         }
         Breaker {
             state: Arc::clone(all.entry(key.clone()).or_default()),
@@ -244,6 +247,20 @@ mod tests {
         );
         advance(16).await;
         assert!(breaker.check("").is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_breakers_without_a_use_are_dropped() {
+        let breakers = Breakers::default();
+        let held = breakers.of(&0, &settings());
+        for key in 1..2 * KEPT {
+            breakers.of(&key, &settings());
+        }
+        assert!(breakers.counts().1 < 2 * KEPT);
+        for _ in 0..3 {
+            held.failed("", &Logger::silent());
+        }
+        assert!(breakers.of(&0, &settings()).check("").is_err());
     }
 
     #[tokio::test(start_paused = true)]
