@@ -36,11 +36,20 @@ function operations(counts) {
   return table(['operation', 'done', 'ended otherwise'], rows);
 }
 
+function counted({ oauthRefreshes, bytes, breakers }) {
+  const mib = (direction) =>
+    Math.round(Object.values(bytes).reduce((sum, counts) => sum + counts[direction], 0) / 2 ** 20);
+  return (
+    `Tokens refreshed: ${oauthRefreshes.ok ?? 0}. JSON-RPC messages: ${mib('sent')} MiB sent, ${mib('received')} MiB ` +
+    `received. Circuit breakers kept at the end: ${breakers.open + breakers.closed}.`
+  );
+}
+
 const machine = () =>
   `${os.cpus().length} cores (${os.cpus()[0]?.model.trim() ?? 'unknown'}), ${os.type()} ${os.arch()}, Node ${process.version}`;
 
 /** The figures of a run as Markdown. */
-function report({ seconds, rounds, seed, addon, samples, verdicts, endVerdicts, counts }) {
+function report({ seconds, rounds, seed, addon, samples, verdicts, endVerdicts, counts, stats }) {
   const all = [...counts.values()].flatMap((outcomes) => [...outcomes.values()]);
   const total = all.reduce((sum, times) => sum + times, 0);
   return `${total} operations in ${rounds} rounds, ${seconds} s, seed ${seed}, ${addon} addon. ${machine()}.
@@ -48,6 +57,8 @@ function report({ seconds, rounds, seed, addon, samples, verdicts, endVerdicts, 
 ${growth(verdicts)}
 
 Resident memory in the course of the run, MiB: ${course(samples, 'resident memory').map(Math.round).join(', ')}.
+
+${counted(stats)}
 
 After \`runtime.close()\`, compared with the time before the runtime:
 

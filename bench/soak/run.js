@@ -11,7 +11,7 @@
  * Runs of less than two minutes do not judge memory, which is still warming up then.
  */
 
-const { spawnSync } = require('node:child_process');
+const { spawn } = require('node:child_process');
 const { writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { createAuthorization } = require('../../__test__/conformance/authorization');
@@ -101,6 +101,7 @@ async function soak(seconds, seed, servers) {
     samples.push(sample(work.runtime.manager));
     if (process.stdout.isTTY) process.stdout.write(`\r${samples.length} rounds`);
   }
+  const stats = work.runtime.stats();
   await work.runtime.close();
   const after = await settled(before);
 
@@ -111,6 +112,7 @@ async function soak(seconds, seed, servers) {
     verdicts: judge(samples, measures),
     endVerdicts: judgeEnd(before, after),
     counts: work.counts,
+    stats,
     unexpected: [...warmUp.unexpected, ...work.unexpected],
   };
 }
@@ -137,6 +139,9 @@ if (process.env.MALLOC_ARENA_MAX) {
 } else {
   // The C library reads them when a process starts.
   const env = { ...process.env, ...ONE_ARENA };
-  const { status } = spawnSync(process.execPath, [__filename, ...args], { env, stdio: 'inherit' });
-  process.exitCode = status ?? 1;
+  const child = spawn(process.execPath, [__filename, ...args], { env, stdio: 'inherit' });
+  process.on('SIGTERM', () => child.kill());
+  child.on('close', (code) => {
+    process.exitCode = code ?? 1;
+  });
 }
