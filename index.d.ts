@@ -7,6 +7,7 @@ export declare class MCPDomainNotAllowedError extends Error {
   name: 'MCPDomainNotAllowedError'
   code: 'MCP_DOMAIN_NOT_ALLOWED'
   statusCode: 403
+  /** The host that was refused. */
   domain: string
 }
 
@@ -16,7 +17,9 @@ export declare class MCPInspectionFailedError extends Error {
   name: 'MCPInspectionFailedError'
   code: 'MCP_INSPECTION_FAILED'
   statusCode: 400
+  /** The server that was inspected. */
   serverName: string
+  /** Why it could not be reached. */
   cause?: unknown
 }
 
@@ -27,13 +30,19 @@ export declare class MCPInspectionFailedError extends Error {
 export declare class OboTokenResolutionError extends Error {
   constructor(reason: OboTokenResolutionError['reason'], userMessage: string, retryable?: boolean, cause?: unknown)
   name: 'OboTokenResolutionError'
+  /** Stable; `docs/entra.md` tells the causes apart. */
   code: 'OBO_MISSING_UPSTREAM_TOKEN' | 'OBO_EXCHANGE_FAILED' | 'OBO_CLAIMS_CHALLENGE'
+  /** In LibreChat's words. */
   reason: 'missing_upstream_token' | 'missing_upstream_access_token' | 'empty_exchange_response' | 'exchange_failed'
+  /** Whether the same call may succeed later without anybody changing a configuration. */
   retryable: boolean
+  /** What to tell the user. */
   userMessage: string
+  /** Who can do something about it. */
   detail?: 'bad_assertion' | 'client_credentials' | 'configuration' | 'consent_required' | 'expired_assertion' | 'interaction_required' | 'invalid_response' | 'invalid_scope' | 'throttled' | 'unavailable'
   /** What an interactive login has to ask for. */
   claims?: string
+  /** What the exchange failed with. */
   cause?: unknown
 }
 
@@ -78,10 +87,12 @@ export declare function createMCPRuntime(host: MCPHostServices): MCPRuntime
 
 /** A token for one server or API. */
 export interface ExchangedToken {
+  /** What goes into the `Authorization` header, after `Bearer`. */
   access_token: string
   token_type: 'Bearer'
   /** Seconds that are left, also for a token from the cache. */
   expires_in: number
+  /** The granted scopes, separated by spaces. */
   scope: string
 }
 
@@ -94,8 +105,10 @@ export declare function hasCustomUserVars(config: Record<string, any>): boolean
 /** Whether a config's URL passes `allowedDomains`, or, where there is no list, the rules for addresses. Resolves names. */
 export declare function isMCPDomainAllowed(config: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null): Promise<boolean>
 
+/** Whether this is a `MCPDomainNotAllowedError`, of any copy of this module: by `name` and `code`. */
 export declare function isMCPDomainNotAllowedError(error: unknown): error is MCPDomainNotAllowedError
 
+/** Whether this is a `MCPInspectionFailedError`, of any copy of this module: by `name` and `code`. */
 export declare function isMCPInspectionFailedError(error: unknown): error is MCPInspectionFailedError
 
 /** Whether users authorize with the server through OAuth. */
@@ -107,8 +120,10 @@ export declare function isOAuthServer(config: Record<string, any>): boolean
  */
 export declare function isOboConfigStillTrusted(params: { authorId: string | undefined; getUserRoleByAuthorId: (authorId: string) => Promise<string | null | undefined>; getRolePermissions: (roleName: string) => Promise<Record<string, Record<string, boolean | undefined>> | null | undefined> }): Promise<boolean>
 
+/** Whether this is a `OboTokenResolutionError`, of any copy of this module: by `name` and `code`. */
 export declare function isOboTokenResolutionError(error: unknown): error is OboTokenResolutionError
 
+/** Whether this is a `ReauthenticationRequiredError`, of any copy of this module: by `name` and `code`. */
 export declare function isReauthenticationRequiredError(error: unknown): error is ReauthenticationRequiredError
 
 /** Whether a user made the config: by `source`, and where it has none by `dbId`. */
@@ -116,28 +131,43 @@ export declare function isUserSourced(config: Record<string, any>): boolean
 
 /** The connections that all users share (LibreChat's `ConnectionsRepository`). */
 export interface MCPAppConnections {
+  /** Connects where necessary; `null` for a server that belongs to users. */
   get: (serverName: string) => Promise<MCPConnection | null>
+  /** Whether a server is one that all users share. */
   has: (serverName: string) => Promise<boolean>
   /** Connects three at a time. */
   getMany: (serverNames: string[]) => Promise<Map<string, MCPConnection>>
+  /** The connections that are open, by server name. */
   getLoaded: () => Promise<Map<string, MCPConnection>>
+  /** All of them, by server name; connects where necessary. */
   getAll: () => Promise<Map<string, MCPConnection>>
+  /** Resolves when the session has ended. */
   disconnect: (serverName: string) => Promise<void>
+  /** One promise for each connection. */
   disconnectAll: () => Promise<void>[]
+  /** How many are open. */
   getConnectionCount: () => number
 }
 
 /** The parameters of `callTool`. */
 export interface MCPCallToolParams {
+  /** As the registry knows it. */
   serverName: string
+  /** As the server calls it. */
   toolName: string
   /** Decides on the format of the content. */
   provider?: string
+  /** By the tool's `inputSchema`. */
   toolArguments?: Record<string, any>
+  /** Whose connection and tokens are used; see `ReinitMCPServerParams.user`. */
   user?: object
+  /** The user's values for the server's `customUserVars`. */
   customUserVars?: Record<string, string>
+  /** A config that the caller already has; the registry is not asked for it. */
   serverConfig?: Record<string, any>
+  /** Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. */
   requestBody?: Record<string, any>
+  /** Where connections are kept that belong to one chat request. */
   requestScopedConnections?: MCPRequestScopedConnections
   /** `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds. */
   options?: { signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => void }
@@ -145,7 +175,9 @@ export interface MCPCallToolParams {
 
 /** A problem with a config. */
 export interface MCPConfigIssue {
+  /** Names and indexes that lead to the member. */
   path: Array<string | number>
+  /** What is wrong there, for people. */
   message: string
 }
 
@@ -154,48 +186,70 @@ export interface MCPConfigIssue {
  * `connectionChange` (a state), `toolsChanged`, `resourcesChanged`, `promptsChanged`.
  */
 export interface MCPConnection {
+  /** As the registry knows it. */
   serverName: string
   /** Milliseconds since the epoch. */
   createdAt: number
+  /** Placeholders filled in; absent for a process. */
   url?: string
+  /** As configured. */
   iconPath?: string
   /** Milliseconds for one request, where configured. */
   timeout?: number
+  /** As it is now. */
   connectionState: 'disconnected' | 'connecting' | 'connected' | 'error'
   /** Empty where the list cannot be had; the reason is logged. */
   fetchTools: () => Promise<MCPTool[]>
+  /** Empty where the list cannot be had; the reason is logged. */
   fetchResources: () => Promise<any[]>
+  /** Empty where the list cannot be had; the reason is logged. */
   fetchPrompts: () => Promise<any[]>
+  /** Asks the server, unless it was seen alive a moment ago. */
   isConnected: () => Promise<boolean>
   /** Whether the connection is older than a config's `updatedAt`, in milliseconds. */
   isStale: (updatedAt: number) => boolean
+  /** Connects again where the session has ended. */
   connect: () => Promise<void>
+  /** Resolves when the session has ended. */
   disconnect: () => Promise<void>
   /** The same. */
   dispose: () => Promise<void>
+  /** The surface of the MCP SDK's client, as far as LibreChat uses it. */
   client: { request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }
+  /** Listens; see above for the events. */
   on: (event: string, listener: (...args: any[]) => void) => MCPConnection
+  /** Listens for the next one. */
   once: (event: string, listener: (...args: any[]) => void) => MCPConnection
+  /** Ends listening. */
   off: (event: string, listener: (...args: any[]) => void) => MCPConnection
 }
 
 /** The parameters of `getConnection` and its like. */
 export interface MCPConnectionParams {
+  /** As the registry knows it. */
   serverName: string
+  /** Whose connection; see `ReinitMCPServerParams.user`. */
   user?: object
+  /** Ends the call at every step. */
   signal?: AbortSignal
+  /** Makes the user's connection anew and replaces the one there. */
   forceNew?: boolean
   /**
    * `false` asks nobody to authorize: where somebody would have to, the call rejects with
    * `MCP_AUTHORIZATION_REQUIRED`. Default `true`.
    */
   authorize?: boolean
+  /** The user's values for the server's `customUserVars`. */
   customUserVars?: Record<string, string>
   /** Milliseconds. */
   connectionTimeout?: number
+  /** A config that the caller already has; the registry is not asked for it. */
   serverConfig?: Record<string, any>
+  /** Passed on to `registry.getServerConfig`. */
   configServers?: Record<string, any>
+  /** Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. */
   requestBody?: Record<string, any>
+  /** Where connections are kept that belong to one chat request. */
   requestScopedConnections?: MCPRequestScopedConnections
 }
 
@@ -204,7 +258,9 @@ export declare function MCPDomainNotAllowedError(): never
 
 /** An error in a result; `docs/errors.md` lists the codes. */
 export interface MCPErrorSummary {
+  /** Stable, such as `MCP_TIMEOUT`. */
   code: string
+  /** For people; without tokens and secrets. */
   message: string
   /** Whether the same call may succeed later without anybody changing a configuration. */
   retryable: boolean
@@ -272,10 +328,15 @@ export interface MCPHostServices {
 /** A class: throws unless called with `new`. */
 export declare function MCPInspectionFailedError(): never
 
+/** Winston-like; what the functions return is ignored. */
 export interface MCPLogger {
+  /** Every step. */
   debug: (message: string, ...meta: any[]) => unknown
+  /** What began and ended. */
   info: (message: string, ...meta: any[]) => unknown
+  /** What was amiss, and gone on without. */
   warn: (message: string, ...meta: any[]) => unknown
+  /** What failed. */
   error: (message: string, ...meta: any[]) => unknown
 }
 
@@ -289,6 +350,7 @@ export interface MCPManager {
   getConnection: (params: MCPConnectionParams) => Promise<MCPConnection>
   /** The user's own connection; rejects for a server that all users share. */
   getUserConnection: (params: MCPConnectionParams) => Promise<MCPConnection>
+  /** The tools that a server shows before anybody has authorized. */
   discoverServerTools: (params: MCPConnectionParams) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null }>
   /** `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. */
   callTool: (params: MCPCallToolParams) => Promise<[string, Record<string, any> | undefined]>
@@ -296,11 +358,17 @@ export interface MCPManager {
   getUserConnections: (userId: string) => Map<string, MCPConnection> | undefined
   /** Ends the connection, or the attempt in flight. Resolves when its session has ended. */
   disconnectUserConnection: (userId: string, serverName: string) => Promise<void>
+  /** All of a user's, attempts in flight included. */
   disconnectUserConnections: (userId: string) => Promise<void>
+  /** The tools of an open connection in LibreChat's format; `null` where there is none. */
   getServerToolFunctions: (userId: string, serverName: string) => Promise<Record<string, any> | null>
+  /** The `toolFunctions` of all configurations, in one object. */
   getAppToolFunctions: () => Promise<Record<string, any>>
+  /** The instructions of the named servers, or of all, as one text for the model. */
   formatInstructionsForContext: (serverNames?: string[], configServers?: Record<string, any>) => Promise<string>
+  /** How many users and connections there are. */
   getConnectionStats: () => { trackedUsers: number; totalConnections: number; activityEntries: number; appConnectionCount: number }
+  /** The connections that all users share. */
   appConnections: MCPAppConnections
 }
 
@@ -323,11 +391,15 @@ export interface MCPOAuth {
   completeOAuthFlow: (flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, received?: { state?: string; iss?: string }) => Promise<Record<string, any>>
   /** The metadata of a flow. */
   getFlowState: (flowId: string, flowManager: object) => Promise<Record<string, any> | null>
+  /** Remembers which flow a `state` belongs to, before the URL is handed out. */
   storeStateMapping: (state: string, flowId: string, flowManager: object) => Promise<void>
+  /** The flow that a `state` belongs to; `null` where there is none. */
   resolveStateToFlowId: (state: string, flowManager: object) => Promise<string | null>
+  /** Forgets a `state`. */
   deleteStateMapping: (state: string, flowManager: object) => Promise<void>
   /** Sends a refresh request, once more without `scope` where the endpoint takes none. Stores nothing. */
   refreshOAuthTokens: (refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[] }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
+  /** RFC 7009. Rejects with `MCP_OAUTH_REVOCATION_FAILED`. */
   revokeOAuthToken: (serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[] }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>
   /** Whether a server wants OAuth; never rejects because of the server. */
   detectOAuthRequirement: (serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, any> | null }>
@@ -335,9 +407,13 @@ export interface MCPOAuth {
 
 /** The OpenID client of the operator, in plain form. */
 export interface MCPOpenIdConfig {
+  /** As in the metadata of the identity provider. */
   issuer?: string
+  /** An absolute URL. */
   tokenEndpoint: string
+  /** The operator's client, which the users signed in to. */
   clientId: string
+  /** Its secret, where it has one. */
   clientSecret?: string
   /**
    * How the client authenticates; with a secret, `client_secret_post` unless given. A certificate signs with PS256
@@ -348,12 +424,15 @@ export interface MCPOpenIdConfig {
 
 /** What the runtime uses of openid-client's `Configuration`. */
 export interface MCPOpenIdConfiguration {
+  /** What the identity provider publishes. */
   serverMetadata: () => { issuer: string; token_endpoint?: string }
+  /** The operator's client. */
   clientMetadata: () => { client_id: string }
 }
 
 /** Whose connection to which server. */
 export interface MCPPeer {
+  /** As the registry knows it. */
   serverName: string
   /** Absent for a connection that all users share. */
   userId?: string
@@ -365,6 +444,7 @@ export interface MCPPeer {
  * connection lasts as long as the call that needs it.
  */
 export interface MCPRequestScopedConnections {
+  /** By server name. */
   connections: Map<string, unknown>
   /** What comes later is disposed of at once. */
   cleanupStarted?: boolean
@@ -401,8 +481,11 @@ export interface MCPRuntime {
   MCPManager: { createInstance(configs?: Record<string, any>): Promise<MCPManager>; getInstance(): MCPManager }
   /** The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection. */
   MCPConnection: { clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }
+  /** LibreChat's `MCPOAuthHandler`, for its OAuth routes. */
   oauth: MCPOAuth
+  /** LibreChat's `MCPTokenStorage`. */
   tokens: MCPTokens
+  /** The statics of LibreChat's class, bound to this runtime. */
   OAuthReconnectionManager: { createInstance(flowManager: object, tokenMethods: object): Promise<OAuthReconnectionManager>; getInstance(): OAuthReconnectionManager }
   /**
    * What the runtime has done and has open: counters by server name, outcome or error code; `docs/operations.md`
@@ -424,6 +507,7 @@ export interface MCPRuntimeStats {
   connections: Record<string, Record<string, number>>
   /** Users with connections of their own. */
   users: number
+  /** Circuit breakers by state. */
   breakers: { open: number; closed: number }
   /** By outcome: `ok`, the `failureReason`, or `undefined`. */
   reinits: Record<string, number>
@@ -433,6 +517,7 @@ export interface MCPRuntimeStats {
   disconnects: Record<string, Record<string, number>>
   /** By server and outcome: `ok`, `tool_error` (the result has `isError`), or the error code. */
   toolCalls: Record<string, Record<string, number>>
+  /** How many calls there were, and how long they took together. */
   toolCallDuration: { count: number; seconds: number }
   /** By outcome: `ok`, or the error code. */
   oauthRefreshes: Record<string, number>
@@ -440,6 +525,7 @@ export interface MCPRuntimeStats {
   oboCacheLookups: Record<string, number>
   /** By outcome: `ok`, or the error code. */
   oboExchanges: Record<string, number>
+  /** How many exchanges there were, and how long they took together. */
   oboExchangeDuration: { count: number; seconds: number }
   /** Of JSON-RPC messages, by transport. */
   bytes: Record<string, { sent: number; received: number }>
@@ -447,12 +533,17 @@ export interface MCPRuntimeStats {
 
 /** LibreChat's `MCPServersRegistry`. Each function may be async; bound: 10 s, and 60 s for `reinspectServer`. */
 export interface MCPServersRegistry {
+  /** The config that a user sees; `undefined` for an unknown server. */
   getServerConfig: (serverName: string, userId?: string, configServers?: Record<string, any>) => unknown
+  /** All configs that a user sees, by server name. */
   getAllServerConfigs: (userId?: string, configServers?: Record<string, any>) => unknown
   /** Inspects a server again and returns `{ serverName, config }`; throws when it is still unreachable. */
   reinspectServer: (serverName: string, storageLocation: 'DB' | 'CACHE', userId?: string) => unknown
+  /** Whether private and reserved addresses are refused. */
   shouldEnableSSRFProtection: () => boolean | Promise<boolean>
+  /** `mcpSettings.allowedDomains`. */
   getAllowedDomains: () => string[] | null | undefined | Promise<string[] | null | undefined>
+  /** `mcpSettings.allowedAddresses`: `host:port` pairs of private space that may be contacted. */
   getAllowedAddresses: () => string[] | null | undefined | Promise<string[] | null | undefined>
 }
 
@@ -461,11 +552,15 @@ export interface MCPServersRegistry {
  * `setStatus(status)` and `end(endTime)`. Times in milliseconds since the epoch.
  */
 export interface MCPSpan {
+  /** What was done. */
   name: string
   /** `SpanKind`: internal or client. */
   kind: 0 | 2
+  /** Milliseconds since the epoch. */
   startTime: number
+  /** Milliseconds since the epoch. */
   endTime: number
+  /** By the names of the OpenTelemetry conventions. */
   attributes: Record<string, string>
   /** `SpanStatusCode`: unset or error. */
   status: { code: 0 | 2; message?: string }
@@ -473,28 +568,41 @@ export interface MCPSpan {
 
 /** A cache such as Keyv. */
 export interface MCPTokenCache {
+  /** The value, or `undefined`. */
   get: (key: string) => unknown
+  /** Keeps a value for so many milliseconds. */
   set: (key: string, value: string, ttlMs: number) => unknown
+  /** Forgets a value. */
   delete: (key: string) => unknown
 }
 
 /** The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. */
 export interface MCPTokens {
+  /** Encrypts and stores the tokens and, where given, the client that they were issued to. */
   storeTokens: (params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any> }) => Promise<void>
   /** Rejects with a `ReauthenticationRequiredError` where there is nothing to refresh with. */
   getTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>) => Promise<Record<string, any>> }) => Promise<Record<string, any> | null>
+  /** The stored client registration, decrypted; `null` where there is none. */
   getClientInfoAndMetadata: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown }) => Promise<{ clientInfo: Record<string, any>; clientMetadata: Record<string, any> } | null>
+  /** Forgets a client registration. */
   deleteClientRegistration: (params: { userId: string; serverName: string; deleteTokens: (...args: any[]) => unknown }) => Promise<void>
+  /** Forgets a user's tokens and client registration of a server. */
   deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: (...args: any[]) => unknown }) => Promise<void>
 }
 
 /** A tool (MCP, chapter "Tools"). Fields that are not listed here pass through as the server sent them. */
 export interface MCPTool {
+  /** Unique within the server. */
   name: string
+  /** For people. */
   title?: string
+  /** For the model. */
   description?: string
+  /** JSON Schema of the arguments. */
   inputSchema?: Record<string, any>
+  /** JSON Schema of `structuredContent`. */
   outputSchema?: Record<string, any>
+  /** Hints such as `readOnlyHint`. */
   annotations?: Record<string, any>
 }
 
@@ -503,12 +611,15 @@ export declare function normalizeServerName(serverName: string): string
 
 /** Reconnects a user's OAuth servers from stored tokens, without asking anybody to authorize. */
 export interface OAuthReconnectionManager {
+  /** Whether a reconnection is under way. */
   isReconnecting: (userId: string, serverName: string) => boolean
   /** Forgets failures, such as after the user has authorized. */
   clearReconnection: (userId: string, serverName: string) => void
   /** Resolves when the reconnections have begun. */
   reconnectServers: (userId: string) => Promise<void>
+  /** Reconnects one server; whether that worked. */
   reconnectServer: (userId: string, serverName: string) => Promise<boolean>
+  /** How many users have failed or running reconnections. */
   getTrackerStats: () => { usersWithFailedServers: number; usersWithActiveReconnections: number; activeTimestamps: number }
 }
 
@@ -541,6 +652,7 @@ export interface ReinitMCPServerParams {
   signal?: AbortSignal
   /** Makes the user's connection anew and replaces the one there. App-level connections ignore it. */
   forceNew?: boolean
+  /** As the registry knows it. */
   serverName?: string
   /** Passed on to `registry.getServerConfig`. */
   configServers?: Record<string, any>
@@ -555,7 +667,9 @@ export interface ReinitMCPServerParams {
    * when it can be joined.
    */
   oauthStart?: (authURL: string, options?: { expiresAt: number }) => unknown
+  /** Called once when the user has authorized, before connecting. */
   oauthEnd?: () => unknown
+  /** In place of the host's. */
   flowManager?: object
   /** A config that the caller already has; the registry is not asked for it. */
   serverConfig?: Record<string, any>
@@ -572,15 +686,21 @@ export interface ReinitMCPServerParams {
 export interface ReinitMCPServerResult {
   /** By function name, in LibreChat's format: what `updateMCPServerTools` returned, or formatted here. */
   availableTools: Record<string, any> | null
+  /** Whether the server is connected, or the user has been given a URL. */
   success: boolean
+  /** LibreChat's text, for people. */
   message: string
+  /** Whether the user has to authorize. */
   oauthRequired: boolean
+  /** As it was passed. */
   serverName: string | undefined
+  /** What the user has to open; `null` where the caller's own `oauthStart` got it. */
   oauthUrl: string | null
   /** The tools as the server sent them. */
   tools: MCPTool[] | null
   /** Why `success` is false. */
   failureReason?: 'unreachable' | 'missing_custom_user_vars' | 'oauth_required' | 'initialization_failed'
+  /** Names of the variables that the user has not set. */
   missingUserVars?: Array<string>
   /** No connection yet: the server needs fields of a chat turn. */
   connectionDeferred?: boolean

@@ -5,17 +5,24 @@
  */
 
 const { spawn } = require('node:child_process');
+const { once } = require('node:events');
 const net = require('node:net');
 const { dirname, join } = require('node:path');
 const { setTimeout: delay } = require('node:timers/promises');
 const { createMCPRuntime } = require('../..');
 
 const PACKAGE = '@modelcontextprotocol/server-everything';
-const LEVELS = ['debug', 'info', 'warn', 'error'];
 const WIDTH = Math.max(60, process.stdout.columns ?? 100);
 
 const started = performance.now();
 const say = (text) => console.log(`${`${Math.round(performance.now() - started)} ms`.padStart(8)}  ${text}`);
+
+const logger = {
+  debug: (message) => say(`[debug] ${message}`),
+  info: (message) => say(`[info] ${message}`),
+  warn: (message) => say(`[warn] ${message}`),
+  error: (message) => say(`[error] ${message}`),
+};
 
 /** What LibreChat has in its database and configuration, in memory. */
 class Registry {
@@ -66,8 +73,8 @@ async function startServer() {
 
 async function freePort() {
   const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = /** @type {net.AddressInfo} */ (server.address());
   await new Promise((resolve) => server.close(resolve));
   return port;
 }
@@ -113,7 +120,7 @@ async function main() {
     runtime = createMCPRuntime({
       // Loopback addresses are refused unless they are allowed by name.
       registry: new Registry(servers, [server.address]),
-      logger: Object.fromEntries(LEVELS.map((level) => [level, (message) => say(`[${level}] ${message}`)])),
+      logger,
     });
 
     say('runtime.reinitMCPServer({ user, serverName: "everything" })');
@@ -127,9 +134,10 @@ async function main() {
       process.exitCode = 1;
       return;
     }
+    const tools = result.tools ?? [];
     const functions = Object.keys(result.availableTools ?? {});
-    say(`${result.tools.length} tools, published as ${functions[0]}, …`);
-    console.log(`\n${table(result.tools)}\n`);
+    say(`${tools.length} tools, published as ${functions[0]}, …`);
+    console.log(`\n${table(tools)}\n`);
   } finally {
     await runtime?.close();
     server.stop();

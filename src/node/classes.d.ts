@@ -7,6 +7,7 @@ export declare class MCPDomainNotAllowedError extends Error {
   name: 'MCPDomainNotAllowedError'
   code: 'MCP_DOMAIN_NOT_ALLOWED'
   statusCode: 403
+  /** The host that was refused. */
   domain: string
 }
 
@@ -16,7 +17,9 @@ export declare class MCPInspectionFailedError extends Error {
   name: 'MCPInspectionFailedError'
   code: 'MCP_INSPECTION_FAILED'
   statusCode: 400
+  /** The server that was inspected. */
   serverName: string
+  /** Why it could not be reached. */
   cause?: unknown
 }
 
@@ -27,13 +30,19 @@ export declare class MCPInspectionFailedError extends Error {
 export declare class OboTokenResolutionError extends Error {
   constructor(reason: OboTokenResolutionError['reason'], userMessage: string, retryable?: boolean, cause?: unknown)
   name: 'OboTokenResolutionError'
+  /** Stable; `docs/entra.md` tells the causes apart. */
   code: 'OBO_MISSING_UPSTREAM_TOKEN' | 'OBO_EXCHANGE_FAILED' | 'OBO_CLAIMS_CHALLENGE'
+  /** In LibreChat's words. */
   reason: 'missing_upstream_token' | 'missing_upstream_access_token' | 'empty_exchange_response' | 'exchange_failed'
+  /** Whether the same call may succeed later without anybody changing a configuration. */
   retryable: boolean
+  /** What to tell the user. */
   userMessage: string
+  /** Who can do something about it. */
   detail?: 'bad_assertion' | 'client_credentials' | 'configuration' | 'consent_required' | 'expired_assertion' | 'interaction_required' | 'invalid_response' | 'invalid_scope' | 'throttled' | 'unavailable'
   /** What an interactive login has to ask for. */
   claims?: string
+  /** What the exchange failed with. */
   cause?: unknown
 }
 

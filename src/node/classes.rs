@@ -169,6 +169,7 @@ pub fn mcp_domain_not_allowed_error<'any>(
     })
 }
 
+/// Whether this is a `MCPDomainNotAllowedError`, of any copy of this module: by `name` and `code`.
 #[napi(
     js_name = "isMCPDomainNotAllowedError",
     ts_args_type = "error: unknown",
@@ -206,6 +207,7 @@ pub fn mcp_inspection_failed_error<'any>(
     )
 }
 
+/// Whether this is a `MCPInspectionFailedError`, of any copy of this module: by `name` and `code`.
 #[napi(
     js_name = "isMCPInspectionFailedError",
     ts_args_type = "error: unknown",
@@ -249,6 +251,7 @@ pub fn obo_token_resolution_error<'any>(
     )
 }
 
+/// Whether this is a `OboTokenResolutionError`, of any copy of this module: by `name` and `code`.
 #[napi(
     ts_args_type = "error: unknown",
     ts_return_type = "error is OboTokenResolutionError"
@@ -279,6 +282,7 @@ pub fn reauthentication_required_error<'any>(
     construct(&env, &this, REAUTHENTICATION, code, &message, |_| Ok(()))
 }
 
+/// Whether this is a `ReauthenticationRequiredError`, of any copy of this module: by `name` and `code`.
 #[napi(
     ts_args_type = "error: unknown",
     ts_return_type = "error is ReauthenticationRequiredError"

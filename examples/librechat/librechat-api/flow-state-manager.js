@@ -9,7 +9,8 @@ const FLOW_TTL_MS = 3 * 60 * 1000;
  * the prototype and use `this`, as with the real one.
  */
 class FlowStateManager {
-  constructor(keyv = new Keyv()) {
+  /** Of LibreChat's options only `ttl` matters here, and it is always the same. */
+  constructor(keyv = new Keyv(), _options = {}) {
     this.keyv = keyv;
   }
 

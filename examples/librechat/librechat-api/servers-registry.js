@@ -8,10 +8,11 @@ let instance;
  */
 class MCPServersRegistry {
   /**
+   * @param {object} options
    * @param options.db           methods of `@librechat/data-schemas`
    * @param options.mcpServers   of `librechat.yaml`
    * @param options.mcpSettings  `{ allowedDomains, allowedAddresses }`
-   * @param options.inspect      `(serverName, config) => inspected config`; configs stay as they are without it
+   * @param [options.inspect]      `(serverName, config) => inspected config`; configs stay as they are without it
    */
   static createInstance(options) {
     if (instance) throw new Error('MCPServersRegistry has already been initialized.');

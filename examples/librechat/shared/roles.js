@@ -19,7 +19,8 @@ async function initializeRoles() {
   const before = Object.fromEntries(roles.map(({ name, permissions }) => [name, permissions]));
   for (const [name, permissions] of Object.entries(backfillOboPermission(before))) {
     const type = PermissionTypes.MCP_SERVERS;
-    await db.updateAccessPermissions(name, { [type]: permissions[type] });
+    const granted = /** @type {Record<string, boolean>} */ (permissions[type]);
+    await db.updateAccessPermissions(name, { [type]: granted });
   }
 }
 

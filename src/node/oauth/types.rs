@@ -35,10 +35,13 @@ pub struct McpOAuth {
         ts_type = "(flowId: string, flowManager: object) => Promise<Record<string, any> | null>"
     )]
     pub get_flow_state: (),
+    /// Remembers which flow a `state` belongs to, before the URL is handed out.
     #[napi(ts_type = "(state: string, flowId: string, flowManager: object) => Promise<void>")]
     pub store_state_mapping: (),
+    /// The flow that a `state` belongs to; `null` where there is none.
     #[napi(ts_type = "(state: string, flowManager: object) => Promise<string | null>")]
     pub resolve_state_to_flow_id: (),
+    /// Forgets a `state`.
     #[napi(ts_type = "(state: string, flowManager: object) => Promise<void>")]
     pub delete_state_mapping: (),
     /// Sends a refresh request, once more without `scope` where the endpoint takes none. Stores nothing.
@@ -47,6 +50,7 @@ pub struct McpOAuth {
         ts_type = "(refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[] }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>"
     )]
     pub refresh_oauth_tokens: (),
+    /// RFC 7009. Rejects with `MCP_OAUTH_REVOCATION_FAILED`.
     #[napi(
         js_name = "revokeOAuthToken",
         ts_type = "(serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[] }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>"
@@ -68,6 +72,7 @@ pub struct McpOAuth {
     object_to_js = false
 )]
 pub struct McpTokens {
+    /// Encrypts and stores the tokens and, where given, the client that they were issued to.
     #[napi(
         ts_type = "(params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any> }) => Promise<void>"
     )]
@@ -77,14 +82,17 @@ pub struct McpTokens {
         ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>) => Promise<Record<string, any>> }) => Promise<Record<string, any> | null>"
     )]
     pub get_tokens: (),
+    /// The stored client registration, decrypted; `null` where there is none.
     #[napi(
         ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown }) => Promise<{ clientInfo: Record<string, any>; clientMetadata: Record<string, any> } | null>"
     )]
     pub get_client_info_and_metadata: (),
+    /// Forgets a client registration.
     #[napi(
         ts_type = "(params: { userId: string; serverName: string; deleteTokens: (...args: any[]) => unknown }) => Promise<void>"
     )]
     pub delete_client_registration: (),
+    /// Forgets a user's tokens and client registration of a server.
     #[napi(
         ts_type = "(params: { userId: string; serverName: string; deleteToken: (...args: any[]) => unknown }) => Promise<void>"
     )]
@@ -99,6 +107,7 @@ pub struct McpTokens {
     object_to_js = false
 )]
 pub struct OAuthReconnectionManager {
+    /// Whether a reconnection is under way.
     #[napi(ts_type = "(userId: string, serverName: string) => boolean")]
     pub is_reconnecting: (),
     /// Forgets failures, such as after the user has authorized.
@@ -107,8 +116,10 @@ pub struct OAuthReconnectionManager {
     /// Resolves when the reconnections have begun.
     #[napi(ts_type = "(userId: string) => Promise<void>")]
     pub reconnect_servers: (),
+    /// Reconnects one server; whether that worked.
     #[napi(ts_type = "(userId: string, serverName: string) => Promise<boolean>")]
     pub reconnect_server: (),
+    /// How many users have failed or running reconnections.
     #[napi(
         ts_type = "() => { usersWithFailedServers: number; usersWithActiveReconnections: number; activeTimestamps: number }"
     )]

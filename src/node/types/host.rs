@@ -100,6 +100,7 @@ pub struct McpHostServices {
     object_to_js = false
 )]
 pub struct McpPeer {
+    /// As the registry knows it.
     pub server_name: String,
     /// Absent for a connection that all users share.
     pub user_id: Option<String>,
@@ -113,10 +114,12 @@ pub struct McpPeer {
     object_to_js = false
 )]
 pub struct McpServersRegistry {
+    /// The config that a user sees; `undefined` for an unknown server.
     #[napi(
         ts_type = "(serverName: string, userId?: string, configServers?: Record<string, any>) => unknown"
     )]
     pub get_server_config: (),
+    /// All configs that a user sees, by server name.
     #[napi(ts_type = "(userId?: string, configServers?: Record<string, any>) => unknown")]
     pub get_all_server_configs: (),
     /// Inspects a server again and returns `{ serverName, config }`; throws when it is still unreachable.
@@ -124,17 +127,21 @@ pub struct McpServersRegistry {
         ts_type = "(serverName: string, storageLocation: 'DB' | 'CACHE', userId?: string) => unknown"
     )]
     pub reinspect_server: (),
+    /// Whether private and reserved addresses are refused.
     #[napi(
         js_name = "shouldEnableSSRFProtection",
         ts_type = "() => boolean | Promise<boolean>"
     )]
     pub should_enable_ssrf_protection: (),
+    /// `mcpSettings.allowedDomains`.
     #[napi(ts_type = "() => string[] | null | undefined | Promise<string[] | null | undefined>")]
     pub get_allowed_domains: (),
+    /// `mcpSettings.allowedAddresses`: `host:port` pairs of private space that may be contacted.
     #[napi(ts_type = "() => string[] | null | undefined | Promise<string[] | null | undefined>")]
     pub get_allowed_addresses: (),
 }
 
+/// Winston-like; what the functions return is ignored.
 #[napi(
     object,
     js_name = "MCPLogger",
@@ -142,12 +149,16 @@ pub struct McpServersRegistry {
     object_to_js = false
 )]
 pub struct McpLogger {
+    /// Every step.
     #[napi(ts_type = "(message: string, ...meta: any[]) => unknown")]
     pub debug: (),
+    /// What began and ended.
     #[napi(ts_type = "(message: string, ...meta: any[]) => unknown")]
     pub info: (),
+    /// What was amiss, and gone on without.
     #[napi(ts_type = "(message: string, ...meta: any[]) => unknown")]
     pub warn: (),
+    /// What failed.
     #[napi(ts_type = "(message: string, ...meta: any[]) => unknown")]
     pub error: (),
 }

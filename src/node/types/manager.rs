@@ -19,6 +19,7 @@ pub struct McpManagerObject {
     /// The user's own connection; rejects for a server that all users share.
     #[napi(ts_type = "(params: MCPConnectionParams) => Promise<MCPConnection>")]
     pub get_user_connection: (),
+    /// The tools that a server shows before anybody has authorized.
     #[napi(
         ts_type = "(params: MCPConnectionParams) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null }>"
     )]
@@ -34,22 +35,28 @@ pub struct McpManagerObject {
     /// Ends the connection, or the attempt in flight. Resolves when its session has ended.
     #[napi(ts_type = "(userId: string, serverName: string) => Promise<void>")]
     pub disconnect_user_connection: (),
+    /// All of a user's, attempts in flight included.
     #[napi(ts_type = "(userId: string) => Promise<void>")]
     pub disconnect_user_connections: (),
+    /// The tools of an open connection in LibreChat's format; `null` where there is none.
     #[napi(
         ts_type = "(userId: string, serverName: string) => Promise<Record<string, any> | null>"
     )]
     pub get_server_tool_functions: (),
+    /// The `toolFunctions` of all configurations, in one object.
     #[napi(ts_type = "() => Promise<Record<string, any>>")]
     pub get_app_tool_functions: (),
+    /// The instructions of the named servers, or of all, as one text for the model.
     #[napi(
         ts_type = "(serverNames?: string[], configServers?: Record<string, any>) => Promise<string>"
     )]
     pub format_instructions_for_context: (),
+    /// How many users and connections there are.
     #[napi(
         ts_type = "() => { trackedUsers: number; totalConnections: number; activityEntries: number; appConnectionCount: number }"
     )]
     pub get_connection_stats: (),
+    /// The connections that all users share.
     #[napi(ts_type = "MCPAppConnections")]
     pub app_connections: (),
 }
@@ -62,21 +69,28 @@ pub struct McpManagerObject {
     object_to_js = false
 )]
 pub struct McpAppConnections {
+    /// Connects where necessary; `null` for a server that belongs to users.
     #[napi(ts_type = "(serverName: string) => Promise<MCPConnection | null>")]
     pub get: (),
+    /// Whether a server is one that all users share.
     #[napi(ts_type = "(serverName: string) => Promise<boolean>")]
     pub has: (),
     /// Connects three at a time.
     #[napi(ts_type = "(serverNames: string[]) => Promise<Map<string, MCPConnection>>")]
     pub get_many: (),
+    /// The connections that are open, by server name.
     #[napi(ts_type = "() => Promise<Map<string, MCPConnection>>")]
     pub get_loaded: (),
+    /// All of them, by server name; connects where necessary.
     #[napi(ts_type = "() => Promise<Map<string, MCPConnection>>")]
     pub get_all: (),
+    /// Resolves when the session has ended.
     #[napi(ts_type = "(serverName: string) => Promise<void>")]
     pub disconnect: (),
+    /// One promise for each connection.
     #[napi(ts_type = "() => Promise<void>[]")]
     pub disconnect_all: (),
+    /// How many are open.
     #[napi(ts_type = "() => number")]
     pub get_connection_count: (),
 }
@@ -90,42 +104,55 @@ pub struct McpAppConnections {
     object_to_js = false
 )]
 pub struct McpConnectionObject {
+    /// As the registry knows it.
     pub server_name: String,
     /// Milliseconds since the epoch.
     pub created_at: f64,
+    /// Placeholders filled in; absent for a process.
     pub url: Option<String>,
+    /// As configured.
     pub icon_path: Option<String>,
     /// Milliseconds for one request, where configured.
     pub timeout: Option<f64>,
+    /// As it is now.
     #[napi(ts_type = "'disconnected' | 'connecting' | 'connected' | 'error'")]
     pub connection_state: (),
     /// Empty where the list cannot be had; the reason is logged.
     #[napi(ts_type = "() => Promise<MCPTool[]>")]
     pub fetch_tools: (),
+    /// Empty where the list cannot be had; the reason is logged.
     #[napi(ts_type = "() => Promise<any[]>")]
     pub fetch_resources: (),
+    /// Empty where the list cannot be had; the reason is logged.
     #[napi(ts_type = "() => Promise<any[]>")]
     pub fetch_prompts: (),
+    /// Asks the server, unless it was seen alive a moment ago.
     #[napi(ts_type = "() => Promise<boolean>")]
     pub is_connected: (),
     /// Whether the connection is older than a config's `updatedAt`, in milliseconds.
     #[napi(ts_type = "(updatedAt: number) => boolean")]
     pub is_stale: (),
+    /// Connects again where the session has ended.
     #[napi(ts_type = "() => Promise<void>")]
     pub connect: (),
+    /// Resolves when the session has ended.
     #[napi(ts_type = "() => Promise<void>")]
     pub disconnect: (),
     /// The same.
     #[napi(ts_type = "() => Promise<void>")]
     pub dispose: (),
+    /// The surface of the MCP SDK's client, as far as LibreChat uses it.
     #[napi(
         ts_type = "{ request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }"
     )]
     pub client: (),
+    /// Listens; see above for the events.
     #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
     pub on: (),
+    /// Listens for the next one.
     #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
     pub once: (),
+    /// Ends listening.
     #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
     pub off: (),
 }
@@ -140,6 +167,7 @@ pub struct McpConnectionObject {
     object_to_js = false
 )]
 pub struct McpRequestScopedConnections {
+    /// By server name.
     #[napi(ts_type = "Map<string, unknown>")]
     pub connections: (),
     /// What comes later is disposed of at once.
@@ -154,24 +182,33 @@ pub struct McpRequestScopedConnections {
     object_to_js = false
 )]
 pub struct McpConnectionParams<'env> {
+    /// As the registry knows it.
     pub server_name: String,
+    /// Whose connection; see `ReinitMCPServerParams.user`.
     pub user: Option<Object<'env>>,
+    /// Ends the call at every step.
     #[napi(ts_type = "AbortSignal")]
     pub signal: Option<()>,
+    /// Makes the user's connection anew and replaces the one there.
     pub force_new: Option<bool>,
     /// `false` asks nobody to authorize: where somebody would have to, the call rejects with
     /// `MCP_AUTHORIZATION_REQUIRED`. Default `true`.
     pub authorize: Option<bool>,
+    /// The user's values for the server's `customUserVars`.
     #[napi(ts_type = "Record<string, string>")]
     pub custom_user_vars: Option<()>,
     /// Milliseconds.
     pub connection_timeout: Option<f64>,
+    /// A config that the caller already has; the registry is not asked for it.
     #[napi(ts_type = "Record<string, any>")]
     pub server_config: Option<()>,
+    /// Passed on to `registry.getServerConfig`.
     #[napi(ts_type = "Record<string, any>")]
     pub config_servers: Option<()>,
+    /// Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`.
     #[napi(ts_type = "Record<string, any>")]
     pub request_body: Option<()>,
+    /// Where connections are kept that belong to one chat request.
     #[napi(ts_type = "MCPRequestScopedConnections")]
     pub request_scoped_connections: Option<()>,
 }
@@ -184,19 +221,27 @@ pub struct McpConnectionParams<'env> {
     object_to_js = false
 )]
 pub struct McpCallToolParams<'env> {
+    /// As the registry knows it.
     pub server_name: String,
+    /// As the server calls it.
     pub tool_name: String,
     /// Decides on the format of the content.
     pub provider: Option<String>,
+    /// By the tool's `inputSchema`.
     #[napi(ts_type = "Record<string, any>")]
     pub tool_arguments: Option<()>,
+    /// Whose connection and tokens are used; see `ReinitMCPServerParams.user`.
     pub user: Option<Object<'env>>,
+    /// The user's values for the server's `customUserVars`.
     #[napi(ts_type = "Record<string, string>")]
     pub custom_user_vars: Option<()>,
+    /// A config that the caller already has; the registry is not asked for it.
     #[napi(ts_type = "Record<string, any>")]
     pub server_config: Option<()>,
+    /// Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`.
     #[napi(ts_type = "Record<string, any>")]
     pub request_body: Option<()>,
+    /// Where connections are kept that belong to one chat request.
     #[napi(ts_type = "MCPRequestScopedConnections")]
     pub request_scoped_connections: Option<()>,
     /// `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds.

@@ -10,7 +10,9 @@ use napi_derive::napi;
     object_to_js = false
 )]
 pub struct McpConfigIssue {
+    /// Names and indexes that lead to the member.
     #[napi(ts_type = "Array<string | number>")]
     pub path: (),
+    /// What is wrong there, for people.
     pub message: String,
 }

@@ -19,6 +19,7 @@ pub struct ReinitMcpServerParams<'env> {
     pub signal: Option<()>,
     /// Makes the user's connection anew and replaces the one there. App-level connections ignore it.
     pub force_new: Option<bool>,
+    /// As the registry knows it.
     pub server_name: Option<String>,
     /// Passed on to `registry.getServerConfig`.
     #[napi(ts_type = "Record<string, any>")]
@@ -41,8 +42,10 @@ pub struct ReinitMcpServerParams<'env> {
         ts_type = "(authURL: string, options?: { expiresAt: number }) => unknown"
     )]
     pub oauth_start: Option<()>,
+    /// Called once when the user has authorized, before connecting.
     #[napi(js_name = "oauthEnd", ts_type = "() => unknown")]
     pub oauth_end: Option<()>,
+    /// In place of the host's.
     #[napi(ts_type = "object")]
     pub flow_manager: Option<()>,
     /// A config that the caller already has; the registry is not asked for it.
@@ -68,11 +71,16 @@ pub struct ReinitMcpServerResult {
     /// By function name, in LibreChat's format: what `updateMCPServerTools` returned, or formatted here.
     #[napi(ts_type = "Record<string, any> | null")]
     pub available_tools: (),
+    /// Whether the server is connected, or the user has been given a URL.
     pub success: bool,
+    /// LibreChat's text, for people.
     pub message: String,
+    /// Whether the user has to authorize.
     pub oauth_required: bool,
+    /// As it was passed.
     #[napi(ts_type = "string | undefined")]
     pub server_name: (),
+    /// What the user has to open; `null` where the caller's own `oauthStart` got it.
     #[napi(ts_type = "string | null")]
     pub oauth_url: (),
     /// The tools as the server sent them.
@@ -83,6 +91,7 @@ pub struct ReinitMcpServerResult {
         ts_type = "'unreachable' | 'missing_custom_user_vars' | 'oauth_required' | 'initialization_failed'"
     )]
     pub failure_reason: Option<()>,
+    /// Names of the variables that the user has not set.
     pub missing_user_vars: Option<Vec<String>>,
     /// No connection yet: the server needs fields of a chat turn.
     pub connection_deferred: Option<bool>,
@@ -104,7 +113,9 @@ pub struct ReinitMcpServerResult {
     object_to_js = false
 )]
 pub struct McpErrorSummary {
+    /// Stable, such as `MCP_TIMEOUT`.
     pub code: String,
+    /// For people; without tokens and secrets.
     pub message: String,
     /// Whether the same call may succeed later without anybody changing a configuration.
     pub retryable: bool,
@@ -118,13 +129,19 @@ pub struct McpErrorSummary {
     object_to_js = false
 )]
 pub struct McpTool {
+    /// Unique within the server.
     pub name: String,
+    /// For people.
     pub title: Option<String>,
+    /// For the model.
     pub description: Option<String>,
+    /// JSON Schema of the arguments.
     #[napi(ts_type = "Record<string, any>")]
     pub input_schema: Option<()>,
+    /// JSON Schema of `structuredContent`.
     #[napi(ts_type = "Record<string, any>")]
     pub output_schema: Option<()>,
+    /// Hints such as `readOnlyHint`.
     #[napi(ts_type = "Record<string, any>")]
     pub annotations: Option<()>,
 }

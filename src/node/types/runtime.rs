@@ -55,10 +55,13 @@ pub struct McpRuntime {
         ts_type = "{ clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }"
     )]
     pub connection_statics: (),
+    /// LibreChat's `MCPOAuthHandler`, for its OAuth routes.
     #[napi(ts_type = "MCPOAuth")]
     pub oauth: (),
+    /// LibreChat's `MCPTokenStorage`.
     #[napi(ts_type = "MCPTokens")]
     pub tokens: (),
+    /// The statics of LibreChat's class, bound to this runtime.
     #[napi(
         js_name = "OAuthReconnectionManager",
         ts_type = "{ createInstance(flowManager: object, tokenMethods: object): Promise<OAuthReconnectionManager>; getInstance(): OAuthReconnectionManager }"

@@ -15,6 +15,7 @@ pub struct McpRuntimeStats {
     pub connections: (),
     /// Users with connections of their own.
     pub users: f64,
+    /// Circuit breakers by state.
     #[napi(ts_type = "{ open: number; closed: number }")]
     pub breakers: (),
     /// By outcome: `ok`, the `failureReason`, or `undefined`.
@@ -29,6 +30,7 @@ pub struct McpRuntimeStats {
     /// By server and outcome: `ok`, `tool_error` (the result has `isError`), or the error code.
     #[napi(ts_type = "Record<string, Record<string, number>>")]
     pub tool_calls: (),
+    /// How many calls there were, and how long they took together.
     #[napi(ts_type = "{ count: number; seconds: number }")]
     pub tool_call_duration: (),
     /// By outcome: `ok`, or the error code.
@@ -40,6 +42,7 @@ pub struct McpRuntimeStats {
     /// By outcome: `ok`, or the error code.
     #[napi(ts_type = "Record<string, number>")]
     pub obo_exchanges: (),
+    /// How many exchanges there were, and how long they took together.
     #[napi(ts_type = "{ count: number; seconds: number }")]
     pub obo_exchange_duration: (),
     /// Of JSON-RPC messages, by transport.
@@ -56,12 +59,16 @@ pub struct McpRuntimeStats {
     object_to_js = false
 )]
 pub struct McpSpan {
+    /// What was done.
     pub name: String,
     /// `SpanKind`: internal or client.
     #[napi(ts_type = "0 | 2")]
     pub kind: (),
+    /// Milliseconds since the epoch.
     pub start_time: f64,
+    /// Milliseconds since the epoch.
     pub end_time: f64,
+    /// By the names of the OpenTelemetry conventions.
     #[napi(ts_type = "Record<string, string>")]
     pub attributes: (),
     /// `SpanStatusCode`: unset or error.
