@@ -1,11 +1,14 @@
 /** What keeps a process alive, what `close()` ends, and what becomes of child processes. */
 
+const { setFlagsFromString } = require('node:v8');
+const { runInNewContext } = require('node:vm');
+const { createMCPRuntime } = require('./support/addon');
 const faults = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
-const { createUser } = require('./support/host');
+const { createHost, createUser } = require('./support/host');
 const { connected } = require('./support/results');
 const { runScript, startScript } = require('./support/script');
-const { delay, noOpenSockets, processGone, settlesWithin, until } = require('./support/wait');
+const { delay, isAlive, noOpenSockets, processGone, settlesWithin, until } = require('./support/wait');
 
 const fixtures = useFixtures();
 
@@ -106,6 +109,23 @@ describe('close()', () => {
     await first.reinit();
     await first.runtime.close();
     expect(await second.reinit()).toEqual(connected('srv'));
+  });
+});
+
+test('a runtime that nobody has any more ends with what it shares among users', async () => {
+  const stdio = fixtures.stdio();
+  const connect = async () => {
+    const { services } = createHost({ servers: { srv: stdio.config() } });
+    const runtime = createMCPRuntime(services);
+    expect(await runtime.reinitMCPServer({ user: createUser(), serverName: 'srv' })).toEqual(connected('srv'));
+  };
+  await connect();
+  const [pid] = stdio.pids();
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc');
+  await until('the end of the child process', () => {
+    collectGarbage();
+    return !isAlive(pid);
   });
 });
 

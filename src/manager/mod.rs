@@ -34,8 +34,8 @@ pub use scope::{CallScope, ServerScope, registered_config};
 pub use watch::Subscriber;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Weak};
 
 use futures::future::BoxFuture;
 use moka::sync::Cache;
@@ -95,6 +95,18 @@ impl Owner {
 #[derive(Clone)]
 pub struct Manager(Arc<Inner>);
 
+/// A reference that keeps nothing open.
+pub struct WeakManager(Weak<Inner>);
+
+impl WeakManager {
+    /// [`Manager::abandon`], if the manager is still there.
+    pub fn abandon(&self) {
+        if let Some(inner) = self.0.upgrade() {
+            Manager(inner).abandon();
+        }
+    }
+}
+
 struct Inner {
     http: HttpClient,
     children: Children,
@@ -146,6 +158,11 @@ impl Manager {
             refreshing: Mutex::default(),
             subscriber: Mutex::default(),
         }))
+    }
+
+    #[must_use]
+    pub fn downgrade(&self) -> WeakManager {
+        WeakManager(Arc::downgrade(&self.0))
     }
 
     /// Cancelled when the runtime closes; calls in flight end with it.

@@ -100,7 +100,8 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         flows: Arc::default(),
         embedded,
     });
-    let teardown = shared.manager.clone();
+    // The environment keeps its hooks to the end, a runtime that nobody has any more must not stay as long.
+    let teardown = shared.manager.downgrade();
     if env
         .add_env_cleanup_hook(teardown, |manager| manager.abandon())
         .is_err()
