@@ -1,7 +1,12 @@
 /** What the documentation says can be followed: links lead somewhere, and CI runs each command. */
 
-const { existsSync, readdirSync, readFileSync, statSync } = require('node:fs');
+const { execFile } = require('node:child_process');
+const { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync } = require('node:fs');
 const { dirname, join, normalize } = require('node:path');
+const { promisify } = require('node:util');
+const { parse } = require('yaml');
+const { createCli } = require('./support/cli');
+const { everythingOverStdio } = require('./support/everything');
 
 const CLI = 'npx librechat-mcp-native ';
 const ROOT = join(__dirname, '..');
@@ -97,46 +102,32 @@ test('CI runs every command of the pages', () => {
 
 describe('docs/getting-started.md', () => {
   const PAGE = 'docs/getting-started.md';
-  let folder;
+  let cli;
 
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'docs-'));
-    writeFileSync(
-      join(folder, 'librechat.yaml'),
-      blocksOf(PAGE, 'yaml')[0]
-        .replace('npx', 'node')
-        .replace('-y, "@modelcontextprotocol/server-everything"', JSON.stringify(EVERYTHING)),
-    );
+    const config = parse(blocksOf(PAGE, 'yaml')[0]);
+    // The same server, from where it is installed: npx would ask the registry.
+    const { command, args } = everythingOverStdio();
+    Object.assign(config.mcpServers.everything, { command, args });
+    cli = createCli({ 'librechat.yaml': config, 'program.js': blocksOf(PAGE, 'js')[0] });
+    mkdirSync(join(cli.folder, 'node_modules'));
+    symlinkSync(ROOT, join(cli.folder, 'node_modules', 'librechat-mcp-native'));
   });
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => cli.close());
 
-  const run = (file, args) =>
-    promisify(execFile)(file, args, {
-      cwd: folder,
-      env: { ...process.env, NO_COLOR: '1', XDG_DATA_HOME: folder, NAPI_RS_NATIVE_LIBRARY_PATH: addonPath() },
-      timeout: 60_000,
+  test.each(commandsOf(PAGE))('%s', async (command) => {
+    const shown = { check: '1 of 1 servers work', tools: 'echo', call: 'Hello' };
+    const words = command.slice(CLI.length).match(/'[^']*'|\S+/g);
+    const { code, stdout } = await cli.run(words.map((word) => word.replace(/^'(.*)'$/, '$1')));
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: expect.stringContaining(shown[words[0]]),
     });
-
-  test.each(commandsOf(PAGE))(
-    '%s',
-    async (command) => {
-      const args = command
-        .slice(CLI.length)
-        .match(/'[^']*'|\S+/g)
-        .map((arg) => arg.replace(/^'|'$/g, ''));
-      const { stdout } = await run(process.execPath, [join(ROOT, 'bin', 'librechat-mcp-native.js'), ...args]);
-      expect(stdout).toContain(args[0] === 'call' ? 'Hello' : 'echo');
-    },
-    60_000,
-  );
+  });
 
   test('the program', async () => {
-    const [program] = blocksOf(PAGE, 'js');
-    const { stdout } = await run(process.execPath, [
-      '-e',
-      program.replace("'librechat-mcp-native'", JSON.stringify(ROOT)),
-    ]);
-    expect(stdout).toMatch(/\d+ tools[\s\S]*Hello/);
-  }, 60_000);
+    const { stdout } = await promisify(execFile)(process.execPath, ['program.js'], { cwd: cli.folder, env: cli.env });
+    expect(stdout).toMatch(/^\d+ tools\n[\s\S]*Hello/);
+  });
 });

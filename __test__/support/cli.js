@@ -20,17 +20,18 @@ function createCli(files) {
     writeFileSync(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content, null, 2));
   }
 
+  const ownEnv = {
+    PATH,
+    HOME: folder,
+    NAPI_RS_NATIVE_LIBRARY_PATH: MCP_TEST_ADDON ? resolve(MCP_TEST_ADDON) : testAddonPath(),
+  };
+
   /** Runs a command to its end: `{ code, stdout, stderr, json() }`. */
   function run(args, { env, input = '', onStdout } = {}) {
     return new Promise((fulfil, reject) => {
       const child = spawn(process.execPath, [BINARY, ...args], {
         cwd: folder,
-        env: {
-          PATH,
-          HOME: folder,
-          NAPI_RS_NATIVE_LIBRARY_PATH: MCP_TEST_ADDON ? resolve(MCP_TEST_ADDON) : testAddonPath(),
-          ...env,
-        },
+        env: { ...ownEnv, ...env },
         timeout: 25_000,
       });
       const output = { stdout: '', stderr: '' };
@@ -52,7 +53,7 @@ function createCli(files) {
     });
   }
 
-  return { folder, run, close: () => rmSync(folder, { recursive: true, force: true }) };
+  return { folder, env: ownEnv, run, close: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 module.exports = { createCli };
