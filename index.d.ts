@@ -200,6 +200,11 @@ export interface MCPConnection {
   connectionState: 'disconnected' | 'connecting' | 'connected' | 'error'
   /** Empty where the list cannot be had; the reason is logged. */
   fetchTools: () => Promise<MCPTool[]>
+  /**
+   * A list that no announcement of the server has made out of date. `complete` is false, and the list empty, where
+   * there is none.
+   */
+  fetchOrderedToolsSnapshot: () => Promise<{ tools: MCPTool[]; complete: boolean }>
   /** Empty where the list cannot be had; the reason is logged. */
   fetchResources: () => Promise<any[]>
   /** Empty where the list cannot be had; the reason is logged. */
@@ -282,7 +287,12 @@ export interface MCPHostServices {
    * Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
    * here. Bound: 30 s.
    */
-  updateMCPServerTools?: (params: { userId: string; serverName: string; tools: MCPTool[] }) => unknown
+  updateMCPServerTools?: (params: { userId: string; serverName: string; tools: MCPTool[]; publicationGeneration?: string }) => unknown
+  /**
+   * What a user's tools are published under. It is read before a connection is made and again when its tools have
+   * been listed; where it changed meanwhile the list is discarded. Bound: 10 s.
+   */
+  getMCPToolsCacheGeneration?: (params: { userId: string; serverName: string }) => string | undefined | Promise<string | undefined>
   /** Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level. */
   logger?: MCPLogger
   /** Stored OAuth tokens and client registrations. */
@@ -366,6 +376,13 @@ export interface MCPManager {
   getAppToolFunctions: () => Promise<Record<string, any>>
   /** The instructions of the named servers, or of all, as one text for the model. */
   formatInstructionsForContext: (serverNames?: string[], configServers?: Record<string, any>) => Promise<string>
+  /** What `getMCPToolsCacheGeneration` said before the connection was made. */
+  getToolPublicationGeneration: (connection: MCPConnection) => string | undefined
+  /**
+   * Runs work on a user's connection, which stays open until the work has settled, at most ten minutes, whoever
+   * replaces it meanwhile.
+   */
+  withUserConnectionLease: <T>(params: MCPConnectionParams, operation: (connection: MCPConnection) => T | Promise<T>) => Promise<T>
   /** How many users and connections there are. */
   getConnectionStats: () => { trackedUsers: number; totalConnections: number; activityEntries: number; appConnectionCount: number }
   /** The connections that all users share. */

@@ -145,11 +145,17 @@ pub type RawTools = Box<RawValue>;
 /// LibreChat's `updateMCPServerTools`: formats the tools, stores them, returns what it made of them.
 #[async_trait]
 pub trait ToolPublisher: Send + Sync {
+    /// What the tools of a user and server are published under now. Another value than when the connection was made
+    /// means that what was listed over it is out of date.
+    async fn generation(&self, _user_id: &str, _server_name: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
     async fn publish(
         &self,
         user_id: &str,
         server_name: &str,
         tools: &Arc<RawTools>,
+        generation: Option<&str>,
     ) -> Result<Option<HostValue>>;
 }
 

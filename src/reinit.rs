@@ -17,9 +17,10 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::connection::Connection;
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Level, LogMeta, RawTools, User};
-use crate::manager::{CallScope, Manager};
+use crate::manager::{CallScope, Lease, Manager, Publication, publish_tools};
 use crate::settings::Settings;
 use crate::telemetry::{Kind, OK, Started};
 
@@ -173,18 +174,25 @@ impl Run<'_> {
             None => connected.discovered,
         };
         if let Some(list) = listed {
+            let mut stale = false;
             if let Some(incomplete) = &list.incomplete {
                 logger.warn(format!("[MCP Reinitialize] {name}: {incomplete}"));
                 result.tools_error = Some(incomplete.clone());
             }
             if list.count > 0 {
-                result.available_tools = self.publish(&list.tools).await?;
+                let connection = connected.lease.as_ref().map(Lease::connection);
+                match self.publish(connection, &list.tools).await? {
+                    Some(available) => result.available_tools = available,
+                    None => stale = true,
+                }
             }
-            result.tools = Some(list.tools).filter(|_| list.count > 0 || !connected.oauth_required);
+            let count = if stale { 0 } else { list.count };
+            let shown = !stale && (count > 0 || !connected.oauth_required);
+            result.tools = Some(list.tools).filter(|_| shown);
             self.conclude(
                 &mut result,
                 connected.lease.is_some(),
-                list.count,
+                count,
                 connected.error,
             );
         } else {
@@ -194,18 +202,31 @@ impl Run<'_> {
     }
 
     /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.
-    async fn publish(&self, tools: &Arc<RawTools>) -> Result<Option<AvailableTools>> {
-        match (&self.call.host.publisher, self.user_id()) {
-            (Some(publisher), Some(user_id)) => {
-                let tools = self
-                    .until_cancelled(publisher.publish(user_id, self.name, tools))
-                    .await?;
-                Ok(tools.map(AvailableTools::Host))
+    /// `None`: they were out of date already.
+    async fn publish(
+        &self,
+        connection: Option<&Connection>,
+        tools: &Arc<RawTools>,
+    ) -> Result<Option<Option<AvailableTools>>> {
+        let (Some(publisher), Some(user_id)) = (&self.call.host.publisher, self.user_id()) else {
+            let formatted = crate::manager::format_tools(self.name, tools)?;
+            return Ok(Some(Some(AvailableTools::Native(formatted))));
+        };
+        let published = async {
+            match connection {
+                Some(connection) => {
+                    publish_tools(publisher, connection, user_id, self.name, tools).await
+                }
+                None => {
+                    let taken = publisher.publish(user_id, self.name, tools, None);
+                    taken.await.map(Publication::Taken)
+                }
             }
-            _ => Ok(Some(AvailableTools::Native(crate::manager::format_tools(
-                self.name, tools,
-            )?))),
-        }
+        };
+        Ok(match self.until_cancelled(published).await? {
+            Publication::Taken(tools) => Some(tools.map(AvailableTools::Host)),
+            Publication::Stale => None,
+        })
     }
 
     fn scope(&self) -> CallScope<'_> {

@@ -45,6 +45,9 @@ async function startMcpServer(options = {}) {
     /** Requests that were neither answered to the end nor given up by the client, event streams included. */
     inFlight: () => unanswered.size,
     received: (method) => requests.filter((entry) => entry.message?.method === method),
+    /** Announces something to every session, over its GET stream. */
+    notify: (method) =>
+      Promise.all([...sessions.values()].map((transport) => transport.send({ jsonrpc: '2.0', method }))),
     /** Waits for a message with this method to arrive. */
     arrival: (method) => until(`arrival of ${method}`, () => server.received(method).length > 0),
     close: () =>

@@ -1,5 +1,6 @@
 //! Making a connection from a recipe: one handshake, again where that may help.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -96,6 +97,7 @@ async fn handshake(
         host: recipe.server_requests.clone(),
         observer: recipe.observer.clone(),
         progress: ProgressRoutes::default(),
+        tools_changes: Arc::default(),
         logger: recipe.logger.clone(),
     };
     // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked

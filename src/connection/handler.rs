@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rmcp::ClientHandler;
@@ -72,6 +73,8 @@ pub struct Handler {
     pub host: Option<Arc<dyn ServerRequests>>,
     pub observer: Option<Arc<dyn Observer>>,
     pub progress: ProgressRoutes,
+    /// How often the server has announced other tools.
+    pub tools_changes: Arc<AtomicU64>,
     pub logger: Logger,
 }
 
@@ -237,6 +240,7 @@ impl ClientHandler for Handler {
     }
 
     async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
+        self.tools_changes.fetch_add(1, Ordering::Relaxed);
         self.notice(Event::ToolsChanged);
     }
 

@@ -19,7 +19,7 @@ pub use breaker::{Breaker, Breakers};
 pub use connect::connect;
 pub use events::{Event, Observer};
 pub use handler::ProgressSink;
-pub use tools::{ToolList, list_tools};
+pub use tools::{ToolList, list_tools, list_tools_in_order};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -35,7 +35,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
-use crate::host::{Environment, Logger, NetworkRules, ServerRequests};
+use crate::host::{Environment, Logger, NetworkRules, ServerRequests, ToolPublisher};
 use crate::network::{HttpClient, Policy};
 use crate::server_config::{Fingerprint, ResolvedConfig};
 use crate::settings::Settings;
@@ -67,6 +67,8 @@ pub struct Recipe {
     pub environment: Environment,
     /// Answers what the server asks.
     pub server_requests: Option<Arc<dyn ServerRequests>>,
+    /// Where the tools of a user go.
+    pub publisher: Option<Arc<dyn ToolPublisher>>,
     /// Hears what happens to the connection.
     pub observer: Option<Arc<dyn Observer>>,
     pub logger: Logger,
@@ -158,6 +160,8 @@ pub struct Connection {
     /// Milliseconds since the epoch.
     pub created_at: i64,
     pub generation: Generation,
+    /// What the host published the user's tools under when the connection was made.
+    pub publication_generation: Option<String>,
     session: session::Session,
     /// When the connection was last seen working, in milliseconds since the epoch.
     checked_at: AtomicI64,
@@ -171,6 +175,7 @@ impl Connection {
             recipe,
             created_at: now,
             generation,
+            publication_generation: None,
             session,
             checked_at: AtomicI64::new(now),
         }
@@ -259,6 +264,12 @@ impl Connection {
             }
             outcome => outcome,
         }
+    }
+
+    /// How often the server has said that its tools changed.
+    #[must_use]
+    pub fn tools_changes(&self) -> u64 {
+        self.session.tools_changes()
     }
 
     /// Whether the transport is gone.

@@ -1,6 +1,7 @@
 //! rmcp's client service, with results as text and errors as ours.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rmcp::model::{
@@ -119,6 +120,10 @@ impl Session {
         self.peer
             .peer_info()
             .and_then(|info| info.instructions.clone())
+    }
+
+    pub fn tools_changes(&self) -> u64 {
+        self.handler.tools_changes.load(Ordering::Relaxed)
     }
 
     pub fn is_closed(&self) -> bool {

@@ -112,6 +112,28 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
     collected.finish(None)
 }
 
+/// Lists while the server keeps announcing changes, at most this often.
+const ORDERED_LISTS: usize = 3;
+
+/// The same, but no list that an announcement during the listing may have made out of date: such a list is read again.
+///
+/// # Errors
+/// [`Code::ToolsListFailed`] also for a server that announces changes each time.
+pub async fn list_tools_in_order(
+    connection: &Connection,
+    options: &CallOptions,
+) -> Result<ToolList> {
+    for _ in 0..ORDERED_LISTS {
+        let before = connection.tools_changes();
+        let list = list_tools(connection, options).await?;
+        if connection.tools_changes() == before {
+            return Ok(list);
+        }
+    }
+    let message = "The server changed its tools each time they were listed";
+    Err(Error::new(Code::ToolsListFailed, message).with_retryable(true))
+}
+
 /// Bound on one request where the config has no `timeout`.
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 

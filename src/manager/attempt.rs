@@ -153,6 +153,7 @@ impl Manager {
         let identity = recipe.config.endpoint();
         let known = self.0.generations.get(&identity);
         let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
+        let publication = self.publication_generation(key, recipe).await;
         let started = Started::now(Kind::Connect, &recipe.server_name, key.owner.user_id());
         let outcome = connect_authorized(recipe, known, &breaker, cancel).await;
         let operation = Operation {
@@ -161,7 +162,8 @@ impl Manager {
         };
         self.0.metrics.record(operation, logger);
         match outcome {
-            Ok(connection) => {
+            Ok(mut connection) => {
+                connection.publication_generation = publication;
                 self.remember(identity, known, connection.generation);
                 logger.info(format!("{prefix} Connection successfully established"));
                 Ok(connection)

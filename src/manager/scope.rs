@@ -197,10 +197,10 @@ impl Manager {
             metrics: Arc::clone(&self.0.metrics),
             environment: call.host.environment.clone(),
             server_requests: call.host.server_requests.clone(),
+            publisher: call.host.publisher.clone(),
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&self.0),
                 key: server.key.clone(),
-                publisher: call.host.publisher.clone(),
             })),
             logger: call.host.logger.clone(),
         };

@@ -9,10 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::Admission;
 use super::pool::Slot;
+use super::publish::publish_tools;
 use super::{Inner, Key, Manager, Owner};
 use crate::connection::{CallOptions, Event, Observer, list_tools};
 use crate::error::Code;
-use crate::host::ToolPublisher;
 use crate::telemetry::LOST;
 
 const MAX_RECONNECTS: u32 = 3;
@@ -25,8 +25,6 @@ const REFRESH_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) struct KeyObserver {
     pub manager: Weak<Inner>,
     pub key: Key,
-    /// Where changed tools of a user go.
-    pub publisher: Option<Arc<dyn ToolPublisher>>,
 }
 
 impl Observer for KeyObserver {
@@ -37,7 +35,7 @@ impl Observer for KeyObserver {
         let manager = Manager(inner);
         match event {
             Event::Lost => manager.lost(&self.key),
-            Event::ToolsChanged => manager.refresh_tools(&self.key, self.publisher.clone()),
+            Event::ToolsChanged => manager.refresh_tools(&self.key),
             Event::Connected | Event::Closed | Event::ResourcesChanged | Event::PromptsChanged => {}
         }
         manager.tell(&self.key, event);
@@ -147,11 +145,10 @@ impl Manager {
         logger.error(format!("{prefix} Stopping reconnection attempts"));
     }
 
-    fn refresh_tools(&self, key: &Key, publisher: Option<Arc<dyn ToolPublisher>>) {
+    fn refresh_tools(&self, key: &Key) {
         let Owner::User(user_id) = key.owner.clone() else {
             return;
         };
-        let Some(publisher) = publisher else { return };
         if !self.0.refreshing.lock().insert(key.clone()) {
             return;
         }
@@ -167,6 +164,9 @@ impl Manager {
                 return;
             };
             let connection = lease.connection();
+            let Some(publisher) = &connection.recipe.publisher else {
+                return;
+            };
             let options = CallOptions {
                 deadline: Instant::now() + REFRESH_TIMEOUT,
                 cancel: manager.0.closing.child_token(),
@@ -174,10 +174,12 @@ impl Manager {
                 progress: None,
             };
             let outcome = match list_tools(connection, &options).await {
-                Ok(list) if list.incomplete.is_none() && list.count > 0 => publisher
-                    .publish(&user_id, &key.server_name, &list.tools)
-                    .await
-                    .map(drop),
+                Ok(list) if list.incomplete.is_none() && list.count > 0 => {
+                    let name = &key.server_name;
+                    publish_tools(publisher, connection, &user_id, name, &list.tools)
+                        .await
+                        .map(drop)
+                }
                 Ok(_) => return,
                 Err(error) => Err(error),
             };

@@ -15,7 +15,7 @@ use super::call::{CallContext, Realm};
 use super::convert;
 use super::embedded::Embedded;
 use super::errors;
-use super::host::NodeHost;
+use super::host::{GENERATION, NodeHost};
 use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::log::{Lines, NodeLog, StderrLog};
 use super::manager::Connections;
@@ -228,6 +228,7 @@ impl Shared {
                 .map(|servers| JsRef::new(&self.thread, servers))
                 .transpose()?
                 .map(Arc::new),
+            has_generations: services.get(GENERATION)?.is_function(),
             published: parking_lot::Mutex::default(),
         });
         let logger = logger_of(services, &context, &environment)?;

@@ -12,8 +12,9 @@ use tokio::time::Instant;
 use super::calls::{Call, Params, Shared};
 use super::js::{JsResult, Scope, Value};
 use super::thread::JsRef;
-use crate::connection::{CallOptions, Progress, list_tools};
+use crate::connection::{CallOptions, Progress, list_tools, list_tools_in_order};
 use crate::error::{Code, Error, Result};
+use crate::host::RawTools;
 use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -106,6 +107,12 @@ pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>, held: &Arc<Held>) 
             })?,
         )?;
     }
+    let (all, this) = (Arc::clone(shared), Arc::clone(held));
+    let snapshot = scope.function("fetchOrderedToolsSnapshot", move |scope, _, _| {
+        ordered_snapshot(&all, &this, scope)
+    })?;
+    object.set("fetchOrderedToolsSnapshot", snapshot)?;
+
     let (all, this) = (Arc::clone(shared), Arc::clone(held));
     let is_connected = scope.function("isConnected", move |scope, _, _| {
         let held = Arc::clone(&this);
@@ -236,6 +243,39 @@ async fn items(
         .get_mut(member)
         .map_or_else(|| Json::Array(Vec::new()), Json::take)
         .to_string())
+}
+
+/// `{ tools, complete }`. A list that a budget has cut is complete, as in the reference.
+fn ordered_snapshot<'env>(
+    shared: &Arc<Shared>,
+    held: &Arc<Held>,
+    scope: Scope<'env>,
+) -> JsResult<'env> {
+    let held = Arc::clone(held);
+    let prepared = shared.call(scope, None).map(|call| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            let list = async {
+                let lease = held.lease(&manager)?;
+                list_tools_in_order(lease.connection(), &held.options(&call)).await
+            };
+            let list = list.await.and_then(|list| match list.incomplete {
+                Some(error) if error.code != Code::ToolsListBudget => Err(error),
+                _ => Ok(list.tools),
+            });
+            Ok(list.inspect_err(|error| {
+                let prefix = held.request.recipe.log_prefix();
+                let logger = &call.host.logger;
+                logger.error(format!("{prefix} Failed to fetch tools: {error}"));
+            }))
+        })
+    });
+    shared.run(scope, prepared, |scope, _, list: Result<Arc<RawTools>>| {
+        let snapshot = scope.object()?;
+        let tools = list.as_ref().map_or("[]", |tools| tools.get());
+        snapshot.set("tools", scope.parse_json(tools)?)?;
+        snapshot.set("complete", scope.boolean(list.is_ok())?)?;
+        Ok(snapshot)
+    })
 }
 
 /// The SDK client's surface as far as LibreChat uses it.

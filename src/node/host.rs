@@ -24,6 +24,9 @@ const REINSPECT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bound on a callback that reaches the user or the tool cache.
 pub const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// The host service that says what a user's tools are published under, by LibreChat's name.
+pub const GENERATION: &str = "getMCPToolsCacheGeneration";
+
 /// The host as one call sees it.
 pub struct NodeHost {
     pub context: Arc<CallContext>,
@@ -32,6 +35,8 @@ pub struct NodeHost {
     pub embedded: Option<Arc<Config>>,
     /// The caller's `configServers`, passed on as they are.
     pub config_servers: Option<Arc<JsRef>>,
+    /// Whether the host says what tools are published under.
+    pub has_generations: bool,
     /// The tools as the host got them, so that the result holds the same array.
     pub published: Mutex<Option<(Arc<RawTools>, Arc<JsRef>)>>,
 }
@@ -171,12 +176,35 @@ fn network_answers<'env>(context: &Arc<CallContext>, registry: Value<'env>) -> J
 
 #[async_trait]
 impl ToolPublisher for NodeHost {
+    async fn generation(&self, user_id: &str, server_name: &str) -> Result<Option<String>> {
+        if !self.has_generations {
+            return Ok(None);
+        }
+        let (user_id, server_name) = (user_id.to_owned(), server_name.to_owned());
+        self.context
+            .callback(
+                GENERATION,
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    let argument = scope.object()?;
+                    argument.set("userId", scope.string(&user_id)?)?;
+                    argument.set("serverName", scope.string(&server_name)?)?;
+                    let host = context.host(scope);
+                    context.apply(host.get(GENERATION)?, host, &[argument])
+                },
+                |_, value| Ok(value.as_string()),
+            )
+            .await
+    }
+
     async fn publish(
         &self,
         user_id: &str,
         server_name: &str,
         tools: &Arc<RawTools>,
+        generation: Option<&str>,
     ) -> Result<Option<HostValue>> {
+        let generation = generation.map(str::to_owned);
         let (user_id, name, raw) = (
             user_id.to_owned(),
             server_name.to_owned(),
@@ -195,6 +223,9 @@ impl ToolPublisher for NodeHost {
                     argument.set("userId", scope.string(&user_id)?)?;
                     argument.set("serverName", scope.string(&name)?)?;
                     argument.set("tools", tools)?;
+                    if let Some(generation) = &generation {
+                        argument.set("publicationGeneration", scope.string(generation)?)?;
+                    }
                     let host = context.host(scope);
                     context.apply(host.get("updateMCPServerTools")?, host, &[argument])
                 },

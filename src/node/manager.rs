@@ -11,6 +11,7 @@ use super::calls::{Call, Params, Shared};
 use super::connection::{self, Held};
 use super::convert::text_argument;
 use super::js::{JsResult, Scope, Value};
+use super::lease;
 use super::registry_view;
 use super::thread::JsRef;
 use super::tool_calls;
@@ -44,6 +45,11 @@ const METHODS: &[(&str, Method)] = &[
         registry_view::format_instructions_for_context,
     ),
     ("getConnectionStats", get_connection_stats),
+    (
+        "getToolPublicationGeneration",
+        get_tool_publication_generation,
+    ),
+    ("withUserConnectionLease", lease::with_user_connection_lease),
 ];
 
 /// Puts functions on an object. They work unbound.
@@ -132,7 +138,7 @@ fn tell(scope: Scope<'_>, object: &JsRef, event: Event) {
 }
 
 /// What `getConnection` and its like are asked for.
-struct Wanted {
+pub struct Wanted {
     server_name: String,
     force_new: bool,
     /// Hands out the authorization URL and rejects, instead of waiting for the user.
@@ -140,7 +146,7 @@ struct Wanted {
     authorize: bool,
 }
 
-fn read<'env>(
+pub fn read<'env>(
     shared: &Shared,
     scope: Scope<'env>,
     function: &'static str,
@@ -189,7 +195,7 @@ pub async fn hold(manager: &Manager, request: Acquire) -> Result<Arc<Held>> {
     Ok(held(manager, request, lease))
 }
 
-fn held(manager: &Manager, request: Acquire, lease: Lease) -> Arc<Held> {
+pub fn held(manager: &Manager, request: Acquire, lease: Lease) -> Arc<Held> {
     Arc::new(Held {
         key: request.key.clone(),
         created_at: lease.connection().created_at,
@@ -198,7 +204,13 @@ fn held(manager: &Manager, request: Acquire, lease: Lease) -> Arc<Held> {
     })
 }
 
-async fn find(manager: &Manager, call: &Call, wanted: &Wanted, of_user: bool) -> Result<Arc<Held>> {
+/// A use of the connection, and how it was asked for.
+pub async fn find(
+    manager: &Manager,
+    call: &Call,
+    wanted: &Wanted,
+    of_user: bool,
+) -> Result<(Acquire, Lease)> {
     let scope = call.scope();
     let config = match call.config()? {
         Some(config) => Some(config),
@@ -220,7 +232,8 @@ async fn find(manager: &Manager, call: &Call, wanted: &Wanted, of_user: bool) ->
     server.key.server_name = Arc::from(wanted.server_name.as_str());
     let mut request = request(manager, call, &server, wanted.force_new).await?;
     if !wanted.authorize {
-        return hold(manager, request).await;
+        let lease = manager.acquire(&request).await?;
+        return Ok((request, lease));
     }
     let consent = Consent {
         waits: !wanted.return_on_oauth,
@@ -231,7 +244,7 @@ async fn find(manager: &Manager, call: &Call, wanted: &Wanted, of_user: bool) ->
     let lease = manager
         .acquire_asking(&scope, &server, &mut request, &consent, &mut asked)
         .await?;
-    Ok(held(manager, request, lease))
+    Ok((request, lease))
 }
 
 fn get_connection<'env>(
@@ -259,7 +272,8 @@ fn connect<'env>(
 ) -> JsResult<'env> {
     let prepared = read(shared, scope, function, arguments).map(|(call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            find(&manager, &call, &wanted, of_user).await
+            let (request, lease) = find(&manager, &call, &wanted, of_user).await?;
+            Ok(held(&manager, request, lease))
         })
     });
     let all = Arc::clone(shared);
@@ -434,6 +448,22 @@ fn disconnect_user_connections<'env>(
         })
     });
     shared.run(scope, prepared, |scope, _, ()| Ok(scope.undefined()))
+}
+
+/// `(connection)`.
+fn get_tool_publication_generation<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let key = arguments
+        .first()
+        .and_then(|object| shared.connections.key_of(*object));
+    let lease = key.and_then(|key| shared.manager.existing(&key));
+    let generation = lease
+        .as_ref()
+        .and_then(|lease| lease.connection().publication_generation.as_deref());
+    scope.optional_string(generation)
 }
 
 fn get_connection_stats<'env>(

@@ -13,6 +13,7 @@ mod exchange;
 mod host;
 mod inspect;
 mod js;
+mod lease;
 mod log;
 mod manager;
 mod oauth;

@@ -40,6 +40,7 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("tokenMethods", Shape::MethodsOrGetter(TOKEN_METHODS)),
     ("flowManager", Shape::MethodsOrGetter(FLOW_MANAGER)),
     ("updateMCPServerTools", Shape::Function),
+    ("getMCPToolsCacheGeneration", Shape::Function),
     ("openIdConfig", Shape::ObjectOrGetter),
     (
         "exchangedTokens",

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Run;
-use crate::connection::{CallOptions, ToolList, list_tools};
+use crate::connection::{CallOptions, ToolList, list_tools_in_order};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::manager::{
@@ -199,13 +199,13 @@ impl Run<'_> {
             return Ok(None);
         };
         // Not cut off from outside: an aborted request tells the server so.
-        let mut outcome = list_tools(lease.connection(), options).await;
+        let mut outcome = list_tools_in_order(lease.connection(), options).await;
         if let (Err(refusal), Some(on_behalf)) = (&outcome, &connected.obo) {
             match self.renewed(on_behalf, refusal).await {
                 Ok(Some(token)) => {
                     let mut options = options.clone();
                     options.headers = with_bearer(options.headers.take(), Some(&token));
-                    outcome = list_tools(lease.connection(), &options).await;
+                    outcome = list_tools_in_order(lease.connection(), &options).await;
                 }
                 Ok(None) => {}
                 Err(error) => outcome = Err(error),

@@ -58,6 +58,7 @@ pub fn recipe(config: Value) -> Recipe {
     let context = Context::of_environment(&environment);
     Recipe {
         metrics: Arc::default(),
+        publisher: None,
         server_name: "test".to_owned(),
         user_id: None,
         config: resolve(&config, &context).unwrap(),

@@ -158,6 +158,7 @@ fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Rec
         environment: call.environment.clone(),
         embedded: call.runtime.embedded.as_ref().map(Embedded::config),
         config_servers: None,
+        has_generations: false,
         published: Mutex::default(),
     });
     let logger = call.logger.clone();

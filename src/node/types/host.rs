@@ -26,9 +26,16 @@ pub struct McpHostServices {
     /// here. Bound: 30 s.
     #[napi(
         js_name = "updateMCPServerTools",
-        ts_type = "(params: { userId: string; serverName: string; tools: MCPTool[] }) => unknown"
+        ts_type = "(params: { userId: string; serverName: string; tools: MCPTool[]; publicationGeneration?: string }) => unknown"
     )]
     pub update_mcp_server_tools: Option<()>,
+    /// What a user's tools are published under. It is read before a connection is made and again when its tools have
+    /// been listed; where it changed meanwhile the list is discarded. Bound: 10 s.
+    #[napi(
+        js_name = "getMCPToolsCacheGeneration",
+        ts_type = "(params: { userId: string; serverName: string }) => string | undefined | Promise<string | undefined>"
+    )]
+    pub get_mcp_tools_cache_generation: Option<()>,
     /// Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level.
     #[napi(ts_type = "MCPLogger")]
     pub logger: Option<()>,

@@ -51,6 +51,15 @@ pub struct McpManagerObject {
         ts_type = "(serverNames?: string[], configServers?: Record<string, any>) => Promise<string>"
     )]
     pub format_instructions_for_context: (),
+    /// What `getMCPToolsCacheGeneration` said before the connection was made.
+    #[napi(ts_type = "(connection: MCPConnection) => string | undefined")]
+    pub get_tool_publication_generation: (),
+    /// Runs work on a user's connection, which stays open until the work has settled, at most ten minutes, whoever
+    /// replaces it meanwhile.
+    #[napi(
+        ts_type = "<T>(params: MCPConnectionParams, operation: (connection: MCPConnection) => T | Promise<T>) => Promise<T>"
+    )]
+    pub with_user_connection_lease: (),
     /// How many users and connections there are.
     #[napi(
         ts_type = "() => { trackedUsers: number; totalConnections: number; activityEntries: number; appConnectionCount: number }"
@@ -120,6 +129,10 @@ pub struct McpConnectionObject {
     /// Empty where the list cannot be had; the reason is logged.
     #[napi(ts_type = "() => Promise<MCPTool[]>")]
     pub fetch_tools: (),
+    /// A list that no announcement of the server has made out of date. `complete` is false, and the list empty, where
+    /// there is none.
+    #[napi(ts_type = "() => Promise<{ tools: MCPTool[]; complete: boolean }>")]
+    pub fetch_ordered_tools_snapshot: (),
     /// Empty where the list cannot be had; the reason is logged.
     #[napi(ts_type = "() => Promise<any[]>")]
     pub fetch_resources: (),
