@@ -127,7 +127,12 @@ impl Endpoints {
             request.headers.insert(AUTHORIZATION, value);
         }
         request.body = Bytes::from(form.encode());
-        self.send(request).await
+        match self.send(request.clone()).await {
+            // Most likely the server closed a kept connection at this moment, and saw nothing. If it did see a code or
+            // a refresh token, that is used up either way.
+            Err(error) if error.code == Code::ConnectionFailed => self.send(request).await,
+            outcome => outcome,
+        }
     }
 
     pub async fn post_json(&self, url: &Url, body: &Value) -> Result<Answer> {
