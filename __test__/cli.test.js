@@ -1,5 +1,8 @@
 /** The command line tool, run as users run it, on real servers. */
 
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { HINTS } = require('../cli/hints');
 const { createCli } = require('./support/cli');
 const { useFixtures } = require('./support/fixtures');
 const { everythingOverStdio } = require('./support/everything');
@@ -316,6 +319,17 @@ describe('exit code 2', () => {
     expect(code).toBe(2);
     expect(json()).toMatchObject({ ok: false, error: { code: 'MCP_INVALID_CONFIG', line: 3 } });
   });
+});
+
+test('hints are for codes that there are, and every code of docs/errors.md that a command can meet has one', () => {
+  const page = readFileSync(join(__dirname, '..', 'docs', 'errors.md'), 'utf8');
+  const codes = [...page.matchAll(/^\| `((?:MCP|OBO)_\w+)`/gm)].map((match) => match[1]);
+  const ownToTheTool = ['MCP_MISSING_ENV'];
+  expect(Object.keys(HINTS).filter((code) => ![...codes, ...ownToTheTool].includes(code))).toEqual([]);
+  // What only programs that embed the runtime can cause.
+  const ofPrograms = ['ABORTED', 'CLOSED', 'HOST_TIMEOUT', 'INSPECTION_FAILED', 'INTERNAL', 'INVALID_ARGUMENT'];
+  const others = [...ofPrograms, 'OAUTH_REVOCATION_FAILED', 'USER_REQUIRED'].map((name) => `MCP_${name}`);
+  expect(codes.filter((code) => !HINTS[code] && !others.includes(code))).toEqual([]);
 });
 
 test('--version and --help', async () => {

@@ -31,6 +31,8 @@ const HINTS = {
       : 'Put the credentials into `headers` or `apiKey`, or set `requiresOAuth: true` if users are to log in.',
   MCP_INSUFFICIENT_SCOPE: () => "Look at the server's scopes: it asks for some that were granted already.",
   MCP_REAUTHENTICATION_REQUIRED: ({ login }) => `Run: ${login}`,
+  MCP_OAUTH_REQUIRED: ({ login }) => `Run: ${login}`,
+  MCP_OAUTH_REFRESH_FAILED: ({ login }) => `Try again later; if it stays, log in again: ${login}`,
   MCP_OAUTH_DISCOVERY_FAILED: () =>
     'Correct the server, or name its endpoints in `oauth` (authorization_url, token_url).',
   MCP_OAUTH_REGISTRATION_FAILED: () => 'Register a client with the provider and set `oauth.client_id`.',
