@@ -53,9 +53,9 @@ function printTable(head, rows) {
   print(table.toString());
 }
 
-/** Progress on a terminal; silent everywhere else. */
+/** Progress on a terminal that knows its width, without which the spinner never ends; silent everywhere else. */
 function progress(text, { json } = {}) {
-  if (json || !process.stderr.isTTY) return { update() {}, stop() {} };
+  if (json || !process.stderr.isTTY || !process.stderr.columns) return { update() {}, stop() {} };
   const spinner = createSpinner(text, { stream: process.stderr }).start();
   return {
     update: (next) => spinner.update({ text: next }),
