@@ -14,6 +14,7 @@ async function start(kind, options) {
   ]);
   return {
     async close() {
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const ended = once(child, 'exit');
       child.kill('SIGKILL');
       await ended;
