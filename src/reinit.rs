@@ -212,18 +212,15 @@ impl Run<'_> {
             let formatted = crate::manager::format_tools(self.name, tools)?;
             return Ok(Some(Some(AvailableTools::Native(formatted))));
         };
-        let published = async {
-            match connection {
-                Some(connection) => {
-                    publish_tools(publisher, connection, user_id, self.name, tools).await
-                }
-                None => {
-                    let taken = publisher.publish(user_id, self.name, tools, None);
-                    taken.await.map(Publication::Taken)
-                }
+        let publishing = async {
+            if let Some(connection) = connection {
+                publish_tools(publisher, connection, user_id, self.name, tools).await
+            } else {
+                let taken = publisher.publish(user_id, self.name, tools, None);
+                taken.await.map(Publication::Taken)
             }
         };
-        Ok(match self.until_cancelled(published).await? {
+        Ok(match self.until_cancelled(publishing).await? {
             Publication::Taken(tools) => Some(tools.map(AvailableTools::Host)),
             Publication::Stale => None,
         })
