@@ -315,3 +315,108 @@ async fn versions_and_sessions_in_headers() {
     let version = first.message["params"]["protocolVersion"].as_str();
     assert_eq!(listed.header("mcp-protocol-version"), version);
 }
+
+/// Waits until the connection rests.
+async fn rest(connection: &Connection) {
+    for _ in 0..100 {
+        if connection.rest() {
+            return;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the connection never rests");
+}
+
+#[tokio::test]
+async fn a_rested_session_goes_on_where_it_was() {
+    let (server, connection) = start(|_| None).await;
+    assert!(list(&connection, 5.0).await.is_ok());
+    rest(&connection).await;
+    assert!(!connection.is_closed() && connection.capabilities().tools.is_some());
+    // All at once: one of them brings the session back.
+    let calls = (0..20).map(|_| call(&connection, 5.0));
+    for answer in futures::future::join_all(calls).await {
+        assert_eq!(answer, Ok(json!({ "done": true })));
+    }
+    rest(&connection).await;
+    assert!(list(&connection, 5.0).await.is_ok());
+    let posts = server.of("POST");
+    let handshakes = posts.iter().filter(|post| post.rpc() == "initialize");
+    assert_eq!(handshakes.count(), 1);
+    assert_eq!(server.rpc("notifications/initialized").len(), 1);
+    assert_eq!(server.of("GET").len(), 1, "there is no stream to ask for");
+    assert!(server.of("DELETE").is_empty());
+    let requests: Vec<_> = posts.iter().filter(|post| post.id().is_i64()).collect();
+    let ids: std::collections::HashSet<_> =
+        requests.iter().map(|post| post.id().as_i64()).collect();
+    assert_eq!(ids.len(), requests.len(), "no id is used twice");
+    let version = posts[0].message["params"]["protocolVersion"].as_str();
+    for request in &requests[1..] {
+        assert_eq!(session(request), "session-0");
+        assert_eq!(request.header("mcp-protocol-version"), version);
+    }
+    connection.close().await;
+}
+
+#[tokio::test]
+async fn a_session_that_rests_is_ended_all_the_same() {
+    let (server, connection) = start(|_| None).await;
+    rest(&connection).await;
+    connection.close().await;
+    assert!(connection.is_closed());
+    assert_eq!(
+        server.of("DELETE").iter().map(session).collect::<Vec<_>>(),
+        ["session-0"]
+    );
+    assert_eq!(call(&connection, 5.0).await, Err(Code::ConnectionLost));
+}
+
+#[tokio::test]
+async fn a_session_that_was_lost_while_it_rested_is_made_anew() {
+    let lost = Arc::new(AtomicUsize::default());
+    let is_lost = Arc::clone(&lost);
+    let (server, connection) = start(move |request| {
+        let old = request.header("mcp-session-id") == Some("session-0");
+        (old && is_lost.load(Ordering::SeqCst) > 0)
+            .then(|| reply("404 Not Found", "text/plain", b""))
+    })
+    .await;
+    rest(&connection).await;
+    lost.store(1, Ordering::SeqCst);
+    assert_eq!(call(&connection, 5.0).await, Ok(json!({ "done": true })));
+    assert_eq!(server.rpc("initialize").len(), 2);
+    rest(&connection).await;
+    assert!(list(&connection, 5.0).await.is_ok());
+    assert_eq!(server.rpc("initialize").len(), 2);
+    connection.close().await;
+    assert_eq!(
+        server.of("DELETE").iter().map(session).collect::<Vec<_>>(),
+        ["session-1"]
+    );
+}
+
+#[tokio::test]
+async fn nothing_rests_while_something_is_under_way() {
+    let (_server, connection) = start(|request| match (request.method.as_str(), request.rpc()) {
+        ("GET", _) => Some(Action::Reply(vec![
+            Step::Send(Wire::Events.answer(&[])),
+            ms(60_000),
+        ])),
+        _ => None,
+    })
+    .await;
+    sleep(SECOND / 5).await;
+    assert!(!connection.rest(), "its GET stream is open");
+
+    let (_server, connection) =
+        start(|request| (request.rpc() == "tools/call").then(|| Action::Reply(vec![ms(500)])))
+            .await;
+    rest(&connection).await;
+    let calling = call(&connection, 0.4);
+    let trying = async {
+        sleep(SECOND / 5).await;
+        connection.rest()
+    };
+    let (_, rests) = tokio::join!(calling, trying);
+    assert!(!rests, "a request waits for its answer");
+}

@@ -15,7 +15,7 @@ use crate::host::Peer;
 use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
 use crate::transport::stdio::{Stderr, StdioOptions, StdioTransport};
 use crate::transport::{
-    BoxTransport, Remote, SseTimeouts, SseTransport, Tap, WebSocketTransport, streamable_http,
+    BoxTransport, McpHttp, Remote, SseTimeouts, SseTransport, Tap, WebSocketTransport,
 };
 
 /// At most this many handshakes, the waits between them growing by this step.
@@ -103,6 +103,7 @@ async fn handshake(
     // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked
     // for `server/discover` first may never answer.
     let initialize = Some(Generation::Initialize);
+    let mut http = None;
     let (transport, known) = match &config.transport {
         Transport::Http {
             kind, url, headers, ..
@@ -142,7 +143,8 @@ async fn handshake(
                     (BoxTransport::new(transport), initialize)
                 }
                 TransportKind::StreamableHttp | TransportKind::Stdio => {
-                    (BoxTransport::new(streamable_http(remote, idle)), known)
+                    let side = http.insert(McpHttp::new(remote, idle));
+                    (side.transport(), known)
                 }
             }
         }
@@ -167,7 +169,7 @@ async fn handshake(
             (BoxTransport::new(spawning.await?), known.or(initialize))
         }
     };
-    Session::open(transport, handler, known, deadline, life, cancel).await
+    Session::open(transport, http, handler, known, deadline, life, cancel).await
 }
 
 /// Another descriptor of this process is as much the operator's as its stderr.

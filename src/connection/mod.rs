@@ -8,9 +8,11 @@ mod breaker;
 mod connect;
 mod events;
 mod handler;
+mod numbering;
 mod param_headers;
 mod probe;
 mod rounds;
+mod service;
 mod session;
 mod tools;
 
@@ -182,19 +184,19 @@ impl Connection {
     }
 
     #[must_use]
-    pub fn capabilities(&self) -> Option<ServerCapabilities> {
+    pub fn capabilities(&self) -> &ServerCapabilities {
         self.session.capabilities()
     }
 
     /// The revision of MCP that both sides agreed on, such as `2025-11-25`.
     #[must_use]
-    pub fn protocol_version(&self) -> Option<String> {
+    pub fn protocol_version(&self) -> &str {
         self.session.protocol_version()
     }
 
     /// What the server says about its use, for the model.
     #[must_use]
-    pub fn instructions(&self) -> Option<String> {
+    pub fn instructions(&self) -> Option<&str> {
         self.session.instructions()
     }
 
@@ -307,6 +309,18 @@ impl Connection {
     #[must_use]
     pub fn is_stale(&self, updated_at: i64) -> bool {
         self.created_at < updated_at
+    }
+
+    /// Whether the transport is one whose sessions can rest.
+    #[must_use]
+    pub fn may_rest(&self) -> bool {
+        self.session.may_rest()
+    }
+
+    /// Lets go of what an idle connection does not need, unless something is under way, and says whether it has. The
+    /// next request brings it back.
+    pub fn rest(&self) -> bool {
+        self.session.rest()
     }
 
     /// Ends the session: `DELETE` over HTTP, end of the process group over stdio. Bounded by the transport.

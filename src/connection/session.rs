@@ -4,34 +4,36 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, CustomRequest, ErrorData,
-    PingRequest, ProtocolVersion, RequestId, ServerCapabilities, ServerResult,
+    InitializeResult, PingRequest, ProtocolVersion, RequestId, ServerCapabilities, ServerPeerInfo,
+    ServerResult,
 };
 use rmcp::service::{
-    ClientInitializeError, ClientLifecycleMode, Peer, PeerRequestOptions, RoleClient,
-    RunningService, ServiceError, serve_client_with_lifecycle,
+    ClientInitializeError, ClientLifecycleMode, Peer, PeerRequestOptions, RoleClient, ServiceError,
 };
 use rmcp::transport::DynamicTransportError;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::{Mutex, Notify};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::events::{LossWatch, Watched};
-use super::handler::{Handler, ProgressRoutes};
-use super::probe::Probing;
+use super::handler::Handler;
 use super::rounds::{self, Rounds};
+use super::service::{Resting, Service};
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
-use crate::transport::{BoxTransport, CallHeaders, LOST_MESSAGE, RawResult, TRANSPORT_RPC_CODE};
+use crate::transport::{
+    BoxTransport, CallHeaders, LOST_MESSAGE, McpHttp, RawResult, TRANSPORT_RPC_CODE,
+};
 
 /// How long a request that was given up may take to tell the server so.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
-/// How long a transport may take to end: five seconds for a session's `DELETE`, and room to end a process.
-const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
 /// The SDK's code of a request that was not answered in time.
 const REQUEST_TIMEOUT: i64 = -32001;
 /// The SDK's code of a connection that is gone.
@@ -45,19 +47,52 @@ const METHOD_NOT_FOUND: i64 = -32601;
 const INVALID_PARAMS: i64 = -32602;
 
 pub struct Session {
-    peer: Peer<RoleClient>,
-    life: CancellationToken,
-    watch: LossWatch,
-    progress: ProgressRoutes,
+    /// What the server says of itself.
+    described: Arc<ServerPeerInfo>,
     handler: Handler,
-    service: Mutex<Option<RunningService<RoleClient, Handler>>>,
+    life: CancellationToken,
+    /// Over Streamable HTTP, whose sessions may rest.
+    http: Option<McpHttp>,
+    state: Arc<Mutex<State>>,
+}
+
+struct State {
+    phase: Phase,
+    /// Requests under way.
+    uses: usize,
+}
+
+enum Phase {
+    Running(Arc<Service>),
+    /// The session goes on, but nothing of it is here but what the next request needs.
+    Resting(Resting),
+    /// Requests wait until the service is there again.
+    Waking(Waking),
+    Closed,
+}
+
+type Waking = Shared<BoxFuture<'static, Result<Arc<Service>>>>;
+
+/// A request that is under way.
+struct Use {
+    service: Arc<Service>,
+    _counted: Counted,
+}
+
+struct Counted(Arc<Mutex<State>>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.lock().uses -= 1;
+    }
 }
 
 impl Session {
     /// The handshake. `life` is cancelled when the session is over, or never came to be. `known` is the generation that
-    /// this server spoke before; without it both are tried.
+    /// this server spoke before; without it both are tried. `http` is the HTTP side of a Streamable HTTP transport.
     pub async fn open(
         transport: BoxTransport,
+        http: Option<McpHttp>,
         handler: Handler,
         known: Option<Generation>,
         deadline: Instant,
@@ -74,52 +109,46 @@ impl Session {
                 legacy_version: Some(ProtocolVersion::LATEST_WITH_INITIALIZE),
             },
         };
-        let watch = LossWatch::new(handler.observer.clone());
-        let progress = handler.progress.clone();
-        let transport = Watched::new(Probing::new(transport), watch.clone());
-        let serving = serve_client_with_lifecycle(handler.clone(), transport, lifecycle);
-        let handshake = async {
-            // Boxed, because it would make every future around it large.
-            Box::pin(serving).await.map_err(initialize_error)
-        };
+        let starting = Service::start(transport, http.clone(), handler.clone(), lifecycle, 0);
+        let handshake = async { starting.await.map_err(initialize_error) };
         let service = bounded(deadline, &life, cancel, handshake).await?;
-        watch.arm();
+        let described = service.peer.peer_info().ok_or_else(|| {
+            Error::new(
+                Code::InvalidResponse,
+                "The server did not describe itself in the MCP handshake",
+            )
+        })?;
+        let state = State {
+            phase: Phase::Running(Arc::new(service)),
+            uses: 0,
+        };
         Ok(Self {
-            peer: service.peer().clone(),
-            life,
-            watch,
-            progress,
+            described,
             handler,
-            service: Mutex::new(Some(service)),
+            life,
+            http,
+            state: Arc::new(Mutex::new(state)),
         })
     }
 
     pub fn generation(&self) -> Generation {
-        let modern = self
-            .peer
-            .peer_info()
-            .is_some_and(|info| !info.protocol_version.has_initialize());
-        if modern {
-            Generation::Discover
-        } else {
+        if self.described.protocol_version.has_initialize() {
             Generation::Initialize
+        } else {
+            Generation::Discover
         }
     }
 
-    pub fn capabilities(&self) -> Option<ServerCapabilities> {
-        self.peer.peer_info().map(|info| info.capabilities.clone())
+    pub fn capabilities(&self) -> &ServerCapabilities {
+        &self.described.capabilities
     }
 
-    pub fn protocol_version(&self) -> Option<String> {
-        self.peer
-            .peer_info()
-            .map(|info| info.protocol_version.to_string())
+    pub fn protocol_version(&self) -> &str {
+        self.described.protocol_version.as_str()
     }
 
-    pub fn instructions(&self) -> Option<String> {
-        self.peer
-            .peer_info()
-            .and_then(|info| info.instructions.clone())
+    pub fn instructions(&self) -> Option<&str> {
+        self.described.instructions.as_deref()
     }
 
     pub fn tools_changes(&self) -> u64 {
@@ -127,7 +156,91 @@ impl Session {
     }
 
     pub fn is_closed(&self) -> bool {
-        self.peer.is_transport_closed()
+        match &self.state.lock().phase {
+            Phase::Running(service) => service.peer.is_transport_closed(),
+            Phase::Resting(_) | Phase::Waking(_) => false,
+            Phase::Closed => true,
+        }
+    }
+
+    pub fn may_rest(&self) -> bool {
+        self.http.is_some() && self.generation() == Generation::Initialize
+    }
+
+    /// Lets go of everything that an idle session does not need; the next request brings it back, without asking the
+    /// server. Nothing happens while something is under way.
+    pub fn rest(&self) -> bool {
+        let mut state = self.state.lock();
+        if state.uses > 0 || !self.may_rest() {
+            return false;
+        }
+        let Phase::Running(service) = &state.phase else {
+            return false;
+        };
+        let Some(resting) = service.rest() else {
+            return false;
+        };
+        let service = std::mem::replace(&mut state.phase, Phase::Resting(resting));
+        drop(state);
+        drop(service);
+        true
+    }
+
+    fn wake(&self, http: &McpHttp, resting: Resting) -> Waking {
+        let version = resting.http.protocol_version();
+        let version = version.unwrap_or_else(|| self.described.protocol_version.clone());
+        let described = InitializeResult::new(self.described.capabilities.clone())
+            .with_protocol_version(version);
+        let http = http.resumed(resting.http, described);
+        let handler = self.handler.clone();
+        let start = async move {
+            let lifecycle = ClientLifecycleMode::Initialize;
+            let transport = http.transport();
+            let starting =
+                Service::start(transport, Some(http), handler, lifecycle, resting.next_id);
+            starting.await.map(Arc::new).map_err(initialize_error)
+        };
+        start.boxed().shared()
+    }
+
+    /// The service, which does not rest for as long as the use lasts.
+    async fn enter(&self) -> Result<Use> {
+        let (waking, counted) = {
+            let mut state = self.state.lock();
+            let waking = match &state.phase {
+                Phase::Running(service) => Ok(Arc::clone(service)),
+                Phase::Waking(waking) => Err(waking.clone()),
+                Phase::Resting(resting) => {
+                    let http = self.http.as_ref().ok_or_else(gone)?;
+                    let waking = self.wake(http, resting.clone());
+                    state.phase = Phase::Waking(waking.clone());
+                    Err(waking)
+                }
+                Phase::Closed => return Err(gone()),
+            };
+            state.uses += 1;
+            (waking, Counted(Arc::clone(&self.state)))
+        };
+        let service = match waking {
+            Ok(service) => service,
+            Err(waking) => self.woken(waking.await)?,
+        };
+        Ok(Use {
+            service,
+            _counted: counted,
+        })
+    }
+
+    fn woken(&self, outcome: Result<Arc<Service>>) -> Result<Arc<Service>> {
+        let mut state = self.state.lock();
+        // Another request may have been faster, and the session may have been closed.
+        if matches!(state.phase, Phase::Waking(_)) {
+            state.phase = match &outcome {
+                Ok(service) => Phase::Running(Arc::clone(service)),
+                Err(_) => Phase::Closed,
+            };
+        }
+        outcome
     }
 
     pub async fn request(
@@ -200,19 +313,25 @@ impl Session {
 
     async fn send(&self, request: ClientRequest, options: &CallOptions) -> Result<ServerResult> {
         // The queue to the transport may itself be stuck.
-        let sending = self
-            .peer
-            .send_cancellable_request(request, PeerRequestOptions::no_options());
-        let handle = tokio::select! {
+        let sending = async {
+            let in_use = self.enter().await?;
+            let peer = &in_use.service.peer;
+            let sent = peer.send_cancellable_request(request, PeerRequestOptions::no_options());
+            let handle = sent.await.map_err(request_error)?;
+            Ok::<_, Error>((in_use, handle))
+        };
+        let (in_use, handle) = tokio::select! {
             biased;
             () = options.cancel.cancelled() => return Err(Error::aborted()),
             () = tokio::time::sleep_until(options.deadline) => return Err(unanswered()),
-            handle = sending => handle.map_err(request_error)?,
+            sent = sending => sent?,
         };
+        let peer = &in_use.service.peer;
         let id = handle.id.clone();
         let progressed = Arc::new(Notify::new());
         let _route = options.progress.as_ref().map(|progress| {
-            self.progress
+            self.handler
+                .progress
                 .add(handle.progress_token.clone(), progress.listen(&progressed))
         });
         let mut due = std::pin::pin!(tokio::time::sleep_until(options.due()));
@@ -221,37 +340,50 @@ impl Session {
             tokio::select! {
                 biased;
                 () = options.cancel.cancelled() => {
-                    self.give_up(id, "aborted").await;
+                    give_up(peer, id, "aborted").await;
                     return Err(Error::aborted());
                 }
                 outcome = &mut response => return outcome.map_err(request_error),
                 () = progressed.notified() => due.as_mut().reset(options.due()),
                 () = &mut due => {
-                    self.give_up(id, "timeout").await;
+                    give_up(peer, id, "timeout").await;
                     return Err(unanswered());
                 }
             }
         }
     }
 
-    /// Tells the server that nobody waits any more (MCP, chapter "Cancellation").
-    async fn give_up(&self, id: RequestId, reason: &str) {
-        let params = CancelledNotificationParam::new(Some(id), Some(reason.to_owned()));
-        let notification = CancelledNotification::new(params);
-        let _ = tokio::time::timeout(
-            CANCEL_TIMEOUT,
-            self.peer.send_notification(notification.into()),
-        )
-        .await;
-    }
-
+    /// Ends the session at the server, too.
     pub async fn close(&self) {
-        self.watch.disarm();
-        if let Some(mut service) = self.service.lock().await.take() {
-            let _ = service.close_with_timeout(CLOSE_TIMEOUT).await;
-            self.life.cancel();
+        let phase = std::mem::replace(&mut self.state.lock().phase, Phase::Closed);
+        match phase {
+            Phase::Running(service) => service.close().await,
+            Phase::Waking(waking) => {
+                if let Ok(service) = waking.await {
+                    service.close().await;
+                }
+            }
+            Phase::Resting(resting) => {
+                if let Some(http) = &self.http {
+                    http.end(&resting.http).await;
+                }
+            }
+            Phase::Closed => {}
         }
+        self.life.cancel();
     }
+}
+
+/// Tells the server that nobody waits any more (MCP, chapter "Cancellation").
+async fn give_up(peer: &Peer<RoleClient>, id: RequestId, reason: &str) {
+    let params = CancelledNotificationParam::new(Some(id), Some(reason.to_owned()));
+    let notification = CancelledNotification::new(params);
+    let _ = tokio::time::timeout(CANCEL_TIMEOUT, peer.send_notification(notification.into())).await;
+}
+
+/// The TypeScript SDK's text and code of a connection that is gone.
+fn gone() -> Error {
+    Error::mcp(Code::ConnectionLost, CONNECTION_CLOSED, "Connection closed")
 }
 
 /// The texts and codes of the TypeScript SDK, which LibreChat matches on.
@@ -317,9 +449,7 @@ fn request_error(error: ServiceError) -> Error {
     match error {
         ServiceError::McpError(answer) => server_error(&answer),
         ServiceError::TransportSend(error) => transport_error(&error),
-        ServiceError::TransportClosed => {
-            Error::mcp(Code::ConnectionLost, CONNECTION_CLOSED, "Connection closed")
-        }
+        ServiceError::TransportClosed => gone(),
         ServiceError::Timeout { .. } => unanswered(),
         ServiceError::Cancelled { .. } => Error::aborted(),
         other => Error::new(Code::InvalidResponse, other.to_string()),

@@ -38,10 +38,7 @@ struct Page<'a> {
 /// [`Code::ToolsListFailed`] with the cause when a page cannot be had, [`Code::ToolsListBudget`] when not even the
 /// first tool fits the budget.
 pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Result<ToolList> {
-    if connection
-        .capabilities()
-        .is_some_and(|capabilities| capabilities.tools.is_none())
-    {
+    if connection.capabilities().tools.is_none() {
         return Collected::default().finish(None);
     }
     let budget = &connection.recipe.settings.tools_list;

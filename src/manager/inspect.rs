@@ -196,11 +196,9 @@ async fn read(
         config.server_instructions,
         Some(ServerInstructions::FromServer)
     ) {
-        found.server_instructions = Some(connection.instructions());
+        found.server_instructions = Some(connection.instructions().map(str::to_owned));
     }
-    found.capabilities = connection
-        .capabilities()
-        .and_then(|capabilities| serde_json::to_string(&capabilities).ok());
+    found.capabilities = serde_json::to_string(connection.capabilities()).ok();
     let Recipe { logger, .. } = &connection.recipe;
     let prefix = connection.recipe.log_prefix();
     let described = list_tools(connection, options)

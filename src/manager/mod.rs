@@ -16,6 +16,7 @@ mod observe;
 mod pool;
 mod publish;
 mod request;
+mod rest;
 mod scope;
 mod watch;
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
+use super::rest::Rest;
 use super::{Key, Manager, Owner};
 use crate::connection::Connection;
 
@@ -61,6 +62,7 @@ impl Pool {
 pub(super) struct Slot {
     pub key: Key,
     pub connection: Connection,
+    pub rest: Mutex<Rest>,
     state: Mutex<SlotState>,
 }
 
@@ -78,6 +80,7 @@ impl Slot {
         Arc::new(Self {
             key,
             connection,
+            rest: Mutex::default(),
             state: Mutex::new(SlotState {
                 uses,
                 retired,
@@ -169,12 +172,17 @@ impl Manager {
         let mut state = slot.state.lock();
         state.uses = state.uses.saturating_sub(1);
         let closes = Slot::closes(&mut state, self.0.keep_connections);
+        let is_idle = state.uses == 0 && !state.closing;
         drop(state);
         if closes {
             pool.remove(slot);
             self.close_in_background(slot);
-        } else {
-            pool.touch(&slot.key.owner);
+            return;
+        }
+        pool.touch(&slot.key.owner);
+        drop(pool);
+        if is_idle {
+            self.let_rest(slot);
         }
     }
 

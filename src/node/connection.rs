@@ -335,8 +335,8 @@ fn client<'env>(scope: Scope<'env>, shared: &Arc<Shared>, held: &Arc<Held>) -> J
         let lease = manager.existing(&key);
         scope.optional_string(
             lease
-                .and_then(|lease| lease.connection().instructions())
-                .as_deref(),
+                .as_ref()
+                .and_then(|lease| lease.connection().instructions()),
         )
     })?;
     client.set("getInstructions", instructions)?;
@@ -344,11 +344,10 @@ fn client<'env>(scope: Scope<'env>, shared: &Arc<Shared>, held: &Arc<Held>) -> J
     let (manager, key) = (shared.manager.clone(), held.key.clone());
     let version = scope.function("getProtocolVersion", move |scope, _, _| {
         let lease = manager.existing(&key);
-        scope.optional_string(
-            lease
-                .and_then(|lease| lease.connection().protocol_version())
-                .as_deref(),
-        )
+        let version = lease
+            .as_ref()
+            .map(|lease| lease.connection().protocol_version());
+        scope.optional_string(version)
     })?;
     client.set("getProtocolVersion", version)?;
 
@@ -356,8 +355,8 @@ fn client<'env>(scope: Scope<'env>, shared: &Arc<Shared>, held: &Arc<Held>) -> J
     let capabilities = scope.function("getServerCapabilities", move |scope, _, _| {
         let capabilities = manager
             .existing(&key)
-            .and_then(|lease| lease.connection().capabilities());
-        match capabilities.and_then(|capabilities| serde_json::to_value(capabilities).ok()) {
+            .and_then(|lease| serde_json::to_value(lease.connection().capabilities()).ok());
+        match capabilities {
             Some(capabilities) => scope.json(&capabilities),
             None => Ok(scope.undefined()),
         }

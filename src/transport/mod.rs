@@ -8,6 +8,7 @@ mod events;
 pub mod fuzzing;
 
 mod inbox;
+mod ledger;
 mod limits;
 mod outbox;
 mod oversized;
@@ -22,9 +23,10 @@ mod websocket;
 pub use bearer::Bearer;
 pub use boxed::BoxTransport;
 pub use events::{EventLimits, EventParser, Found};
+pub use ledger::HttpSession;
 pub use remote::{CallHeaders, Remote};
 pub use sse::{SseTimeouts, SseTransport};
-pub use streamable_http::{McpHttp, streamable_http};
+pub use streamable_http::McpHttp;
 pub use tap::{RawResult, Tap};
 pub use websocket::WebSocketTransport;
 

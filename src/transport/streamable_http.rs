@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt};
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, ErrorData, RequestId, ServerJsonRpcMessage,
+    ClientJsonRpcMessage, ClientRequest, ErrorData, InitializeResult, RequestId,
+    ServerJsonRpcMessage,
 };
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::common::client_side_sse::ExponentialBackoff;
@@ -23,7 +24,9 @@ use rmcp::transport::streamable_http_client::{
 };
 use sse_stream::Sse;
 
+use super::BoxTransport;
 use super::events::{EventLimits, Events, Found};
+use super::ledger::{HttpSession, Ledger, UnderWay};
 use super::limits::{BodyLimits, guard};
 use super::oversized::Head;
 use super::remote::{
@@ -48,27 +51,62 @@ pub struct McpHttp {
     remote: Arc<Remote>,
     /// How long a GET stream may be silent.
     sse_read_timeout: Duration,
-}
-
-/// A Streamable HTTP transport for rmcp's client. `sse_read_timeout` is how long a GET stream may be silent.
-#[must_use]
-pub fn streamable_http(
-    remote: Remote,
-    sse_read_timeout: Duration,
-) -> StreamableHttpClientTransport<McpHttp> {
-    let mut config = StreamableHttpClientTransportConfig::with_uri(remote.url.as_str());
-    let mut retry = ExponentialBackoff::default();
-    retry.max_times = Some(STREAM_RECONNECTS);
-    retry.max_delay = Some(Duration::from_secs(30));
-    config.retry_config = Arc::new(retry);
-    let client = McpHttp {
-        remote: Arc::new(remote),
-        sse_read_timeout,
-    };
-    StreamableHttpClientTransport::with_client(client, config)
+    ledger: Ledger,
 }
 
 impl McpHttp {
+    /// `sse_read_timeout` is how long a GET stream may be silent.
+    #[must_use]
+    pub fn new(remote: Remote, sse_read_timeout: Duration) -> Self {
+        Self {
+            remote: Arc::new(remote),
+            sse_read_timeout,
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// A Streamable HTTP transport for rmcp's client.
+    #[must_use]
+    pub fn transport(&self) -> BoxTransport {
+        let mut config = StreamableHttpClientTransportConfig::with_uri(self.remote.url.as_str());
+        let mut retry = ExponentialBackoff::default();
+        retry.max_times = Some(STREAM_RECONNECTS);
+        retry.max_delay = Some(Duration::from_secs(30));
+        config.retry_config = Arc::new(retry);
+        BoxTransport::new(StreamableHttpClientTransport::with_client(
+            self.clone(),
+            config,
+        ))
+    }
+
+    /// What the session comes down to, if nothing is under way. The transport may be dropped then, and leaves the
+    /// session at the server alone.
+    #[must_use]
+    pub fn rest(&self) -> Option<HttpSession> {
+        self.ledger.rest()
+    }
+
+    /// For a transport that goes on with a session: its handshake is answered with `described`, and nothing is sent.
+    #[must_use]
+    pub fn resumed(&self, session: HttpSession, described: InitializeResult) -> Self {
+        Self {
+            remote: Arc::clone(&self.remote),
+            sse_read_timeout: self.sse_read_timeout,
+            ledger: Ledger::resumed(session, described),
+        }
+    }
+
+    /// Ends a session that rests.
+    pub async fn end(&self, session: &HttpSession) {
+        let Some(id) = &session.id else { return };
+        let version = session.version.clone();
+        let version = version.map(|version| (HeaderName::from_static(PROTOCOL_VERSION), version));
+        // As when rmcp ends one: a server that no longer knows it, or is gone, changes nothing.
+        let _ = self
+            .while_alive(self.delete(id, version.into_iter().collect()))
+            .await;
+    }
+
     fn request(
         &self,
         method: Method,
@@ -107,6 +145,7 @@ impl McpHttp {
         limits: BodyLimits,
         waiting: Option<RequestId>,
         keep_text: bool,
+        under_way: UnderWay,
     ) -> BoxStream<'static, std::result::Result<Sse, SseError>> {
         let remote = Arc::clone(&self.remote);
         let over = remote.life.clone().cancelled_owned();
@@ -117,6 +156,7 @@ impl McpHttp {
         Events::new(guard(response.stream(), limits), event_limits)
             .take_until(over)
             .filter_map(move |found| {
+                let _for_as_long_as_the_stream = &under_way;
                 let event = match found {
                     Ok(Found::Event(mut event)) => {
                         event.data = event.data.map(|data| remote.tap.incoming(data, keep_text));
@@ -196,6 +236,9 @@ impl StreamableHttpClient for McpHttp {
         _auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<()> {
+        if self.ledger.rests() {
+            return Ok(());
+        }
         self.while_alive(self.delete(&session_id, custom_headers))
             .await
     }
@@ -208,8 +251,21 @@ impl StreamableHttpClient for McpHttp {
         _auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<BoxStream<'static, std::result::Result<Sse, SseError>>> {
-        self.while_alive(self.get(session_id.as_deref(), last_event_id, custom_headers))
-            .await
+        let resumes_response = last_event_id.is_some();
+        if !resumes_response && self.ledger.has_no_stream() {
+            return Err(StreamableHttpError::ServerDoesNotSupportSse);
+        }
+        let get = self.get(
+            session_id.as_deref(),
+            last_event_id,
+            custom_headers,
+            self.ledger.enter(),
+        );
+        let outcome = self.while_alive(get).await;
+        if !resumes_response {
+            self.ledger.streams(outcome.is_ok());
+        }
+        outcome
     }
 }
 
@@ -220,14 +276,21 @@ impl McpHttp {
         session_id: Option<Arc<str>>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse> {
-        let (id, is_discover, lists_tools) = match &message {
+        if let Some(answer) = self.ledger.replayed(&message) {
+            return Ok(answer);
+        }
+        let under_way = self.ledger.enter();
+        let (id, is_discover, is_initialize, lists_tools) = match &message {
             ClientJsonRpcMessage::Request(request) => (
                 Some(request.id.clone()),
                 matches!(request.request, ClientRequest::DiscoverRequest(_)),
+                matches!(request.request, ClientRequest::InitializeRequest(_)),
                 request.request.method() == "tools/list",
             ),
-            _ => (None, false, false),
+            _ => (None, false, false, false),
         };
+        let version = HeaderName::from_static(PROTOCOL_VERSION);
+        self.ledger.speaks(custom_headers.get(&version));
         let call = CallHeaders::of(&message);
         self.remote.tap.outgoing(&message);
         let keep_text = lists_tools && keeps_text(&custom_headers);
@@ -266,6 +329,9 @@ impl McpHttp {
             return Ok(StreamableHttpPostResponse::Accepted);
         }
         let session = session_of(&response);
+        if is_initialize {
+            self.ledger.begins(session.as_deref());
+        }
         let kind = content_type(&response).to_owned();
         if is_type(&kind, EVENT_STREAM) {
             let limits = BodyLimits {
@@ -273,7 +339,7 @@ impl McpHttp {
                 idle: None,
             };
             return Ok(StreamableHttpPostResponse::Sse(
-                self.events(response, limits, Some(id), keep_text),
+                self.events(response, limits, Some(id), keep_text, under_way),
                 session,
             ));
         }
@@ -328,6 +394,7 @@ impl McpHttp {
         session_id: Option<&str>,
         last_event_id: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
+        under_way: UnderWay,
     ) -> Result<BoxStream<'static, std::result::Result<Sse, SseError>>> {
         let keep_text = keeps_text(&custom_headers);
         let mut request = self.request(Method::GET, session_id, custom_headers, None);
@@ -355,7 +422,7 @@ impl McpHttp {
             total: 0,
             idle: Some(self.sse_read_timeout),
         };
-        Ok(self.events(response, limits, None, keep_text))
+        Ok(self.events(response, limits, None, keep_text, under_way))
     }
 }
 
@@ -378,7 +445,10 @@ async fn refused(
 }
 
 async fn read(response: Response, limits: BodyLimits) -> std::result::Result<Vec<u8>, Error> {
-    let mut body = Vec::new();
+    // What the server announces is believed only as far as it would be taken.
+    let announced = response.headers.get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    let mut body = Vec::with_capacity(announced.unwrap_or_default().min(limits.total));
     let mut chunks = std::pin::pin!(guard(response.stream(), limits));
     while let Some(chunk) = chunks.next().await {
         body.extend_from_slice(&chunk?);
