@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -165,13 +166,8 @@ impl Manager {
                 answer = sent.await;
             }
         }
-        let answer = answer?;
-        let result: Value = serde_json::from_str(answer.get()).map_err(|_| {
-            Error::new(
-                Code::InvalidResponse,
-                "The server answered tools/call with invalid JSON",
-            )
-        })?;
+        // A result may be large: its text goes as soon as it is read.
+        let result = parsed(&answer?)?;
         if result.get("isError").and_then(Value::as_bool) == Some(true) {
             seen.is_error = true;
             scope.host.logger.debug(format!(
@@ -195,4 +191,13 @@ impl Manager {
         };
         registered_config(scope.host, server_name, lookup).await
     }
+}
+
+fn parsed(answer: &RawValue) -> Result<Value> {
+    serde_json::from_str(answer.get()).map_err(|_| {
+        Error::new(
+            Code::InvalidResponse,
+            "The server answered tools/call with invalid JSON",
+        )
+    })
 }
