@@ -47,6 +47,12 @@ impl Realm {
         })
     }
 
+    /// `AsyncLocalStorage.snapshot()`: a function that runs functions in the context of now.
+    pub fn snapshot<'env>(&self, thread: &JsThread, scope: Scope<'env>) -> JsResult<'env, JsRef> {
+        let storage = self.async_local_storage.get(scope);
+        JsRef::new(thread, storage.get("snapshot")?.call(storage, &[])?)
+    }
+
     /// A new `EventEmitter`.
     pub fn event_emitter<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
         self.event_emitter.get(scope).construct(&[])
@@ -72,14 +78,12 @@ impl CallContext {
         scope: Scope<'env>,
     ) -> JsResult<'env, Self> {
         realm.listeners.look(scope);
-        let storage = realm.async_local_storage.get(scope);
-        let snapshot = storage.get("snapshot")?.call(storage, &[])?;
         Ok(Self {
             thread: thread.clone(),
             log: LogBuffer::default(),
             realm: Arc::clone(realm),
             host: Arc::clone(host),
-            run_in_context: JsRef::new(thread, snapshot)?,
+            run_in_context: realm.snapshot(thread, scope)?,
         })
     }
 

@@ -7,21 +7,23 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use indexmap::IndexMap;
+use parking_lot::Mutex;
 use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
 use super::abort::AbortLink;
+use super::burst::Burst;
 use super::call::{CallContext, Realm};
 use super::convert;
 use super::embedded::Embedded;
+use super::environment::{LOG_VARIABLE, VariableReader, Variables};
 use super::errors;
-use super::host::{GENERATION, NodeHost};
+use super::host::{GENERATION, NodeHost, Published};
 use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::log::{Lines, NodeLog, StderrLog};
 use super::manager::Connections;
 use super::oauth::{
-    CREDENTIALS_VARIABLE, NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service,
-    credentials_key,
+    NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service, credentials_key,
 };
 use super::obo;
 use super::request::RequestStore;
@@ -32,14 +34,8 @@ use crate::embedded::MemoryFlows;
 use crate::error::{Code, Error, Result};
 use crate::host::{Environment, FlowStore, Host, Logger, User};
 use crate::manager::{CallScope, Manager};
-use crate::network;
-use crate::obo::Obo;
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
-use crate::transport::stdio::StdioTransport;
-
-/// Without a logger of the host, lines go to stderr from the level in this variable on.
-const LOG_VARIABLE: &str = "MCP_NATIVE_LOG";
 
 /// What all calls of a runtime share.
 pub struct Shared {
@@ -53,6 +49,8 @@ pub struct Shared {
     pub flows: Arc<MemoryFlows>,
     /// In place of the host's registry.
     pub embedded: Option<Embedded>,
+    pub variables: VariableReader,
+    pub burst: Arc<Mutex<Burst>>,
 }
 
 /// The parameter object of one call.
@@ -192,7 +190,10 @@ impl Shared {
         scope: Scope<'env>,
         params: Option<&Params<'env>>,
     ) -> JsResult<'env, Call> {
-        let environment = read_environment(scope)?;
+        let Variables {
+            environment,
+            settings,
+        } = self.variables.read(scope)?;
         let member = |name| match params {
             Some(params) => params.object_member(name),
             None => Ok(None),
@@ -229,10 +230,9 @@ impl Shared {
                 .transpose()?
                 .map(Arc::new),
             has_generations: services.get(GENERATION)?.is_function(),
-            published: parking_lot::Mutex::default(),
+            published: Mutex::default(),
         });
         let logger = logger_of(services, &context, &environment)?;
-        let settings = Settings::from_environment(&environment);
         let host = self.services(scope, params, &node, logger, &environment)?;
         let cancel = self.manager.closing().child_token();
         let server_config = server_config
@@ -299,7 +299,12 @@ impl Shared {
                         }
                         Err(Thrown(rejection))
                     },
-                    |outcome| convert(scope, &call, outcome),
+                    |outcome| {
+                        let value = convert(scope, &call, outcome);
+                        // The connection that the call made keeps its context, and needs no copy of the tools.
+                        *call.node.published.lock() = Published::Over;
+                        value
+                    },
                 )
             });
         });
@@ -321,21 +326,6 @@ pub async fn outcome_of<T>(
         .catch_unwind()
         .await
         .unwrap_or_else(|_| Err(Error::new(Code::Internal, "Internal error")))
-}
-
-/// The variables that any call may need, as they are now.
-pub fn read_environment(scope: Scope<'_>) -> JsResult<'_, Environment> {
-    let environment = Environment::default();
-    for names in [
-        Settings::NAMES,
-        network::VARIABLES,
-        StdioTransport::DEFAULT_ENVIRONMENT,
-        Obo::GRAPH_VARIABLES,
-        &[LOG_VARIABLE, CREDENTIALS_VARIABLE],
-    ] {
-        convert::read_variables(scope, names, &environment)?;
-    }
-    Ok(environment)
 }
 
 /// The host's logger, in the context of the call; else stderr, where the variable asks for it.

@@ -37,8 +37,17 @@ pub struct NodeHost {
     pub config_servers: Option<Arc<JsRef>>,
     /// Whether the host says what tools are published under.
     pub has_generations: bool,
-    /// The tools as the host got them, so that the result holds the same array.
-    pub published: Mutex<Option<(Arc<RawTools>, Arc<JsRef>)>>,
+    pub published: Mutex<Published>,
+}
+
+/// The tools as the host got them, so that the result of the call holds the same array.
+#[derive(Default)]
+pub enum Published {
+    #[default]
+    Nothing,
+    Tools(Arc<RawTools>, Arc<JsRef>),
+    /// The call has its result.
+    Over,
 }
 
 #[async_trait]
@@ -239,7 +248,10 @@ impl ToolPublisher for NodeHost {
             )
             .await;
         if let Ok(array) = receiver.await {
-            *self.published.lock() = Some((Arc::clone(tools), array));
+            let mut published = self.published.lock();
+            if !matches!(*published, Published::Over) {
+                *published = Published::Tools(Arc::clone(tools), array);
+            }
         }
         outcome
     }

@@ -90,6 +90,16 @@ impl<'env> Scope<'env> {
         Ok(self.value(raw))
     }
 
+    /// Runs `work` with handles of its own, which are given back afterwards.
+    pub fn enclosed(self, work: impl FnOnce(Self)) {
+        let mut handles = ptr::null_mut();
+        unsafe { sys::napi_open_handle_scope(self.env, &raw mut handles) };
+        work(self);
+        if !handles.is_null() {
+            unsafe { sys::napi_close_handle_scope(self.env, handles) };
+        }
+    }
+
     pub fn undefined(self) -> Value<'env> {
         let mut raw = ptr::null_mut();
         unsafe { sys::napi_get_undefined(self.env, &raw mut raw) };
@@ -117,14 +127,14 @@ impl<'env> Scope<'env> {
     }
 
     pub fn string(self, text: &str) -> JsResult<'env> {
-        self.make(|result| unsafe {
-            sys::napi_create_string_utf8(
-                self.env,
-                text.as_ptr().cast(),
-                text.len().cast_signed(),
-                result,
-            )
-        })
+        // V8 keeps ASCII as it is, and has to look at UTF-8 byte by byte.
+        let create = if text.is_ascii() {
+            sys::napi_create_string_latin1
+        } else {
+            sys::napi_create_string_utf8
+        };
+        let (bytes, length) = (text.as_ptr().cast(), text.len().cast_signed());
+        self.make(|result| unsafe { create(self.env, bytes, length, result) })
     }
 
     pub fn optional_string(self, text: Option<&str>) -> JsResult<'env> {

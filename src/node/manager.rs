@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::burst;
 use super::calls::{Call, Params, Shared};
 use super::connection::{self, Held};
 use super::convert::text_argument;
@@ -56,12 +57,12 @@ const METHODS: &[(&str, Method)] = &[
 pub fn set_methods<'env>(
     object: Value<'env>,
     shared: &Arc<Shared>,
-    methods: &[(&str, Method)],
+    methods: &[(&'static str, Method)],
 ) -> JsResult<'env, ()> {
     for (name, method) in methods {
-        let (shared, method) = (Arc::clone(shared), *method);
+        let (shared, name, method) = (Arc::clone(shared), *name, *method);
         let function = object.scope().function(name, move |scope, _, arguments| {
-            method(&shared, scope, &arguments)
+            burst::begin(&shared, scope, name, method, &arguments)
         })?;
         object.set(name, function)?;
     }

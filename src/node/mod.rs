@@ -2,12 +2,14 @@
 
 mod abort;
 mod app_connections;
+mod burst;
 mod call;
 mod calls;
 mod classes;
 mod connection;
 mod convert;
 mod embedded;
+mod environment;
 mod errors;
 mod exchange;
 mod host;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::errors;
-use super::host::NodeHost;
+use super::host::{NodeHost, Published};
 use super::js::{JsResult, Scope};
 use super::thread::JsRef;
 use crate::reinit::{AvailableTools, Reinitialized};
@@ -68,7 +68,7 @@ fn tools<'env>(scope: Scope<'env>, result: &Reinitialized, host: &NodeHost) -> J
         return Ok(scope.null());
     };
     match &*host.published.lock() {
-        Some((published, array)) if Arc::ptr_eq(published, tools) => Ok(array.get(scope)),
+        Published::Tools(published, array) if Arc::ptr_eq(published, tools) => Ok(array.get(scope)),
         _ => scope.parse_json(tools.get()),
     }
 }

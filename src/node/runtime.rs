@@ -12,6 +12,7 @@ use super::call::Realm;
 use super::calls::{Call, Params, Shared};
 use super::convert;
 use super::embedded;
+use super::environment::VariableReader;
 use super::exchange;
 use super::inspect;
 use super::js::{JsResult, Scope, Thrown, Value};
@@ -91,9 +92,12 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     let embedded = embedded::read(scope, host)?;
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;
+    let burst = Arc::default();
     let shared = Arc::new(Shared {
         realm: Arc::new(Realm::new(&thread, host)?),
         host: Arc::new(JsRef::new(&thread, host)?),
+        variables: VariableReader::new(&thread, scope, &burst)?,
+        burst,
         thread,
         manager: Manager::new(keep, tokio().clone()),
         connections: Connections::default(),

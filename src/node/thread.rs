@@ -1,68 +1,149 @@
 //! JavaScript's thread, as the rest of the process sees it: a queue of jobs.
 //!
-//! One threadsafe function per runtime carries all of them. It is weak, so it never keeps the process alive; a
+//! One threadsafe function per runtime brings turns to run them: many jobs in one turn, which ends after a few
+//! milliseconds, so that the event loop is never held for long. It is weak, so it never keeps the process alive; a
 //! pending promise does, by referencing it for as long as it is pending.
 
 #![expect(unsafe_code, reason = "Node-API is a C interface")]
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 use napi::Status;
 use napi::bindgen_prelude::{FromNapiValue, Function};
 use napi::sys;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::js::{Deferred, JsResult, Scope, Thrown, Value};
+use super::js::{Deferred, JsResult, Scope, Thrown, Type, Value};
+use super::runtime::spawn;
 use crate::error::{Error, Result};
 
 type Job = Box<dyn for<'env> FnOnce(Scope<'env>) + Send>;
-type Queue = ThreadsafeFunction<Job, (), (), Status, false, true>;
+type Queue = ThreadsafeFunction<Turn, (), (), Status, false, true>;
+
+/// How long jobs hold the event loop before it gets to do something else.
+const SLICE: Duration = Duration::from_millis(4);
 
 #[derive(Clone)]
 pub struct JsThread(Arc<Inner>);
 
 struct Inner {
     queue: Queue,
+    jobs: Arc<Mutex<Jobs>>,
     /// Promises handed out and not settled; touched on JavaScript's thread only.
     pending: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    /// A turn is on its way to JavaScript's thread, or is being taken.
+    has_turn: bool,
+    /// No turn will ever come again.
+    is_over: bool,
+}
+
+/// A chance to run jobs. One that is dropped untaken was the last: the environment is being torn down.
+struct Turn {
+    jobs: Arc<Mutex<Jobs>>,
+    is_taken: bool,
+}
+
+impl Turn {
+    /// Runs what is queued, and says whether something is left for another turn.
+    fn take(mut self, scope: Scope<'_>) -> bool {
+        self.is_taken = true;
+        let end = Instant::now() + SLICE;
+        loop {
+            let job = {
+                let mut jobs = self.jobs.lock();
+                let Some(job) = jobs.waiting.pop_front() else {
+                    jobs.has_turn = false;
+                    return false;
+                };
+                job
+            };
+            // Jobs turn exceptions into results themselves; a panic must not cross into Node.
+            scope.enclosed(|scope| {
+                if catch_unwind(AssertUnwindSafe(|| job(scope))).is_err() {
+                    tracing::error!("a job on the JavaScript thread panicked");
+                }
+            });
+            if Instant::now() >= end {
+                return true;
+            }
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.is_taken {
+            return;
+        }
+        let mut jobs = self.jobs.lock();
+        jobs.is_over = true;
+        let unrun = std::mem::take(&mut jobs.waiting);
+        drop(jobs);
+        drop(unrun);
+    }
 }
 
 impl JsThread {
     pub fn new(scope: Scope<'_>) -> JsResult<'_, Self> {
         let idle = scope.function("librechatMcpNative", |scope, _, _| Ok(scope.undefined()))?;
+        // The queue's own callback asks for the next turn.
+        let again: Arc<OnceLock<Weak<Inner>>> = Arc::default();
+        let this = Arc::clone(&again);
         let build = || -> napi::Result<Queue> {
             let idle = unsafe { Function::<(), ()>::from_napi_value(scope.raw(), idle.raw()) }?;
-            idle.build_threadsafe_function::<Job>()
+            idle.build_threadsafe_function::<Turn>()
                 .callee_handled::<false>()
                 .weak::<true>()
-                .build_callback(|context| {
+                .build_callback(move |context| {
                     let scope = Scope::new(&context.env);
-                    // Jobs turn exceptions into results themselves; a panic must not cross into Node.
-                    let job = context.value;
-                    if catch_unwind(AssertUnwindSafe(|| job(scope))).is_err() {
-                        tracing::error!("a job on the JavaScript thread panicked");
+                    let has_more = context.value.take(scope);
+                    if let (true, Some(inner)) = (has_more, this.get().and_then(Weak::upgrade)) {
+                        // From another thread: Node goes on at once with what is queued during a callback.
+                        spawn(async move { inner.ask_for_turn() });
                     }
                     Ok(())
                 })
         };
         match build() {
-            Ok(queue) => Ok(Self(Arc::new(Inner {
-                queue,
-                pending: AtomicUsize::new(0),
-            }))),
+            Ok(queue) => {
+                let inner = Arc::new(Inner {
+                    queue,
+                    jobs: Arc::default(),
+                    pending: AtomicUsize::new(0),
+                });
+                let _ = again.set(Arc::downgrade(&inner));
+                Ok(Self(inner))
+            }
             Err(error) => Err(Thrown(scope.error("Error", &error.reason))),
         }
     }
 
     /// Queues a job. It is dropped unrun when the environment is being torn down.
     pub fn post(&self, job: impl for<'env> FnOnce(Scope<'env>) + Send + 'static) {
-        self.0
-            .queue
-            .call(Box::new(job), ThreadsafeFunctionCallMode::NonBlocking);
+        let mut jobs = self.0.jobs.lock();
+        if jobs.is_over {
+            // What it holds may queue jobs when it is dropped.
+            drop(jobs);
+            return;
+        }
+        jobs.waiting.push_back(Box::new(job));
+        let has_turn = std::mem::replace(&mut jobs.has_turn, true);
+        drop(jobs);
+        if !has_turn {
+            self.0.ask_for_turn();
+        }
     }
 
     /// Runs a job and returns what it answers through the sender it is given, now or later.
@@ -88,6 +169,18 @@ impl JsThread {
             },
             value,
         ))
+    }
+}
+
+impl Inner {
+    fn ask_for_turn(&self) {
+        let turn = Turn {
+            jobs: Arc::clone(&self.jobs),
+            is_taken: false,
+        };
+        // A turn that Node does not take is dropped, here or when the queue is torn down.
+        self.queue
+            .call(turn, ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
 
@@ -126,6 +219,8 @@ impl Promise {
 /// A JavaScript value kept from any thread. Dropping it releases the value on JavaScript's thread.
 pub struct JsRef {
     raw: sys::napi_ref,
+    /// The value lives in an array: only objects and functions can be referenced themselves.
+    is_held: bool,
     thread: JsThread,
 }
 
@@ -139,12 +234,16 @@ struct RawRef(sys::napi_ref);
 unsafe impl Send for RawRef {}
 
 impl JsRef {
-    /// Keeps an object or function. Other values live in a holder object.
     pub fn new<'env>(thread: &JsThread, value: Value<'env>) -> JsResult<'env, Self> {
         let scope = value.scope();
-        let holder = scope.array(&[value])?;
+        let is_held = !matches!(value.kind(), Type::Object | Type::Function);
+        let kept = if is_held {
+            scope.array(&[value])?
+        } else {
+            value
+        };
         let mut raw = ptr::null_mut();
-        unsafe { sys::napi_create_reference(scope.raw(), holder.raw(), 1, &raw mut raw) };
+        unsafe { sys::napi_create_reference(scope.raw(), kept.raw(), 1, &raw mut raw) };
         if raw.is_null() {
             return Err(Thrown(
                 scope.error("Error", "Could not keep a JavaScript value"),
@@ -152,18 +251,22 @@ impl JsRef {
         }
         Ok(Self {
             raw,
+            is_held,
             thread: thread.clone(),
         })
     }
 
     pub fn get<'env>(&self, scope: Scope<'env>) -> Value<'env> {
-        let (mut holder, mut value) = (ptr::null_mut(), ptr::null_mut());
+        let (mut kept, mut value) = (ptr::null_mut(), ptr::null_mut());
         unsafe {
-            sys::napi_get_reference_value(scope.raw(), self.raw, &raw mut holder);
-            if holder.is_null()
-                || sys::napi_get_element(scope.raw(), holder, 0, &raw mut value)
-                    != sys::Status::napi_ok
-            {
+            sys::napi_get_reference_value(scope.raw(), self.raw, &raw mut kept);
+            if kept.is_null() {
+                return scope.undefined();
+            }
+            if !self.is_held {
+                return scope.value(kept);
+            }
+            if sys::napi_get_element(scope.raw(), kept, 0, &raw mut value) != sys::Status::napi_ok {
                 return scope.undefined();
             }
         }

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::super::call::CallContext;
-use super::super::calls::{Shared, logger_of, outcome_of, read_environment};
+use super::super::calls::{Shared, logger_of, outcome_of};
 use super::super::convert;
 use super::super::errors;
 use super::super::js::{JsResult, Scope, Thrown, Type, Value};
@@ -75,7 +75,7 @@ impl<'env> Call<'env> {
         scope: Scope<'env>,
         arguments: Vec<Value<'env>>,
     ) -> JsResult<'env, Self> {
-        let environment = read_environment(scope)?;
+        let environment = runtime.variables.read(scope)?.environment;
         let context = Arc::new(CallContext::new(
             &runtime.thread,
             &runtime.realm,

@@ -1,0 +1,101 @@
+//! Many calls at once: JavaScript's thread begins as many as fit into a moment, and the others in turns that follow, so
+//! that the event loop is not held for as long as hundreds of calls take to read.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::calls::Shared;
+use super::js::{JsResult, Scope, Value};
+use super::manager::Method;
+use super::thread::JsRef;
+
+/// How long calls that start without a pause are begun at once.
+const BUDGET: Duration = Duration::from_millis(2);
+
+/// The calls that take long to begin, by what they are given: an object of parameters, or arguments. `close` comes
+/// after those that were made before it.
+const WITH_PARAMETERS: [&str; 5] = [
+    "callTool",
+    "discoverServerTools",
+    "getConnection",
+    "getUserConnection",
+    "reinitMCPServer",
+];
+const WITH_ARGUMENTS: [&str; 3] = ["close", "exchangeOboToken", "getGraphApiToken"];
+
+/// What JavaScript has begun since its last pause.
+#[derive(Default)]
+pub struct Burst {
+    spent: Duration,
+    /// Calls that have yet to begin.
+    waiting: usize,
+}
+
+impl Burst {
+    /// JavaScript makes a pause.
+    pub fn pause(&mut self) {
+        self.spent = Duration::ZERO;
+    }
+
+    fn is_over_budget(&self) -> bool {
+        self.waiting > 0 || self.spent > BUDGET
+    }
+}
+
+/// Calls a method, now or in a following turn. Its context and its parameters are those of now.
+pub fn begin<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    name: &str,
+    method: Method,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let has_parameters = WITH_PARAMETERS.contains(&name);
+    if !has_parameters && !WITH_ARGUMENTS.contains(&name) {
+        return method(shared, scope, arguments);
+    }
+    if shared.burst.lock().is_over_budget() {
+        let mut kept = arguments.to_vec();
+        if let Some(parameters) = kept.first_mut().filter(|_| has_parameters) {
+            *parameters = copy(*parameters)?;
+        }
+        return begin_later(shared, scope, method, &kept);
+    }
+    let began = Instant::now();
+    let outcome = method(shared, scope, arguments);
+    shared.burst.lock().spent += began.elapsed();
+    outcome
+}
+
+fn begin_later<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    method: Method,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let kept = JsRef::new(&shared.thread, scope.array(arguments)?)?;
+    let context = shared.realm.snapshot(&shared.thread, scope)?;
+    let (promise, value) = shared.thread.promise(scope)?;
+    let shared = Arc::clone(shared);
+    shared.burst.lock().waiting += 1;
+    promise.settle(move |scope| {
+        shared.burst.lock().waiting -= 1;
+        let method = scope.function("begin", move |scope, _, _| {
+            method(&shared, scope, &kept.get(scope).elements()?)
+        })?;
+        context.get(scope).call(scope.undefined(), &[method])
+    });
+    Ok(value)
+}
+
+/// Callers may use the same object for one call after another. What is in it stays their own.
+fn copy(parameters: Value<'_>) -> JsResult<'_> {
+    if !parameters.is_object() {
+        return Ok(parameters);
+    }
+    let scope = parameters.scope();
+    let object = scope.global()?.get("Object")?;
+    object
+        .get("assign")?
+        .call(object, &[scope.object()?, parameters])
+}
