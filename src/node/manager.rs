@@ -213,19 +213,20 @@ pub async fn find(
     of_user: bool,
 ) -> Result<(Acquire, Lease)> {
     let scope = call.scope();
+    let user_id = call.user.as_ref().and_then(|user| user.id.as_deref());
+    if of_user && user_id.is_none() {
+        let text = "[MCP] User object missing id property";
+        return Err(Error::mcp(Code::UserRequired, -32600, text));
+    }
     let config = match call.config()? {
         Some(config) => Some(config),
         None => manager.registered(&scope, &wanted.server_name).await?,
     };
     let mut server = manager.scope(&scope, &wanted.server_name, config).await?;
     if of_user && server.key.owner == Owner::App {
-        let id = call.user.as_ref().and_then(|user| user.id.as_deref());
-        let text = id.map_or_else(
-            || "[MCP] User object missing id property".to_owned(),
-            |id| {
-                let name = &wanted.server_name;
-                format!("[MCP][User: {id}] Trying to create user-specific connection for app-level server \"{name}\"")
-            },
+        let (id, name) = (user_id.unwrap_or_default(), &wanted.server_name);
+        let text = format!(
+            "[MCP][User: {id}] Trying to create user-specific connection for app-level server \"{name}\""
         );
         return Err(Error::mcp(Code::InvalidArgument, -32600, &text));
     }
