@@ -167,6 +167,12 @@ export interface MCPCallToolParams {
   serverConfig?: Record<string, any>
   /** Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. */
   requestBody?: Record<string, any>
+  /** In place of the host's. */
+  oboTokenResolver?: MCPHostServices['oboTokenResolver']
+  /** In place of the host's. */
+  oboTrustChecker?: MCPHostServices['oboTrustChecker']
+  /** In place of the host's. */
+  graphTokenResolver?: MCPHostServices['graphTokenResolver']
   /** Where connections are kept that belong to one chat request. */
   requestScopedConnections?: MCPRequestScopedConnections
   /** `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds. */

@@ -401,7 +401,13 @@ impl Shared {
         if let Some(embedded) = &self.embedded {
             embedded.attach(&mut host, scope, &self.manager)?;
         }
-        obo::attach(&mut host, context, object("user")?, scope)?;
+        let mut given = obo::Given::new();
+        for name in obo::PER_CALL {
+            if let Some(function) = keep(function(name)?)? {
+                given.insert(name, function);
+            }
+        }
+        obo::attach(&mut host, context, object("user")?, given, scope)?;
         Ok(host)
     }
 }

@@ -68,7 +68,7 @@ fn run<'env>(
         let mut call = shared.call(scope, None)?;
         let user = Some(argument(0)).filter(|user| user.is_object());
         let context = Arc::clone(call.context());
-        obo::attach(&mut call.host, &context, user, scope)?;
+        obo::attach(&mut call.host, &context, user, obo::Given::new(), scope)?;
         let wanted = Wanted {
             user: user.map(convert::user).transpose()?.unwrap_or_default(),
             access_token: Secret::new(argument(1).as_string().unwrap_or_default()),

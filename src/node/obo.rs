@@ -1,6 +1,6 @@
 //! What on-behalf-of exchange needs from the host, over JavaScript callbacks.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,12 @@ const MEMBERS: [&str; 5] = [
     TRUST_CHECKER,
 ];
 
+/// Functions that a call may bring along in place of the host's (the reference's `callTool`).
+pub const PER_CALL: [&str; 3] = [OBO_RESOLVER, GRAPH_RESOLVER, TRUST_CHECKER];
+
+/// Those of [`PER_CALL`] that one call has.
+pub type Given = HashMap<&'static str, Arc<JsRef>>;
+
 const fn member_of(resolver: TokenResolver) -> &'static str {
     match resolver {
         TokenResolver::OnBehalfOf => OBO_RESOLVER,
@@ -47,6 +53,7 @@ pub fn attach<'env>(
     host: &mut Host,
     context: &Arc<CallContext>,
     user: Option<Value<'env>>,
+    given: Given,
     scope: Scope<'env>,
 ) -> JsResult<'env, ()> {
     let services = context.host(scope);
@@ -61,6 +68,7 @@ pub fn attach<'env>(
     }
     host.on_behalf_of = Some(Arc::new(NodeOnBehalfOf {
         present,
+        given,
         user: user
             .map(|user| JsRef::new(&context.thread, user))
             .transpose()?
@@ -76,6 +84,7 @@ struct NodeOnBehalfOf {
     user: Option<Arc<JsRef>>,
     /// Names of the members that the host has.
     present: HashSet<&'static str>,
+    given: Given,
 }
 
 #[async_trait]
@@ -123,11 +132,12 @@ impl OnBehalfOf for NodeOnBehalfOf {
         author: Option<&str>,
         db_id: Option<&str>,
     ) -> Result<bool> {
-        if !self.present.contains(TRUST_CHECKER) {
+        if !self.has(TRUST_CHECKER) {
             return Ok(true);
         }
         let members = [("source", source), ("author", author), ("dbId", db_id)]
             .map(|(name, value)| (name, value.map(str::to_owned)));
+        let given = self.given.get(TRUST_CHECKER).cloned();
         self.context
             .callback(
                 TRUST_CHECKER,
@@ -137,8 +147,7 @@ impl OnBehalfOf for NodeOnBehalfOf {
                     for (name, value) in &members {
                         config.set(name, scope.optional_string(value.as_deref())?)?;
                     }
-                    let host = context.host(scope);
-                    context.apply(host.get(TRUST_CHECKER)?, host, &[config])
+                    apply(context, scope, TRUST_CHECKER, given.as_deref(), &[config])
                 },
                 |_, value| Ok(value.is_truthy()),
             )
@@ -146,7 +155,7 @@ impl OnBehalfOf for NodeOnBehalfOf {
     }
 
     fn has_resolver(&self, resolver: TokenResolver) -> bool {
-        self.present.contains(member_of(resolver))
+        self.has(member_of(resolver))
     }
 
     async fn resolve(
@@ -159,13 +168,13 @@ impl OnBehalfOf for NodeOnBehalfOf {
         let name = member_of(resolver);
         let (user, access_token, scopes) =
             (self.user.clone(), access_token.clone(), scopes.to_owned());
+        let given = self.given.get(name).cloned();
         let outcome = self
             .context
             .callback(
                 name,
                 RESOLVER_TIMEOUT,
                 move |context, scope| {
-                    let host = context.host(scope);
                     let user = user.map_or_else(|| scope.undefined(), |user| user.get(scope));
                     let arguments = [
                         user,
@@ -173,7 +182,7 @@ impl OnBehalfOf for NodeOnBehalfOf {
                         scope.string(&scopes)?,
                         scope.boolean(from_cache)?,
                     ];
-                    context.apply(host.get(name)?, host, &arguments)
+                    apply(context, scope, name, given.as_deref(), &arguments)
                 },
                 |_, value| {
                     let answer = value.present();
@@ -202,7 +211,26 @@ impl OnBehalfOf for NodeOnBehalfOf {
     }
 }
 
+/// Calls the call's own function, else the host's.
+fn apply<'env>(
+    context: &CallContext,
+    scope: Scope<'env>,
+    name: &str,
+    given: Option<&JsRef>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    if let Some(given) = given {
+        return context.apply(given.get(scope), scope.undefined(), arguments);
+    }
+    let host = context.host(scope);
+    context.apply(host.get(name)?, host, arguments)
+}
+
 impl NodeOnBehalfOf {
+    fn has(&self, name: &str) -> bool {
+        self.given.contains_key(name) || self.present.contains(name)
+    }
+
     /// Takes from what a resolver threw what the reference takes from it.
     async fn judged(&self, error: Error) -> Error {
         let Some(thrown) = error

@@ -254,6 +254,15 @@ pub struct McpCallToolParams<'env> {
     /// Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`.
     #[napi(ts_type = "Record<string, any>")]
     pub request_body: Option<()>,
+    /// In place of the host's.
+    #[napi(ts_type = "MCPHostServices['oboTokenResolver']")]
+    pub obo_token_resolver: Option<()>,
+    /// In place of the host's.
+    #[napi(ts_type = "MCPHostServices['oboTrustChecker']")]
+    pub obo_trust_checker: Option<()>,
+    /// In place of the host's.
+    #[napi(ts_type = "MCPHostServices['graphTokenResolver']")]
+    pub graph_token_resolver: Option<()>,
     /// Where connections are kept that belong to one chat request.
     #[napi(ts_type = "MCPRequestScopedConnections")]
     pub request_scoped_connections: Option<()>,
