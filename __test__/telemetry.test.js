@@ -157,13 +157,16 @@ test('channels hear of connections and tool calls', async () => {
     ['connect', { ...common, outcome: 'ok' }],
     ['tool-call', { ...common, toolName: 'echo', outcome: 'ok' }],
   ]);
+  // The call may give up at its limit before the attempt to connect has.
   await expect(call('gone')).rejects.toThrow();
-  expect(events.slice(2).map(([name, { serverName }]) => [name, serverName])).toContainEqual(['tool-call', 'gone']);
-  expect(events.at(-1)[1].outcome).toMatch(/^MCP_/);
-  events.length = 0;
+  const ofGone = (wanted) => events.find(([name, { serverName }]) => name === wanted && serverName === 'gone')?.[1];
+  await until('the events', () => ofGone('connect') && ofGone('tool-call'));
+  expect(ofGone('connect').outcome).toMatch(/^MCP_/);
+  expect(ofGone('tool-call')).toMatchObject({ toolName: 'echo', outcome: expect.stringMatching(/^MCP_/) });
   await runtime.manager.disconnectUserConnection(user.id, 'my "srv"');
-  await until('the event', () => events.length > 0);
-  expect(events).toEqual([['disconnect', { ...common, outcome: 'closed' }]]);
+  const disconnects = () => events.filter(([name]) => name === 'disconnect');
+  await until('the event', () => disconnects().length > 0);
+  expect(disconnects()).toEqual([['disconnect', { ...common, outcome: 'closed' }]]);
   expect(JSON.stringify(events)).not.toContain('secret');
 });
 
