@@ -15,8 +15,10 @@ const PACKAGE = '@modelcontextprotocol/server-everything';
 const WIDTH = Math.max(60, process.stdout.columns ?? 100);
 
 const started = performance.now();
+/** @param {string} text */
 const say = (text) => console.log(`${`${Math.round(performance.now() - started)} ms`.padStart(8)}  ${text}`);
 
+/** @type {import('../..').MCPLogger} */
 const logger = {
   debug: (message) => say(`[debug] ${message}`),
   info: (message) => say(`[info] ${message}`),
@@ -26,11 +28,16 @@ const logger = {
 
 /** What LibreChat has in its database and configuration, in memory. */
 class Registry {
+  /**
+   * @param {Record<string, object>} servers
+   * @param {string[]} allowedAddresses
+   */
   constructor(servers, allowedAddresses) {
     this.servers = servers;
     this.allowedAddresses = allowedAddresses;
   }
 
+  /** @param {string} name */
   async getServerConfig(name) {
     return this.servers[name];
   }
@@ -39,6 +46,7 @@ class Registry {
     return this.servers;
   }
 
+  /** @param {string} name @returns {Promise<never>} */
   async reinspectServer(name) {
     throw new Error(`${name} has not failed its inspection`);
   }
@@ -79,6 +87,7 @@ async function freePort() {
   return port;
 }
 
+/** @param {number} port */
 function accepts(port) {
   return new Promise((resolve) => {
     const socket = net.connect(port, '127.0.0.1', () => {
@@ -89,14 +98,20 @@ function accepts(port) {
   });
 }
 
+/** @param {import('../..').MCPTool[]} tools */
 function table(tools) {
   const nameWidth = Math.max(...tools.map((tool) => tool.name.length), 'name'.length);
   const rest = WIDTH - nameWidth - 4;
-  const line = (name, description) => `  ${name.padEnd(nameWidth)}  ${cut(description, rest)}`;
-  const rows = tools.map((tool) => line(tool.name, tool.description ?? ''));
-  return [line('name', 'description'), line('-'.repeat(nameWidth), '-'.repeat(rest)), ...rows].join('\n');
+  /** @param {[string, string]} row */
+  const line = ([name, description]) => `  ${name.padEnd(nameWidth)}  ${cut(description, rest)}`;
+  const rows = tools.map((tool) => line([tool.name, tool.description ?? '']));
+  return [line(['name', 'description']), line(['-'.repeat(nameWidth), '-'.repeat(rest)]), ...rows].join('\n');
 }
 
+/**
+ * @param {string} text
+ * @param {number} width
+ */
 function cut(text, width) {
   const oneLine = text.replace(/\s+/g, ' ');
   return oneLine.length > width ? `${oneLine.slice(0, width - 1)}…` : oneLine;

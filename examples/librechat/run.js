@@ -12,9 +12,14 @@ const { startApp, startServers } = require('./servers');
 const { PORT = '3080', MCP_PORTS = '3001,3002,3003' } = process.env;
 const STEP = process.argv.includes('--step-1') ? 1 : 2;
 
+/**
+ * @param {Awaited<ReturnType<typeof startServers>>} servers
+ * @param {import('./servers/processes').Script} app
+ */
 function explain({ account, environment }, app) {
-  const [, admin] = /^token ADMIN (.+)$/m.exec(app.output());
+  const admin = /^token ADMIN (.+)$/m.exec(app.output())?.[1];
   const url = environment.DOMAIN_SERVER;
+  /** @param {string} rest */
   const call = (rest) => `  curl -sS -H "Authorization: Bearer $TOKEN" ${rest}`;
   console.log(`
   TOKEN=${admin}

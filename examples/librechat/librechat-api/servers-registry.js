@@ -1,6 +1,16 @@
 const { logger } = require('@librechat/data-schemas');
 
+/** @type {MCPServersRegistry | undefined} */
 let instance;
+
+/**
+ * @typedef {object} Options
+ * @property {any} db                          methods of `@librechat/data-schemas`
+ * @property {LibreChat.ServerConfigs} mcpServers  of `librechat.yaml`
+ * @property {{ allowedDomains: string[] | null, allowedAddresses: string[] }} mcpSettings
+ * @property {(serverName: string, config: LibreChat.ServerConfig) => Promise<object>} [inspect]  configs stay as they
+ *   are without it
+ */
 
 /**
  * Servers of `librechat.yaml` and, by user, of the database. LibreChat's own also knows who shared a server with whom,
@@ -8,11 +18,7 @@ let instance;
  */
 class MCPServersRegistry {
   /**
-   * @param {object} options
-   * @param options.db           methods of `@librechat/data-schemas`
-   * @param options.mcpServers   of `librechat.yaml`
-   * @param options.mcpSettings  `{ allowedDomains, allowedAddresses }`
-   * @param [options.inspect]      `(serverName, config) => inspected config`; configs stay as they are without it
+   * @param {Options} options
    */
   static createInstance(options) {
     if (instance) throw new Error('MCPServersRegistry has already been initialized.');
@@ -25,10 +31,12 @@ class MCPServersRegistry {
     return instance;
   }
 
+  /** @param {Options} options */
   constructor({ db, mcpServers, mcpSettings, inspect = async (_, config) => config }) {
     this.db = db;
     this.mcpSettings = mcpSettings;
     this.inspect = inspect;
+    /** @type {LibreChat.ServerConfigs} */
     this.yaml = Object.fromEntries(
       Object.entries(mcpServers).map(([name, config]) => [name, { ...config, source: 'yaml' }]),
     );
@@ -46,37 +54,71 @@ class MCPServersRegistry {
     }
   }
 
+  /**
+   * @param {string} serverName
+   * @param {string} [userId]
+   * @param {LibreChat.ServerConfigs} [configServers]
+   * @returns {Promise<LibreChat.ServerConfig | undefined>}
+   */
   async getServerConfig(serverName, userId, configServers) {
     const configured = configServers?.[serverName] ?? this.yaml[serverName];
     return configured ?? (await this.storedServers(userId))[serverName];
   }
 
+  /**
+   * @param {string} [userId]
+   * @param {LibreChat.ServerConfigs} [configServers]
+   * @returns {Promise<LibreChat.ServerConfigs>}
+   */
   async getAllServerConfigs(userId, configServers) {
     return { ...(await this.storedServers(userId)), ...this.yaml, ...configServers };
   }
 
+  /** @param {string} userId */
   async getOAuthServers(userId) {
     const configs = Object.entries(await this.getAllServerConfigs(userId));
     return new Set(configs.filter(([, config]) => config.requiresOAuth).map(([name]) => name));
   }
 
+  /**
+   * @param {string} _
+   * @param {LibreChat.ServerConfig} config
+   * @param {'DB'} _storage
+   * @param {string} userId
+   */
   async addServer(_, config, _storage, userId) {
     const inspected = await this.inspectStored('temp_server_name', config);
     const reservedServerNames = Object.keys(this.yaml);
     return parse(await this.db.createMCPServer({ config: inspected, author: userId, reservedServerNames }));
   }
 
+  /**
+   * @param {string} serverName
+   * @param {LibreChat.ServerConfig} config
+   * @param {'DB'} _storage
+   * @param {string} userId
+   */
   async updateServer(serverName, config, _storage, userId) {
     await this.own(serverName, userId);
     const inspected = await this.inspectStored(serverName, config);
     return parse(await this.db.updateMCPServer(serverName, { config: inspected })).config;
   }
 
+  /**
+   * @param {string} serverName
+   * @param {'DB'} _storage
+   * @param {string} userId
+   */
   async removeServer(serverName, _storage, userId) {
     await this.own(serverName, userId);
     await this.db.deleteMCPServer(serverName);
   }
 
+  /**
+   * @param {string} serverName
+   * @param {'DB' | 'CACHE'} _storage
+   * @param {string} [userId]
+   */
   async reinspectServer(serverName, _storage, userId) {
     const config = await this.getServerConfig(serverName, userId);
     if (!config?.inspectionFailed) throw new Error(`MCP server '${serverName}' is not in a failed state`);
@@ -98,24 +140,43 @@ class MCPServersRegistry {
     return this.mcpSettings.allowedAddresses;
   }
 
-  /** Where a config comes from is not stored with it: the collection says it. */
+  /**
+   * Where a config comes from is not stored with it: the collection says it.
+   *
+   * @param {string} serverName
+   * @param {LibreChat.ServerConfig} config
+   */
   async inspectStored(serverName, config) {
     return { ...(await this.inspect(serverName, { ...config, source: 'user' })), source: undefined };
   }
 
+  /**
+   * @param {string} [userId]
+   * @returns {Promise<LibreChat.ServerConfigs>}
+   */
   async storedServers(userId) {
     if (!userId) return {};
     const rows = await this.db.findMCPServersByAuthor(userId);
-    return Object.fromEntries(rows.map(parse).map(({ serverName, config }) => [serverName, config]));
+    return Object.fromEntries(
+      rows.map(parse).map((/** @type {ReturnType<typeof parse>} */ row) => [row.serverName, row.config]),
+    );
   }
 
+  /**
+   * @param {string} serverName
+   * @param {string} userId
+   */
   async own(serverName, userId) {
     const config = (await this.storedServers(userId))[serverName];
     if (!config) throw new Error(`MCP server '${serverName}' not found`);
   }
 }
 
-/** A row as LibreChat's parsed config. */
+/**
+ * A row as LibreChat's parsed config.
+ *
+ * @param {{ _id: unknown, serverName: string, config: LibreChat.ServerConfig, author: unknown, updatedAt: Date }} row
+ */
 function parse({ _id, serverName, config, author, updatedAt }) {
   const origin = { source: 'user', dbId: String(_id), author: String(author), updatedAt: updatedAt.getTime() };
   return { serverName, config: { ...config, ...origin } };

@@ -2,16 +2,26 @@
  * A real authorization server, `oidc-provider`: dynamic registration, resource indicators, opaque access tokens, refresh
  * tokens that rotate. One user can sign in.
  *
- *   node authorization-server.mjs OPTIONS   JSON of `{ port, accessTokenSeconds, account, resourceServer, scopes }`
+ *   node authorization-server.mjs OPTIONS   as JSON
  *
- * `account` is `{ login, password }`; `resourceServer`, `{ client_id, client_secret }`, may ask about tokens.
+ * @typedef {object} Options
+ * @property {number} port
+ * @property {number} accessTokenSeconds
+ * @property {{ login: string, password: string }} account
+ * @property {{ client_id: string, client_secret: string }} resourceServer  may ask about tokens
+ * @property {string[]} scopes
  */
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import http from 'node:http';
 import { fileURLToPath } from 'node:url';
 import Provider from 'oidc-provider';
 
+/**
+ * @param {Options} options
+ * @returns {import('oidc-provider').Configuration}
+ */
 const configuration = ({ accessTokenSeconds, resourceServer, scopes }) => ({
   jwks: { keys: [generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })] },
   cookies: { keys: [randomBytes(16).toString('hex')] },
@@ -46,7 +56,12 @@ const configuration = ({ accessTokenSeconds, resourceServer, scopes }) => ({
   },
 });
 
-/** Sign-in and consent on one page, with one button. */
+/**
+ * Sign-in and consent on one page, with one button.
+ *
+ * @param {string} uid
+ * @param {string} problem
+ */
 const page = (uid, problem) => `<!doctype html><title>Sign in</title>
 <form method="post" action="/login/${uid}">
   <p>${problem}</p>
@@ -55,19 +70,33 @@ const page = (uid, problem) => `<!doctype html><title>Sign in</title>
   <button type="submit">Sign in and allow</button>
 </form>`;
 
+/**
+ * @param {http.ServerResponse} response
+ * @param {string} uid
+ */
 function answerPage(response, uid, problem = '') {
   response.writeHead(200, { 'content-type': 'text/html' }).end(page(uid, problem));
 }
 
+/**
+ * @param {Provider} provider
+ * @param {{ params: any, grantId?: string }} interaction
+ * @param {string} accountId
+ */
 async function consent(provider, { params, grantId }, accountId) {
-  const grant = grantId
-    ? await provider.Grant.find(grantId)
-    : new provider.Grant({ accountId, clientId: params.client_id });
+  const grant =
+    (grantId && (await provider.Grant.find(grantId))) || new provider.Grant({ accountId, clientId: params.client_id });
   grant.addOIDCScope(params.scope);
   for (const resource of [params.resource].flat().filter(Boolean)) grant.addResourceScope(resource, params.scope);
   return grant.save();
 }
 
+/**
+ * @param {Provider} provider
+ * @param {Options['account']} account
+ * @param {http.IncomingMessage} request
+ * @param {http.ServerResponse} response
+ */
 async function interaction(provider, account, request, response) {
   const details = await provider.interactionDetails(request, response);
   if (request.method !== 'POST') return answerPage(response, details.uid);
@@ -81,7 +110,11 @@ async function interaction(provider, account, request, response) {
   return provider.interactionFinished(request, response, result);
 }
 
-/** @returns `{ issuer, provider, listen }`; middleware comes before `listen` */
+/**
+ * Middleware comes before `listen`.
+ *
+ * @param {Options} options
+ */
 export function createAuthorizationServer(options) {
   const { port, account } = options;
   const issuer = `http://127.0.0.1:${port}`;
@@ -90,12 +123,13 @@ export function createAuthorizationServer(options) {
   const listen = () => {
     const callback = provider.callback();
     const listener = http.createServer((request, response) => {
-      if (!request.url.startsWith('/login/')) return callback(request, response);
+      if (!request.url?.startsWith('/login/')) return callback(request, response);
       return interaction(provider, account, request, response).catch((error) =>
         response.writeHead(400).end(error.message),
       );
     });
-    return new Promise((resolve) => listener.listen(port, '127.0.0.1', resolve));
+    listener.listen(port, '127.0.0.1');
+    return once(listener, 'listening');
   };
   return { issuer, provider, listen };
 }

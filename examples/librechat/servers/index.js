@@ -12,7 +12,7 @@ const secret = (bytes = 32) => randomBytes(bytes).toString('hex');
  * What LibreChat needs around it, each in a process of its own: a database, an authorization server, and two MCP
  * servers, one open and one behind OAuth.
  *
- * @param ports  `{ app, everything, protected, authorization }`
+ * @param {Record<'app' | 'everything' | 'protected' | 'authorization', number>} ports
  * @returns `{ account, environment, everything, close }`: who can sign in at the authorization server, the environment
  *   of the app, and the process of the open server
  */
@@ -22,10 +22,12 @@ async function startServers(ports) {
   const issuer = `http://127.0.0.1:${ports.authorization}`;
   const everything = `http://127.0.0.1:${ports.everything}/mcp`;
   const guarded = `http://127.0.0.1:${ports.protected}/mcp`;
+  /** @type {{ close(): unknown }[]} */
   const started = [];
   const close = async () => {
     for (const server of started.splice(0).reverse()) await server.close();
   };
+  /** @param {Parameters<typeof startScript>} args */
   const script = async (...args) => {
     const server = await startScript(...args);
     started.push(server);
@@ -70,8 +72,8 @@ async function startServers(ports) {
 /**
  * Starts the app; its output has a line `token ROLE TOKEN` for each of its users.
  *
- * @param step         1 or 2
- * @param environment  of `startServers`
+ * @param {1 | 2} step
+ * @param {Awaited<ReturnType<typeof startServers>>['environment']} environment
  */
 function startApp(step, environment) {
   const entry = join(ROOT, `step-${step}`, 'api', 'server', 'index.js');

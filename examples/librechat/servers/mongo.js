@@ -19,6 +19,10 @@ with SecantusDBServer(storage_path=sys.argv[1]) as server:
     sys.stdin.read()
 `;
 
+/**
+ * @param {string} command
+ * @param {string[]} args
+ */
 function run(command, args) {
   const { status, error, stderr } = spawnSync(command, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? stderr}`);
@@ -32,6 +36,7 @@ function install() {
   run(PYTHON, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', PACKAGE]);
 }
 
+/** @param {import('node:stream').Readable} stream */
 async function firstLine(stream) {
   const [line] = await once(createInterface(stream), 'line', { signal: AbortSignal.timeout(START_MS) });
   return line;

@@ -5,6 +5,7 @@ const { setTimeout: delay } = require('node:timers/promises');
 const START_MS = 30_000;
 const POLL_MS = 50;
 
+/** @param {string} url */
 const answers = (url) =>
   fetch(url).then(
     async (response) => {
@@ -15,12 +16,23 @@ const answers = (url) =>
   );
 
 /**
+ * @typedef {object} Script
+ * @property {string} url
+ * @property {number | undefined} pid
+ * @property {() => string} output        what it printed
+ * @property {() => Promise<void>} close  asks it to end and waits for that
+ */
+
+/**
  * Starts a Node script and waits until its URL answers anything, and it has said what it is to say.
  *
- * @param options.url   where it listens
- * @param options.says  part of its output
- * @param options.env   added to this process's environment
- * @returns `{ url, pid, output, close }`: `output()` is what it printed, `close()` asks it to end and waits for that
+ * @param {string} script
+ * @param {string[]} args
+ * @param {object} options
+ * @param {string} options.url               where it listens
+ * @param {string} [options.says]            part of its output
+ * @param {Record<string, string>} [options.env]  added to this process's environment
+ * @returns {Promise<Script>}
  */
 async function startScript(script, args, { url, says = '', env }) {
   const child = spawn(process.execPath, [script, ...args], {

@@ -17,6 +17,10 @@ const express = require('express');
 const { port, issuer, resourceServer, scopes } = JSON.parse(process.argv[2]);
 const resource = new URL(`http://127.0.0.1:${port}/mcp`);
 
+/**
+ * @param {string} token
+ * @returns {Promise<import('@modelcontextprotocol/sdk/server/auth/types.js').AuthInfo>}
+ */
 async function verifyAccessToken(token) {
   const { client_id: id, client_secret: secret } = resourceServer;
   const answer = await fetch(`${issuer}/token/introspection`, {
@@ -24,7 +28,8 @@ async function verifyAccessToken(token) {
     headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
     body: new URLSearchParams({ token }),
   });
-  const { active, aud, sub, client_id: clientId, scope = '', exp } = await answer.json();
+  const introspection = /** @type {any} */ (await answer.json());
+  const { active, aud, sub, client_id: clientId, scope = '', exp } = introspection;
   if (!active || aud !== resource.href) throw new InvalidTokenError('The token is not valid here');
   return { token, clientId, scopes: scope.split(' '), expiresAt: exp, resource, extra: { sub } };
 }
@@ -32,7 +37,7 @@ async function verifyAccessToken(token) {
 function createServer() {
   const server = new McpServer({ name: 'protected-server', version: '1.0.0' });
   server.registerTool('whoami', { description: 'Tells who is signed in' }, ({ authInfo }) => ({
-    content: [{ type: 'text', text: `You are ${authInfo.extra.sub}` }],
+    content: [{ type: 'text', text: `You are ${authInfo?.extra?.sub}` }],
   }));
   return server;
 }
@@ -42,7 +47,7 @@ async function main() {
   const app = express();
   app.use(
     mcpAuthMetadataRouter({
-      oauthMetadata: await metadata.json(),
+      oauthMetadata: /** @type {any} */ (await metadata.json()),
       resourceServerUrl: resource,
       scopesSupported: scopes,
     }),

@@ -20,17 +20,22 @@ async function printTokens() {
   }
 }
 
-/** `requireJwtAuth` of LibreChat: the user of the bearer token, as `req.user`. */
-async function requireJwtAuth(req, res, next) {
+/**
+ * `requireJwtAuth` of LibreChat: the user of the bearer token, as `req.user`.
+ *
+ * @type {import('express').RequestHandler<any>}
+ */
+const requireJwtAuth = async (req, res, next) => {
   try {
-    const token = /^Bearer (.+)$/.exec(req.headers.authorization ?? '')?.[1];
-    const { id } = jwt.verify(token, process.env.JWT_SECRET, { algorithms: ['HS256'] });
-    req.user = await db.getUserById(id, '-password -__v');
-    req.user.id = String(req.user._id);
+    const token = /^Bearer (.+)$/.exec(req.headers.authorization ?? '')?.[1] ?? '';
+    const { id } = /** @type {jwt.JwtPayload} */ (jwt.verify(token, process.env.JWT_SECRET, { algorithms: ['HS256'] }));
+    const user = await db.getUserById(id, '-password -__v');
+    if (!user) throw new Error('There is no such user');
+    req.user = Object.assign(user, { id: String(user._id) });
   } catch {
     return res.status(401).json({ message: 'Unauthorized' });
   }
   return next();
-}
+};
 
 module.exports = { printTokens, requireJwtAuth };

@@ -2,11 +2,17 @@
 
 const { Keyv } = require('keyv');
 
+/** @type {Map<string, Keyv>} */
 const stores = new Map();
 
+/**
+ * @param {string} namespace
+ * @returns {Keyv}
+ */
 function getLogStores(namespace) {
-  if (!stores.has(namespace)) stores.set(namespace, new Keyv({ namespace }));
-  return stores.get(namespace);
+  const store = stores.get(namespace) ?? new Keyv({ namespace });
+  stores.set(namespace, store);
+  return store;
 }
 
 module.exports = { getLogStores };

@@ -5,6 +5,7 @@ const db = require('./models');
 
 /** Asked before each exchange: who wrote the config of a server may have lost the permission since. */
 function createOboTrustChecker() {
+  /** @param {LibreChat.ServerConfig} config */
   return async (config) => {
     if (!isUserSourced(config)) return true;
     return isOboConfigStillTrusted({

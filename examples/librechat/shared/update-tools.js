@@ -3,9 +3,15 @@
 const { CacheKeys, Constants } = require('librechat-data-provider');
 const { getLogStores } = require('./cache');
 
+/**
+ * @param {string} userId
+ * @param {string} serverName
+ */
 const cacheKey = (userId, serverName) => `tools:mcp:${userId}:${serverName}`;
 
+/** @param {{ userId: string, serverName: string, tools: import('librechat-mcp-native').MCPTool[] }} params */
 async function updateMCPServerTools({ userId, serverName, tools }) {
+  /** @type {Record<string, object>} */
   const serverTools = {};
   for (const { name, description = '', inputSchema } of tools) {
     const key = `${name}${Constants.mcp_delimiter}${serverName}`;
@@ -16,6 +22,10 @@ async function updateMCPServerTools({ userId, serverName, tools }) {
   return serverTools;
 }
 
+/**
+ * @param {string} userId
+ * @param {string} serverName
+ */
 const getMCPServerTools = (userId, serverName) => getLogStores(CacheKeys.TOOL_CACHE).get(cacheKey(userId, serverName));
 
 module.exports = { getMCPServerTools, updateMCPServerTools };

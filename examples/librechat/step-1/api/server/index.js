@@ -18,7 +18,7 @@ async function main() {
     return res.json(result);
   });
   app.get('/health', (_, res) => res.send('OK'));
-  app.listen(process.env.PORT, 'localhost');
+  app.listen(Number(process.env.PORT), 'localhost');
   await printTokens();
 }
 

@@ -44,7 +44,7 @@ async function main() {
   app.get('/oauth/error', (req, res) => res.status(400).type('text').send(`Not signed in: ${req.query.error}`));
   app.get('/health', (_, res) => res.send('OK'));
 
-  const listener = app.listen(process.env.PORT, 'localhost');
+  const listener = app.listen(Number(process.env.PORT), 'localhost');
   process.on('SIGTERM', async () => {
     listener.close();
     await runtime.close();

@@ -11,7 +11,19 @@ const { getRoleByName } = require('../../../../shared/models');
 const { getMCPServerTools } = require('../../../../shared/update-tools');
 const { getMCPServersRegistry, logger } = require('../../config');
 
-/** The two errors with a status of their own; the guards are the addon's, as its errors are. */
+/**
+ * The handlers of `routes/mcp.js`.
+ *
+ * @typedef {import('express').Request} Request
+ * @typedef {import('express').Response} Response
+ */
+
+/**
+ * The two errors with a status of their own; the guards are the addon's, as its errors are.
+ *
+ * @param {any} error
+ * @param {Response} res
+ */
 function answerError(error, res) {
   if (isMCPDomainNotAllowedError(error) || isMCPInspectionFailedError(error)) {
     return res.status(error.statusCode).json({ error: error.code, message: error.message });
@@ -20,6 +32,7 @@ function answerError(error, res) {
   return res.status(500).json({ message: error.message });
 }
 
+/** @param {Pick<Request, 'user'>} req */
 const canConfigureObo = (req) =>
   checkAccess({
     user: req.user,
@@ -28,7 +41,13 @@ const canConfigureObo = (req) =>
     getRoleByName,
   });
 
-/** The config of the request, if it may be stored in place of `existing`; else the request is answered. */
+/**
+ * The config of the request, if it may be stored in place of `existing`; else the request is answered.
+ *
+ * @param {Pick<Request, 'body' | 'user'>} req
+ * @param {Response} res
+ * @param {LibreChat.ServerConfig} [existing]
+ */
 async function acceptConfig(req, res, existing) {
   const { success, data, error } = MCPServerUserInputSchema.safeParse(req.body?.config);
   if (!success) {
@@ -44,7 +63,12 @@ async function acceptConfig(req, res, existing) {
   return undefined;
 }
 
+/**
+ * @param {Request} req
+ * @param {Response} res
+ */
 async function getMCPTools(req, res) {
+  /** @type {Record<string, object>} */
   const servers = {};
   for (const serverName of Object.keys(await getMCPServersRegistry().getAllServerConfigs(req.user.id))) {
     const tools = await getMCPServerTools(req.user.id, serverName);
@@ -53,10 +77,18 @@ async function getMCPTools(req, res) {
   return res.json({ servers });
 }
 
+/**
+ * @param {Request} req
+ * @param {Response} res
+ */
 async function getMCPServersList(req, res) {
   return res.json(redactAllServerSecrets(await getMCPServersRegistry().getAllServerConfigs(req.user.id)));
 }
 
+/**
+ * @param {Request} req
+ * @param {Response} res
+ */
 async function createMCPServerController(req, res) {
   try {
     const config = await acceptConfig(req, res);
@@ -68,6 +100,10 @@ async function createMCPServerController(req, res) {
   }
 }
 
+/**
+ * @param {import('express').Request<{ serverName: string }>} req
+ * @param {Response} res
+ */
 async function updateMCPServerController(req, res) {
   try {
     const { serverName } = req.params;
@@ -82,6 +118,10 @@ async function updateMCPServerController(req, res) {
   }
 }
 
+/**
+ * @param {import('express').Request<{ serverName: string }>} req
+ * @param {Response} res
+ */
 async function deleteMCPServerController(req, res) {
   try {
     await getMCPServersRegistry().removeServer(req.params.serverName, 'DB', req.user.id);

@@ -12,6 +12,7 @@ const { reinitMCPServer } = require('../services/Tools/mcp');
 const { COOKIE_PATH, router: oauth } = require('./oauth');
 
 const router = express.Router();
+/** @param {string[]} permissions */
 const check = (...permissions) =>
   generateCheckAccess({ permissionType: PermissionTypes.MCP_SERVERS, permissions, getRoleByName });
 const checkUse = check(Permissions.USE);
@@ -40,6 +41,7 @@ router.post('/:serverName/reinitialize', checkUse, setOAuthSession, async (req, 
 
 router.get('/connection/status', async (req, res) => {
   const setup = await getMCPSetupData(req.user.id);
+  /** @type {Record<string, object>} */
   const connectionStatus = {};
   for (const serverName of Object.keys(setup.mcpConfig)) {
     connectionStatus[serverName] = await getServerConnectionStatus(req.user.id, serverName, setup);

@@ -1,4 +1,8 @@
-/** The OAuth routes of `api/server/routes/mcp.js`. */
+/**
+ * The OAuth routes of `api/server/routes/mcp.js`.
+ *
+ * @typedef {import('express').Response} Response
+ */
 
 const { getTenantId, tenantStorage } = require('@librechat/data-schemas');
 const { CacheKeys } = require('librechat-data-provider');
@@ -28,7 +32,12 @@ const PENDING_STALE_MS = 2 * 60 * 1000;
 
 const router = express.Router();
 const flows = () => getFlowStateManager(getLogStores(CacheKeys.FLOWS));
+/** @param {import('express').Request<{ flowId: string }>} req */
 const isOwn = (req) => req.params.flowId.startsWith(`${req.user.id}:`);
+/**
+ * @param {Response} res
+ * @param {string} reason
+ */
 const failed = (res, reason) => res.redirect(`/oauth/error?error=${encodeURIComponent(reason)}`);
 
 /** The user clicks on the link of the UI: a new authorization URL for the pending flow. */
@@ -37,7 +46,7 @@ router.get('/:serverName/oauth/initiate', requireJwtAuth, setOAuthSession, async
   const { userId, flowId } = req.query;
   if (userId !== req.user.id) return res.status(403).json({ error: 'User mismatch' });
 
-  const flow = await flows().getFlowState(flowId, 'mcp_oauth');
+  const flow = await flows().getFlowState(String(flowId), 'mcp_oauth');
   if (!flow) return res.status(404).json({ error: 'Flow not found' });
   const { serverUrl, oauth = {} } = flow.metadata ?? {};
   if (!serverUrl) return res.status(400).json({ error: 'Invalid flow state' });
@@ -60,7 +69,14 @@ router.get('/:serverName/oauth/initiate', requireJwtAuth, setOAuthSession, async
   return res.redirect(initiated.authorizationUrl);
 });
 
-/** Whether this browser may end the flow: the one that began it, or any while a flow is young and pending. */
+/**
+ * Whether this browser may end the flow: the one that began it, or any while a flow is young and pending.
+ *
+ * @param {Pick<import('express').Request, 'headers'>} req
+ * @param {Response} res
+ * @param {string} flowId
+ * @param {LibreChat.Flow | null} flow
+ */
 async function mayEndFlow(req, res, flowId, flow) {
   if (validateOAuthCsrf(req, res, flowId, COOKIE_PATH)) return true;
   if (validateOAuthSession(req, flowId.split(':')[0])) return true;
@@ -88,7 +104,7 @@ router.get('/:serverName/oauth/callback', async (req, res) => {
 
     const metadata = await MCPOAuthHandler.getFlowState(flowId, flows());
     if (!metadata) return failed(res, 'invalid_state');
-    await inTenant(metadata.tenantId, () => completeFlow(flowId, metadata, { code, state, iss }));
+    await inTenant(metadata.tenantId, () => completeFlow(flowId, metadata, { code, state, iss: iss && String(iss) }));
     return res.redirect(done);
   } catch (error) {
     logger.error('[MCP OAuth] OAuth callback error', error);
@@ -96,9 +112,19 @@ router.get('/:serverName/oauth/callback', async (req, res) => {
   }
 });
 
-/** The redirect of another site carries no login; who began the flow said which tenant is theirs. */
+/**
+ * The redirect of another site carries no login; who began the flow said which tenant is theirs.
+ *
+ * @param {string | undefined} tenantId
+ * @param {() => Promise<void>} work
+ */
 const inTenant = (tenantId, work) => (tenantId && !getTenantId() ? tenantStorage.run({ tenantId }, work) : work());
 
+/**
+ * @param {string} flowId
+ * @param {Record<string, any>} flow
+ * @param {{ code: string, state: string, iss: string | undefined }} received
+ */
 async function completeFlow(flowId, flow, { code, state, iss }) {
   const { userId, serverName, clientInfo, metadata, oauthHeaders } = flow;
   const received = { state, iss };

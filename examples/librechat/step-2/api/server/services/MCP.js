@@ -10,6 +10,7 @@ const {
 
 const FLOW_TTL_MS = 3 * 60 * 1000;
 
+/** @param {string} userId */
 async function getMCPSetupData(userId) {
   const mcpConfig = await getMCPServersRegistry().getAllServerConfigs(userId);
   const manager = getMCPManager();
@@ -23,6 +24,10 @@ async function getMCPSetupData(userId) {
   };
 }
 
+/**
+ * @param {string} userId
+ * @param {string} serverName
+ */
 async function checkOAuthFlowStatus(userId, serverName) {
   const flowManager = getFlowStateManager(getLogStores(CacheKeys.FLOWS));
   const flow = await flowManager.getFlowState(MCPOAuthHandler.generateFlowId(userId, serverName), 'mcp_oauth');
@@ -34,6 +39,11 @@ async function checkOAuthFlowStatus(userId, serverName) {
   };
 }
 
+/**
+ * @param {string} userId
+ * @param {string} serverName
+ * @param {Awaited<ReturnType<getMCPSetupData>>} setup
+ */
 async function getServerConnectionStatus(userId, serverName, setup) {
   const { mcpConfig, oauthServers, appConnections, userConnections } = setup;
   const requiresOAuth = oauthServers.has(serverName);
@@ -50,7 +60,16 @@ async function getServerConnectionStatus(userId, serverName, setup) {
   return { requiresOAuth, connectionState: hasActiveFlow ? 'connecting' : 'disconnected' };
 }
 
-/** What LibreChat's agents do with a tool: `toolKey` is the name that they know it by. */
+/**
+ * What LibreChat's agents do with a tool: `toolKey` is the name that they know it by.
+ *
+ * @param {object} call
+ * @param {LibreChat.User} call.user
+ * @param {string} call.toolKey
+ * @param {object} call.toolArguments
+ * @param {AbortSignal} call.signal
+ * @param {string} [call.provider]
+ */
 async function callMCPTool({ user, toolKey, toolArguments, signal, provider = 'openai' }) {
   const [toolName, serverName] = toolKey.split(Constants.mcp_delimiter);
   return getMCPManager().callTool({ user, serverName, toolName, toolArguments, provider, options: { signal } });

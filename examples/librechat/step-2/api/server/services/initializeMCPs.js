@@ -4,6 +4,10 @@ const { createMCPManager, createMCPServersRegistry, logger, runtime } = require(
 
 /** The registry stays LibreChat's; the runtime inspects its servers. */
 async function initializeMCPs() {
+  /**
+   * @param {string} serverName
+   * @param {LibreChat.ServerConfig} config
+   */
   const inspect = (serverName, config) => runtime.inspectServer(serverName, config);
   const registry = createMCPServersRegistry({ db, mcpServers, mcpSettings, inspect });
   await registry.initialize();
