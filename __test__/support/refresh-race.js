@@ -8,9 +8,10 @@ const { startProtectedServer } = require('./protected-server');
 const { startRedis } = require('./redis');
 const { openRedisServices } = require('./redis-services');
 const { openTokenStore } = require('./token-store');
+const { until } = require('./wait');
 
 /**
- * Processes that need the same user's token at the same moment, when it has expired, at an authorization server that
+ * Processes that need the same user's token at the same time, when it has expired, at an authorization server that
  * takes a refresh token once and revokes the grant when it sees one again.
  *
  * @param options.withLock      whether the host has a `lock`
@@ -18,7 +19,8 @@ const { openTokenStore } = require('./token-store');
  * @param options.calls         by each of them, at once
  * @param options.tokenDelayMs  time that the token endpoint takes
  * @param options.flowDelayMs   time that an access to the flow store takes, on average
- * @returns `{ round, close }`; a round resolves to `{ refreshes, failures, log }`
+ * @returns `{ round, close }`; a round resolves to `{ refreshes, failures, log }`. All processes begin at the same moment,
+ *   or with `afterClaim` the others when the claim of the first one is in the flow store.
  */
 async function startRace({ withLock, processes = 3, calls = 20, tokenDelayMs = 0, flowDelayMs }) {
   const open = [];
@@ -48,11 +50,18 @@ async function startRace({ withLock, processes = 3, calls = 20, tokenDelayMs = 0
 
   let isAuthorized = false;
   return {
-    async round() {
+    async round({ afterClaim = false } = {}) {
       if (!isAuthorized) await authorize();
       await store.expire(user.id);
       const before = authorizationServer.refreshes().length;
-      const answers = await Promise.all(workers.map((worker) => worker.ask({ calls })));
+      const [first, ...others] = workers;
+      let hasAnswered = false;
+      const answer = first.ask({ calls }).finally(() => {
+        hasAnswered = true;
+      });
+      const hasClaim = () => flowManager.getFlowState(`${user.id}:srv`, 'mcp_get_tokens');
+      if (afterClaim) await until('its claim', async () => hasAnswered || (await hasClaim()));
+      const answers = await Promise.all([answer, ...others.map((worker) => worker.ask({ calls }))]);
       const refreshes = authorizationServer.refreshes().length - before;
       const failures = answers.flatMap((answer) => answer.failures);
       isAuthorized = failures.length === 0;
