@@ -4,7 +4,7 @@ const { monitorEventLoopDelay } = require('node:perf_hooks');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { connected } = require('./support/results');
-const { noOpenSockets } = require('./support/wait');
+const { noOpenSockets, until } = require('./support/wait');
 
 const USERS = 200;
 const fixtures = useFixtures();
@@ -48,5 +48,6 @@ test('forceNew by one user twenty times at once: all succeed, one session is lef
   const params = { user: createUser(), serverName: 'srv', forceNew: true };
   const results = await Promise.all(Array.from({ length: 20 }, () => runtime.reinitMCPServer(params)));
   expect(results.filter((result) => !result.success)).toEqual([]);
+  await until('the end of the replaced sessions', () => server.sessions.size <= 1);
   expect(server.sessions.size).toBe(1);
 });

@@ -329,7 +329,7 @@ describe('the end of a call', () => {
     const cancelled = [];
     const callTool = async ({ name, arguments: { text } }, { signal, sendNotification, _meta }) => {
       signal.addEventListener('abort', () => cancelled.push(text));
-      for (let progress = 1; progress <= 8; progress += 1) {
+      for (let progress = 1; progress <= 14; progress += 1) {
         await new Promise((resolve) => setTimeout(resolve, 250));
         const params = { progressToken: _meta?.progressToken, progress };
         if (name === 'talks') await sendNotification({ method: 'notifications/progress', params });
@@ -354,7 +354,7 @@ describe('the end of a call', () => {
 
   test('timeout starts again with progress, also where nobody listens to it', async () => {
     const { call, cancelled, server } = await patient();
-    expect(await call('a', { toolName: 'talks', options: { timeout: 1000 } })).toEqual(['a', undefined]);
+    expect(await call('a', { toolName: 'talks', options: { timeout: 3000 } })).toEqual(['a', undefined]);
     expect(cancelled).toEqual([]);
     expect(server.received('notifications/cancelled')).toEqual([]);
   });
@@ -367,7 +367,7 @@ describe('the end of a call', () => {
 
   test('maxTotalTimeout ends a call that timeout would let live, and the server is told', async () => {
     const { call, told } = await patient();
-    const options = { timeout: 1000, maxTotalTimeout: 1200 };
+    const options = { timeout: 3000, maxTotalTimeout: 1200 };
     await expect(call('a', { toolName: 'talks', options })).rejects.toMatchObject(timedOut);
     await told('a');
   });

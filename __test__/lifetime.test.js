@@ -54,7 +54,7 @@ describe('a process', () => {
   test.each(['SIGTERM', 'SIGKILL'])('%s leaves no child behind', async (signal) => {
     const stdio = fixtures.stdio();
     const script = startScript('stay.js', { config: stdio.config() });
-    await until('connection of the script', () => script.output().includes('success: true'), 10_000);
+    await until('connection of the script', () => script.output().includes('success: true'));
     script.child.kill(signal);
     await script.ended;
     for (const pid of stdio.pids()) await processGone(pid);
@@ -69,7 +69,7 @@ describe('close()', () => {
     await Promise.all([runtime.close(), runtime.close()]);
     await runtime.close();
     expect(server.sessions.size).toBe(0);
-    await noOpenSockets(server, 1000);
+    await noOpenSockets(server);
   });
 
   test('of a runtime that was never used', async () => {
@@ -90,8 +90,8 @@ describe('close()', () => {
     const { server, runtime, reinit } = await overHttp({ fault: faults.on('tools/list', faults.hang()) });
     const call = reinit();
     await server.arrival('tools/list');
-    await settlesWithin(5000, runtime.close());
-    const { value } = await settlesWithin(1000, call);
+    await settlesWithin(10_000, runtime.close());
+    const { value } = await settlesWithin(10_000, call);
     expect(value.success).toBe(false);
     await noOpenSockets(server);
   });

@@ -78,7 +78,7 @@ describe('connections', () => {
     for (const pid of stdio.pids()) process.kill(pid, 'SIGKILL');
     await until('loss', () => connections.every((connection) => connection.connectionState === 'disconnected'));
     await manager.disconnectUserConnection(user.id, 'left');
-    await until('reconnecting', () => connections[0].connectionState === 'connected', 10_000);
+    await until('reconnecting', () => connections[0].connectionState === 'connected');
     // The longest that a first pause takes.
     await delay(3000);
     expect(stdio.pids()).toHaveLength(3);
@@ -179,16 +179,16 @@ describe('tools', () => {
   test('progress is passed on and starts the time again', async () => {
     const { call } = await everything();
     const seen = [];
-    const options = { timeout: 1500, onprogress: (progress) => seen.push(progress) };
-    const [text] = await call('trigger-long-running-operation', { duration: 3, steps: 6 }, { options });
+    const options = { timeout: 4000, onprogress: (progress) => seen.push(progress) };
+    const [text] = await call('trigger-long-running-operation', { duration: 5, steps: 10 }, { options });
     expect(text).toContain('Long running operation completed');
-    expect(seen[0]).toEqual({ progress: 1, total: 6 });
-    expect(seen.length).toBeGreaterThanOrEqual(5);
+    expect(seen[0]).toEqual({ progress: 1, total: 10 });
+    expect(seen.length).toBeGreaterThanOrEqual(9);
   });
 
   test('maxTotalTimeout ends a call in spite of progress; the connection stays', async () => {
     const { call } = await everything();
-    const options = { timeout: 1500, maxTotalTimeout: 1200 };
+    const options = { timeout: 4000, maxTotalTimeout: 1200 };
     await expect(call('trigger-long-running-operation', { duration: 5, steps: 10 }, { options })).rejects.toMatchObject(
       {
         name: 'McpError',
@@ -316,10 +316,10 @@ describe('over stdio', () => {
     process.kill(first, 'SIGKILL');
     await processGone(first);
     await until('the loss', () => states.includes('error'));
-    await until('the reconnection', () => connection.connectionState === 'connected', 10_000);
+    await until('the reconnection', () => connection.connectionState === 'connected');
     expect(stdio.pids().at(-1)).not.toBe(first);
     expect((await connection.fetchTools()).length).toBeGreaterThan(0);
-    await delay(50);
+    await until('the event', () => states.length > 1);
     expect(states).toEqual(['error', 'connected']);
-  }, 20_000);
+  });
 });

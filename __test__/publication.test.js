@@ -96,6 +96,8 @@ describe('ordered snapshots', () => {
     const { manager, params, server } = await world({ capabilities: { tools: { listChanged: true } } });
     const connection = await manager.getConnection(params);
     const changed = new Promise((resolve) => connection.once('toolsChanged', resolve));
+    // The connection does not wait for its own stream; what is announced before is lost.
+    await until('the stream', server.hasListener);
     let announced = false;
     server.fault = async ({ message }) => {
       if (message?.method !== 'tools/list' || announced) return false;

@@ -16,8 +16,7 @@ async function restarted(options) {
 async function manager({ runtime, flowManager, store, user }) {
   const { OAuthReconnectionManager } = runtime;
   const reconnection = await OAuthReconnectionManager.createInstance(flowManager, store.services.tokenMethods);
-  const settled = () =>
-    until('the end of the reconnection', () => !reconnection.isReconnecting(user.id, 'srv'), 10_000);
+  const settled = () => until('the end of the reconnection', () => !reconnection.isReconnecting(user.id, 'srv'));
   return { OAuthReconnectionManager, reconnection, settled };
 }
 
@@ -32,9 +31,18 @@ test('there is one manager of a runtime', async () => {
 });
 
 test('reconnects with the stored token, and calls use that connection', async () => {
-  const host = await restarted();
+  let release;
+  const released = new Promise((resolve) => {
+    release = resolve;
+  });
+  const fault = async ({ message }) => {
+    if (message?.method === 'initialize') await released;
+    return false;
+  };
+  const host = await restarted({ server: { fault } });
   await host.reconnection.reconnectServers(host.user.id);
   expect(host.reconnection.isReconnecting(host.user.id, 'srv')).toBe(true);
+  release();
   await host.settled();
   expect(sessions(host)).toHaveLength(1);
   expect(await host.echo('hello')).toContain('hello');
@@ -101,7 +109,7 @@ test('after a failure a server is not tried again until the user has authorized'
 test('close() ends reconnections that are under way', async () => {
   const host = await restarted({ server: { fault: ({ message }) => message?.method === 'initialize' } });
   await host.reconnection.reconnectServers(host.user.id);
-  await host.server.arrival('initialize');
+  await until('the reconnection', () => sessions(host).length > 0);
   await host.runtime.close();
   await until('the end of its requests', () => host.server.inFlight() === 0);
   await expect(host.reconnection.reconnectServers(host.user.id)).rejects.toMatchObject({ code: 'MCP_CLOSED' });

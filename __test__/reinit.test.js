@@ -220,7 +220,7 @@ describe('connecting', () => {
     await reinit();
     expect(await reinit({ forceNew: true })).toEqual(connected('srv'));
     expect(server.received('initialize')).toHaveLength(2);
-    expect(server.sessions.size).toBe(1);
+    await until('the end of the replaced session', () => server.sessions.size === 1);
   });
 
   test('concurrent calls of one user share one attempt', async () => {
@@ -284,7 +284,8 @@ describe('the list of tools', () => {
     ['no answer', { fault: faults.on('tools/list', faults.hang()) }, expect.stringMatching(/^MCP_[A-Z_]+$/)],
   ])('%s: the connection stands, toolsError says why', async (_, serverOptions, code) => {
     const { reinit } = await setup({ serverOptions });
-    const result = await reinit({ connectionTimeout: 1500 });
+    // Connecting counts too.
+    const result = await reinit({ connectionTimeout: 4000 });
     expect(result).toEqual({
       ...connected('srv', []),
       tools: null,

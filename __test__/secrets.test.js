@@ -25,12 +25,14 @@ const params = () => ({
   }),
   serverName: 'srv',
   userMCPAuthMap: { mcp_srv: { KEY: 'secret-user-variable' } },
-  connectionTimeout: 1500,
 });
 
-async function logOf(config, allow) {
+/** What a call fails with in time. */
+const IN_TIME = { connectionTimeout: 1500 };
+
+async function logOf(config, allow, extra) {
   const { runtime, logger } = fixtures.runtime({ servers: { srv: config }, allow });
-  const result = await runtime.reinitMCPServer(params());
+  const result = await runtime.reinitMCPServer({ ...params(), ...extra });
   await runtime.close();
   expect(logger.entries).not.toEqual([]);
   return { result, text: logger.text() };
@@ -44,7 +46,7 @@ test.each([
   ['a hang', faults.hang()],
 ])('over HTTP, after %s', async (_, fault) => {
   const server = await fixtures.server({ fault });
-  const { result, text } = await logOf(server.config(WITH_SECRETS), [server]);
+  const { result, text } = await logOf(server.config(WITH_SECRETS), [server], fault && IN_TIME);
   expect(result.success).toBe(fault === undefined);
   expect(server.requests[0].headers).toMatchObject({
     authorization: 'Bearer secret-bearer',
@@ -56,7 +58,7 @@ test.each([
 test('in the query of a URL that nobody answers', async () => {
   const nowhere = await closedAddress();
   const config = nowhere.config({ ...WITH_SECRETS, url: `${nowhere.url}?key=secret-query` });
-  const { result, text } = await logOf(config, [nowhere]);
+  const { result, text } = await logOf(config, [nowhere], IN_TIME);
   expect(result.success).toBe(false);
   expect(text.match(SECRET)).toBeNull();
 });
@@ -75,7 +77,7 @@ test('in the environment of a stdio server, good or missing', async () => {
 test('in the result of a failed call', async () => {
   const server = await fixtures.server({ fault: faults.answer(401, 'secret-bearer is not valid') });
   const { runtime } = fixtures.runtime({ servers: { srv: server.config(WITH_SECRETS) }, allow: [server] });
-  const result = await runtime.reinitMCPServer(params());
+  const result = await runtime.reinitMCPServer({ ...params(), ...IN_TIME });
   expect(JSON.stringify(result).match(SECRET)).toBeNull();
 });
 
@@ -97,7 +99,7 @@ describe('the search at the end of the run (support/run-teardown.js)', () => {
     const server = await fixtures.server({ fault: faults.answer(500) });
     const { runtime } = fixtures.runtime({ servers: { srv: server.config() }, allow: [server] });
     const { lines: before } = findLeaks(process.env[VARIABLE]);
-    await runtime.reinitMCPServer(params());
+    await runtime.reinitMCPServer({ ...params(), ...IN_TIME });
     const { lines: logged } = findLeaks(process.env[VARIABLE]);
     expect(logged).toBeGreaterThan(before);
     await expect(runtime.manager.callTool({ serverName: 'nobody' })).rejects.toThrow();

@@ -1,6 +1,6 @@
 /** Reinitializes a server in a process of its own; prints the URL to open, then the result. */
 
-const { setTimeout: delay } = require('node:timers/promises');
+const { once } = require('node:events');
 const { createMCPRuntime } = require('../support/addon');
 
 const {
@@ -9,7 +9,7 @@ const {
   credentialsKey,
   returnOnOAuth = false,
   connectionTimeout,
-  stayMs = 0,
+  stay = false,
 } = JSON.parse(process.argv[2]);
 
 const print = (value) => process.stdout.write(`${JSON.stringify(value)}\n`);
@@ -30,7 +30,7 @@ async function main() {
       print({ url });
     },
   });
-  await delay(stayMs);
+  if (stay) await once(process.stdin.resume(), 'end');
   await runtime.close();
   print({ result: { ...result, asked } });
 }

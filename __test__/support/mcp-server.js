@@ -44,6 +44,8 @@ async function startMcpServer(options = {}) {
     openSockets: () => sockets.size,
     /** Requests that were neither answered to the end nor given up by the client, event streams included. */
     inFlight: () => unanswered.size,
+    /** Whether a client listens to what is announced. */
+    hasListener: () => [...unanswered].some(({ req, headersSent }) => req.method === 'GET' && headersSent),
     received: (method) => requests.filter((entry) => entry.message?.method === method),
     /** Announces something to every session, over its GET stream. */
     notify: (method) =>

@@ -4,13 +4,14 @@ const { join } = require('node:path');
 const SCRIPTS = join(__dirname, '..', 'scripts');
 
 /**
- * Starts a script of `__test__/scripts` as a process of its own. Arguments cross as one JSON text.
+ * Starts a script of `__test__/scripts` as a process of its own. Arguments cross as one JSON text; a script that is told
+ * to `stay` does so until its standard input ends.
  * `ended` resolves to { code, signal, output }; a script that did not end within `limitMs` was killed, with signal
  * SIGKILL.
  */
-function startScript(name, parameters = {}, limitMs = 15_000) {
+function startScript(name, parameters = {}, limitMs = 25_000) {
   const child = spawn(process.execPath, [join(SCRIPTS, name), JSON.stringify(parameters)], {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [parameters.stay ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

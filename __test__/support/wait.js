@@ -1,7 +1,10 @@
 const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** For what takes milliseconds, on a machine that is busy with other things. */
+const LIMIT_MS = 15_000;
+
 /** Waits until `condition()` holds; says what was awaited when it does not within `limitMs`. */
-async function until(what, condition, limitMs = 3000) {
+async function until(what, condition, limitMs = LIMIT_MS) {
   const deadline = Date.now() + limitMs;
   while (!(await condition())) {
     if (Date.now() > deadline) throw new Error(`${what}: not within ${limitMs} ms`);
