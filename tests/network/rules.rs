@@ -1,5 +1,7 @@
 //! Where requests may go.
 
+use std::time::Duration;
+
 use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::{Environment, NetworkRules};
 use librechat_mcp_native::network::{HttpClient, Policy};
@@ -120,6 +122,8 @@ async fn connections_are_kept() {
         let policy = protected(&[server.address.to_string()]);
         let response = client.send(&policy, get(&server.url("/"))).await.unwrap();
         response.bytes(0).await.unwrap();
+        // It goes back to the pool a little after its answer.
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert_eq!((server.connections(), server.received().len()), (1, 3));
 }

@@ -57,7 +57,7 @@ async fn calls_at_the_same_time_share_a_flow() {
     let (one, other) = tokio::join!(begin(&authorizer), begin(&authorizer));
     assert_eq!(one.authorization_url, other.authorization_url);
     assert!(!one.joined && other.joined);
-    assert_eq!(one.expires_at / 1000, other.expires_at / 1000);
+    assert!(one.expires_at.abs_diff(other.expires_at) < 60_000);
     // So does another process.
     let third = begin(&world.authorizer(None)).await;
     assert_eq!(third.authorization_url, one.authorization_url);
@@ -90,7 +90,7 @@ async fn waiting_ends_with_stored_tokens() {
     let world = World::new().await;
     let authorizer = world.authorizer(None);
     let pending = begin(&authorizer).await;
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(15);
     let callback = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let received = Received {
@@ -174,7 +174,7 @@ async fn a_client_that_the_server_forgot_is_registered_anew() {
     let world = World::new().await;
     let authorizer = world.authorizer(None);
     let pending = begin(&authorizer).await;
-    let deadline = Instant::now() + Duration::from_secs(5);
+    let deadline = Instant::now() + Duration::from_secs(15);
     let (waited, _) = tokio::join!(authorizer.wait(&pending, deadline), async {
         complete(&world, None).await.unwrap()
     });

@@ -36,7 +36,7 @@ async fn call(world: &World, manager: &Manager) -> Reinitialized {
         server_name: Some(SERVER.to_owned()),
         force_new: false,
         user_vars: None,
-        connection_timeout: Some(Duration::from_secs(5)),
+        connection_timeout: Some(Duration::from_secs(15)),
         return_on_oauth: true,
         server_config: None,
         request_body: None,
@@ -72,7 +72,7 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
     let server = manager.scope(&scope, SERVER, Some(config)).await.unwrap();
     let options = CallOptions {
         progress: None,
-        deadline: Instant::now() + Duration::from_secs(5),
+        deadline: Instant::now() + Duration::from_secs(15),
         cancel: CancellationToken::new(),
         headers: None,
     };
@@ -153,7 +153,7 @@ async fn a_tool_call_waits_for_the_user() {
     };
     // Completes the user's flow once there is one that brings this token.
     let authorize = async |token: &str| {
-        for _ in 0..200 {
+        for _ in 0..1000 {
             let tokens = complete(&world, None).await;
             if tokens.is_ok_and(|tokens| tokens.access_token().expose() == token) {
                 return;
@@ -218,7 +218,7 @@ async fn servers_are_reconnected_from_stored_tokens() {
         tracker: Arc::clone(&tracker),
     };
     let settled = async || {
-        for _ in 0..100 {
+        for _ in 0..1000 {
             if !tracker.is_reconnecting(USER, SERVER) {
                 return;
             }

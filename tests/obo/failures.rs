@@ -209,11 +209,11 @@ async fn retry_after() {
     };
     for (value, waits) in [
         // First, since its time runs.
-        (date(2), Some(500..3000)),
-        ("1".to_owned(), Some(900..2500)),
-        ("0".to_owned(), Some(0..900)),
-        ("Sun, 06 Nov 1994 08:49:37 GMT".to_owned(), Some(0..900)),
-        ("soon".to_owned(), Some(250..900)),
+        (date(4), Some(500)),
+        ("1".to_owned(), Some(900)),
+        ("0".to_owned(), Some(0)),
+        ("Sun, 06 Nov 1994 08:49:37 GMT".to_owned(), Some(0)),
+        ("soon".to_owned(), Some(250)),
         ("6".to_owned(), None),
         (date(60), None),
     ] {
@@ -226,11 +226,11 @@ async fn retry_after() {
         let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
         let outcome = exchange(&obo(), &host, 1).await;
         let requests = idp.requests();
-        if let Some(expected) = waits {
+        if let Some(least) = waits {
             assert!(outcome.is_ok(), "{value}");
             let waited = requests[1].at - requests[0].at;
             assert!(
-                expected.contains(&u64::try_from(waited.as_millis()).unwrap()),
+                waited >= Duration::from_millis(least),
                 "{value}: {waited:?}"
             );
         } else {

@@ -29,7 +29,7 @@ async fn ask(host: &Host, user: &User, purpose: TokenUse<'_>) -> Result<Secret> 
         log_prefix: "[MCP][User: user-1][srv]",
         purpose,
         rejected: None,
-        deadline: Instant::now() + Duration::from_secs(5),
+        deadline: Instant::now() + Duration::from_secs(15),
     };
     obo()
         .token(&request)
@@ -268,7 +268,7 @@ async fn graph_tokens() {
     let request = |user| GraphToken {
         host: &host,
         user,
-        deadline: Instant::now() + Duration::from_secs(5),
+        deadline: Instant::now() + Duration::from_secs(15),
     };
     assert_eq!(
         obo.graph_token(&request(&own)).await.unwrap().expose(),

@@ -96,6 +96,17 @@ pub async fn open(recipe: &Recipe) -> Result<Connection> {
     connect(recipe, known, &breaker, &CancellationToken::new()).await
 }
 
+/// Waits for what is about to happen.
+pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let outcome = tokio::time::timeout(Duration::from_secs(15), waiting).await;
+    assert!(outcome.is_ok(), "{what}: not in time");
+}
+
 pub fn within(seconds: f64) -> CallOptions {
     CallOptions {
         deadline: Instant::now() + Duration::from_secs_f64(seconds),
