@@ -6,5 +6,6 @@ module.exports = {
   maxWorkers: 1,
   globalSetup: '<rootDir>/__test__/support/run-setup.js',
   globalTeardown: '<rootDir>/__test__/support/run-teardown.js',
-  testTimeout: 30_000,
+  // Nothing takes nearly as long, unless the machine is busy.
+  testTimeout: 120_000,
 };

@@ -40,7 +40,7 @@ test(`${USERS} users of one server at once: all succeed, nothing is open after c
   await runtime.close();
   expect(server.sessions.size).toBe(0);
   await noOpenSockets(server);
-}, 60_000);
+});
 
 test('forceNew by one user twenty times at once: all succeed, one session is left', async () => {
   const server = await fixtures.server();

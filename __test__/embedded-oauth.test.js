@@ -17,7 +17,7 @@ const KEYS = ['a'.repeat(64), 'b'.repeat(64)];
 let authorizationServer;
 beforeAll(async () => {
   authorizationServer = await startAuthorizationServer({ accessTokenSeconds: 3600 });
-}, 60_000);
+});
 afterAll(() => authorizationServer?.close());
 
 /** A protected server, a home, and processes that use both. */
@@ -35,7 +35,7 @@ async function setup() {
 
   /** Starts a process that reinitializes the server; what it prints are lines of JSON. */
   function start(parameters = {}) {
-    const script = startScript('embedded-oauth.js', { config, home, ...parameters }, 25_000);
+    const script = startScript('embedded-oauth.js', { config, home, ...parameters });
     const lines = () => script.output().split('\n').filter(Boolean).map(JSON.parse);
     return {
       url: async () => {
@@ -173,7 +173,7 @@ test('several processes at the same time', async () => {
   await first.result();
   const results = await Promise.all(Array.from({ length: 4 }, () => start().result()));
   for (const result of results) expect(result).toMatchObject({ success: true, asked: false });
-}, 60_000);
+});
 
 describe('the command line tool', () => {
   test('check says what is needed, login gets it, check is content then', async () => {
@@ -208,7 +208,7 @@ describe('the command line tool', () => {
     const after = await run(['check', '--json']);
     expect(after).toMatchObject({ code: 0 });
     expect(after.json()).toMatchObject([{ ok: true, tools: ['echo', 'undescribed'], authorization: { ready: true } }]);
-  }, 60_000);
+  });
 
   test('login opens the browser that BROWSER names', async () => {
     const { config } = await setup();
@@ -221,7 +221,7 @@ describe('the command line tool', () => {
     const url = readFileSync(opened, 'utf8');
     await browse(url);
     expect(await login).toMatchObject({ code: 0, stdout: expect.stringContaining(`\n\n  ${url}\n`) });
-  }, 60_000);
+  });
 
   test('login that nobody finishes: exit code 1, and what to do', async () => {
     const { config } = await setup();

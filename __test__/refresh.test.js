@@ -31,7 +31,7 @@ describe('three processes with twenty calls each, at a server that revokes the g
         await race.close();
       }
     },
-    120_000,
+    300_000,
   );
 });
 
@@ -40,7 +40,7 @@ describe('beside other processes', () => {
   let redis;
   beforeAll(async () => {
     redis = await startRedis();
-  }, 120_000);
+  }, 300_000);
   afterAll(() => redis?.close());
 
   /** A user whose token has expired, and a process that begins to refresh it. */

@@ -27,7 +27,7 @@ test(`${ROUNDS} workers over HTTP: all connect, no socket is left`, async () => 
   }
   expect(server.received('initialize')).toHaveLength(ROUNDS);
   await noOpenSockets(server);
-}, 120_000);
+}, 300_000);
 
 test(`${ROUNDS} workers over stdio: all connect, no child process is left`, async () => {
   const stdio = fixtures.stdio();
@@ -36,7 +36,7 @@ test(`${ROUNDS} workers over stdio: all connect, no child process is left`, asyn
   }
   expect(stdio.pids()).toHaveLength(ROUNDS);
   for (const pid of stdio.pids()) await processGone(pid);
-}, 180_000);
+}, 300_000);
 
 test('four workers at once', async () => {
   const server = await fixtures.server();

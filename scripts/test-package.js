@@ -168,7 +168,7 @@ function makeDirectory(parent, name) {
 /** Asynchronous, since the server that the consumer talks to runs here. */
 function runIn(cwd, program, args, env) {
   return new Promise((resolve, reject) => {
-    execFile(program, args, { cwd, env, encoding: 'utf8', timeout: 60_000 }, (error, stdout, stderr) => {
+    execFile(program, args, { cwd, env, encoding: 'utf8', timeout: 180_000 }, (error, stdout, stderr) => {
       if (error) reject(new Error(`${basename(program)} ${args.join(' ')}: ${error.message}\n${stdout}${stderr}`));
       else resolve(stdout);
     });

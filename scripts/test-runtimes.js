@@ -13,7 +13,7 @@ const { ROOT, testAddonPath } = require('./addon-path');
 
 const FOLDER = join(ROOT, 'target', 'runtimes');
 const SMOKE = join(ROOT, '__test__', 'runtimes', 'smoke.js');
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 180_000;
 
 const platform = `${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
 const bunPlatform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch.replace('arm64', 'aarch64')}`;

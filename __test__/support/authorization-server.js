@@ -40,7 +40,7 @@ async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['
     registerSecrets(...(message.secrets ?? []));
   });
   const ended = () => child.exitCode !== null || child.signalCode !== null;
-  await until('the authorization server', () => issuer !== undefined || ended(), 20_000);
+  await until('the authorization server', () => issuer !== undefined || ended(), 60_000);
   if (issuer === undefined) throw new Error(`the authorization server did not start: ${errors}`);
 
   const { client_id: id, client_secret: password } = resourceServer;

@@ -33,9 +33,10 @@ function useAuthorization(options) {
   const fixtures = useFixtures();
   const suite = { fixtures };
 
+  // The database may have to be installed first.
   beforeAll(async () => {
     [suite.mongo, suite.authorizationServer] = await Promise.all([startMongo(), startAuthorizationServer(options)]);
-  }, 120_000);
+  }, 300_000);
 
   afterAll(async () => {
     for (const thing of [suite.mongo, suite.authorizationServer]) await thing?.close();

@@ -32,7 +32,7 @@ function createCli(files) {
       const child = spawn(process.execPath, [BINARY, ...args], {
         cwd: folder,
         env: { ...ownEnv, ...env },
-        timeout: 50_000,
+        timeout: 100_000,
       });
       const output = { stdout: '', stderr: '' };
       for (const name of ['stdout', 'stderr']) {

@@ -8,7 +8,7 @@ function debianPackage(name, isThere) {
   if (isThere()) return;
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   for (const args of [['update'], ['install', '-y', '--no-install-recommends', name]]) {
-    spawnSync('apt-get', args, { env: environment, stdio: 'ignore' });
+    spawnSync('apt-get', ['-o', 'Acquire::Retries=3', ...args], { env: environment, stdio: 'ignore' });
   }
   if (!isThere()) throw new Error(`${name} is missing: apt-get install ${name}`);
 }

@@ -28,7 +28,7 @@ async function startEverything(transport) {
     env: { ...process.env, PORT: String(port) },
     stdio: 'ignore',
   });
-  await until(`${PACKAGE} on port ${port}`, () => accepts(port), 20_000);
+  await until(`${PACKAGE} on port ${port}`, () => accepts(port), 60_000);
   const address = `127.0.0.1:${port}`;
   const url = `http://${address}${PATHS[transport]}`;
   const type = transport === 'sse' ? 'sse' : 'streamable-http';

@@ -13,7 +13,7 @@ async function startServerProcess({ hangOn = 'nothing', port } = {}) {
     if (message.arrived) arrived.push(message.arrived);
     else address = message.address;
   });
-  await until('start of the server process', () => address !== undefined, 10_000);
+  await until('start of the server process', () => address !== undefined, 60_000);
   return {
     address,
     port: Number(address.split(':')[1]),

@@ -9,7 +9,7 @@ const SCRIPTS = join(__dirname, '..', 'scripts');
  * `ended` resolves to { code, signal, output }; a script that did not end within `limitMs` was killed, with signal
  * SIGKILL.
  */
-function startScript(name, parameters = {}, limitMs = 25_000) {
+function startScript(name, parameters = {}, limitMs = 60_000) {
   const child = spawn(process.execPath, [join(SCRIPTS, name), JSON.stringify(parameters)], {
     stdio: [parameters.stay ? 'pipe' : 'ignore', 'pipe', 'pipe'],
   });

@@ -8,7 +8,7 @@ const { createInterface } = require('node:readline');
 const PACKAGE = 'secantusdb==0.7.0b3';
 const ENVIRONMENT = join(__dirname, '..', '..', '..', 'target', 'secantusdb');
 const PYTHON = join(ENVIRONMENT, 'bin', 'python');
-const START_MS = 20_000;
+const START_MS = 60_000;
 
 /** Serves until its standard input ends, so that it never outlives who started it. */
 const SERVE = `
