@@ -1,5 +1,7 @@
 /** OAuth without LibreChat: tokens on disk, and the browser's return to a listener on loopback. */
 
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
 const { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
@@ -7,9 +9,10 @@ const { startAuthorizationServer } = require('./support/authorization-server');
 const { createCli } = require('./support/cli');
 const { useFixtures } = require('./support/fixtures');
 const { accepts } = require('./support/ports');
+const { startProcess } = require('./support/processes');
 const { startProtectedServer } = require('./support/protected-server');
 const { startScript } = require('./support/script');
-const { until } = require('./support/wait');
+const { delay, until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const KEYS = ['a'.repeat(64), 'b'.repeat(64)];
@@ -81,10 +84,7 @@ test('the user logs in; a restart keeps the tokens; nothing on disk is readable'
   expect(await first.result()).toMatchObject({ success: true, oauthRequired: false });
   expect(await accepts(portOf(url))).toBe(false);
 
-  const token = server.requests
-    .map(({ headers }) => headers.authorization)
-    .find(Boolean)
-    .replace('Bearer ', '');
+  const token = lastToken(server);
   expect(await start().result()).toMatchObject({ success: true, asked: false });
 
   expect(readdirSync(data).sort()).toEqual(['credentials.key', 'tokens.redb']);
@@ -173,6 +173,73 @@ test('several processes at the same time', async () => {
   await first.result();
   const results = await Promise.all(Array.from({ length: 4 }, () => start().result()));
   for (const result of results) expect(result).toMatchObject({ success: true, asked: false });
+});
+
+/** The access token that the server was sent last. */
+const lastToken = (server) =>
+  server.requests
+    .map(({ headers }) => headers.authorization)
+    .findLast(Boolean)
+    .replace('Bearer ', '');
+
+test('three processes at one store, and the server takes their token no more: one refresh for all', async () => {
+  const { server, home, config, start } = await setup();
+  const first = start();
+  await browse(await first.url());
+  expect(await first.result()).toMatchObject({ success: true });
+  const processes = Array.from({ length: 3 }, () =>
+    fixtures.keep(startProcess('embedded-refresh.js', { config, home })),
+  );
+  for (let round = 0; round < 2; round += 1) {
+    server.refused.add(lastToken(server));
+    const before = authorizationServer.refreshes().length;
+    const answers = await Promise.all(processes.map((process) => process.ask({ calls: 10 })));
+    // A refresh token that is used twice would revoke the grant, and calls would fail.
+    expect(answers).toEqual(processes.map(() => ({ failures: [] })));
+    expect(authorizationServer.refreshes().length - before).toBe(1);
+  }
+}, 60_000);
+
+describe('another process has the store open', () => {
+  /** Has a process of its own lock the file, as the database does while it is open, until it is killed. */
+  async function hold(file) {
+    const child = spawn('flock', [file, 'sh', '-c', 'echo locked; exec sleep 60'], { detached: true });
+    const ended = once(child, 'exit');
+    await once(child.stdout, 'data');
+    const release = async () => {
+      if (child.exitCode === null && child.signalCode === null) process.kill(-child.pid);
+      await ended;
+    };
+    return fixtures.keep({ close: release });
+  }
+
+  async function loggedIn() {
+    const all = await setup();
+    const first = all.start();
+    await browse(await first.url());
+    expect(await first.result()).toMatchObject({ success: true });
+    return { ...all, file: join(all.data, 'tokens.redb') };
+  }
+
+  test('for a moment: it is waited for', async () => {
+    const { file, start } = await loggedIn();
+    const holder = await hold(file);
+    const waiting = start();
+    await delay(1500);
+    await holder.close();
+    expect(await waiting.result()).toMatchObject({ success: true, asked: false });
+  }, 60_000);
+
+  test('and does not let go: a clear error within ten seconds', async () => {
+    const { file, start } = await loggedIn();
+    await hold(file);
+    const { success, asked, error } = await start().result();
+    expect({ success, asked }).toEqual({ success: false, asked: false });
+    expect(error).toMatchObject({
+      code: 'MCP_TOKEN_STORE',
+      message: expect.stringMatching(/tokens\.redb cannot be used: another process does not let go of it/),
+    });
+  }, 60_000);
 });
 
 describe('the command line tool', () => {

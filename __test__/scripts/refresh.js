@@ -7,17 +7,13 @@
  */
 
 const { createMCPRuntime } = require('../support/addon');
+const { callAtOnce } = require('../support/calls');
 const { createHost } = require('../support/host');
 const { openRedisServices } = require('../support/redis-services');
 const { openTokenStore } = require('../support/token-store');
 const { delay } = require('../support/wait');
 
 const { mongo, redis, withLock, lockMs, flowDelayMs = 0, hangAt, config, allow, user } = JSON.parse(process.argv[2]);
-
-/** Nobody is there to be asked. */
-const oauthStart = () => {
-  throw new Error('the user was asked to authorize');
-};
 
 function hang() {
   process.send({ reached: hangAt });
@@ -51,23 +47,6 @@ function hangingLock(lock) {
   return { acquire: async (key, ttlMs) => ((await lock.acquire(key, ttlMs)) ? hang : null) };
 }
 
-async function call(runtime, text) {
-  const toolCall = {
-    user,
-    serverName: 'srv',
-    toolName: 'echo',
-    toolArguments: { text },
-    provider: 'openai',
-    oauthStart,
-  };
-  try {
-    const answer = JSON.stringify(await runtime.manager.callTool(toolCall));
-    return answer.includes(text) ? undefined : `${text} was answered with ${answer}`;
-  } catch (error) {
-    return `${error.code}: ${error.message}`;
-  }
-}
-
 async function main() {
   const store = await openTokenStore(mongo);
   const { flowManager, lock, close } = await openRedisServices(redis, { lockMs });
@@ -82,10 +61,9 @@ async function main() {
   async function answer({ calls }) {
     const host = createHost({ servers: { srv: config }, allow, services });
     const runtime = createMCPRuntime(host.services);
-    const texts = Array.from({ length: calls }, (_, index) => `call ${index} of ${process.pid}`);
-    const outcomes = await Promise.all(texts.map((text) => call(runtime, text)));
+    const failures = await callAtOnce(runtime, user, calls);
     await runtime.close();
-    process.send({ failures: outcomes.filter(Boolean), log: host.logger.text() });
+    process.send({ failures, log: host.logger.text() });
   }
 
   process.on('message', answer);

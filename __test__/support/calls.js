@@ -1,0 +1,30 @@
+/** Nobody is there to be asked. */
+const oauthStart = () => {
+  throw new Error('the user was asked to authorize');
+};
+
+async function call(runtime, user, text) {
+  const toolCall = {
+    user,
+    serverName: 'srv',
+    toolName: 'echo',
+    toolArguments: { text },
+    provider: 'openai',
+    oauthStart,
+  };
+  try {
+    const answer = JSON.stringify(await runtime.manager.callTool(toolCall));
+    return answer.includes(text) ? undefined : `${text} was answered with ${answer}`;
+  } catch (error) {
+    return `${error.code}: ${error.message}`;
+  }
+}
+
+/** That many tool calls of a user at once; resolves to what went wrong with them. */
+async function callAtOnce(runtime, user, calls) {
+  const texts = Array.from({ length: calls }, (_, index) => `call ${index} of ${process.pid}`);
+  const outcomes = await Promise.all(texts.map((text) => call(runtime, user, text)));
+  return outcomes.filter(Boolean);
+}
+
+module.exports = { callAtOnce };
