@@ -86,7 +86,7 @@ describe('check', () => {
       private: error('MCP_ADDRESS_NOT_ALLOWED', /10\.0\.0\.1/, /"10\.0\.0\.1:80" to mcpSettings\.allowedAddresses/),
       missing: error('MCP_SPAWN_FAILED', /nonexistent/, /Install the command/),
       variable: error('MCP_MISSING_ENV', /CLI_TEST_NOT_SET/, /in the environment or in \.env/),
-      personal: error('MCP_MISSING_USER_VARS', /KEY/, /Each user sets KEY/),
+      personal: error('MCP_MISSING_USER_VARS', /KEY/, /--user-vars .*"personal": \{ KEY: /),
       obo: error('OBO_MISSING_UPSTREAM_TOKEN', /token/, /librechat-mcp-native obo "obo"/),
       wrong: error('MCP_INVALID_CONFIG', /librechat\.yaml:\d+: url/, /validate/),
     });
@@ -151,6 +151,91 @@ describe('check', () => {
   test('no servers', async () => {
     const { run } = withServers({});
     expect(await run(['check'])).toMatchObject({ code: 0, stdout: 'librechat.yaml has no mcpServers.\n' });
+  });
+});
+
+describe('--user-vars', () => {
+  const KEY = 'secret-of-the-user';
+
+  async function withVariables(userVars) {
+    const server = await fixtures.server();
+    const srv = {
+      type: 'streamable-http',
+      url: server.url,
+      headers: { 'X-Key': '{{KEY}}', 'X-Region': '{{REGION}}' },
+      customUserVars: {
+        KEY: { title: 'Key', description: 'Your key' },
+        REGION: { title: 'Region', description: 'Your region' },
+      },
+    };
+    const config = { mcpServers: { srv }, mcpSettings: { allowedAddresses: [server.address] } };
+    return { server, ...cli({ 'librechat.yaml': config, 'my-vars.yaml': userVars }) };
+  }
+
+  test('the server gets the values, and nothing shows them', async () => {
+    const { server, run } = await withVariables({ srv: { KEY, REGION: 'eu' } });
+    const commands = [
+      ['check'],
+      ['check', '--json'],
+      ['tools', 'srv'],
+      ['call', 'srv', 'echo', '{"text":"hello"}'],
+      ['login', 'srv'],
+    ];
+    for (const command of commands) {
+      const env = { MCP_NATIVE_LOG: 'debug' };
+      const { code, stdout, stderr } = await run([...command, '--user-vars', 'my-vars.yaml'], { env });
+      expect({ command, code, stdout }).toEqual({ command, code: 0, stdout: expect.not.stringContaining(KEY) });
+      expect(stderr).not.toContain(KEY);
+    }
+    const sent = server.received('initialize').map(({ headers }) => [headers['x-key'], headers['x-region']]);
+    expect(sent).toEqual(commands.map(() => [KEY, 'eu']));
+  });
+
+  test('what is missing, and where to put it', async () => {
+    const { run, server } = await withVariables({ srv: { KEY } });
+    const { code, json } = await run(['check', '--json', '--user-vars', 'my-vars.yaml']);
+    expect(code).toBe(1);
+    expect(json()).toMatchObject([
+      {
+        ok: false,
+        authorization: { type: 'userVariables', ready: false },
+        error: {
+          code: 'MCP_MISSING_USER_VARS',
+          message: 'The server needs values that each user sets: REGION',
+          hint: expect.stringContaining('--user-vars names a YAML file with the values: "srv": { REGION: "…" }'),
+        },
+      },
+    ]);
+    expect(server.requests).toEqual([]);
+  });
+
+  test.each([
+    ['a server that is not there', { other: { KEY } }, /librechat\.yaml has no server "other"/],
+    [
+      'a variable that is not declared',
+      { srv: { KYE: KEY } },
+      /my-vars\.yaml:3: srv\.KYE is not among .*\n.*KEY, REGION/,
+    ],
+    ['a value that is no text', 'srv:\n  KEY: 007\n', /my-vars\.yaml:2: srv\.KEY must be a text\n.*quotes/],
+    ['no variables', 'srv: x\n', /my-vars\.yaml:1: srv must be a mapping/],
+    ['no servers', '[]', /my-vars\.yaml:1: expected servers/],
+    ['bad YAML', `srv:\n  KEY: |${KEY}\n`, /my-vars\.yaml:2:\d+: this is not the YAML.*\n.*quotes/],
+    ['an alias', `srv:\n  KEY: *${KEY}\n`, /my-vars\.yaml: this is not the YAML/],
+    ['a tag', `srv:\n  KEY: !${KEY} x\n`, /my-vars\.yaml:2:\d+: this is not the YAML/],
+  ])('%s: exit code 2', async (_, userVars, expected) => {
+    const { run } = await withVariables(userVars);
+    const { code, stdout, stderr } = await run(['check', '--user-vars', 'my-vars.yaml']);
+    expect({ code, stdout, stderr }).toEqual({ code: 2, stdout: '', stderr: expect.stringMatching(expected) });
+    expect(stderr).not.toContain(KEY);
+  });
+
+  test('a file that is not there: exit code 2', async () => {
+    const { run } = await withVariables({});
+    const { code, stderr } = await run(['tools', 'srv', '--user-vars', 'none.yaml']);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/none\.yaml cannot be read.*\n.*--user-vars/),
+    });
   });
 });
 

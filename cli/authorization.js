@@ -6,7 +6,8 @@ const { expanded } = require('./server');
  * @param options.ask  `false` leaves it at what the configuration says
  * @returns `{ type, reason }`; `type`: `none`, `oauth`, `obo`, `apiKey`, `headers` or `userVariables`
  */
-async function authorizationOf({ config, runtime, api }, name, { ask = true } = {}) {
+async function authorizationOf(context, name, { ask = true } = {}) {
+  const { config, api } = context;
   const server = config.servers[name];
   if (server.obo) {
     return { type: 'obo', reason: `a token for ${server.obo.scopes}, exchanged on behalf of the user` };
@@ -22,7 +23,7 @@ async function authorizationOf({ config, runtime, api }, name, { ask = true } = 
     return { type: 'headers', reason: 'the configuration sends its own Authorization header' };
   }
   if (!ask || !server.url || server.requiresOAuth === false) return { type: 'none', reason: '' };
-  return detected({ config, runtime, api }, server);
+  return detected(context, name);
 }
 
 const METHODS = {
@@ -31,9 +32,9 @@ const METHODS = {
   'no-metadata-found': 'the server answers 401 or 403',
 };
 
-async function detected({ config, runtime, api }, server) {
+async function detected({ config, userVars, runtime, api }, name) {
   const { allowedDomains, allowedAddresses } = config.document.mcpSettings ?? {};
-  const { url } = expanded(api, server);
+  const { url } = expanded(api, config.servers[name], userVars.of(name));
   if (!/^https?:/.test(url)) return { type: 'none', reason: '' };
   const found = await runtime.oauth.detectOAuthRequirement(url, allowedDomains, allowedAddresses);
   return found.requiresOAuth

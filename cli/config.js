@@ -1,4 +1,4 @@
-/** The configuration file: found, read, and its positions kept for messages. */
+/** YAML files, the configuration above all: found, read, and their positions kept for messages. */
 
 const { readFileSync } = require('node:fs');
 const { dirname, join } = require('node:path');
@@ -10,23 +10,47 @@ const DEFAULT_FILE = 'librechat.yaml';
 /**
  * Reads a `librechat.yaml` and the `.env` beside it. Variables that are set already stay.
  *
- * @returns `{ file, document, servers, lineOf(path) }`; `lineOf` is the line of the member at a path, or of the nearest
- *   member around it
+ * @returns `{ file, document, servers, lineOf }`; see `readYaml`
  */
 function readConfig(file = DEFAULT_FILE) {
-  const text = readText(file);
+  const { document, lineOf } = readYaml(file, {
+    hint: 'Name the configuration, or run this where it is: --config path/to/librechat.yaml',
+  });
+  const { mcpServers } = document;
+  if (!isMapping(document)) throw new Failure(`${file}:1: expected mcpServers`);
+  if (mcpServers !== undefined && mcpServers !== null && !isMapping(mcpServers)) {
+    const line = lineOf(['mcpServers']);
+    throw new Failure(`${file}:${line}: mcpServers must be an object`, { line });
+  }
+  loadEnvironment(join(dirname(file), '.env'));
+  return { file, document, servers: mcpServers ?? {}, lineOf };
+}
+
+const isMapping = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
+
+/**
+ * Reads a YAML file; an empty one is an empty object.
+ *
+ * @param options.hint      what to do if there is no such file
+ * @param options.isSecret  whether to repeat nothing of its text, and to take nothing that YAML only warns of
+ * @returns `{ document, lineOf(path) }`; `lineOf` is the line of the member at a path, or of the nearest member around it
+ */
+function readYaml(file, { hint, isSecret = false }) {
+  const text = readText(file, hint);
   const lines = new LineCounter();
   const parsed = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false });
-  const [problem] = parsed.errors;
+  const [problem] = isSecret ? [...parsed.errors, ...parsed.warnings] : parsed.errors;
+  const told = ({ message }) => (isSecret ? 'this is not the YAML that it should be' : message);
   if (problem) {
     const { line, col } = lines.linePos(problem.pos[0]);
-    throw new Failure(`${file}:${line}:${col}: ${problem.message}`, { line, hint: 'Correct the YAML at that place.' });
+    const advice = isSecret ? 'Put values into quotes.' : 'Correct the YAML at that place.';
+    throw new Failure(`${file}:${line}:${col}: ${told(problem)}`, { line, hint: advice });
   }
   let document;
   try {
     document = parsed.toJS() ?? {};
   } catch (error) {
-    throw new Failure(`${file}: ${error.message}`);
+    throw new Failure(`${file}: ${told(error)}`);
   }
   const lineOf = (path) => {
     for (let length = path.length; length > 0; length--) {
@@ -35,26 +59,15 @@ function readConfig(file = DEFAULT_FILE) {
     }
     return 1;
   };
-  const { mcpServers } = document;
-  if (typeof document !== 'object' || Array.isArray(document)) throw new Failure(`${file}:1: expected mcpServers`);
-  if (
-    mcpServers !== undefined &&
-    mcpServers !== null &&
-    (typeof mcpServers !== 'object' || Array.isArray(mcpServers))
-  ) {
-    const line = lineOf(['mcpServers']);
-    throw new Failure(`${file}:${line}: mcpServers must be an object`, { line });
-  }
-  loadEnvironment(join(dirname(file), '.env'));
-  return { file, document, servers: mcpServers ?? {}, lineOf };
+  return { document, lineOf };
 }
 
-function readText(file) {
+function readText(file, hint) {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
     throw new Failure(`${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`, {
-      hint: 'Name the configuration, or run this where it is: --config path/to/librechat.yaml',
+      hint,
     });
   }
 }
@@ -92,4 +105,4 @@ function serverOf({ file, servers }, name) {
   });
 }
 
-module.exports = { DEFAULT_FILE, missingVariables, readConfig, serverOf };
+module.exports = { DEFAULT_FILE, isMapping, missingVariables, readConfig, readYaml, serverOf };

@@ -23,8 +23,9 @@ const HINTS = {
   MCP_CONFIG_NOT_FOUND: ({ known }) => `Servers of this configuration: ${known?.join(', ') || 'none'}.`,
   MCP_INVALID_CONFIG: () => 'Correct the configuration; `validate` shows the lines.',
   MCP_MISSING_ENV: ({ variables }) => `Set ${variables.join(', ')} in the environment or in .env.`,
-  MCP_MISSING_USER_VARS: ({ variables }) =>
-    `Each user sets ${variables?.join(', ') || 'them'} in LibreChat; to try it here, put the values into a copy of the file.`,
+  MCP_MISSING_USER_VARS: ({ name = 'server', variables = ['NAME'] }) =>
+    `Each user sets ${variables.join(', ')} in LibreChat; here, --user-vars names a YAML file with the values: ` +
+    `${JSON.stringify(name)}: { ${variables.map((variable) => `${variable}: "…"`).join(', ')} }`,
   MCP_AUTHORIZATION_REQUIRED: ({ oauth, login }) =>
     oauth
       ? `Run: ${login}`
@@ -40,7 +41,8 @@ const HINTS = {
     "Check `oauth.client_id` and `oauth.client_secret` against the provider's registration.",
   MCP_OAUTH_FLOW_FAILED: ({ login }) => `Begin again: ${login}`,
   MCP_OAUTH_TIMEOUT: ({ login }) => `Begin again, and authorize in time (--timeout): ${login}`,
-  MCP_TOKEN_STORE: () => 'Give the CREDS_KEY that the tokens were stored with, or remove the file that is named.',
+  MCP_TOKEN_STORE: () =>
+    'Give the CREDS_KEY that the tokens were stored with, end the process that keeps the file, or remove the file.',
   OBO_MISSING_UPSTREAM_TOKEN: ({ obo }) => `Try the exchange with a user's token: ${obo}`,
   OBO_EXCHANGE_FAILED: () => 'docs/entra.md tells the causes apart, and who mends each.',
   OBO_CLAIMS_CHALLENGE: () => 'The user has to sign in again with what the identity provider asks for.',

@@ -24,20 +24,23 @@ async function run(argv) {
       .description(description)
       .option('--config <file>', `the configuration (default: ${DEFAULT_FILE})`)
       .option('--json', 'print JSON for machines');
-  const timed = (built, fallback) =>
-    built.option('--timeout <seconds>', `bound for each server (default: ${fallback})`, seconds, fallback);
+  const timed = (built, fallback) => built.option('--timeout <seconds>', 'bound for each server', seconds, fallback);
+  const personal = (built) =>
+    built.option('--user-vars <file>', "YAML with your values for the servers' customUserVars, by server and name");
   const action =
     (name) =>
     async (...args) => {
       code = await require(`./commands/${name}`)(...args.slice(0, -1));
     };
 
-  timed(command('check [arguments...]', 'connects to every server, or to those that are named'), 30)
+  personal(timed(command('check [arguments...]', 'connects to every server, or to those that are named'), 30))
     .usage('[options] [librechat.yaml] [server...]')
     .action(action('check'));
-  timed(command('tools <server>', 'lists what a server offers'), 30).action(action('tools'));
-  timed(command('call <server> <tool> [json]', 'calls a tool with arguments in JSON'), 60).action(action('call'));
-  timed(command('login <server>', 'authorizes with a server in the browser'), 120)
+  personal(timed(command('tools <server>', 'lists what a server offers'), 30)).action(action('tools'));
+  personal(timed(command('call <server> <tool> [json]', 'calls a tool with arguments in JSON'), 60)).action(
+    action('call'),
+  );
+  personal(timed(command('login <server>', 'authorizes with a server in the browser'), 120))
     .option('--no-browser', 'print the address only')
     .action(action('login'));
   timed(command('obo <server>', "exchanges a user's access token, read from stdin, on behalf of the user"), 30).action(

@@ -2,18 +2,20 @@
 
 const { readConfig } = require('./config');
 const { Failure } = require('./failure');
+const { readUserVars } = require('./user-vars');
 
 /** Whose tokens the commands use. */
 const USER = Object.freeze({ id: 'cli' });
 const DISCOVERY_TIMEOUT_MS = 10_000;
 
-/** Runs `work(context)` with `{ config, runtime, api }` and closes the runtime after it. */
+/** Runs `work(context)` with `{ config, userVars, runtime, api }` and closes the runtime after it. */
 async function withRuntime(options, work) {
   const config = readConfig(options.config);
+  const userVars = readUserVars(options.userVars, config);
   const api = require('..');
   const runtime = createRuntime(api, config);
   try {
-    return await work({ config, runtime, api });
+    return await work({ config, userVars, runtime, api });
   } finally {
     await runtime.close();
   }

@@ -14,27 +14,29 @@ function transportOf(config) {
 }
 
 /** What hints may name; see `hints.js`. */
-function knownOf({ config, api }, name, options) {
+function knownOf({ config, userVars, api }, name, options) {
   const server = config.servers[name];
   const file = config.file === DEFAULT_FILE ? '' : ` --config ${config.file}`;
+  const values = userVars.file === undefined ? '' : ` --user-vars ${userVars.file}`;
   const run = (command) => `npx librechat-mcp-native ${command} ${JSON.stringify(name)}${file}`;
   return {
-    address: addressOf(api, server),
-    login: run('login'),
+    name,
+    address: addressOf(api, server, userVars.of(name)),
+    login: run('login') + values,
     obo: `${run('obo')} < token.txt`,
     known: Object.keys(config.servers),
-    variables: api.getMissingCustomUserVars(server, {}),
+    variables: api.getMissingCustomUserVars(server, userVars.of(name)),
     ...options,
   };
 }
 
-function expanded(api, server) {
-  return api.processMCPEnv({ options: server });
+function expanded(api, server, customUserVars) {
+  return api.processMCPEnv({ options: server, customUserVars });
 }
 
-function addressOf(api, server) {
+function addressOf(api, server, customUserVars) {
   try {
-    const url = new URL(expanded(api, server).url);
+    const url = new URL(expanded(api, server, customUserVars).url);
     return `${url.hostname}:${url.port || (/^(https|wss):/.test(url.protocol) ? 443 : 80)}`;
   } catch {
     return undefined;
@@ -64,10 +66,11 @@ function obstacle(context, name) {
 }
 
 /** Connects with what is stored; nobody is asked to authorize. */
-function connect({ runtime }, name, timeoutSeconds) {
+function connect({ runtime, userVars }, name, timeoutSeconds) {
   return runtime.manager.getConnection({
     serverName: name,
     user: USER,
+    customUserVars: userVars.of(name),
     authorize: false,
     connectionTimeout: timeoutSeconds * 1000,
   });

@@ -26,14 +26,10 @@ function createCli(files) {
     NAPI_RS_NATIVE_LIBRARY_PATH: MCP_TEST_ADDON ? resolve(MCP_TEST_ADDON) : testAddonPath(),
   };
 
-  /** Runs a command to its end: `{ code, stdout, stderr, json() }`. */
-  function run(args, { env, input = '', onStdout } = {}) {
+  /** Runs a program in the folder to its end: `{ code, stdout, stderr, json() }`. */
+  function execute(program, args, { env, input = '', onStdout } = {}) {
     return new Promise((fulfil, reject) => {
-      const child = spawn(process.execPath, [BINARY, ...args], {
-        cwd: folder,
-        env: { ...ownEnv, ...env },
-        timeout: 100_000,
-      });
+      const child = spawn(program, args, { cwd: folder, env: { ...ownEnv, ...env }, timeout: 100_000 });
       const output = { stdout: '', stderr: '' };
       for (const name of ['stdout', 'stderr']) {
         child[name].setEncoding('utf8').on('data', (text) => {
@@ -53,7 +49,10 @@ function createCli(files) {
     });
   }
 
-  return { folder, env: ownEnv, run, close: () => rmSync(folder, { recursive: true, force: true }) };
+  /** Runs a command of the tool. */
+  const run = (args, options) => execute(process.execPath, [BINARY, ...args], options);
+
+  return { folder, env: ownEnv, execute, run, close: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 module.exports = { createCli };

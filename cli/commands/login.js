@@ -27,6 +27,7 @@ module.exports = async function login(name, options) {
     const result = await context.runtime.reinitMCPServer({
       user: USER,
       serverName: name,
+      userMCPAuthMap: { [`mcp_${name}`]: context.userVars.of(name) },
       returnOnOAuth: false,
       connectionTimeout: options.timeout * 1000,
       oauthStart: (url) => {

@@ -1,0 +1,55 @@
+const { readdirSync, readFileSync } = require('node:fs');
+const { join } = require('node:path');
+
+const ROOT = join(__dirname, '..', '..');
+const CLI = 'npx librechat-mcp-native ';
+/** Pages that show a configuration and the commands that go with it; all of these are run. */
+const PAGES_THAT_RUN = ['docs/getting-started.md', 'docs/cli.md'];
+
+/** Commands of the pages that go on until they are interrupted; they are run, too. */
+const EXAMPLES = ['npm run example', 'npm run example -- --step-1'];
+
+const read = (path) => readFileSync(join(ROOT, path), 'utf8');
+const pagesIn = (folder) =>
+  readdirSync(join(ROOT, folder), { recursive: true })
+    .filter((path) => path.endsWith('.md') && !path.includes('node_modules'))
+    .map((path) => join(folder, path));
+
+const PAGES = ['README.md', 'CHANGELOG.md', ...pagesIn('docs'), ...pagesIn('examples')];
+
+const withoutBlocks = (text) => text.replace(/^```[\s\S]*?^```/gm, '');
+
+/** The blocks of a page in one language. */
+const blocksOf = (page, language) =>
+  [...read(page).matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(([, block]) => block);
+
+const linesOf = (blocks) =>
+  blocks
+    .flatMap((block) => block.split(/\n|&&/))
+    .map((line) => line.replace(/\s#.*/, '').trim())
+    .filter(Boolean);
+
+/** The commands of a page's `sh` blocks. */
+const shellCommandsOf = (page) => linesOf(blocksOf(page, 'sh'));
+
+const COMMAND = /^(?:(?:npx|npm|node|cargo|git|curl|docker|pip|apt-get|sh|bash) \S|\.ci\/run)/;
+
+/** All commands of a page: those of `sh` and `text` blocks, and those between backticks. */
+function commandsOf(page) {
+  const spans = [...withoutBlocks(read(page)).matchAll(/`([^`]+)`/g)].map(([, code]) => code.replace(/\s+/g, ' '));
+  const others = [...linesOf(blocksOf(page, 'text')), ...spans].filter((text) => COMMAND.test(text));
+  return [...shellCommandsOf(page), ...others];
+}
+
+module.exports = {
+  CLI,
+  EXAMPLES,
+  PAGES,
+  PAGES_THAT_RUN,
+  ROOT,
+  blocksOf,
+  commandsOf,
+  read,
+  shellCommandsOf,
+  withoutBlocks,
+};
