@@ -11,7 +11,7 @@ const { createCli } = require('./support/cli');
 const { everythingOverStdio } = require('./support/everything');
 const { startIdentityProvider } = require('./support/identity-provider');
 const { startMcpServer } = require('./support/mcp-server');
-const { CLI, EXAMPLES, ROOT, blocksOf, shellCommandsOf } = require('./support/pages');
+const { CLI, EXAMPLE, ROOT, blocksOf, shellCommandsOf } = require('./support/pages');
 const { freePort } = require('./support/ports');
 const { startProtectedServer } = require('./support/protected-server');
 const { until } = require('./support/wait');
@@ -153,30 +153,26 @@ describe('docs/cli.md', () => {
 });
 
 describe('examples/librechat/README.md', () => {
-  test.each(EXAMPLES)(
-    '%s',
-    async (line) => {
-      const ports = [];
-      while (ports.length < 4) ports.push(await freePort());
-      const [PORT, ...others] = ports.map(String);
-      const env = { ...process.env, PORT, MCP_PORTS: others.join(','), NAPI_RS_NATIVE_LIBRARY_PATH: testAddonPath() };
-      const child = spawn('sh', ['-c', `exec ${line}`], { cwd: ROOT, env, detached: true });
-      let output = '';
-      for (const stream of [child.stdout, child.stderr]) {
-        stream.setEncoding('utf8').on('data', (text) => {
-          output += text;
-        });
-      }
-      const ended = once(child, 'close');
-      try {
-        await until('the example', () => output.includes('ready; Ctrl+C') || child.exitCode !== null, 60_000);
-        expect(output).toContain(`http://localhost:${PORT}/api/mcp/everything/reinitialize`);
-      } finally {
-        // As a terminal does: all of its processes.
-        if (child.exitCode === null) process.kill(-child.pid, 'SIGINT');
-        await ended;
-      }
-    },
-    90_000,
-  );
+  test(EXAMPLE, async () => {
+    const ports = [];
+    while (ports.length < 4) ports.push(await freePort());
+    const [PORT, ...others] = ports.map(String);
+    const env = { ...process.env, PORT, MCP_PORTS: others.join(','), NAPI_RS_NATIVE_LIBRARY_PATH: testAddonPath() };
+    const child = spawn('sh', ['-c', `exec ${EXAMPLE}`], { cwd: ROOT, env, detached: true });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text) => {
+        output += text;
+      });
+    }
+    const ended = once(child, 'close');
+    try {
+      await until('the example', () => output.includes('ready; Ctrl+C') || child.exitCode !== null, 60_000);
+      expect(output).toContain(`http://localhost:${PORT}/api/mcp/everything/reinitialize`);
+    } finally {
+      // As a terminal does: all of its processes.
+      if (child.exitCode === null) process.kill(-child.pid, 'SIGINT');
+      await ended;
+    }
+  }, 90_000);
 });

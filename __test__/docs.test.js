@@ -4,7 +4,7 @@ const { existsSync, statSync } = require('node:fs');
 const { dirname, join, normalize } = require('node:path');
 const {
   CLI,
-  EXAMPLES,
+  EXAMPLE,
   PAGES,
   PAGES_THAT_RUN,
   ROOT,
@@ -61,6 +61,7 @@ const NOT_RUN = {
   'npm install': 'asks the registry; `npm ci`, which CI runs, does the same here',
   'npm run bench': 'measures for an hour; CI runs it with `--short`',
   'npm run build:debug': 'would overwrite the addon; CI runs `build:test` and `build`',
+  'npm run example -- --step-1': 'is `npm run example` with another step, which example.test.js starts and uses',
   'npm run format': 'writes; CI runs `lint`, which checks the same',
   'npm run soak': 'takes ten minutes; soak.test.js runs some rounds of it',
   'npm run test:js -- reinit': 'is a part of this test run',
@@ -99,7 +100,7 @@ test('a broken link is found', () => {
 });
 
 test('every command of the pages is run by CI or by docs-commands.test.js, or the list says why not', () => {
-  const run = new Set([...commandsOfCI(), ...PAGES_THAT_RUN.flatMap(shellCommandsOf), ...EXAMPLES]);
+  const run = new Set([...commandsOfCI(), ...PAGES_THAT_RUN.flatMap(shellCommandsOf), EXAMPLE]);
   expect([...run]).toEqual(expect.arrayContaining(['npm ci', 'npm test', 'npm run lint:rust', `${CLI}check`]));
   const all = PAGES.flatMap((page) => commandsOf(page).map((command) => ({ page, command })));
   expect(all.filter(({ command }) => !run.has(command) && !NOT_RUN[command])).toEqual([]);

@@ -6,8 +6,8 @@ const CLI = 'npx librechat-mcp-native ';
 /** Pages that show a configuration and the commands that go with it; all of these are run. */
 const PAGES_THAT_RUN = ['docs/getting-started.md', 'docs/cli.md'];
 
-/** Commands of the pages that go on until they are interrupted; they are run, too. */
-const EXAMPLES = ['npm run example', 'npm run example -- --step-1'];
+/** A command that goes on until it is interrupted; it is run, too. */
+const EXAMPLE = 'npm run example';
 
 const read = (path) => readFileSync(join(ROOT, path), 'utf8');
 const pagesIn = (folder) =>
@@ -43,7 +43,7 @@ function commandsOf(page) {
 
 module.exports = {
   CLI,
-  EXAMPLES,
+  EXAMPLE,
   PAGES,
   PAGES_THAT_RUN,
   ROOT,

@@ -101,7 +101,7 @@ impl TokenFile {
                 )
             })?;
             let protection = Protection::new(&key)?;
-            let database = open(&path)?;
+            let database = open(&path, BUSY_LIMIT)?;
             let failed = |problem: redb::Error| failure(&path, &problem);
             if !has_key(&database, &protection).map_err(failed)? {
                 return Err(failure(
@@ -165,12 +165,12 @@ fn failure(path: &Path, problem: &dyn std::fmt::Display) -> Error {
     )
 }
 
-fn open(path: &Path) -> Result<Database> {
+fn open(path: &Path, busy_limit: Duration) -> Result<Database> {
     let failed = |problem: &dyn std::fmt::Display| failure(path, problem);
     if let Some(directory) = path.parent() {
         make_private_directory(directory).map_err(|problem| failed(&problem))?;
     }
-    let until = std::time::Instant::now() + BUSY_LIMIT;
+    let until = std::time::Instant::now() + busy_limit;
     loop {
         let file = private_file(path, false).map_err(|problem| failed(&problem))?;
         let opened = FileBackend::new(file).and_then(|backend| {
@@ -319,5 +319,27 @@ impl LockGuard for Held {
             Ok(())
         })
         .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_another_process_keeps() {
+        let directory = std::env::temp_dir().join(format!("tokens-{:x}", rand::random::<u64>()));
+        let path = directory.join(FILE);
+        drop(open(&path, Duration::ZERO).unwrap());
+        let other = std::fs::File::open(&path).unwrap();
+        other.lock().unwrap();
+        let error = open(&path, Duration::from_millis(100)).map(drop);
+        let error = error.unwrap_err();
+        assert_eq!(error.code, Code::TokenStore);
+        let told = "tokens.redb cannot be used: another process does not let go of it";
+        assert!(error.message.ends_with(told), "{error}");
+        drop(other);
+        drop(open(&path, Duration::ZERO).unwrap());
+        std::fs::remove_dir_all(&directory).unwrap();
     }
 }
