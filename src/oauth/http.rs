@@ -108,7 +108,8 @@ impl Endpoints {
         self.send(request).await
     }
 
-    /// Follows no redirect: it would hand a secret to whom the endpoint names.
+    /// Follows no redirect: it would hand a secret to whom the endpoint names. Sent once more if the connection is lost
+    /// before anything is answered.
     pub async fn post_form(
         &self,
         url: &Url,
@@ -130,7 +131,9 @@ impl Endpoints {
         match self.send(request.clone()).await {
             // Most likely the server closed a kept connection at this moment, and saw nothing. If it did see a code or
             // a refresh token, that is used up either way.
-            Err(error) if error.code == Code::ConnectionFailed => self.send(request).await,
+            Err(error) if error.code == Code::ConnectionFailed && error.retryable => {
+                self.send(request).await
+            }
             outcome => outcome,
         }
     }

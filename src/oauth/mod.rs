@@ -38,7 +38,7 @@ pub use complete::{Callback, Completion, Received};
 pub use detect::{Detection, DetectionMethod, detect};
 pub use documents::{ClientInfo, ServerMetadata, Tokens, texts};
 pub use flow::{Begun, Wish};
-pub use http::Endpoints;
+pub use http::{Endpoints, Form};
 pub use initiate::{Initiated, Initiation};
 pub use options::OAuthOptions;
 pub use pending::Pending;
