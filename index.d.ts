@@ -188,13 +188,13 @@ export interface MCPConfigIssue {
 }
 
 /**
- * An event emitter that stands for the connection of one owner to one server, whichever session serves it. Events:
- * `connectionChange` (a state), `toolsChanged`, `resourcesChanged`, `promptsChanged`.
+ * An event emitter that stands for the connection of one owner to one server, whichever session serves it: there is one
+ * object for all of them. Events: `connectionChange` (a state), `toolsChanged`, `resourcesChanged`, `promptsChanged`.
  */
 export interface MCPConnection {
   /** As the registry knows it. */
   serverName: string
-  /** Milliseconds since the epoch. */
+  /** When the config was read that it is made from, in milliseconds since the epoch. */
   createdAt: number
   /** Placeholders filled in; absent for a process. */
   url?: string
@@ -202,7 +202,7 @@ export interface MCPConnection {
   iconPath?: string
   /** Milliseconds for one request, where configured. */
   timeout?: number
-  /** As it is now. */
+  /** As it is now; `error` after a loss, or an attempt that failed. */
   connectionState: 'disconnected' | 'connecting' | 'connected' | 'error'
   /** Empty where the list cannot be had; the reason is logged. */
   fetchTools: () => Promise<MCPTool[]>
@@ -217,9 +217,12 @@ export interface MCPConnection {
   fetchPrompts: () => Promise<any[]>
   /** Asks the server, unless it was seen alive a moment ago. */
   isConnected: () => Promise<boolean>
-  /** Whether the connection is older than a config's `updatedAt`, in milliseconds. */
+  /** Whether a config with this `updatedAt`, in milliseconds since the epoch, is newer than `createdAt`. */
   isStale: (updatedAt: number) => boolean
-  /** Connects again where the session has ended. */
+  /**
+   * Connects again where the session has ended. Rejects with `MCP_CONNECTION_LOST` where somebody disconnects
+   * meanwhile.
+   */
   connect: () => Promise<void>
   /** Resolves when the session has ended. */
   disconnect: () => Promise<void>

@@ -2,11 +2,10 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { getEventListeners } = require('node:events');
-const v8 = require('node:v8');
-const vm = require('node:vm');
 const { createMCPRuntime } = require('./support/addon');
 const faults = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
+const { collectGarbage } = require('./support/garbage');
 const { createHost, createUser, Registry } = require('./support/host');
 const { anError, connected } = require('./support/results');
 const { nothingInFlight, settlesWithin, until } = require('./support/wait');
@@ -218,8 +217,6 @@ describe('a host callback that never settles', () => {
   });
 
   test('one whose promise is garbage ends the call at once', async () => {
-    v8.setFlagsFromString('--expose-gc');
-    const collectGarbage = vm.runInNewContext('gc');
     const { logger, reinit } = await setup({ services: { registry: () => ({ ...stuckRegistry }) } });
     const call = reinit();
     const collecting = setInterval(collectGarbage, 100);

@@ -110,39 +110,6 @@ test('maps are maps, and the caller’s own', async () => {
   expect(manager.getUserConnections(user.id).get('srv')).toBe(connection);
 });
 
-test('connectionState over the life of a connection', async () => {
-  const { manager, runtime, server } = await world();
-  const connection = await manager.getConnection({ user, serverName: 'srv' });
-  expect(connection.connectionState).toBe('connected');
-
-  await connection.disconnect();
-  expect(connection.connectionState).toBe('disconnected');
-
-  let answer;
-  const held = new Promise((resolve) => {
-    answer = resolve;
-  });
-  server.fault = async ({ message }) => {
-    if (message?.method === 'initialize') await held;
-    return false;
-  };
-  const connecting = connection.connect();
-  await until('connecting', () => connection.connectionState === 'connecting');
-  answer();
-  await connecting;
-  expect(connection.connectionState).toBe('connected');
-
-  await connection.disconnect();
-  server.fault = faults.answer(500);
-  await expect(connection.connect()).rejects.toMatchObject({ status: 500 });
-  expect(connection.connectionState).toBe('disconnected');
-
-  server.fault = undefined;
-  runtime.MCPConnection.clearCooldown('srv', user.id);
-  await connection.connect();
-  expect(connection.connectionState).toBe('connected');
-});
-
 describe('errors', () => {
   const mcpError = (code, mcpCode, text) => ({
     name: 'McpError',

@@ -1,10 +1,9 @@
 /** What keeps a process alive, what `close()` ends, and what becomes of child processes. */
 
-const { setFlagsFromString } = require('node:v8');
-const { runInNewContext } = require('node:vm');
 const { createMCPRuntime } = require('./support/addon');
 const faults = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
+const { collectGarbage } = require('./support/garbage');
 const { createHost, createUser } = require('./support/host');
 const { connected } = require('./support/results');
 const { runScript, startScript } = require('./support/script');
@@ -121,8 +120,6 @@ test('a runtime that nobody has any more ends with what it shares among users', 
   };
   await connect();
   const [pid] = stdio.pids();
-  setFlagsFromString('--expose-gc');
-  const collectGarbage = runInNewContext('gc');
   await until('the end of the child process', () => {
     collectGarbage();
     return !isAlive(pid);

@@ -9,7 +9,11 @@ use rmcp::transport::Transport;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
+    /// An attempt begins.
+    Connecting,
     Connected,
+    /// An attempt, or the last of several, came to nothing.
+    Failed,
     /// The transport ended, and not because we closed it.
     Lost,
     /// We ended the connection.

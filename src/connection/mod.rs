@@ -21,6 +21,7 @@ pub use breaker::{Breaker, Breakers};
 pub use connect::connect;
 pub use events::{Event, Observer};
 pub use handler::ProgressSink;
+pub(crate) use session::gone;
 pub use tools::{ToolList, list_tools, list_tools_in_order};
 
 use std::sync::Arc;
@@ -56,6 +57,8 @@ pub struct Recipe {
     pub user_id: Option<String>,
     pub config: ResolvedConfig,
     pub fingerprint: Fingerprint,
+    /// When the config was read, in milliseconds since the epoch.
+    pub made_at: i64,
     /// The token in use. Requests of an open connection follow it.
     pub bearer: Bearer,
     /// Where it comes from, for a user who authorizes with the server.
@@ -305,10 +308,10 @@ impl Connection {
         }
     }
 
-    /// Whether the config changed after the connection was made. `updated_at` in milliseconds since the epoch.
+    /// Whether the config changed after it was read for this connection. `updated_at` in milliseconds since the epoch.
     #[must_use]
     pub fn is_stale(&self, updated_at: i64) -> bool {
-        self.created_at < updated_at
+        self.recipe.made_at < updated_at
     }
 
     /// Whether the transport is one whose sessions can rest.

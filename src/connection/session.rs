@@ -382,7 +382,7 @@ async fn give_up(peer: &Peer<RoleClient>, id: RequestId, reason: &str) {
 }
 
 /// The TypeScript SDK's text and code of a connection that is gone.
-fn gone() -> Error {
+pub fn gone() -> Error {
     Error::mcp(Code::ConnectionLost, CONNECTION_CLOSED, "Connection closed")
 }
 

@@ -13,13 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::pool::{Lease, Slot};
 use super::{Key, Manager, Owner};
-use crate::connection::{Event, Generation, Recipe, connect_authorized};
+use crate::connection::{Event, Generation, Recipe, connect_authorized, gone};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::server_config::Fingerprint;
 use crate::telemetry::{Kind, Operation, Started};
 
 pub(super) struct Attempt {
+    pub key: Key,
     pub fingerprint: Fingerprint,
     pub transport: &'static str,
     cancel: CancellationToken,
@@ -99,8 +100,10 @@ impl Drop for Ticket {
             Some(Err(_)) => {}
             None => {
                 state.waiting -= 1;
-                if state.waiting == 0 {
-                    self.attempt.cancel.cancel();
+                let was_last = state.waiting == 0;
+                drop(state);
+                if was_last {
+                    self.manager.give_up(&self.attempt);
                 }
             }
         }
@@ -116,6 +119,7 @@ impl Manager {
         admission: Admission,
     ) -> (Arc<Attempt>, Ticket) {
         let attempt = Arc::new(Attempt {
+            key: key.clone(),
             fingerprint: recipe.fingerprint,
             transport: recipe.config.transport.kind().as_str(),
             cancel: self.0.closing.child_token(),
@@ -128,6 +132,9 @@ impl Manager {
         let ticket = attempt.join(self);
         let (manager, running) = (self.clone(), Arc::clone(&attempt));
         self.spawn(async move {
+            if admission == Admission::Registered {
+                manager.tell(&key, Event::Connecting);
+            }
             let outcome = AssertUnwindSafe(manager.connect(&key, &recipe, &running.cancel))
                 .catch_unwind()
                 .await
@@ -137,9 +144,25 @@ impl Manager {
                         "Internal error while connecting",
                     ))
                 });
-            manager.admit(&key, &running, outcome, admission);
+            manager.admit(&running, outcome, admission);
         });
         (attempt, ticket)
+    }
+
+    /// Ends an attempt that nobody waits for, unless somebody has joined it meanwhile. Later calls begin another.
+    fn give_up(&self, attempt: &Arc<Attempt>) {
+        let mut pool = self.0.pool.lock();
+        let state = attempt.state.lock();
+        if state.waiting > 0 || state.outcome.is_some() {
+            return;
+        }
+        attempt.cancel();
+        drop(state);
+        let was_registered = pool.unregister(attempt);
+        drop(pool);
+        if was_registered {
+            self.tell(&attempt.key, Event::Failed);
+        }
     }
 
     async fn connect(
@@ -194,27 +217,29 @@ impl Manager {
 
     fn admit(
         &self,
-        key: &Key,
         attempt: &Arc<Attempt>,
         outcome: Result<crate::connection::Connection>,
         admission: Admission,
     ) {
+        let key = &attempt.key;
         let mut pool = self.0.pool.lock();
-        let registered = pool
-            .attempts
-            .get(key)
-            .is_some_and(|current| Arc::ptr_eq(current, attempt));
-        if registered || admission == Admission::Replacing {
+        let mut counts = pool.unregister(attempt);
+        if admission == Admission::Replacing {
             pool.attempts.remove(key);
+            counts = true;
         }
-        let pooled =
-            (registered || admission == Admission::Replacing) && !self.0.closing.is_cancelled();
+        let is_closing = self.0.closing.is_cancelled();
+        let pooled = counts && !is_closing;
         let mut state = attempt.state.lock();
         let (outcome, unused) = match outcome {
             Ok(connection) => {
                 let slot = Slot::new(key.clone(), connection, state.waiting, !pooled);
                 let unused = state.waiting == 0;
                 (Ok(slot), unused)
+            }
+            // Those who still wait have not ended it: somebody disconnected.
+            Err(error) if error.code == Code::Aborted && attempt.cancel.is_cancelled() => {
+                (Err(gone()), false)
             }
             Err(error) => (Err(error), false),
         };
@@ -229,16 +254,21 @@ impl Manager {
             self.run_idle_timer(&mut pool);
         }
         let abandoned = outcome.as_ref().ok().filter(|_| unused).cloned();
-        let connected = outcome.is_ok() && !unused;
+        let event = match &outcome {
+            _ if is_closing => Event::Closed,
+            Ok(_) if !unused => Event::Connected,
+            _ => Event::Failed,
+        };
         state.outcome = Some(outcome);
         drop(state);
         drop(pool);
         for slot in replaced.into_iter().chain(abandoned) {
             self.retire(&slot);
         }
-        attempt.done.cancel();
-        if connected {
-            self.tell(key, Event::Connected);
+        // Listeners hear of it before whoever waits does, as in the reference. What a disconnect has ended, it has told.
+        if counts {
+            self.tell(key, event);
         }
+        attempt.done.cancel();
     }
 }

@@ -73,6 +73,12 @@ impl Manager {
         }
     }
 
+    /// Whether there is a connection, or one is on its way: in an attempt, or in a pause before the next.
+    #[must_use]
+    pub fn is_active(&self, key: &Key) -> bool {
+        self.0.pool.lock().is_active(key)
+    }
+
     /// The open connections of an owner, by server name.
     #[must_use]
     pub fn connected(&self, owner: &Owner) -> Vec<Key> {
@@ -101,11 +107,12 @@ impl Manager {
         self.pooled(key)
     }
 
-    /// Ends a connection, an attempt in flight and reconnecting, and waits until it has ended. Calls that use the connection fail.
+    /// Ends a connection, an attempt in flight and reconnecting, and waits until it has ended. Calls that use the
+    /// connection, or wait for it, fail.
     pub async fn disconnect(&self, key: &Key) {
         let slot = self.withdraw(key);
+        self.tell(key, Event::Closed);
         if let Some(slot) = slot {
-            self.tell(key, Event::Closed);
             self.end(&slot).await;
             self.retire(&slot);
         }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Manager;
 use super::pool::{Pool, Slot};
+use crate::connection::Event;
 
 impl Manager {
     /// Starts the timer if it does not run. It ends by itself when no user has a connection.
@@ -73,6 +74,7 @@ impl Manager {
             recipe
                 .logger
                 .info(format!("{prefix} User idle for too long. Disconnecting."));
+            self.tell(&slot.key, Event::Closed);
             self.retire(&slot);
         }
         next

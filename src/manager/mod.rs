@@ -47,7 +47,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{Breakers, Generation};
+use crate::connection::{Breakers, Event, Generation};
 use crate::network::HttpClient;
 use crate::oauth::OAuth;
 use crate::obo::Obo;
@@ -204,6 +204,9 @@ impl Manager {
     pub async fn close(&self) {
         self.0.closing.cancel();
         let open = self.0.pool.lock().take_all();
+        for slot in &open {
+            self.tell(&slot.key, Event::Closed);
+        }
         // Also those that somebody still uses: their requests end with the runtime.
         futures::future::join_all(open.iter().map(|slot| self.end(slot))).await;
         self.0.tasks.close();

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::Attempt;
 use super::rest::Rest;
 use super::{Key, Manager, Owner};
-use crate::connection::Connection;
+use crate::connection::{Connection, Event};
 
 #[derive(Default)]
 pub(super) struct Pool {
@@ -46,15 +46,27 @@ impl Pool {
         }
     }
 
-    /// Removes a connection from the pool if it is still the one there.
-    pub fn remove(&mut self, slot: &Arc<Slot>) {
-        if self
+    /// Removes an attempt if it is still the one that calls may join, and says whether it was.
+    pub fn unregister(&mut self, attempt: &Arc<Attempt>) -> bool {
+        let current = self.attempts.get(&attempt.key);
+        let is_current = current.is_some_and(|current| Arc::ptr_eq(current, attempt));
+        is_current && self.attempts.remove(&attempt.key).is_some()
+    }
+
+    /// Whether there is a connection, or one is on its way.
+    pub fn is_active(&self, key: &Key) -> bool {
+        self.slots.contains_key(key)
+            || self.attempts.contains_key(key)
+            || self.reconnecting.contains_key(key)
+    }
+
+    /// Removes a connection from the pool if it is still the one there, and says whether it was.
+    pub fn remove(&mut self, slot: &Arc<Slot>) -> bool {
+        let is_there = self
             .slots
             .get(&slot.key)
-            .is_some_and(|pooled| Arc::ptr_eq(pooled, slot))
-        {
-            self.slots.remove(&slot.key);
-        }
+            .is_some_and(|pooled| Arc::ptr_eq(pooled, slot));
+        is_there && self.slots.remove(&slot.key).is_some()
     }
 }
 
@@ -175,7 +187,11 @@ impl Manager {
         let is_idle = state.uses == 0 && !state.closing;
         drop(state);
         if closes {
-            pool.remove(slot);
+            let was_pooled = pool.remove(slot);
+            drop(pool);
+            if was_pooled {
+                self.tell(&slot.key, Event::Closed);
+            }
             self.close_in_background(slot);
             return;
         }
@@ -188,7 +204,10 @@ impl Manager {
 
     /// Takes a connection out of the pool and closes it when nobody uses it any more.
     pub(super) fn discard(&self, slot: &Arc<Slot>) {
-        self.0.pool.lock().remove(slot);
+        let was_pooled = self.0.pool.lock().remove(slot);
+        if was_pooled {
+            self.tell(&slot.key, Event::Closed);
+        }
         self.retire(slot);
     }
 

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::watch::KeyObserver;
 use super::{Key, Manager, Owner};
-use crate::connection::Recipe;
+use crate::connection::{Recipe, now_ms};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Lookup, NetworkRules, User};
 use crate::network::Policy;
@@ -186,6 +186,7 @@ impl Manager {
             server_name: server.key.server_name.to_string(),
             user_id: server.key.owner.user_id().map(str::to_owned),
             fingerprint: fingerprint(&server.config, &context),
+            made_at: now_ms(),
             config,
             bearer: Bearer::default(),
             tokens: None,

@@ -36,7 +36,12 @@ impl Observer for KeyObserver {
         match event {
             Event::Lost => manager.lost(&self.key),
             Event::ToolsChanged => manager.refresh_tools(&self.key),
-            Event::Connected | Event::Closed | Event::ResourcesChanged | Event::PromptsChanged => {}
+            Event::Connecting
+            | Event::Connected
+            | Event::Failed
+            | Event::Closed
+            | Event::ResourcesChanged
+            | Event::PromptsChanged => {}
         }
         manager.tell(&self.key, event);
     }
@@ -89,10 +94,16 @@ impl Manager {
             if manager.0.keep_connections && !on_behalf {
                 manager.reconnect(&key, &slot, &cancel).await;
             }
-            let mut pool = manager.0.pool.lock();
-            // Whoever cancelled it has removed or replaced it.
-            if !cancel.is_cancelled() {
-                pool.reconnecting.remove(&key);
+            let is_given_up = {
+                let mut pool = manager.0.pool.lock();
+                // Whoever cancelled it has removed or replaced it.
+                if !cancel.is_cancelled() {
+                    pool.reconnecting.remove(&key);
+                }
+                !pool.is_active(&key)
+            };
+            if is_given_up && !cancel.is_cancelled() {
+                manager.tell(&key, Event::Failed);
             }
         });
     }

@@ -8,7 +8,8 @@ use super::calls::{Call, Shared};
 use super::connection::Held;
 use super::convert::text_argument;
 use super::js::{JsResult, Scope, Value};
-use super::manager::{Method, connection_map, hold, request, set_methods};
+use super::manager::{connection_map, hold, request};
+use super::methods::{Method, set_methods};
 use super::registry_view::server_names;
 use crate::error::Result;
 use crate::host::Lookup;
@@ -18,15 +19,15 @@ use crate::server_config::ServerConfig;
 /// How many servers are connected at the same time.
 const CONCURRENCY: usize = 3;
 
-const METHODS: &[(&str, Method)] = &[
-    ("get", get),
-    ("has", has),
-    ("getMany", get_many),
-    ("getLoaded", get_loaded),
-    ("getAll", get_all),
-    ("disconnect", disconnect),
-    ("disconnectAll", disconnect_all),
-    ("getConnectionCount", get_connection_count),
+const METHODS: &[Method] = &[
+    Method::new("get", get),
+    Method::new("has", has),
+    Method::new("getMany", get_many),
+    Method::new("getLoaded", get_loaded),
+    Method::new("getAll", get_all),
+    Method::new("disconnect", disconnect),
+    Method::new("disconnectAll", disconnect_all),
+    Method::new("getConnectionCount", get_connection_count),
 ];
 
 pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> {
@@ -70,7 +71,7 @@ pub async fn acquire(manager: &Manager, call: &Call, server_name: &str) -> Resul
     manager.acquire(&request).await.map(Some)
 }
 
-async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Arc<Held>>> {
+async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Held>> {
     let Some(server) = shared_scope(manager, call, server_name).await? else {
         return Ok(None);
     };
@@ -90,18 +91,17 @@ fn get<'env>(
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
     let name = name_of(arguments);
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, move |manager: Manager, call: Arc<Call>| async move {
-            connect(&manager, &call, &name).await
-        })
-    });
     let all = Arc::clone(shared);
-    shared.run(scope, prepared, move |scope, _, held: Option<Arc<Held>>| {
-        held.map_or_else(
-            || Ok(scope.null()),
-            |held| all.connections.object(scope, &all, &held),
-        )
-    })
+    shared.start(
+        scope,
+        |manager, call| async move { connect(&manager, &call, &name).await },
+        move |scope, _, held| {
+            held.map_or_else(
+                || Ok(scope.null()),
+                |held| all.connections.object(scope, &all, held),
+            )
+        },
+    )
 }
 
 fn has<'env>(
@@ -110,20 +110,15 @@ fn has<'env>(
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
     let name = name_of(arguments);
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, move |manager: Manager, call: Arc<Call>| async move {
-            Ok(shared_scope(&manager, &call, &name).await?.is_some())
-        })
-    });
-    shared.run(scope, prepared, |scope, _, found| scope.boolean(found))
+    shared.start(
+        scope,
+        |manager, call| async move { Ok(shared_scope(&manager, &call, &name).await?.is_some()) },
+        |scope, _, found| scope.boolean(found),
+    )
 }
 
 /// A `Map` of those that could be had; one that fails makes the call fail, as in the reference.
-async fn connect_many(
-    manager: &Manager,
-    call: &Call,
-    names: Vec<String>,
-) -> Result<Vec<Arc<Held>>> {
+async fn connect_many(manager: &Manager, call: &Call, names: Vec<String>) -> Result<Vec<Held>> {
     let mut found = Vec::new();
     let mut connecting = stream::iter(names)
         .map(|name| async move { connect(manager, call, &name).await })
@@ -134,12 +129,13 @@ async fn connect_many(
     Ok(found)
 }
 
-fn map<'env>(shared: &Arc<Shared>, scope: Scope<'env>, found: &[Arc<Held>]) -> JsResult<'env> {
+fn map<'env>(shared: &Arc<Shared>, scope: Scope<'env>, found: Vec<Held>) -> JsResult<'env> {
     let map = scope.global()?.get("Map")?.construct(&[])?;
     let set = map.get("set")?;
     for held in found {
+        let name = scope.string(&held.request.key.server_name)?;
         let object = shared.connections.object(scope, shared, held)?;
-        set.call(map, &[scope.string(&held.key.server_name)?, object])?;
+        set.call(map, &[name, object])?;
     }
     Ok(map)
 }
@@ -155,50 +151,48 @@ fn get_many<'env>(
         .transpose()?
         .unwrap_or_default();
     let names = names.into_iter().filter_map(Value::as_string).collect();
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, move |manager: Manager, call: Arc<Call>| async move {
-            connect_many(&manager, &call, names).await
-        })
-    });
     let all = Arc::clone(shared);
-    shared.run(scope, prepared, move |scope, _, found: Vec<Arc<Held>>| {
-        map(&all, scope, &found)
-    })
+    shared.start(
+        scope,
+        |manager, call| async move { connect_many(&manager, &call, names).await },
+        move |scope, _, found| map(&all, scope, found),
+    )
 }
 
 fn get_all<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, move |manager: Manager, call: Arc<Call>| async move {
+    let all = Arc::clone(shared);
+    shared.start(
+        scope,
+        |manager, call| async move {
             let names = server_names(&call).await?;
             connect_many(&manager, &call, names).await
-        })
-    });
-    let all = Arc::clone(shared);
-    shared.run(scope, prepared, move |scope, _, found: Vec<Arc<Held>>| {
-        map(&all, scope, &found)
-    })
+        },
+        move |scope, _, found| map(&all, scope, found),
+    )
 }
 
 /// A `Map` of the connections that are open now.
 fn get_loaded<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
-    let prepared = shared
-        .call(scope, None)
-        .map(|call| (call, |_: Manager, _: Arc<Call>| async { Ok(()) }));
     let all = Arc::clone(shared);
-    shared.run(scope, prepared, move |scope, _, ()| {
-        let keys = all.manager.connected(&Owner::App);
-        connection_map(&all, scope, &keys)
-    })
+    shared.start(
+        scope,
+        |_, _| async { Ok(()) },
+        move |scope, _, ()| {
+            let keys = all.manager.connected(&Owner::App);
+            connection_map(&all, scope, &keys)
+        },
+    )
 }
 
 fn end<'env>(shared: &Arc<Shared>, scope: Scope<'env>, key: Key) -> JsResult<'env> {
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, move |manager: Manager, _: Arc<Call>| async move {
+    shared.start(
+        scope,
+        |manager, _| async move {
             manager.disconnect(&key).await;
             Ok(())
-        })
-    });
-    shared.run(scope, prepared, |scope, _, ()| Ok(scope.undefined()))
+        },
+        |scope, _, ()| Ok(scope.undefined()),
+    )
 }
 
 fn disconnect<'env>(

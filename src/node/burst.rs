@@ -6,22 +6,11 @@ use std::time::{Duration, Instant};
 
 use super::calls::Shared;
 use super::js::{JsResult, Scope, Value};
-use super::manager::Method;
+use super::methods::{Begins, Body, Method};
 use super::thread::JsRef;
 
 /// How long calls that start without a pause are begun at once.
 const BUDGET: Duration = Duration::from_millis(2);
-
-/// The calls that take long to begin, by what they are given: an object of parameters, or arguments. `close` comes
-/// after those that were made before it.
-const WITH_PARAMETERS: [&str; 5] = [
-    "callTool",
-    "discoverServerTools",
-    "getConnection",
-    "getUserConnection",
-    "reinitMCPServer",
-];
-const WITH_ARGUMENTS: [&str; 3] = ["close", "exchangeOboToken", "getGraphApiToken"];
 
 /// What JavaScript has begun since its last pause.
 #[derive(Default)]
@@ -46,23 +35,22 @@ impl Burst {
 pub fn begin<'env>(
     shared: &Arc<Shared>,
     scope: Scope<'env>,
-    name: &str,
     method: Method,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
-    let has_parameters = WITH_PARAMETERS.contains(&name);
-    if !has_parameters && !WITH_ARGUMENTS.contains(&name) {
-        return method(shared, scope, arguments);
+    let Method { body, begins, .. } = method;
+    if begins == Begins::AtOnce {
+        return body(shared, scope, arguments);
     }
     if shared.burst.lock().is_over_budget() {
         let mut kept = arguments.to_vec();
-        if let Some(parameters) = kept.first_mut().filter(|_| has_parameters) {
+        if let (Begins::InTurnWithParameters, Some(parameters)) = (begins, kept.first_mut()) {
             *parameters = copy(*parameters)?;
         }
-        return begin_later(shared, scope, method, &kept);
+        return begin_later(shared, scope, body, &kept);
     }
     let began = Instant::now();
-    let outcome = method(shared, scope, arguments);
+    let outcome = body(shared, scope, arguments);
     shared.burst.lock().spent += began.elapsed();
     outcome
 }
@@ -70,7 +58,7 @@ pub fn begin<'env>(
 fn begin_later<'env>(
     shared: &Arc<Shared>,
     scope: Scope<'env>,
-    method: Method,
+    body: Body,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
     let kept = JsRef::new(&shared.thread, scope.array(arguments)?)?;
@@ -81,7 +69,7 @@ fn begin_later<'env>(
     promise.settle(move |scope| {
         shared.burst.lock().waiting -= 1;
         let method = scope.function("begin", move |scope, _, _| {
-            method(&shared, scope, &kept.get(scope).elements()?)
+            body(&shared, scope, &kept.get(scope).elements()?)
         })?;
         context.get(scope).call(scope.undefined(), &[method])
     });

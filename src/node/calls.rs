@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::abort::AbortLink;
 use super::burst::Burst;
 use super::call::{CallContext, Realm};
+use super::connections::Connections;
 use super::convert;
 use super::embedded::Embedded;
 use super::environment::{LOG_VARIABLE, VariableReader, Variables};
@@ -21,7 +22,6 @@ use super::errors;
 use super::host::{GENERATION, NodeHost, Published};
 use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::log::{Lines, NodeLog, StderrLog};
-use super::manager::Connections;
 use super::oauth::{
     NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service, credentials_key,
 };
@@ -257,6 +257,23 @@ impl Shared {
             cancel,
             abort,
         })
+    }
+
+    /// [`Shared::run`] for a call that is given no object of parameters.
+    pub fn start<'env, T, W, F, C>(
+        self: &Arc<Self>,
+        scope: Scope<'env>,
+        work: W,
+        convert: C,
+    ) -> JsResult<'env>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
+        C: for<'any> FnOnce(Scope<'any>, &Call, T) -> JsResult<'any> + Send + 'static,
+    {
+        let prepared = self.call(scope, None).map(|call| (call, work));
+        self.run(scope, prepared, convert)
     }
 
     /// Runs `work` and returns a promise of what `convert` makes of its outcome. `prepared` is what could be read of

@@ -10,9 +10,12 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::calls::{Call, Params, Shared};
+use super::connections::Entry;
 use super::js::{JsResult, Scope, Value};
-use super::thread::JsRef;
-use crate::connection::{CallOptions, Progress, list_tools, list_tools_in_order};
+use super::thread::{JsRef, JsThread};
+use crate::connection::{
+    CallOptions, Connection, Progress, Recipe, list_tools, list_tools_in_order,
+};
 use crate::error::{Code, Error, Result};
 use crate::host::RawTools;
 use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager};
@@ -20,211 +23,296 @@ use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What an `MCPConnection` object stands for.
+/// How an object is handed out.
 pub struct Held {
-    pub key: Key,
     /// How to make the connection again.
     pub request: Acquire,
-    /// Milliseconds since the epoch.
+    /// When the config of the connection was read, in milliseconds since the epoch.
     pub created_at: i64,
     /// Where the runtime keeps no connections, the object does.
-    pub lease: Mutex<Option<Lease>>,
+    pub lease: Option<Lease>,
 }
 
-impl Held {
+/// What an `MCPConnection` object stands for.
+pub struct Handle {
+    pub key: Key,
+    manager: Manager,
+    thread: JsThread,
+    held: Mutex<Held>,
+    /// The last state that listeners were told.
+    told: Mutex<ConnectionState>,
+    /// The object itself, where it is not left to JavaScript.
+    kept: Mutex<Option<JsRef>>,
+    _entry: Entry,
+}
+
+impl Handle {
+    pub fn new(shared: &Shared, held: Held, entry: Entry) -> Self {
+        let key = held.request.key.clone();
+        Self {
+            manager: shared.manager.clone(),
+            thread: shared.thread.clone(),
+            told: Mutex::new(shared.manager.state(&key)),
+            held: Mutex::new(held),
+            kept: Mutex::default(),
+            _entry: entry,
+            key,
+        }
+    }
+
+    /// The object is handed out again.
+    pub fn renew(&self, held: Held) {
+        let replaced = std::mem::replace(&mut *self.held.lock(), held);
+        drop(replaced);
+    }
+
+    /// Keeps the object while there is a connection, or one is on its way; else it is left to JavaScript. Where the
+    /// runtime keeps no connections, it always is: the connection ends with it.
+    pub fn keep<'env>(&self, object: Value<'env>) -> JsResult<'env, ()> {
+        let is_wanted = self.manager.keeps_connections() && self.manager.is_active(&self.key);
+        let mut kept = self.kept.lock();
+        if is_wanted != kept.is_some() {
+            *kept = is_wanted
+                .then(|| JsRef::new(&self.thread, object))
+                .transpose()?;
+        }
+        Ok(())
+    }
+
+    /// Notes a state, and says whether it is news. Another session is, also in the state of the one before.
+    pub fn note(&self, state: ConnectionState) -> bool {
+        let before = std::mem::replace(&mut *self.told.lock(), state);
+        state == ConnectionState::Connected || before != state
+    }
+
+    fn state(&self) -> ConnectionState {
+        let told = *self.told.lock();
+        match self.manager.state(&self.key) {
+            ConnectionState::Disconnected if told == ConnectionState::Error => told,
+            state => state,
+        }
+    }
+
+    fn recipe<T>(&self, read: impl FnOnce(&Recipe) -> T) -> T {
+        read(&self.held.lock().request.recipe)
+    }
+
     fn options(&self, call: &Call) -> CallOptions {
-        let timeout = self
-            .request
-            .recipe
-            .config
-            .timeout
-            .unwrap_or(REQUEST_TIMEOUT);
+        let timeout = self.recipe(|recipe| recipe.config.timeout);
         CallOptions {
-            deadline: Instant::now() + timeout,
+            deadline: Instant::now() + timeout.unwrap_or(REQUEST_TIMEOUT),
             cancel: call.cancel.clone(),
             headers: None,
             progress: None,
         }
     }
 
-    fn lease(&self, manager: &Manager) -> Result<Lease> {
-        manager
+    fn lease(&self) -> Result<Lease> {
+        self.manager
             .existing(&self.key)
             .ok_or_else(|| Error::new(Code::ConnectionLost, "Not connected"))
     }
 
-    async fn connect(&self, manager: &Manager, call: &Call) -> Result<()> {
-        let limit = self
-            .request
-            .recipe
-            .config
-            .init_timeout
-            .unwrap_or(CONNECT_TIMEOUT);
-        let deadline = Instant::now() + limit;
-        let options = CallOptions {
-            deadline,
-            cancel: call.cancel.clone(),
-            ..self.request.options.clone()
-        };
-        let request = Acquire {
-            options,
-            ..self.request.clone()
-        };
-        manager.acquire(&request).await.map(drop)
+    async fn connect(&self, call: &Call) -> Result<()> {
+        let mut request = self.held.lock().request.clone();
+        // What is there was made later than this object was handed out, if from anything else.
+        if let Some(lease) = self.manager.existing(&self.key) {
+            request.recipe = lease.connection().recipe.clone();
+            request.updated_at = None;
+        }
+        let limit = request.recipe.config.init_timeout;
+        request.force_new = false;
+        request.options.deadline = Instant::now() + limit.unwrap_or(CONNECT_TIMEOUT);
+        request.options.cancel = call.cancel.clone();
+        let lease = self.manager.acquire(&request).await?;
+        let kept = Some(lease).filter(|_| !self.manager.keeps_connections());
+        let replaced = std::mem::replace(&mut self.held.lock().lease, kept);
+        drop(replaced);
+        Ok(())
+    }
+
+    async fn disconnect(&self) {
+        let lease = self.held.lock().lease.take();
+        self.manager.disconnect(&self.key).await;
+        drop(lease);
     }
 }
 
-/// Builds the object. It is kept and handed out again for as long as the connection is.
-pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>, held: &Arc<Held>) -> JsResult<'env> {
+/// A function of the object, or of its `client`.
+type Method =
+    for<'env> fn(&Arc<Shared>, &Arc<Handle>, Scope<'env>, &[Value<'env>]) -> JsResult<'env>;
+
+const METHODS: &[(&str, Method)] = &[
+    ("fetchTools", |shared, handle, scope, _| {
+        list(shared, handle, scope, "tools/list", "tools")
+    }),
+    ("fetchResources", |shared, handle, scope, _| {
+        list(shared, handle, scope, "resources/list", "resources")
+    }),
+    ("fetchPrompts", |shared, handle, scope, _| {
+        list(shared, handle, scope, "prompts/list", "prompts")
+    }),
+    ("fetchOrderedToolsSnapshot", ordered_snapshot),
+    ("isConnected", is_connected),
+    ("isStale", is_stale),
+    ("connect", connect),
+    ("disconnect", disconnect),
+    ("dispose", disconnect),
+];
+
+/// The SDK client's surface as far as LibreChat uses it.
+const CLIENT: &[(&str, Method)] = &[
+    ("request", request),
+    ("listTools", list_all),
+    ("getInstructions", instructions),
+    ("getProtocolVersion", protocol_version),
+    ("getServerCapabilities", capabilities),
+];
+
+/// Builds the object.
+pub fn create<'env>(
+    scope: Scope<'env>,
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+) -> JsResult<'env> {
     let object = shared.realm.event_emitter(scope)?;
-    let recipe = &held.request.recipe;
-    object.set("serverName", scope.string(&recipe.server_name)?)?;
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch")]
-    let created_at = held.created_at as f64;
-    object.set("createdAt", scope.number(created_at)?)?;
-    object.set(
-        "url",
-        scope.optional_string(recipe.config.url().as_deref())?,
-    )?;
-    object.set(
-        "iconPath",
-        scope.optional_string(recipe.config.icon_path.as_deref())?,
-    )?;
-    if let Some(timeout) = recipe.config.timeout {
-        object.set("timeout", scope.number(timeout.as_secs_f64() * 1000.0)?)?;
-    }
-    let (state_of, manager) = (held.key.clone(), shared.manager.clone());
+    describe(object, &handle.held.lock())?;
+    let this = Arc::clone(handle);
     object.getter("connectionState", move |scope| {
-        scope.string(manager.state(&state_of).as_str())
+        scope.string(this.state().as_str())
     })?;
-
-    for (name, method, member) in LISTS {
-        let (shared, held) = (Arc::clone(shared), Arc::clone(held));
-        object.set(
-            name,
-            scope.function(name, move |scope, _, _| {
-                list(&shared, &held, scope, method, member)
-            })?,
-        )?;
-    }
-    let (all, this) = (Arc::clone(shared), Arc::clone(held));
-    let snapshot = scope.function("fetchOrderedToolsSnapshot", move |scope, _, _| {
-        ordered_snapshot(&all, &this, scope)
-    })?;
-    object.set("fetchOrderedToolsSnapshot", snapshot)?;
-
-    let (all, this) = (Arc::clone(shared), Arc::clone(held));
-    let is_connected = scope.function("isConnected", move |scope, _, _| {
-        let held = Arc::clone(&this);
-        let call = all.call(scope, None);
-        all.run(
-            scope,
-            call.map(|call| {
-                (call, move |manager: Manager, call: Arc<Call>| async move {
-                    let Ok(lease) = held.lease(&manager) else {
-                        return Ok(false);
-                    };
-                    Ok(lease.connection().is_connected(&held.options(&call)).await)
-                })
-            }),
-            |scope, _, connected| scope.boolean(connected),
-        )
-    })?;
-    object.set("isConnected", is_connected)?;
-
-    let created = held.created_at;
-    let is_stale = scope.function("isStale", move |scope, _, arguments| {
-        let updated_at = arguments
-            .first()
-            .and_then(|value| value.as_number())
-            .unwrap_or(f64::NAN);
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch")]
-        scope.boolean((created as f64) < updated_at)
-    })?;
-    object.set("isStale", is_stale)?;
-
-    let (all, this) = (Arc::clone(shared), Arc::clone(held));
-    let connect = scope.function("connect", move |scope, _, _| {
-        let held = Arc::clone(&this);
-        let call = all.call(scope, None);
-        all.run(
-            scope,
-            call.map(|call| {
-                (call, move |manager: Manager, call: Arc<Call>| async move {
-                    held.connect(&manager, &call).await
-                })
-            }),
-            |scope, _, ()| Ok(scope.undefined()),
-        )
-    })?;
-    object.set("connect", connect)?;
-
-    let (all, this) = (Arc::clone(shared), Arc::clone(held));
-    let disconnect = scope.function("disconnect", move |scope, _, _| {
-        let held = Arc::clone(&this);
-        let call = all.call(scope, None);
-        all.run(
-            scope,
-            call.map(|call| {
-                (call, move |manager: Manager, _: Arc<Call>| async move {
-                    held.lease.lock().take();
-                    manager.disconnect(&held.key).await;
-                    Ok(())
-                })
-            }),
-            |scope, _, ()| Ok(scope.undefined()),
-        )
-    })?;
-    object.set("disconnect", disconnect)?;
-    object.set("dispose", disconnect)?;
-    object.set("client", client(scope, shared, held)?)?;
+    set_methods(object, shared, handle, METHODS)?;
+    let client = scope.object()?;
+    set_methods(client, shared, handle, CLIENT)?;
+    object.set("client", client)?;
     Ok(object)
 }
 
-/// `fetchTools` and its like: the name, the method, and the member of the result that is returned.
-const LISTS: [(&str, &str, &str); 3] = [
-    ("fetchTools", "tools/list", "tools"),
-    ("fetchResources", "resources/list", "resources"),
-    ("fetchPrompts", "prompts/list", "prompts"),
-];
+/// They work unbound.
+fn set_methods<'env>(
+    object: Value<'env>,
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    methods: &[(&'static str, Method)],
+) -> JsResult<'env, ()> {
+    for (name, method) in methods {
+        let (shared, handle, method) = (Arc::clone(shared), Arc::clone(handle), *method);
+        let function = object.scope().function(name, move |scope, _, arguments| {
+            method(&shared, &handle, scope, &arguments)
+        })?;
+        object.set(name, function)?;
+    }
+    Ok(())
+}
+
+/// The properties that say what the connection is made from.
+pub fn describe<'env>(object: Value<'env>, held: &Held) -> JsResult<'env, ()> {
+    let (scope, recipe) = (object.scope(), &held.request.recipe);
+    let config = &recipe.config;
+    object.set("serverName", scope.string(&recipe.server_name)?)?;
+    object.set("createdAt", scope.milliseconds(held.created_at)?)?;
+    object.set("url", scope.optional_string(config.url().as_deref())?)?;
+    let icon_path = config.icon_path.as_deref();
+    object.set("iconPath", scope.optional_string(icon_path)?)?;
+    let timeout = config.timeout.map_or_else(
+        || Ok(scope.undefined()),
+        |timeout| scope.number(timeout.as_secs_f64() * 1000.0),
+    )?;
+    object.set("timeout", timeout)
+}
+
+fn is_connected<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        |_, call| async move {
+            let Ok(lease) = handle.lease() else {
+                return Ok(false);
+            };
+            Ok(lease
+                .connection()
+                .is_connected(&handle.options(&call))
+                .await)
+        },
+        |scope, _, connected| scope.boolean(connected),
+    )
+}
+
+fn is_stale<'env>(
+    _: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let updated_at = arguments.first().and_then(|value| value.as_number());
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch")]
+    let created_at = handle.held.lock().created_at as f64;
+    scope.boolean(updated_at.is_some_and(|updated_at| created_at < updated_at))
+}
+
+fn connect<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        |_, call| async move { handle.connect(&call).await },
+        |scope, _, ()| Ok(scope.undefined()),
+    )
+}
+
+fn disconnect<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        |_, _| async move {
+            handle.disconnect().await;
+            Ok(())
+        },
+        |scope, _, ()| Ok(scope.undefined()),
+    )
+}
 
 /// The items of one kind; empty where they cannot be had, as in the reference, which logs the reason.
 fn list<'env>(
     shared: &Arc<Shared>,
-    held: &Arc<Held>,
+    handle: &Arc<Handle>,
     scope: Scope<'env>,
     method: &'static str,
     member: &'static str,
 ) -> JsResult<'env> {
-    let held = Arc::clone(held);
-    let call = shared.call(scope, None);
-    shared.run(
+    let handle = Arc::clone(handle);
+    shared.start(
         scope,
-        call.map(|call| {
-            (call, move |manager: Manager, call: Arc<Call>| async move {
-                let outcome = items(&manager, &held, &call, method, member).await;
-                Ok(outcome.unwrap_or_else(|error| {
-                    let prefix = held.request.recipe.log_prefix();
-                    call.host
-                        .logger
-                        .error(format!("{prefix} Failed to fetch {member}: {error}"));
-                    "[]".to_owned()
-                }))
-            })
-        }),
+        move |_, call| async move {
+            let outcome = items(&handle, &call, method, member).await;
+            Ok(outcome.unwrap_or_else(|error| {
+                let prefix = handle.recipe(Recipe::log_prefix);
+                let logger = &call.host.logger;
+                logger.error(format!("{prefix} Failed to fetch {member}: {error}"));
+                "[]".to_owned()
+            }))
+        },
         |scope, _, items: String| scope.parse_json(&items),
     )
 }
 
-async fn items(
-    manager: &Manager,
-    held: &Held,
-    call: &Call,
-    method: &str,
-    member: &str,
-) -> Result<String> {
-    let lease = held.lease(manager)?;
-    let options = held.options(call);
+async fn items(handle: &Handle, call: &Call, method: &str, member: &str) -> Result<String> {
+    let lease = handle.lease()?;
+    let options = handle.options(call);
     if method == "tools/list" {
         return Ok(list_tools(lease.connection(), &options)
             .await?
@@ -248,121 +336,124 @@ async fn items(
 /// `{ tools, complete }`. A list that a budget has cut is complete, as in the reference.
 fn ordered_snapshot<'env>(
     shared: &Arc<Shared>,
-    held: &Arc<Held>,
+    handle: &Arc<Handle>,
     scope: Scope<'env>,
+    _: &[Value<'env>],
 ) -> JsResult<'env> {
-    let held = Arc::clone(held);
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, move |manager: Manager, call: Arc<Call>| async move {
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        |_, call| async move {
             let list = async {
-                let lease = held.lease(&manager)?;
-                list_tools_in_order(lease.connection(), &held.options(&call)).await
+                let lease = handle.lease()?;
+                list_tools_in_order(lease.connection(), &handle.options(&call)).await
             };
             let list = list.await.and_then(|list| match list.incomplete {
                 Some(error) if error.code != Code::ToolsListBudget => Err(error),
                 _ => Ok(list.tools),
             });
             Ok(list.inspect_err(|error| {
-                let prefix = held.request.recipe.log_prefix();
+                let prefix = handle.recipe(Recipe::log_prefix);
                 let logger = &call.host.logger;
                 logger.error(format!("{prefix} Failed to fetch tools: {error}"));
             }))
+        },
+        |scope, _, list: Result<Arc<RawTools>>| {
+            let snapshot = scope.object()?;
+            let tools = list.as_ref().map_or("[]", |tools| tools.get());
+            snapshot.set("tools", scope.parse_json(tools)?)?;
+            snapshot.set("complete", scope.boolean(list.is_ok())?)?;
+            Ok(snapshot)
+        },
+    )
+}
+
+fn request<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    let prepared = read_request(shared, scope, arguments).map(|(call, method, params, timeout)| {
+        (call, move |_: Manager, call: Arc<Call>| async move {
+            let lease = handle.lease()?;
+            let mut options = handle.options(&call);
+            let timeout = timeout
+                .or_else(|| handle.recipe(|recipe| recipe.config.timeout))
+                .unwrap_or(REQUEST_TIMEOUT);
+            options.deadline = Instant::now() + Duration::from_hours(24);
+            options.progress = Some(Progress {
+                timeout,
+                sink: None,
+            });
+            lease
+                .connection()
+                .request(&method, params.as_ref(), &options)
+                .await
         })
     });
-    shared.run(scope, prepared, |scope, _, list: Result<Arc<RawTools>>| {
-        let snapshot = scope.object()?;
-        let tools = list.as_ref().map_or("[]", |tools| tools.get());
-        snapshot.set("tools", scope.parse_json(tools)?)?;
-        snapshot.set("complete", scope.boolean(list.is_ok())?)?;
-        Ok(snapshot)
+    shared.run(scope, prepared, |scope, _, answer: Box<RawValue>| {
+        scope.parse_json(answer.get())
     })
 }
 
-/// The SDK client's surface as far as LibreChat uses it.
-fn client<'env>(scope: Scope<'env>, shared: &Arc<Shared>, held: &Arc<Held>) -> JsResult<'env> {
-    let client = scope.object()?;
-    let (all, this) = (Arc::clone(shared), Arc::clone(held));
-    let request = scope.function("request", move |scope, _, arguments| {
-        let held = Arc::clone(&this);
-        let prepared =
-            read_request(&all, scope, &arguments).map(|(call, method, params, timeout)| {
-                (call, move |manager: Manager, call: Arc<Call>| async move {
-                    let lease = held.lease(&manager)?;
-                    let mut options = held.options(&call);
-                    let timeout = timeout
-                        .or(held.request.recipe.config.timeout)
-                        .unwrap_or(REQUEST_TIMEOUT);
-                    options.deadline = Instant::now() + Duration::from_hours(24);
-                    options.progress = Some(Progress {
-                        timeout,
-                        sink: None,
-                    });
-                    lease
-                        .connection()
-                        .request(&method, params.as_ref(), &options)
-                        .await
-                })
-            });
-        all.run(scope, prepared, |scope, _, answer: Box<RawValue>| {
-            scope.parse_json(answer.get())
-        })
-    })?;
-    client.set("request", request)?;
+fn list_all<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        |_, call| async move {
+            let lease = handle.lease()?;
+            list_tools(lease.connection(), &handle.options(&call)).await
+        },
+        |scope, _, list| {
+            let result = scope.object()?;
+            result.set("tools", scope.parse_json(list.tools.get())?)?;
+            Ok(result)
+        },
+    )
+}
 
-    let (all, this) = (Arc::clone(shared), Arc::clone(held));
-    let list_all = scope.function("listTools", move |scope, _, _| {
-        let held = Arc::clone(&this);
-        let call = all.call(scope, None);
-        all.run(
-            scope,
-            call.map(|call| {
-                (call, move |manager: Manager, call: Arc<Call>| async move {
-                    let lease = held.lease(&manager)?;
-                    list_tools(lease.connection(), &held.options(&call)).await
-                })
-            }),
-            |scope, _, list| {
-                let result = scope.object()?;
-                result.set("tools", scope.parse_json(list.tools.get())?)?;
-                Ok(result)
-            },
-        )
-    })?;
-    client.set("listTools", list_all)?;
+fn instructions<'env>(
+    _: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let lease = handle.lease().ok();
+    let connection = lease.as_ref().map(Lease::connection);
+    scope.optional_string(connection.and_then(Connection::instructions))
+}
 
-    let (manager, key) = (shared.manager.clone(), held.key.clone());
-    let instructions = scope.function("getInstructions", move |scope, _, _| {
-        let lease = manager.existing(&key);
-        scope.optional_string(
-            lease
-                .as_ref()
-                .and_then(|lease| lease.connection().instructions()),
-        )
-    })?;
-    client.set("getInstructions", instructions)?;
+fn protocol_version<'env>(
+    _: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let lease = handle.lease().ok();
+    let connection = lease.as_ref().map(Lease::connection);
+    scope.optional_string(connection.map(Connection::protocol_version))
+}
 
-    let (manager, key) = (shared.manager.clone(), held.key.clone());
-    let version = scope.function("getProtocolVersion", move |scope, _, _| {
-        let lease = manager.existing(&key);
-        let version = lease
-            .as_ref()
-            .map(|lease| lease.connection().protocol_version());
-        scope.optional_string(version)
-    })?;
-    client.set("getProtocolVersion", version)?;
-
-    let (manager, key) = (shared.manager.clone(), held.key.clone());
-    let capabilities = scope.function("getServerCapabilities", move |scope, _, _| {
-        let capabilities = manager
-            .existing(&key)
-            .and_then(|lease| serde_json::to_value(lease.connection().capabilities()).ok());
-        match capabilities {
-            Some(capabilities) => scope.json(&capabilities),
-            None => Ok(scope.undefined()),
-        }
-    })?;
-    client.set("getServerCapabilities", capabilities)?;
-    Ok(client)
+fn capabilities<'env>(
+    _: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let lease = handle.lease().ok();
+    let capabilities =
+        lease.and_then(|lease| serde_json::to_value(lease.connection().capabilities()).ok());
+    capabilities.map_or_else(
+        || Ok(scope.undefined()),
+        |capabilities| scope.json(&capabilities),
+    )
 }
 
 type Request = (Call, String, Option<Json>, Option<Duration>);
@@ -397,21 +488,4 @@ fn read_request<'env>(
         params,
         timeout,
     ))
-}
-
-/// Emits an event on an `MCPConnection`; what a listener throws is of no concern to us.
-pub fn emit<'env>(scope: Scope<'env>, connection: &JsRef, event: &str, argument: Option<&str>) {
-    let connection = connection.get(scope);
-    let _ = (|| -> JsResult<'env> {
-        let mut arguments = vec![scope.string(event)?];
-        if let Some(argument) = argument {
-            arguments.push(scope.string(argument)?);
-        }
-        connection.get("emit")?.call(connection, &arguments)
-    })();
-}
-
-/// Emits `connectionChange`.
-pub fn emit_state(scope: Scope<'_>, connection: &JsRef, state: ConnectionState) {
-    emit(scope, connection, "connectionChange", Some(state.as_str()));
 }

@@ -43,7 +43,7 @@ pub fn with_user_connection_lease<'env>(
                     "operation",
                     LIMIT,
                     move |context, scope| {
-                        let connection = all.connections.object(scope, &all, &held)?;
+                        let connection = all.connections.object(scope, &all, held)?;
                         context.apply(operation.get(scope), scope.undefined(), &[connection])
                     },
                     |context, value| JsRef::new(&context.thread, value),

@@ -1,73 +1,50 @@
 //! `runtime.manager`: LibreChat's `MCPManager`.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::burst;
 use super::calls::{Call, Params, Shared};
-use super::connection::{self, Held};
+use super::connection::Held;
 use super::convert::text_argument;
 use super::js::{JsResult, Scope, Value};
 use super::lease;
+use super::methods::Begins::InTurnWithParameters;
+use super::methods::{Method, set_methods};
 use super::registry_view;
-use super::thread::JsRef;
 use super::tool_calls;
-use crate::connection::{CallOptions, Event, ToolList, list_tools};
+use crate::connection::{CallOptions, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
-use crate::manager::{
-    Acquire, Asked, ConnectionState, Consent, Discover, Key, Lease, Manager, Owner, ServerScope,
-};
+use crate::manager::{Acquire, Asked, Consent, Discover, Key, Lease, Manager, Owner, ServerScope};
 
 /// Bound on connecting where neither the caller nor the config has one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A function of an object that LibreChat calls.
-pub type Method = for<'env> fn(&Arc<Shared>, Scope<'env>, &[Value<'env>]) -> JsResult<'env>;
-
-const METHODS: &[(&str, Method)] = &[
-    ("getConnection", get_connection),
-    ("getUserConnection", get_user_connection),
-    ("discoverServerTools", discover_server_tools),
-    ("callTool", tool_calls::call_tool),
-    ("getUserConnections", get_user_connections),
-    ("disconnectUserConnection", disconnect_user_connection),
-    ("disconnectUserConnections", disconnect_user_connections),
-    (
+const METHODS: &[Method] = &[
+    Method::new("getConnection", get_connection).begins(InTurnWithParameters),
+    Method::new("getUserConnection", get_user_connection).begins(InTurnWithParameters),
+    Method::new("discoverServerTools", discover_server_tools).begins(InTurnWithParameters),
+    Method::new("callTool", tool_calls::call_tool).begins(InTurnWithParameters),
+    Method::new("getUserConnections", get_user_connections),
+    Method::new("disconnectUserConnection", disconnect_user_connection),
+    Method::new("disconnectUserConnections", disconnect_user_connections),
+    Method::new(
         "getServerToolFunctions",
         tool_calls::get_server_tool_functions,
     ),
-    ("getAppToolFunctions", registry_view::get_app_tool_functions),
-    (
+    Method::new("getAppToolFunctions", registry_view::get_app_tool_functions),
+    Method::new(
         "formatInstructionsForContext",
         registry_view::format_instructions_for_context,
     ),
-    ("getConnectionStats", get_connection_stats),
-    (
+    Method::new("getConnectionStats", get_connection_stats),
+    Method::new(
         "getToolPublicationGeneration",
         get_tool_publication_generation,
     ),
-    ("withUserConnectionLease", lease::with_user_connection_lease),
+    Method::new("withUserConnectionLease", lease::with_user_connection_lease),
 ];
-
-/// Puts functions on an object. They work unbound.
-pub fn set_methods<'env>(
-    object: Value<'env>,
-    shared: &Arc<Shared>,
-    methods: &[(&'static str, Method)],
-) -> JsResult<'env, ()> {
-    for (name, method) in methods {
-        let (shared, name, method) = (Arc::clone(shared), *name, *method);
-        let function = object.scope().function(name, move |scope, _, arguments| {
-            burst::begin(&shared, scope, name, method, &arguments)
-        })?;
-        object.set(name, function)?;
-    }
-    Ok(())
-}
 
 /// Builds `runtime.manager`.
 pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> {
@@ -79,63 +56,6 @@ pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> 
         super::app_connections::create(scope, shared)?,
     )?;
     Ok(manager)
-}
-
-/// The `MCPConnection` objects that were handed out, for as long as their connections are there.
-#[derive(Default)]
-pub struct Connections(Arc<Mutex<HashMap<Key, Arc<JsRef>>>>);
-
-impl Connections {
-    /// The object of a connection: the one that was handed out before, else a new one.
-    pub fn object<'env>(
-        &self,
-        scope: Scope<'env>,
-        shared: &Arc<Shared>,
-        held: &Arc<Held>,
-    ) -> JsResult<'env> {
-        let known = self.0.lock().get(&held.key).cloned();
-        if let Some(known) = known {
-            return Ok(known.get(scope));
-        }
-        let object = connection::create(scope, shared, held)?;
-        let kept = Arc::new(JsRef::new(&shared.thread, object)?);
-        self.0.lock().insert(held.key.clone(), kept);
-        Ok(object)
-    }
-
-    /// Which connection an object stands for, if it was handed out here and the connection is still there.
-    pub fn key_of(&self, object: Value<'_>) -> Option<Key> {
-        let known = self.0.lock();
-        let mut found = known
-            .iter()
-            .filter(|(_, kept)| kept.get(object.scope()).equals(object));
-        found.next().map(|(key, _)| key.clone())
-    }
-
-    /// Emits what happens to connections on their objects.
-    fn watch(&self, shared: &Arc<Shared>) {
-        let (objects, thread) = (Arc::clone(&self.0), shared.thread.clone());
-        shared.manager.subscribe(Arc::new(move |key, event| {
-            let known = if event == Event::Closed {
-                objects.lock().remove(key)
-            } else {
-                objects.lock().get(key).cloned()
-            };
-            let Some(object) = known else { return };
-            thread.post(move |scope| tell(scope, &object, event));
-        }));
-    }
-}
-
-fn tell(scope: Scope<'_>, object: &JsRef, event: Event) {
-    match event {
-        Event::Connected => connection::emit_state(scope, object, ConnectionState::Connected),
-        Event::Lost => connection::emit_state(scope, object, ConnectionState::Error),
-        Event::Closed => connection::emit_state(scope, object, ConnectionState::Disconnected),
-        Event::ToolsChanged => connection::emit(scope, object, "toolsChanged", None),
-        Event::ResourcesChanged => connection::emit(scope, object, "resourcesChanged", None),
-        Event::PromptsChanged => connection::emit(scope, object, "promptsChanged", None),
-    }
 }
 
 /// What `getConnection` and its like are asked for.
@@ -191,18 +111,17 @@ pub async fn request(
 }
 
 /// Connects and makes what an `MCPConnection` object stands for.
-pub async fn hold(manager: &Manager, request: Acquire) -> Result<Arc<Held>> {
+pub async fn hold(manager: &Manager, request: Acquire) -> Result<Held> {
     let lease = manager.acquire(&request).await?;
     Ok(held(manager, request, lease))
 }
 
-pub fn held(manager: &Manager, request: Acquire, lease: Lease) -> Arc<Held> {
-    Arc::new(Held {
-        key: request.key.clone(),
-        created_at: lease.connection().created_at,
+pub fn held(manager: &Manager, request: Acquire, lease: Lease) -> Held {
+    Held {
+        created_at: lease.connection().recipe.made_at,
         request,
-        lease: Mutex::new(Some(lease).filter(|_| !manager.keeps_connections())),
-    })
+        lease: Some(lease).filter(|_| !manager.keeps_connections()),
+    }
 }
 
 /// A use of the connection, and how it was asked for.
@@ -280,7 +199,7 @@ fn connect<'env>(
     });
     let all = Arc::clone(shared);
     shared.run(scope, prepared, move |scope, _, held| {
-        all.connections.object(scope, &all, &held)
+        all.connections.object(scope, &all, held)
     })
 }
 
@@ -292,7 +211,7 @@ fn discover_server_tools<'env>(
 ) -> JsResult<'env> {
     let prepared = read(shared, scope, "discoverServerTools", arguments).map(|(call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            discover(&manager, &call, &wanted).await
+            Box::pin(discover(&manager, &call, &wanted)).await
         })
     });
     shared.run(
@@ -380,34 +299,28 @@ pub fn connection_map<'env>(
         let Some(lease) = shared.manager.existing(key) else {
             continue;
         };
-        let object = shared
-            .connections
-            .object(scope, shared, &existing(&lease, key))?;
+        let held = existing(&shared.manager, key, lease);
+        let object = shared.connections.object(scope, shared, held)?;
         set.call(map, &[scope.string(&key.server_name)?, object])?;
     }
     Ok(map)
 }
 
 /// What an object stands for whose connection exists already.
-pub fn existing(lease: &Lease, key: &Key) -> Arc<Held> {
-    let connection = lease.connection();
-    Arc::new(Held {
+pub fn existing(manager: &Manager, key: &Key, lease: Lease) -> Held {
+    let request = Acquire {
         key: key.clone(),
-        created_at: connection.created_at,
-        request: Acquire {
-            key: key.clone(),
-            recipe: connection.recipe.clone(),
-            updated_at: None,
-            force_new: false,
-            options: CallOptions {
-                deadline: Instant::now(),
-                cancel: tokio_util::sync::CancellationToken::new(),
-                headers: None,
-                progress: None,
-            },
+        recipe: lease.connection().recipe.clone(),
+        updated_at: None,
+        force_new: false,
+        options: CallOptions {
+            deadline: Instant::now(),
+            cancel: tokio_util::sync::CancellationToken::new(),
+            headers: None,
+            progress: None,
         },
-        lease: Mutex::default(),
-    })
+    };
+    held(manager, request, lease)
 }
 
 fn disconnect_user_connection<'env>(
@@ -420,19 +333,16 @@ fn disconnect_user_connection<'env>(
         owner: Owner::User(Arc::from(user_id)),
         server_name: Arc::from(server_name),
     });
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, move |manager: Manager, call: Arc<Call>| async move {
-            if let Some(key) = key {
-                let (user, server) = (key.owner.user_id().unwrap_or_default(), &key.server_name);
-                call.host
-                    .logger
-                    .info(format!("[MCP][User: {user}][{server}] Disconnecting..."));
-                manager.disconnect(&key).await;
-            }
-            Ok(())
-        })
-    });
-    shared.run(scope, prepared, |scope, _, ()| Ok(scope.undefined()))
+    let work = |manager: Manager, call: Arc<Call>| async move {
+        if let Some(key) = key {
+            let (user, server) = (key.owner.user_id().unwrap_or_default(), &key.server_name);
+            let logger = &call.host.logger;
+            logger.info(format!("[MCP][User: {user}][{server}] Disconnecting..."));
+            manager.disconnect(&key).await;
+        }
+        Ok(())
+    };
+    shared.start(scope, work, |scope, _, ()| Ok(scope.undefined()))
 }
 
 fn disconnect_user_connections<'env>(
@@ -441,15 +351,13 @@ fn disconnect_user_connections<'env>(
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
     let owner = text_argument(arguments, 0).map(|id| Owner::User(Arc::from(id)));
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, move |manager: Manager, _: Arc<Call>| async move {
-            if let Some(owner) = owner {
-                manager.disconnect_all(&owner).await;
-            }
-            Ok(())
-        })
-    });
-    shared.run(scope, prepared, |scope, _, ()| Ok(scope.undefined()))
+    let work = |manager: Manager, _| async move {
+        if let Some(owner) = owner {
+            manager.disconnect_all(&owner).await;
+        }
+        Ok(())
+    };
+    shared.start(scope, work, |scope, _, ()| Ok(scope.undefined()))
 }
 
 /// `(connection)`.

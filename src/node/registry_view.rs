@@ -11,7 +11,7 @@ use super::host::NodeHost;
 use super::js::{JsResult, Scope, Value};
 use super::thread::JsRef;
 use crate::error::Result;
-use crate::manager::{Manager, format_instructions};
+use crate::manager::format_instructions;
 
 /// Bound on a callback of the registry.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -75,8 +75,9 @@ pub fn get_app_tool_functions<'env>(
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, |_: Manager, call: Arc<Call>| async move {
+    shared.start(
+        scope,
+        |_, call| async move {
             all_configs(&call.node, None, |context, configs| {
                 let merged = configs.scope().object()?;
                 for (_, config) in members(configs)? {
@@ -94,11 +95,9 @@ pub fn get_app_tool_functions<'env>(
                 JsRef::new(&context.thread, merged)
             })
             .await
-        })
-    });
-    shared.run(scope, prepared, |scope, _, merged: JsRef| {
-        Ok(merged.get(scope))
-    })
+        },
+        |scope, _, merged| Ok(merged.get(scope)),
+    )
 }
 
 /// The instructions of the named servers, or of all, as one text for the model.
@@ -121,8 +120,9 @@ pub fn format_instructions_for_context<'env>(
         Some(servers) => Some(Arc::new(JsRef::new(&shared.thread, servers)?)),
         None => None,
     };
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, move |_: Manager, call: Arc<Call>| async move {
+    shared.start(
+        scope,
+        |_, call| async move {
             let mut all = all_configs(&call.node, config_servers, |_, configs| {
                 let mut texts = Vec::new();
                 for (name, config) in members(configs)? {
@@ -146,9 +146,7 @@ pub fn format_instructions_for_context<'env>(
                     .collect();
             }
             Ok(format_instructions(&all))
-        })
-    });
-    shared.run(scope, prepared, |scope, _, text: String| {
-        scope.string(&text)
-    })
+        },
+        |scope, _, text: String| scope.string(&text),
+    )
 }

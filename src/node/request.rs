@@ -70,8 +70,8 @@ impl RequestStore {
                 else {
                     continue;
                 };
-                let held = existing(&lease, key);
-                let object = shared.connections.object(scope, shared, &held)?;
+                let held = existing(&shared.manager, key, lease);
+                let object = shared.connections.object(scope, shared, held)?;
                 let name = scope.string(&format!("{user}:{}", key.server_name))?;
                 connections.get("set")?.call(connections, &[name, object])?;
             }

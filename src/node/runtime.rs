@@ -10,13 +10,15 @@ use tokio::runtime::Handle;
 
 use super::call::Realm;
 use super::calls::{Call, Params, Shared};
+use super::connections::Connections;
 use super::convert;
 use super::embedded;
 use super::environment::VariableReader;
 use super::exchange;
 use super::inspect;
 use super::js::{JsResult, Scope, Thrown, Value};
-use super::manager::{self, Connections};
+use super::manager;
+use super::methods::{Begins, Method, set_methods};
 use super::oauth;
 use super::request::RequestStore;
 use super::result;
@@ -87,6 +89,17 @@ pub fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unkn
     }
 }
 
+const METHODS: &[Method] = &[
+    Method::new("reinitMCPServer", reinit_mcp_server).begins(Begins::InTurnWithParameters),
+    Method::new("exchangeOboToken", exchange::exchange_obo_token).begins(Begins::InTurn),
+    Method::new("getGraphApiToken", exchange::get_graph_api_token).begins(Begins::InTurn),
+    Method::new("inspectServer", inspect::inspect_server),
+    Method::new("stats", telemetry::stats),
+    Method::new("metrics", telemetry::metrics),
+    // After the calls that were made before it.
+    Method::new("close", close).begins(Begins::InTurn),
+];
+
 fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'env> {
     services::check(host)?;
     let embedded = embedded::read(scope, host)?;
@@ -115,19 +128,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         ));
     }
     let runtime = scope.object()?;
-    manager::set_methods(
-        runtime,
-        &shared,
-        &[
-            ("reinitMCPServer", reinit_mcp_server),
-            ("exchangeOboToken", exchange::exchange_obo_token),
-            ("getGraphApiToken", exchange::get_graph_api_token),
-            ("inspectServer", inspect::inspect_server),
-            ("stats", telemetry::stats),
-            ("metrics", telemetry::metrics),
-            ("close", close),
-        ],
-    )?;
+    set_methods(runtime, &shared, METHODS)?;
     let manager = manager::create(scope, &shared)?;
     runtime.set(
         "MCPManager",

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::calls::Shared;
 use super::convert::text_argument;
 use super::js::{JsResult, Scope, Thrown, Value};
-use super::manager::set_methods;
+use super::methods::{Method, set_methods};
 use super::thread::JsRef;
 use crate::manager::{Key, Owner};
 
@@ -50,8 +50,8 @@ pub fn connection_statics<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsR
         object,
         shared,
         &[
-            ("clearCooldown", clear_cooldown),
-            ("decrementCycleCount", decrement_cycle_count),
+            Method::new("clearCooldown", clear_cooldown),
+            Method::new("decrementCycleCount", decrement_cycle_count),
         ],
     )?;
     Ok(object)
@@ -67,7 +67,7 @@ fn breaker_key(arguments: &[Value<'_>]) -> Option<Key> {
     })
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "a `Method`")]
+#[expect(clippy::unnecessary_wraps, reason = "the body of a `Method`")]
 fn clear_cooldown<'env>(
     shared: &Arc<Shared>,
     scope: Scope<'env>,
@@ -79,7 +79,7 @@ fn clear_cooldown<'env>(
     Ok(scope.undefined())
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "a `Method`")]
+#[expect(clippy::unnecessary_wraps, reason = "the body of a `Method`")]
 fn decrement_cycle_count<'env>(
     shared: &Arc<Shared>,
     scope: Scope<'env>,

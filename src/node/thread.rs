@@ -234,6 +234,11 @@ struct RawRef(sys::napi_ref);
 unsafe impl Send for RawRef {}
 
 impl JsRef {
+    /// A reference that keeps nothing: once an object is gone, [`JsRef::get`] is `undefined`.
+    pub fn weak<'env>(thread: &JsThread, object: Value<'env>) -> JsResult<'env, Self> {
+        Self::create(thread, object, false, 0)
+    }
+
     pub fn new<'env>(thread: &JsThread, value: Value<'env>) -> JsResult<'env, Self> {
         let scope = value.scope();
         let is_held = !matches!(value.kind(), Type::Object | Type::Function);
@@ -242,8 +247,17 @@ impl JsRef {
         } else {
             value
         };
-        let mut raw = ptr::null_mut();
-        unsafe { sys::napi_create_reference(scope.raw(), kept.raw(), 1, &raw mut raw) };
+        Self::create(thread, kept, is_held, 1)
+    }
+
+    fn create<'env>(
+        thread: &JsThread,
+        kept: Value<'env>,
+        is_held: bool,
+        count: u32,
+    ) -> JsResult<'env, Self> {
+        let (scope, mut raw) = (kept.scope(), ptr::null_mut());
+        unsafe { sys::napi_create_reference(scope.raw(), kept.raw(), count, &raw mut raw) };
         if raw.is_null() {
             return Err(Thrown(
                 scope.error("Error", "Could not keep a JavaScript value"),

@@ -63,6 +63,7 @@ pub fn recipe(config: Value) -> Recipe {
         user_id: None,
         config: resolve(&config, &context).unwrap(),
         fingerprint: fingerprint(&config, &context),
+        made_at: 0,
         bearer: Bearer::default(),
         tokens: None,
         rules: NetworkRules::default(),

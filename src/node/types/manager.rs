@@ -104,8 +104,8 @@ pub struct McpAppConnections {
     pub get_connection_count: (),
 }
 
-/// An event emitter that stands for the connection of one owner to one server, whichever session serves it. Events:
-/// `connectionChange` (a state), `toolsChanged`, `resourcesChanged`, `promptsChanged`.
+/// An event emitter that stands for the connection of one owner to one server, whichever session serves it: there is one
+/// object for all of them. Events: `connectionChange` (a state), `toolsChanged`, `resourcesChanged`, `promptsChanged`.
 #[napi(
     object,
     js_name = "MCPConnection",
@@ -115,7 +115,7 @@ pub struct McpAppConnections {
 pub struct McpConnectionObject {
     /// As the registry knows it.
     pub server_name: String,
-    /// Milliseconds since the epoch.
+    /// When the config was read that it is made from, in milliseconds since the epoch.
     pub created_at: f64,
     /// Placeholders filled in; absent for a process.
     pub url: Option<String>,
@@ -123,7 +123,7 @@ pub struct McpConnectionObject {
     pub icon_path: Option<String>,
     /// Milliseconds for one request, where configured.
     pub timeout: Option<f64>,
-    /// As it is now.
+    /// As it is now; `error` after a loss, or an attempt that failed.
     #[napi(ts_type = "'disconnected' | 'connecting' | 'connected' | 'error'")]
     pub connection_state: (),
     /// Empty where the list cannot be had; the reason is logged.
@@ -142,10 +142,11 @@ pub struct McpConnectionObject {
     /// Asks the server, unless it was seen alive a moment ago.
     #[napi(ts_type = "() => Promise<boolean>")]
     pub is_connected: (),
-    /// Whether the connection is older than a config's `updatedAt`, in milliseconds.
+    /// Whether a config with this `updatedAt`, in milliseconds since the epoch, is newer than `createdAt`.
     #[napi(ts_type = "(updatedAt: number) => boolean")]
     pub is_stale: (),
-    /// Connects again where the session has ended.
+    /// Connects again where the session has ended. Rejects with `MCP_CONNECTION_LOST` where somebody disconnects
+    /// meanwhile.
     #[napi(ts_type = "() => Promise<void>")]
     pub connect: (),
     /// Resolves when the session has ended.

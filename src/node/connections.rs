@@ -1,0 +1,155 @@
+//! The `MCPConnection` objects that were handed out.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+
+use super::calls::Shared;
+use super::connection::{self, Handle};
+use super::js::{JsResult, Scope, Value};
+use super::thread::JsRef;
+use crate::connection::Event;
+use crate::manager::{ConnectionState, Key};
+
+/// One object for each owner and server. It is known for as long as JavaScript has it, and kept for its listeners while
+/// there is a connection, or one is on its way.
+#[derive(Default)]
+pub struct Connections(Arc<KnownObjects>);
+
+type KnownObjects = Mutex<HashMap<Key, Known>>;
+
+struct Known {
+    /// Weak.
+    object: Arc<JsRef>,
+    handle: Weak<Handle>,
+}
+
+/// Forgets an object when JavaScript has let go of it and of its functions.
+pub struct Entry {
+    key: Key,
+    objects: Weak<KnownObjects>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let Some(objects) = self.objects.upgrade() else {
+            return;
+        };
+        let mut known = objects.lock();
+        // Another object may have taken the place.
+        let is_gone = |known: &Known| known.handle.strong_count() == 0;
+        let removed = known
+            .get(&self.key)
+            .is_some_and(is_gone)
+            .then(|| known.remove(&self.key));
+        drop(known);
+        drop(removed);
+    }
+}
+
+impl Connections {
+    /// The object of a connection: the one that was handed out before, else a new one.
+    pub fn object<'env>(
+        &self,
+        scope: Scope<'env>,
+        shared: &Arc<Shared>,
+        held: connection::Held,
+    ) -> JsResult<'env> {
+        if let Some((object, handle)) = self.known(scope, &held.request.key) {
+            connection::describe(object, &held)?;
+            handle.renew(held);
+            handle.keep(object)?;
+            return Ok(object);
+        }
+        let key = held.request.key.clone();
+        let entry = Entry {
+            key: key.clone(),
+            objects: Arc::downgrade(&self.0),
+        };
+        let handle = Arc::new(Handle::new(shared, held, entry));
+        let object = connection::create(scope, shared, &handle)?;
+        let known = Known {
+            object: Arc::new(JsRef::weak(&shared.thread, object)?),
+            handle: Arc::downgrade(&handle),
+        };
+        let replaced = self.0.lock().insert(key, known);
+        drop(replaced);
+        handle.keep(object)?;
+        Ok(object)
+    }
+
+    fn known<'env>(&self, scope: Scope<'env>, key: &Key) -> Option<(Value<'env>, Arc<Handle>)> {
+        let (object, handle) = {
+            let known = self.0.lock();
+            let known = known.get(key)?;
+            (Arc::clone(&known.object), known.handle.upgrade()?)
+        };
+        Some((object.get(scope).present()?, handle))
+    }
+
+    /// Which connection an object stands for, if it was handed out here.
+    pub fn key_of(&self, object: Value<'_>) -> Option<Key> {
+        let known: Vec<_> = {
+            let known = self.0.lock();
+            let known = known.iter();
+            known
+                .map(|(key, known)| (key.clone(), Arc::clone(&known.object)))
+                .collect()
+        };
+        let object = object.present()?;
+        let mut found = known
+            .into_iter()
+            .filter(|(_, known)| known.get(object.scope()).equals(object));
+        found.next().map(|(key, _)| key)
+    }
+
+    /// Emits what happens to connections on their objects.
+    pub fn watch(&self, shared: &Arc<Shared>) {
+        let (objects, thread) = (Arc::clone(&self.0), shared.thread.clone());
+        shared.manager.subscribe(Arc::new(move |key, event| {
+            let handle = objects.lock().get(key).and_then(|it| it.handle.upgrade());
+            let Some(handle) = handle else { return };
+            let is_news = state_after(event).is_none_or(|state| handle.note(state));
+            let this = Self(Arc::clone(&objects));
+            thread.post(move |scope| {
+                let Some((object, handle)) = this.known(scope, &handle.key) else {
+                    return;
+                };
+                if is_news {
+                    tell(object, event);
+                }
+                // It cannot fail but at the end of the environment, where nothing is kept any more.
+                let _ = handle.keep(object);
+            });
+        }));
+    }
+}
+
+const fn state_after(event: Event) -> Option<ConnectionState> {
+    match event {
+        Event::Connecting => Some(ConnectionState::Connecting),
+        Event::Connected => Some(ConnectionState::Connected),
+        Event::Failed | Event::Lost => Some(ConnectionState::Error),
+        Event::Closed => Some(ConnectionState::Disconnected),
+        Event::ToolsChanged | Event::ResourcesChanged | Event::PromptsChanged => None,
+    }
+}
+
+/// What a listener throws is of no concern to us.
+fn tell<'env>(object: Value<'env>, event: Event) {
+    let _ = (|| -> JsResult<'env> {
+        let scope = object.scope();
+        let name = match event {
+            Event::ToolsChanged => "toolsChanged",
+            Event::ResourcesChanged => "resourcesChanged",
+            Event::PromptsChanged => "promptsChanged",
+            _ => "connectionChange",
+        };
+        let mut arguments = vec![scope.string(name)?];
+        if let Some(state) = state_after(event) {
+            arguments.push(scope.string(state.as_str())?);
+        }
+        object.get("emit")?.call(object, &arguments)
+    })();
+}
