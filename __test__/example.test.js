@@ -13,13 +13,16 @@ const RUN = join(__dirname, '..', 'examples', 'librechat', 'run.js');
 const ADDON = { NAPI_RS_NATIVE_LIBRARY_PATH: process.env.MCP_TEST_ADDON ?? testAddonPath() };
 
 const freePorts = async () => {
-  const [app, everything, guarded, authorization] = await Promise.all(Array.from({ length: 4 }, freePort));
-  return { app, everything, protected: guarded, authorization };
+  const ports = await Promise.all(Array.from({ length: 5 }, freePort));
+  const [app, everything, guarded, onBehalf, authorization] = ports;
+  return { app, everything, protected: guarded, onBehalf, authorization };
 };
 
+/** The token of a user of the app. */
+const tokenOf = (app, role) => new RegExp(`^token ${role} (.+)$`, 'm').exec(app.output())[1];
+
 /** Requests of a user of the app; answers are `{ status, body, cookies, location }`. */
-function createClient(app, role) {
-  const token = new RegExp(`^token ${role} (.+)$`, 'm').exec(app.output())[1];
+function createClient(app, token) {
   const origin = new URL(app.url).origin;
   const request = async (method, path, { json, cookie = '', anonymous = false } = {}) => {
     const response = await fetch(path.startsWith('http') ? path : `${origin}${path}`, {
@@ -60,7 +63,7 @@ describe('LibreChat over the addon', () => {
 
   const start = async (step) => {
     app = await startApp(step, { ...servers.environment, ...ADDON });
-    [user, admin] = ['USER', 'ADMIN'].map((role) => createClient(app, role));
+    [user, admin] = ['USER', 'ADMIN'].map((role) => createClient(app, tokenOf(app, role)));
   };
 
   beforeAll(async () => {
@@ -186,6 +189,38 @@ describe('LibreChat over the addon', () => {
       expect(call.body.content).toBe('You are alice');
     });
 
+    describe('on behalf of users', () => {
+      /** Signs in with the account of the organization. */
+      const signedIn = async () => {
+        const anonymous = { anonymous: true };
+        const { location } = await user.get('/oauth/openid', anonymous);
+        const parameters = await signIn(new URL(location).origin, location, servers.account);
+        const { status, body } = await user.get(`/oauth/openid/callback?${parameters}`, anonymous);
+        expect({ status, body }).toEqual({ status: 200, body: { token: expect.any(String) } });
+        return createClient(app, body.token);
+      };
+
+      test('who signed in with the organization’s account calls tools as themselves', async () => {
+        const member = await signedIn();
+        const { body } = await member.post('/api/mcp/organization/reinitialize');
+        expect(body).toMatchObject({ success: true, oauthRequired: false, oauthUrl: null });
+        expect((await member.get('/api/mcp/tools')).body.servers.organization.tools).toEqual([
+          'whoami_mcp_organization',
+        ]);
+        const call = await member.post('/api/agents/tools/whoami_mcp_organization', { json: {} });
+        expect(call.body.content).toBe('You are alice');
+        expect(await member.state('organization')).toBe('connected');
+      });
+
+      test('nobody else does', async () => {
+        const { body } = await user.post('/api/mcp/organization/reinitialize');
+        expect(body).toMatchObject({ success: false, oauthRequired: false });
+        const call = await user.post('/api/agents/tools/whoami_mcp_organization', { json: {} });
+        expect(call.status).toBe(500);
+        expect(await user.state('organization')).toBe('disconnected');
+      });
+    });
+
     describe('guards', () => {
       const stored = (config) => ({ json: { config: { type: 'streamable-http', ...config } } });
       const obo = { scopes: 'api://example/.default' };
@@ -232,9 +267,14 @@ describe('LibreChat over the addon', () => {
 
 test('npm run example says what to do, and takes everything with it', async () => {
   const ports = await freePorts();
-  const { app, everything, protected: guarded, authorization } = ports;
+  const { app, everything, protected: guarded, onBehalf, authorization } = ports;
   const child = spawn(process.execPath, [RUN, '--step-1'], {
-    env: { ...process.env, ...ADDON, PORT: String(app), MCP_PORTS: [everything, guarded, authorization].join(',') },
+    env: {
+      ...process.env,
+      ...ADDON,
+      PORT: String(app),
+      MCP_PORTS: [everything, guarded, onBehalf, authorization].join(','),
+    },
   });
   const ended = new Promise((resolve) => child.on('close', resolve));
   let output = '';

@@ -4,12 +4,12 @@
  *   npm run example               step 2: the runtime in place of LibreChat's MCP layer
  *   npm run example -- --step-1   step 1: `reinitMCPServer` alone
  *
- * Ports: 3080 for the app (PORT), 3001, 3002 and 3003 for the servers around it (MCP_PORTS=A,B,C).
+ * Ports: 3080 for the app (PORT), 3001 to 3004 for the servers around it (MCP_PORTS=A,B,C,D).
  */
 
 const { startApp, startServers } = require('./servers');
 
-const { PORT = '3080', MCP_PORTS = '3001,3002,3003' } = process.env;
+const { PORT = '3080', MCP_PORTS = '3001,3002,3003,3004' } = process.env;
 const STEP = process.argv.includes('--step-1') ? 1 : 2;
 
 /**
@@ -33,13 +33,18 @@ The second answers with an oauthUrl: open it in a browser and sign in as ${accou
 ${call(`-X POST ${url}/api/agents/tools/whoami_mcp_protected`)}
 ${call(`-X POST ${url}/api/agents/tools/echo_mcp_everything -H 'Content-Type: application/json' -d '{"message":"hi"}'`)}
 ${call(`${url}/api/mcp/connection/status`)}
+
+The server \`organization\` takes tokens on behalf of users who sign in, in the same way, at ${url}/oauth/openid; that
+answers with the TOKEN for:
+
+${call(`-X POST ${url}/api/agents/tools/whoami_mcp_organization`)}
 `);
 }
 
 async function main() {
-  const [everything, guarded, authorization] = MCP_PORTS.split(',').map(Number);
-  console.log('starting a database, an authorization server and two MCP servers …');
-  const servers = await startServers({ app: Number(PORT), everything, protected: guarded, authorization });
+  const [everything, guarded, onBehalf, authorization] = MCP_PORTS.split(',').map(Number);
+  console.log('starting a database, an authorization server and three MCP servers …');
+  const servers = await startServers({ app: Number(PORT), everything, protected: guarded, onBehalf, authorization });
   console.log(`starting the app, step ${STEP} …`);
   const app = await startApp(STEP, servers.environment);
   explain(servers, app);

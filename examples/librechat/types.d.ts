@@ -4,6 +4,8 @@ declare namespace NodeJS {
     ALLOWED_ADDRESSES: string;
     JWT_SECRET: string;
     MONGO_URI: string;
+    OPENID_CLIENT_ID: string;
+    OPENID_CLIENT_SECRET: string;
     OPENID_TOKEN_ENDPOINT: string;
   }
 }

@@ -10,6 +10,9 @@
  * @property {{ login: string, password: string }} account
  * @property {{ client_id: string, client_secret: string }} resourceServer  may ask about tokens
  * @property {string[]} scopes
+ * @property {App} [app]  with it, this is the identity provider of an organization as well
+ *
+ * @typedef {import('./on-behalf-of.mjs').App} App
  */
 
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
@@ -17,22 +20,38 @@ import { once } from 'node:events';
 import http from 'node:http';
 import { fileURLToPath } from 'node:url';
 import Provider from 'oidc-provider';
+import { allowOnBehalfOf, onBehalfOfClient } from './on-behalf-of.mjs';
+
+/**
+ * @param {Options} options
+ * @param {string} resource
+ * @returns {import('oidc-provider').ResourceServer}
+ */
+const resourceServerOf = ({ accessTokenSeconds, scopes }, resource) => ({
+  scope: scopes.join(' '),
+  audience: resource,
+  accessTokenTTL: accessTokenSeconds,
+  accessTokenFormat: 'opaque',
+});
 
 /**
  * @param {Options} options
  * @returns {import('oidc-provider').Configuration}
  */
-const configuration = ({ accessTokenSeconds, resourceServer, scopes }) => ({
+const configuration = (options) => ({
   jwks: { keys: [generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })] },
   cookies: { keys: [randomBytes(16).toString('hex')] },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
-  scopes: ['openid', 'offline_access', ...scopes],
+  scopes: ['openid', 'offline_access', ...options.scopes],
   // Access to resources is asked about with every sign-in.
   interactions: { url: (_, interaction) => `/login/${interaction.uid}` },
   rotateRefreshToken: true,
-  clients: [{ ...resourceServer, redirect_uris: [], response_types: [], grant_types: [] }],
+  clients: [
+    { ...options.resourceServer, redirect_uris: [], response_types: [], grant_types: [] },
+    ...(options.app ? [onBehalfOfClient(options.app)] : []),
+  ],
   ttl: {
-    AccessToken: accessTokenSeconds,
+    AccessToken: options.accessTokenSeconds,
     AuthorizationCode: 60,
     Grant: 3600,
     Interaction: 600,
@@ -46,12 +65,7 @@ const configuration = ({ accessTokenSeconds, resourceServer, scopes }) => ({
     revocation: { enabled: true },
     resourceIndicators: {
       enabled: true,
-      getResourceServerInfo: (_, resource) => ({
-        scope: scopes.join(' '),
-        audience: resource,
-        accessTokenTTL: accessTokenSeconds,
-        accessTokenFormat: 'opaque',
-      }),
+      getResourceServerInfo: (_, resource) => resourceServerOf(options, resource),
     },
   },
 });
@@ -119,6 +133,7 @@ export function createAuthorizationServer(options) {
   const { port, account } = options;
   const issuer = `http://127.0.0.1:${port}`;
   const provider = new Provider(issuer, configuration(options));
+  if (options.app) allowOnBehalfOf(provider, (resource) => resourceServerOf(options, resource));
 
   const listen = () => {
     const callback = provider.callback();

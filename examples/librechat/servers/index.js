@@ -9,10 +9,11 @@ const SCOPES = ['mcp'];
 const secret = (bytes = 32) => randomBytes(bytes).toString('hex');
 
 /**
- * What LibreChat needs around it, each in a process of its own: a database, an authorization server, and two MCP
- * servers, one open and one behind OAuth.
+ * What LibreChat needs around it, each in a process of its own: a database, an authorization server that is the
+ * organization's identity provider as well, and three MCP servers: one open, one behind OAuth, and one that takes tokens
+ * on behalf of the organization's users.
  *
- * @param {Record<'app' | 'everything' | 'protected' | 'authorization', number>} ports
+ * @param {Record<'app' | 'everything' | 'protected' | 'onBehalf' | 'authorization', number>} ports
  * @returns `{ account, environment, everything, close }`: who can sign in at the authorization server, the environment
  *   of the app, and the process of the open server
  */
@@ -22,6 +23,13 @@ async function startServers(ports) {
   const issuer = `http://127.0.0.1:${ports.authorization}`;
   const everything = `http://127.0.0.1:${ports.everything}/mcp`;
   const guarded = `http://127.0.0.1:${ports.protected}/mcp`;
+  const onBehalf = `http://127.0.0.1:${ports.onBehalf}/mcp`;
+  const domain = `http://localhost:${ports.app}`;
+  const app = {
+    client_id: 'librechat',
+    client_secret: secret(),
+    redirect_uris: [`${domain}/oauth/openid/callback`],
+  };
   /** @type {{ close(): unknown }[]} */
   const started = [];
   const close = async () => {
@@ -37,10 +45,19 @@ async function startServers(ports) {
   try {
     const database = process.env.MONGO_URI ? { uri: process.env.MONGO_URI, close() {} } : await startSecantusDb();
     started.push(database);
-    const provider = { port: ports.authorization, accessTokenSeconds: 3600, account, resourceServer, scopes: SCOPES };
+    const provider = {
+      port: ports.authorization,
+      accessTokenSeconds: 3600,
+      account,
+      resourceServer,
+      scopes: SCOPES,
+      app,
+    };
     await script(join(__dirname, 'authorization-server.mjs'), [JSON.stringify(provider)], { url: issuer });
-    const options = { port: ports.protected, issuer, resourceServer, scopes: SCOPES };
-    await script(join(__dirname, 'protected-server.js'), [JSON.stringify(options)], { url: guarded });
+    for (const url of [guarded, onBehalf]) {
+      const options = { port: Number(new URL(url).port), issuer, resourceServer, scopes: SCOPES };
+      await script(join(__dirname, 'protected-server.js'), [JSON.stringify(options)], { url });
+    }
     const entry = join(dirname(require.resolve(`${EVERYTHING}/package.json`)), 'dist', 'index.js');
     const env = { PORT: String(ports.everything) };
     const open = await script(entry, ['streamableHttp'], { url: everything, env });
@@ -49,7 +66,7 @@ async function startServers(ports) {
       everything: open,
       environment: {
         PORT: String(ports.app),
-        DOMAIN_SERVER: `http://localhost:${ports.app}`,
+        DOMAIN_SERVER: domain,
         MONGO_URI: database.uri,
         MONGO_DB: `librechat-${secret(6)}`,
         CREDS_KEY: secret(32),
@@ -58,8 +75,13 @@ async function startServers(ports) {
         LIBRECHAT_LOG_DIR: join(ROOT, '..', '..', 'target', 'librechat-logs'),
         EVERYTHING_URL: everything,
         PROTECTED_URL: guarded,
+        ON_BEHALF_URL: onBehalf,
+        OPENID_ISSUER: issuer,
+        OPENID_TOKEN_ENDPOINT: `${issuer}/token`,
+        OPENID_CLIENT_ID: app.client_id,
+        OPENID_CLIENT_SECRET: app.client_secret,
         // The example's servers are on loopback, which is refused unless it is allowed.
-        ALLOWED_ADDRESSES: [everything, guarded, issuer].map((url) => new URL(url).host).join(','),
+        ALLOWED_ADDRESSES: [everything, guarded, onBehalf, issuer].map((url) => new URL(url).host).join(','),
       },
       close,
     };

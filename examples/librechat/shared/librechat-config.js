@@ -14,6 +14,12 @@ module.exports = {
       url: process.env.PROTECTED_URL,
       requiresOAuth: true,
     },
+    // Users who signed in with the organization's account need not sign in to it.
+    organization: {
+      type: 'streamable-http',
+      url: process.env.ON_BEHALF_URL,
+      obo: { scopes: `${process.env.ON_BEHALF_URL}/.default` },
+    },
   },
   mcpSettings: {
     allowedDomains: null,

@@ -1,8 +1,9 @@
 /** LibreChat's server with its MCP layer replaced. */
 
 const express = require('express');
-const { printTokens, requireJwtAuth } = require('../../../shared/auth');
+const { printTokens, requireJwtAuth, tokenOf } = require('../../../shared/auth');
 const db = require('../../../shared/models');
+const { beginSignIn, completeSignIn } = require('../../../shared/openid');
 const { initializeRoles } = require('../../../shared/roles');
 const { getOAuthReconnectionManager, runtime } = require('../config');
 const mcp = require('./routes/mcp');
@@ -39,6 +40,10 @@ async function main() {
     });
     return res.json({ content, artifact });
   });
+
+  // LibreChat leaves the token in a cookie.
+  app.get('/oauth/openid', (_, res) => res.redirect(beginSignIn()));
+  app.get('/oauth/openid/callback', async (req, res) => res.json({ token: tokenOf(await completeSignIn(req.query)) }));
 
   app.get('/oauth/success', (req, res) => res.type('text').send(`Signed in to ${req.query.serverName}`));
   app.get('/oauth/error', (req, res) => res.status(400).type('text').send(`Not signed in: ${req.query.error}`));
