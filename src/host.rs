@@ -73,12 +73,6 @@ impl Environment {
             added: Arc::new(RwLock::new(self.added.read().clone())),
         }
     }
-
-    /// Whether this has exactly these variables.
-    #[must_use]
-    pub fn is(&self, variables: &HashMap<String, String>) -> bool {
-        self.added.read().is_empty() && *self.common == *variables
-    }
 }
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {

@@ -123,35 +123,58 @@ impl CallContext {
         C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
     {
         let context = Arc::clone(self);
-        let answer =
-            self.thread
-                .ask(move |scope, sender: oneshot::Sender<Result<T>>| {
-                    context.flush_log(scope);
-                    let mut answer = Answer {
-                        name,
-                        sender: Some(sender),
-                    };
-                    match start(&context, scope) {
-                        Ok(value) => value.settled(move |_, outcome| {
-                            let outcome = outcome.and_then(|value| convert(&context, value));
-                            answer.give(outcome.map_err(|thrown| {
-                                errors::from_host(name, &context.thread, &thrown)
-                            }));
-                        }),
-                        Err(thrown) => {
-                            answer.give(Err(errors::from_host(name, &context.thread, &thrown)));
-                        }
-                    }
-                });
-        match tokio::time::timeout(limit, answer).await {
-            Ok(outcome) => outcome?,
-            Err(_) => Err(Error::new(
-                Code::HostTimeout,
-                format!(
-                    "The host callback {name} did not settle within {} s",
-                    limit.as_secs()
-                ),
-            )),
+        let answer = self.thread.ask(move |scope, sender| {
+            context.start(scope, name, sender, start, convert);
+        });
+        bounded(name, limit, answer).await
+    }
+
+    /// The same for who is on JavaScript's thread already: makes the call at once, to be waited for later.
+    pub fn callback_now<'env, T, S, C>(
+        self: &Arc<Self>,
+        scope: Scope<'env>,
+        name: &'static str,
+        start: S,
+        convert: C,
+    ) -> Asked<T>
+    where
+        T: Send + 'static,
+        S: FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env>,
+        C: for<'any> FnOnce(&Arc<Self>, Value<'any>) -> JsResult<'any, T> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        self.start(scope, name, sender, start, convert);
+        Asked { name, answer }
+    }
+
+    fn start<'env, T, S, C>(
+        self: &Arc<Self>,
+        scope: Scope<'env>,
+        name: &'static str,
+        sender: oneshot::Sender<Result<T>>,
+        start: S,
+        convert: C,
+    ) where
+        T: Send + 'static,
+        S: FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env>,
+        C: for<'any> FnOnce(&Arc<Self>, Value<'any>) -> JsResult<'any, T> + Send + 'static,
+    {
+        let context = Arc::clone(self);
+        context.flush_log(scope);
+        let mut answer = Answer {
+            name,
+            sender: Some(sender),
+        };
+        match start(&context, scope) {
+            Ok(value) => value.settled(move |_, outcome| {
+                let outcome = outcome.and_then(|value| convert(&context, value));
+                answer.give(
+                    outcome.map_err(|thrown| errors::from_host(name, &context.thread, &thrown)),
+                );
+            }),
+            Err(thrown) => {
+                answer.give(Err(errors::from_host(name, &context.thread, &thrown)));
+            }
         }
     }
 
@@ -207,6 +230,38 @@ impl CallContext {
             context.apply(function, object, &arguments(context, scope)?)
         })
     }
+}
+
+/// A callback that was made, and whose answer is still to be waited for.
+pub struct Asked<T> {
+    name: &'static str,
+    answer: oneshot::Receiver<Result<T>>,
+}
+
+impl<T> Asked<T> {
+    pub async fn within(self, limit: Duration) -> Result<T> {
+        let Self { name, answer } = self;
+        bounded(name, limit, async {
+            answer.await.map_err(|_| Error::closed())
+        })
+        .await
+    }
+}
+
+async fn bounded<T>(
+    name: &str,
+    limit: Duration,
+    answer: impl Future<Output = Result<Result<T>>>,
+) -> Result<T> {
+    tokio::time::timeout(limit, answer).await.map_err(|_| {
+        Error::new(
+            Code::HostTimeout,
+            format!(
+                "The host callback {name} did not settle within {} s",
+                limit.as_secs()
+            ),
+        )
+    })??
 }
 
 /// What a callback that was started owes. A promise that nobody can settle any more is garbage, and goes with it.

@@ -170,6 +170,15 @@ impl Call {
         Ok(())
     }
 
+    /// Asks the registry for the server's config right away, where the call is going to.
+    pub fn look_up_now(&self, scope: Scope<'_>, server_name: &str) {
+        let is_known = self.server_config.is_some() || self.node.embedded.is_some();
+        if !is_known && !self.cancel.is_cancelled() {
+            let user_id = self.user.as_ref().and_then(|user| user.id.as_deref());
+            self.node.look_up_now(scope, server_name, user_id);
+        }
+    }
+
     /// The caller's config, read.
     pub fn config(&self) -> Result<Option<ServerConfig>> {
         self.server_config
@@ -231,6 +240,7 @@ impl Shared {
                 .map(Arc::new),
             has_generations: services.get(GENERATION)?.is_function(),
             published: Mutex::default(),
+            early: Arc::default(),
         });
         let logger = logger_of(services, &context, &environment)?;
         let host = self.services(scope, params, &node, logger, &environment)?;

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use serde_json::Value as Json;
 
 use super::burst::Burst;
-use super::js::{JsResult, Scope};
+use super::js::{JsResult, Scope, Thrown};
 use super::oauth::CREDENTIALS_VARIABLE;
 use super::thread::{JsRef, JsThread};
 use crate::host::Environment;
@@ -25,12 +26,14 @@ pub struct Variables {
     pub settings: Settings,
 }
 
-/// Reads variables once for all calls that JavaScript starts without a pause. Each read crosses to JavaScript and to the
-/// C library, and there are dozens of them.
+/// Reads variables once for all calls that JavaScript starts without a pause: there are dozens of them. One call of
+/// `JSON.stringify` reads them all, at a tenth of what it takes to get them one by one.
 pub struct VariableReader {
     current: Arc<Mutex<Option<Variables>>>,
-    /// What was read last; most reads find the same.
-    last: Mutex<Option<Variables>>,
+    /// What was read last, and its text; most reads find the same.
+    last: Mutex<Option<(String, Variables)>>,
+    stringify: JsRef,
+    names: JsRef,
     queue_microtask: JsRef,
     forget: JsRef,
 }
@@ -50,9 +53,14 @@ impl VariableReader {
             Ok(scope.undefined())
         })?;
         let queue_microtask = scope.global()?.get("queueMicrotask")?;
+        let names = names()
+            .map(|name| scope.string(name))
+            .collect::<JsResult<'env, Vec<_>>>()?;
         Ok(Self {
             current,
             last: Mutex::default(),
+            stringify: JsRef::new(thread, scope.global()?.get("JSON")?.get("stringify")?)?,
+            names: JsRef::new(thread, scope.array(&names)?)?,
             queue_microtask: JsRef::new(thread, queue_microtask)?,
             forget: JsRef::new(thread, forget)?,
         })
@@ -72,20 +80,18 @@ impl VariableReader {
     }
 
     fn read_anew<'env>(&self, scope: Scope<'env>) -> JsResult<'env, Variables> {
-        let found = read_all(scope)?;
+        let process_env = scope.global()?.get("process")?.get("env")?;
+        let read = [process_env, self.names.get(scope)];
+        let text = self.stringify.get(scope).call(scope.undefined(), &read)?;
+        let text = text.as_string().unwrap_or_default();
         let mut last = self.last.lock();
-        let same = last
-            .as_ref()
-            .filter(|known| known.environment.is(&found))
-            .cloned();
-        let variables = same.unwrap_or_else(|| {
-            let environment = Environment::of(found);
-            Variables {
-                settings: Settings::from_environment(&environment),
-                environment,
-            }
-        });
-        *last = Some(variables.clone());
+        let variables = match last.as_ref().filter(|(known, _)| *known == text) {
+            Some((_, variables)) => variables.clone(),
+            None => parse(&text).map_err(|reason| {
+                Thrown(scope.error("Error", &format!("process.env cannot be read: {reason}")))
+            })?,
+        };
+        *last = Some((text, variables.clone()));
         drop(last);
         *self.current.lock() = Some(variables.clone());
         self.queue_microtask
@@ -95,8 +101,7 @@ impl VariableReader {
     }
 }
 
-fn read_all(scope: Scope<'_>) -> JsResult<'_, HashMap<String, String>> {
-    let process_env = scope.global()?.get("process")?.get("env")?;
+fn names() -> impl Iterator<Item = &'static str> {
     let lists: [&[&str]; 5] = [
         Settings::NAMES,
         network::VARIABLES,
@@ -104,11 +109,18 @@ fn read_all(scope: Scope<'_>) -> JsResult<'_, HashMap<String, String>> {
         Obo::GRAPH_VARIABLES,
         &[LOG_VARIABLE, CREDENTIALS_VARIABLE],
     ];
-    let mut variables = HashMap::new();
-    for name in lists.into_iter().flatten() {
-        if let Some(value) = process_env.get(name)?.as_string() {
-            variables.insert((*name).to_owned(), value);
-        }
-    }
-    Ok(variables)
+    lists.into_iter().flatten().copied()
+}
+
+fn parse(text: &str) -> serde_json::Result<Variables> {
+    let members: HashMap<String, Json> = serde_json::from_str(text)?;
+    let texts = members.into_iter().filter_map(|(name, value)| match value {
+        Json::String(value) => Some((name, value)),
+        _ => None,
+    });
+    let environment = Environment::of(texts.collect());
+    Ok(Variables {
+        settings: Settings::from_environment(&environment),
+        environment,
+    })
 }

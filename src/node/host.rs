@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Map, Value as Json};
 
-use super::call::CallContext;
+use super::call::{Asked, CallContext};
 use super::convert;
-use super::js::{JsResult, Value};
+use super::js::{JsResult, Scope, Value};
 use super::thread::JsRef;
 use crate::embedded::Config;
 use crate::error::Result;
@@ -27,6 +27,10 @@ pub const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 /// The host service that says what a user's tools are published under, by LibreChat's name.
 pub const GENERATION: &str = "getMCPToolsCacheGeneration";
 
+/// How errors call the callbacks.
+const GET_SERVER_CONFIG: &str = "registry.getServerConfig";
+const NETWORK_RULES: &str = "registry.shouldEnableSSRFProtection";
+
 /// The host as one call sees it.
 pub struct NodeHost {
     pub context: Arc<CallContext>,
@@ -38,7 +42,19 @@ pub struct NodeHost {
     /// Whether the host says what tools are published under.
     pub has_generations: bool,
     pub published: Mutex<Published>,
+    pub early: Arc<Mutex<Early>>,
 }
+
+/// What the registry was asked when the call started, on JavaScript's thread, so that the core's first questions need
+/// not go there. Each answer is good for one question.
+#[derive(Default)]
+pub struct Early {
+    config: Option<(Looked, Asked<Option<Map<String, Json>>>)>,
+    rules: Option<Asked<NetworkRules>>,
+}
+
+/// A server and the user for whom it was looked up.
+type Looked = (String, Option<String>);
 
 /// The tools as the host got them, so that the result of the call holds the same array.
 #[derive(Default)]
@@ -50,6 +66,52 @@ pub enum Published {
     Over,
 }
 
+impl NodeHost {
+    /// Looks the server up at once, and the network rules when it is found.
+    pub fn look_up_now(&self, scope: Scope<'_>, server_name: &str, user_id: Option<&str>) {
+        let looked = (server_name.to_owned(), user_id.map(str::to_owned));
+        let (environment, early) = (self.environment.clone(), Arc::clone(&self.early));
+        let asked = self.context.callback_now(
+            scope,
+            GET_SERVER_CONFIG,
+            look_up(looked.clone(), self.config_servers.clone()),
+            move |context, value| {
+                let scope = value.scope();
+                let config = convert::server_config(value, &environment)?;
+                if config.is_some() {
+                    early.lock().rules = Some(context.callback_now(
+                        scope,
+                        NETWORK_RULES,
+                        |context, scope| context.with_service(scope, "registry", network_answers),
+                        |_, value| convert::network_rules(value),
+                    ));
+                }
+                Ok(config)
+            },
+        );
+        self.early.lock().config = Some((looked, asked));
+    }
+}
+
+/// Calls the registry's `getServerConfig`.
+fn look_up(
+    (server_name, user_id): Looked,
+    config_servers: Option<Arc<JsRef>>,
+) -> impl for<'env> FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env> + Send + 'static {
+    move |context, scope| {
+        context.call_service(scope, "registry", "getServerConfig", move |_, scope| {
+            let mut arguments = vec![
+                scope.string(&server_name)?,
+                scope.optional_string(user_id.as_deref())?,
+            ];
+            if let Some(servers) = &config_servers {
+                arguments.push(servers.get(scope));
+            }
+            Ok(arguments)
+        })
+    }
+}
+
 #[async_trait]
 impl Registry for NodeHost {
     async fn server_config(
@@ -57,7 +119,12 @@ impl Registry for NodeHost {
         server_name: &str,
         lookup: Lookup<'_>,
     ) -> Result<Option<Map<String, Json>>> {
-        let (name, user_id) = (server_name.to_owned(), lookup.user_id.map(str::to_owned));
+        let looked = (server_name.to_owned(), lookup.user_id.map(str::to_owned));
+        let early = (self.early.lock().config)
+            .take_if(|(known, _)| lookup.config_servers && *known == looked);
+        if let Some((_, asked)) = early {
+            return asked.within(STORE_TIMEOUT).await;
+        }
         let config_servers = self
             .config_servers
             .clone()
@@ -65,20 +132,9 @@ impl Registry for NodeHost {
         let environment = self.environment.clone();
         self.context
             .callback(
-                "registry.getServerConfig",
+                GET_SERVER_CONFIG,
                 STORE_TIMEOUT,
-                move |context, scope| {
-                    context.call_service(scope, "registry", "getServerConfig", move |_, scope| {
-                        let mut arguments = vec![
-                            scope.string(&name)?,
-                            scope.optional_string(user_id.as_deref())?,
-                        ];
-                        if let Some(servers) = &config_servers {
-                            arguments.push(servers.get(scope));
-                        }
-                        Ok(arguments)
-                    })
-                },
+                look_up(looked, config_servers),
                 move |_, value| convert::server_config(value, &environment),
             )
             .await
@@ -90,6 +146,8 @@ impl Registry for NodeHost {
         storage: Storage,
         user_id: Option<&str>,
     ) -> Result<Option<Map<String, Json>>> {
+        // It may take a minute, in which rules may change.
+        self.early.lock().rules.take();
         let (name, user_id, environment) = (
             server_name.to_owned(),
             user_id.map(str::to_owned),
@@ -123,9 +181,13 @@ impl Registry for NodeHost {
     }
 
     async fn network_rules(&self) -> Result<NetworkRules> {
+        let early = self.early.lock().rules.take();
+        if let Some(asked) = early {
+            return asked.within(STORE_TIMEOUT).await;
+        }
         self.context
             .callback(
-                "registry.shouldEnableSSRFProtection",
+                NETWORK_RULES,
                 STORE_TIMEOUT,
                 |context, scope| context.with_service(scope, "registry", network_answers),
                 |_, value| convert::network_rules(value),

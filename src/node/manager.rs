@@ -80,7 +80,9 @@ pub fn read<'env>(
         return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(false),
         authorize: params.boolean("authorize")?.unwrap_or(true),
     };
-    Ok((shared.call(scope, Some(&params))?, wanted))
+    let call = shared.call(scope, Some(&params))?;
+    call.look_up_now(scope, &wanted.server_name);
+    Ok((call, wanted))
 }
 
 /// A request for a connection of this scope.

@@ -231,5 +231,8 @@ fn read<'env>(
     if wanted.has_request_body {
         call.request_body.get_or_insert_default();
     }
+    if let Some(name) = &wanted.server_name {
+        call.look_up_now(scope, name);
+    }
     Ok((call, wanted))
 }

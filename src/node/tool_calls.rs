@@ -102,6 +102,7 @@ fn read_tool_request<'env>(
             wanted.progress = Some(progress_sink(shared, &call, listener)?);
         }
     }
+    call.look_up_now(scope, &wanted.server_name);
     Ok((call, wanted))
 }
 

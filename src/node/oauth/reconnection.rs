@@ -160,6 +160,7 @@ fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Rec
         config_servers: None,
         has_generations: false,
         published: Mutex::default(),
+        early: Arc::default(),
     });
     let logger = call.logger.clone();
     let host = call
