@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::content::{ToolContent, format_content};
+use super::content::{Item, ToolContent, format_content};
 use super::scope::registered_config;
 use super::{Acquire, Asked, CallScope, Consent, Manager, OboCall, with_bearer};
 use crate::connection::{CallOptions, Progress, ProgressSink, log_prefix};
@@ -166,16 +167,21 @@ impl Manager {
                 answer = sent.await;
             }
         }
-        // A result may be large: its text goes as soon as it is read.
-        let result = parsed(&answer?)?;
-        if result.get("isError").and_then(Value::as_bool) == Some(true) {
+        let answer = answer?;
+        let (result, content) = read(&answer).map_err(|_| {
+            Error::new(
+                Code::InvalidResponse,
+                "The server answered tools/call with an invalid result",
+            )
+        })?;
+        if result.is_error == Some(Value::Bool(true)) {
             seen.is_error = true;
             scope.host.logger.debug(format!(
                 "{prefix}[{}] The tool answered with an error",
                 call.tool_name
             ));
         }
-        format_content(&result, call.provider, scope.settings.image_data_max_bytes)
+        format_content(&content, call.provider, scope.settings.image_data_max_bytes)
     }
 
     /// The config that the registry has for this user.
@@ -193,11 +199,17 @@ impl Manager {
     }
 }
 
-fn parsed(answer: &RawValue) -> Result<Value> {
-    serde_json::from_str(answer.get()).map_err(|_| {
-        Error::new(
-            Code::InvalidResponse,
-            "The server answered tools/call with invalid JSON",
-        )
-    })
+/// What is read of a tool's result.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ToolResult<'a> {
+    #[serde(borrow)]
+    content: Option<&'a RawValue>,
+    is_error: Option<Value>,
+}
+
+fn read(answer: &RawValue) -> serde_json::Result<(ToolResult<'_>, Vec<Item<'_>>)> {
+    let result: ToolResult = serde_json::from_str(answer.get())?;
+    let content = Item::all(result.content)?;
+    Ok((result, content))
 }

@@ -1,7 +1,10 @@
 //! Tool results as LibreChat's agents take them (`packages/api/src/mcp/parsers.ts`, `formatToolContent`).
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -43,16 +46,45 @@ pub struct ToolContent {
     pub artifacts: Option<Value>,
 }
 
-/// Formats the `content` of a tool result. Fails when an image is larger than `max_image_bytes`.
+/// The `content` of a tool result, its large texts still as the server sent them: a parser would hold each twice while
+/// it reads it, which is what limits the size of a result.
+pub enum Item<'a> {
+    Text(&'a RawValue),
+    Other(Value),
+}
+
+impl<'a> Item<'a> {
+    /// Reads the items of a result, which is a JSON object.
+    pub fn all(content: Option<&'a RawValue>) -> serde_json::Result<Vec<Self>> {
+        let Some(items) = content.filter(|content| content.get().starts_with('[')) else {
+            return Ok(Vec::new());
+        };
+        let items: Vec<&RawValue> = serde_json::from_str(items.get())?;
+        items.into_iter().map(Self::read).collect()
+    }
+
+    fn read(item: &'a RawValue) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Text<'a> {
+            r#type: Cow<'a, str>,
+            #[serde(borrow)]
+            text: &'a RawValue,
+        }
+        match serde_json::from_str(item.get()) {
+            Ok(Text { r#type, text }) if r#type == "text" && text.get().starts_with('"') => {
+                Ok(Self::Text(text))
+            }
+            _ => serde_json::from_str(item.get()).map(Self::Other),
+        }
+    }
+}
+
+/// Formats the items of a tool result. Fails when an image is larger than `max_image_bytes`.
 pub fn format_content(
-    result: &Value,
+    content: &[Item<'_>],
     provider: &str,
     max_image_bytes: usize,
 ) -> Result<ToolContent> {
-    let content = result
-        .get("content")
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
     if content.is_empty() {
         return Ok(ToolContent {
             text: NO_RESPONSE.to_owned(),
@@ -64,8 +96,16 @@ pub fn format_content(
     }
     let mut formatted = Formatted::default();
     for item in content {
+        let item = match item {
+            Item::Text(text) => {
+                formatted.separate();
+                push_literal(&mut formatted.text, text);
+                continue;
+            }
+            Item::Other(item) => item,
+        };
         match text_of(item, "type") {
-            "text" => formatted.block(text_of(item, "text")),
+            "text" => formatted.block(""),
             "image" => {
                 check_image(item, max_image_bytes)?;
                 formatted
@@ -88,10 +128,14 @@ struct Formatted {
 
 impl Formatted {
     fn block(&mut self, text: &str) {
+        self.separate();
+        self.text.push_str(text);
+    }
+
+    fn separate(&mut self) {
         if !self.text.is_empty() {
             self.text.push_str("\n\n");
         }
-        self.text.push_str(text);
     }
 
     fn resource(&mut self, resource: &Value) {
@@ -142,38 +186,86 @@ impl Formatted {
     }
 }
 
-fn as_text(content: &[Value], max_image_bytes: usize) -> Result<ToolContent> {
-    let mut blocks = Vec::with_capacity(content.len());
+fn as_text(content: &[Item<'_>], max_image_bytes: usize) -> Result<ToolContent> {
+    let mut text = String::new();
     for item in content {
-        let block = match text_of(item, "type") {
-            "text" => text_of(item, "text").to_owned(),
-            "resource" => {
-                let resource = &item["resource"];
-                let named = |label: &str, value: &str| {
-                    (!value.is_empty()).then(|| format!("{label}{value}"))
-                };
-                let lines = [
-                    named("", text_of(resource, "text")),
-                    named("Resource URI: ", text_of(resource, "uri")),
-                    named("Type: ", text_of(resource, "mimeType")),
-                ];
-                lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
-            }
-            kind => {
-                if kind == "image" {
-                    check_image(item, max_image_bytes)?;
-                }
-                indented(item)
-            }
-        };
-        if !block.is_empty() {
-            blocks.push(block);
+        let before = text.len();
+        if before > 0 {
+            text.push_str("\n\n");
+        }
+        let start = text.len();
+        match item {
+            Item::Text(literal) => push_literal(&mut text, literal),
+            Item::Other(item) => text.push_str(&block_of(item, max_image_bytes)?),
+        }
+        if text.len() == start {
+            text.truncate(before);
         }
     }
     Ok(ToolContent {
-        text: blocks.join("\n\n"),
+        text,
         artifacts: None,
     })
+}
+
+/// An item as one text.
+fn block_of(item: &Value, max_image_bytes: usize) -> Result<String> {
+    Ok(match text_of(item, "type") {
+        "text" => String::new(),
+        "resource" => {
+            let resource = &item["resource"];
+            let named =
+                |label: &str, value: &str| (!value.is_empty()).then(|| format!("{label}{value}"));
+            let lines = [
+                named("", text_of(resource, "text")),
+                named("Resource URI: ", text_of(resource, "uri")),
+                named("Type: ", text_of(resource, "mimeType")),
+            ];
+            lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+        }
+        kind => {
+            if kind == "image" {
+                check_image(item, max_image_bytes)?;
+            }
+            indented(item)
+        }
+    })
+}
+
+/// Appends the text that a JSON string stands for. Half a surrogate pair becomes U+FFFD.
+fn push_literal(text: &mut String, literal: &RawValue) {
+    let literal = literal.get();
+    let mut rest = &literal[1..literal.len() - 1];
+    while let Some(at) = rest.find('\\') {
+        text.push_str(&rest[..at]);
+        let escape = &rest[at..];
+        let (character, length) = match escape.as_bytes().get(1) {
+            Some(b'n') => ('\n', 2),
+            Some(b't') => ('\t', 2),
+            Some(b'r') => ('\r', 2),
+            Some(b'b') => ('\u{8}', 2),
+            Some(b'f') => ('\u{c}', 2),
+            Some(b'u') => code_point(escape),
+            // A quote, a slash or a backslash stands for itself.
+            other => (other.copied().map_or('\\', char::from), 2),
+        };
+        text.push(character);
+        rest = escape.get(length..).unwrap_or_default();
+    }
+    text.push_str(rest);
+}
+
+/// The character of `\uXXXX`, or of two that are a surrogate pair, and how long they are.
+fn code_point(escape: &str) -> (char, usize) {
+    let unit = |at: usize| {
+        let digits = escape.get(at..at + 6)?.strip_prefix("\\u")?;
+        u16::from_str_radix(digits, 16).ok()
+    };
+    let units = [unit(0), unit(6)].into_iter().map_while(|unit| unit);
+    match char::decode_utf16(units).next() {
+        Some(Ok(character)) => (character, 6 * character.len_utf16()),
+        _ => (char::REPLACEMENT_CHARACTER, 6),
+    }
 }
 
 fn text_of<'a>(value: &'a Value, name: &str) -> &'a str {
@@ -229,7 +321,12 @@ mod tests {
     use super::*;
 
     fn format(content: &Value, provider: &str) -> ToolContent {
-        format_content(&json!({ "content": content }), provider, 100).expect("formatted")
+        formatted(content, provider).expect("formatted")
+    }
+
+    fn formatted(content: &Value, provider: &str) -> Result<ToolContent> {
+        let content = serde_json::value::to_raw_value(content).expect("JSON");
+        format_content(&Item::all(Some(&content)).expect("items"), provider, 100)
     }
 
     fn text(text: &str) -> ToolContent {
@@ -300,11 +397,51 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_read_as_a_parser_reads_them() {
+        let literals = [
+            r#""""#,
+            r#""plain ä 😀""#,
+            r#""\"\\\/\b\f\n\r\t""#,
+            r#""\u00e4\u0000\uD83D\uDE00x\ud83d\ude00""#,
+            r#""\\n\\u0041\\\\""#,
+            r#""a\n""#,
+        ];
+        for literal in literals {
+            let raw: &RawValue = serde_json::from_str(literal).expect("JSON");
+            let (mut text, parsed) = (String::new(), serde_json::from_str::<String>(literal));
+            push_literal(&mut text, raw);
+            assert_eq!(text, parsed.expect("a string"), "{literal}");
+        }
+        for (half, expected) in [
+            (r#""\ud83d""#, "\u{fffd}"),
+            (r#""\ud83dx\ude00\u0041""#, "\u{fffd}x\u{fffd}A"),
+            (r#""\ud83d\u0041""#, "\u{fffd}A"),
+        ] {
+            let (mut text, raw) = (String::new(), serde_json::from_str(half).expect("JSON"));
+            push_literal(&mut text, raw);
+            assert_eq!(text, expected, "{half}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_list_of_items_is_no_answer() {
+        for content in [json!("text"), json!({}), json!(null), json!([])] {
+            assert_eq!(
+                format(&content, "openai"),
+                text("(No response)"),
+                "{content}"
+            );
+        }
+        assert!(Item::all(None).expect("items").is_empty());
+        let odd = json!([{ "type": "text" }, { "type": "text", "text": 7 }, 3, { "text": "x" }]);
+        assert_eq!(format(&odd, "custom"), text("3\n\n{\n  \"text\": \"x\"\n}"));
+    }
+
+    #[test]
     fn large_images_are_refused() {
-        let large =
-            json!({ "content": [{ "type": "image", "data": "A".repeat(200), "mimeType": "i" }] });
+        let large = json!([{ "type": "image", "data": "A".repeat(200), "mimeType": "i" }]);
         for provider in ["openai", "custom"] {
-            let error = format_content(&large, provider, 100).expect_err("too large");
+            let error = formatted(&large, provider).expect_err("too large");
             assert_eq!(
                 error.message,
                 "MCP image result exceeds maximum size of 100 bytes: 150 bytes"

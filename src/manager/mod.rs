@@ -23,7 +23,7 @@ mod watch;
 pub use acquire::Acquire;
 pub use authorize::{Asked, Consent, Issued};
 pub use call_tool::CallTool;
-pub use content::{ToolContent, format_content};
+pub use content::{Item, ToolContent, format_content};
 pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::Discover;
 pub use format::{format_tools, tool_functions};

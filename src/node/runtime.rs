@@ -43,7 +43,8 @@ fn tokio() -> &'static Handle {
         napi::bindgen_prelude::retain_current_module_for_unload_safety();
         let built = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(
-                std::thread::available_parallelism().map_or(2, |cores| cores.get().min(4)),
+                std::thread::available_parallelism()
+                    .map_or(2, |cores| (cores.get() - 1).clamp(1, 4)),
             )
             .thread_name("librechat-mcp")
             .enable_all()
