@@ -168,7 +168,7 @@ impl Manager {
             }
         }
         let answer = answer?;
-        let (result, content) = read(&answer).map_err(|_| {
+        let (result, items) = read(&answer).map_err(|_| {
             Error::new(
                 Code::InvalidResponse,
                 "The server answered tools/call with an invalid result",
@@ -181,7 +181,7 @@ impl Manager {
                 call.tool_name
             ));
         }
-        format_content(&content, call.provider, scope.settings.image_data_max_bytes)
+        format_content(&items, call.provider, scope.settings.image_data_max_bytes)
     }
 
     /// The config that the registry has for this user.

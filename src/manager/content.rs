@@ -236,6 +236,7 @@ fn block_of(item: &Value, max_image_bytes: usize) -> Result<String> {
 fn push_literal(text: &mut String, literal: &RawValue) {
     let literal = literal.get();
     let mut rest = &literal[1..literal.len() - 1];
+    text.reserve(rest.len());
     while let Some(at) = rest.find('\\') {
         text.push_str(&rest[..at]);
         let escape = &rest[at..];

@@ -49,12 +49,14 @@ pub struct NodeHost {
 /// not go there. Each answer is good for one question.
 #[derive(Default)]
 pub struct Early {
-    config: Option<(Looked, Asked<Option<Map<String, Json>>>)>,
+    config: Option<(Looked, Asked<Members>)>,
     rules: Option<Asked<NetworkRules>>,
 }
 
 /// A server and the user for whom it was looked up.
 type Looked = (String, Option<String>);
+
+type Members = Option<Map<String, Json>>;
 
 /// The tools as the host got them, so that the result of the call holds the same array.
 #[derive(Default)]
