@@ -115,7 +115,7 @@ describe('docs/cli.md', () => {
       OPENID_CLIENT_ID: clientId,
       OPENID_CLIENT_SECRET: clientSecret,
     };
-  }, 60_000);
+  });
 
   afterAll(async () => {
     for (const thing of open.reverse()) await thing.close();
@@ -167,12 +167,12 @@ describe('examples/librechat/README.md', () => {
     }
     const ended = once(child, 'close');
     try {
-      await until('the example', () => output.includes('ready; Ctrl+C') || child.exitCode !== null, 60_000);
+      await until('the example', () => output.includes('ready; Ctrl+C') || child.exitCode !== null, 100_000);
       expect(output).toContain(`http://localhost:${PORT}/api/mcp/everything/reinitialize`);
     } finally {
       // As a terminal does: all of its processes.
       if (child.exitCode === null) process.kill(-child.pid, 'SIGINT');
       await ended;
     }
-  }, 90_000);
+  }, 300_000);
 });

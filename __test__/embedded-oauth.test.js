@@ -198,7 +198,7 @@ test('three processes at one store, and the server takes their token no more: on
     expect(answers).toEqual(processes.map(() => ({ failures: [] })));
     expect(authorizationServer.refreshes().length - before).toBe(1);
   }
-}, 60_000);
+});
 
 test('another process has the store open for a moment: it is waited for', async () => {
   const { data, start } = await setup();
