@@ -73,8 +73,8 @@ describe('states', () => {
   test('of a connect() that fails', async () => {
     const { connection, states, server, clearCooldown } = await connected();
     await connection.disconnect();
-    server.fault = faults.answer(500);
-    await expect(connection.connect()).rejects.toMatchObject({ status: 500 });
+    server.fault = faults.answer(422);
+    await expect(connection.connect()).rejects.toMatchObject({ status: 422 });
     expect(connection.connectionState).toBe('error');
     expect(states).toEqual(['disconnected', 'connecting', 'error']);
     await connection.disconnect();
@@ -253,7 +253,7 @@ describe('garbage', () => {
     const forget = async () => {
       const { connection, server } = await connected();
       await connection.disconnect();
-      server.fault = faults.answer(500);
+      server.fault = faults.answer(422);
       await expect(connection.connect()).rejects.toThrow();
       return new WeakRef(connection);
     };

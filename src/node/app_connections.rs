@@ -5,8 +5,8 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt};
 
 use super::calls::{Call, Shared};
-use super::connection::Held;
 use super::convert::text_argument;
+use super::handle::Held;
 use super::js::{JsResult, Scope, Value};
 use super::manager::{connection_map, hold, request};
 use super::methods::{Method, set_methods};

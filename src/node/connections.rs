@@ -6,7 +6,8 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use super::calls::Shared;
-use super::connection::{self, Handle};
+use super::connection;
+use super::handle::{Handle, Held};
 use super::js::{JsResult, Scope, Value};
 use super::thread::JsRef;
 use crate::connection::Event;
@@ -54,7 +55,7 @@ impl Connections {
         &self,
         scope: Scope<'env>,
         shared: &Arc<Shared>,
-        held: connection::Held,
+        held: Held,
     ) -> JsResult<'env> {
         if let Some((object, handle)) = self.known(scope, &held.request.key) {
             connection::describe(object, &held)?;

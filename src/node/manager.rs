@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::calls::{Call, Params, Shared};
-use super::connection::Held;
 use super::convert::text_argument;
+use super::handle::Held;
 use super::js::{JsResult, Scope, Value};
 use super::lease;
 use super::methods::Begins::InTurnWithParameters;

@@ -13,6 +13,7 @@ mod embedded;
 mod environment;
 mod errors;
 mod exchange;
+mod handle;
 mod host;
 mod inspect;
 mod js;

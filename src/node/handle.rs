@@ -1,0 +1,137 @@
+//! What an `MCPConnection` object stands for, and for how long it is kept.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use super::calls::{Call, Shared};
+use super::connections::Entry;
+use super::js::{JsResult, Value};
+use super::thread::{JsRef, JsThread};
+use crate::connection::{CallOptions, Recipe};
+use crate::error::{Code, Error, Result};
+use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bound on one request where the config has none.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How an object is handed out.
+pub struct Held {
+    /// How to make the connection again.
+    pub request: Acquire,
+    /// When the config of the connection was read, in milliseconds since the epoch.
+    pub created_at: i64,
+    /// Where the runtime keeps no connections, the object does.
+    pub lease: Option<Lease>,
+}
+
+/// What an `MCPConnection` object stands for.
+pub struct Handle {
+    pub key: Key,
+    manager: Manager,
+    thread: JsThread,
+    held: Mutex<Held>,
+    /// The last state that listeners were told.
+    told: Mutex<ConnectionState>,
+    /// The object itself, where it is not left to JavaScript.
+    kept: Mutex<Option<JsRef>>,
+    _entry: Entry,
+}
+
+impl Handle {
+    pub fn new(shared: &Shared, held: Held, entry: Entry) -> Self {
+        let key = held.request.key.clone();
+        Self {
+            manager: shared.manager.clone(),
+            thread: shared.thread.clone(),
+            told: Mutex::new(shared.manager.state(&key)),
+            held: Mutex::new(held),
+            kept: Mutex::default(),
+            _entry: entry,
+            key,
+        }
+    }
+
+    /// The object is handed out again.
+    pub fn renew(&self, held: Held) {
+        let replaced = std::mem::replace(&mut *self.held.lock(), held);
+        drop(replaced);
+    }
+
+    /// Keeps the object while there is a connection, or one is on its way; else it is left to JavaScript. Where the
+    /// runtime keeps no connections, it always is: the connection ends with it.
+    pub fn keep<'env>(&self, object: Value<'env>) -> JsResult<'env, ()> {
+        let is_wanted = self.manager.keeps_connections() && self.manager.is_active(&self.key);
+        let mut kept = self.kept.lock();
+        if is_wanted != kept.is_some() {
+            *kept = is_wanted
+                .then(|| JsRef::new(&self.thread, object))
+                .transpose()?;
+        }
+        Ok(())
+    }
+
+    /// Notes a state, and says whether it is news. Another session is, also in the state of the one before.
+    pub fn note(&self, state: ConnectionState) -> bool {
+        let before = std::mem::replace(&mut *self.told.lock(), state);
+        state == ConnectionState::Connected || before != state
+    }
+
+    pub fn state(&self) -> ConnectionState {
+        let told = *self.told.lock();
+        match self.manager.state(&self.key) {
+            ConnectionState::Disconnected if told == ConnectionState::Error => told,
+            state => state,
+        }
+    }
+
+    pub fn held<T>(&self, read: impl FnOnce(&Held) -> T) -> T {
+        read(&self.held.lock())
+    }
+
+    pub fn recipe<T>(&self, read: impl FnOnce(&Recipe) -> T) -> T {
+        self.held(|held| read(&held.request.recipe))
+    }
+
+    pub fn options(&self, call: &Call) -> CallOptions {
+        let timeout = self.recipe(|recipe| recipe.config.timeout);
+        CallOptions {
+            deadline: Instant::now() + timeout.unwrap_or(REQUEST_TIMEOUT),
+            cancel: call.cancel.clone(),
+            headers: None,
+            progress: None,
+        }
+    }
+
+    pub fn lease(&self) -> Result<Lease> {
+        self.manager
+            .existing(&self.key)
+            .ok_or_else(|| Error::new(Code::ConnectionLost, "Not connected"))
+    }
+
+    pub async fn connect(&self, call: &Call) -> Result<()> {
+        let mut request = self.held.lock().request.clone();
+        // What is there was made later than this object was handed out, if from anything else.
+        if let Some(lease) = self.manager.existing(&self.key) {
+            request.recipe = lease.connection().recipe.clone();
+            request.updated_at = None;
+        }
+        let limit = request.recipe.config.init_timeout;
+        request.force_new = false;
+        request.options.deadline = Instant::now() + limit.unwrap_or(CONNECT_TIMEOUT);
+        request.options.cancel = call.cancel.clone();
+        let lease = self.manager.acquire(&request).await?;
+        let kept = Some(lease).filter(|_| !self.manager.keeps_connections());
+        let replaced = std::mem::replace(&mut self.held.lock().lease, kept);
+        drop(replaced);
+        Ok(())
+    }
+
+    pub async fn disconnect(&self) {
+        let lease = self.held.lock().lease.take();
+        self.manager.disconnect(&self.key).await;
+        drop(lease);
+    }
+}
