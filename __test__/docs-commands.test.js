@@ -155,7 +155,7 @@ describe('docs/cli.md', () => {
 describe('examples/librechat/README.md', () => {
   test(EXAMPLE, async () => {
     const ports = [];
-    while (ports.length < 4) ports.push(await freePort());
+    while (ports.length < 5) ports.push(await freePort());
     const [PORT, ...others] = ports.map(String);
     const env = { ...process.env, PORT, MCP_PORTS: others.join(','), NAPI_RS_NATIVE_LIBRARY_PATH: testAddonPath() };
     const child = spawn('sh', ['-c', `exec ${EXAMPLE}`], { cwd: ROOT, env, detached: true });
