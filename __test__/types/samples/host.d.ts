@@ -1,0 +1,38 @@
+/** What a host has around the programs that the documentation shows. */
+
+type Config = typeof import('../../../examples/librechat/step-2/api/config');
+type Example<Path extends 'cache' | 'flows' | 'models' | 'obo' | 'update-tools'> = {
+  cache: typeof import('../../../examples/librechat/shared/cache');
+  flows: typeof import('../../../examples/librechat/shared/flows');
+  models: typeof import('../../../examples/librechat/shared/models');
+  obo: typeof import('../../../examples/librechat/shared/obo');
+  'update-tools': typeof import('../../../examples/librechat/shared/update-tools');
+}[Path];
+
+declare const CacheKeys: typeof import('librechat-data-provider').CacheKeys;
+declare const createOboTrustChecker: Example<'obo'>['createOboTrustChecker'];
+declare const createToken: Example<'models'>['createToken'];
+declare const deleteTokens: Example<'models'>['deleteTokens'];
+declare const findToken: Example<'models'>['findToken'];
+declare const getFlowStateManager: Example<'flows'>['getFlowStateManager'];
+declare const getLogStores: Example<'cache'>['getLogStores'];
+declare const getMCPServersRegistry: Config['getMCPServersRegistry'];
+declare const getOpenIdConfig: Example<'obo'>['getOpenIdConfig'];
+declare const getTenantId: typeof import('@librechat/data-schemas').getTenantId;
+declare const logger: Config['logger'];
+declare const updateMCPServerTools: Example<'update-tools'>['updateMCPServerTools'];
+declare const updateToken: Example<'models'>['updateToken'];
+
+declare const app: any;
+declare const certificatePem: string;
+declare const createMCPRuntime: typeof import('../../../index').createMCPRuntime;
+declare const flowManager: ReturnType<typeof getFlowStateManager>;
+declare const host: import('../../../index').MCPHostServices;
+declare const privateKeyPem: string;
+declare const randomUUID: typeof import('node:crypto').randomUUID;
+declare const redis: import('@redis/client').RedisClientType;
+declare const runtime: import('../../../index').MCPRuntime;
+declare const tokenMethods: Required<Pick<Example<'models'>, 'createToken' | 'findToken' | 'updateToken'>>;
+
+/** Not installed here. */
+declare module '@opentelemetry/api';
