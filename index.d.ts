@@ -381,7 +381,10 @@ export interface MCPManager {
   disconnectUserConnections: (userId: string) => Promise<void>
   /** The tools of an open connection in LibreChat's format; `null` where there is none. */
   getServerToolFunctions: (userId: string, serverName: string) => Promise<Record<string, any> | null>
-  /** The `toolFunctions` of all configurations, in one object. */
+  /**
+   * The `toolFunctions` of all configurations, in one object. Where the runtime has a `config` in place of a
+   * registry, servers that all users share are inspected for it, once.
+   */
   getAppToolFunctions: () => Promise<Record<string, any>>
   /** The instructions of the named servers, or of all, as one text for the model. */
   formatInstructionsForContext: (serverNames?: string[], configServers?: Record<string, any>) => Promise<string>

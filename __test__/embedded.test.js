@@ -7,7 +7,8 @@ const { createMCPRuntime } = require('./support/addon');
 const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
 const { runScript } = require('./support/script');
-const { formatTools } = require('./support/tools');
+const { formatTools, TOOLS } = require('./support/tools');
+const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const user = { id: 'embedded' };
@@ -89,14 +90,49 @@ mcpServers:
 });
 
 describe('instructions and tool functions', () => {
-  test('come from the file', async () => {
-    const mcpServers = {
-      a: { command: 'a', args: [], serverInstructions: 'Use it well.' },
-      b: { command: 'b', args: [] },
-    };
+  test('instructions come from the file', async () => {
+    const mcpServers = { a: { command: 'a', args: [], serverInstructions: 'Use it well.' } };
     const runtime = embedded({ mcpServers });
     expect(await runtime.manager.formatInstructionsForContext()).toContain('Use it well.');
-    expect(await runtime.manager.getAppToolFunctions()).toEqual({});
+  });
+
+  test('servers that all users share are inspected once, for all who ask', async () => {
+    const server = await fixtures.server({ instructions: 'Be kind.' });
+    const shared = { type: 'streamable-http', url: server.url };
+    const runtime = embedded({
+      mcpServers: {
+        told: { ...shared, serverInstructions: true },
+        plain: shared,
+        personal: { ...shared, customUserVars: { KEY: { title: 'Key', description: 'Your key' } } },
+        later: { ...shared, startup: false },
+        gone: { command: '/nonexistent/command', args: [], serverInstructions: true },
+      },
+      mcpSettings: { allowedAddresses: [server.address] },
+    });
+    expect(server.requests).toEqual([]);
+    const { getAppToolFunctions, formatInstructionsForContext } = runtime.manager;
+    const [functions, again] = await Promise.all([getAppToolFunctions(), getAppToolFunctions()]);
+    expect(Object.keys(functions).sort()).toEqual(
+      ['plain', 'told'].flatMap((name) => TOOLS.map((tool) => `${tool.name}_mcp_${name}`)).sort(),
+    );
+    expect(again).toEqual(functions);
+    const instructions = await formatInstructionsForContext();
+    expect(instructions).toContain('## told MCP Server Instructions\n\nBe kind.');
+    expect(instructions).not.toMatch(/plain|gone|true/);
+    expect(server.received('initialize')).toHaveLength(2);
+  });
+
+  test('a runtime that is closed meanwhile', async () => {
+    const server = await fixtures.server({ fault: () => true });
+    const runtime = embedded({
+      mcpServers: { srv: { type: 'streamable-http', url: server.url, requiresOAuth: false } },
+      mcpSettings: { allowedAddresses: [server.address] },
+    });
+    const functions = runtime.manager.getAppToolFunctions();
+    functions.catch(() => {});
+    await until('the request', () => server.requests.length > 0);
+    await runtime.close();
+    await expect(functions).rejects.toMatchObject({ code: 'MCP_CLOSED' });
   });
 });
 

@@ -13,6 +13,7 @@ const { delay, until } = require('./wait');
  * @param options.tools         what it offers
  * @param options.callTool      `(params, extra) => result` of `tools/call`; `echo` unless given
  * @param options.capabilities  what it announces
+ * @param options.instructions  for models
  * @param options.pageSize      tools per page of `tools/list`
  * @param options.listDelayMs   time `tools/list` takes
  * @param options.listError     `{ code, message }` that `tools/list` answers with
@@ -120,8 +121,9 @@ async function startMcpServer(options = {}) {
 const echo = (params) => ({ content: [{ type: 'text', text: String(params.arguments?.text) }] });
 
 function createProtocolServer(options) {
-  const { tools = TOOLS, callTool = echo, capabilities = { tools: {} }, pageSize, listDelayMs, listError } = options;
-  const server = new Server({ name: 'small-server', version: '1.0.0' }, { capabilities });
+  const { tools = TOOLS, callTool = echo, capabilities = { tools: {} } } = options;
+  const { instructions, pageSize, listDelayMs, listError } = options;
+  const server = new Server({ name: 'small-server', version: '1.0.0' }, { capabilities, instructions });
   if (!capabilities.tools) return server;
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => callTool(params, extra));
   server.setRequestHandler(ListToolsRequestSchema, async ({ params }) => {

@@ -2,6 +2,7 @@
 
 mod config;
 mod flows;
+mod inspections;
 mod key;
 mod loopback;
 mod registry;
@@ -9,6 +10,7 @@ mod tokens;
 
 pub use config::Config;
 pub use flows::MemoryFlows;
+pub use inspections::Inspections;
 pub use key::{DIRECTORY_VARIABLES, StoredKey, data_directory};
 pub use loopback::Loopback;
 pub use registry::{ConfigRegistry, Detections};

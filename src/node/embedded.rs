@@ -6,8 +6,8 @@ use super::convert;
 use super::errors;
 use super::js::{JsResult, Scope, Thrown, Value};
 use crate::embedded::{
-    Config, ConfigRegistry, DIRECTORY_VARIABLES, Detections, Loopback, StoredKey, TokenFile,
-    data_directory,
+    Config, ConfigRegistry, DIRECTORY_VARIABLES, Detections, Inspections, Loopback, StoredKey,
+    TokenFile, data_directory,
 };
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -18,6 +18,7 @@ use crate::settings::Settings;
 pub struct Embedded {
     config: Arc<Config>,
     detections: Arc<Detections>,
+    inspections: Arc<Inspections>,
     /// Environment variables that the configuration names.
     variables: Vec<String>,
 }
@@ -36,6 +37,7 @@ pub fn read<'env>(scope: Scope<'env>, host: Value<'env>) -> JsResult<'env, Optio
         variables: config.variables(),
         config: Arc::new(config),
         detections: Arc::default(),
+        inspections: Arc::default(),
     }))
 }
 
@@ -48,6 +50,10 @@ fn from_file(path: &str) -> Result<Config> {
 impl Embedded {
     pub fn config(&self) -> Arc<Config> {
         Arc::clone(&self.config)
+    }
+
+    pub fn inspections(&self) -> Arc<Inspections> {
+        Arc::clone(&self.inspections)
     }
 
     /// Puts in place what the host leaves out. The environment gets the variables that configurations name.

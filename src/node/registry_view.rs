@@ -3,22 +3,26 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
 use super::call::CallContext;
 use super::calls::{Call, Shared};
+use super::embedded::Embedded;
 use super::host::NodeHost;
 use super::js::{JsResult, Scope, Value};
 use super::thread::JsRef;
+use crate::embedded::Inspections;
 use crate::error::Result;
-use crate::manager::format_instructions;
+use crate::manager::{Manager, format_instructions};
 
 /// Bound on a callback of the registry.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Asks for all configurations without a user and reads them on JavaScript's thread.
+/// Asks for all configurations without a user and reads them on JavaScript's thread; `embedded` are those of a runtime
+/// without a host's registry.
 async fn all_configs<T, C>(
     node: &NodeHost,
+    embedded: Option<Json>,
     config_servers: Option<Arc<JsRef>>,
     read: C,
 ) -> Result<T>
@@ -26,14 +30,13 @@ where
     T: Send + 'static,
     C: for<'env> FnOnce(&Arc<CallContext>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
 {
-    let embedded = node.embedded.clone();
     node.context
         .callback(
             "registry.getAllServerConfigs",
             TIMEOUT,
             move |context, scope| {
-                if let Some(config) = embedded {
-                    return scope.json(&json!(config.servers));
+                if let Some(configs) = embedded {
+                    return scope.json(&configs);
                 }
                 context.call_service(scope, "registry", "getAllServerConfigs", move |_, scope| {
                     Ok(match &config_servers {
@@ -60,7 +63,9 @@ fn members(configs: Value<'_>) -> JsResult<'_, Vec<(String, Value<'_>)>> {
 
 /// The names of all servers.
 pub async fn server_names(call: &Call) -> Result<Vec<String>> {
-    all_configs(&call.node, None, |_, configs| {
+    let embedded = call.node.embedded.as_ref();
+    let embedded = embedded.map(|config| json!(config.servers));
+    all_configs(&call.node, embedded, None, |_, configs| {
         Ok(members(configs)?
             .into_iter()
             .map(|(name, _)| name)
@@ -69,16 +74,46 @@ pub async fn server_names(call: &Call) -> Result<Vec<String>> {
     .await
 }
 
+/// What an embedded registry has, with what inspections find out about the servers that are wanted. A host's registry
+/// has inspected its own.
+async fn inspected(
+    inspections: Option<Arc<Inspections>>,
+    manager: &Manager,
+    call: &Call,
+    is_wanted: fn(&Map<String, Json>) -> bool,
+    names: Option<&[String]>,
+) -> Result<Option<Json>> {
+    let (Some(inspections), Some(config)) = (inspections, &call.node.embedded) else {
+        return Ok(None);
+    };
+    let mut wanted = Vec::new();
+    for (name, members) in &config.servers {
+        if is_wanted(members) && names.is_none_or(|names| names.contains(name)) {
+            wanted.push(name.as_str());
+        }
+    }
+    let (scope, cancel) = (call.scope(), &call.cancel);
+    let configs = inspections.configs(config, &wanted, manager, &scope, cancel);
+    Ok(Some(Json::Object(configs.await?)))
+}
+
+/// Whether a server's instructions are those that it sends itself.
+fn asks_for_instructions(members: &Map<String, Json>) -> bool {
+    members.get("serverInstructions") == Some(&Json::Bool(true))
+}
+
 /// The tool functions of all configurations, in one object.
 pub fn get_app_tool_functions<'env>(
     shared: &Arc<Shared>,
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {
+    let inspections = shared.embedded.as_ref().map(Embedded::inspections);
     shared.start(
         scope,
-        |_, call| async move {
-            all_configs(&call.node, None, |context, configs| {
+        |manager, call| async move {
+            let embedded = inspected(inspections, &manager, &call, |_| true, None).await?;
+            all_configs(&call.node, embedded, None, |context, configs| {
                 let merged = configs.scope().object()?;
                 for (_, config) in members(configs)? {
                     let functions = if config.is_object() {
@@ -120,10 +155,14 @@ pub fn format_instructions_for_context<'env>(
         Some(servers) => Some(Arc::new(JsRef::new(&shared.thread, servers)?)),
         None => None,
     };
+    let inspections = shared.embedded.as_ref().map(Embedded::inspections);
     shared.start(
         scope,
-        |_, call| async move {
-            let mut all = all_configs(&call.node, config_servers, |_, configs| {
+        |manager, call| async move {
+            let asks = asks_for_instructions;
+            let embedded = inspected(inspections, &manager, &call, asks, wanted.as_deref()).await?;
+            let is_embedded = embedded.is_some();
+            let mut all = all_configs(&call.node, embedded, config_servers, move |_, configs| {
                 let mut texts = Vec::new();
                 for (name, config) in members(configs)? {
                     let text = if config.is_object() {
@@ -131,7 +170,9 @@ pub fn format_instructions_for_context<'env>(
                     } else {
                         config
                     };
-                    if text.present().is_some() && config.is_object() {
+                    // Without an inspection, `true` stands for instructions that are not known.
+                    let is_known = !is_embedded || text.as_string().is_some();
+                    if is_known && text.present().is_some() && config.is_object() {
                         texts.push((name, text.to_text()?));
                     }
                 }

@@ -43,7 +43,8 @@ pub struct McpManagerObject {
         ts_type = "(userId: string, serverName: string) => Promise<Record<string, any> | null>"
     )]
     pub get_server_tool_functions: (),
-    /// The `toolFunctions` of all configurations, in one object.
+    /// The `toolFunctions` of all configurations, in one object. Where the runtime has a `config` in place of a
+    /// registry, servers that all users share are inspected for it, once.
     #[napi(ts_type = "() => Promise<Record<string, any>>")]
     pub get_app_tool_functions: (),
     /// The instructions of the named servers, or of all, as one text for the model.
