@@ -329,6 +329,19 @@ mod tests {
     }
 
     #[test]
+    fn every_name_is_documented() {
+        let page = include_str!("../docs/configuration.md");
+        let others = crate::embedded::DIRECTORY_VARIABLES.iter();
+        let names = Settings::NAMES.iter().chain(others);
+        for name in names.chain(crate::network::VARIABLES) {
+            // Proxy variables stand there once, in lower case.
+            let lower = format!("`{}`", name.to_lowercase());
+            let is_there = page.contains(&format!("`{name}`")) || page.contains(&lower);
+            assert!(is_there, "{name}");
+        }
+    }
+
+    #[test]
     fn arithmetic_and_limits() {
         let settings = Settings::from_environment(&Environment::from([
             ("MCP_USER_CONNECTION_IDLE_TIMEOUT", "20*60*1000"),
