@@ -20,6 +20,7 @@ use support::scripted::{Action, Scripted, accepted, events, json, json_with, rep
 use support::server::{initialized, ms, result, tools};
 use support::wire::{Step, Wire};
 use support::{list, open, recipe, until, within};
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -377,17 +378,6 @@ async fn a_session_that_was_lost_while_it_rested_is_made_anew() {
 
 #[tokio::test]
 async fn nothing_rests_while_something_is_under_way() {
-    let (server, connection) = start(|request| match (request.method.as_str(), request.rpc()) {
-        ("GET", _) => Some(Action::Reply(vec![
-            Step::Send(Wire::Events.answer(&[])),
-            ms(60_000),
-        ])),
-        _ => None,
-    })
-    .await;
-    until("the GET", || !server.of("GET").is_empty()).await;
-    assert!(!connection.rest(), "its GET stream is open");
-
     let (_server, connection) =
         start(|request| (request.rpc() == "tools/call").then(|| Action::Reply(vec![ms(500)])))
             .await;
@@ -399,4 +389,86 @@ async fn nothing_rests_while_something_is_under_way() {
     };
     let (_, rests) = tokio::join!(calling, trying);
     assert!(!rests, "a request waits for its answer");
+}
+
+/// A server with a GET stream: it sends each event, and many comments after them, when it is told to.
+async fn start_streaming(events: &[&[u8]]) -> (Scripted, Connection, Arc<Notify>) {
+    let told = Arc::new(Notify::new());
+    let mut steps = vec![Step::Send(Wire::Events.answer(&[]))];
+    let events = events.iter().map(|event| Wire::Events.message(event));
+    for bytes in events.chain((0..1000).map(|_| b":\n\n".to_vec())) {
+        steps.push(Step::Until(Arc::clone(&told)));
+        steps.push(Step::Send(bytes));
+    }
+    let (server, connection) =
+        start(move |request| (request.method == "GET").then(|| Action::Reply(steps.clone()))).await;
+    until("the GET", || !server.of("GET").is_empty()).await;
+    (server, connection, told)
+}
+
+#[tokio::test]
+async fn a_get_stream_stays_open_while_its_session_rests() {
+    let changed: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
+    let (server, connection, told) = start_streaming(&[changed, changed]).await;
+    for changes in 1..=2 {
+        rest(&connection).await;
+        told.notify_one();
+        until("the news", || connection.tools_changes() == changes).await;
+        rest(&connection).await;
+        assert!(list(&connection, 5.0).await.is_ok());
+    }
+    assert_eq!(server.of("GET").len(), 1, "one stream all the time");
+    assert_eq!(server.rpc("initialize").len(), 1);
+    rest(&connection).await;
+    let open = server.open();
+    connection.close().await;
+    assert_eq!(server.of("DELETE").len(), 1);
+    let ends = || {
+        told.notify_one();
+        server.open() < open
+    };
+    until("the end of the stream", ends).await;
+}
+
+#[tokio::test]
+async fn a_session_that_rests_answers_its_server() {
+    let ping: &[u8] = br#"{"jsonrpc":"2.0","id":"p1","method":"ping"}"#;
+    let (server, connection, told) = start_streaming(&[ping]).await;
+    rest(&connection).await;
+    told.notify_one();
+    let answers = || server.of("POST").iter().any(|post| *post.id() == "p1");
+    until("the answer", answers).await;
+    assert_eq!(server.rpc("initialize").len(), 1);
+    until("rest again, by itself", || connection.rests()).await;
+    assert!(list(&connection, 5.0).await.is_ok());
+    assert_eq!(server.of("GET").len(), 1);
+}
+
+#[tokio::test]
+async fn a_get_stream_that_ends_while_its_session_rests_is_opened_again() {
+    let (told, opened) = (Arc::new(Notify::new()), AtomicUsize::default());
+    let is_told = Arc::clone(&told);
+    let (server, connection) = start(move |request| {
+        (request.method == "GET").then(|| match opened.fetch_add(1, Ordering::SeqCst) {
+            0 => {
+                let news = br#"{"jsonrpc":"2.0","method":"notifications/x"}"#;
+                Action::Reply(vec![
+                    Step::Send(Wire::Events.answer(&[])),
+                    Step::Send(event("g7", news).into_bytes()),
+                    Step::Until(Arc::clone(&is_told)),
+                    Step::Close,
+                ])
+            }
+            _ => Action::Reply(vec![Step::Send(Wire::Events.answer(&[])), ms(60_000)]),
+        })
+    })
+    .await;
+    until("the GET", || !server.of("GET").is_empty()).await;
+    rest(&connection).await;
+    told.notify_one();
+    until("another GET", || server.of("GET").len() > 1).await;
+    assert_eq!(server.of("GET")[1].header("last-event-id"), Some("g7"));
+    rest(&connection).await;
+    assert!(list(&connection, 5.0).await.is_ok());
+    assert_eq!(server.of("GET").len(), 2);
 }

@@ -326,6 +326,12 @@ impl Connection {
         self.session.rest()
     }
 
+    /// Whether it has let go of that.
+    #[must_use]
+    pub fn rests(&self) -> bool {
+        self.session.rests()
+    }
+
     /// Ends the session: `DELETE` over HTTP, end of the process group over stdio. Bounded by the transport.
     pub async fn close(&self) {
         self.session.close().await;

@@ -13,7 +13,7 @@ use super::events::{LossWatch, Watched};
 use super::handler::Handler;
 use super::numbering::{Numbered, Numbers};
 use super::probe::Probing;
-use crate::transport::{BoxTransport, HttpSession, McpHttp};
+use crate::transport::{BoxTransport, HttpSession, Kept, Listener, McpHttp};
 
 /// How long a transport may take to end: five seconds for a session's `DELETE`, and room to end a process.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
@@ -31,6 +31,8 @@ pub(super) struct Service {
 #[derive(Clone)]
 pub(super) struct Resting {
     pub http: HttpSession,
+    /// The GET stream, where the server has one.
+    pub stream: Option<Kept>,
     /// The first request id that the session has not seen.
     pub next_id: i64,
 }
@@ -62,16 +64,19 @@ impl Service {
     }
 
     /// What is left to keep once this is dropped, if the session may rest: over Streamable HTTP, with nothing under way.
-    pub fn rest(&self) -> Option<Resting> {
+    pub fn rest(&self) -> Option<(Resting, Option<Listener>)> {
         if self.peer.is_transport_closed() || !self.numbers.owes_nothing() {
             return None;
         }
-        let http = self.http.as_ref()?.rest()?;
+        let (http, stream) = self.http.as_ref()?.rest()?;
         self.watch.disarm();
-        Some(Resting {
+        let (listener, stream) = stream.unzip();
+        let resting = Resting {
             http,
+            stream,
             next_id: self.numbers.next(),
-        })
+        };
+        Some((resting, listener))
     }
 
     /// Ends the session.

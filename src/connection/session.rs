@@ -1,7 +1,7 @@
 //! rmcp's client service, with results as text and errors as ours.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -19,6 +19,7 @@ use rmcp::transport::DynamicTransportError;
 use rmcp::transport::streamable_http_client::StreamableHttpError;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -29,11 +30,14 @@ use super::service::{Resting, Service};
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
 use crate::transport::{
-    BoxTransport, CallHeaders, LOST_MESSAGE, McpHttp, RawResult, TRANSPORT_RPC_CODE,
+    BoxTransport, CallHeaders, LOST_MESSAGE, Listener, McpHttp, RawResult, TRANSPORT_RPC_CODE,
 };
 
 /// How long a request that was given up may take to tell the server so.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
+/// How long a session stays awake after an event of the server woke it, and how often it tries to rest after that.
+const REST_AGAIN: Duration = Duration::from_secs(3);
+const REST_ATTEMPTS: usize = 20;
 /// The SDK's code of a request that was not answered in time.
 const REQUEST_TIMEOUT: i64 = -32001;
 /// The SDK's code of a connection that is gone.
@@ -46,7 +50,9 @@ const METHOD_NOT_FOUND: i64 = -32601;
 /// JSON-RPC: invalid params, which some servers answer to a ping.
 const INVALID_PARAMS: i64 = -32602;
 
-pub struct Session {
+pub struct Session(Arc<Inner>);
+
+struct Inner {
     /// What the server says of itself.
     described: Arc<ServerPeerInfo>,
     handler: Handler,
@@ -54,6 +60,8 @@ pub struct Session {
     /// Over Streamable HTTP, whose sessions may rest.
     http: Option<McpHttp>,
     state: Arc<Mutex<State>>,
+    /// For what a resting session listens to.
+    runtime: Handle,
 }
 
 struct State {
@@ -122,17 +130,18 @@ impl Session {
             phase: Phase::Running(Arc::new(service)),
             uses: 0,
         };
-        Ok(Self {
+        Ok(Self(Arc::new(Inner {
             described,
             handler,
             life,
             http,
             state: Arc::new(Mutex::new(state)),
-        })
+            runtime: Handle::current(),
+        })))
     }
 
     pub fn generation(&self) -> Generation {
-        if self.described.protocol_version.has_initialize() {
+        if self.0.described.protocol_version.has_initialize() {
             Generation::Initialize
         } else {
             Generation::Discover
@@ -140,23 +149,23 @@ impl Session {
     }
 
     pub fn capabilities(&self) -> &ServerCapabilities {
-        &self.described.capabilities
+        &self.0.described.capabilities
     }
 
     pub fn protocol_version(&self) -> &str {
-        self.described.protocol_version.as_str()
+        self.0.described.protocol_version.as_str()
     }
 
     pub fn instructions(&self) -> Option<&str> {
-        self.described.instructions.as_deref()
+        self.0.described.instructions.as_deref()
     }
 
     pub fn tools_changes(&self) -> u64 {
-        self.handler.tools_changes.load(Ordering::Relaxed)
+        self.0.handler.tools_changes.load(Ordering::Relaxed)
     }
 
     pub fn is_closed(&self) -> bool {
-        match &self.state.lock().phase {
+        match &self.0.state.lock().phase {
             Phase::Running(service) => service.peer.is_transport_closed(),
             Phase::Resting(_) | Phase::Waking(_) => false,
             Phase::Closed => true,
@@ -164,35 +173,44 @@ impl Session {
     }
 
     pub fn may_rest(&self) -> bool {
-        self.http.is_some() && self.generation() == Generation::Initialize
+        self.0.http.is_some() && self.generation() == Generation::Initialize
     }
 
     /// Lets go of everything that an idle session does not need; the next request brings it back, without asking the
     /// server. Nothing happens while something is under way.
     pub fn rest(&self) -> bool {
-        let mut state = self.state.lock();
+        let mut state = self.0.state.lock();
         if state.uses > 0 || !self.may_rest() {
             return false;
         }
         let Phase::Running(service) = &state.phase else {
             return false;
         };
-        let Some(resting) = service.rest() else {
+        let Some((resting, listener)) = service.rest() else {
             return false;
         };
         let service = std::mem::replace(&mut state.phase, Phase::Resting(resting));
         drop(state);
         drop(service);
+        if let Some(listener) = listener {
+            self.0
+                .runtime
+                .spawn(listen(Arc::downgrade(&self.0), listener));
+        }
         true
+    }
+
+    pub fn rests(&self) -> bool {
+        matches!(self.0.state.lock().phase, Phase::Resting(_))
     }
 
     fn wake(&self, http: &McpHttp, resting: Resting) -> Waking {
         let version = resting.http.protocol_version();
-        let version = version.unwrap_or_else(|| self.described.protocol_version.clone());
-        let described = InitializeResult::new(self.described.capabilities.clone())
+        let version = version.unwrap_or_else(|| self.0.described.protocol_version.clone());
+        let described = InitializeResult::new(self.0.described.capabilities.clone())
             .with_protocol_version(version);
-        let http = http.resumed(resting.http, described);
-        let handler = self.handler.clone();
+        let http = http.resumed(resting.http, resting.stream, described);
+        let handler = self.0.handler.clone();
         let start = async move {
             let lifecycle = ClientLifecycleMode::Initialize;
             let transport = http.transport();
@@ -206,12 +224,12 @@ impl Session {
     /// The service, which does not rest for as long as the use lasts.
     async fn enter(&self) -> Result<Use> {
         let (waking, counted) = {
-            let mut state = self.state.lock();
+            let mut state = self.0.state.lock();
             let waking = match &state.phase {
                 Phase::Running(service) => Ok(Arc::clone(service)),
                 Phase::Waking(waking) => Err(waking.clone()),
                 Phase::Resting(resting) => {
-                    let http = self.http.as_ref().ok_or_else(gone)?;
+                    let http = self.0.http.as_ref().ok_or_else(gone)?;
                     let waking = self.wake(http, resting.clone());
                     state.phase = Phase::Waking(waking.clone());
                     Err(waking)
@@ -219,7 +237,7 @@ impl Session {
                 Phase::Closed => return Err(gone()),
             };
             state.uses += 1;
-            (waking, Counted(Arc::clone(&self.state)))
+            (waking, Counted(Arc::clone(&self.0.state)))
         };
         let service = match waking {
             Ok(service) => service,
@@ -232,7 +250,7 @@ impl Session {
     }
 
     fn woken(&self, outcome: Result<Arc<Service>>) -> Result<Arc<Service>> {
-        let mut state = self.state.lock();
+        let mut state = self.0.state.lock();
         // Another request may have been faster, and the session may have been closed.
         if matches!(state.phase, Phase::Waking(_)) {
             state.phase = match &outcome {
@@ -264,7 +282,7 @@ impl Session {
                 biased;
                 () = options.cancel.cancelled() => return Err(Error::aborted()),
                 () = tokio::time::sleep_until(options.deadline) => return Err(unanswered()),
-                answers = rounds.answer(wish.input_requests, &self.handler) => answers,
+                answers = rounds.answer(wish.input_requests, &self.0.handler) => answers,
             };
             let answers = answers.map_err(|error| server_error(&error))?;
             next = Some(rounds::next_params(params, &answers, wish.request_state));
@@ -293,7 +311,7 @@ impl Session {
             )
         })?;
         Ok(match parsed {
-            ServerResult::ListToolsResult(page) => self.handler.usable_tools(result, &page),
+            ServerResult::ListToolsResult(page) => self.0.handler.usable_tools(result, &page),
             _ => result,
         })
     }
@@ -330,7 +348,8 @@ impl Session {
         let id = handle.id.clone();
         let progressed = Arc::new(Notify::new());
         let _route = options.progress.as_ref().map(|progress| {
-            self.handler
+            self.0
+                .handler
                 .progress
                 .add(handle.progress_token.clone(), progress.listen(&progressed))
         });
@@ -355,7 +374,7 @@ impl Session {
 
     /// Ends the session at the server, too.
     pub async fn close(&self) {
-        let phase = std::mem::replace(&mut self.state.lock().phase, Phase::Closed);
+        let phase = std::mem::replace(&mut self.0.state.lock().phase, Phase::Closed);
         match phase {
             Phase::Running(service) => service.close().await,
             Phase::Waking(waking) => {
@@ -364,13 +383,35 @@ impl Session {
                 }
             }
             Phase::Resting(resting) => {
-                if let Some(http) = &self.http {
+                if let Some(http) = &self.0.http {
                     http.end(&resting.http).await;
                 }
             }
             Phase::Closed => {}
         }
-        self.life.cancel();
+        self.0.life.cancel();
+    }
+}
+
+/// Listens to the GET stream of a session that rests. What comes there wakes the session, which rests again soon.
+async fn listen(session: Weak<Inner>, listener: Listener) {
+    let wake = async {
+        if let Some(inner) = session.upgrade() {
+            // If it fails, the session is over, and says so to the next request.
+            let _ = Session(inner).enter().await;
+        }
+    };
+    if !listener.listen(wake).await {
+        return;
+    }
+    for _ in 0..REST_ATTEMPTS {
+        tokio::time::sleep(REST_AGAIN).await;
+        let Some(inner) = session.upgrade() else {
+            return;
+        };
+        if Session(inner).rest() {
+            return;
+        }
     }
 }
 

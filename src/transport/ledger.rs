@@ -2,6 +2,7 @@
 //! again without asking the server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::HeaderValue;
 use parking_lot::Mutex;
@@ -10,6 +11,13 @@ use rmcp::model::{
     ServerJsonRpcMessage, ServerResult,
 };
 use rmcp::transport::streamable_http_client::StreamableHttpPostResponse;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::get_stream::{Events, Kept};
+
+/// How long after an event on its GET stream a session does not rest.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// All that a session needs while it rests.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +27,8 @@ pub struct HttpSession {
     /// The protocol version that requests name.
     pub version: Option<HeaderValue>,
     stream: GetStream,
+    /// Of the last event on the GET stream that has one.
+    last_event_id: Option<String>,
 }
 
 impl HttpSession {
@@ -48,10 +58,28 @@ pub(super) struct Ledger(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     session: HttpSession,
-    /// Requests without an answer, and open streams.
+    /// Requests without an answer, and streams that are opened or resumed.
     under_way: usize,
     replay: Replay,
     rests: bool,
+    /// The GET stream that rmcp has.
+    lent: Option<Lent>,
+    /// The one that the session before has left.
+    kept: Option<Kept>,
+}
+
+#[derive(Default)]
+struct Lent {
+    heard_at: Option<Instant>,
+    /// Where the stream goes when the session rests.
+    next: Option<oneshot::Sender<Events>>,
+}
+
+impl Lent {
+    /// What came last has been worked off.
+    fn is_silent(&self) -> bool {
+        self.heard_at.is_none_or(|at| at.elapsed() > SILENCE)
+    }
 }
 
 /// What a resumed session answers in the server's place.
@@ -64,9 +92,10 @@ enum Replay {
 }
 
 impl Ledger {
-    pub fn resumed(session: HttpSession, described: InitializeResult) -> Self {
+    pub fn resumed(session: HttpSession, kept: Option<Kept>, described: InitializeResult) -> Self {
         Self(Arc::new(Mutex::new(State {
             session,
+            kept,
             replay: Replay::Initialize(Box::new(described)),
             ..State::default()
         })))
@@ -109,9 +138,12 @@ impl Ledger {
 
     /// A handshake gave this session; also when the server had lost the one before.
     pub fn begins(&self, id: Option<&str>) {
-        let session = &mut self.0.lock().session;
+        let mut state = self.0.lock();
+        state.kept = None;
+        let session = &mut state.session;
         session.id = id.map(Arc::from);
         session.stream = GetStream::Unknown;
+        session.last_event_id = None;
     }
 
     pub fn speaks(&self, version: Option<&HeaderValue>) {
@@ -135,16 +167,62 @@ impl Ledger {
         self.0.lock().session.stream == GetStream::Refused
     }
 
-    /// A session with a GET stream does not rest, nor does one that has yet to learn whether there is one.
-    pub fn rest(&self) -> Option<HttpSession> {
+    /// Whether a stream that goes on after this event is the GET stream, and no answer's.
+    pub fn is_get_stream(&self, last_event_id: Option<&str>) -> bool {
+        let last = &self.0.lock().session.last_event_id;
+        last_event_id.is_none() || last_event_id == last.as_deref()
+    }
+
+    pub fn last_event_id(&self) -> Option<String> {
+        self.0.lock().session.last_event_id.clone()
+    }
+
+    /// rmcp has the GET stream.
+    pub fn lend(&self) {
+        self.0.lock().lent = Some(Lent::default());
+    }
+
+    /// An event came on the GET stream.
+    pub fn heard(&self, id: Option<&str>) {
         let mut state = self.0.lock();
-        let session = &state.session;
-        let has_no_stream = session.id.is_none() || session.stream == GetStream::Refused;
-        if state.under_way > 0 || !has_no_stream {
+        if let Some(lent) = &mut state.lent {
+            lent.heard_at = Some(Instant::now());
+        }
+        if let Some(id) = id {
+            state.session.last_event_id = Some(id.to_owned());
+        }
+    }
+
+    /// rmcp has the GET stream no more; it may be wanted elsewhere.
+    pub fn take_back(&self) -> Option<oneshot::Sender<Events>> {
+        self.0.lock().lent.take()?.next
+    }
+
+    /// The GET stream that was open while the session rested.
+    pub fn take_kept(&self) -> Option<Kept> {
+        self.0.lock().kept.take()
+    }
+
+    /// A session does not rest while something is under way, nor before it is known whether it has a GET stream. An
+    /// open one is handed back when rmcp lets go of it.
+    pub fn rest(&self) -> Option<(HttpSession, Option<oneshot::Receiver<Events>>)> {
+        let mut state = self.0.lock();
+        if state.under_way > 0 {
             return None;
         }
+        let has_no_stream =
+            state.session.id.is_none() || state.session.stream == GetStream::Refused;
+        let handed_back = match &mut state.lent {
+            _ if has_no_stream => None,
+            Some(lent) if lent.is_silent() => {
+                let (next, handed_back) = oneshot::channel();
+                lent.next = Some(next);
+                Some(handed_back)
+            }
+            _ => return None,
+        };
         state.rests = true;
-        Some(state.session.clone())
+        Some((state.session.clone(), handed_back))
     }
 
     pub fn rests(&self) -> bool {

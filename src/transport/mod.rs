@@ -7,6 +7,7 @@ mod events;
 #[doc(hidden)]
 pub mod fuzzing;
 
+mod get_stream;
 mod inbox;
 mod ledger;
 mod limits;
@@ -23,6 +24,7 @@ mod websocket;
 pub use bearer::Bearer;
 pub use boxed::BoxTransport;
 pub use events::{EventLimits, EventParser, Found};
+pub use get_stream::{Kept, Listener};
 pub use ledger::HttpSession;
 pub use remote::{CallHeaders, Remote};
 pub use sse::{SseTimeouts, SseTransport};

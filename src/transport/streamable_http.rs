@@ -26,6 +26,7 @@ use sse_stream::Sse;
 
 use super::BoxTransport;
 use super::events::{EventLimits, Events, Found};
+use super::get_stream::{Kept, Lent, Listener};
 use super::ledger::{HttpSession, Ledger, UnderWay};
 use super::limits::{BodyLimits, guard};
 use super::oversized::Head;
@@ -82,17 +83,24 @@ impl McpHttp {
     /// What the session comes down to, if nothing is under way. The transport may be dropped then, and leaves the
     /// session at the server alone.
     #[must_use]
-    pub fn rest(&self) -> Option<HttpSession> {
-        self.ledger.rest()
+    pub fn rest(&self) -> Option<(HttpSession, Option<(Listener, Kept)>)> {
+        let (session, stream) = self.ledger.rest()?;
+        Some((session, stream.map(Listener::new)))
     }
 
-    /// For a transport that goes on with a session: its handshake is answered with `described`, and nothing is sent.
+    /// For a transport that goes on with a session and the stream that was kept of it: its handshake is answered with
+    /// `described`, and nothing is sent.
     #[must_use]
-    pub fn resumed(&self, session: HttpSession, described: InitializeResult) -> Self {
+    pub fn resumed(
+        &self,
+        session: HttpSession,
+        kept: Option<Kept>,
+        described: InitializeResult,
+    ) -> Self {
         Self {
             remote: Arc::clone(&self.remote),
             sse_read_timeout: self.sse_read_timeout,
-            ledger: Ledger::resumed(session, described),
+            ledger: Ledger::resumed(session, kept, described),
         }
     }
 
@@ -145,7 +153,7 @@ impl McpHttp {
         limits: BodyLimits,
         waiting: Option<RequestId>,
         keep_text: bool,
-        under_way: UnderWay,
+        under_way: Option<UnderWay>,
     ) -> BoxStream<'static, std::result::Result<Sse, SseError>> {
         let remote = Arc::clone(&self.remote);
         let over = remote.life.clone().cancelled_owned();
@@ -251,21 +259,29 @@ impl StreamableHttpClient for McpHttp {
         _auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<BoxStream<'static, std::result::Result<Sse, SseError>>> {
-        let resumes_response = last_event_id.is_some();
-        if !resumes_response && self.ledger.has_no_stream() {
+        let under_way = self.ledger.enter();
+        if !self.ledger.is_get_stream(last_event_id.as_deref()) {
+            let get = self.get(
+                session_id.as_deref(),
+                last_event_id,
+                custom_headers,
+                Some(under_way),
+            );
+            return self.while_alive(get).await;
+        }
+        if self.ledger.has_no_stream() {
             return Err(StreamableHttpError::ServerDoesNotSupportSse);
         }
-        let get = self.get(
-            session_id.as_deref(),
-            last_event_id,
-            custom_headers,
-            self.ledger.enter(),
-        );
-        let outcome = self.while_alive(get).await;
-        if !resumes_response {
-            self.ledger.streams(outcome.is_ok());
+        if let Some(kept) = self.ledger.take_kept()
+            && let Some(events) = kept.claim().await
+        {
+            return Ok(Lent::new(events, &self.ledger).boxed());
         }
-        outcome
+        let last_event_id = self.ledger.last_event_id();
+        let get = self.get(session_id.as_deref(), last_event_id, custom_headers, None);
+        let outcome = self.while_alive(get).await;
+        self.ledger.streams(outcome.is_ok());
+        outcome.map(|events| Lent::new(events, &self.ledger).boxed())
     }
 }
 
@@ -339,7 +355,7 @@ impl McpHttp {
                 idle: None,
             };
             return Ok(StreamableHttpPostResponse::Sse(
-                self.events(response, limits, Some(id), keep_text, under_way),
+                self.events(response, limits, Some(id), keep_text, Some(under_way)),
                 session,
             ));
         }
@@ -394,7 +410,7 @@ impl McpHttp {
         session_id: Option<&str>,
         last_event_id: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
-        under_way: UnderWay,
+        under_way: Option<UnderWay>,
     ) -> Result<BoxStream<'static, std::result::Result<Sse, SseError>>> {
         let keep_text = keeps_text(&custom_headers);
         let mut request = self.request(Method::GET, session_id, custom_headers, None);

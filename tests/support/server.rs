@@ -259,6 +259,7 @@ pub fn stdio_config(fault: Script) -> Value {
         .map(|step| match step {
             Step::Send(bytes) => json!(["send", BASE64_STANDARD.encode(bytes)]),
             Step::Wait(time) => json!(["wait", u64::try_from(time.as_millis()).unwrap()]),
+            Step::Until(_) => panic!("another process cannot be told"),
             Step::Close | Step::Reset => json!(["exit", null]),
         })
         .collect();

@@ -1,9 +1,11 @@
 //! How one message looks on each transport, and the steps in which a server sends it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wire {
@@ -29,6 +31,8 @@ pub const EVERY_WIRE: [Wire; 5] = [
 pub enum Step {
     Send(Vec<u8>),
     Wait(Duration),
+    /// Waits until the test says so.
+    Until(Arc<Notify>),
     /// Ends the connection in order.
     Close,
     /// Breaks the connection off.
@@ -103,6 +107,7 @@ pub async fn perform(stream: &mut TcpStream, steps: Vec<Step>) -> bool {
                 }
             }
             Step::Wait(time) => tokio::time::sleep(time).await,
+            Step::Until(told) => told.notified().await,
             Step::Close => {
                 let _ = stream.shutdown().await;
                 return false;
