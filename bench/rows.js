@@ -20,6 +20,7 @@ const FULL = {
   calls: { count: 5000, users: 50 },
   list: { count: 30, tools: 1000 },
   large: { bytes: 10 * MIB },
+  growth: { connections: [10, 100, 1000, 5000], tools: [10, 100, 1000, 10_000] },
   oboCached: { milliseconds: 400 },
   oboMisses: { count: 1000 },
   plain: 1000,
@@ -34,6 +35,7 @@ const SHORT = {
   calls: { count: 100, users: 5 },
   list: { count: 2, tools: 50 },
   large: { bytes: MIB },
+  growth: { connections: [5, 10], tools: [10, 20] },
   oboCached: { milliseconds: 20 },
   oboMisses: { count: 50 },
   plain: 20,
@@ -62,6 +64,25 @@ async function inTurn({ rounds }, work, task) {
 function medians(results) {
   const names = Object.keys(results[0] ?? {});
   return Object.fromEntries(names.map((name) => [name, median(results.map((result) => result[name]))]));
+}
+
+/** How much more of one thing may take than one of a hundred, when there are very many. */
+const FLAT = atMost(1.25);
+
+/** For lists that are longer than servers may send. */
+const NO_BUDGETS = {
+  MCP_TOOLS_LIST_MAX_TOOLS: '100000',
+  MCP_TOOLS_LIST_MAX_BYTES: String(100 * MIB),
+  MCP_STREAMABLE_HTTP_MAX_RESPONSE_BYTES: '0',
+};
+
+/** A row for each size, in the order of sizes. The second one is what larger ones are held against; the first is only shown. */
+function series(sizes, name, { values, unit }) {
+  return sizes.map((size, index) => {
+    const peer = index > 1 ? values[1] : undefined;
+    const floor = index > 1 ? FLAT : { text: 'none', holds: () => true };
+    return row(name(size), { value: values[index], unit, peer, floor, judged: index > 1 ? 'ratio' : 'value' });
+  });
 }
 
 const groups = {
@@ -214,6 +235,35 @@ const groups = {
       }),
     );
     return rows;
+  },
+
+  /** What one connection and one tool take, as there are more of them. */
+  async growth({ server, sizes }) {
+    const { connections, tools } = sizes.growth;
+    const idle = [];
+    for (const count of connections) {
+      const task = { options: { url: server.url({ tools: 30, stream: 'no' }) }, parameters: { ...sizes.idle, count } };
+      idle.push(await inChild('addon', 'idle', task));
+    }
+    const lists = [];
+    for (const count of tools) {
+      const task = { options: { url: server.url({ tools: count }) }, parameters: { ...sizes.list, tools: count } };
+      lists.push(await inChild('addon', 'list', { ...task, environment: NO_BUDGETS }));
+    }
+    return [
+      ...series(connections, (count) => `growth, ${count} idle connections: memory of each`, {
+        values: idle.map(({ bytes }) => bytes / KIB),
+        unit: 'KiB',
+      }),
+      ...series(connections, (count) => `growth, ${count} connections: CPU to make each`, {
+        values: idle.map(({ cpuMs }) => cpuMs),
+        unit: 'ms',
+      }),
+      ...series(tools, (count) => `growth, tools/list of ${count} tools: CPU of each`, {
+        values: lists.map(({ cpuMs }, index) => (cpuMs * 1000) / tools[index]),
+        unit: 'µs',
+      }),
+    ];
   },
 
   async footprint({ sizes }) {

@@ -1,9 +1,10 @@
 /**
  * Measures the addon beside the TypeScript SDK's client and plain Rust, against one server, and writes the results.
  *
- *   npm run bench                    the table, and bench/results.json
+ *   npm run bench                    the table, also in README.md, and bench/results.json
  *   npm run bench -- --short         only whether everything works
- *   npm run bench -- --only=a,b      some groups of rows only: reinit, burst, idle, calls, list, large, obo, footprint
+ *   npm run bench -- --only=a,b      some groups of rows only: reinit, burst, idle, calls, list, large, obo, growth,
+ *                                    footprint
  */
 
 const { readFileSync, writeFileSync } = require('node:fs');
@@ -14,6 +15,7 @@ const { FULL, SHORT, groups } = require('./rows');
 const { buildNative, startServer } = require('./support/processes');
 
 const RESULTS = join(__dirname, 'results.json');
+const README = join(__dirname, '..', 'README.md');
 
 const { values: options } = parseArgs({
   options: { short: { type: 'boolean', default: false }, only: { type: 'string' } },
@@ -39,6 +41,7 @@ async function main() {
   if (!short && !options.only) {
     const results = { machine: machine(), node: process.version, rows: rows.map(rounded) };
     writeFileSync(RESULTS, `${JSON.stringify(results, null, 2)}\n`);
+    writeFileSync(README, withTable(readFileSync(README, 'utf8'), results));
   }
   const missed = rows.filter(({ reached }) => !reached).length;
   console.log(
@@ -46,13 +49,33 @@ async function main() {
   );
 }
 
+const figure = (number) => (number === undefined ? '' : number.toLocaleString('en', { maximumSignificantDigits: 3 }));
+
+/** README.md with the table of these results. */
+function withTable(readme, { machine, node, rows }) {
+  const lines = rows.map(({ name, value, unit, peer, ratio, floor, reached }) => {
+    const cells = [name, `${figure(value)} ${unit}`.trim(), figure(peer), figure(ratio), floor, reached ? 'yes' : 'no'];
+    return `| ${cells.join(' | ')} |`;
+  });
+  const table = [
+    `${machine}, Node ${node.slice(1)}:`,
+    '',
+    '| what | addon | peer | ratio | floor | reached |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...lines,
+  ];
+  return readme.replace(
+    /(<!-- bench -->\n).*(<!-- \/bench -->)/s,
+    (_, start, end) => `${start}\n${table.join('\n')}\n\n${end}`,
+  );
+}
+
 function format({ name, value, unit, peer, ratio, floor, reached }) {
-  const number = (figure) => (figure === undefined ? '' : figure.toLocaleString('en', { maximumSignificantDigits: 3 }));
   const cells = [
     name.padEnd(66),
-    `${number(value)} ${unit}`.trim().padStart(14),
-    number(peer).padStart(8),
-    number(ratio).padStart(7),
+    `${figure(value)} ${unit}`.trim().padStart(14),
+    figure(peer).padStart(8),
+    figure(ratio).padStart(7),
     floor.padStart(11),
     reached ? 'yes' : 'NO',
   ];
