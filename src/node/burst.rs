@@ -10,7 +10,7 @@ use super::methods::{Begins, Body, Method};
 use super::thread::JsRef;
 
 /// How long calls that start without a pause are begun at once.
-const BUDGET: Duration = Duration::from_millis(2);
+const BUDGET: Duration = Duration::from_millis(1);
 
 /// What JavaScript has begun since its last pause.
 #[derive(Default)]
@@ -62,7 +62,7 @@ fn begin_later<'env>(
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
     let kept = JsRef::new(&shared.thread, scope.array(arguments)?)?;
-    let context = shared.realm.snapshot(&shared.thread, scope)?;
+    let context = shared.realm.context(&shared.thread, scope)?;
     let (promise, value) = shared.thread.promise(scope)?;
     let shared = Arc::clone(shared);
     shared.burst.lock().waiting += 1;
@@ -71,7 +71,7 @@ fn begin_later<'env>(
         let method = scope.function("begin", move |scope, _, _| {
             body(&shared, scope, &kept.get(scope).elements()?)
         })?;
-        context.get(scope).call(scope.undefined(), &[method])
+        context.apply(method, scope.undefined(), &[])
     });
     Ok(value)
 }

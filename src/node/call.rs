@@ -15,8 +15,7 @@ use crate::error::{Code, Error, Result};
 /// What a runtime keeps of JavaScript's built-in objects. Taken at creation, so that later changes of globals do not
 /// matter.
 pub struct Realm {
-    async_local_storage: JsRef,
-    reflect_apply: JsRef,
+    async_resource: JsRef,
     event_emitter: JsRef,
     /// The number of each `requestScopedConnections` that was seen.
     pub requests: JsRef,
@@ -40,22 +39,39 @@ impl Realm {
         let channels = built_in.call(process, &[scope.string("node:diagnostics_channel")?])?;
         Ok(Self {
             listeners: Listeners::new(thread, channels, host)?,
-            async_local_storage: JsRef::new(thread, hooks.get("AsyncLocalStorage")?)?,
-            reflect_apply: JsRef::new(thread, global.get("Reflect")?.get("apply")?)?,
+            async_resource: JsRef::new(thread, hooks.get("AsyncResource")?)?,
             event_emitter: JsRef::new(thread, events)?,
             requests: JsRef::new(thread, global.get("WeakMap")?.construct(&[])?)?,
         })
     }
 
-    /// `AsyncLocalStorage.snapshot()`: a function that runs functions in the context of now.
-    pub fn snapshot<'env>(&self, thread: &JsThread, scope: Scope<'env>) -> JsResult<'env, JsRef> {
-        let storage = self.async_local_storage.get(scope);
-        JsRef::new(thread, storage.get("snapshot")?.call(storage, &[])?)
+    /// The `AsyncLocalStorage` context of now.
+    pub fn context<'env>(&self, thread: &JsThread, scope: Scope<'env>) -> JsResult<'env, Context> {
+        let name = scope.string("librechat-mcp-native")?;
+        let resource = self.async_resource.get(scope).construct(&[name])?;
+        Ok(Context(JsRef::new(thread, resource)?))
     }
 
     /// A new `EventEmitter`.
     pub fn event_emitter<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
         self.event_emitter.get(scope).construct(&[])
+    }
+}
+
+/// An `AsyncResource`, which costs half of what `AsyncLocalStorage.snapshot()` does.
+pub struct Context(JsRef);
+
+impl Context {
+    /// Calls a function there.
+    pub fn apply<'env>(
+        &self,
+        function: Value<'env>,
+        this: Value<'env>,
+        arguments: &[Value<'env>],
+    ) -> JsResult<'env> {
+        let resource = self.0.get(function.scope());
+        let run = resource.get("runInAsyncScope")?;
+        run.call(resource, &[&[function, this], arguments].concat())
     }
 }
 
@@ -66,8 +82,8 @@ pub struct CallContext {
     pub realm: Arc<Realm>,
     /// The host services, as given to `createMCPRuntime`.
     host: Arc<JsRef>,
-    /// `AsyncLocalStorage.snapshot()`: runs functions in the context of the call.
-    run_in_context: JsRef,
+    /// That of the call.
+    local: Context,
 }
 
 impl CallContext {
@@ -83,7 +99,7 @@ impl CallContext {
             log: LogBuffer::default(),
             realm: Arc::clone(realm),
             host: Arc::clone(host),
-            run_in_context: realm.snapshot(thread, scope)?,
+            local: realm.context(thread, scope)?,
         })
     }
 
@@ -98,12 +114,7 @@ impl CallContext {
         this: Value<'env>,
         arguments: &[Value<'env>],
     ) -> JsResult<'env> {
-        let scope = function.scope();
-        let apply = self.realm.reflect_apply.get(scope);
-        let arguments = scope.array(arguments)?;
-        self.run_in_context
-            .get(scope)
-            .call(scope.undefined(), &[apply, function, this, arguments])
+        self.local.apply(function, this, arguments)
     }
 
     /// Calls a function of the host on JavaScript's thread and waits for what it returns, for at most `limit`.

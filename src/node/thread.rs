@@ -1,8 +1,8 @@
 //! JavaScript's thread, as the rest of the process sees it: a queue of jobs.
 //!
-//! One threadsafe function per runtime brings turns to run them: many jobs in one turn, which ends after a few
-//! milliseconds, so that the event loop is never held for long. It is weak, so it never keeps the process alive; a
-//! pending promise does, by referencing it for as long as it is pending.
+//! Threadsafe functions bring turns to run them: many jobs in one turn, which ends after a few milliseconds, so that the
+//! event loop is never held for long. They are weak, so they never keep the process alive; a pending promise does, by
+//! referencing one for as long as it is pending.
 
 #![expect(unsafe_code, reason = "Node-API is a C interface")]
 
@@ -21,20 +21,22 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::js::{Deferred, JsResult, Scope, Thrown, Type, Value};
-use super::runtime::spawn;
 use crate::error::{Error, Result};
 
 type Job = Box<dyn for<'env> FnOnce(Scope<'env>) + Send>;
 type Queue = ThreadsafeFunction<Turn, (), (), Status, false, true>;
 
 /// How long jobs hold the event loop before it gets to do something else.
-const SLICE: Duration = Duration::from_millis(4);
+const SLICE: Duration = Duration::from_millis(2);
 
 #[derive(Clone)]
 pub struct JsThread(Arc<Inner>);
 
 struct Inner {
-    queue: Queue,
+    /// They take turns: Node goes on at once with what comes to one of them while it is called, and leaves nothing else
+    /// the time to happen.
+    queues: [Queue; 2],
+    turns: AtomicUsize,
     jobs: Arc<Mutex<Jobs>>,
     /// Promises handed out and not settled; touched on JavaScript's thread only.
     pending: AtomicUsize,
@@ -98,10 +100,10 @@ impl Drop for Turn {
 impl JsThread {
     pub fn new(scope: Scope<'_>) -> JsResult<'_, Self> {
         let idle = scope.function("librechatMcpNative", |scope, _, _| Ok(scope.undefined()))?;
-        // The queue's own callback asks for the next turn.
+        // A turn asks for the next one.
         let again: Arc<OnceLock<Weak<Inner>>> = Arc::default();
-        let this = Arc::clone(&again);
         let build = || -> napi::Result<Queue> {
+            let this = Arc::clone(&again);
             let idle = unsafe { Function::<(), ()>::from_napi_value(scope.raw(), idle.raw()) }?;
             idle.build_threadsafe_function::<Turn>()
                 .callee_handled::<false>()
@@ -110,16 +112,16 @@ impl JsThread {
                     let scope = Scope::new(&context.env);
                     let has_more = context.value.take(scope);
                     if let (true, Some(inner)) = (has_more, this.get().and_then(Weak::upgrade)) {
-                        // From another thread: Node goes on at once with what is queued during a callback.
-                        spawn(async move { inner.ask_for_turn() });
+                        inner.ask_for_turn();
                     }
                     Ok(())
                 })
         };
-        match build() {
-            Ok(queue) => {
+        match build().and_then(|first| Ok([first, build()?])) {
+            Ok(queues) => {
                 let inner = Arc::new(Inner {
-                    queue,
+                    queues,
+                    turns: AtomicUsize::new(0),
                     jobs: Arc::default(),
                     pending: AtomicUsize::new(0),
                 });
@@ -160,7 +162,7 @@ impl JsThread {
     pub fn promise<'env>(&self, scope: Scope<'env>) -> JsResult<'env, (Promise, Value<'env>)> {
         let (deferred, value) = scope.promise()?;
         if self.0.pending.fetch_add(1, Ordering::Relaxed) == 0 {
-            unsafe { sys::napi_ref_threadsafe_function(scope.raw(), self.0.queue.raw()) };
+            unsafe { sys::napi_ref_threadsafe_function(scope.raw(), self.0.queues[0].raw()) };
         }
         Ok((
             Promise {
@@ -178,9 +180,9 @@ impl Inner {
             jobs: Arc::clone(&self.jobs),
             is_taken: false,
         };
+        let queue = &self.queues[self.turns.fetch_add(1, Ordering::Relaxed) % 2];
         // A turn that Node does not take is dropped, here or when the queue is torn down.
-        self.queue
-            .call(turn, ThreadsafeFunctionCallMode::NonBlocking);
+        queue.call(turn, ThreadsafeFunctionCallMode::NonBlocking);
     }
 }
 
@@ -210,7 +212,9 @@ impl Promise {
                 .unwrap_or_else(|_| Err(Thrown(scope.error("Error", "Internal error"))));
             scope.settle(deferred, outcome);
             if inner.0.pending.fetch_sub(1, Ordering::Relaxed) == 1 {
-                unsafe { sys::napi_unref_threadsafe_function(scope.raw(), inner.0.queue.raw()) };
+                unsafe {
+                    sys::napi_unref_threadsafe_function(scope.raw(), inner.0.queues[0].raw())
+                };
             }
         });
     }
