@@ -27,7 +27,7 @@ type Job = Box<dyn for<'env> FnOnce(Scope<'env>) + Send>;
 type Queue = ThreadsafeFunction<Turn, (), (), Status, false, true>;
 
 /// How long jobs hold the event loop before it gets to do something else.
-const SLICE: Duration = Duration::from_millis(2);
+const SLICE: Duration = Duration::from_millis(1);
 
 #[derive(Clone)]
 pub struct JsThread(Arc<Inner>);
