@@ -66,8 +66,10 @@ function medians(results) {
   return Object.fromEntries(names.map((name) => [name, median(results.map((result) => result[name]))]));
 }
 
-/** How much more of one thing may take than one of a hundred, when there are very many. */
+/** How much more one thing may take where there are very many than where there are a thousand. */
 const FLAT = atMost(1.25);
+
+const SHOWN = { text: 'none', holds: () => true };
 
 /** For lists that are longer than servers may send. */
 const NO_BUDGETS = {
@@ -76,12 +78,15 @@ const NO_BUDGETS = {
   MCP_STREAMABLE_HTTP_MAX_RESPONSE_BYTES: '0',
 };
 
-/** A row for each size, in the order of sizes. The second one is what larger ones are held against; the first is only shown. */
+/**
+ * A row for each size, from small to large. The largest is held against the one before; what a few take is too close to
+ * the noise of a whole process.
+ */
 function series(sizes, name, { values, unit }) {
+  const last = sizes.length - 1;
   return sizes.map((size, index) => {
-    const peer = index > 1 ? values[1] : undefined;
-    const floor = index > 1 ? FLAT : { text: 'none', holds: () => true };
-    return row(name(size), { value: values[index], unit, peer, floor, judged: index > 1 ? 'ratio' : 'value' });
+    if (index < last) return row(name(size), { value: values[index], unit, floor: SHOWN, judged: 'value' });
+    return row(name(size), { value: values[last], unit, peer: values[last - 1], floor: FLAT });
   });
 }
 
