@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use librechat_mcp_native::connection::{CallOptions, Connection};
+use librechat_mcp_native::connection::{Breakers, CallOptions, Connection, Known, connect};
 use librechat_mcp_native::error::{Code, Error};
 use librechat_mcp_native::host::{Environment, NetworkRules};
 use librechat_mcp_native::network::Policy;
@@ -216,14 +216,14 @@ async fn a_stream_without_an_endpoint_is_given_up_in_time() {
     let mut recipe = recipe(config(&server));
     recipe.config.init_timeout = Some(SECOND / 5);
     let cancel = tokio_util::sync::CancellationToken::new();
-    let breakers = librechat_mcp_native::connection::Breakers::default();
+    let breakers = Breakers::default();
     let breaker = breakers.of(&(), &recipe.settings.breaker);
     let stop = cancel.clone();
     tokio::spawn(async move {
         sleep(SECOND).await;
         stop.cancel();
     });
-    let outcome = librechat_mcp_native::connection::connect(&recipe, None, &breaker, &cancel).await;
+    let outcome = connect(&recipe, &Known::default(), &breaker, &cancel).await;
     assert_eq!(outcome.err().map(|error| error.code), Some(Code::Timeout));
     until("nothing is left open", || server.open() == 0).await;
 }

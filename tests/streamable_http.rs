@@ -14,12 +14,13 @@ use std::time::{Duration, Instant};
 
 use librechat_mcp_native::connection::Connection;
 use librechat_mcp_native::error::Code;
+use librechat_mcp_native::transport::StreamRefusal;
 use serde_json::{Value, json};
 use support::http::Received;
 use support::scripted::{Action, Scripted, accepted, events, json, json_with, reply};
 use support::server::{initialized, ms, result, tools};
 use support::wire::{Step, Wire};
-use support::{list, open, recipe, until, within};
+use support::{list, open, open_known, recipe, until, within};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -174,6 +175,25 @@ async fn servers_without_a_get_stream() {
         sleep(SECOND / 5).await;
         assert!(!connection.is_closed(), "{status}");
         assert_eq!(server.of("GET").len(), 1, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_without_a_get_stream_is_not_asked_by_every_session() {
+    for (status, asked) in [("405 Method Not Allowed", 1), ("409 Conflict", 2)] {
+        let (server, _) = start(move |request| {
+            (request.method == "GET").then(|| reply(status, "text/plain", b""))
+        })
+        .await;
+        until("the first GET", || !server.of("GET").is_empty()).await;
+        let (recipe, refusal) = (recipe(config(&server)), StreamRefusal::default());
+        for _ in 0..2 {
+            let connection = open_known(&recipe, refusal.clone()).await.unwrap();
+            // It does when it knows.
+            rest(&connection).await;
+            assert!(list(&connection, 5.0).await.is_ok());
+        }
+        assert_eq!(server.of("GET").len(), 1 + asked, "{status}");
     }
 }
 

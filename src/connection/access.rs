@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::Breaker;
-use super::{Connection, Generation, Recipe, connect};
+use super::{Connection, Known, Recipe, connect};
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
@@ -40,7 +40,7 @@ pub trait AccessTokens: Send + Sync {
 /// Fails with [`Code::AuthorizationRequired`] where the user has to authorize; without any token nothing is sent.
 pub async fn connect_authorized(
     recipe: &Recipe,
-    known: Option<Generation>,
+    known: &Known,
     breaker: &Breaker,
     cancel: &CancellationToken,
 ) -> Result<Connection> {

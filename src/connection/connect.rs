@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::breaker::Breaker;
 use super::handler::{Handler, ProgressRoutes};
 use super::session::{Session, bounded};
-use super::{Connection, Generation, Recipe};
+use super::{Connection, Generation, Known, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::Peer;
 use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
@@ -30,7 +30,7 @@ const DEFAULT_SSE_POST_TIMEOUT: Duration = Duration::from_mins(2);
 /// Connects, with up to three handshakes for faults that may pass. `cancel` ends it at once and leaves nothing open.
 pub async fn connect(
     recipe: &Recipe,
-    known: Option<Generation>,
+    known: &Known,
     breaker: &Breaker,
     cancel: &CancellationToken,
 ) -> Result<Connection> {
@@ -79,11 +79,7 @@ fn counts_as_failure(error: &Error) -> bool {
         && !matches!(error.code, Code::RateLimited | Code::Aborted | Code::Closed)
 }
 
-async fn handshake(
-    recipe: &Recipe,
-    known: Option<Generation>,
-    cancel: &CancellationToken,
-) -> Result<Session> {
+async fn handshake(recipe: &Recipe, known: &Known, cancel: &CancellationToken) -> Result<Session> {
     let (config, prefix) = (&recipe.config, recipe.log_prefix());
     let init_timeout = config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
     let deadline = Instant::now() + init_timeout;
@@ -104,7 +100,7 @@ async fn handshake(
     // for `server/discover` first may never answer.
     let initialize = Some(Generation::Initialize);
     let mut http = None;
-    let (transport, known) = match &config.transport {
+    let (transport, generation) = match &config.transport {
         Transport::Http {
             kind, url, headers, ..
         } => {
@@ -143,8 +139,8 @@ async fn handshake(
                     (BoxTransport::new(transport), initialize)
                 }
                 TransportKind::StreamableHttp | TransportKind::Stdio => {
-                    let side = http.insert(McpHttp::new(remote, idle));
-                    (side.transport(), known)
+                    let side = http.insert(McpHttp::new(remote, idle, known.stream.clone()));
+                    (side.transport(), known.generation)
                 }
             }
         }
@@ -166,10 +162,11 @@ async fn handshake(
             let (environment, logger) = (&recipe.environment, recipe.logger.clone());
             let spawning =
                 StdioTransport::spawn(options, environment, tap, logger, prefix, &recipe.children);
-            (BoxTransport::new(spawning.await?), known.or(initialize))
+            let generation = known.generation.or(initialize);
+            (BoxTransport::new(spawning.await?), generation)
         }
     };
-    Session::open(transport, http, handler, known, deadline, life, cancel).await
+    Session::open(transport, http, handler, generation, deadline, life, cancel).await
 }
 
 /// Another descriptor of this process is as much the operator's as its stderr.

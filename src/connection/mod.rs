@@ -44,6 +44,7 @@ use crate::server_config::{Fingerprint, ResolvedConfig};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use crate::transport::Bearer;
+use crate::transport::StreamRefusal;
 use crate::transport::stdio::Children;
 
 /// JSON-RPC: the headers of a request say something else than its body (MCP 2026-07-28).
@@ -103,6 +104,13 @@ pub enum Generation {
     Initialize,
     /// `server/discover` and self-contained requests, from 2026-07-28.
     Discover,
+}
+
+/// What earlier connections have told of a server.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    pub generation: Option<Generation>,
+    pub stream: StreamRefusal,
 }
 
 /// When a request has to be done, and what may end it earlier.

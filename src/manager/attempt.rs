@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pool::{Lease, Slot};
 use super::{Key, Manager, Owner};
-use crate::connection::{Event, Generation, Recipe, connect_authorized, gone};
+use crate::connection::{Event, Generation, Known, Recipe, connect_authorized, gone};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::server_config::Fingerprint;
@@ -174,11 +174,11 @@ impl Manager {
         let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
         logger.info(format!("{prefix} Establishing new connection"));
         let identity = recipe.config.endpoint();
-        let known = self.0.generations.get(&identity);
+        let known = self.0.known.get(&identity).unwrap_or_default();
         let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
         let publication = self.publication_generation(key, recipe).await;
         let started = Started::now(Kind::Connect, &recipe.server_name, key.owner.user_id());
-        let outcome = connect_authorized(recipe, known, &breaker, cancel).await;
+        let outcome = connect_authorized(recipe, &known, &breaker, cancel).await;
         let operation = Operation {
             transport: Some(recipe.config.transport.kind().as_str()),
             ..started.ended_with(outcome.as_ref())
@@ -194,7 +194,7 @@ impl Manager {
             Err(error) => {
                 if matches!(error.code, Code::InvalidResponse | Code::ServerError) {
                     // The server may speak another generation by now.
-                    self.0.generations.invalidate(&identity);
+                    self.0.known.invalidate(&identity);
                 }
                 if error.wants_authorization() {
                     logger.info(format!(
@@ -209,9 +209,16 @@ impl Manager {
         }
     }
 
-    fn remember(&self, identity: String, known: Option<Generation>, generation: Generation) {
-        if known != Some(generation) {
-            self.0.generations.insert(identity, generation);
+    fn remember(&self, identity: String, known: Known, generation: Generation) {
+        let generation = Some(generation);
+        if known.generation != generation {
+            self.0.known.insert(
+                identity,
+                Known {
+                    generation,
+                    ..known
+                },
+            );
         }
     }
 

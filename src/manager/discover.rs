@@ -2,7 +2,7 @@
 
 use super::Manager;
 use crate::connection::{
-    Breakers, CallOptions, Connection, Generation, Recipe, ToolList, connect, list_tools,
+    Breakers, CallOptions, Connection, Generation, Known, Recipe, ToolList, connect, list_tools,
 };
 use crate::error::{Error, Result};
 use crate::transport::Bearer;
@@ -34,14 +34,19 @@ impl Manager {
         recipe: &Recipe,
         options: &CallOptions,
     ) -> Result<Connection> {
-        let known = self.0.generations.get(&recipe.config.endpoint());
+        let known = (self.0.known)
+            .get(&recipe.config.endpoint())
+            .unwrap_or_default();
         let breaker = Breakers::default().of(&(), &recipe.settings.breaker);
         let connecting = async {
-            match connect(recipe, known, &breaker, &options.cancel).await {
+            match connect(recipe, &known, &breaker, &options.cancel).await {
                 // A server may let anybody do the handshake it knows, and refuse every method that it does not.
-                Err(error) if known.is_none() && error.wants_authorization() => {
-                    let known = Some(Generation::Initialize);
-                    connect(recipe, known, &breaker, &options.cancel).await
+                Err(error) if known.generation.is_none() && error.wants_authorization() => {
+                    let known = Known {
+                        generation: Some(Generation::Initialize),
+                        ..known
+                    };
+                    connect(recipe, &known, &breaker, &options.cancel).await
                 }
                 outcome => outcome,
             }

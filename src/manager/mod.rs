@@ -47,7 +47,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::connection::{Breakers, Event, Generation};
+use crate::connection::{Breakers, Event, Known};
 use crate::network::HttpClient;
 use crate::oauth::OAuth;
 use crate::obo::Obo;
@@ -115,7 +115,8 @@ struct Inner {
     children: Children,
     pool: Mutex<Pool>,
     breakers: Breakers<Key>,
-    generations: Cache<String, Generation>,
+    /// By endpoint.
+    known: Cache<String, Known>,
     oauth: OAuth,
     obo: Obo,
     metrics: Arc<Metrics>,
@@ -150,7 +151,7 @@ impl Manager {
             children: Children::default(),
             pool: Mutex::default(),
             breakers: Breakers::default(),
-            generations: Cache::new(KNOWN_SERVERS),
+            known: Cache::new(KNOWN_SERVERS),
             oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),
             metrics,
             requests: AtomicU64::default(),

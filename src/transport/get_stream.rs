@@ -4,17 +4,38 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::stream::{BoxStream, Stream, StreamExt};
 use parking_lot::Mutex;
 use rmcp::transport::streamable_http_client::SseError;
 use sse_stream::Sse;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use super::ledger::Ledger;
 
 pub(super) type Events = BoxStream<'static, Result<Sse, SseError>>;
 type Claim = oneshot::Sender<Events>;
+
+/// How long a server that has no GET stream is not asked again, by any session.
+const REFUSAL_LIFETIME: Duration = Duration::from_mins(5);
+
+/// When a server said last that it has no GET stream (405). Shared by its sessions.
+#[derive(Debug, Clone, Default)]
+pub struct StreamRefusal(Arc<Mutex<Option<Instant>>>);
+
+impl StreamRefusal {
+    pub(super) fn note(&self) {
+        *self.0.lock() = Some(Instant::now());
+    }
+
+    pub(super) fn holds(&self) -> bool {
+        self.0
+            .lock()
+            .is_some_and(|at| at.elapsed() < REFUSAL_LIFETIME)
+    }
+}
 
 /// The stream as rmcp has it. When rmcp lets go of it because the session rests, it is handed back.
 pub(super) struct Lent {

@@ -163,8 +163,13 @@ impl Ledger {
         }
     }
 
-    pub fn has_no_stream(&self) -> bool {
-        self.0.lock().session.stream == GetStream::Refused
+    /// Whether there is no GET stream. A session that has not asked yet takes another's word for it.
+    pub fn has_no_stream(&self, was_refused: impl Fn() -> bool) -> bool {
+        let stream = &mut self.0.lock().session.stream;
+        if *stream == GetStream::Unknown && was_refused() {
+            *stream = GetStream::Refused;
+        }
+        *stream == GetStream::Refused
     }
 
     /// Whether a stream that goes on after this event is the GET stream, and no answer's.

@@ -24,7 +24,7 @@ mod websocket;
 pub use bearer::Bearer;
 pub use boxed::BoxTransport;
 pub use events::{EventLimits, EventParser, Found};
-pub use get_stream::{Kept, Listener};
+pub use get_stream::{Kept, Listener, StreamRefusal};
 pub use ledger::HttpSession;
 pub use remote::{CallHeaders, Remote};
 pub use sse::{SseTimeouts, SseTransport};

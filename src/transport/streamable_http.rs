@@ -26,7 +26,7 @@ use sse_stream::Sse;
 
 use super::BoxTransport;
 use super::events::{EventLimits, Events, Found};
-use super::get_stream::{Kept, Lent, Listener};
+use super::get_stream::{Kept, Lent, Listener, StreamRefusal};
 use super::ledger::{HttpSession, Ledger, UnderWay};
 use super::limits::{BodyLimits, guard};
 use super::oversized::Head;
@@ -52,16 +52,18 @@ pub struct McpHttp {
     remote: Arc<Remote>,
     /// How long a GET stream may be silent.
     sse_read_timeout: Duration,
+    stream_refusal: StreamRefusal,
     ledger: Ledger,
 }
 
 impl McpHttp {
     /// `sse_read_timeout` is how long a GET stream may be silent.
     #[must_use]
-    pub fn new(remote: Remote, sse_read_timeout: Duration) -> Self {
+    pub fn new(remote: Remote, sse_read_timeout: Duration, stream_refusal: StreamRefusal) -> Self {
         Self {
             remote: Arc::new(remote),
             sse_read_timeout,
+            stream_refusal,
             ledger: Ledger::default(),
         }
     }
@@ -100,6 +102,7 @@ impl McpHttp {
         Self {
             remote: Arc::clone(&self.remote),
             sse_read_timeout: self.sse_read_timeout,
+            stream_refusal: self.stream_refusal.clone(),
             ledger: Ledger::resumed(session, kept, described),
         }
     }
@@ -269,7 +272,7 @@ impl StreamableHttpClient for McpHttp {
             );
             return self.while_alive(get).await;
         }
-        if self.ledger.has_no_stream() {
+        if self.ledger.has_no_stream(|| self.stream_refusal.holds()) {
             return Err(StreamableHttpError::ServerDoesNotSupportSse);
         }
         if let Some(kept) = self.ledger.take_kept()
@@ -421,6 +424,9 @@ impl McpHttp {
             request.headers.insert(LAST_EVENT_ID, id);
         }
         let response = self.send(request).await?;
+        if response.status == StatusCode::METHOD_NOT_ALLOWED {
+            self.stream_refusal.note();
+        }
         match response.status {
             // The stream is optional; a server without it works all the same.
             StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_FOUND | StatusCode::CONFLICT => {

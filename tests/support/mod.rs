@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use librechat_mcp_native::connection::{
-    Breakers, CallOptions, Connection, Generation, Recipe, ToolList, connect, list_tools,
+    Breakers, CallOptions, Connection, Generation, Known, Recipe, ToolList, connect, list_tools,
 };
 use librechat_mcp_native::error::{Cause, Code, Error, Result};
 use librechat_mcp_native::host::{Environment, Level, Log, LogMeta, Logger, NetworkRules};
@@ -24,8 +24,8 @@ use librechat_mcp_native::network::{HttpClient, Policy};
 use librechat_mcp_native::secret::Secret;
 use librechat_mcp_native::server_config::{Context, ServerConfig, fingerprint, resolve};
 use librechat_mcp_native::settings::Settings;
-use librechat_mcp_native::transport::Bearer;
 use librechat_mcp_native::transport::stdio::Children;
+use librechat_mcp_native::transport::{Bearer, StreamRefusal};
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -91,10 +91,18 @@ pub fn with_bearer(mut recipe: Recipe, token: &str) -> Recipe {
 
 /// Connects to a server that is known to begin with `initialize`.
 pub async fn open(recipe: &Recipe) -> Result<Connection> {
+    open_known(recipe, StreamRefusal::default()).await
+}
+
+/// The same for a server that may have refused its GET stream.
+pub async fn open_known(recipe: &Recipe, stream: StreamRefusal) -> Result<Connection> {
     let breakers = Breakers::default();
     let breaker = breakers.of(&(), &recipe.settings.breaker);
-    let known = Some(Generation::Initialize);
-    connect(recipe, known, &breaker, &CancellationToken::new()).await
+    let known = Known {
+        generation: Some(Generation::Initialize),
+        stream,
+    };
+    connect(recipe, &known, &breaker, &CancellationToken::new()).await
 }
 
 /// Waits for what is about to happen.
