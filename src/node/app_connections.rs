@@ -8,7 +8,7 @@ use super::calls::{Call, Shared};
 use super::convert::text_argument;
 use super::handle::Held;
 use super::js::{JsResult, Scope, Value};
-use super::manager::{connection_map, hold, request};
+use super::manager::{connection_map, hold, map_of, request};
 use super::methods::{Method, set_methods};
 use super::registry_view::server_names;
 use crate::error::Result;
@@ -129,17 +129,6 @@ async fn connect_many(manager: &Manager, call: &Call, names: Vec<String>) -> Res
     Ok(found)
 }
 
-fn map<'env>(shared: &Arc<Shared>, scope: Scope<'env>, found: Vec<Held>) -> JsResult<'env> {
-    let map = scope.global()?.get("Map")?.construct(&[])?;
-    let set = map.get("set")?;
-    for held in found {
-        let name = scope.string(&held.request.key.server_name)?;
-        let object = shared.connections.object(scope, shared, held)?;
-        set.call(map, &[name, object])?;
-    }
-    Ok(map)
-}
-
 fn get_many<'env>(
     shared: &Arc<Shared>,
     scope: Scope<'env>,
@@ -155,7 +144,7 @@ fn get_many<'env>(
     shared.start(
         scope,
         |manager, call| async move { connect_many(&manager, &call, names).await },
-        move |scope, _, found| map(&all, scope, found),
+        move |scope, _, found| map_of(&all, scope, found),
     )
 }
 
@@ -167,7 +156,7 @@ fn get_all<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) ->
             let names = server_names(&call).await?;
             connect_many(&manager, &call, names).await
         },
-        move |scope, _, found| map(&all, scope, found),
+        move |scope, _, found| map_of(&all, scope, found),
     )
 }
 

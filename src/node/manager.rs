@@ -295,15 +295,26 @@ pub fn connection_map<'env>(
     scope: Scope<'env>,
     keys: &[Key],
 ) -> JsResult<'env> {
+    let manager = &shared.manager;
+    let open = keys.iter().filter_map(|key| {
+        let lease = manager.existing(key)?;
+        Some(existing(manager, key, lease))
+    });
+    map_of(shared, scope, open)
+}
+
+/// A real `Map` of objects by server name.
+pub fn map_of<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    found: impl IntoIterator<Item = Held>,
+) -> JsResult<'env> {
     let map = scope.global()?.get("Map")?.construct(&[])?;
     let set = map.get("set")?;
-    for key in keys {
-        let Some(lease) = shared.manager.existing(key) else {
-            continue;
-        };
-        let held = existing(&shared.manager, key, lease);
+    for held in found {
+        let name = scope.string(&held.request.key.server_name)?;
         let object = shared.connections.object(scope, shared, held)?;
-        set.call(map, &[scope.string(&key.server_name)?, object])?;
+        set.call(map, &[name, object])?;
     }
     Ok(map)
 }
