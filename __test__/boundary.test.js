@@ -81,6 +81,69 @@ describe('the shape of the parameters', () => {
   });
 });
 
+describe('objects of the host', () => {
+  /** What the server gets as the arguments of a tool. */
+  async function sent(toolArguments) {
+    const { runtime, server, user } = await setup();
+    const call = { user, serverName: 'srv', toolName: 'echo', toolArguments, provider: 'openai' };
+    await runtime.manager.callTool(call).catch(() => {});
+    return server.received('tools/call')[0].message.params.arguments;
+  }
+
+  test('cross as JSON has them, and their toJSON is not run', async () => {
+    const toJSON = () => {
+      throw new Error('not to be called');
+    };
+    const received = await sent({
+      text: 'Größe 😀 \u2028 "quoted"',
+      lone: 'a\ud800b',
+      numbers: [0, -0, 1.5, 1e21, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY],
+      list: [undefined, () => 1, Symbol('none'), null, true],
+      date: new Date(1234),
+      model: { id: 1, toJSON },
+      absent: undefined,
+      method() {},
+      big: 5n,
+      ['__proto__']: { own: true },
+    });
+    expect(JSON.stringify(received)).toBe(
+      JSON.stringify({
+        text: 'Größe 😀 \u2028 "quoted"',
+        lone: 'a\ufffdb',
+        numbers: [0, 0, 1.5, 1e21, 2 ** 53, null, null],
+        list: [null, null, null, null, true],
+        date: 1234,
+        model: { id: 1 },
+        ['__proto__']: { own: true },
+      }),
+    );
+  });
+
+  test('that contain themselves are cut off there', async () => {
+    const twice = { name: 'twice' };
+    const loop = { twice, again: twice, list: [] };
+    loop.self = loop;
+    loop.list.push(loop, 'end');
+    expect(await sent({ loop })).toEqual({ loop: { twice, again: twice, list: [null, 'end'] } });
+    let deep = {};
+    for (let depth = 0; depth < 100; depth += 1) deep = { deep };
+    let depth = 0;
+    for (let at = await sent({ deep }); at?.deep; at = at.deep) depth += 1;
+    expect(depth).toBe(63);
+  });
+
+  test('a getter that throws rejects the call', async () => {
+    const { runtime, user } = await setup();
+    const toolArguments = {
+      get bad() {
+        throw new RangeError('unreadable');
+      },
+    };
+    const call = { user, serverName: 'srv', toolName: 'echo', toolArguments };
+    expect((await errorOf(() => runtime.manager.callTool(call))).message).toBe('unreadable');
+  });
+});
+
 describe('services', () => {
   test('functions of the runtime work unbound', async () => {
     const { user, runtime } = await setup();

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use parking_lot::RwLock;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::connection::RawTools;
 use crate::error::Result;
 use crate::secret::Secret;
 use crate::telemetry::Operation;
@@ -161,9 +161,6 @@ pub trait Registry: Send + Sync {
         user_id: Option<&str>,
     ) -> Result<Vec<(String, Map<String, Value>)>>;
 }
-
-/// Tools as the server sent them, a JSON array. Kept as text: they cross into JavaScript as one string.
-pub type RawTools = Box<RawValue>;
 
 /// LibreChat's `updateMCPServerTools`: formats the tools, stores them, returns what it made of them.
 #[async_trait]

@@ -17,9 +17,9 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, RawTools};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, Level, LogMeta, RawTools, User};
+use crate::host::{Host, Level, LogMeta, User};
 use crate::manager::{CallScope, Lease, Manager, Publication, publish_tools};
 use crate::settings::Settings;
 use crate::telemetry::{Kind, OK, Started};

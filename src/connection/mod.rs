@@ -11,6 +11,7 @@ mod handler;
 mod numbering;
 mod param_headers;
 mod probe;
+mod raw_tools;
 mod rounds;
 mod service;
 mod session;
@@ -21,6 +22,7 @@ pub use breaker::{Breaker, Breakers};
 pub use connect::connect;
 pub use events::{Event, Observer};
 pub use handler::ProgressSink;
+pub use raw_tools::RawTools;
 pub(crate) use session::gone;
 pub use tools::{ToolList, list_tools, list_tools_in_order};
 
@@ -305,7 +307,8 @@ impl Connection {
             return true;
         }
         self.checked_at.store(now, Ordering::Relaxed);
-        match self.session.ping(options).await {
+        // Boxed: rarely asked, and large.
+        match Box::pin(self.session.ping(options)).await {
             Ok(()) => !self.is_closed(),
             Err(error) => {
                 self.recipe

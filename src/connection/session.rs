@@ -338,7 +338,7 @@ impl Session {
             let handle = sent.await.map_err(request_error)?;
             Ok::<_, Error>((in_use, handle))
         };
-        let (in_use, handle) = tokio::select! {
+        let (in_use, mut handle) = tokio::select! {
             biased;
             () = options.cancel.cancelled() => return Err(Error::aborted()),
             () = tokio::time::sleep_until(options.deadline) => return Err(unanswered()),
@@ -354,18 +354,20 @@ impl Session {
                 .add(handle.progress_token.clone(), progress.listen(&progressed))
         });
         let mut due = std::pin::pin!(tokio::time::sleep_until(options.due()));
-        let mut response = std::pin::pin!(handle.await_response());
         loop {
             tokio::select! {
                 biased;
                 () = options.cancel.cancelled() => {
-                    give_up(peer, id, "aborted").await;
+                    Box::pin(give_up(peer, id, "aborted")).await;
                     return Err(Error::aborted());
                 }
-                outcome = &mut response => return outcome.map_err(request_error),
+                outcome = &mut handle.rx => {
+                    let outcome = outcome.unwrap_or(Err(ServiceError::TransportClosed));
+                    return outcome.map_err(request_error);
+                }
                 () = progressed.notified() => due.as_mut().reset(options.due()),
                 () = &mut due => {
-                    give_up(peer, id, "timeout").await;
+                    Box::pin(give_up(peer, id, "timeout")).await;
                     return Err(unanswered());
                 }
             }

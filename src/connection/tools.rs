@@ -9,15 +9,14 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::{CallOptions, Connection};
+use super::{CallOptions, Connection, RawTools};
 use crate::error::{Code, Error, Result};
-use crate::host::RawTools;
 use crate::settings::ToolsListBudget;
 
 /// The tools of a server.
 #[derive(Debug, Clone)]
 pub struct ToolList {
-    /// A JSON array, each tool as it was sent, in order.
+    /// Each tool as it was sent, in order.
     pub tools: Arc<RawTools>,
     pub count: usize,
     /// Why the list is not the whole one: a broken budget ([`Code::ToolsListBudget`]) or a repeated cursor.
@@ -68,7 +67,7 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
             Err(error)
                 if error.code == Code::Timeout
                     && Instant::now() >= own_deadline
-                    && collected.count > 0 =>
+                    && collected.tools.count() > 0 =>
             {
                 return collected.finish(Some(over(
                     "MCP_TOOLS_LIST_TIMEOUT_MS",
@@ -136,50 +135,44 @@ const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 struct Collected {
-    text: String,
-    count: usize,
+    tools: RawTools,
+    /// What the server sent.
+    bytes: usize,
 }
 
 impl Collected {
     fn refuses(&self, tool: &RawValue, budget: &ToolsListBudget) -> Option<Error> {
-        if self.count >= budget.max_tools {
+        if self.tools.count() >= budget.max_tools {
             return Some(over(
                 "MCP_TOOLS_LIST_MAX_TOOLS",
                 budget.max_tools,
                 "tool(s)",
             ));
         }
-        let bytes = self.text.len() + tool.get().len() + 1;
-        (bytes > budget.max_bytes)
+        (self.bytes + size(tool) > budget.max_bytes)
             .then(|| over("MCP_TOOLS_LIST_MAX_BYTES", budget.max_bytes, "bytes"))
     }
 
     fn push(&mut self, tool: &RawValue) {
-        self.text.push(if self.count == 0 { '[' } else { ',' });
-        self.text.push_str(tool.get());
-        self.count += 1;
+        self.tools.push(tool);
+        self.bytes += size(tool);
     }
 
-    fn finish(mut self, incomplete: Option<Error>) -> Result<ToolList> {
-        if self.count == 0 {
-            if let Some(error) = incomplete {
-                return Err(error);
-            }
-            self.text.push('[');
+    fn finish(self, incomplete: Option<Error>) -> Result<ToolList> {
+        match incomplete {
+            Some(error) if self.tools.count() == 0 => Err(error),
+            incomplete => Ok(ToolList {
+                count: self.tools.count(),
+                tools: Arc::new(self.tools),
+                incomplete,
+            }),
         }
-        self.text.push(']');
-        let tools = RawValue::from_string(self.text).map_err(|_| {
-            failed(Error::new(
-                Code::InvalidResponse,
-                "The server answered tools/list with invalid JSON",
-            ))
-        })?;
-        Ok(ToolList {
-            tools: Arc::new(tools),
-            count: self.count,
-            incomplete,
-        })
     }
+}
+
+/// A tool in an array.
+fn size(tool: &RawValue) -> usize {
+    tool.get().len() + 1
 }
 
 fn over(variable: &str, limit: impl std::fmt::Display, unit: &str) -> Error {

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::connection::RawTools;
 use crate::error::{Code, Error, Result};
-use crate::host::RawTools;
 
 /// Joins a tool's name and its server's name (LibreChat's `Constants.mcp_delimiter`).
 const DELIMITER: &str = "_mcp_";
@@ -48,7 +48,8 @@ fn format(
             "The server listed something that is no tool",
         )
     };
-    let tools: Vec<Tool<'_>> = serde_json::from_str(tools.get()).map_err(invalid)?;
+    let raw = tools;
+    let tools: Vec<Tool<'_>> = serde_json::from_str(tools.outline()).map_err(invalid)?;
     let mut text = String::from("{");
     for tool in &tools {
         if text.len() > 1 {
@@ -67,7 +68,8 @@ fn format(
                 serde_json::Value::from(description)
             );
         }
-        if let Some(parameters) = tool.input_schema.map(RawValue::get).or(parameters) {
+        let schema = tool.input_schema.and_then(|outlined| raw.schema(outlined));
+        if let Some(parameters) = schema.or(parameters) {
             let _ = write!(text, r#","parameters":{parameters}"#);
         }
         text.push_str("}}");
@@ -83,7 +85,10 @@ mod tests {
     use super::*;
 
     fn format(tools: &Value) -> Value {
-        let raw = RawValue::from_string(tools.to_string()).expect("JSON");
+        let mut raw = RawTools::default();
+        for tool in tools.as_array().expect("an array") {
+            raw.push(&serde_json::value::to_raw_value(tool).expect("JSON"));
+        }
         serde_json::from_str(&format_tools("srv", &raw).expect("tools")).expect("JSON")
     }
 

@@ -223,7 +223,7 @@ fn describe(list: &ToolList, server_name: &str) -> Result<(String, String)> {
         name: String,
     }
     let functions = tool_functions(server_name, &list.tools)?;
-    let names: Vec<Named> = serde_json::from_str(list.tools.get()).unwrap_or_default();
+    let names: Vec<Named> = serde_json::from_str(list.tools.outline()).unwrap_or_default();
     let names: Vec<_> = names.into_iter().map(|tool| tool.name).collect();
     Ok((names.join(", "), functions))
 }

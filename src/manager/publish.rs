@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::{Key, Manager, Owner};
-use crate::connection::{Connection, Recipe};
+use crate::connection::{Connection, RawTools, Recipe};
 use crate::error::Result;
-use crate::host::{HostValue, RawTools, ToolPublisher};
+use crate::host::{HostValue, ToolPublisher};
 
 /// What became of a list.
 pub enum Publication {

@@ -4,10 +4,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+
 use super::calls::Shared;
 use super::js::{JsResult, Scope, Value};
 use super::methods::{Begins, Body, Method};
-use super::thread::JsRef;
+use super::runtime::spawn;
+use super::thread::{JsRef, JsThread};
 
 /// How long calls that start without a pause are begun at once.
 const BUDGET: Duration = Duration::from_millis(1);
@@ -28,6 +32,45 @@ impl Burst {
 
     fn is_over_budget(&self) -> bool {
         self.waiting > 0 || self.spent > BUDGET
+    }
+}
+
+/// The work of calls that have begun. It starts together, in a microtask: by then hosts that need not wait for their
+/// answers have given them, and the threads that do the work are woken once.
+pub struct Starts {
+    waiting: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
+    start: JsRef,
+}
+
+impl Starts {
+    pub fn new<'env>(thread: &JsThread, scope: Scope<'env>) -> JsResult<'env, Self> {
+        let waiting = Arc::<Mutex<Vec<BoxFuture<'static, ()>>>>::default();
+        let started = Arc::clone(&waiting);
+        let start = scope.function("start", move |scope, _, _| {
+            let begun = std::mem::take(&mut *started.lock());
+            begun.into_iter().for_each(spawn);
+            Ok(scope.undefined())
+        })?;
+        Ok(Self {
+            waiting,
+            start: JsRef::new(thread, start)?,
+        })
+    }
+
+    pub fn add<'env>(
+        &self,
+        scope: Scope<'env>,
+        work: BoxFuture<'static, ()>,
+    ) -> JsResult<'env, ()> {
+        let is_first = {
+            let mut waiting = self.waiting.lock();
+            waiting.push(work);
+            waiting.len() == 1
+        };
+        if is_first {
+            self.start.get(scope).soon()?;
+        }
+        Ok(())
     }
 }
 

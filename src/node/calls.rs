@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 
 use super::abort::AbortLink;
-use super::burst::Burst;
+use super::burst::{Burst, Starts};
 use super::call::{CallContext, Realm};
 use super::connections::Connections;
 use super::convert;
@@ -26,9 +26,10 @@ use super::oauth::{
     NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service, credentials_key,
 };
 use super::obo;
+use super::prelude::{Names, Picked, Present};
 use super::request::RequestStore;
 use super::server_requests::HostHandlers;
-use super::services::describe;
+use super::services::{self, describe};
 use super::thread::{JsRef, JsThread};
 use crate::embedded::MemoryFlows;
 use crate::error::{Code, Error, Result};
@@ -51,14 +52,48 @@ pub struct Shared {
     pub embedded: Option<Embedded>,
     pub variables: VariableReader,
     pub burst: Arc<Mutex<Burst>>,
+    pub starts: Starts,
 }
 
 /// The parameter object of one call.
-#[derive(Clone, Copy)]
 pub struct Params<'env> {
     function: &'static str,
     object: Value<'env>,
+    members: Picked<'env>,
 }
+
+/// What calls may be given.
+const PARAMS: Names = &[
+    "authorize",
+    "configServers",
+    "connectionTimeout",
+    "customUserVars",
+    "flowManager",
+    "forceNew",
+    "graphTokenResolver",
+    "maxTotalTimeout",
+    "method",
+    "oauthEnd",
+    "oauthStart",
+    "oboTokenResolver",
+    "oboTrustChecker",
+    "onprogress",
+    "options",
+    "params",
+    "provider",
+    "requestBody",
+    "requestScopedConnections",
+    "returnOnOAuth",
+    "serverConfig",
+    "serverName",
+    "signal",
+    "timeout",
+    "tokenMethods",
+    "toolArguments",
+    "toolName",
+    "user",
+    "userMCPAuthMap",
+];
 
 impl<'env> Params<'env> {
     pub fn new(
@@ -67,7 +102,11 @@ impl<'env> Params<'env> {
         argument: Option<Value<'env>>,
     ) -> JsResult<'env, Self> {
         match argument.filter(|argument| argument.is_object()) {
-            Some(object) => Ok(Self { function, object }),
+            Some(object) => Ok(Self {
+                function,
+                object,
+                members: object.pick(PARAMS)?,
+            }),
             None => Err(scope.type_error(&format!("{function}: the parameters must be an object"))),
         }
     }
@@ -77,7 +116,8 @@ impl<'env> Params<'env> {
     }
 
     fn typed(&self, name: &str, kind: Type, expected: &str) -> JsResult<'env, Option<Value<'env>>> {
-        let Some(value) = self.object.get(name)?.present() else {
+        debug_assert!(PARAMS.contains(&name), "{name} is not in the list");
+        let Some(value) = self.members.get(name) else {
             return Ok(None);
         };
         if value.kind() == kind {
@@ -199,6 +239,17 @@ impl Shared {
         scope: Scope<'env>,
         params: Option<&Params<'env>>,
     ) -> JsResult<'env, Call> {
+        let user = params.map_or(Ok(None), |params| params.object_member("user"))?;
+        self.call_for(scope, params, user)
+    }
+
+    /// The same for a user who is no parameter.
+    pub fn call_for<'env>(
+        &self,
+        scope: Scope<'env>,
+        params: Option<&Params<'env>>,
+        user: Option<Value<'env>>,
+    ) -> JsResult<'env, Call> {
         let Variables {
             environment,
             settings,
@@ -207,11 +258,8 @@ impl Shared {
             Some(params) => params.object_member(name),
             None => Ok(None),
         };
-        let (user, config_servers, server_config) = (
-            member("user")?,
-            member("configServers")?,
-            member("serverConfig")?,
-        );
+        let config_servers = member("configServers")?;
+        let server_config = member("serverConfig")?;
         let custom_user_vars = member("customUserVars")?;
         let request_body = member("requestBody")?;
         let signal = params
@@ -229,7 +277,7 @@ impl Shared {
             &self.host,
             scope,
         )?);
-        let services = self.host.get(scope);
+        let present = services::present(self.host.get(scope))?;
         let node = Arc::new(NodeHost {
             context: Arc::clone(&context),
             environment: environment.clone(),
@@ -238,12 +286,12 @@ impl Shared {
                 .map(|servers| JsRef::new(&self.thread, servers))
                 .transpose()?
                 .map(Arc::new),
-            has_generations: services.get(GENERATION)?.is_function(),
+            has_generations: present.has(GENERATION),
             published: Mutex::default(),
             early: Arc::default(),
         });
-        let logger = logger_of(services, &context, &environment)?;
-        let host = self.services(scope, params, &node, logger, &environment)?;
+        let logger = logger_of(present, &context, &environment);
+        let host = self.services(scope, params, user, present, &node, logger)?;
         let cancel = self.manager.closing().child_token();
         let server_config = server_config
             .map(|config| convert::server_config(config, &environment))
@@ -309,9 +357,10 @@ impl Shared {
             }
         };
         let (call, manager, shared) = (Arc::new(call), self.manager.clone(), Arc::clone(self));
-        super::runtime::spawn(async move {
+        let work = async move {
             let is_closed = manager.closing().is_cancelled();
-            let outcome = outcome_of(is_closed, work(manager, Arc::clone(&call))).await;
+            let work = work(manager, Arc::clone(&call)).boxed();
+            let outcome = outcome_of(is_closed, work).await;
             promise.settle(move |scope| {
                 let reason = call.abort.as_ref().and_then(|abort| abort.end(scope));
                 if let Some(request) = &call.request {
@@ -334,21 +383,18 @@ impl Shared {
                     },
                 )
             });
-        });
+        };
+        self.starts.add(scope, work.boxed())?;
         Ok(value)
     }
 }
 
-/// What the work of a call comes to. A panic in it is an error like any other.
-pub async fn outcome_of<T>(
-    is_closed: bool,
-    work: impl Future<Output = Result<T>> + Send,
-) -> Result<T> {
+/// What the work of a call comes to. A panic in it is an error like any other. The work is boxed, and made where it
+/// runs: it is large, and JavaScript's thread does not have to pass it on.
+pub async fn outcome_of<T>(is_closed: bool, work: BoxFuture<'_, Result<T>>) -> Result<T> {
     if is_closed {
         return Err(Error::closed());
     }
-    // On the heap: the work of a call is large, and most of the time it waits.
-    let work: BoxFuture<'_, Result<T>> = Box::pin(work);
     AssertUnwindSafe(work)
         .catch_unwind()
         .await
@@ -356,21 +402,21 @@ pub async fn outcome_of<T>(
 }
 
 /// The host's logger, in the context of the call; else stderr, where the variable asks for it.
-pub fn logger_of<'env>(
-    services: Value<'env>,
+pub fn logger_of(
+    services: Present,
     context: &Arc<CallContext>,
     environment: &Environment,
-) -> JsResult<'env, Logger> {
-    let lines = if services.get("logger")?.present().is_some() {
+) -> Logger {
+    let lines = if services.has("logger") {
         Lines::Host
     } else {
         StderrLog::from_variable(environment.get(LOG_VARIABLE).as_deref())
             .map_or(Lines::Nowhere, Lines::Stderr)
     };
-    Ok(Logger::new(Arc::new(NodeLog {
+    Logger::new(Arc::new(NodeLog {
         context: Arc::clone(context),
         lines,
-    })))
+    }))
 }
 
 impl Shared {
@@ -379,13 +425,12 @@ impl Shared {
         &self,
         scope: Scope<'env>,
         params: Option<&Params<'env>>,
+        user: Option<Value<'env>>,
+        present: Present,
         node: &Arc<NodeHost>,
         logger: Logger,
-        environment: &Environment,
     ) -> JsResult<'env, Host> {
-        let (services, context) = (self.host.get(scope), &node.context);
-        let has =
-            |name: &str| -> JsResult<'env, bool> { Ok(services.get(name)?.present().is_some()) };
+        let (context, environment) = (&node.context, &node.environment);
         let keep = |value: Option<Value<'env>>| {
             value
                 .map(|value| JsRef::new(&self.thread, value).map(Arc::new))
@@ -395,12 +440,15 @@ impl Shared {
         let object = |name| params.map_or(Ok(None), |params| params.object_member(name));
         let flows: Arc<dyn FlowStore> = match keep(object("flowManager")?)? {
             Some(given) => NodeFlows::store(context, Service::Given(given)),
-            None if has("flowManager")? => NodeFlows::store(context, Service::Host("flowManager")),
+            None if present.has("flowManager") => {
+                NodeFlows::store(context, Service::Host("flowManager"))
+            }
             None => Arc::clone(&self.flows) as _,
         };
         let tokens = match keep(object("tokenMethods")?)? {
             Some(given) => Some(NodeTokens::store(context, Service::Given(given))),
-            None => has("tokenMethods")?
+            None => present
+                .has("tokenMethods")
                 .then(|| NodeTokens::store(context, Service::Host("tokenMethods"))),
         };
         let prompt = NodePrompt {
@@ -410,18 +458,24 @@ impl Shared {
         };
         let mut host = Host {
             registry: Arc::clone(node) as _,
-            publisher: has("updateMCPServerTools")?.then(|| Arc::clone(node) as _),
+            publisher: present
+                .has("updateMCPServerTools")
+                .then(|| Arc::clone(node) as _),
             tokens,
             flows: Some(flows),
             prompt: Some(Arc::new(prompt)),
-            tenancy: has("getTenantId")?.then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),
-            lock: has("lock")?.then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
+            tenancy: present
+                .has("getTenantId")
+                .then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),
+            lock: present
+                .has("lock")
+                .then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
             exchanged_tokens: None,
             on_behalf_of: None,
-            server_requests: HostHandlers::new(context, services)?
+            server_requests: HostHandlers::new(context, present)
                 .map(|handlers| Arc::new(handlers) as _),
             redirects: None,
-            credentials_key: Arc::new(credentials_key(services, environment)?),
+            credentials_key: Arc::new(credentials_key(self.host.get(scope), environment)?),
             logger,
             environment: environment.clone(),
         };
@@ -434,7 +488,7 @@ impl Shared {
                 given.insert(name, function);
             }
         }
-        obo::attach(&mut host, context, object("user")?, given, scope)?;
+        obo::attach(&mut host, context, user, given, present)?;
         Ok(host)
     }
 }

@@ -10,7 +10,7 @@
     reason = "napi hands arguments over by value"
 )]
 
-use napi::bindgen_prelude::{Object, ObjectRef, This, Unknown};
+use napi::bindgen_prelude::{Object, This, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
 
@@ -24,18 +24,16 @@ pub const RESOLUTION: &str = "OboTokenResolutionError";
 pub const REAUTHENTICATION: &str = "ReauthenticationRequiredError";
 const INSPECTION_FAILED: &str = "MCP_INSPECTION_FAILED";
 
-/// The module's exports, kept for each environment that loads the module.
-struct Exports(ObjectRef<false>);
-
 /// Runs when the module is loaded: instances of the classes are errors.
 #[napi(module_exports)]
 pub fn register(exports: Object<'_>, env: Env) -> napi::Result<()> {
     let scope = Scope::new(&env);
-    let inherit = || -> JsResult<'_> {
+    let load = || -> JsResult<'_> {
         let global = scope.global()?;
         let errors = global.get("Error")?.get("prototype")?;
         let objects = global.get("Object")?;
         let exports = scope.value(exports.raw());
+        scope.load(exports)?;
         for class in [DOMAIN, INSPECTION, RESOLUTION, REAUTHENTICATION] {
             let prototype = exports.get(class)?.get("prototype")?;
             objects
@@ -44,31 +42,19 @@ pub fn register(exports: Object<'_>, env: Env) -> napi::Result<()> {
         }
         Ok(scope.undefined())
     };
-    raise(scope, inherit())?;
-    env.set_instance_data(Exports(exports.create_ref()?), (), |_| {})
+    raise(scope, load()).map(drop)
 }
 
 /// Makes an error of ours an instance of a class. Its code and members are the caller's to set.
 pub fn classify<'env>(error: Value<'env>, class: &str) -> JsResult<'env, ()> {
     let scope = error.scope();
     error.set("name", scope.string(class)?)?;
-    if let Some(class) = exported(scope, class)? {
-        let objects = scope.global()?.get("Object")?;
-        objects
-            .get("setPrototypeOf")?
-            .call(objects, &[error, class.get("prototype")?])?;
-    }
+    let class = scope.exports()?.get(class)?;
+    let objects = scope.global()?.get("Object")?;
+    objects
+        .get("setPrototypeOf")?
+        .call(objects, &[error, class.get("prototype")?])?;
     Ok(())
-}
-
-/// A member of the module's exports.
-fn exported<'env>(scope: Scope<'env>, name: &str) -> JsResult<'env, Option<Value<'env>>> {
-    let env = Env::from_raw(scope.raw());
-    let exports = env.get_instance_data::<Exports>().ok().flatten();
-    exports
-        .and_then(|exports| exports.0.get_value(&env).ok())
-        .map(|exports| scope.value(exports.raw()).get(name))
-        .transpose()
 }
 
 /// A new error of a class, as `new` makes it.
@@ -77,10 +63,7 @@ pub fn instance<'env>(
     arguments: &[Value<'env>],
     scope: Scope<'env>,
 ) -> JsResult<'env> {
-    match exported(scope, class)? {
-        Some(class) => class.construct(arguments),
-        None => Ok(scope.error("Error", class)),
-    }
+    scope.exports()?.get(class)?.construct(arguments)
 }
 
 /// Makes the error that a constructor returns; `this` is what `new` made.

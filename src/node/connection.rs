@@ -11,9 +11,8 @@ use tokio::time::Instant;
 use super::calls::{Call, Params, Shared};
 use super::handle::{Handle, Held, REQUEST_TIMEOUT};
 use super::js::{JsResult, Scope, Value};
-use crate::connection::{Connection, Progress, Recipe, list_tools, list_tools_in_order};
+use crate::connection::{Connection, Progress, RawTools, Recipe, list_tools, list_tools_in_order};
 use crate::error::{Code, Error, Result};
-use crate::host::RawTools;
 use crate::manager::{Lease, Manager};
 
 /// A function of the object, or of its `client`.
@@ -22,13 +21,13 @@ type Method =
 
 const METHODS: &[(&str, Method)] = &[
     ("fetchTools", |shared, handle, scope, _| {
-        list(shared, handle, scope, "tools/list", "tools")
+        fetch_tools(shared, handle, scope)
     }),
     ("fetchResources", |shared, handle, scope, _| {
-        list(shared, handle, scope, "resources/list", "resources")
+        fetch(shared, handle, scope, "resources/list", "resources")
     }),
     ("fetchPrompts", |shared, handle, scope, _| {
-        list(shared, handle, scope, "prompts/list", "prompts")
+        fetch(shared, handle, scope, "prompts/list", "prompts")
     }),
     ("fetchOrderedToolsSnapshot", ordered_snapshot),
     ("isConnected", is_connected),
@@ -165,50 +164,72 @@ fn disconnect<'env>(
 }
 
 /// The items of one kind; empty where they cannot be had, as in the reference, which logs the reason.
-fn list<'env>(
+fn list<'env, T, W, F>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    what: &'static str,
+    work: W,
+    convert: for<'any> fn(Scope<'any>, T) -> JsResult<'any>,
+) -> JsResult<'env>
+where
+    T: Default + Send + 'static,
+    F: Future<Output = Result<T>> + Send,
+    W: FnOnce(Arc<Handle>, Arc<Call>) -> F + Send + 'static,
+{
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        move |_, call| async move {
+            let outcome = work(Arc::clone(&handle), Arc::clone(&call)).await;
+            Ok(outcome.unwrap_or_else(|error| {
+                let prefix = handle.recipe(Recipe::log_prefix);
+                let logger = &call.host.logger;
+                logger.error(format!("{prefix} Failed to fetch {what}: {error}"));
+                T::default()
+            }))
+        },
+        move |scope, _, items| convert(scope, items),
+    )
+}
+
+fn fetch_tools<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+) -> JsResult<'env> {
+    let work = |handle: Arc<Handle>, call: Arc<Call>| async move {
+        let lease = handle.lease()?;
+        let list = list_tools(lease.connection(), &handle.options(&call)).await?;
+        Ok(list.tools)
+    };
+    list(shared, handle, scope, "tools", work, |scope, tools| {
+        scope.tools(&tools)
+    })
+}
+
+fn fetch<'env>(
     shared: &Arc<Shared>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     method: &'static str,
     member: &'static str,
 ) -> JsResult<'env> {
-    let handle = Arc::clone(handle);
-    shared.start(
-        scope,
-        move |_, call| async move {
-            let outcome = items(&handle, &call, method, member).await;
-            Ok(outcome.unwrap_or_else(|error| {
-                let prefix = handle.recipe(Recipe::log_prefix);
-                let logger = &call.host.logger;
-                logger.error(format!("{prefix} Failed to fetch {member}: {error}"));
-                "[]".to_owned()
-            }))
-        },
-        |scope, _, items: String| scope.parse_json(&items),
-    )
-}
-
-async fn items(handle: &Handle, call: &Call, method: &str, member: &str) -> Result<String> {
-    let lease = handle.lease()?;
-    let options = handle.options(call);
-    if method == "tools/list" {
-        return Ok(list_tools(lease.connection(), &options)
-            .await?
-            .tools
-            .get()
-            .to_owned());
-    }
-    let answer = lease.connection().request(method, None, &options).await?;
-    let mut answer: Json = serde_json::from_str(answer.get()).map_err(|_| {
-        Error::new(
-            Code::InvalidResponse,
-            format!("The server answered {method} with invalid JSON"),
-        )
-    })?;
-    Ok(answer
-        .get_mut(member)
-        .map_or_else(|| Json::Array(Vec::new()), Json::take)
-        .to_string())
+    let work = move |handle: Arc<Handle>, call: Arc<Call>| async move {
+        let lease = handle.lease()?;
+        let options = handle.options(&call);
+        let answer = lease.connection().request(method, None, &options).await?;
+        let mut answer: Json = serde_json::from_str(answer.get()).map_err(|_| {
+            Error::new(
+                Code::InvalidResponse,
+                format!("The server answered {method} with invalid JSON"),
+            )
+        })?;
+        Ok(answer.get_mut(member).map(Json::take))
+    };
+    list(shared, handle, scope, member, work, |scope, items| {
+        items.map_or_else(|| scope.array(&[]), |items| scope.json(&items))
+    })
 }
 
 /// `{ tools, complete }`. A list that a budget has cut is complete, as in the reference.
@@ -238,9 +259,9 @@ fn ordered_snapshot<'env>(
         },
         |scope, _, list: Result<Arc<RawTools>>| {
             let snapshot = scope.object()?;
-            let tools = list.as_ref().map_or("[]", |tools| tools.get());
-            snapshot.set("tools", scope.parse_json(tools)?)?;
-            snapshot.set("complete", scope.boolean(list.is_ok())?)?;
+            let is_complete = list.is_ok();
+            snapshot.set("tools", scope.tools(&list.unwrap_or_default())?)?;
+            snapshot.set("complete", scope.boolean(is_complete)?)?;
             Ok(snapshot)
         },
     )
@@ -291,7 +312,7 @@ fn list_all<'env>(
         },
         |scope, _, list| {
             let result = scope.object()?;
-            result.set("tools", scope.parse_json(list.tools.get())?)?;
+            result.set("tools", scope.tools(&list.tools)?)?;
             Ok(result)
         },
     )

@@ -9,18 +9,7 @@ use crate::secret::Secret;
 use crate::server_config::{ServerConfig, USER_FIELDS, env_references};
 
 pub fn user(value: Value<'_>) -> JsResult<'_, User> {
-    let mut fields = IndexMap::new();
-    for name in USER_FIELDS {
-        if value.has(name) {
-            let field = value.get(name)?;
-            let text = if field.present().is_some() {
-                field.to_text()?
-            } else {
-                String::new()
-            };
-            fields.insert((*name).to_owned(), text);
-        }
-    }
+    let fields = value.fields(USER_FIELDS)?;
     Ok(User {
         id: fields.get("id").filter(|id| !id.is_empty()).cloned(),
         fields,
@@ -55,12 +44,7 @@ pub fn server_config<'env>(
     if !value.is_object() {
         return Ok(None);
     }
-    let mut members = Map::new();
-    for name in ServerConfig::MEMBERS {
-        if let Some(member) = value.get(name)?.to_json()? {
-            members.insert((*name).to_owned(), member);
-        }
-    }
+    let members = value.json_members(ServerConfig::MEMBERS)?;
     read_variables(value.scope(), &env_references(&members), environment)?;
     Ok(Some(members))
 }

@@ -34,7 +34,6 @@ pub struct VariableReader {
     last: Mutex<Option<(String, Variables)>>,
     stringify: JsRef,
     names: JsRef,
-    queue_microtask: JsRef,
     forget: JsRef,
 }
 
@@ -52,7 +51,6 @@ impl VariableReader {
             burst.lock().pause();
             Ok(scope.undefined())
         })?;
-        let queue_microtask = scope.global()?.get("queueMicrotask")?;
         let names = names()
             .map(|name| scope.string(name))
             .collect::<JsResult<'env, Vec<_>>>()?;
@@ -61,7 +59,6 @@ impl VariableReader {
             last: Mutex::default(),
             stringify: JsRef::new(thread, scope.global()?.get("JSON")?.get("stringify")?)?,
             names: JsRef::new(thread, scope.array(&names)?)?,
-            queue_microtask: JsRef::new(thread, queue_microtask)?,
             forget: JsRef::new(thread, forget)?,
         })
     }
@@ -94,9 +91,7 @@ impl VariableReader {
         *last = Some((text, variables.clone()));
         drop(last);
         *self.current.lock() = Some(variables.clone());
-        self.queue_microtask
-            .get(scope)
-            .call(scope.undefined(), &[self.forget.get(scope)])?;
+        self.forget.get(scope).soon()?;
         Ok(variables)
     }
 }

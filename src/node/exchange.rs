@@ -5,9 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::calls::{Call, Shared};
-use super::convert;
 use super::js::{JsResult, Scope, Value};
-use super::obo;
 use crate::error::{Error, Result};
 use crate::host::{Level, LogMeta, User};
 use crate::manager::Manager;
@@ -16,7 +14,6 @@ use crate::secret::Secret;
 
 /// The arguments of either function.
 struct Wanted {
-    user: User,
     access_token: Secret,
     scopes: String,
     from_cache: bool,
@@ -65,12 +62,9 @@ fn run<'env>(
     };
     let scopes = argument(2).as_string().unwrap_or_default();
     let read = || {
-        let mut call = shared.call(scope, None)?;
         let user = Some(argument(0)).filter(|user| user.is_object());
-        let context = Arc::clone(call.context());
-        obo::attach(&mut call.host, &context, user, obo::Given::new(), scope)?;
+        let call = shared.call_for(scope, None, user)?;
         let wanted = Wanted {
-            user: user.map(convert::user).transpose()?.unwrap_or_default(),
             access_token: Secret::new(argument(1).as_string().unwrap_or_default()),
             scopes: scopes.clone(),
             from_cache: argument(3).present().is_none_or(Value::is_truthy),
@@ -79,9 +73,11 @@ fn run<'env>(
     };
     let prepared = read().map(|(call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
+            let nobody = User::default();
+            let user = call.user.as_ref().unwrap_or(&nobody);
             let exchange = Exchange {
                 host: &call.host,
-                user: &wanted.user,
+                user,
                 access_token: &wanted.access_token,
                 scopes: &wanted.scopes,
                 from_cache: wanted.from_cache,
@@ -93,7 +89,7 @@ fn run<'env>(
                 () = manager.closing().cancelled() => Err(Error::closed()),
                 outcome = manager.obo().exchange(&exchange) => outcome,
             };
-            conclude(&call, &wanted.user, outcome)
+            conclude(&call, user, outcome)
         })
     });
     shared.run(scope, prepared, move |scope, _, token| {

@@ -11,11 +11,10 @@ use super::call::{Asked, CallContext};
 use super::convert;
 use super::js::{JsResult, Scope, Value};
 use super::thread::JsRef;
+use crate::connection::RawTools;
 use crate::embedded::Config;
 use crate::error::Result;
-use crate::host::{
-    Environment, HostValue, Lookup, NetworkRules, RawTools, Registry, Storage, ToolPublisher,
-};
+use crate::host::{Environment, HostValue, Lookup, NetworkRules, Registry, Storage, ToolPublisher};
 
 /// Bound on a callback of the registry, of a token store or of a cache.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -290,7 +289,7 @@ impl ToolPublisher for NodeHost {
                 "updateMCPServerTools",
                 SLOW_TIMEOUT,
                 move |context, scope| {
-                    let tools = scope.parse_json(raw.get())?;
+                    let tools = scope.tools(&raw)?;
                     let _ = sender.send(Arc::new(JsRef::new(&context.thread, tools)?));
                     let argument = scope.object()?;
                     argument.set("userId", scope.string(&user_id)?)?;

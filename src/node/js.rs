@@ -14,10 +14,9 @@ use std::rc::Rc;
 
 use napi::bindgen_prelude::{FromNapiValue, Unknown};
 use napi::{JsValue, sys};
-use serde_json::{Map, Number, Value as Json};
+use serde_json::Value as Json;
 
-/// Deeper nesting in host objects is cut off; it also ends cycles.
-const MAX_DEPTH: usize = 64;
+use super::prelude::Helper;
 
 #[derive(Clone, Copy)]
 pub struct Scope<'env> {
@@ -65,7 +64,7 @@ impl<'env> Scope<'env> {
         Value { raw, scope: self }
     }
 
-    fn check(self, status: sys::napi_status) -> JsResult<'env, ()> {
+    pub fn check(self, status: sys::napi_status) -> JsResult<'env, ()> {
         if status == sys::Status::napi_ok {
             return Ok(());
         }
@@ -84,7 +83,10 @@ impl<'env> Scope<'env> {
         Err(Thrown(self.undefined()))
     }
 
-    fn make(self, create: impl FnOnce(*mut sys::napi_value) -> sys::napi_status) -> JsResult<'env> {
+    pub fn make(
+        self,
+        create: impl FnOnce(*mut sys::napi_value) -> sys::napi_status,
+    ) -> JsResult<'env> {
         let mut raw = ptr::null_mut();
         self.check(create(&raw mut raw))?;
         Ok(self.value(raw))
@@ -174,8 +176,8 @@ impl<'env> Scope<'env> {
 
     /// `JSON.parse`: one string crosses, V8 builds the objects.
     pub fn parse_json(self, text: &str) -> JsResult<'env> {
-        let json = self.global()?.get("JSON")?;
-        json.get("parse")?.call(json, &[self.string(text)?])
+        let parse = self.helper(Helper::Parse)?;
+        parse.call(self.undefined(), &[self.string(text)?])
     }
 
     pub fn json(self, value: &Json) -> JsResult<'env> {
@@ -363,6 +365,18 @@ impl<'env> Value<'env> {
         (status == sys::Status::napi_ok).then_some(value)
     }
 
+    /// A whole number that is not negative.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole and in range"
+    )]
+    pub fn as_index(self) -> Option<usize> {
+        let number = self.as_number()?;
+        (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number))
+            .then_some(number as usize)
+    }
+
     pub fn as_string(self) -> Option<String> {
         let mut length = 0;
         let env = self.scope.env;
@@ -416,12 +430,6 @@ impl<'env> Value<'env> {
         found
     }
 
-    fn is_date(self) -> bool {
-        let mut found = false;
-        unsafe { sys::napi_is_date(self.scope.env, self.raw, &raw mut found) };
-        found
-    }
-
     /// The elements of an array; empty for anything else.
     pub fn elements(self) -> JsResult<'env, Vec<Self>> {
         let mut length = 0;
@@ -460,50 +468,6 @@ impl<'env> Value<'env> {
             .collect())
     }
 
-    /// The value as JSON, as `JSON.stringify` would see it, but without running `toJSON` of the host's objects.
-    /// `None` for what JSON has no form for.
-    pub fn to_json(self) -> JsResult<'env, Option<Json>> {
-        self.json_at(0)
-    }
-
-    fn json_at(self, depth: usize) -> JsResult<'env, Option<Json>> {
-        Ok(match self.kind() {
-            Type::Null => Some(Json::Null),
-            Type::Boolean => self.as_bool().map(Json::Bool),
-            Type::Number => self.as_number().map(json_number),
-            Type::String => self.as_string().map(Json::String),
-            Type::Object if depth >= MAX_DEPTH => None,
-            Type::Object if self.is_array() => {
-                let items = self
-                    .elements()?
-                    .into_iter()
-                    .map(|item| item.json_at(depth + 1));
-                Some(Json::Array(
-                    items
-                        .map(|item| item.map(Option::unwrap_or_default))
-                        .collect::<Result<_, _>>()?,
-                ))
-            }
-            Type::Object if self.is_date() => {
-                let mut milliseconds = f64::NAN;
-                unsafe {
-                    sys::napi_get_date_value(self.scope.env, self.raw, &raw mut milliseconds)
-                };
-                Some(json_number(milliseconds))
-            }
-            Type::Object => {
-                let mut members = Map::new();
-                for key in self.keys()? {
-                    if let Some(member) = self.get(&key)?.json_at(depth + 1)? {
-                        members.insert(key, member);
-                    }
-                }
-                Some(Json::Object(members))
-            }
-            Type::Undefined | Type::Function | Type::Other => None,
-        })
-    }
-
     /// Calls `done` once, when the value, if it is a promise or thenable, has settled, and at once if it is neither.
     pub fn settled<F>(self, done: F)
     where
@@ -520,39 +484,30 @@ impl<'env> Value<'env> {
             {
                 return Ok(false);
             }
-            // `Promise.resolve` turns thenables (mongoose queries) into promises that settle once.
-            let promise_class = self.scope.global()?.get("Promise")?;
-            let promise = promise_class.get("resolve")?.call(promise_class, &[self])?;
-            let (fulfilled, rejected) = (done.clone(), done.clone());
-            let on_fulfilled = self
+            let settled = done.clone();
+            let on_settled = self
                 .scope
-                .function("onFulfilled", move |scope, _, arguments| {
-                    let value = arguments
-                        .first()
-                        .copied()
-                        .unwrap_or_else(|| scope.undefined());
-                    let callback = fulfilled.borrow_mut().take();
+                .function("onSettled", move |scope, _, arguments| {
+                    let argument = |index: usize| {
+                        let given = arguments.get(index).copied();
+                        given.unwrap_or_else(|| scope.undefined())
+                    };
+                    let callback = settled.borrow_mut().take();
                     if let Some(callback) = callback {
-                        callback(scope, Ok(value));
+                        let value = argument(1);
+                        let is_fulfilled = argument(0).as_bool() == Some(true);
+                        let outcome = if is_fulfilled {
+                            Ok(value)
+                        } else {
+                            Err(Thrown(value))
+                        };
+                        callback(scope, outcome);
                     }
                     Ok(scope.undefined())
                 })?;
-            let on_rejected = self
-                .scope
-                .function("onRejected", move |scope, _, arguments| {
-                    let value = arguments
-                        .first()
-                        .copied()
-                        .unwrap_or_else(|| scope.undefined());
-                    let callback = rejected.borrow_mut().take();
-                    if let Some(callback) = callback {
-                        callback(scope, Err(Thrown(value)));
-                    }
-                    Ok(scope.undefined())
-                })?;
-            promise
-                .get("then")?
-                .call(promise, &[on_fulfilled, on_rejected])?;
+            // Thenables (mongoose queries) become promises, which settle once.
+            let settle = self.scope.helper(Helper::Settle)?;
+            settle.call(self.scope.undefined(), &[self, on_settled])?;
             Ok(true)
         };
         let outcome = match subscribe() {
@@ -579,16 +534,4 @@ impl Thrown<'_> {
             .or_else(|| self.0.to_text().ok())
             .unwrap_or_default()
     }
-}
-
-fn json_number(value: f64) -> Json {
-    // Whole numbers stay whole: 30000 is not 30000.0 to serde.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "checked to be whole and in range"
-    )]
-    if value.fract() == 0.0 && value.abs() < 9_007_199_254_740_992.0 {
-        return Json::from(value as i64);
-    }
-    Number::from_f64(value).map_or(Json::Null, Json::Number)
 }

@@ -14,7 +14,7 @@ use super::methods::Begins::InTurnWithParameters;
 use super::methods::{Method, set_methods};
 use super::registry_view;
 use super::tool_calls;
-use crate::connection::{CallOptions, ToolList, list_tools};
+use crate::connection::{CallOptions, RawTools, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::manager::{Acquire, Asked, Consent, Discover, Key, Lease, Manager, Owner, ServerScope};
 
@@ -219,11 +219,11 @@ fn discover_server_tools<'env>(
     shared.run(
         scope,
         prepared,
-        |scope, _, (tools, oauth_required): (Option<String>, bool)| {
+        |scope, _, (tools, oauth_required): (Option<Arc<RawTools>>, bool)| {
             let result = scope.object()?;
             result.set(
                 "tools",
-                tools.map_or_else(|| Ok(scope.null()), |tools| scope.parse_json(&tools))?,
+                tools.map_or_else(|| Ok(scope.null()), |tools| scope.tools(&tools))?,
             )?;
             result.set("oauthRequired", scope.boolean(oauth_required)?)?;
             result.set("oauthUrl", scope.null())?;
@@ -236,7 +236,7 @@ async fn discover(
     manager: &Manager,
     call: &Call,
     wanted: &Wanted,
-) -> Result<(Option<String>, bool)> {
+) -> Result<(Option<Arc<RawTools>>, bool)> {
     let (scope, name, logger) = (call.scope(), &wanted.server_name, &call.host.logger);
     let Some(config) = manager.registered(&scope, name).await? else {
         logger.warn(format!("[MCP][{name}] [Discovery] Server config not found"));
@@ -246,12 +246,11 @@ async fn discover(
     let server = manager.scope(&scope, name, Some(config)).await?;
     let _disposal = manager.disposal(&scope, &server.key);
     let acquire = request(manager, call, &server, false).await?;
-    let text = |list: ToolList| list.tools.get().to_owned();
     if !oauth {
         let options = acquire.options.clone();
         let lease = manager.acquire(&acquire).await?;
         return Ok((
-            Some(text(list_tools(lease.connection(), &options).await?)),
+            Some(list_tools(lease.connection(), &options).await?.tools),
             false,
         ));
     }
@@ -262,7 +261,7 @@ async fn discover(
         })
         .await
     {
-        Ok(list) => Ok((Some(text(list)), false)),
+        Ok(list) => Ok((Some(list.tools), false)),
         Err(error) => {
             logger.debug(format!(
                 "[MCP][{name}] [Discovery] Unauthenticated tool listing failed: {error}"

@@ -24,6 +24,7 @@ mod methods;
 mod oauth;
 mod obo;
 mod policy;
+mod prelude;
 mod registry_view;
 mod request;
 mod result;

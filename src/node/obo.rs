@@ -1,6 +1,6 @@
 //! What on-behalf-of exchange needs from the host, over JavaScript callbacks.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use futures::FutureExt;
 
 use super::call::CallContext;
 use super::js::{JsResult, Scope, Type, Value};
+use super::prelude::Present;
 use super::thread::JsRef;
 use crate::error::{Code, Error, OboFailure, OboReason, Result};
 use crate::host::{
@@ -25,15 +26,6 @@ const CACHE: &str = "exchangedTokens";
 const OBO_RESOLVER: &str = "oboTokenResolver";
 const GRAPH_RESOLVER: &str = "graphTokenResolver";
 const TRUST_CHECKER: &str = "oboTrustChecker";
-
-/// Members of the host services that are optional here.
-const MEMBERS: [&str; 5] = [
-    OPENID_CONFIG,
-    CACHE,
-    OBO_RESOLVER,
-    GRAPH_RESOLVER,
-    TRUST_CHECKER,
-];
 
 /// Functions that a call may bring along in place of the host's (the reference's `callTool`).
 pub const PER_CALL: [&str; 3] = [OBO_RESOLVER, GRAPH_RESOLVER, TRUST_CHECKER];
@@ -54,16 +46,9 @@ pub fn attach<'env>(
     context: &Arc<CallContext>,
     user: Option<Value<'env>>,
     given: Given,
-    scope: Scope<'env>,
+    present: Present,
 ) -> JsResult<'env, ()> {
-    let services = context.host(scope);
-    let mut present = HashSet::new();
-    for name in MEMBERS {
-        if services.get(name)?.present().is_some() {
-            present.insert(name);
-        }
-    }
-    if present.contains(CACHE) {
+    if present.has(CACHE) {
         host.exchanged_tokens = Some(Arc::new(NodeCache(Arc::clone(context))));
     }
     host.on_behalf_of = Some(Arc::new(NodeOnBehalfOf {
@@ -82,15 +67,15 @@ struct NodeOnBehalfOf {
     context: Arc<CallContext>,
     /// The caller's own user object.
     user: Option<Arc<JsRef>>,
-    /// Names of the members that the host has.
-    present: HashSet<&'static str>,
+    /// The members that the host has.
+    present: Present,
     given: Given,
 }
 
 #[async_trait]
 impl OnBehalfOf for NodeOnBehalfOf {
     async fn openid_client(&self) -> Result<Option<OpenIdClient>> {
-        if !self.present.contains(OPENID_CONFIG) {
+        if !self.present.has(OPENID_CONFIG) {
             return Ok(None);
         }
         self.context
@@ -228,7 +213,7 @@ fn apply<'env>(
 
 impl NodeOnBehalfOf {
     fn has(&self, name: &str) -> bool {
-        self.given.contains_key(name) || self.present.contains(name)
+        self.given.contains_key(name) || self.present.has(name)
     }
 
     /// Takes from what a resolver threw what the reference takes from it.

@@ -69,6 +69,6 @@ fn tools<'env>(scope: Scope<'env>, result: &Reinitialized, host: &NodeHost) -> J
     };
     match &*host.published.lock() {
         Published::Tools(published, array) if Arc::ptr_eq(published, tools) => Ok(array.get(scope)),
-        _ => scope.parse_json(tools.get()),
+        _ => scope.tools(tools),
     }
 }

@@ -8,6 +8,7 @@ use napi::{Env, JsValue};
 use napi_derive::napi;
 use tokio::runtime::Handle;
 
+use super::burst::Starts;
 use super::call::Realm;
 use super::calls::{Call, Params, Shared};
 use super::connections::Connections;
@@ -112,6 +113,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         host: Arc::new(JsRef::new(&thread, host)?),
         variables: VariableReader::new(&thread, scope, &burst)?,
         burst,
+        starts: Starts::new(&thread, scope)?,
         thread,
         manager: Manager::new(keep, tokio().clone()),
         connections: Connections::default(),

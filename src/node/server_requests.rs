@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::call::CallContext;
-use super::js::{JsResult, Scope, Value};
+use super::js::{JsResult, Scope};
+use super::prelude::Present;
 use crate::error::{Code, Error, Result};
 use crate::host::{Peer, ServerRequests};
 
@@ -15,7 +16,7 @@ use crate::host::{Peer, ServerRequests};
 const TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Methods that a host may answer, and the member that does.
-const HANDLERS: &[(&str, &str)] = &[
+const HANDLERS: [(&str, &str); 3] = [
     ("sampling/createMessage", "sampling"),
     ("elicitation/create", "elicitation"),
     ("roots/list", "roots"),
@@ -33,24 +34,15 @@ pub struct HostHandlers {
 
 impl HostHandlers {
     /// `None` for a host that wants to hear nothing.
-    pub fn new<'env>(
-        context: &Arc<CallContext>,
-        services: Value<'env>,
-    ) -> JsResult<'env, Option<Self>> {
-        let has =
-            |name: &str| -> JsResult<'env, bool> { Ok(services.get(name)?.present().is_some()) };
-        let present = [
-            has(HANDLERS[0].1)?,
-            has(HANDLERS[1].1)?,
-            has(HANDLERS[2].1)?,
-        ];
-        let listens = has(LOG_LISTENER)?;
+    pub fn new(context: &Arc<CallContext>, services: Present) -> Option<Self> {
+        let present = std::array::from_fn(|index| services.has(HANDLERS[index].1));
+        let listens = services.has(LOG_LISTENER);
         let wanted = listens || present.contains(&true);
-        Ok(wanted.then(|| Self {
+        wanted.then(|| Self {
             context: Arc::clone(context),
             present,
             listens,
-        }))
+        })
     }
 }
 

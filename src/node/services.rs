@@ -1,6 +1,7 @@
 //! The host services: their shapes are checked once, their values are read when they are used.
 
 use super::js::{JsResult, Scope, Thrown, Type, Value};
+use super::prelude::{Names, Present};
 
 /// What a member of the host services may be.
 enum Shape {
@@ -63,6 +64,21 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("keepConnections", Shape::Boolean),
     ("credentialsKey", Shape::String),
 ];
+
+const NAMES: Names = &{
+    let mut names = [""; MEMBERS.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = MEMBERS[index].0;
+        index += 1;
+    }
+    names
+};
+
+/// Which members the host has now.
+pub fn present(host: Value<'_>) -> JsResult<'_, Present> {
+    host.which(NAMES)
+}
 
 /// Refuses a wrong shape with a `TypeError` that names the member and what was expected.
 pub fn check(host: Value<'_>) -> JsResult<'_, ()> {

@@ -29,6 +29,9 @@ type Queue = ThreadsafeFunction<Turn, (), (), Status, false, true>;
 /// How long jobs hold the event loop before it gets to do something else.
 const SLICE: Duration = Duration::from_millis(1);
 
+/// How long a reference may wait to be deleted where nothing else is to be done.
+const SWEEP: Duration = Duration::from_millis(20);
+
 #[derive(Clone)]
 pub struct JsThread(Arc<Inner>);
 
@@ -45,6 +48,10 @@ struct Inner {
 #[derive(Default)]
 struct Jobs {
     waiting: VecDeque<Job>,
+    /// References that nobody has any more. They are deleted in the next turn, which they alone do not ask for at once.
+    unused: Vec<RawRef>,
+    /// Somebody sees to it that there will be a turn.
+    has_sweep: bool,
     /// A turn is on its way to JavaScript's thread, or is being taken.
     has_turn: bool,
     /// No turn will ever come again.
@@ -61,6 +68,10 @@ impl Turn {
     /// Runs what is queued, and says whether something is left for another turn.
     fn take(mut self, scope: Scope<'_>) -> bool {
         self.is_taken = true;
+        let unused = std::mem::take(&mut self.jobs.lock().unused);
+        for RawRef(raw) in unused {
+            unsafe { sys::napi_delete_reference(scope.raw(), raw) };
+        }
         let end = Instant::now() + SLICE;
         loop {
             let job = {
@@ -146,6 +157,31 @@ impl JsThread {
         if !has_turn {
             self.0.ask_for_turn();
         }
+    }
+
+    /// Has a reference deleted, before long.
+    fn discard(&self, reference: RawRef) {
+        let mut jobs = self.0.jobs.lock();
+        if jobs.is_over {
+            return;
+        }
+        jobs.unused.push(reference);
+        if std::mem::replace(&mut jobs.has_sweep, true) {
+            return;
+        }
+        drop(jobs);
+        let inner = Arc::clone(&self.0);
+        super::runtime::spawn(async move {
+            tokio::time::sleep(SWEEP).await;
+            let mut jobs = inner.jobs.lock();
+            jobs.has_sweep = false;
+            let wants_turn = !jobs.unused.is_empty() && !jobs.has_turn;
+            jobs.has_turn |= wants_turn;
+            drop(jobs);
+            if wants_turn {
+                inner.ask_for_turn();
+            }
+        });
     }
 
     /// Runs a job and returns what it answers through the sender it is given, now or later.
@@ -294,10 +330,6 @@ impl JsRef {
 
 impl Drop for JsRef {
     fn drop(&mut self) {
-        let raw = RawRef(self.raw);
-        self.thread.post(move |scope| {
-            let RawRef(raw) = { raw };
-            unsafe { sys::napi_delete_reference(scope.raw(), raw) };
-        });
+        self.thread.discard(RawRef(self.raw));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
@@ -11,6 +12,7 @@ use super::super::convert;
 use super::super::errors;
 use super::super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::super::runtime::spawn;
+use super::super::services;
 use super::super::thread::JsRef;
 use super::host::{NodeFlows, NodeTokens, Service, members};
 use crate::error::Result;
@@ -57,6 +59,7 @@ impl<'env> Call<'env> {
             }
         };
         let closed = runtime.manager.closing().is_cancelled();
+        let work = work.boxed();
         spawn(async move {
             let outcome = outcome_of(closed, work).await;
             promise.settle(move |scope| {
@@ -82,7 +85,8 @@ impl<'env> Call<'env> {
             &runtime.host,
             scope,
         )?);
-        let logger = logger_of(runtime.host.get(scope), &context, &environment)?;
+        let present = services::present(runtime.host.get(scope))?;
+        let logger = logger_of(present, &context, &environment);
         Ok(Self {
             runtime: Arc::clone(runtime),
             scope,

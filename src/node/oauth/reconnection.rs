@@ -8,6 +8,7 @@ use super::super::calls::Shared;
 use super::super::embedded::Embedded;
 use super::super::host::NodeHost;
 use super::super::js::{JsResult, Scope, Thrown, Value};
+use super::super::services;
 use super::super::thread::JsRef;
 use super::call::Call;
 use super::host::{NodeFlows, NodeTokens, Service};
@@ -163,9 +164,10 @@ fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Rec
         early: Arc::default(),
     });
     let logger = call.logger.clone();
+    let present = services::present(context.host(call.scope))?;
     let host = call
         .runtime
-        .services(call.scope, None, &node, logger, &call.environment)?;
+        .services(call.scope, None, None, present, &node, logger)?;
     Ok(Reconnect {
         manager: call.runtime.manager.clone(),
         host: Host {

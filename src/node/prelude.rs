@@ -1,0 +1,245 @@
+//! Functions of our own in JavaScript (`prelude.js`), for what would take a call of Node-API for each property.
+
+#![expect(unsafe_code, reason = "Node-API is a C interface")]
+
+use std::cell::{OnceCell, RefCell};
+use std::ffi::c_void;
+use std::ptr;
+
+use indexmap::IndexMap;
+use napi::sys;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value as Json};
+
+use super::js::{JsResult, Scope, Thrown, Value};
+use crate::connection::RawTools;
+
+/// The functions, in the order of the script's array.
+#[derive(Clone, Copy)]
+pub enum Helper {
+    /// `JSON.parse`, as it was when the addon was loaded.
+    Parse,
+    /// The JSON text of a value.
+    Text,
+    /// That of some members of an object.
+    MemberText,
+    /// Members as texts.
+    FieldText,
+    /// Members that are there.
+    Pick,
+    /// Which members are there, as bits.
+    Present,
+    /// Calls a function when a promise has settled.
+    Settle,
+    /// Calls a function in a microtask.
+    Soon,
+    /// The tools of an outline and its schemas.
+    Tools,
+}
+
+/// Names of properties. The address of a list stands for it, so it has to be a `static`.
+pub type Names = &'static [&'static str];
+
+/// What an environment keeps for as long as it lives.
+struct Kept {
+    exports: sys::napi_ref,
+    functions: OnceCell<Vec<sys::napi_ref>>,
+    /// Lists of names as arrays.
+    names: RefCell<Vec<(Names, sys::napi_ref)>>,
+}
+
+/// Members of an object that are neither `undefined` nor `null`.
+#[derive(Clone)]
+pub struct Picked<'env> {
+    names: Names,
+    found: Vec<(usize, Value<'env>)>,
+}
+
+impl<'env> Picked<'env> {
+    pub fn get(&self, name: &str) -> Option<Value<'env>> {
+        let (_, value) = self
+            .found
+            .iter()
+            .find(|(index, _)| self.names.get(*index) == Some(&name))?;
+        Some(*value)
+    }
+}
+
+/// Which members an object has.
+#[derive(Clone, Copy)]
+pub struct Present {
+    names: Names,
+    bits: u32,
+}
+
+impl Present {
+    pub fn has(self, name: &str) -> bool {
+        let index = self.names.iter().position(|known| *known == name);
+        index.is_some_and(|index| self.bits >> index & 1 == 1)
+    }
+}
+
+impl<'env> Scope<'env> {
+    /// Keeps the module's exports. Nothing else here works before that.
+    pub fn load(self, exports: Value<'env>) -> JsResult<'env, ()> {
+        let kept = Box::new(Kept {
+            exports: self.keep(exports)?,
+            functions: OnceCell::new(),
+            names: RefCell::default(),
+        });
+        let data = Box::into_raw(kept).cast();
+        self.check(unsafe {
+            sys::napi_set_instance_data(self.raw(), data, Some(forget), ptr::null_mut())
+        })
+    }
+
+    pub fn exports(self) -> JsResult<'env> {
+        Ok(self.kept_value(self.kept()?.exports))
+    }
+
+    pub fn helper(self, helper: Helper) -> JsResult<'env> {
+        let kept = self.kept()?;
+        let functions = match kept.functions.get() {
+            Some(functions) => functions,
+            None => {
+                let array = self.run(include_str!("prelude.js"))?;
+                let functions: JsResult<'env, _> = array
+                    .elements()?
+                    .into_iter()
+                    .map(|function| self.keep(function))
+                    .collect();
+                let functions = functions?;
+                kept.functions.get_or_init(|| functions)
+            }
+        };
+        let function = functions.get(helper as usize);
+        Ok(function.map_or_else(|| self.undefined(), |function| self.kept_value(*function)))
+    }
+
+    fn kept(self) -> JsResult<'env, &'env Kept> {
+        let mut data = ptr::null_mut();
+        self.check(unsafe { sys::napi_get_instance_data(self.raw(), &raw mut data) })?;
+        // SAFETY: set by `Scope::load`, and by nothing else of the addon; it lives as long as the environment.
+        match unsafe { data.cast::<Kept>().as_ref() } {
+            Some(kept) => Ok(kept),
+            None => Err(Thrown(self.error("Error", "The module is not loaded"))),
+        }
+    }
+
+    /// An array. Long schemas are parsed when they are first looked at.
+    pub fn tools(self, tools: &RawTools) -> JsResult<'env> {
+        if tools.schemas().is_empty() {
+            return self.parse_json(tools.outline());
+        }
+        let texts = [self.string(tools.outline())?, self.string(tools.schemas())?];
+        self.helper(Helper::Tools)?.call(self.undefined(), &texts)
+    }
+
+    fn names(self, names: Names) -> JsResult<'env> {
+        let kept = self.kept()?;
+        let known = kept
+            .names
+            .borrow()
+            .iter()
+            .find(|(known, _)| ptr::eq(*known, names))
+            .map(|(_, array)| *array);
+        if let Some(array) = known {
+            return Ok(self.kept_value(array));
+        }
+        let texts: JsResult<'env, Vec<_>> = names.iter().map(|name| self.string(name)).collect();
+        let array = self.array(&texts?)?;
+        let reference = self.keep(array)?;
+        kept.names.borrow_mut().push((names, reference));
+        Ok(array)
+    }
+
+    fn run(self, script: &str) -> JsResult<'env> {
+        let script = self.string(script)?;
+        self.make(|result| unsafe { sys::napi_run_script(self.raw(), script.raw(), result) })
+    }
+
+    /// Keeps an object for as long as the environment lives.
+    fn keep(self, object: Value<'env>) -> JsResult<'env, sys::napi_ref> {
+        let mut kept = ptr::null_mut();
+        self.check(unsafe {
+            sys::napi_create_reference(self.raw(), object.raw(), 1, &raw mut kept)
+        })?;
+        Ok(kept)
+    }
+
+    fn kept_value(self, kept: sys::napi_ref) -> Value<'env> {
+        let mut raw = ptr::null_mut();
+        unsafe { sys::napi_get_reference_value(self.raw(), kept, &raw mut raw) };
+        self.value(raw)
+    }
+}
+
+unsafe extern "C" fn forget(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
+    // SAFETY: made by `Scope::load`, and given back once.
+    drop(unsafe { Box::from_raw(data.cast::<Kept>()) });
+}
+
+impl<'env> Value<'env> {
+    /// The value as JSON, as `JSON.stringify` would see it, but without running `toJSON` of the host's objects, and
+    /// with dates in milliseconds. `None` for what JSON has no form for.
+    pub fn to_json(self) -> JsResult<'env, Option<Json>> {
+        let text = self.help(Helper::Text, &[self])?.as_string();
+        text.map(|text| self.read(&text)).transpose()
+    }
+
+    /// The same for some members, without those that JSON has no form for.
+    pub fn json_members(self, names: Names) -> JsResult<'env, Map<String, Json>> {
+        self.read_with(Helper::MemberText, names)
+    }
+
+    /// Members as texts, `null` and `undefined` as empty ones. Those that the object does not have are missing.
+    pub fn fields(self, names: Names) -> JsResult<'env, IndexMap<String, String>> {
+        self.read_with(Helper::FieldText, names)
+    }
+
+    pub fn pick(self, names: Names) -> JsResult<'env, Picked<'env>> {
+        let array = self.scope().names(names)?;
+        let pairs = self.help(Helper::Pick, &[self, array])?.elements()?;
+        let found = pairs.chunks_exact(2).filter_map(|pair| {
+            let index = pair[0].as_index()?;
+            Some((index, pair[1]))
+        });
+        Ok(Picked {
+            names,
+            found: found.collect(),
+        })
+    }
+
+    /// At most 31 names.
+    pub fn which(self, names: Names) -> JsResult<'env, Present> {
+        let array = self.scope().names(names)?;
+        let bits = self.help(Helper::Present, &[self, array])?.as_index();
+        Ok(Present {
+            names,
+            bits: bits.and_then(|bits| bits.try_into().ok()).unwrap_or(0),
+        })
+    }
+
+    /// Calls this function in a microtask.
+    pub fn soon(self) -> JsResult<'env, ()> {
+        self.help(Helper::Soon, &[self]).map(drop)
+    }
+
+    fn read_with<T: DeserializeOwned>(self, helper: Helper, names: Names) -> JsResult<'env, T> {
+        let array = self.scope().names(names)?;
+        let text = self.help(helper, &[self, array])?.as_string();
+        self.read(text.as_deref().unwrap_or("{}"))
+    }
+
+    fn help(self, helper: Helper, arguments: &[Self]) -> JsResult<'env> {
+        let scope = self.scope();
+        scope.helper(helper)?.call(scope.undefined(), arguments)
+    }
+
+    fn read<T: DeserializeOwned>(self, text: &str) -> JsResult<'env, T> {
+        serde_json::from_str(text).map_err(|error| {
+            let message = format!("A value of the host cannot be read: {error}");
+            Thrown(self.scope().error("Error", &message))
+        })
+    }
+}
