@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 
@@ -14,9 +13,6 @@ use super::errors;
 use super::js::{JsResult, Scope, Value};
 use crate::host::{Level, Log, LogMeta};
 use crate::telemetry::Operation;
-
-/// How long a line may wait for others.
-const DELAY: Duration = Duration::from_millis(10);
 
 struct Line {
     level: Level,
@@ -77,11 +73,9 @@ impl NodeLog {
             return;
         }
         let context = Arc::clone(&self.context);
-        super::runtime::spawn(async move {
-            tokio::time::sleep(DELAY).await;
-            let flushed = Arc::clone(&context);
-            context.thread.post(move |scope| flushed.flush_log(scope));
-        });
+        self.context
+            .thread
+            .post_unhurried(move |scope| context.flush_log(scope));
     }
 }
 

@@ -29,8 +29,8 @@ type Queue = ThreadsafeFunction<Turn, (), (), Status, false, true>;
 /// How long jobs hold the event loop before it gets to do something else.
 const SLICE: Duration = Duration::from_millis(1);
 
-/// How long a reference may wait to be deleted where nothing else is to be done.
-const SWEEP: Duration = Duration::from_millis(20);
+/// How long what need not hurry waits where nothing else is to be done.
+const REMINDER: Duration = Duration::from_millis(10);
 
 #[derive(Clone)]
 pub struct JsThread(Arc<Inner>);
@@ -48,10 +48,12 @@ struct Inner {
 #[derive(Default)]
 struct Jobs {
     waiting: VecDeque<Job>,
-    /// References that nobody has any more. They are deleted in the next turn, which they alone do not ask for at once.
+    /// Jobs for the next turn, which they alone do not ask for at once.
+    unhurried: Vec<Job>,
+    /// References that nobody has any more, to be deleted then.
     unused: Vec<RawRef>,
-    /// Somebody sees to it that there will be a turn.
-    has_sweep: bool,
+    /// Somebody will ask for a turn if there is none before.
+    has_reminder: bool,
     /// A turn is on its way to JavaScript's thread, or is being taken.
     has_turn: bool,
     /// No turn will ever come again.
@@ -68,7 +70,12 @@ impl Turn {
     /// Runs what is queued, and says whether something is left for another turn.
     fn take(mut self, scope: Scope<'_>) -> bool {
         self.is_taken = true;
-        let unused = std::mem::take(&mut self.jobs.lock().unused);
+        let unused = {
+            let mut jobs = self.jobs.lock();
+            let unhurried = std::mem::take(&mut jobs.unhurried);
+            jobs.waiting.extend(unhurried);
+            std::mem::take(&mut jobs.unused)
+        };
         for RawRef(raw) in unused {
             unsafe { sys::napi_delete_reference(scope.raw(), raw) };
         }
@@ -103,8 +110,9 @@ impl Drop for Turn {
         let mut jobs = self.jobs.lock();
         jobs.is_over = true;
         let unrun = std::mem::take(&mut jobs.waiting);
+        let unhurried = std::mem::take(&mut jobs.unhurried);
         drop(jobs);
-        drop(unrun);
+        drop((unrun, unhurried));
     }
 }
 
@@ -159,23 +167,34 @@ impl JsThread {
         }
     }
 
+    /// Queues a job for the next turn, whatever it is for; there will be one before long.
+    pub fn post_unhurried(&self, job: impl for<'env> FnOnce(Scope<'env>) + Send + 'static) {
+        self.remind(|jobs| jobs.unhurried.push(Box::new(job)));
+    }
+
     /// Has a reference deleted, before long.
     fn discard(&self, reference: RawRef) {
+        self.remind(|jobs| jobs.unused.push(reference));
+    }
+
+    /// One timer for all that comes until it is over.
+    fn remind(&self, add: impl FnOnce(&mut Jobs)) {
         let mut jobs = self.0.jobs.lock();
         if jobs.is_over {
             return;
         }
-        jobs.unused.push(reference);
-        if std::mem::replace(&mut jobs.has_sweep, true) {
+        add(&mut jobs);
+        if std::mem::replace(&mut jobs.has_reminder, true) {
             return;
         }
         drop(jobs);
         let inner = Arc::clone(&self.0);
         super::runtime::spawn(async move {
-            tokio::time::sleep(SWEEP).await;
+            tokio::time::sleep(REMINDER).await;
             let mut jobs = inner.jobs.lock();
-            jobs.has_sweep = false;
-            let wants_turn = !jobs.unused.is_empty() && !jobs.has_turn;
+            jobs.has_reminder = false;
+            let is_left = !(jobs.unused.is_empty() && jobs.unhurried.is_empty());
+            let wants_turn = is_left && !jobs.has_turn;
             jobs.has_turn |= wants_turn;
             drop(jobs);
             if wants_turn {
