@@ -96,10 +96,11 @@ impl HttpClient {
         let Some(timeout) = request.timeout else {
             return self.follow(policy, request).await;
         };
-        let url = sanitize_url(&request.url);
+        let url = request.url.clone();
         tokio::time::timeout(timeout, self.follow(policy, request))
             .await
             .unwrap_or_else(|_| {
+                let url = sanitize_url(&url);
                 Err(Error::timeout(format!(
                     "The request to {url} was not answered within {} ms",
                     timeout.as_millis()

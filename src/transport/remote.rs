@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use rmcp::model::{
     ClientJsonRpcMessage, ErrorCode, ErrorData, GetExtensions, ServerJsonRpcMessage,
 };
@@ -129,18 +129,18 @@ pub(super) fn status_error(response: &Response) -> Error {
 }
 
 /// An answer that is not what the protocol asks for.
-pub(super) fn invalid(response: &Response, what: &str) -> Error {
-    let url = sanitize_url_for_logging(response.url.as_str());
-    Error::new(Code::InvalidResponse, format!("{url} answered {what}"))
-        .with_status(response.status.as_u16())
+pub(super) fn invalid(url: &Url, status: StatusCode, what: &str) -> Error {
+    let url = sanitize_url_for_logging(url.as_str());
+    Error::new(Code::InvalidResponse, format!("{url} answered {what}")).with_status(status.as_u16())
 }
 
 /// An answer of another content type than expected.
 pub(super) fn wrong_type(response: &Response) -> Error {
-    match content_type(response) {
-        "" => invalid(response, "without a content type"),
-        kind => invalid(response, &format!("with content type {kind}")),
-    }
+    let what = match content_type(response) {
+        "" => "without a content type".to_owned(),
+        kind => format!("with content type {kind}"),
+    };
+    invalid(&response.url, response.status, &what)
 }
 
 /// A refused request, told with the JSON-RPC error in its body where there is one. That error is the server's own

@@ -365,7 +365,8 @@ impl McpHttp {
         if !is_type(&kind, JSON) {
             return Err(StreamableHttpError::Client(wrong_type(&response)));
         }
-        let problem = invalid(&response, "with invalid JSON");
+        let (url, status) = (response.url.clone(), response.status);
+        let problem = || StreamableHttpError::Client(invalid(&url, status, "with invalid JSON"));
         let limits = BodyLimits {
             total: self.remote.limits.max_response_bytes,
             idle: None,
@@ -379,11 +380,10 @@ impl McpHttp {
             }
             Err(error) => return Err(StreamableHttpError::Client(error)),
         };
-        let text =
-            String::from_utf8(body).map_err(|_| StreamableHttpError::Client(problem.clone()))?;
+        let text = String::from_utf8(body).map_err(|_| problem())?;
         match serde_json::from_str(&self.remote.tap.incoming(text, keep_text)) {
             Ok(message) => Ok(StreamableHttpPostResponse::Json(message, session)),
-            Err(_) => Err(StreamableHttpError::Client(problem)),
+            Err(_) => Err(problem()),
         }
     }
 

@@ -110,7 +110,11 @@ pub(super) async fn open(
         return Err(refusal(response).await.0);
     }
     if response.status == StatusCode::NO_CONTENT {
-        return Err(invalid(&response, "that there is no event stream"));
+        return Err(invalid(
+            &response.url,
+            response.status,
+            "that there is no event stream",
+        ));
     }
     if !is_type(content_type(&response), EVENT_STREAM) {
         return Err(wrong_type(&response));

@@ -40,12 +40,16 @@ pub(super) async fn upgrade(
     let response = remote.send(request).await?;
     if response.status != StatusCode::SWITCHING_PROTOCOLS {
         if response.status.is_success() {
-            return Err(invalid(&response, "without switching to WebSocket"));
+            return Err(invalid(
+                &response.url,
+                response.status,
+                "without switching to WebSocket",
+            ));
         }
         return Err(refusal(response).await.0);
     }
     if let Some(problem) = problem(&response.headers, &key) {
-        return Err(invalid(&response, problem));
+        return Err(invalid(&response.url, response.status, problem));
     }
     response.upgrade().await
 }
