@@ -99,18 +99,11 @@ impl<'env> Scope<'env> {
 
     pub fn helper(self, helper: Helper) -> JsResult<'env> {
         let kept = self.kept()?;
-        let functions = match kept.functions.get() {
-            Some(functions) => functions,
-            None => {
-                let array = self.run(include_str!("prelude.js"))?;
-                let functions: JsResult<'env, _> = array
-                    .elements()?
-                    .into_iter()
-                    .map(|function| self.keep(function))
-                    .collect();
-                let functions = functions?;
-                kept.functions.get_or_init(|| functions)
-            }
+        let functions = if let Some(functions) = kept.functions.get() {
+            functions
+        } else {
+            let functions = self.evaluate()?;
+            kept.functions.get_or_init(|| functions)
         };
         let function = functions.get(helper as usize);
         Ok(function.map_or_else(|| self.undefined(), |function| self.kept_value(*function)))
@@ -153,9 +146,15 @@ impl<'env> Scope<'env> {
         Ok(array)
     }
 
-    fn run(self, script: &str) -> JsResult<'env> {
-        let script = self.string(script)?;
-        self.make(|result| unsafe { sys::napi_run_script(self.raw(), script.raw(), result) })
+    fn evaluate(self) -> JsResult<'env, Vec<sys::napi_ref>> {
+        let script = self.string(include_str!("prelude.js"))?;
+        let functions = self
+            .make(|result| unsafe { sys::napi_run_script(self.raw(), script.raw(), result) })?
+            .elements()?;
+        functions
+            .into_iter()
+            .map(|function| self.keep(function))
+            .collect()
     }
 
     /// Keeps an object for as long as the environment lives.
