@@ -174,12 +174,15 @@ const groups = {
     const url = server.url({ tools, depth: 6 });
     const task = { options: { url }, parameters: sizes.list };
     const { addon, sdk } = await inTurn(sizes, 'list', task);
+    const reading = await inTurn(sizes, 'list', { ...task, parameters: { ...sizes.list, read: true } });
+    const name = `tools/list of ${tools} tools with deep schemas: event-loop time`;
     return [
-      row(`tools/list of ${tools} tools with deep schemas: event-loop time`, {
-        value: addon.loopMs,
+      row(name, { value: addon.loopMs, unit: 'ms', peer: sdk.loopMs, floor: atMost(0.4) }),
+      row(`${name} when every schema is looked at`, {
+        value: reading.addon.loopMs,
         unit: 'ms',
-        peer: sdk.loopMs,
-        floor: atMost(0.4),
+        peer: reading.sdk.loopMs,
+        floor: SHOWN,
       }),
     ];
   },

@@ -70,8 +70,8 @@ async function calls(client, { count, users: callers }) {
   return { perCpuSecond: (made / cpuMs) * 1000, perSecond: (made / wallMs) * 1000, cpuMs: cpuMs / made };
 }
 
-/** Time that the event loop spends on a list of tools. */
-async function list(client, { count, tools }) {
+/** Time that the event loop spends on a list of tools; with `read`, also on looking at the schema of each. */
+async function list(client, { count, tools, read = false }) {
   const [user] = users(1);
   const listTools = await client.lister(user);
   for (let index = 0; index < 5; index += 1) await listTools();
@@ -82,6 +82,7 @@ async function list(client, { count, tools }) {
     const { cpuMs } = await timed(async () => {
       const listed = await listTools();
       if (listed.length !== tools) throw new Error(`${listed.length} tools instead of ${tools}`);
+      if (read && !listed.every(({ inputSchema }) => inputSchema.type === 'object')) throw new Error('no schema');
     });
     cpu += cpuMs;
     active.push(eventLoopUtilization(before).active);

@@ -167,7 +167,7 @@ impl Run<'_> {
             Err(error) => error,
         };
         if error.wants_user() && connected.authorizes {
-            self.discover(request, connected).await?;
+            Box::pin(self.discover(request, connected)).await?;
         }
         Err(error)
     }

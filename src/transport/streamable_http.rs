@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{BoxStream, StreamExt};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -114,7 +115,7 @@ impl McpHttp {
         let version = version.map(|version| (HeaderName::from_static(PROTOCOL_VERSION), version));
         // As when rmcp ends one: a server that no longer knows it, or is gone, changes nothing.
         let _ = self
-            .while_alive(self.delete(id, version.into_iter().collect()))
+            .while_alive(self.delete(id, version.into_iter().collect()).boxed())
             .await;
     }
 
@@ -133,7 +134,8 @@ impl McpHttp {
         request
     }
 
-    async fn while_alive<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+    /// The work is boxed: rmcp keeps what waits for it in futures of its own, several times over, and moves those.
+    async fn while_alive<T>(&self, work: BoxFuture<'_, Result<T>>) -> Result<T> {
         tokio::select! {
             biased;
             () = self.remote.life.cancelled() => Err(StreamableHttpError::Client(Error::closed())),
@@ -236,7 +238,7 @@ impl StreamableHttpClient for McpHttp {
         _auth_header: Option<String>,
         custom_headers: HashMap<HeaderName, HeaderValue>,
     ) -> Result<StreamableHttpPostResponse> {
-        self.while_alive(self.post(message, session_id, custom_headers))
+        self.while_alive(self.post(message, session_id, custom_headers).boxed())
             .await
     }
 
@@ -250,7 +252,7 @@ impl StreamableHttpClient for McpHttp {
         if self.ledger.rests() {
             return Ok(());
         }
-        self.while_alive(self.delete(&session_id, custom_headers))
+        self.while_alive(self.delete(&session_id, custom_headers).boxed())
             .await
     }
 
@@ -270,7 +272,7 @@ impl StreamableHttpClient for McpHttp {
                 custom_headers,
                 Some(under_way),
             );
-            return self.while_alive(get).await;
+            return self.while_alive(get.boxed()).await;
         }
         if self.ledger.has_no_stream(|| self.stream_refusal.holds()) {
             return Err(StreamableHttpError::ServerDoesNotSupportSse);
@@ -282,7 +284,7 @@ impl StreamableHttpClient for McpHttp {
         }
         let last_event_id = self.ledger.last_event_id();
         let get = self.get(session_id.as_deref(), last_event_id, custom_headers, None);
-        let outcome = self.while_alive(get).await;
+        let outcome = self.while_alive(get.boxed()).await;
         self.ledger.streams(outcome.is_ok());
         outcome.map(|events| Lent::new(events, &self.ledger).boxed())
     }

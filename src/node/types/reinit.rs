@@ -121,7 +121,8 @@ pub struct McpErrorSummary {
     pub retryable: bool,
 }
 
-/// A tool (MCP, chapter "Tools"). Fields that are not listed here pass through as the server sent them.
+/// A tool (MCP, chapter "Tools"). Fields that are not listed here pass through as the server sent them. A schema of more
+/// than 512 bytes is parsed when it is first looked at; until then `console.log` shows it as `[Getter/Setter]`.
 #[napi(
     object,
     js_name = "MCPTool",
