@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use indexmap::IndexMap;
+use librechat_mcp_native::connection::RawTools;
 use librechat_mcp_native::host::{Environment, Logger};
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::obo::{Exchange, Obo};
@@ -172,5 +173,35 @@ fn raw_result(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, obo_cached, events, placeholders, raw_result);
+/// The part of the way to JavaScript that another thread can do: long schemas are set apart, V8 parses the outline.
+fn tools_outline(criterion: &mut Criterion) {
+    let text = "x".repeat(1900);
+    let schema = json!({ "type": "object", "properties": { "text": { "type": "string", "description": text } } });
+    let tools: Vec<_> = (0..1000)
+        .map(|number| json!({ "name": format!("tool_{number}"), "inputSchema": schema }))
+        .map(|tool| serde_json::value::to_raw_value(&tool).unwrap())
+        .collect();
+    let bytes: usize = tools.iter().map(|tool| tool.get().len()).sum();
+    let mut group = criterion.benchmark_group("tools_outline");
+    group.throughput(Throughput::Bytes(bytes as u64));
+    group.bench_function("1,000 tools", |bencher| {
+        bencher.iter(|| {
+            let mut outline = RawTools::default();
+            for tool in &tools {
+                outline.push(tool);
+            }
+            outline
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(
+    benches,
+    obo_cached,
+    events,
+    placeholders,
+    raw_result,
+    tools_outline
+);
 criterion_main!(benches);
