@@ -97,6 +97,7 @@ describe('objects of the host', () => {
     const received = await sent({
       text: 'Größe 😀 \u2028 "quoted"',
       lone: 'a\ud800b',
+      'lone\udc00': 1,
       numbers: [0, -0, 1.5, 1e21, 2 ** 53, Number.NaN, Number.POSITIVE_INFINITY],
       list: [undefined, () => 1, Symbol('none'), null, true],
       date: new Date(1234),
@@ -110,6 +111,7 @@ describe('objects of the host', () => {
       JSON.stringify({
         text: 'Größe 😀 \u2028 "quoted"',
         lone: 'a\ufffdb',
+        'lone\ufffd': 1,
         numbers: [0, 0, 1.5, 1e21, 2 ** 53, null, null],
         list: [null, null, null, null, true],
         date: 1234,

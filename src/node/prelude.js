@@ -32,7 +32,7 @@
       const member = plain(object[name], above);
       if (member === undefined) continue;
       if (name === '__proto__') setMember(copy, name, member);
-      else copy[name] = member;
+      else copy[name.toWellFormed()] = member;
     }
     return copy;
   };

@@ -17,7 +17,7 @@ use crate::connection::RawTools;
 /// The functions, in the order of the script's array.
 #[derive(Clone, Copy)]
 pub enum Helper {
-    /// `JSON.parse`, as it was when the addon was loaded.
+    /// `JSON.parse`, as it was when it was first needed.
     Parse,
     /// The JSON text of a value.
     Text,
@@ -37,7 +37,7 @@ pub enum Helper {
     Tools,
 }
 
-/// Names of properties. The address of a list stands for it, so it has to be a `static`.
+/// Names of properties. The address of a list stands for it: what a list has once become is kept.
 pub type Names = &'static [&'static str];
 
 /// What an environment keeps for as long as it lives.
