@@ -179,14 +179,14 @@ impl Run<'_> {
                 logger.warn(format!("[MCP Reinitialize] {name}: {incomplete}"));
                 result.tools_error = Some(incomplete.clone());
             }
-            if list.count > 0 {
+            if list.tools.count() > 0 {
                 let connection = connected.lease.as_ref().map(Lease::connection);
                 match self.publish(connection, &list.tools).await? {
                     Some(available) => result.available_tools = available,
                     None => stale = true,
                 }
             }
-            let count = if stale { 0 } else { list.count };
+            let count = if stale { 0 } else { list.tools.count() };
             let shown = !stale && (count > 0 || !connected.oauth_required);
             result.tools = Some(list.tools).filter(|_| shown);
             self.conclude(

@@ -18,7 +18,6 @@ use crate::settings::ToolsListBudget;
 pub struct ToolList {
     /// Each tool as it was sent, in order.
     pub tools: Arc<RawTools>,
-    pub count: usize,
     /// Why the list is not the whole one: a broken budget ([`Code::ToolsListBudget`]) or a repeated cursor.
     pub incomplete: Option<Error>,
 }
@@ -162,7 +161,6 @@ impl Collected {
         match incomplete {
             Some(error) if self.tools.count() == 0 => Err(error),
             incomplete => Ok(ToolList {
-                count: self.tools.count(),
                 tools: Arc::new(self.tools),
                 incomplete,
             }),

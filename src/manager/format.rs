@@ -48,10 +48,9 @@ fn format(
             "The server listed something that is no tool",
         )
     };
-    let raw = tools;
-    let tools: Vec<Tool<'_>> = serde_json::from_str(tools.outline()).map_err(invalid)?;
+    let listed: Vec<Tool<'_>> = serde_json::from_str(tools.outline()).map_err(invalid)?;
     let mut text = String::from("{");
-    for tool in &tools {
+    for tool in &listed {
         if text.len() > 1 {
             text.push(',');
         }
@@ -68,7 +67,9 @@ fn format(
                 serde_json::Value::from(description)
             );
         }
-        let schema = tool.input_schema.and_then(|outlined| raw.schema(outlined));
+        let schema = tool
+            .input_schema
+            .and_then(|outlined| tools.schema(outlined));
         if let Some(parameters) = schema.or(parameters) {
             let _ = write!(text, r#","parameters":{parameters}"#);
         }

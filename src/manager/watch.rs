@@ -185,7 +185,7 @@ impl Manager {
                 progress: None,
             };
             let outcome = match list_tools(connection, &options).await {
-                Ok(list) if list.incomplete.is_none() && list.count > 0 => {
+                Ok(list) if list.incomplete.is_none() && list.tools.count() > 0 => {
                     let name = &key.server_name;
                     publish_tools(publisher, connection, &user_id, name, &list.tools)
                         .await

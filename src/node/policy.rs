@@ -463,13 +463,7 @@ pub fn check_obo_permission(env: Env, params: Unknown<'_>) -> napi::Result<Unkno
             if !config.is_object() {
                 return Ok(None);
             }
-            let mut members = Map::new();
-            for name in USER_INPUT_FIELDS {
-                if let Some(member) = config.get(name)?.to_json()? {
-                    members.insert(name.to_owned(), member);
-                }
-            }
-            Ok(Some(members))
+            config.json_members(&USER_INPUT_FIELDS).map(Some)
         };
         let may = params.get("canConfigureObo")?.as_bool() == Some(true);
         let incoming = members("incoming")?.unwrap_or_default();

@@ -94,8 +94,8 @@ pub fn check(host: Value<'_>) -> JsResult<'_, ()> {
             check_member(name, shape, member)?;
         }
     }
-    let has = |name: &str| host.get(name).map(|member| member.present().is_some());
-    match (has("registry")?, has("config")?) {
+    let present = present(host)?;
+    match (present.has("registry"), present.has("config")) {
         (true, true) => Err(scope.type_error(
             "createMCPRuntime: host.registry and host.config exclude each other",
         )),

@@ -179,7 +179,7 @@ impl Run<'_> {
             options: request.options,
         };
         match self.manager.discover(discovery).await {
-            Ok(list) if list.count > 0 => connected.discovered = Some(list),
+            Ok(list) if list.tools.count() > 0 => connected.discovered = Some(list),
             Ok(_) => {}
             Err(failure) => self.call.host.logger.debug(format!(
                 "[MCP Reinitialize] Tool discovery failed for {}: {failure}",

@@ -91,7 +91,7 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
     let connection = lease.connection();
     let lists = (0..3).map(|_| list_tools(connection, &options));
     for list in futures::future::join_all(lists).await {
-        assert_eq!(list.unwrap().count, 1);
+        assert_eq!(list.unwrap().tools.count(), 1);
     }
     assert_eq!(world.server.script.lock().count("POST /token"), 1);
     assert_eq!(world.stored().await.0, "at-1");
