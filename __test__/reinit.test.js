@@ -7,7 +7,7 @@ const { closedAddress } = require('./support/mcp-server');
 const { everythingOverStdio } = require('./support/everything');
 const { OPTIONAL_MEMBERS, anError, connected, deferred, failed, ...results } = require('./support/results');
 const { formatTools, numberedTools } = require('./support/tools');
-const { until } = require('./support/wait');
+const { delay, until } = require('./support/wait');
 
 const fixtures = useFixtures();
 
@@ -336,6 +336,39 @@ describe('availableTools', () => {
     const { updates, reinit } = await setup();
     expect(await reinit({ user: undefined })).toEqual(connected('srv'));
     expect(updates).toEqual([]);
+  });
+
+  const functions = { echo_mcp_srv: {} };
+  test.each([
+    ['at once', () => functions],
+    ['with a promise that is settled already', () => Promise.resolve(functions)],
+    ['with a promise that settles later', () => delay(50).then(() => functions)],
+    // biome-ignore lint/suspicious/noThenProperty: as mongoose's queries
+    ['with a thenable', () => ({ then: (done) => done(functions) })],
+  ])('is what updateMCPServerTools answered %s', async (_, updateMCPServerTools) => {
+    const { reinit } = await setup({ services: { updateMCPServerTools } });
+    const results = await Promise.all([reinit(), reinit(), reinit()]);
+    for (const { success, availableTools } of results) {
+      expect(success).toBe(true);
+      expect(availableTools).toBe(functions);
+    }
+  });
+
+  test('an abort while updateMCPServerTools is asked ends the call, and its answer comes too late', async () => {
+    const abort = new AbortController();
+    let answer;
+    const services = {
+      updateMCPServerTools() {
+        abort.abort();
+        return new Promise((resolve) => {
+          answer = resolve;
+        });
+      },
+    };
+    const { reinit } = await setup({ services });
+    expect(await reinit({ signal: abort.signal })).toMatchObject({ success: false, error: { code: 'MCP_ABORTED' } });
+    answer({});
+    await delay(20);
   });
 
   test('updateMCPServerTools rejects: logged, resolves to undefined', async () => {

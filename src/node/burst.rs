@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use super::calls::Shared;
 use super::js::{JsResult, Scope, Value};
 use super::methods::{Begins, Body, Method};
-use super::runtime::spawn;
 use super::thread::{JsRef, JsThread};
+use super::work;
 
 /// How long calls that start without a pause are begun at once.
 const BUDGET: Duration = Duration::from_millis(1);
@@ -48,7 +48,7 @@ impl Starts {
         let started = Arc::clone(&waiting);
         let start = scope.function("start", move |scope, _, _| {
             let begun = std::mem::take(&mut *started.lock());
-            begun.into_iter().for_each(spawn);
+            begun.into_iter().for_each(work::start);
             Ok(scope.undefined())
         })?;
         Ok(Self {

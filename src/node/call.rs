@@ -10,6 +10,7 @@ use super::js::{JsResult, Scope, Thrown, Value};
 use super::log::LogBuffer;
 use super::telemetry::Listeners;
 use super::thread::{JsRef, JsThread};
+use super::work;
 use crate::error::{Code, Error, Result};
 
 /// What a runtime keeps of JavaScript's built-in objects. Taken at creation, so that later changes of globals do not
@@ -133,9 +134,46 @@ impl CallContext {
         S: for<'env> FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env> + Send + 'static,
         C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
     {
+        self.ask(name, limit, false, start, convert).await
+    }
+
+    /// The same for the last one that a call waits for: where its answer is heard, the call ends.
+    pub async fn last_callback<T, S, C>(
+        self: &Arc<Self>,
+        name: &'static str,
+        limit: Duration,
+        start: S,
+        convert: C,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        S: for<'env> FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env> + Send + 'static,
+        C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
+    {
+        self.ask(name, limit, true, start, convert).await
+    }
+
+    async fn ask<T, S, C>(
+        self: &Arc<Self>,
+        name: &'static str,
+        limit: Duration,
+        is_last: bool,
+        start: S,
+        convert: C,
+    ) -> Result<T>
+    where
+        T: Send + 'static,
+        S: for<'env> FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env> + Send + 'static,
+        C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
+    {
         let context = Arc::clone(self);
         let answer = self.thread.ask(move |scope, sender| {
-            context.start(scope, name, sender, start, convert);
+            let answer = Answer {
+                name,
+                is_last,
+                sender: Some(sender),
+            };
+            context.start(scope, answer, start, convert);
         });
         bounded(name, limit, answer).await
     }
@@ -154,15 +192,19 @@ impl CallContext {
         C: for<'any> FnOnce(&Arc<Self>, Value<'any>) -> JsResult<'any, T> + Send + 'static,
     {
         let (sender, answer) = oneshot::channel();
-        self.start(scope, name, sender, start, convert);
+        let owed = Answer {
+            name,
+            is_last: false,
+            sender: Some(sender),
+        };
+        self.start(scope, owed, start, convert);
         Asked { name, answer }
     }
 
     fn start<'env, T, S, C>(
         self: &Arc<Self>,
         scope: Scope<'env>,
-        name: &'static str,
-        sender: oneshot::Sender<Result<T>>,
+        mut answer: Answer<T>,
         start: S,
         convert: C,
     ) where
@@ -170,21 +212,18 @@ impl CallContext {
         S: FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env>,
         C: for<'any> FnOnce(&Arc<Self>, Value<'any>) -> JsResult<'any, T> + Send + 'static,
     {
-        let context = Arc::clone(self);
+        let (context, name) = (Arc::clone(self), answer.name);
         context.flush_log(scope);
-        let mut answer = Answer {
-            name,
-            sender: Some(sender),
-        };
         match start(&context, scope) {
-            Ok(value) => value.settled(move |_, outcome| {
-                let outcome = outcome.and_then(|value| convert(&context, value));
-                answer.give(
-                    outcome.map_err(|thrown| errors::from_host(name, &context.thread, &thrown)),
-                );
+            Ok(value) => value.settled(move |scope, outcome| {
+                let outcome = outcome
+                    .and_then(|value| convert(&context, value))
+                    .map_err(|thrown| errors::from_host(name, &context.thread, &thrown));
+                answer.hear(scope, &context.thread, outcome);
             }),
             Err(thrown) => {
-                answer.give(Err(errors::from_host(name, &context.thread, &thrown)));
+                let error = errors::from_host(name, &context.thread, &thrown);
+                answer.hear(scope, &context.thread, Err(error));
             }
         }
     }
@@ -278,10 +317,20 @@ async fn bounded<T>(
 /// What a callback that was started owes. A promise that nobody can settle any more is garbage, and goes with it.
 struct Answer<T> {
     name: &'static str,
+    /// The call has nothing to wait for after it.
+    is_last: bool,
     sender: Option<oneshot::Sender<Result<T>>>,
 }
 
 impl<T> Answer<T> {
+    fn hear(&mut self, scope: Scope<'_>, thread: &JsThread, outcome: Result<T>) {
+        if self.is_last {
+            work::finish(scope, thread, || self.give(outcome));
+        } else {
+            self.give(outcome);
+        }
+    }
+
     fn give(&mut self, outcome: Result<T>) {
         if let Some(sender) = self.sender.take() {
             let _ = sender.send(outcome);

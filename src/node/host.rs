@@ -285,7 +285,7 @@ impl ToolPublisher for NodeHost {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let outcome = self
             .context
-            .callback(
+            .last_callback(
                 "updateMCPServerTools",
                 SLOW_TIMEOUT,
                 move |context, scope| {

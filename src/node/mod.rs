@@ -36,3 +36,4 @@ mod telemetry;
 mod thread;
 mod tool_calls;
 mod types;
+mod work;

@@ -37,7 +37,7 @@ pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
 }
 
 /// The Tokio runtime of the process. It is never shut down: worker threads come and go, their work with them.
-fn tokio() -> &'static Handle {
+pub fn tokio() -> &'static Handle {
     static HANDLE: OnceLock<Handle> = OnceLock::new();
     HANDLE.get_or_init(|| {
         // Its threads outlive the environment that loaded the addon, which may be a worker.

@@ -21,9 +21,10 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::js::{Deferred, JsResult, Scope, Thrown, Type, Value};
+use super::work;
 use crate::error::{Error, Result};
 
-type Job = Box<dyn for<'env> FnOnce(Scope<'env>) + Send>;
+pub type Job = Box<dyn for<'env> FnOnce(Scope<'env>) + Send>;
 type Queue = ThreadsafeFunction<Turn, (), (), Status, false, true>;
 
 /// How long jobs hold the event loop before it gets to do something else.
@@ -151,15 +152,23 @@ impl JsThread {
         }
     }
 
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Queues a job. It is dropped unrun when the environment is being torn down.
     pub fn post(&self, job: impl for<'env> FnOnce(Scope<'env>) + Send + 'static) {
+        self.post_boxed(Box::new(job));
+    }
+
+    fn post_boxed(&self, job: Job) {
         let mut jobs = self.0.jobs.lock();
         if jobs.is_over {
             // What it holds may queue jobs when it is dropped.
             drop(jobs);
             return;
         }
-        jobs.waiting.push_back(Box::new(job));
+        jobs.waiting.push_back(job);
         let has_turn = std::mem::replace(&mut jobs.has_turn, true);
         drop(jobs);
         if !has_turn {
@@ -262,7 +271,7 @@ impl Promise {
     ) {
         let Self { thread, deferred } = self;
         let inner = thread.clone();
-        thread.post(move |scope| {
+        let job: Job = Box::new(move |scope| {
             let outcome = catch_unwind(AssertUnwindSafe(|| make(scope)))
                 .unwrap_or_else(|_| Err(Thrown(scope.error("Error", "Internal error"))));
             scope.settle(deferred, outcome);
@@ -272,6 +281,9 @@ impl Promise {
                 };
             }
         });
+        if let Some(job) = work::keep(&thread, job) {
+            thread.post_boxed(job);
+        }
     }
 }
 
