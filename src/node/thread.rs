@@ -1,6 +1,6 @@
 //! JavaScript's thread, as the rest of the process sees it: a queue of jobs.
 //!
-//! Threadsafe functions bring turns to run them: many jobs in one turn, which ends after a few milliseconds, so that the
+//! Threadsafe functions bring turns to run them: many jobs in one turn, which ends after half a millisecond, so that the
 //! event loop is never held for long. They are weak, so they never keep the process alive; a pending promise does, by
 //! referencing one for as long as it is pending.
 
@@ -28,7 +28,7 @@ pub type Job = Box<dyn for<'env> FnOnce(Scope<'env>) + Send>;
 type Queue = ThreadsafeFunction<Turn, (), (), Status, false, true>;
 
 /// How long jobs hold the event loop before it gets to do something else.
-const SLICE: Duration = Duration::from_millis(1);
+const SLICE: Duration = Duration::from_micros(500);
 
 /// How long what need not hurry waits where nothing else is to be done.
 const REMINDER: Duration = Duration::from_millis(10);
