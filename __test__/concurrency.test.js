@@ -1,6 +1,7 @@
 /** Many users at once. */
 
 const { monitorEventLoopDelay } = require('node:perf_hooks');
+const faults = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { connected } = require('./support/results');
@@ -50,4 +51,28 @@ test('forceNew by one user twenty times at once: all succeed, one session is lef
   expect(results.filter((result) => !result.success)).toEqual([]);
   await until('the end of the replaced sessions', () => server.sessions.size <= 1);
   expect(server.sessions.size).toBe(1);
+});
+
+test('users of a server that does not answer hold up nobody', async () => {
+  const [slow, quick] = [await fixtures.server(), await fixtures.server()];
+  slow.fault = faults.on('initialize', faults.hang());
+  const servers = { slow: slow.config({ startup: false }), quick: quick.config({ startup: false }) };
+  const { runtime } = fixtures.runtime({ servers, allow: [slow, quick] });
+  const calls = (count, serverName) =>
+    Array.from({ length: count }, () =>
+      runtime.reinitMCPServer({ user: createUser(), serverName, connectionTimeout: 60_000 }),
+    );
+  let ended = 0;
+  const waiting = calls(100, 'slow').map((call) =>
+    call.finally(() => {
+      ended += 1;
+    }),
+  );
+  expect(await Promise.all(calls(10, 'quick'))).toEqual(Array(10).fill(connected('quick')));
+  await until('a request of each', () => slow.received('initialize').length >= waiting.length);
+  expect(ended).toBe(0);
+
+  await runtime.close();
+  const codes = (await Promise.all(waiting)).map((result) => result.error.code);
+  expect(codes).toEqual(Array(waiting.length).fill('MCP_CLOSED'));
 });

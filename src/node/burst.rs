@@ -48,7 +48,7 @@ impl Starts {
         let started = Arc::clone(&waiting);
         let start = scope.function("start", move |scope, _, _| {
             let begun = std::mem::take(&mut *started.lock());
-            begun.into_iter().for_each(work::start);
+            work::start(begun);
             Ok(scope.undefined())
         })?;
         Ok(Self {

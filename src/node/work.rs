@@ -2,6 +2,7 @@
 //! answer is heard: on JavaScript's thread, which would otherwise wake another one only to be woken by it again.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -37,8 +38,50 @@ thread_local! {
     static HERE: RefCell<Here> = RefCell::default();
 }
 
-/// Starts the work of a call.
-pub fn start(work: BoxFuture<'static, ()>) {
+/// Work that has yet to start.
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<BoxFuture<'static, ()>>,
+    /// There is a task that starts it.
+    is_moving: bool,
+}
+
+static LINE: Mutex<Line> = Mutex::new(Line {
+    waiting: VecDeque::new(),
+    is_moving: false,
+});
+
+/// How many start together. More of them share turns of JavaScript's thread and looks at events, fewer of them take less
+/// memory and connections at a time.
+const GROUP: usize = 4;
+
+/// Starts the work of calls, as soon as nothing of what is under way can go on: hundreds of calls at once take half the
+/// time one after another that they take side by side. Nobody waits for a server that somebody else waits for.
+pub fn start(works: Vec<BoxFuture<'static, ()>>) {
+    let mut line = LINE.lock();
+    line.waiting.extend(works);
+    if std::mem::replace(&mut line.is_moving, true) {
+        return;
+    }
+    drop(line);
+    runtime::spawn(async {
+        while let Some(group) = next() {
+            group.into_iter().for_each(start_one);
+            // Tokio comes back to a task that yields when it has no other to run and has looked for events, or when it
+            // has run many.
+            tokio::task::yield_now().await;
+        }
+    });
+}
+
+fn next() -> Option<Vec<BoxFuture<'static, ()>>> {
+    let mut line = LINE.lock();
+    let count = line.waiting.len().min(GROUP);
+    line.is_moving = count > 0;
+    (count > 0).then(|| line.waiting.drain(..count).collect())
+}
+
+fn start_one(work: BoxFuture<'static, ()>) {
     let work = Arc::new(Work {
         left: Mutex::new(Some(work)),
         task: AtomicWaker::new(),
