@@ -72,6 +72,10 @@ pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
     };
     let outcome = match outcome {
         Ok(result) => Some(result),
+        // The end of the runtime aborts requests too.
+        Err(error) if error.code == Code::Aborted && manager.closing().is_cancelled() => {
+            Some(run.failed(Error::closed()))
+        }
         Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Some(run.failed(error)),
         Err(error) => {
             let message =
