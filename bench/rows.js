@@ -124,6 +124,13 @@ const groups = {
         peer: sdk.wallMs,
         floor: atMost(0.2),
       }),
+      row(`${count} users reinit at once: CPU of each`, {
+        value: addon.cpuMs / count,
+        unit: 'ms',
+        peer: sdk.cpuMs / count,
+        floor: SHOWN,
+        judged: 'value',
+      }),
       row(`${count} users reinit at once: longest event-loop delay`, {
         value: addon.delayMs,
         unit: 'ms',
