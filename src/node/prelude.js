@@ -49,6 +49,8 @@
     return stringify(fields);
   };
 
+  const variableText = (names) => fieldText(process.env, names);
+
   const pick = (object, names) => {
     const found = [];
     for (let index = 0; index < names.length; index += 1) {
@@ -141,5 +143,5 @@
       return new Postponing(made, schemas, tool);
     });
 
-  return [parse, text, memberText, fieldText, pick, present, settle, soon, tools];
+  return [parse, text, memberText, fieldText, variableText, pick, present, settle, soon, tools];
 })();

@@ -25,6 +25,8 @@ pub enum Helper {
     MemberText,
     /// Members as texts.
     FieldText,
+    /// Variables of `process.env` as texts.
+    VariableText,
     /// Members that are there.
     Pick,
     /// Which members are there, as bits.
@@ -126,6 +128,14 @@ impl<'env> Scope<'env> {
         }
         let texts = [self.string(tools.outline())?, self.string(tools.schemas())?];
         self.helper(Helper::Tools)?.call(self.undefined(), &texts)
+    }
+
+    /// The variables of `process.env` that are set, as the JSON text of an object of texts.
+    pub fn variable_text(self, names: Names) -> JsResult<'env, String> {
+        let names = self.names(names)?;
+        let helper = self.helper(Helper::VariableText)?;
+        let text = helper.call(self.undefined(), &[names])?.as_string();
+        Ok(text.unwrap_or_default())
     }
 
     fn names(self, names: Names) -> JsResult<'env> {

@@ -126,7 +126,8 @@ pub fn tapped(text: &str) -> (String, bool, Option<String>) {
         RequestId::Number(1),
     ));
     let rest = tap.incoming(text.to_owned(), false);
-    let is_message = serde_json::from_str::<ServerJsonRpcMessage>(&rest).is_ok();
+    let is_message = rest.message().is_ok();
+    let rest = rest.into_text();
     (
         rest,
         is_message,

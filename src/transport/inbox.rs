@@ -81,8 +81,9 @@ impl Inbox {
     }
 
     fn message(&mut self, text: String) {
-        let text = self.tap.incoming(text, false);
-        match serde_json::from_str(&text) {
+        let size = text.len();
+        let incoming = self.tap.incoming(text, false);
+        match incoming.message() {
             Ok(message) => {
                 self.pending.incoming(&message);
                 self.messages.push_back(message);
@@ -91,11 +92,10 @@ impl Inbox {
                 Level::Warn,
                 &format!(
                     "skipped {} with {} bytes that are no JSON-RPC message",
-                    self.unit,
-                    text.len()
+                    self.unit, size
                 ),
             ),
-            Err(_) => self.no_message("not JSON", &text),
+            Err(_) => self.no_message("not JSON", &incoming.into_text()),
         }
     }
 

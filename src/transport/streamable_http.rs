@@ -35,6 +35,7 @@ use super::remote::{
     CallHeaders, ERROR_BODY_BYTES, EVENT_STREAM, JSON, LAST_EVENT_ID, PROTOCOL_VERSION, Remote,
     content_type, invalid, is_type, refusal, status_error, too_large, wrong_type,
 };
+use super::tap::Incoming;
 use crate::error::{Code, Error};
 use crate::network::{Request, Response};
 
@@ -172,7 +173,8 @@ impl McpHttp {
                 let _for_as_long_as_the_stream = &under_way;
                 let event = match found {
                     Ok(Found::Event(mut event)) => {
-                        event.data = event.data.map(|data| remote.tap.incoming(data, keep_text));
+                        let data = event.data.map(|data| remote.tap.incoming(data, keep_text));
+                        event.data = data.map(Incoming::into_text);
                         Some(Ok(event))
                     }
                     Ok(Found::TooLarge { id, head, refusal }) => {
@@ -383,7 +385,7 @@ impl McpHttp {
             Err(error) => return Err(StreamableHttpError::Client(error)),
         };
         let text = String::from_utf8(body).map_err(|_| problem())?;
-        match serde_json::from_str(&self.remote.tap.incoming(text, keep_text)) {
+        match self.remote.tap.incoming(text, keep_text).message() {
             Ok(message) => Ok(StreamableHttpPostResponse::Json(message, session)),
             Err(_) => Err(problem()),
         }

@@ -9,8 +9,11 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 
 use parking_lot::Mutex;
-use rmcp::model::{ClientJsonRpcMessage, GetExtensions, RequestId};
+use rmcp::model::{
+    ClientJsonRpcMessage, GetExtensions, RequestId, ServerJsonRpcMessage, ServerResult,
+};
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::telemetry::Traffic;
@@ -31,6 +34,37 @@ impl RawResult {
 }
 
 type Slot = Weak<OnceLock<Box<RawValue>>>;
+
+/// What rmcp is to see of a message.
+#[derive(Debug, PartialEq)]
+pub enum Incoming {
+    /// All of it.
+    Text(String),
+    /// That this request has been answered, with an empty result. rmcp would try all the results that it knows on it.
+    Answer(RequestId),
+}
+
+impl Incoming {
+    #[must_use]
+    pub fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Answer(id) => json!({ "jsonrpc": "2.0", "id": id, "result": {} }).to_string(),
+        }
+    }
+
+    /// # Errors
+    /// For a text that is no JSON-RPC message.
+    pub fn message(&self) -> serde_json::Result<ServerJsonRpcMessage> {
+        match self {
+            Self::Text(text) => serde_json::from_str(text),
+            Self::Answer(id) => Ok(ServerJsonRpcMessage::response(
+                ServerResult::empty(()),
+                id.clone(),
+            )),
+        }
+    }
+}
 
 /// Watches the messages of one connection. Cheap to clone.
 #[derive(Clone, Default)]
@@ -76,35 +110,31 @@ impl Tap {
         pending.insert(request.id.clone(), Arc::downgrade(&raw.0));
     }
 
-    /// Hands a wanted result to its request and returns what rmcp is to parse: `text` itself, or the same response
-    /// with an empty result. `keep` leaves the text whole.
+    /// Hands a wanted result to its request and returns what is left for rmcp. `keep` leaves the text whole.
     #[must_use]
-    pub fn incoming(&self, text: String, keep: bool) -> String {
+    pub fn incoming(&self, text: String, keep: bool) -> Incoming {
         self.traffic
             .received
             .fetch_add(text.len() as u64, Ordering::Relaxed);
+        match self.answered(&text) {
+            Some(request) if !keep => Incoming::Answer(request),
+            _ => Incoming::Text(text),
+        }
+    }
+
+    /// The request whose result this text had, and got.
+    fn answered(&self, text: &str) -> Option<RequestId> {
         if self.pending.lock().is_empty() {
-            return text;
+            return None;
         }
-        let Ok(Envelope {
-            id: Some(id),
-            method: None,
-            result: Some(result),
-        }) = serde_json::from_str(&text)
-        else {
-            return text;
-        };
-        let Some((RequestId::Number(number), slot)) = self.find(&id) else {
-            return text;
-        };
-        let Some(slot) = slot.upgrade() else {
-            return text;
-        };
-        let _ = slot.set(result.to_owned());
-        if keep {
-            return text;
+        let envelope: Envelope<'_> = serde_json::from_str(text).ok()?;
+        if envelope.method.is_some() {
+            return None;
         }
-        format!(r#"{{"jsonrpc":"2.0","id":{number},"result":{{}}}}"#)
+        let (id, result) = (envelope.id?, envelope.result?);
+        let (request, slot) = self.find(&id)?;
+        let _ = slot.upgrade()?.set(result.to_owned());
+        Some(request)
     }
 
     /// Some servers send numbers back as strings, which rmcp accepts too.
@@ -134,9 +164,15 @@ mod tests {
         let (tap, raw) = (Tap::default(), RawResult::default());
         tap.outgoing(&request(7, &raw));
         let text = r#"{"jsonrpc":"2.0","id":7,"result":{"b": 1.0, "a":[ ]}}"#;
+        let left = tap.incoming(text.to_owned(), false);
+        let message = left.message().unwrap();
         assert_eq!(
-            tap.incoming(text.to_owned(), false),
-            r#"{"jsonrpc":"2.0","id":7,"result":{}}"#
+            serde_json::to_value(message).unwrap(),
+            json!({ "jsonrpc": "2.0", "id": 7, "result": {} })
+        );
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&left.into_text()).unwrap(),
+            json!({ "jsonrpc": "2.0", "id": 7, "result": {} })
         );
         assert_eq!(
             raw.take().map(|text| text.get().to_owned()).as_deref(),
@@ -151,7 +187,7 @@ mod tests {
         let text = r#"{"jsonrpc":"2.0","id":"7","result":{"a":1}}"#;
         assert_eq!(
             tap.incoming(text.to_owned(), false),
-            r#"{"jsonrpc":"2.0","id":7,"result":{}}"#
+            Incoming::Answer(RequestId::Number(7))
         );
         assert!(raw.take().is_some());
     }
@@ -166,7 +202,10 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":7,"method":"ping"}"#,
             "not json",
         ] {
-            assert_eq!(tap.incoming(text.to_owned(), false), text);
+            assert_eq!(
+                tap.incoming(text.to_owned(), false),
+                Incoming::Text(text.to_owned())
+            );
         }
         assert!(raw.take().is_none());
     }
