@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write};
 
+use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::json;
 use serde_json::value::RawValue;
 
 /// Members of a tool that are long, and rarely looked at.
@@ -78,12 +80,17 @@ impl RawTools {
             if index > 0 {
                 self.outline.push(',');
             }
-            // Writing to a string cannot fail.
-            let _ = write!(self.outline, "{}:", serde_json::Value::from(name.as_ref()));
+            match name {
+                // As it was sent, without anything to escape.
+                Cow::Borrowed(name) => self.outline.extend(["\"", name, "\""]),
+                Cow::Owned(name) => self.outline.push_str(&json!(name).to_string()),
+            }
+            self.outline.push(':');
             let is_schema = SCHEMAS.contains(&name.as_ref());
             if is_schema && (value.get().len() > SHORT || value.get().starts_with('[')) {
                 let start = self.schemas.len();
                 push_ascii(&mut self.schemas, value.get());
+                // Writing to a string cannot fail.
                 let _ = write!(self.outline, "[{start},{}]", self.schemas.len());
             } else {
                 self.outline.push_str(value.get());
@@ -95,6 +102,10 @@ impl RawTools {
 
 /// `None` for what is no object.
 fn members(tool: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
+    /// `Cow` alone is never borrowed.
+    #[derive(Deserialize)]
+    struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
     struct Members;
 
     impl<'de> Visitor<'de> for Members {
@@ -106,7 +117,7 @@ fn members(tool: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
 
         fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
             let mut members = Vec::with_capacity(8);
-            while let Some(name) = access.next_key()? {
+            while let Some(Name(name)) = access.next_key()? {
                 members.push((name, access.next_value()?));
             }
             Ok(members)
