@@ -51,6 +51,8 @@
 
   const variableText = (names) => fieldText(process.env, names);
 
+  const copy = (object) => ({ ...object });
+
   const pick = (object, names) => {
     const found = [];
     for (let index = 0; index < names.length; index += 1) {
@@ -143,5 +145,5 @@
       return new Postponing(made, schemas, tool);
     });
 
-  return [parse, text, memberText, fieldText, variableText, pick, present, settle, soon, tools];
+  return [parse, text, memberText, fieldText, variableText, copy, pick, present, settle, soon, tools];
 })();

@@ -27,6 +27,8 @@ pub enum Helper {
     FieldText,
     /// Variables of `process.env` as texts.
     VariableText,
+    /// An object with the same members.
+    Copy,
     /// Members that are there.
     Pick,
     /// Which members are there, as bits.
@@ -204,6 +206,11 @@ impl<'env> Value<'env> {
     /// Members as texts, `null` and `undefined` as empty ones. Those that the object does not have are missing.
     pub fn fields(self, names: Names) -> JsResult<'env, IndexMap<String, String>> {
         self.read_with(Helper::FieldText, names)
+    }
+
+    /// An object with the same members.
+    pub fn copied(self) -> JsResult<'env> {
+        self.help(Helper::Copy, &[self])
     }
 
     pub fn pick(self, names: Names) -> JsResult<'env, Picked<'env>> {

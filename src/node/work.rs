@@ -65,8 +65,12 @@ pub fn start(works: Vec<BoxFuture<'static, ()>>) {
     }
     drop(line);
     runtime::spawn(async {
-        while let Some(group) = next() {
+        loop {
+            let (group, are_more) = next();
             group.into_iter().for_each(start_one);
+            if !are_more {
+                return;
+            }
             // Tokio comes back to a task that yields when it has no other to run and has looked for events, or when it
             // has run many.
             tokio::task::yield_now().await;
@@ -74,11 +78,13 @@ pub fn start(works: Vec<BoxFuture<'static, ()>>) {
     });
 }
 
-fn next() -> Option<Vec<BoxFuture<'static, ()>>> {
+/// The next group, and whether it has to be followed by another.
+fn next() -> (Vec<BoxFuture<'static, ()>>, bool) {
     let mut line = LINE.lock();
     let count = line.waiting.len().min(GROUP);
-    line.is_moving = count > 0;
-    (count > 0).then(|| line.waiting.drain(..count).collect())
+    let group = line.waiting.drain(..count).collect();
+    line.is_moving = !line.waiting.is_empty();
+    (group, line.is_moving)
 }
 
 fn start_one(work: BoxFuture<'static, ()>) {
