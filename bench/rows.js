@@ -13,7 +13,7 @@ const { inChild, inScript, runPlain } = require('./support/processes');
 const MIB = KIB * KIB;
 
 const FULL = {
-  rounds: 3,
+  rounds: 5,
   reinit: { count: 400 },
   burst: { count: 500 },
   idle: { count: 2000 },
