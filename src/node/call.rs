@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::errors;
+use super::host::UPDATE_TOOLS;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::log::LogBuffer;
 use super::telemetry::Listeners;
@@ -134,46 +135,9 @@ impl CallContext {
         S: for<'env> FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env> + Send + 'static,
         C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
     {
-        self.ask(name, limit, false, start, convert).await
-    }
-
-    /// The same for the last one that a call waits for: where its answer is heard, the call ends.
-    pub async fn last_callback<T, S, C>(
-        self: &Arc<Self>,
-        name: &'static str,
-        limit: Duration,
-        start: S,
-        convert: C,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        S: for<'env> FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env> + Send + 'static,
-        C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
-    {
-        self.ask(name, limit, true, start, convert).await
-    }
-
-    async fn ask<T, S, C>(
-        self: &Arc<Self>,
-        name: &'static str,
-        limit: Duration,
-        is_last: bool,
-        start: S,
-        convert: C,
-    ) -> Result<T>
-    where
-        T: Send + 'static,
-        S: for<'env> FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env> + Send + 'static,
-        C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
-    {
         let context = Arc::clone(self);
         let answer = self.thread.ask(move |scope, sender| {
-            let answer = Answer {
-                name,
-                is_last,
-                sender: Some(sender),
-            };
-            context.start(scope, answer, start, convert);
+            context.start(scope, name, sender, start, convert);
         });
         bounded(name, limit, answer).await
     }
@@ -192,19 +156,15 @@ impl CallContext {
         C: for<'any> FnOnce(&Arc<Self>, Value<'any>) -> JsResult<'any, T> + Send + 'static,
     {
         let (sender, answer) = oneshot::channel();
-        let owed = Answer {
-            name,
-            is_last: false,
-            sender: Some(sender),
-        };
-        self.start(scope, owed, start, convert);
+        self.start(scope, name, sender, start, convert);
         Asked { name, answer }
     }
 
     fn start<'env, T, S, C>(
         self: &Arc<Self>,
         scope: Scope<'env>,
-        mut answer: Answer<T>,
+        name: &'static str,
+        sender: oneshot::Sender<Result<T>>,
         start: S,
         convert: C,
     ) where
@@ -212,8 +172,12 @@ impl CallContext {
         S: FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env>,
         C: for<'any> FnOnce(&Arc<Self>, Value<'any>) -> JsResult<'any, T> + Send + 'static,
     {
-        let (context, name) = (Arc::clone(self), answer.name);
+        let context = Arc::clone(self);
         context.flush_log(scope);
+        let mut answer = Answer {
+            name,
+            sender: Some(sender),
+        };
         match start(&context, scope) {
             Ok(value) => value.settled(move |scope, outcome| {
                 let outcome = outcome
@@ -317,14 +281,13 @@ async fn bounded<T>(
 /// What a callback that was started owes. A promise that nobody can settle any more is garbage, and goes with it.
 struct Answer<T> {
     name: &'static str,
-    /// The call has nothing to wait for after it.
-    is_last: bool,
     sender: Option<oneshot::Sender<Result<T>>>,
 }
 
 impl<T> Answer<T> {
     fn hear(&mut self, scope: Scope<'_>, thread: &JsThread, outcome: Result<T>) {
-        if self.is_last {
+        // Calls wait for nothing after it.
+        if self.name == UPDATE_TOOLS {
             work::finish(scope, thread, || self.give(outcome));
         } else {
             self.give(outcome);

@@ -19,7 +19,7 @@ use super::convert;
 use super::embedded::Embedded;
 use super::environment::{LOG_VARIABLE, VariableReader, Variables};
 use super::errors;
-use super::host::{GENERATION, NodeHost, Published};
+use super::host::{GENERATION, NodeHost, Published, UPDATE_TOOLS};
 use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::log::{Lines, NodeLog, StderrLog};
 use super::oauth::{
@@ -458,9 +458,7 @@ impl Shared {
         };
         let mut host = Host {
             registry: Arc::clone(node) as _,
-            publisher: present
-                .has("updateMCPServerTools")
-                .then(|| Arc::clone(node) as _),
+            publisher: present.has(UPDATE_TOOLS).then(|| Arc::clone(node) as _),
             tokens,
             flows: Some(flows),
             prompt: Some(Arc::new(prompt)),

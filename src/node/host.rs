@@ -26,6 +26,9 @@ pub const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 /// The host service that says what a user's tools are published under, by LibreChat's name.
 pub const GENERATION: &str = "getMCPToolsCacheGeneration";
 
+/// The callback that takes the tools of a server.
+pub const UPDATE_TOOLS: &str = "updateMCPServerTools";
+
 /// How errors call the callbacks.
 const GET_SERVER_CONFIG: &str = "registry.getServerConfig";
 const NETWORK_RULES: &str = "registry.shouldEnableSSRFProtection";
@@ -285,8 +288,8 @@ impl ToolPublisher for NodeHost {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let outcome = self
             .context
-            .last_callback(
-                "updateMCPServerTools",
+            .callback(
+                UPDATE_TOOLS,
                 SLOW_TIMEOUT,
                 move |context, scope| {
                     let tools = scope.tools(&raw)?;
@@ -299,7 +302,7 @@ impl ToolPublisher for NodeHost {
                         argument.set("publicationGeneration", scope.string(generation)?)?;
                     }
                     let host = context.host(scope);
-                    context.apply(host.get("updateMCPServerTools")?, host, &[argument])
+                    context.apply(host.get(UPDATE_TOOLS)?, host, &[argument])
                 },
                 |context, value| {
                     let kept = value

@@ -39,7 +39,6 @@ thread_local! {
 }
 
 /// Work that has yet to start.
-#[derive(Default)]
 struct Line {
     waiting: VecDeque<BoxFuture<'static, ()>>,
     /// There is a task that starts it.
