@@ -356,19 +356,23 @@ describe('availableTools', () => {
 
   test('an abort while updateMCPServerTools is asked ends the call, and its answer comes too late', async () => {
     const abort = new AbortController();
-    let answer;
+    const answers = [];
     const services = {
       updateMCPServerTools() {
         abort.abort();
         return new Promise((resolve) => {
-          answer = resolve;
+          answers.push(resolve);
         });
       },
     };
     const { reinit } = await setup({ services });
     expect(await reinit({ signal: abort.signal })).toMatchObject({ success: false, error: { code: 'MCP_ABORTED' } });
-    answer({});
-    await delay(20);
+
+    answers[0]({ late: {} });
+    const next = reinit();
+    await until('the next question', () => answers.length === 2);
+    answers[1](functions);
+    expect((await next).availableTools).toBe(functions);
   });
 
   test('updateMCPServerTools rejects: logged, resolves to undefined', async () => {
