@@ -22,6 +22,7 @@ pub mod embedded;
 pub mod network;
 
 pub mod error;
+pub mod foreign_text;
 pub(crate) mod hex;
 pub mod host;
 pub mod seal;
