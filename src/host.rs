@@ -497,12 +497,14 @@ pub struct Peer {
 /// Requests and notifications that servers send to their client.
 #[async_trait]
 pub trait ServerRequests: Send + Sync {
-    /// Whether the host answers this method (`sampling/createMessage`, `elicitation/create`, `roots/list`).
+    /// Whether the host answers this method (`sampling/createMessage`, `elicitation/create`, `roots/list`), or wants to
+    /// hear of it (`notifications/message`).
     fn handles(&self, method: &str) -> bool;
     /// Answers with a result in MCP's shape for the method.
     async fn answer(&self, peer: &Peer, method: &str, params: Value) -> Result<Value>;
-    /// Passes a notification on (`notifications/message`).
-    fn notify(&self, peer: &Peer, method: &str, params: Value);
+    /// Passes a notification on (`notifications/message`), with its parameters as JSON. What the host does not take in
+    /// time is dropped.
+    fn notify(&self, peer: &Peer, method: &str, params: String);
 }
 
 /// The host as one call sees it: callbacks run in that call's context.

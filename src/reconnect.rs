@@ -134,6 +134,7 @@ impl Reconnect {
                 cancel: self.manager.closing().clone(),
                 headers: None,
                 progress: None,
+                caller: None,
             },
         };
         self.manager.acquire(&request).await.map(drop)

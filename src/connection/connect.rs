@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::breaker::Breaker;
 use super::handler::{Handler, ProgressRoutes};
 use super::session::{Session, bounded};
-use super::{Connection, Generation, Known, Recipe};
+use super::{Caller, Connection, Generation, Known, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::Peer;
 use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
@@ -86,11 +86,14 @@ async fn handshake(recipe: &Recipe, known: &Known, cancel: &CancellationToken) -
     let traffic = recipe.metrics.traffic(config.transport.kind().as_str());
     let (tap, life) = (Tap::new(traffic), CancellationToken::new());
     let handler = Handler {
-        peer: Peer {
-            server_name: recipe.server_name.clone(),
-            user_id: recipe.user_id.clone(),
+        owner: Caller {
+            peer: Peer {
+                server_name: recipe.server_name.clone(),
+                user_id: recipe.user_id.clone(),
+            },
+            host: recipe.server_requests.clone(),
         },
-        host: recipe.server_requests.clone(),
+        attributes: matches!(config.transport.kind(), TransportKind::StreamableHttp),
         observer: recipe.observer.clone(),
         progress: ProgressRoutes::default(),
         tools_changes: Arc::default(),

@@ -1,9 +1,4 @@
-//! What the client answers to a server, and what it hears from it.
-
-#![expect(
-    deprecated,
-    reason = "roots, sampling and logging leave the protocol with 2026-07-28, but servers of today use them"
-)]
+//! What a server is told of its client, and what the client hears from it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,29 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use rmcp::ClientHandler;
 use rmcp::model::{
-    ClientCapabilities, ClientConfig, CreateMessageRequestParams, CreateMessageResult,
-    ElicitRequestParams, ElicitResult, ElicitationCapability, ErrorData, Implementation,
-    InputRequest, ListRootsResult, ListToolsResult, LoggingMessageNotificationParam,
-    ProgressNotificationParam, ProgressToken, ProtocolVersion, RootsCapabilities,
-    SamplingCapability,
+    ClientCapabilities, ClientConfig, ElicitationCapability, ErrorData, Implementation,
+    ListToolsResult, ProgressNotificationParam, ProgressToken, ProtocolVersion, RootsCapabilities,
+    SamplingCapability, ServerNotification,
 };
-use rmcp::service::{NotificationContext, RequestContext, RoleClient};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
+use super::caller::{Caller, ELICITATION, ROOTS, SAMPLING};
 use super::events::{Event, Observer};
 use super::{log_prefix, param_headers};
-use crate::host::{Logger, Peer, ServerRequests};
+use crate::host::Logger;
 
 /// Name and version that LibreChat's client gives to servers.
 const CLIENT_NAME: &str = "@librechat/api-client";
 const CLIENT_VERSION: &str = "1.2.3";
 
-const SAMPLING: &str = "sampling/createMessage";
-const ELICITATION: &str = "elicitation/create";
-const ROOTS: &str = "roots/list";
+const LOG_MESSAGE: &str = "notifications/message";
 
 /// Receives the progress of one request.
 pub type ProgressSink = Arc<dyn Fn(&ProgressNotificationParam) + Send + Sync>;
@@ -65,12 +53,13 @@ impl Drop for ProgressRoute {
     }
 }
 
-/// Answers `ping` and `roots/list`; passes sampling and elicitation to the host where it wants them, and declares them
-/// only then.
+/// What a connection tells its server of the client, and what it does with the server's notifications.
 #[derive(Clone)]
 pub struct Handler {
-    pub peer: Peer,
-    pub host: Option<Arc<dyn ServerRequests>>,
+    /// The owner of the connection. Without a user it is one that users share.
+    pub owner: Caller,
+    /// Whether the transport says in which call a server asks.
+    pub attributes: bool,
     pub observer: Option<Arc<dyn Observer>>,
     pub progress: ProgressRoutes,
     /// How often the server has announced other tools.
@@ -79,31 +68,28 @@ pub struct Handler {
 }
 
 impl Handler {
+    pub fn log_prefix(&self) -> String {
+        let peer = &self.owner.peer;
+        log_prefix(peer.user_id.as_deref(), &peer.server_name)
+    }
+
+    /// Whoever answers what belongs to no call.
+    ///
+    /// Nobody does on a connection that users share: whoever connected first is not whom the server asks.
+    pub fn owner(&self) -> Result<&Caller, ErrorData> {
+        if self.owner.peer.user_id.is_some() {
+            return Ok(&self.owner);
+        }
+        Err(ErrorData::invalid_request(
+            "Several users share this connection, and the request belongs to no call of any of them: nobody can answer it",
+            None,
+        ))
+    }
+
     fn notice(&self, event: Event) {
         if let Some(observer) = &self.observer {
             observer.notice(event);
         }
-    }
-
-    /// The host's answer to a request of the server, both in MCP's own shapes.
-    async fn ask<P: Serialize, R: DeserializeOwned>(
-        &self,
-        method: &str,
-        params: &P,
-    ) -> Result<R, ErrorData> {
-        let host = self
-            .host
-            .as_ref()
-            .ok_or_else(|| ErrorData::internal_error("No handler for this request", None))?;
-        let params = serde_json::to_value(params)
-            .map_err(|_| ErrorData::invalid_params("Unreadable parameters", None))?;
-        let answer = host
-            .answer(&self.peer, method, params)
-            .await
-            .map_err(|error| ErrorData::internal_error(error.message, None))?;
-        serde_json::from_value(answer).map_err(|error| {
-            ErrorData::internal_error(format!("The answer to {method} is invalid: {error}"), None)
-        })
     }
 
     /// A page of `tools/list` without the tools that rmcp has refused.
@@ -111,201 +97,59 @@ impl Handler {
         let Some((page, refused)) = param_headers::usable(&page, parsed) else {
             return page;
         };
-        let prefix = log_prefix(self.peer.user_id.as_deref(), &self.peer.server_name);
         self.logger.warn(format!(
-            "{prefix} Left out tools with invalid x-mcp-header annotations: {}",
+            "{} Left out tools with invalid x-mcp-header annotations: {}",
+            self.log_prefix(),
             refused.join(", ")
         ));
         page
     }
 
-    /// The answer to a question that came inside a result (MCP 2026-07-28, chapter "Multi Round-Trip Requests").
-    pub async fn answer(&self, request: InputRequest) -> Result<Value, ErrorData> {
-        let answer = match request {
-            InputRequest::CreateMessage(request) => {
-                serde_json::to_value(self.sample(&request.params).await?)
+    pub fn notification(&self, notification: ServerNotification) {
+        match notification {
+            ServerNotification::ProgressNotification(notification) => {
+                let params = notification.params;
+                let sink = self.progress.0.lock().get(&params.progress_token).cloned();
+                if let Some(sink) = sink {
+                    sink(&params);
+                }
             }
-            InputRequest::Elicitation(request) => {
-                serde_json::to_value(self.elicit(&request.params).await?)
+            ServerNotification::LoggingMessageNotification(notification) => {
+                let host = self.owner.host.as_ref();
+                if let Some(host) = host.filter(|host| host.handles(LOG_MESSAGE))
+                    && let Ok(params) = serde_json::to_string(&notification.params)
+                {
+                    host.notify(&self.owner.peer, LOG_MESSAGE, params);
+                }
             }
-            InputRequest::ListRoots(_) => serde_json::to_value(self.roots().await?),
-            _ => return Err(unknown("an input request")),
-        };
-        answer.map_err(|_| ErrorData::internal_error("Unreadable answer", None))
-    }
-
-    /// Whether the host answers this method.
-    fn answers(&self, method: &str) -> bool {
-        self.host.as_ref().is_some_and(|host| host.handles(method))
-    }
-
-    async fn sample(
-        &self,
-        params: &CreateMessageRequestParams,
-    ) -> Result<CreateMessageResult, ErrorData> {
-        if !self.answers(SAMPLING) {
-            return Err(unknown(SAMPLING));
+            ServerNotification::ToolListChangedNotification(_) => {
+                self.tools_changes.fetch_add(1, Ordering::Relaxed);
+                self.notice(Event::ToolsChanged);
+            }
+            ServerNotification::ResourceListChangedNotification(_) => {
+                self.notice(Event::ResourcesChanged);
+            }
+            ServerNotification::PromptListChangedNotification(_) => {
+                self.notice(Event::PromptsChanged);
+            }
+            _ => {}
         }
-        self.ask(SAMPLING, params).await
     }
-
-    async fn roots(&self) -> Result<ListRootsResult, ErrorData> {
-        if !self.answers(ROOTS) {
-            return Ok(ListRootsResult::default());
-        }
-        self.ask(ROOTS, &Value::Object(Map::new())).await
-    }
-
-    async fn elicit(&self, params: &ElicitRequestParams) -> Result<ElicitResult, ErrorData> {
-        if !self.answers(ELICITATION) {
-            return Err(unknown(ELICITATION));
-        }
-        let schema = serde_json::to_value(params).unwrap_or_default();
-        let mut answer: Value = self.ask(ELICITATION, params).await?;
-        fill_defaults(&mut answer, &schema["requestedSchema"]);
-        serde_json::from_value(answer).map_err(|error| {
-            ErrorData::internal_error(
-                format!("The answer to {ELICITATION} is invalid: {error}"),
-                None,
-            )
-        })
-    }
-}
-
-fn unknown(method: &str) -> ErrorData {
-    ErrorData::new(
-        rmcp::model::ErrorCode::METHOD_NOT_FOUND,
-        method.to_owned(),
-        None,
-    )
 }
 
 impl ClientHandler for Handler {
     fn get_info(&self) -> ClientConfig {
+        // A server is not invited to ask what nobody could answer.
+        let can_answer = self.attributes || self.owner.peer.user_id.is_some();
+        let answers = |method| can_answer && self.owner.answers(method);
         let mut capabilities = ClientCapabilities::default();
-        capabilities.sampling = self.answers(SAMPLING).then(SamplingCapability::default);
-        capabilities.elicitation = self
-            .answers(ELICITATION)
-            .then(ElicitationCapability::default);
-        capabilities.roots = self.answers(ROOTS).then(RootsCapabilities::default);
+        capabilities.sampling = answers(SAMPLING).then(SamplingCapability::default);
+        capabilities.elicitation = answers(ELICITATION).then(ElicitationCapability::default);
+        capabilities.roots = answers(ROOTS).then(RootsCapabilities::default);
         ClientConfig::new(
             capabilities,
             Implementation::new(CLIENT_NAME, CLIENT_VERSION),
         )
         .with_protocol_version(ProtocolVersion::LATEST_WITH_INITIALIZE)
-    }
-
-    async fn create_message(
-        &self,
-        params: CreateMessageRequestParams,
-        _context: RequestContext<RoleClient>,
-    ) -> Result<CreateMessageResult, ErrorData> {
-        self.sample(&params).await
-    }
-
-    async fn list_roots(
-        &self,
-        _context: RequestContext<RoleClient>,
-    ) -> Result<ListRootsResult, ErrorData> {
-        self.roots().await
-    }
-
-    async fn create_elicitation(
-        &self,
-        params: ElicitRequestParams,
-        _context: RequestContext<RoleClient>,
-    ) -> Result<ElicitResult, ErrorData> {
-        self.elicit(&params).await
-    }
-
-    async fn on_progress(
-        &self,
-        params: ProgressNotificationParam,
-        _context: NotificationContext<RoleClient>,
-    ) {
-        let sink = self.progress.0.lock().get(&params.progress_token).cloned();
-        if let Some(sink) = sink {
-            sink(&params);
-        }
-    }
-
-    async fn on_logging_message(
-        &self,
-        params: LoggingMessageNotificationParam,
-        _context: NotificationContext<RoleClient>,
-    ) {
-        if let (Some(host), Ok(params)) = (&self.host, serde_json::to_value(&params)) {
-            host.notify(&self.peer, "notifications/message", params);
-        }
-    }
-
-    async fn on_tool_list_changed(&self, _context: NotificationContext<RoleClient>) {
-        self.tools_changes.fetch_add(1, Ordering::Relaxed);
-        self.notice(Event::ToolsChanged);
-    }
-
-    async fn on_resource_list_changed(&self, _context: NotificationContext<RoleClient>) {
-        self.notice(Event::ResourcesChanged);
-    }
-
-    async fn on_prompt_list_changed(&self, _context: NotificationContext<RoleClient>) {
-        self.notice(Event::PromptsChanged);
-    }
-}
-
-/// Fields of an accepted form that the user left out take the defaults of the schema (MCP, chapter "Elicitation").
-fn fill_defaults(answer: &mut Value, schema: &Value) {
-    if answer.get("action").and_then(Value::as_str) != Some("accept") {
-        return;
-    }
-    let Some(properties) = schema.get("properties").and_then(Value::as_object) else {
-        return;
-    };
-    let Some(answer) = answer.as_object_mut() else {
-        return;
-    };
-    let content = answer
-        .entry("content")
-        .or_insert_with(|| Value::Object(Map::new()));
-    let Some(content) = content.as_object_mut() else {
-        return;
-    };
-    for (name, property) in properties {
-        if let Some(default) = property.get("default")
-            && !content.contains_key(name)
-        {
-            content.insert(name.clone(), default.clone());
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn defaults_fill_what_the_user_left_out() {
-        let schema = json!({ "properties": {
-            "name": { "type": "string", "default": "Ann" },
-            "age": { "type": "integer", "default": 30 },
-            "free": { "type": "string" },
-        } });
-        let mut accepted = json!({ "action": "accept", "content": { "age": 4 } });
-        fill_defaults(&mut accepted, &schema);
-        assert_eq!(
-            accepted,
-            json!({ "action": "accept", "content": { "age": 4, "name": "Ann" } })
-        );
-        let mut bare = json!({ "action": "accept" });
-        fill_defaults(&mut bare, &schema);
-        assert_eq!(
-            bare,
-            json!({ "action": "accept", "content": { "name": "Ann", "age": 30 } })
-        );
-        let mut declined = json!({ "action": "decline" });
-        fill_defaults(&mut declined, &schema);
-        assert_eq!(declined, json!({ "action": "decline" }));
     }
 }

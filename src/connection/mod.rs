@@ -5,9 +5,11 @@
 
 mod access;
 mod breaker;
+mod caller;
 mod connect;
 mod events;
 mod handler;
+mod inbound;
 mod numbering;
 mod param_headers;
 mod probe;
@@ -19,6 +21,7 @@ mod tools;
 
 pub use access::{AccessTokens, connect_authorized};
 pub use breaker::{Breaker, Breakers};
+pub use caller::Caller;
 pub use connect::connect;
 pub use events::{Event, Observer};
 pub use handler::ProgressSink;
@@ -123,6 +126,8 @@ pub struct CallOptions {
     /// Headers of this request, over those of the connection.
     pub headers: Option<Arc<HeaderMap>>,
     pub progress: Option<Progress>,
+    /// Whom the server may ask about this request. Absent where no user has made it.
+    pub caller: Option<Caller>,
 }
 
 /// A request whose time starts again with every sign of progress (MCP, chapter "Progress").

@@ -3,20 +3,18 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId};
 use rmcp::service::{RoleClient, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 
-/// What one service has sent, and what it owes.
+/// What one service has sent.
 pub(super) struct Numbers {
     /// What is added to the service's own ids.
     base: i64,
     /// The highest id that the server has seen.
     highest: AtomicI64,
-    /// Requests of the server without an answer.
-    owed: AtomicUsize,
 }
 
 impl Numbers {
@@ -24,17 +22,12 @@ impl Numbers {
         Arc::new(Self {
             base,
             highest: AtomicI64::new(base),
-            owed: AtomicUsize::new(0),
         })
     }
 
     /// The first id that is free.
     pub fn next(&self) -> i64 {
         self.highest.load(Ordering::Acquire) + 1
-    }
-
-    pub fn owes_nothing(&self) -> bool {
-        self.owed.load(Ordering::Acquire) == 0
     }
 }
 
@@ -72,8 +65,7 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Numbered<T> {
         &mut self,
         mut item: TxJsonRpcMessage<RoleClient>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        let numbers = Arc::clone(&self.numbers);
-        let mut pays = false;
+        let numbers = &self.numbers;
         match &mut item {
             JsonRpcMessage::Request(request) => {
                 shift(&mut request.id, numbers.base);
@@ -89,16 +81,9 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Numbered<T> {
                     shift(id, numbers.base);
                 }
             }
-            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => pays = true,
+            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
         }
-        let sending = self.inner.send(item);
-        async move {
-            let outcome = sending.await;
-            if pays {
-                numbers.owed.fetch_sub(1, Ordering::AcqRel);
-            }
-            outcome
-        }
+        self.inner.send(item)
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
@@ -110,10 +95,7 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Numbered<T> {
                     shift(id, -self.numbers.base);
                 }
             }
-            JsonRpcMessage::Request(_) => {
-                self.numbers.owed.fetch_add(1, Ordering::AcqRel);
-            }
-            JsonRpcMessage::Notification(_) => {}
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => {}
         }
         Some(message)
     }

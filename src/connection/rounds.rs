@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::handler::Handler;
+use super::caller::Caller;
 use crate::error::{Code, Error, Result};
 
 /// Requests that a server may answer this way.
@@ -72,7 +72,7 @@ impl Rounds {
     pub async fn answer(
         &mut self,
         wanted: Option<InputRequests>,
-        handler: &Handler,
+        caller: &Caller,
     ) -> std::result::Result<InputResponses, ErrorData> {
         let wanted = wanted.unwrap_or_default();
         if wanted.is_empty() {
@@ -84,7 +84,7 @@ impl Rounds {
         self.idle = 0;
         let answers = wanted
             .into_iter()
-            .map(async |(key, request)| Ok((key, handler.answer(request).await?)));
+            .map(async |(key, request)| Ok((key, caller.answer(request).await?)));
         Ok(try_join_all(answers).await?.into_iter().collect())
     }
 }

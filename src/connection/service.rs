@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use super::events::{LossWatch, Watched};
 use super::handler::Handler;
+use super::inbound::{Inbound, UnderWay};
 use super::numbering::{Numbered, Numbers};
 use super::probe::Probing;
 use crate::transport::{BoxTransport, HttpSession, Kept, Listener, McpHttp};
@@ -22,6 +23,8 @@ pub(super) struct Service {
     pub peer: Peer<RoleClient>,
     watch: LossWatch,
     numbers: Arc<Numbers>,
+    /// What the server has asked and not been answered.
+    under_way: UnderWay,
     /// The HTTP side of a Streamable HTTP transport.
     http: Option<McpHttp>,
     running: Mutex<Option<RunningService<RoleClient, Handler>>>,
@@ -48,6 +51,8 @@ impl Service {
     ) -> Result<Self, ClientInitializeError> {
         let watch = LossWatch::new(handler.observer.clone());
         let numbers = Numbers::from(first_id);
+        let under_way = UnderWay::default();
+        let transport = Inbound::new(transport, handler.clone(), under_way.clone());
         let transport = Probing::new(Numbered::new(transport, Arc::clone(&numbers)));
         let transport = Watched::new(transport, watch.clone());
         // Boxed, because it would make every future around it large.
@@ -58,6 +63,7 @@ impl Service {
             peer: running.peer().clone(),
             watch,
             numbers,
+            under_way,
             http,
             running: Mutex::new(Some(running)),
         })
@@ -65,7 +71,7 @@ impl Service {
 
     /// What is left to keep once this is dropped, if the session may rest: over Streamable HTTP, with nothing under way.
     pub fn rest(&self) -> Option<(Resting, Option<Listener>)> {
-        if self.peer.is_transport_closed() || !self.numbers.owes_nothing() {
+        if self.peer.is_transport_closed() || !self.under_way.is_empty() {
             return None;
         }
         let (http, stream) = self.http.as_ref()?.rest()?;
@@ -82,6 +88,9 @@ impl Service {
     /// Ends the session.
     pub async fn close(&self) {
         self.watch.disarm();
+        if let Some(http) = &self.http {
+            http.stop_listening();
+        }
         let running = self.running.lock().await.take();
         if let Some(mut running) = running {
             let _ = running.close_with_timeout(CLOSE_TIMEOUT).await;

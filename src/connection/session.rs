@@ -9,8 +9,8 @@ use futures::future::{BoxFuture, Shared};
 use parking_lot::Mutex;
 use rmcp::model::{
     CancelledNotification, CancelledNotificationParam, ClientRequest, CustomRequest, ErrorData,
-    InitializeResult, PingRequest, ProtocolVersion, RequestId, ServerCapabilities, ServerPeerInfo,
-    ServerResult,
+    InitializeResult, InputRequests, InputResponses, PingRequest, ProtocolVersion, RequestId,
+    ServerCapabilities, ServerPeerInfo, ServerResult,
 };
 use rmcp::service::{
     ClientInitializeError, ClientLifecycleMode, Peer, PeerRequestOptions, RoleClient, ServiceError,
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::handler::Handler;
+use super::inbound::Origin;
 use super::rounds::{self, Rounds};
 use super::service::{Resting, Service};
 use super::{CallOptions, Generation};
@@ -282,11 +283,25 @@ impl Session {
                 biased;
                 () = options.cancel.cancelled() => return Err(Error::aborted()),
                 () = tokio::time::sleep_until(options.deadline) => return Err(unanswered()),
-                answers = rounds.answer(wish.input_requests, &self.0.handler) => answers,
+                answers = self.answers(&mut rounds, wish.input_requests, options) => answers,
             };
             let answers = answers.map_err(|error| server_error(&error))?;
             next = Some(rounds::next_params(params, &answers, wish.request_state));
         }
+    }
+
+    /// What the server wants to know before it answers a call, from the user who called.
+    async fn answers(
+        &self,
+        rounds: &mut Rounds,
+        wanted: Option<InputRequests>,
+        options: &CallOptions,
+    ) -> std::result::Result<InputResponses, ErrorData> {
+        let caller = match &options.caller {
+            Some(caller) => caller,
+            None => self.0.handler.owner()?,
+        };
+        rounds.answer(wanted, caller).await
     }
 
     async fn request_once(
@@ -298,6 +313,12 @@ impl Session {
         let raw = RawResult::default();
         let mut request = CustomRequest::new(method, params.cloned());
         request.extensions.insert(raw.clone());
+        let origin = Arc::new(Origin {
+            caller: options.caller.clone(),
+            ended: options.cancel.child_token(),
+        });
+        let _ended = origin.ended.clone().drop_guard();
+        request.extensions.insert(origin);
         if let Some(headers) = &options.headers {
             request.extensions.insert(CallHeaders(Arc::clone(headers)));
         }

@@ -102,6 +102,7 @@ impl Manager {
             cancel: call.cancel.clone(),
             headers: with_bearer(None, token.as_ref()),
             progress: None,
+            caller: None,
         };
         let timeout = call
             .timeout
@@ -130,6 +131,7 @@ impl Manager {
                 timeout,
                 sink: call.progress.clone(),
             }),
+            caller: Some(scope.caller(name)),
         };
         let mut params = json!({ "name": call.tool_name });
         if let Some(arguments) = &call.arguments {

@@ -154,6 +154,7 @@ impl Manager {
             cancel: request.cancel,
             headers: None,
             progress: None,
+            caller: None,
         };
         if let Some(lease) = &request.connection {
             read(

@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 
 use super::watch::KeyObserver;
 use super::{Key, Manager, Owner};
-use crate::connection::{Recipe, now_ms};
+use crate::connection::{Caller, Recipe, now_ms};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, Lookup, NetworkRules, User};
+use crate::host::{Host, Lookup, NetworkRules, Peer, User};
 use crate::network::Policy;
 use crate::secret::Secret;
 use crate::server_config::{Context, ServerConfig, fingerprint, headers_for_call, resolve};
@@ -57,6 +57,17 @@ impl CallScope<'_> {
             ..self.context(owner)
         };
         headers_for_call(&server.config, &context).map(Some)
+    }
+
+    /// Whom the server may ask during this call.
+    pub(super) fn caller(&self, server_name: &str) -> Caller {
+        Caller {
+            peer: Peer {
+                server_name: server_name.to_owned(),
+                user_id: self.user_id().map(str::to_owned),
+            },
+            host: self.host.server_requests.clone(),
+        }
     }
 
     fn user_id(&self) -> Option<&str> {

@@ -183,6 +183,7 @@ impl Manager {
                 cancel: manager.0.closing.child_token(),
                 headers: None,
                 progress: None,
+                caller: None,
             };
             let outcome = match list_tools(connection, &options).await {
                 Ok(list) if list.incomplete.is_none() && list.tools.count() > 0 => {

@@ -470,7 +470,7 @@ impl Shared {
                 .then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
             exchanged_tokens: None,
             on_behalf_of: None,
-            server_requests: HostHandlers::new(context, present)
+            server_requests: HostHandlers::new(context, present, &logger)
                 .map(|handlers| Arc::new(handlers) as _),
             redirects: None,
             credentials_key: Arc::new(credentials_key(self.host.get(scope), environment)?),

@@ -111,9 +111,15 @@ impl Connections {
         shared.manager.subscribe(Arc::new(move |key, event| {
             let handle = objects.lock().get(key).and_then(|it| it.handle.upgrade());
             let Some(handle) = handle else { return };
-            let is_news = state_after(event).is_none_or(|state| handle.note(state));
+            let is_news = match state_after(event) {
+                Some(state) => handle.note(state),
+                // A server may announce changes faster than listeners hear of them.
+                None if handle.changes(event) => true,
+                None => return,
+            };
             let this = Self(Arc::clone(&objects));
             thread.post(move |scope| {
+                handle.heard(event);
                 let Some((object, handle)) = this.known(scope, &handle.key) else {
                     return;
                 };

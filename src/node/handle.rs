@@ -1,5 +1,6 @@
 //! What an `MCPConnection` object stands for, and for how long it is kept.
 
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -9,8 +10,9 @@ use super::calls::{Call, Shared};
 use super::connections::Entry;
 use super::js::{JsResult, Value};
 use super::thread::{JsRef, JsThread};
-use crate::connection::{CallOptions, Recipe};
+use crate::connection::{CallOptions, Caller, Event, Recipe};
 use crate::error::{Code, Error, Result};
+use crate::host::Peer;
 use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,6 +37,8 @@ pub struct Handle {
     held: Mutex<Held>,
     /// The last state that listeners were told.
     told: Mutex<ConnectionState>,
+    /// What changed since listeners were told, a bit for each kind of [`Event`].
+    changed: AtomicU8,
     /// The object itself, where it is not left to JavaScript.
     kept: Mutex<Option<JsRef>>,
     _entry: Entry,
@@ -48,6 +52,7 @@ impl Handle {
             thread: shared.thread.clone(),
             told: Mutex::new(shared.manager.state(&key)),
             held: Mutex::new(held),
+            changed: AtomicU8::new(0),
             kept: Mutex::default(),
             _entry: entry,
             key,
@@ -79,6 +84,16 @@ impl Handle {
         state == ConnectionState::Connected || before != state
     }
 
+    /// Notes a change, and says whether listeners have heard of the one before.
+    pub fn changes(&self, event: Event) -> bool {
+        self.changed.fetch_or(bit(event), Ordering::AcqRel) & bit(event) == 0
+    }
+
+    /// Listeners hear of it now.
+    pub fn heard(&self, event: Event) {
+        self.changed.fetch_and(!bit(event), Ordering::AcqRel);
+    }
+
     pub fn state(&self) -> ConnectionState {
         let told = *self.told.lock();
         match self.manager.state(&self.key) {
@@ -96,12 +111,20 @@ impl Handle {
     }
 
     pub fn options(&self, call: &Call) -> CallOptions {
-        let timeout = self.recipe(|recipe| recipe.config.timeout);
+        let (timeout, peer) = self.recipe(|recipe| {
+            let peer = Peer {
+                server_name: recipe.server_name.clone(),
+                user_id: recipe.user_id.clone(),
+            };
+            (recipe.config.timeout, peer)
+        });
+        let host = call.host.server_requests.clone();
         CallOptions {
             deadline: Instant::now() + timeout.unwrap_or(REQUEST_TIMEOUT),
             cancel: call.cancel.clone(),
             headers: None,
             progress: None,
+            caller: Some(Caller { peer, host }),
         }
     }
 
@@ -134,4 +157,8 @@ impl Handle {
         self.manager.disconnect(&self.key).await;
         drop(lease);
     }
+}
+
+const fn bit(event: Event) -> u8 {
+    1 << event as u8
 }

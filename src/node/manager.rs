@@ -108,6 +108,7 @@ pub async fn request(
             cancel: call.cancel.clone(),
             headers: scope.headers(server, None)?.map(Arc::new),
             progress: None,
+            caller: None,
         },
     })
 }
@@ -330,6 +331,7 @@ pub fn existing(manager: &Manager, key: &Key, lease: Lease) -> Held {
             cancel: tokio_util::sync::CancellationToken::new(),
             headers: None,
             progress: None,
+            caller: None,
         },
     };
     held(manager, request, lease)

@@ -2,6 +2,7 @@
 
 mod abort;
 mod app_connections;
+mod backlog;
 mod burst;
 mod call;
 mod calls;

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use tokio::time::Instant;
 
 use super::app_connections;
+use super::backlog::Backlog;
 use super::calls::{Call, Params, Shared};
 use super::convert::text_argument;
 use super::js::{JsResult, Scope, Value};
@@ -112,19 +113,21 @@ fn progress_sink<'env>(
     call: &Call,
     listener: Value<'env>,
 ) -> JsResult<'env, ProgressSink> {
-    let listener = Arc::new(JsRef::new(&shared.thread, listener)?);
-    let (context, thread) = (Arc::clone(call.context()), shared.thread.clone());
+    let (listener, context) = (
+        JsRef::new(&shared.thread, listener)?,
+        Arc::clone(call.context()),
+    );
+    let waiting = Backlog::new(&shared.thread, move |scope, progress| {
+        if let Ok(progress) = scope.parse_json(&progress) {
+            let _ = context.apply(listener.get(scope), scope.undefined(), &[progress]);
+        }
+    });
     Ok(Arc::new(move |params| {
         let Ok(Json::Object(mut fields)) = serde_json::to_value(params) else {
             return;
         };
         fields.shift_remove("progressToken");
-        let (listener, context) = (Arc::clone(&listener), Arc::clone(&context));
-        thread.post(move |scope| {
-            if let Ok(progress) = scope.json(&Json::Object(fields)) {
-                let _ = context.apply(listener.get(scope), scope.undefined(), &[progress]);
-            }
-        });
+        waiting.push_or_replace(Json::Object(fields).to_string());
     }))
 }
 
@@ -179,6 +182,7 @@ async fn functions_of(
         cancel: call.cancel.clone(),
         headers: None,
         progress: None,
+        caller: None,
     };
     let tools = list_tools(connection, &options).await?.tools;
     tool_functions(server_name, &tools).map(Some)

@@ -139,6 +139,7 @@ impl Run<'_> {
             cancel: self.cancel.clone(),
             headers: with_bearer(scope.headers(server, None)?.map(Arc::new), token.as_ref()),
             progress: None,
+            caller: None,
         };
         let mut request = Acquire {
             key: server.key.clone(),

@@ -24,6 +24,7 @@ use rmcp::transport::streamable_http_client::{
     StreamableHttpPostResponse,
 };
 use sse_stream::Sse;
+use tokio_util::sync::CancellationToken;
 
 use super::BoxTransport;
 use super::events::{EventLimits, Events, Found};
@@ -45,6 +46,10 @@ const SESSION_ID: &str = "mcp-session-id";
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a lost GET or response stream is opened again before it is left alone.
 const STREAM_RECONNECTS: usize = 3;
+/// What a server may name as its `retry`, in milliseconds, at the least: on the stream that answers a request, and on those
+/// that were opened again.
+const SHORTEST_FIRST_RETRY: u64 = 100;
+const SHORTEST_RETRY: u64 = 1000;
 
 type Result<T> = std::result::Result<T, StreamableHttpError<Error>>;
 
@@ -56,6 +61,8 @@ pub struct McpHttp {
     sse_read_timeout: Duration,
     stream_refusal: StreamRefusal,
     ledger: Ledger,
+    /// Cancelled when nothing that the server sends is wanted any more.
+    ending: CancellationToken,
 }
 
 impl McpHttp {
@@ -63,6 +70,7 @@ impl McpHttp {
     #[must_use]
     pub fn new(remote: Remote, sse_read_timeout: Duration, stream_refusal: StreamRefusal) -> Self {
         Self {
+            ending: remote.life.child_token(),
             remote: Arc::new(remote),
             sse_read_timeout,
             stream_refusal,
@@ -78,6 +86,8 @@ impl McpHttp {
         retry.max_times = Some(STREAM_RECONNECTS);
         retry.max_delay = Some(Duration::from_secs(30));
         config.retry_config = Arc::new(retry);
+        // Slow calls of one user would hold up everybody else on a shared connection.
+        config.max_concurrent_requests = usize::MAX;
         BoxTransport::new(StreamableHttpClientTransport::with_client(
             self.clone(),
             config,
@@ -106,7 +116,13 @@ impl McpHttp {
             sse_read_timeout: self.sse_read_timeout,
             stream_refusal: self.stream_refusal.clone(),
             ledger: Ledger::resumed(session, kept, described),
+            ending: self.remote.life.child_token(),
         }
+    }
+
+    /// Ends all event streams. A transport that is about to close does not wait for a server that never stops talking.
+    pub fn stop_listening(&self) {
+        self.ending.cancel();
     }
 
     /// Ends a session that rests.
@@ -162,7 +178,12 @@ impl McpHttp {
         under_way: Option<UnderWay>,
     ) -> BoxStream<'static, std::result::Result<Sse, SseError>> {
         let remote = Arc::clone(&self.remote);
-        let over = remote.life.clone().cancelled_owned();
+        let over = self.ending.clone().cancelled_owned();
+        let shortest_retry = if waiting.is_some() {
+            SHORTEST_FIRST_RETRY
+        } else {
+            SHORTEST_RETRY
+        };
         let event_limits = EventLimits {
             line: remote.limits.max_line_bytes,
             event: remote.limits.max_response_bytes,
@@ -173,6 +194,7 @@ impl McpHttp {
                 let _for_as_long_as_the_stream = &under_way;
                 let event = match found {
                     Ok(Found::Event(mut event)) => {
+                        event.retry = event.retry.map(|retry| retry.max(shortest_retry));
                         let data = event.data.map(|data| remote.tap.incoming(data, keep_text));
                         event.data = data.map(Incoming::into_text);
                         Some(Ok(event))

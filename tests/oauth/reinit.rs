@@ -72,6 +72,7 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
     let server = manager.scope(&scope, SERVER, Some(config)).await.unwrap();
     let options = CallOptions {
         progress: None,
+        caller: None,
         deadline: Instant::now() + Duration::from_secs(15),
         cancel: CancellationToken::new(),
         headers: None,
@@ -147,6 +148,7 @@ async fn a_tool_call_waits_for_the_user() {
             timeout: None,
             max_total_timeout: None,
             progress: None,
+            caller: None,
             cancel: CancellationToken::new(),
         };
         manager.call_tool(call).await

@@ -122,6 +122,7 @@ pub fn within(seconds: f64) -> CallOptions {
         cancel: CancellationToken::new(),
         headers: None,
         progress: None,
+        caller: None,
     }
 }
 

@@ -23,6 +23,8 @@ const MAX_RECONNECTS: u32 = 3;
 /// A stream that lasted this long was worth having; the count starts anew.
 const STABLE: Duration = Duration::from_secs(30);
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// Between two streams, whatever the server or a config asks for.
+const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 
 pub(super) struct Reader {
     shared: Arc<Shared>,
@@ -101,6 +103,7 @@ impl Reader {
                 if !silent || attempts > 1 {
                     sleep(self.delay(attempts)).await;
                 }
+                sleep_until(opened + SHORTEST_DELAY).await;
                 let limit = self.shared.timeouts.connect;
                 match within(limit, self.reopen(&endpoint)).await {
                     Ok(source) => break source,
@@ -124,7 +127,7 @@ impl Reader {
         self.progress
             .retry
             .unwrap_or_else(backoff)
-            .min(LONGEST_DELAY)
+            .clamp(SHORTEST_DELAY, LONGEST_DELAY)
     }
 
     async fn read(&mut self, source: &mut Source) -> Ended {

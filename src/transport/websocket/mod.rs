@@ -31,7 +31,7 @@ use self::frames::Frames;
 /// Messages that may wait for the client to take them.
 const CAPACITY: usize = 64;
 /// Bound on the closing handshake.
-const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// A connection over a WebSocket. Dropping it ends everything, without a closing handshake.
 pub struct WebSocketTransport {
@@ -126,7 +126,7 @@ impl Transport<RoleClient> for WebSocketTransport {
         self.messages.recv().await
     }
 
-    /// The closing handshake (RFC 6455, section 7.1.2), at most two seconds.
+    /// The closing handshake (RFC 6455, section 7.1.2), at most half a second.
     async fn close(&mut self) -> Result<()> {
         let closed = self.outbox.send(Ok(close(CloseCode::Normal)));
         // Nothing arrives for anybody any more, and a full queue would keep the reader from the server's answer.

@@ -3,7 +3,7 @@
 use rmcp::model::ServerJsonRpcMessage;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, consume_budget};
 
 use super::frames::{CloseCode, Frames, Piece, close, pong};
 use crate::error::{Code, Error, Result};
@@ -71,7 +71,11 @@ impl Reader {
             }
             self.frames.feed(&buffer[..read])?;
             while let Some(piece) = self.frames.next_piece() {
+                // A buffer may hold thousands of frames; other connections have their turn between them.
+                consume_budget().await;
                 match piece {
+                    // A closing transport takes no messages, but waits for the server's close frame.
+                    Piece::Message(_) if self.messages.is_closed() => {}
                     Piece::Message(text) => self.inbox.text(text),
                     Piece::TooLarge { head, refusal } => self.inbox.too_large(&head, &refusal),
                     Piece::TooLargeEnd { tail, refusal } => {
@@ -87,7 +91,6 @@ impl Reader {
                     }
                 }
                 while let Some(message) = self.inbox.next() {
-                    // A closing transport takes no messages, but waits for the server's close frame.
                     let _ = self.messages.send(message).await;
                 }
             }
