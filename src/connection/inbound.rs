@@ -25,10 +25,10 @@ use tokio_util::sync::CancellationToken;
 use super::caller::Caller;
 use super::handler::Handler;
 
-/// Requests of a server that are answered at the same time; others are refused.
+/// Requests of a server that the host is asked at the same time; others are refused.
 const ANSWERED: usize = 32;
-/// Requests of a server that are under way, refused ones included; others are dropped, since a server that has sent so
-/// many waits for no answer.
+/// Requests of a server that are under way, until it has taken the answer; others are dropped, since a server that has
+/// sent so many takes no answers.
 const UNDER_WAY: usize = 64;
 /// A transport that hands over nothing for so long has nothing left.
 const QUIET: Duration = Duration::from_millis(20);
@@ -62,10 +62,6 @@ impl UnderWay {
 
     fn enter(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.0).try_acquire_owned().ok()
-    }
-
-    fn has_many(&self) -> bool {
-        self.0.available_permits() < UNDER_WAY - ANSWERED
     }
 }
 
@@ -173,11 +169,12 @@ impl<T: Transport<RoleClient>> Inbound<T> {
             }
             return;
         };
-        let is_host_asked = self.handler.owner.is_asked_by(&request);
-        let refusal = if self.under_way.has_many() {
+        let refusal = if !self.handler.owner.is_asked_by(&request) {
+            None
+        } else if self.answering.len() >= ANSWERED {
             let text = format!("The client answers at most {ANSWERED} requests at a time");
             Some(ErrorData::new(TOO_MANY, text, None))
-        } else if is_host_asked {
+        } else {
             match self.asked(request.extensions()) {
                 Ok((caller, ended)) => {
                     self.ask(id, request, caller, &ended, under_way);
@@ -185,8 +182,6 @@ impl<T: Transport<RoleClient>> Inbound<T> {
                 }
                 Err(refusal) => Some(refusal),
             }
-        } else {
-            None
         };
         let handler = self.handler.owner.clone();
         let message = match refusal {
@@ -323,3 +318,6 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Inbound<T> {
         self.inner.close().await
     }
 }
+
+#[cfg(test)]
+mod tests;
