@@ -112,3 +112,16 @@ describe('a connection of one user', () => {
     expect(asked).toHaveBeenCalledWith(expect.objectContaining({ serverName: 'srv', userId: 'user-1' }));
   });
 });
+
+test('slow calls of one user keep nobody else waiting', async () => {
+  const { services } = answering();
+  const waiting = [];
+  const held = { ...services, elicitation: () => new Promise((resolve) => waiting.push(resolve)) };
+  const { ask } = await connect('call', { services: held });
+  const slow = Array.from({ length: 24 }, () => ask(1, 'elicitation/create'));
+  await until('all slow calls at the server', () => waiting.length === 24);
+  const name = NAME_OF['sampling/createMessage'](await ask(2, 'sampling/createMessage'));
+  expect(name).toBe('user-2 in tenant 2');
+  for (const resolve of waiting) resolve({ action: 'decline' });
+  expect(await Promise.all(slow)).toEqual(slow.map(() => ({ action: 'decline' })));
+});

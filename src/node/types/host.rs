@@ -78,6 +78,12 @@ pub struct McpHostServices {
     )]
     pub lock: Option<()>,
     /// Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given.
+    ///
+    /// This, `elicitation` and `roots` run in the context of the call on whose stream the server asks, with its user as
+    /// `peer.userId`, and are waited for as long as that call is under way, at most five minutes. Over a connection of one
+    /// user, what belongs to no call runs in the context of the call that made it; over one that users share (stdio,
+    /// HTTP+SSE, WebSocket, the GET stream of Streamable HTTP) it is refused with a JSON-RPC error. At most 32 requests of a
+    /// connection are asked at a time.
     #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
     pub sampling: Option<()>,
     /// Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
@@ -87,7 +93,8 @@ pub struct McpHostServices {
     /// Answers `roots/list` with a `ListRootsResult`; without it there are no roots.
     #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
     pub roots: Option<()>,
-    /// Hears the log messages of servers (`notifications/message`).
+    /// Hears the log messages of servers (`notifications/message`). 256 of a connection wait at most, 1 MiB of them; more
+    /// are dropped, with a warning that counts them.
     #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
     pub on_log_message: Option<()>,
     /// Gets finished spans for the host's tracer, in batches and in the context of their call.
@@ -109,7 +116,8 @@ pub struct McpHostServices {
 pub struct McpPeer {
     /// As the registry knows it.
     pub server_name: String,
-    /// Absent for a connection that all users share.
+    /// The user in whose call the server asks. Absent for calls without a user, and for log messages over a connection that
+    /// all users share.
     pub user_id: Option<String>,
 }
 
