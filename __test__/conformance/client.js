@@ -60,7 +60,8 @@ async function useRest(connection) {
 async function main() {
   const user = createUser();
   const authorization = createAuthorization();
-  const config = { type: 'streamable-http', url: serverUrl };
+  // Servers of the suite ask on the GET stream, where only the user's own connection says who is asked.
+  const config = { type: 'streamable-http', url: serverUrl, startup: false };
   const servers = { [serverName]: config };
   const host = createHost({
     servers,

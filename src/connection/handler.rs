@@ -81,7 +81,7 @@ impl Handler {
             return Ok(&self.owner);
         }
         Err(ErrorData::invalid_request(
-            "Several users share this connection, and the request belongs to no call of any of them: nobody can answer it",
+            "Several users share this connection, and the request belongs to no call of any of them, so that nobody can answer it (`startup: false` in the server's config gives each user a connection)",
             None,
         ))
     }

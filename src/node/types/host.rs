@@ -82,7 +82,8 @@ pub struct McpHostServices {
     /// This, `elicitation` and `roots` run in the context of the call on whose stream the server asks, with its user as
     /// `peer.userId`, and are waited for as long as that call is under way, at most five minutes. Over a connection of one
     /// user, what belongs to no call runs in the context of the call that made it; over one that users share (stdio,
-    /// HTTP+SSE, WebSocket, the GET stream of Streamable HTTP) it is refused with a JSON-RPC error. At most 32 requests of a
+    /// HTTP+SSE, WebSocket, the GET stream of Streamable HTTP) it is refused with a JSON-RPC error: `startup: false` in a
+    /// server's config gives each user a connection. At most 32 requests of a
     /// connection are asked at a time.
     #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
     pub sampling: Option<()>,
