@@ -105,9 +105,13 @@ describe('a connection that users share', () => {
 });
 
 describe('a connection of one user', () => {
-  test.each(['get', 'sse'])('%s: that user is asked, whatever the stream', async (where) => {
+  test.each([
+    ['get', OWN],
+    ['sse', OWN],
+    ['sse', { startup: false }],
+  ])('%s %j: that user is asked, whatever the stream', async (where, config) => {
     const { asked, services } = answering();
-    const { ask } = await connect(where, { config: OWN, services });
+    const { ask } = await connect(where, { config, services });
     expect((await ask(1, 'elicitation/create')).action).toBe('accept');
     expect(asked).toHaveBeenCalledWith(expect.objectContaining({ serverName: 'srv', userId: 'user-1' }));
   });
