@@ -25,6 +25,7 @@ pub mod error;
 pub mod foreign_text;
 pub(crate) mod hex;
 pub mod host;
+pub mod nesting;
 pub mod seal;
 pub mod secret;
 pub mod settings;

@@ -179,6 +179,7 @@ impl Run<'_> {
         };
         if let Some(list) = listed {
             let mut stale = false;
+            result.tools_error.clone_from(&list.left_out);
             if let Some(incomplete) = &list.incomplete {
                 logger.warn(format!("[MCP Reinitialize] {name}: {incomplete}"));
                 result.tools_error = Some(incomplete.clone());

@@ -9,8 +9,10 @@ use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::{CallOptions, Connection, RawTools};
+use super::{CallOptions, Connection, RawTools, Recipe};
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_text};
+use crate::nesting::{self, MAX_NESTING};
 use crate::settings::ToolsListBudget;
 
 /// The tools of a server.
@@ -20,6 +22,8 @@ pub struct ToolList {
     pub tools: Arc<RawTools>,
     /// Why the list is not the whole one: a broken budget ([`Code::ToolsListBudget`]) or a repeated cursor.
     pub incomplete: Option<Error>,
+    /// Which tools cannot be used, and are not among them.
+    pub left_out: Option<Error>,
 }
 
 #[derive(Deserialize)]
@@ -30,12 +34,22 @@ struct Page<'a> {
     next_cursor: Option<String>,
 }
 
-/// Reads all pages of `tools/list`. A server without the tools capability is not asked.
+/// Reads all pages of `tools/list`. A server without the tools capability is not asked. Tools that are nested deeper than
+/// anybody could use are left out, with a warning.
 ///
 /// # Errors
 /// [`Code::ToolsListFailed`] with the cause when a page cannot be had, [`Code::ToolsListBudget`] when not even the
 /// first tool fits the budget.
 pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Result<ToolList> {
+    let list = read_pages(connection, options).await?;
+    if let Some(left_out) = &list.left_out {
+        let Recipe { logger, .. } = &connection.recipe;
+        logger.warn(format!("{} {left_out}", connection.recipe.log_prefix()));
+    }
+    Ok(list)
+}
+
+async fn read_pages(connection: &Connection, options: &CallOptions) -> Result<ToolList> {
     if connection.capabilities().tools.is_none() {
         return Collected::default().finish(None);
     }
@@ -83,6 +97,11 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
             ))
         })?;
         for tool in page.tools {
+            // A schema may have all the levels, the tool is one more.
+            if nesting::is_deeper(tool.get(), MAX_NESTING + 1) {
+                collected.left_out.push(name_of(tool));
+                continue;
+            }
             if let Some(limit) = collected.refuses(tool, budget) {
                 return collected.finish(Some(limit));
             }
@@ -137,6 +156,8 @@ struct Collected {
     tools: RawTools,
     /// What the server sent.
     bytes: usize,
+    /// Names of tools that are nested too deeply.
+    left_out: Vec<String>,
 }
 
 impl Collected {
@@ -163,9 +184,29 @@ impl Collected {
             incomplete => Ok(ToolList {
                 tools: Arc::new(self.tools),
                 incomplete,
+                left_out: too_deep(&self.left_out),
             }),
         }
     }
+}
+
+fn name_of(tool: &RawValue) -> String {
+    #[derive(Deserialize)]
+    struct Named {
+        name: String,
+    }
+    serde_json::from_str(tool.get()).map_or_else(|_| "(nameless)".to_owned(), |Named { name }| name)
+}
+
+fn too_deep(names: &[String]) -> Option<Error> {
+    let names = (!names.is_empty()).then(|| names.join(", "))?;
+    let names = foreign_text(&names, &SentSecrets::default());
+    Some(Error::new(
+        Code::InvalidResponse,
+        format!(
+            "Left out tools whose schemas are nested deeper than {MAX_NESTING} levels: {names}"
+        ),
+    ))
 }
 
 /// A tool in an array.

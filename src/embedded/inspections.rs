@@ -14,6 +14,7 @@ use super::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::host::Lookup;
 use crate::manager::{CallScope, Inspect, Inspection, Manager, NotInspected};
+use crate::nesting::{self, MAX_NESTING};
 
 /// Inspections at the same time.
 const CONCURRENCY: usize = 3;
@@ -138,7 +139,8 @@ async fn inspect(
 
 fn gained(found: Inspection) -> Map<String, Value> {
     let functions = found.tool_functions;
-    let functions = functions.and_then(|text| serde_json::from_str(&text).ok());
+    // A schema may have all the levels; it is three deep in a function, and that in an object of them.
+    let functions = functions.and_then(|text| nesting::parse(&text, MAX_NESTING + 4).ok());
     let instructions = found.server_instructions.flatten().map(Value::String);
     let mut gained = Map::new();
     gained.extend(functions.map(|functions| ("toolFunctions".to_owned(), functions)));

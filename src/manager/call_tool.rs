@@ -15,6 +15,7 @@ use super::{Acquire, Asked, CallScope, Consent, Manager, OboCall, with_bearer};
 use crate::connection::{CallOptions, Progress, ProgressSink, log_prefix};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta, Lookup};
+use crate::nesting::{self, MAX_NESTING};
 use crate::server_config::ServerConfig;
 use crate::telemetry::{Kind, Operation, Started, TOOL_ERROR};
 
@@ -170,12 +171,7 @@ impl Manager {
             }
         }
         let answer = answer?;
-        let (result, items) = read(&answer).map_err(|_| {
-            Error::new(
-                Code::InvalidResponse,
-                "The server answered tools/call with an invalid result",
-            )
-        })?;
+        let (result, items) = read(&answer).map_err(|_| unreadable(&answer))?;
         if result.is_error == Some(Value::Bool(true)) {
             seen.is_error = true;
             scope.host.logger.debug(format!(
@@ -208,6 +204,18 @@ struct ToolResult<'a> {
     #[serde(borrow)]
     content: Option<&'a RawValue>,
     is_error: Option<Value>,
+}
+
+fn unreadable(answer: &RawValue) -> Error {
+    let why = if nesting::is_deeper(answer.get(), MAX_NESTING) {
+        format!(": it is nested deeper than {MAX_NESTING} levels")
+    } else {
+        String::new()
+    };
+    Error::new(
+        Code::InvalidResponse,
+        format!("The server answered tools/call with an invalid result{why}"),
+    )
 }
 
 fn read(answer: &RawValue) -> serde_json::Result<(ToolResult<'_>, Vec<Item<'_>>)> {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::error::{Code, Error, Result};
+use crate::nesting::{self, MAX_NESTING};
 
 /// Providers whose results are split into text and artifacts; for others everything is one text.
 const RECOGNIZED_PROVIDERS: &[&str] = &[
@@ -74,7 +75,7 @@ impl<'a> Item<'a> {
             Ok(Text { r#type, text }) if r#type == "text" && text.get().starts_with('"') => {
                 Ok(Self::Text(text))
             }
-            _ => serde_json::from_str(item.get()).map(Self::Other),
+            _ => nesting::parse(item.get(), MAX_NESTING).map(Self::Other),
         }
     }
 }

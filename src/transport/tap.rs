@@ -4,6 +4,7 @@
 //! JavaScript unchanged is therefore taken from the text before rmcp sees it: a request that carries a [`RawResult`]
 //! among its extensions gets the result's own text, and rmcp gets an empty result in its place.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
@@ -16,6 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use crate::nesting;
 use crate::telemetry::Traffic;
 
 /// Receives the text of one request's result.
@@ -32,6 +34,9 @@ impl RawResult {
         }
     }
 }
+
+/// Levels that `serde_json` reads by itself, as rmcp has it do, and some to spare.
+const RMCP_NESTING: usize = 120;
 
 type Slot = Weak<OnceLock<Box<RawValue>>>;
 
@@ -110,7 +115,8 @@ impl Tap {
         pending.insert(request.id.clone(), Arc::downgrade(&raw.0));
     }
 
-    /// Hands a wanted result to its request and returns what is left for rmcp. `keep` leaves the text whole.
+    /// Hands a wanted result to its request and returns what is left for rmcp, which sees `null` in place of what it
+    /// would refuse as nested too deeply. `keep` leaves the text there.
     #[must_use]
     pub fn incoming(&self, text: String, keep: bool) -> Incoming {
         self.traffic
@@ -118,7 +124,10 @@ impl Tap {
             .fetch_add(text.len() as u64, Ordering::Relaxed);
         match self.answered(&text) {
             Some(request) if !keep => Incoming::Answer(request),
-            _ => Incoming::Text(text),
+            _ => Incoming::Text(match nesting::cut(&text, RMCP_NESTING) {
+                Cow::Owned(cut) => cut,
+                Cow::Borrowed(_) => text,
+            }),
         }
     }
 
@@ -190,6 +199,29 @@ mod tests {
             Incoming::Answer(RequestId::Number(7))
         );
         assert!(raw.take().is_some());
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_for_rmcp_is_cut() {
+        let (tap, raw) = (Tap::default(), RawResult::default());
+        tap.outgoing(&request(7, &raw));
+        let deep = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":7,"result":{{"a":{}}}}}"#,
+            deep(5000)
+        );
+        let left = tap.incoming(text, true);
+        assert!(left.message().is_ok());
+        let whole = raw.take().map(|text| text.get().len());
+        assert_eq!(whole, Some(10_000 + r#"{"a":}"#.len()));
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":8,"error":{{"code":-1,"message":"no","data":{}}}}}"#,
+            deep(5000)
+        );
+        assert!(matches!(
+            tap.incoming(text, false).message(),
+            Ok(ServerJsonRpcMessage::Error(_))
+        ));
     }
 
     #[test]
