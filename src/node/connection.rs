@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use indexmap::IndexMap;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -219,16 +220,16 @@ fn fetch<'env>(
         let lease = handle.lease()?;
         let options = handle.options(&call);
         let answer = lease.connection().request(method, None, &options).await?;
-        let mut answer: Json = serde_json::from_str(answer.get()).map_err(|_| {
-            Error::new(
-                Code::InvalidResponse,
-                format!("The server answered {method} with invalid JSON"),
-            )
-        })?;
-        Ok(answer.get_mut(member).map(Json::take))
+        let mut members: IndexMap<String, Box<RawValue>> = serde_json::from_str(answer.get())
+            .map_err(|_| {
+                let message =
+                    format!("The server answered {method} with something that is no object");
+                Error::new(Code::InvalidResponse, message)
+            })?;
+        Ok(members.swap_remove(member))
     };
     list(shared, handle, scope, member, work, |scope, items| {
-        items.map_or_else(|| scope.array(&[]), |items| scope.json(&items))
+        items.map_or_else(|| scope.array(&[]), |items| scope.parse_json(items.get()))
     })
 }
 
@@ -369,7 +370,7 @@ fn read_request<'env>(
         .ok_or_else(|| scope.type_error("client.request: method must be a string"))?;
     let params = request
         .object_member("params")?
-        .map(Value::to_json)
+        .map(|params| params.to_exact_json("client.request: params"))
         .transpose()?
         .flatten();
     let options = match arguments.get(2).and_then(|options| options.present()) {

@@ -2,12 +2,17 @@
 // evaluates this text once, to the functions in the order of `Helper` in `prelude.rs`, which says what they are for.
 (() => {
   const { parse, stringify } = JSON;
-  const { defineProperty, getPrototypeOf, keys } = Object;
-  const { isDate } = process.getBuiltinModule('node:util/types');
+  const { defineProperty, getOwnPropertyDescriptor, keys, setPrototypeOf } = Object;
+  const { isBigIntObject, isDate } = process.getBuiltinModule('node:util/types');
+  const INSPECT = Symbol.for('nodejs.util.inspect.custom');
   const promises = Promise;
+  const { then } = Promise.prototype;
 
   /** Deeper nesting in host objects is cut off. */
   const MAX_DEPTH = 64;
+
+  /** Deeper nesting in what goes to servers is an error: `MAX_NESTING` in `nesting.rs`. */
+  const MAX_NESTING = 512;
 
   const PLAIN = { configurable: true, enumerable: true, writable: true };
 
@@ -41,6 +46,65 @@
 
   const memberText = (object, names) => stringify(members(object, names, [object]));
 
+  const tooDeep = (path) => new TypeError(`${path} cannot be sent: it is nested deeper than ${MAX_NESTING} levels`);
+
+  /** What was thrown, as the end of a sentence. */
+  const because = (reason) => {
+    try {
+      return `: ${reason?.message ?? reason}`;
+    } catch {
+      return '';
+    }
+  };
+
+  const attempt = (path, read) => {
+    try {
+      return read();
+    } catch (cause) {
+      throw new TypeError(`${path} cannot be read${because(cause)}`, { cause });
+    }
+  };
+
+  const below = (path, name, isElement) => {
+    if (isElement) return `${path}[${name}]`;
+    return /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(name) ? `${path}.${name}` : `${path}[${stringify(name)}]`;
+  };
+
+  /** Throws what `JSON.stringify` stumbles over, and where, in its order. `above` are the objects that the value is in. */
+  const findUnwritable = (holder, name, path, root, above) => {
+    const value = attempt(path, () => {
+      const found = holder[name];
+      const isAsked = ['bigint', 'function', 'object'].includes(typeof found) && found !== null;
+      return isAsked && typeof found.toJSON === 'function' ? found.toJSON(String(name)) : found;
+    });
+    if (typeof value === 'bigint' || isBigIntObject(value)) {
+      throw new TypeError(`${path} is a BigInt, which JSON has no form for`);
+    }
+    if (typeof value !== 'object' || value === null) return;
+    if (above.includes(value)) throw new TypeError(`${path} is an object that contains itself`);
+    if (above.length >= MAX_NESTING) throw tooDeep(root);
+    const isArray = Array.isArray(value);
+    const names = attempt(path, () => (isArray ? [...Array(value.length).keys()] : keys(value)));
+    above.push(value);
+    for (const inner of names) findUnwritable(value, inner, below(path, inner, isArray), root, above);
+    above.pop();
+  };
+
+  /** Half of a surrogate pair, which `JSON.stringify` escapes, or another escape. */
+  const ESCAPE = /\\(?:u(d[89a-f][\da-f]{2})|.)/g;
+
+  /** The text that `JSON.stringify` makes; what it cannot write is a `TypeError` with the path from `path` on. */
+  const exactText = (value, path) => {
+    let text;
+    try {
+      text = stringify(value);
+    } catch (cause) {
+      findUnwritable({ '': value }, '', path, path, []);
+      throw new TypeError(`${path} cannot be written as JSON${because(cause)}`, { cause });
+    }
+    return text?.includes('\\ud') ? text.replace(ESCAPE, (found, half) => (half ? '\\ufffd' : found)) : text;
+  };
+
   const fieldText = (object, names) => {
     const fields = {};
     for (const name of names) {
@@ -72,10 +136,10 @@
   };
 
   const settle = (value, done) => {
-    promises.resolve(value).then(
-      (result) => done(true, result),
-      (reason) => done(false, reason),
-    );
+    const settled = promises.resolve(value);
+    const [kept, broken] = [(result) => done(true, result), (reason) => done(false, reason)];
+    // As `await` does it, whatever `then` the host has given its promise.
+    Reflect.apply(then, settled, [kept, broken]);
   };
 
   const now = promises.resolve();
@@ -84,66 +148,52 @@
     now.then(job);
   };
 
-  /** Gives an object a private member. */
-  class Given {
-    constructor(object) {
-      // biome-ignore lint/correctness/noConstructorReturn: a subclass makes this object one of its own
-      return object;
-    }
-  }
-
-  /** A tool, some members of which are parsed when they are first looked at; from then on they are like any other. */
-  class Postponing extends Given {
-    #text;
-    #places;
-    #values = {};
-
-    constructor(tool, text, places) {
-      super(tool);
-      this.#text = text;
-      this.#places = places;
-    }
-
-    /** `inherited` are objects that somebody made with a tool as their prototype. */
-    static value(inherited, name) {
-      let tool = inherited;
-      while (!(#places in tool)) tool = getPrototypeOf(tool);
-      const values = tool.#values;
-      if (!(name in values)) {
-        values[name] = parse(tool.#text.slice(...tool.#places[name]));
-        // Not of a frozen tool.
-        Reflect.defineProperty(tool, name, { ...PLAIN, value: values[name] });
-      }
-      return values[name];
-    }
-  }
-
-  /** One for all tools: V8 keeps a pair of functions for longer than what they belong to. */
-  const postponed = (name) => ({
-    configurable: true,
-    enumerable: true,
-    get() {
-      return Postponing.value(this, name);
-    },
-    set(value) {
+  /** One for all tools; what it sets is a property like any other. */
+  const setter = (name) =>
+    function set(value) {
       setMember(this, name, value);
-    },
-  });
-  const SCHEMAS = { __proto__: null, inputSchema: postponed('inputSchema'), outputSchema: postponed('outputSchema') };
+    };
+  const SETTERS = { __proto__: null, inputSchema: setter('inputSchema'), outputSchema: setter('outputSchema') };
+
+  /** `console.log` shows getters as such. */
+  function shown() {
+    return { ...this };
+  }
+
+  /**
+   * Gives a tool a member that is parsed when somebody first looks at it, through whatever Proxy, and that is like any
+   * other from then on.
+   */
+  const postpone = (tool, name, text, place) => {
+    let unparsed = text;
+    let value;
+    const get = () => {
+      if (unparsed !== undefined) {
+        value = parse(unparsed.slice(...place));
+        unparsed = undefined;
+        // It may have been replaced, or be of a frozen tool.
+        if (getOwnPropertyDescriptor(tool, name)?.get === get) Reflect.defineProperty(tool, name, { ...PLAIN, value });
+      }
+      return value;
+    };
+    defineProperty(tool, name, { configurable: true, enumerable: true, get, set: SETTERS[name] });
+  };
 
   const isPostponed = (tool) => Array.isArray(tool?.inputSchema) || Array.isArray(tool?.outputSchema);
 
   const tools = (outline, schemas) =>
     parse(outline).map((tool) => {
       if (Array.isArray(tool) || !isPostponed(tool)) return tool;
-      const made = {};
+      // Made without a prototype, an object shares its shape with no other: V8 would keep the getters with the shape.
+      const made = setPrototypeOf({ __proto__: null }, Object.prototype);
       for (const name of keys(tool)) {
-        if (SCHEMAS[name] && Array.isArray(tool[name])) defineProperty(made, name, SCHEMAS[name]);
-        else if (name === '__proto__') setMember(made, name, tool[name]);
-        else made[name] = tool[name];
+        const member = tool[name];
+        if (SETTERS[name] && Array.isArray(member)) postpone(made, name, schemas, member);
+        else if (name === '__proto__') setMember(made, name, member);
+        else made[name] = member;
       }
-      return new Postponing(made, schemas, tool);
+      return defineProperty(made, INSPECT, { ...PLAIN, enumerable: false, value: shown });
     });
 
-  return [parse, text, memberText, fieldText, variableText, copy, pick, present, settle, soon, tools];
+  return [parse, text, exactText, memberText, fieldText, variableText, copy, pick, present, settle, soon, tools];
 })();

@@ -13,6 +13,7 @@ use serde_json::{Map, Value as Json};
 
 use super::js::{JsResult, Scope, Thrown, Value};
 use crate::connection::RawTools;
+use crate::nesting::{self, MAX_NESTING};
 
 /// The functions, in the order of the script's array.
 #[derive(Clone, Copy)]
@@ -21,6 +22,8 @@ pub enum Helper {
     Parse,
     /// The JSON text of a value.
     Text,
+    /// The same, exactly as `JSON.stringify` has it.
+    ExactText,
     /// That of some members of an object.
     MemberText,
     /// Members as texts.
@@ -198,7 +201,20 @@ impl<'env> Value<'env> {
         text.map(|text| self.read(&text)).transpose()
     }
 
-    /// The same for some members, without those that JSON has no form for.
+    /// The value as JSON, exactly as `JSON.stringify` writes it: dates as texts, `toJSON` run, half of a surrogate pair as
+    /// U+FFFD. `None` for what it has no form for. What it cannot write is a `TypeError` that says where, from `path` on.
+    pub fn to_exact_json(self, path: &str) -> JsResult<'env, Option<Json>> {
+        let scope = self.scope();
+        let path_value = scope.string(path)?;
+        let text = self.help(Helper::ExactText, &[self, path_value])?;
+        let Some(text) = text.as_string() else {
+            return Ok(None);
+        };
+        let read = nesting::parse(&text, MAX_NESTING).map(Some);
+        read.map_err(|error| scope.type_error(&format!("{path} cannot be sent: {error}")))
+    }
+
+    /// The same as [`Value::to_json`] for some members, without those that JSON has no form for.
     pub fn json_members(self, names: Names) -> JsResult<'env, Map<String, Json>> {
         self.read_with(Helper::MemberText, names)
     }

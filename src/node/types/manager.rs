@@ -156,19 +156,20 @@ pub struct McpConnectionObject {
     /// The same.
     #[napi(ts_type = "() => Promise<void>")]
     pub dispose: (),
-    /// The surface of the MCP SDK's client, as far as LibreChat uses it.
+    /// The surface of the MCP SDK's client, as far as LibreChat uses it. `params` are sent as the `toolArguments` of
+    /// `callTool` are.
     #[napi(
         ts_type = "{ request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }"
     )]
     pub client: (),
     /// Listens; see above for the events.
-    #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
+    #[napi(ts_type = "(event: string, listener: (...args: any[]) => unknown) => MCPConnection")]
     pub on: (),
     /// Listens for the next one.
-    #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
+    #[napi(ts_type = "(event: string, listener: (...args: any[]) => unknown) => MCPConnection")]
     pub once: (),
     /// Ends listening.
-    #[napi(ts_type = "(event: string, listener: (...args: any[]) => void) => MCPConnection")]
+    #[napi(ts_type = "(event: string, listener: (...args: any[]) => unknown) => MCPConnection")]
     pub off: (),
 }
 
@@ -242,7 +243,8 @@ pub struct McpCallToolParams<'env> {
     pub tool_name: String,
     /// Decides on the format of the content.
     pub provider: Option<String>,
-    /// By the tool's `inputSchema`.
+    /// By the tool's `inputSchema`. They are sent as `JSON.stringify` writes them; what it cannot write, or is nested
+    /// deeper than 512 levels, is a `TypeError` with the path to it.
     #[napi(ts_type = "Record<string, any>")]
     pub tool_arguments: Option<()>,
     /// Whose connection and tokens are used; see `ReinitMCPServerParams.user`.
@@ -270,7 +272,7 @@ pub struct McpCallToolParams<'env> {
     pub request_scoped_connections: Option<()>,
     /// `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds.
     #[napi(
-        ts_type = "{ signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => void }"
+        ts_type = "{ signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown }"
     )]
     pub options: Option<()>,
 }

@@ -122,7 +122,7 @@ pub struct McpErrorSummary {
 }
 
 /// A tool (MCP, chapter "Tools"). Fields that are not listed here pass through as the server sent them. A schema of more
-/// than 512 bytes is parsed when it is first looked at; until then `console.log` shows it as `[Getter/Setter]`.
+/// than 512 bytes is parsed when it is first looked at.
 #[napi(
     object,
     js_name = "MCPTool",
