@@ -269,6 +269,12 @@ impl Error {
         Self::new(Code::Closed, "The MCP runtime is closed")
     }
 
+    /// A panic, or work that was dropped before it came to anything.
+    #[must_use]
+    pub fn internal() -> Self {
+        Self::new(Code::Internal, "Internal error")
+    }
+
     /// An error that the reference throws as the MCP SDK's `McpError`, with that class's text.
     #[must_use]
     pub fn mcp(code: Code, rpc_code: i64, text: &str) -> Self {

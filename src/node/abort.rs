@@ -35,7 +35,8 @@ impl AbortLink {
         })?;
         signal
             .get("addEventListener")?
-            .call(signal, &[scope.string("abort")?, listener])?;
+            .call(signal, &[scope.string("abort")?, listener])?
+            .unheeded();
         Ok(Self {
             signal: kept,
             listener: Some(JsRef::new(thread, listener)?),
@@ -47,11 +48,13 @@ impl AbortLink {
         let signal = self.signal.get(scope);
         // A signal whose methods throw keeps its listener; the token is of no use to anybody by then.
         if let Some(listener) = &self.listener {
-            let _ = (|| {
+            let _ = (|| -> JsResult<'env, ()> {
                 let event = scope.string("abort")?;
-                signal
+                let removed = signal
                     .get("removeEventListener")?
-                    .call(signal, &[event, listener.get(scope)])
+                    .call(signal, &[event, listener.get(scope)])?;
+                removed.unheeded();
+                Ok(())
             })();
         }
         if signal.get("aborted").ok()?.is_truthy() {

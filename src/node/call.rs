@@ -13,6 +13,7 @@ use super::telemetry::Listeners;
 use super::thread::{JsRef, JsThread};
 use super::work;
 use crate::error::{Code, Error, Result};
+use crate::telemetry::Metrics;
 
 /// What a runtime keeps of JavaScript's built-in objects. Taken at creation, so that later changes of globals do not
 /// matter.
@@ -22,10 +23,16 @@ pub struct Realm {
     /// The number of each `requestScopedConnections` that was seen.
     pub requests: JsRef,
     pub listeners: Listeners,
+    /// Those of the runtime.
+    pub metrics: Arc<Metrics>,
 }
 
 impl Realm {
-    pub fn new<'env>(thread: &JsThread, host: Value<'env>) -> JsResult<'env, Self> {
+    pub fn new<'env>(
+        thread: &JsThread,
+        host: Value<'env>,
+        metrics: Arc<Metrics>,
+    ) -> JsResult<'env, Self> {
         let scope = host.scope();
         let global = scope.global()?;
         let process = global.get("process")?;
@@ -44,6 +51,7 @@ impl Realm {
             async_resource: JsRef::new(thread, hooks.get("AsyncResource")?)?,
             event_emitter: JsRef::new(thread, events)?,
             requests: JsRef::new(thread, global.get("WeakMap")?.construct(&[])?)?,
+            metrics,
         })
     }
 
@@ -256,7 +264,7 @@ impl<T> Asked<T> {
     pub async fn within(self, limit: Duration) -> Result<T> {
         let Self { name, answer } = self;
         bounded(name, limit, async {
-            answer.await.map_err(|_| Error::closed())
+            answer.await.map_err(|_| Error::internal())
         })
         .await
     }
@@ -303,6 +311,9 @@ impl<T> Answer<T> {
 
 impl<T> Drop for Answer<T> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            return self.give(Err(Error::internal()));
+        }
         self.give(Err(Error::new(
             Code::HostTimeout,
             format!(

@@ -398,7 +398,7 @@ pub async fn outcome_of<T>(is_closed: bool, work: BoxFuture<'_, Result<T>>) -> R
     AssertUnwindSafe(work)
         .catch_unwind()
         .await
-        .unwrap_or_else(|_| Err(Error::new(Code::Internal, "Internal error")))
+        .unwrap_or_else(|_| Err(Error::internal()))
 }
 
 /// The host's logger, in the context of the call; else stderr, where the variable asks for it.

@@ -42,7 +42,7 @@ pub fn register(exports: Object<'_>, env: Env) -> napi::Result<()> {
         }
         Ok(scope.undefined())
     };
-    raise(scope, load()).map(drop)
+    raise(scope, load).map(drop)
 }
 
 /// Makes an error of ours an instance of a class. Its code and members are the caller's to set.
@@ -99,7 +99,7 @@ fn construct<'any>(
         members(error)?;
         Ok(error)
     };
-    raise(scope, make())
+    raise(scope, make)
 }
 
 fn set_cause<'env>(error: Value<'env>, cause: Option<&Unknown<'_>>) -> JsResult<'env, ()> {
@@ -130,7 +130,7 @@ fn is<'any>(
         let is_named = text("name")?.as_deref() == Some(class);
         scope.boolean(is_named && text("code")?.is_some_and(|code| is_code(&code)))
     };
-    raise(scope, judge())
+    raise(scope, judge)
 }
 
 /// A class: throws unless called with `new`.

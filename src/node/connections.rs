@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
+use super::call::CallContext;
 use super::calls::Shared;
 use super::connection;
 use super::handle::{Handle, Held};
@@ -108,6 +109,7 @@ impl Connections {
     /// Emits what happens to connections on their objects.
     pub fn watch(&self, shared: &Arc<Shared>) {
         let (objects, thread) = (Arc::clone(&self.0), shared.thread.clone());
+        let (realm, host) = (Arc::clone(&shared.realm), Arc::clone(&shared.host));
         shared.manager.subscribe(Arc::new(move |key, event| {
             let handle = objects.lock().get(key).and_then(|it| it.handle.upgrade());
             let Some(handle) = handle else { return };
@@ -118,13 +120,15 @@ impl Connections {
                 None => return,
             };
             let this = Self(Arc::clone(&objects));
+            let (realm, host) = (Arc::clone(&realm), Arc::clone(&host));
+            let own = thread.clone();
             thread.post(move |scope| {
                 handle.heard(event);
                 let Some((object, handle)) = this.known(scope, &handle.key) else {
                     return;
                 };
-                if is_news {
-                    tell(object, event);
+                if is_news && let Ok(context) = CallContext::new(&own, &realm, &host, scope) {
+                    tell(&Arc::new(context), object, event);
                 }
                 // It cannot fail but at the end of the environment, where nothing is kept any more.
                 let _ = handle.keep(object);
@@ -143,20 +147,24 @@ const fn state_after(event: Event) -> Option<ConnectionState> {
     }
 }
 
-/// What a listener throws is of no concern to us.
-fn tell<'env>(object: Value<'env>, event: Event) {
-    let _ = (|| -> JsResult<'env> {
-        let scope = object.scope();
-        let name = match event {
-            Event::ToolsChanged => "toolsChanged",
-            Event::ResourcesChanged => "resourcesChanged",
-            Event::PromptsChanged => "promptsChanged",
-            _ => "connectionChange",
-        };
-        let mut arguments = vec![scope.string(name)?];
-        if let Some(state) = state_after(event) {
-            arguments.push(scope.string(state.as_str())?);
-        }
-        object.get("emit")?.call(object, &arguments)
-    })();
+/// Calls the listeners one by one: `emit` ends with the first that throws, and does not hear of one that rejects.
+fn tell(context: &Arc<CallContext>, object: Value<'_>, event: Event) {
+    let scope = object.scope();
+    let name = match event {
+        Event::ToolsChanged => "toolsChanged",
+        Event::ResourcesChanged => "resourcesChanged",
+        Event::PromptsChanged => "promptsChanged",
+        _ => "connectionChange",
+    };
+    let listeners = || {
+        let listeners = object.get("rawListeners")?;
+        listeners.call(object, &[scope.string(name)?])?.elements()
+    };
+    // Whoever has made the object another than it was hears nothing.
+    for listener in listeners().unwrap_or_default() {
+        context.inform(scope, name, || match state_after(event) {
+            Some(state) => listener.call(object, &[scope.string(state.as_str())?]),
+            None => listener.call(object, &[]),
+        });
+    }
 }

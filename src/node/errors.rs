@@ -1,5 +1,6 @@
 //! Errors on both sides of the boundary.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::classes;
@@ -7,6 +8,18 @@ use super::js::{JsResult, Scope, Thrown, Value};
 use super::thread::{JsRef, JsThread};
 use crate::error::{Cause, Code, Error, OboDetail, OboFailure};
 use crate::host::HostFault;
+
+/// Runs our code where JavaScript called it, or is to get its outcome: a panic in it becomes an exception.
+pub fn unpanicked<'env>(
+    scope: Scope<'env>,
+    body: impl FnOnce() -> JsResult<'env>,
+) -> JsResult<'env> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| Err(internal(scope)))
+}
+
+pub fn internal(scope: Scope<'_>) -> Thrown<'_> {
+    Thrown(to_js(scope, &Error::internal()))
+}
 
 /// What a host callback threw, with the value itself kept.
 pub fn from_host(name: &str, thread: &JsThread, thrown: &Thrown<'_>) -> Error {

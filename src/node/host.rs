@@ -226,27 +226,35 @@ impl Registry for NodeHost {
 fn network_answers<'env>(context: &Arc<CallContext>, registry: Value<'env>) -> JsResult<'env> {
     let scope = registry.scope();
     let mut answers = Vec::with_capacity(3);
-    for method in [
-        "shouldEnableSSRFProtection",
-        "getAllowedDomains",
-        "getAllowedAddresses",
-    ] {
-        let function = registry.get(method)?;
-        if !function.is_function() {
-            return Err(scope.type_error(&format!("host.registry has no function {method}")));
+    let mut ask = || -> JsResult<'env, bool> {
+        let mut pending = false;
+        for method in [
+            "shouldEnableSSRFProtection",
+            "getAllowedDomains",
+            "getAllowedAddresses",
+        ] {
+            let function = registry.get(method)?;
+            if !function.is_function() {
+                return Err(scope.type_error(&format!("host.registry has no function {method}")));
+            }
+            let answer = context.apply(function, registry, &[])?;
+            answers.push(answer);
+            pending |= answer.is_object() && answer.get("then")?.is_function();
         }
-        answers.push(context.apply(function, registry, &[])?);
+        Ok(pending)
+    };
+    match ask() {
+        Ok(false) => scope.array(&answers),
+        Ok(true) => {
+            let promise = scope.global()?.get("Promise")?;
+            let answers = scope.array(&answers)?;
+            promise.get("all")?.call(promise, &[answers])
+        }
+        Err(thrown) => {
+            answers.into_iter().for_each(Value::unheeded);
+            Err(thrown)
+        }
     }
-    let mut pending = false;
-    for answer in &answers {
-        pending |= answer.is_object() && answer.get("then")?.is_function();
-    }
-    let answers = scope.array(&answers)?;
-    if !pending {
-        return Ok(answers);
-    }
-    let promise = scope.global()?.get("Promise")?;
-    promise.get("all")?.call(promise, &[answers])
 }
 
 #[async_trait]

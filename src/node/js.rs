@@ -6,16 +6,14 @@
 // Node-API is a C interface: every call below passes the `napi_env` of the running scope and values of that scope.
 #![expect(unsafe_code, reason = "Node-API is a C interface")]
 
-use std::cell::RefCell;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::rc::Rc;
 
 use napi::bindgen_prelude::{FromNapiValue, Unknown};
 use napi::{JsValue, sys};
 use serde_json::Value as Json;
 
+use super::errors::unpanicked;
 use super::prelude::Helper;
 
 #[derive(Clone, Copy)]
@@ -33,9 +31,6 @@ pub struct Value<'env> {
 /// What JavaScript threw.
 #[derive(Clone, Copy)]
 pub struct Thrown<'env>(pub Value<'env>);
-
-/// What runs when a promise has settled.
-type Continuation = dyn for<'call> FnOnce(Scope<'call>, JsResult<'call>);
 
 /// What a function made here runs.
 type Body = dyn for<'call> Fn(Scope<'call>, Value<'call>, Vec<Value<'call>>) -> JsResult<'call>;
@@ -222,8 +217,7 @@ impl<'env> Scope<'env> {
             let this = context
                 .this::<Unknown>()
                 .map_or_else(|_| scope.undefined(), |this| scope.value(this.raw()));
-            let outcome = catch_unwind(AssertUnwindSafe(|| body(scope, this, arguments)))
-                .unwrap_or_else(|_| Err(Thrown(scope.error("Error", "Internal error"))));
+            let outcome = unpanicked(scope, || body(scope, this, arguments));
             let raw = match outcome {
                 Ok(value) => value.raw,
                 Err(Thrown(value)) => {
@@ -466,59 +460,6 @@ impl<'env> Value<'env> {
             .into_iter()
             .filter_map(Self::as_string)
             .collect())
-    }
-
-    /// Calls `done` once, when the value, if it is a promise or thenable, has settled, and at once if it is neither.
-    pub fn settled<F>(self, done: F)
-    where
-        F: 'static + for<'call> FnOnce(Scope<'call>, JsResult<'call>),
-    {
-        self.settled_boxed(Box::new(done));
-    }
-
-    fn settled_boxed(self, done: Box<Continuation>) {
-        let done = Rc::new(RefCell::new(Some(done)));
-        let subscribe = || -> JsResult<'env, bool> {
-            if !matches!(self.kind(), Type::Object | Type::Function)
-                || !self.get("then")?.is_function()
-            {
-                return Ok(false);
-            }
-            let settled = done.clone();
-            let on_settled = self
-                .scope
-                .function("onSettled", move |scope, _, arguments| {
-                    let argument = |index: usize| {
-                        let given = arguments.get(index).copied();
-                        given.unwrap_or_else(|| scope.undefined())
-                    };
-                    let callback = settled.borrow_mut().take();
-                    if let Some(callback) = callback {
-                        let value = argument(1);
-                        let is_fulfilled = argument(0).as_bool() == Some(true);
-                        let outcome = if is_fulfilled {
-                            Ok(value)
-                        } else {
-                            Err(Thrown(value))
-                        };
-                        callback(scope, outcome);
-                    }
-                    Ok(scope.undefined())
-                })?;
-            // Thenables (mongoose queries) become promises, which settle once.
-            let settle = self.scope.helper(Helper::Settle)?;
-            settle.call(self.scope.undefined(), &[self, on_settled])?;
-            Ok(true)
-        };
-        let outcome = match subscribe() {
-            Ok(true) => return,
-            Ok(false) => Ok(self),
-            Err(thrown) => Err(thrown),
-        };
-        let callback = done.borrow_mut().take();
-        if let Some(callback) = callback {
-            callback(self.scope, outcome);
-        }
     }
 }
 

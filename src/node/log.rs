@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::call::CallContext;
 use super::errors;
-use super::js::{JsResult, Scope, Value};
+use super::js::{JsResult, Scope};
 use crate::host::{Level, Log, LogMeta};
 use crate::telemetry::Operation;
 
@@ -81,7 +81,7 @@ impl NodeLog {
 
 impl CallContext {
     /// Gives all collected lines to the host's logger, and what has ended to whoever listens.
-    pub fn flush_log(&self, scope: Scope<'_>) {
+    pub fn flush_log(self: &Arc<Self>, scope: Scope<'_>) {
         self.log.scheduled.store(false, Ordering::Release);
         let operations = std::mem::take(&mut *self.log.operations.lock());
         if !operations.is_empty() {
@@ -91,34 +91,27 @@ impl CallContext {
         if lines.is_empty() {
             return;
         }
-        let Ok(logger) = self.host(scope).get("logger") else {
-            return;
-        };
         for line in lines {
-            // A logger that throws must not break what is logged.
-            let _ = self.write(scope, logger, &line);
+            self.inform(scope, logger_method(line.level), || {
+                self.write(scope, &line)
+            });
         }
     }
 
-    fn write<'env>(
-        &self,
-        scope: Scope<'env>,
-        logger: Value<'env>,
-        line: &Line,
-    ) -> JsResult<'env, ()> {
+    fn write<'env>(&self, scope: Scope<'env>, line: &Line) -> JsResult<'env> {
+        let logger = self.host(scope).get("logger")?;
         let method = logger.get(level_name(line.level))?;
         let message = scope.string(&line.message)?;
         match &line.meta {
-            LogMeta::None => self.apply(method, logger, &[message])?,
+            LogMeta::None => self.apply(method, logger, &[message]),
             LogMeta::Error(error) => {
-                self.apply(method, logger, &[message, errors::for_log(scope, error)])?
+                self.apply(method, logger, &[message, errors::for_log(scope, error)])
             }
             LogMeta::Fields(fields) => {
                 let fields = scope.json(&serde_json::Value::Object(fields.clone()))?;
-                self.apply(method, logger, &[message, fields])?
+                self.apply(method, logger, &[message, fields])
             }
-        };
-        Ok(())
+        }
     }
 }
 
@@ -128,6 +121,16 @@ const fn level_name(level: Level) -> &'static str {
         Level::Info => "info",
         Level::Warn => "warn",
         Level::Error => "error",
+    }
+}
+
+/// The method, as failures of it are counted.
+const fn logger_method(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "logger.debug",
+        Level::Info => "logger.info",
+        Level::Warn => "logger.warn",
+        Level::Error => "logger.error",
     }
 }
 

@@ -32,6 +32,7 @@ mod result;
 mod runtime;
 mod server_requests;
 mod services;
+mod settled;
 mod statics;
 mod telemetry;
 mod thread;

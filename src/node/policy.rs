@@ -31,7 +31,7 @@ fn with<'any>(
     body: impl for<'env> FnOnce(Value<'env>) -> JsResult<'env>,
 ) -> napi::Result<Unknown<'any>> {
     let scope = Scope::new(env);
-    raise(scope, body(scope.value(value.raw())))
+    raise(scope, || body(scope.value(value.raw())))
 }
 
 /// A config's members that policy looks at, with whatever is of a wrong type left out.

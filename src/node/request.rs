@@ -73,7 +73,10 @@ impl RequestStore {
                 let held = existing(&shared.manager, key, lease);
                 let object = shared.connections.object(scope, shared, held)?;
                 let name = scope.string(&format!("{user}:{}", key.server_name))?;
-                connections.get("set")?.call(connections, &[name, object])?;
+                connections
+                    .get("set")?
+                    .call(connections, &[name, object])?
+                    .unheeded();
             }
             Ok(())
         })();

@@ -15,6 +15,7 @@ use super::connections::Connections;
 use super::convert;
 use super::embedded;
 use super::environment::VariableReader;
+use super::errors::unpanicked;
 use super::exchange;
 use super::inspect;
 use super::js::{JsResult, Scope, Thrown, Value};
@@ -75,14 +76,16 @@ pub fn tokio() -> &'static Handle {
 )]
 pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     let scope = Scope::new(&env);
-    let outcome = create(scope, scope.value(host.raw()), env);
-    raise(scope, outcome)
+    raise(scope, || create(scope, scope.value(host.raw()), env))
 }
 
-/// Hands a result of ours to napi: an exception becomes the pending one.
+/// Runs a function of the module and hands its result to napi: an exception becomes the pending one, a panic an exception.
 #[expect(unsafe_code, reason = "Node-API is a C interface")]
-pub fn raise<'any>(scope: Scope<'_>, outcome: JsResult<'_>) -> napi::Result<Unknown<'any>> {
-    match outcome {
+pub fn raise<'env, 'any>(
+    scope: Scope<'env>,
+    body: impl FnOnce() -> JsResult<'env>,
+) -> napi::Result<Unknown<'any>> {
+    match unpanicked(scope, body) {
         Ok(value) => unsafe { Unknown::from_napi_value(scope.raw(), value.raw()) },
         Err(Thrown(value)) => {
             unsafe { napi::sys::napi_throw(scope.raw(), value.raw()) };
@@ -108,14 +111,16 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;
     let burst = Arc::default();
+    let manager = Manager::new(keep, tokio().clone());
+    let metrics = Arc::clone(manager.metrics());
     let shared = Arc::new(Shared {
-        realm: Arc::new(Realm::new(&thread, host)?),
+        realm: Arc::new(Realm::new(&thread, host, metrics)?),
         host: Arc::new(JsRef::new(&thread, host)?),
         variables: VariableReader::new(&thread, scope, &burst)?,
         burst,
         starts: Starts::new(&thread, scope)?,
         thread,
-        manager: Manager::new(keep, tokio().clone()),
+        manager,
         connections: Connections::default(),
         flows: Arc::default(),
         embedded,

@@ -65,12 +65,11 @@ impl HostHandlers {
     fn log_messages(&self, peer: &Peer) -> Arc<Backlog> {
         let (context, peer) = (Arc::clone(&self.context), peer.clone());
         Backlog::new(&self.context.thread, move |scope, params| {
-            let host = context.host(scope);
-            // A listener that throws must not break the connection.
-            let _ = (|| {
+            context.inform(scope, LOG_LISTENER, || {
+                let host = context.host(scope);
                 let arguments = [scope.parse_json(&params)?, describe(scope, &peer)?];
                 context.apply(host.get(LOG_LISTENER)?, host, &arguments)
-            })();
+            });
         })
     }
 }
@@ -111,7 +110,7 @@ impl ServerRequests for HostHandlers {
                 let arguments = [scope.json(&params)?, describe(scope, &peer)?];
                 context.apply(host.get(member)?, host, &arguments)
             },
-            |_, value| value.to_json(),
+            move |_, value| value.to_exact_json(member),
         );
         answer.await?.ok_or_else(|| {
             Error::new(

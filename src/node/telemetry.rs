@@ -23,6 +23,8 @@ const CHANNELS: [(Kind, &str); 4] = [
     (Kind::TokenRefresh, "librechat-mcp-native:token-refresh"),
 ];
 
+const SPAN_LISTENER: &str = "onSpans";
+
 /// OpenTelemetry's `SpanKind`.
 const INTERNAL: f64 = 0.0;
 const CLIENT: f64 = 2.0;
@@ -54,7 +56,7 @@ impl Listeners {
         Ok(Self {
             channels: CHANNELS.into_iter().map(open).collect::<JsResult<_>>()?,
             subscribed: AtomicBool::new(false),
-            spans: host.get("onSpans")?.is_function(),
+            spans: host.get(SPAN_LISTENER)?.is_function(),
         })
     }
 
@@ -74,27 +76,17 @@ impl Listeners {
                 && CHANNELS.iter().any(|(kind, _)| *kind == operation.kind)
     }
 
-    fn publish<'env>(
+    /// The channel of an operation, and its name, where it has subscribers.
+    fn channel<'env>(
         &self,
-        context: &CallContext,
-        operation: &Operation,
         scope: Scope<'env>,
-    ) -> JsResult<'env, ()> {
-        let channel = self
-            .channels
-            .iter()
-            .find(|(kind, _)| *kind == operation.kind);
-        let Some(channel) = channel.map(|(_, channel)| channel.get(scope)) else {
-            return Ok(());
-        };
-        if has_subscribers(channel) {
-            context.apply(
-                channel.get("publish")?,
-                channel,
-                &[event(scope, operation)?],
-            )?;
-        }
-        Ok(())
+        operation: &Operation,
+    ) -> Option<(Value<'env>, &'static str)> {
+        let same = |kind: Kind| kind == operation.kind;
+        let (_, channel) = self.channels.iter().find(|(kind, _)| same(*kind))?;
+        let (_, name) = CHANNELS.iter().find(|(kind, _)| same(*kind))?;
+        let channel = channel.get(scope);
+        has_subscribers(channel).then_some((channel, *name))
     }
 }
 
@@ -103,25 +95,49 @@ fn has_subscribers(channel: Value<'_>) -> bool {
 }
 
 impl CallContext {
-    /// Tells what has ended. What a listener throws is of no concern to us.
-    pub fn tell(&self, scope: Scope<'_>, operations: &[Operation]) {
+    /// Tells what has ended. What a listener throws is of no concern to whoever did it.
+    pub fn tell(self: &Arc<Self>, scope: Scope<'_>, operations: &[Operation]) {
         let listeners = &self.realm.listeners;
         for operation in operations {
-            let _ = listeners.publish(self, operation, scope);
+            if let Some((channel, name)) = listeners.channel(scope, operation) {
+                self.publish(scope, channel, name, operation);
+            }
         }
         if listeners.spans {
-            let _ = self.give_spans(scope, operations);
+            self.inform(scope, SPAN_LISTENER, || {
+                let host = self.host(scope);
+                let spans: JsResult<'_, Vec<_>> = operations
+                    .iter()
+                    .map(|operation| span(scope, operation))
+                    .collect();
+                self.apply(host.get(SPAN_LISTENER)?, host, &[scope.array(&spans?)?])
+            });
         }
     }
 
-    fn give_spans<'env>(&self, scope: Scope<'env>, operations: &[Operation]) -> JsResult<'env, ()> {
-        let host = self.host(scope);
-        let spans: JsResult<'env, Vec<_>> = operations
-            .iter()
-            .map(|operation| span(scope, operation))
-            .collect();
-        self.apply(host.get("onSpans")?, host, &[scope.array(&spans?)?])?;
-        Ok(())
+    /// Calls the subscribers one by one: Node's `publish` ends the process for one that throws, and does not hear of one
+    /// that rejects.
+    fn publish<'env>(
+        self: &Arc<Self>,
+        scope: Scope<'env>,
+        channel: Value<'env>,
+        name: &'static str,
+        operation: &Operation,
+    ) {
+        let subscribers = channel.get("_subscribers").and_then(Value::elements);
+        let subscribers = subscribers.unwrap_or_default();
+        if subscribers.is_empty() {
+            self.inform(scope, name, || {
+                let arguments = [event(scope, operation)?];
+                self.apply(channel.get("publish")?, channel, &arguments)
+            });
+        }
+        for subscriber in subscribers {
+            self.inform(scope, name, || {
+                let arguments = [event(scope, operation)?, scope.string(name)?];
+                self.apply(subscriber, scope.undefined(), &arguments)
+            });
+        }
     }
 }
 

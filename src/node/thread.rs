@@ -20,6 +20,7 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::errors::{internal, unpanicked};
 use super::js::{Deferred, JsResult, Scope, Thrown, Type, Value};
 use super::work;
 use crate::error::{Error, Result};
@@ -219,7 +220,16 @@ impl JsThread {
     ) -> Result<T> {
         let (sender, receiver) = oneshot::channel();
         self.post(move |scope| job(scope, sender));
-        receiver.await.map_err(|_| Error::closed())
+        receiver.await.map_err(|_| self.unanswered())
+    }
+
+    /// Why a job has not answered.
+    pub fn unanswered(&self) -> Error {
+        if self.0.jobs.lock().is_over {
+            Error::closed()
+        } else {
+            Error::internal()
+        }
     }
 
     /// A promise that stays pending, and keeps the process alive, until [`Promise::settle`].
@@ -231,7 +241,7 @@ impl JsThread {
         Ok((
             Promise {
                 thread: self.clone(),
-                deferred,
+                deferred: Some(deferred),
             },
             value,
         ))
@@ -250,10 +260,10 @@ impl Inner {
     }
 }
 
-/// The Rust end of a promise.
+/// The Rust end of a promise. One that is dropped rejects: whatever should have settled it has panicked.
 pub struct Promise {
     thread: JsThread,
-    deferred: Deferred,
+    deferred: Option<Deferred>,
 }
 
 impl Promise {
@@ -266,14 +276,22 @@ impl Promise {
 
     /// Settles the promise with what `make` builds on JavaScript's thread.
     pub fn settle(
-        self,
+        mut self,
         make: impl for<'env> FnOnce(Scope<'env>) -> JsResult<'env> + Send + 'static,
     ) {
-        let Self { thread, deferred } = self;
-        let inner = thread.clone();
+        self.settle_once(make);
+    }
+
+    fn settle_once(
+        &mut self,
+        make: impl for<'env> FnOnce(Scope<'env>) -> JsResult<'env> + Send + 'static,
+    ) {
+        let Some(deferred) = self.deferred.take() else {
+            return;
+        };
+        let inner = self.thread.clone();
         let job: Job = Box::new(move |scope| {
-            let outcome = catch_unwind(AssertUnwindSafe(|| make(scope)))
-                .unwrap_or_else(|_| Err(Thrown(scope.error("Error", "Internal error"))));
+            let outcome = unpanicked(scope, || make(scope));
             scope.settle(deferred, outcome);
             if inner.0.pending.fetch_sub(1, Ordering::Relaxed) == 1 {
                 unsafe {
@@ -281,9 +299,15 @@ impl Promise {
                 };
             }
         });
-        if let Some(job) = work::keep(&thread, job) {
-            thread.post_boxed(job);
+        if let Some(job) = work::keep(&self.thread, job) {
+            self.thread.post_boxed(job);
         }
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        self.settle_once(|scope| Err(internal(scope)));
     }
 }
 

@@ -85,7 +85,7 @@ fn read_tool_request<'env>(
         provider: params.text("provider")?.unwrap_or_default(),
         arguments: params
             .object_member("toolArguments")?
-            .map(Value::to_json)
+            .map(|arguments| arguments.to_exact_json("callTool: params.toolArguments"))
             .transpose()?
             .flatten(),
         timeout: None,
@@ -118,9 +118,10 @@ fn progress_sink<'env>(
         Arc::clone(call.context()),
     );
     let waiting = Backlog::new(&shared.thread, move |scope, progress| {
-        if let Ok(progress) = scope.parse_json(&progress) {
-            let _ = context.apply(listener.get(scope), scope.undefined(), &[progress]);
-        }
+        context.inform(scope, "onprogress", || {
+            let progress = scope.parse_json(&progress)?;
+            context.apply(listener.get(scope), scope.undefined(), &[progress])
+        });
     });
     Ok(Arc::new(move |params| {
         let Ok(Json::Object(mut fields)) = serde_json::to_value(params) else {

@@ -142,7 +142,9 @@ fn go_on(left: &mut Option<BoxFuture<'static, ()>>, waker: &Waker) -> Poll<()> {
     let Some(work) = left else {
         return Poll::Ready(());
     };
-    let outcome = work.as_mut().poll(&mut Context::from_waker(waker));
+    // Work that has panicked is over, and rejects the promise that it owns when it is dropped.
+    let poll = || work.as_mut().poll(&mut Context::from_waker(waker));
+    let outcome = catch_unwind(AssertUnwindSafe(poll)).unwrap_or(Poll::Ready(()));
     if outcome.is_ready() {
         *left = None;
     }

@@ -27,7 +27,15 @@ impl<const LABELS: usize> Family<LABELS> {
     }
 
     pub fn add(&self, values: [Arc<str>; LABELS]) {
-        *self.counts.lock().entry(values).or_default() += 1;
+        self.count(values);
+    }
+
+    /// Adds one, and says how many there are.
+    pub fn count(&self, values: [Arc<str>; LABELS]) -> u64 {
+        let mut counts = self.counts.lock();
+        let count = counts.entry(values).or_default();
+        *count += 1;
+        *count
     }
 
     pub fn counts(&self) -> Vec<([Arc<str>; LABELS], u64)> {

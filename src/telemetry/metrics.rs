@@ -46,6 +46,7 @@ pub struct Metrics {
     obo_lookups: Family<1>,
     obo_exchanges: Family<1>,
     obo_exchange_seconds: Histogram,
+    callback_failures: Family<1>,
     traffic: [Arc<Traffic>; TRANSPORTS.len()],
 }
 
@@ -96,6 +97,11 @@ impl Default for Metrics {
                 "librechat_mcp_obo_exchange_duration_seconds",
                 "Duration of on-behalf-of exchanges, a retry included.",
             ),
+            callback_failures: Family::new(
+                "librechat_mcp_callback_failures_total",
+                "Failures of host callbacks that nobody waits for: they threw or rejected.",
+                ["callback"],
+            ),
             traffic: Default::default(),
         }
     }
@@ -127,6 +133,11 @@ impl Metrics {
     /// Counts a lookup of an exchanged token: `hit`, `shared_hit` or `miss`.
     pub fn looked_up(&self, result: &'static str) {
         self.obo_lookups.add([Arc::from(result)]);
+    }
+
+    /// Counts a failure of a callback of the host, and says whether it is its first.
+    pub fn callback_failed(&self, callback: &'static str) -> bool {
+        self.callback_failures.count([Arc::from(callback)]) == 1
     }
 
     /// Where the bytes of a transport are counted.
@@ -199,6 +210,7 @@ impl Metrics {
         text.family(&self.obo_lookups);
         text.family(&self.obo_exchanges);
         text.histogram(&self.obo_exchange_seconds);
+        text.family(&self.callback_failures);
         let (name, help) = (
             "librechat_mcp_bytes_total",
             "Bytes of JSON-RPC messages, without the headers of transports.",
@@ -248,6 +260,7 @@ impl Metrics {
             "oboCacheLookups": self.obo_lookups.to_value(),
             "oboExchanges": self.obo_exchanges.to_value(),
             "oboExchangeDuration": self.obo_exchange_seconds.to_value(),
+            "callbackFailures": self.callback_failures.to_value(),
             "bytes": bytes,
         })
     }

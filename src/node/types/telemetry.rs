@@ -45,6 +45,10 @@ pub struct McpRuntimeStats {
     /// How many exchanges there were, and how long they took together.
     #[napi(ts_type = "{ count: number; seconds: number }")]
     pub obo_exchange_duration: (),
+    /// Callbacks that nobody waits for and that threw or rejected, by name: `onLogMessage`, `onSpans`, `onprogress`,
+    /// `logger.warn`, the name of an event or of a diagnostics channel, and so on.
+    #[napi(ts_type = "Record<string, number>")]
+    pub callback_failures: (),
     /// Of JSON-RPC messages, by transport.
     #[napi(ts_type = "Record<string, { sent: number; received: number }>")]
     pub bytes: (),
