@@ -398,14 +398,20 @@ async fn a_session_that_was_lost_while_it_rested_is_made_anew() {
 
 #[tokio::test]
 async fn nothing_rests_while_something_is_under_way() {
-    let (_server, connection) =
-        start(|request| (request.rpc() == "tools/call").then(|| Action::Reply(vec![ms(500)])))
-            .await;
+    let told = Arc::new(Notify::new());
+    let until_told = Arc::clone(&told);
+    let (server, connection) = start(move |request| {
+        (request.rpc() == "tools/call")
+            .then(|| Action::Reply(vec![Step::Until(Arc::clone(&until_told)), Step::Close]))
+    })
+    .await;
     rest(&connection).await;
-    let calling = call(&connection, 0.4);
+    let calling = call(&connection, 15.0);
     let trying = async {
-        sleep(SECOND / 5).await;
-        connection.rest()
+        until("the call", || !server.rpc("tools/call").is_empty()).await;
+        let rests = connection.rest();
+        told.notify_one();
+        rests
     };
     let (_, rests) = tokio::join!(calling, trying);
     assert!(!rests, "a request waits for its answer");

@@ -4,6 +4,7 @@ const { Server } = require('@modelcontextprotocol/sdk/server/index.js');
 const { StreamableHTTPServerTransport } = require('@modelcontextprotocol/sdk/server/streamableHttp.js');
 const { SSEServerTransport } = require('@modelcontextprotocol/sdk/server/sse.js');
 const { CallToolRequestSchema, ListToolsRequestSchema, McpError } = require('@modelcontextprotocol/sdk/types.js');
+const { freePort } = require('./ports');
 const { TOOLS } = require('./tools');
 const { delay, until } = require('./wait');
 
@@ -153,7 +154,7 @@ function parse(text) {
 
 /** A loopback address on which nothing listens. */
 async function closedAddress() {
-  const server = await startMcpServer();
+  const server = await startMcpServer({ port: await freePort() });
   await server.close();
   return server;
 }

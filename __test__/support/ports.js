@@ -1,11 +1,27 @@
+const { randomInt } = require('node:crypto');
 const net = require('node:net');
 
+/** Systems give ports above these to whoever asks for any: nobody gets one of these by chance. */
+const [FIRST, LAST] = [20_000, 32_000];
+const given = new Set();
+
+/** A loopback port on which nothing listens, and none that was given before. */
 async function freePort() {
+  for (;;) {
+    const port = randomInt(FIRST, LAST);
+    if (!given.has(port) && (await canListen(port))) {
+      given.add(port);
+      return port;
+    }
+  }
+}
+
+function canListen(port) {
   const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  return new Promise((resolve) => {
+    server.on('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+  });
 }
 
 /** Whether something listens on a loopback port. */

@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn unusable_files_are_named() {
-        let empty = std::env::temp_dir().join(format!("empty-{}.pem", std::process::id()));
+        let empty = std::env::temp_dir().join(format!("empty-{:x}.pem", rand::random::<u64>()));
         std::fs::write(&empty, "no certificate").unwrap();
         for (variable, path) in [
             (EXTRA_CA_CERTS, Path::new("/nonexistent/ca.pem")),

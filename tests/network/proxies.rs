@@ -99,9 +99,10 @@ async fn socks_resolves_remotely() {
 
 #[tokio::test]
 async fn an_unreachable_proxy_is_a_failed_connection() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    drop(listener);
+    // It keeps the port for itself, and does not listen.
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = silent.local_addr().unwrap();
     for scheme in ["http", "socks5"] {
         let proxy = format!("{scheme}://user:hunter2@{address}");
         let policy = open(&Environment::from([("PROXY", proxy.as_str())]));

@@ -299,9 +299,10 @@ async fn network_faults_are_retried_once() {
             .contains("Transient OBO exchange failure for user: oid-1, retrying once")
     );
 
-    let gone = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let endpoint = format!("http://{}/token", gone.local_addr().unwrap());
-    drop(gone);
+    // It keeps the port for itself, and does not listen.
+    let silent = tokio::net::TcpSocket::new_v4().unwrap();
+    silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let endpoint = format!("http://{}/token", silent.local_addr().unwrap());
     let (host, _) = host(&Arc::new(Parts::new(&endpoint)), None);
     let failed = exchange(&obo(), &host, 1).await.unwrap_err();
     assert_eq!(
