@@ -157,7 +157,10 @@ export interface MCPCallToolParams {
   toolName: string
   /** Decides on the format of the content. */
   provider?: string
-  /** By the tool's `inputSchema`. */
+  /**
+   * By the tool's `inputSchema`. They are sent as `JSON.stringify` writes them; what it cannot write, or is nested
+   * deeper than 512 levels, is a `TypeError` with the path to it.
+   */
   toolArguments?: Record<string, any>
   /** Whose connection and tokens are used; see `ReinitMCPServerParams.user`. */
   user?: object
@@ -176,7 +179,7 @@ export interface MCPCallToolParams {
   /** Where connections are kept that belong to one chat request. */
   requestScopedConnections?: MCPRequestScopedConnections
   /** `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds. */
-  options?: { signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => void }
+  options?: { signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown }
 }
 
 /** A problem with a config. */
@@ -228,14 +231,17 @@ export interface MCPConnection {
   disconnect: () => Promise<void>
   /** The same. */
   dispose: () => Promise<void>
-  /** The surface of the MCP SDK's client, as far as LibreChat uses it. */
+  /**
+   * The surface of the MCP SDK's client, as far as LibreChat uses it. `params` are sent as the `toolArguments` of
+   * `callTool` are.
+   */
   client: { request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }
   /** Listens; see above for the events. */
-  on: (event: string, listener: (...args: any[]) => void) => MCPConnection
+  on: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
   /** Listens for the next one. */
-  once: (event: string, listener: (...args: any[]) => void) => MCPConnection
+  once: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
   /** Ends listening. */
-  off: (event: string, listener: (...args: any[]) => void) => MCPConnection
+  off: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
 }
 
 /** The parameters of `getConnection` and its like. */
@@ -325,7 +331,16 @@ export interface MCPHostServices {
   getTenantId?: () => string | undefined
   /** A lock that processes share. */
   lock?: { acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null> }
-  /** Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given. */
+  /**
+   * Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given.
+   *
+   * This, `elicitation` and `roots` run in the context of the call on whose stream the server asks, with its user as
+   * `peer.userId`, and are waited for as long as that call is under way, at most five minutes. Over a connection of one
+   * user, what belongs to no call runs in the context of the call that made it; over one that users share (stdio,
+   * HTTP+SSE, WebSocket, the GET stream of Streamable HTTP) it is refused with a JSON-RPC error: `startup: false` in a
+   * server's config gives each user a connection. At most 32 requests of a
+   * connection are asked at a time.
+   */
   sampling?: (params: Record<string, any>, peer: MCPPeer) => unknown
   /**
    * Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
@@ -334,7 +349,10 @@ export interface MCPHostServices {
   elicitation?: (params: Record<string, any>, peer: MCPPeer) => unknown
   /** Answers `roots/list` with a `ListRootsResult`; without it there are no roots. */
   roots?: (params: Record<string, any>, peer: MCPPeer) => unknown
-  /** Hears the log messages of servers (`notifications/message`). */
+  /**
+   * Hears the log messages of servers (`notifications/message`). 256 of a connection wait at most, 1 MiB of them; more
+   * are dropped, with a warning that counts them.
+   */
   onLogMessage?: (params: Record<string, any>, peer: MCPPeer) => unknown
   /** Gets finished spans for the host's tracer, in batches and in the context of their call. */
   onSpans?: (spans: MCPSpan[]) => unknown
@@ -463,7 +481,10 @@ export interface MCPOpenIdConfiguration {
 export interface MCPPeer {
   /** As the registry knows it. */
   serverName: string
-  /** Absent for a connection that all users share. */
+  /**
+   * The user in whose call the server asks. Absent for calls without a user, and for log messages over a connection that
+   * all users share.
+   */
   userId?: string
 }
 
@@ -556,6 +577,11 @@ export interface MCPRuntimeStats {
   oboExchanges: Record<string, number>
   /** How many exchanges there were, and how long they took together. */
   oboExchangeDuration: { count: number; seconds: number }
+  /**
+   * Callbacks that nobody waits for and that threw or rejected, by name: `onLogMessage`, `onSpans`, `onprogress`,
+   * `logger.warn`, the name of an event or of a diagnostics channel, and so on.
+   */
+  callbackFailures: Record<string, number>
   /** Of JSON-RPC messages, by transport. */
   bytes: Record<string, { sent: number; received: number }>
 }
@@ -619,7 +645,10 @@ export interface MCPTokens {
   deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: (...args: any[]) => unknown }) => Promise<void>
 }
 
-/** A tool (MCP, chapter "Tools"). Fields that are not listed here pass through as the server sent them. */
+/**
+ * A tool (MCP, chapter "Tools"). Fields that are not listed here pass through as the server sent them. A schema of more
+ * than 512 bytes is parsed when it is first looked at.
+ */
 export interface MCPTool {
   /** Unique within the server. */
   name: string
