@@ -38,7 +38,7 @@ pub(super) struct Job {
     pub user_id: Option<String>,
     pub assertion: Secret,
     pub scopes: String,
-    /// Whether a token in the shared cache will do.
+    /// Whether a token in one of the caches will do.
     pub from_cache: bool,
     /// A token that will not do.
     pub rejected: Option<Secret>,
@@ -46,6 +46,14 @@ pub(super) struct Job {
 
 impl Job {
     pub async fn run(self) -> Result<Entry> {
+        // Another flight may have ended after the caller has looked.
+        if let (true, Some(entry)) = (self.from_cache, self.local.get(&self.key))
+            && self.rejected.as_ref() != Some(&entry.token)
+        {
+            self.metrics.looked_up("hit");
+            self.debug("Using cached token");
+            return Ok(entry);
+        }
         let shared = Shared::of(&self.host);
         if let (true, Some(shared)) = (self.from_cache, &shared)
             && let Some(entry) = shared.get(&self.key).await
