@@ -3,60 +3,63 @@
 //!
 //! Every such text goes through [`foreign_text`] once, where it is first put into a message of ours.
 
-use crate::secret::Secret;
+mod repeated;
+mod sent;
+mod wrap;
+
+use std::borrow::Cow;
+
+pub use sent::SentSecrets;
+pub use wrap::{foreign_error, foreign_log, safe_error, safe_message};
 
 /// The longest text of others that an error or a log line carries, in bytes.
 pub const LONGEST: usize = 2048;
-/// The shortest part of a secret that gives it away, in characters.
-const REVEALING: usize = 12;
 
-/// What a request carried that must not come back in a text: tokens, keys, codes, verifiers.
-#[derive(Debug, Clone, Default)]
-pub struct SentSecrets(Vec<Secret>);
-
-impl SentSecrets {
-    pub fn add(&mut self, secret: impl Into<Secret>) {
-        self.0.push(secret.into());
-    }
-}
-
-impl From<Vec<Secret>> for SentSecrets {
-    fn from(secrets: Vec<Secret>) -> Self {
-        Self(secrets)
-    }
-}
-
-/// At most [`LONGEST`] bytes of `text`, with `***` in place of what it repeats of `sent`, and control and bidirectional
-/// characters (line breaks too) as escapes.
+/// At most [`LONGEST`] bytes of `text`, with `***` in place of what it repeats of `sent`, in whichever encoding, and
+/// control, bidirectional and invisible characters (line breaks too) as escapes.
 #[must_use]
 pub fn foreign_text(text: &str, sent: &SentSecrets) -> String {
     // A secret must not survive because the cut went through it.
-    let margin = cut(text, LONGEST * 2);
-    let redacted = redact(margin, sent);
-    let mut told = escape(cut(&redacted, LONGEST));
-    if margin.len() < text.len() || redacted.len() > LONGEST {
-        told.push('…');
+    let searched = cut(text, LONGEST * 2);
+    let told = cut(searched, LONGEST);
+    let mut safe = String::with_capacity(told.len());
+    let mut from = 0;
+    for range in repeated::ranges(searched, sent.secrets()) {
+        if range.start >= told.len() {
+            break;
+        }
+        safe.push_str(&escape(&text[from..range.start]));
+        safe.push_str("***");
+        from = range.end;
     }
-    told
+    if from < told.len() {
+        safe.push_str(&escape(&told[from..]));
+    }
+    // Escapes are longer than what they stand for.
+    if safe.len() <= LONGEST && told.len() < text.len() {
+        safe.push('…');
+    }
+    shorten(safe, LONGEST)
 }
 
 fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
 }
 
-fn redact(text: &str, sent: &SentSecrets) -> String {
-    let mut text = text.to_owned();
-    for secret in sent.0.iter().map(Secret::expose) {
-        if secret.len() >= REVEALING {
-            text = text.replace(secret.as_str(), "***");
-        }
+fn shorten(mut text: String, bytes: usize) -> String {
+    if text.len() > bytes + '…'.len_utf8() {
+        text.truncate(text.floor_char_boundary(bytes));
+        text.push('…');
     }
     text
 }
 
-/// Control and bidirectional characters as escapes.
+/// Control, bidirectional and invisible characters as escapes.
 #[must_use]
-pub fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         if is_unsafe(character) {
@@ -65,7 +68,7 @@ pub fn escape(text: &str) -> String {
             escaped.push(character);
         }
     }
-    escaped
+    Cow::Owned(escaped)
 }
 
 /// Whether a terminal, or somebody who reads a log, may take the character for something else.
@@ -73,21 +76,17 @@ fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(
             character,
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
         )
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_texts_are_cut_and_controls_escaped() {
-        let text = foreign_text(&"ö".repeat(5000), &SentSecrets::default());
-        assert!(text.len() <= LONGEST + '…'.len_utf8() && text.ends_with("ö…"));
-        assert_eq!(
-            foreign_text("a\r\n\u{1b}[31m\u{202e}b", &SentSecrets::default()),
-            r"a\r\n\u{1b}[31m\u{202e}b"
-        );
-    }
-}
+mod tests;

@@ -36,9 +36,41 @@ impl From<&str> for Secret {
     }
 }
 
+/// Whether the name of a header, a variable or a parameter says that its value is a secret.
+#[must_use]
+pub fn is_secret_name(name: &str) -> bool {
+    const PARTS: [&str; 13] = [
+        "assertion",
+        "auth",
+        "bearer",
+        "cookie",
+        "cred",
+        "jwt",
+        "key",
+        "pass",
+        "pwd",
+        "secret",
+        "session",
+        "signature",
+        "token",
+    ];
+    let name = name.to_ascii_lowercase();
+    PARTS.iter().any(|part| name.contains(part))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_secrets() {
+        for name in ["Authorization", "X-API-Key", "GITHUB_TOKEN", "db_passwd"] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["Accept", "X-Tenant", "NODE_ENV", "region"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
 
     #[test]
     fn never_printed() {

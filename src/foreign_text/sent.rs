@@ -1,0 +1,168 @@
+//! What a request carried that must not come back.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use url::{Url, form_urlencoded};
+
+use super::repeated;
+use crate::secret::{self, Secret};
+
+/// A value whose name does not say that it is secret counts as a secret from this length on.
+const LOOKS_SECRET: usize = 12;
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What a request carried that must not come back in a text: tokens, keys, codes, verifiers.
+#[derive(Debug, Clone, Default)]
+pub struct SentSecrets(Vec<Secret>);
+
+impl SentSecrets {
+    pub fn add(&mut self, secret: impl Into<Secret>) {
+        self.0.push(secret.into());
+    }
+
+    /// A member of a form, a query, an environment or the like, whose name may say that its value is secret.
+    pub fn add_named(&mut self, name: &str, value: &str) {
+        if value.len() >= LOOKS_SECRET {
+            self.add(value);
+        } else {
+            self.add_if_named(name, value);
+        }
+    }
+
+    /// A value that counts as a secret only if its name says so.
+    pub fn add_if_named(&mut self, name: &str, value: &str) {
+        if secret::is_secret_name(name) {
+            self.add(value);
+        }
+    }
+
+    /// A variable in the environment of a process. Most are paths and settings, which errors had better tell: what counts
+    /// is a name that says so, a value that looks like a token, and what is secret in a URL.
+    pub fn add_variable(&mut self, name: &str, value: &str) {
+        if looks_like_token(value) {
+            self.add(value);
+        } else if let Ok(url) = Url::parse(value) {
+            self.add_url(&url);
+        }
+        self.add_if_named(name, value);
+    }
+
+    /// Arguments of a command: `--token=VALUE`, `--token VALUE`.
+    pub fn add_arguments(&mut self, arguments: &[String]) {
+        let mut option = "";
+        for argument in arguments {
+            match argument.split_once('=') {
+                Some((name, value)) => self.add_variable(name, value),
+                None if option.starts_with('-') => self.add_variable(option, argument),
+                None => self.add_variable("", argument),
+            }
+            option = argument;
+        }
+    }
+
+    /// Values of headers, and their credentials alone (RFC 9110, section 11.4). Those of `Basic` are known decoded too.
+    pub fn add_headers(&mut self, headers: &HeaderMap) {
+        for (name, value) in headers {
+            self.add_header(name, value);
+        }
+    }
+
+    pub fn add_header(&mut self, name: &HeaderName, value: &HeaderValue) {
+        const HARMLESS: [HeaderName; 6] = [
+            header::ACCEPT,
+            header::ACCEPT_ENCODING,
+            header::ACCEPT_LANGUAGE,
+            header::CONTENT_LENGTH,
+            header::CONTENT_TYPE,
+            header::USER_AGENT,
+        ];
+        if HARMLESS.contains(name) {
+            return;
+        }
+        if *name == header::COOKIE {
+            let cookies = value.to_str().unwrap_or_default().split(';');
+            for (name, cookie) in cookies.filter_map(|cookie| cookie.split_once('=')) {
+                self.add_named(name, cookie);
+            }
+        }
+        // As Latin-1, which is how the value was made (RFC 9110, section 5.5).
+        let value: String = value.as_bytes().iter().copied().map(char::from).collect();
+        if let Some((scheme, credentials)) = value.split_once(' ') {
+            self.add_named(name.as_str(), credentials.trim());
+            if scheme.eq_ignore_ascii_case("basic") {
+                self.add_basic(credentials.trim());
+            }
+        }
+        self.add_named(name.as_str(), &value);
+    }
+
+    /// The password of `user:password`; OAuth writes both as in a form (RFC 6749, section 2.3.1).
+    fn add_basic(&mut self, credentials: &str) {
+        let decoded = BASE64.decode(credentials).unwrap_or_default();
+        let decoded = String::from_utf8_lossy(&decoded);
+        if let Some((_, password)) = decoded.split_once(':') {
+            let unescaped = form_urlencoded::parse(password.as_bytes()).next();
+            if let Some((unescaped, _)) = unescaped.filter(|(unescaped, _)| unescaped != password) {
+                self.add(unescaped.as_ref());
+            }
+            self.add(password);
+        }
+    }
+
+    /// User information and query of a URL.
+    pub fn add_url(&mut self, url: &Url) {
+        // A name without a password is a token.
+        let credential = url.password().unwrap_or_else(|| url.username());
+        if !credential.is_empty() {
+            self.add(credential);
+        }
+        for (name, value) in url.query_pairs() {
+            self.add_named(&name, &value);
+        }
+    }
+
+    /// Whether a text that cannot be told in part gives any of them away.
+    #[must_use]
+    pub fn are_in(&self, text: &str) -> bool {
+        !repeated::ranges(text, self.secrets()).is_empty()
+    }
+
+    /// The text with `***` in place of what it gives away, and nothing else changed.
+    pub(super) fn cut_out(&self, text: &str) -> String {
+        let mut told = String::with_capacity(text.len());
+        let mut from = 0;
+        for range in repeated::ranges(text, self.secrets()) {
+            told.push_str(&text[from..range.start]);
+            told.push_str("***");
+            from = range.end;
+        }
+        told + &text[from..]
+    }
+
+    pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|secret| secret.expose().as_str())
+    }
+}
+
+/// A long word of letters and digits that is no path.
+fn looks_like_token(value: &str) -> bool {
+    value.len() > LOOKS_SECRET
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.~+/=".contains(&byte))
+        && value.bytes().any(|byte| byte.is_ascii_digit())
+        && value.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && !value.starts_with(['/', '.', '-'])
+}
+
+impl From<Vec<Secret>> for SentSecrets {
+    fn from(secrets: Vec<Secret>) -> Self {
+        Self(secrets)
+    }
+}
