@@ -1,6 +1,10 @@
 //! What the core needs from outside, as traits and plain data. The Node addon implements them over JavaScript
 //! callbacks, `embedded/` without any host.
 
+mod log;
+
+pub use log::{Level, Log, LogMeta, Logger};
+
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
@@ -14,7 +18,6 @@ use serde_json::{Map, Value};
 use crate::connection::RawTools;
 use crate::error::Result;
 use crate::secret::Secret;
-use crate::telemetry::Operation;
 
 /// A value of the host that the core carries but cannot look into, such as what a host callback returned.
 pub type HostValue = Arc<dyn Any + Send + Sync>;
@@ -177,74 +180,6 @@ pub trait ToolPublisher: Send + Sync {
         tools: &Arc<RawTools>,
         generation: Option<&str>,
     ) -> Result<Option<HostValue>>;
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    Debug,
-    Info,
-    Warn,
-    Error,
-}
-
-/// What goes beside a log message.
-#[derive(Debug, Clone, Default)]
-pub enum LogMeta {
-    #[default]
-    None,
-    Error(crate::error::Error),
-    Fields(Map<String, Value>),
-}
-
-/// The host's logger.
-pub trait Log: Send + Sync {
-    fn log(&self, level: Level, message: String, meta: LogMeta);
-    /// Something has ended, for whoever wants events or spans.
-    fn finished(&self, _operation: Operation) {}
-}
-
-/// The log of one call or connection.
-#[derive(Clone)]
-pub struct Logger(Arc<dyn Log>);
-
-impl Logger {
-    pub fn new(log: Arc<dyn Log>) -> Self {
-        Self(log)
-    }
-
-    /// Discards everything.
-    #[must_use]
-    pub fn silent() -> Self {
-        struct Silent;
-        impl Log for Silent {
-            fn log(&self, _: Level, _: String, _: LogMeta) {}
-        }
-        Self(Arc::new(Silent))
-    }
-
-    pub fn debug(&self, message: impl Into<String>) {
-        self.0.log(Level::Debug, message.into(), LogMeta::None);
-    }
-
-    pub fn info(&self, message: impl Into<String>) {
-        self.0.log(Level::Info, message.into(), LogMeta::None);
-    }
-
-    pub fn warn(&self, message: impl Into<String>) {
-        self.0.log(Level::Warn, message.into(), LogMeta::None);
-    }
-
-    pub fn error(&self, message: impl Into<String>) {
-        self.0.log(Level::Error, message.into(), LogMeta::None);
-    }
-
-    pub fn finished(&self, operation: Operation) {
-        self.0.finished(operation);
-    }
-
-    pub fn with(&self, level: Level, message: impl Into<String>, meta: LogMeta) {
-        self.0.log(level, message.into(), meta);
-    }
 }
 
 /// Names one row of LibreChat's token collection.

@@ -7,6 +7,7 @@ use super::classes;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::thread::{JsRef, JsThread};
 use crate::error::{Cause, Code, Error, OboDetail, OboFailure};
+use crate::foreign_text::safe_message;
 use crate::host::HostFault;
 
 /// Runs our code where JavaScript called it, or is to get its outcome: a panic in it becomes an exception.
@@ -48,7 +49,7 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
         } else {
             "Error"
         };
-        let value = scope.error(class, &error.message);
+        let value = scope.error(class, &safe_message(error.message.clone()));
         match error.rpc_code.filter(|_| error.is_mcp_error()) {
             // The SDK's `McpError`, which LibreChat knows by name and number.
             Some(rpc_code) => {
@@ -130,7 +131,8 @@ pub fn for_log<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
 pub fn summary<'env>(scope: Scope<'env>, error: &Error) -> JsResult<'env> {
     let value = scope.object()?;
     value.set("code", scope.string(error.code.as_str())?)?;
-    value.set("message", scope.string(&error.message)?)?;
+    let message = safe_message(error.message.clone());
+    value.set("message", scope.string(&message)?)?;
     value.set("retryable", scope.boolean(error.retryable)?)?;
     Ok(value)
 }

@@ -1,0 +1,81 @@
+//! The host's logger, as the core sees it.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::foreign_text::{safe_error, safe_message};
+use crate::telemetry::Operation;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// What goes beside a log message.
+#[derive(Debug, Clone, Default)]
+pub enum LogMeta {
+    #[default]
+    None,
+    Error(crate::error::Error),
+    Fields(Map<String, Value>),
+}
+
+/// The host's logger.
+pub trait Log: Send + Sync {
+    fn log(&self, level: Level, message: String, meta: LogMeta);
+    /// Something has ended, for whoever wants events or spans.
+    fn finished(&self, _operation: Operation) {}
+}
+
+/// The log of one call or connection.
+#[derive(Clone)]
+pub struct Logger(Arc<dyn Log>);
+
+impl Logger {
+    pub fn new(log: Arc<dyn Log>) -> Self {
+        Self(log)
+    }
+
+    /// Discards everything.
+    #[must_use]
+    pub fn silent() -> Self {
+        struct Silent;
+        impl Log for Silent {
+            fn log(&self, _: Level, _: String, _: LogMeta) {}
+        }
+        Self(Arc::new(Silent))
+    }
+
+    pub fn debug(&self, message: impl Into<String>) {
+        self.with(Level::Debug, message, LogMeta::None);
+    }
+
+    pub fn info(&self, message: impl Into<String>) {
+        self.with(Level::Info, message, LogMeta::None);
+    }
+
+    pub fn warn(&self, message: impl Into<String>) {
+        self.with(Level::Warn, message, LogMeta::None);
+    }
+
+    pub fn error(&self, message: impl Into<String>) {
+        self.with(Level::Error, message, LogMeta::None);
+    }
+
+    pub fn finished(&self, operation: Operation) {
+        self.0.finished(operation);
+    }
+
+    /// Every line passes here, so that none can hold what a terminal or a reader would take for something else.
+    pub fn with(&self, level: Level, message: impl Into<String>, meta: LogMeta) {
+        let meta = match meta {
+            LogMeta::Error(error) => LogMeta::Error(safe_error(error)),
+            other => other,
+        };
+        self.0.log(level, safe_message(message.into()), meta);
+    }
+}
