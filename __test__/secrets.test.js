@@ -3,6 +3,7 @@
 const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
+const { inspect } = require('node:util');
 const faults = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
@@ -79,6 +80,86 @@ test('in the result of a failed call', async () => {
   const { runtime } = fixtures.runtime({ servers: { srv: server.config(WITH_SECRETS) }, allow: [server] });
   const result = await runtime.reinitMCPServer({ ...params(), ...IN_TIME });
   expect(JSON.stringify(result).match(SECRET)).toBeNull();
+});
+
+describe('a server that repeats what it was sent', () => {
+  const KEY = 'secret/user+variable~of-somebody';
+  const userMCPAuthMap = { mcp_srv: { KEY } };
+  const percent = (text) => [...Buffer.from(text)].map((byte) => `%${byte.toString(16)}`).join('');
+  const hex = (text) => Buffer.from(text).toString('hex');
+  const FORMS = [
+    KEY,
+    KEY.slice(3, 18),
+    encodeURIComponent(KEY),
+    percent(KEY),
+    hex(KEY),
+    Buffer.from(KEY).toString('base64'),
+    Buffer.from(`client:${KEY}`).toString('base64url'),
+    JSON.stringify(KEY).replaceAll('/', '\\/'),
+  ];
+  const error = () => ({ error: { code: -32000, message: `you sent <${FORMS.join('> <')}>`, data: FORMS } });
+  const everythingOf = (value) => inspect(value, { depth: 9, showHidden: true }) + JSON.stringify(value);
+
+  test.each([
+    ['initialize', { initialize: error, 'server/discover': error }],
+    ['tools/list', { 'tools/list': error }],
+    ['tools/call', { 'tools/call': error }],
+  ])('in an error of %s: the text is told, the secret is not', async (_, answers) => {
+    const server = await fixtures.server({ fault: faults.scripted(answers) });
+    const { runtime, logger } = fixtures.runtime({ servers: { srv: server.config(WITH_SECRETS) }, allow: [server] });
+    const user = createUser();
+    const result = await runtime.reinitMCPServer({ user, serverName: 'srv', userMCPAuthMap, ...IN_TIME });
+    const failure = await runtime.manager
+      .callTool({
+        user,
+        serverName: 'srv',
+        toolName: 'echo',
+        toolArguments: {},
+        customUserVars: { KEY },
+        provider: 'openai',
+      })
+      .catch((thrown) => thrown);
+    const shown = everythingOf(result) + everythingOf(failure) + logger.text();
+    expect(shown).toContain('you sent <***> <***>');
+    for (const form of FORMS) expect(shown).not.toContain(form.replace(/=+$/, ''));
+  });
+});
+
+describe('texts of servers in logs, errors and results', () => {
+  const UNSAFE =
+    '\u001b]0;title\u0007\u009b31m\u202ertl\u2066\u200b\u061c\ufeff\u{e0041}\r\nFAKE line\u2028\u0085\u007f\t';
+
+  test.each([
+    ['control characters', `refused ${UNSAFE}`],
+    ['a text of 15 MB', 'E'.repeat(15_000_000)],
+    ['15 MB of control characters', '\u0001'.repeat(2_500_000)],
+  ])(
+    '%s are told in short, and on one line',
+    async (_, message) => {
+      const error = () => ({ error: { code: -32000, message } });
+      for (const answers of [
+        { initialize: error, 'server/discover': error },
+        { 'tools/list': error },
+        { 'tools/call': error },
+      ]) {
+        const server = await fixtures.server({ fault: faults.scripted(answers) });
+        const { runtime, logger } = fixtures.runtime({ servers: { srv: server.config() }, allow: [server] });
+        const user = createUser();
+        const result = await runtime.reinitMCPServer({ user, serverName: 'srv' });
+        const failure = await runtime.manager
+          .callTool({ user, serverName: 'srv', toolName: 'echo', toolArguments: {}, provider: 'openai' })
+          .catch((thrown) => thrown);
+        const errors = [result.error, result.toolsError, failure, ...logger.entries.flatMap(({ meta }) => meta)];
+        const texts = [...errors.map((thrown) => thrown?.message), ...logger.entries.map((entry) => entry.message)];
+        expect(texts.join('')).toMatch(/MCP error -32000: (refused|EEE|\\u\{1\})/);
+        for (const text of texts.filter((found) => typeof found === 'string')) {
+          expect(text).not.toMatch(/\p{C}|[\u2028\u2029]/u);
+          expect(text.length).toBeLessThan(3000);
+        }
+      }
+    },
+    60_000,
+  );
 });
 
 describe('the search at the end of the run (support/run-teardown.js)', () => {

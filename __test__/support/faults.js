@@ -48,4 +48,20 @@ const dropMidResponse = () => {
 /** The fault, for messages with this method only. */
 const on = (method, fault) => (exchange) => exchange.message?.method === method && fault(exchange);
 
-module.exports = { answer, dropMidResponse, garbage, hang, html, largeBody, on };
+/**
+ * Answers messages with these methods in the server's place.
+ *
+ * @param answers  by method: `(message, exchange) => { result }` or `{ error }`, or JSON text of one
+ */
+const scripted = (answers) => (exchange) => {
+  const { message, response } = exchange;
+  const make = answers[message?.method];
+  if (!make) return false;
+  const made = make(message, exchange);
+  const members = (typeof made === 'string' ? made : JSON.stringify(made)).trim().slice(1);
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end(`{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},${members}`);
+  return true;
+};
+
+module.exports = { answer, dropMidResponse, garbage, hang, html, largeBody, on, scripted };

@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::breaker::Breaker;
 use super::{Connection, Known, Recipe, connect};
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_error};
 use crate::secret::Secret;
 
 /// How often the server may refuse a token before somebody has to authorize: once for the stored one, once for one
@@ -60,7 +61,10 @@ pub async fn connect_authorized(
             "OAuth tokens missing before connection",
         ));
     };
+    // The server may repeat a token that was replaced since.
+    let mut sent = SentSecrets::default();
     for _ in 0..REPLACEMENTS {
+        sent.add(token.clone());
         recipe.bearer.set(token.clone());
         match connect(recipe, known, breaker, cancel).await {
             Err(error) if is_refused_token(&error) => {
@@ -72,11 +76,12 @@ pub async fn connect_authorized(
                     None => return Err(error),
                 }
             }
-            outcome => return outcome,
+            outcome => return outcome.map_err(|error| foreign_error(error, &sent)),
         }
     }
     recipe.bearer.set(token);
-    connect(recipe, known, breaker, cancel).await
+    let outcome = connect(recipe, known, breaker, cancel).await;
+    outcome.map_err(|error| foreign_error(error, &sent))
 }
 
 /// 403 says that the token is good, but not for this.

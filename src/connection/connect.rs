@@ -11,6 +11,7 @@ use super::handler::{Handler, ProgressRoutes};
 use super::session::{Session, bounded};
 use super::{Caller, Connection, Generation, Known, Recipe};
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::foreign_error;
 use crate::host::Peer;
 use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
 use crate::transport::stdio::{Stderr, StdioOptions, StdioTransport};
@@ -39,12 +40,13 @@ pub async fn connect(
     loop {
         breaker.check(&prefix)?;
         // Boxed, because it would make every future around it large.
+        let bearer = recipe.bearer.get();
         let error = match Box::pin(handshake(recipe, known, cancel)).await {
             Ok(session) => {
                 breaker.succeeded();
                 return Ok(Connection::new(recipe.clone(), session));
             }
-            Err(error) => error,
+            Err(error) => foreign_error(error, &recipe.sent_secrets(bearer, None)),
         };
         if counts_as_failure(&error) {
             breaker.failed(&prefix, &recipe.logger);
@@ -85,6 +87,7 @@ async fn handshake(recipe: &Recipe, known: &Known, cancel: &CancellationToken) -
     let deadline = Instant::now() + init_timeout;
     let traffic = recipe.metrics.traffic(config.transport.kind().as_str());
     let (tap, life) = (Tap::new(traffic), CancellationToken::new());
+    let logger = recipe.server_log();
     let handler = Handler {
         owner: Caller {
             peer: Peer {
@@ -97,7 +100,7 @@ async fn handshake(recipe: &Recipe, known: &Known, cancel: &CancellationToken) -
         observer: recipe.observer.clone(),
         progress: ProgressRoutes::default(),
         tools_changes: Arc::default(),
-        logger: recipe.logger.clone(),
+        logger: logger.clone(),
     };
     // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked
     // for `server/discover` first may never answer.
@@ -121,7 +124,7 @@ async fn handshake(recipe: &Recipe, known: &Known, cancel: &CancellationToken) -
                 limits: recipe.settings.response.clone(),
                 tap,
                 life: life.clone(),
-                logger: recipe.logger.clone(),
+                logger,
                 log_prefix: prefix,
             };
             let idle = config.sse_read_timeout.unwrap_or(DEFAULT_SSE_READ_TIMEOUT);
@@ -162,7 +165,7 @@ async fn handshake(recipe: &Recipe, known: &Known, cancel: &CancellationToken) -
                 stderr: stderr_of(*stderr),
                 max_line_bytes: recipe.settings.response.max_line_bytes,
             };
-            let (environment, logger) = (&recipe.environment, recipe.logger.clone());
+            let environment = &recipe.environment;
             let spawning =
                 StdioTransport::spawn(options, environment, tap, logger, prefix, &recipe.children);
             let generation = known.generation.or(initialize);

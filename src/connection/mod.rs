@@ -15,6 +15,7 @@ mod param_headers;
 mod probe;
 mod raw_tools;
 mod rounds;
+mod sent;
 mod service;
 mod session;
 mod tools;
@@ -43,6 +44,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_error};
 use crate::host::{Environment, Logger, NetworkRules, ServerRequests, ToolPublisher};
 use crate::network::{HttpClient, Policy};
 use crate::server_config::{Fingerprint, ResolvedConfig};
@@ -253,15 +255,18 @@ impl Connection {
         let current = self.recipe.bearer.get();
         // Another request may have been refused, and have led to a new token, in the meantime.
         if current == used {
-            let Some(refused) = used else {
+            let Some(refused) = &used else {
                 return Err(error);
             };
-            match options.bound(tokens.replace(&refused)).await? {
+            match options.bound(tokens.replace(refused)).await? {
                 Some(token) => self.recipe.bearer.set(token),
                 None => return Err(error),
             }
         }
-        self.send(method, params, options).await
+        // The server has seen both tokens by now.
+        let sent = SentSecrets::from(Vec::from_iter(used));
+        let outcome = self.send(method, params, options).await;
+        outcome.map_err(|error| foreign_error(error, &sent))
     }
 
     /// A server of 2026-07-28 may want arguments of a tool as headers, which its list of tools names.
@@ -272,18 +277,32 @@ impl Connection {
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         if method != "tools/call" || self.generation != Generation::Discover {
-            return self.session.request(method, params, options).await;
+            return self.send_once(method, params, options).await;
         }
-        match self.session.request(method, params, options).await {
+        match self.send_once(method, params, options).await {
             // Nobody has read the list over this connection yet, or it has changed since. The call itself was not made.
             Err(error) if error.rpc_code == Some(HEADER_MISMATCH) => {
                 Box::pin(list_tools(self, options))
                     .await
                     .map_err(|_| error)?;
-                self.session.request(method, params, options).await
+                self.send_once(method, params, options).await
             }
             outcome => outcome,
         }
+    }
+
+    async fn send_once(
+        &self,
+        method: &str,
+        params: Option<&Value>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>> {
+        let bearer = self.recipe.bearer.get();
+        let outcome = self.session.request(method, params, options).await;
+        outcome.map_err(|error| {
+            let headers = options.headers.as_deref();
+            foreign_error(error, &self.recipe.sent_secrets(bearer, headers))
+        })
     }
 
     /// How often the server has said that its tools changed.
@@ -316,6 +335,8 @@ impl Connection {
         match Box::pin(self.session.ping(options)).await {
             Ok(()) => !self.is_closed(),
             Err(error) => {
+                let sent = self.recipe.sent_secrets(None, options.headers.as_deref());
+                let error = foreign_error(error, &sent);
                 self.recipe
                     .logger
                     .error(format!("{} Ping failed: {error}", self.recipe.log_prefix()));

@@ -14,6 +14,7 @@ use super::scope::registered_config;
 use super::{Acquire, Asked, CallScope, Consent, Manager, OboCall, with_bearer};
 use crate::connection::{CallOptions, Progress, ProgressSink, log_prefix};
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::{Level, LogMeta, Lookup};
 use crate::nesting::{self, MAX_NESTING};
 use crate::server_config::ServerConfig;
@@ -65,7 +66,8 @@ impl Manager {
         };
         let operation = Operation {
             transport: seen.transport,
-            tool: Some(tool_name.to_owned()),
+            // A model wrote it.
+            tool: Some(foreign_text(tool_name, &SentSecrets::default())),
             ..ended
         };
         self.record(operation, &logger);

@@ -1,7 +1,7 @@
 //! Environment variables and `{{PLACEHOLDERS}}` in the texts of a config.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::ops::Range;
 
 use indexmap::IndexMap;
@@ -9,8 +9,9 @@ use indexmap::IndexMap;
 use super::environment;
 use super::header::encode_above_latin_1;
 use super::openid::OpenIdTokenInfo;
+use crate::foreign_text::SentSecrets;
 use crate::host::{Environment, User};
-use crate::secret::Secret;
+use crate::secret::{Secret, is_secret_name};
 
 pub(super) const USER_PREFIX: &str = "LIBRECHAT_USER_";
 pub(super) const OPENID_PREFIX: &str = "LIBRECHAT_OPENID_";
@@ -98,16 +99,34 @@ pub(super) struct Expander<'a> {
     sandboxed: bool,
     depth: Depth,
     openid: OnceCell<Option<OpenIdTokenInfo>>,
+    /// Values of users' variables, and of others whose names say that they are secret.
+    secrets: RefCell<SentSecrets>,
 }
 
 impl<'a> Expander<'a> {
-    pub(super) const fn new(context: &Context<'a>, sandboxed: bool, depth: Depth) -> Self {
+    pub(super) fn new(context: &Context<'a>, sandboxed: bool, depth: Depth) -> Self {
         Self {
             context: *context,
             sandboxed,
             depth,
             openid: OnceCell::new(),
+            secrets: RefCell::default(),
         }
+    }
+
+    /// What was filled in and has to stay between us and the server.
+    pub(super) fn into_secrets(self) -> SentSecrets {
+        self.secrets.into_inner()
+    }
+
+    fn environment<'t>(&self, template: &'t str) -> Cow<'t, str> {
+        let environment = self.context.environment;
+        for name in environment::names(template).filter(|name| is_secret_name(name)) {
+            if let Some(value) = environment.get(name) {
+                self.secrets.borrow_mut().add(&*value);
+            }
+        }
+        environment::expand(template, environment)
     }
 
     /// Expands environment variables alone, for members that only an administrator decides about.
@@ -115,7 +134,7 @@ impl<'a> Expander<'a> {
         if self.sandboxed {
             template.to_owned()
         } else {
-            environment::expand(template, self.context.environment).into_owned()
+            self.environment(template).into_owned()
         }
     }
 
@@ -125,12 +144,15 @@ impl<'a> Expander<'a> {
         let template = if self.sandboxed {
             Cow::Borrowed(template)
         } else {
-            environment::expand(template, self.context.environment)
+            self.environment(template)
         };
         let mut result = String::with_capacity(template.len());
         let mut copied = 0;
         for Placeholder { range, name } in scan(&template) {
             if let Some(value) = self.value(name, place) {
+                if is_secret_name(name) || self.is_custom(name) {
+                    self.secrets.borrow_mut().add(&*value);
+                }
                 result.push_str(&template[copied..range.start]);
                 result.push_str(&value);
                 copied = range.end;
@@ -138,6 +160,11 @@ impl<'a> Expander<'a> {
         }
         result.push_str(&template[copied..]);
         result
+    }
+
+    fn is_custom(&self, name: &str) -> bool {
+        let variables = self.context.custom_user_vars;
+        variables.is_some_and(|variables| variables.contains_key(name))
     }
 
     fn value(&self, name: &str, place: Place) -> Option<Cow<'_, str>> {

@@ -14,6 +14,7 @@ use super::names::sanitize;
 use super::placeholders::{Context, Depth, Expander, Place};
 use super::process::expand_texts;
 use crate::error::Result;
+use crate::foreign_text::SentSecrets;
 
 /// Where messages go to, with every variable filled in.
 #[derive(Clone)]
@@ -95,6 +96,8 @@ pub struct ResolvedConfig {
     pub oauth_headers: IndexMap<String, String>,
     pub obo_scopes: Option<String>,
     pub icon_path: Option<String>,
+    /// What was filled in and has to stay between us and the server.
+    pub filled_in: SentSecrets,
 }
 
 impl ResolvedConfig {
@@ -147,8 +150,10 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         expand_texts(&mut oauth, &expander);
         oauth
     });
+    let transport = transport(config, &expander)?;
     Ok(ResolvedConfig {
-        transport: transport(config, &expander)?,
+        transport,
+        filled_in: expander.into_secrets(),
         timeout: config.timeout,
         init_timeout: config.init_timeout,
         sse_read_timeout: config.sse_read_timeout,

@@ -36,12 +36,25 @@ use tokio_util::sync::CancellationToken;
 pub struct Records(Arc<Mutex<Vec<(Level, String)>>>);
 
 impl Log for Records {
-    fn log(&self, level: Level, message: String, _: LogMeta) {
+    fn log(&self, level: Level, message: String, meta: LogMeta) {
+        let message = match meta {
+            LogMeta::Error(error) => format!("{message} {error}"),
+            _ => message,
+        };
         self.0.lock().push((level, message));
     }
 }
 
 impl Records {
+    /// Everything, a line each.
+    pub fn text(&self) -> String {
+        let lines = self.0.lock();
+        let lines = lines
+            .iter()
+            .map(|(level, text)| format!("{level:?} {text}\n"));
+        lines.collect()
+    }
+
     pub fn has(&self, part: &str) -> bool {
         self.0.lock().iter().any(|(_, text)| text.contains(part))
     }
