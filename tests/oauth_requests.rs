@@ -5,23 +5,30 @@ mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use indexmap::IndexMap;
 use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::{Environment, NetworkRules};
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::oauth::{Endpoints, Form};
-use serde_json::json;
+use librechat_mcp_native::secret::Secret;
+use serde_json::{Value, json};
 use support::scripted::{Action, Scripted};
 use support::wire::{Step, response};
 use url::Url;
 
 fn endpoints(server: &Scripted) -> Endpoints {
+    endpoints_with(server, &IndexMap::new())
+}
+
+fn endpoints_with(server: &Scripted, headers: &IndexMap<String, String>) -> Endpoints {
     let rules = NetworkRules {
         allowed_addresses: vec![format!("127.0.0.1:{}", server.port)],
         ..NetworkRules::default()
     };
     let (http, environment) = (HttpClient::new(), Environment::default());
-    Endpoints::new(http, &rules, &environment, None, &IndexMap::new()).unwrap()
+    Endpoints::new(http, &rules, &environment, None, headers).unwrap()
 }
 
 /// A server that takes these steps, request by request, and the last for all that follow.
@@ -107,4 +114,102 @@ async fn a_registration_is_sent_once() {
         Some(Code::ConnectionFailed)
     );
     assert_eq!(server.received().len(), 1);
+}
+
+/// Whatever was sent to an endpoint, in the body or in a header, and comes back in a member of its error.
+#[tokio::test]
+async fn an_error_repeats_nothing_of_its_request() {
+    const SENT: [&str; 6] = [
+        "the-code-of-this-flow",
+        "the-verifier-of-this-flow",
+        "a-client/secret+of~this",
+        "header.assertion.signature",
+        "a-header-of-the-config",
+        "the-basic/secret+of~this",
+    ];
+    let [code, verifier, secret, assertion, header, password] = SENT;
+    let basic = STANDARD.encode(format!(
+        "client:{}",
+        url::form_urlencoded::byte_serialize(password.as_bytes()).collect::<String>()
+    ));
+    let mut form = Form::default();
+    for (name, value) in [
+        ("grant_type", "authorization_code"),
+        ("client_id", "a-public-client"),
+        ("code", code),
+        ("code_verifier", verifier),
+        ("client_secret", secret),
+        ("client_assertion", assertion),
+    ] {
+        form.set(name, value);
+    }
+    let headers = IndexMap::from([("x-of-config".to_owned(), header.to_owned())]);
+    for sent in SENT.into_iter().chain([basic.as_str()]) {
+        let echoes = [
+            sent.to_owned(),
+            sent[..12].to_owned(),
+            STANDARD.encode(format!("a-public-client:{sent}")),
+            sent.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+            sent.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        ];
+        for echo in echoes {
+            for body in [
+                json!({ "error": echo, "error_description": "(a-public-client)" }),
+                json!({ "error": "invalid_grant", "error_description": format!("{echo} (a-public-client)") }),
+            ] {
+                for status in ["400 Bad Request", "200 OK", "500 Oops"] {
+                    let body = body.to_string();
+                    let answer = vec![Step::Send(response(
+                        status,
+                        "application/json",
+                        body.as_bytes(),
+                    ))];
+                    let server = server(vec![answer]).await;
+                    let endpoints = endpoints_with(&server, &headers);
+                    let url = Url::parse(&server.url("/token")).unwrap();
+                    let authorization = Secret::from(format!("Basic {basic}").as_str());
+                    let answer = endpoints
+                        .post_form(&url, &form, Some(&authorization))
+                        .await
+                        .unwrap();
+                    let error = answer
+                        .success(Code::OAuthExchangeFailed, "Token exchange")
+                        .unwrap_err();
+                    assert!(
+                        error.message.contains("***")
+                            && error.message.contains("(a-public-client)"),
+                        "{echo}: {error}"
+                    );
+                    assert!(!error.message.contains(&echo), "{echo} in {error}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_error_is_short_and_of_one_line() {
+    let told: Value = json!({
+        "error": "invalid_grant\u{1b}[2J\r\nFAKE\u{202e}",
+        "error_description": "D".repeat(900_000),
+    });
+    let body = told.to_string();
+    let answer = vec![Step::Send(response(
+        "400 Bad Request",
+        "application/json",
+        body.as_bytes(),
+    ))];
+    let server = server(vec![answer]).await;
+    let url = Url::parse(&server.url("/token")).unwrap();
+    let answer = endpoints(&server)
+        .post_form(&url, &Form::default(), None)
+        .await
+        .unwrap();
+    let error = answer
+        .success(Code::OAuthRefreshFailed, "Token refresh")
+        .unwrap_err();
+    let expected =
+        r"Token refresh failed: 400 Bad Request - invalid_grant\u{1b}[2J\r\nFAKE\u{202e}: DDD";
+    assert!(error.message.starts_with(expected), "{error}");
+    assert!(error.message.len() < 3000);
 }

@@ -13,6 +13,7 @@ use url::{Url, form_urlencoded};
 
 use super::documents::text;
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_error, foreign_text};
 use crate::host::{Environment, NetworkRules};
 use crate::network::{HttpClient, Policy, Redirects, Request, sanitize_url};
 use crate::secret::Secret;
@@ -20,8 +21,18 @@ use crate::secret::Secret;
 const MAX_BODY: usize = 1024 * 1024;
 /// Bound on one request of discovery, registration or a token endpoint.
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// How much of an error description is told.
-const SHOWN: usize = 200;
+/// Members of forms that anybody may read; whatever else a form has is a secret.
+const PUBLIC: [&str; 9] = [
+    "audience",
+    "client_assertion_type",
+    "client_id",
+    "grant_type",
+    "redirect_uri",
+    "requested_token_type",
+    "resource",
+    "scope",
+    "token_type_hint",
+];
 
 /// A form body. Names are unique, as OAuth requires (RFC 6749, section 3.2).
 #[derive(Clone, Default)]
@@ -34,6 +45,15 @@ impl Form {
 
     pub fn remove(&mut self, name: &str) -> bool {
         self.0.shift_remove(name).is_some()
+    }
+
+    fn secrets(&self) -> SentSecrets {
+        let members = self.0.iter();
+        let secrets = members.filter(|(name, _)| !PUBLIC.contains(&name.as_str()));
+        let secrets: Vec<_> = secrets
+            .map(|(_, value)| Secret::new(value.clone()))
+            .collect();
+        secrets.into()
     }
 
     #[must_use]
@@ -105,7 +125,7 @@ impl Endpoints {
     pub async fn get(&self, url: &Url) -> Result<Answer> {
         let mut request = self.request(Method::GET, url);
         request.redirects = Redirects::Mcp;
-        self.send(request).await
+        self.send(request, SentSecrets::default()).await
     }
 
     /// Follows no redirect: it would hand a secret to whom the endpoint names. Sent once more if the connection is lost
@@ -128,11 +148,11 @@ impl Endpoints {
             request.headers.insert(AUTHORIZATION, value);
         }
         request.body = Bytes::from(form.encode());
-        match self.send(request.clone()).await {
+        match self.send(request.clone(), form.secrets()).await {
             // Most likely the server closed a kept connection at this moment, and saw nothing. If it did see a code or
             // a refresh token, that is used up either way.
             Err(error) if error.code == Code::ConnectionFailed && error.retryable => {
-                self.send(request).await
+                self.send(request, form.secrets()).await
             }
             outcome => outcome,
         }
@@ -144,7 +164,7 @@ impl Endpoints {
             .headers
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request.body = Bytes::from(body.to_string());
-        self.send(request).await
+        self.send(request, SentSecrets::default()).await
     }
 
     /// Asks an MCP server without credentials, for its status and challenges.
@@ -179,13 +199,23 @@ impl Endpoints {
         request
     }
 
-    async fn send(&self, request: Request) -> Result<Answer> {
-        let response = self.http.send(&self.policy, request).await?;
-        Ok(Answer {
-            status: response.status,
-            url: sanitize_url(&response.url),
-            body: response.bytes(MAX_BODY).await?,
-        })
+    /// `sent` are the secrets of the body.
+    async fn send(&self, request: Request, mut sent: SentSecrets) -> Result<Answer> {
+        sent.add_headers(&request.headers);
+        let answer = async {
+            let response = self.http.send(&self.policy, request).await?;
+            let (status, url) = (response.status, sanitize_url(&response.url));
+            Ok((status, url, response.bytes(MAX_BODY).await?))
+        };
+        match answer.await {
+            Ok((status, url, body)) => Ok(Answer {
+                status,
+                url: foreign_text(&url, &sent),
+                body,
+                sent,
+            }),
+            Err(error) => Err(foreign_error(error, &sent)),
+        }
     }
 }
 
@@ -201,6 +231,8 @@ pub struct Answer {
     pub status: StatusCode,
     url: String,
     body: Bytes,
+    /// What the endpoint may repeat and nobody may read.
+    sent: SentSecrets,
 }
 
 impl Answer {
@@ -235,7 +267,7 @@ impl Answer {
             let told: Vec<_> = ["error", "error_description"]
                 .into_iter()
                 .filter_map(|name| text(&members, name))
-                .map(shown)
+                .map(|text| foreign_text(text, &self.sent))
                 .collect();
             if !told.is_empty() {
                 // Writing to a string cannot fail.
@@ -266,11 +298,4 @@ impl Answer {
             .into_iter()
             .any(|phrase| body.contains(phrase))
     }
-}
-
-fn shown(text: &str) -> String {
-    text.chars()
-        .filter(|character| !character.is_control())
-        .take(SHOWN)
-        .collect()
 }

@@ -10,6 +10,7 @@ use super::documents::text;
 use super::pending::Pending;
 use super::{FLOW_KIND, delete_state_mapping};
 use crate::error::{Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::{FlowStatus, Redirect, RedirectEndpoint, RedirectOutcome};
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -83,7 +84,9 @@ impl Authorizer {
         let inner = &self.0;
         let Some(code) = redirect.code else {
             let error = redirect.error.as_deref().unwrap_or("invalid_request");
-            inner.flows.fail(&inner.flow_id, FLOW_KIND, error).await?;
+            let sent = SentSecrets::from(Vec::from_iter(redirect.state));
+            let error = foreign_text(error, &sent);
+            inner.flows.fail(&inner.flow_id, FLOW_KIND, &error).await?;
             return Err(Error::new(
                 crate::error::Code::OAuthFlowFailed,
                 "The authorization server gave no code",

@@ -170,6 +170,20 @@ async fn foreign_answers_are_refused() {
 }
 
 #[tokio::test]
+async fn a_failed_flow_keeps_nothing_that_was_sent() {
+    let world = World::new().await;
+    begin(&world.authorizer(None)).await;
+    let description = "the-code, dGhlLWNvZGU= and %74he-code are not known\u{1b}[2J";
+    let told = serde_json::json!({ "error": "invalid_grant", "error_description": description });
+    world.server.script.lock().token_answer = Some((400, told.to_string()));
+    let error = complete(&world, None).await.unwrap_err();
+    let expected = "Token exchange failed: 400 Bad Request - invalid_grant: ***, ***= and *** are not known\\u{1b}[2J";
+    assert_eq!(error.message, expected);
+    let flow = world.flows.get(FLOW, "mcp_oauth").await.unwrap().unwrap();
+    assert_eq!(flow.error.as_deref(), Some(expected));
+}
+
+#[tokio::test]
 async fn a_client_that_the_server_forgot_is_registered_anew() {
     let world = World::new().await;
     let authorizer = world.authorizer(None);
