@@ -145,12 +145,13 @@ async fn an_error_repeats_nothing_of_its_request() {
     }
     let headers = IndexMap::from([("x-of-config".to_owned(), header.to_owned())]);
     for sent in SENT.into_iter().chain([basic.as_str()]) {
+        let each_byte = |write: fn(u8) -> String| sent.bytes().map(write).collect::<String>();
         let echoes = [
             sent.to_owned(),
             sent[..12].to_owned(),
             STANDARD.encode(format!("a-public-client:{sent}")),
-            sent.bytes().map(|byte| format!("%{byte:02X}")).collect(),
-            sent.bytes().map(|byte| format!("{byte:02x}")).collect(),
+            each_byte(|byte| format!("%{byte:02X}")),
+            each_byte(|byte| format!("{byte:02x}")),
         ];
         for echo in echoes {
             for body in [

@@ -1,7 +1,7 @@
 //! What a token endpoint answered: a token, or an error and whose it is.
 //!
 //! Errors are told apart by their `error` member (RFC 6749, section 5.2) and Entra's structured additions, never by
-//! their texts. A text is passed on only if it repeats nothing that was sent.
+//! their texts. What a text repeats of the request is cut out.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,15 +9,13 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result, TokenError};
+use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::secret::Secret;
 
 /// The reference's lifetime where the provider names none.
 const DEFAULT_LIFETIME: Duration = Duration::from_hours(1);
 /// `Retry-After` up to here is waited for.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-const LONGEST_DESCRIPTION: usize = 500;
-/// A text that has this many characters in common with a secret is not passed on.
-const REVEALING: usize = 12;
 
 /// A token that can be used.
 #[derive(Debug)]
@@ -57,12 +55,12 @@ impl From<Error> for Failure {
     }
 }
 
-/// Reads an answer. `secrets` is what was sent.
+/// Reads an answer. `sent` are the secrets of the request.
 pub(super) fn read(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
-    secrets: &[Secret],
+    sent: &SentSecrets,
 ) -> Result<Grant, Failure> {
     let members = serde_json::from_slice::<Map<String, Value>>(body);
     if status.is_success() {
@@ -74,12 +72,7 @@ pub(super) fn read(
             retry: Retry::Never,
         });
     }
-    Err(refusal(
-        status,
-        headers,
-        &members.unwrap_or_default(),
-        secrets,
-    ))
+    Err(refusal(status, headers, &members.unwrap_or_default(), sent))
 }
 
 fn grant(members: &Map<String, Value>) -> Result<Grant> {
@@ -136,10 +129,12 @@ fn refusal(
     status: StatusCode,
     headers: &HeaderMap,
     members: &Map<String, Value>,
-    secrets: &[Secret],
+    sent: &SentSecrets,
 ) -> Failure {
-    let answer = token_error(members, secrets);
+    let answer = token_error(members, sent);
+    // They are for the host to use as they are, so there is nothing to cut out.
     let claims = members.get("claims").and_then(claims);
+    let claims = claims.filter(|claims| !sent.are_in(claims));
     let detail = detail(status, &answer);
     let mut message = format!("The token endpoint answered HTTP {}", status.as_u16());
     for part in [&answer.error, &answer.suberror].into_iter().flatten() {
@@ -215,22 +210,20 @@ fn claims(value: &Value) -> Option<String> {
     }
 }
 
-fn token_error(members: &Map<String, Value>, secrets: &[Secret]) -> TokenError {
+fn token_error(members: &Map<String, Value>, sent: &SentSecrets) -> TokenError {
     let text = |name: &str| {
-        members
-            .get(name)
-            .and_then(Value::as_str)
-            .filter(|text| !reveals(text, secrets))
+        let text = members.get(name).and_then(Value::as_str)?;
+        Some(foreign_text(text, sent))
     };
-    let is_word = |text: &&str| {
+    let is_word = |text: &String| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
         !text.is_empty() && text.len() <= 64 && text.bytes().all(allowed)
     };
-    let word = |name| text(name).filter(is_word).map(str::to_owned);
+    let word = |name| text(name).filter(is_word);
     let codes = members.get("error_codes").and_then(Value::as_array);
     TokenError {
         error: word("error"),
-        description: text("error_description").map(shorten),
+        description: text("error_description"),
         suberror: word("suberror"),
         error_codes: codes
             .into_iter()
@@ -240,33 +233,6 @@ fn token_error(members: &Map<String, Value>, secrets: &[Secret]) -> TokenError {
         trace_id: word("trace_id"),
         correlation_id: word("correlation_id"),
     }
-}
-
-fn shorten(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(LONGEST_DESCRIPTION)
-        .collect()
-}
-
-/// Whether a text repeats a secret, or a good part of one.
-fn reveals(text: &str, secrets: &[Secret]) -> bool {
-    let starts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
-    let mut windows = starts.iter().enumerate().filter_map(|(index, &from)| {
-        let to = starts
-            .get(index + REVEALING)
-            .copied()
-            .or((index + REVEALING == starts.len()).then_some(text.len()))?;
-        Some(&text[from..to])
-    });
-    let secrets = || {
-        secrets
-            .iter()
-            .map(Secret::expose)
-            .filter(|secret| !secret.is_empty())
-    };
-    secrets().any(|secret| text.contains(secret.as_str()))
-        || windows.any(|window| secrets().any(|secret| secret.contains(window)))
 }
 
 /// RFC 9110, section 10.2.3: seconds or a date.

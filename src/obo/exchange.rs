@@ -14,6 +14,7 @@ use super::cache::{Entry, LocalCache, Shared};
 use super::credentials::credentials;
 use super::key::CacheKey;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
+use crate::foreign_text::SentSecrets;
 use crate::host::{Host, Level, LogMeta, OnBehalfOf, OpenIdClient};
 use crate::network::{HttpClient, Policy, Redirects, Request};
 use crate::secret::Secret;
@@ -140,9 +141,9 @@ impl Job {
         let mut response = self.http.send(&policy, request).await?;
         let (status, headers) = (response.status, std::mem::take(&mut response.headers));
         let body = response.bytes(ANSWER_BYTES).await?;
-        let mut secrets = credentials.secrets;
-        secrets.push(self.assertion.clone());
-        answer::read(status, &headers, &body, &secrets)
+        let mut sent = SentSecrets::from(credentials.secrets);
+        sent.add(self.assertion.clone());
+        answer::read(status, &headers, &body, &sent)
     }
 
     fn form(&self, credentials: &[(&'static str, String)]) -> String {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use librechat_mcp_native::error::{Code, OboDetail, OboReason};
 use serde_json::{Value, json};
 
@@ -365,11 +367,16 @@ async fn answers_that_are_no_token() {
 async fn nothing_that_was_sent_comes_back() {
     let assertion = federated(1).expose().clone();
     let part = assertion[20..40].to_owned();
+    let each_byte = |write: fn(u8) -> String| part.bytes().map(write).collect::<String>();
     for echo in [
         assertion.clone(),
         format!("assertion={part}..."),
         "the secret s3cret-of-the-client is wrong".to_owned(),
         "s3cret-of-th".to_owned(),
+        STANDARD.encode(format!("client:{assertion}")),
+        STANDARD.encode("client:s3cret-of-the-client"),
+        each_byte(|byte| format!("%{byte:02x}")),
+        each_byte(|byte| format!("{byte:02X}")),
     ] {
         let extra = json!({
             "error_description": format!("No good: {echo}"),
@@ -377,6 +384,7 @@ async fn nothing_that_was_sent_comes_back() {
             "trace_id": echo,
             "correlation_id": echo,
             "error_uri": echo,
+            "claims": json!({ "access_token": { "nonce": echo } }).to_string(),
             "trace": { "request": echo },
         });
         let idp = Idp::start(Duration::ZERO, move |_, _| {
