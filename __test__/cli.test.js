@@ -265,19 +265,6 @@ describe('tools and call', () => {
       stdout: expect.stringContaining('no-such-tool'),
     });
   });
-
-  test('a server may not steer the terminal', async () => {
-    const server = await fixtures.server({
-      tools: [{ name: 'evil\u001b[2J', description: 'a\u0007b', inputSchema: { type: 'object' } }],
-    });
-    const { run } = withServers(
-      { srv: { type: 'streamable-http', url: server.url } },
-      { allowedAddresses: [server.address] },
-    );
-    const { stdout } = await run(['tools', 'srv']);
-    expect(stdout).toContain('evil');
-    expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u);
-  });
 });
 
 describe('validate', () => {

@@ -8,12 +8,57 @@ const { hintFor } = require('./hints');
 const DEFAULT_WIDTH = 100;
 /** Below this a table is no help. */
 const MIN_COLUMN = 12;
+const MAX_CELL = 2000;
 
 const paint = process.stdout.isTTY ? colors : colors.createColors(false);
 
-/** Servers say what they like; a terminal must not obey it. */
+/** Control, bidirectional and invisible characters, and what ends a line. */
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const ESCAPES = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/**
+ * A text for one line. Servers say what they like; a terminal must not obey it, and no text may look like a line of ours,
+ * so what could do either is shown as an escape.
+ */
 function clean(text) {
-  return String(text).replace(/[\p{Cc}\p{Cf}]/gu, (character) => (character === '\n' ? '\n' : ' '));
+  const hexadecimal = (character) => `\\u{${character.codePointAt(0).toString(16)}}`;
+  return textOf(text).replace(UNSAFE, (character) => ESCAPES[character] ?? hexadecimal(character));
+}
+
+/** A text with its own line breaks; every line but the first begins with `indent`, so that it is seen to go on. */
+function block(text, indent = '  ') {
+  return textOf(text).split(/\r?\n/).map(clean).join(`\n${indent}`);
+}
+
+/** Texts as they are, anything else as JSON. */
+function textOf(value) {
+  return typeof value === 'string' ? value : json(value);
+}
+
+/** How deep a value is shown that is too deep for JavaScript's own JSON. */
+const MAX_DEPTH = 64;
+
+/** JSON that is safe on a terminal: what a terminal would obey is written as an escape of JSON. */
+function json(value, space) {
+  const unit = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  const escaped = (character) => (character === '\n' ? character : character.split('').map(unit).join(''));
+  return stringify(value, space).replace(UNSAFE, escaped);
+}
+
+function stringify(value, space) {
+  try {
+    return JSON.stringify(value, null, space) ?? 'null';
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return JSON.stringify(pruned(value, MAX_DEPTH), null, space);
+  }
+}
+
+function pruned(value, depth) {
+  if (value === null || typeof value !== 'object') return value;
+  if (depth === 0) return '…';
+  if (Array.isArray(value)) return value.map((item) => pruned(item, depth - 1));
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, pruned(member, depth - 1)]));
 }
 
 function print(text = '') {
@@ -21,7 +66,7 @@ function print(text = '') {
 }
 
 function printJson(value) {
-  print(JSON.stringify(value, null, 2));
+  print(json(value, 2));
 }
 
 function width() {
@@ -33,7 +78,7 @@ function width() {
  * lines of its own.
  */
 function printTable(head, rows) {
-  const cells = rows.map((row) => row.map((cell) => clean(cell ?? '')));
+  const cells = rows.map((row) => row.map((cell) => shortened(clean(cell ?? ''))));
   const widths = head.map((name, index) => Math.max(name.length, ...cells.map((row) => row[index].length)) + 2);
   const borders = head.length + 1;
   const fixed = widths.slice(0, -1).reduce((sum, value) => sum + value, 0);
@@ -53,6 +98,11 @@ function printTable(head, rows) {
   print(table.toString());
 }
 
+/** A cell wider than any terminal only breaks the table. */
+function shortened(text) {
+  return text.length > MAX_CELL ? `${text.slice(0, MAX_CELL)}…` : text;
+}
+
 /** Progress on a terminal that knows its width, without which the spinner never ends; silent everywhere else. */
 function progress(text, { json } = {}) {
   if (json || !process.stderr.isTTY || !process.stderr.columns) return { update() {}, stop() {} };
@@ -69,7 +119,11 @@ function summary(error, known) {
   const name = typeof code === 'number' ? mcpCode : code;
   return {
     code: name ?? 'MCP_INTERNAL',
-    message: clean(error.message).replace(/\s+/g, ' ').trim(),
+    message: clean(
+      textOf(error.message)
+        .replace(/[ \t\r\n]+/g, ' ')
+        .trim(),
+    ),
     hint: error.hint ?? hintFor(name, known) ?? 'Look at the log: MCP_NATIVE_LOG=debug shows it.',
   };
 }
@@ -89,4 +143,16 @@ function reportFailure(error, json) {
   return undefined;
 }
 
-module.exports = { clean, paint, print, printFailure, printJson, printTable, progress, reportFailure, summary };
+module.exports = {
+  block,
+  clean,
+  json,
+  paint,
+  print,
+  printFailure,
+  printJson,
+  printTable,
+  progress,
+  reportFailure,
+  summary,
+};

@@ -2,25 +2,25 @@
 
 const { connected } = require('../connected');
 const { EXIT, Failure } = require('../failure');
-const { clean, print, printJson, progress } = require('../output');
+const { block, clean, json, print, printJson, progress } = require('../output');
 
-module.exports = async function call(name, tool, json, options) {
-  const parameters = { name: tool, arguments: readArguments(json) };
+module.exports = async function call(name, tool, text, options) {
+  const parameters = { name: tool, arguments: readArguments(text) };
   return connected(name, options, async (connection) => {
     const spinner = progress(`calling ${clean(tool)}`, options);
     const request = { method: 'tools/call', params: parameters };
     const limit = { timeout: options.timeout * 1000 };
     const result = await connection.client.request(request, undefined, limit).finally(spinner.stop);
     if (options.json) printJson(result);
-    else for (const item of result.content ?? []) print(clean(render(item)));
-    return result.isError ? EXIT.failed : EXIT.ok;
+    else for (const item of [result?.content ?? []].flat()) print(block(render(item)));
+    return result?.isError ? EXIT.failed : EXIT.ok;
   });
 };
 
-function readArguments(json) {
+function readArguments(text) {
   let value;
   try {
-    value = JSON.parse(json ?? '{}');
+    value = JSON.parse(text ?? '{}');
   } catch (error) {
     throw new Failure(`The arguments are no JSON: ${error.message}`, { code: 'MCP_INVALID_ARGUMENT' });
   }
@@ -31,7 +31,9 @@ function readArguments(json) {
 }
 
 function render(item) {
-  if (item.type === 'text') return item.text;
-  if (typeof item.data === 'string') return `[${item.type} ${item.mimeType}, ${item.data.length} characters of base64]`;
-  return JSON.stringify(item, null, 2);
+  if (typeof item?.text === 'string' && item.type === 'text') return item.text;
+  if (typeof item?.data === 'string') {
+    return `[${clean(item.type)} ${clean(item.mimeType)}, ${item.data.length} characters of base64]`;
+  }
+  return json(item, 2);
 }

@@ -77,7 +77,7 @@ async function checkServer(context, name, options) {
       result.protocolVersion = connection.client.getProtocolVersion() ?? null;
       result.authorization = { ...(await authorization), ready: true };
       const { tools } = await connection.client.listTools();
-      result.tools = tools.map((tool) => tool.name);
+      result.tools = tools.map((tool) => tool?.name);
       return { ...result, ok: true };
     } catch (error) {
       if (!result.authorization.ready) result.authorization = { ...(await authorization), ready: false };

@@ -32,7 +32,7 @@ module.exports = async function login(name, options) {
       connectionTimeout: options.timeout * 1000,
       oauthStart: (url) => {
         asked = true;
-        say(`Open this address to authorize with ${clean(name)}:\n\n  ${url}\n`);
+        say(`Open this address to authorize with ${clean(name)}:\n\n  ${clean(url)}\n`);
         if (options.browser) openBrowser(url);
         spinner = progress('waiting for the browser', options);
       },

@@ -53,13 +53,11 @@ async function readToken() {
 function show(name, { access_token: token, expires_in: expiresIn, scope }, options) {
   const claims = claimsOf(token);
   if (options.json) return printJson({ name, ok: true, expiresIn, scope, claims });
-  print(`${paint.green('✓')} exchanged for ${clean(name)}; the token lasts ${expiresIn} s, scope: ${clean(scope)}`);
+  print(
+    `${paint.green('✓')} exchanged for ${clean(name)}; the token lasts ${clean(expiresIn)} s, scope: ${clean(scope)}`,
+  );
   if (claims) {
-    const rows = Object.entries(claims).map(([claim, value]) => [
-      claim,
-      typeof value === 'string' ? value : JSON.stringify(value),
-    ]);
-    printTable(['Claim', 'Value'], rows);
+    printTable(['Claim', 'Value'], Object.entries(claims));
   } else print('The token is opaque: it has no claims to show.');
   return undefined;
 }

@@ -1,7 +1,8 @@
 /** `tools`: what a server offers. */
 
 const { EXIT } = require('../failure');
-const { clean, paint, print, printJson, progress } = require('../output');
+const { isMapping } = require('../config');
+const { block, clean, paint, print, printJson, progress } = require('../output');
 const { connected } = require('../connected');
 
 module.exports = async function tools(name, options) {
@@ -13,22 +14,22 @@ module.exports = async function tools(name, options) {
       return EXIT.ok;
     }
     for (const tool of offered) {
-      print(paint.bold(clean(tool.name)));
-      if (tool.description) print(indent(clean(tool.description)));
-      for (const line of parameters(tool.inputSchema)) print(indent(line));
+      print(paint.bold(clean(tool?.name)));
+      if (tool?.description) print(`  ${block(tool.description)}`);
+      for (const line of parameters(tool?.inputSchema)) print(`  ${line}`);
     }
     print(`${offered.length} tools`);
     return EXIT.ok;
   });
 };
 
-const indent = (text) => text.replace(/^/gm, '  ');
-
+/** One line for each parameter; schemas are the servers' own, and hold what they like. */
 function parameters(schema) {
-  const required = new Set(schema?.required ?? []);
-  return Object.entries(schema?.properties ?? {}).map(([name, property]) => {
-    const type = [property?.type ?? 'any'].flat().join(' | ');
-    const about = property?.description ? `: ${property.description}` : '';
-    return clean(`- ${name} (${type}${required.has(name) ? '' : ', optional'})${about}`);
+  const required = new Set(Array.isArray(schema?.required) ? schema.required : []);
+  const properties = isMapping(schema?.properties) ? schema.properties : {};
+  return Object.entries(properties).map(([name, property]) => {
+    const type = [property?.type ?? 'any'].flat().map(clean).join(' | ');
+    const about = property?.description ? `: ${block(property.description, '    ')}` : '';
+    return `- ${clean(name)} (${type}${required.has(name) ? '' : ', optional'})${about}`;
   });
 }
