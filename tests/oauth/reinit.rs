@@ -148,7 +148,6 @@ async fn a_tool_call_waits_for_the_user() {
             timeout: None,
             max_total_timeout: None,
             progress: None,
-            caller: None,
             cancel: CancellationToken::new(),
         };
         manager.call_tool(call).await
