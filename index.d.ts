@@ -685,8 +685,16 @@ export interface OAuthReconnectionManager {
 export declare function OboTokenResolutionError(): never
 
 /**
+ * The config that may be stored, as LibreChat's published schemas make it: members that the schema does not know are
+ * left out, defaults and, for an operator, environment variables are filled in. Else what is wrong with it. `options`
+ * are those of `validateServerConfig`.
+ */
+export declare function parseServerConfig(config: unknown, options?: { source?: 'yaml' | 'config' | 'user' }): { success: true; config: Record<string, any> } | { success: false; issues: MCPConfigIssue[] }
+
+/**
  * A copy of `options` with environment variables and placeholders filled in. With `dbSourced`, or for options that
- * have a `dbId` or come from a user, only the user's own variables are.
+ * have a `dbId` or come from a user, only the user's own variables are; of a plugin's options nothing is. Options that
+ * declare `customUserVars` take values for these alone.
  */
 export declare function processMCPEnv(params: { options: Record<string, any>; user?: Record<string, any>; customUserVars?: Record<string, string>; body?: Record<string, any>; dbSourced?: boolean }): Record<string, any>
 
@@ -696,7 +704,10 @@ export declare function ReauthenticationRequiredError(): never
 /** The same for each config of a map. */
 export declare function redactAllServerSecrets(configs: Record<string, Record<string, any>>): Record<string, Record<string, any>>
 
-/** What users of the API may see of a config. An allowlist: a member that it does not name is left out. */
+/**
+ * What users of the API may see of a config. An allowlist: a member that it does not name is left out. URLs lose user
+ * information, fragment, and values of the query that are or may be secrets, which become `***`.
+ */
 export declare function redactServerSecrets(config: Record<string, any>): Record<string, any>
 
 /** The parameters of `reinitMCPServer` (`api/server/services/Tools/mcp.js` of LibreChat). `null` counts as absent. */
@@ -783,7 +794,8 @@ export declare function requiresUserScopedConnection(config: Record<string, any>
 export declare function sanitizeUrlForLogging(url: string | URL): string
 
 /**
- * What is wrong with a config, by LibreChat's published schemas; an empty list, if it may be stored. Any `source` but
- * `yaml` and `config`, and none at all, means that a user wrote it.
+ * What is wrong with a config, by LibreChat's published schemas; an empty list, if what `parseServerConfig` makes of it
+ * may be stored. Any `source` but `yaml` and `config`, and none at all, means that a user wrote it; then a member that
+ * the schema does not know is an issue too.
  */
 export declare function validateServerConfig(config: unknown, options?: { source?: 'yaml' | 'config' | 'user' }): MCPConfigIssue[]

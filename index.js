@@ -853,6 +853,7 @@ module.exports.MCPDomainNotAllowedError = nativeBinding.MCPDomainNotAllowedError
 module.exports.MCPInspectionFailedError = nativeBinding.MCPInspectionFailedError
 module.exports.normalizeServerName = nativeBinding.normalizeServerName
 module.exports.OboTokenResolutionError = nativeBinding.OboTokenResolutionError
+module.exports.parseServerConfig = nativeBinding.parseServerConfig
 module.exports.processMCPEnv = nativeBinding.processMCPEnv
 module.exports.ReauthenticationRequiredError = nativeBinding.ReauthenticationRequiredError
 module.exports.redactAllServerSecrets = nativeBinding.redactAllServerSecrets

@@ -164,6 +164,8 @@ describe('validateServerConfig', () => {
     stderr: ['pipe', 'ignore', 'inherit', 'none', 0, 3, -1, 1.5, true, null],
     cwd: ['/x', 5],
     unknown: [1, null],
+    source: ['user', 'yaml'],
+    dbId: ['x'],
   };
   const GOOD = [
     { command: 'node', args: ['x'] },
@@ -188,6 +190,11 @@ describe('validateServerConfig', () => {
     'x',
     5,
     { url: 'https://a.example', command: 'node', args: [] },
+    { url: 'https://a.example', command: 'node' },
+    { type: 'http', url: 'https://a.example', command: 'node', args: [], env: { A: 'b' } },
+    { type: 'sse', url: '${POLICY_URL}', headers: { Host: 'x' }, oauth: { token_url: '${POLICY_URL}/t', extra: 1 } },
+    { type: 'sse', url: 'https://a.example', headers: JSON.parse('{"__proto__":"x","A":"b"}') },
+    JSON.parse('{"url":"https://a.example","__proto__":{"command":"node"}}'),
   ];
 
   /**
@@ -203,15 +210,25 @@ describe('validateServerConfig', () => {
     }
   };
 
+  /** A schema strips members that it does not know; in a user's config they are refused. */
+  const OWN_HEADERS = /^(host|content-length|accept)$/i;
+  const isComplete = (config, stored) =>
+    Object.entries(config).every(([name, value]) => value === undefined || Object.hasOwn(stored, name)) &&
+    Object.keys(config.headers ?? {}).every((name) => name !== '__proto__' && !OWN_HEADERS.test(name));
+
   test.each([
     ['yaml', 'MCPOptionsSchema'],
     ['user', 'MCPServerUserInputSchema'],
-  ])('source %s: accepts and refuses what %s does', (source, name) => {
+  ])('source %s: accepts, refuses and stores what %s does', (source, name) => {
     const counts = { accepted: 0, refused: 0 };
     const differences = configs.flatMap((config) => {
-      const expected = accepts(schemas[name], config);
+      const stored = accepts(schemas[name], config) ? schemas[name].parse(config) : undefined;
+      const expected = stored !== undefined && (source === 'yaml' || isComplete(config, stored));
       const issues = addon.validateServerConfig(config, { source });
+      const parsed = addon.parseServerConfig(config, { source });
       counts[expected ? 'accepted' : 'refused'] += 1;
+      if (expected) expect(parsed).toEqual({ success: true, config: stored });
+      else expect(parsed).toEqual({ success: false, issues });
       return (issues.length === 0) === expected ? [] : [{ config, expected, issues }];
     });
     expect(differences).toEqual([]);
@@ -235,6 +252,66 @@ describe('validateServerConfig', () => {
       expect(addon.validateServerConfig(config, options)).not.toEqual([]);
     }
     expect(addon.validateServerConfig(config, { source: 'config' })).toEqual([]);
+  });
+
+  test('what a user sends is all there is to see', () => {
+    const url = 'https://a.example';
+    const remote = (members) => ({ type: 'sse', url, ...members });
+    const withGetter = (object, name) => Object.defineProperty(object, name, { enumerable: true, get: () => 'sh' });
+    class Config {
+      url = url;
+      get command() {
+        return 'sh';
+      }
+    }
+    const cycle = remote({});
+    cycle.oauth = cycle;
+    const cases = [
+      [Object.assign(Object.create({ command: 'sh' }), { url }), 'command'],
+      [Object.assign(Object.create(Object.create(null, { command: { value: 'sh' } })), { url }), 'command'],
+      [new Config(), 'command'],
+      [withGetter(remote({}), 'command'), 'command'],
+      [withGetter(remote({}), 'title'), 'title'],
+      [remote({ headers: withGetter({}, 'X-A') }), 'headers'],
+      [remote({ oauth: Object.create({ client_secret: 's' }) }), 'oauth'],
+      [Object.defineProperty(remote({}), 'command', { value: 'sh' }), 'command'],
+      [remote({ [Symbol('command')]: 'sh' }), 'Symbol(command)'],
+      [remote({ command: () => 'sh' }), 'command'],
+      [remote({ title: 5n }), 'title'],
+      [remote({ headers: JSON.parse('{"__proto__":"x"}') }), 'headers'],
+      [JSON.parse(`{"url":"${url}","__proto__":{"command":"sh"}}`), '__proto__'],
+      [remote({ headers: new Proxy({}, {}) }), 'headers'],
+      [cycle, 'oauth'],
+    ];
+    for (const [config, member] of cases) {
+      const issues = addon.validateServerConfig(config, { source: 'user' });
+      expect(issues.map(({ path }) => path[0])).toContain(member);
+      expect(addon.parseServerConfig(config)).toEqual({ success: false, issues });
+    }
+    const good = Object.assign(
+      Object.create(null),
+      remote({ title: 'A', description: undefined, headers: { 'X-A': 'b' } }),
+    );
+    expect(addon.parseServerConfig(good)).toEqual({
+      success: true,
+      config: remote({ title: 'A', headers: { 'X-A': 'b' } }),
+    });
+  });
+
+  test("headers of the transport are no user's", () => {
+    const OWN = ['Host', 'content-length', 'Transfer-Encoding', 'CONNECTION', 'Keep-Alive', 'Upgrade', 'TE', 'Trailer'];
+    OWN.push('Proxy-Authorization', 'Expect', 'Mcp-Session-Id', 'Mcp-Protocol-Version', 'Last-Event-ID', ' host ');
+    for (const name of [...OWN, 'Accept', 'Content-Type', 'Sec-WebSocket-Key']) {
+      for (const member of ['headers', 'requestHeaders']) {
+        const config = { type: 'http', url: 'https://a.example', [member]: { [name]: 'x', 'X-A': 'b' } };
+        const issues = addon.validateServerConfig(config, { source: 'user' });
+        expect(issues.map(({ path }) => path)).toEqual([[member, name]]);
+        expect(addon.validateServerConfig(config, { source: 'yaml' })).toEqual([]);
+      }
+    }
+    const custom = { source: 'user', authorization_type: 'custom', custom_header: 'HOST' };
+    const [issue] = addon.validateServerConfig({ url: 'https://a.example', apiKey: custom });
+    expect(issue.path).toEqual(['apiKey', 'custom_header']);
   });
 
   test('the fields that lock are those of the schema', () => {
@@ -284,6 +361,26 @@ describe('what a config is', () => {
       'C',
     ]);
     expect(addon.getMissingCustomUserVars({}, null)).toEqual([]);
+  });
+
+  test('a prototype adds nothing to a config', () => {
+    const inherits = (inherited, own) => Object.assign(Object.create(inherited), own);
+    expect(addon.isUserSourced(inherits({ source: 'yaml' }, { dbId: 'x' }))).toBe(true);
+    expect(addon.isUserSourced(inherits({ source: 'user' }, {}))).toBe(true);
+    expect(addon.isUserSourced(inherits({ dbId: 'x' }, {}))).toBe(true);
+    expect(addon.isOAuthServer(inherits({ requiresOAuth: true }, {}))).toBe(false);
+    const options = inherits({ source: 'yaml', headers: { X: 'y' } }, { dbId: 'x', url: '${POLICY_URL}' });
+    expect(addon.processMCPEnv({ options }).url).toBe('${POLICY_URL}');
+  });
+
+  test('nothing in the config of a plugin is filled in', () => {
+    const options = { source: 'plugin', url: 'https://${POLICY_HOST}/{{K}}', headers: { X: '{{LIBRECHAT_USER_ID}}' } };
+    for (const dbSourced of [undefined, false, true]) {
+      const processed = addon.processMCPEnv({ options, user: { id: 'u1' }, customUserVars: { K: 'k' }, dbSourced });
+      expect(processed).toEqual(options);
+      expect(processed.headers).not.toBe(options.headers);
+    }
+    expect(addon.requiresUserScopedConnection(options)).toBe(false);
   });
 
   test('names and URLs', () => {
@@ -336,6 +433,31 @@ describe('what a config shows', () => {
     expect(addon.redactAllServerSecrets({ one: config })).toEqual({ one: safe });
   });
 
+  test('URLs without secrets', () => {
+    const shown = (members) => addon.redactServerSecrets({ type: 'sse', ...members });
+    const secrets = [
+      'https://user:s3cret@a.example/x',
+      'https://a.example/x?api_key=s3cret',
+      'https://a.example/x#s3cret',
+    ];
+    secrets.push('https://a.example/x?X-Amz-Signature=s3cret', 'https://a.example/x?anything=s3cret', 's3cret');
+    for (const url of [...secrets, new URL(secrets[0])]) {
+      const oauth = {};
+      for (const name of ['authorization_url', 'token_url', 'revocation_endpoint', 'redirect_uri']) oauth[name] = url;
+      const safe = shown({ url, oauth });
+      expect(JSON.stringify(safe)).not.toMatch(/s3cret|user/);
+      expect(Object.keys(safe.oauth)).toHaveLength(4);
+    }
+    expect(JSON.stringify(shown({ iconPath: 'https://u:s3cret@a.example/x.png?sig=s3cret' }))).not.toContain('s3cret');
+    const harmless = { url: 'https://a.example/sse?page=2&lang=en', iconPath: 'data:image/png;base64,aaaa' };
+    expect(shown(harmless)).toEqual({ type: 'sse', ...harmless });
+    const inherited = Object.assign(Object.create({ url: 'https://a.example' }), {
+      oauth: JSON.parse('{"__proto__":{"a":1},"private":"s3cret"}'),
+    });
+    expect(shown({ ...inherited })).toEqual({ type: 'sse', oauth: {} });
+    expect(addon.redactServerSecrets(inherited)).toEqual({ oauth: {} });
+  });
+
   test('processMCPEnv fills in a copy', () => {
     const startedAt = new Date();
     const options = {
@@ -374,6 +496,42 @@ describe('who may configure on-behalf-of', () => {
       lockedFields: ['obo'],
     });
     expect(check({ url: 'https://a' }, { existing: null })).toEqual({ allowed: true });
+  });
+
+  test('whatever is not known to be harmless is locked', () => {
+    const existing = {
+      type: 'sse',
+      url: 'https://a',
+      obo: { scopes: 's' },
+      source: 'user',
+      dbId: 'x',
+      requiresOAuth: false,
+    };
+    const check = (incoming) => addon.checkOboPermission({ existing, incoming, canConfigureObo: false });
+    const { source, dbId, requiresOAuth, ...sent } = existing;
+    expect(check(sent)).toEqual({ allowed: true });
+    const changes = [
+      ['routeTo', { ...sent, routeTo: 'x' }],
+      ['command', { ...sent, command: 'sh' }],
+      ['command', { ...sent, command: () => 'sh' }],
+      ['command', Object.assign(Object.create({ command: 'sh' }), sent)],
+      ['proxy', Object.defineProperty({ ...sent }, 'proxy', { value: 'http://p' })],
+      ['dbId', { ...sent, dbId: 'y' }],
+      ['requiresOAuth', { ...sent, requiresOAuth: true }],
+      ['__proto__', Object.assign(JSON.parse('{"__proto__":{"url":"https://b"}}'), sent)],
+    ];
+    for (const [name, incoming] of changes) {
+      const answer = check(incoming);
+      expect([name, answer.allowed, answer.lockedFields]).toEqual([name, false, [name]]);
+    }
+    expect(
+      addon.checkOboPermission({ existing: Object.create(existing), incoming: sent, canConfigureObo: false }).allowed,
+    ).toBe(false);
+    const incoming = Object.create({ obo: { scopes: 's' } });
+    expect(addon.checkOboPermission({ incoming, canConfigureObo: false }).allowed).toBe(false);
+    expect(
+      addon.checkOboPermission(Object.assign(Object.create({ canConfigureObo: true }), { incoming })).allowed,
+    ).toBe(false);
   });
 
   test('backfillOboPermission', () => {

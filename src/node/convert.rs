@@ -44,7 +44,7 @@ pub fn server_config<'env>(
     if !value.is_object() {
         return Ok(None);
     }
-    let members = value.json_members(ServerConfig::MEMBERS)?;
+    let members = value.config_members(ServerConfig::MEMBERS)?;
     read_variables(value.scope(), &env_references(&members), environment)?;
     Ok(Some(members))
 }

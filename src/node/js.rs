@@ -294,6 +294,20 @@ impl<'env> Value<'env> {
         })
     }
 
+    /// A member of the object itself; `undefined` for what it inherits.
+    pub fn get_own(self, name: &str) -> JsResult<'env> {
+        let key = self.scope.string(name)?;
+        let mut found = false;
+        self.scope.check(unsafe {
+            sys::napi_has_own_property(self.scope.env, self.raw, key.raw, &raw mut found)
+        })?;
+        if found {
+            self.get(name)
+        } else {
+            Ok(self.scope.undefined())
+        }
+    }
+
     pub fn has(self, name: &str) -> bool {
         let Ok(key) = self.scope.string(name) else {
             return false;

@@ -14,18 +14,18 @@ use napi_derive::napi;
 use serde_json::{Map, Value as Json};
 
 use super::convert;
-use super::js::{JsResult, Scope, Thrown, Type, Value};
+use super::js::{JsResult, Scope, Thrown, Value};
 use super::runtime::{raise, spawn};
 use super::thread::JsThread;
 use crate::host::{Environment, NetworkRules};
 use crate::network;
 use crate::server_config::{
-    self, Author, Context, OBO_PERMISSION, SHOWN_MEMBERS, ServerConfig, USER_INPUT_FIELDS,
-    default_obo_permission, locked_obo_fields,
+    self, Context, OBO_PERMISSION, PathPart, ServerConfig, default_obo_permission,
+    locked_obo_fields,
 };
 
 /// Runs `body` on a value that JavaScript passed.
-fn with<'any>(
+pub(super) fn with<'any>(
     env: &Env,
     value: &Unknown<'_>,
     body: impl for<'env> FnOnce(Value<'env>) -> JsResult<'env>,
@@ -34,57 +34,68 @@ fn with<'any>(
     raise(scope, || body(scope.value(value.raw())))
 }
 
+/// Members that policy looks at.
+static VIEW: [&str; 10] = [
+    "url",
+    "source",
+    "requiresOAuth",
+    "dbId",
+    "headers",
+    "env",
+    "args",
+    "oauth",
+    "obo",
+    "customUserVars",
+];
+
+/// Members that `processMCPEnv` looks at.
+static READ: [&str; 10] = [
+    "env",
+    "args",
+    "headers",
+    "url",
+    "proxy",
+    "oauth",
+    "apiKey",
+    "customUserVars",
+    "dbId",
+    "source",
+];
+
 /// A config's members that policy looks at, with whatever is of a wrong type left out.
-fn policy_view<'env>(config: Value<'env>) -> JsResult<'env, Option<ServerConfig>> {
+fn policy_view(config: Value<'_>) -> JsResult<'_, Option<ServerConfig>> {
     if !config.is_object() {
         return Ok(None);
     }
-    let mut members = Map::new();
-    for name in ["url", "source", "requiresOAuth", "dbId"] {
-        let member = config.get(name)?;
-        let is_kept = match name {
-            "requiresOAuth" => member.kind() == Type::Boolean,
-            "dbId" => member.is_truthy(),
-            _ => member.kind() == Type::String,
-        };
-        if let (true, Some(json)) = (is_kept, member.to_json()?) {
-            members.insert(name.to_owned(), json);
+    let mut members = config.config_members(&VIEW)?;
+    members.retain(|name, member| match (name.as_str(), member) {
+        ("requiresOAuth", member) => member.is_boolean(),
+        ("url" | "source", member) => member.is_string(),
+        ("headers" | "env", Json::Object(entries)) => {
+            entries.retain(|_, entry| entry.is_string());
+            true
         }
-    }
-    let texts = |value: Value<'env>| -> JsResult<'env, Option<Json>> {
-        Ok(match value.to_json()? {
-            Some(Json::Object(mut entries)) => {
-                entries.retain(|_, entry| entry.is_string());
-                Some(Json::Object(entries))
-            }
-            Some(Json::Array(mut items)) => {
-                items.retain(Json::is_string);
-                Some(Json::Array(items))
-            }
-            _ => None,
-        })
-    };
-    for (name, is_list) in [("headers", false), ("env", false), ("args", true)] {
-        let entries = texts(config.get(name)?)?;
-        if let Some(entries) = entries.filter(|entries| entries.is_array() == is_list) {
-            members.insert(name.to_owned(), entries);
+        ("args", Json::Array(items)) => {
+            items.retain(Json::is_string);
+            true
         }
-    }
-    if let Some(oauth) = config.get("oauth")?.present() {
-        let oauth = texts(oauth)?.filter(Json::is_object);
-        members.insert(
-            "oauth".to_owned(),
-            oauth.unwrap_or_else(|| Map::new().into()),
-        );
-    }
-    if config.get("obo")?.present().is_some() {
-        members.insert("obo".to_owned(), serde_json::json!({ "scopes": "present" }));
-    }
-    let variables = config.get("customUserVars")?;
-    if variables.is_object() {
-        let names = variables.keys()?.into_iter().map(|name| (name, Json::Null));
-        members.insert("customUserVars".to_owned(), Json::Object(names.collect()));
-    }
+        ("oauth" | "obo", Json::Null) => false,
+        ("oauth", member) => {
+            if !member.is_object() {
+                *member = Map::new().into();
+            }
+            true
+        }
+        ("obo", member) => {
+            *member = serde_json::json!({ "scopes": "present" });
+            true
+        }
+        ("customUserVars", member) => member.is_object(),
+        ("dbId", member) => {
+            !(member.is_null() || *member == false || *member == 0 || *member == "")
+        }
+        _ => false,
+    });
     ServerConfig::from_members(members)
         .map(Some)
         .map_err(|error| config.scope().type_error(&error.message))
@@ -173,73 +184,6 @@ pub fn get_missing_custom_user_vars<'any>(
     })
 }
 
-/// What users of the API may see of a config. An allowlist: a member that it does not name is left out.
-#[napi(
-    ts_args_type = "config: Record<string, any>",
-    ts_return_type = "Record<string, any>"
-)]
-pub fn redact_server_secrets(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    with(&env, &config, redacted)
-}
-
-/// The same for each config of a map.
-#[napi(
-    ts_args_type = "configs: Record<string, Record<string, any>>",
-    ts_return_type = "Record<string, Record<string, any>>"
-)]
-pub fn redact_all_server_secrets(env: Env, configs: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    with(&env, &configs, |configs| {
-        let safe = configs.scope().object()?;
-        for name in configs.keys()? {
-            safe.set(&name, redacted(configs.get(&name)?)?)?;
-        }
-        Ok(safe)
-    })
-}
-
-fn redacted<'env>(config: Value<'env>) -> JsResult<'env> {
-    let scope = config.scope();
-    let safe = scope.object()?;
-    let keep = |from: Value<'env>, to: Value<'env>, name: &str| -> JsResult<'env, ()> {
-        let member = from.get(name)?;
-        if member.kind() == Type::Undefined {
-            return Ok(());
-        }
-        to.set(name, member)
-    };
-    for name in SHOWN_MEMBERS {
-        keep(config, safe, name)?;
-    }
-    let api_key = config.get("apiKey")?;
-    if api_key.is_truthy() {
-        let shown = scope.object()?;
-        keep(api_key, shown, "source")?;
-        keep(api_key, shown, "authorization_type")?;
-        if api_key.get("custom_header")?.is_truthy() {
-            keep(api_key, shown, "custom_header")?;
-        }
-        safe.set("apiKey", shown)?;
-    }
-    let oauth = config.get("oauth")?;
-    if oauth.is_truthy() {
-        let shown = scope.object()?;
-        let names = if oauth.is_object() {
-            oauth.keys()?
-        } else {
-            Vec::new()
-        };
-        for name in names.iter().filter(|name| *name != "client_secret") {
-            shown.set(name, oauth.get(name)?)?;
-        }
-        safe.set("oauth", shown)?;
-    }
-    let obo = config.get("obo")?;
-    if obo.is_truthy() {
-        safe.set("obo", obo)?;
-    }
-    Ok(safe)
-}
-
 /// A server's name as part of a tool name: `[a-zA-Z0-9_.-]` only.
 #[napi]
 #[must_use]
@@ -265,7 +209,8 @@ pub fn sanitize_url_for_logging(env: Env, url: Unknown<'_>) -> napi::Result<Unkn
 }
 
 /// A copy of `options` with environment variables and placeholders filled in. With `dbSourced`, or for options that
-/// have a `dbId` or come from a user, only the user's own variables are.
+/// have a `dbId` or come from a user, only the user's own variables are; of a plugin's options nothing is. Options that
+/// declare `customUserVars` take values for these alone.
 #[napi(
     js_name = "processMCPEnv",
     ts_args_type = "params: { options: Record<string, any>; user?: Record<string, any>; customUserVars?: Record<string, string>; body?: Record<string, any>; dbSourced?: boolean }",
@@ -279,12 +224,7 @@ pub fn process_mcp_env(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_
         if !options.is_object() {
             return Ok(options);
         }
-        let mut members = Map::new();
-        for name in PROCESSED.into_iter().chain(["apiKey", "dbId", "source"]) {
-            if let Some(member) = options.get(name)?.to_json()? {
-                members.insert(name.to_owned(), member);
-            }
-        }
+        let members = options.config_members(&READ)?;
         let environment = Environment::default();
         let names = server_config::env_references(&members);
         convert::read_variables(scope, &names, &environment)?;
@@ -314,44 +254,6 @@ pub fn process_mcp_env(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_
             }
         }
         Ok(copy)
-    })
-}
-
-/// What is wrong with a config, by LibreChat's published schemas; an empty list, if it may be stored. Any `source` but
-/// `yaml` and `config`, and none at all, means that a user wrote it.
-#[napi(
-    ts_args_type = "config: unknown, options?: { source?: 'yaml' | 'config' | 'user' }",
-    ts_return_type = "MCPConfigIssue[]"
-)]
-pub fn validate_server_config<'any>(
-    env: Env,
-    config: Unknown<'_>,
-    options: Option<Unknown<'_>>,
-) -> napi::Result<Unknown<'any>> {
-    with(&env, &config, |config| {
-        let scope = config.scope();
-        let options = options.map(|options| scope.value(options.raw()));
-        let source = match options.filter(|options| options.is_object()) {
-            Some(options) => options.get("source")?.as_string(),
-            None => None,
-        };
-        let author = match source.as_deref() {
-            Some("yaml" | "config") => Author::Administrator,
-            _ => Author::User,
-        };
-        // What JSON has no form for, a function say, is no config either.
-        let json = config.to_json()?.unwrap_or_default();
-        let environment = Environment::default();
-        if let (Author::Administrator, Json::Object(members)) = (author, &json) {
-            // A `source` or `dbId` in the config itself does not decide here.
-            let mut members = members.clone();
-            members.retain(|name, _| name != "source" && name != "dbId");
-            let names = server_config::env_references(&members);
-            convert::read_variables(scope, &names, &environment)?;
-        }
-        let issues = server_config::validate(&json, author, &environment);
-        let issues = serde_json::to_value(issues).unwrap_or_default();
-        scope.json(&issues)
     })
 }
 
@@ -458,16 +360,21 @@ pub fn is_obo_config_still_trusted(env: Env, params: Unknown<'_>) -> napi::Resul
 pub fn check_obo_permission(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     with(&env, &params, |params| {
         let scope = params.scope();
-        let members = |name: &str| -> JsResult<'_, Option<Map<String, Json>>> {
-            let config = params.get(name)?;
-            if !config.is_object() {
-                return Ok(None);
+        let may = params.get_own("canConfigureObo")?.as_bool() == Some(true);
+        let existing = obo_view(params.get("existing")?)?;
+        let incoming_object = params.get("incoming")?;
+        let incoming = obo_view(incoming_object)?.unwrap_or_default();
+        let mut locked = locked_obo_fields(existing.as_ref(), &incoming, may);
+        if !may && existing.is_some_and(|config| config.contains_key("obo")) {
+            // What cannot be compared may be anything.
+            for issue in incoming_object.hidden_members(ServerConfig::MEMBERS)? {
+                if let Some(PathPart::Member(name)) = issue.path.into_iter().next()
+                    && !locked.contains(&name)
+                {
+                    locked.push(name);
+                }
             }
-            config.json_members(&USER_INPUT_FIELDS).map(Some)
-        };
-        let may = params.get("canConfigureObo")?.as_bool() == Some(true);
-        let incoming = members("incoming")?.unwrap_or_default();
-        let locked = locked_obo_fields(members("existing")?.as_ref(), &incoming, may);
+        }
         let answer = scope.object()?;
         answer.set("allowed", scope.boolean(locked.is_empty())?)?;
         if !locked.is_empty() {
@@ -476,6 +383,24 @@ pub fn check_obo_permission(env: Env, params: Unknown<'_>) -> napi::Result<Unkno
         }
         Ok(answer)
     })
+}
+
+/// All members of a config, and `obo` from wherever it has it: a config that inherits it is on-behalf-of as well.
+fn obo_view(config: Value<'_>) -> JsResult<'_, Option<Map<String, Json>>> {
+    if !config.is_object() {
+        return Ok(None);
+    }
+    let mut members = match config.to_json()? {
+        Some(Json::Object(members)) => members,
+        _ => Map::new(),
+    };
+    if members.get("obo").is_none_or(Json::is_null)
+        && let Some(obo) = config.get("obo")?.present()
+    {
+        let obo = obo.to_json()?.filter(|obo| !obo.is_null());
+        members.insert("obo".to_owned(), obo.unwrap_or(Json::Bool(true)));
+    }
+    Ok(Some(members))
 }
 
 /// Roles by name, with `MCP_SERVERS.CONFIGURE_OBO` added where a role has `MCP_SERVERS` but not that permission:

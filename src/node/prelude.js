@@ -2,8 +2,9 @@
 // evaluates this text once, to the functions in the order of `Helper` in `prelude.rs`, which says what they are for.
 (() => {
   const { parse, stringify } = JSON;
-  const { defineProperty, getOwnPropertyDescriptor, keys, setPrototypeOf } = Object;
-  const { isBigIntObject, isDate } = process.getBuiltinModule('node:util/types');
+  const { defineProperty, getOwnPropertyDescriptor, hasOwn, keys, setPrototypeOf } = Object;
+  const { ownKeys } = Reflect;
+  const { isBigIntObject, isDate, isProxy } = process.getBuiltinModule('node:util/types');
   const INSPECT = Symbol.for('nodejs.util.inspect.custom');
   const promises = Promise;
   const { then } = Promise.prototype;
@@ -44,7 +45,72 @@
 
   const text = (value) => stringify(plain(value, []));
 
-  const memberText = (object, names) => stringify(members(object, names, [object]));
+  const present = (value) => value !== undefined && value !== null;
+
+  /**
+   * What a config inherits can only take away from what it may do. An inherited `dbId` or source `user` marks it as a
+   * user's, and a user's config is refused for a process that it inherits as for one of its own.
+   */
+  const restrictions = (config, own) => {
+    const inherits = (name) => !present(own[name]) && present(config[name]);
+    const names = inherits('dbId') ? ['dbId'] : [];
+    if (inherits('source') && config.source === 'user') names.push('source');
+    if (names.length > 0 || own.source === 'user' || present(own.dbId)) {
+      names.push(...['type', 'command'].filter(inherits));
+    }
+    return members(config, names, [config]);
+  };
+
+  const configText = (config, names) => {
+    const own = members(
+      config,
+      names.filter((name) => hasOwn(config, name)),
+      [config],
+    );
+    return stringify({ ...own, ...restrictions(config, own) });
+  };
+
+  /**
+   * What `plain` does not show of a config, or what may be another value at the next look: pairs of a path and a text.
+   * `names` are looked for on prototypes even where they are not enumerable.
+   */
+  const hiddenText = (config, names) => {
+    const found = [];
+    const inherited = (object, known, path) => {
+      const seen = new Set(known.filter((name) => name in object));
+      for (const name in object) seen.add(name);
+      for (const name of seen)
+        if (!hasOwn(object, name)) found.push([[...path, name], 'An inherited member is not allowed']);
+    };
+    const look = (value, path, above, known) => {
+      if (value === null || !/^(object|function|symbol|bigint)$/.test(typeof value) || isDate(value)) return;
+      if (typeof value !== 'object')
+        found.push([path, `Expected a value that JSON has a form for, received ${typeof value}`]);
+      else if (isProxy(value)) found.push([path, 'A proxy is not allowed: it may show another value at the next look']);
+      else if (above.includes(value)) found.push([path, 'An object must not be within itself']);
+      else if (above.length >= MAX_DEPTH) found.push([path, `Nesting over ${MAX_DEPTH} levels is not allowed`]);
+      else {
+        inherited(value, known, path);
+        for (const name of ownKeys(value)) {
+          if (Array.isArray(value) && name === 'length') continue;
+          const { get, set, enumerable, value: member } = getOwnPropertyDescriptor(value, name);
+          const at = [...path, Array.isArray(value) && Number(name) >= 0 ? Number(name) : String(name)];
+          if (typeof name === 'symbol' || name === '__proto__')
+            found.push([at, 'A member of this name is not allowed']);
+          else if (get || set) found.push([at, 'A getter is not allowed: it may give another value at the next look']);
+          else if (!enumerable) found.push([at, 'A member that is not enumerable is not allowed']);
+          else look(member, at, [...above, value], []);
+        }
+      }
+    };
+    look(config, [], [], names);
+    return stringify(
+      found.map(([path, message]) => ({
+        path: path.map((part) => (typeof part === 'string' ? part.toWellFormed() : part)),
+        message,
+      })),
+    );
+  };
 
   const tooDeep = (path) => new TypeError(`${path} cannot be sent: it is nested deeper than ${MAX_NESTING} levels`);
 
@@ -126,7 +192,7 @@
     return found;
   };
 
-  const present = (object, names) => {
+  const presentBits = (object, names) => {
     let bits = 0;
     for (let index = 0; index < names.length; index += 1) {
       const value = object[names[index]];
@@ -195,5 +261,8 @@
       return defineProperty(made, INSPECT, { ...PLAIN, enumerable: false, value: shown });
     });
 
-  return [parse, text, exactText, memberText, fieldText, variableText, copy, pick, present, settle, soon, tools];
+  return [
+    ...[parse, text, exactText, configText, hiddenText, fieldText, variableText],
+    ...[copy, pick, presentBits, settle, soon, tools],
+  ];
 })();

@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json};
 use super::js::{JsResult, Scope, Thrown, Value};
 use crate::connection::RawTools;
 use crate::nesting::{self, MAX_NESTING};
+use crate::server_config::Issue;
 
 /// The functions, in the order of the script's array.
 #[derive(Clone, Copy)]
@@ -24,8 +25,10 @@ pub enum Helper {
     Text,
     /// The same, exactly as `JSON.stringify` has it.
     ExactText,
-    /// That of some members of an object.
-    MemberText,
+    /// That of some members of a config.
+    ConfigText,
+    /// What the JSON text of a config does not show.
+    HiddenText,
     /// Members as texts.
     FieldText,
     /// Variables of `process.env` as texts.
@@ -214,9 +217,18 @@ impl<'env> Value<'env> {
         read.map_err(|error| scope.type_error(&format!("{path} cannot be sent: {error}")))
     }
 
-    /// The same as [`Value::to_json`] for some members, without those that JSON has no form for.
-    pub fn json_members(self, names: Names) -> JsResult<'env, Map<String, Json>> {
-        self.read_with(Helper::MemberText, names)
+    /// Own members of a config as JSON, without those that JSON has no form for. What it inherits counts only where it
+    /// takes away from what the config may do.
+    pub fn config_members(self, names: Names) -> JsResult<'env, Map<String, Json>> {
+        self.read_with(Helper::ConfigText, names)
+    }
+
+    /// What the JSON of a config does not show, or what may be another value at the next look. The names are those of
+    /// members that are not to come from a prototype.
+    pub fn hidden_members(self, names: Names) -> JsResult<'env, Vec<Issue>> {
+        let array = self.scope().names(names)?;
+        let text = self.help(Helper::HiddenText, &[self, array])?.as_string();
+        self.read(text.as_deref().unwrap_or("[]"))
     }
 
     /// Members as texts, `null` and `undefined` as empty ones. Those that the object does not have are missing.

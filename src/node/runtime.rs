@@ -229,7 +229,7 @@ fn read<'env>(
             "{MCP_PREFIX}{}",
             wanted.server_name.as_deref().unwrap_or("undefined")
         );
-        let values = auth_map.get(&name)?;
+        let values = auth_map.get_own(&name)?;
         call.user_vars = if values.is_object() {
             Some(convert::texts(values)?)
         } else {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::references::is_plugin_sourced;
 use super::text::is_truthy;
 
 /// Puts the administrator's key among the headers, over a header of the same spelling. A user's key is a placeholder
@@ -19,8 +20,11 @@ pub(super) fn apply(members: &mut Map<String, Value>) {
     }
 }
 
-/// The header that an administrator's key stands for.
+/// The header that an administrator's key stands for. A plugin's config is taken as it is.
 pub(super) fn header(members: &Map<String, Value>) -> Option<(String, String)> {
+    if is_plugin_sourced(members) {
+        return None;
+    }
     let api_key = members.get("apiKey")?.as_object()?;
     let member = |name| {
         api_key

@@ -6,16 +6,34 @@ use std::ops::Range;
 use super::text::js_trim;
 use crate::host::Environment;
 
-/// Secrets of `LibreChat` itself. No config has a reason to send one out, so they are never expanded.
-const SENSITIVE: [&str; 8] = [
-    "JWT_SECRET",
-    "JWT_REFRESH_SECRET",
-    "CREDS_KEY",
-    "CREDS_IV",
-    "MEILI_MASTER_KEY",
-    "MONGO_URI",
-    "REDIS_URI",
-    "REDIS_PASSWORD",
+/// What names of variables begin with that configure `LibreChat`'s own logins, stores and tokens.
+const FAMILIES: [&str; 9] = [
+    "APPLE_", "CREDS_", "JWT_", "LDAP_", "MEILI_", "MONGO_", "OPENID_", "REDIS_", "SAML_",
+];
+
+/// The words that make a variable of a family a secret. `OPENID_ISSUER` is none, nor is `REDIS_HOST`.
+const SECRET_WORDS: [&str; 8] = [
+    "CREDENTIALS",
+    "IV",
+    "KEY",
+    "PASSWORD",
+    "PRIVATE",
+    "SECRET",
+    "URI",
+    "USERNAME",
+];
+
+/// Secrets of `LibreChat` whose family has names of operators too.
+const SECRETS: [&str; 9] = [
+    "AZURE_STORAGE_CONNECTION_STRING",
+    "DISCORD_CLIENT_SECRET",
+    "EMAIL_PASSWORD",
+    "FACEBOOK_CLIENT_SECRET",
+    "GITHUB_CLIENT_SECRET",
+    "GOOGLE_CLIENT_SECRET",
+    "MAILGUN_API_KEY",
+    "SESSION_SECRET",
+    "TURNSTILE_SECRET_KEY",
 ];
 
 /// Trims the template and puts in the values of variables. One that is unset, empty or sensitive stays as it is
@@ -49,8 +67,17 @@ pub(super) fn names(template: &str) -> impl Iterator<Item = &str> {
         .filter(|name| !is_sensitive(name))
 }
 
+/// Whether the variable is a secret of `LibreChat` itself. No config has a reason to send one out, so they are never
+/// expanded, for nobody. These are more than the reference's eight; keys of model providers are not among them, since
+/// operators hand those on. Case does not count, since on Windows it does not tell variables
+/// apart, and neither does white space.
 fn is_sensitive(name: &str) -> bool {
-    SENSITIVE.contains(&name)
+    let name = js_trim(name).to_ascii_uppercase();
+    SECRETS.contains(&name.as_str())
+        || FAMILIES.iter().any(|family| {
+            name.strip_prefix(family)
+                .is_some_and(|rest| rest.split('_').any(|word| SECRET_WORDS.contains(&word)))
+        })
 }
 
 struct Reference<'t> {
@@ -127,6 +154,52 @@ mod tests {
             ("é${A}é", "éalphaé"),
         ] {
             assert_eq!(expand(template, &environment), expected, "{template:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_the_application() {
+        for name in [
+            "JWT_SECRET",
+            "JWT_REFRESH_SECRET",
+            "CREDS_KEY",
+            "CREDS_IV",
+            "MEILI_MASTER_KEY",
+            "MONGO_URI",
+            "REDIS_URI",
+            "REDIS_PASSWORD",
+            "OPENID_CLIENT_SECRET",
+            "OPENID_SESSION_SECRET",
+            "SAML_SESSION_SECRET",
+            "LDAP_BIND_CREDENTIALS",
+            "APPLE_PRIVATE_KEY_PATH",
+            "GITHUB_CLIENT_SECRET",
+            "openid_client_secret",
+            " Jwt_Secret\t",
+        ] {
+            let environment = Environment::from([(name, "leaked")]);
+            for template in [
+                format!("${{{name}}}"),
+                format!("x-${{{name}}}-y"),
+                format!(" ${{{name}}} "),
+            ] {
+                assert!(
+                    !expand(&template, &environment).contains("leaked"),
+                    "{template}"
+                );
+                assert_eq!(names(&template).next(), None, "{template}");
+            }
+        }
+        for name in [
+            "ACME_CLIENT_SECRET",
+            "OPENAI_API_KEY",
+            "OPENID_ISSUER",
+            "OPENID_CLIENT_ID",
+            "REDIS_HOST",
+            "MY_JWT_SECRET",
+            "LDAP_URL",
+        ] {
+            assert!(!is_sensitive(name), "{name}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use indexmap::IndexMap;
 
 use super::model::ServerConfig;
-use super::placeholders::{Context, Depth, Expander, Place};
+use super::placeholders::{Context, Depth, Place};
 
 /// Two equal fingerprints mean the same server, reached the same way with the same settings of the same user. Lives
 /// in memory only: it covers secrets, and is not stable between versions.
@@ -24,7 +24,7 @@ impl fmt::Debug for Fingerprint {
 /// not, since they change from call to call.
 #[must_use]
 pub fn fingerprint(config: &ServerConfig, context: &Context<'_>) -> Fingerprint {
-    let expander = Expander::new(context, config.is_user_sourced(), Depth::Lasting);
+    let expander = config.expander(context, Depth::Lasting);
     let text = |template: &String, place| expander.text(template, place);
     let texts = |entries: &IndexMap<String, String>, place| -> Vec<(String, String)> {
         let entries = entries.iter();
@@ -64,6 +64,7 @@ mod tests {
         config(json!({
             "type": "http",
             "url": "https://x/{{LIBRECHAT_USER_ID}}",
+            "customUserVars": { "KEY": {} },
             "headers": {
                 "A": "${VAR}",
                 "B": "{{KEY}}",

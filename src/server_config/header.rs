@@ -6,6 +6,81 @@ use http::{HeaderName, HeaderValue};
 
 use crate::error::{Error, Result};
 
+/// Headers that a transport sets itself, and those that speak about the connection and not about the request: whoever sets
+/// them can choose another virtual host behind the address that was checked, break the framing of a request so that a
+/// proxy sees two (request smuggling), or take over a session. Lower case; a `-` at the end stands for all that begin so.
+const TRANSPORT: [&str; 21] = [
+    "accept",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "last-event-id",
+    "mcp-method",
+    "mcp-name",
+    "mcp-param-",
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "proxy-",
+    "sec-websocket-",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// What every request carries anyway, as the transport needs it. Configs of users often name them too, and to no effect.
+const OVERWRITTEN: [&str; 2] = ["accept", "content-type"];
+
+/// How a message is framed is nobody's to configure.
+const FRAMING: [&str; 3] = [
+    "content-length",
+    "sec-websocket-extensions",
+    "transfer-encoding",
+];
+
+/// Whose word a header is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setter {
+    Operator,
+    /// A user's config, or an operator's header with a user's variable in it.
+    User,
+}
+
+/// Whether only a transport sets this header. White space around the name and its case do not count.
+pub(super) fn is_transports_own(name: &str) -> bool {
+    let name = name.trim().to_ascii_lowercase();
+    TRANSPORT.iter().any(|own| {
+        if own.ends_with('-') {
+            name.starts_with(own)
+        } else {
+            name == *own
+        }
+    })
+}
+
+/// Whether a configured header is sent. One that is left out changes nothing, since the transport sends its own; one that
+/// would change what a request is, or where it goes, is an error that names it.
+pub(super) fn is_sent(name: &HeaderName, setter: Setter) -> Result<bool> {
+    let refused = |why: &str| Error::invalid_config(format!("Header `{name}` {why}"));
+    if FRAMING.contains(&name.as_str()) {
+        return Err(refused("cannot be configured: it frames the message"));
+    }
+    if setter == Setter::Operator || !is_transports_own(name.as_str()) {
+        return Ok(true);
+    }
+    if OVERWRITTEN.contains(&name.as_str()) {
+        return Ok(false);
+    }
+    Err(refused(
+        "belongs to the transport and cannot be set by a user; remove it from the config",
+    ))
+}
+
 /// `LibreChat`'s scheme for names that no header can carry: `b64:` and Base64 of the UTF-8 text. Values within Latin-1
 /// stay.
 pub(super) fn encode_above_latin_1(value: &str) -> String {
@@ -88,6 +163,49 @@ mod tests {
         }
         let error = header("X Key", "v").unwrap_err();
         assert_eq!(error.message, "Header `X Key` has an invalid name");
+    }
+
+    #[test]
+    fn headers_of_the_transport() {
+        for name in [
+            "Host",
+            " HOST\t",
+            "content-LENGTH",
+            "Proxy-Authorization",
+            "Sec-WebSocket-Key",
+            "Mcp-Param-Region",
+            "TE",
+        ] {
+            assert!(is_transports_own(name), "{name}");
+        }
+        for name in [
+            "Authorization",
+            "X-Host",
+            "X-Forwarded-For",
+            "Mcp-Proxy-Auth",
+            "Cookie",
+            "Test",
+            "Proxy",
+        ] {
+            assert!(!is_transports_own(name), "{name}");
+        }
+        let sent = |name: &str, setter| is_sent(&HeaderName::try_from(name).unwrap(), setter);
+        for setter in [Setter::Operator, Setter::User] {
+            for name in FRAMING {
+                let error = sent(name, setter).unwrap_err();
+                assert_eq!(error.code, Code::InvalidConfig);
+            }
+            assert!(sent("Authorization", setter).unwrap());
+        }
+        for name in ["host", "connection", "accept", "mcp-session-id"] {
+            assert!(sent(name, Setter::Operator).unwrap(), "{name}");
+        }
+        assert!(!sent("accept", Setter::User).unwrap());
+        let error = sent("Host", Setter::User).unwrap_err();
+        assert!(
+            error.message.starts_with("Header `host` belongs to"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod placeholders;
 mod policy;
 mod process;
 mod redact;
+mod references;
 mod resolve;
 #[cfg(test)]
 mod testing;
@@ -32,8 +33,8 @@ pub use names::{build_oauth_tool_call_name, normalize_server_name, sanitize_url_
 pub use obo_permission::{PERMISSION as OBO_PERMISSION, default_obo_permission, locked_obo_fields};
 pub use openid::OpenIdTokenInfo;
 pub use placeholders::{Context, USER_FIELDS};
-pub use policy::env_references;
 pub use process::process_mcp_env;
-pub use redact::{SHOWN as SHOWN_MEMBERS, redact_server_secrets};
+pub use redact::{SHOWN as SHOWN_MEMBERS, SHOWN_OAUTH, SHOWN_URLS, redact_icon, redact_url};
+pub use references::env_references;
 pub use resolve::{ResolvedConfig, Transport, headers_for_call, resolve};
-pub use validate::{Author, Issue, PathPart, USER_INPUT_FIELDS, validate};
+pub use validate::{Author, Input, Issue, PathPart, parse};

@@ -182,8 +182,29 @@ impl ServerConfig {
         }
     }
 
+    /// Refuses a config that names a process and that somebody made who may start none. Every way to a transport leads
+    /// through here, so that it does not matter what was checked when the config was stored.
+    pub fn check_process(&self) -> Result<()> {
+        let names_process =
+            self.command.is_some() || self.declared_type.as_deref() == Some("stdio");
+        if names_process && !self.is_operators() {
+            return Err(Error::invalid_config(
+                "The stdio transport is not available here: only an operator's config may name a command to start",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Whether an operator made the config. A `dbId` says that it was stored by way of the application, and a `source`
+    /// that is not known says nothing.
+    pub(super) fn is_operators(&self) -> bool {
+        let source = self.source.as_deref();
+        self.db_id.is_none() && matches!(source, None | Some("yaml" | "config" | "plugin"))
+    }
+
     /// The URL template; `None` for a command. A command wins over a URL, as in the reference.
     pub(super) fn remote_url(&self) -> Result<Option<&str>> {
+        self.check_process()?;
         if self.command.is_some() {
             return Ok(None);
         }

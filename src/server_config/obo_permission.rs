@@ -3,10 +3,39 @@
 
 use serde_json::{Map, Value};
 
-use super::validate::USER_INPUT_FIELDS;
-
-/// Members that change nothing about where tokens go. Every other one is locked, new ones included.
+/// Members that change nothing about where tokens go. Every other one is locked, those that nobody knows yet included.
 const EDITABLE: [&str; 3] = ["title", "description", "iconPath"];
+
+/// Members that the host keeps with a stored config, or that an operator alone may set. Forms do not send them back, so
+/// their absence is no change.
+const MANAGED: [&str; 26] = [
+    "_id",
+    "author",
+    "capabilities",
+    "chatMenu",
+    "consumeOnly",
+    "createdAt",
+    "customUserVars",
+    "dbId",
+    "initDuration",
+    "initTimeout",
+    "inspectionFailed",
+    "oauthMetadata",
+    "oauthPersistenceWaitTimeout",
+    "oauthRefreshCoordination",
+    "oauthRefreshWaitTimeout",
+    "oauth_headers",
+    "requiresOAuth",
+    "resolvedInstructions",
+    "serverInstructions",
+    "source",
+    "sseReadTimeout",
+    "startup",
+    "timeout",
+    "toolFunctions",
+    "tools",
+    "updatedAt",
+];
 
 /// The group of `MCP_SERVERS` permissions in a role, and the permission in it.
 pub const PERMISSION: (&str, &str) = ("MCP_SERVERS", "CONFIGURE_OBO");
@@ -20,18 +49,26 @@ pub fn locked_obo_fields(
     existing: Option<&Map<String, Value>>,
     incoming: &Map<String, Value>,
     can_configure_obo: bool,
-) -> Vec<&'static str> {
+) -> Vec<String> {
     let has_obo = |config: &Map<String, Value>| config.get("obo").is_some_and(|obo| !obo.is_null());
     if can_configure_obo {
         return Vec::new();
     }
     match existing {
-        Some(existing) if has_obo(existing) => USER_INPUT_FIELDS
-            .into_iter()
-            .filter(|name| !EDITABLE.contains(name))
-            .filter(|name| existing.get(*name) != incoming.get(*name))
-            .collect(),
-        _ if has_obo(incoming) => vec!["obo"],
+        Some(existing) if has_obo(existing) => {
+            let added = incoming.keys().filter(|name| !existing.contains_key(*name));
+            let names = existing.keys().chain(added);
+            names
+                .filter(|name| !EDITABLE.contains(&name.as_str()))
+                .filter(|name| {
+                    let is_left_out = !incoming.contains_key(*name);
+                    !(is_left_out && MANAGED.contains(&name.as_str()))
+                        && existing.get(*name) != incoming.get(*name)
+                })
+                .cloned()
+                .collect()
+        }
+        _ if has_obo(incoming) => vec!["obo".to_owned()],
         _ => Vec::new(),
     }
 }
@@ -48,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    fn locked(existing: &Value, incoming: &Value, can_configure_obo: bool) -> Vec<&'static str> {
+    fn locked(existing: &Value, incoming: &Value, can_configure_obo: bool) -> Vec<String> {
         let incoming = incoming.as_object().expect("an object");
         locked_obo_fields(existing.as_object(), incoming, can_configure_obo)
     }
@@ -85,7 +122,14 @@ mod tests {
             (&obo, with("requestHeaders", json!({})), &["requestHeaders"]),
             (&obo, with("oauth", json!({})), &["oauth"]),
             (&obo, with("apiKey", json!({})), &["apiKey"]),
-            (&obo, json!({ "title": "A" }), &["type", "obo", "url"]),
+            (&obo, json!({ "title": "A" }), &["type", "url", "obo"]),
+            (
+                &obo,
+                with("routeTo", json!("https://attacker")),
+                &["routeTo"],
+            ),
+            (&obo, with("timeout", json!(1)), &["timeout"]),
+            (&obo, with("dbId", json!("2")), &["dbId"]),
         ] {
             assert_eq!(locked(existing, &incoming, false), expected, "{incoming}");
             assert!(locked(existing, &incoming, true).is_empty());

@@ -19,6 +19,9 @@ pub(super) const BODY_PREFIX: &str = "LIBRECHAT_BODY_";
 pub(super) const GRAPH_PREFIX: &str = "LIBRECHAT_GRAPH_";
 pub(super) const GRAPH_TOKEN: &str = "LIBRECHAT_GRAPH_ACCESS_TOKEN";
 
+/// What placeholders of `LibreChat`'s own begin with. No variable of a user takes their place, declared or not.
+const OWN_PREFIXES: [&str; 4] = [USER_PREFIX, OPENID_PREFIX, BODY_PREFIX, GRAPH_PREFIX];
+
 /// Fields of a user that `{{LIBRECHAT_USER_<FIELD>}}` may name; none is a secret.
 pub const USER_FIELDS: &[&str] = &[
     "id",
@@ -91,12 +94,31 @@ pub(super) enum Place {
     Other,
 }
 
+/// What the author of a config may have filled in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// An operator: everything.
+    Operator,
+    /// A user: that user's variables, and nothing of the server's environment or of other people.
+    User,
+    /// A plugin: nothing. Its config is taken as it was written, since nobody looked at what it would send where.
+    Plugin,
+}
+
+/// Which values of users are variables.
+#[derive(Clone, Copy)]
+pub(super) enum Variables<'a> {
+    /// Those that the config declares, and that have no name of `LibreChat`'s own. Users may send any others.
+    Declared(&'a [String]),
+    /// All, as `LibreChat`'s `processMCPEnv` takes them for options that declare none.
+    All,
+}
+
 /// Expands the texts of one config.
 pub(super) struct Expander<'a> {
     context: Context<'a>,
-    /// A user made the config: it sees that user's variables, and nothing of the server's environment or of other
-    /// people.
-    sandboxed: bool,
+    trust: Trust,
+    variables: Variables<'a>,
     depth: Depth,
     openid: OnceCell<Option<OpenIdTokenInfo>>,
     /// Values of users' variables, and of others whose names say that they are secret.
@@ -104,10 +126,16 @@ pub(super) struct Expander<'a> {
 }
 
 impl<'a> Expander<'a> {
-    pub(super) fn new(context: &Context<'a>, sandboxed: bool, depth: Depth) -> Self {
+    pub(super) fn new(
+        context: &Context<'a>,
+        trust: Trust,
+        variables: Variables<'a>,
+        depth: Depth,
+    ) -> Self {
         Self {
             context: *context,
-            sandboxed,
+            trust,
+            variables,
             depth,
             openid: OnceCell::new(),
             secrets: RefCell::default(),
@@ -131,26 +159,45 @@ impl<'a> Expander<'a> {
 
     /// Expands environment variables alone, for members that only an administrator decides about.
     pub(super) fn admin_text(&self, template: &str) -> String {
-        if self.sandboxed {
-            template.to_owned()
-        } else {
-            self.environment(template).into_owned()
+        self.with_environment(template).into_owned()
+    }
+
+    fn with_environment<'t>(&self, template: &'t str) -> Cow<'t, str> {
+        match self.trust {
+            Trust::Operator => self.environment(template),
+            Trust::User | Trust::Plugin => Cow::Borrowed(template),
         }
+    }
+
+    /// Whether a value that a user chose becomes part of the text.
+    pub(super) fn has_variables(&self, template: &str) -> bool {
+        scan(template).any(|placeholder| self.variable(placeholder.name).is_some())
+    }
+
+    /// What the user set for a variable of this name.
+    fn variable(&self, name: &str) -> Option<&'a String> {
+        let is_variable = match self.variables {
+            Variables::All => true,
+            Variables::Declared(declared) => {
+                declared.iter().any(|known| known == name)
+                    && !OWN_PREFIXES.iter().any(|own| name.starts_with(own))
+            }
+        };
+        self.context
+            .custom_user_vars
+            .filter(|_| is_variable && self.trust != Trust::Plugin)?
+            .get(name)
     }
 
     /// Expands environment variables, then placeholders. Placeholders are looked for in the template only, once, so
     /// that what users write is never expanded itself.
     pub(super) fn text(&self, template: &str, place: Place) -> String {
-        let template = if self.sandboxed {
-            Cow::Borrowed(template)
-        } else {
-            self.environment(template)
-        };
+        let template = self.with_environment(template);
         let mut result = String::with_capacity(template.len());
         let mut copied = 0;
         for Placeholder { range, name } in scan(&template) {
             if let Some(value) = self.value(name, place) {
-                if is_secret_name(name) || self.is_custom(name) {
+                if is_secret_name(name) || self.variable(name).is_some() {
                     self.secrets.borrow_mut().add(&*value);
                 }
                 result.push_str(&template[copied..range.start]);
@@ -162,20 +209,11 @@ impl<'a> Expander<'a> {
         result
     }
 
-    fn is_custom(&self, name: &str) -> bool {
-        let variables = self.context.custom_user_vars;
-        variables.is_some_and(|variables| variables.contains_key(name))
-    }
-
     fn value(&self, name: &str, place: Place) -> Option<Cow<'_, str>> {
-        if let Some(value) = self
-            .context
-            .custom_user_vars
-            .and_then(|variables| variables.get(name))
-        {
+        if let Some(value) = self.variable(name) {
             return Some(Cow::Borrowed(value));
         }
-        if self.sandboxed {
+        if self.trust != Trust::Operator {
             return None;
         }
         if let Some(field) = name.strip_prefix(USER_PREFIX) {

@@ -5,11 +5,10 @@ use serde_json::{Map, Value};
 
 use super::model::ServerConfig;
 use super::placeholders::{
-    BODY_FIELDS, BODY_PREFIX, GRAPH_PREFIX, GRAPH_TOKEN, OPENID_PREFIX, USER_PREFIX, field_of,
-    placeholders,
+    BODY_FIELDS, BODY_PREFIX, Context, Depth, Expander, GRAPH_PREFIX, GRAPH_TOKEN, OPENID_PREFIX,
+    Trust, USER_PREFIX, Variables, field_of, placeholders,
 };
-use super::text::{is_truthy, js_trim};
-use super::{api_key, environment};
+use super::text::js_trim;
 
 impl ServerConfig {
     /// Whether users authorize with this server through OAuth.
@@ -62,6 +61,30 @@ impl ServerConfig {
         }
     }
 
+    /// Whether a plugin brought the config. Nothing in it is filled in.
+    #[must_use]
+    fn is_plugin_sourced(&self) -> bool {
+        self.source.as_deref() == Some("plugin")
+    }
+
+    /// What may be filled in for a call.
+    pub(super) fn expander<'a>(&'a self, context: &Context<'a>, depth: Depth) -> Expander<'a> {
+        let trust = if self.is_plugin_sourced() {
+            Trust::Plugin
+        } else if self.is_user_sourced() {
+            Trust::User
+        } else {
+            Trust::Operator
+        };
+        let declared = Variables::Declared(&self.custom_user_vars);
+        Expander::new(context, trust, declared, depth)
+    }
+
+    /// Whether its texts are taken as they are, but for variables of users.
+    fn is_literal(&self) -> bool {
+        self.is_user_sourced() || self.is_plugin_sourced()
+    }
+
     /// Whether all users may share one connection.
     #[must_use]
     pub fn allows_app_connection(&self) -> bool {
@@ -104,7 +127,7 @@ impl ServerConfig {
     #[must_use]
     pub fn is_bound_to_request(&self) -> bool {
         let templates = self.url.iter().chain(&self.args).chain(self.env.values());
-        !self.is_user_sourced()
+        !self.is_literal()
             && templates
                 .flat_map(|template| placeholders(template))
                 .filter_map(|name| name.strip_prefix(BODY_PREFIX))
@@ -115,7 +138,7 @@ impl ServerConfig {
     #[must_use]
     pub fn uses_graph_token(&self) -> bool {
         let templates = self.url.iter().chain(self.headers.values());
-        !self.is_user_sourced()
+        !self.is_literal()
             && templates
                 .chain(self.env.values())
                 .flat_map(|template| placeholders(template))
@@ -138,7 +161,7 @@ impl ServerConfig {
             .chain(self.env.values())
             .map(String::as_str)
             .chain(oauth.filter_map(Value::as_str));
-        let expanded = !self.is_user_sourced();
+        let expanded = !self.is_literal();
         templates
             .filter(move |_| expanded)
             .flat_map(placeholders)
@@ -146,49 +169,12 @@ impl ServerConfig {
     }
 }
 
-/// [`ServerConfig::is_user_sourced`] before the config is read.
-pub(super) fn is_user_sourced(members: &Map<String, Value>) -> bool {
-    match members.get("source") {
-        Some(source) if !source.is_null() => source == "user",
-        _ => members.get("dbId").is_some_and(is_truthy),
-    }
-}
-
-/// Environment variables that a config names in texts that are expanded, each once, for the host to copy exactly
-/// these. `LibreChat`'s own secrets are not among them, and a user's config has none.
-#[must_use]
-pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
-    if is_user_sourced(members) {
-        return Vec::new();
-    }
-    let mut names = Vec::new();
-    let mut collect = |value: &Value| {
-        for name in value.as_str().into_iter().flat_map(environment::names) {
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
-        }
-    };
-    for member in ["url", "proxy", "args", "env", "headers", "oauth"] {
-        match members.get(member) {
-            Some(Value::Object(entries)) => entries.values().for_each(&mut collect),
-            Some(Value::Array(items)) => items.iter().for_each(&mut collect),
-            Some(value) => collect(value),
-            None => {}
-        }
-    }
-    if let Some((_, value)) = api_key::header(members) {
-        collect(&Value::String(value));
-    }
-    names
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
+    use super::super::references::is_user_sourced;
     use super::super::testing::{config, members, texts};
-    use super::*;
 
     #[test]
     fn oauth() {
@@ -265,6 +251,14 @@ mod tests {
                 json!({ "source": "user", "headers": { "X": "{{LIBRECHAT_USER_ID}}" } }),
                 false,
             ),
+            (
+                json!({ "source": "plugin", "headers": { "X": "{{LIBRECHAT_USER_ID}}" } }),
+                false,
+            ),
+            (
+                json!({ "source": "plugin", "customUserVars": { "A": {} } }),
+                true,
+            ),
         ] {
             let config = config(members.clone());
             assert_eq!(
@@ -339,35 +333,5 @@ mod tests {
                 "{members}"
             );
         }
-    }
-
-    #[test]
-    fn referenced_variables() {
-        let config = json!({
-            "url": "https://${HOST}/${PATH_A}/",
-            "proxy": "${PROXY_URL}",
-            "args": ["--key=${KEY}", 5, "${HOST}"],
-            "env": { "A": "x${KEY}y", "B": "${CREDS_KEY}" },
-            "headers": { "X": "Bearer ${TOKEN}" },
-            "oauth": { "client_secret": "${CLIENT_SECRET}", "list": ["${NOT_EXPANDED}"] },
-            "apiKey": { "source": "admin", "authorization_type": "bearer", "key": "${API_KEY}" },
-            "command": "${NOT_EXPANDED}",
-            "description": "${NOT_EXPANDED}",
-        });
-        assert_eq!(
-            env_references(&members(config.clone())),
-            [
-                "HOST",
-                "PATH_A",
-                "PROXY_URL",
-                "KEY",
-                "TOKEN",
-                "CLIENT_SECRET",
-                "API_KEY"
-            ]
-        );
-        let mut sandboxed = config;
-        sandboxed["source"] = json!("user");
-        assert!(env_references(&members(sandboxed)).is_empty());
     }
 }

@@ -3,25 +3,40 @@
 use serde_json::{Map, Value};
 
 use super::api_key;
-use super::placeholders::{Context, Depth, Expander, Place};
-use super::policy;
+use super::placeholders::{Context, Depth, Expander, Place, Trust, Variables};
+use super::references::{is_plugin_sourced, is_user_sourced};
 use super::text::{is_truthy, js_string};
 
 /// Expands `env`, `args`, `headers`, `url`, `proxy` and the texts of `oauth`, and turns an administrator's `apiKey`
 /// into a header; every other member is kept. Values that are no text become one, as in the reference.
 ///
 /// `db_sourced` says that a user made the config, so that only the user's own variables are expanded. Without it a
-/// config with a `dbId` or the source `user` counts as such.
+/// config with a `dbId` or the source `user` counts as such. A plugin's config stays as it is.
+///
+/// Options that declare `customUserVars` get values for these alone; others get all that the user has, as in the
+/// reference, which does not ask.
 #[must_use]
 pub fn process_mcp_env(
     mut members: Map<String, Value>,
     context: &Context<'_>,
     db_sourced: Option<bool>,
 ) -> Map<String, Value> {
-    let db_sourced = db_sourced.unwrap_or_else(|| {
-        members.get("dbId").is_some_and(is_truthy) || policy::is_user_sourced(&members)
-    });
-    let expander = Expander::new(context, db_sourced, Depth::Reference);
+    if is_plugin_sourced(&members) {
+        return members;
+    }
+    let db_sourced = db_sourced
+        .unwrap_or_else(|| members.get("dbId").is_some_and(is_truthy) || is_user_sourced(&members));
+    let trust = if db_sourced {
+        Trust::User
+    } else {
+        Trust::Operator
+    };
+    let declared = members.get("customUserVars").and_then(Value::as_object);
+    let declared: Option<Vec<_>> = declared.map(|variables| variables.keys().cloned().collect());
+    let variables = declared
+        .as_deref()
+        .map_or(Variables::All, Variables::Declared);
+    let expander = Expander::new(context, trust, variables, Depth::Reference);
     let expand = |value: &mut Value, place| {
         let text = match &*value {
             Value::String(template) => expander.text(template, place),
@@ -158,6 +173,43 @@ mod tests {
             let result = processed(config.clone(), &context, db_sourced);
             assert_eq!(result["headers"]["X"], expected, "{config} {db_sourced:?}");
             assert_eq!(result["proxy"], expected, "{config} {db_sourced:?}");
+        }
+    }
+
+    #[test]
+    fn declared_variables_and_plugins() {
+        let environment = Environment::from([("A", "alpha")]);
+        let user = user("u1", []);
+        let variables = texts([
+            ("K", "own"),
+            ("L", "other"),
+            ("LIBRECHAT_USER_ID", "victim"),
+        ]);
+        let context = Context {
+            user: Some(&user),
+            custom_user_vars: Some(&variables),
+            ..Context::of_environment(&environment)
+        };
+        let url = "https://x/{{K}}/{{L}}/{{LIBRECHAT_USER_ID}}";
+        for (declared, expected) in [
+            (json!(null), "https://x/own/other/victim"),
+            (json!({}), "https://x/{{K}}/{{L}}/u1"),
+            (
+                json!({ "K": {}, "LIBRECHAT_USER_ID": {} }),
+                "https://x/own/{{L}}/u1",
+            ),
+        ] {
+            let config = json!({ "url": url, "customUserVars": declared });
+            assert_eq!(processed(config, &context, None)["url"], expected);
+        }
+        let plugin = json!({
+            "source": "plugin",
+            "url": "https://x/${A}/{{K}}",
+            "env": { "N": 5 },
+            "apiKey": { "source": "admin", "key": "k" },
+        });
+        for db_sourced in [None, Some(false), Some(true)] {
+            assert_eq!(processed(plugin.clone(), &context, db_sourced), plugin);
         }
     }
 

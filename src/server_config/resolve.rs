@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::header::header;
+use super::header::{Setter, header, is_sent};
 use super::model::{ServerConfig, Stderr, TransportKind, invalid_url};
 use super::names::sanitize;
 use super::placeholders::{Context, Depth, Expander, Place};
@@ -145,7 +145,7 @@ impl fmt::Debug for ResolvedConfig {
 /// Fills in environment variables and placeholders, and decides on the transport. A config that cannot be connected
 /// to is [`Code::InvalidConfig`](crate::error::Code::InvalidConfig).
 pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedConfig> {
-    let expander = expander(config, context);
+    let expander = config.expander(context, Depth::Call);
     let oauth = config.oauth.clone().map(|mut oauth| {
         expand_texts(&mut oauth, &expander);
         oauth
@@ -166,13 +166,8 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
 
 /// The config's headers for one call, with that call's tokens and chat request.
 pub fn headers_for_call(config: &ServerConfig, context: &Context<'_>) -> Result<HeaderMap> {
-    Ok(headers(config, &expander(config, context))?
-        .into_iter()
-        .collect())
-}
-
-fn expander<'a>(config: &ServerConfig, context: &Context<'a>) -> Expander<'a> {
-    Expander::new(context, config.is_user_sourced(), Depth::Call)
+    let expander = config.expander(context, Depth::Call);
+    Ok(headers(config, &expander)?.into_iter().collect())
 }
 
 fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport> {
@@ -210,6 +205,14 @@ fn headers(
     let mut headers = Vec::with_capacity(config.headers.len());
     for (name, template) in &config.headers {
         let (name, value) = header(name, &expander.text(template, Place::Header))?;
+        let setter = if config.is_operators() && !expander.has_variables(template) {
+            Setter::Operator
+        } else {
+            Setter::User
+        };
+        if !is_sent(&name, setter)? {
+            continue;
+        }
         headers.retain(|(known, _)| *known != name);
         headers.push((name, value));
     }

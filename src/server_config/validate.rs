@@ -24,21 +24,6 @@ pub enum Author {
     User,
 }
 
-/// Every member that a user's config may have, for whoever compares two of them. New ones belong in here.
-pub const USER_INPUT_FIELDS: [&str; 11] = [
-    "title",
-    "description",
-    "iconPath",
-    "oauth",
-    "apiKey",
-    "type",
-    "obo",
-    "url",
-    "headers",
-    "requestHeaders",
-    "proxy",
-];
-
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Variant {
     Stdio,
@@ -67,10 +52,28 @@ impl Variant {
     }
 }
 
-/// What is wrong with a config; nothing, if it may be stored. `environment` holds the variables that an
-/// administrator's URLs name ([`env_references`](super::env_references)).
-#[must_use]
-pub fn validate(config: &Value, author: Author, environment: &Environment) -> Vec<Issue> {
+/// A config to be judged.
+pub struct Input<'a> {
+    pub config: &'a Value,
+    pub author: Author,
+    /// What is wrong with the object that `config` was read from, such as members that it inherits.
+    pub unreadable: &'a [Issue],
+    /// The variables that an administrator's texts name ([`env_references`](super::env_references)).
+    pub environment: &'a Environment,
+}
+
+/// The config that may be stored: the members that its transport's schema knows, with defaults and variables filled in
+/// as the schemas do. Else what is wrong with it.
+///
+/// In a user's config a member that the schema does not know is wrong too. The schemas strip it without a word, and
+/// then a host that stores what it was sent stores a `command` beside the URL that was checked.
+pub fn parse(input: &Input<'_>) -> Result<Map<String, Value>, Vec<Issue>> {
+    let Input {
+        config,
+        author,
+        environment,
+        ..
+    } = *input;
     let Value::Object(members) = config else {
         let mut report = Report::new(environment);
         report.wrong_type("object", config);
@@ -90,29 +93,46 @@ pub fn validate(config: &Value, author: Author, environment: &Environment) -> Ve
     for variant in variants {
         let mut report = Report::new(environment);
         check(&mut report, members, *variant, author);
-        let issues = report.finish();
-        if issues.is_empty() {
-            return issues;
+        if author == Author::User {
+            report.no_others(members);
+            report.extend(input.unreadable);
         }
-        if Some(*variant) == meant {
-            told = Some(issues);
+        match report.finish() {
+            Ok(parsed) => return Ok(parsed),
+            Err(issues) if Some(*variant) == meant => told = Some(issues),
+            Err(_) => {}
         }
     }
-    told.unwrap_or_else(|| {
-        let mut report = Report::new(environment);
-        report.member(members, "type", |report, value| {
-            let types = variants.iter().flat_map(|variant| variant.types());
-            let types: Vec<_> = types.map(|name| format!("'{name}'")).collect();
-            let shown = value
-                .as_str()
-                .map_or_else(|| received(value).to_owned(), |name| format!("'{name}'"));
-            report.issue(format!(
-                "Invalid transport. Expected {}, received {shown}",
-                types.join(" | ")
-            ));
-        });
-        report.finish()
-    })
+    Err(told.unwrap_or_else(|| no_transport(input, members, variants)))
+}
+
+/// For a `type` that is none.
+fn no_transport(
+    input: &Input<'_>,
+    members: &Map<String, Value>,
+    variants: &[Variant],
+) -> Vec<Issue> {
+    let mut report = Report::new(input.environment);
+    for variant in variants {
+        check(&mut report, members, *variant, input.author);
+    }
+    report.forget_issues();
+    report.member(members, "type", |report, value| {
+        let types = variants.iter().flat_map(|variant| variant.types());
+        let types: Vec<_> = types.map(|name| format!("'{name}'")).collect();
+        let shown = value
+            .as_str()
+            .map_or_else(|| received(value).to_owned(), |name| format!("'{name}'"));
+        report.issue(format!(
+            "Invalid transport. Expected {}, received {shown}",
+            types.join(" | ")
+        ));
+    });
+    if input.author == Author::User {
+        report.no_others(members);
+        report.extend(input.unreadable);
+    }
+    report.finish().err().unwrap_or_default()
 }
 
 /// The transport that a config that fits none seems to be meant for.
@@ -138,7 +158,7 @@ fn meant(members: &Map<String, Value>, variants: &[Variant]) -> Option<Variant> 
 }
 
 fn check(report: &mut Report<'_>, members: &Map<String, Value>, variant: Variant, author: Author) {
-    base(report, members);
+    base(report, members, author);
     match author {
         Author::Administrator => server_managed(report, members),
         Author::User => report.member(members, "oauth", oauth_of_user),
@@ -156,6 +176,10 @@ fn check(report: &mut Report<'_>, members: &Map<String, Value>, variant: Variant
         report.required(members, "type", declares);
     } else {
         report.member(members, "type", declares);
+        types
+            .first()
+            .into_iter()
+            .for_each(|name| report.default("type", name));
     }
     match variant {
         Variant::Stdio => {
@@ -164,7 +188,7 @@ fn check(report: &mut Report<'_>, members: &Map<String, Value>, variant: Variant
         }
         Variant::WebSocket => no_obo(report, members),
         Variant::Sse | Variant::StreamableHttp => {
-            headers(report, members);
+            headers(report, members, author);
             report.member(members, "obo", obo);
             report.member(members, "proxy", |report, value| match author {
                 Author::Administrator => proxy(report, value),

@@ -213,3 +213,41 @@ fn never_printed() {
     }));
     assert!(!format!("{config:?}").contains("s3cret"));
 }
+
+#[test]
+fn who_may_start_a_process() {
+    let command = json!({ "command": "sh", "args": ["-c", "id"] });
+    for (rest, allowed) in [
+        (json!({}), true),
+        (json!({ "source": "yaml" }), true),
+        (json!({ "source": "config" }), true),
+        (json!({ "source": "plugin" }), true),
+        (json!({ "dbId": "" }), true),
+        (json!({ "source": "user" }), false),
+        (json!({ "dbId": "1" }), false),
+        (json!({ "source": "yaml", "dbId": "1" }), false),
+        (json!({ "source": "User" }), false),
+        (json!({ "source": "" }), false),
+        (
+            json!({ "source": "user", "type": "http", "url": "https://a" }),
+            false,
+        ),
+        (json!({ "source": "user", "command": "" }), false),
+    ] {
+        let mut all = members(command.clone());
+        all.extend(members(rest.clone()));
+        let kind = config(Value::Object(all)).transport_kind();
+        assert_eq!(kind.is_ok(), allowed, "{rest}: {kind:?}");
+        if let Err(error) = kind {
+            assert_eq!(error.code, Code::InvalidConfig);
+            assert!(error.message.contains("stdio"), "{error}");
+        }
+    }
+    let declared = json!({ "source": "user", "type": "stdio", "url": "https://a" });
+    assert!(config(declared).transport_kind().is_err());
+    let remote = json!({ "source": "user", "args": ["a"], "url": "https://a", "command": null });
+    assert_eq!(
+        config(remote).transport_kind().ok(),
+        Some(TransportKind::Sse)
+    );
+}

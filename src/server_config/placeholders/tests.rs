@@ -4,6 +4,11 @@ use crate::host::OpenIdTokens;
 
 const FAR_FUTURE: i64 = 4_102_444_800;
 
+/// All that the user has are variables.
+fn expanding<'a>(context: &Context<'a>, trust: Trust, depth: Depth) -> Expander<'a> {
+    Expander::new(context, trust, Variables::All, depth)
+}
+
 fn openid_user(expires_at: i64) -> User {
     let mut user = user("u1", [("provider", "openid"), ("email", "a@b")]);
     user.federated_tokens = Some(OpenIdTokens {
@@ -33,7 +38,7 @@ fn user_fields() {
         user: Some(&user),
         ..Context::of_environment(&environment)
     };
-    let expander = Expander::new(&context, false, Depth::Call);
+    let expander = expanding(&context, Trust::Operator, Depth::Call);
     for (template, header, other) in [
         ("{{LIBRECHAT_USER_ID}}", "u1", "u1"),
         ("{{LIBRECHAT_USER_NAME}}", "b64:zqggSm9zw6k=", "Ψ José"),
@@ -60,7 +65,11 @@ fn user_fields() {
 #[test]
 fn without_a_user_or_an_id() {
     let environment = Environment::default();
-    let nobody = Expander::new(&Context::of_environment(&environment), false, Depth::Call);
+    let nobody = expanding(
+        &Context::of_environment(&environment),
+        Trust::Operator,
+        Depth::Call,
+    );
     let literal = "{{LIBRECHAT_USER_ID}}{{LIBRECHAT_OPENID_TOKEN}}";
     assert_eq!(nobody.text(literal, Place::Header), literal);
 
@@ -69,7 +78,7 @@ fn without_a_user_or_an_id() {
         user: Some(&anonymous),
         ..Context::of_environment(&environment)
     };
-    let expander = Expander::new(&context, false, Depth::Call);
+    let expander = expanding(&context, Trust::Operator, Depth::Call);
     assert_eq!(expander.text(literal, Place::Header), literal);
 }
 
@@ -91,7 +100,7 @@ fn openid_tokens() {
             user: Some(&user),
             ..Context::of_environment(&environment)
         };
-        let text = Expander::new(&context, false, Depth::Call).text(
+        let text = expanding(&context, Trust::Operator, Depth::Call).text(
             "Bearer {{LIBRECHAT_OPENID_ACCESS_TOKEN}} {{LIBRECHAT_OPENID_USER_EMAIL}} {{LIBRECHAT_OPENID_EXPIRES_AT}} {{LIBRECHAT_OPENID_NONE}}",
             Place::Header,
         );
@@ -120,7 +129,7 @@ fn chat_request() {
             body,
             ..Context::of_environment(&environment)
         };
-        let expander = Expander::new(&context, false, depth);
+        let expander = expanding(&context, Trust::Operator, depth);
         assert_eq!(expander.text(template, Place::Header), expected);
     }
 }
@@ -134,12 +143,12 @@ fn graph_token() {
         ..Context::of_environment(&environment)
     };
     let literal = "{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}";
-    let expander = Expander::new(&context, false, Depth::Call);
+    let expander = expanding(&context, Trust::Operator, Depth::Call);
     assert_eq!(expander.text(literal, Place::Header), "graph");
     assert_eq!(expander.text(literal, Place::UrlOrEnv), "graph");
     assert_eq!(expander.text(literal, Place::Other), literal);
     let none = Context::of_environment(&environment);
-    let expander = Expander::new(&none, false, Depth::Call);
+    let expander = expanding(&none, Trust::Operator, Depth::Call);
     assert_eq!(expander.text(literal, Place::Header), literal);
 }
 
@@ -162,7 +171,7 @@ fn user_data_is_text() {
         graph_token: None,
         environment: &environment,
     };
-    let expander = Expander::new(&context, false, Depth::Call);
+    let expander = expanding(&context, Trust::Operator, Depth::Call);
     for (template, expected) in [
         ("${SCHEME}", "Bearer $&-$1-$$"),
         ("{{A}}", "${SECRET} {{B}} {{LIBRECHAT_USER_ID}}"),
@@ -196,7 +205,7 @@ fn a_sandboxed_config_sees_its_variables_only() {
         graph_token: Some(&token),
         environment: &environment,
     };
-    let expander = Expander::new(&context, true, Depth::Call);
+    let expander = expanding(&context, Trust::User, Depth::Call);
     for literal in [
         " ${SECRET} ",
         "{{LIBRECHAT_USER_ID}}",
@@ -210,11 +219,72 @@ fn a_sandboxed_config_sees_its_variables_only() {
     assert_eq!(expander.text("<{{K}}>", Place::Header), "<own>");
 }
 
+#[test]
+fn variables_that_are_declared() {
+    let environment = Environment::default();
+    let user = user("u1", []);
+    let declared = [
+        "K".to_owned(),
+        "LIBRECHAT_USER_ID".to_owned(),
+        "LIBRECHAT_BODY_X".to_owned(),
+    ];
+    let values = texts([
+        ("K", "{{LIBRECHAT_USER_ID}}${A}{{K}}"),
+        ("OTHER", "o"),
+        ("LIBRECHAT_USER_ID", "victim"),
+        ("LIBRECHAT_BODY_X", "x"),
+        ("LIBRECHAT_BODY_MESSAGEID", "m"),
+        ("LIBRECHAT_GRAPH_ACCESS_TOKEN", "t"),
+    ]);
+    let context = Context {
+        user: Some(&user),
+        custom_user_vars: Some(&values),
+        ..Context::of_environment(&environment)
+    };
+    for trust in [Trust::Operator, Trust::User] {
+        let of =
+            |declared| Expander::new(&context, trust, Variables::Declared(declared), Depth::Call);
+        let expander = of(&declared[..]);
+        let once = "{{LIBRECHAT_USER_ID}}${A}{{K}}";
+        assert_eq!(expander.text("{{K}}", Place::Header), once);
+        assert!(expander.has_variables("x{{K}}"));
+        let id = expander.text("{{LIBRECHAT_USER_ID}}", Place::Header);
+        assert_ne!(id, "victim");
+        for literal in [
+            "{{OTHER}}",
+            "{{LIBRECHAT_BODY_X}}",
+            "{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}",
+        ] {
+            assert_eq!(expander.text(literal, Place::Header), literal);
+            assert!(!expander.has_variables(literal));
+        }
+        assert_eq!(of(&[]).text("{{K}}", Place::Header), "{{K}}");
+    }
+    let plugin = Expander::new(
+        &context,
+        Trust::Plugin,
+        Variables::Declared(&declared),
+        Depth::Call,
+    );
+    for literal in [
+        " ${A} ",
+        "{{K}}",
+        "{{LIBRECHAT_USER_ID}}",
+        "{{LIBRECHAT_BODY_MESSAGEID}}",
+    ] {
+        assert_eq!(plugin.text(literal, Place::UrlOrEnv), literal);
+    }
+}
+
 /// A user may write a template, so odd ones must not take long.
 #[test]
 fn hostile_templates() {
     let environment = Environment::default();
-    let expander = Expander::new(&Context::of_environment(&environment), false, Depth::Call);
+    let expander = expanding(
+        &Context::of_environment(&environment),
+        Trust::Operator,
+        Depth::Call,
+    );
     let braces = [
         "{".repeat(200_000),
         "}".repeat(200_000),

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::super::testing::{config, texts, user};
+use super::super::testing::{config, members, texts, user};
 use super::*;
 use crate::error::Code;
 use crate::host::{Environment, User};
@@ -141,7 +141,8 @@ fn headers_as_sent() {
         ("{{LIBRECHAT_USER_NAME}}", b"b64:zqjOsc67zrzPjM+C"),
         ("c={{LIBRECHAT_BODY_CONVERSATIONID}}", b"c="),
     ] {
-        let members = json!({ "url": "http://x", "headers": { "X-A": template } });
+        let variables = json!({ "K": {}, "L": {} });
+        let members = json!({ "url": "http://x", "headers": { "X-A": template }, "customUserVars": variables });
         assert_eq!(
             sent(members, &context),
             [("x-a".to_owned(), expected.to_vec())],
@@ -164,6 +165,7 @@ fn a_users_config_gets_its_variables_only() {
         "url": "http://x",
         "source": "user",
         "dbId": "db1",
+        "customUserVars": { "K": {} },
         "headers": { "X-Env": "${SERVER_SECRET}", "X-User": "{{LIBRECHAT_USER_ID}}", "X-Key": "{{K}}" },
     });
     let expected = [
@@ -183,10 +185,77 @@ fn line_breaks_of_users_are_refused() {
         custom_user_vars: Some(&variables),
         ..Context::of_environment(&environment)
     };
-    let config = config(json!({ "url": "http://x", "headers": { "X-Key": "{{K}}" } }));
+    let config = config(json!({
+        "url": "http://x",
+        "headers": { "X-Key": "{{K}}" },
+        "customUserVars": { "K": {} },
+    }));
     let error = headers_for_call(&config, &context).unwrap_err();
     assert_eq!(error.code, Code::InvalidConfig);
     assert!(error.message.contains("`X-Key`") && !error.message.contains("Admin"));
+}
+
+#[test]
+fn headers_of_the_transport_are_no_users() {
+    let environment = Environment::from([("HOST", "virtual.example")]);
+    let variables = texts([("K", "internal.example")]);
+    let context = Context {
+        custom_user_vars: Some(&variables),
+        ..Context::of_environment(&environment)
+    };
+    let headers = |name: &str, template: &str, rest: Value| {
+        let mut members = members(json!({ "url": "http://x", "customUserVars": { "K": {} } }));
+        members.insert("headers".to_owned(), json!({ "X-A": "b", name: template }));
+        members.extend(self::members(rest));
+        headers_for_call(&ServerConfig::from_members(members).unwrap(), &context)
+    };
+    for (name, template, rest) in [
+        ("HoSt", "internal", json!({ "source": "user" })),
+        ("connection", "close", json!({ "dbId": "1" })),
+        (
+            "Mcp-Session-Id",
+            "s",
+            json!({ "source": "yaml", "dbId": "1" }),
+        ),
+        ("Host", "{{K}}", json!({ "source": "yaml" })),
+        ("Content-Length", "1", json!({ "source": "yaml" })),
+    ] {
+        let error = headers(name, template, rest).unwrap_err();
+        assert_eq!(error.code, Code::InvalidConfig);
+        let name = name.to_lowercase();
+        assert!(error.message.contains(&format!("`{name}`")), "{error}");
+        assert!(!error.message.contains("internal"), "{error}");
+    }
+    let key = json!({
+        "source": "user",
+        "apiKey": { "source": "admin", "authorization_type": "custom", "custom_header": "Host", "key": "k" },
+    });
+    assert!(headers("X-B", "c", key).is_err());
+    let own = headers("Content-Type", "text/plain", json!({ "source": "user" })).unwrap();
+    assert_eq!(own.len(), 1, "it is left out: {:?}", own.keys());
+    let operators = headers("Host", "${HOST}", json!({})).unwrap();
+    assert_eq!(operators["host"], "virtual.example");
+}
+
+#[test]
+fn a_plugins_config_is_taken_as_it_is() {
+    let environment = Environment::from([("A", "alpha")]);
+    let user = user("u1", []);
+    let variables = texts([("K", "own")]);
+    let context = Context {
+        user: Some(&user),
+        custom_user_vars: Some(&variables),
+        ..Context::of_environment(&environment)
+    };
+    let members = json!({
+        "url": "http://x/${A}",
+        "source": "plugin",
+        "customUserVars": { "K": {} },
+        "headers": { "X": "${A}{{K}}{{LIBRECHAT_USER_ID}}" },
+        "apiKey": { "source": "admin", "authorization_type": "bearer", "key": "${A}" },
+    });
+    let literal = [("x".to_owned(), b"${A}{{K}}{{LIBRECHAT_USER_ID}}".to_vec())];
+    assert_eq!(sent(members, &context), literal);
 }
 
 #[test]

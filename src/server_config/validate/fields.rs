@@ -5,7 +5,9 @@ use icu_properties::props::{GeneralCategory, GeneralCategoryGroup as Group};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::report::Report;
+use super::super::header::is_transports_own;
+use super::Author;
+use super::report::{PathPart, Report};
 
 type Members = Map<String, Value>;
 
@@ -13,7 +15,7 @@ const TITLE: &str =
     "Title must start with a letter or number and can include spaces, hyphens, and apostrophes";
 
 /// Members that anybody may set.
-pub(super) fn base(report: &mut Report<'_>, members: &Members) {
+pub(super) fn base(report: &mut Report<'_>, members: &Members, author: Author) {
     report.member(members, "title", title);
     report.member(members, "description", Report::is_text);
     report.member(members, "iconPath", Report::is_text);
@@ -26,7 +28,11 @@ pub(super) fn base(report: &mut Report<'_>, members: &Members) {
             report.required(members, "authorization_type", |report, value| {
                 report.one_of(value, &["basic", "bearer", "custom"]);
             });
-            report.member(members, "custom_header", Report::is_text);
+            report.member(members, "custom_header", |report, value| {
+                if let Some(name) = report.text(value) {
+                    header_name(report, name, author);
+                }
+            });
         });
     });
 }
@@ -74,16 +80,36 @@ pub(super) fn server_managed(report: &mut Report<'_>, members: &Members) {
     });
 }
 
-pub(super) fn headers(report: &mut Report<'_>, members: &Members) {
-    report.member(members, "headers", Report::texts);
-    report.member(members, "requestHeaders", Report::texts);
+pub(super) fn headers(report: &mut Report<'_>, members: &Members, author: Author) {
+    for name in ["headers", "requestHeaders"] {
+        report.member(members, name, |report, value| {
+            report.texts(value);
+            for name in value.as_object().into_iter().flat_map(Map::keys) {
+                report.at(PathPart::Member(name.clone()), |report| {
+                    header_name(report, name, author);
+                });
+            }
+        });
+    }
+}
+
+fn header_name(report: &mut Report<'_>, name: &str, author: Author) {
+    if author == Author::User && is_transports_own(name) {
+        report.issue("The transport sets this header itself; it cannot be configured");
+    }
 }
 
 /// Members of a command.
 pub(super) fn stdio(report: &mut Report<'_>, members: &Members) {
     report.required(members, "command", Report::is_text);
     report.required(members, "args", Report::list);
-    report.member(members, "env", Report::texts);
+    report.member(members, "env", |report, value| {
+        report.record(value, |report, value| {
+            if let Some(text) = report.text(value) {
+                report.expanded(text);
+            }
+        });
+    });
     report.member(members, "stderr", |report, value| match value {
         Value::Number(_) => report.whole(value, 0.0),
         _ if matches!(value.as_str(), Some("pipe" | "ignore" | "inherit")) => {}

@@ -1,6 +1,8 @@
-//! Problems on their way together, and the checks that all members share.
+//! Problems on their way together, the checks that all members share, and what a schema makes of a config.
 
-use serde::Serialize;
+use std::mem;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -8,13 +10,13 @@ use super::super::environment;
 use crate::host::Environment;
 
 /// One problem, with the path to the member that has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issue {
     pub path: Vec<PathPart>,
     pub message: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PathPart {
     Member(String),
@@ -25,6 +27,10 @@ pub(super) struct Report<'e> {
     path: Vec<PathPart>,
     issues: Vec<Issue>,
     environment: &'e Environment,
+    /// The members that the schema asked for, of the object that is looked at: the others are stripped.
+    parsed: Map<String, Value>,
+    /// What the last check made of its value, where that is not the value itself.
+    made: Option<Value>,
 }
 
 impl<'e> Report<'e> {
@@ -33,11 +39,44 @@ impl<'e> Report<'e> {
             path: Vec::new(),
             issues: Vec::new(),
             environment,
+            parsed: Map::new(),
+            made: None,
         }
     }
 
-    pub fn finish(self) -> Vec<Issue> {
-        self.issues
+    /// The members that the schema knows, or what is wrong with them.
+    pub fn finish(self) -> Result<Map<String, Value>, Vec<Issue>> {
+        if self.issues.is_empty() {
+            Ok(self.parsed)
+        } else {
+            Err(self.issues)
+        }
+    }
+
+    /// A member that the config does not have.
+    pub fn default(&mut self, name: &str, value: &str) {
+        let entry = self.parsed.entry(name);
+        entry.or_insert_with(|| value.into());
+    }
+
+    /// Members that the schema did not ask for.
+    pub fn no_others(&mut self, members: &Map<String, Value>) {
+        for name in members.keys() {
+            if !self.parsed.contains_key(name) {
+                self.at(PathPart::Member(name.clone()), |report| {
+                    report.issue(format!("Unrecognized key(s) in object: '{name}'"));
+                });
+            }
+        }
+    }
+
+    /// Keeps what is known of the members, and not what was wrong with them.
+    pub fn forget_issues(&mut self) {
+        self.issues.clear();
+    }
+
+    pub fn extend(&mut self, issues: &[Issue]) {
+        self.issues.extend_from_slice(issues);
     }
 
     pub fn issue(&mut self, message: impl Into<String>) {
@@ -51,7 +90,7 @@ impl<'e> Report<'e> {
         self.issue(format!("Expected {expected}, received {}", received(value)));
     }
 
-    fn at(&mut self, part: PathPart, check: impl FnOnce(&mut Self)) {
+    pub fn at(&mut self, part: PathPart, check: impl FnOnce(&mut Self)) {
         self.path.push(part);
         check(self);
         self.path.pop();
@@ -68,6 +107,8 @@ impl<'e> Report<'e> {
             self.at(PathPart::Member(name.to_owned()), |report| {
                 check(report, value);
             });
+            let made = self.made.take().unwrap_or_else(|| value.clone());
+            self.parsed.insert(name.to_owned(), made);
         }
     }
 
@@ -77,17 +118,23 @@ impl<'e> Report<'e> {
         name: &str,
         check: impl FnOnce(&mut Self, &Value),
     ) {
-        self.at(PathPart::Member(name.to_owned()), |report| {
-            match members.get(name) {
-                Some(value) => check(report, value),
-                None => report.issue("Required"),
-            }
-        });
+        if members.contains_key(name) {
+            self.member(members, name, check);
+        } else {
+            self.at(PathPart::Member(name.to_owned()), |report| {
+                report.issue("Required");
+            });
+        }
     }
 
     pub fn object(&mut self, value: &Value, check: impl FnOnce(&mut Self, &Map<String, Value>)) {
         match value {
-            Value::Object(members) => check(self, members),
+            Value::Object(members) => {
+                let outer = mem::take(&mut self.parsed);
+                check(self, members);
+                let parsed = mem::replace(&mut self.parsed, outer);
+                self.made = Some(Value::Object(parsed));
+            }
             _ => self.wrong_type("object", value),
         }
     }
@@ -95,11 +142,11 @@ impl<'e> Report<'e> {
     /// An object with any names and values of one kind.
     pub fn record(&mut self, value: &Value, check: impl Fn(&mut Self, &Value)) {
         self.object(value, |report, members| {
-            for (name, value) in members {
-                report.at(PathPart::Member(name.clone()), |report| {
-                    check(report, value);
-                });
+            for name in members.keys() {
+                report.member(members, name, &check);
             }
+            // As the schemas' library leaves it out: assigned to an object it would become its prototype.
+            report.parsed.shift_remove("__proto__");
         });
     }
 
@@ -177,7 +224,15 @@ impl<'e> Report<'e> {
 
     /// A URL of an administrator's, with its variables filled in.
     pub fn admin_url(&mut self, text: &str) -> Option<Url> {
-        self.parsed(&environment::expand(text, self.environment))
+        let text = self.expanded(text);
+        self.url(&text)
+    }
+
+    /// A text with its variables filled in, which is what the config holds from then on.
+    pub fn expanded(&mut self, text: &str) -> String {
+        let text = environment::expand(text, self.environment).into_owned();
+        self.made = Some(Value::String(text.clone()));
+        text
     }
 
     /// A URL of a user's, which must not reach into the environment.
@@ -186,10 +241,10 @@ impl<'e> Report<'e> {
             self.issue("Environment variable references are not allowed in URLs");
             return None;
         }
-        self.parsed(text)
+        self.url(text)
     }
 
-    fn parsed(&mut self, text: &str) -> Option<Url> {
+    fn url(&mut self, text: &str) -> Option<Url> {
         let url = Url::parse(text).ok();
         if url.is_none() {
             self.issue("Invalid url");

@@ -8,19 +8,26 @@ fn problems(config: &Value, author: Author) -> Vec<String> {
         ("SOCKET", "ws://x"),
         ("CREDS_KEY", "https://leaked"),
     ]);
-    validate(config, author, &environment)
-        .into_iter()
-        .map(|Issue { path, message }| {
-            let path: Vec<_> = path
-                .iter()
-                .map(|part| match part {
-                    PathPart::Member(name) => name.clone(),
-                    PathPart::Index(index) => index.to_string(),
-                })
-                .collect();
-            format!("{}: {message}", path.join("."))
-        })
-        .collect()
+    parse(&Input {
+        config,
+        author,
+        unreadable: &[],
+        environment: &environment,
+    })
+    .err()
+    .unwrap_or_default()
+    .into_iter()
+    .map(|Issue { path, message }| {
+        let path: Vec<_> = path
+            .iter()
+            .map(|part| match part {
+                PathPart::Member(name) => name.clone(),
+                PathPart::Index(index) => index.to_string(),
+            })
+            .collect();
+        format!("{}: {message}", path.join("."))
+    })
+    .collect()
 }
 
 fn check_all(author: Author, cases: &[(Value, &[&str])]) {
@@ -83,9 +90,18 @@ fn users_reach_nothing_of_the_server() {
                 json!({ "type": "stdio", "command": "sh", "args": [] }),
                 &[
                     "type: Invalid transport. Expected 'websocket' | 'sse' | 'streamable-http' | 'http', received 'stdio'",
+                    "command: Unrecognized key(s) in object: 'command'",
+                    "args: Unrecognized key(s) in object: 'args'",
                 ],
             ),
-            (json!({ "command": "sh", "args": [] }), &["url: Required"]),
+            (
+                json!({ "command": "sh", "args": [] }),
+                &[
+                    "url: Required",
+                    "command: Unrecognized key(s) in object: 'command'",
+                    "args: Unrecognized key(s) in object: 'args'",
+                ],
+            ),
             (
                 json!({ "type": "sse", "url": "https://a/?k=${JWT_SECRET}" }),
                 &[&format!("url: {refused_variable}")],
@@ -112,10 +128,24 @@ fn users_reach_nothing_of_the_server() {
                 json!({ "type": "sse", "url": "https://a", "oauth": { "redirect_uri": "${A}" } }),
                 &[&format!("oauth.redirect_uri: {refused_variable}")],
             ),
-            // What an administrator decides is dropped, whatever it is.
             (
-                json!({ "type": "sse", "url": "https://a", "timeout": "x", "startup": 1 }),
-                &[],
+                json!({ "type": "sse", "url": "https://a", "timeout": 5 }),
+                &["timeout: Unrecognized key(s) in object: 'timeout'"],
+            ),
+            (
+                json!({ "url": "https://a", "command": "sh", "__proto__": {} }),
+                &[
+                    "command: Unrecognized key(s) in object: 'command'",
+                    "__proto__: Unrecognized key(s) in object: '__proto__'",
+                ],
+            ),
+            (
+                json!({ "url": "wss://a", "headers": { "A": "b" } }),
+                &["headers: Unrecognized key(s) in object: 'headers'"],
+            ),
+            (
+                json!({ "type": "sse", "url": "https://a", "headers": { "HOST": "b", "X-A": "b" } }),
+                &["headers.HOST: The transport sets this header itself; it cannot be configured"],
             ),
         ],
     );
@@ -182,4 +212,59 @@ fn titles() {
         let found = problems(&config, Author::User);
         assert_eq!(found.is_empty(), is_good, "{title:?}: {found:?}");
     }
+}
+
+#[test]
+fn what_is_stored() {
+    let environment = Environment::from([("HOST", "example.com"), ("KEY", "k")]);
+    let parsed = |config: Value, author| {
+        parse(&Input {
+            config: &config,
+            author,
+            unreadable: &[],
+            environment: &environment,
+        })
+    };
+    for (config, expected) in [
+        (
+            json!({ "url": "https://${HOST}", "command": "sh", "timeout": 5, "extra": 1 }),
+            json!({ "timeout": 5, "type": "sse", "url": "https://example.com" }),
+        ),
+        (
+            json!({ "url": "https://a", "command": "sh", "args": [], "env": { "A": " ${KEY} " } }),
+            json!({ "type": "stdio", "command": "sh", "args": [], "env": { "A": "k" } }),
+        ),
+        (
+            json!({
+                "type": "http",
+                "url": "https://a",
+                "headers": { "A": "${KEY}", "__proto__": "x" },
+                "oauth": { "token_url": "https://${HOST}/t", "extra": 1 },
+                "obo": { "scopes": "s", "extra": 1 },
+            }),
+            json!({
+                "type": "http",
+                "url": "https://a",
+                "headers": { "A": "${KEY}" },
+                "oauth": { "token_url": "https://example.com/t" },
+                "obo": { "scopes": "s" },
+            }),
+        ),
+    ] {
+        let stored = parsed(config.clone(), Author::Administrator);
+        assert_eq!(stored.map(Value::Object), Ok(expected), "{config}");
+    }
+    let unreadable = [Issue {
+        path: vec![PathPart::Member("command".to_owned())],
+        message: "hidden".to_owned(),
+    }];
+    let config = json!({ "url": "https://a" });
+    let refused = parse(&Input {
+        config: &config,
+        author: Author::User,
+        unreadable: &unreadable,
+        environment: &environment,
+    });
+    assert_eq!(refused, Err(unreadable.to_vec()));
+    assert!(parsed(config, Author::User).is_ok());
 }

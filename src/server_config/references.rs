@@ -1,0 +1,88 @@
+//! What is asked of a config before it is read: who made it, and which environment variables it names.
+
+use serde_json::{Map, Value};
+
+use super::text::is_truthy;
+use super::{api_key, environment};
+
+/// [`ServerConfig::is_user_sourced`](super::ServerConfig::is_user_sourced) before the config is read.
+pub(super) fn is_user_sourced(members: &Map<String, Value>) -> bool {
+    match members.get("source") {
+        Some(source) if !source.is_null() => source == "user",
+        _ => members.get("dbId").is_some_and(is_truthy),
+    }
+}
+
+/// `ServerConfig::is_plugin_sourced` before the config is read.
+pub(super) fn is_plugin_sourced(members: &Map<String, Value>) -> bool {
+    members
+        .get("source")
+        .is_some_and(|source| source == "plugin")
+}
+
+/// Environment variables that a config names in texts that are expanded, each once, for the host to copy exactly
+/// these. `LibreChat`'s own secrets are not among them, and a config of a user or a plugin has none.
+#[must_use]
+pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
+    if is_user_sourced(members) || is_plugin_sourced(members) {
+        return Vec::new();
+    }
+    let mut names = Vec::new();
+    let mut collect = |value: &Value| {
+        for name in value.as_str().into_iter().flat_map(environment::names) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+    };
+    for member in ["url", "proxy", "args", "env", "headers", "oauth"] {
+        match members.get(member) {
+            Some(Value::Object(entries)) => entries.values().for_each(&mut collect),
+            Some(Value::Array(items)) => items.iter().for_each(&mut collect),
+            Some(value) => collect(value),
+            None => {}
+        }
+    }
+    if let Some((_, value)) = api_key::header(members) {
+        collect(&Value::String(value));
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::testing::members;
+    use super::*;
+
+    #[test]
+    fn referenced_variables() {
+        let config = json!({
+            "url": "https://${HOST}/${PATH_A}/",
+            "proxy": "${PROXY_URL}",
+            "args": ["--key=${KEY}", 5, "${HOST}"],
+            "env": { "A": "x${KEY}y", "B": "${CREDS_KEY}" },
+            "headers": { "X": "Bearer ${TOKEN}" },
+            "oauth": { "client_secret": "${CLIENT_SECRET}", "list": ["${NOT_EXPANDED}"] },
+            "apiKey": { "source": "admin", "authorization_type": "bearer", "key": "${API_KEY}" },
+            "command": "${NOT_EXPANDED}",
+            "description": "${NOT_EXPANDED}",
+        });
+        assert_eq!(
+            env_references(&members(config.clone())),
+            [
+                "HOST",
+                "PATH_A",
+                "PROXY_URL",
+                "KEY",
+                "TOKEN",
+                "CLIENT_SECRET",
+                "API_KEY"
+            ]
+        );
+        let mut sandboxed = config;
+        sandboxed["source"] = json!("user");
+        assert!(env_references(&members(sandboxed)).is_empty());
+    }
+}
