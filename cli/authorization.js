@@ -35,7 +35,8 @@ const METHODS = {
 async function detected({ config, userVars, runtime, api }, name) {
   const { allowedDomains, allowedAddresses } = config.document.mcpSettings ?? {};
   const { url } = expanded(api, config.servers[name], userVars.of(name));
-  if (!/^https?:/.test(url)) return { type: 'none', reason: '' };
+  const isAsked = /^https?:/.test(url) && (await api.isMCPDomainAllowed({ url }, allowedDomains, allowedAddresses));
+  if (!isAsked) return { type: 'none', reason: '' };
   const found = await runtime.oauth.detectOAuthRequirement(url, allowedDomains, allowedAddresses);
   return found.requiresOAuth
     ? { type: 'oauth', reason: METHODS[found.method] ?? found.method }

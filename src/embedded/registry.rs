@@ -13,7 +13,7 @@ use url::Url;
 use super::config::Config;
 use crate::error::{Code, Error, Result};
 use crate::host::{Environment, Lookup, NetworkRules, Registry, Storage};
-use crate::network::HttpClient;
+use crate::network::{HttpClient, Policy};
 use crate::oauth::{Endpoints, detect};
 use crate::server_config::{Context, process_mcp_env};
 use crate::settings::Settings;
@@ -43,9 +43,16 @@ pub struct ConfigRegistry {
 impl ConfigRegistry {
     /// Whether a server wants OAuth, where its configuration leaves that open (`MCPServerInspector.detectOAuth`).
     async fn requires_oauth(&self, server_name: &str, config: &Map<String, Value>) -> Result<bool> {
-        let Some(url) = self.url_to_ask(config) else {
+        let Some((url, proxy)) = self.url_to_ask(config) else {
             return Ok(false);
         };
+        // The rules for authorization servers judge one outside the allowlist instead of refusing it. This one is the MCP
+        // server itself; whoever connects is told why it is refused.
+        let rules = &self.config.rules;
+        let policy = Policy::new(rules, &self.environment, proxy.as_deref())?;
+        if policy.check_url(&url).is_err() {
+            return Ok(false);
+        }
         let turn = {
             let mut known = self.detections.0.lock();
             Arc::clone(known.entry(server_name.to_owned()).or_default())
@@ -58,9 +65,9 @@ impl ConfigRegistry {
         }
         let endpoints = Endpoints::new(
             self.http.clone(),
-            &self.config.rules,
+            rules,
             &self.environment,
-            None,
+            proxy.as_deref(),
             &indexmap::IndexMap::new(),
         )?;
         let detection = detect(&endpoints, &url, &self.settings).await;
@@ -71,8 +78,8 @@ impl ConfigRegistry {
         Ok(detection.requires_oauth)
     }
 
-    /// `None` where there is nobody to ask, or nothing to find out.
-    fn url_to_ask(&self, config: &Map<String, Value>) -> Option<Url> {
+    /// The server's URL and its proxy; `None` where there is nobody to ask, or nothing to find out.
+    fn url_to_ask(&self, config: &Map<String, Value>) -> Option<(Url, Option<String>)> {
         let has = |name: &str| config.get(name).is_some_and(|value| !value.is_null());
         let sends_credentials = config
             .get("headers")
@@ -81,7 +88,7 @@ impl ConfigRegistry {
                 let mut names = headers.keys();
                 names.any(|name| name.eq_ignore_ascii_case("authorization"))
             });
-        if ["requiresOAuth", "oauth", "obo", "apiKey"]
+        if ["command", "requiresOAuth", "oauth", "obo", "apiKey"]
             .into_iter()
             .any(has)
             || sends_credentials
@@ -89,9 +96,13 @@ impl ConfigRegistry {
             return None;
         }
         let context = Context::of_environment(&self.environment);
-        let expanded = process_mcp_env(config.clone(), &context, Some(false));
-        let url = Url::parse(expanded.get("url")?.as_str()?).ok()?;
-        matches!(url.scheme(), "http" | "https").then_some(url)
+        let expanded = process_mcp_env(config.clone(), &context, None);
+        let text = |name: &str| expanded.get(name).and_then(Value::as_str);
+        let url = Url::parse(text("url")?).ok()?;
+        let proxy = text("proxy")
+            .map(str::trim)
+            .filter(|proxy| !proxy.is_empty());
+        matches!(url.scheme(), "http" | "https").then(|| (url, proxy.map(str::to_owned)))
     }
 }
 

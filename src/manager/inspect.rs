@@ -71,6 +71,7 @@ impl Manager {
     ) -> Result<Inspection, NotInspected> {
         let start = Instant::now();
         let mut config = ServerConfig::from_members(request.members.clone())?;
+        config.check_process()?;
         let url = config.url.as_deref().unwrap_or_default();
         if !is_domain_allowed(url, &request.rules).await {
             let origin = Url::parse(url).map(|url| url.origin().ascii_serialization());

@@ -12,7 +12,9 @@ use crate::error::{Code, Error, Result};
 use crate::host::{Host, Lookup, NetworkRules, Peer, User};
 use crate::network::Policy;
 use crate::secret::Secret;
-use crate::server_config::{Context, ServerConfig, fingerprint, headers_for_call, resolve};
+use crate::server_config::{
+    Context, ServerConfig, Transport, fingerprint, headers_for_call, resolve,
+};
 use crate::settings::Settings;
 use crate::transport::Bearer;
 
@@ -193,6 +195,10 @@ impl Manager {
         let context = call.context(&server.key.owner);
         let config = resolve(&server.config, &context)?;
         let policy = Policy::new(&rules, &call.host.environment, config.proxy())?;
+        if let Transport::Http { url, .. } = &config.transport {
+            // Before anything is asked of the server, its authorization included.
+            policy.check_url(url)?;
+        }
         let mut recipe = Recipe {
             server_name: server.key.server_name.to_string(),
             user_id: server.key.owner.user_id().map(str::to_owned),
