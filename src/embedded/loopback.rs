@@ -1,13 +1,16 @@
 //! Where the user's browser returns to after authorizing, for programs without a web server: a port of its own on
 //! 127.0.0.1 for each flow (RFC 8252, section 7.3). It reads one kind of request and answers small pages.
+//!
+//! Anybody on this machine can connect to it, and browsers open connections that they may never use. So a connection
+//! that has not sent its request yet never makes another one wait: it gives way to newer ones.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use url::Url;
 
@@ -17,8 +20,13 @@ use crate::secret::Secret;
 
 const MAX_REQUEST: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
-/// Browsers open more than they use.
-const MAX_CONNECTIONS: usize = 16;
+/// Connections whose request is not there yet. Over these, the oldest one is closed.
+const MAX_READING: usize = 64;
+/// All connections, with those whose request waits for the flow. Over these, new ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 128;
+/// How long a request may take to arrive, from the first byte to the last.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a page may take to be written, and a request to be taken up.
 const IO_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Opens listeners on 127.0.0.1.
@@ -46,7 +54,7 @@ impl RedirectListener for Loopback {
         let port = listener.local_addr().map_err(failed)?.port();
         let (sender, redirects) = mpsc::channel(1);
         let mut accepting = JoinSet::new();
-        accepting.spawn(accept(listener, sender));
+        accepting.spawn(accept(listener, port, sender));
         Ok(Box::new(Endpoint {
             origin: format!("http://127.0.0.1:{port}"),
             redirects,
@@ -56,53 +64,111 @@ impl RedirectListener for Loopback {
     }
 }
 
-async fn accept(listener: TcpListener, redirects: mpsc::Sender<(Redirect, TcpStream)>) {
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+async fn accept(listener: TcpListener, port: u16, redirects: mpsc::Sender<(Redirect, TcpStream)>) {
     let mut connections = JoinSet::new();
+    // Dropping a sender closes its connection.
+    let mut reading: VecDeque<oneshot::Sender<()>> = VecDeque::new();
     loop {
-        while connections.try_join_next().is_some() {}
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else {
-            return;
-        };
         // A connection that broke before it was accepted is nothing to end for.
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
-        let redirects = redirects.clone();
-        connections.spawn(async move {
-            let _permit = permit;
-            let _ = tokio::time::timeout(IO_TIMEOUT, serve(stream, redirects)).await;
-        });
+        while connections.try_join_next().is_some() {}
+        reading.retain(|connection| !connection.is_closed());
+        if reading.len() >= MAX_READING {
+            reading.pop_front();
+        }
+        if connections.len() >= MAX_CONNECTIONS {
+            // One that gave way ends at once, and the flow takes up requests one after the other.
+            connections.join_next().await;
+        }
+        let (waiting, given_up) = oneshot::channel();
+        reading.push_back(waiting);
+        connections.spawn(serve(stream, port, given_up, redirects.clone()));
     }
 }
 
-async fn serve(mut stream: TcpStream, redirects: mpsc::Sender<(Redirect, TcpStream)>) {
-    let (status, text) = match read_request(&mut stream).await.as_deref().map(redirect) {
-        Some(Some(redirect)) => {
-            let _ = redirects.send((redirect, stream)).await;
+async fn serve(
+    mut stream: TcpStream,
+    port: u16,
+    given_up: oneshot::Receiver<()>,
+    redirects: mpsc::Sender<(Redirect, TcpStream)>,
+) {
+    let request = tokio::select! {
+        biased;
+        request = tokio::time::timeout(READ_TIMEOUT, read_request(&mut stream, port)) => request,
+        _ = given_up => return,
+    };
+    let refusal = match request
+        .as_ref()
+        .map(|request| request.as_deref().map(redirect))
+    {
+        Err(_) => return,
+        Ok(Ok(Some(redirect))) => {
+            let sending = redirects.send((redirect, stream));
+            let _ = tokio::time::timeout(IO_TIMEOUT, sending).await;
             return;
         }
-        Some(None) => ("404 Not Found", "There is nothing here."),
-        None => ("400 Bad Request", "This is no request of a browser."),
+        Ok(Ok(None)) => Refusal::NotFound,
+        Ok(Err(refusal)) => *refusal,
     };
-    write(stream, status, text).await;
+    let (status, text) = match refusal {
+        Refusal::NotFound => ("404 Not Found", "There is nothing here."),
+        Refusal::NoRequest => ("400 Bad Request", "This is no request of a browser."),
+        Refusal::OtherHost => (
+            "421 Misdirected Request",
+            "This address is not the one of the login.",
+        ),
+    };
+    let _ = tokio::time::timeout(IO_TIMEOUT, write(stream, status, text)).await;
 }
 
-/// The target of a GET request; `None` for anything else.
-async fn read_request(stream: &mut TcpStream) -> Option<String> {
+/// Why a request is not passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    NotFound,
+    NoRequest,
+    OtherHost,
+}
+
+/// The target of a GET request.
+async fn read_request(stream: &mut TcpStream, port: u16) -> Result<String, Refusal> {
     let mut bytes = Vec::new();
     loop {
         let mut headers = [httparse::EMPTY_HEADER; MAX_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
-        if request.parse(&bytes).ok()?.is_complete() {
+        let parsed = request.parse(&bytes).map_err(|_| Refusal::NoRequest)?;
+        if parsed.is_complete() {
+            if !is_local(request.headers, port) {
+                return Err(Refusal::OtherHost);
+            }
             let target = request.path.filter(|_| request.method == Some("GET"));
-            return target.map(str::to_owned);
+            return target.map(str::to_owned).ok_or(Refusal::NoRequest);
         }
-        if bytes.len() >= MAX_REQUEST || stream.read_buf(&mut bytes).await.ok()? == 0 {
-            return None;
+        let read = stream.read_buf(&mut bytes).await;
+        if bytes.len() > MAX_REQUEST || read.is_err() || read.is_ok_and(|count| count == 0) {
+            return Err(Refusal::NoRequest);
         }
     }
+}
+
+/// Whether the browser meant this machine. A page of somebody else's can have its own name resolve to 127.0.0.1 (DNS
+/// rebinding), and then read what is answered here.
+fn is_local(headers: &[httparse::Header<'_>], port: u16) -> bool {
+    let mut hosts = headers
+        .iter()
+        .filter(|header| header.name.eq_ignore_ascii_case("host"));
+    let (Some(host), None) = (hosts.next(), hosts.next()) else {
+        return false;
+    };
+    let Ok(host) = std::str::from_utf8(host.value) else {
+        return false;
+    };
+    let host = host.trim().to_ascii_lowercase();
+    ["127.0.0.1", "localhost"]
+        .iter()
+        .any(|name| host == format!("{name}:{port}"))
 }
 
 /// RFC 6749, sections 4.1.2 and 4.1.2.1; RFC 9207. `None` for what has no `state`, such as the icon of a page.
@@ -179,33 +245,61 @@ async fn write(mut stream: TcpStream, status: &str, text: &str) {
 mod tests {
     use super::*;
 
-    async fn ask(origin: &str, request: &str) -> String {
+    async fn connect(origin: &str) -> TcpStream {
         let address = origin.strip_prefix("http://").unwrap();
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        TcpStream::connect(address).await.unwrap()
+    }
+
+    async fn ask(origin: &str, request: &str) -> String {
+        let mut stream = connect(origin).await;
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await.unwrap();
         answer
     }
 
+    /// A request with the host that a browser sends, or another one.
+    fn get(target: &str, host: &str) -> String {
+        format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n")
+    }
+
     #[tokio::test]
     async fn redirects_and_what_is_none() {
         let mut endpoint = Loopback.listen().await.unwrap();
         let origin = endpoint.origin().to_owned();
+        let host = origin.strip_prefix("http://").unwrap();
+        let port = host.rsplit(':').next().unwrap();
+        let long = format!("/{}", "a".repeat(MAX_REQUEST));
         for (request, status) in [
-            ("GET /favicon.ico HTTP/1.1\r\nHost: x\r\n\r\n", "404"),
-            ("POST /?state=s&code=c HTTP/1.1\r\n\r\n", "400"),
-            ("\0\r\n\r\n", "400"),
+            (get("/favicon.ico", host), "404"),
+            (get("/favicon.ico", &format!("LocalHost:{port}")), "404"),
+            (
+                format!("POST /?state=s&code=c HTTP/1.1\r\nHost: {host}\r\n\r\n"),
+                "400",
+            ),
+            ("\0\r\n\r\n".to_owned(), "400"),
+            (get(&long, host), "400"),
+            (get("/?state=s&code=c", "attacker.example"), "421"),
+            (
+                get("/?state=s&code=c", &format!("attacker.example:{port}")),
+                "421",
+            ),
+            (get("/?state=s&code=c", "127.0.0.1:1"), "421"),
+            (
+                get("/?state=s&code=c", &format!("{host}\r\nHost: {host}")),
+                "421",
+            ),
+            ("GET /?state=s&code=c HTTP/1.1\r\n\r\n".to_owned(), "421"),
         ] {
-            let answer = ask(&origin, request).await;
+            let answer = ask(&origin, &request).await;
             assert!(
                 answer.starts_with(&format!("HTTP/1.1 {status} ")),
-                "{answer}"
+                "{request}: {answer}"
             );
         }
         let browser = tokio::spawn({
-            let origin = origin.clone();
-            async move { ask(&origin, "GET /cb?code=c%20d&state=s&iss=i HTTP/1.1\r\n\r\n").await }
+            let (origin, request) = (origin.clone(), get("/cb?code=c%20d&state=s&iss=i", host));
+            async move { ask(&origin, &request).await }
         });
         let redirect = endpoint.next().await;
         assert_eq!(redirect.code, Some(Secret::from("c d")));
@@ -215,7 +309,39 @@ mod tests {
         assert!(browser.await.unwrap().contains("You are logged in."));
         drop(endpoint);
         tokio::task::yield_now().await;
-        let address = origin.strip_prefix("http://").unwrap();
-        assert!(TcpStream::connect(address).await.is_err(), "it is closed");
+        assert!(TcpStream::connect(host).await.is_err(), "it is closed");
+    }
+
+    #[tokio::test]
+    async fn connections_that_send_nothing_hold_up_nobody() {
+        let mut endpoint = Loopback.listen().await.unwrap();
+        let origin = endpoint.origin().to_owned();
+        let host = origin.strip_prefix("http://").unwrap();
+        let mut idle = Vec::new();
+        for count in 0..3 * MAX_CONNECTIONS {
+            let mut stream = connect(&origin).await;
+            // Every other one begins a request and does not end it.
+            if count % 2 == 0 {
+                stream.write_all(b"GET /?state=").await.unwrap();
+            }
+            idle.push(stream);
+        }
+        let browser = tokio::spawn({
+            let (origin, request) = (origin.clone(), get("/?code=c&state=s", host));
+            async move { ask(&origin, &request).await }
+        });
+        let soon = READ_TIMEOUT / 2;
+        let redirect = tokio::time::timeout(soon, endpoint.next()).await;
+        assert!(
+            redirect
+                .expect("no idle connection is waited for")
+                .code
+                .is_some()
+        );
+        endpoint.answer(RedirectOutcome::Authorized).await;
+        assert!(browser.await.unwrap().contains("You are logged in."));
+        let mut rest = Vec::new();
+        let first = tokio::time::timeout(soon, idle[1].read_to_end(&mut rest)).await;
+        assert!(first.is_ok(), "the oldest gave way");
     }
 }
