@@ -2,7 +2,17 @@
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
-const { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } = require('node:fs');
+const {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { startAuthorizationServer } = require('./support/authorization-server');
@@ -158,12 +168,21 @@ test('a file that is no database, and a directory that cannot be made', async ()
   const { error } = await start().result();
   expect(error).toMatchObject({ code: 'MCP_TOKEN_STORE' });
   rmSync(join(home, '.local'));
-  require('node:fs').mkdirSync(data, { recursive: true });
+  mkdirSync(data, { recursive: true, mode: 0o700 });
   writeFileSync(join(data, 'tokens.redb'), 'no database');
   expect((await start().result()).error).toMatchObject({
     code: 'MCP_TOKEN_STORE',
-    message: expect.stringContaining('tokens.redb'),
+    message: expect.stringMatching(/tokens\.redb cannot be used: it is damaged.*log in again/),
   });
+});
+
+test('a folder that others can read is refused, with the command that mends it', async () => {
+  const { data, start } = await setup();
+  mkdirSync(data, { recursive: true });
+  chmodSync(data, 0o755);
+  const { error } = await start().result();
+  expect(error).toMatchObject({ code: 'MCP_TOKEN_STORE', message: expect.stringContaining(`chmod 700 '${data}'`) });
+  expect([statSync(data).mode & 0o777, readdirSync(data)]).toEqual([0o755, []]);
 });
 
 test('several processes at the same time', async () => {

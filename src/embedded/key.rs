@@ -1,9 +1,10 @@
 //! Where tokens are kept, and the key they are encrypted with.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::private::{check_private, make_private_directory, private_file};
 use crate::error::{Code, Error, Result};
 use crate::hex;
 use crate::host::{CredentialsKey, Environment};
@@ -62,30 +63,33 @@ impl CredentialsKey for StoredKey {
                 format!("The key of stored tokens, {path}, cannot be used: {problem}"),
             )
         };
-        match read(&path) {
-            Err(problem) if problem.kind() == ErrorKind::NotFound => {}
-            outcome => return outcome.map(Some).map_err(failed),
-        }
         make_private_directory(&directory).map_err(failed)?;
-        match create(&path) {
-            // Another process was faster; its key counts.
-            Err(problem) if problem.kind() == ErrorKind::AlreadyExists => {
-                read(&path).map(Some).map_err(failed)
-            }
-            outcome => outcome.map(Some).map_err(failed),
-        }
+        check_private(&directory, &fs::metadata(&directory).map_err(failed)?)?;
+        let opened = match fs::File::open(&path) {
+            Err(problem) if problem.kind() == ErrorKind::NotFound => match create(&path) {
+                // Another process was faster; its key counts.
+                Err(problem) if problem.kind() == ErrorKind::AlreadyExists => fs::File::open(&path),
+                outcome => return outcome.map(Some).map_err(failed),
+            },
+            opened => opened,
+        };
+        let file = opened.map_err(failed)?;
+        check_private(&path, &file.metadata().map_err(failed)?)?;
+        read(file).map(Some).map_err(failed)
     }
 }
 
-fn read(path: &Path) -> std::io::Result<Secret> {
-    let text = fs::read_to_string(path)?;
+fn read(file: fs::File) -> std::io::Result<Secret> {
+    let mut text = String::new();
+    // Longer than a key and the white space around it.
+    file.take(1024).read_to_string(&mut text)?;
     let key = text.trim();
     if hex::decode(key).is_some_and(|bytes| bytes.len() == KEY_BYTES) {
         return Ok(Secret::from(key));
     }
     Err(std::io::Error::new(
         ErrorKind::InvalidData,
-        "it does not hold 32 bytes in hex",
+        "it does not hold 32 bytes in hex; move it away, with tokens.redb beside it, and log in again",
     ))
 }
 
@@ -103,25 +107,56 @@ fn create(path: &Path) -> std::io::Result<Secret> {
     written.and(removed).map(|()| Secret::new(key))
 }
 
-/// A directory that only the user can enter.
-pub fn make_private_directory(path: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path)
-}
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
 
-/// A file that only the user can read, opened for reading and writing.
-pub fn private_file(path: &Path, new: bool) -> std::io::Result<fs::File> {
-    let mut options = fs::OpenOptions::new();
-    options.read(true).write(true).truncate(false);
-    if new {
-        options.create_new(true);
-    } else {
-        options.create(true);
+    use super::*;
+
+    #[test]
+    fn what_others_can_reach_is_refused() {
+        let directory = std::env::temp_dir().join(format!("key-{:x}", rand::random::<u64>()));
+        let (file, key) = (directory.join(KEY_FILE), stored(&directory));
+        let made = key.key().unwrap().unwrap();
+        assert_eq!(key.key().unwrap(), Some(made.clone()), "it is read again");
+        let set = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+        for (path, good, bad) in [
+            (&file, 0o600, [0o640, 0o604, 0o620, 0o602, 0o777]),
+            (&directory, 0o700, [0o750, 0o705, 0o730, 0o702, 0o755]),
+        ] {
+            for mode in bad {
+                set(path, mode).unwrap();
+                let error = key.key().unwrap_err();
+                assert_eq!(error.code, Code::TokenStore);
+                let command = format!("chmod {good:o} '{}'", path.display());
+                assert!(error.message.ends_with(&command), "{error}");
+                let mode_now = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+                assert_eq!(mode_now, mode, "nothing is changed silently");
+            }
+            set(path, good).unwrap();
+            assert_eq!(key.key().unwrap(), Some(made.clone()));
+        }
+        set(&file, 0o400).unwrap();
+        set(&directory, 0o711).unwrap();
+        assert_eq!(key.key().unwrap(), Some(made));
+        fs::remove_dir_all(&directory).unwrap();
     }
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+
+    #[test]
+    fn no_key_is_made_where_others_can_change_it() {
+        let directory = std::env::temp_dir().join(format!("key-{:x}", rand::random::<u64>()));
+        fs::create_dir(&directory).unwrap();
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777)).unwrap();
+        let error = stored(&directory).key().unwrap_err();
+        assert!(error.message.contains("chmod 700"), "{error}");
+        assert!(!directory.join(KEY_FILE).exists());
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    fn stored(directory: &Path) -> StoredKey {
+        StoredKey {
+            given: None,
+            directory: Ok(directory.to_path_buf()),
+        }
+    }
 }

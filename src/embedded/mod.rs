@@ -1,10 +1,12 @@
 //! The traits of [`host`](crate::host) without any host.
 
 mod config;
+mod database;
 mod flows;
 mod inspections;
 mod key;
 mod loopback;
+mod private;
 mod registry;
 mod tokens;
 

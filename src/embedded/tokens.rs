@@ -3,18 +3,17 @@
 //! The file is opened for each operation and closed after it, so that any number of processes can use it; one that finds
 //! it in use waits. Tokens are read when a server is connected, not for each request.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, ReadableTable, TableDefinition};
+use redb::{Database, ReadableTable, TableDefinition};
 use ring::hmac;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::key::{make_private_directory, private_file};
+use super::database::{BUSY_LIMIT, failure, unusable, with_database};
 use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::{CredentialsKey, Lock, LockGuard, TokenData, TokenQuery, TokenRow, TokenStore};
@@ -31,11 +30,6 @@ const LOCKS: TableDefinition<&[u8], (u64, i64)> = TableDefinition::new("locks");
 const CHECK: TableDefinition<&str, &[u8]> = TableDefinition::new("check");
 /// Shows whether a key is the one that the file was made with.
 const CHECK_NAME: &str = "key";
-
-/// How long an operation waits for other processes.
-const BUSY_LIMIT: Duration = Duration::from_secs(10);
-const BUSY_POLL: Duration = Duration::from_millis(20);
-const CACHE_BYTES: usize = 1024 * 1024;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -101,15 +95,17 @@ impl TokenFile {
                 )
             })?;
             let protection = Protection::new(&key)?;
-            let database = open(&path, BUSY_LIMIT)?;
-            let failed = |problem: redb::Error| failure(&path, &problem);
-            if !has_key(&database, &protection).map_err(failed)? {
-                return Err(failure(
+            let check = |database: &Database| match has_key(database, &protection) {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(unusable(
                     &path,
-                    &"it was encrypted with another key than the CREDS_KEY (or key file) of this process",
-                ));
-            }
-            work(&database, &protection).map_err(failed)
+                    "it was encrypted with another key than the CREDS_KEY (or key file) of this process",
+                )),
+                Err(problem) => Err(failure(&path, problem)),
+            };
+            with_database(&path, BUSY_LIMIT, check, |database| {
+                work(database, &protection)
+            })
         });
         task.await
             .unwrap_or_else(|_| Err(Error::new(Code::Internal, "The token store broke off")))
@@ -155,40 +151,6 @@ impl TokenFile {
 
 fn corrupted(problem: &str) -> redb::Error {
     redb::Error::Corrupted(problem.to_owned())
-}
-
-fn failure(path: &Path, problem: &dyn std::fmt::Display) -> Error {
-    let path = path.display();
-    Error::new(
-        Code::TokenStore,
-        format!("The token store {path} cannot be used: {problem}"),
-    )
-}
-
-fn open(path: &Path, busy_limit: Duration) -> Result<Database> {
-    let failed = |problem: &dyn std::fmt::Display| failure(path, problem);
-    if let Some(directory) = path.parent() {
-        make_private_directory(directory).map_err(|problem| failed(&problem))?;
-    }
-    let until = std::time::Instant::now() + busy_limit;
-    loop {
-        let file = private_file(path, false).map_err(|problem| failed(&problem))?;
-        let opened = FileBackend::new(file).and_then(|backend| {
-            Database::builder()
-                .set_cache_size(CACHE_BYTES)
-                .create_with_backend(backend)
-        });
-        match opened {
-            Ok(database) => return Ok(database),
-            Err(DatabaseError::DatabaseAlreadyOpen) if std::time::Instant::now() < until => {
-                std::thread::sleep(BUSY_POLL);
-            }
-            Err(DatabaseError::DatabaseAlreadyOpen) => {
-                return Err(failed(&"another process does not let go of it"));
-            }
-            Err(problem) => return Err(failed(&problem)),
-        }
-    }
 }
 
 /// Whether the file was made with this key. A new file takes it.
@@ -324,22 +286,111 @@ impl LockGuard for Held {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
-    #[test]
-    fn a_file_that_another_process_keeps() {
+    struct Key;
+
+    impl CredentialsKey for Key {
+        fn key(&self) -> Result<Option<Secret>> {
+            Ok(Some(Secret::new("0".repeat(64))))
+        }
+    }
+
+    fn store(directory: &Path) -> TokenFile {
+        TokenFile::new(Ok(directory.to_path_buf()), Arc::new(Key))
+    }
+
+    fn query(user: usize) -> TokenQuery {
+        TokenQuery {
+            user_id: format!("u{user}"),
+            kind: "mcp_oauth".to_owned(),
+            identifier: "mcp:srv".to_owned(),
+        }
+    }
+
+    async fn create(store: &TokenFile, user: usize) -> Result<()> {
+        let data = TokenData {
+            token: Secret::new(format!("token {user}")),
+            expires_in: 3600,
+            metadata: None,
+        };
+        store.create(&query(user), &data).await
+    }
+
+    fn temporary() -> PathBuf {
         let directory = std::env::temp_dir().join(format!("tokens-{:x}", rand::random::<u64>()));
+        std::fs::create_dir(&directory).unwrap();
+        directory
+    }
+
+    #[tokio::test]
+    async fn a_file_that_another_process_keeps() {
+        let directory = temporary();
         let path = directory.join(FILE);
-        drop(open(&path, Duration::ZERO).unwrap());
+        create(&store(&directory), 0).await.unwrap();
         let other = std::fs::File::open(&path).unwrap();
         other.lock().unwrap();
-        let error = open(&path, Duration::from_millis(100)).map(drop);
+        let nothing = |_: &Database| Ok(());
+        let error = with_database(&path, Duration::from_millis(100), nothing, |_| Ok(()));
         let error = error.unwrap_err();
         assert_eq!(error.code, Code::TokenStore);
         let told = "tokens.redb cannot be used: another process does not let go of it";
         assert!(error.message.ends_with(told), "{error}");
         drop(other);
-        drop(open(&path, Duration::ZERO).unwrap());
+        assert!(store(&directory).find(&query(0)).await.unwrap().is_some());
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    /// As a full disk leaves one: cut off, or with zeros or something else where nothing was written.
+    #[tokio::test]
+    async fn damaged_files_are_told() {
+        let directory = temporary();
+        let (path, store) = (directory.join(FILE), store(&directory));
+        for user in 0..20 {
+            create(&store, user).await.unwrap();
+        }
+        let whole = std::fs::read(&path).unwrap();
+        let length = whole.len();
+        let mut damaged: Vec<Vec<u8>> = Vec::new();
+        let lengths = (1..512)
+            .step_by(37)
+            .chain((512..length).step_by(length / 97));
+        damaged.extend(lengths.map(|length| whole[..length].to_vec()));
+        for start in (0..length).step_by(length / 61) {
+            for byte in [0, 0xff] {
+                let mut bytes = whole.clone();
+                bytes[start..].fill(byte);
+                damaged.push(bytes);
+            }
+        }
+        damaged.push(b"no database".to_vec());
+        for bytes in damaged {
+            std::fs::write(&path, &bytes).unwrap();
+            for user in [0, 19] {
+                match store.find(&query(user)).await {
+                    // What was damaged is not what was asked for.
+                    Ok(found) => assert!(
+                        found.is_some(),
+                        "lost without a word: {} bytes",
+                        bytes.len()
+                    ),
+                    Err(error) => {
+                        assert_eq!(error.code, Code::TokenStore, "{error}");
+                        assert!(error.message.contains("tokens.redb"), "{error}");
+                        assert!(error.message.contains("log in again"), "{error}");
+                    }
+                }
+            }
+        }
+        std::fs::write(&path, b"").unwrap();
+        assert!(
+            store.find(&query(0)).await.unwrap().is_none(),
+            "an empty file begins anew"
+        );
+        create(&store, 1).await.unwrap();
+        assert!(store.find(&query(1)).await.unwrap().is_some());
         std::fs::remove_dir_all(&directory).unwrap();
     }
 }
