@@ -9,6 +9,9 @@
 use std::fs;
 use std::future::Future;
 use std::io::{BufRead, BufReader};
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use librechat_mcp_native::error::{Code, Error};
+use librechat_mcp_native::foreign_text::SentSecrets;
 use librechat_mcp_native::host::{Environment, Level, Log, LogMeta, Logger};
 use librechat_mcp_native::transport::stdio::{Children, Stderr, StdioOptions, StdioTransport};
 use librechat_mcp_native::transport::{RawResult, Tap};
@@ -27,6 +31,7 @@ use rmcp::transport::Transport;
 use rmcp::{RoleClient, ServiceError, serve_client};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 const LIMIT: usize = 1024 * 1024;
 
@@ -315,6 +320,160 @@ async fn a_missing_command_fails_at_once() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_executed_fails_at_once() {
+    let fixture = Fixture::new();
+    let file = |name: &str, text: &[u8], mode: u32| {
+        let path = fixture.folder.file(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        path
+    };
+    let ran = fixture.folder.file("ran");
+    // A shell that stepped in would run this.
+    let script = format!("touch {ran}\n");
+    let no_program = file("no-program", script.as_bytes(), 0o755);
+    let empty = file("empty", b"", 0o755);
+    let elf = file("elf", b"\x7fELF\x02\x01\x01\x00", 0o755);
+    let no_interpreter = file("no-interpreter", b"#!/no/such/program\n", 0o755);
+    let forbidden = file("forbidden", b"#!/bin/sh\n", 0o644);
+    let folder = fixture.folder.file("");
+    let command = |command: &str, cwd: Option<&str>| StdioOptions {
+        command: command.to_owned(),
+        cwd: cwd.map(str::to_owned),
+        ..StdioOptions::default()
+    };
+    let in_path = |name: &str| StdioOptions {
+        env: vec![("PATH".to_owned(), format!("/no/such/folder:{folder}"))],
+        ..command(name, None)
+    };
+    for (options, expected) in [
+        (command(&no_program, None), "no program for this system"),
+        (in_path("no-program"), "no program for this system"),
+        (command(&empty, None), "no program for this system"),
+        (command(&elf, None), "no program for this system"),
+        (command(&no_interpreter, None), "No such file or directory"),
+        (command(&forbidden, None), "may not execute it"),
+        (in_path("forbidden"), "may not execute it"),
+        (command(&folder, None), "it is a folder"),
+        (
+            command("./no-such", Some(&folder)),
+            "No such file or directory",
+        ),
+        (command("", None), "No such file or directory"),
+        (command("a\0b", None), "nul byte"),
+        (command("true", Some(&empty)), "is not a folder"),
+        (
+            StdioOptions {
+                args: vec!["x".repeat(8 * 1024 * 1024)],
+                ..command("true", None)
+            },
+            "Argument list too long",
+        ),
+        (
+            StdioOptions {
+                stderr: Stderr::Descriptor(12_345),
+                ..command("true", None)
+            },
+            "`stderr` is the file descriptor 12345",
+        ),
+    ] {
+        let error = within(30, fixture.spawn(options)).await.err().unwrap();
+        assert_eq!((error.code, error.retryable), (Code::SpawnFailed, false));
+        assert!(error.message.contains(expected), "{error}");
+    }
+    assert!(!Path::new(&ran).exists());
+    assert_eq!(fixture.children.count(), 0);
+}
+
+#[tokio::test]
+async fn programs_are_found_where_the_child_would_look() {
+    let fixture = Fixture::new();
+    let inner = fixture.folder.0.join("bin");
+    fs::create_dir(&inner).unwrap();
+    let program = inner.join("say");
+    fs::write(&program, "#!/bin/sh\necho \"$0\" > \"$OUT\"\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    // One that may not be executed comes first, and is passed over.
+    fs::write(fixture.folder.0.join("say"), "").unwrap();
+    let cwd = fixture.folder.file("");
+    for (command, path) in [
+        ("./bin/say", None),
+        ("say", Some("bin")),
+        ("say", Some(&*format!("/no/such/folder:{cwd}:{cwd}bin"))),
+    ] {
+        let out = fixture.folder.file("out");
+        let _ = fs::remove_file(&out);
+        let mut env = vec![("OUT".to_owned(), out.clone())];
+        env.extend(path.map(|path| ("PATH".to_owned(), path.to_owned())));
+        let options = StdioOptions {
+            command: command.to_owned(),
+            cwd: Some(cwd.clone()),
+            env,
+            ..StdioOptions::default()
+        };
+        let mut transport = fixture.spawn(options).await.unwrap();
+        assert!(within(30, transport.receive()).await.is_none());
+        let said = fs::read_to_string(&out).unwrap();
+        assert!(said.trim().ends_with("say"), "{said}");
+    }
+}
+
+/// What a child's descriptors are, by what it sees itself; the one that it tells them with is not among them.
+#[cfg(target_os = "linux")]
+async fn descriptors(fixture: &Fixture, stderr: Stderr) -> Vec<(u32, String)> {
+    let file = fixture.folder.file("descriptors");
+    let options = StdioOptions {
+        env: vec![("OUT".to_owned(), file.clone())],
+        stderr,
+        ..shell(
+            "exec 9> \"$OUT.new\"; cd /proc/$$/fd; for f in *; do [ -e $f ] && echo \"$f $(readlink $f)\" >&9; done; mv \"$OUT.new\" \"$OUT\"; cat",
+        )
+    };
+    let mut transport = fixture.spawn(options).await.unwrap();
+    eventually(|| Path::new(&file).exists()).await;
+    let text = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    within(30, transport.close()).await.unwrap();
+    text.lines()
+        .filter_map(|line| {
+            let (number, target) = line.split_once(' ')?;
+            Some((number.parse().unwrap(), target.to_owned()))
+        })
+        .filter(|(_, target)| !target.starts_with(&fixture.folder.file("descriptors")))
+        .collect()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_child_gets_three_descriptors() {
+    let fixture = Fixture::new();
+    // One that whoever started this process left open, without the flag that closes it.
+    let left_open = fs::File::create(fixture.folder.file("left-open")).unwrap();
+    rustix::io::fcntl_setfd(&left_open, rustix::io::FdFlags::empty()).unwrap();
+    let number = u32::try_from(left_open.as_raw_fd()).unwrap();
+    // As Node does it.
+    rustix::io::fcntl_setfd(std::io::stderr(), rustix::io::FdFlags::CLOEXEC).unwrap();
+    let own = fs::read_link("/proc/self/fd/2").unwrap();
+    let own = own.to_str().unwrap();
+    for (stderr, expected) in [
+        (Stderr::Inherit, own),
+        (Stderr::Descriptor(2), own),
+        (Stderr::Ignore, "/dev/null"),
+        (Stderr::Pipe, "pipe:"),
+        (
+            Stderr::Descriptor(number),
+            &*fixture.folder.file("left-open"),
+        ),
+    ] {
+        let found = descriptors(&fixture, stderr).await;
+        let numbers: Vec<_> = found.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [0, 1, 2], "{stderr:?}: {found:?}");
+        assert!(found[0].1.starts_with("pipe:") && found[1].1.starts_with("pipe:"));
+        assert!(found[2].1.starts_with(expected), "{stderr:?}: {found:?}");
+    }
+}
+
+#[tokio::test]
 async fn environment_folder_and_arguments() {
     let fixture = Fixture::new();
     let mut options = fixture.server();
@@ -410,8 +569,15 @@ async fn stderr_floods_do_not_block() {
         client.close().await;
         let lines = || fixture.records.0.lock().len();
         if mode == Stderr::Pipe {
-            eventually(|| lines() >= 1024).await;
+            eventually(|| {
+                fixture
+                    .records
+                    .has(Level::Warn, " lines of stderr were dropped")
+            })
+            .await;
             assert!(fixture.records.has(Level::Debug, "[test] stderr: eee"));
+            // A burst, and what a second or two add to it.
+            assert!((500..1000).contains(&lines()), "{}", lines());
             let longest = fixture
                 .records
                 .0
@@ -431,10 +597,129 @@ async fn an_exit_ends_the_connection() {
     let fixture = Fixture::new();
     let client = fixture.client(fixture.server()).await;
     assert!(client.call("exit", json!({})).await.is_err());
-    eventually(|| fixture.records.has(Level::Warn, "exit status: 3")).await;
+    eventually(|| {
+        fixture.records.has(
+            Level::Warn,
+            "[test] MCP server process exited with status 3",
+        )
+    })
+    .await;
     eventually(|| fixture.children.count() == 0).await;
     assert_eq!(state(client.pid), None);
     eventually(|| client.service.peer().is_transport_closed()).await;
+}
+
+#[tokio::test]
+async fn an_end_is_told_in_words() {
+    let piped = |script: &str| StdioOptions {
+        stderr: Stderr::Pipe,
+        secrets: SentSecrets::from(vec!["s3cret-of-the-child".into()]),
+        ..shell(script)
+    };
+    for (options, expected) in [
+        (shell("exit 0"), "exited with status 0"),
+        (shell("exit 3"), "exited with status 3"),
+        (shell("kill -SEGV $$"), "was killed by SIGSEGV"),
+        (shell("kill -KILL $$"), "was killed by SIGKILL"),
+        (
+            piped("echo one >&2; printf 'no line end' >&2; exit 4"),
+            "exited with status 4; last lines of its stderr: one | no line end",
+        ),
+        (
+            piped("echo key s3cret-of-the-child >&2; printf '\\033[2J\\n' >&2; exit 4"),
+            r"exited with status 4; last lines of its stderr: key *** | \u{1b}[2J",
+        ),
+        // Said at last, after the streams that count have ended.
+        (
+            piped("exec 0<&- 1>&-; sleep 0.1; echo late >&2; exit 5"),
+            "exited with status 5; last lines of its stderr: late",
+        ),
+        // Somebody else holds stderr open.
+        (
+            piped("sleep 1000 & echo mine >&2; exit 6"),
+            "exited with status 6; last lines of its stderr: mine",
+        ),
+        (
+            piped("head -c 1000000 /dev/zero | tr '\\0' x >&2; echo >&2; echo end >&2; exit 7"),
+            "exited with status 7; last lines of its stderr: end",
+        ),
+    ] {
+        let fixture = Fixture::new();
+        let mut transport = fixture.spawn(options).await.unwrap();
+        let ending = transport.ending();
+        assert!(within(30, transport.receive()).await.is_none());
+        let error = ending
+            .explain(
+                Error::new(Code::ConnectionLost, "Connection closed"),
+                &CancellationToken::new(),
+            )
+            .await;
+        assert_eq!(
+            error.message,
+            format!("Connection closed: its process {expected}")
+        );
+        let level = if expected == "exited with status 0" {
+            Level::Info
+        } else {
+            Level::Warn
+        };
+        let logged = format!("[test] MCP server process {expected}");
+        assert!(fixture.records.has(level, &logged), "{logged}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_told_of_a_process_that_was_ended() {
+    let fixture = Fixture::new();
+    let mut transport = fixture
+        .spawn(shell("trap 'exit 9' TERM; cat"))
+        .await
+        .unwrap();
+    let ending = transport.ending();
+    within(30, transport.close()).await.unwrap();
+    let error = Error::new(Code::ConnectionLost, "Connection closed");
+    let error = ending.explain(error, &CancellationToken::new()).await;
+    assert_eq!(error.message, "Connection closed");
+}
+
+#[tokio::test]
+async fn a_child_that_floods_ends_at_once() {
+    for script in [
+        // Neither looks at stdin.
+        "exec yes garbage",
+        "exec yes garbage >&2",
+        "trap '' TERM; exec yes garbage",
+        "trap '' TERM; exec yes garbage >&2",
+    ] {
+        let fixture = Fixture::new();
+        let options = StdioOptions {
+            stderr: Stderr::Pipe,
+            max_line_bytes: LIMIT,
+            ..shell(script)
+        };
+        let mut transport = fixture.spawn(options).await.unwrap();
+        let pid = transport.pid().unwrap();
+        let flood = timeout(Duration::from_millis(300), transport.receive());
+        assert!(flood.await.is_err(), "nothing of it is a message");
+        within(30, transport.close()).await.unwrap();
+        drop(transport);
+        assert_eq!(state(pid), None);
+        eventually(|| fixture.records.has(Level::Warn, "were dropped")).await;
+        let lines = fixture.records.0.lock().len();
+        assert!(lines < 2000, "{lines}");
+    }
+}
+
+#[tokio::test]
+async fn secrets_on_stdout_are_not_logged() {
+    let fixture = Fixture::new();
+    let options = StdioOptions {
+        secrets: SentSecrets::from(vec!["s3cret-of-the-child".into()]),
+        ..shell("echo using s3cret-of-the-child now")
+    };
+    let mut transport = fixture.spawn(options).await.unwrap();
+    assert!(within(30, transport.receive()).await.is_none());
+    assert!(fixture.records.has(Level::Warn, "using *** now"));
 }
 
 #[tokio::test]

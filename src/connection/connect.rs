@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::foreign_text::foreign_error;
 use crate::host::Peer;
 use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
-use crate::transport::stdio::{Stderr, StdioOptions, StdioTransport};
+use crate::transport::stdio::{Ending, Stderr, StdioOptions, StdioTransport};
 use crate::transport::{
     BoxTransport, McpHttp, Remote, SseTimeouts, SseTransport, Tap, WebSocketTransport,
 };
@@ -42,9 +42,9 @@ pub async fn connect(
         // Boxed, because it would make every future around it large.
         let bearer = recipe.bearer.get();
         let error = match Box::pin(handshake(recipe, known, cancel)).await {
-            Ok(session) => {
+            Ok((session, ending)) => {
                 breaker.succeeded();
-                return Ok(Connection::new(recipe.clone(), session));
+                return Ok(Connection::new(recipe.clone(), session, ending));
             }
             Err(error) => foreign_error(error, &recipe.sent_secrets(bearer, None)),
         };
@@ -81,7 +81,11 @@ fn counts_as_failure(error: &Error) -> bool {
         && !matches!(error.code, Code::RateLimited | Code::Aborted | Code::Closed)
 }
 
-async fn handshake(recipe: &Recipe, known: &Known, cancel: &CancellationToken) -> Result<Session> {
+async fn handshake(
+    recipe: &Recipe,
+    known: &Known,
+    cancel: &CancellationToken,
+) -> Result<(Session, Option<Ending>)> {
     let (config, prefix) = (&recipe.config, recipe.log_prefix());
     let init_timeout = config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
     let deadline = Instant::now() + init_timeout;
@@ -105,7 +109,7 @@ async fn handshake(recipe: &Recipe, known: &Known, cancel: &CancellationToken) -
     // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked
     // for `server/discover` first may never answer.
     let initialize = Some(Generation::Initialize);
-    let mut http = None;
+    let (mut http, mut ending) = (None, None);
     let (transport, generation) = match &config.transport {
         Transport::Http {
             kind, url, headers, ..
@@ -164,22 +168,30 @@ async fn handshake(recipe: &Recipe, known: &Known, cancel: &CancellationToken) -
                 cwd: cwd.clone(),
                 stderr: stderr_of(*stderr),
                 max_line_bytes: recipe.settings.response.max_line_bytes,
+                secrets: recipe.sent_secrets(None, None),
             };
             let environment = &recipe.environment;
             let spawning =
                 StdioTransport::spawn(options, environment, tap, logger, prefix, &recipe.children);
+            let transport = spawning.await?;
+            ending = Some(transport.ending());
             let generation = known.generation.or(initialize);
-            (BoxTransport::new(spawning.await?), generation)
+            (BoxTransport::new(transport), generation)
         }
     };
-    Session::open(transport, http, handler, generation, deadline, life, cancel).await
+    let opening = Session::open(transport, http, handler, generation, deadline, life, cancel);
+    match (opening.await, &ending) {
+        (Ok(session), _) => Ok((session, ending)),
+        (Err(error), Some(ending)) => Err(ending.explain(error, cancel).await),
+        (Err(error), None) => Err(error),
+    }
 }
 
-/// Another descriptor of this process is as much the operator's as its stderr.
 fn stderr_of(configured: server_config::Stderr) -> Stderr {
     match configured {
         server_config::Stderr::Pipe => Stderr::Pipe,
         server_config::Stderr::Ignore => Stderr::Ignore,
-        server_config::Stderr::Inherit | server_config::Stderr::Descriptor(_) => Stderr::Inherit,
+        server_config::Stderr::Inherit => Stderr::Inherit,
+        server_config::Stderr::Descriptor(number) => Stderr::Descriptor(number),
     }
 }

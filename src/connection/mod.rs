@@ -52,7 +52,7 @@ use crate::settings::Settings;
 use crate::telemetry::Metrics;
 use crate::transport::Bearer;
 use crate::transport::StreamRefusal;
-use crate::transport::stdio::Children;
+use crate::transport::stdio::{Children, Ending};
 
 /// JSON-RPC: the headers of a request say something else than its body (MCP 2026-07-28).
 const HEADER_MISMATCH: i64 = -32020;
@@ -185,12 +185,14 @@ pub struct Connection {
     /// What the host published the user's tools under when the connection was made.
     pub publication_generation: Option<String>,
     session: session::Session,
+    /// How the server's process ends, where it is one.
+    ending: Option<Ending>,
     /// When the connection was last seen working, in milliseconds since the epoch.
     checked_at: AtomicI64,
 }
 
 impl Connection {
-    fn new(recipe: Recipe, session: session::Session) -> Self {
+    fn new(recipe: Recipe, session: session::Session, ending: Option<Ending>) -> Self {
         let now = now_ms();
         let generation = session.generation();
         Self {
@@ -199,6 +201,7 @@ impl Connection {
             generation,
             publication_generation: None,
             session,
+            ending,
             checked_at: AtomicI64::new(now),
         }
     }
@@ -291,6 +294,7 @@ impl Connection {
         }
     }
 
+    /// One request. That of a process that has ended fails with how it ended.
     async fn send_once(
         &self,
         method: &str,
@@ -299,10 +303,16 @@ impl Connection {
     ) -> Result<Box<RawValue>> {
         let bearer = self.recipe.bearer.get();
         let outcome = self.session.request(method, params, options).await;
-        outcome.map_err(|error| {
-            let headers = options.headers.as_deref();
-            foreign_error(error, &self.recipe.sent_secrets(bearer, headers))
-        })
+        let error = match (outcome, &self.ending) {
+            (Ok(answer), _) => return Ok(answer),
+            (Err(error), Some(ending)) => ending.explain(error, &options.cancel).await,
+            (Err(error), None) => error,
+        };
+        let headers = options.headers.as_deref();
+        Err(foreign_error(
+            error,
+            &self.recipe.sent_secrets(bearer, headers),
+        ))
     }
 
     /// How often the server has said that its tools changed.

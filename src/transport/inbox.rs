@@ -5,9 +5,11 @@ use std::collections::VecDeque;
 use rmcp::model::{ErrorCode, ErrorData, RequestId, ServerJsonRpcMessage};
 use serde_json::value::RawValue;
 
+use super::log_limit::LogLimit;
 use super::oversized::{Head, last_id};
 use super::pending::Pending;
 use super::{LOST_MESSAGE, TRANSPORT_RPC_CODE, Tap};
+use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::{Level, LogMeta, Logger};
 
 /// How much of a text that is no message is logged, in characters.
@@ -28,6 +30,17 @@ pub(super) struct Inbox {
     unknown_answer: bool,
     /// Whether output that is no JSON was warned about; servers that log to stdout do it all the time.
     warned: bool,
+    /// What the server was given and must not be repeated when it says it.
+    secrets: SentSecrets,
+    /// Of what is no message.
+    limit: LogLimit,
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        let dropped = self.limit.rest();
+        self.tell_dropped(dropped);
+    }
 }
 
 impl Inbox {
@@ -47,7 +60,14 @@ impl Inbox {
             messages: VecDeque::new(),
             unknown_answer: false,
             warned: false,
+            secrets: SentSecrets::default(),
+            limit: LogLimit::new(),
         }
+    }
+
+    pub(super) fn with_secrets(mut self, secrets: SentSecrets) -> Self {
+        self.secrets = secrets;
+        self
     }
 
     pub(super) fn next(&mut self) -> Option<ServerJsonRpcMessage> {
@@ -55,6 +75,8 @@ impl Inbox {
     }
 
     pub(super) fn text(&mut self, mut text: Vec<u8>) {
+        let dropped = self.limit.dropped();
+        self.tell_dropped(dropped);
         if text.starts_with(BYTE_ORDER_MARK) {
             text.drain(..BYTE_ORDER_MARK.len());
         }
@@ -88,18 +110,21 @@ impl Inbox {
                 self.pending.incoming(&message);
                 self.messages.push_back(message);
             }
-            Err(error) if error.is_data() => self.log(
-                Level::Warn,
-                &format!(
-                    "skipped {} with {} bytes that are no JSON-RPC message",
-                    self.unit, size
-                ),
-            ),
+            Err(error) if error.is_data() => {
+                let what = format!(
+                    "skipped {} with {size} bytes that are no JSON-RPC message",
+                    self.unit
+                );
+                self.log_skipped(Level::Warn, &what);
+            }
             Err(_) => self.no_message("not JSON", &incoming.into_text()),
         }
     }
 
     fn no_message(&mut self, why: &str, text: &str) {
+        if !self.limit.admits() {
+            return;
+        }
         // One warning tells that something is wrong, the rest is for those who look for it.
         let level = if self.warned {
             Level::Debug
@@ -110,8 +135,9 @@ impl Inbox {
         let excerpt = if text.len() > EXCERPT_TEXT_BYTES {
             format!("{} bytes", text.len())
         } else {
-            let short: String = text.chars().take(EXCERPT_CHARS).collect();
-            short.escape_debug().to_string()
+            // What is secret is cut out of all of it first: the excerpt could end within a secret.
+            let shown = foreign_text(text, &self.secrets);
+            shown.chars().take(EXCERPT_CHARS).collect()
         };
         self.log(
             level,
@@ -122,7 +148,7 @@ impl Inbox {
     /// A message has passed a limit, and `refusal` says so. Whose answer it is tells its head, or that only one is
     /// expected.
     pub(super) fn too_large(&mut self, head: &[u8], refusal: &str) {
-        self.log(Level::Warn, refusal);
+        self.log_skipped(Level::Warn, refusal);
         let id = match Head::of(head) {
             Head::Other => return,
             Head::AnswerTo(id) => self.pending.find(&id),
@@ -142,16 +168,15 @@ impl Inbox {
         if !std::mem::take(&mut self.unknown_answer) {
             return;
         }
-        match last_id(tail).and_then(|id| self.pending.find(&id)) {
-            Some(id) => self.fail(id, refusal),
-            None => self.log(
-                Level::Warn,
-                &format!(
-                    "skipped {} that answers no known request and was too large",
-                    self.unit
-                ),
-            ),
+        if let Some(id) = last_id(tail).and_then(|id| self.pending.find(&id)) {
+            self.fail(id, refusal);
+            return;
         }
+        let what = format!(
+            "skipped {} that answers no known request and was too large",
+            self.unit
+        );
+        self.log_skipped(Level::Warn, &what);
     }
 
     /// The stream is lost, and with it the answers to all pending requests.
@@ -166,6 +191,22 @@ impl Inbox {
         let error = ErrorData::new(ErrorCode(TRANSPORT_RPC_CODE), message.to_owned(), None);
         self.messages
             .push_back(ServerJsonRpcMessage::error(error, Some(id)));
+    }
+
+    /// What the server can cause as often as it likes.
+    fn log_skipped(&mut self, level: Level, message: &str) {
+        if self.limit.admits() {
+            self.log(level, message);
+        }
+    }
+
+    fn tell_dropped(&self, dropped: Option<u64>) {
+        if let Some(dropped) = dropped {
+            self.log(
+                Level::Warn,
+                &format!("{dropped} more log lines about skipped messages were dropped"),
+            );
+        }
     }
 
     pub(super) fn log(&self, level: Level, message: &str) {

@@ -11,6 +11,7 @@ mod get_stream;
 mod inbox;
 mod ledger;
 mod limits;
+mod log_limit;
 mod outbox;
 mod oversized;
 mod pending;

@@ -1,32 +1,41 @@
 //! MCP over the standard streams of a child process: one JSON-RPC message a line.
 //!
 //! `spawner` starts every child from one thread, `process` knows and ends its process group, `supervisor` watches
-//! over one child from start to end, `lines` frames.
+//! over one child from start to end, `lines` frames, `stderr` logs, `ending` tells why a child is no more.
 //!
 //! Ending a child goes: stdin closed, two seconds; `SIGTERM` to the group, two seconds; `SIGKILL` to the group. On
-//! Windows the group is a job object, and there is no `SIGTERM`.
+//! Windows the group is a job object, and there is no `SIGTERM`. A child that goes on writing without end is not waited for.
 
+mod ending;
+#[cfg(unix)]
+mod exec;
 pub(super) mod lines;
 #[cfg_attr(windows, path = "windows.rs")]
 #[cfg_attr(unix, path = "unix.rs")]
 mod platform;
 mod process;
 mod spawner;
+mod stderr;
 mod supervisor;
 mod transport;
 
 use std::fmt;
 
+use crate::foreign_text::SentSecrets;
+
+pub use ending::Ending;
 pub use process::Children;
 pub use transport::StdioTransport;
 
 /// Where the child's stderr goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stderr {
-    /// To the stderr of this process, as in the TypeScript SDK.
+    /// To the stderr of this process, as in the TypeScript SDK; to `/dev/null` where this process has none.
     #[default]
     Inherit,
     Ignore,
+    /// To another open descriptor of this process.
+    Descriptor(u32),
     /// Line by line to the log, at debug level.
     Pipe,
 }
@@ -43,6 +52,8 @@ pub struct StdioOptions {
     pub stderr: Stderr,
     /// Longest line accepted from the child, in bytes; 0 is no limit.
     pub max_line_bytes: usize,
+    /// What the child was given and must not be repeated when it says it.
+    pub secrets: SentSecrets,
 }
 
 impl fmt::Debug for StdioOptions {
@@ -57,7 +68,7 @@ impl fmt::Debug for StdioOptions {
             .field("cwd", &self.cwd)
             .field("stderr", &self.stderr)
             .field("max_line_bytes", &self.max_line_bytes)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::process::ExitStatus;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,6 +35,8 @@ const RECHECK: Duration = if cfg!(target_os = "linux") {
 pub(super) struct Process {
     child: Mutex<Child>,
     pub(super) group: Group,
+    /// How much it wrote that nobody wanted, in bytes.
+    written: AtomicUsize,
     /// Cancelled when nothing is left to watch.
     pub(super) over: CancellationToken,
 }
@@ -44,6 +47,7 @@ impl Process {
             Ok(group) => Ok(Self {
                 child: Mutex::new(child),
                 group,
+                written: AtomicUsize::new(0),
                 over: CancellationToken::new(),
             }),
             Err(error) => {
@@ -51,6 +55,15 @@ impl Process {
                 Err(error)
             }
         }
+    }
+
+    /// Notes output that nobody wanted.
+    pub(super) fn wrote(&self, bytes: usize) {
+        self.written.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn written(&self) -> usize {
+        self.written.load(Ordering::Relaxed)
     }
 
     /// Waits for the leader of the group and reaps it.

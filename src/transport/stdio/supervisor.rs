@@ -7,16 +7,15 @@ use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::AsyncRead;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::lines::{Line, Lines};
+use super::ending::Ending;
 use super::process::{Children, LOOK, Process};
-use crate::host::Logger;
-use crate::transport::oversized::HEAD_BYTES;
+use crate::host::{Level, LogMeta, Logger};
 
 /// What the child gets to end after its stdin was closed, and again after `SIGTERM`.
 const GRACE: Duration = Duration::from_secs(2);
@@ -24,6 +23,9 @@ const GRACE: Duration = Duration::from_secs(2);
 const FLUSH: Duration = Duration::from_millis(500);
 /// What the rest of the group gets after `SIGTERM` when its leader has ended.
 const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
+/// A child that writes this much, in bytes, after it was asked to end does something else.
+const FLOOD: usize = 1024 * 1024;
+const DRAIN_BYTES: usize = 64 * 1024;
 /// Streams that outlive the process belong to somebody who left the group.
 pub(super) const DRAIN: Duration = Duration::from_millis(250);
 
@@ -33,6 +35,7 @@ pub(super) struct Supervisor {
     /// Ends the writer once its queue is empty.
     pub(super) stop_writing: CancellationToken,
     pub(super) writer: AbortHandle,
+    pub(super) ending: Ending,
     pub(super) logger: Logger,
     pub(super) log_prefix: String,
 }
@@ -46,6 +49,7 @@ impl Supervisor {
         }
         self.writer.abort();
         self.children.remove(&self.process);
+        self.ending.is_known();
         self.process.over.cancel();
     }
 
@@ -53,7 +57,7 @@ impl Supervisor {
         let stdout = tokio::select! {
             biased;
             status = self.process.exited() => {
-                self.log_exit(status);
+                self.tell_exit(status).await;
                 None
             }
             stdout = stop => stdout.ok().flatten(),
@@ -61,30 +65,38 @@ impl Supervisor {
         tokio::select! {
             () = self.end() => {}
             // A child that is stuck writing would not notice that its stdin was closed.
-            () = drain(stdout) => {}
+            () = drain(stdout, &self.process) => {}
         }
     }
 
-    fn log_exit(&self, status: io::Result<ExitStatus>) {
+    async fn tell_exit(&self, status: io::Result<ExitStatus>) {
         let prefix = &self.log_prefix;
-        match status {
-            Ok(status) if status.success() => self
-                .logger
-                .info(format!("{prefix} MCP server process ended: {status}")),
-            Ok(status) => self
-                .logger
-                .warn(format!("{prefix} MCP server process ended: {status}")),
-            Err(error) => self
-                .logger
-                .warn(format!("{prefix} MCP server process was lost: {error}")),
-        }
+        let status = match status {
+            Ok(status) => status,
+            Err(error) => {
+                self.logger
+                    .warn(format!("{prefix} MCP server process was lost: {error}"));
+                return;
+            }
+        };
+        self.ending.ended(status).await;
+        let level = if status.success() {
+            Level::Info
+        } else {
+            Level::Warn
+        };
+        let words = self.ending.words().unwrap_or_default();
+        let message = format!("{prefix} MCP server process {words}");
+        self.logger.with(level, message, LogMeta::None);
+        self.ending.is_known();
     }
 
     async fn end(&self) {
         let process = &self.process;
-        if timeout(GRACE, self.close_stdin_and_wait()).await.is_err() {
+        if !self.ends_itself(self.close_stdin_and_wait()).await {
             process.group.terminate();
-            if timeout(GRACE, process.exited()).await.is_err() {
+            let exited = async { drop(process.exited().await) };
+            if !self.ends_itself(exited).await {
                 process.group.kill();
                 let _ = process.exited().await;
                 return;
@@ -96,6 +108,22 @@ impl Supervisor {
         process.group.terminate();
         if !self.is_gone_within(LEFTOVER_GRACE).await {
             process.group.kill();
+        }
+    }
+
+    /// Whether `end` comes within the grace. A child that floods gets none: it has other things to do than to end.
+    async fn ends_itself(&self, end: impl Future<Output = ()>) -> bool {
+        let before = self.process.written();
+        let floods = async {
+            while self.process.written() - before < FLOOD {
+                sleep(LOOK).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = end => true,
+            () = floods => false,
+            () = sleep(GRACE) => false,
         }
     }
 
@@ -128,37 +156,12 @@ impl Supervisor {
 }
 
 /// Never resolves.
-async fn drain<R: AsyncRead + Unpin>(stdout: Option<R>) {
+async fn drain<R: AsyncRead + Unpin>(stdout: Option<R>, process: &Process) {
     if let Some(mut stdout) = stdout {
-        let _ = tokio::io::copy(&mut stdout, &mut tokio::io::sink()).await;
+        let mut buffer = vec![0; DRAIN_BYTES];
+        while let Ok(bytes @ 1..) = stdout.read(&mut buffer).await {
+            process.wrote(bytes);
+        }
     }
     pending::<()>().await;
-}
-
-/// Logs a child's stderr to its end, or shortly past the end of the process.
-pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
-    stderr: R,
-    over: CancellationToken,
-    logger: Logger,
-    log_prefix: String,
-) {
-    let mut lines = Lines::new(stderr, HEAD_BYTES);
-    let log = async {
-        loop {
-            let text = match lines.next().await {
-                Ok(Line::Whole(text)) => text,
-                Ok(Line::TooLong { head, .. }) => head,
-                Ok(Line::TooLongEnd { .. }) => continue,
-                Ok(Line::End) | Err(_) => return,
-            };
-            let text = String::from_utf8_lossy(&text);
-            if !text.trim().is_empty() {
-                logger.debug(format!("{log_prefix} stderr: {text}"));
-            }
-        }
-    };
-    tokio::select! {
-        () = log => {}
-        () = async { over.cancelled().await; sleep(DRAIN).await } => {}
-    }
 }

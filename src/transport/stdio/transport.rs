@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::io;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -12,12 +13,15 @@ use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
 use rmcp::transport::Transport;
 use tokio::process::ChildStdout;
 use tokio::sync::oneshot;
+use tokio::task::coop::consume_budget;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::ending::Ending;
 use super::lines::{Line, Lines};
 use super::process::{Children, Process};
-use super::supervisor::{DRAIN, Supervisor, log_stderr};
+use super::stderr::log_stderr;
+use super::supervisor::{DRAIN, Supervisor};
 use super::{Stderr, StdioOptions, platform, spawner};
 use crate::error::{Code, Error, Result};
 use crate::host::{Environment, Level, Logger};
@@ -41,6 +45,7 @@ pub struct StdioTransport {
     max_line_bytes: usize,
     stop: Option<oneshot::Sender<Option<ChildStdout>>>,
     over: CancellationToken,
+    ending: Ending,
 }
 
 impl StdioTransport {
@@ -85,6 +90,12 @@ impl StdioTransport {
         self.pid
     }
 
+    /// What becomes known of the process when it ends.
+    #[must_use]
+    pub fn ending(&self) -> Ending {
+        self.ending.clone()
+    }
+
     fn start(
         options: &StdioOptions,
         env: &[(String, String)],
@@ -94,22 +105,18 @@ impl StdioTransport {
         children: Children,
     ) -> Result<Self> {
         children.check_open()?;
-        let mut command = platform::command(&options.command, env);
+        let failed = |error| spawn_failed(options, &error);
+        let mut command = platform::command(options, env).map_err(failed)?;
         command
             .args(&options.args)
             .env_clear()
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(match options.stderr {
-                Stderr::Inherit => Stdio::inherit(),
-                Stderr::Ignore => Stdio::null(),
-                Stderr::Pipe => Stdio::piped(),
-            });
+            .stderr(stderr_of(options)?);
         if let Some(cwd) = &options.cwd {
             command.current_dir(cwd);
         }
-        let failed = |error| spawn_failed(options, &error);
         let mut child = command.spawn().map_err(failed)?;
         let pid = child.id();
         let (stdin, stdout, stderr) =
@@ -122,9 +129,16 @@ impl StdioTransport {
         };
 
         let over = process.over.clone();
-        if let Some(stderr) = stderr {
-            let log = log_stderr(stderr, over.clone(), logger.clone(), log_prefix.clone());
-            tokio::spawn(log);
+        let ending = Ending::new(options.secrets.clone());
+        match stderr {
+            Some(stderr) => {
+                let (process, ending) = (Arc::clone(&process), ending.clone());
+                let (logger, prefix) = (logger.clone(), log_prefix.clone());
+                tokio::spawn(async move {
+                    log_stderr(stderr, &process, &ending, &logger, &prefix).await;
+                });
+            }
+            None => ending.stderr_is_over(),
         }
         let stop_writing = CancellationToken::new();
         let (outbox, write) = Outbox::new(stdin, stop_writing.clone(), "the MCP server process");
@@ -135,6 +149,7 @@ impl StdioTransport {
             children,
             stop_writing,
             writer,
+            ending: ending.clone(),
             logger: logger.clone(),
             log_prefix: log_prefix.clone(),
         };
@@ -149,13 +164,15 @@ impl StdioTransport {
                 logger,
                 log_prefix,
                 "a line of stdout",
-            ),
+            )
+            .with_secrets(options.secrets.clone()),
             tap,
             pending,
             outbox,
             max_line_bytes: options.max_line_bytes,
             stop: Some(stop),
             over,
+            ending,
         })
     }
 
@@ -207,9 +224,11 @@ impl Transport<RoleClient> for StdioTransport {
             if let Some(message) = self.inbox.next() {
                 return Some(message);
             }
+            // Others get their turn between the lines of a flood.
+            consume_budget().await;
             let Some(stdout) = &mut self.stdout else {
                 // The exit status is logged before the connection counts as lost.
-                let _ = timeout(DRAIN, self.over.cancelled()).await;
+                self.ending.known().await;
                 return None;
             };
             let line = tokio::select! {
@@ -253,14 +272,63 @@ fn child_environment(options: &StdioOptions, environment: &Environment) -> Vec<(
     defaults.chain(options.env.iter().cloned()).collect()
 }
 
-fn spawn_failed(options: &StdioOptions, error: &std::io::Error) -> Error {
-    let command = &options.command;
-    // The system reports a missing folder and a missing command alike.
-    let message = match &options.cwd {
-        Some(cwd) if !Path::new(cwd).is_dir() => format!(
-            "Cannot start the MCP server command \"{command}\": the working directory \"{cwd}\" does not exist"
-        ),
-        _ => format!("Cannot start the MCP server command \"{command}\": {error}"),
-    };
-    Error::new(Code::SpawnFailed, message)
+fn stderr_of(options: &StdioOptions) -> Result<Stdio> {
+    Ok(match options.stderr {
+        Stderr::Inherit | Stderr::Descriptor(2) => platform::own_stderr(),
+        Stderr::Ignore => Stdio::null(),
+        Stderr::Pipe => Stdio::piped(),
+        Stderr::Descriptor(number) => platform::descriptor(number).map_err(|error| {
+            let command = &options.command;
+            Error::new(
+                Code::SpawnFailed,
+                format!(
+                    "Cannot start the MCP server command \"{command}\": `stderr` is the file descriptor {number}, which this process cannot pass on: {error}"
+                ),
+            )
+        })?,
+    })
 }
+
+fn spawn_failed(options: &StdioOptions, error: &io::Error) -> Error {
+    let command = &options.command;
+    let problem = problem(options, error).unwrap_or_else(|| error.to_string());
+    Error::new(
+        Code::SpawnFailed,
+        format!("Cannot start the MCP server command \"{command}\": {problem}"),
+    )
+}
+
+/// What the error of the system leaves open: it is the same for a missing folder and a missing command, say.
+fn problem(options: &StdioOptions, error: &io::Error) -> Option<String> {
+    let cwd = Path::new(options.cwd.as_deref().unwrap_or_default());
+    if options.cwd.is_some() && !cwd.is_dir() {
+        let what = if cwd.exists() {
+            "is not a folder"
+        } else {
+            "does not exist"
+        };
+        return Some(format!(
+            "the working directory \"{}\" {what}",
+            cwd.display()
+        ));
+    }
+    let explanation = match error.kind() {
+        io::ErrorKind::PermissionDenied if cwd.join(&options.command).is_dir() => "it is a folder",
+        io::ErrorKind::PermissionDenied => {
+            "this process may not execute it, or not enter its folder or the working directory"
+        }
+        io::ErrorKind::WouldBlock => "this process may not start more processes",
+        _ if error.raw_os_error() == EXEC_FORMAT => {
+            "it is no program for this system, and has no first line that begins with #!"
+        }
+        _ => return None,
+    };
+    Some(format!("{explanation} ({error})"))
+}
+
+/// The system takes the file for no program.
+#[cfg(unix)]
+const EXEC_FORMAT: Option<i32> = Some(libc::ENOEXEC);
+/// `ERROR_BAD_EXE_FORMAT`
+#[cfg(windows)]
+const EXEC_FORMAT: Option<i32> = Some(193);

@@ -1,4 +1,4 @@
-//! Job objects.
+//! What a child starts with, and job objects.
 
 #![expect(
     unsafe_code,
@@ -8,6 +8,7 @@
 use std::io;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
 use std::ptr::{from_ref, null};
 
 use tokio::process::{Child, Command};
@@ -18,14 +19,42 @@ use windows_sys::Win32::System::JobObjects::{
 };
 use windows_sys::Win32::System::Threading::CREATE_NO_WINDOW;
 
+use super::StdioOptions;
+
 /// Extensions of programs, in the order of Windows' default `PATHEXT`.
 const EXTENSIONS: [&str; 4] = ["com", "exe", "bat", "cmd"];
 
 /// A command without a console window. `env` is the child's environment.
-pub(super) fn command(program: &str, env: &[(String, String)]) -> Command {
-    let mut command = Command::new(find(program, env));
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "Unix, which shares the interface, can fail"
+)]
+pub(super) fn command(options: &StdioOptions, env: &[(String, String)]) -> io::Result<Command> {
+    let mut command = Command::new(find(&options.command, env));
     command.creation_flags(CREATE_NO_WINDOW);
-    command
+    Ok(command)
+}
+
+/// This process's stderr.
+pub(super) fn own_stderr() -> Stdio {
+    Stdio::inherit()
+}
+
+/// Windows knows handles; the numbers of the C library are its own affair.
+pub(super) fn descriptor(_number: u32) -> io::Result<Stdio> {
+    Err(io::Error::new(
+        io::ErrorKind::Unsupported,
+        "on Windows only 2 leads anywhere",
+    ))
+}
+
+/// `exited with status 3`; what Windows ends a process with is better known in hexadecimal.
+pub(super) fn how(status: ExitStatus) -> String {
+    match status.code() {
+        Some(code @ 0..) => format!("exited with status {code}"),
+        Some(code) => format!("exited with status {code:#x}"),
+        None => format!("ended: {status}"),
+    }
 }
 
 /// Finds `npx.cmd` and its like, which the standard library does not look for.

@@ -1,0 +1,69 @@
+//! A child's stderr on its way to the log.
+
+use tokio::io::AsyncRead;
+use tokio::task::coop::consume_budget;
+use tokio::time::{sleep, sleep_until};
+
+use super::ending::Ending;
+use super::lines::{Line, Lines};
+use super::process::Process;
+use super::supervisor::DRAIN;
+use crate::foreign_text::foreign_text;
+use crate::host::Logger;
+use crate::transport::log_limit::LogLimit;
+use crate::transport::oversized::HEAD_BYTES;
+
+/// Logs line by line, to the end of the stream or shortly past the end of the process. All of it is read, so that the
+/// child never waits; of a flood little is logged.
+pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
+    stderr: R,
+    process: &Process,
+    ending: &Ending,
+    logger: &Logger,
+    log_prefix: &str,
+) {
+    let mut limit = LogLimit::new();
+    let tell = |dropped: Option<u64>| {
+        if let Some(dropped) = dropped {
+            logger.warn(format!(
+                "{log_prefix} {dropped} lines of stderr were dropped"
+            ));
+        }
+    };
+    let read = async {
+        let mut lines = Lines::new(stderr, HEAD_BYTES);
+        loop {
+            // Others get their turn between the lines of a flood.
+            consume_budget().await;
+            tell(limit.dropped());
+            let line = tokio::select! {
+                biased;
+                line = lines.next() => line,
+                () = sleep_until(limit.due()), if limit.has_dropped() => continue,
+            };
+            let text = match line {
+                Ok(Line::Whole(text) | Line::TooLong { head: text, .. }) => text,
+                Ok(Line::TooLongEnd { observed, .. }) => {
+                    process.wrote(observed);
+                    continue;
+                }
+                Ok(Line::End) | Err(_) => return,
+            };
+            process.wrote(text.len());
+            if text.trim_ascii().is_empty() {
+                continue;
+            }
+            if limit.admits() {
+                let shown = foreign_text(&String::from_utf8_lossy(&text), ending.secrets());
+                logger.debug(format!("{log_prefix} stderr: {shown}"));
+            }
+            ending.heard(text);
+        }
+    };
+    tokio::select! {
+        () = read => {}
+        () = async { process.over.cancelled().await; sleep(DRAIN).await } => {}
+    }
+    tell(limit.rest());
+    ending.stderr_is_over();
+}
