@@ -21,6 +21,7 @@ pub mod transport;
 pub mod embedded;
 pub mod network;
 
+pub(crate) mod blocking;
 pub mod error;
 pub mod foreign_text;
 pub(crate) mod hex;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::database::{BUSY_LIMIT, failure, unusable, with_database};
+use crate::blocking::blocking;
 use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::{CredentialsKey, Lock, LockGuard, TokenData, TokenQuery, TokenRow, TokenStore};
@@ -86,7 +87,7 @@ impl TokenFile {
         work: impl FnOnce(&Database, &Protection) -> Result<T, redb::Error> + Send + 'static,
     ) -> Result<T> {
         let file = self.clone();
-        let task = tokio::task::spawn_blocking(move || {
+        let on_disk = move || {
             let path = file.directory.clone()?.join(FILE);
             let key = file.key.key()?.ok_or_else(|| {
                 Error::new(
@@ -106,8 +107,9 @@ impl TokenFile {
             with_database(&path, BUSY_LIMIT, check, |database| {
                 work(database, &protection)
             })
-        });
-        task.await
+        };
+        blocking(async { tokio::task::spawn_blocking(on_disk).await })
+            .await?
             .unwrap_or_else(|_| Err(Error::new(Code::Internal, "The token store broke off")))
     }
 

@@ -17,6 +17,7 @@ use super::resolver::{self, JudgingResolver};
 use super::response::Response;
 use super::rule::AddressRule;
 use super::tls::{self, TlsSettings};
+use crate::blocking::blocking;
 use crate::error::{Code, Error, Result};
 
 const MAX_REDIRECTS: usize = 5;
@@ -182,7 +183,7 @@ impl HttpClient {
         }
         let clients = self.clients.clone();
         // Certificates are read from files, hence a thread that may block.
-        tokio::task::spawn_blocking(move || {
+        let build = move || {
             clients
                 .try_get_with_by_ref(&key, || {
                     let client = key.build()?;
@@ -190,9 +191,10 @@ impl HttpClient {
                 })
                 .map_err(|error: Arc<Error>| Error::clone(&error))?
                 .client()
-        })
-        .await
-        .map_err(|_| Error::closed())?
+        };
+        blocking(async { tokio::task::spawn_blocking(build).await })
+            .await?
+            .map_err(|_| Error::closed())?
     }
 }
 

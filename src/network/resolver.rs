@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::rule::AddressRule;
+use crate::blocking::blocking;
 use crate::error::{Code, Error, Result};
 
 /// The resolver of one `reqwest::Client`. `Resolve` is told a name only, so the port (which exemptions depend on) is
@@ -35,8 +36,8 @@ pub(super) async fn resolve(rule: &AddressRule, name: &str, port: u16) -> Result
             format!("The host name \"{name}\" could not be resolved"),
         )
     };
-    let addresses: Vec<IpAddr> = tokio::net::lookup_host((name, port))
-        .await
+    let addresses: Vec<IpAddr> = blocking(tokio::net::lookup_host((name, port)))
+        .await?
         .map_err(unresolved)?
         .map(|address| address.ip())
         .collect();

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use super::errors;
 use super::host::UPDATE_TOOLS;
 use super::js::{JsResult, Scope, Thrown, Value};
-use super::log::LogBuffer;
+use super::log::{LogBuffer, Room};
 use super::telemetry::Listeners;
 use super::thread::{JsRef, JsThread};
 use super::work;
@@ -25,6 +25,8 @@ pub struct Realm {
     pub listeners: Listeners,
     /// Those of the runtime.
     pub metrics: Arc<Metrics>,
+    /// What waits for the logger, of all calls.
+    pub log: Room,
 }
 
 impl Realm {
@@ -48,6 +50,7 @@ impl Realm {
         let channels = built_in.call(process, &[scope.string("node:diagnostics_channel")?])?;
         Ok(Self {
             listeners: Listeners::new(thread, channels, host)?,
+            log: Room::of_runtime(),
             async_resource: JsRef::new(thread, hooks.get("AsyncResource")?)?,
             event_emitter: JsRef::new(thread, events)?,
             requests: JsRef::new(thread, global.get("WeakMap")?.construct(&[])?)?,

@@ -21,7 +21,7 @@ use super::environment::{LOG_VARIABLE, VariableReader, Variables};
 use super::errors;
 use super::host::{GENERATION, NodeHost, Published, UPDATE_TOOLS};
 use super::js::{JsResult, Scope, Thrown, Type, Value};
-use super::log::{Lines, NodeLog, StderrLog};
+use super::log::{Lines, NodeLog};
 use super::oauth::{
     NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service, credentials_key,
 };
@@ -30,6 +30,7 @@ use super::prelude::{Names, Picked, Present};
 use super::request::RequestStore;
 use super::server_requests::HostHandlers;
 use super::services::{self, describe};
+use super::stderr_log::StderrLog;
 use super::thread::{JsRef, JsThread};
 use crate::embedded::MemoryFlows;
 use crate::error::{Code, Error, Result};

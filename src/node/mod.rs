@@ -35,6 +35,7 @@ mod server_requests;
 mod services;
 mod settled;
 mod statics;
+mod stderr_log;
 mod telemetry;
 mod thread;
 mod tool_calls;

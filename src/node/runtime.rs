@@ -1,11 +1,14 @@
 //! `createMCPRuntime` and the runtime object.
 
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
 use napi::bindgen_prelude::{FromNapiValue, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
 use super::burst::Starts;
@@ -15,7 +18,7 @@ use super::connections::Connections;
 use super::convert;
 use super::embedded;
 use super::environment::VariableReader;
-use super::errors::unpanicked;
+use super::errors::{self, unpanicked};
 use super::exchange;
 use super::inspect;
 use super::js::{JsResult, Scope, Thrown, Value};
@@ -26,49 +29,88 @@ use super::request::RequestStore;
 use super::result;
 use super::services;
 use super::statics;
+use super::stderr_log;
 use super::telemetry;
 use super::thread::{JsRef, JsThread};
+use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
 use crate::reinit::{Reinit, reinit};
 
-/// Work in the background. Boxed: one kind of task for all of it.
+static HANDLE: OnceLock<Handle> = OnceLock::new();
+
+/// Work in the background, which [`start`] has made possible. Boxed: one kind of task for all of it.
 pub fn spawn(work: impl Future<Output = ()> + Send + 'static) {
     let work: BoxFuture<'static, ()> = Box::pin(work);
-    tokio().spawn(work);
+    if let Some(handle) = tokio() {
+        handle.spawn(work);
+    }
 }
 
-/// The Tokio runtime of the process. It is never shut down: worker threads come and go, their work with them.
-pub fn tokio() -> &'static Handle {
-    static HANDLE: OnceLock<Handle> = OnceLock::new();
-    HANDLE.get_or_init(|| {
-        // Its threads outlive the environment that loaded the addon, which may be a worker.
-        napi::bindgen_prelude::retain_current_module_for_unload_safety();
-        let built = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(
-                std::thread::available_parallelism()
-                    .map_or(2, |cores| (cores.get() - 1).clamp(1, 4)),
-            )
+/// The Tokio runtime of the process, once [`start`] was successful.
+pub fn tokio() -> Option<&'static Handle> {
+    HANDLE.get()
+}
+
+/// Starts the Tokio runtime of the process, unless it runs already. It is never shut down: worker threads of Node come
+/// and go, their work with them. Fails where the system gives no threads; a later call tries again.
+pub fn start() -> Result<&'static Handle> {
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _only = STARTING.lock();
+    if let Some(handle) = HANDLE.get() {
+        return Ok(handle);
+    }
+    // Its threads outlive the environment that loaded the addon, which may be a worker.
+    napi::bindgen_prelude::retain_current_module_for_unload_safety();
+    let workers =
+        std::thread::available_parallelism().map_or(2, |cores| (cores.get() - 1).clamp(1, 4));
+    let start = || {
+        // One more than the workers, for what may block: looking up names, say.
+        ask_for_threads(workers + 1)?;
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(workers)
             .thread_name("librechat-mcp")
             .enable_all()
-            .build();
-        match built {
-            Ok(runtime) => {
-                let handle = runtime.handle().clone();
-                // Leaked on purpose: dropping it would block whoever is last.
-                std::mem::forget(runtime);
-                handle
-            }
-            // Without threads nothing here can work, and there is nobody to tell.
-            Err(_) => std::process::abort(),
-        }
-    })
+            .build()
+    };
+    // Tokio panics where its first thread cannot be started, which may be so a moment after others could.
+    let built = catch_unwind(AssertUnwindSafe(start))
+        .unwrap_or_else(|_| Err(io::ErrorKind::WouldBlock.into()));
+    let runtime = built.map_err(|error| {
+        Error::new(
+            Code::Internal,
+            format!(
+                "The MCP runtime cannot start its threads: {error}. Raise the limit on threads, processes or open files of this process or its container (ulimit -u, ulimit -n, pids.max)"
+            ),
+        )
+    })?;
+    let handle = HANDLE.get_or_init(|| runtime.handle().clone());
+    // Leaked on purpose: dropping it would block whoever is last.
+    std::mem::forget(runtime);
+    Ok(handle)
+}
+
+/// Whether the system gives this many threads at once.
+fn ask_for_threads(count: usize) -> io::Result<()> {
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock();
+    let threads: io::Result<Vec<_>> = (0..count)
+        .map(|_| {
+            let gate = Arc::clone(&gate);
+            std::thread::Builder::new().spawn(move || drop(gate.lock()))
+        })
+        .collect();
+    drop(closed);
+    for thread in threads? {
+        let _ = thread.join();
+    }
+    Ok(())
 }
 
 /// Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
 /// used, never before and never cached.
 ///
 /// @throws `TypeError` that names the member whose shape is wrong; `Error` with `code` `MCP_INVALID_CONFIG` for a
-/// `config` that cannot be read
+/// `config` that cannot be read, and `MCP_INTERNAL` where the system gives no threads
 #[napi(
     js_name = "createMCPRuntime",
     ts_args_type = "host: MCPHostServices",
@@ -110,8 +152,9 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     let embedded = embedded::read(scope, host)?;
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;
+    let tokio = start().map_err(|error| Thrown(errors::to_js(scope, &error)))?;
     let burst = Arc::default();
-    let manager = Manager::new(keep, tokio().clone());
+    let manager = Manager::new(keep, tokio.clone());
     let metrics = Arc::clone(manager.metrics());
     let shared = Arc::new(Shared {
         realm: Arc::new(Realm::new(&thread, host, metrics)?),
@@ -128,7 +171,10 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     // The environment keeps its hooks to the end, a runtime that nobody has any more must not stay as long.
     let teardown = shared.manager.downgrade();
     if env
-        .add_env_cleanup_hook(teardown, |manager| manager.abandon())
+        .add_env_cleanup_hook(teardown, |manager| {
+            manager.abandon();
+            stderr_log::finish();
+        })
         .is_err()
     {
         return Err(Thrown(

@@ -20,16 +20,16 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::errors::{internal, unpanicked};
+use super::errors::{self, internal, unpanicked};
 use super::js::{Deferred, JsResult, Scope, Thrown, Type, Value};
-use super::work;
+use super::{runtime, work};
 use crate::error::{Error, Result};
 
 pub type Job = Box<dyn for<'env> FnOnce(Scope<'env>) + Send>;
 type Queue = ThreadsafeFunction<Turn, (), (), Status, false, true>;
 
 /// How long jobs hold the event loop before it gets to do something else.
-const SLICE: Duration = Duration::from_micros(500);
+pub const SLICE: Duration = Duration::from_micros(500);
 
 /// How long what need not hurry waits where nothing else is to be done.
 const REMINDER: Duration = Duration::from_millis(10);
@@ -119,7 +119,9 @@ impl Drop for Turn {
 }
 
 impl JsThread {
+    /// Also starts what work in the background needs.
     pub fn new(scope: Scope<'_>) -> JsResult<'_, Self> {
+        runtime::start().map_err(|error| Thrown(errors::to_js(scope, &error)))?;
         let idle = scope.function("librechatMcpNative", |scope, _, _| Ok(scope.undefined()))?;
         // A turn asks for the next one.
         let again: Arc<OnceLock<Weak<Inner>>> = Arc::default();
@@ -199,7 +201,7 @@ impl JsThread {
         }
         drop(jobs);
         let inner = Arc::clone(&self.0);
-        super::runtime::spawn(async move {
+        runtime::spawn(async move {
             tokio::time::sleep(REMINDER).await;
             let mut jobs = inner.jobs.lock();
             jobs.has_reminder = false;

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures::future::BoxFuture;
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
+use tokio::runtime::Handle;
 
 use super::js::Scope;
 use super::runtime;
@@ -92,7 +93,10 @@ fn start_one(work: BoxFuture<'static, ()>) {
         task: AtomicWaker::new(),
     });
     let waker = Waker::from(Arc::clone(&work));
-    runtime::tokio().spawn(poll_fn(move |context| {
+    let Some(tokio) = runtime::tokio() else {
+        return;
+    };
+    tokio.spawn(poll_fn(move |context| {
         work.task.register(context.waker());
         go_on(&mut work.left.lock(), &waker)
     }));
@@ -104,7 +108,7 @@ pub fn finish(scope: Scope<'_>, thread: &JsThread, answer: impl FnOnce()) {
         return;
     };
     let went_on = during(Here::GoesOn(thread.clone(), Vec::new()), || {
-        let _runtime = runtime::tokio().enter();
+        let _runtime = runtime::tokio().map(Handle::enter);
         for work in woken {
             // Else a thread of the runtime is at it.
             if let Some(mut left) = work.left.try_lock() {
