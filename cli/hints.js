@@ -9,7 +9,7 @@ const HINTS = {
       ? `Start the server, and see that ${address} can be reached from here (DNS, firewall, PROXY).`
       : 'Run the command by itself and look at what it prints.',
   MCP_CONNECTION_LOST: () => "Look at the server's log: it ended the connection.",
-  MCP_SPAWN_FAILED: () => 'Install the command, or correct `command` and `cwd`.',
+  MCP_SPAWN_FAILED: () => 'Install the command, or correct `command`, `cwd` and `stderr`.',
   MCP_TIMEOUT: () => 'Raise `initTimeout` (or --timeout), or find out why the server is slow.',
   MCP_CIRCUIT_OPEN: () => 'Wait a moment: the server failed too often lately.',
   MCP_HTTP_STATUS: () =>

@@ -7,6 +7,8 @@ const { readUserVars } = require('./user-vars');
 /** Whose tokens the commands use. */
 const USER = Object.freeze({ id: 'cli' });
 const DISCOVERY_TIMEOUT_MS = 10_000;
+/** Values of `stderr` that mean the terminal. */
+const INHERITED = new Set([undefined, null, 'inherit', 2]);
 
 /** Runs `work(context)` with `{ config, userVars, runtime, api }` and closes the runtime after it. */
 async function withRuntime(options, work) {
@@ -23,13 +25,24 @@ async function withRuntime(options, work) {
 
 function createRuntime(api, { file, document }) {
   const { mcpServers, mcpSettings } = document;
-  const services = { config: { mcpServers, mcpSettings } };
+  const services = { config: { mcpServers: withPipes(mcpServers), mcpSettings } };
   if (process.env.OPENID_ISSUER) services.openIdConfig = openIdConfig;
   try {
     return api.createMCPRuntime(services);
   } catch (error) {
     throw new Failure(error.message.replace(/^config: /, `${file}: `), { code: error.code });
   }
+}
+
+/**
+ * The same servers, with pipes where their stderr would be the terminal's: a failure then comes with what the server said
+ * last, nothing of it reaches the terminal as it is, and MCP_NATIVE_LOG=debug shows all of it.
+ */
+function withPipes(servers) {
+  if (!servers || typeof servers !== 'object') return servers;
+  const piped = ([name, server]) =>
+    server?.command && INHERITED.has(server.stderr) ? [name, { ...server, stderr: 'pipe' }] : [name, server];
+  return Object.fromEntries(Object.entries(servers).map(piped));
 }
 
 /** The operator's OpenID client, as LibreChat's environment variables describe it. */
