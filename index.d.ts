@@ -81,7 +81,7 @@ export declare function checkOboPermission(params: { existing?: Record<string, a
  * used, never before and never cached.
  *
  * @throws `TypeError` that names the member whose shape is wrong; `Error` with `code` `MCP_INVALID_CONFIG` for a
- * `config` that cannot be read
+ * `config` that cannot be read, and `MCP_INTERNAL` where the system gives no threads
  */
 export declare function createMCPRuntime(host: MCPHostServices): MCPRuntime
 

@@ -53,18 +53,17 @@ describe('check', () => {
     );
   });
 
-  test.each([
-    ['check', '--timeout', '1'],
-    ['tools', 'srv', '--timeout', '1'],
-    ['call', 'srv', 'echo', '--timeout', '1'],
-  ])('%s: how a process ended, and what it said last', async (...args) => {
-    const say = 'FATAL: no \u001b[31mdatabase\n';
-    const server = [join(__dirname, 'support', 'odd-stdio-server.js'), JSON.stringify({ say, code: 3 })];
-    const { run } = withServers({ srv: { command: process.execPath, args: server } });
-    const { code, stdout, stderr } = await run(args);
-    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
-    expect(stdout).toMatch(/exited with status 3; last lines of its stderr: FATAL: no \\u\{1b\}\[31mdatabase/);
-  });
+  test.each([['check'], ['tools', 'srv'], ['call', 'srv', 'echo']])(
+    '%s: how a process ended, and what it said last',
+    async (...args) => {
+      const say = 'FATAL: no \u001b[31mdatabase\n';
+      const server = [join(__dirname, 'support', 'odd-stdio-server.js'), JSON.stringify({ say, code: 3 })];
+      const { run } = withServers({ srv: { command: process.execPath, args: server } });
+      const { code, stdout, stderr } = await run(args);
+      expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+      expect(stdout).toMatch(/exited with status 3; last lines of its stderr: FATAL: no \\u\{1b\}\[31mdatabase/);
+    },
+  );
 
   test('what fails, with the cause and what to do; exit code 1', async () => {
     const { address } = await closedAddress();

@@ -1,6 +1,6 @@
 /**
  * Runs a smoke test with every runtime that is supported, from the binaries that npm packages ship: require and import,
- * a real server, a worker thread, close; then the same from a bundle that esbuild made.
+ * a real server, a worker thread, close, what a server over stdio finds in its descriptors; then the same from a bundle that esbuild made.
  *
  *   npm run build:test && npm run test:runtimes
  */
@@ -13,6 +13,7 @@ const { ROOT, testAddonPath } = require('./addon-path');
 
 const FOLDER = join(ROOT, 'target', 'runtimes');
 const SMOKE = join(ROOT, '__test__', 'runtimes', 'smoke.js');
+const ODD_STDIO_SERVER = join(ROOT, '__test__', 'support', 'odd-stdio-server.js');
 const LIMIT_MS = 180_000;
 
 const platform = `${process.platform === 'win32' ? 'win' : process.platform}-${process.arch}`;
@@ -35,6 +36,7 @@ async function main() {
     ...process.env,
     NAPI_RS_NATIVE_LIBRARY_PATH: testAddonPath(),
     SERVER_URL: server.url,
+    STDIO_SERVER: JSON.stringify([process.execPath, ODD_STDIO_SERVER, '{}']),
   };
   try {
     for (const [name, [, binary]] of Object.entries(RUNTIMES)) {

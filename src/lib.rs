@@ -26,6 +26,7 @@ pub mod error;
 pub mod foreign_text;
 pub(crate) mod hex;
 pub mod host;
+pub mod log_room;
 pub mod nesting;
 pub mod seal;
 pub mod secret;

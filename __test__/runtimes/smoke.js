@@ -4,8 +4,9 @@ const assert = require('node:assert');
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { Worker, isMainThread, parentPort } = require('node:worker_threads');
 const required = require('../..');
+const { checkDescriptors } = require('./descriptors');
 
-const url = process.env.SERVER_URL;
+const { SERVER_URL: url, STDIO_SERVER: stdioServer } = process.env;
 const user = { id: '0123456789abcdef01234567' };
 const config = {
   mcpServers: { srv: { type: 'streamable-http', url, requiresOAuth: false } },
@@ -42,8 +43,9 @@ async function main() {
   const imported = await import('../../index.js');
   assert.equal(await reinitialize(imported), tools);
   assert.equal(await inWorker(), tools);
+  const values = await checkDescriptors(required, JSON.parse(stdioServer));
   const runtime = process.versions.bun ? `Bun ${process.versions.bun}` : `Node ${process.versions.node}`;
-  console.log(`${runtime}: require, import, worker: ${tools} tools each`);
+  console.log(`${runtime}: require, import, worker: ${tools} tools each; stdio: ${values} kinds of stderr`);
 }
 
 if (isMainThread) {

@@ -8,11 +8,12 @@ use tokio::sync::oneshot;
 use super::errors;
 use super::host::UPDATE_TOOLS;
 use super::js::{JsResult, Scope, Thrown, Value};
-use super::log::{LogBuffer, Room};
+use super::log::{LogBuffer, OF_RUNTIME};
 use super::telemetry::Listeners;
 use super::thread::{JsRef, JsThread};
 use super::work;
 use crate::error::{Code, Error, Result};
+use crate::log_room::Room;
 use crate::telemetry::Metrics;
 
 /// What a runtime keeps of JavaScript's built-in objects. Taken at creation, so that later changes of globals do not
@@ -50,7 +51,7 @@ impl Realm {
         let channels = built_in.call(process, &[scope.string("node:diagnostics_channel")?])?;
         Ok(Self {
             listeners: Listeners::new(thread, channels, host)?,
-            log: Room::of_runtime(),
+            log: Room::new(OF_RUNTIME),
             async_resource: JsRef::new(thread, hooks.get("AsyncResource")?)?,
             event_emitter: JsRef::new(thread, events)?,
             requests: JsRef::new(thread, global.get("WeakMap")?.construct(&[])?)?,

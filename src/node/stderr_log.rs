@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::log::{Dropped, Room, level_name};
+use super::log::level_name;
 use crate::host::{Level, LogMeta};
+use crate::log_room::{Dropped, Room};
 
 /// What may wait to be written: lines, and bytes of them.
 const MOST: (usize, usize) = (10_000, 4 * 1024 * 1024);
