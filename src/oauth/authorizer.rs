@@ -76,7 +76,8 @@ impl Authorizer {
             &host.environment,
             relation.proxy.as_deref(),
             &relation.oauth_headers,
-        )?;
+        )?
+        .configured_at(&relation.options.endpoints());
         Ok(Self(Arc::new(Inner {
             oauth: oauth.clone(),
             flows,
@@ -341,8 +342,10 @@ impl GrantRefresher for InTurn<'_> {
                 token_endpoint: text("token_endpoint"),
                 auth_methods: methods.as_deref(),
                 issuer: text("issuer"),
+                server_url: text("server_url"),
                 resource: text("resource"),
             },
+            nothing_stored: client.is_none(),
             logger: &inner.host.logger,
         }
         .send(refresh_token, Some(self.send_by), &inner.oauth.closing)

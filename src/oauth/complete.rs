@@ -10,7 +10,8 @@ use super::FLOW_KIND;
 use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, Tokens, text, texts};
 use super::http::{Endpoints, Form};
-use super::initiate::{redirect_uri, resource_indicator};
+use super::initiate::{CONFIGURED_ENDPOINTS, redirect_uri, resource_indicator};
+use super::issuer::{is_issuer, origin_of};
 use crate::error::{Code, Error, Result};
 use crate::host::{
     Environment, FlowState, FlowStatus, FlowStore, Level, LogMeta, Logger, NetworkRules,
@@ -23,7 +24,7 @@ use crate::settings::Settings;
 pub struct Completion {
     pub http: HttpClient,
     pub flows: Arc<dyn FlowStore>,
-    /// Else those that the flow was started with.
+    /// For flows that say nothing about them.
     pub oauth_headers: IndexMap<String, String>,
     pub environment: Environment,
     pub settings: Settings,
@@ -34,7 +35,8 @@ pub struct Completion {
 #[derive(Debug, Clone)]
 pub struct Callback {
     pub code: Secret,
-    /// `state` and `iss`, where the caller passes on what it received.
+    /// `state` and `iss`, where the caller passes on what it received. The flow's request had a `state`, so the answer to
+    /// it has one.
     pub received: Option<Received>,
 }
 
@@ -47,16 +49,17 @@ pub struct Received {
 
 impl Completion {
     /// Exchanges the code and completes the flow with the tokens. A flow that is completed already gives what it was
-    /// completed with; any failure fails the flow, except a wrong `state`, which may be anybody's.
+    /// completed with; any failure fails the flow, except a wrong or missing `state`, which may be anybody's.
     ///
     /// Fails with [`Code::OAuthFlowFailed`] (no such flow, wrong `state` or `iss`), [`Code::OAuthExchangeFailed`].
     pub async fn complete(&self, flow_id: &str, callback: &Callback) -> Result<Tokens> {
         let failed = |problem: &str| Error::new(Code::OAuthFlowFailed, problem);
         let flow = self.flows.get(flow_id, FLOW_KIND).await?;
         let flow = flow.ok_or_else(|| failed("OAuth flow not found"))?;
-        let state = callback.received.as_ref().and_then(|it| it.state.as_ref());
         let expected = text(&flow.metadata, "state").map(Secret::from);
-        if state.is_some() && state != expected.as_ref() {
+        if let Some(received) = &callback.received
+            && (received.state.is_none() || received.state != expected)
+        {
             return Err(failed("The OAuth state does not belong to this flow"));
         }
         let done = flow.result.as_ref().and_then(Tokens::from_value);
@@ -87,11 +90,10 @@ impl Completion {
             &request.rules,
             &self.environment,
             None,
-            if self.oauth_headers.is_empty() {
-                &request.oauth_headers
-            } else {
-                &self.oauth_headers
-            },
+            request
+                .oauth_headers
+                .as_ref()
+                .unwrap_or(&self.oauth_headers),
         )?;
         let url = endpoints.check(request.server.endpoint("token_endpoint")?, "token_endpoint")?;
         let redirect_uri = match request.client.redirect_uri() {
@@ -140,8 +142,9 @@ struct Exchange {
     client: ClientInfo,
     verifier: Secret,
     rules: NetworkRules,
-    /// Those that the flow was started with.
-    oauth_headers: IndexMap<String, String>,
+    /// Those that its token endpoint gets.
+    oauth_headers: Option<IndexMap<String, String>>,
+    configured_endpoints: bool,
 }
 
 impl Exchange {
@@ -164,11 +167,16 @@ impl Exchange {
                     allowed_domains: list("allowedDomains"),
                     allowed_addresses: list("allowedAddresses"),
                 },
-                oauth_headers: object("oauthHeaders")
-                    .unwrap_or_default()
-                    .into_iter()
-                    .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
-                    .collect(),
+                oauth_headers: object("oauthHeaders").map(|headers| {
+                    let texts = headers.into_iter();
+                    texts
+                        .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
+                        .collect()
+                }),
+                configured_endpoints: metadata
+                    .get(CONFIGURED_ENDPOINTS)
+                    .and_then(Value::as_bool)
+                    .unwrap_or(false),
             })
         };
         read().ok_or_else(|| Error::new(Code::OAuthFlowFailed, "Invalid flow metadata"))
@@ -185,14 +193,15 @@ impl Exchange {
             .get("authorization_response_iss_parameter_supported")
             .and_then(Value::as_bool)
             .unwrap_or(false);
-        // Without metadata the issuer is not known, and the server's URL stands in its place.
-        let expected = self
-            .server
-            .text("issuer")
-            .filter(|issuer| announced || *issuer != self.server_url.as_str());
-        let fits = match &received.iss {
-            Some(iss) => expected.is_none_or(|expected| expected == iss),
-            None => !announced,
+        let issuer = self.server.text("issuer");
+        let fits = match (&received.iss, issuer) {
+            (None, _) => !announced,
+            (Some(iss), _) if self.configured_endpoints => self.is_at_endpoints(iss, false),
+            // What stands there where nobody stated an issuer.
+            (Some(iss), Some(issuer)) if issuer == self.server_url.as_str() => {
+                self.is_at_endpoints(iss, true)
+            }
+            (Some(iss), issuer) => issuer.is_some_and(|issuer| is_issuer(issuer, iss)),
         };
         if fits {
             return Ok(());
@@ -202,6 +211,22 @@ impl Exchange {
             "The authorization response names another issuer than the one that was asked (RFC 9207)",
         ))
     }
+
+    /// Whether the issuer is at the origin of the authorization or the token endpoint, or of `both`.
+    fn is_at_endpoints(&self, issuer: &str, both: bool) -> bool {
+        let Some(origin) = origin_of(issuer) else {
+            return false;
+        };
+        let is_there = |name: &str| {
+            let endpoint = self.server.text(name).and_then(origin_of);
+            endpoint.as_ref() == Some(&origin)
+        };
+        let (user, code) = (
+            is_there("authorization_endpoint"),
+            is_there("token_endpoint"),
+        );
+        if both { user && code } else { user || code }
+    }
 }
 
 #[cfg(test)]
@@ -210,41 +235,93 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn issuers() {
-        let exchange = |announced: bool| {
-            let metadata = json!({
-                "serverUrl": "https://h.test/mcp",
-                "codeVerifier": "v",
-                "clientInfo": { "client_id": "c" },
-                "metadata": { "issuer": "https://h.test", "authorization_response_iss_parameter_supported": announced },
-            });
-            Exchange::read(metadata.as_object().unwrap()).unwrap()
-        };
-        let received = |iss: Option<&str>| Received {
+    fn exchange(members: &Value, configured: bool) -> Exchange {
+        let metadata = json!({
+            "serverUrl": "https://mcp.test/mcp",
+            "codeVerifier": "v",
+            "clientInfo": { "client_id": "c" },
+            "metadata": members,
+            "configuredEndpoints": configured,
+        });
+        Exchange::read(metadata.as_object().unwrap()).unwrap()
+    }
+
+    fn accepts(exchange: &Exchange, iss: Option<&str>) -> bool {
+        let received = Received {
             state: None,
             iss: iss.map(str::to_owned),
         };
+        exchange.check_issuer(Some(&received)).is_ok()
+    }
+
+    #[test]
+    fn responses_name_the_issuer_of_the_flow() {
+        let issuer = |issuer: Value, announced: Value| {
+            let members = json!({
+                "issuer": issuer,
+                "authorization_response_iss_parameter_supported": announced,
+            });
+            exchange(&members, false)
+        };
+        let (honest, evil) = ("https://h.test", "https://evil.test");
         for (announced, iss, fits) in [
-            (true, Some("https://h.test"), true),
-            (true, Some("https://evil.test"), false),
+            (true, Some(honest), true),
+            (true, Some("https://h.test/"), true),
+            (true, Some(evil), false),
+            (true, Some("https://h.test.evil.test"), false),
+            (true, Some(""), false),
             (true, None, false),
             (false, None, true),
-            (false, Some("https://evil.test"), false),
+            (false, Some(honest), true),
+            (false, Some(evil), false),
         ] {
-            let checked = exchange(announced).check_issuer(Some(&received(iss)));
-            assert_eq!(checked.is_ok(), fits, "{announced} {iss:?}");
+            let exchange = issuer(json!(honest), json!(announced));
+            assert_eq!(accepts(&exchange, iss), fits, "{announced} {iss:?}");
         }
-        assert!(exchange(true).check_issuer(None).is_ok());
+        for unstated in [json!(null), json!(5), json!(""), json!([honest])] {
+            assert!(!accepts(
+                &issuer(unstated.clone(), json!(null)),
+                Some(honest)
+            ));
+            assert!(accepts(&issuer(unstated, json!(null)), None));
+        }
+        let template = issuer(json!("https://login.test/{tenantid}/v2.0"), json!(true));
+        assert!(accepts(&template, Some("https://login.test/contoso/v2.0")));
+        assert!(!accepts(&template, Some("https://evil.test/contoso/v2.0")));
+        assert!(
+            issuer(json!(honest), json!(true))
+                .check_issuer(None)
+                .is_ok()
+        );
+    }
 
-        let mut pinned = exchange(false);
-        let server_url = pinned.server_url.to_string();
-        pinned
-            .server
-            .0
-            .insert("issuer".to_owned(), json!(server_url));
-        let any = received(Some("https://issuer.test"));
-        assert!(pinned.check_issuer(Some(&any)).is_ok());
+    #[test]
+    fn where_nobody_stated_an_issuer_it_is_at_the_endpoints() {
+        let (user, code) = ("https://accounts.test", "https://tokens.test");
+        let members = |authorization: &str, token: &str| {
+            json!({
+                "issuer": "https://mcp.test/mcp",
+                "authorization_endpoint": format!("{authorization}/authorize"),
+                "token_endpoint": format!("{token}/token"),
+            })
+        };
+        // The operator says that they belong together.
+        let configured = exchange(&members(user, code), true);
+        for (iss, fits) in [
+            ("https://accounts.test/realm", true),
+            (code, true),
+            ("https://accounts.test:8443", false),
+            ("https://accounts.test@evil.test", false),
+            ("https://evil.test", false),
+            ("accounts.test", false),
+        ] {
+            assert_eq!(accepts(&configured, Some(iss)), fits, "{iss}");
+        }
+        // Here a server says it.
+        let guessed = exchange(&members(user, user), false);
+        assert!(accepts(&guessed, Some(user)) && !accepts(&guessed, Some(code)));
+        let mixed = exchange(&members(user, code), false);
+        assert!(!accepts(&mixed, Some(user)) && !accepts(&mixed, Some(code)));
     }
 
     #[test]

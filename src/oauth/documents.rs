@@ -42,11 +42,6 @@ document! {
     Tokens
 }
 
-/// Some servers write their issuer with a slash at its end in one place, and without in another.
-pub(super) fn same_issuer(one: &str, other: &str) -> bool {
-    one.trim_end_matches('/') == other.trim_end_matches('/')
-}
-
 /// A member that is a text and not empty.
 pub(super) fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     members

@@ -344,17 +344,13 @@ impl Authorizer {
         Ok(())
     }
 
-    /// Forgets a registration that an authorization server does not know any more, so that the next flow makes one.
+    /// Forgets a registration that an authorization server does not know any more, so that the next flow makes one. A
+    /// refresh token that was issued to it goes as well: nothing would say whose it is.
     async fn clear_rejected_client(&self, reused: bool, error: Option<&str>) {
         if !reused || !error.is_some_and(is_client_rejection_message) {
             return;
         }
-        if let Err(error) = self.0.storage.delete_client().await {
-            self.0.host.logger.warn(format!(
-                "{} Failed to clear stale client registration: {error}",
-                self.0.prefix
-            ));
-        }
+        self.0.storage.forget_client().await;
     }
 }
 

@@ -9,9 +9,10 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
-use url::{Url, form_urlencoded};
+use url::{Origin, Url, form_urlencoded};
 
 use super::documents::text;
+use super::issuer::origin_of;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error, foreign_text};
 use crate::host::{Environment, NetworkRules};
@@ -64,13 +65,24 @@ impl Form {
     }
 }
 
+/// To whom a request of discovery goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// The MCP server, or whoever it names for a document of its own.
+    McpServer,
+    AuthorizationServer,
+}
+
 /// The way to the endpoints of one server's authorization.
 #[derive(Clone)]
 pub struct Endpoints {
     http: HttpClient,
     policy: Policy,
-    /// `oauth_headers` of the config, for every request.
+    /// `oauth_headers` of the config, which may be secrets of the authorization server: no MCP server gets them.
     headers: HeaderMap,
+    /// Where the config says that the authorization server is; where it does not, it is the one that the flow is bound
+    /// to.
+    configured: Option<Vec<Origin>>,
 }
 
 impl Endpoints {
@@ -100,7 +112,22 @@ impl Endpoints {
             http,
             policy: Policy::oauth(rules, environment, proxy)?,
             headers,
+            configured: None,
         })
+    }
+
+    /// Keeps `oauth_headers` to the origins of the endpoints that the config names, where it names some.
+    #[must_use]
+    pub fn configured_at(mut self, urls: &[&str]) -> Self {
+        let origins = || urls.iter().filter_map(|url| origin_of(url)).collect();
+        self.configured = (!urls.is_empty()).then(origins);
+        self
+    }
+
+    /// Whether an endpoint of an authorization server gets `oauth_headers`.
+    pub(super) fn takes_headers(&self, url: &Url) -> bool {
+        let configured = self.configured.as_ref();
+        configured.is_none_or(|origins| origins.contains(&url.origin()))
     }
 
     pub(super) fn http(&self) -> &HttpClient {
@@ -122,8 +149,8 @@ impl Endpoints {
     }
 
     /// A metadata document.
-    pub async fn get(&self, url: &Url) -> Result<Answer> {
-        let mut request = self.request(Method::GET, url);
+    pub async fn get(&self, url: &Url, party: Party) -> Result<Answer> {
+        let mut request = self.request(Method::GET, url, party);
         request.redirects = Redirects::Mcp;
         self.send(request, SentSecrets::default()).await
     }
@@ -136,7 +163,7 @@ impl Endpoints {
         form: &Form,
         authorization: Option<&Secret>,
     ) -> Result<Answer> {
-        let mut request = self.request(Method::POST, url);
+        let mut request = self.request(Method::POST, url, Party::AuthorizationServer);
         request.headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/x-www-form-urlencoded"),
@@ -159,7 +186,7 @@ impl Endpoints {
     }
 
     pub async fn post_json(&self, url: &Url, body: &Value) -> Result<Answer> {
-        let mut request = self.request(Method::POST, url);
+        let mut request = self.request(Method::POST, url, Party::AuthorizationServer);
         request
             .headers
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -169,7 +196,7 @@ impl Endpoints {
 
     /// Asks an MCP server without credentials, for its status and challenges.
     pub async fn probe(&self, method: Method, url: &Url, limit: Duration) -> Result<Probe> {
-        let mut request = self.request(method, url);
+        let mut request = self.request(method, url, Party::McpServer);
         request.timeout = Some(limit);
         request.redirects = Redirects::Mcp;
         if request.method == Method::POST {
@@ -188,10 +215,12 @@ impl Endpoints {
         Ok(probe)
     }
 
-    fn request(&self, method: Method, url: &Url) -> Request {
+    fn request(&self, method: Method, url: &Url, party: Party) -> Request {
         let mut request = Request::new(method, url.clone());
-        request.headers = self.headers.clone();
-        request.secret_headers = self.headers.keys().cloned().collect();
+        if party == Party::AuthorizationServer && self.takes_headers(url) {
+            request.headers = self.headers.clone();
+            request.secret_headers = self.headers.keys().cloned().collect();
+        }
         request
             .headers
             .insert(ACCEPT, HeaderValue::from_static("application/json"));

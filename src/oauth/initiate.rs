@@ -12,13 +12,17 @@ use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
 use super::http::Endpoints;
 use super::metadata::{check_capabilities, check_resource, discover};
 use super::options::OAuthOptions;
-use super::registration::{Registration, client_of};
+use super::registration::{CONFIGURED, REGISTERED, Registration, client_of};
 use super::storage::Storage;
 use super::{pkce, scope};
 use crate::error::{Code, Error, Result};
 use crate::host::{Logger, NetworkRules};
 use crate::secret::Secret;
 use crate::settings::Settings;
+
+/// Member of a flow whose endpoints are the config's. Its metadata has the MCP server's URL in the issuer's place, as in
+/// `LibreChat`, since nobody states an issuer there.
+pub(super) const CONFIGURED_ENDPOINTS: &str = "configuredEndpoints";
 
 /// One user's wish to authorize with one server.
 pub struct Initiation<'a> {
@@ -70,6 +74,7 @@ struct Prepared {
     server: ServerMetadata,
     resource: Option<ResourceMetadata>,
     client: ClientInfo,
+    client_source: &'static str,
     reused_client: bool,
     scope: Option<String>,
     /// Code challenge methods to check, where they count.
@@ -89,7 +94,7 @@ impl Initiation<'_> {
         let (state, verifier) = (pkce::random_text(), pkce::random_text());
         let authorization_url =
             self.authorization_url(&prepared, &redirect_uri, &state, &verifier)?;
-        let metadata = self.flow_metadata(&prepared, &state, &verifier);
+        let metadata = self.flow_metadata(&prepared, &state, &verifier)?;
         Ok(Initiated {
             authorization_url,
             state,
@@ -147,6 +152,7 @@ impl Initiation<'_> {
                 server: ServerMetadata(members),
                 resource: None,
                 client,
+                client_source: CONFIGURED,
                 reused_client: false,
                 scope: scope::joined(options.scope.as_deref(), self.missing_scope),
                 challenge_methods: options.code_challenge_methods.clone(),
@@ -160,6 +166,7 @@ impl Initiation<'_> {
     async fn discovered(&self, redirect_uri: &str) -> Result<Prepared> {
         let (options, logger) = (self.options, self.logger);
         let discovery = discover(self.endpoints, self.server_url, self.settings, logger).await?;
+        options.check_announced(&discovery.server)?;
         let challenged = discovery.challenge.as_ref();
         let usual = scope::select(
             options.scope.as_deref(),
@@ -183,8 +190,7 @@ impl Initiation<'_> {
             Some(storage) if configured.is_none() => storage.client_or_warn().await,
             _ => None,
         };
-        let stored =
-            stored.filter(|stored| registration.fits(stored, discovery.server_url.as_str()));
+        let stored = stored.filter(|stored| registration.fits(stored, self.server_url));
         let is_configured = configured.is_some();
         let reused_client = !is_configured && stored.is_some();
         let client = match (configured, stored) {
@@ -210,6 +216,11 @@ impl Initiation<'_> {
             server: discovery.server,
             resource: discovery.resource,
             client,
+            client_source: if is_configured {
+                CONFIGURED
+            } else {
+                REGISTERED
+            },
             reused_client,
         })
     }
@@ -272,7 +283,7 @@ impl Initiation<'_> {
         prepared: &Prepared,
         state: &Secret,
         verifier: &Secret,
-    ) -> Map<String, Value> {
+    ) -> Result<Map<String, Value>> {
         // LibreChat's "none configured" is null.
         let list = |list: &[String]| {
             if list.is_empty() {
@@ -281,6 +292,8 @@ impl Initiation<'_> {
                 json!(list)
             }
         };
+        let token_endpoint = prepared.server.endpoint("token_endpoint")?;
+        let token_endpoint = self.endpoints.check(token_endpoint, "token_endpoint")?;
         let mut metadata = Map::new();
         let mut set = |name: &str, value: Value| metadata.insert(name.to_owned(), value);
         set("serverName", json!(self.server_name));
@@ -289,6 +302,7 @@ impl Initiation<'_> {
         set("state", json!(state.expose()));
         set("codeVerifier", json!(verifier.expose()));
         set("clientInfo", Value::Object(prepared.client.0.clone()));
+        set("clientSource", json!(prepared.client_source));
         set("metadata", Value::Object(prepared.server.0.clone()));
         if let Some(resource) = &prepared.resource {
             set("resourceMetadata", Value::Object(resource.0.clone()));
@@ -296,12 +310,21 @@ impl Initiation<'_> {
         set("allowedDomains", list(&self.rules.allowed_domains));
         set("allowedAddresses", list(&self.rules.allowed_addresses));
         if !self.oauth_headers.is_empty() {
-            set("oauthHeaders", json!(self.oauth_headers));
+            // Without any, a callback would take those of the config.
+            let headers = if self.endpoints.takes_headers(&token_endpoint) {
+                json!(self.oauth_headers)
+            } else {
+                json!({})
+            };
+            set("oauthHeaders", headers);
         }
         if prepared.reused_client {
             set("reusedStoredClient", json!(true));
         }
-        metadata
+        if self.options.pinned().is_some() {
+            set(CONFIGURED_ENDPOINTS, json!(true));
+        }
+        Ok(metadata)
     }
 }
 

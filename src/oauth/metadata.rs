@@ -7,8 +7,9 @@ use url::Url;
 
 use super::challenge::BearerChallenge;
 use super::detect;
-use super::documents::{ResourceMetadata, ServerMetadata, same_issuer, texts};
-use super::http::Endpoints;
+use super::documents::{ResourceMetadata, ServerMetadata, texts};
+use super::http::{Endpoints, Party};
+use super::issuer::{bind_to_origin, check_issuer};
 use crate::error::{Code, Error, Result};
 use crate::host::Logger;
 use crate::network::sanitize_url;
@@ -18,12 +19,20 @@ const RESOURCE: &str = "oauth-protected-resource";
 const SERVER: &str = "oauth-authorization-server";
 const OPENID: &str = "openid-configuration";
 
+/// What `LibreChat` stores beside the metadata of a grant's authorization server. A server that publishes members of
+/// these names does not get to say them.
+const OF_THE_GRANT: [&str; 4] = [
+    "server_url",
+    "client_source",
+    "resource",
+    "credential_set_id",
+];
+
 /// What is known about a server's authorization.
 #[derive(Debug)]
 pub struct Discovery {
     pub server: ServerMetadata,
     pub resource: Option<ResourceMetadata>,
-    pub server_url: Url,
     /// The `Bearer` challenge of the MCP server.
     pub challenge: Option<BearerChallenge>,
 }
@@ -65,31 +74,60 @@ pub async fn discover(
     if let Some(resource) = &resource {
         check_resource(mcp_url, resource)?;
     }
-    let named = resource
-        .as_ref()
-        .and_then(ResourceMetadata::authorization_server);
-    let server_url = match named {
-        Some(named) => endpoints.check(named, "authorization_server")?,
-        None => mcp_url.clone(),
-    };
-    let server = if let Some(server) = server_metadata(endpoints, &server_url).await? {
-        if let Some(named) = named {
-            check_server(named, &server)?;
-        }
-        server
-    } else {
-        logger.warn(format!(
-            "[MCPOAuth] No OAuth metadata discovered from {}, using legacy fallback endpoints",
-            sanitize_url(&server_url)
-        ));
-        legacy(&server_url)?
-    };
+    let server =
+        if let Some(server) = authorization_server(endpoints, mcp_url, resource.as_ref()).await? {
+            server
+        } else {
+            let named = resource
+                .as_ref()
+                .and_then(ResourceMetadata::authorization_server);
+            let server_url = match named {
+                Some(named) => endpoints.check(named, "authorization_server")?,
+                None => mcp_url.clone(),
+            };
+            logger.warn(format!(
+                "[MCPOAuth] No OAuth metadata discovered from {}, using legacy fallback endpoints",
+                sanitize_url(&server_url)
+            ));
+            legacy(&server_url)?
+        };
     Ok(Discovery {
         server,
         resource,
-        server_url,
         challenge,
     })
+}
+
+/// The metadata of the authorization server that the resource document names, else what the MCP server's own origin
+/// publishes. `None` where there is none.
+///
+/// Fails with [`Code::OAuthDiscoveryFailed`] for metadata that is not that server's own.
+pub async fn authorization_server(
+    endpoints: &Endpoints,
+    mcp_url: &Url,
+    resource: Option<&ResourceMetadata>,
+) -> Result<Option<ServerMetadata>> {
+    if let Some(named) = resource.and_then(ResourceMetadata::authorization_server) {
+        return issuer_metadata(endpoints, named).await;
+    }
+    let mut server = server_metadata(endpoints, mcp_url, Party::McpServer).await?;
+    if let Some(server) = &mut server {
+        bind_to_origin(server)?;
+    }
+    Ok(server)
+}
+
+/// An issuer's metadata, from the issuer itself.
+pub async fn issuer_metadata(
+    endpoints: &Endpoints,
+    issuer: &str,
+) -> Result<Option<ServerMetadata>> {
+    let url = endpoints.check(issuer, "authorization_server")?;
+    let server = server_metadata(endpoints, &url, Party::AuthorizationServer).await?;
+    if let Some(server) = &server {
+        check_issuer(issuer, server)?;
+    }
+    Ok(server)
 }
 
 /// The protected resource document: at `hint`, else at the well-known place of the URL's path, else at the root's.
@@ -103,7 +141,7 @@ pub async fn resource_metadata(
         Some(hint) => vec![hint.clone()],
         None => well_known(mcp_url, RESOURCE),
     };
-    let found = first_document(endpoints, candidates).await?;
+    let found = first_document(endpoints, candidates, Party::McpServer).await?;
     Ok(found.map(ResourceMetadata))
 }
 
@@ -138,28 +176,18 @@ pub fn check_resource(mcp_url: &Url, document: &ResourceMetadata) -> Result<()> 
     ))
 }
 
-/// RFC 8414, section 3.3: metadata is that of the issuer it was asked for, else one server could present itself as
-/// another. Servers that no resource names have no such issuer.
-fn check_server(named: &str, metadata: &ServerMetadata) -> Result<()> {
-    let issuer = metadata.text("issuer");
-    if issuer.is_none_or(|issuer| same_issuer(issuer, named)) {
-        return Ok(());
-    }
-    Err(Error::new(
-        Code::OAuthDiscoveryFailed,
-        "The authorization server's metadata names another issuer than the one it was asked for (RFC 8414 §3.3)",
-    ))
-}
-
 /// The authorization server's document, its endpoints judged. `None` where there is none, at its path and at its
 /// origin.
-pub async fn server_metadata(
+async fn server_metadata(
     endpoints: &Endpoints,
     server_url: &Url,
+    party: Party,
 ) -> Result<Option<ServerMetadata>> {
-    let Some(document) = first_document(endpoints, server_candidates(server_url)).await? else {
+    let candidates = server_candidates(server_url);
+    let Some(mut document) = first_document(endpoints, candidates, party).await? else {
         return Ok(None);
     };
+    document.retain(|name, _| !OF_THE_GRANT.contains(&name.as_str()));
     let metadata = ServerMetadata(document);
     metadata.endpoint("authorization_endpoint")?;
     metadata.endpoint("token_endpoint")?;
@@ -191,12 +219,13 @@ fn server_candidates(server_url: &Url) -> Vec<Url> {
 async fn first_document(
     endpoints: &Endpoints,
     candidates: Vec<Url>,
+    party: Party,
 ) -> Result<Option<Map<String, Value>>> {
     let mut fault = None;
     for url in candidates {
         let shown = sanitize_url(&url);
         let failed = |problem: String| Error::new(Code::OAuthDiscoveryFailed, problem);
-        match endpoints.get(&url).await {
+        match endpoints.get(&url, party).await {
             Ok(answer) if answer.status.is_success() => match answer.object() {
                 Some(document) => return Ok(Some(document)),
                 None => fault = Some(failed(format!("{shown} is not a JSON object"))),

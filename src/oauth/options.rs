@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::client_auth::AuthMethod;
-use super::documents::{text, texts};
-use crate::error::{Error, Result};
+use super::documents::{ServerMetadata, text, texts};
+use super::issuer::same_url;
+use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
 /// Placeholders are expanded already.
@@ -74,6 +75,47 @@ impl OAuthOptions {
         ))
     }
 
+    /// The endpoints that the config names, be it all of them or not.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<&str> {
+        let named = [&self.authorization_url, &self.token_url];
+        named.into_iter().flatten().map(String::as_str).collect()
+    }
+
+    /// An endpoint of the config is the one that is meant, also where the other or the client is left to discovery.
+    ///
+    /// Fails with [`Code::OAuthDiscoveryFailed`] where the server announces another one.
+    pub(super) fn check_announced(&self, server: &ServerMetadata) -> Result<()> {
+        let without_query = |url: &str| url.split(['?', '#']).next().unwrap_or_default().to_owned();
+        let is_announced = |configured: &Option<String>, name: &str| {
+            let announced = server.text(name).unwrap_or_default();
+            configured.as_ref().is_none_or(|configured| {
+                // Operators add parameters, such as `prompt`.
+                same_url(&without_query(configured), &without_query(announced))
+            })
+        };
+        for (configured, option, name) in [
+            (
+                &self.authorization_url,
+                "authorization_url",
+                "authorization_endpoint",
+            ),
+            (&self.token_url, "token_url", "token_endpoint"),
+        ] {
+            if !is_announced(configured, name) {
+                return Err(Error::new(
+                    Code::OAuthDiscoveryFailed,
+                    format!(
+                        "[MCPOAuth] The authorization server that was discovered has another {name} than \
+                         `oauth.{option}` of the config. Configure `oauth.client_id`, `oauth.authorization_url` and \
+                         `oauth.token_url`, or none of the URLs"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// A secret goes only to endpoints that the operator named, never to those that a server announces.
     ///
     /// Fails with [`Code::InvalidConfig`](crate::error::Code::InvalidConfig).
@@ -126,11 +168,54 @@ mod tests {
                 false,
             ),
             (
+                json!({ "client_id": "c", "client_secret": "s", "authorization_url": "https://a/a" }),
+                false,
+            ),
+            (
+                json!({ "client_id": "", "client_secret": "s", "token_url": "https://a/t", "authorization_url": "https://a/a" }),
+                false,
+            ),
+            (
+                json!({ "client_id": "c", "client_secret": "s", "token_url": ["https://a/t"], "authorization_url": "https://a/a" }),
+                false,
+            ),
+            (
                 json!({ "client_id": "c", "client_secret": "s", "token_url": "https://a/t", "authorization_url": "https://a/a" }),
                 true,
             ),
         ] {
             assert_eq!(options(&value).check_secret().is_ok(), allowed, "{value}");
+        }
+    }
+
+    #[test]
+    fn configured_endpoints_are_the_announced_ones() {
+        let announced = json!({
+            "authorization_endpoint": "https://as.test/authorize",
+            "token_endpoint": "https://as.test/token",
+        });
+        let announced = ServerMetadata(announced.as_object().unwrap().clone());
+        for (value, fits) in [
+            (json!({ "client_id": "c" }), true),
+            (json!({ "token_url": "https://AS.test:443/token" }), true),
+            (json!({ "token_url": "https://as.test/other" }), false),
+            (json!({ "token_url": "https://as.test./token" }), false),
+            (
+                json!({ "token_url": "https://as.test@evil.test/token" }),
+                false,
+            ),
+            (
+                json!({ "authorization_url": "https://as.test/authorize?prompt=login" }),
+                true,
+            ),
+            (
+                json!({ "authorization_url": "https://evil.test/authorize" }),
+                false,
+            ),
+            (json!({ "authorization_url": "no url" }), false),
+        ] {
+            let checked = options(&value).check_announced(&announced);
+            assert_eq!(checked.is_ok(), fits, "{value}");
         }
     }
 

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::documents::{ClientInfo, ResourceMetadata, text};
+use super::issuer::origin_of;
 use crate::host::FlowState;
 
 /// How long a pending flow is joined instead of replaced, and a completed one's tokens are taken from it.
@@ -27,22 +28,36 @@ impl Pending {
         let metadata = &flow.metadata;
         let object = |name: &str| metadata.get(name).and_then(Value::as_object).cloned();
         Some(Self {
-            authorization_url: text(metadata, "authorizationUrl")?.to_owned(),
+            // What a user is sent to must be a web page, whoever wrote the flow.
+            authorization_url: text(metadata, "authorizationUrl")
+                .filter(|url| origin_of(url).is_some())?
+                .to_owned(),
             expires_at: flow.created_at?.saturating_add(JOINABLE_MS),
             joined: true,
             reused_client: reused_client(metadata),
             client: object("clientInfo").and_then(ClientInfo::new),
-            server: object("metadata").map(|mut server| {
-                // Kept for refreshes (RFC 8707, section 2.2).
-                let document = object("resourceMetadata").map(ResourceMetadata);
-                let resource = document.as_ref().and_then(ResourceMetadata::resource);
-                if let Some(resource) = resource {
-                    server.insert("resource".to_owned(), json!(resource));
-                }
-                server
-            }),
+            server: object("metadata").map(|server| of_grant(server, metadata)),
         })
     }
+}
+
+/// The metadata of a client's row: the authorization server's, and what the grant is for.
+fn of_grant(mut server: Map<String, Value>, flow: &Map<String, Value>) -> Map<String, Value> {
+    let document = flow.get("resourceMetadata").and_then(Value::as_object);
+    let document = document.cloned().map(ResourceMetadata);
+    // Kept for refreshes (RFC 8707, section 2.2).
+    let resource = document.as_ref().and_then(ResourceMetadata::resource);
+    let server_url = text(flow, "serverUrl").and_then(|url| Url::parse(url).ok());
+    for (name, value) in [
+        ("resource", resource),
+        ("server_url", server_url.as_ref().map(Url::as_str)),
+        ("client_source", text(flow, "clientSource")),
+    ] {
+        if let Some(value) = value {
+            server.insert(name.to_owned(), json!(value));
+        }
+    }
+    server
 }
 
 /// Whether its client was registered in an earlier flow.

@@ -5,9 +5,10 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::client_auth::{AuthMethod, authenticate, authenticate_client};
-use super::documents::{ClientInfo, ServerMetadata, Tokens, same_issuer};
+use super::documents::{ClientInfo, ServerMetadata, Tokens};
 use super::http::{Endpoints, Form};
-use super::metadata::{check_resource, resource_metadata, server_metadata};
+use super::issuer::{bind_to_origin, origin_of, same_issuer, same_url};
+use super::metadata::{authorization_server, check_resource, issuer_metadata, resource_metadata};
 use super::options::OAuthOptions;
 use crate::error::{Code, Error, Result};
 use crate::host::Logger;
@@ -23,8 +24,10 @@ pub struct Refresh<'a> {
     /// The MCP server's.
     pub server_url: Option<&'a Url>,
     pub client: Option<&'a ClientInfo>,
-    /// Of the authorization server's metadata when the user authorized.
+    /// Of the authorization server's metadata when the user authorized: whose the refresh token is.
     pub stored: StoredEndpoint<'a>,
+    /// The store has no row of the client at all, which ends a year after the login while refresh tokens go on.
+    pub nothing_stored: bool,
     pub logger: &'a Logger,
 }
 
@@ -33,6 +36,8 @@ pub struct StoredEndpoint<'a> {
     pub token_endpoint: Option<&'a str>,
     pub auth_methods: Option<&'a [&'a str]>,
     pub issuer: Option<&'a str>,
+    /// The MCP server that the grant is for.
+    pub server_url: Option<&'a str>,
     /// The resource indicator of the grant (RFC 8707).
     pub resource: Option<&'a str>,
 }
@@ -45,7 +50,8 @@ struct Target {
 impl Refresh<'_> {
     /// Sends the token once, and once more without `scope` where the endpoint takes none; nothing after `send_by`.
     ///
-    /// Fails with [`Code::OAuthRefreshFailed`]; its message has the endpoint's `error` and `error_description`.
+    /// Fails with [`Code::ReauthenticationRequired`] where nothing says which authorization server issued the token, and
+    /// with [`Code::OAuthRefreshFailed`]; its message has the endpoint's `error` and `error_description`.
     pub async fn send(
         &self,
         refresh_token: &Secret,
@@ -122,80 +128,87 @@ impl Refresh<'_> {
         authenticate(form, method, id, options.client_secret.as_ref())
     }
 
-    /// The token endpoint: the config's, else the one that is announced, else the stored one. Never a guess: the MCP
-    /// server itself must not see refresh tokens.
+    /// The token endpoint that the grant came from: the stored one, else the config's, else the one that the stored issuer
+    /// announces. What the MCP server announces today says nothing about whose the token is.
     async fn target(&self) -> Result<Target> {
-        let failed = |problem: &str| Error::new(Code::OAuthRefreshFailed, problem);
-        if let Some(url) = &self.options.token_url {
-            return Ok(Target {
-                url: self.endpoints.check(url, "token_url")?,
-                auth_methods: self.options.token_auth_methods.clone(),
-            });
+        let (options, stored) = (self.options, &self.stored);
+        let configured = options.token_url.as_deref();
+        let server_url = self.server_url.map(Url::as_str);
+        let differ = |one: Option<&str>, other: Option<&str>| matches!((one, other), (Some(one), Some(other)) if !same_url(one, other));
+        if differ(stored.server_url, server_url) || differ(stored.token_endpoint, configured) {
+            return Err(self.unbound());
         }
-        let server_url = self
-            .server_url
-            .ok_or_else(|| failed("No token URL available for refresh"))?;
         let client_secret = self.client.and_then(ClientInfo::secret);
-        if client_secret.is_some() && client_secret == self.options.client_secret {
-            return Err(failed(
+        if configured.is_none() && client_secret.is_some() && client_secret == options.client_secret
+        {
+            return Err(Error::new(
+                Code::OAuthRefreshFailed,
                 "[MCPOAuth] Stored OAuth client_secret from unpinned configuration cannot be used with auto-discovered \
                  token endpoints. Configure oauth.token_url or re-authenticate without oauth.client_secret.",
             ));
         }
-        let announced = match self.announced(server_url).await {
-            Err(error) if self.stored.token_endpoint.is_none() => return Err(error),
-            announced => announced.ok().flatten(),
-        };
-        // Another issuer has no business with this grant.
-        let announced = announced.filter(|server| {
-            self.stored.token_endpoint.is_none()
-                || self.stored.issuer.is_none_or(|stored| {
-                    let announced = server.text("issuer");
-                    announced.is_some_and(|announced| same_issuer(announced, stored))
-                })
-        });
-        if let Some(server) = announced {
-            let url = server.endpoint("token_endpoint")?;
-            let methods = server.texts("token_endpoint_auth_methods_supported");
+        if let Some(url) = stored.token_endpoint.or(configured) {
+            let owned =
+                |methods: &[&str]| methods.iter().map(|&method| method.to_owned()).collect();
+            let of_config = configured.and(options.token_auth_methods.clone());
             return Ok(Target {
                 url: self.endpoints.check(url, "token_url")?,
-                auth_methods: methods
-                    .map(|methods| methods.into_iter().map(str::to_owned).collect()),
+                auth_methods: of_config.or_else(|| stored.auth_methods.map(owned)),
             });
         }
-        let Some(url) = self.stored.token_endpoint else {
-            return Err(failed("No OAuth metadata discovered for token refresh"));
+        // `LibreChat` stores the MCP server's URL for an issuer that nobody has told it.
+        let issuer = stored
+            .issuer
+            .filter(|issuer| server_url.is_none_or(|server_url| !same_issuer(issuer, server_url)));
+        let server = match (issuer, self.server_url) {
+            (Some(issuer), _) => issuer_metadata(self.endpoints, issuer).await?,
+            (None, Some(server_url)) if self.nothing_stored => self.own_server(server_url).await?,
+            _ => None,
         };
+        let server = server.ok_or_else(|| self.unbound())?;
+        let methods = server.texts("token_endpoint_auth_methods_supported");
+        let url = server.endpoint("token_endpoint")?;
         Ok(Target {
             url: self.endpoints.check(url, "token_url")?,
-            auth_methods: self
-                .stored
-                .auth_methods
-                .map(|methods| methods.iter().map(|&method| method.to_owned()).collect()),
+            auth_methods: methods.map(|methods| methods.into_iter().map(str::to_owned).collect()),
         })
     }
 
-    /// What the server's own origin announces, as in the reference; without a stored endpoint also what its protected
-    /// resource document leads to.
-    async fn announced(&self, server_url: &Url) -> Result<Option<ServerMetadata>> {
-        let announced = server_metadata(self.endpoints, server_url).await?;
-        if announced.is_some() || self.stored.token_endpoint.is_some() {
-            return Ok(announced);
+    /// Without any row of the client only an MCP server that is its own authorization server, with everything at its own
+    /// origin, may be whom the token came from; it is as in `LibreChat`, which sends the token where the server says.
+    async fn own_server(&self, server_url: &Url) -> Result<Option<ServerMetadata>> {
+        let resource = resource_metadata(self.endpoints, server_url, None).await?;
+        if let Some(document) = &resource {
+            check_resource(server_url, document)?;
         }
-        let Some(document) = resource_metadata(self.endpoints, server_url, None).await? else {
-            return Ok(None);
-        };
-        check_resource(server_url, &document)?;
-        let Some(named) = document.authorization_server() else {
-            return Ok(None);
-        };
-        let url = self.endpoints.check(named, "authorization_server")?;
-        server_metadata(self.endpoints, &url).await
+        let mut server =
+            authorization_server(self.endpoints, server_url, resource.as_ref()).await?;
+        if let Some(server) = &mut server {
+            bind_to_origin(server)?;
+        }
+        Ok(server.filter(|server| {
+            let own =
+                |name: &str| server.text(name).and_then(origin_of) == Some(server_url.origin());
+            own("issuer") && own("token_endpoint")
+        }))
+    }
+
+    fn unbound(&self) -> Error {
+        Error::new(
+            Code::ReauthenticationRequired,
+            format!(
+                "Re-authentication required for \"{}\": stored OAuth binding metadata is missing or no longer valid",
+                self.server_name
+            ),
+        )
     }
 }
 
 fn as_refresh(error: Error) -> Error {
-    if error.code == Code::OAuthRefreshFailed {
+    if matches!(
+        error.code,
+        Code::OAuthRefreshFailed | Code::ReauthenticationRequired
+    ) {
         return error;
     }
     let retryable = error.retryable;

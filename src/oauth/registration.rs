@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::client_auth::AuthMethod;
-use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, same_issuer};
+use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, text};
 use super::http::Endpoints;
+use super::issuer::{same_issuer, same_url};
 use super::options::OAuthOptions;
 use super::scope;
 use super::storage::StoredClient;
@@ -13,6 +14,10 @@ use crate::error::{Code, Error, Result};
 use crate::host::Logger;
 
 const CLIENT_NAME: &str = "LibreChat MCP Client";
+
+/// Where a flow's client came from, in `LibreChat`'s words (`clientSource`, and `client_source` of the client's row).
+pub const REGISTERED: &str = "dynamic";
+pub const CONFIGURED: &str = "configured";
 
 /// What an authorization server is told about the client.
 pub struct Registration<'a> {
@@ -55,14 +60,31 @@ impl Registration<'_> {
         client_of(client)
     }
 
-    /// Whether a stored registration is still for this server and this redirect URI.
-    pub fn fits(&self, stored: &StoredClient, server_url: &str) -> bool {
-        let current = self.server.text("issuer").unwrap_or(server_url);
-        let known = stored.metadata.get("issuer").and_then(Value::as_str);
+    /// Whether a stored registration is still for this authorization server, this MCP server and this redirect URI. Its
+    /// secret is sent to the server's token endpoint, so an issuer of the same name is not enough. `LibreChat` has
+    /// stored more and more of these; what an old row lacks is not asked for, except issuer and token endpoint.
+    pub fn fits(&self, stored: &StoredClient, mcp_url: &Url) -> bool {
+        let known = &stored.metadata;
+        let known_is = |name: &str, current: Option<&str>| {
+            text(known, name)
+                .zip(current)
+                .map(|(one, other)| same_url(one, other))
+        };
+        let issuer = text(known, "issuer").zip(self.server.text("issuer"));
+        let resource = self.resource.and_then(ResourceMetadata::resource);
         let problem = if stored.client.redirect_uri() != Some(self.redirect_uri) {
             "its redirect URI differs"
-        } else if !known.is_some_and(|known| same_issuer(known, current)) {
+        } else if !issuer.is_some_and(|(known, current)| same_issuer(known, current)) {
             "its issuer differs"
+        } else if known_is("token_endpoint", self.server.text("token_endpoint")) != Some(true) {
+            "its token endpoint differs"
+        } else if known_is("server_url", Some(mcp_url.as_str())) == Some(false) {
+            "it is for another MCP server"
+        } else if text(known, "resource").is_some() && known_is("resource", resource) != Some(true)
+        {
+            "it is for another resource"
+        } else if text(known, "client_source").is_some_and(|source| source != REGISTERED) {
+            "it was not registered"
         } else if stored.client.secret_expired() {
             "its secret has expired"
         } else {
@@ -180,6 +202,67 @@ pub fn client_of(value: Value) -> Option<ClientInfo> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_registration_is_for_one_server() {
+        const REDIRECT: &str = "http://localhost:3080/callback";
+        let object = |value: Value| value.as_object().unwrap().clone();
+        let rules = crate::host::NetworkRules::default();
+        let endpoints = Endpoints::new(
+            crate::network::HttpClient::new(),
+            &rules,
+            &crate::host::Environment::default(),
+            None,
+            &indexmap::IndexMap::new(),
+        )
+        .unwrap();
+        let server = ServerMetadata(object(json!({
+            "issuer": "https://as.test",
+            "token_endpoint": "https://as.test/token",
+        })));
+        let resource = ResourceMetadata(object(json!({ "resource": "https://mcp.test" })));
+        let registration = Registration {
+            endpoints: &endpoints,
+            server: &server,
+            resource: Some(&resource),
+            options: &OAuthOptions::default(),
+            redirect_uri: REDIRECT,
+            scope: None,
+            logger: &Logger::silent(),
+        };
+        let june =
+            json!({ "issuer": "https://as.test/", "token_endpoint": "https://as.test/token" });
+        for (changes, fits) in [
+            (json!({}), true),
+            (json!({ "issuer": null }), false),
+            (json!({ "issuer": "https://evil.test" }), false),
+            (json!({ "token_endpoint": null }), false),
+            (
+                json!({ "token_endpoint": "https://evil.test/token" }),
+                false,
+            ),
+            (
+                json!({ "token_endpoint": "https://as.test:443/token" }),
+                true,
+            ),
+            (json!({ "server_url": "https://mcp.test/mcp" }), true),
+            (json!({ "server_url": "https://mcp.test/other" }), false),
+            (json!({ "resource": "https://mcp.test/" }), true),
+            (json!({ "resource": "https://other.test/" }), false),
+            (json!({ "client_source": "dynamic" }), true),
+            (json!({ "client_source": "configured" }), false),
+        ] {
+            let mut metadata = object(june.clone());
+            metadata.extend(object(changes.clone()));
+            let client = json!({ "client_id": "c", "redirect_uris": [REDIRECT] });
+            let stored = StoredClient {
+                client: client_of(client).unwrap(),
+                metadata,
+            };
+            let mcp_url = Url::parse("https://mcp.test/mcp").unwrap();
+            assert_eq!(registration.fits(&stored, &mcp_url), fits, "{changes}");
+        }
+    }
 
     #[test]
     fn application_types() {

@@ -4,6 +4,8 @@ use url::Url;
 
 use super::client_auth::{AuthMethod, authenticate};
 use super::http::{Endpoints, Form};
+use super::issuer::same_issuer;
+use super::metadata::issuer_metadata;
 use crate::error::{Code, Error, Result};
 use crate::host::Logger;
 use crate::network::sanitize_url;
@@ -14,32 +16,66 @@ pub struct Revocation<'a> {
     pub server_name: &'a str,
     pub token: &'a Secret,
     pub is_refresh_token: bool,
+    /// The MCP server's, which gets nothing.
     pub server_url: Option<&'a str>,
     pub client_id: &'a str,
     pub client_secret: Option<&'a Secret>,
-    /// Else `/revoke` on the server.
+    /// Of the authorization server that issued the token; else its issuer is asked.
     pub endpoint: Option<&'a str>,
+    pub issuer: Option<&'a str>,
     pub auth_methods: Option<&'a [&'a str]>,
 }
 
-/// Fails with [`Code::OAuthRevocationFailed`].
+struct Target {
+    url: Url,
+    auth_methods: Option<Vec<String>>,
+}
+
+impl Revocation<'_> {
+    async fn target(&self, endpoints: &Endpoints) -> Result<Target> {
+        let owned = |methods: &[&str]| methods.iter().map(|&method| method.to_owned()).collect();
+        let target = |url: &str, methods: Option<&[&str]>| {
+            Ok(Target {
+                url: endpoints.check(url, "revocation_endpoint")?,
+                auth_methods: methods.map(owned),
+            })
+        };
+        if let Some(endpoint) = self.endpoint {
+            return target(endpoint, self.auth_methods);
+        }
+        let issuer = self.issuer.filter(|issuer| {
+            // `LibreChat` stores the MCP server's URL for an issuer that nobody has told it.
+            let server_url = self.server_url;
+            server_url.is_none_or(|server_url| !same_issuer(issuer, server_url))
+        });
+        let announced = match issuer {
+            Some(issuer) => issuer_metadata(endpoints, issuer).await?,
+            None => None,
+        };
+        let announced = announced.as_ref();
+        match announced.and_then(|it| it.text("revocation_endpoint")) {
+            Some(endpoint) => {
+                let name = "revocation_endpoint_auth_methods_supported";
+                let methods = announced.and_then(|it| it.texts(name));
+                target(endpoint, self.auth_methods.or(methods.as_deref()))
+            }
+            None => Err(Error::new(
+                Code::OAuthRevocationFailed,
+                "Token revocation failed: no revocation endpoint of the authorization server is known; nothing was sent",
+            )),
+        }
+    }
+}
+
+/// Fails with [`Code::OAuthRevocationFailed`] or, where the endpoint cannot be found out or must not be contacted,
+/// [`Code::OAuthDiscoveryFailed`].
 pub async fn revoke(
     revocation: &Revocation<'_>,
     endpoints: &Endpoints,
     logger: &Logger,
 ) -> Result<()> {
     let failed = |problem: String| Error::new(Code::OAuthRevocationFailed, problem);
-    let legacy = || {
-        let server = Url::parse(revocation.server_url?).ok()?;
-        server.join("/revoke").ok().map(String::from)
-    };
-    let url = match revocation.endpoint {
-        Some(endpoint) => Some(endpoint.to_owned()),
-        None => legacy(),
-    };
-    let url =
-        url.ok_or_else(|| failed("Token revocation failed: no endpoint is known".to_owned()))?;
-    let url = endpoints.check(&url, "revocation_endpoint")?;
+    let Target { url, auth_methods } = revocation.target(endpoints).await?;
     let hint = if revocation.is_refresh_token {
         "refresh_token"
     } else {
@@ -48,10 +84,13 @@ pub async fn revoke(
     let mut form = Form::default();
     form.set("token", revocation.token.expose());
     form.set("token_type_hint", hint);
+    let methods: Option<Vec<&str>> = auth_methods
+        .as_ref()
+        .map(|methods| methods.iter().map(String::as_str).collect());
     let method = AuthMethod::for_secret(
         None,
         None,
-        revocation.auth_methods.unwrap_or(&["client_secret_basic"]),
+        methods.as_deref().unwrap_or(&["client_secret_basic"]),
     );
     let authorization = authenticate(
         &mut form,

@@ -4,12 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::cipher::Cipher;
-use super::documents::{ClientInfo, Tokens, number};
+use super::documents::{ClientInfo, Tokens, text};
+use super::issuer::same_url;
+use super::lifetime::{YEAR, lifetime};
 use crate::connection::{log_prefix, now_ms};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Logger, TokenData, TokenQuery, TokenRow, TokenStore};
@@ -18,9 +18,6 @@ use crate::secret::Secret;
 const ACCESS: (&str, &str) = ("mcp_oauth", "");
 const REFRESH: (&str, &str) = ("mcp_oauth_refresh", ":refresh");
 const CLIENT: (&str, &str) = ("mcp_oauth_client", ":client");
-
-/// Lifetime of what says nothing about it, in seconds.
-const YEAR: i64 = 365 * 24 * 60 * 60;
 
 /// A refresh token that was rotated is lost for good when it is not stored, so storing is tried this often.
 const WRITES: u32 = 3;
@@ -47,11 +44,22 @@ impl StoredAccess {
 }
 
 /// A client registration as it was stored.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct StoredClient {
     pub client: ClientInfo,
     /// Metadata of the authorization server it is for.
     pub metadata: Map<String, Value>,
+}
+
+impl StoredClient {
+    /// Whether refresh tokens that were issued to this client are those of the other one, too.
+    fn is_same_grant(&self, other: &Self) -> bool {
+        let endpoint = |stored: &Self| text(&stored.metadata, "token_endpoint").map(str::to_owned);
+        self.client.id() == other.client.id()
+            && endpoint(self)
+                .zip(endpoint(other))
+                .is_some_and(|(one, other)| same_url(&one, &other))
+    }
 }
 
 /// The rows of one user and server.
@@ -134,14 +142,37 @@ impl Storage {
         Ok(self.row(ACCESS).await?.map(|row| row.expires_at))
     }
 
+    /// Also where it cannot be read.
     pub async fn has_refresh_token(&self) -> Result<bool> {
-        Ok(self.row(REFRESH).await?.is_some())
+        match self.refresh_token().await {
+            Err(error) if error.code == Code::TokenStore => Ok(true),
+            token => Ok(token?.is_some()),
+        }
     }
 
     pub async fn refresh_token(&self) -> Result<Option<Secret>> {
-        let row = self.row(REFRESH).await?;
-        row.map(|row| self.cipher()?.decrypt(&row.token))
-            .transpose()
+        let Some(row) = self.row(REFRESH).await? else {
+            return Ok(None);
+        };
+        let token = self.cipher()?.decrypt(&row.token)?;
+        Ok(Some(token).filter(|token| !token.expose().is_empty()))
+    }
+
+    /// The refresh token and the client that it was issued to. A login that replaces both meanwhile must not have one of
+    /// them taken for the other's.
+    pub async fn grant(&self) -> Result<Option<(Secret, Option<StoredClient>)>> {
+        let mut client = self.client().await?;
+        for _ in 0..WRITES {
+            let Some(token) = self.refresh_token().await? else {
+                return Ok(None);
+            };
+            let now = self.client().await?;
+            if now == client {
+                return Ok(Some((token, client)));
+            }
+            client = now;
+        }
+        Err(Error::timeout("Stored tokens change all the time"))
     }
 
     pub async fn client(&self) -> Result<Option<StoredClient>> {
@@ -175,14 +206,33 @@ impl Storage {
         })
     }
 
-    /// Stores tokens, and the client where one is given. The refresh token comes first: of all rows it is the one that
-    /// cannot be had again.
+    /// Stores tokens; those of a login with their client. The client's row says whose the refresh token is, so it comes
+    /// first then, and the refresh token of another grant goes before it: the login may have brought none. Of a refresh
+    /// the refresh token comes first: of all rows it is the one that cannot be had again.
     pub async fn store(
         &self,
         tokens: &Tokens,
         client: Option<(&ClientInfo, Option<&Map<String, Value>>)>,
     ) -> Result<()> {
         let cipher = self.cipher()?;
+        if let Some((client, metadata)) = client {
+            let login = StoredClient {
+                client: client.clone(),
+                // None would leave that of the row before in its place.
+                metadata: metadata.cloned().unwrap_or_default(),
+            };
+            let before = self.client().await;
+            if !before.is_ok_and(|before| before.is_some_and(|it| it.is_same_grant(&login))) {
+                self.forget_refresh_token().await?;
+            }
+            let plain = Value::Object(login.client.0).to_string();
+            let data = TokenData {
+                token: cipher.encrypt(&plain),
+                expires_in: YEAR,
+                metadata: Some(login.metadata),
+            };
+            self.write(CLIENT, &data).await?;
+        }
         if let Some(refresh) = tokens.refresh_token() {
             let lifetime = tokens
                 .number("refresh_token_expires_in")
@@ -200,18 +250,23 @@ impl Storage {
             metadata: None,
         };
         self.write(ACCESS, &data).await?;
-        if let Some((client, metadata)) = client {
-            let plain = Value::Object(client.0.clone()).to_string();
-            let data = TokenData {
-                token: cipher.encrypt(&plain),
-                expires_in: YEAR,
-                metadata: metadata.cloned(),
-            };
-            self.write(CLIENT, &data).await?;
-        }
         let prefix = self.log_prefix();
         self.logger.debug(format!("{prefix} Stored OAuth tokens"));
         Ok(())
+    }
+
+    async fn forget_refresh_token(&self) -> Result<()> {
+        let query = self.query(REFRESH);
+        if self.store.find(&query).await?.is_none() || self.store.delete(&query).await.is_ok() {
+            return Ok(());
+        }
+        // Callers of `storeTokens` need not bring `deleteTokens`.
+        let nothing = TokenData {
+            token: self.cipher()?.encrypt(""),
+            expires_in: 0,
+            metadata: None,
+        };
+        self.store.update(&query, &nothing).await.map(drop)
     }
 
     pub async fn delete_client(&self) -> Result<()> {
@@ -288,64 +343,9 @@ impl Storage {
     }
 }
 
-/// How long the access token lives, in seconds: as its response says, else as the token itself says where it is a JWT
-/// (RFC 9068), else a year.
-fn lifetime(tokens: &Tokens, now: i64) -> i64 {
-    let until = |end: i64| (end - now).div_euclid(1000);
-    if let Some(end) = tokens.expires_at() {
-        let seconds = until(end);
-        return if seconds > 0 { seconds } else { YEAR };
-    }
-    tokens
-        .number("expires_in")
-        .or_else(|| jwt_expiry(tokens.access_token().expose()).map(until))
-        .filter(|seconds| *seconds > 0)
-        .unwrap_or(YEAR)
-}
-
-/// The `exp` claim in milliseconds. The signature is the resource server's to judge.
-fn jwt_expiry(token: &str) -> Option<i64> {
-    let mut parts = token.split('.');
-    let (_, claims, _) = (parts.next()?, parts.next()?, parts.next()?);
-    let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).ok()?;
-    let claims: Map<String, Value> = serde_json::from_slice(&claims).ok()?;
-    claims.get("exp").filter(|exp| exp.is_number())?;
-    number(&claims, "exp").map(|seconds| seconds.saturating_mul(1000))
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
-
-    #[test]
-    fn lifetimes() {
-        let now = 1_700_000_000_000;
-        let jwt = |claims: Value| format!("e30.{}.sig", URL_SAFE_NO_PAD.encode(claims.to_string()));
-        for (tokens, expected) in [
-            (json!({ "expires_at": now + 61_500 }), 61),
-            (json!({ "expires_at": now / 1000 + 60 }), 60),
-            (json!({ "expires_at": now - 1 }), YEAR),
-            (json!({ "expires_in": 100 }), 100),
-            (json!({ "expires_in": "100" }), 100),
-            (json!({ "expires_in": 0 }), YEAR),
-            (
-                json!({ "access_token": jwt(json!({ "exp": now / 1000 + 7 })) }),
-                7,
-            ),
-            (
-                json!({ "access_token": jwt(json!({ "exp": now / 1000 - 7 })) }),
-                YEAR,
-            ),
-            (json!({ "access_token": jwt(json!({ "exp": "7" })) }), YEAR),
-            (json!({ "access_token": "a.b.c" }), YEAR),
-            (json!({ "access_token": "opaque" }), YEAR),
-        ] {
-            let tokens = Tokens(tokens.as_object().unwrap().clone());
-            assert_eq!(lifetime(&tokens, now), expected, "{:?}", tokens.0);
-        }
-    }
 
     #[test]
     fn expiry_with_a_margin() {

@@ -34,18 +34,11 @@ pub async fn refresh(
     logger: &Logger,
 ) -> Result<Option<Tokens>> {
     let prefix = storage.log_prefix();
-    let Some(refresh_token) = storage.refresh_token().await? else {
+    // The client says whose the refresh token is. Where it cannot be read, the token is sent nowhere.
+    let Some((refresh_token, client)) = storage.grant().await? else {
         return Ok(None);
     };
     logger.info(format!("{prefix} Attempting to refresh token"));
-    let client = match storage.client().await {
-        Ok(client) => client,
-        Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => return Err(error),
-        Err(error) => {
-            logger.debug(format!("{prefix} No client info found: {error}"));
-            None
-        }
-    };
     let tokens = match refresher.refresh(&refresh_token, client.as_ref()).await {
         Ok(tokens) => tokens,
         // The registration stays: it is only this grant that it may not use.
@@ -69,6 +62,15 @@ pub async fn refresh(
         }
         Err(error) => return Err(error),
     };
+    if let Ok(now) = storage.client().await
+        && now != client
+    {
+        let name = storage.server_name();
+        return Err(reauthenticate(
+            name,
+            "another login has replaced the stored one",
+        ));
+    }
     storage.store(&tokens, None).await?;
     logger.info(format!(
         "{prefix} Successfully refreshed and stored OAuth tokens"

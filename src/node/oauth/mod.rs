@@ -122,6 +122,7 @@ fn initiate<'env>(
                 None
             };
             let endpoints = call.endpoints(&rules, &oauth_headers);
+            let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
             let (settings, logger) = (call.settings(), call.logger.clone());
             Ok(async move {
                 let (endpoints, server_url) = (endpoints?, parsed(&server_url)?);
@@ -165,9 +166,14 @@ fn complete<'env>(
             let flow_id = call.text_argument(0, "flowId")?;
             let received = call.argument(4);
             let received = if received.is_object() {
+                // A parameter that came twice is a list in many frameworks, and no parameter (RFC 6749, section 3.1).
+                let text = |name: &str| match received.get(name)?.present() {
+                    Some(value) => call.text(value, name).map(Some),
+                    None => Ok(None),
+                };
                 Some(Received {
-                    state: received.get("state")?.as_string().map(Secret::new),
-                    iss: received.get("iss")?.as_string(),
+                    state: text("state")?.map(Secret::new),
+                    iss: text("iss")?,
                 })
             } else {
                 None
@@ -266,8 +272,8 @@ fn delete_state<'env>(
     )
 }
 
-/// `(refreshToken, { serverName, serverUrl, clientInfo, storedTokenEndpoint, storedAuthMethods }, oauthHeaders, config,
-/// allowedDomains, allowedAddresses)`
+/// `(refreshToken, { serverName, serverUrl, clientInfo, storedTokenEndpoint, storedAuthMethods, storedServerUrl, resource
+/// }, oauthHeaders, config, allowedDomains, allowedAddresses)`
 fn refresh<'env>(
     runtime: &Arc<Shared>,
     scope: Scope<'env>,
@@ -283,6 +289,7 @@ fn refresh<'env>(
             let oauth_headers = call.headers(2)?;
             let options = OAuthOptions::new(call.members(3)?.as_ref());
             let endpoints = call.endpoints(&call.rules(4, 5)?, &oauth_headers);
+            let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
             let closing = call.runtime.manager.closing().clone();
             let logger = call.logger.clone();
             Ok(async move {
@@ -300,8 +307,12 @@ fn refresh<'env>(
                     stored: StoredEndpoint {
                         token_endpoint: text("storedTokenEndpoint"),
                         auth_methods: methods.as_deref(),
-                        ..StoredEndpoint::default()
+                        server_url: text("storedServerUrl"),
+                        resource: text("resource"),
+                        issuer: None,
                     },
+                    // Callers pass what they have stored.
+                    nothing_stored: false,
                     logger: &logger,
                 }
                 .send(&refresh_token, None, &closing)
@@ -314,7 +325,7 @@ fn refresh<'env>(
 }
 
 /// `(serverName, token, 'refresh' | 'access', { serverUrl, clientId, clientSecret, revocationEndpoint,
-/// revocationEndpointAuthMethodsSupported }, oauthHeaders, allowedDomains, allowedAddresses)`
+/// revocationEndpointAuthMethodsSupported, issuer }, oauthHeaders, allowedDomains, allowedAddresses)`
 fn revoke_token<'env>(
     runtime: &Arc<Shared>,
     scope: Scope<'env>,
@@ -346,6 +357,7 @@ fn revoke_token<'env>(
                     client_id: text("clientId").unwrap_or_default(),
                     client_secret: secret.as_ref(),
                     endpoint: text("revocationEndpoint"),
+                    issuer: text("issuer"),
                     auth_methods: methods.as_deref(),
                 };
                 revoke(&revocation, &endpoints?, &logger).await

@@ -28,7 +28,7 @@ pub const STORAGE: &[(&str, Function)] = &[
     ("deleteUserTokens", delete_all),
 ];
 
-/// `({ userId, serverName, tokens, createToken, updateToken, findToken, clientInfo, metadata })`
+/// `({ userId, serverName, tokens, createToken, updateToken, findToken, deleteTokens, clientInfo, metadata })`
 fn store<'env>(
     runtime: &Arc<Shared>,
     scope: Scope<'env>,
@@ -159,7 +159,7 @@ fn delete_all<'env>(
 }
 
 /// The caller's `refreshTokens(refreshToken, { userId, serverName, identifier, clientInfo, storedTokenEndpoint,
-/// storedAuthMethods })`.
+/// storedAuthMethods, storedServerUrl, clientSource, resource })`.
 struct NodeRefresher {
     context: Arc<CallContext>,
     refresh: Arc<JsRef>,
@@ -191,6 +191,13 @@ impl GrantRefresher for NodeRefresher {
         set("storedTokenEndpoint", endpoint);
         let methods = member("token_endpoint_auth_methods_supported").filter(Json::is_array);
         set("storedAuthMethods", methods);
+        for (name, stored) in [
+            ("storedServerUrl", "server_url"),
+            ("clientSource", "client_source"),
+            ("resource", "resource"),
+        ] {
+            set(name, member(stored).filter(Json::is_string));
+        }
         let (token, refresh) = (refresh_token.clone(), Arc::clone(&self.refresh));
         let tokens = self
             .context

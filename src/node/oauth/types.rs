@@ -24,7 +24,8 @@ pub struct McpOAuth {
     )]
     pub initiate_oauth_flow: (),
     /// Exchanges the code and completes the flow. `received` is what the callback was called with: `state` must be
-    /// the flow's, `iss` the authorization server's (RFC 9207).
+    /// there and the flow's, `iss`, where there is one, the authorization server's (RFC 9207). `oauthHeaders` are for flows
+    /// that were started without any.
     #[napi(
         js_name = "completeOAuthFlow",
         ts_type = "(flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, received?: { state?: string; iss?: string }) => Promise<Record<string, any>>"
@@ -44,16 +45,20 @@ pub struct McpOAuth {
     /// Forgets a `state`.
     #[napi(ts_type = "(state: string, flowManager: object) => Promise<void>")]
     pub delete_state_mapping: (),
-    /// Sends a refresh request, once more without `scope` where the endpoint takes none. Stores nothing.
+    /// Sends a refresh request to the stored token endpoint, else to `config.token_url`, once more without `scope` where
+    /// the endpoint takes none. Rejects with `MCP_REAUTHENTICATION_REQUIRED`, and sends nothing, where there is neither,
+    /// where they differ, or where `storedServerUrl` is another server than `serverUrl`. Stores nothing.
     #[napi(
         js_name = "refreshOAuthTokens",
-        ts_type = "(refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[] }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>"
+        ts_type = "(refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[]; storedServerUrl?: string; resource?: string }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>"
     )]
     pub refresh_oauth_tokens: (),
-    /// RFC 7009. Rejects with `MCP_OAUTH_REVOCATION_FAILED`.
+    /// RFC 7009. Without `revocationEndpoint` the metadata of `issuer`, the stored one, says where; without either nothing
+    /// is sent. Rejects with `MCP_OAUTH_REVOCATION_FAILED`, or `MCP_OAUTH_DISCOVERY_FAILED` where the endpoint must not be
+    /// contacted or cannot be found out.
     #[napi(
         js_name = "revokeOAuthToken",
-        ts_type = "(serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[] }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>"
+        ts_type = "(serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[]; issuer?: string }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>"
     )]
     pub revoke_oauth_token: (),
     /// Whether a server wants OAuth; never rejects because of the server.
@@ -72,9 +77,10 @@ pub struct McpOAuth {
     object_to_js = false
 )]
 pub struct McpTokens {
-    /// Encrypts and stores the tokens and, where given, the client that they were issued to.
+    /// Encrypts and stores the tokens and, where given, the client that they were issued to. A stored refresh token of
+    /// another client or token endpoint is deleted then.
     #[napi(
-        ts_type = "(params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any> }) => Promise<void>"
+        ts_type = "(params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any> }) => Promise<void>"
     )]
     pub store_tokens: (),
     /// Rejects with a `ReauthenticationRequiredError` where there is nothing to refresh with.
