@@ -1,30 +1,34 @@
-//! Requests to token endpoints over connections that are lost.
+//! Requests to authorization servers: over connections that are lost, and what they carry.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 mod support;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use http::Method;
 use indexmap::IndexMap;
 use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::{Environment, NetworkRules};
 use librechat_mcp_native::network::HttpClient;
-use librechat_mcp_native::oauth::{Endpoints, Form};
+use librechat_mcp_native::oauth::{Endpoints, Form, Party};
 use librechat_mcp_native::secret::Secret;
 use serde_json::{Value, json};
+use support::http::Received;
 use support::scripted::{Action, Scripted};
 use support::wire::{Step, response};
 use url::Url;
 
 fn endpoints(server: &Scripted) -> Endpoints {
-    endpoints_with(server, &IndexMap::new())
+    endpoints_of(&[server], &IndexMap::new())
 }
 
-fn endpoints_with(server: &Scripted, headers: &IndexMap<String, String>) -> Endpoints {
+fn endpoints_of(servers: &[&Scripted], headers: &IndexMap<String, String>) -> Endpoints {
+    let address = |server: &&Scripted| format!("127.0.0.1:{}", server.port);
     let rules = NetworkRules {
-        allowed_addresses: vec![format!("127.0.0.1:{}", server.port)],
+        allowed_addresses: servers.iter().map(address).collect(),
         ..NetworkRules::default()
     };
     let (http, environment) = (HttpClient::new(), Environment::default());
@@ -166,7 +170,7 @@ async fn an_error_repeats_nothing_of_its_request() {
                         body.as_bytes(),
                     ))];
                     let server = server(vec![answer]).await;
-                    let endpoints = endpoints_with(&server, &headers);
+                    let endpoints = endpoints_of(&[&server], &headers);
                     let url = Url::parse(&server.url("/token")).unwrap();
                     let authorization = Secret::from(format!("Basic {basic}").as_str());
                     let answer = endpoints
@@ -213,4 +217,76 @@ async fn an_error_is_short_and_of_one_line() {
         r"Token refresh failed: 400 Bad Request - invalid_grant\u{1b}[2J\r\nFAKE\u{202e}: DDD";
     assert!(error.message.starts_with(expected), "{error}");
     assert!(error.message.len() < 3000);
+}
+
+/// `oauth_headers` that each server got, in the order of its requests.
+fn keys(server: &Scripted) -> Vec<Option<String>> {
+    let requests = server.received();
+    let key = |request: &Received| request.header("x-key").map(str::to_owned);
+    requests.iter().map(key).collect()
+}
+
+fn with_key(servers: &[&Scripted]) -> Endpoints {
+    let headers = IndexMap::from([("X-Key".to_owned(), "secret-of-the-gateway".to_owned())]);
+    endpoints_of(servers, &headers)
+}
+
+/// One request of each kind: a document and a probe of an MCP server, a document, a registration and a form of an
+/// authorization server.
+async fn ask_all(endpoints: &Endpoints, server: &Scripted) {
+    let url = Url::parse(&server.url("/")).unwrap();
+    let limit = Duration::from_secs(10);
+    endpoints.get(&url, Party::McpServer).await.unwrap();
+    endpoints.probe(Method::POST, &url, limit).await.unwrap();
+    endpoints
+        .get(&url, Party::AuthorizationServer)
+        .await
+        .unwrap();
+    endpoints.post_json(&url, &json!({})).await.unwrap();
+    let form = Form::default();
+    endpoints.post_form(&url, &form, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn configured_headers_are_for_the_authorization_server() {
+    let (server, other) = (
+        server(vec![answer("200 OK")]).await,
+        server(vec![answer("200 OK")]).await,
+    );
+    let key = || Some("secret-of-the-gateway".to_owned());
+    let bound = with_key(&[&server, &other]);
+    ask_all(&bound, &server).await;
+    assert_eq!(keys(&server), [None, None, key(), key(), key()]);
+
+    let upper = server.url("/token").replace("http:", "HTTP:");
+    let configured = bound.clone().configured_at(&[&upper]);
+    ask_all(&configured, &server).await;
+    assert_eq!(keys(&server)[5..], [None, None, key(), key(), key()]);
+    ask_all(&configured, &other).await;
+    assert_eq!(keys(&other), [None, None, None, None, None]);
+
+    let nowhere = bound.configured_at(&["no url"]);
+    ask_all(&nowhere, &server).await;
+    assert_eq!(keys(&server)[10..], [None, None, None, None, None]);
+}
+
+#[tokio::test]
+async fn configured_headers_and_forms_do_not_follow_redirects_elsewhere() {
+    let other = server(vec![answer("200 OK")]).await;
+    let to_other = format!(
+        "HTTP/1.1 307 Temporary Redirect\r\nlocation: {}\r\ncontent-length: 0\r\n\r\n",
+        other.url("/")
+    );
+    let server = server(vec![vec![Step::Send(to_other.into_bytes())]]).await;
+    let endpoints = with_key(&[&server, &other]);
+    let url = Url::parse(&server.url("/")).unwrap();
+    // Addresses that are allowed for the configured server are not for redirects.
+    let document = endpoints.get(&url, Party::AuthorizationServer).await;
+    assert!(document.is_err());
+    let form = endpoints.post_form(&url, &Form::default(), None).await;
+    let registration = endpoints.post_json(&url, &json!({})).await;
+    for answer in [form, registration] {
+        assert!(answer.is_ok_and(|answer| answer.status == 307));
+    }
+    assert!(other.received().is_empty());
 }

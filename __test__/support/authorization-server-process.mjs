@@ -45,13 +45,13 @@ provider.use(async (context, next) => {
   if (context.path === '/token') await delay(tokenDelayMs);
   await next();
   await holdUntilGone(context, 'carried out');
-  const { body, oidc, path, query, status } = context;
+  const { body, headers, oidc, path, query, status } = context;
   const redirect = new URL(context.response.get('location') || issuer, issuer);
   const places = [body, oidc?.body, query, Object.fromEntries(redirect.searchParams)];
   process.send({ secrets: places.flatMap((place) => SECRETS.map((name) => place?.[name])).filter(Boolean) });
   if (!WATCHED.includes(path)) return;
   process.send({
-    request: { path, status, grantType: oidc?.params?.grant_type, error: body?.error, body: oidc?.body },
+    request: { path, status, headers, grantType: oidc?.params?.grant_type, error: body?.error, body: oidc?.body },
   });
 });
 

@@ -65,8 +65,16 @@ async function startMcpServer(options = {}) {
     const { pathname, searchParams } = new URL(request.url, 'http://localhost');
     unanswered.add(response);
     response.on('close', () => unanswered.delete(response));
-    const message = request.method === 'POST' ? parse(await read(request)) : undefined;
-    requests.push({ method: request.method, path: pathname, headers: request.headers, message });
+    const body = request.method === 'POST' ? await read(request) : undefined;
+    const message = body === undefined ? undefined : parse(body);
+    requests.push({
+      method: request.method,
+      path: pathname,
+      url: request.url,
+      headers: request.headers,
+      body,
+      message,
+    });
 
     if (await server.fault?.({ request, response, message })) return;
     if (pathname === '/mcp') await streamableHttp(request, response, message);

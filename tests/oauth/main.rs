@@ -6,6 +6,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod binding;
 mod flows;
 mod refresh;
 mod reinit;

@@ -1,5 +1,6 @@
 //! An authorization server that rotates refresh tokens, and an MCP server that wants its access tokens, on one origin.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct Script {
     pub accepted: String,
     /// Instead of tools: the challenge of a 403.
     pub forbidden: Option<String>,
+    /// Instead of its own documents, by path.
+    pub documents: HashMap<&'static str, Value>,
 }
 
 impl Script {
@@ -108,7 +111,9 @@ async fn serve(mut stream: TcpStream, address: SocketAddr, script: Arc<Mutex<Scr
     let (method, path) = (words.next().unwrap(), words.next().unwrap());
     let path = path.split('?').next().unwrap();
     script.lock().requests.push(format!("{method} {path}"));
+    let published = script.lock().documents.get(path).cloned();
     let answer = match (method, path) {
+        ("GET", _) if published.is_some() => answer(200, &published.unwrap_or_default()),
         ("GET", "/.well-known/oauth-protected-resource/mcp") => answer(
             200,
             &json!({

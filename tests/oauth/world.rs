@@ -208,6 +208,8 @@ impl Lines {
 /// One authorization server, one set of stores.
 pub struct World {
     pub server: Server,
+    /// Another authorization server.
+    pub other: Server,
     pub tokens: Arc<MemoryTokens>,
     pub flows: Arc<SharedFlows>,
     pub lines: Lines,
@@ -217,6 +219,7 @@ impl World {
     pub async fn new() -> Self {
         Self {
             server: Server::start().await,
+            other: Server::start().await,
             tokens: Arc::default(),
             flows: Arc::default(),
             lines: Lines::default(),
@@ -227,7 +230,9 @@ impl World {
         NetworkRules {
             ssrf_protection: true,
             allowed_domains: Vec::new(),
-            allowed_addresses: vec![self.server.address.to_string()],
+            allowed_addresses: [&self.server, &self.other]
+                .map(|server| server.address.to_string())
+                .to_vec(),
         }
     }
 
@@ -260,12 +265,16 @@ impl World {
 
     /// A runtime of its own, as another process would have it.
     pub fn authorizer(&self, lock: Option<MemoryLock>) -> Authorizer {
+        self.configured(lock, OAuthOptions::new(None))
+    }
+
+    pub fn configured(&self, lock: Option<MemoryLock>, options: OAuthOptions) -> Authorizer {
         let oauth = OAuth::new(TaskTracker::new(), CancellationToken::new(), Arc::default());
         let relation = Relation {
             user_id: USER.to_owned(),
             server_name: SERVER.to_owned(),
             server_url: Url::parse(&format!("{}/mcp", self.server.origin())).unwrap(),
-            options: OAuthOptions::new(None),
+            options,
             oauth_headers: IndexMap::new(),
             proxy: None,
             rules: self.rules(),
