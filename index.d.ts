@@ -433,7 +433,8 @@ export interface MCPOAuth {
   initiateOAuthFlow: (serverName: string, serverUrl: string, userId: string, oauthHeaders: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, findToken?: (...args: any[]) => unknown, allowedAddresses?: string[] | null) => Promise<{ authorizationUrl: string; flowId: string; flowMetadata: Record<string, any> }>
   /**
    * Exchanges the code and completes the flow. `received` is what the callback was called with: `state` must be
-   * the flow's, `iss` the authorization server's (RFC 9207).
+   * there and the flow's, `iss`, where there is one, the authorization server's (RFC 9207). `oauthHeaders` are for flows
+   * that were started without any.
    */
   completeOAuthFlow: (flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, received?: { state?: string; iss?: string }) => Promise<Record<string, any>>
   /** The metadata of a flow. */
@@ -444,10 +445,18 @@ export interface MCPOAuth {
   resolveStateToFlowId: (state: string, flowManager: object) => Promise<string | null>
   /** Forgets a `state`. */
   deleteStateMapping: (state: string, flowManager: object) => Promise<void>
-  /** Sends a refresh request, once more without `scope` where the endpoint takes none. Stores nothing. */
-  refreshOAuthTokens: (refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[] }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
-  /** RFC 7009. Rejects with `MCP_OAUTH_REVOCATION_FAILED`. */
-  revokeOAuthToken: (serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[] }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>
+  /**
+   * Sends a refresh request to the stored token endpoint, else to `config.token_url`, once more without `scope` where
+   * the endpoint takes none. Rejects with `MCP_REAUTHENTICATION_REQUIRED`, and sends nothing, where there is neither,
+   * where they differ, or where `storedServerUrl` is another server than `serverUrl`. Stores nothing.
+   */
+  refreshOAuthTokens: (refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[]; storedServerUrl?: string; resource?: string }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
+  /**
+   * RFC 7009. Without `revocationEndpoint` the metadata of `issuer`, the stored one, says where; without either nothing
+   * is sent. Rejects with `MCP_OAUTH_REVOCATION_FAILED`, or `MCP_OAUTH_DISCOVERY_FAILED` where the endpoint must not be
+   * contacted or cannot be found out.
+   */
+  revokeOAuthToken: (serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[]; issuer?: string }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>
   /** Whether a server wants OAuth; never rejects because of the server. */
   detectOAuthRequirement: (serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, any> | null }>
 }
@@ -633,8 +642,11 @@ export interface MCPTokenCache {
 
 /** The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. */
 export interface MCPTokens {
-  /** Encrypts and stores the tokens and, where given, the client that they were issued to. */
-  storeTokens: (params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any> }) => Promise<void>
+  /**
+   * Encrypts and stores the tokens and, where given, the client that they were issued to. A stored refresh token of
+   * another client or token endpoint is deleted then.
+   */
+  storeTokens: (params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any> }) => Promise<void>
   /** Rejects with a `ReauthenticationRequiredError` where there is nothing to refresh with. */
   getTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>) => Promise<Record<string, any>> }) => Promise<Record<string, any> | null>
   /** The stored client registration, decrypted; `null` where there is none. */
