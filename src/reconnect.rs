@@ -129,13 +129,7 @@ impl Reconnect {
             recipe,
             updated_at: server.config.updated_at,
             force_new: false,
-            options: CallOptions {
-                deadline: Instant::now() + limit,
-                cancel: self.manager.closing().clone(),
-                headers: None,
-                progress: None,
-                caller: None,
-            },
+            options: CallOptions::new(Instant::now() + limit, self.manager.closing().clone()),
         };
         self.manager.acquire(&request).await.map(drop)
     }

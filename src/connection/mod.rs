@@ -141,6 +141,18 @@ pub struct Progress {
 }
 
 impl CallOptions {
+    /// For a request of our own: no headers beside the connection's, no progress, and no user to ask.
+    #[must_use]
+    pub const fn new(deadline: Instant, cancel: CancellationToken) -> Self {
+        Self {
+            deadline,
+            cancel,
+            headers: None,
+            progress: None,
+            caller: None,
+        }
+    }
+
     /// When the request is given up, unless progress comes before.
     fn due(&self) -> Instant {
         let timeout = self.progress.as_ref().map(|progress| progress.timeout);

@@ -101,11 +101,8 @@ impl Manager {
         let token = self.obo_token(scope, &server, obo).await?;
         let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
         let options = CallOptions {
-            deadline: Instant::now() + limit,
-            cancel: call.cancel.clone(),
             headers: with_bearer(None, token.as_ref()),
-            progress: None,
-            caller: None,
+            ..CallOptions::new(Instant::now() + limit, call.cancel.clone())
         };
         let timeout = call
             .timeout

@@ -150,13 +150,7 @@ impl Manager {
         // Nobody is to hear of a connection that is in no pool.
         recipe.observer = None;
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let options = CallOptions {
-            deadline: tokio::time::Instant::now() + limit,
-            cancel: request.cancel,
-            headers: None,
-            progress: None,
-            caller: None,
-        };
+        let options = CallOptions::new(tokio::time::Instant::now() + limit, request.cancel);
         if let Some(lease) = &request.connection {
             read(
                 lease.connection(),

@@ -178,13 +178,10 @@ impl Manager {
             let Some(publisher) = &connection.recipe.publisher else {
                 return;
             };
-            let options = CallOptions {
-                deadline: Instant::now() + REFRESH_TIMEOUT,
-                cancel: manager.0.closing.child_token(),
-                headers: None,
-                progress: None,
-                caller: None,
-            };
+            let options = CallOptions::new(
+                Instant::now() + REFRESH_TIMEOUT,
+                manager.0.closing.child_token(),
+            );
             let outcome = match list_tools(connection, &options).await {
                 Ok(list) if list.incomplete.is_none() && list.tools.count() > 0 => {
                     let name = &key.server_name;

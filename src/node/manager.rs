@@ -104,11 +104,8 @@ pub async fn request(
         updated_at: server.config.updated_at,
         force_new,
         options: CallOptions {
-            deadline: Instant::now() + limit,
-            cancel: call.cancel.clone(),
             headers: scope.headers(server, None)?.map(Arc::new),
-            progress: None,
-            caller: None,
+            ..CallOptions::new(Instant::now() + limit, call.cancel.clone())
         },
     })
 }
@@ -326,13 +323,7 @@ pub fn existing(manager: &Manager, key: &Key, lease: Lease) -> Held {
         recipe: lease.connection().recipe.clone(),
         updated_at: None,
         force_new: false,
-        options: CallOptions {
-            deadline: Instant::now(),
-            cancel: tokio_util::sync::CancellationToken::new(),
-            headers: None,
-            progress: None,
-            caller: None,
-        },
+        options: CallOptions::new(Instant::now(), tokio_util::sync::CancellationToken::new()),
     };
     held(manager, request, lease)
 }

@@ -178,13 +178,10 @@ async fn functions_of(
         },
     };
     let connection = lease.connection();
-    let options = CallOptions {
-        deadline: Instant::now() + connection.recipe.config.timeout.unwrap_or(LIST_TIMEOUT),
-        cancel: call.cancel.clone(),
-        headers: None,
-        progress: None,
-        caller: None,
-    };
+    let options = CallOptions::new(
+        Instant::now() + connection.recipe.config.timeout.unwrap_or(LIST_TIMEOUT),
+        call.cancel.clone(),
+    );
     let tools = list_tools(connection, &options).await?.tools;
     tool_functions(server_name, &tools).map(Some)
 }

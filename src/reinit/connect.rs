@@ -135,11 +135,11 @@ impl Run<'_> {
             .obo_token(scope, server, self.obo_call())
             .await?;
         let options = CallOptions {
-            deadline: deadline.unwrap_or_else(|| Instant::now() + limit),
-            cancel: self.cancel.clone(),
             headers: with_bearer(scope.headers(server, None)?.map(Arc::new), token.as_ref()),
-            progress: None,
-            caller: None,
+            ..CallOptions::new(
+                deadline.unwrap_or_else(|| Instant::now() + limit),
+                self.cancel.clone(),
+            )
         };
         let mut request = Acquire {
             key: server.key.clone(),

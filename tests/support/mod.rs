@@ -130,13 +130,10 @@ pub async fn until(what: &str, mut condition: impl FnMut() -> bool) {
 }
 
 pub fn within(seconds: f64) -> CallOptions {
-    CallOptions {
-        deadline: Instant::now() + Duration::from_secs_f64(seconds),
-        cancel: CancellationToken::new(),
-        headers: None,
-        progress: None,
-        caller: None,
-    }
+    CallOptions::new(
+        Instant::now() + Duration::from_secs_f64(seconds),
+        CancellationToken::new(),
+    )
 }
 
 /// The tools, or the code of what went wrong beneath the listing.
