@@ -311,8 +311,10 @@ async fn variables_of_users() {
         custom_user_vars: Some(&variables),
         ..Context::of_environment(&environment)
     };
-    let config =
-        json!({ "url": "https://${HOST}/{{PLACE}}?a=${THE_TOKEN}", "type": "streamable-http" });
+    let config = json!({
+        "url": "https://${HOST}/{{PLACE}}?a=${THE_TOKEN}", "type": "streamable-http",
+        "customUserVars": { "PLACE": { "title": "Place", "description": "" } },
+    });
     let config = ServerConfig::from_members(config.as_object().unwrap().clone()).unwrap();
     let mut recipe = recipe(json!({ "url": "https://example.test" , "type": "streamable-http" }));
     recipe.config = resolve(&config, &context).unwrap();

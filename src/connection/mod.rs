@@ -11,6 +11,7 @@ mod events;
 mod handler;
 mod inbound;
 mod numbering;
+mod options;
 mod param_headers;
 mod probe;
 mod raw_tools;
@@ -26,6 +27,7 @@ pub use caller::Caller;
 pub use connect::connect;
 pub use events::{Event, Observer};
 pub use handler::ProgressSink;
+pub use options::{CallOptions, Progress};
 pub use raw_tools::RawTools;
 pub(crate) use session::gone;
 pub use tools::{ToolList, list_tools, list_tools_in_order};
@@ -34,16 +36,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use rmcp::model::ServerCapabilities;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio::sync::Notify;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::foreign_text::{SentSecrets, foreign_error};
 use crate::host::{Environment, Logger, NetworkRules, ServerRequests, ToolPublisher};
 use crate::network::{HttpClient, Policy};
@@ -118,74 +116,6 @@ pub enum Generation {
 pub struct Known {
     pub generation: Option<Generation>,
     pub stream: StreamRefusal,
-}
-
-/// When a request has to be done, and what may end it earlier.
-#[derive(Clone)]
-pub struct CallOptions {
-    pub deadline: Instant,
-    pub cancel: CancellationToken,
-    /// Headers of this request, over those of the connection.
-    pub headers: Option<Arc<HeaderMap>>,
-    pub progress: Option<Progress>,
-    /// Whom the server may ask about this request. Absent where no user has made it.
-    pub caller: Option<Caller>,
-}
-
-/// A request whose time starts again with every sign of progress (MCP, chapter "Progress").
-#[derive(Clone)]
-pub struct Progress {
-    /// How long nothing may be heard.
-    pub timeout: Duration,
-    pub sink: Option<ProgressSink>,
-}
-
-impl CallOptions {
-    /// For a request of our own: no headers beside the connection's, no progress, and no user to ask.
-    #[must_use]
-    pub const fn new(deadline: Instant, cancel: CancellationToken) -> Self {
-        Self {
-            deadline,
-            cancel,
-            headers: None,
-            progress: None,
-            caller: None,
-        }
-    }
-
-    /// When the request is given up, unless progress comes before.
-    fn due(&self) -> Instant {
-        let timeout = self.progress.as_ref().map(|progress| progress.timeout);
-        timeout.map_or(self.deadline, |timeout| {
-            self.deadline.min(Instant::now() + timeout)
-        })
-    }
-}
-
-impl Progress {
-    fn listen(&self, progressed: &Arc<Notify>) -> ProgressSink {
-        let (progressed, sink) = (Arc::clone(progressed), self.sink.clone());
-        Arc::new(move |params| {
-            progressed.notify_one();
-            if let Some(sink) = &sink {
-                sink(params);
-            }
-        })
-    }
-}
-
-impl CallOptions {
-    /// Ends the work with the call's time or its abort.
-    async fn bound<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.cancel.cancelled() => Err(Error::aborted()),
-            () = tokio::time::sleep_until(self.deadline) => {
-                Err(Error::timeout("The tokens could not be refreshed in time"))
-            }
-            outcome = work => outcome,
-        }
-    }
 }
 
 /// An established MCP session.

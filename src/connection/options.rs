@@ -1,0 +1,80 @@
+//! What one request may take, who hears of it, and who may be asked about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{Caller, ProgressSink};
+use crate::error::{Error, Result};
+
+/// When a request has to be done, and what may end it earlier.
+#[derive(Clone)]
+pub struct CallOptions {
+    pub deadline: Instant,
+    pub cancel: CancellationToken,
+    /// Headers of this request, over those of the connection.
+    pub headers: Option<Arc<HeaderMap>>,
+    pub progress: Option<Progress>,
+    /// Whom the server may ask about this request. Absent where no user has made it.
+    pub caller: Option<Caller>,
+}
+
+/// A request whose time starts again with every sign of progress (MCP, chapter "Progress").
+#[derive(Clone)]
+pub struct Progress {
+    /// How long nothing may be heard.
+    pub timeout: Duration,
+    pub sink: Option<ProgressSink>,
+}
+
+impl CallOptions {
+    /// For a request of our own: no headers beside the connection's, no progress, and no user to ask.
+    #[must_use]
+    pub const fn new(deadline: Instant, cancel: CancellationToken) -> Self {
+        Self {
+            deadline,
+            cancel,
+            headers: None,
+            progress: None,
+            caller: None,
+        }
+    }
+
+    /// When the request is given up, unless progress comes before.
+    pub(super) fn due(&self) -> Instant {
+        let timeout = self.progress.as_ref().map(|progress| progress.timeout);
+        timeout.map_or(self.deadline, |timeout| {
+            self.deadline.min(Instant::now() + timeout)
+        })
+    }
+}
+
+impl Progress {
+    pub(super) fn listen(&self, progressed: &Arc<Notify>) -> ProgressSink {
+        let (progressed, sink) = (Arc::clone(progressed), self.sink.clone());
+        Arc::new(move |params| {
+            progressed.notify_one();
+            if let Some(sink) = &sink {
+                sink(params);
+            }
+        })
+    }
+}
+
+impl CallOptions {
+    /// Ends the work with the call's time or its abort.
+    pub(super) async fn bound<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::aborted()),
+            () = tokio::time::sleep_until(self.deadline) => {
+                Err(Error::timeout("The tokens could not be refreshed in time"))
+            }
+            outcome = work => outcome,
+        }
+    }
+}
