@@ -129,3 +129,12 @@ test('slow calls of one user keep nobody else waiting', async () => {
   for (const resolve of waiting) resolve({ action: 'decline' });
   expect(await Promise.all(slow)).toEqual(slow.map(() => ({ action: 'decline' })));
 });
+
+test('what the host throws while it answers is not told to the server', async () => {
+  const elicitation = () => {
+    throw new Error('db failed: mongodb://root:secret@db/x');
+  };
+  const { ask } = await connect('call', { services: { elicitation } });
+  const answer = await ask(1, 'elicitation/create');
+  expect(answer).toEqual({ error: { code: -32603, message: 'No answer (MCP_HOST_ERROR)' } });
+});

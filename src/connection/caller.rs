@@ -107,7 +107,7 @@ impl Caller {
         let schema = serde_json::to_value(params).unwrap_or_default();
         let mut answer: Value = self.ask(ELICITATION, params).await?;
         fill_defaults(&mut answer, &schema["requestedSchema"]);
-        serde_json::from_value(answer).map_err(|error| invalid_answer(ELICITATION, &error))
+        serde_json::from_value(answer).map_err(|_| invalid_answer(ELICITATION))
     }
 
     /// The host's answer to a request of the server, both in MCP's own shapes.
@@ -125,13 +125,16 @@ impl Caller {
         let answer = host
             .answer(&self.peer, method, params)
             .await
-            .map_err(|error| ErrorData::internal_error(error.message, None))?;
-        serde_json::from_value(answer).map_err(|error| invalid_answer(method, &error))
+            // What the host threw is nobody's business but the host's.
+            .map_err(|error| {
+                ErrorData::internal_error(format!("No answer ({})", error.code.as_str()), None)
+            })?;
+        serde_json::from_value(answer).map_err(|_| invalid_answer(method))
     }
 }
 
-fn invalid_answer(method: &str, error: &serde_json::Error) -> ErrorData {
-    ErrorData::internal_error(format!("The answer to {method} is invalid: {error}"), None)
+fn invalid_answer(method: &str) -> ErrorData {
+    ErrorData::internal_error(format!("The host's answer to {method} is invalid"), None)
 }
 
 fn unknown(method: &str) -> ErrorData {

@@ -115,7 +115,7 @@ async fn handshake(
             kind, url, headers, ..
         } => {
             let shown = sanitize_url_for_logging(url.as_str());
-            recipe.logger.info(format!(
+            logger.info(format!(
                 "{prefix} Creating {} transport: {shown}",
                 kind.as_str()
             ));

@@ -171,6 +171,9 @@ impl<T: Transport<RoleClient>> Inbound<T> {
         };
         let refusal = if !self.handler.owner.is_asked_by(&request) {
             None
+        } else if self.answering.contains_key(&id) {
+            let text = "A request with this id is under way";
+            Some(ErrorData::invalid_request(text, None))
         } else if self.answering.len() >= ANSWERED {
             let text = format!("The client answers at most {ANSWERED} requests at a time");
             Some(ErrorData::new(TOO_MANY, text, None))
@@ -265,7 +268,6 @@ impl<T: Transport<RoleClient>> Inbound<T> {
     }
 
     fn send_reply(&mut self, reply: Reply) {
-        self.answering.remove(&reply.id);
         let sending = self.inner.send(reply.message);
         let under_way = reply.under_way;
         self.tasks.spawn(async move {
@@ -296,6 +298,7 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Inbound<T> {
             while self.tasks.try_join_next().is_some() {}
             let message = tokio::select! {
                 Some(reply) = self.replies.1.recv() => {
+                    self.answering.remove(&reply.id);
                     self.send_reply(reply);
                     continue;
                 }

@@ -18,6 +18,8 @@ use crate::error::{Code, Error, Result};
 
 /// Requests that a server may answer this way.
 const METHODS: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+/// What one result may ask the host at the same time, as much as a whole connection may.
+const MAX_QUESTIONS: usize = 32;
 /// Wait before a server that wants nothing but to be asked again: doubles with each time in a row.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
@@ -82,6 +84,12 @@ impl Rounds {
             return Ok(InputResponses::new());
         }
         self.idle = 0;
+        if wanted.len() > MAX_QUESTIONS {
+            return Err(ErrorData::invalid_request(
+                format!("A result may ask at most {MAX_QUESTIONS} things at a time"),
+                None,
+            ));
+        }
         let answers = wanted
             .into_iter()
             .map(async |(key, request)| Ok((key, caller.answer(request).await?)));
@@ -170,5 +178,26 @@ mod tests {
         );
         let third = next_params(Some(&second), &InputResponses::new(), None);
         assert_eq!(third, json!({ "name": "t", "arguments": { "a": 1 } }));
+    }
+
+    #[tokio::test]
+    async fn a_result_does_not_ask_thousands_of_things() {
+        let question = json!({ "method": "roots/list" });
+        let wanted = |count: usize| -> InputRequests {
+            let named = (0..count).map(|number| (number.to_string(), question.clone()));
+            serde_json::from_value(Value::Object(named.collect())).unwrap()
+        };
+        let peer = crate::host::Peer {
+            server_name: "srv".to_owned(),
+            user_id: None,
+        };
+        let caller = Caller { peer, host: None };
+        let mut rounds = Rounds::of("tools/call").unwrap();
+        let answered = rounds.answer(Some(wanted(MAX_QUESTIONS)), &caller).await;
+        assert_eq!(answered.unwrap().len(), MAX_QUESTIONS);
+        let refused = rounds
+            .answer(Some(wanted(MAX_QUESTIONS + 1)), &caller)
+            .await;
+        assert!(refused.is_err());
     }
 }

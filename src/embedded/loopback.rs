@@ -177,12 +177,16 @@ fn redirect(target: &str) -> Option<Redirect> {
     let mut redirect = Redirect::default();
     for (name, value) in url.query_pairs() {
         let value = value.into_owned();
-        match &*name {
-            "code" => redirect.code = Some(Secret::new(value)),
-            "state" => redirect.state = Some(Secret::new(value)),
-            "error" => redirect.error = Some(value),
-            "iss" => redirect.iss = Some(value),
-            _ => {}
+        let is_double = match &*name {
+            "code" => redirect.code.replace(Secret::new(value)).is_some(),
+            "state" => redirect.state.replace(Secret::new(value)).is_some(),
+            "error" => redirect.error.replace(value).is_some(),
+            "iss" => redirect.iss.replace(value).is_some(),
+            _ => false,
+        };
+        // Whoever added the second one means another of them to count (RFC 6749, section 3.1).
+        if is_double {
+            return None;
         }
     }
     redirect.state.is_some().then_some(redirect)
@@ -285,6 +289,7 @@ mod tests {
                 "421",
             ),
             (get("/?state=s&code=c", "127.0.0.1:1"), "421"),
+            (get("/?iss=a&state=s&code=c&iss=b", host), "404"),
             (
                 get("/?state=s&code=c", &format!("{host}\r\nHost: {host}")),
                 "421",

@@ -12,6 +12,11 @@ use crate::secret::{self, Secret};
 /// A value whose name does not say that it is secret counts as a secret from this length on.
 const LOOKS_SECRET: usize = 12;
 
+/// What precedes credentials in a header (RFC 9110, section 11.4).
+const SCHEMES: [&str; 4] = ["bearer", "basic", "token", "apikey"];
+/// Settings, whatever they are called.
+const HARMLESS_WORDS: [&str; 6] = ["true", "false", "none", "null", "user", "http"];
+
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -23,7 +28,10 @@ pub struct SentSecrets(Vec<Secret>);
 
 impl SentSecrets {
     pub fn add(&mut self, secret: impl Into<Secret>) {
-        self.0.push(secret.into());
+        let secret = secret.into();
+        if !HARMLESS_WORDS.contains(&secret.expose().to_ascii_lowercase().as_str()) {
+            self.0.push(secret);
+        }
     }
 
     /// A member of a form, a query, an environment or the like, whose name may say that its value is secret.
@@ -51,16 +59,27 @@ impl SentSecrets {
             self.add_url(&url);
         }
         self.add_if_named(name, value);
+        // A header, a connection string or a JSON text in one value.
+        for part in value.split(|c: char| c.is_whitespace() || "\"',;".contains(c)) {
+            match part.split_once('=') {
+                Some((name, part)) if is_name(name) => self.add_if_named(name, part),
+                _ if looks_like_token(part) => self.add(part),
+                _ => {}
+            }
+        }
     }
 
     /// Arguments of a command: `--token=VALUE`, `--token VALUE`.
     pub fn add_arguments(&mut self, arguments: &[String]) {
         let mut option = "";
         for argument in arguments {
+            if let Ok(url) = Url::parse(argument) {
+                self.add_url(&url);
+            }
             match argument.split_once('=') {
-                Some((name, value)) => self.add_variable(name, value),
-                None if option.starts_with('-') => self.add_variable(option, argument),
-                None => self.add_variable("", argument),
+                Some((name, value)) if is_name(name) => self.add_variable(name, value),
+                _ if option.starts_with('-') => self.add_variable(option, argument),
+                _ => self.add_variable("", argument),
             }
             option = argument;
         }
@@ -93,13 +112,22 @@ impl SentSecrets {
         }
         // As Latin-1, which is how the value was made (RFC 9110, section 5.5).
         let value: String = value.as_bytes().iter().copied().map(char::from).collect();
-        if let Some((scheme, credentials)) = value.split_once(' ') {
+        let scheme = value.split_once(' ');
+        if let Some((scheme, credentials)) = scheme {
             self.add_named(name.as_str(), credentials.trim());
             if scheme.eq_ignore_ascii_case("basic") {
                 self.add_basic(credentials.trim());
             }
         }
-        self.add_named(name.as_str(), &value);
+        // Who knows the scheme must not know the first characters of what counts.
+        let is_scheme = |scheme: &str| {
+            SCHEMES
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known))
+        };
+        if scheme.is_none_or(|(scheme, _)| !is_scheme(scheme)) {
+            self.add_named(name.as_str(), &value);
+        }
     }
 
     /// The password of `user:password`; OAuth writes both as in a form (RFC 6749, section 2.3.1).
@@ -151,6 +179,12 @@ impl SentSecrets {
 }
 
 /// A long word of letters and digits that is no path.
+/// Whether it may name an option or a variable; a text that happens to have a `=` in it does not.
+fn is_name(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
 fn looks_like_token(value: &str) -> bool {
     value.len() > LOOKS_SECRET
         && value

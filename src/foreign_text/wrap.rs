@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{SentSecrets, escape, foreign_text, shorten};
+use super::{LONGEST, SentSecrets, cut, escape, foreign_text, shorten};
 use crate::error::{Cause, Error};
 use crate::host::{Level, Log, LogMeta, Logger};
 use crate::telemetry::Operation;
@@ -17,7 +17,9 @@ pub fn foreign_error(error: Error, sent: &SentSecrets) -> Error {
         let (begin, text) = error.message.split_at(begin.unwrap_or_default());
         Error {
             message: format!("{begin}{}", foreign_text(text, sent)),
-            challenge: error.challenge.map(|challenge| sent.cut_out(&challenge)),
+            challenge: error
+                .challenge
+                .map(|challenge| sent.cut_out(cut(&challenge, LONGEST * 2))),
             ..error
         }
     })

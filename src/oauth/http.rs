@@ -18,6 +18,7 @@ use crate::foreign_text::{SentSecrets, foreign_error, foreign_text};
 use crate::host::{Environment, NetworkRules};
 use crate::network::{HttpClient, Policy, Redirects, Request, sanitize_url};
 use crate::secret::Secret;
+use crate::server_config::{Setter, is_sent};
 
 const MAX_BODY: usize = 1024 * 1024;
 /// Bound on one request of discovery, registration or a token endpoint.
@@ -105,8 +106,10 @@ impl Endpoints {
                 let mut value = HeaderValue::from_str(value).map_err(|_| wrong())?;
                 value.set_sensitive(true);
                 let name = HeaderName::try_from(name).map_err(|_| wrong())?;
-                Ok((name, value))
+                // Whoever made the config: no authorization server wants another `Host` than its own.
+                Ok(is_sent(&name, Setter::User)?.then_some((name, value)))
             })
+            .filter_map(Result::transpose)
             .collect::<Result<_>>()?;
         Ok(Self {
             http,

@@ -11,6 +11,16 @@ use crate::foreign_text::{SentSecrets, foreign_text};
 
 /// What Entra writes in the issuer of an authority for many tenants, in the place of the tenant.
 const TENANT: &str = "{tenantid}";
+/// Where codes, tokens and secrets go. Others, such as `userinfo_endpoint`, get nothing from us.
+const SECRET_ENDPOINTS: [&str; 7] = [
+    "authorization_endpoint",
+    "token_endpoint",
+    "registration_endpoint",
+    "revocation_endpoint",
+    "introspection_endpoint",
+    "device_authorization_endpoint",
+    "pushed_authorization_request_endpoint",
+];
 /// Scheme, empty, host: `{tenantid}` stands for none of them.
 const BEFORE_PATH: usize = 3;
 
@@ -70,11 +80,12 @@ pub(super) fn check_issuer(asked: &str, metadata: &ServerMetadata) -> Result<()>
 /// Fails with [`Code::OAuthDiscoveryFailed`].
 pub(super) fn bind_to_origin(metadata: &mut ServerMetadata) -> Result<()> {
     let issuer = issuer_of(metadata)?;
-    let mut origins = metadata
-        .0
+    let named = SECRET_ENDPOINTS
         .iter()
-        .filter(|(name, value)| name.ends_with("_endpoint") && !value.is_null())
-        .map(|(_, value)| value.as_str().and_then(origin_of));
+        .filter_map(|name| metadata.0.get(*name));
+    let mut origins = named
+        .filter(|value| !value.is_null() && value.as_str() != Some(""))
+        .map(|value| value.as_str().and_then(origin_of));
     let origin = origins.next().flatten();
     let origin = origin.filter(|first| origins.all(|other| other.as_ref() == Some(first)));
     let Some(origin) = origin else {

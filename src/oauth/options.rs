@@ -5,7 +5,7 @@ use url::Url;
 
 use super::client_auth::AuthMethod;
 use super::documents::{ServerMetadata, text, texts};
-use super::issuer::same_url;
+use super::issuer::{origin_of, same_url};
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
@@ -84,6 +84,8 @@ impl OAuthOptions {
 
     /// An endpoint of the config is the one that is meant, also where the other or the client is left to discovery.
     ///
+    /// Where the config names one of both, the other has to be at the same origin: it says who the authorization server is.
+    ///
     /// Fails with [`Code::OAuthDiscoveryFailed`] where the server announces another one.
     pub(super) fn check_announced(&self, server: &ServerMetadata) -> Result<()> {
         let without_query = |url: &str| url.split(['?', '#']).next().unwrap_or_default().to_owned();
@@ -94,20 +96,28 @@ impl OAuthOptions {
                 same_url(&without_query(configured), &without_query(announced))
             })
         };
-        for (configured, option, name) in [
+        let is_beside = |configured: &Option<String>, other: &str| {
+            configured.as_deref().is_none_or(|configured| {
+                origin_of(configured) == server.text(other).and_then(origin_of)
+            })
+        };
+        let (authorization, token) = ("authorization_endpoint", "token_endpoint");
+        let is_pinned = self.authorization_url.is_some() && self.token_url.is_some();
+        for (configured, option, name, other) in [
             (
                 &self.authorization_url,
                 "authorization_url",
-                "authorization_endpoint",
+                authorization,
+                token,
             ),
-            (&self.token_url, "token_url", "token_endpoint"),
+            (&self.token_url, "token_url", token, authorization),
         ] {
-            if !is_announced(configured, name) {
+            if !is_announced(configured, name) || !(is_pinned || is_beside(configured, other)) {
                 return Err(Error::new(
                     Code::OAuthDiscoveryFailed,
                     format!(
                         "[MCPOAuth] The authorization server that was discovered has another {name} than \
-                         `oauth.{option}` of the config. Configure `oauth.client_id`, `oauth.authorization_url` and \
+                         `oauth.{option}` of the config, or its {other} at another origin. Configure `oauth.client_id`, `oauth.authorization_url` and \
                          `oauth.token_url`, or none of the URLs"
                     ),
                 ));

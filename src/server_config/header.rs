@@ -45,15 +45,16 @@ const FRAMING: [&str; 3] = [
 
 /// Whose word a header is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Setter {
+pub enum Setter {
     Operator,
     /// A user's config, or an operator's header with a user's variable in it.
     User,
 }
 
-/// Whether only a transport sets this header. White space around the name and its case do not count.
+/// Whether only a transport sets this header. White space around the name and its case do not count, nor whether it is
+/// written with `_`, which many servers read as `-`.
 pub(super) fn is_transports_own(name: &str) -> bool {
-    let name = name.trim().to_ascii_lowercase();
+    let name = name.trim().to_ascii_lowercase().replace('_', "-");
     TRANSPORT.iter().any(|own| {
         if own.ends_with('-') {
             name.starts_with(own)
@@ -65,9 +66,9 @@ pub(super) fn is_transports_own(name: &str) -> bool {
 
 /// Whether a configured header is sent. One that is left out changes nothing, since the transport sends its own; one that
 /// would change what a request is, or where it goes, is an error that names it.
-pub(super) fn is_sent(name: &HeaderName, setter: Setter) -> Result<bool> {
+pub fn is_sent(name: &HeaderName, setter: Setter) -> Result<bool> {
     let refused = |why: &str| Error::invalid_config(format!("Header `{name}` {why}"));
-    if FRAMING.contains(&name.as_str()) {
+    if FRAMING.contains(&name.as_str().replace('_', "-").as_str()) {
         return Err(refused("cannot be configured: it frames the message"));
     }
     if setter == Setter::Operator || !is_transports_own(name.as_str()) {
@@ -170,6 +171,8 @@ mod tests {
         for name in [
             "Host",
             " HOST\t",
+            "Mcp_Session_Id",
+            "content_length",
             "content-LENGTH",
             "Proxy-Authorization",
             "Sec-WebSocket-Key",

@@ -91,7 +91,8 @@ impl Members {
             .get("$oid")
             .and_then(Value::as_str)
             .map_or_else(|| js_string(&value), str::to_owned);
-        Some(text).filter(|text| !text.is_empty())
+        // As in JavaScript, an object is something even where its text is empty.
+        Some(text).filter(|text| !text.is_empty() || value.is_array())
     }
 }
 

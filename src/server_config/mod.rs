@@ -27,6 +27,7 @@ mod timestamp;
 mod validate;
 
 pub use fingerprint::{Fingerprint, fingerprint};
+pub use header::{Setter, is_sent};
 pub use messages::{is_client_rejection_message, is_invalid_client_message};
 pub use model::{ServerConfig, ServerInstructions, Stderr, TransportKind};
 pub use names::{build_oauth_tool_call_name, normalize_server_name, sanitize_url_for_logging};

@@ -231,3 +231,15 @@ async fn a_server_that_takes_no_answers_is_not_answered_for_ever() {
     assert_eq!(inbound.dropped, 10_000 - UNDER_WAY as u64);
     assert!(!inbound.under_way.is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_id_that_is_under_way_is_not_asked_again() {
+    let transport = Scripted::default();
+    let mut inbound = inbound(caller(Some("ann"), false), &transport);
+    let questions = (0..10).map(|_| question(1, None));
+    transport.incoming.lock().extend(questions);
+    run(&mut inbound).await;
+    assert_eq!(inbound.answering.len(), 1);
+    let refused = transport.sent.lock().len();
+    assert_eq!(refused, 9);
+}

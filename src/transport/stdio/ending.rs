@@ -56,10 +56,6 @@ impl Ending {
         }))
     }
 
-    pub(super) fn secrets(&self) -> &SentSecrets {
-        &self.0.secrets
-    }
-
     /// The child has written a line to stderr.
     pub(super) fn heard(&self, line: Vec<u8>) {
         let mut last = self.0.last.lock();

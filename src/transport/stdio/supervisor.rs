@@ -60,7 +60,15 @@ impl Supervisor {
                 self.tell_exit(status).await;
                 None
             }
-            stdout = stop => stdout.ok().flatten(),
+            stdout = stop => {
+                // Whoever could not write any more, and stops for that, was faster than the end of the process is known.
+                if self.writer.is_finished()
+                    && let Ok(status) = timeout(DRAIN, self.process.exited()).await
+                {
+                    self.tell_exit(status).await;
+                }
+                stdout.ok().flatten()
+            }
         };
         tokio::select! {
             () = self.end() => {}
