@@ -11,7 +11,7 @@ use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, Tokens, text, texts};
 use super::http::{Endpoints, Form};
 use super::initiate::{CONFIGURED_ENDPOINTS, redirect_uri, resource_indicator};
-use super::issuer::{is_issuer, origin_of};
+use super::issuer::{is_response_issuer, origin_of};
 use crate::error::{Code, Error, Result};
 use crate::host::{
     Environment, FlowState, FlowStatus, FlowStore, Level, LogMeta, Logger, NetworkRules,
@@ -201,7 +201,7 @@ impl Exchange {
             (Some(iss), Some(issuer)) if issuer == self.server_url.as_str() => {
                 self.is_at_endpoints(iss, true)
             }
-            (Some(iss), issuer) => issuer.is_some_and(|issuer| is_issuer(issuer, iss)),
+            (Some(iss), issuer) => issuer.is_some_and(|issuer| is_response_issuer(issuer, iss)),
         };
         if fits {
             return Ok(());
@@ -266,7 +266,7 @@ mod tests {
         let (honest, evil) = ("https://h.test", "https://evil.test");
         for (announced, iss, fits) in [
             (true, Some(honest), true),
-            (true, Some("https://h.test/"), true),
+            (true, Some("https://h.test/"), false),
             (true, Some(evil), false),
             (true, Some("https://h.test.evil.test"), false),
             (true, Some(""), false),

@@ -50,6 +50,12 @@ pub(super) fn is_issuer(issuer: &str, name: &str) -> bool {
             })
 }
 
+/// Whether an authorization response comes from the issuer: texts are compared as they are (RFC 9207, section 2.4), but for
+/// a template.
+pub(super) fn is_response_issuer(issuer: &str, iss: &str) -> bool {
+    issuer == iss || (issuer.contains(TENANT) && !iss.ends_with('/') && is_issuer(issuer, iss))
+}
+
 /// An id, a domain, or `common`, `organizations`, `consumers`.
 fn is_tenant(segment: &str) -> bool {
     segment.starts_with(|c: char| c.is_ascii_alphanumeric())
