@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ErrorCode, ErrorData, GetExtensions, JsonRpcMessage,
-    ProtocolVersion, RequestId, ServerJsonRpcMessage, ServerNotification, ServerRequest,
-    ServerResult,
+    ClientJsonRpcMessage, ClientNotification, ClientResult, ErrorCode, ErrorData, GetExtensions,
+    JsonRpcMessage, ProtocolVersion, RequestId, ServerJsonRpcMessage, ServerNotification,
+    ServerRequest, ServerResult,
 };
 use rmcp::service::{InboundStreamOrigin, RoleClient, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -186,21 +186,14 @@ impl<T: Transport<RoleClient>> Inbound<T> {
                 Err(refusal) => Some(refusal),
             }
         };
-        let handler = self.handler.owner.clone();
-        let message = match refusal {
-            Some(refusal) => ClientJsonRpcMessage::error(refusal, Some(id.clone())),
+        let answer = match refusal {
+            Some(refusal) => Some(Err(refusal)),
             // The host is not asked, so this is no more than to write it down.
-            None => match handler.reply(request).now_or_never() {
-                Some(Ok(result)) => ClientJsonRpcMessage::response(result, id.clone()),
-                Some(Err(error)) => ClientJsonRpcMessage::error(error, Some(id.clone())),
-                None => return,
-            },
+            None => self.handler.owner.reply(request).now_or_never(),
         };
-        self.send_reply(Reply {
-            id,
-            message,
-            under_way,
-        });
+        if let Some(answer) = answer {
+            self.send_reply(message(id, answer), under_way);
+        }
     }
 
     /// Whom a request is for, and until when.
@@ -253,13 +246,9 @@ impl<T: Transport<RoleClient>> Inbound<T> {
                 }
                 answer = caller.reply(request) => answer,
             };
-            let message = match answer {
-                Ok(result) => ClientJsonRpcMessage::response(result, id.clone()),
-                Err(error) => ClientJsonRpcMessage::error(error, Some(id.clone())),
-            };
             let reply = Reply {
+                message: message(id.clone(), answer),
                 id,
-                message,
                 under_way,
             };
             // There is room for all that are under way. It fails with the connection.
@@ -267,14 +256,20 @@ impl<T: Transport<RoleClient>> Inbound<T> {
         });
     }
 
-    fn send_reply(&mut self, reply: Reply) {
-        let sending = self.inner.send(reply.message);
-        let under_way = reply.under_way;
+    fn send_reply(&mut self, message: ClientJsonRpcMessage, under_way: OwnedSemaphorePermit) {
+        let sending = self.inner.send(message);
         self.tasks.spawn(async move {
             // A server that does not take it has lost more than an answer.
             let _ = sending.await;
             drop(under_way);
         });
+    }
+}
+
+fn message(id: RequestId, answer: Result<ClientResult, ErrorData>) -> ClientJsonRpcMessage {
+    match answer {
+        Ok(result) => ClientJsonRpcMessage::response(result, id),
+        Err(error) => ClientJsonRpcMessage::error(error, Some(id)),
     }
 }
 
@@ -299,7 +294,7 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Inbound<T> {
             let message = tokio::select! {
                 Some(reply) = self.replies.1.recv() => {
                     self.answering.remove(&reply.id);
-                    self.send_reply(reply);
+                    self.send_reply(reply.message, reply.under_way);
                     continue;
                 }
                 message = self.inner.receive() => message?,
