@@ -1,8 +1,10 @@
 //! What the core needs from outside, as traits and plain data. The Node addon implements them over JavaScript
 //! callbacks, `embedded/` without any host.
 
+mod abilities;
 mod log;
 
+pub use abilities::Abilities;
 pub use log::{Level, Log, LogMeta, Logger};
 
 use std::any::Any;
@@ -158,6 +160,10 @@ pub trait Registry: Send + Sync {
         user_id: Option<&str>,
     ) -> Result<Option<Map<String, Value>>>;
     async fn network_rules(&self) -> Result<NetworkRules>;
+    /// What the host can do.
+    async fn abilities(&self) -> Result<Abilities> {
+        Ok(Abilities::default())
+    }
     /// All servers that a user sees, by name.
     async fn all_server_configs(
         &self,

@@ -14,7 +14,9 @@ use super::thread::JsRef;
 use crate::connection::RawTools;
 use crate::embedded::Config;
 use crate::error::Result;
-use crate::host::{Environment, HostValue, Lookup, NetworkRules, Registry, Storage, ToolPublisher};
+use crate::host::{
+    Abilities, Environment, HostValue, Lookup, NetworkRules, Registry, Storage, ToolPublisher,
+};
 
 /// Bound on a callback of the registry, of a token store or of a cache.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -195,6 +197,26 @@ impl Registry for NodeHost {
                 STORE_TIMEOUT,
                 |context, scope| context.with_service(scope, "registry", network_answers),
                 |_, value| convert::network_rules(value),
+            )
+            .await
+    }
+
+    async fn abilities(&self) -> Result<Abilities> {
+        let catalog_generations = self.has_generations;
+        self.context
+            .callback(
+                "registry",
+                STORE_TIMEOUT,
+                |context, scope| {
+                    context.with_service(scope, "registry", |_, registry| Ok(registry))
+                },
+                move |_, registry| {
+                    let has = |name| Ok(registry.is_object() && registry.get(name)?.is_function());
+                    Ok(Abilities {
+                        catalog_generations,
+                        app_server_configs: has("isAppServerConfig")?,
+                    })
+                },
             )
             .await
     }

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use super::super::calls::Shared;
 use super::super::embedded::Embedded;
-use super::super::host::NodeHost;
+use super::super::host::{GENERATION, NodeHost};
 use super::super::js::{JsResult, Scope, Thrown, Value};
 use super::super::services;
 use super::super::thread::JsRef;
@@ -154,17 +154,17 @@ fn names<'env>(scope: Scope<'env>, arguments: &[Value<'env>]) -> JsResult<'env, 
 /// The host as the reconnections of this call see it.
 fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Reconnect> {
     let context = &call.context;
+    let present = services::present(context.host(call.scope))?;
     let node = Arc::new(NodeHost {
         context: Arc::clone(context),
         environment: call.environment.clone(),
         embedded: call.runtime.embedded.as_ref().map(Embedded::config),
         config_servers: None,
-        has_generations: false,
+        has_generations: present.has(GENERATION),
         published: Mutex::default(),
         early: Arc::default(),
     });
     let logger = call.logger.clone();
-    let present = services::present(context.host(call.scope))?;
     let host = call
         .runtime
         .services(call.scope, None, None, present, &node, logger)?;
