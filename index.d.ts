@@ -70,6 +70,9 @@ export declare function backfillOboPermission(rolePermissions: Record<string, Re
 /** The name of the tool call that stands for a server's OAuth flow. */
 export declare function buildOAuthToolCallName(serverName: string): string
 
+/** Whether all users may share a connection to the server. */
+export declare function canUseAppConnection(config: Record<string, any>): boolean
+
 /**
  * Whether somebody may store `incoming`, in place of `existing` if there is one. Without the permission
  * `CONFIGURE_OBO` an on-behalf-of config can be neither made nor changed, but for its title, description and icon.
@@ -528,7 +531,7 @@ export interface MCPRuntime {
   getGraphApiToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
   /**
    * LibreChat's `MCPServerInspector.inspect`: resolves to a copy of the config with `requiresOAuth`, `oauthMetadata`
-   * and, from a server that asks nothing of users, `serverInstructions`, `capabilities`, `tools` and
+   * and, from a server that asks nothing of users, `resolvedInstructions`, `capabilities`, `tools` and
    * `toolFunctions`. Without lists of its own (`null`: none) the registry's rules hold.
    *
    * Rejects with an `MCPDomainNotAllowedError`, or an `MCPInspectionFailedError` whose `cause` says why.
@@ -713,14 +716,23 @@ export declare function processMCPEnv(params: { options: Record<string, any>; us
 /** A class: throws unless called with `new`. */
 export declare function ReauthenticationRequiredError(): never
 
-/** The same for each config of a map. */
-export declare function redactAllServerSecrets(configs: Record<string, Record<string, any>>): Record<string, Record<string, any>>
+/**
+ * The same for each config of a map; a server that is not in `canEditByServer` is nobody's to edit.
+ *
+ * @throws `TypeError` where `canEditByServer` is no map
+ */
+export declare function redactAllServerSecrets(configs: Record<string, Record<string, any>>, options?: { canEditByServer?: ReadonlyMap<string, boolean> }): Record<string, Record<string, any>>
 
 /**
- * What users of the API may see of a config. An allowlist: a member that it does not name is left out. URLs lose user
- * information, fragment, and values of the query that are or may be secrets, which become `***`.
+ * What users of the API may see of a config. An allowlist: a member that it does not name is left out. Only with
+ * `canEdit` are `url`, `oauth.authorization_url`, `oauth.token_url` and `oauth.revocation_endpoint` among them. URLs
+ * lose user information, fragment, and values of the query that are or may be secrets, which become `***`.
+ * `requestScoped` is added, `true`, where connecting needs fields of a chat request.
+ *
+ * Without `options` a LibreChat that does not tell editors apart, which shows by the services of its runtimes, gets
+ * the addresses, too.
  */
-export declare function redactServerSecrets(config: Record<string, any>): Record<string, any>
+export declare function redactServerSecrets(config: Record<string, any>, options?: { canEdit?: boolean }): Record<string, any>
 
 /** The parameters of `reinitMCPServer` (`api/server/services/Tools/mcp.js` of LibreChat). `null` counts as absent. */
 export interface ReinitMCPServerParams {
@@ -793,6 +805,9 @@ export interface ReinitMCPServerResult {
   toolsError?: MCPErrorSummary
 }
 
+/** Whether connections are of one chat request, because the config names fields of it. */
+export declare function requiresEphemeralUserConnection(config: Record<string, any>): boolean
+
 /** Whether connecting may need tokens of the user, through OAuth or on-behalf-of. */
 export declare function requiresOAuthMachinery(config: Record<string, any>): boolean
 
@@ -801,6 +816,12 @@ export declare function requiresOAuthMachinery(config: Record<string, any>): boo
  * user or the request.
  */
 export declare function requiresUserScopedConnection(config: Record<string, any>): boolean
+
+/**
+ * The instructions of a server for the model: `serverInstructions` where it is a text, `resolvedInstructions`, which an
+ * inspection found, where it is `true` or `"true"`, else none.
+ */
+export declare function resolveServerInstructions(config: Record<string, any>): string | undefined
 
 /** Scheme, host and path: what of a URL may be logged. */
 export declare function sanitizeUrlForLogging(url: string | URL): string

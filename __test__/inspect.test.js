@@ -51,7 +51,7 @@ describe('a server that asks nothing of users', () => {
       initDuration: expect.any(Number),
     });
     expect(parsed.toolFunctions.undescribed_mcp_srv.function).not.toHaveProperty('description');
-    expect(parsed).not.toHaveProperty('serverInstructions');
+    expect(parsed).not.toHaveProperty('resolvedInstructions');
     expect(parsed.nested).toBe(raw.nested);
     expect(server.sessions.size).toBe(0);
     await nothingInFlight(server);
@@ -63,11 +63,14 @@ describe('a server that asks nothing of users', () => {
     const inspect = (serverInstructions) =>
       runtime.inspectServer('every', { ...everythingOverStdio(), requiresOAuth: undefined, serverInstructions });
     const own = await inspect('true');
-    expect(own.serverInstructions).toMatch(/everything/i);
+    expect(own.resolvedInstructions).toMatch(/everything/i);
+    expect(own.serverInstructions).toBe('true');
     expect(own.requiresOAuth).toBe(false);
     expect(own).not.toHaveProperty('oauthMetadata');
     expect(own.tools.split(', ')).toContain('echo');
-    expect((await inspect('Be brief.')).serverInstructions).toBe('Be brief.');
+    const told = await inspect('Be brief.');
+    expect(told.serverInstructions).toBe('Be brief.');
+    expect(told).not.toHaveProperty('resolvedInstructions');
   });
 
   test('two tools of one name: both named, the last as a function', async () => {

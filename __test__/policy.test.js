@@ -352,6 +352,20 @@ describe('what a config is', () => {
     expect(addon.requiresUserScopedConnection({ customUserVars: {} })).toBe(false);
     expect(addon.requiresUserScopedConnection({ customUserVars: { A: {} } })).toBe(true);
     expect(addon.requiresUserScopedConnection({ headers: { A: '{{LIBRECHAT_USER_ID}}', B: 1 } })).toBe(true);
+    expect(addon.requiresUserScopedConnection({ url: 'https://a/{{LIBRECHAT_BODY_TENANT}}' })).toBe(false);
+    expect(addon.requiresUserScopedConnection({ oauth_headers: { A: '{{LIBRECHAT_OPENID_TOKEN}}' } })).toBe(true);
+    for (const [config, isShared] of [
+      [{}, true],
+      [{ startup: true }, true],
+      [{ startup: false }, false],
+      [{ source: 'user' }, false],
+      [{ dbId: 'x' }, false],
+      [{ source: 'yaml', dbId: 'x' }, true],
+      [{ obo: {} }, false],
+      [{ args: ['{{LIBRECHAT_BODY_MESSAGEID}}'] }, false],
+      [{ source: 'plugin', args: ['{{LIBRECHAT_BODY_MESSAGEID}}'] }, true],
+    ])
+      expect([config, addon.canUseAppConnection(config)]).toEqual([config, isShared]);
     expect(addon.isUserSourced({ dbId: 'x' })).toBe(true);
     expect(addon.isUserSourced({ source: 'yaml', dbId: 'x' })).toBe(false);
     expect(addon.isUserSourced({ source: 'user' })).toBe(true);
@@ -376,11 +390,30 @@ describe('what a config is', () => {
   test('nothing in the config of a plugin is filled in', () => {
     const options = { source: 'plugin', url: 'https://${POLICY_HOST}/{{K}}', headers: { X: '{{LIBRECHAT_USER_ID}}' } };
     for (const dbSourced of [undefined, false, true]) {
-      const processed = addon.processMCPEnv({ options, user: { id: 'u1' }, customUserVars: { K: 'k' }, dbSourced });
-      expect(processed).toEqual(options);
+      const odd = { ...options, env: { N: 5, at: new Date(), none: undefined }, args: [1] };
+      const processed = addon.processMCPEnv({ options: odd, user: { id: 'u1' }, customUserVars: { K: 'k' }, dbSourced });
+      expect(processed).toStrictEqual(odd);
       expect(processed.headers).not.toBe(options.headers);
     }
     expect(addon.requiresUserScopedConnection(options)).toBe(false);
+  });
+
+  test('which instructions are for the model', () => {
+    const resolvedInstructions = 'From the server.';
+    for (const [serverInstructions, expected] of [
+      [true, resolvedInstructions],
+      ['true', resolvedInstructions],
+      [' TRUE ', resolvedInstructions],
+      ['Be brief.', 'Be brief.'],
+      ['false', 'false'],
+      ['', ''],
+      [false, undefined],
+      [undefined, undefined],
+      [null, undefined],
+      [5, undefined],
+    ])
+      expect(addon.resolveServerInstructions({ serverInstructions, resolvedInstructions })).toBe(expected);
+    expect(addon.resolveServerInstructions({ serverInstructions: true })).toBeUndefined();
   });
 
   test('names and URLs', () => {
@@ -402,62 +435,7 @@ describe('what a config is', () => {
   });
 });
 
-describe('what a config shows', () => {
-  test('an allowlist, with the values themselves', () => {
-    const updatedAt = new Date();
-    const toolFunctions = { a: {} };
-    const config = {
-      type: 'sse',
-      url: 'https://a',
-      updatedAt,
-      toolFunctions,
-      headers: { Authorization: 'secret' },
-      env: { KEY: 'secret' },
-      oauth: { client_id: 'id', client_secret: 'secret' },
-      apiKey: { source: 'admin', authorization_type: 'bearer', key: 'secret' },
-      obo: { scopes: 's' },
-      invented: 'secret',
-    };
-    const safe = addon.redactServerSecrets(config);
-    expect(safe).toEqual({
-      type: 'sse',
-      url: 'https://a',
-      updatedAt,
-      toolFunctions,
-      oauth: { client_id: 'id' },
-      apiKey: { source: 'admin', authorization_type: 'bearer' },
-      obo: { scopes: 's' },
-    });
-    expect(safe.toolFunctions).toBe(toolFunctions);
-    expect(config.oauth.client_secret).toBe('secret');
-    expect(addon.redactAllServerSecrets({ one: config })).toEqual({ one: safe });
-  });
-
-  test('URLs without secrets', () => {
-    const shown = (members) => addon.redactServerSecrets({ type: 'sse', ...members });
-    const secrets = [
-      'https://user:s3cret@a.example/x',
-      'https://a.example/x?api_key=s3cret',
-      'https://a.example/x#s3cret',
-    ];
-    secrets.push('https://a.example/x?X-Amz-Signature=s3cret', 'https://a.example/x?anything=s3cret', 's3cret');
-    for (const url of [...secrets, new URL(secrets[0])]) {
-      const oauth = {};
-      for (const name of ['authorization_url', 'token_url', 'revocation_endpoint', 'redirect_uri']) oauth[name] = url;
-      const safe = shown({ url, oauth });
-      expect(JSON.stringify(safe)).not.toMatch(/s3cret|user/);
-      expect(Object.keys(safe.oauth)).toHaveLength(4);
-    }
-    expect(JSON.stringify(shown({ iconPath: 'https://u:s3cret@a.example/x.png?sig=s3cret' }))).not.toContain('s3cret');
-    const harmless = { url: 'https://a.example/sse?page=2&lang=en', iconPath: 'data:image/png;base64,aaaa' };
-    expect(shown(harmless)).toEqual({ type: 'sse', ...harmless });
-    const inherited = Object.assign(Object.create({ url: 'https://a.example' }), {
-      oauth: JSON.parse('{"__proto__":{"a":1},"private":"s3cret"}'),
-    });
-    expect(shown({ ...inherited })).toEqual({ type: 'sse', oauth: {} });
-    expect(addon.redactServerSecrets(inherited)).toEqual({ oauth: {} });
-  });
-
+describe('processMCPEnv', () => {
   test('processMCPEnv fills in a copy', () => {
     const startedAt = new Date();
     const options = {
@@ -474,6 +452,10 @@ describe('what a config shows', () => {
       startedAt,
     });
     expect(options.headers.X).toBe('{{LIBRECHAT_USER_ID}}');
+    const oauth_headers = { X: '{{LIBRECHAT_USER_NAME}}', Y: '${POLICY_HOST}' };
+    const gateway = addon.processMCPEnv({ options: { oauth_headers }, user: { name: 'Marić' } });
+    expect(gateway.oauth_headers).toEqual({ X: 'b64:TWFyacSH', Y: 'example.com' });
+    expect(addon.processMCPEnv({ options: { oauth_headers, source: 'user' } }).oauth_headers).toEqual(oauth_headers);
     expect(addon.processMCPEnv({ ...params, dbSourced: true }).url).toBe('https://${POLICY_HOST}/k');
     expect(addon.processMCPEnv({ options: undefined })).toBeUndefined();
   });

@@ -141,9 +141,9 @@ fn gained(found: Inspection) -> Map<String, Value> {
     let functions = found.tool_functions;
     // A schema may have all the levels; it is three deep in a function, and that in an object of them.
     let functions = functions.and_then(|text| nesting::parse(&text, MAX_NESTING + 4).ok());
-    let instructions = found.server_instructions.flatten().map(Value::String);
+    let instructions = found.instructions.flatten().map(Value::String);
     let mut gained = Map::new();
     gained.extend(functions.map(|functions| ("toolFunctions".to_owned(), functions)));
-    gained.extend(instructions.map(|text| ("serverInstructions".to_owned(), text)));
+    gained.extend(instructions.map(|text| ("resolvedInstructions".to_owned(), text)));
     gained
 }

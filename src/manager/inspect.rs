@@ -40,7 +40,7 @@ pub struct Inspection {
     /// The protected resource document (RFC 9728), or none, where the server was asked.
     pub oauth_metadata: Option<Option<Value>>,
     /// The server's own instructions, where the config wants these.
-    pub server_instructions: Option<Option<String>>,
+    pub instructions: Option<Option<String>>,
     /// JSON text.
     pub capabilities: Option<String>,
     /// The names of the tools, comma-separated.
@@ -192,7 +192,7 @@ async fn read(
         config.server_instructions,
         Some(ServerInstructions::FromServer)
     ) {
-        found.server_instructions = Some(connection.instructions().map(str::to_owned));
+        found.instructions = Some(connection.instructions().map(str::to_owned));
     }
     found.capabilities = serde_json::to_string(connection.capabilities()).ok();
     let Recipe { logger, .. } = &connection.recipe;

@@ -162,9 +162,9 @@ fn parsed_config<'env>(raw: Value<'env>, found: &Inspection) -> JsResult<'env> {
             .map_or(Ok(scope.null()), |it| scope.json(it))?;
         config.set("oauthMetadata", metadata)?;
     }
-    if let Some(instructions) = &found.server_instructions {
+    if let Some(instructions) = &found.instructions {
         let instructions = scope.optional_string(instructions.as_deref())?;
-        config.set("serverInstructions", instructions)?;
+        config.set("resolvedInstructions", instructions)?;
     }
     for (name, text) in [
         ("capabilities", &found.capabilities),

@@ -24,6 +24,7 @@ mod manager;
 mod methods;
 mod oauth;
 mod obo;
+mod obo_policy;
 mod policy;
 mod prelude;
 mod redaction;

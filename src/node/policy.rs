@@ -14,15 +14,12 @@ use napi_derive::napi;
 use serde_json::{Map, Value as Json};
 
 use super::convert;
-use super::js::{JsResult, Scope, Thrown, Value};
+use super::js::{JsResult, Scope, Value};
 use super::runtime::{raise, spawn};
 use super::thread::JsThread;
 use crate::host::{Environment, NetworkRules};
 use crate::network;
-use crate::server_config::{
-    self, Context, OBO_PERMISSION, PathPart, ServerConfig, default_obo_permission,
-    locked_obo_fields,
-};
+use crate::server_config::{self, Context, ServerConfig};
 
 /// Runs `body` on a value that JavaScript passed.
 pub(super) fn with<'any>(
@@ -35,24 +32,28 @@ pub(super) fn with<'any>(
 }
 
 /// Members that policy looks at.
-static VIEW: [&str; 10] = [
+static VIEW: [&str; 13] = [
     "url",
     "source",
+    "startup",
     "requiresOAuth",
     "dbId",
+    "apiKey",
     "headers",
     "env",
     "args",
     "oauth",
+    "oauth_headers",
     "obo",
     "customUserVars",
 ];
 
 /// Members that `processMCPEnv` looks at.
-static READ: [&str; 10] = [
+static READ: [&str; 11] = [
     "env",
     "args",
     "headers",
+    "oauth_headers",
     "url",
     "proxy",
     "oauth",
@@ -63,15 +64,15 @@ static READ: [&str; 10] = [
 ];
 
 /// A config's members that policy looks at, with whatever is of a wrong type left out.
-fn policy_view(config: Value<'_>) -> JsResult<'_, Option<ServerConfig>> {
+pub(super) fn policy_view(config: Value<'_>) -> JsResult<'_, Option<ServerConfig>> {
     if !config.is_object() {
         return Ok(None);
     }
     let mut members = config.config_members(&VIEW)?;
     members.retain(|name, member| match (name.as_str(), member) {
-        ("requiresOAuth", member) => member.is_boolean(),
+        ("requiresOAuth" | "startup", member) => member.is_boolean(),
         ("url" | "source", member) => member.is_string(),
-        ("headers" | "env", Json::Object(entries)) => {
+        ("headers" | "oauth_headers" | "env" | "apiKey", Json::Object(entries)) => {
             entries.retain(|_, entry| entry.is_string());
             true
         }
@@ -142,6 +143,27 @@ pub fn requires_user_scoped_connection(env: Env, config: Unknown<'_>) -> napi::R
     predicate(env, &config, ServerConfig::requires_user_scoped_connection)
 }
 
+/// Whether all users may share a connection to the server.
+#[napi(
+    ts_args_type = "config: Record<string, any>",
+    ts_return_type = "boolean"
+)]
+pub fn can_use_app_connection(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
+    predicate(env, &config, ServerConfig::can_use_app_connection)
+}
+
+/// Whether connections are of one chat request, because the config names fields of it.
+#[napi(
+    ts_args_type = "config: Record<string, any>",
+    ts_return_type = "boolean"
+)]
+pub fn requires_ephemeral_user_connection(
+    env: Env,
+    config: Unknown<'_>,
+) -> napi::Result<Unknown<'_>> {
+    predicate(env, &config, ServerConfig::is_request_scoped)
+}
+
 /// Whether a user made the config: by `source`, and where it has none by `dbId`.
 #[napi(
     ts_args_type = "config: Record<string, any>",
@@ -184,6 +206,31 @@ pub fn get_missing_custom_user_vars<'any>(
     })
 }
 
+/// The instructions of a server for the model: `serverInstructions` where it is a text, `resolvedInstructions`, which an
+/// inspection found, where it is `true` or `"true"`, else none.
+#[napi(
+    ts_args_type = "config: Record<string, any>",
+    ts_return_type = "string | undefined"
+)]
+pub fn resolve_server_instructions(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
+    with(&env, &config, instructions)
+}
+
+/// The same for a value that may be no config.
+pub(super) fn instructions(config: Value<'_>) -> JsResult<'_> {
+    let none = config.scope().undefined();
+    if !config.is_object() {
+        return Ok(none);
+    }
+    let declared = config.get("serverInstructions")?;
+    let text = declared.as_string();
+    let is_enabled = text.as_deref().is_some_and(server_config::is_enabled);
+    if is_enabled || declared.as_bool() == Some(true) {
+        return config.get("resolvedInstructions");
+    }
+    Ok(text.map_or(none, |_| declared))
+}
+
 /// A server's name as part of a tool name: `[a-zA-Z0-9_.-]` only.
 #[napi]
 #[must_use]
@@ -218,13 +265,28 @@ pub fn sanitize_url_for_logging(env: Env, url: Unknown<'_>) -> napi::Result<Unkn
 )]
 pub fn process_mcp_env(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     with(&env, &params, |params| {
-        const PROCESSED: [&str; 6] = ["env", "args", "headers", "url", "proxy", "oauth"];
+        const PROCESSED: [&str; 7] = [
+            "env",
+            "args",
+            "headers",
+            "oauth_headers",
+            "url",
+            "proxy",
+            "oauth",
+        ];
         let scope = params.scope();
         let options = params.get("options")?;
         if !options.is_object() {
             return Ok(options);
         }
         let members = options.config_members(&READ)?;
+        let copy = scope
+            .global()?
+            .get("structuredClone")?
+            .call(scope.undefined(), &[options])?;
+        if server_config::is_plugin_sourced(&members) {
+            return Ok(copy);
+        }
         let environment = Environment::default();
         let names = server_config::env_references(&members);
         convert::read_variables(scope, &names, &environment)?;
@@ -244,10 +306,6 @@ pub fn process_mcp_env(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_
         let db_sourced = params.get("dbSourced")?.present().map(Value::is_truthy);
         let processed = server_config::process_mcp_env(members, &context, db_sourced);
 
-        let copy = scope
-            .global()?
-            .get("structuredClone")?
-            .call(scope.undefined(), &[options])?;
         for name in PROCESSED {
             if let Some(member) = processed.get(name) {
                 copy.set(name, scope.json(member)?)?;
@@ -294,152 +352,4 @@ pub fn is_mcp_domain_allowed<'any>(
         });
         Ok(value)
     })
-}
-
-/// Whether the author of a stored on-behalf-of config may still configure on-behalf-of. Whatever cannot be found out
-/// means no.
-#[napi(
-    ts_args_type = "params: { authorId: string | undefined; getUserRoleByAuthorId: (authorId: string) => Promise<string | null | undefined>; getRolePermissions: (roleName: string) => Promise<Record<string, Record<string, boolean | undefined>> | null | undefined> }",
-    ts_return_type = "Promise<boolean>"
-)]
-pub fn is_obo_config_still_trusted(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    with(&env, &params, |params| {
-        let scope = params.scope();
-        let promises = scope.global()?.get("Promise")?;
-        let resolve = |value| promises.get("resolve")?.call(promises, &[value]);
-        let distrust = scope.boolean(false)?;
-        if !params.is_object() || !params.get("authorId")?.is_truthy() {
-            return resolve(distrust);
-        }
-        let asked = params
-            .get("getUserRoleByAuthorId")?
-            .call(params, &[params.get("authorId")?]);
-        let role = match asked {
-            Ok(role) => role,
-            Err(Thrown(_)) => return resolve(distrust),
-        };
-        // Handles do not outlive this call, so what comes later gets the parameters along with the role.
-        let both = scope.array(&[role, params])?;
-        let both = promises.get("all")?.call(promises, &[both])?;
-        let permissions = scope.function("permissionsOfRole", |scope, _, arguments| {
-            let both = match arguments.first() {
-                Some(both) => both.elements()?,
-                None => Vec::new(),
-            };
-            match both.as_slice() {
-                [role, params] if role.is_truthy() => {
-                    params.get("getRolePermissions")?.call(*params, &[*role])
-                }
-                _ => Ok(scope.undefined()),
-            }
-        })?;
-        let judge = scope.function("mayConfigureObo", |scope, _, arguments| {
-            let (group, permission) = OBO_PERMISSION;
-            let group = match arguments.first().and_then(|value| value.present()) {
-                Some(permissions) => permissions.get(group)?.present(),
-                None => None,
-            };
-            let granted = group.map(|group| group.get(permission)).transpose()?;
-            scope.boolean(granted.and_then(Value::as_bool) == Some(true))
-        })?;
-        let refuse = scope.function("distrust", |scope, _, _| scope.boolean(false))?;
-        let found = both.get("then")?.call(both, &[permissions])?;
-        let judged = found.get("then")?.call(found, &[judge])?;
-        judged
-            .get("then")?
-            .call(judged, &[scope.undefined(), refuse])
-    })
-}
-
-/// Whether somebody may store `incoming`, in place of `existing` if there is one. Without the permission
-/// `CONFIGURE_OBO` an on-behalf-of config can be neither made nor changed, but for its title, description and icon.
-#[napi(
-    ts_args_type = "params: { existing?: Record<string, any> | null; incoming: Record<string, any>; canConfigureObo: boolean }",
-    ts_return_type = "{ allowed: true } | { allowed: false; status: 403; lockedFields: string[] }"
-)]
-pub fn check_obo_permission(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    with(&env, &params, |params| {
-        let scope = params.scope();
-        let may = params.get_own("canConfigureObo")?.as_bool() == Some(true);
-        let existing = obo_view(params.get("existing")?)?;
-        let incoming_object = params.get("incoming")?;
-        let incoming = obo_view(incoming_object)?.unwrap_or_default();
-        let mut locked = locked_obo_fields(existing.as_ref(), &incoming, may);
-        if !may && existing.is_some_and(|config| config.contains_key("obo")) {
-            // What cannot be compared may be anything.
-            for issue in incoming_object.hidden_members(ServerConfig::MEMBERS)? {
-                if let Some(PathPart::Member(name)) = issue.path.into_iter().next()
-                    && !locked.contains(&name)
-                {
-                    locked.push(name);
-                }
-            }
-        }
-        let answer = scope.object()?;
-        answer.set("allowed", scope.boolean(locked.is_empty())?)?;
-        if !locked.is_empty() {
-            answer.set("status", scope.number(403.0)?)?;
-            answer.set("lockedFields", scope.json(&Json::from(locked))?)?;
-        }
-        Ok(answer)
-    })
-}
-
-/// All members of a config, and `obo` from wherever it has it: a config that inherits it is on-behalf-of as well.
-fn obo_view(config: Value<'_>) -> JsResult<'_, Option<Map<String, Json>>> {
-    if !config.is_object() {
-        return Ok(None);
-    }
-    let mut members = match config.to_json()? {
-        Some(Json::Object(members)) => members,
-        _ => Map::new(),
-    };
-    if members.get("obo").is_none_or(Json::is_null)
-        && let Some(obo) = config.get("obo")?.present()
-    {
-        let obo = obo.to_json()?.filter(|obo| !obo.is_null());
-        members.insert("obo".to_owned(), obo.unwrap_or(Json::Bool(true)));
-    }
-    Ok(Some(members))
-}
-
-/// Roles by name, with `MCP_SERVERS.CONFIGURE_OBO` added where a role has `MCP_SERVERS` but not that permission:
-/// `true` for `ADMIN`, `false` for all others. What an operator set stays.
-#[napi(
-    ts_args_type = "rolePermissions: Record<string, Record<string, Record<string, boolean | undefined>>>",
-    ts_return_type = "Record<string, Record<string, Record<string, boolean | undefined>>>"
-)]
-pub fn backfill_obo_permission(
-    env: Env,
-    role_permissions: Unknown<'_>,
-) -> napi::Result<Unknown<'_>> {
-    with(&env, &role_permissions, |roles| {
-        let scope = roles.scope();
-        let (group, permission) = OBO_PERMISSION;
-        let all = copy_of(roles)?;
-        for name in roles.keys()? {
-            let role = roles.get(&name)?;
-            if !role.is_object() || !role.get(group)?.is_object() {
-                continue;
-            }
-            let granted = role.get(group)?;
-            if granted.get(permission)?.present().is_none() {
-                let granted = copy_of(granted)?;
-                granted.set(permission, scope.boolean(default_obo_permission(&name))?)?;
-                let role = copy_of(role)?;
-                role.set(group, granted)?;
-                all.set(&name, role)?;
-            }
-        }
-        Ok(all)
-    })
-}
-
-/// A copy that shares its members with the original.
-fn copy_of(value: Value<'_>) -> JsResult<'_> {
-    let copy = value.scope().object()?;
-    for name in value.keys()? {
-        copy.set(&name, value.get(&name)?)?;
-    }
-    Ok(copy)
 }

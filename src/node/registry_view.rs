@@ -10,10 +10,12 @@ use super::calls::{Call, Shared};
 use super::embedded::Embedded;
 use super::host::NodeHost;
 use super::js::{JsResult, Scope, Value};
+use super::policy::instructions;
 use super::thread::JsRef;
 use crate::embedded::Inspections;
 use crate::error::Result;
 use crate::manager::{Manager, format_instructions};
+use crate::server_config::is_enabled;
 
 /// Bound on a callback of the registry.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -99,7 +101,10 @@ async fn inspected(
 
 /// Whether a server's instructions are those that it sends itself.
 fn asks_for_instructions(members: &Map<String, Json>) -> bool {
-    members.get("serverInstructions") == Some(&Json::Bool(true))
+    match members.get("serverInstructions") {
+        Some(Json::String(text)) => is_enabled(text),
+        declared => declared == Some(&Json::Bool(true)),
+    }
 }
 
 /// The tool functions of all configurations, in one object.
@@ -161,19 +166,11 @@ pub fn format_instructions_for_context<'env>(
         |manager, call| async move {
             let asks = asks_for_instructions;
             let embedded = inspected(inspections, &manager, &call, asks, wanted.as_deref()).await?;
-            let is_embedded = embedded.is_some();
-            let mut all = all_configs(&call.node, embedded, config_servers, move |_, configs| {
+            let mut all = all_configs(&call.node, embedded, config_servers, |_, configs| {
                 let mut texts = Vec::new();
                 for (name, config) in members(configs)? {
-                    let text = if config.is_object() {
-                        config.get("serverInstructions")?
-                    } else {
-                        config
-                    };
-                    // Without an inspection, `true` stands for instructions that are not known.
-                    let is_known = !is_embedded || text.as_string().is_some();
-                    if is_known && text.present().is_some() && config.is_object() {
-                        texts.push((name, text.to_text()?));
+                    if let Some(text) = instructions(config)?.as_string() {
+                        texts.push((name, text));
                     }
                 }
                 Ok(texts)

@@ -25,6 +25,7 @@ use super::js::{JsResult, Scope, Thrown, Value};
 use super::manager;
 use super::methods::{Begins, Method, set_methods};
 use super::oauth;
+use super::redaction;
 use super::request::RequestStore;
 use super::result;
 use super::services;
@@ -149,6 +150,7 @@ const METHODS: &[Method] = &[
 
 fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'env> {
     services::check(host)?;
+    redaction::note_host(host)?;
     let embedded = embedded::read(scope, host)?;
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;

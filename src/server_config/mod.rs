@@ -29,13 +29,16 @@ mod validate;
 pub use fingerprint::{Fingerprint, fingerprint};
 pub use header::{Setter, is_sent};
 pub use messages::{is_client_rejection_message, is_invalid_client_message};
-pub use model::{ServerConfig, ServerInstructions, Stderr, TransportKind};
+pub use model::{ServerConfig, ServerInstructions, Stderr, TransportKind, is_enabled};
 pub use names::{build_oauth_tool_call_name, normalize_server_name, sanitize_url_for_logging};
 pub use obo_permission::{PERMISSION as OBO_PERMISSION, default_obo_permission, locked_obo_fields};
 pub use openid::OpenIdTokenInfo;
 pub use placeholders::{Context, USER_FIELDS};
 pub use process::process_mcp_env;
-pub use redact::{SHOWN as SHOWN_MEMBERS, SHOWN_OAUTH, SHOWN_URLS, redact_icon, redact_url};
-pub use references::env_references;
+pub use redact::{
+    EDITORS as EDITORS_MEMBERS, SHOWN as SHOWN_MEMBERS, SHOWN_OAUTH, SHOWN_URLS, redact_icon,
+    redact_url,
+};
+pub use references::{env_references, is_plugin_sourced};
 pub use resolve::{ResolvedConfig, Transport, headers_for_call, resolve};
 pub use validate::{Author, Input, Issue, PathPart, parse};

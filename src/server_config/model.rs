@@ -302,14 +302,17 @@ fn stderr(value: Option<Value>) -> Result<Stderr> {
     }
 }
 
+/// Whether a text stands for `true`: `LibreChat` reads texts like those of environment variables as flags.
+#[must_use]
+pub fn is_enabled(text: &str) -> bool {
+    text.trim().eq_ignore_ascii_case("true")
+}
+
 fn instructions(value: Option<Value>) -> Result<Option<ServerInstructions>> {
     match value {
         None | Some(Value::Bool(false)) => Ok(None),
         Some(Value::Bool(true)) => Ok(Some(ServerInstructions::FromServer)),
-        // LibreChat reads environment-like texts as flags here.
-        Some(Value::String(text)) if text.trim().eq_ignore_ascii_case("true") => {
-            Ok(Some(ServerInstructions::FromServer))
-        }
+        Some(Value::String(text)) if is_enabled(&text) => Ok(Some(ServerInstructions::FromServer)),
         Some(Value::String(text)) => Ok(Some(ServerInstructions::Text(text))),
         Some(_) => Err(wrong_type("serverInstructions", "a boolean or a string")),
     }

@@ -41,6 +41,7 @@ pub const USER_FIELDS: &[&str] = &[
     "emailVerified",
     "twoFactorEnabled",
     "termsAccepted",
+    "termsAcceptedAt",
 ];
 
 /// Fields of a chat request that `{{LIBRECHAT_BODY_<FIELD>}}` may name.

@@ -85,10 +85,16 @@ impl ServerConfig {
         self.is_user_sourced() || self.is_plugin_sourced()
     }
 
-    /// Whether all users may share one connection.
+    /// Whether the server is one that all users may share a connection to.
+    #[must_use]
+    pub fn can_use_app_connection(&self) -> bool {
+        self.startup && !self.is_user_sourced() && !self.requires_user_scoped_connection()
+    }
+
+    /// Whether there is a connection that all users share.
     #[must_use]
     pub fn allows_app_connection(&self) -> bool {
-        !self.inspection_failed && self.startup && !self.requires_user_scoped_connection()
+        !self.inspection_failed && self.can_use_app_connection()
     }
 
     /// Declared variables that the user has not set, in the order of declaration. A blank value counts as not set.
@@ -122,6 +128,12 @@ impl ServerConfig {
             .collect()
     }
 
+    /// Whether the config names fields of the chat request anywhere.
+    #[must_use]
+    pub fn is_request_scoped(&self) -> bool {
+        !self.body_placeholders().is_empty()
+    }
+
     /// Whether what a connection is made from depends on fields of the chat request. Headers do not count: each call
     /// has its own.
     #[must_use]
@@ -145,27 +157,40 @@ impl ServerConfig {
                 .any(|name| name == GRAPH_TOKEN)
     }
 
-    /// Placeholders of the user, their login or the chat request. In a user's own config they are plain text.
+    /// Placeholders of the user, their login or the chat request. In a user's own config they are plain text, as are
+    /// names of the chat request that nothing fills in.
     fn runtime_placeholders(&self) -> impl Iterator<Item = &str> {
-        let is_runtime = |name: &&str| {
-            [USER_PREFIX, OPENID_PREFIX, BODY_PREFIX, GRAPH_PREFIX]
+        let is_runtime = |name: &&str| match name.strip_prefix(BODY_PREFIX) {
+            Some(upper) => field_of(&BODY_FIELDS, upper).is_some(),
+            None => [USER_PREFIX, OPENID_PREFIX, GRAPH_PREFIX]
                 .into_iter()
                 .any(|prefix| {
                     name.strip_prefix(prefix)
                         .is_some_and(|rest| !rest.is_empty())
-                })
+                }),
         };
         let oauth = self.oauth.iter().flat_map(Map::values);
         let templates = (self.url.iter().chain(&self.args))
             .chain(self.headers.values())
+            .chain(self.oauth_headers.values())
             .chain(self.env.values())
             .map(String::as_str)
-            .chain(oauth.filter_map(Value::as_str));
+            .chain(oauth.flat_map(texts_within));
         let expanded = !self.is_literal();
         templates
             .filter(move |_| expanded)
             .flat_map(placeholders)
             .filter(is_runtime)
+    }
+}
+
+/// All texts of a value, however deep.
+fn texts_within(value: &Value) -> Box<dyn Iterator<Item = &str> + '_> {
+    match value {
+        Value::String(text) => Box::new(std::iter::once(text.as_str())),
+        Value::Array(items) => Box::new(items.iter().flat_map(texts_within)),
+        Value::Object(members) => Box::new(members.values().flat_map(texts_within)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => Box::new(std::iter::empty()),
     }
 }
 
@@ -259,6 +284,18 @@ mod tests {
                 json!({ "source": "plugin", "customUserVars": { "A": {} } }),
                 true,
             ),
+            (
+                json!({ "url": "http://x/{{LIBRECHAT_BODY_TENANT}}/{{LIBRECHAT_BODY_messageId}}" }),
+                false,
+            ),
+            (
+                json!({ "oauth_headers": { "X": "{{LIBRECHAT_OPENID_TOKEN}}" } }),
+                true,
+            ),
+            (
+                json!({ "oauth": { "grant_types_supported": [["{{LIBRECHAT_BODY_MESSAGEID}}"]] } }),
+                true,
+            ),
         ] {
             let config = config(members.clone());
             assert_eq!(
@@ -266,7 +303,8 @@ mod tests {
                 expected,
                 "{members}"
             );
-            assert_eq!(config.allows_app_connection(), !expected, "{members}");
+            let is_shared = !expected && !config.is_user_sourced();
+            assert_eq!(config.allows_app_connection(), is_shared, "{members}");
         }
         for members in [
             json!({ "inspectionFailed": true }),

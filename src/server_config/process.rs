@@ -7,8 +7,9 @@ use super::placeholders::{Context, Depth, Expander, Place, Trust, Variables};
 use super::references::{is_plugin_sourced, is_user_sourced};
 use super::text::{is_truthy, js_string};
 
-/// Expands `env`, `args`, `headers`, `url`, `proxy` and the texts of `oauth`, and turns an administrator's `apiKey`
-/// into a header; every other member is kept. Values that are no text become one, as in the reference.
+/// Expands `env`, `args`, `headers`, `oauth_headers`, `url`, `proxy` and the texts of `oauth`, and turns an
+/// administrator's `apiKey` into a header; every other member is kept. Values that are no text become one, as in the
+/// reference.
 ///
 /// `db_sourced` says that a user made the config, so that only the user's own variables are expanded. Without it a
 /// config with a `dbId` or the source `user` counts as such. A plugin's config stays as it is.
@@ -46,7 +47,11 @@ pub fn process_mcp_env(
     };
 
     api_key::apply(&mut members);
-    for (name, place) in [("env", Place::UrlOrEnv), ("headers", Place::Header)] {
+    for (name, place) in [
+        ("env", Place::UrlOrEnv),
+        ("headers", Place::Header),
+        ("oauth_headers", Place::Header),
+    ] {
         if let Some(Value::Object(entries)) = members.get_mut(name) {
             for value in entries.values_mut() {
                 expand(value, place);
@@ -116,7 +121,7 @@ mod tests {
             "headers": { "X-Name": "{{LIBRECHAT_USER_NAME}}" },
             "proxy": "http://${PROXY_HOST}/{{KEY}}",
             "oauth": { "client_id": "{{KEY}}", "scope": "${HOST}", "grant_types_supported": ["${HOST}"], "skip_code_challenge_check": true },
-            "oauth_headers": { "X": "${HOST}" },
+            "oauth_headers": { "X": "${HOST}", "X-Name": "{{LIBRECHAT_USER_NAME}}", "N": 5 },
             "timeout": 5,
         });
         let expected = json!({
@@ -130,7 +135,7 @@ mod tests {
             "headers": { "X-Name": "b64:TWFyacSH" },
             "proxy": "http://proxy/{{KEY}}",
             "oauth": { "client_id": "k", "scope": "example.com", "grant_types_supported": ["${HOST}"], "skip_code_challenge_check": true },
-            "oauth_headers": { "X": "${HOST}" },
+            "oauth_headers": { "X": "example.com", "X-Name": "b64:TWFyacSH", "N": "5" },
             "timeout": 5,
         });
         // As text, since the order of members has to stay too.

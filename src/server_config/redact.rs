@@ -54,6 +54,14 @@ pub const SHOWN_URLS: [&str; 6] = [
     "revocation_endpoint",
 ];
 
+/// Members, also of `oauth`, that say where a server is. Only those see them who may change the config.
+pub const EDITORS: [&str; 4] = [
+    "url",
+    "authorization_url",
+    "token_url",
+    "revocation_endpoint",
+];
+
 const REDACTED: &str = "***";
 
 /// What stands for a URL that cannot be read, and may hold a secret anywhere.

@@ -14,7 +14,8 @@ pub(super) fn is_user_sourced(members: &Map<String, Value>) -> bool {
 }
 
 /// `ServerConfig::is_plugin_sourced` before the config is read.
-pub(super) fn is_plugin_sourced(members: &Map<String, Value>) -> bool {
+#[must_use]
+pub fn is_plugin_sourced(members: &Map<String, Value>) -> bool {
     members
         .get("source")
         .is_some_and(|source| source == "plugin")
@@ -35,7 +36,15 @@ pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
             }
         }
     };
-    for member in ["url", "proxy", "args", "env", "headers", "oauth"] {
+    for member in [
+        "url",
+        "proxy",
+        "args",
+        "env",
+        "headers",
+        "oauth",
+        "oauth_headers",
+    ] {
         match members.get(member) {
             Some(Value::Object(entries)) => entries.values().for_each(&mut collect),
             Some(Value::Array(items)) => items.iter().for_each(&mut collect),
@@ -65,6 +74,7 @@ mod tests {
             "env": { "A": "x${KEY}y", "B": "${CREDS_KEY}" },
             "headers": { "X": "Bearer ${TOKEN}" },
             "oauth": { "client_secret": "${CLIENT_SECRET}", "list": ["${NOT_EXPANDED}"] },
+            "oauth_headers": { "X": "${GATEWAY_KEY}" },
             "apiKey": { "source": "admin", "authorization_type": "bearer", "key": "${API_KEY}" },
             "command": "${NOT_EXPANDED}",
             "description": "${NOT_EXPANDED}",
@@ -78,6 +88,7 @@ mod tests {
                 "KEY",
                 "TOKEN",
                 "CLIENT_SECRET",
+                "GATEWAY_KEY",
                 "API_KEY"
             ]
         );

@@ -92,7 +92,6 @@ pub struct ResolvedConfig {
     pub init_timeout: Option<Duration>,
     pub sse_read_timeout: Option<Duration>,
     pub oauth: Option<Map<String, Value>>,
-    /// Not expanded, as in the reference.
     pub oauth_headers: IndexMap<String, String>,
     pub obo_scopes: Option<String>,
     pub icon_path: Option<String>,
@@ -150,6 +149,10 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         expand_texts(&mut oauth, &expander);
         oauth
     });
+    let oauth_headers = config.oauth_headers.iter();
+    let oauth_headers = oauth_headers
+        .map(|(name, value)| (name.clone(), expander.text(value, Place::Header)))
+        .collect();
     let transport = transport(config, &expander)?;
     Ok(ResolvedConfig {
         transport,
@@ -158,7 +161,7 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         init_timeout: config.init_timeout,
         sse_read_timeout: config.sse_read_timeout,
         oauth,
-        oauth_headers: config.oauth_headers.clone(),
+        oauth_headers,
         obo_scopes: config.obo_scopes.clone(),
         icon_path: config.icon_path.clone(),
     })

@@ -32,7 +32,7 @@ pub struct McpRuntime {
     )]
     pub get_graph_api_token: (),
     /// LibreChat's `MCPServerInspector.inspect`: resolves to a copy of the config with `requiresOAuth`, `oauthMetadata`
-    /// and, from a server that asks nothing of users, `serverInstructions`, `capabilities`, `tools` and
+    /// and, from a server that asks nothing of users, `resolvedInstructions`, `capabilities`, `tools` and
     /// `toolFunctions`. Without lists of its own (`null`: none) the registry's rules hold.
     ///
     /// Rejects with an `MCPDomainNotAllowedError`, or an `MCPInspectionFailedError` whose `cause` says why.

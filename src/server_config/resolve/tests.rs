@@ -50,7 +50,7 @@ fn remote() {
         Value::Object(resolved.oauth.unwrap()),
         json!({ "client_id": "example.com", "x": ["${HOST}"] })
     );
-    assert_eq!(resolved.oauth_headers["X"], "${HOST}");
+    assert_eq!(resolved.oauth_headers["X"], "example.com");
     assert_eq!(resolved.obo_scopes.as_deref(), Some("s"));
     assert_eq!(resolved.icon_path.as_deref(), Some("i"));
     assert_eq!(resolved.timeout, Some(Duration::from_secs(1)));
