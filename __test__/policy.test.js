@@ -391,7 +391,12 @@ describe('what a config is', () => {
     const options = { source: 'plugin', url: 'https://${POLICY_HOST}/{{K}}', headers: { X: '{{LIBRECHAT_USER_ID}}' } };
     for (const dbSourced of [undefined, false, true]) {
       const odd = { ...options, env: { N: 5, at: new Date(), none: undefined }, args: [1] };
-      const processed = addon.processMCPEnv({ options: odd, user: { id: 'u1' }, customUserVars: { K: 'k' }, dbSourced });
+      const processed = addon.processMCPEnv({
+        options: odd,
+        user: { id: 'u1' },
+        customUserVars: { K: 'k' },
+        dbSourced,
+      });
       expect(processed).toStrictEqual(odd);
       expect(processed.headers).not.toBe(options.headers);
     }

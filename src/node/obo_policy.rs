@@ -1,10 +1,5 @@
 //! The policy functions about on-behalf-of: who may configure it, and whose configs still count.
 
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "napi hands arguments over by value"
-)]
-
 use napi::Env;
 use napi::bindgen_prelude::Unknown;
 use napi_derive::napi;

@@ -21,7 +21,7 @@ const WITHOUT_EDITORS: u8 = 1;
 const WITH_EDITORS: u8 = 2;
 
 /// Remembers which kind of host a runtime was made over. A registry that only a function gives is not asked for yet.
-pub fn note_host<'env>(host: Value<'env>) -> JsResult<'env, ()> {
+pub fn note_host(host: Value<'_>) -> JsResult<'_, ()> {
     let present = services::present(host)?;
     if !present.has("registry") {
         return Ok(());
