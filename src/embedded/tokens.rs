@@ -17,7 +17,10 @@ use super::database::{BUSY_LIMIT, failure, unusable, with_database};
 use crate::blocking::blocking;
 use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
-use crate::host::{CredentialsKey, Lock, LockGuard, TokenData, TokenQuery, TokenRow, TokenStore};
+use crate::host::{
+    CREDENTIAL_SET_ID, CredentialSet, CredentialsKey, Expiry, Lock, LockGuard, TokenData,
+    TokenQuery, TokenRow, TokenStore, TokenUpdate,
+};
 use crate::seal::{Sealer, derive};
 use crate::secret::Secret;
 
@@ -113,17 +116,15 @@ impl TokenFile {
             .unwrap_or_else(|_| Err(Error::new(Code::Internal, "The token store broke off")))
     }
 
-    async fn put(&self, query: &TokenQuery, data: &TokenData, only_existing: bool) -> Result<bool> {
-        let (query, data) = (query.clone(), data.clone());
+    /// Puts in the place of a row what `change` makes of it, in one transaction; whether it made anything.
+    async fn change(
+        &self,
+        query: &TokenQuery,
+        change: impl FnOnce(Option<Row>) -> Becomes + Send + 'static,
+    ) -> Result<bool> {
+        let query = query.clone();
         self.with(move |database, protection| {
             let name = protection.row(&query);
-            let now = now_ms();
-            let row = Row {
-                token: data.token.expose().clone(),
-                expires_at: now.saturating_add(data.expires_in.saturating_mul(1000)),
-                created_at: now,
-                metadata: data.metadata,
-            };
             let transaction = database.begin_write()?;
             {
                 let mut rows = transaction.open_table(ROWS)?;
@@ -131,24 +132,61 @@ impl TokenFile {
                 let earlier: Option<Row> = earlier
                     .and_then(|sealed| protection.sealer.open(&name, sealed.value()))
                     .and_then(|plain| serde_json::from_slice(&plain).ok());
-                if only_existing && earlier.is_none() {
-                    return Ok(false);
+                match change(earlier) {
+                    Becomes::Unchanged => return Ok(false),
+                    Becomes::Gone => drop(rows.remove(name.as_slice())?),
+                    Becomes::This(row) => {
+                        let sealed = serde_json::to_vec(&row)
+                            .ok()
+                            .and_then(|plain| protection.sealer.seal(&name, plain).ok())
+                            .ok_or_else(|| corrupted("a row cannot be encrypted"))?;
+                        rows.insert(name.as_slice(), sealed.as_slice())?;
+                    }
                 }
-                let metadata = row
-                    .metadata
-                    .or(earlier.and_then(|earlier| earlier.metadata));
-                let row = Row { metadata, ..row };
-                let sealed = serde_json::to_vec(&row)
-                    .ok()
-                    .and_then(|plain| protection.sealer.seal(&name, plain).ok())
-                    .ok_or_else(|| corrupted("a row cannot be encrypted"))?;
-                rows.insert(name.as_slice(), sealed.as_slice())?;
             }
             transaction.commit()?;
             Ok(true)
         })
         .await
     }
+}
+
+/// What becomes of a row.
+enum Becomes {
+    Unchanged,
+    Gone,
+    This(Row),
+}
+
+impl Row {
+    /// Whether it is what the query asks for beyond its name.
+    fn is(&self, query: &TokenQuery) -> bool {
+        let id = self
+            .metadata
+            .as_ref()
+            .and_then(|it| it.get(CREDENTIAL_SET_ID));
+        let id = id.and_then(Value::as_str);
+        let of_set = match &query.credential_set {
+            None => true,
+            Some(CredentialSet::None) => id.is_none(),
+            Some(CredentialSet::Id(asked)) => id == Some(asked),
+        };
+        let asked = query.token.as_ref().map(Secret::expose);
+        of_set && asked.is_none_or(|token| *token == self.token)
+    }
+
+    fn into_stored(self) -> TokenRow {
+        TokenRow {
+            token: Secret::new(self.token),
+            expires_at: Some(self.expires_at),
+            created_at: Some(self.created_at),
+            metadata: self.metadata,
+        }
+    }
+}
+
+fn seconds_from_now(seconds: i64) -> i64 {
+    now_ms().saturating_add(seconds.saturating_mul(1000))
 }
 
 fn corrupted(problem: &str) -> redb::Error {
@@ -195,35 +233,54 @@ impl TokenStore for TokenFile {
                 .open(&name, sealed.value())
                 .and_then(|plain| serde_json::from_slice(&plain).ok())
                 .ok_or_else(|| corrupted("a row cannot be decrypted"))?;
-            Ok(Some(TokenRow {
-                token: Secret::new(row.token),
-                expires_at: Some(row.expires_at),
-                created_at: Some(row.created_at),
-                metadata: row.metadata,
-            }))
+            Ok(Some(row).filter(|row| row.is(&query)).map(Row::into_stored))
         })
         .await
     }
 
     async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()> {
-        self.put(query, data, false).await.map(drop)
+        let data = data.clone();
+        let created = self.change(query, move |earlier| {
+            Becomes::This(Row {
+                token: data.token.expose().clone(),
+                expires_at: seconds_from_now(data.expires_in),
+                created_at: now_ms(),
+                metadata: data.metadata.or(earlier.and_then(|row| row.metadata)),
+            })
+        });
+        created.await.map(drop)
     }
 
-    async fn update(&self, query: &TokenQuery, data: &TokenData) -> Result<bool> {
-        self.put(query, data, true).await
+    async fn update(&self, query: &TokenQuery, update: &TokenUpdate) -> Result<bool> {
+        let (asked, update) = (query.clone(), update.clone());
+        let updated = self.change(query, move |row| match row.filter(|row| row.is(&asked)) {
+            None => Becomes::Unchanged,
+            Some(row) => Becomes::This(Row {
+                token: update.token.map_or(row.token, |it| it.expose().clone()),
+                expires_at: match update.expiry {
+                    None => row.expires_at,
+                    Some(Expiry::In(seconds)) => seconds_from_now(seconds),
+                    Some(Expiry::At(time)) => time,
+                },
+                created_at: now_ms(),
+                metadata: update.metadata.or(row.metadata),
+            }),
+        });
+        updated.await
     }
 
-    async fn delete(&self, query: &TokenQuery) -> Result<()> {
-        let query = query.clone();
-        self.with(move |database, protection| {
-            let transaction = database.begin_write()?;
-            transaction
-                .open_table(ROWS)?
-                .remove(protection.row(&query).as_slice())?;
-            transaction.commit()?;
-            Ok(())
-        })
-        .await
+    async fn delete(&self, query: &TokenQuery) -> Result<bool> {
+        let asked = query.clone();
+        // A row that cannot be read goes, too, where every row may.
+        let any = asked.token.is_none() && asked.credential_set.is_none();
+        let deleted = self.change(query, move |row| {
+            if any || row.is_some_and(|row| row.is(&asked)) {
+                Becomes::Gone
+            } else {
+                Becomes::Unchanged
+            }
+        });
+        deleted.await
     }
 }
 
@@ -309,6 +366,8 @@ mod tests {
             user_id: format!("u{user}"),
             kind: "mcp_oauth".to_owned(),
             identifier: "mcp:srv".to_owned(),
+            token: None,
+            credential_set: None,
         }
     }
 

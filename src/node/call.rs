@@ -1,6 +1,7 @@
 //! One call into the runtime, seen from JavaScript: its `AsyncLocalStorage` context, its parameters, its log.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -28,6 +29,8 @@ pub struct Realm {
     pub metrics: Arc<Metrics>,
     /// What waits for the logger, of all calls.
     pub log: Room,
+    /// Whether the host's token methods were seen not to know `metadataCredentialSetId`.
+    pub ignores_credential_sets: Arc<AtomicBool>,
 }
 
 impl Realm {
@@ -56,6 +59,7 @@ impl Realm {
             event_emitter: JsRef::new(thread, events)?,
             requests: JsRef::new(thread, global.get("WeakMap")?.construct(&[])?)?,
             metrics,
+            ignores_credential_sets: Arc::default(),
         })
     }
 

@@ -178,6 +178,7 @@ impl Authorizer {
                 token: tokens.access_token(),
                 expires_at: tokens.expires_at(),
                 created_at: None,
+                credential_set_id: None,
             })
         }))
     }
@@ -186,7 +187,7 @@ impl Authorizer {
     async fn stored_for(&self, reason: &Reason) -> Result<Option<Secret>> {
         let inner = &self.0;
         // One that cannot be read is as good as none; refreshing replaces it.
-        let stored = match inner.storage.access().await {
+        let stored = match inner.storage.bound_access().await {
             Err(error) if error.code == Code::TokenStore => None,
             stored => stored?,
         };
@@ -272,8 +273,12 @@ impl AccessTokens for Authorizer {
     async fn current(&self) -> Result<Option<Secret>> {
         let inner = &self.0;
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
-        let stored = match inner.storage.access().await {
+        let stored = match inner.storage.bound_access().await {
             Ok(stored) => stored,
+            Err(error) if error.code == Code::ReauthenticationRequired => {
+                self.log_failure(&Err(error));
+                return Ok(None);
+            }
             Err(error) if is_end(&error) || inner.storage.is_unusable(&error) => return Err(error),
             Err(error) => {
                 let message = format!("{prefix} Failed to retrieve tokens");

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
+use crate::host::CREDENTIAL_SET_ID;
 use crate::secret::Secret;
 
 macro_rules! document {
@@ -164,6 +165,8 @@ impl Tokens {
                 "The token endpoint answered without an access token",
             ));
         }
+        // Ours to say, and not the provider's.
+        members.shift_remove(CREDENTIAL_SET_ID);
         let now = now_ms();
         members.insert("obtained_at".to_owned(), json!(now));
         match number(&members, "expires_in").filter(|seconds| *seconds > 0) {
@@ -191,6 +194,12 @@ impl Tokens {
     #[must_use]
     pub fn access_token(&self) -> Secret {
         text(&self.0, "access_token").map_or_else(Secret::default, Secret::from)
+    }
+
+    /// The credential set that they are stored as.
+    #[must_use]
+    pub fn credential_set_id(&self) -> Option<&str> {
+        text(&self.0, CREDENTIAL_SET_ID)
     }
 
     #[must_use]

@@ -350,7 +350,7 @@ impl Authorizer {
         if !reused || !error.is_some_and(is_client_rejection_message) {
             return;
         }
-        self.0.storage.forget_client().await;
+        self.0.storage.forget_client(None).await;
     }
 }
 

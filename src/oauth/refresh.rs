@@ -10,6 +10,7 @@ use super::http::{Endpoints, Form};
 use super::issuer::{bind_to_origin, origin_of, same_issuer, same_url};
 use super::metadata::{authorization_server, check_resource, issuer_metadata, resource_metadata};
 use super::options::OAuthOptions;
+use super::storage::unbound;
 use crate::error::{Code, Error, Result};
 use crate::host::Logger;
 use crate::secret::Secret;
@@ -136,7 +137,7 @@ impl Refresh<'_> {
         let server_url = self.server_url.map(Url::as_str);
         let differ = |one: Option<&str>, other: Option<&str>| matches!((one, other), (Some(one), Some(other)) if !same_url(one, other));
         if differ(stored.server_url, server_url) || differ(stored.token_endpoint, configured) {
-            return Err(self.unbound());
+            return Err(unbound(self.server_name));
         }
         let client_secret = self.client.and_then(ClientInfo::secret);
         if configured.is_none() && client_secret.is_some() && client_secret == options.client_secret
@@ -165,7 +166,7 @@ impl Refresh<'_> {
             (None, Some(server_url)) if self.nothing_stored => self.own_server(server_url).await?,
             _ => None,
         };
-        let server = server.ok_or_else(|| self.unbound())?;
+        let server = server.ok_or_else(|| unbound(self.server_name))?;
         let methods = server.texts("token_endpoint_auth_methods_supported");
         let url = server.endpoint("token_endpoint")?;
         Ok(Target {
@@ -191,16 +192,6 @@ impl Refresh<'_> {
                 |name: &str| server.text(name).and_then(origin_of) == Some(server_url.origin());
             own("issuer") && own("token_endpoint")
         }))
-    }
-
-    fn unbound(&self) -> Error {
-        Error::new(
-            Code::ReauthenticationRequired,
-            format!(
-                "Re-authentication required for \"{}\": stored OAuth binding metadata is missing or no longer valid",
-                self.server_name
-            ),
-        )
     }
 }
 

@@ -9,7 +9,7 @@ use super::documents::Tokens;
 use super::storage::{Storage, StoredClient};
 use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
-use crate::host::{Level, LogMeta, Logger};
+use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta, Logger};
 use crate::secret::Secret;
 use crate::server_config::is_invalid_client_message;
 
@@ -35,11 +35,12 @@ pub async fn refresh(
 ) -> Result<Option<Tokens>> {
     let prefix = storage.log_prefix();
     // The client says whose the refresh token is. Where it cannot be read, the token is sent nowhere.
-    let Some((refresh_token, client)) = storage.grant().await? else {
+    let Some(grant) = storage.grant().await? else {
         return Ok(None);
     };
     logger.info(format!("{prefix} Attempting to refresh token"));
-    let tokens = match refresher.refresh(&refresh_token, client.as_ref()).await {
+    let client = grant.client.as_ref();
+    let tokens = match refresher.refresh(&grant.refresh_token, client).await {
         Ok(tokens) => tokens,
         // The registration stays: it is only this grant that it may not use.
         Err(error) if error.message.to_lowercase().contains("unauthorized_client") => {
@@ -53,7 +54,7 @@ pub async fn refresh(
                 "{prefix} Client registration rejected during token refresh, attempting to clear stale registration and \
                  refresh token"
             ));
-            storage.forget_client().await;
+            storage.forget_client(grant.credential_set_id()).await;
             return Err(reauthenticate(
                 storage.server_name(),
                 "stored client registration is no longer valid",
@@ -62,16 +63,7 @@ pub async fn refresh(
         }
         Err(error) => return Err(error),
     };
-    if let Ok(now) = storage.client().await
-        && now != client
-    {
-        let name = storage.server_name();
-        return Err(reauthenticate(
-            name,
-            "another login has replaced the stored one",
-        ));
-    }
-    storage.store(&tokens, None).await?;
+    let tokens = storage.store_refreshed(&tokens, &grant).await?;
     logger.info(format!(
         "{prefix} Successfully refreshed and stored OAuth tokens"
     ));
@@ -104,7 +96,7 @@ async fn read_or_refresh(
     logger: &Logger,
 ) -> Result<Option<Tokens>> {
     let prefix = storage.log_prefix();
-    let access = storage.access().await?;
+    let access = storage.bound_access().await?;
     if let Some(access) = access
         .as_ref()
         .filter(|access| !access.expires_within(Duration::ZERO))
@@ -117,7 +109,10 @@ async fn read_or_refresh(
         if let Some(expires_at) = access.expires_at {
             members.insert("expires_at".to_owned(), json!(expires_at));
         }
-        if let Some(refresh) = storage.refresh_token().await? {
+        if let Some(set) = &access.credential_set_id {
+            members.insert(CREDENTIAL_SET_ID.to_owned(), json!(set));
+        }
+        if let Some(refresh) = storage.refresh_token_of(access).await? {
             members.insert("refresh_token".to_owned(), json!(refresh.expose()));
         }
         logger.debug(format!(

@@ -152,7 +152,10 @@ async fn token_endpoints_are_not_quoted_and_not_followed() {
     let log = world.lines.text();
     assert!(log.contains("Token refresh failed: 400 Bad Request - invalid_grant: gone"));
     assert!(!log.contains("rt-0") && !log.contains("at-secret"), "{log}");
-    assert_eq!(world.tokens.kinds(), ["mcp_oauth", "mcp_oauth_refresh"]);
+    assert_eq!(
+        world.tokens.kinds(),
+        ["mcp_oauth", "mcp_oauth_client", "mcp_oauth_refresh"]
+    );
 }
 
 #[tokio::test]

@@ -10,11 +10,14 @@ use librechat_mcp_native::connection::now_ms;
 use librechat_mcp_native::embedded::MemoryFlows;
 use librechat_mcp_native::error::{Code, Error, Result};
 use librechat_mcp_native::host::{
-    Environment, FlowState, FlowStore, Host, Level, Lock, LockGuard, Log, LogMeta, Logger, Lookup,
-    NetworkRules, Registry, Storage as ConfigStorage, TokenData, TokenQuery, TokenRow, TokenStore,
+    CREDENTIAL_SET_ID, CredentialSet, Environment, Expiry, FlowState, FlowStore, Host, Level, Lock,
+    LockGuard, Log, LogMeta, Logger, Lookup, NetworkRules, Registry, Storage as ConfigStorage,
+    TokenData, TokenQuery, TokenRow, TokenStore, TokenUpdate,
 };
 use librechat_mcp_native::network::HttpClient;
-use librechat_mcp_native::oauth::{Authorizer, OAuth, OAuthOptions, Relation, Storage, Tokens};
+use librechat_mcp_native::oauth::{
+    Authorizer, ClientInfo, OAuth, OAuthOptions, Relation, Storage, Tokens,
+};
 use librechat_mcp_native::secret::Secret;
 use librechat_mcp_native::settings::Settings;
 use parking_lot::Mutex;
@@ -34,7 +37,7 @@ const KEY: &str = "f34be427ebb29de8d88c107a71546019685ed8b241d8f2ed00c3df97ad256
 /// Rows with the semantics of `LibreChat`'s token methods.
 #[derive(Default)]
 pub struct MemoryTokens {
-    rows: Mutex<HashMap<String, TokenRow>>,
+    pub rows: Mutex<HashMap<String, TokenRow>>,
     /// So many writes fail before one works.
     pub failing_writes: Mutex<usize>,
 }
@@ -55,21 +58,23 @@ impl MemoryTokens {
         rows.get_mut("mcp_oauth").unwrap().expires_at = Some(now_ms() + milliseconds);
     }
 
-    fn write(&self, query: &TokenQuery, data: &TokenData) -> Result<()> {
+    fn write(&self) -> Result<()> {
         let mut failing = self.failing_writes.lock();
         if *failing > 0 {
             *failing -= 1;
             return Err(Error::new(Code::HostError, "the database is away"));
         }
-        let row = TokenRow {
-            token: data.token.clone(),
-            expires_at: Some(now_ms() + data.expires_in * 1000),
-            created_at: Some(now_ms()),
-            metadata: data.metadata.clone(),
-        };
-        self.rows.lock().insert(query.kind.clone(), row);
         Ok(())
     }
+}
+
+fn is_asked(row: &TokenRow, query: &TokenQuery) -> bool {
+    let of_set = match &query.credential_set {
+        None => true,
+        Some(CredentialSet::None) => row.credential_set_id().is_none(),
+        Some(CredentialSet::Id(id)) => row.credential_set_id() == Some(id),
+    };
+    of_set && query.token.as_ref().is_none_or(|token| *token == row.token)
 }
 
 #[async_trait]
@@ -79,16 +84,47 @@ impl TokenStore for MemoryTokens {
     }
 
     async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()> {
-        self.write(query, data)
-    }
-
-    async fn update(&self, query: &TokenQuery, data: &TokenData) -> Result<bool> {
-        self.write(query, data).map(|()| true)
-    }
-
-    async fn delete(&self, query: &TokenQuery) -> Result<()> {
-        self.rows.lock().remove(&query.kind);
+        self.write()?;
+        let row = TokenRow {
+            token: data.token.clone(),
+            expires_at: Some(now_ms() + data.expires_in * 1000),
+            created_at: Some(now_ms()),
+            metadata: data.metadata.clone(),
+        };
+        self.rows.lock().insert(query.kind.clone(), row);
         Ok(())
+    }
+
+    async fn update(&self, query: &TokenQuery, update: &TokenUpdate) -> Result<bool> {
+        self.write()?;
+        let mut rows = self.rows.lock();
+        let row = rows.get_mut(&query.kind).filter(|row| is_asked(row, query));
+        let Some(row) = row else {
+            return Ok(false);
+        };
+        if let Some(token) = &update.token {
+            row.token = token.clone();
+        }
+        match update.expiry {
+            None => {}
+            Some(Expiry::In(seconds)) => row.expires_at = Some(now_ms() + seconds * 1000),
+            Some(Expiry::At(time)) => row.expires_at = Some(time),
+        }
+        if let Some(metadata) = &update.metadata {
+            row.metadata = Some(metadata.clone());
+        }
+        Ok(true)
+    }
+
+    async fn delete(&self, query: &TokenQuery) -> Result<bool> {
+        let mut rows = self.rows.lock();
+        let there = rows
+            .get(&query.kind)
+            .is_some_and(|row| is_asked(row, query));
+        if there {
+            rows.remove(&query.kind);
+        }
+        Ok(there)
     }
 }
 
@@ -292,7 +328,26 @@ impl World {
         let tokens =
             json!({ "access_token": access, "refresh_token": refresh, "expires_in": 3600 });
         let tokens = Tokens::from_value(&tokens).unwrap();
-        self.storage().store(&tokens, None).await.unwrap();
+        let client = json!({ "client_id": "c" });
+        let client = ClientInfo::new(client.as_object().unwrap().clone()).unwrap();
+        let origin = self.server.origin();
+        let metadata = json!({
+            "issuer": origin,
+            "token_endpoint": format!("{origin}/token"),
+            "server_url": format!("{origin}/mcp"),
+            "client_source": "dynamic",
+        });
+        let login = Some((&client, metadata.as_object()));
+        self.storage().store(&tokens, login).await.unwrap();
+    }
+
+    /// Rows as an older `LibreChat` writes them: without credential sets.
+    pub fn forget_sets(&self) {
+        for row in self.tokens.rows.lock().values_mut() {
+            if let Some(metadata) = &mut row.metadata {
+                metadata.remove(CREDENTIAL_SET_ID);
+            }
+        }
     }
 
     pub async fn stored(&self) -> (String, String) {

@@ -138,11 +138,21 @@ impl<'env> Call<'env> {
 
     /// The rows of a user and server, through functions that `params` has.
     pub fn storage(&self, params: Value<'env>) -> JsResult<'env, Storage> {
-        let store = NodeTokens::store(&self.context, self.given(params, "the parameter")?);
-        self.storage_of(store, params)
+        self.storage_deleting(params, "deleteTokens")
     }
 
-    pub fn storage_of(
+    /// The same, where the caller has another name for `deleteTokens`.
+    pub fn storage_deleting(
+        &self,
+        params: Value<'env>,
+        delete_method: &'static str,
+    ) -> JsResult<'env, Storage> {
+        let service = self.given(params, "the parameter")?;
+        let store = NodeTokens::given(&self.context, service, params, delete_method)?;
+        self.storage_of(Arc::new(store), params)
+    }
+
+    fn storage_of(
         &self,
         store: Arc<dyn TokenStore>,
         params: Value<'env>,

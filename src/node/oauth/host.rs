@@ -1,8 +1,11 @@
 //! Stored tokens and flows over JavaScript callbacks.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::{Map, Value as Json};
 
 use super::super::call::CallContext;
@@ -10,7 +13,10 @@ use super::super::host::STORE_TIMEOUT;
 use super::super::js::{JsResult, Scope, Type, Value};
 use super::super::thread::JsRef;
 use crate::error::Result;
-use crate::host::{FlowState, FlowStatus, FlowStore, TokenData, TokenQuery, TokenRow, TokenStore};
+use crate::host::{
+    CredentialSet, Expiry, FlowState, FlowStatus, FlowStore, StoreMethods, TokenData, TokenQuery,
+    TokenRow, TokenStore, TokenUpdate,
+};
 use crate::secret::Secret;
 
 /// Where functions of the host are.
@@ -43,34 +49,70 @@ impl Service {
         }
         context.apply(function, object, &arguments(context, scope)?)
     }
-
-    /// Whether a function that callers may leave out is left out.
-    fn lacks(&self, scope: Scope<'_>, method: &str) -> bool {
-        match self {
-            Self::Host(_) => false,
-            Self::Given(object) => object
-                .get(scope)
-                .get(method)
-                .is_ok_and(|function| function.present().is_none()),
-        }
-    }
 }
 
 /// `findToken`, `createToken`, `updateToken`, `deleteTokens`.
 pub struct NodeTokens {
-    pub context: Arc<CallContext>,
-    pub service: Service,
+    context: Arc<CallContext>,
+    service: Service,
+    methods: StoreMethods,
     /// `deleteTokens`, or what a caller calls it.
-    pub delete_method: &'static str,
+    delete_method: &'static str,
+    /// What the caller has looked up already, until it is asked for.
+    known: Mutex<HashMap<String, Option<TokenRow>>>,
+    ignores_sets: Arc<AtomicBool>,
 }
 
 impl NodeTokens {
-    /// As the core sees them.
+    /// All of a host's, as the core sees them.
     pub fn store(context: &Arc<CallContext>, service: Service) -> Arc<dyn TokenStore> {
         Arc::new(Self {
             context: Arc::clone(context),
             service,
+            methods: StoreMethods {
+                create: true,
+                update: true,
+                delete: true,
+            },
             delete_method: "deleteTokens",
+            known: Mutex::default(),
+            ignores_sets: Arc::clone(&context.realm.ignores_credential_sets),
+        })
+    }
+
+    /// Those that a caller passes with its other parameters. `existingTokens` are rows that it has looked up.
+    pub fn given<'env>(
+        context: &Arc<CallContext>,
+        service: Service,
+        params: Value<'env>,
+        delete_method: &'static str,
+    ) -> JsResult<'env, Self> {
+        let has = |method| params.get(method).map(|method| method.is_function());
+        let mut known = HashMap::new();
+        let existing = params.get("existingTokens")?;
+        if existing.is_object() {
+            for (member, kind) in [
+                ("accessToken", "mcp_oauth"),
+                ("refreshToken", "mcp_oauth_refresh"),
+                ("clientInfoToken", "mcp_oauth_client"),
+            ] {
+                let row = existing.get(member)?;
+                if row.kind() != Type::Undefined {
+                    known.insert(kind.to_owned(), token_row(row)?);
+                }
+            }
+        }
+        Ok(Self {
+            context: Arc::clone(context),
+            service,
+            methods: StoreMethods {
+                create: has("createToken")?,
+                update: has("findToken")? && has("updateToken")?,
+                delete: has(delete_method)?,
+            },
+            delete_method,
+            known: Mutex::new(known),
+            ignores_sets: Arc::default(),
         })
     }
 }
@@ -83,11 +125,49 @@ fn query_object<'env>(scope: Scope<'env>, query: &TokenQuery) -> JsResult<'env> 
     Ok(object)
 }
 
-fn data_object<'env>(scope: Scope<'env>, query: &TokenQuery, data: &TokenData) -> JsResult<'env> {
+/// A query with what the row has to be beyond that.
+fn filter_object<'env>(scope: Scope<'env>, query: &TokenQuery) -> JsResult<'env> {
     let object = query_object(scope, query)?;
-    object.set("token", scope.string(data.token.expose())?)?;
-    object.set("expiresIn", scope.milliseconds(data.expires_in)?)?;
-    if let Some(metadata) = &data.metadata {
+    if let Some(token) = &query.token {
+        object.set("token", scope.string(token.expose())?)?;
+    }
+    if let Some(set) = &query.credential_set {
+        let set = match set {
+            CredentialSet::None => scope.null(),
+            CredentialSet::Id(id) => scope.string(id)?,
+        };
+        object.set("metadataCredentialSetId", set)?;
+    }
+    Ok(object)
+}
+
+fn data_object<'env>(scope: Scope<'env>, query: &TokenQuery, data: &TokenData) -> JsResult<'env> {
+    let update = TokenUpdate {
+        token: Some(data.token.clone()),
+        expiry: Some(Expiry::In(data.expires_in)),
+        metadata: data.metadata.clone(),
+    };
+    update_object(scope, query, &update)
+}
+
+fn update_object<'env>(
+    scope: Scope<'env>,
+    query: &TokenQuery,
+    update: &TokenUpdate,
+) -> JsResult<'env> {
+    let object = query_object(scope, query)?;
+    if let Some(token) = &update.token {
+        object.set("token", scope.string(token.expose())?)?;
+    }
+    match update.expiry {
+        None => {}
+        Some(Expiry::In(seconds)) => object.set("expiresIn", scope.milliseconds(seconds)?)?,
+        Some(Expiry::At(time)) => {
+            let date = scope.global()?.get("Date")?;
+            object.set("expiresAt", date.construct(&[scope.milliseconds(time)?])?)?;
+        }
+    }
+    if let Some(metadata) = &update.metadata {
         object.set("metadata", scope.json(&Json::Object(metadata.clone()))?)?;
     }
     Ok(object)
@@ -137,18 +217,30 @@ pub fn members(value: Value<'_>) -> JsResult<'_, Option<Map<String, Json>>> {
 
 #[async_trait]
 impl TokenStore for NodeTokens {
+    fn methods(&self) -> StoreMethods {
+        self.methods
+    }
+
+    fn compares_sets(&self) -> bool {
+        !self.ignores_sets.load(Ordering::Relaxed)
+    }
+
+    fn ignore_sets(&self) {
+        self.ignores_sets.store(true, Ordering::Relaxed);
+    }
+
     async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>> {
+        if let Some(known) = self.known.lock().remove(&query.kind) {
+            return Ok(known);
+        }
         let (service, query) = (self.service.clone(), query.clone());
         self.context
             .callback(
                 "findToken",
                 STORE_TIMEOUT,
                 move |context, scope| {
-                    if service.lacks(scope, "findToken") {
-                        return Ok(scope.null());
-                    }
                     service.call(context, scope, "findToken", move |_, scope| {
-                        Ok(vec![query_object(scope, &query)?])
+                        Ok(vec![filter_object(scope, &query)?])
                     })
                 },
                 |_, value| token_row(value),
@@ -172,20 +264,17 @@ impl TokenStore for NodeTokens {
             .await
     }
 
-    async fn update(&self, query: &TokenQuery, data: &TokenData) -> Result<bool> {
-        let (service, query, data) = (self.service.clone(), query.clone(), data.clone());
+    async fn update(&self, query: &TokenQuery, update: &TokenUpdate) -> Result<bool> {
+        let (service, query, update) = (self.service.clone(), query.clone(), update.clone());
         self.context
             .callback(
                 "updateToken",
                 STORE_TIMEOUT,
                 move |context, scope| {
-                    if service.lacks(scope, "updateToken") {
-                        return Ok(scope.null());
-                    }
                     service.call(context, scope, "updateToken", move |_, scope| {
                         Ok(vec![
-                            query_object(scope, &query)?,
-                            data_object(scope, &query, &data)?,
+                            filter_object(scope, &query)?,
+                            update_object(scope, &query, &update)?,
                         ])
                     })
                 },
@@ -195,7 +284,7 @@ impl TokenStore for NodeTokens {
             .await
     }
 
-    async fn delete(&self, query: &TokenQuery) -> Result<()> {
+    async fn delete(&self, query: &TokenQuery) -> Result<bool> {
         let (service, query, method) = (self.service.clone(), query.clone(), self.delete_method);
         self.context
             .callback(
@@ -203,10 +292,16 @@ impl TokenStore for NodeTokens {
                 STORE_TIMEOUT,
                 move |context, scope| {
                     service.call(context, scope, method, move |_, scope| {
-                        Ok(vec![query_object(scope, &query)?])
+                        Ok(vec![filter_object(scope, &query)?])
                     })
                 },
-                |_, _| Ok(()),
+                // A store that does not say how many has deleted.
+                |_, value| {
+                    if !value.is_object() {
+                        return Ok(true);
+                    }
+                    Ok(value.get("deletedCount")?.as_number() != Some(0.0))
+                },
             )
             .await
     }

@@ -12,9 +12,9 @@ use super::super::js::{JsResult, Scope, Value};
 use super::super::thread::JsRef;
 use super::Function;
 use super::call::Call;
-use super::host::{NodeTokens, members};
+use super::host::members;
 use crate::error::{Code, Error, Result};
-use crate::oauth::{ClientInfo, GrantRefresher, Storage, StoredClient, Tokens, get_tokens};
+use crate::oauth::{ClientInfo, GrantRefresher, StoredClient, Tokens, get_tokens};
 use crate::secret::Secret;
 
 /// Bound on a caller's `refreshTokens`, which asks an authorization server.
@@ -28,7 +28,8 @@ pub const STORAGE: &[(&str, Function)] = &[
     ("deleteUserTokens", delete_all),
 ];
 
-/// `({ userId, serverName, tokens, createToken, updateToken, findToken, deleteTokens, clientInfo, metadata })`
+/// `({ userId, serverName, tokens, createToken, updateToken, findToken, deleteTokens, clientInfo, metadata })`, gives the
+/// tokens with their credential set.
 fn store<'env>(
     runtime: &Arc<Shared>,
     scope: Scope<'env>,
@@ -54,7 +55,7 @@ fn store<'env>(
                 storage.store(&tokens, client).await
             })
         },
-        |scope, ()| Ok(scope.undefined()),
+        |scope, stored| scope.json(&stored.into_value()),
     )
 }
 
@@ -116,7 +117,7 @@ fn get_client<'env>(
     )
 }
 
-/// `({ userId, serverName, deleteTokens })`
+/// `({ userId, serverName, deleteTokens, credentialSetId })`
 fn delete_client<'env>(
     runtime: &Arc<Shared>,
     scope: Scope<'env>,
@@ -127,8 +128,11 @@ fn delete_client<'env>(
         scope,
         arguments,
         |call| {
-            let storage = call.storage(call.argument(0))?;
-            Ok(async move { storage.delete_client().await })
+            let params = call.argument(0);
+            let storage = call.storage(params)?;
+            let set = params.get("credentialSetId")?.as_string();
+            let set = set.filter(|set| !set.is_empty());
+            Ok(async move { storage.delete_client(set.as_deref()).await })
         },
         |scope, ()| Ok(scope.undefined()),
     )
@@ -145,13 +149,7 @@ fn delete_all<'env>(
         scope,
         arguments,
         |call| {
-            let params = call.argument(0);
-            let store = NodeTokens {
-                context: Arc::clone(&call.context),
-                service: call.given(params, "the parameter")?,
-                delete_method: "deleteToken",
-            };
-            let storage: Storage = call.storage_of(Arc::new(store), params)?;
+            let storage = call.storage_deleting(call.argument(0), "deleteToken")?;
             Ok(async move { storage.delete_all().await })
         },
         |scope, ()| Ok(scope.undefined()),

@@ -1,0 +1,195 @@
+//! Reading tokens: only together with what they belong to.
+
+use std::time::Duration;
+
+use super::rows::{Kind, is_same};
+use super::{Grant, Storage, StoredAccess, StoredClient};
+use crate::error::{Code, Error, Result};
+use crate::host::TokenRow;
+use crate::oauth::documents::{ClientInfo, text};
+use crate::secret::Secret;
+
+/// Rows are written one after the other: whoever reads between two of the writes looks again this often.
+const LOOKS: u32 = 10;
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+
+impl Storage {
+    /// The access token, whatever it belongs to.
+    pub async fn access(&self) -> Result<Option<StoredAccess>> {
+        match self.row(Kind::Access).await? {
+            Some(row) => self.stored_access(&row).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The access token to use. One that has expired comes as it is.
+    ///
+    /// Fails with [`Code::ReauthenticationRequired`] where the stored client is of another authorization, or gone.
+    pub async fn bound_access(&self) -> Result<Option<StoredAccess>> {
+        let mut looks = 0;
+        loop {
+            let Some(row) = self.row(Kind::Access).await? else {
+                return Ok(None);
+            };
+            let access = self.stored_access(&row)?;
+            // After the token, so that a login between the two is seen.
+            if access.expires_within(Duration::ZERO)
+                || self.is_of(&row, self.row(Kind::Client).await?.as_ref())
+            {
+                return Ok(Some(access));
+            }
+            looks += 1;
+            if self.strict || looks == LOOKS {
+                return Err(self.unbound());
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    fn stored_access(&self, row: &TokenRow) -> Result<StoredAccess> {
+        Ok(StoredAccess {
+            token: self.cipher()?.decrypt(&row.token)?,
+            expires_at: row.expires_at,
+            created_at: row.created_at,
+            credential_set_id: row.credential_set_id().map(str::to_owned),
+        })
+    }
+
+    /// When the access token expires, without its value; `None` without a row.
+    pub async fn access_expiry(&self) -> Result<Option<Option<i64>>> {
+        Ok(self.row(Kind::Access).await?.map(|row| row.expires_at))
+    }
+
+    /// Also where it cannot be read.
+    pub async fn has_refresh_token(&self) -> Result<bool> {
+        match self.refresh_token().await {
+            Err(error) if error.code == Code::TokenStore => Ok(true),
+            token => Ok(token?.is_some()),
+        }
+    }
+
+    pub async fn refresh_token(&self) -> Result<Option<Secret>> {
+        match self.row(Kind::Refresh).await? {
+            Some(row) => self.stored_refresh(&row),
+            None => Ok(None),
+        }
+    }
+
+    /// The refresh token that came with an access token.
+    pub async fn refresh_token_of(&self, access: &StoredAccess) -> Result<Option<Secret>> {
+        let Some(row) = self.row(Kind::Refresh).await? else {
+            return Ok(None);
+        };
+        let (id, of) = (row.credential_set_id(), access.credential_set_id.as_deref());
+        if id == of || (!self.strict && of.is_none()) {
+            return self.stored_refresh(&row);
+        }
+        let prefix = self.log_prefix();
+        self.logger.warn(format!(
+            "{prefix} Ignoring refresh token from a different OAuth credential set"
+        ));
+        Ok(None)
+    }
+
+    fn stored_refresh(&self, row: &TokenRow) -> Result<Option<Secret>> {
+        let token = self.cipher()?.decrypt(&row.token)?;
+        Ok(Some(token).filter(|token| !token.expose().is_empty()))
+    }
+
+    /// The refresh token and the client that it was issued to. A login that replaces both meanwhile must not have one of
+    /// them taken for the other's.
+    ///
+    /// Fails with [`Code::ReauthenticationRequired`] where the two are not of the same authorization.
+    pub async fn grant(&self) -> Result<Option<Grant>> {
+        let mut client_row = self.row(Kind::Client).await?;
+        for _ in 0..LOOKS {
+            let Some(refresh_row) = self.row(Kind::Refresh).await? else {
+                return Ok(None);
+            };
+            let Some(refresh_token) = self.stored_refresh(&refresh_row)? else {
+                return Ok(None);
+            };
+            let now = self.row(Kind::Client).await?;
+            let unchanged = match (&client_row, &now) {
+                (Some(one), Some(other)) => is_same(one, other),
+                (one, other) => one.is_none() && other.is_none(),
+            };
+            client_row = now;
+            if unchanged && self.is_grant(&refresh_row, client_row.as_ref()) {
+                let client = client_row.as_ref().map(|row| self.stored_client(row));
+                return Ok(Some(Grant {
+                    refresh_token,
+                    client: client.transpose()?,
+                    refresh_row,
+                    client_row,
+                }));
+            }
+            if unchanged && self.strict {
+                break;
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+        Err(self.unbound())
+    }
+
+    pub async fn client(&self) -> Result<Option<StoredClient>> {
+        let row = self.row(Kind::Client).await?;
+        row.map(|row| self.stored_client(&row)).transpose()
+    }
+
+    fn stored_client(&self, row: &TokenRow) -> Result<StoredClient> {
+        let plain = self.cipher()?.decrypt(&row.token)?;
+        let client = serde_json::from_str(plain.expose())
+            .ok()
+            .and_then(ClientInfo::new)
+            .ok_or_else(|| {
+                Error::new(
+                    Code::TokenStore,
+                    "The stored client registration cannot be read",
+                )
+            })?;
+        Ok(StoredClient {
+            client,
+            metadata: row.metadata.clone().unwrap_or_default(),
+        })
+    }
+
+    /// The registration, or none where it cannot be read: another one can be made.
+    pub async fn client_or_warn(&self) -> Option<StoredClient> {
+        self.client().await.unwrap_or_else(|error| {
+            let prefix = self.log_prefix();
+            self.logger.warn(format!(
+                "{prefix} Failed to look up existing client registration, falling back to new registration: {error}"
+            ));
+            None
+        })
+    }
+
+    /// Whether an access token is of the same authorization as the client.
+    pub(super) fn is_of(&self, access: &TokenRow, client: Option<&TokenRow>) -> bool {
+        let Some(client) = client else {
+            return access.credential_set_id().is_none();
+        };
+        // An older `LibreChat` that refreshes after the access token's row has expired away makes one without a set.
+        self.is_same_set(access, client) || (!self.strict && access.credential_set_id().is_none())
+    }
+
+    /// Whether a refresh token was issued to the client.
+    fn is_grant(&self, refresh: &TokenRow, client: Option<&TokenRow>) -> bool {
+        match client {
+            Some(client) => self.is_same_set(refresh, client),
+            None => refresh.credential_set_id().is_none(),
+        }
+    }
+
+    fn is_same_set(&self, token: &TokenRow, client: &TokenRow) -> bool {
+        let newer = |name| {
+            let metadata = client.metadata.as_ref();
+            metadata.is_some_and(|metadata| text(metadata, name).is_some())
+        };
+        match (token.credential_set_id(), client.credential_set_id()) {
+            (Some(_), None) if !self.strict => !newer("server_url") && !newer("client_source"),
+            (one, other) => one == other,
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Writing tokens: all rows of an authorization, or none. A row is replaced only while it is the one that was read.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::rows::{Kind, is_same};
+use super::{Grant, Storage};
+use crate::connection::now_ms;
+use crate::error::{Code, Error, Result};
+use crate::host::{CREDENTIAL_SET_ID, Expiry, TokenData, TokenRow, TokenUpdate};
+use crate::oauth::documents::{ClientInfo, Tokens};
+use crate::oauth::lifetime::{YEAR, lifetime};
+use crate::secret::Secret;
+
+/// A refresh token that was rotated is lost for good when it is not stored, so storing is tried this often.
+const WRITES: u32 = 3;
+const WRITE_PAUSE: Duration = Duration::from_millis(200);
+
+/// The rows before the first write.
+struct Read {
+    access: Option<TokenRow>,
+    refresh: Option<TokenRow>,
+    client: Option<TokenRow>,
+}
+
+/// What becomes of one row.
+struct Change {
+    kind: Kind,
+    /// What it takes the place of.
+    read: Option<TokenRow>,
+    /// `None` keeps the row's.
+    token: Option<Secret>,
+    /// Seconds; `None` keeps the row's.
+    expires_in: Option<i64>,
+    metadata: Option<Map<String, Value>>,
+}
+
+impl Change {
+    /// The encrypted text that the row has afterwards.
+    fn token(&self) -> Option<&Secret> {
+        self.token
+            .as_ref()
+            .or(self.read.as_ref().map(|read| &read.token))
+    }
+
+    fn credential_set_id(&self) -> Option<&str> {
+        self.metadata.as_ref()?.get(CREDENTIAL_SET_ID)?.as_str()
+    }
+
+    fn is_done(&self, now: &TokenRow) -> bool {
+        Some(&now.token) == self.token()
+            && (self.metadata.is_none() || now.credential_set_id() == self.credential_set_id())
+    }
+}
+
+impl Storage {
+    /// Stores the tokens of a login, with their client. What is returned has `credential_set_id`, `obtained_at` and
+    /// `expires_at`; the first is made here where the tokens have none.
+    ///
+    /// Fails with [`Code::ReauthenticationRequired`] where somebody else writes at the same moment, or has left rows that
+    /// do not belong together.
+    pub async fn store(
+        &self,
+        tokens: &Tokens,
+        client: Option<(&ClientInfo, Option<&Map<String, Value>>)>,
+    ) -> Result<Tokens> {
+        let set = tokens
+            .credential_set_id()
+            .map_or_else(new_set, str::to_owned);
+        let read = self.read_all().await?;
+        if let (Some(access), Some(client)) = (&read.access, &read.client)
+            && !self.is_of(access, Some(client))
+        {
+            return Err(self.unbound());
+        }
+        let old_refresh = read.refresh.clone();
+        let client =
+            client.map(|(client, metadata)| (client, metadata.cloned().unwrap_or_default()));
+        let changes = self.changes(tokens, client, read, Some(&set), false)?;
+        self.commit(changes).await?;
+        if tokens.refresh_token().is_none()
+            && let Some(old) = old_refresh
+            && old.credential_set_id() != Some(set.as_str())
+        {
+            self.delete_stale_refresh(&old).await;
+        }
+        Ok(self.stored(tokens, Some(&set)))
+    }
+
+    /// Stores the tokens that a refresh brought, as a new credential set.
+    ///
+    /// Fails with [`Code::ReauthenticationRequired`] where the rows are not those any more that were refreshed.
+    pub async fn store_refreshed(&self, tokens: &Tokens, grant: &Grant) -> Result<Tokens> {
+        let read = self.read_all().await?;
+        let unchanged = |now: Option<&TokenRow>, before: Option<&TokenRow>| match (now, before) {
+            (Some(now), Some(before)) => is_same(now, before),
+            (now, before) => now.is_none() && before.is_none(),
+        };
+        let fits = unchanged(read.refresh.as_ref(), Some(&grant.refresh_row))
+            && unchanged(read.client.as_ref(), grant.client_row.as_ref())
+            && read.access.as_ref().is_none_or(|access| {
+                access.credential_set_id() == grant.credential_set_id()
+                    || (!self.strict && access.credential_set_id().is_none())
+            });
+        if !fits {
+            return Err(self.unbound());
+        }
+        let client = grant.client.as_ref();
+        // Where no row says whose the refresh token is, there is nothing that a set would tie it to.
+        let set = client.map(|_| new_set());
+        let client = client.map(|stored| (&stored.client, stored.metadata.clone()));
+        let changes = self.changes(tokens, client, read, set.as_deref(), true)?;
+        self.commit(changes).await?;
+        Ok(self.stored(tokens, set.as_deref()))
+    }
+
+    async fn read_all(&self) -> Result<Read> {
+        if !self.store.methods().update {
+            return Ok(Read {
+                access: None,
+                refresh: None,
+                client: None,
+            });
+        }
+        let (access, refresh, client) = tokio::try_join!(
+            self.row(Kind::Access),
+            self.row(Kind::Refresh),
+            self.row(Kind::Client)
+        )?;
+        Ok(Read {
+            access,
+            refresh,
+            client,
+        })
+    }
+
+    /// `renews`: a refresh token that is not replaced is of the new set, too.
+    fn changes(
+        &self,
+        tokens: &Tokens,
+        client: Option<(&ClientInfo, Map<String, Value>)>,
+        read: Read,
+        set: Option<&str>,
+        renews: bool,
+    ) -> Result<Vec<Change>> {
+        let cipher = self.cipher()?;
+        let of_set = |mut members: Map<String, Value>| {
+            set.map(|set| {
+                members.insert(CREDENTIAL_SET_ID.to_owned(), json!(set));
+                members
+            })
+        };
+        let mut changes = vec![Change {
+            kind: Kind::Access,
+            read: read.access,
+            token: Some(cipher.encrypt(tokens.access_token().expose())),
+            expires_in: Some(lifetime(tokens, now_ms())),
+            metadata: of_set(Map::new()),
+        }];
+        if let Some(refresh) = tokens.refresh_token() {
+            let lifetime = tokens.number("refresh_token_expires_in");
+            changes.push(Change {
+                kind: Kind::Refresh,
+                read: read.refresh,
+                token: Some(cipher.encrypt(refresh.expose())),
+                expires_in: Some(lifetime.filter(|seconds| *seconds > 0).unwrap_or(YEAR)),
+                metadata: of_set(Map::new()),
+            });
+        } else if renews && set.is_some() {
+            changes.push(Change {
+                kind: Kind::Refresh,
+                read: read.refresh,
+                token: None,
+                expires_in: None,
+                metadata: of_set(Map::new()),
+            });
+        }
+        if let Some((client, metadata)) = client {
+            let plain = Value::Object(client.0.clone()).to_string();
+            changes.push(Change {
+                kind: Kind::Client,
+                read: read.client,
+                token: Some(cipher.encrypt(&plain)),
+                expires_in: Some(YEAR),
+                metadata: of_set(metadata),
+            });
+        }
+        Ok(changes)
+    }
+
+    /// A row that is there is the first to be written, and the access token's before the others: of two writers it stops
+    /// one. What was written is undone where not everything can be.
+    async fn commit(&self, mut changes: Vec<Change>) -> Result<()> {
+        if let Some(at) = changes.iter().position(|change| change.read.is_some()) {
+            changes[..=at].rotate_right(1);
+        }
+        for (index, change) in changes.iter().enumerate() {
+            if let Err(error) = self.apply(change).await {
+                // Whether a write that failed has happened all the same is not known, except where another was first.
+                let lost = error.code == Code::ReauthenticationRequired;
+                let done = if lost { index } else { index + 1 };
+                for change in changes[..done].iter().rev() {
+                    self.undo(change).await;
+                }
+                return Err(error);
+            }
+        }
+        let prefix = self.log_prefix();
+        self.logger.debug(format!("{prefix} Stored OAuth tokens"));
+        Ok(())
+    }
+
+    async fn apply(&self, change: &Change) -> Result<()> {
+        let mut attempt = 1;
+        loop {
+            let outcome = match &change.read {
+                Some(read) => self.replace(change, read).await,
+                None => self.create(change, attempt > 1).await,
+            };
+            match outcome {
+                Err(error) if attempt < WRITES && may_pass(&error) => {
+                    let prefix = self.log_prefix();
+                    self.logger.warn(format!(
+                        "{prefix} Failed to store tokens, trying again: {error}"
+                    ));
+                    tokio::time::sleep(WRITE_PAUSE * attempt).await;
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn replace(&self, change: &Change, read: &TokenRow) -> Result<()> {
+        let kind = change.kind;
+        let update = TokenUpdate {
+            token: change.token.clone(),
+            expiry: change.expires_in.map(Expiry::In),
+            metadata: change.metadata.clone(),
+        };
+        let query = || self.exactly(kind, &read.token, read.credential_set_id());
+        if self.store.update(&query(), &update).await?
+            || (self.compares_no_sets(kind, read).await?
+                && self.store.update(&query(), &update).await?)
+        {
+            return Ok(());
+        }
+        match self.row(kind).await? {
+            // By an attempt of before.
+            Some(now) if change.is_done(&now) => Ok(()),
+            // Expired rows vanish by themselves, between looking and updating too.
+            None if kind == Kind::Access && read.expires_at.is_some_and(|end| end <= now_ms()) => {
+                self.create(change, false).await
+            }
+            _ => Err(self.unbound()),
+        }
+    }
+
+    /// `again`: an attempt of before may have worked.
+    async fn create(&self, change: &Change, again: bool) -> Result<()> {
+        let (Some(token), Some(expires_in)) = (change.token.clone(), change.expires_in) else {
+            return Err(self.unbound());
+        };
+        if again
+            && self.store.methods().update
+            && let Some(now) = self.row(change.kind).await?
+        {
+            return if change.is_done(&now) {
+                Ok(())
+            } else {
+                Err(self.unbound())
+            };
+        }
+        let data = TokenData {
+            token,
+            expires_in,
+            metadata: change.metadata.clone(),
+        };
+        self.store.create(&self.query(change.kind), &data).await
+    }
+
+    /// Puts the row back, unless it was replaced again.
+    async fn undo(&self, change: &Change) {
+        let kind = change.kind;
+        let Some(token) = change.token() else {
+            return;
+        };
+        let written = self.exactly(kind, token, change.credential_set_id());
+        let undone = match &change.read {
+            Some(read) => {
+                let before = TokenUpdate {
+                    token: Some(read.token.clone()),
+                    expiry: read.expires_at.map(Expiry::At),
+                    metadata: Some(read.metadata.clone().unwrap_or_default()),
+                };
+                self.store.update(&written, &before).await
+            }
+            None if self.deletes() => self.store.delete(&written).await,
+            None => return,
+        };
+        let (prefix, name) = (self.log_prefix(), kind.name());
+        match undone {
+            Ok(true) => {}
+            Ok(false) => self.logger.warn(format!(
+                "{prefix} Skipped OAuth rollback for {name}; the record was superseded"
+            )),
+            Err(error) => self.logger.warn(format!(
+                "{prefix} Failed to roll back a partial OAuth credential write: {error}"
+            )),
+        }
+    }
+
+    /// What a login without a refresh token leaves must not be taken for its own. A row that stays is of another set.
+    async fn delete_stale_refresh(&self, old: &TokenRow) {
+        if !self.deletes() {
+            return;
+        }
+        if let Err(error) = self.delete_exactly(Kind::Refresh, old).await {
+            let prefix = self.log_prefix();
+            self.logger.warn(format!(
+                "{prefix} Failed to remove stale refresh token after OAuth callback: {error}"
+            ));
+        }
+    }
+
+    fn stored(&self, tokens: &Tokens, set: Option<&str>) -> Tokens {
+        let now = now_ms();
+        let mut members = tokens.0.clone();
+        members.remove(CREDENTIAL_SET_ID);
+        if let Some(set) = set {
+            members.insert(CREDENTIAL_SET_ID.to_owned(), json!(set));
+        }
+        let obtained_at = tokens.number("obtained_at").unwrap_or(now);
+        members.insert("obtained_at".to_owned(), json!(obtained_at));
+        let expires_at = tokens.expires_at().filter(|end| *end > now);
+        let expires_at = expires_at
+            .unwrap_or_else(|| now.saturating_add(lifetime(tokens, now).saturating_mul(1000)));
+        members.insert("expires_at".to_owned(), json!(expires_at));
+        Tokens(members)
+    }
+}
+
+/// Whether another attempt may work.
+fn may_pass(error: &Error) -> bool {
+    !matches!(
+        error.code,
+        Code::Closed | Code::Aborted | Code::ReauthenticationRequired
+    )
+}
+
+/// A UUID of version 4 (RFC 9562).
+fn new_set() -> String {
+    let mut bytes: [u8; 16] = rand::random();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let digits = crate::hex::encode(&bytes);
+    let parts = [0..8, 8..12, 12..16, 16..20, 20..32];
+    parts.map(|part| &digits[part]).join("-")
+}
