@@ -215,12 +215,12 @@ describe('runtime.tokens', () => {
     expect(await reinit()).toEqual(connected(serverName, TOOLS));
   });
 
-  test('storeTokens without a refresh token keeps the one that is there', async () => {
+  test('storeTokens without a refresh token leaves none of before', async () => {
     const { tokens, row, given, store, user } = await authorized();
     await tokens.storeTokens({ ...row, tokens: given });
-    const { refresh_token: first, ...rest } = given;
+    const { refresh_token: _, credential_set_id: __, ...rest } = given;
     await tokens.storeTokens({ ...row, tokens: { ...rest, access_token: 'another-access-token' } });
-    expect(await store.plain(user.id)).toEqual({ mcp_oauth: 'another-access-token', mcp_oauth_refresh: first });
+    expect(await store.plain(user.id)).toEqual({ mcp_oauth: 'another-access-token' });
   });
 
   test('storeTokens refuses what has no access token', async () => {
@@ -278,8 +278,9 @@ describe('runtime.tokens', () => {
   test('getClientInfoAndMetadata, deleteClientRegistration, deleteUserTokens', async () => {
     const { tokens, row, given, clientInfo, metadata, store, user } = await authorized();
     expect(await tokens.getClientInfoAndMetadata(row)).toBeNull();
-    await tokens.storeTokens({ ...row, tokens: given, clientInfo, metadata });
-    expect(await tokens.getClientInfoAndMetadata(row)).toEqual({ clientInfo, clientMetadata: metadata });
+    const stored = await tokens.storeTokens({ ...row, tokens: given, clientInfo, metadata });
+    const clientMetadata = { ...metadata, credential_set_id: stored.credential_set_id };
+    expect(await tokens.getClientInfoAndMetadata(row)).toEqual({ clientInfo, clientMetadata });
     await tokens.deleteClientRegistration(row);
     expect(Object.keys(await store.rows(user.id)).sort()).toEqual(['mcp_oauth', 'mcp_oauth_refresh']);
     await tokens.deleteUserTokens({ ...row, deleteToken: row.deleteTokens });

@@ -130,23 +130,18 @@ describe('beside other processes', () => {
     expect(host.refreshes()).toBe(1);
   });
 
-  test('killed between the rows: the refresh token that was stored first is good', async () => {
-    const host = await killedAt('updateToken mcp_oauth');
-    expect(host.refreshes()).toBe(1);
-    expect(await host.echo('hello')).toContain('hello');
-    expect(host.refreshes()).toBe(2);
-  });
-
   test('killed after storing, before anybody was told: the token is used at once', async () => {
     const host = await killedAt('release');
     expect(await host.echo('hello')).toContain('hello');
     expect(host.refreshes()).toBe(1);
   });
 
-  // Nobody has the new refresh token any more, and the old one counts as stolen: only the user can help.
+  // Nobody has the new refresh token any more, or knows whose it is, and the old one counts as stolen: only the user can help.
   test.each([
     ['killed with the request carried out, and not answered', () => killedWhileHeld('carried out')],
-    ['killed with the answer, before anything was stored', () => killedAt('updateToken mcp_oauth_refresh')],
+    ['killed with the answer, before anything was stored', () => killedAt('updateToken mcp_oauth')],
+    ['killed when one row was stored', () => killedAt('updateToken mcp_oauth_refresh')],
+    ['killed when two rows were stored', () => killedAt('updateToken mcp_oauth_client')],
   ])('%s: the user is asked, and nothing stands in the way', async (_, killed) => {
     const host = await killed();
     const again = await host.reinit();

@@ -39,10 +39,25 @@ impl Storage {
                 return Ok(Some(access));
             }
             looks += 1;
-            if self.strict || looks == LOOKS {
+            if self.strict {
+                return Err(self.unbound());
+            }
+            if looks == LOOKS {
+                self.discard(&row).await;
                 return Err(self.unbound());
             }
             tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    /// An access token that a writer which died has left beside the client of another authorization. Nobody may use it,
+    /// and no login is stored over it.
+    async fn discard(&self, row: &TokenRow) {
+        if let Err(error) = self.delete_exactly(Kind::Access, row).await {
+            let prefix = self.log_prefix();
+            self.logger.warn(format!(
+                "{prefix} Failed to clear stale token data: {error}"
+            ));
         }
     }
 
