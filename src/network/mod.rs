@@ -30,6 +30,7 @@ mod request;
 mod resolver;
 mod response;
 mod rule;
+mod served;
 mod tls;
 
 pub use address::is_private_address;

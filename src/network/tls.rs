@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_native_certs::CertificateResult;
 
+use super::served::Verifier;
 use crate::error::{Code, Error, Result};
 use crate::host::Environment;
 
@@ -54,7 +55,7 @@ impl TlsSettings {
 
     fn load(&self) -> Result<ClientConfig> {
         if self.verify {
-            return build(Verification::Roots(self.roots()?));
+            return build(self.trusted()?);
         }
         tracing::warn!(
             "{REJECT_UNAUTHORIZED} is 0: TLS certificates are not verified, connections are insecure"
@@ -62,7 +63,7 @@ impl TlsSettings {
         build(Verification::None)
     }
 
-    fn roots(&self) -> Result<RootCertStore> {
+    fn trusted(&self) -> Result<Verification> {
         let mut roots = RootCertStore::empty();
         let system = system_roots();
         roots.add_parsable_certificates(system.certs);
@@ -70,25 +71,32 @@ impl TlsSettings {
             // Slim images come without certificates; Node brings its own, and so do we.
             roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
         }
+        let mut named = Vec::new();
         for (variable, path) in [
             (EXTRA_CA_CERTS, &self.extra_ca_certs),
             (CERT_FILE, &self.cert_file),
         ] {
             if let Some(path) = path {
-                roots.add_parsable_certificates(read_certificates(variable, path)?);
+                named.extend(read_certificates(variable, path)?);
             }
         }
-        Ok(roots)
+        roots.add_parsable_certificates(named.iter().cloned());
+        Ok(Verification::Trusted { roots, named })
     }
 }
 
 /// A configuration that trusts nobody, for clients that only ever speak plain HTTP: it costs no file access.
 pub(super) fn plaintext_config() -> Result<ClientConfig> {
-    build(Verification::Roots(RootCertStore::empty()))
+    build(Verification::Nobody)
 }
 
 enum Verification {
-    Roots(RootCertStore),
+    Trusted {
+        roots: RootCertStore,
+        /// Those that the operator names.
+        named: Vec<CertificateDer<'static>>,
+    },
+    Nobody,
     None,
 }
 
@@ -96,14 +104,25 @@ fn build(verification: Verification) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(Code::Internal, format!("TLS cannot be set up: {error}")))?;
+        .map_err(|error| unusable(&error))?;
     Ok(match verification {
-        Verification::Roots(roots) => builder.with_root_certificates(roots),
+        Verification::Nobody => builder.with_root_certificates(RootCertStore::empty()),
+        Verification::Trusted { roots, named } => {
+            let verifier =
+                Verifier::new(roots, named, provider).map_err(|error| unusable(&error))?;
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(verifier))
+        }
         Verification::None => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AcceptAll(provider))),
     }
     .with_no_client_auth())
+}
+
+fn unusable(error: &dyn std::fmt::Display) -> Error {
+    Error::new(Code::Internal, format!("TLS cannot be set up: {error}"))
 }
 
 /// The system's own roots. `SSL_CERT_FILE` would replace them in `load_native_certs`; here, as for Node's own list,

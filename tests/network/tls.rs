@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::Environment;
 use librechat_mcp_native::network::{HttpClient, verification_disabled};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -25,14 +26,34 @@ struct Authority {
 
 impl Authority {
     fn new(name: &str) -> Self {
-        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        Self::of(
+            name,
+            &CertificateParams::new(["localhost".to_owned()]).unwrap(),
+        )
+    }
+
+    fn of(name: &str, params: &CertificateParams) -> Self {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.self_signed(&key).unwrap();
         let file = std::env::temp_dir().join(format!("{name}-{}.pem", std::process::id()));
-        std::fs::write(&file, signed.cert.pem()).unwrap();
+        std::fs::write(&file, certificate.pem()).unwrap();
         Self {
-            certificate: signed.cert.der().clone(),
-            key: signed.signing_key.into(),
+            certificate: certificate.der().clone(),
+            key: key.into(),
             file,
         }
+    }
+
+    /// As `openssl req -x509` makes it: a server's certificate that is marked as an authority's.
+    fn marked(name: &str, names: &[&str], common_name: &str) -> Self {
+        let mut params =
+            CertificateParams::new(names.iter().map(|&it| it.to_owned()).collect::<Vec<_>>())
+                .unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, common_name);
+        Self::of(name, &params)
     }
 }
 
@@ -120,6 +141,87 @@ async fn trust_comes_from_the_environment() {
         .unwrap_err();
     assert_eq!(error.code, Code::InvalidConfig);
     assert!(error.message.contains("NODE_EXTRA_CA_CERTS"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_s_own_certificate_may_be_marked_as_an_authority_s() {
+    let client = HttpClient::new();
+    let there = ["localhost"];
+    for (case, names, common_name, host, trusted) in [
+        (
+            "alternative name",
+            &there[..],
+            "other.test",
+            "localhost",
+            true,
+        ),
+        ("common name", &[], "LOCALHOST", "localhost", true),
+        ("another common name", &[], "other.test", "localhost", false),
+        (
+            "part of a common name",
+            &[],
+            "localhost.test",
+            "localhost",
+            false,
+        ),
+        (
+            "only an alternative name",
+            &["other.test"],
+            "localhost",
+            "localhost",
+            false,
+        ),
+        ("an address", &there, "127.0.0.1", "127.0.0.1", false),
+        (
+            "no common name of an address",
+            &[],
+            "127.0.0.1",
+            "127.0.0.1",
+            false,
+        ),
+    ] {
+        let authority = Authority::marked(case, names, common_name);
+        let (url, _) = start(&authority).await;
+        let url = url.replace("localhost", host);
+        let file = authority.file.to_str().unwrap();
+        let policy = open(&Environment::from([("NODE_EXTRA_CA_CERTS", file)]));
+        let answer = client.send(&policy, get(&url)).await;
+        assert_eq!(answer.is_ok(), trusted, "{case}: {:?}", answer.err());
+
+        let nothing = open(&Environment::default());
+        assert!(client.send(&nothing, get(&url)).await.is_err(), "{case}");
+    }
+}
+
+#[tokio::test]
+async fn another_certificate_of_the_same_name_is_not_the_trusted_one() {
+    let trusted = Authority::marked("trusted", &["localhost"], "localhost");
+    let served = Authority::marked("served", &["localhost"], "localhost");
+    let (url, _) = start(&served).await;
+    let file = trusted.file.to_str().unwrap();
+    let policy = open(&Environment::from([("NODE_EXTRA_CA_CERTS", file)]));
+    let error = HttpClient::new()
+        .send(&policy, get(&url))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, Code::ConnectionFailed);
+}
+
+#[tokio::test]
+async fn a_trusted_certificate_ends() {
+    let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2021, 1, 1);
+    let authority = Authority::of("ended", &params);
+    let (url, _) = start(&authority).await;
+    let file = authority.file.to_str().unwrap();
+    let policy = open(&Environment::from([("NODE_EXTRA_CA_CERTS", file)]));
+    let error = HttpClient::new()
+        .send(&policy, get(&url))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code, Code::ConnectionFailed);
 }
 
 #[tokio::test]
