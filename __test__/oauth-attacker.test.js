@@ -371,7 +371,7 @@ describe('a user who has signed in', () => {
     }
     expect(honest().refreshes()).toHaveLength(before);
     expect(attacker.carried(...secrets)).toEqual([]);
-    const more = { storedServerUrl: server.url, resource: server.url };
+    const more = { storedServerUrl: server.url, clientSource: 'dynamic', resource: server.url };
     expect(await refresh({ ...stored, ...more })).toMatchObject({ access_token: expect.any(String) });
     expect(attacker.carried(...secrets)).toEqual([]);
   });

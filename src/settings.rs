@@ -1,5 +1,6 @@
 //! What operators set through environment variables. Names, defaults and arithmetic are `LibreChat`'s.
 
+mod authorization;
 mod math;
 
 use std::time::Duration;
@@ -86,12 +87,18 @@ pub struct Settings {
     pub connection_check_ttl: Duration,
     /// After which a user's connections are closed when unused.
     pub user_idle_timeout: Duration,
+    /// How long the registry may take to inspect a server when the host starts.
+    pub registry_init_timeout: Duration,
     pub breaker: BreakerSettings,
     pub tools_list: ToolsListBudget,
     pub response: ResponseLimits,
     /// Whether a 401 or 403 without further hints means OAuth.
     pub oauth_on_auth_error: bool,
     pub oauth_detection_timeout: Duration,
+    /// How long a user has to authorize, where the operator says so.
+    pub oauth_handling_timeout: Option<Duration>,
+    /// How long flows are kept, at least.
+    pub oauth_flow_ttl: Duration,
     /// Accept authorization servers that do not announce S256.
     pub skip_code_challenge_check: bool,
     /// Where `LibreChat` is reachable, for OAuth redirect URIs.
@@ -107,11 +114,14 @@ impl Default for Settings {
         Self {
             connection_check_ttl: Duration::from_mins(1),
             user_idle_timeout: Duration::from_mins(15),
+            registry_init_timeout: Duration::from_secs(30),
             breaker: BreakerSettings::default(),
             tools_list: ToolsListBudget::default(),
             response: ResponseLimits::default(),
             oauth_on_auth_error: true,
             oauth_detection_timeout: Duration::from_secs(5),
+            oauth_handling_timeout: None,
+            oauth_flow_ttl: Duration::from_mins(15),
             skip_code_challenge_check: false,
             domain_server: "http://localhost:3080".to_owned(),
             graph_scopes: "https://graph.microsoft.com/.default".to_owned(),
@@ -134,7 +144,10 @@ impl Settings {
         "MCP_CB_MAX_FAILED_ROUNDS",
         "MCP_CONNECTION_CHECK_TTL",
         "MCP_IMAGE_DATA_MAX_BYTES",
+        "MCP_INIT_TIMEOUT_MS",
         "MCP_OAUTH_DETECTION_TIMEOUT",
+        "MCP_OAUTH_FLOW_TTL",
+        "MCP_OAUTH_HANDLING_TIMEOUT",
         "MCP_OAUTH_ON_AUTH_ERROR",
         "MCP_SKIP_CODE_CHALLENGE_CHECK",
         "MCP_STREAMABLE_HTTP_MAX_LINE_BYTES",
@@ -158,6 +171,11 @@ impl Settings {
                 "MCP_USER_CONNECTION_IDLE_TIMEOUT",
                 default.user_idle_timeout,
             ),
+            registry_init_timeout: Some(
+                read.millis("MCP_INIT_TIMEOUT_MS", default.registry_init_timeout),
+            )
+            .filter(|limit| !limit.is_zero())
+            .unwrap_or(default.registry_init_timeout),
             breaker: read.breaker(&default.breaker),
             tools_list: read.tools_list(&default.tools_list),
             response: ResponseLimits {
@@ -177,6 +195,8 @@ impl Settings {
                 "MCP_OAUTH_DETECTION_TIMEOUT",
                 default.oauth_detection_timeout,
             ),
+            oauth_handling_timeout: read.number("MCP_OAUTH_HANDLING_TIMEOUT").and_then(duration),
+            oauth_flow_ttl: read.millis("MCP_OAUTH_FLOW_TTL", default.oauth_flow_ttl),
             skip_code_challenge_check: environment
                 .get("MCP_SKIP_CODE_CHALLENGE_CHECK")
                 .is_some_and(|value| value == "true"),

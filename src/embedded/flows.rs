@@ -11,25 +11,44 @@ use tokio::time::Instant;
 use crate::connection::now_ms;
 use crate::error::Result;
 use crate::host::{FlowState, FlowStatus, FlowStore};
+use crate::settings::Settings;
 
-/// How long a flow is kept after it was written, as `LibreChat`'s flow manager keeps it for OAuth.
-const TTL: Duration = Duration::from_mins(10);
-
-/// Keyed by type and id.
-#[derive(Default)]
-pub struct MemoryFlows(Mutex<HashMap<(String, String), Entry>>);
+pub struct MemoryFlows {
+    /// Keyed by type and id.
+    flows: Mutex<HashMap<(String, String), Entry>>,
+    /// How long a flow is kept after it was written.
+    ttl: Mutex<Duration>,
+}
 
 struct Entry {
     state: FlowState,
     ends: Instant,
 }
 
+impl Default for MemoryFlows {
+    fn default() -> Self {
+        Self {
+            flows: Mutex::default(),
+            ttl: Mutex::new(Settings::default().flow_ttl()),
+        }
+    }
+}
+
 impl MemoryFlows {
+    /// Keeps flows so long that are written from now on.
+    pub fn keep_for(&self, ttl: Duration) {
+        *self.ttl.lock() = ttl;
+    }
+
+    fn end(&self) -> Instant {
+        Instant::now() + *self.ttl.lock()
+    }
+
     fn change(&self, flow_id: &str, kind: &str, change: impl FnOnce(&mut FlowState)) {
-        let mut flows = self.0.lock();
+        let mut flows = self.flows.lock();
         if let Some(entry) = flows.get_mut(&key(flow_id, kind)) {
             change(&mut entry.state);
-            entry.ends = Instant::now() + TTL;
+            entry.ends = self.end();
         }
     }
 }
@@ -45,7 +64,7 @@ impl FlowStore for MemoryFlows {
     }
 
     async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>> {
-        let flows = self.0.lock();
+        let flows = self.flows.lock();
         let entry = flows.get(&key(flow_id, kind));
         Ok(entry
             .filter(|entry| entry.ends > Instant::now())
@@ -54,7 +73,7 @@ impl FlowStore for MemoryFlows {
 
     async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Value>) -> Result<()> {
         let now = Instant::now();
-        let mut flows = self.0.lock();
+        let mut flows = self.flows.lock();
         flows.retain(|_, entry| entry.ends > now);
         let state = FlowState {
             status: FlowStatus::Pending,
@@ -64,7 +83,7 @@ impl FlowStore for MemoryFlows {
             result: None,
             error: None,
         };
-        let ends = now + TTL;
+        let ends = self.end();
         flows.insert(key(flow_id, kind), Entry { state, ends });
         Ok(())
     }
@@ -89,9 +108,9 @@ impl FlowStore for MemoryFlows {
         Ok(())
     }
 
-    async fn delete(&self, flow_id: &str, kind: &str) -> Result<()> {
-        self.0.lock().remove(&key(flow_id, kind));
-        Ok(())
+    async fn delete(&self, flow_id: &str, kind: &str) -> Result<bool> {
+        self.flows.lock().remove(&key(flow_id, kind));
+        Ok(true)
     }
 }
 
@@ -116,7 +135,7 @@ mod tests {
         assert_eq!(status("b").await, Some(FlowStatus::Failed));
         flows.delete("b", "t").await.unwrap();
         assert_eq!(status("b").await, None);
-        tokio::time::advance(TTL).await;
+        tokio::time::advance(Settings::default().flow_ttl()).await;
         assert_eq!(status("a").await, None);
     }
 }

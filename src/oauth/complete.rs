@@ -2,19 +2,21 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use indexmap::IndexMap;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::FLOW_KIND;
 use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, Tokens, text, texts};
 use super::http::{Endpoints, Form};
-use super::initiate::{CONFIGURED_ENDPOINTS, redirect_uri, resource_indicator};
+use super::initiate::{CONFIGURED_ENDPOINTS, SEND_RESOURCE, redirect_uri, resource_indicator};
 use super::issuer::{is_response_issuer, origin_of};
 use crate::error::{Code, Error, Result};
 use crate::host::{
-    Environment, FlowState, FlowStatus, FlowStore, Level, LogMeta, Logger, NetworkRules,
+    CREDENTIAL_SET_ID, Environment, FlowState, FlowStatus, FlowStore, Level, LogMeta, Logger,
+    NetworkRules,
 };
 use crate::network::HttpClient;
 use crate::secret::Secret;
@@ -29,6 +31,15 @@ pub struct Completion {
     pub environment: Environment,
     pub settings: Settings,
     pub logger: Logger,
+    /// Stores the tokens before anybody who waits for the flow gets them.
+    pub persist: Option<Arc<dyn Persist>>,
+}
+
+/// `persistBeforeComplete` of `LibreChat`'s callback route.
+#[async_trait]
+pub trait Persist: Send + Sync {
+    /// What was stored: the flow is completed with that.
+    async fn persist(&self, tokens: Tokens) -> Result<Tokens>;
 }
 
 /// What the authorization server gave the user's browser.
@@ -66,7 +77,7 @@ impl Completion {
         if let (FlowStatus::Completed, Some(tokens)) = (flow.status, done) {
             return Ok(tokens);
         }
-        match self.exchange(&flow, callback).await {
+        match self.exchange_and_persist(&flow, callback).await {
             Ok(tokens) => {
                 let result = tokens.clone().into_value();
                 self.flows.complete(flow_id, FLOW_KIND, &result).await?;
@@ -76,9 +87,23 @@ impl Completion {
                 let message = "[MCPOAuth] Failed to complete OAuth flow";
                 self.logger
                     .with(Level::Error, message, LogMeta::Error(error.clone()));
-                self.flows.fail(flow_id, FLOW_KIND, &error.message).await?;
+                let fault = error.host_fault();
+                let why = fault.map_or(&error.message, |fault| &fault.message);
+                self.flows.fail(flow_id, FLOW_KIND, why).await?;
                 Err(error)
             }
+        }
+    }
+
+    async fn exchange_and_persist(&self, flow: &FlowState, callback: &Callback) -> Result<Tokens> {
+        let mut tokens = self.exchange(flow, callback).await?;
+        // Never what the provider says: rows are told apart by it.
+        let id: [u8; 16] = rand::random();
+        let id = format!("{:032x}", u128::from_be_bytes(id));
+        tokens.0.insert(CREDENTIAL_SET_ID.to_owned(), json!(id));
+        match &self.persist {
+            Some(persist) => persist.persist(tokens).await,
+            None => Ok(tokens),
         }
     }
 
@@ -105,8 +130,8 @@ impl Completion {
         form.set("code", callback.code.expose());
         form.set("code_verifier", request.verifier.expose());
         form.set("redirect_uri", &redirect_uri);
-        if let Some(resource) = resource_indicator(&request.server_url, request.resource.as_ref())?
-        {
+        let resource = resource_indicator(&request.server_url, request.resource.as_ref())?;
+        if let Some(resource) = resource.filter(|_| request.sends_resource) {
             form.set("resource", &resource);
         }
         let authorization = if request.client.auth_method() == Some(AuthMethod::None.as_str()) {
@@ -145,11 +170,13 @@ struct Exchange {
     /// Those that its token endpoint gets.
     oauth_headers: Option<IndexMap<String, String>>,
     configured_endpoints: bool,
+    sends_resource: bool,
 }
 
 impl Exchange {
     fn read(metadata: &Map<String, Value>) -> Result<Self> {
         let object = |name: &str| metadata.get(name).and_then(Value::as_object).cloned();
+        let flag = |name: &str| metadata.get(name).and_then(Value::as_bool);
         let list = |name: &str| -> Vec<String> {
             let items = texts(metadata, name).unwrap_or_default();
             items.into_iter().map(str::to_owned).collect()
@@ -173,10 +200,8 @@ impl Exchange {
                         .filter_map(|(name, value)| Some((name, value.as_str()?.to_owned())))
                         .collect()
                 }),
-                configured_endpoints: metadata
-                    .get(CONFIGURED_ENDPOINTS)
-                    .and_then(Value::as_bool)
-                    .unwrap_or(false),
+                configured_endpoints: flag(CONFIGURED_ENDPOINTS).unwrap_or(false),
+                sends_resource: flag(SEND_RESOURCE).unwrap_or(true),
             })
         };
         read().ok_or_else(|| Error::new(Code::OAuthFlowFailed, "Invalid flow metadata"))
@@ -231,8 +256,6 @@ impl Exchange {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn exchange(members: &Value, configured: bool) -> Exchange {

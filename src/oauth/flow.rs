@@ -1,21 +1,20 @@
 //! A user's flow in the store that all processes share: started or joined, waited for, its tokens stored.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::Instant;
-use url::Url;
 
-use super::authorizer::{Authorizer, Inner};
+use super::authorizer::Authorizer;
 use super::documents::{Tokens, text};
 use super::initiate::Initiation;
-use super::pending::{JOINABLE_MS, Pending, asked_scope, reused_client};
-use super::{FLOW_KIND, delete_state_mapping, scope, store_state_mapping};
+use super::issuer::same_url;
+use super::pending::{Pending, ReusedClient, asked_scope, client_of_flow, row_of_flow};
+use super::start_turn::StartTurn;
+use super::{FLOW_KIND, check_client_row, delete_flow_and_state, scope, store_state_mapping};
 use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowState, FlowStatus, Level, LogMeta};
-use crate::secret::Secret;
 use crate::server_config::is_client_rejection_message;
 
 /// How often a flow is looked at: soon, while somebody may just be clicking, then less often.
@@ -31,44 +30,9 @@ const STORE_POLL: Duration = Duration::from_millis(50);
 /// What starting a flow came to.
 pub enum Begun {
     /// The user has to open the URL.
-    Pending(Pending),
+    Pending(Box<Pending>),
     /// The user has just done so; the tokens are stored.
     Completed,
-}
-
-/// One call's turn with a flow: calls at the same time must not start one each, nor store its tokens twice.
-struct StartTurn<'a> {
-    inner: &'a Inner,
-    turns: Arc<tokio::sync::Mutex<()>>,
-    guard: Option<tokio::sync::OwnedMutexGuard<()>>,
-}
-
-impl<'a> StartTurn<'a> {
-    async fn take(inner: &'a Inner) -> Self {
-        let turns = {
-            let mut starting = inner.oauth.starting.lock();
-            Arc::clone(starting.entry(inner.flow_id.clone()).or_default())
-        };
-        // Whole before it waits, so that a call that leaves meanwhile leaves nothing behind.
-        let mut turn = Self {
-            inner,
-            turns,
-            guard: None,
-        };
-        turn.guard = Some(Arc::clone(&turn.turns).lock_owned().await);
-        turn
-    }
-}
-
-impl Drop for StartTurn<'_> {
-    fn drop(&mut self) {
-        let mut starting = self.inner.oauth.starting.lock();
-        self.guard.take();
-        // The map's own reference and this call's: nobody else takes turns.
-        if Arc::strong_count(&self.turns) == 2 {
-            starting.remove(&self.inner.flow_id);
-        }
-    }
 }
 
 /// What a call wants of a flow.
@@ -99,9 +63,12 @@ impl Authorizer {
     async fn begin_in_turn(&self, wish: &Wish<'_>) -> Result<Begun> {
         let inner = &self.0;
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
-        let existing = inner.flows.get(&inner.flow_id, FLOW_KIND).await?;
+        let flow_id = self.flow_id().await?;
+        let tenant_id = self.tenant_id().await?;
+        let time = self.authorization_time().await;
+        let existing = inner.flows.get(flow_id, FLOW_KIND).await?;
         if let Some(flow) = &existing
-            && let Some(begun) = self.reuse(flow, wish).await?
+            && let Some(begun) = self.reuse(flow, wish, time).await?
         {
             return Ok(begun);
         }
@@ -126,27 +93,20 @@ impl Authorizer {
             logger,
             storage: Some(&inner.storage),
             missing_scope: wish.missing_scope,
+            tenant_id: tenant_id.as_deref(),
         }
         .initiate()
         .await?;
 
-        if let Some(flow) = &existing {
-            self.discard(flow).await;
+        if existing.is_some() {
+            self.discard().await;
         }
         let mut metadata = initiated.metadata;
         let url = String::from(initiated.authorization_url);
         metadata.insert("authorizationUrl".to_owned(), json!(url));
-        if let Some(tenancy) = &inner.host.tenancy
-            && let Some(tenant) = tenancy.tenant_id().await?
-        {
-            metadata.insert("tenantId".to_owned(), json!(tenant));
-        }
         let created_at = now_ms();
-        inner
-            .flows
-            .init(&inner.flow_id, FLOW_KIND, &metadata)
-            .await?;
-        store_state_mapping(&*inner.flows, &initiated.state, &inner.flow_id).await?;
+        inner.flows.init(flow_id, FLOW_KIND, &metadata).await?;
+        store_state_mapping(&*inner.flows, &initiated.state, flow_id).await?;
         logger.info(format!(
             "{prefix} OAuth flow started, issuing authorization URL"
         ));
@@ -158,7 +118,7 @@ impl Authorizer {
             result: None,
             error: None,
         };
-        let pending = Pending::read(&flow).map(|pending| Pending {
+        let pending = Pending::read(&flow, time).map(|pending| Pending {
             joined: false,
             ..pending
         });
@@ -167,31 +127,36 @@ impl Authorizer {
         if let Some(endpoint) = endpoint {
             self.receive(endpoint, pending.clone(), initiated.state, settings);
         }
-        Ok(Begun::Pending(pending))
+        Ok(Begun::Pending(Box::new(pending)))
     }
 
     /// What an earlier flow is still good for.
-    async fn reuse(&self, flow: &FlowState, wish: &Wish<'_>) -> Result<Option<Begun>> {
+    async fn reuse(
+        &self,
+        flow: &FlowState,
+        wish: &Wish<'_>,
+        time: Duration,
+    ) -> Result<Option<Begun>> {
         let inner = &self.0;
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
         let wanted = wish.missing_scope.unwrap_or_default();
-        let age = |since: Option<i64>| since.map_or(i64::MAX, |since| now_ms() - since);
-        let server_url = inner.relation.server_url.as_str();
-        let same_server = text(&flow.metadata, "serverUrl")
-            .and_then(|url| Url::parse(url).ok())
-            .is_some_and(|url| url.as_str() == server_url);
+        let is_recent = |since: Option<i64>| {
+            let age = since.map(|since| u64::try_from(now_ms() - since).unwrap_or_default());
+            age.is_some_and(|age| Duration::from_millis(age) < time)
+        };
+        let is_ours = self.is_ours(flow).await?;
         match flow.status {
             FlowStatus::Pending => {
-                let joinable = same_server
-                    && age(flow.created_at) < JOINABLE_MS
+                let joinable = is_ours
+                    && is_recent(flow.created_at)
                     && scope::covers(&asked_scope(&flow.metadata), wanted);
-                let pending = Pending::read(flow).filter(|_| joinable);
+                let pending = Pending::read(flow, time).filter(|_| joinable);
                 if pending.is_some() {
                     logger.debug(format!(
                         "{prefix} Found recent PENDING OAuth flow, joining instead of creating new one"
                     ));
                 }
-                Ok(pending.map(Begun::Pending))
+                Ok(pending.map(|pending| Begun::Pending(Box::new(pending))))
             }
             // The user has just granted these scopes, and the server still asks for them: asking again is no use.
             FlowStatus::Completed
@@ -202,13 +167,13 @@ impl Authorizer {
                     "The server asks for scopes that the user has granted already",
                 ))
             }
-            FlowStatus::Completed if wish.takes_completed && same_server => {
+            FlowStatus::Completed if wish.takes_completed && is_ours => {
                 let tokens = flow.result.as_ref().and_then(Tokens::from_value);
                 let fresh = tokens.filter(|tokens| {
-                    age(flow.completed_at) <= JOINABLE_MS
+                    is_recent(flow.completed_at)
                         && tokens.expires_at().is_none_or(|end| end > now_ms())
                 });
-                match (fresh, Pending::read(flow)) {
+                match (fresh, Pending::read(flow, time)) {
                     (Some(tokens), Some(pending)) => {
                         logger.debug(format!(
                             "{prefix} Found non-stale COMPLETED OAuth flow, reusing cached tokens"
@@ -220,25 +185,49 @@ impl Authorizer {
                 }
             }
             FlowStatus::Failed => {
-                let reused = reused_client(&flow.metadata);
-                self.clear_rejected_client(reused, flow.error.as_deref())
-                    .await;
+                self.clear_rejected_client(flow).await;
                 Ok(None)
             }
             FlowStatus::Completed => Ok(None),
         }
     }
 
-    /// An earlier flow and the way to it. Its authorization URLs lead nowhere afterwards.
-    async fn discard(&self, flow: &FlowState) {
+    /// Whether a flow is for this server as it is configured now, and for the tenant of the call. Flows that say nothing
+    /// of their client's source are of a `LibreChat` that did not ask.
+    async fn is_ours(&self, flow: &FlowState) -> Result<bool> {
         let inner = &self.0;
-        let state = text(&flow.metadata, "state").map(Secret::from);
+        let (relation, metadata) = (&inner.relation, &flow.metadata);
+        if inner.host.tenancy.is_some()
+            && self.tenant_id().await?.as_deref() != text(metadata, "tenantId")
+        {
+            return Ok(false);
+        }
+        let server_url = relation.server_url.as_str();
+        if text(metadata, "clientSource").is_none() {
+            return Ok(text(metadata, "serverUrl").is_some_and(|url| same_url(url, server_url)));
+        }
+        let checked = check_client_row(
+            &relation.server_name,
+            Some(server_url),
+            client_of_flow(metadata).as_ref(),
+            row_of_flow(metadata).as_ref(),
+            &relation.options,
+        );
+        if let Err(error) = &checked {
+            let prefix = &inner.prefix;
+            inner.host.logger.info(format!(
+                "{prefix} Cached OAuth flow binding is stale; starting a new flow: {error}"
+            ));
+        }
+        Ok(checked.is_ok())
+    }
+
+    /// Deletes an earlier flow and the way to it. Its authorization URLs lead nowhere afterwards.
+    async fn discard(&self) {
+        let inner = &self.0;
         let deleted = async {
-            inner.flows.delete(&inner.flow_id, FLOW_KIND).await?;
-            match &state {
-                Some(state) => delete_state_mapping(&*inner.flows, state).await,
-                None => Ok(()),
-            }
+            let flow_id = self.flow_id().await?;
+            delete_flow_and_state(&*inner.flows, flow_id).await
         };
         if let Err(error) = deleted.await {
             inner.host.logger.warn(format!(
@@ -252,7 +241,7 @@ impl Authorizer {
     ///
     /// Fails with [`Code::OAuthTimeout`], or [`Code::OAuthFlowFailed`] when the flow failed or vanished.
     pub async fn wait(&self, pending: &Pending, deadline: Instant) -> Result<()> {
-        let finished = tokio::time::timeout_at(deadline, self.finished(pending, POLL));
+        let finished = tokio::time::timeout_at(deadline, self.finished(POLL));
         let tokens = finished.await.unwrap_or_else(|_| {
             Err(Error::new(
                 Code::OAuthTimeout,
@@ -271,14 +260,15 @@ impl Authorizer {
 
     /// Nobody waits for a flow whose URL was handed out. One with a client of an earlier flow is watched all the same,
     /// so that a client that the server has forgotten is registered anew the next time.
-    pub fn watch(&self, pending: Pending) {
-        if !pending.reused_client || pending.joined {
+    pub fn watch(&self, pending: &Pending) {
+        if pending.reused_client.is_none() || pending.joined {
             return;
         }
         let authorizer = self.clone();
-        let deadline = Instant::now() + Duration::from_millis(JOINABLE_MS.unsigned_abs());
+        let left = u64::try_from(pending.expires_at - now_ms()).unwrap_or_default();
+        let deadline = Instant::now() + Duration::from_millis(left);
         self.0.oauth.tasks.spawn(async move {
-            let watched = authorizer.finished(&pending, 10 * POLL);
+            let watched = authorizer.finished(10 * POLL);
             tokio::select! {
                 () = authorizer.0.oauth.closing.cancelled() => {}
                 _ = tokio::time::timeout_at(deadline, watched) => {}
@@ -286,8 +276,9 @@ impl Authorizer {
         });
     }
 
-    async fn finished(&self, pending: &Pending, mut poll: Duration) -> Result<Tokens> {
-        let inner: &Inner = &self.0;
+    async fn finished(&self, mut poll: Duration) -> Result<Tokens> {
+        let inner = &self.0;
+        let flow_id = self.flow_id().await?;
         let started = Instant::now();
         let mut vanished = false;
         loop {
@@ -295,7 +286,7 @@ impl Authorizer {
             if started.elapsed() > SLOW_AFTER {
                 poll = poll.max(SLOW_POLL);
             }
-            let Some(flow) = inner.flows.get(&inner.flow_id, FLOW_KIND).await? else {
+            let Some(flow) = inner.flows.get(flow_id, FLOW_KIND).await? else {
                 if vanished {
                     return Err(failed("mcp_oauth Flow state not found"));
                 }
@@ -312,9 +303,8 @@ impl Authorizer {
                         .ok_or_else(|| failed("The OAuth flow was completed without tokens"));
                 }
                 FlowStatus::Failed => {
-                    self.clear_rejected_client(pending.reused_client, flow.error.as_deref())
-                        .await;
-                    self.discard(&flow).await;
+                    self.clear_rejected_client(&flow).await;
+                    self.discard().await;
                     return Err(failed(&failure_text(flow.error.as_deref())));
                 }
             }
@@ -346,11 +336,28 @@ impl Authorizer {
 
     /// Forgets a registration that an authorization server does not know any more, so that the next flow makes one. A
     /// refresh token that was issued to it goes as well: nothing would say whose it is.
-    async fn clear_rejected_client(&self, reused: bool, error: Option<&str>) {
-        if !reused || !error.is_some_and(is_client_rejection_message) {
+    async fn clear_rejected_client(&self, flow: &FlowState) {
+        // The flow's own: it may have taken the place of the one that was waited for.
+        let Some(reused) = ReusedClient::of(&flow.metadata) else {
+            return;
+        };
+        if !flow
+            .error
+            .as_deref()
+            .is_some_and(is_client_rejection_message)
+        {
             return;
         }
-        self.0.storage.forget_client(None).await;
+        let storage = &self.0.storage;
+        let id = reused.credential_set_id.as_deref();
+        // A row without a set may have been replaced by one that the server knows.
+        let is_stored = id.is_some() || {
+            let stored = storage.client().await.ok().flatten();
+            stored.map(|stored| stored.client) == client_of_flow(&flow.metadata)
+        };
+        if is_stored {
+            storage.forget_client(id).await;
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
 use super::http::Endpoints;
 use super::metadata::{check_capabilities, check_resource, discover};
 use super::options::OAuthOptions;
+use super::pending::ReusedClient;
 use super::registration::{CONFIGURED, REGISTERED, Registration, client_of};
 use super::storage::Storage;
 use super::{pkce, scope};
@@ -23,6 +24,9 @@ use crate::settings::Settings;
 /// Member of a flow whose endpoints are the config's. Its metadata has the MCP server's URL in the issuer's place, as in
 /// `LibreChat`, since nobody states an issuer there.
 pub(super) const CONFIGURED_ENDPOINTS: &str = "configuredEndpoints";
+
+/// Member of a flow, in `LibreChat`'s words: the token request is to be like the authorization request.
+pub(super) const SEND_RESOURCE: &str = "sendResourceParameter";
 
 /// One user's wish to authorize with one server.
 pub struct Initiation<'a> {
@@ -40,6 +44,7 @@ pub struct Initiation<'a> {
     pub storage: Option<&'a Storage>,
     /// Scopes that the server said were missing, on top of the usual ones.
     pub missing_scope: Option<&'a str>,
+    pub tenant_id: Option<&'a str>,
 }
 
 /// A flow that is ready to be stored.
@@ -47,16 +52,11 @@ pub struct Initiated {
     pub authorization_url: Url,
     pub state: Secret,
     pub metadata: Map<String, Value>,
-    /// The client was registered in an earlier flow.
-    pub reused_client: bool,
 }
 
 impl fmt::Debug for Initiated {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Initiated")
-            .field("reused_client", &self.reused_client)
-            .finish_non_exhaustive()
+        formatter.debug_struct("Initiated").finish_non_exhaustive()
     }
 }
 
@@ -75,7 +75,7 @@ struct Prepared {
     resource: Option<ResourceMetadata>,
     client: ClientInfo,
     client_source: &'static str,
-    reused_client: bool,
+    reused_client: Option<ReusedClient>,
     scope: Option<String>,
     /// Code challenge methods to check, where they count.
     challenge_methods: Option<Vec<String>>,
@@ -99,7 +99,6 @@ impl Initiation<'_> {
             authorization_url,
             state,
             metadata,
-            reused_client: prepared.reused_client,
         })
     }
 
@@ -138,6 +137,9 @@ impl Initiation<'_> {
             "response_types_supported": listed(&options.response_types_supported, json!(["code"])),
             "code_challenge_methods_supported":
                 listed(&options.code_challenge_methods, json!(["S256", "plain"])),
+            // For whoever revokes the tokens.
+            "revocation_endpoint": options.revocation_endpoint,
+            "revocation_endpoint_auth_methods_supported": options.revocation_auth_methods,
         });
         let secret = options.client_secret.as_ref().map(Secret::expose);
         let client = client_of(json!({
@@ -148,15 +150,18 @@ impl Initiation<'_> {
             "token_endpoint_auth_method": method.as_str(),
         }));
         match (members, client) {
-            (Value::Object(members), Some(client)) => Ok(Prepared {
-                server: ServerMetadata(members),
-                resource: None,
-                client,
-                client_source: CONFIGURED,
-                reused_client: false,
-                scope: scope::joined(options.scope.as_deref(), self.missing_scope),
-                challenge_methods: options.code_challenge_methods.clone(),
-            }),
+            (Value::Object(mut members), Some(client)) => {
+                members.retain(|_, value| !value.is_null());
+                Ok(Prepared {
+                    server: ServerMetadata(members),
+                    resource: None,
+                    client,
+                    client_source: CONFIGURED,
+                    reused_client: None,
+                    scope: scope::joined(options.scope.as_deref(), self.missing_scope),
+                    challenge_methods: options.code_challenge_methods.clone(),
+                })
+            }
             _ => Err(Error::invalid_config(
                 "Invalid MCP server config: `oauth.client_id` is empty",
             )),
@@ -192,7 +197,9 @@ impl Initiation<'_> {
         };
         let stored = stored.filter(|stored| registration.fits(stored, self.server_url));
         let is_configured = configured.is_some();
-        let reused_client = !is_configured && stored.is_some();
+        let reused_client = stored.as_ref().map(|stored| ReusedClient {
+            credential_set_id: stored.credential_set_id().map(str::to_owned),
+        });
         let client = match (configured, stored) {
             (Some(client), _) => client,
             (None, Some(stored)) => stored.client,
@@ -260,6 +267,7 @@ impl Initiation<'_> {
             }
         }
         let resource = resource_indicator(self.server_url, prepared.resource.as_ref())?;
+        let resource = resource.filter(|_| self.options.send_resource_parameter);
         if let Some(resource) = &resource {
             parameters.push(("resource", resource));
         }
@@ -318,8 +326,17 @@ impl Initiation<'_> {
             };
             set("oauthHeaders", headers);
         }
-        if prepared.reused_client {
+        if let Some(reused) = &prepared.reused_client {
             set("reusedStoredClient", json!(true));
+            if let Some(id) = &reused.credential_set_id {
+                set("reusedClientCredentialSetId", json!(id));
+            }
+        }
+        if let Some(tenant_id) = self.tenant_id {
+            set("tenantId", json!(tenant_id));
+        }
+        if !self.options.send_resource_parameter {
+            set(SEND_RESOURCE, json!(false));
         }
         if self.options.pinned().is_some() {
             set(CONFIGURED_ENDPOINTS, json!(true));
@@ -328,7 +345,8 @@ impl Initiation<'_> {
     }
 }
 
-/// The resource indicator (RFC 8707): what the protected resource document names, as it is written there.
+/// The resource indicator (RFC 8707): what the protected resource document names, in `URL`'s own spelling. `LibreChat`
+/// spells it so wherever it sends it, and a flow that begins here may end there.
 pub(super) fn resource_indicator(
     server_url: &Url,
     document: Option<&ResourceMetadata>,
@@ -337,5 +355,6 @@ pub(super) fn resource_indicator(
         return Ok(None);
     };
     check_resource(server_url, document)?;
-    Ok(document.resource().map(str::to_owned))
+    let resource = document.resource().and_then(|it| Url::parse(it).ok());
+    Ok(resource.map(String::from))
 }

@@ -10,7 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 
 /// Placeholders are expanded already.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct OAuthOptions {
     pub authorization_url: Option<String>,
     pub token_url: Option<String>,
@@ -27,19 +27,23 @@ pub struct OAuthOptions {
     /// For providers that scope tokens by `audience` (Auth0, Cognito).
     pub audience: Option<String>,
     pub forward_audience_on_refresh: bool,
+    /// Entra answers AADSTS9010010 to a `resource` (RFC 8707).
+    pub send_resource_parameter: bool,
     pub revocation_endpoint: Option<String>,
     pub revocation_auth_methods: Option<Vec<String>>,
+}
+
+impl Default for OAuthOptions {
+    fn default() -> Self {
+        Self::new(None)
+    }
 }
 
 impl OAuthOptions {
     #[must_use]
     pub fn new(members: Option<&Map<String, Value>>) -> Self {
-        let Some(members) = members else {
-            return Self {
-                forward_audience_on_refresh: true,
-                ..Self::default()
-            };
-        };
+        let none = Map::new();
+        let members = members.unwrap_or(&none);
         let owned = |name| text(members, name).map(str::to_owned);
         let list = |name| {
             let items = texts(members, name)?;
@@ -60,6 +64,7 @@ impl OAuthOptions {
             skip_code_challenge_check: flag("skip_code_challenge_check").unwrap_or(false),
             audience: owned("audience"),
             forward_audience_on_refresh: flag("forward_audience_on_refresh").unwrap_or(true),
+            send_resource_parameter: flag("send_resource_parameter").unwrap_or(true),
             revocation_endpoint: owned("revocation_endpoint"),
             revocation_auth_methods: list("revocation_endpoint_auth_methods_supported"),
         }
@@ -244,7 +249,16 @@ mod tests {
 
     #[test]
     fn absent_is_default() {
-        assert!(OAuthOptions::new(None).forward_audience_on_refresh);
+        for value in [
+            json!(null),
+            json!({}),
+            json!({ "send_resource_parameter": null }),
+        ] {
+            assert!(options(&value).forward_audience_on_refresh);
+            assert!(options(&value).send_resource_parameter);
+        }
+        let off = json!({ "send_resource_parameter": false });
+        assert!(!options(&off).send_resource_parameter);
         assert!(
             options(&json!({ "client_secret": "" }))
                 .client_secret

@@ -1,14 +1,14 @@
 //! A stored flow, as far as another call can take part in it.
 
-use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
 use url::Url;
 
-use super::documents::{ClientInfo, ResourceMetadata, text};
+use super::binding::client_row_metadata;
+use super::documents::{ClientInfo, text};
 use super::issuer::origin_of;
 use crate::host::FlowState;
-
-/// How long a pending flow is joined instead of replaced, and a completed one's tokens are taken from it.
-pub(super) const JOINABLE_MS: i64 = 2 * 60 * 1000;
 
 /// A flow that waits for the user.
 #[derive(Clone)]
@@ -18,54 +18,62 @@ pub struct Pending {
     pub expires_at: i64,
     /// Whether it was there before.
     pub joined: bool,
-    pub(super) reused_client: bool,
+    pub(super) reused_client: Option<ReusedClient>,
     pub(super) client: Option<ClientInfo>,
     pub(super) server: Option<Map<String, Value>>,
 }
 
 impl Pending {
-    pub(super) fn read(flow: &FlowState) -> Option<Self> {
+    /// `time` is how long a user has to authorize.
+    pub(super) fn read(flow: &FlowState, time: Duration) -> Option<Self> {
         let metadata = &flow.metadata;
-        let object = |name: &str| metadata.get(name).and_then(Value::as_object).cloned();
+        let time = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         Some(Self {
             // What a user is sent to must be a web page, whoever wrote the flow.
             authorization_url: text(metadata, "authorizationUrl")
                 .filter(|url| origin_of(url).is_some())?
                 .to_owned(),
-            expires_at: flow.created_at?.saturating_add(JOINABLE_MS),
+            expires_at: flow.created_at?.saturating_add(time),
             joined: true,
-            reused_client: reused_client(metadata),
-            client: object("clientInfo").and_then(ClientInfo::new),
-            server: object("metadata").map(|server| of_grant(server, metadata)),
+            reused_client: ReusedClient::of(metadata),
+            client: client_of_flow(metadata),
+            server: row_of_flow(metadata),
         })
     }
 }
 
-/// The metadata of a client's row: the authorization server's, and what the grant is for.
-fn of_grant(mut server: Map<String, Value>, flow: &Map<String, Value>) -> Map<String, Value> {
-    let document = flow.get("resourceMetadata").and_then(Value::as_object);
-    let document = document.cloned().map(ResourceMetadata);
-    // Kept for refreshes (RFC 8707, section 2.2).
-    let resource = document.as_ref().and_then(ResourceMetadata::resource);
-    let server_url = text(flow, "serverUrl").and_then(|url| Url::parse(url).ok());
-    for (name, value) in [
-        ("resource", resource),
-        ("server_url", server_url.as_ref().map(Url::as_str)),
-        ("client_source", text(flow, "clientSource")),
-    ] {
-        if let Some(value) = value {
-            server.insert(name.to_owned(), json!(value));
-        }
-    }
-    server
+pub(super) fn client_of_flow(flow: &Map<String, Value>) -> Option<ClientInfo> {
+    let client = flow.get("clientInfo").and_then(Value::as_object);
+    client.cloned().and_then(ClientInfo::new)
 }
 
-/// Whether its client was registered in an earlier flow.
-pub(super) fn reused_client(metadata: &Map<String, Value>) -> bool {
-    metadata
-        .get("reusedStoredClient")
-        .and_then(Value::as_bool)
-        .unwrap_or(false)
+/// The metadata that the client's row will have.
+pub(super) fn row_of_flow(flow: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let object = |name: &str| flow.get(name).and_then(Value::as_object);
+    let server = object("metadata")?.clone();
+    let (url, source) = (text(flow, "serverUrl"), text(flow, "clientSource"));
+    Some(client_row_metadata(
+        server,
+        object("resourceMetadata"),
+        url,
+        source,
+    ))
+}
+
+/// A client that was registered in an earlier flow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReusedClient {
+    /// Of the row that it was taken from; rows of older `LibreChat`s have none.
+    pub credential_set_id: Option<String>,
+}
+
+impl ReusedClient {
+    pub fn of(flow: &Map<String, Value>) -> Option<Self> {
+        let is_reused = flow.get("reusedStoredClient").and_then(Value::as_bool);
+        is_reused.unwrap_or_default().then(|| Self {
+            credential_set_id: text(flow, "reusedClientCredentialSetId").map(str::to_owned),
+        })
+    }
 }
 
 /// The scopes that a flow asks for.

@@ -1,13 +1,16 @@
 //! The user's return from the authorization server, for hosts without a route of their own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::authorizer::Authorizer;
-use super::complete::{Callback, Completion, Received};
-use super::documents::text;
+use super::complete::{Callback, Completion, Persist, Received};
+use super::documents::{Tokens, text};
 use super::pending::Pending;
+use super::storage::Storage;
 use super::{FLOW_KIND, delete_state_mapping};
 use crate::error::{Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
@@ -15,8 +18,6 @@ use crate::host::{FlowStatus, Redirect, RedirectEndpoint, RedirectOutcome};
 use crate::secret::Secret;
 use crate::settings::Settings;
 
-/// How long the user has: as long as flows are kept.
-const LIFETIME: Duration = Duration::from_mins(10);
 /// How soon it is noticed that the flow is gone, or another one took its place.
 const POLL: Duration = Duration::from_secs(1);
 
@@ -33,7 +34,8 @@ impl Authorizer {
         let authorizer = self.clone();
         let tasks = &self.0.oauth.tasks;
         tasks.spawn(async move {
-            let until = Instant::now() + LIFETIME;
+            // As long as flows are kept.
+            let until = Instant::now() + settings.flow_ttl();
             let mut poll = tokio::time::interval(POLL);
             poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
@@ -66,8 +68,11 @@ impl Authorizer {
 
     /// Whether the flow that waits is still the one with this state.
     async fn awaits(&self, state: &Secret) -> bool {
-        let flow = self.0.flows.get(&self.0.flow_id, FLOW_KIND).await;
-        flow.is_ok_and(|flow| {
+        let flow = async {
+            let flow_id = self.flow_id().await?;
+            self.0.flows.get(flow_id, FLOW_KIND).await
+        };
+        flow.await.is_ok_and(|flow| {
             flow.is_some_and(|flow| {
                 flow.status == FlowStatus::Pending
                     && text(&flow.metadata, "state").map(Secret::from).as_ref() == Some(state)
@@ -82,11 +87,12 @@ impl Authorizer {
         settings: &Settings,
     ) -> Result<()> {
         let inner = &self.0;
+        let flow_id = self.flow_id().await?;
         let Some(code) = redirect.code else {
             let error = redirect.error.as_deref().unwrap_or("invalid_request");
             let sent = SentSecrets::from(Vec::from_iter(redirect.state));
             let error = foreign_text(error, &sent);
-            inner.flows.fail(&inner.flow_id, FLOW_KIND, &error).await?;
+            inner.flows.fail(flow_id, FLOW_KIND, &error).await?;
             return Err(Error::new(
                 crate::error::Code::OAuthFlowFailed,
                 "The authorization server gave no code",
@@ -94,11 +100,15 @@ impl Authorizer {
         };
         let completion = Completion {
             http: inner.endpoints.http().clone(),
-            flows: std::sync::Arc::clone(&inner.flows),
+            flows: Arc::clone(&inner.flows),
             oauth_headers: inner.relation.oauth_headers.clone(),
             environment: inner.host.environment.clone(),
             settings: settings.clone(),
             logger: inner.host.logger.clone(),
+            persist: Some(Arc::new(Kept {
+                storage: inner.storage.clone(),
+                pending: pending.clone(),
+            })),
         };
         let state = redirect.state;
         let received = Received {
@@ -109,13 +119,25 @@ impl Authorizer {
             code,
             received: Some(received),
         };
-        let tokens = completion.complete(&inner.flow_id, &callback).await?;
-        let client = pending.client.as_ref();
-        let client = client.map(|client| (client, pending.server.as_ref()));
-        inner.storage.store(&tokens, client).await?;
+        completion.complete(flow_id, &callback).await?;
         match &state {
-            Some(state) => delete_state_mapping(&*inner.flows, state).await,
+            Some(state) => delete_state_mapping(&*inner.flows, state).await.map(drop),
             None => Ok(()),
         }
+    }
+}
+
+/// Stores the tokens of a flow.
+struct Kept {
+    storage: Storage,
+    pending: Pending,
+}
+
+#[async_trait]
+impl Persist for Kept {
+    async fn persist(&self, tokens: Tokens) -> Result<Tokens> {
+        let client = self.pending.client.as_ref();
+        let client = client.map(|client| (client, self.pending.server.as_ref()));
+        self.storage.store(&tokens, client).await
     }
 }

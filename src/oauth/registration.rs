@@ -61,32 +61,39 @@ impl Registration<'_> {
     }
 
     /// Whether a stored registration is still for this authorization server, this MCP server and this redirect URI. Its
-    /// secret is sent to the server's token endpoint, so an issuer of the same name is not enough. `LibreChat` has
-    /// stored more and more of these; what an old row lacks is not asked for, except issuer and token endpoint.
+    /// secret is sent to the server's token endpoint, so an issuer of the same name is not enough. A row of June 2026 has
+    /// the authorization server's metadata alone; one that says any more about what it is for has to say it all.
     pub fn fits(&self, stored: &StoredClient, mcp_url: &Url) -> bool {
         let known = &stored.metadata;
-        let known_is = |name: &str, current: Option<&str>| {
-            text(known, name)
-                .zip(current)
-                .map(|(one, other)| same_url(one, other))
+        let is = |name: &str, current: Option<&str>| {
+            let both = text(known, name).zip(current);
+            both.is_some_and(|(one, other)| same_url(one, other))
         };
         let issuer = text(known, "issuer").zip(self.server.text("issuer"));
         let resource = self.resource.and_then(ResourceMetadata::resource);
+        let is_bound = ["server_url", "client_source", "resource"]
+            .iter()
+            .any(|name| known.contains_key(*name));
         let problem = if stored.client.redirect_uri() != Some(self.redirect_uri) {
             "its redirect URI differs"
         } else if !issuer.is_some_and(|(known, current)| same_issuer(known, current)) {
             "its issuer differs"
-        } else if known_is("token_endpoint", self.server.text("token_endpoint")) != Some(true) {
+        } else if !is("token_endpoint", self.server.text("token_endpoint")) {
             "its token endpoint differs"
-        } else if known_is("server_url", Some(mcp_url.as_str())) == Some(false) {
-            "it is for another MCP server"
-        } else if text(known, "resource").is_some() && known_is("resource", resource) != Some(true)
-        {
-            "it is for another resource"
-        } else if text(known, "client_source").is_some_and(|source| source != REGISTERED) {
-            "it was not registered"
         } else if stored.client.secret_expired() {
             "its secret has expired"
+        } else if !is_bound {
+            return true;
+        } else if text(known, "client_source") != Some(REGISTERED) {
+            "it was not registered"
+        } else if stored.credential_set_id().is_none() {
+            "it is of no credential set"
+        } else if !is("server_url", Some(mcp_url.as_str())) {
+            "it is for another MCP server"
+        } else if !is("resource", resource)
+            && (known.contains_key("resource") || resource.is_some())
+        {
+            "it is for another resource"
         } else {
             return true;
         };
@@ -232,6 +239,17 @@ mod tests {
         };
         let june =
             json!({ "issuer": "https://as.test/", "token_endpoint": "https://as.test/token" });
+        let full = json!({
+            "server_url": "https://mcp.test/mcp",
+            "client_source": "dynamic",
+            "credential_set_id": "1",
+            "resource": "https://mcp.test/",
+        });
+        let but = |name: &str, value: Value| {
+            let mut changed = object(full.clone());
+            changed.insert(name.to_owned(), value);
+            Value::Object(changed)
+        };
         for (changes, fits) in [
             (json!({}), true),
             (json!({ "issuer": null }), false),
@@ -245,12 +263,28 @@ mod tests {
                 json!({ "token_endpoint": "https://as.test:443/token" }),
                 true,
             ),
-            (json!({ "server_url": "https://mcp.test/mcp" }), true),
-            (json!({ "server_url": "https://mcp.test/other" }), false),
-            (json!({ "resource": "https://mcp.test/" }), true),
-            (json!({ "resource": "https://other.test/" }), false),
-            (json!({ "client_source": "dynamic" }), true),
-            (json!({ "client_source": "configured" }), false),
+            (full.clone(), true),
+            (but("issuer", json!("https://evil.test")), false),
+            (
+                but("token_endpoint", json!("https://evil.test/token")),
+                false,
+            ),
+            (but("server_url", json!("https://MCP.test:443/mcp")), true),
+            (but("server_url", json!("https://mcp.test/other")), false),
+            (but("server_url", json!(null)), false),
+            (but("client_source", json!("configured")), false),
+            (but("client_source", json!("")), false),
+            (but("credential_set_id", json!("")), false),
+            (but("credential_set_id", json!(1)), false),
+            (but("resource", json!("https://mcp.test")), true),
+            (but("resource", json!("https://other.test/")), false),
+            (but("resource", json!(null)), false),
+            // Ids are written for every host.
+            (json!({ "credential_set_id": "1" }), true),
+            // Any of the others alone is more than June had.
+            (json!({ "server_url": "https://mcp.test/mcp" }), false),
+            (json!({ "client_source": "dynamic" }), false),
+            (json!({ "resource": "https://mcp.test/" }), false),
         ] {
             let mut metadata = object(june.clone());
             metadata.extend(object(changes.clone()));

@@ -2,8 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::STATE_KIND;
-use crate::error::Result;
+use super::documents::text;
+use super::{FLOW_KIND, STATE_KIND};
+use crate::error::{Code, Error, Result};
 use crate::host::FlowStore;
 use crate::secret::Secret;
 
@@ -24,7 +25,40 @@ pub async fn resolve_state(flows: &dyn FlowStore, state: &Secret) -> Result<Opti
     Ok(flow_id.as_ref().and_then(Value::as_str).map(str::to_owned))
 }
 
-/// Authorization URLs with this state lead nowhere afterwards.
-pub async fn delete_state_mapping(flows: &dyn FlowStore, state: &Secret) -> Result<()> {
+/// Authorization URLs with this state lead nowhere afterwards. Whether the store took it.
+pub async fn delete_state_mapping(flows: &dyn FlowStore, state: &Secret) -> Result<bool> {
     flows.delete(state.expose(), STATE_KIND).await
+}
+
+/// Deletes a flow, then the way to it: it is the flow that a callback could complete. Tries both whatever becomes of the
+/// other.
+///
+/// Fails with [`Code::OAuthFlowFailed`] where something may be left.
+pub async fn delete_flow_and_state(flows: &dyn FlowStore, flow_id: &str) -> Result<()> {
+    let known = flows.get(flow_id, FLOW_KIND).await;
+    let flow_deleted = flows.delete(flow_id, FLOW_KIND).await;
+    let state = known.as_ref().ok().and_then(Option::as_ref);
+    let state = state.and_then(|flow| text(&flow.metadata, "state"));
+    let mapping_deleted = match state.map(Secret::from) {
+        Some(state) => delete_state_mapping(flows, &state).await,
+        None => Ok(true),
+    };
+    if let (Ok(_), Ok(true), Ok(true)) = (&known, &flow_deleted, &mapping_deleted) {
+        return Ok(());
+    }
+    let told = |outcome: &Result<bool>| matches!(outcome, Ok(true));
+    let error = Error::new(
+        Code::OAuthFlowFailed,
+        format!(
+            "Failed to fully delete OAuth flow {flow_id} (metadata read ok: {}, flow deleted: {}, state mapping deleted: {})",
+            known.is_ok(),
+            told(&flow_deleted),
+            told(&mapping_deleted)
+        ),
+    );
+    let cause = known.err().or(flow_deleted.err()).or(mapping_deleted.err());
+    Err(match cause {
+        Some(cause) => error.caused_by(cause),
+        None => error,
+    })
 }

@@ -18,7 +18,7 @@ use crate::world::{FLOW, World};
 
 async fn begin(authorizer: &Authorizer) -> Pending {
     match authorizer.begin(&Wish::default()).await.unwrap() {
-        Begun::Pending(pending) => pending,
+        Begun::Pending(pending) => *pending,
         Begun::Completed => panic!("the flow is not completed"),
     }
 }
@@ -37,6 +37,7 @@ pub async fn complete(world: &World, received: Option<Received>) -> Result<Token
         environment: Environment::default(),
         settings: Settings::default(),
         logger: Logger::silent(),
+        persist: None,
     };
     let callback = Callback {
         code: Secret::from("the-code"),

@@ -7,14 +7,17 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::super::call::CallContext;
-use super::super::calls::{Shared, logger_of, outcome_of};
+use super::super::calls::{Shared, outcome_of};
+use super::super::classes;
 use super::super::convert;
 use super::super::errors;
 use super::super::js::{JsResult, Scope, Thrown, Type, Value};
+use super::super::log::logger_of;
 use super::super::runtime::spawn;
 use super::super::services;
 use super::super::thread::JsRef;
-use super::host::{NodeFlows, NodeTokens, Service, members};
+use super::host::{NodeFlows, Service};
+use super::token_store::{NodeTokens, members};
 use crate::error::Result;
 use crate::host::{Environment, FlowStore, Logger, NetworkRules, TokenStore};
 use crate::oauth::{Endpoints, Storage};
@@ -64,10 +67,11 @@ impl<'env> Call<'env> {
             let outcome = outcome_of(closed, work).await;
             promise.settle(move |scope| {
                 context.flush_log(scope);
-                match outcome {
+                let outcome = match outcome {
                     Ok(outcome) => convert(scope, outcome),
                     Err(error) => Err(Thrown(errors::to_js(scope, &error))),
-                }
+                };
+                classes::adopted(outcome, context.host(scope))
             });
         });
         Ok(value)

@@ -1,30 +1,36 @@
 //! `runtime.oauth`: the statics of LibreChat's `MCPOAuthHandler`, with its signatures.
 
+mod binding;
 mod call;
+mod flows;
 mod host;
 mod prompt;
 mod reconnection;
+mod redemption;
+mod token_store;
 mod tokens;
 mod types;
 
 pub use call::{CREDENTIALS_VARIABLE, credentials_key};
-pub use host::{NodeFlows, NodeTokens, Service};
+pub use host::{NodeFlows, Service};
 pub use prompt::{NodeLock, NodePrompt, NodeTenancy};
+pub use redemption::Redemptions;
+pub use token_store::NodeTokens;
 
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::abort::AbortLink;
 use super::calls::Shared;
-use super::convert::text_argument;
-use super::js::{JsResult, Scope, Value};
+use super::errors;
+use super::js::{JsResult, Scope, Thrown, Value};
 use crate::error::{Code, Error, Result};
 use crate::oauth::{
-    Callback, ClientInfo, Completion, FLOW_KIND, Initiation, OAuthOptions, Received, Refresh,
-    Revocation, StoredEndpoint, delete_state_mapping, detect, flow_id, resolve_state, revoke,
-    store_state_mapping, texts,
+    ClientInfo, OAuthOptions, Refresh, Revocation, StoredEndpoint, detect, revoke, texts,
 };
 use crate::secret::Secret;
 use call::Call;
@@ -61,13 +67,19 @@ fn surface<'env>(
 }
 
 const HANDLER: &[(&str, Function)] = &[
-    ("generateFlowId", generate_flow_id),
-    ("initiateOAuthFlow", initiate),
-    ("completeOAuthFlow", complete),
-    ("getFlowState", get_flow_state),
-    ("storeStateMapping", store_state),
-    ("resolveStateToFlowId", resolve_state_to_flow),
-    ("deleteStateMapping", delete_state),
+    ("generateFlowId", flows::generate_id),
+    // The same today; kept apart so that callers can tell them apart.
+    ("generateTokenFlowId", flows::generate_id),
+    ("parseFlowId", flows::parse_id),
+    ("initiateOAuthFlow", flows::initiate),
+    ("completeOAuthFlow", flows::complete),
+    ("getFlowState", flows::get_state),
+    ("storeStateMapping", flows::store_state),
+    ("resolveStateToFlowId", flows::resolve_state_to_flow),
+    ("deleteStateMapping", flows::delete_state),
+    ("deleteFlowAndStateMapping", flows::delete_flow),
+    ("buildStoredClientMetadata", binding::build_metadata),
+    ("assertStoredClientBinding", binding::assert_binding),
     ("refreshOAuthTokens", refresh),
     ("revokeOAuthToken", revoke_token),
     ("detectOAuthRequirement", detect_requirement),
@@ -77,203 +89,8 @@ fn parsed(url: &str) -> Result<Url> {
     Url::parse(url).map_err(|_| Error::new(Code::InvalidArgument, "serverUrl must be a URL"))
 }
 
-/// `(userId, serverName)`
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "one type for all functions of a surface"
-)]
-fn generate_flow_id<'env>(
-    _: &Arc<Shared>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    let text = |index: usize, name: &str| -> JsResult<'env, String> {
-        text_argument(&arguments, index)
-            .ok_or_else(|| scope.type_error(&format!("{name} must be a string")))
-    };
-    scope.string(&flow_id(&text(0, "userId")?, &text(1, "serverName")?))
-}
-
-/// `(serverName, serverUrl, userId, oauthHeaders, config, allowedDomains, findToken, allowedAddresses)`
-fn initiate<'env>(
-    runtime: &Arc<Shared>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let server_name = call.text_argument(0, "serverName")?;
-            let server_url = call.text_argument(1, "serverUrl")?;
-            let user_id = call.text_argument(2, "userId")?;
-            let oauth_headers = call.headers(3)?;
-            let options = OAuthOptions::new(call.members(4)?.as_ref());
-            let rules = call.rules(5, 7)?;
-            let find = call.argument(6);
-            let storage = if find.is_function() {
-                let params = scope.object()?;
-                params.set("userId", call.argument(2))?;
-                params.set("serverName", call.argument(0))?;
-                params.set("findToken", find)?;
-                Some(call.storage(params)?)
-            } else {
-                None
-            };
-            let endpoints = call.endpoints(&rules, &oauth_headers);
-            let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
-            let (settings, logger) = (call.settings(), call.logger.clone());
-            Ok(async move {
-                let (endpoints, server_url) = (endpoints?, parsed(&server_url)?);
-                let initiated = Initiation {
-                    endpoints: &endpoints,
-                    server_name: &server_name,
-                    user_id: &user_id,
-                    server_url: &server_url,
-                    oauth_headers: &oauth_headers,
-                    options: &options,
-                    rules: &rules,
-                    settings: &settings,
-                    logger: &logger,
-                    storage: storage.as_ref(),
-                    missing_scope: None,
-                }
-                .initiate()
-                .await?;
-                Ok(json!({
-                    "authorizationUrl": initiated.authorization_url.as_str(),
-                    "flowId": flow_id(&user_id, &server_name),
-                    "flowMetadata": initiated.metadata,
-                }))
-            })
-        },
-        |scope, value: Json| scope.json(&value),
-    )
-}
-
-/// `(flowId, authorizationCode, flowManager, oauthHeaders, { state, iss }?)`
-fn complete<'env>(
-    runtime: &Arc<Shared>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let flow_id = call.text_argument(0, "flowId")?;
-            let received = call.argument(4);
-            let received = if received.is_object() {
-                // A parameter that came twice is a list in many frameworks, and no parameter (RFC 6749, section 3.1).
-                let text = |name: &str| match received.get(name)?.present() {
-                    Some(value) => call.text(value, name).map(Some),
-                    None => Ok(None),
-                };
-                Some(Received {
-                    state: text("state")?.map(Secret::new),
-                    iss: text("iss")?,
-                })
-            } else {
-                None
-            };
-            let callback = Callback {
-                code: call.secret_argument(1, "authorizationCode")?,
-                received,
-            };
-            let completion = Completion {
-                http: call.runtime.manager.http().clone(),
-                flows: call.flows(2)?,
-                oauth_headers: call.headers(3)?,
-                environment: call.environment.clone(),
-                settings: call.settings(),
-                logger: call.logger.clone(),
-            };
-            Ok(async move { completion.complete(&flow_id, &callback).await })
-        },
-        |scope, tokens| scope.json(&tokens.into_value()),
-    )
-}
-
-/// `(flowId, flowManager)`
-fn get_flow_state<'env>(
-    runtime: &Arc<Shared>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
-            Ok(async move {
-                let flow = flows.get(&flow_id, FLOW_KIND).await?;
-                Ok(flow.map_or(Json::Null, |flow| Json::Object(flow.metadata)))
-            })
-        },
-        |scope, value: Json| scope.json(&value),
-    )
-}
-
-/// `(state, flowId, flowManager)`
-fn store_state<'env>(
-    runtime: &Arc<Shared>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let state = call.secret_argument(0, "state")?;
-            let (flow_id, flows) = (call.text_argument(1, "flowId")?, call.flows(2)?);
-            Ok(async move { store_state_mapping(&*flows, &state, &flow_id).await })
-        },
-        |scope, ()| Ok(scope.undefined()),
-    )
-}
-
-/// `(state, flowManager)`
-fn resolve_state_to_flow<'env>(
-    runtime: &Arc<Shared>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
-            Ok(async move { Ok(json!(resolve_state(&*flows, &state).await?)) })
-        },
-        |scope, value: Json| scope.json(&value),
-    )
-}
-
-/// `(state, flowManager)`
-fn delete_state<'env>(
-    runtime: &Arc<Shared>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
-            Ok(async move { delete_state_mapping(&*flows, &state).await })
-        },
-        |scope, ()| Ok(scope.undefined()),
-    )
-}
-
-/// `(refreshToken, { serverName, serverUrl, clientInfo, storedTokenEndpoint, storedAuthMethods, storedServerUrl, resource
-/// }, oauthHeaders, config, allowedDomains, allowedAddresses)`
+/// `(refreshToken, { serverName, serverUrl, clientInfo, storedTokenEndpoint, storedAuthMethods, storedServerUrl, resource,
+/// clientSource }, oauthHeaders, config, allowedDomains, allowedAddresses, signal?)`
 fn refresh<'env>(
     runtime: &Arc<Shared>,
     scope: Scope<'env>,
@@ -292,7 +109,12 @@ fn refresh<'env>(
             let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
             let closing = call.runtime.manager.closing().clone();
             let logger = call.logger.clone();
-            Ok(async move {
+            let aborted = CancellationToken::new();
+            let signal = call.argument(6).present();
+            let link = signal
+                .map(|signal| AbortLink::new(&call.runtime.thread, signal, &aborted))
+                .transpose()?;
+            let refresh = async move {
                 let text = |name: &str| known.get(name).and_then(Json::as_str);
                 let server_url = text("serverUrl").map(parsed).transpose()?;
                 let client = known.get("clientInfo").and_then(Json::as_object);
@@ -308,6 +130,7 @@ fn refresh<'env>(
                         token_endpoint: text("storedTokenEndpoint"),
                         auth_methods: methods.as_deref(),
                         server_url: text("storedServerUrl"),
+                        client_source: text("clientSource"),
                         resource: text("resource"),
                         issuer: None,
                     },
@@ -318,9 +141,27 @@ fn refresh<'env>(
                 .send(&refresh_token, None, &closing)
                 .await?;
                 Ok(tokens.into_value())
+            };
+            Ok(async move {
+                let outcome = tokio::select! {
+                    biased;
+                    () = aborted.cancelled() => Err(Error::aborted()),
+                    outcome = refresh => outcome,
+                };
+                Ok((outcome, link))
             })
         },
-        |scope, value: Json| scope.json(&value),
+        |scope, (outcome, link): (Result<Json>, Option<AbortLink>)| {
+            let reason = link.and_then(|link| link.end(scope));
+            let rejected = match outcome {
+                Ok(tokens) => return scope.json(&tokens),
+                Err(error) => errors::to_js(scope, &error),
+            };
+            if let Some(reason) = reason {
+                rejected.set("cause", reason)?;
+            }
+            Err(Thrown(rejected))
+        },
     )
 }
 

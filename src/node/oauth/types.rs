@@ -14,21 +14,32 @@ use napi_derive::napi;
 )]
 pub struct McpOAuth {
     /// The id of a user's flow for a server; one at a time.
-    #[napi(ts_type = "(userId: string, serverName: string) => string")]
+    #[napi(ts_type = "(userId: string, serverName: string, tenantId?: string | null) => string")]
     pub generate_flow_id: (),
+    /// The id of the flow of type `mcp_get_tokens`; the same text.
+    #[napi(ts_type = "(userId: string, serverName: string, tenantId?: string | null) => string")]
+    pub generate_token_flow_id: (),
+    /// Whose flow it is; `null` for what is no id of a flow.
+    #[napi(
+        ts_type = "(flowId: string) => { userId: string; serverName: string; tenantId?: string } | null"
+    )]
+    pub parse_flow_id: (),
     /// Discovers the authorization server, finds or registers a client and builds the authorization URL. Stores
     /// nothing.
     #[napi(
         js_name = "initiateOAuthFlow",
-        ts_type = "(serverName: string, serverUrl: string, userId: string, oauthHeaders: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, findToken?: (...args: any[]) => unknown, allowedAddresses?: string[] | null) => Promise<{ authorizationUrl: string; flowId: string; flowMetadata: Record<string, any> }>"
+        ts_type = "(serverName: string, serverUrl: string, userId: string, oauthHeaders: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, findToken?: (...args: any[]) => unknown, allowedAddresses?: string[] | null, tenantId?: string | null) => Promise<{ authorizationUrl: string; flowId: string; flowMetadata: Record<string, any> }>"
     )]
     pub initiate_oauth_flow: (),
-    /// Exchanges the code and completes the flow. `received` is what the callback was called with: `state` must be
+    /// Exchanges the code and completes the flow. `persistBeforeComplete` stores the tokens, which have
+    /// `credential_set_id`, `obtained_at` and `expires_at`, before anybody who waits gets them: its result is what the flow
+    /// is completed with, and what is returned; if it rejects, the flow has failed. `received`, which may come in its place
+    /// or after it, is what the callback was called with: `state` must be
     /// there and the flow's, `iss`, where there is one, the authorization server's (RFC 9207). `oauthHeaders` are for flows
     /// that were started without any.
     #[napi(
         js_name = "completeOAuthFlow",
-        ts_type = "(flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, received?: { state?: string; iss?: string }) => Promise<Record<string, any>>"
+        ts_type = "(flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, persistBeforeComplete?: ((tokens: Record<string, any>) => unknown) | { state?: string; iss?: string } | null, received?: { state?: string; iss?: string } | null) => Promise<Record<string, any>>"
     )]
     pub complete_oauth_flow: (),
     /// The metadata of a flow.
@@ -42,15 +53,31 @@ pub struct McpOAuth {
     /// The flow that a `state` belongs to; `null` where there is none.
     #[napi(ts_type = "(state: string, flowManager: object) => Promise<string | null>")]
     pub resolve_state_to_flow_id: (),
-    /// Forgets a `state`.
-    #[napi(ts_type = "(state: string, flowManager: object) => Promise<void>")]
+    /// Forgets a `state`; whether the flow manager took that.
+    #[napi(ts_type = "(state: string, flowManager: object) => Promise<boolean>")]
     pub delete_state_mapping: (),
-    /// Sends a refresh request to the stored token endpoint, else to `config.token_url`, once more without `scope` where
-    /// the endpoint takes none. Rejects with `MCP_REAUTHENTICATION_REQUIRED`, and sends nothing, where there is neither,
-    /// where they differ, or where `storedServerUrl` is another server than `serverUrl`. Stores nothing.
+    /// Deletes a flow, then the `state` that leads to it. Rejects where either may be left.
+    #[napi(ts_type = "(flowId: string, flowManager: object) => Promise<void>")]
+    pub delete_flow_and_state_mapping: (),
+    /// What `storeTokens` takes as `metadata`: the authorization server's, with `server_url`, `client_source` and, where
+    /// the resource document names one, `resource`. `undefined` without metadata, URL or source.
+    #[napi(
+        ts_type = "(metadata?: Record<string, any> | null, resourceMetadata?: Record<string, any> | null, serverUrl?: string | null, clientSource?: 'configured' | 'dynamic' | null) => Record<string, any> | undefined"
+    )]
+    pub build_stored_client_metadata: (),
+    /// Throws `MCP_REAUTHENTICATION_REQUIRED` unless a stored client is for this server, and is the one that the config
+    /// wants today. `storedMetadata` is what `buildStoredClientMetadata` made.
+    #[napi(
+        ts_type = "(serverName: string, serverUrl?: string | null, clientInfo?: Record<string, any> | null, storedMetadata?: Record<string, any> | null, config?: Record<string, any> | null) => void"
+    )]
+    pub assert_stored_client_binding: (),
+    /// Sends a refresh request to the stored token endpoint, else, for a client without a secret, to `config.token_url`,
+    /// once more without `scope` where the endpoint takes none. Rejects with `MCP_REAUTHENTICATION_REQUIRED`, and sends nothing, where there is neither,
+    /// where they differ, or, where `storedServerUrl` or `clientSource` is given, where `assertStoredClientBinding` would
+    /// throw. `signal` ends the wait. Stores nothing.
     #[napi(
         js_name = "refreshOAuthTokens",
-        ts_type = "(refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[]; storedServerUrl?: string; resource?: string }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>"
+        ts_type = "(refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[]; storedServerUrl?: string; clientSource?: 'configured' | 'dynamic'; resource?: string }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null, signal?: AbortSignal) => Promise<Record<string, any>>"
     )]
     pub refresh_oauth_tokens: (),
     /// RFC 7009. Without `revocationEndpoint` the metadata of `issuer`, the stored one, says where; without either nothing
@@ -77,25 +104,50 @@ pub struct McpOAuth {
     object_to_js = false
 )]
 pub struct McpTokens {
-    /// Encrypts and stores the tokens and, where given, the client that they were issued to. A stored refresh token of
-    /// another client or token endpoint is deleted then.
+    /// Encrypts and stores the tokens and, where given, the client that they were issued to, all of one credential set: that of
+    /// the tokens, else a new one. Rows are replaced only while they are those that were read. With `expectedCredentialSetId` it is
+    /// a refresh of that set. Resolves to the tokens with `credential_set_id`, `obtained_at` and `expires_at`; rejects with a
+    /// `ReauthenticationRequiredError` where somebody else has stored others meanwhile.
     #[napi(
-        ts_type = "(params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any> }) => Promise<void>"
+        ts_type = "(params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any>; existingTokens?: { accessToken?: Record<string, any> | null; refreshToken?: Record<string, any> | null; clientInfoToken?: Record<string, any> | null }; expectedCredentialSetId?: string }) => Promise<Record<string, any>>"
     )]
     pub store_tokens: (),
-    /// Rejects with a `ReauthenticationRequiredError` where there is nothing to refresh with.
+    /// The stored tokens, refreshed where they have expired; `null` where that failed. Rejects with a
+    /// `ReauthenticationRequiredError` where there is nothing to refresh with, or what is stored does not belong together.
     #[napi(
-        ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>) => Promise<Record<string, any>> }) => Promise<Record<string, any> | null>"
+        ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string }) => Promise<Record<string, any> | null>"
     )]
     pub get_tokens: (),
+    /// Refreshes, whatever the access token says. Calls for the same tenant, user, server and `singleFlightScope` share one
+    /// refresh; `signal` ends only the wait of its caller, with `null`. `onRefreshSuccess` is called when the tokens are stored.
+    #[napi(
+        ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any> | null>"
+    )]
+    pub force_refresh_tokens: (),
+    /// Whether there are tokens that are good without asking the user, of the same credential set as the stored client.
+    /// `validateClientBinding` throws where that is not the client that the config wants.
+    #[napi(
+        ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; validateClientBinding: (clientInfo: Record<string, any>, clientMetadata: Record<string, any>) => unknown }) => Promise<boolean>"
+    )]
+    pub has_stored_authorization: (),
+    /// Whether this access token is the stored one, of this credential set, and has not expired.
+    #[napi(
+        ts_type = "(params: { userId: string; serverName: string; accessToken: string; credentialSetId?: string; findToken: (...args: any[]) => unknown }) => Promise<boolean>"
+    )]
+    pub is_current_access_token: (),
+    /// Throws a `ReauthenticationRequiredError` unless the stored client is of the tokens' credential set.
+    #[napi(
+        ts_type = "(serverName: string, credentialSetId: string | undefined, clientMetadata: Record<string, any> | undefined) => void"
+    )]
+    pub assert_credential_set_binding: (),
     /// The stored client registration, decrypted; `null` where there is none.
     #[napi(
         ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown }) => Promise<{ clientInfo: Record<string, any>; clientMetadata: Record<string, any> } | null>"
     )]
     pub get_client_info_and_metadata: (),
-    /// Forgets a client registration.
+    /// Forgets a client registration; with `credentialSetId` only one of that credential set.
     #[napi(
-        ts_type = "(params: { userId: string; serverName: string; deleteTokens: (...args: any[]) => unknown }) => Promise<void>"
+        ts_type = "(params: { userId: string; serverName: string; deleteTokens: (...args: any[]) => unknown; credentialSetId?: string }) => Promise<void>"
     )]
     pub delete_client_registration: (),
     /// Forgets a user's tokens and client registration of a server.

@@ -1,0 +1,52 @@
+//! What a host's `LibreChat` does otherwise than an older one: how it calls a user's flow, and how long that is good for.
+
+use std::time::Duration;
+
+use super::authorizer::Authorizer;
+use super::flow_id;
+use crate::error::Result;
+use crate::host::Abilities;
+
+impl Authorizer {
+    /// The tenant of the call.
+    pub(super) async fn tenant_id(&self) -> Result<Option<String>> {
+        match &self.0.host.tenancy {
+            Some(tenancy) => tenancy.tenant_id().await,
+            None => Ok(None),
+        }
+    }
+
+    /// How the host calls the user's flow; since August 2026 by the tenant, too.
+    pub(super) async fn flow_id(&self) -> Result<&str> {
+        let (inner, relation) = (&self.0, &self.0.relation);
+        let named = inner.flow_id.get_or_try_init(async || {
+            let tenant_id = match self.tenant_id().await? {
+                Some(tenant_id) if self.abilities().await.is_current() => Some(tenant_id),
+                _ => None,
+            };
+            let (user_id, server_name) = (&relation.user_id, &relation.server_name);
+            Ok(flow_id(user_id, server_name, tenant_id.as_deref()))
+        });
+        named.await.map(String::as_str)
+    }
+
+    /// How long a user has to authorize.
+    pub async fn authorization_time(&self) -> Duration {
+        let settings = &self.0.relation.settings;
+        match settings.oauth_handling_timeout {
+            Some(time) => time,
+            None => settings.authorization_time(self.abilities().await),
+        }
+    }
+
+    async fn abilities(&self) -> Abilities {
+        let abilities = self.0.host.registry.abilities().await;
+        abilities.unwrap_or_else(|error| {
+            let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
+            logger.warn(format!(
+                "{prefix} The host's registry cannot be asked: {error}"
+            ));
+            Abilities::default()
+        })
+    }
+}
