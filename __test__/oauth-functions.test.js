@@ -275,6 +275,161 @@ describe('runtime.tokens', () => {
     expect(Object.keys(await store.rows(user.id))).toEqual(['mcp_oauth']);
   });
 
+  const binding = {
+    name: 'ReauthenticationRequiredError',
+    message: `Re-authentication required for "${serverName}": stored OAuth binding metadata is missing or no longer valid`,
+  };
+
+  /** Credential sets of a user's rows, by type. */
+  async function sets({ store, user }) {
+    const rows = Object.entries(await store.rows(user.id));
+    return Object.fromEntries(rows.map(([type, { metadata }]) => [type, metadata.credential_set_id]));
+  }
+
+  test('storeTokens makes all rows of one credential set, and says which', async () => {
+    const host = await authorized();
+    const { tokens, row, given, clientInfo, metadata, store, user } = host;
+    const forged = { ...metadata, credential_set_id: 'of-the-provider' };
+    const stored = await tokens.storeTokens({ ...row, tokens: given, clientInfo, metadata: forged });
+    const { credential_set_id } = stored;
+    expect(stored).toMatchObject({ ...given, credential_set_id: expect.not.stringMatching('provider') });
+    const rows = await store.rows(user.id);
+    expect(rows.mcp_oauth.metadata).toEqual({ credential_set_id });
+    expect(rows.mcp_oauth_refresh.metadata).toEqual({ credential_set_id });
+    expect(rows.mcp_oauth_client.metadata).toEqual({ ...metadata, credential_set_id });
+
+    const { credential_set_id: _, ...unnamed } = given;
+    const renamed = await tokens.storeTokens({ ...row, tokens: unnamed, clientInfo, metadata });
+    expect(renamed.credential_set_id).toMatch(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+    expect(new Set(Object.values(await sets(host)))).toEqual(new Set([renamed.credential_set_id]));
+  });
+
+  test('storeTokens of a refresh wants the rows that were refreshed', async () => {
+    const host = await authorized();
+    const { tokens, row, given, clientInfo, metadata } = host;
+    const { credential_set_id: first } = await tokens.storeTokens({ ...row, tokens: given, clientInfo, metadata });
+    const { credential_set_id: _, refresh_token: __, ...rest } = given;
+    const refresh = (expectedCredentialSetId, more) =>
+      tokens.storeTokens({ ...row, tokens: { ...rest, ...more }, clientInfo, metadata, expectedCredentialSetId });
+    await expect(refresh('another')).rejects.toMatchObject(binding);
+    await expect(refresh(first, { credential_set_id: 'another' })).rejects.toMatchObject(binding);
+    const { credential_set_id: second } = await refresh(first);
+    expect(second).not.toBe(first);
+    expect(await sets(host)).toEqual({ mcp_oauth: second, mcp_oauth_refresh: second, mcp_oauth_client: second });
+    await expect(refresh(first)).rejects.toMatchObject(binding);
+  });
+
+  test('storeTokens that loses to another writer leaves what that stored', async () => {
+    const host = await authorized();
+    const { tokens, row, given, clientInfo, metadata, store, user } = host;
+    await tokens.storeTokens({ ...row, tokens: given, clientInfo, metadata });
+    const { credential_set_id: _, ...rest } = given;
+    const login = (name) => ({ ...row, tokens: { ...rest, access_token: name }, clientInfo, metadata });
+    const updates = [];
+    const updateToken = async (filter, update) => {
+      // Between what this one has read and what it writes.
+      if (updates.push(filter.type) === 1) await tokens.storeTokens(login('the-other'));
+      return row.updateToken(filter, update);
+    };
+    await expect(tokens.storeTokens({ ...login('late'), updateToken })).rejects.toMatchObject(binding);
+    expect(updates).toEqual(['mcp_oauth']);
+    expect(await store.plain(user.id)).toMatchObject({ mcp_oauth: 'the-other' });
+    expect(new Set(Object.values(await sets(host))).size).toBe(1);
+  });
+
+  test('storeTokens takes what its caller has looked up', async () => {
+    const { tokens, row, given, clientInfo, metadata, store, user } = await authorized();
+    await tokens.storeTokens({ ...row, tokens: given, clientInfo, metadata });
+    const rows = await store.rows(user.id);
+    const existingTokens = {
+      accessToken: rows.mcp_oauth,
+      refreshToken: rows.mcp_oauth_refresh,
+      clientInfoToken: rows.mcp_oauth_client,
+    };
+    const findToken = jest.fn(row.findToken);
+    await tokens.storeTokens({ ...row, findToken, tokens: given, clientInfo, metadata, existingTokens });
+    expect(findToken).not.toHaveBeenCalled();
+  });
+
+  test('forceRefreshTokens: one refresh for all who ask, and for those who stop waiting', async () => {
+    const { tokens, row, given, clientInfo, metadata, refresh, store, user } = await authorized();
+    await tokens.storeTokens({ ...row, tokens: given, clientInfo, metadata });
+    let open;
+    const gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    const refreshTokens = jest.fn(async (token) => {
+      await gate;
+      return refresh(token);
+    });
+    const onRefreshSuccess = jest.fn();
+    const controller = new AbortController();
+    const params = { ...row, refreshTokens };
+    const impatient = tokens.forceRefreshTokens({ ...params, onRefreshSuccess, signal: controller.signal });
+    const others = [tokens.forceRefreshTokens(params), tokens.forceRefreshTokens(params)];
+    controller.abort();
+    expect(await impatient).toBeNull();
+    open();
+    const [one, other] = await Promise.all(others);
+    expect(one).toEqual(other);
+    expect(await store.plain(user.id)).toMatchObject({ mcp_oauth: one.access_token });
+    expect(refreshTokens).toHaveBeenCalledTimes(1);
+    expect(refreshTokens.mock.calls[0][2]).toBeInstanceOf(AbortSignal);
+    expect(onRefreshSuccess.mock.calls).toEqual([[one]]);
+    await expect(tokens.forceRefreshTokens({ ...params, createToken: undefined })).resolves.toBeNull();
+  });
+
+  test('hasStoredAuthorization, isCurrentAccessToken and assertCredentialSetBinding', async () => {
+    const { tokens, row, given, clientInfo, metadata, store, user } = await authorized();
+    const has = (validateClientBinding = () => undefined) =>
+      tokens.hasStoredAuthorization({ ...row, validateClientBinding });
+    expect(await has()).toBe(false);
+    const { credential_set_id } = await tokens.storeTokens({ ...row, tokens: given, clientInfo, metadata });
+    const validate = jest.fn();
+    expect(await has(validate)).toBe(true);
+    expect(validate).toHaveBeenCalledWith(clientInfo, { ...metadata, credential_set_id });
+    const refuse = () => {
+      throw new Error('another client');
+    };
+    expect(await has(refuse)).toBe(false);
+
+    const isCurrent = (accessToken, credentialSetId) =>
+      tokens.isCurrentAccessToken({ ...row, accessToken, credentialSetId });
+    expect(await isCurrent(given.access_token, credential_set_id)).toBe(true);
+    expect(await isCurrent(given.access_token, 'another')).toBe(false);
+    expect(await isCurrent(given.access_token, undefined)).toBe(false);
+    expect(await isCurrent('another', credential_set_id)).toBe(false);
+
+    const assert = (id, client) => tokens.assertCredentialSetBinding(serverName, id, client);
+    expect(assert('a', { credential_set_id: 'a' })).toBeUndefined();
+    for (const [id, client] of [
+      ['a', { credential_set_id: 'b' }],
+      ['a', {}],
+      ['a'],
+      [undefined, {}],
+      ['', { credential_set_id: '' }],
+    ]) {
+      expect(() => assert(id, client)).toThrow(expect.objectContaining(binding));
+    }
+
+    await store.expire(user.id);
+    expect(await has()).toBe(true);
+    expect(await isCurrent(given.access_token, credential_set_id)).toBe(false);
+    await row.deleteTokens({ userId: user.id, type: 'mcp_oauth_refresh', identifier: `mcp:${serverName}:refresh` });
+    expect(await has()).toBe(false);
+  });
+
+  test('deleteClientRegistration of one credential set leaves others', async () => {
+    const host = await authorized();
+    const { tokens, row, given, clientInfo, metadata } = host;
+    const { credential_set_id } = await tokens.storeTokens({ ...row, tokens: given, clientInfo, metadata });
+    await tokens.deleteClientRegistration({ ...row, credentialSetId: 'another' });
+    expect(Object.keys(await sets(host))).toContain('mcp_oauth_client');
+    await tokens.deleteClientRegistration({ ...row, credentialSetId: credential_set_id });
+    expect(Object.keys(await sets(host))).not.toContain('mcp_oauth_client');
+    await expect(tokens.getTokens(row)).rejects.toMatchObject(binding);
+  });
+
   test('getClientInfoAndMetadata, deleteClientRegistration, deleteUserTokens', async () => {
     const { tokens, row, given, clientInfo, metadata, store, user } = await authorized();
     expect(await tokens.getClientInfoAndMetadata(row)).toBeNull();

@@ -106,6 +106,32 @@ describe('beside other processes', () => {
     expect(await librechats).toMatchObject({ access_token: (await store.plain(user.id)).mcp_oauth });
   });
 
+  test.each([
+    ['the host’s lock', true],
+    ['claims', false],
+  ])(
+    'with %s: LibreChat’s own manager waits while this one refreshes, and uses what that stored',
+    async (_, withLock) => {
+      const { user, flowManager, store, echo, refreshes } = await setup({ withLock });
+      const ours = echo('hello');
+      await until('its flow', () => flowManager.getFlowState(`${user.id}:srv`, 'mcp_get_tokens'));
+      const handler = jest.fn();
+      const librechats = [1, 2, 3].map(() =>
+        flowManager.createFlowWithHandler(`${user.id}:srv`, 'mcp_get_tokens', handler),
+      );
+      expect(await ours).toContain('hello');
+      const { mcp_oauth } = await store.rows(user.id);
+      const { mcp_oauth: access_token } = await store.plain(user.id);
+      const { credential_set_id } = mcp_oauth.metadata;
+      for (const tokens of await Promise.all(librechats)) {
+        expect(tokens).toMatchObject({ access_token, token_type: 'Bearer', credential_set_id });
+        expect(tokens.expires_at).toBeGreaterThan(Date.now());
+      }
+      expect(handler).not.toHaveBeenCalled();
+      expect(refreshes()).toBe(1);
+    },
+  );
+
   test('killed before the request: the next one refreshes when the lock has expired', async () => {
     const host = await killedAt('findToken mcp_oauth_client');
     expect(host.refreshes()).toBe(0);
@@ -121,7 +147,7 @@ describe('beside other processes', () => {
     await flowManager.keyv.set(key, { ...claim, createdAt: claim.createdAt - 19_000 });
     expect(await host.echo('hello')).toContain('hello');
     expect(host.refreshes()).toBe(1);
-    expect(await flowManager.keyv.get(key)).toBeUndefined();
+    expect(await flowManager.keyv.get(key)).toMatchObject({ status: 'COMPLETED' });
   });
 
   test('killed with the request sent, and not carried out: the refresh token is still good', async () => {

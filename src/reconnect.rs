@@ -109,6 +109,7 @@ impl Reconnect {
             body: None,
             request: None,
             config_is_registered: true,
+            is_principals: false,
         };
         let lookup = Lookup {
             user_id: Some(&self.user_id),
@@ -122,7 +123,7 @@ impl Reconnect {
             return Ok(());
         }
         let server = self.manager.scope(&call, server_name, config).await?;
-        let recipe = self.manager.recipe(&call, &server).await?;
+        let recipe = self.manager.recipe(&call, &server)?;
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);
         let request = Acquire {
             key: server.key,

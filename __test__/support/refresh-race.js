@@ -59,7 +59,8 @@ async function startRace({ withLock, processes = 3, calls = 20, tokenDelayMs = 0
       const answer = first.ask({ calls }).finally(() => {
         hasAnswered = true;
       });
-      const hasClaim = () => flowManager.getFlowState(`${user.id}:srv`, 'mcp_get_tokens');
+      const hasClaim = async () =>
+        (await flowManager.getFlowState(`${user.id}:srv`, 'mcp_get_tokens'))?.status === 'PENDING';
       if (afterClaim) await until('its claim', async () => hasAnswered || (await hasClaim()));
       const answers = await Promise.all([answer, ...others.map((worker) => worker.ask({ calls }))]);
       const refreshes = authorizationServer.refreshes().length - before;

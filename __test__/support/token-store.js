@@ -15,7 +15,7 @@ const { createMethods, createModels, decryptV2, encryptV2 } = require('@librecha
 /**
  * LibreChat's own token methods over a database of `startMongo`.
  *
- * @returns `{ services, rows, close }`: `services` are host services, the encryption's key among them, which is that of
+ * @returns `{ services, models, rows, close }`: `services` are host services, the encryption's key among them, which is that of
  *   `encryptV2` and `decryptV2`; `rows(userId)` are the documents by type, `plain(userId)` their texts decrypted
  *   by LibreChat; `expire(userId, inMs?)` has the access token expire then, a minute ago unless told
  */
@@ -31,6 +31,7 @@ async function openTokenStore({ uri, database }) {
     return Object.fromEntries(found.map((row) => [row.type, row]));
   };
   return {
+    models: mongoose.models,
     services: {
       tokenMethods: { findToken, createToken, updateToken, deleteTokens },
       credentialsKey: process.env.CREDS_KEY,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use indexmap::IndexMap;
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
 
@@ -53,7 +54,10 @@ pub(super) struct Inner {
     pub storage: Storage,
     pub endpoints: Endpoints,
     pub relation: Relation,
-    pub flow_id: String,
+    /// The user and the server, for calls in this process.
+    pub key: String,
+    /// What [`Authorizer::flow_id`] has found out.
+    pub flow_id: OnceCell<String>,
     pub prefix: String,
     /// When the token that was handed out last is due to be replaced, in milliseconds since the epoch.
     due_at: AtomicI64,
@@ -82,7 +86,8 @@ impl Authorizer {
             oauth: oauth.clone(),
             flows,
             endpoints,
-            flow_id: flow_id(&relation.user_id, &relation.server_name),
+            key: flow_id(&relation.user_id, &relation.server_name, None),
+            flow_id: OnceCell::new(),
             prefix: storage.log_prefix(),
             storage,
             host: host.clone(),
@@ -97,7 +102,7 @@ impl Authorizer {
         let inner = &self.0;
         let shared: Refreshing = {
             let mut refreshing = inner.oauth.refreshing.lock();
-            match refreshing.get(&inner.flow_id) {
+            match refreshing.get(&inner.key) {
                 Some(shared) => shared.clone(),
                 None if inner.oauth.closing.is_cancelled() => return Err(Error::closed()),
                 None => {
@@ -114,7 +119,7 @@ impl Authorizer {
                         })
                     };
                     let shared: Refreshing = shared.boxed().shared();
-                    refreshing.insert(inner.flow_id.clone(), shared.clone());
+                    refreshing.insert(inner.key.clone(), shared.clone());
                     shared
                 }
             }
@@ -126,23 +131,26 @@ impl Authorizer {
     async fn renew(&self, reason: &Reason) -> Result<Option<Secret>> {
         let inner = &self.0;
         if let Some(elsewhere) = self.stored_for(reason).await? {
-            return Ok(Some(elsewhere));
+            return Ok(Some(self.hand_out(elsewhere)));
         }
         // Without anything to refresh with, nobody's turn matters.
         if !inner.storage.has_refresh_token().await? {
             return Ok(None);
         }
         let until = Instant::now() + WAIT;
+        let flow_id = self.flow_id().await?;
         loop {
-            let turn = Turn::attempt(inner.host.lock.as_ref(), &inner.flows, &inner.flow_id);
+            let turn = Turn::attempt(inner.host.lock.as_ref(), &inner.flows, flow_id);
             if let Some(turn) = turn.await? {
                 let outcome = self.renew_in_turn(reason, turn.send_by()).await;
-                turn.end(&inner.host.logger).await;
-                return outcome;
+                let renewed = outcome.as_ref().ok().and_then(Option::as_ref);
+                let tokens = renewed.map(StoredAccess::to_tokens);
+                turn.end(tokens, &inner.host.logger).await;
+                return outcome.map(|access| access.map(|access| self.hand_out(access)));
             }
             // Whoever has the turn may have died after storing what it got.
             if let Some(elsewhere) = self.stored_for(reason).await? {
-                return Ok(Some(elsewhere));
+                return Ok(Some(self.hand_out(elsewhere)));
             }
             if Instant::now() >= until {
                 return Err(Error::timeout(
@@ -157,7 +165,11 @@ impl Authorizer {
         }
     }
 
-    async fn renew_in_turn(&self, reason: &Reason, send_by: Instant) -> Result<Option<Secret>> {
+    async fn renew_in_turn(
+        &self,
+        reason: &Reason,
+        send_by: Instant,
+    ) -> Result<Option<StoredAccess>> {
         let inner = &self.0;
         if let Some(elsewhere) = self.stored_for(reason).await? {
             return Ok(Some(elsewhere));
@@ -173,18 +185,16 @@ impl Authorizer {
         let operation = started.ended_with(outcome.as_ref());
         inner.oauth.metrics.record(operation, &inner.host.logger);
         let refreshed = outcome?;
-        Ok(refreshed.map(|tokens| {
-            self.hand_out(StoredAccess {
-                token: tokens.access_token(),
-                expires_at: tokens.expires_at(),
-                created_at: None,
-                credential_set_id: None,
-            })
+        Ok(refreshed.map(|tokens| StoredAccess {
+            token: tokens.access_token(),
+            expires_at: tokens.expires_at(),
+            created_at: None,
+            credential_set_id: tokens.credential_set_id().map(str::to_owned),
         }))
     }
 
     /// A stored token that the reason does not apply to: somebody else has refreshed meanwhile.
-    async fn stored_for(&self, reason: &Reason) -> Result<Option<Secret>> {
+    async fn stored_for(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
         let inner = &self.0;
         // One that cannot be read is as good as none; refreshing replaces it.
         let stored = match inner.storage.bound_access().await {
@@ -192,13 +202,13 @@ impl Authorizer {
             stored => stored?,
         };
         let good = stored.filter(|stored| !reason.applies_to(stored));
-        Ok(good.map(|stored| {
+        if good.is_some() {
             let (prefix, logger) = (&inner.prefix, &inner.host.logger);
             logger.debug(format!(
                 "{prefix} Tokens were refreshed elsewhere meanwhile, using those"
             ));
-            self.hand_out(stored)
-        }))
+        }
+        Ok(good)
     }
 
     fn hand_out(&self, stored: StoredAccess) -> Secret {
@@ -245,7 +255,7 @@ struct Done<'a>(&'a Inner);
 
 impl Drop for Done<'_> {
     fn drop(&mut self) {
-        self.0.oauth.refreshing.lock().remove(&self.0.flow_id);
+        self.0.oauth.refreshing.lock().remove(&self.0.key);
     }
 }
 
@@ -348,6 +358,7 @@ impl GrantRefresher for InTurn<'_> {
                 auth_methods: methods.as_deref(),
                 issuer: text("issuer"),
                 server_url: text("server_url"),
+                client_source: text("client_source"),
                 resource: text("resource"),
             },
             nothing_stored: client.is_none(),

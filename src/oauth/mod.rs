@@ -8,13 +8,16 @@
 //! 6749, 7009, 9207.
 
 mod authorizer;
+mod binding;
 mod challenge;
 mod cipher;
 mod client_auth;
 mod complete;
+mod customs;
 mod detect;
 mod documents;
 mod flow;
+mod flow_id;
 mod http;
 mod initiate;
 mod issuer;
@@ -29,17 +32,20 @@ mod refresh;
 mod registration;
 mod revoke;
 mod scope;
+mod start_turn;
 mod state_mapping;
 mod storage;
 mod stored_tokens;
 mod turn;
 
 pub use authorizer::{Authorizer, Relation};
+pub use binding::{check_client_row, client_row_metadata};
 pub use challenge::BearerChallenge;
-pub use complete::{Callback, Completion, Received};
+pub use complete::{Callback, Completion, Persist, Received};
 pub use detect::{Detection, DetectionMethod, detect};
 pub use documents::{ClientInfo, ServerMetadata, Tokens, texts};
 pub use flow::{Begun, Wish};
+pub use flow_id::{FlowOwner, flow_id, parse_flow_id};
 pub use http::{Endpoints, Form, Party};
 pub use initiate::{Initiated, Initiation};
 pub use options::OAuthOptions;
@@ -47,9 +53,11 @@ pub use pending::Pending;
 pub use reconnection::{Reconnections, TrackerStats};
 pub use refresh::{Refresh, StoredEndpoint};
 pub use revoke::{Revocation, revoke};
-pub use state_mapping::{delete_state_mapping, resolve_state, store_state_mapping};
-pub use storage::{Storage, StoredClient};
-pub use stored_tokens::{GrantRefresher, get_tokens};
+pub use state_mapping::{
+    delete_flow_and_state, delete_state_mapping, resolve_state, store_state_mapping,
+};
+pub use storage::{Grant, Storage, StoredClient, unbound};
+pub use stored_tokens::{GrantRefresher, Stored, redeem, stored_tokens};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -67,12 +75,6 @@ use crate::telemetry::Metrics;
 pub const FLOW_KIND: &str = "mcp_oauth";
 pub const STATE_KIND: &str = "mcp_oauth_state";
 pub const CLAIM_KIND: &str = "mcp_get_tokens";
-
-/// The id of a user's flow for a server; one at a time.
-#[must_use]
-pub fn flow_id(user_id: &str, server_name: &str) -> String {
-    format!("{user_id}:{server_name}")
-}
 
 type Refreshing = Shared<BoxFuture<'static, Result<Option<Secret>>>>;
 

@@ -4,6 +4,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::binding::Binding;
 use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{ClientInfo, ServerMetadata, Tokens};
 use super::http::{Endpoints, Form};
@@ -39,6 +40,8 @@ pub struct StoredEndpoint<'a> {
     pub issuer: Option<&'a str>,
     /// The MCP server that the grant is for.
     pub server_url: Option<&'a str>,
+    /// Where the client came from.
+    pub client_source: Option<&'a str>,
     /// The resource indicator of the grant (RFC 8707).
     pub resource: Option<&'a str>,
 }
@@ -81,7 +84,8 @@ impl Refresh<'_> {
         ) {
             form.set("audience", audience);
         }
-        if let Some(resource) = self.stored.resource {
+        let resource = self.stored.resource;
+        if let Some(resource) = resource.filter(|_| self.options.send_resource_parameter) {
             form.set("resource", resource);
         }
         let post = async |form: &Form| {
@@ -135,8 +139,19 @@ impl Refresh<'_> {
         let (options, stored) = (self.options, &self.stored);
         let configured = options.token_url.as_deref();
         let server_url = self.server_url.map(Url::as_str);
-        let differ = |one: Option<&str>, other: Option<&str>| matches!((one, other), (Some(one), Some(other)) if !same_url(one, other));
-        if differ(stored.server_url, server_url) || differ(stored.token_endpoint, configured) {
+        // Rows of June 2026 say neither.
+        if stored.server_url.is_some() || stored.client_source.is_some() {
+            let binding = Binding {
+                server_url: stored.server_url,
+                token_endpoint: stored.token_endpoint,
+                client_source: stored.client_source,
+                resource: stored.resource,
+                auth_methods: stored.auth_methods,
+            };
+            binding.check(self.server_name, server_url, self.client, options)?;
+        }
+        let differs = |stored: &str| configured.is_some_and(|it| !same_url(it, stored));
+        if stored.token_endpoint.is_some_and(differs) {
             return Err(unbound(self.server_name));
         }
         let client_secret = self.client.and_then(ClientInfo::secret);
@@ -148,6 +163,7 @@ impl Refresh<'_> {
                  token endpoints. Configure oauth.token_url or re-authenticate without oauth.client_secret.",
             ));
         }
+        self.check_confidential()?;
         if let Some(url) = stored.token_endpoint.or(configured) {
             let owned =
                 |methods: &[&str]| methods.iter().map(|&method| method.to_owned()).collect();
@@ -173,6 +189,35 @@ impl Refresh<'_> {
             url: self.endpoints.check(url, "token_url")?,
             auth_methods: methods.map(|methods| methods.into_iter().map(str::to_owned).collect()),
         })
+    }
+
+    /// The secret of a client goes only to the token endpoint that is stored with it, and only while the config wants no
+    /// other client: whoever edits a server's config does not get the secrets of its users' registrations.
+    fn check_confidential(&self) -> Result<()> {
+        let Some((client, secret)) = self.client.and_then(|it| Some((it, it.secret()?))) else {
+            return Ok(());
+        };
+        let refuse = |reason: &str| {
+            Err(Error::new(
+                Code::ReauthenticationRequired,
+                format!("[MCPOAuth] Stored OAuth {reason}; re-authentication is required."),
+            ))
+        };
+        let options = self.options;
+        if self.stored.token_endpoint.is_none() {
+            return if options.token_url.is_some() {
+                refuse("client_secret is missing its bound token endpoint")
+            } else {
+                Ok(())
+            };
+        }
+        // A client is registered all the same with a server that reads no metadata documents of clients.
+        let wanted = options.client_id.as_deref();
+        let wanted = wanted.filter(|_| !options.client_id_is_document());
+        if wanted.is_some_and(|id| id != client.id() || options.client_secret != Some(secret)) {
+            return refuse("client binding no longer matches current OAuth client configuration");
+        }
+        Ok(())
     }
 
     /// Without any row of the client only an MCP server that is its own authorization server, with everything at its own

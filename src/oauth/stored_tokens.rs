@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::documents::Tokens;
 use super::storage::{Storage, StoredClient};
-use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
-use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta, Logger};
+use crate::host::{Level, LogMeta, Logger};
 use crate::secret::Secret;
 use crate::server_config::is_invalid_client_message;
 
@@ -49,6 +48,13 @@ pub async fn refresh(
             ));
             return Err(error);
         }
+        Err(error) if is_invalid_client_message(&error.message) && !storage.deletes() => {
+            logger.warn(format!(
+                "{prefix} Client registration rejected during token refresh but deleteTokens not available — stale \
+                 registration cannot be cleared"
+            ));
+            return Err(error);
+        }
         Err(error) if is_invalid_client_message(&error.message) => {
             logger.info(format!(
                 "{prefix} Client registration rejected during token refresh, attempting to clear stale registration and \
@@ -70,19 +76,51 @@ pub async fn refresh(
     Ok(Some(tokens))
 }
 
-/// The stored tokens in `LibreChat`'s form, refreshed when the access token is missing or expired. `None` where a
-/// refresh failed.
+/// The same as a function of `MCPTokenStorage`: `None` where the refresh failed, which is logged.
 ///
-/// Fails with [`Code::ReauthenticationRequired`] where there is nothing to refresh with.
-pub async fn get_tokens(
+/// Fails with [`Code::ReauthenticationRequired`].
+pub async fn redeem(
     storage: &Storage,
-    refresher: Option<&dyn GrantRefresher>,
+    refresher: &dyn GrantRefresher,
     logger: &Logger,
 ) -> Result<Option<Tokens>> {
-    match read_or_refresh(storage, refresher, logger).await {
+    or_logged(
+        refresh(storage, refresher, logger).await,
+        storage,
+        logger,
+        "Failed to refresh tokens",
+    )
+}
+
+/// What is stored.
+pub enum Stored {
+    /// In `LibreChat`'s form, with the refresh token.
+    Valid(Tokens),
+    /// There is something to refresh with.
+    Refreshable,
+    /// It cannot be read.
+    Unknown,
+}
+
+/// The stored tokens.
+///
+/// Fails with [`Code::ReauthenticationRequired`] where they are worn out and there is nothing to refresh them with.
+pub async fn stored_tokens(storage: &Storage, logger: &Logger) -> Result<Stored> {
+    let read = read(storage, logger).await.map(Some);
+    let read = or_logged(read, storage, logger, "Failed to retrieve tokens")?;
+    Ok(read.unwrap_or(Stored::Unknown))
+}
+
+fn or_logged<T>(
+    outcome: Result<Option<T>>,
+    storage: &Storage,
+    logger: &Logger,
+    failure: &str,
+) -> Result<Option<T>> {
+    match outcome {
         Err(error) if error.code == Code::ReauthenticationRequired => Err(error),
         Err(error) => {
-            let message = format!("{} Failed to retrieve tokens", storage.log_prefix());
+            let message = format!("{} {failure}", storage.log_prefix());
             logger.with(Level::Error, message, LogMeta::Error(error));
             Ok(None)
         }
@@ -90,35 +128,22 @@ pub async fn get_tokens(
     }
 }
 
-async fn read_or_refresh(
-    storage: &Storage,
-    refresher: Option<&dyn GrantRefresher>,
-    logger: &Logger,
-) -> Result<Option<Tokens>> {
+async fn read(storage: &Storage, logger: &Logger) -> Result<Stored> {
     let prefix = storage.log_prefix();
     let access = storage.bound_access().await?;
     if let Some(access) = access
         .as_ref()
         .filter(|access| !access.expires_within(Duration::ZERO))
     {
-        let mut members = Map::new();
-        members.insert("access_token".to_owned(), json!(access.token.expose()));
-        members.insert("token_type".to_owned(), json!("Bearer"));
-        let obtained_at = access.created_at.unwrap_or_else(now_ms);
-        members.insert("obtained_at".to_owned(), json!(obtained_at));
-        if let Some(expires_at) = access.expires_at {
-            members.insert("expires_at".to_owned(), json!(expires_at));
-        }
-        if let Some(set) = &access.credential_set_id {
-            members.insert(CREDENTIAL_SET_ID.to_owned(), json!(set));
-        }
+        let mut tokens = access.to_tokens();
         if let Some(refresh) = storage.refresh_token_of(access).await? {
-            members.insert("refresh_token".to_owned(), json!(refresh.expose()));
+            let refresh = json!(refresh.expose());
+            tokens.0.insert("refresh_token".to_owned(), refresh);
         }
         logger.debug(format!(
             "{prefix} Loaded existing OAuth tokens from storage"
         ));
-        return Ok(Some(Tokens(members)));
+        return Ok(Stored::Valid(tokens));
     }
     let state = if access.is_some() {
         "expired"
@@ -126,19 +151,13 @@ async fn read_or_refresh(
         "missing"
     };
     logger.info(format!("{prefix} Access token {state}"));
-    if !storage.has_refresh_token().await? {
-        return Err(reauthenticate(
-            storage.server_name(),
-            &format!("access token {state} and no refresh token available"),
-        ));
+    if storage.has_refresh_token().await? {
+        return Ok(Stored::Refreshable);
     }
-    let Some(refresher) = refresher else {
-        logger.warn(format!(
-            "{prefix} Access token {state}, refresh token available but no `refreshTokens` provided"
-        ));
-        return Ok(None);
-    };
-    refresh(storage, refresher, logger).await
+    Err(reauthenticate(
+        storage.server_name(),
+        &format!("access token {state} and no refresh token available"),
+    ))
 }
 
 fn reauthenticate(server_name: &str, detail: &str) -> Error {

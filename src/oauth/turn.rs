@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use super::CLAIM_KIND;
+use super::documents::Tokens;
 use super::pkce::random_text;
 use crate::connection::now_ms;
 use crate::error::Result;
@@ -32,7 +33,8 @@ pub struct Turn {
 }
 
 enum Holds {
-    Lock(Box<dyn LockGuard>),
+    /// With what shows it to processes that do not know the lock, `LibreChat`'s own manager among them.
+    Lock(Box<dyn LockGuard>, Option<Claim>),
     Claim(Claim),
     /// Flows that other processes do not see: there are none.
     Nothing,
@@ -60,7 +62,13 @@ impl Turn {
         let holds = match lock {
             Some(lock) => {
                 let key = format!("{CLAIM_KIND}:{flow_id}");
-                lock.acquire(&key, TURN_TTL).await?.map(Holds::Lock)
+                match lock.acquire(&key, TURN_TTL).await? {
+                    Some(guard) if flows.is_shared() => {
+                        let claim = Claim::write(flows, flow_id).await;
+                        Some(Holds::Lock(guard, claim.ok()))
+                    }
+                    guard => guard.map(|guard| Holds::Lock(guard, None)),
+                }
             }
             None if flows.is_shared() => Claim::attempt(flows, flow_id).await?.map(Holds::Claim),
             None => Some(Holds::Nothing),
@@ -76,11 +84,18 @@ impl Turn {
         self.send_by
     }
 
-    /// Lets the next one have it. Whatever goes wrong here ends with the turn's time.
-    pub async fn end(self, logger: &Logger) {
+    /// Lets the next one have it, and gives the tokens that are stored now to those who wait for them as `LibreChat` does.
+    /// Whatever goes wrong here ends with the turn's time.
+    pub async fn end(self, tokens: Option<Tokens>, logger: &Logger) {
         let released = match self.holds {
-            Holds::Lock(guard) => guard.release().await,
-            Holds::Claim(claim) => claim.withdraw().await,
+            Holds::Lock(guard, claim) => {
+                let ended = match claim {
+                    Some(claim) => claim.end(tokens).await,
+                    None => Ok(()),
+                };
+                guard.release().await.and(ended)
+            }
+            Holds::Claim(claim) => claim.end(tokens).await,
             Holds::Nothing => Ok(()),
         };
         if let Err(error) = released {
@@ -93,6 +108,16 @@ impl Turn {
 
 impl Claim {
     async fn attempt(flows: &Arc<dyn FlowStore>, flow_id: &str) -> Result<Option<Self>> {
+        let claim = Self::write(flows, flow_id).await?;
+        tokio::time::sleep(SETTLE).await;
+        Ok(if claim.stands().await? {
+            Some(claim)
+        } else {
+            None
+        })
+    }
+
+    async fn write(flows: &Arc<dyn FlowStore>, flow_id: &str) -> Result<Self> {
         let claim = Self {
             flows: Arc::clone(flows),
             flow_id: flow_id.to_owned(),
@@ -101,12 +126,14 @@ impl Claim {
         let mut metadata = Map::new();
         metadata.insert(CLAIM.to_owned(), json!(claim.id.expose()));
         flows.init(flow_id, CLAIM_KIND, &metadata).await?;
-        tokio::time::sleep(SETTLE).await;
-        Ok(if claim.stands().await? {
-            Some(claim)
-        } else {
-            None
-        })
+        Ok(claim)
+    }
+
+    async fn end(&self, tokens: Option<Tokens>) -> Result<()> {
+        match tokens {
+            Some(tokens) => tell(&*self.flows, &self.flow_id, tokens).await,
+            None => self.withdraw().await,
+        }
     }
 
     async fn stands(&self) -> Result<bool> {
@@ -120,6 +147,19 @@ impl Claim {
             self.flows.delete(&self.flow_id, CLAIM_KIND).await?;
         }
         Ok(())
+    }
+}
+
+/// Gives tokens that were just stored to who waits for some. Whoever asks later must not get those of before.
+pub async fn tell(flows: &dyn FlowStore, flow_id: &str, tokens: Tokens) -> Result<()> {
+    let flow = flows.get(flow_id, CLAIM_KIND).await?;
+    match flow.map(|flow| flow.status) {
+        Some(FlowStatus::Pending) => {
+            let tokens = tokens.into_value();
+            flows.complete(flow_id, CLAIM_KIND, &tokens).await
+        }
+        Some(FlowStatus::Completed) => flows.delete(flow_id, CLAIM_KIND).await.map(drop),
+        Some(FlowStatus::Failed) | None => Ok(()),
     }
 }
 
@@ -160,7 +200,7 @@ mod tests {
         async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()> {
             self.0.fail(flow_id, kind, error).await
         }
-        async fn delete(&self, flow_id: &str, kind: &str) -> Result<()> {
+        async fn delete(&self, flow_id: &str, kind: &str) -> Result<bool> {
             self.0.delete(flow_id, kind).await
         }
     }
@@ -178,7 +218,8 @@ mod tests {
             1
         );
         assert!(attempt(&flows).await.is_none());
-        first.or(second).unwrap().end(&Logger::silent()).await;
+        let turn = first.or(second).unwrap();
+        turn.end(None, &Logger::silent()).await;
         assert!(attempt(&flows).await.is_some());
     }
 
@@ -189,9 +230,24 @@ mod tests {
         let mut others = Map::new();
         others.insert(CLAIM.to_owned(), json!("of another process"));
         flows.init("u:s", CLAIM_KIND, &others).await.unwrap();
-        late.end(&Logger::silent()).await;
+        late.end(None, &Logger::silent()).await;
         let standing = flows.get("u:s", CLAIM_KIND).await.unwrap().unwrap();
         assert_eq!(standing.metadata, others);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_gets_the_new_tokens_and_nobody_those_of_before() {
+        let flows: Arc<dyn FlowStore> = Arc::new(SharedFlows::default());
+        let tokens = |token: &str| Tokens::from_value(&json!({ "access_token": token })).unwrap();
+        let turn = attempt(&flows).await.unwrap();
+        turn.end(Some(tokens("new")), &Logger::silent()).await;
+        let told = flows.get("u:s", CLAIM_KIND).await.unwrap().unwrap();
+        assert_eq!(told.status, FlowStatus::Completed);
+        assert_eq!(told.result, Some(tokens("new").into_value()));
+        tell(&*flows, "u:s", tokens("newer")).await.unwrap();
+        assert!(flows.get("u:s", CLAIM_KIND).await.unwrap().is_none());
+        tell(&*flows, "u:s", tokens("newest")).await.unwrap();
+        assert!(flows.get("u:s", CLAIM_KIND).await.unwrap().is_none());
     }
 
     #[tokio::test(start_paused = true)]

@@ -65,10 +65,37 @@ async fn the_stored_row_says_where() {
             false,
         ),
         (json!({}), json!({ "token_url": "TOKEN" }), true),
+        // The client has a secret, and nothing says that it is for the config's endpoint.
         (
             json!({ "issuer": null, "token_endpoint": null }),
             json!({ "token_url": "TOKEN" }),
+            false,
+        ),
+        (
+            json!({ "token_endpoint": null }),
+            json!({ "token_url": "TOKEN", "client_id": "c", "client_secret": "secret-client" }),
+            false,
+        ),
+        (
+            json!({}),
+            json!({ "token_url": "TOKEN", "client_id": "c", "client_secret": "secret-client" }),
             true,
+        ),
+        // The config wants another client, or the same one without a secret.
+        (
+            json!({}),
+            json!({ "token_url": "TOKEN", "client_id": "d", "client_secret": "secret-client" }),
+            false,
+        ),
+        (
+            json!({}),
+            json!({ "token_url": "TOKEN", "client_id": "c", "client_secret": "another" }),
+            false,
+        ),
+        (
+            json!({}),
+            json!({ "token_url": "TOKEN", "client_id": "c" }),
+            false,
         ),
         (
             json!({}),

@@ -10,5 +10,6 @@ mod binding;
 mod flows;
 mod refresh;
 mod reinit;
+mod rows;
 mod server;
 mod world;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use librechat_mcp_native::connection::AccessTokens;
 use librechat_mcp_native::host::FlowStore;
+use librechat_mcp_native::oauth::Tokens;
 use librechat_mcp_native::secret::Secret;
 
 use crate::world::{FLOW, MemoryLock, World};
@@ -37,8 +38,16 @@ async fn many_callers_are_one_request() {
     }
     assert_eq!(world.server.script.lock().count("POST /token"), 1);
     assert_eq!(world.stored().await, ("at-1".to_owned(), "rt-1".to_owned()));
-    let claim = world.flows.get(FLOW, "mcp_get_tokens").await.unwrap();
-    assert!(claim.is_none(), "the claim is deleted afterwards");
+    // Whoever waited for it as LibreChat does gets what is stored.
+    let told = world.flows.get(FLOW, "mcp_get_tokens").await.unwrap();
+    let told = Tokens::from_value(&told.unwrap().result.unwrap()).unwrap();
+    let stored = world.storage().access().await.unwrap().unwrap();
+    assert_eq!(told.access_token(), stored.token);
+    assert_eq!(
+        told.credential_set_id(),
+        stored.credential_set_id.as_deref()
+    );
+    assert!(told.credential_set_id().is_some() && told.refresh_token().is_none());
 }
 
 #[tokio::test]

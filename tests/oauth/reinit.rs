@@ -30,6 +30,7 @@ fn user() -> User {
 async fn call(world: &World, manager: &Manager) -> Reinitialized {
     let call = Reinit {
         has_config_servers: false,
+        is_principals: false,
         request: None,
         host: world.host(None),
         user: Some(user()),
@@ -56,6 +57,7 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
     let (settings, user) = (Settings::default(), user());
     let scope = CallScope {
         config_is_registered: false,
+        is_principals: false,
         host: &host,
         settings: &settings,
         user: Some(&user),
@@ -70,15 +72,12 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
     let members = host.registry.server_config(SERVER, lookup).await.unwrap();
     let config = ServerConfig::from_members(members.unwrap()).unwrap();
     let server = manager.scope(&scope, SERVER, Some(config)).await.unwrap();
-    let options = CallOptions {
-        progress: None,
-        caller: None,
-        deadline: Instant::now() + Duration::from_secs(15),
-        cancel: CancellationToken::new(),
-        headers: None,
-    };
+    let options = CallOptions::new(
+        Instant::now() + Duration::from_secs(15),
+        CancellationToken::new(),
+    );
     let request = Acquire {
-        recipe: manager.recipe(&scope, &server).await.unwrap(),
+        recipe: manager.recipe(&scope, &server).unwrap(),
         key: server.key,
         updated_at: None,
         force_new: false,
@@ -139,6 +138,7 @@ async fn a_tool_call_waits_for_the_user() {
                 body: None,
                 request: None,
                 config_is_registered: true,
+                is_principals: false,
             },
             server_name: SERVER,
             config: None,

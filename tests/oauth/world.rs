@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -11,8 +12,8 @@ use librechat_mcp_native::embedded::MemoryFlows;
 use librechat_mcp_native::error::{Code, Error, Result};
 use librechat_mcp_native::host::{
     CREDENTIAL_SET_ID, CredentialSet, Environment, Expiry, FlowState, FlowStore, Host, Level, Lock,
-    LockGuard, Log, LogMeta, Logger, Lookup, NetworkRules, Registry, Storage as ConfigStorage,
-    TokenData, TokenQuery, TokenRow, TokenStore, TokenUpdate,
+    LockGuard, Log, LogMeta, Logger, Lookup, NetworkRules, Registry, RulesOfCall,
+    Storage as ConfigStorage, TokenData, TokenQuery, TokenRow, TokenStore, TokenUpdate,
 };
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::oauth::{
@@ -40,6 +41,26 @@ pub struct MemoryTokens {
     pub rows: Mutex<HashMap<String, TokenRow>>,
     /// So many writes fail before one works.
     pub failing_writes: Mutex<usize>,
+    pub fault: Mutex<Option<Fault>>,
+    /// As `LibreChat` of June 2026, where `MongoDB` takes what it does not know for a member that no row has.
+    pub knows_no_sets: AtomicBool,
+    ignored: AtomicBool,
+    /// The updates that were asked for, whether they found their row or not.
+    pub updates: Mutex<Vec<TokenQuery>>,
+}
+
+/// What happens at writes, counted from now on.
+pub struct Fault {
+    /// How many work before it.
+    pub after: usize,
+    /// How many do not.
+    pub times: usize,
+    /// They are carried out, and nobody is told.
+    pub unanswered: bool,
+}
+
+fn is_away<T>() -> Result<T> {
+    Err(Error::new(Code::HostError, "the database is away"))
 }
 
 impl MemoryTokens {
@@ -58,14 +79,31 @@ impl MemoryTokens {
         rows.get_mut("mcp_oauth").unwrap().expires_at = Some(now_ms() + milliseconds);
     }
 
-    fn write(&self) -> Result<()> {
+    /// Fails where nothing is written; whether the answer is lost.
+    fn write(&self) -> Result<bool> {
+        if let Some(fault) = &mut *self.fault.lock() {
+            if fault.after > 0 {
+                fault.after -= 1;
+            } else if fault.times > 0 {
+                fault.times -= 1;
+                return if fault.unanswered {
+                    Ok(true)
+                } else {
+                    is_away()
+                };
+            }
+        }
         let mut failing = self.failing_writes.lock();
         if *failing > 0 {
             *failing -= 1;
-            return Err(Error::new(Code::HostError, "the database is away"));
+            return is_away();
         }
-        Ok(())
+        Ok(false)
     }
+}
+
+fn answer<T>(value: T, is_lost: bool) -> Result<T> {
+    if is_lost { is_away() } else { Ok(value) }
 }
 
 fn is_asked(row: &TokenRow, query: &TokenQuery) -> bool {
@@ -79,12 +117,20 @@ fn is_asked(row: &TokenRow, query: &TokenQuery) -> bool {
 
 #[async_trait]
 impl TokenStore for MemoryTokens {
+    fn compares_sets(&self) -> bool {
+        !self.ignored.load(Ordering::Relaxed)
+    }
+
+    fn ignore_sets(&self) {
+        self.ignored.store(true, Ordering::Relaxed);
+    }
+
     async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>> {
         Ok(self.rows.lock().get(&query.kind).cloned())
     }
 
     async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()> {
-        self.write()?;
+        let is_lost = self.write()?;
         let row = TokenRow {
             token: data.token.clone(),
             expires_at: Some(now_ms() + data.expires_in * 1000),
@@ -92,11 +138,15 @@ impl TokenStore for MemoryTokens {
             metadata: data.metadata.clone(),
         };
         self.rows.lock().insert(query.kind.clone(), row);
-        Ok(())
+        answer((), is_lost)
     }
 
     async fn update(&self, query: &TokenQuery, update: &TokenUpdate) -> Result<bool> {
-        self.write()?;
+        self.updates.lock().push(query.clone());
+        if self.knows_no_sets.load(Ordering::Relaxed) && query.credential_set.is_some() {
+            return Ok(false);
+        }
+        let is_lost = self.write()?;
         let mut rows = self.rows.lock();
         let row = rows.get_mut(&query.kind).filter(|row| is_asked(row, query));
         let Some(row) = row else {
@@ -113,10 +163,11 @@ impl TokenStore for MemoryTokens {
         if let Some(metadata) = &update.metadata {
             row.metadata = Some(metadata.clone());
         }
-        Ok(true)
+        answer(true, is_lost)
     }
 
     async fn delete(&self, query: &TokenQuery) -> Result<bool> {
+        let is_lost = self.write()?;
         let mut rows = self.rows.lock();
         let there = rows
             .get(&query.kind)
@@ -124,7 +175,7 @@ impl TokenStore for MemoryTokens {
         if there {
             rows.remove(&query.kind);
         }
-        Ok(there)
+        answer(there, is_lost)
     }
 }
 
@@ -160,7 +211,7 @@ impl FlowStore for SharedFlows {
         self.inner.fail(flow_id, kind, error).await
     }
 
-    async fn delete(&self, flow_id: &str, kind: &str) -> Result<()> {
+    async fn delete(&self, flow_id: &str, kind: &str) -> Result<bool> {
         self.inner.delete(flow_id, kind).await
     }
 }
@@ -213,8 +264,8 @@ impl Registry for OneServer {
         Ok(None)
     }
 
-    async fn network_rules(&self) -> Result<NetworkRules> {
-        Ok(self.rules.clone())
+    async fn network_rules(&self) -> Result<RulesOfCall> {
+        Ok(self.rules.clone().into())
     }
 
     async fn all_server_configs(
@@ -284,6 +335,7 @@ impl World {
                 rules: self.rules(),
             }),
             publisher: None,
+            connections: None,
             tokens: Some(Arc::clone(&self.tokens) as _),
             flows: Some(Arc::clone(&self.flows) as _),
             prompt: None,
@@ -292,6 +344,8 @@ impl World {
             exchanged_tokens: None,
             redirects: None,
             on_behalf_of: None,
+            upstream_tokens: None,
+            identity: None,
             server_requests: None,
             credentials_key: Arc::new(Some(Secret::from(KEY))),
             logger: Logger::new(Arc::new(self.lines.clone())),

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::super::calls::Shared;
+use super::super::convert::required_text;
 use super::super::embedded::Embedded;
-use super::super::host::{GENERATION, NodeHost};
+use super::super::host::{NodeHost, Principal};
 use super::super::js::{JsResult, Scope, Thrown, Value};
 use super::super::services;
 use super::super::thread::JsRef;
 use super::call::Call;
-use super::host::{NodeFlows, NodeTokens, Service};
+use super::host::{NodeFlows, Service};
+use super::token_store::NodeTokens;
 use crate::host::Host;
 use crate::oauth::Reconnections;
 use crate::reconnect::Reconnect;
@@ -144,23 +146,28 @@ fn object<'env>(
 }
 
 fn names<'env>(scope: Scope<'env>, arguments: &[Value<'env>]) -> JsResult<'env, (String, String)> {
-    let text = |index: usize, name: &str| {
-        let value = arguments.get(index).copied().and_then(Value::as_string);
-        value.ok_or_else(|| scope.type_error(&format!("{name} must be a string")))
-    };
-    Ok((text(0, "userId")?, text(1, "serverName")?))
+    Ok((
+        required_text(scope, arguments, 0, "userId")?,
+        required_text(scope, arguments, 1, "serverName")?,
+    ))
 }
 
 /// The host as the reconnections of this call see it.
 fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Reconnect> {
     let context = &call.context;
     let present = services::present(context.host(call.scope))?;
+    let user_id = call.text_argument(0, "userId")?;
     let node = Arc::new(NodeHost {
         context: Arc::clone(context),
         environment: call.environment.clone(),
         embedded: call.runtime.embedded.as_ref().map(Embedded::config),
         config_servers: None,
-        has_generations: present.has(GENERATION),
+        present,
+        principal: Principal {
+            user_id: Some(user_id.clone()),
+            role: None,
+        },
+        configs: Arc::default(),
         published: Mutex::default(),
         early: Arc::default(),
     });
@@ -177,7 +184,7 @@ fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Rec
             flows: Some(NodeFlows::store(context, instance.flows.clone())),
             ..host
         },
-        user_id: call.text_argument(0, "userId")?,
+        user_id,
         tracker: Arc::clone(&instance.tracker),
     })
 }

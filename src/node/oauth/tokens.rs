@@ -3,33 +3,38 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
+use tokio_util::sync::CancellationToken;
 
-use super::super::call::CallContext;
+use super::super::abort::AbortLink;
 use super::super::calls::Shared;
-use super::super::js::{JsResult, Scope, Value};
+use super::super::errors;
+use super::super::host::STORE_TIMEOUT;
+use super::super::js::{JsResult, Scope, Thrown, Value};
 use super::super::thread::JsRef;
 use super::Function;
 use super::call::Call;
-use super::host::members;
-use crate::error::{Code, Error, Result};
-use crate::oauth::{ClientInfo, GrantRefresher, StoredClient, Tokens, get_tokens};
+use super::redemption::Refresh;
+use super::token_store::{given_text, members};
+use crate::error::{Code, Error};
+use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta};
+use crate::oauth::{ClientInfo, Stored, Tokens, stored_tokens, unbound};
 use crate::secret::Secret;
-
-/// Bound on a caller's `refreshTokens`, which asks an authorization server.
-const REFRESH_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(1);
 
 pub const STORAGE: &[(&str, Function)] = &[
     ("storeTokens", store),
     ("getTokens", get),
+    ("forceRefreshTokens", force_refresh),
+    ("hasStoredAuthorization", has_stored_authorization),
+    ("isCurrentAccessToken", is_current_access_token),
+    ("assertCredentialSetBinding", assert_credential_set_binding),
     ("getClientInfoAndMetadata", get_client),
     ("deleteClientRegistration", delete_client),
     ("deleteUserTokens", delete_all),
 ];
 
-/// `({ userId, serverName, tokens, createToken, updateToken, findToken, deleteTokens, clientInfo, metadata })`, gives the
-/// tokens with their credential set.
+/// `({ userId, serverName, tokens, createToken, updateToken, findToken, deleteTokens, clientInfo, metadata, existingTokens,
+/// expectedCredentialSetId })`, gives the tokens with their credential set.
 fn store<'env>(
     runtime: &Arc<Shared>,
     scope: Scope<'env>,
@@ -45,6 +50,7 @@ fn store<'env>(
             let tokens = members(params.get("tokens")?)?.map(Json::Object);
             let client = members(params.get("clientInfo")?)?;
             let metadata = members(params.get("metadata")?)?;
+            let expected = given_text(params, "expectedCredentialSetId")?;
             Ok(async move {
                 let tokens = tokens.as_ref().and_then(Tokens::from_value);
                 let tokens = tokens.ok_or_else(|| {
@@ -52,15 +58,89 @@ fn store<'env>(
                 })?;
                 let client = client.and_then(ClientInfo::new);
                 let client = client.as_ref().map(|client| (client, metadata.as_ref()));
-                storage.store(&tokens, client).await
+                match expected {
+                    Some(expected) => storage.store_renewed(&tokens, client, &expected).await,
+                    None => storage.store(&tokens, client).await,
+                }
             })
         },
         |scope, stored| scope.json(&stored.into_value()),
     )
 }
 
-/// `({ userId, serverName, findToken, createToken, updateToken, deleteTokens, refreshTokens })`
+/// `({ userId, serverName, findToken, createToken, updateToken, deleteTokens, refreshTokens, singleFlightScope })`
 fn get<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let refresh = Refresh::read(call, false)?;
+            let storage = call.storage(call.argument(0))?;
+            let logger = call.logger.clone();
+            Ok(async move {
+                match stored_tokens(&storage, &logger).await? {
+                    Stored::Valid(tokens) => Ok(Some(tokens)),
+                    Stored::Refreshable => refresh.begin().await?.await,
+                    Stored::Unknown => Ok(None),
+                }
+            })
+        },
+        tokens_or_null,
+    )
+}
+
+/// The same, whatever the access token says; also with `onRefreshSuccess` and `signal`, which ends only this wait.
+fn force_refresh<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let refresh = Refresh::read(call, true)?;
+            let signal = call.argument(0).get("signal")?.present();
+            let left = CancellationToken::new();
+            let link = signal.map(|signal| AbortLink::new(&call.runtime.thread, signal, &left));
+            let link = link.transpose()?;
+            Ok(async move {
+                // Goes on whoever stops waiting, also who begins it.
+                let outcome = match refresh.begin().await {
+                    Ok(redemption) => tokio::select! {
+                        biased;
+                        () = left.cancelled() => Ok(None),
+                        outcome = redemption => outcome,
+                    },
+                    Err(error) => Err(error),
+                };
+                Ok((outcome, link))
+            })
+        },
+        |scope, (outcome, link)| {
+            if let Some(link) = link {
+                link.end(scope);
+            }
+            match outcome {
+                Ok(tokens) => tokens_or_null(scope, tokens),
+                Err(error) => Err(Thrown(errors::to_js(scope, &error))),
+            }
+        },
+    )
+}
+
+fn tokens_or_null(scope: Scope<'_>, tokens: Option<Tokens>) -> JsResult<'_> {
+    scope.json(&tokens.map_or(Json::Null, Tokens::into_value))
+}
+
+/// `({ userId, serverName, findToken, validateClientBinding })`; never rejects for what it finds.
+fn has_stored_authorization<'env>(
     runtime: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
@@ -72,26 +152,110 @@ fn get<'env>(
         |call| {
             let params = call.argument(0);
             let storage = call.storage(params)?;
-            let refresh = params.get("refreshTokens")?;
-            let refresher = if refresh.is_function() {
-                Some(NodeRefresher {
-                    context: Arc::clone(&call.context),
-                    refresh: Arc::new(JsRef::new(&call.runtime.thread, refresh)?),
-                    user_id: call.text(params.get("userId")?, "userId")?,
-                    server_name: call.text(params.get("serverName")?, "serverName")?,
-                })
+            let validate = params.get("validateClientBinding")?;
+            let validate = if validate.is_function() {
+                Some(Arc::new(JsRef::new(&call.runtime.thread, validate)?))
             } else {
                 None
             };
-            let logger = call.logger.clone();
+            let (context, logger) = (Arc::clone(&call.context), call.logger.clone());
             Ok(async move {
-                let refresher = refresher.as_ref().map(|it| it as &dyn GrantRefresher);
-                let tokens = get_tokens(&storage, refresher, &logger).await?;
-                Ok(tokens.map_or(Json::Null, Tokens::into_value))
+                let prefix = storage.log_prefix();
+                let client = match storage.authorized_client().await {
+                    Ok(client) => client,
+                    Err(error) => {
+                        let message = format!("{prefix} Failed to inspect stored authorization");
+                        logger.with(Level::Warn, message, LogMeta::Error(error));
+                        None
+                    }
+                };
+                let (Some(client), Some(validate)) = (client, validate) else {
+                    return Ok(false);
+                };
+                let validated = context.callback(
+                    "validateClientBinding",
+                    STORE_TIMEOUT,
+                    move |context, scope| {
+                        let arguments = [
+                            scope.json(&Json::Object(client.client.0))?,
+                            scope.json(&Json::Object(client.metadata))?,
+                        ];
+                        context.apply(validate.get(scope), scope.undefined(), &arguments)
+                    },
+                    |_, _| Ok(()),
+                );
+                if let Err(error) = validated.await {
+                    let message = format!(
+                        "{prefix} Stored authorization no longer matches the configured OAuth binding"
+                    );
+                    logger.with(Level::Debug, message, LogMeta::Error(error));
+                    return Ok(false);
+                }
+                Ok(true)
             })
         },
-        |scope, tokens| scope.json(&tokens),
+        |scope, it| scope.boolean(it),
     )
+}
+
+/// `({ userId, serverName, accessToken, credentialSetId, findToken })`
+fn is_current_access_token<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let params = call.argument(0);
+            let storage = call.storage(params)?;
+            let token = given_text(params, "accessToken")?.map(Secret::new);
+            let set = given_text(params, "credentialSetId")?;
+            let logger = call.logger.clone();
+            Ok(async move {
+                let (Some(token), Some(set)) = (token, set) else {
+                    return Ok(false);
+                };
+                Ok(storage
+                    .is_current(&token, &set)
+                    .await
+                    .unwrap_or_else(|error| {
+                        let prefix = storage.log_prefix();
+                        let message = format!("{prefix} Failed to verify cached access token");
+                        logger.with(Level::Warn, message, LogMeta::Error(error));
+                        false
+                    }))
+            })
+        },
+        |scope, it| scope.boolean(it),
+    )
+}
+
+/// `(serverName, credentialSetId, clientMetadata)`; throws where they are not of the same credential set.
+fn assert_credential_set_binding<'env>(
+    _: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    let mut arguments = arguments.into_iter();
+    let (server, id, client) = (arguments.next(), arguments.next(), arguments.next());
+    let text = |value: Option<Value<'env>>| {
+        value
+            .and_then(Value::as_string)
+            .filter(|text| !text.is_empty())
+    };
+    let metadata = client.map_or(Ok(None), members)?;
+    let of_client = metadata
+        .as_ref()
+        .and_then(|it| it.get(CREDENTIAL_SET_ID)?.as_str());
+    let of_tokens = text(id);
+    if of_tokens.is_some() && of_tokens.as_deref() == of_client {
+        return Ok(scope.undefined());
+    }
+    let error = unbound(&text(server).unwrap_or_default());
+    Err(Thrown(errors::to_js(scope, &error)))
 }
 
 /// `({ userId, serverName, findToken })`
@@ -130,8 +294,7 @@ fn delete_client<'env>(
         |call| {
             let params = call.argument(0);
             let storage = call.storage(params)?;
-            let set = params.get("credentialSetId")?.as_string();
-            let set = set.filter(|set| !set.is_empty());
+            let set = given_text(params, "credentialSetId")?;
             Ok(async move { storage.delete_client(set.as_deref()).await })
         },
         |scope, ()| Ok(scope.undefined()),
@@ -154,70 +317,4 @@ fn delete_all<'env>(
         },
         |scope, ()| Ok(scope.undefined()),
     )
-}
-
-/// The caller's `refreshTokens(refreshToken, { userId, serverName, identifier, clientInfo, storedTokenEndpoint,
-/// storedAuthMethods, storedServerUrl, clientSource, resource })`.
-struct NodeRefresher {
-    context: Arc<CallContext>,
-    refresh: Arc<JsRef>,
-    user_id: String,
-    server_name: String,
-}
-
-#[async_trait]
-impl GrantRefresher for NodeRefresher {
-    async fn refresh(
-        &self,
-        refresh_token: &Secret,
-        client: Option<&StoredClient>,
-    ) -> Result<Tokens> {
-        let member = |name: &str| client.and_then(|stored| stored.metadata.get(name)).cloned();
-        let mut known = Map::new();
-        let mut set = |name: &str, value: Option<Json>| {
-            known.extend(value.map(|value| (name.to_owned(), value)));
-        };
-        set("userId", Some(json!(self.user_id)));
-        set("serverName", Some(json!(self.server_name)));
-        set(
-            "identifier",
-            Some(json!(format!("mcp:{}", self.server_name))),
-        );
-        let info = client.map(|stored| Json::Object(stored.client.0.clone()));
-        set("clientInfo", info);
-        let endpoint = member("token_endpoint").filter(Json::is_string);
-        set("storedTokenEndpoint", endpoint);
-        let methods = member("token_endpoint_auth_methods_supported").filter(Json::is_array);
-        set("storedAuthMethods", methods);
-        for (name, stored) in [
-            ("storedServerUrl", "server_url"),
-            ("clientSource", "client_source"),
-            ("resource", "resource"),
-        ] {
-            set(name, member(stored).filter(Json::is_string));
-        }
-        let (token, refresh) = (refresh_token.clone(), Arc::clone(&self.refresh));
-        let tokens = self
-            .context
-            .callback(
-                "refreshTokens",
-                REFRESH_TIMEOUT,
-                move |context, scope| {
-                    let arguments = [
-                        scope.string(token.expose())?,
-                        scope.json(&Json::Object(known))?,
-                    ];
-                    context.apply(refresh.get(scope), scope.undefined(), &arguments)
-                },
-                |_, value| members(value),
-            )
-            .await?;
-        let tokens = tokens.map(Json::Object);
-        tokens.as_ref().and_then(Tokens::from_value).ok_or_else(|| {
-            Error::new(
-                Code::OAuthRefreshFailed,
-                "refreshTokens returned no access token",
-            )
-        })
-    }
 }

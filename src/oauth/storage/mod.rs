@@ -11,11 +11,11 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use self::rows::Kind;
 use super::cipher::Cipher;
-use super::documents::{ClientInfo, text};
+use super::documents::{ClientInfo, Tokens, text};
 use crate::connection::{log_prefix, now_ms};
 use crate::error::{Code, Error, Result};
 use crate::host::{CREDENTIAL_SET_ID, Host, Logger, TokenRow, TokenStore};
@@ -33,6 +33,23 @@ pub struct StoredAccess {
 }
 
 impl StoredAccess {
+    /// As tokens: `LibreChat`'s `MCPOAuthTokens`, without the refresh token.
+    #[must_use]
+    pub fn to_tokens(&self) -> Tokens {
+        let mut members = Map::new();
+        let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
+        set("access_token", json!(self.token.expose()));
+        set("token_type", json!("Bearer"));
+        set("obtained_at", json!(self.created_at.unwrap_or_else(now_ms)));
+        if let Some(expires_at) = self.expires_at {
+            set("expires_at", json!(expires_at));
+        }
+        if let Some(id) = &self.credential_set_id {
+            set(CREDENTIAL_SET_ID, json!(id));
+        }
+        Tokens(members)
+    }
+
     /// Whether the token will have expired `margin` from now.
     #[must_use]
     pub fn expires_within(&self, margin: Duration) -> bool {
@@ -191,6 +208,7 @@ impl Storage {
 }
 
 /// `ReauthenticationRequiredError` with the reason `binding`.
+#[must_use]
 pub fn unbound(server_name: &str) -> Error {
     Error::new(
         Code::ReauthenticationRequired,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::rows::{Kind, is_same};
 use super::{Grant, Storage, StoredAccess, StoredClient};
+use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::TokenRow;
 use crate::oauth::documents::{ClientInfo, text};
@@ -106,6 +107,39 @@ impl Storage {
         Ok(None)
     }
 
+    /// Whether this token is the one that is stored, and of that credential set.
+    pub async fn is_current(&self, access_token: &Secret, credential_set_id: &str) -> Result<bool> {
+        let access = self.access().await?;
+        Ok(access.is_some_and(|access| {
+            access.credential_set_id.as_deref() == Some(credential_set_id)
+                && access.token == *access_token
+                && !access.expires_within(Duration::ZERO)
+        }))
+    }
+
+    /// The client, where it and tokens of its credential set make an authorization that is good without asking the user.
+    pub async fn authorized_client(&self) -> Result<Option<StoredClient>> {
+        let has_expired = |row: &TokenRow| row.expires_at.is_some_and(|end| end <= now_ms());
+        let access = self.row(Kind::Access).await?;
+        let client = self.row(Kind::Client).await?;
+        let Some(client) = client.filter(|client| client.credential_set_id().is_some()) else {
+            return Ok(None);
+        };
+        let fits = |row: &TokenRow| row.credential_set_id() == client.credential_set_id();
+        if access.as_ref().is_some_and(|access| !fits(access)) {
+            return Ok(None);
+        }
+        let is_good = access.is_some_and(|access| !has_expired(&access)) || {
+            let refresh = self.row(Kind::Refresh).await?;
+            refresh.is_some_and(|refresh| fits(&refresh) && !has_expired(&refresh))
+        };
+        if is_good {
+            self.stored_client(&client).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
     fn stored_refresh(&self, row: &TokenRow) -> Result<Option<Secret>> {
         let token = self.cipher()?.decrypt(&row.token)?;
         Ok(Some(token).filter(|token| !token.expose().is_empty()))
@@ -132,9 +166,14 @@ impl Storage {
             client_row = now;
             if unchanged && self.is_grant(&refresh_row, client_row.as_ref()) {
                 let client = client_row.as_ref().map(|row| self.stored_client(row));
+                let client = client.transpose();
                 return Ok(Some(Grant {
                     refresh_token,
-                    client: client.transpose()?,
+                    client: if self.strict {
+                        client.map_err(|_| self.unbound())?
+                    } else {
+                        client?
+                    },
                     refresh_row,
                     client_row,
                 }));
@@ -192,19 +231,30 @@ impl Storage {
     /// Whether a refresh token was issued to the client.
     fn is_grant(&self, refresh: &TokenRow, client: Option<&TokenRow>) -> bool {
         match client {
-            Some(client) => self.is_same_set(refresh, client),
+            Some(client) => {
+                self.is_same_set(refresh, client) && (!self.strict || says_what_for(client))
+            }
             None => refresh.credential_set_id().is_none(),
         }
     }
 
     fn is_same_set(&self, token: &TokenRow, client: &TokenRow) -> bool {
-        let newer = |name| {
-            let metadata = client.metadata.as_ref();
-            metadata.is_some_and(|metadata| text(metadata, name).is_some())
-        };
+        let newer = |name| says(client, name);
         match (token.credential_set_id(), client.credential_set_id()) {
             (Some(_), None) if !self.strict => !newer("server_url") && !newer("client_source"),
             (one, other) => one == other,
         }
     }
+}
+
+fn says(client: &TokenRow, name: &str) -> bool {
+    let metadata = client.metadata.as_ref();
+    metadata.is_some_and(|metadata| text(metadata, name).is_some())
+}
+
+/// Whether a client that is of a credential set says what its grant is for. Older `LibreChat`s say neither server nor source.
+fn says_what_for(client: &TokenRow) -> bool {
+    client.credential_set_id().is_none()
+        || (says(client, "token_endpoint")
+            && says(client, "server_url") == says(client, "client_source"))
 }

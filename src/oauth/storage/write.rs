@@ -9,7 +9,7 @@ use super::{Grant, Storage};
 use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::{CREDENTIAL_SET_ID, Expiry, TokenData, TokenRow, TokenUpdate};
-use crate::oauth::documents::{ClientInfo, Tokens};
+use crate::oauth::documents::{ClientInfo, Tokens, text};
 use crate::oauth::lifetime::{YEAR, lifetime};
 use crate::secret::Secret;
 
@@ -48,9 +48,12 @@ impl Change {
         self.metadata.as_ref()?.get(CREDENTIAL_SET_ID)?.as_str()
     }
 
+    /// Whether the row is as it was to become, by an attempt of before or by somebody who stores the same login.
     fn is_done(&self, now: &TokenRow) -> bool {
-        Some(&now.token) == self.token()
-            && (self.metadata.is_none() || now.credential_set_id() == self.credential_set_id())
+        match self.credential_set_id() {
+            Some(id) => now.credential_set_id() == Some(id),
+            None => Some(&now.token) == self.token(),
+        }
     }
 }
 
@@ -85,7 +88,7 @@ impl Storage {
         {
             self.delete_stale_refresh(&old).await;
         }
-        Ok(self.stored(tokens, Some(&set)))
+        Ok(stored(tokens, Some(&set)))
     }
 
     /// Stores the tokens that a refresh brought, as a new credential set.
@@ -110,9 +113,43 @@ impl Storage {
         // Where no row says whose the refresh token is, there is nothing that a set would tie it to.
         let set = client.map(|_| new_set());
         let client = client.map(|stored| (&stored.client, stored.metadata.clone()));
+        self.renew(tokens, client, read, set).await
+    }
+
+    /// The same for a caller that knows only the id of what it has refreshed.
+    pub async fn store_renewed(
+        &self,
+        tokens: &Tokens,
+        client: Option<(&ClientInfo, Option<&Map<String, Value>>)>,
+        expected: &str,
+    ) -> Result<Tokens> {
+        let of_caller = client.and_then(|(_, metadata)| text(metadata?, CREDENTIAL_SET_ID));
+        let read = self.read_all().await?;
+        let rows = [&read.access, &read.refresh, &read.client];
+        let known = rows.into_iter().flatten().map(TokenRow::credential_set_id);
+        let given = [tokens.credential_set_id(), of_caller]
+            .into_iter()
+            .flatten()
+            .map(Some);
+        let is_whole = read.refresh.is_some() && read.client.is_some();
+        if !is_whole || known.chain(given).any(|id| id != Some(expected)) {
+            return Err(self.unbound());
+        }
+        let client =
+            client.map(|(client, metadata)| (client, metadata.cloned().unwrap_or_default()));
+        self.renew(tokens, client, read, Some(new_set())).await
+    }
+
+    async fn renew(
+        &self,
+        tokens: &Tokens,
+        client: Option<(&ClientInfo, Map<String, Value>)>,
+        read: Read,
+        set: Option<String>,
+    ) -> Result<Tokens> {
         let changes = self.changes(tokens, client, read, set.as_deref(), true)?;
         self.commit(changes).await?;
-        Ok(self.stored(tokens, set.as_deref()))
+        Ok(stored(tokens, set.as_deref()))
     }
 
     async fn read_all(&self) -> Result<Read> {
@@ -247,7 +284,6 @@ impl Storage {
             return Ok(());
         }
         match self.row(kind).await? {
-            // By an attempt of before.
             Some(now) if change.is_done(&now) => Ok(()),
             // Expired rows vanish by themselves, between looking and updating too.
             None if kind == Kind::Access && read.expires_at.is_some_and(|end| end <= now_ms()) => {
@@ -323,22 +359,23 @@ impl Storage {
             ));
         }
     }
+}
 
-    fn stored(&self, tokens: &Tokens, set: Option<&str>) -> Tokens {
-        let now = now_ms();
-        let mut members = tokens.0.clone();
-        members.remove(CREDENTIAL_SET_ID);
-        if let Some(set) = set {
-            members.insert(CREDENTIAL_SET_ID.to_owned(), json!(set));
-        }
-        let obtained_at = tokens.number("obtained_at").unwrap_or(now);
-        members.insert("obtained_at".to_owned(), json!(obtained_at));
-        let expires_at = tokens.expires_at().filter(|end| *end > now);
-        let expires_at = expires_at
-            .unwrap_or_else(|| now.saturating_add(lifetime(tokens, now).saturating_mul(1000)));
-        members.insert("expires_at".to_owned(), json!(expires_at));
-        Tokens(members)
+/// What was stored as that set, as callers are told it.
+fn stored(tokens: &Tokens, set: Option<&str>) -> Tokens {
+    let now = now_ms();
+    let mut members = tokens.0.clone();
+    members.remove(CREDENTIAL_SET_ID);
+    if let Some(set) = set {
+        members.insert(CREDENTIAL_SET_ID.to_owned(), json!(set));
     }
+    let obtained_at = tokens.number("obtained_at").unwrap_or(now);
+    members.insert("obtained_at".to_owned(), json!(obtained_at));
+    let expires_at = tokens.expires_at().filter(|end| *end > now);
+    let expires_at = expires_at
+        .unwrap_or_else(|| now.saturating_add(lifetime(tokens, now).saturating_mul(1000)));
+    members.insert("expires_at".to_owned(), json!(expires_at));
+    Tokens(members)
 }
 
 /// Whether another attempt may work.

@@ -1,0 +1,296 @@
+//! Refreshes that callers of `MCPTokenStorage`'s functions share: one at a time for a tenant, a user, a server and a scope.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+use serde_json::{Map, Value as Json, json};
+use tokio::time::Instant;
+
+use super::super::call::CallContext;
+use super::super::host::STORE_TIMEOUT;
+use super::super::js::{JsResult, Value};
+use super::super::runtime;
+use super::super::services;
+use super::super::thread::JsRef;
+use super::NodeTenancy;
+use super::call::Call;
+use super::token_store::{given_text, members};
+use crate::error::{Code, Error, Result};
+use crate::host::{Level, LogMeta, Logger, Tenancy};
+use crate::oauth::{GrantRefresher, Storage, StoredClient, Tokens, redeem};
+use crate::secret::Secret;
+
+/// `MCPTokenStorage.INFLIGHT_REFRESH_STALE_MS`: a caller's `refreshTokens` is told to stop after this long.
+const STALE: Duration = Duration::from_mins(1);
+/// Bound on a caller's `refreshTokens`, told or not.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// A refresh under way.
+pub type Redemption = Shared<BoxFuture<'static, Result<Option<Tokens>>>>;
+
+/// Those that are under way.
+#[derive(Clone, Default)]
+pub struct Redemptions(Arc<Mutex<HashMap<String, Redemption>>>);
+
+impl Redemptions {
+    /// The one that is under way, or a new one. It goes on whoever stops waiting for it.
+    pub fn join(
+        &self,
+        key: &str,
+        work: impl Future<Output = Result<Option<Tokens>>> + Send + 'static,
+    ) -> Redemption {
+        let mut under_way = self.0.lock();
+        if let Some(redemption) = under_way.get(key) {
+            return redemption.clone();
+        }
+        let Some(runtime) = runtime::tokio() else {
+            return async { Err(Error::internal()) }.boxed().shared();
+        };
+        let done = Done(self.clone(), key.to_owned());
+        let task = runtime.spawn(async move {
+            let _done = done;
+            work.await
+        });
+        let redemption = async move {
+            task.await
+                .unwrap_or_else(|_| Err(Error::new(Code::Internal, "A token refresh broke off")))
+        };
+        let redemption = redemption.boxed().shared();
+        under_way.insert(key.to_owned(), redemption.clone());
+        redemption
+    }
+}
+
+/// Ends the sharing of a refresh, however it ended.
+struct Done(Redemptions, String);
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        self.0.0.lock().remove(&self.1);
+    }
+}
+
+/// The caller's `refreshTokens(refreshToken, { userId, serverName, identifier, clientInfo, storedTokenEndpoint,
+/// storedAuthMethods, storedServerUrl, clientSource, resource }, signal)`.
+pub struct NodeRefresher {
+    context: Arc<CallContext>,
+    refresh: Arc<JsRef>,
+    /// An `AbortController`.
+    stop: Arc<JsRef>,
+    user_id: String,
+    server_name: String,
+}
+
+impl NodeRefresher {
+    pub fn new<'env>(
+        context: &Arc<CallContext>,
+        refresh: Value<'env>,
+        user_id: String,
+        server_name: String,
+    ) -> JsResult<'env, Self> {
+        let controller = refresh.scope().global()?.get("AbortController")?;
+        Ok(Self {
+            context: Arc::clone(context),
+            refresh: Arc::new(JsRef::new(&context.thread, refresh)?),
+            stop: Arc::new(JsRef::new(&context.thread, controller.construct(&[])?)?),
+            user_id,
+            server_name,
+        })
+    }
+
+    /// What is known about the refresh token.
+    fn known(&self, client: Option<&StoredClient>) -> Map<String, Json> {
+        let member = |name: &str| client.and_then(|stored| stored.metadata.get(name)).cloned();
+        let mut known = Map::new();
+        let mut set = |name: &str, value: Option<Json>| {
+            known.extend(value.map(|value| (name.to_owned(), value)));
+        };
+        set("userId", Some(json!(self.user_id)));
+        set("serverName", Some(json!(self.server_name)));
+        let identifier = format!("mcp:{}", self.server_name);
+        set("identifier", Some(json!(identifier)));
+        let info = client.map(|stored| Json::Object(stored.client.0.clone()));
+        set("clientInfo", info);
+        let methods = member("token_endpoint_auth_methods_supported").filter(Json::is_array);
+        set("storedAuthMethods", methods);
+        for (name, stored) in [
+            ("storedTokenEndpoint", "token_endpoint"),
+            ("storedServerUrl", "server_url"),
+            ("clientSource", "client_source"),
+            ("resource", "resource"),
+        ] {
+            set(name, member(stored).filter(Json::is_string));
+        }
+        known
+    }
+
+    fn stop(&self) {
+        let stop = Arc::clone(&self.stop);
+        self.context.thread.post(move |scope| {
+            let controller = stop.get(scope);
+            let stopped = || -> JsResult<'_, ()> {
+                controller.get("abort")?.call(controller, &[])?;
+                Ok(())
+            };
+            // Whoever replaced `AbortController` gets no signal.
+            let _ = stopped();
+        });
+    }
+}
+
+#[async_trait]
+impl GrantRefresher for NodeRefresher {
+    async fn refresh(
+        &self,
+        refresh_token: &Secret,
+        client: Option<&StoredClient>,
+    ) -> Result<Tokens> {
+        let (known, token) = (self.known(client), refresh_token.clone());
+        let (refresh, stop) = (Arc::clone(&self.refresh), Arc::clone(&self.stop));
+        let call = self.context.callback(
+            "refreshTokens",
+            LIMIT,
+            move |context, scope| {
+                let arguments = [
+                    scope.string(token.expose())?,
+                    scope.json(&Json::Object(known))?,
+                    stop.get(scope).get("signal")?,
+                ];
+                context.apply(refresh.get(scope), scope.undefined(), &arguments)
+            },
+            |_, value| members(value),
+        );
+        let stale = Instant::now() + STALE;
+        futures::pin_mut!(call);
+        let tokens = tokio::select! {
+            tokens = &mut call => tokens?,
+            () = tokio::time::sleep_until(stale) => {
+                self.stop();
+                call.await?
+            }
+        };
+        let tokens = tokens.map(Json::Object);
+        tokens.as_ref().and_then(Tokens::from_value).ok_or_else(|| {
+            Error::new(
+                Code::OAuthRefreshFailed,
+                "refreshTokens returned no access token",
+            )
+        })
+    }
+}
+
+/// Tells a caller, by its `onRefreshSuccess`, of tokens that were refreshed.
+pub async fn tell_refreshed(
+    context: &Arc<CallContext>,
+    listener: Arc<JsRef>,
+    tokens: &Tokens,
+) -> Result<()> {
+    let tokens = tokens.clone().into_value();
+    let told = context.callback(
+        "onRefreshSuccess",
+        STORE_TIMEOUT,
+        move |context, scope| {
+            let arguments = [scope.json(&tokens)?];
+            context.apply(listener.get(scope), scope.undefined(), &arguments)
+        },
+        |_, _| Ok(()),
+    );
+    told.await
+}
+
+/// What a call brings for a refresh.
+pub struct Refresh {
+    storage: Storage,
+    logger: Logger,
+    refresher: Option<NodeRefresher>,
+    creates: bool,
+    listener: Option<Arc<JsRef>>,
+    context: Arc<CallContext>,
+    has_tenants: bool,
+    user_id: String,
+    server_name: String,
+    scope: String,
+}
+
+impl Refresh {
+    pub fn read<'env>(call: &Call<'env>, listens: bool) -> JsResult<'env, Self> {
+        let params = call.argument(0);
+        // Apart from the reading that leads here: a refresh looks up everything itself.
+        let storage = call.storage(params)?;
+        let user_id = call.text(params.get("userId")?, "userId")?;
+        let server_name = call.text(params.get("serverName")?, "serverName")?;
+        let refresh = params.get("refreshTokens")?;
+        let refresher = if refresh.is_function() {
+            let (user_id, server_name) = (user_id.clone(), server_name.clone());
+            Some(NodeRefresher::new(
+                &call.context,
+                refresh,
+                user_id,
+                server_name,
+            )?)
+        } else {
+            None
+        };
+        let listener = params.get("onRefreshSuccess")?;
+        let listener = if listens && listener.is_function() {
+            Some(Arc::new(JsRef::new(&call.runtime.thread, listener)?))
+        } else {
+            None
+        };
+        let present = services::present(call.runtime.host.get(call.scope))?;
+        Ok(Self {
+            storage,
+            logger: call.logger.clone(),
+            refresher,
+            creates: params.get("createToken")?.is_function(),
+            listener,
+            context: Arc::clone(&call.context),
+            has_tenants: present.has("getTenantId"),
+            user_id,
+            server_name,
+            scope: given_text(params, "singleFlightScope")?.unwrap_or_default(),
+        })
+    }
+
+    /// Refreshes, or shares the refresh that is under way.
+    pub async fn begin(self) -> Result<Redemption> {
+        let tenant = if self.has_tenants {
+            NodeTenancy(Arc::clone(&self.context)).tenant_id().await?
+        } else {
+            None
+        };
+        let key = json!([tenant, self.user_id, self.server_name, self.scope]).to_string();
+        let redemptions = self.context.realm.redemptions.clone();
+        Ok(redemptions.join(&key, self.redeem()))
+    }
+
+    async fn redeem(self) -> Result<Option<Tokens>> {
+        let prefix = self.storage.log_prefix();
+        let Some(refresher) = self.refresher else {
+            self.logger.warn(format!(
+                "{prefix} Cannot refresh tokens: no `refreshTokens` callback provided"
+            ));
+            return Ok(None);
+        };
+        if !self.creates {
+            self.logger.warn(format!(
+                "{prefix} Cannot refresh tokens: no `createToken` function provided"
+            ));
+            return Ok(None);
+        }
+        let tokens = redeem(&self.storage, &refresher, &self.logger).await?;
+        if let (Some(tokens), Some(listener)) = (&tokens, self.listener)
+            && let Err(error) = tell_refreshed(&self.context, listener, tokens).await
+        {
+            let message = format!("{prefix} onRefreshSuccess callback failed");
+            self.logger
+                .with(Level::Warn, message, LogMeta::Error(error));
+        }
+        Ok(tokens)
+    }
+}
