@@ -1,4 +1,7 @@
-/** Results of tools, formatted as LibreChat's `formatToolContent` formats them: recorded inputs and outputs of it. */
+/**
+ * Results of tools, formatted as LibreChat's `formatToolContent` formats them: recorded inputs and outputs of it, and what
+ * it does with links, blobs and structured content since the autumn of 2026.
+ */
 
 const { answer } = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');

@@ -11,6 +11,12 @@ use sha2::{Digest, Sha256};
 use crate::error::{Code, Error, Result};
 use crate::nesting::{self, MAX_NESTING};
 
+mod pretty;
+mod resource;
+
+use pretty::indented;
+use resource::{Body, body, one_line};
+
 /// Providers whose results are split into text and artifacts; for others everything is one text.
 const RECOGNIZED_PROVIDERS: &[&str] = &[
     "google",
@@ -80,15 +86,17 @@ impl<'a> Item<'a> {
     }
 }
 
-/// Formats the items of a tool result. Fails when an image is larger than `max_image_bytes`.
+/// Formats the items of a tool result, or, where it has none, its `structured` content. Fails when an image is larger
+/// than `max_image_bytes`.
 pub fn format_content(
     content: &[Item<'_>],
+    structured: Option<&Value>,
     provider: &str,
     max_image_bytes: usize,
 ) -> Result<ToolContent> {
     if content.is_empty() {
         return Ok(ToolContent {
-            text: NO_RESPONSE.to_owned(),
+            text: structured.map_or_else(|| NO_RESPONSE.to_owned(), indented),
             artifacts: None,
         });
     }
@@ -107,13 +115,13 @@ pub fn format_content(
         };
         match text_of(item, "type") {
             "text" => formatted.block(""),
-            "image" => {
-                check_image(item, max_image_bytes)?;
-                formatted
-                    .images
-                    .push(json!({ "type": "image_url", "image_url": { "url": image_url(item) } }));
-            }
-            "resource" => formatted.resource(&item["resource"]),
+            "image" => formatted.image(
+                text_of(item, "data"),
+                text_of(item, "mimeType"),
+                max_image_bytes,
+            )?,
+            "resource" => formatted.resource(&item["resource"], max_image_bytes)?,
+            "resource_link" => formatted.lines(&resource::link(item)),
             _ => formatted.block(&indented(item)),
         }
     }
@@ -139,7 +147,25 @@ impl Formatted {
         }
     }
 
-    fn resource(&mut self, resource: &Value) {
+    fn lines(&mut self, lines: &[String]) {
+        if !lines.is_empty() {
+            self.block(&lines.join("\n"));
+        }
+    }
+
+    fn image(&mut self, data: &str, mime_type: &str, max_bytes: usize) -> Result<()> {
+        check_image(data, max_bytes)?;
+        let url = if is_remote(data) {
+            data.to_owned()
+        } else {
+            data_url(mime_type, data)
+        };
+        self.images
+            .push(json!({ "type": "image_url", "image_url": { "url": url } }));
+        Ok(())
+    }
+
+    fn resource(&mut self, resource: &Value, max_image_bytes: usize) -> Result<()> {
         let (uri, text) = (text_of(resource, "uri"), text_of(resource, "text"));
         let mut lines = Vec::new();
         if uri.starts_with("ui://") {
@@ -149,19 +175,23 @@ impl Formatted {
             self.ui_resources.push(Value::Object(with_id));
             lines.push(format!("UI Resource ID: {id}"));
             lines.push(format!("UI Resource Marker: \\ui{{{id}}}"));
-        } else if !text.is_empty() {
-            lines.push(format!("Resource Text: {text}"));
+        } else {
+            match body(resource) {
+                Body::Text(text) => lines.push(format!("Resource Text: {text}")),
+                Body::Image { data, mime_type } => self.image(data, mime_type, max_image_bytes)?,
+                Body::Binary { bytes } => lines.push(resource::omitted(bytes)),
+                Body::None => {}
+            }
         }
         if !uri.is_empty() {
-            lines.push(format!("Resource URI: {uri}"));
+            lines.push(format!("Resource URI: {}", one_line(uri)));
         }
         let mime_type = text_of(resource, "mimeType");
         if !mime_type.is_empty() {
-            lines.push(format!("Resource MIME Type: {mime_type}"));
+            lines.push(format!("Resource MIME Type: {}", one_line(mime_type)));
         }
-        if !lines.is_empty() {
-            self.block(&lines.join("\n"));
-        }
+        self.lines(&lines);
+        Ok(())
     }
 
     fn finish(mut self) -> ToolContent {
@@ -215,18 +245,29 @@ fn block_of(item: &Value, max_image_bytes: usize) -> Result<String> {
         "text" => String::new(),
         "resource" => {
             let resource = &item["resource"];
-            let named =
-                |label: &str, value: &str| (!value.is_empty()).then(|| format!("{label}{value}"));
+            let first = match body(resource) {
+                Body::Text(text) => Some(text.into_owned()),
+                Body::Image { data, mime_type } => {
+                    check_image(data, max_image_bytes)?;
+                    Some(data_url(&one_line(mime_type), data))
+                }
+                Body::Binary { bytes } => Some(resource::omitted(bytes)),
+                Body::None => None,
+            };
+            let named = |label: &str, value: &str| {
+                (!value.is_empty()).then(|| format!("{label}{}", one_line(value)))
+            };
             let lines = [
-                named("", text_of(resource, "text")),
+                first,
                 named("Resource URI: ", text_of(resource, "uri")),
                 named("Type: ", text_of(resource, "mimeType")),
             ];
             lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
         }
+        "resource_link" => resource::link(item).join("\n"),
         kind => {
             if kind == "image" {
-                check_image(item, max_image_bytes)?;
+                check_image(text_of(item, "data"), max_image_bytes)?;
             }
             indented(item)
         }
@@ -274,25 +315,15 @@ fn text_of<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-fn indented(value: &Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default()
-}
-
 fn is_remote(data: &str) -> bool {
     data.starts_with("http://") || data.starts_with("https://")
 }
 
-fn image_url(image: &Value) -> String {
-    let data = text_of(image, "data");
-    if is_remote(data) {
-        data.to_owned()
-    } else {
-        format!("data:{};base64,{data}", text_of(image, "mimeType"))
-    }
+fn data_url(mime_type: &str, data: &str) -> String {
+    format!("data:{mime_type};base64,{data}")
 }
 
-fn check_image(image: &Value, max_bytes: usize) -> Result<()> {
-    let data = text_of(image, "data");
+fn check_image(data: &str, max_bytes: usize) -> Result<()> {
     let padding = data
         .bytes()
         .rev()
@@ -319,135 +350,4 @@ fn resource_id(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn format(content: &Value, provider: &str) -> ToolContent {
-        formatted(content, provider).expect("formatted")
-    }
-
-    fn formatted(content: &Value, provider: &str) -> Result<ToolContent> {
-        let content = serde_json::value::to_raw_value(content).expect("JSON");
-        format_content(&Item::all(Some(&content)).expect("items"), provider, 100)
-    }
-
-    fn text(text: &str) -> ToolContent {
-        ToolContent {
-            text: text.to_owned(),
-            artifacts: None,
-        }
-    }
-
-    #[test]
-    fn recognized_providers_get_text_and_artifacts() {
-        let image = json!({ "type": "image", "data": "QUJD", "mimeType": "image/png" });
-        let url = json!({ "type": "image", "data": "https://x.y/z.png", "mimeType": "image/png" });
-        let words = json!([{ "type": "text", "text": "a" }, { "type": "text", "text": "b" }]);
-        assert_eq!(format(&words, "openai"), text("a\n\nb"));
-        assert_eq!(format(&json!([]), "openai"), text("(No response)"));
-        let images = format(&json!([image, url]), "anthropic");
-        assert_eq!(images.text, "");
-        assert_eq!(
-            images.artifacts,
-            Some(json!({ "content": [
-                { "type": "image_url", "image_url": { "url": "data:image/png;base64,QUJD" } },
-                { "type": "image_url", "image_url": { "url": "https://x.y/z.png" } },
-            ] }))
-        );
-        let audio = json!([{ "type": "audio", "data": "AA", "mimeType": "audio/wav" }]);
-        assert_eq!(
-            format(&audio, "openai"),
-            text(
-                "{\n  \"type\": \"audio\",\n  \"data\": \"AA\",\n  \"mimeType\": \"audio/wav\"\n}"
-            )
-        );
-    }
-
-    #[test]
-    fn resources() {
-        let plain = json!([{ "type": "resource", "resource": { "uri": "file:///a", "mimeType": "text/plain", "text": "hi" } }]);
-        assert_eq!(
-            format(&plain, "openai"),
-            text("Resource Text: hi\nResource URI: file:///a\nResource MIME Type: text/plain")
-        );
-        assert_eq!(
-            format(&plain, "other"),
-            text("hi\nResource URI: file:///a\nType: text/plain")
-        );
-        let ui = json!([{ "type": "resource", "resource": { "uri": "ui://a", "mimeType": "text/html", "text": "<p>" } }]);
-        let formatted = format(&ui, "openai");
-        let id = resource_id("<p>");
-        assert_eq!(id.len(), 10);
-        assert!(formatted.text.starts_with(&format!(
-            "UI Resource ID: {id}\nUI Resource Marker: \\ui{{{id}}}\nResource URI: ui://a\nResource MIME Type: text/html\n\nUI Resource"
-        )));
-        let data =
-            json!([{ "uri": "ui://a", "mimeType": "text/html", "text": "<p>", "resourceId": id }]);
-        assert_eq!(
-            formatted.artifacts,
-            Some(json!({ "ui_resources": { "data": data } }))
-        );
-    }
-
-    #[test]
-    fn other_providers_get_one_text() {
-        let mixed = json!([{ "type": "text", "text": "" }, { "type": "text", "text": "x" }, { "type": "image", "data": "QQ==", "mimeType": "i" }]);
-        assert_eq!(
-            format(&mixed, "custom"),
-            text("x\n\n{\n  \"type\": \"image\",\n  \"data\": \"QQ==\",\n  \"mimeType\": \"i\"\n}")
-        );
-    }
-
-    #[test]
-    fn texts_are_read_as_a_parser_reads_them() {
-        let literals = [
-            r#""""#,
-            r#""plain ä 😀""#,
-            r#""\"\\\/\b\f\n\r\t""#,
-            r#""\u00e4\u0000\uD83D\uDE00x\ud83d\ude00""#,
-            r#""\\n\\u0041\\\\""#,
-            r#""a\n""#,
-        ];
-        for literal in literals {
-            let raw: &RawValue = serde_json::from_str(literal).expect("JSON");
-            let (mut text, parsed) = (String::new(), serde_json::from_str::<String>(literal));
-            push_literal(&mut text, raw);
-            assert_eq!(text, parsed.expect("a string"), "{literal}");
-        }
-        for (half, expected) in [
-            (r#""\ud83d""#, "\u{fffd}"),
-            (r#""\ud83dx\ude00\u0041""#, "\u{fffd}x\u{fffd}A"),
-            (r#""\ud83d\u0041""#, "\u{fffd}A"),
-        ] {
-            let (mut text, raw) = (String::new(), serde_json::from_str(half).expect("JSON"));
-            push_literal(&mut text, raw);
-            assert_eq!(text, expected, "{half}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_list_of_items_is_no_answer() {
-        for content in [json!("text"), json!({}), json!(null), json!([])] {
-            assert_eq!(
-                format(&content, "openai"),
-                text("(No response)"),
-                "{content}"
-            );
-        }
-        assert!(Item::all(None).expect("items").is_empty());
-        let odd = json!([{ "type": "text" }, { "type": "text", "text": 7 }, 3, { "text": "x" }]);
-        assert_eq!(format(&odd, "custom"), text("3\n\n{\n  \"text\": \"x\"\n}"));
-    }
-
-    #[test]
-    fn large_images_are_refused() {
-        let large = json!([{ "type": "image", "data": "A".repeat(200), "mimeType": "i" }]);
-        for provider in ["openai", "custom"] {
-            let error = formatted(&large, provider).expect_err("too large");
-            assert_eq!(
-                error.message,
-                "MCP image result exceeds maximum size of 100 bytes: 150 bytes"
-            );
-        }
-    }
-}
+mod tests;

@@ -1,15 +1,18 @@
 //! LibreChat's function format for tools.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::Manager;
+use super::names::{DELIMITER, Naming, WireNames};
+use super::schema::{Budget, repaired};
 use crate::connection::RawTools;
 use crate::error::{Code, Error, Result};
-
-/// Joins a tool's name and its server's name (LibreChat's `Constants.mcp_delimiter`).
-const DELIMITER: &str = "_mcp_";
+use crate::nesting::{self, MAX_NESTING};
 
 #[derive(Deserialize)]
 struct Tool<'a> {
@@ -19,29 +22,47 @@ struct Tool<'a> {
     input_schema: Option<&'a RawValue>,
 }
 
-/// `NAME_mcp_SERVER` → `{ type, function: { name, description, parameters } }`, as the text of a JSON object. Of two
-/// tools with one name the last wins, when the text is parsed.
-pub fn format_tools(server_name: &str, tools: &RawTools) -> Result<String> {
-    let described = |tool: &Tool<'_>| Some(tool.description.clone().unwrap_or_default());
-    format(
-        server_name,
-        tools,
-        described,
-        Some(r#"{"type":"object","properties":{}}"#),
-    )
+/// What becomes of what a tool lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacking {
+    /// An empty description, a schema without properties.
+    Filled,
+    /// It stays missing, as in `getServerToolFunctions` and inspected configurations.
+    Missing,
 }
 
-/// The same, but what a tool lacks stays missing, as in `getServerToolFunctions` and inspected configurations.
-pub fn tool_functions(server_name: &str, tools: &RawTools) -> Result<String> {
-    format(server_name, tools, |tool| tool.description.clone(), None)
+/// Tools as functions, and what the server calls those that models know by another name.
+pub struct Functions {
+    /// The text of a JSON object.
+    pub text: String,
+    pub(super) wire_names: WireNames,
 }
 
-fn format(
+impl Manager {
+    /// `TOOL_mcp_SERVER` → `{ type, serverToolName?, function: { name, description, parameters } }`, as the text of a JSON
+    /// object. Of two tools with one name the last wins, when the text is parsed. Calls by the names in it are understood
+    /// from then on, from `user_id`, or on the connection that all share.
+    pub fn functions(
+        &self,
+        user_id: Option<&str>,
+        server_name: &str,
+        tools: &RawTools,
+        naming: Naming,
+        lacking: Lacking,
+    ) -> Result<String> {
+        let functions = functions(server_name, tools, naming, lacking)?;
+        self.learn_names(user_id, server_name, functions.wire_names);
+        Ok(functions.text)
+    }
+}
+
+/// The functions alone.
+pub fn functions(
     server_name: &str,
     tools: &RawTools,
-    described: impl Fn(&Tool<'_>) -> Option<String>,
-    parameters: Option<&str>,
-) -> Result<String> {
+    naming: Naming,
+    lacking: Lacking,
+) -> Result<Functions> {
     let invalid = |_| {
         Error::new(
             Code::InvalidResponse,
@@ -49,48 +70,71 @@ fn format(
         )
     };
     let listed: Vec<Tool<'_>> = serde_json::from_str(tools.outline()).map_err(invalid)?;
+    let sent: Vec<&str> = listed.iter().map(|tool| tool.name.as_str()).collect();
+    let shown = naming.tools(server_name, &sent);
+    let server = naming.server(server_name);
+    let (mut budget, mut wire_names) = (Budget::default(), std::collections::HashMap::new());
     let mut text = String::from("{");
-    for tool in &listed {
+    for (tool, shown) in listed.iter().zip(shown) {
         if text.len() > 1 {
             text.push(',');
         }
-        let name = serde_json::Value::from(format!("{}{DELIMITER}{server_name}", tool.name));
+        let name = Value::from(format!("{shown}{DELIMITER}{server}"));
         // Writing to a string cannot fail.
-        let _ = write!(
-            text,
-            r#"{name}:{{"type":"function","function":{{"name":{name}"#
-        );
-        if let Some(description) = described(tool) {
+        let _ = write!(text, r#"{name}:{{"type":"function""#);
+        if *shown != tool.name {
+            wire_names.insert(shown.to_owned(), tool.name.clone());
             let _ = write!(
                 text,
-                r#","description":{}"#,
-                serde_json::Value::from(description)
+                r#","serverToolName":{}"#,
+                Value::from(tool.name.as_str())
             );
+        }
+        let _ = write!(text, r#","function":{{"name":{name}"#);
+        let fills = lacking == Lacking::Filled;
+        if let Some(description) = tool.description.as_deref().or(fills.then_some("")) {
+            let _ = write!(text, r#","description":{}"#, Value::from(description));
         }
         let schema = tool
             .input_schema
             .and_then(|outlined| tools.schema(outlined));
-        if let Some(parameters) = schema.or(parameters) {
-            let _ = write!(text, r#","parameters":{parameters}"#);
+        match schema.map(|schema| nesting::parse::<Value>(schema, MAX_NESTING)) {
+            Some(Ok(schema)) if schema.is_object() => {
+                let _ = write!(text, r#","parameters":{}"#, repaired(&schema, &mut budget));
+            }
+            Some(_) => text.push_str(EMPTY),
+            None if fills => text.push_str(EMPTY),
+            None => {}
         }
         text.push_str("}}");
     }
     text.push('}');
-    Ok(text)
+    Ok(Functions {
+        text,
+        wire_names: Arc::new(wire_names),
+    })
 }
+
+/// For a tool that takes no arguments, or does not say in a readable way which.
+const EMPTY: &str = r#","parameters":{"type":"object","properties":{}}"#;
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 
     fn format(tools: &Value) -> Value {
+        format_under(tools, "srv", Naming::Stripped)
+    }
+
+    fn format_under(tools: &Value, server_name: &str, naming: Naming) -> Value {
         let mut raw = RawTools::default();
         for tool in tools.as_array().expect("an array") {
             raw.push(&serde_json::value::to_raw_value(tool).expect("JSON"));
         }
-        serde_json::from_str(&format_tools("srv", &raw).expect("tools")).expect("JSON")
+        let functions = functions(server_name, &raw, naming, Lacking::Filled);
+        serde_json::from_str(&functions.expect("tools").text).expect("JSON")
     }
 
     #[test]
@@ -110,5 +154,46 @@ mod tests {
         });
         assert_eq!(format(&tools), expected);
         assert_eq!(format(&json!([])), json!({}));
+    }
+
+    #[test]
+    fn keys() {
+        let tools =
+            json!([{ "name": "My_srv_echo" }, { "name": "My_srv_search" }, { "name": "search" }]);
+        for (naming, keys) in [
+            (
+                Naming::AsSent,
+                [
+                    "My_srv_echo_mcp_My srv",
+                    "My_srv_search_mcp_My srv",
+                    "search_mcp_My srv",
+                ],
+            ),
+            (
+                Naming::Normalized,
+                [
+                    "My_srv_echo_mcp_My_srv",
+                    "My_srv_search_mcp_My_srv",
+                    "search_mcp_My_srv",
+                ],
+            ),
+            (
+                Naming::Stripped,
+                [
+                    "echo_mcp_My_srv",
+                    "My_srv_search_mcp_My_srv",
+                    "search_mcp_My_srv",
+                ],
+            ),
+        ] {
+            let functions = format_under(&tools, "My srv", naming);
+            let found: Vec<_> = functions.as_object().expect("an object").keys().collect();
+            assert_eq!(found, keys);
+            let first = &functions[keys[0]];
+            assert_eq!(first["function"]["name"], keys[0]);
+            let wire = (naming == Naming::Stripped).then_some("My_srv_echo");
+            assert_eq!(first["serverToolName"].as_str(), wire);
+            assert!(functions[keys[2]].get("serverToolName").is_none());
+        }
     }
 }

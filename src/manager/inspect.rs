@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{CallScope, Key, Lease, Manager, Owner, ServerScope, tool_functions};
+use super::{CallScope, Key, Lacking, Lease, Manager, Naming, Owner, ServerScope};
 use crate::connection::{CallOptions, Connection, Recipe, ToolList, list_tools};
 use crate::error::{Error, Result};
 use crate::host::NetworkRules;
@@ -104,8 +104,9 @@ impl Manager {
         api_key: ApiKey,
         found: &mut Inspection,
     ) -> Result<()> {
-        // A server that wants a key answers like one that wants OAuth; the config says which it is.
-        let is_keyed = api_key != ApiKey::None && config.oauth.is_none();
+        // A server that wants a key, or the user's own token, answers like one that wants OAuth; the config says which
+        // it is.
+        let is_keyed = api_key != ApiKey::None && config.oauth.is_none() || config.forwards_token();
         if config.command.is_some() || config.url.is_none() || !config.startup || is_keyed {
             found.requires_oauth = Some(false);
             return Ok(());
@@ -114,7 +115,7 @@ impl Manager {
             return Ok(());
         }
         let (server, environment) = (shared(request, config), &call.host.environment);
-        let recipe = self.recipe_under(call, &server, request.rules.clone())?;
+        let recipe = self.recipe(call, &server)?;
         let Some(url) = recipe.config.url() else {
             return Ok(());
         };
@@ -145,27 +146,75 @@ impl Manager {
         config: &ServerConfig,
         found: &mut Inspection,
     ) -> Result<()> {
-        let mut recipe =
-            self.recipe_under(call, &shared(&request, config), request.rules.clone())?;
+        let mut recipe = self.recipe(call, &shared(&request, config))?;
         // Nobody is to hear of a connection that is in no pool.
         recipe.observer = None;
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);
         let options = CallOptions::new(tokio::time::Instant::now() + limit, request.cancel);
+        let naming = Naming::of(call.host).await?;
         if let Some(lease) = &request.connection {
-            read(
-                lease.connection(),
-                &options,
-                config,
-                &request.server_name,
-                found,
-            )
-            .await;
+            self.read(lease.connection(), &options, config, naming, found)
+                .await;
             return Ok(());
         }
         let connection = self.temporary(&recipe, &options).await?;
-        read(&connection, &options, config, &request.server_name, found).await;
+        self.read(&connection, &options, config, naming, found)
+            .await;
         connection.close().await;
         Ok(())
+    }
+
+    /// What cannot be read stays as it was, as in the reference: a server that does not list its tools is still there.
+    async fn read(
+        &self,
+        connection: &Connection,
+        options: &CallOptions,
+        config: &ServerConfig,
+        naming: Naming,
+        found: &mut Inspection,
+    ) {
+        if matches!(
+            config.server_instructions,
+            Some(ServerInstructions::FromServer)
+        ) {
+            found.instructions = Some(connection.instructions().map(str::to_owned));
+        }
+        found.capabilities = serde_json::to_string(connection.capabilities()).ok();
+        let Recipe { logger, .. } = &connection.recipe;
+        let prefix = connection.recipe.log_prefix();
+        let described = list_tools(connection, options).await.and_then(|list| {
+            let described = self.describe(&list, &connection.recipe, naming);
+            described.map(|described| (list, described))
+        });
+        match described {
+            Ok((list, (names, functions))) => {
+                if let Some(incomplete) = list.incomplete {
+                    logger.warn(format!("{prefix} {incomplete}"));
+                }
+                found.tools = Some(names);
+                found.tool_functions = Some(functions);
+            }
+            Err(error) => logger.error(format!("{prefix} Failed to fetch tools: {error}")),
+        }
+    }
+
+    /// The names of the tools, and the tools as functions.
+    fn describe(
+        &self,
+        list: &ToolList,
+        recipe: &Recipe,
+        naming: Naming,
+    ) -> Result<(String, String)> {
+        #[derive(Deserialize)]
+        struct Named {
+            name: String,
+        }
+        let user_id = recipe.user_id.as_deref();
+        let (tools, server_name) = (&list.tools, &recipe.server_name);
+        let functions = self.functions(user_id, server_name, tools, naming, Lacking::Missing)?;
+        let names: Vec<Named> = serde_json::from_str(tools.outline()).unwrap_or_default();
+        let names: Vec<_> = names.into_iter().map(|tool| tool.name).collect();
+        Ok((names.join(", "), functions))
     }
 }
 
@@ -177,51 +226,8 @@ fn shared(request: &Inspect, config: &ServerConfig) -> ServerScope {
             server_name: request.server_name.as_str().into(),
         },
         config: config.clone(),
+        rules: request.rules.clone(),
     }
-}
-
-/// What cannot be read stays as it was, as in the reference: a server that does not list its tools is still there.
-async fn read(
-    connection: &Connection,
-    options: &CallOptions,
-    config: &ServerConfig,
-    server_name: &str,
-    found: &mut Inspection,
-) {
-    if matches!(
-        config.server_instructions,
-        Some(ServerInstructions::FromServer)
-    ) {
-        found.instructions = Some(connection.instructions().map(str::to_owned));
-    }
-    found.capabilities = serde_json::to_string(connection.capabilities()).ok();
-    let Recipe { logger, .. } = &connection.recipe;
-    let prefix = connection.recipe.log_prefix();
-    let described = list_tools(connection, options)
-        .await
-        .and_then(|list| describe(&list, server_name).map(|described| (list, described)));
-    match described {
-        Ok((list, (names, functions))) => {
-            if let Some(incomplete) = list.incomplete {
-                logger.warn(format!("{prefix} {incomplete}"));
-            }
-            found.tools = Some(names);
-            found.tool_functions = Some(functions);
-        }
-        Err(error) => logger.error(format!("{prefix} Failed to fetch tools: {error}")),
-    }
-}
-
-/// The names of the tools, and the tools as functions.
-fn describe(list: &ToolList, server_name: &str) -> Result<(String, String)> {
-    #[derive(Deserialize)]
-    struct Named {
-        name: String,
-    }
-    let functions = tool_functions(server_name, &list.tools)?;
-    let names: Vec<Named> = serde_json::from_str(list.tools.outline()).unwrap_or_default();
-    let names: Vec<_> = names.into_iter().map(|tool| tool.name).collect();
-    Ok((names.join(", "), functions))
 }
 
 /// Whose key the config's `apiKey` is.
