@@ -413,6 +413,7 @@ test('hints are for codes that there are, and every code of docs/errors.md that 
   // What only programs that embed the runtime can cause.
   const ofPrograms = ['ABORTED', 'CLOSED', 'HOST_TIMEOUT', 'INSPECTION_FAILED', 'INTERNAL', 'INVALID_ARGUMENT'];
   const others = [...ofPrograms, 'OAUTH_REVOCATION_FAILED', 'USER_REQUIRED'].map((name) => `MCP_${name}`);
+  others.push('OBO_MISSING_UPSTREAM_PROVIDER', 'OBO_SESSION_REFRESH_FAILED');
   expect(codes.filter((code) => !HINTS[code] && !others.includes(code))).toEqual([]);
 });
 

@@ -43,6 +43,9 @@ const HINTS = {
   MCP_OAUTH_TIMEOUT: ({ login }) => `Begin again, and authorize in time (--timeout): ${login}`,
   MCP_TOKEN_STORE: () =>
     'Give the CREDS_KEY that the tokens were stored with, end the process that keeps the file, or remove the file.',
+  MCP_AUTHENTICATION_REJECTED: () =>
+    "The server gets the token of the user's login, which only LibreChat has, and refused it.",
+  MCP_AUTHENTICATION_REFRESH_FAILED: () => "The server gets the token of the user's login, which only LibreChat has.",
   OBO_MISSING_UPSTREAM_TOKEN: ({ obo }) => `Try the exchange with a user's token: ${obo}`,
   OBO_EXCHANGE_FAILED: () => 'docs/entra.md tells the causes apart, and who mends each.',
   OBO_CLAIMS_CHALLENGE: () => 'The user has to sign in again with what the identity provider asks for.',

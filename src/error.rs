@@ -2,6 +2,10 @@
 //!
 //! An [`Error`] is cheap to clone, because one failed attempt is delivered to every call that waited for it.
 
+mod obo;
+
+pub use obo::{OboDetail, OboFailure, OboReason, TokenError};
+
 use std::sync::Arc;
 
 use crate::host::HostFault;
@@ -13,6 +17,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Code {
     Aborted,
     AddressNotAllowed,
+    AuthenticationRefreshFailed,
+    AuthenticationRejected,
     AuthorizationRequired,
     CircuitOpen,
     Closed,
@@ -31,8 +37,10 @@ pub enum Code {
     MissingUserVars,
     OboClaimsChallenge,
     OboExchangeFailed,
+    OboMissingUpstreamProvider,
     OboMissingUpstreamToken,
     OboNotTrusted,
+    OboSessionRefreshFailed,
     OAuthDiscoveryFailed,
     OAuthExchangeFailed,
     OAuthFlowFailed,
@@ -60,6 +68,8 @@ impl Code {
         match self {
             Self::Aborted => "MCP_ABORTED",
             Self::AddressNotAllowed => "MCP_ADDRESS_NOT_ALLOWED",
+            Self::AuthenticationRefreshFailed => "MCP_AUTHENTICATION_REFRESH_FAILED",
+            Self::AuthenticationRejected => "MCP_AUTHENTICATION_REJECTED",
             Self::AuthorizationRequired => "MCP_AUTHORIZATION_REQUIRED",
             Self::CircuitOpen => "MCP_CIRCUIT_OPEN",
             Self::Closed => "MCP_CLOSED",
@@ -78,8 +88,10 @@ impl Code {
             Self::MissingUserVars => "MCP_MISSING_USER_VARS",
             Self::OboClaimsChallenge => "OBO_CLAIMS_CHALLENGE",
             Self::OboExchangeFailed => "OBO_EXCHANGE_FAILED",
+            Self::OboMissingUpstreamProvider => "OBO_MISSING_UPSTREAM_PROVIDER",
             Self::OboMissingUpstreamToken => "OBO_MISSING_UPSTREAM_TOKEN",
             Self::OboNotTrusted => "OBO_NOT_TRUSTED",
+            Self::OboSessionRefreshFailed => "OBO_SESSION_REFRESH_FAILED",
             Self::OAuthDiscoveryFailed => "MCP_OAUTH_DISCOVERY_FAILED",
             Self::OAuthExchangeFailed => "MCP_OAUTH_EXCHANGE_FAILED",
             Self::OAuthFlowFailed => "MCP_OAUTH_FLOW_FAILED",
@@ -140,101 +152,6 @@ pub struct Error {
     /// What else is known of a failed on-behalf-of exchange.
     pub obo: Option<Box<OboFailure>>,
     pub cause: Option<Cause>,
-}
-
-/// Why there is no token on behalf of a user, in the reference's words (`OboTokenResolutionReason`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OboReason {
-    MissingUpstreamToken,
-    EmptyExchangeResponse,
-    ExchangeFailed,
-}
-
-impl OboReason {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingUpstreamToken => "missing_upstream_token",
-            Self::EmptyExchangeResponse => "empty_exchange_response",
-            Self::ExchangeFailed => "exchange_failed",
-        }
-    }
-}
-
-/// Who can do something about a failed exchange, beside the reference's four reasons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OboDetail {
-    /// The provider did not accept the user's token: wrong audience, bad signature.
-    BadAssertion,
-    /// Our own credentials, or what this client may do.
-    ClientCredentials,
-    /// The host has no usable `OpenID` configuration.
-    Configuration,
-    ConsentRequired,
-    ExpiredAssertion,
-    /// The user has to sign in again, with a second factor say.
-    InteractionRequired,
-    /// The provider answered something that is no token answer.
-    InvalidResponse,
-    /// Scopes or resource are unknown, or not to be had together.
-    InvalidScope,
-    Throttled,
-    Unavailable,
-}
-
-impl OboDetail {
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BadAssertion => "bad_assertion",
-            Self::ClientCredentials => "client_credentials",
-            Self::Configuration => "configuration",
-            Self::ConsentRequired => "consent_required",
-            Self::ExpiredAssertion => "expired_assertion",
-            Self::InteractionRequired => "interaction_required",
-            Self::InvalidResponse => "invalid_response",
-            Self::InvalidScope => "invalid_scope",
-            Self::Throttled => "throttled",
-            Self::Unavailable => "unavailable",
-        }
-    }
-}
-
-/// A failed on-behalf-of exchange. Nothing here repeats a token or secret that was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OboFailure {
-    pub reason: OboReason,
-    pub detail: Option<OboDetail>,
-    /// What to tell the user; set where the reference throws its `OboTokenResolutionError`.
-    pub user_message: Option<&'static str>,
-    /// The claims that the host has to ask for in an interactive login, as they were received.
-    pub claims: Option<String>,
-    /// What the token endpoint said.
-    pub answer: TokenError,
-}
-
-/// The harmless members of a token endpoint's error (RFC 6749, section 5.2, and Entra's additions).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TokenError {
-    pub error: Option<String>,
-    pub description: Option<String>,
-    pub suberror: Option<String>,
-    pub error_codes: Vec<i64>,
-    pub trace_id: Option<String>,
-    pub correlation_id: Option<String>,
-}
-
-impl OboFailure {
-    #[must_use]
-    pub fn new(reason: OboReason) -> Self {
-        Self {
-            reason,
-            detail: None,
-            user_message: None,
-            claims: None,
-            answer: TokenError::default(),
-        }
-    }
 }
 
 /// Where an error came from.

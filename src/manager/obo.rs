@@ -13,13 +13,15 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::live::rejected;
 use super::{CallScope, ConnectionState, Lease, Manager, ServerScope};
-use crate::connection::{AccessTokens, log_prefix};
+use crate::connection::{AccessTokens, Recipe, log_prefix};
 use crate::error::{Cause, Error, Result};
 use crate::host::{Host, User};
 use crate::obo::{EXCHANGE_TIMEOUT, GraphToken, Obo, ServerToken, TokenUse, claims_challenge};
 use crate::secret::Secret;
-use crate::server_config::{ServerConfig, TransportKind};
+use crate::server_config::ServerConfig;
+use crate::transport::Bearer;
 
 /// One call's wish for a token.
 #[derive(Clone, Copy)]
@@ -27,6 +29,8 @@ pub struct OboCall<'a> {
     pub purpose: TokenUse<'a>,
     /// How long the exchange may take; else [`EXCHANGE_TIMEOUT`].
     pub timeout: Option<Duration>,
+    /// Whether the requests are tool calls, which may have headers of their own.
+    pub of_tool_call: bool,
     pub cancel: &'a CancellationToken,
 }
 
@@ -38,11 +42,19 @@ struct OboTokens {
     server_name: Arc<str>,
     config: ServerConfig,
     log_prefix: String,
+    /// The connection's, which each call gives its own token.
+    bearer: Bearer,
     /// The token that came in place of a refused one; that one is not replaced again.
     replacement: Mutex<Option<Secret>>,
 }
 
 impl OboTokens {
+    /// Whether the login session was there for a call that has ended.
+    fn is_over(&self) -> bool {
+        let upstream = self.host.upstream_tokens.as_ref();
+        upstream.is_some_and(|upstream| upstream.is_over())
+    }
+
     async fn token(&self, rejected: Option<&Secret>) -> Result<Option<Secret>> {
         let request = ServerToken {
             host: &self.host,
@@ -61,7 +73,10 @@ impl OboTokens {
 #[async_trait]
 impl AccessTokens for OboTokens {
     async fn current(&self) -> Result<Option<Secret>> {
-        self.token(None).await
+        match self.bearer.get().filter(|_| self.is_over()) {
+            Some(token) => Ok(Some(token)),
+            None => self.token(None).await,
+        }
     }
 
     fn is_due(&self) -> bool {
@@ -77,7 +92,7 @@ impl AccessTokens for OboTokens {
     }
 
     async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {
-        if self.replacement.lock().as_ref() == Some(refused) {
+        if self.is_over() || self.replacement.lock().as_ref() == Some(refused) {
             return Ok(None);
         }
         let token = self.token(Some(refused)).await?;
@@ -98,19 +113,17 @@ impl Manager {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
-        transport: TransportKind,
+        recipe: &Recipe,
     ) -> Result<Option<Arc<dyn AccessTokens>>> {
         if server.config.obo_scopes.is_none() {
             return Ok(None);
         }
-        match transport {
-            TransportKind::Sse | TransportKind::StreamableHttp => {}
-            kind @ (TransportKind::Stdio | TransportKind::WebSocket) => {
-                return Err(Error::invalid_config(format!(
-                    "OBO is not available over the {} transport",
-                    kind.as_str()
-                )));
-            }
+        let transport = recipe.config.transport.kind();
+        if !transport.has_headers_per_request() {
+            return Err(Error::invalid_config(format!(
+                "OBO is not available over the {} transport",
+                transport.as_str()
+            )));
         }
         Ok(Some(Arc::new(OboTokens {
             obo: self.0.obo.clone(),
@@ -119,17 +132,22 @@ impl Manager {
             server_name: Arc::clone(&server.key.server_name),
             config: server.config.clone(),
             log_prefix: log_prefix(server.key.owner.user_id(), &server.key.server_name),
+            bearer: recipe.bearer.clone(),
             replacement: Mutex::default(),
         })))
     }
 
-    /// The token that a call sends to the server on behalf of its user; `None` for servers without `obo`.
-    pub async fn obo_token(
+    /// The token that a call sends to the server: one on behalf of its user, or the user's own; `None` for servers that
+    /// get neither.
+    pub async fn call_token(
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
         call: OboCall<'_>,
     ) -> Result<Option<Secret>> {
+        if server.config.obo_scopes.is_none() {
+            return self.forwarded_token(scope, server, call, false).await;
+        }
         self.server_token(scope, server, call, None).await
     }
 
@@ -147,7 +165,12 @@ impl Manager {
     /// own, which the requests that belong to no call follow from now on.
     #[must_use]
     pub fn settle_token(lease: &Lease, token: Secret) -> Secret {
-        let bearer = &lease.connection().recipe.bearer;
+        let recipe = &lease.connection().recipe;
+        // Headers of tool calls alone may carry a token that the connection goes without.
+        if recipe.tokens.is_none() {
+            return token;
+        }
+        let bearer = &recipe.bearer;
         if !lease.is_reused()
             && let Some(accepted) = bearer.get()
         {
@@ -159,7 +182,7 @@ impl Manager {
 
     /// Another token in place of one that the server answered with 401; `None` where the refusal has nothing to do
     /// with it. The caller tries once with the new one, and no further.
-    pub async fn renewed_obo_token(
+    pub async fn renewed_token(
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
@@ -174,14 +197,44 @@ impl Manager {
         if !refusal.wants_authorization() {
             return Ok(None);
         }
-        if let Some(challenge) = claims_challenge(refusal) {
+        let is_forwarded = server.config.obo_scopes.is_none();
+        if let Some(challenge) = claims_challenge(refusal).filter(|_| !is_forwarded) {
             return Err(challenge);
         }
         // A 403 is about what the user may do, which another token does not change.
         if refusal.status != Some(401) {
             return Ok(None);
         }
-        self.server_token(scope, server, call, Some(rejected)).await
+        if !is_forwarded {
+            return self.server_token(scope, server, call, Some(rejected)).await;
+        }
+        let token = self.forwarded_token(scope, server, call, true).await?;
+        Ok(token.filter(|token| token != rejected))
+    }
+
+    /// What it means that a server takes neither the token of a call nor another one.
+    #[must_use]
+    pub fn rejection(&self, server: &ServerScope, error: Error) -> Error {
+        match error.refusal() {
+            Some(refusal) if server.config.obo_scopes.is_none() => {
+                rejected(&server.key.server_name, refusal)
+            }
+            _ => error,
+        }
+    }
+
+    /// Every wait ends with the call's abort and with the runtime.
+    pub(super) async fn unless_over<T>(
+        &self,
+        cancel: &CancellationToken,
+        work: impl Future<Output = T>,
+    ) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(Error::aborted()),
+            () = self.0.closing.cancelled() => Err(Error::closed()),
+            outcome = Box::pin(work) => Ok(outcome),
+        }
     }
 
     /// The Graph token of a call, where the config has a place for one. Without a token the placeholder stays.
@@ -199,12 +252,8 @@ impl Manager {
             user,
             deadline: Instant::now() + EXCHANGE_TIMEOUT,
         };
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::aborted()),
-            () = self.0.closing.cancelled() => Err(Error::closed()),
-            token = Box::pin(self.0.obo.graph_token(&request)) => Ok(token),
-        }
+        self.unless_over(cancel, self.0.obo.graph_token(&request))
+            .await
     }
 
     async fn server_token(
@@ -225,12 +274,8 @@ impl Manager {
             rejected,
             deadline: Instant::now() + call.timeout.unwrap_or(EXCHANGE_TIMEOUT),
         };
-        tokio::select! {
-            biased;
-            () = call.cancel.cancelled() => Err(Error::aborted()),
-            () = self.0.closing.cancelled() => Err(Error::closed()),
-            outcome = Box::pin(self.0.obo.token(&request)) => outcome,
-        }
+        self.unless_over(call.cancel, self.0.obo.token(&request))
+            .await?
     }
 }
 

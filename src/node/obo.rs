@@ -10,7 +10,7 @@ use futures::FutureExt;
 use super::call::CallContext;
 use super::js::{JsResult, Scope, Type, Value};
 use super::prelude::Present;
-use super::thread::JsRef;
+use super::thread::{JsRef, JsThread};
 use crate::error::{Code, Error, OboFailure, OboReason, Result};
 use crate::host::{
     ClientAuth, Host, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache, TokenResolver,
@@ -45,6 +45,7 @@ pub fn attach<'env>(
     host: &mut Host,
     context: &Arc<CallContext>,
     user: Option<Value<'env>>,
+    identity: Option<Arc<JsRef>>,
     given: Given,
     present: Present,
 ) -> JsResult<'env, ()> {
@@ -54,6 +55,7 @@ pub fn attach<'env>(
     host.on_behalf_of = Some(Arc::new(NodeOnBehalfOf {
         present,
         given,
+        identity,
         user: user
             .map(|user| JsRef::new(&context.thread, user))
             .transpose()?
@@ -67,6 +69,8 @@ struct NodeOnBehalfOf {
     context: Arc<CallContext>,
     /// The caller's own user object.
     user: Option<Arc<JsRef>>,
+    /// `oboIdentityContext`.
+    identity: Option<Arc<JsRef>>,
     /// The members that the host has.
     present: Present,
     given: Given,
@@ -154,6 +158,8 @@ impl OnBehalfOf for NodeOnBehalfOf {
         let (user, access_token, scopes) =
             (self.user.clone(), access_token.clone(), scopes.to_owned());
         let given = self.given.get(name).cloned();
+        let of_exchange = resolver == TokenResolver::OnBehalfOf;
+        let identity = self.identity.clone().filter(|_| of_exchange);
         let outcome = self
             .context
             .callback(
@@ -161,12 +167,13 @@ impl OnBehalfOf for NodeOnBehalfOf {
                 RESOLVER_TIMEOUT,
                 move |context, scope| {
                     let user = user.map_or_else(|| scope.undefined(), |user| user.get(scope));
-                    let arguments = [
+                    let mut arguments = vec![
                         user,
                         scope.string(access_token.expose())?,
                         scope.string(&scopes)?,
                         scope.boolean(from_cache)?,
                     ];
+                    arguments.extend(identity.map(|identity| identity.get(scope)));
                     apply(context, scope, name, given.as_deref(), &arguments)
                 },
                 |_, value| {
@@ -218,21 +225,12 @@ impl NodeOnBehalfOf {
 
     /// Takes from what a resolver threw what the reference takes from it.
     async fn judged(&self, error: Error) -> Error {
-        let Some(thrown) = error
-            .host_fault()
-            .and_then(|fault| fault.value.clone()?.downcast::<JsRef>().ok())
-        else {
+        let Some(verdict) = verdict_of(&self.context.thread, &error).await else {
             return error;
         };
-        let asked = self
-            .context
-            .thread
-            .ask(move |scope, sender| {
-                // Members whose getters throw say nothing.
-                let _ = sender.send(verdict(thrown.get(scope)).unwrap_or_default());
-            })
-            .map(Result::unwrap_or_default);
-        let Verdict { retryable, claims } = asked.await;
+        let Verdict {
+            retryable, claims, ..
+        } = verdict;
         let error = error.with_retryable(retryable && claims.is_none());
         match claims {
             None => error,
@@ -248,10 +246,25 @@ impl NodeOnBehalfOf {
     }
 }
 
+/// What the value says that a host callback threw.
+pub async fn verdict_of(thread: &JsThread, error: &Error) -> Option<Verdict> {
+    let fault = error.host_fault()?;
+    let thrown = fault.value.clone()?.downcast::<JsRef>().ok()?;
+    let asked = thread
+        .ask(move |scope, sender| {
+            // Members whose getters throw say nothing.
+            let _ = sender.send(verdict(thrown.get(scope)).unwrap_or_default());
+        })
+        .map(Result::unwrap_or_default);
+    Some(asked.await)
+}
+
 #[derive(Default)]
-struct Verdict {
-    retryable: bool,
-    claims: Option<String>,
+pub struct Verdict {
+    pub retryable: bool,
+    pub claims: Option<String>,
+    /// Whether it is what an abort throws.
+    pub is_abort: bool,
 }
 
 /// The reference's `isRetryableOboExchangeError`, and a claims challenge as this runtime or openid-client throws it.
@@ -296,7 +309,12 @@ fn verdict(error: Value<'_>) -> Option<Verdict> {
                 || code.is_some_and(|code| CODES.contains(&code.to_uppercase().as_str()))
                 || TEXTS.iter().any(|text| message.contains(text))
         });
-    Some(Verdict { retryable, claims })
+    let is_abort = member("name").and_then(Value::as_string).as_deref() == Some("AbortError");
+    Some(Verdict {
+        retryable,
+        claims,
+        is_abort,
+    })
 }
 
 /// An openid-client v6 `Configuration`, or the plain form.

@@ -187,6 +187,7 @@ mod tests {
             user,
             scopes: "",
             assertion: &Secret::default(),
+            identity: None,
         })
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use ring::digest::{self, Context, SHA256};
 
-use crate::host::OpenIdClient;
+use crate::host::{Identity, OpenIdClient};
 use crate::secret::Secret;
 
 /// Ours among whatever else a shared cache holds.
@@ -23,6 +23,8 @@ pub(super) struct Subject<'a> {
     pub user: &'a str,
     pub scopes: &'a str,
     pub assertion: &'a Secret,
+    /// Whose login it is, where the host says so beside the user.
+    pub identity: Option<&'a Identity>,
 }
 
 impl CacheKey {
@@ -38,6 +40,17 @@ impl CacheKey {
             context.update(bytes);
         };
         part(NAMESPACE.as_bytes());
+        if let Some(identity) = subject.identity {
+            part(b"identity");
+            for text in [
+                &identity.app_user_id,
+                &identity.openid_subject,
+                &identity.tenant_id,
+                &identity.openid_issuer,
+            ] {
+                part(text.as_deref().unwrap_or_default().as_bytes());
+            }
+        }
         part(issuer.as_bytes());
         part(subject.tenant.unwrap_or_default().as_bytes());
         part(client.client_id.as_bytes());
@@ -87,7 +100,47 @@ mod tests {
             user,
             scopes,
             assertion: &Secret::from(token),
+            identity: None,
         })
+    }
+
+    #[test]
+    fn identities_are_kept_apart() {
+        let client = client(Some("https://idp"), "c");
+        let of = |identity: Option<Identity>| {
+            CacheKey::new(&Subject {
+                client: &client,
+                tenant: None,
+                user: "u",
+                scopes: "a",
+                assertion: &Secret::from("x"),
+                identity: identity.as_ref(),
+            })
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let nobody = Identity::default;
+        let keys = [
+            of(None),
+            of(Some(nobody())),
+            of(Some(Identity {
+                app_user_id: text("1"),
+                ..nobody()
+            })),
+            of(Some(Identity {
+                openid_subject: text("1"),
+                ..nobody()
+            })),
+            of(Some(Identity {
+                tenant_id: text("1"),
+                ..nobody()
+            })),
+            of(Some(Identity {
+                openid_issuer: text("1"),
+                ..nobody()
+            })),
+        ];
+        let distinct: std::collections::HashSet<_> = keys.iter().collect();
+        assert_eq!(distinct.len(), keys.len());
     }
 
     #[test]

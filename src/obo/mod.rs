@@ -57,7 +57,7 @@ struct Inner {
 #[derive(Clone, Copy)]
 pub struct Exchange<'a> {
     pub host: &'a Host,
-    /// Must have an `openidId`.
+    /// Must have an `openidId`, unless the host names the subject of the login.
     pub user: &'a User,
     /// The user's federated access token.
     pub access_token: &'a Secret,
@@ -101,7 +101,9 @@ impl Obo {
     /// [`Code::InvalidArgument`] for what the caller did not pass. Else [`Code::OboExchangeFailed`] or
     /// [`Code::OboClaimsChallenge`], with `retryable` and what is known in [`Error::obo`]; [`Code::Closed`].
     pub async fn exchange(&self, request: &Exchange<'_>) -> Result<ExchangedToken> {
-        let Some(user) = request.user.openid_id() else {
+        let subject = request.host.identity.as_ref();
+        let subject = subject.and_then(|identity| identity.openid_subject.as_deref());
+        let Some(user) = subject.or(request.user.openid_id()) else {
             return Err(argument(
                 "User must be authenticated via OpenID to perform OBO token exchange",
             ));
@@ -134,6 +136,7 @@ impl Obo {
             user,
             scopes: request.scopes,
             assertion: request.access_token,
+            identity: request.host.identity.as_ref(),
         });
         let logger = &request.host.logger;
         let is_rejected = |entry: &Entry| request.rejected == Some(&entry.token);

@@ -7,7 +7,7 @@ use super::answer::check;
 use super::exchange::on_behalf_of;
 use super::{Exchange, Obo, exchange_failed};
 use crate::error::{Code, Error, OboFailure, OboReason, Result};
-use crate::host::{Host, Level, LogMeta, TokenResolver, User};
+use crate::host::{Host, Level, LogMeta, OpenIdTokens, TokenResolver, User};
 use crate::secret::Secret;
 use crate::server_config::{OpenIdTokenInfo, ServerConfig};
 
@@ -65,12 +65,21 @@ impl Obo {
     async fn resolve(&self, request: &ServerToken<'_>, scopes: &str) -> Result<Secret> {
         let (host, user) = (request.host, request.user);
         let logger = &host.logger;
-        let info = OpenIdTokenInfo::of(user).filter(OpenIdTokenInfo::is_valid);
+        let live = session_tokens(request, scopes).await?;
+        let had_live_session = match &host.upstream_tokens {
+            Some(_) => format!(", hadLiveSession: {}", live.is_some()),
+            None => String::new(),
+        };
+        let info = match live {
+            Some(tokens) => Some(OpenIdTokenInfo::of_session(tokens)),
+            None => OpenIdTokenInfo::of(user),
+        };
+        let info = info.filter(OpenIdTokenInfo::is_valid);
         let Some(access_token) = info.and_then(|info| info.access_token) else {
             let provider = user.fields.get("provider").map_or("undefined", |name| name);
             logger.warn(format!(
                 "[OBO] No valid OpenID token available for OBO exchange (provider: {provider}, hasOpenidId: {}, \
-                 hasFederatedTokens: {})",
+                 hasFederatedTokens: {}{had_live_session})",
                 user.openid_id().is_some(),
                 user.federated_tokens.is_some()
             ));
@@ -117,6 +126,32 @@ impl Obo {
         }
         Ok(self.exchange(exchange).await?.access_token)
     }
+}
+
+/// The tokens of the login session, which outlive those that the user object was given when the request began. `None`
+/// where the call brings no session, or the session has nothing.
+async fn session_tokens(request: &ServerToken<'_>, scopes: &str) -> Result<Option<OpenIdTokens>> {
+    let upstream = request.host.upstream_tokens.as_deref();
+    let Some(upstream) = upstream.filter(|upstream| !upstream.is_over()) else {
+        return Ok(None);
+    };
+    let asked = upstream.to_exchange(request.server_name, scopes);
+    let outcome = tokio::time::timeout_at(request.deadline, asked).await;
+    let outcome = outcome.unwrap_or_else(|_| Err(Error::timeout("The session timed out")));
+    outcome.map_err(|error| {
+        if matches!(error.code, Code::Aborted | Code::Closed) {
+            return error;
+        }
+        if error.code == Code::OboMissingUpstreamProvider {
+            let missing = OboFailure::new(OboReason::MissingUpstreamProvider);
+            return resolution_error(missing, None);
+        }
+        let message = "[OBO] Upstream session refresh failed:";
+        let logger = &request.host.logger;
+        logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+        let failure = OboFailure::new(OboReason::SessionRefreshFailed);
+        resolution_error(failure, Some(error))
+    })
 }
 
 /// What a host's own resolver answers, held to the same rules as an answer of the provider.
@@ -192,12 +227,16 @@ impl ServerToken<'_> {
         let Some(failure) = error.obo.as_deref() else {
             return error;
         };
-        let hint = if error.retryable {
-            "Please retry."
-        } else if failure.reason == OboReason::ExchangeFailed {
-            "Re-authenticate the user or verify the configured OBO scopes and retry."
-        } else {
-            "Re-authenticate the user and retry."
+        let hint = match (failure.reason, self.purpose) {
+            _ if error.retryable => "Please retry.",
+            (OboReason::ExchangeFailed, _) => {
+                "Re-authenticate the user or verify the configured OBO scopes and retry."
+            }
+            (OboReason::MissingUpstreamProvider, _) => {
+                "Configure a renewable upstream credential provider before retrying."
+            }
+            (OboReason::SessionRefreshFailed, TokenUse::ToolCall(_)) => "Please sign in again.",
+            _ => "Re-authenticate the user and retry.",
         };
         let (prefix, name) = (self.log_prefix, self.server_name);
         let refusal = match self.purpose {
@@ -226,6 +265,9 @@ impl ServerToken<'_> {
 fn resolution_error(failure: OboFailure, cause: Option<Error>) -> Error {
     let retryable = cause.as_ref().is_some_and(|cause| cause.retryable);
     let text = match failure.reason {
+        OboReason::MissingUpstreamProvider => {
+            "No renewable upstream credential provider is available for this MCP server."
+        }
         OboReason::MissingUpstreamToken => {
             "No valid OpenID access token is available for OBO exchange."
         }
@@ -234,9 +276,17 @@ fn resolution_error(failure: OboFailure, cause: Option<Error>) -> Error {
         }
         OboReason::ExchangeFailed if retryable => "Temporary OBO token exchange failure.",
         OboReason::ExchangeFailed => "The identity provider rejected the OBO token exchange.",
+        OboReason::SessionRefreshFailed if retryable => {
+            "Temporary sign-in session refresh failure."
+        }
+        OboReason::SessionRefreshFailed => {
+            "Your sign-in session expired and could not be refreshed. Please sign in again."
+        }
     };
     let code = match failure.reason {
+        OboReason::MissingUpstreamProvider => Code::OboMissingUpstreamProvider,
         OboReason::MissingUpstreamToken => Code::OboMissingUpstreamToken,
+        OboReason::SessionRefreshFailed => Code::OboSessionRefreshFailed,
         _ if failure.claims.is_some() => Code::OboClaimsChallenge,
         _ => Code::OboExchangeFailed,
     };

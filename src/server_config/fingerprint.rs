@@ -7,11 +7,20 @@ use indexmap::IndexMap;
 
 use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Place};
+use crate::host::NetworkRules;
 
 /// Two equal fingerprints mean the same server, reached the same way with the same settings of the same user. Lives
 /// in memory only: it covers secrets, and is not stable between versions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
+
+impl Fingerprint {
+    /// An opaque text.
+    #[must_use]
+    pub fn to_text(self) -> String {
+        format!("{:016x}", self.0)
+    }
+}
 
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -20,10 +29,15 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// Identifies what a connection is bound to: type, URL, command, arguments, environment, directory, proxy and
-/// headers. The server's environment, the user's fields and variables are part of it; tokens and the chat request are
-/// not, since they change from call to call.
+/// headers, whose config it is, what it authorizes with, and for what is remote the network rules. The server's
+/// environment, the user's fields and variables are part of it; tokens and the chat request are not, since they change
+/// from call to call.
 #[must_use]
-pub fn fingerprint(config: &ServerConfig, context: &Context<'_>) -> Fingerprint {
+pub fn fingerprint(
+    config: &ServerConfig,
+    context: &Context<'_>,
+    rules: &NetworkRules,
+) -> Fingerprint {
     let expander = config.expander(context, Depth::Lasting);
     let text = |template: &String, place| expander.text(template, place);
     let texts = |entries: &IndexMap<String, String>, place| -> Vec<(String, String)> {
@@ -48,6 +62,13 @@ pub fn fingerprint(config: &ServerConfig, context: &Context<'_>) -> Fingerprint 
         .map(|proxy| expander.admin_text(proxy))
         .hash(&mut hasher);
     texts(&config.headers, Place::Header).hash(&mut hasher);
+    config.is_user_sourced().hash(&mut hasher);
+    config.obo_scopes.hash(&mut hasher);
+    let oauth = config.oauth.as_ref().map(serde_json::to_string);
+    oauth.transpose().ok().hash(&mut hasher);
+    if config.command.is_none() {
+        rules.hash(&mut hasher);
+    }
     Fingerprint(hasher.finish())
 }
 
@@ -55,7 +76,7 @@ pub fn fingerprint(config: &ServerConfig, context: &Context<'_>) -> Fingerprint 
 mod tests {
     use serde_json::json;
 
-    use super::super::testing::{config, texts, user};
+    use super::super::testing::{config, members, texts, user};
     use super::*;
     use crate::host::{Environment, OpenIdTokens};
     use crate::secret::Secret;
@@ -94,8 +115,10 @@ mod tests {
                     custom_user_vars: None,
                     body: Some(&body),
                     graph_token: Some(&graph),
+                    openid_token: None,
                     environment: &environment,
                 },
+                &NetworkRules::default(),
             )
         };
         assert_eq!(of("t1", "m1", "g1"), of("t2", "m2", "g2"));
@@ -115,6 +138,7 @@ mod tests {
                     custom_user_vars: Some(&variables),
                     ..Context::of_environment(&environment)
                 },
+                &NetworkRules::default(),
             )
         };
         assert_eq!(of("v", "k", "u"), of("v", "k", "u"));
@@ -126,7 +150,13 @@ mod tests {
     #[test]
     fn every_part_counts() {
         let environment = Environment::default();
-        let of = |members| fingerprint(&config(members), &Context::of_environment(&environment));
+        let of = |members| {
+            fingerprint(
+                &config(members),
+                &Context::of_environment(&environment),
+                &NetworkRules::default(),
+            )
+        };
         let fingerprints = [
             json!({}),
             json!({ "type": "sse" }),
@@ -151,7 +181,52 @@ mod tests {
     #[test]
     fn never_printed() {
         let environment = Environment::default();
-        let printed = fingerprint(&sample(), &Context::of_environment(&environment));
+        let printed = fingerprint(
+            &sample(),
+            &Context::of_environment(&environment),
+            &NetworkRules::default(),
+        );
         assert_eq!(format!("{printed:?}"), "Fingerprint(..)");
+    }
+
+    #[test]
+    fn what_is_remote_is_bound_to_the_rules_it_was_opened_under() {
+        let environment = Environment::default();
+        let context = Context::of_environment(&environment);
+        let of = |members, domain: &str| {
+            let rules = NetworkRules {
+                allowed_domains: vec![domain.to_owned()],
+                ..NetworkRules::default()
+            };
+            fingerprint(&config(members), &context, &rules)
+        };
+        let remote = json!({ "url": "https://x/" });
+        assert_ne!(of(remote.clone(), "x"), of(remote, "*.x"));
+        let process = json!({ "command": "node" });
+        assert_eq!(of(process.clone(), "x"), of(process, "*.x"));
+    }
+
+    #[test]
+    fn another_authorization_is_another_server() {
+        let environment = Environment::default();
+        let of = |more: &str, value| {
+            let mut members = members(json!({ "url": "https://x/" }));
+            members.insert(more.to_owned(), value);
+            fingerprint(
+                &ServerConfig::from_members(members).unwrap(),
+                &Context::of_environment(&environment),
+                &NetworkRules::default(),
+            )
+        };
+        let all = [
+            of("iconPath", json!("/a.png")),
+            of("oauth", json!({ "client_id": "a" })),
+            of("oauth", json!({ "client_id": "b" })),
+            of("obo", json!({ "scopes": "s" })),
+            of("source", json!("user")),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            assert!(!all[..index].contains(one), "{index}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 mod api_key;
 mod environment;
 mod fingerprint;
+mod forwarded;
 mod header;
 mod members;
 mod messages;
@@ -27,6 +28,7 @@ mod timestamp;
 mod validate;
 
 pub use fingerprint::{Fingerprint, fingerprint};
+pub use forwarded::Frame;
 pub use header::{Setter, is_sent};
 pub use messages::{is_client_rejection_message, is_invalid_client_message};
 pub use model::{ServerConfig, ServerInstructions, Stderr, TransportKind, is_enabled};
@@ -40,5 +42,5 @@ pub use redact::{
     redact_url,
 };
 pub use references::{env_references, is_plugin_sourced};
-pub use resolve::{ResolvedConfig, Transport, headers_for_call, resolve};
+pub use resolve::{ResolvedConfig, Transport, headers_for_call, headers_for_tool_call, resolve};
 pub use validate::{Author, Input, Issue, PathPart, parse};

@@ -35,6 +35,12 @@ impl TransportKind {
             Self::WebSocket => "websocket",
         }
     }
+
+    /// Whether each request is one of HTTP.
+    #[must_use]
+    pub const fn has_headers_per_request(self) -> bool {
+        matches!(self, Self::StreamableHttp | Self::Sse)
+    }
 }
 
 /// What becomes of the standard error of a child process.
@@ -70,6 +76,8 @@ pub struct ServerConfig {
     pub cwd: Option<String>,
     pub stderr: Stderr,
     pub headers: IndexMap<String, String>,
+    /// Headers of tool calls alone, over `headers`.
+    pub request_headers: IndexMap<String, String>,
     pub proxy: Option<String>,
     /// Of one request.
     pub timeout: Option<Duration>,
@@ -109,6 +117,7 @@ impl ServerConfig {
         "cwd",
         "stderr",
         "headers",
+        "requestHeaders",
         "proxy",
         "timeout",
         "initTimeout",
@@ -144,6 +153,7 @@ impl ServerConfig {
             cwd: members.text("cwd")?,
             stderr: stderr(members.take("stderr"))?,
             headers: members.texts("headers")?,
+            request_headers: members.texts("requestHeaders")?,
             proxy: members.text("proxy")?,
             timeout: members.timeout("timeout")?,
             init_timeout: members.timeout("initTimeout")?,

@@ -62,6 +62,17 @@ impl OpenIdTokenInfo {
         Some(info)
     }
 
+    /// What the login session says. Its `expires_at` is that of the access token, whatever an ID token claims.
+    #[must_use]
+    pub fn of_session(tokens: OpenIdTokens) -> Self {
+        Self {
+            access_token: tokens.access_token.filter(is_filled),
+            id_token: tokens.id_token.filter(is_filled),
+            expires_at: tokens.expires_at.filter(|seconds| *seconds != 0),
+            ..Self::default()
+        }
+    }
+
     /// Whether there is an access token that has not expired yet.
     #[must_use]
     pub fn is_valid(&self) -> bool {

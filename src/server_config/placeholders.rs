@@ -58,6 +58,8 @@ pub struct Context<'a> {
     /// Fields of the chat request, where there is one.
     pub body: Option<&'a IndexMap<String, String>>,
     pub graph_token: Option<&'a Secret>,
+    /// The access token of the login session, in place of the user's.
+    pub openid_token: Option<&'a Secret>,
     pub environment: &'a Environment,
 }
 
@@ -70,6 +72,7 @@ impl<'a> Context<'a> {
             custom_user_vars: None,
             body: None,
             graph_token: None,
+            openid_token: None,
             environment,
         }
     }
@@ -193,10 +196,27 @@ impl<'a> Expander<'a> {
     /// Expands environment variables, then placeholders. Placeholders are looked for in the template only, once, so
     /// that what users write is never expanded itself.
     pub(super) fn text(&self, template: &str, place: Place) -> String {
+        self.filled_in(&self.with_environment(template), place)
+    }
+
+    /// The text before and after the first placeholder of this kind, filled in.
+    pub(super) fn around(
+        &self,
+        template: &str,
+        place: Place,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Option<(String, String)> {
         let template = self.with_environment(template);
+        let found = scan(&template).find(|placeholder| is_wanted(placeholder.name))?;
+        let (before, after) = (&template[..found.range.start], &template[found.range.end..]);
+        Some((self.filled_in(before, place), self.filled_in(after, place)))
+    }
+
+    /// Placeholders alone.
+    fn filled_in(&self, template: &str, place: Place) -> String {
         let mut result = String::with_capacity(template.len());
         let mut copied = 0;
-        for Placeholder { range, name } in scan(&template) {
+        for Placeholder { range, name } in scan(template) {
             if let Some(value) = self.value(name, place) {
                 if is_secret_name(name) || self.variable(name).is_some() {
                     self.secrets.borrow_mut().add(&*value);
@@ -222,6 +242,9 @@ impl<'a> Expander<'a> {
         }
         if self.depth == Depth::Lasting {
             return None;
+        }
+        if let Some(token) = self.context.openid_token.filter(|_| is_access_token(name)) {
+            return Some(Cow::Borrowed(token.expose().as_str()));
         }
         if let Some(name) = name.strip_prefix(OPENID_PREFIX) {
             return self.openid()?.placeholder(name).map(Cow::Owned);
@@ -270,6 +293,14 @@ impl<'a> Expander<'a> {
             None => None,
         }
     }
+}
+
+/// Whether the placeholder stands for the user's `OpenID` access token.
+pub(super) fn is_access_token(name: &str) -> bool {
+    matches!(
+        name.strip_prefix(OPENID_PREFIX),
+        Some("ACCESS_TOKEN" | "TOKEN")
+    )
 }
 
 /// The field whose name in capitals is `upper`.

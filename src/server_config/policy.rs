@@ -20,13 +20,14 @@ impl ServerConfig {
     /// Whether connecting may need tokens of the user, through OAuth or on-behalf-of.
     #[must_use]
     pub fn requires_oauth_machinery(&self) -> bool {
-        self.is_oauth_server() || self.obo_scopes.is_some()
+        self.obo_scopes.is_some() || self.is_oauth_server() && !self.forwards_token()
     }
 
-    /// Whether a refused request may lead to an OAuth flow. On-behalf-of never falls back to one.
+    /// Whether a refused request may lead to an OAuth flow. Neither on-behalf-of nor a server that gets the user's own
+    /// token falls back to one.
     #[must_use]
     pub fn runs_oauth_flow(&self) -> bool {
-        self.is_oauth_server() && self.obo_scopes.is_none()
+        self.is_oauth_server() && self.obo_scopes.is_none() && !self.forwards_token()
     }
 
     #[must_use]
@@ -63,7 +64,7 @@ impl ServerConfig {
 
     /// Whether a plugin brought the config. Nothing in it is filled in.
     #[must_use]
-    fn is_plugin_sourced(&self) -> bool {
+    pub(super) fn is_plugin_sourced(&self) -> bool {
         self.source.as_deref() == Some("plugin")
     }
 
@@ -85,16 +86,53 @@ impl ServerConfig {
         self.is_user_sourced() || self.is_plugin_sourced()
     }
 
+    /// Whether tool calls carry headers that nothing else does. A connection that all users share cannot serve such a
+    /// server, as in the reference.
+    #[must_use]
+    pub fn has_request_headers(&self) -> bool {
+        !self.request_headers.is_empty()
+    }
+
     /// Whether the server is one that all users may share a connection to.
     #[must_use]
     pub fn can_use_app_connection(&self) -> bool {
-        self.startup && !self.is_user_sourced() && !self.requires_user_scoped_connection()
+        self.startup
+            && !self.is_user_sourced()
+            && !self.requires_user_scoped_connection()
+            && !self.has_request_headers()
     }
 
     /// Whether there is a connection that all users share.
     #[must_use]
     pub fn allows_app_connection(&self) -> bool {
         !self.inspection_failed && self.can_use_app_connection()
+    }
+
+    /// Whether nothing but placeholders of users or requests makes it a server of each user.
+    #[must_use]
+    pub fn is_shared_but_for_placeholders(&self) -> bool {
+        let is_personal = self.requires_oauth == Some(true)
+            || self.obo_scopes.is_some()
+            || self.has_custom_user_vars();
+        self.startup
+            && !self.inspection_failed
+            && !self.is_user_sourced()
+            && !is_personal
+            && self.runtime_placeholders().next().is_some()
+    }
+
+    /// Fields of the chat request that the config names, and a request does not have: blank ones count as missing.
+    #[must_use]
+    pub fn missing_body_fields(
+        &self,
+        body: Option<&IndexMap<String, String>>,
+    ) -> Vec<&'static str> {
+        let mut fields = self.body_placeholders();
+        fields.retain(|field| {
+            let value = body.and_then(|body| body.get(*field));
+            value.is_none_or(|value| js_trim(value).is_empty())
+        });
+        fields
     }
 
     /// Declared variables that the user has not set, in the order of declaration. A blank value counts as not set.
@@ -114,11 +152,12 @@ impl ServerConfig {
             .collect()
     }
 
-    /// Fields of the chat request that the config names.
+    /// Fields of the chat request that a connection needs. Headers of tool calls are not sent when tools are listed, so
+    /// what they name is not missed.
     #[must_use]
     pub fn body_placeholders(&self) -> Vec<&'static str> {
         let named: Vec<_> = self
-            .runtime_placeholders()
+            .connection_placeholders()
             .filter_map(|name| name.strip_prefix(BODY_PREFIX))
             .filter_map(|upper| field_of(&BODY_FIELDS, upper))
             .collect();
@@ -131,7 +170,8 @@ impl ServerConfig {
     /// Whether the config names fields of the chat request anywhere.
     #[must_use]
     pub fn is_request_scoped(&self) -> bool {
-        !self.body_placeholders().is_empty()
+        self.runtime_placeholders()
+            .any(|name| name.starts_with(BODY_PREFIX))
     }
 
     /// Whether what a connection is made from depends on fields of the chat request. Headers do not count: each call
@@ -149,7 +189,8 @@ impl ServerConfig {
     /// Whether the URL, a header or the environment of the config wants a token for Microsoft Graph.
     #[must_use]
     pub fn uses_graph_token(&self) -> bool {
-        let templates = self.url.iter().chain(self.headers.values());
+        let templates =
+            (self.url.iter().chain(self.headers.values())).chain(self.request_headers.values());
         !self.is_literal()
             && templates
                 .chain(self.env.values())
@@ -160,6 +201,27 @@ impl ServerConfig {
     /// Placeholders of the user, their login or the chat request. In a user's own config they are plain text, as are
     /// names of the chat request that nothing fills in.
     fn runtime_placeholders(&self) -> impl Iterator<Item = &str> {
+        let of_calls = self.request_headers.values().map(String::as_str);
+        self.connection_placeholders()
+            .chain(self.runtime_placeholders_in(of_calls))
+    }
+
+    /// Those of them that a connection needs.
+    fn connection_placeholders(&self) -> impl Iterator<Item = &str> {
+        let oauth = self.oauth.iter().flat_map(Map::values);
+        let templates = (self.url.iter().chain(&self.args))
+            .chain(self.headers.values())
+            .chain(self.oauth_headers.values())
+            .chain(self.env.values())
+            .map(String::as_str)
+            .chain(oauth.flat_map(texts_within));
+        self.runtime_placeholders_in(templates)
+    }
+
+    fn runtime_placeholders_in<'t>(
+        &self,
+        templates: impl Iterator<Item = &'t str>,
+    ) -> impl Iterator<Item = &'t str> {
         let is_runtime = |name: &&str| match name.strip_prefix(BODY_PREFIX) {
             Some(upper) => field_of(&BODY_FIELDS, upper).is_some(),
             None => [USER_PREFIX, OPENID_PREFIX, GRAPH_PREFIX]
@@ -169,13 +231,6 @@ impl ServerConfig {
                         .is_some_and(|rest| !rest.is_empty())
                 }),
         };
-        let oauth = self.oauth.iter().flat_map(Map::values);
-        let templates = (self.url.iter().chain(&self.args))
-            .chain(self.headers.values())
-            .chain(self.oauth_headers.values())
-            .chain(self.env.values())
-            .map(String::as_str)
-            .chain(oauth.flat_map(texts_within));
         let expanded = !self.is_literal();
         templates
             .filter(move |_| expanded)

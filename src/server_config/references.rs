@@ -42,6 +42,7 @@ pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
         "args",
         "env",
         "headers",
+        "requestHeaders",
         "oauth",
         "oauth_headers",
     ] {
@@ -73,6 +74,7 @@ mod tests {
             "args": ["--key=${KEY}", 5, "${HOST}"],
             "env": { "A": "x${KEY}y", "B": "${CREDS_KEY}" },
             "headers": { "X": "Bearer ${TOKEN}" },
+            "requestHeaders": { "Y": "${CALL_KEY}" },
             "oauth": { "client_secret": "${CLIENT_SECRET}", "list": ["${NOT_EXPANDED}"] },
             "oauth_headers": { "X": "${GATEWAY_KEY}" },
             "apiKey": { "source": "admin", "authorization_type": "bearer", "key": "${API_KEY}" },
@@ -87,6 +89,7 @@ mod tests {
                 "PROXY_URL",
                 "KEY",
                 "TOKEN",
+                "CALL_KEY",
                 "CLIENT_SECRET",
                 "GATEWAY_KEY",
                 "API_KEY"

@@ -170,7 +170,15 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
 /// The config's headers for one call, with that call's tokens and chat request.
 pub fn headers_for_call(config: &ServerConfig, context: &Context<'_>) -> Result<HeaderMap> {
     let expander = config.expander(context, Depth::Call);
-    Ok(headers(config, &expander)?.into_iter().collect())
+    let headers = headers(config, config.headers.iter(), &expander)?;
+    Ok(headers.into_iter().collect())
+}
+
+/// The same for a tool call: `requestHeaders` over the others.
+pub fn headers_for_tool_call(config: &ServerConfig, context: &Context<'_>) -> Result<HeaderMap> {
+    let expander = config.expander(context, Depth::Call);
+    let templates = config.headers.iter().chain(&config.request_headers);
+    Ok(headers(config, templates, &expander)?.into_iter().collect())
 }
 
 fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport> {
@@ -181,7 +189,7 @@ fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport
         let proxy = proxy.map(|proxy| expander.admin_text(proxy).trim().to_owned());
         return Ok(Transport::Http {
             kind: config.kind_of(&url)?,
-            headers: headers(config, expander)?,
+            headers: headers(config, config.headers.iter(), expander)?,
             proxy: proxy.filter(|proxy| !proxy.is_empty()),
             url,
         });
@@ -201,12 +209,16 @@ fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport
 
 /// Case does not tell header names apart: of two spellings of one name the later wins, an administrator's key over a
 /// configured `authorization`, say. The reference sends both values, joined by a comma.
-fn headers(
+fn headers<'t>(
     config: &ServerConfig,
+    templates: impl Iterator<Item = (&'t String, &'t String)>,
     expander: &Expander<'_>,
 ) -> Result<Vec<(HeaderName, HeaderValue)>> {
     let mut headers = Vec::with_capacity(config.headers.len());
-    for (name, template) in &config.headers {
+    for (name, template) in templates {
+        if config.shadows(name, template) {
+            continue;
+        }
         let (name, value) = header(name, &expander.text(template, Place::Header))?;
         let setter = if config.is_operators() && !expander.has_variables(template) {
             Setter::Operator

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use rmcp::model::{
     ClientJsonRpcMessage, ErrorCode, ErrorData, GetExtensions, ServerJsonRpcMessage,
 };
@@ -67,11 +67,9 @@ impl Remote {
         if let Some(CallHeaders(call)) = call {
             overlay(&mut headers, call);
         }
-        if let Some(bearer) = self.bearer.get()
-            && call.is_none_or(|CallHeaders(call)| !call.contains_key(AUTHORIZATION))
-            && let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", bearer.expose()))
+        if call.is_none_or(|CallHeaders(call)| !call.contains_key(AUTHORIZATION))
+            && let Some(value) = self.bearer.authorization()
         {
-            value.set_sensitive(true);
             headers.insert(AUTHORIZATION, value);
         }
         let mut request = Request::new(method, url);

@@ -8,8 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use librechat_mcp_native::error::{Code, Error, Result};
 use librechat_mcp_native::host::{
-    ClientAuth, Environment, Host, Level, Log, LogMeta, Logger, Lookup, NetworkRules, OnBehalfOf,
-    OpenIdClient, OpenIdTokens, Registry, ResolvedToken, SharedCache, Storage, Tenancy,
+    ClientAuth, Environment, Host, Level, Log, LogMeta, Logger, Lookup, OnBehalfOf, OpenIdClient,
+    OpenIdTokens, Registry, ResolvedToken, RulesOfCall, SharedCache, Storage, Tenancy,
     TokenResolver, User,
 };
 use librechat_mcp_native::secret::Secret;
@@ -166,8 +166,8 @@ impl Registry for NoRegistry {
         Ok(Vec::new())
     }
 
-    async fn network_rules(&self) -> Result<NetworkRules> {
-        Ok(NetworkRules::default())
+    async fn network_rules(&self) -> Result<RulesOfCall> {
+        Ok(RulesOfCall::default())
     }
 }
 
@@ -195,6 +195,7 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
     let host = Host {
         registry: Arc::new(NoRegistry),
         publisher: None,
+        connections: None,
         tokens: None,
         flows: None,
         prompt: None,
@@ -203,6 +204,8 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
         exchanged_tokens: cache.map(|cache| Arc::clone(cache) as _),
         redirects: None,
         on_behalf_of: Some(Arc::clone(parts) as _),
+        upstream_tokens: None,
+        identity: None,
         server_requests: None,
         credentials_key: Arc::new(Some(Secret::from(KEY))),
         logger: Logger::new(Arc::new(lines.clone())),

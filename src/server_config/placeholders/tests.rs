@@ -169,6 +169,7 @@ fn user_data_is_text() {
         custom_user_vars: Some(&variables),
         body: Some(&body),
         graph_token: None,
+        openid_token: None,
         environment: &environment,
     };
     let expander = expanding(&context, Trust::Operator, Depth::Call);
@@ -203,6 +204,7 @@ fn a_sandboxed_config_sees_its_variables_only() {
         custom_user_vars: Some(&variables),
         body: Some(&body),
         graph_token: Some(&token),
+        openid_token: None,
         environment: &environment,
     };
     let expander = expanding(&context, Trust::User, Depth::Call);

@@ -304,3 +304,81 @@ fn users_do_not_share_values() {
     assert_eq!(of(&user("one", [])), "one");
     assert_eq!(of(&user("two", [])), "two");
 }
+
+#[test]
+fn headers_of_tool_calls_alone() {
+    let environment = Environment::default();
+    let body = texts([("conversationId", "c1")]);
+    let members = json!({
+        "url": "http://x",
+        "headers": { "X-Tenant": "t", "X-Both": "base" },
+        "requestHeaders": { "x-both": "call", "X-Chat": "{{LIBRECHAT_BODY_CONVERSATIONID}}" },
+    });
+    let context = Context {
+        body: Some(&body),
+        ..Context::of_environment(&environment)
+    };
+    let config = config(members);
+    let headers = headers_for_call(&config, &context).unwrap();
+    assert_eq!(headers.len(), 2);
+    assert_eq!(headers["x-both"], "base");
+    let headers = headers_for_tool_call(&config, &context).unwrap();
+    assert_eq!(headers.len(), 3);
+    assert_eq!(headers["x-both"], "call");
+    assert_eq!(headers["x-chat"], "c1");
+    assert_eq!(headers["x-tenant"], "t");
+    assert!(!config.allows_app_connection());
+    assert!(config.body_placeholders().is_empty());
+    assert!(config.requires_user_scoped_connection());
+}
+
+#[test]
+fn request_headers_follow_the_rules_of_headers() {
+    let environment = Environment::from([("HOST_SECRET", "s3cret")]);
+    let context = Context::of_environment(&environment);
+    let of = |source: &str, name: &str, value: &str| {
+        headers_for_tool_call(
+            &config(
+                json!({ "url": "http://x", "source": source, "requestHeaders": { name: value } }),
+            ),
+            &context,
+        )
+    };
+    assert_eq!(of("yaml", "X", "${HOST_SECRET}").unwrap()["x"], "s3cret");
+    assert_eq!(
+        of("user", "X", "${HOST_SECRET}").unwrap()["x"],
+        "${HOST_SECRET}"
+    );
+    for (source, name) in [
+        ("user", "Host"),
+        ("user", "Mcp-Session-Id"),
+        ("yaml", "Content-Length"),
+    ] {
+        let error = of(source, name, "x").unwrap_err();
+        assert_eq!(error.code, Code::InvalidConfig, "{source} {name}");
+    }
+    assert!(of("yaml", "X", "a\r\nY: b").is_err());
+}
+
+#[test]
+fn oauth_headers_are_filled_in() {
+    let environment = Environment::from([("GATEWAY_KEY", "k")]);
+    let user = user("u1", []);
+    let context = Context {
+        user: Some(&user),
+        ..Context::of_environment(&environment)
+    };
+    let members = json!({
+        "url": "http://x",
+        "oauth_headers": { "X-Key": "${GATEWAY_KEY}", "X-User": "{{LIBRECHAT_USER_ID}}" },
+    });
+    let headers = |members| resolve(&config(members), &context).unwrap().oauth_headers;
+    assert_eq!(
+        headers(members.clone()),
+        texts([("X-Key", "k"), ("X-User", "u1")])
+    );
+    assert!(config(members.clone()).requires_user_scoped_connection());
+    let mut of_a_user = members;
+    of_a_user["source"] = json!("user");
+    assert_eq!(headers(of_a_user)["X-Key"], "${GATEWAY_KEY}");
+}
