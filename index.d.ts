@@ -48,7 +48,7 @@ export declare class OboTokenResolutionError extends Error {
 
 /** The user has to authorize a server again. */
 export declare class ReauthenticationRequiredError extends Error {
-  constructor(serverName: string, reason: 'expired' | 'missing' | 'invalid_client')
+  constructor(serverName: string, reason: 'expired' | 'missing' | 'invalid_client' | 'binding')
   name: 'ReauthenticationRequiredError'
   code: 'MCP_REAUTHENTICATION_REQUIRED'
 }
@@ -138,12 +138,12 @@ export interface MCPAppConnections {
   get: (serverName: string) => Promise<MCPConnection | null>
   /** Whether a server is one that all users share. */
   has: (serverName: string) => Promise<boolean>
-  /** Connects three at a time. */
-  getMany: (serverNames: string[]) => Promise<Map<string, MCPConnection>>
+  /** Connects three at a time. `continueOnError` logs and leaves out a server that cannot be reached. */
+  getMany: (serverNames: string[], options?: { continueOnError?: boolean; refreshTools?: boolean }) => Promise<Map<string, MCPConnection>>
   /** The connections that are open, by server name. */
   getLoaded: () => Promise<Map<string, MCPConnection>>
   /** All of them, by server name; connects where necessary. */
-  getAll: () => Promise<Map<string, MCPConnection>>
+  getAll: (options?: { continueOnError?: boolean; refreshTools?: boolean }) => Promise<Map<string, MCPConnection>>
   /** Resolves when the session has ended. */
   disconnect: (serverName: string) => Promise<void>
   /** One promise for each connection. */
@@ -181,6 +181,26 @@ export interface MCPCallToolParams {
   graphTokenResolver?: MCPHostServices['graphTokenResolver']
   /** Where connections are kept that belong to one chat request. */
   requestScopedConnections?: MCPRequestScopedConnections
+  /**
+   * The login session: resolves to its tokens as they are now (`expires_at` in seconds since the epoch), refreshed first
+   * where that is due or `forceRefresh` says so, or to `null` where it has none and the user's own count. Rejects where
+   * they could not be refreshed. Bound: 15 s. It is not asked after the call.
+   */
+  upstreamTokenProvider?: (options?: { forceRefresh?: boolean; signal?: AbortSignal }) => { access_token?: string; id_token?: string; expires_at?: number } | null | undefined | Promise<{ access_token?: string; id_token?: string; expires_at?: number } | null | undefined>
+  /**
+   * Finds a session for a server that gets tokens on behalf of the user; asked only where there is no
+   * `upstreamTokenProvider`.
+   */
+  upstreamTokenProviderResolver?: (options: { signal?: AbortSignal; target: { mcpServer: string; scopes: string } }) => unknown
+  /**
+   * Whose login it is. Exchanged tokens are kept apart by it; the host's `oboTokenResolver` gets it as its fifth
+   * argument.
+   */
+  oboIdentityContext?: { appUserId?: string; openidSubject?: string; tenantId?: string; openidIssuer?: string }
+  /** In place of `serverConfig`: `principal` makes the connection the user's own, whatever the config allows. */
+  connectionTarget?: { serverConfig: Record<string, any>; connectionOwner: 'operator' | 'principal' }
+  /** MCP Apps are not supported: `enabled: true` is refused. */
+  mcpApps?: { enabled?: boolean }
   /** `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds. */
   options?: { signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown }
 }
@@ -195,7 +215,8 @@ export interface MCPConfigIssue {
 
 /**
  * An event emitter that stands for the connection of one owner to one server, whichever session serves it: there is one
- * object for all of them. Events: `connectionChange` (a state), `toolsChanged`, `resourcesChanged`, `promptsChanged`.
+ * object for all of them. Events: `connectionChange` (a state), `toolsChanged` (the tools as they were listed again, and
+ * their `publicationRevision` where users share the server), `resourcesChanged`, `promptsChanged`.
  */
 export interface MCPConnection {
   /** As the registry knows it. */
@@ -214,9 +235,15 @@ export interface MCPConnection {
   fetchTools: () => Promise<MCPTool[]>
   /**
    * A list that no announcement of the server has made out of date. `complete` is false, and the list empty, where
-   * there is none.
+   * there is none. Of a server that users share it has the place that was reserved for it, or says that none could be.
    */
-  fetchOrderedToolsSnapshot: () => Promise<{ tools: MCPTool[]; complete: boolean }>
+  fetchOrderedToolsSnapshot: () => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>
+  /** The same, whatever the server announces meanwhile. */
+  fetchToolsSnapshot: () => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>
+  /** Lists the tools again, publishes them and emits `toolsChanged`. What fails is logged, and tried again later. */
+  refreshToolList: () => Promise<void>
+  /** Whether users authorize with the server. */
+  usesOauth: () => boolean
   /** Empty where the list cannot be had; the reason is logged. */
   fetchResources: () => Promise<any[]>
   /** Empty where the list cannot be had; the reason is logged. */
@@ -245,6 +272,8 @@ export interface MCPConnection {
   once: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
   /** Ends listening. */
   off: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
+  /** Ends all listening, to one event or to all. */
+  removeAllListeners: (event?: string) => MCPConnection
 }
 
 /** The parameters of `getConnection` and its like. */
@@ -274,6 +303,26 @@ export interface MCPConnectionParams {
   requestBody?: Record<string, any>
   /** Where connections are kept that belong to one chat request. */
   requestScopedConnections?: MCPRequestScopedConnections
+  /**
+   * The login session: resolves to its tokens as they are now (`expires_at` in seconds since the epoch), refreshed first
+   * where that is due or `forceRefresh` says so, or to `null` where it has none and the user's own count. Rejects where
+   * they could not be refreshed. Bound: 15 s. It is not asked after the call.
+   */
+  upstreamTokenProvider?: (options?: { forceRefresh?: boolean; signal?: AbortSignal }) => { access_token?: string; id_token?: string; expires_at?: number } | null | undefined | Promise<{ access_token?: string; id_token?: string; expires_at?: number } | null | undefined>
+  /**
+   * Finds a session for a server that gets tokens on behalf of the user; asked only where there is no
+   * `upstreamTokenProvider`.
+   */
+  upstreamTokenProviderResolver?: (options: { signal?: AbortSignal; target: { mcpServer: string; scopes: string } }) => unknown
+  /**
+   * Whose login it is. Exchanged tokens are kept apart by it; the host's `oboTokenResolver` gets it as its fifth
+   * argument.
+   */
+  oboIdentityContext?: { appUserId?: string; openidSubject?: string; tenantId?: string; openidIssuer?: string }
+  /** In place of `serverConfig`: `principal` makes the connection the user's own, whatever the config allows. */
+  connectionTarget?: { serverConfig: Record<string, any>; connectionOwner: 'operator' | 'principal' }
+  /** MCP Apps are not supported: `enabled: true` is refused. */
+  mcpApps?: { enabled?: boolean }
 }
 
 /** A class: throws unless called with `new`. */
@@ -303,14 +352,42 @@ export interface MCPHostServices {
   config?: string | { mcpServers?: Record<string, any>; mcpSettings?: Record<string, any> }
   /**
    * Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
-   * here. Bound: 30 s.
+   * here. `null` or `undefined` for tools that are there shows as `toolsError`. Without `userId` they are those of a
+   * server that users share, which happens only where the host gives `getNextAppToolsPublicationRevision`.
+   * `serverConfig` is the host's own object, where the host gives that service or `getMCPToolsCacheGeneration`.
+   * Bound: 30 s.
    */
-  updateMCPServerTools?: (params: { userId: string; serverName: string; tools: MCPTool[]; publicationGeneration?: string }) => unknown
+  updateMCPServerTools?: (params: { userId?: string; serverName: string; tools: MCPTool[]; serverConfig?: any; publicationGeneration?: string; publicationRevision?: string }) => unknown
   /**
    * What a user's tools are published under. It is read before a connection is made and again when its tools have
    * been listed; where it changed meanwhile the list is discarded. Bound: 10 s.
    */
   getMCPToolsCacheGeneration?: (params: { userId: string; serverName: string }) => string | undefined | Promise<string | undefined>
+  /**
+   * Says that a connection made under this generation is in use, at most every half of
+   * `MCP_USER_CONNECTION_IDLE_TIMEOUT`. `false`: the connection is replaced at its next use. Bound: 10 s.
+   */
+  renewMCPToolsCacheGeneration?: (params: { userId: string; serverName: string; publicationGeneration: string }) => boolean | undefined | Promise<boolean | undefined>
+  /**
+   * Reserves the place of a list of tools of a server that users share, before the list is asked for. With it, lists
+   * of such servers are published when they are connected and when they announce other tools. LibreChat's own function
+   * can be given as it is, together with `getMCPAppToolsPublicationGeneration`: one that declares two parameters gets
+   * `(serverName, configGeneration)`. Bound: 10 s.
+   */
+  getNextAppToolsPublicationRevision?: ((params: { serverName: string; serverConfig: any; configGeneration?: string }) => string | Promise<string>) | ((serverName: string, configGeneration: string) => string | Promise<string>)
+  /** What the tools of a config are published under, where users share them; exported by `@librechat/api`. */
+  getMCPAppToolsPublicationGeneration?: (serverConfig: any) => string
+  /**
+   * The host's policy on whose a server is. Where it has users share one whose config names them
+   * (`{{LIBRECHAT_USER_ID}}`), as LibreChat's of June 2026 does, the tools are listed over one connection, with the
+   * placeholders as they are; calls are made over each user's own. Bound: 10 s.
+   */
+  requiresUserScopedConnection?: (serverConfig: any) => boolean
+  /**
+   * LibreChat's own manager, where this runtime serves beside it: `reinitMCPServer` lists the tools of a server that
+   * users share over the connection which is open there, if one is, and opens none of its own.
+   */
+  connections?: { appConnections: { getLoaded(): Promise<Map<string, any>> } | null } | (() => { appConnections: { getLoaded(): Promise<Map<string, any>> } | null } | Promise<{ appConnections: { getLoaded(): Promise<Map<string, any>> } | null }>)
   /** Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level. */
   logger?: MCPLogger
   /** Stored OAuth tokens and client registrations. */
@@ -325,7 +402,7 @@ export interface MCPHostServices {
    */
   exchangedTokens?: MCPTokenCache | (() => MCPTokenCache | Promise<MCPTokenCache>)
   /** Exchanges tokens in place of the runtime, when it connects and for tool calls. */
-  oboTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>
+  oboTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean, identityContext?: any) => Promise<{ access_token: string; expires_in?: number }>
   /** Whether a config may still use on-behalf-of; asked before each exchange. Whatever goes wrong means no. */
   oboTrustChecker?: (config: { source?: string; author?: string; dbId?: string }) => Promise<boolean>
   /** Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`. */
@@ -363,6 +440,11 @@ export interface MCPHostServices {
   keepConnections?: boolean
   /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */
   credentialsKey?: string
+  /**
+   * LibreChat's own error classes, such as all of `@librechat/api`: errors that this runtime rejects with are instances
+   * of them then, so that `instanceof` in LibreChat's code holds. The classes of this package are used where it has none.
+   */
+  errorClasses?: { MCPDomainNotAllowedError?: Function; MCPInspectionFailedError?: Function; OboTokenResolutionError?: Function; ReauthenticationRequiredError?: Function }
 }
 
 /** A class: throws unless called with `new`. */
@@ -403,6 +485,19 @@ export interface MCPManager {
   /** The tools of an open connection in LibreChat's format; `null` where there is none. */
   getServerToolFunctions: (userId: string, serverName: string) => Promise<Record<string, any> | null>
   /**
+   * The same with what it is published under. `tools` is `null` where there is no connection, or none that was made
+   * from this config and under the generation of now; such a one is ended. Rejects for nothing that a server or the
+   * host does.
+   */
+  getServerToolFunctionsSnapshot: (userId: string, serverName: string, serverConfig?: any) => Promise<{ tools: Record<string, any> | null; publicationGeneration?: string; publicationRevision?: string }>
+  /**
+   * Opens the connections of all servers that users share, three at a time, and lists their tools. What fails is
+   * logged.
+   */
+  connectAppServers: () => Promise<void>
+  /** Ends the connections that users share. Resolves when their sessions have ended. */
+  disconnectAppServers: () => Promise<void>
+  /**
    * The `toolFunctions` of all configurations, in one object. Where the runtime has a `config` in place of a
    * registry, servers that all users share are inspected for it, once.
    */
@@ -411,6 +506,8 @@ export interface MCPManager {
   formatInstructionsForContext: (serverNames?: string[], configServers?: Record<string, any>) => Promise<string>
   /** What `getMCPToolsCacheGeneration` said before the connection was made. */
   getToolPublicationGeneration: (connection: MCPConnection) => string | undefined
+  /** The identity of the config that a user's connection was made from. */
+  getToolConfigGeneration: (connection: MCPConnection) => string | undefined
   /**
    * Runs work on a user's connection, which stays open until the work has settled, at most ten minutes, whoever
    * replaces it meanwhile.
@@ -428,32 +525,52 @@ export interface MCPManager {
  */
 export interface MCPOAuth {
   /** The id of a user's flow for a server; one at a time. */
-  generateFlowId: (userId: string, serverName: string) => string
+  generateFlowId: (userId: string, serverName: string, tenantId?: string | null) => string
+  /** The id of the flow of type `mcp_get_tokens`; the same text. */
+  generateTokenFlowId: (userId: string, serverName: string, tenantId?: string | null) => string
+  /** Whose flow it is; `null` for what is no id of a flow. */
+  parseFlowId: (flowId: string) => { userId: string; serverName: string; tenantId?: string } | null
   /**
    * Discovers the authorization server, finds or registers a client and builds the authorization URL. Stores
    * nothing.
    */
-  initiateOAuthFlow: (serverName: string, serverUrl: string, userId: string, oauthHeaders: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, findToken?: (...args: any[]) => unknown, allowedAddresses?: string[] | null) => Promise<{ authorizationUrl: string; flowId: string; flowMetadata: Record<string, any> }>
+  initiateOAuthFlow: (serverName: string, serverUrl: string, userId: string, oauthHeaders: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, findToken?: (...args: any[]) => unknown, allowedAddresses?: string[] | null, tenantId?: string | null) => Promise<{ authorizationUrl: string; flowId: string; flowMetadata: Record<string, any> }>
   /**
-   * Exchanges the code and completes the flow. `received` is what the callback was called with: `state` must be
+   * Exchanges the code and completes the flow. `persistBeforeComplete` stores the tokens, which have
+   * `credential_set_id`, `obtained_at` and `expires_at`, before anybody who waits gets them: its result is what the flow
+   * is completed with, and what is returned; if it rejects, the flow has failed. `received`, which may come in its place
+   * or after it, is what the callback was called with: `state` must be
    * there and the flow's, `iss`, where there is one, the authorization server's (RFC 9207). `oauthHeaders` are for flows
    * that were started without any.
    */
-  completeOAuthFlow: (flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, received?: { state?: string; iss?: string }) => Promise<Record<string, any>>
+  completeOAuthFlow: (flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, persistBeforeComplete?: ((tokens: Record<string, any>) => unknown) | { state?: string; iss?: string } | null, received?: { state?: string; iss?: string } | null) => Promise<Record<string, any>>
   /** The metadata of a flow. */
   getFlowState: (flowId: string, flowManager: object) => Promise<Record<string, any> | null>
   /** Remembers which flow a `state` belongs to, before the URL is handed out. */
   storeStateMapping: (state: string, flowId: string, flowManager: object) => Promise<void>
   /** The flow that a `state` belongs to; `null` where there is none. */
   resolveStateToFlowId: (state: string, flowManager: object) => Promise<string | null>
-  /** Forgets a `state`. */
-  deleteStateMapping: (state: string, flowManager: object) => Promise<void>
+  /** Forgets a `state`; whether the flow manager took that. */
+  deleteStateMapping: (state: string, flowManager: object) => Promise<boolean>
+  /** Deletes a flow, then the `state` that leads to it. Rejects where either may be left. */
+  deleteFlowAndStateMapping: (flowId: string, flowManager: object) => Promise<void>
   /**
-   * Sends a refresh request to the stored token endpoint, else to `config.token_url`, once more without `scope` where
-   * the endpoint takes none. Rejects with `MCP_REAUTHENTICATION_REQUIRED`, and sends nothing, where there is neither,
-   * where they differ, or where `storedServerUrl` is another server than `serverUrl`. Stores nothing.
+   * What `storeTokens` takes as `metadata`: the authorization server's, with `server_url`, `client_source` and, where
+   * the resource document names one, `resource`. `undefined` without metadata, URL or source.
    */
-  refreshOAuthTokens: (refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[]; storedServerUrl?: string; resource?: string }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
+  buildStoredClientMetadata: (metadata?: Record<string, any> | null, resourceMetadata?: Record<string, any> | null, serverUrl?: string | null, clientSource?: 'configured' | 'dynamic' | null) => Record<string, any> | undefined
+  /**
+   * Throws `MCP_REAUTHENTICATION_REQUIRED` unless a stored client is for this server, and is the one that the config
+   * wants today. `storedMetadata` is what `buildStoredClientMetadata` made.
+   */
+  assertStoredClientBinding: (serverName: string, serverUrl?: string | null, clientInfo?: Record<string, any> | null, storedMetadata?: Record<string, any> | null, config?: Record<string, any> | null) => void
+  /**
+   * Sends a refresh request to the stored token endpoint, else, for a client without a secret, to `config.token_url`,
+   * once more without `scope` where the endpoint takes none. Rejects with `MCP_REAUTHENTICATION_REQUIRED`, and sends nothing, where there is neither,
+   * where they differ, or, where `storedServerUrl` or `clientSource` is given, where `assertStoredClientBinding` would
+   * throw. `signal` ends the wait. Stores nothing.
+   */
+  refreshOAuthTokens: (refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[]; storedServerUrl?: string; clientSource?: 'configured' | 'dynamic'; resource?: string }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null, signal?: AbortSignal) => Promise<Record<string, any>>
   /**
    * RFC 7009. Without `revocationEndpoint` the metadata of `issuer`, the stored one, says where; without either nothing
    * is sent. Rejects with `MCP_OAUTH_REVOCATION_FAILED`, or `MCP_OAUTH_DISCOVERY_FAILED` where the endpoint must not be
@@ -539,7 +656,11 @@ export interface MCPRuntime {
   inspectServer: (serverName: string, rawConfig: Record<string, any>, connection?: MCPConnection | null, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
   /** LibreChat's `MCPManager`. */
   manager: MCPManager
-  /** The statics of LibreChat's `MCPManager`, bound to this runtime. */
+  /**
+   * The statics of LibreChat's `MCPManager`, bound to this runtime. `createInstance` inspects and adds the servers that
+   * the registry does not have from this process's life, and removes those that are configured no more; a registry
+   * without `addServer` is left alone.
+   */
   MCPManager: { createInstance(configs?: Record<string, any>): Promise<MCPManager>; getInstance(): MCPManager }
   /** The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection. */
   MCPConnection: { clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }
@@ -612,6 +733,23 @@ export interface MCPServersRegistry {
   getAllowedDomains: () => string[] | null | undefined | Promise<string[] | null | undefined>
   /** `mcpSettings.allowedAddresses`: `host:port` pairs of private space that may be contacted. */
   getAllowedAddresses: () => string[] | null | undefined | Promise<string[] | null | undefined>
+  /**
+   * In place of the three: the rules of a user's tenant and role, asked in the context of the call before each
+   * connection, discovery and tool call. Who has other rules than the operator's shares no connection to a remote
+   * server.
+   */
+  resolveAllowlists?: (whose: { userId?: string; role?: string }) => Promise<{ allowedDomains?: string[] | null; allowedAddresses?: string[] | null; useSSRFProtection: boolean }>
+  /**
+   * Whether a config is the operator's own. One that is not, such as a tenant's overlay, gets a connection of the
+   * user's own.
+   */
+  isAppServerConfig?: (serverName: string, effectiveConfig: any) => boolean | Promise<boolean>
+  /** Inspects a server and adds it; `createInstance` calls this and the next two where the registry has them. */
+  addServer?: (serverName: string, config: any, storageLocation: 'CACHE' | 'DB') => unknown
+  /** Adds a server that could not be inspected. */
+  addServerStub?: (serverName: string, config: any, storageLocation: 'CACHE') => unknown
+  /** Removes a server. */
+  removeServer?: (serverName: string, storageLocation: 'CACHE' | 'DB') => unknown
 }
 
 /**
@@ -646,16 +784,35 @@ export interface MCPTokenCache {
 /** The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. */
 export interface MCPTokens {
   /**
-   * Encrypts and stores the tokens and, where given, the client that they were issued to. A stored refresh token of
-   * another client or token endpoint is deleted then.
+   * Encrypts and stores the tokens and, where given, the client that they were issued to, all of one credential set: that of
+   * the tokens, else a new one. Rows are replaced only while they are those that were read. With `expectedCredentialSetId` it is
+   * a refresh of that set. Resolves to the tokens with `credential_set_id`, `obtained_at` and `expires_at`; rejects with a
+   * `ReauthenticationRequiredError` where somebody else has stored others meanwhile.
    */
-  storeTokens: (params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any> }) => Promise<void>
-  /** Rejects with a `ReauthenticationRequiredError` where there is nothing to refresh with. */
-  getTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>) => Promise<Record<string, any>> }) => Promise<Record<string, any> | null>
+  storeTokens: (params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any>; existingTokens?: { accessToken?: Record<string, any> | null; refreshToken?: Record<string, any> | null; clientInfoToken?: Record<string, any> | null }; expectedCredentialSetId?: string }) => Promise<Record<string, any>>
+  /**
+   * The stored tokens, refreshed where they have expired; `null` where that failed. Rejects with a
+   * `ReauthenticationRequiredError` where there is nothing to refresh with, or what is stored does not belong together.
+   */
+  getTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string }) => Promise<Record<string, any> | null>
+  /**
+   * Refreshes, whatever the access token says. Calls for the same tenant, user, server and `singleFlightScope` share one
+   * refresh; `signal` ends only the wait of its caller, with `null`. `onRefreshSuccess` is called when the tokens are stored.
+   */
+  forceRefreshTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any> | null>
+  /**
+   * Whether there are tokens that are good without asking the user, of the same credential set as the stored client.
+   * `validateClientBinding` throws where that is not the client that the config wants.
+   */
+  hasStoredAuthorization: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; validateClientBinding: (clientInfo: Record<string, any>, clientMetadata: Record<string, any>) => unknown }) => Promise<boolean>
+  /** Whether this access token is the stored one, of this credential set, and has not expired. */
+  isCurrentAccessToken: (params: { userId: string; serverName: string; accessToken: string; credentialSetId?: string; findToken: (...args: any[]) => unknown }) => Promise<boolean>
+  /** Throws a `ReauthenticationRequiredError` unless the stored client is of the tokens' credential set. */
+  assertCredentialSetBinding: (serverName: string, credentialSetId: string | undefined, clientMetadata: Record<string, any> | undefined) => void
   /** The stored client registration, decrypted; `null` where there is none. */
   getClientInfoAndMetadata: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown }) => Promise<{ clientInfo: Record<string, any>; clientMetadata: Record<string, any> } | null>
-  /** Forgets a client registration. */
-  deleteClientRegistration: (params: { userId: string; serverName: string; deleteTokens: (...args: any[]) => unknown }) => Promise<void>
+  /** Forgets a client registration; with `credentialSetId` only one of that credential set. */
+  deleteClientRegistration: (params: { userId: string; serverName: string; deleteTokens: (...args: any[]) => unknown; credentialSetId?: string }) => Promise<void>
   /** Forgets a user's tokens and client registration of a server. */
   deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: (...args: any[]) => unknown }) => Promise<void>
 }
@@ -768,6 +925,32 @@ export interface ReinitMCPServerParams {
   serverConfig?: Record<string, any>
   /** Where the connections of the chat request are kept: newer LibreChat's `getMCPRequestContext(req, res)`. */
   requestScopedConnections?: MCPRequestScopedConnections
+  /**
+   * The login session: resolves to its tokens as they are now (`expires_at` in seconds since the epoch), refreshed first
+   * where that is due or `forceRefresh` says so, or to `null` where it has none and the user's own count. Rejects where
+   * they could not be refreshed. Bound: 15 s. It is not asked after the call.
+   */
+  upstreamTokenProvider?: (options?: { forceRefresh?: boolean; signal?: AbortSignal }) => { access_token?: string; id_token?: string; expires_at?: number } | null | undefined | Promise<{ access_token?: string; id_token?: string; expires_at?: number } | null | undefined>
+  /**
+   * Finds a session for a server that gets tokens on behalf of the user; asked only where there is no
+   * `upstreamTokenProvider`.
+   */
+  upstreamTokenProviderResolver?: (options: { signal?: AbortSignal; target: { mcpServer: string; scopes: string } }) => unknown
+  /**
+   * Whose login it is. Exchanged tokens are kept apart by it; the host's `oboTokenResolver` gets it as its fifth
+   * argument.
+   */
+  oboIdentityContext?: { appUserId?: string; openidSubject?: string; tenantId?: string; openidIssuer?: string }
+  /** In place of `serverConfig`: `principal` makes the connection the user's own, whatever the config allows. */
+  connectionTarget?: { serverConfig: Record<string, any>; connectionOwner: 'operator' | 'principal' }
+  /** MCP Apps are not supported: `enabled: true` is refused. */
+  mcpApps?: { enabled?: boolean }
+  /** Bounds work of the host's that is done around changes of credentials; nothing here depends on it. */
+  recoveryPolicy?: Record<string, any>
+  /** What the host files failures of a stream under; nothing here depends on it. */
+  streamId?: string | null
+  /** Milliseconds since the epoch; the same. */
+  jobCreatedAt?: number
   /**
    * Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. With this key, a server that needs missing fields is
    * deferred.

@@ -311,9 +311,15 @@ describe('availableTools', () => {
     expect(calls).toEqual([{ userId: user.id, serverName: 'srv', tools }]);
   });
 
-  test('is null where it answered null', async () => {
-    const { reinit } = await setup({ services: { updateMCPServerTools: async () => null } });
-    expect(await reinit()).toEqual({ ...connected('srv'), availableTools: null });
+  test('is null where it answered null, and why is told', async () => {
+    const { reinit, logger } = await setup({ services: { updateMCPServerTools: async () => null } });
+    const toolsError = {
+      code: 'MCP_HOST_ERROR',
+      message: 'updateMCPServerTools returned nothing for the 2 tools of srv: the host does not offer them',
+      retryable: false,
+    };
+    expect(await reinit()).toEqual({ ...connected('srv'), availableTools: null, toolsError });
+    expect(logger.messages('warn').join()).toContain(toolsError.message);
   });
 
   test('is formatted natively where the host has no updateMCPServerTools', async () => {

@@ -3,9 +3,11 @@
 
 mod abilities;
 mod log;
+mod upstream;
 
 pub use abilities::Abilities;
 pub use log::{Level, Log, LogMeta, Logger};
+pub use upstream::{Identity, UpstreamTokens};
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -129,6 +131,23 @@ pub struct NetworkRules {
     pub allowed_addresses: Vec<String>,
 }
 
+/// The rules that hold for a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RulesOfCall {
+    pub rules: NetworkRules,
+    /// They are those of the caller's tenant or role, and others than the operator's (`resolveAllowlists`).
+    pub of_tenant: bool,
+}
+
+impl From<NetworkRules> for RulesOfCall {
+    fn from(rules: NetworkRules) -> Self {
+        Self {
+            rules,
+            of_tenant: false,
+        }
+    }
+}
+
 /// Where a config is stored, for `reinspectServer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Storage {
@@ -159,16 +178,38 @@ pub trait Registry: Send + Sync {
         storage: Storage,
         user_id: Option<&str>,
     ) -> Result<Option<Map<String, Value>>>;
-    async fn network_rules(&self) -> Result<NetworkRules>;
+    /// Those that hold for the call: asked before every connection, discovery and tool call.
+    async fn network_rules(&self) -> Result<RulesOfCall>;
     /// What the host can do.
     async fn abilities(&self) -> Result<Abilities> {
         Ok(Abilities::default())
+    }
+    /// Whether the config that the call works with is the operator's own, unchanged for a tenant or a user; `None` where
+    /// the registry does not tell ([`Abilities::app_server_configs`]).
+    async fn is_app_server_config(&self, _server_name: &str) -> Result<Option<bool>> {
+        Ok(None)
+    }
+    /// Whether users share the server of the call by the host's own policy; `None` where the host leaves that to us.
+    async fn shares(&self, _server_name: &str) -> Result<Option<bool>> {
+        Ok(None)
     }
     /// All servers that a user sees, by name.
     async fn all_server_configs(
         &self,
         user_id: Option<&str>,
     ) -> Result<Vec<(String, Map<String, Value>)>>;
+}
+
+/// Tools of a server, for the host's cache.
+pub struct ToolUpdate<'a> {
+    /// Absent for those of a server that all users share.
+    pub user_id: Option<&'a str>,
+    pub server_name: &'a str,
+    pub tools: &'a Arc<RawTools>,
+    /// What a user's tools were published under when they were asked for.
+    pub generation: Option<&'a str>,
+    /// The place of the list among those of a server that users share.
+    pub revision: Option<&'a str>,
 }
 
 /// LibreChat's `updateMCPServerTools`: formats the tools, stores them, returns what it made of them.
@@ -179,13 +220,46 @@ pub trait ToolPublisher: Send + Sync {
     async fn generation(&self, _user_id: &str, _server_name: &str) -> Result<Option<String>> {
         Ok(None)
     }
-    async fn publish(
+    /// Says that a connection made under this generation is in use, and learns whether it still holds; `None` where the
+    /// host keeps no account of that.
+    async fn renew(
         &self,
-        user_id: &str,
-        server_name: &str,
-        tools: &Arc<RawTools>,
-        generation: Option<&str>,
-    ) -> Result<Option<HostValue>>;
+        _user_id: &str,
+        _server_name: &str,
+        _generation: &str,
+    ) -> Result<Option<bool>> {
+        Ok(None)
+    }
+    /// Whether the host keeps lists in order, by generations or revisions. One that does takes an empty list too, and
+    /// answers with nothing where it has a newer one.
+    fn is_ordered(&self) -> bool {
+        false
+    }
+    /// Whether lists of servers that users share can be put in order, and so be published without a user.
+    fn has_revisions(&self) -> bool {
+        false
+    }
+    /// Reserves the place of a list that is about to be read over a connection that users share.
+    async fn revision(&self, _server_name: &str) -> Result<Option<String>> {
+        Ok(None)
+    }
+    async fn publish(&self, update: ToolUpdate<'_>) -> Result<Option<HostValue>>;
+}
+
+/// The tools of a server, listed over a connection that the host itself keeps.
+pub struct HostTools {
+    pub tools: Arc<RawTools>,
+    /// As in [`ToolUpdate`].
+    pub revision: Option<String>,
+    /// The place of the list could not be reserved; the host publishes it again.
+    pub ordering_unavailable: bool,
+}
+
+/// Connections to servers that users share, which the host keeps itself.
+#[async_trait]
+pub trait HostConnections: Send + Sync {
+    /// `None` where the host has no open connection to the server, or no whole list.
+    async fn tools(&self, server_name: &str) -> Result<Option<HostTools>>;
 }
 
 /// Names one row of LibreChat's token collection.
@@ -205,7 +279,7 @@ pub struct TokenQuery {
 /// Which login or refresh a row came from: its `metadata.credential_set_id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CredentialSet {
-    /// Rows of LibreChats that know of no such ids.
+    /// Rows of a LibreChat that knows of no such ids.
     None,
     Id(String),
 }
@@ -331,7 +405,8 @@ pub trait FlowStore: Send + Sync {
     async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Value>) -> Result<()>;
     async fn complete(&self, flow_id: &str, kind: &str, result: &Value) -> Result<()>;
     async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()>;
-    async fn delete(&self, flow_id: &str, kind: &str) -> Result<()>;
+    /// Whether the store took it; a flow that is not there is as good as deleted.
+    async fn delete(&self, flow_id: &str, kind: &str) -> Result<bool>;
 }
 
 /// How the user learns of an authorization: the caller's `oauthStart` and `oauthEnd`.
@@ -518,6 +593,8 @@ pub struct Host {
     pub registry: Arc<dyn Registry>,
     /// Absent: tools are formatted natively.
     pub publisher: Option<Arc<dyn ToolPublisher>>,
+    /// Absent: the host keeps no connections.
+    pub connections: Option<Arc<dyn HostConnections>>,
     /// Absent: tokens of OAuth servers cannot be stored.
     pub tokens: Option<Arc<dyn TokenStore>>,
     pub flows: Option<Arc<dyn FlowStore>>,
@@ -526,6 +603,10 @@ pub struct Host {
     pub lock: Option<Arc<dyn Lock>>,
     pub exchanged_tokens: Option<Arc<dyn SharedCache>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
+    /// Absent where the call brings no login session; the user's own tokens count then.
+    pub upstream_tokens: Option<Arc<dyn UpstreamTokens>>,
+    /// Who the login belongs to, where the call says so.
+    pub identity: Option<Identity>,
     pub server_requests: Option<Arc<dyn ServerRequests>>,
     /// Absent: the redirect URI is below `DOMAIN_SERVER`, and the host completes flows.
     pub redirects: Option<Arc<dyn RedirectListener>>,

@@ -6,25 +6,29 @@
 mod answer;
 mod config;
 mod connect;
+mod tools;
 
 pub use answer::{AvailableTools, FailureReason, Reinitialized};
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{Connection, RawTools};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Level, LogMeta, User};
-use crate::manager::{CallScope, Lease, Manager, Publication, publish_tools};
+use crate::manager::{CallScope, Manager};
+use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 use crate::telemetry::{Kind, OK, Started};
 
 /// The parameters of one call.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a parameter of its own"
+)]
 pub struct Reinit {
     pub host: Host,
     pub user: Option<User>,
@@ -41,6 +45,8 @@ pub struct Reinit {
     pub request_body: Option<IndexMap<String, String>>,
     /// Whether the caller brought `configServers`, which the registry prefers to its own.
     pub has_config_servers: bool,
+    /// Whether the connection is to be the user's own, whatever the config allows.
+    pub is_principals: bool,
     /// The number of the chat request, where the host keeps connections for it.
     pub request: Option<u64>,
     pub cancel: CancellationToken,
@@ -131,22 +137,17 @@ impl Run<'_> {
             return Ok(self.missing_variables(missing));
         }
 
-        if let (Some(body), Some(config)) = (&call.request_body, &config) {
-            let fields = config.body_placeholders();
-            let missing: Vec<_> = fields
-                .into_iter()
-                .filter(|field| body.get(*field).is_none_or(String::is_empty))
-                .collect();
-            if !missing.is_empty() {
-                logger.info(format!(
-                    "[MCP Reinitialize] Server '{name}' requires request body field(s) [{}] for runtime placeholders; \
-                     connection deferred to first use in a chat turn",
-                    missing.join(", ")
-                ));
-                return Ok(self.deferred());
-            }
+        let missing = self.missing_body_fields(config.as_ref()).await?;
+        if !missing.is_empty() {
+            logger.info(format!(
+                "[MCP Reinitialize] Server '{name}' requires request body field(s) [{}] for runtime placeholders; \
+                 connection deferred to first use in a chat turn",
+                missing.join(", ")
+            ));
+            return Ok(self.deferred());
         }
 
+        let before = self.generation(config.as_ref()).await?;
         let mut connected = Box::pin(self.connect(config.clone(), None)).await?;
         let mut listed = self.list(&mut connected).await?;
         if let Some(Err(error)) = &listed
@@ -165,7 +166,7 @@ impl Run<'_> {
             oauth_required: connected.oauth_required,
             ..Reinitialized::default()
         };
-        if let Some(issued) = connected.asked.issued {
+        if let Some(issued) = connected.asked.issued.take() {
             result.oauth_url = issued.url;
             result.oauth_expires_at = Some(issued.expires_at);
         }
@@ -175,59 +176,42 @@ impl Run<'_> {
                 None
             }
             Some(Ok(list)) => Some(list),
-            None => connected.discovered,
+            None => connected.discovered.take(),
         };
-        if let Some(list) = listed {
-            let mut stale = false;
-            result.tools_error.clone_from(&list.left_out);
-            if let Some(incomplete) = &list.incomplete {
-                logger.warn(format!("[MCP Reinitialize] {name}: {incomplete}"));
-                result.tools_error = Some(incomplete.clone());
+        let tools = match listed {
+            Some(list) => {
+                let before = before.as_deref();
+                self.hand_over(&connected, list, before, &mut result)
+                    .await?
             }
-            if list.tools.count() > 0 {
-                let connection = connected.lease.as_ref().map(Lease::connection);
-                match self.publish(connection, &list.tools).await? {
-                    Some(available) => result.available_tools = available,
-                    None => stale = true,
-                }
-            }
-            let count = if stale { 0 } else { list.tools.count() };
-            let shown = !stale && (count > 0 || !connected.oauth_required);
-            result.tools = Some(list.tools).filter(|_| shown);
-            self.conclude(
-                &mut result,
-                connected.lease.is_some(),
-                count,
-                connected.error,
-            );
-        } else {
-            self.conclude(&mut result, connected.lease.is_some(), 0, connected.error);
-        }
+            None => 0,
+        };
+        self.conclude(
+            &mut result,
+            connected.lease.is_some() || connected.is_of_host,
+            tools,
+            connected.error,
+        );
         Ok(result)
     }
 
-    /// Step 7: the host formats and stores the tools; without a user or a host they are formatted here.
-    /// `None`: they were out of date already.
-    async fn publish(
+    /// Fields of the chat request that the connection has to wait for. A host of June means them to be empty where it
+    /// passes no request at all.
+    async fn missing_body_fields(
         &self,
-        connection: Option<&Connection>,
-        tools: &Arc<RawTools>,
-    ) -> Result<Option<Option<AvailableTools>>> {
-        let (Some(publisher), Some(user_id)) = (&self.call.host.publisher, self.user_id()) else {
-            let formatted = crate::manager::format_tools(self.name, tools)?;
-            return Ok(Some(Some(AvailableTools::Native(formatted))));
-        };
-        let publishing = async {
-            if let Some(connection) = connection {
-                publish_tools(publisher, connection, user_id, self.name, tools).await
-            } else {
-                let taken = publisher.publish(user_id, self.name, tools, None);
-                taken.await.map(Publication::Taken)
-            }
-        };
-        Ok(match self.until_cancelled(publishing).await? {
-            Publication::Taken(tools) => Some(tools.map(AvailableTools::Host)),
-            Publication::Stale => None,
+        config: Option<&ServerConfig>,
+    ) -> Result<Vec<&'static str>> {
+        let body = self.call.request_body.as_ref();
+        let missing = config.map(|config| config.missing_body_fields(body));
+        let missing = missing.unwrap_or_default();
+        if missing.is_empty() || body.is_some() {
+            return Ok(missing);
+        }
+        let abilities = self.until_cancelled(self.call.host.registry.abilities());
+        Ok(if abilities.await?.is_current() {
+            missing
+        } else {
+            Vec::new()
         })
     }
 
@@ -241,6 +225,7 @@ impl Run<'_> {
             body: call.request_body.as_ref(),
             request: call.request,
             config_is_registered: call.server_config.is_none() && !call.has_config_servers,
+            is_principals: call.is_principals,
         }
     }
 

@@ -9,14 +9,14 @@ use tokio_util::sync::CancellationToken;
 use super::breaker::Breaker;
 use super::handler::{Handler, ProgressRoutes};
 use super::session::{Session, bounded};
-use super::{Caller, Connection, Generation, Known, Recipe};
+use super::{Caller, Connection, Event, Generation, Known, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::foreign_error;
 use crate::host::Peer;
 use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
 use crate::transport::stdio::{Ending, Stderr, StdioOptions, StdioTransport};
 use crate::transport::{
-    BoxTransport, McpHttp, Remote, SseTimeouts, SseTransport, Tap, WebSocketTransport,
+    BoxTransport, Conflict, McpHttp, Remote, SseTimeouts, SseTransport, Tap, WebSocketTransport,
 };
 
 /// At most this many handshakes, the waits between them growing by this step.
@@ -149,7 +149,8 @@ async fn handshake(
                     (BoxTransport::new(transport), initialize)
                 }
                 TransportKind::StreamableHttp | TransportKind::Stdio => {
-                    let side = http.insert(McpHttp::new(remote, idle, known.stream.clone()));
+                    let side = McpHttp::new(remote, idle, known.stream.clone());
+                    let side = http.insert(side.with_conflict(conflict_of(recipe)));
                     (side.transport(), known.generation)
                 }
             }
@@ -194,4 +195,10 @@ fn stderr_of(configured: server_config::Stderr) -> Stderr {
         server_config::Stderr::Inherit => Stderr::Inherit,
         server_config::Stderr::Descriptor(number) => Stderr::Descriptor(number),
     }
+}
+
+/// Tells the owner of the connection.
+fn conflict_of(recipe: &Recipe) -> Option<Conflict> {
+    let observer = recipe.observer.clone()?;
+    Some(Arc::new(move || observer.notice(Event::Conflicted)))
 }

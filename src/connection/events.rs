@@ -21,6 +21,8 @@ pub enum Event {
     ToolsChanged,
     ResourcesChanged,
     PromptsChanged,
+    /// The server holds on to the lost GET stream of the session, and refuses another: only a new session gets one.
+    Conflicted,
 }
 
 /// Whoever owns the connection.

@@ -45,6 +45,7 @@ use crate::error::Result;
 use crate::foreign_text::{SentSecrets, foreign_error};
 use crate::host::{Environment, Logger, NetworkRules, ServerRequests, ToolPublisher};
 use crate::network::{HttpClient, Policy};
+use crate::secret::Secret;
 use crate::server_config::{Fingerprint, ResolvedConfig};
 use crate::settings::Settings;
 use crate::telemetry::Metrics;
@@ -63,6 +64,10 @@ pub struct Recipe {
     pub user_id: Option<String>,
     pub config: ResolvedConfig,
     pub fingerprint: Fingerprint,
+    /// The same of the config alone, without what calls and users fill in.
+    pub template: Fingerprint,
+    /// Whether users authorize with the server.
+    pub uses_oauth: bool,
     /// When the config was read, in milliseconds since the epoch.
     pub made_at: i64,
     /// The token in use. Requests of an open connection follow it.
@@ -86,6 +91,13 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// Makes what has no token of its own use this one, where the connection sends any.
+    pub fn go_on_with(&self, token: Option<&Secret>) {
+        if let (Some(_), Some(token)) = (&self.tokens, token) {
+            self.bearer.set(token.clone());
+        }
+    }
+
     /// The prefix of every log line about this connection.
     #[must_use]
     pub fn log_prefix(&self) -> String {
@@ -174,7 +186,7 @@ impl Connection {
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let has_own = |tokens: &&Arc<dyn AccessTokens>| {
-            let headers = options.headers.as_ref();
+            let headers = options.headers_of(method);
             tokens.is_required()
                 && headers.is_some_and(|headers| headers.contains_key(AUTHORIZATION))
         };
@@ -250,7 +262,7 @@ impl Connection {
             (Err(error), Some(ending)) => ending.explain(error, &options.cancel).await,
             (Err(error), None) => error,
         };
-        let headers = options.headers.as_deref();
+        let headers = options.headers_of(method).map(Arc::as_ref);
         Err(foreign_error(
             error,
             &self.recipe.sent_secrets(bearer, headers),

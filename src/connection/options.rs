@@ -18,6 +18,9 @@ pub struct CallOptions {
     pub cancel: CancellationToken,
     /// Headers of this request, over those of the connection.
     pub headers: Option<Arc<HeaderMap>>,
+    /// In their place for `tools/call` alone. What else the call leads to, such as a look at the list of tools, goes
+    /// without what only tool calls carry.
+    pub tool_headers: Option<Arc<HeaderMap>>,
     pub progress: Option<Progress>,
     /// Whom the server may ask about this request. Absent where no user has made it.
     pub caller: Option<Caller>,
@@ -39,9 +42,18 @@ impl CallOptions {
             deadline,
             cancel,
             headers: None,
+            tool_headers: None,
             progress: None,
             caller: None,
         }
+    }
+
+    /// The headers of a request of this method.
+    pub(super) fn headers_of(&self, method: &str) -> Option<&Arc<HeaderMap>> {
+        let of_tools = self.tool_headers.as_ref();
+        of_tools
+            .filter(|_| method == "tools/call")
+            .or(self.headers.as_ref())
     }
 
     /// When the request is given up, unless progress comes before.

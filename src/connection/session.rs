@@ -319,7 +319,7 @@ impl Session {
         });
         let _ended = origin.ended.clone().drop_guard();
         request.extensions.insert(origin);
-        if let Some(headers) = &options.headers {
+        if let Some(headers) = options.headers_of(method) {
             request.extensions.insert(CallHeaders(Arc::clone(headers)));
         }
         let parsed = self

@@ -130,7 +130,7 @@ async fn inspect(
     let request = Inspect {
         server_name: name.to_owned(),
         members,
-        rules: registry.network_rules().await?,
+        rules: registry.network_rules().await?.rules,
         connection: None,
         cancel: cancel.clone(),
     };

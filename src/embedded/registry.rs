@@ -12,7 +12,7 @@ use url::Url;
 
 use super::config::Config;
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, Lookup, NetworkRules, Registry, Storage};
+use crate::host::{Environment, Lookup, Registry, RulesOfCall, Storage};
 use crate::network::{HttpClient, Policy};
 use crate::oauth::{Endpoints, detect};
 use crate::server_config::{Context, process_mcp_env};
@@ -136,8 +136,8 @@ impl Registry for ConfigRegistry {
         ))
     }
 
-    async fn network_rules(&self) -> Result<NetworkRules> {
-        Ok(self.config.rules.clone())
+    async fn network_rules(&self) -> Result<RulesOfCall> {
+        Ok(self.config.rules.clone().into())
     }
 
     async fn all_server_configs(

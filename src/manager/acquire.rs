@@ -22,11 +22,22 @@ pub struct Acquire {
 
 impl Manager {
     pub async fn acquire(&self, request: &Acquire) -> Result<Lease> {
+        let lease = self.find_or_connect(request).await?;
+        self.renew_generations(&request.key.owner);
+        self.publish_first_list(&lease);
+        Ok(lease)
+    }
+
+    async fn find_or_connect(&self, request: &Acquire) -> Result<Lease> {
         if request.force_new && request.key.owner != Owner::App {
             return self.acquire_anew(request).await;
         }
         let prefix = request.recipe.log_prefix();
         if let Some(lease) = self.pooled(&request.key) {
+            // The connection goes on with the newest call's token, its next sign of life included.
+            if let Some(token) = request.recipe.bearer.get() {
+                lease.connection().recipe.bearer.set(token);
+            }
             if self.is_usable(&lease, request).await {
                 request
                     .recipe
@@ -66,6 +77,9 @@ impl Manager {
             recipe.logger.info(format!(
                 "{prefix} Config was updated, disconnecting stale connection"
             ));
+            return false;
+        }
+        if !self.is_current(lease, request).await {
             return false;
         }
         if connection.is_connected(&request.options).await {

@@ -14,16 +14,13 @@ use crate::oauth::{
 };
 use crate::server_config::Transport;
 
-/// How long a call waits for the user where it says nothing else.
-const DEFAULT_WAIT: Duration = Duration::from_mins(2);
-
 /// How a call asks the user to authorize.
 #[derive(Clone)]
 pub struct Consent {
     pub prompt: Option<Arc<dyn AuthorizationPrompt>>,
     /// Waits until the user has authorized, instead of handing out the URL and failing.
     pub waits: bool,
-    /// Bound on asking; the user's time is not the server's, so it has its own.
+    /// Bound on asking, else the time that the user has; it is not the server's, so it has its own.
     pub limit: Option<Duration>,
     /// Why the user has to authorize although there is a token: what a request on an open connection failed with.
     pub refusal: Option<Error>,
@@ -80,6 +77,10 @@ impl Manager {
             },
         };
         let Some(authorizer) = self.authorizer(call, server, &request.recipe)? else {
+            let tokens = request.recipe.tokens.as_ref();
+            let refusal = tokens
+                .and_then(|tokens| tokens.final_refusal(&refusal))
+                .unwrap_or(refusal);
             return Err(refusal);
         };
         let asking = Asking {
@@ -145,7 +146,10 @@ impl Asking<'_> {
     /// Starts or joins the user's flow, hands out its URL once, and waits where the call wants that. `Ok` means that
     /// tokens are stored.
     async fn ask(&self, refusal: &Error, issued: &mut Option<Issued>) -> Result<()> {
-        let limit = self.consent.limit.unwrap_or(DEFAULT_WAIT);
+        let limit = match self.consent.limit {
+            Some(limit) => limit,
+            None => self.authorizer.authorization_time().await,
+        };
         let deadline = Instant::now() + limit;
         let (prefix, logger) = (self.recipe.log_prefix(), &self.recipe.logger);
         if refusal.status.is_none() {
@@ -183,7 +187,7 @@ impl Asking<'_> {
         };
         self.issue(&pending, issued).await?;
         if !self.consent.waits {
-            self.authorizer.watch(pending);
+            self.authorizer.watch(&pending);
             return Err(Error::new(
                 Code::OAuthRequired,
                 "OAuth flow initiated - return early",

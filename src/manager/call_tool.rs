@@ -1,6 +1,5 @@
 //! Calling a tool (`packages/api/src/mcp/MCPManager.ts`, `callTool`).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -11,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::content::{Item, ToolContent, format_content};
 use super::scope::registered_config;
-use super::{Acquire, Asked, CallScope, Consent, Manager, OboCall, with_bearer};
-use crate::connection::{CallOptions, Progress, ProgressSink, log_prefix};
+use super::{Acquire, Asked, CallScope, Consent, HeaderTokens, Manager, OboCall};
+use crate::connection::{CallOptions, Connection, Progress, ProgressSink, log_prefix};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::{Level, LogMeta, Lookup};
@@ -47,6 +46,8 @@ pub struct CallTool<'a> {
 struct Seen {
     transport: Option<&'static str>,
     is_error: bool,
+    /// Users authorize with the server.
+    authorizes: bool,
 }
 
 impl Manager {
@@ -60,6 +61,13 @@ impl Manager {
         let started = Started::now(Kind::ToolCall, call.server_name, user_id);
         let mut seen = Seen::default();
         let outcome = self.call(&call, &prefix, &mut seen).await;
+        let outcome = outcome.map_err(|error| {
+            if seen.authorizes {
+                as_wanted_authorization(error)
+            } else {
+                error
+            }
+        });
         let ended = match &outcome {
             Ok(_) if seen.is_error => started.ended(TOOL_ERROR, true),
             outcome => started.ended_with(outcome.as_ref()),
@@ -91,25 +99,24 @@ impl Manager {
         };
         let server = self.scope(scope, name, config).await?;
         let _disposal = self.disposal(scope, &server.key);
-        let recipe = self.recipe(scope, &server).await?;
+        let recipe = self.recipe(scope, &server)?;
         seen.transport = Some(recipe.config.transport.kind().as_str());
+        seen.authorizes = server.config.runs_oauth_flow();
         let obo = OboCall {
             purpose: self.token_use(&server, call.tool_name),
             timeout: None,
+            of_tool_call: true,
             cancel: &call.cancel,
         };
-        let token = self.obo_token(scope, &server, obo).await?;
+        let token = self.call_token(scope, &server, obo).await?;
+        recipe.go_on_with(token.as_ref());
         let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
-        let options = CallOptions {
-            headers: with_bearer(None, token.as_ref()),
-            ..CallOptions::new(Instant::now() + limit, call.cancel.clone())
-        };
+        let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
         let timeout = call
             .timeout
             .or(recipe.config.timeout)
             .unwrap_or(CALL_TIMEOUT);
         let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
-        let headers = scope.headers(&server, graph_token.as_ref())?;
         let mut request = Acquire {
             key: server.key.clone(),
             recipe,
@@ -122,21 +129,22 @@ impl Manager {
             .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
             .await?;
         let token = token.map(|token| Self::settle_token(&lease, token));
+        // Progress may stretch a call, but not for ever.
+        let longest = call.max_total_timeout.unwrap_or(Duration::from_hours(24));
         let mut options = CallOptions {
-            // Progress may stretch a call, but not for ever.
-            deadline: Instant::now() + call.max_total_timeout.unwrap_or(Duration::from_hours(24)),
-            cancel: call.cancel.clone(),
-            headers: with_bearer(headers.map(Arc::new), token.as_ref()),
             progress: Some(Progress {
                 timeout,
                 sink: call.progress.clone(),
             }),
             caller: Some(scope.caller(name)),
+            ..CallOptions::new(Instant::now() + longest, call.cancel.clone())
         };
-        let mut params = json!({ "name": call.tool_name });
-        if let Some(arguments) = &call.arguments {
-            params["arguments"] = arguments.clone();
-        }
+        let tokens = |access| HeaderTokens {
+            graph: graph_token.as_ref(),
+            access,
+        };
+        scope.set_headers(&server, tokens(token.as_ref()), &mut options)?;
+        let params = self.params(call, lease.connection());
         let sent = lease
             .connection()
             .request("tools/call", Some(&params), &options);
@@ -144,14 +152,15 @@ impl Manager {
         // A call that the server refused to hear was not made, so it may be made again.
         if let Err(error) = &answer {
             if let Some(token) = &token {
-                let renewed = self.renewed_obo_token(scope, &server, obo, token, error);
+                let renewed = self.renewed_token(scope, &server, obo, token, error);
                 if let Some(renewed) = renewed.await? {
-                    options.headers = with_bearer(options.headers.take(), Some(&renewed));
+                    scope.set_headers(&server, tokens(Some(&renewed)), &mut options)?;
                     let sent = lease
                         .connection()
                         .request("tools/call", Some(&params), &options);
                     answer = sent.await;
                 }
+                answer = answer.map_err(|error| self.rejection(&server, error));
             } else if !asked.asked
                 && server.config.runs_oauth_flow()
                 && let Some(refusal) = error.refusal().cloned()
@@ -170,7 +179,7 @@ impl Manager {
             }
         }
         let answer = answer?;
-        let (result, items) = read(&answer).map_err(|_| unreadable(&answer))?;
+        let (result, items, structured) = read(&answer).map_err(|_| unreadable(&answer))?;
         if result.is_error == Some(Value::Bool(true)) {
             seen.is_error = true;
             scope.host.logger.debug(format!(
@@ -178,7 +187,22 @@ impl Manager {
                 call.tool_name
             ));
         }
-        format_content(&items, call.provider, scope.settings.image_data_max_bytes)
+        format_content(
+            &items,
+            structured.as_ref(),
+            call.provider,
+            scope.settings.image_data_max_bytes,
+        )
+    }
+
+    /// Of `tools/call`: the tool under the name that the server knows.
+    fn params(&self, call: &CallTool<'_>, connection: &Connection) -> Value {
+        let wire_name = self.wire_name(&connection.recipe, call.tool_name);
+        let mut params = json!({ "name": wire_name.as_deref().unwrap_or(call.tool_name) });
+        if let Some(arguments) = &call.arguments {
+            params["arguments"] = arguments.clone();
+        }
+        params
     }
 
     /// The config that the registry has for this user.
@@ -196,12 +220,23 @@ impl Manager {
     }
 }
 
+/// `LibreChat` knows by the text of an error that the user has to authorize, whatever stood in the way of that.
+fn as_wanted_authorization(mut error: Error) -> Error {
+    const WANTED: &str = "OAuth authentication required";
+    if error.wants_user() && !error.message.contains(WANTED) {
+        error.message = format!("{WANTED}: {}", error.message);
+    }
+    error
+}
+
 /// What is read of a tool's result.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct ToolResult<'a> {
     #[serde(borrow)]
     content: Option<&'a RawValue>,
+    #[serde(borrow)]
+    structured_content: Option<&'a RawValue>,
     is_error: Option<Value>,
 }
 
@@ -217,8 +252,16 @@ fn unreadable(answer: &RawValue) -> Error {
     )
 }
 
-fn read(answer: &RawValue) -> serde_json::Result<(ToolResult<'_>, Vec<Item<'_>>)> {
+/// The result, its items, and the structured content of one that has none.
+type Read<'a> = (ToolResult<'a>, Vec<Item<'a>>, Option<Value>);
+
+fn read(answer: &RawValue) -> serde_json::Result<Read<'_>> {
     let result: ToolResult = serde_json::from_str(answer.get())?;
     let content = Item::all(result.content)?;
-    Ok((result, content))
+    let structured = result
+        .structured_content
+        .filter(|structured| content.is_empty() && structured.get() != "null")
+        .map(|structured| nesting::parse(structured.get(), MAX_NESTING))
+        .transpose()?;
+    Ok((result, content, structured))
 }

@@ -10,7 +10,7 @@ use crate::connection::Event;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConnectionStats {
     pub tracked_users: usize,
-    /// Connections of users, without those that all users share.
+    /// Connections of users, without those that all users share and those of chat requests.
     pub total_connections: usize,
     pub activity_entries: usize,
     pub app_connections: usize,
@@ -46,10 +46,10 @@ impl Manager {
     #[must_use]
     pub fn stats(&self) -> ConnectionStats {
         let pool = self.0.pool.lock();
-        let mut users: Vec<_> = pool
-            .slots
-            .keys()
-            .filter_map(|key| key.owner.user_id())
+        let owners = || pool.slots.keys().map(|key| &key.owner);
+        let mut users: Vec<_> = owners()
+            .filter(|owner| matches!(owner, Owner::User(_)))
+            .filter_map(Owner::user_id)
             .collect();
         let total_connections = users.len();
         users.sort_unstable();
@@ -58,7 +58,7 @@ impl Manager {
             tracked_users: users.len(),
             total_connections,
             activity_entries: pool.activity.len(),
-            app_connections: pool.slots.len() - total_connections,
+            app_connections: owners().filter(|owner| **owner == Owner::App).count(),
         }
     }
 

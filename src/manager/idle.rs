@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Manager;
 use super::pool::{Pool, Slot};
+use super::{Manager, Owner};
 use crate::connection::Event;
 
 impl Manager {
@@ -49,7 +49,10 @@ impl Manager {
             let last = if slot.is_used() {
                 now
             } else {
-                activity.get(user).copied().unwrap_or(now)
+                match key.owner {
+                    Owner::Request { .. } => slot.used_at(),
+                    _ => activity.get(user).copied().unwrap_or(now),
+                }
             };
             let due = last + limit.max(Duration::from_millis(1));
             if due <= now {

@@ -11,12 +11,17 @@ mod format;
 mod idle;
 mod inspect;
 mod instructions;
+mod live;
+mod names;
 mod obo;
 mod observe;
 mod pool;
 mod publish;
+mod refresh;
+mod renewal;
 mod request;
 mod rest;
+mod schema;
 mod scope;
 mod watch;
 
@@ -26,17 +31,19 @@ pub use call_tool::CallTool;
 pub use content::{Item, ToolContent, format_content};
 pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::Discover;
-pub use format::{format_tools, tool_functions};
+pub use format::Lacking;
 pub use inspect::{Inspect, Inspection, NotInspected};
 pub use instructions::format_instructions;
+pub use names::Naming;
 pub use obo::{OboCall, with_bearer};
 pub use pool::Lease;
-pub use publish::{Publication, publish_tools};
+pub use publish::{Publication, Reading, Snapshot, generation_of, publish_tools};
+pub use refresh::Relisted;
 pub use request::Disposal;
-pub use scope::{CallScope, ServerScope, registered_config};
+pub use scope::{CallScope, HeaderTokens, ServerScope, may_be_shared, registered_config, template};
 pub use watch::Subscriber;
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Weak};
 
@@ -53,6 +60,7 @@ use crate::oauth::OAuth;
 use crate::obo::Obo;
 use crate::telemetry::Metrics;
 use crate::transport::stdio::Children;
+use names::KnownNames;
 use pool::Pool;
 
 /// Servers whose protocol generation is remembered.
@@ -119,6 +127,7 @@ struct Inner {
     known: Cache<String, Known>,
     oauth: OAuth,
     obo: Obo,
+    tool_names: KnownNames,
     metrics: Arc<Metrics>,
     /// The last number that a request was given.
     requests: AtomicU64,
@@ -127,9 +136,9 @@ struct Inner {
     closing: CancellationToken,
     keep_connections: bool,
     runtime: Handle,
-    /// Connections whose tools are about to be listed again.
-    refreshing: Mutex<HashSet<Key>>,
-    subscriber: Mutex<Option<Subscriber>>,
+    /// Connections whose tools are listed again, and whether they are to be listed once more after that.
+    refreshing: Mutex<HashMap<Key, bool>>,
+    subscriber: Mutex<Option<Arc<dyn Subscriber>>>,
 }
 
 impl Manager {
@@ -152,6 +161,7 @@ impl Manager {
             pool: Mutex::default(),
             breakers: Breakers::default(),
             known: Cache::new(KNOWN_SERVERS),
+            tool_names: Cache::new(KNOWN_SERVERS),
             oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),
             metrics,
             requests: AtomicU64::default(),

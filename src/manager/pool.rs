@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
+use super::renewal::Tenure;
 use super::rest::Rest;
 use super::{Key, Manager, Owner};
 use crate::connection::{Connection, Event};
@@ -32,16 +33,18 @@ impl Pool {
         self.slots.drain().map(|(_, slot)| slot).collect()
     }
 
-    /// A user has a connection from now on.
+    /// A user has a connection from now on. Those of a chat request end with it, and say nothing of the user.
     pub fn track(&mut self, owner: &Owner) {
-        if let Owner::User(id) | Owner::Request { user: id, .. } = owner {
+        if let Owner::User(id) = owner {
             self.activity.insert(Arc::clone(id), Instant::now());
         }
     }
 
     /// A user who has a connection does something.
     pub fn touch(&mut self, owner: &Owner) {
-        if let Some(last) = owner.user_id().and_then(|id| self.activity.get_mut(id)) {
+        if let Owner::User(id) = owner
+            && let Some(last) = self.activity.get_mut(id)
+        {
             *last = Instant::now();
         }
     }
@@ -75,6 +78,7 @@ pub(super) struct Slot {
     pub key: Key,
     pub connection: Connection,
     pub rest: Mutex<Rest>,
+    pub tenure: Mutex<Tenure>,
     state: Mutex<SlotState>,
 }
 
@@ -85,6 +89,7 @@ struct SlotState {
     closing: bool,
     /// Its end was told.
     ended: bool,
+    used_at: Instant,
 }
 
 impl Slot {
@@ -93,11 +98,13 @@ impl Slot {
             key,
             connection,
             rest: Mutex::default(),
+            tenure: Mutex::default(),
             state: Mutex::new(SlotState {
                 uses,
                 retired,
                 closing: false,
                 ended: false,
+                used_at: Instant::now(),
             }),
         })
     }
@@ -109,6 +116,11 @@ impl Slot {
 
     pub fn is_used(&self) -> bool {
         self.state.lock().uses > 0
+    }
+
+    /// When the last call ended that used it.
+    pub fn used_at(&self) -> Instant {
+        self.state.lock().used_at
     }
 
     /// Whether the connection is to be closed now; answered with yes once.
@@ -131,6 +143,11 @@ impl Lease {
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.slot.connection
+    }
+
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.slot.key
     }
 
     pub(super) fn slot(&self) -> &Arc<Slot> {
@@ -183,6 +200,7 @@ impl Manager {
         let mut pool = self.0.pool.lock();
         let mut state = slot.state.lock();
         state.uses = state.uses.saturating_sub(1);
+        state.used_at = Instant::now();
         let closes = Slot::closes(&mut state, self.0.keep_connections);
         let is_idle = state.uses == 0 && !state.closing;
         drop(state);

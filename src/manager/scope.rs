@@ -5,15 +5,17 @@ use std::sync::Arc;
 use http::HeaderMap;
 use indexmap::IndexMap;
 
+use super::live::forward_token;
 use super::watch::KeyObserver;
-use super::{Key, Manager, Owner};
-use crate::connection::{Caller, Recipe, now_ms};
+use super::{Key, Manager, Owner, with_bearer};
+use crate::connection::{CallOptions, Caller, Recipe, log_prefix, now_ms};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, Lookup, NetworkRules, Peer, User};
+use crate::host::{Host, Lookup, NetworkRules, Peer, RulesOfCall, User};
 use crate::network::Policy;
 use crate::secret::Secret;
 use crate::server_config::{
-    Context, ServerConfig, Transport, fingerprint, headers_for_call, resolve,
+    Context, Fingerprint, ServerConfig, Transport, fingerprint, headers_for_call,
+    headers_for_tool_call, resolve,
 };
 use crate::settings::Settings;
 use crate::transport::Bearer;
@@ -34,6 +36,17 @@ pub struct CallScope<'a> {
     pub request: Option<u64>,
     /// The config came from the registry alone, so an app-level one need not be asked for again.
     pub config_is_registered: bool,
+    /// The caller has decided that the connection is the user's own.
+    pub is_principals: bool,
+}
+
+/// The tokens that the headers of one call carry.
+#[derive(Clone, Copy, Default)]
+pub struct HeaderTokens<'a> {
+    /// For Microsoft Graph.
+    pub graph: Option<&'a Secret>,
+    /// On behalf of the user, or the user's own.
+    pub access: Option<&'a Secret>,
 }
 
 /// A server as one call reaches it.
@@ -41,24 +54,55 @@ pub struct CallScope<'a> {
 pub struct ServerScope {
     pub key: Key,
     pub config: ServerConfig,
+    /// What connections may reach, for this call.
+    pub rules: NetworkRules,
 }
 
 impl CallScope<'_> {
     /// The headers of this call, over those that the connection was made with. Shared connections have none.
-    pub fn headers(
-        &self,
-        server: &ServerScope,
-        graph_token: Option<&Secret>,
-    ) -> Result<Option<HeaderMap>> {
+    fn headers(&self, server: &ServerScope, tokens: HeaderTokens<'_>) -> Result<Option<HeaderMap>> {
         let owner = &server.key.owner;
         if *owner == Owner::App || server.config.headers.is_empty() {
             return Ok(None);
         }
-        let context = Context {
-            graph_token,
-            ..self.context(owner)
-        };
+        let context = self.header_context(server, tokens);
         headers_for_call(&server.config, &context).map(Some)
+    }
+
+    /// The same for `tools/call`, where that carries others.
+    fn tool_headers(
+        &self,
+        server: &ServerScope,
+        tokens: HeaderTokens<'_>,
+    ) -> Result<Option<HeaderMap>> {
+        if server.key.owner == Owner::App || !server.config.has_request_headers() {
+            return Ok(None);
+        }
+        let context = self.header_context(server, tokens);
+        headers_for_tool_call(&server.config, &context).map(Some)
+    }
+
+    fn header_context<'b>(&'b self, server: &ServerScope, tokens: HeaderTokens<'b>) -> Context<'b> {
+        Context {
+            graph_token: tokens.graph,
+            openid_token: tokens.access.filter(|_| server.config.obo_scopes.is_none()),
+            ..self.context(&server.key.owner)
+        }
+    }
+
+    /// Gives a request the headers of this call, with nobody's tokens but its own.
+    pub fn set_headers(
+        &self,
+        server: &ServerScope,
+        tokens: HeaderTokens<'_>,
+        options: &mut CallOptions,
+    ) -> Result<()> {
+        let on_behalf = server.config.obo_scopes.is_some();
+        let bearer = tokens.access.filter(|_| on_behalf);
+        options.headers = with_bearer(self.headers(server, tokens)?.map(Arc::new), bearer);
+        let of_tools = self.tool_headers(server, tokens)?.map(Arc::new);
+        options.tool_headers = of_tools.and_then(|headers| with_bearer(Some(headers), bearer));
+        Ok(())
     }
 
     /// Whom the server may ask during this call.
@@ -88,17 +132,26 @@ impl CallScope<'_> {
                 custom_user_vars: self.user_vars,
                 body: self.body,
                 graph_token: None,
+                openid_token: None,
             },
         }
     }
 
-    /// The config as users without a name see it. One that the registry gave to this user is the same, unless it is
-    /// the user's own.
+    /// The config as users without a name see it, where the call may be served over it: one that a tenant or a user has
+    /// changed gets a connection of its own. Where the registry does not tell, what it gave to this user alone is the same
+    /// as for all, unless it is the user's own.
     async fn app_config(
         &self,
         server_name: &str,
         known: Option<&ServerConfig>,
     ) -> Result<Option<ServerConfig>> {
+        if let Some(config) = known
+            && let Some(is_own) = (self.host.registry)
+                .is_app_server_config(server_name)
+                .await?
+        {
+            return Ok(is_own.then(|| config.clone()));
+        }
         if self.config_is_registered && known.is_none_or(|config| !config.is_user_sourced()) {
             return Ok(known.cloned());
         }
@@ -120,6 +173,38 @@ pub async fn registered_config(
     members.map(ServerConfig::from_members).transpose()
 }
 
+/// Whether a server of all may be shared in this call: a tenant with network rules of its own shares only what these do
+/// not concern, which is processes.
+#[must_use]
+pub fn may_be_shared(config: &ServerConfig, of_tenant: bool) -> bool {
+    !of_tenant || config.command.is_some()
+}
+
+/// A connection is not made with placeholders of a chat request that is not there. A host of June means them to be empty.
+async fn check_body_fields(
+    call: &CallScope<'_>,
+    user_id: &str,
+    server_name: &str,
+    config: &ServerConfig,
+) -> Result<()> {
+    let missing = config.missing_body_fields(call.body);
+    if missing.is_empty() || !call.host.registry.abilities().await?.is_current() {
+        return Ok(());
+    }
+    let text = format!(
+        "{} Request body field(s) required to resolve runtime MCP placeholders: {}.",
+        log_prefix(Some(user_id), server_name),
+        missing.join(", ")
+    );
+    Err(Error::mcp(Code::InvalidArgument, INVALID_REQUEST, &text))
+}
+
+/// Identifies a config without what calls and users fill in.
+#[must_use]
+pub fn template(host: &Host, config: &ServerConfig, rules: &NetworkRules) -> Fingerprint {
+    fingerprint(config, &Context::of_environment(&host.environment), rules)
+}
+
 impl Manager {
     /// App-level where the registry's app-level config allows it, else the user's own connection
     /// (`packages/api/src/mcp/MCPManager.ts`, `getConnection`).
@@ -134,33 +219,30 @@ impl Manager {
             owner,
             server_name: Arc::clone(&name),
         };
+        let RulesOfCall { rules, of_tenant } = call.host.registry.network_rules().await?;
+        let server = |key, config| ServerScope { key, config, rules };
         let user_id = call.user_id();
         if let (Some(id), Some(own)) = (
             user_id,
-            config
-                .as_ref()
-                .filter(|config| config.requires_user_scoped_connection()),
+            config.as_ref().filter(|config| {
+                call.is_principals
+                    || config.requires_user_scoped_connection()
+                    || config.has_request_headers()
+            }),
         ) {
-            return Ok(ServerScope {
-                key: key(self.user_owner(call, id, own)),
-                config: own.clone(),
-            });
+            check_body_fields(call, id, server_name, own).await?;
+            return Ok(server(key(self.user_owner(call, id, own)), own.clone()));
         }
         if let Some(shared) = call
             .app_config(server_name, config.as_ref())
             .await?
             .filter(ServerConfig::allows_app_connection)
+            .filter(|config| may_be_shared(config, of_tenant && user_id.is_some()))
         {
-            return Ok(ServerScope {
-                key: key(Owner::App),
-                config: shared,
-            });
+            return Ok(server(key(Owner::App), shared));
         }
         match (user_id, config) {
-            (Some(id), Some(config)) => Ok(ServerScope {
-                key: key(self.user_owner(call, id, &config)),
-                config,
-            }),
+            (Some(id), Some(config)) => Ok(server(key(self.user_owner(call, id, &config)), config)),
             (Some(id), None) => Err(Error::mcp(
                 Code::ConfigNotFound,
                 INVALID_REQUEST,
@@ -180,20 +262,17 @@ impl Manager {
     }
 
     /// What a connection of this scope is made from.
-    pub async fn recipe(&self, call: &CallScope<'_>, server: &ServerScope) -> Result<Recipe> {
-        let rules = call.host.registry.network_rules().await?;
-        self.recipe_under(call, server, rules)
-    }
-
-    /// The same, under rules that are known already.
-    pub(super) fn recipe_under(
-        &self,
-        call: &CallScope<'_>,
-        server: &ServerScope,
-        rules: NetworkRules,
-    ) -> Result<Recipe> {
+    pub fn recipe(&self, call: &CallScope<'_>, server: &ServerScope) -> Result<Recipe> {
+        let rules = server.rules.clone();
         let context = call.context(&server.key.owner);
         let config = resolve(&server.config, &context)?;
+        let kind = config.transport.kind();
+        if server.config.has_request_headers() && !kind.has_headers_per_request() {
+            return Err(Error::invalid_config(format!(
+                "requestHeaders is not available over the {} transport: its requests have no headers of their own",
+                kind.as_str()
+            )));
+        }
         let policy = Policy::new(&rules, &call.host.environment, config.proxy())?;
         if let Transport::Http { url, .. } = &config.transport {
             // Before anything is asked of the server, its authorization included.
@@ -202,7 +281,9 @@ impl Manager {
         let mut recipe = Recipe {
             server_name: server.key.server_name.to_string(),
             user_id: server.key.owner.user_id().map(str::to_owned),
-            fingerprint: fingerprint(&server.config, &context),
+            fingerprint: fingerprint(&server.config, &context, &rules),
+            template: template(call.host, &server.config, &rules),
+            uses_oauth: server.config.is_oauth_server(),
             made_at: now_ms(),
             config,
             bearer: Bearer::default(),
@@ -225,8 +306,10 @@ impl Manager {
         if let Some(authorizer) = self.authorizer(call, server, &recipe)? {
             recipe.tokens = Some(Arc::new(authorizer));
         } else {
-            let kind = recipe.config.transport.kind();
-            recipe.tokens = self.obo_tokens(call, server, kind)?;
+            recipe.tokens = self.obo_tokens(call, server, &recipe)?;
+            if recipe.tokens.is_none() {
+                forward_token(call, server, &mut recipe);
+            }
         }
         Ok(recipe)
     }

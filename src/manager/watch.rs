@@ -9,17 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::Admission;
 use super::pool::Slot;
-use super::publish::publish_tools;
-use super::{Inner, Key, Manager, Owner};
-use crate::connection::{CallOptions, Event, Observer, list_tools};
+use super::refresh::Relisted;
+use super::{Inner, Key, Manager};
+use crate::connection::{Event, Observer};
 use crate::error::Code;
 use crate::telemetry::LOST;
 
 const MAX_RECONNECTS: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-/// Servers announce changes in bursts; one listing serves a burst.
-const REFRESH_DELAY: Duration = Duration::from_millis(250);
-const REFRESH_TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Hears the events of the connections of one key.
 pub(super) struct KeyObserver {
@@ -35,7 +33,12 @@ impl Observer for KeyObserver {
         let manager = Manager(inner);
         match event {
             Event::Lost => manager.lost(&self.key),
-            Event::ToolsChanged => manager.refresh_tools(&self.key),
+            Event::Conflicted => {
+                manager.tell(&self.key, event);
+                return manager.rebuild(&self.key);
+            }
+            // Listeners hear of it with the tools.
+            Event::ToolsChanged => return manager.refresh_tools(&self.key),
             Event::Connecting
             | Event::Connected
             | Event::Failed
@@ -48,19 +51,37 @@ impl Observer for KeyObserver {
 }
 
 /// Told about the events of all connections of a runtime.
-pub type Subscriber = Arc<dyn Fn(&Key, Event) + Send + Sync>;
+pub trait Subscriber: Send + Sync {
+    fn notice(&self, key: &Key, event: Event);
+    /// Whether somebody may want to know which tools a connection has now.
+    fn hears_tools(&self, key: &Key) -> bool;
+    fn tools(&self, key: &Key, tools: Relisted);
+}
 
 impl Manager {
     /// Sets who is told about events, for the life of the manager.
-    pub fn subscribe(&self, subscriber: Subscriber) {
+    pub fn subscribe(&self, subscriber: Arc<dyn Subscriber>) {
         *self.0.subscriber.lock() = Some(subscriber);
     }
 
     pub(super) fn tell(&self, key: &Key, event: Event) {
-        let subscriber = self.0.subscriber.lock().clone();
-        if let Some(subscriber) = subscriber {
-            subscriber(key, event);
+        if let Some(subscriber) = self.subscriber() {
+            subscriber.notice(key, event);
         }
+    }
+
+    pub(super) fn hears_tools(&self, key: &Key) -> bool {
+        self.subscriber().is_some_and(|it| it.hears_tools(key))
+    }
+
+    pub(super) fn tell_tools(&self, key: &Key, tools: Relisted) {
+        if let Some(subscriber) = self.subscriber() {
+            subscriber.tools(key, tools);
+        }
+    }
+
+    fn subscriber(&self) -> Option<Arc<dyn Subscriber>> {
+        self.0.subscriber.lock().clone()
     }
 
     /// The pooled connection of a key, if its transport is gone, and what ends its reconnecting.
@@ -108,6 +129,37 @@ impl Manager {
         });
     }
 
+    /// Another session in place of one whose GET stream cannot be had again. Calls under way end on the old one.
+    fn rebuild(&self, key: &Key) {
+        let (manager, key) = (self.clone(), key.clone());
+        self.spawn(async move {
+            let (ticket, recipe) = {
+                let mut pool = manager.0.pool.lock();
+                let Some(slot) = pool.slots.get(&key) else {
+                    return;
+                };
+                let recipe = slot.connection.recipe.clone();
+                let is_wanted = manager.0.keep_connections && !slot.connection.is_closed();
+                if !is_wanted || pool.attempts.contains_key(&key) {
+                    return;
+                }
+                let (attempt, ticket) =
+                    manager.attempt(key.clone(), recipe.clone(), Admission::Registered);
+                pool.attempts.insert(key.clone(), attempt);
+                (ticket, recipe)
+            };
+            let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
+            let breaker = manager.0.breakers.of(&key, &recipe.settings.breaker);
+            breaker.cycled(&prefix, logger);
+            let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
+            let rebuilt = ticket.wait(Instant::now() + limit, &manager.0.closing);
+            if let Err(error) = rebuilt.await {
+                // It still answers requests.
+                logger.warn(format!("{prefix} The session was not rebuilt: {error}"));
+            }
+        });
+    }
+
     /// At most three attempts with growing pauses. Ends when a call was faster, when the server wants authorization or
     /// less traffic, and when it is cancelled: the connection is not wanted any more, or the runtime closes.
     async fn reconnect(&self, key: &Key, slot: &Slot, cancel: &CancellationToken) {
@@ -139,7 +191,7 @@ impl Manager {
                 ticket
             };
             breaker.cycled(&prefix, logger);
-            let limit = recipe.config.init_timeout.unwrap_or(REFRESH_TIMEOUT);
+            let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
             match ticket.wait(Instant::now() + limit, cancel).await {
                 Ok(_lease) => return,
                 Err(error) if error.code == Code::RateLimited => {
@@ -154,52 +206,6 @@ impl Manager {
             }
         }
         logger.error(format!("{prefix} Stopping reconnection attempts"));
-    }
-
-    fn refresh_tools(&self, key: &Key) {
-        let Owner::User(user_id) = key.owner.clone() else {
-            return;
-        };
-        if !self.0.refreshing.lock().insert(key.clone()) {
-            return;
-        }
-        let (manager, key) = (self.clone(), key.clone());
-        self.spawn(async move {
-            tokio::select! {
-                () = manager.0.closing.cancelled() => return,
-                () = tokio::time::sleep(REFRESH_DELAY) => {}
-            }
-            // From here on another announcement needs another listing.
-            manager.0.refreshing.lock().remove(&key);
-            let Some(lease) = manager.pooled(&key) else {
-                return;
-            };
-            let connection = lease.connection();
-            let Some(publisher) = &connection.recipe.publisher else {
-                return;
-            };
-            let options = CallOptions::new(
-                Instant::now() + REFRESH_TIMEOUT,
-                manager.0.closing.child_token(),
-            );
-            let outcome = match list_tools(connection, &options).await {
-                Ok(list) if list.incomplete.is_none() && list.tools.count() > 0 => {
-                    let name = &key.server_name;
-                    publish_tools(publisher, connection, &user_id, name, &list.tools)
-                        .await
-                        .map(drop)
-                }
-                Ok(_) => return,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = outcome {
-                let prefix = connection.recipe.log_prefix();
-                connection
-                    .recipe
-                    .logger
-                    .warn(format!("{prefix} Could not refresh the tools: {error}"));
-            }
-        });
     }
 }
 

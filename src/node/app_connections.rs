@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt};
 
+use super::app_servers;
 use super::calls::{Call, Shared};
 use super::convert::text_argument;
 use super::handle::Held;
@@ -12,12 +13,12 @@ use super::manager::{connection_map, hold, map_of, request};
 use super::methods::{Method, set_methods};
 use super::registry_view::server_names;
 use crate::error::Result;
-use crate::host::Lookup;
-use crate::manager::{Key, Lease, Manager, Owner, ServerScope, registered_config};
+use crate::host::{Lookup, RulesOfCall};
+use crate::manager::{Key, Lease, Manager, Owner, ServerScope, may_be_shared, registered_config};
 use crate::server_config::ServerConfig;
 
 /// How many servers are connected at the same time.
-const CONCURRENCY: usize = 3;
+pub const CONCURRENCY: usize = 3;
 
 const METHODS: &[Method] = &[
     Method::new("get", get),
@@ -43,6 +44,14 @@ fn key(server_name: &str) -> Key {
     }
 }
 
+/// A server whose config names its users is each user's own, unless the host's own policy has them share it: then its tools
+/// are listed over one connection, with the placeholders as they were written. Calls are each user's all the same.
+pub async fn is_shared(call: &Call, server_name: &str, config: &ServerConfig) -> Result<bool> {
+    Ok(config.allows_app_connection()
+        || config.is_shared_but_for_placeholders()
+            && call.host.registry.shares(server_name).await? == Some(true))
+}
+
 /// The scope of a server that all users share; `None` for one that they do not, whose leftover connection is ended.
 async fn shared_scope(
     manager: &Manager,
@@ -54,9 +63,14 @@ async fn shared_scope(
         config_servers: false,
     };
     let config = registered_config(&call.host, server_name, lookup).await?;
-    if let Some(config) = config.filter(ServerConfig::allows_app_connection) {
+    if let Some(config) = config
+        && is_shared(call, server_name, &config).await?
+    {
+        let RulesOfCall { rules, of_tenant } = call.host.registry.network_rules().await?;
         let key = key(server_name);
-        return Ok(Some(ServerScope { key, config }));
+        // What a tenant may not share is still there for others.
+        let is_shared = may_be_shared(&config, of_tenant);
+        return Ok(is_shared.then_some(ServerScope { key, config, rules }));
     }
     manager.disconnect(&key(server_name)).await;
     Ok(None)
@@ -117,11 +131,32 @@ fn has<'env>(
     )
 }
 
-/// A `Map` of those that could be had; one that fails makes the call fail, as in the reference.
-async fn connect_many(manager: &Manager, call: &Call, names: Vec<String>) -> Result<Vec<Held>> {
+/// `{ continueOnError }`: whether a server that cannot be reached is logged and left out, instead of failing the call.
+fn continues_on_error<'env>(options: Option<&Value<'env>>) -> JsResult<'env, bool> {
+    match options.copied().and_then(Value::present) {
+        Some(options) if options.is_object() => Ok(options.get("continueOnError")?.is_truthy()),
+        _ => Ok(false),
+    }
+}
+
+/// A `Map` of those that could be had.
+async fn connect_many(
+    manager: &Manager,
+    call: &Call,
+    names: Vec<String>,
+    continues: bool,
+) -> Result<Vec<Held>> {
     let mut found = Vec::new();
     let mut connecting = stream::iter(names)
-        .map(|name| async move { connect(manager, call, &name).await })
+        .map(|name| async move {
+            match connect(manager, call, &name).await {
+                Err(error) if continues => {
+                    app_servers::warn(call, &name, error);
+                    Ok(None)
+                }
+                outcome => outcome,
+            }
+        })
         .buffered(CONCURRENCY);
     while let Some(held) = connecting.next().await {
         found.extend(held?);
@@ -129,6 +164,8 @@ async fn connect_many(manager: &Manager, call: &Call, names: Vec<String>) -> Res
     Ok(found)
 }
 
+/// `(serverNames, { continueOnError, refreshTools }?)`. Lists are published when a connection is made, whatever
+/// `refreshTools` says.
 fn get_many<'env>(
     shared: &Arc<Shared>,
     scope: Scope<'env>,
@@ -140,21 +177,27 @@ fn get_many<'env>(
         .transpose()?
         .unwrap_or_default();
     let names = names.into_iter().filter_map(Value::as_string).collect();
+    let continues = continues_on_error(arguments.get(1))?;
     let all = Arc::clone(shared);
     shared.start(
         scope,
-        |manager, call| async move { connect_many(&manager, &call, names).await },
+        move |manager, call| async move { connect_many(&manager, &call, names, continues).await },
         move |scope, _, found| map_of(&all, scope, found),
     )
 }
 
-fn get_all<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
+fn get_all<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let continues = continues_on_error(arguments.first())?;
     let all = Arc::clone(shared);
     shared.start(
         scope,
-        |manager, call| async move {
+        move |manager, call| async move {
             let names = server_names(&call).await?;
-            connect_many(&manager, &call, names).await
+            connect_many(&manager, &call, names, continues).await
         },
         move |scope, _, found| map_of(&all, scope, found),
     )

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::errors;
-use super::host::UPDATE_TOOLS;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::log::{LogBuffer, OF_RUNTIME};
+use super::oauth::Redemptions;
+use super::publisher::UPDATE_TOOLS;
 use super::telemetry::Listeners;
 use super::thread::{JsRef, JsThread};
 use super::work;
@@ -31,6 +32,7 @@ pub struct Realm {
     pub log: Room,
     /// Whether the host's token methods were seen not to know `metadataCredentialSetId`.
     pub ignores_credential_sets: Arc<AtomicBool>,
+    pub redemptions: Redemptions,
 }
 
 impl Realm {
@@ -60,6 +62,7 @@ impl Realm {
             requests: JsRef::new(thread, global.get("WeakMap")?.construct(&[])?)?,
             metrics,
             ignores_credential_sets: Arc::default(),
+            redemptions: Redemptions::default(),
         })
     }
 
@@ -248,17 +251,29 @@ impl CallContext {
         + 'static,
     ) -> JsResult<'env> {
         self.with_service(scope, service, move |context, object| {
-            let scope = object.scope();
-            let function = if object.present().is_some() {
-                object.get(method)?
-            } else {
-                object
-            };
-            if !function.is_function() {
-                return Err(scope.type_error(&format!("host.{service} has no function {method}")));
-            }
-            context.apply(function, object, &arguments(context, scope)?)
+            let arguments = arguments(context, object.scope())?;
+            context.call_method(object, service, method, &arguments)
         })
+    }
+
+    /// Calls a method of a service of the host, with `this` intact.
+    pub fn call_method<'env>(
+        &self,
+        object: Value<'env>,
+        service: &'static str,
+        method: &'static str,
+        arguments: &[Value<'env>],
+    ) -> JsResult<'env> {
+        let function = if object.present().is_some() {
+            object.get(method)?
+        } else {
+            object
+        };
+        if !function.is_function() {
+            let message = format!("host.{service} has no function {method}");
+            return Err(object.scope().type_error(&message));
+        }
+        self.apply(function, object, arguments)
     }
 }
 

@@ -14,27 +14,32 @@ use tokio_util::sync::CancellationToken;
 use super::abort::AbortLink;
 use super::burst::{Burst, Starts};
 use super::call::{CallContext, Realm};
+use super::classes;
+use super::configs::Configs;
 use super::connections::Connections;
 use super::convert;
 use super::embedded::Embedded;
-use super::environment::{LOG_VARIABLE, VariableReader, Variables};
+use super::environment::{VariableReader, Variables};
 use super::errors;
-use super::host::{GENERATION, NodeHost, Published, UPDATE_TOOLS};
+use super::host::{NodeHost, Principal, Published};
+use super::host_connections::CONNECTIONS;
 use super::js::{JsResult, Scope, Thrown, Type, Value};
-use super::log::{Lines, NodeLog};
+use super::log::logger_of;
+use super::newer_params;
 use super::oauth::{
     NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service, credentials_key,
 };
 use super::obo;
 use super::prelude::{Names, Picked, Present};
+use super::publisher::UPDATE_TOOLS;
 use super::request::RequestStore;
 use super::server_requests::HostHandlers;
 use super::services::{self, describe};
-use super::stderr_log::StderrLog;
 use super::thread::{JsRef, JsThread};
+use super::upstream;
 use crate::embedded::MemoryFlows;
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, FlowStore, Host, Logger, User};
+use crate::host::{FlowStore, Host, Logger, User};
 use crate::manager::{CallScope, Manager};
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
@@ -67,31 +72,41 @@ pub struct Params<'env> {
 const PARAMS: Names = &[
     "authorize",
     "configServers",
+    "connectionTarget",
     "connectionTimeout",
     "customUserVars",
     "flowManager",
     "forceNew",
     "graphTokenResolver",
+    "jobCreatedAt",
     "maxTotalTimeout",
+    "mcpApps",
     "method",
     "oauthEnd",
     "oauthStart",
+    "oboIdentityContext",
     "oboTokenResolver",
     "oboTrustChecker",
     "onprogress",
     "options",
     "params",
     "provider",
+    "recoveryPolicy",
     "requestBody",
     "requestScopedConnections",
     "returnOnOAuth",
+    "scheduledBearerInvocation",
+    "scheduledMCPInvocation",
     "serverConfig",
     "serverName",
     "signal",
+    "streamId",
     "timeout",
     "tokenMethods",
     "toolArguments",
     "toolName",
+    "upstreamTokenProvider",
+    "upstreamTokenProviderResolver",
     "user",
     "userMCPAuthMap",
 ];
@@ -116,7 +131,24 @@ impl<'env> Params<'env> {
         self.object
     }
 
-    fn typed(&self, name: &str, kind: Type, expected: &str) -> JsResult<'env, Option<Value<'env>>> {
+    /// Whether it was given, whatever it is.
+    pub fn has(&self, name: &str) -> bool {
+        self.members.get(name).is_some()
+    }
+
+    /// What a value is refused with.
+    pub fn wrong(&self, name: &str, what: &str) -> Thrown<'env> {
+        let function = self.function;
+        let message = format!("{function}: params.{name} {what}");
+        self.object.scope().type_error(&message)
+    }
+
+    pub fn typed(
+        &self,
+        name: &str,
+        kind: Type,
+        expected: &str,
+    ) -> JsResult<'env, Option<Value<'env>>> {
         debug_assert!(PARAMS.contains(&name), "{name} is not in the list");
         let Some(value) = self.members.get(name) else {
             return Ok(None);
@@ -185,6 +217,8 @@ pub struct Call {
     /// A config that the caller already has.
     pub server_config: Option<Map<String, Json>>,
     pub has_config_servers: bool,
+    /// Whether the connection is to be the user's own, whatever the config allows.
+    pub is_principals: bool,
     pub connection_timeout: Option<Duration>,
     pub cancel: CancellationToken,
     /// Where the host keeps the connections of the chat request.
@@ -202,6 +236,7 @@ impl Call {
             body: self.request_body.as_ref(),
             request: self.request.as_ref().map(RequestStore::id),
             config_is_registered: self.server_config.is_none() && !self.has_config_servers,
+            is_principals: self.is_principals,
         }
     }
 
@@ -260,7 +295,9 @@ impl Shared {
             None => Ok(None),
         };
         let config_servers = member("configServers")?;
-        let server_config = member("serverConfig")?;
+        let target = params.map(newer_params::target).transpose()?;
+        let is_principals = target.as_ref().is_some_and(|target| target.is_principals);
+        let server_config = target.and_then(|target| target.config);
         let custom_user_vars = member("customUserVars")?;
         let request_body = member("requestBody")?;
         let signal = params
@@ -279,6 +316,9 @@ impl Shared {
             scope,
         )?);
         let present = services::present(self.host.get(scope))?;
+        let known_user = user.map(convert::user).transpose()?;
+        let given = server_config.map(|config| JsRef::new(&self.thread, config).map(Arc::new));
+        let given = given.transpose()?;
         let node = Arc::new(NodeHost {
             context: Arc::clone(&context),
             environment: environment.clone(),
@@ -287,11 +327,14 @@ impl Shared {
                 .map(|servers| JsRef::new(&self.thread, servers))
                 .transpose()?
                 .map(Arc::new),
-            has_generations: present.has(GENERATION),
+            present,
+            principal: Principal::of(known_user.as_ref()),
+            configs: Arc::new(Configs::given(given)),
             published: Mutex::default(),
             early: Arc::default(),
         });
         let logger = logger_of(present, &context, &environment);
+        self.flows.keep_for(settings.flow_ttl());
         let host = self.services(scope, params, user, present, &node, logger)?;
         let cancel = self.manager.closing().child_token();
         let server_config = server_config
@@ -304,11 +347,12 @@ impl Shared {
             host,
             node,
             settings,
-            user: user.map(convert::user).transpose()?,
+            user: known_user,
             user_vars: custom_user_vars.map(convert::texts).transpose()?,
             request_body: request_body.map(convert::texts).transpose()?,
             server_config: server_config.flatten(),
             has_config_servers: config_servers.is_some(),
+            is_principals,
             connection_timeout,
             request: member("requestScopedConnections")?
                 .map(|store| RequestStore::of(self, store))
@@ -363,12 +407,15 @@ impl Shared {
             let work = work(manager, Arc::clone(&call)).boxed();
             let outcome = outcome_of(is_closed, work).await;
             promise.settle(move |scope| {
+                if let Some(session) = &call.host.upstream_tokens {
+                    session.end();
+                }
                 let reason = call.abort.as_ref().and_then(|abort| abort.end(scope));
                 if let Some(request) = &call.request {
                     request.keep(scope, &shared);
                 }
                 call.context().flush_log(scope);
-                outcome.map_or_else(
+                let outcome = outcome.map_or_else(
                     |error| {
                         let rejection = errors::to_js(scope, &error);
                         if let (Code::Aborted, Some(reason)) = (error.code, reason) {
@@ -382,7 +429,8 @@ impl Shared {
                         *call.node.published.lock() = Published::Over;
                         value
                     },
-                )
+                );
+                classes::adopted(outcome, shared.host.get(scope))
             });
         };
         self.starts.add(scope, work.boxed())?;
@@ -400,24 +448,6 @@ pub async fn outcome_of<T>(is_closed: bool, work: BoxFuture<'_, Result<T>>) -> R
         .catch_unwind()
         .await
         .unwrap_or_else(|_| Err(Error::internal()))
-}
-
-/// The host's logger, in the context of the call; else stderr, where the variable asks for it.
-pub fn logger_of(
-    services: Present,
-    context: &Arc<CallContext>,
-    environment: &Environment,
-) -> Logger {
-    let lines = if services.has("logger") {
-        Lines::Host
-    } else {
-        StderrLog::from_variable(environment.get(LOG_VARIABLE).as_deref())
-            .map_or(Lines::Nowhere, Lines::Stderr)
-    };
-    Logger::new(Arc::new(NodeLog {
-        context: Arc::clone(context),
-        lines,
-    }))
 }
 
 impl Shared {
@@ -460,6 +490,7 @@ impl Shared {
         let mut host = Host {
             registry: Arc::clone(node) as _,
             publisher: present.has(UPDATE_TOOLS).then(|| Arc::clone(node) as _),
+            connections: present.has(CONNECTIONS).then(|| Arc::clone(node) as _),
             tokens,
             flows: Some(flows),
             prompt: Some(Arc::new(prompt)),
@@ -471,6 +502,8 @@ impl Shared {
                 .then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
             exchanged_tokens: None,
             on_behalf_of: None,
+            upstream_tokens: None,
+            identity: None,
             server_requests: HostHandlers::new(context, present, &logger)
                 .map(|handlers| Arc::new(handlers) as _),
             redirects: None,
@@ -487,7 +520,8 @@ impl Shared {
                 given.insert(name, function);
             }
         }
-        obo::attach(&mut host, context, user, given, present)?;
+        let identity = upstream::attach(&mut host, context, params)?;
+        obo::attach(&mut host, context, user, keep(identity)?, given, present)?;
         Ok(host)
     }
 }

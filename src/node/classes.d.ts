@@ -48,7 +48,7 @@ export declare class OboTokenResolutionError extends Error {
 
 /** The user has to authorize a server again. */
 export declare class ReauthenticationRequiredError extends Error {
-  constructor(serverName: string, reason: 'expired' | 'missing' | 'invalid_client')
+  constructor(serverName: string, reason: 'expired' | 'missing' | 'invalid_client' | 'binding')
   name: 'ReauthenticationRequiredError'
   code: 'MCP_REAUTHENTICATION_REQUIRED'
 }

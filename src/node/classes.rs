@@ -14,7 +14,7 @@ use napi::bindgen_prelude::{Object, This, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
 
-use super::js::{JsResult, Scope, Value};
+use super::js::{JsResult, Scope, Thrown, Value};
 use super::runtime::raise;
 use crate::error::Code;
 
@@ -22,6 +22,7 @@ pub const DOMAIN: &str = "MCPDomainNotAllowedError";
 pub const INSPECTION: &str = "MCPInspectionFailedError";
 pub const RESOLUTION: &str = "OboTokenResolutionError";
 pub const REAUTHENTICATION: &str = "ReauthenticationRequiredError";
+const CLASSES: [&str; 4] = [DOMAIN, INSPECTION, RESOLUTION, REAUTHENTICATION];
 const INSPECTION_FAILED: &str = "MCP_INSPECTION_FAILED";
 
 /// Runs when the module is loaded: instances of the classes are errors.
@@ -34,7 +35,7 @@ pub fn register(exports: Object<'_>, env: Env) -> napi::Result<()> {
         let objects = global.get("Object")?;
         let exports = scope.value(exports.raw());
         scope.load(exports)?;
-        for class in [DOMAIN, INSPECTION, RESOLUTION, REAUTHENTICATION] {
+        for class in CLASSES {
             let prototype = exports.get(class)?.get("prototype")?;
             objects
                 .get("setPrototypeOf")?
@@ -55,6 +56,37 @@ pub fn classify<'env>(error: Value<'env>, class: &str) -> JsResult<'env, ()> {
         .get("setPrototypeOf")?
         .call(objects, &[error, class.get("prototype")?])?;
     Ok(())
+}
+
+/// The member of the host that has LibreChat's own classes, by these names.
+pub const HOST_CLASSES: &str = "errorClasses";
+
+/// Makes an error of one of our classes one of the host's class of that name, so that `instanceof` of the host holds.
+/// What the host threw itself stays as it is.
+pub fn adopted<'env>(outcome: JsResult<'env>, host: Value<'env>) -> JsResult<'env> {
+    let adopt = |error: Value<'env>| -> JsResult<'env, ()> {
+        let scope = error.scope();
+        let classes = host.get(HOST_CLASSES)?;
+        if classes.present().is_none() || !error.is_object() {
+            return Ok(());
+        }
+        let objects = scope.global()?.get("Object")?;
+        let own = objects.get("getPrototypeOf")?.call(objects, &[error])?;
+        let exports = scope.exports()?;
+        for class in CLASSES {
+            let theirs = classes.get(class)?;
+            if theirs.is_function() && own.equals(exports.get(class)?.get("prototype")?) {
+                let arguments = [error, theirs.get("prototype")?];
+                objects.get("setPrototypeOf")?.call(objects, &arguments)?;
+                return Ok(());
+            }
+        }
+        Ok(())
+    };
+    outcome.map_err(|Thrown(error)| match adopt(error) {
+        Ok(()) => Thrown(error),
+        Err(thrown) => thrown,
+    })
 }
 
 /// A new error of a class, as `new` makes it.
@@ -215,7 +247,9 @@ pub fn obo_token_resolution_error<'any>(
     cause: Option<Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
     let code = match reason.as_str() {
+        "missing_upstream_provider" => Code::OboMissingUpstreamProvider,
         "missing_upstream_token" | "missing_upstream_access_token" => Code::OboMissingUpstreamToken,
+        "session_refresh_failed" => Code::OboSessionRefreshFailed,
         _ => Code::OboExchangeFailed,
     };
     construct(
@@ -255,10 +289,10 @@ pub fn reauthentication_required_error<'any>(
     server_name: String,
     reason: String,
 ) -> napi::Result<Unknown<'any>> {
-    let why = if reason == "invalid_client" {
-        "stored client registration is no longer valid".to_owned()
-    } else {
-        format!("access token {reason} and no refresh token available")
+    let why = match reason.as_str() {
+        "invalid_client" => "stored client registration is no longer valid".to_owned(),
+        "binding" => "stored OAuth binding metadata is missing or no longer valid".to_owned(),
+        _ => format!("access token {reason} and no refresh token available"),
     };
     let message = format!("Re-authentication required for \"{server_name}\": {why}");
     let code = Code::ReauthenticationRequired.as_str();

@@ -12,9 +12,9 @@ use tokio::time::Instant;
 use super::calls::{Call, Params, Shared};
 use super::handle::{Handle, Held, REQUEST_TIMEOUT};
 use super::js::{JsResult, Scope, Value};
-use crate::connection::{Connection, Progress, RawTools, Recipe, list_tools, list_tools_in_order};
+use crate::connection::{Connection, Progress, Recipe, list_tools};
 use crate::error::{Code, Error, Result};
-use crate::manager::{Lease, Manager};
+use crate::manager::{Lease, Manager, Reading, Snapshot};
 
 /// A function of the object, or of its `client`.
 type Method =
@@ -30,7 +30,14 @@ const METHODS: &[(&str, Method)] = &[
     ("fetchPrompts", |shared, handle, scope, _| {
         fetch(shared, handle, scope, "prompts/list", "prompts")
     }),
-    ("fetchOrderedToolsSnapshot", ordered_snapshot),
+    ("fetchToolsSnapshot", |shared, handle, scope, _| {
+        snapshot(shared, handle, scope, Reading::Once)
+    }),
+    ("fetchOrderedToolsSnapshot", |shared, handle, scope, _| {
+        snapshot(shared, handle, scope, Reading::InOrder)
+    }),
+    ("refreshToolList", refresh_tool_list),
+    ("usesOAuth", uses_oauth),
     ("isConnected", is_connected),
     ("isStale", is_stale),
     ("connect", connect),
@@ -233,8 +240,58 @@ fn fetch<'env>(
     })
 }
 
-/// `{ tools, complete }`. A list that a budget has cut is complete, as in the reference.
-fn ordered_snapshot<'env>(
+/// `{ tools, complete, publicationRevision?, orderingUnavailable? }`. A list that a budget has cut is complete, as in the
+/// reference.
+fn snapshot<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    reading: Reading,
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        move |_, call| async move {
+            let list = async {
+                let lease = handle.lease()?;
+                let connection = lease.connection();
+                let publisher = connection.recipe.publisher.as_ref();
+                Snapshot::read(connection, publisher, reading, &handle.options(&call)).await
+            };
+            let list = list
+                .await
+                .and_then(|snapshot| match snapshot.list.incomplete {
+                    Some(error) if error.code != Code::ToolsListBudget => Err(error),
+                    _ => Ok(snapshot),
+                });
+            Ok(list.inspect_err(|error| {
+                let prefix = handle.recipe(Recipe::log_prefix);
+                let logger = &call.host.logger;
+                logger.error(format!("{prefix} Failed to fetch tools: {error}"));
+            }))
+        },
+        |scope, _, list: Result<Snapshot>| {
+            let result = scope.object()?;
+            let Ok(snapshot) = list else {
+                result.set("tools", scope.array(&[])?)?;
+                result.set("complete", scope.boolean(false)?)?;
+                return Ok(result);
+            };
+            result.set("tools", scope.tools(&snapshot.list.tools)?)?;
+            result.set("complete", scope.boolean(true)?)?;
+            if let Some(revision) = &snapshot.revision {
+                result.set("publicationRevision", scope.string(revision)?)?;
+            }
+            if snapshot.ordering_unavailable {
+                result.set("orderingUnavailable", scope.boolean(true)?)?;
+            }
+            Ok(result)
+        },
+    )
+}
+
+/// Resolves when the tools have been listed, published and told, or could not be.
+fn refresh_tool_list<'env>(
     shared: &Arc<Shared>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
@@ -243,29 +300,21 @@ fn ordered_snapshot<'env>(
     let handle = Arc::clone(handle);
     shared.start(
         scope,
-        |_, call| async move {
-            let list = async {
-                let lease = handle.lease()?;
-                list_tools_in_order(lease.connection(), &handle.options(&call)).await
-            };
-            let list = list.await.and_then(|list| match list.incomplete {
-                Some(error) if error.code != Code::ToolsListBudget => Err(error),
-                _ => Ok(list.tools),
-            });
-            Ok(list.inspect_err(|error| {
-                let prefix = handle.recipe(Recipe::log_prefix);
-                let logger = &call.host.logger;
-                logger.error(format!("{prefix} Failed to fetch tools: {error}"));
-            }))
+        |manager, _| async move {
+            manager.refresh_now(&handle.key).await;
+            Ok(())
         },
-        |scope, _, list: Result<Arc<RawTools>>| {
-            let snapshot = scope.object()?;
-            let is_complete = list.is_ok();
-            snapshot.set("tools", scope.tools(&list.unwrap_or_default())?)?;
-            snapshot.set("complete", scope.boolean(is_complete)?)?;
-            Ok(snapshot)
-        },
+        |scope, _, ()| Ok(scope.undefined()),
     )
+}
+
+fn uses_oauth<'env>(
+    _: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    scope.boolean(handle.recipe(|recipe| recipe.uses_oauth))
 }
 
 fn request<'env>(

@@ -5,14 +5,14 @@ use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use super::call::CallContext;
+use super::call::{CallContext, Realm};
 use super::calls::Shared;
 use super::connection;
 use super::handle::{Handle, Held};
 use super::js::{JsResult, Scope, Value};
-use super::thread::JsRef;
+use super::thread::{JsRef, JsThread};
 use crate::connection::Event;
-use crate::manager::{ConnectionState, Key};
+use crate::manager::{ConnectionState, Key, Relisted, Subscriber};
 
 /// One object for each owner and server. It is known for as long as JavaScript has it, and kept for its listeners while
 /// there is a connection, or one is on its way.
@@ -108,32 +108,71 @@ impl Connections {
 
     /// Emits what happens to connections on their objects.
     pub fn watch(&self, shared: &Arc<Shared>) {
-        let (objects, thread) = (Arc::clone(&self.0), shared.thread.clone());
-        let (realm, host) = (Arc::clone(&shared.realm), Arc::clone(&shared.host));
-        shared.manager.subscribe(Arc::new(move |key, event| {
-            let handle = objects.lock().get(key).and_then(|it| it.handle.upgrade());
-            let Some(handle) = handle else { return };
-            let is_news = match state_after(event) {
-                Some(state) => handle.note(state),
-                // A server may announce changes faster than listeners hear of them.
-                None if handle.changes(event) => true,
-                None => return,
-            };
-            let this = Self(Arc::clone(&objects));
-            let (realm, host) = (Arc::clone(&realm), Arc::clone(&host));
-            let own = thread.clone();
-            thread.post(move |scope| {
-                handle.heard(event);
-                let Some((object, handle)) = this.known(scope, &handle.key) else {
-                    return;
-                };
-                if is_news && let Ok(context) = CallContext::new(&own, &realm, &host, scope) {
-                    tell(&Arc::new(context), object, event);
-                }
-                // It cannot fail but at the end of the environment, where nothing is kept any more.
-                let _ = handle.keep(object);
-            });
+        shared.manager.subscribe(Arc::new(Emitter {
+            objects: Arc::clone(&self.0),
+            thread: shared.thread.clone(),
+            realm: Arc::clone(&shared.realm),
+            host: Arc::clone(&shared.host),
         }));
+    }
+}
+
+/// Hears of everything that happens to connections.
+struct Emitter {
+    objects: Arc<KnownObjects>,
+    thread: JsThread,
+    realm: Arc<Realm>,
+    host: Arc<JsRef>,
+}
+
+impl Emitter {
+    fn handle(&self, key: &Key) -> Option<Arc<Handle>> {
+        self.objects.lock().get(key)?.handle.upgrade()
+    }
+
+    fn emit(&self, handle: &Arc<Handle>, event: Event, is_news: bool) {
+        let handle = Arc::clone(handle);
+        let this = Connections(Arc::clone(&self.objects));
+        let (realm, host) = (Arc::clone(&self.realm), Arc::clone(&self.host));
+        let own = self.thread.clone();
+        self.thread.post(move |scope| {
+            let tools = handle.heard(event);
+            let Some((object, handle)) = this.known(scope, &handle.key) else {
+                return;
+            };
+            if is_news && let Ok(context) = CallContext::new(&own, &realm, &host, scope) {
+                tell(&Arc::new(context), object, event, tools.as_ref());
+            }
+            // It cannot fail but at the end of the environment, where nothing is kept any more.
+            let _ = handle.keep(object);
+        });
+    }
+}
+
+impl Subscriber for Emitter {
+    fn notice(&self, key: &Key, event: Event) {
+        let Some(handle) = self.handle(key) else {
+            return;
+        };
+        let is_news = match state_after(event) {
+            Some(state) => handle.note(state),
+            // A server may announce changes faster than listeners hear of them.
+            None if handle.changes(event) => true,
+            None => return,
+        };
+        self.emit(&handle, event, is_news);
+    }
+
+    fn hears_tools(&self, key: &Key) -> bool {
+        self.handle(key).is_some()
+    }
+
+    fn tools(&self, key: &Key, tools: Relisted) {
+        if let Some(handle) = self.handle(key)
+            && handle.relisted(tools)
+        {
+            self.emit(&handle, Event::ToolsChanged, true);
+        }
     }
 }
 
@@ -141,14 +180,19 @@ const fn state_after(event: Event) -> Option<ConnectionState> {
     match event {
         Event::Connecting => Some(ConnectionState::Connecting),
         Event::Connected => Some(ConnectionState::Connected),
-        Event::Failed | Event::Lost => Some(ConnectionState::Error),
+        Event::Failed | Event::Lost | Event::Conflicted => Some(ConnectionState::Error),
         Event::Closed => Some(ConnectionState::Disconnected),
         Event::ToolsChanged | Event::ResourcesChanged | Event::PromptsChanged => None,
     }
 }
 
 /// Calls the listeners one by one: `emit` ends with the first that throws, and does not hear of one that rejects.
-fn tell(context: &Arc<CallContext>, object: Value<'_>, event: Event) {
+fn tell<'env>(
+    context: &Arc<CallContext>,
+    object: Value<'env>,
+    event: Event,
+    tools: Option<&Relisted>,
+) {
     let scope = object.scope();
     let name = match event {
         Event::ToolsChanged => "toolsChanged",
@@ -160,11 +204,18 @@ fn tell(context: &Arc<CallContext>, object: Value<'_>, event: Event) {
         let listeners = object.get("rawListeners")?;
         listeners.call(object, &[scope.string(name)?])?.elements()
     };
+    let arguments = || -> JsResult<'env, Vec<Value<'env>>> {
+        Ok(match (state_after(event), tools) {
+            (Some(state), _) => vec![scope.string(state.as_str())?],
+            (None, Some(Relisted { tools, revision })) => vec![
+                scope.tools(tools)?,
+                scope.optional_string(revision.as_deref())?,
+            ],
+            (None, None) => Vec::new(),
+        })
+    };
     // Whoever has made the object another than it was hears nothing.
     for listener in listeners().unwrap_or_default() {
-        context.inform(scope, name, || match state_after(event) {
-            Some(state) => listener.call(object, &[scope.string(state.as_str())?]),
-            None => listener.call(object, &[]),
-        });
+        context.inform(scope, name, || listener.call(object, &arguments()?));
     }
 }

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::js::{JsResult, Scope, Type, Value};
-use crate::host::{Environment, NetworkRules, OpenIdTokens, User};
+use crate::host::{Environment, NetworkRules, OpenIdTokens, RulesOfCall, User};
 use crate::secret::Secret;
 use crate::server_config::{ServerConfig, USER_FIELDS, env_references};
 
@@ -18,7 +18,7 @@ pub fn user(value: Value<'_>) -> JsResult<'_, User> {
     })
 }
 
-fn openid_tokens<'env>(value: Value<'env>) -> JsResult<'env, Option<OpenIdTokens>> {
+pub fn openid_tokens<'env>(value: Value<'env>) -> JsResult<'env, Option<OpenIdTokens>> {
     let names = ["access_token", "id_token", "expires_at"];
     if !value.is_object() || !names.iter().any(|name| value.has(name)) {
         return Ok(None);
@@ -72,6 +72,17 @@ pub fn text_argument(arguments: &[Value<'_>], index: usize) -> Option<String> {
     arguments.get(index)?.as_string()
 }
 
+/// A required text among positional arguments.
+pub fn required_text<'env>(
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+    index: usize,
+    name: &str,
+) -> JsResult<'env, String> {
+    text_argument(arguments, index)
+        .ok_or_else(|| scope.type_error(&format!("{name} must be a string")))
+}
+
 /// An object whose members are texts; other primitive members are taken as text, `null` and `undefined` are left out.
 pub fn texts(value: Value<'_>) -> JsResult<'_, IndexMap<String, String>> {
     let mut texts = IndexMap::new();
@@ -106,8 +117,8 @@ pub fn text_list(value: Value<'_>) -> JsResult<'_, Vec<String>> {
         .collect())
 }
 
-/// `[shouldEnableSSRFProtection(), getAllowedDomains(), getAllowedAddresses()]`.
-pub fn network_rules(value: Value<'_>) -> JsResult<'_, NetworkRules> {
+/// `[shouldEnableSSRFProtection(), getAllowedDomains(), getAllowedAddresses(), resolveAllowlists(…)?]`.
+pub fn network_rules(value: Value<'_>) -> JsResult<'_, RulesOfCall> {
     let answers = value.elements()?;
     let answer = |index: usize| {
         answers
@@ -115,9 +126,24 @@ pub fn network_rules(value: Value<'_>) -> JsResult<'_, NetworkRules> {
             .copied()
             .unwrap_or_else(|| value.scope().undefined())
     };
-    Ok(NetworkRules {
+    let of_operator = NetworkRules {
         ssrf_protection: answer(0).is_truthy(),
         allowed_domains: text_list(answer(1))?,
         allowed_addresses: text_list(answer(2))?,
+    };
+    let resolved = answer(3);
+    if !resolved.is_object() {
+        return Ok(of_operator.into());
+    }
+    let allowed_domains = text_list(resolved.get("allowedDomains")?)?;
+    let protects = resolved.get("useSSRFProtection")?.as_bool();
+    let rules = NetworkRules {
+        ssrf_protection: protects.unwrap_or(allowed_domains.is_empty()),
+        allowed_domains,
+        allowed_addresses: text_list(resolved.get("allowedAddresses")?)?,
+    };
+    Ok(RulesOfCall {
+        of_tenant: rules != of_operator,
+        rules,
     })
 }

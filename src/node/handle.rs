@@ -1,8 +1,10 @@
 //! What an `MCPConnection` object stands for, and for how long it is kept.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use http::header::AUTHORIZATION;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
@@ -13,7 +15,7 @@ use super::thread::{JsRef, JsThread};
 use crate::connection::{CallOptions, Caller, Event, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::Peer;
-use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager};
+use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager, Relisted};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bound on one request where the config has none.
@@ -38,7 +40,9 @@ pub struct Handle {
     /// The last state that listeners were told.
     told: Mutex<ConnectionState>,
     /// What changed since listeners were told, a bit for each kind of [`Event`].
-    changed: AtomicU8,
+    changed: AtomicU16,
+    /// What listeners of `toolsChanged` are told next.
+    tools: Mutex<Option<Relisted>>,
     /// The object itself, where it is not left to JavaScript.
     kept: Mutex<Option<JsRef>>,
     _entry: Entry,
@@ -52,7 +56,8 @@ impl Handle {
             thread: shared.thread.clone(),
             told: Mutex::new(shared.manager.state(&key)),
             held: Mutex::new(held),
-            changed: AtomicU8::new(0),
+            changed: AtomicU16::new(0),
+            tools: Mutex::default(),
             kept: Mutex::default(),
             _entry: entry,
             key,
@@ -89,9 +94,17 @@ impl Handle {
         self.changed.fetch_or(bit(event), Ordering::AcqRel) & bit(event) == 0
     }
 
-    /// Listeners hear of it now.
-    pub fn heard(&self, event: Event) {
+    /// The same for tools that were listed anew, the last of which count.
+    pub fn relisted(&self, tools: Relisted) -> bool {
+        *self.tools.lock() = Some(tools);
+        self.changes(Event::ToolsChanged)
+    }
+
+    /// Listeners hear of it now, with the tools that changed.
+    pub fn heard(&self, event: Event) -> Option<Relisted> {
         self.changed.fetch_and(!bit(event), Ordering::AcqRel);
+        let mut tools = self.tools.lock();
+        tools.take_if(|_| event == Event::ToolsChanged)
     }
 
     pub fn state(&self) -> ConnectionState {
@@ -111,18 +124,25 @@ impl Handle {
     }
 
     pub fn options(&self, call: &Call) -> CallOptions {
-        let (timeout, peer) = self.recipe(|recipe| {
+        let (timeout, peer, tool_headers) = self.held(|held| {
+            let (recipe, options) = (&held.request.recipe, &held.request.options);
             let peer = Peer {
                 server_name: recipe.server_name.clone(),
                 user_id: recipe.user_id.clone(),
             };
-            (recipe.config.timeout, peer)
+            let mut tool_headers = options.tool_headers.clone();
+            if let (Some(_), Some(headers)) = (&recipe.tokens, &mut tool_headers) {
+                // The connection has a newer one.
+                Arc::make_mut(headers).remove(AUTHORIZATION);
+            }
+            (recipe.config.timeout, peer, tool_headers)
         });
         let host = call.host.server_requests.clone();
         CallOptions {
             deadline: Instant::now() + timeout.unwrap_or(REQUEST_TIMEOUT),
             cancel: call.cancel.clone(),
             headers: None,
+            tool_headers,
             progress: None,
             caller: Some(Caller { peer, host }),
         }
@@ -159,6 +179,6 @@ impl Handle {
     }
 }
 
-const fn bit(event: Event) -> u8 {
-    1 << event as u8
+const fn bit(event: Event) -> u16 {
+    1 << event as u16
 }

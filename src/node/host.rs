@@ -8,15 +8,16 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value as Json};
 
 use super::call::{Asked, CallContext};
+use super::configs::{Configs, IS_APP_CONFIG, RESOLVE_ALLOWLISTS};
 use super::convert;
 use super::js::{JsResult, Scope, Value};
+use super::prelude::Present;
+use super::publisher::GENERATION;
 use super::thread::JsRef;
 use crate::connection::RawTools;
 use crate::embedded::Config;
 use crate::error::Result;
-use crate::host::{
-    Abilities, Environment, HostValue, Lookup, NetworkRules, Registry, Storage, ToolPublisher,
-};
+use crate::host::{Abilities, Environment, Lookup, Registry, RulesOfCall, Storage, User};
 
 /// Bound on a callback of the registry, of a token store or of a cache.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -25,11 +26,8 @@ const REINSPECT_TIMEOUT: Duration = Duration::from_mins(1);
 /// Bound on a callback that reaches the user or the tool cache.
 pub const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The host service that says what a user's tools are published under, by LibreChat's name.
-pub const GENERATION: &str = "getMCPToolsCacheGeneration";
-
-/// The callback that takes the tools of a server.
-pub const UPDATE_TOOLS: &str = "updateMCPServerTools";
+/// The host's policy on who shares a server.
+const IS_USER_SCOPED: &str = "requiresUserScopedConnection";
 
 /// How errors call the callbacks.
 const GET_SERVER_CONFIG: &str = "registry.getServerConfig";
@@ -43,10 +41,30 @@ pub struct NodeHost {
     pub embedded: Option<Arc<Config>>,
     /// The caller's `configServers`, passed on as they are.
     pub config_servers: Option<Arc<JsRef>>,
-    /// Whether the host says what tools are published under.
-    pub has_generations: bool,
+    /// Which services the host gives.
+    pub present: Present,
+    /// For whom the network rules are asked.
+    pub principal: Principal,
+    /// Configs as the host's own objects.
+    pub configs: Arc<Configs>,
     pub published: Mutex<Published>,
     pub early: Arc<Mutex<Early>>,
+}
+
+/// Whose network rules hold.
+#[derive(Clone, Default)]
+pub struct Principal {
+    pub user_id: Option<String>,
+    pub role: Option<String>,
+}
+
+impl Principal {
+    pub fn of(user: Option<&User>) -> Self {
+        Self {
+            user_id: user.and_then(|user| user.id.clone()),
+            role: user.and_then(|user| user.fields.get("role").cloned()),
+        }
+    }
 }
 
 /// What the registry was asked when the call started, on JavaScript's thread, so that the core's first questions need
@@ -54,7 +72,7 @@ pub struct NodeHost {
 #[derive(Default)]
 pub struct Early {
     config: Option<(Looked, Asked<Members>)>,
-    rules: Option<Asked<NetworkRules>>,
+    rules: Option<Asked<RulesOfCall>>,
 }
 
 /// A server and the user for whom it was looked up.
@@ -77,18 +95,21 @@ impl NodeHost {
     pub fn look_up_now(&self, scope: Scope<'_>, server_name: &str, user_id: Option<&str>) {
         let looked = (server_name.to_owned(), user_id.map(str::to_owned));
         let (environment, early) = (self.environment.clone(), Arc::clone(&self.early));
+        let (configs, principal) = (Arc::clone(&self.configs), self.principal.clone());
+        let name = server_name.to_owned();
         let asked = self.context.callback_now(
             scope,
             GET_SERVER_CONFIG,
-            look_up(looked.clone(), self.config_servers.clone()),
+            self.look_up(looked.clone(), self.config_servers.clone()),
             move |context, value| {
                 let scope = value.scope();
+                configs.note(&context.thread, &name, value)?;
                 let config = convert::server_config(value, &environment)?;
                 if config.is_some() {
                     early.lock().rules = Some(context.callback_now(
                         scope,
                         NETWORK_RULES,
-                        |context, scope| context.with_service(scope, "registry", network_answers),
+                        move |context, scope| network_answers(context, scope, principal),
                         |_, value| convert::network_rules(value),
                     ));
                 }
@@ -97,24 +118,29 @@ impl NodeHost {
         );
         self.early.lock().config = Some((looked, asked));
     }
-}
 
-/// Calls the registry's `getServerConfig`.
-fn look_up(
-    (server_name, user_id): Looked,
-    config_servers: Option<Arc<JsRef>>,
-) -> impl for<'env> FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env> + Send + 'static {
-    move |context, scope| {
-        context.call_service(scope, "registry", "getServerConfig", move |_, scope| {
-            let mut arguments = vec![
-                scope.string(&server_name)?,
-                scope.optional_string(user_id.as_deref())?,
-            ];
-            if let Some(servers) = &config_servers {
-                arguments.push(servers.get(scope));
-            }
-            Ok(arguments)
-        })
+    /// Calls the registry's `getServerConfig`.
+    fn look_up(
+        &self,
+        (server_name, user_id): Looked,
+        config_servers: Option<Arc<JsRef>>,
+    ) -> impl for<'env> FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env> + Send + 'static + use<>
+    {
+        let configs = Arc::clone(&self.configs);
+        move |context, scope| {
+            context.with_service(scope, "registry", move |context, registry| {
+                let scope = registry.scope();
+                configs.look_at(registry)?;
+                let mut arguments = vec![
+                    scope.string(&server_name)?,
+                    scope.optional_string(user_id.as_deref())?,
+                ];
+                if let Some(servers) = &config_servers {
+                    arguments.push(servers.get(scope));
+                }
+                context.call_method(registry, "registry", "getServerConfig", &arguments)
+            })
+        }
     }
 }
 
@@ -136,12 +162,16 @@ impl Registry for NodeHost {
             .clone()
             .filter(|_| lookup.config_servers);
         let environment = self.environment.clone();
+        let (configs, name) = (Arc::clone(&self.configs), server_name.to_owned());
         self.context
             .callback(
                 GET_SERVER_CONFIG,
                 STORE_TIMEOUT,
-                look_up(looked, config_servers),
-                move |_, value| convert::server_config(value, &environment),
+                self.look_up(looked, config_servers),
+                move |context, value| {
+                    configs.note(&context.thread, &name, value)?;
+                    convert::server_config(value, &environment)
+                },
             )
             .await
     }
@@ -159,6 +189,7 @@ impl Registry for NodeHost {
             user_id.map(str::to_owned),
             self.environment.clone(),
         );
+        let (configs, noted) = (Arc::clone(&self.configs), name.clone());
         let storage = match storage {
             Storage::Database => "DB",
             Storage::Cache => "CACHE",
@@ -176,47 +207,104 @@ impl Registry for NodeHost {
                         ])
                     })
                 },
-                move |_, value| {
+                move |context, value| {
                     if !value.is_object() {
                         return Ok(None);
                     }
-                    convert::server_config(value.get("config")?, &environment)
+                    let config = value.get("config")?;
+                    configs.replace(&context.thread, &noted, config)?;
+                    convert::server_config(config, &environment)
                 },
             )
             .await
     }
 
-    async fn network_rules(&self) -> Result<NetworkRules> {
+    async fn network_rules(&self) -> Result<RulesOfCall> {
         let early = self.early.lock().rules.take();
         if let Some(asked) = early {
             return asked.within(STORE_TIMEOUT).await;
         }
+        let principal = self.principal.clone();
         self.context
             .callback(
                 NETWORK_RULES,
                 STORE_TIMEOUT,
-                |context, scope| context.with_service(scope, "registry", network_answers),
+                move |context, scope| network_answers(context, scope, principal),
                 |_, value| convert::network_rules(value),
             )
             .await
     }
 
     async fn abilities(&self) -> Result<Abilities> {
-        let catalog_generations = self.has_generations;
+        let configs = Arc::clone(&self.configs);
+        let app_server_configs = match self.configs.tells_operators() {
+            Some(tells) => tells,
+            None => {
+                self.context
+                    .callback(
+                        "registry",
+                        STORE_TIMEOUT,
+                        |context, scope| {
+                            context.with_service(scope, "registry", |_, registry| Ok(registry))
+                        },
+                        move |_, registry| {
+                            configs.look_at(registry)?;
+                            Ok(configs.tells_operators() == Some(true))
+                        },
+                    )
+                    .await?
+            }
+        };
+        Ok(Abilities {
+            catalog_generations: self.present.has(GENERATION),
+            app_server_configs,
+        })
+    }
+
+    async fn is_app_server_config(&self, server_name: &str) -> Result<Option<bool>> {
+        if self.configs.tells_operators() == Some(false) {
+            return Ok(None);
+        }
+        let Some(config) = self.configs.find(server_name) else {
+            return Ok(None);
+        };
+        let (configs, name) = (Arc::clone(&self.configs), server_name.to_owned());
         self.context
             .callback(
-                "registry",
+                "registry.isAppServerConfig",
                 STORE_TIMEOUT,
-                |context, scope| {
-                    context.with_service(scope, "registry", |_, registry| Ok(registry))
-                },
-                move |_, registry| {
-                    let has = |name| Ok(registry.is_object() && registry.get(name)?.is_function());
-                    Ok(Abilities {
-                        catalog_generations,
-                        app_server_configs: has("isAppServerConfig")?,
+                move |context, scope| {
+                    context.with_service(scope, "registry", move |context, registry| {
+                        configs.look_at(registry)?;
+                        if configs.tells_operators() != Some(true) {
+                            return Ok(registry.scope().undefined());
+                        }
+                        let arguments = [
+                            registry.scope().string(&name)?,
+                            config.get(registry.scope()),
+                        ];
+                        context.call_method(registry, "registry", IS_APP_CONFIG, &arguments)
                     })
                 },
+                |_, value| Ok(value.present().map(Value::is_truthy)),
+            )
+            .await
+    }
+
+    async fn shares(&self, server_name: &str) -> Result<Option<bool>> {
+        let config = self.configs.find(server_name);
+        let Some(config) = config.filter(|_| self.present.has(IS_USER_SCOPED)) else {
+            return Ok(None);
+        };
+        self.context
+            .callback(
+                IS_USER_SCOPED,
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    let host = context.host(scope);
+                    context.apply(host.get(IS_USER_SCOPED)?, host, &[config.get(scope)])
+                },
+                |_, scoped| Ok(Some(!scoped.is_truthy())),
             )
             .await
     }
@@ -244,111 +332,49 @@ impl Registry for NodeHost {
     }
 }
 
-/// Asks the registry for all three rules at once; each answer may be a promise.
-fn network_answers<'env>(context: &Arc<CallContext>, registry: Value<'env>) -> JsResult<'env> {
-    let scope = registry.scope();
-    let mut answers = Vec::with_capacity(3);
-    let mut ask = || -> JsResult<'env, bool> {
-        let mut pending = false;
-        for method in [
-            "shouldEnableSSRFProtection",
-            "getAllowedDomains",
-            "getAllowedAddresses",
-        ] {
-            let function = registry.get(method)?;
-            if !function.is_function() {
-                return Err(scope.type_error(&format!("host.registry has no function {method}")));
+/// Asks the registry for all rules at once; each answer may be a promise. Rules of a tenant come last.
+fn network_answers<'env>(
+    context: &Arc<CallContext>,
+    scope: Scope<'env>,
+    principal: Principal,
+) -> JsResult<'env> {
+    context.with_service(scope, "registry", move |context, registry| {
+        let scope = registry.scope();
+        let mut answers = Vec::with_capacity(4);
+        let mut ask = || -> JsResult<'_, bool> {
+            let mut pending = false;
+            for method in [
+                "shouldEnableSSRFProtection",
+                "getAllowedDomains",
+                "getAllowedAddresses",
+            ] {
+                answers.push(context.call_method(registry, "registry", method, &[])?);
             }
-            let answer = context.apply(function, registry, &[])?;
-            answers.push(answer);
-            pending |= answer.is_object() && answer.get("then")?.is_function();
-        }
-        Ok(pending)
-    };
-    match ask() {
-        Ok(false) => scope.array(&answers),
-        Ok(true) => {
-            let promise = scope.global()?.get("Promise")?;
-            let answers = scope.array(&answers)?;
-            promise.get("all")?.call(promise, &[answers])
-        }
-        Err(thrown) => {
-            answers.into_iter().for_each(Value::unheeded);
-            Err(thrown)
-        }
-    }
-}
-
-#[async_trait]
-impl ToolPublisher for NodeHost {
-    async fn generation(&self, user_id: &str, server_name: &str) -> Result<Option<String>> {
-        if !self.has_generations {
-            return Ok(None);
-        }
-        let (user_id, server_name) = (user_id.to_owned(), server_name.to_owned());
-        self.context
-            .callback(
-                GENERATION,
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    let argument = scope.object()?;
-                    argument.set("userId", scope.string(&user_id)?)?;
-                    argument.set("serverName", scope.string(&server_name)?)?;
-                    let host = context.host(scope);
-                    context.apply(host.get(GENERATION)?, host, &[argument])
-                },
-                |_, value| Ok(value.as_string()),
-            )
-            .await
-    }
-
-    async fn publish(
-        &self,
-        user_id: &str,
-        server_name: &str,
-        tools: &Arc<RawTools>,
-        generation: Option<&str>,
-    ) -> Result<Option<HostValue>> {
-        let generation = generation.map(str::to_owned);
-        let (user_id, name, raw) = (
-            user_id.to_owned(),
-            server_name.to_owned(),
-            Arc::clone(tools),
-        );
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        let outcome = self
-            .context
-            .callback(
-                UPDATE_TOOLS,
-                SLOW_TIMEOUT,
-                move |context, scope| {
-                    let tools = scope.tools(&raw)?;
-                    let _ = sender.send(Arc::new(JsRef::new(&context.thread, tools)?));
-                    let argument = scope.object()?;
-                    argument.set("userId", scope.string(&user_id)?)?;
-                    argument.set("serverName", scope.string(&name)?)?;
-                    argument.set("tools", tools)?;
-                    if let Some(generation) = &generation {
-                        argument.set("publicationGeneration", scope.string(generation)?)?;
-                    }
-                    let host = context.host(scope);
-                    context.apply(host.get(UPDATE_TOOLS)?, host, &[argument])
-                },
-                |context, value| {
-                    let kept = value
-                        .present()
-                        .map(|value| JsRef::new(&context.thread, value))
-                        .transpose()?;
-                    Ok(kept.map(|kept| Arc::new(kept) as HostValue))
-                },
-            )
-            .await;
-        if let Ok(array) = receiver.await {
-            let mut published = self.published.lock();
-            if !matches!(*published, Published::Over) {
-                *published = Published::Tools(Arc::clone(tools), array);
+            let resolve = registry.get(RESOLVE_ALLOWLISTS)?;
+            if resolve.is_function() {
+                let whose = scope.object()?;
+                let user_id = principal.user_id.as_deref();
+                whose.set("userId", scope.optional_string(user_id)?)?;
+                let role = principal.role.as_deref();
+                whose.set("role", scope.optional_string(role)?)?;
+                answers.push(context.apply(resolve, registry, &[whose])?);
+            }
+            for answer in &answers {
+                pending |= answer.is_object() && answer.get("then")?.is_function();
+            }
+            Ok(pending)
+        };
+        match ask() {
+            Ok(false) => scope.array(&answers),
+            Ok(true) => {
+                let promise = scope.global()?.get("Promise")?;
+                let answers = scope.array(&answers)?;
+                promise.get("all")?.call(promise, &[answers])
+            }
+            Err(thrown) => {
+                answers.into_iter().for_each(Value::unheeded);
+                Err(thrown)
             }
         }
-        outcome
-    }
+    })
 }

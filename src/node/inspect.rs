@@ -121,7 +121,7 @@ async fn inspect(
 ) -> Result<Result<Inspection, NotInspected>> {
     let mut rules = match (&wanted.allowed_domains, &wanted.allowed_addresses) {
         (Some(_), Some(_)) => crate::host::NetworkRules::default(),
-        _ => call.host.registry.network_rules().await?,
+        _ => call.host.registry.network_rules().await?.rules,
     };
     if let Some(domains) = wanted.allowed_domains {
         rules.ssrf_protection = domains.is_empty();

@@ -12,12 +12,14 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use super::call::CallContext;
+use super::environment::LOG_VARIABLE;
 use super::errors;
 use super::js::{JsResult, Scope};
+use super::prelude::Present;
 use super::runtime::spawn;
 use super::stderr_log::StderrLog;
 use super::thread::SLICE;
-use crate::host::{Level, Log, LogMeta};
+use crate::host::{Environment, Level, Log, LogMeta, Logger};
 use crate::log_room::{Dropped, Room, TELL_AGAIN};
 use crate::telemetry::Operation;
 
@@ -255,4 +257,22 @@ const fn logger_method(level: Level) -> &'static str {
         Level::Warn => "logger.warn",
         Level::Error => "logger.error",
     }
+}
+
+/// The host's logger, in the context of the call; else stderr, where the variable asks for it.
+pub fn logger_of(
+    services: Present,
+    context: &Arc<CallContext>,
+    environment: &Environment,
+) -> Logger {
+    let lines = if services.has("logger") {
+        Lines::Host
+    } else {
+        StderrLog::from_variable(environment.get(LOG_VARIABLE).as_deref())
+            .map_or(Lines::Nowhere, Lines::Stderr)
+    };
+    Logger::new(Arc::new(NodeLog {
+        context: Arc::clone(context),
+        lines,
+    }))
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::app_servers;
 use super::calls::{Call, Params, Shared};
 use super::convert::text_argument;
 use super::handle::Held;
@@ -14,9 +15,14 @@ use super::methods::Begins::InTurnWithParameters;
 use super::methods::{Method, set_methods};
 use super::registry_view;
 use super::tool_calls;
+use super::tool_functions;
 use crate::connection::{CallOptions, RawTools, list_tools};
 use crate::error::{Code, Error, Result};
-use crate::manager::{Acquire, Asked, Consent, Discover, Key, Lease, Manager, Owner, ServerScope};
+use crate::manager::{
+    Acquire, Asked, Consent, Discover, HeaderTokens, Key, Lease, Manager, OboCall, Owner,
+    ServerScope,
+};
+use crate::obo::TokenUse;
 
 /// Bound on connecting where neither the caller nor the config has one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,8 +37,14 @@ const METHODS: &[Method] = &[
     Method::new("disconnectUserConnections", disconnect_user_connections),
     Method::new(
         "getServerToolFunctions",
-        tool_calls::get_server_tool_functions,
+        tool_functions::get_server_tool_functions,
     ),
+    Method::new(
+        "getServerToolFunctionsSnapshot",
+        tool_functions::get_server_tool_functions_snapshot,
+    ),
+    Method::new("connectAppServers", app_servers::connect_app_servers),
+    Method::new("disconnectAppServers", app_servers::disconnect_app_servers),
     Method::new("getAppToolFunctions", registry_view::get_app_tool_functions),
     Method::new(
         "formatInstructionsForContext",
@@ -43,6 +55,7 @@ const METHODS: &[Method] = &[
         "getToolPublicationGeneration",
         get_tool_publication_generation,
     ),
+    Method::new("getToolConfigGeneration", get_tool_config_generation),
     Method::new("withUserConnectionLease", lease::with_user_connection_lease),
 ];
 
@@ -93,20 +106,35 @@ pub async fn request(
     force_new: bool,
 ) -> Result<Acquire> {
     let scope = call.scope();
-    let recipe = manager.recipe(&scope, server).await?;
+    let recipe = manager.recipe(&scope, server)?;
     let limit = call
         .connection_timeout
         .or(recipe.config.init_timeout)
         .unwrap_or(CONNECT_TIMEOUT);
+    let mut options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
+    let token = if call.host.upstream_tokens.is_some() {
+        let wish = OboCall {
+            purpose: TokenUse::Connection,
+            timeout: call.connection_timeout,
+            of_tool_call: false,
+            cancel: &call.cancel,
+        };
+        manager.call_token(&scope, server, wish).await?
+    } else {
+        None
+    };
+    recipe.go_on_with(token.as_ref());
+    let tokens = HeaderTokens {
+        access: token.as_ref(),
+        ..HeaderTokens::default()
+    };
+    scope.set_headers(server, tokens, &mut options)?;
     Ok(Acquire {
         key: server.key.clone(),
         recipe,
         updated_at: server.config.updated_at,
         force_new,
-        options: CallOptions {
-            headers: scope.headers(server, None)?.map(Arc::new),
-            ..CallOptions::new(Instant::now() + limit, call.cancel.clone())
-        },
+        options,
     })
 }
 
@@ -240,6 +268,14 @@ async fn discover(
         logger.warn(format!("[MCP][{name}] [Discovery] Server config not found"));
         return Ok((None, false));
     };
+    let missing = config.missing_body_fields(call.request_body.as_ref());
+    if !missing.is_empty() && call.host.registry.abilities().await?.is_current() {
+        let missing = missing.join(", ");
+        logger.warn(format!(
+            "[MCP][{name}] [Discovery] Request body field(s) required to resolve runtime MCP placeholders: {missing}"
+        ));
+        return Ok((None, false));
+    }
     let oauth = config.runs_oauth_flow();
     let server = manager.scope(&scope, name, Some(config)).await?;
     let _disposal = manager.disposal(&scope, &server.key);
@@ -365,20 +401,35 @@ fn disconnect_user_connections<'env>(
     shared.start(scope, work, |scope, _, ()| Ok(scope.undefined()))
 }
 
+/// The open connection that the argument stands for.
+fn connection_of(shared: &Arc<Shared>, arguments: &[Value<'_>]) -> Option<Lease> {
+    let key = shared.connections.key_of(*arguments.first()?)?;
+    shared.manager.existing(&key)
+}
+
 /// `(connection)`.
 fn get_tool_publication_generation<'env>(
     shared: &Arc<Shared>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
-    let key = arguments
-        .first()
-        .and_then(|object| shared.connections.key_of(*object));
-    let lease = key.and_then(|key| shared.manager.existing(&key));
+    let lease = connection_of(shared, arguments);
     let generation = lease
         .as_ref()
         .and_then(|lease| lease.connection().publication_generation.as_deref());
     scope.optional_string(generation)
+}
+
+/// `(connection)`: the identity of the config that a user's connection was made from.
+fn get_tool_config_generation<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let lease = connection_of(shared, arguments);
+    let of_user = lease.filter(|lease| lease.key().owner != Owner::App);
+    let generation = of_user.map(|lease| lease.connection().recipe.template.to_text());
+    scope.optional_string(generation.as_deref())
 }
 
 fn get_connection_stats<'env>(

@@ -17,9 +17,9 @@ use super::convert;
 use super::js::{JsResult, Scope, Value};
 use super::runtime::{raise, spawn};
 use super::thread::JsThread;
-use crate::host::{Environment, NetworkRules};
+use crate::host::NetworkRules;
 use crate::network;
-use crate::server_config::{self, Context, ServerConfig};
+use crate::server_config::{self, ServerConfig};
 
 /// Runs `body` on a value that JavaScript passed.
 pub(super) fn with<'any>(
@@ -32,7 +32,7 @@ pub(super) fn with<'any>(
 }
 
 /// Members that policy looks at.
-static VIEW: [&str; 13] = [
+static VIEW: [&str; 15] = [
     "url",
     "source",
     "startup",
@@ -40,27 +40,14 @@ static VIEW: [&str; 13] = [
     "dbId",
     "apiKey",
     "headers",
+    "requestHeaders",
+    "oauth_headers",
     "env",
     "args",
     "oauth",
     "oauth_headers",
     "obo",
     "customUserVars",
-];
-
-/// Members that `processMCPEnv` looks at.
-static READ: [&str; 11] = [
-    "env",
-    "args",
-    "headers",
-    "oauth_headers",
-    "url",
-    "proxy",
-    "oauth",
-    "apiKey",
-    "customUserVars",
-    "dbId",
-    "source",
 ];
 
 /// A config's members that policy looks at, with whatever is of a wrong type left out.
@@ -72,7 +59,10 @@ pub(super) fn policy_view(config: Value<'_>) -> JsResult<'_, Option<ServerConfig
     members.retain(|name, member| match (name.as_str(), member) {
         ("requiresOAuth" | "startup", member) => member.is_boolean(),
         ("url" | "source", member) => member.is_string(),
-        ("headers" | "oauth_headers" | "env" | "apiKey", Json::Object(entries)) => {
+        (
+            "headers" | "requestHeaders" | "oauth_headers" | "env" | "apiKey",
+            Json::Object(entries),
+        ) => {
             entries.retain(|_, entry| entry.is_string());
             true
         }
@@ -252,66 +242,6 @@ pub fn sanitize_url_for_logging(env: Env, url: Unknown<'_>) -> napi::Result<Unkn
         let text = url.to_text()?;
         url.scope()
             .string(&server_config::sanitize_url_for_logging(&text))
-    })
-}
-
-/// A copy of `options` with environment variables and placeholders filled in. With `dbSourced`, or for options that
-/// have a `dbId` or come from a user, only the user's own variables are; of a plugin's options nothing is. Options that
-/// declare `customUserVars` take values for these alone.
-#[napi(
-    js_name = "processMCPEnv",
-    ts_args_type = "params: { options: Record<string, any>; user?: Record<string, any>; customUserVars?: Record<string, string>; body?: Record<string, any>; dbSourced?: boolean }",
-    ts_return_type = "Record<string, any>"
-)]
-pub fn process_mcp_env(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    with(&env, &params, |params| {
-        const PROCESSED: [&str; 7] = [
-            "env",
-            "args",
-            "headers",
-            "oauth_headers",
-            "url",
-            "proxy",
-            "oauth",
-        ];
-        let scope = params.scope();
-        let options = params.get("options")?;
-        if !options.is_object() {
-            return Ok(options);
-        }
-        let members = options.config_members(&READ)?;
-        let copy = scope
-            .global()?
-            .get("structuredClone")?
-            .call(scope.undefined(), &[options])?;
-        if server_config::is_plugin_sourced(&members) {
-            return Ok(copy);
-        }
-        let environment = Environment::default();
-        let names = server_config::env_references(&members);
-        convert::read_variables(scope, &names, &environment)?;
-        let object = |name: &str| -> JsResult<'_, Option<Value<'_>>> {
-            Ok(Some(params.get(name)?).filter(|value| value.is_object()))
-        };
-        let user = object("user")?.map(convert::user).transpose()?;
-        let variables = object("customUserVars")?.map(convert::texts).transpose()?;
-        let body = object("body")?.map(convert::texts).transpose()?;
-        let context = Context {
-            user: user.as_ref(),
-            custom_user_vars: variables.as_ref(),
-            body: body.as_ref(),
-            graph_token: None,
-            environment: &environment,
-        };
-        let db_sourced = params.get("dbSourced")?.present().map(Value::is_truthy);
-        let processed = server_config::process_mcp_env(members, &context, db_sourced);
-
-        for name in PROCESSED {
-            if let Some(member) = processed.get(name) {
-                copy.set(name, scope.json(member)?)?;
-            }
-        }
-        Ok(copy)
     })
 }
 

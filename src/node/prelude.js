@@ -196,7 +196,7 @@
     let bits = 0;
     for (let index = 0; index < names.length; index += 1) {
       const value = object[names[index]];
-      if (value !== undefined && value !== null) bits |= 1 << index;
+      if (value !== undefined && value !== null) bits += 2 ** index;
     }
     return bits;
   };

@@ -79,7 +79,7 @@ impl<'env> Picked<'env> {
 #[derive(Clone, Copy)]
 pub struct Present {
     names: Names,
-    bits: u32,
+    bits: u64,
 }
 
 impl Present {
@@ -254,14 +254,17 @@ impl<'env> Value<'env> {
         })
     }
 
-    /// At most 31 names.
+    /// At most 53 names.
     pub fn which(self, names: Names) -> JsResult<'env, Present> {
         let array = self.scope().names(names)?;
-        let bits = self.help(Helper::Present, &[self, array])?.as_index();
-        Ok(Present {
-            names,
-            bits: bits.and_then(|bits| bits.try_into().ok()).unwrap_or(0),
-        })
+        let bits = self.help(Helper::Present, &[self, array])?.as_number();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a sum of powers of two below 2^53"
+        )]
+        let bits = bits.unwrap_or_default() as u64;
+        Ok(Present { names, bits })
     }
 
     /// Calls this function in a microtask.

@@ -6,9 +6,9 @@ use napi::bindgen_prelude::Unknown;
 use napi::{Env, JsValue};
 use napi_derive::napi;
 
-use super::host::GENERATION;
 use super::js::{JsResult, Type, Value};
 use super::policy::{policy_view, with};
+use super::publisher::GENERATION;
 use super::services;
 use crate::host::Abilities;
 use crate::server_config::{self, EDITORS_MEMBERS, SHOWN_MEMBERS, SHOWN_OAUTH, SHOWN_URLS};

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::call::CallContext;
 use super::calls::{Call, Shared};
+use super::convert;
 use super::embedded::Embedded;
 use super::host::NodeHost;
 use super::js::{JsResult, Scope, Value};
@@ -14,7 +15,9 @@ use super::policy::instructions;
 use super::thread::JsRef;
 use crate::embedded::Inspections;
 use crate::error::Result;
+use crate::host::Environment;
 use crate::manager::{Manager, format_instructions};
+use crate::server_config::ServerConfig;
 use crate::server_config::is_enabled;
 
 /// Bound on a callback of the registry.
@@ -107,7 +110,8 @@ fn asks_for_instructions(members: &Map<String, Json>) -> bool {
     }
 }
 
-/// The tool functions of all configurations, in one object.
+/// The tool functions of all configurations, in one object. LibreChat since August 2026 leaves out servers that users do
+/// not share.
 pub fn get_app_tool_functions<'env>(
     shared: &Arc<Shared>,
     scope: Scope<'env>,
@@ -118,9 +122,13 @@ pub fn get_app_tool_functions<'env>(
         scope,
         |manager, call| async move {
             let embedded = inspected(inspections, &manager, &call, |_| true, None).await?;
-            all_configs(&call.node, embedded, None, |context, configs| {
+            let leaves_out = call.host.registry.abilities().await?.is_current();
+            all_configs(&call.node, embedded, None, move |context, configs| {
                 let merged = configs.scope().object()?;
                 for (_, config) in members(configs)? {
+                    if leaves_out && !is_shared(config)? {
+                        continue;
+                    }
                     let functions = if config.is_object() {
                         config.get("toolFunctions")?
                     } else {
@@ -138,6 +146,12 @@ pub fn get_app_tool_functions<'env>(
         },
         |scope, _, merged| Ok(merged.get(scope)),
     )
+}
+
+fn is_shared(config: Value<'_>) -> JsResult<'_, bool> {
+    let members = convert::server_config(config, &Environment::default())?;
+    let config = members.map(ServerConfig::from_members);
+    Ok(matches!(config, Some(Ok(config)) if config.can_use_app_connection()))
 }
 
 /// The instructions of the named servers, or of all, as one text for the model.

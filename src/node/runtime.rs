@@ -25,6 +25,7 @@ use super::js::{JsResult, Scope, Thrown, Value};
 use super::manager;
 use super::methods::{Begins, Method, set_methods};
 use super::oauth;
+use super::publisher;
 use super::redaction;
 use super::request::RequestStore;
 use super::result;
@@ -183,6 +184,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
             scope.error("Error", "The environment takes no cleanup hook"),
         ));
     }
+    warn_of_incomplete(scope, &shared)?;
     let runtime = scope.object()?;
     set_methods(runtime, &shared, METHODS)?;
     let manager = manager::create(scope, &shared)?;
@@ -197,6 +199,17 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     runtime.set("manager", manager)?;
     oauth::install(&shared, runtime)?;
     Ok(runtime)
+}
+
+/// Tells the host at once what would otherwise show only in what users do not see.
+fn warn_of_incomplete<'env>(scope: Scope<'env>, shared: &Shared) -> JsResult<'env, ()> {
+    let present = services::present(shared.host.get(scope))?;
+    if let Some(warning) = publisher::incomplete(present) {
+        let call = shared.call(scope, None)?;
+        call.host.logger.warn(warning.to_owned());
+        call.context().flush_log(scope);
+    }
+    Ok(())
 }
 
 fn close<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
@@ -245,6 +258,7 @@ fn reinit_mcp_server<'env>(
                     .clone()
                     .filter(|_| wanted.has_request_body),
                 has_config_servers: call.has_config_servers,
+                is_principals: call.is_principals,
                 request: call.request.as_ref().map(RequestStore::id),
                 return_on_oauth: wanted.return_on_oauth,
                 cancel: call.cancel.clone(),

@@ -1,5 +1,6 @@
 //! The host services: their shapes are checked once, their values are read when they are used.
 
+use super::classes;
 use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::prelude::{Names, Present};
 
@@ -42,6 +43,11 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("flowManager", Shape::MethodsOrGetter(FLOW_MANAGER)),
     ("updateMCPServerTools", Shape::Function),
     ("getMCPToolsCacheGeneration", Shape::Function),
+    ("renewMCPToolsCacheGeneration", Shape::Function),
+    ("getNextAppToolsPublicationRevision", Shape::Function),
+    ("getMCPAppToolsPublicationGeneration", Shape::Function),
+    ("requiresUserScopedConnection", Shape::Function),
+    ("connections", Shape::ObjectOrGetter),
     ("openIdConfig", Shape::ObjectOrGetter),
     (
         "exchangedTokens",
@@ -63,6 +69,7 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("onSpans", Shape::Function),
     ("keepConnections", Shape::Boolean),
     ("credentialsKey", Shape::String),
+    (classes::HOST_CLASSES, Shape::Methods(&[])),
 ];
 
 const NAMES: Names = &{

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::calls::Shared;
+use super::calls::{Call, Shared};
 use super::convert::text_argument;
+use super::initialize::{Configured, initialize};
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::methods::{Method, set_methods};
 use super::thread::JsRef;
-use crate::manager::{Key, Owner};
+use crate::manager::{Key, Manager, Owner};
 
-/// `runtime.MCPManager`: the statics, bound to this runtime. `createInstance` builds the manager only.
+/// `runtime.MCPManager`: the statics, bound to this runtime. `createInstance` brings the registry to what is configured.
 pub fn manager_statics<'env>(
     scope: Scope<'env>,
     shared: &Arc<Shared>,
@@ -20,15 +21,21 @@ pub fn manager_statics<'env>(
     let manager = Arc::new(JsRef::new(&shared.thread, manager)?);
     let created = Arc::new(AtomicBool::new(false));
     let (instance, first) = (Arc::clone(&manager), Arc::clone(&created));
-    let create = scope.function("createInstance", move |scope, _, _| {
-        let promise = scope.global()?.get("Promise")?;
+    let all = Arc::clone(shared);
+    let create = scope.function("createInstance", move |scope, _, arguments| {
         if first.swap(true, Ordering::Relaxed) {
+            let promise = scope.global()?.get("Promise")?;
             let error = scope.error("Error", "MCPManager has already been initialized.");
             return promise.get("reject")?.call(promise, &[error]);
         }
-        promise
-            .get("resolve")?
-            .call(promise, &[instance.get(scope)])
+        let configs = arguments.first().copied();
+        let prepared = Configured::read(&all.thread, configs).and_then(|configured| {
+            let work =
+                |_: Manager, call: Arc<Call>| async move { initialize(&call, configured).await };
+            Ok((all.call(scope, None)?, work))
+        });
+        let instance = Arc::clone(&instance);
+        all.run(scope, prepared, move |scope, _, ()| Ok(instance.get(scope)))
     })?;
     object.set("createInstance", create)?;
     let get = scope.function("getInstance", move |scope, _, _| {

@@ -1,23 +1,16 @@
-//! Tool calls and tool functions of `runtime.manager`.
+//! Tool calls of `runtime.manager`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
-use tokio::time::Instant;
 
-use super::app_connections;
 use super::backlog::Backlog;
 use super::calls::{Call, Params, Shared};
-use super::convert::text_argument;
 use super::js::{JsResult, Scope, Value};
 use super::thread::JsRef;
-use crate::connection::{CallOptions, ProgressSink, list_tools};
-use crate::error::Result;
-use crate::manager::{CallTool, Key, Manager, Owner, tool_functions};
-
-/// Bound on listing tools where the config has no `timeout`.
-const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+use crate::connection::ProgressSink;
+use crate::manager::{CallTool, Manager};
 
 /// What `callTool` is asked for.
 struct ToolRequest {
@@ -130,58 +123,4 @@ fn progress_sink<'env>(
         fields.shift_remove("progressToken");
         waiting.push_or_replace(Json::Object(fields).to_string());
     }))
-}
-
-/// LibreChat's function format of an open connection's tools, or `null`.
-pub fn get_server_tool_functions<'env>(
-    shared: &Arc<Shared>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let text = |index| text_argument(arguments, index);
-    let (user_id, server_name) = (text(0), text(1).unwrap_or_default());
-    let prepared = shared.call(scope, None).map(|call| {
-        (call, move |manager: Manager, call: Arc<Call>| async move {
-            let outcome = functions_of(&manager, &call, user_id, &server_name).await;
-            Ok(outcome.unwrap_or_else(|error| {
-                let message = format!(
-                    "[getServerToolFunctions] Error getting tool functions for server {server_name}: {error}"
-                );
-                call.host.logger.warn(message);
-                None
-            }))
-        })
-    });
-    shared.run(scope, prepared, |scope, _, functions: Option<String>| {
-        functions.map_or_else(
-            || Ok(scope.null()),
-            |functions| scope.parse_json(&functions),
-        )
-    })
-}
-
-async fn functions_of(
-    manager: &Manager,
-    call: &Call,
-    user_id: Option<String>,
-    server_name: &str,
-) -> Result<Option<String>> {
-    let key = |owner| Key {
-        owner,
-        server_name: Arc::from(server_name),
-    };
-    let lease = match app_connections::acquire(manager, call, server_name).await? {
-        Some(lease) => lease,
-        None => match user_id.and_then(|id| manager.existing(&key(Owner::User(Arc::from(id))))) {
-            Some(lease) => lease,
-            None => return Ok(None),
-        },
-    };
-    let connection = lease.connection();
-    let options = CallOptions::new(
-        Instant::now() + connection.recipe.config.timeout.unwrap_or(LIST_TIMEOUT),
-        call.cancel.clone(),
-    );
-    let tools = list_tools(connection, &options).await?.tools;
-    tool_functions(server_name, &tools).map(Some)
 }

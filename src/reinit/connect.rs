@@ -1,17 +1,16 @@
 //! Steps 5 and 6: the connection, and the tools that it lists.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Run;
-use crate::connection::{CallOptions, ToolList, list_tools_in_order};
+use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::manager::{
-    Acquire, Asked, CallScope, Consent, Discover, Disposal, Lease, Manager, OboCall, ServerScope,
-    with_bearer,
+    Acquire, Asked, CallScope, Consent, Discover, Disposal, HeaderTokens, Lease, Manager, OboCall,
+    Owner, Reading, ServerScope, Snapshot,
 };
 use crate::obo::TokenUse;
 use crate::secret::Secret;
@@ -26,24 +25,37 @@ pub(super) struct Connected {
     /// After the lease, which keeps the connection open.
     disposal: Option<Disposal>,
     options: Option<CallOptions>,
-    /// The token on behalf of the user, and what server it is for.
+    /// The token of the requests, on behalf of the user or the user's own, and what server it is for.
     obo: Option<(ServerScope, Secret)>,
     pub oauth_required: bool,
     /// Whether the user authorizes with the server.
     pub authorizes: bool,
     pub asked: Asked,
-    pub discovered: Option<ToolList>,
+    pub discovered: Option<Snapshot>,
+    /// Tools that were listed over a connection of the host, which takes the place of one of ours.
+    pub of_host: Option<Snapshot>,
+    pub is_of_host: bool,
     pub error: Option<Error>,
 }
 
 impl Connected {
     /// What follows is sent with the token that the connection was accepted with.
-    fn settle(&mut self, server: &ServerScope, token: Option<Secret>) {
+    fn settle(
+        &mut self,
+        scope: &CallScope<'_>,
+        server: &ServerScope,
+        token: Option<Secret>,
+    ) -> Result<()> {
         if let (Some(token), Some(lease), Some(options)) = (token, &self.lease, &mut self.options) {
             let token = Manager::settle_token(lease, token);
-            options.headers = with_bearer(options.headers.take(), Some(&token));
+            let tokens = HeaderTokens {
+                access: Some(&token),
+                ..HeaderTokens::default()
+            };
+            scope.set_headers(server, tokens, options)?;
             self.obo = Some((server.clone(), token));
         }
+        Ok(())
     }
 }
 
@@ -114,6 +126,35 @@ impl Run<'_> {
         Ok(connected)
     }
 
+    /// The tools of a server that users share, over the connection that the host keeps to it.
+    async fn tools_of_host(&self, server: &ServerScope) -> Result<Option<Snapshot>> {
+        let Some(connections) = &self.call.host.connections else {
+            return Ok(None);
+        };
+        if server.key.owner != Owner::App {
+            return Ok(None);
+        }
+        let limit = self.call.connection_timeout.or(server.config.init_timeout);
+        let asking = tokio::time::timeout(
+            limit.unwrap_or(DEFAULT_BUDGET),
+            connections.tools(self.name),
+        );
+        let answer = self.until_cancelled(async { Ok(asking.await) }).await?;
+        match answer {
+            Ok(Ok(found)) => Ok(found.map(Snapshot::of_host)),
+            Ok(Err(error)) => {
+                self.call.host.logger.debug(format!(
+                    "[MCP Reinitialize] The host's connection to {} is of no use: {error}",
+                    self.name
+                ));
+                Ok(None)
+            }
+            Err(_) => Err(Error::timeout(
+                "The host's connection did not list its tools in time",
+            )),
+        }
+    }
+
     async fn establish(
         &self,
         scope: &CallScope<'_>,
@@ -122,9 +163,11 @@ impl Run<'_> {
         connected: &mut Connected,
     ) -> Result<()> {
         let call = self.call;
-        let recipe = self
-            .until_cancelled(self.manager.recipe(scope, server))
-            .await?;
+        let recipe = self.manager.recipe(scope, server)?;
+        connected.of_host = self.tools_of_host(server).await?;
+        if connected.of_host.is_some() {
+            return Ok(());
+        }
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_BUDGET);
         // The caller's time covers the exchange too; the server's own begins after it.
         let deadline = call
@@ -132,15 +175,16 @@ impl Run<'_> {
             .map(|timeout| Instant::now() + timeout);
         let token = self
             .manager
-            .obo_token(scope, server, self.obo_call())
+            .call_token(scope, server, self.obo_call())
             .await?;
-        let options = CallOptions {
-            headers: with_bearer(scope.headers(server, None)?.map(Arc::new), token.as_ref()),
-            ..CallOptions::new(
-                deadline.unwrap_or_else(|| Instant::now() + limit),
-                self.cancel.clone(),
-            )
+        recipe.go_on_with(token.as_ref());
+        let deadline = deadline.unwrap_or_else(|| Instant::now() + limit);
+        let mut options = CallOptions::new(deadline, self.cancel.clone());
+        let tokens = HeaderTokens {
+            access: token.as_ref(),
+            ..HeaderTokens::default()
         };
+        scope.set_headers(server, tokens, &mut options)?;
         let mut request = Acquire {
             key: server.key.clone(),
             recipe,
@@ -162,8 +206,7 @@ impl Run<'_> {
             Ok(lease) => {
                 connected.lease = Some(lease);
                 connected.options = Some(request.options);
-                connected.settle(server, token);
-                return Ok(());
+                return connected.settle(scope, server, token);
             }
             Err(error) => error,
         };
@@ -180,7 +223,7 @@ impl Run<'_> {
             options: request.options,
         };
         match self.manager.discover(discovery).await {
-            Ok(list) if list.tools.count() > 0 => connected.discovered = Some(list),
+            Ok(list) if list.tools.count() > 0 => connected.discovered = Some(list.into()),
             Ok(_) => {}
             Err(failure) => self.call.host.logger.debug(format!(
                 "[MCP Reinitialize] Tool discovery failed for {}: {failure}",
@@ -191,7 +234,11 @@ impl Run<'_> {
     }
 
     /// Step 6: the tools of the connection, where there is one.
-    pub(super) async fn list(&self, connected: &mut Connected) -> Result<Option<Result<ToolList>>> {
+    pub(super) async fn list(&self, connected: &mut Connected) -> Result<Option<Result<Snapshot>>> {
+        if let Some(snapshot) = connected.of_host.take() {
+            connected.is_of_host = true;
+            return Ok(Some(Ok(snapshot)));
+        }
         let (Some(lease), Some(options), false) = (
             &connected.lease,
             &connected.options,
@@ -200,17 +247,23 @@ impl Run<'_> {
             return Ok(None);
         };
         // Not cut off from outside: an aborted request tells the server so.
-        let mut outcome = list_tools_in_order(lease.connection(), options).await;
+        let mut outcome = self.read(lease, options).await;
         if let (Err(refusal), Some(on_behalf)) = (&outcome, &connected.obo) {
             match self.renewed(on_behalf, refusal).await {
                 Ok(Some(token)) => {
                     let mut options = options.clone();
-                    options.headers = with_bearer(options.headers.take(), Some(&token));
-                    outcome = list_tools_in_order(lease.connection(), &options).await;
+                    let tokens = HeaderTokens {
+                        access: Some(&token),
+                        ..HeaderTokens::default()
+                    };
+                    self.scope()
+                        .set_headers(&on_behalf.0, tokens, &mut options)?;
+                    outcome = self.read(lease, &options).await;
                 }
                 Ok(None) => {}
                 Err(error) => outcome = Err(error),
             }
+            outcome = outcome.map_err(|error| self.manager.rejection(&on_behalf.0, error));
         }
         if let Err(error) = &outcome {
             if matches!(error.code, Code::Aborted | Code::Closed) {
@@ -226,6 +279,11 @@ impl Run<'_> {
         Ok(Some(outcome))
     }
 
+    async fn read(&self, lease: &Lease, options: &CallOptions) -> Result<Snapshot> {
+        let publisher = self.call.host.publisher.as_ref();
+        Snapshot::read(lease.connection(), publisher, Reading::InOrder, options).await
+    }
+
     /// Another token on behalf of the user, where the server no longer takes the one that was sent.
     async fn renewed(
         &self,
@@ -234,7 +292,7 @@ impl Run<'_> {
     ) -> Result<Option<Secret>> {
         let scope = self.scope();
         self.manager
-            .renewed_obo_token(&scope, server, self.obo_call(), token, refusal)
+            .renewed_token(&scope, server, self.obo_call(), token, refusal)
             .await
     }
 
@@ -242,6 +300,7 @@ impl Run<'_> {
         OboCall {
             purpose: TokenUse::Connection,
             timeout: self.call.connection_timeout,
+            of_tool_call: false,
             cancel: &self.cancel,
         }
     }

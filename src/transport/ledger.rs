@@ -163,6 +163,11 @@ impl Ledger {
         }
     }
 
+    /// Whether the session has had a GET stream.
+    pub fn has_streamed(&self) -> bool {
+        self.0.lock().session.stream == GetStream::Opened
+    }
+
     /// Whether there is no GET stream. A session that has not asked yet takes another's word for it.
     pub fn has_no_stream(&self, was_refused: impl Fn() -> bool) -> bool {
         let stream = &mut self.0.lock().session.stream;

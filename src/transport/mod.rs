@@ -29,7 +29,7 @@ pub use get_stream::{Kept, Listener, StreamRefusal};
 pub use ledger::HttpSession;
 pub use remote::{CallHeaders, Remote};
 pub use sse::{SseTimeouts, SseTransport};
-pub use streamable_http::McpHttp;
+pub use streamable_http::{Conflict, McpHttp};
 pub use tap::{RawResult, Tap};
 pub use websocket::WebSocketTransport;
 

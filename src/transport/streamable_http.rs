@@ -13,6 +13,7 @@ use futures::future::{BoxFuture, FutureExt};
 use futures::stream::{BoxStream, StreamExt};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
+use parking_lot::Mutex;
 use rmcp::model::{
     ClientJsonRpcMessage, ClientRequest, ErrorData, InitializeResult, RequestId,
     ServerJsonRpcMessage,
@@ -63,7 +64,12 @@ pub struct McpHttp {
     ledger: Ledger,
     /// Cancelled when nothing that the server sends is wanted any more.
     ending: CancellationToken,
+    /// Taken by the first conflict.
+    conflict: Arc<Mutex<Option<Conflict>>>,
 }
+
+/// Called when the server refuses another GET stream because it holds on to the one before (409), though that is lost.
+pub type Conflict = Arc<dyn Fn() + Send + Sync>;
 
 impl McpHttp {
     /// `sse_read_timeout` is how long a GET stream may be silent.
@@ -75,6 +81,29 @@ impl McpHttp {
             sse_read_timeout,
             stream_refusal,
             ledger: Ledger::default(),
+            conflict: Arc::default(),
+        }
+    }
+
+    /// `conflict` is called once at most.
+    #[must_use]
+    pub fn with_conflict(self, conflict: Option<Conflict>) -> Self {
+        *self.conflict.lock() = conflict;
+        self
+    }
+
+    /// A server that refuses the first stream of a session has none; one that refuses a later one holds on to the first.
+    fn conflicts(&self) {
+        if !self.ledger.has_streamed() {
+            return;
+        }
+        let conflict = self.conflict.lock().take();
+        if let Some(conflict) = conflict {
+            self.remote.warn(
+                "SSE stream conflicted with a stale server-side stream for this session (409). Rebuilding the session; no \
+                 action needed.",
+            );
+            conflict();
         }
     }
 
@@ -117,6 +146,7 @@ impl McpHttp {
             stream_refusal: self.stream_refusal.clone(),
             ledger: Ledger::resumed(session, kept, described),
             ending: self.remote.life.child_token(),
+            conflict: self.conflict.clone(),
         }
     }
 
@@ -452,6 +482,9 @@ impl McpHttp {
         let response = self.send(request).await?;
         if response.status == StatusCode::METHOD_NOT_ALLOWED {
             self.stream_refusal.note();
+        }
+        if response.status == StatusCode::CONFLICT && under_way.is_none() {
+            self.conflicts();
         }
         match response.status {
             // The stream is optional; a server without it works all the same.

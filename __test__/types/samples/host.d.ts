@@ -1,12 +1,12 @@
 /** What a host has around the programs that the documentation shows. */
 
 type Config = typeof import('../../../examples/librechat/step-2/api/config');
-type Example<Path extends 'cache' | 'flows' | 'models' | 'obo' | 'update-tools'> = {
+type Example<Path extends 'cache' | 'flows' | 'models' | 'obo' | 'tool-cache'> = {
   cache: typeof import('../../../examples/librechat/shared/cache');
   flows: typeof import('../../../examples/librechat/shared/flows');
   models: typeof import('../../../examples/librechat/shared/models');
   obo: typeof import('../../../examples/librechat/shared/obo');
-  'update-tools': typeof import('../../../examples/librechat/shared/update-tools');
+  'tool-cache': typeof import('../../../examples/librechat/shared/tool-cache');
 }[Path];
 
 declare const CacheKeys: typeof import('librechat-data-provider').CacheKeys;
@@ -17,10 +17,12 @@ declare const findToken: Example<'models'>['findToken'];
 declare const getFlowStateManager: Example<'flows'>['getFlowStateManager'];
 declare const getLogStores: Example<'cache'>['getLogStores'];
 declare const getMCPServersRegistry: Config['getMCPServersRegistry'];
+declare const getMCPToolsCacheGeneration: Example<'tool-cache'>['getMCPToolsCacheGeneration'];
+declare const getNextAppToolsPublicationRevision: Example<'tool-cache'>['getNextAppToolsPublicationRevision'];
 declare const getOpenIdConfig: Example<'obo'>['getOpenIdConfig'];
 declare const getTenantId: typeof import('@librechat/data-schemas').getTenantId;
 declare const logger: Config['logger'];
-declare const updateMCPServerTools: Example<'update-tools'>['updateMCPServerTools'];
+declare const updateMCPServerTools: Example<'tool-cache'>['updateMCPServerTools'];
 declare const updateToken: Example<'models'>['updateToken'];
 
 declare const app: any;
@@ -36,3 +38,7 @@ declare const tokenMethods: Required<Pick<Example<'models'>, 'createToken' | 'fi
 
 /** Not installed here. */
 declare module '@opentelemetry/api';
+
+/** What LibreChat's alias for its folder `api/` leads to, and its package that is not published. */
+declare module '~/*';
+declare module '@librechat/api';

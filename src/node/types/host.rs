@@ -23,10 +23,13 @@ pub struct McpHostServices {
     )]
     pub config: Option<()>,
     /// Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
-    /// here. Bound: 30 s.
+    /// here. `null` or `undefined` for tools that are there shows as `toolsError`. Without `userId` they are those of a
+    /// server that users share, which happens only where the host gives `getNextAppToolsPublicationRevision`.
+    /// `serverConfig` is the host's own object, where the host gives that service or `getMCPToolsCacheGeneration`.
+    /// Bound: 30 s.
     #[napi(
         js_name = "updateMCPServerTools",
-        ts_type = "(params: { userId: string; serverName: string; tools: MCPTool[]; publicationGeneration?: string }) => unknown"
+        ts_type = "(params: { userId?: string; serverName: string; tools: MCPTool[]; serverConfig?: any; publicationGeneration?: string; publicationRevision?: string }) => unknown"
     )]
     pub update_mcp_server_tools: Option<()>,
     /// What a user's tools are published under. It is read before a connection is made and again when its tools have
@@ -36,6 +39,39 @@ pub struct McpHostServices {
         ts_type = "(params: { userId: string; serverName: string }) => string | undefined | Promise<string | undefined>"
     )]
     pub get_mcp_tools_cache_generation: Option<()>,
+    /// Says that a connection made under this generation is in use, at most every half of
+    /// `MCP_USER_CONNECTION_IDLE_TIMEOUT`. `false`: the connection is replaced at its next use. Bound: 10 s.
+    #[napi(
+        js_name = "renewMCPToolsCacheGeneration",
+        ts_type = "(params: { userId: string; serverName: string; publicationGeneration: string }) => boolean | undefined | Promise<boolean | undefined>"
+    )]
+    pub renew_mcp_tools_cache_generation: Option<()>,
+    /// Reserves the place of a list of tools of a server that users share, before the list is asked for. With it, lists
+    /// of such servers are published when they are connected and when they announce other tools. LibreChat's own function
+    /// can be given as it is, together with `getMCPAppToolsPublicationGeneration`: one that declares two parameters gets
+    /// `(serverName, configGeneration)`. Bound: 10 s.
+    #[napi(
+        js_name = "getNextAppToolsPublicationRevision",
+        ts_type = "((params: { serverName: string; serverConfig: any; configGeneration?: string }) => string | Promise<string>) | ((serverName: string, configGeneration: string) => string | Promise<string>)"
+    )]
+    pub get_next_app_tools_publication_revision: Option<()>,
+    /// What the tools of a config are published under, where users share them; exported by `@librechat/api`.
+    #[napi(
+        js_name = "getMCPAppToolsPublicationGeneration",
+        ts_type = "(serverConfig: any) => string"
+    )]
+    pub get_mcp_app_tools_publication_generation: Option<()>,
+    /// The host's policy on whose a server is. Where it has users share one whose config names them
+    /// (`{{LIBRECHAT_USER_ID}}`), as LibreChat's of June 2026 does, the tools are listed over one connection, with the
+    /// placeholders as they are; calls are made over each user's own. Bound: 10 s.
+    #[napi(ts_type = "(serverConfig: any) => boolean")]
+    pub requires_user_scoped_connection: Option<()>,
+    /// LibreChat's own manager, where this runtime serves beside it: `reinitMCPServer` lists the tools of a server that
+    /// users share over the connection which is open there, if one is, and opens none of its own.
+    #[napi(
+        ts_type = "{ appConnections: { getLoaded(): Promise<Map<string, any>> } | null } | (() => { appConnections: { getLoaded(): Promise<Map<string, any>> } | null } | Promise<{ appConnections: { getLoaded(): Promise<Map<string, any>> } | null }>)"
+    )]
+    pub connections: Option<()>,
     /// Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level.
     #[napi(ts_type = "MCPLogger")]
     pub logger: Option<()>,
@@ -56,7 +92,7 @@ pub struct McpHostServices {
     pub exchanged_tokens: Option<()>,
     /// Exchanges tokens in place of the runtime, when it connects and for tool calls.
     #[napi(
-        ts_type = "(user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>"
+        ts_type = "(user: any, accessToken: string, scopes: string, fromCache: boolean, identityContext?: any) => Promise<{ access_token: string; expires_in?: number }>"
     )]
     pub obo_token_resolver: Option<()>,
     /// Whether a config may still use on-behalf-of; asked before each exchange. Whatever goes wrong means no.
@@ -105,6 +141,12 @@ pub struct McpHostServices {
     pub keep_connections: Option<bool>,
     /// Hex key of stored tokens; `process.env.CREDS_KEY` unless given.
     pub credentials_key: Option<String>,
+    /// LibreChat's own error classes, such as all of `@librechat/api`: errors that this runtime rejects with are instances
+    /// of them then, so that `instanceof` in LibreChat's code holds. The classes of this package are used where it has none.
+    #[napi(
+        ts_type = "{ MCPDomainNotAllowedError?: Function; MCPInspectionFailedError?: Function; OboTokenResolutionError?: Function; ReauthenticationRequiredError?: Function }"
+    )]
+    pub error_classes: Option<()>,
 }
 
 /// Whose connection to which server.
@@ -155,6 +197,28 @@ pub struct McpServersRegistry {
     /// `mcpSettings.allowedAddresses`: `host:port` pairs of private space that may be contacted.
     #[napi(ts_type = "() => string[] | null | undefined | Promise<string[] | null | undefined>")]
     pub get_allowed_addresses: (),
+    /// In place of the three: the rules of a user's tenant and role, asked in the context of the call before each
+    /// connection, discovery and tool call. Who has other rules than the operator's shares no connection to a remote
+    /// server.
+    #[napi(
+        ts_type = "(whose: { userId?: string; role?: string }) => Promise<{ allowedDomains?: string[] | null; allowedAddresses?: string[] | null; useSSRFProtection: boolean }>"
+    )]
+    pub resolve_allowlists: Option<()>,
+    /// Whether a config is the operator's own. One that is not, such as a tenant's overlay, gets a connection of the
+    /// user's own.
+    #[napi(ts_type = "(serverName: string, effectiveConfig: any) => boolean | Promise<boolean>")]
+    pub is_app_server_config: Option<()>,
+    /// Inspects a server and adds it; `createInstance` calls this and the next two where the registry has them.
+    #[napi(
+        ts_type = "(serverName: string, config: any, storageLocation: 'CACHE' | 'DB') => unknown"
+    )]
+    pub add_server: Option<()>,
+    /// Adds a server that could not be inspected.
+    #[napi(ts_type = "(serverName: string, config: any, storageLocation: 'CACHE') => unknown")]
+    pub add_server_stub: Option<()>,
+    /// Removes a server.
+    #[napi(ts_type = "(serverName: string, storageLocation: 'CACHE' | 'DB') => unknown")]
+    pub remove_server: Option<()>,
 }
 
 /// Winston-like; what the functions return is ignored.

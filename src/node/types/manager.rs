@@ -43,6 +43,20 @@ pub struct McpManagerObject {
         ts_type = "(userId: string, serverName: string) => Promise<Record<string, any> | null>"
     )]
     pub get_server_tool_functions: (),
+    /// The same with what it is published under. `tools` is `null` where there is no connection, or none that was made
+    /// from this config and under the generation of now; such a one is ended. Rejects for nothing that a server or the
+    /// host does.
+    #[napi(
+        ts_type = "(userId: string, serverName: string, serverConfig?: any) => Promise<{ tools: Record<string, any> | null; publicationGeneration?: string; publicationRevision?: string }>"
+    )]
+    pub get_server_tool_functions_snapshot: (),
+    /// Opens the connections of all servers that users share, three at a time, and lists their tools. What fails is
+    /// logged.
+    #[napi(ts_type = "() => Promise<void>")]
+    pub connect_app_servers: (),
+    /// Ends the connections that users share. Resolves when their sessions have ended.
+    #[napi(ts_type = "() => Promise<void>")]
+    pub disconnect_app_servers: (),
     /// The `toolFunctions` of all configurations, in one object. Where the runtime has a `config` in place of a
     /// registry, servers that all users share are inspected for it, once.
     #[napi(ts_type = "() => Promise<Record<string, any>>")]
@@ -55,6 +69,9 @@ pub struct McpManagerObject {
     /// What `getMCPToolsCacheGeneration` said before the connection was made.
     #[napi(ts_type = "(connection: MCPConnection) => string | undefined")]
     pub get_tool_publication_generation: (),
+    /// The identity of the config that a user's connection was made from.
+    #[napi(ts_type = "(connection: MCPConnection) => string | undefined")]
+    pub get_tool_config_generation: (),
     /// Runs work on a user's connection, which stays open until the work has settled, at most ten minutes, whoever
     /// replaces it meanwhile.
     #[napi(
@@ -85,14 +102,18 @@ pub struct McpAppConnections {
     /// Whether a server is one that all users share.
     #[napi(ts_type = "(serverName: string) => Promise<boolean>")]
     pub has: (),
-    /// Connects three at a time.
-    #[napi(ts_type = "(serverNames: string[]) => Promise<Map<string, MCPConnection>>")]
+    /// Connects three at a time. `continueOnError` logs and leaves out a server that cannot be reached.
+    #[napi(
+        ts_type = "(serverNames: string[], options?: { continueOnError?: boolean; refreshTools?: boolean }) => Promise<Map<string, MCPConnection>>"
+    )]
     pub get_many: (),
     /// The connections that are open, by server name.
     #[napi(ts_type = "() => Promise<Map<string, MCPConnection>>")]
     pub get_loaded: (),
     /// All of them, by server name; connects where necessary.
-    #[napi(ts_type = "() => Promise<Map<string, MCPConnection>>")]
+    #[napi(
+        ts_type = "(options?: { continueOnError?: boolean; refreshTools?: boolean }) => Promise<Map<string, MCPConnection>>"
+    )]
     pub get_all: (),
     /// Resolves when the session has ended.
     #[napi(ts_type = "(serverName: string) => Promise<void>")]
@@ -106,7 +127,8 @@ pub struct McpAppConnections {
 }
 
 /// An event emitter that stands for the connection of one owner to one server, whichever session serves it: there is one
-/// object for all of them. Events: `connectionChange` (a state), `toolsChanged`, `resourcesChanged`, `promptsChanged`.
+/// object for all of them. Events: `connectionChange` (a state), `toolsChanged` (the tools as they were listed again, and
+/// their `publicationRevision` where users share the server), `resourcesChanged`, `promptsChanged`.
 #[napi(
     object,
     js_name = "MCPConnection",
@@ -131,9 +153,22 @@ pub struct McpConnectionObject {
     #[napi(ts_type = "() => Promise<MCPTool[]>")]
     pub fetch_tools: (),
     /// A list that no announcement of the server has made out of date. `complete` is false, and the list empty, where
-    /// there is none.
-    #[napi(ts_type = "() => Promise<{ tools: MCPTool[]; complete: boolean }>")]
+    /// there is none. Of a server that users share it has the place that was reserved for it, or says that none could be.
+    #[napi(
+        ts_type = "() => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>"
+    )]
     pub fetch_ordered_tools_snapshot: (),
+    /// The same, whatever the server announces meanwhile.
+    #[napi(
+        ts_type = "() => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>"
+    )]
+    pub fetch_tools_snapshot: (),
+    /// Lists the tools again, publishes them and emits `toolsChanged`. What fails is logged, and tried again later.
+    #[napi(ts_type = "() => Promise<void>")]
+    pub refresh_tool_list: (),
+    /// Whether users authorize with the server.
+    #[napi(ts_type = "() => boolean")]
+    pub uses_oauth: (),
     /// Empty where the list cannot be had; the reason is logged.
     #[napi(ts_type = "() => Promise<any[]>")]
     pub fetch_resources: (),
@@ -171,6 +206,9 @@ pub struct McpConnectionObject {
     /// Ends listening.
     #[napi(ts_type = "(event: string, listener: (...args: any[]) => unknown) => MCPConnection")]
     pub off: (),
+    /// Ends all listening, to one event or to all.
+    #[napi(ts_type = "(event?: string) => MCPConnection")]
+    pub remove_all_listeners: (),
 }
 
 /// The connections of one chat request, by `userId:serverName`. A server whose config names fields of the request gets
@@ -227,6 +265,33 @@ pub struct McpConnectionParams<'env> {
     /// Where connections are kept that belong to one chat request.
     #[napi(ts_type = "MCPRequestScopedConnections")]
     pub request_scoped_connections: Option<()>,
+    /// The login session: resolves to its tokens as they are now (`expires_at` in seconds since the epoch), refreshed first
+    /// where that is due or `forceRefresh` says so, or to `null` where it has none and the user's own count. Rejects where
+    /// they could not be refreshed. Bound: 15 s. It is not asked after the call.
+    #[napi(
+        ts_type = "(options?: { forceRefresh?: boolean; signal?: AbortSignal }) => { access_token?: string; id_token?: string; expires_at?: number } | null | undefined | Promise<{ access_token?: string; id_token?: string; expires_at?: number } | null | undefined>"
+    )]
+    pub upstream_token_provider: Option<()>,
+    /// Finds a session for a server that gets tokens on behalf of the user; asked only where there is no
+    /// `upstreamTokenProvider`.
+    #[napi(
+        ts_type = "(options: { signal?: AbortSignal; target: { mcpServer: string; scopes: string } }) => unknown"
+    )]
+    pub upstream_token_provider_resolver: Option<()>,
+    /// Whose login it is. Exchanged tokens are kept apart by it; the host's `oboTokenResolver` gets it as its fifth
+    /// argument.
+    #[napi(
+        ts_type = "{ appUserId?: string; openidSubject?: string; tenantId?: string; openidIssuer?: string }"
+    )]
+    pub obo_identity_context: Option<()>,
+    /// In place of `serverConfig`: `principal` makes the connection the user's own, whatever the config allows.
+    #[napi(
+        ts_type = "{ serverConfig: Record<string, any>; connectionOwner: 'operator' | 'principal' }"
+    )]
+    pub connection_target: Option<()>,
+    /// MCP Apps are not supported: `enabled: true` is refused.
+    #[napi(ts_type = "{ enabled?: boolean }")]
+    pub mcp_apps: Option<()>,
 }
 
 /// The parameters of `callTool`.
@@ -270,6 +335,33 @@ pub struct McpCallToolParams<'env> {
     /// Where connections are kept that belong to one chat request.
     #[napi(ts_type = "MCPRequestScopedConnections")]
     pub request_scoped_connections: Option<()>,
+    /// The login session: resolves to its tokens as they are now (`expires_at` in seconds since the epoch), refreshed first
+    /// where that is due or `forceRefresh` says so, or to `null` where it has none and the user's own count. Rejects where
+    /// they could not be refreshed. Bound: 15 s. It is not asked after the call.
+    #[napi(
+        ts_type = "(options?: { forceRefresh?: boolean; signal?: AbortSignal }) => { access_token?: string; id_token?: string; expires_at?: number } | null | undefined | Promise<{ access_token?: string; id_token?: string; expires_at?: number } | null | undefined>"
+    )]
+    pub upstream_token_provider: Option<()>,
+    /// Finds a session for a server that gets tokens on behalf of the user; asked only where there is no
+    /// `upstreamTokenProvider`.
+    #[napi(
+        ts_type = "(options: { signal?: AbortSignal; target: { mcpServer: string; scopes: string } }) => unknown"
+    )]
+    pub upstream_token_provider_resolver: Option<()>,
+    /// Whose login it is. Exchanged tokens are kept apart by it; the host's `oboTokenResolver` gets it as its fifth
+    /// argument.
+    #[napi(
+        ts_type = "{ appUserId?: string; openidSubject?: string; tenantId?: string; openidIssuer?: string }"
+    )]
+    pub obo_identity_context: Option<()>,
+    /// In place of `serverConfig`: `principal` makes the connection the user's own, whatever the config allows.
+    #[napi(
+        ts_type = "{ serverConfig: Record<string, any>; connectionOwner: 'operator' | 'principal' }"
+    )]
+    pub connection_target: Option<()>,
+    /// MCP Apps are not supported: `enabled: true` is refused.
+    #[napi(ts_type = "{ enabled?: boolean }")]
+    pub mcp_apps: Option<()>,
     /// `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds.
     #[napi(
         ts_type = "{ signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown }"

@@ -43,7 +43,9 @@ pub struct McpRuntime {
     /// LibreChat's `MCPManager`.
     #[napi(ts_type = "MCPManager")]
     pub manager: (),
-    /// The statics of LibreChat's `MCPManager`, bound to this runtime.
+    /// The statics of LibreChat's `MCPManager`, bound to this runtime. `createInstance` inspects and adds the servers that
+    /// the registry does not have from this process's life, and removes those that are configured no more; a registry
+    /// without `addServer` is left alone.
     #[napi(
         js_name = "MCPManager",
         ts_type = "{ createInstance(configs?: Record<string, any>): Promise<MCPManager>; getInstance(): MCPManager }"
