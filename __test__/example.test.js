@@ -5,6 +5,7 @@ const { join } = require('node:path');
 const { startApp, startServers } = require('../examples/librechat/servers');
 const { testAddonPath } = require('../scripts/addon-path');
 const { signIn } = require('./support/authorization-server');
+const { createUserDatabase } = require('./support/user-database');
 const { accepts, freePort } = require('./support/ports');
 const { until } = require('./support/wait');
 
@@ -61,19 +62,39 @@ describe('LibreChat over the addon', () => {
   let user;
   let admin;
 
-  const start = async (step) => {
-    app = await startApp(step, { ...servers.environment, ...ADDON });
+  const start = async (step, edition, environment) => {
+    app = await startApp(step, { ...servers.environment, ...ADDON, ...environment }, edition);
     [user, admin] = ['USER', 'ADMIN'].map((role) => createClient(app, tokenOf(app, role)));
   };
 
+  const callTool = async (client, tool, json = {}) =>
+    (await client.post(`/api/agents/tools/${tool}`, { json })).body.content;
+
+  const toolsOf = async (client, serverName) => (await client.get('/api/mcp/tools')).body.servers[serverName].tools;
+
+  let database;
+
   beforeAll(async () => {
     servers = await startServers(await freePorts());
+    database = await createUserDatabase(servers.environment);
   }, 300_000);
 
   afterAll(async () => {
     await app?.close();
+    await database?.close();
     await servers?.close();
   });
+
+  /** What the authorization server says about a token. */
+  const introspect = async (token) => {
+    const { client_id: id, client_secret: secret } = servers.resourceServer;
+    const answer = await fetch(`${servers.environment.OPENID_ISSUER}/token/introspection`, {
+      method: 'POST',
+      headers: { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` },
+      body: new URLSearchParams({ token }),
+    });
+    return answer.json();
+  };
 
   /** As a browser: opens the URL, signs in, and calls the redirect URI. */
   const authorize = async (client, oauthUrl, options) => {
@@ -85,7 +106,7 @@ describe('LibreChat over the addon', () => {
     beforeAll(() => start(1));
     afterAll(() => app.close());
 
-    test('reinitializes the open server and keeps no connection', async () => {
+    test('reinitializes the open server, keeps no connection, and its tools are published', async () => {
       const { status, body } = await user.post('/api/mcp/everything/reinitialize');
       expect(status).toBe(200);
       expect(body).toMatchObject({ success: true, oauthRequired: false, serverName: 'everything' });
@@ -96,15 +117,80 @@ describe('LibreChat over the addon', () => {
       const ends = `Received session termination request for session ${session()}`;
       await until('the end of the session', () => log().includes(ends));
       expect(log().match(/Session initialized/g)).toHaveLength(1);
-    });
-
-    test('hands out the URL of a server that wants OAuth', async () => {
-      const { body } = await user.post('/api/mcp/protected/reinitialize');
-      expect(body).toMatchObject({ success: true, oauthRequired: true, oauthUrl: expect.stringContaining('http') });
+      expect(await toolsOf(user, 'everything')).toContain('echo_mcp_everything');
+      expect(await toolsOf(admin, 'everything')).toEqual([]);
+      expect(await callTool(user, 'echo_mcp_everything', { message: 'hello' })).toBe('Echo: hello');
     });
 
     test('wants a login', async () => {
       expect((await user.post('/api/mcp/everything/reinitialize', { anonymous: true })).status).toBe(401);
+    });
+
+    test('a sign-in that the addon begins and LibreChat ends; both refresh it', async () => {
+      const { body } = await user.post('/api/mcp/protected/reinitialize');
+      expect(body).toMatchObject({ success: true, oauthRequired: true, oauthUrl: expect.stringContaining('http') });
+      const minutes = (body.oauthExpiresAt ?? Date.now() + 600_000) - Date.now();
+      expect(minutes).toBeGreaterThan(300_000);
+      expect((await authorize(user, body.oauthUrl)).location).toBe('/oauth/success?serverName=protected');
+      expect(await callTool(user, 'whoami_mcp_protected')).toBe('You are alice');
+      const sets = [await database.credentialSet(user.id)];
+
+      await database.expire(user.id);
+      const refreshed = await user.post('/api/mcp/protected/reinitialize');
+      expect(refreshed.body).toMatchObject({ success: true, oauthRequired: false });
+      expect(await toolsOf(user, 'protected')).toEqual(['whoami_mcp_protected']);
+      expect(await callTool(user, 'whoami_mcp_protected')).toBe('You are alice');
+      sets.push(await database.credentialSet(user.id));
+
+      await database.dropAccess(user.id);
+      expect((await user.post('/api/mcp/protected/reinitialize')).body).toMatchObject({ oauthRequired: false });
+      sets.push(await database.credentialSet(user.id));
+      // Without what the process remembers of tokens, LibreChat's own manager refreshes.
+      await app.close();
+      await database.dropAccess(user.id);
+      await start(1);
+      expect(await callTool(user, 'whoami_mcp_protected')).toBe('You are alice');
+      sets.push(await database.credentialSet(user.id));
+      expect(new Set(sets).size).toBe(4);
+    });
+
+    test('a restart, and a switch to step 2 and back', async () => {
+      for (const step of [1, 2, 1]) {
+        await app.close();
+        await start(step);
+        await database.expire(user.id);
+        expect((await user.post('/api/mcp/protected/reinitialize')).body).toMatchObject({ oauthRequired: false });
+        expect(await callTool(user, 'whoami_mcp_protected')).toBe('You are alice');
+      }
+      await database.forget(user.id);
+    }, 120_000);
+  });
+
+  describe('the LibreChat of June', () => {
+    afterEach(() => app.close());
+
+    test('step 1 reinitializes the open server, and hands out the URL of one that wants OAuth', async () => {
+      await start(1, 'june');
+      const { body } = await user.post('/api/mcp/everything/reinitialize');
+      expect(Object.keys(body.availableTools)).toContain('echo_mcp_everything');
+      const guarded = await user.post('/api/mcp/protected/reinitialize');
+      expect(guarded.body).toMatchObject({
+        success: true,
+        oauthRequired: true,
+        oauthUrl: expect.stringContaining('http'),
+      });
+    });
+
+    test('step 2: a sign-in, a tool call, expiry', async () => {
+      await start(2, 'june');
+      const begun = await user.post('/api/mcp/protected/reinitialize');
+      const back = await authorize(user, begun.body.oauthUrl, { cookie: begun.cookies.join('; ') });
+      expect(back.location).toBe('/oauth/success?serverName=protected');
+      expect(await callTool(user, 'whoami_mcp_protected')).toBe('You are alice');
+      await database.expire(user.id);
+      expect((await user.post('/api/mcp/protected/reinitialize')).body).toMatchObject({ oauthRequired: false });
+      expect(await callTool(user, 'whoami_mcp_protected')).toBe('You are alice');
+      await database.forget(user.id);
     });
   });
 
@@ -171,6 +257,31 @@ describe('LibreChat over the addon', () => {
       expect(await admin.state('protected')).toBe('connected');
     });
 
+    test('uninstalling takes the tokens back, at the provider too, and the flows', async () => {
+      const flowId = `${admin.id}:protected`;
+      const { tokens } = (await admin.get(`/api/mcp/oauth/tokens/${flowId}`)).body;
+      const isActive = async () => (await introspect(tokens.access_token)).active;
+      expect(await isActive()).toBe(true);
+      expect((await admin.post('/api/mcp/protected/uninstall')).body).toEqual({ success: true });
+      expect(await database.credentialSet(admin.id)).toBeUndefined();
+      expect(await isActive()).toBe(false);
+      expect(await admin.state('protected')).toBe('disconnected');
+      expect((await admin.get(`/api/mcp/oauth/status/${flowId}`)).status).toBe(404);
+    });
+
+    test('an expired token is refreshed by reinitializing and for a call', async () => {
+      const sets = [await database.credentialSet(user.id)];
+      await database.expire(user.id);
+      expect((await user.post('/api/mcp/protected/reinitialize')).body).toMatchObject({ oauthRequired: false });
+      sets.push(await database.credentialSet(user.id));
+      await app.close();
+      await database.dropAccess(user.id);
+      await start(2);
+      expect(await callTool(user, 'whoami_mcp_protected')).toBe('You are alice');
+      sets.push(await database.credentialSet(user.id));
+      expect(new Set(sets).size).toBe(3);
+    });
+
     test('a callback that belongs to no flow, or brings an error', async () => {
       const callback = (query) => user.get(`/api/mcp/protected/oauth/callback?${query}`, { anonymous: true });
       expect((await callback('code=x&state=unknown')).location).toBe('/oauth/error?error=invalid_state');
@@ -182,11 +293,27 @@ describe('LibreChat over the addon', () => {
     test('after a restart, the connection comes back from stored tokens', async () => {
       await app.close();
       await start(2);
-      expect(await user.state('protected')).toBe('disconnected');
+      // By what is stored, before there is a connection.
+      expect(await user.state('protected')).toBe('connected');
       expect((await user.post('/api/auth/refresh')).status).toBe(200);
-      await until('the connection', async () => (await user.state('protected')) === 'connected');
       const call = await user.post('/api/agents/tools/whoami_mcp_protected', { json: {} });
       expect(call.body.content).toBe('You are alice');
+    });
+
+    test('a server that administrators changed for a role is another one for it', async () => {
+      await app.close();
+      const changed = { ADMIN: { mcpServers: { shared: { headers: { 'x-of-role': 'admin' } } } } };
+      await start(2, 'august', { ROLE_CONFIG: JSON.stringify(changed) });
+      const echo = 'echo_mcp_shared';
+      // Connected at the start, and published for all.
+      await until('the shared tools', async () => (await toolsOf(user, 'shared')).includes(echo));
+      expect(await user.state('shared')).toBe('connected');
+      // Whoever has another configuration has tools of their own.
+      expect(await toolsOf(admin, 'shared')).toEqual([]);
+      expect((await admin.post('/api/mcp/shared/reinitialize')).body).toMatchObject({ success: true });
+      expect(await toolsOf(admin, 'shared')).toContain(echo);
+      expect(await callTool(admin, echo, { message: 'hello' })).toBe('Echo: hello');
+      expect(await callTool(user, echo, { message: 'hello' })).toBe('Echo: hello');
     });
 
     describe('on behalf of users', () => {
@@ -268,7 +395,7 @@ describe('LibreChat over the addon', () => {
 test('npm run example says what to do, and takes everything with it', async () => {
   const ports = await freePorts();
   const { app, everything, protected: guarded, onBehalf, authorization } = ports;
-  const child = spawn(process.execPath, [RUN, '--step-1'], {
+  const child = spawn(process.execPath, [RUN, '--step-1', '--june'], {
     env: {
       ...process.env,
       ...ADDON,

@@ -2,7 +2,10 @@
 
 module.exports = {
   ...require('./access'),
+  ...require('./catalog'),
   ...require('./flow-state-manager'),
+  ...require('./mcp-user'),
   ...require('./oauth-session'),
+  ...require('./servers-of-june'),
   ...require('./servers-registry'),
 };

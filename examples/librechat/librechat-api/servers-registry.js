@@ -1,25 +1,23 @@
+const { isDeepStrictEqual } = require('node:util');
 const { logger } = require('@librechat/data-schemas');
+const { ServersOfJune } = require('./servers-of-june');
+
+/**
+ * @typedef {{ allowedDomains?: string[] | null, allowedAddresses?: string[] | null }} Allowlists
+ * @typedef {ConstructorParameters<typeof ServersOfJune>[0] & {
+ *   resolveAllowlists?: (actor?: { userId?: string, role?: string }) => Promise<Allowlists>
+ * }} Options  the lists that hold for who acts, with what administrators changed for them
+ */
 
 /** @type {MCPServersRegistry | undefined} */
 let instance;
 
 /**
- * @typedef {object} Options
- * @property {any} db                          methods of `@librechat/data-schemas`
- * @property {LibreChat.ServerConfigs} mcpServers  of `librechat.yaml`
- * @property {{ allowedDomains: string[] | null, allowedAddresses: string[] }} mcpSettings
- * @property {(serverName: string, config: LibreChat.ServerConfig) => Promise<object>} [inspect]  configs stay as they
- *   are without it
+ * Stands for `packages/api/src/mcp/registry/MCPServersRegistry.ts` of August 2026. Servers of `librechat.yaml` are added
+ * when the manager is made; what administrators change for somebody comes over them (`configServers`).
  */
-
-/**
- * Servers of `librechat.yaml` and, by user, of the database. LibreChat's own also knows who shared a server with whom,
- * caches, and encrypts the secrets of stored configs.
- */
-class MCPServersRegistry {
-  /**
-   * @param {Options} options
-   */
+class MCPServersRegistry extends ServersOfJune {
+  /** @param {Options} options */
   static createInstance(options) {
     if (instance) throw new Error('MCPServersRegistry has already been initialized.');
     instance = new MCPServersRegistry(options);
@@ -32,154 +30,110 @@ class MCPServersRegistry {
   }
 
   /** @param {Options} options */
-  constructor({ db, mcpServers, mcpSettings, inspect = async (_, config) => config }) {
-    this.db = db;
-    this.mcpSettings = mcpSettings;
-    this.inspect = inspect;
-    /** @type {LibreChat.ServerConfigs} */
-    this.yaml = Object.fromEntries(
-      Object.entries(mcpServers).map(([name, config]) => [name, { ...config, source: 'yaml' }]),
-    );
-  }
-
-  /** Inspects the servers of `librechat.yaml`; one that is not there is marked, and does not keep the app from starting. */
-  async initialize() {
-    for (const [name, config] of Object.entries(this.yaml)) {
-      try {
-        this.yaml[name] = { ...config, ...(await this.inspect(name, config)) };
-      } catch (error) {
-        logger.warn(`[MCP] ${name} could not be inspected:`, error);
-        this.yaml[name] = { ...config, inspectionFailed: true };
-      }
-    }
+  constructor({ resolveAllowlists, ...options }) {
+    super(options);
+    this.allowlistResolver = resolveAllowlists;
   }
 
   /**
    * @param {string} serverName
    * @param {string} [userId]
    * @param {LibreChat.ServerConfigs} [configServers]
-   * @returns {Promise<LibreChat.ServerConfig | undefined>}
    */
   async getServerConfig(serverName, userId, configServers) {
-    const configured = configServers?.[serverName] ?? this.yaml[serverName];
-    return configured ?? (await this.storedServers(userId))[serverName];
+    const base = await super.getServerConfig(serverName, userId);
+    const overlay = configServers?.[serverName];
+    if (!overlay || base?.source === 'user') return base;
+    if (overlay.inspectionFailed) return base ?? overlay;
+    return base ? { ...overlay, source: base.source } : overlay;
   }
 
   /**
    * @param {string} [userId]
    * @param {LibreChat.ServerConfigs} [configServers]
-   * @returns {Promise<LibreChat.ServerConfigs>}
    */
-  async getAllServerConfigs(userId, configServers) {
-    return { ...(await this.storedServers(userId)), ...this.yaml, ...configServers };
-  }
-
-  /** @param {string} userId */
-  async getOAuthServers(userId) {
-    const configs = Object.entries(await this.getAllServerConfigs(userId));
-    return new Set(configs.filter(([, config]) => config.requiresOAuth).map(([name]) => name));
+  async getAllServerConfigs(userId, configServers = {}) {
+    const all = await super.getAllServerConfigs(userId);
+    for (const serverName of Object.keys(configServers)) {
+      const config = await this.getServerConfig(serverName, userId, configServers);
+      if (config) all[serverName] = config;
+    }
+    return all;
   }
 
   /**
-   * @param {string} _
-   * @param {LibreChat.ServerConfig} config
-   * @param {'DB'} _storage
-   * @param {string} userId
+   * Overlays, inspected as far as it is needed: those that equal what everybody has are no overlays.
+   *
+   * @param {LibreChat.ServerConfigs} mcpConfig
    */
-  async addServer(_, config, _storage, userId) {
-    const inspected = await this.inspectStored('temp_server_name', config);
-    const reservedServerNames = Object.keys(this.yaml);
-    return parse(await this.db.createMCPServer({ config: inspected, author: userId, reservedServerNames }));
+  async ensureConfigServers(mcpConfig) {
+    /** @type {LibreChat.ServerConfigs} */
+    const overlays = {};
+    for (const [serverName, config] of Object.entries(mcpConfig)) {
+      const base = this.yaml[serverName];
+      const isOther = !base || Object.keys(config).some((name) => !isDeepStrictEqual(config[name], base[name]));
+      if (isOther) overlays[serverName] = { ...base, ...config, source: 'config' };
+    }
+    return overlays;
+  }
+
+  /**
+   * Whether a config is the one that everybody has.
+   *
+   * @param {string} serverName
+   * @param {LibreChat.ServerConfig} effectiveConfig
+   */
+  async isAppServerConfig(serverName, effectiveConfig) {
+    const base = await this.getServerConfig(serverName);
+    return base !== undefined && isDeepStrictEqual(base, effectiveConfig);
+  }
+
+  /** @param {{ userId?: string, role?: string }} [actor] */
+  async resolveAllowlists(actor) {
+    /** @type {Allowlists} */
+    let lists = this.mcpSettings;
+    try {
+      if (this.allowlistResolver) lists = await this.allowlistResolver(actor);
+    } catch (error) {
+      logger.warn('[MCPServersRegistry] Allowlist resolver failed; falling back to YAML base allowlists', error);
+    }
+    const { allowedDomains, allowedAddresses } = lists;
+    return { allowedDomains, allowedAddresses, useSSRFProtection: !allowedDomains?.length };
   }
 
   /**
    * @param {string} serverName
    * @param {LibreChat.ServerConfig} config
-   * @param {'DB'} _storage
-   * @param {string} userId
-   */
-  async updateServer(serverName, config, _storage, userId) {
-    await this.own(serverName, userId);
-    const inspected = await this.inspectStored(serverName, config);
-    return parse(await this.db.updateMCPServer(serverName, { config: inspected })).config;
-  }
-
-  /**
-   * @param {string} serverName
-   * @param {'DB'} _storage
-   * @param {string} userId
-   */
-  async removeServer(serverName, _storage, userId) {
-    await this.own(serverName, userId);
-    await this.db.deleteMCPServer(serverName);
-  }
-
-  /**
-   * @param {string} serverName
-   * @param {'DB' | 'CACHE'} _storage
+   * @param {'DB' | 'CACHE'} storage
    * @param {string} [userId]
    */
-  async reinspectServer(serverName, _storage, userId) {
-    const config = await this.getServerConfig(serverName, userId);
-    if (!config?.inspectionFailed) throw new Error(`MCP server '${serverName}' is not in a failed state`);
-    const { inspectionFailed: _, ...rest } = config;
-    const inspected = { ...rest, ...(await this.inspect(serverName, rest)) };
-    this.yaml[serverName] = inspected;
-    return { serverName, config: inspected };
-  }
-
-  shouldEnableSSRFProtection() {
-    return !this.mcpSettings.allowedDomains?.length;
-  }
-
-  getAllowedDomains() {
-    return this.mcpSettings.allowedDomains;
-  }
-
-  getAllowedAddresses() {
-    return this.mcpSettings.allowedAddresses;
+  async addServer(serverName, config, storage, userId) {
+    if (storage === 'DB') return super.addServer(serverName, config, storage, userId);
+    const inspected = await this.inspect(serverName, { ...config, source: 'yaml' });
+    this.yaml[serverName] = { ...config, ...inspected, source: 'yaml', updatedAt: Date.now() };
+    return { serverName, config: this.yaml[serverName] };
   }
 
   /**
-   * Where a config comes from is not stored with it: the collection says it.
+   * For one that cannot be inspected: it is there, and can be reinitialized.
    *
    * @param {string} serverName
    * @param {LibreChat.ServerConfig} config
    */
-  async inspectStored(serverName, config) {
-    return { ...(await this.inspect(serverName, { ...config, source: 'user' })), source: undefined };
-  }
-
-  /**
-   * @param {string} [userId]
-   * @returns {Promise<LibreChat.ServerConfigs>}
-   */
-  async storedServers(userId) {
-    if (!userId) return {};
-    const rows = await this.db.findMCPServersByAuthor(userId);
-    return Object.fromEntries(
-      rows.map(parse).map((/** @type {ReturnType<typeof parse>} */ row) => [row.serverName, row.config]),
-    );
+  async addServerStub(serverName, config) {
+    this.yaml[serverName] = { ...config, source: 'yaml', inspectionFailed: true, updatedAt: Date.now() };
+    return { serverName, config: this.yaml[serverName] };
   }
 
   /**
    * @param {string} serverName
-   * @param {string} userId
+   * @param {'DB' | 'CACHE'} storage
+   * @param {string} [userId]
    */
-  async own(serverName, userId) {
-    const config = (await this.storedServers(userId))[serverName];
-    if (!config) throw new Error(`MCP server '${serverName}' not found`);
+  async removeServer(serverName, storage, userId) {
+    if (storage === 'DB') return super.removeServer(serverName, storage, userId);
+    delete this.yaml[serverName];
   }
-}
-
-/**
- * A row as LibreChat's parsed config.
- *
- * @param {{ _id: unknown, serverName: string, config: LibreChat.ServerConfig, author: unknown, updatedAt: Date }} row
- */
-function parse({ _id, serverName, config, author, updatedAt }) {
-  const origin = { source: 'user', dbId: String(_id), author: String(author), updatedAt: updatedAt.getTime() };
-  return { serverName, config: { ...config, ...origin } };
 }
 
 module.exports = { MCPServersRegistry };

@@ -14,8 +14,8 @@ const secret = (bytes = 32) => randomBytes(bytes).toString('hex');
  * on behalf of the organization's users.
  *
  * @param {Record<'app' | 'everything' | 'protected' | 'onBehalf' | 'authorization', number>} ports
- * @returns `{ account, environment, everything, close }`: who can sign in at the authorization server, the environment
- *   of the app, and the process of the open server
+ * @returns `{ account, resourceServer, environment, everything, close }`: who can sign in at the authorization server, who
+ *   may ask it about tokens, the environment of the app, and the process of the open server
  */
 async function startServers(ports) {
   const account = { login: 'alice', password: secret(8) };
@@ -63,6 +63,7 @@ async function startServers(ports) {
     const open = await script(entry, ['streamableHttp'], { url: everything, env });
     return {
       account,
+      resourceServer,
       everything: open,
       environment: {
         PORT: String(ports.app),
@@ -95,10 +96,12 @@ async function startServers(ports) {
  * Starts the app; its output has a line `token ROLE TOKEN` for each of its users.
  *
  * @param {1 | 2} step
- * @param {Awaited<ReturnType<typeof startServers>>['environment']} environment
+ * @param {Awaited<ReturnType<typeof startServers>>['environment'] & { ROLE_CONFIG?: string }} environment
+ * @param {'august' | 'june'} [edition]  of LibreChat
  */
-function startApp(step, environment) {
-  const entry = join(ROOT, `step-${step}`, 'api', 'server', 'index.js');
+function startApp(step, environment, edition = 'august') {
+  const folder = join(ROOT, edition === 'june' ? 'june' : '', `step-${step}`);
+  const entry = join(folder, 'api', 'server', 'index.js');
   return startScript(entry, [], {
     url: `${environment.DOMAIN_SERVER}/health`,
     says: 'token USER',

@@ -9,6 +9,12 @@ module.exports = {
       // A connection for each user.
       startup: false,
     },
+    // One connection for all.
+    shared: {
+      type: 'streamable-http',
+      url: process.env.EVERYTHING_URL,
+      requiresOAuth: false,
+    },
     protected: {
       type: 'streamable-http',
       url: process.env.PROTECTED_URL,

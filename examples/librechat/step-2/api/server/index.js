@@ -14,7 +14,7 @@ const { callMCPTool } = require('./services/MCP');
 async function main() {
   await db.connectDb();
   await initializeRoles();
-  await initializeMCPs();
+  const disconnectAppServers = await initializeMCPs();
   await initializeOAuthReconnectManager();
 
   const app = express();
@@ -52,6 +52,7 @@ async function main() {
   const listener = app.listen(Number(process.env.PORT), 'localhost');
   process.on('SIGTERM', async () => {
     listener.close();
+    await disconnectAppServers();
     await runtime.close();
     await db.disconnectDb();
   });

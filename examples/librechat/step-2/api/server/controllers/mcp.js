@@ -8,8 +8,9 @@ const {
 const { MCPServerUserInputSchema, Permissions, PermissionTypes } = require('librechat-data-provider');
 const { checkAccess } = require('../../../../librechat-api');
 const { getRoleByName } = require('../../../../shared/models');
-const { getMCPServerTools } = require('../../../../shared/update-tools');
-const { getMCPServersRegistry, logger } = require('../../config');
+const { cacheMCPServerTools, getMCPServerTools } = require('../../../../shared/tool-cache');
+const { getMCPManager, getMCPServersRegistry, logger } = require('../../config');
+const { resolveAllMcpConfigs } = require('../services/MCP');
 
 /**
  * The handlers of `routes/mcp.js`.
@@ -64,25 +65,49 @@ async function acceptConfig(req, res, existing) {
 }
 
 /**
- * @param {Request} req
- * @param {Response} res
+ * Tools from the cache, else those of an open connection, which are kept then.
+ *
+ * @param {string} userId
+ * @param {string} serverName
+ * @param {LibreChat.ServerConfig} serverConfig
  */
-async function getMCPTools(req, res) {
-  /** @type {Record<string, object>} */
-  const servers = {};
-  for (const serverName of Object.keys(await getMCPServersRegistry().getAllServerConfigs(req.user.id))) {
-    const tools = await getMCPServerTools(req.user.id, serverName);
-    servers[serverName] = { name: serverName, tools: Object.keys(tools ?? {}) };
-  }
-  return res.json({ servers });
+async function toolsOf(userId, serverName, serverConfig) {
+  const cached = await getMCPServerTools(userId, serverName, serverConfig);
+  if (cached) return cached;
+  const snapshot = await getMCPManager().getServerToolFunctionsSnapshot(userId, serverName, serverConfig);
+  const { tools: serverTools, publicationGeneration, publicationRevision } = snapshot;
+  if (!serverTools) return {};
+  const order = { publicationGeneration, publicationRevision };
+  await cacheMCPServerTools({ userId, serverName, serverTools, serverConfig, ...order });
+  return serverTools;
 }
 
 /**
  * @param {Request} req
  * @param {Response} res
  */
+async function getMCPTools(req, res) {
+  /** @type {Record<string, object>} */
+  const servers = {};
+  for (const [serverName, config] of Object.entries(await resolveAllMcpConfigs(req.user))) {
+    servers[serverName] = { name: serverName, tools: Object.keys(await toolsOf(req.user.id, serverName, config)) };
+  }
+  return res.json({ servers });
+}
+
+/** Whoever stored a server may change it. */
+const OWN = { canEdit: true };
+
+/**
+ * @param {Request} req
+ * @param {Response} res
+ */
 async function getMCPServersList(req, res) {
-  return res.json(redactAllServerSecrets(await getMCPServersRegistry().getAllServerConfigs(req.user.id)));
+  const configs = await resolveAllMcpConfigs(req.user);
+  const canEditByServer = new Map(
+    Object.entries(configs).map(([name, { source, author }]) => [name, source === 'user' && author === req.user.id]),
+  );
+  return res.json(redactAllServerSecrets(configs, { canEditByServer }));
 }
 
 /**
@@ -94,7 +119,7 @@ async function createMCPServerController(req, res) {
     const config = await acceptConfig(req, res);
     if (!config) return undefined;
     const added = await getMCPServersRegistry().addServer('temp_server_name', config, 'DB', req.user.id);
-    return res.status(201).json({ serverName: added.serverName, ...redactServerSecrets(added.config) });
+    return res.status(201).json({ serverName: added.serverName, ...redactServerSecrets(added.config, OWN) });
   } catch (error) {
     return answerError(error, res);
   }
@@ -110,9 +135,8 @@ async function updateMCPServerController(req, res) {
     const existing = await getMCPServersRegistry().getServerConfig(serverName, req.user.id);
     const config = await acceptConfig(req, res, existing);
     if (!config) return undefined;
-    return res.json(
-      redactServerSecrets(await getMCPServersRegistry().updateServer(serverName, config, 'DB', req.user.id)),
-    );
+    const updated = await getMCPServersRegistry().updateServer(serverName, config, 'DB', req.user.id);
+    return res.json(redactServerSecrets(updated, OWN));
   } catch (error) {
     return answerError(error, res);
   }

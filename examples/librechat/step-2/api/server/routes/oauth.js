@@ -15,8 +15,9 @@ const {
 } = require('../../../../librechat-api');
 const { requireJwtAuth } = require('../../../../shared/auth');
 const { getLogStores } = require('../../../../shared/cache');
-const { findToken, createToken, updateToken } = require('../../../../shared/models');
-const { updateMCPServerTools } = require('../../../../shared/update-tools');
+const { OAUTH_HANDLING_TIMEOUT } = require('../../../../shared/flows');
+const { findToken, createToken, updateToken, deleteTokens } = require('../../../../shared/models');
+const { updateMCPServerTools } = require('../../../../shared/tool-cache');
 const {
   getFlowStateManager,
   getMCPManager,
@@ -26,14 +27,25 @@ const {
   MCPOAuthHandler,
   MCPTokenStorage,
 } = require('../../config');
+const { resolveAllMcpConfigs } = require('../services/MCP');
 
 const COOKIE_PATH = '/api/mcp';
-const PENDING_STALE_MS = 2 * 60 * 1000;
+const tokenMethods = { findToken, createToken, updateToken, deleteTokens };
 
 const router = express.Router();
 const flows = () => getFlowStateManager(getLogStores(CacheKeys.FLOWS));
+/**
+ * @param {string} userId
+ * @param {string} serverName
+ */
+const flowIdOf = (userId, serverName) => MCPOAuthHandler.generateFlowId(userId, serverName, getTenantId());
+
 /** @param {import('express').Request<{ flowId: string }>} req */
-const isOwn = (req) => req.params.flowId.startsWith(`${req.user.id}:`);
+function isOwn(req) {
+  const parsed = MCPOAuthHandler.parseFlowId(req.params.flowId);
+  return parsed?.userId === req.user.id && (!parsed.tenantId || parsed.tenantId === getTenantId());
+}
+
 /**
  * @param {Response} res
  * @param {string} reason
@@ -45,23 +57,26 @@ router.get('/:serverName/oauth/initiate', requireJwtAuth, setOAuthSession, async
   const { serverName } = req.params;
   const { userId, flowId } = req.query;
   if (userId !== req.user.id) return res.status(403).json({ error: 'User mismatch' });
+  if (flowId !== flowIdOf(req.user.id, serverName)) return res.status(403).json({ error: 'Flow mismatch' });
 
-  const flow = await flows().getFlowState(String(flowId), 'mcp_oauth');
+  const flow = await flows().getFlowState(flowId, 'mcp_oauth');
   if (!flow) return res.status(404).json({ error: 'Flow not found' });
   const { serverUrl, oauth = {} } = flow.metadata ?? {};
   if (!serverUrl) return res.status(400).json({ error: 'Invalid flow state' });
 
   const registry = getMCPServersRegistry();
   const config = await registry.getServerConfig(serverName, userId);
+  const { allowedDomains, allowedAddresses } = await registry.resolveAllowlists({ userId, role: req.user.role });
   const initiated = await MCPOAuthHandler.initiateOAuthFlow(
     serverName,
     serverUrl,
     userId,
     config?.oauth_headers ?? {},
     oauth,
-    registry.getAllowedDomains(),
+    allowedDomains,
     findToken,
-    registry.getAllowedAddresses(),
+    allowedAddresses,
+    getTenantId(),
   );
   await flows().initFlow(initiated.flowId, 'mcp_oauth', initiated.flowMetadata);
   await MCPOAuthHandler.storeStateMapping(initiated.flowMetadata.state, initiated.flowId, flows());
@@ -79,9 +94,12 @@ router.get('/:serverName/oauth/initiate', requireJwtAuth, setOAuthSession, async
  */
 async function mayEndFlow(req, res, flowId, flow) {
   if (validateOAuthCsrf(req, res, flowId, COOKIE_PATH)) return true;
-  if (validateOAuthSession(req, flowId.split(':')[0])) return true;
-  return flow?.status === 'PENDING' && Date.now() - flow.createdAt < PENDING_STALE_MS;
+  if (validateOAuthSession(req, MCPOAuthHandler.parseFlowId(flowId)?.userId ?? '')) return true;
+  return flow?.status === 'PENDING' && isYoung(flow);
 }
+
+/** @param {LibreChat.Flow} flow */
+const isYoung = ({ createdAt }) => Date.now() - createdAt < OAUTH_HANDLING_TIMEOUT;
 
 /** The authorization server sends the browser back here. */
 router.get('/:serverName/oauth/callback', async (req, res) => {
@@ -103,7 +121,8 @@ router.get('/:serverName/oauth/callback', async (req, res) => {
     if (flow?.status === 'COMPLETED') return res.redirect(done);
 
     const metadata = await MCPOAuthHandler.getFlowState(flowId, flows());
-    if (!metadata) return failed(res, 'invalid_state');
+    // Flow ids are the same for each attempt, states are not.
+    if (metadata?.state !== state || flow?.status !== 'PENDING' || !isYoung(flow)) return failed(res, 'invalid_state');
     await inTenant(metadata.tenantId, () => completeFlow(flowId, metadata, { code, state, iss: iss && String(iss) }));
     return res.redirect(done);
   } catch (error) {
@@ -121,33 +140,71 @@ router.get('/:serverName/oauth/callback', async (req, res) => {
 const inTenant = (tenantId, work) => (tenantId && !getTenantId() ? tenantStorage.run({ tenantId }, work) : work());
 
 /**
+ * Tokens are stored before anybody hears that the flow is complete.
+ *
  * @param {string} flowId
  * @param {Record<string, any>} flow
  * @param {{ code: string, state: string, iss: string | undefined }} received
  */
 async function completeFlow(flowId, flow, { code, state, iss }) {
-  const { userId, serverName, clientInfo, metadata, oauthHeaders } = flow;
-  const received = { state, iss };
-  const tokens = await MCPOAuthHandler.completeOAuthFlow(flowId, code, flows(), oauthHeaders ?? {}, received);
-  await MCPTokenStorage.storeTokens({
+  const { userId, serverName, oauthHeaders } = flow;
+  await MCPOAuthHandler.completeOAuthFlow(
+    flowId,
+    code,
+    flows(),
+    oauthHeaders ?? {},
+    (/** @type {any} */ tokens) => persist(flow, tokens),
+    { state, iss },
+  );
+  await MCPOAuthHandler.deleteStateMapping(state, flows());
+  try {
+    await publishTools(userId, serverName);
+  } catch (error) {
+    logger.warn(`[MCP OAuth] Failed to reconnect ${serverName} after OAuth, but tokens are saved:`, error);
+  }
+}
+
+/**
+ * @param {Record<string, any>} flow
+ * @param {any} tokens
+ */
+async function persist(flow, tokens) {
+  const { userId, serverName, clientInfo, metadata, resourceMetadata, serverUrl, clientSource } = flow;
+  const stored = await MCPTokenStorage.storeTokens({
     userId,
     serverName,
     tokens,
     clientInfo,
-    metadata,
-    findToken,
-    createToken,
-    updateToken,
+    metadata: MCPOAuthHandler.buildStoredClientMetadata(metadata, resourceMetadata, serverUrl, clientSource),
+    ...tokenMethods,
   });
-  await MCPOAuthHandler.deleteStateMapping(state, flows());
-  await flows().deleteFlow(flowId, 'mcp_get_tokens');
-  try {
-    const connection = await getMCPManager().getUserConnection({ user: { id: userId }, serverName });
-    getOAuthReconnectionManager().clearReconnection(userId, serverName);
-    await updateMCPServerTools({ userId, serverName, tools: await connection.fetchTools() });
-  } catch (error) {
-    logger.warn(`[MCP OAuth] Failed to reconnect ${serverName} after OAuth, but tokens are saved:`, error);
-  }
+  const tokenFlowId = MCPOAuthHandler.generateTokenFlowId(userId, serverName, flow.tenantId);
+  const waiting = await flows().getFlowState(tokenFlowId, 'mcp_get_tokens');
+  if (waiting?.status === 'PENDING') await flows().completeFlow(tokenFlowId, 'mcp_get_tokens', stored);
+  else await flows().deleteFlow(tokenFlowId, 'mcp_get_tokens');
+  return stored;
+}
+
+/**
+ * Connects with the new tokens, and publishes what the server has for this user.
+ *
+ * @param {string} userId
+ * @param {string} serverName
+ */
+async function publishTools(userId, serverName) {
+  const user = { id: userId };
+  const serverConfig = (await resolveAllMcpConfigs(user))[serverName];
+  const manager = getMCPManager();
+  const wanted = { user, serverName, serverConfig, flowManager: flows(), tokenMethods };
+  const { tools, complete, publicationGeneration } = await manager.withUserConnectionLease(
+    wanted,
+    async (/** @type {any} */ connection) => {
+      getOAuthReconnectionManager().clearReconnection(userId, serverName);
+      const publicationGeneration = manager.getToolPublicationGeneration(connection);
+      return { ...(await connection.fetchOrderedToolsSnapshot()), publicationGeneration };
+    },
+  );
+  if (complete) await updateMCPServerTools({ userId, serverName, tools, serverConfig, publicationGeneration });
 }
 
 router.get('/oauth/tokens/:flowId', requireJwtAuth, async (req, res) => {
@@ -168,7 +225,7 @@ router.get('/oauth/status/:flowId', requireJwtAuth, async (req, res) => {
 
 router.post('/oauth/cancel/:serverName', requireJwtAuth, async (req, res) => {
   const { serverName } = req.params;
-  const flowId = MCPOAuthHandler.generateFlowId(req.user.id, serverName);
+  const flowId = flowIdOf(req.user.id, serverName);
   const isPending = await flows().failFlow(flowId, 'mcp_oauth', 'User cancelled OAuth flow');
   const message = isPending ? `OAuth flow for ${serverName} cancelled successfully` : 'No active OAuth flow to cancel';
   return res.json({ success: true, message });
@@ -176,7 +233,7 @@ router.post('/oauth/cancel/:serverName', requireJwtAuth, async (req, res) => {
 
 /** Binds a flow that was begun outside of a request, such as in a chat, to the browser that opens its URL. */
 router.post('/:serverName/oauth/bind', requireJwtAuth, setOAuthSession, (req, res) => {
-  setOAuthCsrfCookie(res, MCPOAuthHandler.generateFlowId(req.user.id, req.params.serverName), COOKIE_PATH);
+  setOAuthCsrfCookie(res, flowIdOf(req.user.id, req.params.serverName), COOKIE_PATH);
   return res.json({ success: true });
 });
 

@@ -1,26 +1,43 @@
 const { CacheKeys, Constants } = require('librechat-data-provider');
+const { getTenantId } = require('@librechat/data-schemas');
+const { isMCPDomainAllowed, processMCPEnv } = require('librechat-mcp-native');
+const { getAppConfig } = require('../../../../shared/app-config');
 const { getLogStores } = require('../../../../shared/cache');
+const { OAUTH_HANDLING_TIMEOUT } = require('../../../../shared/flows');
+const { findToken } = require('../../../../shared/models');
 const {
   getFlowStateManager,
   getMCPManager,
   getMCPServersRegistry,
   getOAuthReconnectionManager,
   MCPOAuthHandler,
+  MCPTokenStorage,
 } = require('../../config');
 
-const FLOW_TTL_MS = 3 * 60 * 1000;
+/**
+ * What administrators changed for this user's role.
+ *
+ * @param {LibreChat.User} user
+ */
+async function resolveConfigServers(user) {
+  return getMCPServersRegistry().ensureConfigServers((await getAppConfig(user)).mcpConfig);
+}
 
-/** @param {string} userId */
-async function getMCPSetupData(userId) {
-  const mcpConfig = await getMCPServersRegistry().getAllServerConfigs(userId);
+/** @param {LibreChat.User} user */
+async function resolveAllMcpConfigs(user) {
+  return getMCPServersRegistry().getAllServerConfigs(user.id, await resolveConfigServers(user));
+}
+
+/** @param {LibreChat.User} user */
+async function getMCPSetupData(user) {
   const manager = getMCPManager();
-  const oauthServers = Object.entries(mcpConfig).filter(([, config]) => config.requiresOAuth);
   return {
-    mcpConfig,
-    oauthServers: new Set(oauthServers.map(([name]) => name)),
+    user,
+    mcpConfig: await resolveAllMcpConfigs(user),
+    oauthServers: await getMCPServersRegistry().getOAuthServers(user.id),
     // Those that are open: asking must not connect anything.
     appConnections: await manager.appConnections.getLoaded(),
-    userConnections: manager.getUserConnections(userId) ?? new Map(),
+    userConnections: manager.getUserConnections(user.id) ?? new Map(),
   };
 }
 
@@ -30,9 +47,10 @@ async function getMCPSetupData(userId) {
  */
 async function checkOAuthFlowStatus(userId, serverName) {
   const flowManager = getFlowStateManager(getLogStores(CacheKeys.FLOWS));
-  const flow = await flowManager.getFlowState(MCPOAuthHandler.generateFlowId(userId, serverName), 'mcp_oauth');
+  const flowId = MCPOAuthHandler.generateFlowId(userId, serverName, getTenantId());
+  const flow = await flowManager.getFlowState(flowId, 'mcp_oauth');
   if (!flow) return { hasActiveFlow: false, hasFailedFlow: false };
-  const hasFailed = flow.status === 'FAILED' || Date.now() - flow.createdAt > FLOW_TTL_MS;
+  const hasFailed = flow.status === 'FAILED' || Date.now() - flow.createdAt > OAUTH_HANDLING_TIMEOUT;
   return {
     hasActiveFlow: !hasFailed && flow.status === 'PENDING',
     hasFailedFlow: hasFailed && !flow.error?.includes('cancelled'),
@@ -40,24 +58,52 @@ async function checkOAuthFlowStatus(userId, serverName) {
 }
 
 /**
- * @param {string} userId
+ * Whether tokens are stored that the server, as it is configured now, may get.
+ *
+ * @param {LibreChat.User} user
  * @param {string} serverName
- * @param {Awaited<ReturnType<getMCPSetupData>>} setup
+ * @param {LibreChat.ServerConfig} config
  */
-async function getServerConnectionStatus(userId, serverName, setup) {
-  const { mcpConfig, oauthServers, appConnections, userConnections } = setup;
-  const requiresOAuth = oauthServers.has(serverName);
+async function hasDurableMCPAuthorization(user, serverName, config) {
+  const { url, oauth } = processMCPEnv({ user, options: config, dbSourced: config.source === 'user' });
+  const actor = { userId: user.id, role: user.role };
+  const { allowedDomains, allowedAddresses } = await getMCPServersRegistry().resolveAllowlists(actor);
+  if (url && !(await isMCPDomainAllowed({ url }, allowedDomains, allowedAddresses))) return false;
+  return MCPTokenStorage.hasStoredAuthorization({
+    userId: user.id,
+    serverName,
+    findToken,
+    /**
+     * @param {any} clientInfo
+     * @param {any} metadata
+     */
+    validateClientBinding: (clientInfo, metadata) =>
+      MCPOAuthHandler.assertStoredClientBinding(serverName, url, clientInfo, metadata, oauth),
+  });
+}
+
+/**
+ * @param {string} serverName
+ * @param {Awaited<ReturnType<typeof getMCPSetupData>>} setup
+ */
+async function getServerConnectionStatus(serverName, setup) {
+  const { user, mcpConfig, oauthServers, appConnections, userConnections } = setup;
+  const config = mcpConfig[serverName];
   const connection = appConnections.get(serverName) ?? userConnections.get(serverName);
-  const isCurrent = connection && !connection.isStale(mcpConfig[serverName].updatedAt);
+  const requiresOAuth = oauthServers.has(serverName) || connection?.usesOAuth?.() === true;
+  const isCurrent = connection && !connection.isStale(config.updatedAt);
   const connectionState = isCurrent ? connection.connectionState : 'disconnected';
   if (connectionState !== 'disconnected' || !requiresOAuth) return { requiresOAuth, connectionState };
 
-  if (getOAuthReconnectionManager().isReconnecting(userId, serverName)) {
+  if (getOAuthReconnectionManager().isReconnecting(user.id, serverName)) {
     return { requiresOAuth, connectionState: 'connecting' };
   }
-  const { hasActiveFlow, hasFailedFlow } = await checkOAuthFlowStatus(userId, serverName);
+  const { hasActiveFlow, hasFailedFlow } = await checkOAuthFlowStatus(user.id, serverName);
   if (hasFailedFlow) return { requiresOAuth, connectionState: 'error' };
-  return { requiresOAuth, connectionState: hasActiveFlow ? 'connecting' : 'disconnected' };
+  if (hasActiveFlow) return { requiresOAuth, connectionState: 'connecting' };
+  // Who has signed in is connected, also where this process has no connection.
+  const isAuthorized = await hasDurableMCPAuthorization(user, serverName, config);
+  return { requiresOAuth, connectionState: isAuthorized ? 'connected' : 'disconnected' };
 }
 
 /**
@@ -72,7 +118,23 @@ async function getServerConnectionStatus(userId, serverName, setup) {
  */
 async function callMCPTool({ user, toolKey, toolArguments, signal, provider = 'openai' }) {
   const [toolName, serverName] = toolKey.split(Constants.mcp_delimiter);
-  return getMCPManager().callTool({ user, serverName, toolName, toolArguments, provider, options: { signal } });
+  const configServers = await resolveConfigServers(user);
+  const serverConfig = await getMCPServersRegistry().getServerConfig(serverName, user.id, configServers);
+  return getMCPManager().callTool({
+    user,
+    serverName,
+    serverConfig,
+    toolName,
+    toolArguments,
+    provider,
+    options: { signal },
+  });
 }
 
-module.exports = { callMCPTool, checkOAuthFlowStatus, getMCPSetupData, getServerConnectionStatus };
+module.exports = {
+  callMCPTool,
+  getMCPSetupData,
+  getServerConnectionStatus,
+  resolveAllMcpConfigs,
+  resolveConfigServers,
+};

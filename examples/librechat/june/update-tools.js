@@ -1,15 +1,15 @@
 /** `api/server/services/Config/mcp.js` of LibreChat: the tools of a user's server, as functions, in the cache. */
 
 const { CacheKeys, Constants } = require('librechat-data-provider');
-const { getLogStores } = require('./cache');
+const { getLogStores } = require('../shared/cache');
 
 /**
- * @param {string} userId
+ * @param {string | undefined} userId
  * @param {string} serverName
  */
 const cacheKey = (userId, serverName) => `tools:mcp:${userId}:${serverName}`;
 
-/** @param {{ userId: string, serverName: string, tools: import('librechat-mcp-native').MCPTool[] }} params */
+/** @param {{ userId?: string, serverName: string, tools: import('librechat-mcp-native').MCPTool[] }} params */
 async function updateMCPServerTools({ userId, serverName, tools }) {
   /** @type {Record<string, object>} */
   const serverTools = {};

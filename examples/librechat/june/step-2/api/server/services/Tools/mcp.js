@@ -1,0 +1,3 @@
+const { runtime } = require('../../../config');
+
+module.exports = { reinitMCPServer: runtime.reinitMCPServer };
