@@ -7,8 +7,8 @@ const SCRIPTS = join(__dirname, '..', 'scripts');
 /**
  * Starts a script of `__test__/scripts` that answers each message with one. Parameters cross as one JSON text.
  *
- * @returns `{ message, ask, kill, close }`: `message()` resolves to the next message, `ask(question)` to the answer; both
- *   reject when the process ends first
+ * @returns `{ listen, message, send, ask, kill, close }`: `message()` resolves to the next message, `ask(question)` to the
+ *   answer; both reject when the process ends first. `listen(hear)` is for all messages, and rejects at the end
  */
 function startProcess(name, parameters) {
   const child = fork(join(SCRIPTS, name), [JSON.stringify(parameters)]);
@@ -23,6 +23,12 @@ function startProcess(name, parameters) {
   };
   return {
     message,
+    async listen(hear) {
+      child.on('message', hear);
+      const [code, signal] = await ended;
+      throw new Error(`${name} ended with ${signal ?? code}`);
+    },
+    send: (question) => child.send(question),
     async ask(question) {
       const answer = message();
       child.send(question);
