@@ -59,6 +59,7 @@ const NOT_RUN = {
   'node __test__/scripts/refresh-rounds.js ROUNDS TOKEN_DELAY_MS FLOW_DELAY_MS [lock]':
     'has placeholders; refresh.test.js runs rounds of the same race',
   'npm install': 'asks the registry; `npm ci`, which CI runs, does the same here',
+  'npm install librechat-mcp-native --workspace api': 'is about the checkout of LibreChat',
   'npm run bench': 'measures for an hour; CI runs it with `--short`',
   'npm run build:debug': 'would overwrite the addon; CI runs `build:test` and `build`',
   'npm run example -- --step-1': 'is `npm run example` with another step, which example.test.js starts and uses',
