@@ -18,7 +18,7 @@ use std::time::Duration;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use indexmap::IndexMap;
 use librechat_mcp_native::connection::RawTools;
-use librechat_mcp_native::host::{Environment, Logger};
+use librechat_mcp_native::host::{Environment, Logger, NetworkRules};
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::obo::{Exchange, Obo};
 use librechat_mcp_native::server_config::{Context, ServerConfig, fingerprint, resolve};
@@ -133,10 +133,11 @@ fn placeholders(criterion: &mut Criterion) {
         custom_user_vars: Some(&variables),
         ..Context::of_environment(&environment)
     };
+    let rules = NetworkRules::default();
     criterion.bench_function("placeholders", |bencher| {
         bencher.iter(|| {
             black_box(resolve(&config, &context).unwrap());
-            black_box(fingerprint(&config, &context));
+            black_box(fingerprint(&config, &context, &rules));
         });
     });
 }

@@ -3,7 +3,7 @@
 use arbitrary::Arbitrary;
 use indexmap::IndexMap;
 use libfuzzer_sys::fuzz_target;
-use librechat_mcp_native::host::{Environment, User};
+use librechat_mcp_native::host::{Environment, NetworkRules, User};
 use librechat_mcp_native::server_config::{Context, ServerConfig, Transport, fingerprint, resolve};
 use serde_json::json;
 
@@ -42,7 +42,7 @@ fn resolved(input: &Input<'_>, secret: &str) -> Option<(String, Vec<(String, Vec
         custom_user_vars: Some(&variables),
         ..Context::of_environment(&environment)
     };
-    let _ = fingerprint(&config, &context);
+    let _ = fingerprint(&config, &context, &NetworkRules::default());
     let Transport::Http { url, headers, .. } = resolve(&config, &context).ok()?.transport else {
         return None;
     };
