@@ -345,8 +345,8 @@ impl Initiation<'_> {
     }
 }
 
-/// The resource indicator (RFC 8707): what the protected resource document names, in `URL`'s own spelling. `LibreChat`
-/// spells it so wherever it sends it, and a flow that begins here may end there.
+/// The resource indicator (RFC 8707): what the protected resource document names, as it is written there. A URL parser
+/// would append a slash to an identifier without a path, and MCP wants the identifier itself.
 pub(super) fn resource_indicator(
     server_url: &Url,
     document: Option<&ResourceMetadata>,
@@ -355,6 +355,5 @@ pub(super) fn resource_indicator(
         return Ok(None);
     };
     check_resource(server_url, document)?;
-    let resource = document.resource().and_then(|it| Url::parse(it).ok());
-    Ok(resource.map(String::from))
+    Ok(document.resource().map(str::to_owned))
 }
