@@ -1,62 +1,17 @@
 /** LibreChat's server with its MCP layer replaced. */
 
-const express = require('express');
-const { printTokens, requireJwtAuth, tokenOf } = require('../../../shared/auth');
-const db = require('../../../shared/models');
-const { beginSignIn, completeSignIn } = require('../../../shared/openid');
-const { initializeRoles } = require('../../../shared/roles');
+const { serve } = require('../../../shared/server');
 const { getOAuthReconnectionManager, runtime } = require('../config');
 const mcp = require('./routes/mcp');
 const initializeMCPs = require('./services/initializeMCPs');
 const initializeOAuthReconnectManager = require('./services/initializeOAuthReconnectManager');
 const { callMCPTool } = require('./services/MCP');
 
-async function main() {
-  await db.connectDb();
-  await initializeRoles();
-  const disconnectAppServers = await initializeMCPs();
-  await initializeOAuthReconnectManager();
-
-  const app = express();
-  app.use(express.json());
-  app.use('/api/mcp', mcp);
-
-  // LibreChat's client asks for a new login token when it starts: the time to bring the user's connections back.
-  app.post('/api/auth/refresh', requireJwtAuth, async (req, res) => {
-    await getOAuthReconnectionManager().reconnectServers(req.user.id);
-    return res.json({ user: { id: req.user.id } });
-  });
-
-  // In LibreChat, agents call tools in the course of a chat. A client that goes away aborts the call.
-  app.post('/api/agents/tools/:toolKey', requireJwtAuth, async (req, res) => {
-    const gone = new AbortController();
-    res.on('close', () => gone.abort());
-    const { toolKey } = req.params;
-    const [content, artifact] = await callMCPTool({
-      user: req.user,
-      toolKey,
-      toolArguments: req.body,
-      signal: gone.signal,
-    });
-    return res.json({ content, artifact });
-  });
-
-  // LibreChat leaves the token in a cookie.
-  app.get('/oauth/openid', (_, res) => res.redirect(beginSignIn()));
-  app.get('/oauth/openid/callback', async (req, res) => res.json({ token: tokenOf(await completeSignIn(req.query)) }));
-
-  app.get('/oauth/success', (req, res) => res.type('text').send(`Signed in to ${req.query.serverName}`));
-  app.get('/oauth/error', (req, res) => res.status(400).type('text').send(`Not signed in: ${req.query.error}`));
-  app.get('/health', (_, res) => res.send('OK'));
-
-  const listener = app.listen(Number(process.env.PORT), 'localhost');
-  process.on('SIGTERM', async () => {
-    listener.close();
-    await disconnectAppServers();
-    await runtime.close();
-    await db.disconnectDb();
-  });
-  await printTokens();
-}
-
-main();
+serve({
+  getOAuthReconnectionManager,
+  runtime,
+  mcp,
+  initializeMCPs,
+  initializeOAuthReconnectManager,
+  callMCPTool,
+});
