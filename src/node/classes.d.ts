@@ -31,9 +31,9 @@ export declare class OboTokenResolutionError extends Error {
   constructor(reason: OboTokenResolutionError['reason'], userMessage: string, retryable?: boolean, cause?: unknown)
   name: 'OboTokenResolutionError'
   /** Stable; `docs/entra.md` tells the causes apart. */
-  code: 'OBO_MISSING_UPSTREAM_TOKEN' | 'OBO_EXCHANGE_FAILED' | 'OBO_CLAIMS_CHALLENGE'
+  code: 'OBO_MISSING_UPSTREAM_TOKEN' | 'OBO_MISSING_UPSTREAM_PROVIDER' | 'OBO_SESSION_REFRESH_FAILED' | 'OBO_EXCHANGE_FAILED' | 'OBO_CLAIMS_CHALLENGE'
   /** In LibreChat's words. */
-  reason: 'missing_upstream_token' | 'missing_upstream_access_token' | 'empty_exchange_response' | 'exchange_failed'
+  reason: 'missing_upstream_token' | 'missing_upstream_access_token' | 'missing_upstream_provider' | 'session_refresh_failed' | 'empty_exchange_response' | 'exchange_failed'
   /** Whether the same call may succeed later without anybody changing a configuration. */
   retryable: boolean
   /** What to tell the user. */
@@ -51,4 +51,44 @@ export declare class ReauthenticationRequiredError extends Error {
   constructor(serverName: string, reason: 'expired' | 'missing' | 'invalid_client' | 'binding')
   name: 'ReauthenticationRequiredError'
   code: 'MCP_REAUTHENTICATION_REQUIRED'
+}
+
+/**
+ * The login session: resolves to its tokens as they are now (`expires_at` in seconds since the epoch), refreshed first where
+ * that is due or `forceRefresh` says so, or to `null` where it has none and the user's own count. Rejects where they could not
+ * be refreshed. Bound: 15 s. It is not asked after the call.
+ */
+export type MCPUpstreamTokenProvider = (options?: { forceRefresh?: boolean; signal?: AbortSignal }) => MCPUpstreamTokens | null | undefined | Promise<MCPUpstreamTokens | null | undefined>
+
+/** Tokens of a login session. */
+export interface MCPUpstreamTokens {
+  /** What servers and token exchanges get. */
+  access_token?: string
+  /** For `{{LIBRECHAT_OPENID_ID_TOKEN}}`. */
+  id_token?: string
+  /** Seconds since the epoch. */
+  expires_at?: number
+}
+
+/** Finds the login session for a server that gets tokens on behalf of the user. */
+export type MCPUpstreamTokenProviderResolver = (options: { signal?: AbortSignal; target: { mcpServer: string; scopes: string } }) => unknown
+
+/** Whose login it is. Exchanged tokens are kept apart by it; the host's `oboTokenResolver` gets it as its fifth argument. */
+export interface MCPOboIdentityContext {
+  /** The user's id at the host. */
+  appUserId?: string
+  /** `sub` of the login. */
+  openidSubject?: string
+  /** Whose data the login is for, where a deployment serves several tenants. */
+  tenantId?: string
+  /** `iss` of the login. */
+  openidIssuer?: string
+}
+
+/** A config that is resolved, and whose connection it is: `principal` makes it the user's own, whatever the config allows. */
+export interface MCPConnectionTarget {
+  /** As the host resolved it. */
+  serverConfig: Record<string, any>
+  /** `operator`: as the config allows. `principal`: the user's own. */
+  connectionOwner: 'operator' | 'principal'
 }

@@ -265,29 +265,17 @@ pub struct McpConnectionParams<'env> {
     /// Where connections are kept that belong to one chat request.
     #[napi(ts_type = "MCPRequestScopedConnections")]
     pub request_scoped_connections: Option<()>,
-    /// The login session: resolves to its tokens as they are now (`expires_at` in seconds since the epoch), refreshed first
-    /// where that is due or `forceRefresh` says so, or to `null` where it has none and the user's own count. Rejects where
-    /// they could not be refreshed. Bound: 15 s. It is not asked after the call.
-    #[napi(
-        ts_type = "(options?: { forceRefresh?: boolean; signal?: AbortSignal }) => { access_token?: string; id_token?: string; expires_at?: number } | null | undefined | Promise<{ access_token?: string; id_token?: string; expires_at?: number } | null | undefined>"
-    )]
+    /// The user's login session.
+    #[napi(ts_type = "MCPUpstreamTokenProvider")]
     pub upstream_token_provider: Option<()>,
-    /// Finds a session for a server that gets tokens on behalf of the user; asked only where there is no
-    /// `upstreamTokenProvider`.
-    #[napi(
-        ts_type = "(options: { signal?: AbortSignal; target: { mcpServer: string; scopes: string } }) => unknown"
-    )]
+    /// Asked only where there is no `upstreamTokenProvider`.
+    #[napi(ts_type = "MCPUpstreamTokenProviderResolver")]
     pub upstream_token_provider_resolver: Option<()>,
-    /// Whose login it is. Exchanged tokens are kept apart by it; the host's `oboTokenResolver` gets it as its fifth
-    /// argument.
-    #[napi(
-        ts_type = "{ appUserId?: string; openidSubject?: string; tenantId?: string; openidIssuer?: string }"
-    )]
+    /// Whose login it is.
+    #[napi(ts_type = "MCPOboIdentityContext")]
     pub obo_identity_context: Option<()>,
-    /// In place of `serverConfig`: `principal` makes the connection the user's own, whatever the config allows.
-    #[napi(
-        ts_type = "{ serverConfig: Record<string, any>; connectionOwner: 'operator' | 'principal' }"
-    )]
+    /// In place of `serverConfig`.
+    #[napi(ts_type = "MCPConnectionTarget")]
     pub connection_target: Option<()>,
     /// MCP Apps are not supported: `enabled: true` is refused.
     #[napi(ts_type = "{ enabled?: boolean }")]
@@ -335,29 +323,17 @@ pub struct McpCallToolParams<'env> {
     /// Where connections are kept that belong to one chat request.
     #[napi(ts_type = "MCPRequestScopedConnections")]
     pub request_scoped_connections: Option<()>,
-    /// The login session: resolves to its tokens as they are now (`expires_at` in seconds since the epoch), refreshed first
-    /// where that is due or `forceRefresh` says so, or to `null` where it has none and the user's own count. Rejects where
-    /// they could not be refreshed. Bound: 15 s. It is not asked after the call.
-    #[napi(
-        ts_type = "(options?: { forceRefresh?: boolean; signal?: AbortSignal }) => { access_token?: string; id_token?: string; expires_at?: number } | null | undefined | Promise<{ access_token?: string; id_token?: string; expires_at?: number } | null | undefined>"
-    )]
+    /// The user's login session.
+    #[napi(ts_type = "MCPUpstreamTokenProvider")]
     pub upstream_token_provider: Option<()>,
-    /// Finds a session for a server that gets tokens on behalf of the user; asked only where there is no
-    /// `upstreamTokenProvider`.
-    #[napi(
-        ts_type = "(options: { signal?: AbortSignal; target: { mcpServer: string; scopes: string } }) => unknown"
-    )]
+    /// Asked only where there is no `upstreamTokenProvider`.
+    #[napi(ts_type = "MCPUpstreamTokenProviderResolver")]
     pub upstream_token_provider_resolver: Option<()>,
-    /// Whose login it is. Exchanged tokens are kept apart by it; the host's `oboTokenResolver` gets it as its fifth
-    /// argument.
-    #[napi(
-        ts_type = "{ appUserId?: string; openidSubject?: string; tenantId?: string; openidIssuer?: string }"
-    )]
+    /// Whose login it is.
+    #[napi(ts_type = "MCPOboIdentityContext")]
     pub obo_identity_context: Option<()>,
-    /// In place of `serverConfig`: `principal` makes the connection the user's own, whatever the config allows.
-    #[napi(
-        ts_type = "{ serverConfig: Record<string, any>; connectionOwner: 'operator' | 'principal' }"
-    )]
+    /// In place of `serverConfig`.
+    #[napi(ts_type = "MCPConnectionTarget")]
     pub connection_target: Option<()>,
     /// MCP Apps are not supported: `enabled: true` is refused.
     #[napi(ts_type = "{ enabled?: boolean }")]
