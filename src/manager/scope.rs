@@ -49,6 +49,17 @@ pub struct HeaderTokens<'a> {
     pub access: Option<&'a Secret>,
 }
 
+impl<'a> HeaderTokens<'a> {
+    /// Of a call that asks for no other token.
+    #[must_use]
+    pub fn of_access(access: Option<&'a Secret>) -> Self {
+        Self {
+            access,
+            graph: None,
+        }
+    }
+}
+
 /// A server as one call reaches it.
 #[derive(Clone)]
 pub struct ServerScope {

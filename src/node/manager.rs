@@ -124,10 +124,7 @@ pub async fn request(
         None
     };
     recipe.go_on_with(token.as_ref());
-    let tokens = HeaderTokens {
-        access: token.as_ref(),
-        ..HeaderTokens::default()
-    };
+    let tokens = HeaderTokens::of_access(token.as_ref());
     scope.set_headers(server, tokens, &mut options)?;
     Ok(Acquire {
         key: server.key.clone(),

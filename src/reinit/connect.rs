@@ -48,10 +48,7 @@ impl Connected {
     ) -> Result<()> {
         if let (Some(token), Some(lease), Some(options)) = (token, &self.lease, &mut self.options) {
             let token = Manager::settle_token(lease, token);
-            let tokens = HeaderTokens {
-                access: Some(&token),
-                ..HeaderTokens::default()
-            };
+            let tokens = HeaderTokens::of_access(Some(&token));
             scope.set_headers(server, tokens, options)?;
             self.obo = Some((server.clone(), token));
         }
@@ -180,10 +177,7 @@ impl Run<'_> {
         recipe.go_on_with(token.as_ref());
         let deadline = deadline.unwrap_or_else(|| Instant::now() + limit);
         let mut options = CallOptions::new(deadline, self.cancel.clone());
-        let tokens = HeaderTokens {
-            access: token.as_ref(),
-            ..HeaderTokens::default()
-        };
+        let tokens = HeaderTokens::of_access(token.as_ref());
         scope.set_headers(server, tokens, &mut options)?;
         let mut request = Acquire {
             key: server.key.clone(),
@@ -252,10 +246,7 @@ impl Run<'_> {
             match self.renewed(on_behalf, refusal).await {
                 Ok(Some(token)) => {
                     let mut options = options.clone();
-                    let tokens = HeaderTokens {
-                        access: Some(&token),
-                        ..HeaderTokens::default()
-                    };
+                    let tokens = HeaderTokens::of_access(Some(&token));
                     self.scope()
                         .set_headers(&on_behalf.0, tokens, &mut options)?;
                     outcome = self.read(lease, &options).await;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use futures::FutureExt;
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
+use tokio_util::sync::CancellationToken;
 
+use super::super::abort::AbortLink;
 use super::super::call::CallContext;
 use super::super::calls::{Shared, outcome_of};
 use super::super::classes;
@@ -175,6 +177,19 @@ impl<'env> Call<'env> {
         } else {
             Ok(IndexMap::new())
         }
+    }
+
+    /// What an `AbortSignal` cancels, if there is one, and the link to end when the call has.
+    pub fn abort(
+        &self,
+        signal: Value<'env>,
+    ) -> JsResult<'env, (CancellationToken, Option<AbortLink>)> {
+        let aborted = CancellationToken::new();
+        let link = signal
+            .present()
+            .map(|signal| AbortLink::new(&self.runtime.thread, signal, &aborted))
+            .transpose()?;
+        Ok((aborted, link))
     }
 
     pub fn members(&self, index: usize) -> JsResult<'env, Option<Map<String, Json>>> {

@@ -21,7 +21,6 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
-use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::abort::AbortLink;
@@ -109,11 +108,7 @@ fn refresh<'env>(
             let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
             let closing = call.runtime.manager.closing().clone();
             let logger = call.logger.clone();
-            let aborted = CancellationToken::new();
-            let signal = call.argument(6).present();
-            let link = signal
-                .map(|signal| AbortLink::new(&call.runtime.thread, signal, &aborted))
-                .transpose()?;
+            let (aborted, link) = call.abort(call.argument(6))?;
             let refresh = async move {
                 let text = |name: &str| known.get(name).and_then(Json::as_str);
                 let server_url = text("serverUrl").map(parsed).transpose()?;

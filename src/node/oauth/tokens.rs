@@ -4,9 +4,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
-use tokio_util::sync::CancellationToken;
 
-use super::super::abort::AbortLink;
 use super::super::calls::Shared;
 use super::super::errors;
 use super::super::host::STORE_TIMEOUT;
@@ -106,10 +104,7 @@ fn force_refresh<'env>(
         arguments,
         |call| {
             let refresh = Refresh::read(call, true)?;
-            let signal = call.argument(0).get("signal")?.present();
-            let left = CancellationToken::new();
-            let link = signal.map(|signal| AbortLink::new(&call.runtime.thread, signal, &left));
-            let link = link.transpose()?;
+            let (left, link) = call.abort(call.argument(0).get("signal")?)?;
             Ok(async move {
                 // Goes on whoever stops waiting, also who begins it.
                 let outcome = match refresh.begin().await {
