@@ -35,6 +35,7 @@ pub trait Observer: Send + Sync {
 pub(super) struct LossWatch {
     observer: Option<Arc<dyn Observer>>,
     established: Arc<AtomicBool>,
+    lost: Arc<AtomicBool>,
 }
 
 impl LossWatch {
@@ -42,6 +43,7 @@ impl LossWatch {
         Self {
             observer,
             established: Arc::default(),
+            lost: Arc::default(),
         }
     }
 
@@ -55,10 +57,18 @@ impl LossWatch {
         self.established.store(false, Ordering::Release);
     }
 
+    /// Whether the transport ended, and not because we closed it.
+    pub fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
     fn ended(&self) {
-        if self.established.swap(false, Ordering::AcqRel)
-            && let Some(observer) = &self.observer
-        {
+        if !self.established.swap(false, Ordering::AcqRel) {
+            return;
+        }
+        // rmcp closes its side some time later, and whoever hears of the loss looks at once.
+        self.lost.store(true, Ordering::Release);
+        if let Some(observer) = &self.observer {
             observer.notice(Event::Lost);
         }
     }
@@ -101,5 +111,47 @@ impl<T: Transport<RoleClient>> Transport<RoleClient> for Watched<T> {
     async fn close(&mut self) -> Result<(), Self::Error> {
         self.watch.disarm();
         self.inner.close().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::OnceLock;
+
+    use super::*;
+
+    /// Writes down whether the watch said that the transport is lost when it was told.
+    #[derive(Default)]
+    struct Looks {
+        watch: OnceLock<LossWatch>,
+        found_lost: AtomicBool,
+    }
+
+    impl Observer for Looks {
+        fn notice(&self, event: Event) {
+            assert_eq!(event, Event::Lost);
+            let is_lost = self.watch.get().is_some_and(LossWatch::is_lost);
+            self.found_lost.store(is_lost, Ordering::Release);
+        }
+    }
+
+    #[test]
+    fn who_hears_of_a_loss_finds_it() {
+        let looks = Arc::new(Looks::default());
+        let watch = LossWatch::new(Some(looks.clone()));
+        assert!(looks.watch.set(watch.clone()).is_ok());
+        watch.arm();
+        watch.ended();
+        assert!(looks.found_lost.load(Ordering::Acquire));
+    }
+
+    #[test]
+    fn an_end_that_is_wanted_or_comes_during_the_handshake_is_no_loss() {
+        let watch = LossWatch::default();
+        watch.ended();
+        watch.arm();
+        watch.disarm();
+        watch.ended();
+        assert!(!watch.is_lost());
     }
 }

@@ -69,9 +69,14 @@ impl Service {
         })
     }
 
+    /// Whether the transport is gone.
+    pub fn is_closed(&self) -> bool {
+        self.watch.is_lost() || self.peer.is_transport_closed()
+    }
+
     /// What is left to keep once this is dropped, if the session may rest: over Streamable HTTP, with nothing under way.
     pub fn rest(&self) -> Option<(Resting, Option<Listener>)> {
-        if self.peer.is_transport_closed() || !self.under_way.is_empty() {
+        if self.is_closed() || !self.under_way.is_empty() {
             return None;
         }
         let (http, stream) = self.http.as_ref()?.rest()?;

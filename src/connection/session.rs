@@ -167,7 +167,7 @@ impl Session {
 
     pub fn is_closed(&self) -> bool {
         match &self.0.state.lock().phase {
-            Phase::Running(service) => service.peer.is_transport_closed(),
+            Phase::Running(service) => service.is_closed(),
             Phase::Resting(_) | Phase::Waking(_) => false,
             Phase::Closed => true,
         }

@@ -103,7 +103,7 @@ impl Manager {
     fn lost(&self, key: &Key) {
         let (manager, key) = (self.clone(), key.clone());
         self.spawn(async move {
-            // rmcp closes its side right after the transport told us.
+            // Requests under way end with what their transport said, and not because the connection is put away.
             tokio::time::sleep(Duration::from_millis(20)).await;
             let Some((slot, cancel)) = manager.take_lost(&key) else {
                 return;
