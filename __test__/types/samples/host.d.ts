@@ -16,6 +16,7 @@ declare const deleteTokens: Example<'models'>['deleteTokens'];
 declare const findToken: Example<'models'>['findToken'];
 declare const getFlowStateManager: Example<'flows'>['getFlowStateManager'];
 declare const getLogStores: Example<'cache'>['getLogStores'];
+declare const getMCPManager: Config['getMCPManager'];
 declare const getMCPServersRegistry: Config['getMCPServersRegistry'];
 declare const getMCPToolsCacheGeneration: Example<'tool-cache'>['getMCPToolsCacheGeneration'];
 declare const getNextAppToolsPublicationRevision: Example<'tool-cache'>['getNextAppToolsPublicationRevision'];
