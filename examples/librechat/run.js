@@ -27,10 +27,15 @@ function explain({ account, environment }, app) {
   TOKEN=${admin}
 ${call(`-X POST ${url}/api/mcp/everything/reinitialize`)}
 ${call(`-X POST ${url}/api/mcp/protected/reinitialize`)}
-
-The second answers with an oauthUrl: open it in a browser and sign in as ${account.login}, password ${account.password}.`);
-  if (STEP === 1 && EDITION === 'june') return;
-  console.log(`Then:
+`);
+  if (STEP === 1 && EDITION === 'june') {
+    console.log(
+      'The second answers with an oauthUrl. The route that its browser comes back to stays LibreChat’s; it is not here.',
+    );
+    return;
+  }
+  console.log(`The second answers with an oauthUrl: open it in a browser and sign in as ${account.login}, password ${account.password}.
+Then:
 
 ${call(`-X POST ${url}/api/agents/tools/whoami_mcp_protected`)}
 ${call(`-X POST ${url}/api/agents/tools/echo_mcp_everything -H 'Content-Type: application/json' -d '{"message":"hi"}'`)}`);

@@ -48,7 +48,11 @@ async function startSecantusDb() {
   const directory = mkdtempSync(join(tmpdir(), 'mongo-'));
   const child = spawn(PYTHON, ['-c', SERVE, directory], { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(child, 'close');
-  const clean = () => rmSync(directory, { recursive: true, force: true });
+  // A process that ends in a hurry takes the database with it, before its files.
+  const clean = () => {
+    child.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  };
   process.once('exit', clean);
   const close = async () => {
     child.kill();
