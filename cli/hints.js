@@ -1,5 +1,7 @@
 /** What to do about a failure, by the error's code. Functions get what is known of the server. */
 
+const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
+
 const HINTS = {
   MCP_ADDRESS_NOT_ALLOWED: ({ address }) =>
     `If this private address is meant, add "${address ?? 'host:port'}" to mcpSettings.allowedAddresses.`,
@@ -26,16 +28,17 @@ const HINTS = {
   MCP_MISSING_USER_VARS: ({ name = 'server', variables = ['NAME'] }) =>
     `Each user sets ${variables.join(', ')} in LibreChat; here, --user-vars names a YAML file with the values: ` +
     `${JSON.stringify(name)}: { ${variables.map((variable) => `${variable}: "…"`).join(', ')} }`,
-  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login }) =>
-    oauth
-      ? `Run: ${login}`
-      : 'Put the credentials into `headers` or `apiKey`, or set `requiresOAuth: true` if users are to log in.',
+  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login, ofLogin }) => {
+    if (oauth) return `Run: ${login}`;
+    if (ofLogin) return OF_LOGIN;
+    return 'Put the credentials into `headers` or `apiKey`, or set `requiresOAuth: true` if users are to log in.';
+  },
   MCP_INSUFFICIENT_SCOPE: () => "Look at the server's scopes: it asks for some that were granted already.",
   MCP_REAUTHENTICATION_REQUIRED: ({ login }) => `Run: ${login}`,
   MCP_OAUTH_REQUIRED: ({ login }) => `Run: ${login}`,
   MCP_OAUTH_REFRESH_FAILED: ({ login }) => `Try again later; if it stays, log in again: ${login}`,
   MCP_OAUTH_DISCOVERY_FAILED: () =>
-    'Correct the server, or name its endpoints in `oauth` (authorization_url, token_url).',
+    'Correct the server, or give all of `client_id`, `authorization_url` and `token_url` in `oauth`.',
   MCP_OAUTH_REGISTRATION_FAILED: () => 'Register a client with the provider and set `oauth.client_id`.',
   MCP_OAUTH_EXCHANGE_FAILED: () =>
     "Check `oauth.client_id` and `oauth.client_secret` against the provider's registration.",
@@ -45,7 +48,7 @@ const HINTS = {
     'Give the CREDS_KEY that the tokens were stored with, end the process that keeps the file, or remove the file.',
   MCP_AUTHENTICATION_REJECTED: () =>
     "The server gets the token of the user's login, which only LibreChat has, and refused it.",
-  MCP_AUTHENTICATION_REFRESH_FAILED: () => "The server gets the token of the user's login, which only LibreChat has.",
+  MCP_AUTHENTICATION_REFRESH_FAILED: () => OF_LOGIN,
   OBO_MISSING_UPSTREAM_TOKEN: ({ obo }) => `Try the exchange with a user's token: ${obo}`,
   OBO_EXCHANGE_FAILED: () => 'docs/entra.md tells the causes apart, and who mends each.',
   OBO_CLAIMS_CHALLENGE: () => 'The user has to sign in again with what the identity provider asks for.',

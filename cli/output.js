@@ -10,6 +10,12 @@ const DEFAULT_WIDTH = 100;
 const MIN_COLUMN = 12;
 const MAX_CELL = 2000;
 
+// Who reads the output, such as `head`, may have had enough of it.
+process.stdout.on('error', (error) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 const paint = process.stdout.isTTY ? colors : colors.createColors(false);
 
 /** Control, bidirectional and invisible characters, and what ends a line. */

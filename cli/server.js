@@ -26,6 +26,7 @@ function knownOf({ config, userVars, api }, name, options) {
     obo: `${run('obo')} < token.txt`,
     known: Object.keys(config.servers),
     variables: api.getMissingCustomUserVars(server, userVars.of(name)),
+    ofLogin: Object.values(server?.headers ?? {}).some((value) => String(value).includes('{{LIBRECHAT_OPENID_')),
     ...options,
   };
 }

@@ -55,4 +55,4 @@ function createCli(files) {
   return { folder, env: ownEnv, execute, run, close: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-module.exports = { createCli };
+module.exports = { BINARY, createCli };

@@ -1,6 +1,6 @@
 /** `check`: connects to every server and says what came of it. */
 
-const { existsSync } = require('node:fs');
+const { statSync } = require('node:fs');
 const { authorizationOf } = require('../authorization');
 const { serverOf } = require('../config');
 const { EXIT } = require('../failure');
@@ -22,12 +22,14 @@ module.exports = async function check(given, options) {
   });
 };
 
-/** The first argument may be the file. */
+/** The first argument may be the file; a folder may have the name of a server. */
 function splitArguments(given, { config }) {
   const [first, ...others] = given;
-  const isFile = first !== undefined && !config && (/\.(ya?ml|json)$/i.test(first) || existsSync(first));
+  const isFile = first !== undefined && !config && (/\.(ya?ml|json)$/i.test(first) || isThere(first));
   return isFile ? { file: first, names: others } : { file: config, names: given };
 }
+
+const isThere = (path) => statSync(path, { throwIfNoEntry: false })?.isFile() === true;
 
 async function checkAll(context, names, options) {
   const results = new Array(names.length);

@@ -1,0 +1,38 @@
+/** The command line tool beside what else is in a folder and a shell, and beside LibreChat. */
+
+const { mkdirSync } = require('node:fs');
+const { join } = require('node:path');
+const { BINARY, createCli } = require('./support/cli');
+const { everythingOverStdio } = require('./support/everything');
+const { useFixtures } = require('./support/fixtures');
+
+const fixtures = useFixtures();
+
+const withServers = (mcpServers, mcpSettings) =>
+  fixtures.keep(createCli({ 'librechat.yaml': { mcpServers, mcpSettings } }));
+
+test('a server that gets the token of the user’s login', async () => {
+  const fault = ({ response }) => response.writeHead(401).end('no');
+  const server = await fixtures.server({ fault });
+  const headers = { Authorization: 'Bearer {{LIBRECHAT_OPENID_ACCESS_TOKEN}}' };
+  const { run } = withServers(
+    { srv: { type: 'streamable-http', url: server.url, headers } },
+    { allowedAddresses: [server.address] },
+  );
+  const { code, stdout } = await run(['check']);
+  expect(code).toBe(1);
+  expect(stdout).toContain("The server gets the token of the user's login, which only LibreChat has.");
+});
+
+test('a server is no folder of the same name', async () => {
+  const { run, folder } = withServers({ search: { command: '/nonexistent/command', args: [] } });
+  mkdirSync(join(folder, 'search'));
+  const { stdout } = await run(['check', 'search']);
+  expect(stdout).toContain('0 of 1 servers work');
+});
+
+test('a reader that has had enough', async () => {
+  const { execute } = withServers({ local: everythingOverStdio() });
+  const command = `"${process.execPath}" "${BINARY}" tools local | head -n 1`;
+  expect(await execute('sh', ['-c', command])).toMatchObject({ stdout: 'echo\n', stderr: '' });
+});
