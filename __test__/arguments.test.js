@@ -117,8 +117,9 @@ test.each([
 ])('%s is a TypeError that says where', async (_, given, where, isThrown = false) => {
   const { call, runtime, server } = await setup();
   const error = await call(given).then(fail, (reason) => reason);
-  expect({ name: error.name, message: error.message }).toEqual({
+  expect({ name: error.name, code: error.code, message: error.message }).toEqual({
     name: 'TypeError',
+    code: 'MCP_INVALID_ARGUMENT',
     message: `callTool: params.toolArguments${where}`,
   });
   if (isThrown) expect(error.cause).toMatchObject({ name: 'RangeError', message: 'unreadable' });

@@ -52,7 +52,7 @@ describe('the shape of the host services', () => {
   ])('a wrong %s is refused at once, by name', async (member, change) => {
     const services = { ...createHost().services, ...change };
     const error = await errorOf(() => createMCPRuntime(services).close());
-    expect(error.name).toBe('TypeError');
+    expect(error).toMatchObject({ name: 'TypeError', code: 'MCP_INVALID_ARGUMENT', retryable: false });
     expect(error.message).toContain(member);
   });
 
@@ -70,7 +70,7 @@ describe('the shape of the parameters', () => {
   ])('a wrong %s is a TypeError that names it', async (member, change) => {
     const { reinit } = await setup();
     const error = await errorOf(() => reinit(change));
-    expect(error.name).toBe('TypeError');
+    expect(error).toMatchObject({ name: 'TypeError', code: 'MCP_INVALID_ARGUMENT', retryable: false });
     expect(error.message).toContain(member);
   });
 

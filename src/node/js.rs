@@ -15,6 +15,7 @@ use serde_json::Value as Json;
 
 use super::errors::unpanicked;
 use super::prelude::Helper;
+use crate::error::Code;
 
 #[derive(Clone, Copy)]
 pub struct Scope<'env> {
@@ -165,8 +166,14 @@ impl<'env> Scope<'env> {
         made().unwrap_or_else(|Thrown(value)| value)
     }
 
+    /// A parameter or a host service of the wrong shape, with the `code` that every error has.
     pub fn type_error(self, message: &str) -> Thrown<'env> {
-        Thrown(self.error("TypeError", message))
+        let error = self.error("TypeError", message);
+        let marked = || -> JsResult<'env, ()> {
+            error.set("code", self.string(Code::InvalidArgument.as_str())?)?;
+            error.set("retryable", self.boolean(false)?)
+        };
+        marked().map_or_else(|thrown| thrown, |()| Thrown(error))
     }
 
     /// `JSON.parse`: one string crosses, V8 builds the objects.

@@ -112,7 +112,15 @@
     );
   };
 
-  const tooDeep = (path) => new TypeError(`${path} cannot be sent: it is nested deeper than ${MAX_NESTING} levels`);
+  /** With the `code` that every error has: `type_error` in `js.rs` makes the same. */
+  const wrong = (message, options) => {
+    const error = new TypeError(message, options);
+    setMember(error, 'code', 'MCP_INVALID_ARGUMENT');
+    setMember(error, 'retryable', false);
+    return error;
+  };
+
+  const tooDeep = (path) => wrong(`${path} cannot be sent: it is nested deeper than ${MAX_NESTING} levels`);
 
   /** What was thrown, as the end of a sentence. */
   const because = (reason) => {
@@ -127,7 +135,7 @@
     try {
       return read();
     } catch (cause) {
-      throw new TypeError(`${path} cannot be read${because(cause)}`, { cause });
+      throw wrong(`${path} cannot be read${because(cause)}`, { cause });
     }
   };
 
@@ -144,10 +152,10 @@
       return isAsked && typeof found.toJSON === 'function' ? found.toJSON(String(name)) : found;
     });
     if (typeof value === 'bigint' || isBigIntObject(value)) {
-      throw new TypeError(`${path} is a BigInt, which JSON has no form for`);
+      throw wrong(`${path} is a BigInt, which JSON has no form for`);
     }
     if (typeof value !== 'object' || value === null) return;
-    if (above.includes(value)) throw new TypeError(`${path} is an object that contains itself`);
+    if (above.includes(value)) throw wrong(`${path} is an object that contains itself`);
     if (above.length >= MAX_NESTING) throw tooDeep(root);
     const isArray = Array.isArray(value);
     const names = attempt(path, () => (isArray ? [...Array(value.length).keys()] : keys(value)));
@@ -166,7 +174,7 @@
       text = stringify(value);
     } catch (cause) {
       findUnwritable({ '': value }, '', path, path, []);
-      throw new TypeError(`${path} cannot be written as JSON${because(cause)}`, { cause });
+      throw wrong(`${path} cannot be written as JSON${because(cause)}`, { cause });
     }
     return text?.includes('\\ud') ? text.replace(ESCAPE, (found, half) => (half ? '\\ufffd' : found)) : text;
   };
