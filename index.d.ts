@@ -211,6 +211,17 @@ export interface MCPCallToolParams {
   customUserVars?: Record<string, string>
   /** A config that the caller already has; the registry is not asked for it. */
   serverConfig?: Record<string, any>
+  /**
+   * Called once with the URL that the user has to open, and for a flow that was pending already with the time until
+   * when it can be joined. The call waits until they have authorized, at most as long as users have (`MCP_OAUTH_HANDLING_TIMEOUT`); without this, too.
+   */
+  oauthStart?: (authURL: string, options?: { expiresAt: number }) => unknown
+  /** Called once when the user has authorized, before connecting. */
+  oauthEnd?: () => unknown
+  /** In place of the host's. */
+  flowManager?: MCPFlowManager
+  /** In place of the host's. */
+  tokenMethods?: MCPTokenMethods
   /** Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. */
   requestBody?: Record<string, any>
   /** In place of the host's. */
@@ -321,6 +332,19 @@ export interface MCPConnectionParams {
    * `MCP_AUTHORIZATION_REQUIRED`. Default `true`.
    */
   authorize?: boolean
+  /**
+   * Called once with the URL that the user has to open, and for a flow that was pending already with the time until
+   * when it can be joined. The call waits until they have authorized, unless `returnOnOAuth` says otherwise; without this, too.
+   */
+  oauthStart?: (authURL: string, options?: { expiresAt: number }) => unknown
+  /** Called once when the user has authorized, before connecting. */
+  oauthEnd?: () => unknown
+  /** `true`: rejects with `MCP_OAUTH_REQUIRED` once the URL is handed out. Default `false`. */
+  returnOnOAuth?: boolean
+  /** In place of the host's. */
+  flowManager?: MCPFlowManager
+  /** In place of the host's. */
+  tokenMethods?: MCPTokenMethods
   /** The user's values for the server's `customUserVars`. */
   customUserVars?: Record<string, string>
   /** Milliseconds. */
@@ -356,6 +380,30 @@ export interface MCPErrorSummary {
   message: string
   /** Whether the same call may succeed later without anybody changing a configuration. */
   retryable: boolean
+}
+
+/**
+ * LibreChat's `FlowStateManager`. A flow is known by its id and its type, and is kept until it expires or is deleted.
+ * Values are JSON. Bound: 10 s each.
+ */
+export interface MCPFlowManager {
+  /**
+   * `{ status, metadata, createdAt, completedAt, result, error }`, with a `status` of `PENDING`, `COMPLETED` or `FAILED`
+   * and times in milliseconds since the epoch; `null` where there is none.
+   */
+  getFlowState: (flowId: string, type: string) => unknown
+  /** Stores a pending flow, in place of the one that is there. */
+  initFlow: (flowId: string, type: string, metadata?: any) => unknown
+  /** Completes a flow. */
+  completeFlow: (flowId: string, type: string, result: any) => unknown
+  /** Fails a flow. */
+  failFlow: (flowId: string, type: string, error: any) => unknown
+  /** Forgets a flow; `false` where that failed. */
+  deleteFlow: (flowId: string, type: string) => unknown
+  /** LibreChat's own code calls this and the next; the runtime does not. */
+  createFlow: (...args: any[]) => unknown
+  /** The same. */
+  createFlowWithHandler: (...args: any[]) => unknown
 }
 
 /**
@@ -411,9 +459,9 @@ export interface MCPHostServices {
   /** Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level. */
   logger?: MCPLogger
   /** Stored OAuth tokens and client registrations. */
-  tokenMethods?: object | (() => object | Promise<object>)
+  tokenMethods?: MCPTokenMethods | (() => MCPTokenMethods | Promise<MCPTokenMethods>)
   /** OAuth flow states. */
-  flowManager?: object | (() => object | Promise<object>)
+  flowManager?: MCPFlowManager | (() => MCPFlowManager | Promise<MCPFlowManager>)
   /** The OpenID client that exchanges tokens: openid-client v6 `Configuration`, or a plain object. */
   openIdConfig?: MCPOpenIdConfig | MCPOpenIdConfiguration | (() => MCPOpenIdConfig | MCPOpenIdConfiguration | Promise<MCPOpenIdConfig | MCPOpenIdConfiguration>)
   /**
@@ -655,13 +703,14 @@ export interface MCPRuntime {
    * Connects a server for a user, lists its tools and hands them to the host. Resolves to `undefined` when
    * something outside the connection failed, such as a getter of the host; that was logged.
    *
-   * Rejects with a `TypeError` when a member of `params` has a wrong type.
+   * Rejects with a `TypeError` when a member of `params` has a wrong type, and with `MCP_CLOSED` after `close`.
    */
   reinitMCPServer: (params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>
   /**
    * Exchanges the federated access token of a user who signed in through OpenID for a token with these scopes (OAuth
    * 2.0 On-Behalf-Of). Rejects with `code` `OBO_EXCHANGE_FAILED` or `OBO_CLAIMS_CHALLENGE`, `retryable`,
-   * `oboFailureReason`, `detail` and, for a challenge, `claims`.
+   * `oboFailureReason`, `detail` and, for a challenge, `claims`; for another user, or without a token or scopes, with a
+   * `TypeError`.
    */
   exchangeOboToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
   /** The same for Microsoft Graph: logs a failure and rejects with the text "Graph token acquisition failed: …". */
@@ -799,6 +848,24 @@ export interface MCPTokenCache {
   set: (key: string, value: string, ttlMs: number) => unknown
   /** Forgets a value. */
   delete: (key: string) => unknown
+}
+
+/**
+ * LibreChat's token methods, over rows of one user, type and identifier each. Values are encrypted before they come here;
+ * the rows are described in `docs/oauth.md`. Bound: 10 s each.
+ */
+export interface MCPTokenMethods {
+  /** The row, with `token`, `expiresAt`, `createdAt` and `metadata` (an object or a `Map`); `null` where there is none. */
+  findToken: (query: { userId: string; type: string; identifier: string }) => unknown
+  /** Stores a row. `expiresIn` is in seconds. */
+  createToken: (row: { userId: string; type: string; identifier: string; token: string; expiresIn: number; metadata?: Record<string, any> }) => unknown
+  /**
+   * Changes the row that has this `token` and, as `metadata.credential_set_id`, this `metadataCredentialSetId` (`null`:
+   * none), where they are given, in one step. `null` where there is no such row.
+   */
+  updateToken: (query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }, changes: { token?: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, any> }) => unknown
+  /** Deletes the rows that match as in `updateToken`, and says how many: `{ deletedCount }`. */
+  deleteTokens: (query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }) => unknown
 }
 
 /** The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. */
@@ -940,7 +1007,9 @@ export interface ReinitMCPServerParams {
   /** Called once when the user has authorized, before connecting. */
   oauthEnd?: () => unknown
   /** In place of the host's. */
-  flowManager?: object
+  flowManager?: MCPFlowManager
+  /** In place of the host's. */
+  tokenMethods?: MCPTokenMethods
   /** A config that the caller already has; the registry is not asked for it. */
   serverConfig?: Record<string, any>
   /** Where the connections of the chat request are kept: newer LibreChat's `getMCPRequestContext(req, res)`. */

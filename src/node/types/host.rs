@@ -76,10 +76,10 @@ pub struct McpHostServices {
     #[napi(ts_type = "MCPLogger")]
     pub logger: Option<()>,
     /// Stored OAuth tokens and client registrations.
-    #[napi(ts_type = "object | (() => object | Promise<object>)")]
+    #[napi(ts_type = "MCPTokenMethods | (() => MCPTokenMethods | Promise<MCPTokenMethods>)")]
     pub token_methods: Option<()>,
     /// OAuth flow states.
-    #[napi(ts_type = "object | (() => object | Promise<object>)")]
+    #[napi(ts_type = "MCPFlowManager | (() => MCPFlowManager | Promise<MCPFlowManager>)")]
     pub flow_manager: Option<()>,
     /// The OpenID client that exchanges tokens: openid-client v6 `Configuration`, or a plain object.
     #[napi(
@@ -219,6 +219,69 @@ pub struct McpServersRegistry {
     /// Removes a server.
     #[napi(ts_type = "(serverName: string, storageLocation: 'CACHE' | 'DB') => unknown")]
     pub remove_server: Option<()>,
+}
+
+/// LibreChat's token methods, over rows of one user, type and identifier each. Values are encrypted before they come here;
+/// the rows are described in `docs/oauth.md`. Bound: 10 s each.
+#[napi(
+    object,
+    js_name = "MCPTokenMethods",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpTokenMethods {
+    /// The row, with `token`, `expiresAt`, `createdAt` and `metadata` (an object or a `Map`); `null` where there is none.
+    #[napi(ts_type = "(query: { userId: string; type: string; identifier: string }) => unknown")]
+    pub find_token: (),
+    /// Stores a row. `expiresIn` is in seconds.
+    #[napi(
+        ts_type = "(row: { userId: string; type: string; identifier: string; token: string; expiresIn: number; metadata?: Record<string, any> }) => unknown"
+    )]
+    pub create_token: (),
+    /// Changes the row that has this `token` and, as `metadata.credential_set_id`, this `metadataCredentialSetId` (`null`:
+    /// none), where they are given, in one step. `null` where there is no such row.
+    #[napi(
+        ts_type = "(query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }, changes: { token?: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, any> }) => unknown"
+    )]
+    pub update_token: (),
+    /// Deletes the rows that match as in `updateToken`, and says how many: `{ deletedCount }`.
+    #[napi(
+        ts_type = "(query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }) => unknown"
+    )]
+    pub delete_tokens: (),
+}
+
+/// LibreChat's `FlowStateManager`. A flow is known by its id and its type, and is kept until it expires or is deleted.
+/// Values are JSON. Bound: 10 s each.
+#[napi(
+    object,
+    js_name = "MCPFlowManager",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpFlowManager {
+    /// `{ status, metadata, createdAt, completedAt, result, error }`, with a `status` of `PENDING`, `COMPLETED` or `FAILED`
+    /// and times in milliseconds since the epoch; `null` where there is none.
+    #[napi(ts_type = "(flowId: string, type: string) => unknown")]
+    pub get_flow_state: (),
+    /// Stores a pending flow, in place of the one that is there.
+    #[napi(ts_type = "(flowId: string, type: string, metadata?: any) => unknown")]
+    pub init_flow: (),
+    /// Completes a flow.
+    #[napi(ts_type = "(flowId: string, type: string, result: any) => unknown")]
+    pub complete_flow: (),
+    /// Fails a flow.
+    #[napi(ts_type = "(flowId: string, type: string, error: any) => unknown")]
+    pub fail_flow: (),
+    /// Forgets a flow; `false` where that failed.
+    #[napi(ts_type = "(flowId: string, type: string) => unknown")]
+    pub delete_flow: (),
+    /// LibreChat's own code calls this and the next; the runtime does not.
+    #[napi(ts_type = "(...args: any[]) => unknown")]
+    pub create_flow: (),
+    /// The same.
+    #[napi(ts_type = "(...args: any[]) => unknown")]
+    pub create_flow_with_handler: (),
 }
 
 /// Winston-like; what the functions return is ignored.

@@ -248,6 +248,25 @@ pub struct McpConnectionParams<'env> {
     /// `false` asks nobody to authorize: where somebody would have to, the call rejects with
     /// `MCP_AUTHORIZATION_REQUIRED`. Default `true`.
     pub authorize: Option<bool>,
+    /// Called once with the URL that the user has to open, and for a flow that was pending already with the time until
+    /// when it can be joined. The call waits until they have authorized, unless `returnOnOAuth` says otherwise; without this, too.
+    #[napi(
+        js_name = "oauthStart",
+        ts_type = "(authURL: string, options?: { expiresAt: number }) => unknown"
+    )]
+    pub oauth_start: Option<()>,
+    /// Called once when the user has authorized, before connecting.
+    #[napi(js_name = "oauthEnd", ts_type = "() => unknown")]
+    pub oauth_end: Option<()>,
+    /// `true`: rejects with `MCP_OAUTH_REQUIRED` once the URL is handed out. Default `false`.
+    #[napi(js_name = "returnOnOAuth")]
+    pub return_on_oauth: Option<bool>,
+    /// In place of the host's.
+    #[napi(ts_type = "MCPFlowManager")]
+    pub flow_manager: Option<()>,
+    /// In place of the host's.
+    #[napi(ts_type = "MCPTokenMethods")]
+    pub token_methods: Option<()>,
     /// The user's values for the server's `customUserVars`.
     #[napi(ts_type = "Record<string, string>")]
     pub custom_user_vars: Option<()>,
@@ -308,6 +327,22 @@ pub struct McpCallToolParams<'env> {
     /// A config that the caller already has; the registry is not asked for it.
     #[napi(ts_type = "Record<string, any>")]
     pub server_config: Option<()>,
+    /// Called once with the URL that the user has to open, and for a flow that was pending already with the time until
+    /// when it can be joined. The call waits until they have authorized, at most as long as users have (`MCP_OAUTH_HANDLING_TIMEOUT`); without this, too.
+    #[napi(
+        js_name = "oauthStart",
+        ts_type = "(authURL: string, options?: { expiresAt: number }) => unknown"
+    )]
+    pub oauth_start: Option<()>,
+    /// Called once when the user has authorized, before connecting.
+    #[napi(js_name = "oauthEnd", ts_type = "() => unknown")]
+    pub oauth_end: Option<()>,
+    /// In place of the host's.
+    #[napi(ts_type = "MCPFlowManager")]
+    pub flow_manager: Option<()>,
+    /// In place of the host's.
+    #[napi(ts_type = "MCPTokenMethods")]
+    pub token_methods: Option<()>,
     /// Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`.
     #[napi(ts_type = "Record<string, any>")]
     pub request_body: Option<()>,

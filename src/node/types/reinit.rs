@@ -46,8 +46,11 @@ pub struct ReinitMcpServerParams<'env> {
     #[napi(js_name = "oauthEnd", ts_type = "() => unknown")]
     pub oauth_end: Option<()>,
     /// In place of the host's.
-    #[napi(ts_type = "object")]
+    #[napi(ts_type = "MCPFlowManager")]
     pub flow_manager: Option<()>,
+    /// In place of the host's.
+    #[napi(ts_type = "MCPTokenMethods")]
+    pub token_methods: Option<()>,
     /// A config that the caller already has; the registry is not asked for it.
     #[napi(ts_type = "Record<string, any>")]
     pub server_config: Option<()>,

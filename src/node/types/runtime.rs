@@ -13,7 +13,7 @@ pub struct McpRuntime {
     /// Connects a server for a user, lists its tools and hands them to the host. Resolves to `undefined` when
     /// something outside the connection failed, such as a getter of the host; that was logged.
     ///
-    /// Rejects with a `TypeError` when a member of `params` has a wrong type.
+    /// Rejects with a `TypeError` when a member of `params` has a wrong type, and with `MCP_CLOSED` after `close`.
     #[napi(
         js_name = "reinitMCPServer",
         ts_type = "(params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>"
@@ -21,7 +21,8 @@ pub struct McpRuntime {
     pub reinit_mcp_server: (),
     /// Exchanges the federated access token of a user who signed in through OpenID for a token with these scopes (OAuth
     /// 2.0 On-Behalf-Of). Rejects with `code` `OBO_EXCHANGE_FAILED` or `OBO_CLAIMS_CHALLENGE`, `retryable`,
-    /// `oboFailureReason`, `detail` and, for a challenge, `claims`.
+    /// `oboFailureReason`, `detail` and, for a challenge, `claims`; for another user, or without a token or scopes, with a
+    /// `TypeError`.
     #[napi(
         ts_type = "(user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>"
     )]
