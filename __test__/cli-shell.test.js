@@ -36,3 +36,20 @@ test('a reader that has had enough', async () => {
   const command = `"${process.execPath}" "${BINARY}" tools local | head -n 1`;
   expect(await execute('sh', ['-c', command])).toMatchObject({ stdout: 'echo\n', stderr: '' });
 });
+
+test('validate: headers of single requests, where there are none', async () => {
+  const requestHeaders = { 'X-Chat': 'a' };
+  const { run } = withServers({
+    local: { ...everythingOverStdio(), requestHeaders },
+    socket: { type: 'websocket', url: 'wss://192.0.2.1/mcp', requestHeaders },
+  });
+  const { code, stdout } = await run(['validate']);
+  expect(code).toBe(2);
+  for (const [name, transport] of [
+    ['local', 'stdio'],
+    ['socket', 'websocket'],
+  ])
+    expect(stdout).toContain(
+      `mcpServers.${name}.requestHeaders: requests over ${transport} have no headers of their own`,
+    );
+});

@@ -3,7 +3,7 @@
 const { missingVariables, readConfig } = require('../config');
 const { EXIT } = require('../failure');
 const { clean, paint, print, printJson } = require('../output');
-const { expanded } = require('../server');
+const { expanded, transportOf } = require('../server');
 
 module.exports = async function validate(given, options) {
   const config = readConfig(given ?? options.config);
@@ -35,6 +35,11 @@ async function issuesOf(api, config, name) {
   if (issues.length === 0 && server.url && !server.url.includes('{{')) {
     const allowed = await api.isMCPDomainAllowed(expanded(api, server), allowedDomains, allowedAddresses);
     if (!allowed) issues.push(issue('error', ['url'], refusal(allowedDomains)));
+  }
+  // The schema leaves them out; who connects refuses them.
+  const transport = transportOf(server);
+  if (server.requestHeaders && ['stdio', 'websocket'].includes(transport)) {
+    issues.push(issue('error', ['requestHeaders'], `requests over ${transport} have no headers of their own`));
   }
   return issues;
 }
