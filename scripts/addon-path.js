@@ -29,4 +29,4 @@ function list(directory) {
   }
 }
 
-module.exports = { ROOT, releaseAddonPath, testAddonPath };
+module.exports = { ROOT, TEST_ADDON_DIRECTORY, releaseAddonPath, testAddonPath };
