@@ -1,11 +1,20 @@
-module.exports = {
+/** Suites that measure memory or delays, or load the machine: nothing runs beside them. */
+const ALONE = ['concurrency', 'floods', 'soak'].map((name) => `<rootDir>/__test__/${name}.test.js`);
+
+const shared = {
   testEnvironment: 'node',
-  testMatch: ['<rootDir>/__test__/**/*.test.js'],
   modulePathIgnorePatterns: ['<rootDir>/target/', '<rootDir>/npm/'],
-  // One suite at a time: they start servers and measure what is left open.
-  maxWorkers: 1,
-  globalSetup: '<rootDir>/__test__/support/run-setup.js',
-  globalTeardown: '<rootDir>/__test__/support/run-teardown.js',
   // Nothing takes nearly as long, unless the machine is busy.
   testTimeout: 120_000,
+};
+
+module.exports = {
+  // The suites wait for servers more than they compute. What they measure of a process is that of a suite's own.
+  maxWorkers: 2,
+  globalSetup: '<rootDir>/__test__/support/run-setup.js',
+  globalTeardown: '<rootDir>/__test__/support/run-teardown.js',
+  projects: [
+    { ...shared, testMatch: ['<rootDir>/__test__/**/*.test.js'], testPathIgnorePatterns: ALONE },
+    { ...shared, testMatch: ALONE, runner: '<rootDir>/__test__/support/serial-runner.js' },
+  ],
 };

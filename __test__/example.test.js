@@ -163,7 +163,7 @@ describe('LibreChat over the addon', () => {
         expect(await callTool(user, 'whoami_mcp_protected')).toBe('You are alice');
       }
       await database.forget(user.id);
-    }, 120_000);
+    }, 300_000);
   });
 
   describe('the LibreChat of June', () => {

@@ -168,7 +168,7 @@ describe('the search at the end of the run (support/run-teardown.js)', () => {
     fixtures.keep({ close: () => rmSync(directory, { recursive: true }) });
     writeFileSync(join(directory, '1.secrets'), '"planted+token"\n"another-secret"\n');
     const log = ['info planted+token', 'debug ?token=planted%2Btoken', 'thrown Error: planted', 'warn nothing'];
-    writeFileSync(join(directory, '2.log'), log.join('\n'));
+    writeFileSync(join(directory, '2.log'), `${log.join('\n')}\nbeing written`);
     expect(findLeaks(directory)).toEqual({
       secrets: 2,
       lines: 4,
@@ -177,6 +177,15 @@ describe('the search at the end of the run (support/run-teardown.js)', () => {
   });
 
   test('has what runtimes log, throw and answer, and what they must not', async () => {
+    // Other suites write where the whole run does.
+    const ofTheRun = process.env[VARIABLE];
+    process.env[VARIABLE] = mkdtempSync(join(tmpdir(), 'secrets-'));
+    fixtures.keep({
+      close: () => {
+        rmSync(process.env[VARIABLE], { recursive: true });
+        process.env[VARIABLE] = ofTheRun;
+      },
+    });
     const server = await fixtures.server({ fault: faults.answer(500) });
     const { runtime } = fixtures.runtime({ servers: { srv: server.config() }, allow: [server] });
     const { lines: before } = findLeaks(process.env[VARIABLE]);

@@ -1,8 +1,6 @@
-const { existsSync } = require('node:fs');
 const { chromium } = require('playwright-core');
-const { debianPackage } = require('./debian');
+const { CHROMIUM, needPackage } = require('./requirements');
 
-const EXECUTABLE = '/usr/bin/chromium';
 // In containers there is no sandbox, and nothing but the pages of the test is to be asked of the network.
 const ARGUMENTS = [
   '--no-sandbox',
@@ -16,8 +14,8 @@ const ARGUMENTS = [
 
 /** Debian's Chromium, without a window. */
 async function startBrowser() {
-  debianPackage('chromium', () => existsSync(EXECUTABLE));
-  return chromium.launch({ executablePath: EXECUTABLE, args: ARGUMENTS });
+  needPackage('chromium');
+  return chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
 }
 
 module.exports = { startBrowser };

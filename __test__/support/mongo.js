@@ -1,7 +1,7 @@
 const { randomBytes } = require('node:crypto');
 const { Mongoose } = require('mongoose');
-const { isInstalled, startSecantusDb } = require('../../examples/librechat/servers/mongo');
-const { debianPackage, runs } = require('./debian');
+const { startSecantusDb } = require('../../examples/librechat/servers/mongo');
+const { needPackage } = require('./requirements');
 
 async function dropDatabase(uri, dbName) {
   const mongoose = new Mongoose();
@@ -20,7 +20,7 @@ async function startMongo() {
   const database = `mcp-test-${randomBytes(6).toString('hex')}`;
   const { MONGO_URI } = process.env;
   if (MONGO_URI) return { uri: MONGO_URI, database, close: () => dropDatabase(MONGO_URI, database) };
-  if (!isInstalled()) debianPackage('python3-venv', () => runs('python3', '-c', 'import ensurepip'));
+  needPackage('python3-venv');
   return { database, ...(await startSecantusDb()) };
 }
 

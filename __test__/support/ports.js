@@ -3,12 +3,15 @@ const net = require('node:net');
 
 /** Systems give ports above these to whoever asks for any: nobody gets one of these by chance. */
 const [FIRST, LAST] = [20_000, 32_000];
+/** Suites that run beside each other take turns: one has the ports that leave this remainder, another those of the next. */
+const SUITES = 4;
+const OWN = Number(process.env.JEST_WORKER_ID ?? 0) % SUITES;
 const given = new Set();
 
 /** A loopback port on which nothing listens, and none that was given before. */
 async function freePort() {
   for (;;) {
-    const port = randomInt(FIRST, LAST);
+    const port = randomInt(FIRST / SUITES, LAST / SUITES) * SUITES + OWN;
     if (!given.has(port) && (await canListen(port))) {
       given.add(port);
       return port;

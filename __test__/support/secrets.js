@@ -32,10 +32,11 @@ function recordError(error) {
   }
 }
 
+/** The lines that are whole: another suite may be writing. */
 const linesOf = (directory, kind) =>
   readdirSync(directory)
     .filter((name) => name.endsWith(`.${kind}`))
-    .flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n').filter(Boolean));
+    .flatMap((name) => readFileSync(join(directory, name), 'utf8').split('\n').slice(0, -1).filter(Boolean));
 
 /**
  * The lines of the run in which a secret is, as it is, in a URL or in a header, the secret left out.

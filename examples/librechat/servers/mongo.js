@@ -1,6 +1,6 @@
 const { spawn, spawnSync } = require('node:child_process');
 const { once } = require('node:events');
-const { mkdtempSync, rmSync } = require('node:fs');
+const { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { createInterface } = require('node:readline');
@@ -8,6 +8,8 @@ const { createInterface } = require('node:readline');
 const PACKAGE = 'secantusdb==0.7.0b3';
 const ENVIRONMENT = join(__dirname, '..', '..', '..', 'target', 'secantusdb');
 const PYTHON = join(ENVIRONMENT, 'bin', 'python');
+/** Names the package when its installation has come to its end. */
+const INSTALLED = join(ENVIRONMENT, 'installed');
 const START_MS = 60_000;
 
 /** Serves until its standard input ends, so that it never outlives who started it. */
@@ -28,12 +30,13 @@ function run(command, args) {
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${error?.message ?? stderr}`);
 }
 
-const isInstalled = () => spawnSync(PYTHON, ['-c', 'import secantus']).status === 0;
+const isInstalled = () => existsSync(PYTHON) && existsSync(INSTALLED) && readFileSync(INSTALLED, 'utf8') === PACKAGE;
 
 /** In a Python environment of its own, made once. Needs Python with venv (Debian: python3-venv). */
 function install() {
   run('python3', ['-m', 'venv', ENVIRONMENT]);
   run(PYTHON, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', PACKAGE]);
+  writeFileSync(INSTALLED, PACKAGE);
 }
 
 /** @param {import('node:stream').Readable} stream */
@@ -69,4 +72,4 @@ async function startSecantusDb() {
   }
 }
 
-module.exports = { isInstalled, startSecantusDb };
+module.exports = { install, isInstalled, startSecantusDb };
