@@ -89,7 +89,7 @@ describe('states', () => {
   });
 
   test('of a connect() that takes too long', async () => {
-    const { connection, states, server } = await connected({ config: { initTimeout: 3000 } });
+    const { connection, states, server } = await connected({ config: { initTimeout: 8000 } });
     await connection.disconnect();
     server.fault = faults.on('initialize', faults.hang());
     await expect(connection.connect()).rejects.toMatchObject({ retryable: true });

@@ -407,7 +407,7 @@ test('npm run example says what to do, and takes everything with it', async () =
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
   try {
-    await until('the example', () => output.includes('ready') || child.exitCode !== null, 100_000);
+    await until('the example', () => output.includes('ready') || child.exitCode !== null, 250_000);
     expect(output).toContain(`curl -sS -H "Authorization: Bearer $TOKEN" -X POST http://localhost:${app}`);
   } finally {
     child.kill();

@@ -285,7 +285,7 @@ describe('the list of tools', () => {
   ])('%s: the connection stands, toolsError says why', async (_, serverOptions, code) => {
     const { reinit } = await setup({ serverOptions });
     // Connecting counts too.
-    const result = await reinit({ connectionTimeout: 4000 });
+    const result = await reinit({ connectionTimeout: 8000 });
     expect(result).toEqual({
       ...connected('srv', []),
       tools: null,

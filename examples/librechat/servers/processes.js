@@ -4,6 +4,7 @@ const { setTimeout: delay } = require('node:timers/promises');
 
 /** On a machine that is busy with other things; alone it takes seconds. */
 const START_MS = 120_000;
+const STOP_MS = 30_000;
 const POLL_MS = 50;
 
 /** @param {string} url */
@@ -55,7 +56,7 @@ async function startScript(script, args, { url, says = '', env }) {
     if (hasEnded()) return;
     const ended = once(child, 'exit');
     child.kill();
-    const stubborn = setTimeout(kill, START_MS);
+    const stubborn = setTimeout(kill, STOP_MS);
     await ended;
     clearTimeout(stubborn);
   };
