@@ -4,13 +4,13 @@ const ALONE = ['concurrency', 'floods', 'soak'].map((name) => `<rootDir>/__test_
 const shared = {
   testEnvironment: 'node',
   modulePathIgnorePatterns: ['<rootDir>/target/', '<rootDir>/npm/'],
-  // Nothing takes nearly as long, unless the machine is busy.
-  testTimeout: 120_000,
 };
 
 module.exports = {
   // The suites wait for servers more than they compute. What they measure of a process is that of a suite's own.
   maxWorkers: 2,
+  // Nothing takes nearly as long, unless the machine is busy.
+  testTimeout: 120_000,
   globalSetup: '<rootDir>/__test__/support/run-setup.js',
   globalTeardown: '<rootDir>/__test__/support/run-teardown.js',
   projects: [
