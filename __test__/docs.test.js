@@ -61,6 +61,7 @@ const NOT_RUN = {
   'npm install': 'asks the registry; `npm ci`, which CI runs, does the same here',
   'npm install librechat-mcp-native --workspace api': 'is about the checkout of LibreChat',
   'npm run bench': 'measures for an hour; CI runs it with `--short`',
+  'npm run build': 'CI runs it with an `--output-dir` beside the tests, and copies what it made',
   'npm run build:debug': 'would overwrite the addon; CI runs `build:test` and `build`',
   'npm run example -- --step-1': 'is `npm run example` with another step, which example.test.js starts and uses',
   'npm run format': 'writes; CI runs `lint`, which checks the same',
