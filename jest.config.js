@@ -13,6 +13,8 @@ module.exports = {
   testTimeout: 120_000,
   globalSetup: '<rootDir>/__test__/support/run-setup.js',
   globalTeardown: '<rootDir>/__test__/support/run-teardown.js',
+  // What a suite left behind that failed does not hold the run open.
+  forceExit: true,
   projects: [
     { ...shared, testMatch: ['<rootDir>/__test__/**/*.test.js'], testPathIgnorePatterns: ALONE },
     { ...shared, testMatch: ALONE, runner: '<rootDir>/__test__/support/serial-runner.js' },

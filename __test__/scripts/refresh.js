@@ -68,6 +68,8 @@ async function main() {
 
   process.on('message', answer);
   process.on('disconnect', async () => {
+    // Where the stores are gone already, nothing closes.
+    setTimeout(() => process.exit(1), 5000);
     await Promise.all([store.close(), close()]);
     process.exit();
   });

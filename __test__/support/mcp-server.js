@@ -27,7 +27,8 @@ async function startMcpServer(options = {}) {
   const sockets = new Set();
   const unanswered = new Set();
 
-  const listener = http.createServer((request, response) => {
+  // By itself Node ends a socket that was idle for 5 s, on a busy machine with a request on its way.
+  const listener = http.createServer({ keepAliveTimeout: 10_000 }, (request, response) => {
     handle(request, response).catch((error) => {
       if (!response.headersSent) response.writeHead(500);
       response.end(String(error.stack));

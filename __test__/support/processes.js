@@ -3,6 +3,8 @@ const { once } = require('node:events');
 const { join } = require('node:path');
 
 const SCRIPTS = join(__dirname, '..', 'scripts');
+/** For a process to tidy up, before it is killed. */
+const END_MS = 15_000;
 
 /**
  * Starts a script of `__test__/scripts` that answers each message with one. Parameters cross as one JSON text.
@@ -40,8 +42,11 @@ function startProcess(name, parameters) {
       await ended;
     },
     async close() {
-      if (!isEnded()) child.disconnect();
+      if (isEnded()) return;
+      child.disconnect();
+      const stubborn = setTimeout(() => child.kill('SIGKILL'), END_MS);
       await ended;
+      clearTimeout(stubborn);
     },
   };
 }

@@ -61,7 +61,7 @@ async function startRace({ withLock, processes = 3, calls = 20, tokenDelayMs = 0
       });
       const hasClaim = async () =>
         (await flowManager.getFlowState(`${user.id}:srv`, 'mcp_get_tokens'))?.status === 'PENDING';
-      if (afterClaim) await until('its claim', async () => hasAnswered || (await hasClaim()));
+      if (afterClaim) await until('its claim', async () => hasAnswered || (await hasClaim()), 60_000);
       const answers = await Promise.all([answer, ...others.map((worker) => worker.ask({ calls }))]);
       const refreshes = authorizationServer.refreshes().length - before;
       const failures = answers.flatMap((answer) => answer.failures);
