@@ -13,6 +13,7 @@ module.exports = {
   testTimeout: 120_000,
   globalSetup: '<rootDir>/__test__/support/run-setup.js',
   globalTeardown: '<rootDir>/__test__/support/run-teardown.js',
+  testSequencer: '<rootDir>/__test__/support/sequencer.js',
   // What a suite left behind that failed does not hold the run open.
   forceExit: true,
   projects: [
