@@ -29,6 +29,26 @@ async function small(options) {
   return { ...host, server, config, inspect };
 }
 
+test('whose config names users: asked where the host’s own policy has them share it', async () => {
+  const server = await fixtures.server();
+  const raw = { type: 'streamable-http', url: server.url, headers: { 'X-User': '{{LIBRECHAT_USER_ID}}' } };
+  const inspected = async (requiresUserScopedConnection) => {
+    const services = requiresUserScopedConnection && { requiresUserScopedConnection };
+    const { runtime } = fixtures.runtime({ allow: [server], services });
+    return (await runtime.inspectServer('srv', raw)).tools;
+  };
+  expect(await inspected()).toBeUndefined();
+  expect(await inspected(() => true)).toBeUndefined();
+  const asked = [];
+  const shares = (config) => {
+    asked.push(config);
+    return false;
+  };
+  expect(await inspected(shares)).toBe('echo, undescribed');
+  expect(asked[0]).toBe(raw);
+  expect(server.received('tools/list').at(-1).headers['x-user']).toBe('{{LIBRECHAT_USER_ID}}');
+});
+
 describe('a server that asks nothing of users', () => {
   test('is asked over a connection of its own, which is closed', async () => {
     const { runtime, server, config } = await small();

@@ -88,6 +88,7 @@ impl Manager {
         }
         let asks_users = config.is_oauth_server()
             || config.requires_user_scoped_connection()
+                && !shared_by_policy(call, &request, &config).await?
             || api_key == ApiKey::User;
         if config.startup && !asks_users {
             self.ask(call, request, &config, &mut found).await?;
@@ -216,6 +217,18 @@ impl Manager {
         let names: Vec<_> = names.into_iter().map(|tool| tool.name).collect();
         Ok((names.join(", "), functions))
     }
+}
+
+/// Whether users share a server by the host's own policy although its config names them: its tools are then listed over the
+/// connection of all, too.
+async fn shared_by_policy(
+    call: &CallScope<'_>,
+    request: &Inspect,
+    config: &ServerConfig,
+) -> Result<bool> {
+    let registry = &call.host.registry;
+    Ok(config.is_shared_but_for_placeholders()
+        && registry.shares(&request.server_name).await? == Some(true))
 }
 
 /// The server as those see it who have no name: no placeholder of a user is filled in.

@@ -91,6 +91,12 @@ fn read<'env>(
         .transpose()?
         .flatten()
         .ok_or_else(|| scope.type_error("inspectServer: rawConfig must be an object"))?;
+    if let Some(raw) = given(1) {
+        // The host's policy is asked about this config, which the registry may not have.
+        call.node
+            .configs
+            .replace(&shared.thread, &server_name, raw)?;
+    }
     let connection = match given(2) {
         None => None,
         Some(connection) => Some(shared.connections.key_of(connection).ok_or_else(|| {
