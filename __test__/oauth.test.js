@@ -2,6 +2,8 @@
 
 const { subscribe, unsubscribe } = require('node:diagnostics_channel');
 const { completeAuthorization, useAuthorization } = require('./support/authorization');
+const { createUser } = require('./support/host');
+const { startProcess } = require('./support/processes');
 const { connected } = require('./support/results');
 const { decryptV2, encryptV2 } = require('./support/token-store');
 const { TOOLS } = require('./support/tools');
@@ -65,6 +67,27 @@ describe('signing in', () => {
     expect(await runtime.oauth.resolveStateToFlowId(stateOf(first), flowManager)).toBeNull();
     await completeAuthorization(host, await suite.authorizationServer.signIn(second.oauthUrl));
     expect(await host.reinit()).toEqual(connected('srv', TOOLS));
+  });
+
+  test('how long a user has, and that the flow lives longer, by the environment', async () => {
+    const { server } = await suite.host();
+    const allow = [server.address, suite.authorizationServer.address];
+    const parameters = { mongo: suite.mongo, config: server.config(), allow, user: createUser() };
+    const worker = suite.fixtures.keep(startProcess('authorization-time.js', parameters));
+    for (const [variables, minutes] of [
+      [{}, 2],
+      [{ MCP_OAUTH_HANDLING_TIMEOUT: '5 * 60 * 1000' }, 5],
+      [{ MCP_OAUTH_HANDLING_TIMEOUT: '1800000' }, 30],
+      [{ MCP_OAUTH_HANDLING_TIMEOUT: 'soon' }, 2],
+      // Were it believed, the flow would be over before the second call.
+      [{ MCP_OAUTH_FLOW_TTL: '1' }, 2],
+    ]) {
+      const { left, urls } = await worker.ask({ variables });
+      // A minute for a busy machine.
+      expect(left).toBeGreaterThan((minutes - 1) * 60_000);
+      expect(left).toBeLessThanOrEqual(minutes * 60_000);
+      expect(urls).toEqual([expect.stringContaining('/auth?'), urls[0]]);
+    }
   });
 
   test('what the client asks for: a code with a proof key, for this server, with refresh tokens', async () => {
@@ -285,4 +308,19 @@ describe('the collection shared with LibreChat', () => {
     expect(active).toBe(true);
     expect(await suite.authorizationServer.introspect(refresh)).toMatchObject({ active: true });
   });
+});
+
+test('a call that is refused with 403, without a word on how to authorize, says that the user has to', async () => {
+  const host = await suite.host();
+  await host.authorize();
+  const { fault } = host.server;
+  host.server.fault = async (exchange) => {
+    const { request, response, message } = exchange;
+    const status = request.url.startsWith('/.well-known/') ? 404 : message?.method === 'tools/call' && 403;
+    if (!status) return fault(exchange);
+    response.writeHead(status).end();
+    return true;
+  };
+  // LibreChat knows by these words that it has to offer the sign-in.
+  await expect(host.echo('x')).rejects.toThrow('OAuth authentication required');
 });
