@@ -240,10 +240,29 @@ export interface MCPCallToolParams {
   oboIdentityContext?: MCPOboIdentityContext
   /** In place of `serverConfig`. */
   connectionTarget?: MCPConnectionTarget
-  /** MCP Apps are not supported: `enabled: true` is refused. */
+  /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
   mcpApps?: { enabled?: boolean }
   /** `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds. */
   options?: { signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown }
+}
+
+/**
+ * LibreChat's `MCPServerCatalogRecoveryTracker`, as its `loadMCPServerCatalogs` calls it. `policy` is
+ * `mcpSettings.catalogRecovery`, all members given.
+ */
+export interface MCPCatalogRecoveryTracker {
+  /**
+   * Discovers, joins the discovery of the same that is under way, or tells what the last one came to: `discover` is not
+   * called before `reauthRetryMs` and `discoveryBackoffMs` are over. `generation` names what the user's credentials
+   * are.
+   */
+  run: (user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any, generation: string | undefined, discover: (trackPublication: (publish: () => Promise<string | undefined>) => Promise<string | undefined>, detach: (discovery: Promise<unknown>) => void) => Promise<any>) => Promise<any>
+  /** Whether a discovery that shares nothing with others may begin. */
+  admitsDiscovery: (user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any) => boolean
+  /** Counts such a one, which nobody waits for any more, until it settles. */
+  detachDiscovery: (user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any, discovery: Promise<unknown>) => void
+  /** As `clearCatalogRecoveryState`. */
+  clear: (userId: string, serverName?: string, generation?: string, capabilityProfile?: string) => void
 }
 
 /** A problem with a config. */
@@ -276,11 +295,12 @@ export interface MCPConnection {
   fetchTools: () => Promise<MCPTool[]>
   /**
    * A list that no announcement of the server has made out of date. `complete` is false, and the list empty, where
-   * there is none. Of a server that users share it has the place that was reserved for it, or says that none could be.
+   * there is none, or none before `deadlineMs`, in milliseconds since the epoch. Of a server that users share it has
+   * the place that was reserved for it, or says that none could be.
    */
-  fetchOrderedToolsSnapshot: () => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>
+  fetchOrderedToolsSnapshot: (deadlineMs?: number, signal?: AbortSignal) => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>
   /** The same, whatever the server announces meanwhile. */
-  fetchToolsSnapshot: () => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>
+  fetchToolsSnapshot: (deadlineMs?: number, signal?: AbortSignal) => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>
   /** Lists the tools again, publishes them and emits `toolsChanged`. What fails is logged, and tried again later. */
   refreshToolList: () => Promise<void>
   /** Whether users authorize with the server. */
@@ -290,7 +310,7 @@ export interface MCPConnection {
   /** Empty where the list cannot be had; the reason is logged. */
   fetchPrompts: () => Promise<any[]>
   /** Asks the server, unless it was seen alive a moment ago. */
-  isConnected: () => Promise<boolean>
+  isConnected: (signal?: AbortSignal) => Promise<boolean>
   /** Whether a config with this `updatedAt`, in milliseconds since the epoch, is newer than `createdAt`. */
   isStale: (updatedAt: number) => boolean
   /**
@@ -365,7 +385,7 @@ export interface MCPConnectionParams {
   oboIdentityContext?: MCPOboIdentityContext
   /** In place of `serverConfig`. */
   connectionTarget?: MCPConnectionTarget
-  /** MCP Apps are not supported: `enabled: true` is refused. */
+  /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
   mcpApps?: { enabled?: boolean }
 }
 
@@ -540,24 +560,32 @@ export interface MCPManager {
   getConnection: (params: MCPConnectionParams) => Promise<MCPConnection>
   /** The user's own connection; rejects for a server that all users share. */
   getUserConnection: (params: MCPConnectionParams) => Promise<MCPConnection>
-  /** The tools that a server shows before anybody has authorized. */
-  discoverServerTools: (params: MCPConnectionParams) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null }>
+  /**
+   * The tools of a server, with the tokens that the user has, else as it shows them to anybody; nobody is asked to
+   * authorize. `tools` is `null` where there are none to be had, or where `deadlineMs` is over, in milliseconds since
+   * the epoch. Where tokens are still being refreshed then, `onDiscoveryDetached` gets a promise that resolves when
+   * that is done. `authenticationKind` says what `oauthRequired` is about.
+   */
+  discoverServerTools: (params: MCPConnectionParams & { deadlineMs?: number; onDiscoveryDetached?: (discovery: Promise<void>) => unknown }) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null; authenticationKind?: 'oauth' | 'obo' | 'server' }>
   /** `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. */
   callTool: (params: MCPCallToolParams) => Promise<[string, Record<string, any> | undefined]>
   /** By server name; `undefined` for a user without connections. */
   getUserConnections: (userId: string) => Map<string, MCPConnection> | undefined
-  /** Ends the connection, or the attempt in flight. Resolves when its session has ended. */
-  disconnectUserConnection: (userId: string, serverName: string) => Promise<void>
+  /**
+   * Ends the connection, or the attempt in flight. Resolves when its session has ended. What catalog recovery knows of
+   * the server is forgotten, too, unless `reason` is another than `mutation`, the default.
+   */
+  disconnectUserConnection: (userId: string, serverName: string, options?: { reason?: string }) => Promise<void>
   /** All of a user's, attempts in flight included. */
   disconnectUserConnections: (userId: string) => Promise<void>
   /** The tools of an open connection in LibreChat's format; `null` where there is none. */
   getServerToolFunctions: (userId: string, serverName: string) => Promise<Record<string, any> | null>
   /**
    * The same with what it is published under. `tools` is `null` where there is no connection, or none that was made
-   * from this config and under the generation of now; such a one is ended. Rejects for nothing that a server or the
-   * host does.
+   * from this config and under the generation of now; such a one is ended. `null` also where `deadlineMs` is over, in
+   * milliseconds since the epoch. Rejects for nothing that a server or the host does.
    */
-  getServerToolFunctionsSnapshot: (userId: string, serverName: string, serverConfig?: any) => Promise<{ tools: Record<string, any> | null; publicationGeneration?: string; publicationRevision?: string }>
+  getServerToolFunctionsSnapshot: (userId: string, serverName: string, serverConfig?: any, options?: { deadlineMs?: number; signal?: AbortSignal }) => Promise<{ tools: Record<string, any> | null; publicationGeneration?: string; publicationRevision?: string }>
   /**
    * Opens the connections of all servers that users share, three at a time, and lists their tools. What fails is
    * logged.
@@ -565,6 +593,18 @@ export interface MCPManager {
   connectAppServers: () => Promise<void>
   /** Ends the connections that users share. Resolves when their sessions have ended. */
   disconnectAppServers: () => Promise<void>
+  /** The connections that users share and that are open, by server name. */
+  getLoadedAppConnections: () => Promise<Map<string, MCPConnection>>
+  /**
+   * What LibreChat's `loadMCPServerCatalogs` remembers between requests: discoveries under way, and servers that are not
+   * asked again before their time. `createInstance` sets its limits.
+   */
+  getCatalogRecoveryTracker: () => MCPCatalogRecoveryTracker
+  /**
+   * Has a user's server, or all of a user's, asked again at once: what it was asked with has changed. With a
+   * `generation`, which names the change, a discovery under way goes on and is compared with it.
+   */
+  clearCatalogRecoveryState: (userId: string, serverName?: string, generation?: string, capabilityProfile?: string) => void
   /**
    * The `toolFunctions` of all configurations, in one object. Where the runtime has a `config` in place of a
    * registry, servers that all users share are inspected for it, once.
@@ -728,9 +768,10 @@ export interface MCPRuntime {
   /**
    * The statics of LibreChat's `MCPManager`, bound to this runtime. `createInstance` inspects and adds the servers that
    * the registry does not have from this process's life, and removes those that are configured no more; a registry
-   * without `addServer` is left alone.
+   * without `addServer` is left alone. The options are limits of `getCatalogRecoveryTracker`; a host that brings them
+   * strips servers' names off tools, as LibreChat of autumn does, so tools are formatted here that way, too.
    */
-  MCPManager: { createInstance(configs?: Record<string, any>): Promise<MCPManager>; getInstance(): MCPManager }
+  MCPManager: { createInstance(configs?: Record<string, any>, options?: { catalogRecoveryMaxStateEntries?: number; catalogRecoveryMaxDetachedDiscoveries?: number }): Promise<MCPManager>; getInstance(): MCPManager }
   /** The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection. */
   MCPConnection: { clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }
   /** LibreChat's `MCPOAuthHandler`, for its OAuth routes. */
@@ -1022,7 +1063,7 @@ export interface ReinitMCPServerParams {
   oboIdentityContext?: MCPOboIdentityContext
   /** In place of `serverConfig`. */
   connectionTarget?: MCPConnectionTarget
-  /** MCP Apps are not supported: `enabled: true` is refused. */
+  /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
   mcpApps?: { enabled?: boolean }
   /** Bounds work of the host's that is done around changes of credentials; nothing here depends on it. */
   recoveryPolicy?: Record<string, any>

@@ -434,7 +434,6 @@ describe('the user’s own token', () => {
 
 describe('other parameters of newer LibreChat', () => {
   test.each([
-    [{ mcpApps: { enabled: true } }, /params\.mcpApps asks for MCP Apps, which are not supported/],
     [{ mcpApps: 'on' }, /params\.mcpApps must be an object/],
     [{ scheduledMCPInvocation: {} }, /params\.scheduledMCPInvocation is not supported/],
     [{ scheduledBearerInvocation: {} }, /params\.scheduledBearerInvocation is not supported/],
@@ -466,6 +465,15 @@ describe('other parameters of newer LibreChat', () => {
     };
     expect(await reinit(params)).toMatchObject({ success: true });
     await call({ ...params, streamId: 'stream' });
+  });
+
+  test('MCP Apps: LibreChat’s policy comes with every call, and is warned of once', async () => {
+    const { call, reinit, logger } = await setup();
+    const params = { user: createUser(), mcpApps: { enabled: true, legacyHtmlEnabled: true } };
+    expect(await reinit(params)).toMatchObject({ success: true });
+    await call(params);
+    const told = logger.entries.filter(({ message }) => message.includes('MCP Apps'));
+    expect(told).toMatchObject([{ level: 'warn', message: expect.stringContaining('enabled, and not supported') }]);
   });
 
   test('connectionTarget: a connection of the user’s own, or the one that all share', async () => {

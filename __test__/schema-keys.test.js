@@ -10,6 +10,7 @@ const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { MCPOptionsSchema, configSchema } = require('librechat-data-provider');
 const addon = require('./support/addon');
+const { effectsOfRecovery } = require('./support/catalog-settings');
 const { useFixtures } = require('./support/fixtures');
 const { FlowManager } = require('./support/flows');
 const { createUser } = require('./support/host');
@@ -185,7 +186,7 @@ const kept = (name, value, wrong = []) => {
   expect(issues({ ...config, [name]: wrong })).toEqual([name]);
 };
 
-/** Of `mcpSettings`: LibreChat's own catalog reads it. A config with it is taken, and the object is left as it is. */
+/** LibreChat's own functions read it, and none of ours: a config with it is taken, and the object is left as it is. */
 const settingOfTheHost = async () => {
   const catalogRecovery = configSchema.shape.mcpSettings.parse({ catalogRecovery: {} }).catalogRecovery;
   const config = { mcpServers: {}, mcpSettings: { catalogRecovery } };
@@ -420,14 +421,11 @@ const EFFECTS = {
     expect(await success([])).not.toBe(true);
   },
   'mcpSettings.catalogRecovery': settingOfTheHost,
+  ...effectsOfRecovery({ fixtures, user, settingOfTheHost }),
 };
 
-/** Its members are LibreChat's as it is. */
-const effectOf = (key) =>
-  EFFECTS[key] ?? (key.startsWith('mcpSettings.catalogRecovery.') ? settingOfTheHost : undefined);
-
 test('every key has an effect that is known, and no other key has', () => {
-  expect([...KEYS].filter((key) => !effectOf(key))).toEqual([]);
+  expect([...KEYS].filter((key) => !EFFECTS[key])).toEqual([]);
   expect(Object.keys(EFFECTS).filter((key) => !KEYS.has(key))).toEqual([]);
 });
 

@@ -7,6 +7,9 @@ pub struct Abilities {
     pub catalog_generations: bool,
     /// Its registry has `isAppServerConfig`.
     pub app_server_configs: bool,
+    /// It recovers catalogs, which it tells when it creates its manager: a LibreChat of autumn, that strips servers' names
+    /// off tools.
+    pub recovers_catalogs: bool,
 }
 
 impl Abilities {

@@ -1,10 +1,17 @@
-//! Listing the tools of a server that wants authorization, without it: some servers show what they offer to anybody.
+//! Listing the tools of a server that wants authorization, with the user's tokens and without: some servers show what
+//! they offer to anybody.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
 
 use super::Manager;
 use crate::connection::{
-    Breakers, CallOptions, Connection, Generation, Known, Recipe, ToolList, connect, list_tools,
+    AccessTokens, Breakers, CallOptions, Connection, Generation, Known, RawTools, Recipe, ToolList,
+    connect_authorized, list_tools,
 };
 use crate::error::{Error, Result};
+use crate::secret::Secret;
 use crate::transport::Bearer;
 
 /// A discovery: a connection of its own, without credentials, that is closed when the tools are listed.
@@ -13,7 +20,85 @@ pub struct Discover {
     pub options: CallOptions,
 }
 
+/// What a user's discovery came to.
+#[derive(Default)]
+pub struct Discovered {
+    pub tools: Option<Arc<RawTools>>,
+    /// Whether the user has to authorize before tools can be called.
+    pub wants_authorization: bool,
+    /// The user's tokens are still being loaded, maybe refreshed: nobody waits for that any more, and it goes on. Ends
+    /// when it is done.
+    pub unfinished: Option<oneshot::Receiver<Loaded>>,
+}
+
+/// What loading a user's tokens came to.
+type Loaded = Result<Option<Secret>>;
+
 impl Manager {
+    /// Lists the tools with the tokens that the user has, else as anybody. Asks nobody to authorize.
+    ///
+    /// Fails where tokens that the user has cannot be had now.
+    pub async fn discover_of_user(&self, request: Discover) -> Result<Discovered> {
+        let prefix = request.recipe.log_prefix();
+        let logger = request.recipe.logger.clone();
+        let mut wants_authorization = true;
+        if let Some(tokens) = &request.recipe.tokens {
+            let mut loading = self.load(Arc::clone(tokens));
+            let loaded = tokio::select! {
+                biased;
+                () = request.options.cancel.cancelled() => return Err(Error::aborted()),
+                () = self.closing().cancelled() => return Err(Error::closed()),
+                loaded = &mut loading => loaded.unwrap_or_else(|_| Err(Error::closed()))?,
+                () = tokio::time::sleep_until(request.options.deadline) => {
+                    logger.debug(format!(
+                        "{prefix} [Discovery] No time left while loading OAuth tokens; they go on being loaded"
+                    ));
+                    return Ok(Discovered {
+                        unfinished: Some(loading),
+                        ..Discovered::default()
+                    });
+                }
+            };
+            if loaded.is_some() {
+                match self.list_once(&request.recipe, &request.options).await {
+                    Ok(list) => {
+                        return Ok(Discovered {
+                            tools: Some(list.tools),
+                            ..Discovered::default()
+                        });
+                    }
+                    Err(error) => {
+                        wants_authorization = error.wants_authorization();
+                        logger.debug(format!(
+                            "{prefix} [Discovery] Connection failed, attempting unauthenticated tool listing: {error}"
+                        ));
+                    }
+                }
+            }
+        }
+        let listed = self.discover(request).await;
+        let tools = listed.inspect_err(|error| {
+            logger.debug(format!(
+                "{prefix} [Discovery] Unauthenticated tool listing failed: {error}"
+            ));
+        });
+        Ok(Discovered {
+            tools: tools.ok().map(|list| list.tools),
+            wants_authorization,
+            unfinished: None,
+        })
+    }
+
+    /// In a task of its own: whoever waits may go, and what was redeemed is stored all the same.
+    fn load(&self, tokens: Arc<dyn AccessTokens>) -> oneshot::Receiver<Loaded> {
+        let (done, loading) = oneshot::channel();
+        self.spawn(async move {
+            // Nobody may be left to hear of it.
+            let _ = done.send(tokens.current().await);
+        });
+        loading
+    }
+
     pub async fn discover(&self, request: Discover) -> Result<ToolList> {
         let Discover {
             mut recipe,
@@ -21,8 +106,12 @@ impl Manager {
         } = request;
         recipe.bearer = Bearer::default();
         recipe.tokens = None;
-        let connection = self.temporary(&recipe, &options).await?;
-        let tools = list_tools(&connection, &options).await;
+        self.list_once(&recipe, &options).await
+    }
+
+    async fn list_once(&self, recipe: &Recipe, options: &CallOptions) -> Result<ToolList> {
+        let connection = self.temporary(recipe, options).await?;
+        let tools = list_tools(&connection, options).await;
         connection.close().await;
         tools
     }
@@ -39,14 +128,18 @@ impl Manager {
             .unwrap_or_default();
         let breaker = Breakers::default().of(&(), &recipe.settings.breaker);
         let connecting = async {
-            match connect(recipe, &known, &breaker, &options.cancel).await {
+            match connect_authorized(recipe, &known, &breaker, &options.cancel).await {
                 // A server may let anybody do the handshake it knows, and refuse every method that it does not.
-                Err(error) if known.generation.is_none() && error.wants_authorization() => {
+                Err(error)
+                    if recipe.tokens.is_none()
+                        && known.generation.is_none()
+                        && error.wants_authorization() =>
+                {
                     let known = Known {
                         generation: Some(Generation::Initialize),
                         ..known
                     };
-                    connect(recipe, &known, &breaker, &options.cancel).await
+                    connect_authorized(recipe, &known, &breaker, &options.cancel).await
                 }
                 outcome => outcome,
             }

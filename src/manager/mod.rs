@@ -30,7 +30,7 @@ pub use authorize::{Asked, Consent, Issued};
 pub use call_tool::CallTool;
 pub use content::{Item, ToolContent, format_content};
 pub use directory::{ConnectionState, ConnectionStats};
-pub use discover::Discover;
+pub use discover::{Discover, Discovered};
 pub use format::Lacking;
 pub use inspect::{Inspect, Inspection, NotInspected};
 pub use instructions::format_instructions;

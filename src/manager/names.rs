@@ -31,7 +31,8 @@ pub enum Naming {
     AsSent,
     /// As one of August keeps them: the server's name with letters only that every provider takes.
     Normalized,
-    /// And without the server's name at the beginning of the tool's, which would have it twice.
+    /// As one of autumn keeps them: and without the server's name at the beginning of the tool's, which would have it
+    /// twice.
     Stripped,
 }
 
@@ -42,7 +43,9 @@ impl Naming {
             return Ok(Self::Stripped);
         }
         let abilities = host.registry.abilities().await?;
-        Ok(if abilities.is_current() {
+        Ok(if abilities.recovers_catalogs {
+            Self::Stripped
+        } else if abilities.is_current() {
             Self::Normalized
         } else {
             Self::AsSent

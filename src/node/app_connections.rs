@@ -203,8 +203,12 @@ fn get_all<'env>(
     )
 }
 
-/// A `Map` of the connections that are open now.
-fn get_loaded<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
+/// A `Map` of the connections that are open now, whatever capabilities a caller wishes for: all are offered the same.
+pub fn get_loaded<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
     let all = Arc::clone(shared);
     shared.start(
         scope,

@@ -1,11 +1,8 @@
-//! From a JavaScript call to a future of the core and back: parameters, abort, panics, errors, log.
+//! A JavaScript call as the core sees it: parameters, abort, the host's services.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use serde_json::{Map, Value as Json};
@@ -14,14 +11,13 @@ use tokio_util::sync::CancellationToken;
 use super::abort::AbortLink;
 use super::burst::{Burst, Starts};
 use super::call::{CallContext, Realm};
-use super::classes;
+use super::catalog_recovery::CatalogRecovery;
 use super::configs::Configs;
 use super::connections::Connections;
 use super::convert;
 use super::embedded::Embedded;
 use super::environment::{VariableReader, Variables};
-use super::errors;
-use super::host::{NodeHost, Principal, Published};
+use super::host::{NodeHost, Principal};
 use super::host_connections::CONNECTIONS;
 use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::log::logger_of;
@@ -38,7 +34,7 @@ use super::services::{self, describe};
 use super::thread::{JsRef, JsThread};
 use super::upstream;
 use crate::embedded::MemoryFlows;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::host::{FlowStore, Host, Logger, User};
 use crate::manager::{CallScope, Manager};
 use crate::server_config::ServerConfig;
@@ -56,6 +52,8 @@ pub struct Shared {
     pub flows: Arc<MemoryFlows>,
     /// In place of the host's registry.
     pub embedded: Option<Embedded>,
+    pub catalog_recovery: CatalogRecovery,
+    pub newer: newer_params::Seen,
     pub variables: VariableReader,
     pub burst: Arc<Mutex<Burst>>,
     pub starts: Starts,
@@ -75,6 +73,7 @@ const PARAMS: Names = &[
     "connectionTarget",
     "connectionTimeout",
     "customUserVars",
+    "deadlineMs",
     "flowManager",
     "forceNew",
     "graphTokenResolver",
@@ -87,6 +86,7 @@ const PARAMS: Names = &[
     "oboIdentityContext",
     "oboTokenResolver",
     "oboTrustChecker",
+    "onDiscoveryDetached",
     "onprogress",
     "options",
     "params",
@@ -223,7 +223,7 @@ pub struct Call {
     pub cancel: CancellationToken,
     /// Where the host keeps the connections of the chat request.
     pub request: Option<RequestStore>,
-    abort: Option<AbortLink>,
+    pub abort: Option<AbortLink>,
 }
 
 impl Call {
@@ -296,8 +296,8 @@ impl Shared {
         };
         let config_servers = member("configServers")?;
         let target = params.map(newer_params::target).transpose()?;
-        let is_principals = target.as_ref().is_some_and(|target| target.is_principals);
-        let server_config = target.and_then(|target| target.config);
+        let target = target.unwrap_or_default();
+        let server_config = target.config;
         let custom_user_vars = member("customUserVars")?;
         let request_body = member("requestBody")?;
         let signal = params
@@ -328,12 +328,14 @@ impl Shared {
                 .transpose()?
                 .map(Arc::new),
             present,
+            recovers_catalogs: self.catalog_recovery.is_used(),
             principal: Principal::of(known_user.as_ref()),
             configs: Arc::new(Configs::given(given)),
             published: Mutex::default(),
             early: Arc::default(),
         });
         let logger = logger_of(present, &context, &environment);
+        self.newer.tell(&target, &logger);
         self.flows.keep_for(settings.flow_ttl());
         let host = self.services(scope, params, user, present, &node, logger)?;
         let cancel = self.manager.closing().child_token();
@@ -352,7 +354,7 @@ impl Shared {
             request_body: request_body.map(convert::texts).transpose()?,
             server_config: server_config.flatten(),
             has_config_servers: config_servers.is_some(),
-            is_principals,
+            is_principals: target.is_principals,
             connection_timeout,
             request: member("requestScopedConnections")?
                 .map(|store| RequestStore::of(self, store))
@@ -361,93 +363,6 @@ impl Shared {
             abort,
         })
     }
-
-    /// [`Shared::run`] for a call that is given no object of parameters.
-    pub fn start<'env, T, W, F, C>(
-        self: &Arc<Self>,
-        scope: Scope<'env>,
-        work: W,
-        convert: C,
-    ) -> JsResult<'env>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send,
-        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
-        C: for<'any> FnOnce(Scope<'any>, &Call, T) -> JsResult<'any> + Send + 'static,
-    {
-        let prepared = self.call(scope, None).map(|call| (call, work));
-        self.run(scope, prepared, convert)
-    }
-
-    /// Runs `work` and returns a promise of what `convert` makes of its outcome. `prepared` is what could be read of
-    /// the call: an exception rejects the promise, as in an `async` function.
-    pub fn run<'env, T, W, F, C>(
-        self: &Arc<Self>,
-        scope: Scope<'env>,
-        prepared: JsResult<'env, (Call, W)>,
-        convert: C,
-    ) -> JsResult<'env>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send,
-        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
-        C: for<'any> FnOnce(Scope<'any>, &Call, T) -> JsResult<'any> + Send + 'static,
-    {
-        let (promise, value) = self.thread.promise(scope)?;
-        let (call, work) = match prepared {
-            Ok(prepared) => prepared,
-            Err(thrown) => {
-                promise.reject(&thrown)?;
-                return Ok(value);
-            }
-        };
-        let (call, manager, shared) = (Arc::new(call), self.manager.clone(), Arc::clone(self));
-        let work = async move {
-            let is_closed = manager.closing().is_cancelled();
-            let work = work(manager, Arc::clone(&call)).boxed();
-            let outcome = outcome_of(is_closed, work).await;
-            promise.settle(move |scope| {
-                if let Some(session) = &call.host.upstream_tokens {
-                    session.end();
-                }
-                let reason = call.abort.as_ref().and_then(|abort| abort.end(scope));
-                if let Some(request) = &call.request {
-                    request.keep(scope, &shared);
-                }
-                call.context().flush_log(scope);
-                let outcome = outcome.map_or_else(
-                    |error| {
-                        let rejection = errors::to_js(scope, &error);
-                        if let (Code::Aborted, Some(reason)) = (error.code, reason) {
-                            rejection.set("cause", reason)?;
-                        }
-                        Err(Thrown(rejection))
-                    },
-                    |outcome| {
-                        let value = convert(scope, &call, outcome);
-                        // The connection that the call made keeps its context, and needs no copy of the tools.
-                        *call.node.published.lock() = Published::Over;
-                        value
-                    },
-                );
-                classes::adopted(outcome, shared.host.get(scope))
-            });
-        };
-        self.starts.add(scope, work.boxed())?;
-        Ok(value)
-    }
-}
-
-/// What the work of a call comes to. A panic in it is an error like any other. The work is boxed, and made where it
-/// runs: it is large, and JavaScript's thread does not have to pass it on.
-pub async fn outcome_of<T>(is_closed: bool, work: BoxFuture<'_, Result<T>>) -> Result<T> {
-    if is_closed {
-        return Err(Error::closed());
-    }
-    AssertUnwindSafe(work)
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|_| Err(Error::internal()))
 }
 
 impl Shared {

@@ -12,9 +12,10 @@ use tokio::time::Instant;
 use super::calls::{Call, Params, Shared};
 use super::handle::{Handle, Held, REQUEST_TIMEOUT};
 use super::js::{JsResult, Scope, Value};
+use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
 use crate::connection::{Connection, Progress, Recipe, list_tools};
 use crate::error::{Code, Error, Result};
-use crate::manager::{Lease, Manager, Reading, Snapshot};
+use crate::manager::{Lease, Manager};
 
 /// A function of the object, or of its `client`.
 type Method =
@@ -30,12 +31,8 @@ const METHODS: &[(&str, Method)] = &[
     ("fetchPrompts", |shared, handle, scope, _| {
         fetch(shared, handle, scope, "prompts/list", "prompts")
     }),
-    ("fetchToolsSnapshot", |shared, handle, scope, _| {
-        snapshot(shared, handle, scope, Reading::Once)
-    }),
-    ("fetchOrderedToolsSnapshot", |shared, handle, scope, _| {
-        snapshot(shared, handle, scope, Reading::InOrder)
-    }),
+    ("fetchToolsSnapshot", fetch_tools_snapshot),
+    ("fetchOrderedToolsSnapshot", fetch_ordered_tools_snapshot),
     ("refreshToolList", refresh_tool_list),
     ("usesOAuth", uses_oauth),
     ("isConnected", is_connected),
@@ -106,24 +103,25 @@ pub fn describe<'env>(object: Value<'env>, held: &Held) -> JsResult<'env, ()> {
     object.set("timeout", timeout)
 }
 
+/// `(signal?)`.
 fn is_connected<'env>(
     shared: &Arc<Shared>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
-    _: &[Value<'env>],
+    arguments: &[Value<'env>],
 ) -> JsResult<'env> {
     let handle = Arc::clone(handle);
-    shared.start(
+    let work = |_: Manager, call: Arc<Call>| async move {
+        let Ok(lease) = handle.lease() else {
+            return Ok(false);
+        };
+        let options = handle.options(&call);
+        Ok(lease.connection().is_connected(&options).await)
+    };
+    let prepared = shared.abortable(scope, arguments.first());
+    shared.run(
         scope,
-        |_, call| async move {
-            let Ok(lease) = handle.lease() else {
-                return Ok(false);
-            };
-            Ok(lease
-                .connection()
-                .is_connected(&handle.options(&call))
-                .await)
-        },
+        prepared.map(|call| (call, work)),
         |scope, _, connected| scope.boolean(connected),
     )
 }
@@ -238,56 +236,6 @@ fn fetch<'env>(
     list(shared, handle, scope, member, work, |scope, items| {
         items.map_or_else(|| scope.array(&[]), |items| scope.parse_json(items.get()))
     })
-}
-
-/// `{ tools, complete, publicationRevision?, orderingUnavailable? }`. A list that a budget has cut is complete, as in the
-/// reference.
-fn snapshot<'env>(
-    shared: &Arc<Shared>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    reading: Reading,
-) -> JsResult<'env> {
-    let handle = Arc::clone(handle);
-    shared.start(
-        scope,
-        move |_, call| async move {
-            let list = async {
-                let lease = handle.lease()?;
-                let connection = lease.connection();
-                let publisher = connection.recipe.publisher.as_ref();
-                Snapshot::read(connection, publisher, reading, &handle.options(&call)).await
-            };
-            let list = list
-                .await
-                .and_then(|snapshot| match snapshot.list.incomplete {
-                    Some(error) if error.code != Code::ToolsListBudget => Err(error),
-                    _ => Ok(snapshot),
-                });
-            Ok(list.inspect_err(|error| {
-                let prefix = handle.recipe(Recipe::log_prefix);
-                let logger = &call.host.logger;
-                logger.error(format!("{prefix} Failed to fetch tools: {error}"));
-            }))
-        },
-        |scope, _, list: Result<Snapshot>| {
-            let result = scope.object()?;
-            let Ok(snapshot) = list else {
-                result.set("tools", scope.array(&[])?)?;
-                result.set("complete", scope.boolean(false)?)?;
-                return Ok(result);
-            };
-            result.set("tools", scope.tools(&snapshot.list.tools)?)?;
-            result.set("complete", scope.boolean(true)?)?;
-            if let Some(revision) = &snapshot.revision {
-                result.set("publicationRevision", scope.string(revision)?)?;
-            }
-            if snapshot.ordering_unavailable {
-                result.set("orderingUnavailable", scope.boolean(true)?)?;
-            }
-            Ok(result)
-        },
-    )
 }
 
 /// Resolves when the tools have been listed, published and told, or could not be.

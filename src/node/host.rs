@@ -43,6 +43,8 @@ pub struct NodeHost {
     pub config_servers: Option<Arc<JsRef>>,
     /// Which services the host gives.
     pub present: Present,
+    /// Whether it recovers catalogs: [`Abilities::recovers_catalogs`].
+    pub recovers_catalogs: bool,
     /// For whom the network rules are asked.
     pub principal: Principal,
     /// Configs as the host's own objects.
@@ -258,6 +260,7 @@ impl Registry for NodeHost {
         Ok(Abilities {
             catalog_generations: self.present.has(GENERATION),
             app_server_configs,
+            recovers_catalogs: self.recovers_catalogs,
         })
     }
 

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::app_connections;
 use super::app_servers;
 use super::calls::{Call, Params, Shared};
+use super::catalog_recovery::{self, is_mutation};
 use super::convert::text_argument;
+use super::discovery;
 use super::handle::Held;
 use super::js::{JsResult, Scope, Value};
 use super::lease;
@@ -16,11 +19,10 @@ use super::methods::{Method, set_methods};
 use super::registry_view;
 use super::tool_calls;
 use super::tool_functions;
-use crate::connection::{CallOptions, RawTools, list_tools};
+use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::manager::{
-    Acquire, Asked, Consent, Discover, HeaderTokens, Key, Lease, Manager, OboCall, Owner,
-    ServerScope,
+    Acquire, Asked, Consent, HeaderTokens, Key, Lease, Manager, OboCall, Owner, ServerScope,
 };
 use crate::obo::TokenUse;
 
@@ -30,7 +32,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const METHODS: &[Method] = &[
     Method::new("getConnection", get_connection).begins(InTurnWithParameters),
     Method::new("getUserConnection", get_user_connection).begins(InTurnWithParameters),
-    Method::new("discoverServerTools", discover_server_tools).begins(InTurnWithParameters),
+    Method::new("discoverServerTools", discovery::discover_server_tools)
+        .begins(InTurnWithParameters),
     Method::new("callTool", tool_calls::call_tool).begins(InTurnWithParameters),
     Method::new("getUserConnections", get_user_connections),
     Method::new("disconnectUserConnection", disconnect_user_connection),
@@ -45,6 +48,7 @@ const METHODS: &[Method] = &[
     ),
     Method::new("connectAppServers", app_servers::connect_app_servers),
     Method::new("disconnectAppServers", app_servers::disconnect_app_servers),
+    Method::new("getLoadedAppConnections", app_connections::get_loaded),
     Method::new("getAppToolFunctions", registry_view::get_app_tool_functions),
     Method::new(
         "formatInstructionsForContext",
@@ -56,6 +60,14 @@ const METHODS: &[Method] = &[
         get_tool_publication_generation,
     ),
     Method::new("getToolConfigGeneration", get_tool_config_generation),
+    Method::new(
+        "getCatalogRecoveryTracker",
+        catalog_recovery::get_catalog_recovery_tracker,
+    ),
+    Method::new(
+        "clearCatalogRecoveryState",
+        catalog_recovery::clear_catalog_recovery_state,
+    ),
     Method::new("withUserConnectionLease", lease::with_user_connection_lease),
 ];
 
@@ -64,16 +76,13 @@ pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> 
     shared.connections.watch(shared);
     let manager = scope.object()?;
     set_methods(manager, shared, METHODS)?;
-    manager.set(
-        "appConnections",
-        super::app_connections::create(scope, shared)?,
-    )?;
+    manager.set("appConnections", app_connections::create(scope, shared)?)?;
     Ok(manager)
 }
 
 /// What `getConnection` and its like are asked for.
 pub struct Wanted {
-    server_name: String,
+    pub server_name: String,
     force_new: bool,
     /// Hands out the authorization URL and rejects, instead of waiting for the user.
     return_on_oauth: bool,
@@ -228,80 +237,6 @@ fn connect<'env>(
     })
 }
 
-/// `{ tools, oauthRequired, oauthUrl: null }`.
-fn discover_server_tools<'env>(
-    shared: &Arc<Shared>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let prepared = read(shared, scope, "discoverServerTools", arguments).map(|(call, wanted)| {
-        (call, move |manager: Manager, call: Arc<Call>| async move {
-            Box::pin(discover(&manager, &call, &wanted)).await
-        })
-    });
-    shared.run(
-        scope,
-        prepared,
-        |scope, _, (tools, oauth_required): (Option<Arc<RawTools>>, bool)| {
-            let result = scope.object()?;
-            result.set(
-                "tools",
-                tools.map_or_else(|| Ok(scope.null()), |tools| scope.tools(&tools))?,
-            )?;
-            result.set("oauthRequired", scope.boolean(oauth_required)?)?;
-            result.set("oauthUrl", scope.null())?;
-            Ok(result)
-        },
-    )
-}
-
-async fn discover(
-    manager: &Manager,
-    call: &Call,
-    wanted: &Wanted,
-) -> Result<(Option<Arc<RawTools>>, bool)> {
-    let (scope, name, logger) = (call.scope(), &wanted.server_name, &call.host.logger);
-    let Some(config) = manager.registered(&scope, name).await? else {
-        logger.warn(format!("[MCP][{name}] [Discovery] Server config not found"));
-        return Ok((None, false));
-    };
-    let missing = config.missing_body_fields(call.request_body.as_ref());
-    if !missing.is_empty() && call.host.registry.abilities().await?.is_current() {
-        let missing = missing.join(", ");
-        logger.warn(format!(
-            "[MCP][{name}] [Discovery] Request body field(s) required to resolve runtime MCP placeholders: {missing}"
-        ));
-        return Ok((None, false));
-    }
-    let oauth = config.runs_oauth_flow();
-    let server = manager.scope(&scope, name, Some(config)).await?;
-    let _disposal = manager.disposal(&scope, &server.key);
-    let acquire = request(manager, call, &server, false).await?;
-    if !oauth {
-        let options = acquire.options.clone();
-        let lease = manager.acquire(&acquire).await?;
-        return Ok((
-            Some(list_tools(lease.connection(), &options).await?.tools),
-            false,
-        ));
-    }
-    match manager
-        .discover(Discover {
-            recipe: acquire.recipe,
-            options: acquire.options,
-        })
-        .await
-    {
-        Ok(list) => Ok((Some(list.tools), false)),
-        Err(error) => {
-            logger.debug(format!(
-                "[MCP][{name}] [Discovery] Unauthenticated tool listing failed: {error}"
-            ));
-            Ok((None, error.wants_authorization()))
-        }
-    }
-}
-
 /// A real `Map` by server name, or `undefined`.
 fn get_user_connections<'env>(
     shared: &Arc<Shared>,
@@ -371,6 +306,11 @@ fn disconnect_user_connection<'env>(
         owner: Owner::User(Arc::from(user_id)),
         server_name: Arc::from(server_name),
     });
+    if key.is_some() && is_mutation(arguments.get(2))? {
+        let (user_id, server_name) = (arguments[0], arguments[1]);
+        let recovery = &shared.catalog_recovery;
+        recovery.clear(scope, &[user_id, server_name])?;
+    }
     let work = |manager: Manager, call: Arc<Call>| async move {
         if let Some(key) = key {
             let (user, server) = (key.owner.user_id().unwrap_or_default(), &key.server_name);
@@ -389,6 +329,9 @@ fn disconnect_user_connections<'env>(
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
     let owner = text_argument(arguments, 0).map(|id| Owner::User(Arc::from(id)));
+    if owner.is_some() {
+        shared.catalog_recovery.clear(scope, &arguments[..1])?;
+    }
     let work = |manager: Manager, _| async move {
         if let Some(owner) = owner {
             manager.disconnect_all(&owner).await;

@@ -164,11 +164,14 @@ impl<'env> Scope<'env> {
         Ok(array)
     }
 
+    /// What a text of our own evaluates to.
+    pub fn run_script(self, text: &str) -> JsResult<'env> {
+        let script = self.string(text)?;
+        self.make(|result| unsafe { sys::napi_run_script(self.raw(), script.raw(), result) })
+    }
+
     fn evaluate(self) -> JsResult<'env, Vec<sys::napi_ref>> {
-        let script = self.string(include_str!("prelude.js"))?;
-        let functions = self
-            .make(|result| unsafe { sys::napi_run_script(self.raw(), script.raw(), result) })?
-            .elements()?;
+        let functions = self.run_script(include_str!("prelude.js"))?.elements()?;
         functions
             .into_iter()
             .map(|function| self.keep(function))

@@ -30,6 +30,7 @@ pub fn note_host(host: Value<'_>) -> JsResult<'_, ()> {
     let abilities = Abilities {
         catalog_generations: present.has(GENERATION),
         app_server_configs: registry.is_object() && registry.has("isAppServerConfig"),
+        ..Abilities::default()
     };
     let kind = if abilities.is_current() {
         WITH_EDITORS

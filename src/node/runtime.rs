@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use super::burst::Starts;
 use super::call::Realm;
 use super::calls::{Call, Params, Shared};
+use super::catalog_recovery::CatalogRecovery;
 use super::connections::Connections;
 use super::convert;
 use super::embedded;
@@ -24,6 +25,7 @@ use super::inspect;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::manager;
 use super::methods::{Begins, Method, set_methods};
+use super::newer_params;
 use super::oauth;
 use super::publisher;
 use super::redaction;
@@ -170,6 +172,8 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         connections: Connections::default(),
         flows: Arc::default(),
         embedded,
+        catalog_recovery: CatalogRecovery::default(),
+        newer: newer_params::Seen::default(),
     });
     // The environment keeps its hooks to the end, a runtime that nobody has any more must not stay as long.
     let teardown = shared.manager.downgrade();

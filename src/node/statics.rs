@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::calls::{Call, Shared};
+use super::catalog_recovery::InstanceOptions;
 use super::convert::text_argument;
 use super::initialize::{Configured, initialize};
 use super::js::{JsResult, Scope, Thrown, Value};
@@ -28,12 +29,14 @@ pub fn manager_statics<'env>(
             let error = scope.error("Error", "MCPManager has already been initialized.");
             return promise.get("reject")?.call(promise, &[error]);
         }
-        let configs = arguments.first().copied();
-        let prepared = Configured::read(&all.thread, configs).and_then(|configured| {
+        let prepared = (|| {
+            let options = InstanceOptions::read(arguments.get(1).copied())?;
+            all.catalog_recovery.begin(&options);
+            let configured = Configured::read(&all.thread, arguments.first().copied())?;
             let work =
                 |_: Manager, call: Arc<Call>| async move { initialize(&call, configured).await };
             Ok((all.call(scope, None)?, work))
-        });
+        })();
         let instance = Arc::clone(&instance);
         all.run(scope, prepared, move |scope, _, ()| Ok(instance.get(scope)))
     })?;

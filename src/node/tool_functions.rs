@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use super::app_connections;
 use super::calls::{Call, Params, Shared};
 use super::convert::text_argument;
 use super::js::{JsResult, Scope, Value};
+use super::newer_params::deadline;
 use crate::connection::CallOptions;
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::manager::{
     Key, Lacking, Lease, Manager, Naming, Owner, Reading, Snapshot, generation_of, template,
 };
@@ -38,7 +39,7 @@ pub fn get_server_tool_functions<'env>(
     })
 }
 
-/// `(userId, serverName, serverConfig?)`: `{ tools, publicationGeneration?, publicationRevision? }`. Never rejects because
+/// `(userId, serverName, serverConfig?, { deadlineMs?, signal? }?)`: `{ tools, publicationGeneration?, publicationRevision? }`. Never rejects because
 /// of a server or the host.
 pub fn get_server_tool_functions_snapshot<'env>(
     shared: &Arc<Shared>,
@@ -75,10 +76,17 @@ fn look_up<'env>(
 ) -> JsResult<'env> {
     let text = |index| text_argument(arguments, index);
     let (user_id, server_name) = (text(0), text(1).unwrap_or_default());
-    let config = arguments.get(2).copied().filter(|it| it.is_object());
-    let prepared = call_of(shared, scope, user_id.as_deref(), config).map(|call| {
+    let object = |index: usize| arguments.get(index).copied().filter(|it| it.is_object());
+    let (config, options) = (object(2), object(3));
+    let prepared = call_of(shared, scope, user_id.as_deref(), config, options).map(|(call, end)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            let outcome = functions_of(&manager, &call, user_id, &server_name).await;
+            let finding = functions_of(&manager, &call, user_id, &server_name, end);
+            let outcome = match end {
+                Some(end) => timeout_at(end, finding)
+                    .await
+                    .unwrap_or_else(|_| Err(Error::timeout("The caller has no time left"))),
+                None => finding.await,
+            };
             Ok(outcome.unwrap_or_else(|error| {
                 let message = format!(
                     "[getServerToolFunctions] Error getting tool functions for server {server_name}: {error}"
@@ -91,13 +99,14 @@ fn look_up<'env>(
     shared.run(scope, prepared, convert)
 }
 
-/// A call of a user, about a config.
+/// A call of a user, about a config, and when it has to end.
 fn call_of<'env>(
     shared: &Arc<Shared>,
     scope: Scope<'env>,
     user_id: Option<&str>,
     config: Option<Value<'env>>,
-) -> JsResult<'env, Call> {
+    options: Option<Value<'env>>,
+) -> JsResult<'env, (Call, Option<Instant>)> {
     let params = scope.object()?;
     if let Some(id) = user_id {
         let user = scope.object()?;
@@ -107,8 +116,13 @@ fn call_of<'env>(
     if let Some(config) = config {
         params.set("serverConfig", config)?;
     }
+    let mut end = None;
+    if let Some(options) = options {
+        params.set("signal", options.get("signal")?)?;
+        end = deadline(options.get("deadlineMs")?.as_number());
+    }
     let params = Params::new(scope, "getServerToolFunctions", Some(params))?;
-    shared.call(scope, Some(&params))
+    Ok((shared.call(scope, Some(&params))?, end))
 }
 
 async fn functions_of(
@@ -116,6 +130,7 @@ async fn functions_of(
     call: &Call,
     user_id: Option<String>,
     server_name: &str,
+    end: Option<Instant>,
 ) -> Result<Functions> {
     let config = match call.config()? {
         Some(config) => Some(config),
@@ -124,7 +139,7 @@ async fn functions_of(
     if is_shared(call, server_name, config.as_ref()).await?
         && let Some(lease) = app_connections::acquire(manager, call, server_name).await?
     {
-        let snapshot = read(call, &lease).await?;
+        let snapshot = read(call, &lease, end).await?;
         return Ok(Functions {
             tools: Some(format(manager, call, &lease, server_name, &snapshot).await?),
             generation: None,
@@ -134,7 +149,7 @@ async fn functions_of(
     let Some(user_id) = user_id else {
         return Ok(Functions::default());
     };
-    of_user(manager, call, &user_id, server_name, config.as_ref()).await
+    of_user(manager, call, &user_id, server_name, config.as_ref(), end).await
 }
 
 /// Whether the user is served over the connection of all. Where the registry does not tell whose a config is, the server
@@ -154,6 +169,7 @@ async fn of_user(
     user_id: &str,
     server_name: &str,
     config: Option<&ServerConfig>,
+    end: Option<Instant>,
 ) -> Result<Functions> {
     let key = Key {
         owner: Owner::User(Arc::from(user_id)),
@@ -174,7 +190,7 @@ async fn of_user(
         manager.disconnect(&key).await;
         return Ok(Functions::default());
     }
-    let snapshot = read(call, &lease).await?;
+    let snapshot = read(call, &lease, end).await?;
     if is_overtaken(call, user_id, server_name, made_under).await {
         manager.disconnect(&key).await;
         return Ok(Functions::default());
@@ -218,13 +234,12 @@ async fn format(
     )
 }
 
-async fn read(call: &Call, lease: &Lease) -> Result<Snapshot> {
+async fn read(call: &Call, lease: &Lease, end: Option<Instant>) -> Result<Snapshot> {
     let connection = lease.connection();
     let recipe = &connection.recipe;
-    let options = CallOptions::new(
-        Instant::now() + recipe.config.timeout.unwrap_or(LIST_TIMEOUT),
-        call.cancel.clone(),
-    );
+    let limit = Instant::now() + recipe.config.timeout.unwrap_or(LIST_TIMEOUT);
+    let limit = end.map_or(limit, |end| end.min(limit));
+    let options = CallOptions::new(limit, call.cancel.clone());
     let publisher = recipe.publisher.as_ref();
     let snapshot = Snapshot::read(connection, publisher, Reading::InOrder, &options).await?;
     match snapshot.list.incomplete {

@@ -9,12 +9,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::abort::AbortLink;
 use super::super::call::CallContext;
-use super::super::calls::{Shared, outcome_of};
+use super::super::calls::Shared;
 use super::super::classes;
 use super::super::convert;
 use super::super::errors;
 use super::super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::super::log::logger_of;
+use super::super::running::outcome_of;
 use super::super::runtime::spawn;
 use super::super::services;
 use super::super::thread::JsRef;

@@ -163,6 +163,7 @@ fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Rec
         embedded: call.runtime.embedded.as_ref().map(Embedded::config),
         config_servers: None,
         present,
+        recovers_catalogs: call.runtime.catalog_recovery.is_used(),
         principal: Principal {
             user_id: Some(user_id.clone()),
             role: None,

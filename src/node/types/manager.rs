@@ -19,9 +19,12 @@ pub struct McpManagerObject {
     /// The user's own connection; rejects for a server that all users share.
     #[napi(ts_type = "(params: MCPConnectionParams) => Promise<MCPConnection>")]
     pub get_user_connection: (),
-    /// The tools that a server shows before anybody has authorized.
+    /// The tools of a server, with the tokens that the user has, else as it shows them to anybody; nobody is asked to
+    /// authorize. `tools` is `null` where there are none to be had, or where `deadlineMs` is over, in milliseconds since
+    /// the epoch. Where tokens are still being refreshed then, `onDiscoveryDetached` gets a promise that resolves when
+    /// that is done. `authenticationKind` says what `oauthRequired` is about.
     #[napi(
-        ts_type = "(params: MCPConnectionParams) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null }>"
+        ts_type = "(params: MCPConnectionParams & { deadlineMs?: number; onDiscoveryDetached?: (discovery: Promise<void>) => unknown }) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null; authenticationKind?: 'oauth' | 'obo' | 'server' }>"
     )]
     pub discover_server_tools: (),
     /// `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does.
@@ -32,8 +35,11 @@ pub struct McpManagerObject {
     /// By server name; `undefined` for a user without connections.
     #[napi(ts_type = "(userId: string) => Map<string, MCPConnection> | undefined")]
     pub get_user_connections: (),
-    /// Ends the connection, or the attempt in flight. Resolves when its session has ended.
-    #[napi(ts_type = "(userId: string, serverName: string) => Promise<void>")]
+    /// Ends the connection, or the attempt in flight. Resolves when its session has ended. What catalog recovery knows of
+    /// the server is forgotten, too, unless `reason` is another than `mutation`, the default.
+    #[napi(
+        ts_type = "(userId: string, serverName: string, options?: { reason?: string }) => Promise<void>"
+    )]
     pub disconnect_user_connection: (),
     /// All of a user's, attempts in flight included.
     #[napi(ts_type = "(userId: string) => Promise<void>")]
@@ -44,10 +50,10 @@ pub struct McpManagerObject {
     )]
     pub get_server_tool_functions: (),
     /// The same with what it is published under. `tools` is `null` where there is no connection, or none that was made
-    /// from this config and under the generation of now; such a one is ended. Rejects for nothing that a server or the
-    /// host does.
+    /// from this config and under the generation of now; such a one is ended. `null` also where `deadlineMs` is over, in
+    /// milliseconds since the epoch. Rejects for nothing that a server or the host does.
     #[napi(
-        ts_type = "(userId: string, serverName: string, serverConfig?: any) => Promise<{ tools: Record<string, any> | null; publicationGeneration?: string; publicationRevision?: string }>"
+        ts_type = "(userId: string, serverName: string, serverConfig?: any, options?: { deadlineMs?: number; signal?: AbortSignal }) => Promise<{ tools: Record<string, any> | null; publicationGeneration?: string; publicationRevision?: string }>"
     )]
     pub get_server_tool_functions_snapshot: (),
     /// Opens the connections of all servers that users share, three at a time, and lists their tools. What fails is
@@ -57,6 +63,19 @@ pub struct McpManagerObject {
     /// Ends the connections that users share. Resolves when their sessions have ended.
     #[napi(ts_type = "() => Promise<void>")]
     pub disconnect_app_servers: (),
+    /// The connections that users share and that are open, by server name.
+    #[napi(ts_type = "() => Promise<Map<string, MCPConnection>>")]
+    pub get_loaded_app_connections: (),
+    /// What LibreChat's `loadMCPServerCatalogs` remembers between requests: discoveries under way, and servers that are not
+    /// asked again before their time. `createInstance` sets its limits.
+    #[napi(ts_type = "() => MCPCatalogRecoveryTracker")]
+    pub get_catalog_recovery_tracker: (),
+    /// Has a user's server, or all of a user's, asked again at once: what it was asked with has changed. With a
+    /// `generation`, which names the change, a discovery under way goes on and is compared with it.
+    #[napi(
+        ts_type = "(userId: string, serverName?: string, generation?: string, capabilityProfile?: string) => void"
+    )]
+    pub clear_catalog_recovery_state: (),
     /// The `toolFunctions` of all configurations, in one object. Where the runtime has a `config` in place of a
     /// registry, servers that all users share are inspected for it, once.
     #[napi(ts_type = "() => Promise<Record<string, any>>")]
@@ -86,6 +105,39 @@ pub struct McpManagerObject {
     /// The connections that all users share.
     #[napi(ts_type = "MCPAppConnections")]
     pub app_connections: (),
+}
+
+/// LibreChat's `MCPServerCatalogRecoveryTracker`, as its `loadMCPServerCatalogs` calls it. `policy` is
+/// `mcpSettings.catalogRecovery`, all members given.
+#[napi(
+    object,
+    js_name = "MCPCatalogRecoveryTracker",
+    object_from_js = false,
+    object_to_js = false
+)]
+pub struct McpCatalogRecoveryTracker {
+    /// Discovers, joins the discovery of the same that is under way, or tells what the last one came to: `discover` is not
+    /// called before `reauthRetryMs` and `discoveryBackoffMs` are over. `generation` names what the user's credentials
+    /// are.
+    #[napi(
+        ts_type = "(user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any, generation: string | undefined, discover: (trackPublication: (publish: () => Promise<string | undefined>) => Promise<string | undefined>, detach: (discovery: Promise<unknown>) => void) => Promise<any>) => Promise<any>"
+    )]
+    pub run: (),
+    /// Whether a discovery that shares nothing with others may begin.
+    #[napi(
+        ts_type = "(user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any) => boolean"
+    )]
+    pub admits_discovery: (),
+    /// Counts such a one, which nobody waits for any more, until it settles.
+    #[napi(
+        ts_type = "(user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any, discovery: Promise<unknown>) => void"
+    )]
+    pub detach_discovery: (),
+    /// As `clearCatalogRecoveryState`.
+    #[napi(
+        ts_type = "(userId: string, serverName?: string, generation?: string, capabilityProfile?: string) => void"
+    )]
+    pub clear: (),
 }
 
 /// The connections that all users share (LibreChat's `ConnectionsRepository`).
@@ -153,14 +205,15 @@ pub struct McpConnectionObject {
     #[napi(ts_type = "() => Promise<MCPTool[]>")]
     pub fetch_tools: (),
     /// A list that no announcement of the server has made out of date. `complete` is false, and the list empty, where
-    /// there is none. Of a server that users share it has the place that was reserved for it, or says that none could be.
+    /// there is none, or none before `deadlineMs`, in milliseconds since the epoch. Of a server that users share it has
+    /// the place that was reserved for it, or says that none could be.
     #[napi(
-        ts_type = "() => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>"
+        ts_type = "(deadlineMs?: number, signal?: AbortSignal) => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>"
     )]
     pub fetch_ordered_tools_snapshot: (),
     /// The same, whatever the server announces meanwhile.
     #[napi(
-        ts_type = "() => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>"
+        ts_type = "(deadlineMs?: number, signal?: AbortSignal) => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>"
     )]
     pub fetch_tools_snapshot: (),
     /// Lists the tools again, publishes them and emits `toolsChanged`. What fails is logged, and tried again later.
@@ -176,7 +229,7 @@ pub struct McpConnectionObject {
     #[napi(ts_type = "() => Promise<any[]>")]
     pub fetch_prompts: (),
     /// Asks the server, unless it was seen alive a moment ago.
-    #[napi(ts_type = "() => Promise<boolean>")]
+    #[napi(ts_type = "(signal?: AbortSignal) => Promise<boolean>")]
     pub is_connected: (),
     /// Whether a config with this `updatedAt`, in milliseconds since the epoch, is newer than `createdAt`.
     #[napi(ts_type = "(updatedAt: number) => boolean")]
@@ -296,7 +349,7 @@ pub struct McpConnectionParams<'env> {
     /// In place of `serverConfig`.
     #[napi(ts_type = "MCPConnectionTarget")]
     pub connection_target: Option<()>,
-    /// MCP Apps are not supported: `enabled: true` is refused.
+    /// LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once.
     #[napi(ts_type = "{ enabled?: boolean }")]
     pub mcp_apps: Option<()>,
 }
@@ -370,7 +423,7 @@ pub struct McpCallToolParams<'env> {
     /// In place of `serverConfig`.
     #[napi(ts_type = "MCPConnectionTarget")]
     pub connection_target: Option<()>,
-    /// MCP Apps are not supported: `enabled: true` is refused.
+    /// LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once.
     #[napi(ts_type = "{ enabled?: boolean }")]
     pub mcp_apps: Option<()>,
     /// `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds.

@@ -69,7 +69,7 @@ pub struct ReinitMcpServerParams<'env> {
     /// In place of `serverConfig`.
     #[napi(ts_type = "MCPConnectionTarget")]
     pub connection_target: Option<()>,
-    /// MCP Apps are not supported: `enabled: true` is refused.
+    /// LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once.
     #[napi(ts_type = "{ enabled?: boolean }")]
     pub mcp_apps: Option<()>,
     /// Bounds work of the host's that is done around changes of credentials; nothing here depends on it.

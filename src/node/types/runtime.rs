@@ -46,10 +46,11 @@ pub struct McpRuntime {
     pub manager: (),
     /// The statics of LibreChat's `MCPManager`, bound to this runtime. `createInstance` inspects and adds the servers that
     /// the registry does not have from this process's life, and removes those that are configured no more; a registry
-    /// without `addServer` is left alone.
+    /// without `addServer` is left alone. The options are limits of `getCatalogRecoveryTracker`; a host that brings them
+    /// strips servers' names off tools, as LibreChat of autumn does, so tools are formatted here that way, too.
     #[napi(
         js_name = "MCPManager",
-        ts_type = "{ createInstance(configs?: Record<string, any>): Promise<MCPManager>; getInstance(): MCPManager }"
+        ts_type = "{ createInstance(configs?: Record<string, any>, options?: { catalogRecoveryMaxStateEntries?: number; catalogRecoveryMaxDetachedDiscoveries?: number }): Promise<MCPManager>; getInstance(): MCPManager }"
     )]
     pub manager_statics: (),
     /// The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection.
