@@ -135,20 +135,24 @@ pub fn complete<'env>(
         |call| {
             let flow_id = call.text_argument(0, "flowId")?;
             let persist = call.argument(4);
-            let received = call.argument(if persist.is_function() { 5 } else { 4 });
-            let received = if received.is_object() {
-                // A parameter that came twice is a list in many frameworks, and no parameter (RFC 6749, section 3.1).
-                let text = |name: &str| match received.get(name)?.present() {
-                    Some(value) => call.text(value, name).map(Some),
-                    None => Ok(None),
-                };
-                Some(Received {
-                    state: text("state")?.map(Secret::new),
-                    iss: text("iss")?,
+            let in_its_place = persist.present().is_some() && !persist.is_function();
+            let received = call.argument(if in_its_place { 4 } else { 5 }).present();
+            let received = received
+                .map(|received| {
+                    if !received.is_object() {
+                        return Err(scope.type_error("received must be an object"));
+                    }
+                    // A parameter that came twice is a list in many frameworks, and no parameter (RFC 6749, section 3.1).
+                    let text = |name: &str| match received.get(name)?.present() {
+                        Some(value) => call.text(value, name).map(Some),
+                        None => Ok(None),
+                    };
+                    Ok(Received {
+                        state: text("state")?.map(Secret::new),
+                        iss: text("iss")?,
+                    })
                 })
-            } else {
-                None
-            };
+                .transpose()?;
             let callback = Callback {
                 code: call.secret_argument(1, "authorizationCode")?,
                 received,
