@@ -4,6 +4,7 @@
 //! Access token, refresh token and client are three rows. Which of them belong together says the credential set in
 //! their metadata: every login and every refresh makes a new one. Rows of older `LibreChat`s have none.
 
+mod attempts;
 mod read;
 mod rows;
 mod write;

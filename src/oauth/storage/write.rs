@@ -1,21 +1,15 @@
 //! Writing tokens: all rows of an authorization, or none. A row is replaced only while it is the one that was read.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 
 use super::rows::{Kind, is_same};
 use super::{Grant, Storage};
 use crate::connection::now_ms;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use crate::host::{CREDENTIAL_SET_ID, Expiry, TokenData, TokenRow, TokenUpdate};
 use crate::oauth::documents::{ClientInfo, Tokens, text};
 use crate::oauth::lifetime::{YEAR, lifetime};
 use crate::secret::Secret;
-
-/// A refresh token that was rotated is lost for good when it is not stored, so storing is tried this often.
-const WRITES: u32 = 3;
-const WRITE_PAUSE: Duration = Duration::from_millis(200);
 
 /// The rows before the first write.
 struct Read {
@@ -95,7 +89,7 @@ impl Storage {
     ///
     /// Fails with [`Code::ReauthenticationRequired`] where the rows are not those any more that were refreshed.
     pub async fn store_refreshed(&self, tokens: &Tokens, grant: &Grant) -> Result<Tokens> {
-        let read = self.read_all().await?;
+        let read = self.read_surely().await?;
         let unchanged = |now: Option<&TokenRow>, before: Option<&TokenRow>| match (now, before) {
             (Some(now), Some(before)) => is_same(now, before),
             (now, before) => now.is_none() && before.is_none(),
@@ -124,7 +118,7 @@ impl Storage {
         expected: &str,
     ) -> Result<Tokens> {
         let of_caller = client.and_then(|(_, metadata)| text(metadata?, CREDENTIAL_SET_ID));
-        let read = self.read_all().await?;
+        let read = self.read_surely().await?;
         let rows = [&read.access, &read.refresh, &read.client];
         let known = rows.into_iter().flatten().map(TokenRow::credential_set_id);
         let given = [tokens.credential_set_id(), of_caller]
@@ -170,6 +164,17 @@ impl Storage {
             refresh,
             client,
         })
+    }
+
+    /// The same after a refresh token was used up.
+    async fn read_surely(&self) -> Result<Read> {
+        let mut attempt = 1;
+        loop {
+            match self.read_all().await {
+                Err(error) if self.tries_again(attempt, &error).await => attempt += 1,
+                outcome => return outcome,
+            }
+        }
     }
 
     /// `renews`: a refresh token that is not replaced is of the new set, too.
@@ -256,14 +261,7 @@ impl Storage {
                 None => self.create(change, attempt > 1).await,
             };
             match outcome {
-                Err(error) if attempt < WRITES && may_pass(&error) => {
-                    let prefix = self.log_prefix();
-                    self.logger.warn(format!(
-                        "{prefix} Failed to store tokens, trying again: {error}"
-                    ));
-                    tokio::time::sleep(WRITE_PAUSE * attempt).await;
-                    attempt += 1;
-                }
+                Err(error) if self.tries_again(attempt, &error).await => attempt += 1,
                 outcome => return outcome,
             }
         }
@@ -376,14 +374,6 @@ fn stored(tokens: &Tokens, set: Option<&str>) -> Tokens {
         .unwrap_or_else(|| now.saturating_add(lifetime(tokens, now).saturating_mul(1000)));
     members.insert("expires_at".to_owned(), json!(expires_at));
     Tokens(members)
-}
-
-/// Whether another attempt may work.
-fn may_pass(error: &Error) -> bool {
-    !matches!(
-        error.code,
-        Code::Closed | Code::Aborted | Code::ReauthenticationRequired
-    )
 }
 
 /// A UUID of version 4 (RFC 9562).
