@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use indexmap::IndexMap;
+use serde_json::json;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use url::Url;
@@ -100,15 +101,17 @@ impl Authorizer {
     /// lose a token that the server has rotated already.
     async fn refresh(&self, reason: Reason) -> Result<Option<Secret>> {
         let inner = &self.0;
+        let key = self.refresh_key().await?;
         let shared: Refreshing = {
             let mut refreshing = inner.oauth.refreshing.lock();
-            match refreshing.get(&inner.key) {
+            match refreshing.get(&key) {
                 Some(shared) => shared.clone(),
                 None if inner.oauth.closing.is_cancelled() => return Err(Error::closed()),
                 None => {
                     let authorizer = self.clone();
+                    let done = Done(inner.oauth.clone(), key.clone());
                     let task = inner.oauth.tasks.spawn(async move {
-                        let _done = Done(&authorizer.0);
+                        let _done = done;
                         let outcome = authorizer.renew(&reason).await;
                         authorizer.log_failure(&outcome);
                         outcome
@@ -119,12 +122,24 @@ impl Authorizer {
                         })
                     };
                     let shared: Refreshing = shared.boxed().shared();
-                    refreshing.insert(inner.key.clone(), shared.clone());
+                    refreshing.insert(key, shared.clone());
                     shared
                 }
             }
         };
         shared.await
+    }
+
+    /// Who shares a refresh: not another tenant's user, nor a server of this name that is another one.
+    async fn refresh_key(&self) -> Result<String> {
+        let Relation {
+            server_url,
+            options,
+            ..
+        } = &self.0.relation;
+        let (client, token_url) = (&options.client_id, &options.token_url);
+        let (tenant, key) = (self.tenant_id().await?, &self.0.key);
+        Ok(json!([tenant, key, server_url.as_str(), client, token_url]).to_string())
     }
 
     /// The owned part: read, take the turn, read again, refresh, store, let go.
@@ -193,11 +208,21 @@ impl Authorizer {
         }))
     }
 
+    async fn stored(&self) -> Result<Option<StoredAccess>> {
+        let Relation {
+            server_url,
+            options,
+            ..
+        } = &self.0.relation;
+        let storage = &self.0.storage;
+        storage.access_for(server_url.as_str(), options).await
+    }
+
     /// A stored token that the reason does not apply to: somebody else has refreshed meanwhile.
     async fn stored_for(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
         let inner = &self.0;
         // One that cannot be read is as good as none; refreshing replaces it.
-        let stored = match inner.storage.bound_access().await {
+        let stored = match self.stored().await {
             Err(error) if error.code == Code::TokenStore => None,
             stored => stored?,
         };
@@ -251,11 +276,11 @@ fn without_refresh(outcome: Result<Option<Secret>>) -> Result<Option<Secret>> {
 }
 
 /// Ends the sharing of a refresh, however it ended.
-struct Done<'a>(&'a Inner);
+struct Done(OAuth, String);
 
-impl Drop for Done<'_> {
+impl Drop for Done {
     fn drop(&mut self) {
-        self.0.oauth.refreshing.lock().remove(&self.0.key);
+        self.0.refreshing.lock().remove(&self.1);
     }
 }
 
@@ -283,7 +308,7 @@ impl AccessTokens for Authorizer {
     async fn current(&self) -> Result<Option<Secret>> {
         let inner = &self.0;
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
-        let stored = match inner.storage.bound_access().await {
+        let stored = match self.stored().await {
             Ok(stored) => stored,
             Err(error) if error.code == Code::ReauthenticationRequired => {
                 self.log_failure(&Err(error));

@@ -8,6 +8,7 @@ use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::TokenRow;
 use crate::oauth::documents::{ClientInfo, text};
+use crate::oauth::{OAuthOptions, check_client_row};
 use crate::secret::Secret;
 
 /// Rows are written one after the other: whoever reads between two of the writes looks again this often.
@@ -27,17 +28,45 @@ impl Storage {
     ///
     /// Fails with [`Code::ReauthenticationRequired`] where the stored client is of another authorization, or gone.
     pub async fn bound_access(&self) -> Result<Option<StoredAccess>> {
+        Ok(self.access_and_client().await?.map(|(access, _)| access))
+    }
+
+    /// The same for a server as it is configured now: whoever changes its URL or client gets nobody's token.
+    ///
+    /// Fails as [`check_client_row`] does, too; rows of June 2026 say neither server nor source.
+    pub async fn access_for(
+        &self,
+        server_url: &str,
+        options: &OAuthOptions,
+    ) -> Result<Option<StoredAccess>> {
+        let Some((access, row)) = self.access_and_client().await? else {
+            return Ok(None);
+        };
+        let row = row.filter(|row| says(row, "server_url") || says(row, "client_source"));
+        if let Some(row) = row {
+            let stored = self.stored_client(&row).ok();
+            let client = stored.as_ref().map(|stored| &stored.client);
+            let (name, metadata) = (&self.server_name, row.metadata.as_ref());
+            check_client_row(name, Some(server_url), client, metadata, options)?;
+        }
+        Ok(Some(access))
+    }
+
+    /// Without the client where the token has expired.
+    async fn access_and_client(&self) -> Result<Option<(StoredAccess, Option<TokenRow>)>> {
         let mut looks = 0;
         loop {
             let Some(row) = self.row(Kind::Access).await? else {
                 return Ok(None);
             };
             let access = self.stored_access(&row)?;
+            if access.expires_within(Duration::ZERO) {
+                return Ok(Some((access, None)));
+            }
             // After the token, so that a login between the two is seen.
-            if access.expires_within(Duration::ZERO)
-                || self.is_of(&row, self.row(Kind::Client).await?.as_ref())
-            {
-                return Ok(Some(access));
+            let client = self.row(Kind::Client).await?;
+            if self.is_of(&row, client.as_ref()) {
+                return Ok(Some((access, client)));
             }
             looks += 1;
             if self.strict {

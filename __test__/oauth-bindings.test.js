@@ -1,0 +1,121 @@
+/**
+ * What belongs to one server, one flow or one credential set, while something else takes its place.
+ */
+
+const { startMcpServer } = require('./support/mcp-server');
+const { useAuthorization } = require('./support/authorization');
+
+const serverName = 'srv';
+const suite = useAuthorization();
+
+/** Stores tokens as LibreChat's route does since August 2026: with the server that they are for. */
+async function authorize({ runtime, flowManager, services, reinit }) {
+  const { oauth, tokens } = runtime;
+  const { oauthUrl } = await reinit();
+  const parameters = await suite.authorizationServer.signIn(oauthUrl);
+  const [code, state, iss] = ['code', 'state', 'iss'].map((name) => parameters.get(name));
+  const flowId = await oauth.resolveStateToFlowId(state, flowManager);
+  const { userId, clientInfo, metadata, resourceMetadata, serverUrl, clientSource } = await oauth.getFlowState(
+    flowId,
+    flowManager,
+  );
+  const client = oauth.buildStoredClientMetadata(metadata, resourceMetadata, serverUrl, clientSource);
+  const persist = (exchanged) =>
+    tokens.storeTokens({
+      userId,
+      serverName,
+      tokens: exchanged,
+      clientInfo,
+      metadata: client,
+      ...services.tokenMethods,
+    });
+  return oauth.completeOAuthFlow(flowId, code, flowManager, {}, persist, { state, iss });
+}
+
+describe('a stored access token', () => {
+  const carried = (server, token) =>
+    server.requests.filter(({ headers }) => headers.authorization?.includes(token)).map(({ path }) => path);
+
+  test('is not shown to a server whose URL has changed', async () => {
+    const host = await suite.host();
+    const { access_token: token } = await authorize(host);
+    const other = suite.fixtures.keep(await startMcpServer());
+    host.registry.allowedAddresses.push(other.address);
+    Object.assign(host.registry.servers[serverName], { url: other.url });
+    host.flowManager.deleteFlow(`${host.user.id}:${serverName}`, 'mcp_oauth');
+    other.fault = async ({ response }) => Boolean(response.writeHead(401).end());
+    await host.reinit();
+    expect(other.requests.length).toBeGreaterThan(0);
+    expect(carried(other, token)).toEqual([]);
+  });
+
+  test('that is being refreshed is not shared with a server of the same name', async () => {
+    const host = await suite.host();
+    await authorize(host);
+    const other = suite.fixtures.keep(await startMcpServer());
+    host.registry.allowedAddresses.push(other.address);
+    other.fault = async ({ response }) => Boolean(response.writeHead(401).end());
+    await host.runtime.manager.disconnectUserConnections(host.user.id);
+    await host.store.expire(host.user.id);
+    const moved = { ...host.registry.servers[serverName], url: other.url };
+    const [own] = await Promise.all([host.reinit(), host.reinit({ serverConfig: moved })]);
+    expect(own).toMatchObject({ success: true });
+    const { mcp_oauth: token } = await host.store.plain(host.user.id);
+    expect(carried(other, token)).toEqual([]);
+  });
+});
+
+describe('the state that a callback came with', () => {
+  test.each([[undefined], [null]])('is looked at after %p in the place of a function', async (persist) => {
+    const host = await suite.host();
+    const { oauthUrl } = await host.reinit();
+    const { runtime, flowManager, user } = host;
+    const parameters = await suite.authorizationServer.signIn(oauthUrl);
+    const complete = (received) =>
+      runtime.oauth.completeOAuthFlow(
+        `${user.id}:${serverName}`,
+        parameters.get('code'),
+        flowManager,
+        {},
+        persist,
+        received,
+      );
+    const wrong = complete({ state: 'of-somebody-else', iss: parameters.get('iss') });
+    await expect(wrong).rejects.toMatchObject({ code: 'MCP_OAUTH_FLOW_FAILED' });
+    const tokens = await complete({ state: parameters.get('state'), iss: parameters.get('iss') });
+    expect(tokens).toMatchObject({ access_token: expect.any(String) });
+  });
+
+  test('is not left out where it is no object', async () => {
+    const { runtime, flowManager } = await suite.host();
+    const complete = (...last) => runtime.oauth.completeOAuthFlow('u:srv', 'code', flowManager, {}, ...last);
+    await expect(complete('state')).rejects.toThrow('received must be an object');
+    await expect(complete(() => {}, 'state')).rejects.toThrow('received must be an object');
+  });
+});
+
+test('a rotated refresh token survives a store that cannot be read for a moment', async () => {
+  let used = 0;
+  let failures = 0;
+  const wrapped = (tokenMethods) => ({
+    ...tokenMethods,
+    async findToken(...query) {
+      const isAfter = suite.authorizationServer.refreshes().length > used;
+      if (isAfter && failures > 0) {
+        failures -= 1;
+        throw new Error('the database fails over');
+      }
+      return tokenMethods.findToken(...query);
+    },
+  });
+  const host = await suite.host();
+  await authorize(host);
+  host.services.tokenMethods = wrapped(host.services.tokenMethods);
+  await host.runtime.manager.disconnectUserConnections(host.user.id);
+  await host.store.expire(host.user.id);
+  used = suite.authorizationServer.refreshes().length;
+  failures = 1;
+  expect(await host.reinit()).toMatchObject({ success: true, oauthRequired: false });
+  expect(failures).toBe(0);
+  expect(suite.authorizationServer.refreshes()).toHaveLength(used + 1);
+});
