@@ -464,7 +464,7 @@ export interface MCPHostServices {
    */
   getNextAppToolsPublicationRevision?: ((params: { serverName: string; serverConfig: any; configGeneration?: string }) => string | Promise<string>) | ((serverName: string, configGeneration: string) => string | Promise<string>)
   /** What the tools of a config are published under, where users share them; exported by `@librechat/api`. */
-  getMCPAppToolsPublicationGeneration?: (serverConfig: any) => string
+  getMCPAppToolsPublicationGeneration?: (serverConfig: any) => string | Promise<string>
   /**
    * The host's policy on whose a server is. Where it has users share one whose config names them
    * (`{{LIBRECHAT_USER_ID}}`), as LibreChat's of June 2026 does, the tools are listed over one connection, with the

@@ -77,11 +77,14 @@ describe('a catalog that users share', () => {
     expect(seen[0]).toBe(0);
   });
 
-  test("LibreChat's own function gets a name and what the host calls the config", async () => {
+  test.each([
+    ['', (config) => `hash of ${config.url}`],
+    [', later', async (config) => `hash of ${config.url}`],
+  ])("LibreChat's own function gets a name and what the host calls the config%s", async (_, generation) => {
     const calls = [];
     const { reinit, updates } = await world({
       services: {
-        getMCPAppToolsPublicationGeneration: (config) => `hash of ${config.url}`,
+        getMCPAppToolsPublicationGeneration: generation,
         getNextAppToolsPublicationRevision: async (serverName, configGeneration) => {
           calls.push([serverName, configGeneration]);
           return '7';

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::call::CallContext;
 use super::host::{NodeHost, Published, SLOW_TIMEOUT, STORE_TIMEOUT};
-use super::js::{JsResult, Value};
 use super::prelude::Present;
 use super::thread::JsRef;
 use crate::error::Result;
@@ -31,14 +29,24 @@ pub fn incomplete(present: Present) -> Option<&'static str> {
     )
 }
 
-/// What the host calls the config: `getMCPAppToolsPublicationGeneration(config)`, or `undefined` without that service.
-pub fn config_generation<'env>(context: &CallContext, config: Value<'env>) -> JsResult<'env> {
-    let host = context.host(config.scope());
-    let function = host.get(CONFIG_GENERATION)?;
-    if !function.is_function() || !config.is_object() {
-        return Ok(config.scope().undefined());
+impl NodeHost {
+    /// What the host calls the config: `getMCPAppToolsPublicationGeneration(config)`; `None` without that service.
+    async fn config_generation(&self, config: Option<Arc<JsRef>>) -> Result<Option<String>> {
+        let Some(config) = config.filter(|_| self.present.has(CONFIG_GENERATION)) else {
+            return Ok(None);
+        };
+        self.context
+            .callback(
+                CONFIG_GENERATION,
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    let host = context.host(scope);
+                    context.apply(host.get(CONFIG_GENERATION)?, host, &[config.get(scope)])
+                },
+                |_, value| Ok(value.as_string()),
+            )
+            .await
     }
-    context.apply(function, host, &[config])
 }
 
 #[async_trait]
@@ -103,6 +111,7 @@ impl ToolPublisher for NodeHost {
     /// LibreChat's own function takes `(serverName, configGeneration)`; one of the host's takes an object.
     async fn revision(&self, server_name: &str) -> Result<Option<String>> {
         let (config, name) = (self.configs.find(server_name), server_name.to_owned());
+        let generation = self.config_generation(config.clone()).await?;
         self.context
             .callback(
                 REVISION,
@@ -110,7 +119,10 @@ impl ToolPublisher for NodeHost {
                 move |context, scope| {
                     let host = context.host(scope);
                     let config = config.map_or_else(|| scope.undefined(), |it| it.get(scope));
-                    let generation = config_generation(context, config)?;
+                    let generation = match &generation {
+                        Some(generation) => scope.string(generation)?,
+                        None => scope.undefined(),
+                    };
                     let function = host.get(REVISION)?;
                     let takes = function.get("length")?.as_number().unwrap_or_default();
                     if takes >= 2.0 {
@@ -136,6 +148,11 @@ impl ToolPublisher for NodeHost {
         );
         let (name, raw) = (update.server_name.to_owned(), Arc::clone(update.tools));
         let config = self.configs.find(&name).filter(|_| self.is_ordered());
+        let generation = if user_id.is_none() && config.is_some() {
+            self.config_generation(config.clone()).await?
+        } else {
+            generation
+        };
         let (sender, receiver) = tokio::sync::oneshot::channel();
         let outcome = self
             .context
@@ -152,19 +169,11 @@ impl ToolPublisher for NodeHost {
                     }
                     argument.set("serverName", scope.string(&name)?)?;
                     argument.set("tools", tools)?;
-                    let mut generation = match &generation {
-                        Some(generation) => scope.string(generation)?,
-                        None => scope.undefined(),
-                    };
                     if let Some(config) = &config {
-                        let config = config.get(scope);
-                        argument.set("serverConfig", config)?;
-                        if user_id.is_none() {
-                            generation = config_generation(context, config)?;
-                        }
+                        argument.set("serverConfig", config.get(scope))?;
                     }
-                    if generation.present().is_some() {
-                        argument.set("publicationGeneration", generation)?;
+                    if let Some(generation) = &generation {
+                        argument.set("publicationGeneration", scope.string(generation)?)?;
                     }
                     if let Some(revision) = &revision {
                         argument.set("publicationRevision", scope.string(revision)?)?;

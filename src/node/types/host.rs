@@ -58,7 +58,7 @@ pub struct McpHostServices {
     /// What the tools of a config are published under, where users share them; exported by `@librechat/api`.
     #[napi(
         js_name = "getMCPAppToolsPublicationGeneration",
-        ts_type = "(serverConfig: any) => string"
+        ts_type = "(serverConfig: any) => string | Promise<string>"
     )]
     pub get_mcp_app_tools_publication_generation: Option<()>,
     /// The host's policy on whose a server is. Where it has users share one whose config names them
