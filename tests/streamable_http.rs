@@ -216,6 +216,28 @@ async fn a_get_stream_that_ends_is_opened_again() {
     assert!(list(&connection, 5.0).await.is_ok());
 }
 
+/// A server that has not noticed yet that the stream is gone refuses another (409).
+#[tokio::test]
+async fn a_silent_get_stream_is_not_opened_again_in_the_same_moment() {
+    let opened: Arc<parking_lot::Mutex<Vec<Instant>>> = Arc::default();
+    let noted = Arc::clone(&opened);
+    let sessions = Sessions::default();
+    let server = Scripted::start(move |request| {
+        if request.method != "GET" {
+            return sessions.answer(request);
+        }
+        noted.lock().push(Instant::now());
+        Action::Reply(vec![Step::Send(Wire::Events.answer(&[])), ms(60_000)])
+    })
+    .await;
+    let mut config = config(&server);
+    config["sseReadTimeout"] = json!(200);
+    let _connection = open(&recipe(config)).await.unwrap();
+    until("another GET", || opened.lock().len() > 1).await;
+    let opened = opened.lock();
+    assert!(opened[1] - opened[0] >= SECOND);
+}
+
 #[tokio::test]
 async fn a_lost_session_is_made_anew_once() {
     let (server, connection) = start(|request| {

@@ -47,6 +47,8 @@ const SESSION_ID: &str = "mcp-session-id";
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often a lost GET or response stream is opened again before it is left alone.
 const STREAM_RECONNECTS: usize = 3;
+/// Between the end of a GET stream and the next one, as in the TypeScript SDK.
+const STREAM_PAUSE: Duration = Duration::from_secs(1);
 /// What a server may name as its `retry`, in milliseconds, at the least: on the stream that answers a request, and on those
 /// that were opened again.
 const SHORTEST_FIRST_RETRY: u64 = 100;
@@ -336,9 +338,16 @@ impl StreamableHttpClient for McpHttp {
         {
             return Ok(Lent::new(events, &self.ledger).boxed());
         }
-        let last_event_id = self.ledger.last_event_id();
-        let get = self.get(session_id.as_deref(), last_event_id, custom_headers, None);
-        let outcome = self.while_alive(get.boxed()).await;
+        let asking = async {
+            // A server needs a moment to notice that the stream before is gone.
+            if self.ledger.has_streamed() {
+                tokio::time::sleep(STREAM_PAUSE).await;
+            }
+            let last_event_id = self.ledger.last_event_id();
+            self.get(session_id.as_deref(), last_event_id, custom_headers, None)
+                .await
+        };
+        let outcome = self.while_alive(asking.boxed()).await;
         self.ledger.streams(outcome.is_ok());
         outcome.map(|events| Lent::new(events, &self.ledger).boxed())
     }
