@@ -248,7 +248,7 @@ describe('what belongs to one call', () => {
       });
     };
 
-    test('for Microsoft Graph: each tool call asks for its own, and only tool calls carry it', async () => {
+    test('for Microsoft Graph: each tool call asks for its own, and a connection has that of the call it was made for', async () => {
       const graphTokenResolver = counting();
       const config = { headers: { 'X-Graph': 'Bearer {{LIBRECHAT_GRAPH_ACCESS_TOKEN}}' } };
       const { server, call, sent, besides } = await world({ config, services: { graphTokenResolver } });
@@ -260,7 +260,7 @@ describe('what belongs to one call', () => {
         ['b', 'Bearer for-one-2'],
       ]);
       expect(server.received('initialize')).toHaveLength(1);
-      for (const value of besides('x-graph')) expect(value ?? '').not.toContain('for-one');
+      for (const value of besides('x-graph')) expect(value).toBe('Bearer for-one-1');
       const [whose, assertion, scopes, fromCache] = graphTokenResolver.mock.calls[0];
       expect(whose).toBe(one);
       expect([assertion, scopes, fromCache]).toEqual(['one', 'https://graph.microsoft.com/.default', true]);
@@ -272,6 +272,16 @@ describe('what belongs to one call', () => {
       expect(c).toEqual(['c', 'Bearer of-the-call']);
       for (const [name, value] of others) expect(value).toMatch(`Bearer for-${name}-`);
       expect(graphTokenResolver).toHaveBeenCalledTimes(4);
+    });
+
+    test('for Microsoft Graph: handshake and list of a reinit carry it', async () => {
+      const graphTokenResolver = counting();
+      const config = { headers: { Authorization: 'Bearer {{LIBRECHAT_GRAPH_ACCESS_TOKEN}}' } };
+      const { server, besides, runtime } = await world({ config, services: { graphTokenResolver } });
+      const result = await runtime.reinitMCPServer({ user: loggedIn('one'), serverName: 'srv' });
+      expect(result.success).toBe(true);
+      expect(server.received('tools/list')).toHaveLength(1);
+      expect(besides('authorization')).toEqual(['Bearer for-one-1']);
     });
 
     test('on behalf of the user: each tool call asks for its own, over one connection', async () => {

@@ -123,7 +123,7 @@ impl Reconnect {
             return Ok(());
         }
         let server = self.manager.scope(&call, server_name, config).await?;
-        let recipe = self.manager.recipe(&call, &server)?;
+        let recipe = self.manager.recipe(&call, &server, None)?;
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);
         let request = Acquire {
             key: server.key,

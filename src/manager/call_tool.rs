@@ -99,7 +99,8 @@ impl Manager {
         };
         let server = self.scope(scope, name, config).await?;
         let _disposal = self.disposal(scope, &server.key);
-        let recipe = self.recipe(scope, &server)?;
+        let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
+        let recipe = self.recipe(scope, &server, graph_token.as_ref())?;
         seen.transport = Some(recipe.config.transport.kind().as_str());
         seen.authorizes = server.config.runs_oauth_flow();
         let obo = OboCall {
@@ -116,7 +117,6 @@ impl Manager {
             .timeout
             .or(recipe.config.timeout)
             .unwrap_or(CALL_TIMEOUT);
-        let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
         let mut request = Acquire {
             key: server.key.clone(),
             recipe,

@@ -116,7 +116,7 @@ impl Manager {
             return Ok(());
         }
         let (server, environment) = (shared(request, config), &call.host.environment);
-        let recipe = self.recipe(call, &server)?;
+        let recipe = self.recipe(call, &server, None)?;
         let Some(url) = recipe.config.url() else {
             return Ok(());
         };
@@ -147,7 +147,7 @@ impl Manager {
         config: &ServerConfig,
         found: &mut Inspection,
     ) -> Result<()> {
-        let mut recipe = self.recipe(call, &shared(&request, config))?;
+        let mut recipe = self.recipe(call, &shared(&request, config), None)?;
         // Nobody is to hear of a connection that is in no pool.
         recipe.observer = None;
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);

@@ -49,17 +49,6 @@ pub struct HeaderTokens<'a> {
     pub access: Option<&'a Secret>,
 }
 
-impl<'a> HeaderTokens<'a> {
-    /// Of a call that asks for no other token.
-    #[must_use]
-    pub fn of_access(access: Option<&'a Secret>) -> Self {
-        Self {
-            access,
-            graph: None,
-        }
-    }
-}
-
 /// A server as one call reaches it.
 #[derive(Clone)]
 pub struct ServerScope {
@@ -272,10 +261,19 @@ impl Manager {
         }
     }
 
-    /// What a connection of this scope is made from.
-    pub fn recipe(&self, call: &CallScope<'_>, server: &ServerScope) -> Result<Recipe> {
+    /// What a connection of this scope is made from. `graph`: the call's token for Microsoft Graph, where the config has a
+    /// place for one.
+    pub fn recipe(
+        &self,
+        call: &CallScope<'_>,
+        server: &ServerScope,
+        graph: Option<&Secret>,
+    ) -> Result<Recipe> {
         let rules = server.rules.clone();
-        let context = call.context(&server.key.owner);
+        let context = Context {
+            graph_token: graph.filter(|_| server.key.owner != Owner::App),
+            ..call.context(&server.key.owner)
+        };
         let config = resolve(&server.config, &context)?;
         let kind = config.transport.kind();
         if server.config.has_request_headers() && !kind.has_headers_per_request() {

@@ -115,7 +115,8 @@ pub async fn request(
     force_new: bool,
 ) -> Result<Acquire> {
     let scope = call.scope();
-    let recipe = manager.recipe(&scope, server)?;
+    let graph = manager.graph_token(&scope, server, &call.cancel).await?;
+    let recipe = manager.recipe(&scope, server, graph.as_ref())?;
     let limit = call
         .connection_timeout
         .or(recipe.config.init_timeout)
@@ -133,7 +134,10 @@ pub async fn request(
         None
     };
     recipe.go_on_with(token.as_ref());
-    let tokens = HeaderTokens::of_access(token.as_ref());
+    let tokens = HeaderTokens {
+        graph: graph.as_ref(),
+        access: token.as_ref(),
+    };
     scope.set_headers(server, tokens, &mut options)?;
     Ok(Acquire {
         key: server.key.clone(),

@@ -27,6 +27,8 @@ pub(super) struct Connected {
     options: Option<CallOptions>,
     /// The token of the requests, on behalf of the user or the user's own, and what server it is for.
     obo: Option<(ServerScope, Secret)>,
+    /// For Microsoft Graph.
+    graph: Option<Secret>,
     pub oauth_required: bool,
     /// Whether the user authorizes with the server.
     pub authorizes: bool,
@@ -48,7 +50,10 @@ impl Connected {
     ) -> Result<()> {
         if let (Some(token), Some(lease), Some(options)) = (token, &self.lease, &mut self.options) {
             let token = Manager::settle_token(lease, token);
-            let tokens = HeaderTokens::of_access(Some(&token));
+            let tokens = HeaderTokens {
+                graph: self.graph.as_ref(),
+                access: Some(&token),
+            };
             scope.set_headers(server, tokens, options)?;
             self.obo = Some((server.clone(), token));
         }
@@ -160,7 +165,13 @@ impl Run<'_> {
         connected: &mut Connected,
     ) -> Result<()> {
         let call = self.call;
-        let recipe = self.manager.recipe(scope, server)?;
+        connected.graph = self
+            .manager
+            .graph_token(scope, server, &self.cancel)
+            .await?;
+        let recipe = self
+            .manager
+            .recipe(scope, server, connected.graph.as_ref())?;
         connected.of_host = self.tools_of_host(server).await?;
         if connected.of_host.is_some() {
             return Ok(());
@@ -177,7 +188,10 @@ impl Run<'_> {
         recipe.go_on_with(token.as_ref());
         let deadline = deadline.unwrap_or_else(|| Instant::now() + limit);
         let mut options = CallOptions::new(deadline, self.cancel.clone());
-        let tokens = HeaderTokens::of_access(token.as_ref());
+        let tokens = HeaderTokens {
+            graph: connected.graph.as_ref(),
+            access: token.as_ref(),
+        };
         scope.set_headers(server, tokens, &mut options)?;
         let mut request = Acquire {
             key: server.key.clone(),
@@ -246,7 +260,10 @@ impl Run<'_> {
             match self.renewed(on_behalf, refusal).await {
                 Ok(Some(token)) => {
                     let mut options = options.clone();
-                    let tokens = HeaderTokens::of_access(Some(&token));
+                    let tokens = HeaderTokens {
+                        graph: connected.graph.as_ref(),
+                        access: Some(&token),
+                    };
                     self.scope()
                         .set_headers(&on_behalf.0, tokens, &mut options)?;
                     outcome = self.read(lease, &options).await;

@@ -254,6 +254,7 @@ impl<'a> Expander<'a> {
         }
         if name == GRAPH_TOKEN && place != Place::Other {
             let token = self.context.graph_token?;
+            self.secrets.borrow_mut().add(token.clone());
             return Some(Cow::Borrowed(token.expose().as_str()));
         }
         None
