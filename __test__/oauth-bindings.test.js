@@ -119,3 +119,19 @@ test('a rotated refresh token survives a store that cannot be read for a moment'
   expect(failures).toBe(0);
   expect(suite.authorizationServer.refreshes()).toHaveLength(used + 1);
 });
+
+describe('one browser, several callbacks', () => {
+  test('the code is redeemed once, and everybody gets the tokens', async () => {
+    const { runtime, flowManager, reinit } = await suite.host();
+    const { oauthUrl } = await reinit();
+    const parameters = await suite.authorizationServer.signIn(oauthUrl);
+    const [code, state, iss] = ['code', 'state', 'iss'].map((name) => parameters.get(name));
+    const flowId = await runtime.oauth.resolveStateToFlowId(state, flowManager);
+    const persist = jest.fn(async (tokens) => tokens);
+    const complete = () => runtime.oauth.completeOAuthFlow(flowId, code, flowManager, {}, persist, { state, iss });
+    const all = await Promise.all([complete(), complete(), complete()]);
+    expect(persist).toHaveBeenCalledTimes(1);
+    expect(new Set(all.map((tokens) => tokens.access_token)).size).toBe(1);
+    expect((await flowManager.getFlowState(flowId, 'mcp_oauth')).status).toBe('COMPLETED');
+  });
+});

@@ -529,6 +529,7 @@ describe('who may configure on-behalf-of', () => {
       revoked: { MCP_SERVERS: { CONFIGURE_OBO: false } },
       without: { OTHER: {} },
     };
+    expect(() => addon.backfillOboPermission('h'.repeat(1e6))).toThrow('rolePermissions must be an object');
     expect(addon.backfillOboPermission(roles)).toEqual({
       ...roles,
       ADMIN: { MCP_SERVERS: { USE: true, CONFIGURE_OBO: true }, OTHER: { USE: true } },

@@ -130,6 +130,10 @@ pub fn backfill_obo_permission(
 ) -> napi::Result<Unknown<'_>> {
     with(&env, &role_permissions, |roles| {
         let scope = roles.scope();
+        if !roles.is_object() {
+            let text = "backfillOboPermission: rolePermissions must be an object";
+            return Err(scope.type_error(text));
+        }
         let (group, permission) = OBO_PERMISSION;
         let all = copy_of(roles)?;
         for name in roles.keys()? {

@@ -29,8 +29,6 @@ const TOKEN_METHODS: &[&str] = &["findToken", "createToken", "updateToken", "del
 const FLOW_MANAGER: &[&str] = &[
     "getFlowState",
     "initFlow",
-    "createFlow",
-    "createFlowWithHandler",
     "completeFlow",
     "failFlow",
     "deleteFlow",

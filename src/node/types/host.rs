@@ -276,12 +276,6 @@ pub struct McpFlowManager {
     /// Forgets a flow; `false` where that failed.
     #[napi(ts_type = "(flowId: string, type: string) => unknown")]
     pub delete_flow: (),
-    /// LibreChat's own code calls this and the next; the runtime does not.
-    #[napi(ts_type = "(...args: any[]) => unknown")]
-    pub create_flow: (),
-    /// The same.
-    #[napi(ts_type = "(...args: any[]) => unknown")]
-    pub create_flow_with_handler: (),
 }
 
 /// Winston-like; what the functions return is ignored.
