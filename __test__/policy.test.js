@@ -593,6 +593,22 @@ describe('error classes', () => {
         serverName: 'srv',
       },
     ],
+    MCPTokenRefreshUnavailableError: [
+      new addon.MCPTokenRefreshUnavailableError('srv', new Error('x')),
+      {
+        message: 'OAuth token refresh is temporarily unavailable for "srv"',
+        code: 'MCP_TOKEN_REFRESH_UNAVAILABLE',
+        retryable: true,
+      },
+    ],
+    MCPTokenStorageUnavailableError: [
+      new addon.MCPTokenStorageUnavailableError('srv', new Error('x')),
+      {
+        message: 'OAuth token storage is unavailable for "srv"',
+        code: 'MCP_TOKEN_STORAGE_UNAVAILABLE',
+        retryable: true,
+      },
+    ],
     OboTokenResolutionError: [
       new addon.OboTokenResolutionError('exchange_failed', 'No.', true),
       { message: 'No.', reason: 'exchange_failed', retryable: true, userMessage: 'No.', code: 'OBO_EXCHANGE_FAILED' },

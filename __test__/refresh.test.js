@@ -16,15 +16,16 @@ describe('three processes with twenty calls each, at a server that revokes the g
 
   // A claim that is written while another process has yet to read is best effort: docs/oauth.md, "Several processes".
   test.each([
-    ['with the host’s lock, at the same moment', true],
-    ['with claims in the flow store, one a moment earlier', false],
+    ['with the host’s leases, at the same moment', { withLeases: true }],
+    ['with the host’s lock, at the same moment', { withLock: true }],
+    ['with claims in the flow store, one a moment earlier', { afterClaim: true }],
   ])(
     '%s: one refresh, and every call succeeds',
-    async (_, withLock) => {
-      const race = await startRace({ withLock, tokenDelayMs: 300 });
+    async (_, { afterClaim = false, ...by }) => {
+      const race = await startRace({ ...by, tokenDelayMs: 300 });
       try {
         for (let round = 0; round < ROUNDS; round += 1) {
-          const outcome = await race.round({ afterClaim: !withLock });
+          const outcome = await race.round({ afterClaim });
           expect(outcome).toMatchObject({ refreshes: 1, failures: [] });
         }
       } finally {
@@ -44,26 +45,28 @@ describe('beside other processes', () => {
   afterAll(() => redis?.close());
 
   /** A user whose token has expired, and a process that begins to refresh it. */
-  async function setup({ withLock = true, hangAt } = {}) {
+  async function setup({ withLock = true, withLeases = false, lockMs = LOCK_MS, hangAt, config } = {}) {
     const { fixtures, mongo, authorizationServer } = suite;
-    const { flowManager, lock } = fixtures.keep(await openRedisServices(redis.url, { lockMs: LOCK_MS }));
-    const host = await suite.host({ services: { flowManager, ...(withLock && { lock }) } });
+    const shared = await openRedisServices(redis.url, { lockMs, withLeases });
+    const { flowManager, lock, endLease } = fixtures.keep(shared);
+    const host = await suite.host({ config, services: { flowManager, ...(withLock && { lock }) } });
     await host.authorize();
     await host.store.expire(host.user.id);
     const parameters = {
       mongo,
       redis: redis.url,
       withLock,
-      lockMs: LOCK_MS,
+      withLeases,
+      lockMs,
       hangAt,
-      config: host.server.config(),
+      config: host.server.config(config),
       allow: [host.server.address, authorizationServer.address],
       user: host.user,
     };
     const other = startProcess('refresh.js', parameters);
     fixtures.keep({ close: other.kill });
     const before = authorizationServer.refreshes().length;
-    return { ...host, other, refreshes: () => authorizationServer.refreshes().length - before };
+    return { ...host, other, endLease, refreshes: () => authorizationServer.refreshes().length - before };
   }
 
   /** Has the other process get to that point, and kills it there. */
@@ -148,6 +151,19 @@ describe('beside other processes', () => {
     expect(await host.echo('hello')).toContain('hello');
     expect(host.refreshes()).toBe(1);
     expect(await flowManager.keyv.get(key)).toMatchObject({ status: 'COMPLETED' });
+  });
+
+  test('killed with a lease: retryable failures until that ends, nobody is asked, and the next one refreshes', async () => {
+    const config = { oauthRefreshCoordination: true, oauthRefreshWaitTimeout: 100 };
+    const options = { withLock: false, withLeases: true, lockMs: 600_000, config };
+    const host = await killedAt('findToken mcp_oauth_client', options);
+    const failure = { code: 'MCP_TOKEN_REFRESH_UNAVAILABLE', retryable: true };
+    expect(await host.reinit()).toMatchObject({ success: false, oauthRequired: false, oauthUrl: null, error: failure });
+    await expect(host.echo('hello')).rejects.toMatchObject(failure);
+    expect(host.refreshes()).toBe(0);
+    await host.endLease(JSON.stringify(['refresh', '', host.user.id, 'srv']));
+    expect(await host.echo('hello')).toContain('hello');
+    expect(host.refreshes()).toBe(1);
   });
 
   test('killed with the request sent, and not carried out: the refresh token is still good', async () => {

@@ -12,8 +12,9 @@ const { MCPOptionsSchema, configSchema } = require('librechat-data-provider');
 const addon = require('./support/addon');
 const { effectsOfRecovery } = require('./support/catalog-settings');
 const { useFixtures } = require('./support/fixtures');
-const { FlowManager } = require('./support/flows');
+const { FlowManager, LeasingFlowManager } = require('./support/flows');
 const { createUser } = require('./support/host');
+const { encryptV2 } = require('./support/token-store');
 const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
@@ -149,6 +150,65 @@ const inMetadata = (member, value) => async () => {
   expect(flowMetadata.metadata[member]).toEqual(value);
 };
 
+/**
+ * Leases that are asked for when a token has expired, none of which is given, and what that comes to; the flow that begins
+ * without a token.
+ */
+async function refresh(members) {
+  const asked = [];
+  const flowManager = new LeasingFlowManager();
+  const row = async (token, metadata, expiresAt) => ({
+    token: await encryptV2(token),
+    expiresAt,
+    metadata: { credential_set_id: 'set', ...metadata },
+  });
+  const server = await scripted((path, url) => {
+    if (path === '/token') return { access_token: 'a', token_type: 'Bearer', expires_in: 60 };
+    if (path === '/register') return { client_id: 'c', redirect_uris: ['http://localhost:3080/x'] };
+    if (path.startsWith('/.well-known/'))
+      return {
+        resource: `${url}/mcp`,
+        authorization_servers: [url],
+        issuer: url,
+        authorization_endpoint: `${url}/authorize`,
+        token_endpoint: `${url}/token`,
+        registration_endpoint: `${url}/register`,
+        response_types_supported: ['code'],
+        code_challenge_methods_supported: ['S256'],
+      };
+    return undefined;
+  });
+  const url = `${server.url}/mcp`;
+  const bound = { token_endpoint: `${server.url}/token`, server_url: url, client_source: 'dynamic' };
+  const rows = {
+    mcp_oauth: await row('old', {}, new Date(0)),
+    mcp_oauth_refresh: await row('r'),
+    mcp_oauth_client: await row('{"client_id":"c"}', bound),
+  };
+  const tokenMethods = {
+    findToken: async ({ type }) => rows[type] ?? null,
+    createToken: async () => ({}),
+    updateToken: async () => ({}),
+    deleteTokens: async () => ({ deletedCount: 1 }),
+  };
+  const { runtime } = fixtures.runtime({
+    servers: { srv: { type: 'http', url, requiresOAuth: true, ...members } },
+    allow: [server],
+    services: { flowManager, tokenMethods, credentialsKey: process.env.CREDS_KEY },
+  });
+  const { acquireLease } = flowManager;
+  flowManager.acquireLease = async (id, options) => {
+    asked.push({ id, options });
+    return null;
+  };
+  const failure = await runtime.manager.getConnection({ user, serverName: 'srv' }).catch((error) => error);
+  flowManager.acquireLease = acquireLease;
+  for (const type of Object.keys(rows)) delete rows[type];
+  await runtime.reinitMCPServer({ user, serverName: 'srv' });
+  const { metadata } = await flowManager.getFlowState(`${user.id}:srv`, 'mcp_oauth');
+  return { asked, cause: failure.cause, metadata };
+}
+
 /** A process that says what it was started with. */
 const PROCESS = `
   const { createInterface } = require('node:readline');
@@ -237,9 +297,26 @@ const EFFECTS = {
     const streams = () => server.requests.filter(({ method }) => method === 'GET').length;
     await until('the stream is opened again', () => streams() > 1);
   },
-  oauthRefreshWaitTimeout: () => kept('oauthRefreshWaitTimeout', 20_000, 0),
-  oauthRefreshCoordination: () => kept('oauthRefreshCoordination', true),
-  oauthPersistenceWaitTimeout: () => kept('oauthPersistenceWaitTimeout', 20_000, 840_001),
+  oauthRefreshCoordination: async () => {
+    for (const [oauthRefreshCoordination, expected] of [
+      [true, ['refresh', '', user.id, 'srv']],
+      [false, ['', user.id, 'srv']],
+    ]) {
+      const { asked } = await refresh({ oauthRefreshCoordination });
+      expect(JSON.parse(asked[0].id)).toEqual(expected);
+    }
+  },
+  oauthRefreshWaitTimeout: async () => {
+    const { cause } = await refresh({ oauthRefreshCoordination: true, oauthRefreshWaitTimeout: 30 });
+    expect(cause.message).toContain('for longer than 30ms');
+    kept('oauthRefreshWaitTimeout', 20_000, 0);
+  },
+  // LibreChat's callback route reads it there.
+  oauthPersistenceWaitTimeout: async () => {
+    const { metadata } = await refresh({ oauthPersistenceWaitTimeout: 30 });
+    expect(metadata.oauthPersistenceWaitTimeout).toBe(30);
+    kept('oauthPersistenceWaitTimeout', 20_000, 840_001);
+  },
   serverInstructions: async () => {
     const { runtime } = await remote({ serverInstructions: 'Be brief.' });
     expect(await runtime.manager.formatInstructionsForContext()).toContain('Be brief.');

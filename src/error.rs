@@ -55,6 +55,8 @@ pub enum Code {
     ServerError,
     SpawnFailed,
     Timeout,
+    TokenRefreshUnavailable,
+    TokenStorageUnavailable,
     TokenStore,
     ToolsListBudget,
     ToolsListFailed,
@@ -106,6 +108,8 @@ impl Code {
             Self::ServerError => "MCP_SERVER_ERROR",
             Self::SpawnFailed => "MCP_SPAWN_FAILED",
             Self::Timeout => "MCP_TIMEOUT",
+            Self::TokenRefreshUnavailable => "MCP_TOKEN_REFRESH_UNAVAILABLE",
+            Self::TokenStorageUnavailable => "MCP_TOKEN_STORAGE_UNAVAILABLE",
             Self::TokenStore => "MCP_TOKEN_STORE",
             Self::ToolsListBudget => "MCP_TOOLS_LIST_BUDGET",
             Self::ToolsListFailed => "MCP_TOOLS_LIST_FAILED",
@@ -126,6 +130,8 @@ impl Code {
                 | Self::OAuthTimeout
                 | Self::RateLimited
                 | Self::Timeout
+                | Self::TokenRefreshUnavailable
+                | Self::TokenStorageUnavailable
         )
     }
 }

@@ -2,10 +2,14 @@
 //! callbacks, `embedded/` without any host.
 
 mod abilities;
+mod credentials;
+mod flows;
 mod log;
 mod upstream;
 
 pub use abilities::Abilities;
+pub use credentials::{CredentialEvents, Publication};
+pub use flows::{FlowState, FlowStatus, FlowStore, LeaseWish, Lock, LockGuard};
 pub use log::{Level, Log, LogMeta, Logger};
 pub use upstream::{Identity, UpstreamTokens};
 
@@ -371,44 +375,6 @@ pub trait TokenStore: Send + Sync {
     async fn delete(&self, query: &TokenQuery) -> Result<bool>;
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FlowStatus {
-    Pending,
-    Completed,
-    Failed,
-}
-
-/// The state of a flow (LibreChat's `FlowState`).
-#[derive(Clone)]
-pub struct FlowState {
-    pub status: FlowStatus,
-    pub metadata: Map<String, Value>,
-    /// Milliseconds since the epoch.
-    pub created_at: Option<i64>,
-    /// Milliseconds since the epoch.
-    pub completed_at: Option<i64>,
-    /// What the flow was completed with, such as tokens.
-    pub result: Option<Value>,
-    pub error: Option<String>,
-}
-
-/// LibreChat's `FlowStateManager`. A flow is named by its id and its type (`mcp_oauth`, `mcp_oauth_state`,
-/// `mcp_get_tokens`).
-#[async_trait]
-pub trait FlowStore: Send + Sync {
-    /// Whether other processes see the flows.
-    fn is_shared(&self) -> bool {
-        true
-    }
-    async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>>;
-    /// Writes a pending flow, in place of one that is there.
-    async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Value>) -> Result<()>;
-    async fn complete(&self, flow_id: &str, kind: &str, result: &Value) -> Result<()>;
-    async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()>;
-    /// Whether the store took it; a flow that is not there is as good as deleted.
-    async fn delete(&self, flow_id: &str, kind: &str) -> Result<bool>;
-}
-
 /// How the user learns of an authorization: the caller's `oauthStart` and `oauthEnd`.
 #[async_trait]
 pub trait AuthorizationPrompt: Send + Sync {
@@ -469,22 +435,6 @@ impl CredentialsKey for Option<Secret> {
     fn key(&self) -> Result<Option<Secret>> {
         Ok(self.clone())
     }
-}
-
-/// A lock that processes share. What it returns is released by [`LockGuard::release`], or by its time.
-#[async_trait]
-pub trait Lock: Send + Sync {
-    /// `None` when somebody else has it.
-    async fn acquire(
-        &self,
-        key: &str,
-        ttl: std::time::Duration,
-    ) -> Result<Option<Box<dyn LockGuard>>>;
-}
-
-#[async_trait]
-pub trait LockGuard: Send + Sync {
-    async fn release(self: Box<Self>) -> Result<()>;
 }
 
 /// A cache of texts that processes share (Keyv).
@@ -599,6 +549,7 @@ pub struct Host {
     pub tokens: Option<Arc<dyn TokenStore>>,
     pub flows: Option<Arc<dyn FlowStore>>,
     pub prompt: Option<Arc<dyn AuthorizationPrompt>>,
+    pub credential_events: Option<Arc<dyn CredentialEvents>>,
     pub tenancy: Option<Arc<dyn Tenancy>>,
     pub lock: Option<Arc<dyn Lock>>,
     pub exchanged_tokens: Option<Arc<dyn SharedCache>>,

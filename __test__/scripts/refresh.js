@@ -13,7 +13,9 @@ const { openRedisServices } = require('../support/redis-services');
 const { openTokenStore } = require('../support/token-store');
 const { delay } = require('../support/wait');
 
-const { mongo, redis, withLock, lockMs, flowDelayMs = 0, hangAt, config, allow, user } = JSON.parse(process.argv[2]);
+const { mongo, redis, withLock, withLeases, lockMs, flowDelayMs = 0, hangAt, config, allow, user } = JSON.parse(
+  process.argv[2],
+);
 
 function hang() {
   process.send({ reached: hangAt });
@@ -49,7 +51,7 @@ function hangingLock(lock) {
 
 async function main() {
   const store = await openTokenStore(mongo);
-  const { flowManager, lock, close } = await openRedisServices(redis, { lockMs });
+  const { flowManager, lock, close } = await openRedisServices(redis, { lockMs, withLeases });
   const { tokenMethods, credentialsKey } = store.services;
   const services = {
     flowManager: slowed(flowManager),

@@ -26,22 +26,38 @@ const { issuer, provider, listen } = createAuthorizationServer(options);
 
 /** Which moment of the next refresh request is held until its client is gone: 'received' or 'carried out'. */
 let hold;
+/** Lets the one go on that is held. */
+let release;
+/** What the token endpoint answers, as long as it is out of order. */
+let failing;
 process.on('message', (message) => {
-  hold = message.hold;
+  if (message.release) release();
+  if ('hold' in message) hold = message.hold;
+  if ('failing' in message) {
+    failing = message.failing;
+    process.send({ failing });
+  }
 });
 
 async function holdUntilGone(context, moment) {
   if (hold !== moment || context.path !== '/token') return false;
   hold = undefined;
-  const gone = once(context.res, 'close');
+  const gone = once(context.res, 'close').then(() => true);
+  const released = new Promise((resolve) => {
+    release = () => resolve(false);
+  });
   process.send({ held: moment });
-  await gone;
+  if (!(await Promise.race([gone, released]))) return false;
   context.respond = false;
   return true;
 }
 
 provider.use(async (context, next) => {
   if (await holdUntilGone(context, 'received')) return;
+  if (context.path === '/token' && failing) {
+    context.status = failing;
+    return;
+  }
   if (context.path === '/token') await delay(tokenDelayMs);
   await next();
   await holdUntilGone(context, 'carried out');

@@ -13,7 +13,7 @@ const { until } = require('./wait');
  * @param options.accessTokenSeconds  lifetime of access tokens
  * @param options.scopes              what may be asked for
  * @param options.tokenDelayMs        time that the token endpoint takes
- * @returns `{ address, issuer, scopes, account, requests, refreshes, introspect, signIn, hold, close }`: `requests` are those
+ * @returns `{ address, issuer, scopes, account, requests, refreshes, introspect, signIn, hold, fail, close }`: `requests` are those
  *   to the registration, token and revocation endpoints, `refreshes()` those with a refresh token; `account` is
  *   `{ login, password }` of the only user
  */
@@ -43,6 +43,18 @@ async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['
   await until('the authorization server', () => issuer !== undefined || ended(), 60_000);
   if (issuer === undefined) throw new Error(`the authorization server did not start: ${errors}`);
 
+  /** Sends that, and resolves when an answer is the one that is waited for. */
+  const told = (message, isAnswer) =>
+    new Promise((resolve) => {
+      const listen = (answer) => {
+        if (!isAnswer(answer)) return;
+        child.off('message', listen);
+        resolve();
+      };
+      child.on('message', listen);
+      child.send(message);
+    });
+
   const { client_id: id, client_secret: password } = resourceServer;
   const authorization = `Basic ${Buffer.from(`${id}:${password}`).toString('base64')}`;
   return {
@@ -55,20 +67,15 @@ async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['
 
     /**
      * Holds the next token request at this moment, 'received' or 'carried out', until its client is gone. Resolves when
-     * one is held.
+     * one is held, to a function that lets it go on.
      */
     async hold(moment) {
-      const isHeld = new Promise((resolve) => {
-        const listen = ({ held }) => {
-          if (held !== moment) return;
-          child.off('message', listen);
-          resolve();
-        };
-        child.on('message', listen);
-      });
-      child.send({ hold: moment });
-      await isHeld;
+      await told({ hold: moment }, ({ held }) => held === moment);
+      return () => child.send({ release: true });
     },
+
+    /** The token endpoint answers with this status from now on, or works again. */
+    fail: (status = null) => told({ failing: status }, ({ failing }) => failing === status),
 
     /** RFC 7662, as the resource server. */
     async introspect(token) {

@@ -15,6 +15,7 @@ const { until } = require('./wait');
  * takes a refresh token once and revokes the grant when it sees one again.
  *
  * @param options.withLock      whether the host has a `lock`
+ * @param options.withLeases    whether its flow manager has leases, and the server's config coordinates refreshes
  * @param options.processes     how many
  * @param options.calls         by each of them, at once
  * @param options.tokenDelayMs  time that the token endpoint takes
@@ -22,7 +23,7 @@ const { until } = require('./wait');
  * @returns `{ round, close }`; a round resolves to `{ refreshes, failures, log }`. All processes begin at the same moment,
  *   or with `afterClaim` the others when the claim of the first one is in the flow store.
  */
-async function startRace({ withLock, processes = 3, calls = 20, tokenDelayMs = 0, flowDelayMs }) {
+async function startRace({ withLock, withLeases, processes = 3, calls = 20, tokenDelayMs = 0, flowDelayMs }) {
   const open = [];
   const keep = (thing) => {
     open.push(thing);
@@ -36,7 +37,8 @@ async function startRace({ withLock, processes = 3, calls = 20, tokenDelayMs = 0
   const { flowManager } = keep(await openRedisServices(redis.url));
   const user = createUser();
   const allow = [server.address, authorizationServer.address];
-  const parameters = { mongo, redis: redis.url, withLock, flowDelayMs, config: server.config(), allow, user };
+  const config = server.config({ oauthRefreshCoordination: withLeases });
+  const parameters = { mongo, redis: redis.url, withLock, withLeases, flowDelayMs, config, allow, user };
   const workers = Array.from({ length: processes }, () => keep(startProcess('refresh.js', parameters)));
 
   async function authorize() {

@@ -2,6 +2,8 @@ import {
   isMCPDomainNotAllowedError,
   MCPDomainNotAllowedError,
   MCPInspectionFailedError,
+  MCPTokenRefreshUnavailableError,
+  MCPTokenStorageUnavailableError,
   OboTokenResolutionError,
   ReauthenticationRequiredError,
 } from '../../index.js';
@@ -17,6 +19,8 @@ export function statusOf(error: unknown): 400 | 403 | undefined {
 export const errors: Error[] = [
   new Refused('a.example'),
   new MCPInspectionFailedError('server', new Error('down')),
+  new MCPTokenRefreshUnavailableError('server', new Error('away')),
+  new MCPTokenStorageUnavailableError('server'),
   new OboTokenResolutionError('exchange_failed', 'No.', true),
   new ReauthenticationRequiredError('server', 'expired'),
 ];

@@ -32,6 +32,11 @@ pub trait AccessTokens: Send + Sync {
         None
     }
 
+    /// The generation that the host has published a change of these tokens under, since this was asked last.
+    fn take_published(&self) -> Option<String> {
+        None
+    }
+
     /// Another token in place of one that the server refused; `None` where the user has to authorize.
     async fn replace(&self, refused: &Secret) -> Result<Option<Secret>>;
 }

@@ -176,6 +176,9 @@ impl Manager {
         let identity = recipe.config.endpoint();
         let known = self.0.known.get(&identity).unwrap_or_default();
         let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
+        let tokens = recipe.tokens.as_ref();
+        // What was published before is what the host says now.
+        tokens.map(|tokens| tokens.take_published());
         let publication = self.publication_generation(key, recipe).await;
         let started = Started::now(Kind::Connect, &recipe.server_name, key.owner.user_id());
         let outcome = connect_authorized(recipe, &known, &breaker, cancel).await;
@@ -186,7 +189,10 @@ impl Manager {
         self.0.metrics.record(operation, logger);
         match outcome {
             Ok(mut connection) => {
-                connection.publication_generation = publication;
+                // A refresh for this connection may have had the host publish another.
+                let published = tokens.and_then(|tokens| tokens.take_published());
+                connection.publication_generation =
+                    publication.map(|before| published.unwrap_or(before));
                 self.remember(identity, known, connection.generation);
                 logger.info(format!("{prefix} Connection successfully established"));
                 Ok(connection)

@@ -119,6 +119,7 @@ impl Manager {
             server_url: url.clone(),
             options: OAuthOptions::new(recipe.config.oauth.as_ref()),
             oauth_headers: recipe.config.oauth_headers.clone(),
+            coordination: server.config.oauth_coordination,
             proxy: proxy.clone(),
             rules: recipe.rules.clone(),
             settings: recipe.settings.clone(),

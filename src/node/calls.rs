@@ -23,7 +23,8 @@ use super::js::{JsResult, Scope, Thrown, Type, Value};
 use super::log::logger_of;
 use super::newer_params;
 use super::oauth::{
-    NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service, credentials_key,
+    NodeFlows, NodeLock, NodePrompt, NodeTenancy, NodeTokens, Service, credential_events,
+    credentials_key,
 };
 use super::obo;
 use super::prelude::{Names, Picked, Present};
@@ -87,6 +88,10 @@ const PARAMS: Names = &[
     "oboTokenResolver",
     "oboTrustChecker",
     "onDiscoveryDetached",
+    "onOAuthCredentialsAdopted",
+    "onOAuthCredentialsChanged",
+    "onOAuthCredentialsChanging",
+    "onOAuthCredentialsInvalidated",
     "onprogress",
     "options",
     "params",
@@ -409,6 +414,7 @@ impl Shared {
             tokens,
             flows: Some(flows),
             prompt: Some(Arc::new(prompt)),
+            credential_events: credential_events(context, scope, params, present)?,
             tenancy: present
                 .has("getTenantId")
                 .then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),

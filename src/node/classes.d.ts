@@ -23,6 +23,28 @@ export declare class MCPInspectionFailedError extends Error {
   cause?: unknown
 }
 
+/** The user's tokens may still be good, and could not be refreshed now: another process does so, or the provider is away. */
+export declare class MCPTokenRefreshUnavailableError extends Error {
+  constructor(serverName: string, cause?: unknown)
+  name: 'MCPTokenRefreshUnavailableError'
+  code: 'MCP_TOKEN_REFRESH_UNAVAILABLE'
+  /** The same call may succeed later. */
+  retryable: true
+  /** Why not now. */
+  cause?: unknown
+}
+
+/** The user's tokens could not be read or written now: another process writes them, or the store is away. */
+export declare class MCPTokenStorageUnavailableError extends Error {
+  constructor(serverName: string, cause?: unknown)
+  name: 'MCPTokenStorageUnavailableError'
+  code: 'MCP_TOKEN_STORAGE_UNAVAILABLE'
+  /** The same call may succeed later. */
+  retryable: true
+  /** Why not now. */
+  cause?: unknown
+}
+
 /**
  * There is no token on behalf of the user. The runtime's own errors have this shape too; `detail`, `claims` and what
  * the identity provider answered are set on them where they apply.
@@ -91,4 +113,19 @@ export interface MCPConnectionTarget {
   serverConfig: Record<string, any>
   /** `operator`: as the config allows. `principal`: the user's own. */
   connectionOwner: 'operator' | 'principal'
+}
+
+/** What a host hears of changes of users' stored tokens. A failure of the first two undoes the change. Bound: 30 s each. */
+export interface MCPOAuthCredentialEvents {
+  /**
+   * Before the first row of a refresh or a login is written. What it resolves to is called when all rows are, and resolves
+   * to the generation that the change was published under.
+   */
+  onOAuthCredentialsChanging?: (scope: { userId: string; serverName: string }) => (() => unknown) | undefined | Promise<(() => unknown) | undefined>
+  /** When the rows are written, where `onOAuthCredentialsChanging` is not there or resolved to no function. */
+  onOAuthCredentialsChanged?: (scope: { userId: string; serverName: string }) => unknown
+  /** Tokens that somebody else has stored are used from now on, published under this generation. */
+  onOAuthCredentialsAdopted?: (publicationGeneration: string) => unknown
+  /** Another process has refreshed: resolves to the generation that holds now, if there is one. */
+  onOAuthCredentialsInvalidated?: () => string | undefined | void | Promise<string | undefined | void>
 }

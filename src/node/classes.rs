@@ -17,12 +17,22 @@ use napi_derive::napi;
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::runtime::raise;
 use crate::error::Code;
+use crate::oauth::unavailable_text;
 
 pub const DOMAIN: &str = "MCPDomainNotAllowedError";
 pub const INSPECTION: &str = "MCPInspectionFailedError";
 pub const RESOLUTION: &str = "OboTokenResolutionError";
 pub const REAUTHENTICATION: &str = "ReauthenticationRequiredError";
-const CLASSES: [&str; 4] = [DOMAIN, INSPECTION, RESOLUTION, REAUTHENTICATION];
+pub const REFRESH_UNAVAILABLE: &str = "MCPTokenRefreshUnavailableError";
+pub const STORAGE_UNAVAILABLE: &str = "MCPTokenStorageUnavailableError";
+const CLASSES: [&str; 6] = [
+    DOMAIN,
+    INSPECTION,
+    RESOLUTION,
+    REAUTHENTICATION,
+    REFRESH_UNAVAILABLE,
+    STORAGE_UNAVAILABLE,
+];
 const INSPECTION_FAILED: &str = "MCP_INSPECTION_FAILED";
 
 /// Runs when the module is loaded: instances of the classes are errors.
@@ -310,5 +320,75 @@ pub fn is_reauthentication_required_error(
 ) -> napi::Result<Unknown<'_>> {
     is(&env, &error, REAUTHENTICATION, |code| {
         code == Code::ReauthenticationRequired.as_str()
+    })
+}
+
+/// A class: throws unless called with `new`.
+#[napi(
+    js_name = "MCPTokenRefreshUnavailableError",
+    ts_args_type = "",
+    ts_return_type = "never"
+)]
+pub fn mcp_token_refresh_unavailable_error<'any>(
+    env: Env,
+    this: This<'_>,
+    server_name: String,
+    cause: Option<Unknown<'_>>,
+) -> napi::Result<Unknown<'any>> {
+    let message = unavailable_text(Code::TokenRefreshUnavailable, &server_name);
+    let code = Code::TokenRefreshUnavailable.as_str();
+    construct(&env, &this, REFRESH_UNAVAILABLE, code, &message, |error| {
+        error.set("retryable", error.scope().boolean(true)?)?;
+        set_cause(error, cause.as_ref())
+    })
+}
+
+/// Whether this is a `MCPTokenRefreshUnavailableError`, of any copy of this module: by `name` and `code`.
+#[napi(
+    js_name = "isMCPTokenRefreshUnavailableError",
+    ts_args_type = "error: unknown",
+    ts_return_type = "error is MCPTokenRefreshUnavailableError"
+)]
+pub fn is_mcp_token_refresh_unavailable_error(
+    env: Env,
+    error: Unknown<'_>,
+) -> napi::Result<Unknown<'_>> {
+    is(&env, &error, REFRESH_UNAVAILABLE, |code| {
+        code == Code::TokenRefreshUnavailable.as_str()
+    })
+}
+
+/// A class: throws unless called with `new`.
+#[napi(
+    js_name = "MCPTokenStorageUnavailableError",
+    ts_args_type = "",
+    ts_return_type = "never"
+)]
+pub fn mcp_token_storage_unavailable_error<'any>(
+    env: Env,
+    this: This<'_>,
+    server_name: String,
+    cause: Option<Unknown<'_>>,
+) -> napi::Result<Unknown<'any>> {
+    let message = unavailable_text(Code::TokenStorageUnavailable, &server_name);
+    let code = Code::TokenStorageUnavailable.as_str();
+    construct(&env, &this, STORAGE_UNAVAILABLE, code, &message, |error| {
+        error.set("retryable", error.scope().boolean(true)?)?;
+        set_cause(error, cause.as_ref())
+    })
+}
+
+/// Whether this is a `MCPTokenStorageUnavailableError`, of any copy of this module: by `name` and `code`.
+#[napi(
+    js_name = "isMCPTokenStorageUnavailableError",
+    ts_args_type = "error: unknown",
+    ts_return_type = "error is MCPTokenStorageUnavailableError"
+)]
+pub fn is_mcp_token_storage_unavailable_error(
+    env: Env,
+    error: Unknown<'_>,
+) -> napi::Result<Unknown<'_>> {
+    is(&env, &error, STORAGE_UNAVAILABLE, |code| {
+        code == Code::TokenStorageUnavailable.as_str()
     })
 }

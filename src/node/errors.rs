@@ -72,6 +72,12 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
             Code::ReauthenticationRequired => {
                 classes::classify(value, classes::REAUTHENTICATION)?;
             }
+            Code::TokenRefreshUnavailable => {
+                classes::classify(value, classes::REFRESH_UNAVAILABLE)?;
+            }
+            Code::TokenStorageUnavailable => {
+                classes::classify(value, classes::STORAGE_UNAVAILABLE)?;
+            }
             _ => {}
         }
         match &error.cause {

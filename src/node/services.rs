@@ -45,6 +45,10 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("getNextAppToolsPublicationRevision", Shape::Function),
     ("getMCPAppToolsPublicationGeneration", Shape::Function),
     ("requiresUserScopedConnection", Shape::Function),
+    ("onOAuthCredentialsChanging", Shape::Function),
+    ("onOAuthCredentialsChanged", Shape::Function),
+    ("onOAuthCredentialsAdopted", Shape::Function),
+    ("onOAuthCredentialsInvalidated", Shape::Function),
     ("connections", Shape::ObjectOrGetter),
     ("openIdConfig", Shape::ObjectOrGetter),
     (

@@ -7,29 +7,24 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 use indexmap::IndexMap;
+use parking_lot::Mutex;
 use serde_json::json;
 use tokio::sync::OnceCell;
-use tokio::time::Instant;
 use url::Url;
 
 use super::http::Endpoints;
+use super::leases::{Leases, storage_unavailable};
 use super::options::OAuthOptions;
+use super::renew::{EARLY, Reason, may_pass};
 use super::storage::{Storage, StoredAccess};
-use super::stored_tokens::{self, GrantRefresher};
-use super::turn::{POLL, TURN_TTL, Turn};
 use super::{OAuth, Refreshing, flow_id};
 use crate::connection::{AccessTokens, now_ms};
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowStore, Host, Level, LogMeta, NetworkRules};
 use crate::network::HttpClient;
 use crate::secret::Secret;
+use crate::server_config::Coordination;
 use crate::settings::Settings;
-use crate::telemetry::{Kind, Started};
-
-/// A token is replaced this long before it expires, so that no request meets the end.
-const EARLY: Duration = Duration::from_secs(30);
-/// Bound on the wait for other processes: longer than the turn of one that died.
-const WAIT: Duration = TURN_TTL.saturating_add(Duration::from_secs(5));
 
 /// Who authorizes with what.
 pub struct Relation {
@@ -38,6 +33,7 @@ pub struct Relation {
     pub server_url: Url,
     pub options: OAuthOptions,
     pub oauth_headers: IndexMap<String, String>,
+    pub coordination: Coordination,
     /// The server's own proxy.
     pub proxy: Option<String>,
     pub rules: NetworkRules,
@@ -59,7 +55,11 @@ pub(super) struct Inner {
     pub key: String,
     /// What [`Authorizer::flow_id`] has found out.
     pub flow_id: OnceCell<String>,
+    /// What [`Authorizer::leases`] has found out.
+    pub leases: OnceCell<Option<Leases>>,
     pub prefix: String,
+    /// The generation that the host has published a change of these tokens under.
+    pub published: Mutex<Option<String>>,
     /// When the token that was handed out last is due to be replaced, in milliseconds since the epoch.
     due_at: AtomicI64,
 }
@@ -89,10 +89,12 @@ impl Authorizer {
             endpoints,
             key: flow_id(&relation.user_id, &relation.server_name, None),
             flow_id: OnceCell::new(),
+            leases: OnceCell::new(),
             prefix: storage.log_prefix(),
             storage,
             host: host.clone(),
             relation,
+            published: Mutex::default(),
             due_at: AtomicI64::new(i64::MAX),
         })))
     }
@@ -142,73 +144,7 @@ impl Authorizer {
         Ok(json!([tenant, key, server_url.as_str(), client, token_url]).to_string())
     }
 
-    /// The owned part: read, take the turn, read again, refresh, store, let go.
-    async fn renew(&self, reason: &Reason) -> Result<Option<Secret>> {
-        let inner = &self.0;
-        if let Some(elsewhere) = self.stored_for(reason).await? {
-            return Ok(Some(self.hand_out(elsewhere)));
-        }
-        // Without anything to refresh with, nobody's turn matters.
-        if !inner.storage.has_refresh_token().await? {
-            return Ok(None);
-        }
-        let until = Instant::now() + WAIT;
-        let flow_id = self.flow_id().await?;
-        loop {
-            let turn = Turn::attempt(inner.host.lock.as_ref(), &inner.flows, flow_id);
-            if let Some(turn) = turn.await? {
-                let outcome = self.renew_in_turn(reason, turn.send_by()).await;
-                let renewed = outcome.as_ref().ok().and_then(Option::as_ref);
-                let tokens = renewed.map(StoredAccess::to_tokens);
-                turn.end(tokens, &inner.host.logger).await;
-                return outcome.map(|access| access.map(|access| self.hand_out(access)));
-            }
-            // Whoever has the turn may have died after storing what it got.
-            if let Some(elsewhere) = self.stored_for(reason).await? {
-                return Ok(Some(self.hand_out(elsewhere)));
-            }
-            if Instant::now() >= until {
-                return Err(Error::timeout(
-                    "Another process refreshes the tokens and does not finish",
-                ));
-            }
-            tokio::select! {
-                biased;
-                () = inner.oauth.closing.cancelled() => return Err(Error::closed()),
-                () = tokio::time::sleep(POLL) => {}
-            }
-        }
-    }
-
-    async fn renew_in_turn(
-        &self,
-        reason: &Reason,
-        send_by: Instant,
-    ) -> Result<Option<StoredAccess>> {
-        let inner = &self.0;
-        if let Some(elsewhere) = self.stored_for(reason).await? {
-            return Ok(Some(elsewhere));
-        }
-        let in_turn = InTurn { inner, send_by };
-        let relation = &inner.relation;
-        let started = Started::now(
-            Kind::TokenRefresh,
-            &relation.server_name,
-            Some(&relation.user_id),
-        );
-        let outcome = stored_tokens::refresh(&inner.storage, &in_turn, &inner.host.logger).await;
-        let operation = started.ended_with(outcome.as_ref());
-        inner.oauth.metrics.record(operation, &inner.host.logger);
-        let refreshed = outcome?;
-        Ok(refreshed.map(|tokens| StoredAccess {
-            token: tokens.access_token(),
-            expires_at: tokens.expires_at(),
-            created_at: None,
-            credential_set_id: tokens.credential_set_id().map(str::to_owned),
-        }))
-    }
-
-    async fn stored(&self) -> Result<Option<StoredAccess>> {
+    pub(super) async fn stored(&self) -> Result<Option<StoredAccess>> {
         let Relation {
             server_url,
             options,
@@ -218,25 +154,7 @@ impl Authorizer {
         storage.access_for(server_url.as_str(), options).await
     }
 
-    /// A stored token that the reason does not apply to: somebody else has refreshed meanwhile.
-    async fn stored_for(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
-        let inner = &self.0;
-        // One that cannot be read is as good as none; refreshing replaces it.
-        let stored = match self.stored().await {
-            Err(error) if error.code == Code::TokenStore => None,
-            stored => stored?,
-        };
-        let good = stored.filter(|stored| !reason.applies_to(stored));
-        if good.is_some() {
-            let (prefix, logger) = (&inner.prefix, &inner.host.logger);
-            logger.debug(format!(
-                "{prefix} Tokens were refreshed elsewhere meanwhile, using those"
-            ));
-        }
-        Ok(good)
-    }
-
-    fn hand_out(&self, stored: StoredAccess) -> Secret {
+    pub(super) fn hand_out(&self, stored: StoredAccess) -> Secret {
         let early = i64::try_from(EARLY.as_millis()).unwrap_or_default();
         let due = stored
             .expires_at
@@ -253,6 +171,11 @@ impl Authorizer {
             Err(error) if error.code == Code::ReauthenticationRequired => {
                 logger.info(format!("{prefix} {error}, will trigger OAuth flow"));
             }
+            Err(error) if is_deferred(error) => {
+                let message =
+                    format!("{prefix} OAuth token loading failed; deferring connection recovery");
+                logger.with(Level::Warn, message, LogMeta::Error(error.clone()));
+            }
             Err(error) if !is_end(error) => {
                 let message = format!("{prefix} Failed to refresh tokens");
                 logger.with(Level::Error, message, LogMeta::Error(error.clone()));
@@ -267,10 +190,18 @@ fn is_end(error: &Error) -> bool {
     matches!(error.code, Code::Aborted | Code::Closed)
 }
 
+/// Whether the tokens may be good, and could not be had now. Asking the user would not help.
+fn is_deferred(error: &Error) -> bool {
+    matches!(
+        error.code,
+        Code::TokenRefreshUnavailable | Code::TokenStorageUnavailable
+    )
+}
+
 /// A refresh that failed leaves only the user; why has been logged, and is told to nobody else.
 fn without_refresh(outcome: Result<Option<Secret>>) -> Result<Option<Secret>> {
     match outcome {
-        Err(error) if !is_end(&error) => Ok(None),
+        Err(error) if !is_end(&error) && !is_deferred(&error) => Ok(None),
         outcome => outcome,
     }
 }
@@ -281,25 +212,6 @@ struct Done(OAuth, String);
 impl Drop for Done {
     fn drop(&mut self) {
         self.0.refreshing.lock().remove(&self.1);
-    }
-}
-
-/// Why a stored token is not good enough.
-enum Reason {
-    /// It is missing, expired, or about to expire.
-    Due,
-    /// The server refused this one.
-    Refused(Secret),
-}
-
-impl Reason {
-    fn applies_to(&self, stored: &StoredAccess) -> bool {
-        match self {
-            Self::Due => stored.expires_within(EARLY),
-            Self::Refused(refused) => {
-                stored.token == *refused || stored.expires_within(Duration::ZERO)
-            }
-        }
     }
 }
 
@@ -315,6 +227,12 @@ impl AccessTokens for Authorizer {
                 return Ok(None);
             }
             Err(error) if is_end(&error) || inner.storage.is_unusable(&error) => return Err(error),
+            Err(error) if may_pass(&error) && matches!(self.leases().await, Ok(Some(_))) => {
+                let name = &inner.relation.server_name;
+                let error = storage_unavailable(name, error);
+                self.log_failure(&Err(error.clone()));
+                return Err(error);
+            }
             Err(error) => {
                 let message = format!("{prefix} Failed to retrieve tokens");
                 logger.with(Level::Error, message, LogMeta::Error(error));
@@ -340,6 +258,10 @@ impl AccessTokens for Authorizer {
         self.0.due_at.load(Ordering::Relaxed) <= now_ms()
     }
 
+    fn take_published(&self) -> Option<String> {
+        self.0.published.lock().take()
+    }
+
     async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {
         let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
         logger.info(format!(
@@ -348,48 +270,5 @@ impl AccessTokens for Authorizer {
         let refreshed = self.refresh(Reason::Refused(refused.clone())).await;
         let replaced = without_refresh(refreshed)?;
         Ok(replaced.filter(|token| token != refused))
-    }
-}
-
-/// Refreshes for whoever has the turn.
-struct InTurn<'a> {
-    inner: &'a Inner,
-    send_by: Instant,
-}
-
-#[async_trait]
-impl GrantRefresher for InTurn<'_> {
-    async fn refresh(
-        &self,
-        refresh_token: &Secret,
-        client: Option<&super::StoredClient>,
-    ) -> Result<super::Tokens> {
-        let inner = self.inner;
-        let text = |name| {
-            let stored = client?;
-            super::documents::text(&stored.metadata, name)
-        };
-        let methods = client.and_then(|stored| {
-            super::documents::texts(&stored.metadata, "token_endpoint_auth_methods_supported")
-        });
-        super::Refresh {
-            endpoints: &inner.endpoints,
-            options: &inner.relation.options,
-            server_name: &inner.relation.server_name,
-            server_url: Some(&inner.relation.server_url),
-            client: client.map(|stored| &stored.client),
-            stored: super::StoredEndpoint {
-                token_endpoint: text("token_endpoint"),
-                auth_methods: methods.as_deref(),
-                issuer: text("issuer"),
-                server_url: text("server_url"),
-                client_source: text("client_source"),
-                resource: text("resource"),
-            },
-            nothing_stored: client.is_none(),
-            logger: &inner.host.logger,
-        }
-        .send(refresh_token, Some(self.send_by), &inner.oauth.closing)
-        .await
     }
 }

@@ -1,11 +1,15 @@
 //! What a host's `LibreChat` does otherwise than an older one: how it calls a user's flow, and how long that is good for.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::authorizer::Authorizer;
+use super::flight::mark_rejected;
 use super::flow_id;
+use super::leases::{Holder, Leases};
 use crate::error::Result;
 use crate::host::Abilities;
+use crate::secret::Secret;
 
 impl Authorizer {
     /// The tenant of the call.
@@ -28,6 +32,42 @@ impl Authorizer {
             Ok(flow_id(user_id, server_name, tenant_id.as_deref()))
         });
         named.await.map(String::as_str)
+    }
+
+    /// The leases on the user's tokens, where the host has some.
+    pub(super) async fn leases(&self) -> Result<Option<&Leases>> {
+        let inner = &self.0;
+        let found = inner.leases.get_or_try_init(async || {
+            if !inner.flows.has_leases().await? {
+                return Ok(None);
+            }
+            let (tenant_id, relation) = (self.tenant_id().await?, &inner.relation);
+            let holder = Holder {
+                tenant_id: tenant_id.as_deref(),
+                user_id: &relation.user_id,
+                server_name: &relation.server_name,
+                prefix: &inner.prefix,
+            };
+            let logger = inner.host.logger.clone();
+            let flows = Arc::clone(&inner.flows);
+            Ok(Some(Leases::new(
+                flows,
+                &holder,
+                relation.coordination,
+                logger,
+            )))
+        });
+        found.await.map(Option::as_ref)
+    }
+
+    /// Notes that the server has refused this token: whoever has no other is not signed in.
+    pub(super) async fn note_refusal(&self, refused: &Secret, leases: &Leases) {
+        let (storage, logger) = (&self.0.storage, &self.0.host.logger);
+        let stored = storage.access().await.ok().flatten();
+        let stored = stored.filter(|stored| stored.token == *refused);
+        if let Some(set) = stored.and_then(|stored| stored.credential_set_id) {
+            mark_rejected(storage, Some(leases), &set, logger).await;
+        }
     }
 
     /// How long a user has to authorize.

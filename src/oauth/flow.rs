@@ -9,6 +9,7 @@ use super::authorizer::Authorizer;
 use super::documents::{Tokens, text};
 use super::initiate::Initiation;
 use super::issuer::same_url;
+use super::login::begin_under;
 use super::pending::{Pending, ReusedClient, asked_scope, client_of_flow, row_of_flow};
 use super::start_turn::StartTurn;
 use super::{FLOW_KIND, check_client_row, delete_flow_and_state, scope, store_state_mapping};
@@ -23,10 +24,6 @@ const SLOW_POLL: Duration = Duration::from_millis(800);
 const SLOW_AFTER: Duration = Duration::from_secs(20);
 /// A flow that vanished is looked for once more: stores are not always consistent at once.
 const VANISHED_PAUSE: Duration = Duration::from_millis(500);
-/// `LibreChat`'s callback completes the flow first and stores the tokens then; so long it is left to do so.
-const STORE_GRACE: Duration = Duration::from_millis(500);
-const STORE_POLL: Duration = Duration::from_millis(50);
-
 /// What starting a flow came to.
 pub enum Begun {
     /// The user has to open the URL.
@@ -65,6 +62,7 @@ impl Authorizer {
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
         let flow_id = self.flow_id().await?;
         let tenant_id = self.tenant_id().await?;
+        let fence = self.fence_of_flow().await?;
         let time = self.authorization_time().await;
         let existing = inner.flows.get(flow_id, FLOW_KIND).await?;
         if let Some(flow) = &existing
@@ -104,9 +102,17 @@ impl Authorizer {
         let mut metadata = initiated.metadata;
         let url = String::from(initiated.authorization_url);
         metadata.insert("authorizationUrl".to_owned(), json!(url));
+        if let Some(wait) = relation.coordination.persistence_wait {
+            // LibreChat's callback waits so long when it stores the tokens.
+            let wait = json!(wait.as_millis());
+            metadata.insert("oauthPersistenceWaitTimeout".to_owned(), wait);
+        }
         let created_at = now_ms();
-        inner.flows.init(flow_id, FLOW_KIND, &metadata).await?;
-        store_state_mapping(&*inner.flows, &initiated.state, flow_id).await?;
+        let begin = async {
+            inner.flows.init(flow_id, FLOW_KIND, &metadata).await?;
+            store_state_mapping(&*inner.flows, &initiated.state, flow_id).await
+        };
+        begin_under(fence, begin).await?;
         logger.info(format!(
             "{prefix} OAuth flow started, issuing authorization URL"
         ));
@@ -251,7 +257,7 @@ impl Authorizer {
         let stored = match tokens {
             Ok(tokens) => {
                 let _turn = StartTurn::take(&self.0).await;
-                self.keep(&tokens, pending).await
+                self.keep_and_tell(&tokens, pending).await
             }
             Err(error) => Err(error),
         };
@@ -309,29 +315,6 @@ impl Authorizer {
                 }
             }
         }
-    }
-
-    /// Stores the tokens of a completed flow unless whoever completed it does so. In the call's turn.
-    async fn keep(&self, tokens: &Tokens, pending: &Pending) -> Result<()> {
-        let storage = &self.0.storage;
-        let until = Instant::now() + STORE_GRACE;
-        let access = tokens.access_token();
-        loop {
-            let stored = storage.access().await.ok().flatten();
-            if stored.is_some_and(|stored| stored.token == access) {
-                return Ok(());
-            }
-            if Instant::now() >= until {
-                break;
-            }
-            tokio::time::sleep(STORE_POLL).await;
-        }
-        let client = pending.client.as_ref();
-        let client = client.map(|client| (client, pending.server.as_ref()));
-        storage.store(tokens, client).await?;
-        let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
-        logger.info(format!("{prefix} OAuth tokens saved to storage"));
-        Ok(())
     }
 
     /// Forgets a registration that an authorization server does not know any more, so that the next flow makes one. A

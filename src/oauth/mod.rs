@@ -7,6 +7,7 @@
 //! Follows the MCP authorization chapters of 2025-06-18, 2025-11-25 and 2026-07-28; RFC 9728, 8414, 7591, 7636, 8707,
 //! 6749, 7009, 9207.
 
+mod announcement;
 mod authorizer;
 mod binding;
 mod challenge;
@@ -16,12 +17,16 @@ mod complete;
 mod customs;
 mod detect;
 mod documents;
+mod flight;
 mod flow;
 mod flow_id;
 mod http;
+mod in_turn;
 mod initiate;
 mod issuer;
+mod leases;
 mod lifetime;
+mod login;
 mod metadata;
 mod options;
 mod pending;
@@ -30,6 +35,7 @@ mod reconnection;
 mod redirect;
 mod refresh;
 mod registration;
+mod renew;
 mod revoke;
 mod scope;
 mod start_turn;
@@ -44,10 +50,12 @@ pub use challenge::BearerChallenge;
 pub use complete::{Callback, Completion, Persist, Received};
 pub use detect::{Detection, DetectionMethod, detect};
 pub use documents::{ClientInfo, ServerMetadata, Tokens, texts};
+pub use flight::{Redemption, mark_rejected};
 pub use flow::{Begun, Wish};
 pub use flow_id::{FlowOwner, flow_id, parse_flow_id};
 pub use http::{Endpoints, Form, Party};
 pub use initiate::{Initiated, Initiation};
+pub use leases::{Holder, Leases, storage_unavailable, unavailable_text};
 pub use options::OAuthOptions;
 pub use pending::Pending;
 pub use reconnection::{Reconnections, TrackerStats};
@@ -56,8 +64,8 @@ pub use revoke::{Revocation, revoke};
 pub use state_mapping::{
     delete_flow_and_state, delete_state_mapping, resolve_state, store_state_mapping,
 };
-pub use storage::{Grant, Storage, StoredClient, unbound};
-pub use stored_tokens::{GrantRefresher, Stored, redeem, stored_tokens};
+pub use storage::{Grant, Seen, SeenAccess, Storage, StoredClient, Unwitnessed, Witness, unbound};
+pub use stored_tokens::{GrantRefresher, Stored, stored_tokens};
 
 use std::collections::HashMap;
 use std::sync::Arc;

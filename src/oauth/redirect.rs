@@ -10,7 +10,6 @@ use super::authorizer::Authorizer;
 use super::complete::{Callback, Completion, Persist, Received};
 use super::documents::{Tokens, text};
 use super::pending::Pending;
-use super::storage::Storage;
 use super::{FLOW_KIND, delete_state_mapping};
 use crate::error::{Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
@@ -106,7 +105,7 @@ impl Authorizer {
             settings: settings.clone(),
             logger: inner.host.logger.clone(),
             persist: Some(Arc::new(Kept {
-                storage: inner.storage.clone(),
+                authorizer: self.clone(),
                 pending: pending.clone(),
             })),
         };
@@ -129,15 +128,13 @@ impl Authorizer {
 
 /// Stores the tokens of a flow.
 struct Kept {
-    storage: Storage,
+    authorizer: Authorizer,
     pending: Pending,
 }
 
 #[async_trait]
 impl Persist for Kept {
     async fn persist(&self, tokens: Tokens) -> Result<Tokens> {
-        let client = self.pending.client.as_ref();
-        let client = client.map(|client| (client, self.pending.server.as_ref()));
-        self.storage.store(&tokens, client).await
+        self.authorizer.store_login(&tokens, &self.pending).await
     }
 }

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::documents::Tokens;
-use super::storage::{Storage, StoredClient};
+use super::leases::{Leases, is_final_refusal};
+use super::storage::{Seen, SeenAccess, Storage, StoredAccess, StoredClient, Witness};
 use crate::error::{Code, Error, Result};
-use crate::host::{Level, LogMeta, Logger};
+use crate::host::Logger;
 use crate::secret::Secret;
 use crate::server_config::is_invalid_client_message;
 
@@ -22,17 +23,26 @@ pub trait GrantRefresher: Send + Sync {
     ) -> Result<Tokens>;
 }
 
+/// How what a refresh brings is stored.
+pub struct Writing<'a> {
+    /// The host's leases, and the generation that held before the request.
+    pub fence: Option<(&'a Leases, i64)>,
+    pub witness: &'a dyn Witness,
+}
+
 /// Refreshes and stores; a rotated token is stored before anybody gets to use what came with it. `None` without a
-/// refresh token.
+/// refresh token; with leases also where the grant is of no more use, or was torn down meanwhile.
 ///
 /// Fails with [`Code::ReauthenticationRequired`] when the server no longer knows the client, whose rows are then gone,
 /// and with what the request or the store failed with.
 pub async fn refresh(
     storage: &Storage,
     refresher: &dyn GrantRefresher,
+    writing: &Writing<'_>,
     logger: &Logger,
 ) -> Result<Option<Tokens>> {
     let prefix = storage.log_prefix();
+    let leased = writing.fence.is_some();
     // The client says whose the refresh token is. Where it cannot be read, the token is sent nowhere.
     let Some(grant) = storage.grant().await? else {
         return Ok(None);
@@ -46,21 +56,29 @@ pub async fn refresh(
             logger.info(format!(
                 "{prefix} Server does not support refresh tokens for this client. New authentication required."
             ));
-            return Err(error);
+            return if leased { Ok(None) } else { Err(error) };
+        }
+        Err(error) if leased && is_final_refusal(&error) => {
+            logger.info(format!(
+                "{prefix} Refresh grant is no longer valid. New authentication required."
+            ));
+            return Ok(None);
         }
         Err(error) if is_invalid_client_message(&error.message) && !storage.deletes() => {
             logger.warn(format!(
                 "{prefix} Client registration rejected during token refresh but deleteTokens not available — stale \
                  registration cannot be cleared"
             ));
-            return Err(error);
+            return if leased { Ok(None) } else { Err(error) };
         }
         Err(error) if is_invalid_client_message(&error.message) => {
             logger.info(format!(
                 "{prefix} Client registration rejected during token refresh, attempting to clear stale registration and \
                  refresh token"
             ));
+            writing.witness.preparing().await?;
             storage.forget_client(grant.credential_set_id()).await;
+            writing.witness.cleared().await?;
             return Err(reauthenticate(
                 storage.server_name(),
                 "stored client registration is no longer valid",
@@ -69,27 +87,25 @@ pub async fn refresh(
         }
         Err(error) => return Err(error),
     };
-    let tokens = storage.store_refreshed(&tokens, &grant).await?;
+    let stored = storage.store_refreshed(&tokens, &grant, writing.witness);
+    let tokens = match writing.fence {
+        Some((leases, generation)) => {
+            let Some(admitted) = leases.admit(generation).await? else {
+                logger.debug(format!(
+                    "{prefix} Discarding refresh response superseded by OAuth teardown"
+                ));
+                return Ok(None);
+            };
+            let outcome = stored.await;
+            leases.release(admitted).await;
+            outcome?
+        }
+        None => stored.await?,
+    };
     logger.info(format!(
         "{prefix} Successfully refreshed and stored OAuth tokens"
     ));
     Ok(Some(tokens))
-}
-
-/// The same as a function of `MCPTokenStorage`: `None` where the refresh failed, which is logged.
-///
-/// Fails with [`Code::ReauthenticationRequired`].
-pub async fn redeem(
-    storage: &Storage,
-    refresher: &dyn GrantRefresher,
-    logger: &Logger,
-) -> Result<Option<Tokens>> {
-    or_logged(
-        refresh(storage, refresher, logger).await,
-        storage,
-        logger,
-        "Failed to refresh tokens",
-    )
 }
 
 /// What is stored.
@@ -97,38 +113,14 @@ pub enum Stored {
     /// In `LibreChat`'s form, with the refresh token.
     Valid(Tokens),
     /// There is something to refresh with.
-    Refreshable,
-    /// It cannot be read.
-    Unknown,
+    Refreshable(Seen),
 }
 
 /// The stored tokens.
 ///
-/// Fails with [`Code::ReauthenticationRequired`] where they are worn out and there is nothing to refresh them with.
+/// Fails with [`Code::ReauthenticationRequired`] where they are worn out and there is nothing to refresh them with, and
+/// with what the store failed with.
 pub async fn stored_tokens(storage: &Storage, logger: &Logger) -> Result<Stored> {
-    let read = read(storage, logger).await.map(Some);
-    let read = or_logged(read, storage, logger, "Failed to retrieve tokens")?;
-    Ok(read.unwrap_or(Stored::Unknown))
-}
-
-fn or_logged<T>(
-    outcome: Result<Option<T>>,
-    storage: &Storage,
-    logger: &Logger,
-    failure: &str,
-) -> Result<Option<T>> {
-    match outcome {
-        Err(error) if error.code == Code::ReauthenticationRequired => Err(error),
-        Err(error) => {
-            let message = format!("{} {failure}", storage.log_prefix());
-            logger.with(Level::Error, message, LogMeta::Error(error));
-            Ok(None)
-        }
-        outcome => outcome,
-    }
-}
-
-async fn read(storage: &Storage, logger: &Logger) -> Result<Stored> {
     let prefix = storage.log_prefix();
     let access = storage.bound_access().await?;
     if let Some(access) = access
@@ -151,8 +143,15 @@ async fn read(storage: &Storage, logger: &Logger) -> Result<Stored> {
         "missing"
     };
     logger.info(format!("{prefix} Access token {state}"));
-    if storage.has_refresh_token().await? {
-        return Ok(Stored::Refreshable);
+    if let Some(refresh) = storage.refresh_row().await? {
+        let access = access.map_or(SeenAccess::Missing, |access: StoredAccess| {
+            SeenAccess::OfSet(access.credential_set_id)
+        });
+        return Ok(Stored::Refreshable(Seen {
+            access: Some(access),
+            refresh: Some(refresh),
+            refused: None,
+        }));
     }
     Err(reauthenticate(
         storage.server_name(),

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::CLAIM_KIND;
 use super::documents::Tokens;
+use super::leases::Leases;
 use super::pkce::random_text;
 use crate::connection::now_ms;
 use crate::error::Result;
@@ -25,6 +26,16 @@ pub const POLL: Duration = Duration::from_millis(100);
 /// How long a claim has to stand before it counts.
 const SETTLE: Duration = Duration::from_millis(250);
 const CLAIM: &str = "claim";
+
+/// What keeps two processes apart.
+#[derive(Clone, Copy)]
+pub enum By<'a> {
+    /// The host's leases, which all processes honour, `LibreChat`'s own manager among them.
+    Lease(&'a Leases),
+    Lock(&'a Arc<dyn Lock>),
+    /// A claim in the flow store.
+    Claim,
+}
 
 /// The right to refresh. Whoever has it reads the stored token again first.
 pub struct Turn {
@@ -48,19 +59,28 @@ struct Claim {
 }
 
 impl Turn {
-    /// Tries once; `None` when somebody else refreshes. Exactly one process has the turn where the host has a lock.
-    /// Without one it is a claim in the flow store, which is best effort: an id of ours that is still there after a
-    /// moment.
+    /// Tries once; `None` when somebody else refreshes. Exactly one process has the turn where the host has leases or a
+    /// lock. Without them it is a claim in the flow store, which is best effort: an id of ours that is still there after
+    /// a moment.
     pub async fn attempt(
-        lock: Option<&Arc<dyn Lock>>,
+        by: By<'_>,
         flows: &Arc<dyn FlowStore>,
         flow_id: &str,
     ) -> Result<Option<Self>> {
-        if flows.is_shared() && is_claimed(&**flows, flow_id).await? {
+        // Whoever has made a claim takes the lease, too.
+        let counts_claims = flows.is_shared() && !matches!(by, By::Lease(_));
+        if counts_claims && is_claimed(&**flows, flow_id).await? {
             return Ok(None);
         }
-        let holds = match lock {
-            Some(lock) => {
+        let holds = match by {
+            By::Lease(leases) => match leases.flight().await? {
+                Some(guard) => {
+                    let claim = Claim::join(flows, flow_id).await;
+                    Some(Holds::Lock(guard, claim.ok()))
+                }
+                None => None,
+            },
+            By::Lock(lock) => {
                 let key = format!("{CLAIM_KIND}:{flow_id}");
                 match lock.acquire(&key, TURN_TTL).await? {
                     Some(guard) if flows.is_shared() => {
@@ -70,8 +90,10 @@ impl Turn {
                     guard => guard.map(|guard| Holds::Lock(guard, None)),
                 }
             }
-            None if flows.is_shared() => Claim::attempt(flows, flow_id).await?.map(Holds::Claim),
-            None => Some(Holds::Nothing),
+            By::Claim if flows.is_shared() => {
+                Claim::attempt(flows, flow_id).await?.map(Holds::Claim)
+            }
+            By::Claim => Some(Holds::Nothing),
         };
         Ok(holds.map(|holds| Self {
             holds,
@@ -117,16 +139,28 @@ impl Claim {
         })
     }
 
-    async fn write(flows: &Arc<dyn FlowStore>, flow_id: &str) -> Result<Self> {
-        let claim = Self {
+    fn new(flows: &Arc<dyn FlowStore>, flow_id: &str) -> Self {
+        Self {
             flows: Arc::clone(flows),
             flow_id: flow_id.to_owned(),
             id: random_text(),
-        };
+        }
+    }
+
+    async fn write(flows: &Arc<dyn FlowStore>, flow_id: &str) -> Result<Self> {
+        let claim = Self::new(flows, flow_id);
         let mut metadata = Map::new();
         metadata.insert(CLAIM.to_owned(), json!(claim.id.expose()));
         flows.init(flow_id, CLAIM_KIND, &metadata).await?;
         Ok(claim)
+    }
+
+    /// Leaves a flow as it is that somebody waits for: it is told how the refresh ends.
+    async fn join(flows: &Arc<dyn FlowStore>, flow_id: &str) -> Result<Self> {
+        if is_claimed(&**flows, flow_id).await? {
+            return Ok(Self::new(flows, flow_id));
+        }
+        Self::write(flows, flow_id).await
     }
 
     async fn end(&self, tokens: Option<Tokens>) -> Result<()> {
@@ -206,7 +240,7 @@ mod tests {
     }
 
     async fn attempt(flows: &Arc<dyn FlowStore>) -> Option<Turn> {
-        Turn::attempt(None, flows, "u:s").await.unwrap()
+        Turn::attempt(By::Claim, flows, "u:s").await.unwrap()
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 //! [`Context`] carries, and nothing is remembered.
 
 mod api_key;
+mod coordination;
 mod environment;
 mod fingerprint;
 mod forwarded;
@@ -27,6 +28,7 @@ mod text;
 mod timestamp;
 mod validate;
 
+pub use coordination::Coordination;
 pub use fingerprint::{Fingerprint, fingerprint};
 pub use forwarded::Frame;
 pub use header::{Setter, is_sent};

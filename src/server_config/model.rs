@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::api_key;
+use super::coordination::Coordination;
 use super::members::{Members, wrong_type};
 use super::placeholders::placeholders;
 use super::{environment, timestamp};
@@ -88,6 +89,7 @@ pub struct ServerConfig {
     pub icon_path: Option<String>,
     pub oauth: Option<Map<String, Value>>,
     pub oauth_headers: IndexMap<String, String>,
+    pub oauth_coordination: Coordination,
     /// Scopes of the on-behalf-of exchange; present where the config has `obo`.
     pub obo_scopes: Option<String>,
     /// Names of the variables that each user provides, in the order of declaration.
@@ -126,6 +128,9 @@ impl ServerConfig {
         "apiKey",
         "oauth",
         "oauth_headers",
+        "oauthRefreshCoordination",
+        "oauthRefreshWaitTimeout",
+        "oauthPersistenceWaitTimeout",
         "obo",
         "customUserVars",
         "requiresOAuth",
@@ -161,6 +166,13 @@ impl ServerConfig {
             icon_path: members.text("iconPath")?,
             oauth: members.object("oauth")?,
             oauth_headers: members.texts("oauth_headers")?,
+            oauth_coordination: Coordination {
+                is_on: members
+                    .flag("oauthRefreshCoordination")?
+                    .unwrap_or_default(),
+                refresh_wait: members.timeout("oauthRefreshWaitTimeout")?,
+                persistence_wait: members.timeout("oauthPersistenceWaitTimeout")?,
+            },
             obo_scopes: obo_scopes(members.object("obo")?)?,
             custom_user_vars: members
                 .object("customUserVars")?

@@ -1,7 +1,7 @@
 //! Refresh tokens go to the authorization server that issued them, whatever the MCP server says.
 
 use librechat_mcp_native::connection::AccessTokens;
-use librechat_mcp_native::oauth::{ClientInfo, OAuthOptions, Tokens};
+use librechat_mcp_native::oauth::{ClientInfo, OAuthOptions, Tokens, Unwitnessed};
 use serde_json::{Map, Value, json};
 
 use crate::world::World;
@@ -21,7 +21,11 @@ async fn signed_in(world: &World, row: Option<Value>) {
     let client = ClientInfo::new(object(&client)).unwrap();
     let metadata = row.map(|row| object(&row));
     let client = metadata.as_ref().map(|row| (&client, Some(row)));
-    world.storage().store(&tokens, client).await.unwrap();
+    world
+        .storage()
+        .store(&tokens, client, &Unwitnessed)
+        .await
+        .unwrap();
     if client.is_none() {
         world.forget_sets();
     }
@@ -179,7 +183,11 @@ async fn a_login_leaves_no_refresh_token_of_before() {
         let client = ClientInfo::new(object(&json!({ "client_id": client_id }))).unwrap();
         let metadata = next.as_ref().map(object);
         let login = Some((&client, metadata.as_ref()));
-        let stored = world.storage().store(&tokens, login).await.unwrap();
+        let stored = world
+            .storage()
+            .store(&tokens, login, &Unwitnessed)
+            .await
+            .unwrap();
         let left = world.storage().refresh_token().await.unwrap();
         assert!(left.is_none(), "{next:?} {client_id}");
         let client = world.storage().client().await.unwrap().unwrap();

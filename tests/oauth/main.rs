@@ -8,6 +8,7 @@
 
 mod binding;
 mod flows;
+mod leases;
 mod refresh;
 mod reinit;
 mod rows;

@@ -11,15 +11,16 @@ use librechat_mcp_native::connection::now_ms;
 use librechat_mcp_native::embedded::MemoryFlows;
 use librechat_mcp_native::error::{Code, Error, Result};
 use librechat_mcp_native::host::{
-    CREDENTIAL_SET_ID, CredentialSet, Environment, Expiry, FlowState, FlowStore, Host, Level, Lock,
-    LockGuard, Log, LogMeta, Logger, Lookup, NetworkRules, Registry, RulesOfCall,
+    CREDENTIAL_SET_ID, CredentialSet, Environment, Expiry, FlowState, FlowStore, Host, LeaseWish,
+    Level, Lock, LockGuard, Log, LogMeta, Logger, Lookup, NetworkRules, Registry, RulesOfCall,
     Storage as ConfigStorage, TokenData, TokenQuery, TokenRow, TokenStore, TokenUpdate,
 };
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::oauth::{
-    Authorizer, ClientInfo, OAuth, OAuthOptions, Relation, Storage, Tokens,
+    Authorizer, ClientInfo, OAuth, OAuthOptions, Relation, Storage, Tokens, Unwitnessed,
 };
 use librechat_mcp_native::secret::Secret;
+use librechat_mcp_native::server_config::Coordination;
 use librechat_mcp_native::settings::Settings;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
@@ -185,6 +186,48 @@ pub struct SharedFlows {
     inner: MemoryFlows,
     /// Makes flows look older than they are.
     pub age: Mutex<i64>,
+    /// Where there are any.
+    pub leases: Option<Leases>,
+}
+
+/// Leases whose time does not end, by their ids.
+#[derive(Clone, Default)]
+pub struct Leases(Arc<Mutex<HashMap<String, LeaseState>>>);
+
+#[derive(Default)]
+struct LeaseState {
+    generation: i64,
+    is_held: bool,
+}
+
+impl Leases {
+    /// Whatever was begun before is of no use any more.
+    pub fn tear_down(&self) {
+        for state in self.0.lock().values_mut() {
+            state.generation += 1;
+        }
+    }
+
+    pub fn are_held(&self) -> bool {
+        self.0.lock().values().any(|state| state.is_held)
+    }
+
+    /// The ids that were asked for.
+    pub fn ids(&self) -> Vec<String> {
+        let mut ids: Vec<_> = self.0.lock().keys().cloned().collect();
+        ids.sort();
+        ids
+    }
+}
+
+struct HeldLease(Leases, String);
+
+#[async_trait]
+impl LockGuard for HeldLease {
+    async fn release(self: Box<Self>) -> Result<()> {
+        self.0.0.lock().get_mut(&self.1).unwrap().is_held = false;
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -213,6 +256,33 @@ impl FlowStore for SharedFlows {
 
     async fn delete(&self, flow_id: &str, kind: &str) -> Result<bool> {
         self.inner.delete(flow_id, kind).await
+    }
+
+    async fn has_leases(&self) -> Result<bool> {
+        Ok(self.leases.is_some())
+    }
+
+    async fn lease_generation(&self, lease_id: &str) -> Result<Option<i64>> {
+        let leases = self.leases.as_ref().unwrap().0.lock();
+        let state = leases.get(lease_id);
+        Ok(Some(state.map_or(0, |state| state.generation)))
+    }
+
+    async fn acquire_lease(
+        &self,
+        lease_id: &str,
+        wish: LeaseWish,
+    ) -> Result<Option<Box<dyn LockGuard>>> {
+        let all = self.leases.clone().unwrap();
+        let mut leases = all.0.lock();
+        let state = leases.entry(lease_id.to_owned()).or_default();
+        let is_other = |expected| expected != state.generation;
+        if state.is_held || wish.expected_generation.is_some_and(is_other) {
+            return Ok(None);
+        }
+        state.is_held = true;
+        drop(leases);
+        Ok(Some(Box::new(HeldLease(all, lease_id.to_owned()))))
     }
 }
 
@@ -313,6 +383,20 @@ impl World {
         }
     }
 
+    /// With leases, by which refreshes are coordinated.
+    pub async fn leased() -> (Self, Leases) {
+        let leases = Leases::default();
+        let flows = SharedFlows {
+            leases: Some(leases.clone()),
+            ..SharedFlows::default()
+        };
+        let world = Self {
+            flows: Arc::new(flows),
+            ..Self::new().await
+        };
+        (world, leases)
+    }
+
     pub fn rules(&self) -> NetworkRules {
         NetworkRules {
             ssrf_protection: true,
@@ -339,6 +423,7 @@ impl World {
             tokens: Some(Arc::clone(&self.tokens) as _),
             flows: Some(Arc::clone(&self.flows) as _),
             prompt: None,
+            credential_events: None,
             tenancy: None,
             lock: lock.map(|lock| Arc::new(lock) as _),
             exchanged_tokens: None,
@@ -366,6 +451,11 @@ impl World {
             server_url: Url::parse(&format!("{}/mcp", self.server.origin())).unwrap(),
             options,
             oauth_headers: IndexMap::new(),
+            coordination: Coordination {
+                is_on: self.flows.leases.is_some(),
+                refresh_wait: Some(Duration::from_millis(600)),
+                persistence_wait: None,
+            },
             proxy: None,
             rules: self.rules(),
             settings: Settings::default(),
@@ -392,7 +482,10 @@ impl World {
             "client_source": "dynamic",
         });
         let login = Some((&client, metadata.as_object()));
-        self.storage().store(&tokens, login).await.unwrap();
+        self.storage()
+            .store(&tokens, login, &Unwitnessed)
+            .await
+            .unwrap();
     }
 
     /// Rows as an older `LibreChat` writes them: without credential sets.

@@ -199,6 +199,7 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
         tokens: None,
         flows: None,
         prompt: None,
+        credential_events: None,
         tenancy: Some(Arc::clone(parts) as _),
         lock: None,
         exchanged_tokens: cache.map(|cache| Arc::clone(cache) as _),

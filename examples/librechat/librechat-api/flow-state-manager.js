@@ -1,5 +1,6 @@
 const { setTimeout: delay } = require('node:timers/promises');
 const { Keyv } = require('keyv');
+const { leasesOf } = require('./leases');
 
 /** LibreChat's takes 2 s. */
 const POLL_MS = 50;
@@ -33,6 +34,29 @@ class FlowStateManager {
     this.keyv = keyv;
     this.ttl = ttl;
     this.retainedFailureTypes = retainedFailureTypes;
+    this.leases = leasesOf(keyv);
+  }
+
+  /**
+   * Which life of what a lease guards this is; `null` while it is being torn down.
+   *
+   * @param {string} leaseId
+   * @returns {Promise<number | null>}
+   */
+  async getLeaseGeneration(leaseId) {
+    return this.leases.generation(this.key(leaseId, 'lease'));
+  }
+
+  /**
+   * The right to work on what the lease guards, of one process at a time. With `advanceGeneration` it is a teardown: what
+   * was begun before it, and says so with `expectedGeneration`, gets no lease any more.
+   *
+   * @param {string} leaseId
+   * @param {{ expectedGeneration?: number, advanceGeneration?: boolean, leaseMs?: number, waitMs?: number }} [options]
+   * @returns {Promise<{ generation: number, release: () => Promise<void> } | null>}
+   */
+  async acquireLease(leaseId, options) {
+    return this.leases.acquire(this.key(leaseId, 'lease'), options);
   }
 
   /**

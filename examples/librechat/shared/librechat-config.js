@@ -19,6 +19,8 @@ module.exports = {
       type: 'streamable-http',
       url: process.env.PROTECTED_URL,
       requiresOAuth: true,
+      // Processes take turns with refresh tokens, by the leases of the flow manager.
+      oauthRefreshCoordination: true,
     },
     // Users who signed in with the organization's account need not sign in to it.
     organization: {

@@ -9,9 +9,10 @@ use super::super::call::CallContext;
 use super::super::host::STORE_TIMEOUT;
 use super::super::js::{JsResult, Scope, Value};
 use super::super::thread::JsRef;
+use super::leases;
 use super::token_store::{members, milliseconds};
 use crate::error::Result;
-use crate::host::{FlowState, FlowStatus, FlowStore};
+use crate::host::{FlowState, FlowStatus, FlowStore, LeaseWish, LockGuard};
 
 /// Where functions of the host are.
 #[derive(Clone)]
@@ -23,6 +24,19 @@ pub enum Service {
 }
 
 impl Service {
+    /// The object itself, which a getter may have to promise.
+    pub fn with<'env>(
+        &self,
+        context: &Arc<CallContext>,
+        scope: Scope<'env>,
+        then: impl for<'any> Fn(&Arc<CallContext>, Value<'any>) -> JsResult<'any> + 'static,
+    ) -> JsResult<'env> {
+        match self {
+            Self::Host(service) => context.with_service(scope, service, then),
+            Self::Given(object) => then(context, object.get(scope)),
+        }
+    }
+
     pub fn call<'env>(
         &self,
         context: &Arc<CallContext>,
@@ -151,5 +165,21 @@ impl FlowStore for NodeFlows {
             Ok(deleted.as_bool() != Some(false))
         })
         .await
+    }
+
+    async fn has_leases(&self) -> Result<bool> {
+        leases::has_leases(self).await
+    }
+
+    async fn lease_generation(&self, lease_id: &str) -> Result<Option<i64>> {
+        leases::generation(self, lease_id).await
+    }
+
+    async fn acquire_lease(
+        &self,
+        lease_id: &str,
+        wish: LeaseWish,
+    ) -> Result<Option<Box<dyn LockGuard>>> {
+        leases::acquire(self, lease_id, wish).await
     }
 }

@@ -2,16 +2,20 @@
 
 mod binding;
 mod call;
+mod credentials;
 mod flows;
 mod host;
+mod leases;
 mod prompt;
 mod reconnection;
 mod redemption;
 mod token_store;
 mod tokens;
 mod types;
+mod witness;
 
 pub use call::{CREDENTIALS_VARIABLE, credentials_key};
+pub use credentials::credential_events;
 pub use host::{NodeFlows, Service};
 pub use prompt::{NodeLock, NodePrompt, NodeTenancy};
 pub use redemption::Redemptions;

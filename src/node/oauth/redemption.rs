@@ -12,17 +12,20 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use super::super::call::CallContext;
-use super::super::host::STORE_TIMEOUT;
 use super::super::js::{JsResult, Value};
 use super::super::runtime;
 use super::super::services;
 use super::super::thread::JsRef;
 use super::NodeTenancy;
 use super::call::Call;
+use super::leases::{self, GivenLeases};
 use super::token_store::{given_text, members};
+use super::witness::NodeWitness;
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta, Logger, Tenancy};
-use crate::oauth::{GrantRefresher, Storage, StoredClient, Tokens, redeem};
+use crate::oauth::{
+    self, GrantRefresher, Leases, Seen, Storage, StoredClient, Tokens, Unwitnessed, mark_rejected,
+};
 use crate::secret::Secret;
 
 /// `MCPTokenStorage.INFLIGHT_REFRESH_STALE_MS`: a caller's `refreshTokens` is told to stop after this long.
@@ -38,6 +41,10 @@ pub type Redemption = Shared<BoxFuture<'static, Result<Option<Tokens>>>>;
 pub struct Redemptions(Arc<Mutex<HashMap<String, Redemption>>>);
 
 impl Redemptions {
+    pub fn under_way(&self, key: &str) -> Option<Redemption> {
+        self.0.lock().get(key).cloned()
+    }
+
     /// The one that is under way, or a new one. It goes on whoever stops waiting for it.
     pub fn join(
         &self,
@@ -184,32 +191,17 @@ impl GrantRefresher for NodeRefresher {
     }
 }
 
-/// Tells a caller, by its `onRefreshSuccess`, of tokens that were refreshed.
-pub async fn tell_refreshed(
-    context: &Arc<CallContext>,
-    listener: Arc<JsRef>,
-    tokens: &Tokens,
-) -> Result<()> {
-    let tokens = tokens.clone().into_value();
-    let told = context.callback(
-        "onRefreshSuccess",
-        STORE_TIMEOUT,
-        move |context, scope| {
-            let arguments = [scope.json(&tokens)?];
-            context.apply(listener.get(scope), scope.undefined(), &arguments)
-        },
-        |_, _| Ok(()),
-    );
-    told.await
-}
-
 /// What a call brings for a refresh.
 pub struct Refresh {
     storage: Storage,
     logger: Logger,
     refresher: Option<NodeRefresher>,
     creates: bool,
-    listener: Option<Arc<JsRef>>,
+    /// Absent where the caller gave no flow manager that has any.
+    leases: Option<GivenLeases>,
+    witness: NodeWitness,
+    listens: bool,
+    seen: Seen,
     context: Arc<CallContext>,
     has_tenants: bool,
     user_id: String,
@@ -218,6 +210,7 @@ pub struct Refresh {
 }
 
 impl Refresh {
+    /// `listens`: to `onRefreshSuccess`, also without leases.
     pub fn read<'env>(call: &Call<'env>, listens: bool) -> JsResult<'env, Self> {
         let params = call.argument(0);
         // Apart from the reading that leads here: a refresh looks up everything itself.
@@ -236,25 +229,32 @@ impl Refresh {
         } else {
             None
         };
-        let listener = params.get("onRefreshSuccess")?;
-        let listener = if listens && listener.is_function() {
-            Some(Arc::new(JsRef::new(&call.runtime.thread, listener)?))
-        } else {
-            None
-        };
         let present = services::present(call.runtime.host.get(call.scope))?;
         Ok(Self {
             storage,
             logger: call.logger.clone(),
             refresher,
             creates: params.get("createToken")?.is_function(),
-            listener,
+            leases: GivenLeases::read(call, params)?,
+            witness: NodeWitness::of_refresh(&call.context, params)?,
+            listens,
+            seen: leases::seen(params)?,
             context: Arc::clone(&call.context),
             has_tenants: present.has("getTenantId"),
             user_id,
             server_name,
             scope: given_text(params, "singleFlightScope")?.unwrap_or_default(),
         })
+    }
+
+    /// Whether the caller gave a flow manager that has leases.
+    pub fn is_leased(&self) -> bool {
+        self.leases.is_some()
+    }
+
+    /// The same after the tokens have been looked at.
+    pub fn having_seen(self, seen: Seen) -> Self {
+        Self { seen, ..self }
     }
 
     /// Refreshes, or shares the refresh that is under way.
@@ -264,14 +264,54 @@ impl Refresh {
         } else {
             None
         };
-        let key = json!([tenant, self.user_id, self.server_name, self.scope]).to_string();
+        let mut key = json!([tenant, self.user_id, self.server_name, self.scope]);
+        // Whose token was refused differs wants another one than those who share this.
+        if let (Some(leases), Json::Array(parts)) = (&self.leases, &mut key)
+            && leases.coordinates()
+        {
+            parts.push(match &self.seen.refused {
+                None => json!(["unknown"]),
+                Some(refused) => json!(["known", refused]),
+            });
+        }
         let redemptions = self.context.realm.redemptions.clone();
-        Ok(redemptions.join(&key, self.redeem()))
+        let key = key.to_string();
+        match redemptions.under_way(&key) {
+            Some(redemption) => Ok(self.share(redemption)),
+            None => Ok(redemptions.join(&key, self.redeem())),
+        }
+    }
+
+    /// A caller that was refused says so, also where somebody else refreshes already.
+    fn share(self, redemption: Redemption) -> Redemption {
+        let Some(refused) = self.seen.refused.clone().flatten() else {
+            return redemption;
+        };
+        let shared = async move {
+            let noted = async {
+                let leases = self.find_leases().await?;
+                if leases.is_some() {
+                    let (storage, logger) = (&self.storage, &self.logger);
+                    mark_rejected(storage, leases.as_ref(), &refused, logger).await;
+                }
+                Ok::<_, Error>(())
+            };
+            let (outcome, _) = tokio::join!(redemption, noted);
+            outcome
+        };
+        shared.boxed().shared()
+    }
+
+    async fn find_leases(&self) -> Result<Option<Leases>> {
+        match &self.leases {
+            Some(given) => given.find(&self.storage.log_prefix()).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     async fn redeem(self) -> Result<Option<Tokens>> {
         let prefix = self.storage.log_prefix();
-        let Some(refresher) = self.refresher else {
+        let Some(refresher) = &self.refresher else {
             self.logger.warn(format!(
                 "{prefix} Cannot refresh tokens: no `refreshTokens` callback provided"
             ));
@@ -283,9 +323,22 @@ impl Refresh {
             ));
             return Ok(None);
         }
-        let tokens = redeem(&self.storage, &refresher, &self.logger).await?;
-        if let (Some(tokens), Some(listener)) = (&tokens, self.listener)
-            && let Err(error) = tell_refreshed(&self.context, listener, tokens).await
+        let leases = self.find_leases().await?;
+        let redemption = oauth::Redemption {
+            storage: &self.storage,
+            refresher,
+            leases: leases.as_ref(),
+            seen: self.seen.clone(),
+            witness: if leases.is_some() {
+                &self.witness
+            } else {
+                &Unwitnessed
+            },
+            logger: &self.logger,
+        };
+        let tokens = redemption.redeem().await?;
+        if let Some(tokens) = tokens.as_ref().filter(|_| leases.is_none() && self.listens)
+            && let Err(error) = self.witness.refreshed(tokens).await
         {
             let message = format!("{prefix} onRefreshSuccess callback failed");
             self.logger

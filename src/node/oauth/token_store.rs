@@ -141,7 +141,7 @@ fn update_object<'env>(
 }
 
 /// A row as mongoose returns it: lean or not, with `Date`s or their text, with a `Map` or a plain object.
-fn token_row(value: Value<'_>) -> JsResult<'_, Option<TokenRow>> {
+pub fn token_row(value: Value<'_>) -> JsResult<'_, Option<TokenRow>> {
     if !value.is_object() {
         return Ok(None);
     }

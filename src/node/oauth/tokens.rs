@@ -12,17 +12,22 @@ use super::super::js::{JsResult, Scope, Thrown, Value};
 use super::super::thread::JsRef;
 use super::Function;
 use super::call::Call;
+use super::leases::GivenLeases;
 use super::redemption::Refresh;
 use super::token_store::{given_text, members};
+use super::witness::NodeWitness;
 use crate::error::{Code, Error};
 use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta};
-use crate::oauth::{ClientInfo, Stored, Tokens, stored_tokens, unbound};
+use crate::oauth::{ClientInfo, Stored, Tokens, storage_unavailable, stored_tokens, unbound};
 use crate::secret::Secret;
+
+const FENCE_UNAVAILABLE: &str = "OAuth persistence fence unavailable";
 
 pub const STORAGE: &[(&str, Function)] = &[
     ("storeTokens", store),
     ("getTokens", get),
     ("forceRefreshTokens", force_refresh),
+    ("markAuthorizationRejected", mark_authorization_rejected),
     ("hasStoredAuthorization", has_stored_authorization),
     ("isCurrentAccessToken", is_current_access_token),
     ("assertCredentialSetBinding", assert_credential_set_binding),
@@ -49,6 +54,8 @@ fn store<'env>(
             let client = members(params.get("clientInfo")?)?;
             let metadata = members(params.get("metadata")?)?;
             let expected = given_text(params, "expectedCredentialSetId")?;
+            let witness = NodeWitness::of_store(&call.context, params)?;
+            let leases = GivenLeases::read(call, params)?;
             Ok(async move {
                 let tokens = tokens.as_ref().and_then(Tokens::from_value);
                 let tokens = tokens.ok_or_else(|| {
@@ -56,9 +63,22 @@ fn store<'env>(
                 })?;
                 let client = client.and_then(ClientInfo::new);
                 let client = client.as_ref().map(|client| (client, metadata.as_ref()));
-                match expected {
-                    Some(expected) => storage.store_renewed(&tokens, client, &expected).await,
-                    None => storage.store(&tokens, client).await,
+                let store = async {
+                    match expected {
+                        Some(expected) => {
+                            let renewed =
+                                storage.store_renewed(&tokens, client, &expected, &witness);
+                            renewed.await
+                        }
+                        None => storage.store(&tokens, client, &witness).await,
+                    }
+                };
+                match leases {
+                    Some(given) => {
+                        let leases = given.find(&storage.log_prefix()).await?;
+                        leases.fenced(FENCE_UNAVAILABLE, store).await
+                    }
+                    None => store.await,
                 }
             })
         },
@@ -81,10 +101,19 @@ fn get<'env>(
             let storage = call.storage(call.argument(0))?;
             let logger = call.logger.clone();
             Ok(async move {
-                match stored_tokens(&storage, &logger).await? {
-                    Stored::Valid(tokens) => Ok(Some(tokens)),
-                    Stored::Refreshable => refresh.begin().await?.await,
-                    Stored::Unknown => Ok(None),
+                let is_leased = refresh.is_leased();
+                match stored_tokens(&storage, &logger).await {
+                    Ok(Stored::Valid(tokens)) => Ok(Some(tokens)),
+                    Ok(Stored::Refreshable(seen)) => refresh.having_seen(seen).begin().await?.await,
+                    Err(error) if error.code == Code::ReauthenticationRequired => Err(error),
+                    Err(error) => {
+                        let message = format!("{} Failed to retrieve tokens", storage.log_prefix());
+                        logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+                        if is_leased {
+                            return Err(storage_unavailable(storage.server_name(), error));
+                        }
+                        Ok(None)
+                    }
                 }
             })
         },
@@ -132,6 +161,36 @@ fn force_refresh<'env>(
 
 fn tokens_or_null(scope: Scope<'_>, tokens: Option<Tokens>) -> JsResult<'_> {
     scope.json(&tokens.map_or(Json::Null, Tokens::into_value))
+}
+
+/// `({ userId, serverName, credentialSetId, findToken, updateToken, flowManager, persistenceWaitTimeoutMs })`
+fn mark_authorization_rejected<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let params = call.argument(0);
+            let storage = call.storage(params)?;
+            let set = call.text(params.get("credentialSetId")?, "credentialSetId")?;
+            let leases = GivenLeases::read(call, params)?;
+            Ok(async move {
+                let mark = storage.mark_rejected(&set);
+                match leases {
+                    Some(given) => {
+                        let leases = given.find(&storage.log_prefix()).await?;
+                        leases.fenced(FENCE_UNAVAILABLE, mark).await
+                    }
+                    None => mark.await,
+                }
+            })
+        },
+        |scope, ()| Ok(scope.undefined()),
+    )
 }
 
 /// `({ userId, serverName, findToken, validateClientBinding })`; never rejects for what it finds.

@@ -107,23 +107,40 @@ pub struct McpTokens {
     /// Encrypts and stores the tokens and, where given, the client that they were issued to, all of one credential set: that of
     /// the tokens, else a new one. Rows are replaced only while they are those that were read. With `expectedCredentialSetId` it is
     /// a refresh of that set. Resolves to the tokens with `credential_set_id`, `obtained_at` and `expires_at`; rejects with a
-    /// `ReauthenticationRequiredError` where somebody else has stored others meanwhile.
+    /// `ReauthenticationRequiredError` where somebody else has stored others meanwhile. With a `flowManager` that has leases the
+    /// rows are written under that of the user and server, for which it waits `persistenceWaitTimeoutMs` (15000), and it rejects
+    /// with an `MCPTokenStorageUnavailableError` where it cannot have that. `onStorePreparing` is called before the first row is
+    /// written, `onStoreCommitted` when all are; where either fails, nothing is stored.
     #[napi(
-        ts_type = "(params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any>; existingTokens?: { accessToken?: Record<string, any> | null; refreshToken?: Record<string, any> | null; clientInfoToken?: Record<string, any> | null }; expectedCredentialSetId?: string }) => Promise<Record<string, any>>"
+        ts_type = "(params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any>; existingTokens?: { accessToken?: Record<string, any> | null; refreshToken?: Record<string, any> | null; clientInfoToken?: Record<string, any> | null }; expectedCredentialSetId?: string; flowManager?: object; persistenceWaitTimeoutMs?: number; onStorePreparing?: () => unknown; onStoreCommitted?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any>>"
     )]
     pub store_tokens: (),
     /// The stored tokens, refreshed where they have expired; `null` where that failed. Rejects with a
     /// `ReauthenticationRequiredError` where there is nothing to refresh with, or what is stored does not belong together.
+    /// With a `flowManager` that has leases, `MCPTokenStorageUnavailableError` and `MCPTokenRefreshUnavailableError` take the
+    /// place of `null` where another try may work.
     #[napi(
-        ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string }) => Promise<Record<string, any> | null>"
+        ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string; flowManager?: object; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; onRefreshSuccess?: (tokens: Record<string, any>) => unknown; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any> | null>"
     )]
     pub get_tokens: (),
     /// Refreshes, whatever the access token says. Calls for the same tenant, user, server and `singleFlightScope` share one
     /// refresh; `signal` ends only the wait of its caller, with `null`. `onRefreshSuccess` is called when the tokens are stored.
+    ///
+    /// With a `flowManager` that has leases nothing is stored across a teardown, and it rejects as `getTokens` does. With
+    /// `coordinateRefresh` one process at a time refreshes: others wait `refreshWaitTimeoutMs` (15000, at most 30000) and adopt
+    /// what it has stored, which `onTokensAdopted` (else `onRefreshSuccess`) hears. What `onRefreshPreparing` resolves to is
+    /// called with the stored tokens in place of `onRefreshSuccess`. `rejectedCredentialSetId` is marked as
+    /// `markAuthorizationRejected` does it.
     #[napi(
-        ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any> | null>"
+        ts_type = "(params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: Record<string, any>) => unknown; flowManager?: object; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; rejectedCredentialSetId?: string | null; existingAccessToken?: Record<string, any> | null; existingRefreshToken?: Record<string, any> | null; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any> | null>"
     )]
     pub force_refresh_tokens: (),
+    /// Notes that a server has refused the tokens of this credential set: `hasStoredAuthorization` is `false` until others are
+    /// stored. Another set that is stored meanwhile is left alone.
+    #[napi(
+        ts_type = "(params: { userId: string; serverName: string; credentialSetId: string; findToken: (...args: any[]) => unknown; updateToken: (...args: any[]) => unknown; flowManager?: object; persistenceWaitTimeoutMs?: number }) => Promise<void>"
+    )]
+    pub mark_authorization_rejected: (),
     /// Whether there are tokens that are good without asking the user, of the same credential set as the stored client.
     /// `validateClientBinding` throws where that is not the client that the config wants.
     #[napi(

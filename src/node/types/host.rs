@@ -78,6 +78,30 @@ pub struct McpHostServices {
     /// Stored OAuth tokens and client registrations.
     #[napi(ts_type = "MCPTokenMethods | (() => MCPTokenMethods | Promise<MCPTokenMethods>)")]
     pub token_methods: Option<()>,
+    /// Around every change of a user's stored tokens, as the other three, for calls that bring none of their own. Bound: 30 s.
+    #[napi(
+        js_name = "onOAuthCredentialsChanging",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsChanging']"
+    )]
+    pub on_oauth_credentials_changing: Option<()>,
+    /// Where `onOAuthCredentialsChanging` is not given.
+    #[napi(
+        js_name = "onOAuthCredentialsChanged",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsChanged']"
+    )]
+    pub on_oauth_credentials_changed: Option<()>,
+    /// Tokens of another process are used.
+    #[napi(
+        js_name = "onOAuthCredentialsAdopted",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsAdopted']"
+    )]
+    pub on_oauth_credentials_adopted: Option<()>,
+    /// What is known of the tokens is out of date.
+    #[napi(
+        js_name = "onOAuthCredentialsInvalidated",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']"
+    )]
+    pub on_oauth_credentials_invalidated: Option<()>,
     /// OAuth flow states.
     #[napi(ts_type = "MCPFlowManager | (() => MCPFlowManager | Promise<MCPFlowManager>)")]
     pub flow_manager: Option<()>,
@@ -144,7 +168,7 @@ pub struct McpHostServices {
     /// LibreChat's own error classes, such as all of `@librechat/api`: errors that this runtime rejects with are instances
     /// of them then, so that `instanceof` in LibreChat's code holds. The classes of this package are used where it has none.
     #[napi(
-        ts_type = "{ MCPDomainNotAllowedError?: Function; MCPInspectionFailedError?: Function; OboTokenResolutionError?: Function; ReauthenticationRequiredError?: Function }"
+        ts_type = "{ MCPDomainNotAllowedError?: Function; MCPInspectionFailedError?: Function; MCPTokenRefreshUnavailableError?: Function; MCPTokenStorageUnavailableError?: Function; OboTokenResolutionError?: Function; ReauthenticationRequiredError?: Function }"
     )]
     pub error_classes: Option<()>,
 }
@@ -276,6 +300,15 @@ pub struct McpFlowManager {
     /// Forgets a flow; `false` where that failed.
     #[napi(ts_type = "(flowId: string, type: string) => unknown")]
     pub delete_flow: (),
+    /// A lease that processes share, `null` where somebody else has it for `waitMs`, or at once where the generation is not the
+    /// expected one. With this and the next, tokens are written under leases: `docs/oauth.md`. Bound: `waitMs` and 10 s.
+    #[napi(
+        ts_type = "(leaseId: string, options: { expectedGeneration?: number; leaseMs?: number; waitMs?: number }) => unknown"
+    )]
+    pub acquire_lease: Option<()>,
+    /// Which life of what the lease guards this is; `null` while it is torn down.
+    #[napi(ts_type = "(leaseId: string) => unknown")]
+    pub get_lease_generation: Option<()>,
 }
 
 /// Winston-like; what the functions return is ignored.

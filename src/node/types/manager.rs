@@ -337,6 +337,30 @@ pub struct McpConnectionParams<'env> {
     /// Where connections are kept that belong to one chat request.
     #[napi(ts_type = "MCPRequestScopedConnections")]
     pub request_scoped_connections: Option<()>,
+    /// Around every change of the user's stored tokens for an OAuth server, as the other three; before the host's.
+    #[napi(
+        js_name = "onOAuthCredentialsChanging",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsChanging']"
+    )]
+    pub on_oauth_credentials_changing: Option<()>,
+    /// Where `onOAuthCredentialsChanging` is not given.
+    #[napi(
+        js_name = "onOAuthCredentialsChanged",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsChanged']"
+    )]
+    pub on_oauth_credentials_changed: Option<()>,
+    /// Tokens of another process are used.
+    #[napi(
+        js_name = "onOAuthCredentialsAdopted",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsAdopted']"
+    )]
+    pub on_oauth_credentials_adopted: Option<()>,
+    /// What is known of the tokens is out of date.
+    #[napi(
+        js_name = "onOAuthCredentialsInvalidated",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']"
+    )]
+    pub on_oauth_credentials_invalidated: Option<()>,
     /// The user's login session.
     #[napi(ts_type = "MCPUpstreamTokenProvider")]
     pub upstream_token_provider: Option<()>,
@@ -411,6 +435,30 @@ pub struct McpCallToolParams<'env> {
     /// Where connections are kept that belong to one chat request.
     #[napi(ts_type = "MCPRequestScopedConnections")]
     pub request_scoped_connections: Option<()>,
+    /// Around every change of the user's stored tokens for an OAuth server, as the other three; before the host's.
+    #[napi(
+        js_name = "onOAuthCredentialsChanging",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsChanging']"
+    )]
+    pub on_oauth_credentials_changing: Option<()>,
+    /// Where `onOAuthCredentialsChanging` is not given.
+    #[napi(
+        js_name = "onOAuthCredentialsChanged",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsChanged']"
+    )]
+    pub on_oauth_credentials_changed: Option<()>,
+    /// Tokens of another process are used.
+    #[napi(
+        js_name = "onOAuthCredentialsAdopted",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsAdopted']"
+    )]
+    pub on_oauth_credentials_adopted: Option<()>,
+    /// What is known of the tokens is out of date.
+    #[napi(
+        js_name = "onOAuthCredentialsInvalidated",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']"
+    )]
+    pub on_oauth_credentials_invalidated: Option<()>,
     /// The user's login session.
     #[napi(ts_type = "MCPUpstreamTokenProvider")]
     pub upstream_token_provider: Option<()>,

@@ -51,6 +51,30 @@ pub struct ReinitMcpServerParams<'env> {
     /// In place of the host's.
     #[napi(ts_type = "MCPTokenMethods")]
     pub token_methods: Option<()>,
+    /// Around every change of the user's stored tokens for an OAuth server, as the other three; before the host's.
+    #[napi(
+        js_name = "onOAuthCredentialsChanging",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsChanging']"
+    )]
+    pub on_oauth_credentials_changing: Option<()>,
+    /// Where `onOAuthCredentialsChanging` is not given.
+    #[napi(
+        js_name = "onOAuthCredentialsChanged",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsChanged']"
+    )]
+    pub on_oauth_credentials_changed: Option<()>,
+    /// Tokens of another process are used.
+    #[napi(
+        js_name = "onOAuthCredentialsAdopted",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsAdopted']"
+    )]
+    pub on_oauth_credentials_adopted: Option<()>,
+    /// What is known of the tokens is out of date.
+    #[napi(
+        js_name = "onOAuthCredentialsInvalidated",
+        ts_type = "MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']"
+    )]
+    pub on_oauth_credentials_invalidated: Option<()>,
     /// A config that the caller already has; the registry is not asked for it.
     #[napi(ts_type = "Record<string, any>")]
     pub server_config: Option<()>,

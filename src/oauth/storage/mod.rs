@@ -5,9 +5,15 @@
 //! their metadata: every login and every refresh makes a new one. Rows of older `LibreChat`s have none.
 
 mod attempts;
+mod commit;
 mod read;
+mod rejection;
 mod rows;
+mod seen;
 mod write;
+
+pub use self::commit::{Unwitnessed, Witness};
+pub use self::seen::{Seen, SeenAccess};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +27,9 @@ use crate::connection::{log_prefix, now_ms};
 use crate::error::{Code, Error, Result};
 use crate::host::{CREDENTIAL_SET_ID, Host, Logger, TokenRow, TokenStore};
 use crate::secret::Secret;
+
+/// The member of a client's metadata that says which credential set a server has refused.
+pub(super) const REJECTED_SET_ID: &str = "rejected_credential_set_id";
 
 /// An access token as it was stored.
 #[derive(Debug, Clone)]

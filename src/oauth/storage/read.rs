@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::rejection::is_rejected;
 use super::rows::{Kind, is_same};
 use super::{Grant, Storage, StoredAccess, StoredClient};
 use crate::connection::now_ms;
@@ -107,10 +108,7 @@ impl Storage {
 
     /// Also where it cannot be read.
     pub async fn has_refresh_token(&self) -> Result<bool> {
-        match self.refresh_token().await {
-            Err(error) if error.code == Code::TokenStore => Ok(true),
-            token => Ok(token?.is_some()),
-        }
+        Ok(self.refresh_row().await?.is_some())
     }
 
     pub async fn refresh_token(&self) -> Result<Option<Secret>> {
@@ -151,7 +149,9 @@ impl Storage {
         let has_expired = |row: &TokenRow| row.expires_at.is_some_and(|end| end <= now_ms());
         let access = self.row(Kind::Access).await?;
         let client = self.row(Kind::Client).await?;
-        let Some(client) = client.filter(|client| client.credential_set_id().is_some()) else {
+        let client =
+            client.filter(|client| client.credential_set_id().is_some() && !is_rejected(client));
+        let Some(client) = client else {
             return Ok(None);
         };
         let fits = |row: &TokenRow| row.credential_set_id() == client.credential_set_id();
@@ -169,7 +169,7 @@ impl Storage {
         }
     }
 
-    fn stored_refresh(&self, row: &TokenRow) -> Result<Option<Secret>> {
+    pub(super) fn stored_refresh(&self, row: &TokenRow) -> Result<Option<Secret>> {
         let token = self.cipher()?.decrypt(&row.token)?;
         Ok(Some(token).filter(|token| !token.expose().is_empty()))
     }

@@ -101,6 +101,6 @@ impl Storage {
     }
 }
 
-fn set(credential_set_id: Option<&str>) -> CredentialSet {
+pub(super) fn set(credential_set_id: Option<&str>) -> CredentialSet {
     credential_set_id.map_or(CredentialSet::None, |id| CredentialSet::Id(id.to_owned()))
 }

@@ -2,53 +2,20 @@
 
 use serde_json::{Map, Value, json};
 
+use super::commit::{Change, Witness};
 use super::rows::{Kind, is_same};
-use super::{Grant, Storage};
+use super::{Grant, REJECTED_SET_ID, Storage};
 use crate::connection::now_ms;
-use crate::error::{Code, Result};
-use crate::host::{CREDENTIAL_SET_ID, Expiry, TokenData, TokenRow, TokenUpdate};
+use crate::error::Result;
+use crate::host::{CREDENTIAL_SET_ID, TokenRow};
 use crate::oauth::documents::{ClientInfo, Tokens, text};
 use crate::oauth::lifetime::{YEAR, lifetime};
-use crate::secret::Secret;
 
 /// The rows before the first write.
 struct Read {
     access: Option<TokenRow>,
     refresh: Option<TokenRow>,
     client: Option<TokenRow>,
-}
-
-/// What becomes of one row.
-struct Change {
-    kind: Kind,
-    /// What it takes the place of.
-    read: Option<TokenRow>,
-    /// `None` keeps the row's.
-    token: Option<Secret>,
-    /// Seconds; `None` keeps the row's.
-    expires_in: Option<i64>,
-    metadata: Option<Map<String, Value>>,
-}
-
-impl Change {
-    /// The encrypted text that the row has afterwards.
-    fn token(&self) -> Option<&Secret> {
-        self.token
-            .as_ref()
-            .or(self.read.as_ref().map(|read| &read.token))
-    }
-
-    fn credential_set_id(&self) -> Option<&str> {
-        self.metadata.as_ref()?.get(CREDENTIAL_SET_ID)?.as_str()
-    }
-
-    /// Whether the row is as it was to become, by an attempt of before or by somebody who stores the same login.
-    fn is_done(&self, now: &TokenRow) -> bool {
-        match self.credential_set_id() {
-            Some(id) => now.credential_set_id() == Some(id),
-            None => Some(&now.token) == self.token(),
-        }
-    }
 }
 
 impl Storage {
@@ -61,6 +28,7 @@ impl Storage {
         &self,
         tokens: &Tokens,
         client: Option<(&ClientInfo, Option<&Map<String, Value>>)>,
+        witness: &dyn Witness,
     ) -> Result<Tokens> {
         let set = tokens
             .credential_set_id()
@@ -75,20 +43,26 @@ impl Storage {
         let client =
             client.map(|(client, metadata)| (client, metadata.cloned().unwrap_or_default()));
         let changes = self.changes(tokens, client, read, Some(&set), false)?;
-        self.commit(changes).await?;
+        let stored = stored(tokens, Some(&set));
+        let stored = self.commit(changes, stored, witness).await?;
         if tokens.refresh_token().is_none()
             && let Some(old) = old_refresh
             && old.credential_set_id() != Some(set.as_str())
         {
             self.delete_stale_refresh(&old).await;
         }
-        Ok(stored(tokens, Some(&set)))
+        Ok(stored)
     }
 
     /// Stores the tokens that a refresh brought, as a new credential set.
     ///
     /// Fails with [`Code::ReauthenticationRequired`] where the rows are not those any more that were refreshed.
-    pub async fn store_refreshed(&self, tokens: &Tokens, grant: &Grant) -> Result<Tokens> {
+    pub async fn store_refreshed(
+        &self,
+        tokens: &Tokens,
+        grant: &Grant,
+        witness: &dyn Witness,
+    ) -> Result<Tokens> {
         let read = self.read_surely().await?;
         let unchanged = |now: Option<&TokenRow>, before: Option<&TokenRow>| match (now, before) {
             (Some(now), Some(before)) => is_same(now, before),
@@ -107,7 +81,7 @@ impl Storage {
         // Where no row says whose the refresh token is, there is nothing that a set would tie it to.
         let set = client.map(|_| new_set());
         let client = client.map(|stored| (&stored.client, stored.metadata.clone()));
-        self.renew(tokens, client, read, set).await
+        self.renew(tokens, client, read, set, witness).await
     }
 
     /// The same for a caller that knows only the id of what it has refreshed.
@@ -116,6 +90,7 @@ impl Storage {
         tokens: &Tokens,
         client: Option<(&ClientInfo, Option<&Map<String, Value>>)>,
         expected: &str,
+        witness: &dyn Witness,
     ) -> Result<Tokens> {
         let of_caller = client.and_then(|(_, metadata)| text(metadata?, CREDENTIAL_SET_ID));
         let read = self.read_surely().await?;
@@ -131,7 +106,8 @@ impl Storage {
         }
         let client =
             client.map(|(client, metadata)| (client, metadata.cloned().unwrap_or_default()));
-        self.renew(tokens, client, read, Some(new_set())).await
+        let set = Some(new_set());
+        self.renew(tokens, client, read, set, witness).await
     }
 
     async fn renew(
@@ -140,10 +116,11 @@ impl Storage {
         client: Option<(&ClientInfo, Map<String, Value>)>,
         read: Read,
         set: Option<String>,
+        witness: &dyn Witness,
     ) -> Result<Tokens> {
         let changes = self.changes(tokens, client, read, set.as_deref(), true)?;
-        self.commit(changes).await?;
-        Ok(stored(tokens, set.as_deref()))
+        let stored = stored(tokens, set.as_deref());
+        self.commit(changes, stored, witness).await
     }
 
     async fn read_all(&self) -> Result<Read> {
@@ -218,7 +195,9 @@ impl Storage {
                 metadata: of_set(Map::new()),
             });
         }
-        if let Some((client, metadata)) = client {
+        if let Some((client, mut metadata)) = client {
+            // Which set was refused says nothing of a new one.
+            metadata.remove(REJECTED_SET_ID);
             let plain = Value::Object(client.0.clone()).to_string();
             changes.push(Change {
                 kind: Kind::Client,
@@ -229,120 +208,6 @@ impl Storage {
             });
         }
         Ok(changes)
-    }
-
-    /// A row that is there is the first to be written, and the access token's before the others: of two writers it stops
-    /// one. What was written is undone where not everything can be.
-    async fn commit(&self, mut changes: Vec<Change>) -> Result<()> {
-        if let Some(at) = changes.iter().position(|change| change.read.is_some()) {
-            changes[..=at].rotate_right(1);
-        }
-        for (index, change) in changes.iter().enumerate() {
-            if let Err(error) = self.apply(change).await {
-                // Whether a write that failed has happened all the same is not known, except where another was first.
-                let lost = error.code == Code::ReauthenticationRequired;
-                let done = if lost { index } else { index + 1 };
-                for change in changes[..done].iter().rev() {
-                    self.undo(change).await;
-                }
-                return Err(error);
-            }
-        }
-        let prefix = self.log_prefix();
-        self.logger.debug(format!("{prefix} Stored OAuth tokens"));
-        Ok(())
-    }
-
-    async fn apply(&self, change: &Change) -> Result<()> {
-        let mut attempt = 1;
-        loop {
-            let outcome = match &change.read {
-                Some(read) => self.replace(change, read).await,
-                None => self.create(change, attempt > 1).await,
-            };
-            match outcome {
-                Err(error) if self.tries_again(attempt, &error).await => attempt += 1,
-                outcome => return outcome,
-            }
-        }
-    }
-
-    async fn replace(&self, change: &Change, read: &TokenRow) -> Result<()> {
-        let kind = change.kind;
-        let update = TokenUpdate {
-            token: change.token.clone(),
-            expiry: change.expires_in.map(Expiry::In),
-            metadata: change.metadata.clone(),
-        };
-        let query = || self.exactly(kind, &read.token, read.credential_set_id());
-        if self.store.update(&query(), &update).await?
-            || (self.compares_no_sets(kind, read).await?
-                && self.store.update(&query(), &update).await?)
-        {
-            return Ok(());
-        }
-        match self.row(kind).await? {
-            Some(now) if change.is_done(&now) => Ok(()),
-            // Expired rows vanish by themselves, between looking and updating too.
-            None if kind == Kind::Access && read.expires_at.is_some_and(|end| end <= now_ms()) => {
-                self.create(change, false).await
-            }
-            _ => Err(self.unbound()),
-        }
-    }
-
-    /// `again`: an attempt of before may have worked.
-    async fn create(&self, change: &Change, again: bool) -> Result<()> {
-        let (Some(token), Some(expires_in)) = (change.token.clone(), change.expires_in) else {
-            return Err(self.unbound());
-        };
-        if again
-            && self.store.methods().update
-            && let Some(now) = self.row(change.kind).await?
-        {
-            return if change.is_done(&now) {
-                Ok(())
-            } else {
-                Err(self.unbound())
-            };
-        }
-        let data = TokenData {
-            token,
-            expires_in,
-            metadata: change.metadata.clone(),
-        };
-        self.store.create(&self.query(change.kind), &data).await
-    }
-
-    /// Puts the row back, unless it was replaced again.
-    async fn undo(&self, change: &Change) {
-        let kind = change.kind;
-        let Some(token) = change.token() else {
-            return;
-        };
-        let written = self.exactly(kind, token, change.credential_set_id());
-        let undone = match &change.read {
-            Some(read) => {
-                let before = TokenUpdate {
-                    token: Some(read.token.clone()),
-                    expiry: read.expires_at.map(Expiry::At),
-                    metadata: Some(read.metadata.clone().unwrap_or_default()),
-                };
-                self.store.update(&written, &before).await
-            }
-            None if self.deletes() => self.store.delete(&written).await,
-            None => return,
-        };
-        let (prefix, name) = (self.log_prefix(), kind.name());
-        match undone {
-            Ok(true) => {}
-            Ok(false) => self.logger.warn(format!(
-                "{prefix} Skipped OAuth rollback for {name}; the record was superseded"
-            )),
-            Err(error) => self.logger.warn(format!(
-                "{prefix} Failed to roll back a partial OAuth credential write: {error}"
-            )),
-        }
     }
 
     /// What a login without a refresh token leaves must not be taken for its own. A row that stays is of another set.

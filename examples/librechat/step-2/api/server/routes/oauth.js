@@ -176,6 +176,8 @@ async function persist(flow, tokens) {
     tokens,
     clientInfo,
     metadata: MCPOAuthHandler.buildStoredClientMetadata(metadata, resourceMetadata, serverUrl, clientSource),
+    flowManager: flows(),
+    persistenceWaitTimeoutMs: flow.oauthPersistenceWaitTimeout,
     ...tokenMethods,
   });
   const tokenFlowId = MCPOAuthHandler.generateTokenFlowId(userId, serverName, flow.tenantId);

@@ -22,13 +22,21 @@ async function clearStoredMCPOAuthState(userId, serverName) {
   const deleteToken = async (filter) => {
     await deleteTokens(filter);
   };
-  await MCPTokenStorage.deleteUserTokens({ userId, serverName, deleteToken });
   const flowManager = getFlowStateManager(getLogStores(CacheKeys.FLOWS));
   const tenantId = getTenantId();
-  const tokenFlowId = MCPOAuthHandler.generateTokenFlowId(userId, serverName, tenantId);
-  await flowManager.deleteFlow(tokenFlowId, 'mcp_get_tokens');
-  const flowId = MCPOAuthHandler.generateFlowId(userId, serverName, tenantId);
-  await MCPOAuthHandler.deleteFlowAndStateMapping(flowId, flowManager);
+  // A refresh or a sign-in that has begun before must not be stored after it.
+  const leaseId = JSON.stringify([tenantId ?? '', userId, serverName]);
+  const teardown = await flowManager.acquireLease(leaseId, { advanceGeneration: true });
+  if (!teardown) throw new Error('tokens are being written');
+  try {
+    await MCPTokenStorage.deleteUserTokens({ userId, serverName, deleteToken });
+    const tokenFlowId = MCPOAuthHandler.generateTokenFlowId(userId, serverName, tenantId);
+    await flowManager.deleteFlow(tokenFlowId, 'mcp_get_tokens');
+    const flowId = MCPOAuthHandler.generateFlowId(userId, serverName, tenantId);
+    await MCPOAuthHandler.deleteFlowAndStateMapping(flowId, flowManager);
+  } finally {
+    await teardown.release();
+  }
 }
 
 /**

@@ -1,0 +1,104 @@
+//! What the runtime itself does with the tokens of a login.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::announcement::{Announcement, tell_of_flow};
+use super::authorizer::Authorizer;
+use super::documents::Tokens;
+use super::leases::Leases;
+use super::pending::Pending;
+use super::turn;
+use crate::error::{Code, Error, Result};
+
+/// `LibreChat`'s callback completes the flow first and stores the tokens then; so long it is left to do so.
+const STORE_GRACE: Duration = Duration::from_millis(500);
+const STORE_POLL: Duration = Duration::from_millis(50);
+
+impl Authorizer {
+    /// Keeps them, and tells the caller under which generation somebody else has published them.
+    pub(super) async fn keep_and_tell(&self, tokens: &Tokens, pending: &Pending) -> Result<()> {
+        self.keep(tokens, pending).await?;
+        tell_of_flow(&self.0, tokens).await
+    }
+
+    /// Stores the tokens of a completed flow unless whoever completed it does so. In the call's turn.
+    pub(super) async fn keep(&self, tokens: &Tokens, pending: &Pending) -> Result<()> {
+        let storage = &self.0.storage;
+        let until = Instant::now() + STORE_GRACE;
+        let access = tokens.access_token();
+        loop {
+            let stored = storage.access().await.ok().flatten();
+            if stored.is_some_and(|stored| stored.token == access) {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                break;
+            }
+            tokio::time::sleep(STORE_POLL).await;
+        }
+        self.store_login(tokens, pending).await?;
+        let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
+        logger.info(format!("{prefix} OAuth tokens saved to storage"));
+        Ok(())
+    }
+
+    /// Stores them, and tells who waits for tokens.
+    pub(super) async fn store_login(&self, tokens: &Tokens, pending: &Pending) -> Result<Tokens> {
+        let inner = &self.0;
+        let announcement = Announcement::new(inner);
+        let client = pending.client.as_ref();
+        let client = client.map(|client| (client, pending.server.as_ref()));
+        let store = inner.storage.store(tokens, client, &announcement);
+        let stored = match self.leases().await? {
+            Some(leases) => {
+                let unavailable = "OAuth persistence fence unavailable";
+                leases.fenced(unavailable, store).await?
+            }
+            None => store.await?,
+        };
+        let told = async {
+            let flow_id = self.flow_id().await?;
+            let tokens = announcement.published(stored.clone());
+            turn::tell(&*inner.flows, flow_id, tokens).await
+        };
+        if let Err(error) = told.await {
+            let (prefix, logger) = (&inner.prefix, &inner.host.logger);
+            logger.warn(format!(
+                "{prefix} Who waits for the tokens of before could not be told of new ones: {error}"
+            ));
+        }
+        Ok(stored)
+    }
+
+    /// The generation that a flow is begun in, where the host has leases.
+    ///
+    /// Fails with [`Code::OAuthFlowFailed`] during a teardown.
+    pub(super) async fn fence_of_flow(&self) -> Result<Option<(&Leases, i64)>> {
+        let Some(leases) = self.leases().await? else {
+            return Ok(None);
+        };
+        let generation = leases.generation().await?;
+        let generation = generation
+            .ok_or_else(|| Error::new(Code::OAuthFlowFailed, "OAuth teardown in progress"))?;
+        Ok(Some((leases, generation)))
+    }
+}
+
+/// Begins a flow in the generation that it is for.
+pub(super) async fn begin_under(
+    fence: Option<(&Leases, i64)>,
+    begin: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    let Some((leases, generation)) = fence else {
+        return begin.await;
+    };
+    let Some(admitted) = leases.admit(generation).await? else {
+        let problem = "OAuth initiation superseded by teardown";
+        return Err(Error::new(Code::OAuthFlowFailed, problem));
+    };
+    let begun = begin.await;
+    leases.release(admitted).await;
+    begun
+}

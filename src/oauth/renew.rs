@@ -1,0 +1,209 @@
+//! Renewing a user's tokens, in turn with other processes.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::announcement::Announcement;
+use super::authorizer::Authorizer;
+use super::in_turn::InTurn;
+use super::leases::{FLIGHT_POLL, Leases};
+use super::storage::{StoredAccess, Witness};
+use super::stored_tokens::{self, Writing};
+use super::turn::{By, POLL, TURN_TTL, Turn};
+use crate::error::{Code, Error, Result};
+use crate::secret::Secret;
+use crate::telemetry::{Kind, Started};
+
+/// A token is replaced this long before it expires, so that no request meets the end.
+pub(super) const EARLY: Duration = Duration::from_secs(30);
+/// Bound on the wait for other processes: longer than the turn of one that died.
+const WAIT: Duration = TURN_TTL.saturating_add(Duration::from_secs(5));
+
+/// Why a stored token is not good enough.
+pub(super) enum Reason {
+    /// It is missing, expired, or about to expire.
+    Due,
+    /// The server refused this one.
+    Refused(Secret),
+}
+
+impl Reason {
+    pub fn applies_to(&self, stored: &StoredAccess) -> bool {
+        match self {
+            Self::Due => stored.expires_within(EARLY),
+            Self::Refused(refused) => {
+                stored.token == *refused || stored.expires_within(Duration::ZERO)
+            }
+        }
+    }
+}
+
+/// Whether a host that has leases is not to ask the user for this: another try may work.
+pub(super) fn may_pass(error: &Error) -> bool {
+    error.retryable || error.code == Code::HostError
+}
+
+impl Authorizer {
+    /// The owned part: read, take the turn, read again, refresh, store, let go.
+    pub(super) async fn renew(&self, reason: &Reason) -> Result<Option<Secret>> {
+        let renewed = self.renew_where_due(reason).await;
+        match renewed {
+            Err(error) if may_pass(&error) => Err(match self.leases().await {
+                Ok(Some(leases)) => leases.refresh_unavailable(error),
+                _ => error,
+            }),
+            renewed => renewed.map(|access| access.map(|access| self.hand_out(access))),
+        }
+    }
+
+    async fn renew_where_due(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
+        if let Some(elsewhere) = self.stored_for(reason).await? {
+            return Ok(Some(elsewhere));
+        }
+        let leases = self.leases().await?;
+        if let (Some(leases), Reason::Refused(refused)) = (leases, reason) {
+            self.note_refusal(refused, leases).await;
+        }
+        // Without anything to refresh with, nobody's turn matters.
+        if !self.0.storage.has_refresh_token().await? {
+            return Ok(None);
+        }
+        self.renew_in_some_turn(reason, leases).await
+    }
+
+    async fn renew_in_some_turn(
+        &self,
+        reason: &Reason,
+        leases: Option<&Leases>,
+    ) -> Result<Option<StoredAccess>> {
+        let inner = &self.0;
+        let announcement = Announcement::new(inner);
+        let fence = match leases {
+            Some(leases) => match leases.generation().await? {
+                Some(generation) => Some((leases, generation)),
+                None => {
+                    let (prefix, logger) = (&inner.prefix, &inner.host.logger);
+                    logger.debug(format!(
+                        "{prefix} Skipping token refresh while OAuth teardown owns the lease"
+                    ));
+                    return Ok(None);
+                }
+            },
+            None => None,
+        };
+        let writing = Writing {
+            fence,
+            witness: &announcement,
+        };
+        let flight = leases.filter(|leases| leases.coordinate());
+        let (by, wait, poll) = match (flight, &inner.host.lock) {
+            (Some(leases), _) => (By::Lease(leases), leases.refresh_wait(), FLIGHT_POLL),
+            (None, Some(lock)) => (By::Lock(lock), WAIT, POLL),
+            (None, None) => (By::Claim, WAIT, POLL),
+        };
+        let until = Instant::now() + wait;
+        let flow_id = self.flow_id().await?;
+        loop {
+            if let Some(turn) = Turn::attempt(by, &inner.flows, flow_id).await? {
+                let outcome = self
+                    .renew_in_turn(reason, turn.send_by(), &writing, flight)
+                    .await;
+                let renewed = outcome.as_ref().ok().and_then(Option::as_ref);
+                let tokens = renewed.map(|access| announcement.published(access.to_tokens()));
+                turn.end(tokens, &inner.host.logger).await;
+                return outcome;
+            }
+            // Whoever has the turn may have died after storing what it got.
+            if let Some(elsewhere) = self.stored_for(reason).await? {
+                let adopted = self.adopt(reason, elsewhere, flight, &announcement).await;
+                return adopted.map(Some);
+            }
+            if Instant::now() >= until {
+                return Err(match flight {
+                    Some(leases) => leases.another_refreshes(),
+                    None => {
+                        Error::timeout("Another process refreshes the tokens and does not finish")
+                    }
+                });
+            }
+            tokio::select! {
+                biased;
+                () = inner.oauth.closing.cancelled() => return Err(Error::closed()),
+                () = tokio::time::sleep(poll) => {}
+            }
+        }
+    }
+
+    async fn renew_in_turn(
+        &self,
+        reason: &Reason,
+        send_by: Instant,
+        writing: &Writing<'_>,
+        flight: Option<&Leases>,
+    ) -> Result<Option<StoredAccess>> {
+        let inner = &self.0;
+        if let Some(elsewhere) = self.stored_for(reason).await? {
+            let adopted = self.adopt(reason, elsewhere, flight, writing.witness);
+            return adopted.await.map(Some);
+        }
+        let in_turn = InTurn { inner, send_by };
+        let relation = &inner.relation;
+        let started = Started::now(
+            Kind::TokenRefresh,
+            &relation.server_name,
+            Some(&relation.user_id),
+        );
+        let (storage, logger) = (&inner.storage, &inner.host.logger);
+        let outcome = stored_tokens::refresh(storage, &in_turn, writing, logger).await;
+        let operation = started.ended_with(outcome.as_ref());
+        inner.oauth.metrics.record(operation, logger);
+        let refreshed = outcome?;
+        Ok(refreshed.map(|tokens| StoredAccess {
+            token: tokens.access_token(),
+            expires_at: tokens.expires_at(),
+            created_at: None,
+            credential_set_id: tokens.credential_set_id().map(str::to_owned),
+        }))
+    }
+
+    /// Uses what another process has stored, when whoever writes now is done and has not put it back.
+    async fn adopt(
+        &self,
+        reason: &Reason,
+        elsewhere: StoredAccess,
+        flight: Option<&Leases>,
+        witness: &dyn Witness,
+    ) -> Result<StoredAccess> {
+        let Some(leases) = flight else {
+            return Ok(elsewhere);
+        };
+        let adopted = async {
+            let superseded = || leases.storage_unavailable("Adopted credential was superseded");
+            let now = self.stored_for(reason).await?.ok_or_else(superseded)?;
+            witness.adopted(&now.to_tokens()).await?;
+            Ok(now)
+        };
+        leases
+            .fenced("OAuth adoption fence unavailable", adopted)
+            .await
+    }
+
+    /// A stored token that the reason does not apply to: somebody else has refreshed meanwhile.
+    async fn stored_for(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
+        let inner = &self.0;
+        // One that cannot be read is as good as none; refreshing replaces it.
+        let stored = match self.stored().await {
+            Err(error) if error.code == Code::TokenStore => None,
+            stored => stored?,
+        };
+        let good = stored.filter(|stored| !reason.applies_to(stored));
+        if good.is_some() {
+            let (prefix, logger) = (&inner.prefix, &inner.host.logger);
+            logger.debug(format!(
+                "{prefix} Tokens were refreshed elsewhere meanwhile, using those"
+            ));
+        }
+        Ok(good)
+    }
+}
