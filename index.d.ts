@@ -23,6 +23,28 @@ export declare class MCPInspectionFailedError extends Error {
   cause?: unknown
 }
 
+/** The user's tokens may still be good, and could not be refreshed now: another process does so, or the provider is away. */
+export declare class MCPTokenRefreshUnavailableError extends Error {
+  constructor(serverName: string, cause?: unknown)
+  name: 'MCPTokenRefreshUnavailableError'
+  code: 'MCP_TOKEN_REFRESH_UNAVAILABLE'
+  /** The same call may succeed later. */
+  retryable: true
+  /** Why not now. */
+  cause?: unknown
+}
+
+/** The user's tokens could not be read or written now: another process writes them, or the store is away. */
+export declare class MCPTokenStorageUnavailableError extends Error {
+  constructor(serverName: string, cause?: unknown)
+  name: 'MCPTokenStorageUnavailableError'
+  code: 'MCP_TOKEN_STORAGE_UNAVAILABLE'
+  /** The same call may succeed later. */
+  retryable: true
+  /** Why not now. */
+  cause?: unknown
+}
+
 /**
  * There is no token on behalf of the user. The runtime's own errors have this shape too; `detail`, `claims` and what
  * the identity provider answered are set on them where they apply.
@@ -93,6 +115,21 @@ export interface MCPConnectionTarget {
   connectionOwner: 'operator' | 'principal'
 }
 
+/** What a host hears of changes of users' stored tokens. A failure of the first two undoes the change. Bound: 30 s each. */
+export interface MCPOAuthCredentialEvents {
+  /**
+   * Before the first row of a refresh or a login is written. What it resolves to is called when all rows are, and resolves
+   * to the generation that the change was published under.
+   */
+  onOAuthCredentialsChanging?: (scope: { userId: string; serverName: string }) => (() => unknown) | undefined | Promise<(() => unknown) | undefined>
+  /** When the rows are written, where `onOAuthCredentialsChanging` is not there or resolved to no function. */
+  onOAuthCredentialsChanged?: (scope: { userId: string; serverName: string }) => unknown
+  /** Tokens that somebody else has stored are used from now on, published under this generation. */
+  onOAuthCredentialsAdopted?: (publicationGeneration: string) => unknown
+  /** Another process has refreshed: resolves to the generation that holds now, if there is one. */
+  onOAuthCredentialsInvalidated?: () => string | undefined | void | Promise<string | undefined | void>
+}
+
 /**
  * Which binding artifact the generated loader actually loaded: `'native'` for
  * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
@@ -153,6 +190,12 @@ export declare function isMCPDomainNotAllowedError(error: unknown): error is MCP
 
 /** Whether this is a `MCPInspectionFailedError`, of any copy of this module: by `name` and `code`. */
 export declare function isMCPInspectionFailedError(error: unknown): error is MCPInspectionFailedError
+
+/** Whether this is a `MCPTokenRefreshUnavailableError`, of any copy of this module: by `name` and `code`. */
+export declare function isMCPTokenRefreshUnavailableError(error: unknown): error is MCPTokenRefreshUnavailableError
+
+/** Whether this is a `MCPTokenStorageUnavailableError`, of any copy of this module: by `name` and `code`. */
+export declare function isMCPTokenStorageUnavailableError(error: unknown): error is MCPTokenStorageUnavailableError
 
 /** Whether users authorize with the server through OAuth. */
 export declare function isOAuthServer(config: Record<string, any>): boolean
@@ -232,6 +275,14 @@ export interface MCPCallToolParams {
   graphTokenResolver?: MCPHostServices['graphTokenResolver']
   /** Where connections are kept that belong to one chat request. */
   requestScopedConnections?: MCPRequestScopedConnections
+  /** Around every change of the user's stored tokens for an OAuth server, as the other three; before the host's. */
+  onOAuthCredentialsChanging?: MCPOAuthCredentialEvents['onOAuthCredentialsChanging']
+  /** Where `onOAuthCredentialsChanging` is not given. */
+  onOAuthCredentialsChanged?: MCPOAuthCredentialEvents['onOAuthCredentialsChanged']
+  /** Tokens of another process are used. */
+  onOAuthCredentialsAdopted?: MCPOAuthCredentialEvents['onOAuthCredentialsAdopted']
+  /** What is known of the tokens is out of date. */
+  onOAuthCredentialsInvalidated?: MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']
   /** The user's login session. */
   upstreamTokenProvider?: MCPUpstreamTokenProvider
   /** Asked only where there is no `upstreamTokenProvider`. */
@@ -377,6 +428,14 @@ export interface MCPConnectionParams {
   requestBody?: Record<string, any>
   /** Where connections are kept that belong to one chat request. */
   requestScopedConnections?: MCPRequestScopedConnections
+  /** Around every change of the user's stored tokens for an OAuth server, as the other three; before the host's. */
+  onOAuthCredentialsChanging?: MCPOAuthCredentialEvents['onOAuthCredentialsChanging']
+  /** Where `onOAuthCredentialsChanging` is not given. */
+  onOAuthCredentialsChanged?: MCPOAuthCredentialEvents['onOAuthCredentialsChanged']
+  /** Tokens of another process are used. */
+  onOAuthCredentialsAdopted?: MCPOAuthCredentialEvents['onOAuthCredentialsAdopted']
+  /** What is known of the tokens is out of date. */
+  onOAuthCredentialsInvalidated?: MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']
   /** The user's login session. */
   upstreamTokenProvider?: MCPUpstreamTokenProvider
   /** Asked only where there is no `upstreamTokenProvider`. */
@@ -482,6 +541,17 @@ export interface MCPHostServices {
   tokenMethods?: MCPTokenMethods | (() => MCPTokenMethods | Promise<MCPTokenMethods>)
   /** OAuth flow states. */
   flowManager?: MCPFlowManager | (() => MCPFlowManager | Promise<MCPFlowManager>)
+  tokenMethods?: object | (() => object | Promise<object>)
+  /** Around every change of a user's stored tokens, as the other three, for calls that bring none of their own. Bound: 30 s. */
+  onOAuthCredentialsChanging?: MCPOAuthCredentialEvents['onOAuthCredentialsChanging']
+  /** Where `onOAuthCredentialsChanging` is not given. */
+  onOAuthCredentialsChanged?: MCPOAuthCredentialEvents['onOAuthCredentialsChanged']
+  /** Tokens of another process are used. */
+  onOAuthCredentialsAdopted?: MCPOAuthCredentialEvents['onOAuthCredentialsAdopted']
+  /** What is known of the tokens is out of date. */
+  onOAuthCredentialsInvalidated?: MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']
+  /** OAuth flow states. Where it has `acquireLease` and `getLeaseGeneration`, tokens are written under its leases. */
+  flowManager?: object | (() => object | Promise<object>)
   /** The OpenID client that exchanges tokens: openid-client v6 `Configuration`, or a plain object. */
   openIdConfig?: MCPOpenIdConfig | MCPOpenIdConfiguration | (() => MCPOpenIdConfig | MCPOpenIdConfiguration | Promise<MCPOpenIdConfig | MCPOpenIdConfiguration>)
   /**
@@ -532,7 +602,7 @@ export interface MCPHostServices {
    * LibreChat's own error classes, such as all of `@librechat/api`: errors that this runtime rejects with are instances
    * of them then, so that `instanceof` in LibreChat's code holds. The classes of this package are used where it has none.
    */
-  errorClasses?: { MCPDomainNotAllowedError?: Function; MCPInspectionFailedError?: Function; OboTokenResolutionError?: Function; ReauthenticationRequiredError?: Function }
+  errorClasses?: { MCPDomainNotAllowedError?: Function; MCPInspectionFailedError?: Function; MCPTokenRefreshUnavailableError?: Function; MCPTokenStorageUnavailableError?: Function; OboTokenResolutionError?: Function; ReauthenticationRequiredError?: Function }
 }
 
 /** A class: throws unless called with `new`. */
@@ -908,6 +978,8 @@ export interface MCPTokenMethods {
   /** Deletes the rows that match as in `updateToken`, and says how many: `{ deletedCount }`. */
   deleteTokens: (query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }) => unknown
 }
+/** A class: throws unless called with `new`. */
+export declare function MCPTokenRefreshUnavailableError(): never
 
 /** The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. */
 export interface MCPTokens {
@@ -915,19 +987,35 @@ export interface MCPTokens {
    * Encrypts and stores the tokens and, where given, the client that they were issued to, all of one credential set: that of
    * the tokens, else a new one. Rows are replaced only while they are those that were read. With `expectedCredentialSetId` it is
    * a refresh of that set. Resolves to the tokens with `credential_set_id`, `obtained_at` and `expires_at`; rejects with a
-   * `ReauthenticationRequiredError` where somebody else has stored others meanwhile.
+   * `ReauthenticationRequiredError` where somebody else has stored others meanwhile. With a `flowManager` that has leases the
+   * rows are written under that of the user and server, for which it waits `persistenceWaitTimeoutMs` (15000), and it rejects
+   * with an `MCPTokenStorageUnavailableError` where it cannot have that. `onStorePreparing` is called before the first row is
+   * written, `onStoreCommitted` when all are; where either fails, nothing is stored.
    */
-  storeTokens: (params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any>; existingTokens?: { accessToken?: Record<string, any> | null; refreshToken?: Record<string, any> | null; clientInfoToken?: Record<string, any> | null }; expectedCredentialSetId?: string }) => Promise<Record<string, any>>
+  storeTokens: (params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any>; existingTokens?: { accessToken?: Record<string, any> | null; refreshToken?: Record<string, any> | null; clientInfoToken?: Record<string, any> | null }; expectedCredentialSetId?: string; flowManager?: object; persistenceWaitTimeoutMs?: number; onStorePreparing?: () => unknown; onStoreCommitted?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any>>
   /**
    * The stored tokens, refreshed where they have expired; `null` where that failed. Rejects with a
    * `ReauthenticationRequiredError` where there is nothing to refresh with, or what is stored does not belong together.
+   * With a `flowManager` that has leases, `MCPTokenStorageUnavailableError` and `MCPTokenRefreshUnavailableError` take the
+   * place of `null` where another try may work.
    */
-  getTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string }) => Promise<Record<string, any> | null>
+  getTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string; flowManager?: object; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; onRefreshSuccess?: (tokens: Record<string, any>) => unknown; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any> | null>
   /**
    * Refreshes, whatever the access token says. Calls for the same tenant, user, server and `singleFlightScope` share one
    * refresh; `signal` ends only the wait of its caller, with `null`. `onRefreshSuccess` is called when the tokens are stored.
+   *
+   * With a `flowManager` that has leases nothing is stored across a teardown, and it rejects as `getTokens` does. With
+   * `coordinateRefresh` one process at a time refreshes: others wait `refreshWaitTimeoutMs` (15000, at most 30000) and adopt
+   * what it has stored, which `onTokensAdopted` (else `onRefreshSuccess`) hears. What `onRefreshPreparing` resolves to is
+   * called with the stored tokens in place of `onRefreshSuccess`. `rejectedCredentialSetId` is marked as
+   * `markAuthorizationRejected` does it.
    */
-  forceRefreshTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any> | null>
+  forceRefreshTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: Record<string, any>) => unknown; flowManager?: object; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; rejectedCredentialSetId?: string | null; existingAccessToken?: Record<string, any> | null; existingRefreshToken?: Record<string, any> | null; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any> | null>
+  /**
+   * Notes that a server has refused the tokens of this credential set: `hasStoredAuthorization` is `false` until others are
+   * stored. Another set that is stored meanwhile is left alone.
+   */
+  markAuthorizationRejected: (params: { userId: string; serverName: string; credentialSetId: string; findToken: (...args: any[]) => unknown; updateToken: (...args: any[]) => unknown; flowManager?: object; persistenceWaitTimeoutMs?: number }) => Promise<void>
   /**
    * Whether there are tokens that are good without asking the user, of the same credential set as the stored client.
    * `validateClientBinding` throws where that is not the client that the config wants.
@@ -944,6 +1032,9 @@ export interface MCPTokens {
   /** Forgets a user's tokens and client registration of a server. */
   deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: (...args: any[]) => unknown }) => Promise<void>
 }
+
+/** A class: throws unless called with `new`. */
+export declare function MCPTokenStorageUnavailableError(): never
 
 /**
  * A tool (MCP, chapter "Tools"). Fields that are not listed here pass through as the server sent them. A schema of more
@@ -1051,6 +1142,15 @@ export interface ReinitMCPServerParams {
   flowManager?: MCPFlowManager
   /** In place of the host's. */
   tokenMethods?: MCPTokenMethods
+  flowManager?: object
+  /** Around every change of the user's stored tokens for an OAuth server, as the other three; before the host's. */
+  onOAuthCredentialsChanging?: MCPOAuthCredentialEvents['onOAuthCredentialsChanging']
+  /** Where `onOAuthCredentialsChanging` is not given. */
+  onOAuthCredentialsChanged?: MCPOAuthCredentialEvents['onOAuthCredentialsChanged']
+  /** Tokens of another process are used. */
+  onOAuthCredentialsAdopted?: MCPOAuthCredentialEvents['onOAuthCredentialsAdopted']
+  /** What is known of the tokens is out of date. */
+  onOAuthCredentialsInvalidated?: MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']
   /** A config that the caller already has; the registry is not asked for it. */
   serverConfig?: Record<string, any>
   /** Where the connections of the chat request are kept: newer LibreChat's `getMCPRequestContext(req, res)`. */

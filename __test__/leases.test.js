@@ -148,15 +148,17 @@ describe('a refresh', () => {
   }, 60_000);
 
   test('that a teardown overtakes is not stored', async () => {
-    const { echo, flowManager, user, store, runtime, refreshes } = await signedIn();
+    const { reinit, flowManager, user, store, runtime, refreshes } = await signedIn();
     const held = suite.authorizationServer.hold('received');
-    const answer = echo('hello').catch((error) => error);
+    const answer = reinit();
     const release = await held;
     const { deleteTokens: deleteToken } = store.services.tokenMethods;
-    const row = { userId: user.id, serverName: 'srv' };
-    await flowManager.tearDown(user.id, () => runtime.tokens.deleteUserTokens({ ...row, deleteToken }));
+    await flowManager.tearDown(user.id, async () => {
+      await runtime.tokens.deleteUserTokens({ userId: user.id, serverName: 'srv', deleteToken });
+      await runtime.oauth.deleteFlowAndStateMapping(`${user.id}:srv`, flowManager);
+    });
     release();
-    expect(await answer).toBeInstanceOf(Error);
+    expect(await answer).toMatchObject({ oauthRequired: true, oauthUrl: expect.any(String) });
     expect(refreshes()).toBe(1);
     expect(await store.rows(user.id)).toEqual({});
     expect(flowManager.held.size).toBe(0);

@@ -89,16 +89,16 @@ impl Authorizer {
 /// Begins a flow in the generation that it is for.
 pub(super) async fn begin_under(
     fence: Option<(&Leases, i64)>,
-    begin: impl Future<Output = Result<()>>,
+    work: impl Future<Output = Result<()>>,
 ) -> Result<()> {
     let Some((leases, generation)) = fence else {
-        return begin.await;
+        return work.await;
     };
     let Some(admitted) = leases.admit(generation).await? else {
         let problem = "OAuth initiation superseded by teardown";
         return Err(Error::new(Code::OAuthFlowFailed, problem));
     };
-    let begun = begin.await;
+    let outcome = work.await;
     leases.release(admitted).await;
-    begun
+    outcome
 }

@@ -79,19 +79,17 @@ impl Authorizer {
     ) -> Result<Option<StoredAccess>> {
         let inner = &self.0;
         let announcement = Announcement::new(inner);
-        let fence = match leases {
-            Some(leases) => match leases.generation().await? {
-                Some(generation) => Some((leases, generation)),
-                None => {
-                    let (prefix, logger) = (&inner.prefix, &inner.host.logger);
-                    logger.debug(format!(
-                        "{prefix} Skipping token refresh while OAuth teardown owns the lease"
-                    ));
-                    return Ok(None);
-                }
-            },
-            None => None,
-        };
+        let mut fence = None;
+        if let Some(leases) = leases {
+            let Some(generation) = leases.generation().await? else {
+                let (prefix, logger) = (&inner.prefix, &inner.host.logger);
+                logger.debug(format!(
+                    "{prefix} Skipping token refresh while OAuth teardown owns the lease"
+                ));
+                return Ok(None);
+            };
+            fence = Some((leases, generation));
+        }
         let writing = Writing {
             fence,
             witness: &announcement,

@@ -42,7 +42,7 @@ pub async fn refresh(
     logger: &Logger,
 ) -> Result<Option<Tokens>> {
     let prefix = storage.log_prefix();
-    let leased = writing.fence.is_some();
+    let is_fenced = writing.fence.is_some();
     // The client says whose the refresh token is. Where it cannot be read, the token is sent nowhere.
     let Some(grant) = storage.grant().await? else {
         return Ok(None);
@@ -56,9 +56,9 @@ pub async fn refresh(
             logger.info(format!(
                 "{prefix} Server does not support refresh tokens for this client. New authentication required."
             ));
-            return if leased { Ok(None) } else { Err(error) };
+            return if is_fenced { Ok(None) } else { Err(error) };
         }
-        Err(error) if leased && is_final_refusal(&error) => {
+        Err(error) if is_fenced && is_final_refusal(&error) => {
             logger.info(format!(
                 "{prefix} Refresh grant is no longer valid. New authentication required."
             ));
@@ -69,7 +69,7 @@ pub async fn refresh(
                 "{prefix} Client registration rejected during token refresh but deleteTokens not available — stale \
                  registration cannot be cleared"
             ));
-            return if leased { Ok(None) } else { Err(error) };
+            return if is_fenced { Ok(None) } else { Err(error) };
         }
         Err(error) if is_invalid_client_message(&error.message) => {
             logger.info(format!(

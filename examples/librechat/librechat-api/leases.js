@@ -96,9 +96,9 @@ class RedisLeases {
    * @param {string} key
    * @param {Wish} wish
    */
-  async take(key, { owner, leaseMs, expectedGeneration = '', advanceGeneration = false }) {
+  async take(key, { owner, leaseMs, expectedGeneration, advanceGeneration = false }) {
     const now = Date.now();
-    const values = [owner, now, now + leaseMs, expectedGeneration, Number(advanceGeneration)].map(String);
+    const values = [owner, now, now + leaseMs, expectedGeneration ?? '', Number(advanceGeneration)].map(String);
     const client = await this.store.getClient();
     return Number(await client.eval(TAKE, { keys: [this.named(key)], arguments: values }));
   }
