@@ -483,6 +483,13 @@ export interface MCPFlowManager {
   createFlow: (...args: any[]) => unknown
   /** The same. */
   createFlowWithHandler: (...args: any[]) => unknown
+  /**
+   * A lease that processes share, `null` where somebody else has it for `waitMs`, or at once where the generation is not the
+   * expected one. With this and the next, tokens are written under leases: `docs/oauth.md`. Bound: `waitMs` and 10 s.
+   */
+  acquireLease?: (leaseId: string, options: { expectedGeneration?: number; leaseMs?: number; waitMs?: number }) => unknown
+  /** Which life of what the lease guards this is; `null` while it is torn down. */
+  getLeaseGeneration?: (leaseId: string) => unknown
 }
 
 /**
@@ -539,9 +546,6 @@ export interface MCPHostServices {
   logger?: MCPLogger
   /** Stored OAuth tokens and client registrations. */
   tokenMethods?: MCPTokenMethods | (() => MCPTokenMethods | Promise<MCPTokenMethods>)
-  /** OAuth flow states. */
-  flowManager?: MCPFlowManager | (() => MCPFlowManager | Promise<MCPFlowManager>)
-  tokenMethods?: object | (() => object | Promise<object>)
   /** Around every change of a user's stored tokens, as the other three, for calls that bring none of their own. Bound: 30 s. */
   onOAuthCredentialsChanging?: MCPOAuthCredentialEvents['onOAuthCredentialsChanging']
   /** Where `onOAuthCredentialsChanging` is not given. */
@@ -550,8 +554,8 @@ export interface MCPHostServices {
   onOAuthCredentialsAdopted?: MCPOAuthCredentialEvents['onOAuthCredentialsAdopted']
   /** What is known of the tokens is out of date. */
   onOAuthCredentialsInvalidated?: MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']
-  /** OAuth flow states. Where it has `acquireLease` and `getLeaseGeneration`, tokens are written under its leases. */
-  flowManager?: object | (() => object | Promise<object>)
+  /** OAuth flow states. */
+  flowManager?: MCPFlowManager | (() => MCPFlowManager | Promise<MCPFlowManager>)
   /** The OpenID client that exchanges tokens: openid-client v6 `Configuration`, or a plain object. */
   openIdConfig?: MCPOpenIdConfig | MCPOpenIdConfiguration | (() => MCPOpenIdConfig | MCPOpenIdConfiguration | Promise<MCPOpenIdConfig | MCPOpenIdConfiguration>)
   /**
@@ -978,6 +982,7 @@ export interface MCPTokenMethods {
   /** Deletes the rows that match as in `updateToken`, and says how many: `{ deletedCount }`. */
   deleteTokens: (query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }) => unknown
 }
+
 /** A class: throws unless called with `new`. */
 export declare function MCPTokenRefreshUnavailableError(): never
 
@@ -1142,7 +1147,6 @@ export interface ReinitMCPServerParams {
   flowManager?: MCPFlowManager
   /** In place of the host's. */
   tokenMethods?: MCPTokenMethods
-  flowManager?: object
   /** Around every change of the user's stored tokens for an OAuth server, as the other three; before the host's. */
   onOAuthCredentialsChanging?: MCPOAuthCredentialEvents['onOAuthCredentialsChanging']
   /** Where `onOAuthCredentialsChanging` is not given. */
