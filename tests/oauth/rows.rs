@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use librechat_mcp_native::connection::AccessTokens;
 use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::{CREDENTIAL_SET_ID, CredentialSet, TokenRow};
-use librechat_mcp_native::oauth::{ClientInfo, Tokens};
+use librechat_mcp_native::oauth::{ClientInfo, Tokens, Unwitnessed};
 use serde_json::{Map, Value, json};
 
 use crate::world::{Fault, World};
@@ -200,7 +200,10 @@ async fn what_somebody_else_stores_meanwhile_stays() {
     world.store("at-other", Some("rt-other")).await;
     let set = only_set(&world);
     let late = tokens(&json!({ "access_token": "at-late", "refresh_token": "rt-late" }));
-    let error = storage.store_refreshed(&late, &grant).await.unwrap_err();
+    let error = storage
+        .store_refreshed(&late, &grant, &Unwitnessed)
+        .await
+        .unwrap_err();
     assert_eq!(
         (error.code, error.message.as_str()),
         (Code::ReauthenticationRequired, BINDING)
@@ -285,14 +288,18 @@ async fn what_cannot_be_written_whole_is_undone() {
                 let client = ClientInfo::new(object(&json!({ "client_id": "d" }))).unwrap();
                 world
                     .storage()
-                    .store(&tokens(&next), Some((&client, None)))
+                    .store(&tokens(&next), Some((&client, None)), &Unwitnessed)
                     .await
             } else {
                 let storage = world.storage();
                 let grant = storage.grant().await.unwrap().unwrap();
                 *world.tokens.fault.lock() = fault(write);
                 storage
-                    .store_refreshed(&tokens(&json!({ "access_token": "at-new" })), &grant)
+                    .store_refreshed(
+                        &tokens(&json!({ "access_token": "at-new" })),
+                        &grant,
+                        &Unwitnessed,
+                    )
                     .await
             };
             assert_eq!(stored.unwrap_err().message, "the database is away");
@@ -316,7 +323,7 @@ async fn what_cannot_be_written_whole_is_undone() {
         let first = tokens(&json!({ "access_token": "a", "refresh_token": "r" }));
         world
             .storage()
-            .store(&first, Some((&client, None)))
+            .store(&first, Some((&client, None)), &Unwitnessed)
             .await
             .unwrap_err();
         assert!(world.tokens.rows.lock().is_empty(), "{write}");
@@ -358,7 +365,10 @@ async fn a_writer_that_dies_leaves_nothing_in_the_way() {
         });
         let late =
             tokens(&json!({ "access_token": "at-1", "refresh_token": "rt-1", "expires_in": 600 }));
-        storage.store_refreshed(&late, &grant).await.unwrap_err();
+        storage
+            .store_refreshed(&late, &grant, &Unwitnessed)
+            .await
+            .unwrap_err();
         *world.tokens.fault.lock() = None;
         assert_eq!(current(&world).await, None, "{write}");
         assert_eq!(world.server.script.lock().count("POST /token"), 0);
