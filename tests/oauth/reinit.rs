@@ -77,7 +77,7 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
         CancellationToken::new(),
     );
     let request = Acquire {
-        recipe: manager.recipe(&scope, &server).unwrap(),
+        recipe: manager.recipe(&scope, &server, None).unwrap(),
         key: server.key,
         updated_at: None,
         force_new: false,
