@@ -13,9 +13,18 @@ const { openRedisServices } = require('../support/redis-services');
 const { openTokenStore } = require('../support/token-store');
 const { delay } = require('../support/wait');
 
-const { mongo, redis, withLock, withLeases, lockMs, flowDelayMs = 0, hangAt, config, allow, user } = JSON.parse(
-  process.argv[2],
-);
+const {
+  mongo,
+  redis,
+  withLock,
+  withLeases,
+  lockMs,
+  flowDelayMs = 0,
+  hangAt,
+  config,
+  allow,
+  user,
+} = JSON.parse(process.argv[2]);
 
 function hang() {
   process.send({ reached: hangAt });
