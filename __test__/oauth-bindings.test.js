@@ -135,3 +135,79 @@ describe('one browser, several callbacks', () => {
     expect((await flowManager.getFlowState(flowId, 'mcp_oauth')).status).toBe('COMPLETED');
   });
 });
+
+describe('a host that completes a flow within its own transaction', () => {
+  const begin = async () => {
+    const host = await suite.host();
+    const { oauthUrl } = await host.reinit();
+    const parameters = await suite.authorizationServer.signIn(oauthUrl);
+    const { oauth } = host.runtime;
+    const flowId = await oauth.resolveStateToFlowId(parameters.get('state'), host.flowManager);
+    const { createdAt, metadata } = await host.flowManager.getFlowState(flowId, 'mcp_oauth');
+    const attempt = { createdAt, state: metadata.state };
+    const complete = (...last) =>
+      oauth.completeOAuthFlow(flowId, parameters.get('code'), host.flowManager, {}, ...last);
+    return { ...host, flowId, attempt, complete, state: () => host.flowManager.getFlowState(flowId, 'mcp_oauth') };
+  };
+
+  test('the flow has the tokens before the function returns, and is not completed again', async () => {
+    const { flowManager, attempt, complete, state } = await begin();
+    const completed = jest.spyOn(flowManager, 'completeFlow');
+    const rollBack = jest.fn();
+    const persist = async (tokens, completePersistedFlow) => {
+      await completePersistedFlow(tokens);
+      expect((await state()).status).toBe('COMPLETED');
+      return tokens;
+    };
+    const tokens = await complete(persist, rollBack, attempt);
+    expect((await state()).result.access_token).toBe(tokens.access_token);
+    expect(completed).toHaveBeenCalledTimes(1);
+    expect(rollBack).not.toHaveBeenCalled();
+  });
+
+  test('where the host can compare, a flow that was replaced is not completed', async () => {
+    const { flowManager, attempt, complete, state } = await begin();
+    flowManager.completeFlowIfCurrent = jest.fn(async () => 'stale');
+    const persist = async (tokens, completePersistedFlow) => {
+      await completePersistedFlow(tokens);
+      return tokens;
+    };
+    await expect(complete(persist, jest.fn(), attempt)).rejects.toThrow('OAuth flow was cancelled before completion');
+    const [, kind, createdAt, flowState] = flowManager.completeFlowIfCurrent.mock.calls[0];
+    expect([kind, createdAt, flowState]).toEqual(['mcp_oauth', attempt.createdAt, attempt.state]);
+    expect((await state()).status).toBe('FAILED');
+  });
+
+  test('what was stored is undone where the flow cannot be completed', async () => {
+    const { flowManager, attempt, complete } = await begin();
+    flowManager.completeFlow = async () => {
+      throw new Error('no room');
+    };
+    const rollBack = jest.fn();
+    await expect(complete(async (tokens) => tokens, rollBack, attempt)).rejects.toThrow('no room');
+    expect(rollBack).toHaveBeenCalledWith(expect.objectContaining({ credential_set_id: expect.any(String) }));
+  });
+
+  test('a code is not redeemed for a flow that was replaced', async () => {
+    const { attempt, complete, state } = await begin();
+    const persist = jest.fn();
+    const other = complete(persist, jest.fn(), { ...attempt, createdAt: attempt.createdAt - 1 });
+    await expect(other).rejects.toThrow('OAuth flow attempt was replaced before token exchange');
+    expect(persist).not.toHaveBeenCalled();
+    expect((await state()).status).toBe('PENDING');
+    await complete(async (tokens) => tokens, jest.fn(), attempt);
+    expect((await state()).status).toBe('COMPLETED');
+  });
+
+  test('a cancelled flow fails with its state, and another in its place is left alone', async () => {
+    const { runtime, flowManager, flowId, attempt, state } = await begin();
+    const fail = (flow) =>
+      runtime.oauth.failFlowAndDeleteStateMapping(flowId, flow, flowManager, new Error('cancelled'));
+    const mapped = () => runtime.oauth.resolveStateToFlowId(attempt.state, flowManager);
+    const observed = await state();
+    await fail({ ...observed, createdAt: observed.createdAt - 1, metadata: { state: 'another' } });
+    expect([(await state()).status, await mapped()]).toEqual(['PENDING', flowId]);
+    await fail(observed);
+    expect([(await state()).status, (await state()).error, await mapped()]).toEqual(['FAILED', 'cancelled', null]);
+  });
+});

@@ -38,11 +38,35 @@ pub struct Completion {
     pub persist: Option<Arc<dyn Persist>>,
 }
 
-/// `persistBeforeComplete` of `LibreChat`'s callback route.
+/// `persistBeforeComplete` of `LibreChat`'s callback route, and what belongs to it.
 #[async_trait]
 pub trait Persist: Send + Sync {
     /// What was stored: the flow is completed with that.
-    async fn persist(&self, tokens: Tokens) -> Result<Tokens>;
+    async fn persist(&self, flow_id: &str, flow: &FlowState, tokens: Tokens) -> Result<Persisted>;
+    /// The flow could not be completed with what was stored.
+    async fn roll_back(&self, tokens: &Tokens);
+}
+
+pub struct Persisted {
+    pub tokens: Tokens,
+    /// The host has completed the flow itself, as a part of storing them.
+    pub is_completed: bool,
+}
+
+/// Which of the flows that have had this id is meant.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// Milliseconds since the epoch.
+    pub created_at: i64,
+    pub state: Secret,
+}
+
+impl Attempt {
+    #[must_use]
+    pub fn is(&self, flow: &FlowState) -> bool {
+        let state = text(&flow.metadata, "state").unwrap_or_default();
+        flow.created_at == Some(self.created_at) && Secret::from(state) == self.state
+    }
 }
 
 /// What the authorization server gave the user's browser.
@@ -52,6 +76,8 @@ pub struct Callback {
     /// `state` and `iss`, where the caller passes on what it received. The flow's request had a `state`, so the answer to
     /// it has one.
     pub received: Option<Received>,
+    /// The flow that the caller has looked at.
+    pub attempt: Option<Attempt>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -78,16 +104,21 @@ impl Completion {
         {
             return Err(failed("The OAuth state does not belong to this flow"));
         }
+        if callback
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| !attempt.is(&flow))
+        {
+            return Err(failed(
+                "OAuth flow attempt was replaced before token exchange",
+            ));
+        }
         let done = flow.result.as_ref().and_then(Tokens::from_value);
         if let (FlowStatus::Completed, Some(tokens)) = (flow.status, done) {
             return Ok(tokens);
         }
-        match self.exchange_and_persist(&flow, callback).await {
-            Ok(tokens) => {
-                let result = tokens.clone().into_value();
-                self.flows.complete(flow_id, FLOW_KIND, &result).await?;
-                Ok(tokens)
-            }
+        match self.exchange_and_persist(flow_id, &flow, callback).await {
+            Ok(tokens) => Ok(tokens),
             Err(error) => {
                 let message = "[MCPOAuth] Failed to complete OAuth flow";
                 self.logger
@@ -100,16 +131,34 @@ impl Completion {
         }
     }
 
-    async fn exchange_and_persist(&self, flow: &FlowState, callback: &Callback) -> Result<Tokens> {
+    async fn exchange_and_persist(
+        &self,
+        flow_id: &str,
+        flow: &FlowState,
+        callback: &Callback,
+    ) -> Result<Tokens> {
         let mut tokens = self.exchange(flow, callback).await?;
         // Never what the provider says: rows are told apart by it.
         let id: [u8; 16] = rand::random();
         let id = format!("{:032x}", u128::from_be_bytes(id));
         tokens.0.insert(CREDENTIAL_SET_ID.to_owned(), json!(id));
-        match &self.persist {
-            Some(persist) => persist.persist(tokens).await,
-            None => Ok(tokens),
+        let stored = match &self.persist {
+            Some(persist) => persist.persist(flow_id, flow, tokens).await?,
+            None => Persisted {
+                tokens,
+                is_completed: false,
+            },
+        };
+        let tokens = stored.tokens;
+        if stored.is_completed {
+            return Ok(tokens);
         }
+        let result = tokens.clone().into_value();
+        let completed = self.flows.complete(flow_id, FLOW_KIND, &result).await;
+        if let (Err(_), Some(persist)) = (&completed, &self.persist) {
+            persist.roll_back(&tokens).await;
+        }
+        completed.map(|()| tokens)
     }
 
     async fn exchange(&self, flow: &FlowState, callback: &Callback) -> Result<Tokens> {

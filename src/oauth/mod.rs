@@ -47,7 +47,7 @@ mod turn;
 pub use authorizer::{Authorizer, Relation};
 pub use binding::{check_client_row, client_row_metadata};
 pub use challenge::BearerChallenge;
-pub use complete::{Callback, Completion, Persist, Received};
+pub use complete::{Attempt, Callback, Completion, Persist, Persisted, Received};
 pub use detect::{Detection, DetectionMethod, detect};
 pub use documents::{ClientInfo, ServerMetadata, Tokens, texts};
 pub use flight::{Redemption, mark_rejected};
@@ -62,7 +62,8 @@ pub use reconnection::{Reconnections, TrackerStats};
 pub use refresh::{Refresh, StoredEndpoint};
 pub use revoke::{Revocation, revoke};
 pub use state_mapping::{
-    delete_flow_and_state, delete_state_mapping, resolve_state, store_state_mapping,
+    delete_flow_and_state, delete_state_mapping, fail_flow_and_state, resolve_state,
+    store_state_mapping,
 };
 pub use storage::{Grant, Seen, SeenAccess, Storage, StoredClient, Unwitnessed, Witness, unbound};
 pub use stored_tokens::{GrantRefresher, Stored, stored_tokens};

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::authorizer::Authorizer;
-use super::complete::{Callback, Completion, Persist, Received};
+use super::complete::{Callback, Completion, Persist, Persisted, Received};
 use super::documents::{Tokens, text};
 use super::pending::Pending;
 use super::{FLOW_KIND, delete_state_mapping};
 use crate::error::{Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
-use crate::host::{FlowStatus, Redirect, RedirectEndpoint, RedirectOutcome};
+use crate::host::{FlowState, FlowStatus, Redirect, RedirectEndpoint, RedirectOutcome};
 use crate::secret::Secret;
 use crate::settings::Settings;
 
@@ -117,6 +117,7 @@ impl Authorizer {
         let callback = Callback {
             code,
             received: Some(received),
+            attempt: None,
         };
         completion.complete(flow_id, &callback).await?;
         match &state {
@@ -134,7 +135,13 @@ struct Kept {
 
 #[async_trait]
 impl Persist for Kept {
-    async fn persist(&self, tokens: Tokens) -> Result<Tokens> {
-        self.authorizer.store_login(&tokens, &self.pending).await
+    async fn persist(&self, _: &str, _: &FlowState, tokens: Tokens) -> Result<Persisted> {
+        Ok(Persisted {
+            tokens: self.authorizer.store_login(&tokens, &self.pending).await?,
+            is_completed: false,
+        })
     }
+
+    /// What was stored is the user's, whatever became of the flow.
+    async fn roll_back(&self, _: &Tokens) {}
 }

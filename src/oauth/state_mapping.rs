@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::complete::Attempt;
 use super::documents::text;
 use super::{FLOW_KIND, STATE_KIND};
 use crate::error::{Code, Error, Result};
@@ -61,4 +62,31 @@ pub async fn delete_flow_and_state(flows: &dyn FlowStore, flow_id: &str) -> Resu
         Some(cause) => error.caused_by(cause),
         None => error,
     })
+}
+
+/// Fails a flow that is still the attempt that somebody has looked at, and makes its `state` unusable.
+///
+/// # Errors
+/// [`Code::OAuthFlowFailed`] where the mapping of the `state` is still there.
+pub async fn fail_flow_and_state(
+    flows: &dyn FlowStore,
+    flow_id: &str,
+    attempt: &Attempt,
+    why: &str,
+) -> Result<()> {
+    let flow = flows.get(flow_id, FLOW_KIND).await?;
+    if flow.is_some_and(|flow| attempt.is(&flow)) {
+        flows.fail(flow_id, FLOW_KIND, why).await?;
+    }
+    let state = &attempt.state;
+    if !state.expose().is_empty()
+        && !delete_state_mapping(flows, state).await?
+        && resolve_state(flows, state).await?.is_some()
+    {
+        return Err(Error::new(
+            Code::OAuthFlowFailed,
+            format!("Failed to delete OAuth state mapping for {flow_id}"),
+        ));
+    }
+    Ok(())
 }

@@ -2,23 +2,18 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use serde_json::{Value as Json, json};
 
-use super::super::call::CallContext;
 use super::super::calls::Shared;
 use super::super::convert::{required_text, text_argument};
-use super::super::host::SLOW_TIMEOUT;
 use super::super::js::{JsResult, Scope, Value};
-use super::super::thread::JsRef;
 use super::call::Call;
 use super::parsed;
-use super::token_store::members;
-use crate::error::Result;
+use super::persist::NodePersist;
 use crate::oauth::{
-    Callback, Completion, FLOW_KIND, Initiation, OAuthOptions, Persist, Received, Tokens,
-    delete_flow_and_state, delete_state_mapping, flow_id, parse_flow_id, resolve_state,
-    store_state_mapping,
+    Attempt, Callback, Completion, FLOW_KIND, Initiation, OAuthOptions, Received,
+    delete_flow_and_state, delete_state_mapping, fail_flow_and_state, flow_id, parse_flow_id,
+    resolve_state, store_state_mapping,
 };
 use crate::secret::Secret;
 
@@ -122,7 +117,7 @@ pub fn initiate<'env>(
 }
 
 /// `(flowId, authorizationCode, flowManager, oauthHeaders, persistBeforeComplete?, { state, iss }?)`, or without the function
-/// between.
+/// between. LibreChat of autumn passes `rollbackPersistedTokens` and `{ createdAt, state }` after the function.
 pub fn complete<'env>(
     runtime: &Arc<Shared>,
     scope: Scope<'env>,
@@ -136,7 +131,15 @@ pub fn complete<'env>(
             let flow_id = call.text_argument(0, "flowId")?;
             let persist = call.argument(4);
             let in_its_place = persist.present().is_some() && !persist.is_function();
-            let received = call.argument(if in_its_place { 4 } else { 5 }).present();
+            let roll_back = call.argument(5);
+            let (received, attempt) = if in_its_place {
+                (4, None)
+            } else if roll_back.is_function() {
+                (7, call.argument(6).present())
+            } else {
+                (5, None)
+            };
+            let received = call.argument(received).present();
             let received = received
                 .map(|received| {
                     if !received.is_object() {
@@ -156,6 +159,9 @@ pub fn complete<'env>(
             let callback = Callback {
                 code: call.secret_argument(1, "authorizationCode")?,
                 received,
+                attempt: attempt
+                    .map(|attempt| read_attempt(call, attempt))
+                    .transpose()?,
             };
             let completion = Completion {
                 http: call.runtime.manager.http().clone(),
@@ -164,12 +170,34 @@ pub fn complete<'env>(
                 environment: call.environment.clone(),
                 settings: call.settings(),
                 logger: call.logger.clone(),
-                persist: NodePersist::of(call, persist)?,
+                persist: NodePersist::of(call, persist, roll_back)?,
             };
             Ok(async move { completion.complete(&flow_id, &callback).await })
         },
         |scope, tokens| scope.json(&tokens.into_value()),
     )
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "milliseconds since the epoch"
+)]
+fn created_at<'env>(flow: Value<'env>) -> JsResult<'env, i64> {
+    let created_at = flow.get("createdAt")?.as_number();
+    Ok(created_at.unwrap_or_default() as i64)
+}
+
+/// `{ createdAt, state }`
+fn read_attempt<'env>(call: &Call<'env>, attempt: Value<'env>) -> JsResult<'env, Attempt> {
+    let created_at = attempt.get("createdAt")?.as_number().unwrap_or_default();
+    Ok(Attempt {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "milliseconds since the epoch"
+        )]
+        created_at: created_at as i64,
+        state: Secret::new(call.text(attempt.get("state")?, "state")?),
+    })
 }
 
 /// `(flowId, flowManager)`
@@ -248,6 +276,43 @@ pub fn delete_state<'env>(
     )
 }
 
+/// `(flowId, flowState, flowManager, error)`
+pub fn fail<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let (flow_id, flow) = (call.text_argument(0, "flowId")?, call.argument(1));
+            if !flow.is_object() {
+                return Err(scope.type_error("flowState must be an object"));
+            }
+            let metadata = flow.get("metadata")?.present();
+            let state = metadata.map(|metadata| metadata.get("state")).transpose()?;
+            let attempt = Attempt {
+                created_at: created_at(flow)?,
+                state: Secret::new(
+                    state
+                        .and_then(|state| state.as_string())
+                        .unwrap_or_default(),
+                ),
+            };
+            let (flows, error) = (call.flows(2)?, call.argument(3));
+            let why = match error.as_string() {
+                Some(text) => text,
+                None if error.is_object() => error.get("message")?.as_string().unwrap_or_default(),
+                None => return Err(scope.type_error("error must be an Error or a string")),
+            };
+            Ok(async move { fail_flow_and_state(&*flows, &flow_id, &attempt, &why).await })
+        },
+        |scope, ()| Ok(scope.undefined()),
+    )
+}
+
 /// `(flowId, flowManager)`
 pub fn delete_flow<'env>(
     runtime: &Arc<Shared>,
@@ -264,47 +329,4 @@ pub fn delete_flow<'env>(
         },
         |scope, ()| Ok(scope.undefined()),
     )
-}
-
-/// `persistBeforeComplete`.
-struct NodePersist {
-    context: Arc<CallContext>,
-    persist: Arc<JsRef>,
-}
-
-impl NodePersist {
-    fn of<'env>(
-        call: &Call<'env>,
-        function: Value<'env>,
-    ) -> JsResult<'env, Option<Arc<dyn Persist>>> {
-        if !function.is_function() {
-            return Ok(None);
-        }
-        Ok(Some(Arc::new(Self {
-            context: Arc::clone(&call.context),
-            persist: Arc::new(JsRef::new(&call.runtime.thread, function)?),
-        })))
-    }
-}
-
-#[async_trait]
-impl Persist for NodePersist {
-    async fn persist(&self, tokens: Tokens) -> Result<Tokens> {
-        let (persist, given) = (Arc::clone(&self.persist), tokens.clone().into_value());
-        let stored = self.context.callback(
-            "persistBeforeComplete",
-            SLOW_TIMEOUT,
-            move |context, scope| {
-                let arguments = [scope.json(&given)?];
-                context.apply(persist.get(scope), scope.undefined(), &arguments)
-            },
-            |_, value| members(value),
-        );
-        // A function that returns nothing has stored what it got.
-        let stored = stored.await?.map(Json::Object);
-        Ok(stored
-            .as_ref()
-            .and_then(Tokens::from_value)
-            .unwrap_or(tokens))
-    }
 }

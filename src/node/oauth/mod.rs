@@ -6,6 +6,7 @@ mod credentials;
 mod flows;
 mod host;
 mod leases;
+mod persist;
 mod prompt;
 mod reconnection;
 mod redemption;
@@ -80,6 +81,7 @@ const HANDLER: &[(&str, Function)] = &[
     ("storeStateMapping", flows::store_state),
     ("resolveStateToFlowId", flows::resolve_state_to_flow),
     ("deleteStateMapping", flows::delete_state),
+    ("failFlowAndDeleteStateMapping", flows::fail),
     ("deleteFlowAndStateMapping", flows::delete_flow),
     ("buildStoredClientMetadata", binding::build_metadata),
     ("assertStoredClientBinding", binding::assert_binding),

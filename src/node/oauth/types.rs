@@ -37,9 +37,13 @@ pub struct McpOAuth {
     /// or after it, is what the callback was called with: `state` must be
     /// there and the flow's, `iss`, where there is one, the authorization server's (RFC 9207). `oauthHeaders` are for flows
     /// that were started without any.
+    ///
+    /// A function that calls `completePersistedFlow` completes the flow itself, as a part of its own transaction. After it
+    /// may come a function that undoes it where the flow cannot be completed, then the flow that the caller has looked at
+    /// (another one in its place is refused), then `received`.
     #[napi(
         js_name = "completeOAuthFlow",
-        ts_type = "(flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, persistBeforeComplete?: ((tokens: Record<string, any>) => unknown) | { state?: string; iss?: string } | null, received?: { state?: string; iss?: string } | null) => Promise<Record<string, any>>"
+        ts_type = "(flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, persistBeforeComplete?: ((tokens: Record<string, any>, completePersistedFlow: (tokens: Record<string, any>) => Promise<void>) => unknown) | { state?: string; iss?: string } | null, received?: ((tokens: Record<string, any>) => unknown) | { state?: string; iss?: string } | null, expectedAttempt?: { createdAt: number; state: string } | null, receivedAfterThese?: { state?: string; iss?: string } | null) => Promise<Record<string, any>>"
     )]
     pub complete_oauth_flow: (),
     /// The metadata of a flow.
@@ -56,6 +60,12 @@ pub struct McpOAuth {
     /// Forgets a `state`; whether the flow manager took that.
     #[napi(ts_type = "(state: string, flowManager: object) => Promise<boolean>")]
     pub delete_state_mapping: (),
+    /// Fails a flow that is still the given one, and makes its `state` unusable. Rejects where the mapping of the `state`
+    /// cannot be deleted.
+    #[napi(
+        ts_type = "(flowId: string, flowState: { createdAt: number; metadata?: Record<string, any> }, flowManager: object, error: Error | string) => Promise<void>"
+    )]
+    pub fail_flow_and_delete_state_mapping: (),
     /// Deletes a flow, then the `state` that leads to it. Rejects where either may be left.
     #[napi(ts_type = "(flowId: string, flowManager: object) => Promise<void>")]
     pub delete_flow_and_state_mapping: (),
