@@ -479,10 +479,6 @@ export interface MCPFlowManager {
   failFlow: (flowId: string, type: string, error: any) => unknown
   /** Forgets a flow; `false` where that failed. */
   deleteFlow: (flowId: string, type: string) => unknown
-  /** LibreChat's own code calls this and the next; the runtime does not. */
-  createFlow: (...args: any[]) => unknown
-  /** The same. */
-  createFlowWithHandler: (...args: any[]) => unknown
   /**
    * A lease that processes share, `null` where somebody else has it for `waitMs`, or at once where the generation is not the
    * expected one. With this and the next, tokens are written under leases: `docs/oauth.md`. Bound: `waitMs` and 10 s.
@@ -724,8 +720,12 @@ export interface MCPOAuth {
    * or after it, is what the callback was called with: `state` must be
    * there and the flow's, `iss`, where there is one, the authorization server's (RFC 9207). `oauthHeaders` are for flows
    * that were started without any.
+   *
+   * A function that calls `completePersistedFlow` completes the flow itself, as a part of its own transaction. After it
+   * may come a function that undoes it where the flow cannot be completed, then the flow that the caller has looked at
+   * (another one in its place is refused), then `received`.
    */
-  completeOAuthFlow: (flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, persistBeforeComplete?: ((tokens: Record<string, any>) => unknown) | { state?: string; iss?: string } | null, received?: { state?: string; iss?: string } | null) => Promise<Record<string, any>>
+  completeOAuthFlow: (flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, persistBeforeComplete?: ((tokens: Record<string, any>, completePersistedFlow: (tokens: Record<string, any>) => Promise<void>) => unknown) | { state?: string; iss?: string } | null, received?: ((tokens: Record<string, any>) => unknown) | { state?: string; iss?: string } | null, expectedAttempt?: { createdAt: number; state: string } | null, receivedAfterThese?: { state?: string; iss?: string } | null) => Promise<Record<string, any>>
   /** The metadata of a flow. */
   getFlowState: (flowId: string, flowManager: object) => Promise<Record<string, any> | null>
   /** Remembers which flow a `state` belongs to, before the URL is handed out. */
@@ -734,6 +734,11 @@ export interface MCPOAuth {
   resolveStateToFlowId: (state: string, flowManager: object) => Promise<string | null>
   /** Forgets a `state`; whether the flow manager took that. */
   deleteStateMapping: (state: string, flowManager: object) => Promise<boolean>
+  /**
+   * Fails a flow that is still the given one, and makes its `state` unusable. Rejects where the mapping of the `state`
+   * cannot be deleted.
+   */
+  failFlowAndDeleteStateMapping: (flowId: string, flowState: { createdAt: number; metadata?: Record<string, any> }, flowManager: object, error: Error | string) => Promise<void>
   /** Deletes a flow, then the `state` that leads to it. Rejects where either may be left. */
   deleteFlowAndStateMapping: (flowId: string, flowManager: object) => Promise<void>
   /**
