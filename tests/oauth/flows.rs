@@ -42,6 +42,7 @@ pub async fn complete(world: &World, received: Option<Received>) -> Result<Token
     let callback = Callback {
         code: Secret::from("the-code"),
         received,
+        attempt: None,
     };
     completion.complete(FLOW, &callback).await
 }

@@ -182,7 +182,7 @@ pub fn complete<'env>(
     clippy::cast_possible_truncation,
     reason = "milliseconds since the epoch"
 )]
-fn created_at<'env>(flow: Value<'env>) -> JsResult<'env, i64> {
+fn created_at(flow: Value<'_>) -> JsResult<'_, i64> {
     let created_at = flow.get("createdAt")?.as_number();
     Ok(created_at.unwrap_or_default() as i64)
 }
@@ -295,11 +295,7 @@ pub fn fail<'env>(
             let state = metadata.map(|metadata| metadata.get("state")).transpose()?;
             let attempt = Attempt {
                 created_at: created_at(flow)?,
-                state: Secret::new(
-                    state
-                        .and_then(|state| state.as_string())
-                        .unwrap_or_default(),
-                ),
+                state: Secret::new(state.and_then(Value::as_string).unwrap_or_default()),
             };
             let (flows, error) = (call.flows(2)?, call.argument(3));
             let why = match error.as_string() {
