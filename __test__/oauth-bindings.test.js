@@ -165,17 +165,73 @@ describe('a host that completes a flow within its own transaction', () => {
     expect(rollBack).not.toHaveBeenCalled();
   });
 
-  test('where the host can compare, a flow that was replaced is not completed', async () => {
-    const { flowManager, attempt, complete, state } = await begin();
-    flowManager.completeFlowIfCurrent = jest.fn(async () => 'stale');
+  /** As LibreChat's flow manager since autumn: what has taken the place of an attempt is left alone. */
+  const comparing = (flowManager) => {
+    const guarded = (settle) => async (id, kind, createdAt, state, outcome) => {
+      const flow = await flowManager.getFlowState(id, kind);
+      if (!flow) return 'missing';
+      if (flow.createdAt !== createdAt || flow.metadata.state !== state) return 'stale';
+      await settle(id, kind, outcome);
+      return 'updated';
+    };
+    flowManager.completeFlowIfCurrent = guarded((...flow) => flowManager.completeFlow(...flow));
+    flowManager.failFlowIfCurrent = guarded((...flow) => flowManager.failFlow(...flow));
+  };
+  const cancelled = 'OAuth flow was cancelled before completion';
+
+  test.each([
+    ['by itself', async (tokens) => tokens],
+    ['within the function', async (tokens, completePersistedFlow) => completePersistedFlow(tokens)],
+    [
+      'within a function that does not mind',
+      async (tokens, completePersistedFlow) => {
+        await completePersistedFlow(tokens).catch(() => {});
+        return tokens;
+      },
+    ],
+  ])('a flow that has taken the place is neither completed nor failed: %s', async (_, store) => {
+    const { flowManager, flowId, attempt, complete, state } = await begin();
+    comparing(flowManager);
     const persist = async (tokens, completePersistedFlow) => {
-      await completePersistedFlow(tokens);
+      await flowManager.initFlow(flowId, 'mcp_oauth', { state: 'of another attempt' });
+      return store(tokens, completePersistedFlow);
+    };
+    await expect(complete(persist, jest.fn(), attempt)).rejects.toThrow(cancelled);
+    expect(await state()).toMatchObject({ status: 'PENDING', metadata: { state: 'of another attempt' } });
+  });
+
+  test('what was stored is undone where the flow was deleted meanwhile', async () => {
+    const { flowManager, flowId, attempt, complete, state } = await begin();
+    comparing(flowManager);
+    const rollBack = jest.fn();
+    const persist = async (tokens) => {
+      await flowManager.deleteFlow(flowId, 'mcp_oauth');
       return tokens;
     };
-    await expect(complete(persist, jest.fn(), attempt)).rejects.toThrow('OAuth flow was cancelled before completion');
-    const [, kind, createdAt, flowState] = flowManager.completeFlowIfCurrent.mock.calls[0];
-    expect([kind, createdAt, flowState]).toEqual(['mcp_oauth', attempt.createdAt, attempt.state]);
-    expect((await state()).status).toBe('FAILED');
+    await expect(complete(persist, rollBack, attempt)).rejects.toThrow(cancelled);
+    expect(rollBack).toHaveBeenCalledTimes(1);
+    expect(await state()).toBeFalsy();
+  });
+
+  test('a flow is completed once, however often the function asks for it', async () => {
+    const { flowManager, attempt, complete, state } = await begin();
+    comparing(flowManager);
+    const persist = async (tokens, completePersistedFlow) => {
+      await Promise.all([completePersistedFlow(tokens), completePersistedFlow(tokens)]);
+      return tokens;
+    };
+    await complete(persist, undefined, attempt);
+    expect((await state()).status).toBe('COMPLETED');
+  });
+
+  test('the attempt and what the browser brought are looked at without a function that undoes', async () => {
+    const { attempt, complete } = await begin();
+    const persist = jest.fn(async (tokens) => tokens);
+    await expect(complete(persist, undefined, { ...attempt, state: 'another' })).rejects.toThrow(
+      'attempt was replaced',
+    );
+    await expect(complete(persist, undefined, attempt, { state: 'another' })).rejects.toThrow('does not belong');
+    expect(persist).not.toHaveBeenCalled();
   });
 
   test('what was stored is undone where the flow cannot be completed', async () => {

@@ -9,7 +9,7 @@ mod upstream;
 
 pub use abilities::Abilities;
 pub use credentials::{CredentialEvents, Publication};
-pub use flows::{FlowState, FlowStatus, FlowStore, LeaseWish, Lock, LockGuard};
+pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseWish, Lock, LockGuard};
 pub use log::{Level, Log, LogMeta, Logger};
 pub use upstream::{Identity, UpstreamTokens};
 

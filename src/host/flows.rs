@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value};
 
 use crate::error::Result;
+use crate::secret::Secret;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlowStatus {
@@ -28,6 +29,35 @@ pub struct FlowState {
     pub error: Option<String>,
 }
 
+/// Which of the flows that have had an id.
+#[derive(Debug, Clone)]
+pub struct FlowAttempt {
+    /// Milliseconds since the epoch.
+    pub created_at: i64,
+    pub state: Secret,
+}
+
+impl FlowState {
+    /// Which attempt this is, where the store says when it began.
+    #[must_use]
+    pub fn attempt(&self) -> Option<FlowAttempt> {
+        let state = self.metadata.get("state").and_then(Value::as_str);
+        Some(FlowAttempt {
+            created_at: self.created_at?,
+            state: Secret::from(state.unwrap_or_default()),
+        })
+    }
+}
+
+impl FlowAttempt {
+    /// Whether the flow is this one, and no other in its place.
+    #[must_use]
+    pub fn is(&self, flow: &FlowState) -> bool {
+        let other = flow.attempt();
+        other.is_some_and(|other| other.created_at == self.created_at && other.state == self.state)
+    }
+}
+
 /// LibreChat's `FlowStateManager`. A flow is named by its id and its type (`mcp_oauth`, `mcp_oauth_state`,
 /// `mcp_get_tokens`).
 #[async_trait]
@@ -41,6 +71,26 @@ pub trait FlowStore: Send + Sync {
     async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Value>) -> Result<()>;
     async fn complete(&self, flow_id: &str, kind: &str, result: &Value) -> Result<()>;
     async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()>;
+    /// Completes a flow, and where the store can compare, only this attempt. Whether it did.
+    async fn complete_attempt(
+        &self,
+        flow_id: &str,
+        kind: &str,
+        _attempt: &FlowAttempt,
+        result: &Value,
+    ) -> Result<bool> {
+        self.complete(flow_id, kind, result).await.map(|()| true)
+    }
+    /// Fails a flow, and where the store can compare, only this attempt.
+    async fn fail_attempt(
+        &self,
+        flow_id: &str,
+        kind: &str,
+        _attempt: &FlowAttempt,
+        error: &str,
+    ) -> Result<()> {
+        self.fail(flow_id, kind, error).await
+    }
     /// Whether the store took it; a flow that is not there is as good as deleted.
     async fn delete(&self, flow_id: &str, kind: &str) -> Result<bool>;
 

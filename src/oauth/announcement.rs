@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::host::Publication;
 
 /// The member of a flow's tokens that says under which generation they were published.
-const GENERATION: &str = "publication_generation";
+pub(super) const GENERATION: &str = "publication_generation";
 
 /// Of one change.
 pub(super) struct Announcement<'a> {

@@ -18,12 +18,15 @@ use super::initiate::{CONFIGURED_ENDPOINTS, SEND_RESOURCE, redirect_uri, resourc
 use super::issuer::{is_response_issuer, origin_of};
 use crate::error::{Code, Error, Result};
 use crate::host::{
-    CREDENTIAL_SET_ID, Environment, FlowState, FlowStatus, FlowStore, Level, LogMeta, Logger,
-    NetworkRules,
+    CREDENTIAL_SET_ID, Environment, FlowAttempt, FlowState, FlowStatus, FlowStore, Level, LogMeta,
+    Logger, NetworkRules,
 };
 use crate::network::HttpClient;
 use crate::secret::Secret;
 use crate::settings::Settings;
+
+/// `LibreChat`'s text for a flow that was torn down or replaced meanwhile.
+pub const CANCELLED: &str = "OAuth flow was cancelled before completion";
 
 /// What a callback needs.
 pub struct Completion {
@@ -53,22 +56,6 @@ pub struct Persisted {
     pub is_completed: bool,
 }
 
-/// Which of the flows that have had this id is meant.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// Milliseconds since the epoch.
-    pub created_at: i64,
-    pub state: Secret,
-}
-
-impl Attempt {
-    #[must_use]
-    pub fn is(&self, flow: &FlowState) -> bool {
-        let state = text(&flow.metadata, "state").unwrap_or_default();
-        flow.created_at == Some(self.created_at) && Secret::from(state) == self.state
-    }
-}
-
 /// What the authorization server gave the user's browser.
 #[derive(Debug, Clone)]
 pub struct Callback {
@@ -77,7 +64,7 @@ pub struct Callback {
     /// it has one.
     pub received: Option<Received>,
     /// The flow that the caller has looked at.
-    pub attempt: Option<Attempt>,
+    pub attempt: Option<FlowAttempt>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -125,7 +112,13 @@ impl Completion {
                     .with(Level::Error, message, LogMeta::Error(error.clone()));
                 let fault = error.host_fault();
                 let why = fault.map_or(&error.message, |fault| &fault.message);
-                self.flows.fail(flow_id, FLOW_KIND, why).await?;
+                match flow.attempt() {
+                    Some(attempt) => {
+                        let failing = self.flows.fail_attempt(flow_id, FLOW_KIND, &attempt, why);
+                        failing.await?;
+                    }
+                    None => self.flows.fail(flow_id, FLOW_KIND, why).await?,
+                }
                 Err(error)
             }
         }
@@ -154,7 +147,17 @@ impl Completion {
             return Ok(tokens);
         }
         let result = tokens.clone().into_value();
-        let completed = self.flows.complete(flow_id, FLOW_KIND, &result).await;
+        let completed = match flow.attempt() {
+            Some(attempt) => {
+                let flows = &self.flows;
+                let completing = flows.complete_attempt(flow_id, FLOW_KIND, &attempt, &result);
+                completing.await.and_then(|is_current| {
+                    let cancelled = || Error::new(Code::OAuthFlowFailed, CANCELLED);
+                    is_current.then_some(()).ok_or_else(cancelled)
+                })
+            }
+            None => self.flows.complete(flow_id, FLOW_KIND, &result).await,
+        };
         if let (Err(_), Some(persist)) = (&completed, &self.persist) {
             persist.roll_back(&tokens).await;
         }

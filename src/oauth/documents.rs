@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
+use super::announcement::GENERATION;
 use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::CREDENTIAL_SET_ID;
@@ -167,6 +168,7 @@ impl Tokens {
         }
         // Ours to say, and not the provider's.
         members.shift_remove(CREDENTIAL_SET_ID);
+        members.shift_remove(GENERATION);
         let now = now_ms();
         members.insert("obtained_at".to_owned(), json!(now));
         match number(&members, "expires_in").filter(|seconds| *seconds > 0) {

@@ -47,7 +47,7 @@ mod turn;
 pub use authorizer::{Authorizer, Relation};
 pub use binding::{check_client_row, client_row_metadata};
 pub use challenge::BearerChallenge;
-pub use complete::{Attempt, Callback, Completion, Persist, Persisted, Received};
+pub use complete::{CANCELLED, Callback, Completion, Persist, Persisted, Received};
 pub use detect::{Detection, DetectionMethod, detect};
 pub use documents::{ClientInfo, ServerMetadata, Tokens, texts};
 pub use flight::{Redemption, mark_rejected};

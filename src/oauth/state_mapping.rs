@@ -2,11 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::complete::Attempt;
 use super::documents::text;
 use super::{FLOW_KIND, STATE_KIND};
 use crate::error::{Code, Error, Result};
-use crate::host::FlowStore;
+use crate::host::{FlowAttempt, FlowStore};
 use crate::secret::Secret;
 
 pub async fn store_state_mapping(
@@ -71,12 +70,12 @@ pub async fn delete_flow_and_state(flows: &dyn FlowStore, flow_id: &str) -> Resu
 pub async fn fail_flow_and_state(
     flows: &dyn FlowStore,
     flow_id: &str,
-    attempt: &Attempt,
+    attempt: &FlowAttempt,
     why: &str,
 ) -> Result<()> {
     let flow = flows.get(flow_id, FLOW_KIND).await?;
     if flow.is_some_and(|flow| attempt.is(&flow)) {
-        flows.fail(flow_id, FLOW_KIND, why).await?;
+        flows.fail_attempt(flow_id, FLOW_KIND, attempt, why).await?;
     }
     let state = &attempt.state;
     if !state.expose().is_empty()

@@ -10,10 +10,11 @@ use super::super::js::{JsResult, Scope, Value};
 use super::call::Call;
 use super::parsed;
 use super::persist::NodePersist;
+use crate::host::FlowAttempt;
 use crate::oauth::{
-    Attempt, Callback, Completion, FLOW_KIND, Initiation, OAuthOptions, Received,
-    delete_flow_and_state, delete_state_mapping, fail_flow_and_state, flow_id, parse_flow_id,
-    resolve_state, store_state_mapping,
+    Callback, Completion, FLOW_KIND, Initiation, OAuthOptions, Received, delete_flow_and_state,
+    delete_state_mapping, fail_flow_and_state, flow_id, parse_flow_id, resolve_state,
+    store_state_mapping,
 };
 use crate::secret::Secret;
 
@@ -134,7 +135,12 @@ pub fn complete<'env>(
             let roll_back = call.argument(5);
             let (received, attempt) = if in_its_place {
                 (4, None)
-            } else if roll_back.is_function() {
+            } else if roll_back.is_function()
+                || roll_back.present().is_none()
+                    && [6, 7]
+                        .iter()
+                        .any(|index| call.argument(*index).present().is_some())
+            {
                 (7, call.argument(6).present())
             } else {
                 (5, None)
@@ -188,9 +194,9 @@ fn created_at(flow: Value<'_>) -> JsResult<'_, i64> {
 }
 
 /// `{ createdAt, state }`
-fn read_attempt<'env>(call: &Call<'env>, attempt: Value<'env>) -> JsResult<'env, Attempt> {
+fn read_attempt<'env>(call: &Call<'env>, attempt: Value<'env>) -> JsResult<'env, FlowAttempt> {
     let created_at = attempt.get("createdAt")?.as_number().unwrap_or_default();
-    Ok(Attempt {
+    Ok(FlowAttempt {
         #[expect(
             clippy::cast_possible_truncation,
             reason = "milliseconds since the epoch"
@@ -293,7 +299,7 @@ pub fn fail<'env>(
             }
             let metadata = flow.get("metadata")?.present();
             let state = metadata.map(|metadata| metadata.get("state")).transpose()?;
-            let attempt = Attempt {
+            let attempt = FlowAttempt {
                 created_at: created_at(flow)?,
                 state: Secret::new(state.and_then(Value::as_string).unwrap_or_default()),
             };

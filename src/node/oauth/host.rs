@@ -12,7 +12,7 @@ use super::super::thread::JsRef;
 use super::leases;
 use super::token_store::{members, milliseconds};
 use crate::error::Result;
-use crate::host::{FlowState, FlowStatus, FlowStore, LeaseWish, LockGuard};
+use crate::host::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseWish, LockGuard};
 
 /// Where functions of the host are.
 #[derive(Clone)]
@@ -104,6 +104,82 @@ impl NodeFlows {
     }
 }
 
+impl NodeFlows {
+    /// Whether the flow was still that attempt, as far as the host can tell.
+    async fn settle(
+        &self,
+        (name, guarded, plain): (&'static str, &'static str, &'static str),
+        (flow_id, kind): (&str, &str),
+        attempt: &FlowAttempt,
+        outcome: Json,
+    ) -> Result<bool> {
+        let service = self.service.clone();
+        let settling = Settling {
+            guarded,
+            plain,
+            flow_id: flow_id.to_owned(),
+            kind: kind.to_owned(),
+            attempt: Some(attempt.clone()),
+        };
+        self.context
+            .callback(
+                name,
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    settle_flow(&service, context, scope, settling, move |scope| {
+                        scope.json(&outcome)
+                    })
+                },
+                |_, answer| Ok(was_current(answer)),
+            )
+            .await
+    }
+}
+
+/// How a flow is ended.
+pub struct Settling {
+    /// Compares, where the host has it (LibreChat since autumn).
+    pub guarded: &'static str,
+    pub plain: &'static str,
+    pub flow_id: String,
+    pub kind: String,
+    pub attempt: Option<FlowAttempt>,
+}
+
+/// Calls `guarded(flowId, type, createdAt, state, outcome)`, or else `plain(flowId, type, outcome)`.
+pub fn settle_flow<'env>(
+    service: &Service,
+    context: &Arc<CallContext>,
+    scope: Scope<'env>,
+    settling: Settling,
+    outcome: impl for<'any> Fn(Scope<'any>) -> JsResult<'any> + 'static,
+) -> JsResult<'env> {
+    service.with(context, scope, move |context, manager| {
+        let scope = manager.scope();
+        let mut arguments = vec![
+            scope.string(&settling.flow_id)?,
+            scope.string(&settling.kind)?,
+        ];
+        let guarded = manager.get(settling.guarded)?;
+        let function = match &settling.attempt {
+            Some(attempt) if guarded.is_function() => {
+                #[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch")]
+                arguments.push(scope.number(attempt.created_at as f64)?);
+                arguments.push(scope.string(attempt.state.expose())?);
+                guarded
+            }
+            _ => manager.get(settling.plain)?,
+        };
+        arguments.push(outcome(scope)?);
+        context.apply(function, manager, &arguments)
+    })
+}
+
+/// What a function that compares says of another flow in the place: `stale`, or `missing`.
+pub fn was_current(answer: Value<'_>) -> bool {
+    answer.as_string().is_none_or(|answer| answer == "updated")
+}
+
 fn flow_state(value: Value<'_>) -> JsResult<'_, Option<FlowState>> {
     if !value.is_object() {
         return Ok(None);
@@ -156,6 +232,35 @@ impl FlowStore for NodeFlows {
         let flow = (flow_id, kind);
         self.call("flowManager.failFlow", "failFlow", flow, more, |_| Ok(()))
             .await
+    }
+
+    async fn complete_attempt(
+        &self,
+        flow_id: &str,
+        kind: &str,
+        attempt: &FlowAttempt,
+        result: &Json,
+    ) -> Result<bool> {
+        let names = (
+            "flowManager.completeFlow",
+            "completeFlowIfCurrent",
+            "completeFlow",
+        );
+        self.settle(names, (flow_id, kind), attempt, result.clone())
+            .await
+    }
+
+    async fn fail_attempt(
+        &self,
+        flow_id: &str,
+        kind: &str,
+        attempt: &FlowAttempt,
+        error: &str,
+    ) -> Result<()> {
+        let names = ("flowManager.failFlow", "failFlowIfCurrent", "failFlow");
+        let error = Json::from(error);
+        let settled = self.settle(names, (flow_id, kind), attempt, error);
+        settled.await.map(drop)
     }
 
     async fn delete(&self, flow_id: &str, kind: &str) -> Result<bool> {

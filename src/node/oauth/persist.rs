@@ -5,25 +5,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 
 use super::super::call::CallContext;
 use super::super::host::SLOW_TIMEOUT;
 use super::super::js::{JsResult, Scope, Thrown, Value};
 use super::super::thread::JsRef;
 use super::call::Call;
+use super::host::{Service, Settling, settle_flow, was_current};
 use super::token_store::members;
 use crate::error::Result;
-use crate::host::FlowState;
-use crate::oauth::{FLOW_KIND, Persist, Persisted, Tokens};
-
-/// LibreChat's text.
-const CANCELLED: &str = "OAuth flow was cancelled before completion";
+use crate::host::{FlowAttempt, FlowState};
+use crate::oauth::{CANCELLED, FLOW_KIND, Persist, Persisted, Tokens};
 
 pub(super) struct NodePersist {
     context: Arc<CallContext>,
     persist: Arc<JsRef>,
     roll_back: Option<Arc<JsRef>>,
-    flow_manager: Arc<JsRef>,
+    flow_manager: Service,
 }
 
 impl NodePersist {
@@ -43,48 +42,53 @@ impl NodePersist {
             context: Arc::clone(&call.context),
             persist: Arc::new(JsRef::new(thread, persist)?),
             roll_back: roll_back.transpose()?,
-            flow_manager: Arc::new(JsRef::new(thread, call.argument(2))?),
+            flow_manager: call.given(call.argument(2), "flowManager")?,
         })))
     }
 }
 
-/// One flow, as `completePersistedFlow(tokens)` completes it.
+/// One flow, as `completePersistedFlow(tokens)` completes it: once, however often that is called.
 struct Completing {
-    flow_manager: Arc<JsRef>,
+    context: Arc<CallContext>,
+    flow_manager: Service,
     flow_id: String,
-    created_at: Option<i64>,
-    state: String,
+    attempt: Option<FlowAttempt>,
     is_completed: Arc<AtomicBool>,
+    begun: Mutex<Option<JsRef>>,
 }
 
 impl Completing {
-    /// Where the host can compare, only a flow that has not been replaced.
     fn complete<'env>(&self, scope: Scope<'env>, tokens: Value<'env>) -> JsResult<'env> {
-        let manager = self.flow_manager.get(scope);
-        let (id, kind) = (scope.string(&self.flow_id)?, scope.string(FLOW_KIND)?);
-        let guarded = manager.get("completeFlowIfCurrent")?;
-        let compares = guarded.is_function();
-        let settled = match self.created_at {
-            Some(created_at) if compares => {
-                #[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch")]
-                let created_at = scope.number(created_at as f64)?;
-                let state = scope.string(&self.state)?;
-                guarded.call(manager, &[id, kind, created_at, state, tokens])?
-            }
-            _ => (manager.get("completeFlow")?).call(manager, &[id, kind, tokens])?,
-        };
+        if let Some(begun) = &*self.begun.lock() {
+            return Ok(begun.get(scope));
+        }
+        let tokens = Arc::new(JsRef::new(&self.context.thread, tokens)?);
+        let settled = settle_flow(
+            &self.flow_manager,
+            &self.context,
+            scope,
+            Settling {
+                guarded: "completeFlowIfCurrent",
+                plain: "completeFlow",
+                flow_id: self.flow_id.clone(),
+                kind: FLOW_KIND.to_owned(),
+                attempt: self.attempt.clone(),
+            },
+            move |scope| Ok(tokens.get(scope)),
+        )?;
         let promises = scope.global()?.get("Promise")?;
         let settled = promises.get("resolve")?.call(promises, &[settled])?;
         let is_completed = Arc::clone(&self.is_completed);
         let judge = scope.function("completed", move |scope, _, arguments| {
-            let answer = arguments.first().and_then(|answer| answer.as_string());
-            if answer.is_some_and(|answer| answer != "updated") {
+            if !arguments.first().is_none_or(|answer| was_current(*answer)) {
                 return Err(Thrown(scope.error("Error", CANCELLED)));
             }
             is_completed.store(true, Ordering::Release);
             Ok(scope.undefined())
         })?;
-        settled.get("then")?.call(settled, &[judge])
+        let promise = settled.get("then")?.call(settled, &[judge])?;
+        *self.begun.lock() = Some(JsRef::new(&self.context.thread, promise)?);
+        Ok(promise)
     }
 }
 
@@ -93,13 +97,13 @@ impl Persist for NodePersist {
     async fn persist(&self, flow_id: &str, flow: &FlowState, tokens: Tokens) -> Result<Persisted> {
         let (persist, given) = (Arc::clone(&self.persist), tokens.clone().into_value());
         let is_completed = Arc::new(AtomicBool::new(false));
-        let state = flow.metadata.get("state").and_then(|state| state.as_str());
         let completing = Completing {
-            flow_manager: Arc::clone(&self.flow_manager),
+            context: Arc::clone(&self.context),
+            flow_manager: self.flow_manager.clone(),
             flow_id: flow_id.to_owned(),
-            created_at: flow.created_at,
-            state: state.unwrap_or_default().to_owned(),
+            attempt: flow.attempt(),
             is_completed: Arc::clone(&is_completed),
+            begun: Mutex::default(),
         };
         let stored = self.context.callback(
             "persistBeforeComplete",
