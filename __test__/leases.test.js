@@ -147,6 +147,20 @@ describe('a refresh', () => {
     await until('its end', () => release.mock.calls.length === 1);
   }, 60_000);
 
+  test.each([2, 3])('is stored although the fence fails, but not after three times: %i', async (times) => {
+    const { reinit, flowManager, fence, refreshes } = await signedIn();
+    const { acquireLease } = flowManager;
+    let left = times;
+    flowManager.acquireLease = async (id, options) => {
+      if (id === fence && left-- > 0) throw new Error('the cache is away');
+      return acquireLease.call(flowManager, id, options);
+    };
+    const stored = { success: true };
+    expect(await reinit()).toMatchObject(times < 3 ? stored : { success: false, error: UNAVAILABLE });
+    expect(refreshes()).toBe(1);
+    expect(flowManager.held.size).toBe(0);
+  });
+
   test('that a teardown overtakes is not stored', async () => {
     const { reinit, flowManager, user, store, runtime, refreshes } = await signedIn();
     const held = suite.authorizationServer.hold('received');

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::storage::PAUSE;
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowStore, LeaseWish, LockGuard, Logger};
 use crate::server_config::Coordination;
@@ -17,7 +18,7 @@ const FLIGHT: Duration = Duration::from_mins(2);
 pub const FLIGHT_POLL: Duration = Duration::from_millis(250);
 /// A host answers sooner than this where the generation is another one, and after its wait where somebody writes.
 const AT_ONCE: Duration = Duration::from_secs(1);
-/// What a refresh brought is lost when it is not stored, so this many waits are worth it.
+/// What a refresh brought is lost when it is not stored, so this many waits, or faults of the host, are worth it.
 const ADMISSIONS: u32 = 3;
 
 /// Those of one user and server.
@@ -95,11 +96,24 @@ impl Leases {
             expected_generation: Some(generation),
             ..LeaseWish::default()
         };
-        for _ in 0..ADMISSIONS {
+        for attempt in 1..=ADMISSIONS {
             let asked = Instant::now();
-            let admitted = self.flows.acquire_lease(&self.fence_id, wish).await?;
-            if admitted.is_some() || asked.elapsed() < AT_ONCE {
-                return Ok(admitted);
+            match self.flows.acquire_lease(&self.fence_id, wish).await {
+                Ok(None) if asked.elapsed() >= AT_ONCE => {}
+                Ok(admitted) => return Ok(admitted),
+                Err(error)
+                    if attempt == ADMISSIONS
+                        || matches!(error.code, Code::Closed | Code::Aborted) =>
+                {
+                    return Err(error);
+                }
+                Err(error) => {
+                    self.logger.warn(format!(
+                        "{} Failed to acquire the OAuth persistence fence, trying again: {error}",
+                        self.prefix
+                    ));
+                    tokio::time::sleep(PAUSE * attempt).await;
+                }
             }
         }
         Err(self.storage_unavailable("OAuth persistence fence unavailable"))

@@ -7,7 +7,8 @@ use crate::error::{Code, Error};
 
 /// A refresh token that was rotated is lost for good when it is not stored, so storing is tried this often.
 const ATTEMPTS: u32 = 3;
-const PAUSE: Duration = Duration::from_millis(200);
+/// Before the second attempt; before each further one as much longer.
+pub(in crate::oauth) const PAUSE: Duration = Duration::from_millis(200);
 
 impl Storage {
     /// Whether another attempt may work, after a pause.

@@ -12,6 +12,7 @@ mod rows;
 mod seen;
 mod write;
 
+pub(super) use self::attempts::PAUSE;
 pub use self::commit::{Unwitnessed, Witness};
 pub use self::seen::{Seen, SeenAccess};
 
