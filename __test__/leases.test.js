@@ -240,12 +240,21 @@ describe('a login', () => {
     const librechats = flowManager.createFlowWithHandler(flowId, 'mcp_get_tokens', handler);
     await complete();
     expect((await waiting).success).toBe(true);
-    expect(flowManager.asked).toContainEqual(['lease', JSON.parse(fence), { waitMs: 7000 }]);
+    expect(flowManager.asked).toContainEqual(['lease', JSON.parse(fence), { expectedGeneration: 0, waitMs: 7000 }]);
     expect(flowManager.held.size).toBe(0);
     // Whoever waits is given what is stored.
     const { mcp_oauth: access_token } = await store.plain(user.id);
     expect(await librechats).toMatchObject({ access_token, credential_set_id: expect.any(String) });
     expect(handler).not.toHaveBeenCalled();
+  });
+
+  test('that an uninstall overtakes is not stored', async () => {
+    const { flowManager, waiting, complete, store, user } = await signingIn();
+    await complete();
+    await flowManager.tearDown(user.id);
+    expect(await waiting).toMatchObject({ success: false });
+    expect(await store.rows(user.id)).toEqual({});
+    expect(flowManager.held.size).toBe(0);
   });
 
   test('is not stored while another process writes', async () => {

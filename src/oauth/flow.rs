@@ -9,6 +9,7 @@ use super::authorizer::Authorizer;
 use super::documents::{Tokens, text};
 use super::initiate::Initiation;
 use super::issuer::same_url;
+use super::leases::Leases;
 use super::login::begin_under;
 use super::pending::{Pending, ReusedClient, asked_scope, client_of_flow, row_of_flow};
 use super::start_turn::StartTurn;
@@ -66,7 +67,7 @@ impl Authorizer {
         let time = self.authorization_time().await;
         let existing = inner.flows.get(flow_id, FLOW_KIND).await?;
         if let Some(flow) = &existing
-            && let Some(begun) = self.reuse(flow, wish, time).await?
+            && let Some(begun) = self.reuse(flow, wish, time, fence.as_ref()).await?
         {
             return Ok(begun);
         }
@@ -112,7 +113,7 @@ impl Authorizer {
             inner.flows.init(flow_id, FLOW_KIND, &metadata).await?;
             store_state_mapping(&*inner.flows, &initiated.state, flow_id).await
         };
-        begin_under(fence, begin).await?;
+        begin_under(fence.as_ref(), begin).await?;
         logger.info(format!(
             "{prefix} OAuth flow started, issuing authorization URL"
         ));
@@ -124,7 +125,7 @@ impl Authorizer {
             result: None,
             error: None,
         };
-        let pending = Pending::read(&flow, time).map(|pending| Pending {
+        let pending = Pending::read(&flow, time, fence.as_ref()).map(|pending| Pending {
             joined: false,
             ..pending
         });
@@ -142,6 +143,7 @@ impl Authorizer {
         flow: &FlowState,
         wish: &Wish<'_>,
         time: Duration,
+        fence: Option<&(Leases, i64)>,
     ) -> Result<Option<Begun>> {
         let inner = &self.0;
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
@@ -156,7 +158,7 @@ impl Authorizer {
                 let joinable = is_ours
                     && is_recent(flow.created_at)
                     && scope::covers(&asked_scope(&flow.metadata), wanted);
-                let pending = Pending::read(flow, time).filter(|_| joinable);
+                let pending = Pending::read(flow, time, fence).filter(|_| joinable);
                 if pending.is_some() {
                     logger.debug(format!(
                         "{prefix} Found recent PENDING OAuth flow, joining instead of creating new one"
@@ -179,7 +181,7 @@ impl Authorizer {
                     is_recent(flow.completed_at)
                         && tokens.expires_at().is_none_or(|end| end > now_ms())
                 });
-                match (fresh, Pending::read(flow, time)) {
+                match (fresh, Pending::read(flow, time, fence)) {
                     (Some(tokens), Some(pending)) => {
                         logger.debug(format!(
                             "{prefix} Found non-stale COMPLETED OAuth flow, reusing cached tokens"

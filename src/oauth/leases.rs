@@ -139,6 +139,33 @@ impl Leases {
         outcome
     }
 
+    /// The same for what was begun in this generation.
+    ///
+    /// Fails with [`Code::OAuthFlowFailed`] where a teardown has ended it.
+    pub async fn fenced_in<T>(
+        &self,
+        generation: i64,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let wish = LeaseWish {
+            expected_generation: Some(generation),
+            wait: Some(self.coordination.persistence_wait()),
+            ..LeaseWish::default()
+        };
+        let Some(held) = self.flows.acquire_lease(&self.fence_id, wish).await? else {
+            // The host does not say which of both it is.
+            return Err(if self.generation().await? == Some(generation) {
+                self.storage_unavailable("OAuth persistence fence unavailable")
+            } else {
+                let problem = "OAuth flow superseded by teardown";
+                Error::new(Code::OAuthFlowFailed, problem)
+            });
+        };
+        let outcome = work.await;
+        self.release(held).await;
+        outcome
+    }
+
     /// What was done is done; a lease that cannot be released ends with its time.
     pub async fn release(&self, held: Box<dyn LockGuard>) {
         if let Err(error) = held.release().await {

@@ -51,11 +51,9 @@ impl Authorizer {
         let client = pending.client.as_ref();
         let client = client.map(|client| (client, pending.server.as_ref()));
         let store = inner.storage.store(tokens, client, &announcement);
-        let stored = match self.leases().await? {
-            Some(leases) => {
-                let unavailable = "OAuth persistence fence unavailable";
-                leases.fenced(unavailable, store).await?
-            }
+        let stored = match &pending.fence {
+            // An uninstall may have overtaken the flow; nobody would look for tokens that are stored after it.
+            Some((leases, generation)) => leases.fenced_in(*generation, store).await?,
             None => store.await?,
         };
         let told = async {
@@ -72,29 +70,29 @@ impl Authorizer {
         Ok(stored)
     }
 
-    /// The generation that a flow is begun in, where the host has leases.
+    /// The generation that a flow is begun or joined in, where the host has leases.
     ///
     /// Fails with [`Code::OAuthFlowFailed`] during a teardown.
-    pub(super) async fn fence_of_flow(&self) -> Result<Option<(&Leases, i64)>> {
+    pub(super) async fn fence_of_flow(&self) -> Result<Option<(Leases, i64)>> {
         let Some(leases) = self.leases().await? else {
             return Ok(None);
         };
         let generation = leases.generation().await?;
         let generation = generation
             .ok_or_else(|| Error::new(Code::OAuthFlowFailed, "OAuth teardown in progress"))?;
-        Ok(Some((leases, generation)))
+        Ok(Some((leases.clone(), generation)))
     }
 }
 
 /// Begins a flow in the generation that it is for.
 pub(super) async fn begin_under(
-    fence: Option<(&Leases, i64)>,
+    fence: Option<&(Leases, i64)>,
     work: impl Future<Output = Result<()>>,
 ) -> Result<()> {
     let Some((leases, generation)) = fence else {
         return work.await;
     };
-    let Some(admitted) = leases.admit(generation).await? else {
+    let Some(admitted) = leases.admit(*generation).await? else {
         let problem = "OAuth initiation superseded by teardown";
         return Err(Error::new(Code::OAuthFlowFailed, problem));
     };

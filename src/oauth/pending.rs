@@ -8,6 +8,7 @@ use url::Url;
 use super::binding::client_row_metadata;
 use super::documents::{ClientInfo, text};
 use super::issuer::origin_of;
+use super::leases::Leases;
 use crate::host::FlowState;
 
 /// A flow that waits for the user.
@@ -21,11 +22,17 @@ pub struct Pending {
     pub(super) reused_client: Option<ReusedClient>,
     pub(super) client: Option<ClientInfo>,
     pub(super) server: Option<Map<String, Value>>,
+    /// The generation in which it was begun or joined: its tokens are stored in no other one.
+    pub(super) fence: Option<(Leases, i64)>,
 }
 
 impl Pending {
     /// `time` is how long a user has to authorize.
-    pub(super) fn read(flow: &FlowState, time: Duration) -> Option<Self> {
+    pub(super) fn read(
+        flow: &FlowState,
+        time: Duration,
+        fence: Option<&(Leases, i64)>,
+    ) -> Option<Self> {
         let metadata = &flow.metadata;
         let time = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
         Some(Self {
@@ -38,6 +45,7 @@ impl Pending {
             reused_client: ReusedClient::of(metadata),
             client: client_of_flow(metadata),
             server: row_of_flow(metadata),
+            fence: fence.cloned(),
         })
     }
 }
