@@ -178,6 +178,21 @@ describe('a refresh', () => {
     expect(flowManager.held.size).toBe(0);
   });
 
+  test('that waits for another process to write ends when the runtime closes', async () => {
+    const config = { ...COORDINATED, oauthPersistenceWaitTimeout: 60_000 };
+    const { echo, server, store, user, runtime, flowManager, fence } = await signedIn({ config });
+    expect(await echo('hello')).toContain('hello');
+    server.refused.add((await store.plain(user.id)).mcp_oauth);
+    await flowManager.acquireLease(fence, {});
+    flowManager.asked = [];
+    const answer = echo('again').catch((error) => error);
+    await until('its wait', () => flowManager.asked.some(([, , options]) => options?.waitMs === 60_000));
+    const before = Date.now();
+    await runtime.close();
+    expect(Date.now() - before).toBeLessThan(10_000);
+    expect(await answer).toBeInstanceOf(Error);
+  });
+
   test('during a teardown nobody refreshes, and no flow begins', async () => {
     const { reinit, flowManager, fence, refreshes } = await signedIn();
     const teardown = await flowManager.acquireLease(fence, { advanceGeneration: true });

@@ -50,12 +50,8 @@ impl Authorizer {
             };
             let logger = inner.host.logger.clone();
             let flows = Arc::clone(&inner.flows);
-            Ok(Some(Leases::new(
-                flows,
-                &holder,
-                relation.coordination,
-                logger,
-            )))
+            let leases = Leases::new(flows, &holder, relation.coordination, logger);
+            Ok(Some(leases.ending_with(inner.oauth.closing.clone())))
         });
         found.await.map(Option::as_ref)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use super::storage::PAUSE;
 use crate::error::{Code, Error, Result};
@@ -31,6 +32,7 @@ pub struct Leases {
     prefix: String,
     logger: Logger,
     coordination: Coordination,
+    closing: CancellationToken,
 }
 
 /// Whose tokens.
@@ -60,7 +62,14 @@ impl Leases {
             prefix: holder.prefix.to_owned(),
             logger,
             coordination,
+            closing: CancellationToken::new(),
         }
+    }
+
+    /// Those of a runtime, which does not wait for other processes when it closes.
+    #[must_use]
+    pub fn ending_with(self, closing: CancellationToken) -> Self {
+        Self { closing, ..self }
     }
 
     /// Whether refreshes are made in a flight.
@@ -119,7 +128,16 @@ impl Leases {
         Err(self.storage_unavailable("OAuth persistence fence unavailable"))
     }
 
-    /// Does what only one process at a time may do with the rows.
+    /// Waits for a lease until the runtime closes. Only for work that loses nothing when it is not done.
+    pub async fn until_closing<T>(&self, wait: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled() => Err(Error::closed()),
+            outcome = wait => outcome,
+        }
+    }
+
+    /// Does what only one process at a time may do with the rows, unless the runtime closes before.
     ///
     /// Fails with [`Code::TokenStorageUnavailable`] and this reason where another process keeps the fence.
     pub async fn fenced<T>(
@@ -131,7 +149,8 @@ impl Leases {
             wait: Some(self.coordination.persistence_wait()),
             ..LeaseWish::default()
         };
-        let Some(held) = self.flows.acquire_lease(&self.fence_id, wish).await? else {
+        let acquired = self.flows.acquire_lease(&self.fence_id, wish);
+        let Some(held) = self.until_closing(acquired).await? else {
             return Err(self.storage_unavailable(unavailable));
         };
         let outcome = work.await;

@@ -92,7 +92,8 @@ pub(super) async fn begin_under(
     let Some((leases, generation)) = fence else {
         return work.await;
     };
-    let Some(admitted) = leases.admit(*generation).await? else {
+    let admitted = leases.until_closing(leases.admit(*generation)).await?;
+    let Some(admitted) = admitted else {
         let problem = "OAuth initiation superseded by teardown";
         return Err(Error::new(Code::OAuthFlowFailed, problem));
     };
