@@ -50,7 +50,9 @@ impl Authorizer {
     pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun> {
         let inner = &self.0;
         let _turn = StartTurn::take(inner).await;
-        self.begin_in_turn(wish).await.map_err(|error| {
+        // Boxed, since callers would carry its size in futures of their own.
+        let begun = Box::pin(self.begin_in_turn(wish)).await;
+        begun.map_err(|error| {
             let message = format!("{} Failed to initiate OAuth flow", inner.prefix);
             let meta = LogMeta::Error(error.clone());
             inner.host.logger.with(Level::Error, message, meta);
