@@ -30,6 +30,8 @@
     running >= maxDetached || [...(detached.get(key) ?? [])].some((state) => isSame(state, made, generation));
 
   const detach = (key, state, discovery) => {
+    // Made before anything is counted: what is no promise is over at once, and what was counted is given back once.
+    const ended = Promise.resolve(discovery);
     const others = detached.get(key) ?? new Set();
     detached.set(key, others.add(state));
     running += 1;
@@ -39,7 +41,7 @@
       others.delete(state);
       if (others.size === 0 && detached.get(key) === others) detached.delete(key);
     };
-    discovery.then(over, over);
+    ended.then(over, over);
   };
 
   const touch = (key, state) => {
