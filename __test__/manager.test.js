@@ -141,7 +141,11 @@ describe('connections', () => {
     expect(() => getInstance()).toThrow('MCPManager has not been initialized.');
     expect(await createInstance({}, 'stray')).toBe(runtime.manager);
     expect(getInstance('stray')).toBe(runtime.manager);
-    await expect(createInstance({})).rejects.toThrow('MCPManager has already been initialized.');
+    await expect(createInstance({})).rejects.toMatchObject({
+      name: 'Error',
+      message: 'MCPManager has already been initialized.',
+      code: 'MCP_INVALID_ARGUMENT',
+    });
     expect(runtime.MCPConnection.clearCooldown('every')).toBeUndefined();
     expect(runtime.MCPConnection.decrementCycleCount('every', user.id)).toBeUndefined();
   });

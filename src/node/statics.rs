@@ -10,6 +10,7 @@ use super::initialize::{Configured, initialize};
 use super::js::{JsResult, Scope, Thrown, Value};
 use super::methods::{Method, set_methods};
 use super::thread::JsRef;
+use crate::error::Code;
 use crate::manager::{Key, Manager, Owner};
 
 /// `runtime.MCPManager`: the statics, bound to this runtime. `createInstance` brings the registry to what is configured.
@@ -24,15 +25,15 @@ pub fn manager_statics<'env>(
     let (instance, first) = (Arc::clone(&manager), Arc::clone(&created));
     let all = Arc::clone(shared);
     let create = scope.function("createInstance", move |scope, _, arguments| {
-        if first.swap(true, Ordering::Relaxed) {
-            let promise = scope.global()?.get("Promise")?;
-            let error = scope.error("Error", "MCPManager has already been initialized.");
-            return promise.get("reject")?.call(promise, &[error]);
-        }
         let prepared = (|| {
+            if first.load(Ordering::Relaxed) {
+                return Err(already_initialized(scope)?);
+            }
             let options = InstanceOptions::read(arguments.get(1).copied())?;
-            all.catalog_recovery.begin(&options);
             let configured = Configured::read(&all.thread, arguments.first().copied())?;
+            // Not before: a call that is refused for its arguments may be made again with right ones.
+            first.store(true, Ordering::Relaxed);
+            all.catalog_recovery.begin(&options);
             let work =
                 |_: Manager, call: Arc<Call>| async move { initialize(&call, configured).await };
             Ok((all.call(scope, None)?, work))
@@ -51,6 +52,14 @@ pub fn manager_statics<'env>(
     })?;
     object.set("getInstance", get)?;
     Ok(object)
+}
+
+/// LibreChat's text, with the `code` that every error has.
+fn already_initialized(scope: Scope<'_>) -> JsResult<'_, Thrown<'_>> {
+    let error = scope.error("Error", "MCPManager has already been initialized.");
+    error.set("code", scope.string(Code::InvalidArgument.as_str())?)?;
+    error.set("retryable", scope.boolean(false)?)?;
+    Ok(Thrown(error))
 }
 
 /// `runtime.MCPConnection`: the statics that LibreChat calls.
