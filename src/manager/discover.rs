@@ -112,7 +112,8 @@ impl Manager {
     async fn list_once(&self, recipe: &Recipe, options: &CallOptions) -> Result<ToolList> {
         let connection = self.temporary(recipe, options).await?;
         let tools = list_tools(&connection, options).await;
-        connection.close().await;
+        // The caller may have a deadline, and a server need not answer the end of a session.
+        self.spawn(async move { connection.close().await });
         tools
     }
 
