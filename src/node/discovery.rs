@@ -46,7 +46,7 @@ pub fn discover_server_tools<'env>(
         Err(thrown) => (Err(thrown), None),
     };
     let thread = shared.thread.clone();
-    shared.run(scope, prepared, move |scope, _, found: Found| {
+    shared.run(scope, prepared, move |scope, call, found: Found| {
         let Discovered {
             tools,
             wants_authorization,
@@ -67,7 +67,15 @@ pub fn discover_server_tools<'env>(
                 let _ = unfinished.await;
                 promise.settle(|scope| Ok(scope.undefined()));
             });
-            detached.get(scope).call(scope.undefined(), &[value])?;
+            let (context, function) = (call.context(), detached.get(scope));
+            // What the host does wrong there takes nothing away from what was found.
+            if let Err(thrown) = context.apply(function, scope.undefined(), &[value]) {
+                let message = thrown.message();
+                call.host.logger.warn(format!(
+                    "[MCP] [Discovery] onDiscoveryDetached failed: {message}"
+                ));
+                context.flush_log(scope);
+            }
         }
         Ok(result)
     })
