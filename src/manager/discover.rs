@@ -37,11 +37,18 @@ type Loaded = Result<Option<Secret>>;
 impl Manager {
     /// Lists the tools with the tokens that the user has, else as anybody. Asks nobody to authorize.
     ///
+    /// A host that recovers catalogs is told that a user without tokens has to authorize, whatever anybody may list;
+    /// others only where the server says so.
+    ///
     /// Fails where tokens that the user has cannot be had now.
-    pub async fn discover_of_user(&self, request: Discover) -> Result<Discovered> {
+    pub async fn discover_of_user(
+        &self,
+        request: Discover,
+        recovers_catalogs: bool,
+    ) -> Result<Discovered> {
         let prefix = request.recipe.log_prefix();
         let logger = request.recipe.logger.clone();
-        let mut wants_authorization = true;
+        let mut refused = None;
         if let Some(tokens) = &request.recipe.tokens {
             let mut loading = self.load(Arc::clone(tokens));
             let loaded = tokio::select! {
@@ -68,7 +75,7 @@ impl Manager {
                         });
                     }
                     Err(error) => {
-                        wants_authorization = error.wants_authorization();
+                        refused = Some(error.wants_authorization());
                         logger.debug(format!(
                             "{prefix} [Discovery] Connection failed, attempting unauthenticated tool listing: {error}"
                         ));
@@ -77,6 +84,9 @@ impl Manager {
             }
         }
         let listed = self.discover(request).await;
+        let wants_authorization = refused.unwrap_or_else(|| {
+            recovers_catalogs || listed.as_ref().is_err_and(Error::wants_authorization)
+        });
         let tools = listed.inspect_err(|error| {
             logger.debug(format!(
                 "{prefix} [Discovery] Unauthenticated tool listing failed: {error}"

@@ -108,7 +108,7 @@ async fn discover(
     let deadline = &mut prepared.acquire.options.deadline;
     *deadline = end.map_or(*deadline, |end| end.min(*deadline));
     let authentication = Some(prepared.authentication);
-    match carry_out(manager, prepared).await {
+    match carry_out(manager, prepared, call.node.recovers_catalogs).await {
         Ok(discovered) => Ok(Found {
             discovered,
             authentication,
@@ -149,14 +149,18 @@ async fn prepare(manager: &Manager, call: &Call, name: &str) -> Result<Option<Pr
     }))
 }
 
-async fn carry_out(manager: &Manager, prepared: Prepared) -> Result<Discovered> {
+async fn carry_out(
+    manager: &Manager,
+    prepared: Prepared,
+    recovers_catalogs: bool,
+) -> Result<Discovered> {
     let acquire = &prepared.acquire;
     if prepared.runs_oauth_flow {
         let discovery = Discover {
             recipe: acquire.recipe.clone(),
             options: acquire.options.clone(),
         };
-        return manager.discover_of_user(discovery).await;
+        return manager.discover_of_user(discovery, recovers_catalogs).await;
     }
     let tools = match manager.acquire(acquire).await {
         Ok(lease) => {
