@@ -1,15 +1,13 @@
 /** What LibreChat's recovery of catalogs asks of the manager: a memory between requests, and discoveries with an end. */
 
-const { useAuthorization } = require('./support/authorization');
+const { runInThisContext } = require('node:vm');
 const { POLICY, discovering, recover } = require('./support/catalog');
+const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
-const { TOOLS } = require('./support/tools');
 const { until } = require('./support/wait');
 
-const suite = useAuthorization();
-const { fixtures } = suite;
+const fixtures = useFixtures();
 const user = createUser();
-const NAMES = TOOLS.map(({ name }) => name);
 
 /** A manager as LibreChat of autumn makes it. */
 async function world({ options = {}, ...rest } = {}) {
@@ -132,6 +130,9 @@ describe('what is remembered', () => {
   ])('wrong limits are refused: %j', async (options, message) => {
     const { runtime } = fixtures.runtime({ servers: {} });
     await expect(runtime.MCPManager.createInstance({}, options)).rejects.toThrow(message);
+    // What was refused was no first call.
+    expect(() => runtime.MCPManager.getInstance()).toThrow('MCPManager has not been initialized.');
+    expect(await runtime.MCPManager.createInstance({}, {})).toBe(runtime.manager);
   });
 });
 
@@ -167,6 +168,29 @@ describe('discoveries that go on although nobody waits', () => {
     await until('others are free', () => tracker.admitsDiscovery(user, other, POLICY));
     tracker.detachDiscovery(user, other, POLICY, Promise.reject(new Error('over')));
     await until('what failed is over, too', () => tracker.admitsDiscovery(user, other, POLICY));
+  });
+
+  test.each([
+    ['is no promise', undefined],
+    [
+      'tells twice',
+      {
+        // biome-ignore lint/suspicious/noThenProperty: a promise of the host’s own
+        then(done) {
+          done();
+          done();
+        },
+      },
+    ],
+  ])('are counted once, also where the discovery %s', async (_, discovery) => {
+    const { manager } = await world({ options: { catalogRecoveryMaxDetachedDiscoveries: 1 } });
+    const tracker = manager.getCatalogRecoveryTracker();
+    const candidate = { serverName: 'srv', serverConfig: {} };
+    const other = { ...candidate, serverName: 'other' };
+    tracker.detachDiscovery(user, candidate, POLICY, discovery);
+    await until('it is over', () => tracker.admitsDiscovery(user, other, POLICY));
+    tracker.detachDiscovery(user, candidate, POLICY, new Promise(() => {}));
+    expect(tracker.admitsDiscovery(user, other, POLICY)).toBe(false);
   });
 });
 
@@ -223,67 +247,13 @@ describe('credentials that change meanwhile', () => {
   });
 });
 
-describe('discoverServerTools', () => {
-  const names = (tools) => tools?.map(({ name }) => name);
-
-  test('uses the tokens that the user has, and says who has to authorize where there are none', async () => {
-    const host = await suite.host();
-    const { manager } = host.runtime;
-    const discover = () => manager.discoverServerTools({ user: host.user, serverName: 'srv' });
-    expect(await discover()).toEqual({
-      tools: null,
-      oauthRequired: true,
-      oauthUrl: null,
-      authenticationKind: 'oauth',
-    });
-    const { tokens } = await host.authorize();
-    const { tools, ...rest } = await discover();
-    expect(names(tools)).toEqual(NAMES);
-    expect(rest).toEqual({ oauthRequired: false, oauthUrl: null });
-    expect(new Set(host.bearers('tools/list'))).toEqual(new Set([tokens.access_token]));
-    // It belongs to the discovery alone.
-    expect(manager.getUserConnections(host.user.id)).toBeUndefined();
-    expect(await recover(manager, { user: host.user, serverName: 'srv' })).toMatchObject({ tools });
-  });
-
-  test('has no more time than its deadline', async () => {
-    const { manager, params, server } = await world();
-    server.fault = ({ message }) => message?.method === 'initialize';
-    const nothing = { tools: null, oauthRequired: false, oauthUrl: null };
-    expect(await manager.discoverServerTools({ ...params, deadlineMs: Date.now() + 200 })).toEqual(nothing);
-    expect(await manager.discoverServerTools({ ...params, deadlineMs: 0 })).toEqual(nothing);
-    await expect(manager.discoverServerTools({ ...params, deadlineMs: 'soon' })).rejects.toThrow(
-      'params.deadlineMs must be a number of milliseconds',
-    );
-  });
-
-  test('hands over the loading of tokens that goes on', async () => {
-    let release;
-    const gate = new Promise((done) => {
-      release = () => done(null);
-    });
-    const tokenMethods = { findToken: () => gate, createToken() {}, updateToken() {}, deleteTokens() {} };
-    const { manager, params } = await world({
-      servers: { srv: { type: 'streamable-http', url: 'http://127.0.0.1:9/mcp', requiresOAuth: true } },
-      allow: [{ address: '127.0.0.1:9' }],
-      services: { tokenMethods, credentialsKey: '0'.repeat(64) },
-    });
-    const detached = [];
-    const onDiscoveryDetached = (discovery) => detached.push(discovery);
-    const deadlineMs = Date.now() + 200;
-    expect(await manager.discoverServerTools({ ...params, deadlineMs, onDiscoveryDetached })).toMatchObject({
-      tools: null,
-      oauthRequired: false,
-    });
-    expect(detached).toHaveLength(1);
-    const state = () => Promise.race([detached[0], Promise.resolve('pending')]);
-    expect(await state()).toBe('pending');
-    release();
-    expect(await detached[0]).toBeUndefined();
-  });
-});
-
 describe('lists with an end', () => {
+  // The addon reads the process's own environment, of which Jest gives a suite a copy.
+  const { env } = runInThisContext('process');
+  afterEach(() => {
+    delete env.MCP_CONNECTION_CHECK_TTL;
+  });
+
   test('the snapshot of a server whose connection does not answer', async () => {
     const { manager, params, server } = await world();
     await manager.getConnection(params);
@@ -299,6 +269,8 @@ describe('lists with an end', () => {
   });
 
   test('those of a connection, and its sign of life', async () => {
+    // Each question is the server's to answer.
+    env.MCP_CONNECTION_CHECK_TTL = '0';
     const { manager, params, server } = await world();
     const connection = await manager.getConnection(params);
     server.fault = ({ message }) => message?.method === 'tools/list' || message?.method === 'ping';
@@ -306,7 +278,7 @@ describe('lists with an end', () => {
     expect(await connection.fetchOrderedToolsSnapshot(Date.now() + 200)).toEqual(nothing);
     expect(await connection.fetchToolsSnapshot(Date.now() + 200)).toEqual(nothing);
     await expect(connection.fetchOrderedToolsSnapshot(undefined, AbortSignal.abort())).resolves.toEqual(nothing);
-    expect(await connection.isConnected(AbortSignal.abort())).toEqual(expect.any(Boolean));
+    expect(await connection.isConnected(AbortSignal.abort())).toBe(false);
   });
 
   test('the connections that users share and that are open', async () => {
