@@ -414,6 +414,8 @@ test('hints are for codes that there are, and every code of docs/errors.md that 
   const ofPrograms = ['ABORTED', 'CLOSED', 'HOST_TIMEOUT', 'INSPECTION_FAILED', 'INTERNAL', 'INVALID_ARGUMENT'];
   const others = [...ofPrograms, 'OAUTH_REVOCATION_FAILED', 'USER_REQUIRED'].map((name) => `MCP_${name}`);
   others.push('OBO_MISSING_UPSTREAM_PROVIDER', 'OBO_SESSION_REFRESH_FAILED');
+  // What only hosts with leases get.
+  others.push('MCP_TOKEN_REFRESH_UNAVAILABLE', 'MCP_TOKEN_STORAGE_UNAVAILABLE');
   expect(codes.filter((code) => !HINTS[code] && !others.includes(code))).toEqual([]);
 });
 
