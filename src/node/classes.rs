@@ -323,6 +323,22 @@ pub fn is_reauthentication_required_error(
     })
 }
 
+/// One of the two errors of tokens that cannot be had for now.
+fn unavailable<'any>(
+    env: Env,
+    this: &This<'_>,
+    class: &str,
+    code: Code,
+    server_name: &str,
+    cause: Option<&Unknown<'_>>,
+) -> napi::Result<Unknown<'any>> {
+    let message = unavailable_text(code, server_name);
+    construct(&env, this, class, code.as_str(), &message, |error| {
+        error.set("retryable", error.scope().boolean(true)?)?;
+        set_cause(error, cause)
+    })
+}
+
 /// A class: throws unless called with `new`.
 #[napi(
     js_name = "MCPTokenRefreshUnavailableError",
@@ -335,12 +351,15 @@ pub fn mcp_token_refresh_unavailable_error<'any>(
     server_name: String,
     cause: Option<Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
-    let message = unavailable_text(Code::TokenRefreshUnavailable, &server_name);
-    let code = Code::TokenRefreshUnavailable.as_str();
-    construct(&env, &this, REFRESH_UNAVAILABLE, code, &message, |error| {
-        error.set("retryable", error.scope().boolean(true)?)?;
-        set_cause(error, cause.as_ref())
-    })
+    let code = Code::TokenRefreshUnavailable;
+    unavailable(
+        env,
+        &this,
+        REFRESH_UNAVAILABLE,
+        code,
+        &server_name,
+        cause.as_ref(),
+    )
 }
 
 /// Whether this is a `MCPTokenRefreshUnavailableError`, of any copy of this module: by `name` and `code`.
@@ -370,12 +389,15 @@ pub fn mcp_token_storage_unavailable_error<'any>(
     server_name: String,
     cause: Option<Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
-    let message = unavailable_text(Code::TokenStorageUnavailable, &server_name);
-    let code = Code::TokenStorageUnavailable.as_str();
-    construct(&env, &this, STORAGE_UNAVAILABLE, code, &message, |error| {
-        error.set("retryable", error.scope().boolean(true)?)?;
-        set_cause(error, cause.as_ref())
-    })
+    let code = Code::TokenStorageUnavailable;
+    unavailable(
+        env,
+        &this,
+        STORAGE_UNAVAILABLE,
+        code,
+        &server_name,
+        cause.as_ref(),
+    )
 }
 
 /// Whether this is a `MCPTokenStorageUnavailableError`, of any copy of this module: by `name` and `code`.

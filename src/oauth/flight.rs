@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::documents::Tokens;
-use super::leases::{FLIGHT_POLL, Leases};
+use super::leases::{FENCE_UNAVAILABLE, FLIGHT_POLL, Leases};
 use super::storage::{Seen, Storage, Witness};
 use super::stored_tokens::{self, GrantRefresher, Stored, Writing};
 use crate::error::{Code, Result};
@@ -136,11 +136,7 @@ pub async fn mark_rejected(
 ) {
     let mark = storage.mark_rejected(credential_set_id);
     let marked = match leases {
-        Some(leases) => {
-            leases
-                .fenced("OAuth persistence fence unavailable", mark)
-                .await
-        }
+        Some(leases) => leases.fenced(FENCE_UNAVAILABLE, mark).await,
         None => mark.await,
     };
     if let Err(error) = marked {

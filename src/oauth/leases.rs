@@ -22,6 +22,9 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 /// What a refresh brought is lost when it is not stored, so this many waits, or faults of the host, are worth it.
 const ADMISSIONS: u32 = 3;
 
+/// `LibreChat`'s text for a fence that another process keeps.
+pub const FENCE_UNAVAILABLE: &str = "OAuth persistence fence unavailable";
+
 /// Those of one user and server.
 #[derive(Clone)]
 pub struct Leases {
@@ -125,7 +128,7 @@ impl Leases {
                 }
             }
         }
-        Err(self.storage_unavailable("OAuth persistence fence unavailable"))
+        Err(self.storage_unavailable(FENCE_UNAVAILABLE))
     }
 
     /// Waits for a lease until the runtime closes. Only for work that loses nothing when it is not done.
@@ -174,7 +177,7 @@ impl Leases {
         let Some(held) = self.flows.acquire_lease(&self.fence_id, wish).await? else {
             // The host does not say which of both it is.
             return Err(if self.generation().await? == Some(generation) {
-                self.storage_unavailable("OAuth persistence fence unavailable")
+                self.storage_unavailable(FENCE_UNAVAILABLE)
             } else {
                 let problem = "OAuth flow superseded by teardown";
                 Error::new(Code::OAuthFlowFailed, problem)

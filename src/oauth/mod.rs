@@ -55,7 +55,7 @@ pub use flow::{Begun, Wish};
 pub use flow_id::{FlowOwner, flow_id, parse_flow_id};
 pub use http::{Endpoints, Form, Party};
 pub use initiate::{Initiated, Initiation};
-pub use leases::{Holder, Leases, storage_unavailable, unavailable_text};
+pub use leases::{FENCE_UNAVAILABLE, Holder, Leases, storage_unavailable, unavailable_text};
 pub use options::OAuthOptions;
 pub use pending::Pending;
 pub use reconnection::{Reconnections, TrackerStats};

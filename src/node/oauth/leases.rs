@@ -15,7 +15,7 @@ use super::host::NodeFlows;
 use super::{NodeTenancy, token_store::token_row};
 use crate::error::Result;
 use crate::host::{FlowStore, LeaseWish, LockGuard, Logger, Tenancy};
-use crate::oauth::{Holder, Leases, Seen, SeenAccess};
+use crate::oauth::{FENCE_UNAVAILABLE, Holder, Leases, Seen, SeenAccess, Storage};
 use crate::server_config::Coordination;
 
 const ACQUIRE: &str = "acquireLease";
@@ -223,6 +223,19 @@ impl GivenLeases {
         };
         let (flows, logger) = (Arc::clone(&self.flows), self.logger.clone());
         Ok(Leases::new(flows, &holder, self.coordination, logger))
+    }
+
+    /// Changes the rows of a call, within its fence if it brings leases.
+    pub async fn fenced<T>(
+        given: Option<Self>,
+        storage: &Storage,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let Some(given) = given else {
+            return work.await;
+        };
+        let leases = given.find(&storage.log_prefix()).await?;
+        leases.fenced(FENCE_UNAVAILABLE, work).await
     }
 }
 

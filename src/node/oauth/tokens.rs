@@ -21,8 +21,6 @@ use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta};
 use crate::oauth::{ClientInfo, Stored, Tokens, storage_unavailable, stored_tokens, unbound};
 use crate::secret::Secret;
 
-const FENCE_UNAVAILABLE: &str = "OAuth persistence fence unavailable";
-
 pub const STORAGE: &[(&str, Function)] = &[
     ("storeTokens", store),
     ("getTokens", get),
@@ -73,13 +71,7 @@ fn store<'env>(
                         None => storage.store(&tokens, client, &witness).await,
                     }
                 };
-                match leases {
-                    Some(given) => {
-                        let leases = given.find(&storage.log_prefix()).await?;
-                        leases.fenced(FENCE_UNAVAILABLE, store).await
-                    }
-                    None => store.await,
-                }
+                GivenLeases::fenced(leases, &storage, store).await
             })
         },
         |scope, stored| scope.json(&stored.into_value()),
@@ -178,16 +170,9 @@ fn mark_authorization_rejected<'env>(
             let storage = call.storage(params)?;
             let set = call.text(params.get("credentialSetId")?, "credentialSetId")?;
             let leases = GivenLeases::read(call, params)?;
-            Ok(async move {
-                let mark = storage.mark_rejected(&set);
-                match leases {
-                    Some(given) => {
-                        let leases = given.find(&storage.log_prefix()).await?;
-                        leases.fenced(FENCE_UNAVAILABLE, mark).await
-                    }
-                    None => mark.await,
-                }
-            })
+            Ok(
+                async move { GivenLeases::fenced(leases, &storage, storage.mark_rejected(&set)).await },
+            )
         },
         |scope, ()| Ok(scope.undefined()),
     )
