@@ -67,7 +67,7 @@ async fn a_form_is_sent_once_more_where_nothing_was_answered() {
     ];
     let (ok, failed) = (answer("200 OK"), answer("500 Internal Server Error"));
     let reset = vec![Step::Reset];
-    let (failure, loss) = (Err(Code::ConnectionFailed), Err(Code::ConnectionLost));
+    let loss = Err(Code::ConnectionLost);
     let cases = [
         ("answered", vec![ok.clone()], Ok(200), 1),
         ("closed", vec![closed(), ok.clone()], Ok(200), 2),
@@ -75,7 +75,7 @@ async fn a_form_is_sent_once_more_where_nothing_was_answered() {
         (
             "closed again",
             vec![closed(), closed(), ok.clone()],
-            failure,
+            loss,
             2,
         ),
         ("broken off", vec![broken_off, ok.clone()], loss, 1),
@@ -115,7 +115,7 @@ async fn a_registration_is_sent_once() {
     let outcome = endpoints(&server).post_json(&url, &json!({})).await;
     assert_eq!(
         outcome.err().map(|error| error.code),
-        Some(Code::ConnectionFailed)
+        Some(Code::ConnectionLost)
     );
     assert_eq!(server.received().len(), 1);
 }

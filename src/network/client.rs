@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION, PROXY_AUTHORIZATION};
+use http::header::{
+    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION, PROXY_AUTHORIZATION,
+};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use url::{Host, Url};
 
-use super::failure::{request_failure, sanitize_url};
+use super::coding::OFFERED;
+use super::failure::{is_dropped, request_failure, sanitize_url};
 use super::policy::{Hop, Policy, Route};
 use super::proxy::ProxyUrl;
 use super::request::{Redirects, Request};
@@ -117,7 +120,6 @@ impl HttpClient {
         }
         let mut route = policy.route(&request.url, hop)?;
         let mut url = wire_url(&request.url);
-        let origin = url.origin();
         let mut redirects = 0;
         loop {
             let response = self.exchange(policy, &route, &request, &url).await?;
@@ -132,7 +134,7 @@ impl HttpClient {
                 return Err(too_many_redirects(&request.url, response.status));
             }
             let target = wire_url(&target);
-            if target.origin() != origin {
+            if target.origin() != wire_url(&request.url).origin() {
                 hop = Hop::Redirected;
                 drop_secrets(&mut request.headers, &request.secret_headers);
             }
@@ -162,19 +164,14 @@ impl HttpClient {
         let client = self
             .client(ClientKey::new(policy, route, request, url))
             .await?;
-        let mut sent = client
-            .request(request.method.clone(), url.clone())
-            .headers(request.headers.clone());
-        if !request.body.is_empty() {
-            sent = sent.body(request.body.clone());
-        } else if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
-            // Expected of these methods (RFC 9110, section 8.6) and not done by hyper.
-            sent = sent.header(CONTENT_LENGTH, 0);
+        let mut repeats = usize::from(request.is_repeatable);
+        loop {
+            match transmit(&client, request, url).await {
+                Err(error) if repeats > 0 && is_dropped(&error) => repeats -= 1,
+                Ok(response) => return Ok(Response::new(response, request.timeout)),
+                Err(error) => return Err(request_failure(&error, url)),
+            }
         }
-        sent.send()
-            .await
-            .map(|response| Response::new(response, request.timeout))
-            .map_err(|error| request_failure(&error, url))
     }
 
     async fn client(&self, key: ClientKey) -> Result<reqwest::Client> {
@@ -254,6 +251,26 @@ impl ClientKey {
             .build()
             .map_err(|_| Error::new(Code::Internal, "The HTTP client cannot be set up"))
     }
+}
+
+async fn transmit(
+    client: &reqwest::Client,
+    request: &Request,
+    url: &Url,
+) -> reqwest::Result<reqwest::Response> {
+    let mut sent = client
+        .request(request.method.clone(), url.clone())
+        .headers(request.headers.clone());
+    if !request.http1_only && !request.headers.contains_key(ACCEPT_ENCODING) {
+        sent = sent.header(ACCEPT_ENCODING, OFFERED);
+    }
+    if !request.body.is_empty() {
+        sent = sent.body(request.body.clone());
+    } else if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
+        // Expected of these methods (RFC 9110, section 8.6) and not done by hyper.
+        sent = sent.header(CONTENT_LENGTH, 0);
+    }
+    sent.send().await
 }
 
 /// The URL as HTTP knows it: a WebSocket starts as an HTTP request (RFC 6455, section 3).

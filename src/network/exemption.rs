@@ -1,6 +1,5 @@
 //! `allowedAddresses`: private places an operator has opened, each as one pair of host and port.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 
 use url::Host;
@@ -13,15 +12,22 @@ enum Place {
     Address(IpAddr),
 }
 
-/// The usable entries of `allowedAddresses`.
+/// The usable entries of `allowedAddresses`, in order. Each connection keeps them, so they are no tree.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub(super) struct Exemptions(BTreeSet<(Place, u16)>);
+pub(super) struct Exemptions(Box<[(Place, u16)]>);
 
 impl Exemptions {
     /// Entries that are no `host:port` pair of private space are left out, as in the reference: a bare host would
     /// open every port, and a public address needs no exemption.
     pub fn new(entries: &[String]) -> Self {
-        Self(entries.iter().filter_map(|entry| parse(entry)).collect())
+        let mut usable: Vec<_> = entries.iter().filter_map(|entry| parse(entry)).collect();
+        usable.sort_unstable();
+        usable.dedup();
+        Self(usable.into_boxed_slice())
+    }
+
+    fn contains(&self, place: Place, port: u16) -> bool {
+        self.0.binary_search(&(place, port)).is_ok()
     }
 
     pub fn permit_host(&self, host: &Host<&str>, port: u16) -> bool {
@@ -33,11 +39,11 @@ impl Exemptions {
     }
 
     pub fn permit_name(&self, name: &str, port: u16) -> bool {
-        !self.0.is_empty() && self.0.contains(&(Place::Name(normalize_name(name)), port))
+        !self.0.is_empty() && self.contains(Place::Name(normalize_name(name)), port)
     }
 
     pub fn permit_address(&self, ip: IpAddr, port: u16) -> bool {
-        self.0.contains(&(Place::Address(ip.to_canonical()), port))
+        self.contains(Place::Address(ip.to_canonical()), port)
     }
 }
 

@@ -30,11 +30,32 @@ pub(super) fn request_failure(error: &reqwest::Error, url: &Url) -> Error {
     }
     let certificate = find::<rustls::Error>(error)
         .is_some_and(|tls| matches!(tls, rustls::Error::InvalidCertificate(_)));
-    Error::new(
-        Code::ConnectionFailed,
-        format!("The request to {target} failed: {}", cause(error)),
-    )
-    .with_retryable(!certificate)
+    // What was sent over a connection may have been carried out.
+    let code = if error.is_connect() || certificate {
+        Code::ConnectionFailed
+    } else {
+        Code::ConnectionLost
+    };
+    let message = format!("The request to {target} failed: {}", cause(error));
+    Error::new(code, message).with_retryable(!certificate)
+}
+
+/// Whether the connection was closed before anything of an answer came.
+pub(super) fn is_dropped(error: &reqwest::Error) -> bool {
+    let closed = |error: &io::Error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionReset
+                | io::ErrorKind::ConnectionAborted
+                | io::ErrorKind::BrokenPipe
+                | io::ErrorKind::UnexpectedEof
+                | io::ErrorKind::NotConnected
+        )
+    };
+    !error.is_connect()
+        && !error.is_timeout()
+        && (find::<hyper::Error>(error).is_some_and(hyper::Error::is_incomplete_message)
+            || find::<io::Error>(error).is_some_and(closed))
 }
 
 /// An answer whose body broke off.

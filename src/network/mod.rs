@@ -21,8 +21,12 @@ pub const VARIABLES: &[&str] = &[
 mod address;
 mod allowlist;
 mod client;
+mod coding;
 mod exemption;
 mod failure;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod no_proxy;
 mod policy;
 mod proxy;

@@ -33,6 +33,9 @@ pub struct Request {
     /// How long the response headers may take, redirects included; the body gets as long again in
     /// [`Response::bytes`](super::Response::bytes). 60 s unless set.
     pub timeout: Option<Duration>,
+    /// The server may be sent this twice. Where a kept connection turns out to have been closed before anything of an
+    /// answer came, the request is sent again on a new one.
+    pub is_repeatable: bool,
     /// For protocols that take over the connection.
     pub http1_only: bool,
     /// A server chose this URL, on another origin than the configured one: it is judged as a redirect to it, and
@@ -44,6 +47,7 @@ impl Request {
     /// A request without headers and body that follows no redirect.
     #[must_use]
     pub fn new(method: Method, url: Url) -> Self {
+        let is_repeatable = method == Method::GET;
         Self {
             method,
             url,
@@ -52,6 +56,7 @@ impl Request {
             redirects: Redirects::Refuse,
             secret_headers: Vec::new(),
             timeout: Some(Duration::from_mins(1)),
+            is_repeatable,
             http1_only: false,
             elsewhere: false,
         }

@@ -4,12 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::stream::{Stream, StreamExt};
-use http::header::WWW_AUTHENTICATE;
+use futures::future;
+use futures::stream::{self, Stream, StreamExt};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, WWW_AUTHENTICATE};
 use http::{HeaderMap, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use url::Url;
 
+use super::coding::{self, Coding, codings};
 use super::failure::{body_failure, sanitize_url};
 use crate::error::{Code, Error, Result};
 
@@ -21,16 +23,25 @@ pub struct Response {
     pub url: Url,
     inner: reqwest::Response,
     timeout: Option<Duration>,
+    /// How the body is coded; the name of a coding that is not known.
+    codings: Result<Vec<Coding>, String>,
 }
 
 impl Response {
     pub(super) fn new(mut inner: reqwest::Response, timeout: Option<Duration>) -> Self {
+        let mut headers = std::mem::take(inner.headers_mut());
+        let codings = codings(&headers);
+        if headers.remove(CONTENT_ENCODING).is_some() && codings != Ok(Vec::new()) {
+            // That of the coded body.
+            headers.remove(CONTENT_LENGTH);
+        }
         Self {
             status: inner.status(),
-            headers: std::mem::take(inner.headers_mut()),
+            headers,
             url: inner.url().clone(),
             inner,
             timeout,
+            codings,
         }
     }
 
@@ -52,30 +63,28 @@ impl Response {
             })
     }
 
-    async fn collect(mut self, limit: usize) -> Result<Bytes> {
-        let too_large = |url: &Url| {
+    async fn collect(self, limit: usize) -> Result<Bytes> {
+        let url = self.url.clone();
+        let too_large = || {
             Error::new(
                 Code::ResponseTooLarge,
                 format!(
                     "The response body of {} exceeded {limit} bytes",
-                    sanitize_url(url)
+                    sanitize_url(&url)
                 ),
             )
         };
         let exceeds =
             |size: u64| limit != 0 && u64::try_from(limit).is_ok_and(|limit| size > limit);
-        if self.inner.content_length().is_some_and(exceeds) {
-            return Err(too_large(&self.url));
+        if self.codings == Ok(Vec::new()) && self.inner.content_length().is_some_and(exceeds) {
+            return Err(too_large());
         }
         let mut body = BytesMut::new();
-        while let Some(chunk) = self
-            .inner
-            .chunk()
-            .await
-            .map_err(|error| body_failure(&error, &self.url))?
-        {
+        let mut chunks = self.stream();
+        while let Some(chunk) = chunks.next().await {
+            let chunk = chunk?;
             if limit != 0 && body.len() + chunk.len() > limit {
-                return Err(too_large(&self.url));
+                return Err(too_large());
             }
             body.extend_from_slice(&chunk);
         }
@@ -85,10 +94,24 @@ impl Response {
     /// The body as it arrives, without a bound in bytes or time. Dropping the stream ends the response.
     pub fn stream(self) -> impl Stream<Item = Result<Bytes>> + Send + Unpin + 'static {
         let url = self.url;
-        self.inner
-            .bytes_stream()
-            .map(move |chunk| chunk.map_err(|error| body_failure(&error, &url)))
-            .boxed()
+        let codings = match self.codings {
+            Ok(codings) => codings,
+            Err(name) => {
+                let error = coding::unknown(&sanitize_url(&url), &name);
+                return stream::once(future::ready(Err(error))).boxed();
+            }
+        };
+        // Only what is decoded can fail to be.
+        let shown = if codings.is_empty() {
+            String::new()
+        } else {
+            sanitize_url(&url)
+        };
+        let chunks = self.inner.bytes_stream();
+        let chunks = chunks.map(move |chunk| chunk.map_err(|error| body_failure(&error, &url)));
+        coding::decoded(chunks.boxed(), &codings, move |error| {
+            coding::undecodable(&shown, error)
+        })
     }
 
     /// All challenges of a refusal (RFC 9110, section 11.6.1), as one header.

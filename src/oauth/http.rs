@@ -178,14 +178,10 @@ impl Endpoints {
             request.headers.insert(AUTHORIZATION, value);
         }
         request.body = Bytes::from(form.encode());
-        match self.send(request.clone(), form.secrets()).await {
-            // Most likely the server closed a kept connection at this moment, and saw nothing. If it did see a code or
-            // a refresh token, that is used up either way.
-            Err(error) if error.code == Code::ConnectionFailed && error.retryable => {
-                self.send(request, form.secrets()).await
-            }
-            outcome => outcome,
-        }
+        // Where nothing was answered, the server most likely closed a kept connection at this moment, and saw nothing. If it
+        // did see a code or a refresh token, that is used up either way.
+        request.is_repeatable = true;
+        self.send(request, form.secrets()).await
     }
 
     pub async fn post_json(&self, url: &Url, body: &Value) -> Result<Answer> {
