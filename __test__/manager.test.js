@@ -276,10 +276,12 @@ describe('what a server asks', () => {
     expect(form).toContain('- Name: Ann');
     expect(form).toContain('- Favorite Integer: 42');
     expect((await call('get-roots-list', {}))[0]).toContain('file:///here');
-    expect(asked).toEqual([
-      ['sampling', 1, peer],
-      ['elicitation', 'object', peer],
-    ]);
+    const [sampling, elicitation] = asked;
+    expect(sampling.slice(0, 2)).toEqual(['sampling', 1]);
+    expect(sampling[2]).toMatchObject({ ...peer, toolName: 'trigger-sampling-request' });
+    expect(elicitation.slice(0, 2)).toEqual(['elicitation', 'object']);
+    expect(elicitation[2]).toMatchObject({ ...peer, toolName: 'trigger-elicitation-request' });
+    expect(asked).toHaveLength(2);
   });
 
   test('without handlers nothing is declared, so the server offers nothing that needs them', async () => {

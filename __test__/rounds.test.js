@@ -1,6 +1,7 @@
 const http = require('node:http');
 const { createMCPRuntime } = require('./support/addon');
 const { createHost, createUser } = require('./support/host');
+const { until } = require('./support/wait');
 
 const VERSION = '2026-07-28';
 const BASE = { resultType: 'complete', ttlMs: 0, cacheScope: 'private' };
@@ -39,11 +40,11 @@ function discover() {
   return { ...BASE, supportedVersions: [VERSION], capabilities: { tools: {} }, serverInfo };
 }
 
-async function connect(answer, services) {
+async function connect(answer, services, config) {
   const server = await start((method, ...rest) =>
     method === 'server/discover' ? discover() : answer(method, ...rest),
   );
-  const host = createHost({ servers: { srv: server.config }, allow: [server], services });
+  const host = createHost({ servers: { srv: { ...server.config, ...config } }, allow: [server], services });
   const runtime = createMCPRuntime(host.services);
   close = async () => {
     await runtime.close();
@@ -123,4 +124,39 @@ test('a server that answers server/discover with an empty result is asked to ini
   };
   const { success, tools } = await runtime.reinitMCPServer({ serverName: 'srv', user: createUser() });
   expect({ success, tools }).toEqual({ success: true, tools: [TOOL] });
+});
+
+describe('a handler of what a result asks', () => {
+  const asking = (inputRequests) => ({ resultType: 'input_required', requestState: 's', inputRequests });
+
+  /** A handler that waits for its signal. */
+  function waitingForSignal() {
+    const peers = [];
+    const elicitation = (_, peer) => {
+      peers.push(peer);
+      return new Promise((resolve) => {
+        peer.signal.addEventListener('abort', () => resolve({ action: 'cancel' }));
+      });
+    };
+    return { peers, services: { elicitation } };
+  }
+
+  test('knows its key, and hears that another question cannot be answered', async () => {
+    const { peers, services } = waitingForSignal();
+    const unknown = { method: 'unknown/method', params: {} };
+    const { call, user } = await connect(() => asking({ first: question, second: unknown }), services);
+    await expect(call({})).rejects.toMatchObject({ code: -32601 });
+    await until('the signal', () => peers[0].signal.aborted);
+    expect(peers).toEqual([expect.objectContaining({ userId: user.id, toolName: 'ask', requestId: 'first' })]);
+  });
+
+  test('hears that the connection has ended, as its call does', async () => {
+    const { peers, services } = waitingForSignal();
+    const { call, runtime, user } = await connect(() => asking({ first: question }), services, { startup: false });
+    const called = call({}).catch((error) => error.mcpCode);
+    await until('the question', () => peers.length > 0);
+    await runtime.manager.disconnectUserConnection(user.id, 'srv');
+    expect(await called).toBe('MCP_CONNECTION_LOST');
+    await until('the signal', () => peers[0].signal.aborted);
+  });
 });

@@ -39,15 +39,17 @@ async function connect(where, { config, services }) {
   const server = fixtures.keep(await startAskingServer(where));
   const host = fixtures.runtime({ servers: { srv: server.config(config) }, allow: [server], services });
   const { manager } = host.runtime;
-  await manager.getConnection({ user: user(1), serverName: 'srv', customUserVars: userMCPAuthMap.mcp_srv });
+  await tenant.run('tenant of the first', () =>
+    manager.getConnection({ user: user(1), serverName: 'srv', customUserVars: userMCPAuthMap.mcp_srv }),
+  );
   if (where !== 'call') await until('the stream', server.hasStream);
-  const ask = async (n, method, options) => {
+  const ask = async (n, question, options) => {
     const call = {
       user: user(n),
       serverName: 'srv',
       toolName: 'ask',
       provider: 'openai',
-      toolArguments: { method },
+      toolArguments: typeof question === 'string' ? { method: question } : question,
       options,
     };
     const [text] = await tenant.run(`tenant ${n}`, () =>
@@ -115,6 +117,117 @@ describe('a connection of one user', () => {
     expect((await ask(1, 'elicitation/create')).action).toBe('accept');
     expect(asked).toHaveBeenCalledWith(expect.objectContaining({ serverName: 'srv', userId: 'user-1' }));
   });
+});
+
+describe('log messages', () => {
+  function listening() {
+    const heard = [];
+    const onLogMessage = ({ data }, peer) => heard.push([data, peer, tenant.getStore()]);
+    return { heard, services: { onLogMessage } };
+  }
+  const peerOf = (userId) => ({ serverName: 'srv', userId });
+
+  test('on the stream of a call: that call’s user, in its context and in their order', async () => {
+    const { heard, services } = listening();
+    const { ask } = await connect('call', { services });
+    await Promise.all([1, 2, 3, 4].map((n) => ask(n, { logs: 3, pings: 1 })));
+    await until('the messages', () => heard.length === 12);
+    const heardBy = [1, 2, 3, 4].map((n) => heard.filter(([, { userId }]) => userId === `user-${n}`));
+    const expected = [1, 2, 3, 4].map((n) =>
+      [0, 1, 2].map((data) => [data, { ...peerOf(`user-${n}`), toolName: 'ask' }, `tenant ${n}`]),
+    );
+    expect(heardBy).toEqual(expected);
+  });
+
+  test.each(['get', 'sse'])('%s on a connection that users share: nobody’s, in nobody’s context', async (where) => {
+    const { heard, services } = listening();
+    const { ask } = await connect(where, { services });
+    await ask(2, { logs: 2, pings: 1 });
+    await until('the messages', () => heard.length === 2);
+    expect(heard).toEqual([0, 1].map((data) => [data, peerOf(undefined), undefined]));
+  });
+
+  test.each(['get', 'sse'])('%s on a connection of one user: that user’s', async (where) => {
+    const { heard, services } = listening();
+    const { ask } = await connect(where, { config: OWN, services });
+    await ask(1, { logs: 1, pings: 1 });
+    await until('the message', () => heard.length === 1);
+    expect(heard).toEqual([[0, peerOf('user-1'), 'tenant of the first']]);
+  });
+});
+
+describe('a handler', () => {
+  /** A handler that waits for its signal, and what the last one has been told. */
+  function waitingForSignal() {
+    const seen = { aborted: [] };
+    const elicitation = (_, peer) => {
+      seen.peer = peer;
+      return new Promise((resolve) => {
+        peer.signal.addEventListener('abort', () => {
+          seen.aborted.push([peer.userId, tenant.getStore()]);
+          resolve({ action: 'cancel' });
+        });
+      });
+    };
+    return { seen, services: { elicitation } };
+  }
+
+  test('knows the call, the tool and the request', async () => {
+    const peers = [];
+    const elicitation = (_, peer) => {
+      peers.push(peer);
+      return { action: 'decline' };
+    };
+    const { ask, server } = await connect('call', { services: { elicitation } });
+    await ask(1, 'elicitation/create');
+    const [peer] = peers;
+    expect(Object.keys(peer).sort()).toEqual(['requestId', 'serverName', 'signal', 'toolName', 'userId']);
+    expect(peer).toMatchObject({ serverName: 'srv', userId: 'user-1', toolName: 'ask', requestId: 'question-1' });
+    expect(server.answered).toEqual(['question-1']);
+    // What has been answered is not aborted when its call ends.
+    expect(peer.signal.aborted).toBe(false);
+  });
+
+  test('hears of the abort of its call', async () => {
+    const { seen, services } = waitingForSignal();
+    const { ask } = await connect('call', { services });
+    const controller = new AbortController();
+    const asking = ask(2, 'elicitation/create', { signal: controller.signal });
+    await until('the question', () => seen.peer);
+    controller.abort();
+    await expect(asking).rejects.toMatchObject({ code: 'MCP_ABORTED' });
+    await until('the signal', () => seen.aborted.length > 0);
+    expect(seen.aborted).toEqual([['user-2', 'tenant 2']]);
+  });
+
+  test('hears that the server has withdrawn its request, and the server gets no answer to it', async () => {
+    const { seen, services } = waitingForSignal();
+    const { ask, server } = await connect('call', { services });
+    const asking = ask(1, 'elicitation/create');
+    await until('the question', () => seen.peer);
+    await ask(2, { withdraw: seen.peer.requestId, pings: 1 });
+    expect(await asking).toEqual({ withdrawn: true });
+    await until('the signal', () => seen.aborted.length > 0);
+    expect(seen.aborted).toEqual([['user-1', 'tenant 1']]);
+    expect(server.answered).not.toContain(seen.peer.requestId);
+  });
+
+  test('hears that the connection has ended', async () => {
+    const { seen, services } = waitingForSignal();
+    const { ask, runtime } = await connect('get', { config: OWN, services });
+    const asking = ask(1, 'elicitation/create').catch((error) => error);
+    await until('the question', () => seen.peer);
+    await runtime.close();
+    await asking;
+    await until('the signal', () => seen.aborted.length > 0);
+    expect(seen.peer.signal.aborted).toBe(true);
+  });
+});
+
+test('a burst of requests that need no host is answered to the last', async () => {
+  const { services } = answering();
+  const { ask } = await connect('call', { services });
+  expect(await ask(1, { pings: 300 })).toEqual(Array(300).fill({}));
 });
 
 test('slow calls of one user keep nobody else waiting', async () => {

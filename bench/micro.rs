@@ -22,8 +22,8 @@ use librechat_mcp_native::host::{Environment, Logger, NetworkRules};
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::obo::{Exchange, Obo};
 use librechat_mcp_native::server_config::{Context, ServerConfig, fingerprint, resolve};
-use librechat_mcp_native::transport::{EventLimits, EventParser, RawResult, Tap};
-use rmcp::model::{ClientJsonRpcMessage, ClientRequest, CustomRequest, RequestId};
+use librechat_mcp_native::transport::message::{self, Incoming, Outcome};
+use librechat_mcp_native::transport::{EventLimits, EventParser};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -157,16 +157,15 @@ fn raw_result(criterion: &mut Criterion) {
         bencher.iter_batched(
             || answer.clone(),
             |answer| {
-                let (tap, raw) = (Tap::default(), RawResult::default());
-                let mut request = CustomRequest::new("tools/list", None);
-                request.extensions.insert(raw.clone());
-                let request = ClientRequest::CustomRequest(request);
-                tap.outgoing(&ClientJsonRpcMessage::request(
-                    request,
-                    RequestId::Number(7),
-                ));
-                let rest = tap.incoming(answer, false);
-                (rest, raw.take().unwrap())
+                let mut result = None;
+                message::read(&answer, |message| {
+                    if let Ok(Incoming::Answer(answer)) = message
+                        && let Outcome::Result(text) = answer.outcome
+                    {
+                        result = Some(text.to_owned());
+                    }
+                });
+                (answer.len(), result.unwrap())
             },
             criterion::BatchSize::LargeInput,
         );

@@ -297,6 +297,15 @@ impl Error {
         )
     }
 
+    /// What all this began with.
+    #[must_use]
+    pub fn innermost(&self) -> &Self {
+        match &self.cause {
+            Some(Cause::Error(inner)) => inner.innermost(),
+            _ => self,
+        }
+    }
+
     /// The server's 401 or 403, where one led to this error.
     #[must_use]
     pub fn refusal(&self) -> Option<&Self> {

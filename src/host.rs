@@ -5,12 +5,14 @@ mod abilities;
 mod credentials;
 mod flows;
 mod log;
+mod server_requests;
 mod upstream;
 
 pub use abilities::Abilities;
 pub use credentials::{CredentialEvents, Publication};
 pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseWish, Lock, LockGuard};
 pub use log::{Level, Log, LogMeta, Logger};
+pub use server_requests::{Heard, Notice, Peer, ServerRequest, ServerRequests};
 pub use upstream::{Identity, UpstreamTokens};
 
 use std::any::Any;
@@ -514,27 +516,6 @@ pub trait OnBehalfOf: Send + Sync {
         scopes: &str,
         from_cache: bool,
     ) -> Result<ResolvedToken>;
-}
-
-/// Whose connection to which server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    pub server_name: String,
-    /// Absent for a connection that all users share.
-    pub user_id: Option<String>,
-}
-
-/// Requests and notifications that servers send to their client.
-#[async_trait]
-pub trait ServerRequests: Send + Sync {
-    /// Whether the host answers this method (`sampling/createMessage`, `elicitation/create`, `roots/list`), or wants to
-    /// hear of it (`notifications/message`).
-    fn handles(&self, method: &str) -> bool;
-    /// Answers with a result in MCP's shape for the method.
-    async fn answer(&self, peer: &Peer, method: &str, params: Value) -> Result<Value>;
-    /// Passes a notification on (`notifications/message`), with its parameters as JSON. What the host does not take in
-    /// time is dropped.
-    fn notify(&self, peer: &Peer, method: &str, params: String);
 }
 
 /// The host as one call sees it: callbacks run in that call's context.

@@ -46,11 +46,7 @@ const TOO_LARGE: Outcome = Err(Code::ResponseTooLarge);
 
 /// Standard streams do not know connections that break.
 fn lost_with_a_socket(wire: Wire) -> Option<Outcome> {
-    match wire {
-        Wire::Stdio => None,
-        Wire::Json => Some(Err(Code::ConnectionFailed)),
-        _ => Some(LOST),
-    }
+    (wire != Wire::Stdio).then_some(LOST)
 }
 
 fn over_http(wire: Wire, outcome: Outcome) -> Option<Outcome> {
@@ -64,6 +60,12 @@ fn skipped(wire: Wire) -> Outcome {
 
 fn send(bytes: Vec<u8>) -> Step {
     Step::Send(bytes)
+}
+
+fn with_null_error(id: &Value) -> Vec<u8> {
+    let mut answer: Value = serde_json::from_slice(&tools(id)).unwrap();
+    answer["error"] = Value::Null;
+    serde_json::to_vec(&answer).unwrap()
 }
 
 /// An answer in pieces, with pauses.
@@ -122,7 +124,7 @@ const CASES: &[Case] = &[
         name: "reset before anything",
         script: |_, _| vec![Step::Reset],
         outcome: |wire| match wire {
-            Wire::Events => Some(Err(Code::ConnectionFailed)),
+            Wire::Events | Wire::Json => Some(LISTED),
             _ => lost_with_a_socket(wire),
         },
     },
@@ -130,7 +132,7 @@ const CASES: &[Case] = &[
         name: "closed before anything",
         script: |_, _| vec![Step::Close],
         outcome: |wire| match wire {
-            Wire::Events | Wire::Json => Some(Err(Code::ConnectionFailed)),
+            Wire::Events | Wire::Json => Some(LISTED),
             _ => Some(LOST),
         },
     },
@@ -140,7 +142,7 @@ const CASES: &[Case] = &[
             let answer = wire.answer(&[&tools(id)]);
             vec![send(answer[..20].to_vec()), Step::Reset]
         },
-        outcome: |wire| over_http(wire, Err(Code::ConnectionFailed)),
+        outcome: |wire| over_http(wire, LISTED),
     },
     Case {
         name: "reset within the answer",
@@ -158,7 +160,7 @@ const CASES: &[Case] = &[
     Case {
         name: "an event without its empty line",
         script: |wire, id| vec![cut(wire, id, 1), Step::Close],
-        outcome: |wire| matches!(wire, Wire::Events | Wire::Sse).then_some(LOST),
+        outcome: |wire| matches!(wire, Wire::Events | Wire::Sse).then_some(LISTED),
     },
     Case {
         name: "answered twice",
@@ -171,18 +173,14 @@ const CASES: &[Case] = &[
         outcome: |wire| match wire {
             // Nothing else can come on a response that has ended.
             Wire::Events => Some(LOST),
+            Wire::Json => Some(INVALID),
             _ => Some(SILENT),
         },
     },
     Case {
         name: "another id before the answer",
         script: |wire, id| after(wire, &tools(&json!(999)), id),
-        outcome: |wire| match wire {
-            Wire::Json => Some(INVALID),
-            // rmcp stops reading a response's stream at the first answer on it.
-            Wire::Events => Some(LOST),
-            _ => Some(LISTED),
-        },
+        outcome: |wire| Some(skipped(wire)),
     },
     Case {
         name: "the id as text",
@@ -211,10 +209,7 @@ const CASES: &[Case] = &[
             let other = br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"?"}}"#;
             after(wire, other, id)
         },
-        outcome: |wire| match wire {
-            Wire::Events => Some(LOST),
-            _ => Some(skipped(wire)),
-        },
+        outcome: |wire| Some(skipped(wire)),
     },
     Case {
         name: "invalid JSON before the answer",
@@ -235,6 +230,143 @@ const CASES: &[Case] = &[
         name: "invalid UTF-8 before the answer",
         script: |wire, id| after(wire, b"\xC3\x28\xFF", id),
         outcome: |wire| Some(skipped(wire)),
+    },
+    Case {
+        name: "an error without an id, and nothing else",
+        script: |wire, _| {
+            let text = br#"{"jsonrpc":"2.0","error":{"code":-32603,"message":"exploded"}}"#;
+            vec![send(wire.answer(&[text]))]
+        },
+        outcome: |_| Some(Err(Code::ServerError)),
+    },
+    Case {
+        name: "an error with the id null, and nothing else",
+        script: |wire, _| {
+            let text =
+                br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"exploded"}}"#;
+            vec![send(wire.answer(&[text]))]
+        },
+        outcome: |_| Some(Err(Code::ServerError)),
+    },
+    Case {
+        name: "a result beside the error null",
+        script: |wire, id| vec![send(wire.answer(&[&with_null_error(id)]))],
+        outcome: |_| Some(LISTED),
+    },
+    Case {
+        name: "an answer in an array",
+        script: |wire, id| vec![send(wire.answer(&[&[b"[", &*tools(id), b"]"].concat()]))],
+        outcome: |_| Some(LISTED),
+    },
+    Case {
+        name: "a byte order mark",
+        script: |wire, id| {
+            let text = [b"\xEF\xBB\xBF", &*tools(id)].concat();
+            vec![send(wire.answer(&[&text]))]
+        },
+        outcome: |_| Some(LISTED),
+    },
+    Case {
+        name: "lines that end with a carriage return, too",
+        script: |wire, id| match wire {
+            Wire::Events | Wire::Sse => {
+                let mut answer = wire.answer(&[]);
+                answer.extend([b"data: ", &*tools(id), b"\r\n\r\n"].concat());
+                vec![send(answer)]
+            }
+            _ => vec![send(wire.answer(&[&[&*tools(id), b"\r"].concat()]))],
+        },
+        outcome: |_| Some(LISTED),
+    },
+    Case {
+        name: "heartbeats before the answer",
+        script: |wire, id| {
+            let mut answer = wire.answer(&[]);
+            answer
+                .extend(b": beat\n\nevent: ping\ndata: ping\n\ndata: {\"type\":\"connected\"}\n\n");
+            answer.extend(wire.message(&tools(id)));
+            vec![send(answer)]
+        },
+        outcome: |wire| matches!(wire, Wire::Events | Wire::Sse).then_some(LISTED),
+    },
+    Case {
+        name: "JSON under another content type",
+        script: |_, id| {
+            vec![send(response(
+                "200 OK",
+                "text/plain; charset=utf-8",
+                &tools(id),
+            ))]
+        },
+        outcome: |wire| over_http(wire, LISTED),
+    },
+    Case {
+        name: "events under another content type",
+        script: |_, id| {
+            let events = Wire::Events.message(&tools(id));
+            vec![send(response(
+                "200 OK",
+                "application/octet-stream",
+                &events,
+            ))]
+        },
+        outcome: |wire| over_http(wire, LISTED),
+    },
+    Case {
+        name: "events called JSON",
+        script: |_, id| {
+            let events = Wire::Events.message(&tools(id));
+            vec![send(response("200 OK", "application/json", &events))]
+        },
+        outcome: |wire| over_http(wire, LISTED),
+    },
+    Case {
+        name: "JSON called events",
+        script: |_, id| vec![send(response("200 OK", "text/event-stream", &tools(id)))],
+        outcome: |wire| over_http(wire, LISTED),
+    },
+    Case {
+        name: "an answer that was only to be accepted",
+        script: |_, id| {
+            vec![send(response(
+                "202 Accepted",
+                "application/json",
+                &tools(id),
+            ))]
+        },
+        outcome: |wire| over_http(wire, LISTED),
+    },
+    Case {
+        name: "the id as a floating-point number",
+        script: |wire, id| {
+            let text = String::from_utf8(tools(id)).unwrap();
+            let text = text.replace(&format!("\"id\":{id}"), &format!("\"id\":{id}.0"));
+            assert!(text.contains(".0"));
+            vec![send(wire.answer(&[text.as_bytes()]))]
+        },
+        outcome: |_| Some(LISTED),
+    },
+    Case {
+        name: "a byte that is no UTF-8 within the answer",
+        script: |wire, id| {
+            let mut text = tools(id);
+            let at = text.windows(6).position(|it| it == b"object").unwrap();
+            text[at] = 0xE4;
+            vec![send(wire.answer(&[&text]))]
+        },
+        outcome: |_| Some(LISTED),
+    },
+    Case {
+        name: "a notification refused before the answer",
+        script: |wire, id| {
+            let refusal = br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32601,"message":"?"}}"#;
+            vec![
+                send(wire.message(refusal)),
+                ms(1500),
+                send(wire.message(&tools(id))),
+            ]
+        },
+        outcome: |wire| (!wire.is_streamable()).then_some(LISTED),
     },
     Case {
         name: "a tools/list result that is none",
@@ -293,7 +425,7 @@ const CASES: &[Case] = &[
     Case {
         name: "no HTTP at all",
         script: |_, _| vec![send(b"\x16\x03\x01 hello\r\n\r\n".to_vec()), Step::Close],
-        outcome: |wire| over_http(wire, Err(Code::ConnectionFailed)),
+        outcome: |wire| over_http(wire, LOST),
     },
     Case {
         name: "HTTP 429",

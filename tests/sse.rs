@@ -13,7 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use librechat_mcp_native::connection::{Breakers, CallOptions, Connection, Known, connect};
+use librechat_mcp_native::connection::{
+    Breakers, CallOptions, Connection, Known, LastFailure, connect,
+};
 use librechat_mcp_native::error::{Code, Error};
 use librechat_mcp_native::host::{Environment, NetworkRules};
 use librechat_mcp_native::network::Policy;
@@ -223,7 +225,8 @@ async fn a_stream_without_an_endpoint_is_given_up_in_time() {
         sleep(SECOND).await;
         stop.cancel();
     });
-    let outcome = connect(&recipe, &Known::default(), &breaker, &cancel).await;
+    let (known, failure) = (Known::default(), LastFailure::default());
+    let outcome = connect(&recipe, &known, &breaker, &failure, &cancel).await;
     assert_eq!(outcome.err().map(|error| error.code), Some(Code::Timeout));
     until("nothing is left open", || server.open() == 0).await;
 }
@@ -233,7 +236,7 @@ async fn a_post_that_fails_is_an_error_of_its_request() {
     for (status, code) in [
         ("401 Unauthorized", Code::AuthorizationRequired),
         ("429 Too Many Requests", Code::RateLimited),
-        ("404 Not Found", Code::HttpStatus),
+        ("503 Service Unavailable", Code::HttpStatus),
         ("500 Internal Server Error", Code::HttpStatus),
         ("302 Found", Code::HttpStatus),
     ] {
@@ -244,6 +247,31 @@ async fn a_post_that_fails_is_an_error_of_its_request() {
         let connection = connected(&server).await;
         assert_eq!(call(&connection, &within(5.0)).await, Err(code), "{status}");
         assert!(list(&connection, 5.0).await.is_ok(), "{status}");
+    }
+}
+
+/// The session is the stream's, so that another one comes with another stream.
+#[tokio::test]
+async fn a_session_that_the_server_forgot_is_made_anew() {
+    for (status, body) in [
+        ("404 Not Found", "Session not found"),
+        ("400 Bad Request", "No transport found for sessionId"),
+        ("410 Gone", ""),
+        ("500 Internal Server Error", "no session"),
+    ] {
+        let server = start(move |request, _| {
+            let is_old = request.target.ends_with("s=0");
+            let is_forgotten = matches!(request.rpc(), "tools/list" | "tools/call" | "ping");
+            (is_old && is_forgotten).then(|| reply(status, "text/plain", body.as_bytes()))
+        })
+        .await;
+        let connection = connected(&server).await;
+        assert!(list(&connection, 20.0).await.is_ok(), "{status}");
+        assert_eq!(server.rpc("initialize").len(), 2, "{status}");
+        assert_eq!(server.of("GET").len(), 2, "{status}");
+        let outcome = call(&connection, &within(20.0)).await;
+        assert_eq!(outcome, Ok(json!({ "done": true })), "{status}");
+        assert_eq!(server.rpc("initialize").len(), 2, "{status}");
     }
 }
 

@@ -1,7 +1,8 @@
 /**
  * A server that asks its client something during each tool call, by hand: real servers do not choose the stream on which
  * they ask. `where` is that stream: 'call' (the one that answers the call), 'get' (the GET stream), 'sse' (HTTP+SSE).
- * The text of a tool's result is what the client answered, as JSON.
+ * The text of a tool's result is what the client answered, as JSON. Beside the `method` of the question, the arguments of
+ * a call may ask for `logs` (messages before it), `pings` (in one piece, in its place), or name a question to `withdraw`.
  */
 
 const http = require('node:http');
@@ -21,6 +22,7 @@ async function startAskingServer(where) {
   const waiting = new Map();
   const streams = new Set();
   const declared = [];
+  const answered = [];
   let asked = 0;
 
   /** Asks on `stream` and resolves to the client's answer. */
@@ -30,6 +32,18 @@ async function startAskingServer(where) {
       waiting.set(id, resolve);
       stream.write(event({ id, method, params: QUESTIONS[method] }));
     });
+
+  async function answerTo({ method, logs = 0, pings = 0, withdraw }, stream) {
+    const tell = (notification, data) => stream.write(event({ method: notification, params: data }));
+    stream.cork();
+    for (let data = 0; data < logs; data++) tell('notifications/message', { level: 'info', data });
+    if (withdraw) tell('notifications/cancelled', { requestId: withdraw });
+    const answers = Array.from({ length: pings }, () => ask(stream, 'ping'));
+    process.nextTick(() => stream.uncork());
+    const answer = await (method ? ask(stream, method) : Promise.all(answers));
+    waiting.get(withdraw)?.({ withdrawn: true });
+    return answer;
+  }
 
   async function resultOf({ method, params }, stream) {
     if (method === 'initialize') {
@@ -42,7 +56,7 @@ async function startAskingServer(where) {
     }
     if (method === 'tools/list') return { tools: [{ name: 'ask', inputSchema: { type: 'object' } }] };
     if (method !== 'tools/call') return {};
-    const answer = await ask(where === 'call' ? stream : [...streams][0], params.arguments.method);
+    const answer = await answerTo(params.arguments, where === 'call' ? stream : [...streams][0]);
     return { content: [{ type: 'text', text: JSON.stringify(answer) }] };
   }
 
@@ -55,6 +69,7 @@ async function startAskingServer(where) {
 
   async function answer(message, response) {
     if (message.method === undefined) {
+      answered.push(message.id);
       waiting.get(message.id)?.(message.result ?? { error: message.error });
       return response.writeHead(202).end();
     }
@@ -83,6 +98,8 @@ async function startAskingServer(where) {
     address,
     /** The capabilities that each session was told of. */
     declared,
+    /** The ids of the questions that the client has answered. */
+    answered,
     hasStream: () => streams.size > 0,
     config: (extra) => ({ type, url: `http://${address}/mcp`, requiresOAuth: false, source: 'yaml', ...extra }),
     close: () =>

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::Breaker;
-use super::{Connection, Known, Recipe, connect};
+use super::{Connection, Known, LastFailure, Recipe, connect};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error};
 use crate::secret::Secret;
@@ -48,10 +48,11 @@ pub async fn connect_authorized(
     recipe: &Recipe,
     known: &Known,
     breaker: &Breaker,
+    failure: &LastFailure,
     cancel: &CancellationToken,
 ) -> Result<Connection> {
     let Some(tokens) = &recipe.tokens else {
-        return connect(recipe, known, breaker, cancel).await;
+        return connect(recipe, known, breaker, failure, cancel).await;
     };
     let unless_cancelled = async |work: futures::future::BoxFuture<'_, Result<Option<Secret>>>| {
         tokio::select! {
@@ -71,7 +72,7 @@ pub async fn connect_authorized(
     for _ in 0..REPLACEMENTS {
         sent.add(token.clone());
         recipe.bearer.set(token.clone());
-        match connect(recipe, known, breaker, cancel).await {
+        match connect(recipe, known, breaker, failure, cancel).await {
             Err(error) if is_refused_token(&error) => {
                 if let Some(refusal) = tokens.final_refusal(&error) {
                     return Err(refusal);
@@ -85,7 +86,7 @@ pub async fn connect_authorized(
         }
     }
     recipe.bearer.set(token);
-    let outcome = connect(recipe, known, breaker, cancel).await;
+    let outcome = connect(recipe, known, breaker, failure, cancel).await;
     outcome.map_err(|error| foreign_error(error, &sent))
 }
 

@@ -7,19 +7,16 @@
 
 use std::sync::Arc;
 
-use rmcp::model::{
-    ClientResult, CreateMessageRequestParams, ElicitRequestParams, ErrorCode, ErrorData,
-    InputRequest, ListRootsResult, ServerRequest,
-};
-use serde::Serialize;
+use rmcp::model::{CreateMessageResult, ElicitResult, ErrorCode, ErrorData};
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-use crate::host::{Peer, ServerRequests};
+use crate::host::{Peer, ServerRequest, ServerRequests};
 
 pub(super) const SAMPLING: &str = "sampling/createMessage";
 pub(super) const ELICITATION: &str = "elicitation/create";
 pub(super) const ROOTS: &str = "roots/list";
+pub(super) const PING: &str = "ping";
 
 /// Somebody whom servers may ask: the user of a call, whose handlers run in the context of that call, or the owner of a
 /// connection.
@@ -33,112 +30,87 @@ pub struct Caller {
 impl Caller {
     /// Whether the host answers this method.
     pub(super) fn answers(&self, method: &str) -> bool {
-        self.host.as_ref().is_some_and(|host| host.handles(method))
+        matches!(method, SAMPLING | ELICITATION | ROOTS)
+            && self.host.as_ref().is_some_and(|host| host.handles(method))
     }
 
-    /// Whether the answer to this request is the host's, and so one user's.
-    pub(super) fn is_asked_by(&self, request: &ServerRequest) -> bool {
-        match request {
-            ServerRequest::CreateMessageRequest(_) => self.answers(SAMPLING),
-            ServerRequest::ElicitRequest(_) => self.answers(ELICITATION),
-            ServerRequest::ListRootsRequest(_) => self.answers(ROOTS),
-            _ => false,
+    /// The answer to a request of a server, with or without the host.
+    ///
+    /// Results are what the host gave, once it was seen that they are of the method's shape. Dropping the future tells the
+    /// host that nobody wants them any more.
+    pub(super) async fn reply(&self, request: ServerRequest<'_>) -> Result<Value, ErrorData> {
+        if !self.answers(request.method) {
+            return reply_without_host(request.method);
         }
-    }
-
-    /// The answer to a request of the server.
-    pub(super) async fn reply(&self, request: ServerRequest) -> Result<ClientResult, ErrorData> {
-        match request {
-            ServerRequest::PingRequest(_) => Ok(ClientResult::empty(())),
-            ServerRequest::CreateMessageRequest(request) => {
-                let message = self.sample(&request.params).await?;
-                Ok(ClientResult::CreateMessageResult(Box::new(message)))
+        match request.method {
+            ROOTS => self.ask::<Roots>(request).await,
+            SAMPLING => self.ask::<CreateMessageResult>(request).await,
+            _ => {
+                let method = request.method;
+                let schema = request.params.get("requestedSchema");
+                let schema = schema.cloned().unwrap_or_default();
+                let mut answer = self.ask::<Value>(request).await?;
+                fill_defaults(&mut answer, &schema);
+                checked::<ElicitResult>(method, answer)
             }
-            ServerRequest::ListRootsRequest(_) => {
-                Ok(ClientResult::ListRootsResult(self.roots().await?))
-            }
-            ServerRequest::ElicitRequest(request) => Ok(ClientResult::ElicitResult(
-                self.elicit(&request.params).await?,
-            )),
-            ServerRequest::CustomRequest(request) => Err(unknown(&request.method)),
-            _ => Err(unknown("this request")),
         }
-    }
-
-    /// The answer to a question that came inside a result (MCP 2026-07-28, chapter "Multi Round-Trip Requests").
-    pub(super) async fn answer(&self, request: InputRequest) -> Result<Value, ErrorData> {
-        let answer = match request {
-            InputRequest::CreateMessage(request) => {
-                serde_json::to_value(self.sample(&request.params).await?)
-            }
-            InputRequest::Elicitation(request) => {
-                serde_json::to_value(self.elicit(&request.params).await?)
-            }
-            InputRequest::ListRoots(_) => serde_json::to_value(self.roots().await?),
-            _ => return Err(unknown("an input request")),
-        };
-        answer.map_err(|_| ErrorData::internal_error("Unreadable answer", None))
-    }
-
-    async fn sample(
-        &self,
-        params: &CreateMessageRequestParams,
-    ) -> Result<rmcp::model::CreateMessageResult, ErrorData> {
-        if !self.answers(SAMPLING) {
-            return Err(unknown(SAMPLING));
-        }
-        self.ask(SAMPLING, params).await
-    }
-
-    async fn roots(&self) -> Result<ListRootsResult, ErrorData> {
-        if !self.answers(ROOTS) {
-            return Ok(ListRootsResult::default());
-        }
-        self.ask(ROOTS, &Value::Object(Map::new())).await
-    }
-
-    async fn elicit(
-        &self,
-        params: &ElicitRequestParams,
-    ) -> Result<rmcp::model::ElicitResult, ErrorData> {
-        if !self.answers(ELICITATION) {
-            return Err(unknown(ELICITATION));
-        }
-        let schema = serde_json::to_value(params).unwrap_or_default();
-        let mut answer: Value = self.ask(ELICITATION, params).await?;
-        fill_defaults(&mut answer, &schema["requestedSchema"]);
-        serde_json::from_value(answer).map_err(|_| invalid_answer(ELICITATION))
     }
 
     /// The host's answer to a request of the server, both in MCP's own shapes.
-    async fn ask<P: Serialize, R: DeserializeOwned>(
+    async fn ask<R: DeserializeOwned>(
         &self,
-        method: &str,
-        params: &P,
-    ) -> Result<R, ErrorData> {
+        mut request: ServerRequest<'_>,
+    ) -> Result<Value, ErrorData> {
         let host = self
             .host
             .as_ref()
             .ok_or_else(|| ErrorData::internal_error("No handler for this request", None))?;
-        let params = serde_json::to_value(params)
-            .map_err(|_| ErrorData::invalid_params("Unreadable parameters", None))?;
+        match &request.params {
+            Value::Object(_) => {}
+            Value::Null => request.params = Value::Object(Map::new()),
+            _ => return Err(ErrorData::invalid_params("Unreadable parameters", None)),
+        }
+        let method = request.method;
         let answer = host
-            .answer(&self.peer, method, params)
+            .answer(&self.peer, request)
             .await
             // What the host threw is nobody's business but the host's.
             .map_err(|error| {
                 ErrorData::internal_error(format!("No answer ({})", error.code.as_str()), None)
             })?;
-        serde_json::from_value(answer).map_err(|_| invalid_answer(method))
+        checked::<R>(method, answer)
+    }
+}
+
+/// The answer to a request that no host is asked about.
+pub(super) fn reply_without_host(method: &str) -> Result<Value, ErrorData> {
+    match method {
+        PING => Ok(json!({})),
+        ROOTS => Ok(json!({ "roots": [] })),
+        other => Err(ErrorData::new(
+            ErrorCode::METHOD_NOT_FOUND,
+            other.to_owned(),
+            None,
+        )),
+    }
+}
+
+/// The result of `roots/list`, as far as a client has to give it.
+#[derive(serde::Deserialize)]
+struct Roots {
+    #[serde(rename = "roots")]
+    _roots: Vec<Value>,
+}
+
+fn checked<R: DeserializeOwned>(method: &str, answer: Value) -> Result<Value, ErrorData> {
+    match R::deserialize(&answer) {
+        Ok(_) => Ok(answer),
+        Err(_) => Err(invalid_answer(method)),
     }
 }
 
 fn invalid_answer(method: &str) -> ErrorData {
     ErrorData::internal_error(format!("The host's answer to {method} is invalid"), None)
-}
-
-fn unknown(method: &str) -> ErrorData {
-    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method.to_owned(), None)
 }
 
 /// Fields of an accepted form that the user left out take the defaults of the schema (MCP, chapter "Elicitation").

@@ -3,20 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::Breaker;
-use super::handler::{Handler, ProgressRoutes};
+use super::client::Client;
+use super::engine::Engine;
 use super::session::{Session, bounded};
 use super::{Caller, Connection, Event, Generation, Known, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::foreign_error;
 use crate::host::Peer;
 use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
-use crate::transport::stdio::{Ending, Stderr, StdioOptions, StdioTransport};
+use crate::transport::stdio::{Ending, Stderr, StdioOptions, StdioWire};
 use crate::transport::{
-    BoxTransport, Conflict, McpHttp, Remote, SseTimeouts, SseTransport, Tap, WebSocketTransport,
+    Conflict, Lane, Remote, SseTimeouts, SseWire, StreamableHttp, WebSocketWire,
 };
 
 /// At most this many handshakes, the waits between them growing by this step.
@@ -28,11 +30,33 @@ const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a server may take to accept a message posted beside an event stream, as in the reference.
 const DEFAULT_SSE_POST_TIMEOUT: Duration = Duration::from_mins(2);
 
+/// What the latest attempt failed with, for those whose time is over while others go on.
+#[derive(Debug, Default)]
+pub struct LastFailure(Mutex<Option<Error>>);
+
+impl LastFailure {
+    fn note(&self, error: &Error) {
+        *self.0.lock() = Some(error.clone());
+    }
+
+    /// The error of a caller whose time is over.
+    #[must_use]
+    pub fn out_of_time(&self) -> Error {
+        const MESSAGE: &str = "The connection could not be established in time";
+        match self.0.lock().clone() {
+            None => Error::timeout(MESSAGE),
+            Some(last) => Error::timeout(format!("{MESSAGE}; the last attempt failed: {last}"))
+                .caused_by(last),
+        }
+    }
+}
+
 /// Connects, with up to three handshakes for faults that may pass. `cancel` ends it at once and leaves nothing open.
 pub async fn connect(
     recipe: &Recipe,
     known: &Known,
     breaker: &Breaker,
+    failure: &LastFailure,
     cancel: &CancellationToken,
 ) -> Result<Connection> {
     let prefix = recipe.log_prefix();
@@ -44,10 +68,11 @@ pub async fn connect(
         let error = match Box::pin(handshake(recipe, known, cancel)).await {
             Ok((session, ending)) => {
                 breaker.succeeded();
-                return Ok(Connection::new(recipe.clone(), session, ending));
+                return Connection::new(recipe.clone(), session, ending);
             }
             Err(error) => foreign_error(error, &recipe.sent_secrets(bearer, None)),
         };
+        failure.note(&error);
         if counts_as_failure(&error) {
             breaker.failed(&prefix, &recipe.logger);
         }
@@ -90,27 +115,15 @@ async fn handshake(
     let init_timeout = config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
     let deadline = Instant::now() + init_timeout;
     let traffic = recipe.metrics.traffic(config.transport.kind().as_str());
-    let (tap, life) = (Tap::new(traffic), CancellationToken::new());
+    let life = CancellationToken::new();
     let logger = recipe.server_log();
-    let handler = Handler {
-        owner: Caller {
-            peer: Peer {
-                server_name: recipe.server_name.clone(),
-                user_id: recipe.user_id.clone(),
-            },
-            host: recipe.server_requests.clone(),
-        },
-        attributes: matches!(config.transport.kind(), TransportKind::StreamableHttp),
-        observer: recipe.observer.clone(),
-        progress: ProgressRoutes::default(),
-        tools_changes: Arc::default(),
-        logger: logger.clone(),
-    };
+    let engine = Engine::new(client_of(recipe), life.clone(), init_timeout);
+    let receiver = engine.receiver();
     // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked
     // for `server/discover` first may never answer.
     let initialize = Some(Generation::Initialize);
-    let (mut http, mut ending) = (None, None);
-    let (transport, generation) = match &config.transport {
+    let mut ending = None;
+    let (lane, generation) = match &config.transport {
         Transport::Http {
             kind, url, headers, ..
         } => {
@@ -126,10 +139,11 @@ async fn handshake(
                 headers: headers.iter().cloned().collect(),
                 bearer: recipe.bearer.clone(),
                 limits: recipe.settings.response.clone(),
-                tap,
+                traffic,
                 life: life.clone(),
                 logger,
                 log_prefix: prefix,
+                skips: Arc::default(),
             };
             let idle = config.sse_read_timeout.unwrap_or(DEFAULT_SSE_READ_TIMEOUT);
             match kind {
@@ -139,19 +153,19 @@ async fn handshake(
                         post: config.timeout.unwrap_or(DEFAULT_SSE_POST_TIMEOUT),
                         idle,
                     };
-                    let connect = SseTransport::connect(remote, timeouts);
-                    let transport = bounded(deadline, &life, cancel, connect).await?;
-                    (BoxTransport::new(transport), initialize)
+                    let connect = Box::pin(SseWire::connect(remote, timeouts, receiver));
+                    let wire = bounded(deadline, &life, cancel, connect).await?;
+                    (Lane::Duplex(Arc::new(wire)), initialize)
                 }
                 TransportKind::WebSocket => {
-                    let connect = WebSocketTransport::connect(remote);
-                    let transport = bounded(deadline, &life, cancel, connect).await?;
-                    (BoxTransport::new(transport), initialize)
+                    let connect = Box::pin(WebSocketWire::connect(remote, receiver));
+                    let wire = bounded(deadline, &life, cancel, connect).await?;
+                    (Lane::Duplex(Arc::new(wire)), initialize)
                 }
                 TransportKind::StreamableHttp | TransportKind::Stdio => {
-                    let side = McpHttp::new(remote, idle, known.stream.clone());
-                    let side = http.insert(side.with_conflict(conflict_of(recipe)));
-                    (side.transport(), known.generation)
+                    let (refused, conflict) = (known.stream.clone(), conflict_of(recipe));
+                    let direct = StreamableHttp::new(remote, idle, refused, conflict);
+                    (Lane::Direct(Arc::new(direct)), known.generation)
                 }
             }
         }
@@ -171,20 +185,44 @@ async fn handshake(
                 max_line_bytes: recipe.settings.response.max_line_bytes,
                 secrets: recipe.sent_secrets(None, None),
             };
-            let environment = &recipe.environment;
-            let spawning =
-                StdioTransport::spawn(options, environment, tap, logger, prefix, &recipe.children);
-            let transport = spawning.await?;
-            ending = Some(transport.ending());
+            let (environment, children) = (&recipe.environment, &recipe.children);
+            let wire = StdioWire::spawn(
+                options,
+                environment,
+                traffic,
+                receiver,
+                logger,
+                prefix,
+                children,
+            );
+            let wire = wire.await?;
+            ending = Some(wire.ending());
             let generation = known.generation.or(initialize);
-            (BoxTransport::new(transport), generation)
+            (Lane::Duplex(Arc::new(wire)), generation)
         }
     };
-    let opening = Session::open(transport, http, handler, generation, deadline, life, cancel);
+    engine.use_lane(lane);
+    let opening = Session::open(engine, generation, deadline, cancel);
     match (opening.await, &ending) {
         (Ok(session), _) => Ok((session, ending)),
         (Err(error), Some(ending)) => Err(ending.explain(error, cancel).await),
         (Err(error), None) => Err(error),
+    }
+}
+
+fn client_of(recipe: &Recipe) -> Client {
+    Client {
+        owner: Caller {
+            peer: Peer {
+                server_name: recipe.server_name.clone(),
+                user_id: recipe.user_id.clone(),
+                tool_name: None,
+            },
+            host: recipe.server_requests.clone(),
+        },
+        attributes: recipe.config.transport.kind() == TransportKind::StreamableHttp,
+        observer: recipe.observer.clone(),
+        logger: recipe.server_log(),
     }
 }
 

@@ -1,320 +1,287 @@
 //! What a server sends by itself: which call its requests belong to, how many of them are taken, and who answers.
-//!
-//! rmcp starts a task without bound for each request and notification of a server, and does not say on whose call's
-//! stream it came; so neither reaches it.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
 
-use futures::FutureExt;
-use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, ClientResult, ErrorCode, ErrorData, GetExtensions,
-    JsonRpcMessage, ProtocolVersion, RequestId, ServerJsonRpcMessage, ServerNotification,
-    ServerRequest, ServerResult,
-};
-use rmcp::service::{InboundStreamOrigin, RoleClient, RxJsonRpcMessage, TxJsonRpcMessage};
-use rmcp::transport::Transport;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use parking_lot::Mutex;
+use rmcp::model::{ErrorCode, ErrorData, ProgressNotificationParam, ProtocolVersion};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
-use super::caller::Caller;
-use super::handler::Handler;
+use super::answers::{Answers, Dropped};
+use super::caller::{Caller, reply_without_host};
+use super::engine::Engine;
+use super::events::Event;
+use super::notices::Notices;
+use crate::host::ServerRequest;
+use crate::nesting::{self, MAX_NESTING};
+use crate::transport::Lane;
+use crate::transport::message::{Request, answer};
 
-/// Requests of a server that the host is asked at the same time; others are refused.
-const ANSWERED: usize = 32;
-/// Requests of a server that are under way, until it has taken the answer; others are dropped, since a server that has
-/// sent so many takes no answers.
-const UNDER_WAY: usize = 64;
-/// A transport that hands over nothing for so long has nothing left.
-const QUIET: Duration = Duration::from_millis(20);
-/// How long a closing transport may go on handing over.
-const LONGEST_DRAIN: Duration = Duration::from_millis(200);
+/// Requests of a server that the host is asked at the same time for one user, and their bytes unless it is only one.
+/// Others are refused.
+const ASKED_OF_USER: Most = Most {
+    requests: 32,
+    bytes: 16 * 1024 * 1024,
+};
+/// The same for all users of a session. Those of one leave room for others.
+const ASKED: Most = Most {
+    requests: 256,
+    bytes: 64 * 1024 * 1024,
+};
 /// JSON-RPC, "server error": the code for what an implementation defines itself.
 const TOO_MANY: ErrorCode = ErrorCode(-32000);
 
-/// What a request of ours carries through rmcp: who asks, and until when.
-pub(super) struct Origin {
-    /// Absent for requests that no user has made.
-    pub caller: Option<Caller>,
-    /// Cancelled when the request has its answer, or is given up.
-    pub ended: CancellationToken,
+const LOG_MESSAGE: &str = "notifications/message";
+
+struct Most {
+    requests: usize,
+    bytes: usize,
 }
 
-/// How many requests of a server have no answer yet.
-#[derive(Clone)]
-pub(super) struct UnderWay(Arc<Semaphore>);
+/// What a server has sent that is not done with.
+#[derive(Default)]
+pub(super) struct Inbound {
+    asked: Arc<Mutex<Vec<Arc<Asked>>>>,
+    pub answers: Answers,
+    notices: Arc<Notices>,
+    dropped_notices: Dropped,
+}
 
-impl Default for UnderWay {
-    fn default() -> Self {
-        Self(Arc::new(Semaphore::new(UNDER_WAY)))
+/// A request that the host is asked, until the server has taken the answer.
+struct Asked {
+    /// As it came. Servers that keep no sessions count anew on each stream.
+    id: Box<str>,
+    during: Option<u64>,
+    user_id: Option<String>,
+    bytes: usize,
+    /// The server wants it answered no more.
+    withdrawn: CancellationToken,
+}
+
+/// Its place among all of the session.
+struct Place {
+    all: Arc<Mutex<Vec<Arc<Asked>>>>,
+    asked: Arc<Asked>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.all.lock().retain(|it| !Arc::ptr_eq(it, &self.asked));
     }
 }
 
-impl UnderWay {
-    pub fn is_empty(&self) -> bool {
-        self.0.available_permits() == UNDER_WAY
-    }
-
-    fn enter(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0).try_acquire_owned().ok()
-    }
-}
-
-/// An answer on its way to the server.
-struct Reply {
-    id: RequestId,
-    message: ClientJsonRpcMessage,
-    under_way: OwnedSemaphorePermit,
-}
-
-/// A transport that leaves rmcp nothing but answers.
-pub(super) struct Inbound<T> {
-    inner: T,
-    handler: Handler,
-    under_way: UnderWay,
-    /// Our requests that the server has not answered.
-    origins: HashMap<RequestId, Arc<Origin>>,
-    /// The server's requests that are being answered.
-    answering: HashMap<RequestId, CancellationToken>,
-    replies: (mpsc::Sender<Reply>, mpsc::Receiver<Reply>),
-    tasks: JoinSet<()>,
-    /// Requests may only be sent in a call (SEP-2260, from 2026-07-28).
-    is_strict: bool,
-    dropped: u64,
-}
-
-impl<T: Transport<RoleClient>> Inbound<T> {
-    pub fn new(inner: T, handler: Handler, under_way: UnderWay) -> Self {
-        Self {
-            inner,
-            handler,
-            under_way,
-            origins: HashMap::new(),
-            answering: HashMap::new(),
-            replies: mpsc::channel(UNDER_WAY),
-            tasks: JoinSet::new(),
-            is_strict: false,
-            dropped: 0,
+impl Inbound {
+    /// `None` for a request that is being answered already: servers repeat what a stream has brought when it is resumed.
+    fn begin(&self, asked: Asked) -> Result<Option<Place>, ErrorData> {
+        let mut all = self.asked.lock();
+        let is_known = |it: &Arc<Asked>| it.id == asked.id && it.during == asked.during;
+        if all.iter().any(is_known) {
+            return Ok(None);
         }
-    }
-
-    fn outgoing(&mut self, message: &ClientJsonRpcMessage) {
-        match message {
-            JsonRpcMessage::Request(request) => {
-                if let Some(origin) = request.request.extensions().get::<Arc<Origin>>() {
-                    self.origins
-                        .retain(|_, origin| !origin.ended.is_cancelled());
-                    self.origins.insert(request.id.clone(), Arc::clone(origin));
-                }
-            }
-            JsonRpcMessage::Notification(notification) => {
-                if let ClientNotification::CancelledNotification(cancelled) =
-                    &notification.notification
-                    && let Some(id) = &cancelled.params.request_id
-                {
-                    self.origins.remove(id);
-                }
-            }
-            JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}
-        }
-    }
-
-    /// What is left of a message for rmcp.
-    fn incoming(&mut self, message: ServerJsonRpcMessage) -> Option<ServerJsonRpcMessage> {
-        match message {
-            JsonRpcMessage::Request(request) => self.request(request.id, request.request),
-            JsonRpcMessage::Notification(notification) => match notification.notification {
-                ServerNotification::CancelledNotification(cancelled) => {
-                    let id = cancelled.params.request_id;
-                    if let Some(answering) = id.and_then(|id| self.answering.remove(&id)) {
-                        answering.cancel();
-                    }
-                }
-                other => self.handler.notification(other),
-            },
-            JsonRpcMessage::Response(response) => {
-                self.origins.remove(&response.id);
-                match &response.result {
-                    ServerResult::DiscoverResult(_) => self.is_strict = true,
-                    ServerResult::InitializeResult(result) => {
-                        self.is_strict = result.protocol_version >= ProtocolVersion::V_2026_07_28;
-                    }
-                    _ => {}
-                }
-                return Some(JsonRpcMessage::Response(response));
-            }
-            JsonRpcMessage::Error(error) => {
-                if let Some(id) = &error.id {
-                    self.origins.remove(id);
-                }
-                return Some(JsonRpcMessage::Error(error));
-            }
-        }
-        None
-    }
-
-    fn request(&mut self, id: RequestId, request: ServerRequest) {
-        let Some(under_way) = self.under_way.enter() else {
-            self.dropped += 1;
-            if self.dropped == 1 {
-                self.handler.logger.warn(format!(
-                    "{} The server has sent {UNDER_WAY} requests that are not answered yet; further ones are dropped",
-                    self.handler.log_prefix()
-                ));
-            }
-            return;
+        let fits = |most: &Most, user: Option<&Option<String>>| {
+            let others = all
+                .iter()
+                .filter(|it| user.is_none_or(|user| it.user_id == *user));
+            let (count, bytes) =
+                others.fold((0, 0), |(count, bytes), it| (count + 1, bytes + it.bytes));
+            count < most.requests && (count == 0 || bytes + asked.bytes <= most.bytes)
         };
-        let refusal = if !self.handler.owner.is_asked_by(&request) {
-            None
-        } else if self.answering.contains_key(&id) {
-            let text = "A request with this id is under way";
-            Some(ErrorData::invalid_request(text, None))
-        } else if self.answering.len() >= ANSWERED {
-            let text = format!("The client answers at most {ANSWERED} requests at a time");
-            Some(ErrorData::new(TOO_MANY, text, None))
-        } else {
-            match self.asked(request.extensions()) {
-                Ok((caller, ended)) => {
-                    self.ask(id, request, caller, &ended, under_way);
-                    return;
-                }
-                Err(refusal) => Some(refusal),
-            }
-        };
-        let answer = match refusal {
-            Some(refusal) => Some(Err(refusal)),
-            // The host is not asked, so this is no more than to write it down.
-            None => self.handler.owner.reply(request).now_or_never(),
-        };
-        if let Some(answer) = answer {
-            self.send_reply(message(id, answer), under_way);
+        if !fits(&ASKED_OF_USER, Some(&asked.user_id)) || !fits(&ASKED, None) {
+            let text = "The client answers at most 32 requests at a time, and 16 MiB of them";
+            return Err(ErrorData::new(TOO_MANY, text, None));
         }
+        let asked = Arc::new(asked);
+        all.push(Arc::clone(&asked));
+        Ok(Some(Place {
+            all: Arc::clone(&self.asked),
+            asked,
+        }))
+    }
+
+    /// The server withdraws a request, on the stream of a request of ours or on none.
+    fn withdraw(&self, id: &str, during: Option<u64>) {
+        let all = self.asked.lock();
+        let mut of_this_id = all.iter().filter(|it| *it.id == *id);
+        let same_stream = of_this_id.clone().find(|it| it.during == during);
+        let found = same_stream.or_else(|| {
+            let only = of_this_id.next();
+            only.filter(|_| of_this_id.next().is_none())
+        });
+        if let Some(found) = found {
+            found.withdrawn.cancel();
+        }
+    }
+
+    /// The wire has ended that all came over.
+    pub fn withdraw_all(&self) {
+        for asked in &*self.asked.lock() {
+            asked.withdrawn.cancel();
+        }
+    }
+}
+
+impl Engine {
+    /// A request of the server. `during`: the request of ours on whose stream it came.
+    pub(super) fn asked(&self, request: &Request<'_>, during: Option<u64>) {
+        if !self.client.owner.answers(&request.method) {
+            return self.answer_soon(request.id, reply_without_host(&request.method));
+        }
+        let begun = self.begin(request, during);
+        let (caller, params, ended, place) = match begun {
+            Ok(Some(begun)) => begun,
+            Ok(None) => return,
+            Err(refusal) => return self.answer_soon(request.id, Err(refusal)),
+        };
+        let (id, method) = (request.id.to_owned(), request.method.clone().into_owned());
+        let Some(engine) = self.handle() else { return };
+        // A host that takes its time keeps no session alive.
+        let (life, engine) = (self.life.clone(), Arc::downgrade(&engine));
+        tokio::spawn(async move {
+            let request = ServerRequest {
+                id: id.get(),
+                method: &method,
+                params,
+            };
+            let reply = tokio::select! {
+                biased;
+                () = life.cancelled() => return,
+                () = place.asked.withdrawn.cancelled() => return,
+                () = ended.cancelled() => Err(over()),
+                reply = caller.reply(request) => reply,
+            };
+            if let (Ok(text), Some(engine)) = (answer(&id, reply), engine.upgrade()) {
+                engine.deliver(text).await;
+            }
+            drop(place);
+        });
+    }
+
+    /// Whom the host asks, with what, until when; and a place among all that it is asked.
+    fn begin(
+        &self,
+        request: &Request<'_>,
+        during: Option<u64>,
+    ) -> Result<Option<(Caller, Value, CancellationToken, Place)>, ErrorData> {
+        let (caller, ended) = self.whom(during)?;
+        let text = request.params.map_or("null", RawValue::get);
+        let asked = Asked {
+            id: request.id.get().into(),
+            during,
+            user_id: caller.peer.user_id.clone(),
+            bytes: request.id.get().len() + text.len(),
+            withdrawn: CancellationToken::new(),
+        };
+        let Some(place) = self.inbound.begin(asked)? else {
+            return Ok(None);
+        };
+        let params = nesting::parse::<Value>(text, MAX_NESTING)
+            .map_err(|_| ErrorData::invalid_params("Unreadable parameters", None))?;
+        Ok(Some((caller, params, ended, place)))
     }
 
     /// Whom a request is for, and until when.
-    fn asked(
-        &self,
-        extensions: &rmcp::model::Extensions,
-    ) -> Result<(Caller, CancellationToken), ErrorData> {
-        match extensions.get::<InboundStreamOrigin>() {
-            Some(InboundStreamOrigin::OutboundRequest(id)) => {
-                let origin = self.origins.get(id).filter(|it| !it.ended.is_cancelled());
-                let origin = origin.ok_or_else(|| {
-                    ErrorData::invalid_request(
-                        "The call that this request belongs to is over",
-                        None,
-                    )
-                })?;
-                let caller = match &origin.caller {
-                    Some(caller) => caller,
-                    None => self.handler.owner()?,
-                };
-                Ok((caller.clone(), origin.ended.clone()))
+    fn whom(&self, during: Option<u64>) -> Result<(Caller, CancellationToken), ErrorData> {
+        let unassociated = || {
+            ErrorData::invalid_params(
+                "SEP-2260: server-to-client requests must be associated with an in-flight client request",
+                None,
+            )
+        };
+        let Some(id) = during else {
+            // Wires that do not tell calls apart cannot be asked for more than one that is under way.
+            let is_unassociated =
+                matches!(self.lane(), Some(Lane::Direct(_))) || self.requests.is_empty();
+            if self.is_strict() && is_unassociated {
+                return Err(unassociated());
             }
-            // Other transports do not tell calls apart, so that one under way is as much as can be asked for.
-            origin if self.is_strict && (origin.is_some() || self.origins.is_empty()) => {
-                Err(ErrorData::invalid_params(
-                    "SEP-2260: server-to-client requests must be associated with an in-flight client request",
-                    None,
-                ))
+            let agreed = self.agreed.lock().clone();
+            let ended = agreed.map_or_else(|| self.life.clone(), |agreed| agreed.over.clone());
+            return Ok((self.client.owner()?.clone(), ended));
+        };
+        let request = self.requests.get(id).filter(|it| !it.has_answer());
+        let request = request.ok_or_else(over)?;
+        let caller = match &request.caller {
+            Some(caller) => caller,
+            None => self.client.owner()?,
+        };
+        Ok((caller.clone(), request.ended.clone()))
+    }
+
+    /// Requests may only be sent in a call (SEP-2260, from 2026-07-28).
+    fn is_strict(&self) -> bool {
+        let described = self.described();
+        described.is_some_and(|it| it.version >= ProtocolVersion::V_2026_07_28)
+    }
+
+    /// A notification of the server. `during`: the request of ours on whose stream it came.
+    pub(super) fn told(&self, method: &str, params: Option<&RawValue>, during: Option<u64>) {
+        match method {
+            "notifications/progress" => self.progressed(params),
+            "notifications/cancelled" => {
+                #[derive(Deserialize)]
+                #[serde(rename_all = "camelCase")]
+                struct Cancelled<'a> {
+                    #[serde(borrow)]
+                    request_id: &'a RawValue,
+                }
+                if let Some(Ok(cancelled)) =
+                    params.map(|params| serde_json::from_str::<Cancelled<'_>>(params.get()))
+                {
+                    self.inbound.withdraw(cancelled.request_id.get(), during);
+                }
             }
-            _ => Ok((self.handler.owner()?.clone(), CancellationToken::new())),
+            LOG_MESSAGE => self.logs(params, during),
+            "notifications/tools/list_changed" => {
+                self.tools_changes.fetch_add(1, Ordering::Relaxed);
+                self.client.notice(Event::ToolsChanged);
+            }
+            "notifications/resources/list_changed" => self.client.notice(Event::ResourcesChanged),
+            "notifications/prompts/list_changed" => self.client.notice(Event::PromptsChanged),
+            _ => {}
         }
     }
 
-    fn ask(
-        &mut self,
-        id: RequestId,
-        request: ServerRequest,
-        caller: Caller,
-        ended: &CancellationToken,
-        under_way: OwnedSemaphorePermit,
-    ) {
-        let cancelled = ended.child_token();
-        self.answering.insert(id.clone(), cancelled.clone());
-        let replies = self.replies.0.clone();
-        self.tasks.spawn(async move {
-            let answer = tokio::select! {
-                biased;
-                () = cancelled.cancelled() => {
-                    Err(ErrorData::invalid_request("The request, or the call that it belongs to, is over", None))
-                }
-                answer = caller.reply(request) => answer,
-            };
-            let reply = Reply {
-                message: message(id.clone(), answer),
-                id,
-                under_way,
-            };
-            // There is room for all that are under way. It fails with the connection.
-            let _ = replies.send(reply).await;
-        });
+    /// A log message is the user's on the stream of whose call it comes, else the owner's of the connection.
+    fn logs(&self, params: Option<&RawValue>, during: Option<u64>) {
+        let owner = &self.client.owner;
+        let host = owner.host.as_ref();
+        let (Some(params), true) = (params, host.is_some_and(|it| it.handles(LOG_MESSAGE))) else {
+            return;
+        };
+        if nesting::is_deeper(params.get(), MAX_NESTING) {
+            return;
+        }
+        let request = during.and_then(|id| self.requests.get(id));
+        let caller = request.as_ref().and_then(|it| it.caller.as_ref());
+        let is_nobodys = caller.is_none() && owner.peer.user_id.is_none();
+        let (caller, params) = (caller.unwrap_or(owner).clone(), params.get().to_owned());
+        if !self.inbound.notices.push(caller, params, is_nobodys)
+            && let Some(dropped) = self.inbound.dropped_notices.another()
+        {
+            self.client.warn(&format!(
+                "The server sends log messages faster than onLogMessage takes them; dropped: {dropped}"
+            ));
+        }
     }
 
-    fn send_reply(&mut self, message: ClientJsonRpcMessage, under_way: OwnedSemaphorePermit) {
-        let sending = self.inner.send(message);
-        self.tasks.spawn(async move {
-            // A server that does not take it has lost more than an answer.
-            let _ = sending.await;
-            drop(under_way);
-        });
+    fn progressed(&self, params: Option<&RawValue>) {
+        let params = params.and_then(|params| nesting::parse(params.get(), MAX_NESTING).ok());
+        let Some(params): Option<ProgressNotificationParam> = params else {
+            return;
+        };
+        let token = serde_json::to_value(&params.progress_token).unwrap_or_default();
+        let id = token.as_u64().or_else(|| token.as_str()?.parse().ok());
+        if let Some(request) = id.and_then(|id| self.requests.get(id)) {
+            request.progress(&params);
+        }
     }
 }
 
-fn message(id: RequestId, answer: Result<ClientResult, ErrorData>) -> ClientJsonRpcMessage {
-    match answer {
-        Ok(result) => ClientJsonRpcMessage::response(result, id),
-        Err(error) => ClientJsonRpcMessage::error(error, Some(id)),
-    }
-}
-
-impl<T: Transport<RoleClient>> Transport<RoleClient> for Inbound<T> {
-    type Error = T::Error;
-
-    fn name() -> Cow<'static, str> {
-        T::name()
-    }
-
-    fn send(
-        &mut self,
-        item: TxJsonRpcMessage<RoleClient>,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
-        self.outgoing(&item);
-        self.inner.send(item)
-    }
-
-    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleClient>> {
-        loop {
-            while self.tasks.try_join_next().is_some() {}
-            let message = tokio::select! {
-                Some(reply) = self.replies.1.recv() => {
-                    self.answering.remove(&reply.id);
-                    self.send_reply(reply.message, reply.under_way);
-                    continue;
-                }
-                message = self.inner.receive() => message?,
-            };
-            if let Some(answer) = self.incoming(message) {
-                return Some(answer);
-            }
-        }
-    }
-
-    async fn close(&mut self) -> Result<(), Self::Error> {
-        self.tasks.abort_all();
-        // rmcp's worker hears that it is to end only when somebody has taken what it holds.
-        if matches!(self.inner.receive().now_or_never(), Some(Some(_))) {
-            let drain =
-                async { while let Ok(Some(_)) = timeout(QUIET, self.inner.receive()).await {} };
-            let _ = timeout(LONGEST_DRAIN, drain).await;
-        }
-        self.inner.close().await
-    }
+fn over() -> ErrorData {
+    ErrorData::invalid_request("The call that this request belongs to is over", None)
 }
 
 #[cfg(test)]

@@ -4,32 +4,38 @@
 //! place: its owner makes a new one from a recipe.
 
 mod access;
+mod answers;
 mod breaker;
 mod caller;
+mod client;
 mod connect;
+mod engine;
 mod events;
-mod handler;
+mod failures;
+mod handshake;
 mod inbound;
-mod numbering;
+mod notices;
 mod options;
 mod param_headers;
-mod probe;
 mod raw_tools;
+mod receiver;
+mod requests;
 mod rounds;
 mod sent;
-mod service;
 mod session;
+mod standard;
 mod tools;
 
 pub use access::{AccessTokens, connect_authorized};
 pub use breaker::{Breaker, Breakers};
 pub use caller::Caller;
-pub use connect::connect;
+pub use connect::{LastFailure, connect};
 pub use events::{Event, Observer};
-pub use handler::ProgressSink;
+pub(crate) use failures::gone;
+pub use handshake::Described;
 pub use options::{CallOptions, Progress};
-pub use raw_tools::RawTools;
-pub(crate) use session::gone;
+pub use raw_tools::{RawTools, member, members, name_among};
+pub use requests::ProgressSink;
 pub use tools::{ToolList, list_tools, list_tools_in_order};
 
 use std::sync::Arc;
@@ -37,11 +43,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::AUTHORIZATION;
-use rmcp::model::ServerCapabilities;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error};
 use crate::host::{Environment, Logger, NetworkRules, ServerRequests, ToolPublisher};
 use crate::network::{HttpClient, Policy};
@@ -53,6 +59,8 @@ use crate::transport::Bearer;
 use crate::transport::StreamRefusal;
 use crate::transport::stdio::{Children, Ending};
 
+/// How long a server may take to show that it answers, whatever time its caller has left.
+const SIGN_OF_LIFE_TIMEOUT: Duration = Duration::from_secs(5);
 /// JSON-RPC: the headers of a request say something else than its body (MCP 2026-07-28).
 const HEADER_MISMATCH: i64 = -32020;
 
@@ -146,35 +154,25 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn new(recipe: Recipe, session: session::Session, ending: Option<Ending>) -> Self {
+    fn new(recipe: Recipe, session: session::Session, ending: Option<Ending>) -> Result<Self> {
         let now = now_ms();
-        let generation = session.generation();
-        Self {
+        Ok(Self {
             recipe,
             created_at: now,
-            generation,
+            generation: session.described()?.generation(),
             publication_generation: None,
             session,
             ending,
             checked_at: AtomicI64::new(now),
-        }
+        })
     }
 
-    #[must_use]
-    pub fn capabilities(&self) -> &ServerCapabilities {
-        self.session.capabilities()
-    }
-
-    /// The revision of MCP that both sides agreed on, such as `2025-11-25`.
-    #[must_use]
-    pub fn protocol_version(&self) -> &str {
-        self.session.protocol_version()
-    }
-
-    /// What the server says about its use, for the model.
-    #[must_use]
-    pub fn instructions(&self) -> Option<&str> {
-        self.session.instructions()
+    /// What the server says of itself: what it can do, and the revision of MCP that both sides agreed on.
+    ///
+    /// # Errors
+    /// [`Code::ConnectionLost`](crate::error::Code::ConnectionLost) where there never was a handshake.
+    pub fn described(&self) -> Result<Arc<Described>> {
+        self.session.described()
     }
 
     /// Sends a request and returns the result as the server wrote it. A request that the server refuses for its token
@@ -309,28 +307,33 @@ impl Connection {
         }
     }
 
+    /// Whether the server still answers anything, after a request has failed with `error`.
+    pub async fn answers(&self, error: &Error, options: &CallOptions) -> bool {
+        let options = CallOptions {
+            deadline: Instant::now() + SIGN_OF_LIFE_TIMEOUT,
+            ..options.clone()
+        };
+        let asked = async {
+            match self.generation {
+                Generation::Initialize => self.session.ping(&options).await,
+                Generation::Discover => {
+                    let discover = self.session.request("server/discover", None, &options);
+                    discover.await.map(drop)
+                }
+            }
+        };
+        match Box::pin(asked).await {
+            Ok(()) => !self.is_closed(),
+            // It has answered the request, in its own way.
+            Err(failure) if failure.code == Code::Timeout => error.innermost().rpc_code.is_some(),
+            Err(failure) => failure.wants_authorization(),
+        }
+    }
+
     /// Whether the config changed after it was read for this connection. `updated_at` in milliseconds since the epoch.
     #[must_use]
     pub fn is_stale(&self, updated_at: i64) -> bool {
         self.recipe.made_at < updated_at
-    }
-
-    /// Whether the transport is one whose sessions can rest.
-    #[must_use]
-    pub fn may_rest(&self) -> bool {
-        self.session.may_rest()
-    }
-
-    /// Lets go of what an idle connection does not need, unless something is under way, and says whether it has. The
-    /// next request brings it back.
-    pub fn rest(&self) -> bool {
-        self.session.rest()
-    }
-
-    /// Whether it has let go of that.
-    #[must_use]
-    pub fn rests(&self) -> bool {
-        self.session.rests()
     }
 
     /// Ends the session: `DELETE` over HTTP, end of the process group over stdio. Bounded by the transport.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -65,27 +64,23 @@ impl CallOptions {
     }
 }
 
-impl Progress {
-    pub(super) fn listen(&self, progressed: &Arc<Notify>) -> ProgressSink {
-        let (progressed, sink) = (Arc::clone(progressed), self.sink.clone());
-        Arc::new(move |params| {
-            progressed.notify_one();
-            if let Some(sink) = &sink {
-                sink(params);
-            }
-        })
-    }
-}
-
 impl CallOptions {
     /// Ends the work with the call's time or its abort.
     pub(super) async fn bound<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let late = || Error::timeout("The tokens could not be refreshed in time");
+        self.bound_by(work, late).await
+    }
+
+    /// The same, with the error for when the time is over.
+    pub(super) async fn bound_by<T>(
+        &self,
+        work: impl Future<Output = Result<T>>,
+        late: impl FnOnce() -> Error,
+    ) -> Result<T> {
         tokio::select! {
             biased;
             () = self.cancel.cancelled() => Err(Error::aborted()),
-            () = tokio::time::sleep_until(self.deadline) => {
-                Err(Error::timeout("The tokens could not be refreshed in time"))
-            }
+            () = tokio::time::sleep_until(self.due()) => Err(late()),
             outcome = work => outcome,
         }
     }

@@ -2,6 +2,7 @@
 //! which for most of a long list never happens.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt::{self, Write};
 
 use serde::Deserialize;
@@ -60,18 +61,32 @@ impl RawTools {
         }
     }
 
-    /// Adds what a server sent as a tool.
-    pub fn push(&mut self, tool: &RawValue) {
+    /// Adds what a server sent as a tool. `false` where it is none: no object, or without a name.
+    pub fn push(&mut self, tool: &RawValue) -> bool {
+        let Some(members) = members(tool).filter(|members| name_among(members).is_some()) else {
+            return false;
+        };
         self.outline.pop();
         if self.count > 0 {
             self.outline.push(',');
         }
-        match members(tool) {
-            Some(members) => self.push_members(&members),
-            None => self.outline.push_str(tool.get()),
-        }
+        self.push_members(&members);
         self.outline.push(']');
         self.count += 1;
+        true
+    }
+
+    /// Of several tools with one name the first stays.
+    pub fn retain_first_of_each_name(&mut self) {
+        let mut names = HashSet::new();
+        let tools: Vec<&RawValue> = serde_json::from_str(&self.outline).unwrap_or_default();
+        let name = |tool: &RawValue| name_among(&members(tool)?).map(Cow::into_owned);
+        let kept = tools
+            .iter()
+            .filter(|tool| name(tool).is_some_and(|name| names.insert(name)));
+        let kept: Vec<_> = kept.map(|tool| tool.get()).collect();
+        self.count = kept.len();
+        self.outline = format!("[{}]", kept.join(","));
     }
 
     fn push_members(&mut self, members: &[(Cow<'_, str>, &RawValue)]) {
@@ -100,12 +115,27 @@ impl RawTools {
     }
 }
 
-/// `None` for what is no object.
-fn members(tool: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
-    /// `Cow` alone is never borrowed.
-    #[derive(Deserialize)]
-    struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+/// Of several members with one name the last counts, as in JavaScript.
+#[must_use]
+pub fn member<'a>(members: &[(Cow<'_, str>, &'a RawValue)], name: &str) -> Option<&'a RawValue> {
+    let named = members.iter().rev().find(|(member, _)| member == name);
+    named.map(|(_, value)| *value)
+}
 
+/// The name of a tool. `None` where there is none, or one that is no Unicode text.
+#[must_use]
+pub fn name_among<'a>(members: &[(Cow<'_, str>, &'a RawValue)]) -> Option<Cow<'a, str>> {
+    let Name(name) = serde_json::from_str(member(members, "name")?.get()).ok()?;
+    Some(name)
+}
+
+/// `Cow` alone is never borrowed.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// `None` for what is no object.
+#[must_use]
+pub fn members(tool: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     struct Members;
 
     impl<'de> Visitor<'de> for Members {
@@ -150,12 +180,56 @@ fn push_ascii(into: &mut String, json: &str) {
 mod tests {
     use super::*;
 
+    fn raw(text: &str) -> &RawValue {
+        serde_json::from_str(text).expect("JSON")
+    }
+
     fn tools(texts: &[&str]) -> RawTools {
         let mut tools = RawTools::default();
         for text in texts {
-            tools.push(serde_json::from_str(text).expect("JSON"));
+            assert!(tools.push(raw(text)), "{text}");
         }
         tools
+    }
+
+    #[test]
+    fn what_has_no_name_is_no_tool() {
+        let mut found = tools(&[r#"{"name":""}"#]);
+        for text in [
+            "null",
+            "{}",
+            "7",
+            r#""echo""#,
+            r#"["name"]"#,
+            r#"{"name":null}"#,
+            r#"{"name":{"name":"x"}}"#,
+            r#"{"name":"\ud800"}"#,
+        ] {
+            assert!(!found.push(raw(text)), "{text}");
+        }
+        assert_eq!(found.outline(), r#"[{"name":""}]"#);
+        assert_eq!(found.count(), 1);
+    }
+
+    #[test]
+    fn the_first_of_each_name_stays() {
+        let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(SHORT));
+        let mut found = tools(&[
+            r#"{"name":"a","v":1}"#,
+            &format!(r#"{{"name":"b","inputSchema":{long}}}"#),
+            r#"{"name":"\u0061","v":2}"#,
+            r#"{"name":"c"}"#,
+        ]);
+        found.retain_first_of_each_name();
+        let end = long.len();
+        let expected = format!(
+            r#"[{{"name":"a","v":1}},{{"name":"b","inputSchema":[0,{end}]}},{{"name":"c"}}]"#
+        );
+        assert_eq!(found.outline(), expected);
+        assert_eq!(found.count(), 3);
+        let mut none = RawTools::default();
+        none.retain_first_of_each_name();
+        assert_eq!(none.outline(), "[]");
     }
 
     #[test]
@@ -167,11 +241,7 @@ mod tests {
                 r#"{{ "name": "ü", "inputSchema": {long}, "x": [1, {{"inputSchema": 2}}], "outputSchema": null }}"#
             ),
             r#"{"name":"bare"}"#,
-            "{}",
-            r#""no tool""#,
-            r#"[{"inputSchema":{}}]"#,
-            "null",
-            r#"{"input\u0053chema":[5],"a\"b":1}"#,
+            r#"{"na\u006de":"a","input\u0053chema":[5],"a\"b":1}"#,
         ]);
         let end = long.len() - "ü😀".len() + r"\u00fc\ud83d\ude00".len();
         let expected = [
@@ -179,18 +249,14 @@ mod tests {
                 r#"{{"name":"ü","inputSchema":[0,{end}],"x":[1, {{"inputSchema": 2}}],"outputSchema":null}}"#
             ),
             r#"{"name":"bare"}"#,
-            "{}",
-            r#""no tool""#,
-            r#"[{"inputSchema":{}}]"#,
-            "null",
-            &format!(r#"{{"inputSchema":[{end},{}],"a\"b":1}}"#, end + 3),
+            &format!(
+                r#"{{"name":"a","inputSchema":[{end},{}],"a\"b":1}}"#,
+                end + 3
+            ),
         ];
         assert_eq!(found.outline(), format!("[{}]", expected.join(",")));
-        assert_eq!(found.count(), 7);
-        let schema = |outlined: &str| {
-            let raw: &RawValue = serde_json::from_str(outlined).expect("JSON");
-            found.schema(raw).map(str::to_owned)
-        };
+        assert_eq!(found.count(), 3);
+        let schema = |outlined: &str| found.schema(raw(outlined)).map(str::to_owned);
         let escaped = long.replace('ü', r"\u00fc").replace('😀', r"\ud83d\ude00");
         assert_eq!(schema(&format!("[0,{end}]")), Some(escaped));
         assert_eq!(

@@ -1,20 +1,20 @@
 //! Multi-round-trip requests (MCP 2026-07-28): a server that needs something first answers with what it wants to know,
-//! and is asked again with the answers. rmcp does this for its typed calls only.
+//! and is asked again with the answers.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use rmcp::model::{
-    DEFAULT_MRTR_MAX_ROUNDS, ErrorData, InputRequests, InputRequiredResult, InputResponses,
-    ResultType,
-};
+use indexmap::IndexMap;
+use rmcp::model::{DEFAULT_MRTR_MAX_ROUNDS, ErrorData, InputResponses, ResultType};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::caller::Caller;
 use crate::error::{Code, Error, Result};
+use crate::host::ServerRequest;
+use crate::nesting::{self, MAX_NESTING};
 
 /// Requests that a server may answer this way.
 const METHODS: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
@@ -28,6 +28,26 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(250);
 struct Kind<'a> {
     #[serde(rename = "resultType", borrow)]
     result_type: Option<Cow<'a, str>>,
+}
+
+/// What a server wants before it answers.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Wish {
+    #[serde(default)]
+    pub input_requests: Option<Questions>,
+    #[serde(default)]
+    pub request_state: Option<String>,
+}
+
+pub(super) type Questions = IndexMap<String, Question>;
+
+/// A request of the server that came inside a result.
+#[derive(Debug, Deserialize)]
+pub(super) struct Question {
+    method: String,
+    #[serde(default)]
+    params: Value,
 }
 
 /// The rounds of one request.
@@ -47,7 +67,7 @@ impl Rounds {
     /// What the server wants before it answers; `None` when it has answered.
     ///
     /// Fails with [`Code::InvalidResponse`] when the server never comes to an end.
-    pub fn wish(&mut self, result: &RawValue) -> Result<Option<InputRequiredResult>> {
+    pub fn wish(&mut self, result: &RawValue) -> Result<Option<Wish>> {
         let kind: Option<Kind<'_>> = serde_json::from_str(result.get()).ok();
         let kind = kind.and_then(|kind| kind.result_type);
         if kind.as_deref() != Some(ResultType::INPUT_REQUIRED.as_str()) {
@@ -62,7 +82,10 @@ impl Rounds {
                 ),
             ));
         }
-        serde_json::from_str(result.get()).map(Some).map_err(|_| {
+        let wish: Option<Wish> = nesting::parse(result.get(), MAX_NESTING).ok();
+        // Whoever wants nothing, and gives nothing to go on with, would want that for ever.
+        let wish = wish.filter(|it| it.input_requests.is_some() || it.request_state.is_some());
+        wish.map(Some).ok_or_else(|| {
             Error::new(
                 Code::InvalidResponse,
                 "The server wants input, but does not say so as the protocol asks",
@@ -73,7 +96,7 @@ impl Rounds {
     /// Answers what the server wants to know, all of it at the same time.
     pub async fn answer(
         &mut self,
-        wanted: Option<InputRequests>,
+        wanted: Option<Questions>,
         caller: &Caller,
     ) -> std::result::Result<InputResponses, ErrorData> {
         let wanted = wanted.unwrap_or_default();
@@ -92,7 +115,16 @@ impl Rounds {
         }
         let answers = wanted
             .into_iter()
-            .map(async |(key, request)| Ok((key, caller.answer(request).await?)));
+            .map(async |(key, it): (String, Question)| {
+                let request = ServerRequest {
+                    // The only id that it has.
+                    id: &json!(key).to_string(),
+                    method: &it.method,
+                    params: it.params,
+                };
+                let answer = caller.reply(request).await?;
+                Ok((key, answer))
+            });
         Ok(try_join_all(answers).await?.into_iter().collect())
     }
 }
@@ -183,13 +215,14 @@ mod tests {
     #[tokio::test]
     async fn a_result_does_not_ask_thousands_of_things() {
         let question = json!({ "method": "roots/list" });
-        let wanted = |count: usize| -> InputRequests {
+        let wanted = |count: usize| -> Questions {
             let named = (0..count).map(|number| (number.to_string(), question.clone()));
             serde_json::from_value(Value::Object(named.collect())).unwrap()
         };
         let peer = crate::host::Peer {
             server_name: "srv".to_owned(),
             user_id: None,
+            tool_name: None,
         };
         let caller = Caller { peer, host: None };
         let mut rounds = Rounds::of("tools/call").unwrap();

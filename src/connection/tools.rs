@@ -1,15 +1,17 @@
 //! Listing tools: all pages, within budgets, as the server wrote them (MCP, chapter "Tools").
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{CallOptions, Connection, RawTools, Recipe};
+use super::raw_tools::{members, name_among};
+use super::{CallOptions, Connection, Generation, RawTools, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::nesting::{self, MAX_NESTING};
@@ -22,7 +24,7 @@ pub struct ToolList {
     pub tools: Arc<RawTools>,
     /// Why the list is not the whole one: a broken budget ([`Code::ToolsListBudget`]) or a repeated cursor.
     pub incomplete: Option<Error>,
-    /// Which tools cannot be used, and are not among them.
+    /// What the server listed and nobody can use: it is not among them.
     pub left_out: Option<Error>,
 }
 
@@ -30,12 +32,26 @@ pub struct ToolList {
 struct Page<'a> {
     #[serde(borrow)]
     tools: Vec<&'a RawValue>,
-    #[serde(rename = "nextCursor")]
-    next_cursor: Option<String>,
+    #[serde(rename = "nextCursor", default)]
+    next_cursor: Value,
 }
 
-/// Reads all pages of `tools/list`. A server without the tools capability is not asked. Tools that are nested deeper than
-/// anybody could use are left out, with a warning.
+impl Page<'_> {
+    /// Where the next page begins. Older servers say with an empty text that there is none.
+    fn next(self, generation: Generation) -> Result<Option<String>> {
+        match self.next_cursor {
+            Value::Null => Ok(None),
+            Value::String(cursor) => {
+                let is_end = cursor.is_empty() && generation == Generation::Initialize;
+                Ok((!is_end).then_some(cursor))
+            }
+            _ => Err(broken("sent a tools/list cursor that is no text")),
+        }
+    }
+}
+
+/// Reads all pages of `tools/list`. A server without the tools capability is not asked. Entries that are no tools, and tools
+/// that are nested deeper than anybody could use, are left out, with a warning.
 ///
 /// # Errors
 /// [`Code::ToolsListFailed`] with the cause when a page cannot be had, [`Code::ToolsListBudget`] when not even the
@@ -50,7 +66,8 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
 }
 
 async fn read_pages(connection: &Connection, options: &CallOptions) -> Result<ToolList> {
-    if connection.capabilities().tools.is_none() {
+    let described = connection.described()?;
+    if described.capabilities.tools.is_none() {
         return Collected::default().finish(None);
     }
     let budget = &connection.recipe.settings.tools_list;
@@ -96,10 +113,10 @@ async fn read_pages(connection: &Connection, options: &CallOptions) -> Result<To
                 "The server answered tools/list without a list of tools",
             ))
         })?;
-        for tool in page.tools {
+        for tool in &page.tools {
             // A schema may have all the levels, the tool is one more.
             if nesting::is_deeper(tool.get(), MAX_NESTING + 1) {
-                collected.left_out.push(name_of(tool));
+                collected.too_deep.push(name_of(tool));
                 continue;
             }
             if let Some(limit) = collected.refuses(tool, budget) {
@@ -107,12 +124,15 @@ async fn read_pages(connection: &Connection, options: &CallOptions) -> Result<To
             }
             collected.push(tool);
         }
-        let Some(next) = page.next_cursor else {
-            return collected.finish(None);
+        let next = match page.next(described.generation()) {
+            Ok(Some(next)) => next,
+            Ok(None) => return collected.finish(None),
+            Err(error) => return collected.finish(Some(error)),
         };
         if !cursors.insert(next.clone()) {
-            let message = "The server repeated a tools/list cursor; the list ends there";
-            return collected.finish(Some(Error::new(Code::ToolsListFailed, message)));
+            // It has sent pages again.
+            collected.tools.retain_first_of_each_name();
+            return collected.finish(Some(broken("repeated a tools/list cursor")));
         }
         if page_number == budget.max_pages {
             return collected.finish(Some(over(
@@ -157,7 +177,9 @@ struct Collected {
     /// What the server sent.
     bytes: usize,
     /// Names of tools that are nested too deeply.
-    left_out: Vec<String>,
+    too_deep: Vec<String>,
+    /// How many entries were no tools.
+    no_tools: usize,
 }
 
 impl Collected {
@@ -174,39 +196,50 @@ impl Collected {
     }
 
     fn push(&mut self, tool: &RawValue) {
-        self.tools.push(tool);
         self.bytes += size(tool);
+        if !self.tools.push(tool) {
+            self.no_tools += 1;
+        }
     }
 
     fn finish(self, incomplete: Option<Error>) -> Result<ToolList> {
         match incomplete {
             Some(error) if self.tools.count() == 0 => Err(error),
             incomplete => Ok(ToolList {
+                left_out: self.left_out(),
                 tools: Arc::new(self.tools),
                 incomplete,
-                left_out: too_deep(&self.left_out),
             }),
         }
     }
+
+    fn left_out(&self) -> Option<Error> {
+        let mut kinds = Vec::new();
+        if self.no_tools > 0 {
+            let count = self.no_tools;
+            kinds.push(format!("{count} without a name, which are no tools"));
+        }
+        if !self.too_deep.is_empty() {
+            let names = foreign_text(&self.too_deep.join(", "), &SentSecrets::default());
+            kinds.push(format!(
+                "tools whose schemas are nested deeper than {MAX_NESTING} levels: {names}"
+            ));
+        }
+        let kinds = (!kinds.is_empty()).then(|| kinds.join("; "))?;
+        let message = format!("Left out of the list: {kinds}");
+        Some(Error::new(Code::InvalidResponse, message))
+    }
+}
+
+/// For a list that ends before its end.
+fn broken(what: &str) -> Error {
+    let message = format!("The server {what}; the list ends there");
+    Error::new(Code::ToolsListFailed, message)
 }
 
 fn name_of(tool: &RawValue) -> String {
-    #[derive(Deserialize)]
-    struct Named {
-        name: String,
-    }
-    serde_json::from_str(tool.get()).map_or_else(|_| "(nameless)".to_owned(), |Named { name }| name)
-}
-
-fn too_deep(names: &[String]) -> Option<Error> {
-    let names = (!names.is_empty()).then(|| names.join(", "))?;
-    let names = foreign_text(&names, &SentSecrets::default());
-    Some(Error::new(
-        Code::InvalidResponse,
-        format!(
-            "Left out tools whose schemas are nested deeper than {MAX_NESTING} levels: {names}"
-        ),
-    ))
+    let name = members(tool).and_then(|members| name_among(&members).map(Cow::into_owned));
+    name.unwrap_or_else(|| "(nameless)".to_owned())
 }
 
 /// A tool in an array.

@@ -38,7 +38,7 @@ impl Manager {
             if let Some(token) = request.recipe.bearer.get() {
                 lease.connection().recipe.bearer.set(token);
             }
-            if self.is_usable(&lease, request).await {
+            if self.is_usable(&lease, request, &prefix).await {
                 request
                     .recipe
                     .logger
@@ -66,9 +66,8 @@ impl Manager {
         pool.slots.get(key).map(|slot| self.lease(slot))
     }
 
-    async fn is_usable(&self, lease: &Lease, request: &Acquire) -> bool {
+    async fn is_usable(&self, lease: &Lease, request: &Acquire, prefix: &str) -> bool {
         let (connection, recipe) = (lease.connection(), &request.recipe);
-        let prefix = recipe.log_prefix();
         let changed = request
             .updated_at
             .is_some_and(|updated_at| connection.is_stale(updated_at))
@@ -89,7 +88,7 @@ impl Manager {
             "{prefix} Found existing but disconnected connection object. Cleaning up."
         ));
         let breaker = self.0.breakers.of(&request.key, &recipe.settings.breaker);
-        breaker.cycled(&prefix, &recipe.logger);
+        breaker.cycled(prefix, &recipe.logger);
         false
     }
 

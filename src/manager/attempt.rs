@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::pool::{Lease, Slot};
 use super::{Key, Manager, Owner};
-use crate::connection::{Event, Generation, Known, Recipe, connect_authorized, gone};
+use crate::connection::{Event, Generation, Known, LastFailure, Recipe, connect_authorized, gone};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::server_config::Fingerprint;
@@ -25,6 +25,7 @@ pub(super) struct Attempt {
     pub transport: &'static str,
     cancel: CancellationToken,
     done: CancellationToken,
+    failure: LastFailure,
     state: Mutex<State>,
 }
 
@@ -75,7 +76,7 @@ impl Ticket {
             () = self.manager.0.closing.cancelled() => return Err(Error::closed()),
             () = self.attempt.done.cancelled() => {}
             () = tokio::time::sleep_until(deadline) => {
-                return Err(Error::timeout("The connection could not be established in time"));
+                return Err(self.attempt.failure.out_of_time());
             }
         }
         let outcome = self.attempt.state.lock().outcome.clone();
@@ -124,6 +125,7 @@ impl Manager {
             transport: recipe.config.transport.kind().as_str(),
             cancel: self.0.closing.child_token(),
             done: CancellationToken::new(),
+            failure: LastFailure::default(),
             state: Mutex::new(State {
                 waiting: 0,
                 outcome: None,
@@ -135,7 +137,7 @@ impl Manager {
             if admission == Admission::Registered {
                 manager.tell(&key, Event::Connecting);
             }
-            let outcome = AssertUnwindSafe(manager.connect(&key, &recipe, &running.cancel))
+            let outcome = AssertUnwindSafe(manager.connect(&recipe, &running))
                 .catch_unwind()
                 .await
                 .unwrap_or_else(|_| {
@@ -167,21 +169,37 @@ impl Manager {
 
     async fn connect(
         &self,
-        key: &Key,
         recipe: &Recipe,
-        cancel: &CancellationToken,
+        attempt: &Attempt,
     ) -> Result<crate::connection::Connection> {
+        let key = &attempt.key;
         let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
         logger.info(format!("{prefix} Establishing new connection"));
         let identity = recipe.config.endpoint();
-        let known = self.0.known.get(&identity).unwrap_or_default();
+        let mut known = self.0.known.get(&identity).unwrap_or_default();
         let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
         let tokens = recipe.tokens.as_ref();
         // What was published before is what the host says now.
         tokens.map(|tokens| tokens.take_published());
         let publication = self.publication_generation(key, recipe).await;
         let started = Started::now(Kind::Connect, &recipe.server_name, key.owner.user_id());
-        let outcome = connect_authorized(recipe, &known, &breaker, cancel).await;
+        let connecting = async |known: &Known| {
+            let (failure, cancel) = (&attempt.failure, &attempt.cancel);
+            Box::pin(connect_authorized(recipe, known, &breaker, failure, cancel)).await
+        };
+        let mut outcome = connecting(&known).await;
+        if let Err(error) = &outcome
+            && matches!(
+                error.code,
+                Code::HttpStatus | Code::InvalidResponse | Code::ServerError
+            )
+            && known.generation.is_some()
+        {
+            // The server may speak another generation by now.
+            self.0.known.invalidate(&identity);
+            known.generation = None;
+            outcome = connecting(&known).await;
+        }
         let operation = Operation {
             transport: Some(recipe.config.transport.kind().as_str()),
             ..started.ended_with(outcome.as_ref())
@@ -198,10 +216,6 @@ impl Manager {
                 Ok(connection)
             }
             Err(error) => {
-                if matches!(error.code, Code::InvalidResponse | Code::ServerError) {
-                    // The server may speak another generation by now.
-                    self.0.known.invalidate(&identity);
-                }
                 if error.wants_authorization() {
                     logger.info(format!(
                         "{prefix} OAuth required, stopping connection attempts"

@@ -53,14 +53,14 @@ struct Seen {
 impl Manager {
     /// Calls a tool over the user's connection or the one that all users share, and formats the result. The headers of
     /// the call are the caller's own, whoever's connection carries it.
-    pub async fn call_tool(&self, call: CallTool<'_>) -> Result<ToolContent> {
+    pub async fn call_tool(&self, mut call: CallTool<'_>) -> Result<ToolContent> {
         let user_id = call.scope.user.and_then(|user| user.id.as_deref());
         let prefix = log_prefix(user_id, call.server_name);
         let logger = call.scope.host.logger.clone();
         let tool_name = call.tool_name;
         let started = Started::now(Kind::ToolCall, call.server_name, user_id);
         let mut seen = Seen::default();
-        let outcome = self.call(&call, &prefix, &mut seen).await;
+        let outcome = self.call(&mut call, &prefix, &mut seen).await;
         let outcome = outcome.map_err(|error| {
             if seen.authorizes {
                 as_wanted_authorization(error)
@@ -88,7 +88,7 @@ impl Manager {
 
     async fn call(
         &self,
-        call: &CallTool<'_>,
+        call: &mut CallTool<'_>,
         prefix: &str,
         seen: &mut Seen,
     ) -> Result<ToolContent> {
@@ -136,7 +136,7 @@ impl Manager {
                 timeout,
                 sink: call.progress.clone(),
             }),
-            caller: Some(scope.caller(name)),
+            caller: Some(scope.caller(name, call.tool_name)),
             ..CallOptions::new(Instant::now() + longest, call.cancel.clone())
         };
         let tokens = |access| HeaderTokens {
@@ -144,7 +144,7 @@ impl Manager {
             access,
         };
         scope.set_headers(&server, tokens(token.as_ref()), &mut options)?;
-        let params = self.params(call, lease.connection());
+        let params = self.params(call.tool_name, call.arguments.take(), lease.connection());
         let sent = lease
             .connection()
             .request("tools/call", Some(&params), &options);
@@ -196,11 +196,11 @@ impl Manager {
     }
 
     /// Of `tools/call`: the tool under the name that the server knows.
-    fn params(&self, call: &CallTool<'_>, connection: &Connection) -> Value {
-        let wire_name = self.wire_name(&connection.recipe, call.tool_name);
-        let mut params = json!({ "name": wire_name.as_deref().unwrap_or(call.tool_name) });
-        if let Some(arguments) = &call.arguments {
-            params["arguments"] = arguments.clone();
+    fn params(&self, tool_name: &str, arguments: Option<Value>, connection: &Connection) -> Value {
+        let wire_name = self.wire_name(&connection.recipe, tool_name);
+        let mut params = json!({ "name": wire_name.as_deref().unwrap_or(tool_name) });
+        if let Some(arguments) = arguments {
+            params["arguments"] = arguments;
         }
         params
     }

@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::Manager;
 use crate::connection::{
-    AccessTokens, Breakers, CallOptions, Connection, Generation, Known, RawTools, Recipe, ToolList,
-    connect_authorized, list_tools,
+    AccessTokens, Breakers, CallOptions, Connection, Generation, Known, LastFailure, RawTools,
+    Recipe, ToolList, connect_authorized, list_tools,
 };
 use crate::error::{Error, Result};
 use crate::secret::Secret;
@@ -138,8 +138,9 @@ impl Manager {
             .get(&recipe.config.endpoint())
             .unwrap_or_default();
         let breaker = Breakers::default().of(&(), &recipe.settings.breaker);
+        let failure = LastFailure::default();
         let connecting = async {
-            match connect_authorized(recipe, &known, &breaker, &options.cancel).await {
+            match connect_authorized(recipe, &known, &breaker, &failure, &options.cancel).await {
                 // A server may let anybody do the handshake it knows, and refuse every method that it does not.
                 Err(error)
                     if recipe.tokens.is_none()
@@ -150,7 +151,7 @@ impl Manager {
                         generation: Some(Generation::Initialize),
                         ..known
                     };
-                    connect_authorized(recipe, &known, &breaker, &options.cancel).await
+                    connect_authorized(recipe, &known, &breaker, &failure, &options.cancel).await
                 }
                 outcome => outcome,
             }
@@ -159,7 +160,7 @@ impl Manager {
             biased;
             () = self.closing().cancelled() => Err(Error::closed()),
             outcome = tokio::time::timeout_at(options.deadline, connecting) => outcome
-                .unwrap_or_else(|_| Err(Error::timeout("The connection could not be established in time"))),
+                .unwrap_or_else(|_| Err(failure.out_of_time())),
         }
     }
 }

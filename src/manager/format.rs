@@ -1,25 +1,37 @@
 //! LibreChat's function format for tools.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::Manager;
 use super::names::{DELIMITER, Naming, WireNames};
 use super::schema::{Budget, repaired};
-use crate::connection::RawTools;
+use crate::connection::{RawTools, member, members, name_among};
 use crate::error::{Code, Error, Result};
 use crate::nesting::{self, MAX_NESTING};
 
-#[derive(Deserialize)]
+/// What models get to know of a tool, as the server wrote it.
 struct Tool<'a> {
-    name: String,
-    description: Option<String>,
-    #[serde(rename = "inputSchema", borrow)]
+    name: Cow<'a, str>,
+    description: Option<&'a RawValue>,
     input_schema: Option<&'a RawValue>,
+}
+
+impl<'a> Tool<'a> {
+    fn read(tool: &'a RawValue) -> Option<Self> {
+        let members = members(tool)?;
+        let is_text = |value: &&RawValue| value.get().starts_with('"');
+        let is_there = |value: &&RawValue| value.get() != "null";
+        Some(Self {
+            name: name_among(&members)?,
+            description: member(&members, "description").filter(is_text),
+            input_schema: member(&members, "inputSchema").filter(is_there),
+        })
+    }
 }
 
 /// What becomes of what a tool lacks.
@@ -69,8 +81,9 @@ pub fn functions(
             "The server listed something that is no tool",
         )
     };
-    let listed: Vec<Tool<'_>> = serde_json::from_str(tools.outline()).map_err(invalid)?;
-    let sent: Vec<&str> = listed.iter().map(|tool| tool.name.as_str()).collect();
+    let listed: Vec<&RawValue> = serde_json::from_str(tools.outline()).map_err(invalid)?;
+    let listed: Vec<_> = listed.into_iter().filter_map(Tool::read).collect();
+    let sent: Vec<&str> = listed.iter().map(|tool| &*tool.name).collect();
     let shown = naming.tools(server_name, &sent);
     let server = naming.server(server_name);
     let (mut budget, mut wire_names) = (Budget::default(), std::collections::HashMap::new());
@@ -83,17 +96,14 @@ pub fn functions(
         // Writing to a string cannot fail.
         let _ = write!(text, r#"{name}:{{"type":"function""#);
         if *shown != tool.name {
-            wire_names.insert(shown.to_owned(), tool.name.clone());
-            let _ = write!(
-                text,
-                r#","serverToolName":{}"#,
-                Value::from(tool.name.as_str())
-            );
+            wire_names.insert(shown.to_owned(), tool.name.clone().into_owned());
+            let _ = write!(text, r#","serverToolName":{}"#, Value::from(&*tool.name));
         }
         let _ = write!(text, r#","function":{{"name":{name}"#);
         let fills = lacking == Lacking::Filled;
-        if let Some(description) = tool.description.as_deref().or(fills.then_some("")) {
-            let _ = write!(text, r#","description":{}"#, Value::from(description));
+        let empty = fills.then_some(r#""""#);
+        if let Some(description) = tool.description.map(RawValue::get).or(empty) {
+            let _ = write!(text, r#","description":{description}"#);
         }
         let schema = tool
             .input_schema

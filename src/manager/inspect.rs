@@ -174,13 +174,15 @@ impl Manager {
         naming: Naming,
         found: &mut Inspection,
     ) {
-        if matches!(
-            config.server_instructions,
-            Some(ServerInstructions::FromServer)
-        ) {
-            found.instructions = Some(connection.instructions().map(str::to_owned));
+        if let Ok(described) = connection.described() {
+            if matches!(
+                config.server_instructions,
+                Some(ServerInstructions::FromServer)
+            ) {
+                found.instructions = Some(described.instructions.clone());
+            }
+            found.capabilities = serde_json::to_string(&described.capabilities).ok();
         }
-        found.capabilities = serde_json::to_string(connection.capabilities()).ok();
         let Recipe { logger, .. } = &connection.recipe;
         let prefix = connection.recipe.log_prefix();
         let described = list_tools(connection, options).await.and_then(|list| {

@@ -20,7 +20,6 @@ mod publish;
 mod refresh;
 mod renewal;
 mod request;
-mod rest;
 mod schema;
 mod scope;
 mod watch;

@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
 use super::renewal::Tenure;
-use super::rest::Rest;
 use super::{Key, Manager, Owner};
 use crate::connection::{Connection, Event};
 
@@ -77,7 +76,6 @@ impl Pool {
 pub(super) struct Slot {
     pub key: Key,
     pub connection: Connection,
-    pub rest: Mutex<Rest>,
     pub tenure: Mutex<Tenure>,
     state: Mutex<SlotState>,
 }
@@ -97,7 +95,6 @@ impl Slot {
         Arc::new(Self {
             key,
             connection,
-            rest: Mutex::default(),
             tenure: Mutex::default(),
             state: Mutex::new(SlotState {
                 uses,
@@ -202,7 +199,6 @@ impl Manager {
         state.uses = state.uses.saturating_sub(1);
         state.used_at = Instant::now();
         let closes = Slot::closes(&mut state, self.0.keep_connections);
-        let is_idle = state.uses == 0 && !state.closing;
         drop(state);
         if closes {
             let was_pooled = pool.remove(slot);
@@ -214,10 +210,6 @@ impl Manager {
             return;
         }
         pool.touch(&slot.key.owner);
-        drop(pool);
-        if is_idle {
-            self.let_rest(slot);
-        }
     }
 
     /// Takes a connection out of the pool and closes it when nobody uses it any more.

@@ -105,12 +105,13 @@ impl CallScope<'_> {
         Ok(())
     }
 
-    /// Whom the server may ask during this call.
-    pub(super) fn caller(&self, server_name: &str) -> Caller {
+    /// Whom the server may ask during this call of a tool.
+    pub(super) fn caller(&self, server_name: &str, tool_name: &str) -> Caller {
         Caller {
             peer: Peer {
                 server_name: server_name.to_owned(),
                 user_id: self.user_id().map(str::to_owned),
+                tool_name: Some(tool_name.to_owned()),
             },
             host: self.host.server_requests.clone(),
         }

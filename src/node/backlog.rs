@@ -42,19 +42,6 @@ impl Backlog {
         })
     }
 
-    /// Queues a text, unless too much waits already.
-    pub fn push(self: &Arc<Self>, text: String) -> bool {
-        let mut waiting = self.waiting.lock();
-        let is_full = waiting.texts.len() >= LONGEST
-            || (waiting.bytes + text.len() > LARGEST && !waiting.texts.is_empty());
-        if is_full {
-            return false;
-        }
-        waiting.add(text);
-        self.schedule(&mut waiting);
-        true
-    }
-
     /// Queues a text; where too much waits already, in place of the last one.
     pub fn push_or_replace(self: &Arc<Self>, text: String) {
         let mut waiting = self.waiting.lock();

@@ -22,6 +22,9 @@ use crate::telemetry::Metrics;
 /// matter.
 pub struct Realm {
     async_resource: JsRef,
+    /// The `AsyncLocalStorage` context that the runtime was made in: no user's.
+    pub outside: Context,
+    pub abort_controller: JsRef,
     event_emitter: JsRef,
     /// The number of each `requestScopedConnections` that was seen.
     pub requests: JsRef,
@@ -53,11 +56,14 @@ impl Realm {
         }
         let hooks = built_in.call(process, &[scope.string("node:async_hooks")?])?;
         let events = built_in.call(process, &[scope.string("node:events")?])?;
+        let async_resource = JsRef::new(thread, hooks.get("AsyncResource")?)?;
         let channels = built_in.call(process, &[scope.string("node:diagnostics_channel")?])?;
         Ok(Self {
             listeners: Listeners::new(thread, channels, host)?,
             log: Room::new(OF_RUNTIME),
-            async_resource: JsRef::new(thread, hooks.get("AsyncResource")?)?,
+            outside: Context::new(thread, scope, &async_resource)?,
+            abort_controller: JsRef::new(thread, global.get("AbortController")?)?,
+            async_resource,
             event_emitter: JsRef::new(thread, events)?,
             requests: JsRef::new(thread, global.get("WeakMap")?.construct(&[])?)?,
             metrics,
@@ -68,9 +74,7 @@ impl Realm {
 
     /// The `AsyncLocalStorage` context of now.
     pub fn context<'env>(&self, thread: &JsThread, scope: Scope<'env>) -> JsResult<'env, Context> {
-        let name = scope.string("librechat-mcp-native")?;
-        let resource = self.async_resource.get(scope).construct(&[name])?;
-        Ok(Context(JsRef::new(thread, resource)?))
+        Context::new(thread, scope, &self.async_resource)
     }
 
     /// A new `EventEmitter`.
@@ -83,6 +87,12 @@ impl Realm {
 pub struct Context(JsRef);
 
 impl Context {
+    fn new<'env>(thread: &JsThread, scope: Scope<'env>, class: &JsRef) -> JsResult<'env, Self> {
+        let name = scope.string("librechat-mcp-native")?;
+        let resource = class.get(scope).construct(&[name])?;
+        Ok(Self(JsRef::new(thread, resource)?))
+    }
+
     /// Calls a function there.
     pub fn apply<'env>(
         &self,

@@ -425,7 +425,7 @@ impl Shared {
             on_behalf_of: None,
             upstream_tokens: None,
             identity: None,
-            server_requests: HostHandlers::new(context, present, &logger)
+            server_requests: HostHandlers::new(context, present)
                 .map(|handlers| Arc::new(handlers) as _),
             redirects: None,
             credentials_key: Arc::new(credentials_key(self.host.get(scope), environment)?),

@@ -13,9 +13,9 @@ use super::calls::{Call, Params, Shared};
 use super::handle::{Handle, Held, REQUEST_TIMEOUT};
 use super::js::{JsResult, Scope, Value};
 use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
-use crate::connection::{Connection, Progress, Recipe, list_tools};
+use crate::connection::{Progress, Recipe, list_tools};
 use crate::error::{Code, Error, Result};
-use crate::manager::{Lease, Manager};
+use crate::manager::Manager;
 
 /// A function of the object, or of its `client`.
 type Method =
@@ -276,6 +276,9 @@ fn request<'env>(
         (call, move |_: Manager, call: Arc<Call>| async move {
             let lease = handle.lease()?;
             let mut options = handle.options(&call);
+            if let Some(caller) = &mut options.caller {
+                caller.peer.tool_name = tool_name(&method, params.as_ref());
+            }
             let timeout = timeout
                 .or_else(|| handle.recipe(|recipe| recipe.config.timeout))
                 .unwrap_or(REQUEST_TIMEOUT);
@@ -293,6 +296,12 @@ fn request<'env>(
     shared.run(scope, prepared, |scope, _, answer: Box<RawValue>| {
         scope.parse_json(answer.get())
     })
+}
+
+/// The tool that a request calls.
+fn tool_name(method: &str, params: Option<&Json>) -> Option<String> {
+    let name = params.filter(|_| method == "tools/call")?.get("name")?;
+    name.as_str().map(str::to_owned)
 }
 
 fn list_all<'env>(
@@ -323,8 +332,9 @@ fn instructions<'env>(
     _: &[Value<'env>],
 ) -> JsResult<'env> {
     let lease = handle.lease().ok();
-    let connection = lease.as_ref().map(Lease::connection);
-    scope.optional_string(connection.and_then(Connection::instructions))
+    let described = lease.and_then(|lease| lease.connection().described().ok());
+    let instructions = described.as_ref().and_then(|it| it.instructions.as_deref());
+    scope.optional_string(instructions)
 }
 
 fn protocol_version<'env>(
@@ -334,8 +344,9 @@ fn protocol_version<'env>(
     _: &[Value<'env>],
 ) -> JsResult<'env> {
     let lease = handle.lease().ok();
-    let connection = lease.as_ref().map(Lease::connection);
-    scope.optional_string(connection.map(Connection::protocol_version))
+    let described = lease.and_then(|lease| lease.connection().described().ok());
+    let version = described.as_ref().map(|it| it.version.as_str());
+    scope.optional_string(version)
 }
 
 fn capabilities<'env>(
@@ -345,8 +356,9 @@ fn capabilities<'env>(
     _: &[Value<'env>],
 ) -> JsResult<'env> {
     let lease = handle.lease().ok();
+    let capabilities = lease.and_then(|lease| lease.connection().described().ok());
     let capabilities =
-        lease.and_then(|lease| serde_json::to_value(lease.connection().capabilities()).ok());
+        capabilities.and_then(|described| serde_json::to_value(&described.capabilities).ok());
     capabilities.map_or_else(
         || Ok(scope.undefined()),
         |capabilities| scope.json(&capabilities),

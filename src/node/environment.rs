@@ -12,7 +12,7 @@ use crate::host::Environment;
 use crate::network;
 use crate::obo::Obo;
 use crate::settings::Settings;
-use crate::transport::stdio::StdioTransport;
+use crate::transport::stdio::StdioWire;
 
 /// Without a logger of the host, lines go to stderr from the level in this variable on.
 pub const LOG_VARIABLE: &str = "MCP_NATIVE_LOG";
@@ -87,7 +87,7 @@ static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
     let lists: [&[&str]; 5] = [
         Settings::NAMES,
         network::VARIABLES,
-        StdioTransport::DEFAULT_ENVIRONMENT,
+        StdioWire::DEFAULT_ENVIRONMENT,
         Obo::GRAPH_VARIABLES,
         &[LOG_VARIABLE, CREDENTIALS_VARIABLE],
     ];

@@ -129,6 +129,7 @@ impl Handle {
             let peer = Peer {
                 server_name: recipe.server_name.clone(),
                 user_id: recipe.user_id.clone(),
+                tool_name: None,
             };
             let mut tool_headers = options.tool_headers.clone();
             if let (Some(_), Some(headers)) = (&recipe.tokens, &mut tool_headers) {

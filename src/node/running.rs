@@ -83,10 +83,18 @@ impl Shared {
                 call.context().flush_log(scope);
                 let outcome = outcome.map_or_else(
                     |error| {
-                        let rejection = errors::to_js(scope, &error);
-                        if let (Code::Aborted, Some(reason)) = (error.code, reason) {
-                            rejection.set("cause", reason)?;
-                        }
+                        let rejection = match (error.code, reason) {
+                            (Code::Aborted, Some(reason)) => {
+                                let rejection = errors::to_js(scope, &error);
+                                rejection.set("cause", reason)?;
+                                rejection
+                            }
+                            // The end of the runtime aborts its calls, too.
+                            (Code::Aborted, None) if shared.manager.closing().is_cancelled() => {
+                                errors::to_js(scope, &Error::closed())
+                            }
+                            _ => errors::to_js(scope, &error),
+                        };
                         Err(Thrown(rejection))
                     },
                     |outcome| {

@@ -1,19 +1,18 @@
 //! What servers ask and tell, for the host's `sampling`, `elicitation`, `roots` and `onLogMessage`.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::Value as Json;
 
-use super::backlog::Backlog;
 use super::call::CallContext;
 use super::js::{JsResult, Scope};
 use super::prelude::Present;
-use crate::connection::log_prefix;
+use super::thread::JsRef;
 use crate::error::{Code, Error, Result};
-use crate::host::{Logger, Peer, ServerRequests};
+use crate::host::{Notice, Peer, ServerRequest, ServerRequests};
 
 /// People answer these; MCP leaves the bound to the client.
 const TIMEOUT: Duration = Duration::from_mins(5);
@@ -33,60 +32,76 @@ pub struct HostHandlers {
     context: Arc<CallContext>,
     /// Which members the host has, in the order of [`HANDLERS`].
     present: [bool; 3],
-    /// Where the host listens, what it has not heard yet.
-    heard: Option<LogMessages>,
-}
-
-/// Log messages of one server on their way to the host.
-struct LogMessages {
-    logger: Logger,
-    /// Made with the first message, which says whose they are.
-    waiting: OnceLock<Arc<Backlog>>,
-    dropped: AtomicU64,
+    listens: bool,
 }
 
 impl HostHandlers {
     /// `None` for a host that wants to hear nothing.
-    pub fn new(context: &Arc<CallContext>, services: Present, logger: &Logger) -> Option<Self> {
+    pub fn new(context: &Arc<CallContext>, services: Present) -> Option<Self> {
         let present = std::array::from_fn(|index| services.has(HANDLERS[index].1));
         let listens = services.has(LOG_LISTENER);
         let wanted = listens || present.contains(&true);
         wanted.then(|| Self {
             context: Arc::clone(context),
             present,
-            heard: listens.then(|| LogMessages {
-                logger: logger.clone(),
-                waiting: OnceLock::new(),
-                dropped: AtomicU64::new(0),
-            }),
-        })
-    }
-
-    fn log_messages(&self, peer: &Peer) -> Arc<Backlog> {
-        let (context, peer) = (Arc::clone(&self.context), peer.clone());
-        Backlog::new(&self.context.thread, move |scope, params| {
-            context.inform(scope, LOG_LISTENER, || {
-                let host = context.host(scope);
-                let arguments = [scope.parse_json(&params)?, describe(scope, &peer)?];
-                context.apply(host.get(LOG_LISTENER)?, host, &arguments)
-            });
+            listens,
         })
     }
 }
 
-/// `{ serverName, userId }`.
+/// `{ serverName, userId, toolName? }`.
 fn describe<'env>(scope: Scope<'env>, peer: &Peer) -> JsResult<'env> {
     let object = scope.object()?;
     object.set("serverName", scope.string(&peer.server_name)?)?;
     object.set("userId", scope.optional_string(peer.user_id.as_deref())?)?;
+    if let Some(tool_name) = &peer.tool_name {
+        object.set("toolName", scope.string(tool_name)?)?;
+    }
     Ok(object)
+}
+
+/// The `AbortController` of a handler. Dropped before the handler has answered, it tells the handler that nobody waits.
+struct Handling {
+    context: Arc<CallContext>,
+    /// Empty until the handler has been called.
+    controller: Arc<Mutex<Option<JsRef>>>,
+    has_answered: bool,
+}
+
+impl Handling {
+    fn new(context: &Arc<CallContext>) -> Self {
+        Self {
+            context: Arc::clone(context),
+            controller: Arc::default(),
+            has_answered: false,
+        }
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        if self.has_answered {
+            return;
+        }
+        let (context, controller) = (Arc::clone(&self.context), Arc::clone(&self.controller));
+        // After the job that calls the handler, which may not have run yet.
+        self.context.thread.post(move |scope| {
+            let Some(controller) = controller.lock().take() else {
+                return;
+            };
+            let controller = controller.get(scope);
+            context.inform(scope, "signal", || {
+                context.apply(controller.get("abort")?, controller, &[])
+            });
+        });
+    }
 }
 
 #[async_trait]
 impl ServerRequests for HostHandlers {
     fn handles(&self, method: &str) -> bool {
         if method == LOG_MESSAGE {
-            return self.heard.is_some();
+            return self.listens;
         }
         HANDLERS
             .iter()
@@ -94,25 +109,36 @@ impl ServerRequests for HostHandlers {
             .any(|((known, _), present)| *known == method && present)
     }
 
-    async fn answer(&self, peer: &Peer, method: &str, params: Json) -> Result<Json> {
+    async fn answer(&self, peer: &Peer, request: ServerRequest<'_>) -> Result<Json> {
+        let ServerRequest { id, method, params } = request;
         let Some((_, member)) = HANDLERS.iter().find(|(known, _)| *known == method) else {
             return Err(Error::new(
                 Code::InvalidArgument,
                 format!("No handler for {method}"),
             ));
         };
-        let peer = peer.clone();
+        let mut handling = Handling::new(&self.context);
+        let controller = Arc::clone(&handling.controller);
+        let (peer, id) = (peer.clone(), id.to_owned());
         let answer = self.context.callback(
             member,
             TIMEOUT,
             move |context, scope| {
                 let host = context.host(scope);
-                let arguments = [scope.json(&params)?, describe(scope, &peer)?];
+                let peer = describe(scope, &peer)?;
+                let aborts = context.realm.abort_controller.get(scope).construct(&[])?;
+                peer.set("signal", aborts.get("signal")?)?;
+                peer.set("requestId", scope.parse_json(&id)?)?;
+                *controller.lock() = Some(JsRef::new(&context.thread, aborts)?);
+                let arguments = [scope.json(&params)?, peer];
                 context.apply(host.get(member)?, host, &arguments)
             },
             move |_, value| value.to_exact_json(member),
         );
-        answer.await?.ok_or_else(|| {
+        let answer = answer.await;
+        // One that takes too long is told so.
+        handling.has_answered = !matches!(&answer, Err(error) if error.code == Code::HostTimeout);
+        answer?.ok_or_else(|| {
             Error::new(
                 Code::HostError,
                 format!("The host callback {member} returned nothing"),
@@ -120,19 +146,25 @@ impl ServerRequests for HostHandlers {
         })
     }
 
-    fn notify(&self, peer: &Peer, _method: &str, params: String) {
-        let Some(heard) = &self.heard else { return };
-        let waiting = heard.waiting.get_or_init(|| self.log_messages(peer));
-        if waiting.push(params) {
-            return;
-        }
-        let dropped = heard.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-        // Told again with each further digit, so that a flood of messages is no flood of warnings.
-        if 10_u64.pow(dropped.ilog10()) == dropped {
-            let prefix = log_prefix(peer.user_id.as_deref(), &peer.server_name);
-            heard.logger.warn(format!(
-                "{prefix} The server sends log messages faster than {LOG_LISTENER} takes them; dropped: {dropped}"
-            ));
-        }
+    fn notify(&self, peer: &Peer, notice: Notice) {
+        let (context, peer) = (Arc::clone(&self.context), peer.clone());
+        self.context.thread.post(move |scope| {
+            let Notice {
+                params,
+                is_nobodys,
+                heard,
+            } = notice;
+            context.inform(scope, LOG_LISTENER, || {
+                let host = context.host(scope);
+                let arguments = [scope.parse_json(&params)?, describe(scope, &peer)?];
+                let listener = host.get(LOG_LISTENER)?;
+                if is_nobodys {
+                    let outside = &context.realm.outside;
+                    return outside.apply(listener, host, &arguments);
+                }
+                context.apply(listener, host, &arguments)
+            });
+            drop(heard);
+        });
     }
 }

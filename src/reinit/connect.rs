@@ -283,6 +283,16 @@ impl Run<'_> {
             let prefix = lease.connection().recipe.log_prefix();
             let logger = &self.call.host.logger;
             logger.error(format!("{prefix} Failed to fetch tools: {error}"));
+            let answers =
+                error.wants_authorization() || lease.connection().answers(error, options).await;
+            self.check()?;
+            if !answers {
+                connected.error = Some(error.clone());
+                if let Some(lease) = connected.lease.take() {
+                    lease.discard();
+                }
+                return Ok(None);
+            }
         }
         Ok(Some(outcome))
     }

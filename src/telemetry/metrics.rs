@@ -24,6 +24,16 @@ pub struct Traffic {
     pub received: AtomicU64,
 }
 
+impl Traffic {
+    pub fn add_sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub fn add_received(&self, bytes: usize) {
+        self.received.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
 /// What is not counted but there, at the moment.
 #[derive(Debug, Default)]
 pub struct Gauges {

@@ -9,13 +9,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, ready};
 use sse_stream::Sse;
+use tokio::task::coop::poll_proceed;
 use tokio::time::Instant;
 
 use super::limits::{over_line, over_total};
 use super::oversized::{HEAD_BYTES, keep_tail};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const DATA: &[u8] = b"data:";
@@ -93,6 +94,27 @@ impl EventParser {
     /// The next event of what has been fed. An event that the stream's end cuts off is none.
     pub fn next_found(&mut self) -> Option<Found> {
         self.found.pop_front()
+    }
+
+    /// The data of an event that the end of the stream has cut off: some servers leave out the empty line.
+    pub fn rest(&mut self) -> Option<Vec<u8>> {
+        if self.skipped.is_some() {
+            return None;
+        }
+        let line = mem::take(&mut self.line);
+        let line = match line.strip_prefix(BYTE_ORDER_MARK) {
+            Some(line) if mem::take(&mut self.at_start) => line,
+            _ => &line,
+        };
+        if !line.is_empty() {
+            self.field(line);
+        }
+        self.data.take()
+    }
+
+    /// Whether what was fed last belongs to an event that is kept.
+    fn is_within_event(&self) -> bool {
+        self.data.is_some() || !self.line.is_empty()
     }
 
     pub fn feed(&mut self, mut bytes: &[u8]) {
@@ -261,11 +283,16 @@ impl Skipped {
     }
 }
 
+/// How much may arrive between two events: heartbeats of years, and little of what a coding can pack of nothing.
+const MOST_BETWEEN_EVENTS: usize = 16 * 1024 * 1024;
+
 /// The events of a body.
 pub struct Events<S> {
     chunks: S,
     parser: EventParser,
     heard: Instant,
+    /// Bytes since the last event.
+    undelivered: usize,
 }
 
 impl<S> Events<S> {
@@ -274,7 +301,13 @@ impl<S> Events<S> {
             chunks,
             parser: EventParser::new(limits),
             heard: Instant::now(),
+            undelivered: 0,
         }
+    }
+
+    /// As [`EventParser::rest`].
+    pub fn rest(&mut self) -> Option<Vec<u8>> {
+        self.parser.rest()
     }
 
     /// When something last arrived, comments included.
@@ -289,12 +322,23 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Events<S> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         loop {
             if let Some(found) = self.parser.next_found() {
+                self.undelivered = 0;
                 return Poll::Ready(Some(Ok(found)));
             }
-            match futures::ready!(Pin::new(&mut self.chunks).poll_next(context)) {
+            // What is decoded from memory is always there, and would let nobody else work.
+            let turn = ready!(poll_proceed(context));
+            match ready!(Pin::new(&mut self.chunks).poll_next(context)) {
                 Some(Ok(chunk)) => {
+                    turn.made_progress();
                     self.heard = Instant::now();
                     self.parser.feed(&chunk);
+                    self.undelivered += chunk.len();
+                    // An event that is under way has a limit of its own.
+                    if self.undelivered > MOST_BETWEEN_EVENTS && !self.parser.is_within_event() {
+                        let message = "The event stream carries no events";
+                        let error = Error::new(Code::ResponseTooLarge, message);
+                        return Poll::Ready(Some(Err(error)));
+                    }
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None => return Poll::Ready(None),

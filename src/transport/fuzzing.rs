@@ -1,39 +1,57 @@
 //! What fuzz targets reach of the parsers, with nothing but bytes going in and text coming out.
 
-use rmcp::model::{
-    ClientJsonRpcMessage, ClientRequest, CustomRequest, PingRequest, RequestId,
-    ServerJsonRpcMessage,
-};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use tokio::io::AsyncRead;
 
 use super::events::{EventLimits, EventParser, Found};
 use super::inbox::Inbox;
-use super::pending::Pending;
+use super::lane::{Receiver, Waiting};
+use super::message::{self, Incoming, Outcome};
 use super::stdio::lines::{Line, Lines};
 use super::websocket::frames::{Frames, Piece};
-use super::{RawResult, Tap};
+use crate::error::Error;
 use crate::host::Logger;
 
-/// Ids of the requests that wait for answers.
-const WAITING: [i64; 2] = [1, 2];
+/// Notes what it is given, for two requests that wait.
+#[derive(Default)]
+struct Notes(Mutex<Vec<String>>);
 
-fn inbox() -> Inbox {
-    let pending = Pending::default();
-    for id in WAITING {
-        let request = ClientRequest::PingRequest(PingRequest::default());
-        pending.outgoing(&ClientJsonRpcMessage::request(
-            request,
-            RequestId::Number(id),
-        ));
+impl Receiver for Notes {
+    fn receive(&self, message: Incoming<'_>, _: Option<u64>) {
+        self.0.lock().push(format!("{message:?}"));
     }
-    let prefix = "[fuzz]".to_owned();
-    Inbox::new(Tap::default(), pending, Logger::silent(), prefix, "a text")
+    fn has_answer(&self, _: u64) -> bool {
+        false
+    }
+    fn fail(&self, id: u64, error: Error) {
+        self.0.lock().push(format!("{id}: {error}"));
+    }
+    fn waiting(&self) -> Waiting {
+        Waiting::Several
+    }
+    fn lost(&self) {}
+    fn forgotten(&self) {}
+    fn over(&self) {}
 }
 
-fn take(inbox: &mut Inbox, messages: &mut Vec<String>) {
-    while let Some(message) = inbox.next() {
-        messages.push(serde_json::to_string(&message).unwrap_or_default());
-    }
+fn inbox() -> (Inbox, Arc<Notes>) {
+    let notes = Arc::new(Notes::default());
+    let receiver: Arc<dyn Receiver> = notes.clone();
+    let prefix = "[fuzz]".to_owned();
+    let inbox = Inbox::new(
+        Arc::downgrade(&receiver),
+        Arc::default(),
+        Logger::silent(),
+        prefix,
+        "a text",
+    );
+    (inbox, notes)
+}
+
+fn noted(notes: &Notes) -> Vec<String> {
+    std::mem::take(&mut *notes.0.lock())
 }
 
 /// The messages of an event stream that arrives in pieces. A limit of 0 is none.
@@ -41,7 +59,7 @@ fn take(inbox: &mut Inbox, messages: &mut Vec<String>) {
 pub fn events(pieces: &[&[u8]], limit: usize) -> Vec<String> {
     let (line, event) = (limit, limit.saturating_mul(2));
     let mut parser = EventParser::new(EventLimits { line, event });
-    let (mut inbox, mut messages) = (inbox(), Vec::new());
+    let (mut inbox, notes) = inbox();
     for piece in pieces {
         parser.feed(piece);
         while let Some(found) = parser.next_found() {
@@ -52,16 +70,18 @@ pub fn events(pieces: &[&[u8]], limit: usize) -> Vec<String> {
                         limit == 0 || data.len() <= 3 * event_bytes(limit),
                         "a limit holds"
                     );
-                    messages.push(format!("{event:?}"));
-                    inbox.text(data.into_bytes());
+                    notes.0.lock().push(format!("{event:?}"));
+                    inbox.text(data.as_bytes());
                 }
                 Found::TooLarge { head, refusal, .. } => inbox.too_large(&head, &refusal),
                 Found::TooLargeEnd { tail, refusal } => inbox.too_large_end(&tail, &refusal),
             }
-            take(&mut inbox, &mut messages);
         }
     }
-    messages
+    if let Some(rest) = parser.rest() {
+        inbox.text(&rest);
+    }
+    noted(&notes)
 }
 
 /// Replacement characters take three bytes for one.
@@ -73,64 +93,54 @@ const fn event_bytes(limit: usize) -> usize {
 #[must_use]
 pub fn frames(pieces: &[&[u8]], limit: usize) -> Vec<String> {
     let mut frames = Frames::new(limit);
-    let (mut inbox, mut messages) = (inbox(), Vec::new());
+    let (mut inbox, notes) = inbox();
     for piece in pieces {
         let fed = frames.feed(piece);
         while let Some(piece) = frames.next_piece() {
             match piece {
                 Piece::Message(text) => {
                     assert!(limit == 0 || text.len() <= limit, "a limit holds");
-                    inbox.text(text);
+                    inbox.text(&text);
                 }
                 Piece::TooLarge { head, refusal } => inbox.too_large(&head, &refusal),
                 Piece::TooLargeEnd { tail, refusal } => inbox.too_large_end(&tail, &refusal),
                 other @ (Piece::Ping(_) | Piece::Pong | Piece::Close { .. }) => {
-                    messages.push(format!("{other:?}"));
+                    notes.0.lock().push(format!("{other:?}"));
                 }
             }
-            take(&mut inbox, &mut messages);
         }
         if let Err(error) = fed {
-            messages.push(error.message);
+            notes.0.lock().push(error.message);
             break;
         }
     }
-    messages
+    noted(&notes)
 }
 
 /// The messages of a child's stdout.
 pub async fn lines(stdout: impl AsyncRead + Unpin, limit: usize) -> Vec<String> {
     let mut lines = Lines::new(stdout, limit);
-    let (mut inbox, mut messages) = (inbox(), Vec::new());
+    let (mut inbox, notes) = inbox();
     loop {
         match lines.next().await {
-            Ok(Line::Whole(line)) => inbox.text(line),
+            Ok(Line::Whole(line)) => inbox.text(&line),
             Ok(Line::TooLong { head, .. }) => inbox.too_large(&head, "too long"),
             Ok(Line::TooLongEnd { tail, .. }) => inbox.too_large_end(&tail, "too long"),
-            Ok(Line::End) | Err(_) => return messages,
+            Ok(Line::End) | Err(_) => return noted(&notes),
         }
-        take(&mut inbox, &mut messages);
     }
 }
 
-/// What a message comes to that may answer request 1: the text that is parsed further, whether it is a message, and
-/// the result that the request gets.
+/// The results of a text that may hold answers, as they were written.
 #[must_use]
-pub fn tapped(text: &str) -> (String, bool, Option<String>) {
-    let (tap, raw) = (Tap::default(), RawResult::default());
-    let mut request = CustomRequest::new("tools/list", None);
-    request.extensions.insert(raw.clone());
-    let request = ClientRequest::CustomRequest(request);
-    tap.outgoing(&ClientJsonRpcMessage::request(
-        request,
-        RequestId::Number(1),
-    ));
-    let rest = tap.incoming(text.to_owned(), false);
-    let is_message = rest.message().is_ok();
-    let rest = rest.into_text();
-    (
-        rest,
-        is_message,
-        raw.take().map(|text| text.get().to_owned()),
-    )
+pub fn results(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    message::read(text, |message| {
+        if let Ok(Incoming::Answer(answer)) = message
+            && let Outcome::Result(result) = answer.outcome
+        {
+            found.push(result.get().to_owned());
+        }
+    });
+    found
 }

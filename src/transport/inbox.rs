@@ -1,31 +1,28 @@
 //! What arrives on a stream that carries the answers to all requests, as messages.
 
-use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
 
-use rmcp::model::{ErrorCode, ErrorData, RequestId, ServerJsonRpcMessage};
-use serde_json::value::RawValue;
-
+use super::lane::{Receiver, Waiting};
 use super::log_limit::LogLimit;
+use super::message::{self, AnswerTo, NoMessage};
 use super::oversized::{Head, last_id};
-use super::pending::Pending;
-use super::{LOST_MESSAGE, TRANSPORT_RPC_CODE, Tap};
+use super::remote::too_large;
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::{Level, LogMeta, Logger};
+use crate::telemetry::Traffic;
 
 /// How much of a text that is no message is logged, in characters.
 const EXCERPT_CHARS: usize = 200;
 /// Of a longer one nothing is logged but its length.
 const EXCERPT_TEXT_BYTES: usize = 4096;
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 pub(super) struct Inbox {
-    tap: Tap,
-    pending: Pending,
+    receiver: Weak<dyn Receiver>,
+    traffic: Arc<Traffic>,
     logger: Logger,
     log_prefix: String,
     /// What is read from, for the log: `a line of stdout`, say.
     unit: &'static str,
-    messages: VecDeque<ServerJsonRpcMessage>,
     /// An answer is being skipped, and whose it is will show at its end.
     unknown_answer: bool,
     /// Whether output that is no JSON was warned about; servers that log to stdout do it all the time.
@@ -45,23 +42,22 @@ impl Drop for Inbox {
 
 impl Inbox {
     pub(super) fn new(
-        tap: Tap,
-        pending: Pending,
+        receiver: Weak<dyn Receiver>,
+        traffic: Arc<Traffic>,
         logger: Logger,
         log_prefix: String,
         unit: &'static str,
     ) -> Self {
         Self {
-            tap,
-            pending,
+            receiver,
+            traffic,
             logger,
             log_prefix,
             unit,
-            messages: VecDeque::new(),
             unknown_answer: false,
             warned: false,
             secrets: SentSecrets::default(),
-            limit: LogLimit::new(),
+            limit: LogLimit::default(),
         }
     }
 
@@ -70,58 +66,30 @@ impl Inbox {
         self
     }
 
-    pub(super) fn next(&mut self) -> Option<ServerJsonRpcMessage> {
-        self.messages.pop_front()
-    }
-
-    pub(super) fn text(&mut self, mut text: Vec<u8>) {
+    /// Hands over the messages of a text.
+    pub(super) fn text(&mut self, bytes: &[u8]) {
         let dropped = self.limit.dropped();
         self.tell_dropped(dropped);
-        if text.starts_with(BYTE_ORDER_MARK) {
-            text.drain(..BYTE_ORDER_MARK.len());
-        }
-        if text.trim_ascii().is_empty() {
+        self.traffic.add_received(bytes.len());
+        let Some(receiver) = self.receiver.upgrade() else {
+            return;
+        };
+        let text = message::text_of(bytes);
+        if text.is_empty() {
             return;
         }
-        match String::from_utf8(text) {
-            Ok(text) if text.trim_start().starts_with('[') => self.batch(&text),
-            Ok(text) => self.message(text),
-            Err(error) => self.no_message("not UTF-8", &String::from_utf8_lossy(error.as_bytes())),
-        }
-    }
-
-    /// Protocol versions up to 2025-03-26 allow several messages in one array.
-    fn batch(&mut self, text: &str) {
-        match serde_json::from_str::<Vec<&RawValue>>(text) {
-            Ok(elements) => {
-                for element in elements {
-                    self.message(element.get().to_owned());
-                }
-            }
-            Err(_) => self.no_message("not JSON", text),
-        }
-    }
-
-    fn message(&mut self, text: String) {
-        let size = text.len();
-        let incoming = self.tap.incoming(text, false);
-        match incoming.message() {
-            Ok(message) => {
-                self.pending.incoming(&message);
-                self.messages.push_back(message);
-            }
-            Err(error) if error.is_data() => {
-                let what = format!(
-                    "skipped {} with {size} bytes that are no JSON-RPC message",
-                    self.unit
-                );
+        message::read(&text, |message| match message {
+            Ok(message) => receiver.receive(message, None),
+            Err(NoMessage::NotJsonRpc) => {
+                let (unit, size) = (self.unit, text.len());
+                let what = format!("skipped {unit} with {size} bytes that are no JSON-RPC message");
                 self.log_skipped(Level::Warn, &what);
             }
-            Err(_) => self.no_message("not JSON", &incoming.into_text()),
-        }
+            Err(NoMessage::NotJson) => self.no_message(&text),
+        });
     }
 
-    fn no_message(&mut self, why: &str, text: &str) {
+    fn no_message(&mut self, text: &str) {
         if !self.limit.admits() {
             return;
         }
@@ -141,7 +109,7 @@ impl Inbox {
         };
         self.log(
             level,
-            &format!("skipped {} that is {why}: {excerpt}", self.unit),
+            &format!("skipped {} that is not JSON: {excerpt}", self.unit),
         );
     }
 
@@ -149,17 +117,20 @@ impl Inbox {
     /// expected.
     pub(super) fn too_large(&mut self, head: &[u8], refusal: &str) {
         self.log_skipped(Level::Warn, refusal);
-        let id = match Head::of(head) {
-            Head::Other => return,
-            Head::AnswerTo(id) => self.pending.find(&id),
-            Head::Answer => {
-                let only = self.pending.only();
-                self.unknown_answer = only.is_none();
-                only
+        let Some(receiver) = self.receiver.upgrade() else {
+            return;
+        };
+        let id = match (Head::of(head), receiver.waiting()) {
+            (Head::Other, _) => return,
+            (Head::AnswerTo(to), _) => ours(to),
+            (Head::Answer, Waiting::One(id)) => Some(id),
+            (Head::Answer, _) => {
+                self.unknown_answer = true;
+                None
             }
         };
         if let Some(id) = id {
-            self.fail(id, refusal);
+            receiver.fail(id, too_large(refusal));
         }
     }
 
@@ -168,8 +139,9 @@ impl Inbox {
         if !std::mem::take(&mut self.unknown_answer) {
             return;
         }
-        if let Some(id) = last_id(tail).and_then(|id| self.pending.find(&id)) {
-            self.fail(id, refusal);
+        let id = last_id(tail).and_then(ours);
+        if let (Some(receiver), Some(id)) = (self.receiver.upgrade(), id) {
+            receiver.fail(id, too_large(refusal));
             return;
         }
         let what = format!(
@@ -179,18 +151,23 @@ impl Inbox {
         self.log_skipped(Level::Warn, &what);
     }
 
-    /// The stream is lost, and with it the answers to all pending requests.
+    /// The stream is lost, and with it the answers that were on their way.
     pub(super) fn lost(&mut self) {
         self.unknown_answer = false;
-        for id in self.pending.give_up() {
-            self.fail(id, LOST_MESSAGE);
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.lost();
         }
     }
 
-    fn fail(&mut self, id: RequestId, message: &str) {
-        let error = ErrorData::new(ErrorCode(TRANSPORT_RPC_CODE), message.to_owned(), None);
-        self.messages
-            .push_back(ServerJsonRpcMessage::error(error, Some(id)));
+    /// Whether nobody takes messages any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.receiver.strong_count() == 0
+    }
+
+    /// Whether requests wait for answers.
+    pub(super) fn is_awaited(&self) -> bool {
+        let receiver = self.receiver.upgrade();
+        receiver.is_some_and(|receiver| receiver.waiting() != Waiting::Nobody)
     }
 
     /// What the server can cause as often as it likes.
@@ -215,62 +192,97 @@ impl Inbox {
     }
 }
 
+fn ours(to: AnswerTo) -> Option<u64> {
+    match to {
+        AnswerTo::Ours(id) => Some(id),
+        AnswerTo::Nobody | AnswerTo::Other => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use rmcp::model::{ClientJsonRpcMessage, ClientRequest, PingRequest};
+    use parking_lot::Mutex;
 
     use super::*;
+    use crate::error::Error;
+    use crate::transport::message::Incoming;
 
-    fn inbox(pending: &[i64]) -> Inbox {
+    /// Notes what it is given, for requests that wait.
+    #[derive(Default)]
+    struct Notes {
+        waiting: Mutex<Vec<u64>>,
+        failed: Mutex<Vec<u64>>,
+        kinds: Mutex<Vec<&'static str>>,
+    }
+
+    impl Receiver for Notes {
+        fn receive(&self, message: Incoming<'_>, _: Option<u64>) {
+            self.kinds.lock().push(match message {
+                Incoming::Answer(_) => "answer",
+                Incoming::Request(_) => "request",
+                Incoming::Notification { .. } => "notification",
+            });
+        }
+        fn has_answer(&self, _: u64) -> bool {
+            false
+        }
+        fn fail(&self, id: u64, _: Error) {
+            let mut waiting = self.waiting.lock();
+            if let Some(at) = waiting.iter().position(|waits| *waits == id) {
+                waiting.remove(at);
+                self.failed.lock().push(id);
+            }
+        }
+        fn waiting(&self) -> Waiting {
+            match self.waiting.lock()[..] {
+                [] => Waiting::Nobody,
+                [id] => Waiting::One(id),
+                _ => Waiting::Several,
+            }
+        }
+        fn lost(&self) {}
+        fn forgotten(&self) {}
+        fn over(&self) {}
+    }
+
+    fn inbox(waiting: &[u64]) -> (Inbox, Arc<Notes>) {
+        let notes = Arc::new(Notes::default());
+        notes.waiting.lock().extend(waiting);
+        let receiver: Arc<dyn Receiver> = notes.clone();
         let inbox = Inbox::new(
-            Tap::default(),
-            Pending::default(),
+            Arc::downgrade(&receiver),
+            Arc::default(),
             Logger::silent(),
             "[test]".to_owned(),
             "a line",
         );
-        for id in pending {
-            let request = ClientRequest::PingRequest(PingRequest::default());
-            let request = ClientJsonRpcMessage::request(request, RequestId::Number(*id));
-            inbox.pending.outgoing(&request);
-        }
-        inbox
-    }
-
-    fn failed(inbox: &mut Inbox) -> Option<i64> {
-        match inbox.next() {
-            Some(ServerJsonRpcMessage::Error(error)) => match error.id {
-                Some(RequestId::Number(id)) => Some(id),
-                other => panic!("{other:?}"),
-            },
-            None => None,
-            Some(other) => panic!("{other:?}"),
-        }
+        (inbox, notes)
     }
 
     #[test]
     fn a_long_answer_fails_its_request_only() {
-        let mut inbox = inbox(&[1, 2, 3]);
+        let (mut inbox, notes) = inbox(&[1, 2, 3]);
+        let failed = || std::mem::take(&mut *notes.failed.lock());
         inbox.too_large(br#"{"jsonrpc":"2.0","id":"2","result":"xx"#, "over");
-        assert_eq!(failed(&mut inbox), Some(2));
+        assert_eq!(failed(), [2]);
         inbox.too_large_end(br#","id":1}"#, "over");
-        assert_eq!(failed(&mut inbox), None);
+        assert!(failed().is_empty());
 
         inbox.too_large(br#"{"result":"xx"#, "over");
-        assert_eq!(failed(&mut inbox), None);
+        assert!(failed().is_empty());
         inbox.too_large_end(br#","id":3}"#, "over");
-        assert_eq!(failed(&mut inbox), Some(3));
+        assert_eq!(failed(), [3]);
 
         inbox.too_large(br#"{"method":"x","params":"xx"#, "over");
         inbox.too_large(br#"{"jsonrpc":"2.0","id":9,"result":"xx"#, "over");
-        assert_eq!(failed(&mut inbox), None);
+        assert!(failed().is_empty());
         inbox.too_large(br#"{"result":"xx"#, "over");
-        assert_eq!(failed(&mut inbox), Some(1));
+        assert_eq!(failed(), [1]);
     }
 
     #[test]
     fn batches_are_taken_apart_and_garbage_is_skipped() {
-        let mut inbox = inbox(&[1]);
+        let (mut inbox, notes) = inbox(&[1]);
         for line in [
             &b"\xEF\xBB\xBF[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}},{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"ping\"}]"[..],
             b"  ",
@@ -280,16 +292,8 @@ mod tests {
             b"{\"jsonrpc\":\"1.0\"}",
             b"hello",
         ] {
-            inbox.text(line.to_vec());
+            inbox.text(line);
         }
-        assert!(matches!(
-            inbox.next(),
-            Some(ServerJsonRpcMessage::Response(_))
-        ));
-        assert!(matches!(
-            inbox.next(),
-            Some(ServerJsonRpcMessage::Request(_))
-        ));
-        assert!(inbox.next().is_none() && inbox.pending.is_empty());
+        assert_eq!(*notes.kinds.lock(), ["answer", "request"]);
     }
 }

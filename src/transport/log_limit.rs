@@ -12,7 +12,7 @@ const RATE: u32 = 20;
 const TELL_AGAIN: Duration = Duration::from_secs(1);
 
 /// A token bucket that counts what it turns away.
-pub(super) struct LogLimit {
+pub struct LogLimit {
     left: u32,
     refilled: Instant,
     dropped: u64,
@@ -20,8 +20,8 @@ pub(super) struct LogLimit {
     due: Instant,
 }
 
-impl LogLimit {
-    pub(super) fn new() -> Self {
+impl Default for LogLimit {
+    fn default() -> Self {
         Self {
             left: BURST,
             refilled: Instant::now(),
@@ -29,7 +29,9 @@ impl LogLimit {
             due: Instant::now(),
         }
     }
+}
 
+impl LogLimit {
     /// Whether one more line may be written; if not, it counts as dropped.
     pub(super) fn admits(&mut self) -> bool {
         if self.left == 0 {
@@ -81,7 +83,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_passes_and_the_rest_is_counted() {
-        let mut limit = LogLimit::new();
+        let mut limit = LogLimit::default();
         let admitted = (0..BURST + 1000).filter(|_| limit.admits()).count();
         assert_eq!(admitted, BURST as usize);
         assert_eq!(limit.dropped(), Some(1000));

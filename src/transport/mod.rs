@@ -1,41 +1,46 @@
 //! Bytes to messages.
 
 mod bearer;
-mod boxed;
 mod events;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
 
-mod get_stream;
 mod inbox;
-mod ledger;
+mod lane;
 mod limits;
 mod log_limit;
+pub mod message;
 mod outbox;
 mod oversized;
-mod pending;
+mod refusal;
 mod remote;
 mod sse;
 pub mod stdio;
 mod streamable_http;
-mod tap;
 mod websocket;
 
 pub use bearer::Bearer;
-pub use boxed::BoxTransport;
 pub use events::{EventLimits, EventParser, Found};
-pub use get_stream::{Kept, Listener, StreamRefusal};
-pub use ledger::HttpSession;
-pub use remote::{CallHeaders, Remote};
-pub use sse::{SseTimeouts, SseTransport};
-pub use streamable_http::{Conflict, McpHttp};
-pub use tap::{RawResult, Tap};
-pub use websocket::WebSocketTransport;
+pub use lane::{Failure, Lane, Loss, Receiver, Reply, Sending, Waiting, Wire};
+pub use log_limit::LogLimit;
+pub use refusal::mentions_session;
+pub use remote::Remote;
+pub use sse::{SseTimeouts, SseWire};
+pub use streamable_http::{Conflict, HttpSession, Posted, StreamRefusal, StreamableHttp};
+pub use websocket::WebSocketWire;
 
-/// JSON-RPC code of the errors that a transport puts in place of an answer, as in the reference: an answer over a
-/// limit, or one that can no longer come.
-pub const TRANSPORT_RPC_CODE: i32 = -32000;
+use crate::error::{Code, Error};
 
-/// The message of a JSON-RPC error that stands for an answer that can no longer come.
-pub const LOST_MESSAGE: &str = "The connection to the server was lost before it answered";
+/// JSON-RPC code of the errors that stand for an answer over a limit, as in the reference.
+const TRANSPORT_RPC_CODE: i64 = -32000;
+
+/// What stands for an answer that can no longer come.
+#[must_use]
+pub fn lost() -> Error {
+    Error::mcp(
+        Code::ConnectionLost,
+        TRANSPORT_RPC_CODE,
+        "The connection to the server was lost before it answered",
+    )
+}

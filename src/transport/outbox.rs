@@ -47,23 +47,14 @@ impl Outbox {
 
     /// Queues a frame, in the order of calls, and resolves once it is written. Dropping the future withdraws a frame
     /// whose first byte has not been written yet.
-    pub(super) fn send(
-        &self,
-        frame: serde_json::Result<Vec<u8>>,
-    ) -> impl Future<Output = Result<()>> + Send + use<> {
+    pub(super) fn send(&self, bytes: Vec<u8>) -> impl Future<Output = Result<()>> + Send + use<> {
         let (written, outcome) = oneshot::channel();
         let reader = self.reader;
-        let queued = frame
-            .map_err(|error| {
-                Error::new(Code::Internal, format!("Cannot write the message: {error}"))
-            })
-            .and_then(
-                |bytes| match self.frames.try_send(Frame { bytes, written }) {
-                    Ok(()) => Ok(None),
-                    Err(TrySendError::Full(frame)) => Ok(Some((self.frames.clone(), frame))),
-                    Err(TrySendError::Closed(_)) => Err(gone(reader)),
-                },
-            );
+        let queued = match self.frames.try_send(Frame { bytes, written }) {
+            Ok(()) => Ok(None),
+            Err(TrySendError::Full(frame)) => Ok(Some((self.frames.clone(), frame))),
+            Err(TrySendError::Closed(_)) => Err(gone(reader)),
+        };
         async move {
             if let Some((sender, frame)) = queued? {
                 sender.send(frame).await.map_err(|_| gone(reader))?;

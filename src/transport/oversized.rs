@@ -1,7 +1,8 @@
 //! Messages that are too large to be kept: what their ends tell about them.
 
-use rmcp::model::RequestId;
 use serde_json::Value;
+
+use super::message::AnswerTo;
 
 /// What is kept of the beginning of a message that is too large.
 pub(super) const HEAD_BYTES: usize = 4096;
@@ -19,7 +20,7 @@ pub(super) fn keep_tail(tail: &mut Vec<u8>, piece: &[u8]) {
 /// What the beginning of a message tells.
 #[derive(Debug, PartialEq)]
 pub(super) enum Head {
-    AnswerTo(RequestId),
+    AnswerTo(AnswerTo),
     /// Possibly an answer; its id is not in sight.
     Answer,
     /// A request or notification of the server, or no message at all.
@@ -44,7 +45,7 @@ impl Head {
                 break;
             };
             if key == "id" {
-                id = serde_json::from_value(value).ok();
+                id = AnswerTo::of(&value);
             }
             let Some(after) = strip(after, b',') else {
                 break;
@@ -57,12 +58,12 @@ impl Head {
 
 /// The id that is the last member of a message. What stands right before the last brace belongs to the outermost
 /// object, so ids within results are never taken for it.
-pub(super) fn last_id(tail: &[u8]) -> Option<RequestId> {
+pub(super) fn last_id(tail: &[u8]) -> Option<AnswerTo> {
     let members = tail.trim_ascii_end().strip_suffix(b"}")?;
     let key = br#""id""#;
     let start = members.windows(key.len()).rposition(|part| part == key)?;
     let value = strip(&members[start + key.len()..], b':')?;
-    serde_json::from_slice(value).ok()
+    AnswerTo::of(&serde_json::from_slice(value).ok()?)
 }
 
 /// The JSON value that `text` begins with, and what follows it.
@@ -82,7 +83,7 @@ mod tests {
 
     #[test]
     fn heads() {
-        let id = |id: i64| Head::AnswerTo(RequestId::Number(id));
+        let id = |id| Head::AnswerTo(AnswerTo::Ours(id));
         for (text, expected) in [
             (r#"{"jsonrpc":"2.0","id":7,"result":{"a"#, id(7)),
             (r#" { "id" : 7 , "result" : {"id":8},"x"#, id(7)),
@@ -111,7 +112,7 @@ mod tests {
         ] {
             assert_eq!(
                 last_id(text.as_bytes()),
-                expected.map(RequestId::Number),
+                expected.map(AnswerTo::Ours),
                 "{text}"
             );
         }

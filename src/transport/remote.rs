@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode};
-use rmcp::model::{
-    ClientJsonRpcMessage, ErrorCode, ErrorData, GetExtensions, ServerJsonRpcMessage,
-};
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::TRANSPORT_RPC_CODE;
 use super::bearer::Bearer;
-use super::{TRANSPORT_RPC_CODE, Tap};
+use super::log_limit::LogLimit;
+use super::message::{self, Incoming, NoMessage, Outcome, RpcError};
 use crate::error::{Code, Error, Result};
 use crate::host::Logger;
 use crate::network::{HttpClient, Policy, Redirects, Request, Response};
 use crate::server_config::sanitize_url_for_logging;
 use crate::settings::ResponseLimits;
+use crate::telemetry::Traffic;
 
 pub(super) const LAST_EVENT_ID: &str = "last-event-id";
 pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
@@ -26,21 +27,6 @@ pub(super) const JSON: &str = "application/json";
 
 /// How much of an error answer is read.
 pub(super) const ERROR_BODY_BYTES: usize = 64 * 1024;
-
-/// Headers of one request, over those of the connection.
-#[derive(Clone)]
-pub struct CallHeaders(pub Arc<HeaderMap>);
-
-impl CallHeaders {
-    pub(super) fn of(message: &ClientJsonRpcMessage) -> Option<Self> {
-        match message {
-            ClientJsonRpcMessage::Request(request) => {
-                request.request.extensions().get::<Self>().cloned()
-            }
-            _ => None,
-        }
-    }
-}
 
 /// What a connection to a remote server is made from.
 #[derive(Clone)]
@@ -53,21 +39,23 @@ pub struct Remote {
     /// OAuth or on-behalf-of access token; replaces a configured `Authorization`.
     pub bearer: Bearer,
     pub limits: ResponseLimits,
-    pub tap: Tap,
+    pub traffic: Arc<Traffic>,
     /// Cancelled when the connection is over: whatever is still under way ends.
     pub life: CancellationToken,
     pub logger: Logger,
     pub log_prefix: String,
+    /// Of what is no message.
+    pub skips: Arc<Mutex<LogLimit>>,
 }
 
 impl Remote {
     /// A request with the connection's headers and those of `call` over them.
-    pub(super) fn request(&self, method: Method, url: Url, call: Option<&CallHeaders>) -> Request {
+    pub(super) fn request(&self, method: Method, url: Url, call: Option<&HeaderMap>) -> Request {
         let mut headers = self.headers.clone();
-        if let Some(CallHeaders(call)) = call {
+        if let Some(call) = call {
             overlay(&mut headers, call);
         }
-        if call.is_none_or(|CallHeaders(call)| !call.contains_key(AUTHORIZATION))
+        if call.is_none_or(|call| !call.contains_key(AUTHORIZATION))
             && let Some(value) = self.bearer.authorization()
         {
             headers.insert(AUTHORIZATION, value);
@@ -81,6 +69,24 @@ impl Remote {
 
     pub(super) async fn send(&self, request: Request) -> Result<Response> {
         self.http.send(&self.policy, request).await
+    }
+
+    pub(super) fn debug(&self, message: &str) {
+        self.logger.debug(format!("{} {message}", self.log_prefix));
+    }
+
+    /// Something came that is no message. A server can cause this as often as it likes.
+    pub(super) fn skipped(&self, why: NoMessage, bytes: usize) {
+        let mut skips = self.skips.lock();
+        if let Some(dropped) = skips.dropped() {
+            self.debug(&format!(
+                "{dropped} more log lines about skipped messages were dropped"
+            ));
+        }
+        if skips.admits() {
+            let why = why.as_str();
+            self.debug(&format!("skipped {bytes} bytes that are {why}"));
+        }
     }
 
     pub(super) fn warn(&self, message: &str) {
@@ -141,25 +147,47 @@ pub(super) fn wrong_type(response: &Response) -> Error {
     invalid(&response.url, response.status, &what)
 }
 
-/// A refused request, told with the JSON-RPC error in its body where there is one. That error is the server's own
-/// answer; one that wants authorization or less traffic needs no explanation.
-pub(super) async fn refusal(response: Response) -> (Error, Option<ErrorData>) {
-    let error = status_error(&response);
-    let decided = error.wants_authorization() || error.code == Code::RateLimited;
-    let body = response.bytes(ERROR_BODY_BYTES).await.unwrap_or_default();
-    let answer = match serde_json::from_slice(&body) {
-        Ok(ServerJsonRpcMessage::Error(answer)) if !decided => answer.error,
-        _ => return (error, None),
-    };
-    let error = Error {
-        message: format!("{}: {}", error.message, answer.message),
-        rpc_code: Some(i64::from(answer.code.0)),
-        ..error
-    };
-    (error, Some(answer))
+/// A refused request.
+pub(super) struct Refusal {
+    /// Told with the JSON-RPC error in the body, where there is one.
+    pub error: Error,
+    /// What the server wrote, as far as it is read.
+    pub body: String,
 }
 
-/// The JSON-RPC error that stands for an answer over a limit.
-pub(super) fn too_large(message: &str) -> ErrorData {
-    ErrorData::new(ErrorCode(TRANSPORT_RPC_CODE), message.to_owned(), None)
+/// The JSON-RPC error in the body is the server's own answer. A refusal that wants authorization or less traffic needs
+/// no explanation.
+pub(super) async fn refusal(response: Response) -> Refusal {
+    let error = status_error(&response);
+    let is_decided = error.wants_authorization() || error.code == Code::RateLimited;
+    let body = response.bytes(ERROR_BODY_BYTES).await.unwrap_or_default();
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let answer = rpc_error(&body).filter(|_| !is_decided);
+    let error = match answer {
+        Some(answer) => Error {
+            message: format!("{}: {}", error.message, answer.message),
+            rpc_code: Some(answer.code),
+            ..error
+        },
+        None => error,
+    };
+    Refusal { error, body }
+}
+
+fn rpc_error(body: &str) -> Option<RpcError> {
+    let mut found = None;
+    let text = message::text_of(body.as_bytes());
+    message::read(&text, |message| {
+        if let Ok(Incoming::Answer(answer)) = message
+            && let Outcome::Error(error) = answer.outcome
+        {
+            found.get_or_insert(error);
+        }
+    });
+    found
+}
+
+/// What stands for an answer over a limit.
+pub(super) fn too_large(message: &str) -> Error {
+    Error::mcp(Code::ResponseTooLarge, TRANSPORT_RPC_CODE, message)
 }

@@ -1,7 +1,6 @@
 //! A server in a few lines of JavaScript, and what a test holds of it.
 
 use std::fs;
-use std::future::Future;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -10,12 +9,12 @@ use std::time::Duration;
 
 use librechat_mcp_native::error::Error;
 use librechat_mcp_native::host::{Environment, Level, Log, LogMeta, Logger};
-use librechat_mcp_native::transport::stdio::{Children, StdioOptions, StdioTransport};
-use librechat_mcp_native::transport::{RawResult, Tap};
+use librechat_mcp_native::transport::message::{AnswerTo, Incoming, Outcome};
+use librechat_mcp_native::transport::stdio::{Children, Ending, StdioOptions, StdioWire};
+use librechat_mcp_native::transport::{Receiver, Sending, Waiting, Wire};
 use parking_lot::Mutex;
-use rmcp::model::{ClientJsonRpcMessage, ClientRequest, CustomRequest, RequestId};
-use rmcp::{RoleClient, ServiceError, serve_client};
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 pub const LIMIT: usize = 1024 * 1024;
@@ -128,7 +127,6 @@ pub struct Fixture {
     pub folder: Folder,
     pub children: Children,
     pub records: Records,
-    pub tap: Tap,
 }
 
 impl Fixture {
@@ -137,7 +135,6 @@ impl Fixture {
             folder: Folder::new(),
             children: Children::default(),
             records: Records::default(),
-            tap: Tap::default(),
         }
     }
 
@@ -152,53 +149,188 @@ impl Fixture {
         }
     }
 
-    pub async fn spawn(&self, options: StdioOptions) -> Result<StdioTransport, Error> {
+    pub async fn spawn(&self, options: StdioOptions) -> Result<Spawned, Error> {
         let path = std::env::var("PATH").unwrap();
         let environment =
             Environment::from([("PATH", &*path), ("SECRET", "s3cret"), ("SHELL", "() {:;}")]);
-        StdioTransport::spawn(
+        let (sender, messages) = mpsc::unbounded_channel();
+        let notes = Arc::new(Notes {
+            sender: Mutex::new(Some(sender)),
+            waiting: Mutex::default(),
+        });
+        let receiver: Arc<dyn Receiver> = notes.clone();
+        let wire = StdioWire::spawn(
             options,
             &environment,
-            self.tap.clone(),
+            Arc::default(),
+            Arc::downgrade(&receiver),
             Logger::new(Arc::new(self.records.clone())),
             "[test]".to_owned(),
             &self.children,
         )
-        .await
+        .await?;
+        Ok(Spawned {
+            wire: Arc::new(wire),
+            notes,
+            messages,
+        })
     }
 
     pub async fn client(&self, options: StdioOptions) -> Client {
-        let transport = self.spawn(options).await.unwrap();
-        let pid = transport.pid().unwrap();
-        let service = within(30, serve_client((), transport)).await.unwrap();
-        Client { pid, service }
+        let spawned = self.spawn(options).await.unwrap();
+        let pid = spawned.pid().unwrap();
+        let mut client = Client {
+            pid,
+            spawned,
+            described: Value::Null,
+            next_id: 1,
+        };
+        let params = json!({ "protocolVersion": "2025-11-25", "capabilities": {} });
+        client.described = client.request("initialize", &params).await.unwrap();
+        client
+    }
+}
+
+/// Passes on what a wire reads.
+struct Notes {
+    /// Gone when the wire has ended.
+    sender: Mutex<Option<mpsc::UnboundedSender<Value>>>,
+    waiting: Mutex<Vec<u64>>,
+}
+
+impl Notes {
+    fn pass(&self, message: Value) {
+        if let Some(sender) = &*self.sender.lock() {
+            let _ = sender.send(message);
+        }
+    }
+}
+
+impl Receiver for Notes {
+    fn receive(&self, message: Incoming<'_>, _: Option<u64>) {
+        self.pass(match message {
+            Incoming::Request(request) => {
+                json!({ "id": request.id, "method": request.method })
+            }
+            Incoming::Notification { method, .. } => json!({ "method": method }),
+            Incoming::Answer(answer) => {
+                let AnswerTo::Ours(id) = answer.to else {
+                    return;
+                };
+                self.waiting.lock().retain(|waits| *waits != id);
+                match answer.outcome {
+                    Outcome::Result(result) => json!({ "id": id, "result": result }),
+                    other => json!({ "id": id, "error": format!("{other:?}") }),
+                }
+            }
+        });
+    }
+
+    fn has_answer(&self, id: u64) -> bool {
+        !self.waiting.lock().contains(&id)
+    }
+
+    fn fail(&self, id: u64, error: Error) {
+        self.waiting.lock().retain(|waits| *waits != id);
+        self.pass(json!({ "id": id, "error": error.message }));
+    }
+
+    fn waiting(&self) -> Waiting {
+        match self.waiting.lock()[..] {
+            [] => Waiting::Nobody,
+            [id] => Waiting::One(id),
+            _ => Waiting::Several,
+        }
+    }
+
+    fn lost(&self) {}
+
+    fn forgotten(&self) {}
+
+    fn over(&self) {
+        self.sender.lock().take();
+    }
+}
+
+/// A process, and what it writes.
+pub struct Spawned {
+    pub wire: Arc<StdioWire>,
+    notes: Arc<Notes>,
+    messages: mpsc::UnboundedReceiver<Value>,
+}
+
+impl Spawned {
+    pub fn pid(&self) -> Option<u32> {
+        self.wire.pid()
+    }
+
+    pub fn ending(&self) -> Ending {
+        self.wire.ending()
+    }
+
+    /// The next message; `None` when the process has ended.
+    pub async fn receive(&mut self) -> Option<Value> {
+        self.messages.recv().await
+    }
+
+    pub async fn close(&self) {
+        self.wire.close().await;
+    }
+
+    /// Sends a request, which then waits for its answer.
+    pub fn send(
+        &self,
+        id: u64,
+        method: &str,
+        params: &Value,
+    ) -> impl Future<Output = Result<(), Error>> + Send + 'static {
+        let message = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
+        self.notes.waiting.lock().push(id);
+        let wire = Arc::clone(&self.wire);
+        async move {
+            let sending = Sending {
+                text: serde_json::to_vec(&message).unwrap(),
+                id: Some(id),
+                call: None,
+                standard: Vec::new(),
+                is_repeatable: true,
+            };
+            wire.send(sending).await.map_err(|failure| failure.error)
+        }
     }
 }
 
 pub struct Client {
     pub pid: u32,
-    pub service: rmcp::service::RunningService<RoleClient, ()>,
+    pub spawned: Spawned,
+    pub described: Value,
+    next_id: u64,
 }
 
 impl Client {
-    /// Calls `x/<name>`; the result arrives through the tap, as it does in production.
-    pub async fn call(&self, name: &str, params: Value) -> Result<Value, ServiceError> {
-        let raw = RawResult::default();
-        let mut request = CustomRequest::new(format!("x/{name}"), Some(params));
-        request.extensions.insert(raw.clone());
-        within(
-            30,
-            self.service
-                .peer()
-                .send_request(ClientRequest::CustomRequest(request)),
-        )
-        .await?;
-        let result: Value = serde_json::from_str(raw.take().unwrap().get()).unwrap();
+    async fn request(&mut self, method: &str, params: &Value) -> Result<Value, String> {
+        let id = self.next_id;
+        self.next_id += 1;
+        let sent = self.spawned.send(id, method, params);
+        within(30, sent).await.map_err(|error| error.message)?;
+        loop {
+            let message = within(30, self.spawned.receive()).await;
+            let mut message = message.ok_or("the process has ended")?;
+            if message["id"] == id {
+                let error = message["error"].as_str().map(str::to_owned);
+                return error.map_or_else(|| Ok(message["result"].take()), Err);
+            }
+        }
+    }
+
+    /// Calls `x/<name>`.
+    pub async fn call(&mut self, name: &str, params: Value) -> Result<Value, String> {
+        let result = self.request(&format!("x/{name}"), &params).await?;
         Ok(result.get("value").cloned().unwrap_or(result))
     }
 
     pub async fn close(self) {
-        within(30, self.service.cancel()).await.unwrap();
+        within(30, self.spawned.close()).await;
     }
 }
 
@@ -223,14 +355,6 @@ pub fn shell(script: &str) -> StdioOptions {
         args: vec!["-c".to_owned(), script.to_owned()],
         ..StdioOptions::default()
     }
-}
-
-pub fn message(id: i64, value: &Value) -> ClientJsonRpcMessage {
-    let request = ClientRequest::CustomRequest(CustomRequest::new(
-        "x/echo",
-        Some(json!({ "value": value })),
-    ));
-    ClientJsonRpcMessage::request(request, RequestId::Number(id))
 }
 
 /// The state letter of a process; none once it is reaped.

@@ -16,9 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use librechat_mcp_native::connection::{
-    Breakers, CallOptions, Connection, Generation, Known, Recipe, ToolList, connect, list_tools,
+    Breakers, CallOptions, Connection, Generation, Known, LastFailure, Recipe, ToolList, connect,
+    list_tools,
 };
-use librechat_mcp_native::error::{Cause, Code, Error, Result};
+use librechat_mcp_native::error::{Code, Result};
 use librechat_mcp_native::host::{Environment, Level, Log, LogMeta, Logger, NetworkRules};
 use librechat_mcp_native::network::{HttpClient, Policy};
 use librechat_mcp_native::secret::Secret;
@@ -117,7 +118,15 @@ pub async fn open_known(recipe: &Recipe, stream: StreamRefusal) -> Result<Connec
         generation: Some(Generation::Initialize),
         stream,
     };
-    connect(recipe, &known, &breaker, &CancellationToken::new()).await
+    let failure = LastFailure::default();
+    connect(
+        recipe,
+        &known,
+        &breaker,
+        &failure,
+        &CancellationToken::new(),
+    )
+    .await
 }
 
 /// Waits for what is about to happen.
@@ -141,12 +150,5 @@ pub fn within(seconds: f64) -> CallOptions {
 /// The tools, or the code of what went wrong beneath the listing.
 pub async fn list(connection: &Connection, seconds: f64) -> Result<ToolList, Code> {
     let outcome = list_tools(connection, &within(seconds)).await;
-    outcome.map_err(|error| innermost(&error))
-}
-
-fn innermost(error: &Error) -> Code {
-    match &error.cause {
-        Some(Cause::Error(cause)) => innermost(cause),
-        _ => error.code,
-    }
+    outcome.map_err(|error| error.innermost().code)
 }

@@ -140,11 +140,11 @@ pub struct McpHostServices {
     /// Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given.
     ///
     /// This, `elicitation` and `roots` run in the context of the call on whose stream the server asks, with its user as
-    /// `peer.userId`, and are waited for as long as that call is under way, at most five minutes. Over a connection of one
-    /// user, what belongs to no call runs in the context of the call that made it; over one that users share (stdio,
-    /// HTTP+SSE, WebSocket, the GET stream of Streamable HTTP) it is refused with a JSON-RPC error: `startup: false` in a
-    /// server's config gives each user a connection. At most 32 requests of a
-    /// connection are asked at a time.
+    /// `peer.userId`, and are waited for as long as that call is under way, at most five minutes; then `peer.signal` is
+    /// aborted. Over a connection of one user, what belongs to no call runs in the context of the call that made it; over
+    /// one that users share (stdio, HTTP+SSE, WebSocket, the GET stream of Streamable HTTP) it is refused with a JSON-RPC
+    /// error: `startup: false` in a server's config gives each user a connection. At most 32 requests of a connection are
+    /// asked at a time for each user, 256 for all.
     #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
     pub sampling: Option<()>,
     /// Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
@@ -154,9 +154,13 @@ pub struct McpHostServices {
     /// Answers `roots/list` with a `ListRootsResult`; without it there are no roots.
     #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
     pub roots: Option<()>,
-    /// Hears the log messages of servers (`notifications/message`). 256 of a connection wait at most, 1 MiB of them; more
-    /// are dropped, with a warning that counts them.
-    #[napi(ts_type = "(params: Record<string, any>, peer: MCPPeer) => unknown")]
+    /// Hears the log messages of servers (`notifications/message`), in the context of the call on whose stream they come,
+    /// with its user and tool. Over a connection of one user, what belongs to no call is heard in the context of the call
+    /// that made it; over one that users share, without a user and in the context that the runtime was made in. 256 of a
+    /// connection wait at most, 1 MiB of them; more are dropped, with a warning that counts them.
+    #[napi(
+        ts_type = "(params: Record<string, any>, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown"
+    )]
     pub on_log_message: Option<()>,
     /// Gets finished spans for the host's tracer, in batches and in the context of their call.
     #[napi(ts_type = "(spans: MCPSpan[]) => unknown")]
@@ -173,7 +177,7 @@ pub struct McpHostServices {
     pub error_classes: Option<()>,
 }
 
-/// Whose connection to which server.
+/// Whose request it is that a server makes.
 #[napi(
     object,
     js_name = "MCPPeer",
@@ -183,9 +187,19 @@ pub struct McpHostServices {
 pub struct McpPeer {
     /// As the registry knows it.
     pub server_name: String,
-    /// The user in whose call the server asks. Absent for calls without a user, and for log messages over a connection that
-    /// all users share.
+    /// The user in whose call the server asks. Absent for calls without a user, and for log messages that belong to no
+    /// call, over a connection that all users share.
     pub user_id: Option<String>,
+    /// The tool in whose call the server asks, as the caller named it. Absent outside of such a call.
+    pub tool_name: Option<String>,
+    /// Aborted when nobody waits for the answer any more: the call was aborted or has ended, the server has withdrawn its
+    /// request (`notifications/cancelled`), the connection has ended, or five minutes are over.
+    #[napi(ts_type = "AbortSignal")]
+    pub signal: (),
+    /// What the server calls its request in JSON-RPC. One inside a result (`inputRequests` of 2026-07-28) has its key
+    /// there.
+    #[napi(ts_type = "string | number")]
+    pub request_id: (),
 }
 
 /// LibreChat's `MCPServersRegistry`. Each function may be async; bound: 10 s, and 60 s for `reinspectServer`.

@@ -7,31 +7,26 @@
 mod reader;
 mod source;
 
-use std::borrow::Cow;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
-use parking_lot::Mutex;
-use rmcp::RoleClient;
-use rmcp::model::{ClientJsonRpcMessage, ClientRequest, ServerJsonRpcMessage};
-use rmcp::transport::Transport;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::reader::Reader;
 use self::source::{Endpoint, open};
 use super::inbox::Inbox;
-use super::pending::Pending;
-use super::remote::{CallHeaders, ERROR_BODY_BYTES, JSON, PROTOCOL_VERSION, Remote, refusal};
-use crate::error::{Code, Error, Result};
+use super::lane::{Failure, Receiver, Sending, Wire};
+use super::refusal::refused;
+use super::remote::{ERROR_BODY_BYTES, JSON, Remote};
+use crate::error::{Error, Result};
 use crate::network::Response;
 
-/// Messages that may wait for the client to take them.
-const CAPACITY: usize = 64;
 /// How long the body of an accepted POST may take; nothing in it matters.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -47,10 +42,9 @@ pub struct SseTimeouts {
 }
 
 /// A connection over HTTP with server-sent events. Dropping it ends everything.
-pub struct SseTransport {
+pub struct SseWire {
     shared: Arc<Shared>,
-    messages: mpsc::Receiver<ServerJsonRpcMessage>,
-    /// Ends the reader with the transport.
+    /// Ends the reader with the wire.
     _end: DropGuard,
 }
 
@@ -63,116 +57,92 @@ enum Link {
     Over(Error),
 }
 
-/// What the transport and its reader share.
+/// What the wire and its reader share.
 struct Shared {
     remote: Remote,
     timeouts: SseTimeouts,
-    pending: Pending,
     link: watch::Sender<Link>,
-    /// The `initialize` request, to be repeated when a new stream means a new session.
-    initialize: Mutex<Option<ClientJsonRpcMessage>>,
-    /// The version that was agreed on, for the header `MCP-Protocol-Version`.
-    version: Mutex<Option<HeaderValue>>,
+    /// Asks the reader for another stream.
+    reset: Notify,
 }
 
-impl SseTransport {
+impl SseWire {
     /// Opens the stream and waits until it has named its endpoint.
     ///
     /// Fails with the error of the answer (401, 403, 429 and so on), [`Code::InvalidResponse`] for another content
     /// type or an endpoint of another origin, [`Code::ConnectionLost`] if the stream ends first, [`Code::Timeout`],
     /// and as [`HttpClient::send`](crate::network::HttpClient::send).
-    pub async fn connect(remote: Remote, timeouts: SseTimeouts) -> Result<Self> {
+    pub async fn connect(
+        remote: Remote,
+        timeouts: SseTimeouts,
+        receiver: Weak<dyn Receiver>,
+    ) -> Result<Self> {
         let life = remote.life.child_token();
         let remote = Remote {
             life: life.clone(),
             ..remote
         };
         let end = life.drop_guard();
-        let opened = within(timeouts.connect, open(&remote, None, None)).await?;
+        let opened = within(timeouts.connect, open(&remote, None)).await?;
         let (link, _) = watch::channel(Link::Up(Arc::new(opened.endpoint)));
         let shared = Arc::new(Shared {
             remote,
             timeouts,
-            pending: Pending::default(),
             link,
-            initialize: Mutex::default(),
-            version: Mutex::default(),
+            reset: Notify::new(),
         });
         let inbox = Inbox::new(
-            shared.remote.tap.clone(),
-            shared.pending.clone(),
+            receiver.clone(),
+            Arc::clone(&shared.remote.traffic),
             shared.remote.logger.clone(),
             shared.remote.log_prefix.clone(),
             "an event",
         );
-        let (sender, messages) = mpsc::channel(CAPACITY);
-        let reader = Reader::new(Arc::clone(&shared), inbox, sender, opened.progress);
+        let reader = Reader::new(Arc::clone(&shared), inbox, receiver, opened.progress);
         tokio::spawn(reader.run(opened.events));
-        Ok(Self {
-            shared,
-            messages,
-            _end: end,
-        })
+        Ok(Self { shared, _end: end })
     }
 }
 
-impl Transport<RoleClient> for SseTransport {
-    type Error = Error;
-
-    fn name() -> Cow<'static, str> {
-        "sse".into()
-    }
-
-    fn send(
-        &mut self,
-        message: ClientJsonRpcMessage,
-    ) -> impl Future<Output = Result<()>> + Send + 'static {
-        let shared = Arc::clone(&self.shared);
-        shared.remote.tap.outgoing(&message);
-        if let ClientJsonRpcMessage::Request(request) = &message
-            && matches!(request.request, ClientRequest::InitializeRequest(_))
-        {
-            *shared.initialize.lock() = Some(message.clone());
+#[async_trait]
+impl Wire for SseWire {
+    /// Posts a message once the stream is there.
+    async fn send(&self, sending: Sending<'_>) -> Result<(), Failure> {
+        let post = async {
+            let endpoint = self.shared.endpoint().await?;
+            self.shared.post(&endpoint, sending).await
+        };
+        tokio::select! {
+            biased;
+            () = self.shared.remote.life.cancelled() => Err(Error::closed().into()),
+            outcome = post => outcome,
         }
-        // Notifications and answers are never given up.
-        let unwanted = shared.pending.outgoing(&message).unwrap_or_default();
-        async move { shared.deliver(&message, unwanted).await }
     }
 
-    async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {
-        self.messages.recv().await
+    /// The session is the stream's, so that another one needs another stream.
+    async fn reset(&self) -> Result<()> {
+        let mut link = self.shared.link.subscribe();
+        let before = link.borrow_and_update().clone();
+        self.shared.reset.notify_one();
+        let is_other = |link: &Link| match (link, &before) {
+            (Link::Up(endpoint), Link::Up(before)) => !Arc::ptr_eq(endpoint, before),
+            (Link::Up(_) | Link::Over(_), _) => true,
+            (Link::Down, _) => false,
+        };
+        let settled = link.wait_for(is_other).await;
+        match settled.as_deref() {
+            Ok(Link::Over(error)) => Err(error.clone()),
+            Ok(_) => Ok(()),
+            Err(_) => Err(Error::closed()),
+        }
     }
 
-    async fn close(&mut self) -> Result<()> {
+    async fn close(&self) {
         self.shared.remote.life.cancel();
-        Ok(())
     }
 }
 
 impl Shared {
-    /// Posts a message once the stream is there, unless nobody wants it any more.
-    async fn deliver(
-        &self,
-        message: &ClientJsonRpcMessage,
-        unwanted: CancellationToken,
-    ) -> Result<()> {
-        let post = async {
-            let endpoint = self.endpoint().await?;
-            let version = self.version.lock().clone();
-            self.post(&endpoint, message, version).await
-        };
-        let outcome = tokio::select! {
-            biased;
-            () = self.remote.life.cancelled() => Err(Error::closed()),
-            () = unwanted.cancelled() => Ok(()),
-            outcome = post => outcome,
-        };
-        if let (Err(_), ClientJsonRpcMessage::Request(request)) = (&outcome, message) {
-            self.pending.find(&request.id);
-        }
-        outcome
-    }
-
     /// Waits while the stream is being opened again; that has a bound.
     async fn endpoint(&self) -> Result<Arc<Endpoint>> {
         let mut link = self.link.subscribe();
@@ -185,33 +155,22 @@ impl Shared {
     }
 
     /// Any success means that the message was accepted; the answer comes on the stream.
-    async fn post(
-        &self,
-        endpoint: &Endpoint,
-        message: &ClientJsonRpcMessage,
-        version: Option<HeaderValue>,
-    ) -> Result<()> {
-        let call = CallHeaders::of(message);
+    async fn post(&self, endpoint: &Endpoint, sending: Sending<'_>) -> Result<(), Failure> {
         let mut request = self
             .remote
-            .request(Method::POST, endpoint.url.clone(), call.as_ref());
+            .request(Method::POST, endpoint.url.clone(), sending.call);
+        request.headers.extend(sending.standard);
         request
             .headers
             .insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-        if let Some(version) = version {
-            request.headers.insert(PROTOCOL_VERSION, version);
-        }
-        request.body = serde_json::to_vec(message)
-            .map(Bytes::from)
-            .map_err(|error| {
-                Error::new(Code::Internal, format!("Cannot write the message: {error}"))
-            })?;
-        self.remote.tap.sent(request.body.len());
+        self.remote.traffic.add_sent(sending.text.len());
+        request.body = Bytes::from(sending.text);
+        request.is_repeatable = sending.is_repeatable;
         request.timeout = Some(self.timeouts.post);
         request.elsewhere = endpoint.elsewhere;
         let response = self.remote.send(request).await?;
         if !response.status.is_success() {
-            return Err(refusal(response).await.0);
+            return Err(refused(response, true).await);
         }
         tokio::spawn(drain(response, self.remote.life.clone()));
         Ok(())

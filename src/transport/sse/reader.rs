@@ -1,15 +1,10 @@
 //! Reading the stream, and opening it again when it is lost.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::stream::StreamExt;
-use http::HeaderValue;
-use rmcp::model::{
-    ClientJsonRpcMessage, ClientNotification, InitializedNotification, RequestId,
-    ServerJsonRpcMessage, ServerResult,
-};
-use tokio::sync::mpsc;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::source::{Endpoint, Progress, Source, open};
@@ -17,6 +12,7 @@ use super::{Link, Shared, within};
 use crate::error::{Code, Error, Result};
 use crate::transport::events::Found;
 use crate::transport::inbox::Inbox;
+use crate::transport::lane::Receiver;
 
 /// How often a lost stream is opened again before the connection counts as lost.
 const MAX_RECONNECTS: u32 = 3;
@@ -29,13 +25,14 @@ const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 pub(super) struct Reader {
     shared: Arc<Shared>,
     inbox: Inbox,
-    messages: mpsc::Sender<ServerJsonRpcMessage>,
+    receiver: Weak<dyn Receiver>,
     progress: Progress,
 }
 
 /// Why reading stopped.
 enum Ended {
     Lost(Option<Error>),
+    /// Or of no more use.
     Silent,
     /// Nobody takes messages any more.
     Closed,
@@ -45,13 +42,13 @@ impl Reader {
     pub fn new(
         shared: Arc<Shared>,
         inbox: Inbox,
-        messages: mpsc::Sender<ServerJsonRpcMessage>,
+        receiver: Weak<dyn Receiver>,
         progress: Progress,
     ) -> Self {
         Self {
             shared,
             inbox,
-            messages,
+            receiver,
             progress,
         }
     }
@@ -64,6 +61,9 @@ impl Reader {
             error = self.keep(source) => error,
         };
         shared.link.send_replace(Link::Over(error));
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.over();
+        }
     }
 
     /// Reads one stream after the other; ends with the reason why there is no further one.
@@ -72,12 +72,17 @@ impl Reader {
         loop {
             let opened = Instant::now();
             let ended = self.read(&mut source).await;
+            let rest = source.rest();
             // Not two streams at a time.
             drop(source);
             let endpoint = match self.shared.link.send_replace(Link::Down) {
                 Link::Up(endpoint) => endpoint,
                 Link::Down | Link::Over(_) => return Error::closed(),
             };
+            // What is asked from now on is asked on the next stream.
+            if let Some(rest) = rest {
+                self.inbox.text(&rest);
+            }
             self.inbox.lost();
             let silent = match ended {
                 Ended::Closed => return Error::closed(),
@@ -88,9 +93,6 @@ impl Reader {
                     false
                 }
             };
-            if self.deliver().await.is_err() {
-                return Error::closed();
-            }
             if silent || opened.elapsed() >= STABLE {
                 attempts = 0;
             }
@@ -137,13 +139,13 @@ impl Reader {
             let found = tokio::select! {
                 biased;
                 found = source.next() => found,
-                () = self.messages.closed() => return Ended::Closed,
+                () = self.shared.reset.notified() => return Ended::Silent,
                 () = sleep_until(deadline) => {
                     let now = Instant::now();
                     deadline = source.heard() + idle;
                     if deadline <= now {
                         // A request that waits has a deadline of its own; its answer may still come.
-                        if self.shared.pending.is_empty() {
+                        if !self.inbox.is_awaited() {
                             return Ended::Silent;
                         }
                         deadline = now + idle;
@@ -156,9 +158,11 @@ impl Reader {
                 Some(Err(error)) => return Ended::Lost(Some(error)),
                 None => return Ended::Lost(None),
             }
-            if self.deliver().await.is_err() {
+            if self.inbox.is_closed() {
                 return Ended::Closed;
             }
+            // Others get their turn between the events of a flood.
+            consume_budget().await;
         }
     }
 
@@ -168,7 +172,7 @@ impl Reader {
                 self.progress.note(&event);
                 let data = event.data.unwrap_or_default();
                 match event.event.as_deref() {
-                    None | Some("" | "message") => self.inbox.text(data.into_bytes()),
+                    None | Some("" | "message") => self.inbox.text(data.as_bytes()),
                     Some("endpoint") => self.move_to(&data),
                     Some(_) => {}
                 }
@@ -195,103 +199,23 @@ impl Reader {
         }
     }
 
-    /// Hands over what has arrived. Fails when nobody takes it.
-    async fn deliver(&mut self) -> Result<()> {
-        while let Some(message) = self.inbox.next() {
-            self.note_version(&message);
-            let sent = self.messages.send(message).await;
-            sent.map_err(|_| Error::closed())?;
-        }
-        Ok(())
-    }
-
-    fn note_version(&self, message: &ServerJsonRpcMessage) {
-        if let ServerJsonRpcMessage::Response(response) = message
-            && let ServerResult::InitializeResult(result) = &response.result
-        {
-            *self.shared.version.lock() =
-                HeaderValue::from_str(result.protocol_version.as_str()).ok();
-        }
-    }
-
-    /// A new stream. Unless it names the endpoint that the last one named, the server knows nothing of the session,
-    /// and the handshake is repeated.
+    /// A new stream. Unless it names the endpoint that the last one named, the server knows nothing of the session.
     async fn reopen(&mut self, last: &Endpoint) -> Result<Source> {
         let shared = Arc::clone(&self.shared);
-        let version = shared.version.lock().clone();
-        let opened = open(
-            &shared.remote,
-            self.progress.last_event_id.as_deref(),
-            version,
-        )
-        .await?;
-        let mut source = opened.events;
+        let opened = open(&shared.remote, self.progress.last_event_id.as_deref()).await?;
         if opened.progress.last_event_id.is_some() {
             self.progress.last_event_id = opened.progress.last_event_id;
         }
         self.progress.retry = opened.progress.retry.or(self.progress.retry);
-        let initialize = shared.initialize.lock().clone();
         if opened.endpoint.url != last.url
-            && let Some(initialize) = initialize
+            && let Some(receiver) = self.receiver.upgrade()
         {
-            self.introduce(&opened.endpoint, &mut source, &initialize)
-                .await?;
+            receiver.forgotten();
         }
         shared
             .link
             .send_replace(Link::Up(Arc::new(opened.endpoint)));
-        Ok(source)
-    }
-
-    /// Repeats the handshake on a new session (MCP 2024-11-05, chapter "Lifecycle").
-    async fn introduce(
-        &mut self,
-        endpoint: &Endpoint,
-        source: &mut Source,
-        initialize: &ClientJsonRpcMessage,
-    ) -> Result<()> {
-        let ClientJsonRpcMessage::Request(request) = initialize else {
-            return Ok(());
-        };
-        let shared = Arc::clone(&self.shared);
-        tokio::try_join!(
-            shared.post(endpoint, initialize, None),
-            self.answer(source, &request.id)
-        )?;
-        let initialized = ClientJsonRpcMessage::notification(
-            ClientNotification::InitializedNotification(InitializedNotification::default()),
-        );
-        let version = shared.version.lock().clone();
-        shared.post(endpoint, &initialized, version).await
-    }
-
-    /// Reads up to the answer to the request `id`; everything else is handed over as usual.
-    async fn answer(&mut self, source: &mut Source, id: &RequestId) -> Result<()> {
-        while let Some(found) = source.next().await {
-            self.take(found?);
-            while let Some(message) = self.inbox.next() {
-                self.note_version(&message);
-                match &message {
-                    ServerJsonRpcMessage::Response(response) if response.id == *id => {
-                        return Ok(());
-                    }
-                    ServerJsonRpcMessage::Error(error) if error.id.as_ref() == Some(id) => {
-                        let message = format!(
-                            "The server refused the MCP handshake on a new event stream: {}",
-                            error.error.message
-                        );
-                        return Err(Error::new(Code::ServerError, message));
-                    }
-                    _ => {}
-                }
-                let sent = self.messages.send(message).await;
-                sent.map_err(|_| Error::closed())?;
-            }
-        }
-        Err(Error::new(
-            Code::ConnectionLost,
-            "The event stream ended during the MCP handshake",
-        ))
+        Ok(opened.events)
     }
 
     fn log(&self, message: &str) {

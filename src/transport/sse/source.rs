@@ -13,8 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::server_config::sanitize_url_for_logging;
 use crate::transport::events::{EventLimits, Events, Found};
 use crate::transport::remote::{
-    EVENT_STREAM, LAST_EVENT_ID, PROTOCOL_VERSION, Remote, content_type, invalid, is_type, refusal,
-    wrong_type,
+    EVENT_STREAM, LAST_EVENT_ID, Remote, content_type, invalid, is_type, refusal, wrong_type,
 };
 
 pub(super) type Source = Events<BoxStream<'static, Result<Bytes>>>;
@@ -86,11 +85,7 @@ impl Endpoint {
 }
 
 /// Opens a stream; the caller bounds the time. What precedes the endpoint is read for its ids only.
-pub(super) async fn open(
-    remote: &Remote,
-    last_event_id: Option<&str>,
-    version: Option<HeaderValue>,
-) -> Result<Opened> {
+pub(super) async fn open(remote: &Remote, last_event_id: Option<&str>) -> Result<Opened> {
     let mut request = remote.request(Method::GET, remote.url.clone(), None);
     let headers = &mut request.headers;
     headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
@@ -101,13 +96,10 @@ pub(super) async fn open(
     if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(id).ok()) {
         headers.insert(LAST_EVENT_ID, id);
     }
-    if let Some(version) = version {
-        headers.insert(PROTOCOL_VERSION, version);
-    }
     request.timeout = None;
     let response = remote.send(request).await?;
     if !response.status.is_success() {
-        return Err(refusal(response).await.0);
+        return Err(refusal(response).await.error);
     }
     if response.status == StatusCode::NO_CONTENT {
         return Err(invalid(

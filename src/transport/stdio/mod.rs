@@ -17,7 +17,7 @@ mod process;
 mod spawner;
 mod stderr;
 mod supervisor;
-mod transport;
+mod wire;
 
 use std::fmt;
 
@@ -25,7 +25,7 @@ use crate::foreign_text::SentSecrets;
 
 pub use ending::Ending;
 pub use process::Children;
-pub use transport::StdioTransport;
+pub use wire::StdioWire;
 
 /// Where the child's stderr goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -24,7 +24,7 @@ pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
     logger: &Logger,
     log_prefix: &str,
 ) {
-    let mut limit = LogLimit::new();
+    let mut limit = LogLimit::default();
     let tell = |dropped: Option<u64>| {
         if let Some(dropped) = dropped {
             logger.warn(format!(

@@ -17,6 +17,8 @@ use crate::transport::limits::over_total;
 use crate::transport::oversized::{HEAD_BYTES, keep_tail};
 
 /// RFC 6455, section 5.5.
+/// What is longer than a message may be is skipped, so that the connection stays usable. This would never end.
+const MAX_FRAME_BYTES: u64 = 1 << 32;
 const MAX_CONTROL_BYTES: u64 = 125;
 
 /// What arrives.
@@ -128,6 +130,9 @@ impl Frames {
         }
         if header.mask.is_some() {
             return Err(broken("a masked frame"));
+        }
+        if length > MAX_FRAME_BYTES {
+            return Err(broken("a frame that nobody could take"));
         }
         let kind = match header.opcode {
             OpCode::Control(control) => {

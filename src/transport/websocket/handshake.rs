@@ -46,7 +46,7 @@ pub(super) async fn upgrade(
                 "without switching to WebSocket",
             ));
         }
-        return Err(refusal(response).await.0);
+        return Err(refusal(response).await.error);
     }
     if let Some(problem) = problem(&response.headers, &key) {
         return Err(invalid(&response.url, response.status, problem));

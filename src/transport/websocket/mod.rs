@@ -8,69 +8,62 @@ pub(super) mod frames;
 mod handshake;
 mod reader;
 
-use std::borrow::Cow;
 use std::future::Future;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use rmcp::RoleClient;
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
-use rmcp::transport::Transport;
-use tokio::sync::mpsc;
+use async_trait::async_trait;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use self::frames::{CloseCode, close, text};
+use self::frames::{CloseCode, Frames, close, text};
 use self::reader::Reader;
+use super::Remote;
 use super::inbox::Inbox;
+use super::lane::{Failure, Receiver, Sending, Wire};
 use super::outbox::Outbox;
-use super::pending::Pending;
-use super::{Remote, Tap};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::telemetry::Traffic;
 
-use self::frames::Frames;
-
-/// Messages that may wait for the client to take them.
-const CAPACITY: usize = 64;
 /// Bound on the closing handshake.
 const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 
 /// A connection over a WebSocket. Dropping it ends everything, without a closing handshake.
-pub struct WebSocketTransport {
-    tap: Tap,
-    pending: Pending,
+pub struct WebSocketWire {
+    traffic: Arc<Traffic>,
     outbox: Outbox,
-    messages: mpsc::Receiver<ServerJsonRpcMessage>,
+    /// Nobody wants messages any more; the reader looks for the server's close frame.
+    closing: CancellationToken,
     /// Has the writer end after what is queued.
     stop_writing: CancellationToken,
     /// Cancelled when reading has ended.
     over: CancellationToken,
-    /// Ends both tasks with the transport.
+    /// Ends both tasks with the wire.
     _end: DropGuard,
 }
 
-impl WebSocketTransport {
+impl WebSocketWire {
     /// Connects; the caller bounds the time.
     ///
     /// Fails with the error of the answer (401, 403, 429 and so on), [`Code::InvalidResponse`] if the server does not
     /// switch protocols as it should, and as [`HttpClient::send`](crate::network::HttpClient::send).
     ///
     /// [`Code::InvalidResponse`]: crate::error::Code::InvalidResponse
-    pub async fn connect(remote: Remote) -> Result<Self> {
+    pub async fn connect(remote: Remote, receiver: Weak<dyn Receiver>) -> Result<Self> {
         let (read, write) = tokio::io::split(handshake::upgrade(&remote).await?);
         let life = remote.life.child_token();
         let (stop_writing, over) = (CancellationToken::new(), CancellationToken::new());
         let (outbox, writer) = Outbox::new(write, stop_writing.clone(), "the MCP server");
-        let pending = Pending::default();
+        let closing = CancellationToken::new();
         let inbox = Inbox::new(
-            remote.tap.clone(),
-            pending.clone(),
+            receiver.clone(),
+            Arc::clone(&remote.traffic),
             remote.logger.clone(),
             remote.log_prefix.clone(),
             "a WebSocket message",
         );
-        let (sender, messages) = mpsc::channel(CAPACITY);
         let reader = Reader {
             inbox,
-            messages: sender,
+            closing: closing.clone(),
             outbox: outbox.clone(),
             frames: Frames::new(remote.limits.max_response_bytes),
             logger: remote.logger.clone(),
@@ -81,12 +74,14 @@ impl WebSocketTransport {
         tokio::spawn(async move {
             until(reading_life, reader.run(read)).await;
             drop(ended);
+            if let Some(receiver) = receiver.upgrade() {
+                receiver.over();
+            }
         });
         Ok(Self {
-            tap: remote.tap,
-            pending,
+            traffic: remote.traffic,
             outbox,
-            messages,
+            closing,
             stop_writing,
             over,
             _end: life.drop_guard(),
@@ -102,35 +97,17 @@ async fn until(end: CancellationToken, work: impl Future<Output = ()>) {
     }
 }
 
-impl Transport<RoleClient> for WebSocketTransport {
-    type Error = Error;
-
-    fn name() -> Cow<'static, str> {
-        "websocket".into()
-    }
-
-    fn send(
-        &mut self,
-        message: ClientJsonRpcMessage,
-    ) -> impl Future<Output = Result<()>> + Send + 'static {
-        self.tap.outgoing(&message);
-        self.pending.outgoing(&message);
-        self.outbox
-            .send(serde_json::to_vec(&message).map(|message| {
-                self.tap.sent(message.len());
-                text(message)
-            }))
-    }
-
-    async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {
-        self.messages.recv().await
+#[async_trait]
+impl Wire for WebSocketWire {
+    async fn send(&self, sending: Sending<'_>) -> Result<(), Failure> {
+        self.traffic.add_sent(sending.text.len());
+        Ok(self.outbox.send(text(sending.text)).await?)
     }
 
     /// The closing handshake (RFC 6455, section 7.1.2), at most half a second.
-    async fn close(&mut self) -> Result<()> {
-        let closed = self.outbox.send(Ok(close(CloseCode::Normal)));
-        // Nothing arrives for anybody any more, and a full queue would keep the reader from the server's answer.
-        self.messages.close();
+    async fn close(&self) {
+        let closed = self.outbox.send(close(CloseCode::Normal));
+        self.closing.cancel();
         self.stop_writing.cancel();
         let handshake = async {
             if closed.await.is_ok() {
@@ -138,6 +115,5 @@ impl Transport<RoleClient> for WebSocketTransport {
             }
         };
         let _ = tokio::time::timeout(CLOSE_LIMIT, handshake).await;
-        Ok(())
     }
 }

@@ -1,9 +1,8 @@
 //! The task that reads a WebSocket.
 
-use rmcp::model::ServerJsonRpcMessage;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, consume_budget};
+use tokio_util::sync::CancellationToken;
 
 use super::frames::{CloseCode, Frames, Piece, close, pong};
 use crate::error::{Code, Error, Result};
@@ -15,7 +14,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 pub(super) struct Reader {
     pub inbox: Inbox,
-    pub messages: mpsc::Sender<ServerJsonRpcMessage>,
+    pub closing: CancellationToken,
     pub outbox: Outbox,
     pub frames: Frames,
     pub logger: Logger,
@@ -29,13 +28,13 @@ struct Answers(Option<JoinHandle<Result<()>>>);
 impl Answers {
     fn send(&mut self, outbox: &Outbox, frame: Vec<u8>) {
         if self.0.as_ref().is_none_or(JoinHandle::is_finished) {
-            self.0 = Some(tokio::spawn(outbox.send(Ok(frame))));
+            self.0 = Some(tokio::spawn(outbox.send(frame)));
         }
     }
 }
 
 impl Reader {
-    /// Reads until the connection ends. Requests that wait then fail when the service above sees the end.
+    /// Reads until the connection ends.
     pub async fn run(mut self, mut stream: impl AsyncRead + Unpin) {
         let mut answers = Answers::default();
         let ended = self.read(&mut stream, &mut answers).await;
@@ -75,8 +74,8 @@ impl Reader {
                 consume_budget().await;
                 match piece {
                     // A closing transport takes no messages, but waits for the server's close frame.
-                    Piece::Message(_) if self.messages.is_closed() => {}
-                    Piece::Message(text) => self.inbox.text(text),
+                    Piece::Message(_) if self.closing.is_cancelled() => {}
+                    Piece::Message(text) => self.inbox.text(&text),
                     Piece::TooLarge { head, refusal } => self.inbox.too_large(&head, &refusal),
                     Piece::TooLargeEnd { tail, refusal } => {
                         self.inbox.too_large_end(&tail, &refusal);
@@ -89,9 +88,6 @@ impl Reader {
                             code.map_or_else(|| "no code".to_owned(), |code| code.to_string());
                         return Ok(format!("the server closed it ({code}) {reason}"));
                     }
-                }
-                while let Some(message) = self.inbox.next() {
-                    let _ = self.messages.send(message).await;
                 }
             }
         }

@@ -1,21 +1,17 @@
-//! The transport that rmcp drives.
+//! A process as a wire.
 
-use std::borrow::Cow;
-use std::future::Future;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use rmcp::RoleClient;
-use rmcp::model::{ClientJsonRpcMessage, ServerJsonRpcMessage};
-use rmcp::transport::Transport;
+use async_trait::async_trait;
 use tokio::process::ChildStdout;
 use tokio::sync::oneshot;
 use tokio::task::coop::consume_budget;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::ending::Ending;
 use super::lines::{Line, Lines};
@@ -25,30 +21,27 @@ use super::supervisor::{DRAIN, Supervisor};
 use super::{Stderr, StdioOptions, platform, spawner};
 use crate::error::{Code, Error, Result};
 use crate::host::{Environment, Level, Logger};
-use crate::transport::Tap;
+use crate::telemetry::Traffic;
 use crate::transport::inbox::Inbox;
+use crate::transport::lane::{Failure, Receiver, Sending, Wire};
 use crate::transport::outbox::Outbox;
-use crate::transport::pending::Pending;
 
 /// Both graces of the supervisor and its last looks at the group.
 const CLOSE_LIMIT: Duration = Duration::from_millis(5500);
 
-/// A running server process. Dropping it ends the process in the background, as [`Transport::close`] does.
-pub struct StdioTransport {
+/// A running server process. Dropping it ends the process in the background, as [`Wire::close`] does.
+pub struct StdioWire {
     pid: Option<u32>,
-    /// None once the stream has ended or was handed to the supervisor.
-    stdout: Option<Lines<ChildStdout>>,
-    tap: Tap,
-    pending: Pending,
-    inbox: Inbox,
+    traffic: Arc<Traffic>,
     outbox: Outbox,
-    max_line_bytes: usize,
-    stop: Option<oneshot::Sender<Option<ChildStdout>>>,
+    /// Has the supervisor end the process.
+    _stop: DropGuard,
+    stopping: CancellationToken,
     over: CancellationToken,
     ending: Ending,
 }
 
-impl StdioTransport {
+impl StdioWire {
     /// What a child gets from this process's environment: the TypeScript SDK's `DEFAULT_INHERITED_ENV_VARS`.
     pub const DEFAULT_ENVIRONMENT: &[&str] = if cfg!(windows) {
         &[
@@ -74,14 +67,20 @@ impl StdioTransport {
     pub async fn spawn(
         options: StdioOptions,
         environment: &Environment,
-        tap: Tap,
+        traffic: Arc<Traffic>,
+        receiver: Weak<dyn Receiver>,
         logger: Logger,
         log_prefix: String,
         children: &Children,
     ) -> Result<Self> {
         let env = child_environment(&options, environment);
         let children = children.clone();
-        spawner::run(move || Self::start(&options, &env, tap, logger, log_prefix, children)).await?
+        spawner::run(move || {
+            Self::start(
+                &options, &env, traffic, receiver, logger, log_prefix, children,
+            )
+        })
+        .await?
     }
 
     /// The id of the process that was started; it leads its own process group.
@@ -99,7 +98,8 @@ impl StdioTransport {
     fn start(
         options: &StdioOptions,
         env: &[(String, String)],
-        tap: Tap,
+        traffic: Arc<Traffic>,
+        receiver: Weak<dyn Receiver>,
         logger: Logger,
         log_prefix: String,
         children: Children,
@@ -154,26 +154,104 @@ impl StdioTransport {
             log_prefix: log_prefix.clone(),
         };
         tokio::spawn(supervisor.run(stopped));
-        let pending = Pending::default();
-        Ok(Self {
-            pid,
-            stdout: Some(Lines::new(stdout, options.max_line_bytes)),
+        let stopping = CancellationToken::new();
+        let reader = Reader {
             inbox: Inbox::new(
-                tap.clone(),
-                pending.clone(),
+                receiver.clone(),
+                Arc::clone(&traffic),
                 logger,
                 log_prefix,
                 "a line of stdout",
             )
             .with_secrets(options.secrets.clone()),
-            tap,
-            pending,
-            outbox,
             max_line_bytes: options.max_line_bytes,
-            stop: Some(stop),
+            over: over.clone(),
+        };
+        let (stops, ended) = (stopping.clone(), ending.clone());
+        tokio::spawn(async move {
+            let mut reader = reader;
+            let mut stdout = Lines::new(stdout, reader.max_line_bytes);
+            tokio::select! {
+                biased;
+                () = stops.cancelled() => {
+                    let _ = stop.send(Some(stdout.into_inner()));
+                    return;
+                }
+                () = reader.read(&mut stdout) => {}
+            }
+            drop(stdout);
+            // The exit status is logged before the connection counts as lost.
+            ended.known().await;
+            if let Some(receiver) = receiver.upgrade() {
+                receiver.over();
+            }
+            drop(receiver);
+            stops.cancelled().await;
+            let _ = stop.send(None);
+        });
+        Ok(Self {
+            pid,
+            traffic,
+            outbox,
+            _stop: stopping.clone().drop_guard(),
+            stopping,
             over,
             ending,
         })
+    }
+}
+
+#[async_trait]
+impl Wire for StdioWire {
+    async fn send(&self, sending: Sending<'_>) -> Result<(), Failure> {
+        let mut line = sending.text;
+        line.push(b'\n');
+        self.traffic.add_sent(line.len());
+        Ok(self.outbox.send(line).await?)
+    }
+
+    /// Ends the process; see [the module](super) for how. Cancelling the wait does not stop that.
+    async fn close(&self) {
+        self.stopping.cancel();
+        // A process that does not end after it was killed is the supervisor's.
+        let _ = timeout(CLOSE_LIMIT, self.over.cancelled()).await;
+    }
+}
+
+/// Reads what the process writes.
+struct Reader {
+    inbox: Inbox,
+    max_line_bytes: usize,
+    over: CancellationToken,
+}
+
+impl Reader {
+    /// To the end of the stream, or shortly past that of the process.
+    async fn read(&mut self, stdout: &mut Lines<ChildStdout>) {
+        loop {
+            // Others get their turn between the lines of a flood.
+            consume_budget().await;
+            let line = tokio::select! {
+                biased;
+                line = stdout.next() => line,
+                () = async { self.over.cancelled().await; sleep(DRAIN).await } => return,
+            };
+            match line {
+                Ok(Line::Whole(line)) => self.inbox.text(&line),
+                Ok(Line::TooLong { head, observed }) => {
+                    self.inbox.too_large(&head, &self.refusal(observed));
+                }
+                Ok(Line::TooLongEnd { tail, observed }) => {
+                    self.inbox.too_large_end(&tail, &self.refusal(observed));
+                }
+                Ok(Line::End) => return,
+                Err(error) => {
+                    self.inbox
+                        .log(Level::Warn, &format!("cannot read stdout: {error}"));
+                    return;
+                }
+            }
+        }
     }
 
     fn refusal(&self, observed: usize) -> String {
@@ -182,89 +260,10 @@ impl StdioTransport {
             self.max_line_bytes
         )
     }
-
-    /// Has the supervisor end the process.
-    fn stop(&mut self) {
-        if let Some(stop) = self.stop.take() {
-            let _ = stop.send(self.stdout.take().map(Lines::into_inner));
-        }
-    }
-}
-
-impl Drop for StdioTransport {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-impl Transport<RoleClient> for StdioTransport {
-    type Error = Error;
-
-    fn name() -> Cow<'static, str> {
-        "stdio".into()
-    }
-
-    fn send(
-        &mut self,
-        message: ClientJsonRpcMessage,
-    ) -> impl Future<Output = Result<()>> + Send + 'static {
-        self.tap.outgoing(&message);
-        self.pending.outgoing(&message);
-        let line = serde_json::to_vec(&message).map(|mut line| {
-            line.push(b'\n');
-            self.tap.sent(line.len());
-            line
-        });
-        self.outbox.send(line)
-    }
-
-    /// Cancel safe: what has been read is kept in `self`.
-    async fn receive(&mut self) -> Option<ServerJsonRpcMessage> {
-        loop {
-            if let Some(message) = self.inbox.next() {
-                return Some(message);
-            }
-            // Others get their turn between the lines of a flood.
-            consume_budget().await;
-            let Some(stdout) = &mut self.stdout else {
-                // The exit status is logged before the connection counts as lost.
-                self.ending.known().await;
-                return None;
-            };
-            let line = tokio::select! {
-                biased;
-                line = stdout.next() => line,
-                () = async { self.over.cancelled().await; sleep(DRAIN).await } => Ok(Line::End),
-            };
-            match line {
-                Ok(Line::Whole(line)) => self.inbox.text(line),
-                Ok(Line::TooLong { head, observed }) => {
-                    self.inbox.too_large(&head, &self.refusal(observed));
-                }
-                Ok(Line::TooLongEnd { tail, observed }) => {
-                    self.inbox.too_large_end(&tail, &self.refusal(observed));
-                }
-                Ok(Line::End) => self.stdout = None,
-                Err(error) => {
-                    self.inbox
-                        .log(Level::Warn, &format!("cannot read stdout: {error}"));
-                    self.stdout = None;
-                }
-            }
-        }
-    }
-
-    /// Ends the process; see [the module](super) for how. Cancelling the wait does not stop that.
-    async fn close(&mut self) -> Result<()> {
-        self.stop();
-        timeout(CLOSE_LIMIT, self.over.cancelled())
-            .await
-            .map_err(|_| Error::timeout("The MCP server process did not end after it was killed"))
-    }
 }
 
 fn child_environment(options: &StdioOptions, environment: &Environment) -> Vec<(String, String)> {
-    let defaults = StdioTransport::DEFAULT_ENVIRONMENT
+    let defaults = StdioWire::DEFAULT_ENVIRONMENT
         .iter()
         .filter_map(|name| Some(((*name).to_owned(), environment.get(name)?)))
         // Shell functions that bash exports.

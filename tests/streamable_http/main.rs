@@ -6,6 +6,9 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod lists;
+mod lost;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::sync::Arc;
@@ -70,6 +73,10 @@ async fn call(connection: &Connection, seconds: f64) -> Result<Value, Code> {
     outcome
         .map(|text| serde_json::from_str(text.get()).unwrap())
         .map_err(|error| error.code)
+}
+
+fn session(request: &Received) -> String {
+    request.header("mcp-session-id").unwrap().to_owned()
 }
 
 fn event(id: &str, message: &[u8]) -> String {
@@ -181,7 +188,7 @@ async fn servers_without_a_get_stream() {
 #[tokio::test]
 async fn a_server_without_a_get_stream_is_not_asked_by_every_session() {
     for (status, asked) in [("405 Method Not Allowed", 1), ("409 Conflict", 2)] {
-        let (server, _) = start(move |request| {
+        let (server, _first) = start(move |request| {
             (request.method == "GET").then(|| reply(status, "text/plain", b""))
         })
         .await;
@@ -189,9 +196,9 @@ async fn a_server_without_a_get_stream_is_not_asked_by_every_session() {
         let (recipe, refusal) = (recipe(config(&server)), StreamRefusal::default());
         for _ in 0..2 {
             let connection = open_known(&recipe, refusal.clone()).await.unwrap();
-            // It does when it knows.
-            rest(&connection).await;
             assert!(list(&connection, 5.0).await.is_ok());
+            until("the next GET", || server.of("GET").len() > 1).await;
+            sleep(SECOND / 5).await;
         }
         assert_eq!(server.of("GET").len(), 1 + asked, "{status}");
     }
@@ -236,63 +243,6 @@ async fn a_silent_get_stream_is_not_opened_again_in_the_same_moment() {
     until("another GET", || opened.lock().len() > 1).await;
     let opened = opened.lock();
     assert!(opened[1] - opened[0] >= SECOND);
-}
-
-#[tokio::test]
-async fn a_lost_session_is_made_anew_once() {
-    let (server, connection) = start(|request| {
-        let old = request.header("mcp-session-id") == Some("session-0");
-        let refused = old && matches!(request.rpc(), "tools/list" | "tools/call");
-        refused.then(|| reply("404 Not Found", "text/plain", b""))
-    })
-    .await;
-    assert!(list(&connection, 5.0).await.is_ok());
-    assert_eq!(call(&connection, 5.0).await, Ok(json!({ "done": true })));
-    assert_eq!(server.rpc("initialize").len(), 2);
-    assert_eq!(server.rpc("notifications/initialized").len(), 2);
-    let sessions: Vec<_> = server.rpc("tools/list").iter().map(session).collect();
-    assert_eq!(sessions, ["session-0", "session-1"]);
-    assert_eq!(server.rpc("tools/call").len(), 1);
-    let again = &server.rpc("initialize")[1];
-    assert_eq!(again.header("mcp-session-id"), None);
-}
-
-fn session(request: &Received) -> String {
-    request.header("mcp-session-id").unwrap().to_owned()
-}
-
-#[tokio::test]
-async fn a_session_that_is_lost_again_is_an_error() {
-    let (server, connection) = start(|request| {
-        (request.rpc() == "tools/call").then(|| reply("404 Not Found", "text/plain", b""))
-    })
-    .await;
-    assert_eq!(call(&connection, 5.0).await, Err(Code::ConnectionLost));
-    assert_eq!(server.rpc("initialize").len(), 2);
-    assert_eq!(server.rpc("tools/call").len(), 2);
-    assert!(list(&connection, 5.0).await.is_ok());
-}
-
-#[tokio::test]
-async fn a_call_under_way_is_lost_with_its_session() {
-    let (server, connection) = start(|request| match request.rpc() {
-        "tools/call" => Some(Action::Reply(vec![
-            Step::Send(Wire::Events.answer(&[])),
-            ms(60_000),
-        ])),
-        "tools/list" if session(request) == "session-0" => {
-            Some(reply("404 Not Found", "text/plain", b""))
-        }
-        _ => None,
-    })
-    .await;
-    let (called, listed) = tokio::join!(call(&connection, 10.0), async {
-        until("the call", || !server.rpc("tools/call").is_empty()).await;
-        list(&connection, 5.0).await
-    });
-    assert!(listed.is_ok(), "{listed:?}");
-    assert_eq!(called, Err(Code::ConnectionLost));
-    assert_eq!(server.rpc("tools/call").len(), 1, "it may have run");
 }
 
 #[tokio::test]
@@ -345,30 +295,17 @@ async fn versions_and_sessions_in_headers() {
     assert_eq!(listed.header("mcp-protocol-version"), version);
 }
 
-/// Waits until the connection rests.
-async fn rest(connection: &Connection) {
-    until("rest", || connection.rest()).await;
-}
-
 #[tokio::test]
-async fn a_rested_session_goes_on_where_it_was() {
+async fn an_idle_session_goes_on_where_it_was() {
     let (server, connection) = start(|_| None).await;
     assert!(list(&connection, 5.0).await.is_ok());
-    rest(&connection).await;
-    assert!(!connection.is_closed() && connection.capabilities().tools.is_some());
-    // All at once: one of them brings the session back.
     let calls = (0..20).map(|_| call(&connection, 5.0));
     for answer in futures::future::join_all(calls).await {
         assert_eq!(answer, Ok(json!({ "done": true })));
     }
-    rest(&connection).await;
-    assert!(list(&connection, 5.0).await.is_ok());
     let posts = server.of("POST");
-    let handshakes = posts.iter().filter(|post| post.rpc() == "initialize");
-    assert_eq!(handshakes.count(), 1);
+    assert_eq!(server.rpc("initialize").len(), 1);
     assert_eq!(server.rpc("notifications/initialized").len(), 1);
-    assert_eq!(server.of("GET").len(), 1, "there is no stream to ask for");
-    assert!(server.of("DELETE").is_empty());
     let requests: Vec<_> = posts.iter().filter(|post| post.id().is_i64()).collect();
     let ids: std::collections::HashSet<_> =
         requests.iter().map(|post| post.id().as_i64()).collect();
@@ -379,64 +316,7 @@ async fn a_rested_session_goes_on_where_it_was() {
         assert_eq!(request.header("mcp-protocol-version"), version);
     }
     connection.close().await;
-}
-
-#[tokio::test]
-async fn a_session_that_rests_is_ended_all_the_same() {
-    let (server, connection) = start(|_| None).await;
-    rest(&connection).await;
-    connection.close().await;
-    assert!(connection.is_closed());
-    assert_eq!(
-        server.of("DELETE").iter().map(session).collect::<Vec<_>>(),
-        ["session-0"]
-    );
     assert_eq!(call(&connection, 5.0).await, Err(Code::ConnectionLost));
-}
-
-#[tokio::test]
-async fn a_session_that_was_lost_while_it_rested_is_made_anew() {
-    let lost = Arc::new(AtomicUsize::default());
-    let is_lost = Arc::clone(&lost);
-    let (server, connection) = start(move |request| {
-        let old = request.header("mcp-session-id") == Some("session-0");
-        (old && is_lost.load(Ordering::SeqCst) > 0)
-            .then(|| reply("404 Not Found", "text/plain", b""))
-    })
-    .await;
-    rest(&connection).await;
-    lost.store(1, Ordering::SeqCst);
-    assert_eq!(call(&connection, 5.0).await, Ok(json!({ "done": true })));
-    assert_eq!(server.rpc("initialize").len(), 2);
-    rest(&connection).await;
-    assert!(list(&connection, 5.0).await.is_ok());
-    assert_eq!(server.rpc("initialize").len(), 2);
-    connection.close().await;
-    assert_eq!(
-        server.of("DELETE").iter().map(session).collect::<Vec<_>>(),
-        ["session-1"]
-    );
-}
-
-#[tokio::test]
-async fn nothing_rests_while_something_is_under_way() {
-    let told = Arc::new(Notify::new());
-    let until_told = Arc::clone(&told);
-    let (server, connection) = start(move |request| {
-        (request.rpc() == "tools/call")
-            .then(|| Action::Reply(vec![Step::Until(Arc::clone(&until_told)), Step::Close]))
-    })
-    .await;
-    rest(&connection).await;
-    let calling = call(&connection, 15.0);
-    let trying = async {
-        until("the call", || !server.rpc("tools/call").is_empty()).await;
-        let rests = connection.rest();
-        told.notify_one();
-        rests
-    };
-    let (_, rests) = tokio::join!(calling, trying);
-    assert!(!rests, "a request waits for its answer");
 }
 
 /// A server with a GET stream: it sends each event, and many comments after them, when it is told to.
@@ -455,19 +335,16 @@ async fn start_streaming(events: &[&[u8]]) -> (Scripted, Connection, Arc<Notify>
 }
 
 #[tokio::test]
-async fn a_get_stream_stays_open_while_its_session_rests() {
+async fn a_get_stream_stays_open_between_requests() {
     let changed: &[u8] = br#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
     let (server, connection, told) = start_streaming(&[changed, changed]).await;
     for changes in 1..=2 {
-        rest(&connection).await;
         told.notify_one();
         until("the news", || connection.tools_changes() == changes).await;
-        rest(&connection).await;
         assert!(list(&connection, 5.0).await.is_ok());
     }
     assert_eq!(server.of("GET").len(), 1, "one stream all the time");
     assert_eq!(server.rpc("initialize").len(), 1);
-    rest(&connection).await;
     let open = server.open();
     connection.close().await;
     assert_eq!(server.of("DELETE").len(), 1);
@@ -479,44 +356,13 @@ async fn a_get_stream_stays_open_while_its_session_rests() {
 }
 
 #[tokio::test]
-async fn a_session_that_rests_answers_its_server() {
+async fn a_server_is_answered_between_requests() {
     let ping: &[u8] = br#"{"jsonrpc":"2.0","id":"p1","method":"ping"}"#;
     let (server, connection, told) = start_streaming(&[ping]).await;
-    rest(&connection).await;
     told.notify_one();
     let answers = || server.of("POST").iter().any(|post| *post.id() == "p1");
     until("the answer", answers).await;
     assert_eq!(server.rpc("initialize").len(), 1);
-    until("rest again, by itself", || connection.rests()).await;
     assert!(list(&connection, 5.0).await.is_ok());
     assert_eq!(server.of("GET").len(), 1);
-}
-
-#[tokio::test]
-async fn a_get_stream_that_ends_while_its_session_rests_is_opened_again() {
-    let (told, opened) = (Arc::new(Notify::new()), AtomicUsize::default());
-    let is_told = Arc::clone(&told);
-    let (server, connection) = start(move |request| {
-        (request.method == "GET").then(|| match opened.fetch_add(1, Ordering::SeqCst) {
-            0 => {
-                let news = br#"{"jsonrpc":"2.0","method":"notifications/x"}"#;
-                Action::Reply(vec![
-                    Step::Send(Wire::Events.answer(&[])),
-                    Step::Send(event("g7", news).into_bytes()),
-                    Step::Until(Arc::clone(&is_told)),
-                    Step::Close,
-                ])
-            }
-            _ => Action::Reply(vec![Step::Send(Wire::Events.answer(&[])), ms(60_000)]),
-        })
-    })
-    .await;
-    until("the GET", || !server.of("GET").is_empty()).await;
-    rest(&connection).await;
-    told.notify_one();
-    until("another GET", || server.of("GET").len() > 1).await;
-    assert_eq!(server.of("GET")[1].header("last-event-id"), Some("g7"));
-    rest(&connection).await;
-    assert!(list(&connection, 5.0).await.is_ok());
-    assert_eq!(server.of("GET").len(), 2);
 }

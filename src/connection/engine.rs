@@ -1,0 +1,382 @@
+//! What goes on in one session: handshakes, transmissions, what the wire hands over, and a new handshake when the server
+//! has forgotten the session.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+use http::HeaderValue;
+use parking_lot::Mutex;
+use serde_json::Value;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use super::client::Client;
+use super::events::Event;
+use super::failures::{gone, replaced, unanswered};
+use super::handshake::{self, DISCOVERED, Described, Step};
+use super::inbound::Inbound;
+use super::param_headers::ParamHeaders;
+use super::requests::{Requests, UnderWay};
+use super::standard::{ClientMeta, standard_headers, version_headers};
+use super::{CallOptions, Generation};
+use crate::error::{Error, Result};
+use crate::transport::message::{self, Meta};
+use crate::transport::{Failure, HttpSession, Lane, Loss, Posted, Receiver, Reply, Sending, lost};
+
+/// How long requests of a forgotten session may go on: most of them are about to be refused, and are sent again then.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
+
+const INITIALIZED: &str = "notifications/initialized";
+
+pub(super) struct Engine {
+    this: Weak<Self>,
+    pub client: Client,
+    pub requests: Arc<Requests>,
+    pub inbound: Inbound,
+    /// How often the server has announced other tools.
+    pub tools_changes: AtomicU64,
+    /// Cancelled when nothing goes on.
+    pub life: CancellationToken,
+    /// Set before anything is sent.
+    lane: OnceLock<Lane>,
+    pub next_id: AtomicU64,
+    /// What is sent with each request to a server of 2026-07-28.
+    pub meta: ClientMeta,
+    /// Absent until the first handshake is done.
+    pub agreed: Mutex<Option<Arc<Agreed>>>,
+    /// One handshake at a time.
+    renewing: tokio::sync::Mutex<()>,
+    pub param_headers: ParamHeaders,
+    /// How long a handshake may take.
+    init_timeout: Duration,
+    /// The wire has ended, or the session could not be made anew.
+    is_over: AtomicBool,
+    pub is_closing: AtomicBool,
+}
+
+/// What a handshake has come to.
+pub(super) struct Agreed {
+    pub described: Arc<Described>,
+    pub http: Arc<HttpSession>,
+    pub is_forgotten: AtomicBool,
+    /// Cancelled when another handshake has taken its place.
+    pub over: CancellationToken,
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.life.cancel();
+    }
+}
+
+impl Engine {
+    pub fn new(client: Client, life: CancellationToken, init_timeout: Duration) -> Arc<Self> {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
+            meta: ClientMeta::default(),
+            client,
+            requests: Arc::default(),
+            inbound: Inbound::default(),
+            tools_changes: AtomicU64::new(0),
+            life,
+            lane: OnceLock::new(),
+            next_id: AtomicU64::new(0),
+            agreed: Mutex::default(),
+            renewing: tokio::sync::Mutex::default(),
+            param_headers: ParamHeaders::default(),
+            init_timeout,
+            is_over: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
+        })
+    }
+
+    /// For wires, which hand over what they read as long as the session is there.
+    pub fn receiver(&self) -> Weak<dyn Receiver> {
+        self.this.clone()
+    }
+
+    /// Itself, for a task.
+    pub fn handle(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
+    }
+
+    /// Sets what everything is sent over.
+    pub fn use_lane(&self, lane: Lane) {
+        let _ = self.lane.set(lane);
+    }
+
+    pub fn lane(&self) -> Option<&Lane> {
+        self.lane.get()
+    }
+
+    pub fn described(&self) -> Option<Arc<Described>> {
+        let agreed = self.agreed.lock();
+        agreed.as_ref().map(|agreed| Arc::clone(&agreed.described))
+    }
+
+    /// The handshake, on a new wire or on one whose server has forgotten the session.
+    pub async fn shake(&self, known: Option<Generation>, deadline: Instant) -> Result<()> {
+        let mut step = handshake::first(known);
+        let mut http = HttpSession::default();
+        loop {
+            step = match step {
+                Step::Discover(attempt) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let asked = self.discover();
+                    let answer = timeout(handshake::discover_timeout(left), asked).await;
+                    handshake::after_discover(attempt, answer.unwrap_or_else(|_| Err(unanswered())))
+                }
+                Step::Initialize => {
+                    let (answer, session) = self.initialize().await;
+                    http.id = session;
+                    handshake::after_initialize(answer)
+                }
+                Step::Agreed(described) => return self.agree(*described, http).await,
+                Step::Failed(error) => return Err(error),
+            };
+        }
+    }
+
+    async fn discover(&self) -> Result<Reply> {
+        let http = HttpSession {
+            id: None,
+            version: HeaderValue::from_str(DISCOVERED.as_str()).ok(),
+        };
+        let asked = self.handshake_request("server/discover", None, Some(&self.meta), &http);
+        asked.await.0
+    }
+
+    async fn initialize(&self) -> (Result<Reply>, Option<HeaderValue>) {
+        let params = serde_json::to_value(self.client.describe()).unwrap_or_default();
+        let http = HttpSession::default();
+        self.handshake_request("initialize", Some(&params), None, &http)
+            .await
+    }
+
+    async fn handshake_request(
+        &self,
+        method: &str,
+        params: Option<&Value>,
+        meta: Option<&ClientMeta>,
+        http: &HttpSession,
+    ) -> (Result<Reply>, Option<HeaderValue>) {
+        let options = CallOptions::new(Instant::now(), CancellationToken::new());
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let request = self.requests.add(id, &options);
+        let client = meta.map(|meta| meta.members(&self.client));
+        let meta = Meta {
+            client,
+            progress_token: None,
+        };
+        let text = match message::request(id, method, params, meta) {
+            Ok(text) => text,
+            Err(error) => return (Err(error), None),
+        };
+        let standard = match client {
+            Some(_) => standard_headers(method, params, None),
+            None => Vec::new(),
+        };
+        let sending = Sending {
+            text,
+            id: Some(id),
+            call: None,
+            standard,
+            is_repeatable: true,
+        };
+        let exchanged = self.exchange(http, &self.life, sending, &request.under_way);
+        match Box::pin(exchanged).await {
+            Ok((reply, session)) => (Ok(reply), session),
+            Err(failure) => (Err(failure.error), None),
+        }
+    }
+
+    pub async fn agree(&self, described: Described, mut http: HttpSession) -> Result<()> {
+        http.version = HeaderValue::from_str(described.version.as_str()).ok();
+        let agreed = Arc::new(Agreed {
+            described: Arc::new(described),
+            http: Arc::new(http),
+            is_forgotten: AtomicBool::new(false),
+            over: self.life.child_token(),
+        });
+        if agreed.described.generation() == Generation::Initialize {
+            let text = message::notification(INITIALIZED, None, Meta::default())?;
+            self.post(&agreed.http, text).await.map_err(|it| it.error)?;
+        }
+        let before = self.agreed.lock().replace(Arc::clone(&agreed));
+        if let Some(before) = before {
+            // Most of what is under way is about to be refused for the session, too.
+            let over = before.over.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = over.cancelled() => {}
+                    () = sleep(LAST_ANSWERS) => over.cancel(),
+                }
+            });
+        }
+        if let Some(Lane::Direct(http)) = self.lane() {
+            http.listen(
+                Arc::clone(&agreed.http),
+                self.receiver(),
+                agreed.over.clone(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Sends what gets no answer.
+    async fn post(&self, http: &HttpSession, text: Vec<u8>) -> Result<(), Failure> {
+        let mut sending = Sending {
+            text,
+            id: None,
+            call: None,
+            standard: Vec::new(),
+            is_repeatable: true,
+        };
+        match self.lane().ok_or_else(gone)? {
+            Lane::Direct(direct) => Box::pin(direct.post(http, sending, self)).await.map(drop),
+            Lane::Duplex(wire) => {
+                sending.standard = version_headers(http);
+                wire.send(sending).await
+            }
+        }
+    }
+
+    /// Sends a notification, or the answer to a request of the server.
+    pub async fn tell(&self, text: Vec<u8>) -> Result<()> {
+        let agreed = self.agreed.lock().clone();
+        // Servers may ask before the handshake is done.
+        let http = agreed.map(|agreed| Arc::clone(&agreed.http));
+        let told = self.post(&http.unwrap_or_default(), text).await;
+        told.map_err(|failure| failure.error)
+    }
+
+    /// One transmission of a request, and its answer. `over`: nobody answers any more what was not answered by now,
+    /// unless the server is still writing its answer.
+    pub async fn exchange(
+        &self,
+        http: &HttpSession,
+        over: &CancellationToken,
+        mut sending: Sending<'_>,
+        request: &UnderWay,
+    ) -> Result<(Reply, Option<HeaderValue>), Failure> {
+        let is_repeatable = sending.is_repeatable;
+        let answer = async || {
+            tokio::select! {
+                biased;
+                answer = request.answer() => Ok((answer?, None)),
+                () = over.cancelled() => {
+                    let may_repeat = is_repeatable && !self.is_closed();
+                    let loss = if may_repeat { Loss::Certain } else { Loss::No };
+                    Err(Failure { error: replaced(), loss })
+                }
+            }
+        };
+        let direct = match self.lane().ok_or_else(gone)? {
+            Lane::Direct(direct) => direct,
+            Lane::Duplex(wire) => {
+                sending.standard.extend(version_headers(http));
+                tokio::select! {
+                    biased;
+                    answer = answer() => return answer,
+                    sent = wire.send(sending) => sent?,
+                }
+                return answer().await;
+            }
+        };
+        let posted = tokio::select! {
+            biased;
+            posted = direct.post(http, sending, self) => posted,
+            // It may come on the GET stream.
+            answer = request.answer() => return Ok((answer?, None)),
+        };
+        match posted {
+            Ok(Posted::Accepted) => answer().await,
+            Ok(Posted::Answered { session }) => {
+                let answer = request.last_answer().unwrap_or_else(|| Err(lost()));
+                Ok((answer?, session))
+            }
+            Err(failure) => match request.last_answer() {
+                Some(answer) => Ok((answer?, None)),
+                None => Err(failure),
+            },
+        }
+    }
+
+    /// The session to use now; a forgotten one is made anew first.
+    pub async fn current(&self, options: &CallOptions) -> Result<Arc<Agreed>> {
+        if self.is_closed() {
+            return Err(gone());
+        }
+        let agreed = self.agreed.lock().clone().ok_or_else(gone)?;
+        if agreed.is_forgotten.load(Ordering::Acquire) {
+            return Box::pin(options.bound_by(self.renewed(&agreed, Loss::Certain), unanswered))
+                .await;
+        }
+        Ok(agreed)
+    }
+
+    /// Another handshake in place of one that the server has forgotten, unless somebody else was faster. It goes on for the
+    /// others when one caller has gone.
+    pub async fn renewed(&self, forgotten: &Arc<Agreed>, loss: Loss) -> Result<Arc<Agreed>> {
+        let engine = self.handle().ok_or_else(gone)?;
+        let forgotten = Arc::clone(forgotten);
+        let renewing = tokio::spawn(async move { Box::pin(engine.renew(&forgotten, loss)).await });
+        renewing.await.unwrap_or_else(|_| Err(Error::internal()))
+    }
+
+    async fn renew(&self, forgotten: &Arc<Agreed>, loss: Loss) -> Result<Arc<Agreed>> {
+        // A wire that says so itself is ready for another session.
+        let is_news = !forgotten.is_forgotten.swap(true, Ordering::AcqRel);
+        let _one_at_a_time = self.renewing.lock().await;
+        if self.is_closed() {
+            return Err(gone());
+        }
+        let agreed = self.agreed.lock().clone().ok_or_else(gone)?;
+        if !Arc::ptr_eq(&agreed, forgotten) {
+            return Ok(agreed);
+        }
+        let deadline = Instant::now() + self.init_timeout;
+        let known = Some(Generation::Initialize);
+        let shaking = Box::pin(async {
+            if let (Some(Lane::Duplex(wire)), true) = (self.lane(), is_news) {
+                wire.reset().await?;
+            }
+            self.shake(known, deadline).await
+        });
+        let shaken = tokio::select! {
+            biased;
+            () = self.life.cancelled() => Err(gone()),
+            shaken = timeout_at(deadline, shaking) => shaken.unwrap_or_else(|_| Err(unanswered())),
+        };
+        if let Err(error) = shaken {
+            // Only somebody with another token, or a new connection, can help.
+            if !error.wants_authorization() {
+                self.end();
+            }
+            return Err(error);
+        }
+        if let (Some(Lane::Direct(http)), Loss::Perhaps) = (self.lane(), loss) {
+            // The server may keep what it refuses.
+            let (http, session) = (Arc::clone(http), Arc::clone(&forgotten.http));
+            tokio::spawn(async move { http.end(&session).await });
+        }
+        self.agreed.lock().clone().ok_or_else(gone)
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.is_over.load(Ordering::Acquire) || self.is_closing.load(Ordering::Acquire)
+    }
+
+    /// The wire is gone.
+    pub fn end(&self) {
+        let was_established = self.agreed.lock().is_some();
+        let is_wanted = self.is_closing.load(Ordering::Acquire);
+        // Whoever hears of the loss looks at once.
+        let was_over = self.is_over.swap(true, Ordering::AcqRel);
+        self.requests.fail(&gone());
+        if was_established && !is_wanted && !was_over {
+            self.client.notice(Event::Lost);
+        }
+    }
+}

@@ -1,0 +1,370 @@
+//! The handshake, as a table: for each answer to `server/discover` or `initialize`, what comes next.
+//!
+//! A server of 2026-07-28 answers `server/discover`; every other one begins with `initialize`. Whatever else comes back
+//! for `server/discover` (a refusal of a gateway, a page, nothing in time) says only that the method is unknown, so that
+//! the answer to `initialize` decides.
+
+use std::time::Duration;
+
+use rmcp::model::{DiscoverResult, ErrorCode, ProtocolVersion, ServerCapabilities};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use super::Generation;
+use super::failures::server_error;
+use crate::error::{Code, Error, Result};
+use crate::nesting::{self, MAX_NESTING};
+use crate::transport::Reply;
+use crate::transport::message::RpcError;
+
+/// How long `server/discover` may take, and at most half of what is left for the handshake.
+const DISCOVER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The version that `server/discover` came with.
+pub(super) const DISCOVERED: ProtocolVersion = ProtocolVersion::V_2026_07_28;
+
+/// A version before the first that rmcp knows, with the same handshake. The TypeScript SDK takes it.
+const OLDEST: &str = "2024-10-07";
+
+/// What is done next.
+#[derive(Debug)]
+pub(super) enum Step {
+    /// Ask `server/discover`; the number counts from 1.
+    Discover(u32),
+    /// Ask `initialize`.
+    Initialize,
+    Agreed(Box<Described>),
+    Failed(Error),
+}
+
+/// What a server says of itself.
+#[derive(Debug, Clone)]
+pub struct Described {
+    pub version: ProtocolVersion,
+    pub capabilities: ServerCapabilities,
+    pub instructions: Option<String>,
+}
+
+impl Described {
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        if self.version.has_initialize() {
+            Generation::Initialize
+        } else {
+            Generation::Discover
+        }
+    }
+}
+
+pub(super) const fn first(known: Option<Generation>) -> Step {
+    match known {
+        Some(Generation::Initialize) => Step::Initialize,
+        Some(Generation::Discover) | None => Step::Discover(1),
+    }
+}
+
+/// How long to wait for the answer to `server/discover`.
+pub(super) fn discover_timeout(left: Duration) -> Duration {
+    DISCOVER_TIMEOUT.min(left / 2)
+}
+
+/// What follows the answer to `server/discover`. An error is one of the wire, or its time is over.
+pub(super) fn after_discover(attempt: u32, answer: Result<Reply>) -> Step {
+    match answer {
+        Ok(Reply::Result(result)) => match read::<DiscoverResult>(&result) {
+            Some(described) => choose(described),
+            // Some servers answer every method that they do not know with an empty result.
+            None => Step::Initialize,
+        },
+        Ok(Reply::Error(error)) => after_refusal(attempt, &error),
+        Err(error) if is_final(&error) => Step::Failed(error),
+        Ok(Reply::Empty) | Err(_) => Step::Initialize,
+    }
+}
+
+/// Faults that `initialize` would meet in the same way.
+const fn is_final(error: &Error) -> bool {
+    matches!(
+        error.code,
+        Code::Aborted | Code::Closed | Code::Internal | Code::InvalidConfig
+    )
+}
+
+fn choose(described: DiscoverResult) -> Step {
+    if described.supported_versions.contains(&DISCOVERED) {
+        return Step::Agreed(Box::new(Described {
+            version: DISCOVERED,
+            capabilities: described.capabilities,
+            instructions: described.instructions,
+        }));
+    }
+    without(&described.supported_versions)
+}
+
+fn after_refusal(attempt: u32, error: &RpcError) -> Step {
+    match i32::try_from(error.code).map(ErrorCode) {
+        Ok(ErrorCode::UNSUPPORTED_PROTOCOL_VERSION) => {
+            let supported = supported(error);
+            if attempt == 1 && supported.contains(&DISCOVERED) {
+                return Step::Discover(attempt + 1);
+            }
+            without(&supported)
+        }
+        // Only a server of this generation says so.
+        Ok(ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY | ErrorCode::HEADER_MISMATCH) => {
+            Step::Failed(server_error(error))
+        }
+        _ => Step::Initialize,
+    }
+}
+
+/// The versions that a server names in its refusal.
+fn supported(error: &RpcError) -> Vec<ProtocolVersion> {
+    #[derive(Deserialize)]
+    struct Data {
+        supported: Vec<ProtocolVersion>,
+    }
+    let data = error.data.as_deref().and_then(read::<Data>);
+    data.map(|data| data.supported).unwrap_or_default()
+}
+
+/// For a server that speaks `supported`, and not the version of `server/discover`.
+fn without(supported: &[ProtocolVersion]) -> Step {
+    let is_older = |version| is_known(version) && version.has_initialize();
+    if supported.is_empty() || supported.iter().any(is_older) {
+        return Step::Initialize;
+    }
+    let versions: Vec<_> = supported.iter().map(ProtocolVersion::as_str).collect();
+    Step::Failed(Error::new(
+        Code::InvalidResponse,
+        format!(
+            "The server speaks no protocol version in common with this client (it offers {})",
+            versions.join(", ")
+        ),
+    ))
+}
+
+/// What follows the answer to `initialize`.
+pub(super) fn after_initialize(answer: Result<Reply>) -> Step {
+    let result = match answer {
+        Ok(Reply::Result(result)) => result,
+        Ok(Reply::Error(error)) => return Step::Failed(server_error(&error)),
+        Ok(Reply::Empty) => return Step::Failed(unlike_the_protocol()),
+        Err(error) => return Step::Failed(error),
+    };
+    let Some(described) = read::<Initialized>(&result) else {
+        return Step::Failed(unlike_the_protocol());
+    };
+    if !is_known(&described.protocol_version) {
+        return Step::Failed(Error::new(
+            Code::InvalidResponse,
+            format!(
+                "Server's protocol version is not supported: {}",
+                described.protocol_version.as_str()
+            ),
+        ));
+    }
+    Step::Agreed(Box::new(Described {
+        version: described.protocol_version,
+        capabilities: described.capabilities.unwrap_or_default(),
+        instructions: described.instructions,
+    }))
+}
+
+/// What is needed of the answer to `initialize`. What servers say of themselves beside it may be missing or odd.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Initialized {
+    protocol_version: ProtocolVersion,
+    capabilities: Option<ServerCapabilities>,
+    instructions: Option<String>,
+}
+
+fn is_known(version: &ProtocolVersion) -> bool {
+    ProtocolVersion::KNOWN_VERSIONS.contains(version) || version.as_str() == OLDEST
+}
+
+fn unlike_the_protocol() -> Error {
+    Error::new(
+        Code::InvalidResponse,
+        "The server did not complete the MCP handshake as the protocol asks",
+    )
+}
+
+fn read<T: DeserializeOwned>(text: &RawValue) -> Option<T> {
+    nesting::parse(text.get(), MAX_NESTING).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn result(value: &Value) -> Reply {
+        Reply::Result(RawValue::from_string(value.to_string()).unwrap())
+    }
+
+    fn refused(code: i64, data: Option<&Value>) -> Reply {
+        Reply::Error(RpcError {
+            code,
+            message: "no".to_owned(),
+            data: data.map(|data| RawValue::from_string(data.to_string()).unwrap()),
+        })
+    }
+
+    fn discovered(versions: &Value) -> Value {
+        json!({
+            "resultType": "complete", "ttlMs": 0, "cacheScope": "private", "supportedVersions": versions,
+            "capabilities": {}, "serverInfo": { "name": "srv", "version": "1" },
+        })
+    }
+
+    /// `discover`, `initialize`, the version agreed on, or what the error says.
+    fn shown(step: &Step) -> String {
+        match step {
+            Step::Discover(_) => "discover".to_owned(),
+            Step::Initialize => "initialize".to_owned(),
+            Step::Agreed(described) => described.version.as_str().to_owned(),
+            Step::Failed(error) => error.message.clone(),
+        }
+    }
+
+    #[test]
+    fn after_the_answer_to_discover() {
+        let http = |status| Err(Error::http_status(status, "refused"));
+        let failed = |code| Err(Error::new(code, "failed"));
+        let table: Vec<(&str, Result<Reply>, &str)> = vec![
+            (
+                "described",
+                Ok(result(&discovered(&json!(["2026-07-28"])))),
+                "2026-07-28",
+            ),
+            (
+                "older ones",
+                Ok(result(&discovered(&json!(["2025-11-25"])))),
+                "initialize",
+            ),
+            (
+                "none that we know",
+                Ok(result(&discovered(&json!(["2030-01-01"])))),
+                "The server speaks no protocol version in common with this client (it offers 2030-01-01)",
+            ),
+            ("an empty result", Ok(result(&json!({}))), "initialize"),
+            (
+                "another result",
+                Ok(result(&json!({ "tools": [] }))),
+                "initialize",
+            ),
+            ("no result", Ok(Reply::Empty), "initialize"),
+            ("method not found", Ok(refused(-32601, None)), "initialize"),
+            ("any other error", Ok(refused(-32000, None)), "initialize"),
+            (
+                "unsupported, and names ours",
+                Ok(refused(
+                    -32022,
+                    Some(&json!({ "supported": ["2026-07-28"] })),
+                )),
+                "discover",
+            ),
+            (
+                "unsupported, and names older ones",
+                Ok(refused(
+                    -32022,
+                    Some(&json!({ "supported": ["2025-06-18"] })),
+                )),
+                "initialize",
+            ),
+            (
+                "unsupported, and names none",
+                Ok(refused(-32022, None)),
+                "initialize",
+            ),
+            (
+                "a missing capability",
+                Ok(refused(-32021, None)),
+                "MCP error -32021: no",
+            ),
+            (
+                "headers that do not match",
+                Ok(refused(-32020, None)),
+                "MCP error -32020: no",
+            ),
+            ("HTTP 400", http(400), "initialize"),
+            ("HTTP 401", http(401), "initialize"),
+            ("HTTP 403", http(403), "initialize"),
+            ("HTTP 404", http(404), "initialize"),
+            ("HTTP 429", http(429), "initialize"),
+            ("HTTP 500", http(500), "initialize"),
+            ("a page", failed(Code::InvalidResponse), "initialize"),
+            (
+                "too long an answer",
+                failed(Code::ResponseTooLarge),
+                "initialize",
+            ),
+            ("no answer in time", failed(Code::Timeout), "initialize"),
+            (
+                "a closed socket",
+                failed(Code::ConnectionLost),
+                "initialize",
+            ),
+            (
+                "no connection",
+                failed(Code::ConnectionFailed),
+                "initialize",
+            ),
+            (
+                "a redirect to where nobody may go",
+                failed(Code::AddressNotAllowed),
+                "initialize",
+            ),
+            ("an abort", failed(Code::Aborted), "failed"),
+        ];
+        for (name, answer, next) in table {
+            assert_eq!(shown(&after_discover(1, answer)), next, "{name}");
+        }
+        let again = Ok(refused(
+            -32022,
+            Some(&json!({ "supported": ["2026-07-28"] })),
+        ));
+        assert!(matches!(after_discover(2, again), Step::Failed(_)));
+    }
+
+    #[test]
+    fn after_the_answer_to_initialize() {
+        let initialized = |version: &str| {
+            Ok(result(&json!({
+                "protocolVersion": version, "capabilities": { "tools": {} },
+                "serverInfo": { "name": "srv", "version": "1" },
+            })))
+        };
+        let unlike = "The server did not complete the MCP handshake as the protocol asks";
+        let table: Vec<(Result<Reply>, &str)> = vec![
+            (initialized("2025-11-25"), "2025-11-25"),
+            (initialized("2024-11-05"), "2024-11-05"),
+            (initialized("2024-10-07"), "2024-10-07"),
+            (
+                Ok(result(&json!({ "protocolVersion": "2025-06-18" }))),
+                "2025-06-18",
+            ),
+            (
+                initialized("1999-01-01"),
+                "Server's protocol version is not supported: 1999-01-01",
+            ),
+            (Ok(result(&json!({}))), unlike),
+            (Ok(Reply::Empty), unlike),
+            (Ok(refused(-32603, None)), "MCP error -32603: no"),
+            (Err(Error::http_status(401, "401")), "401"),
+        ];
+        for (answer, next) in table {
+            assert_eq!(shown(&after_initialize(answer)), next);
+        }
+    }
+
+    #[test]
+    fn what_is_known_of_a_server_is_not_asked() {
+        assert_eq!(shown(&first(Some(Generation::Initialize))), "initialize");
+        assert_eq!(shown(&first(Some(Generation::Discover))), "discover");
+        assert_eq!(shown(&first(None)), "discover");
+    }
+}

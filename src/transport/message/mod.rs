@@ -1,0 +1,9 @@
+//! JSON-RPC 2.0 over text.
+
+mod incoming;
+mod outgoing;
+
+pub use incoming::{
+    Answer, AnswerTo, Incoming, NoMessage, Outcome, Request, RpcError, read, text_of,
+};
+pub use outgoing::{Meta, answer, notification, request};

@@ -1,0 +1,74 @@
+//! POSTs that are answered with anything but success, and whether that means that the session is lost.
+
+use http::StatusCode;
+
+use super::lane::{Failure, Loss};
+use super::remote::refusal;
+use crate::error::{Code, Error};
+use crate::network::Response;
+
+/// What servers write when they do not know a session, or want a handshake first.
+const WORDS: [&str; 4] = ["session", "initializ", "initialis", "handshake"];
+
+/// Whether a text is about sessions or handshakes. Servers quote arguments, so that this proves nothing.
+#[must_use]
+pub fn mentions_session(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    WORDS.iter().any(|word| text.contains(word))
+}
+
+/// `has_session`: whether the POST named a session.
+pub(super) async fn refused(response: Response, has_session: bool) -> Failure {
+    let status = response.status;
+    let refusal = refusal(response).await;
+    let loss = loss(status, has_session, &refusal.body);
+    let is_unknown = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
+    let error = if is_unknown && loss == Loss::Certain {
+        Error::new(
+            Code::ConnectionLost,
+            "The server no longer knows the session",
+        )
+    } else {
+        refusal.error
+    };
+    Failure { error, loss }
+}
+
+fn loss(status: StatusCode, has_session: bool, body: &str) -> Loss {
+    match status.as_u16() {
+        404 | 410 if has_session => Loss::Certain,
+        401 | 403 | 407 | 429 => Loss::No,
+        400..=501 if has_session => Loss::Perhaps,
+        _ if mentions_session(body) => Loss::Perhaps,
+        _ => Loss::No,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_refusals_mean_a_lost_session() {
+        for (status, has_session, body, expected) in [
+            (404, true, "", Loss::Certain),
+            (404, false, "", Loss::No),
+            (410, true, "gone", Loss::Certain),
+            (400, true, "", Loss::Perhaps),
+            (400, true, "Invalid arguments", Loss::Perhaps),
+            (400, false, "Server not initialized", Loss::Perhaps),
+            (400, false, "Invalid arguments", Loss::No),
+            (409, true, "", Loss::Perhaps),
+            (440, true, "", Loss::Perhaps),
+            (500, true, "", Loss::Perhaps),
+            (500, false, "", Loss::No),
+            (503, true, "", Loss::No),
+            (503, true, "session not found", Loss::Perhaps),
+            (401, true, "session expired", Loss::No),
+            (429, true, "too many sessions", Loss::No),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(loss(status, has_session, body), expected, "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The GET stream of a session (MCP, chapter "Transports", "Listening for messages from the server"), which servers need
+//! not have.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures::StreamExt;
+use http::StatusCode;
+use parking_lot::Mutex;
+use tokio::task::coop::consume_budget;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::resume::{Pace, hand_over};
+use super::{HttpSession, Source, StreamableHttp, is_event_stream};
+use crate::error::Result;
+use crate::transport::lane::Receiver;
+use crate::transport::limits::BodyLimits;
+use crate::transport::remote::status_error;
+
+/// How long a server that has no GET stream is not asked again, by any session.
+const REFUSAL_LIFETIME: Duration = Duration::from_mins(5);
+
+/// When a server said last that it has no GET stream (405). Shared by its sessions.
+#[derive(Debug, Clone, Default)]
+pub struct StreamRefusal(Arc<Mutex<Option<Instant>>>);
+
+impl StreamRefusal {
+    fn note(&self) {
+        *self.0.lock() = Some(Instant::now());
+    }
+
+    fn holds(&self) -> bool {
+        let refused = *self.0.lock();
+        refused.is_some_and(|at| at.elapsed() < REFUSAL_LIFETIME)
+    }
+}
+
+/// The GET stream of the current session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum GetStream {
+    /// Nobody has asked for it, or the answer is not there.
+    #[default]
+    Unknown,
+    /// There is none.
+    Refused,
+    /// It is open, or will be again.
+    Opened,
+}
+
+impl StreamableHttp {
+    /// Listens until `over`, where the server has a stream for this session.
+    pub fn listen(
+        self: &Arc<Self>,
+        session: Arc<HttpSession>,
+        receiver: Weak<dyn Receiver>,
+        over: CancellationToken,
+    ) {
+        if session.id.is_none() || self.refused.holds() {
+            *self.stream.lock() = GetStream::Refused;
+            return;
+        }
+        *self.stream.lock() = GetStream::Unknown;
+        let http = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::select! {
+                biased;
+                () = over.cancelled() => {}
+                () = http.remote.life.cancelled() => {}
+                // Boxed: opening a stream needs more room than waiting for its events does.
+                () = http.keep_open(&session, &receiver) => {}
+            }
+        });
+    }
+
+    /// Whether an answer may still come on the GET stream.
+    pub(super) fn may_stream(&self) -> bool {
+        *self.stream.lock() != GetStream::Refused
+    }
+
+    /// Reads one stream after the other.
+    async fn keep_open(&self, session: &HttpSession, receiver: &Weak<dyn Receiver>) {
+        let mut pace = Pace::of_streams();
+        loop {
+            match Box::pin(self.open_get(session, &pace)).await {
+                Ok(Some(mut source)) => {
+                    *self.stream.lock() = GetStream::Opened;
+                    pace.opened();
+                    if self.read(&mut source, &mut pace, receiver).await.is_none() {
+                        return;
+                    }
+                }
+                Ok(None) => return self.has_none(),
+                // A server that refuses the first stream is not asked again.
+                Err(_) if *self.stream.lock() == GetStream::Unknown => return self.has_none(),
+                Err(error) => {
+                    let message = format!("The GET stream was not opened again: {error}");
+                    self.remote.debug(&message);
+                }
+            }
+            let Some(pause) = pace.next() else {
+                return self.has_none();
+            };
+            sleep(pause).await;
+        }
+    }
+
+    fn has_none(&self) {
+        *self.stream.lock() = GetStream::Refused;
+    }
+
+    async fn read(
+        &self,
+        source: &mut Source,
+        pace: &mut Pace,
+        receiver: &Weak<dyn Receiver>,
+    ) -> Option<()> {
+        while let Some(Ok(found)) = source.next().await {
+            consume_budget().await;
+            let receiver = receiver.upgrade()?;
+            hand_over(&self.remote, &*receiver, found, pace, None);
+        }
+        Some(())
+    }
+
+    /// `None` where the server has no stream.
+    async fn open_get(&self, session: &HttpSession, pace: &Pace) -> Result<Option<Source>> {
+        let response = self.open(session, pace.last_event_id()).await?;
+        match response.status {
+            StatusCode::METHOD_NOT_ALLOWED => {
+                self.refused.note();
+                return Ok(None);
+            }
+            StatusCode::CONFLICT => {
+                self.conflicts();
+                return Ok(None);
+            }
+            StatusCode::NOT_FOUND => return Ok(None),
+            status if !status.is_success() => return Err(status_error(&response)),
+            _ if !is_event_stream(&response) => return Ok(None),
+            _ => {}
+        }
+        let limits = BodyLimits {
+            total: 0,
+            idle: Some(self.sse_read_timeout),
+        };
+        Ok(Some(self.events(response, limits)))
+    }
+
+    /// A server that refuses the first stream of a session has none; one that refuses a later one holds on to the first.
+    fn conflicts(&self) {
+        if *self.stream.lock() != GetStream::Opened {
+            return;
+        }
+        let conflict = self.conflict.lock().take();
+        if let Some(conflict) = conflict {
+            self.remote.warn(
+                "SSE stream conflicted with a stale server-side stream for this session (409). Rebuilding the session; no \
+                 action needed.",
+            );
+            conflict();
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Streamable HTTP (MCP, chapter "Transports"): a request is one POST, which the task of the call sends and whose answer
+//! it reads. Between requests there is nothing but data, and one small task where the server has a GET stream.
+//!
+//! Headers belong to a request, not to the connection: those of the connection's recipe are the base, and a call puts
+//! its own over them.
+
+mod get_stream;
+mod post;
+mod resume;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream::{BoxStream, StreamExt};
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue, Method};
+use parking_lot::Mutex;
+
+use self::get_stream::GetStream;
+pub use self::get_stream::StreamRefusal;
+pub use self::post::Posted;
+use super::events::{EventLimits, Events};
+use super::limits::{BodyLimits, guard};
+use super::remote::{
+    ERROR_BODY_BYTES, EVENT_STREAM, LAST_EVENT_ID, PROTOCOL_VERSION, Remote, content_type, is_type,
+};
+use crate::error::{Error, Result};
+use crate::network::{Request, Response};
+
+const SESSION_ID: &str = "mcp-session-id";
+
+/// Bound on ending a session (`DELETE`); the specification's five seconds.
+const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The events of a response within limits.
+type Source = Events<BoxStream<'static, Result<bytes::Bytes>>>;
+
+/// What the requests of a session name.
+#[derive(Debug, Clone, Default)]
+pub struct HttpSession {
+    /// What the server calls the session; absent where it keeps none.
+    pub id: Option<HeaderValue>,
+    /// The protocol version that was agreed on; absent until then.
+    pub version: Option<HeaderValue>,
+}
+
+/// Called when the server refuses another GET stream because it holds on to the one before (409), though that is lost.
+pub type Conflict = Arc<dyn Fn() + Send + Sync>;
+
+/// The HTTP side of one connection.
+pub struct StreamableHttp {
+    remote: Remote,
+    /// How long a GET stream may be silent.
+    sse_read_timeout: Duration,
+    /// What other sessions have found out about GET streams of this server.
+    refused: StreamRefusal,
+    stream: Mutex<GetStream>,
+    /// Taken by the first conflict.
+    conflict: Mutex<Option<Conflict>>,
+}
+
+impl StreamableHttp {
+    /// `sse_read_timeout` is how long a GET stream may be silent; `conflict` is called once at most.
+    #[must_use]
+    pub fn new(
+        remote: Remote,
+        sse_read_timeout: Duration,
+        refused: StreamRefusal,
+        conflict: Option<Conflict>,
+    ) -> Self {
+        Self {
+            remote,
+            sse_read_timeout,
+            refused,
+            stream: Mutex::default(),
+            conflict: Mutex::new(conflict),
+        }
+    }
+
+    fn request(&self, method: Method, session: &HttpSession, call: Option<&HeaderMap>) -> Request {
+        let mut request = self.remote.request(method, self.remote.url.clone(), call);
+        if let Some(version) = &session.version {
+            request.headers.insert(PROTOCOL_VERSION, version.clone());
+        }
+        if let Some(id) = &session.id {
+            request.headers.insert(SESSION_ID, id.clone());
+        }
+        request
+    }
+
+    async fn while_alive<T, E: From<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        tokio::select! {
+            biased;
+            () = self.remote.life.cancelled() => Err(Error::closed().into()),
+            outcome = work => outcome,
+        }
+    }
+
+    /// An event stream, new or after an event.
+    async fn open(&self, session: &HttpSession, after: Option<&str>) -> Result<Response> {
+        let mut request = self.request(Method::GET, session, None);
+        let headers = &mut request.headers;
+        headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
+        if let Some(id) = after.and_then(|id| HeaderValue::from_str(id).ok()) {
+            headers.insert(LAST_EVENT_ID, id);
+        }
+        self.while_alive(self.remote.send(request)).await
+    }
+
+    fn events(&self, response: Response, limits: BodyLimits) -> Source {
+        let chunks = guard(response.stream(), limits);
+        Events::new(chunks.boxed(), self.event_limits())
+    }
+
+    const fn event_limits(&self) -> EventLimits {
+        EventLimits {
+            line: self.remote.limits.max_line_bytes,
+            event: self.remote.limits.max_response_bytes,
+        }
+    }
+
+    /// Ends the session. A server that no longer knows it, or is gone, changes nothing.
+    pub async fn end(&self, session: &HttpSession) {
+        if session.id.is_none() {
+            return;
+        }
+        let mut request = self.request(Method::DELETE, session, None);
+        request.timeout = Some(DELETE_TIMEOUT);
+        if let Ok(response) = self.remote.send(request).await
+            && response.status.is_success()
+        {
+            // Read to the end, so that the socket goes back to the pool.
+            let _ = response.bytes(ERROR_BODY_BYTES).await;
+        }
+    }
+
+    /// Ends all that is under way.
+    pub fn stop(&self) {
+        self.remote.life.cancel();
+    }
+}
+
+/// What the server calls the session that it begins.
+fn session_of(response: &Response) -> Option<HeaderValue> {
+    let id = response.headers.get(SESSION_ID)?.to_str().ok()?;
+    // A copy: the header is a part of all that was read from the socket, and would keep that as long as the session.
+    HeaderValue::from_str(id).ok().filter(|id| !id.is_empty())
+}
+
+fn is_event_stream(response: &Response) -> bool {
+    is_type(content_type(response), EVENT_STREAM)
+}

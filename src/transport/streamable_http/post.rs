@@ -1,0 +1,397 @@
+//! One POST and its answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::stream::{self, Stream, StreamExt};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderValue, Method, StatusCode};
+use tokio::task::coop::consume_budget;
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+use super::resume::{Pace, each, hand_over};
+use super::{HttpSession, Source, StreamableHttp, is_event_stream};
+use crate::error::{Code, Error, Result};
+use crate::network::Response;
+use crate::transport::events::Events;
+use crate::transport::lane::{Failure, Receiver, Sending};
+use crate::transport::limits::{BodyLimits, guard};
+use crate::transport::lost;
+use crate::transport::message::{self, AnswerTo, Incoming, NoMessage};
+use crate::transport::refusal::refused;
+use crate::transport::remote::{
+    ERROR_BODY_BYTES, JSON, content_type, invalid, is_type, too_large, wrong_type,
+};
+
+/// What a response gets to end after the answer, so that its socket goes back to the pool.
+const LAST_BYTES: Duration = Duration::from_millis(50);
+/// The same for the body of an accepted notification, in which nothing matters.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What came of a POST that was not refused.
+#[derive(Debug)]
+pub enum Posted {
+    /// The receiver has had the answer. `session`: what the server calls the session that it begins.
+    Answered { session: Option<HeaderValue> },
+    /// The message was taken; an answer to a request comes on the GET stream.
+    Accepted,
+}
+
+/// Why an event stream has ended without the answer.
+enum Broken {
+    /// In order, with something that was no message.
+    Unreadable(NoMessage),
+    By(Error),
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::By(error)
+    }
+}
+
+enum Body {
+    Json(Vec<u8>),
+    Events(Box<Source>),
+}
+
+impl StreamableHttp {
+    /// Sends a message. The receiver gets everything that is read; for a request this resolves when it has had the
+    /// answer, or none can come.
+    ///
+    /// # Errors
+    /// A refusal, with whether it means that the session is lost; [`Code::InvalidResponse`] for a response without an
+    /// answer; [`Code::ConnectionLost`] where it broke off and could not be resumed; and as
+    /// [`HttpClient::send`](crate::network::HttpClient::send).
+    pub async fn post(
+        &self,
+        session: &HttpSession,
+        sending: Sending<'_>,
+        receiver: &dyn Receiver,
+    ) -> Result<Posted, Failure> {
+        self.while_alive(self.send(session, sending, receiver))
+            .await
+    }
+
+    async fn send(
+        &self,
+        session: &HttpSession,
+        sending: Sending<'_>,
+        receiver: &dyn Receiver,
+    ) -> Result<Posted, Failure> {
+        let mut request = self.request(Method::POST, session, sending.call);
+        let headers = &mut request.headers;
+        headers.extend(sending.standard);
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        self.remote.traffic.add_sent(sending.text.len());
+        request.body = Bytes::from(sending.text);
+        // A tool may take its time; the request has a deadline of its own.
+        request.timeout = None;
+        request.is_repeatable = sending.is_repeatable;
+        let response = self.remote.send(request).await?;
+        if !response.status.is_success() {
+            return Err(refused(response, session.id.is_some()).await);
+        }
+        let Some(id) = sending.id else {
+            self.discard(response);
+            return Ok(Posted::Accepted);
+        };
+        let is_accepted = matches!(
+            response.status,
+            StatusCode::ACCEPTED | StatusCode::NO_CONTENT
+        );
+        let accepted =
+            (is_accepted && session.id.is_some() && self.may_stream()).then_some(Posted::Accepted);
+        if is_accepted && Declared::by(&response) == Declared::Other {
+            let error = invalid(&response.url, response.status, "without an answer");
+            self.discard(response);
+            return accepted.ok_or(error.into());
+        }
+        let began = super::session_of(&response);
+        let (url, status) = (response.url.clone(), response.status);
+        let body = self.body(response).await;
+        let body = body.map_err(|error| match error.code {
+            Code::ResponseTooLarge => {
+                self.remote.warn(&error.message);
+                too_large(&error.message)
+            }
+            _ => error,
+        });
+        let taken = match body? {
+            Body::Json(body) => self.take_json(&body, id, receiver, &url, status),
+            Body::Events(source) => {
+                let taking = self.take_events(*source, session, id, receiver);
+                taking.await.map_err(|broken| match broken {
+                    Broken::Unreadable(why) => invalid(&url, status, unlike(why)),
+                    Broken::By(error) => error,
+                })
+            }
+        };
+        match (taken, accepted) {
+            (Ok(()), _) => Ok(Posted::Answered { session: began }),
+            // It was no answer, and one may still come.
+            (Err(_), Some(accepted)) => Ok(accepted),
+            (Err(error), None) => Err(error.into()),
+        }
+    }
+
+    /// A body by how it begins, because servers and gateways declare one kind and send the other; by its content type
+    /// where the beginning says nothing.
+    async fn body(&self, response: Response) -> Result<Body> {
+        let limits = BodyLimits {
+            total: self.remote.limits.max_response_bytes,
+            idle: None,
+        };
+        let announced = response.headers.get(CONTENT_LENGTH);
+        let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let declared = Declared::by(&response);
+        let unexpected = (declared == Declared::Other).then(|| wrong_type(&response));
+        let mut chunks = guard(response.stream(), limits);
+        // What the server announces is believed only as far as it would be taken.
+        let mut body = Vec::with_capacity(announced.unwrap_or_default().min(limits.total));
+        while let Some(chunk) = chunks.next().await {
+            body.extend_from_slice(&chunk?);
+            match (Begins::of(&body), declared) {
+                (Begins::Events, _) | (Begins::Other, Declared::Events) => {
+                    let first = stream::iter([Ok(Bytes::from(body))]);
+                    return Ok(self.events_of(first.chain(chunks)));
+                }
+                (Begins::Json | Begins::Nothing, _) | (Begins::Other, Declared::Json) => {}
+                (Begins::Other, Declared::Other) => break,
+            }
+        }
+        match (Begins::of(&body), unexpected) {
+            (Begins::Nothing, None) if declared == Declared::Events => {
+                Ok(self.events_of(stream::empty()))
+            }
+            (Begins::Nothing | Begins::Other, Some(unexpected)) => Err(unexpected),
+            _ => Ok(Body::Json(body)),
+        }
+    }
+
+    fn events_of(&self, chunks: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Body {
+        Body::Events(Box::new(Events::new(chunks.boxed(), self.event_limits())))
+    }
+
+    fn take_json(
+        &self,
+        body: &[u8],
+        id: u64,
+        receiver: &dyn Receiver,
+        url: &Url,
+        status: StatusCode,
+    ) -> Result<()> {
+        self.remote.traffic.add_received(body.len());
+        let (mut answered, mut found) = (false, None);
+        let mut take = |message: Result<Incoming<'_>, NoMessage>| match message {
+            Ok(message) => {
+                let is_answer = matches!(
+                    &message,
+                    Incoming::Answer(answer) if matches!(answer.to, AnswerTo::Nobody) || answer.to == AnswerTo::Ours(id)
+                );
+                answered |= is_answer;
+                found = found.or(Some("without the answer to this request"));
+                receiver.receive(message, Some(id));
+            }
+            Err(why) => found = Some(unlike(why)),
+        };
+        message::read(&message::text_of(body), &mut take);
+        if answered {
+            return Ok(());
+        }
+        Err(invalid(url, status, found.unwrap_or("without an answer")))
+    }
+
+    async fn take_events(
+        &self,
+        mut source: Source,
+        session: &HttpSession,
+        id: u64,
+        receiver: &dyn Receiver,
+    ) -> Result<(), Broken> {
+        let mut pace = Pace::of_answer();
+        loop {
+            let mut skipped = None;
+            loop {
+                // Others get their turn between the events of a flood.
+                consume_budget().await;
+                let found = match source.next().await {
+                    Some(Ok(found)) => found,
+                    Some(Err(error)) if error.code == Code::ResponseTooLarge => {
+                        self.remote.warn(&error.message);
+                        return Err(too_large(&error.message).into());
+                    }
+                    Some(Err(_)) => {
+                        skipped = None;
+                        break;
+                    }
+                    None => break,
+                };
+                skipped = hand_over(&self.remote, receiver, found, &mut pace, Some(id)).or(skipped);
+                if receiver.has_answer(id) {
+                    self.let_go(source);
+                    return Ok(());
+                }
+            }
+            if let Some(rest) = source.rest() {
+                let unread = each(&self.remote, &rest, |message| {
+                    receiver.receive(message, Some(id));
+                });
+                skipped = match unread {
+                    // It was cut off.
+                    Some(NoMessage::NotJson) => None,
+                    unread => unread.or(skipped),
+                };
+                if receiver.has_answer(id) {
+                    return Ok(());
+                }
+            }
+            if pace.last_event_id().is_none() {
+                return Err(skipped.map_or_else(|| lost().into(), Broken::Unreadable));
+            }
+            source = self.resume(session, &mut pace).await?;
+        }
+    }
+
+    /// The rest of a stream that broke off (MCP, chapter "Resumability and Redelivery").
+    async fn resume(&self, session: &HttpSession, pace: &mut Pace) -> Result<Source> {
+        while let Some(pause) = pace.next() {
+            sleep(pause).await;
+            match self.open(session, pace.last_event_id()).await {
+                Ok(response) if response.status.is_success() && is_event_stream(&response) => {
+                    pace.opened();
+                    let limits = BodyLimits {
+                        total: self.remote.limits.max_response_bytes,
+                        idle: None,
+                    };
+                    return Ok(self.events(response, limits));
+                }
+                // A server without streams has none the next time either.
+                Ok(response)
+                    if matches!(
+                        response.status.as_u16(),
+                        200..300 | 401 | 403 | 404 | 405 | 409
+                    ) =>
+                {
+                    break;
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Err(lost())
+    }
+
+    /// Most responses end with the answer.
+    fn let_go(&self, mut source: Source) {
+        if matches!(source.next().now_or_never(), Some(None)) {
+            return;
+        }
+        let life = self.remote.life.clone();
+        tokio::spawn(async move {
+            let drain = async { while source.next().await.is_some() {} };
+            tokio::select! {
+                () = life.cancelled() => {}
+                _ = timeout(LAST_BYTES, drain) => {}
+            }
+        });
+    }
+
+    /// Reads a body in which nothing matters to its end.
+    fn discard(&self, response: Response) {
+        if response
+            .headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length == "0")
+        {
+            return;
+        }
+        let life = self.remote.life.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = life.cancelled() => {}
+                _ = timeout(DRAIN, response.bytes(ERROR_BODY_BYTES)) => {}
+            }
+        });
+    }
+}
+
+const fn unlike(why: NoMessage) -> &'static str {
+    match why {
+        NoMessage::NotJson => "with invalid JSON",
+        NoMessage::NotJsonRpc => "with JSON that is no JSON-RPC message",
+    }
+}
+
+/// What a response says that its body is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Declared {
+    Json,
+    Events,
+    Other,
+}
+
+impl Declared {
+    fn by(response: &Response) -> Self {
+        if is_event_stream(response) {
+            Self::Events
+        } else if is_type(content_type(response), JSON) {
+            Self::Json
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// What the beginning of a body looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    /// Nothing but blanks so far.
+    Nothing,
+    Json,
+    Events,
+    Other,
+}
+
+impl Begins {
+    fn of(body: &[u8]) -> Self {
+        const FIELDS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
+        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+        let body = body.trim_ascii_start();
+        match body.first() {
+            None => Self::Nothing,
+            Some(b'{' | b'[') => Self::Json,
+            Some(_) if FIELDS.iter().any(|field| body.starts_with(field)) => Self::Events,
+            // A field may have come in part.
+            Some(_) if FIELDS.iter().any(|field| field.starts_with(body)) => Self::Nothing,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_by_their_beginning() {
+        for (body, expected) in [
+            (&b""[..], Begins::Nothing),
+            (b" \r\n", Begins::Nothing),
+            (b"\xEF\xBB\xBF {", Begins::Json),
+            (b"[", Begins::Json),
+            (b": hello\n", Begins::Events),
+            (b"da", Begins::Nothing),
+            (b"data: {}", Begins::Events),
+            (b"<html>", Begins::Other),
+            (b"datum", Begins::Other),
+        ] {
+            assert_eq!(Begins::of(body), expected, "{}", body.escape_ascii());
+        }
+    }
+}
