@@ -1,5 +1,6 @@
 /** What is known of one server, and connecting to it without asking anybody. */
 
+const { lookup } = require('node:dns/promises');
 const { DEFAULT_FILE, missingVariables, serverOf } = require('./config');
 const { summary } = require('./output');
 const { USER } = require('./runtime');
@@ -66,8 +67,24 @@ function obstacle(context, name) {
   return undefined;
 }
 
+const PROXY_VARIABLES = ['PROXY', 'HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'];
+
+/** A name that nobody knows stays unknown while a command waits; behind a proxy it is the proxy that looks it up. */
+async function refuseUnknownHost({ config, userVars, api }, name) {
+  const server = config.servers[name];
+  if (!server.url || server.proxy || PROXY_VARIABLES.some((variable) => process.env[variable])) return;
+  const { hostname } = new URL(expanded(api, server, userVars.of(name)).url);
+  await lookup(hostname.replace(/^\[|\]$/g, '')).catch(({ code }) => {
+    if (code !== 'ENOTFOUND') return;
+    const message = `The host name "${hostname}" could not be resolved`;
+    throw Object.assign(new Error(message), { code: 'MCP_CONNECTION_FAILED' });
+  });
+}
+
 /** Connects with what is stored; nobody is asked to authorize. */
-function connect({ runtime, userVars }, name, timeoutSeconds) {
+async function connect(context, name, timeoutSeconds) {
+  await refuseUnknownHost(context, name);
+  const { runtime, userVars } = context;
   return runtime.manager.getConnection({
     serverName: name,
     user: USER,
