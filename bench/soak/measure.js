@@ -1,11 +1,14 @@
 const { readdirSync, readFileSync } = require('node:fs');
 const v8 = require('node:v8');
 const { runInNewContext } = require('node:vm');
+const { delay } = require('../../__test__/support/wait');
 
 v8.setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc');
 
 const MIB = 1024 * 1024;
+/** For what ends on its own a little later, such as idle threads and sockets of this process's own requests. */
+const SETTLE_MS = 30_000;
 
 /** What is measured; `allowed` is how much more than at the start counts as flat. Linux has all of them. */
 const MEASURES = {
@@ -19,6 +22,8 @@ const MEASURES = {
   connections: { unit: '', allowed: () => 0 },
   'users known': { unit: '', allowed: () => 0 },
 };
+
+const MEMORY = ['resident memory', 'JavaScript heap', 'memory outside the heap'];
 
 /** Those that have to be where they were when everything is closed. */
 const ENDS = ['file descriptors', 'threads', 'child processes', 'active resources of Node'];
@@ -87,6 +92,28 @@ function judgeEnd(before, after) {
   }));
 }
 
+/** Compares two states, both with nothing under way. */
+function judgeStates(before, after, measures = Object.keys(MEASURES)) {
+  return measures
+    .filter((name) => before[name] !== undefined)
+    .map((name) => {
+      const allowed = before[name] + MEASURES[name].allowed(before[name]);
+      const { unit } = MEASURES[name];
+      return { name, unit, before: before[name], after: after[name], allowed, flat: after[name] <= allowed };
+    });
+}
+
+/** The state once all verdicts on it are flat, or after a while. */
+async function settled(verdictsOn, manager) {
+  const deadline = Date.now() + SETTLE_MS;
+  let state = sample(manager);
+  while (verdictsOn(state).some(({ flat }) => !flat) && Date.now() < deadline) {
+    await delay(250);
+    state = sample(manager);
+  }
+  return state;
+}
+
 /** The medians of all tenths, or of all samples where there are fewer. */
 function course(samples, name) {
   const tenth = Math.max(1, Math.floor(samples.length / 10));
@@ -95,4 +122,4 @@ function course(samples, name) {
   return parts.map((part) => median(part.map((entry) => entry[name])));
 }
 
-module.exports = { MEASURES, course, judge, judgeEnd, sample };
+module.exports = { MEASURES, MEMORY, course, judge, judgeEnd, judgeStates, sample, settled };

@@ -9,9 +9,9 @@ function table(head, rows) {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-const growth = (verdicts) =>
+const growth = (verdicts, early = 'second tenth', late = 'last tenth') =>
   table(
-    ['', 'second tenth', 'last tenth', 'flat up to', 'flat'],
+    ['', early, late, 'flat up to', 'flat'],
     verdicts.map(({ name, unit, before, after, allowed, flat }) => [
       unit ? `${name}, ${unit}` : name,
       number(before),
@@ -27,13 +27,13 @@ const end = (verdicts) =>
     verdicts.map(({ name, before, after, flat }) => [name, number(before), number(after), answer(flat)]),
   );
 
-function operations(counts) {
+function operations(counts, heading = 'operation') {
   const rows = [...counts].map(([name, outcomes]) => {
     const others = [...outcomes].filter(([outcome]) => outcome !== 'done');
     const ended = others.map(([outcome, times]) => `${times} ${outcome}`).join(', ');
     return [name, outcomes.get('done') ?? 0, ended];
   });
-  return table(['operation', 'done', 'ended otherwise'], rows);
+  return table([heading, 'done', 'ended otherwise'], rows);
 }
 
 function counted({ oauthRefreshes, bytes, breakers }) {
@@ -48,11 +48,12 @@ function counted({ oauthRefreshes, bytes, breakers }) {
 const machine = () =>
   `${os.cpus().length} cores (${os.cpus()[0]?.model.trim() ?? 'unknown'}), ${os.type()} ${os.arch()}, Node ${process.version}`;
 
+const sum = (counts) =>
+  [...counts.values()].flatMap((outcomes) => [...outcomes.values()]).reduce((total, times) => total + times, 0);
+
 /** The figures of a run as Markdown. */
 function report({ seconds, rounds, seed, addon, samples, verdicts, endVerdicts, counts, stats }) {
-  const all = [...counts.values()].flatMap((outcomes) => [...outcomes.values()]);
-  const total = all.reduce((sum, times) => sum + times, 0);
-  return `${total} operations in ${rounds} rounds, ${seconds} s, seed ${seed}, ${addon} addon. ${machine()}.
+  return `${sum(counts)} operations in ${rounds} rounds, ${seconds} s, seed ${seed}, ${addon} addon. ${machine()}.
 
 ${growth(verdicts)}
 
@@ -68,4 +69,22 @@ ${operations(counts)}
 `;
 }
 
-module.exports = { report };
+/** Those of a run under faults. */
+function reportOfFaults({ sessions, seconds, seed, addon, longest, memory, verdicts, endVerdicts, counts, stats }) {
+  return `${sum(counts)} operations of ${sessions} sessions, ${seconds} s, seed ${seed}, ${addon} addon; the longest took ${longest} ms. ${machine()}.
+
+${growth(verdicts, 'at the start', 'at the end')}
+
+Resident memory in the course of the run, with all sessions open, MiB: ${memory.map(Math.round).join(', ')}.
+
+${counted(stats)}
+
+After \`runtime.close()\`, compared with the time before the runtime:
+
+${end(endVerdicts)}
+
+${operations(counts, 'what went wrong with a call')}
+`;
+}
+
+module.exports = { report, reportOfFaults };

@@ -6,26 +6,29 @@
  *     npm run soak                            ten minutes; writes docs/soak.md
  *     npm run soak -- 20                      as many seconds; docs/soak.md stays as it is
  *     npm run soak -- 20 4711                 with a seed of its own
+ *     npm run soak -- --faults                a thousand sessions under random faults, for five minutes; also with seconds
+ *                                             and a seed
  *     MCP_TEST_ADDON=PATH npm run soak        another addon than that of `npm run build:test`
  *
  * Runs of less than two minutes do not judge memory, which is still warming up then.
  */
 
 const { spawn } = require('node:child_process');
-const { writeFileSync } = require('node:fs');
+const { readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { createAuthorization } = require('../../__test__/conformance/authorization');
 const { createMCPRuntime } = require('../../__test__/support/addon');
 const { delay } = require('../../__test__/support/wait');
-const { MEASURES, judge, judgeEnd, sample } = require('./measure');
-const { report } = require('./report');
+const { underFaults } = require('./faults/run');
+const { MEASURES, MEMORY, judge, judgeEnd, sample, settled } = require('./measure');
+const { report, reportOfFaults } = require('./report');
 const { startServers } = require('./servers');
+const { createServices } = require('./services');
 const { createWork } = require('./work');
 
 const DOCUMENT = join(__dirname, '..', '..', 'docs', 'soak.md');
 const FULL_SECONDS = 600;
 const MEMORY_SECONDS = 120;
-const MEMORY = ['resident memory', 'JavaScript heap', 'memory outside the heap'];
 const LONGEST_ROUND_MS = 10_000;
 const SHORTEST_ROUND_MS = 2000;
 /** For a first, a second and a last tenth. */
@@ -35,8 +38,10 @@ const FEWEST_ROUNDS = 3;
  * what each thread once had at its busiest. With one arena, which gives back what is free, it is what is in use.
  */
 const ONE_ARENA = { MALLOC_ARENA_MAX: '1', MALLOC_TRIM_THRESHOLD_: '65536' };
-/** For what ends on its own a little later, such as idle threads and sockets of this process's own requests. */
-const SETTLE_MS = 30_000;
+/** For the sockets of the first runtime. */
+const PAUSE_MS = 3000;
+
+const FAULTS_SECONDS = 300;
 
 const INTRODUCTION = `# Soak test
 
@@ -52,37 +57,22 @@ resident memory is higher and settles later; where that matters, the same variab
 
 `;
 
-/** Host services in memory that keep nothing of what they are asked. */
-function createServices({ configs, allowedAddresses }, authorization) {
-  return {
-    ...authorization.services,
-    registry: {
-      getServerConfig: async (name) => configs[name],
-      getAllServerConfigs: async () => configs,
-      reinspectServer: async (name) => {
-        throw new Error(`${name} has not failed its inspection`);
-      },
-      shouldEnableSSRFProtection: () => true,
-      getAllowedDomains: () => null,
-      getAllowedAddresses: () => allowedAddresses,
-    },
-  };
-}
+const FAULTS_HEADING = '\n## Under random faults\n';
 
-/** The state once all verdicts on it are flat, or after a while. */
-async function settled(verdictsOn, manager) {
-  const deadline = Date.now() + SETTLE_MS;
-  let state = sample(manager);
-  while (verdictsOn(state).some(({ flat }) => !flat) && Date.now() < deadline) {
-    await delay(250);
-    state = sample(manager);
-  }
-  return state;
-}
+const FAULTS_INTRODUCTION = `
+\`npm run soak -- --faults\` (\`bench/soak/faults/\`) has a thousand sessions of as many users call tools for five minutes on
+servers with which something goes wrong in about half of all calls: late, cut, foreign, broken and repeated answers,
+floods, sessions that are lost in every way that servers have of saying so, kept connections that close in silence,
+bodies in every content coding. What
+goes wrong with a call follows from the seed and the call's text. The run ends with a non-zero exit code unless every call
+ended with its own answer or a named error and within its time, no call that was worked on came to a server twice, every
+session worked when the faults were over, and memory was then that of the start.
+
+`;
 
 async function soak(seconds, seed, servers) {
   const authorization = createAuthorization();
-  const services = createServices(servers, authorization);
+  const services = createServices(servers, authorization.services);
   const start = () => createWork({ runtime: createMCPRuntime(services), services, authorization, servers }, seed);
   const roundMs = Math.max(SHORTEST_ROUND_MS, Math.min(LONGEST_ROUND_MS, (seconds * 1000) / 60));
 
@@ -90,7 +80,7 @@ async function soak(seconds, seed, servers) {
   const warmUp = start();
   await warmUp.round(SHORTEST_ROUND_MS);
   await warmUp.runtime.close();
-  await delay(SETTLE_MS / 10);
+  await delay(PAUSE_MS);
   const before = sample();
 
   const work = start();
@@ -121,20 +111,44 @@ async function soak(seconds, seed, servers) {
   };
 }
 
-async function main([seconds = String(FULL_SECONDS), seed = '1']) {
-  const servers = await startServers();
-  try {
-    const result = await soak(Number(seconds), Number(seed), servers);
-    const addon = process.env.MCP_TEST_ADDON ? 'given' : 'unoptimized';
-    const text = report({ ...result, seconds, seed, addon });
-    console.log(text);
-    for (const line of new Set(result.unexpected.slice(0, 20))) console.error(line);
-    if (Number(seconds) >= FULL_SECONDS) writeFileSync(DOCUMENT, INTRODUCTION + text);
-    const flat = [...result.verdicts, ...result.endVerdicts].every((verdict) => verdict.flat);
-    if (!flat || result.unexpected.length > 0) process.exitCode = 1;
-  } finally {
-    await servers.close();
-  }
+/** Puts the text of one kind of run in its place in the document. */
+function write(text, isOfFaults) {
+  const [mixed, faults = ''] = readFileSync(DOCUMENT, 'utf8').split(FAULTS_HEADING);
+  writeFileSync(DOCUMENT, isOfFaults ? mixed + FAULTS_HEADING + text : text + (faults && FAULTS_HEADING + faults));
+}
+
+const KINDS = {
+  mixed: {
+    full: FULL_SECONDS,
+    async run(seconds, seed) {
+      const servers = await startServers();
+      try {
+        return await soak(seconds, seed, servers);
+      } finally {
+        await servers.close();
+      }
+    },
+    report: (result) => INTRODUCTION + report(result),
+  },
+  faults: {
+    full: FAULTS_SECONDS,
+    run: (seconds, seed, sessions) => underFaults(seconds, seed, sessions, seconds >= MEMORY_SECONDS),
+    report: (result) => FAULTS_INTRODUCTION + reportOfFaults(result),
+  },
+};
+
+async function main(args) {
+  const isOfFaults = args[0] === '--faults';
+  const kind = KINDS[isOfFaults ? 'faults' : 'mixed'];
+  const [seconds = kind.full, seed = 1, sessions] = args.slice(isOfFaults ? 1 : 0).map(Number);
+  const result = await kind.run(seconds, seed, sessions);
+  const addon = process.env.MCP_TEST_ADDON ? 'given' : 'unoptimized';
+  const text = kind.report({ ...result, seconds, seed, addon });
+  console.log(text);
+  for (const line of new Set(result.unexpected.slice(0, 20))) console.error(line);
+  if (seconds >= kind.full) write(text, isOfFaults);
+  const flat = [...result.verdicts, ...result.endVerdicts].every((verdict) => verdict.flat);
+  if (!flat || result.unexpected.length > 0) process.exitCode = 1;
 }
 
 const args = process.argv.slice(2);

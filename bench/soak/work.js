@@ -4,6 +4,7 @@ const { Worker } = require('node:worker_threads');
 const { createMCPRuntime } = require('../../__test__/support/addon');
 const { createUser } = require('../../__test__/support/host');
 const { delay, settlesWithin } = require('../../__test__/support/wait');
+const { createRandom } = require('./random');
 
 const WORKER = join(__dirname, '..', '..', '__test__', 'scripts', 'worker.js');
 const MIB = 1024 * 1024;
@@ -35,18 +36,6 @@ const EXPECTED = new Set(
     'MCP_TOOLS_LIST_FAILED MCP_AUTHORIZATION_REQUIRED'
   ).split(' '),
 );
-
-/** Mulberry32: the same seed, the same choices. */
-function createRandom(seed) {
-  let state = seed;
-  const next = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  return { below: (limit) => Math.floor(next() * limit), pick: (list) => list[Math.floor(next() * list.length)] };
-}
 
 /** By name: how often it is done among all, and what is done. A result that is wrong throws. */
 const OPERATIONS = {
