@@ -4,7 +4,7 @@ const works = require('./works');
 
 async function main() {
   const { client: name, work, options, parameters } = JSON.parse(process.argv[2]);
-  const client = require(`./clients/${name}`).createClient(options);
+  const client = await require(`./clients/${name}`).createClient(options);
   const result = await works[work](client, parameters);
   process.stdout.write(JSON.stringify(result));
   await client.close();

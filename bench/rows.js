@@ -1,75 +1,16 @@
 /**
- * The rows of the table. Each measures addon and peer in turn, `rounds` times, and answers with the values of each
- * round by name; a row's number is the median over the rounds.
+ * The rows of the table. Each measures addon and peers in turn, several times, and answers with lines; a line's number is
+ * the median over the rounds.
  */
 
 const { existsSync, readFileSync, statSync } = require('node:fs');
 const { join } = require('node:path');
 const { execFileSync } = require('node:child_process');
 const { ROOT, releaseAddonPath } = require('../scripts/addon-path');
-const { KIB, median } = require('./support/measure');
-const { inChild, inScript, runPlain } = require('./support/processes');
-
-const MIB = KIB * KIB;
-
-const FULL = {
-  rounds: 5,
-  reinit: { count: 400 },
-  burst: { count: 500 },
-  idle: { count: 2000 },
-  calls: { count: 5000, users: 50 },
-  list: { count: 30, tools: 1000 },
-  large: { bytes: 10 * MIB },
-  growth: { connections: [10, 100, 1000, 5000], tools: [10, 100, 1000, 10_000] },
-  oboCached: { milliseconds: 400 },
-  oboMisses: { count: 1000 },
-  plain: 1000,
-  requires: 11,
-};
-
-const SHORT = {
-  rounds: 1,
-  reinit: { count: 5 },
-  burst: { count: 20 },
-  idle: { count: 20, warmUp: 5, restMs: 100 },
-  calls: { count: 100, users: 5 },
-  list: { count: 2, tools: 50 },
-  large: { bytes: MIB },
-  growth: { connections: [5, 10], tools: [10, 20] },
-  oboCached: { milliseconds: 20 },
-  oboMisses: { count: 50 },
-  plain: 20,
-  requires: 1,
-};
-
-const atMost = (limit) => ({ text: `≤ ${limit}`, holds: (number) => number <= limit });
-const atLeast = (limit) => ({ text: `≥ ${limit.toLocaleString('en')}`, holds: (number) => number >= limit });
-
-/** One line of the table. `judged` is the number that the floor is for: `value`, or `ratio`. */
-function row(name, { value, unit, peer, floor, judged = 'ratio', inverse = false }) {
-  const ratio = peer === undefined ? undefined : inverse ? peer / value : value / peer;
-  const number = judged === 'ratio' ? ratio : value;
-  return { name, value, unit, peer, ratio, floor: floor.text, reached: number !== undefined && floor.holds(number) };
-}
-
-/** Addon and SDK in turn. Answers with the medians of each. */
-async function inTurn({ rounds }, work, task) {
-  const results = { addon: [], sdk: [] };
-  for (let round = 0; round < rounds; round += 1) {
-    for (const client of ['addon', 'sdk']) results[client].push(await inChild(client, work, task));
-  }
-  return { addon: medians(results.addon), sdk: medians(results.sdk) };
-}
-
-function medians(results) {
-  const names = Object.keys(results[0] ?? {});
-  return Object.fromEntries(names.map((name) => [name, median(results.map((result) => result[name]))]));
-}
-
-/** How much more one thing may take where there are very many than where there are a thousand. */
-const FLAT = atMost(1.25);
-
-const SHOWN = { text: 'none', holds: () => true };
+const { MIB } = require('./sizes');
+const { KIB } = require('./support/measure');
+const { inChild, inScript, runNative } = require('./support/processes');
+const { SHOWN, atLeast, atMost, beside, inTurn, medians, row, series } = require('./support/row');
 
 /** For lists that are longer than servers may send. */
 const NO_BUDGETS = {
@@ -78,36 +19,39 @@ const NO_BUDGETS = {
   MCP_STREAMABLE_HTTP_MAX_RESPONSE_BYTES: '0',
 };
 
-/**
- * A row for each size, from small to large. The largest is held against the one before; what a few take is too close to
- * the noise of a whole process.
- */
-function series(sizes, name, { values, unit }) {
-  const last = sizes.length - 1;
-  return sizes.map((size, index) => {
-    if (index < last) return row(name(size), { value: values[index], unit, floor: SHOWN, judged: 'value' });
-    return row(name(size), { value: values[last], unit, peer: values[last - 1], floor: FLAT });
-  });
+/** How the CPU of a work divides into threads, beside what the wire alone takes. */
+function threads(name, { addon, bare, unit, scale }) {
+  return [
+    row(`${name}: CPU of the addon’s threads, against the wire alone`, {
+      value: addon.oursMs / scale,
+      unit,
+      peer: bare.cpuMs / scale,
+      of: 'bare',
+      floor: atMost(3),
+    }),
+    row(`${name}: CPU of JavaScript’s thread`, { value: addon.jsMs / scale, unit, floor: SHOWN, judged: 'value' }),
+  ];
 }
 
 const groups = {
   async reinit({ server, programs, sizes }) {
     const url = server.url({ tools: 30 });
     const task = { options: { url, keep: false }, parameters: sizes.reinit };
-    const plain = [];
-    const results = { addon: [], sdk: [] };
-    for (let round = 0; round < sizes.rounds; round += 1) {
-      for (const client of ['addon', 'sdk']) results[client].push(await inChild(client, 'reinit', task));
-      plain.push(await runPlain(programs.plain, url, 'reinit', sizes.plain));
-    }
-    const [addon, sdk, rust] = [medians(results.addon), medians(results.sdk), medians(plain)];
+    const [plain, bare] = [[], []];
+    const measured = await inTurn(sizes.rounds, 'reinit', task, async () => {
+      plain.push(await runNative(programs.plain, url, 'reinit', sizes.native.reinit));
+      bare.push(await runNative(programs.bare, url, 'reinit', sizes.native.reinit));
+    });
+    const { addon } = measured;
     return [
-      row('reinit: CPU', { value: addon.cpuMs, unit: 'ms', peer: sdk.cpuMs, floor: atMost(0.15) }),
-      row('reinit: median latency', { value: addon.latencyMs, unit: 'ms', peer: sdk.latencyMs, floor: atMost(0.3) }),
+      beside('reinit: CPU', measured, 'cpuMs', { unit: 'ms', floor: atMost(0.09) }),
+      beside('reinit: median latency', measured, 'latencyMs', { unit: 'ms', floor: atMost(0.2) }),
+      ...threads('reinit', { addon, bare: medians(bare), unit: 'ms', scale: 1 }),
       row('reinit: CPU, against plain Rust', {
         value: addon.cpuMs,
         unit: 'ms',
-        peer: rust.cpuMs,
+        peer: medians(plain).cpuMs,
+        of: 'rmcp',
         floor: atMost(1.5),
       }),
     ];
@@ -115,63 +59,68 @@ const groups = {
 
   async burst({ server, sizes }) {
     const task = { options: { url: server.url({ tools: 30 }), keep: false }, parameters: sizes.burst };
-    const { addon, sdk } = await inTurn(sizes, 'burst', task);
+    const measured = await inTurn(sizes.rounds, 'burst', task);
     const { count } = sizes.burst;
+    const name = `${count} users reinit at once`;
     return [
-      row(`${count} users reinit at once: wall time`, {
-        value: addon.wallMs,
+      beside(`${name}: wall time`, measured, 'wallMs', { unit: 'ms', floor: atMost(0.12) }),
+      beside(`${name}: CPU of each`, measured, 'cpuMs', { scale: count, unit: 'ms', floor: SHOWN }),
+      beside(`${name}: longest event-loop delay`, measured, 'delayMs', {
         unit: 'ms',
-        peer: sdk.wallMs,
-        floor: atMost(0.2),
-      }),
-      row(`${count} users reinit at once: CPU of each`, {
-        value: addon.cpuMs / count,
-        unit: 'ms',
-        peer: sdk.cpuMs / count,
-        floor: SHOWN,
-        judged: 'value',
-      }),
-      row(`${count} users reinit at once: longest event-loop delay`, {
-        value: addon.delayMs,
-        unit: 'ms',
-        peer: sdk.delayMs,
-        floor: atMost(10),
+        floor: atMost(8),
         judged: 'value',
       }),
     ];
   },
 
   async idle({ server, sizes }) {
-    const task = (stream) => ({
-      options: { url: server.url({ tools: 30, stream }) },
-      parameters: sizes.idle,
-    });
-    const without = await inTurn(sizes, 'idle', task('no'));
-    const withStream = await inTurn(sizes, 'idle', task('yes'));
-    const { count } = sizes.idle;
-    const memory = ({ addon, sdk }, floor, judged) => ({
-      value: addon.bytes / KIB,
-      unit: 'KiB',
-      peer: sdk.bytes / KIB,
-      floor,
-      judged,
-    });
+    const { count, rounds, ...rest } = sizes.idle;
+    const measure = (stream) =>
+      inTurn(rounds, 'idle', {
+        options: { url: server.url({ tools: 30, stream }) },
+        parameters: { ...rest, count },
+      });
+    const without = await measure('no');
+    const withStream = await measure('yes');
+    const memory = (name, measured, floor, judged) =>
+      beside(name, measured, 'bytes', { scale: KIB, unit: 'KiB', floor, judged });
+    const name = `${count} idle connections`;
     return [
-      row(`${count} idle connections: memory of each, against the peer`, memory(without, atMost(0.3))),
-      row(`${count} idle connections: memory of each`, memory(without, atMost(30), 'value')),
-      row(`${count} idle connections with a GET stream: memory of each`, memory(withStream, atMost(0.5))),
+      memory(`${name}: memory of each, against the peer`, without, atMost(0.3)),
+      memory(`${name}: memory of each`, without, atMost(8), 'value'),
+      memory(`${name} with a GET stream: memory of each, against the peer`, withStream, atMost(0.5)),
+      memory(`${name} with a GET stream: memory of each`, withStream, atMost(30), 'value'),
     ];
   },
 
-  async calls({ server, sizes }) {
-    const task = { options: { url: server.url({ tools: 30 }) }, parameters: sizes.calls };
-    const { addon, sdk } = await inTurn(sizes, 'calls', task);
+  async calls({ server, programs, sizes }) {
+    const url = server.url({ tools: 30 });
+    const { users } = sizes.calls;
+    const bare = [];
+    const measured = await inTurn(sizes.rounds, 'calls', { options: { url }, parameters: sizes.calls }, async () => {
+      bare.push(await runNative(programs.bare, url, 'call', sizes.native.calls, users));
+    });
+    const name = `callTool, ${users} users`;
+    const microseconds = { unit: 'µs', scale: 1 / 1000 };
     return [
-      row('callTool: calls per CPU second', {
-        value: addon.perCpuSecond,
-        unit: '/s',
-        peer: sdk.perCpuSecond,
-        floor: atLeast(4),
+      beside(`${name}: CPU`, measured, 'cpuMs', { ...microseconds, floor: atMost(0.1) }),
+      ...threads(name, { addon: measured.addon, bare: medians(bare), ...microseconds }),
+    ];
+  },
+
+  async slow({ server, sizes }) {
+    const task = { options: { url: server.url({ tools: 30 }) }, parameters: sizes.slow };
+    const results = [];
+    for (let round = 0; round < sizes.rounds; round += 1) results.push(await inChild('addon', 'slow', task));
+    const { aloneMs, besideMs } = medians(results);
+    const { count, slow, slowMs } = sizes.slow;
+    return [
+      row(`${count} calls beside ${slow} of another user that take ${slowMs / 1000} s: p99 latency`, {
+        value: besideMs,
+        unit: 'ms',
+        peer: aloneMs,
+        of: 'without those',
+        floor: atMost(1.5),
       }),
     ];
   },
@@ -180,30 +129,37 @@ const groups = {
     const { tools } = sizes.list;
     const url = server.url({ tools, depth: 6 });
     const task = { options: { url }, parameters: sizes.list };
-    const { addon, sdk } = await inTurn(sizes, 'list', task);
-    const reading = await inTurn(sizes, 'list', { ...task, parameters: { ...sizes.list, read: true } });
+    const listed = await inTurn(sizes.rounds, 'list', task);
+    const read = await inTurn(sizes.rounds, 'list', { ...task, parameters: { ...sizes.list, read: true } });
     const name = `tools/list of ${tools} tools with deep schemas: event-loop time`;
     return [
-      row(name, { value: addon.loopMs, unit: 'ms', peer: sdk.loopMs, floor: atMost(0.4) }),
-      row(`${name} when every schema is looked at`, {
-        value: reading.addon.loopMs,
-        unit: 'ms',
-        peer: reading.sdk.loopMs,
-        floor: SHOWN,
-      }),
+      beside(name, listed, 'loopMs', { unit: 'ms', floor: atMost(0.4) }),
+      beside(`${name} when every schema is looked at`, read, 'loopMs', { unit: 'ms', floor: atMost(1) }),
     ];
   },
 
   async large({ server, sizes }) {
     const task = { options: { url: server.url() }, parameters: sizes.large };
-    const { addon, sdk } = await inTurn(sizes, 'large', task);
+    const measured = await inTurn(sizes.rounds, 'large', task);
+    const [plain, coded] = [[], []];
+    for (let round = 0; round < sizes.rounds; round += 1) {
+      const cpu = (url) => inChild('addon', 'largeCpu', { options: { url }, parameters: sizes.largeCpu });
+      plain.push(await cpu(server.url()));
+      coded.push(await cpu(server.url({ coding: 'gzip' })));
+    }
+    const name = `text result of ${sizes.large.bytes / MIB} MiB`;
     return [
-      row(`text result of ${sizes.large.bytes / MIB} MiB: peak extra memory`, {
-        value: addon.payloads,
+      beside(`${name}: peak extra memory`, measured, 'payloads', {
         unit: 'payloads',
-        peer: sdk.payloads,
         floor: atMost(3),
         judged: 'value',
+      }),
+      row(`${name}, gzip: CPU`, {
+        value: medians(coded).cpuMs,
+        unit: 'ms',
+        peer: medians(plain).cpuMs,
+        of: 'uncompressed',
+        floor: SHOWN,
       }),
     ];
   },
@@ -231,6 +187,7 @@ const groups = {
         value: perSecond,
         unit: '/s',
         peer: nothingPerSecond,
+        of: 'no-op',
         floor: atLeast(0.5),
       }),
     );
@@ -257,7 +214,8 @@ const groups = {
     const { connections, tools } = sizes.growth;
     const idle = [];
     for (const count of connections) {
-      const task = { options: { url: server.url({ tools: 30, stream: 'no' }) }, parameters: { ...sizes.idle, count } };
+      const { rounds, ...rest } = sizes.idle;
+      const task = { options: { url: server.url({ tools: 30, stream: 'no' }) }, parameters: { ...rest, count } };
       idle.push(await inChild('addon', 'idle', task));
     }
     const lists = [];
@@ -302,7 +260,7 @@ const groups = {
     return [
       row('require(): time', alone(ms, 'ms', atMost(8))),
       row('require(): resident memory', alone(bytes / MIB, 'MiB', atMost(6))),
-      row('binary, stripped', alone(size / MIB, 'MiB', atMost(8))),
+      row('binary, stripped', alone(size / MIB, 'MiB', atMost(12))),
     ];
   },
 };
@@ -321,4 +279,4 @@ function lookups() {
   return row('OBO, cached: lookups in Rust', { value: 1e9 / nanoseconds, unit: '/s', floor, judged: 'value' });
 }
 
-module.exports = { FULL, SHORT, groups };
+module.exports = { groups };

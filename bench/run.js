@@ -1,18 +1,22 @@
 /**
- * Measures the addon beside the TypeScript SDK's client and plain Rust, against one server, and writes the results.
+ * Measures the addon beside other clients for Node, plain Rust and the wire alone, against one server, and writes the
+ * results.
  *
  *   npm run bench                    the table, also in README.md, and bench/results.json
  *   npm run bench -- --short         only whether everything works
- *   npm run bench -- --only=a,b      some groups of rows only: reinit, burst, idle, calls, list, large, obo, growth,
- *                                    footprint
+ *   npm run bench -- --only=a,b      some groups of rows only: reinit, burst, idle, calls, slow, list, large, obo,
+ *                                    growth, footprint
  */
 
 const { readFileSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
 const { join } = require('node:path');
 const { parseArgs } = require('node:util');
-const { FULL, SHORT, groups } = require('./rows');
+const { groups } = require('./rows');
+const { FULL, SHORT } = require('./sizes');
 const { buildNative, startServer } = require('./support/processes');
+const { PEERS } = require('./support/row');
+const { devDependencies } = require('../package.json');
 
 const RESULTS = join(__dirname, 'results.json');
 const README = join(__dirname, '..', 'README.md');
@@ -31,15 +35,18 @@ async function main() {
   try {
     for (const name of chosen) {
       process.stderr.write(`${name} …\n`);
-      const measured = await groups[name]({ server, programs, short, sizes: short ? SHORT : FULL });
-      for (const row of measured) console.log(format(row));
-      rows.push(...measured);
+      const lines = await groups[name]({ server, programs, short, sizes: short ? SHORT : FULL });
+      // What only Linux tells is missing elsewhere.
+      const found = lines.filter(({ value }) => Number.isFinite(value));
+      for (const row of found) console.log(format(row));
+      rows.push(...found);
     }
   } finally {
     server.stop();
   }
   if (!short && !options.only) {
-    const results = { machine: machine(), node: process.version, rows: rows.map(rounded) };
+    const peers = Object.fromEntries(Object.values(PEERS).map((name) => [name, devDependencies[name]]));
+    const results = { machine: machine(), node: process.version, peers, rows: rows.map(rounded) };
     writeFileSync(RESULTS, `${JSON.stringify(results, null, 2)}\n`);
     writeFileSync(README, withTable(readFileSync(README, 'utf8'), results));
   }
@@ -51,16 +58,21 @@ async function main() {
 
 const figure = (number) => (number === undefined ? '' : number.toLocaleString('en', { maximumSignificantDigits: 3 }));
 
+const measured = ({ value, unit }) => `${figure(value)} ${unit}`.trim();
+
+const against = ({ peer, of }) => (peer === undefined ? '' : `${figure(peer)} (${of})`);
+
 /** README.md with the table of these results. */
-function withTable(readme, { machine, node, rows }) {
-  const lines = rows.map(({ name, value, unit, peer, ratio, floor, reached }) => {
-    const cells = [name, `${figure(value)} ${unit}`.trim(), figure(peer), figure(ratio), floor, reached ? 'yes' : 'no'];
+function withTable(readme, { machine, node, peers, rows }) {
+  const lines = rows.map(({ ratio, floor, reached, ...row }) => {
+    const cells = [row.name, measured(row), against(row), figure(ratio), floor, reached ? 'yes' : 'no'];
     return `| ${cells.join(' | ')} |`;
   });
+  const versions = Object.entries(peers).map(([name, version]) => `\`${name}\` ${version}`);
   const table = [
-    `${machine}, Node ${node.slice(1)}:`,
+    `${machine}, Node ${node.slice(1)}, ${versions.join(', ')}:`,
     '',
-    '| what | addon | peer | ratio | floor | reached |',
+    '| what | addon | against | ratio | floor | reached |',
     '| --- | --- | --- | --- | --- | --- |',
     ...lines,
   ];
@@ -70,11 +82,11 @@ function withTable(readme, { machine, node, rows }) {
   );
 }
 
-function format({ name, value, unit, peer, ratio, floor, reached }) {
+function format({ ratio, floor, reached, ...row }) {
   const cells = [
-    name.padEnd(66),
-    `${figure(value)} ${unit}`.trim().padStart(14),
-    figure(peer).padStart(8),
+    row.name.padEnd(84),
+    measured(row).padStart(14),
+    against(row).padStart(36),
     figure(ratio).padStart(7),
     floor.padStart(11),
     reached ? 'yes' : 'NO',

@@ -5,7 +5,7 @@
 
 const measure = require('./support/measure');
 
-const { delay, each, longestDelay, median, peakGrowth, resident, timed, users } = measure;
+const { delay, each, longestDelay, median, peakGrowth, percentile, resident, timed, users } = measure;
 const { eventLoopUtilization } = performance;
 
 /** Enough for compilers and pools to have settled. */
@@ -13,11 +13,14 @@ const WARM_UP = 60;
 /** Idle connections have come to rest after this time. */
 const REST_MS = 6000;
 
+/** What `timed` measured, of each of so many calls. */
+const perCall = (spent, count) => Object.fromEntries(Object.entries(spent).map(([name, ms]) => [name, ms / count]));
+
 /** One reinit after another, a new session each. */
 async function reinit(client, { count }) {
   await each(users(WARM_UP), 4, (user) => client.reinit(user));
   const latencies = [];
-  const { cpuMs } = await timed(async () => {
+  const spent = await timed(async () => {
     for (const user of users(count, WARM_UP)) {
       const started = performance.now();
       await client.reinit(user);
@@ -26,7 +29,7 @@ async function reinit(client, { count }) {
     // The end of a session may outlive the call.
     await delay(50);
   });
-  return { cpuMs: cpuMs / count, latencyMs: median(latencies) };
+  return { ...perCall(spent, count), latencyMs: median(latencies) };
 }
 
 /** Everybody at once. */
@@ -51,23 +54,51 @@ async function idle(client, { count, warmUp = WARM_UP, restMs = REST_MS }) {
   return { bytes: bytes / count, cpuMs: cpuMs / count, idleCpuMs };
 }
 
-/** Tool calls of several users side by side. */
+/** Tool calls of several users side by side. Resolves to how long each of them took. */
+async function callsOf(client, callers, perUser) {
+  const latencies = [];
+  await Promise.all(
+    callers.map(async (user) => {
+      for (let index = 0; index < perUser; index += 1) {
+        const text = `${user.id} ${index}`;
+        const started = performance.now();
+        if ((await client.call(user, { text })) !== text) throw new Error('another call’s answer');
+        latencies.push(performance.now() - started);
+      }
+    }),
+  );
+  return latencies;
+}
+
 async function calls(client, { count, users: callers }) {
   const everybody = users(callers);
   await each(everybody, 8, (user) => client.call(user, { text: 'first' }));
   const perUser = Math.ceil(count / callers);
-  const { cpuMs, wallMs } = await timed(() =>
-    Promise.all(
-      everybody.map(async (user) => {
-        for (let index = 0; index < perUser; index += 1) {
-          const text = `${user.id} ${index}`;
-          if ((await client.call(user, { text })) !== text) throw new Error('another call’s answer');
-        }
-      }),
-    ),
-  );
-  const made = perUser * callers;
-  return { perCpuSecond: (made / cpuMs) * 1000, perSecond: (made / wallMs) * 1000, cpuMs: cpuMs / made };
+  return perCall(await timed(() => callsOf(client, everybody, perUser)), perUser * callers);
+}
+
+/** Fast calls of many users, without and beside slow ones of another; no figure where those were over too early. */
+async function slow(client, { count, users: callers, rounds, slow: slowOnes, slowMs }) {
+  const [patient, ...others] = users(callers + 1);
+  await each([patient, ...others], 8, (user) => client.call(user, { text: 'first' }));
+  const p99 = async () => {
+    const found = [];
+    for (let round = 0; round < rounds; round += 1) {
+      found.push(percentile(await callsOf(client, others, Math.ceil(count / callers)), 0.99));
+    }
+    return median(found);
+  };
+  await p99();
+  const aloneMs = await p99();
+  let answered = 0;
+  const waiting = Array.from({ length: slowOnes }, async () => {
+    await client.call(patient, { text: 'slow', delay: slowMs });
+    answered += 1;
+  });
+  const besideMs = await p99();
+  const wereBeside = answered === 0;
+  await Promise.all(waiting);
+  return { aloneMs, besideMs: wereBeside ? besideMs : Number.NaN };
 }
 
 /** Time that the event loop spends on a list of tools; with `read`, also on looking at the schema of each. */
@@ -88,6 +119,16 @@ async function list(client, { count, tools, read = false }) {
     active.push(eventLoopUtilization(before).active);
   }
   return { loopMs: median(active), cpuMs: cpu / count };
+}
+
+/** The CPU that large results take. */
+async function largeCpu(client, { bytes, count }) {
+  const [user] = users(1);
+  await client.call(user, { bytes });
+  const spent = await timed(async () => {
+    for (let index = 0; index < count; index += 1) await client.call(user, { bytes });
+  });
+  return perCall(spent, count);
 }
 
 /** The memory that one large result takes at most. */
@@ -141,4 +182,4 @@ async function oboMisses({ runtime }, { count }) {
   return { distinct: new Set(tokens.map((token) => token.access_token)).size };
 }
 
-module.exports = { burst, calls, idle, large, list, oboCached, oboMisses, reinit };
+module.exports = { burst, calls, idle, large, largeCpu, list, oboCached, oboMisses, reinit, slow };

@@ -1,4 +1,4 @@
-const { writeFileSync, readFileSync } = require('node:fs');
+const { readdirSync, readFileSync, writeFileSync } = require('node:fs');
 const { monitorEventLoopDelay } = require('node:perf_hooks');
 const { setTimeout: delay } = require('node:timers/promises');
 
@@ -12,20 +12,59 @@ function users(count, start = 0) {
   });
 }
 
+const ascending = (numbers) => numbers.toSorted((a, b) => a - b);
+
+/** The number that `share` of them do not exceed. */
+const percentile = (numbers, share) => ascending(numbers)[Math.ceil(numbers.length * share) - 1];
+
 function median(numbers) {
-  const sorted = numbers.toSorted((a, b) => a - b);
+  const sorted = ascending(numbers);
   const middle = sorted.length >> 1;
   return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** CPU of this process, all threads, and wall time that `work` took, in ms. */
+/**
+ * What `work` took, in ms: CPU of this process, all threads, wall time, and on Linux the CPU of JavaScript's thread and
+ * of the addon's. Node's other threads, which compile and collect garbage, are in the first only.
+ */
 async function timed(work) {
+  const threads = threadsCpu();
   const cpu = process.cpuUsage();
   const started = performance.now();
   await work();
   const wallMs = performance.now() - started;
   const { user, system } = process.cpuUsage(cpu);
-  return { cpuMs: (user + system) / 1000, wallMs };
+  return { cpuMs: (user + system) / 1000, wallMs, ...since(threads) };
+}
+
+/** What the addon calls its threads. */
+const OURS = /^(librechat-mcp|mcp-)/;
+
+/** The CPU in ms that each thread has had, by id (proc(5), schedstat); `undefined` on other systems than Linux. */
+function threadsCpu() {
+  try {
+    return new Map(readdirSync('/proc/self/task').map((id) => [Number(id), threadCpu(id)]));
+  } catch {
+    return undefined;
+  }
+}
+
+function threadCpu(id) {
+  const read = (file) => readFileSync(`/proc/self/task/${id}/${file}`, 'utf8');
+  try {
+    return { ms: Number(read('schedstat').split(' ')[0]) / 1e6, isOurs: OURS.test(read('comm')) };
+  } catch {
+    // It has ended since.
+    return { ms: 0, isOurs: false };
+  }
+}
+
+function since(before) {
+  const after = before && threadsCpu();
+  if (!after) return {};
+  const spent = (id) => after.get(id).ms - (before.get(id)?.ms ?? 0);
+  const ours = [...after.keys()].filter((id) => after.get(id).isOurs);
+  return { jsMs: spent(process.pid), oursMs: ours.reduce((sum, id) => sum + spent(id), 0) };
 }
 
 /** The longest time in ms that the event loop was held while `work` ran. */
@@ -74,4 +113,4 @@ async function peakGrowth(work) {
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)[1]) * KIB - before;
 }
 
-module.exports = { KIB, delay, each, longestDelay, median, peakGrowth, resident, timed, users };
+module.exports = { KIB, delay, each, longestDelay, median, peakGrowth, percentile, resident, timed, users };

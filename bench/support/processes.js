@@ -10,13 +10,13 @@ const NATIVE = join(__dirname, '..', 'native');
 const TARGET = join(ROOT, 'target', 'bench');
 const CHILD = join(__dirname, '..', 'child.js');
 
-/** Builds the server and the plain Rust client; answers where they are. */
+/** Builds the server, the plain Rust client and the bare one; answers where they are. */
 function buildNative({ release }) {
   const profile = release ? ['--release'] : [];
   const build = ['build', '--locked', '--target-dir', TARGET, ...profile];
   execFileSync('cargo', build, { cwd: NATIVE, stdio: ['ignore', 'inherit', 'inherit'] });
   const directory = join(TARGET, release ? 'release' : 'debug');
-  return { server: join(directory, 'server'), plain: join(directory, 'plain') };
+  return Object.fromEntries(['server', 'plain', 'bare'].map((name) => [name, join(directory, name)]));
 }
 
 /** Starts the Rust MCP server. */
@@ -46,9 +46,9 @@ async function inChild(client, work, { options, parameters, environment }) {
   return JSON.parse(stdout);
 }
 
-/** Runs the plain Rust client. */
-async function runPlain(program, url, work, count) {
-  const { stdout } = await run(program, [url, work, String(count)]);
+/** Runs a Rust client. */
+async function runNative(program, ...words) {
+  const { stdout } = await run(program, words.map(String));
   return JSON.parse(stdout);
 }
 
@@ -58,4 +58,4 @@ async function inScript(script) {
   return JSON.parse(stdout);
 }
 
-module.exports = { buildNative, inChild, inScript, runPlain, startServer };
+module.exports = { buildNative, inChild, inScript, runNative, startServer };

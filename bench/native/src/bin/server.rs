@@ -1,22 +1,26 @@
 //! The MCP server that everything is measured against: Streamable HTTP at `/mcp`, and a token endpoint.
 //!
-//! `/mcp?tools=30&depth=1&answer=json&stream=no`: how many tools, how deep their schemas, answers as `json` or `sse`,
-//! and whether a GET stream is to be had. `/token?delay=50` exchanges any token after that many milliseconds.
+//! `/mcp?tools=30&depth=1&answer=json&stream=no&coding=gzip`: how many tools, how deep their schemas, answers as `json`
+//! or `sse`, whether a GET stream is to be had, and whether JSON is compressed. A tool answers its argument `text`, or
+//! as many `bytes`, after `delay` milliseconds. `/token?delay=50` exchanges any token after that many milliseconds.
 //! `/stats` tells how many sessions are open and how many tokens were asked for.
 //!
 //! Writes the port it listens on to stdout, and ends when stdin does.
 
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE};
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::http::response::Builder;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -43,6 +47,7 @@ struct Wanted {
     depth: usize,
     events: bool,
     stream: bool,
+    gzip: bool,
 }
 
 impl Wanted {
@@ -52,6 +57,7 @@ impl Wanted {
             depth: number(query, "depth").unwrap_or(1),
             events: value(query, "answer") == Some("sse"),
             stream: value(query, "stream") == Some("yes"),
+            gzip: value(query, "coding") == Some("gzip"),
         }
     }
 }
@@ -151,7 +157,12 @@ impl Server {
             }
             "ping" => Ok("{}".to_owned()),
             "tools/list" => Ok(self.list(wanted.tools, wanted.depth).to_string()),
-            "tools/call" => Ok(call(params).to_string()),
+            "tools/call" => {
+                if let Some(delay) = params["arguments"]["delay"].as_u64() {
+                    tokio::time::sleep(Duration::from_millis(delay)).await;
+                }
+                Ok(call(params).to_string())
+            }
             _ => Err(json!({ "code": -32601, "message": "Method not found" }).to_string()),
         };
         let text = match result {
@@ -163,6 +174,8 @@ impl Server {
                 builder,
                 Full::from(format!("event: message\ndata: {text}\n\n")),
             )
+        } else if wanted.gzip {
+            compressed_answer(builder, &text)
         } else {
             text_answer(builder, text)
         }
@@ -189,15 +202,43 @@ impl Server {
 fn call(params: &Value) -> Box<RawValue> {
     let arguments = &params["arguments"];
     let text = match arguments["bytes"].as_u64() {
-        // Text as tools answer it: lines, quotes, little else to escape.
-        Some(bytes) => "A line of \"text\", as tools answer it, 64 bytes with its end....\n"
-            .chars()
-            .cycle()
-            .take(usize::try_from(bytes).unwrap_or_default())
-            .collect(),
+        Some(bytes) => text_of(usize::try_from(bytes).unwrap_or_default()),
         None => arguments["text"].as_str().unwrap_or_default().to_owned(),
     };
     raw(&json!({ "content": [{ "type": "text", "text": text }] }))
+}
+
+/// Text as tools answer it: lines of words, some of them in quotes, that compress to a fifth.
+fn text_of(bytes: usize) -> String {
+    const WORDS: [&str; 16] = [
+        "answer ",
+        "the ",
+        "server ",
+        "of ",
+        "\"name\" ",
+        "user ",
+        "result ",
+        "to ",
+        "found ",
+        "page ",
+        "document.\n",
+        "a ",
+        "with ",
+        "42 ",
+        "title ",
+        "last ",
+    ];
+    let mut text = String::with_capacity(bytes + 16);
+    let mut state = 1_u64;
+    while text.len() < bytes {
+        // Knuth's MMIX generator: the same words each time.
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        text.push_str(WORDS[(state >> 60) as usize]);
+    }
+    text.truncate(bytes);
+    text
 }
 
 fn raw(value: &Value) -> Box<RawValue> {
@@ -245,6 +286,18 @@ fn json_answer(builder: Builder, value: &Value) -> Answer {
 fn text_answer(builder: Builder, text: String) -> Answer {
     let builder = builder.header(CONTENT_TYPE, "application/json");
     finish(builder, Full::from(text).boxed())
+}
+
+fn compressed_answer(builder: Builder, text: &str) -> Answer {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let written = encoder.write_all(text.as_bytes());
+    let Ok(bytes) = written.and_then(|()| encoder.finish()) else {
+        return empty(StatusCode::INTERNAL_SERVER_ERROR);
+    };
+    let builder = builder
+        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_ENCODING, "gzip");
+    finish(builder, Full::from(bytes).boxed())
 }
 
 fn event_stream<B>(builder: Builder, body: B) -> Answer

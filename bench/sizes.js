@@ -1,0 +1,41 @@
+/** How much of each work is done: for the table, and only to see whether everything works. */
+
+const { KIB } = require('./support/measure');
+
+const MIB = KIB * KIB;
+
+const FULL = {
+  rounds: 5,
+  reinit: { count: 400 },
+  burst: { count: 500 },
+  idle: { count: 2000, rounds: 3 },
+  calls: { count: 5000, users: 50 },
+  slow: { count: 1000, users: 50, rounds: 5, slow: 16, slowMs: 5000 },
+  list: { count: 30, tools: 1000 },
+  large: { bytes: 10 * MIB },
+  largeCpu: { bytes: 10 * MIB, count: 10 },
+  growth: { connections: [10, 100, 1000, 5000], tools: [10, 100, 1000, 10_000] },
+  oboCached: { milliseconds: 400 },
+  oboMisses: { count: 1000 },
+  native: { reinit: 1000, calls: 20_000 },
+  requires: 11,
+};
+
+const SHORT = {
+  rounds: 1,
+  reinit: { count: 5 },
+  burst: { count: 20 },
+  idle: { count: 20, warmUp: 5, restMs: 100, rounds: 1 },
+  calls: { count: 100, users: 5 },
+  slow: { count: 20, users: 5, rounds: 1, slow: 4, slowMs: 1500 },
+  list: { count: 2, tools: 50 },
+  large: { bytes: MIB },
+  largeCpu: { bytes: MIB, count: 1 },
+  growth: { connections: [5, 10], tools: [10, 20] },
+  oboCached: { milliseconds: 20 },
+  oboMisses: { count: 50 },
+  native: { reinit: 20, calls: 20 },
+  requires: 1,
+};
+
+module.exports = { FULL, MIB, SHORT };
