@@ -66,6 +66,7 @@ const NOT_RUN = {
   'npm run example -- --step-1': 'is `npm run example` with another step, which example.test.js starts and uses',
   'npm run format': 'writes; CI runs `lint`, which checks the same',
   'npm run soak': 'takes ten minutes; soak.test.js runs some rounds of it',
+  'npm run soak -- --faults': 'takes five minutes, and what it meets depends on the load',
   'npm run test:js -- reinit': 'is a part of this test run',
   'npm version --no-git-tag-version VERSION': 'changes the version of the package',
   'npx -y': 'quotes a configuration',
