@@ -118,6 +118,7 @@ impl Engine {
     /// The handshake, on a new wire or on one whose server has forgotten the session.
     pub async fn shake(&self, known: Option<Generation>, deadline: Instant) -> Result<()> {
         let mut step = handshake::first(known);
+        let mut refusal = None;
         let mut http = HttpSession::default();
         loop {
             step = match step {
@@ -125,7 +126,9 @@ impl Engine {
                     let left = deadline.saturating_duration_since(Instant::now());
                     let asked = self.discover();
                     let answer = timeout(handshake::discover_timeout(left), asked).await;
-                    handshake::after_discover(attempt, answer.unwrap_or_else(|_| Err(unanswered())))
+                    let answer = answer.unwrap_or_else(|_| Err(unanswered()));
+                    refusal = answer.as_ref().err().cloned();
+                    handshake::after_discover(attempt, answer)
                 }
                 Step::Initialize => {
                     let (answer, session) = self.initialize().await;
@@ -133,7 +136,7 @@ impl Engine {
                     handshake::after_initialize(answer)
                 }
                 Step::Agreed(described) => return self.agree(*described, http).await,
-                Step::Failed(error) => return Err(error),
+                Step::Failed(error) => return Err(handshake::blamed(refusal, error)),
             };
         }
     }

@@ -23,6 +23,8 @@ const DISCOVER_TIMEOUT: Duration = Duration::from_secs(10);
 /// The version that `server/discover` came with.
 pub(super) const DISCOVERED: ProtocolVersion = ProtocolVersion::V_2026_07_28;
 
+/// The JSON-RPC code of a protocol version that the server does not speak.
+const UNSUPPORTED: i64 = ErrorCode::UNSUPPORTED_PROTOCOL_VERSION.0 as i64;
 /// A version before the first that rmcp knows, with the same handshake. The TypeScript SDK takes it.
 const OLDEST: &str = "2024-10-07";
 
@@ -78,6 +80,10 @@ pub(super) fn after_discover(attempt: u32, answer: Result<Reply>) -> Step {
         },
         Ok(Reply::Error(error)) => after_refusal(attempt, &error),
         Err(error) if is_final(&error) => Step::Failed(error),
+        // In the body of an HTTP 400, of which the versions are not read: a server without ours refuses it again.
+        Err(error) if attempt == 1 && error.rpc_code == Some(UNSUPPORTED) => {
+            Step::Discover(attempt + 1)
+        }
         Ok(Reply::Empty) | Err(_) => Step::Initialize,
     }
 }
@@ -180,6 +186,19 @@ struct Initialized {
     instructions: Option<String>,
 }
 
+/// What a handshake has failed with: where a server does not know `initialize`, what it refused `server/discover` with,
+/// which may be that somebody has to authorize.
+pub(super) fn blamed(refusal: Option<Error>, error: Error) -> Error {
+    let is_unknown = matches!(
+        error.code,
+        Code::HttpStatus | Code::InvalidResponse | Code::ServerError
+    );
+    match refusal {
+        Some(refusal) if is_unknown && refusal.wants_authorization() => refusal,
+        _ => error,
+    }
+}
+
 fn is_known(version: &ProtocolVersion) -> bool {
     ProtocolVersion::KNOWN_VERSIONS.contains(version) || version.as_str() == OLDEST
 }
@@ -196,175 +215,4 @@ fn read<T: DeserializeOwned>(text: &RawValue) -> Option<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::*;
-
-    fn result(value: &Value) -> Reply {
-        Reply::Result(RawValue::from_string(value.to_string()).unwrap())
-    }
-
-    fn refused(code: i64, data: Option<&Value>) -> Reply {
-        Reply::Error(RpcError {
-            code,
-            message: "no".to_owned(),
-            data: data.map(|data| RawValue::from_string(data.to_string()).unwrap()),
-        })
-    }
-
-    fn discovered(versions: &Value) -> Value {
-        json!({
-            "resultType": "complete", "ttlMs": 0, "cacheScope": "private", "supportedVersions": versions,
-            "capabilities": {}, "serverInfo": { "name": "srv", "version": "1" },
-        })
-    }
-
-    /// `discover`, `initialize`, the version agreed on, or what the error says.
-    fn shown(step: &Step) -> String {
-        match step {
-            Step::Discover(_) => "discover".to_owned(),
-            Step::Initialize => "initialize".to_owned(),
-            Step::Agreed(described) => described.version.as_str().to_owned(),
-            Step::Failed(error) => error.message.clone(),
-        }
-    }
-
-    #[test]
-    fn after_the_answer_to_discover() {
-        let http = |status| Err(Error::http_status(status, "refused"));
-        let failed = |code| Err(Error::new(code, "failed"));
-        let table: Vec<(&str, Result<Reply>, &str)> = vec![
-            (
-                "described",
-                Ok(result(&discovered(&json!(["2026-07-28"])))),
-                "2026-07-28",
-            ),
-            (
-                "older ones",
-                Ok(result(&discovered(&json!(["2025-11-25"])))),
-                "initialize",
-            ),
-            (
-                "none that we know",
-                Ok(result(&discovered(&json!(["2030-01-01"])))),
-                "The server speaks no protocol version in common with this client (it offers 2030-01-01)",
-            ),
-            ("an empty result", Ok(result(&json!({}))), "initialize"),
-            (
-                "another result",
-                Ok(result(&json!({ "tools": [] }))),
-                "initialize",
-            ),
-            ("no result", Ok(Reply::Empty), "initialize"),
-            ("method not found", Ok(refused(-32601, None)), "initialize"),
-            ("any other error", Ok(refused(-32000, None)), "initialize"),
-            (
-                "unsupported, and names ours",
-                Ok(refused(
-                    -32022,
-                    Some(&json!({ "supported": ["2026-07-28"] })),
-                )),
-                "discover",
-            ),
-            (
-                "unsupported, and names older ones",
-                Ok(refused(
-                    -32022,
-                    Some(&json!({ "supported": ["2025-06-18"] })),
-                )),
-                "initialize",
-            ),
-            (
-                "unsupported, and names none",
-                Ok(refused(-32022, None)),
-                "initialize",
-            ),
-            (
-                "a missing capability",
-                Ok(refused(-32021, None)),
-                "MCP error -32021: no",
-            ),
-            (
-                "headers that do not match",
-                Ok(refused(-32020, None)),
-                "MCP error -32020: no",
-            ),
-            ("HTTP 400", http(400), "initialize"),
-            ("HTTP 401", http(401), "initialize"),
-            ("HTTP 403", http(403), "initialize"),
-            ("HTTP 404", http(404), "initialize"),
-            ("HTTP 429", http(429), "initialize"),
-            ("HTTP 500", http(500), "initialize"),
-            ("a page", failed(Code::InvalidResponse), "initialize"),
-            (
-                "too long an answer",
-                failed(Code::ResponseTooLarge),
-                "initialize",
-            ),
-            ("no answer in time", failed(Code::Timeout), "initialize"),
-            (
-                "a closed socket",
-                failed(Code::ConnectionLost),
-                "initialize",
-            ),
-            (
-                "no connection",
-                failed(Code::ConnectionFailed),
-                "initialize",
-            ),
-            (
-                "a redirect to where nobody may go",
-                failed(Code::AddressNotAllowed),
-                "initialize",
-            ),
-            ("an abort", failed(Code::Aborted), "failed"),
-        ];
-        for (name, answer, next) in table {
-            assert_eq!(shown(&after_discover(1, answer)), next, "{name}");
-        }
-        let again = Ok(refused(
-            -32022,
-            Some(&json!({ "supported": ["2026-07-28"] })),
-        ));
-        assert!(matches!(after_discover(2, again), Step::Failed(_)));
-    }
-
-    #[test]
-    fn after_the_answer_to_initialize() {
-        let initialized = |version: &str| {
-            Ok(result(&json!({
-                "protocolVersion": version, "capabilities": { "tools": {} },
-                "serverInfo": { "name": "srv", "version": "1" },
-            })))
-        };
-        let unlike = "The server did not complete the MCP handshake as the protocol asks";
-        let table: Vec<(Result<Reply>, &str)> = vec![
-            (initialized("2025-11-25"), "2025-11-25"),
-            (initialized("2024-11-05"), "2024-11-05"),
-            (initialized("2024-10-07"), "2024-10-07"),
-            (
-                Ok(result(&json!({ "protocolVersion": "2025-06-18" }))),
-                "2025-06-18",
-            ),
-            (
-                initialized("1999-01-01"),
-                "Server's protocol version is not supported: 1999-01-01",
-            ),
-            (Ok(result(&json!({}))), unlike),
-            (Ok(Reply::Empty), unlike),
-            (Ok(refused(-32603, None)), "MCP error -32603: no"),
-            (Err(Error::http_status(401, "401")), "401"),
-        ];
-        for (answer, next) in table {
-            assert_eq!(shown(&after_initialize(answer)), next);
-        }
-    }
-
-    #[test]
-    fn what_is_known_of_a_server_is_not_asked() {
-        assert_eq!(shown(&first(Some(Generation::Initialize))), "initialize");
-        assert_eq!(shown(&first(Some(Generation::Discover))), "discover");
-        assert_eq!(shown(&first(None)), "discover");
-    }
-}
+mod tests;

@@ -326,7 +326,7 @@ impl Connection {
             Ok(()) => !self.is_closed(),
             // It has answered the request, in its own way.
             Err(failure) if failure.code == Code::Timeout => error.innermost().rpc_code.is_some(),
-            Err(failure) => failure.wants_authorization(),
+            Err(_) => false,
         }
     }
 

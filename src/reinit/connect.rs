@@ -283,11 +283,13 @@ impl Run<'_> {
             let prefix = lease.connection().recipe.log_prefix();
             let logger = &self.call.host.logger;
             logger.error(format!("{prefix} Failed to fetch tools: {error}"));
-            let answers =
-                error.wants_authorization() || lease.connection().answers(error, options).await;
+            let refusal = error.refusal();
+            // The user is asked next.
+            let is_asked = connected.authorizes && refusal.is_some();
+            let answers = is_asked || lease.connection().answers(error, options).await;
             self.check()?;
             if !answers {
-                connected.error = Some(error.clone());
+                connected.error = Some(refusal.unwrap_or(error).clone());
                 if let Some(lease) = connected.lease.take() {
                     lease.discard();
                 }
