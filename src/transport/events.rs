@@ -15,10 +15,10 @@ use tokio::task::coop::poll_proceed;
 use tokio::time::Instant;
 
 use super::limits::{over_line, over_total};
+use super::message::BYTE_ORDER_MARK;
 use super::oversized::{HEAD_BYTES, keep_tail};
 use crate::error::{Code, Error, Result};
 
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 const DATA: &[u8] = b"data:";
 
 /// Zero means no limit.

@@ -11,6 +11,7 @@ use url::Url;
 
 use super::TRANSPORT_RPC_CODE;
 use super::bearer::Bearer;
+use super::events::EventLimits;
 use super::log_limit::LogLimit;
 use super::message::{self, Incoming, NoMessage, Outcome, RpcError};
 use crate::error::{Code, Error, Result};
@@ -65,6 +66,14 @@ impl Remote {
         request.headers = headers;
         request.redirects = Redirects::Mcp;
         request
+    }
+
+    /// Of each stream of events.
+    pub(super) const fn event_limits(&self) -> EventLimits {
+        EventLimits {
+            line: self.limits.max_line_bytes,
+            event: self.limits.max_response_bytes,
+        }
     }
 
     pub(super) async fn send(&self, request: Request) -> Result<Response> {

@@ -4,6 +4,7 @@ mod incoming;
 mod outgoing;
 
 pub use incoming::{
-    Answer, AnswerTo, Incoming, NoMessage, Outcome, Request, RpcError, read, text_of,
+    Answer, AnswerTo, BYTE_ORDER_MARK, Incoming, NoMessage, Outcome, Request, RpcError, read,
+    text_of,
 };
 pub use outgoing::{Meta, answer, notification, request};

@@ -11,7 +11,7 @@ use url::Url;
 
 use crate::error::{Code, Error, Result};
 use crate::server_config::sanitize_url_for_logging;
-use crate::transport::events::{EventLimits, Events, Found};
+use crate::transport::events::{Events, Found};
 use crate::transport::remote::{
     EVENT_STREAM, LAST_EVENT_ID, Remote, content_type, invalid, is_type, refusal, wrong_type,
 };
@@ -112,11 +112,7 @@ pub(super) async fn open(remote: &Remote, last_event_id: Option<&str>) -> Result
         return Err(wrong_type(&response));
     }
     let stream = response.url.clone();
-    let limits = EventLimits {
-        line: remote.limits.max_line_bytes,
-        event: remote.limits.max_response_bytes,
-    };
-    let mut events = Events::new(response.stream().boxed(), limits);
+    let mut events = Events::new(response.stream().boxed(), remote.event_limits());
     let mut progress = Progress::default();
     while let Some(found) = events.next().await {
         let Found::Event(event) = found? else {

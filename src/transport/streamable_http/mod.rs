@@ -11,7 +11,8 @@ mod resume;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::{BoxStream, StreamExt};
+use bytes::Bytes;
+use futures::stream::{BoxStream, Stream, StreamExt};
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Method};
 use parking_lot::Mutex;
@@ -19,7 +20,7 @@ use parking_lot::Mutex;
 use self::get_stream::GetStream;
 pub use self::get_stream::StreamRefusal;
 pub use self::post::Posted;
-use super::events::{EventLimits, Events};
+use super::events::Events;
 use super::limits::{BodyLimits, guard};
 use super::remote::{
     ERROR_BODY_BYTES, EVENT_STREAM, LAST_EVENT_ID, PROTOCOL_VERSION, Remote, content_type, is_type,
@@ -33,7 +34,7 @@ const SESSION_ID: &str = "mcp-session-id";
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The events of a response within limits.
-type Source = Events<BoxStream<'static, Result<bytes::Bytes>>>;
+type Source = Events<BoxStream<'static, Result<Bytes>>>;
 
 /// What the requests of a session name.
 #[derive(Debug, Clone, Default)]
@@ -111,15 +112,11 @@ impl StreamableHttp {
     }
 
     fn events(&self, response: Response, limits: BodyLimits) -> Source {
-        let chunks = guard(response.stream(), limits);
-        Events::new(chunks.boxed(), self.event_limits())
+        self.events_of(guard(response.stream(), limits))
     }
 
-    const fn event_limits(&self) -> EventLimits {
-        EventLimits {
-            line: self.remote.limits.max_line_bytes,
-            event: self.remote.limits.max_response_bytes,
-        }
+    fn events_of(&self, chunks: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Source {
+        Events::new(chunks.boxed(), self.remote.event_limits())
     }
 
     /// Ends the session. A server that no longer knows it, or is gone, changes nothing.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use futures::stream::{self, Stream, StreamExt};
+use futures::stream::{self, StreamExt};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
 use tokio::task::coop::consume_budget;
@@ -15,11 +15,10 @@ use super::resume::{Pace, each, hand_over};
 use super::{HttpSession, Source, StreamableHttp, is_event_stream};
 use crate::error::{Code, Error, Result};
 use crate::network::Response;
-use crate::transport::events::Events;
 use crate::transport::lane::{Failure, Receiver, Sending};
 use crate::transport::limits::{BodyLimits, guard};
 use crate::transport::lost;
-use crate::transport::message::{self, AnswerTo, Incoming, NoMessage};
+use crate::transport::message::{self, AnswerTo, BYTE_ORDER_MARK, Incoming, NoMessage};
 use crate::transport::refusal::refused;
 use crate::transport::remote::{
     ERROR_BODY_BYTES, JSON, content_type, invalid, is_type, too_large, wrong_type,
@@ -160,7 +159,7 @@ impl StreamableHttp {
             match (Begins::of(&body), declared) {
                 (Begins::Events, _) | (Begins::Other, Declared::Events) => {
                     let first = stream::iter([Ok(Bytes::from(body))]);
-                    return Ok(self.events_of(first.chain(chunks)));
+                    return Ok(Body::Events(Box::new(self.events_of(first.chain(chunks)))));
                 }
                 (Begins::Json | Begins::Nothing, _) | (Begins::Other, Declared::Json) => {}
                 (Begins::Other, Declared::Other) => break,
@@ -168,15 +167,11 @@ impl StreamableHttp {
         }
         match (Begins::of(&body), unexpected) {
             (Begins::Nothing, None) if declared == Declared::Events => {
-                Ok(self.events_of(stream::empty()))
+                Ok(Body::Events(Box::new(self.events_of(stream::empty()))))
             }
             (Begins::Nothing | Begins::Other, Some(unexpected)) => Err(unexpected),
             _ => Ok(Body::Json(body)),
         }
-    }
-
-    fn events_of(&self, chunks: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Body {
-        Body::Events(Box::new(Events::new(chunks.boxed(), self.event_limits())))
     }
 
     fn take_json(
@@ -361,7 +356,7 @@ enum Begins {
 impl Begins {
     fn of(body: &[u8]) -> Self {
         const FIELDS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
-        let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
         let body = body.trim_ascii_start();
         match body.first() {
             None => Self::Nothing,
