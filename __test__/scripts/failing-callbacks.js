@@ -93,13 +93,16 @@ async function once(server, callback, way) {
   // Twice, to see that it is told once.
   for (const times of [1, 2]) {
     texts.push((await runtime.manager.callTool(call))[0]);
-    if (callback === 'toolsChanged') await server.notify('notifications/tools/list_changed');
     if (callback === 'connectionChange') {
       await connection.disconnect();
       await connection.connect();
     }
     if (callback === 'logger.info') await runtime.manager.disconnectUserConnection(user.id, 'srv');
-    await until(`${times} failures of ${callback} that ${way}`, () => failures() >= times);
+    await until(`${times} failures of ${callback} that ${way}`, async () => {
+      // Nobody hears it before the event stream is open.
+      if (callback === 'toolsChanged') await server.notify('notifications/tools/list_changed');
+      return failures() >= times;
+    });
   }
   await runtime.close();
   for (const [name, listener] of Object.entries(channels)) unsubscribe(name, listener);
@@ -135,4 +138,7 @@ async function main() {
   process.stdout.write(JSON.stringify({ results, stray }));
 }
 
-main();
+main().catch((error) => {
+  process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
+});
