@@ -40,28 +40,28 @@ pub fn fingerprint(
 ) -> Fingerprint {
     let expander = config.expander(context, Depth::Lasting);
     let text = |template: &String, place| expander.text(template, place);
-    let texts = |entries: &IndexMap<String, String>, place| -> Vec<(String, String)> {
-        let entries = entries.iter();
-        entries
-            .map(|(name, template)| (name.clone(), text(template, place)))
-            .collect()
-    };
-
     let mut hasher = DefaultHasher::new();
+    let texts = |entries: &IndexMap<String, String>, place, hasher: &mut DefaultHasher| {
+        entries.len().hash(hasher);
+        for (name, template) in entries {
+            (name, text(template, place)).hash(hasher);
+        }
+    };
     config.declared_type.hash(&mut hasher);
     let url = config.url.as_ref();
     url.map(|url| text(url, Place::UrlOrEnv)).hash(&mut hasher);
     config.command.hash(&mut hasher);
-    let args = config.args.iter();
-    let args: Vec<_> = args.map(|arg| text(arg, Place::Other)).collect();
-    args.hash(&mut hasher);
-    texts(&config.env, Place::UrlOrEnv).hash(&mut hasher);
+    config.args.len().hash(&mut hasher);
+    for arg in &config.args {
+        text(arg, Place::Other).hash(&mut hasher);
+    }
+    texts(&config.env, Place::UrlOrEnv, &mut hasher);
     config.cwd.hash(&mut hasher);
     let proxy = config.proxy.as_deref();
     proxy
         .map(|proxy| expander.admin_text(proxy))
         .hash(&mut hasher);
-    texts(&config.headers, Place::Header).hash(&mut hasher);
+    texts(&config.headers, Place::Header, &mut hasher);
     config.is_user_sourced().hash(&mut hasher);
     config.obo_scopes.hash(&mut hasher);
     let oauth = config.oauth.as_ref().map(serde_json::to_string);

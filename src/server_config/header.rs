@@ -98,12 +98,12 @@ pub(super) fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue
     let refused = |reason: &str| Error::invalid_config(format!("Header `{name}` {reason}"));
     let parsed =
         HeaderName::from_bytes(name.as_bytes()).map_err(|_| refused("has an invalid name"))?;
-    let bytes = value
-        .trim_matches([' ', '\t', '\r', '\n'])
-        .chars()
-        .map(|c| u8::try_from(u32::from(c)))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| refused("has a value with characters outside of Latin-1"))?;
+    let value = value.trim_matches([' ', '\t', '\r', '\n']);
+    let mut bytes = Vec::with_capacity(value.len());
+    for c in value.chars() {
+        let byte = u8::try_from(u32::from(c));
+        bytes.push(byte.map_err(|_| refused("has a value with characters outside of Latin-1"))?);
+    }
     let mut value = HeaderValue::from_bytes(&bytes)
         .map_err(|_| refused("has a value with line breaks or control characters"))?;
     value.set_sensitive(true);

@@ -9,16 +9,18 @@ use super::text::js_string;
 use crate::error::{Error, Result};
 use crate::settings;
 
-pub(super) struct Members(Map<String, Value>);
+/// A list: configs have few members, and each is looked up once.
+pub(super) struct Members(Vec<(String, Value)>);
 
 impl Members {
-    pub(super) const fn new(members: Map<String, Value>) -> Self {
-        Self(members)
+    pub(super) fn new(members: Map<String, Value>) -> Self {
+        Self(members.into_iter().collect())
     }
 
     pub(super) fn take(&mut self, name: &str) -> Option<Value> {
-        // The order of what is left does not matter: nothing iterates it.
-        self.0.swap_remove(name).filter(|value| !value.is_null())
+        let index = self.0.iter().position(|(known, _)| known == name)?;
+        let (_, value) = self.0.swap_remove(index);
+        Some(value).filter(|value| !value.is_null())
     }
 
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>> {

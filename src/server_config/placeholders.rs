@@ -323,6 +323,12 @@ struct Placeholder<'t> {
 /// Every `{{NAME}}`, from the innermost opening braces on, in time linear in the template: users write templates too.
 fn scan(template: &str) -> impl Iterator<Item = Placeholder<'_>> {
     let mut from = 0;
+    // Most texts have none, which is seen sooner than where one might end.
+    let template = if template.as_bytes().contains(&b'{') {
+        template
+    } else {
+        ""
+    };
     template.match_indices("}}").filter_map(move |(close, _)| {
         let since = std::mem::replace(&mut from, close + 2);
         let name_start = since + template[since..close].rfind("{{")? + 2;
