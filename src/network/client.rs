@@ -1,12 +1,13 @@
 //! Sending requests and following redirects.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION, PROXY_AUTHORIZATION,
 };
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use url::{Host, Url};
@@ -133,7 +134,7 @@ impl HttpClient {
             if redirects > MAX_REDIRECTS {
                 return Err(too_many_redirects(&request.url, response.status));
             }
-            let target = wire_url(&target);
+            let target = wire_url(&target).into_owned();
             if target.origin() != wire_url(&request.url).origin() {
                 hop = Hop::Redirected;
                 drop_secrets(&mut request.headers, &request.secret_headers);
@@ -143,7 +144,7 @@ impl HttpClient {
             if hop == Hop::Redirected {
                 route = policy.route(&target, hop)?;
             }
-            url = target;
+            url = Cow::Owned(target);
         }
     }
 
@@ -258,32 +259,32 @@ async fn transmit(
     request: &Request,
     url: &Url,
 ) -> reqwest::Result<reqwest::Response> {
-    let mut sent = client
-        .request(request.method.clone(), url.clone())
-        .headers(request.headers.clone());
-    if !request.http1_only && !request.headers.contains_key(ACCEPT_ENCODING) {
-        sent = sent.header(ACCEPT_ENCODING, OFFERED);
+    let mut sent = reqwest::Request::new(request.method.clone(), url.clone());
+    let headers = sent.headers_mut();
+    *headers = request.headers.clone();
+    if !request.http1_only && !headers.contains_key(ACCEPT_ENCODING) {
+        headers.insert(ACCEPT_ENCODING, OFFERED);
     }
     if !request.body.is_empty() {
-        sent = sent.body(request.body.clone());
+        *sent.body_mut() = Some(request.body.clone().into());
     } else if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
         // Expected of these methods (RFC 9110, section 8.6) and not done by hyper.
-        sent = sent.header(CONTENT_LENGTH, 0);
+        headers.append(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    sent.send().await
+    client.execute(sent).await
 }
 
 /// The URL as HTTP knows it: a WebSocket starts as an HTTP request (RFC 6455, section 3).
-fn wire_url(url: &Url) -> Url {
-    let mut url = url.clone();
+fn wire_url(url: &Url) -> Cow<'_, Url> {
     let scheme = match url.scheme() {
         "ws" => "http",
         "wss" => "https",
-        _ => return url,
+        _ => return Cow::Borrowed(url),
     };
+    let mut url = url.clone();
     // Cannot fail between schemes of this kind.
     let _ = url.set_scheme(scheme);
-    url
+    Cow::Owned(url)
 }
 
 /// Where a 307 or 308 leads; without `Location` it is an ordinary answer.

@@ -95,7 +95,7 @@ impl StreamableHttp {
         request.is_repeatable = sending.is_repeatable;
         let response = self.remote.send(request).await?;
         if !response.status.is_success() {
-            return Err(refused(response, session.id.is_some()).await);
+            return Err(Box::pin(refused(response, session.id.is_some())).await);
         }
         let Some(id) = sending.id else {
             self.discard(response);
@@ -125,7 +125,8 @@ impl StreamableHttp {
         let taken = match body? {
             Body::Json(body) => self.take_json(&body, id, receiver, &url, status),
             Body::Events(source) => {
-                let taking = self.take_events(*source, session, id, receiver);
+                // Boxed, because it would make every request large.
+                let taking = Box::pin(self.take_events(*source, session, id, receiver));
                 taking.await.map_err(|broken| match broken {
                     Broken::Unreadable(why) => invalid(&url, status, unlike(why)),
                     Broken::By(error) => error,
@@ -250,7 +251,7 @@ impl StreamableHttp {
             if pace.last_event_id().is_none() {
                 return Err(skipped.map_or_else(|| lost().into(), Broken::Unreadable));
             }
-            source = self.resume(session, &mut pace).await?;
+            source = Box::pin(self.resume(session, &mut pace)).await?;
         }
     }
 
