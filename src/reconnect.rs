@@ -116,22 +116,15 @@ impl Reconnect {
             config_servers: false,
         };
         let config = registered_config(&self.host, server_name, lookup).await?;
-        if config
-            .as_ref()
-            .is_some_and(ServerConfig::is_bound_to_request)
-        {
+        if config.as_ref().is_some_and(|it| it.is_bound_to_request()) {
             return Ok(());
         }
         let server = self.manager.scope(&call, server_name, config).await?;
-        let recipe = self.manager.recipe(&call, &server, None)?;
+        let recipe = Arc::new(self.manager.recipe(&call, &server, None)?);
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);
-        let request = Acquire {
-            key: server.key,
-            recipe,
-            updated_at: server.config.updated_at,
-            force_new: false,
-            options: CallOptions::new(Instant::now() + limit, self.manager.closing().clone()),
-        };
+        let options = CallOptions::new(Instant::now() + limit, self.manager.closing().clone());
+        let mut request = Acquire::new(server.key, recipe, options);
+        request.updated_at = server.config.updated_at;
         self.manager.acquire(&request).await.map(drop)
     }
 }

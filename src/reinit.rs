@@ -118,7 +118,7 @@ impl Run<'_> {
             .as_ref()
             .is_some_and(|config| config.inspection_failed)
         {
-            match self.reinspect(config.as_ref()).await? {
+            match self.reinspect(config.as_deref()).await? {
                 Ok(inspected) => config = inspected,
                 Err(error) => return Ok(self.unreachable(error)),
             }
@@ -137,7 +137,7 @@ impl Run<'_> {
             return Ok(self.missing_variables(missing));
         }
 
-        let missing = self.missing_body_fields(config.as_ref()).await?;
+        let missing = self.missing_body_fields(config.as_deref()).await?;
         if !missing.is_empty() {
             logger.info(format!(
                 "[MCP Reinitialize] Server '{name}' requires request body field(s) [{}] for runtime placeholders; \
@@ -147,7 +147,7 @@ impl Run<'_> {
             return Ok(self.deferred());
         }
 
-        let before = self.generation(config.as_ref()).await?;
+        let before = self.generation(config.as_deref()).await?;
         let mut connected = Box::pin(self.connect(config.clone(), None)).await?;
         let mut listed = self.list(&mut connected).await?;
         if let Some(Err(error)) = &listed

@@ -226,7 +226,7 @@ async fn a_stream_without_an_endpoint_is_given_up_in_time() {
         stop.cancel();
     });
     let (known, failure) = (Known::default(), LastFailure::default());
-    let outcome = connect(&recipe, &known, &breaker, &failure, &cancel).await;
+    let outcome = connect(&recipe.into(), &known, &breaker, &failure, &cancel).await;
     assert_eq!(outcome.err().map(|error| error.code), Some(Code::Timeout));
     until("nothing is left open", || server.open() == 0).await;
 }

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use librechat_mcp_native::connection::{Breakers, Connection, Generation, Known, connect};
+use librechat_mcp_native::connection::{
+    Breakers, Connection, Generation, Known, LastFailure, connect,
+};
 use librechat_mcp_native::error::Code;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -328,7 +330,9 @@ async fn use_it(input: Input) {
         generation: (!input.discovers).then_some(Generation::Initialize),
         ..Known::default()
     };
-    let connected = connect(&recipe, &known, &breaker, &CancellationToken::new()).await;
+    let (recipe, failure) = (recipe.into(), LastFailure::default());
+    let cancel = CancellationToken::new();
+    let connected = connect(&recipe, &known, &breaker, &failure, &cancel).await;
     if let Ok(connection) = connected {
         let _ = list(&connection, 5.0).await;
         tokio::join!(call(&connection, "one"), call(&connection, "two"));

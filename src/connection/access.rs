@@ -1,5 +1,7 @@
 //! Access tokens of a connection: where they come from, and what happens when the server refuses one.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
@@ -45,7 +47,7 @@ pub trait AccessTokens: Send + Sync {
 ///
 /// Fails with [`Code::AuthorizationRequired`] where the user has to authorize; without any token nothing is sent.
 pub async fn connect_authorized(
-    recipe: &Recipe,
+    recipe: &Arc<Recipe>,
     known: &Known,
     breaker: &Breaker,
     failure: &LastFailure,

@@ -53,7 +53,7 @@ impl LastFailure {
 
 /// Connects, with up to three handshakes for faults that may pass. `cancel` ends it at once and leaves nothing open.
 pub async fn connect(
-    recipe: &Recipe,
+    recipe: &Arc<Recipe>,
     known: &Known,
     breaker: &Breaker,
     failure: &LastFailure,
@@ -68,7 +68,7 @@ pub async fn connect(
         let error = match Box::pin(handshake(recipe, known, cancel)).await {
             Ok((session, ending)) => {
                 breaker.succeeded();
-                return Connection::new(recipe.clone(), session, ending);
+                return Connection::new(Arc::clone(recipe), session, ending);
             }
             Err(error) => foreign_error(error, &recipe.sent_secrets(bearer, None)),
         };

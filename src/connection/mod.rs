@@ -140,7 +140,7 @@ pub struct Known {
 
 /// An established MCP session.
 pub struct Connection {
-    pub recipe: Recipe,
+    pub recipe: Arc<Recipe>,
     /// Milliseconds since the epoch.
     pub created_at: i64,
     pub generation: Generation,
@@ -154,7 +154,7 @@ pub struct Connection {
 }
 
 impl Connection {
-    fn new(recipe: Recipe, session: session::Session, ending: Option<Ending>) -> Result<Self> {
+    fn new(recipe: Arc<Recipe>, session: session::Session, ending: Option<Ending>) -> Result<Self> {
         let now = now_ms();
         Ok(Self {
             recipe,

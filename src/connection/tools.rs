@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::raw_tools::{members, name_among};
-use super::{CallOptions, Connection, Generation, RawTools, Recipe};
+use super::{CallOptions, Connection, Generation, RawTools};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::nesting::{self, MAX_NESTING};
@@ -59,7 +59,7 @@ impl Page<'_> {
 pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Result<ToolList> {
     let list = read_pages(connection, options).await?;
     if let Some(left_out) = &list.left_out {
-        let Recipe { logger, .. } = &connection.recipe;
+        let logger = &connection.recipe.logger;
         logger.warn(format!("{} {left_out}", connection.recipe.log_prefix()));
     }
     Ok(list)

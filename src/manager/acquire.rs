@@ -1,48 +1,166 @@
 //! Getting a connection: the pooled one, a share in an attempt, or a new one.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::attempt::{Admission, Ticket};
 use super::pool::Lease;
-use super::{Key, Manager, Owner};
-use crate::connection::{CallOptions, Recipe};
+use super::scope::check_request_headers;
+use super::{CallScope, Key, Manager, Owner, ServerScope};
+use crate::connection::{CallOptions, Connection, Recipe, log_prefix};
 use crate::error::{Error, Result};
+use crate::host::Logger;
+use crate::secret::Secret;
+use crate::server_config::{Fingerprint, TransportKind};
 
 /// A request for a connection.
-#[derive(Clone)]
-pub struct Acquire {
+pub struct Acquire<'a> {
     pub key: Key,
-    pub recipe: Recipe,
+    fingerprint: Fingerprint,
     /// When the config was last changed, in milliseconds since the epoch.
     pub updated_at: Option<i64>,
     /// Makes a user's connection anew and replaces the one there; shared connections ignore it.
     pub force_new: bool,
     pub options: CallOptions,
+    /// The token that the call brings, which the connection goes on with.
+    token: Option<Secret>,
+    logger: Logger,
+    source: Source<'a>,
+}
+
+/// What a connection is made from, where there is none.
+enum Source<'a> {
+    Recipe(Arc<Recipe>),
+    Call {
+        call: &'a CallScope<'a>,
+        server: &'a ServerScope,
+        graph: Option<&'a Secret>,
+        made: OnceLock<Arc<Recipe>>,
+    },
+}
+
+impl Acquire<'_> {
+    #[must_use]
+    pub fn new(key: Key, recipe: Arc<Recipe>, options: CallOptions) -> Self {
+        Self {
+            key,
+            fingerprint: recipe.fingerprint,
+            updated_at: None,
+            force_new: false,
+            options,
+            token: None,
+            logger: recipe.logger.clone(),
+            source: Source::Recipe(recipe),
+        }
+    }
+
+    /// Has the connection send this token, where it sends any.
+    pub fn go_on_with(&mut self, token: Option<&Secret>) {
+        let recipe = match &self.source {
+            Source::Recipe(recipe) => Some(recipe),
+            Source::Call { made, .. } => made.get(),
+        };
+        if let Some(recipe) = recipe {
+            recipe.go_on_with(token);
+        }
+        self.token = token.cloned();
+    }
+
+    /// What the connection is made from. A call that finds a connection does without.
+    pub fn recipe(&self, manager: &Manager) -> Result<Arc<Recipe>> {
+        let (call, server, graph, made) = match &self.source {
+            Source::Recipe(recipe) => return Ok(Arc::clone(recipe)),
+            Source::Call {
+                call,
+                server,
+                graph,
+                made,
+            } => (call, server, graph, made),
+        };
+        if let Some(recipe) = made.get() {
+            return Ok(Arc::clone(recipe));
+        }
+        let recipe = manager.recipe(call, server, *graph)?;
+        recipe.go_on_with(self.token.as_ref());
+        Ok(Arc::clone(made.get_or_init(|| Arc::new(recipe))))
+    }
+
+    /// Whether the connection is one that this request would make.
+    fn fits(&self, connection: &Connection) -> bool {
+        let is_stale = |updated_at| connection.is_stale(updated_at);
+        connection.recipe.fingerprint == self.fingerprint && !self.updated_at.is_some_and(is_stale)
+    }
+
+    fn log_prefix(&self) -> String {
+        log_prefix(self.key.owner.user_id(), &self.key.server_name)
+    }
 }
 
 impl Manager {
-    pub async fn acquire(&self, request: &Acquire) -> Result<Lease> {
+    /// A request of a call for a connection that is probably there: what it would be made from is not put together and
+    /// checked until then, but at once where there is none from the same. Tells the transport, too.
+    pub fn request<'a>(
+        &self,
+        call: &'a CallScope<'a>,
+        server: &'a ServerScope,
+        graph: Option<&'a Secret>,
+        options: CallOptions,
+    ) -> Result<(Acquire<'a>, TransportKind)> {
+        let request = Acquire {
+            key: server.key.clone(),
+            fingerprint: call.fingerprint(server),
+            updated_at: server.config.updated_at,
+            force_new: false,
+            options,
+            token: None,
+            logger: call.host.logger.clone(),
+            source: Source::Call {
+                call,
+                server,
+                graph,
+                made: OnceLock::new(),
+            },
+        };
+        let kind = match self.kind_at(&request) {
+            Some(kind) => kind,
+            None => request.recipe(self)?.config.transport.kind(),
+        };
+        check_request_headers(&server.config, kind)?;
+        Ok((request, kind))
+    }
+
+    /// The transport of the connection that a request would find, or join in making.
+    fn kind_at(&self, request: &Acquire<'_>) -> Option<TransportKind> {
+        let pool = self.0.pool.lock();
+        if let Some(slot) = pool.slots.get(&request.key) {
+            let connection = &slot.connection;
+            return request
+                .fits(connection)
+                .then(|| connection.recipe.config.transport.kind());
+        }
+        let attempt = pool.attempts.get(&request.key)?;
+        (attempt.fingerprint == request.fingerprint).then_some(attempt.kind)
+    }
+
+    pub async fn acquire(&self, request: &Acquire<'_>) -> Result<Lease> {
         let lease = self.find_or_connect(request).await?;
-        self.renew_generations(&request.key.owner);
+        self.renew_generations(&lease);
         self.publish_first_list(&lease);
         Ok(lease)
     }
 
-    async fn find_or_connect(&self, request: &Acquire) -> Result<Lease> {
+    async fn find_or_connect(&self, request: &Acquire<'_>) -> Result<Lease> {
         if request.force_new && request.key.owner != Owner::App {
             return self.acquire_anew(request).await;
         }
-        let prefix = request.recipe.log_prefix();
         if let Some(lease) = self.pooled(&request.key) {
             // The connection goes on with the newest call's token, its next sign of life included.
-            if let Some(token) = request.recipe.bearer.get() {
-                lease.connection().recipe.bearer.set(token);
-            }
-            if self.is_usable(&lease, request, &prefix).await {
-                request
-                    .recipe
-                    .logger
-                    .debug(format!("{prefix} Reusing active connection"));
+            let recipe = &lease.connection().recipe;
+            recipe.go_on_with(request.token.as_ref());
+            if self.is_usable(&lease, request).await? {
+                request.logger.debug(format!(
+                    "{} Reusing active connection",
+                    request.log_prefix()
+                ));
                 return Ok(lease);
             }
             self.discard(lease.slot());
@@ -66,64 +184,60 @@ impl Manager {
         pool.slots.get(key).map(|slot| self.lease(slot))
     }
 
-    async fn is_usable(&self, lease: &Lease, request: &Acquire, prefix: &str) -> bool {
-        let (connection, recipe) = (lease.connection(), &request.recipe);
-        let changed = request
-            .updated_at
-            .is_some_and(|updated_at| connection.is_stale(updated_at))
-            || connection.recipe.fingerprint != recipe.fingerprint;
-        if changed {
-            recipe.logger.info(format!(
-                "{prefix} Config was updated, disconnecting stale connection"
+    async fn is_usable(&self, lease: &Lease, request: &Acquire<'_>) -> Result<bool> {
+        let connection = lease.connection();
+        if !request.fits(connection) {
+            request.logger.info(format!(
+                "{} Config was updated, disconnecting stale connection",
+                request.log_prefix()
             ));
-            return false;
+            return Ok(false);
         }
-        if !self.is_current(lease, request).await {
-            return false;
+        if !self.is_current(lease, request).await? {
+            return Ok(false);
         }
         if connection.is_connected(&request.options).await {
-            return true;
+            return Ok(true);
         }
-        recipe.logger.warn(format!(
+        let prefix = request.log_prefix();
+        request.logger.warn(format!(
             "{prefix} Found existing but disconnected connection object. Cleaning up."
         ));
-        let breaker = self.0.breakers.of(&request.key, &recipe.settings.breaker);
-        breaker.cycled(prefix, &recipe.logger);
-        false
+        let settings = &request.recipe(self)?.settings.breaker;
+        let breaker = self.0.breakers.of(&request.key, settings);
+        breaker.cycled(&prefix, &request.logger);
+        Ok(false)
     }
 
-    fn join_or_start(&self, request: &Acquire) -> Result<Found> {
+    fn join_or_start(&self, request: &Acquire<'_>) -> Result<Found> {
+        let recipe = request.recipe(self)?;
         let mut pool = self.0.pool.lock();
         if self.0.closing.is_cancelled() {
             return Err(Error::closed());
         }
         // Another call may have been faster.
         if let Some(slot) = pool.slots.get(&request.key)
-            && slot.connection.recipe.fingerprint == request.recipe.fingerprint
+            && slot.connection.recipe.fingerprint == request.fingerprint
         {
             return Ok(Found::Pooled(self.lease(slot)));
         }
         if let Some(attempt) = pool.attempts.get(&request.key)
-            && attempt.fingerprint == request.recipe.fingerprint
+            && attempt.fingerprint == request.fingerprint
         {
-            let prefix = request.recipe.log_prefix();
+            let prefix = request.log_prefix();
             request
-                .recipe
                 .logger
                 .debug(format!("{prefix} Joining in-flight connection attempt"));
             return Ok(Found::Attempt(attempt.join(self)));
         }
-        let (attempt, ticket) = self.attempt(
-            request.key.clone(),
-            request.recipe.clone(),
-            Admission::Registered,
-        );
+        let (attempt, ticket) = self.attempt(request.key.clone(), recipe, Admission::Registered);
         pool.attempts.insert(request.key.clone(), attempt);
         Ok(Found::Attempt(ticket))
     }
 
     /// `forceNew`: one at a time per connection, so that each replaces the one before and one is left.
-    async fn acquire_anew(&self, request: &Acquire) -> Result<Lease> {
+    async fn acquire_anew(&self, request: &Acquire<'_>) -> Result<Lease> {
+        let recipe = request.recipe(self)?;
         let CallOptions {
             deadline, cancel, ..
         } = &request.options;
@@ -147,11 +261,7 @@ impl Manager {
         let outcome = match turn {
             Ok(_turn) => {
                 self.0.breakers.clear(&request.key);
-                let (_, ticket) = self.attempt(
-                    request.key.clone(),
-                    request.recipe.clone(),
-                    Admission::Replacing,
-                );
+                let (_, ticket) = self.attempt(request.key.clone(), recipe, Admission::Replacing);
                 ticket.wait(*deadline, cancel).await
             }
             Err(error) => Err(error),

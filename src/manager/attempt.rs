@@ -16,13 +16,13 @@ use super::{Key, Manager, Owner};
 use crate::connection::{Event, Generation, Known, LastFailure, Recipe, connect_authorized, gone};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
-use crate::server_config::Fingerprint;
+use crate::server_config::{Fingerprint, TransportKind};
 use crate::telemetry::{Kind, Operation, Started};
 
 pub(super) struct Attempt {
     pub key: Key,
     pub fingerprint: Fingerprint,
-    pub transport: &'static str,
+    pub kind: TransportKind,
     cancel: CancellationToken,
     done: CancellationToken,
     failure: LastFailure,
@@ -116,13 +116,13 @@ impl Manager {
     pub(super) fn attempt(
         &self,
         key: Key,
-        recipe: Recipe,
+        recipe: Arc<Recipe>,
         admission: Admission,
     ) -> (Arc<Attempt>, Ticket) {
         let attempt = Arc::new(Attempt {
             key: key.clone(),
             fingerprint: recipe.fingerprint,
-            transport: recipe.config.transport.kind().as_str(),
+            kind: recipe.config.transport.kind(),
             cancel: self.0.closing.child_token(),
             done: CancellationToken::new(),
             failure: LastFailure::default(),
@@ -169,7 +169,7 @@ impl Manager {
 
     async fn connect(
         &self,
-        recipe: &Recipe,
+        recipe: &Arc<Recipe>,
         attempt: &Attempt,
     ) -> Result<crate::connection::Connection> {
         let key = &attempt.key;

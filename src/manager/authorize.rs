@@ -65,7 +65,7 @@ impl Manager {
         &self,
         call: &CallScope<'_>,
         server: &ServerScope,
-        request: &mut Acquire,
+        request: &mut Acquire<'_>,
         consent: &Consent,
         asked: &mut Asked,
     ) -> Result<Lease> {
@@ -76,8 +76,9 @@ impl Manager {
                 outcome => return outcome,
             },
         };
-        let Some(authorizer) = self.authorizer(call, server, &request.recipe)? else {
-            let tokens = request.recipe.tokens.as_ref();
+        let recipe = request.recipe(self)?;
+        let Some(authorizer) = self.authorizer(call, server, &recipe)? else {
+            let tokens = recipe.tokens.as_ref();
             let refusal = tokens
                 .and_then(|tokens| tokens.final_refusal(&refusal))
                 .unwrap_or(refusal);
@@ -86,7 +87,7 @@ impl Manager {
         let asking = Asking {
             manager: self,
             authorizer: &authorizer,
-            recipe: &request.recipe,
+            recipe: &recipe,
             request,
             consent,
         };
@@ -139,7 +140,7 @@ struct Asking<'a> {
     manager: &'a Manager,
     authorizer: &'a Authorizer,
     recipe: &'a Recipe,
-    request: &'a Acquire,
+    request: &'a Acquire<'a>,
     consent: &'a Consent,
 }
 

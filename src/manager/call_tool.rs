@@ -1,5 +1,6 @@
 //! Calling a tool (`packages/api/src/mcp/MCPManager.ts`, `callTool`).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::content::{Item, ToolContent, format_content};
 use super::scope::registered_config;
-use super::{Acquire, Asked, CallScope, Consent, HeaderTokens, Manager, OboCall};
+use super::{Asked, CallScope, Consent, HeaderTokens, Manager, OboCall};
 use crate::connection::{CallOptions, Connection, Progress, ProgressSink, log_prefix};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
@@ -29,7 +30,7 @@ pub struct CallTool<'a> {
     pub scope: CallScope<'a>,
     pub server_name: &'a str,
     /// A config that the caller already has.
-    pub config: Option<ServerConfig>,
+    pub config: Option<Arc<ServerConfig>>,
     pub tool_name: &'a str,
     pub arguments: Option<Value>,
     pub provider: &'a str,
@@ -92,16 +93,19 @@ impl Manager {
         prefix: &str,
         seen: &mut Seen,
     ) -> Result<ToolContent> {
+        let given = call.config.take();
         let (scope, name) = (&call.scope, call.server_name);
-        let config = match &call.config {
-            Some(config) => Some(config.clone()),
+        let config = match given {
+            Some(config) => Some(config),
             None => self.registered(scope, name).await?,
         };
         let server = self.scope(scope, name, config).await?;
         let _disposal = self.disposal(scope, &server.key);
         let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
-        let recipe = self.recipe(scope, &server, graph_token.as_ref())?;
-        seen.transport = Some(recipe.config.transport.kind().as_str());
+        let limit = server.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
+        let (mut request, kind) = self.request(scope, &server, graph_token.as_ref(), options)?;
+        seen.transport = Some(kind.as_str());
         seen.authorizes = server.config.runs_oauth_flow();
         let obo = OboCall {
             purpose: self.token_use(&server, call.tool_name),
@@ -110,20 +114,13 @@ impl Manager {
             cancel: &call.cancel,
         };
         let token = self.call_token(scope, &server, obo).await?;
-        recipe.go_on_with(token.as_ref());
-        let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
-        let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
+        request.go_on_with(token.as_ref());
+        // The exchange of tokens has bounds of its own.
+        request.options.deadline = Instant::now() + limit;
         let timeout = call
             .timeout
-            .or(recipe.config.timeout)
+            .or(server.config.timeout)
             .unwrap_or(CALL_TIMEOUT);
-        let mut request = Acquire {
-            key: server.key.clone(),
-            recipe,
-            updated_at: server.config.updated_at,
-            force_new: false,
-            options,
-        };
         let (mut consent, mut asked) = (Consent::waiting(scope.host), Asked::default());
         let mut lease = self
             .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
@@ -210,7 +207,7 @@ impl Manager {
         &self,
         scope: &CallScope<'_>,
         server_name: &str,
-    ) -> Result<Option<ServerConfig>> {
+    ) -> Result<Option<Arc<ServerConfig>>> {
         let user_id = scope.user.and_then(|user| user.id.as_deref());
         let lookup = Lookup {
             user_id,

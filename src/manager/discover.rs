@@ -16,7 +16,7 @@ use crate::transport::Bearer;
 
 /// A discovery: a connection of its own, without credentials, that is closed when the tools are listed.
 pub struct Discover {
-    pub recipe: Recipe,
+    pub recipe: Arc<Recipe>,
     pub options: CallOptions,
 }
 
@@ -110,16 +110,15 @@ impl Manager {
     }
 
     pub async fn discover(&self, request: Discover) -> Result<ToolList> {
-        let Discover {
-            mut recipe,
-            options,
-        } = request;
-        recipe.bearer = Bearer::default();
-        recipe.tokens = None;
-        self.list_once(&recipe, &options).await
+        let recipe = Recipe {
+            bearer: Bearer::default(),
+            tokens: None,
+            ..request.recipe.as_ref().clone()
+        };
+        self.list_once(&Arc::new(recipe), &request.options).await
     }
 
-    async fn list_once(&self, recipe: &Recipe, options: &CallOptions) -> Result<ToolList> {
+    async fn list_once(&self, recipe: &Arc<Recipe>, options: &CallOptions) -> Result<ToolList> {
         let connection = self.temporary(recipe, options).await?;
         let tools = list_tools(&connection, options).await;
         // The caller may have a deadline, and a server need not answer the end of a session.
@@ -131,7 +130,7 @@ impl Manager {
     /// nobody.
     pub(super) async fn temporary(
         &self,
-        recipe: &Recipe,
+        recipe: &Arc<Recipe>,
         options: &CallOptions,
     ) -> Result<Connection> {
         let known = (self.0.known)

@@ -1,6 +1,7 @@
 //! Looking at a server before it is used: does it want OAuth, what does it offer
 //! (`packages/api/src/mcp/registry/MCPServerInspector.ts`).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use indexmap::IndexMap;
@@ -147,9 +148,11 @@ impl Manager {
         config: &ServerConfig,
         found: &mut Inspection,
     ) -> Result<()> {
-        let mut recipe = self.recipe(call, &shared(&request, config), None)?;
-        // Nobody is to hear of a connection that is in no pool.
-        recipe.observer = None;
+        let recipe = Arc::new(Recipe {
+            // Nobody is to hear of a connection that is in no pool.
+            observer: None,
+            ..self.recipe(call, &shared(&request, config), None)?
+        });
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);
         let options = CallOptions::new(tokio::time::Instant::now() + limit, request.cancel);
         let naming = Naming::of(call.host).await?;
@@ -183,7 +186,7 @@ impl Manager {
             }
             found.capabilities = serde_json::to_string(&described.capabilities).ok();
         }
-        let Recipe { logger, .. } = &connection.recipe;
+        let logger = &connection.recipe.logger;
         let prefix = connection.recipe.log_prefix();
         let described = list_tools(connection, options).await.and_then(|list| {
             let described = self.describe(&list, &connection.recipe, naming);
@@ -240,7 +243,7 @@ fn shared(request: &Inspect, config: &ServerConfig) -> ServerScope {
             owner: Owner::App,
             server_name: request.server_name.as_str().into(),
         },
-        config: config.clone(),
+        config: Arc::new(config.clone()),
         rules: request.rules.clone(),
     }
 }

@@ -40,7 +40,7 @@ struct OboTokens {
     host: Host,
     user: User,
     server_name: Arc<str>,
-    config: ServerConfig,
+    config: Arc<ServerConfig>,
     log_prefix: String,
     /// The connection's, which each call gives its own token.
     bearer: Bearer,
@@ -130,7 +130,7 @@ impl Manager {
             host: scope.host.clone(),
             user: scope.user.cloned().unwrap_or_default(),
             server_name: Arc::clone(&server.key.server_name),
-            config: server.config.clone(),
+            config: Arc::clone(&server.config),
             log_prefix: log_prefix(server.key.owner.user_id(), &server.key.server_name),
             bearer: recipe.bearer.clone(),
             replacement: Mutex::default(),

@@ -39,7 +39,7 @@ impl Manager {
         }
         for (key, attempt) in &pool.attempts {
             if !pool.slots.contains_key(key) {
-                count(attempt.transport, ConnectionState::Connecting);
+                count(attempt.kind.as_str(), ConnectionState::Connecting);
             }
         }
         drop(pool);

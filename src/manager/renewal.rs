@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::pool::Slot;
 use super::publish::generation_of;
 use super::{Acquire, Lease, Manager, Owner};
+use crate::error::Result;
 
 /// Where users are never idle.
 const DEFAULT_INTERVAL: Duration = Duration::from_mins(15);
@@ -23,44 +24,52 @@ pub(super) struct Tenure {
 
 impl Manager {
     /// Whether the generation of a user's connection is still that of now.
-    pub(super) async fn is_current(&self, lease: &Lease, request: &Acquire) -> bool {
+    pub(super) async fn is_current(&self, lease: &Lease, request: &Acquire<'_>) -> Result<bool> {
         let Some(made_under) = &lease.connection().publication_generation else {
-            return true;
+            return Ok(true);
         };
-        let recipe = &request.recipe;
+        let recipe = request.recipe(self)?;
         let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
         if lease.slot().tenure.lock().is_lost {
             logger.info(format!("{prefix} Publication lease is no longer current"));
-            return false;
+            return Ok(false);
         }
         let (Some(publisher), Owner::User(user)) = (&recipe.publisher, &request.key.owner) else {
-            return true;
+            return Ok(true);
         };
         let name = &request.key.server_name;
         let now = generation_of(publisher, user, name, logger).await;
         if now.is_none_or(|now| now == *made_under) {
-            return true;
+            return Ok(true);
         }
         logger.info(format!(
             "{prefix} Cache generation changed, disconnecting stale connection"
         ));
-        false
+        Ok(false)
     }
 
     /// Renews what a user's connections were made under, at most every half of the time after which the user counts as
-    /// idle.
-    pub(super) fn renew_generations(&self, owner: &Owner) {
+    /// idle. The user's other connections are looked for when that of this call is due, because finding them takes the
+    /// longer, the more connections there are; they count as due a little earlier, so that none waits for two rounds.
+    pub(super) fn renew_generations(&self, lease: &Lease) {
+        let (own, owner) = (lease.slot(), &lease.key().owner);
         if !self.0.keep_connections || !matches!(owner, Owner::User(_)) {
             return;
         }
-        let due: Vec<_> = {
+        let interval = own.renewal_interval();
+        if !own.begins_renewal(interval) {
+            return;
+        }
+        let mut due = vec![Arc::clone(own)];
+        {
             let pool = self.0.pool.lock();
             let slots = pool.slots.values().filter(|slot| slot.key.owner == *owner);
-            slots
-                .filter(|slot| slot.begins_renewal())
-                .cloned()
-                .collect()
-        };
+            due.extend(
+                slots
+                    .filter(|slot| slot.begins_renewal(interval / 2))
+                    .cloned(),
+            );
+        }
         for slot in due {
             let closing = self.0.closing.clone();
             self.spawn(async move {
@@ -74,17 +83,20 @@ impl Manager {
 }
 
 impl Slot {
-    /// Whether a renewal is due, which begins with this.
-    fn begins_renewal(&self) -> bool {
-        if self.connection.publication_generation.is_none() {
-            return false;
-        }
+    fn renewal_interval(&self) -> Duration {
         let idle = self.connection.recipe.settings.user_idle_timeout;
-        let interval = if idle.is_zero() {
+        if idle.is_zero() {
             DEFAULT_INTERVAL
         } else {
             (idle / 2).max(SHORTEST_INTERVAL)
-        };
+        }
+    }
+
+    /// Whether a renewal is due, which begins with this.
+    fn begins_renewal(&self, interval: Duration) -> bool {
+        if self.connection.publication_generation.is_none() {
+            return false;
+        }
         let mut tenure = self.tenure.lock();
         let is_due = tenure.asked_at.is_none_or(|at| at.elapsed() >= interval);
         if is_due {

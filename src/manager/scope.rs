@@ -14,7 +14,7 @@ use crate::host::{Host, Lookup, NetworkRules, Peer, RulesOfCall, User};
 use crate::network::Policy;
 use crate::secret::Secret;
 use crate::server_config::{
-    Context, Fingerprint, ServerConfig, Transport, fingerprint, headers_for_call,
+    Context, Fingerprint, ServerConfig, Transport, TransportKind, fingerprint, headers_for_call,
     headers_for_tool_call, resolve,
 };
 use crate::settings::Settings;
@@ -53,16 +53,19 @@ pub struct HeaderTokens<'a> {
 #[derive(Clone)]
 pub struct ServerScope {
     pub key: Key,
-    pub config: ServerConfig,
+    pub config: Arc<ServerConfig>,
     /// What connections may reach, for this call.
     pub rules: NetworkRules,
 }
 
 impl CallScope<'_> {
-    /// The headers of this call, over those that the connection was made with. Shared connections have none.
+    /// The headers of this call, over those that the connection was made with, where they are others. Shared connections
+    /// have none.
     fn headers(&self, server: &ServerScope, tokens: HeaderTokens<'_>) -> Result<Option<HeaderMap>> {
         let owner = &server.key.owner;
-        if *owner == Owner::App || server.config.headers.is_empty() {
+        // A user's token takes the place of a connection's `Authorization`, and not of a call's.
+        let differ = server.config.has_headers_of_calls() || server.config.runs_oauth_flow();
+        if *owner == Owner::App || server.config.headers.is_empty() || !differ {
             return Ok(None);
         }
         let context = self.header_context(server, tokens);
@@ -138,20 +141,26 @@ impl CallScope<'_> {
         }
     }
 
+    /// Identifies what a connection of this call is made from.
+    pub(super) fn fingerprint(&self, server: &ServerScope) -> Fingerprint {
+        let context = self.context(&server.key.owner);
+        fingerprint(&server.config, &context, &server.rules)
+    }
+
     /// The config as users without a name see it, where the call may be served over it: one that a tenant or a user has
     /// changed gets a connection of its own. Where the registry does not tell, what it gave to this user alone is the same
     /// as for all, unless it is the user's own.
     async fn app_config(
         &self,
         server_name: &str,
-        known: Option<&ServerConfig>,
-    ) -> Result<Option<ServerConfig>> {
+        known: Option<&Arc<ServerConfig>>,
+    ) -> Result<Option<Arc<ServerConfig>>> {
         if let Some(config) = known
             && let Some(is_own) = (self.host.registry)
                 .is_app_server_config(server_name)
                 .await?
         {
-            return Ok(is_own.then(|| config.clone()));
+            return Ok(is_own.then(|| Arc::clone(config)));
         }
         if self.config_is_registered && known.is_none_or(|config| !config.is_user_sourced()) {
             return Ok(known.cloned());
@@ -169,9 +178,10 @@ pub async fn registered_config(
     host: &Host,
     server_name: &str,
     lookup: Lookup<'_>,
-) -> Result<Option<ServerConfig>> {
+) -> Result<Option<Arc<ServerConfig>>> {
     let members = host.registry.server_config(server_name, lookup).await?;
-    members.map(ServerConfig::from_members).transpose()
+    let config = members.map(ServerConfig::from_members).transpose()?;
+    Ok(config.map(Arc::new))
 }
 
 /// Whether a server of all may be shared in this call: a tenant with network rules of its own shares only what these do
@@ -206,6 +216,17 @@ pub fn template(host: &Host, config: &ServerConfig, rules: &NetworkRules) -> Fin
     fingerprint(config, &Context::of_environment(&host.environment), rules)
 }
 
+/// A transport may have no place for the headers of single requests.
+pub(super) fn check_request_headers(config: &ServerConfig, kind: TransportKind) -> Result<()> {
+    if !config.has_request_headers() || kind.has_headers_per_request() {
+        return Ok(());
+    }
+    Err(Error::invalid_config(format!(
+        "requestHeaders is not available over the {} transport: its requests have no headers of their own",
+        kind.as_str()
+    )))
+}
+
 impl Manager {
     /// App-level where the registry's app-level config allows it, else the user's own connection
     /// (`packages/api/src/mcp/MCPManager.ts`, `getConnection`).
@@ -213,7 +234,7 @@ impl Manager {
         &self,
         call: &CallScope<'_>,
         server_name: &str,
-        config: Option<ServerConfig>,
+        mut config: Option<Arc<ServerConfig>>,
     ) -> Result<ServerScope> {
         let name: Arc<str> = Arc::from(server_name);
         let key = |owner| Key {
@@ -223,21 +244,20 @@ impl Manager {
         let RulesOfCall { rules, of_tenant } = call.host.registry.network_rules().await?;
         let server = |key, config| ServerScope { key, config, rules };
         let user_id = call.user_id();
-        if let (Some(id), Some(own)) = (
-            user_id,
-            config.as_ref().filter(|config| {
+        if let Some(id) = user_id
+            && let Some(own) = config.take_if(|config| {
                 call.is_principals
                     || config.requires_user_scoped_connection()
                     || config.has_request_headers()
-            }),
-        ) {
-            check_body_fields(call, id, server_name, own).await?;
-            return Ok(server(key(self.user_owner(call, id, own)), own.clone()));
+            })
+        {
+            check_body_fields(call, id, server_name, &own).await?;
+            return Ok(server(key(self.user_owner(call, id, &own)), own));
         }
         if let Some(shared) = call
             .app_config(server_name, config.as_ref())
             .await?
-            .filter(ServerConfig::allows_app_connection)
+            .filter(|config| config.allows_app_connection())
             .filter(|config| may_be_shared(config, of_tenant && user_id.is_some()))
         {
             return Ok(server(key(Owner::App), shared));
@@ -277,12 +297,7 @@ impl Manager {
         };
         let config = resolve(&server.config, &context)?;
         let kind = config.transport.kind();
-        if server.config.has_request_headers() && !kind.has_headers_per_request() {
-            return Err(Error::invalid_config(format!(
-                "requestHeaders is not available over the {} transport: its requests have no headers of their own",
-                kind.as_str()
-            )));
-        }
+        check_request_headers(&server.config, kind)?;
         let policy = Policy::new(&rules, &call.host.environment, config.proxy())?;
         if let Transport::Http { url, .. } = &config.transport {
             // Before anything is asked of the server, its authorization included.
@@ -291,7 +306,7 @@ impl Manager {
         let mut recipe = Recipe {
             server_name: server.key.server_name.to_string(),
             user_id: server.key.owner.user_id().map(str::to_owned),
-            fingerprint: fingerprint(&server.config, &context, &rules),
+            fingerprint: call.fingerprint(server),
             template: template(call.host, &server.config, &rules),
             uses_oauth: server.config.is_oauth_server(),
             made_at: now_ms(),

@@ -7,9 +7,9 @@ use futures::stream::{self, StreamExt};
 use super::app_servers;
 use super::calls::{Call, Shared};
 use super::convert::text_argument;
-use super::handle::Held;
+use super::handle::{Held, Opened};
 use super::js::{JsResult, Scope, Value};
-use super::manager::{connection_map, hold, map_of, request};
+use super::manager::{connection_map, map_of, request};
 use super::methods::{Method, set_methods};
 use super::registry_view::server_names;
 use crate::error::Result;
@@ -81,7 +81,7 @@ pub async fn acquire(manager: &Manager, call: &Call, server_name: &str) -> Resul
     let Some(server) = shared_scope(manager, call, server_name).await? else {
         return Ok(None);
     };
-    let request = request(manager, call, &server, false).await?;
+    let (request, _) = request(manager, call, &server, false).await?;
     manager.acquire(&request).await.map(Some)
 }
 
@@ -89,9 +89,9 @@ async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Op
     let Some(server) = shared_scope(manager, call, server_name).await? else {
         return Ok(None);
     };
-    hold(manager, request(manager, call, &server, false).await?)
-        .await
-        .map(Some)
+    let prepared = request(manager, call, &server, false).await?;
+    let opened = Opened::open(manager, prepared).await?;
+    Ok(Some(Held::new(manager, opened)))
 }
 
 fn name_of(arguments: &[Value<'_>]) -> String {

@@ -261,11 +261,10 @@ impl Call {
     }
 
     /// The caller's config, read.
-    pub fn config(&self) -> Result<Option<ServerConfig>> {
-        self.server_config
-            .clone()
-            .map(ServerConfig::from_members)
-            .transpose()
+    pub fn config(&self) -> Result<Option<Arc<ServerConfig>>> {
+        let members = self.server_config.clone();
+        let config = members.map(ServerConfig::from_members).transpose()?;
+        Ok(config.map(Arc::new))
     }
 
     pub fn context(&self) -> &Arc<CallContext> {

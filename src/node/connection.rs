@@ -89,7 +89,7 @@ fn set_methods<'env>(
 
 /// The properties that say what the connection is made from.
 pub fn describe<'env>(object: Value<'env>, held: &Held) -> JsResult<'env, ()> {
-    let (scope, recipe) = (object.scope(), &held.request.recipe);
+    let (scope, recipe) = (object.scope(), &held.recipe);
     let config = &recipe.config;
     object.set("serverName", scope.string(&recipe.server_name)?)?;
     object.set("createdAt", scope.milliseconds(held.created_at)?)?;

@@ -58,13 +58,13 @@ impl Connections {
         shared: &Arc<Shared>,
         held: Held,
     ) -> JsResult<'env> {
-        if let Some((object, handle)) = self.known(scope, &held.request.key) {
+        if let Some((object, handle)) = self.known(scope, &held.key) {
             connection::describe(object, &held)?;
             handle.renew(held);
             handle.keep(object)?;
             return Ok(object);
         }
-        let key = held.request.key.clone();
+        let key = held.key.clone();
         let entry = Entry {
             key: key.clone(),
             objects: Arc::downgrade(&self.0),

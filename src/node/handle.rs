@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
+use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -23,12 +24,64 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How an object is handed out.
 pub struct Held {
+    pub key: Key,
     /// How to make the connection again.
-    pub request: Acquire,
+    pub recipe: Arc<Recipe>,
+    /// What tool calls send besides the headers of the connection.
+    pub tool_headers: Option<Arc<HeaderMap>>,
     /// When the config of the connection was read, in milliseconds since the epoch.
     pub created_at: i64,
     /// Where the runtime keeps no connections, the object does.
     pub lease: Option<Lease>,
+}
+
+/// A use of a connection, and how it was asked for.
+pub struct Opened {
+    pub lease: Lease,
+    pub recipe: Arc<Recipe>,
+    pub tool_headers: Option<Arc<HeaderMap>>,
+}
+
+impl Opened {
+    /// Connects, with the request and what it was made from.
+    pub async fn open(
+        manager: &Manager,
+        (request, recipe): (Acquire<'_>, Arc<Recipe>),
+    ) -> Result<Self> {
+        Ok(Self {
+            lease: manager.acquire(&request).await?,
+            recipe,
+            tool_headers: request.options.tool_headers,
+        })
+    }
+}
+
+impl Held {
+    pub fn new(manager: &Manager, opened: Opened) -> Self {
+        let Opened {
+            lease,
+            recipe,
+            tool_headers,
+        } = opened;
+        Self {
+            key: lease.key().clone(),
+            recipe,
+            tool_headers,
+            created_at: lease.connection().recipe.made_at,
+            lease: Some(lease).filter(|_| !manager.keeps_connections()),
+        }
+    }
+
+    /// What an object stands for whose connection exists already.
+    pub fn existing(manager: &Manager, lease: Lease) -> Self {
+        let recipe = Arc::clone(&lease.connection().recipe);
+        let opened = Opened {
+            lease,
+            recipe,
+            tool_headers: None,
+        };
+        Self::new(manager, opened)
+    }
 }
 
 /// What an `MCPConnection` object stands for.
@@ -50,7 +103,7 @@ pub struct Handle {
 
 impl Handle {
     pub fn new(shared: &Shared, held: Held, entry: Entry) -> Self {
-        let key = held.request.key.clone();
+        let key = held.key.clone();
         Self {
             manager: shared.manager.clone(),
             thread: shared.thread.clone(),
@@ -120,18 +173,18 @@ impl Handle {
     }
 
     pub fn recipe<T>(&self, read: impl FnOnce(&Recipe) -> T) -> T {
-        self.held(|held| read(&held.request.recipe))
+        self.held(|held| read(&held.recipe))
     }
 
     pub fn options(&self, call: &Call) -> CallOptions {
         let (timeout, peer, tool_headers) = self.held(|held| {
-            let (recipe, options) = (&held.request.recipe, &held.request.options);
+            let recipe = &held.recipe;
             let peer = Peer {
                 server_name: recipe.server_name.clone(),
                 user_id: recipe.user_id.clone(),
                 tool_name: None,
             };
-            let mut tool_headers = options.tool_headers.clone();
+            let mut tool_headers = held.tool_headers.clone();
             if let (Some(_), Some(headers)) = (&recipe.tokens, &mut tool_headers) {
                 // The connection has a newer one.
                 Arc::make_mut(headers).remove(AUTHORIZATION);
@@ -156,16 +209,14 @@ impl Handle {
     }
 
     pub async fn connect(&self, call: &Call) -> Result<()> {
-        let mut request = self.held.lock().request.clone();
         // What is there was made later than this object was handed out, if from anything else.
-        if let Some(lease) = self.manager.existing(&self.key) {
-            request.recipe = lease.connection().recipe.clone();
-            request.updated_at = None;
-        }
-        let limit = request.recipe.config.init_timeout;
-        request.force_new = false;
-        request.options.deadline = Instant::now() + limit.unwrap_or(CONNECT_TIMEOUT);
-        request.options.cancel = call.cancel.clone();
+        let recipe = match self.manager.existing(&self.key) {
+            Some(lease) => Arc::clone(&lease.connection().recipe),
+            None => self.held(|held| Arc::clone(&held.recipe)),
+        };
+        let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
+        let request = Acquire::new(self.key.clone(), recipe, options);
         let lease = self.manager.acquire(&request).await?;
         let kept = Some(lease).filter(|_| !self.manager.keeps_connections());
         let replaced = std::mem::replace(&mut self.held.lock().lease, kept);

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use super::calls::{Call, Shared};
 use super::errors;
+use super::handle::Held;
 use super::js::{JsResult, Scope, Thrown, Value};
-use super::manager::{find, held, read};
+use super::manager::{find, read};
 use super::thread::JsRef;
 use crate::error::Result;
 use crate::manager::Manager;
@@ -33,10 +34,10 @@ pub fn with_user_connection_lease<'env>(
     let all = Arc::clone(shared);
     let prepared = prepared.map(|(operation, call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            let (request, lease) = find(&manager, &call, &wanted, true).await?;
+            let opened = find(&manager, &call, &wanted, true).await?;
             // The object holds a use only where the runtime keeps no connections.
-            let again = manager.existing(&request.key);
-            let held = held(&manager, request, lease);
+            let again = manager.existing(opened.lease.key());
+            let held = Held::new(&manager, opened);
             let outcome = call
                 .context()
                 .callback(

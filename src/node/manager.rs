@@ -11,7 +11,7 @@ use super::calls::{Call, Params, Shared};
 use super::catalog_recovery::{self, is_mutation};
 use super::convert::text_argument;
 use super::discovery;
-use super::handle::Held;
+use super::handle::{Held, Opened};
 use super::js::{JsResult, Scope, Value};
 use super::lease;
 use super::methods::Begins::InTurnWithParameters;
@@ -19,7 +19,7 @@ use super::methods::{Method, set_methods};
 use super::registry_view;
 use super::tool_calls;
 use super::tool_functions;
-use crate::connection::CallOptions;
+use crate::connection::{CallOptions, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::manager::{
     Acquire, Asked, Consent, HeaderTokens, Key, Lease, Manager, OboCall, Owner, ServerScope,
@@ -113,10 +113,10 @@ pub async fn request(
     call: &Call,
     server: &ServerScope,
     force_new: bool,
-) -> Result<Acquire> {
+) -> Result<(Acquire<'static>, Arc<Recipe>)> {
     let scope = call.scope();
     let graph = manager.graph_token(&scope, server, &call.cancel).await?;
-    let recipe = manager.recipe(&scope, server, graph.as_ref())?;
+    let recipe = Arc::new(manager.recipe(&scope, server, graph.as_ref())?);
     let limit = call
         .connection_timeout
         .or(recipe.config.init_timeout)
@@ -133,42 +133,25 @@ pub async fn request(
     } else {
         None
     };
-    recipe.go_on_with(token.as_ref());
     let tokens = HeaderTokens {
         graph: graph.as_ref(),
         access: token.as_ref(),
     };
     scope.set_headers(server, tokens, &mut options)?;
-    Ok(Acquire {
-        key: server.key.clone(),
-        recipe,
-        updated_at: server.config.updated_at,
-        force_new,
-        options,
-    })
+    let mut request = Acquire::new(server.key.clone(), Arc::clone(&recipe), options);
+    request.updated_at = server.config.updated_at;
+    request.force_new = force_new;
+    request.go_on_with(token.as_ref());
+    Ok((request, recipe))
 }
 
-/// Connects and makes what an `MCPConnection` object stands for.
-pub async fn hold(manager: &Manager, request: Acquire) -> Result<Held> {
-    let lease = manager.acquire(&request).await?;
-    Ok(held(manager, request, lease))
-}
-
-pub fn held(manager: &Manager, request: Acquire, lease: Lease) -> Held {
-    Held {
-        created_at: lease.connection().recipe.made_at,
-        request,
-        lease: Some(lease).filter(|_| !manager.keeps_connections()),
-    }
-}
-
-/// A use of the connection, and how it was asked for.
+/// Connects as an argument of JavaScript asks for it.
 pub async fn find(
     manager: &Manager,
     call: &Call,
     wanted: &Wanted,
     of_user: bool,
-) -> Result<(Acquire, Lease)> {
+) -> Result<Opened> {
     let scope = call.scope();
     let user_id = call.user.as_ref().and_then(|user| user.id.as_deref());
     if of_user && user_id.is_none() {
@@ -189,11 +172,11 @@ pub async fn find(
     }
     // The key's name is what callers asked for.
     server.key.server_name = Arc::from(wanted.server_name.as_str());
-    let mut request = request(manager, call, &server, wanted.force_new).await?;
+    let prepared = request(manager, call, &server, wanted.force_new).await?;
     if !wanted.authorize {
-        let lease = manager.acquire(&request).await?;
-        return Ok((request, lease));
+        return Opened::open(manager, prepared).await;
     }
+    let (mut request, recipe) = prepared;
     let consent = Consent {
         waits: !wanted.return_on_oauth,
         limit: call.connection_timeout,
@@ -203,7 +186,11 @@ pub async fn find(
     let lease = manager
         .acquire_asking(&scope, &server, &mut request, &consent, &mut asked)
         .await?;
-    Ok((request, lease))
+    Ok(Opened {
+        lease,
+        recipe,
+        tool_headers: request.options.tool_headers,
+    })
 }
 
 fn get_connection<'env>(
@@ -231,8 +218,8 @@ fn connect<'env>(
 ) -> JsResult<'env> {
     let prepared = read(shared, scope, function, arguments).map(|(call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            let (request, lease) = find(&manager, &call, &wanted, of_user).await?;
-            Ok(held(&manager, request, lease))
+            let opened = find(&manager, &call, &wanted, of_user).await?;
+            Ok(Held::new(&manager, opened))
         })
     });
     let all = Arc::clone(shared);
@@ -267,7 +254,7 @@ pub fn connection_map<'env>(
     let manager = &shared.manager;
     let open = keys.iter().filter_map(|key| {
         let lease = manager.existing(key)?;
-        Some(existing(manager, key, lease))
+        Some(Held::existing(manager, lease))
     });
     map_of(shared, scope, open)
 }
@@ -281,23 +268,11 @@ pub fn map_of<'env>(
     let map = scope.global()?.get("Map")?.construct(&[])?;
     let set = map.get("set")?;
     for held in found {
-        let name = scope.string(&held.request.key.server_name)?;
+        let name = scope.string(&held.key.server_name)?;
         let object = shared.connections.object(scope, shared, held)?;
         set.call(map, &[name, object])?;
     }
     Ok(map)
-}
-
-/// What an object stands for whose connection exists already.
-pub fn existing(manager: &Manager, key: &Key, lease: Lease) -> Held {
-    let request = Acquire {
-        key: key.clone(),
-        recipe: lease.connection().recipe.clone(),
-        updated_at: None,
-        force_new: false,
-        options: CallOptions::new(Instant::now(), tokio_util::sync::CancellationToken::new()),
-    };
-    held(manager, request, lease)
 }
 
 fn disconnect_user_connection<'env>(

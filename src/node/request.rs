@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::calls::Shared;
+use super::handle::Held;
 use super::js::{JsResult, Scope, Value};
-use super::manager::existing;
 use super::thread::JsRef;
 use crate::manager::Owner;
 
@@ -70,7 +70,7 @@ impl RequestStore {
                 else {
                     continue;
                 };
-                let held = existing(&shared.manager, key, lease);
+                let held = Held::existing(&shared.manager, lease);
                 let object = shared.connections.object(scope, shared, held)?;
                 let name = scope.string(&format!("{user}:{}", key.server_name))?;
                 connections

@@ -136,7 +136,7 @@ async fn functions_of(
         Some(config) => Some(config),
         None => manager.registered(&call.scope(), server_name).await?,
     };
-    if is_shared(call, server_name, config.as_ref()).await?
+    if is_shared(call, server_name, config.as_deref()).await?
         && let Some(lease) = app_connections::acquire(manager, call, server_name).await?
     {
         let snapshot = read(call, &lease, end).await?;
@@ -149,7 +149,7 @@ async fn functions_of(
     let Some(user_id) = user_id else {
         return Ok(Functions::default());
     };
-    of_user(manager, call, &user_id, server_name, config.as_ref(), end).await
+    of_user(manager, call, &user_id, server_name, config.as_deref(), end).await
 }
 
 /// Whether the user is served over the connection of all. Where the registry does not tell whose a config is, the server

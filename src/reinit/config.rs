@@ -1,6 +1,9 @@
 //! Steps 1 and 2: the server's config, and the second inspection of a server whose first one failed.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde_json::{Map, Value};
 
 use super::Run;
 use crate::error::{Code, Error, Result};
@@ -10,16 +13,20 @@ use crate::server_config::ServerConfig;
 
 const REINSPECTION_TIMEOUT: Duration = Duration::from_mins(1);
 
+fn read(members: Map<String, Value>) -> Result<Arc<ServerConfig>> {
+    ServerConfig::from_members(members).map(Arc::new)
+}
+
 impl Run<'_> {
     /// Step 1: the caller's config, else the registry's.
-    pub(super) async fn config(&self) -> Result<Option<ServerConfig>> {
+    pub(super) async fn config(&self) -> Result<Option<Arc<ServerConfig>>> {
         match &self.call.server_config {
-            Some(members) => ServerConfig::from_members(members.clone()).map(Some),
+            Some(members) => read(members.clone()).map(Some),
             None => self.lookup().await,
         }
     }
 
-    async fn lookup(&self) -> Result<Option<ServerConfig>> {
+    async fn lookup(&self) -> Result<Option<Arc<ServerConfig>>> {
         let lookup = Lookup {
             user_id: self.user_id(),
             config_servers: true,
@@ -32,7 +39,7 @@ impl Run<'_> {
     pub(super) async fn reinspect(
         &self,
         config: Option<&ServerConfig>,
-    ) -> Result<Result<Option<ServerConfig>>> {
+    ) -> Result<Result<Option<Arc<ServerConfig>>>> {
         let (name, logger) = (self.name, &self.call.host.logger);
         let source = config.and_then(|config| config.source.as_deref());
         let still = || {
@@ -77,7 +84,7 @@ impl Run<'_> {
             "[MCP Reinitialize] Reinspection succeeded for server: {name}"
         ));
         let config = match members {
-            Some(members) => Some(ServerConfig::from_members(members)?),
+            Some(members) => Some(read(members)?),
             None => self.lookup().await?,
         };
         if config

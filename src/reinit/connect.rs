@@ -1,5 +1,6 @@
 //! Steps 5 and 6: the connection, and the tools that it lists.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -66,13 +67,13 @@ impl Run<'_> {
     /// `refusal` is why the user has to authorize although there is a token.
     pub(super) async fn connect(
         &self,
-        config: Option<ServerConfig>,
+        config: Option<Arc<ServerConfig>>,
         refusal: Option<Error>,
     ) -> Result<Connected> {
         let (name, logger) = (self.name, &self.call.host.logger);
         let scope = self.scope();
         let mut connected = Connected {
-            authorizes: config.as_ref().is_some_and(ServerConfig::runs_oauth_flow),
+            authorizes: config.as_ref().is_some_and(|it| it.runs_oauth_flow()),
             ..Connected::default()
         };
         let server = self
@@ -169,9 +170,10 @@ impl Run<'_> {
             .manager
             .graph_token(scope, server, &self.cancel)
             .await?;
-        let recipe = self
-            .manager
-            .recipe(scope, server, connected.graph.as_ref())?;
+        let recipe = Arc::new(
+            self.manager
+                .recipe(scope, server, connected.graph.as_ref())?,
+        );
         connected.of_host = self.tools_of_host(server).await?;
         if connected.of_host.is_some() {
             return Ok(());
@@ -185,7 +187,6 @@ impl Run<'_> {
             .manager
             .call_token(scope, server, self.obo_call())
             .await?;
-        recipe.go_on_with(token.as_ref());
         let deadline = deadline.unwrap_or_else(|| Instant::now() + limit);
         let mut options = CallOptions::new(deadline, self.cancel.clone());
         let tokens = HeaderTokens {
@@ -193,13 +194,10 @@ impl Run<'_> {
             access: token.as_ref(),
         };
         scope.set_headers(server, tokens, &mut options)?;
-        let mut request = Acquire {
-            key: server.key.clone(),
-            recipe,
-            updated_at: server.config.updated_at,
-            force_new: call.force_new,
-            options,
-        };
+        let mut request = Acquire::new(server.key.clone(), Arc::clone(&recipe), options);
+        request.updated_at = server.config.updated_at;
+        request.force_new = call.force_new;
+        request.go_on_with(token.as_ref());
         let consent = Consent {
             prompt: call.host.prompt.clone(),
             waits: !call.return_on_oauth,
@@ -219,17 +217,14 @@ impl Run<'_> {
             Err(error) => error,
         };
         if error.wants_user() && connected.authorizes {
-            Box::pin(self.discover(request, connected)).await?;
+            let options = request.options;
+            Box::pin(self.discover(Discover { recipe, options }, connected)).await?;
         }
         Err(error)
     }
 
     /// Tools that the server shows to anybody.
-    async fn discover(&self, request: Acquire, connected: &mut Connected) -> Result<()> {
-        let discovery = Discover {
-            recipe: request.recipe,
-            options: request.options,
-        };
+    async fn discover(&self, discovery: Discover, connected: &mut Connected) -> Result<()> {
         match self.manager.discover(discovery).await {
             Ok(list) if list.tools.count() > 0 => connected.discovered = Some(list.into()),
             Ok(_) => {}

@@ -186,6 +186,17 @@ impl ServerConfig {
                 .any(|upper| field_of(&BODY_FIELDS, upper).is_some())
     }
 
+    /// Whether its headers may be others for each call of a user, because a token or the chat request is part of them.
+    #[must_use]
+    pub fn has_headers_of_calls(&self) -> bool {
+        let is_of_call = |name: &str| {
+            let prefixes = [BODY_PREFIX, OPENID_PREFIX, GRAPH_PREFIX];
+            prefixes.iter().any(|prefix| name.starts_with(prefix))
+        };
+        let templates = self.headers.values();
+        !self.is_literal() && templates.flat_map(|it| placeholders(it)).any(is_of_call)
+    }
+
     /// Whether the URL, a header or the environment of the config wants a token for Microsoft Graph.
     #[must_use]
     pub fn uses_graph_token(&self) -> bool {
@@ -401,6 +412,47 @@ mod tests {
         let mut sandboxed = members;
         sandboxed["source"] = json!("user");
         assert!(config(sandboxed).body_placeholders().is_empty());
+    }
+
+    #[test]
+    fn headers_of_calls() {
+        for (expected, members) in [
+            (false, json!({})),
+            (
+                false,
+                json!({ "headers": { "A": "${VAR} {{LIBRECHAT_USER_ID}}" } }),
+            ),
+            (
+                false,
+                json!({ "customUserVars": { "KEY": {} }, "headers": { "A": "{{KEY}}" } }),
+            ),
+            (
+                true,
+                json!({ "headers": { "A": "{{LIBRECHAT_BODY_MESSAGEID}}" } }),
+            ),
+            (
+                true,
+                json!({ "headers": { "A": "b", "B": "Bearer {{LIBRECHAT_OPENID_ID_TOKEN}}" } }),
+            ),
+            (
+                true,
+                json!({ "headers": { "A": "{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}" } }),
+            ),
+            (
+                false,
+                json!({ "source": "user", "headers": { "A": "{{LIBRECHAT_BODY_MESSAGEID}}" } }),
+            ),
+            (
+                false,
+                json!({ "url": "http://x/{{LIBRECHAT_BODY_MESSAGEID}}" }),
+            ),
+        ] {
+            assert_eq!(
+                config(members.clone()).has_headers_of_calls(),
+                expected,
+                "{members}"
+            );
+        }
     }
 
     #[test]

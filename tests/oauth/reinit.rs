@@ -71,18 +71,16 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
     };
     let members = host.registry.server_config(SERVER, lookup).await.unwrap();
     let config = ServerConfig::from_members(members.unwrap()).unwrap();
-    let server = manager.scope(&scope, SERVER, Some(config)).await.unwrap();
+    let server = manager
+        .scope(&scope, SERVER, Some(Arc::new(config)))
+        .await
+        .unwrap();
     let options = CallOptions::new(
         Instant::now() + Duration::from_secs(15),
         CancellationToken::new(),
     );
-    let request = Acquire {
-        recipe: manager.recipe(&scope, &server, None).unwrap(),
-        key: server.key,
-        updated_at: None,
-        force_new: false,
-        options: options.clone(),
-    };
+    let recipe = manager.recipe(&scope, &server, None).unwrap();
+    let request = Acquire::new(server.key, Arc::new(recipe), options.clone());
     let lease = manager.acquire(&request).await.unwrap();
     assert!(lease.is_reused());
 

@@ -120,7 +120,7 @@ pub async fn open_known(recipe: &Recipe, stream: StreamRefusal) -> Result<Connec
     };
     let failure = LastFailure::default();
     connect(
-        recipe,
+        &Arc::new(recipe.clone()),
         &known,
         &breaker,
         &failure,
