@@ -17,11 +17,13 @@ use librechat_mcp_native::connection::{
 use librechat_mcp_native::error::Code;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use support::http::Received;
+use support::http::{Received, read_request};
 use support::scripted::{Action, Scripted, accepted, is_request, json, reply, with_headers};
-use support::server::{initialized, result, tools};
-use support::wire::{Step, Wire};
+use support::server::{initialized, read_frame, result, tools, upgraded};
+use support::wire::{Step, Wire, perform};
 use support::{list, recipe, within};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::time::{sleep, timeout};
@@ -34,10 +36,27 @@ const OWN: &str = "an answer to ";
 
 #[derive(Debug, Arbitrary)]
 struct Input {
-    is_sse: bool,
+    transport: Transport,
     discovers: bool,
     /// By the order in which requests arrive; further ones are answered as they should be.
     answers: Vec<Answer>,
+}
+
+#[derive(Debug, Clone, Copy, Arbitrary)]
+enum Transport {
+    StreamableHttp,
+    Sse,
+    WebSocket,
+}
+
+impl Transport {
+    const fn wire(self) -> Wire {
+        match self {
+            Self::StreamableHttp => Wire::Json,
+            Self::Sse => Wire::Sse,
+            Self::WebSocket => Wire::WebSocket,
+        }
+    }
 }
 
 #[derive(Debug, Arbitrary)]
@@ -168,8 +187,8 @@ impl Part {
 
 impl Answer {
     fn steps(&self, request: &Value, wire: Wire) -> Vec<Step> {
-        let is_stream = wire == Wire::Sse;
-        let in_events = is_stream
+        let is_stream = wire != Wire::Json;
+        let in_events = wire == Wire::Sse
             || matches!(self.head, Head::Events)
             || matches!(
                 self.head,
@@ -185,7 +204,10 @@ impl Answer {
                 Part::Wait(time) => waits.push((body.len(), *time)),
                 part => {
                     let message = part.message(request).unwrap_or_default();
-                    let wire = if in_events { Wire::Events } else { Wire::Json };
+                    let wire = match wire {
+                        Wire::Json if in_events => Wire::Events,
+                        wire => wire,
+                    };
                     body.extend(wire.message(&message));
                 }
             }
@@ -298,6 +320,46 @@ fn answer(
     }
 }
 
+/// A WebSocket, whose messages are answered like requests.
+async fn serve_frames(mut stream: TcpStream, answers: &Mutex<VecDeque<Answer>>) {
+    let wire = Wire::WebSocket;
+    let Some(request) = read_request(&mut stream).await else {
+        return;
+    };
+    if stream.write_all(&upgraded(&request)).await.is_err() {
+        return;
+    }
+    while let Some((opcode, payload)) = read_frame(&mut stream).await {
+        if opcode != 1 {
+            return;
+        }
+        let message: Value = serde_json::from_slice(&payload).expect("a message");
+        let planned = answers.lock().pop_front();
+        let steps = match planned {
+            Some(answer) => answer.steps(&message, wire),
+            None if is_request(&message) => vec![Step::Send(wire.message(&own(&message)))],
+            None => Vec::new(),
+        };
+        if !perform(&mut stream, steps).await {
+            return;
+        }
+    }
+}
+
+/// The port of a server of WebSockets.
+async fn frames(answers: Mutex<VecDeque<Answer>>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let answers = Arc::new(answers);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answers = Arc::clone(&answers);
+            tokio::spawn(async move { serve_frames(stream, &answers).await });
+        }
+    });
+    port
+}
+
 async fn call(connection: &Connection, text: &str) {
     let params = json!({ "name": "echo", "arguments": { "text": text } });
     let options = within(5.0);
@@ -315,14 +377,19 @@ async fn call(connection: &Connection, text: &str) {
 }
 
 async fn use_it(input: Input) {
-    let wire = if input.is_sse { Wire::Sse } else { Wire::Json };
+    let wire = input.transport.wire();
     let (answers, feed) = (Mutex::new(input.answers.into()), Arc::new(Feed::default()));
-    let feeding = Arc::clone(&feed);
-    let server = Scripted::start(move |request| answer(request, &answers, wire, &feeding)).await;
-    let config = if input.is_sse {
-        json!({ "type": "sse", "url": server.url("/sse") })
+    let config = if wire == Wire::WebSocket {
+        let port = frames(answers).await;
+        json!({ "url": format!("ws://127.0.0.1:{port}/") })
     } else {
-        json!({ "type": "streamable-http", "url": server.url("/mcp") })
+        let feeding = Arc::clone(&feed);
+        let server =
+            Scripted::start(move |request| answer(request, &answers, wire, &feeding)).await;
+        match wire {
+            Wire::Sse => json!({ "type": "sse", "url": server.url("/sse") }),
+            _ => json!({ "type": "streamable-http", "url": server.url("/mcp") }),
+        }
     };
     let recipe = recipe(config);
     let breaker = Breakers::default().of(&(), &recipe.settings.breaker);

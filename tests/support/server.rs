@@ -173,13 +173,7 @@ impl Shared {
     }
 
     async fn serve_frames(self: Arc<Self>, mut stream: TcpStream, request: &Received) {
-        let key = request.header("sec-websocket-key").unwrap();
-        let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
-        let head = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-             sec-websocket-protocol: mcp\r\nsec-websocket-accept: {accept}\r\n\r\n"
-        );
-        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&upgraded(request)).await.unwrap();
         while let Some((opcode, payload)) = read_frame(&mut stream).await {
             let steps = match opcode {
                 1 => {
@@ -201,8 +195,19 @@ impl Shared {
     }
 }
 
+/// The answer to a request for a WebSocket.
+pub fn upgraded(request: &Received) -> Vec<u8> {
+    let key = request.header("sec-websocket-key").unwrap();
+    let accept = tungstenite::handshake::derive_accept_key(key.as_bytes());
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+         sec-websocket-protocol: mcp\r\nsec-websocket-accept: {accept}\r\n\r\n"
+    )
+    .into_bytes()
+}
+
 /// A client's frame: opcode and payload. Clients of these tests send no fragments.
-async fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
+pub async fn read_frame(stream: &mut TcpStream) -> Option<(u8, Vec<u8>)> {
     let opcode = stream.read_u8().await.ok()? & 0x0F;
     let second = stream.read_u8().await.ok()?;
     assert!(second & 0x80 != 0, "clients mask what they send");
