@@ -100,7 +100,7 @@ impl Reconnect {
             fields: std::iter::once(("id".to_owned(), self.user_id.clone())).collect(),
             ..User::default()
         };
-        let settings = Settings::from_environment(&self.host.environment);
+        let settings = Arc::new(Settings::from_environment(&self.host.environment));
         let call = CallScope {
             host: &self.host,
             settings: &settings,

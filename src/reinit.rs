@@ -11,6 +11,7 @@ mod tools;
 pub use answer::{AvailableTools, FailureReason, Reinitialized};
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -62,7 +63,7 @@ pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
     let run = Run {
         manager,
         call,
-        settings: Settings::from_environment(&call.host.environment),
+        settings: Arc::new(Settings::from_environment(&call.host.environment)),
         cancel: cancel.clone(),
         name,
     };
@@ -103,7 +104,7 @@ pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
 struct Run<'a> {
     manager: &'a Manager,
     call: &'a Reinit,
-    settings: Settings,
+    settings: Arc<Settings>,
     name: &'a str,
     cancel: CancellationToken,
 }

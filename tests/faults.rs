@@ -9,6 +9,7 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -517,7 +518,7 @@ async fn run_unbounded(case: &Case, wire: Wire, expected: Outcome) -> Option<Str
         .map_or_else(|| stdio_config(case.script), Server::config);
     let mut recipe = recipe(config);
     if wire == Wire::Stdio {
-        recipe.settings.response.max_line_bytes = STDIO_LINE_BYTES;
+        Arc::make_mut(&mut recipe.settings).response.max_line_bytes = STDIO_LINE_BYTES;
     }
     let wrong = |what: String| Some(format!("{} over {wire:?}: {what}", case.name));
     let connection = match open(&recipe).await {

@@ -86,7 +86,7 @@ pub struct Recipe {
     pub rules: NetworkRules,
     pub http: HttpClient,
     pub children: Children,
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     pub metrics: Arc<Metrics>,
     pub environment: Environment,
     /// Answers what the server asks.

@@ -123,7 +123,7 @@ impl Manager {
             coordination: server.config.oauth_coordination,
             proxy: proxy.clone(),
             rules: recipe.rules.clone(),
-            settings: recipe.settings.clone(),
+            settings: Arc::clone(&recipe.settings),
         };
         Authorizer::new(self.oauth(), self.0.http.clone(), call.host, relation).map(Some)
     }

@@ -54,7 +54,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::connection::{Breakers, Event, Known};
-use crate::network::HttpClient;
+use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
 use crate::obo::Obo;
 use crate::telemetry::Metrics;
@@ -124,6 +124,8 @@ struct Inner {
     breakers: Breakers<Key>,
     /// By endpoint.
     known: Cache<String, Known>,
+    /// Of the connection made last. Most are made under the same rules, and share them.
+    policy: Mutex<Option<Policy>>,
     oauth: OAuth,
     obo: Obo,
     tool_names: KnownNames,
@@ -157,6 +159,7 @@ impl Manager {
             ),
             http,
             children: Children::default(),
+            policy: Mutex::default(),
             pool: Mutex::default(),
             breakers: Breakers::default(),
             known: Cache::new(KNOWN_SERVERS),

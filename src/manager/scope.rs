@@ -26,7 +26,7 @@ const INVALID_REQUEST: i64 = -32600;
 /// What a call brings along.
 pub struct CallScope<'a> {
     pub host: &'a Host,
-    pub settings: &'a Settings,
+    pub settings: &'a Arc<Settings>,
     pub user: Option<&'a User>,
     /// The user's values for the server's `customUserVars`.
     pub user_vars: Option<&'a IndexMap<String, String>>,
@@ -282,6 +282,15 @@ impl Manager {
         }
     }
 
+    /// The same rules as those of the connection before, where they are equal.
+    fn shared(&self, policy: Policy) -> Policy {
+        let mut last = self.0.policy.lock();
+        match &*last {
+            Some(known) if *known == policy => known.clone(),
+            _ => last.insert(policy).clone(),
+        }
+    }
+
     /// What a connection of this scope is made from. `graph`: the call's token for Microsoft Graph, where the config has a
     /// place for one.
     pub fn recipe(
@@ -298,7 +307,7 @@ impl Manager {
         let config = resolve(&server.config, &context)?;
         let kind = config.transport.kind();
         check_request_headers(&server.config, kind)?;
-        let policy = Policy::new(&rules, &call.host.environment, config.proxy())?;
+        let policy = self.shared(Policy::new(&rules, &call.host.environment, config.proxy())?);
         if let Transport::Http { url, .. } = &config.transport {
             // Before anything is asked of the server, its authorization included.
             policy.check_url(url)?;
@@ -317,7 +326,7 @@ impl Manager {
             rules,
             http: self.0.http.clone(),
             children: self.0.children.clone(),
-            settings: call.settings.clone(),
+            settings: Arc::clone(call.settings),
             metrics: Arc::clone(&self.0.metrics),
             environment: call.host.environment.clone(),
             server_requests: call.host.server_requests.clone(),

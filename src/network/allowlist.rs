@@ -20,7 +20,7 @@ pub(super) fn is_supported_scheme(url: &Url) -> bool {
 /// The patterns of `allowedDomains`, with the reference's meaning: `example.com` (any scheme and port, `www.` aside),
 /// `*.example.com` (the domain and everything below), `https://example.com` (that scheme),
 /// `https://example.com:8443` (that port, which the URL must name as well).
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Allowlist {
     configured: bool,
     patterns: Vec<Pattern>,

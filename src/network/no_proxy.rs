@@ -7,18 +7,18 @@ use url::Url;
 
 /// A parsed `no_proxy` list, separated by commas or blanks: names (with everything below them, a leading `.` or `*.`
 /// is the same), addresses, CIDR ranges, ranges `a-b`, each with an optional port, and `*` for everything.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct NoProxy {
     entries: Vec<Entry>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     target: Target,
     port: Option<u16>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Target {
     Everything,
     Address(IpAddr),

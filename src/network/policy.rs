@@ -13,10 +13,10 @@ use crate::error::{Code, Error, Result};
 use crate::host::{Environment, NetworkRules};
 
 /// The compiled rules of one call: allowlist, address rules, proxies and TLS settings. Cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy(Arc<Inner>);
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Inner {
     audience: Audience,
     ssrf_protection: bool,

@@ -46,7 +46,7 @@ impl ProxyUrl {
 }
 
 /// The proxies of one call.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Proxies {
     /// The server's `proxy` or LibreChat's `PROXY`: for every request.
     Always(ProxyUrl),

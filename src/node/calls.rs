@@ -215,7 +215,7 @@ impl<'env> Params<'env> {
 pub struct Call {
     pub host: Host,
     pub node: Arc<NodeHost>,
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
     pub user: Option<User>,
     pub user_vars: Option<IndexMap<String, String>>,
     pub request_body: Option<IndexMap<String, String>>,

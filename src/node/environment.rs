@@ -21,7 +21,7 @@ pub const LOG_VARIABLE: &str = "MCP_NATIVE_LOG";
 #[derive(Clone)]
 pub struct Variables {
     pub environment: Environment,
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
 }
 
 /// Reads variables once for all calls that JavaScript starts without a pause: there are dozens of them.
@@ -97,7 +97,7 @@ static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| {
 fn parse(text: &str) -> serde_json::Result<Variables> {
     let environment = Environment::of(serde_json::from_str(text)?);
     Ok(Variables {
-        settings: Settings::from_environment(&environment),
+        settings: Arc::new(Settings::from_environment(&environment)),
         environment,
     })
 }

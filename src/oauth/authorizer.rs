@@ -37,7 +37,7 @@ pub struct Relation {
     /// The server's own proxy.
     pub proxy: Option<String>,
     pub rules: NetworkRules,
-    pub settings: Settings,
+    pub settings: Arc<Settings>,
 }
 
 /// Cheap to clone.

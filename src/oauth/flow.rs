@@ -18,6 +18,7 @@ use crate::connection::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowState, FlowStatus, Level, LogMeta};
 use crate::server_config::is_client_rejection_message;
+use crate::settings::Settings;
 
 /// How often a flow is looked at: soon, while somebody may just be clicking, then less often.
 const POLL: Duration = Duration::from_millis(200);
@@ -74,7 +75,7 @@ impl Authorizer {
             return Ok(begun);
         }
         let relation = &inner.relation;
-        let mut settings = relation.settings.clone();
+        let mut settings = Settings::clone(&relation.settings);
         let endpoint = match &inner.host.redirects {
             Some(redirects) => Some(redirects.listen().await?),
             None => None,

@@ -54,7 +54,7 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
     assert!(call(&world, &manager).await.success);
 
     let host = world.host(None);
-    let (settings, user) = (Settings::default(), user());
+    let (settings, user) = (Arc::<Settings>::default(), user());
     let scope = CallScope {
         config_is_registered: false,
         is_principals: false,
@@ -125,7 +125,7 @@ async fn a_session_whose_token_is_gone_leads_to_a_flow() {
 async fn a_tool_call_waits_for_the_user() {
     let world = World::new().await;
     let manager = Manager::new(true, Handle::current());
-    let (host, settings, user) = (world.host(None), Settings::default(), user());
+    let (host, settings, user) = (world.host(None), Arc::<Settings>::default(), user());
     let call_tool = async || {
         let call = CallTool {
             scope: CallScope {

@@ -21,7 +21,6 @@ use librechat_mcp_native::oauth::{
 };
 use librechat_mcp_native::secret::Secret;
 use librechat_mcp_native::server_config::Coordination;
-use librechat_mcp_native::settings::Settings;
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -458,7 +457,7 @@ impl World {
             },
             proxy: None,
             rules: self.rules(),
-            settings: Settings::default(),
+            settings: Arc::default(),
         };
         Authorizer::new(&oauth, HttpClient::new(), &self.host(lock), relation).unwrap()
     }

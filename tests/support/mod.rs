@@ -24,7 +24,6 @@ use librechat_mcp_native::host::{Environment, Level, Log, LogMeta, Logger, Netwo
 use librechat_mcp_native::network::{HttpClient, Policy};
 use librechat_mcp_native::secret::Secret;
 use librechat_mcp_native::server_config::{Context, ServerConfig, fingerprint, resolve};
-use librechat_mcp_native::settings::Settings;
 use librechat_mcp_native::transport::stdio::Children;
 use librechat_mcp_native::transport::{Bearer, StreamRefusal};
 use parking_lot::Mutex;
@@ -86,7 +85,7 @@ pub fn recipe(config: Value) -> Recipe {
         policy: Policy::new(&NetworkRules::default(), &environment, None).unwrap(),
         http: HttpClient::new(),
         children: Children::default(),
-        settings: Settings::default(),
+        settings: Arc::default(),
         environment: environment.clone(),
         server_requests: None,
         observer: None,
