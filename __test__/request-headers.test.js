@@ -1,5 +1,6 @@
 /** `requestHeaders`: what tool calls carry, and nothing else does. */
 
+const { runInThisContext } = require('node:vm');
 const { processMCPEnv } = require('./support/addon');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
@@ -132,4 +133,34 @@ test('processMCPEnv: oauth_headers, and members that are undefined', () => {
   });
   const plugin = processMCPEnv({ options: { ...options, source: 'plugin' }, user });
   expect(plugin).toEqual({ ...options, source: 'plugin' });
+});
+
+test('headers are those of the config and the environment at the time of the call', async () => {
+  // Jest gives a suite a copy of the environment; the addon reads the process's own.
+  const { env } = runInThisContext('process');
+  const server = await fixtures.server();
+  const config = server.config({ startup: false, headers: { 'X-One': 'a ${HEADER_OF_THE_TEST}', 'X-Two': 'two' } });
+  const { runtime } = fixtures.runtime({ servers: { srv: config }, allow: [server] });
+  const user = createUser();
+  const sent = async (requestBody) => {
+    await runtime.manager.callTool({ user, serverName: 'srv', toolName: 'echo', provider, requestBody });
+    const { headers } = server.received('tools/call').at(-1);
+    return [headers['x-one'], headers['x-two'], server.received('initialize').length];
+  };
+  try {
+    env.HEADER_OF_THE_TEST = 'one';
+    expect(await sent()).toEqual(['a one', 'two', 1]);
+    expect(await sent()).toEqual(['a one', 'two', 1]);
+    // The registry gives the same object, which leads to another connection now.
+    env.HEADER_OF_THE_TEST = 'other';
+    expect(await sent()).toEqual(['a other', 'two', 2]);
+    config.headers['X-Two'] = 'three';
+    expect(await sent()).toEqual(['a other', 'three', 3]);
+    // What is of the call needs no other connection.
+    config.headers['X-Two'] = '{{LIBRECHAT_BODY_CONVERSATIONID}}';
+    expect(await sent({ conversationId: 'c1' })).toEqual(['a other', 'c1', 4]);
+    expect(await sent({ conversationId: 'c2' })).toEqual(['a other', 'c2', 4]);
+  } finally {
+    delete env.HEADER_OF_THE_TEST;
+  }
 });

@@ -28,6 +28,7 @@ use serde_json::{Map, Value};
 use crate::connection::RawTools;
 use crate::error::Result;
 use crate::secret::Secret;
+use crate::server_config::RawConfig;
 
 /// A value of the host that the core carries but cannot look into, such as what a host callback returned.
 pub type HostValue = Arc<dyn Any + Send + Sync>;
@@ -176,7 +177,7 @@ pub trait Registry: Send + Sync {
         &self,
         server_name: &str,
         lookup: Lookup<'_>,
-    ) -> Result<Option<Map<String, Value>>>;
+    ) -> Result<Option<Arc<RawConfig>>>;
     /// Inspects a server again and returns the config that resulted, where the registry returns it.
     async fn reinspect(
         &self,

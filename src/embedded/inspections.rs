@@ -119,10 +119,8 @@ async fn inspect(
         user_id: None,
         config_servers: false,
     };
-    let mut members = registry
-        .server_config(name, lookup)
-        .await?
-        .unwrap_or_default();
+    let raw = registry.server_config(name, lookup).await?;
+    let mut members = raw.map_or_else(Map::new, |raw| raw.members().clone());
     // The registry has found out already.
     if !members.contains_key("oauth") {
         members.entry("requiresOAuth").or_insert(Value::Bool(false));

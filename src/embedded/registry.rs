@@ -15,7 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::{Environment, Lookup, Registry, RulesOfCall, Storage};
 use crate::network::{HttpClient, Policy};
 use crate::oauth::{Endpoints, detect};
-use crate::server_config::{Context, process_mcp_env};
+use crate::server_config::{Context, RawConfig, process_mcp_env};
 use crate::settings::Settings;
 
 /// So long a server that wants no OAuth, or could not be asked, is not asked again.
@@ -112,7 +112,7 @@ impl Registry for ConfigRegistry {
         &self,
         server_name: &str,
         _: Lookup<'_>,
-    ) -> Result<Option<Map<String, Value>>> {
+    ) -> Result<Option<Arc<RawConfig>>> {
         let Some(config) = self.config.servers.get(server_name) else {
             return Ok(None);
         };
@@ -120,7 +120,7 @@ impl Registry for ConfigRegistry {
         if self.requires_oauth(server_name, &config).await? {
             config.insert("requiresOAuth".to_owned(), Value::Bool(true));
         }
-        Ok(Some(config))
+        Ok(Some(Arc::new(config.into())))
     }
 
     /// Nothing that a file says has failed an inspection.

@@ -179,9 +179,8 @@ pub async fn registered_config(
     server_name: &str,
     lookup: Lookup<'_>,
 ) -> Result<Option<Arc<ServerConfig>>> {
-    let members = host.registry.server_config(server_name, lookup).await?;
-    let config = members.map(ServerConfig::from_members).transpose()?;
-    Ok(config.map(Arc::new))
+    let raw = host.registry.server_config(server_name, lookup).await?;
+    raw.map(|raw| raw.config()).transpose()
 }
 
 /// Whether a server of all may be shared in this call: a tenant with network rules of its own shares only what these do

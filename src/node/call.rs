@@ -11,6 +11,7 @@ use super::js::{JsResult, Scope, Thrown, Value};
 use super::log::{LogBuffer, OF_RUNTIME};
 use super::oauth::Redemptions;
 use super::publisher::UPDATE_TOOLS;
+use super::raw_configs::RawConfigs;
 use super::telemetry::Listeners;
 use super::thread::{JsRef, JsThread};
 use super::work;
@@ -36,6 +37,8 @@ pub struct Realm {
     /// Whether the host's token methods were seen not to know `metadataCredentialSetId`.
     pub ignores_credential_sets: Arc<AtomicBool>,
     pub redemptions: Redemptions,
+    /// What the registry gave.
+    pub configs: RawConfigs,
 }
 
 impl Realm {
@@ -69,6 +72,7 @@ impl Realm {
             metrics,
             ignores_credential_sets: Arc::default(),
             redemptions: Redemptions::default(),
+            configs: RawConfigs::default(),
         })
     }
 

@@ -18,6 +18,7 @@ use crate::connection::RawTools;
 use crate::embedded::Config;
 use crate::error::Result;
 use crate::host::{Abilities, Environment, Lookup, Registry, RulesOfCall, Storage, User};
+use crate::server_config::RawConfig;
 
 /// Bound on a callback of the registry, of a token store or of a cache.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -73,14 +74,12 @@ impl Principal {
 /// not go there. Each answer is good for one question.
 #[derive(Default)]
 pub struct Early {
-    config: Option<(Looked, Asked<Members>)>,
+    config: Option<(Looked, Asked<Option<Arc<RawConfig>>>)>,
     rules: Option<Asked<RulesOfCall>>,
 }
 
 /// A server and the user for whom it was looked up.
 type Looked = (String, Option<String>);
-
-type Members = Option<Map<String, Json>>;
 
 /// The tools as the host got them, so that the result of the call holds the same array.
 #[derive(Default)]
@@ -106,7 +105,7 @@ impl NodeHost {
             move |context, value| {
                 let scope = value.scope();
                 configs.note(&context.thread, &name, value)?;
-                let config = convert::server_config(value, &environment)?;
+                let config = context.realm.configs.read(value, &environment)?;
                 if config.is_some() {
                     early.lock().rules = Some(context.callback_now(
                         scope,
@@ -152,7 +151,7 @@ impl Registry for NodeHost {
         &self,
         server_name: &str,
         lookup: Lookup<'_>,
-    ) -> Result<Option<Map<String, Json>>> {
+    ) -> Result<Option<Arc<RawConfig>>> {
         let looked = (server_name.to_owned(), lookup.user_id.map(str::to_owned));
         let early = (self.early.lock().config)
             .take_if(|(known, _)| lookup.config_servers && *known == looked);
@@ -172,7 +171,7 @@ impl Registry for NodeHost {
                 self.look_up(looked, config_servers),
                 move |context, value| {
                     configs.note(&context.thread, &name, value)?;
-                    convert::server_config(value, &environment)
+                    context.realm.configs.read(value, &environment)
                 },
             )
             .await

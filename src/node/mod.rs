@@ -36,6 +36,7 @@ mod obo_policy;
 mod policy;
 mod prelude;
 mod publisher;
+mod raw_configs;
 mod redaction;
 mod registry_view;
 mod request;

@@ -226,6 +226,18 @@ impl<'env> Value<'env> {
         self.read_with(Helper::ConfigText, names)
     }
 
+    /// The text of them.
+    pub fn config_text(self, names: Names) -> JsResult<'env, String> {
+        let array = self.scope().names(names)?;
+        let text = self.help(Helper::ConfigText, &[self, array])?.as_string();
+        Ok(text.unwrap_or_else(|| "{}".to_owned()))
+    }
+
+    /// What such a text says.
+    pub fn members(self, text: &str) -> JsResult<'env, Map<String, Json>> {
+        self.read(text)
+    }
+
     /// What the JSON of a config does not show, or what may be another value at the next look. The names are those of
     /// members that are not to come from a prototype.
     pub fn hidden_members(self, names: Names) -> JsResult<'env, Vec<Issue>> {

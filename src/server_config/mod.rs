@@ -19,6 +19,7 @@ mod openid;
 mod placeholders;
 mod policy;
 mod process;
+mod raw;
 mod redact;
 mod references;
 mod resolve;
@@ -39,6 +40,7 @@ pub use obo_permission::{PERMISSION as OBO_PERMISSION, default_obo_permission, l
 pub use openid::OpenIdTokenInfo;
 pub use placeholders::{Context, USER_FIELDS};
 pub use process::process_mcp_env;
+pub use raw::RawConfig;
 pub use redact::{
     EDITORS as EDITORS_MEMBERS, SHOWN as SHOWN_MEMBERS, SHOWN_OAUTH, SHOWN_URLS, redact_icon,
     redact_url,

@@ -11,7 +11,6 @@ use librechat_mcp_native::manager::{Acquire, CallScope, CallTool, Manager};
 use librechat_mcp_native::oauth::Reconnections;
 use librechat_mcp_native::reconnect::Reconnect;
 use librechat_mcp_native::reinit::{FailureReason, Reinit, Reinitialized, reinit};
-use librechat_mcp_native::server_config::ServerConfig;
 use librechat_mcp_native::settings::Settings;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -69,12 +68,9 @@ async fn a_token_that_ends_during_a_session_is_refreshed_silently() {
         user_id: None,
         config_servers: false,
     };
-    let members = host.registry.server_config(SERVER, lookup).await.unwrap();
-    let config = ServerConfig::from_members(members.unwrap()).unwrap();
-    let server = manager
-        .scope(&scope, SERVER, Some(Arc::new(config)))
-        .await
-        .unwrap();
+    let raw = host.registry.server_config(SERVER, lookup).await.unwrap();
+    let config = raw.unwrap().config().unwrap();
+    let server = manager.scope(&scope, SERVER, Some(config)).await.unwrap();
     let options = CallOptions::new(
         Instant::now() + Duration::from_secs(15),
         CancellationToken::new(),

@@ -20,7 +20,7 @@ use librechat_mcp_native::oauth::{
     Authorizer, ClientInfo, OAuth, OAuthOptions, Relation, Storage, Tokens, Unwitnessed,
 };
 use librechat_mcp_native::secret::Secret;
-use librechat_mcp_native::server_config::Coordination;
+use librechat_mcp_native::server_config::{Coordination, RawConfig};
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
@@ -320,8 +320,8 @@ impl Registry for OneServer {
         &self,
         _name: &str,
         _lookup: Lookup<'_>,
-    ) -> Result<Option<Map<String, Value>>> {
-        Ok(Some(self.config.clone()))
+    ) -> Result<Option<Arc<RawConfig>>> {
+        Ok(Some(Arc::new(self.config.clone().into())))
     }
 
     async fn reinspect(

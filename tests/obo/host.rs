@@ -13,6 +13,7 @@ use librechat_mcp_native::host::{
     TokenResolver, User,
 };
 use librechat_mcp_native::secret::Secret;
+use librechat_mcp_native::server_config::RawConfig;
 use serde_json::{Map, Value};
 
 pub const KEY: &str = "f34be427ebb29de8d88c107a71546019685ed8b241d8f2ed00c3df97ad2566f0";
@@ -146,7 +147,7 @@ struct NoRegistry;
 
 #[async_trait]
 impl Registry for NoRegistry {
-    async fn server_config(&self, _: &str, _: Lookup<'_>) -> Result<Option<Map<String, Value>>> {
+    async fn server_config(&self, _: &str, _: Lookup<'_>) -> Result<Option<Arc<RawConfig>>> {
         Ok(None)
     }
 
