@@ -228,6 +228,29 @@ describe('the generation of a user', () => {
     }
   });
 
+  test('is renewed while its user works with another server, which has none', async () => {
+    const renewed = [];
+    env.MCP_USER_CONNECTION_IDLE_TIMEOUT = '2000';
+    try {
+      const { call, base, registry } = await world({
+        shared: false,
+        services: {
+          getMCPToolsCacheGeneration: async ({ serverName }) => (serverName === 'srv' ? 'g1' : null),
+          renewMCPToolsCacheGeneration: async ({ serverName }) => renewed.push(serverName) > 0,
+        },
+      });
+      registry.servers.other = base;
+      await call();
+      await until('three renewals', async () => {
+        await call({ serverName: 'other' });
+        return renewed.length >= 3;
+      });
+      expect(new Set(renewed)).toEqual(new Set(['srv']));
+    } finally {
+      delete env.MCP_USER_CONNECTION_IDLE_TIMEOUT;
+    }
+  });
+
   test('that has changed costs the connection', async () => {
     const generation = { now: 'g1' };
     const { call, server } = await world({

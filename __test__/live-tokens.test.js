@@ -261,6 +261,18 @@ describe('on behalf of a user', () => {
 });
 
 describe('the user’s own token', () => {
+  test('reaches a connection that was made without a session', async () => {
+    const { call, runtime, bearers } = await setup({ config: FORWARDED });
+    const [user, session] = [idleUser('token-of-before'), createSession('later')];
+    user.federatedTokens.expires_at = now() + 3600;
+    await call({ user });
+    const params = { user, serverName: 'srv', upstreamTokenProvider: session.provider };
+    const connection = await runtime.manager.getConnection(params);
+    expect(await connection.fetchTools()).not.toEqual([]);
+    expect(bearers('tools/call')).toEqual(['Bearer token-of-before']);
+    expect(bearers('tools/list')).toEqual(['Bearer later-1']);
+  });
+
   test.each(['streamable-http', 'sse'])('%s: as the session has it, on every request', async (type) => {
     const { call, reinit, server, logger } = await setup({ config: { type, ...FORWARDED } });
     const [user, session] = [idleUser(), createSession('session')];

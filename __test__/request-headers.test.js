@@ -160,7 +160,24 @@ test('headers are those of the config and the environment at the time of the cal
     config.headers['X-Two'] = '{{LIBRECHAT_BODY_CONVERSATIONID}}';
     expect(await sent({ conversationId: 'c1' })).toEqual(['a other', 'c1', 4]);
     expect(await sent({ conversationId: 'c2' })).toEqual(['a other', 'c2', 4]);
+    // A variable may name what is of the call.
+    config.headers['X-Two'] = 'two';
+    env.HEADER_OF_THE_TEST = '{{LIBRECHAT_BODY_CONVERSATIONID}}';
+    expect(await sent({ conversationId: 'c3' })).toEqual(['a c3', 'two', 5]);
+    expect(await sent({ conversationId: 'c4' })).toEqual(['a c4', 'two', 5]);
+    expect(await sent()).toEqual(['a', 'two', 5]);
   } finally {
     delete env.HEADER_OF_THE_TEST;
+  }
+});
+
+test('user and password of a URL are a header, and nothing else', async () => {
+  const server = await fixtures.server();
+  const config = server.config({ url: server.url.replace('//', '//bob:hunter2@') });
+  const { runtime } = fixtures.runtime({ servers: { srv: config }, allow: [server] });
+  expect(await runtime.reinitMCPServer({ user: createUser(), serverName: 'srv' })).toMatchObject({ success: true });
+  for (const { url, headers } of server.requests) {
+    expect([url, headers.host]).toEqual(['/mcp', server.address]);
+    expect(headers.authorization).toBe(`Basic ${Buffer.from('bob:hunter2').toString('base64')}`);
   }
 });

@@ -21,8 +21,6 @@ pub struct Acquire<'a> {
     /// Makes a user's connection anew and replaces the one there; shared connections ignore it.
     pub force_new: bool,
     pub options: CallOptions,
-    /// The token that the call brings, which the connection goes on with.
-    token: Option<Secret>,
     logger: Logger,
     source: Source<'a>,
 }
@@ -47,22 +45,25 @@ impl Acquire<'_> {
             updated_at: None,
             force_new: false,
             options,
-            token: None,
             logger: recipe.logger.clone(),
             source: Source::Recipe(recipe),
         }
     }
 
-    /// Has the connection send this token, where it sends any.
-    pub fn go_on_with(&mut self, token: Option<&Secret>) {
-        let recipe = match &self.source {
-            Source::Recipe(recipe) => Some(recipe),
-            Source::Call { made, .. } => made.get(),
-        };
-        if let Some(recipe) = recipe {
-            recipe.go_on_with(token);
+    /// Has the connection send this token of the call, where it would send any if it were made now.
+    pub fn go_on_with(&self, manager: &Manager, token: Option<&Secret>) -> Result<()> {
+        if token.is_some() {
+            self.recipe(manager)?.go_on_with(token);
         }
-        self.token = token.cloned();
+        Ok(())
+    }
+
+    /// The token that the call has brought.
+    fn token(&self) -> Option<Secret> {
+        match &self.source {
+            Source::Recipe(recipe) => recipe.bearer.get(),
+            Source::Call { made, .. } => made.get()?.bearer.get(),
+        }
     }
 
     /// What the connection is made from. A call that finds a connection does without.
@@ -80,7 +81,6 @@ impl Acquire<'_> {
             return Ok(Arc::clone(recipe));
         }
         let recipe = manager.recipe(call, server, *graph)?;
-        recipe.go_on_with(self.token.as_ref());
         Ok(Arc::clone(made.get_or_init(|| Arc::new(recipe))))
     }
 
@@ -111,7 +111,6 @@ impl Manager {
             updated_at: server.config.updated_at,
             force_new: false,
             options,
-            token: None,
             logger: call.host.logger.clone(),
             source: Source::Call {
                 call,
@@ -154,8 +153,9 @@ impl Manager {
         }
         if let Some(lease) = self.pooled(&request.key) {
             // The connection goes on with the newest call's token, its next sign of life included.
-            let recipe = &lease.connection().recipe;
-            recipe.go_on_with(request.token.as_ref());
+            if let Some(token) = request.token() {
+                lease.connection().recipe.bearer.set(token);
+            }
             if self.is_usable(&lease, request).await? {
                 request.logger.debug(format!(
                     "{} Reusing active connection",

@@ -114,7 +114,7 @@ impl Manager {
             cancel: &call.cancel,
         };
         let token = self.call_token(scope, &server, obo).await?;
-        request.go_on_with(token.as_ref());
+        request.go_on_with(self, token.as_ref())?;
         // The exchange of tokens has bounds of its own.
         request.options.deadline = Instant::now() + limit;
         let timeout = call

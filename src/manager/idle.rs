@@ -51,7 +51,7 @@ impl Manager {
             } else {
                 match key.owner {
                     Owner::Request { .. } => slot.used_at(),
-                    _ => activity.get(user).copied().unwrap_or(now),
+                    _ => activity.get(user).map_or(now, |activity| activity.last),
                 }
             };
             let due = last + limit.max(Duration::from_millis(1));

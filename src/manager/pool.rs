@@ -21,9 +21,16 @@ pub(super) struct Pool {
     pub reconnecting: HashMap<Key, CancellationToken>,
     /// Turns of calls with `forceNew`, one at a time per connection.
     pub turns: HashMap<Key, Arc<tokio::sync::Mutex<()>>>,
-    /// When a user with connections last used any of them.
-    pub activity: HashMap<Arc<str>, Instant>,
+    /// Of users with connections.
+    pub activity: HashMap<Arc<str>, Activity>,
     pub idle_timer_runs: bool,
+}
+
+pub(super) struct Activity {
+    /// When the user last used a connection.
+    pub last: Instant,
+    /// When the generation of one of them has to be renewed next.
+    pub renewal: Option<Instant>,
 }
 
 impl Pool {
@@ -35,16 +42,21 @@ impl Pool {
     /// A user has a connection from now on. Those of a chat request end with it, and say nothing of the user.
     pub fn track(&mut self, owner: &Owner) {
         if let Owner::User(id) = owner {
-            self.activity.insert(Arc::clone(id), Instant::now());
+            let known = self.activity.remove(id);
+            let activity = Activity {
+                last: Instant::now(),
+                renewal: known.and_then(|known| known.renewal),
+            };
+            self.activity.insert(Arc::clone(id), activity);
         }
     }
 
     /// A user who has a connection does something.
     pub fn touch(&mut self, owner: &Owner) {
         if let Owner::User(id) = owner
-            && let Some(last) = self.activity.get_mut(id)
+            && let Some(activity) = self.activity.get_mut(id)
         {
-            *last = Instant::now();
+            activity.last = Instant::now();
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pool::Slot;
+use super::pool::{Pool, Slot};
 use super::publish::generation_of;
 use super::{Acquire, Lease, Manager, Owner};
 use crate::error::Result;
@@ -49,83 +49,99 @@ impl Manager {
     }
 
     /// Renews what a user's connections were made under, at most every half of the time after which the user counts as
-    /// idle. The user's other connections are looked for when that of this call is due, because finding them takes the
-    /// longer, the more connections there are; they count as due a little earlier, so that none waits for two rounds.
+    /// idle. They are looked for when one of them is due, because that takes the longer, the more connections there are.
     pub(super) fn renew_generations(&self, lease: &Lease) {
-        let (own, owner) = (lease.slot(), &lease.key().owner);
-        if !self.0.keep_connections || !matches!(owner, Owner::User(_)) {
+        let owner = &lease.key().owner;
+        let (true, Owner::User(user)) = (self.0.keep_connections, owner) else {
             return;
-        }
-        let interval = own.renewal_interval();
-        if !own.begins_renewal(interval) {
-            return;
-        }
-        let mut due = vec![Arc::clone(own)];
+        };
+        let now = Instant::now();
+        let mut due = Vec::new();
         {
-            let pool = self.0.pool.lock();
-            let slots = pool.slots.values().filter(|slot| slot.key.owner == *owner);
-            due.extend(
-                slots
-                    .filter(|slot| slot.begins_renewal(interval / 2))
-                    .cloned(),
-            );
+            let mut pool = self.0.pool.lock();
+            let Pool {
+                slots, activity, ..
+            } = &mut *pool;
+            let Some(activity) = activity.get_mut(user) else {
+                return;
+            };
+            let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+            if !is_due(lease.slot().renewal(now)) && !is_due(activity.renewal) {
+                return;
+            }
+            activity.renewal = None;
+            for slot in slots.values().filter(|slot| slot.key.owner == *owner) {
+                if is_due(slot.renewal(now)) {
+                    slot.tenure.lock().asked_at = Some(now);
+                    due.push(Arc::clone(slot));
+                }
+                let renewals = activity.renewal.into_iter().chain(slot.renewal(now));
+                activity.renewal = renewals.min();
+            }
         }
         for slot in due {
-            let closing = self.0.closing.clone();
+            let (manager, closing) = (self.clone(), self.0.closing.clone());
             self.spawn(async move {
-                tokio::select! {
-                    () = closing.cancelled() => {}
-                    () = renew(&slot) => {}
+                let is_asked = tokio::select! {
+                    () = closing.cancelled() => true,
+                    is_asked = renew(&slot) => is_asked,
+                };
+                if !is_asked {
+                    manager.renew_at_next_use(&slot);
                 }
             });
+        }
+    }
+
+    fn renew_at_next_use(&self, slot: &Slot) {
+        let mut pool = self.0.pool.lock();
+        slot.tenure.lock().asked_at = None;
+        if let Some(user) = slot.key.owner.user_id()
+            && let Some(activity) = pool.activity.get_mut(user)
+        {
+            activity.renewal = Some(Instant::now());
         }
     }
 }
 
 impl Slot {
-    fn renewal_interval(&self) -> Duration {
+    /// When its generation has to be renewed next, where it has one.
+    fn renewal(&self, now: Instant) -> Option<Instant> {
+        self.connection.publication_generation.as_ref()?;
         let idle = self.connection.recipe.settings.user_idle_timeout;
-        if idle.is_zero() {
+        let interval = if idle.is_zero() {
             DEFAULT_INTERVAL
         } else {
             (idle / 2).max(SHORTEST_INTERVAL)
-        }
-    }
-
-    /// Whether a renewal is due, which begins with this.
-    fn begins_renewal(&self, interval: Duration) -> bool {
-        if self.connection.publication_generation.is_none() {
-            return false;
-        }
-        let mut tenure = self.tenure.lock();
-        let is_due = tenure.asked_at.is_none_or(|at| at.elapsed() >= interval);
-        if is_due {
-            tenure.asked_at = Some(Instant::now());
-        }
-        is_due
+        };
+        let asked_at = self.tenure.lock().asked_at;
+        Some(asked_at.map_or(now, |at| at + interval))
     }
 }
 
-async fn renew(slot: &Arc<Slot>) {
+/// Whether the host was asked.
+async fn renew(slot: &Slot) -> bool {
     let recipe = &slot.connection.recipe;
     let (Some(publisher), Some(user), Some(generation)) = (
         &recipe.publisher,
         slot.key.owner.user_id(),
         &slot.connection.publication_generation,
     ) else {
-        return;
+        return true;
     };
     let name = &slot.key.server_name;
     match publisher.renew(user, name, generation).await {
-        Ok(Some(true) | None) => {}
-        Ok(Some(false)) => slot.tenure.lock().is_lost = true,
+        Ok(Some(true) | None) => true,
+        Ok(Some(false)) => {
+            slot.tenure.lock().is_lost = true;
+            true
+        }
         Err(error) => {
-            // The next use asks again.
-            slot.tenure.lock().asked_at = None;
             let prefix = recipe.log_prefix();
             recipe.logger.warn(format!(
                 "{prefix} Failed to renew tool publication lease: {error}"
             ));
+            false
         }
     }
 }

@@ -64,7 +64,8 @@ impl CallScope<'_> {
     fn headers(&self, server: &ServerScope, tokens: HeaderTokens<'_>) -> Result<Option<HeaderMap>> {
         let owner = &server.key.owner;
         // A user's token takes the place of a connection's `Authorization`, and not of a call's.
-        let differ = server.config.has_headers_of_calls() || server.config.runs_oauth_flow();
+        let differ = server.config.has_headers_of_calls(&self.host.environment)
+            || server.config.runs_oauth_flow();
         if *owner == Owner::App || server.config.headers.is_empty() || !differ {
             return Ok(None);
         }

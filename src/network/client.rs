@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION, PROXY_AUTHORIZATION,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use url::{Host, Url};
@@ -259,19 +259,20 @@ async fn transmit(
     request: &Request,
     url: &Url,
 ) -> reqwest::Result<reqwest::Response> {
-    let mut sent = reqwest::Request::new(request.method.clone(), url.clone());
-    let headers = sent.headers_mut();
-    *headers = request.headers.clone();
-    if !request.http1_only && !headers.contains_key(ACCEPT_ENCODING) {
-        headers.insert(ACCEPT_ENCODING, OFFERED);
+    // Makes a header of a user and password in the URL, and takes them out of it.
+    let mut sent = client
+        .request(request.method.clone(), url.clone())
+        .headers(request.headers.clone());
+    if !request.http1_only && !request.headers.contains_key(ACCEPT_ENCODING) {
+        sent = sent.header(ACCEPT_ENCODING, OFFERED);
     }
     if !request.body.is_empty() {
-        *sent.body_mut() = Some(request.body.clone().into());
+        sent = sent.body(request.body.clone());
     } else if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
         // Expected of these methods (RFC 9110, section 8.6) and not done by hyper.
-        headers.append(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        sent = sent.header(CONTENT_LENGTH, 0);
     }
-    client.execute(sent).await
+    sent.send().await
 }
 
 /// The URL as HTTP knows it: a WebSocket starts as an HTTP request (RFC 6455, section 3).

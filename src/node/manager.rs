@@ -141,7 +141,7 @@ pub async fn request(
     let mut request = Acquire::new(server.key.clone(), Arc::clone(&recipe), options);
     request.updated_at = server.config.updated_at;
     request.force_new = force_new;
-    request.go_on_with(token.as_ref());
+    request.go_on_with(manager, token.as_ref())?;
     Ok((request, recipe))
 }
 

@@ -197,7 +197,7 @@ impl Run<'_> {
         let mut request = Acquire::new(server.key.clone(), Arc::clone(&recipe), options);
         request.updated_at = server.config.updated_at;
         request.force_new = call.force_new;
-        request.go_on_with(token.as_ref());
+        request.go_on_with(self.manager, token.as_ref())?;
         let consent = Consent {
             prompt: call.host.prompt.clone(),
             waits: !call.return_on_oauth,

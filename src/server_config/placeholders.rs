@@ -166,7 +166,7 @@ impl<'a> Expander<'a> {
         self.with_environment(template).into_owned()
     }
 
-    fn with_environment<'t>(&self, template: &'t str) -> Cow<'t, str> {
+    pub(super) fn with_environment<'t>(&self, template: &'t str) -> Cow<'t, str> {
         match self.trust {
             Trust::Operator => self.environment(template),
             Trust::User | Trust::Plugin => Cow::Borrowed(template),

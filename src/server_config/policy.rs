@@ -9,6 +9,7 @@ use super::placeholders::{
     Trust, USER_PREFIX, Variables, field_of, placeholders,
 };
 use super::text::js_trim;
+use crate::host::Environment;
 
 impl ServerConfig {
     /// Whether users authorize with this server through OAuth.
@@ -186,15 +187,19 @@ impl ServerConfig {
                 .any(|upper| field_of(&BODY_FIELDS, upper).is_some())
     }
 
-    /// Whether its headers may be others for each call of a user, because a token or the chat request is part of them.
+    /// Whether its headers may be others for each call of a user, because a token or the chat request is part of them. A
+    /// variable of the environment may name these, too.
     #[must_use]
-    pub fn has_headers_of_calls(&self) -> bool {
+    pub fn has_headers_of_calls(&self, environment: &Environment) -> bool {
         let is_of_call = |name: &str| {
             let prefixes = [BODY_PREFIX, OPENID_PREFIX, GRAPH_PREFIX];
             prefixes.iter().any(|prefix| name.starts_with(prefix))
         };
-        let templates = self.headers.values();
-        !self.is_literal() && templates.flat_map(|it| placeholders(it)).any(is_of_call)
+        let context = Context::of_environment(environment);
+        let expander = self.expander(&context, Depth::Lasting);
+        !self.is_literal()
+            && (self.headers.values())
+                .any(|template| placeholders(&expander.with_environment(template)).any(is_of_call))
     }
 
     /// Whether the URL, a header or the environment of the config wants a token for Microsoft Graph.
@@ -266,6 +271,7 @@ mod tests {
 
     use super::super::references::is_user_sourced;
     use super::super::testing::{config, members, texts};
+    use crate::host::Environment;
 
     #[test]
     fn oauth() {
@@ -416,6 +422,7 @@ mod tests {
 
     #[test]
     fn headers_of_calls() {
+        let environment = Environment::from([("TOKEN", "{{LIBRECHAT_OPENID_ID_TOKEN}}")]);
         for (expected, members) in [
             (false, json!({})),
             (
@@ -446,12 +453,14 @@ mod tests {
                 false,
                 json!({ "url": "http://x/{{LIBRECHAT_BODY_MESSAGEID}}" }),
             ),
+            (true, json!({ "headers": { "A": "${TOKEN}" } })),
+            (
+                false,
+                json!({ "source": "user", "headers": { "A": "${TOKEN}" } }),
+            ),
         ] {
-            assert_eq!(
-                config(members.clone()).has_headers_of_calls(),
-                expected,
-                "{members}"
-            );
+            let found = config(members.clone()).has_headers_of_calls(&environment);
+            assert_eq!(found, expected, "{members}");
         }
     }
 
