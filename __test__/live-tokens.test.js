@@ -5,6 +5,7 @@ const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { startIdentityProvider } = require('./support/identity-provider');
 const { registerSecrets } = require('./support/secrets');
+const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const provider = 'openai';
@@ -261,6 +262,32 @@ describe('on behalf of a user', () => {
 });
 
 describe('the user’s own token', () => {
+  test('is each call’s own, also of calls that wait for the same connection', async () => {
+    const { call, bearers } = await setup({ config: FORWARDED });
+    const [user, sessions] = [idleUser(), ['one', 'two', 'three'].map(createSession)];
+    await Promise.all(sessions.map(({ provider }) => call({ user, upstreamTokenProvider: provider })));
+    expect(bearers('initialize')).toHaveLength(1);
+    expect(bearers('tools/call').sort()).toEqual(['Bearer one-1', 'Bearer three-1', 'Bearer two-1']);
+  });
+
+  test('is not sent to where the config led before', async () => {
+    const { call, server, registry } = await setup({
+      config: { headers: { Authorization: 'Bearer of-the-operator' } },
+    });
+    const [user, session] = [idleUser(), createSession('session')];
+    const params = { user, upstreamTokenProvider: session.provider };
+    registry.servers.srv.startup = false;
+    await call(params);
+    const other = await fixtures.server();
+    registry.allowedAddresses.push(other.address);
+    registry.servers.srv = { ...registry.servers.srv, url: other.url, ...FORWARDED };
+    await call(params);
+    await until('the end of the session', () => server.requests.some(({ method }) => method === 'DELETE'));
+    const sent = new Set(server.requests.map(({ headers }) => headers.authorization));
+    expect(sent).toEqual(new Set(['Bearer of-the-operator']));
+    expect(other.received('tools/call')[0].headers.authorization).toBe('Bearer session-1');
+  });
+
   test('reaches a connection that was made without a session', async () => {
     const { call, runtime, bearers } = await setup({ config: FORWARDED });
     const [user, session] = [idleUser('token-of-before'), createSession('later')];

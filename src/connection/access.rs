@@ -34,6 +34,11 @@ pub trait AccessTokens: Send + Sync {
         None
     }
 
+    /// The token that came in place of a refused one, where these are of one login.
+    fn replacement(&self) -> Option<Secret> {
+        None
+    }
+
     /// The generation that the host has published a change of these tokens under, since this was asked last.
     fn take_published(&self) -> Option<String> {
         None

@@ -152,8 +152,9 @@ impl Manager {
             return self.acquire_anew(request).await;
         }
         if let Some(lease) = self.pooled(&request.key) {
-            // The connection goes on with the newest call's token, its next sign of life included.
-            if let Some(token) = request.token() {
+            // The connection goes on with the newest call's token, its next sign of life included. One that leads elsewhere
+            // ends without it.
+            if let (Some(token), true) = (request.token(), request.fits(lease.connection())) {
                 lease.connection().recipe.bearer.set(token);
             }
             if self.is_usable(&lease, request).await? {

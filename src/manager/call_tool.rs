@@ -125,7 +125,10 @@ impl Manager {
         let mut lease = self
             .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
             .await?;
-        let token = token.map(|token| Self::settle_token(&lease, token));
+        let token = match token {
+            Some(token) => Some(Self::settle_token(&lease, &request.recipe(self)?, token)),
+            None => None,
+        };
         // Progress may stretch a call, but not for ever.
         let longest = call.max_total_timeout.unwrap_or(Duration::from_hours(24));
         let mut options = CallOptions {

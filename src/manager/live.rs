@@ -51,6 +51,10 @@ impl AccessTokens for SessionTokens {
         (refusal.status == Some(403)).then(|| rejected(&self.server_name, refusal))
     }
 
+    fn replacement(&self) -> Option<Secret> {
+        self.replacement.lock().clone()
+    }
+
     async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {
         let is_over = self
             .host

@@ -91,6 +91,10 @@ impl AccessTokens for OboTokens {
         claims_challenge(refusal)
     }
 
+    fn replacement(&self) -> Option<Secret> {
+        self.replacement.lock().clone()
+    }
+
     async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {
         if self.is_over() || self.replacement.lock().as_ref() == Some(refused) {
             return Ok(None);
@@ -161,22 +165,19 @@ impl Manager {
         }
     }
 
-    /// The token that the call goes on with once it is connected: what a new connection was accepted with, else its
-    /// own, which the requests that belong to no call follow from now on.
+    /// The token that the call goes on with once it is connected, which the requests that belong to no call follow from now
+    /// on: its own, or what came in its place where the connection was made for this call and its own was refused.
     #[must_use]
-    pub fn settle_token(lease: &Lease, token: Secret) -> Secret {
+    pub fn settle_token(lease: &Lease, own: &Arc<Recipe>, token: Secret) -> Secret {
         let recipe = &lease.connection().recipe;
         // Headers of tool calls alone may carry a token that the connection goes without.
-        if recipe.tokens.is_none() {
+        let Some(tokens) = &recipe.tokens else {
             return token;
-        }
-        let bearer = &recipe.bearer;
-        if !lease.is_reused()
-            && let Some(accepted) = bearer.get()
-        {
-            return accepted;
-        }
-        bearer.set(token.clone());
+        };
+        let is_own = Arc::ptr_eq(recipe, own);
+        let replacement = is_own.then(|| tokens.replacement()).flatten();
+        let token = replacement.unwrap_or(token);
+        recipe.bearer.set(token.clone());
         token
     }
 

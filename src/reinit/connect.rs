@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Run;
-use crate::connection::CallOptions;
+use crate::connection::{CallOptions, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::{Level, LogMeta};
 use crate::manager::{
@@ -47,10 +47,11 @@ impl Connected {
         &mut self,
         scope: &CallScope<'_>,
         server: &ServerScope,
+        own: &Arc<Recipe>,
         token: Option<Secret>,
     ) -> Result<()> {
         if let (Some(token), Some(lease), Some(options)) = (token, &self.lease, &mut self.options) {
-            let token = Manager::settle_token(lease, token);
+            let token = Manager::settle_token(lease, own, token);
             let tokens = HeaderTokens {
                 graph: self.graph.as_ref(),
                 access: Some(&token),
@@ -212,7 +213,7 @@ impl Run<'_> {
             Ok(lease) => {
                 connected.lease = Some(lease);
                 connected.options = Some(request.options);
-                return connected.settle(scope, server, token);
+                return connected.settle(scope, server, &recipe, token);
             }
             Err(error) => error,
         };

@@ -63,6 +63,11 @@ pub fn fingerprint(
         .hash(&mut hasher);
     texts(&config.headers, Place::Header, &mut hasher);
     config.is_user_sourced().hash(&mut hasher);
+    config.is_plugin_sourced().hash(&mut hasher);
+    // A text may be a placeholder of each call, or look like one.
+    config
+        .has_headers_of_calls(context.environment)
+        .hash(&mut hasher);
     config.obo_scopes.hash(&mut hasher);
     let oauth = config.oauth.as_ref().map(serde_json::to_string);
     oauth.transpose().ok().hash(&mut hasher);
@@ -179,6 +184,24 @@ mod tests {
     }
 
     #[test]
+    fn what_looks_like_a_placeholder_is_none() {
+        let environment = Environment::default();
+        let placeholder = "{{LIBRECHAT_OPENID_ID_TOKEN}}";
+        let variables = texts([("KEY", placeholder)]);
+        let of = |value: &str| {
+            let config = config(json!({
+                "url": "https://x/", "customUserVars": { "KEY": {} }, "headers": { "A": value },
+            }));
+            let context = Context {
+                custom_user_vars: Some(&variables),
+                ..Context::of_environment(&environment)
+            };
+            fingerprint(&config, &context, &NetworkRules::default())
+        };
+        assert_ne!(of(placeholder), of("{{KEY}}"));
+    }
+
+    #[test]
     fn never_printed() {
         let environment = Environment::default();
         let printed = fingerprint(
@@ -224,6 +247,7 @@ mod tests {
             of("oauth", json!({ "client_id": "b" })),
             of("obo", json!({ "scopes": "s" })),
             of("source", json!("user")),
+            of("source", json!("plugin")),
         ];
         for (index, one) in all.iter().enumerate() {
             assert!(!all[..index].contains(one), "{index}");
