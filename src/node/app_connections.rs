@@ -7,7 +7,7 @@ use futures::stream::{self, StreamExt};
 use super::app_servers;
 use super::calls::{Call, Shared};
 use super::convert::text_argument;
-use super::handle::{Held, Opened};
+use super::handle::Held;
 use super::js::{JsResult, Scope, Value};
 use super::manager::{connection_map, map_of, request};
 use super::methods::{Method, set_methods};
@@ -81,7 +81,7 @@ pub async fn acquire(manager: &Manager, call: &Call, server_name: &str) -> Resul
     let Some(server) = shared_scope(manager, call, server_name).await? else {
         return Ok(None);
     };
-    let (request, _) = request(manager, call, &server, false).await?;
+    let request = request(manager, call, &server, false).await?;
     manager.acquire(&request).await.map(Some)
 }
 
@@ -89,9 +89,9 @@ async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Op
     let Some(server) = shared_scope(manager, call, server_name).await? else {
         return Ok(None);
     };
-    let prepared = request(manager, call, &server, false).await?;
-    let opened = Opened::open(manager, prepared).await?;
-    Ok(Some(Held::new(manager, opened)))
+    let request = request(manager, call, &server, false).await?;
+    let lease = manager.acquire(&request).await?;
+    Held::new(manager, request, lease).map(Some)
 }
 
 fn name_of(arguments: &[Value<'_>]) -> String {

@@ -10,7 +10,7 @@ use super::manager::{Wanted, read, request};
 use super::newer_params::deadline;
 use super::runtime::spawn;
 use super::thread::JsRef;
-use crate::connection::{Recipe, list_tools};
+use crate::connection::list_tools;
 use crate::error::{Code, Result};
 use crate::manager::{Acquire, Discover, Discovered, Disposal, Manager};
 
@@ -84,7 +84,6 @@ pub fn discover_server_tools<'env>(
 /// A discovery that can begin.
 struct Prepared {
     acquire: Acquire<'static>,
-    recipe: Arc<Recipe>,
     runs_oauth_flow: bool,
     /// What the result calls the authentication that the server may wait for.
     authentication: &'static str,
@@ -142,10 +141,8 @@ async fn prepare(manager: &Manager, call: &Call, name: &str) -> Result<Option<Pr
     };
     let server = manager.scope(&scope, name, Some(config)).await?;
     let disposal = manager.disposal(&scope, &server.key);
-    let (acquire, recipe) = request(manager, call, &server, false).await?;
     Ok(Some(Prepared {
-        acquire,
-        recipe,
+        acquire: request(manager, call, &server, false).await?,
         runs_oauth_flow,
         authentication,
         _disposal: disposal,
@@ -160,7 +157,7 @@ async fn carry_out(
     let acquire = &prepared.acquire;
     if prepared.runs_oauth_flow {
         let discovery = Discover {
-            recipe: Arc::clone(&prepared.recipe),
+            recipe: acquire.recipe(manager)?,
             options: acquire.options.clone(),
         };
         return manager.discover_of_user(discovery, recovers_catalogs).await;

@@ -35,34 +35,26 @@ pub struct Held {
     pub lease: Option<Lease>,
 }
 
-/// A use of a connection, and how it was asked for.
-pub struct Opened {
-    pub lease: Lease,
-    pub recipe: Arc<Recipe>,
-    pub tool_headers: Option<Arc<HeaderMap>>,
-}
-
-impl Opened {
-    /// Connects, with the request and what it was made from.
-    pub async fn open(
-        manager: &Manager,
-        (request, recipe): (Acquire<'_>, Arc<Recipe>),
-    ) -> Result<Self> {
-        Ok(Self {
-            lease: manager.acquire(&request).await?,
-            recipe,
-            tool_headers: request.options.tool_headers,
-        })
-    }
-}
-
 impl Held {
-    pub fn new(manager: &Manager, opened: Opened) -> Self {
-        let Opened {
-            lease,
-            recipe,
-            tool_headers,
-        } = opened;
+    /// What the request has led to.
+    pub fn new(manager: &Manager, request: Acquire<'_>, lease: Lease) -> Result<Self> {
+        let recipe = request.recipe(manager)?;
+        let headers = request.options.tool_headers;
+        Ok(Self::of(manager, recipe, headers, lease))
+    }
+
+    /// What an object stands for whose connection exists already.
+    pub fn existing(manager: &Manager, lease: Lease) -> Self {
+        let recipe = Arc::clone(&lease.connection().recipe);
+        Self::of(manager, recipe, None, lease)
+    }
+
+    fn of(
+        manager: &Manager,
+        recipe: Arc<Recipe>,
+        tool_headers: Option<Arc<HeaderMap>>,
+        lease: Lease,
+    ) -> Self {
         Self {
             key: lease.key().clone(),
             recipe,
@@ -70,17 +62,6 @@ impl Held {
             created_at: lease.connection().recipe.made_at,
             lease: Some(lease).filter(|_| !manager.keeps_connections()),
         }
-    }
-
-    /// What an object stands for whose connection exists already.
-    pub fn existing(manager: &Manager, lease: Lease) -> Self {
-        let recipe = Arc::clone(&lease.connection().recipe);
-        let opened = Opened {
-            lease,
-            recipe,
-            tool_headers: None,
-        };
-        Self::new(manager, opened)
     }
 }
 

@@ -34,10 +34,10 @@ pub fn with_user_connection_lease<'env>(
     let all = Arc::clone(shared);
     let prepared = prepared.map(|(operation, call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            let opened = find(&manager, &call, &wanted, true).await?;
+            let (request, lease) = find(&manager, &call, &wanted, true).await?;
             // The object holds a use only where the runtime keeps no connections.
-            let again = manager.existing(opened.lease.key());
-            let held = Held::new(&manager, opened);
+            let again = manager.existing(lease.key());
+            let held = Held::new(&manager, request, lease)?;
             let outcome = call
                 .context()
                 .callback(

@@ -11,7 +11,7 @@ use super::calls::{Call, Params, Shared};
 use super::catalog_recovery::{self, is_mutation};
 use super::convert::text_argument;
 use super::discovery;
-use super::handle::{Held, Opened};
+use super::handle::Held;
 use super::js::{JsResult, Scope, Value};
 use super::lease;
 use super::methods::Begins::InTurnWithParameters;
@@ -19,7 +19,7 @@ use super::methods::{Method, set_methods};
 use super::registry_view;
 use super::tool_calls;
 use super::tool_functions;
-use crate::connection::{CallOptions, Recipe};
+use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::manager::{
     Acquire, Asked, Consent, HeaderTokens, Key, Lease, Manager, OboCall, Owner, ServerScope,
@@ -113,7 +113,7 @@ pub async fn request(
     call: &Call,
     server: &ServerScope,
     force_new: bool,
-) -> Result<(Acquire<'static>, Arc<Recipe>)> {
+) -> Result<Acquire<'static>> {
     let scope = call.scope();
     let graph = manager.graph_token(&scope, server, &call.cancel).await?;
     let recipe = Arc::new(manager.recipe(&scope, server, graph.as_ref())?);
@@ -138,11 +138,11 @@ pub async fn request(
         access: token.as_ref(),
     };
     scope.set_headers(server, tokens, &mut options)?;
-    let mut request = Acquire::new(server.key.clone(), Arc::clone(&recipe), options);
+    let mut request = Acquire::new(server.key.clone(), recipe, options);
     request.updated_at = server.config.updated_at;
     request.force_new = force_new;
     request.go_on_with(manager, token.as_ref())?;
-    Ok((request, recipe))
+    Ok(request)
 }
 
 /// Connects as an argument of JavaScript asks for it.
@@ -151,7 +151,7 @@ pub async fn find(
     call: &Call,
     wanted: &Wanted,
     of_user: bool,
-) -> Result<Opened> {
+) -> Result<(Acquire<'static>, Lease)> {
     let scope = call.scope();
     let user_id = call.user.as_ref().and_then(|user| user.id.as_deref());
     if of_user && user_id.is_none() {
@@ -172,11 +172,11 @@ pub async fn find(
     }
     // The key's name is what callers asked for.
     server.key.server_name = Arc::from(wanted.server_name.as_str());
-    let prepared = request(manager, call, &server, wanted.force_new).await?;
+    let mut request = request(manager, call, &server, wanted.force_new).await?;
     if !wanted.authorize {
-        return Opened::open(manager, prepared).await;
+        let lease = manager.acquire(&request).await?;
+        return Ok((request, lease));
     }
-    let (mut request, recipe) = prepared;
     let consent = Consent {
         waits: !wanted.return_on_oauth,
         limit: call.connection_timeout,
@@ -186,11 +186,7 @@ pub async fn find(
     let lease = manager
         .acquire_asking(&scope, &server, &mut request, &consent, &mut asked)
         .await?;
-    Ok(Opened {
-        lease,
-        recipe,
-        tool_headers: request.options.tool_headers,
-    })
+    Ok((request, lease))
 }
 
 fn get_connection<'env>(
@@ -218,8 +214,8 @@ fn connect<'env>(
 ) -> JsResult<'env> {
     let prepared = read(shared, scope, function, arguments).map(|(call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            let opened = find(&manager, &call, &wanted, of_user).await?;
-            Ok(Held::new(&manager, opened))
+            let (request, lease) = find(&manager, &call, &wanted, of_user).await?;
+            Held::new(&manager, request, lease)
         })
     });
     let all = Arc::clone(shared);

@@ -223,7 +223,7 @@ impl<'env> Value<'env> {
     /// Own members of a config as JSON, without those that JSON has no form for. What it inherits counts only where it
     /// takes away from what the config may do.
     pub fn config_members(self, names: Names) -> JsResult<'env, Map<String, Json>> {
-        self.read_with(Helper::ConfigText, names)
+        self.members(&self.config_text(names)?)
     }
 
     /// The text of them.
