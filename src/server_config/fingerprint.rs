@@ -39,21 +39,21 @@ pub fn fingerprint(
     rules: &NetworkRules,
 ) -> Fingerprint {
     let expander = config.expander(context, Depth::Lasting);
-    let text = |template: &String, place| expander.text(template, place);
     let mut hasher = DefaultHasher::new();
     let texts = |entries: &IndexMap<String, String>, place, hasher: &mut DefaultHasher| {
         entries.len().hash(hasher);
         for (name, template) in entries {
-            (name, text(template, place)).hash(hasher);
+            (name, expander.text(template, place)).hash(hasher);
         }
     };
     config.declared_type.hash(&mut hasher);
     let url = config.url.as_ref();
-    url.map(|url| text(url, Place::UrlOrEnv)).hash(&mut hasher);
+    url.map(|url| expander.text(url, Place::UrlOrEnv))
+        .hash(&mut hasher);
     config.command.hash(&mut hasher);
     config.args.len().hash(&mut hasher);
     for arg in &config.args {
-        text(arg, Place::Other).hash(&mut hasher);
+        expander.text(arg, Place::Other).hash(&mut hasher);
     }
     texts(&config.env, Place::UrlOrEnv, &mut hasher);
     config.cwd.hash(&mut hasher);

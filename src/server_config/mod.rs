@@ -13,6 +13,7 @@ mod header;
 mod members;
 mod messages;
 mod model;
+mod named;
 mod names;
 mod obo_permission;
 mod openid;

@@ -1,6 +1,7 @@
 //! A server as somebody configured it.
 
 use std::fmt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -10,6 +11,7 @@ use url::Url;
 use super::api_key;
 use super::coordination::Coordination;
 use super::members::{Members, wrong_type};
+use super::named::Named;
 use super::placeholders::placeholders;
 use super::{environment, timestamp};
 use crate::error::{Error, Result};
@@ -106,6 +108,7 @@ pub struct ServerConfig {
     /// Milliseconds since the epoch.
     pub updated_at: Option<i64>,
     pub inspection_failed: bool,
+    named: OnceLock<Named>,
 }
 
 impl ServerConfig {
@@ -189,7 +192,13 @@ impl ServerConfig {
                 .as_ref()
                 .and_then(timestamp::millis),
             inspection_failed: members.flag("inspectionFailed")?.unwrap_or_default(),
+            named: OnceLock::new(),
         })
+    }
+
+    /// What its texts name.
+    pub(super) fn named(&self) -> &Named {
+        self.named.get_or_init(|| Named::of(self))
     }
 
     /// The transport that the config leads to. A URL whose scheme is itself a variable counts as what `type` says.

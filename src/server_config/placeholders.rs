@@ -195,8 +195,11 @@ impl<'a> Expander<'a> {
 
     /// Expands environment variables, then placeholders. Placeholders are looked for in the template only, once, so
     /// that what users write is never expanded itself.
-    pub(super) fn text(&self, template: &str, place: Place) -> String {
-        self.filled_in(&self.with_environment(template), place)
+    pub(super) fn text<'t>(&self, template: &'t str, place: Place) -> Cow<'t, str> {
+        match self.with_environment(template) {
+            Cow::Borrowed(template) => self.filled_in(template, place),
+            Cow::Owned(template) => Cow::Owned(self.filled_in(&template, place).into_owned()),
+        }
     }
 
     /// The text before and after the first placeholder of this kind, filled in.
@@ -209,12 +212,13 @@ impl<'a> Expander<'a> {
         let template = self.with_environment(template);
         let found = scan(&template).find(|placeholder| is_wanted(placeholder.name))?;
         let (before, after) = (&template[..found.range.start], &template[found.range.end..]);
-        Some((self.filled_in(before, place), self.filled_in(after, place)))
+        let filled_in = |text| self.filled_in(text, place).into_owned();
+        Some((filled_in(before), filled_in(after)))
     }
 
     /// Placeholders alone.
-    fn filled_in(&self, template: &str, place: Place) -> String {
-        let mut result = String::with_capacity(template.len());
+    fn filled_in<'t>(&self, template: &'t str, place: Place) -> Cow<'t, str> {
+        let mut result = String::new();
         let mut copied = 0;
         for Placeholder { range, name } in scan(template) {
             if let Some(value) = self.value(name, place) {
@@ -226,8 +230,11 @@ impl<'a> Expander<'a> {
                 copied = range.end;
             }
         }
+        if copied == 0 {
+            return Cow::Borrowed(template);
+        }
         result.push_str(&template[copied..]);
-        result
+        Cow::Owned(result)
     }
 
     fn value(&self, name: &str, place: Place) -> Option<Cow<'_, str>> {

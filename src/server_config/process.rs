@@ -40,7 +40,7 @@ pub fn process_mcp_env(
     let expander = Expander::new(context, trust, variables, Depth::Reference);
     let expand = |value: &mut Value, place| {
         let text = match &*value {
-            Value::String(template) => expander.text(template, place),
+            Value::String(template) => expander.text(template, place).into_owned(),
             other => js_string(other),
         };
         *value = Value::String(text);
@@ -83,7 +83,7 @@ pub fn process_mcp_env(
 pub(super) fn expand_texts(oauth: &mut Map<String, Value>, expander: &Expander<'_>) {
     for value in oauth.values_mut() {
         if let Value::String(template) = value {
-            *template = expander.text(template, Place::Other);
+            *template = expander.text(template, Place::Other).into_owned();
         }
     }
 }

@@ -151,7 +151,12 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
     });
     let oauth_headers = config.oauth_headers.iter();
     let oauth_headers = oauth_headers
-        .map(|(name, value)| (name.clone(), expander.text(value, Place::Header)))
+        .map(|(name, value)| {
+            (
+                name.clone(),
+                expander.text(value, Place::Header).into_owned(),
+            )
+        })
         .collect();
     let transport = transport(config, &expander)?;
     Ok(ResolvedConfig {
@@ -198,9 +203,16 @@ fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport
     let env = config.env.iter();
     Ok(Transport::Stdio {
         command: config.command.clone().unwrap_or_default(),
-        args: args.map(|arg| expander.text(arg, Place::Other)).collect(),
+        args: args
+            .map(|arg| expander.text(arg, Place::Other).into_owned())
+            .collect(),
         env: env
-            .map(|(name, value)| (name.clone(), expander.text(value, Place::UrlOrEnv)))
+            .map(|(name, value)| {
+                (
+                    name.clone(),
+                    expander.text(value, Place::UrlOrEnv).into_owned(),
+                )
+            })
             .collect(),
         cwd: config.cwd.clone(),
         stderr: config.stderr,
