@@ -57,7 +57,9 @@ fn shorten(mut text: String, bytes: usize) -> String {
 /// Control, bidirectional and invisible characters as escapes.
 #[must_use]
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(is_unsafe) {
+    // Most texts are plain, which is seen sooner byte by byte.
+    let is_plain = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    if is_plain || !text.chars().any(is_unsafe) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len());

@@ -65,6 +65,10 @@ pub fn foreign_log(
         sent: F,
     }
     impl<F: Fn() -> SentSecrets + Send + Sync> Log for Foreign<F> {
+        fn is_heard(&self, level: Level) -> bool {
+            self.logger.is_heard(level)
+        }
+
         fn log(&self, level: Level, message: String, meta: LogMeta) {
             let sent = (self.sent)();
             let meta = match meta {

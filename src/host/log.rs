@@ -26,6 +26,10 @@ pub enum LogMeta {
 
 /// The host's logger.
 pub trait Log: Send + Sync {
+    /// Whether somebody reads lines of this level.
+    fn is_heard(&self, _level: Level) -> bool {
+        true
+    }
     fn log(&self, level: Level, message: String, meta: LogMeta);
     /// Something has ended, for whoever wants events or spans.
     fn finished(&self, _operation: Operation) {}
@@ -45,13 +49,28 @@ impl Logger {
     pub fn silent() -> Self {
         struct Silent;
         impl Log for Silent {
+            fn is_heard(&self, _: Level) -> bool {
+                false
+            }
             fn log(&self, _: Level, _: String, _: LogMeta) {}
         }
         Self(Arc::new(Silent))
     }
 
+    #[must_use]
+    pub fn is_heard(&self, level: Level) -> bool {
+        self.0.is_heard(level)
+    }
+
     pub fn debug(&self, message: impl Into<String>) {
         self.with(Level::Debug, message, LogMeta::None);
+    }
+
+    /// For lines about every call: they are put together for those who read them.
+    pub fn debug_with<M: Into<String>>(&self, message: impl FnOnce() -> M) {
+        if self.is_heard(Level::Debug) {
+            self.debug(message());
+        }
     }
 
     pub fn info(&self, message: impl Into<String>) {
@@ -72,6 +91,9 @@ impl Logger {
 
     /// Every line passes here, so that none can hold what a terminal or a reader would take for something else.
     pub fn with(&self, level: Level, message: impl Into<String>, meta: LogMeta) {
+        if !self.is_heard(level) {
+            return;
+        }
         let meta = match meta {
             LogMeta::Error(error) => LogMeta::Error(safe_error(error)),
             other => other,

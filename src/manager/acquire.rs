@@ -158,10 +158,8 @@ impl Manager {
                 lease.connection().recipe.bearer.set(token);
             }
             if self.is_usable(&lease, request).await? {
-                request.logger.debug(format!(
-                    "{} Reusing active connection",
-                    request.log_prefix()
-                ));
+                let line = || format!("{} Reusing active connection", request.log_prefix());
+                request.logger.debug_with(line);
                 return Ok(lease);
             }
             self.discard(lease.slot());

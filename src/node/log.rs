@@ -129,6 +129,14 @@ pub enum Lines {
 }
 
 impl Log for NodeLog {
+    fn is_heard(&self, level: Level) -> bool {
+        match &self.lines {
+            Lines::Host => true,
+            Lines::Stderr(log) => log.is_heard(level),
+            Lines::Nowhere => false,
+        }
+    }
+
     fn log(&self, level: Level, message: String, meta: LogMeta) {
         match &self.lines {
             Lines::Host => {
@@ -136,7 +144,7 @@ impl Log for NodeLog {
                 self.context.log.add(line, &self.context.realm.log);
                 self.context.schedule_log();
             }
-            Lines::Stderr(log) => log.log(level, &message, meta),
+            Lines::Stderr(_) => StderrLog::log(level, &message, meta),
             Lines::Nowhere => {}
         }
     }

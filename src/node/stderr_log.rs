@@ -39,10 +39,12 @@ impl StderrLog {
         }))
     }
 
-    pub fn log(&self, level: Level, message: &str, meta: LogMeta) {
-        if level < self.0 {
-            return;
-        }
+    pub fn is_heard(&self, level: Level) -> bool {
+        level >= self.0
+    }
+
+    /// Writes a line of a level that is heard.
+    pub fn log(level: Level, message: &str, meta: LogMeta) {
         let detail = match meta {
             LogMeta::None => String::new(),
             LogMeta::Error(error) => format!(" {error}"),
