@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION, PROXY_AUTHORIZATION,
 };
-use http::{HeaderMap, HeaderName, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use url::{Host, Url};
@@ -31,6 +31,8 @@ const POOL_IDLE: Duration = Duration::from_secs(90);
 const MAX_CLIENTS: u64 = 64;
 const SOCKETS_CLOSE: Duration = Duration::from_millis(50);
 const CLIENT_IDLE: Duration = Duration::from_mins(10);
+/// How many headers `reqwest` and hyper add to those of a request, at most.
+const ADDED_HEADERS: usize = 4;
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -245,6 +247,10 @@ impl ClientKey {
         if self.http1_only {
             builder = builder.http1_only();
         }
+        if self.http1_only || self.tls.is_none() {
+            // Only over HTTP/2 can a server say that it has left a request unread, for which the client keeps a copy of each.
+            builder = builder.retry(reqwest::retry::never());
+        }
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.to_proxy()?);
         }
@@ -262,17 +268,25 @@ async fn transmit(
     // Makes a header of a user and password in the URL, and takes them out of it.
     let mut sent = client
         .request(request.method.clone(), url.clone())
-        .headers(request.headers.clone());
-    if !request.http1_only && !request.headers.contains_key(ACCEPT_ENCODING) {
-        sent = sent.header(ACCEPT_ENCODING, OFFERED);
+        .build()?;
+    let of_url = std::mem::replace(sent.headers_mut(), request.headers.clone());
+    let headers = sent.headers_mut();
+    // Room for those, and for what the client adds.
+    headers.reserve(of_url.len() + ADDED_HEADERS);
+    for (name, value) in &of_url {
+        headers.entry(name).or_insert_with(|| value.clone());
+    }
+    if !request.http1_only {
+        headers.entry(ACCEPT_ENCODING).or_insert(OFFERED);
     }
     if !request.body.is_empty() {
-        sent = sent.body(request.body.clone());
+        *sent.body_mut() = Some(request.body.clone().into());
     } else if matches!(request.method, Method::POST | Method::PUT | Method::PATCH) {
         // Expected of these methods (RFC 9110, section 8.6) and not done by hyper.
-        sent = sent.header(CONTENT_LENGTH, 0);
+        sent.headers_mut()
+            .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
-    sent.send().await
+    client.execute(sent).await
 }
 
 /// The URL as HTTP knows it: a WebSocket starts as an HTTP request (RFC 6455, section 3).

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderName, Method, StatusCode};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -21,11 +21,12 @@ use crate::server_config::sanitize_url_for_logging;
 use crate::settings::ResponseLimits;
 use crate::telemetry::Traffic;
 
-pub(super) const LAST_EVENT_ID: &str = "last-event-id";
-pub(super) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
 pub(super) const JSON: &str = "application/json";
 
+/// How many headers the transports add to those of a connection, mostly.
+const ADDED_HEADERS: usize = 6;
 /// How much of an error answer is read.
 pub(super) const ERROR_BODY_BYTES: usize = 64 * 1024;
 
@@ -53,6 +54,7 @@ impl Remote {
     /// A request with the connection's headers and those of `call` over them.
     pub(super) fn request(&self, method: Method, url: Url, call: Option<&HeaderMap>) -> Request {
         let mut headers = self.headers.clone();
+        headers.reserve(ADDED_HEADERS);
         if let Some(call) = call {
             overlay(&mut headers, call);
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use http::header::ACCEPT;
-use http::{HeaderMap, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use parking_lot::Mutex;
 
 use self::get_stream::GetStream;
@@ -22,13 +22,12 @@ pub use self::get_stream::StreamRefusal;
 pub use self::post::Posted;
 use super::events::Events;
 use super::limits::{BodyLimits, guard};
-use super::remote::{
-    ERROR_BODY_BYTES, EVENT_STREAM, LAST_EVENT_ID, PROTOCOL_VERSION, Remote, content_type, is_type,
-};
+use super::remote::{ERROR_BODY_BYTES, EVENT_STREAM, LAST_EVENT_ID, Remote, content_type, is_type};
 use crate::error::{Error, Result};
 use crate::network::{Request, Response};
 
-const SESSION_ID: &str = "mcp-session-id";
+const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// Bound on ending a session (`DELETE`); the specification's five seconds.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
