@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -56,12 +56,12 @@ impl Manager {
     /// the call are the caller's own, whoever's connection carries it.
     pub async fn call_tool(&self, mut call: CallTool<'_>) -> Result<ToolContent> {
         let user_id = call.scope.user.and_then(|user| user.id.as_deref());
-        let prefix = log_prefix(user_id, call.server_name);
+        let server_name = call.server_name;
         let logger = call.scope.host.logger.clone();
         let tool_name = call.tool_name;
         let started = Started::now(Kind::ToolCall, call.server_name, user_id);
         let mut seen = Seen::default();
-        let outcome = self.call(&mut call, &prefix, &mut seen).await;
+        let outcome = self.call(&mut call, &mut seen).await;
         let outcome = outcome.map_err(|error| {
             if seen.authorizes {
                 as_wanted_authorization(error)
@@ -81,18 +81,14 @@ impl Manager {
         };
         self.record(operation, &logger);
         if let Err(error) = &outcome {
+            let prefix = log_prefix(user_id, server_name);
             let message = format!("{prefix}[{tool_name}] Tool call failed");
             logger.with(Level::Error, message, LogMeta::Error(error.clone()));
         }
         outcome
     }
 
-    async fn call(
-        &self,
-        call: &mut CallTool<'_>,
-        prefix: &str,
-        seen: &mut Seen,
-    ) -> Result<ToolContent> {
+    async fn call(&self, call: &mut CallTool<'_>, seen: &mut Seen) -> Result<ToolContent> {
         let given = call.config.take();
         let (scope, name) = (&call.scope, call.server_name);
         let config = match given {
@@ -182,6 +178,8 @@ impl Manager {
         let (result, items, structured) = read(&answer).map_err(|_| unreadable(&answer))?;
         if result.is_error == Some(Value::Bool(true)) {
             seen.is_error = true;
+            let user_id = scope.user.and_then(|user| user.id.as_deref());
+            let prefix = log_prefix(user_id, name);
             scope.host.logger.debug(format!(
                 "{prefix}[{}] The tool answered with an error",
                 call.tool_name
@@ -198,11 +196,13 @@ impl Manager {
     /// Of `tools/call`: the tool under the name that the server knows.
     fn params(&self, tool_name: &str, arguments: Option<Value>, connection: &Connection) -> Value {
         let wire_name = self.wire_name(&connection.recipe, tool_name);
-        let mut params = json!({ "name": wire_name.as_deref().unwrap_or(tool_name) });
+        let name = wire_name.unwrap_or_else(|| tool_name.to_owned());
+        let mut params = Map::with_capacity(2);
+        params.insert("name".to_owned(), Value::String(name));
         if let Some(arguments) = arguments {
-            params["arguments"] = arguments;
+            params.insert("arguments".to_owned(), arguments);
         }
-        params
+        Value::Object(params)
     }
 
     /// The config that the registry has for this user.
