@@ -261,7 +261,7 @@ impl Engine {
         if !self.inbound.notices.push(caller, params, is_nobodys)
             && let Some(dropped) = self.inbound.dropped_notices.another()
         {
-            self.client.warn(&format!(
+            self.client.logger.warn(format!(
                 "The server sends log messages faster than onLogMessage takes them; dropped: {dropped}"
             ));
         }

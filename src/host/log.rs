@@ -50,6 +50,22 @@ impl Logger {
         Self(Arc::new(Silent))
     }
 
+    /// Begins every line with `prefix`.
+    #[must_use]
+    pub fn prefixed(self, prefix: String) -> Self {
+        struct Prefixed(Logger, String);
+        impl Log for Prefixed {
+            fn log(&self, level: Level, message: String, meta: LogMeta) {
+                let Self(logger, prefix) = self;
+                logger.with(level, format!("{prefix} {message}"), meta);
+            }
+            fn finished(&self, operation: Operation) {
+                self.0.finished(operation);
+            }
+        }
+        Self(Arc::new(Prefixed(self, prefix)))
+    }
+
     pub fn debug(&self, message: impl Into<String>) {
         self.with(Level::Debug, message, LogMeta::None);
     }

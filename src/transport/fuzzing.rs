@@ -39,12 +39,10 @@ impl Receiver for Notes {
 fn inbox() -> (Inbox, Arc<Notes>) {
     let notes = Arc::new(Notes::default());
     let receiver: Arc<dyn Receiver> = notes.clone();
-    let prefix = "[fuzz]".to_owned();
     let inbox = Inbox::new(
         Arc::downgrade(&receiver),
         Arc::default(),
         Logger::silent(),
-        prefix,
         "a text",
     );
     (inbox, notes)

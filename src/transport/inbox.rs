@@ -20,7 +20,6 @@ pub(super) struct Inbox {
     receiver: Weak<dyn Receiver>,
     traffic: Arc<Traffic>,
     logger: Logger,
-    log_prefix: String,
     /// What is read from, for the log: `a line of stdout`, say.
     unit: &'static str,
     /// An answer is being skipped, and whose it is will show at its end.
@@ -45,14 +44,12 @@ impl Inbox {
         receiver: Weak<dyn Receiver>,
         traffic: Arc<Traffic>,
         logger: Logger,
-        log_prefix: String,
         unit: &'static str,
     ) -> Self {
         Self {
             receiver,
             traffic,
             logger,
-            log_prefix,
             unit,
             unknown_answer: false,
             warned: false,
@@ -187,7 +184,6 @@ impl Inbox {
     }
 
     pub(super) fn log(&self, level: Level, message: &str) {
-        let message = format!("{} {message}", self.log_prefix);
         self.logger.with(level, message, LogMeta::None);
     }
 }
@@ -253,7 +249,6 @@ mod tests {
             Arc::downgrade(&receiver),
             Arc::default(),
             Logger::silent(),
-            "[test]".to_owned(),
             "a line",
         );
         (inbox, notes)

@@ -44,7 +44,6 @@ pub struct Remote {
     /// Cancelled when the connection is over: whatever is still under way ends.
     pub life: CancellationToken,
     pub logger: Logger,
-    pub log_prefix: String,
     /// Of what is no message.
     pub skips: Arc<Mutex<LogLimit>>,
 }
@@ -80,26 +79,19 @@ impl Remote {
         self.http.send(&self.policy, request).await
     }
 
-    pub(super) fn debug(&self, message: &str) {
-        self.logger.debug(format!("{} {message}", self.log_prefix));
-    }
-
     /// Something came that is no message. A server can cause this as often as it likes.
     pub(super) fn skipped(&self, why: NoMessage, bytes: usize) {
         let mut skips = self.skips.lock();
         if let Some(dropped) = skips.dropped() {
-            self.debug(&format!(
+            self.logger.debug(format!(
                 "{dropped} more log lines about skipped messages were dropped"
             ));
         }
         if skips.admits() {
             let why = why.as_str();
-            self.debug(&format!("skipped {bytes} bytes that are {why}"));
+            self.logger
+                .debug(format!("skipped {bytes} bytes that are {why}"));
         }
-    }
-
-    pub(super) fn warn(&self, message: &str) {
-        self.logger.warn(format!("{} {message}", self.log_prefix));
     }
 }
 

@@ -164,8 +164,7 @@ impl Fixture {
             &environment,
             Arc::default(),
             Arc::downgrade(&receiver),
-            Logger::new(Arc::new(self.records.clone())),
-            "[test]".to_owned(),
+            Logger::new(Arc::new(self.records.clone())).prefixed("[test]".to_owned()),
             &self.children,
         )
         .await?;

@@ -95,7 +95,6 @@ impl SseWire {
             receiver.clone(),
             Arc::clone(&shared.remote.traffic),
             shared.remote.logger.clone(),
-            shared.remote.log_prefix.clone(),
             "an event",
         );
         let reader = Reader::new(Arc::clone(&shared), inbox, receiver, opened.progress);

@@ -89,7 +89,10 @@ impl Reader {
                 Ended::Silent => true,
                 Ended::Lost(error) => {
                     let why = error.map_or_else(|| "it ended".to_owned(), |error| error.message);
-                    self.log(&format!("The event stream was lost: {why}"));
+                    self.shared
+                        .remote
+                        .logger
+                        .debug(format!("The event stream was lost: {why}"));
                     false
                 }
             };
@@ -112,7 +115,7 @@ impl Reader {
                     Err(error) if !error.retryable || error.code == Code::RateLimited => {
                         return error;
                     }
-                    Err(error) => self.log(&format!(
+                    Err(error) => self.shared.remote.logger.debug(format!(
                         "Reconnecting {attempts}/{MAX_RECONNECTS} failed: {error}"
                     )),
                 }
@@ -195,7 +198,7 @@ impl Reader {
             Ok(endpoint) => {
                 self.shared.link.send_replace(Link::Up(Arc::new(endpoint)));
             }
-            Err(error) => self.shared.remote.warn(&error.message),
+            Err(error) => self.shared.remote.logger.warn(&error.message),
         }
     }
 
@@ -216,12 +219,5 @@ impl Reader {
             .link
             .send_replace(Link::Up(Arc::new(opened.endpoint)));
         Ok(opened.events)
-    }
-
-    fn log(&self, message: &str) {
-        let remote = &self.shared.remote;
-        remote
-            .logger
-            .debug(format!("{} {message}", remote.log_prefix));
     }
 }

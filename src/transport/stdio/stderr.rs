@@ -22,14 +22,11 @@ pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
     process: &Process,
     ending: &Ending,
     logger: &Logger,
-    log_prefix: &str,
 ) {
     let mut limit = LogLimit::default();
     let tell = |dropped: Option<u64>| {
         if let Some(dropped) = dropped {
-            logger.warn(format!(
-                "{log_prefix} {dropped} lines of stderr were dropped"
-            ));
+            logger.warn(format!("{dropped} lines of stderr were dropped"));
         }
     };
     let read = async {
@@ -59,7 +56,7 @@ pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
                 // The logger is one for texts of others, and cuts out what is secret.
                 let shown = &text[..text.len().min(SHOWN_BYTES)];
                 let shown = String::from_utf8_lossy(shown);
-                logger.debug(format!("{log_prefix} stderr: {shown}"));
+                logger.debug(format!("stderr: {shown}"));
             }
             ending.heard(text);
         }

@@ -37,7 +37,6 @@ pub(super) struct Supervisor {
     pub(super) writer: AbortHandle,
     pub(super) ending: Ending,
     pub(super) logger: Logger,
-    pub(super) log_prefix: String,
 }
 
 impl Supervisor {
@@ -78,13 +77,11 @@ impl Supervisor {
     }
 
     async fn tell_exit(&self, status: io::Result<ExitStatus>) {
-        let prefix = &self.log_prefix;
         let status = match status {
             Ok(status) => status,
             Err(error) => {
-                self.logger
-                    .warn(format!("{prefix} MCP server process was lost: {error}"));
-                return;
+                let message = format!("MCP server process was lost: {error}");
+                return self.logger.warn(message);
             }
         };
         self.ending.ended(status).await;
@@ -94,7 +91,7 @@ impl Supervisor {
             Level::Warn
         };
         let words = self.ending.words().unwrap_or_default();
-        let message = format!("{prefix} MCP server process {words}");
+        let message = format!("MCP server process {words}");
         self.logger.with(level, message, LogMeta::None);
         self.ending.is_known();
     }

@@ -70,17 +70,12 @@ impl StdioWire {
         traffic: Arc<Traffic>,
         receiver: Weak<dyn Receiver>,
         logger: Logger,
-        log_prefix: String,
         children: &Children,
     ) -> Result<Self> {
         let env = child_environment(&options, environment);
         let children = children.clone();
-        spawner::run(move || {
-            Self::start(
-                &options, &env, traffic, receiver, logger, log_prefix, children,
-            )
-        })
-        .await?
+        spawner::run(move || Self::start(&options, &env, traffic, receiver, logger, children))
+            .await?
     }
 
     /// The id of the process that was started; it leads its own process group.
@@ -101,7 +96,6 @@ impl StdioWire {
         traffic: Arc<Traffic>,
         receiver: Weak<dyn Receiver>,
         logger: Logger,
-        log_prefix: String,
         children: Children,
     ) -> Result<Self> {
         children.check_open()?;
@@ -133,9 +127,9 @@ impl StdioWire {
         match stderr {
             Some(stderr) => {
                 let (process, ending) = (Arc::clone(&process), ending.clone());
-                let (logger, prefix) = (logger.clone(), log_prefix.clone());
+                let logger = logger.clone();
                 tokio::spawn(async move {
-                    log_stderr(stderr, &process, &ending, &logger, &prefix).await;
+                    log_stderr(stderr, &process, &ending, &logger).await;
                 });
             }
             None => ending.stderr_is_over(),
@@ -151,7 +145,6 @@ impl StdioWire {
             writer,
             ending: ending.clone(),
             logger: logger.clone(),
-            log_prefix: log_prefix.clone(),
         };
         tokio::spawn(supervisor.run(stopped));
         let stopping = CancellationToken::new();
@@ -160,7 +153,6 @@ impl StdioWire {
                 receiver.clone(),
                 Arc::clone(&traffic),
                 logger,
-                log_prefix,
                 "a line of stdout",
             )
             .with_secrets(options.secrets.clone()),

@@ -95,7 +95,7 @@ impl StreamableHttp {
                 Err(_) if *self.stream.lock() == GetStream::Unknown => return self.has_none(),
                 Err(error) => {
                     let message = format!("The GET stream was not opened again: {error}");
-                    self.remote.debug(&message);
+                    self.remote.logger.debug(message);
                 }
             }
             let Some(pause) = pace.next() else {
@@ -154,7 +154,7 @@ impl StreamableHttp {
         }
         let conflict = self.conflict.lock().take();
         if let Some(conflict) = conflict {
-            self.remote.warn(
+            self.remote.logger.warn(
                 "SSE stream conflicted with a stale server-side stream for this session (409). Rebuilding the session; no \
                  action needed.",
             );

@@ -117,7 +117,7 @@ impl StreamableHttp {
         let body = self.body(response).await;
         let body = body.map_err(|error| match error.code {
             Code::ResponseTooLarge => {
-                self.remote.warn(&error.message);
+                self.remote.logger.warn(&error.message);
                 too_large(&error.message)
             }
             _ => error,
@@ -220,7 +220,7 @@ impl StreamableHttp {
                 let found = match source.next().await {
                     Some(Ok(found)) => found,
                     Some(Err(error)) if error.code == Code::ResponseTooLarge => {
-                        self.remote.warn(&error.message);
+                        self.remote.logger.warn(&error.message);
                         return Err(too_large(&error.message).into());
                     }
                     Some(Err(_)) => {

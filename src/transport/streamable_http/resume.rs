@@ -96,7 +96,7 @@ pub(super) fn hand_over(
         }
         Found::TooLarge { id, head, refusal } => {
             pace.note(id, None);
-            remote.warn(&refusal);
+            remote.logger.warn(&refusal);
             let failed = match Head::of(&head) {
                 Head::AnswerTo(AnswerTo::Ours(id)) => Some(id),
                 Head::AnswerTo(_) | Head::Other => None,

@@ -58,7 +58,6 @@ impl WebSocketWire {
             receiver.clone(),
             Arc::clone(&remote.traffic),
             remote.logger.clone(),
-            remote.log_prefix.clone(),
             "a WebSocket message",
         );
         let reader = Reader {
@@ -67,7 +66,6 @@ impl WebSocketWire {
             outbox: outbox.clone(),
             frames: Frames::new(remote.limits.max_response_bytes),
             logger: remote.logger.clone(),
-            log_prefix: remote.log_prefix.clone(),
         };
         tokio::spawn(until(life.clone(), writer));
         let (ended, reading_life) = (over.clone().drop_guard(), life.clone());

@@ -18,7 +18,6 @@ pub(super) struct Reader {
     pub outbox: Outbox,
     pub frames: Frames,
     pub logger: Logger,
-    pub log_prefix: String,
 }
 
 /// What the reader answers. A server that does not read holds up one answer, not any number of them.
@@ -47,8 +46,7 @@ impl Reader {
                 error.message
             }
         };
-        self.logger
-            .debug(format!("{} WebSocket closed: {why}", self.log_prefix));
+        self.logger.debug(format!("WebSocket closed: {why}"));
         if let Some(last) = answers.0 {
             // The server's close frame wants an answer (RFC 6455, section 5.5.1).
             let _ = last.await;
