@@ -16,13 +16,13 @@ use tokio::time::Instant;
 
 use super::limits::{over_line, over_total};
 use super::message::BYTE_ORDER_MARK;
-use super::oversized::{HEAD_BYTES, keep_tail};
+use super::oversized::Ends;
 use crate::error::{Code, Error, Result};
 
 const DATA: &[u8] = b"data:";
 
 /// Zero means no limit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct EventLimits {
     /// Bytes of one line.
     pub line: usize,
@@ -46,20 +46,19 @@ pub enum Found {
     TooLargeEnd {
         /// What the data ends with.
         tail: Vec<u8>,
-        refusal: String,
     },
 }
 
+#[derive(Default)]
 struct Skipped {
-    tail: Vec<u8>,
-    /// The beginning of the current line, until it tells whether the line is data.
+    /// Of the data.
+    ends: Ends,
+    /// The beginning of the current line, as far as it tells whether the line is data.
     field: Vec<u8>,
-    is_data: Option<bool>,
-    line_is_empty: bool,
-    refusal: String,
 }
 
 /// Turns bytes, in pieces of any size, into events.
+#[derive(Default)]
 pub struct EventParser {
     limits: EventLimits,
     at_start: bool,
@@ -80,14 +79,7 @@ impl EventParser {
         Self {
             limits,
             at_start: true,
-            after_return: false,
-            line: Vec::new(),
-            event: Sse::default(),
-            data: None,
-            observed: 0,
-            pieces: 0,
-            skipped: None,
-            found: VecDeque::new(),
+            ..Self::default()
         }
     }
 
@@ -138,7 +130,6 @@ impl EventParser {
 
     fn piece(&mut self, piece: &[u8]) {
         if let Some(skipped) = &mut self.skipped {
-            skipped.line_is_empty &= piece.is_empty();
             skipped.push(piece);
             return;
         }
@@ -155,33 +146,16 @@ impl EventParser {
     }
 
     fn skip(&mut self, piece: &[u8], refusal: String) {
-        let line = mem::take(&mut self.line);
-        let mut head = self.data.take().unwrap_or_default();
-        let mut skipped = Skipped {
-            tail: Vec::new(),
-            field: Vec::new(),
-            is_data: None,
-            line_is_empty: line.is_empty() && piece.is_empty(),
-            refusal: refusal.clone(),
-        };
-        keep_tail(&mut skipped.tail, &head);
-        skipped.push(&line);
+        let mut skipped = Skipped::default();
+        skipped.ends.push(&self.data.take().unwrap_or_default());
+        skipped.push(&mem::take(&mut self.line));
         skipped.push(piece);
-        if skipped.is_data == Some(true) {
-            if !head.is_empty() {
-                head.push(b'\n');
-            }
-            let wanted = DATA.len() + HEAD_BYTES;
-            let start = line.iter().chain(piece).take(wanted).skip(DATA.len());
-            head.extend(start);
-        }
-        head.truncate(HEAD_BYTES);
-        self.skipped = Some(skipped);
         self.found.push_back(Found::TooLarge {
             id: mem::take(&mut self.event).id,
-            head,
+            head: skipped.ends.head.clone(),
             refusal,
         });
+        self.skipped = Some(skipped);
     }
 
     fn end_of_line(&mut self) {
@@ -189,11 +163,10 @@ impl EventParser {
             if !skipped.end_of_line() {
                 return;
             }
-            if let Some(Skipped { tail, refusal, .. }) = self.skipped.take() {
-                self.found.push_back(Found::TooLargeEnd { tail, refusal });
-            }
-            self.start_over();
-            return;
+            let tail = mem::take(&mut skipped.ends.tail);
+            self.skipped = None;
+            self.found.push_back(Found::TooLargeEnd { tail });
+            return self.start_over();
         }
         let mut line = mem::take(&mut self.line);
         if mem::take(&mut self.at_start) && line.starts_with(BYTE_ORDER_MARK) {
@@ -258,28 +231,24 @@ impl EventParser {
 
 impl Skipped {
     fn push(&mut self, mut piece: &[u8]) {
-        while self.is_data.is_none()
+        while self.field != DATA
+            && DATA.starts_with(&self.field)
             && let Some((byte, rest)) = piece.split_first()
         {
             self.field.push(*byte);
             piece = rest;
-            if self.field == DATA {
-                self.is_data = Some(true);
-                keep_tail(&mut self.tail, b"\n");
-            } else if !DATA.starts_with(&self.field) {
-                self.is_data = Some(false);
+            if self.field == DATA && !self.ends.head.is_empty() {
+                self.ends.push(b"\n");
             }
         }
-        if self.is_data == Some(true) {
-            keep_tail(&mut self.tail, piece);
+        if self.field == DATA {
+            self.ends.push(piece);
         }
     }
 
-    /// Whether the event has ended.
+    /// Whether the event has ended: with a line that had nothing in it.
     fn end_of_line(&mut self) -> bool {
-        self.field.clear();
-        self.is_data = None;
-        mem::replace(&mut self.line_is_empty, true)
+        mem::take(&mut self.field).is_empty()
     }
 }
 

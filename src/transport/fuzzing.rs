@@ -9,7 +9,8 @@ use super::events::{EventLimits, EventParser, Found};
 use super::inbox::Inbox;
 use super::lane::{Receiver, Waiting};
 use super::message::{self, Incoming, Outcome};
-use super::stdio::lines::{Line, Lines};
+use super::oversized::Text;
+use super::stdio::lines::Lines;
 use super::websocket::frames::{Frames, Piece};
 use crate::error::Error;
 use crate::host::Logger;
@@ -71,8 +72,8 @@ pub fn events(pieces: &[&[u8]], limit: usize) -> Vec<String> {
                     notes.0.lock().push(format!("{event:?}"));
                     inbox.text(data.as_bytes());
                 }
-                Found::TooLarge { head, refusal, .. } => inbox.too_large(&head, &refusal),
-                Found::TooLargeEnd { tail, refusal } => inbox.too_large_end(&tail, &refusal),
+                Found::TooLarge { head, refusal, .. } => inbox.too_large(&head, refusal),
+                Found::TooLargeEnd { tail } => inbox.too_large_end(&tail),
             }
         }
     }
@@ -96,12 +97,12 @@ pub fn frames(pieces: &[&[u8]], limit: usize) -> Vec<String> {
         let fed = frames.feed(piece);
         while let Some(piece) = frames.next_piece() {
             match piece {
-                Piece::Message(text) => {
-                    assert!(limit == 0 || text.len() <= limit, "a limit holds");
-                    inbox.text(&text);
+                Piece::Text(text) => {
+                    if let Text::Whole(text) = &text {
+                        assert!(limit == 0 || text.len() <= limit, "a limit holds");
+                    }
+                    inbox.take(text);
                 }
-                Piece::TooLarge { head, refusal } => inbox.too_large(&head, &refusal),
-                Piece::TooLargeEnd { tail, refusal } => inbox.too_large_end(&tail, &refusal),
                 other @ (Piece::Ping(_) | Piece::Pong | Piece::Close { .. }) => {
                     notes.0.lock().push(format!("{other:?}"));
                 }
@@ -119,14 +120,10 @@ pub fn frames(pieces: &[&[u8]], limit: usize) -> Vec<String> {
 pub async fn lines(stdout: impl AsyncRead + Unpin, limit: usize) -> Vec<String> {
     let mut lines = Lines::new(stdout, limit);
     let (mut inbox, notes) = inbox();
-    loop {
-        match lines.next().await {
-            Ok(Line::Whole(line)) => inbox.text(&line),
-            Ok(Line::TooLong { head, .. }) => inbox.too_large(&head, "too long"),
-            Ok(Line::TooLongEnd { tail, .. }) => inbox.too_large_end(&tail, "too long"),
-            Ok(Line::End) | Err(_) => return noted(&notes),
-        }
+    while let Ok(Some(line)) = lines.next().await {
+        inbox.take(line);
     }
+    noted(&notes)
 }
 
 /// The results of a text that may hold answers, as they were written.

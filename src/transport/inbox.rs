@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use super::lane::{Receiver, Waiting};
 use super::log_limit::LogLimit;
 use super::message::{self, AnswerTo, NoMessage};
-use super::oversized::{Head, last_id};
+use super::oversized::{Head, Text, last_id};
 use super::remote::too_large;
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::{Level, LogMeta, Logger};
@@ -22,8 +22,8 @@ pub(super) struct Inbox {
     logger: Logger,
     /// What is read from, for the log: `a line of stdout`, say.
     unit: &'static str,
-    /// An answer is being skipped, and whose it is will show at its end.
-    unknown_answer: bool,
+    /// An answer is being skipped, and whose it is will show at its end: what its request fails with then.
+    unknown_answer: Option<String>,
     /// Whether output that is no JSON was warned about; servers that log to stdout do it all the time.
     warned: bool,
     /// What the server was given and must not be repeated when it says it.
@@ -51,7 +51,7 @@ impl Inbox {
             traffic,
             logger,
             unit,
-            unknown_answer: false,
+            unknown_answer: None,
             warned: false,
             secrets: SentSecrets::default(),
             limit: LogLimit::default(),
@@ -61,6 +61,15 @@ impl Inbox {
     pub(super) fn with_secrets(mut self, secrets: SentSecrets) -> Self {
         self.secrets = secrets;
         self
+    }
+
+    /// Hands over what came of a message.
+    pub(super) fn take(&mut self, text: Text) {
+        match text {
+            Text::Whole(bytes) => self.text(&bytes),
+            Text::TooLarge { head, refusal } => self.too_large(&head, refusal),
+            Text::TooLargeEnd { tail } => self.too_large_end(&tail),
+        }
     }
 
     /// Hands over the messages of a text.
@@ -112,8 +121,8 @@ impl Inbox {
 
     /// A message has passed a limit, and `refusal` says so. Whose answer it is tells its head, or that only one is
     /// expected.
-    pub(super) fn too_large(&mut self, head: &[u8], refusal: &str) {
-        self.log_skipped(Level::Warn, refusal);
+    pub(super) fn too_large(&mut self, head: &[u8], refusal: String) {
+        self.log_skipped(Level::Warn, &refusal);
         let Some(receiver) = self.receiver.upgrade() else {
             return;
         };
@@ -122,24 +131,23 @@ impl Inbox {
             (Head::AnswerTo(to), _) => ours(to),
             (Head::Answer, Waiting::One(id)) => Some(id),
             (Head::Answer, _) => {
-                self.unknown_answer = true;
-                None
+                self.unknown_answer = Some(refusal);
+                return;
             }
         };
         if let Some(id) = id {
-            receiver.fail(id, too_large(refusal));
+            receiver.fail(id, too_large(&refusal));
         }
     }
 
     /// A message that was too large has ended. The TypeScript SDK writes the id last.
-    pub(super) fn too_large_end(&mut self, tail: &[u8], refusal: &str) {
-        if !std::mem::take(&mut self.unknown_answer) {
+    pub(super) fn too_large_end(&mut self, tail: &[u8]) {
+        let Some(refusal) = self.unknown_answer.take() else {
             return;
-        }
+        };
         let id = last_id(tail).and_then(ours);
         if let (Some(receiver), Some(id)) = (self.receiver.upgrade(), id) {
-            receiver.fail(id, too_large(refusal));
-            return;
+            return receiver.fail(id, too_large(&refusal));
         }
         let what = format!(
             "skipped {} that answers no known request and was too large",
@@ -150,9 +158,23 @@ impl Inbox {
 
     /// The stream is lost, and with it the answers that were on their way.
     pub(super) fn lost(&mut self) {
-        self.unknown_answer = false;
+        self.unknown_answer = None;
         if let Some(receiver) = self.receiver.upgrade() {
             receiver.lost();
+        }
+    }
+
+    /// The server knows nothing of the session any more.
+    pub(super) fn forgotten(&self) {
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.forgotten();
+        }
+    }
+
+    /// The wire has ended.
+    pub(super) fn over(&self) {
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.over();
         }
     }
 
@@ -258,20 +280,21 @@ mod tests {
     fn a_long_answer_fails_its_request_only() {
         let (mut inbox, notes) = inbox(&[1, 2, 3]);
         let failed = || std::mem::take(&mut *notes.failed.lock());
-        inbox.too_large(br#"{"jsonrpc":"2.0","id":"2","result":"xx"#, "over");
+        let over = || "over".to_owned();
+        inbox.too_large(br#"{"jsonrpc":"2.0","id":"2","result":"xx"#, over());
         assert_eq!(failed(), [2]);
-        inbox.too_large_end(br#","id":1}"#, "over");
+        inbox.too_large_end(br#","id":1}"#);
         assert!(failed().is_empty());
 
-        inbox.too_large(br#"{"result":"xx"#, "over");
+        inbox.too_large(br#"{"result":"xx"#, over());
         assert!(failed().is_empty());
-        inbox.too_large_end(br#","id":3}"#, "over");
+        inbox.too_large_end(br#","id":3}"#);
         assert_eq!(failed(), [3]);
 
-        inbox.too_large(br#"{"method":"x","params":"xx"#, "over");
-        inbox.too_large(br#"{"jsonrpc":"2.0","id":9,"result":"xx"#, "over");
+        inbox.too_large(br#"{"method":"x","params":"xx"#, over());
+        inbox.too_large(br#"{"jsonrpc":"2.0","id":9,"result":"xx"#, over());
         assert!(failed().is_empty());
-        inbox.too_large(br#"{"result":"xx"#, "over");
+        inbox.too_large(br#"{"result":"xx"#, over());
         assert_eq!(failed(), [1]);
     }
 

@@ -57,7 +57,7 @@ fn a_long_line_is_skipped_to_the_end_of_its_event() {
         let found = parse(text.as_bytes(), limits, step);
         let [
             Found::TooLarge { id, head, refusal },
-            Found::TooLargeEnd { tail, .. },
+            Found::TooLargeEnd { tail },
             next,
         ] = &found[..]
         else {
@@ -82,7 +82,7 @@ fn an_event_of_many_lines_has_a_limit_too() {
         let found = parse(text.as_bytes(), limits, step);
         let [
             Found::TooLarge { head, refusal, .. },
-            Found::TooLargeEnd { tail, .. },
+            Found::TooLargeEnd { tail },
             next,
         ] = &found[..]
         else {

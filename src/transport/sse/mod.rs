@@ -92,12 +92,12 @@ impl SseWire {
             reset: Notify::new(),
         });
         let inbox = Inbox::new(
-            receiver.clone(),
+            receiver,
             Arc::clone(&shared.remote.traffic),
             shared.remote.logger.clone(),
             "an event",
         );
-        let reader = Reader::new(Arc::clone(&shared), inbox, receiver, opened.progress);
+        let reader = Reader::new(Arc::clone(&shared), inbox, opened.progress);
         tokio::spawn(reader.run(opened.events));
         Ok(Self { shared, _end: end })
     }

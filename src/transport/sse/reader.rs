@@ -1,6 +1,6 @@
 //! Reading the stream, and opening it again when it is lost.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::StreamExt;
@@ -12,7 +12,6 @@ use super::{Link, Shared, within};
 use crate::error::{Code, Error, Result};
 use crate::transport::events::Found;
 use crate::transport::inbox::Inbox;
-use crate::transport::lane::Receiver;
 
 /// How often a lost stream is opened again before the connection counts as lost.
 const MAX_RECONNECTS: u32 = 3;
@@ -25,7 +24,6 @@ const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 pub(super) struct Reader {
     shared: Arc<Shared>,
     inbox: Inbox,
-    receiver: Weak<dyn Receiver>,
     progress: Progress,
 }
 
@@ -39,16 +37,10 @@ enum Ended {
 }
 
 impl Reader {
-    pub fn new(
-        shared: Arc<Shared>,
-        inbox: Inbox,
-        receiver: Weak<dyn Receiver>,
-        progress: Progress,
-    ) -> Self {
+    pub fn new(shared: Arc<Shared>, inbox: Inbox, progress: Progress) -> Self {
         Self {
             shared,
             inbox,
-            receiver,
             progress,
         }
     }
@@ -61,9 +53,7 @@ impl Reader {
             error = self.keep(source) => error,
         };
         shared.link.send_replace(Link::Over(error));
-        if let Some(receiver) = self.receiver.upgrade() {
-            receiver.over();
-        }
+        self.inbox.over();
     }
 
     /// Reads one stream after the other; ends with the reason why there is no further one.
@@ -184,9 +174,9 @@ impl Reader {
                 if id.is_some() {
                     self.progress.last_event_id = id;
                 }
-                self.inbox.too_large(&head, &refusal);
+                self.inbox.too_large(&head, refusal);
             }
-            Found::TooLargeEnd { tail, refusal } => self.inbox.too_large_end(&tail, &refusal),
+            Found::TooLargeEnd { tail } => self.inbox.too_large_end(&tail),
         }
     }
 
@@ -210,10 +200,8 @@ impl Reader {
             self.progress.last_event_id = opened.progress.last_event_id;
         }
         self.progress.retry = opened.progress.retry.or(self.progress.retry);
-        if opened.endpoint.url != last.url
-            && let Some(receiver) = self.receiver.upgrade()
-        {
-            receiver.forgotten();
+        if opened.endpoint.url != last.url {
+            self.inbox.forgotten();
         }
         shared
             .link

@@ -2,15 +2,16 @@
 
 use tokio::io::AsyncRead;
 use tokio::task::coop::consume_budget;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
+use tokio_util::io::InspectReader;
 
 use super::ending::Ending;
-use super::lines::{Line, Lines};
+use super::lines::Lines;
 use super::process::Process;
-use super::supervisor::DRAIN;
+use super::supervisor::past_end;
 use crate::host::Logger;
 use crate::transport::log_limit::LogLimit;
-use crate::transport::oversized::HEAD_BYTES;
+use crate::transport::oversized::{HEAD_BYTES, Text};
 
 /// How much of a line is logged.
 const SHOWN_BYTES: usize = 1024;
@@ -30,6 +31,7 @@ pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
         }
     };
     let read = async {
+        let stderr = InspectReader::new(stderr, |bytes: &[u8]| process.wrote(bytes.len()));
         let mut lines = Lines::new(stderr, HEAD_BYTES);
         loop {
             // Others get their turn between the lines of a flood.
@@ -41,14 +43,10 @@ pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
                 () = sleep_until(limit.due()), if limit.has_dropped() => continue,
             };
             let text = match line {
-                Ok(Line::Whole(text) | Line::TooLong { head: text, .. }) => text,
-                Ok(Line::TooLongEnd { observed, .. }) => {
-                    process.wrote(observed);
-                    continue;
-                }
-                Ok(Line::End) | Err(_) => return,
+                Ok(Some(Text::Whole(text) | Text::TooLarge { head: text, .. })) => text,
+                Ok(Some(Text::TooLargeEnd { .. })) => continue,
+                Ok(None) | Err(_) => return,
             };
-            process.wrote(text.len());
             if text.trim_ascii().is_empty() {
                 continue;
             }
@@ -63,7 +61,7 @@ pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
     };
     tokio::select! {
         () = read => {}
-        () = async { process.over.cancelled().await; sleep(DRAIN).await } => {}
+        () = past_end(&process.over) => {}
     }
     tell(limit.rest());
     ending.stderr_is_over();

@@ -29,6 +29,12 @@ const DRAIN_BYTES: usize = 64 * 1024;
 /// Streams that outlive the process belong to somebody who left the group.
 pub(super) const DRAIN: Duration = Duration::from_millis(250);
 
+/// Resolves when nothing more has to be read of a process.
+pub(super) async fn past_end(over: &CancellationToken) {
+    over.cancelled().await;
+    sleep(DRAIN).await;
+}
+
 pub(super) struct Supervisor {
     pub(super) process: Arc<Process>,
     pub(super) children: Children,

@@ -10,14 +10,14 @@ use async_trait::async_trait;
 use tokio::process::ChildStdout;
 use tokio::sync::oneshot;
 use tokio::task::coop::consume_budget;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::ending::Ending;
-use super::lines::{Line, Lines};
+use super::lines::Lines;
 use super::process::{Children, Process};
 use super::stderr::log_stderr;
-use super::supervisor::{DRAIN, Supervisor};
+use super::supervisor::{Supervisor, past_end};
 use super::{Stderr, StdioOptions, platform, spawner};
 use crate::error::{Code, Error, Result};
 use crate::host::{Environment, Level, Logger};
@@ -148,36 +148,25 @@ impl StdioWire {
         };
         tokio::spawn(supervisor.run(stopped));
         let stopping = CancellationToken::new();
-        let reader = Reader {
-            inbox: Inbox::new(
-                receiver.clone(),
-                Arc::clone(&traffic),
-                logger,
-                "a line of stdout",
-            )
-            .with_secrets(options.secrets.clone()),
-            max_line_bytes: options.max_line_bytes,
-            over: over.clone(),
-        };
-        let (stops, ended) = (stopping.clone(), ending.clone());
+        let unit = "a line of stdout";
+        let mut inbox = Inbox::new(receiver, Arc::clone(&traffic), logger, unit)
+            .with_secrets(options.secrets.clone());
+        let mut stdout = Lines::new(stdout, options.max_line_bytes);
+        let (stops, ended, past) = (stopping.clone(), ending.clone(), over.clone());
         tokio::spawn(async move {
-            let mut reader = reader;
-            let mut stdout = Lines::new(stdout, reader.max_line_bytes);
             tokio::select! {
                 biased;
                 () = stops.cancelled() => {
                     let _ = stop.send(Some(stdout.into_inner()));
                     return;
                 }
-                () = reader.read(&mut stdout) => {}
+                () = read(&mut stdout, &mut inbox, &past) => {}
             }
             drop(stdout);
             // The exit status is logged before the connection counts as lost.
             ended.known().await;
-            if let Some(receiver) = receiver.upgrade() {
-                receiver.over();
-            }
-            drop(receiver);
+            inbox.over();
+            drop(inbox);
             stops.cancelled().await;
             let _ = stop.send(None);
         });
@@ -210,47 +199,21 @@ impl Wire for StdioWire {
     }
 }
 
-/// Reads what the process writes.
-struct Reader {
-    inbox: Inbox,
-    max_line_bytes: usize,
-    over: CancellationToken,
-}
-
-impl Reader {
-    /// To the end of the stream, or shortly past that of the process.
-    async fn read(&mut self, stdout: &mut Lines<ChildStdout>) {
-        loop {
-            // Others get their turn between the lines of a flood.
-            consume_budget().await;
-            let line = tokio::select! {
-                biased;
-                line = stdout.next() => line,
-                () = async { self.over.cancelled().await; sleep(DRAIN).await } => return,
-            };
-            match line {
-                Ok(Line::Whole(line)) => self.inbox.text(&line),
-                Ok(Line::TooLong { head, observed }) => {
-                    self.inbox.too_large(&head, &self.refusal(observed));
-                }
-                Ok(Line::TooLongEnd { tail, observed }) => {
-                    self.inbox.too_large_end(&tail, &self.refusal(observed));
-                }
-                Ok(Line::End) => return,
-                Err(error) => {
-                    self.inbox
-                        .log(Level::Warn, &format!("cannot read stdout: {error}"));
-                    return;
-                }
-            }
+/// Reads what the process writes, to the end of the stream or shortly past that of the process.
+async fn read(stdout: &mut Lines<ChildStdout>, inbox: &mut Inbox, over: &CancellationToken) {
+    loop {
+        // Others get their turn between the lines of a flood.
+        consume_budget().await;
+        let line = tokio::select! {
+            biased;
+            line = stdout.next() => line,
+            () = past_end(over) => return,
+        };
+        match line {
+            Ok(Some(line)) => inbox.take(line),
+            Ok(None) => return,
+            Err(error) => return inbox.log(Level::Warn, &format!("cannot read stdout: {error}")),
         }
-    }
-
-    fn refusal(&self, observed: usize) -> String {
-        format!(
-            "[MCP] MCP response contained an oversized line (lineLimit={} bytes, observedLine={observed} bytes)",
-            self.max_line_bytes
-        )
     }
 }
 

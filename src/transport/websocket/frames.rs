@@ -14,7 +14,7 @@ pub use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::error::{Code, Error, Result};
 use crate::transport::limits::over_total;
-use crate::transport::oversized::{HEAD_BYTES, keep_tail};
+use crate::transport::oversized::{Arriving, Text};
 
 /// RFC 6455, section 5.5.
 /// What is longer than a message may be is skipped, so that the connection stays usable. This would never end.
@@ -25,22 +25,12 @@ const MAX_CONTROL_BYTES: u64 = 125;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Text or binary; both carry JSON.
-    Message(Vec<u8>),
+    Text(Text),
     Ping(Vec<u8>),
     Pong,
     Close {
         code: Option<u16>,
         reason: String,
-    },
-    /// The message has passed the limit; told at once, while the rest still comes in.
-    TooLarge {
-        head: Vec<u8>,
-        refusal: String,
-    },
-    /// The message that was too large has ended.
-    TooLargeEnd {
-        tail: Vec<u8>,
-        refusal: String,
     },
 }
 
@@ -56,23 +46,17 @@ enum Kind {
     Control(Control),
 }
 
-struct Skipped {
-    tail: Vec<u8>,
-    refusal: String,
-}
-
 /// Turns bytes of a server, in pieces of any size, into messages.
+#[derive(Default)]
 pub struct Frames {
     /// Bytes of one message; 0 is no limit.
     limit: usize,
     header: Vec<u8>,
     current: Option<Current>,
     control: Vec<u8>,
-    message: Vec<u8>,
+    message: Arriving,
     in_message: bool,
-    observed: usize,
     fragments: usize,
-    skipped: Option<Skipped>,
     found: VecDeque<Piece>,
 }
 
@@ -81,15 +65,7 @@ impl Frames {
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
-            header: Vec::new(),
-            current: None,
-            control: Vec::new(),
-            message: Vec::new(),
-            in_message: false,
-            observed: 0,
-            fragments: 0,
-            skipped: None,
-            found: VecDeque::new(),
+            ..Self::default()
         }
     }
 
@@ -163,25 +139,10 @@ impl Frames {
             self.control.extend_from_slice(payload);
             return;
         }
-        self.observed = self.observed.saturating_add(payload.len());
-        if let Some(skipped) = &mut self.skipped {
-            keep_tail(&mut skipped.tail, payload);
-        } else if self.limit > 0 && self.observed > self.limit {
-            let refusal = over_total(self.limit, self.observed, self.fragments);
-            let mut head = mem::take(&mut self.message);
-            let mut tail = Vec::new();
-            keep_tail(&mut tail, &head);
-            keep_tail(&mut tail, payload);
-            head.truncate(HEAD_BYTES);
-            head.extend(payload.iter().take(HEAD_BYTES - head.len()));
-            self.skipped = Some(Skipped {
-                tail,
-                refusal: refusal.clone(),
-            });
-            self.found.push_back(Piece::TooLarge { head, refusal });
-        } else {
-            self.message.extend_from_slice(payload);
-        }
+        let too_large = self.message.push(payload, self.limit, |observed| {
+            over_total(self.limit, observed, self.fragments)
+        });
+        self.found.extend(too_large.map(Piece::Text));
     }
 
     fn end_if_complete(&mut self) -> Result<()> {
@@ -201,13 +162,8 @@ impl Frames {
             }
             Kind::Data if is_final => {
                 self.in_message = false;
-                self.observed = 0;
                 self.fragments = 0;
-                let message = mem::take(&mut self.message);
-                self.found.push_back(match self.skipped.take() {
-                    Some(Skipped { tail, refusal }) => Piece::TooLargeEnd { tail, refusal },
-                    None => Piece::Message(message),
-                });
+                self.found.push_back(Piece::Text(self.message.end()));
             }
             Kind::Data => {}
         }

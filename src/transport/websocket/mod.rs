@@ -8,7 +8,6 @@ pub(super) mod frames;
 mod handshake;
 mod reader;
 
-use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -55,26 +54,24 @@ impl WebSocketWire {
         let (outbox, writer) = Outbox::new(write, stop_writing.clone(), "the MCP server");
         let closing = CancellationToken::new();
         let inbox = Inbox::new(
-            receiver.clone(),
+            receiver,
             Arc::clone(&remote.traffic),
             remote.logger.clone(),
             "a WebSocket message",
         );
-        let reader = Reader {
+        let mut reader = Reader {
             inbox,
             closing: closing.clone(),
             outbox: outbox.clone(),
             frames: Frames::new(remote.limits.max_response_bytes),
-            logger: remote.logger.clone(),
         };
-        tokio::spawn(until(life.clone(), writer));
+        tokio::spawn(life.clone().run_until_cancelled_owned(writer));
         let (ended, reading_life) = (over.clone().drop_guard(), life.clone());
         tokio::spawn(async move {
-            until(reading_life, reader.run(read)).await;
+            let reading = reader.run(read);
+            reading_life.run_until_cancelled(reading).await;
             drop(ended);
-            if let Some(receiver) = receiver.upgrade() {
-                receiver.over();
-            }
+            reader.inbox.over();
         });
         Ok(Self {
             traffic: remote.traffic,
@@ -84,14 +81,6 @@ impl WebSocketWire {
             over,
             _end: life.drop_guard(),
         })
-    }
-}
-
-async fn until(end: CancellationToken, work: impl Future<Output = ()>) {
-    tokio::select! {
-        biased;
-        () = end.cancelled() => {}
-        () = work => {}
     }
 }
 

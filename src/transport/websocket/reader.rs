@@ -6,9 +6,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::frames::{CloseCode, Frames, Piece, close, pong};
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::host::Level;
 use crate::transport::inbox::Inbox;
 use crate::transport::outbox::Outbox;
+use crate::transport::oversized::Text;
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -17,7 +18,6 @@ pub(super) struct Reader {
     pub closing: CancellationToken,
     pub outbox: Outbox,
     pub frames: Frames,
-    pub logger: Logger,
 }
 
 /// What the reader answers. A server that does not read holds up one answer, not any number of them.
@@ -34,7 +34,7 @@ impl Answers {
 
 impl Reader {
     /// Reads until the connection ends.
-    pub async fn run(mut self, mut stream: impl AsyncRead + Unpin) {
+    pub async fn run(&mut self, mut stream: impl AsyncRead + Unpin) {
         let mut answers = Answers::default();
         let ended = self.read(&mut stream, &mut answers).await;
         let why = match ended {
@@ -46,7 +46,8 @@ impl Reader {
                 error.message
             }
         };
-        self.logger.debug(format!("WebSocket closed: {why}"));
+        self.inbox
+            .log(Level::Debug, &format!("WebSocket closed: {why}"));
         if let Some(last) = answers.0 {
             // The server's close frame wants an answer (RFC 6455, section 5.5.1).
             let _ = last.await;
@@ -72,12 +73,8 @@ impl Reader {
                 consume_budget().await;
                 match piece {
                     // A closing transport takes no messages, but waits for the server's close frame.
-                    Piece::Message(_) if self.closing.is_cancelled() => {}
-                    Piece::Message(text) => self.inbox.text(&text),
-                    Piece::TooLarge { head, refusal } => self.inbox.too_large(&head, &refusal),
-                    Piece::TooLargeEnd { tail, refusal } => {
-                        self.inbox.too_large_end(&tail, &refusal);
-                    }
+                    Piece::Text(Text::Whole(_)) if self.closing.is_cancelled() => {}
+                    Piece::Text(text) => self.inbox.take(text),
                     Piece::Ping(payload) => answers.send(&self.outbox, pong(payload)),
                     Piece::Pong => {}
                     Piece::Close { code, reason } => {
