@@ -7,12 +7,15 @@ use std::collections::VecDeque;
 use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{Stream, ready};
+use futures::ready;
+use futures::stream::{BoxStream, Stream, StreamExt};
 use sse_stream::Sse;
 use tokio::task::coop::poll_proceed;
-use tokio::time::Instant;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
 
 use super::limits::{over_line, over_total};
 use super::message::BYTE_ORDER_MARK;
@@ -28,6 +31,24 @@ pub struct EventLimits {
     pub line: usize,
     /// Bytes of one event.
     pub event: usize,
+}
+
+/// Where a stream has got to, and what the server wants of whoever opens it again.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub last_event_id: Option<String>,
+    pub retry: Option<Duration>,
+}
+
+impl Progress {
+    pub fn note(&mut self, id: Option<String>, retry: Option<u64>) {
+        if let Some(id) = id {
+            self.last_event_id = Some(id).filter(|id| !id.is_empty());
+        }
+        if let Some(retry) = retry {
+            self.retry = Some(Duration::from_millis(retry));
+        }
+    }
 }
 
 /// What a stream of events holds.
@@ -256,18 +277,22 @@ impl Skipped {
 const MOST_BETWEEN_EVENTS: usize = 16 * 1024 * 1024;
 
 /// The events of a body.
-pub struct Events<S> {
-    chunks: S,
+pub(super) struct Events {
+    chunks: BoxStream<'static, Result<Bytes>>,
     parser: EventParser,
+    /// When something last arrived, comments included.
     heard: Instant,
     /// Bytes since the last event.
     undelivered: usize,
 }
 
-impl<S> Events<S> {
-    pub fn new(chunks: S, limits: EventLimits) -> Self {
+impl Events {
+    pub fn new(
+        chunks: impl Stream<Item = Result<Bytes>> + Send + 'static,
+        limits: EventLimits,
+    ) -> Self {
         Self {
-            chunks,
+            chunks: chunks.boxed(),
             parser: EventParser::new(limits),
             heard: Instant::now(),
             undelivered: 0,
@@ -279,13 +304,23 @@ impl<S> Events<S> {
         self.parser.rest()
     }
 
-    /// When something last arrived, comments included.
-    pub fn heard(&self) -> Instant {
-        self.heard
+    /// The next one. Fails when nothing at all has arrived for as long as `idle`, which begins anew then.
+    pub async fn next_within(&mut self, idle: Duration) -> Result<Option<Result<Found>>, Elapsed> {
+        loop {
+            match timeout_at(self.heard + idle, self.next()).await {
+                Err(_) if self.heard.elapsed() < idle => {}
+                outcome => {
+                    if outcome.is_err() {
+                        self.heard = Instant::now();
+                    }
+                    return outcome;
+                }
+            }
+        }
     }
 }
 
-impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Events<S> {
+impl Stream for Events {
     type Item = Result<Found>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -296,7 +331,7 @@ impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Events<S> {
             }
             // What is decoded from memory is always there, and would let nobody else work.
             let turn = ready!(poll_proceed(context));
-            match ready!(Pin::new(&mut self.chunks).poll_next(context)) {
+            match ready!(self.chunks.poll_next_unpin(context)) {
                 Some(Ok(chunk)) => {
                     turn.made_progress();
                     self.heard = Instant::now();

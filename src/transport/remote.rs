@@ -2,10 +2,12 @@
 //! that are none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, Method, StatusCode};
 use parking_lot::Mutex;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -28,6 +30,8 @@ pub(super) const JSON: &str = "application/json";
 
 /// How much of an error answer is read.
 pub(super) const ERROR_BODY_BYTES: usize = 64 * 1024;
+/// How long a body may take in which nothing matters.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// What a connection to a remote server is made from.
 #[derive(Clone)]
@@ -79,6 +83,19 @@ impl Remote {
         self.http.send(&self.policy, request).await
     }
 
+    /// Reads a body in which nothing matters to its end, so that its socket goes back to the pool.
+    pub(super) fn discard(&self, response: Response) {
+        let length = response.headers.get(CONTENT_LENGTH);
+        if length.is_some_and(|length| length == "0") {
+            return;
+        }
+        let life = self.life.clone();
+        tokio::spawn(async move {
+            let body = timeout(DRAIN, response.bytes(ERROR_BODY_BYTES));
+            life.run_until_cancelled(body).await
+        });
+    }
+
     /// Something came that is no message. A server can cause this as often as it likes.
     pub(super) fn skipped(&self, why: NoMessage, bytes: usize) {
         let mut skips = self.skips.lock();
@@ -104,7 +121,7 @@ fn overlay(headers: &mut HeaderMap, over: &HeaderMap) {
     }
 }
 
-pub(super) fn content_type(response: &Response) -> &str {
+fn content_type(response: &Response) -> &str {
     response
         .headers
         .get(CONTENT_TYPE)
@@ -112,8 +129,8 @@ pub(super) fn content_type(response: &Response) -> &str {
         .unwrap_or_default()
 }
 
-pub(super) fn is_type(actual: &str, expected: &str) -> bool {
-    actual
+pub(super) fn is_type(response: &Response, expected: &str) -> bool {
+    content_type(response)
         .get(..expected.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(expected))
 }

@@ -103,3 +103,19 @@ fn what_is_exactly_as_large_as_the_limit_passes() {
     let limits = EventLimits { line: 7, event: 8 };
     assert_eq!(parse(b"data: a\n\n", limits, 3), [event("a")]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_once_and_counts_anew() {
+    let idle = Duration::from_secs(1);
+    let comment = futures::stream::once(async {
+        tokio::time::sleep(idle / 2).await;
+        Ok(Bytes::from_static(b": still here\n"))
+    });
+    let mut events = Events::new(comment.chain(futures::stream::pending()), NONE);
+    for expected in [idle * 3 / 2, idle] {
+        let began = Instant::now();
+        assert!(events.next_within(idle).await.is_err());
+        let passed = began.elapsed();
+        assert!(passed >= expected && passed < expected + idle / 10);
+    }
+}

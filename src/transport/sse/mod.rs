@@ -16,19 +16,16 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 
 use self::reader::Reader;
 use self::source::{Endpoint, open};
+use super::events::Progress;
 use super::inbox::Inbox;
 use super::lane::{Failure, Receiver, Sending, Wire};
 use super::refusal::refused;
-use super::remote::{ERROR_BODY_BYTES, JSON, Remote};
+use super::remote::{JSON, Remote};
 use crate::error::{Error, Result};
-use crate::network::Response;
-
-/// How long the body of an accepted POST may take; nothing in it matters.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// Bounds of one connection.
 #[derive(Debug, Clone, Copy)]
@@ -83,8 +80,10 @@ impl SseWire {
             ..remote
         };
         let end = life.drop_guard();
-        let opened = within(timeouts.connect, open(&remote, None)).await?;
-        let (link, _) = watch::channel(Link::Up(Arc::new(opened.endpoint)));
+        let mut progress = Progress::default();
+        let opening = open(&remote, &mut progress);
+        let (events, endpoint) = within(timeouts.connect, opening).await?;
+        let (link, _) = watch::channel(Link::Up(Arc::new(endpoint)));
         let shared = Arc::new(Shared {
             remote,
             timeouts,
@@ -97,8 +96,12 @@ impl SseWire {
             shared.remote.logger.clone(),
             "an event",
         );
-        let reader = Reader::new(Arc::clone(&shared), inbox, opened.progress);
-        tokio::spawn(reader.run(opened.events));
+        let reader = Reader {
+            shared: Arc::clone(&shared),
+            inbox,
+            progress,
+        };
+        tokio::spawn(reader.run(events));
         Ok(Self { shared, _end: end })
     }
 }
@@ -171,16 +174,8 @@ impl Shared {
         if !response.status.is_success() {
             return Err(refused(response, true).await);
         }
-        tokio::spawn(drain(response, self.remote.life.clone()));
+        self.remote.discard(response);
         Ok(())
-    }
-}
-
-/// Reads a body to its end, so that the socket goes back to the pool.
-async fn drain(response: Response, life: CancellationToken) {
-    tokio::select! {
-        () = life.cancelled() => {}
-        _ = tokio::time::timeout(DRAIN, response.bytes(ERROR_BODY_BYTES)) => {}
     }
 }
 

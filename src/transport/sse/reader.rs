@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::StreamExt;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::source::{Endpoint, Progress, Source, open};
+use super::source::{Endpoint, open};
 use super::{Link, Shared, within};
 use crate::error::{Code, Error, Result};
-use crate::transport::events::Found;
+use crate::transport::events::{Events, Found, Progress};
 use crate::transport::inbox::Inbox;
 
 /// How often a lost stream is opened again before the connection counts as lost.
@@ -22,9 +21,9 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 
 pub(super) struct Reader {
-    shared: Arc<Shared>,
-    inbox: Inbox,
-    progress: Progress,
+    pub shared: Arc<Shared>,
+    pub inbox: Inbox,
+    pub progress: Progress,
 }
 
 /// Why reading stopped.
@@ -37,15 +36,7 @@ enum Ended {
 }
 
 impl Reader {
-    pub fn new(shared: Arc<Shared>, inbox: Inbox, progress: Progress) -> Self {
-        Self {
-            shared,
-            inbox,
-            progress,
-        }
-    }
-
-    pub async fn run(mut self, source: Source) {
+    pub async fn run(mut self, source: Events) {
         let shared = Arc::clone(&self.shared);
         let error = tokio::select! {
             biased;
@@ -57,7 +48,7 @@ impl Reader {
     }
 
     /// Reads one stream after the other; ends with the reason why there is no further one.
-    async fn keep(&mut self, mut source: Source) -> Error {
+    async fn keep(&mut self, mut source: Events) -> Error {
         let mut attempts = 0;
         loop {
             let opened = Instant::now();
@@ -125,31 +116,21 @@ impl Reader {
             .clamp(SHORTEST_DELAY, LONGEST_DELAY)
     }
 
-    async fn read(&mut self, source: &mut Source) -> Ended {
+    async fn read(&mut self, source: &mut Events) -> Ended {
         let idle = self.shared.timeouts.idle;
-        let mut deadline = source.heard() + idle;
         loop {
             let found = tokio::select! {
                 biased;
-                found = source.next() => found,
+                found = source.next_within(idle) => found,
                 () = self.shared.reset.notified() => return Ended::Silent,
-                () = sleep_until(deadline) => {
-                    let now = Instant::now();
-                    deadline = source.heard() + idle;
-                    if deadline <= now {
-                        // A request that waits has a deadline of its own; its answer may still come.
-                        if !self.inbox.is_awaited() {
-                            return Ended::Silent;
-                        }
-                        deadline = now + idle;
-                    }
-                    continue;
-                }
             };
             match found {
-                Some(Ok(found)) => self.take(found),
-                Some(Err(error)) => return Ended::Lost(Some(error)),
-                None => return Ended::Lost(None),
+                Ok(Some(Ok(found))) => self.take(found),
+                Ok(Some(Err(error))) => return Ended::Lost(Some(error)),
+                Ok(None) => return Ended::Lost(None),
+                // A request that waits has a deadline of its own; its answer may still come.
+                Err(_) if self.inbox.is_awaited() => {}
+                Err(_) => return Ended::Silent,
             }
             if self.inbox.is_closed() {
                 return Ended::Closed;
@@ -162,7 +143,7 @@ impl Reader {
     fn take(&mut self, found: Found) {
         match found {
             Found::Event(event) => {
-                self.progress.note(&event);
+                self.progress.note(event.id, event.retry);
                 let data = event.data.unwrap_or_default();
                 match event.event.as_deref() {
                     None | Some("" | "message") => self.inbox.text(data.as_bytes()),
@@ -171,9 +152,7 @@ impl Reader {
                 }
             }
             Found::TooLarge { id, head, refusal } => {
-                if id.is_some() {
-                    self.progress.last_event_id = id;
-                }
+                self.progress.note(id, None);
                 self.inbox.too_large(&head, refusal);
             }
             Found::TooLargeEnd { tail } => self.inbox.too_large_end(&tail),
@@ -193,19 +172,13 @@ impl Reader {
     }
 
     /// A new stream. Unless it names the endpoint that the last one named, the server knows nothing of the session.
-    async fn reopen(&mut self, last: &Endpoint) -> Result<Source> {
+    async fn reopen(&mut self, last: &Endpoint) -> Result<Events> {
         let shared = Arc::clone(&self.shared);
-        let opened = open(&shared.remote, self.progress.last_event_id.as_deref()).await?;
-        if opened.progress.last_event_id.is_some() {
-            self.progress.last_event_id = opened.progress.last_event_id;
-        }
-        self.progress.retry = opened.progress.retry.or(self.progress.retry);
-        if opened.endpoint.url != last.url {
+        let (events, endpoint) = open(&shared.remote, &mut self.progress).await?;
+        if endpoint.url != last.url {
             self.inbox.forgotten();
         }
-        shared
-            .link
-            .send_replace(Link::Up(Arc::new(opened.endpoint)));
-        Ok(opened.events)
+        shared.link.send_replace(Link::Up(Arc::new(endpoint)));
+        Ok(events)
     }
 }

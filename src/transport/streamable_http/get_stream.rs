@@ -4,7 +4,6 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::StreamExt;
 use http::StatusCode;
 use parking_lot::Mutex;
 use tokio::task::coop::consume_budget;
@@ -12,10 +11,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::resume::{Pace, hand_over};
-use super::{HttpSession, Source, StreamableHttp, is_event_stream};
+use super::{HttpSession, StreamableHttp, is_event_stream};
 use crate::error::Result;
+use crate::transport::events::Events;
 use crate::transport::lane::Receiver;
-use crate::transport::limits::BodyLimits;
 use crate::transport::remote::status_error;
 
 /// How long a server that has no GET stream is not asked again, by any session.
@@ -111,11 +110,11 @@ impl StreamableHttp {
 
     async fn read(
         &self,
-        source: &mut Source,
+        source: &mut Events,
         pace: &mut Pace,
         receiver: &Weak<dyn Receiver>,
     ) -> Option<()> {
-        while let Some(Ok(found)) = source.next().await {
+        while let Ok(Some(Ok(found))) = source.next_within(self.sse_read_timeout).await {
             consume_budget().await;
             let receiver = receiver.upgrade()?;
             hand_over(&self.remote, &*receiver, found, pace, None);
@@ -124,7 +123,7 @@ impl StreamableHttp {
     }
 
     /// `None` where the server has no stream.
-    async fn open_get(&self, session: &HttpSession, pace: &Pace) -> Result<Option<Source>> {
+    async fn open_get(&self, session: &HttpSession, pace: &Pace) -> Result<Option<Events>> {
         let response = self.open(session, pace.last_event_id()).await?;
         match response.status {
             StatusCode::METHOD_NOT_ALLOWED => {
@@ -140,11 +139,7 @@ impl StreamableHttp {
             _ if !is_event_stream(&response) => return Ok(None),
             _ => {}
         }
-        let limits = BodyLimits {
-            total: 0,
-            idle: Some(self.sse_read_timeout),
-        };
-        Ok(Some(self.events(response, limits)))
+        Ok(Some(self.events(response.stream())))
     }
 
     /// A server that refuses the first stream of a session has none; one that refuses a later one holds on to the first.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::{BoxStream, Stream, StreamExt};
+use futures::stream::Stream;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Method};
 use parking_lot::Mutex;
@@ -21,9 +21,8 @@ use self::get_stream::GetStream;
 pub use self::get_stream::StreamRefusal;
 pub use self::post::Posted;
 use super::events::Events;
-use super::limits::{BodyLimits, guard};
 use super::remote::{
-    ERROR_BODY_BYTES, EVENT_STREAM, LAST_EVENT_ID, PROTOCOL_VERSION, Remote, content_type, is_type,
+    ERROR_BODY_BYTES, EVENT_STREAM, LAST_EVENT_ID, PROTOCOL_VERSION, Remote, is_type,
 };
 use crate::error::{Error, Result};
 use crate::network::{Request, Response};
@@ -32,9 +31,6 @@ const SESSION_ID: &str = "mcp-session-id";
 
 /// Bound on ending a session (`DELETE`); the specification's five seconds.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The events of a response within limits.
-type Source = Events<BoxStream<'static, Result<Bytes>>>;
 
 /// What the requests of a session name.
 #[derive(Debug, Clone, Default)]
@@ -111,12 +107,8 @@ impl StreamableHttp {
         self.while_alive(self.remote.send(request)).await
     }
 
-    fn events(&self, response: Response, limits: BodyLimits) -> Source {
-        self.events_of(guard(response.stream(), limits))
-    }
-
-    fn events_of(&self, chunks: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Source {
-        Events::new(chunks.boxed(), self.remote.event_limits())
+    fn events(&self, chunks: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Events {
+        Events::new(chunks, self.remote.event_limits())
     }
 
     /// Ends the session. A server that no longer knows it, or is gone, changes nothing.
@@ -148,5 +140,5 @@ fn session_of(response: &Response) -> Option<HeaderValue> {
 }
 
 fn is_event_stream(response: &Response) -> bool {
-    is_type(content_type(response), EVENT_STREAM)
+    is_type(response, EVENT_STREAM)
 }
