@@ -15,8 +15,8 @@ use super::{Caller, Connection, Event, Generation, Known, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::foreign_error;
 use crate::host::{Logger, Peer};
-use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
-use crate::transport::stdio::{Ending, Stderr, StdioOptions, StdioWire};
+use crate::server_config::{Transport, TransportKind, sanitize_url_for_logging};
+use crate::transport::stdio::{Ending, StdioOptions, StdioWire};
 use crate::transport::{
     Conflict, Lane, Remote, SseTimeouts, SseWire, StreamableHttp, WebSocketWire,
 };
@@ -177,7 +177,7 @@ async fn handshake(
                 args: args.clone(),
                 env: env.clone().into_iter().collect(),
                 cwd: cwd.clone(),
-                stderr: stderr_of(*stderr),
+                stderr: *stderr,
                 max_line_bytes: recipe.settings.response.max_line_bytes,
                 secrets: recipe.sent_secrets(None, None),
             };
@@ -211,15 +211,6 @@ fn client_of(recipe: &Recipe, logger: &Logger) -> Client {
         attributes: recipe.config.transport.kind() == TransportKind::StreamableHttp,
         observer: recipe.observer.clone(),
         logger: logger.clone(),
-    }
-}
-
-fn stderr_of(configured: server_config::Stderr) -> Stderr {
-    match configured {
-        server_config::Stderr::Pipe => Stderr::Pipe,
-        server_config::Stderr::Ignore => Stderr::Ignore,
-        server_config::Stderr::Inherit => Stderr::Inherit,
-        server_config::Stderr::Descriptor(number) => Stderr::Descriptor(number),
     }
 }
 

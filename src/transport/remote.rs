@@ -83,6 +83,17 @@ impl Remote {
         self.http.send(&self.policy, request).await
     }
 
+    pub(super) async fn while_alive<T, E: From<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        tokio::select! {
+            biased;
+            () = self.life.cancelled() => Err(Error::closed().into()),
+            outcome = work => outcome,
+        }
+    }
+
     /// Reads a body in which nothing matters to its end, so that its socket goes back to the pool.
     pub(super) fn discard(&self, response: Response) {
         let length = response.headers.get(CONTENT_LENGTH);

@@ -114,11 +114,7 @@ impl Wire for SseWire {
             let endpoint = self.shared.endpoint().await?;
             self.shared.post(&endpoint, sending).await
         };
-        tokio::select! {
-            biased;
-            () = self.shared.remote.life.cancelled() => Err(Error::closed().into()),
-            outcome = post => outcome,
-        }
+        self.shared.remote.while_alive(post).await
     }
 
     /// The session is the stream's, so that another one needs another stream.
@@ -131,12 +127,7 @@ impl Wire for SseWire {
             (Link::Up(_) | Link::Over(_), _) => true,
             (Link::Down, _) => false,
         };
-        let settled = link.wait_for(is_other).await;
-        match settled.as_deref() {
-            Ok(Link::Over(error)) => Err(error.clone()),
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::closed()),
-        }
+        settled(&mut link, is_other).await.map(drop)
     }
 
     async fn close(&self) {
@@ -147,13 +138,8 @@ impl Wire for SseWire {
 impl Shared {
     /// Waits while the stream is being opened again; that has a bound.
     async fn endpoint(&self) -> Result<Arc<Endpoint>> {
-        let mut link = self.link.subscribe();
-        let settled = link.wait_for(|link| !matches!(link, Link::Down)).await;
-        match settled.as_deref() {
-            Ok(Link::Up(endpoint)) => Ok(Arc::clone(endpoint)),
-            Ok(Link::Over(error)) => Err(error.clone()),
-            Ok(Link::Down) | Err(_) => Err(Error::closed()),
-        }
+        let is_settled = |link: &Link| !matches!(link, Link::Down);
+        settled(&mut self.link.subscribe(), is_settled).await
     }
 
     /// Any success means that the message was accepted; the answer comes on the stream.
@@ -176,6 +162,18 @@ impl Shared {
         }
         self.remote.discard(response);
         Ok(())
+    }
+}
+
+/// The endpoint of the first link that is as wanted.
+async fn settled(
+    link: &mut watch::Receiver<Link>,
+    is_wanted: impl FnMut(&Link) -> bool,
+) -> Result<Arc<Endpoint>> {
+    match link.wait_for(is_wanted).await.as_deref() {
+        Ok(Link::Up(endpoint)) => Ok(Arc::clone(endpoint)),
+        Ok(Link::Over(error)) => Err(error.clone()),
+        Ok(Link::Down) | Err(_) => Err(Error::closed()),
     }
 }
 

@@ -122,10 +122,8 @@ impl Ending {
         if error.code != Code::ConnectionLost {
             return error;
         }
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Error::aborted(),
-            () = self.known() => {}
+        if cancel.run_until_cancelled(self.known()).await.is_none() {
+            return Error::aborted();
         }
         if let Some(words) = self.words() {
             error.message = format!("{}: its process {words}", error.message);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::ending::Ending;
@@ -117,7 +117,8 @@ impl Supervisor {
             return;
         }
         process.group.terminate();
-        if !self.is_gone_within(LEFTOVER_GRACE).await {
+        let gone = until(|| process.is_gone());
+        if timeout(LEFTOVER_GRACE, gone).await.is_err() {
             process.group.kill();
         }
     }
@@ -125,11 +126,7 @@ impl Supervisor {
     /// Whether `end` comes within the grace. A child that floods gets none: it has other things to do than to end.
     async fn ends_itself(&self, end: impl Future<Output = ()>) -> bool {
         let before = self.process.written();
-        let floods = async {
-            while self.process.written() - before < FLOOD {
-                sleep(LOOK).await;
-            }
-        };
+        let floods = until(|| self.process.written() - before >= FLOOD);
         tokio::select! {
             biased;
             () = end => true,
@@ -140,29 +137,18 @@ impl Supervisor {
 
     async fn close_stdin_and_wait(&self) {
         self.stop_writing.cancel();
-        let written = async {
-            while !self.writer.is_finished() {
-                sleep(LOOK).await;
-            }
-        };
+        let written = until(|| self.writer.is_finished());
         tokio::select! {
             _ = self.process.exited() => return,
             _ = timeout(FLUSH, written) => self.writer.abort(),
         }
         let _ = self.process.exited().await;
     }
+}
 
-    async fn is_gone_within(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        loop {
-            if self.process.is_gone() {
-                return true;
-            }
-            if Instant::now() >= until {
-                return false;
-            }
-            sleep(LOOK).await;
-        }
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        sleep(LOOK).await;
     }
 }
 

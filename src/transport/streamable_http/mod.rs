@@ -24,7 +24,7 @@ use super::events::Events;
 use super::remote::{
     ERROR_BODY_BYTES, EVENT_STREAM, LAST_EVENT_ID, PROTOCOL_VERSION, Remote, is_type,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::network::{Request, Response};
 
 const SESSION_ID: &str = "mcp-session-id";
@@ -85,17 +85,6 @@ impl StreamableHttp {
         request
     }
 
-    async fn while_alive<T, E: From<Error>>(
-        &self,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        tokio::select! {
-            biased;
-            () = self.remote.life.cancelled() => Err(Error::closed().into()),
-            outcome = work => outcome,
-        }
-    }
-
     /// An event stream, new or after an event.
     async fn open(&self, session: &HttpSession, after: Option<&str>) -> Result<Response> {
         let mut request = self.request(Method::GET, session, None);
@@ -104,7 +93,7 @@ impl StreamableHttp {
         if let Some(id) = after.and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.while_alive(self.remote.send(request)).await
+        self.remote.while_alive(self.remote.send(request)).await
     }
 
     fn events(&self, chunks: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Events {

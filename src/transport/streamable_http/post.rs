@@ -67,7 +67,8 @@ impl StreamableHttp {
         sending: Sending<'_>,
         receiver: &dyn Receiver,
     ) -> Result<Posted, Failure> {
-        self.while_alive(self.send(session, sending, receiver))
+        self.remote
+            .while_alive(self.send(session, sending, receiver))
             .await
     }
 

@@ -34,25 +34,14 @@ pub enum Piece {
     },
 }
 
-struct Current {
-    kind: Kind,
-    is_final: bool,
-    remaining: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Data,
-    Control(Control),
-}
-
 /// Turns bytes of a server, in pieces of any size, into messages.
 #[derive(Default)]
 pub struct Frames {
     /// Bytes of one message; 0 is no limit.
     limit: usize,
     header: Vec<u8>,
-    current: Option<Current>,
+    /// The frame that is coming in, and how many bytes of it have yet to come.
+    current: Option<(FrameHeader, u64)>,
     control: Vec<u8>,
     message: Arriving,
     in_message: bool,
@@ -76,18 +65,18 @@ impl Frames {
     /// Fails with [`Code::InvalidResponse`] where the server breaks the protocol; nothing can be read afterwards.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Result<()> {
         while let Some((first, rest)) = bytes.split_first() {
-            let Some(current) = &mut self.current else {
+            let Some((header, remaining)) = &mut self.current else {
                 self.header.push(*first);
                 bytes = rest;
                 self.begin()?;
                 continue;
             };
-            let wanted = usize::try_from(current.remaining).unwrap_or(usize::MAX);
+            let wanted = usize::try_from(*remaining).unwrap_or(usize::MAX);
             let (payload, rest) = bytes.split_at(wanted.min(bytes.len()));
-            current.remaining -= payload.len() as u64;
-            let kind = current.kind;
+            *remaining -= payload.len() as u64;
+            let opcode = header.opcode;
             bytes = rest;
-            self.payload(kind, payload);
+            self.payload(opcode, payload);
             self.end_if_complete()?;
         }
         Ok(())
@@ -110,12 +99,11 @@ impl Frames {
         if length > MAX_FRAME_BYTES {
             return Err(broken("a frame that nobody could take"));
         }
-        let kind = match header.opcode {
-            OpCode::Control(control) => {
+        match header.opcode {
+            OpCode::Control(_) => {
                 if !header.is_final || length > MAX_CONTROL_BYTES {
                     return Err(broken("a control frame that is too large"));
                 }
-                Kind::Control(control)
             }
             OpCode::Data(data) => {
                 if (data == Data::Continue) != self.in_message {
@@ -123,19 +111,14 @@ impl Frames {
                 }
                 self.in_message = true;
                 self.fragments += 1;
-                Kind::Data
             }
-        };
-        self.current = Some(Current {
-            kind,
-            is_final: header.is_final,
-            remaining: length,
-        });
+        }
+        self.current = Some((header, length));
         self.end_if_complete()
     }
 
-    fn payload(&mut self, kind: Kind, payload: &[u8]) {
-        if let Kind::Control(_) = kind {
+    fn payload(&mut self, opcode: OpCode, payload: &[u8]) {
+        if let OpCode::Control(_) = opcode {
             self.control.extend_from_slice(payload);
             return;
         }
@@ -146,13 +129,11 @@ impl Frames {
     }
 
     fn end_if_complete(&mut self) -> Result<()> {
-        let Some(Current { kind, is_final, .. }) =
-            self.current.take_if(|current| current.remaining == 0)
-        else {
+        let Some((header, _)) = self.current.take_if(|(_, remaining)| *remaining == 0) else {
             return Ok(());
         };
-        match kind {
-            Kind::Control(control) => {
+        match header.opcode {
+            OpCode::Control(control) => {
                 let payload = mem::take(&mut self.control);
                 self.found.push_back(match control {
                     Control::Ping => Piece::Ping(payload),
@@ -160,12 +141,12 @@ impl Frames {
                     Control::Pong | Control::Reserved(_) => Piece::Pong,
                 });
             }
-            Kind::Data if is_final => {
+            OpCode::Data(_) if header.is_final => {
                 self.in_message = false;
                 self.fragments = 0;
                 self.found.push_back(Piece::Text(self.message.end()));
             }
-            Kind::Data => {}
+            OpCode::Data(_) => {}
         }
         Ok(())
     }

@@ -30,10 +30,9 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 pub struct WebSocketWire {
     traffic: Arc<Traffic>,
     outbox: Outbox,
-    /// Nobody wants messages any more; the reader looks for the server's close frame.
+    /// Nobody wants messages any more: the reader looks for the server's close frame, and the writer ends after what is
+    /// queued.
     closing: CancellationToken,
-    /// Has the writer end after what is queued.
-    stop_writing: CancellationToken,
     /// Cancelled when reading has ended.
     over: CancellationToken,
     /// Ends both tasks with the wire.
@@ -50,9 +49,8 @@ impl WebSocketWire {
     pub async fn connect(remote: Remote, receiver: Weak<dyn Receiver>) -> Result<Self> {
         let (read, write) = tokio::io::split(handshake::upgrade(&remote).await?);
         let life = remote.life.child_token();
-        let (stop_writing, over) = (CancellationToken::new(), CancellationToken::new());
-        let (outbox, writer) = Outbox::new(write, stop_writing.clone(), "the MCP server");
-        let closing = CancellationToken::new();
+        let (closing, over) = (CancellationToken::new(), CancellationToken::new());
+        let (outbox, writer) = Outbox::new(write, closing.clone(), "the MCP server");
         let inbox = Inbox::new(
             receiver,
             Arc::clone(&remote.traffic),
@@ -77,7 +75,6 @@ impl WebSocketWire {
             traffic: remote.traffic,
             outbox,
             closing,
-            stop_writing,
             over,
             _end: life.drop_guard(),
         })
@@ -95,7 +92,6 @@ impl Wire for WebSocketWire {
     async fn close(&self) {
         let closed = self.outbox.send(close(CloseCode::Normal));
         self.closing.cancel();
-        self.stop_writing.cancel();
         let handshake = async {
             if closed.await.is_ok() {
                 self.over.cancelled().await;
