@@ -5,15 +5,12 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::ready;
 use futures::stream::{BoxStream, Stream, StreamExt};
 use sse_stream::Sse;
-use tokio::task::coop::poll_proceed;
+use tokio::task::coop::consume_budget;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout_at};
 
@@ -114,13 +111,8 @@ impl EventParser {
         if self.skipped.is_some() {
             return None;
         }
-        let line = mem::take(&mut self.line);
-        let line = match line.strip_prefix(BYTE_ORDER_MARK) {
-            Some(line) if mem::take(&mut self.at_start) => line,
-            _ => &line,
-        };
-        if !line.is_empty() {
-            self.field(line);
+        if !self.line.is_empty() {
+            self.end_of_line();
         }
         self.data.take()
     }
@@ -304,7 +296,30 @@ impl Events {
         self.parser.rest()
     }
 
-    /// The next one. Fails when nothing at all has arrived for as long as `idle`, which begins anew then.
+    pub async fn next(&mut self) -> Option<Result<Found>> {
+        loop {
+            if let Some(found) = self.parser.next_found() {
+                self.undelivered = 0;
+                return Some(Ok(found));
+            }
+            // What is decoded from memory is always there, and would let nobody else work.
+            consume_budget().await;
+            let chunk = match self.chunks.next().await? {
+                Ok(chunk) => chunk,
+                Err(error) => return Some(Err(error)),
+            };
+            self.heard = Instant::now();
+            self.parser.feed(&chunk);
+            self.undelivered += chunk.len();
+            // An event that is under way has a limit of its own.
+            if self.undelivered > MOST_BETWEEN_EVENTS && !self.parser.is_within_event() {
+                let message = "The event stream carries no events";
+                return Some(Err(Error::new(Code::ResponseTooLarge, message)));
+            }
+        }
+    }
+
+    /// The same. Fails when nothing at all has arrived for as long as `idle`, which begins anew then.
     pub async fn next_within(&mut self, idle: Duration) -> Result<Option<Result<Found>>, Elapsed> {
         loop {
             match timeout_at(self.heard + idle, self.next()).await {
@@ -315,37 +330,6 @@ impl Events {
                     }
                     return outcome;
                 }
-            }
-        }
-    }
-}
-
-impl Stream for Events {
-    type Item = Result<Found>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        loop {
-            if let Some(found) = self.parser.next_found() {
-                self.undelivered = 0;
-                return Poll::Ready(Some(Ok(found)));
-            }
-            // What is decoded from memory is always there, and would let nobody else work.
-            let turn = ready!(poll_proceed(context));
-            match ready!(self.chunks.poll_next_unpin(context)) {
-                Some(Ok(chunk)) => {
-                    turn.made_progress();
-                    self.heard = Instant::now();
-                    self.parser.feed(&chunk);
-                    self.undelivered += chunk.len();
-                    // An event that is under way has a limit of its own.
-                    if self.undelivered > MOST_BETWEEN_EVENTS && !self.parser.is_within_event() {
-                        let message = "The event stream carries no events";
-                        let error = Error::new(Code::ResponseTooLarge, message);
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
             }
         }
     }

@@ -1,6 +1,5 @@
 //! Opening the stream, up to the event that names the endpoint.
 
-use futures::StreamExt;
 use http::header::{ACCEPT, CACHE_CONTROL};
 use http::{HeaderValue, Method, StatusCode};
 use url::Url;
