@@ -61,6 +61,7 @@ impl WebSocketWire {
             inbox,
             closing: closing.clone(),
             outbox: outbox.clone(),
+            last_answer: None,
             frames: Frames::new(remote.limits.max_response_bytes),
         };
         tokio::spawn(life.clone().run_until_cancelled_owned(writer));
