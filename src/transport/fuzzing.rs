@@ -63,13 +63,12 @@ pub fn events(pieces: &[&[u8]], limit: usize) -> Vec<String> {
         parser.feed(piece);
         while let Some(found) = parser.next_found() {
             match found {
-                Found::Event(event) => {
-                    let data = event.data.clone().unwrap_or_default();
-                    assert!(
-                        limit == 0 || data.len() <= 3 * event_bytes(limit),
-                        "a limit holds"
-                    );
-                    notes.0.lock().push(format!("{event:?}"));
+                Found::Event(found) => {
+                    let data = found.data.clone().unwrap_or_default();
+                    // Replacement characters take three bytes for one.
+                    let is_within = data.len() <= event.saturating_mul(3);
+                    assert!(limit == 0 || is_within, "a limit holds");
+                    notes.0.lock().push(format!("{found:?}"));
                     inbox.text(data.as_bytes());
                 }
                 Found::TooLarge { head, refusal, .. } => inbox.too_large(&head, refusal),
@@ -81,11 +80,6 @@ pub fn events(pieces: &[&[u8]], limit: usize) -> Vec<String> {
         inbox.text(&rest);
     }
     noted(&notes)
-}
-
-/// Replacement characters take three bytes for one.
-const fn event_bytes(limit: usize) -> usize {
-    limit.saturating_mul(2)
 }
 
 /// The messages of a WebSocket whose bytes arrive in pieces, up to where the server breaks the protocol.

@@ -89,7 +89,7 @@ impl Inbox {
             Err(NoMessage::NotJsonRpc) => {
                 let (unit, size) = (self.unit, text.len());
                 let what = format!("skipped {unit} with {size} bytes that are no JSON-RPC message");
-                self.log_skipped(Level::Warn, &what);
+                self.warn_of_skipped(&what);
             }
             Err(NoMessage::NotJson) => self.no_message(&text),
         });
@@ -122,7 +122,7 @@ impl Inbox {
     /// A message has passed a limit, and `refusal` says so. Whose answer it is tells its head, or that only one is
     /// expected.
     pub(super) fn too_large(&mut self, head: &[u8], refusal: String) {
-        self.log_skipped(Level::Warn, &refusal);
+        self.warn_of_skipped(&refusal);
         let Some(receiver) = self.receiver.upgrade() else {
             return;
         };
@@ -153,7 +153,7 @@ impl Inbox {
             "skipped {} that answers no known request and was too large",
             self.unit
         );
-        self.log_skipped(Level::Warn, &what);
+        self.warn_of_skipped(&what);
     }
 
     /// The stream is lost, and with it the answers that were on their way.
@@ -190,18 +190,16 @@ impl Inbox {
     }
 
     /// What the server can cause as often as it likes.
-    fn log_skipped(&mut self, level: Level, message: &str) {
+    fn warn_of_skipped(&mut self, message: &str) {
         if self.limit.admits() {
-            self.log(level, message);
+            self.log(Level::Warn, message);
         }
     }
 
     fn tell_dropped(&self, dropped: Option<u64>) {
         if let Some(dropped) = dropped {
-            self.log(
-                Level::Warn,
-                &format!("{dropped} more log lines about skipped messages were dropped"),
-            );
+            let message = format!("{dropped} more log lines about skipped messages were dropped");
+            self.logger.warn(message);
         }
     }
 

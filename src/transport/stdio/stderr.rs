@@ -1,5 +1,7 @@
 //! A child's stderr on its way to the log.
 
+use std::sync::Arc;
+
 use tokio::io::AsyncRead;
 use tokio::task::coop::consume_budget;
 use tokio::time::sleep_until;
@@ -20,9 +22,9 @@ const SHOWN_BYTES: usize = 1024;
 /// child never waits; of a flood little is logged.
 pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
     stderr: R,
-    process: &Process,
-    ending: &Ending,
-    logger: &Logger,
+    process: Arc<Process>,
+    ending: Ending,
+    logger: Logger,
 ) {
     let mut limit = LogLimit::default();
     let tell = |dropped: Option<u64>| {

@@ -99,7 +99,7 @@ impl StdioWire {
         children: Children,
     ) -> Result<Self> {
         children.check_open()?;
-        let failed = |error| spawn_failed(options, &error);
+        let failed = |error| cannot_start(options, &problem(options, &error));
         let mut command = platform::command(options, env).map_err(failed)?;
         command
             .args(&options.args)
@@ -126,11 +126,8 @@ impl StdioWire {
         let ending = Ending::new(options.secrets.clone());
         match stderr {
             Some(stderr) => {
-                let (process, ending) = (Arc::clone(&process), ending.clone());
-                let logger = logger.clone();
-                tokio::spawn(async move {
-                    log_stderr(stderr, &process, &ending, &logger).await;
-                });
+                let process = Arc::clone(&process);
+                tokio::spawn(log_stderr(stderr, process, ending.clone(), logger.clone()));
             }
             None => ending.stderr_is_over(),
         }
@@ -232,28 +229,22 @@ fn stderr_of(options: &StdioOptions) -> Result<Stdio> {
         Stderr::Ignore => Stdio::null(),
         Stderr::Pipe => Stdio::piped(),
         Stderr::Descriptor(number) => platform::descriptor(number).map_err(|error| {
-            let command = &options.command;
-            Error::new(
-                Code::SpawnFailed,
-                format!(
-                    "Cannot start the MCP server command \"{command}\": `stderr` is the file descriptor {number}, which this process cannot pass on: {error}"
-                ),
-            )
+            let problem = format!(
+                "`stderr` is the file descriptor {number}, which this process cannot pass on: {error}"
+            );
+            cannot_start(options, &problem)
         })?,
     })
 }
 
-fn spawn_failed(options: &StdioOptions, error: &io::Error) -> Error {
+fn cannot_start(options: &StdioOptions, problem: &str) -> Error {
     let command = &options.command;
-    let problem = problem(options, error).unwrap_or_else(|| error.to_string());
-    Error::new(
-        Code::SpawnFailed,
-        format!("Cannot start the MCP server command \"{command}\": {problem}"),
-    )
+    let message = format!("Cannot start the MCP server command \"{command}\": {problem}");
+    Error::new(Code::SpawnFailed, message)
 }
 
 /// What the error of the system leaves open: it is the same for a missing folder and a missing command, say.
-fn problem(options: &StdioOptions, error: &io::Error) -> Option<String> {
+fn problem(options: &StdioOptions, error: &io::Error) -> String {
     let cwd = Path::new(options.cwd.as_deref().unwrap_or_default());
     if options.cwd.is_some() && !cwd.is_dir() {
         let what = if cwd.exists() {
@@ -261,10 +252,7 @@ fn problem(options: &StdioOptions, error: &io::Error) -> Option<String> {
         } else {
             "does not exist"
         };
-        return Some(format!(
-            "the working directory \"{}\" {what}",
-            cwd.display()
-        ));
+        return format!("the working directory \"{}\" {what}", cwd.display());
     }
     let explanation = match error.kind() {
         io::ErrorKind::PermissionDenied if cwd.join(&options.command).is_dir() => "it is a folder",
@@ -275,9 +263,9 @@ fn problem(options: &StdioOptions, error: &io::Error) -> Option<String> {
         _ if error.raw_os_error() == EXEC_FORMAT => {
             "it is no program for this system, and has no first line that begins with #!"
         }
-        _ => return None,
+        _ => return error.to_string(),
     };
-    Some(format!("{explanation} ({error})"))
+    format!("{explanation} ({error})")
 }
 
 /// The system takes the file for no program.
