@@ -1,14 +1,11 @@
 //! The task that owns a child from its start to its end. Neither a cancelled `close` nor a dropped transport can
 //! interrupt it.
 
-use std::future::pending;
 use std::io;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +22,6 @@ const FLUSH: Duration = Duration::from_millis(500);
 const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
 /// A child that writes this much, in bytes, after it was asked to end does something else.
 const FLOOD: usize = 1024 * 1024;
-const DRAIN_BYTES: usize = 64 * 1024;
 /// Streams that outlive the process belong to somebody who left the group.
 pub(super) const DRAIN: Duration = Duration::from_millis(250);
 
@@ -38,6 +34,8 @@ pub(super) async fn past_end(over: &CancellationToken) {
 pub(super) struct Supervisor {
     pub(super) process: Arc<Process>,
     pub(super) children: Children,
+    /// Asks to end the process.
+    pub(super) stopping: CancellationToken,
     /// Ends the writer once its queue is empty.
     pub(super) stop_writing: CancellationToken,
     pub(super) writer: AbortHandle,
@@ -46,40 +44,30 @@ pub(super) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Runs until the process is over. `stop` asks to end it and hands over its stdout.
-    pub(super) async fn run<R: AsyncRead + Unpin>(self, stop: oneshot::Receiver<Option<R>>) {
-        tokio::select! {
-            () = self.process.over.cancelled() => {}
-            () = self.watch(stop) => {}
-        }
+    /// Runs until the process is over.
+    pub(super) async fn run(self) {
+        let over = &self.process.over;
+        over.run_until_cancelled(self.watch()).await;
         self.writer.abort();
         self.children.remove(&self.process);
         self.ending.is_known();
         self.process.over.cancel();
     }
 
-    async fn watch<R: AsyncRead + Unpin>(&self, stop: oneshot::Receiver<Option<R>>) {
-        let stdout = tokio::select! {
+    async fn watch(&self) {
+        tokio::select! {
             biased;
-            status = self.process.exited() => {
-                self.tell_exit(status).await;
-                None
-            }
-            stdout = stop => {
+            status = self.process.exited() => self.tell_exit(status).await,
+            () = self.stopping.cancelled() => {
                 // Whoever could not write any more, and stops for that, was faster than the end of the process is known.
                 if self.writer.is_finished()
                     && let Ok(status) = timeout(DRAIN, self.process.exited()).await
                 {
                     self.tell_exit(status).await;
                 }
-                stdout.ok().flatten()
             }
-        };
-        tokio::select! {
-            () = self.end() => {}
-            // A child that is stuck writing would not notice that its stdin was closed.
-            () = drain(stdout, &self.process) => {}
         }
+        self.end().await;
     }
 
     async fn tell_exit(&self, status: io::Result<ExitStatus>) {
@@ -150,15 +138,4 @@ async fn until(condition: impl Fn() -> bool) {
     while !condition() {
         sleep(LOOK).await;
     }
-}
-
-/// Never resolves.
-async fn drain<R: AsyncRead + Unpin>(stdout: Option<R>, process: &Process) {
-    if let Some(mut stdout) = stdout {
-        let mut buffer = vec![0; DRAIN_BYTES];
-        while let Ok(bytes @ 1..) = stdout.read(&mut buffer).await {
-            process.wrote(bytes);
-        }
-    }
-    pending::<()>().await;
 }

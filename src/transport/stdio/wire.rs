@@ -7,8 +7,8 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
-use tokio::sync::oneshot;
 use tokio::task::coop::consume_budget;
 use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -28,6 +28,7 @@ use crate::transport::outbox::Outbox;
 
 /// Both graces of the supervisor and its last looks at the group.
 const CLOSE_LIMIT: Duration = Duration::from_millis(5500);
+const DRAIN_BYTES: usize = 64 * 1024;
 
 /// A running server process. Dropping it ends the process in the background, as [`Wire::close`] does.
 pub struct StdioWire {
@@ -134,38 +135,32 @@ impl StdioWire {
         let stop_writing = CancellationToken::new();
         let (outbox, write) = Outbox::new(stdin, stop_writing.clone(), "the MCP server process");
         let writer = tokio::spawn(write).abort_handle();
-        let (stop, stopped) = oneshot::channel();
+        let stopping = CancellationToken::new();
         let supervisor = Supervisor {
-            process,
+            process: Arc::clone(&process),
             children,
+            stopping: stopping.clone(),
             stop_writing,
             writer,
             ending: ending.clone(),
             logger: logger.clone(),
         };
-        tokio::spawn(supervisor.run(stopped));
-        let stopping = CancellationToken::new();
+        tokio::spawn(supervisor.run());
         let unit = "a line of stdout";
         let mut inbox = Inbox::new(receiver, Arc::clone(&traffic), logger, unit)
             .with_secrets(options.secrets.clone());
         let mut stdout = Lines::new(stdout, options.max_line_bytes);
-        let (stops, ended, past) = (stopping.clone(), ending.clone(), over.clone());
+        let (stops, ended) = (stopping.clone(), ending.clone());
         tokio::spawn(async move {
             tokio::select! {
                 biased;
-                () = stops.cancelled() => {
-                    let _ = stop.send(Some(stdout.into_inner()));
-                    return;
-                }
-                () = read(&mut stdout, &mut inbox, &past) => {}
+                () = stops.cancelled() => return drain(stdout.into_inner(), &process).await,
+                () = read(&mut stdout, &mut inbox, &process.over) => {}
             }
             drop(stdout);
             // The exit status is logged before the connection counts as lost.
             ended.known().await;
             inbox.over();
-            drop(inbox);
-            stops.cancelled().await;
-            let _ = stop.send(None);
         });
         Ok(Self {
             pid,
@@ -212,6 +207,17 @@ async fn read(stdout: &mut Lines<ChildStdout>, inbox: &mut Inbox, over: &Cancell
             Err(error) => return inbox.log(Level::Warn, &format!("cannot read stdout: {error}")),
         }
     }
+}
+
+/// Reads on when nobody wants it: a child that is stuck writing would not notice that its stdin was closed.
+async fn drain(mut stdout: ChildStdout, process: &Process) {
+    let mut buffer = vec![0; DRAIN_BYTES];
+    let draining = async {
+        while let Ok(bytes @ 1..) = stdout.read(&mut buffer).await {
+            process.wrote(bytes);
+        }
+    };
+    process.over.run_until_cancelled(draining).await;
 }
 
 fn child_environment(options: &StdioOptions, environment: &Environment) -> Vec<(String, String)> {
