@@ -11,15 +11,13 @@ use super::breaker::Breaker;
 use super::client::Client;
 use super::engine::Engine;
 use super::session::{Session, bounded};
-use super::{Caller, Connection, Event, Generation, Known, Recipe};
+use super::{Caller, Connection, Generation, Known, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::foreign_error;
 use crate::host::{Logger, Peer};
 use crate::server_config::{Transport, TransportKind, sanitize_url_for_logging};
 use crate::transport::stdio::{Ending, StdioOptions, StdioWire};
-use crate::transport::{
-    Conflict, Lane, Remote, SseTimeouts, SseWire, StreamableHttp, WebSocketWire,
-};
+use crate::transport::{Lane, Remote, SseTimeouts, SseWire, StreamableHttp, WebSocketWire};
 
 /// At most this many handshakes, the waits between them growing by this step.
 const MAX_ATTEMPTS: u32 = 3;
@@ -159,8 +157,7 @@ async fn handshake(
                     (Lane::Duplex(Arc::new(wire)), initialize)
                 }
                 TransportKind::StreamableHttp | TransportKind::Stdio => {
-                    let (refused, conflict) = (known.stream.clone(), conflict_of(recipe));
-                    let direct = StreamableHttp::new(remote, idle, refused, conflict);
+                    let direct = StreamableHttp::new(remote, idle, known.stream.clone());
                     (Lane::Direct(Arc::new(direct)), known.generation)
                 }
             }
@@ -212,10 +209,4 @@ fn client_of(recipe: &Recipe, logger: &Logger) -> Client {
         observer: recipe.observer.clone(),
         logger: logger.clone(),
     }
-}
-
-/// Tells the owner of the connection.
-fn conflict_of(recipe: &Recipe) -> Option<Conflict> {
-    let observer = recipe.observer.clone()?;
-    Some(Arc::new(move || observer.notice(Event::Conflicted)))
 }

@@ -34,6 +34,7 @@ impl Receiver for Notes {
     }
     fn lost(&self) {}
     fn forgotten(&self) {}
+    fn conflicted(&self) {}
     fn over(&self) {}
 }
 

@@ -258,6 +258,7 @@ mod tests {
         }
         fn lost(&self) {}
         fn forgotten(&self) {}
+        fn conflicted(&self) {}
         fn over(&self) {}
     }
 

@@ -1,7 +1,7 @@
 //! What the transports over HTTP have in common: one hardened client, headers that belong to a request, and answers
 //! that are none.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
@@ -14,6 +14,8 @@ use url::Url;
 use super::TRANSPORT_RPC_CODE;
 use super::bearer::Bearer;
 use super::events::EventLimits;
+use super::inbox::Inbox;
+use super::lane::Receiver;
 use super::log_limit::LogLimit;
 use super::message::{self, Incoming, NoMessage, Outcome, RpcError};
 use crate::error::{Code, Error, Result};
@@ -81,6 +83,16 @@ impl Remote {
 
     pub(super) async fn send(&self, request: Request) -> Result<Response> {
         self.http.send(&self.policy, request).await
+    }
+
+    /// For a wire whose one stream carries all answers.
+    pub(super) fn inbox(&self, receiver: Weak<dyn Receiver>, unit: &'static str) -> Inbox {
+        Inbox::new(
+            receiver,
+            Arc::clone(&self.traffic),
+            self.logger.clone(),
+            unit,
+        )
     }
 
     pub(super) async fn while_alive<T, E: From<Error>>(

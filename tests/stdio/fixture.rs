@@ -245,6 +245,7 @@ impl Receiver for Notes {
     fn lost(&self) {}
 
     fn forgotten(&self) {}
+    fn conflicted(&self) {}
 
     fn over(&self) {
         self.sender.lock().take();

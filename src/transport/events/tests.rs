@@ -107,7 +107,7 @@ fn what_is_exactly_as_large_as_the_limit_passes() {
 #[tokio::test(start_paused = true)]
 async fn silence_is_told_once_and_counts_anew() {
     let idle = Duration::from_secs(1);
-    let comment = futures::stream::once(async {
+    let comment = futures::stream::once(async move {
         tokio::time::sleep(idle / 2).await;
         Ok(Bytes::from_static(b": still here\n"))
     });

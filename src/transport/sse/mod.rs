@@ -21,7 +21,6 @@ use tokio_util::sync::DropGuard;
 use self::reader::Reader;
 use self::source::{Endpoint, open};
 use super::events::Progress;
-use super::inbox::Inbox;
 use super::lane::{Failure, Receiver, Sending, Wire};
 use super::refusal::refused;
 use super::remote::{JSON, Remote};
@@ -90,15 +89,9 @@ impl SseWire {
             link,
             reset: Notify::new(),
         });
-        let inbox = Inbox::new(
-            receiver,
-            Arc::clone(&shared.remote.traffic),
-            shared.remote.logger.clone(),
-            "an event",
-        );
         let reader = Reader {
             shared: Arc::clone(&shared),
-            inbox,
+            inbox: shared.remote.inbox(receiver, "an event"),
             progress,
         };
         tokio::spawn(reader.run(events));

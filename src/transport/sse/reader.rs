@@ -28,7 +28,8 @@ pub(super) struct Reader {
 
 /// Why reading stopped.
 enum Ended {
-    Lost(Option<Error>),
+    /// Says why.
+    Lost(String),
     /// Or of no more use.
     Silent,
     /// Nobody takes messages any more.
@@ -68,8 +69,7 @@ impl Reader {
             let silent = match ended {
                 Ended::Closed => return Error::closed(),
                 Ended::Silent => true,
-                Ended::Lost(error) => {
-                    let why = error.map_or_else(|| "it ended".to_owned(), |error| error.message);
+                Ended::Lost(why) => {
                     self.shared
                         .remote
                         .logger
@@ -126,8 +126,8 @@ impl Reader {
             };
             match found {
                 Ok(Some(Ok(found))) => self.take(found),
-                Ok(Some(Err(error))) => return Ended::Lost(Some(error)),
-                Ok(None) => return Ended::Lost(None),
+                Ok(Some(Err(error))) => return Ended::Lost(error.message),
+                Ok(None) => return Ended::Lost("it ended".to_owned()),
                 // A request that waits has a deadline of its own; its answer may still come.
                 Err(_) if self.inbox.is_awaited() => {}
                 Err(_) => return Ended::Silent,

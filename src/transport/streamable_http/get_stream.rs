@@ -1,6 +1,7 @@
 //! The GET stream of a session (MCP, chapter "Transports", "Listening for messages from the server"), which servers need
 //! not have.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -66,8 +67,7 @@ impl StreamableHttp {
                 biased;
                 () = over.cancelled() => {}
                 () = http.remote.life.cancelled() => {}
-                // Boxed: opening a stream needs more room than waiting for its events does.
-                () = http.keep_open(&session, &receiver) => {}
+                () = http.keep_open(&session, &receiver) => *http.stream.lock() = GetStream::Refused,
             }
         });
     }
@@ -77,11 +77,12 @@ impl StreamableHttp {
         *self.stream.lock() != GetStream::Refused
     }
 
-    /// Reads one stream after the other.
+    /// Reads one stream after the other, until there is no further one.
     async fn keep_open(&self, session: &HttpSession, receiver: &Weak<dyn Receiver>) {
         let mut pace = Pace::of_streams();
         loop {
-            match Box::pin(self.open_get(session, &pace)).await {
+            // Boxed: opening a stream needs more room than waiting for its events does.
+            match Box::pin(self.open_get(session, &pace, receiver)).await {
                 Ok(Some(mut source)) => {
                     *self.stream.lock() = GetStream::Opened;
                     pace.opened();
@@ -89,23 +90,17 @@ impl StreamableHttp {
                         return;
                     }
                 }
-                Ok(None) => return self.has_none(),
+                Ok(None) => return,
                 // A server that refuses the first stream is not asked again.
-                Err(_) if *self.stream.lock() == GetStream::Unknown => return self.has_none(),
+                Err(_) if *self.stream.lock() == GetStream::Unknown => return,
                 Err(error) => {
                     let message = format!("The GET stream was not opened again: {error}");
                     self.remote.logger.debug(message);
                 }
             }
-            let Some(pause) = pace.next() else {
-                return self.has_none();
-            };
+            let Some(pause) = pace.next() else { return };
             sleep(pause).await;
         }
-    }
-
-    fn has_none(&self) {
-        *self.stream.lock() = GetStream::Refused;
     }
 
     async fn read(
@@ -123,7 +118,12 @@ impl StreamableHttp {
     }
 
     /// `None` where the server has no stream.
-    async fn open_get(&self, session: &HttpSession, pace: &Pace) -> Result<Option<Events>> {
+    async fn open_get(
+        &self,
+        session: &HttpSession,
+        pace: &Pace,
+        receiver: &Weak<dyn Receiver>,
+    ) -> Result<Option<Events>> {
         let response = self.open(session, pace.last_event_id()).await?;
         match response.status {
             StatusCode::METHOD_NOT_ALLOWED => {
@@ -131,7 +131,7 @@ impl StreamableHttp {
                 return Ok(None);
             }
             StatusCode::CONFLICT => {
-                self.conflicts();
+                self.conflicts(receiver);
                 return Ok(None);
             }
             StatusCode::NOT_FOUND => return Ok(None),
@@ -143,17 +143,16 @@ impl StreamableHttp {
     }
 
     /// A server that refuses the first stream of a session has none; one that refuses a later one holds on to the first.
-    fn conflicts(&self) {
-        if *self.stream.lock() != GetStream::Opened {
-            return;
-        }
-        let conflict = self.conflict.lock().take();
-        if let Some(conflict) = conflict {
+    fn conflicts(&self, receiver: &Weak<dyn Receiver>) {
+        if *self.stream.lock() == GetStream::Opened
+            && !self.has_conflicted.swap(true, Ordering::Relaxed)
+            && let Some(receiver) = receiver.upgrade()
+        {
             self.remote.logger.warn(
                 "SSE stream conflicted with a stale server-side stream for this session (409). Rebuilding the session; no \
                  action needed.",
             );
-            conflict();
+            receiver.conflicted();
         }
     }
 }

@@ -8,7 +8,7 @@ mod get_stream;
 mod post;
 mod resume;
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,9 +41,6 @@ pub struct HttpSession {
     pub version: Option<HeaderValue>,
 }
 
-/// Called when the server refuses another GET stream because it holds on to the one before (409), though that is lost.
-pub type Conflict = Arc<dyn Fn() + Send + Sync>;
-
 /// The HTTP side of one connection.
 pub struct StreamableHttp {
     remote: Remote,
@@ -52,25 +49,20 @@ pub struct StreamableHttp {
     /// What other sessions have found out about GET streams of this server.
     refused: StreamRefusal,
     stream: Mutex<GetStream>,
-    /// Taken by the first conflict.
-    conflict: Mutex<Option<Conflict>>,
+    /// Whether the receiver has heard of a conflict; once is enough.
+    has_conflicted: AtomicBool,
 }
 
 impl StreamableHttp {
-    /// `sse_read_timeout` is how long a GET stream may be silent; `conflict` is called once at most.
+    /// `sse_read_timeout` is how long a GET stream may be silent.
     #[must_use]
-    pub fn new(
-        remote: Remote,
-        sse_read_timeout: Duration,
-        refused: StreamRefusal,
-        conflict: Option<Conflict>,
-    ) -> Self {
+    pub fn new(remote: Remote, sse_read_timeout: Duration, refused: StreamRefusal) -> Self {
         Self {
             remote,
             sse_read_timeout,
             refused,
             stream: Mutex::default(),
-            conflict: Mutex::new(conflict),
+            has_conflicted: AtomicBool::new(false),
         }
     }
 
@@ -93,7 +85,7 @@ impl StreamableHttp {
         if let Some(id) = after.and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.remote.while_alive(self.remote.send(request)).await
+        self.remote.send(request).await
     }
 
     fn events(&self, chunks: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Events {
@@ -113,11 +105,6 @@ impl StreamableHttp {
             // Read to the end, so that the socket goes back to the pool.
             let _ = response.bytes(ERROR_BODY_BYTES).await;
         }
-    }
-
-    /// Ends all that is under way.
-    pub fn stop(&self) {
-        self.remote.life.cancel();
     }
 }
 

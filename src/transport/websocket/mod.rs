@@ -17,7 +17,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::frames::{CloseCode, Frames, close, text};
 use self::reader::Reader;
 use super::Remote;
-use super::inbox::Inbox;
 use super::lane::{Failure, Receiver, Sending, Wire};
 use super::outbox::Outbox;
 use crate::error::Result;
@@ -51,14 +50,8 @@ impl WebSocketWire {
         let life = remote.life.child_token();
         let (closing, over) = (CancellationToken::new(), CancellationToken::new());
         let (outbox, writer) = Outbox::new(write, closing.clone(), "the MCP server");
-        let inbox = Inbox::new(
-            receiver,
-            Arc::clone(&remote.traffic),
-            remote.logger.clone(),
-            "a WebSocket message",
-        );
         let mut reader = Reader {
-            inbox,
+            inbox: remote.inbox(receiver, "a WebSocket message"),
             closing: closing.clone(),
             outbox: outbox.clone(),
             last_answer: None,
