@@ -128,7 +128,7 @@ impl Inbox {
         };
         let id = match (Head::of(head), receiver.waiting()) {
             (Head::Other, _) => return,
-            (Head::AnswerTo(to), _) => ours(to),
+            (Head::AnswerTo(to), _) => to.ours(),
             (Head::Answer, Waiting::One(id)) => Some(id),
             (Head::Answer, _) => {
                 self.unknown_answer = Some(refusal);
@@ -145,7 +145,7 @@ impl Inbox {
         let Some(refusal) = self.unknown_answer.take() else {
             return;
         };
-        let id = last_id(tail).and_then(ours);
+        let id = last_id(tail).and_then(AnswerTo::ours);
         if let (Some(receiver), Some(id)) = (self.receiver.upgrade(), id) {
             return receiver.fail(id, too_large(&refusal));
         }
@@ -205,13 +205,6 @@ impl Inbox {
 
     pub(super) fn log(&self, level: Level, message: &str) {
         self.logger.with(level, message, LogMeta::None);
-    }
-}
-
-fn ours(to: AnswerTo) -> Option<u64> {
-    match to {
-        AnswerTo::Ours(id) => Some(id),
-        AnswerTo::Nobody | AnswerTo::Other => None,
     }
 }
 

@@ -163,7 +163,7 @@ impl Reader {
     fn move_to(&self, reference: &str) {
         let current = self.shared.link.borrow().clone();
         let Link::Up(endpoint) = current else { return };
-        match endpoint.moved(reference, &self.shared.remote.url) {
+        match Endpoint::new(reference, &endpoint.stream, &self.shared.remote.url) {
             Ok(endpoint) => {
                 self.shared.link.send_replace(Link::Up(Arc::new(endpoint)));
             }

@@ -19,13 +19,13 @@ pub(super) struct Endpoint {
     /// not sent there.
     pub elsewhere: bool,
     /// Where the stream is, after redirects.
-    stream: Url,
+    pub stream: Url,
 }
 
 impl Endpoint {
     /// What an `endpoint` event means: an absolute URL or one relative to the stream's, of the stream's origin. Posting
     /// elsewhere on a server's word would hand over credentials.
-    fn new(reference: &str, stream: &Url, configured: &Url) -> Result<Self> {
+    pub fn new(reference: &str, stream: &Url, configured: &Url) -> Result<Self> {
         let shown = sanitize_url_for_logging(stream.as_str());
         let refused = |what: String| {
             Error::new(
@@ -45,11 +45,6 @@ impl Endpoint {
             elsewhere: stream.origin() != configured.origin(),
             stream: stream.clone(),
         })
-    }
-
-    /// The endpoint that the same stream names later.
-    pub fn moved(&self, reference: &str, configured: &Url) -> Result<Self> {
-        Self::new(reference, &self.stream, configured)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::transport::events::{Found, Progress};
 use crate::transport::lane::{Receiver, Waiting};
-use crate::transport::message::{self, AnswerTo, Incoming, NoMessage};
+use crate::transport::message::{self, Incoming, NoMessage};
 use crate::transport::oversized::Head;
 use crate::transport::remote::{Remote, too_large};
 
@@ -86,8 +86,8 @@ pub(super) fn hand_over(
             pace.progress.note(id, None);
             remote.logger.warn(&refusal);
             let failed = match Head::of(&head) {
-                Head::AnswerTo(AnswerTo::Ours(id)) => Some(id),
-                Head::AnswerTo(_) | Head::Other => None,
+                Head::AnswerTo(to) => to.ours(),
+                Head::Other => None,
                 Head::Answer => during.or(match receiver.waiting() {
                     Waiting::One(id) => Some(id),
                     Waiting::Nobody | Waiting::Several => None,
