@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use indexmap::IndexMap;
-use librechat_mcp_native::connection::RawTools;
 use librechat_mcp_native::host::{Environment, Logger, NetworkRules};
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::obo::{Exchange, Obo};
 use librechat_mcp_native::server_config::{Context, ServerConfig, fingerprint, resolve};
+use librechat_mcp_native::tools::RawTools;
 use librechat_mcp_native::transport::message::{self, Incoming, Outcome};
 use librechat_mcp_native::transport::{EventLimits, EventParser};
 use serde_json::{Value, json};

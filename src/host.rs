@@ -25,10 +25,10 @@ use indexmap::IndexMap;
 use parking_lot::RwLock;
 use serde_json::{Map, Value};
 
-use crate::connection::RawTools;
 use crate::error::Result;
 use crate::secret::Secret;
 use crate::server_config::RawConfig;
+use crate::tools::RawTools;
 
 /// A value of the host that the core carries but cannot look into, such as what a host callback returned.
 pub type HostValue = Arc<dyn Any + Send + Sync>;

@@ -32,3 +32,4 @@ pub mod seal;
 pub mod secret;
 pub mod settings;
 pub mod telemetry;
+pub mod tools;

@@ -61,14 +61,9 @@ pub async fn connect_authorized(
     let Some(tokens) = &recipe.tokens else {
         return connect(recipe, known, breaker, failure, cancel).await;
     };
-    let unless_cancelled = async |work: futures::future::BoxFuture<'_, Result<Option<Secret>>>| {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::aborted()),
-            outcome = work => outcome,
-        }
-    };
-    let Some(mut token) = unless_cancelled(Box::pin(tokens.current())).await? else {
+    let aborted = || Err(Error::aborted());
+    let current = cancel.run_until_cancelled(tokens.current()).await;
+    let Some(mut token) = current.unwrap_or_else(aborted)? else {
         return Err(Error::new(
             Code::AuthorizationRequired,
             "OAuth tokens missing before connection",
@@ -76,25 +71,22 @@ pub async fn connect_authorized(
     };
     // The server may repeat a token that was replaced since.
     let mut sent = SentSecrets::default();
-    for _ in 0..REPLACEMENTS {
+    let mut replacements = 0;
+    loop {
         sent.add(token.clone());
         recipe.bearer.set(token.clone());
         match connect(recipe, known, breaker, failure, cancel).await {
-            Err(error) if is_refused_token(&error) => {
+            Err(error) if replacements < REPLACEMENTS && is_refused_token(&error) => {
                 if let Some(refusal) = tokens.final_refusal(&error) {
                     return Err(refusal);
                 }
-                match unless_cancelled(Box::pin(tokens.replace(&token))).await? {
-                    Some(other) => token = other,
-                    None => return Err(error),
-                }
+                let replaced = cancel.run_until_cancelled(tokens.replace(&token)).await;
+                token = replaced.unwrap_or_else(aborted)?.ok_or(error)?;
+                replacements += 1;
             }
             outcome => return outcome.map_err(|error| foreign_error(error, &sent)),
         }
     }
-    recipe.bearer.set(token);
-    let outcome = connect(recipe, known, breaker, failure, cancel).await;
-    outcome.map_err(|error| foreign_error(error, &sent))
 }
 
 /// 403 says that the token is good, but not for this.

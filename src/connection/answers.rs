@@ -85,7 +85,7 @@ impl Engine {
         let Ok(text) = answer(id, reply) else { return };
         let Some(is_needed) = self.inbound.answers.push(text) else {
             if let Some(dropped) = self.inbound.answers.dropped.another() {
-                self.client.warn(&format!(
+                self.client.logger.warn(format!(
                     "The server asks faster than it takes the answers; dropped: {dropped}"
                 ));
             }

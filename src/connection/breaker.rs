@@ -29,8 +29,12 @@ struct Window {
 }
 
 impl Window {
+    fn is_over(&self, now: Instant, length: Duration) -> bool {
+        self.started.is_none_or(|started| now - started > length)
+    }
+
     fn count(&mut self, now: Instant, length: Duration) -> u32 {
-        if self.started.is_none_or(|started| now - started > length) {
+        if self.is_over(now, length) {
             *self = Self {
                 started: Some(now),
                 count: 0,
@@ -106,21 +110,13 @@ impl Breaker {
 
 impl State {
     fn block(&mut self, until: Instant) {
-        self.blocked_until = Some(
-            self.blocked_until
-                .map_or(until, |earlier| earlier.max(until)),
-        );
+        self.blocked_until = self.blocked_until.max(Some(until));
     }
 
     fn is_idle(&self, now: Instant, longest_window: Duration) -> bool {
-        let passed = |window: &Window| {
-            window
-                .started
-                .is_none_or(|started| now - started > longest_window)
-        };
         self.blocked_until.is_none_or(|until| until <= now)
-            && passed(&self.cycles)
-            && passed(&self.failures)
+            && self.cycles.is_over(now, longest_window)
+            && self.failures.is_over(now, longest_window)
     }
 }
 

@@ -103,14 +103,12 @@ struct Roots {
 }
 
 fn checked<R: DeserializeOwned>(method: &str, answer: Value) -> Result<Value, ErrorData> {
-    match R::deserialize(&answer) {
-        Ok(_) => Ok(answer),
-        Err(_) => Err(invalid_answer(method)),
-    }
-}
-
-fn invalid_answer(method: &str) -> ErrorData {
-    ErrorData::internal_error(format!("The host's answer to {method} is invalid"), None)
+    let read = R::deserialize(&answer).map(drop);
+    let invalid = |_| {
+        let text = format!("The host's answer to {method} is invalid");
+        ErrorData::internal_error(text, None)
+    };
+    read.map(|()| answer).map_err(invalid)
 }
 
 /// Fields of an accepted form that the user left out take the defaults of the schema (MCP, chapter "Elicitation").
@@ -124,17 +122,13 @@ fn fill_defaults(answer: &mut Value, schema: &Value) {
     let Some(answer) = answer.as_object_mut() else {
         return;
     };
-    let content = answer
-        .entry("content")
-        .or_insert_with(|| Value::Object(Map::new()));
+    let content = answer.entry("content").or_insert_with(|| json!({}));
     let Some(content) = content.as_object_mut() else {
         return;
     };
     for (name, property) in properties {
-        if let Some(default) = property.get("default")
-            && !content.contains_key(name)
-        {
-            content.insert(name.clone(), default.clone());
+        if let Some(default) = property.get("default") {
+            content.entry(name).or_insert_with(|| default.clone());
         }
     }
 }

@@ -9,7 +9,6 @@ use rmcp::model::{
 
 use super::caller::{Caller, ELICITATION, ROOTS, SAMPLING};
 use super::events::{Event, Observer};
-use super::log_prefix;
 use crate::host::Logger;
 
 /// Name and version that LibreChat's client gives to servers.
@@ -26,15 +25,6 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn log_prefix(&self) -> String {
-        let peer = &self.owner.peer;
-        log_prefix(peer.user_id.as_deref(), &peer.server_name)
-    }
-
-    pub fn warn(&self, message: &str) {
-        self.logger.warn(format!("{} {message}", self.log_prefix()));
-    }
-
     pub fn notice(&self, event: Event) {
         if let Some(observer) = &self.observer {
             observer.notice(event);

@@ -11,15 +11,13 @@ use super::breaker::Breaker;
 use super::client::Client;
 use super::engine::Engine;
 use super::session::{Session, bounded};
-use super::{Caller, Connection, Event, Generation, Known, Recipe};
+use super::{Caller, Connection, Generation, Known, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::foreign_error;
-use crate::host::Peer;
-use crate::server_config::{self, Transport, TransportKind, sanitize_url_for_logging};
-use crate::transport::stdio::{Ending, Stderr, StdioOptions, StdioWire};
-use crate::transport::{
-    Conflict, Lane, Remote, SseTimeouts, SseWire, StreamableHttp, WebSocketWire,
-};
+use crate::host::{Logger, Peer};
+use crate::server_config::{Transport, TransportKind, sanitize_url_for_logging};
+use crate::transport::stdio::{Ending, StdioOptions, StdioWire};
+use crate::transport::{Lane, Remote, SseTimeouts, SseWire, StreamableHttp, WebSocketWire};
 
 /// At most this many handshakes, the waits between them growing by this step.
 const MAX_ATTEMPTS: u32 = 3;
@@ -111,13 +109,13 @@ async fn handshake(
     known: &Known,
     cancel: &CancellationToken,
 ) -> Result<(Session, Option<Ending>)> {
-    let (config, prefix) = (&recipe.config, recipe.log_prefix());
+    let config = &recipe.config;
     let init_timeout = config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
     let deadline = Instant::now() + init_timeout;
     let traffic = recipe.metrics.traffic(config.transport.kind().as_str());
     let life = CancellationToken::new();
     let logger = recipe.server_log();
-    let engine = Engine::new(client_of(recipe), life.clone(), init_timeout);
+    let engine = Engine::new(client_of(recipe, &logger), life.clone(), init_timeout);
     let receiver = engine.receiver();
     // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked
     // for `server/discover` first may never answer.
@@ -128,10 +126,7 @@ async fn handshake(
             kind, url, headers, ..
         } => {
             let shown = sanitize_url_for_logging(url.as_str());
-            logger.info(format!(
-                "{prefix} Creating {} transport: {shown}",
-                kind.as_str()
-            ));
+            logger.info(format!("Creating {} transport: {shown}", kind.as_str()));
             let remote = Remote {
                 http: recipe.http.clone(),
                 policy: recipe.policy.clone(),
@@ -142,7 +137,6 @@ async fn handshake(
                 traffic,
                 life: life.clone(),
                 logger,
-                log_prefix: prefix,
                 skips: Arc::default(),
             };
             let idle = config.sse_read_timeout.unwrap_or(DEFAULT_SSE_READ_TIMEOUT);
@@ -163,8 +157,7 @@ async fn handshake(
                     (Lane::Duplex(Arc::new(wire)), initialize)
                 }
                 TransportKind::StreamableHttp | TransportKind::Stdio => {
-                    let (refused, conflict) = (known.stream.clone(), conflict_of(recipe));
-                    let direct = StreamableHttp::new(remote, idle, refused, conflict);
+                    let direct = StreamableHttp::new(remote, idle, known.stream.clone());
                     (Lane::Direct(Arc::new(direct)), known.generation)
                 }
             }
@@ -181,20 +174,12 @@ async fn handshake(
                 args: args.clone(),
                 env: env.clone().into_iter().collect(),
                 cwd: cwd.clone(),
-                stderr: stderr_of(*stderr),
+                stderr: *stderr,
                 max_line_bytes: recipe.settings.response.max_line_bytes,
                 secrets: recipe.sent_secrets(None, None),
             };
             let (environment, children) = (&recipe.environment, &recipe.children);
-            let wire = StdioWire::spawn(
-                options,
-                environment,
-                traffic,
-                receiver,
-                logger,
-                prefix,
-                children,
-            );
+            let wire = StdioWire::spawn(options, environment, traffic, receiver, logger, children);
             let wire = wire.await?;
             ending = Some(wire.ending());
             let generation = known.generation.or(initialize);
@@ -210,7 +195,7 @@ async fn handshake(
     }
 }
 
-fn client_of(recipe: &Recipe) -> Client {
+fn client_of(recipe: &Recipe, logger: &Logger) -> Client {
     Client {
         owner: Caller {
             peer: Peer {
@@ -222,21 +207,6 @@ fn client_of(recipe: &Recipe) -> Client {
         },
         attributes: recipe.config.transport.kind() == TransportKind::StreamableHttp,
         observer: recipe.observer.clone(),
-        logger: recipe.server_log(),
+        logger: logger.clone(),
     }
-}
-
-fn stderr_of(configured: server_config::Stderr) -> Stderr {
-    match configured {
-        server_config::Stderr::Pipe => Stderr::Pipe,
-        server_config::Stderr::Ignore => Stderr::Ignore,
-        server_config::Stderr::Inherit => Stderr::Inherit,
-        server_config::Stderr::Descriptor(number) => Stderr::Descriptor(number),
-    }
-}
-
-/// Tells the owner of the connection.
-fn conflict_of(recipe: &Recipe) -> Option<Conflict> {
-    let observer = recipe.observer.clone()?;
-    Some(Arc::new(move || observer.notice(Event::Conflicted)))
 }

@@ -18,7 +18,7 @@ use super::handshake::{self, DISCOVERED, Described, Step};
 use super::inbound::Inbound;
 use super::param_headers::ParamHeaders;
 use super::requests::{Requests, UnderWay};
-use super::standard::{ClientMeta, standard_headers, version_headers};
+use super::standard::{ClientMeta, standard_headers, version_header};
 use super::{CallOptions, Generation};
 use crate::error::{Error, Result};
 use crate::transport::message::{self, Meta};
@@ -239,7 +239,7 @@ impl Engine {
         match self.lane().ok_or_else(gone)? {
             Lane::Direct(direct) => Box::pin(direct.post(http, sending, self)).await.map(drop),
             Lane::Duplex(wire) => {
-                sending.standard = version_headers(http);
+                sending.standard.extend(version_header(http));
                 wire.send(sending).await
             }
         }
@@ -278,7 +278,7 @@ impl Engine {
         let direct = match self.lane().ok_or_else(gone)? {
             Lane::Direct(direct) => direct,
             Lane::Duplex(wire) => {
-                sending.standard.extend(version_headers(http));
+                sending.standard.extend(version_header(http));
                 tokio::select! {
                     biased;
                     answer = answer() => return answer,

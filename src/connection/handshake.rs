@@ -141,33 +141,27 @@ fn without(supported: &[ProtocolVersion]) -> Step {
         return Step::Initialize;
     }
     let versions: Vec<_> = supported.iter().map(ProtocolVersion::as_str).collect();
-    Step::Failed(Error::new(
-        Code::InvalidResponse,
-        format!(
-            "The server speaks no protocol version in common with this client (it offers {})",
-            versions.join(", ")
-        ),
+    let versions = versions.join(", ");
+    invalid(format!(
+        "The server speaks no protocol version in common with this client (it offers {versions})"
     ))
 }
 
 /// What follows the answer to `initialize`.
 pub(super) fn after_initialize(answer: Result<Reply>) -> Step {
-    let result = match answer {
-        Ok(Reply::Result(result)) => result,
+    let described = match answer {
+        Ok(Reply::Result(result)) => read::<Initialized>(&result),
         Ok(Reply::Error(error)) => return Step::Failed(server_error(&error)),
-        Ok(Reply::Empty) => return Step::Failed(unlike_the_protocol()),
+        Ok(Reply::Empty) => None,
         Err(error) => return Step::Failed(error),
     };
-    let Some(described) = read::<Initialized>(&result) else {
-        return Step::Failed(unlike_the_protocol());
+    let Some(described) = described else {
+        return invalid("The server did not complete the MCP handshake as the protocol asks");
     };
     if !is_known(&described.protocol_version) {
-        return Step::Failed(Error::new(
-            Code::InvalidResponse,
-            format!(
-                "Server's protocol version is not supported: {}",
-                described.protocol_version.as_str()
-            ),
+        let version = described.protocol_version.as_str();
+        return invalid(format!(
+            "Server's protocol version is not supported: {version}"
         ));
     }
     Step::Agreed(Box::new(Described {
@@ -203,11 +197,8 @@ fn is_known(version: &ProtocolVersion) -> bool {
     ProtocolVersion::KNOWN_VERSIONS.contains(version) || version.as_str() == OLDEST
 }
 
-fn unlike_the_protocol() -> Error {
-    Error::new(
-        Code::InvalidResponse,
-        "The server did not complete the MCP handshake as the protocol asks",
-    )
+fn invalid(message: impl Into<String>) -> Step {
+    Step::Failed(Error::new(Code::InvalidResponse, message))
 }
 
 fn read<T: DeserializeOwned>(text: &RawValue) -> Option<T> {

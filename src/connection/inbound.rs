@@ -184,18 +184,15 @@ impl Engine {
 
     /// Whom a request is for, and until when.
     fn whom(&self, during: Option<u64>) -> Result<(Caller, CancellationToken), ErrorData> {
-        let unassociated = || {
-            ErrorData::invalid_params(
-                "SEP-2260: server-to-client requests must be associated with an in-flight client request",
-                None,
-            )
-        };
         let Some(id) = during else {
             // Wires that do not tell calls apart cannot be asked for more than one that is under way.
             let is_unassociated =
                 matches!(self.lane(), Some(Lane::Direct(_))) || self.requests.is_empty();
             if self.is_strict() && is_unassociated {
-                return Err(unassociated());
+                return Err(ErrorData::invalid_params(
+                    "SEP-2260: server-to-client requests must be associated with an in-flight client request",
+                    None,
+                ));
             }
             let agreed = self.agreed.lock().clone();
             let ended = agreed.map_or_else(|| self.life.clone(), |agreed| agreed.over.clone());
@@ -261,7 +258,7 @@ impl Engine {
         if !self.inbound.notices.push(caller, params, is_nobodys)
             && let Some(dropped) = self.inbound.dropped_notices.another()
         {
-            self.client.warn(&format!(
+            self.client.logger.warn(format!(
                 "The server sends log messages faster than onLogMessage takes them; dropped: {dropped}"
             ));
         }

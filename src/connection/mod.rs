@@ -17,7 +17,6 @@ mod inbound;
 mod notices;
 mod options;
 mod param_headers;
-mod raw_tools;
 mod receiver;
 mod requests;
 mod rounds;
@@ -34,7 +33,6 @@ pub use events::{Event, Observer};
 pub(crate) use failures::gone;
 pub use handshake::Described;
 pub use options::{CallOptions, Progress};
-pub use raw_tools::{RawTools, member, members, name_among};
 pub use requests::ProgressSink;
 pub use tools::{ToolList, list_tools, list_tools_in_order};
 

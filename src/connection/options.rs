@@ -62,9 +62,7 @@ impl CallOptions {
             self.deadline.min(Instant::now() + timeout)
         })
     }
-}
 
-impl CallOptions {
     /// Ends the work with the call's time or its abort.
     pub(super) async fn bound<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         let late = || Error::timeout("The tokens could not be refreshed in time");

@@ -112,11 +112,7 @@ fn annotations(
             }
             // Names of properties to schemas, where an annotation's name would be a property's.
             "$defs" | "definitions" | "dependencies" | "dependentSchemas" | "patternProperties" => {
-                for schema in value
-                    .as_object()
-                    .into_iter()
-                    .flat_map(serde_json::Map::values)
-                {
+                for (_, schema) in value.as_object().into_iter().flatten() {
                     annotations(schema, false, path, found)?;
                 }
             }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::engine::Engine;
+use super::events::Event;
 use super::failures::METHOD_NOT_FOUND;
 use crate::error::Error;
 use crate::transport::message::{AnswerTo, Incoming, Outcome};
@@ -66,6 +67,10 @@ impl Receiver for Engine {
             // What it comes to, those who wait for it hear.
             let _ = engine.renewed(&agreed, Loss::Certain).await;
         });
+    }
+
+    fn conflicted(&self) {
+        self.client.notice(Event::Conflicted);
     }
 
     fn over(&self) {

@@ -24,16 +24,18 @@ impl Recipe {
         sent
     }
 
-    /// A logger for what the server says. It holds little, since every connection has one for as long as it lives.
+    /// A logger for what the server says, with the connection's prefix. It holds little, since every connection has one for
+    /// as long as it lives.
     pub(super) fn server_log(&self) -> Logger {
         let (configured, bearer) = (self.configured_secrets(), self.bearer.clone());
-        foreign_log(self.logger.clone(), move || {
+        let logger = foreign_log(self.logger.clone(), move || {
             let mut sent = configured.clone();
             if let Some(token) = bearer.get() {
                 sent.add(token);
             }
             sent
-        })
+        });
+        logger.prefixed(self.log_prefix())
     }
 
     fn configured_secrets(&self) -> SentSecrets {

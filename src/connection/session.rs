@@ -206,7 +206,7 @@ impl Session {
             return Ok(result);
         };
         let refused = refused.join(", ");
-        self.0.client.warn(&format!(
+        self.0.client.logger.warn(format!(
             "Left out tools with invalid x-mcp-header annotations: {refused}"
         ));
         Ok(usable)

@@ -44,12 +44,8 @@ impl ClientMeta {
 }
 
 /// The version that was agreed on, for wires that are no HTTP sessions of their own.
-pub(super) fn version_headers(http: &HttpSession) -> Vec<(HeaderName, HeaderValue)> {
-    let version = http.version.clone();
-    version
-        .map(|version| (VERSION, version))
-        .into_iter()
-        .collect()
+pub(super) fn version_header(http: &HttpSession) -> Option<(HeaderName, HeaderValue)> {
+    Some((VERSION, http.version.clone()?))
 }
 
 /// The headers of a message; `annotations` are those of the tool that is called.

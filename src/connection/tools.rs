@@ -10,12 +10,12 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::raw_tools::{members, name_among};
-use super::{CallOptions, Connection, Generation, RawTools};
+use super::{CallOptions, Connection, Generation};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::nesting::{self, MAX_NESTING};
 use crate::settings::ToolsListBudget;
+use crate::tools::{RawTools, members, name_among};
 
 /// The tools of a server.
 #[derive(Debug, Clone)]

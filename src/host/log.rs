@@ -57,6 +57,25 @@ impl Logger {
         Self(Arc::new(Silent))
     }
 
+    /// Begins every line with `prefix`.
+    #[must_use]
+    pub fn prefixed(self, prefix: String) -> Self {
+        struct Prefixed(Logger, String);
+        impl Log for Prefixed {
+            fn is_heard(&self, level: Level) -> bool {
+                self.0.is_heard(level)
+            }
+            fn log(&self, level: Level, message: String, meta: LogMeta) {
+                let Self(logger, prefix) = self;
+                logger.with(level, format!("{prefix} {message}"), meta);
+            }
+            fn finished(&self, operation: Operation) {
+                self.0.finished(operation);
+            }
+        }
+        Self(Arc::new(Prefixed(self, prefix)))
+    }
+
     #[must_use]
     pub fn is_heard(&self, level: Level) -> bool {
         self.0.is_heard(level)

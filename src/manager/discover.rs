@@ -7,11 +7,12 @@ use tokio::sync::oneshot;
 
 use super::Manager;
 use crate::connection::{
-    AccessTokens, Breakers, CallOptions, Connection, Generation, Known, LastFailure, RawTools,
-    Recipe, ToolList, connect_authorized, list_tools,
+    AccessTokens, Breakers, CallOptions, Connection, Generation, Known, LastFailure, Recipe,
+    ToolList, connect_authorized, list_tools,
 };
 use crate::error::{Error, Result};
 use crate::secret::Secret;
+use crate::tools::RawTools;
 use crate::transport::Bearer;
 
 /// A discovery: a connection of its own, without credentials, that is closed when the tools are listed.

@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use super::Manager;
 use super::names::{DELIMITER, Naming, WireNames};
 use super::schema::{Budget, repaired};
-use crate::connection::{RawTools, member, members, name_among};
 use crate::error::{Code, Error, Result};
 use crate::nesting::{self, MAX_NESTING};
+use crate::tools::{RawTools, member, members, name_among};
 
 /// What models get to know of a tool, as the server wrote it.
 struct Tool<'a> {

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::publish::{Publication, Reading, Snapshot, publish_tools};
 use super::{Key, Lease, Manager, Owner};
-use crate::connection::{CallOptions, RawTools};
+use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::host::ToolUpdate;
+use crate::tools::RawTools;
 
 /// Servers announce changes in bursts; one listing serves a burst.
 const REFRESH_DELAY: Duration = Duration::from_millis(250);

@@ -14,11 +14,11 @@ use super::js::{JsResult, Scope, Value};
 use super::prelude::Present;
 use super::publisher::GENERATION;
 use super::thread::JsRef;
-use crate::connection::RawTools;
 use crate::embedded::Config;
 use crate::error::Result;
 use crate::host::{Abilities, Environment, Lookup, Registry, RulesOfCall, Storage, User};
 use crate::server_config::RawConfig;
+use crate::tools::RawTools;
 
 /// Bound on a callback of the registry, of a token store or of a cache.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use super::host::NodeHost;
 use super::js::{JsResult, Value};
 use super::thread::JsRef;
-use crate::connection::RawTools;
 use crate::error::Result;
 use crate::host::{HostConnections, HostTools};
+use crate::tools::RawTools;
 
 /// The member of the host services.
 pub const CONNECTIONS: &str = "connections";

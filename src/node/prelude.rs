@@ -12,9 +12,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value as Json};
 
 use super::js::{JsResult, Scope, Thrown, Value};
-use crate::connection::RawTools;
 use crate::nesting::{self, MAX_NESTING};
 use crate::server_config::Issue;
+use crate::tools::RawTools;
 
 /// The functions, in the order of the script's array.
 #[derive(Clone, Copy)]

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::Run;
-use crate::connection::RawTools;
 use crate::error::{Code, Error};
 use crate::host::{HostValue, Level, LogMeta};
+use crate::tools::RawTools;
 
 /// Why `success` is false, in upstream's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::connect::Connected;
 use super::{AvailableTools, Reinitialized, Run};
-use crate::connection::RawTools;
 use crate::error::{Code, Error, Result};
 use crate::host::{ToolPublisher, ToolUpdate};
 use crate::manager::{Lacking, Naming, Publication, Snapshot, generation_of, publish_tools};
 use crate::server_config::ServerConfig;
+use crate::tools::RawTools;
 
 /// What became of the tools.
 enum Handed {

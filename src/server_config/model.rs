@@ -49,11 +49,13 @@ impl TransportKind {
 /// What becomes of the standard error of a child process.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Stderr {
+    /// Line by line to the log, at debug level.
     Pipe,
     Ignore,
+    /// To the stderr of this process, as in the TypeScript SDK; to `/dev/null` where this process has none.
     #[default]
     Inherit,
-    /// A file descriptor of this process.
+    /// To another open descriptor of this process.
     Descriptor(u32),
 }
 

@@ -47,12 +47,3 @@ impl Bearer {
         Some(value)
     }
 }
-
-impl From<Secret> for Bearer {
-    fn from(token: Secret) -> Self {
-        Self {
-            token: Arc::new(RwLock::new(Some(token))),
-            frame: None,
-        }
-    }
-}

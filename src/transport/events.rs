@@ -5,29 +5,47 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
-use futures::{Stream, ready};
+use futures::stream::{BoxStream, Stream, StreamExt};
 use sse_stream::Sse;
-use tokio::task::coop::poll_proceed;
-use tokio::time::Instant;
+use tokio::task::coop::consume_budget;
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, timeout_at};
 
 use super::limits::{over_line, over_total};
 use super::message::BYTE_ORDER_MARK;
-use super::oversized::{HEAD_BYTES, keep_tail};
+use super::oversized::Ends;
 use crate::error::{Code, Error, Result};
 
 const DATA: &[u8] = b"data:";
 
 /// Zero means no limit.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct EventLimits {
     /// Bytes of one line.
     pub line: usize,
     /// Bytes of one event.
     pub event: usize,
+}
+
+/// Where a stream has got to, and what the server wants of whoever opens it again.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    pub last_event_id: Option<String>,
+    pub retry: Option<Duration>,
+}
+
+impl Progress {
+    pub fn note(&mut self, id: Option<String>, retry: Option<u64>) {
+        if let Some(id) = id {
+            self.last_event_id = Some(id).filter(|id| !id.is_empty());
+        }
+        if let Some(retry) = retry {
+            self.retry = Some(Duration::from_millis(retry));
+        }
+    }
 }
 
 /// What a stream of events holds.
@@ -46,20 +64,19 @@ pub enum Found {
     TooLargeEnd {
         /// What the data ends with.
         tail: Vec<u8>,
-        refusal: String,
     },
 }
 
+#[derive(Default)]
 struct Skipped {
-    tail: Vec<u8>,
-    /// The beginning of the current line, until it tells whether the line is data.
+    /// Of the data.
+    ends: Ends,
+    /// The beginning of the current line, as far as it tells whether the line is data.
     field: Vec<u8>,
-    is_data: Option<bool>,
-    line_is_empty: bool,
-    refusal: String,
 }
 
 /// Turns bytes, in pieces of any size, into events.
+#[derive(Default)]
 pub struct EventParser {
     limits: EventLimits,
     at_start: bool,
@@ -80,14 +97,7 @@ impl EventParser {
         Self {
             limits,
             at_start: true,
-            after_return: false,
-            line: Vec::new(),
-            event: Sse::default(),
-            data: None,
-            observed: 0,
-            pieces: 0,
-            skipped: None,
-            found: VecDeque::new(),
+            ..Self::default()
         }
     }
 
@@ -101,13 +111,8 @@ impl EventParser {
         if self.skipped.is_some() {
             return None;
         }
-        let line = mem::take(&mut self.line);
-        let line = match line.strip_prefix(BYTE_ORDER_MARK) {
-            Some(line) if mem::take(&mut self.at_start) => line,
-            _ => &line,
-        };
-        if !line.is_empty() {
-            self.field(line);
+        if !self.line.is_empty() {
+            self.end_of_line();
         }
         self.data.take()
     }
@@ -138,7 +143,6 @@ impl EventParser {
 
     fn piece(&mut self, piece: &[u8]) {
         if let Some(skipped) = &mut self.skipped {
-            skipped.line_is_empty &= piece.is_empty();
             skipped.push(piece);
             return;
         }
@@ -155,33 +159,16 @@ impl EventParser {
     }
 
     fn skip(&mut self, piece: &[u8], refusal: String) {
-        let line = mem::take(&mut self.line);
-        let mut head = self.data.take().unwrap_or_default();
-        let mut skipped = Skipped {
-            tail: Vec::new(),
-            field: Vec::new(),
-            is_data: None,
-            line_is_empty: line.is_empty() && piece.is_empty(),
-            refusal: refusal.clone(),
-        };
-        keep_tail(&mut skipped.tail, &head);
-        skipped.push(&line);
+        let mut skipped = Skipped::default();
+        skipped.ends.push(&self.data.take().unwrap_or_default());
+        skipped.push(&mem::take(&mut self.line));
         skipped.push(piece);
-        if skipped.is_data == Some(true) {
-            if !head.is_empty() {
-                head.push(b'\n');
-            }
-            let wanted = DATA.len() + HEAD_BYTES;
-            let start = line.iter().chain(piece).take(wanted).skip(DATA.len());
-            head.extend(start);
-        }
-        head.truncate(HEAD_BYTES);
-        self.skipped = Some(skipped);
         self.found.push_back(Found::TooLarge {
             id: mem::take(&mut self.event).id,
-            head,
+            head: skipped.ends.head.clone(),
             refusal,
         });
+        self.skipped = Some(skipped);
     }
 
     fn end_of_line(&mut self) {
@@ -189,11 +176,10 @@ impl EventParser {
             if !skipped.end_of_line() {
                 return;
             }
-            if let Some(Skipped { tail, refusal, .. }) = self.skipped.take() {
-                self.found.push_back(Found::TooLargeEnd { tail, refusal });
-            }
-            self.start_over();
-            return;
+            let tail = mem::take(&mut skipped.ends.tail);
+            self.skipped = None;
+            self.found.push_back(Found::TooLargeEnd { tail });
+            return self.start_over();
         }
         let mut line = mem::take(&mut self.line);
         if mem::take(&mut self.at_start) && line.starts_with(BYTE_ORDER_MARK) {
@@ -258,28 +244,24 @@ impl EventParser {
 
 impl Skipped {
     fn push(&mut self, mut piece: &[u8]) {
-        while self.is_data.is_none()
+        while self.field != DATA
+            && DATA.starts_with(&self.field)
             && let Some((byte, rest)) = piece.split_first()
         {
             self.field.push(*byte);
             piece = rest;
-            if self.field == DATA {
-                self.is_data = Some(true);
-                keep_tail(&mut self.tail, b"\n");
-            } else if !DATA.starts_with(&self.field) {
-                self.is_data = Some(false);
+            if self.field == DATA && !self.ends.head.is_empty() {
+                self.ends.push(b"\n");
             }
         }
-        if self.is_data == Some(true) {
-            keep_tail(&mut self.tail, piece);
+        if self.field == DATA {
+            self.ends.push(piece);
         }
     }
 
-    /// Whether the event has ended.
+    /// Whether the event has ended: with a line that had nothing in it.
     fn end_of_line(&mut self) -> bool {
-        self.field.clear();
-        self.is_data = None;
-        mem::replace(&mut self.line_is_empty, true)
+        mem::take(&mut self.field).is_empty()
     }
 }
 
@@ -287,18 +269,22 @@ impl Skipped {
 const MOST_BETWEEN_EVENTS: usize = 16 * 1024 * 1024;
 
 /// The events of a body.
-pub struct Events<S> {
-    chunks: S,
+pub(super) struct Events {
+    chunks: BoxStream<'static, Result<Bytes>>,
     parser: EventParser,
+    /// When something last arrived, comments included.
     heard: Instant,
     /// Bytes since the last event.
     undelivered: usize,
 }
 
-impl<S> Events<S> {
-    pub fn new(chunks: S, limits: EventLimits) -> Self {
+impl Events {
+    pub fn new(
+        chunks: impl Stream<Item = Result<Bytes>> + Send + 'static,
+        limits: EventLimits,
+    ) -> Self {
         Self {
-            chunks,
+            chunks: chunks.boxed(),
             parser: EventParser::new(limits),
             heard: Instant::now(),
             undelivered: 0,
@@ -310,38 +296,40 @@ impl<S> Events<S> {
         self.parser.rest()
     }
 
-    /// When something last arrived, comments included.
-    pub fn heard(&self) -> Instant {
-        self.heard
-    }
-}
-
-impl<S: Stream<Item = Result<Bytes>> + Unpin> Stream for Events<S> {
-    type Item = Result<Found>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    pub async fn next(&mut self) -> Option<Result<Found>> {
         loop {
             if let Some(found) = self.parser.next_found() {
                 self.undelivered = 0;
-                return Poll::Ready(Some(Ok(found)));
+                return Some(Ok(found));
             }
             // What is decoded from memory is always there, and would let nobody else work.
-            let turn = ready!(poll_proceed(context));
-            match ready!(Pin::new(&mut self.chunks).poll_next(context)) {
-                Some(Ok(chunk)) => {
-                    turn.made_progress();
-                    self.heard = Instant::now();
-                    self.parser.feed(&chunk);
-                    self.undelivered += chunk.len();
-                    // An event that is under way has a limit of its own.
-                    if self.undelivered > MOST_BETWEEN_EVENTS && !self.parser.is_within_event() {
-                        let message = "The event stream carries no events";
-                        let error = Error::new(Code::ResponseTooLarge, message);
-                        return Poll::Ready(Some(Err(error)));
+            consume_budget().await;
+            let chunk = match self.chunks.next().await? {
+                Ok(chunk) => chunk,
+                Err(error) => return Some(Err(error)),
+            };
+            self.heard = Instant::now();
+            self.parser.feed(&chunk);
+            self.undelivered += chunk.len();
+            // An event that is under way has a limit of its own.
+            if self.undelivered > MOST_BETWEEN_EVENTS && !self.parser.is_within_event() {
+                let message = "The event stream carries no events";
+                return Some(Err(Error::new(Code::ResponseTooLarge, message)));
+            }
+        }
+    }
+
+    /// The same. Fails when nothing at all has arrived for as long as `idle`, which begins anew then.
+    pub async fn next_within(&mut self, idle: Duration) -> Result<Option<Result<Found>>, Elapsed> {
+        loop {
+            match timeout_at(self.heard + idle, self.next()).await {
+                Err(_) if self.heard.elapsed() < idle => {}
+                outcome => {
+                    if outcome.is_err() {
+                        self.heard = Instant::now();
                     }
+                    return outcome;
                 }
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
             }
         }
     }

@@ -9,7 +9,8 @@ use super::events::{EventLimits, EventParser, Found};
 use super::inbox::Inbox;
 use super::lane::{Receiver, Waiting};
 use super::message::{self, Incoming, Outcome};
-use super::stdio::lines::{Line, Lines};
+use super::oversized::Text;
+use super::stdio::lines::Lines;
 use super::websocket::frames::{Frames, Piece};
 use crate::error::Error;
 use crate::host::Logger;
@@ -33,18 +34,17 @@ impl Receiver for Notes {
     }
     fn lost(&self) {}
     fn forgotten(&self) {}
+    fn conflicted(&self) {}
     fn over(&self) {}
 }
 
 fn inbox() -> (Inbox, Arc<Notes>) {
     let notes = Arc::new(Notes::default());
     let receiver: Arc<dyn Receiver> = notes.clone();
-    let prefix = "[fuzz]".to_owned();
     let inbox = Inbox::new(
         Arc::downgrade(&receiver),
         Arc::default(),
         Logger::silent(),
-        prefix,
         "a text",
     );
     (inbox, notes)
@@ -64,17 +64,16 @@ pub fn events(pieces: &[&[u8]], limit: usize) -> Vec<String> {
         parser.feed(piece);
         while let Some(found) = parser.next_found() {
             match found {
-                Found::Event(event) => {
-                    let data = event.data.clone().unwrap_or_default();
-                    assert!(
-                        limit == 0 || data.len() <= 3 * event_bytes(limit),
-                        "a limit holds"
-                    );
-                    notes.0.lock().push(format!("{event:?}"));
+                Found::Event(found) => {
+                    let data = found.data.clone().unwrap_or_default();
+                    // Replacement characters take three bytes for one.
+                    let is_within = data.len() <= event.saturating_mul(3);
+                    assert!(limit == 0 || is_within, "a limit holds");
+                    notes.0.lock().push(format!("{found:?}"));
                     inbox.text(data.as_bytes());
                 }
-                Found::TooLarge { head, refusal, .. } => inbox.too_large(&head, &refusal),
-                Found::TooLargeEnd { tail, refusal } => inbox.too_large_end(&tail, &refusal),
+                Found::TooLarge { head, refusal, .. } => inbox.too_large(&head, refusal),
+                Found::TooLargeEnd { tail } => inbox.too_large_end(&tail),
             }
         }
     }
@@ -82,11 +81,6 @@ pub fn events(pieces: &[&[u8]], limit: usize) -> Vec<String> {
         inbox.text(&rest);
     }
     noted(&notes)
-}
-
-/// Replacement characters take three bytes for one.
-const fn event_bytes(limit: usize) -> usize {
-    limit.saturating_mul(2)
 }
 
 /// The messages of a WebSocket whose bytes arrive in pieces, up to where the server breaks the protocol.
@@ -98,12 +92,12 @@ pub fn frames(pieces: &[&[u8]], limit: usize) -> Vec<String> {
         let fed = frames.feed(piece);
         while let Some(piece) = frames.next_piece() {
             match piece {
-                Piece::Message(text) => {
-                    assert!(limit == 0 || text.len() <= limit, "a limit holds");
-                    inbox.text(&text);
+                Piece::Text(text) => {
+                    if let Text::Whole(text) = &text {
+                        assert!(limit == 0 || text.len() <= limit, "a limit holds");
+                    }
+                    inbox.take(text);
                 }
-                Piece::TooLarge { head, refusal } => inbox.too_large(&head, &refusal),
-                Piece::TooLargeEnd { tail, refusal } => inbox.too_large_end(&tail, &refusal),
                 other @ (Piece::Ping(_) | Piece::Pong | Piece::Close { .. }) => {
                     notes.0.lock().push(format!("{other:?}"));
                 }
@@ -121,14 +115,10 @@ pub fn frames(pieces: &[&[u8]], limit: usize) -> Vec<String> {
 pub async fn lines(stdout: impl AsyncRead + Unpin, limit: usize) -> Vec<String> {
     let mut lines = Lines::new(stdout, limit);
     let (mut inbox, notes) = inbox();
-    loop {
-        match lines.next().await {
-            Ok(Line::Whole(line)) => inbox.text(&line),
-            Ok(Line::TooLong { head, .. }) => inbox.too_large(&head, "too long"),
-            Ok(Line::TooLongEnd { tail, .. }) => inbox.too_large_end(&tail, "too long"),
-            Ok(Line::End) | Err(_) => return noted(&notes),
-        }
+    while let Ok(Some(line)) = lines.next().await {
+        inbox.take(line);
     }
+    noted(&notes)
 }
 
 /// The results of a text that may hold answers, as they were written.

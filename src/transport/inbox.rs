@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use super::lane::{Receiver, Waiting};
 use super::log_limit::LogLimit;
 use super::message::{self, AnswerTo, NoMessage};
-use super::oversized::{Head, last_id};
+use super::oversized::{Head, Text, last_id};
 use super::remote::too_large;
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::{Level, LogMeta, Logger};
@@ -20,11 +20,10 @@ pub(super) struct Inbox {
     receiver: Weak<dyn Receiver>,
     traffic: Arc<Traffic>,
     logger: Logger,
-    log_prefix: String,
     /// What is read from, for the log: `a line of stdout`, say.
     unit: &'static str,
-    /// An answer is being skipped, and whose it is will show at its end.
-    unknown_answer: bool,
+    /// An answer is being skipped, and whose it is will show at its end: what its request fails with then.
+    unknown_answer: Option<String>,
     /// Whether output that is no JSON was warned about; servers that log to stdout do it all the time.
     warned: bool,
     /// What the server was given and must not be repeated when it says it.
@@ -45,16 +44,14 @@ impl Inbox {
         receiver: Weak<dyn Receiver>,
         traffic: Arc<Traffic>,
         logger: Logger,
-        log_prefix: String,
         unit: &'static str,
     ) -> Self {
         Self {
             receiver,
             traffic,
             logger,
-            log_prefix,
             unit,
-            unknown_answer: false,
+            unknown_answer: None,
             warned: false,
             secrets: SentSecrets::default(),
             limit: LogLimit::default(),
@@ -64,6 +61,15 @@ impl Inbox {
     pub(super) fn with_secrets(mut self, secrets: SentSecrets) -> Self {
         self.secrets = secrets;
         self
+    }
+
+    /// Hands over what came of a message.
+    pub(super) fn take(&mut self, text: Text) {
+        match text {
+            Text::Whole(bytes) => self.text(&bytes),
+            Text::TooLarge { head, refusal } => self.too_large(&head, refusal),
+            Text::TooLargeEnd { tail } => self.too_large_end(&tail),
+        }
     }
 
     /// Hands over the messages of a text.
@@ -83,7 +89,7 @@ impl Inbox {
             Err(NoMessage::NotJsonRpc) => {
                 let (unit, size) = (self.unit, text.len());
                 let what = format!("skipped {unit} with {size} bytes that are no JSON-RPC message");
-                self.log_skipped(Level::Warn, &what);
+                self.warn_of_skipped(&what);
             }
             Err(NoMessage::NotJson) => self.no_message(&text),
         });
@@ -115,47 +121,60 @@ impl Inbox {
 
     /// A message has passed a limit, and `refusal` says so. Whose answer it is tells its head, or that only one is
     /// expected.
-    pub(super) fn too_large(&mut self, head: &[u8], refusal: &str) {
-        self.log_skipped(Level::Warn, refusal);
+    pub(super) fn too_large(&mut self, head: &[u8], refusal: String) {
+        self.warn_of_skipped(&refusal);
         let Some(receiver) = self.receiver.upgrade() else {
             return;
         };
         let id = match (Head::of(head), receiver.waiting()) {
             (Head::Other, _) => return,
-            (Head::AnswerTo(to), _) => ours(to),
+            (Head::AnswerTo(to), _) => to.ours(),
             (Head::Answer, Waiting::One(id)) => Some(id),
             (Head::Answer, _) => {
-                self.unknown_answer = true;
-                None
+                self.unknown_answer = Some(refusal);
+                return;
             }
         };
         if let Some(id) = id {
-            receiver.fail(id, too_large(refusal));
+            receiver.fail(id, too_large(&refusal));
         }
     }
 
     /// A message that was too large has ended. The TypeScript SDK writes the id last.
-    pub(super) fn too_large_end(&mut self, tail: &[u8], refusal: &str) {
-        if !std::mem::take(&mut self.unknown_answer) {
+    pub(super) fn too_large_end(&mut self, tail: &[u8]) {
+        let Some(refusal) = self.unknown_answer.take() else {
             return;
-        }
-        let id = last_id(tail).and_then(ours);
+        };
+        let id = last_id(tail).and_then(AnswerTo::ours);
         if let (Some(receiver), Some(id)) = (self.receiver.upgrade(), id) {
-            receiver.fail(id, too_large(refusal));
-            return;
+            return receiver.fail(id, too_large(&refusal));
         }
         let what = format!(
             "skipped {} that answers no known request and was too large",
             self.unit
         );
-        self.log_skipped(Level::Warn, &what);
+        self.warn_of_skipped(&what);
     }
 
     /// The stream is lost, and with it the answers that were on their way.
     pub(super) fn lost(&mut self) {
-        self.unknown_answer = false;
+        self.unknown_answer = None;
         if let Some(receiver) = self.receiver.upgrade() {
             receiver.lost();
+        }
+    }
+
+    /// The server knows nothing of the session any more.
+    pub(super) fn forgotten(&self) {
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.forgotten();
+        }
+    }
+
+    /// The wire has ended.
+    pub(super) fn over(&self) {
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.over();
         }
     }
 
@@ -171,31 +190,21 @@ impl Inbox {
     }
 
     /// What the server can cause as often as it likes.
-    fn log_skipped(&mut self, level: Level, message: &str) {
+    fn warn_of_skipped(&mut self, message: &str) {
         if self.limit.admits() {
-            self.log(level, message);
+            self.log(Level::Warn, message);
         }
     }
 
     fn tell_dropped(&self, dropped: Option<u64>) {
         if let Some(dropped) = dropped {
-            self.log(
-                Level::Warn,
-                &format!("{dropped} more log lines about skipped messages were dropped"),
-            );
+            let message = format!("{dropped} more log lines about skipped messages were dropped");
+            self.logger.warn(message);
         }
     }
 
     pub(super) fn log(&self, level: Level, message: &str) {
-        let message = format!("{} {message}", self.log_prefix);
         self.logger.with(level, message, LogMeta::None);
-    }
-}
-
-fn ours(to: AnswerTo) -> Option<u64> {
-    match to {
-        AnswerTo::Ours(id) => Some(id),
-        AnswerTo::Nobody | AnswerTo::Other => None,
     }
 }
 
@@ -242,6 +251,7 @@ mod tests {
         }
         fn lost(&self) {}
         fn forgotten(&self) {}
+        fn conflicted(&self) {}
         fn over(&self) {}
     }
 
@@ -253,7 +263,6 @@ mod tests {
             Arc::downgrade(&receiver),
             Arc::default(),
             Logger::silent(),
-            "[test]".to_owned(),
             "a line",
         );
         (inbox, notes)
@@ -263,20 +272,21 @@ mod tests {
     fn a_long_answer_fails_its_request_only() {
         let (mut inbox, notes) = inbox(&[1, 2, 3]);
         let failed = || std::mem::take(&mut *notes.failed.lock());
-        inbox.too_large(br#"{"jsonrpc":"2.0","id":"2","result":"xx"#, "over");
+        let over = || "over".to_owned();
+        inbox.too_large(br#"{"jsonrpc":"2.0","id":"2","result":"xx"#, over());
         assert_eq!(failed(), [2]);
-        inbox.too_large_end(br#","id":1}"#, "over");
+        inbox.too_large_end(br#","id":1}"#);
         assert!(failed().is_empty());
 
-        inbox.too_large(br#"{"result":"xx"#, "over");
+        inbox.too_large(br#"{"result":"xx"#, over());
         assert!(failed().is_empty());
-        inbox.too_large_end(br#","id":3}"#, "over");
+        inbox.too_large_end(br#","id":3}"#);
         assert_eq!(failed(), [3]);
 
-        inbox.too_large(br#"{"method":"x","params":"xx"#, "over");
-        inbox.too_large(br#"{"jsonrpc":"2.0","id":9,"result":"xx"#, "over");
+        inbox.too_large(br#"{"method":"x","params":"xx"#, over());
+        inbox.too_large(br#"{"jsonrpc":"2.0","id":9,"result":"xx"#, over());
         assert!(failed().is_empty());
-        inbox.too_large(br#"{"result":"xx"#, "over");
+        inbox.too_large(br#"{"result":"xx"#, over());
         assert_eq!(failed(), [1]);
     }
 

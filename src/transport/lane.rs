@@ -45,6 +45,8 @@ pub trait Receiver: Send + Sync {
     fn lost(&self);
     /// The server knows nothing of the session any more, and wants a new handshake.
     fn forgotten(&self);
+    /// The server refuses another GET stream because it holds on to the one before (409), though that is lost.
+    fn conflicted(&self);
     /// The wire has ended.
     fn over(&self);
 }

@@ -27,7 +27,7 @@ pub use log_limit::LogLimit;
 pub use refusal::mentions_session;
 pub use remote::Remote;
 pub use sse::{SseTimeouts, SseWire};
-pub use streamable_http::{Conflict, HttpSession, Posted, StreamRefusal, StreamableHttp};
+pub use streamable_http::{HttpSession, Posted, StreamRefusal, StreamableHttp};
 pub use websocket::WebSocketWire;
 
 use crate::error::{Code, Error};

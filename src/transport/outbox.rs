@@ -2,7 +2,6 @@
 //! itself.
 
 use std::future::Future;
-use std::io;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc::error::TrySendError;
@@ -83,18 +82,18 @@ async fn write<W: AsyncWrite + Unpin>(
         if frame.written.is_closed() {
             continue;
         }
-        let outcome = async {
+        let written = async {
             writer.write_all(&frame.bytes).await?;
             writer.flush().await
         };
-        match outcome.await {
-            Ok(()) => {
-                let _ = frame.written.send(Ok(()));
-            }
-            Err(error) => {
-                let _ = frame.written.send(Err(broken(reader, &error)));
-                return;
-            }
+        let outcome = written.await.map_err(|error| {
+            let message = format!("Cannot write to {reader}: {error}");
+            Error::new(Code::ConnectionLost, message)
+        });
+        let is_broken = outcome.is_err();
+        let _ = frame.written.send(outcome);
+        if is_broken {
+            return;
         }
     }
 }
@@ -103,12 +102,5 @@ fn gone(reader: &str) -> Error {
     Error::new(
         Code::ConnectionLost,
         format!("Nothing can be written to {reader} any more"),
-    )
-}
-
-fn broken(reader: &str, error: &io::Error) -> Error {
-    Error::new(
-        Code::ConnectionLost,
-        format!("Cannot write to {reader}: {error}"),
     )
 }

@@ -1,4 +1,6 @@
-//! Messages that are too large to be kept: what their ends tell about them.
+//! Messages while they arrive. One that is too large is skipped, so that the stream stays usable, and told by its ends.
+
+use std::mem;
 
 use serde_json::Value;
 
@@ -9,12 +11,87 @@ pub(super) const HEAD_BYTES: usize = 4096;
 /// What is kept of its end.
 pub(super) const TAIL_BYTES: usize = 256;
 
-/// Appends to the last [`TAIL_BYTES`] bytes seen.
-pub(super) fn keep_tail(tail: &mut Vec<u8>, piece: &[u8]) {
-    let piece = &piece[piece.len().saturating_sub(TAIL_BYTES)..];
-    let excess = (tail.len() + piece.len()).saturating_sub(TAIL_BYTES);
-    tail.drain(..excess);
-    tail.extend_from_slice(piece);
+/// What comes of a message that arrives in pieces.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Text {
+    Whole(Vec<u8>),
+    /// It has passed its limit; told at once, while the rest still comes in.
+    TooLarge {
+        head: Vec<u8>,
+        refusal: String,
+    },
+    /// The one that was too large has ended.
+    TooLargeEnd {
+        tail: Vec<u8>,
+    },
+}
+
+/// A message of which some has arrived.
+#[derive(Default)]
+pub(super) struct Arriving {
+    kept: Vec<u8>,
+    observed: usize,
+    /// What is kept once it is too large.
+    ends: Option<Ends>,
+}
+
+impl Arriving {
+    /// Adds a piece. `limit` 0 is none; `refusal` says what is too large, of the bytes that were observed.
+    pub(super) fn push(
+        &mut self,
+        piece: &[u8],
+        limit: usize,
+        refusal: impl FnOnce(usize) -> String,
+    ) -> Option<Text> {
+        self.observed = self.observed.saturating_add(piece.len());
+        if let Some(ends) = &mut self.ends {
+            ends.push(piece);
+            return None;
+        }
+        if limit == 0 || self.observed <= limit {
+            self.kept.extend_from_slice(piece);
+            return None;
+        }
+        let mut ends = Ends::default();
+        ends.push(&mem::take(&mut self.kept));
+        ends.push(piece);
+        let head = ends.head.clone();
+        self.ends = Some(ends);
+        let refusal = refusal(self.observed);
+        Some(Text::TooLarge { head, refusal })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.observed == 0
+    }
+
+    /// Ends it; what is pushed next belongs to another.
+    pub(super) fn end(&mut self) -> Text {
+        let Self { kept, ends, .. } = mem::take(self);
+        match ends {
+            Some(Ends { tail, .. }) => Text::TooLargeEnd { tail },
+            None => Text::Whole(kept),
+        }
+    }
+}
+
+/// The beginning and the end of what was pushed.
+#[derive(Default)]
+pub(super) struct Ends {
+    pub head: Vec<u8>,
+    pub tail: Vec<u8>,
+}
+
+impl Ends {
+    pub(super) fn push(&mut self, piece: &[u8]) {
+        let wanted = HEAD_BYTES - self.head.len();
+        self.head
+            .extend_from_slice(&piece[..wanted.min(piece.len())]);
+        let piece = &piece[piece.len().saturating_sub(TAIL_BYTES)..];
+        let excess = (self.tail.len() + piece.len()).saturating_sub(TAIL_BYTES);
+        self.tail.drain(..excess);
+        self.tail.extend_from_slice(piece);
+    }
 }
 
 /// What the beginning of a message tells.

@@ -1,17 +1,21 @@
 //! What the transports over HTTP have in common: one hardened client, headers that belong to a request, and answers
 //! that are none.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use parking_lot::Mutex;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::TRANSPORT_RPC_CODE;
 use super::bearer::Bearer;
 use super::events::EventLimits;
+use super::inbox::Inbox;
+use super::lane::Receiver;
 use super::log_limit::LogLimit;
 use super::message::{self, Incoming, NoMessage, Outcome, RpcError};
 use crate::error::{Code, Error, Result};
@@ -29,6 +33,8 @@ pub(super) const JSON: &str = "application/json";
 const ADDED_HEADERS: usize = 6;
 /// How much of an error answer is read.
 pub(super) const ERROR_BODY_BYTES: usize = 64 * 1024;
+/// How long a body may take in which nothing matters.
+const DRAIN: Duration = Duration::from_secs(5);
 
 /// What a connection to a remote server is made from.
 #[derive(Clone)]
@@ -45,7 +51,6 @@ pub struct Remote {
     /// Cancelled when the connection is over: whatever is still under way ends.
     pub life: CancellationToken,
     pub logger: Logger,
-    pub log_prefix: String,
     /// Of what is no message.
     pub skips: Arc<Mutex<LogLimit>>,
 }
@@ -82,26 +87,53 @@ impl Remote {
         self.http.send(&self.policy, request).await
     }
 
-    pub(super) fn debug(&self, message: &str) {
-        self.logger.debug(format!("{} {message}", self.log_prefix));
+    /// For a wire whose one stream carries all answers.
+    pub(super) fn inbox(&self, receiver: Weak<dyn Receiver>, unit: &'static str) -> Inbox {
+        Inbox::new(
+            receiver,
+            Arc::clone(&self.traffic),
+            self.logger.clone(),
+            unit,
+        )
+    }
+
+    pub(super) async fn while_alive<T, E: From<Error>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        tokio::select! {
+            biased;
+            () = self.life.cancelled() => Err(Error::closed().into()),
+            outcome = work => outcome,
+        }
+    }
+
+    /// Reads a body in which nothing matters to its end, so that its socket goes back to the pool.
+    pub(super) fn discard(&self, response: Response) {
+        let length = response.headers.get(CONTENT_LENGTH);
+        if length.is_some_and(|length| length == "0") {
+            return;
+        }
+        let life = self.life.clone();
+        tokio::spawn(async move {
+            let body = timeout(DRAIN, response.bytes(ERROR_BODY_BYTES));
+            life.run_until_cancelled(body).await
+        });
     }
 
     /// Something came that is no message. A server can cause this as often as it likes.
     pub(super) fn skipped(&self, why: NoMessage, bytes: usize) {
         let mut skips = self.skips.lock();
         if let Some(dropped) = skips.dropped() {
-            self.debug(&format!(
+            self.logger.debug(format!(
                 "{dropped} more log lines about skipped messages were dropped"
             ));
         }
         if skips.admits() {
             let why = why.as_str();
-            self.debug(&format!("skipped {bytes} bytes that are {why}"));
+            self.logger
+                .debug(format!("skipped {bytes} bytes that are {why}"));
         }
-    }
-
-    pub(super) fn warn(&self, message: &str) {
-        self.logger.warn(format!("{} {message}", self.log_prefix));
     }
 }
 
@@ -114,7 +146,7 @@ fn overlay(headers: &mut HeaderMap, over: &HeaderMap) {
     }
 }
 
-pub(super) fn content_type(response: &Response) -> &str {
+fn content_type(response: &Response) -> &str {
     response
         .headers
         .get(CONTENT_TYPE)
@@ -122,8 +154,8 @@ pub(super) fn content_type(response: &Response) -> &str {
         .unwrap_or_default()
 }
 
-pub(super) fn is_type(actual: &str, expected: &str) -> bool {
-    actual
+pub(super) fn is_type(response: &Response, expected: &str) -> bool {
+    content_type(response)
         .get(..expected.len())
         .is_some_and(|start| start.eq_ignore_ascii_case(expected))
 }

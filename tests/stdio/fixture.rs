@@ -164,8 +164,7 @@ impl Fixture {
             &environment,
             Arc::default(),
             Arc::downgrade(&receiver),
-            Logger::new(Arc::new(self.records.clone())),
-            "[test]".to_owned(),
+            Logger::new(Arc::new(self.records.clone())).prefixed("[test]".to_owned()),
             &self.children,
         )
         .await?;
@@ -246,6 +245,7 @@ impl Receiver for Notes {
     fn lost(&self) {}
 
     fn forgotten(&self) {}
+    fn conflicted(&self) {}
 
     fn over(&self) {
         self.sender.lock().take();

@@ -100,7 +100,8 @@ pub fn logged(mut recipe: Recipe) -> (Recipe, Records) {
 }
 
 pub fn with_bearer(mut recipe: Recipe, token: &str) -> Recipe {
-    recipe.bearer = Bearer::from(Secret::from(token));
+    recipe.bearer = Bearer::default();
+    recipe.bearer.set(Secret::from(token));
     recipe
 }
 

@@ -57,7 +57,7 @@ fn a_long_line_is_skipped_to_the_end_of_its_event() {
         let found = parse(text.as_bytes(), limits, step);
         let [
             Found::TooLarge { id, head, refusal },
-            Found::TooLargeEnd { tail, .. },
+            Found::TooLargeEnd { tail },
             next,
         ] = &found[..]
         else {
@@ -82,7 +82,7 @@ fn an_event_of_many_lines_has_a_limit_too() {
         let found = parse(text.as_bytes(), limits, step);
         let [
             Found::TooLarge { head, refusal, .. },
-            Found::TooLargeEnd { tail, .. },
+            Found::TooLargeEnd { tail },
             next,
         ] = &found[..]
         else {
@@ -102,4 +102,20 @@ fn an_event_of_many_lines_has_a_limit_too() {
 fn what_is_exactly_as_large_as_the_limit_passes() {
     let limits = EventLimits { line: 7, event: 8 };
     assert_eq!(parse(b"data: a\n\n", limits, 3), [event("a")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_told_once_and_counts_anew() {
+    let idle = Duration::from_secs(1);
+    let comment = futures::stream::once(async move {
+        tokio::time::sleep(idle / 2).await;
+        Ok(Bytes::from_static(b": still here\n"))
+    });
+    let mut events = Events::new(comment.chain(futures::stream::pending()), NONE);
+    for expected in [idle * 3 / 2, idle] {
+        let began = Instant::now();
+        assert!(events.next_within(idle).await.is_err());
+        let passed = began.elapsed();
+        assert!(passed >= expected && passed < expected + idle / 10);
+    }
 }

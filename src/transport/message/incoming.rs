@@ -59,6 +59,14 @@ impl AnswerTo {
         };
         Some(ours.map_or(Self::Other, Self::Ours))
     }
+
+    #[must_use]
+    pub const fn ours(self) -> Option<u64> {
+        match self {
+            Self::Ours(id) => Some(id),
+            Self::Nobody | Self::Other => None,
+        }
+    }
 }
 
 /// Some servers keep all numbers as floating-point ones, and write 7 as `7.0`.

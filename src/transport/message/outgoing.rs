@@ -96,30 +96,21 @@ fn outgoing(
     meta: Meta<'_>,
 ) -> Result<Vec<u8>> {
     let jsonrpc = VERSION;
-    let written = match params {
-        None if meta.is_empty() => serde_json::to_vec(&Outgoing::<(), _> {
+    if meta.is_empty() {
+        return written(&Outgoing {
             jsonrpc,
             id,
             method,
-            params: None,
-        }),
-        Some(params) if meta.is_empty() => serde_json::to_vec(&Outgoing {
-            jsonrpc,
-            id,
-            method,
-            params: Some(params),
-        }),
-        params => serde_json::to_vec(&Outgoing {
-            jsonrpc,
-            id,
-            method,
-            params: Some(Params {
-                params: params.and_then(Value::as_object),
-                meta,
-            }),
-        }),
-    };
-    written.map_err(|error| unwritable(&error))
+            params,
+        });
+    }
+    let params = params.and_then(Value::as_object);
+    written(&Outgoing {
+        jsonrpc,
+        id,
+        method,
+        params: Some(Params { params, meta }),
+    })
 }
 
 /// The text of an answer to a request of the server.
@@ -128,7 +119,7 @@ fn outgoing(
 /// As [`request`].
 pub fn answer<R: Serialize, E: Serialize>(id: &RawValue, outcome: Result<R, E>) -> Result<Vec<u8>> {
     #[derive(Serialize)]
-    struct Written<'a, R, E> {
+    struct Answer<'a, R, E> {
         jsonrpc: &'a str,
         id: &'a RawValue,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -140,17 +131,17 @@ pub fn answer<R: Serialize, E: Serialize>(id: &RawValue, outcome: Result<R, E>) 
         Ok(result) => (Some(result), None),
         Err(error) => (None, Some(error)),
     };
-    let written = serde_json::to_vec(&Written {
+    written(&Answer {
         jsonrpc: VERSION,
         id,
         result,
         error,
-    });
-    written.map_err(|error| unwritable(&error))
+    })
 }
 
-fn unwritable(error: &serde_json::Error) -> Error {
-    Error::new(Code::Internal, format!("Cannot write the message: {error}"))
+fn written(message: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec(message)
+        .map_err(|error| Error::new(Code::Internal, format!("Cannot write the message: {error}")))
 }
 
 #[cfg(test)]

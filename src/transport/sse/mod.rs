@@ -16,19 +16,15 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method};
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 
 use self::reader::Reader;
 use self::source::{Endpoint, open};
-use super::inbox::Inbox;
+use super::events::Progress;
 use super::lane::{Failure, Receiver, Sending, Wire};
 use super::refusal::refused;
-use super::remote::{ERROR_BODY_BYTES, JSON, Remote};
+use super::remote::{JSON, Remote};
 use crate::error::{Error, Result};
-use crate::network::Response;
-
-/// How long the body of an accepted POST may take; nothing in it matters.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// Bounds of one connection.
 #[derive(Debug, Clone, Copy)]
@@ -83,23 +79,22 @@ impl SseWire {
             ..remote
         };
         let end = life.drop_guard();
-        let opened = within(timeouts.connect, open(&remote, None)).await?;
-        let (link, _) = watch::channel(Link::Up(Arc::new(opened.endpoint)));
+        let mut progress = Progress::default();
+        let opening = open(&remote, &mut progress);
+        let (events, endpoint) = within(timeouts.connect, opening).await?;
+        let (link, _) = watch::channel(Link::Up(Arc::new(endpoint)));
         let shared = Arc::new(Shared {
             remote,
             timeouts,
             link,
             reset: Notify::new(),
         });
-        let inbox = Inbox::new(
-            receiver.clone(),
-            Arc::clone(&shared.remote.traffic),
-            shared.remote.logger.clone(),
-            shared.remote.log_prefix.clone(),
-            "an event",
-        );
-        let reader = Reader::new(Arc::clone(&shared), inbox, receiver, opened.progress);
-        tokio::spawn(reader.run(opened.events));
+        let reader = Reader {
+            shared: Arc::clone(&shared),
+            inbox: shared.remote.inbox(receiver, "an event"),
+            progress,
+        };
+        tokio::spawn(reader.run(events));
         Ok(Self { shared, _end: end })
     }
 }
@@ -112,11 +107,7 @@ impl Wire for SseWire {
             let endpoint = self.shared.endpoint().await?;
             self.shared.post(&endpoint, sending).await
         };
-        tokio::select! {
-            biased;
-            () = self.shared.remote.life.cancelled() => Err(Error::closed().into()),
-            outcome = post => outcome,
-        }
+        self.shared.remote.while_alive(post).await
     }
 
     /// The session is the stream's, so that another one needs another stream.
@@ -129,12 +120,7 @@ impl Wire for SseWire {
             (Link::Up(_) | Link::Over(_), _) => true,
             (Link::Down, _) => false,
         };
-        let settled = link.wait_for(is_other).await;
-        match settled.as_deref() {
-            Ok(Link::Over(error)) => Err(error.clone()),
-            Ok(_) => Ok(()),
-            Err(_) => Err(Error::closed()),
-        }
+        settled(&mut link, is_other).await.map(drop)
     }
 
     async fn close(&self) {
@@ -145,13 +131,8 @@ impl Wire for SseWire {
 impl Shared {
     /// Waits while the stream is being opened again; that has a bound.
     async fn endpoint(&self) -> Result<Arc<Endpoint>> {
-        let mut link = self.link.subscribe();
-        let settled = link.wait_for(|link| !matches!(link, Link::Down)).await;
-        match settled.as_deref() {
-            Ok(Link::Up(endpoint)) => Ok(Arc::clone(endpoint)),
-            Ok(Link::Over(error)) => Err(error.clone()),
-            Ok(Link::Down) | Err(_) => Err(Error::closed()),
-        }
+        let is_settled = |link: &Link| !matches!(link, Link::Down);
+        settled(&mut self.link.subscribe(), is_settled).await
     }
 
     /// Any success means that the message was accepted; the answer comes on the stream.
@@ -172,16 +153,20 @@ impl Shared {
         if !response.status.is_success() {
             return Err(refused(response, true).await);
         }
-        tokio::spawn(drain(response, self.remote.life.clone()));
+        self.remote.discard(response);
         Ok(())
     }
 }
 
-/// Reads a body to its end, so that the socket goes back to the pool.
-async fn drain(response: Response, life: CancellationToken) {
-    tokio::select! {
-        () = life.cancelled() => {}
-        _ = tokio::time::timeout(DRAIN, response.bytes(ERROR_BODY_BYTES)) => {}
+/// The endpoint of the first link that is as wanted.
+async fn settled(
+    link: &mut watch::Receiver<Link>,
+    is_wanted: impl FnMut(&Link) -> bool,
+) -> Result<Arc<Endpoint>> {
+    match link.wait_for(is_wanted).await.as_deref() {
+        Ok(Link::Up(endpoint)) => Ok(Arc::clone(endpoint)),
+        Ok(Link::Over(error)) => Err(error.clone()),
+        Ok(Link::Down) | Err(_) => Err(Error::closed()),
     }
 }
 

@@ -1,18 +1,16 @@
 //! Reading the stream, and opening it again when it is lost.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures::stream::StreamExt;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::source::{Endpoint, Progress, Source, open};
+use super::source::{Endpoint, open};
 use super::{Link, Shared, within};
 use crate::error::{Code, Error, Result};
-use crate::transport::events::Found;
+use crate::transport::events::{Events, Found, Progress};
 use crate::transport::inbox::Inbox;
-use crate::transport::lane::Receiver;
 
 /// How often a lost stream is opened again before the connection counts as lost.
 const MAX_RECONNECTS: u32 = 3;
@@ -23,15 +21,15 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 
 pub(super) struct Reader {
-    shared: Arc<Shared>,
-    inbox: Inbox,
-    receiver: Weak<dyn Receiver>,
-    progress: Progress,
+    pub shared: Arc<Shared>,
+    pub inbox: Inbox,
+    pub progress: Progress,
 }
 
 /// Why reading stopped.
 enum Ended {
-    Lost(Option<Error>),
+    /// Says why.
+    Lost(String),
     /// Or of no more use.
     Silent,
     /// Nobody takes messages any more.
@@ -39,21 +37,7 @@ enum Ended {
 }
 
 impl Reader {
-    pub fn new(
-        shared: Arc<Shared>,
-        inbox: Inbox,
-        receiver: Weak<dyn Receiver>,
-        progress: Progress,
-    ) -> Self {
-        Self {
-            shared,
-            inbox,
-            receiver,
-            progress,
-        }
-    }
-
-    pub async fn run(mut self, source: Source) {
+    pub async fn run(mut self, source: Events) {
         let shared = Arc::clone(&self.shared);
         let error = tokio::select! {
             biased;
@@ -61,13 +45,11 @@ impl Reader {
             error = self.keep(source) => error,
         };
         shared.link.send_replace(Link::Over(error));
-        if let Some(receiver) = self.receiver.upgrade() {
-            receiver.over();
-        }
+        self.inbox.over();
     }
 
     /// Reads one stream after the other; ends with the reason why there is no further one.
-    async fn keep(&mut self, mut source: Source) -> Error {
+    async fn keep(&mut self, mut source: Events) -> Error {
         let mut attempts = 0;
         loop {
             let opened = Instant::now();
@@ -87,9 +69,11 @@ impl Reader {
             let silent = match ended {
                 Ended::Closed => return Error::closed(),
                 Ended::Silent => true,
-                Ended::Lost(error) => {
-                    let why = error.map_or_else(|| "it ended".to_owned(), |error| error.message);
-                    self.log(&format!("The event stream was lost: {why}"));
+                Ended::Lost(why) => {
+                    self.shared
+                        .remote
+                        .logger
+                        .debug(format!("The event stream was lost: {why}"));
                     false
                 }
             };
@@ -112,7 +96,7 @@ impl Reader {
                     Err(error) if !error.retryable || error.code == Code::RateLimited => {
                         return error;
                     }
-                    Err(error) => self.log(&format!(
+                    Err(error) => self.shared.remote.logger.debug(format!(
                         "Reconnecting {attempts}/{MAX_RECONNECTS} failed: {error}"
                     )),
                 }
@@ -132,31 +116,21 @@ impl Reader {
             .clamp(SHORTEST_DELAY, LONGEST_DELAY)
     }
 
-    async fn read(&mut self, source: &mut Source) -> Ended {
+    async fn read(&mut self, source: &mut Events) -> Ended {
         let idle = self.shared.timeouts.idle;
-        let mut deadline = source.heard() + idle;
         loop {
             let found = tokio::select! {
                 biased;
-                found = source.next() => found,
+                found = source.next_within(idle) => found,
                 () = self.shared.reset.notified() => return Ended::Silent,
-                () = sleep_until(deadline) => {
-                    let now = Instant::now();
-                    deadline = source.heard() + idle;
-                    if deadline <= now {
-                        // A request that waits has a deadline of its own; its answer may still come.
-                        if !self.inbox.is_awaited() {
-                            return Ended::Silent;
-                        }
-                        deadline = now + idle;
-                    }
-                    continue;
-                }
             };
             match found {
-                Some(Ok(found)) => self.take(found),
-                Some(Err(error)) => return Ended::Lost(Some(error)),
-                None => return Ended::Lost(None),
+                Ok(Some(Ok(found))) => self.take(found),
+                Ok(Some(Err(error))) => return Ended::Lost(error.message),
+                Ok(None) => return Ended::Lost("it ended".to_owned()),
+                // A request that waits has a deadline of its own; its answer may still come.
+                Err(_) if self.inbox.is_awaited() => {}
+                Err(_) => return Ended::Silent,
             }
             if self.inbox.is_closed() {
                 return Ended::Closed;
@@ -169,7 +143,7 @@ impl Reader {
     fn take(&mut self, found: Found) {
         match found {
             Found::Event(event) => {
-                self.progress.note(&event);
+                self.progress.note(event.id, event.retry);
                 let data = event.data.unwrap_or_default();
                 match event.event.as_deref() {
                     None | Some("" | "message") => self.inbox.text(data.as_bytes()),
@@ -178,12 +152,10 @@ impl Reader {
                 }
             }
             Found::TooLarge { id, head, refusal } => {
-                if id.is_some() {
-                    self.progress.last_event_id = id;
-                }
-                self.inbox.too_large(&head, &refusal);
+                self.progress.note(id, None);
+                self.inbox.too_large(&head, refusal);
             }
-            Found::TooLargeEnd { tail, refusal } => self.inbox.too_large_end(&tail, &refusal),
+            Found::TooLargeEnd { tail } => self.inbox.too_large_end(&tail),
         }
     }
 
@@ -191,37 +163,22 @@ impl Reader {
     fn move_to(&self, reference: &str) {
         let current = self.shared.link.borrow().clone();
         let Link::Up(endpoint) = current else { return };
-        match endpoint.moved(reference, &self.shared.remote.url) {
+        match Endpoint::new(reference, &endpoint.stream, &self.shared.remote.url) {
             Ok(endpoint) => {
                 self.shared.link.send_replace(Link::Up(Arc::new(endpoint)));
             }
-            Err(error) => self.shared.remote.warn(&error.message),
+            Err(error) => self.shared.remote.logger.warn(&error.message),
         }
     }
 
     /// A new stream. Unless it names the endpoint that the last one named, the server knows nothing of the session.
-    async fn reopen(&mut self, last: &Endpoint) -> Result<Source> {
+    async fn reopen(&mut self, last: &Endpoint) -> Result<Events> {
         let shared = Arc::clone(&self.shared);
-        let opened = open(&shared.remote, self.progress.last_event_id.as_deref()).await?;
-        if opened.progress.last_event_id.is_some() {
-            self.progress.last_event_id = opened.progress.last_event_id;
+        let (events, endpoint) = open(&shared.remote, &mut self.progress).await?;
+        if endpoint.url != last.url {
+            self.inbox.forgotten();
         }
-        self.progress.retry = opened.progress.retry.or(self.progress.retry);
-        if opened.endpoint.url != last.url
-            && let Some(receiver) = self.receiver.upgrade()
-        {
-            receiver.forgotten();
-        }
-        shared
-            .link
-            .send_replace(Link::Up(Arc::new(opened.endpoint)));
-        Ok(opened.events)
-    }
-
-    fn log(&self, message: &str) {
-        let remote = &self.shared.remote;
-        remote
-            .logger
-            .debug(format!("{} {message}", remote.log_prefix));
+        shared.link.send_replace(Link::Up(Arc::new(endpoint)));
+        Ok(events)
     }
 }

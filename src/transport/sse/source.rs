@@ -1,22 +1,15 @@
 //! Opening the stream, up to the event that names the endpoint.
 
-use std::time::Duration;
-
-use bytes::Bytes;
-use futures::stream::{BoxStream, StreamExt};
 use http::header::{ACCEPT, CACHE_CONTROL};
 use http::{HeaderValue, Method, StatusCode};
-use sse_stream::Sse;
 use url::Url;
 
 use crate::error::{Code, Error, Result};
 use crate::server_config::sanitize_url_for_logging;
-use crate::transport::events::{Events, Found};
+use crate::transport::events::{Events, Found, Progress};
 use crate::transport::remote::{
-    EVENT_STREAM, LAST_EVENT_ID, Remote, content_type, invalid, is_type, refusal, wrong_type,
+    EVENT_STREAM, LAST_EVENT_ID, Remote, invalid, is_type, refusal, wrong_type,
 };
-
-pub(super) type Source = Events<BoxStream<'static, Result<Bytes>>>;
 
 /// Where messages are posted to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,37 +19,13 @@ pub(super) struct Endpoint {
     /// not sent there.
     pub elsewhere: bool,
     /// Where the stream is, after redirects.
-    stream: Url,
-}
-
-/// What a stream told about how to go on with it.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    pub last_event_id: Option<String>,
-    pub retry: Option<Duration>,
-}
-
-pub(super) struct Opened {
-    pub events: Source,
-    pub endpoint: Endpoint,
-    pub progress: Progress,
-}
-
-impl Progress {
-    pub fn note(&mut self, event: &Sse) {
-        if let Some(id) = &event.id {
-            self.last_event_id = Some(id.clone()).filter(|id| !id.is_empty());
-        }
-        if let Some(retry) = event.retry {
-            self.retry = Some(Duration::from_millis(retry));
-        }
-    }
+    pub stream: Url,
 }
 
 impl Endpoint {
     /// What an `endpoint` event means: an absolute URL or one relative to the stream's, of the stream's origin. Posting
     /// elsewhere on a server's word would hand over credentials.
-    fn new(reference: &str, stream: &Url, configured: &Url) -> Result<Self> {
+    pub fn new(reference: &str, stream: &Url, configured: &Url) -> Result<Self> {
         let shown = sanitize_url_for_logging(stream.as_str());
         let refused = |what: String| {
             Error::new(
@@ -77,15 +46,11 @@ impl Endpoint {
             stream: stream.clone(),
         })
     }
-
-    /// The endpoint that the same stream names later.
-    pub fn moved(&self, reference: &str, configured: &Url) -> Result<Self> {
-        Self::new(reference, &self.stream, configured)
-    }
 }
 
-/// Opens a stream; the caller bounds the time. What precedes the endpoint is read for its ids only.
-pub(super) async fn open(remote: &Remote, last_event_id: Option<&str>) -> Result<Opened> {
+/// Opens a stream where the last one has got to; the caller bounds the time. What precedes the endpoint is read for its
+/// ids only.
+pub(super) async fn open(remote: &Remote, progress: &mut Progress) -> Result<(Events, Endpoint)> {
     let mut request = remote.request(Method::GET, remote.url.clone(), None);
     let headers = &mut request.headers;
     headers.insert(ACCEPT, HeaderValue::from_static(EVENT_STREAM));
@@ -93,6 +58,7 @@ pub(super) async fn open(remote: &Remote, last_event_id: Option<&str>) -> Result
     headers
         .entry(CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-cache"));
+    let last_event_id = progress.last_event_id.as_deref();
     if let Some(id) = last_event_id.and_then(|id| HeaderValue::from_str(id).ok()) {
         headers.insert(LAST_EVENT_ID, id);
     }
@@ -108,23 +74,18 @@ pub(super) async fn open(remote: &Remote, last_event_id: Option<&str>) -> Result
             "that there is no event stream",
         ));
     }
-    if !is_type(content_type(&response), EVENT_STREAM) {
+    if !is_type(&response, EVENT_STREAM) {
         return Err(wrong_type(&response));
     }
     let stream = response.url.clone();
-    let mut events = Events::new(response.stream().boxed(), remote.event_limits());
-    let mut progress = Progress::default();
+    let mut events = Events::new(response.stream(), remote.event_limits());
     while let Some(found) = events.next().await {
         let Found::Event(event) = found? else {
             continue;
         };
-        progress.note(&event);
+        progress.note(event.id, event.retry);
         if let (Some("endpoint"), Some(reference)) = (event.event.as_deref(), &event.data) {
-            return Ok(Opened {
-                events,
-                endpoint: Endpoint::new(reference, &stream, &remote.url)?,
-                progress,
-            });
+            return Ok((events, Endpoint::new(reference, &stream, &remote.url)?));
         }
     }
     let shown = sanitize_url_for_logging(stream.as_str());

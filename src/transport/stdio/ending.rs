@@ -101,14 +101,13 @@ impl Ending {
     /// As many of the last lines as an error may carry.
     fn last_lines(&self) -> String {
         let last = self.0.last.lock();
-        let (mut first, mut bytes) = (last.lines.len(), 0);
-        for line in last.lines.iter().rev() {
+        let mut bytes = 0;
+        let fitting = last.lines.iter().rev().take_while(|line| {
             bytes += line.len() + SEPARATOR.len();
-            if bytes > LONGEST && first < last.lines.len() {
-                break;
-            }
-            first -= 1;
-        }
+            bytes <= LONGEST
+        });
+        let count = fitting.count().max(1);
+        let first = last.lines.len().saturating_sub(count);
         let lines: Vec<_> = last
             .lines
             .range(first..)
@@ -122,10 +121,8 @@ impl Ending {
         if error.code != Code::ConnectionLost {
             return error;
         }
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Error::aborted(),
-            () = self.known() => {}
+        if cancel.run_until_cancelled(self.known()).await.is_none() {
+            return Error::aborted();
         }
         if let Some(words) = self.words() {
             error.message = format!("{}: its process {words}", error.message);

@@ -8,7 +8,7 @@
     reason = "`execve` takes pointers; each place explains itself"
 )]
 
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, NulError, c_char};
 use std::io;
 use std::ptr::null;
 
@@ -55,11 +55,11 @@ impl Program {
         let arguments = std::iter::once(command).chain(args.iter().map(String::as_str));
         Ok(Self {
             paths,
-            arguments: Strings::new(arguments.map(CString::new))?,
+            arguments: Strings::new(arguments)?,
             environment: Strings::new(
                 environment
                     .iter()
-                    .map(|(name, value)| CString::new(format!("{name}={value}"))),
+                    .map(|(name, value)| format!("{name}={value}")),
             )?,
         })
     }
@@ -103,10 +103,8 @@ unsafe impl Send for Strings {}
 unsafe impl Sync for Strings {}
 
 impl Strings {
-    fn new(
-        texts: impl Iterator<Item = Result<CString, std::ffi::NulError>>,
-    ) -> Result<Self, std::ffi::NulError> {
-        let texts = texts.collect::<Result<Vec<_>, _>>()?;
+    fn new(texts: impl Iterator<Item: Into<Vec<u8>>>) -> Result<Self, NulError> {
+        let texts = texts.map(CString::new).collect::<Result<Vec<_>, _>>()?;
         let mut pointers: Vec<_> = texts.iter().map(|text| text.as_ptr()).collect();
         pointers.push(null());
         Ok(Self {

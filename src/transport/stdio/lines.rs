@@ -1,36 +1,19 @@
 //! Lines with a length limit that holds while they stream in.
 
-use std::mem;
+use std::{io, mem};
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 
-use crate::transport::oversized::{HEAD_BYTES, TAIL_BYTES, keep_tail};
+use crate::transport::oversized::{Arriving, Text};
 
 const BUFFER_BYTES: usize = 64 * 1024;
 
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::transport) enum Line {
-    /// Without its end-of-line characters. A last line may lack them.
-    Whole(Vec<u8>),
-    /// The line has passed the limit; reported at once, while the rest still comes in.
-    TooLong { head: Vec<u8>, observed: usize },
-    /// The line that was too long has ended.
-    TooLongEnd { tail: Vec<u8>, observed: usize },
-    /// The stream has ended.
-    End,
-}
-
-struct Skipped {
-    tail: Vec<u8>,
-    observed: usize,
-    ended: bool,
-}
-
 pub(in crate::transport) struct Lines<R> {
     reader: BufReader<R>,
-    line: Vec<u8>,
+    line: Arriving,
+    /// All of the line has been read.
+    ended: bool,
     limit: usize,
-    skipped: Option<Skipped>,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
@@ -38,9 +21,9 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     pub(in crate::transport) fn new(reader: R, limit: usize) -> Self {
         Self {
             reader: BufReader::with_capacity(BUFFER_BYTES, reader),
-            line: Vec::new(),
-            limit: if limit == 0 { usize::MAX } else { limit },
-            skipped: None,
+            line: Arriving::default(),
+            ended: false,
+            limit,
         }
     }
 
@@ -48,72 +31,43 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         self.reader.into_inner()
     }
 
-    /// The next line. Cancel safe: what has been read stays in `self`, with no await between reading and keeping.
-    pub(in crate::transport) async fn next(&mut self) -> std::io::Result<Line> {
+    /// The next line, without its end-of-line characters, which the last one may lack; `None` at the end of the stream.
+    /// Cancel safe: what has been read stays in `self`, with no await between reading and keeping.
+    pub(in crate::transport) async fn next(&mut self) -> io::Result<Option<Text>> {
         loop {
-            if let Some(line) = self.skipped.take_if(|skipped| skipped.ended) {
-                return Ok(line.into());
+            if mem::take(&mut self.ended) {
+                return Ok(Some(self.end()));
             }
             let available = self.reader.fill_buf().await?;
             if available.is_empty() {
-                return Ok(match self.skipped.take() {
-                    Some(skipped) => skipped.into(),
-                    None if self.line.is_empty() => Line::End,
-                    None => whole(&mut self.line),
-                });
+                return Ok((!self.line.is_empty()).then(|| self.end()));
             }
             let end = available.iter().position(|byte| *byte == b'\n');
             let piece = &available[..end.unwrap_or(available.len())];
-            let consumed = piece.len() + usize::from(end.is_some());
-
-            let mut found = None;
-            if let Some(skipped) = &mut self.skipped {
-                skipped.observed = skipped.observed.saturating_add(piece.len());
-                keep_tail(&mut skipped.tail, piece);
-                skipped.ended = end.is_some();
-            } else if self.line.len() + piece.len() > self.limit {
-                let observed = self.line.len() + piece.len();
-                let mut tail = Vec::with_capacity(TAIL_BYTES);
-                keep_tail(&mut tail, &self.line);
-                keep_tail(&mut tail, piece);
-                self.skipped = Some(Skipped {
-                    tail,
-                    observed,
-                    ended: end.is_some(),
-                });
-                let mut head = mem::take(&mut self.line);
-                let wanted = HEAD_BYTES.saturating_sub(head.len()).min(piece.len());
-                head.extend_from_slice(&piece[..wanted]);
-                head.truncate(HEAD_BYTES);
-                found = Some(Line::TooLong { head, observed });
-            } else {
-                self.line.extend_from_slice(piece);
-                if end.is_some() {
-                    found = Some(whole(&mut self.line));
-                }
-            }
+            let too_large = self.line.push(piece, self.limit, |observed| {
+                let limit = self.limit;
+                format!(
+                    "[MCP] MCP response contained an oversized line (lineLimit={limit} bytes, observedLine={observed} bytes)"
+                )
+            });
+            self.ended = end.is_some();
+            let consumed = piece.len() + usize::from(self.ended);
             self.reader.consume(consumed);
-            if let Some(line) = found {
-                return Ok(line);
+            if too_large.is_some() {
+                return Ok(too_large);
             }
         }
     }
-}
 
-impl From<Skipped> for Line {
-    fn from(skipped: Skipped) -> Self {
-        Self::TooLongEnd {
-            tail: skipped.tail,
-            observed: skipped.observed,
+    fn end(&mut self) -> Text {
+        let mut line = self.line.end();
+        if let Text::Whole(line) = &mut line
+            && line.last() == Some(&b'\r')
+        {
+            line.pop();
         }
+        line
     }
-}
-
-fn whole(line: &mut Vec<u8>) -> Line {
-    if line.last() == Some(&b'\r') {
-        line.pop();
-    }
-    Line::Whole(mem::take(line))
 }
 
 #[cfg(test)]
@@ -121,20 +75,19 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::*;
+    use crate::transport::oversized::{HEAD_BYTES, TAIL_BYTES};
 
-    async fn all(input: &[u8], limit: usize) -> Vec<Line> {
+    async fn all(input: &[u8], limit: usize) -> Vec<Text> {
         let mut lines = Lines::new(input, limit);
         let mut found = Vec::new();
-        loop {
-            match lines.next().await.unwrap() {
-                Line::End => return found,
-                line => found.push(line),
-            }
+        while let Some(line) = lines.next().await.unwrap() {
+            found.push(line);
         }
+        found
     }
 
-    fn whole(text: &str) -> Line {
-        Line::Whole(text.into())
+    fn whole(text: &str) -> Text {
+        Text::Whole(text.into())
     }
 
     #[tokio::test]
@@ -156,18 +109,16 @@ mod tests {
         input.extend_from_slice(b"end\nnext\n");
         let found = all(&input, 10_000).await;
         let [
-            Line::TooLong { head, observed },
-            Line::TooLongEnd {
-                tail,
-                observed: total,
-            },
+            Text::TooLarge { head, refusal },
+            Text::TooLargeEnd { tail },
             next,
         ] = &found[..]
         else {
             panic!("{} lines", found.len());
         };
-        assert_eq!((head.len(), *total), (HEAD_BYTES, 200_003));
-        assert!(*observed > 10_000 && *observed <= 10_000 + BUFFER_BYTES);
+        assert_eq!(head.len(), HEAD_BYTES);
+        let expected = format!("(lineLimit=10000 bytes, observedLine={BUFFER_BYTES} bytes)");
+        assert!(refusal.ends_with(&expected), "{refusal}");
         assert!(tail.len() == TAIL_BYTES && tail.ends_with(b"xend"));
         assert_eq!(*next, whole("next"));
     }
@@ -182,6 +133,6 @@ mod tests {
             assert!(futures::poll!(&mut next).is_pending());
         }
         writer.write_all(b"cd\n").await.unwrap();
-        assert_eq!(lines.next().await.unwrap(), whole("abcd"));
+        assert_eq!(lines.next().await.unwrap(), Some(whole("abcd")));
     }
 }

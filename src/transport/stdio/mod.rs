@@ -27,18 +27,7 @@ pub use ending::Ending;
 pub use process::Children;
 pub use wire::StdioWire;
 
-/// Where the child's stderr goes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Stderr {
-    /// To the stderr of this process, as in the TypeScript SDK; to `/dev/null` where this process has none.
-    #[default]
-    Inherit,
-    Ignore,
-    /// To another open descriptor of this process.
-    Descriptor(u32),
-    /// Line by line to the log, at debug level.
-    Pipe,
-}
+pub use crate::server_config::Stderr;
 
 /// How to start a server.
 #[derive(Clone, Default)]

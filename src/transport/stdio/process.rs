@@ -43,18 +43,15 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn new(mut child: Child) -> io::Result<Self> {
-        match Group::of(&child) {
-            Ok(group) => Ok(Self {
-                child: Mutex::new(child),
-                group,
-                written: AtomicUsize::new(0),
-                over: CancellationToken::new(),
-            }),
-            Err(error) => {
-                let _ = child.start_kill();
-                Err(error)
-            }
-        }
+        let group = Group::of(&child).inspect_err(|_| {
+            let _ = child.start_kill();
+        })?;
+        Ok(Self {
+            child: Mutex::new(child),
+            group,
+            written: AtomicUsize::new(0),
+            over: CancellationToken::new(),
+        })
     }
 
     /// Notes output that nobody wanted.

@@ -1,16 +1,19 @@
 //! A child's stderr on its way to the log.
 
+use std::sync::Arc;
+
 use tokio::io::AsyncRead;
 use tokio::task::coop::consume_budget;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep_until;
+use tokio_util::io::InspectReader;
 
 use super::ending::Ending;
-use super::lines::{Line, Lines};
+use super::lines::Lines;
 use super::process::Process;
-use super::supervisor::DRAIN;
+use super::supervisor::past_end;
 use crate::host::Logger;
 use crate::transport::log_limit::LogLimit;
-use crate::transport::oversized::HEAD_BYTES;
+use crate::transport::oversized::{HEAD_BYTES, Text};
 
 /// How much of a line is logged.
 const SHOWN_BYTES: usize = 1024;
@@ -19,20 +22,18 @@ const SHOWN_BYTES: usize = 1024;
 /// child never waits; of a flood little is logged.
 pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
     stderr: R,
-    process: &Process,
-    ending: &Ending,
-    logger: &Logger,
-    log_prefix: &str,
+    process: Arc<Process>,
+    ending: Ending,
+    logger: Logger,
 ) {
     let mut limit = LogLimit::default();
     let tell = |dropped: Option<u64>| {
         if let Some(dropped) = dropped {
-            logger.warn(format!(
-                "{log_prefix} {dropped} lines of stderr were dropped"
-            ));
+            logger.warn(format!("{dropped} lines of stderr were dropped"));
         }
     };
     let read = async {
+        let stderr = InspectReader::new(stderr, |bytes: &[u8]| process.wrote(bytes.len()));
         let mut lines = Lines::new(stderr, HEAD_BYTES);
         loop {
             // Others get their turn between the lines of a flood.
@@ -44,14 +45,10 @@ pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
                 () = sleep_until(limit.due()), if limit.has_dropped() => continue,
             };
             let text = match line {
-                Ok(Line::Whole(text) | Line::TooLong { head: text, .. }) => text,
-                Ok(Line::TooLongEnd { observed, .. }) => {
-                    process.wrote(observed);
-                    continue;
-                }
-                Ok(Line::End) | Err(_) => return,
+                Ok(Some(Text::Whole(text) | Text::TooLarge { head: text, .. })) => text,
+                Ok(Some(Text::TooLargeEnd { .. })) => continue,
+                Ok(None) | Err(_) => return,
             };
-            process.wrote(text.len());
             if text.trim_ascii().is_empty() {
                 continue;
             }
@@ -59,14 +56,14 @@ pub(super) async fn log_stderr<R: AsyncRead + Unpin>(
                 // The logger is one for texts of others, and cuts out what is secret.
                 let shown = &text[..text.len().min(SHOWN_BYTES)];
                 let shown = String::from_utf8_lossy(shown);
-                logger.debug(format!("{log_prefix} stderr: {shown}"));
+                logger.debug(format!("stderr: {shown}"));
             }
             ending.heard(text);
         }
     };
     tokio::select! {
         () = read => {}
-        () = async { process.over.cancelled().await; sleep(DRAIN).await } => {}
+        () = past_end(&process.over) => {}
     }
     tell(limit.rest());
     ending.stderr_is_over();

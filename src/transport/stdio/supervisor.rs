@@ -1,16 +1,13 @@
 //! The task that owns a child from its start to its end. Neither a cancelled `close` nor a dropped transport can
 //! interrupt it.
 
-use std::future::pending;
 use std::io;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::ending::Ending;
@@ -25,66 +22,60 @@ const FLUSH: Duration = Duration::from_millis(500);
 const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
 /// A child that writes this much, in bytes, after it was asked to end does something else.
 const FLOOD: usize = 1024 * 1024;
-const DRAIN_BYTES: usize = 64 * 1024;
 /// Streams that outlive the process belong to somebody who left the group.
 pub(super) const DRAIN: Duration = Duration::from_millis(250);
+
+/// Resolves when nothing more has to be read of a process.
+pub(super) async fn past_end(over: &CancellationToken) {
+    over.cancelled().await;
+    sleep(DRAIN).await;
+}
 
 pub(super) struct Supervisor {
     pub(super) process: Arc<Process>,
     pub(super) children: Children,
+    /// Asks to end the process.
+    pub(super) stopping: CancellationToken,
     /// Ends the writer once its queue is empty.
     pub(super) stop_writing: CancellationToken,
     pub(super) writer: AbortHandle,
     pub(super) ending: Ending,
     pub(super) logger: Logger,
-    pub(super) log_prefix: String,
 }
 
 impl Supervisor {
-    /// Runs until the process is over. `stop` asks to end it and hands over its stdout.
-    pub(super) async fn run<R: AsyncRead + Unpin>(self, stop: oneshot::Receiver<Option<R>>) {
-        tokio::select! {
-            () = self.process.over.cancelled() => {}
-            () = self.watch(stop) => {}
-        }
+    /// Runs until the process is over.
+    pub(super) async fn run(self) {
+        let over = &self.process.over;
+        over.run_until_cancelled(self.watch()).await;
         self.writer.abort();
         self.children.remove(&self.process);
         self.ending.is_known();
         self.process.over.cancel();
     }
 
-    async fn watch<R: AsyncRead + Unpin>(&self, stop: oneshot::Receiver<Option<R>>) {
-        let stdout = tokio::select! {
+    async fn watch(&self) {
+        tokio::select! {
             biased;
-            status = self.process.exited() => {
-                self.tell_exit(status).await;
-                None
-            }
-            stdout = stop => {
+            status = self.process.exited() => self.tell_exit(status).await,
+            () = self.stopping.cancelled() => {
                 // Whoever could not write any more, and stops for that, was faster than the end of the process is known.
                 if self.writer.is_finished()
                     && let Ok(status) = timeout(DRAIN, self.process.exited()).await
                 {
                     self.tell_exit(status).await;
                 }
-                stdout.ok().flatten()
             }
-        };
-        tokio::select! {
-            () = self.end() => {}
-            // A child that is stuck writing would not notice that its stdin was closed.
-            () = drain(stdout, &self.process) => {}
         }
+        self.end().await;
     }
 
     async fn tell_exit(&self, status: io::Result<ExitStatus>) {
-        let prefix = &self.log_prefix;
         let status = match status {
             Ok(status) => status,
             Err(error) => {
-                self.logger
-                    .warn(format!("{prefix} MCP server process was lost: {error}"));
-                return;
+                let message = format!("MCP server process was lost: {error}");
+                return self.logger.warn(message);
             }
         };
         self.ending.ended(status).await;
@@ -94,7 +85,7 @@ impl Supervisor {
             Level::Warn
         };
         let words = self.ending.words().unwrap_or_default();
-        let message = format!("{prefix} MCP server process {words}");
+        let message = format!("MCP server process {words}");
         self.logger.with(level, message, LogMeta::None);
         self.ending.is_known();
     }
@@ -114,7 +105,8 @@ impl Supervisor {
             return;
         }
         process.group.terminate();
-        if !self.is_gone_within(LEFTOVER_GRACE).await {
+        let gone = until(|| process.is_gone());
+        if timeout(LEFTOVER_GRACE, gone).await.is_err() {
             process.group.kill();
         }
     }
@@ -122,11 +114,7 @@ impl Supervisor {
     /// Whether `end` comes within the grace. A child that floods gets none: it has other things to do than to end.
     async fn ends_itself(&self, end: impl Future<Output = ()>) -> bool {
         let before = self.process.written();
-        let floods = async {
-            while self.process.written() - before < FLOOD {
-                sleep(LOOK).await;
-            }
-        };
+        let floods = until(|| self.process.written() - before >= FLOOD);
         tokio::select! {
             biased;
             () = end => true,
@@ -137,39 +125,17 @@ impl Supervisor {
 
     async fn close_stdin_and_wait(&self) {
         self.stop_writing.cancel();
-        let written = async {
-            while !self.writer.is_finished() {
-                sleep(LOOK).await;
-            }
-        };
+        let written = until(|| self.writer.is_finished());
         tokio::select! {
             _ = self.process.exited() => return,
             _ = timeout(FLUSH, written) => self.writer.abort(),
         }
         let _ = self.process.exited().await;
     }
-
-    async fn is_gone_within(&self, limit: Duration) -> bool {
-        let until = Instant::now() + limit;
-        loop {
-            if self.process.is_gone() {
-                return true;
-            }
-            if Instant::now() >= until {
-                return false;
-            }
-            sleep(LOOK).await;
-        }
-    }
 }
 
-/// Never resolves.
-async fn drain<R: AsyncRead + Unpin>(stdout: Option<R>, process: &Process) {
-    if let Some(mut stdout) = stdout {
-        let mut buffer = vec![0; DRAIN_BYTES];
-        while let Ok(bytes @ 1..) = stdout.read(&mut buffer).await {
-            process.wrote(bytes);
-        }
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        sleep(LOOK).await;
     }
-    pending::<()>().await;
 }

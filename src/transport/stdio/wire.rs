@@ -7,17 +7,17 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::io::AsyncReadExt;
 use tokio::process::ChildStdout;
-use tokio::sync::oneshot;
 use tokio::task::coop::consume_budget;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::ending::Ending;
-use super::lines::{Line, Lines};
+use super::lines::Lines;
 use super::process::{Children, Process};
 use super::stderr::log_stderr;
-use super::supervisor::{DRAIN, Supervisor};
+use super::supervisor::{Supervisor, past_end};
 use super::{Stderr, StdioOptions, platform, spawner};
 use crate::error::{Code, Error, Result};
 use crate::host::{Environment, Level, Logger};
@@ -28,6 +28,7 @@ use crate::transport::outbox::Outbox;
 
 /// Both graces of the supervisor and its last looks at the group.
 const CLOSE_LIMIT: Duration = Duration::from_millis(5500);
+const DRAIN_BYTES: usize = 64 * 1024;
 
 /// A running server process. Dropping it ends the process in the background, as [`Wire::close`] does.
 pub struct StdioWire {
@@ -70,17 +71,12 @@ impl StdioWire {
         traffic: Arc<Traffic>,
         receiver: Weak<dyn Receiver>,
         logger: Logger,
-        log_prefix: String,
         children: &Children,
     ) -> Result<Self> {
         let env = child_environment(&options, environment);
         let children = children.clone();
-        spawner::run(move || {
-            Self::start(
-                &options, &env, traffic, receiver, logger, log_prefix, children,
-            )
-        })
-        .await?
+        spawner::run(move || Self::start(&options, &env, traffic, receiver, logger, children))
+            .await?
     }
 
     /// The id of the process that was started; it leads its own process group.
@@ -101,11 +97,10 @@ impl StdioWire {
         traffic: Arc<Traffic>,
         receiver: Weak<dyn Receiver>,
         logger: Logger,
-        log_prefix: String,
         children: Children,
     ) -> Result<Self> {
         children.check_open()?;
-        let failed = |error| spawn_failed(options, &error);
+        let failed = |error| cannot_start(options, &problem(options, &error));
         let mut command = platform::command(options, env).map_err(failed)?;
         command
             .args(&options.args)
@@ -132,62 +127,40 @@ impl StdioWire {
         let ending = Ending::new(options.secrets.clone());
         match stderr {
             Some(stderr) => {
-                let (process, ending) = (Arc::clone(&process), ending.clone());
-                let (logger, prefix) = (logger.clone(), log_prefix.clone());
-                tokio::spawn(async move {
-                    log_stderr(stderr, &process, &ending, &logger, &prefix).await;
-                });
+                let process = Arc::clone(&process);
+                tokio::spawn(log_stderr(stderr, process, ending.clone(), logger.clone()));
             }
             None => ending.stderr_is_over(),
         }
         let stop_writing = CancellationToken::new();
         let (outbox, write) = Outbox::new(stdin, stop_writing.clone(), "the MCP server process");
         let writer = tokio::spawn(write).abort_handle();
-        let (stop, stopped) = oneshot::channel();
+        let stopping = CancellationToken::new();
         let supervisor = Supervisor {
-            process,
+            process: Arc::clone(&process),
             children,
+            stopping: stopping.clone(),
             stop_writing,
             writer,
             ending: ending.clone(),
             logger: logger.clone(),
-            log_prefix: log_prefix.clone(),
         };
-        tokio::spawn(supervisor.run(stopped));
-        let stopping = CancellationToken::new();
-        let reader = Reader {
-            inbox: Inbox::new(
-                receiver.clone(),
-                Arc::clone(&traffic),
-                logger,
-                log_prefix,
-                "a line of stdout",
-            )
-            .with_secrets(options.secrets.clone()),
-            max_line_bytes: options.max_line_bytes,
-            over: over.clone(),
-        };
+        tokio::spawn(supervisor.run());
+        let unit = "a line of stdout";
+        let mut inbox = Inbox::new(receiver, Arc::clone(&traffic), logger, unit)
+            .with_secrets(options.secrets.clone());
+        let mut stdout = Lines::new(stdout, options.max_line_bytes);
         let (stops, ended) = (stopping.clone(), ending.clone());
         tokio::spawn(async move {
-            let mut reader = reader;
-            let mut stdout = Lines::new(stdout, reader.max_line_bytes);
             tokio::select! {
                 biased;
-                () = stops.cancelled() => {
-                    let _ = stop.send(Some(stdout.into_inner()));
-                    return;
-                }
-                () = reader.read(&mut stdout) => {}
+                () = stops.cancelled() => return drain(stdout.into_inner(), &process).await,
+                () = read(&mut stdout, &mut inbox, &process.over) => {}
             }
             drop(stdout);
             // The exit status is logged before the connection counts as lost.
             ended.known().await;
-            if let Some(receiver) = receiver.upgrade() {
-                receiver.over();
-            }
-            drop(receiver);
-            stops.cancelled().await;
-            let _ = stop.send(None);
+            inbox.over();
         });
         Ok(Self {
             pid,
@@ -218,48 +191,33 @@ impl Wire for StdioWire {
     }
 }
 
-/// Reads what the process writes.
-struct Reader {
-    inbox: Inbox,
-    max_line_bytes: usize,
-    over: CancellationToken,
-}
-
-impl Reader {
-    /// To the end of the stream, or shortly past that of the process.
-    async fn read(&mut self, stdout: &mut Lines<ChildStdout>) {
-        loop {
-            // Others get their turn between the lines of a flood.
-            consume_budget().await;
-            let line = tokio::select! {
-                biased;
-                line = stdout.next() => line,
-                () = async { self.over.cancelled().await; sleep(DRAIN).await } => return,
-            };
-            match line {
-                Ok(Line::Whole(line)) => self.inbox.text(&line),
-                Ok(Line::TooLong { head, observed }) => {
-                    self.inbox.too_large(&head, &self.refusal(observed));
-                }
-                Ok(Line::TooLongEnd { tail, observed }) => {
-                    self.inbox.too_large_end(&tail, &self.refusal(observed));
-                }
-                Ok(Line::End) => return,
-                Err(error) => {
-                    self.inbox
-                        .log(Level::Warn, &format!("cannot read stdout: {error}"));
-                    return;
-                }
-            }
+/// Reads what the process writes, to the end of the stream or shortly past that of the process.
+async fn read(stdout: &mut Lines<ChildStdout>, inbox: &mut Inbox, over: &CancellationToken) {
+    loop {
+        // Others get their turn between the lines of a flood.
+        consume_budget().await;
+        let line = tokio::select! {
+            biased;
+            line = stdout.next() => line,
+            () = past_end(over) => return,
+        };
+        match line {
+            Ok(Some(line)) => inbox.take(line),
+            Ok(None) => return,
+            Err(error) => return inbox.log(Level::Warn, &format!("cannot read stdout: {error}")),
         }
     }
+}
 
-    fn refusal(&self, observed: usize) -> String {
-        format!(
-            "[MCP] MCP response contained an oversized line (lineLimit={} bytes, observedLine={observed} bytes)",
-            self.max_line_bytes
-        )
-    }
+/// Reads on when nobody wants it: a child that is stuck writing would not notice that its stdin was closed.
+async fn drain(mut stdout: ChildStdout, process: &Process) {
+    let mut buffer = vec![0; DRAIN_BYTES];
+    let draining = async {
+        while let Ok(bytes @ 1..) = stdout.read(&mut buffer).await {
+            process.wrote(bytes);
+        }
+    };
+    process.over.run_until_cancelled(draining).await;
 }
 
 fn child_environment(options: &StdioOptions, environment: &Environment) -> Vec<(String, String)> {
@@ -277,28 +235,22 @@ fn stderr_of(options: &StdioOptions) -> Result<Stdio> {
         Stderr::Ignore => Stdio::null(),
         Stderr::Pipe => Stdio::piped(),
         Stderr::Descriptor(number) => platform::descriptor(number).map_err(|error| {
-            let command = &options.command;
-            Error::new(
-                Code::SpawnFailed,
-                format!(
-                    "Cannot start the MCP server command \"{command}\": `stderr` is the file descriptor {number}, which this process cannot pass on: {error}"
-                ),
-            )
+            let problem = format!(
+                "`stderr` is the file descriptor {number}, which this process cannot pass on: {error}"
+            );
+            cannot_start(options, &problem)
         })?,
     })
 }
 
-fn spawn_failed(options: &StdioOptions, error: &io::Error) -> Error {
+fn cannot_start(options: &StdioOptions, problem: &str) -> Error {
     let command = &options.command;
-    let problem = problem(options, error).unwrap_or_else(|| error.to_string());
-    Error::new(
-        Code::SpawnFailed,
-        format!("Cannot start the MCP server command \"{command}\": {problem}"),
-    )
+    let message = format!("Cannot start the MCP server command \"{command}\": {problem}");
+    Error::new(Code::SpawnFailed, message)
 }
 
 /// What the error of the system leaves open: it is the same for a missing folder and a missing command, say.
-fn problem(options: &StdioOptions, error: &io::Error) -> Option<String> {
+fn problem(options: &StdioOptions, error: &io::Error) -> String {
     let cwd = Path::new(options.cwd.as_deref().unwrap_or_default());
     if options.cwd.is_some() && !cwd.is_dir() {
         let what = if cwd.exists() {
@@ -306,10 +258,7 @@ fn problem(options: &StdioOptions, error: &io::Error) -> Option<String> {
         } else {
             "does not exist"
         };
-        return Some(format!(
-            "the working directory \"{}\" {what}",
-            cwd.display()
-        ));
+        return format!("the working directory \"{}\" {what}", cwd.display());
     }
     let explanation = match error.kind() {
         io::ErrorKind::PermissionDenied if cwd.join(&options.command).is_dir() => "it is a folder",
@@ -320,9 +269,9 @@ fn problem(options: &StdioOptions, error: &io::Error) -> Option<String> {
         _ if error.raw_os_error() == EXEC_FORMAT => {
             "it is no program for this system, and has no first line that begins with #!"
         }
-        _ => return None,
+        _ => return error.to_string(),
     };
-    Some(format!("{explanation} ({error})"))
+    format!("{explanation} ({error})")
 }
 
 /// The system takes the file for no program.

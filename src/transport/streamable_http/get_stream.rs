@@ -1,10 +1,10 @@
 //! The GET stream of a session (MCP, chapter "Transports", "Listening for messages from the server"), which servers need
 //! not have.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use futures::StreamExt;
 use http::StatusCode;
 use parking_lot::Mutex;
 use tokio::task::coop::consume_budget;
@@ -12,10 +12,10 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::resume::{Pace, hand_over};
-use super::{HttpSession, Source, StreamableHttp, is_event_stream};
+use super::{HttpSession, StreamableHttp, is_event_stream};
 use crate::error::Result;
+use crate::transport::events::Events;
 use crate::transport::lane::Receiver;
-use crate::transport::limits::BodyLimits;
 use crate::transport::remote::status_error;
 
 /// How long a server that has no GET stream is not asked again, by any session.
@@ -67,8 +67,7 @@ impl StreamableHttp {
                 biased;
                 () = over.cancelled() => {}
                 () = http.remote.life.cancelled() => {}
-                // Boxed: opening a stream needs more room than waiting for its events does.
-                () = http.keep_open(&session, &receiver) => {}
+                () = http.keep_open(&session, &receiver) => *http.stream.lock() = GetStream::Refused,
             }
         });
     }
@@ -78,11 +77,12 @@ impl StreamableHttp {
         *self.stream.lock() != GetStream::Refused
     }
 
-    /// Reads one stream after the other.
+    /// Reads one stream after the other, until there is no further one.
     async fn keep_open(&self, session: &HttpSession, receiver: &Weak<dyn Receiver>) {
         let mut pace = Pace::of_streams();
         loop {
-            match Box::pin(self.open_get(session, &pace)).await {
+            // Boxed: opening a stream needs more room than waiting for its events does.
+            match Box::pin(self.open_get(session, &pace, receiver)).await {
                 Ok(Some(mut source)) => {
                     *self.stream.lock() = GetStream::Opened;
                     pace.opened();
@@ -90,32 +90,26 @@ impl StreamableHttp {
                         return;
                     }
                 }
-                Ok(None) => return self.has_none(),
+                Ok(None) => return,
                 // A server that refuses the first stream is not asked again.
-                Err(_) if *self.stream.lock() == GetStream::Unknown => return self.has_none(),
+                Err(_) if *self.stream.lock() == GetStream::Unknown => return,
                 Err(error) => {
                     let message = format!("The GET stream was not opened again: {error}");
-                    self.remote.debug(&message);
+                    self.remote.logger.debug(message);
                 }
             }
-            let Some(pause) = pace.next() else {
-                return self.has_none();
-            };
+            let Some(pause) = pace.next() else { return };
             sleep(pause).await;
         }
     }
 
-    fn has_none(&self) {
-        *self.stream.lock() = GetStream::Refused;
-    }
-
     async fn read(
         &self,
-        source: &mut Source,
+        source: &mut Events,
         pace: &mut Pace,
         receiver: &Weak<dyn Receiver>,
     ) -> Option<()> {
-        while let Some(Ok(found)) = source.next().await {
+        while let Ok(Some(Ok(found))) = source.next_within(self.sse_read_timeout).await {
             consume_budget().await;
             let receiver = receiver.upgrade()?;
             hand_over(&self.remote, &*receiver, found, pace, None);
@@ -124,7 +118,12 @@ impl StreamableHttp {
     }
 
     /// `None` where the server has no stream.
-    async fn open_get(&self, session: &HttpSession, pace: &Pace) -> Result<Option<Source>> {
+    async fn open_get(
+        &self,
+        session: &HttpSession,
+        pace: &Pace,
+        receiver: &Weak<dyn Receiver>,
+    ) -> Result<Option<Events>> {
         let response = self.open(session, pace.last_event_id()).await?;
         match response.status {
             StatusCode::METHOD_NOT_ALLOWED => {
@@ -132,7 +131,7 @@ impl StreamableHttp {
                 return Ok(None);
             }
             StatusCode::CONFLICT => {
-                self.conflicts();
+                self.conflicts(receiver);
                 return Ok(None);
             }
             StatusCode::NOT_FOUND => return Ok(None),
@@ -140,25 +139,20 @@ impl StreamableHttp {
             _ if !is_event_stream(&response) => return Ok(None),
             _ => {}
         }
-        let limits = BodyLimits {
-            total: 0,
-            idle: Some(self.sse_read_timeout),
-        };
-        Ok(Some(self.events(response, limits)))
+        Ok(Some(self.events(response.stream())))
     }
 
     /// A server that refuses the first stream of a session has none; one that refuses a later one holds on to the first.
-    fn conflicts(&self) {
-        if *self.stream.lock() != GetStream::Opened {
-            return;
-        }
-        let conflict = self.conflict.lock().take();
-        if let Some(conflict) = conflict {
-            self.remote.warn(
+    fn conflicts(&self, receiver: &Weak<dyn Receiver>) {
+        if *self.stream.lock() == GetStream::Opened
+            && !self.has_conflicted.swap(true, Ordering::Relaxed)
+            && let Some(receiver) = receiver.upgrade()
+        {
+            self.remote.logger.warn(
                 "SSE stream conflicted with a stale server-side stream for this session (409). Rebuilding the session; no \
                  action needed.",
             );
-            conflict();
+            receiver.conflicted();
         }
     }
 }

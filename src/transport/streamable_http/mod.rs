@@ -8,11 +8,11 @@ mod get_stream;
 mod post;
 mod resume;
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::{BoxStream, Stream, StreamExt};
+use futures::stream::Stream;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use parking_lot::Mutex;
@@ -21,9 +21,8 @@ use self::get_stream::GetStream;
 pub use self::get_stream::StreamRefusal;
 pub use self::post::Posted;
 use super::events::Events;
-use super::limits::{BodyLimits, guard};
-use super::remote::{ERROR_BODY_BYTES, EVENT_STREAM, LAST_EVENT_ID, Remote, content_type, is_type};
-use crate::error::{Error, Result};
+use super::remote::{ERROR_BODY_BYTES, EVENT_STREAM, LAST_EVENT_ID, Remote, is_type};
+use crate::error::Result;
 use crate::network::{Request, Response};
 
 const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -31,9 +30,6 @@ const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-versi
 
 /// Bound on ending a session (`DELETE`); the specification's five seconds.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The events of a response within limits.
-type Source = Events<BoxStream<'static, Result<Bytes>>>;
 
 /// What the requests of a session name.
 #[derive(Debug, Clone, Default)]
@@ -44,9 +40,6 @@ pub struct HttpSession {
     pub version: Option<HeaderValue>,
 }
 
-/// Called when the server refuses another GET stream because it holds on to the one before (409), though that is lost.
-pub type Conflict = Arc<dyn Fn() + Send + Sync>;
-
 /// The HTTP side of one connection.
 pub struct StreamableHttp {
     remote: Remote,
@@ -55,25 +48,20 @@ pub struct StreamableHttp {
     /// What other sessions have found out about GET streams of this server.
     refused: StreamRefusal,
     stream: Mutex<GetStream>,
-    /// Taken by the first conflict.
-    conflict: Mutex<Option<Conflict>>,
+    /// Whether the receiver has heard of a conflict; once is enough.
+    has_conflicted: AtomicBool,
 }
 
 impl StreamableHttp {
-    /// `sse_read_timeout` is how long a GET stream may be silent; `conflict` is called once at most.
+    /// `sse_read_timeout` is how long a GET stream may be silent.
     #[must_use]
-    pub fn new(
-        remote: Remote,
-        sse_read_timeout: Duration,
-        refused: StreamRefusal,
-        conflict: Option<Conflict>,
-    ) -> Self {
+    pub fn new(remote: Remote, sse_read_timeout: Duration, refused: StreamRefusal) -> Self {
         Self {
             remote,
             sse_read_timeout,
             refused,
             stream: Mutex::default(),
-            conflict: Mutex::new(conflict),
+            has_conflicted: AtomicBool::new(false),
         }
     }
 
@@ -88,17 +76,6 @@ impl StreamableHttp {
         request
     }
 
-    async fn while_alive<T, E: From<Error>>(
-        &self,
-        work: impl Future<Output = Result<T, E>>,
-    ) -> Result<T, E> {
-        tokio::select! {
-            biased;
-            () = self.remote.life.cancelled() => Err(Error::closed().into()),
-            outcome = work => outcome,
-        }
-    }
-
     /// An event stream, new or after an event.
     async fn open(&self, session: &HttpSession, after: Option<&str>) -> Result<Response> {
         let mut request = self.request(Method::GET, session, None);
@@ -107,15 +84,11 @@ impl StreamableHttp {
         if let Some(id) = after.and_then(|id| HeaderValue::from_str(id).ok()) {
             headers.insert(LAST_EVENT_ID, id);
         }
-        self.while_alive(self.remote.send(request)).await
+        self.remote.send(request).await
     }
 
-    fn events(&self, response: Response, limits: BodyLimits) -> Source {
-        self.events_of(guard(response.stream(), limits))
-    }
-
-    fn events_of(&self, chunks: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Source {
-        Events::new(chunks.boxed(), self.remote.event_limits())
+    fn events(&self, chunks: impl Stream<Item = Result<Bytes>> + Send + 'static) -> Events {
+        Events::new(chunks, self.remote.event_limits())
     }
 
     /// Ends the session. A server that no longer knows it, or is gone, changes nothing.
@@ -132,11 +105,6 @@ impl StreamableHttp {
             let _ = response.bytes(ERROR_BODY_BYTES).await;
         }
     }
-
-    /// Ends all that is under way.
-    pub fn stop(&self) {
-        self.remote.life.cancel();
-    }
 }
 
 /// What the server calls the session that it begins.
@@ -147,5 +115,5 @@ fn session_of(response: &Response) -> Option<HeaderValue> {
 }
 
 fn is_event_stream(response: &Response) -> bool {
-    is_type(content_type(response), EVENT_STREAM)
+    is_type(response, EVENT_STREAM)
 }

@@ -12,22 +12,19 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::resume::{Pace, each, hand_over};
-use super::{HttpSession, Source, StreamableHttp, is_event_stream};
+use super::{HttpSession, StreamableHttp, is_event_stream};
 use crate::error::{Code, Error, Result};
 use crate::network::Response;
+use crate::transport::events::Events;
 use crate::transport::lane::{Failure, Receiver, Sending};
-use crate::transport::limits::{BodyLimits, guard};
+use crate::transport::limits::guard;
 use crate::transport::lost;
 use crate::transport::message::{self, AnswerTo, BYTE_ORDER_MARK, Incoming, NoMessage};
 use crate::transport::refusal::refused;
-use crate::transport::remote::{
-    ERROR_BODY_BYTES, JSON, content_type, invalid, is_type, too_large, wrong_type,
-};
+use crate::transport::remote::{JSON, invalid, is_type, too_large, wrong_type};
 
 /// What a response gets to end after the answer, so that its socket goes back to the pool.
 const LAST_BYTES: Duration = Duration::from_millis(50);
-/// The same for the body of an accepted notification, in which nothing matters.
-const DRAIN: Duration = Duration::from_secs(5);
 
 /// What came of a POST that was not refused.
 #[derive(Debug)]
@@ -53,7 +50,7 @@ impl From<Error> for Broken {
 
 enum Body {
     Json(Vec<u8>),
-    Events(Box<Source>),
+    Events(Box<Events>),
 }
 
 impl StreamableHttp {
@@ -70,7 +67,8 @@ impl StreamableHttp {
         sending: Sending<'_>,
         receiver: &dyn Receiver,
     ) -> Result<Posted, Failure> {
-        self.while_alive(self.send(session, sending, receiver))
+        self.remote
+            .while_alive(self.send(session, sending, receiver))
             .await
     }
 
@@ -98,7 +96,7 @@ impl StreamableHttp {
             return Err(Box::pin(refused(response, session.id.is_some())).await);
         }
         let Some(id) = sending.id else {
-            self.discard(response);
+            self.remote.discard(response);
             return Ok(Posted::Accepted);
         };
         let is_accepted = matches!(
@@ -109,7 +107,7 @@ impl StreamableHttp {
             (is_accepted && session.id.is_some() && self.may_stream()).then_some(Posted::Accepted);
         if is_accepted && Declared::by(&response) == Declared::Other {
             let error = invalid(&response.url, response.status, "without an answer");
-            self.discard(response);
+            self.remote.discard(response);
             return accepted.ok_or(error.into());
         }
         let began = super::session_of(&response);
@@ -117,7 +115,7 @@ impl StreamableHttp {
         let body = self.body(response).await;
         let body = body.map_err(|error| match error.code {
             Code::ResponseTooLarge => {
-                self.remote.warn(&error.message);
+                self.remote.logger.warn(&error.message);
                 too_large(&error.message)
             }
             _ => error,
@@ -144,23 +142,20 @@ impl StreamableHttp {
     /// A body by how it begins, because servers and gateways declare one kind and send the other; by its content type
     /// where the beginning says nothing.
     async fn body(&self, response: Response) -> Result<Body> {
-        let limits = BodyLimits {
-            total: self.remote.limits.max_response_bytes,
-            idle: None,
-        };
+        let limit = self.remote.limits.max_response_bytes;
         let announced = response.headers.get(CONTENT_LENGTH);
         let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         let declared = Declared::by(&response);
         let unexpected = (declared == Declared::Other).then(|| wrong_type(&response));
-        let mut chunks = guard(response.stream(), limits);
+        let mut chunks = guard(response.stream(), limit);
         // What the server announces is believed only as far as it would be taken.
-        let mut body = Vec::with_capacity(announced.unwrap_or_default().min(limits.total));
+        let mut body = Vec::with_capacity(announced.unwrap_or_default().min(limit));
         while let Some(chunk) = chunks.next().await {
             body.extend_from_slice(&chunk?);
             match (Begins::of(&body), declared) {
                 (Begins::Events, _) | (Begins::Other, Declared::Events) => {
                     let first = stream::iter([Ok(Bytes::from(body))]);
-                    return Ok(Body::Events(Box::new(self.events_of(first.chain(chunks)))));
+                    return Ok(Body::Events(Box::new(self.events(first.chain(chunks)))));
                 }
                 (Begins::Json | Begins::Nothing, _) | (Begins::Other, Declared::Json) => {}
                 (Begins::Other, Declared::Other) => break,
@@ -168,7 +163,7 @@ impl StreamableHttp {
         }
         match (Begins::of(&body), unexpected) {
             (Begins::Nothing, None) if declared == Declared::Events => {
-                Ok(Body::Events(Box::new(self.events_of(stream::empty()))))
+                Ok(Body::Events(Box::new(self.events(stream::empty()))))
             }
             (Begins::Nothing | Begins::Other, Some(unexpected)) => Err(unexpected),
             _ => Ok(Body::Json(body)),
@@ -206,7 +201,7 @@ impl StreamableHttp {
 
     async fn take_events(
         &self,
-        mut source: Source,
+        mut source: Events,
         session: &HttpSession,
         id: u64,
         receiver: &dyn Receiver,
@@ -220,7 +215,7 @@ impl StreamableHttp {
                 let found = match source.next().await {
                     Some(Ok(found)) => found,
                     Some(Err(error)) if error.code == Code::ResponseTooLarge => {
-                        self.remote.warn(&error.message);
+                        self.remote.logger.warn(&error.message);
                         return Err(too_large(&error.message).into());
                     }
                     Some(Err(_)) => {
@@ -256,17 +251,14 @@ impl StreamableHttp {
     }
 
     /// The rest of a stream that broke off (MCP, chapter "Resumability and Redelivery").
-    async fn resume(&self, session: &HttpSession, pace: &mut Pace) -> Result<Source> {
+    async fn resume(&self, session: &HttpSession, pace: &mut Pace) -> Result<Events> {
         while let Some(pause) = pace.next() {
             sleep(pause).await;
             match self.open(session, pace.last_event_id()).await {
                 Ok(response) if response.status.is_success() && is_event_stream(&response) => {
                     pace.opened();
-                    let limits = BodyLimits {
-                        total: self.remote.limits.max_response_bytes,
-                        idle: None,
-                    };
-                    return Ok(self.events(response, limits));
+                    let limit = self.remote.limits.max_response_bytes;
+                    return Ok(self.events(guard(response.stream(), limit)));
                 }
                 // A server without streams has none the next time either.
                 Ok(response)
@@ -284,34 +276,16 @@ impl StreamableHttp {
     }
 
     /// Most responses end with the answer.
-    fn let_go(&self, mut source: Source) {
+    fn let_go(&self, mut source: Events) {
         if matches!(source.next().now_or_never(), Some(None)) {
             return;
         }
         let life = self.remote.life.clone();
         tokio::spawn(async move {
-            let drain = async { while source.next().await.is_some() {} };
+            let drain = async { while let Some(Ok(_)) = source.next().await {} };
             tokio::select! {
                 () = life.cancelled() => {}
                 _ = timeout(LAST_BYTES, drain) => {}
-            }
-        });
-    }
-
-    /// Reads a body in which nothing matters to its end.
-    fn discard(&self, response: Response) {
-        if response
-            .headers
-            .get(CONTENT_LENGTH)
-            .is_some_and(|length| length == "0")
-        {
-            return;
-        }
-        let life = self.remote.life.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                () = life.cancelled() => {}
-                _ = timeout(DRAIN, response.bytes(ERROR_BODY_BYTES)) => {}
             }
         });
     }
@@ -336,7 +310,7 @@ impl Declared {
     fn by(response: &Response) -> Self {
         if is_event_stream(response) {
             Self::Events
-        } else if is_type(content_type(response), JSON) {
+        } else if is_type(response, JSON) {
             Self::Json
         } else {
             Self::Other

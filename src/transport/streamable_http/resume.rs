@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::transport::events::Found;
+use crate::transport::events::{Found, Progress};
 use crate::transport::lane::{Receiver, Waiting};
-use crate::transport::message::{self, AnswerTo, Incoming, NoMessage};
+use crate::transport::message::{self, Incoming, NoMessage};
 use crate::transport::oversized::Head;
 use crate::transport::remote::{Remote, too_large};
 
@@ -18,9 +18,7 @@ const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 
 /// Where a stream goes on, and when.
 pub(super) struct Pace {
-    last_event_id: Option<String>,
-    /// The server's own interval.
-    retry: Option<Duration>,
+    progress: Progress,
     /// Attempts in a row that opened nothing.
     failed: u32,
     shortest: Duration,
@@ -28,10 +26,9 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Of the stream that answers a request.
-    pub const fn of_answer() -> Self {
+    pub fn of_answer() -> Self {
         Self {
-            last_event_id: None,
-            retry: None,
+            progress: Progress::default(),
             failed: 0,
             shortest: SHORTEST_FIRST_RETRY,
         }
@@ -46,20 +43,11 @@ impl Pace {
     }
 
     pub fn last_event_id(&self) -> Option<&str> {
-        self.last_event_id.as_deref()
+        self.progress.last_event_id.as_deref()
     }
 
     pub const fn opened(&mut self) {
         self.failed = 0;
-    }
-
-    fn note(&mut self, id: Option<String>, retry: Option<u64>) {
-        if let Some(id) = id {
-            self.last_event_id = Some(id).filter(|id| !id.is_empty());
-        }
-        if let Some(retry) = retry {
-            self.retry = Some(Duration::from_millis(retry));
-        }
     }
 
     /// How long to wait before the stream is opened again; `None` when that is given up.
@@ -69,7 +57,7 @@ impl Pace {
         }
         let backoff = Duration::from_secs(1 << self.failed);
         self.failed += 1;
-        let pause = self.retry.unwrap_or(backoff);
+        let pause = self.progress.retry.unwrap_or(backoff);
         let pause = pause.clamp(self.shortest, LONGEST_PAUSE);
         self.shortest = SHORTEST_RETRY;
         Some(pause)
@@ -87,7 +75,7 @@ pub(super) fn hand_over(
 ) -> Option<NoMessage> {
     match found {
         Found::Event(event) => {
-            pace.note(event.id, event.retry);
+            pace.progress.note(event.id, event.retry);
             let data = event.data?;
             remote.traffic.add_received(data.len());
             return each(remote, data.as_bytes(), |message| {
@@ -95,11 +83,11 @@ pub(super) fn hand_over(
             });
         }
         Found::TooLarge { id, head, refusal } => {
-            pace.note(id, None);
-            remote.warn(&refusal);
+            pace.progress.note(id, None);
+            remote.logger.warn(&refusal);
             let failed = match Head::of(&head) {
-                Head::AnswerTo(AnswerTo::Ours(id)) => Some(id),
-                Head::AnswerTo(_) | Head::Other => None,
+                Head::AnswerTo(to) => to.ours(),
+                Head::Other => None,
                 Head::Answer => during.or(match receiver.waiting() {
                     Waiting::One(id) => Some(id),
                     Waiting::Nobody | Waiting::Several => None,
@@ -146,20 +134,20 @@ mod tests {
         let pauses = [0; 4].map(|_| seconds(pace.next()));
         assert_eq!(pauses, [Some(1), Some(2), Some(4), None]);
         pace.opened();
-        pace.note(Some("7".to_owned()), Some(0));
+        pace.progress.note(Some("7".to_owned()), Some(0));
         assert_eq!(seconds(pace.next()), Some(1));
         assert_eq!(pace.last_event_id(), Some("7"));
-        pace.note(None, Some(u64::MAX));
+        pace.progress.note(None, Some(u64::MAX));
         assert_eq!(seconds(pace.next()), Some(30));
     }
 
     #[test]
     fn an_answer_is_resumed_sooner_the_first_time() {
         let mut pace = Pace::of_answer();
-        pace.note(None, Some(0));
+        pace.progress.note(None, Some(0));
         assert_eq!(pace.next(), Some(SHORTEST_FIRST_RETRY));
         pace.opened();
-        pace.note(None, Some(0));
+        pace.progress.note(None, Some(0));
         assert_eq!(pace.next(), Some(SHORTEST_RETRY));
     }
 }

@@ -14,7 +14,7 @@ pub use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::error::{Code, Error, Result};
 use crate::transport::limits::over_total;
-use crate::transport::oversized::{HEAD_BYTES, keep_tail};
+use crate::transport::oversized::{Arriving, Text};
 
 /// RFC 6455, section 5.5.
 /// What is longer than a message may be is skipped, so that the connection stays usable. This would never end.
@@ -25,54 +25,27 @@ const MAX_CONTROL_BYTES: u64 = 125;
 #[derive(Debug, PartialEq, Eq)]
 pub enum Piece {
     /// Text or binary; both carry JSON.
-    Message(Vec<u8>),
+    Text(Text),
     Ping(Vec<u8>),
     Pong,
     Close {
         code: Option<u16>,
         reason: String,
     },
-    /// The message has passed the limit; told at once, while the rest still comes in.
-    TooLarge {
-        head: Vec<u8>,
-        refusal: String,
-    },
-    /// The message that was too large has ended.
-    TooLargeEnd {
-        tail: Vec<u8>,
-        refusal: String,
-    },
-}
-
-struct Current {
-    kind: Kind,
-    is_final: bool,
-    remaining: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Data,
-    Control(Control),
-}
-
-struct Skipped {
-    tail: Vec<u8>,
-    refusal: String,
 }
 
 /// Turns bytes of a server, in pieces of any size, into messages.
+#[derive(Default)]
 pub struct Frames {
     /// Bytes of one message; 0 is no limit.
     limit: usize,
     header: Vec<u8>,
-    current: Option<Current>,
+    /// The frame that is coming in, and how many bytes of it have yet to come.
+    current: Option<(FrameHeader, u64)>,
     control: Vec<u8>,
-    message: Vec<u8>,
+    message: Arriving,
     in_message: bool,
-    observed: usize,
     fragments: usize,
-    skipped: Option<Skipped>,
     found: VecDeque<Piece>,
 }
 
@@ -81,15 +54,7 @@ impl Frames {
     pub fn new(limit: usize) -> Self {
         Self {
             limit,
-            header: Vec::new(),
-            current: None,
-            control: Vec::new(),
-            message: Vec::new(),
-            in_message: false,
-            observed: 0,
-            fragments: 0,
-            skipped: None,
-            found: VecDeque::new(),
+            ..Self::default()
         }
     }
 
@@ -100,18 +65,18 @@ impl Frames {
     /// Fails with [`Code::InvalidResponse`] where the server breaks the protocol; nothing can be read afterwards.
     pub fn feed(&mut self, mut bytes: &[u8]) -> Result<()> {
         while let Some((first, rest)) = bytes.split_first() {
-            let Some(current) = &mut self.current else {
+            let Some((header, remaining)) = &mut self.current else {
                 self.header.push(*first);
                 bytes = rest;
                 self.begin()?;
                 continue;
             };
-            let wanted = usize::try_from(current.remaining).unwrap_or(usize::MAX);
+            let wanted = usize::try_from(*remaining).unwrap_or(usize::MAX);
             let (payload, rest) = bytes.split_at(wanted.min(bytes.len()));
-            current.remaining -= payload.len() as u64;
-            let kind = current.kind;
+            *remaining -= payload.len() as u64;
+            let opcode = header.opcode;
             bytes = rest;
-            self.payload(kind, payload);
+            self.payload(opcode, payload);
             self.end_if_complete()?;
         }
         Ok(())
@@ -134,12 +99,11 @@ impl Frames {
         if length > MAX_FRAME_BYTES {
             return Err(broken("a frame that nobody could take"));
         }
-        let kind = match header.opcode {
-            OpCode::Control(control) => {
+        match header.opcode {
+            OpCode::Control(_) => {
                 if !header.is_final || length > MAX_CONTROL_BYTES {
                     return Err(broken("a control frame that is too large"));
                 }
-                Kind::Control(control)
             }
             OpCode::Data(data) => {
                 if (data == Data::Continue) != self.in_message {
@@ -147,51 +111,29 @@ impl Frames {
                 }
                 self.in_message = true;
                 self.fragments += 1;
-                Kind::Data
             }
-        };
-        self.current = Some(Current {
-            kind,
-            is_final: header.is_final,
-            remaining: length,
-        });
+        }
+        self.current = Some((header, length));
         self.end_if_complete()
     }
 
-    fn payload(&mut self, kind: Kind, payload: &[u8]) {
-        if let Kind::Control(_) = kind {
+    fn payload(&mut self, opcode: OpCode, payload: &[u8]) {
+        if let OpCode::Control(_) = opcode {
             self.control.extend_from_slice(payload);
             return;
         }
-        self.observed = self.observed.saturating_add(payload.len());
-        if let Some(skipped) = &mut self.skipped {
-            keep_tail(&mut skipped.tail, payload);
-        } else if self.limit > 0 && self.observed > self.limit {
-            let refusal = over_total(self.limit, self.observed, self.fragments);
-            let mut head = mem::take(&mut self.message);
-            let mut tail = Vec::new();
-            keep_tail(&mut tail, &head);
-            keep_tail(&mut tail, payload);
-            head.truncate(HEAD_BYTES);
-            head.extend(payload.iter().take(HEAD_BYTES - head.len()));
-            self.skipped = Some(Skipped {
-                tail,
-                refusal: refusal.clone(),
-            });
-            self.found.push_back(Piece::TooLarge { head, refusal });
-        } else {
-            self.message.extend_from_slice(payload);
-        }
+        let too_large = self.message.push(payload, self.limit, |observed| {
+            over_total(self.limit, observed, self.fragments)
+        });
+        self.found.extend(too_large.map(Piece::Text));
     }
 
     fn end_if_complete(&mut self) -> Result<()> {
-        let Some(Current { kind, is_final, .. }) =
-            self.current.take_if(|current| current.remaining == 0)
-        else {
+        let Some((header, _)) = self.current.take_if(|(_, remaining)| *remaining == 0) else {
             return Ok(());
         };
-        match kind {
-            Kind::Control(control) => {
+        match header.opcode {
+            OpCode::Control(control) => {
                 let payload = mem::take(&mut self.control);
                 self.found.push_back(match control {
                     Control::Ping => Piece::Ping(payload),
@@ -199,17 +141,12 @@ impl Frames {
                     Control::Pong | Control::Reserved(_) => Piece::Pong,
                 });
             }
-            Kind::Data if is_final => {
+            OpCode::Data(_) if header.is_final => {
                 self.in_message = false;
-                self.observed = 0;
                 self.fragments = 0;
-                let message = mem::take(&mut self.message);
-                self.found.push_back(match self.skipped.take() {
-                    Some(Skipped { tail, refusal }) => Piece::TooLargeEnd { tail, refusal },
-                    None => Piece::Message(message),
-                });
+                self.found.push_back(Piece::Text(self.message.end()));
             }
-            Kind::Data => {}
+            OpCode::Data(_) => {}
         }
         Ok(())
     }

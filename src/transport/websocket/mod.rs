@@ -8,7 +8,6 @@ pub(super) mod frames;
 mod handshake;
 mod reader;
 
-use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -18,7 +17,6 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::frames::{CloseCode, Frames, close, text};
 use self::reader::Reader;
 use super::Remote;
-use super::inbox::Inbox;
 use super::lane::{Failure, Receiver, Sending, Wire};
 use super::outbox::Outbox;
 use crate::error::Result;
@@ -31,10 +29,9 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 pub struct WebSocketWire {
     traffic: Arc<Traffic>,
     outbox: Outbox,
-    /// Nobody wants messages any more; the reader looks for the server's close frame.
+    /// Nobody wants messages any more: the reader looks for the server's close frame, and the writer ends after what is
+    /// queued.
     closing: CancellationToken,
-    /// Has the writer end after what is queued.
-    stop_writing: CancellationToken,
     /// Cancelled when reading has ended.
     over: CancellationToken,
     /// Ends both tasks with the wire.
@@ -51,49 +48,30 @@ impl WebSocketWire {
     pub async fn connect(remote: Remote, receiver: Weak<dyn Receiver>) -> Result<Self> {
         let (read, write) = tokio::io::split(handshake::upgrade(&remote).await?);
         let life = remote.life.child_token();
-        let (stop_writing, over) = (CancellationToken::new(), CancellationToken::new());
-        let (outbox, writer) = Outbox::new(write, stop_writing.clone(), "the MCP server");
-        let closing = CancellationToken::new();
-        let inbox = Inbox::new(
-            receiver.clone(),
-            Arc::clone(&remote.traffic),
-            remote.logger.clone(),
-            remote.log_prefix.clone(),
-            "a WebSocket message",
-        );
-        let reader = Reader {
-            inbox,
+        let (closing, over) = (CancellationToken::new(), CancellationToken::new());
+        let (outbox, writer) = Outbox::new(write, closing.clone(), "the MCP server");
+        let mut reader = Reader {
+            inbox: remote.inbox(receiver, "a WebSocket message"),
             closing: closing.clone(),
             outbox: outbox.clone(),
+            last_answer: None,
             frames: Frames::new(remote.limits.max_response_bytes),
-            logger: remote.logger.clone(),
-            log_prefix: remote.log_prefix.clone(),
         };
-        tokio::spawn(until(life.clone(), writer));
+        tokio::spawn(life.clone().run_until_cancelled_owned(writer));
         let (ended, reading_life) = (over.clone().drop_guard(), life.clone());
         tokio::spawn(async move {
-            until(reading_life, reader.run(read)).await;
+            let reading = reader.run(read);
+            reading_life.run_until_cancelled(reading).await;
             drop(ended);
-            if let Some(receiver) = receiver.upgrade() {
-                receiver.over();
-            }
+            reader.inbox.over();
         });
         Ok(Self {
             traffic: remote.traffic,
             outbox,
             closing,
-            stop_writing,
             over,
             _end: life.drop_guard(),
         })
-    }
-}
-
-async fn until(end: CancellationToken, work: impl Future<Output = ()>) {
-    tokio::select! {
-        biased;
-        () = end.cancelled() => {}
-        () = work => {}
     }
 }
 
@@ -108,7 +86,6 @@ impl Wire for WebSocketWire {
     async fn close(&self) {
         let closed = self.outbox.send(close(CloseCode::Normal));
         self.closing.cancel();
-        self.stop_writing.cancel();
         let handshake = async {
             if closed.await.is_ok() {
                 self.over.cancelled().await;

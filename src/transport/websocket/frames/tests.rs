@@ -30,7 +30,7 @@ fn parse(bytes: &[u8], limit: usize, step: usize) -> Result<Vec<Piece>> {
 }
 
 fn message(text: &[u8]) -> Piece {
-    Piece::Message(text.to_vec())
+    Piece::Text(Text::Whole(text.to_vec()))
 }
 
 #[test]
@@ -77,8 +77,8 @@ fn a_long_message_is_skipped() {
         let found = parse(&bytes, 20, step).unwrap();
         let [
             Piece::Ping(_),
-            Piece::TooLarge { head, refusal },
-            Piece::TooLargeEnd { tail, .. },
+            Piece::Text(Text::TooLarge { head, refusal }),
+            Piece::Text(Text::TooLargeEnd { tail }),
             next,
         ] = &found[..]
         else {
