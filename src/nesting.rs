@@ -13,15 +13,23 @@ pub const MAX_NESTING: usize = 512;
 /// # Errors
 /// For a text that is no such JSON, or is nested deeper.
 pub fn parse<T: DeserializeOwned>(json: &str, levels: usize) -> serde_json::Result<T> {
-    if is_deeper(json, levels) {
+    let mut reader = serde_json::Deserializer::from_str(checked(json, levels)?);
+    reader.disable_recursion_limit();
+    let value = T::deserialize(&mut reader)?;
+    reader.end().map(|()| value)
+}
+
+/// The text, where it is nested no deeper than this many levels.
+///
+/// # Errors
+/// For one that is.
+pub fn checked<T: AsRef<str>>(json: T, levels: usize) -> serde_json::Result<T> {
+    if is_deeper(json.as_ref(), levels) {
         return Err(serde_json::Error::custom(format!(
             "it is nested deeper than {levels} levels"
         )));
     }
-    let mut reader = serde_json::Deserializer::from_str(json);
-    reader.disable_recursion_limit();
-    let value = T::deserialize(&mut reader)?;
-    reader.end().map(|()| value)
+    Ok(json)
 }
 
 /// Whether objects and arrays are nested deeper than this many levels.

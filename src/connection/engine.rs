@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use parking_lot::Mutex;
-use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +20,7 @@ use super::requests::{Requests, UnderWay};
 use super::standard::{ClientMeta, standard_headers, version_header};
 use super::{CallOptions, Generation};
 use crate::error::{Error, Result};
-use crate::transport::message::{self, Meta};
+use crate::transport::message::{self, Meta, Params};
 use crate::transport::{Failure, HttpSession, Lane, Loss, Posted, Receiver, Reply, Sending, lost};
 
 /// How long requests of a forgotten session may go on: most of them are about to be refused, and are sent again then.
@@ -146,21 +145,22 @@ impl Engine {
             id: None,
             version: HeaderValue::from_str(DISCOVERED.as_str()).ok(),
         };
-        let asked = self.handshake_request("server/discover", None, Some(&self.meta), &http);
+        let asked =
+            self.handshake_request("server/discover", Params::None, Some(&self.meta), &http);
         asked.await.0
     }
 
     async fn initialize(&self) -> (Result<Reply>, Option<HeaderValue>) {
         let params = serde_json::to_value(self.client.describe()).unwrap_or_default();
         let http = HttpSession::default();
-        self.handshake_request("initialize", Some(&params), None, &http)
+        self.handshake_request("initialize", Some(&params).into(), None, &http)
             .await
     }
 
     async fn handshake_request(
         &self,
         method: &str,
-        params: Option<&Value>,
+        params: Params<'_>,
         meta: Option<&ClientMeta>,
         http: &HttpSession,
     ) -> (Result<Reply>, Option<HeaderValue>) {
@@ -203,7 +203,7 @@ impl Engine {
             over: self.life.child_token(),
         });
         if agreed.described.generation() == Generation::Initialize {
-            let text = message::notification(INITIALIZED, None, Meta::default())?;
+            let text = message::notification(INITIALIZED, Params::None)?;
             self.post(&agreed.http, text).await.map_err(|it| it.error)?;
         }
         let before = self.agreed.lock().replace(Arc::clone(&agreed));

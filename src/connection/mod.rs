@@ -25,6 +25,7 @@ mod session;
 mod standard;
 mod tools;
 
+pub use crate::transport::message::Params;
 pub use access::{AccessTokens, connect_authorized};
 pub use breaker::{Breaker, Breakers};
 pub use caller::Caller;
@@ -41,7 +42,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header::AUTHORIZATION;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -175,12 +175,13 @@ impl Connection {
 
     /// Sends a request and returns the result as the server wrote it. A request that the server refuses for its token
     /// is sent once more with another, where one is to be had without asking the user.
-    pub async fn request(
+    pub async fn request<'a>(
         &self,
         method: &str,
-        params: Option<&Value>,
+        params: impl Into<Params<'a>>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
+        let params = params.into();
         let has_own = |tokens: &&Arc<dyn AccessTokens>| {
             let headers = options.headers_of(method);
             tokens.is_required()
@@ -226,7 +227,7 @@ impl Connection {
     async fn send(
         &self,
         method: &str,
-        params: Option<&Value>,
+        params: Params<'_>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         if method != "tools/call" || self.generation != Generation::Discover {
@@ -248,7 +249,7 @@ impl Connection {
     async fn send_once(
         &self,
         method: &str,
-        params: Option<&Value>,
+        params: Params<'_>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let bearer = self.recipe.bearer.get();
@@ -315,7 +316,9 @@ impl Connection {
             match self.generation {
                 Generation::Initialize => self.session.ping(&options).await,
                 Generation::Discover => {
-                    let discover = self.session.request("server/discover", None, &options);
+                    let discover = self
+                        .session
+                        .request("server/discover", Params::None, &options);
                     discover.await.map(drop)
                 }
             }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::nesting::{self, MAX_NESTING};
+use crate::transport::message::Params;
 
 const ANNOTATION: &str = "x-mcp-header";
 
@@ -21,9 +22,8 @@ pub(super) type Annotations = Vec<(Vec<String>, String)>;
 pub(super) struct ParamHeaders(Mutex<HashMap<String, Annotations>>);
 
 impl ParamHeaders {
-    pub fn of_call(&self, params: Option<&Value>) -> Option<Annotations> {
-        let name = params?.get("name")?.as_str()?;
-        self.0.lock().get(name).cloned()
+    pub fn of_call(&self, params: Params<'_>) -> Option<Annotations> {
+        self.0.lock().get(params.text("name")?).cloned()
     }
 
     /// Notes the annotations on a page of `tools/list`. `None` where all its tools can be offered; else the page with
@@ -162,6 +162,13 @@ mod tests {
             .is_some()
     }
 
+    fn tool(name: &str) -> Params<'_> {
+        Params::Tool {
+            name,
+            arguments: None,
+        }
+    }
+
     #[test]
     fn annotations_are_found_along_properties() {
         let known = ParamHeaders::default();
@@ -175,12 +182,12 @@ mod tests {
                 .note(&page(&[("t", schema), ("plain", json!({}))]))
                 .is_none()
         );
-        let found = known.of_call(Some(&json!({ "name": "t" }))).unwrap();
+        let found = known.of_call(tool("t")).unwrap();
         assert_eq!(found[0], (vec!["region".to_owned()], "Region".to_owned()));
         assert_eq!(found[1].0, ["deep", "n"]);
-        assert!(known.of_call(Some(&json!({ "name": "plain" }))).is_none());
+        assert!(known.of_call(tool("plain")).is_none());
         assert!(known.note(&page(&[("t", json!({}))])).is_none());
-        assert!(known.of_call(Some(&json!({ "name": "t" }))).is_none());
+        assert!(known.of_call(tool("t")).is_none());
     }
 
     #[test]

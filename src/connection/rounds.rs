@@ -15,6 +15,7 @@ use super::caller::Caller;
 use crate::error::{Code, Error, Result};
 use crate::host::ServerRequest;
 use crate::nesting::{self, MAX_NESTING};
+use crate::transport::message::Params;
 
 /// Requests that a server may answer this way.
 const METHODS: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
@@ -131,14 +132,11 @@ impl Rounds {
 
 /// The parameters of the next round. State that the server gave goes back as it came, and none where it gave none.
 pub(super) fn next_params(
-    params: Option<&Value>,
+    params: Params<'_>,
     answers: &InputResponses,
     state: Option<String>,
-) -> Value {
-    let mut params = match params {
-        Some(Value::Object(members)) => members.clone(),
-        _ => Map::new(),
-    };
+) -> Map<String, Value> {
+    let mut params = params.to_members();
     let mut set = |name: &str, value: Option<Value>| match value {
         Some(value) => params.insert(name.to_owned(), value),
         None => params.shift_remove(name),
@@ -148,7 +146,7 @@ pub(super) fn next_params(
         (!answers.is_empty()).then(|| json!(answers)),
     );
     set("requestState", state.map(Value::String));
-    Value::Object(params)
+    params
 }
 
 #[cfg(test)]
@@ -198,18 +196,25 @@ mod tests {
 
     #[test]
     fn state_and_answers_are_of_this_round_only() {
-        let first = Some(json!({ "name": "t", "arguments": { "a": 1 } }));
+        let arguments = raw(&json!({ "a": 1 }));
+        let first = Params::Tool {
+            name: "t",
+            arguments: Some(&arguments),
+        };
         let answers = InputResponses::from([("q".to_owned(), json!({ "action": "accept" }))]);
-        let second = next_params(first.as_ref(), &answers, Some("state".to_owned()));
+        let second = next_params(first, &answers, Some("state".to_owned()));
         assert_eq!(
-            second,
+            json!(second),
             json!({
                 "name": "t", "arguments": { "a": 1 },
                 "inputResponses": { "q": { "action": "accept" } }, "requestState": "state",
             })
         );
-        let third = next_params(Some(&second), &InputResponses::new(), None);
-        assert_eq!(third, json!({ "name": "t", "arguments": { "a": 1 } }));
+        let third = next_params(Params::Members(&second), &InputResponses::new(), None);
+        assert_eq!(
+            json!(third),
+            json!({ "name": "t", "arguments": { "a": 1 } })
+        );
     }
 
     #[tokio::test]

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rmcp::model::ErrorData;
-use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -19,7 +18,7 @@ use super::rounds::{self, Questions, Rounds};
 use super::standard::standard_headers;
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
-use crate::transport::message::{self, Meta, RpcError};
+use crate::transport::message::{self, Meta, Params, RpcError};
 use crate::transport::{Failure, Lane, Loss, Reply, Sending, mentions_session};
 
 /// How long a request that was given up may take to tell the server so.
@@ -68,7 +67,7 @@ impl Session {
     pub async fn request(
         &self,
         method: &str,
-        params: Option<&Value>,
+        params: Params<'_>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let generation = self.described()?.generation();
@@ -78,7 +77,7 @@ impl Session {
         };
         let mut next = None;
         loop {
-            let params = next.as_ref().or(params);
+            let params = next.as_ref().map_or(params, Params::Members);
             let result = self.request_once(method, params, options).await?;
             let Some(wish) = rounds.wish(&result)? else {
                 return Ok(result);
@@ -116,7 +115,7 @@ impl Session {
     async fn request_once(
         &self,
         method: &str,
-        params: Option<&Value>,
+        params: Params<'_>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let agreed = self.0.current(options).await?;
@@ -167,7 +166,7 @@ impl Session {
             "ping"
         };
         let options = probing(options);
-        let outcome = self.send(agreed, probe, None, &options).await;
+        let outcome = self.send(agreed, probe, Params::None, &options).await;
         let refusal = verdict(agreed, probe, outcome).err()?;
         (refusal.loss != Loss::No).then(|| {
             let is_same =
@@ -181,7 +180,10 @@ impl Session {
     /// has to be made.
     async fn end_unless_modern(&self, agreed: &Agreed, options: &CallOptions) {
         let options = probing(options);
-        match self.send(agreed, "server/discover", None, &options).await {
+        match self
+            .send(agreed, "server/discover", Params::None, &options)
+            .await
+        {
             Ok(Reply::Error(_) | Reply::Empty) => self.0.end(),
             Err(failure) if failure.error.code == Code::HttpStatus => self.0.end(),
             Ok(Reply::Result(_)) | Err(_) => {}
@@ -214,7 +216,7 @@ impl Session {
 
     /// Asks for a sign of life. A server that does not know `ping` gives one by saying so.
     pub async fn ping(&self, options: &CallOptions) -> Result<()> {
-        match self.request_once("ping", None, options).await {
+        match self.request_once("ping", Params::None, options).await {
             Err(error) if error.rpc_code.is_some_and(is_sign_of_life) => Ok(()),
             outcome => outcome.map(drop),
         }
@@ -225,7 +227,7 @@ impl Session {
         &self,
         agreed: &Agreed,
         method: &str,
-        params: Option<&Value>,
+        params: Params<'_>,
         options: &CallOptions,
     ) -> Result<Reply, Failure> {
         let engine = &self.0;
@@ -279,7 +281,7 @@ impl Session {
             return;
         }
         let params = serde_json::json!({ "requestId": request.under_way.id, "reason": reason });
-        let text = message::notification("notifications/cancelled", Some(&params), Meta::default());
+        let text = message::notification("notifications/cancelled", Some(&params).into());
         if let Ok(text) = text {
             let _ = timeout(CANCEL_TIMEOUT, self.0.tell(text)).await;
         }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::content::{Item, ToolContent, format_content};
 use super::scope::registered_config;
 use super::{Asked, CallScope, Consent, HeaderTokens, Manager, OboCall};
-use crate::connection::{CallOptions, Connection, Progress, ProgressSink, log_prefix};
+use crate::connection::{CallOptions, Params, Progress, ProgressSink, log_prefix};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::{Level, LogMeta, Lookup};
@@ -32,7 +32,8 @@ pub struct CallTool<'a> {
     /// A config that the caller already has.
     pub config: Option<Arc<ServerConfig>>,
     pub tool_name: &'a str,
-    pub arguments: Option<Value>,
+    /// A JSON object.
+    pub arguments: Option<Box<RawValue>>,
     pub provider: &'a str,
     /// How long nothing may be heard; progress starts it again.
     pub timeout: Option<Duration>,
@@ -140,10 +141,12 @@ impl Manager {
             access,
         };
         scope.set_headers(&server, tokens(token.as_ref()), &mut options)?;
-        let params = self.params(call.tool_name, call.arguments.take(), lease.connection());
-        let sent = lease
-            .connection()
-            .request("tools/call", Some(&params), &options);
+        let wire_name = self.wire_name(&lease.connection().recipe, call.tool_name);
+        let params = Params::Tool {
+            name: wire_name.as_deref().unwrap_or(call.tool_name),
+            arguments: call.arguments.as_deref(),
+        };
+        let sent = lease.connection().request("tools/call", params, &options);
         let mut answer = sent.await;
         // A call that the server refused to hear was not made, so it may be made again.
         if let Err(error) = &answer {
@@ -151,9 +154,7 @@ impl Manager {
                 let renewed = self.renewed_token(scope, &server, obo, token, error);
                 if let Some(renewed) = renewed.await? {
                     scope.set_headers(&server, tokens(Some(&renewed)), &mut options)?;
-                    let sent = lease
-                        .connection()
-                        .request("tools/call", Some(&params), &options);
+                    let sent = lease.connection().request("tools/call", params, &options);
                     answer = sent.await;
                 }
                 answer = answer.map_err(|error| self.rejection(&server, error));
@@ -168,9 +169,7 @@ impl Manager {
                 lease = self
                     .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
                     .await?;
-                let sent = lease
-                    .connection()
-                    .request("tools/call", Some(&params), &options);
+                let sent = lease.connection().request("tools/call", params, &options);
                 answer = sent.await;
             }
         }
@@ -191,18 +190,6 @@ impl Manager {
             call.provider,
             scope.settings.image_data_max_bytes,
         )
-    }
-
-    /// Of `tools/call`: the tool under the name that the server knows.
-    fn params(&self, tool_name: &str, arguments: Option<Value>, connection: &Connection) -> Value {
-        let wire_name = self.wire_name(&connection.recipe, tool_name);
-        let name = wire_name.unwrap_or_else(|| tool_name.to_owned());
-        let mut params = Map::with_capacity(2);
-        params.insert("name".to_owned(), Value::String(name));
-        if let Some(arguments) = arguments {
-            params.insert("arguments".to_owned(), arguments);
-        }
-        Value::Object(params)
     }
 
     /// The config that the registry has for this user.

@@ -9,6 +9,7 @@ use std::ptr;
 use indexmap::IndexMap;
 use napi::sys;
 use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
 use super::js::{JsResult, Scope, Thrown, Value};
@@ -210,13 +211,25 @@ impl<'env> Value<'env> {
     /// The value as JSON, exactly as `JSON.stringify` writes it: dates as texts, `toJSON` run, half of a surrogate pair as
     /// U+FFFD. `None` for what it has no form for. What it cannot write is a `TypeError` that says where, from `path` on.
     pub fn to_exact_json(self, path: &str) -> JsResult<'env, Option<Json>> {
+        let read = |text: String| nesting::parse(&text, MAX_NESTING);
+        self.exact(path, read)
+    }
+
+    /// The same as text.
+    pub fn to_exact_text(self, path: &str) -> JsResult<'env, Option<Box<RawValue>>> {
+        let read = |text| nesting::checked(text, MAX_NESTING).and_then(RawValue::from_string);
+        self.exact(path, read)
+    }
+
+    fn exact<T>(
+        self,
+        path: &str,
+        read: impl FnOnce(String) -> serde_json::Result<T>,
+    ) -> JsResult<'env, Option<T>> {
         let scope = self.scope();
         let path_value = scope.string(path)?;
         let text = self.help(Helper::ExactText, &[self, path_value])?;
-        let Some(text) = text.as_string() else {
-            return Ok(None);
-        };
-        let read = nesting::parse(&text, MAX_NESTING).map(Some);
+        let read = text.as_string().map(read).transpose();
         read.map_err(|error| scope.type_error(&format!("{path} cannot be sent: {error}")))
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use serde_json::value::RawValue;
 
 use super::backlog::Backlog;
 use super::calls::{Call, Params, Shared};
@@ -17,7 +18,7 @@ struct ToolRequest {
     server_name: String,
     tool_name: String,
     provider: String,
-    arguments: Option<Json>,
+    arguments: Option<Box<RawValue>>,
     timeout: Option<Duration>,
     max_total_timeout: Option<Duration>,
     progress: Option<ProgressSink>,
@@ -78,7 +79,7 @@ fn read_tool_request<'env>(
         provider: params.text("provider")?.unwrap_or_default(),
         arguments: params
             .object_member("toolArguments")?
-            .map(|arguments| arguments.to_exact_json("callTool: params.toolArguments"))
+            .map(|arguments| arguments.to_exact_text("callTool: params.toolArguments"))
             .transpose()?
             .flatten(),
         timeout: None,

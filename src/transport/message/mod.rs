@@ -7,4 +7,4 @@ pub use incoming::{
     Answer, AnswerTo, BYTE_ORDER_MARK, Incoming, NoMessage, Outcome, Request, RpcError, read,
     text_of,
 };
-pub use outgoing::{Meta, answer, notification, request};
+pub use outgoing::{Meta, Params, answer, notification, request};

@@ -1,11 +1,18 @@
 //! What servers are sent.
 
+use std::borrow::Cow;
+
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::error::{Code, Error, Result};
+use crate::nesting::{self, MAX_NESTING};
+
+const META: &str = "_meta";
+const NAME: &str = "name";
+const ARGUMENTS: &str = "arguments";
 
 /// What every request carries since 2026-07-28, in place of a handshake (SEP-2575), and what one request adds.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,15 +27,72 @@ impl Meta<'_> {
     }
 }
 
-/// `params` with the members of `meta` among those of its own `_meta`.
-struct Params<'a> {
-    params: Option<&'a Map<String, Value>>,
-    meta: Meta<'a>,
+/// The parameters of a request.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Params<'a> {
+    #[default]
+    None,
+    Members(&'a Map<String, Value>),
+    /// Of `tools/call`. The arguments are sent as they were written.
+    Tool {
+        name: &'a str,
+        arguments: Option<&'a RawValue>,
+    },
 }
 
-impl Serialize for Params<'_> {
+impl<'a> From<Option<&'a Value>> for Params<'a> {
+    fn from(params: Option<&'a Value>) -> Self {
+        params
+            .and_then(Value::as_object)
+            .map_or(Self::None, Self::Members)
+    }
+}
+
+impl<'a> Params<'a> {
+    /// The text of a member.
+    #[must_use]
+    pub fn text(self, member: &str) -> Option<&'a str> {
+        match self {
+            Self::None => None,
+            Self::Members(members) => members.get(member)?.as_str(),
+            Self::Tool { name, .. } => (member == NAME).then_some(name),
+        }
+    }
+
+    /// The arguments of a call.
+    #[must_use]
+    pub fn arguments(self) -> Option<Cow<'a, Value>> {
+        match self {
+            Self::None => None,
+            Self::Members(members) => members.get(ARGUMENTS).map(Cow::Borrowed),
+            Self::Tool { arguments, .. } => {
+                let read = nesting::parse(arguments?.get(), MAX_NESTING);
+                read.ok().map(Cow::Owned)
+            }
+        }
+    }
+
+    /// All members.
+    #[must_use]
+    pub fn to_members(self) -> Map<String, Value> {
+        match self {
+            Self::None => Map::new(),
+            Self::Members(members) => members.clone(),
+            Self::Tool { name, .. } => {
+                let arguments = self.arguments().map(Cow::into_owned);
+                let arguments = arguments.map(|arguments| (ARGUMENTS.to_owned(), arguments));
+                let name = (NAME.to_owned(), Value::from(name));
+                [name].into_iter().chain(arguments).collect()
+            }
+        }
+    }
+}
+
+/// `params` with the members of `meta` among those of its own `_meta`.
+struct Written<'a>(Params<'a>, Meta<'a>);
+
+impl Serialize for Written<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        const META: &str = "_meta";
         struct Merged<'a>(Option<&'a Map<String, Value>>, Meta<'a>);
         impl Serialize for Merged<'_> {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -49,14 +113,29 @@ impl Serialize for Params<'_> {
                 map.end()
             }
         }
-        let own = self.params.and_then(|params| params.get(META));
+        let Self(params, meta) = *self;
+        let mut own = None;
         let mut map = serializer.serialize_map(None)?;
-        for (name, value) in self.params.into_iter().flatten() {
-            if name != META {
-                map.serialize_entry(name, value)?;
+        match params {
+            Params::None => {}
+            Params::Members(members) => {
+                own = members.get(META);
+                for (name, value) in members {
+                    if name != META || meta.is_empty() {
+                        map.serialize_entry(name, value)?;
+                    }
+                }
+            }
+            Params::Tool { name, arguments } => {
+                map.serialize_entry(NAME, name)?;
+                if let Some(arguments) = arguments {
+                    map.serialize_entry(ARGUMENTS, arguments)?;
+                }
             }
         }
-        map.serialize_entry(META, &Merged(own.and_then(Value::as_object), self.meta))?;
+        if !meta.is_empty() {
+            map.serialize_entry(META, &Merged(own.and_then(Value::as_object), meta))?;
+        }
         map.end()
     }
 }
@@ -77,7 +156,7 @@ const VERSION: &str = "2.0";
 ///
 /// # Errors
 /// [`Code::Internal`] for parameters that cannot be written.
-pub fn request(id: u64, method: &str, params: Option<&Value>, meta: Meta<'_>) -> Result<Vec<u8>> {
+pub fn request(id: u64, method: &str, params: Params<'_>, meta: Meta<'_>) -> Result<Vec<u8>> {
     outgoing(Some(id), method, params, meta)
 }
 
@@ -85,31 +164,17 @@ pub fn request(id: u64, method: &str, params: Option<&Value>, meta: Meta<'_>) ->
 ///
 /// # Errors
 /// As [`request`].
-pub fn notification(method: &str, params: Option<&Value>, meta: Meta<'_>) -> Result<Vec<u8>> {
-    outgoing(None, method, params, meta)
+pub fn notification(method: &str, params: Params<'_>) -> Result<Vec<u8>> {
+    outgoing(None, method, params, Meta::default())
 }
 
-fn outgoing(
-    id: Option<u64>,
-    method: &str,
-    params: Option<&Value>,
-    meta: Meta<'_>,
-) -> Result<Vec<u8>> {
-    let jsonrpc = VERSION;
-    if meta.is_empty() {
-        return written(&Outgoing {
-            jsonrpc,
-            id,
-            method,
-            params,
-        });
-    }
-    let params = params.and_then(Value::as_object);
+fn outgoing(id: Option<u64>, method: &str, params: Params<'_>, meta: Meta<'_>) -> Result<Vec<u8>> {
+    let is_empty = matches!(params, Params::None) && meta.is_empty();
     written(&Outgoing {
-        jsonrpc,
+        jsonrpc: VERSION,
         id,
         method,
-        params: Some(Params { params, meta }),
+        params: (!is_empty).then_some(Written(params, meta)),
     })
 }
 
@@ -160,7 +225,7 @@ mod tests {
             client: Some(&client),
             progress_token: Some(9),
         };
-        let text = request(9, "tools/call", Some(&params), meta).unwrap();
+        let text = request(9, "tools/call", Some(&params).into(), meta).unwrap();
         assert_eq!(
             serde_json::from_slice::<Value>(&text).unwrap(),
             json!({
@@ -168,7 +233,23 @@ mod tests {
                 "params": { "name": "t", "_meta": { "mine": 3, "v": 1, "own": 2, "progressToken": 9 } },
             })
         );
-        let bare = notification("notifications/initialized", None, Meta::default()).unwrap();
+        let arguments = RawValue::from_string(r#"{"a":1e21, "b": 0.10}"#.to_owned()).unwrap();
+        let tool = Params::Tool {
+            name: "t",
+            arguments: Some(&arguments),
+        };
+        let meta = Meta {
+            client: None,
+            progress_token: Some(9),
+        };
+        let text = String::from_utf8(request(9, "tools/call", tool, meta).unwrap()).unwrap();
+        assert!(
+            text.ends_with(
+                r#""params":{"name":"t","arguments":{"a":1e21, "b": 0.10},"_meta":{"progressToken":9}}}"#
+            ),
+            "{text}"
+        );
+        let bare = notification("notifications/initialized", Params::None).unwrap();
         assert_eq!(
             bare,
             br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#
