@@ -127,7 +127,17 @@ async fn what_is_no_message() {
     for wire in [Wire::Sse, Wire::WebSocket, Wire::Stdio] {
         let script = |wire: Wire, id: &Value| {
             let garbage = format!("{{ {}", &echoes()[..150]);
-            vec![Step::Send(wire.answer(&[garbage.as_bytes(), &tools(id)]))]
+            // Whoever shortens it must not shorten the secret.
+            let long =
+                |before: usize| format!("{{ {}{SECRET}{}", "-".repeat(before), "-".repeat(99));
+            let [short, longer] = [174, 1900].map(long);
+            let texts = [garbage.as_bytes(), short.as_bytes(), longer.as_bytes()];
+            vec![Step::Send(wire.answer(&[
+                texts[0],
+                texts[1],
+                texts[2],
+                &tools(id),
+            ]))]
         };
         let server = Server::start(wire, script).await;
         let config = match wire {

@@ -7,18 +7,16 @@ use super::log_limit::LogLimit;
 use super::message::{self, AnswerTo, NoMessage};
 use super::oversized::{Head, Text, last_id};
 use super::remote::too_large;
-use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::{Level, LogMeta, Logger};
 use crate::telemetry::Traffic;
 
-/// How much of a text that is no message is logged, in characters.
-const EXCERPT_CHARS: usize = 200;
-/// Of a longer one nothing is logged but its length.
-const EXCERPT_TEXT_BYTES: usize = 4096;
+/// Of a text that is no message and longer than this nothing is logged but its length.
+const EXCERPT_TEXT_BYTES: usize = 2048;
 
 pub(super) struct Inbox {
     receiver: Weak<dyn Receiver>,
     traffic: Arc<Traffic>,
+    /// Cuts out what the server was given.
     logger: Logger,
     /// What is read from, for the log: `a line of stdout`, say.
     unit: &'static str,
@@ -26,8 +24,6 @@ pub(super) struct Inbox {
     unknown_answer: Option<String>,
     /// Whether output that is no JSON was warned about; servers that log to stdout do it all the time.
     warned: bool,
-    /// What the server was given and must not be repeated when it says it.
-    secrets: SentSecrets,
     /// Of what is no message.
     limit: LogLimit,
 }
@@ -53,14 +49,8 @@ impl Inbox {
             unit,
             unknown_answer: None,
             warned: false,
-            secrets: SentSecrets::default(),
             limit: LogLimit::default(),
         }
-    }
-
-    pub(super) fn with_secrets(mut self, secrets: SentSecrets) -> Self {
-        self.secrets = secrets;
-        self
     }
 
     /// Hands over what came of a message.
@@ -106,12 +96,11 @@ impl Inbox {
             Level::Warn
         };
         self.warned = true;
+        // Not cut here, where it could end within a secret that the logger would not know any more.
         let excerpt = if text.len() > EXCERPT_TEXT_BYTES {
             format!("{} bytes", text.len())
         } else {
-            // What is secret is cut out of all of it first: the excerpt could end within a secret.
-            let shown = foreign_text(text, &self.secrets);
-            shown.chars().take(EXCERPT_CHARS).collect()
+            text.to_owned()
         };
         self.log(
             level,

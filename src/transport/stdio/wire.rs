@@ -147,8 +147,7 @@ impl StdioWire {
         };
         tokio::spawn(supervisor.run());
         let unit = "a line of stdout";
-        let mut inbox = Inbox::new(receiver, Arc::clone(&traffic), logger, unit)
-            .with_secrets(options.secrets.clone());
+        let mut inbox = Inbox::new(receiver, Arc::clone(&traffic), logger, unit);
         let mut stdout = Lines::new(stdout, options.max_line_bytes);
         let (stops, ended) = (stopping.clone(), ending.clone());
         tokio::spawn(async move {
