@@ -43,7 +43,7 @@ pub use scope::{CallScope, HeaderTokens, ServerScope, may_be_shared, registered_
 pub use watch::Subscriber;
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Weak};
 
 use futures::future::BoxFuture;
@@ -129,6 +129,8 @@ struct Inner {
     oauth: OAuth,
     obo: Obo,
     tool_names: KnownNames,
+    /// There were any.
+    has_wire_names: AtomicBool,
     metrics: Arc<Metrics>,
     /// The last number that a request was given.
     requests: AtomicU64,
@@ -164,6 +166,7 @@ impl Manager {
             breakers: Breakers::default(),
             known: Cache::new(KNOWN_SERVERS),
             tool_names: Cache::new(KNOWN_SERVERS),
+            has_wire_names: AtomicBool::new(false),
             oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),
             metrics,
             requests: AtomicU64::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use moka::sync::Cache;
 
@@ -88,12 +89,17 @@ impl Manager {
         if wire_names.is_empty() {
             self.0.tool_names.invalidate(&key);
         } else {
+            self.0.has_wire_names.store(true, Ordering::Release);
             self.0.tool_names.insert(key, wire_names);
         }
     }
 
     /// What the server at the other end of a connection calls a tool that a model names.
     pub(super) fn wire_name(&self, recipe: &Recipe, tool: &str) -> Option<String> {
+        // A host that shows names as servers have them asks this with every call, too.
+        if !self.0.has_wire_names.load(Ordering::Acquire) {
+            return None;
+        }
         let key = (recipe.user_id.clone(), recipe.server_name.clone());
         self.0.tool_names.get(&key)?.get(tool).cloned()
     }

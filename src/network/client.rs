@@ -249,7 +249,7 @@ impl ClientKey {
         }
         if self.http1_only || self.tls.is_none() {
             // Only over HTTP/2 can a server say that it has left a request unread, for which the client keeps a copy of each.
-            builder = builder.retry(reqwest::retry::never());
+            builder = builder.retry(reqwest::retry::never().max_retries_per_request(0));
         }
         if let Some(proxy) = &self.proxy {
             builder = builder.proxy(proxy.to_proxy()?);
