@@ -515,7 +515,8 @@ export interface MCPHostServices {
   getMCPToolsCacheGeneration?: (params: { userId: string; serverName: string }) => string | undefined | Promise<string | undefined>
   /**
    * Says that a connection made under this generation is in use, at most every half of
-   * `MCP_USER_CONNECTION_IDLE_TIMEOUT`. `false`: the connection is replaced at its next use. Bound: 10 s.
+   * `MCP_USER_CONNECTION_IDLE_TIMEOUT`, and where it failed again at the next use. `false`: the connection is replaced at
+   * its next use. Bound: 10 s.
    */
   renewMCPToolsCacheGeneration?: (params: { userId: string; serverName: string; publicationGeneration: string }) => boolean | undefined | Promise<boolean | undefined>
   /**

@@ -40,7 +40,8 @@ pub struct McpHostServices {
     )]
     pub get_mcp_tools_cache_generation: Option<()>,
     /// Says that a connection made under this generation is in use, at most every half of
-    /// `MCP_USER_CONNECTION_IDLE_TIMEOUT`. `false`: the connection is replaced at its next use. Bound: 10 s.
+    /// `MCP_USER_CONNECTION_IDLE_TIMEOUT`, and where it failed again at the next use. `false`: the connection is replaced at
+    /// its next use. Bound: 10 s.
     #[napi(
         js_name = "renewMCPToolsCacheGeneration",
         ts_type = "(params: { userId: string; serverName: string; publicationGeneration: string }) => boolean | undefined | Promise<boolean | undefined>"
