@@ -153,6 +153,30 @@ async fn what_is_no_message() {
     }
 }
 
+/// What is written for a character that nobody would see must not hide a secret from whoever looks for it.
+#[tokio::test]
+async fn secrets_with_invisible_characters() {
+    const INVISIBLE: &str = "abcdefghijk\u{200b}lmnopqrstuv";
+    for wire in [Wire::Sse, Wire::WebSocket, Wire::Stdio] {
+        let script = |wire: Wire, id: &Value| {
+            let garbage = format!("you sent {INVISIBLE}.");
+            vec![Step::Send(wire.answer(&[garbage.as_bytes(), &tools(id)]))]
+        };
+        let server = Server::start(wire, script).await;
+        let config = match wire {
+            Wire::Stdio => stdio_config(script),
+            _ => server.config(),
+        };
+        let (mut recipe, records) = logged(recipe(config));
+        recipe.config.filled_in.add(INVISIBLE);
+        let connection = open(&recipe).await.unwrap();
+        list_tools(&connection, &within(20.0)).await.unwrap();
+        let text = records.text();
+        assert!(text.contains("you sent ***."), "{wire:?}: {text}");
+        connection.close().await;
+    }
+}
+
 #[tokio::test]
 async fn reasons_of_websockets() {
     let script = |_: Wire, _: &Value| {

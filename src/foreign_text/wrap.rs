@@ -69,6 +69,10 @@ pub fn foreign_log(
             self.logger.is_heard(level)
         }
 
+        fn passes_on(&self) -> bool {
+            true
+        }
+
         fn log(&self, level: Level, message: String, meta: LogMeta) {
             let sent = (self.sent)();
             let meta = match meta {

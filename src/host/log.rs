@@ -30,6 +30,11 @@ pub trait Log: Send + Sync {
     fn is_heard(&self, _level: Level) -> bool {
         true
     }
+    /// Whether the lines go on to another logger, as they are written. The last one makes them safe, since what changes them
+    /// on the way looks for secrets in them.
+    fn passes_on(&self) -> bool {
+        false
+    }
     fn log(&self, level: Level, message: String, meta: LogMeta);
     /// Something has ended, for whoever wants events or spans.
     fn finished(&self, _operation: Operation) {}
@@ -64,6 +69,9 @@ impl Logger {
         impl Log for Prefixed {
             fn is_heard(&self, level: Level) -> bool {
                 self.0.is_heard(level)
+            }
+            fn passes_on(&self) -> bool {
+                true
             }
             fn log(&self, level: Level, message: String, meta: LogMeta) {
                 let Self(logger, prefix) = self;
@@ -112,6 +120,9 @@ impl Logger {
     pub fn with(&self, level: Level, message: impl Into<String>, meta: LogMeta) {
         if !self.is_heard(level) {
             return;
+        }
+        if self.0.passes_on() {
+            return self.0.log(level, message.into(), meta);
         }
         let meta = match meta {
             LogMeta::Error(error) => LogMeta::Error(safe_error(error)),

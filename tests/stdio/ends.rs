@@ -134,18 +134,6 @@ async fn a_child_that_floods_ends_at_once() {
 }
 
 #[tokio::test]
-async fn secrets_on_stdout_are_not_logged() {
-    let fixture = Fixture::new();
-    let options = StdioOptions {
-        secrets: SentSecrets::from(vec!["s3cret-of-the-child".into()]),
-        ..shell("echo using s3cret-of-the-child now")
-    };
-    let mut transport = fixture.spawn(options).await.unwrap();
-    assert!(within(30, transport.receive()).await.is_none());
-    assert!(fixture.records.has(Level::Warn, "using *** now"));
-}
-
-#[tokio::test]
 async fn a_child_that_ignores_everything_is_killed() {
     let fixture = Fixture::new();
     let file = fixture.folder.file("pid");
