@@ -21,9 +21,14 @@ use crate::settings::Settings;
 /// So long a server that wants no OAuth, or could not be asked, is not asked again.
 const UNDETECTED_TTL: Duration = Duration::from_mins(1);
 
-/// Which servers want OAuth, found out once for all calls of a runtime. By server name.
+/// Which servers want OAuth, found out once for all calls of a runtime.
 #[derive(Default)]
-pub struct Detections(Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Detected>>>>>);
+pub struct Detections {
+    /// By server name.
+    known: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Detected>>>>>,
+    /// What the calls share: the configs of servers, and of those that want OAuth with that in them.
+    configs: Mutex<HashMap<(String, bool), Arc<RawConfig>>>,
+}
 
 #[derive(Clone, Copy)]
 struct Detected {
@@ -43,6 +48,19 @@ pub struct ConfigRegistry {
 impl ConfigRegistry {
     /// Whether a server wants OAuth, where its configuration leaves that open (`MCPServerInspector.detectOAuth`).
     async fn requires_oauth(&self, server_name: &str, config: &Map<String, Value>) -> Result<bool> {
+        if is_decided(config) {
+            return Ok(false);
+        }
+        let turn = {
+            let mut known = self.detections.known.lock();
+            Arc::clone(known.entry(server_name.to_owned()).or_default())
+        };
+        let mut known = turn.lock().await;
+        if let Some(detected) = &*known
+            && (detected.requires_oauth || detected.at.elapsed() < UNDETECTED_TTL)
+        {
+            return Ok(detected.requires_oauth);
+        }
         let Some((url, proxy)) = self.url_to_ask(config) else {
             return Ok(false);
         };
@@ -52,16 +70,6 @@ impl ConfigRegistry {
         let policy = Policy::new(rules, &self.environment, proxy.as_deref())?;
         if policy.check_url(&url).is_err() {
             return Ok(false);
-        }
-        let turn = {
-            let mut known = self.detections.0.lock();
-            Arc::clone(known.entry(server_name.to_owned()).or_default())
-        };
-        let mut known = turn.lock().await;
-        if let Some(detected) = &*known
-            && (detected.requires_oauth || detected.at.elapsed() < UNDETECTED_TTL)
-        {
-            return Ok(detected.requires_oauth);
         }
         let endpoints = Endpoints::new(
             self.http.clone(),
@@ -78,23 +86,8 @@ impl ConfigRegistry {
         Ok(detection.requires_oauth)
     }
 
-    /// The server's URL and its proxy; `None` where there is nobody to ask, or nothing to find out.
+    /// The server's URL and its proxy; `None` where there is nobody to ask.
     fn url_to_ask(&self, config: &Map<String, Value>) -> Option<(Url, Option<String>)> {
-        let has = |name: &str| config.get(name).is_some_and(|value| !value.is_null());
-        let sends_credentials = config
-            .get("headers")
-            .and_then(Value::as_object)
-            .is_some_and(|headers| {
-                let mut names = headers.keys();
-                names.any(|name| name.eq_ignore_ascii_case("authorization"))
-            });
-        if ["command", "requiresOAuth", "oauth", "obo", "apiKey"]
-            .into_iter()
-            .any(has)
-            || sends_credentials
-        {
-            return None;
-        }
         let context = Context::of_environment(&self.environment);
         let expanded = process_mcp_env(config.clone(), &context, None);
         let text = |name: &str| expanded.get(name).and_then(Value::as_str);
@@ -104,6 +97,18 @@ impl ConfigRegistry {
             .filter(|proxy| !proxy.is_empty());
         matches!(url.scheme(), "http" | "https").then(|| (url, proxy.map(str::to_owned)))
     }
+}
+
+/// Whether a config says itself how users authorize, or that they do not.
+fn is_decided(config: &Map<String, Value>) -> bool {
+    let has = |name: &str| config.get(name).is_some_and(|value| !value.is_null());
+    let headers = config.get("headers").and_then(Value::as_object);
+    let sends_credentials = headers.is_some_and(|headers| {
+        let mut names = headers.keys();
+        names.any(|name| name.eq_ignore_ascii_case("authorization"))
+    });
+    let members = ["command", "requiresOAuth", "oauth", "obo", "apiKey"];
+    members.into_iter().any(has) || sends_credentials
 }
 
 #[async_trait]
@@ -116,11 +121,17 @@ impl Registry for ConfigRegistry {
         let Some(config) = self.config.servers.get(server_name) else {
             return Ok(None);
         };
-        let mut config = config.clone();
-        if self.requires_oauth(server_name, &config).await? {
-            config.insert("requiresOAuth".to_owned(), Value::Bool(true));
-        }
-        Ok(Some(Arc::new(config.into())))
+        let requires_oauth = self.requires_oauth(server_name, config).await?;
+        let mut known = self.detections.configs.lock();
+        let known = known.entry((server_name.to_owned(), requires_oauth));
+        let config = known.or_insert_with(|| {
+            let mut config = config.clone();
+            if requires_oauth {
+                config.insert("requiresOAuth".to_owned(), Value::Bool(true));
+            }
+            Arc::new(config.into())
+        });
+        Ok(Some(Arc::clone(config)))
     }
 
     /// Nothing that a file says has failed an inspection.
