@@ -177,7 +177,7 @@ impl Engine {
             Err(error) => return (Err(error), None),
         };
         let standard = match client {
-            Some(_) => standard_headers(method, params, None),
+            Some(_) => standard_headers(method, None, None),
             None => Vec::new(),
         };
         let sending = Sending {

@@ -6,11 +6,10 @@ use std::collections::{HashMap, HashSet};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 use serde::Deserialize;
-use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
+use serde_json::{Map, Value};
 
 use crate::nesting::{self, MAX_NESTING};
-use crate::transport::message::Params;
 
 const ANNOTATION: &str = "x-mcp-header";
 
@@ -22,8 +21,8 @@ pub(super) type Annotations = Vec<(Vec<String>, String)>;
 pub(super) struct ParamHeaders(Mutex<HashMap<String, Annotations>>);
 
 impl ParamHeaders {
-    pub fn of_call(&self, params: Params<'_>) -> Option<Annotations> {
-        self.0.lock().get(params.text("name")?).cloned()
+    pub fn of_call(&self, params: &Map<String, Value>) -> Option<Annotations> {
+        self.0.lock().get(params.get("name")?.as_str()?).cloned()
     }
 
     /// Notes the annotations on a page of `tools/list`. `None` where all its tools can be offered; else the page with
@@ -162,11 +161,8 @@ mod tests {
             .is_some()
     }
 
-    fn tool(name: &str) -> Params<'_> {
-        Params::Tool {
-            name,
-            arguments: None,
-        }
+    fn tool(name: &str) -> Map<String, Value> {
+        Map::from_iter([("name".to_owned(), json!(name))])
     }
 
     #[test]
@@ -182,12 +178,12 @@ mod tests {
                 .note(&page(&[("t", schema), ("plain", json!({}))]))
                 .is_none()
         );
-        let found = known.of_call(tool("t")).unwrap();
+        let found = known.of_call(&tool("t")).unwrap();
         assert_eq!(found[0], (vec!["region".to_owned()], "Region".to_owned()));
         assert_eq!(found[1].0, ["deep", "n"]);
-        assert!(known.of_call(tool("plain")).is_none());
+        assert!(known.of_call(&tool("plain")).is_none());
         assert!(known.note(&page(&[("t", json!({}))])).is_none());
-        assert!(known.of_call(tool("t")).is_none());
+        assert!(known.of_call(&tool("t")).is_none());
     }
 
     #[test]

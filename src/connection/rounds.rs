@@ -135,8 +135,8 @@ pub(super) fn next_params(
     params: Params<'_>,
     answers: &InputResponses,
     state: Option<String>,
-) -> Map<String, Value> {
-    let mut params = params.to_members();
+) -> Result<Map<String, Value>> {
+    let mut params = params.members()?.into_owned();
     let mut set = |name: &str, value: Option<Value>| match value {
         Some(value) => params.insert(name.to_owned(), value),
         None => params.shift_remove(name),
@@ -146,7 +146,7 @@ pub(super) fn next_params(
         (!answers.is_empty()).then(|| json!(answers)),
     );
     set("requestState", state.map(Value::String));
-    params
+    Ok(params)
 }
 
 #[cfg(test)]
@@ -202,7 +202,7 @@ mod tests {
             arguments: Some(&arguments),
         };
         let answers = InputResponses::from([("q".to_owned(), json!({ "action": "accept" }))]);
-        let second = next_params(first, &answers, Some("state".to_owned()));
+        let second = next_params(first, &answers, Some("state".to_owned())).unwrap();
         assert_eq!(
             json!(second),
             json!({
@@ -210,7 +210,7 @@ mod tests {
                 "inputResponses": { "q": { "action": "accept" } }, "requestState": "state",
             })
         );
-        let third = next_params(Params::Members(&second), &InputResponses::new(), None);
+        let third = next_params(Params::Members(&second), &InputResponses::new(), None).unwrap();
         assert_eq!(
             json!(third),
             json!({ "name": "t", "arguments": { "a": 1 } })

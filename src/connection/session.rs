@@ -92,7 +92,7 @@ impl Session {
             let answers = answers.map_err(|error| {
                 Error::mcp(Code::ServerError, i64::from(error.code.0), &error.message)
             })?;
-            next = Some(rounds::next_params(params, &answers, wish.request_state));
+            next = Some(rounds::next_params(params, &answers, wish.request_state)?);
         }
     }
 
@@ -238,12 +238,15 @@ impl Session {
             client: is_modern.then(|| engine.meta.members(&engine.client)),
             progress_token: options.progress.is_some().then_some(id),
         };
-        let mut standard = Vec::new();
-        if is_modern {
+        let (mut params, mut standard) = (params, Vec::new());
+        // Headers say the same as the body, and the body says it in the same words.
+        let members = is_modern.then(|| params.members()).transpose()?;
+        if let Some(members) = &members {
             let annotations = (method == "tools/call")
-                .then(|| engine.param_headers.of_call(params))
+                .then(|| engine.param_headers.of_call(members))
                 .flatten();
-            standard = standard_headers(method, params, annotations.as_ref());
+            standard = standard_headers(method, Some(members), annotations.as_ref());
+            params = Params::Members(members);
         }
         let sending = Sending {
             text: message::request(id, method, params, meta)?,

@@ -12,7 +12,6 @@ use super::client::Client;
 use super::handshake::DISCOVERED;
 use super::param_headers::Annotations;
 use crate::transport::HttpSession;
-use crate::transport::message::Params;
 
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 const METHOD: HeaderName = HeaderName::from_static("mcp-method");
@@ -52,7 +51,7 @@ pub(super) fn version_header(http: &HttpSession) -> Option<(HeaderName, HeaderVa
 /// The headers of a message; `annotations` are those of the tool that is called.
 pub(super) fn standard_headers(
     method: &str,
-    params: Params<'_>,
+    params: Option<&Map<String, Value>>,
     annotations: Option<&Annotations>,
 ) -> Vec<(HeaderName, HeaderValue)> {
     let mut headers = Vec::new();
@@ -62,20 +61,21 @@ pub(super) fn standard_headers(
         }
     };
     push(METHOD, method);
+    let member = |name: &str| params?.get(name)?.as_str();
     let name = match method {
-        "tools/call" | "prompts/get" => params.text("name"),
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => params.text("uri"),
-        "tasks/get" | "tasks/update" | "tasks/cancel" => params.text("taskId"),
+        "tools/call" | "prompts/get" => member("name"),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => member("uri"),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => member("taskId"),
         _ => None,
     };
     if let Some(name) = name {
         push(NAME, &encoded(name));
     }
-    let arguments = annotations.and_then(|_| params.arguments());
+    let arguments = params.and_then(|params| params.get("arguments"));
     for (path, header) in annotations.into_iter().flatten() {
         let argument = path
             .iter()
-            .try_fold(arguments.as_deref(), |value, key| Some(value?.get(key)));
+            .try_fold(arguments, |value, key| Some(value?.get(key)));
         let text = match argument.flatten() {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Bool(flag)) => flag.to_string(),
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(
             shown(&standard_headers(
                 "tools/call",
-                Some(&call).into(),
+                call.as_object(),
                 Some(&annotations)
             )),
             [
@@ -137,15 +137,11 @@ mod tests {
         );
         let read = json!({ "uri": "file:///a" });
         assert_eq!(
-            shown(&standard_headers(
-                "resources/read",
-                Some(&read).into(),
-                None
-            )),
+            shown(&standard_headers("resources/read", read.as_object(), None)),
             ["mcp-method: resources/read", "mcp-name: file:///a"]
         );
         assert_eq!(
-            shown(&standard_headers("tools/list", Params::None, None)),
+            shown(&standard_headers("tools/list", None, None)),
             ["mcp-method: tools/list"]
         );
     }

@@ -9,7 +9,7 @@ use std::ptr;
 use indexmap::IndexMap;
 use napi::sys;
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value as Json};
 
 use super::js::{JsResult, Scope, Thrown, Value};
@@ -217,7 +217,13 @@ impl<'env> Value<'env> {
 
     /// The same as text.
     pub fn to_exact_text(self, path: &str) -> JsResult<'env, Option<Box<RawValue>>> {
-        let read = |text| nesting::checked(text, MAX_NESTING).and_then(RawValue::from_string);
+        let read = |text: String| {
+            // Names of members that were not the same may have become so.
+            if text.contains("\\ufffd") {
+                return to_raw_value(&nesting::parse::<Json>(&text, MAX_NESTING)?);
+            }
+            nesting::checked(text, MAX_NESTING).and_then(RawValue::from_string)
+        };
         self.exact(path, read)
     }
 

@@ -49,42 +49,25 @@ impl<'a> From<Option<&'a Value>> for Params<'a> {
 }
 
 impl<'a> Params<'a> {
-    /// The text of a member.
-    #[must_use]
-    pub fn text(self, member: &str) -> Option<&'a str> {
-        match self {
-            Self::None => None,
-            Self::Members(members) => members.get(member)?.as_str(),
-            Self::Tool { name, .. } => (member == NAME).then_some(name),
+    /// All members, for whoever reads or changes them.
+    ///
+    /// # Errors
+    /// [`Code::InvalidArgument`] for arguments with numbers that no value can hold.
+    pub fn members(self) -> Result<Cow<'a, Map<String, Value>>> {
+        let (name, arguments) = match self {
+            Self::None => return Ok(Cow::default()),
+            Self::Members(members) => return Ok(Cow::Borrowed(members)),
+            Self::Tool { name, arguments } => (name, arguments),
+        };
+        let mut members = Map::from_iter([(NAME.to_owned(), Value::from(name))]);
+        if let Some(arguments) = arguments {
+            let read = nesting::parse(arguments.get(), MAX_NESTING).map_err(|error| {
+                let message = format!("The arguments of the tool cannot be sent: {error}");
+                Error::new(Code::InvalidArgument, message)
+            })?;
+            members.insert(ARGUMENTS.to_owned(), read);
         }
-    }
-
-    /// The arguments of a call.
-    #[must_use]
-    pub fn arguments(self) -> Option<Cow<'a, Value>> {
-        match self {
-            Self::None => None,
-            Self::Members(members) => members.get(ARGUMENTS).map(Cow::Borrowed),
-            Self::Tool { arguments, .. } => {
-                let read = nesting::parse(arguments?.get(), MAX_NESTING);
-                read.ok().map(Cow::Owned)
-            }
-        }
-    }
-
-    /// All members.
-    #[must_use]
-    pub fn to_members(self) -> Map<String, Value> {
-        match self {
-            Self::None => Map::new(),
-            Self::Members(members) => members.clone(),
-            Self::Tool { name, .. } => {
-                let arguments = self.arguments().map(Cow::into_owned);
-                let arguments = arguments.map(|arguments| (ARGUMENTS.to_owned(), arguments));
-                let name = (NAME.to_owned(), Value::from(name));
-                [name].into_iter().chain(arguments).collect()
-            }
-        }
+        Ok(Cow::Owned(members))
     }
 }
 
