@@ -22,7 +22,7 @@ async function start(answer) {
     for await (const chunk of request) text += chunk;
     if (request.method !== 'POST') return response.writeHead(405).end();
     const { id, method, params } = JSON.parse(text);
-    requests.push({ id, method, params, headers: request.headers });
+    requests.push({ id, method, params, text, headers: request.headers });
     const result = answer(method, params, request.headers);
     const body = result.error ? { jsonrpc: '2.0', id, ...result } : { jsonrpc: '2.0', id, result };
     response.writeHead(result.error ? 400 : 200, { 'content-type': 'application/json' });
@@ -100,6 +100,19 @@ test('arguments that the tool list wants as headers are sent as headers, also wi
   expect(await call({ region: 'eu' })).toEqual(['done', undefined]);
   expect(received('tools/list')).toHaveLength(1);
   expect(received('tools/call')).toHaveLength(3);
+});
+
+test('a number that is a header is the same text in the body, in every round', async () => {
+  const counting = { name: 'ask', inputSchema: { properties: { n: { type: 'integer', 'x-mcp-header': 'N' } } } };
+  const { call, received, runtime, user } = await connect((method, params) => {
+    if (method === 'tools/list') return { ...BASE, tools: [counting] };
+    return params.requestState ? done : { resultType: 'input_required', requestState: 's' };
+  });
+  await runtime.reinitMCPServer({ serverName: 'srv', user });
+  for (const n of [7, 2 ** 53, 1e20, -(2 ** 63)]) await call({ n });
+  const calls = received('tools/call');
+  expect(calls).toHaveLength(8);
+  for (const { headers, text } of calls) expect(text.split(/[{},]/)).toContain(`"n":${headers['mcp-param-n']}`);
 });
 
 test('tools that want impossible headers are left out', async () => {

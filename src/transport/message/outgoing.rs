@@ -221,6 +221,17 @@ mod tests {
             name: "t",
             arguments: Some(&arguments),
         };
+        assert_eq!(
+            json!(tool.members().unwrap()),
+            json!({ "name": "t", "arguments": { "a": 1e21, "b": 0.1 } })
+        );
+        let endless = RawValue::from_string(r#"{"a":1e999}"#.to_owned()).unwrap();
+        let endless = Params::Tool {
+            name: "t",
+            arguments: Some(&endless),
+        };
+        let error = endless.members().unwrap_err();
+        assert_eq!(error.code, Code::InvalidArgument);
         let meta = Meta {
             client: None,
             progress_token: Some(9),
