@@ -161,6 +161,19 @@ async fn addresses_are_judged_as_everywhere() {
 }
 
 #[tokio::test]
+async fn what_came_before_a_broken_frame_counts() {
+    let server = Server::start(Wire::WebSocket, |wire, id| {
+        let of_no_known_kind = frame(0x83, b"");
+        vec![Step::Send(
+            [wire.answer(&[&tools(id)]), of_no_known_kind].concat(),
+        )]
+    })
+    .await;
+    let connection = open(&recipe(server.config())).await.unwrap();
+    assert!(list(&connection, 20.0).await.is_ok());
+}
+
+#[tokio::test]
 async fn messages_of_every_length() {
     let server = good().await;
     let connection = open(&recipe(server.config())).await.unwrap();

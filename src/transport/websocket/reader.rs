@@ -58,7 +58,8 @@ impl Reader {
             if read == 0 {
                 return Ok("the connection ended".to_owned());
             }
-            self.frames.feed(&buffer[..read])?;
+            let fed = self.frames.feed(&buffer[..read]);
+            // What came before the server broke the protocol is whole.
             while let Some(piece) = self.frames.next_piece() {
                 // A buffer may hold thousands of frames; other connections have their turn between them.
                 consume_budget().await;
@@ -76,6 +77,7 @@ impl Reader {
                     }
                 }
             }
+            fed?;
         }
     }
 }
