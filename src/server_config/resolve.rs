@@ -13,8 +13,11 @@ use super::model::{ServerConfig, Stderr, TransportKind, invalid_url};
 use super::names::sanitize;
 use super::placeholders::{Context, Depth, Expander, Place};
 use super::process::expand_texts;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::foreign_text::SentSecrets;
+
+/// No server takes as many, and HTTP's own types have a limit that they enforce by a panic.
+const MOST_HEADERS: usize = 1000;
 
 /// Where messages go to, with every variable filled in.
 #[derive(Clone)]
@@ -228,6 +231,11 @@ fn headers<'t>(
 ) -> Result<Vec<(HeaderName, HeaderValue)>> {
     let mut headers = Vec::with_capacity(config.headers.len());
     for (name, template) in templates {
+        if headers.len() == MOST_HEADERS {
+            return Err(Error::invalid_config(format!(
+                "headers: a request carries at most {MOST_HEADERS} of them"
+            )));
+        }
         if config.shadows(name, template) {
             continue;
         }

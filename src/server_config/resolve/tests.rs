@@ -21,6 +21,25 @@ fn sent(members: Value, context: &Context<'_>) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
+fn headers_without_number() {
+    let of = |count: usize| {
+        let headers = (0..count).map(|index| (format!("x-{index}"), json!("v")));
+        let headers: Map<_, _> = headers.collect();
+        let config = json!({ "type": "http", "url": "http://x/", "headers": headers });
+        resolved(config, &Environment::default())
+    };
+    assert!(of(1000).is_ok());
+    let error = of(1001).err().unwrap();
+    assert_eq!(error.code, Code::InvalidConfig);
+    assert!(
+        error
+            .message
+            .contains("headers: a request carries at most 1000"),
+        "{error}"
+    );
+}
+
+#[test]
 fn remote() {
     let environment = Environment::from([("HOST", "example.com"), ("URL", "wss://w/")]);
     let resolved = resolved(
