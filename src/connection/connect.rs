@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::Breaker;
 use super::client::Client;
 use super::engine::Engine;
-use super::session::{Session, bounded};
+use super::session::Session;
 use super::{Caller, Connection, Generation, Known, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::foreign_error;
@@ -187,12 +187,31 @@ async fn handshake(
         }
     };
     engine.use_lane(lane);
-    let opening = Session::open(engine, generation, deadline, cancel);
+    let open = Box::pin(Session::open(engine, generation, deadline));
+    let opening = bounded(deadline, &life, cancel, open);
     match (opening.await, &ending) {
         (Ok(session), _) => Ok((session, ending)),
         (Err(error), Some(ending)) => Err(ending.explain(error, cancel).await),
         (Err(error), None) => Err(error),
     }
+}
+
+/// One step of connecting. If it fails, or is not done in time, the connection's `life` is over.
+async fn bounded<T>(
+    deadline: Instant,
+    life: &CancellationToken,
+    cancel: &CancellationToken,
+    step: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let outcome = tokio::select! {
+        biased;
+        () = cancel.cancelled() => Err(Error::aborted()),
+        () = sleep_until(deadline) => {
+            Err(Error::timeout("The server did not complete the MCP handshake in time"))
+        }
+        outcome = step => outcome,
+    };
+    outcome.inspect_err(|_| life.cancel())
 }
 
 fn client_of(recipe: &Recipe, logger: &Logger) -> Client {

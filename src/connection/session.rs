@@ -8,7 +8,6 @@ use std::time::Duration;
 use rmcp::model::ErrorData;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 
 use super::engine::{Agreed, Engine};
 use super::failures::{METHOD_NOT_FOUND, gone, server_error, unanswered};
@@ -40,15 +39,14 @@ const SESSION_NOT_FOUND: i64 = -32001;
 pub struct Session(Arc<Engine>);
 
 impl Session {
-    /// The handshake, over the lane that the engine has. `known` is the generation that this server spoke before.
+    /// The handshake, over the lane that the engine has; the caller bounds the time. `known` is the generation that this
+    /// server spoke before.
     pub(super) async fn open(
         engine: Arc<Engine>,
         known: Option<Generation>,
         deadline: Instant,
-        cancel: &CancellationToken,
     ) -> Result<Self> {
-        let shaking = Box::pin(engine.shake(known, deadline));
-        bounded(deadline, &engine.life, cancel, shaking).await?;
+        engine.shake(known, deadline).await?;
         Ok(Self(engine))
     }
 
@@ -382,22 +380,4 @@ fn is_fault_of_list(method: &str, error: &Error) -> bool {
 
 fn is_list(method: &str) -> bool {
     method.ends_with("/list")
-}
-
-/// One step of connecting. If it fails, or is not done in time, the connection's `life` is over.
-pub async fn bounded<T>(
-    deadline: Instant,
-    life: &CancellationToken,
-    cancel: &CancellationToken,
-    step: impl Future<Output = Result<T>>,
-) -> Result<T> {
-    let outcome = tokio::select! {
-        biased;
-        () = cancel.cancelled() => Err(Error::aborted()),
-        () = sleep_until(deadline) => {
-            Err(Error::timeout("The server did not complete the MCP handshake in time"))
-        }
-        outcome = step => outcome,
-    };
-    outcome.inspect_err(|_| life.cancel())
 }

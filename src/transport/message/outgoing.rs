@@ -28,9 +28,8 @@ impl Meta<'_> {
 }
 
 /// The parameters of a request.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub enum Params<'a> {
-    #[default]
     None,
     Members(&'a Map<String, Value>),
     /// Of `tools/call`. The arguments are sent as they were written.
