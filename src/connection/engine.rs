@@ -59,6 +59,8 @@ pub(super) struct Agreed {
     pub described: Arc<Described>,
     pub http: Arc<HttpSession>,
     pub is_forgotten: AtomicBool,
+    /// How the server refuses what names the session, once it has forgotten it.
+    pub refusal: OnceLock<Error>,
     /// Cancelled when another handshake has taken its place.
     pub over: CancellationToken,
 }
@@ -200,6 +202,7 @@ impl Engine {
             described: Arc::new(described),
             http: Arc::new(http),
             is_forgotten: AtomicBool::new(false),
+            refusal: OnceLock::new(),
             over: self.life.child_token(),
         });
         if agreed.described.generation() == Generation::Initialize {

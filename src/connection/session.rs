@@ -156,6 +156,9 @@ impl Session {
             return None;
         }
         let error = &failure.error;
+        if let Some(known) = agreed.refusal.get() {
+            return Some(is_refused_like(known, error));
+        }
         let has_tools = agreed.described.capabilities.tools.is_some();
         // Servers may answer a ping before any handshake (MCP, chapter "Lifecycle").
         let probe = if has_tools && !is_fault_of_list(method, error) {
@@ -166,12 +169,9 @@ impl Session {
         let options = probing(options);
         let outcome = self.send(agreed, probe, Params::None, &options).await;
         let refusal = verdict(agreed, probe, outcome).err()?;
-        (refusal.loss != Loss::No).then(|| {
-            let is_same =
-                refusal.error.message == error.message && refusal.error.code == error.code;
-            let is_refused = error.status.is_none_or(|status| status < 500);
-            is_same && is_refused
-        })
+        // Whoever was faster has ended the session at the server, which refuses it in other words from then on.
+        (refusal.loss != Loss::No)
+            .then(|| is_refused_like(agreed.refusal.get_or_init(|| refusal.error), error))
     }
 
     /// There are no sessions since 2026-07-28. A server that speaks of them is another one by now, for which a new connection
@@ -309,6 +309,12 @@ impl Session {
         let _ = timeout(CLOSE_TIMEOUT, ending).await;
         engine.life.cancel();
     }
+}
+
+/// Whether a request was refused as everything is that names the forgotten session.
+fn is_refused_like(refusal: &Error, error: &Error) -> bool {
+    let is_same = refusal.message == error.message && refusal.code == error.code;
+    is_same && error.status.is_none_or(|status| status < 500)
 }
 
 /// For a look at what has become of the session of a request.

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::support::http::Received;
 use super::support::scripted::{Action, accepted, reply};
 use super::support::server::{ms, result};
-use super::support::wire::{Step, Wire};
+use super::support::wire::{Step, Wire, response};
 use super::support::{list, until};
 use super::{SECOND, call, session, start};
 
@@ -248,6 +248,52 @@ async fn there_is_one_handshake_for_all_calls_of_a_lost_session() {
         .filter(|it| session(it) == "session-1")
         .count();
     assert_eq!(made, 50);
+}
+
+/// The session is ended at the server then, which refuses it in other words.
+#[tokio::test]
+async fn a_call_is_made_again_though_another_has_replaced_the_session() {
+    const UNKNOWN: &str =
+        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
+    let (ended, both) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (is_over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let refusal = |after: Option<&Arc<Notify>>| {
+        let refusal = response("200 OK", "application/json", UNKNOWN.as_bytes());
+        let wait = after.map(|after| Step::Until(Arc::clone(after)));
+        let steps = wait.into_iter().chain([Step::Send(refusal)]);
+        Action::Reply(steps.collect())
+    };
+    let (server, connection) = start(move |request| {
+        if request.header("mcp-session-id") != Some("session-0") {
+            return None;
+        }
+        match (request.method.as_str(), request.rpc()) {
+            ("DELETE", _) => {
+                is_over.store(true, Ordering::SeqCst);
+                ended.notify_one();
+                None
+            }
+            (_, "tools/list") if is_over.load(Ordering::SeqCst) => {
+                Some(reply("404 Not Found", "text/plain", b""))
+            }
+            (_, "tools/list") => Some(refusal(None)),
+            (_, "tools/call") if calls.fetch_add(1, Ordering::SeqCst) == 0 => {
+                Some(refusal(Some(&both)))
+            }
+            (_, "tools/call") => {
+                both.notify_one();
+                Some(refusal(Some(&ended)))
+            }
+            _ => None,
+        }
+    })
+    .await;
+    let calls = (0..2).map(|_| call(&connection, 20.0));
+    for outcome in futures::future::join_all(calls).await {
+        assert_eq!(outcome, Ok(json!({ "done": true })));
+    }
+    assert_eq!(server.rpc("initialize").len(), 2);
+    assert_eq!(server.rpc("tools/call").len(), 4);
 }
 
 #[tokio::test]
