@@ -1,7 +1,8 @@
 //! `createMCPRuntime` and the runtime object.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::num::NonZero;
+use std::panic::catch_unwind;
 use std::sync::{Arc, OnceLock};
 
 use futures::future::BoxFuture;
@@ -9,7 +10,7 @@ use napi::bindgen_prelude::{FromNapiValue, Unknown};
 use napi::{Env, JsValue};
 use napi_derive::napi;
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle};
 
 use super::burst::Starts;
 use super::call::Realm;
@@ -40,6 +41,8 @@ use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
 use crate::reinit::{Reinit, reinit};
 
+const THREAD_NAME: &str = "librechat-mcp";
+
 static HANDLE: OnceLock<Handle> = OnceLock::new();
 
 /// Work in the background, which [`start`] has made possible. Boxed: one kind of task for all of it.
@@ -65,21 +68,10 @@ pub fn start() -> Result<&'static Handle> {
     }
     // Its threads outlive the environment that loaded the addon, which may be a worker.
     napi::bindgen_prelude::retain_current_module_for_unload_safety();
-    let workers =
-        std::thread::available_parallelism().map_or(2, |cores| (cores.get() - 1).clamp(1, 4));
-    let start = || {
-        // One more than the workers, for what may block: looking up names, say.
-        ask_for_threads(workers + 1)?;
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(workers)
-            .thread_name("librechat-mcp")
-            .enable_all()
-            .build()
-    };
     // Tokio panics where its first thread cannot be started, which may be so a moment after others could.
-    let built = catch_unwind(AssertUnwindSafe(start))
-        .unwrap_or_else(|_| Err(io::ErrorKind::WouldBlock.into()));
-    let runtime = built.map_err(|error| {
+    let started =
+        catch_unwind(start_threads).unwrap_or_else(|_| Err(io::ErrorKind::WouldBlock.into()));
+    let handle = started.map_err(|error| {
         Error::new(
             Code::Internal,
             format!(
@@ -87,9 +79,35 @@ pub fn start() -> Result<&'static Handle> {
             ),
         )
     })?;
-    let handle = HANDLE.get_or_init(|| runtime.handle().clone());
-    // Leaked on purpose: dropping it would block whoever is last.
-    std::mem::forget(runtime);
+    Ok(HANDLE.get_or_init(|| handle))
+}
+
+fn start_threads() -> io::Result<Handle> {
+    let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
+    // JavaScript's thread has a core of its own.
+    let workers = (cores - 1).clamp(1, 4);
+    // One more than the workers, for what may block: looking up names, say.
+    ask_for_threads(workers + 1)?;
+    // One thread needs no queues from which others take its tasks.
+    let mut builder = match workers {
+        1 => Builder::new_current_thread(),
+        _ => Builder::new_multi_thread(),
+    };
+    builder
+        .worker_threads(workers)
+        .thread_name(THREAD_NAME)
+        .enable_all();
+    let runtime = builder.build()?;
+    let handle = runtime.handle().clone();
+    if workers == 1 {
+        let run = move || runtime.block_on(std::future::pending::<()>());
+        std::thread::Builder::new()
+            .name(THREAD_NAME.to_owned())
+            .spawn(run)?;
+    } else {
+        // Leaked on purpose: dropping it would block whoever is last.
+        std::mem::forget(runtime);
+    }
     Ok(handle)
 }
 
