@@ -1,0 +1,24 @@
+//! Node-API: values, the JavaScript thread, promises, the executor, abort.
+
+mod abort;
+mod admission;
+mod backlog;
+mod exceptions;
+pub mod executor;
+mod function;
+mod prelude;
+mod promise;
+mod reference;
+mod settled;
+mod thread;
+mod value;
+pub mod workers;
+
+pub use abort::AbortLink;
+pub use admission::{Burst, StartQueue};
+pub use backlog::Backlog;
+pub use exceptions::raise;
+pub use prelude::{Names, Picked, Present};
+pub use reference::JsRef;
+pub use thread::{JsThread, SLICE};
+pub use value::{JsResult, Scope, Thrown, Type, Value};

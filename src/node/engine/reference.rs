@@ -1,0 +1,83 @@
+//! JavaScript values that Rust keeps.
+
+#![expect(unsafe_code, reason = "Node-API is a C interface")]
+
+use std::ptr;
+
+use napi::sys;
+
+use super::thread::{JsThread, RawRef};
+use super::value::{JsResult, Scope, Thrown, Type, Value};
+
+/// A JavaScript value kept from any thread. Dropping it releases the value on JavaScript's thread.
+pub struct JsRef {
+    raw: sys::napi_ref,
+    /// The value lives in an array: only objects and functions can be referenced themselves.
+    is_held: bool,
+    thread: JsThread,
+}
+
+// SAFETY: the reference is only read and deleted in a `Scope`, on JavaScript's thread.
+unsafe impl Send for JsRef {}
+unsafe impl Sync for JsRef {}
+
+impl JsRef {
+    /// A reference that keeps nothing: once an object is gone, [`JsRef::get`] is `undefined`.
+    pub fn weak<'env>(thread: &JsThread, object: Value<'env>) -> JsResult<'env, Self> {
+        Self::create(thread, object, false, 0)
+    }
+
+    pub fn new<'env>(thread: &JsThread, value: Value<'env>) -> JsResult<'env, Self> {
+        let scope = value.scope();
+        let is_held = !matches!(value.kind(), Type::Object | Type::Function);
+        let kept = if is_held {
+            scope.array(&[value])?
+        } else {
+            value
+        };
+        Self::create(thread, kept, is_held, 1)
+    }
+
+    fn create<'env>(
+        thread: &JsThread,
+        kept: Value<'env>,
+        is_held: bool,
+        count: u32,
+    ) -> JsResult<'env, Self> {
+        let (scope, mut raw) = (kept.scope(), ptr::null_mut());
+        unsafe { sys::napi_create_reference(scope.raw(), kept.raw(), count, &raw mut raw) };
+        if raw.is_null() {
+            return Err(Thrown(
+                scope.error("Error", "Could not keep a JavaScript value"),
+            ));
+        }
+        Ok(Self {
+            raw,
+            is_held,
+            thread: thread.clone(),
+        })
+    }
+
+    pub fn get<'env>(&self, scope: Scope<'env>) -> Value<'env> {
+        let (mut kept, mut value) = (ptr::null_mut(), ptr::null_mut());
+        unsafe {
+            sys::napi_get_reference_value(scope.raw(), self.raw, &raw mut kept);
+            if kept.is_null() {
+                return scope.undefined();
+            }
+            if !self.is_held {
+                return scope.value(kept);
+            }
+            if sys::napi_get_element(scope.raw(), kept, 0, &raw mut value) != sys::Status::napi_ok {
+                return scope.undefined();
+            }
+        }
+        scope.value(value)
+    }
+}
+
+impl Drop for JsRef {
+    fn drop(&mut self) {
+        self.thread.discard(RawRef(self.raw));
+    }
+}

@@ -1,0 +1,385 @@
+//! JavaScript values on their own thread, over Node-API.
+//!
+//! A [`Scope`] exists only while JavaScript's thread runs our code, so holding one proves that values may be touched.
+//! What JavaScript throws is an ordinary [`Thrown`] value here and keeps its identity.
+
+// Node-API is a C interface: every call below passes the `napi_env` of the running scope and values of that scope.
+#![expect(unsafe_code, reason = "Node-API is a C interface")]
+
+use std::marker::PhantomData;
+use std::ptr;
+
+use napi::sys;
+
+#[derive(Clone, Copy)]
+pub struct Scope<'env> {
+    env: sys::napi_env,
+    lifetime: PhantomData<&'env ()>,
+}
+
+#[derive(Clone, Copy)]
+pub struct Value<'env> {
+    raw: sys::napi_value,
+    scope: Scope<'env>,
+}
+
+/// What JavaScript threw.
+#[derive(Clone, Copy)]
+pub struct Thrown<'env>(pub Value<'env>);
+
+pub type JsResult<'env, T = Value<'env>> = Result<T, Thrown<'env>>;
+
+impl<'env> Scope<'env> {
+    pub fn new(env: &'env napi::Env) -> Self {
+        Self {
+            env: env.raw(),
+            lifetime: PhantomData,
+        }
+    }
+
+    pub fn raw(self) -> sys::napi_env {
+        self.env
+    }
+
+    pub fn value(self, raw: sys::napi_value) -> Value<'env> {
+        Value { raw, scope: self }
+    }
+
+    pub fn check(self, status: sys::napi_status) -> JsResult<'env, ()> {
+        if status == sys::Status::napi_ok {
+            return Ok(());
+        }
+        let mut pending = false;
+        let mut raw = ptr::null_mut();
+        unsafe {
+            sys::napi_is_exception_pending(self.env, &raw mut pending);
+            if pending
+                && sys::napi_get_and_clear_last_exception(self.env, &raw mut raw)
+                    == sys::Status::napi_ok
+            {
+                return Err(Thrown(self.value(raw)));
+            }
+        }
+        // Not `Scope::error`: in an environment that is going away every call fails, this one included.
+        Err(Thrown(self.undefined()))
+    }
+
+    pub fn make(
+        self,
+        create: impl FnOnce(*mut sys::napi_value) -> sys::napi_status,
+    ) -> JsResult<'env> {
+        let mut raw = ptr::null_mut();
+        self.check(create(&raw mut raw))?;
+        Ok(self.value(raw))
+    }
+
+    /// Runs `work` with handles of its own, which are given back afterwards.
+    pub fn enclosed(self, work: impl FnOnce(Self)) {
+        let mut handles = ptr::null_mut();
+        unsafe { sys::napi_open_handle_scope(self.env, &raw mut handles) };
+        work(self);
+        if !handles.is_null() {
+            unsafe { sys::napi_close_handle_scope(self.env, handles) };
+        }
+    }
+
+    pub fn undefined(self) -> Value<'env> {
+        let mut raw = ptr::null_mut();
+        unsafe { sys::napi_get_undefined(self.env, &raw mut raw) };
+        self.value(raw)
+    }
+
+    pub fn null(self) -> Value<'env> {
+        let mut raw = ptr::null_mut();
+        unsafe { sys::napi_get_null(self.env, &raw mut raw) };
+        self.value(raw)
+    }
+
+    pub fn boolean(self, value: bool) -> JsResult<'env> {
+        self.make(|result| unsafe { sys::napi_get_boolean(self.env, value, result) })
+    }
+
+    pub fn number(self, value: f64) -> JsResult<'env> {
+        self.make(|result| unsafe { sys::napi_create_double(self.env, value, result) })
+    }
+
+    /// A time in milliseconds since the epoch.
+    #[expect(clippy::cast_precision_loss, reason = "exact until the year 287396")]
+    pub fn milliseconds(self, time: i64) -> JsResult<'env> {
+        self.number(time as f64)
+    }
+
+    pub fn string(self, text: &str) -> JsResult<'env> {
+        // V8 keeps ASCII as it is, and has to look at UTF-8 byte by byte.
+        let create = if text.is_ascii() {
+            sys::napi_create_string_latin1
+        } else {
+            sys::napi_create_string_utf8
+        };
+        let (bytes, length) = (text.as_ptr().cast(), text.len().cast_signed());
+        self.make(|result| unsafe { create(self.env, bytes, length, result) })
+    }
+
+    pub fn optional_string(self, text: Option<&str>) -> JsResult<'env> {
+        text.map_or(Ok(self.undefined()), |text| self.string(text))
+    }
+
+    pub fn object(self) -> JsResult<'env> {
+        self.make(|result| unsafe { sys::napi_create_object(self.env, result) })
+    }
+
+    pub fn array(self, items: &[Value<'env>]) -> JsResult<'env> {
+        let array = self.make(|result| unsafe {
+            sys::napi_create_array_with_length(self.env, items.len(), result)
+        })?;
+        for (index, item) in (0u32..).zip(items) {
+            self.check(unsafe { sys::napi_set_element(self.env, array.raw, index, item.raw) })?;
+        }
+        Ok(array)
+    }
+
+    pub fn global(self) -> JsResult<'env> {
+        self.make(|result| unsafe { sys::napi_get_global(self.env, result) })
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Type {
+    Undefined,
+    Null,
+    Boolean,
+    Number,
+    String,
+    Object,
+    Function,
+    Other,
+}
+
+impl<'env> Value<'env> {
+    pub fn raw(self) -> sys::napi_value {
+        self.raw
+    }
+
+    pub fn scope(self) -> Scope<'env> {
+        self.scope
+    }
+
+    pub fn kind(self) -> Type {
+        let mut kind = 0;
+        unsafe { sys::napi_typeof(self.scope.env, self.raw, &raw mut kind) };
+        match kind {
+            sys::ValueType::napi_undefined => Type::Undefined,
+            sys::ValueType::napi_null => Type::Null,
+            sys::ValueType::napi_boolean => Type::Boolean,
+            sys::ValueType::napi_number => Type::Number,
+            sys::ValueType::napi_string => Type::String,
+            sys::ValueType::napi_object => Type::Object,
+            sys::ValueType::napi_function => Type::Function,
+            _ => Type::Other,
+        }
+    }
+
+    pub fn is_function(self) -> bool {
+        self.kind() == Type::Function
+    }
+
+    pub fn is_object(self) -> bool {
+        self.kind() == Type::Object
+    }
+
+    pub fn is_undefined(self) -> bool {
+        self.kind() == Type::Undefined
+    }
+
+    /// Neither `undefined` nor `null`.
+    pub fn present(self) -> Option<Self> {
+        (!matches!(self.kind(), Type::Undefined | Type::Null)).then_some(self)
+    }
+
+    pub fn get(self, name: &str) -> JsResult<'env> {
+        let key = self.scope.string(name)?;
+        self.scope.make(|result| unsafe {
+            sys::napi_get_property(self.scope.env, self.raw, key.raw, result)
+        })
+    }
+
+    /// A member of the object itself; `undefined` for what it inherits.
+    pub fn get_own(self, name: &str) -> JsResult<'env> {
+        let key = self.scope.string(name)?;
+        let mut found = false;
+        self.scope.check(unsafe {
+            sys::napi_has_own_property(self.scope.env, self.raw, key.raw, &raw mut found)
+        })?;
+        if found {
+            self.get(name)
+        } else {
+            Ok(self.scope.undefined())
+        }
+    }
+
+    pub fn has(self, name: &str) -> bool {
+        let Ok(key) = self.scope.string(name) else {
+            return false;
+        };
+        let mut found = false;
+        unsafe { sys::napi_has_property(self.scope.env, self.raw, key.raw, &raw mut found) };
+        found
+    }
+
+    pub fn set(self, name: &str, value: Value<'env>) -> JsResult<'env, ()> {
+        let key = self.scope.string(name)?;
+        self.scope
+            .check(unsafe { sys::napi_set_property(self.scope.env, self.raw, key.raw, value.raw) })
+    }
+
+    pub fn call(self, this: Value<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {
+        let raw: Vec<_> = arguments.iter().map(|argument| argument.raw).collect();
+        self.scope.make(|result| unsafe {
+            sys::napi_call_function(
+                self.scope.env,
+                this.raw,
+                self.raw,
+                raw.len(),
+                raw.as_ptr(),
+                result,
+            )
+        })
+    }
+
+    pub fn construct(self, arguments: &[Value<'env>]) -> JsResult<'env> {
+        let raw: Vec<_> = arguments.iter().map(|argument| argument.raw).collect();
+        self.scope.make(|result| unsafe {
+            sys::napi_new_instance(self.scope.env, self.raw, raw.len(), raw.as_ptr(), result)
+        })
+    }
+
+    pub fn as_bool(self) -> Option<bool> {
+        let mut value = false;
+        let status = unsafe { sys::napi_get_value_bool(self.scope.env, self.raw, &raw mut value) };
+        (status == sys::Status::napi_ok).then_some(value)
+    }
+
+    pub fn as_number(self) -> Option<f64> {
+        let mut value = 0.0;
+        let status =
+            unsafe { sys::napi_get_value_double(self.scope.env, self.raw, &raw mut value) };
+        (status == sys::Status::napi_ok).then_some(value)
+    }
+
+    /// A whole number that is not negative.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole and in range"
+    )]
+    pub fn as_index(self) -> Option<usize> {
+        let number = self.as_number()?;
+        (number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number))
+            .then_some(number as usize)
+    }
+
+    pub fn as_string(self) -> Option<String> {
+        let mut length = 0;
+        let env = self.scope.env;
+        unsafe {
+            if sys::napi_get_value_string_utf8(env, self.raw, ptr::null_mut(), 0, &raw mut length)
+                != sys::Status::napi_ok
+            {
+                return None;
+            }
+            // Node-API writes a terminating zero as well.
+            let mut bytes = vec![0u8; length + 1];
+            let status = sys::napi_get_value_string_utf8(
+                env,
+                self.raw,
+                bytes.as_mut_ptr().cast(),
+                bytes.len(),
+                &raw mut length,
+            );
+            bytes.truncate(length);
+            (status == sys::Status::napi_ok).then(|| String::from_utf8_lossy(&bytes).into_owned())
+        }
+    }
+
+    /// `===`.
+    pub fn equals(self, other: Value<'env>) -> bool {
+        let mut equal = false;
+        let status =
+            unsafe { sys::napi_strict_equals(self.scope.env, self.raw, other.raw, &raw mut equal) };
+        status == sys::Status::napi_ok && equal
+    }
+
+    /// JavaScript's truthiness.
+    pub fn is_truthy(self) -> bool {
+        let mut coerced = ptr::null_mut();
+        let status =
+            unsafe { sys::napi_coerce_to_bool(self.scope.env, self.raw, &raw mut coerced) };
+        status == sys::Status::napi_ok && self.scope.value(coerced).as_bool().unwrap_or(false)
+    }
+
+    /// `String(value)`.
+    pub fn to_text(self) -> JsResult<'env, String> {
+        let text = self.scope.make(|result| unsafe {
+            sys::napi_coerce_to_string(self.scope.env, self.raw, result)
+        })?;
+        Ok(text.as_string().unwrap_or_default())
+    }
+
+    fn is_array(self) -> bool {
+        let mut found = false;
+        unsafe { sys::napi_is_array(self.scope.env, self.raw, &raw mut found) };
+        found
+    }
+
+    /// The elements of an array; empty for anything else.
+    pub fn elements(self) -> JsResult<'env, Vec<Self>> {
+        let mut length = 0;
+        if !self.is_array() {
+            return Ok(Vec::new());
+        }
+        self.scope.check(unsafe {
+            sys::napi_get_array_length(self.scope.env, self.raw, &raw mut length)
+        })?;
+        (0..length)
+            .map(|index| {
+                self.scope.make(|result| unsafe {
+                    sys::napi_get_element(self.scope.env, self.raw, index, result)
+                })
+            })
+            .collect()
+    }
+
+    /// Own enumerable string keys, in order.
+    pub fn keys(self) -> JsResult<'env, Vec<String>> {
+        let filter = sys::KeyFilter::enumerable | sys::KeyFilter::skip_symbols;
+        let names = self.scope.make(|result| unsafe {
+            sys::napi_get_all_property_names(
+                self.scope.env,
+                self.raw,
+                sys::KeyCollectionMode::own_only,
+                filter,
+                sys::KeyConversion::numbers_to_strings,
+                result,
+            )
+        })?;
+        Ok(names
+            .elements()?
+            .into_iter()
+            .filter_map(Self::as_string)
+            .collect())
+    }
+}
+
+impl Thrown<'_> {
+    /// `error.message`, or the value as text.
+    pub fn message(&self) -> String {
+        let message = self
+            .0
+            .is_object()
+            .then(|| self.0.get("message").ok().and_then(Value::as_string))
+            .flatten();
+        message
+            .or_else(|| self.0.to_text().ok())
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,109 @@
+//! The leases that a caller of `runtime.tokens` brings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::arguments::Arguments;
+use super::flows::NodeFlows;
+use super::leases::ACQUIRE;
+use super::prompt::NodeTenancy;
+use super::token_store::token_row;
+use crate::error::Result;
+use crate::host::{FlowStore, Logger, Tenancy};
+use crate::node::engine::{JsResult, Value};
+use crate::node::marshal::context::CallContext;
+use crate::node::marshal::services;
+use crate::oauth::{FENCE_UNAVAILABLE, Holder, Leases, Seen, SeenAccess, Storage};
+use crate::server_config::Coordination;
+
+/// The `flowManager` of a call's parameters, where that has leases, and how it is used.
+pub struct GivenLeases {
+    flows: Arc<dyn FlowStore>,
+    context: Arc<CallContext>,
+    has_tenants: bool,
+    user_id: String,
+    server_name: String,
+    coordination: Coordination,
+    logger: Logger,
+}
+
+impl GivenLeases {
+    pub fn read<'env>(call: &Arguments<'env>, params: Value<'env>) -> JsResult<'env, Option<Self>> {
+        let manager = params.get("flowManager")?;
+        if !manager.is_object() || !manager.get(ACQUIRE)?.is_function() {
+            return Ok(None);
+        }
+        let present = services::present(call.context.host(call.scope))?;
+        let wait = |name| wait(params, name);
+        Ok(Some(Self {
+            flows: NodeFlows::store(&call.context, call.given(manager, "flowManager")?),
+            context: Arc::clone(&call.context),
+            has_tenants: present.has("getTenantId"),
+            user_id: call.text(params.get("userId")?, "userId")?,
+            server_name: call.text(params.get("serverName")?, "serverName")?,
+            coordination: Coordination {
+                is_on: params.get("coordinateRefresh")?.as_bool() == Some(true),
+                refresh_wait: wait("refreshWaitTimeoutMs")?,
+                persistence_wait: wait("persistenceWaitTimeoutMs")?,
+            },
+            logger: call.logger.clone(),
+        }))
+    }
+
+    pub fn coordinates(&self) -> bool {
+        self.coordination.is_on
+    }
+
+    /// `prefix`: what lines of the log begin with.
+    pub async fn find(&self, prefix: &str) -> Result<Leases> {
+        let tenant_id = if self.has_tenants {
+            let tenancy = NodeTenancy(Arc::clone(&self.context));
+            tenancy.tenant_id().await?
+        } else {
+            None
+        };
+        let holder = Holder {
+            tenant_id: tenant_id.as_deref(),
+            user_id: &self.user_id,
+            server_name: &self.server_name,
+            prefix,
+        };
+        let (flows, logger) = (Arc::clone(&self.flows), self.logger.clone());
+        Ok(Leases::new(flows, &holder, self.coordination, logger))
+    }
+
+    /// Changes the rows of a call, within its fence if it brings leases.
+    pub async fn fenced<T>(
+        given: Option<Self>,
+        storage: &Storage,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let Some(given) = given else {
+            return work.await;
+        };
+        let leases = given.find(&storage.log_prefix()).await?;
+        leases.fenced(FENCE_UNAVAILABLE, work).await
+    }
+}
+
+/// Milliseconds; whatever is no length of time is as good as nothing.
+fn wait<'env>(params: Value<'env>, name: &str) -> JsResult<'env, Option<Duration>> {
+    let wait = params.get(name)?.as_number();
+    let wait = wait.filter(|wait| *wait > 0.0);
+    Ok(wait.and_then(|wait| Duration::try_from_secs_f64(wait / 1000.0).ok()))
+}
+
+/// What the caller of a refresh has seen: `existingAccessToken`, `existingRefreshToken`, `rejectedCredentialSetId`.
+pub fn seen(params: Value<'_>) -> JsResult<'_, Seen> {
+    let access = params.get("existingAccessToken")?;
+    let refused = params.get("rejectedCredentialSetId")?;
+    Ok(Seen {
+        access: if access.is_undefined() {
+            None
+        } else {
+            Some(SeenAccess::of(token_row(access)?.as_ref()))
+        },
+        refresh: token_row(params.get("existingRefreshToken")?)?,
+        refused: (!refused.is_undefined()).then(|| refused.as_string()),
+    })
+}

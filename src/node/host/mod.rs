@@ -1,0 +1,20 @@
+//! The traits of `host.rs` over JavaScript callbacks: registry, stores, prompt, on-behalf-of, server requests.
+
+pub mod arguments;
+pub mod configs;
+pub mod connections;
+pub mod credentials;
+pub mod embedded;
+pub mod flows;
+pub mod given_leases;
+pub mod leases;
+pub mod obo;
+pub mod persist;
+pub mod prompt;
+pub mod publisher;
+pub mod registry;
+pub mod server_requests;
+pub mod service;
+pub mod token_store;
+pub mod upstream;
+pub mod witness;

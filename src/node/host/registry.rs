@@ -1,0 +1,376 @@
+//! The core's host traits over JavaScript callbacks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::{Map, Value as Json};
+
+use super::configs::{Configs, IS_APP_CONFIG, RESOLVE_ALLOWLISTS};
+use crate::embedded::Config;
+use crate::error::Result;
+use crate::host::{Abilities, Environment, Lookup, Registry, RulesOfCall, Storage, User};
+use crate::node::engine::{JsRef, JsResult, Present, Scope, Value};
+use crate::node::marshal::callback::{Asked, STORE_TIMEOUT};
+use crate::node::marshal::context::CallContext;
+use crate::node::marshal::convert;
+use crate::node::marshal::services::GENERATION;
+use crate::server_config::RawConfig;
+use crate::tools::RawTools;
+
+/// A reinspection connects to the server; its own bound is the core's.
+const REINSPECT_TIMEOUT: Duration = Duration::from_mins(1);
+/// The host's policy on who shares a server.
+const IS_USER_SCOPED: &str = "requiresUserScopedConnection";
+
+/// How errors call the callbacks.
+const GET_SERVER_CONFIG: &str = "registry.getServerConfig";
+const NETWORK_RULES: &str = "registry.shouldEnableSSRFProtection";
+
+/// The host as one call sees it.
+pub struct NodeHost {
+    pub context: Arc<CallContext>,
+    pub environment: Environment,
+    /// Where the host has no registry.
+    pub embedded: Option<Arc<Config>>,
+    /// The caller's `configServers`, passed on as they are.
+    pub config_servers: Option<Arc<JsRef>>,
+    /// Which services the host gives.
+    pub present: Present,
+    /// Whether it recovers catalogs: [`Abilities::recovers_catalogs`].
+    pub recovers_catalogs: bool,
+    /// For whom the network rules are asked.
+    pub principal: Principal,
+    /// Configs as the host's own objects.
+    pub configs: Arc<Configs>,
+    pub published: Mutex<Published>,
+    pub early: Arc<Mutex<Early>>,
+}
+
+/// Whose network rules hold.
+#[derive(Clone, Default)]
+pub struct Principal {
+    pub user_id: Option<String>,
+    pub role: Option<String>,
+}
+
+impl Principal {
+    pub fn of(user: Option<&User>) -> Self {
+        Self {
+            user_id: user.and_then(|user| user.id.clone()),
+            role: user.and_then(|user| user.fields.get("role").cloned()),
+        }
+    }
+}
+
+/// What the registry was asked when the call started, on JavaScript's thread, so that the core's first questions need
+/// not go there. Each answer is good for one question.
+#[derive(Default)]
+pub struct Early {
+    config: Option<(Looked, Asked<Option<Arc<RawConfig>>>)>,
+    rules: Option<Asked<RulesOfCall>>,
+}
+
+/// A server and the user for whom it was looked up.
+type Looked = (String, Option<String>);
+
+/// The tools as the host got them, so that the result of the call holds the same array.
+#[derive(Default)]
+pub enum Published {
+    #[default]
+    Nothing,
+    Tools(Arc<RawTools>, Arc<JsRef>),
+    /// The call has its result.
+    Over,
+}
+
+impl NodeHost {
+    /// Looks the server up at once, and the network rules when it is found.
+    pub fn look_up_now(&self, scope: Scope<'_>, server_name: &str, user_id: Option<&str>) {
+        let looked = (server_name.to_owned(), user_id.map(str::to_owned));
+        let (environment, early) = (self.environment.clone(), Arc::clone(&self.early));
+        let (configs, principal) = (Arc::clone(&self.configs), self.principal.clone());
+        let name = server_name.to_owned();
+        let asked = self.context.callback_now(
+            scope,
+            GET_SERVER_CONFIG,
+            self.look_up(looked.clone(), self.config_servers.clone()),
+            move |context, value| {
+                let scope = value.scope();
+                configs.note(&context.thread, &name, value)?;
+                let config = context.realm.configs.read(value, &environment)?;
+                if config.is_some() {
+                    early.lock().rules = Some(context.callback_now(
+                        scope,
+                        NETWORK_RULES,
+                        move |context, scope| network_answers(context, scope, principal),
+                        |_, value| convert::network_rules(value),
+                    ));
+                }
+                Ok(config)
+            },
+        );
+        self.early.lock().config = Some((looked, asked));
+    }
+
+    /// Calls the registry's `getServerConfig`.
+    fn look_up(
+        &self,
+        (server_name, user_id): Looked,
+        config_servers: Option<Arc<JsRef>>,
+    ) -> impl for<'env> FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env> + Send + 'static + use<>
+    {
+        let configs = Arc::clone(&self.configs);
+        move |context, scope| {
+            context.with_service(scope, "registry", move |context, registry| {
+                let scope = registry.scope();
+                configs.look_at(registry)?;
+                let mut arguments = vec![
+                    scope.string(&server_name)?,
+                    scope.optional_string(user_id.as_deref())?,
+                ];
+                if let Some(servers) = &config_servers {
+                    arguments.push(servers.get(scope));
+                }
+                context.call_method(registry, "registry", "getServerConfig", &arguments)
+            })
+        }
+    }
+}
+
+#[async_trait]
+impl Registry for NodeHost {
+    async fn server_config(
+        &self,
+        server_name: &str,
+        lookup: Lookup<'_>,
+    ) -> Result<Option<Arc<RawConfig>>> {
+        let looked = (server_name.to_owned(), lookup.user_id.map(str::to_owned));
+        let early = (self.early.lock().config)
+            .take_if(|(known, _)| lookup.config_servers && *known == looked);
+        if let Some((_, asked)) = early {
+            return asked.within(STORE_TIMEOUT).await;
+        }
+        let config_servers = self
+            .config_servers
+            .clone()
+            .filter(|_| lookup.config_servers);
+        let environment = self.environment.clone();
+        let (configs, name) = (Arc::clone(&self.configs), server_name.to_owned());
+        self.context
+            .callback(
+                GET_SERVER_CONFIG,
+                STORE_TIMEOUT,
+                self.look_up(looked, config_servers),
+                move |context, value| {
+                    configs.note(&context.thread, &name, value)?;
+                    context.realm.configs.read(value, &environment)
+                },
+            )
+            .await
+    }
+
+    async fn reinspect(
+        &self,
+        server_name: &str,
+        storage: Storage,
+        user_id: Option<&str>,
+    ) -> Result<Option<Map<String, Json>>> {
+        // It may take a minute, in which rules may change.
+        self.early.lock().rules.take();
+        let (name, user_id, environment) = (
+            server_name.to_owned(),
+            user_id.map(str::to_owned),
+            self.environment.clone(),
+        );
+        let (configs, noted) = (Arc::clone(&self.configs), name.clone());
+        let storage = match storage {
+            Storage::Database => "DB",
+            Storage::Cache => "CACHE",
+        };
+        self.context
+            .callback(
+                "registry.reinspectServer",
+                REINSPECT_TIMEOUT,
+                move |context, scope| {
+                    context.call_service(scope, "registry", "reinspectServer", move |_, scope| {
+                        Ok(vec![
+                            scope.string(&name)?,
+                            scope.string(storage)?,
+                            scope.optional_string(user_id.as_deref())?,
+                        ])
+                    })
+                },
+                move |context, value| {
+                    if !value.is_object() {
+                        return Ok(None);
+                    }
+                    let config = value.get("config")?;
+                    configs.replace(&context.thread, &noted, config)?;
+                    convert::server_config(config, &environment)
+                },
+            )
+            .await
+    }
+
+    async fn network_rules(&self) -> Result<RulesOfCall> {
+        let early = self.early.lock().rules.take();
+        if let Some(asked) = early {
+            return asked.within(STORE_TIMEOUT).await;
+        }
+        let principal = self.principal.clone();
+        self.context
+            .callback(
+                NETWORK_RULES,
+                STORE_TIMEOUT,
+                move |context, scope| network_answers(context, scope, principal),
+                |_, value| convert::network_rules(value),
+            )
+            .await
+    }
+
+    async fn abilities(&self) -> Result<Abilities> {
+        let configs = Arc::clone(&self.configs);
+        let app_server_configs = match self.configs.tells_operators() {
+            Some(tells) => tells,
+            None => {
+                self.context
+                    .callback(
+                        "registry",
+                        STORE_TIMEOUT,
+                        |context, scope| {
+                            context.with_service(scope, "registry", |_, registry| Ok(registry))
+                        },
+                        move |_, registry| {
+                            configs.look_at(registry)?;
+                            Ok(configs.tells_operators() == Some(true))
+                        },
+                    )
+                    .await?
+            }
+        };
+        Ok(Abilities {
+            catalog_generations: self.present.has(GENERATION),
+            app_server_configs,
+            recovers_catalogs: self.recovers_catalogs,
+        })
+    }
+
+    async fn is_app_server_config(&self, server_name: &str) -> Result<Option<bool>> {
+        if self.configs.tells_operators() == Some(false) {
+            return Ok(None);
+        }
+        let Some(config) = self.configs.find(server_name) else {
+            return Ok(None);
+        };
+        let (configs, name) = (Arc::clone(&self.configs), server_name.to_owned());
+        self.context
+            .callback(
+                "registry.isAppServerConfig",
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    context.with_service(scope, "registry", move |context, registry| {
+                        configs.look_at(registry)?;
+                        if configs.tells_operators() != Some(true) {
+                            return Ok(registry.scope().undefined());
+                        }
+                        let arguments = [
+                            registry.scope().string(&name)?,
+                            config.get(registry.scope()),
+                        ];
+                        context.call_method(registry, "registry", IS_APP_CONFIG, &arguments)
+                    })
+                },
+                |_, value| Ok(value.present().map(Value::is_truthy)),
+            )
+            .await
+    }
+
+    async fn shares(&self, server_name: &str) -> Result<Option<bool>> {
+        let config = self.configs.find(server_name);
+        let Some(config) = config.filter(|_| self.present.has(IS_USER_SCOPED)) else {
+            return Ok(None);
+        };
+        self.context
+            .callback(
+                IS_USER_SCOPED,
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    let host = context.host(scope);
+                    context.apply(host.get(IS_USER_SCOPED)?, host, &[config.get(scope)])
+                },
+                |_, scoped| Ok(Some(!scoped.is_truthy())),
+            )
+            .await
+    }
+
+    async fn all_server_configs(
+        &self,
+        user_id: Option<&str>,
+    ) -> Result<Vec<(String, Map<String, Json>)>> {
+        let (user_id, environment) = (user_id.map(str::to_owned), self.environment.clone());
+        self.context
+            .callback(
+                "registry.getAllServerConfigs",
+                STORE_TIMEOUT,
+                move |context, scope| {
+                    context.call_service(
+                        scope,
+                        "registry",
+                        "getAllServerConfigs",
+                        move |_, scope| Ok(vec![scope.optional_string(user_id.as_deref())?]),
+                    )
+                },
+                move |_, value| convert::server_configs(value, &environment),
+            )
+            .await
+    }
+}
+
+/// Asks the registry for all rules at once; each answer may be a promise. Rules of a tenant come last.
+fn network_answers<'env>(
+    context: &Arc<CallContext>,
+    scope: Scope<'env>,
+    principal: Principal,
+) -> JsResult<'env> {
+    context.with_service(scope, "registry", move |context, registry| {
+        let scope = registry.scope();
+        let mut answers = Vec::with_capacity(4);
+        let mut ask = || -> JsResult<'_, bool> {
+            let mut pending = false;
+            for method in [
+                "shouldEnableSSRFProtection",
+                "getAllowedDomains",
+                "getAllowedAddresses",
+            ] {
+                answers.push(context.call_method(registry, "registry", method, &[])?);
+            }
+            let resolve = registry.get(RESOLVE_ALLOWLISTS)?;
+            if resolve.is_function() {
+                let whose = scope.object()?;
+                let user_id = principal.user_id.as_deref();
+                whose.set("userId", scope.optional_string(user_id)?)?;
+                let role = principal.role.as_deref();
+                whose.set("role", scope.optional_string(role)?)?;
+                answers.push(context.apply(resolve, registry, &[whose])?);
+            }
+            for answer in &answers {
+                pending |= answer.is_object() && answer.get("then")?.is_function();
+            }
+            Ok(pending)
+        };
+        match ask() {
+            Ok(false) => scope.array(&answers),
+            Ok(true) => {
+                let promise = scope.global()?.get("Promise")?;
+                let answers = scope.array(&answers)?;
+                promise.get("all")?.call(promise, &[answers])
+            }
+            Err(thrown) => {
+                answers.into_iter().for_each(Value::unheeded);
+                Err(thrown)
+            }
+        }
+    })
+}

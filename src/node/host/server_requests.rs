@@ -1,0 +1,168 @@
+//! What servers ask and tell, for the host's `sampling`, `elicitation`, `roots` and `onLogMessage`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+use serde_json::Value as Json;
+
+use crate::error::{Code, Error, Result};
+use crate::host::{Notice, Peer, ServerRequest, ServerRequests};
+use crate::node::engine::{JsRef, JsResult, Present, Scope};
+use crate::node::marshal::context::CallContext;
+
+/// People answer these; MCP leaves the bound to the client.
+const TIMEOUT: Duration = Duration::from_mins(5);
+
+/// Methods that a host may answer, and the member that does.
+const HANDLERS: [(&str, &str); 3] = [
+    ("sampling/createMessage", "sampling"),
+    ("elicitation/create", "elicitation"),
+    ("roots/list", "roots"),
+];
+
+const LOG_LISTENER: &str = "onLogMessage";
+const LOG_MESSAGE: &str = "notifications/message";
+
+/// Asks the host in the context of the call that a server asks in, or of the one that made the connection.
+pub struct HostHandlers {
+    context: Arc<CallContext>,
+    /// Which members the host has, in the order of [`HANDLERS`].
+    present: [bool; 3],
+    listens: bool,
+}
+
+impl HostHandlers {
+    /// `None` for a host that wants to hear nothing.
+    pub fn new(context: &Arc<CallContext>, services: Present) -> Option<Self> {
+        let present = std::array::from_fn(|index| services.has(HANDLERS[index].1));
+        let listens = services.has(LOG_LISTENER);
+        let wanted = listens || present.contains(&true);
+        wanted.then(|| Self {
+            context: Arc::clone(context),
+            present,
+            listens,
+        })
+    }
+}
+
+/// `{ serverName, userId, toolName? }`.
+fn describe<'env>(scope: Scope<'env>, peer: &Peer) -> JsResult<'env> {
+    let object = scope.object()?;
+    object.set("serverName", scope.string(&peer.server_name)?)?;
+    object.set("userId", scope.optional_string(peer.user_id.as_deref())?)?;
+    if let Some(tool_name) = &peer.tool_name {
+        object.set("toolName", scope.string(tool_name)?)?;
+    }
+    Ok(object)
+}
+
+/// The `AbortController` of a handler. Dropped before the handler has answered, it tells the handler that nobody waits.
+struct Handling {
+    context: Arc<CallContext>,
+    /// Empty until the handler has been called.
+    controller: Arc<Mutex<Option<JsRef>>>,
+    has_answered: bool,
+}
+
+impl Handling {
+    fn new(context: &Arc<CallContext>) -> Self {
+        Self {
+            context: Arc::clone(context),
+            controller: Arc::default(),
+            has_answered: false,
+        }
+    }
+}
+
+impl Drop for Handling {
+    fn drop(&mut self) {
+        if self.has_answered {
+            return;
+        }
+        let (context, controller) = (Arc::clone(&self.context), Arc::clone(&self.controller));
+        // After the job that calls the handler, which may not have run yet.
+        self.context.thread.post(move |scope| {
+            let Some(controller) = controller.lock().take() else {
+                return;
+            };
+            let controller = controller.get(scope);
+            context.inform(scope, "signal", || {
+                context.apply(controller.get("abort")?, controller, &[])
+            });
+        });
+    }
+}
+
+#[async_trait]
+impl ServerRequests for HostHandlers {
+    fn handles(&self, method: &str) -> bool {
+        if method == LOG_MESSAGE {
+            return self.listens;
+        }
+        HANDLERS
+            .iter()
+            .zip(self.present)
+            .any(|((known, _), present)| *known == method && present)
+    }
+
+    async fn answer(&self, peer: &Peer, request: ServerRequest<'_>) -> Result<Json> {
+        let ServerRequest { id, method, params } = request;
+        let Some((_, member)) = HANDLERS.iter().find(|(known, _)| *known == method) else {
+            return Err(Error::new(
+                Code::InvalidArgument,
+                format!("No handler for {method}"),
+            ));
+        };
+        let mut handling = Handling::new(&self.context);
+        let controller = Arc::clone(&handling.controller);
+        let (peer, id) = (peer.clone(), id.to_owned());
+        let answer = self.context.callback(
+            member,
+            TIMEOUT,
+            move |context, scope| {
+                let host = context.host(scope);
+                let peer = describe(scope, &peer)?;
+                let aborts = context.realm.abort_controller.get(scope).construct(&[])?;
+                peer.set("signal", aborts.get("signal")?)?;
+                peer.set("requestId", scope.parse_json(&id)?)?;
+                *controller.lock() = Some(JsRef::new(&context.thread, aborts)?);
+                let arguments = [scope.json(&params)?, peer];
+                context.apply(host.get(member)?, host, &arguments)
+            },
+            move |_, value| value.to_exact_json(member),
+        );
+        let answer = answer.await;
+        // One that takes too long is told so.
+        handling.has_answered = !matches!(&answer, Err(error) if error.code == Code::HostTimeout);
+        answer?.ok_or_else(|| {
+            Error::new(
+                Code::HostError,
+                format!("The host callback {member} returned nothing"),
+            )
+        })
+    }
+
+    fn notify(&self, peer: &Peer, notice: Notice) {
+        let (context, peer) = (Arc::clone(&self.context), peer.clone());
+        self.context.thread.post(move |scope| {
+            let Notice {
+                params,
+                is_nobodys,
+                heard,
+            } = notice;
+            context.inform(scope, LOG_LISTENER, || {
+                let host = context.host(scope);
+                let arguments = [scope.parse_json(&params)?, describe(scope, &peer)?];
+                let listener = host.get(LOG_LISTENER)?;
+                if is_nobodys {
+                    let outside = &context.realm.outside;
+                    return outside.apply(listener, host, &arguments);
+                }
+                context.apply(listener, host, &arguments)
+            });
+            drop(heard);
+        });
+    }
+}

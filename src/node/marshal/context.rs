@@ -1,0 +1,208 @@
+//! One call into the runtime, seen from JavaScript: its `AsyncLocalStorage` context, its parameters, its log.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::listeners::Listeners;
+use super::log_buffer::{LogBuffer, OF_RUNTIME};
+use super::raw_configs::RawConfigs;
+use crate::log_room::Room;
+use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Thrown, Value};
+use crate::telemetry::Metrics;
+
+/// What a runtime keeps of JavaScript's built-in objects. Taken at creation, so that later changes of globals do not
+/// matter.
+pub struct Realm {
+    async_resource: JsRef,
+    /// The `AsyncLocalStorage` context that the runtime was made in: no user's.
+    pub outside: Context,
+    pub abort_controller: JsRef,
+    event_emitter: JsRef,
+    /// The number of each `requestScopedConnections` that was seen.
+    pub requests: JsRef,
+    pub listeners: Listeners,
+    /// Those of the runtime.
+    pub metrics: Arc<Metrics>,
+    /// What waits for the logger, of all calls.
+    pub log: Room,
+    /// Whether the host's token methods were seen not to know `metadataCredentialSetId`.
+    pub ignores_credential_sets: Arc<AtomicBool>,
+    /// What the registry gave.
+    pub configs: RawConfigs,
+}
+
+impl Realm {
+    pub fn new<'env>(
+        thread: &JsThread,
+        host: Value<'env>,
+        metrics: Arc<Metrics>,
+    ) -> JsResult<'env, Self> {
+        let scope = host.scope();
+        let global = scope.global()?;
+        let process = global.get("process")?;
+        let built_in = process.get("getBuiltinModule")?;
+        if !built_in.is_function() {
+            return Err(Thrown(scope.error(
+                "Error",
+                "librechat-mcp-native needs Node.js 20.16 or newer",
+            )));
+        }
+        let hooks = built_in.call(process, &[scope.string("node:async_hooks")?])?;
+        let events = built_in.call(process, &[scope.string("node:events")?])?;
+        let async_resource = JsRef::new(thread, hooks.get("AsyncResource")?)?;
+        let channels = built_in.call(process, &[scope.string("node:diagnostics_channel")?])?;
+        Ok(Self {
+            listeners: Listeners::new(thread, channels, host)?,
+            log: Room::new(OF_RUNTIME),
+            outside: Context::new(thread, scope, &async_resource)?,
+            abort_controller: JsRef::new(thread, global.get("AbortController")?)?,
+            async_resource,
+            event_emitter: JsRef::new(thread, events)?,
+            requests: JsRef::new(thread, global.get("WeakMap")?.construct(&[])?)?,
+            metrics,
+            ignores_credential_sets: Arc::default(),
+            configs: RawConfigs::default(),
+        })
+    }
+
+    /// The `AsyncLocalStorage` context of now.
+    pub fn context<'env>(&self, thread: &JsThread, scope: Scope<'env>) -> JsResult<'env, Context> {
+        Context::new(thread, scope, &self.async_resource)
+    }
+
+    /// A new `EventEmitter`.
+    pub fn event_emitter<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+        self.event_emitter.get(scope).construct(&[])
+    }
+}
+
+/// An `AsyncResource`, which costs half of what `AsyncLocalStorage.snapshot()` does.
+pub struct Context(JsRef);
+
+impl Context {
+    fn new<'env>(thread: &JsThread, scope: Scope<'env>, class: &JsRef) -> JsResult<'env, Self> {
+        let name = scope.string("librechat-mcp-native")?;
+        let resource = class.get(scope).construct(&[name])?;
+        Ok(Self(JsRef::new(thread, resource)?))
+    }
+
+    /// Calls a function there.
+    pub fn apply<'env>(
+        &self,
+        function: Value<'env>,
+        this: Value<'env>,
+        arguments: &[Value<'env>],
+    ) -> JsResult<'env> {
+        let resource = self.0.get(function.scope());
+        let run = resource.get("runInAsyncScope")?;
+        run.call(resource, &[&[function, this], arguments].concat())
+    }
+}
+
+/// Shared by everything that works for one call, or for the connection that the call created.
+pub struct CallContext {
+    pub thread: JsThread,
+    pub log: LogBuffer,
+    pub realm: Arc<Realm>,
+    /// The host services, as given to `createMCPRuntime`.
+    host: Arc<JsRef>,
+    /// That of the call.
+    local: Context,
+}
+
+impl CallContext {
+    pub fn new<'env>(
+        thread: &JsThread,
+        realm: &Arc<Realm>,
+        host: &Arc<JsRef>,
+        scope: Scope<'env>,
+    ) -> JsResult<'env, Self> {
+        realm.listeners.look(scope);
+        Ok(Self {
+            thread: thread.clone(),
+            log: LogBuffer::default(),
+            realm: Arc::clone(realm),
+            host: Arc::clone(host),
+            local: realm.context(thread, scope)?,
+        })
+    }
+
+    pub fn host<'env>(&self, scope: Scope<'env>) -> Value<'env> {
+        self.host.get(scope)
+    }
+
+    /// Calls a function of the host in the context of the call.
+    pub fn apply<'env>(
+        &self,
+        function: Value<'env>,
+        this: Value<'env>,
+        arguments: &[Value<'env>],
+    ) -> JsResult<'env> {
+        self.local.apply(function, this, arguments)
+    }
+
+    /// A member of the host that may be a getter. Its value, which may be a promise, goes to `then`; a promise makes
+    /// the result one too.
+    pub fn with_service<'env>(
+        self: &Arc<Self>,
+        scope: Scope<'env>,
+        member: &'static str,
+        then: impl for<'any> Fn(&Arc<Self>, Value<'any>) -> JsResult<'any> + 'static,
+    ) -> JsResult<'env> {
+        let host = self.host(scope);
+        let member_value = host.get(member)?;
+        if !member_value.is_function() {
+            return then(self, member_value);
+        }
+        let value = self.apply(member_value, host, &[])?;
+        if !(value.is_object() && value.get("then")?.is_function()) {
+            return then(self, value);
+        }
+        let context = Arc::clone(self);
+        let continuation = scope.function("withService", move |scope, _, arguments| {
+            then(
+                &context,
+                arguments
+                    .first()
+                    .copied()
+                    .unwrap_or_else(|| scope.undefined()),
+            )
+        })?;
+        value.get("then")?.call(value, &[continuation])
+    }
+
+    /// Calls `service.method(...)` with `this` intact, where the host services may hold a getter for the service.
+    pub fn call_service<'env>(
+        self: &Arc<Self>,
+        scope: Scope<'env>,
+        service: &'static str,
+        method: &'static str,
+        arguments: impl for<'any> Fn(&Arc<Self>, Scope<'any>) -> JsResult<'any, Vec<Value<'any>>>
+        + 'static,
+    ) -> JsResult<'env> {
+        self.with_service(scope, service, move |context, object| {
+            let arguments = arguments(context, object.scope())?;
+            context.call_method(object, service, method, &arguments)
+        })
+    }
+
+    /// Calls a method of a service of the host, with `this` intact.
+    pub fn call_method<'env>(
+        &self,
+        object: Value<'env>,
+        service: &'static str,
+        method: &'static str,
+        arguments: &[Value<'env>],
+    ) -> JsResult<'env> {
+        let function = if object.present().is_some() {
+            object.get(method)?
+        } else {
+            object
+        };
+        if !function.is_function() {
+            let message = format!("host.{service} has no function {method}");
+            return Err(object.scope().type_error(&message));
+        }
+        self.apply(function, object, arguments)
+    }
+}

@@ -1,0 +1,149 @@
+//! From JavaScript objects to the core's data. Only the fields that the core needs are read.
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
+
+use crate::host::{Environment, NetworkRules, OpenIdTokens, RulesOfCall, User};
+use crate::node::engine::{JsResult, Scope, Type, Value};
+use crate::secret::Secret;
+use crate::server_config::{ServerConfig, USER_FIELDS, env_references};
+
+pub fn user(value: Value<'_>) -> JsResult<'_, User> {
+    let fields = value.fields(USER_FIELDS)?;
+    Ok(User {
+        id: fields.get("id").filter(|id| !id.is_empty()).cloned(),
+        fields,
+        federated_tokens: openid_tokens(value.get("federatedTokens")?)?,
+        openid_tokens: openid_tokens(value.get("openidTokens")?)?,
+    })
+}
+
+pub fn openid_tokens<'env>(value: Value<'env>) -> JsResult<'env, Option<OpenIdTokens>> {
+    let names = ["access_token", "id_token", "expires_at"];
+    if !value.is_object() || !names.iter().any(|name| value.has(name)) {
+        return Ok(None);
+    }
+    let secret = |name| -> JsResult<'env, _> { Ok(value.get(name)?.as_string().map(Secret::new)) };
+    #[expect(clippy::cast_possible_truncation, reason = "seconds since the epoch")]
+    let expires_at = value
+        .get("expires_at")?
+        .as_number()
+        .map(|seconds| seconds as i64);
+    Ok(Some(OpenIdTokens {
+        access_token: secret("access_token")?,
+        id_token: secret("id_token")?,
+        expires_at,
+    }))
+}
+
+/// The members of a server config that the core reads, and with them the environment variables they name.
+pub fn server_config<'env>(
+    value: Value<'env>,
+    environment: &Environment,
+) -> JsResult<'env, Option<Map<String, Json>>> {
+    if !value.is_object() {
+        return Ok(None);
+    }
+    let members = value.config_members(ServerConfig::MEMBERS)?;
+    read_variables(value.scope(), &env_references(&members), environment)?;
+    Ok(Some(members))
+}
+
+/// Copies variables of `process.env`.
+pub fn read_variables<'env, S: AsRef<str>>(
+    scope: Scope<'env>,
+    names: &[S],
+    environment: &Environment,
+) -> JsResult<'env, ()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let variables = scope.global()?.get("process")?.get("env")?;
+    for name in names {
+        if let Some(value) = variables.get(name.as_ref())?.as_string() {
+            environment.set(name.as_ref(), value);
+        }
+    }
+    Ok(())
+}
+
+/// An argument of a function, where it is a text.
+pub fn text_argument(arguments: &[Value<'_>], index: usize) -> Option<String> {
+    arguments.get(index)?.as_string()
+}
+
+/// A required text among positional arguments.
+pub fn required_text<'env>(
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+    index: usize,
+    name: &str,
+) -> JsResult<'env, String> {
+    text_argument(arguments, index)
+        .ok_or_else(|| scope.type_error(&format!("{name} must be a string")))
+}
+
+/// An object whose members are texts; other primitive members are taken as text, `null` and `undefined` are left out.
+pub fn texts(value: Value<'_>) -> JsResult<'_, IndexMap<String, String>> {
+    let mut texts = IndexMap::new();
+    for name in value.keys()? {
+        let member = value.get(&name)?;
+        if matches!(member.kind(), Type::String | Type::Number | Type::Boolean) {
+            texts.insert(name, member.to_text()?);
+        }
+    }
+    Ok(texts)
+}
+
+/// Every server of `getAllServerConfigs`.
+pub fn server_configs<'env>(
+    value: Value<'env>,
+    environment: &Environment,
+) -> JsResult<'env, Vec<(String, Map<String, Json>)>> {
+    let mut configs = Vec::new();
+    for name in value.keys()? {
+        if let Some(config) = server_config(value.get(&name)?, environment)? {
+            configs.push((name, config));
+        }
+    }
+    Ok(configs)
+}
+
+pub fn text_list(value: Value<'_>) -> JsResult<'_, Vec<String>> {
+    Ok(value
+        .elements()?
+        .into_iter()
+        .filter_map(Value::as_string)
+        .collect())
+}
+
+/// `[shouldEnableSSRFProtection(), getAllowedDomains(), getAllowedAddresses(), resolveAllowlists(…)?]`.
+pub fn network_rules(value: Value<'_>) -> JsResult<'_, RulesOfCall> {
+    let answers = value.elements()?;
+    let answer = |index: usize| {
+        answers
+            .get(index)
+            .copied()
+            .unwrap_or_else(|| value.scope().undefined())
+    };
+    let of_operator = NetworkRules {
+        ssrf_protection: answer(0).is_truthy(),
+        allowed_domains: text_list(answer(1))?,
+        allowed_addresses: text_list(answer(2))?,
+    };
+    let resolved = answer(3);
+    if !resolved.is_object() {
+        return Ok(of_operator.into());
+    }
+    let allowed_domains = text_list(resolved.get("allowedDomains")?)?;
+    let protects = resolved.get("useSSRFProtection")?.as_bool();
+    let rules = NetworkRules {
+        ssrf_protection: protects.unwrap_or(allowed_domains.is_empty()),
+        allowed_domains,
+        allowed_addresses: text_list(resolved.get("allowedAddresses")?)?,
+    };
+    Ok(RulesOfCall {
+        of_tenant: rules != of_operator,
+        rules,
+    })
+}

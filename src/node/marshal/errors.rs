@@ -1,0 +1,130 @@
+//! Errors on both sides of the boundary.
+
+use std::sync::Arc;
+
+use super::classes;
+use crate::error::{Cause, Code, Error, OboDetail, OboFailure};
+use crate::foreign_text::safe_message;
+use crate::host::HostFault;
+use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Thrown, Value};
+
+/// What a host callback threw, with the value itself kept.
+pub fn from_host(name: &str, thread: &JsThread, thrown: &Thrown<'_>) -> Error {
+    let message = thrown.message();
+    let value = JsRef::new(thread, thrown.0)
+        .ok()
+        .map(|value| Arc::new(value) as _);
+    Error::new(
+        Code::HostError,
+        format!("The host callback {name} failed: {message}"),
+    )
+    .caused_by_host(HostFault { message, value })
+}
+
+/// The value that a host callback threw.
+fn thrown_value<'env>(scope: Scope<'env>, fault: &HostFault) -> Option<Value<'env>> {
+    let value = fault.value.as_ref()?.downcast_ref::<JsRef>()?;
+    Some(value.get(scope))
+}
+
+/// The error as JavaScript gets it when a promise rejects.
+pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
+    let build = || -> JsResult<'env> {
+        let class = if error.code == Code::InvalidArgument {
+            "TypeError"
+        } else {
+            "Error"
+        };
+        let value = scope.error(class, &safe_message(error.message.clone()));
+        match error.rpc_code.filter(|_| error.is_mcp_error()) {
+            // The SDK's `McpError`, which LibreChat knows by name and number.
+            Some(rpc_code) => {
+                value.set("name", scope.string("McpError")?)?;
+                #[expect(clippy::cast_precision_loss, reason = "JSON-RPC codes are small")]
+                value.set("code", scope.number(rpc_code as f64)?)?;
+                value.set("mcpCode", scope.string(error.code.as_str())?)?;
+            }
+            None => value.set("code", scope.string(error.code.as_str())?)?,
+        }
+        value.set("retryable", scope.boolean(error.retryable)?)?;
+        if let Some(status) = error.status {
+            value.set("status", scope.number(f64::from(status))?)?;
+        }
+        if let Some(failure) = &error.obo {
+            set_obo(value, failure)?;
+        }
+        match error.code {
+            Code::Aborted => value.set("name", scope.string("AbortError")?)?,
+            Code::ReauthenticationRequired => {
+                classes::classify(value, classes::REAUTHENTICATION)?;
+            }
+            Code::TokenRefreshUnavailable => {
+                classes::classify(value, classes::REFRESH_UNAVAILABLE)?;
+            }
+            Code::TokenStorageUnavailable => {
+                classes::classify(value, classes::STORAGE_UNAVAILABLE)?;
+            }
+            _ => {}
+        }
+        match &error.cause {
+            Some(Cause::Host(fault)) => {
+                if let Some(thrown) = thrown_value(scope, fault) {
+                    value.set("cause", thrown)?;
+                }
+            }
+            Some(Cause::Error(inner)) => value.set("cause", to_js(scope, inner))?,
+            None => {}
+        }
+        Ok(value)
+    };
+    build().unwrap_or_else(|Thrown(value)| value)
+}
+
+/// What the reference's errors of an exchange carry, and what the identity provider said.
+fn set_obo<'env>(value: Value<'env>, failure: &OboFailure) -> JsResult<'env, ()> {
+    let scope = value.scope();
+    let answer = &failure.answer;
+    let reason = Some(failure.reason.as_str());
+    if failure.user_message.is_some() {
+        classes::classify(value, classes::RESOLUTION)?;
+    }
+    for (name, text) in [
+        ("reason", reason),
+        ("oboFailureReason", reason),
+        ("detail", failure.detail.map(OboDetail::as_str)),
+        ("userMessage", failure.user_message),
+        ("claims", failure.claims.as_deref()),
+        ("error", answer.error.as_deref()),
+        ("error_description", answer.description.as_deref()),
+        ("suberror", answer.suberror.as_deref()),
+        ("traceId", answer.trace_id.as_deref()),
+        ("correlationId", answer.correlation_id.as_deref()),
+    ] {
+        if let Some(text) = text {
+            value.set(name, scope.string(text)?)?;
+        }
+    }
+    if !answer.error_codes.is_empty() {
+        let codes = serde_json::Value::from(answer.error_codes.clone());
+        value.set("errorCodes", scope.json(&codes)?)?;
+    }
+    Ok(())
+}
+
+/// The error as the host's logger gets it: what a host callback threw is logged as it was thrown.
+pub fn for_log<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
+    error
+        .host_fault()
+        .and_then(|fault| thrown_value(scope, fault))
+        .unwrap_or_else(|| to_js(scope, error))
+}
+
+/// `{ code, message, retryable }`, as the result object carries errors.
+pub fn summary<'env>(scope: Scope<'env>, error: &Error) -> JsResult<'env> {
+    let value = scope.object()?;
+    value.set("code", scope.string(error.code.as_str())?)?;
+    let message = safe_message(error.message.clone());
+    value.set("message", scope.string(&message)?)?;
+    value.set("retryable", scope.boolean(error.retryable)?)?;
+    Ok(value)
+}

@@ -1,0 +1,192 @@
+//! The host services: their shapes are checked once, their values are read when they are used.
+
+use super::classes;
+use crate::node::engine::{JsResult, Names, Present, Scope, Thrown, Type, Value};
+
+/// The callback that takes the tools of a server.
+pub const UPDATE_TOOLS: &str = "updateMCPServerTools";
+/// What a user's tools are published under.
+pub const GENERATION: &str = "getMCPToolsCacheGeneration";
+
+/// What a member of the host services may be.
+enum Shape {
+    Function,
+    Boolean,
+    String,
+    StringOrObject,
+    /// An object with these functions.
+    Methods(&'static [&'static str]),
+    /// The same, or a function that returns it.
+    MethodsOrGetter(&'static [&'static str]),
+    ObjectOrGetter,
+}
+
+const REGISTRY: &[&str] = &[
+    "getServerConfig",
+    "getAllServerConfigs",
+    "reinspectServer",
+    "shouldEnableSSRFProtection",
+    "getAllowedDomains",
+    "getAllowedAddresses",
+];
+const TOKEN_METHODS: &[&str] = &["findToken", "createToken", "updateToken", "deleteTokens"];
+const FLOW_MANAGER: &[&str] = &[
+    "getFlowState",
+    "initFlow",
+    "completeFlow",
+    "failFlow",
+    "deleteFlow",
+];
+
+const MEMBERS: &[(&str, Shape)] = &[
+    ("config", Shape::StringOrObject),
+    ("registry", Shape::MethodsOrGetter(REGISTRY)),
+    ("tokenMethods", Shape::MethodsOrGetter(TOKEN_METHODS)),
+    ("flowManager", Shape::MethodsOrGetter(FLOW_MANAGER)),
+    (UPDATE_TOOLS, Shape::Function),
+    (GENERATION, Shape::Function),
+    ("renewMCPToolsCacheGeneration", Shape::Function),
+    ("getNextAppToolsPublicationRevision", Shape::Function),
+    ("getMCPAppToolsPublicationGeneration", Shape::Function),
+    ("requiresUserScopedConnection", Shape::Function),
+    ("onOAuthCredentialsChanging", Shape::Function),
+    ("onOAuthCredentialsChanged", Shape::Function),
+    ("onOAuthCredentialsAdopted", Shape::Function),
+    ("onOAuthCredentialsInvalidated", Shape::Function),
+    ("connections", Shape::ObjectOrGetter),
+    ("openIdConfig", Shape::ObjectOrGetter),
+    (
+        "exchangedTokens",
+        Shape::MethodsOrGetter(&["get", "set", "delete"]),
+    ),
+    ("oboTokenResolver", Shape::Function),
+    ("oboTrustChecker", Shape::Function),
+    ("graphTokenResolver", Shape::Function),
+    (
+        "logger",
+        Shape::Methods(&["debug", "info", "warn", "error"]),
+    ),
+    ("getTenantId", Shape::Function),
+    ("lock", Shape::Methods(&["acquire"])),
+    ("sampling", Shape::Function),
+    ("elicitation", Shape::Function),
+    ("roots", Shape::Function),
+    ("onLogMessage", Shape::Function),
+    ("onSpans", Shape::Function),
+    ("keepConnections", Shape::Boolean),
+    ("credentialsKey", Shape::String),
+    (classes::HOST_CLASSES, Shape::Methods(&[])),
+];
+
+const NAMES: Names = &{
+    let mut names = [""; MEMBERS.len()];
+    let mut index = 0;
+    while index < names.len() {
+        names[index] = MEMBERS[index].0;
+        index += 1;
+    }
+    names
+};
+
+/// Which members the host has now.
+pub fn present(host: Value<'_>) -> JsResult<'_, Present> {
+    host.which(NAMES)
+}
+
+/// Refuses a wrong shape with a `TypeError` that names the member and what was expected.
+pub fn check(host: Value<'_>) -> JsResult<'_, ()> {
+    let scope = host.scope();
+    if !host.is_object() {
+        return Err(scope.type_error(&format!(
+            "createMCPRuntime: host must be an object, got {}",
+            describe(host)
+        )));
+    }
+    for (name, shape) in MEMBERS {
+        if let Some(member) = host.get(name)?.present() {
+            check_member(name, shape, member)?;
+        }
+    }
+    let present = present(host)?;
+    match (present.has("registry"), present.has("config")) {
+        (true, true) => Err(scope.type_error(
+            "createMCPRuntime: host.registry and host.config exclude each other",
+        )),
+        (false, false) => Err(scope.type_error(
+            "createMCPRuntime: host.registry must be an object or a function that returns one, unless host.config is given",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_member<'env>(name: &str, shape: &Shape, member: Value<'env>) -> JsResult<'env, ()> {
+    let refuse = |expected: &str| {
+        Err(wrong(
+            member.scope(),
+            &format!("host.{name}"),
+            expected,
+            member,
+        ))
+    };
+    match (shape, member.kind()) {
+        (Shape::Function | Shape::MethodsOrGetter(_) | Shape::ObjectOrGetter, Type::Function)
+        | (Shape::Boolean, Type::Boolean)
+        | (Shape::String, Type::String)
+        | (Shape::StringOrObject, Type::String | Type::Object)
+        | (Shape::ObjectOrGetter, Type::Object) => Ok(()),
+        (Shape::Methods(methods) | Shape::MethodsOrGetter(methods), Type::Object) => {
+            methods_of(name, methods, member)
+        }
+        // Loggers may be callable objects.
+        (Shape::Methods(methods), Type::Function) => methods_of(name, methods, member),
+        (Shape::Function, _) => refuse("a function"),
+        (Shape::Boolean, _) => refuse("a boolean"),
+        (Shape::String, _) => refuse("a string"),
+        (Shape::StringOrObject, _) => refuse("a path or an object"),
+        (Shape::Methods(_), _) => refuse("an object"),
+        (Shape::MethodsOrGetter(_) | Shape::ObjectOrGetter, _) => {
+            refuse("an object or a function that returns one")
+        }
+    }
+}
+
+fn methods_of<'env>(name: &str, methods: &[&str], member: Value<'env>) -> JsResult<'env, ()> {
+    for method in methods {
+        let value = member.get(method)?;
+        if !value.is_function() {
+            return Err(wrong(
+                member.scope(),
+                &format!("host.{name}.{method}"),
+                "a function",
+                value,
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn wrong<'env>(
+    scope: Scope<'env>,
+    path: &str,
+    expected: &str,
+    actual: Value<'env>,
+) -> Thrown<'env> {
+    scope.type_error(&format!(
+        "createMCPRuntime: {path} must be {expected}, got {}",
+        describe(actual)
+    ))
+}
+
+/// The type of a value, in the words of an error message.
+pub fn describe(value: Value<'_>) -> &'static str {
+    match value.kind() {
+        Type::Undefined => "undefined",
+        Type::Null => "null",
+        Type::Boolean => "a boolean",
+        Type::Number => "a number",
+        Type::String => "a string",
+        Type::Object => "an object",
+        Type::Function => "a function",
+        Type::Other => "a value of another type",
+    }
+}

@@ -1,0 +1,270 @@
+//! `runtime.manager.appConnections`: the connections that all users share (LibreChat's `ConnectionsRepository`).
+
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt};
+
+use super::call::Call;
+use super::connections::{connection_map, map_of, object};
+use super::handle::Held;
+use super::methods::{Method, set_methods};
+use super::registry_view::server_names;
+use super::state::Shared;
+use super::wanted::request;
+use crate::connection::log_prefix;
+use crate::error::{Error, Result};
+use crate::host::{Level, LogMeta, Lookup, RulesOfCall};
+use crate::manager::{Key, Lease, Manager, Owner, ServerScope, may_be_shared, registered_config};
+use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::marshal::convert::text_argument;
+use crate::server_config::ServerConfig;
+
+/// How many servers are connected at the same time.
+pub const CONCURRENCY: usize = 3;
+
+const METHODS: &[Method] = &[
+    Method::new("get", get),
+    Method::new("has", has),
+    Method::new("getMany", get_many),
+    Method::new("getLoaded", get_loaded),
+    Method::new("getAll", get_all),
+    Method::new("disconnect", disconnect),
+    Method::new("disconnectAll", disconnect_all),
+    Method::new("getConnectionCount", get_connection_count),
+];
+
+pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> {
+    let object = scope.object()?;
+    set_methods(object, shared, METHODS)?;
+    Ok(object)
+}
+
+fn key(server_name: &str) -> Key {
+    Key {
+        owner: Owner::App,
+        server_name: Arc::from(server_name),
+    }
+}
+
+/// A server whose config names its users is each user's own, unless the host's own policy has them share it: then its tools
+/// are listed over one connection, with the placeholders as they were written. Calls are each user's all the same.
+pub async fn is_shared(call: &Call, server_name: &str, config: &ServerConfig) -> Result<bool> {
+    Ok(config.allows_app_connection()
+        || config.is_shared_but_for_placeholders()
+            && call.host.registry.shares(server_name).await? == Some(true))
+}
+
+/// The scope of a server that all users share; `None` for one that they do not, whose leftover connection is ended.
+async fn shared_scope(
+    manager: &Manager,
+    call: &Call,
+    server_name: &str,
+) -> Result<Option<ServerScope>> {
+    let lookup = Lookup {
+        user_id: None,
+        config_servers: false,
+    };
+    let config = registered_config(&call.host, server_name, lookup).await?;
+    if let Some(config) = config
+        && is_shared(call, server_name, &config).await?
+    {
+        let RulesOfCall { rules, of_tenant } = call.host.registry.network_rules().await?;
+        let key = key(server_name);
+        // What a tenant may not share is still there for others.
+        let is_shared = may_be_shared(&config, of_tenant);
+        return Ok(is_shared.then_some(ServerScope { key, config, rules }));
+    }
+    manager.disconnect(&key(server_name)).await;
+    Ok(None)
+}
+
+/// A use of the shared connection of a server, made if need be.
+pub async fn acquire(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Lease>> {
+    let Some(server) = shared_scope(manager, call, server_name).await? else {
+        return Ok(None);
+    };
+    let request = request(manager, call, &server, false).await?;
+    manager.acquire(&request).await.map(Some)
+}
+
+async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Held>> {
+    let Some(server) = shared_scope(manager, call, server_name).await? else {
+        return Ok(None);
+    };
+    let request = request(manager, call, &server, false).await?;
+    let lease = manager.acquire(&request).await?;
+    Held::new(manager, request, lease).map(Some)
+}
+
+/// A server of several that could not be reached.
+pub fn warn(call: &Call, server_name: &str, error: Error) {
+    let prefix = log_prefix(None, server_name);
+    let message = format!("{prefix} Failed to establish connection");
+    let logger = &call.host.logger;
+    logger.with(Level::Warn, message, LogMeta::Error(error));
+}
+
+fn name_of(arguments: &[Value<'_>]) -> String {
+    text_argument(arguments, 0).unwrap_or_default()
+}
+
+/// The connection, or `null`.
+fn get<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let name = name_of(arguments);
+    let all = Arc::clone(shared);
+    shared.start(
+        scope,
+        |manager, call| async move { connect(&manager, &call, &name).await },
+        move |scope, _, held| {
+            held.map_or_else(|| Ok(scope.null()), |held| object(&all, scope, held))
+        },
+    )
+}
+
+fn has<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let name = name_of(arguments);
+    shared.start(
+        scope,
+        |manager, call| async move { Ok(shared_scope(&manager, &call, &name).await?.is_some()) },
+        |scope, _, found| scope.boolean(found),
+    )
+}
+
+/// `{ continueOnError }`: whether a server that cannot be reached is logged and left out, instead of failing the call.
+fn continues_on_error<'env>(options: Option<&Value<'env>>) -> JsResult<'env, bool> {
+    match options.copied().and_then(Value::present) {
+        Some(options) if options.is_object() => Ok(options.get("continueOnError")?.is_truthy()),
+        _ => Ok(false),
+    }
+}
+
+/// A `Map` of those that could be had.
+async fn connect_many(
+    manager: &Manager,
+    call: &Call,
+    names: Vec<String>,
+    continues: bool,
+) -> Result<Vec<Held>> {
+    let mut found = Vec::new();
+    let mut connecting = stream::iter(names)
+        .map(|name| async move {
+            match connect(manager, call, &name).await {
+                Err(error) if continues => {
+                    warn(call, &name, error);
+                    Ok(None)
+                }
+                outcome => outcome,
+            }
+        })
+        .buffered(CONCURRENCY);
+    while let Some(held) = connecting.next().await {
+        found.extend(held?);
+    }
+    Ok(found)
+}
+
+/// `(serverNames, { continueOnError, refreshTools }?)`. Lists are published when a connection is made, whatever
+/// `refreshTools` says.
+fn get_many<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let names = arguments
+        .first()
+        .map(|names| names.elements())
+        .transpose()?
+        .unwrap_or_default();
+    let names = names.into_iter().filter_map(Value::as_string).collect();
+    let continues = continues_on_error(arguments.get(1))?;
+    let all = Arc::clone(shared);
+    shared.start(
+        scope,
+        move |manager, call| async move { connect_many(&manager, &call, names, continues).await },
+        move |scope, _, found| map_of(&all, scope, found),
+    )
+}
+
+fn get_all<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let continues = continues_on_error(arguments.first())?;
+    let all = Arc::clone(shared);
+    shared.start(
+        scope,
+        move |manager, call| async move {
+            let names = server_names(&call).await?;
+            connect_many(&manager, &call, names, continues).await
+        },
+        move |scope, _, found| map_of(&all, scope, found),
+    )
+}
+
+/// A `Map` of the connections that are open now, whatever capabilities a caller wishes for: all are offered the same.
+pub fn get_loaded<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let all = Arc::clone(shared);
+    shared.start(
+        scope,
+        |_, _| async { Ok(()) },
+        move |scope, _, ()| {
+            let keys = all.manager.connected(&Owner::App);
+            connection_map(&all, scope, &keys)
+        },
+    )
+}
+
+fn end<'env>(shared: &Arc<Shared>, scope: Scope<'env>, key: Key) -> JsResult<'env> {
+    shared.start(
+        scope,
+        |manager, _| async move {
+            manager.disconnect(&key).await;
+            Ok(())
+        },
+        |scope, _, ()| Ok(scope.undefined()),
+    )
+}
+
+fn disconnect<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    end(shared, scope, key(&name_of(arguments)))
+}
+
+/// An array of promises, one for each connection.
+fn disconnect_all<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let keys = shared.manager.connected(&Owner::App);
+    let promises: JsResult<'env, Vec<_>> = keys
+        .into_iter()
+        .map(|key| end(shared, scope, key))
+        .collect();
+    scope.array(&promises?)
+}
+
+fn get_connection_count<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let count = shared.manager.stats().app_connections;
+    scope.number(f64::from(u32::try_from(count).unwrap_or(u32::MAX)))
+}

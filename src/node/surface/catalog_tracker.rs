@@ -1,0 +1,57 @@
+//! The object of `manager.getCatalogRecoveryTracker`.
+
+use std::sync::Arc;
+
+use super::state::Shared;
+use crate::node::engine::{JsRef, JsResult, Scope, Value};
+
+fn tracker<'env>(shared: &Arc<Shared>, scope: Scope<'env>) -> JsResult<'env> {
+    if let Some(tracker) = shared.catalog_recovery.tracker().get() {
+        return Ok(tracker.get(scope));
+    }
+    let limits = shared.catalog_recovery.limits();
+    // The tracker is the runtime's, so it must not keep the runtime.
+    let runtime = Arc::downgrade(shared);
+    let warn = scope.function("warn", move |scope, _, _| {
+        if let Some(shared) = runtime.upgrade() {
+            let call = shared.call(scope, None)?;
+            let message = format!(
+                "[MCP catalog recovery] Released discoveries still running reached the limit of {}; starting no new discovery until one settles",
+                limits.detached
+            );
+            call.host.logger.warn(message);
+            call.context().flush_log(scope);
+        }
+        Ok(scope.undefined())
+    })?;
+    let arguments = [
+        scope.number(limits.states)?,
+        scope.number(limits.detached)?,
+        warn,
+    ];
+    let tracker = scope
+        .run_script(include_str!("catalog_recovery.js"))?
+        .call(scope.undefined(), &arguments)?;
+    let kept = JsRef::new(&shared.thread, tracker)?;
+    shared.catalog_recovery.tracker().get_or_init(|| kept);
+    Ok(tracker)
+}
+
+/// The tracker, for LibreChat's `loadMCPServerCatalogs`.
+pub fn get_catalog_recovery_tracker<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    tracker(shared, scope)
+}
+
+/// `(userId, serverName?, generation?, capabilityProfile?)`.
+pub fn clear_catalog_recovery_state<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    shared.catalog_recovery.clear(scope, arguments)?;
+    Ok(scope.undefined())
+}

@@ -1,0 +1,402 @@
+//! `MCPConnection`: an event emitter that stands for the connection of one owner to one server, whichever session
+//! serves it at the moment.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::call::Call;
+use super::handle::{Handle, Held, REQUEST_TIMEOUT};
+use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
+use super::state::Shared;
+use crate::connection::{Progress, Recipe, list_tools};
+use crate::error::{Code, Error, Result};
+use crate::manager::Manager;
+use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::marshal::params::Params;
+
+/// A function of the object, or of its `client`.
+type Method =
+    for<'env> fn(&Arc<Shared>, &Arc<Handle>, Scope<'env>, &[Value<'env>]) -> JsResult<'env>;
+
+const METHODS: &[(&str, Method)] = &[
+    ("fetchTools", |shared, handle, scope, _| {
+        fetch_tools(shared, handle, scope)
+    }),
+    ("fetchResources", |shared, handle, scope, _| {
+        fetch(shared, handle, scope, "resources/list", "resources")
+    }),
+    ("fetchPrompts", |shared, handle, scope, _| {
+        fetch(shared, handle, scope, "prompts/list", "prompts")
+    }),
+    ("fetchToolsSnapshot", fetch_tools_snapshot),
+    ("fetchOrderedToolsSnapshot", fetch_ordered_tools_snapshot),
+    ("refreshToolList", refresh_tool_list),
+    ("usesOAuth", uses_oauth),
+    ("isConnected", is_connected),
+    ("isStale", is_stale),
+    ("connect", connect),
+    ("disconnect", disconnect),
+    ("dispose", disconnect),
+];
+
+/// The SDK client's surface as far as LibreChat uses it.
+const CLIENT: &[(&str, Method)] = &[
+    ("request", request),
+    ("listTools", list_all),
+    ("getInstructions", instructions),
+    ("getProtocolVersion", protocol_version),
+    ("getServerCapabilities", capabilities),
+];
+
+/// Builds the object.
+pub fn create<'env>(
+    scope: Scope<'env>,
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+) -> JsResult<'env> {
+    let object = shared.realm.event_emitter(scope)?;
+    handle.held(|held| describe(object, held))?;
+    let this = Arc::clone(handle);
+    object.getter("connectionState", move |scope| {
+        scope.string(this.state().as_str())
+    })?;
+    set_methods(object, shared, handle, METHODS)?;
+    let client = scope.object()?;
+    set_methods(client, shared, handle, CLIENT)?;
+    object.set("client", client)?;
+    Ok(object)
+}
+
+/// They work unbound.
+fn set_methods<'env>(
+    object: Value<'env>,
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    methods: &[(&'static str, Method)],
+) -> JsResult<'env, ()> {
+    for (name, method) in methods {
+        let (shared, handle, method) = (Arc::clone(shared), Arc::clone(handle), *method);
+        let function = object.scope().function(name, move |scope, _, arguments| {
+            method(&shared, &handle, scope, &arguments)
+        })?;
+        object.set(name, function)?;
+    }
+    Ok(())
+}
+
+/// The properties that say what the connection is made from.
+pub fn describe<'env>(object: Value<'env>, held: &Held) -> JsResult<'env, ()> {
+    let (scope, recipe) = (object.scope(), &held.recipe);
+    let config = &recipe.config;
+    object.set("serverName", scope.string(&recipe.server_name)?)?;
+    object.set("createdAt", scope.milliseconds(held.created_at)?)?;
+    object.set("url", scope.optional_string(config.url().as_deref())?)?;
+    let icon_path = config.icon_path.as_deref();
+    object.set("iconPath", scope.optional_string(icon_path)?)?;
+    let timeout = config.timeout.map_or_else(
+        || Ok(scope.undefined()),
+        |timeout| scope.number(timeout.as_secs_f64() * 1000.0),
+    )?;
+    object.set("timeout", timeout)
+}
+
+/// `(signal?)`.
+fn is_connected<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    let work = |_: Manager, call: Arc<Call>| async move {
+        let Ok(lease) = handle.lease() else {
+            return Ok(false);
+        };
+        let options = handle.options(&call);
+        Ok(lease.connection().is_connected(&options).await)
+    };
+    let prepared = shared.abortable(scope, arguments.first());
+    shared.run(
+        scope,
+        prepared.map(|call| (call, work)),
+        |scope, _, connected| scope.boolean(connected),
+    )
+}
+
+fn is_stale<'env>(
+    _: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let updated_at = arguments.first().and_then(|value| value.as_number());
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch")]
+    let created_at = handle.held(|held| held.created_at) as f64;
+    scope.boolean(updated_at.is_some_and(|updated_at| created_at < updated_at))
+}
+
+fn connect<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        |_, call| async move { handle.connect(&call).await },
+        |scope, _, ()| Ok(scope.undefined()),
+    )
+}
+
+fn disconnect<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        |_, _| async move {
+            handle.disconnect().await;
+            Ok(())
+        },
+        |scope, _, ()| Ok(scope.undefined()),
+    )
+}
+
+/// The items of one kind; empty where they cannot be had, as in the reference, which logs the reason.
+fn list<'env, T, W, F>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    what: &'static str,
+    work: W,
+    convert: for<'any> fn(Scope<'any>, T) -> JsResult<'any>,
+) -> JsResult<'env>
+where
+    T: Default + Send + 'static,
+    F: Future<Output = Result<T>> + Send,
+    W: FnOnce(Arc<Handle>, Arc<Call>) -> F + Send + 'static,
+{
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        move |_, call| async move {
+            let outcome = work(Arc::clone(&handle), Arc::clone(&call)).await;
+            Ok(outcome.unwrap_or_else(|error| {
+                let prefix = handle.recipe(Recipe::log_prefix);
+                let logger = &call.host.logger;
+                logger.error(format!("{prefix} Failed to fetch {what}: {error}"));
+                T::default()
+            }))
+        },
+        move |scope, _, items| convert(scope, items),
+    )
+}
+
+fn fetch_tools<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+) -> JsResult<'env> {
+    let work = |handle: Arc<Handle>, call: Arc<Call>| async move {
+        let lease = handle.lease()?;
+        let list = list_tools(lease.connection(), &handle.options(&call)).await?;
+        Ok(list.tools)
+    };
+    list(shared, handle, scope, "tools", work, |scope, tools| {
+        scope.tools(&tools)
+    })
+}
+
+fn fetch<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    method: &'static str,
+    member: &'static str,
+) -> JsResult<'env> {
+    let work = move |handle: Arc<Handle>, call: Arc<Call>| async move {
+        let lease = handle.lease()?;
+        let options = handle.options(&call);
+        let answer = lease.connection().request(method, None, &options).await?;
+        let mut members: IndexMap<String, Box<RawValue>> = serde_json::from_str(answer.get())
+            .map_err(|_| {
+                let message =
+                    format!("The server answered {method} with something that is no object");
+                Error::new(Code::InvalidResponse, message)
+            })?;
+        Ok(members.swap_remove(member))
+    };
+    list(shared, handle, scope, member, work, |scope, items| {
+        items.map_or_else(|| scope.array(&[]), |items| scope.parse_json(items.get()))
+    })
+}
+
+/// Resolves when the tools have been listed, published and told, or could not be.
+fn refresh_tool_list<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        |manager, _| async move {
+            manager.refresh_now(&handle.key).await;
+            Ok(())
+        },
+        |scope, _, ()| Ok(scope.undefined()),
+    )
+}
+
+fn uses_oauth<'env>(
+    _: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    scope.boolean(handle.recipe(|recipe| recipe.uses_oauth))
+}
+
+fn request<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    let prepared = read_request(shared, scope, arguments).map(|(call, method, params, timeout)| {
+        (call, move |_: Manager, call: Arc<Call>| async move {
+            let lease = handle.lease()?;
+            let mut options = handle.options(&call);
+            if let Some(caller) = &mut options.caller {
+                caller.peer.tool_name = tool_name(&method, params.as_ref());
+            }
+            let timeout = timeout
+                .or_else(|| handle.recipe(|recipe| recipe.config.timeout))
+                .unwrap_or(REQUEST_TIMEOUT);
+            options.deadline = Instant::now() + Duration::from_hours(24);
+            options.progress = Some(Progress {
+                timeout,
+                sink: None,
+            });
+            lease
+                .connection()
+                .request(&method, params.as_ref(), &options)
+                .await
+        })
+    });
+    shared.run(scope, prepared, |scope, _, answer: Box<RawValue>| {
+        scope.parse_json(answer.get())
+    })
+}
+
+/// The tool that a request calls.
+fn tool_name(method: &str, params: Option<&Json>) -> Option<String> {
+    let name = params.filter(|_| method == "tools/call")?.get("name")?;
+    name.as_str().map(str::to_owned)
+}
+
+fn list_all<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    shared.start(
+        scope,
+        |_, call| async move {
+            let lease = handle.lease()?;
+            list_tools(lease.connection(), &handle.options(&call)).await
+        },
+        |scope, _, list| {
+            let result = scope.object()?;
+            result.set("tools", scope.tools(&list.tools)?)?;
+            Ok(result)
+        },
+    )
+}
+
+fn instructions<'env>(
+    _: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let lease = handle.lease().ok();
+    let described = lease.and_then(|lease| lease.connection().described().ok());
+    let instructions = described.as_ref().and_then(|it| it.instructions.as_deref());
+    scope.optional_string(instructions)
+}
+
+fn protocol_version<'env>(
+    _: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let lease = handle.lease().ok();
+    let described = lease.and_then(|lease| lease.connection().described().ok());
+    let version = described.as_ref().map(|it| it.version.as_str());
+    scope.optional_string(version)
+}
+
+fn capabilities<'env>(
+    _: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
+    let lease = handle.lease().ok();
+    let capabilities = lease.and_then(|lease| lease.connection().described().ok());
+    let capabilities =
+        capabilities.and_then(|described| serde_json::to_value(&described.capabilities).ok());
+    capabilities.map_or_else(
+        || Ok(scope.undefined()),
+        |capabilities| scope.json(&capabilities),
+    )
+}
+
+type Request = (Call, String, Option<Json>, Option<Duration>);
+
+/// `request({ method, params }, resultSchema?, { signal, timeout }?)`; the schema is not needed.
+fn read_request<'env>(
+    shared: &Shared,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env, Request> {
+    let request = Params::new(scope, "client.request", arguments.first().copied())?;
+    let method = request
+        .text("method")?
+        .ok_or_else(|| scope.type_error("client.request: method must be a string"))?;
+    let params = request
+        .object_member("params")?
+        .map(|params| params.to_exact_json("client.request: params"))
+        .transpose()?
+        .flatten();
+    let options = match arguments.get(2).and_then(|options| options.present()) {
+        Some(options) => Some(Params::new(scope, "client.request", Some(options))?),
+        None => None,
+    };
+    let timeout = options
+        .as_ref()
+        .map(|options| options.duration("timeout"))
+        .transpose()?
+        .flatten();
+    Ok((
+        shared.call(scope, options.as_ref())?,
+        method,
+        params,
+        timeout,
+    ))
+}

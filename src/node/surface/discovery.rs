@@ -1,0 +1,179 @@
+//! `manager.discoverServerTools`: the tools of a server, whoever has authorized.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::call::Call;
+use super::state::Shared;
+use super::wanted::{Wanted, read, request};
+use crate::connection::list_tools;
+use crate::error::{Code, Result};
+use crate::manager::{Acquire, Discover, Discovered, Disposal, Manager};
+use crate::node::engine::workers::spawn;
+use crate::node::engine::{JsRef, JsResult, Scope, Type, Value};
+use crate::node::marshal::newer_params::deadline;
+use crate::node::marshal::params::Params;
+
+#[derive(Default)]
+struct Found {
+    discovered: Discovered,
+    authentication: Option<&'static str>,
+}
+
+/// `{ tools, oauthRequired, oauthUrl: null, authenticationKind? }`.
+pub fn discover_server_tools<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    const FUNCTION: &str = "discoverServerTools";
+    let prepared = (|| {
+        let params = Params::new(scope, FUNCTION, arguments.first().copied())?;
+        let milliseconds = params.typed("deadlineMs", Type::Number, "a number of milliseconds")?;
+        let end = deadline(milliseconds.and_then(Value::as_number));
+        let detached = params.function("onDiscoveryDetached")?;
+        let detached = detached.map(|it| JsRef::new(&shared.thread, it));
+        let (call, wanted) = read(shared, scope, FUNCTION, arguments)?;
+        Ok((call, wanted, end, detached.transpose()?))
+    })();
+    let (prepared, detached) = match prepared {
+        Ok((call, wanted, end, detached)) => {
+            let work = move |manager: Manager, call: Arc<Call>| async move {
+                Box::pin(discover(&manager, &call, &wanted, end)).await
+            };
+            (Ok((call, work)), detached)
+        }
+        Err(thrown) => (Err(thrown), None),
+    };
+    let thread = shared.thread.clone();
+    shared.run(scope, prepared, move |scope, call, found: Found| {
+        let Discovered {
+            tools,
+            wants_authorization,
+            unfinished,
+        } = found.discovered;
+        let result = scope.object()?;
+        let tools = tools.map_or_else(|| Ok(scope.null()), |tools| scope.tools(&tools))?;
+        result.set("tools", tools)?;
+        result.set("oauthRequired", scope.boolean(wants_authorization)?)?;
+        result.set("oauthUrl", scope.null())?;
+        if let (true, Some(authentication)) = (wants_authorization, found.authentication) {
+            result.set("authenticationKind", scope.string(authentication)?)?;
+        }
+        if let (Some(detached), Some(unfinished)) = (detached, unfinished) {
+            let (promise, value) = thread.promise(scope)?;
+            spawn(async move {
+                // However it ends, it no longer runs.
+                let _ = unfinished.await;
+                promise.settle(|scope| Ok(scope.undefined()));
+            });
+            let (context, function) = (call.context(), detached.get(scope));
+            // What the host does wrong there takes nothing away from what was found.
+            if let Err(thrown) = context.apply(function, scope.undefined(), &[value]) {
+                let message = thrown.message();
+                call.host.logger.warn(format!(
+                    "[MCP] [Discovery] onDiscoveryDetached failed: {message}"
+                ));
+                context.flush_log(scope);
+            }
+        }
+        Ok(result)
+    })
+}
+
+/// A discovery that can begin.
+struct Prepared {
+    acquire: Acquire<'static>,
+    runs_oauth_flow: bool,
+    /// What the result calls the authentication that the server may wait for.
+    authentication: &'static str,
+    _disposal: Option<Disposal>,
+}
+
+/// A caller that has no time left hears of no tools, which is no failure of the server's.
+async fn discover(
+    manager: &Manager,
+    call: &Call,
+    wanted: &Wanted,
+    end: Option<Instant>,
+) -> Result<Found> {
+    let preparing = prepare(manager, call, &wanted.server_name);
+    let prepared = match end {
+        Some(end) => timeout_at(end, preparing).await.unwrap_or(Ok(None))?,
+        None => preparing.await?,
+    };
+    let Some(mut prepared) = prepared else {
+        return Ok(Found::default());
+    };
+    let deadline = &mut prepared.acquire.options.deadline;
+    *deadline = end.map_or(*deadline, |end| end.min(*deadline));
+    let authentication = Some(prepared.authentication);
+    match carry_out(manager, prepared, call.node.recovers_catalogs).await {
+        Ok(discovered) => Ok(Found {
+            discovered,
+            authentication,
+        }),
+        Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Err(error),
+        Err(_) if end.is_some_and(|end| end <= Instant::now()) => Ok(Found::default()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn prepare(manager: &Manager, call: &Call, name: &str) -> Result<Option<Prepared>> {
+    let (scope, logger) = (call.scope(), &call.host.logger);
+    let Some(config) = manager.registered(&scope, name).await? else {
+        logger.warn(format!("[MCP][{name}] [Discovery] Server config not found"));
+        return Ok(None);
+    };
+    let missing = config.missing_body_fields(call.request_body.as_ref());
+    if !missing.is_empty() && call.host.registry.abilities().await?.is_current() {
+        let missing = missing.join(", ");
+        logger.warn(format!(
+            "[MCP][{name}] [Discovery] Request body field(s) required to resolve runtime MCP placeholders: {missing}"
+        ));
+        return Ok(None);
+    }
+    let runs_oauth_flow = config.runs_oauth_flow();
+    let authentication = match (&config.obo_scopes, config.requires_oauth) {
+        (Some(_), _) => "obo",
+        (None, Some(false)) => "server",
+        (None, _) => "oauth",
+    };
+    let server = manager.scope(&scope, name, Some(config)).await?;
+    let disposal = manager.disposal(&scope, &server.key);
+    Ok(Some(Prepared {
+        acquire: request(manager, call, &server, false).await?,
+        runs_oauth_flow,
+        authentication,
+        _disposal: disposal,
+    }))
+}
+
+async fn carry_out(
+    manager: &Manager,
+    prepared: Prepared,
+    recovers_catalogs: bool,
+) -> Result<Discovered> {
+    let acquire = &prepared.acquire;
+    if prepared.runs_oauth_flow {
+        let discovery = Discover {
+            recipe: acquire.recipe(manager)?,
+            options: acquire.options.clone(),
+        };
+        return manager.discover_of_user(discovery, recovers_catalogs).await;
+    }
+    let tools = match manager.acquire(acquire).await {
+        Ok(lease) => {
+            let list = list_tools(lease.connection(), &acquire.options).await?;
+            Some(list.tools)
+        }
+        Err(error) if error.wants_authorization() => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Discovered {
+        wants_authorization: tools.is_none(),
+        tools,
+        unfinished: None,
+    })
+}

@@ -1,0 +1,188 @@
+//! `runtime.inspectServer`: LibreChat's `MCPServerInspector.inspect`.
+
+use std::sync::Arc;
+
+use super::call::Call;
+use super::state::Shared;
+use crate::error::{Code, Error, Result};
+use crate::manager::{Inspect, Inspection, Key, Manager, NotInspected};
+use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
+use crate::node::marshal::convert::text_argument;
+use crate::node::marshal::{classes, convert, errors};
+
+/// `(serverName, rawConfig, connection?, allowedDomains?, allowedAddresses?)`: a copy of the config with what the
+/// inspection found.
+pub fn inspect_server<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let server_name = text_argument(arguments, 0).unwrap_or_default();
+    let name = server_name.clone();
+    let raw = arguments.get(1).copied();
+    let kept = raw.map(|raw| JsRef::new(&shared.thread, raw)).transpose()?;
+    let prepared = read(shared, scope, server_name, arguments).map(|(call, wanted)| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            inspect(&manager, &call, wanted).await
+        })
+    });
+    shared.run(scope, prepared, move |scope, _, outcome| {
+        let refused = |error: Error| Thrown(errors::to_js(scope, &error));
+        match outcome {
+            Ok(found) => {
+                let raw = kept
+                    .as_ref()
+                    .map_or(scope.undefined(), |raw| raw.get(scope));
+                parsed_config(raw, &found)
+            }
+            Err(NotInspected::Domain(domain)) => {
+                let domain = scope.string(&domain)?;
+                Err(Thrown(classes::instance(
+                    classes::DOMAIN,
+                    &[domain],
+                    scope,
+                )?))
+            }
+            Err(NotInspected::Failed(error))
+                if matches!(
+                    error.code,
+                    Code::Aborted | Code::Closed | Code::InvalidArgument
+                ) =>
+            {
+                Err(refused(error))
+            }
+            Err(NotInspected::Failed(error)) => {
+                let Thrown(cause) = refused(error);
+                let arguments = [scope.string(&name)?, cause];
+                Err(Thrown(classes::instance(
+                    classes::INSPECTION,
+                    &arguments,
+                    scope,
+                )?))
+            }
+        }
+    })
+}
+
+struct Wanted {
+    server_name: String,
+    members: serde_json::Map<String, serde_json::Value>,
+    connection: Option<Key>,
+    /// `None`: the registry's.
+    allowed_domains: Option<Vec<String>>,
+    allowed_addresses: Option<Vec<String>>,
+}
+
+fn read<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    server_name: String,
+    arguments: &[Value<'env>],
+) -> JsResult<'env, (Call, Wanted)> {
+    let argument = |index: usize| arguments.get(index).copied();
+    let given = |index| argument(index).and_then(Value::present);
+    if server_name.is_empty() {
+        return Err(scope.type_error("inspectServer: serverName must be a string"));
+    }
+    let call = shared.call(scope, None)?;
+    let members = given(1)
+        .map(|raw| convert::server_config(raw, &call.host.environment))
+        .transpose()?
+        .flatten()
+        .ok_or_else(|| scope.type_error("inspectServer: rawConfig must be an object"))?;
+    if let Some(raw) = given(1) {
+        // The host's policy is asked about this config, which the registry may not have.
+        call.node
+            .configs
+            .replace(&shared.thread, &server_name, raw)?;
+    }
+    let connection = match given(2) {
+        None => None,
+        Some(connection) => Some(shared.connections.key_of(connection).ok_or_else(|| {
+            scope.type_error("inspectServer: connection must be an MCPConnection of this runtime")
+        })?),
+    };
+    // Like an empty list, `null` means that there is none.
+    let list = |index| {
+        argument(index)
+            .filter(|list| !list.is_undefined())
+            .map(convert::text_list)
+            .transpose()
+    };
+    let wanted = Wanted {
+        server_name,
+        members,
+        connection,
+        allowed_domains: list(3)?,
+        allowed_addresses: list(4)?,
+    };
+    Ok((call, wanted))
+}
+
+async fn inspect(
+    manager: &Manager,
+    call: &Call,
+    wanted: Wanted,
+) -> Result<Result<Inspection, NotInspected>> {
+    let mut rules = match (&wanted.allowed_domains, &wanted.allowed_addresses) {
+        (Some(_), Some(_)) => crate::host::NetworkRules::default(),
+        _ => call.host.registry.network_rules().await?.rules,
+    };
+    if let Some(domains) = wanted.allowed_domains {
+        rules.ssrf_protection = domains.is_empty();
+        rules.allowed_domains = domains;
+    }
+    if let Some(addresses) = wanted.allowed_addresses {
+        rules.allowed_addresses = addresses;
+    }
+    let connection = match wanted.connection {
+        None => None,
+        Some(key) => Some(manager.existing(&key).ok_or_else(|| {
+            Error::new(Code::ConnectionLost, "The connection to inspect is closed")
+        })?),
+    };
+    let request = Inspect {
+        server_name: wanted.server_name,
+        members: wanted.members,
+        rules,
+        connection,
+        cancel: call.cancel.clone(),
+    };
+    Ok(Box::pin(manager.inspect(&call.scope(), request)).await)
+}
+
+/// LibreChat's `ParsedServerConfig`: the host's config, which stays as it is, with the findings on top.
+fn parsed_config<'env>(raw: Value<'env>, found: &Inspection) -> JsResult<'env> {
+    let scope = raw.scope();
+    let objects = scope.global()?.get("Object")?;
+    let config = objects
+        .get("assign")?
+        .call(objects, &[scope.object()?, raw])?;
+    if let Some(requires_oauth) = found.requires_oauth {
+        config.set("requiresOAuth", scope.boolean(requires_oauth)?)?;
+    }
+    if let Some(metadata) = &found.oauth_metadata {
+        let metadata = metadata
+            .as_ref()
+            .map_or(Ok(scope.null()), |it| scope.json(it))?;
+        config.set("oauthMetadata", metadata)?;
+    }
+    if let Some(instructions) = &found.instructions {
+        let instructions = scope.optional_string(instructions.as_deref())?;
+        config.set("resolvedInstructions", instructions)?;
+    }
+    for (name, text) in [
+        ("capabilities", &found.capabilities),
+        ("tools", &found.tools),
+    ] {
+        if let Some(text) = text {
+            config.set(name, scope.string(text)?)?;
+        }
+    }
+    if let Some(functions) = &found.tool_functions {
+        config.set("toolFunctions", scope.parse_json(functions)?)?;
+    }
+    let duration = (found.duration.as_secs_f64() * 1000.0).round();
+    config.set("initDuration", scope.number(duration)?)?;
+    Ok(config)
+}

@@ -1,0 +1,37 @@
+//! What JavaScript calls: runtime, manager, connection objects, OAuth, tokens, policy.
+
+mod app_connections;
+mod app_servers;
+mod call;
+mod catalog_recovery;
+mod catalog_tracker;
+mod connection;
+mod connections;
+mod discovery;
+mod exchange;
+mod handle;
+mod initialize;
+mod inspect;
+mod lease;
+mod manager;
+mod mcp_env;
+mod methods;
+mod oauth;
+mod obo_policy;
+mod policy;
+mod redaction;
+mod registry_view;
+mod request;
+mod request_connections;
+mod result;
+mod running;
+mod runtime;
+mod snapshot;
+mod state;
+mod statics;
+mod telemetry;
+mod tool_calls;
+mod tool_functions;
+mod types;
+mod validation;
+mod wanted;

@@ -1,0 +1,358 @@
+//! `runtime.tokens`: the statics of LibreChat's `MCPTokenStorage`, with its signatures. Token methods come as
+//! parameters.
+
+use std::sync::Arc;
+
+use serde_json::{Value as Json, json};
+
+use super::Function;
+use super::call::Call;
+use super::redemption::Refresh;
+use crate::error::{Code, Error};
+use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta};
+use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
+use crate::node::host::given_leases::GivenLeases;
+use crate::node::host::token_store::{given_text, members};
+use crate::node::host::witness::NodeWitness;
+use crate::node::marshal::callback::STORE_TIMEOUT;
+use crate::node::marshal::errors;
+use crate::node::surface::state::Shared;
+use crate::oauth::{ClientInfo, Stored, Tokens, storage_unavailable, stored_tokens, unbound};
+use crate::secret::Secret;
+
+pub const STORAGE: &[(&str, Function)] = &[
+    ("storeTokens", store),
+    ("getTokens", get),
+    ("forceRefreshTokens", force_refresh),
+    ("markAuthorizationRejected", mark_authorization_rejected),
+    ("hasStoredAuthorization", has_stored_authorization),
+    ("isCurrentAccessToken", is_current_access_token),
+    ("assertCredentialSetBinding", assert_credential_set_binding),
+    ("getClientInfoAndMetadata", get_client),
+    ("deleteClientRegistration", delete_client),
+    ("deleteUserTokens", delete_all),
+];
+
+/// `({ userId, serverName, tokens, createToken, updateToken, findToken, deleteTokens, clientInfo, metadata, existingTokens,
+/// expectedCredentialSetId })`, gives the tokens with their credential set.
+fn store<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let params = call.argument(0);
+            let storage = call.storage(params)?;
+            let tokens = members(params.get("tokens")?)?.map(Json::Object);
+            let client = members(params.get("clientInfo")?)?;
+            let metadata = members(params.get("metadata")?)?;
+            let expected = given_text(params, "expectedCredentialSetId")?;
+            let witness = NodeWitness::of_store(&call.context, params)?;
+            let leases = GivenLeases::read(call, params)?;
+            Ok(async move {
+                let tokens = tokens.as_ref().and_then(Tokens::from_value);
+                let tokens = tokens.ok_or_else(|| {
+                    Error::new(Code::InvalidArgument, "tokens must have an access_token")
+                })?;
+                let client = client.and_then(ClientInfo::new);
+                let client = client.as_ref().map(|client| (client, metadata.as_ref()));
+                let store = async {
+                    match expected {
+                        Some(expected) => {
+                            let renewed =
+                                storage.store_renewed(&tokens, client, &expected, &witness);
+                            renewed.await
+                        }
+                        None => storage.store(&tokens, client, &witness).await,
+                    }
+                };
+                GivenLeases::fenced(leases, &storage, store).await
+            })
+        },
+        |scope, stored| scope.json(&stored.into_value()),
+    )
+}
+
+/// `({ userId, serverName, findToken, createToken, updateToken, deleteTokens, refreshTokens, singleFlightScope })`
+fn get<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let refresh = Refresh::read(call, false)?;
+            let storage = call.storage(call.argument(0))?;
+            let logger = call.logger.clone();
+            Ok(async move {
+                let is_leased = refresh.is_leased();
+                match stored_tokens(&storage, &logger).await {
+                    Ok(Stored::Valid(tokens)) => Ok(Some(tokens)),
+                    Ok(Stored::Refreshable(seen)) => refresh.having_seen(seen).begin().await?.await,
+                    Err(error) if error.code == Code::ReauthenticationRequired => Err(error),
+                    Err(error) => {
+                        let message = format!("{} Failed to retrieve tokens", storage.log_prefix());
+                        logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+                        if is_leased {
+                            return Err(storage_unavailable(storage.server_name(), error));
+                        }
+                        Ok(None)
+                    }
+                }
+            })
+        },
+        tokens_or_null,
+    )
+}
+
+/// The same, whatever the access token says; also with `onRefreshSuccess` and `signal`, which ends only this wait.
+fn force_refresh<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let refresh = Refresh::read(call, true)?;
+            let (left, link) = call.abort(call.argument(0).get("signal")?)?;
+            Ok(async move {
+                // Goes on whoever stops waiting, also who begins it.
+                let outcome = match refresh.begin().await {
+                    Ok(redemption) => tokio::select! {
+                        biased;
+                        () = left.cancelled() => Ok(None),
+                        outcome = redemption => outcome,
+                    },
+                    Err(error) => Err(error),
+                };
+                Ok((outcome, link))
+            })
+        },
+        |scope, (outcome, link)| {
+            if let Some(link) = link {
+                link.end(scope);
+            }
+            match outcome {
+                Ok(tokens) => tokens_or_null(scope, tokens),
+                Err(error) => Err(Thrown(errors::to_js(scope, &error))),
+            }
+        },
+    )
+}
+
+fn tokens_or_null(scope: Scope<'_>, tokens: Option<Tokens>) -> JsResult<'_> {
+    scope.json(&tokens.map_or(Json::Null, Tokens::into_value))
+}
+
+/// `({ userId, serverName, credentialSetId, findToken, updateToken, flowManager, persistenceWaitTimeoutMs })`
+fn mark_authorization_rejected<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let params = call.argument(0);
+            let storage = call.storage(params)?;
+            let set = call.text(params.get("credentialSetId")?, "credentialSetId")?;
+            let leases = GivenLeases::read(call, params)?;
+            Ok(
+                async move { GivenLeases::fenced(leases, &storage, storage.mark_rejected(&set)).await },
+            )
+        },
+        |scope, ()| Ok(scope.undefined()),
+    )
+}
+
+/// `({ userId, serverName, findToken, validateClientBinding })`; never rejects for what it finds.
+fn has_stored_authorization<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let params = call.argument(0);
+            let storage = call.storage(params)?;
+            let validate = params.get("validateClientBinding")?;
+            let validate = if validate.is_function() {
+                Some(Arc::new(JsRef::new(&call.runtime.thread, validate)?))
+            } else {
+                None
+            };
+            let (context, logger) = (Arc::clone(&call.context), call.logger.clone());
+            Ok(async move {
+                let prefix = storage.log_prefix();
+                let client = match storage.authorized_client().await {
+                    Ok(client) => client,
+                    Err(error) => {
+                        let message = format!("{prefix} Failed to inspect stored authorization");
+                        logger.with(Level::Warn, message, LogMeta::Error(error));
+                        None
+                    }
+                };
+                let (Some(client), Some(validate)) = (client, validate) else {
+                    return Ok(false);
+                };
+                let validated = context.callback(
+                    "validateClientBinding",
+                    STORE_TIMEOUT,
+                    move |context, scope| {
+                        let arguments = [
+                            scope.json(&Json::Object(client.client.0))?,
+                            scope.json(&Json::Object(client.metadata))?,
+                        ];
+                        context.apply(validate.get(scope), scope.undefined(), &arguments)
+                    },
+                    |_, _| Ok(()),
+                );
+                if let Err(error) = validated.await {
+                    let message = format!(
+                        "{prefix} Stored authorization no longer matches the configured OAuth binding"
+                    );
+                    logger.with(Level::Debug, message, LogMeta::Error(error));
+                    return Ok(false);
+                }
+                Ok(true)
+            })
+        },
+        |scope, it| scope.boolean(it),
+    )
+}
+
+/// `({ userId, serverName, accessToken, credentialSetId, findToken })`
+fn is_current_access_token<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let params = call.argument(0);
+            let storage = call.storage(params)?;
+            let token = given_text(params, "accessToken")?.map(Secret::new);
+            let set = given_text(params, "credentialSetId")?;
+            let logger = call.logger.clone();
+            Ok(async move {
+                let (Some(token), Some(set)) = (token, set) else {
+                    return Ok(false);
+                };
+                Ok(storage
+                    .is_current(&token, &set)
+                    .await
+                    .unwrap_or_else(|error| {
+                        let prefix = storage.log_prefix();
+                        let message = format!("{prefix} Failed to verify cached access token");
+                        logger.with(Level::Warn, message, LogMeta::Error(error));
+                        false
+                    }))
+            })
+        },
+        |scope, it| scope.boolean(it),
+    )
+}
+
+/// `(serverName, credentialSetId, clientMetadata)`; throws where they are not of the same credential set.
+fn assert_credential_set_binding<'env>(
+    _: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    let mut arguments = arguments.into_iter();
+    let (server, id, client) = (arguments.next(), arguments.next(), arguments.next());
+    let text = |value: Option<Value<'env>>| {
+        value
+            .and_then(Value::as_string)
+            .filter(|text| !text.is_empty())
+    };
+    let metadata = client.map_or(Ok(None), members)?;
+    let of_client = metadata
+        .as_ref()
+        .and_then(|it| it.get(CREDENTIAL_SET_ID)?.as_str());
+    let of_tokens = text(id);
+    if of_tokens.is_some() && of_tokens.as_deref() == of_client {
+        return Ok(scope.undefined());
+    }
+    let error = unbound(&text(server).unwrap_or_default());
+    Err(Thrown(errors::to_js(scope, &error)))
+}
+
+/// `({ userId, serverName, findToken })`
+fn get_client<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let storage = call.storage(call.argument(0))?;
+            Ok(async move {
+                let stored = storage.client().await?;
+                Ok(stored.map_or(Json::Null, |stored| {
+                    json!({ "clientInfo": stored.client.0, "clientMetadata": stored.metadata })
+                }))
+            })
+        },
+        |scope, client| scope.json(&client),
+    )
+}
+
+/// `({ userId, serverName, deleteTokens, credentialSetId })`
+fn delete_client<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let params = call.argument(0);
+            let storage = call.storage(params)?;
+            let set = given_text(params, "credentialSetId")?;
+            Ok(async move { storage.delete_client(set.as_deref()).await })
+        },
+        |scope, ()| Ok(scope.undefined()),
+    )
+}
+
+/// `({ userId, serverName, deleteToken })`
+fn delete_all<'env>(
+    runtime: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: Vec<Value<'env>>,
+) -> JsResult<'env> {
+    Call::promise(
+        runtime,
+        scope,
+        arguments,
+        |call| {
+            let storage = call.storage_deleting(call.argument(0), "deleteToken")?;
+            Ok(async move { storage.delete_all().await })
+        },
+        |scope, ()| Ok(scope.undefined()),
+    )
+}

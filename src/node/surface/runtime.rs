@@ -1,0 +1,212 @@
+//! `createMCPRuntime` and the runtime object.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::Unknown;
+use napi::{Env, JsValue};
+use napi_derive::napi;
+
+use super::call::Call;
+use super::catalog_recovery::CatalogRecovery;
+use super::handle::Connections;
+use super::methods::{Begins, Method, set_methods};
+use super::oauth::redemptions::Redemptions;
+use super::request::RequestStore;
+use super::state::Shared;
+use super::{exchange, inspect, manager, oauth, redaction, result, statics, telemetry};
+use crate::manager::Manager;
+use crate::node::engine::workers::{self, spawn};
+use crate::node::engine::{JsRef, JsResult, JsThread, Scope, StartQueue, Thrown, Value, raise};
+use crate::node::host::{embedded, publisher};
+use crate::node::marshal::context::Realm;
+use crate::node::marshal::environment::VariableReader;
+use crate::node::marshal::params::Params;
+use crate::node::marshal::{convert, errors, newer_params, services, stderr_log};
+use crate::reinit::{Reinit, reinit};
+
+/// Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
+/// used, never before and never cached.
+///
+/// @throws `TypeError` that names the member whose shape is wrong; `Error` with `code` `MCP_INVALID_CONFIG` for a
+/// `config` that cannot be read, and `MCP_INTERNAL` where the system gives no threads
+#[napi(
+    js_name = "createMCPRuntime",
+    ts_args_type = "host: MCPHostServices",
+    ts_return_type = "MCPRuntime"
+)]
+pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'_>> {
+    let scope = Scope::new(&env);
+    raise(scope, || create(scope, scope.value(host.raw()), env))
+}
+
+const METHODS: &[Method] = &[
+    Method::new("reinitMCPServer", reinit_mcp_server).begins(Begins::InTurnWithParameters),
+    Method::new("exchangeOboToken", exchange::exchange_obo_token).begins(Begins::InTurn),
+    Method::new("getGraphApiToken", exchange::get_graph_api_token).begins(Begins::InTurn),
+    Method::new("inspectServer", inspect::inspect_server),
+    Method::new("stats", telemetry::stats),
+    Method::new("metrics", telemetry::metrics),
+    // After the calls that were made before it.
+    Method::new("close", close).begins(Begins::InTurn),
+];
+
+fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'env> {
+    services::check(host)?;
+    redaction::note_host(host)?;
+    let embedded = embedded::read(scope, host)?;
+    let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
+    let thread = JsThread::new(scope)?;
+    let tokio = workers::start().map_err(|error| Thrown(errors::to_js(scope, &error)))?;
+    let burst = Arc::default();
+    let manager = Manager::new(keep, tokio.clone());
+    let metrics = Arc::clone(manager.metrics());
+    let shared = Arc::new(Shared {
+        realm: Arc::new(Realm::new(&thread, host, metrics)?),
+        host: Arc::new(JsRef::new(&thread, host)?),
+        variables: VariableReader::new(&thread, scope, &burst)?,
+        burst,
+        starts: StartQueue::new(&thread, scope)?,
+        thread,
+        manager,
+        connections: Connections::default(),
+        flows: Arc::default(),
+        embedded,
+        catalog_recovery: CatalogRecovery::default(),
+        newer: newer_params::Seen::default(),
+        redemptions: Redemptions::default(),
+    });
+    // The environment keeps its hooks to the end, a runtime that nobody has any more must not stay as long.
+    let teardown = shared.manager.downgrade();
+    if env
+        .add_env_cleanup_hook(teardown, |manager| {
+            manager.abandon();
+            stderr_log::finish();
+        })
+        .is_err()
+    {
+        return Err(Thrown(
+            scope.error("Error", "The environment takes no cleanup hook"),
+        ));
+    }
+    warn_of_incomplete(scope, &shared)?;
+    let runtime = scope.object()?;
+    set_methods(runtime, &shared, METHODS)?;
+    let manager = manager::create(scope, &shared)?;
+    runtime.set(
+        "MCPManager",
+        statics::manager_statics(scope, &shared, manager)?,
+    )?;
+    runtime.set(
+        "MCPConnection",
+        statics::connection_statics(scope, &shared)?,
+    )?;
+    runtime.set("manager", manager)?;
+    oauth::install(&shared, runtime)?;
+    Ok(runtime)
+}
+
+/// Tells the host at once what would otherwise show only in what users do not see.
+fn warn_of_incomplete<'env>(scope: Scope<'env>, shared: &Shared) -> JsResult<'env, ()> {
+    let present = services::present(shared.host.get(scope))?;
+    if let Some(warning) = publisher::incomplete(present) {
+        let call = shared.call(scope, None)?;
+        call.host.logger.warn(warning.to_owned());
+        call.context().flush_log(scope);
+    }
+    Ok(())
+}
+
+fn close<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
+    let (promise, value) = shared.thread.promise(scope)?;
+    let manager = shared.manager.clone();
+    spawn(async move {
+        manager.close().await;
+        promise.settle(|scope| Ok(scope.undefined()));
+    });
+    Ok(value)
+}
+
+/// What `userMCPAuthMap` puts before a server's name (LibreChat's `Constants.mcp_prefix`).
+const MCP_PREFIX: &str = "mcp_";
+
+/// The parameters that only `reinitMCPServer` has.
+struct Wanted {
+    server_name: Option<String>,
+    force_new: bool,
+    has_request_body: bool,
+    return_on_oauth: bool,
+}
+
+fn reinit_mcp_server<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let prepared = read(shared, scope, arguments);
+    let server_name = prepared
+        .as_ref()
+        .ok()
+        .and_then(|(_, wanted)| wanted.server_name.clone());
+    let prepared = prepared.map(|(call, wanted)| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            let request = Reinit {
+                host: call.host.clone(),
+                user: call.user.clone(),
+                server_name: wanted.server_name,
+                force_new: wanted.force_new,
+                user_vars: call.user_vars.clone(),
+                connection_timeout: call.connection_timeout,
+                server_config: call.server_config.clone(),
+                request_body: call
+                    .request_body
+                    .clone()
+                    .filter(|_| wanted.has_request_body),
+                has_config_servers: call.has_config_servers,
+                is_principals: call.is_principals,
+                request: call.request.as_ref().map(RequestStore::id),
+                return_on_oauth: wanted.return_on_oauth,
+                cancel: call.cancel.clone(),
+            };
+            Ok(Box::pin(reinit(&manager, &request)).await)
+        })
+    });
+    shared.run(scope, prepared, move |scope, call, outcome| match outcome {
+        Some(outcome) => result::reinitialized(scope, &outcome, server_name.as_deref(), &call.node),
+        None => Ok(scope.undefined()),
+    })
+}
+
+fn read<'env>(
+    shared: &Shared,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env, (Call, Wanted)> {
+    let params = Params::new(scope, "reinitMCPServer", arguments.first().copied())?;
+    let wanted = Wanted {
+        server_name: params.text("serverName")?,
+        force_new: params.boolean("forceNew")?.unwrap_or(false),
+        has_request_body: params.object().has("requestBody"),
+        return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(true),
+    };
+    let auth_map = params.object_member("userMCPAuthMap")?;
+    let mut call = shared.call(scope, Some(&params))?;
+    if let Some(auth_map) = auth_map {
+        let name = format!(
+            "{MCP_PREFIX}{}",
+            wanted.server_name.as_deref().unwrap_or("undefined")
+        );
+        let values = auth_map.get_own(&name)?;
+        call.user_vars = if values.is_object() {
+            Some(convert::texts(values)?)
+        } else {
+            None
+        };
+    }
+    if wanted.has_request_body {
+        call.request_body.get_or_insert_default();
+    }
+    if let Some(name) = &wanted.server_name {
+        call.look_up_now(scope, name);
+    }
+    Ok((call, wanted))
+}

@@ -1,0 +1,88 @@
+//! `MCPConnection`'s lists of tools with what they are published under.
+
+use std::sync::Arc;
+
+use super::call::Call;
+use super::handle::Handle;
+use super::state::Shared;
+use crate::connection::Recipe;
+use crate::error::{Code, Result};
+use crate::manager::{Manager, Reading, Snapshot};
+use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::marshal::newer_params::deadline;
+
+/// `(deadlineMs?, signal?)`.
+pub fn fetch_tools_snapshot<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    snapshot(shared, handle, scope, arguments, Reading::Once)
+}
+
+/// `(deadlineMs?, signal?)`.
+pub fn fetch_ordered_tools_snapshot<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    snapshot(shared, handle, scope, arguments, Reading::InOrder)
+}
+
+/// `{ tools, complete, publicationRevision?, orderingUnavailable? }`. A list that a budget has cut is complete, as in the
+/// reference.
+fn snapshot<'env>(
+    shared: &Arc<Shared>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+    reading: Reading,
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    let end = deadline(arguments.first().and_then(|it| it.as_number()));
+    let work = move |_: Manager, call: Arc<Call>| async move {
+        let list = async {
+            let lease = handle.lease()?;
+            let connection = lease.connection();
+            let mut options = handle.options(&call);
+            options.deadline = end.map_or(options.deadline, |end| end.min(options.deadline));
+            let publisher = connection.recipe.publisher.as_ref();
+            Snapshot::read(connection, publisher, reading, &options).await
+        };
+        let list = list
+            .await
+            .and_then(|snapshot| match snapshot.list.incomplete {
+                Some(error) if error.code != Code::ToolsListBudget => Err(error),
+                _ => Ok(snapshot),
+            });
+        Ok(list.inspect_err(|error| {
+            let prefix = handle.recipe(Recipe::log_prefix);
+            let logger = &call.host.logger;
+            logger.error(format!("{prefix} Failed to fetch tools: {error}"));
+        }))
+    };
+    let prepared = shared.abortable(scope, arguments.get(1));
+    shared.run(
+        scope,
+        prepared.map(|call| (call, work)),
+        |scope, _, list: Result<Snapshot>| {
+            let result = scope.object()?;
+            let Ok(snapshot) = list else {
+                result.set("tools", scope.array(&[])?)?;
+                result.set("complete", scope.boolean(false)?)?;
+                return Ok(result);
+            };
+            result.set("tools", scope.tools(&snapshot.list.tools)?)?;
+            result.set("complete", scope.boolean(true)?)?;
+            if let Some(revision) = &snapshot.revision {
+                result.set("publicationRevision", scope.string(revision)?)?;
+            }
+            if snapshot.ordering_unavailable {
+                result.set("orderingUnavailable", scope.boolean(true)?)?;
+            }
+            Ok(result)
+        },
+    )
+}

@@ -1,0 +1,230 @@
+//! What all calls of a runtime share, and how a call of JavaScript is read.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::call::Call;
+use super::catalog_recovery::CatalogRecovery;
+use super::handle::Connections;
+use super::oauth::redemptions::Redemptions;
+use super::request::RequestStore;
+use crate::embedded::MemoryFlows;
+use crate::host::{FlowStore, Host, Logger};
+use crate::manager::Manager;
+use crate::node::engine::{
+    AbortLink, Burst, JsRef, JsResult, JsThread, Present, Scope, StartQueue, Value,
+};
+use crate::node::host::arguments::credentials_key;
+use crate::node::host::configs::Configs;
+use crate::node::host::connections::CONNECTIONS;
+use crate::node::host::credentials::credential_events;
+use crate::node::host::embedded::Embedded;
+use crate::node::host::flows::NodeFlows;
+use crate::node::host::prompt::{NodeLock, NodePrompt, NodeTenancy};
+use crate::node::host::registry::{NodeHost, Principal};
+use crate::node::host::server_requests::HostHandlers;
+use crate::node::host::service::Service;
+use crate::node::host::token_store::NodeTokens;
+use crate::node::host::{obo, upstream};
+use crate::node::marshal::context::{CallContext, Realm};
+use crate::node::marshal::environment::{VariableReader, Variables};
+use crate::node::marshal::log::logger_of;
+use crate::node::marshal::params::Params;
+use crate::node::marshal::services::UPDATE_TOOLS;
+use crate::node::marshal::{convert, newer_params, services};
+
+/// What all calls of a runtime share.
+pub struct Shared {
+    pub thread: JsThread,
+    pub realm: Arc<Realm>,
+    pub host: Arc<JsRef>,
+    pub manager: Manager,
+    /// The `MCPConnection` objects that were handed out.
+    pub connections: Connections,
+    /// For hosts without a flow manager.
+    pub flows: Arc<MemoryFlows>,
+    /// In place of the host's registry.
+    pub embedded: Option<Embedded>,
+    pub catalog_recovery: CatalogRecovery,
+    pub newer: newer_params::Seen,
+    pub variables: VariableReader,
+    pub burst: Arc<Mutex<Burst>>,
+    pub starts: StartQueue,
+    /// Of `runtime.tokens`.
+    pub redemptions: Redemptions,
+}
+
+impl Shared {
+    /// Reads what all calls have in common. A member of a wrong type is a `TypeError`; an absent one never is.
+    pub fn call<'env>(
+        &self,
+        scope: Scope<'env>,
+        params: Option<&Params<'env>>,
+    ) -> JsResult<'env, Call> {
+        let user = params.map_or(Ok(None), |params| params.object_member("user"))?;
+        self.call_for(scope, params, user)
+    }
+
+    /// The same for a user who is no parameter.
+    pub fn call_for<'env>(
+        &self,
+        scope: Scope<'env>,
+        params: Option<&Params<'env>>,
+        user: Option<Value<'env>>,
+    ) -> JsResult<'env, Call> {
+        let Variables {
+            environment,
+            settings,
+        } = self.variables.read(scope)?;
+        let member = |name| match params {
+            Some(params) => params.object_member(name),
+            None => Ok(None),
+        };
+        let config_servers = member("configServers")?;
+        let target = params.map(newer_params::target).transpose()?;
+        let target = target.unwrap_or_default();
+        let server_config = target.config;
+        let custom_user_vars = member("customUserVars")?;
+        let request_body = member("requestBody")?;
+        let signal = params
+            .map(|params| params.signal("signal"))
+            .transpose()?
+            .flatten();
+        let connection_timeout = params
+            .map(|params| params.duration("connectionTimeout"))
+            .transpose()?
+            .flatten();
+
+        let context = Arc::new(CallContext::new(
+            &self.thread,
+            &self.realm,
+            &self.host,
+            scope,
+        )?);
+        let present = services::present(self.host.get(scope))?;
+        let known_user = user.map(convert::user).transpose()?;
+        let given = server_config.map(|config| JsRef::new(&self.thread, config).map(Arc::new));
+        let given = given.transpose()?;
+        let node = Arc::new(NodeHost {
+            context: Arc::clone(&context),
+            environment: environment.clone(),
+            embedded: self.embedded.as_ref().map(Embedded::config),
+            config_servers: config_servers
+                .map(|servers| JsRef::new(&self.thread, servers))
+                .transpose()?
+                .map(Arc::new),
+            present,
+            recovers_catalogs: self.catalog_recovery.is_used(),
+            principal: Principal::of(known_user.as_ref()),
+            configs: Arc::new(Configs::given(given)),
+            published: Mutex::default(),
+            early: Arc::default(),
+        });
+        let logger = logger_of(present, &context, &environment);
+        self.newer.tell(&target, &logger);
+        self.flows.keep_for(settings.flow_ttl());
+        let host = self.services(scope, params, user, present, &node, logger)?;
+        let cancel = self.manager.closing().child_token();
+        let server_config = server_config
+            .map(|config| convert::server_config(config, &environment))
+            .transpose()?;
+        let abort = signal
+            .map(|signal| AbortLink::new(&self.thread, signal, &cancel))
+            .transpose()?;
+        Ok(Call {
+            host,
+            node,
+            settings,
+            user: known_user,
+            user_vars: custom_user_vars.map(convert::texts).transpose()?,
+            request_body: request_body.map(convert::texts).transpose()?,
+            server_config: server_config.flatten(),
+            has_config_servers: config_servers.is_some(),
+            is_principals: target.is_principals,
+            connection_timeout,
+            request: member("requestScopedConnections")?
+                .map(|store| RequestStore::of(&context, &self.manager, store))
+                .transpose()?,
+            cancel,
+            abort,
+        })
+    }
+}
+
+impl Shared {
+    /// The host's services as the core's traits; parameters of the call come before members of the host.
+    pub fn services<'env>(
+        &self,
+        scope: Scope<'env>,
+        params: Option<&Params<'env>>,
+        user: Option<Value<'env>>,
+        present: Present,
+        node: &Arc<NodeHost>,
+        logger: Logger,
+    ) -> JsResult<'env, Host> {
+        let (context, environment) = (&node.context, &node.environment);
+        let keep = |value: Option<Value<'env>>| {
+            value
+                .map(|value| JsRef::new(&self.thread, value).map(Arc::new))
+                .transpose()
+        };
+        let function = |name| params.map_or(Ok(None), |params| params.function(name));
+        let object = |name| params.map_or(Ok(None), |params| params.object_member(name));
+        let flows: Arc<dyn FlowStore> = match keep(object("flowManager")?)? {
+            Some(given) => NodeFlows::store(context, Service::Given(given)),
+            None if present.has("flowManager") => {
+                NodeFlows::store(context, Service::Host("flowManager"))
+            }
+            None => Arc::clone(&self.flows) as _,
+        };
+        let tokens = match keep(object("tokenMethods")?)? {
+            Some(given) => Some(NodeTokens::store(context, Service::Given(given))),
+            None => present
+                .has("tokenMethods")
+                .then(|| NodeTokens::store(context, Service::Host("tokenMethods"))),
+        };
+        let prompt = NodePrompt {
+            context: Arc::clone(context),
+            start: keep(function("oauthStart")?)?,
+            end: keep(function("oauthEnd")?)?,
+        };
+        let mut host = Host {
+            registry: Arc::clone(node) as _,
+            publisher: present.has(UPDATE_TOOLS).then(|| Arc::clone(node) as _),
+            connections: present.has(CONNECTIONS).then(|| Arc::clone(node) as _),
+            tokens,
+            flows: Some(flows),
+            prompt: Some(Arc::new(prompt)),
+            credential_events: credential_events(context, scope, params, present)?,
+            tenancy: present
+                .has("getTenantId")
+                .then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),
+            lock: present
+                .has("lock")
+                .then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
+            exchanged_tokens: None,
+            on_behalf_of: None,
+            upstream_tokens: None,
+            identity: None,
+            server_requests: HostHandlers::new(context, present)
+                .map(|handlers| Arc::new(handlers) as _),
+            redirects: None,
+            credentials_key: Arc::new(credentials_key(self.host.get(scope), environment)?),
+            logger,
+            environment: environment.clone(),
+        };
+        if let Some(embedded) = &self.embedded {
+            embedded.attach(&mut host, scope, &self.manager)?;
+        }
+        let mut given = obo::Given::new();
+        for name in obo::PER_CALL {
+            if let Some(function) = keep(function(name)?)? {
+                given.insert(name, function);
+            }
+        }
+        let identity = upstream::attach(&mut host, context, params)?;
+        obo::attach(&mut host, context, user, keep(identity)?, given, present)?;
+        Ok(host)
+    }
+}

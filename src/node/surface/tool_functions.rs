@@ -1,0 +1,251 @@
+//! The tools of open connections in LibreChat's function format.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use super::app_connections;
+use super::call::Call;
+use super::state::Shared;
+use crate::connection::CallOptions;
+use crate::error::{Code, Error, Result};
+use crate::manager::{
+    Key, Lacking, Lease, Manager, Naming, Owner, Reading, Snapshot, generation_of, template,
+};
+use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::marshal::convert::text_argument;
+use crate::node::marshal::newer_params::deadline;
+use crate::node::marshal::params::Params;
+use crate::server_config::ServerConfig;
+
+/// Bound on listing tools where the config has no `timeout`.
+const LIST_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Default)]
+struct Functions {
+    /// The text of a JSON object.
+    tools: Option<String>,
+    generation: Option<String>,
+    revision: Option<String>,
+}
+
+/// `(userId, serverName)`: an object, or `null`.
+pub fn get_server_tool_functions<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    look_up(shared, scope, arguments, |scope, _, functions| {
+        tools(scope, &functions)
+    })
+}
+
+/// `(userId, serverName, serverConfig?, { deadlineMs?, signal? }?)`: `{ tools, publicationGeneration?, publicationRevision? }`. Never rejects because
+/// of a server or the host.
+pub fn get_server_tool_functions_snapshot<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    look_up(shared, scope, arguments, |scope, _, functions| {
+        let result = scope.object()?;
+        result.set("tools", tools(scope, &functions)?)?;
+        for (name, value) in [
+            ("publicationGeneration", &functions.generation),
+            ("publicationRevision", &functions.revision),
+        ] {
+            if let Some(value) = value {
+                result.set(name, scope.string(value)?)?;
+            }
+        }
+        Ok(result)
+    })
+}
+
+fn tools<'env>(scope: Scope<'env>, functions: &Functions) -> JsResult<'env> {
+    match &functions.tools {
+        Some(functions) => scope.parse_json(functions),
+        None => Ok(scope.null()),
+    }
+}
+
+fn look_up<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+    convert: impl for<'any> FnOnce(Scope<'any>, &Call, Functions) -> JsResult<'any> + Send + 'static,
+) -> JsResult<'env> {
+    let text = |index| text_argument(arguments, index);
+    let (user_id, server_name) = (text(0), text(1).unwrap_or_default());
+    let object = |index: usize| arguments.get(index).copied().filter(|it| it.is_object());
+    let (config, options) = (object(2), object(3));
+    let prepared = call_of(shared, scope, user_id.as_deref(), config, options).map(|(call, end)| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            let finding = functions_of(&manager, &call, user_id, &server_name, end);
+            let outcome = match end {
+                Some(end) => timeout_at(end, finding)
+                    .await
+                    .unwrap_or_else(|_| Err(Error::timeout("The caller has no time left"))),
+                None => finding.await,
+            };
+            Ok(outcome.unwrap_or_else(|error| {
+                let message = format!(
+                    "[getServerToolFunctions] Error getting tool functions for server {server_name}: {error}"
+                );
+                call.host.logger.warn(message);
+                Functions::default()
+            }))
+        })
+    });
+    shared.run(scope, prepared, convert)
+}
+
+/// A call of a user, about a config, and when it has to end.
+fn call_of<'env>(
+    shared: &Arc<Shared>,
+    scope: Scope<'env>,
+    user_id: Option<&str>,
+    config: Option<Value<'env>>,
+    options: Option<Value<'env>>,
+) -> JsResult<'env, (Call, Option<Instant>)> {
+    let params = scope.object()?;
+    if let Some(id) = user_id {
+        let user = scope.object()?;
+        user.set("id", scope.string(id)?)?;
+        params.set("user", user)?;
+    }
+    if let Some(config) = config {
+        params.set("serverConfig", config)?;
+    }
+    let mut end = None;
+    if let Some(options) = options {
+        params.set("signal", options.get("signal")?)?;
+        end = deadline(options.get("deadlineMs")?.as_number());
+    }
+    let params = Params::new(scope, "getServerToolFunctions", Some(params))?;
+    Ok((shared.call(scope, Some(&params))?, end))
+}
+
+async fn functions_of(
+    manager: &Manager,
+    call: &Call,
+    user_id: Option<String>,
+    server_name: &str,
+    end: Option<Instant>,
+) -> Result<Functions> {
+    let config = match call.config()? {
+        Some(config) => Some(config),
+        None => manager.registered(&call.scope(), server_name).await?,
+    };
+    if is_shared(call, server_name, config.as_deref()).await?
+        && let Some(lease) = app_connections::acquire(manager, call, server_name).await?
+    {
+        let snapshot = read(call, &lease, end).await?;
+        return Ok(Functions {
+            tools: Some(format(manager, call, &lease, server_name, &snapshot).await?),
+            generation: None,
+            revision: snapshot.revision,
+        });
+    }
+    let Some(user_id) = user_id else {
+        return Ok(Functions::default());
+    };
+    of_user(manager, call, &user_id, server_name, config.as_deref(), end).await
+}
+
+/// Whether the user is served over the connection of all. Where the registry does not tell whose a config is, the server
+/// decides that alone.
+async fn is_shared(call: &Call, server_name: &str, config: Option<&ServerConfig>) -> Result<bool> {
+    let registry = &call.host.registry;
+    Ok(match registry.is_app_server_config(server_name).await? {
+        Some(is_own) => is_own && config.is_some_and(ServerConfig::can_use_app_connection),
+        None => true,
+    })
+}
+
+/// The tools of a user's own connection, unless it was made under something that no longer holds.
+async fn of_user(
+    manager: &Manager,
+    call: &Call,
+    user_id: &str,
+    server_name: &str,
+    config: Option<&ServerConfig>,
+    end: Option<Instant>,
+) -> Result<Functions> {
+    let key = Key {
+        owner: Owner::User(Arc::from(user_id)),
+        server_name: Arc::from(server_name),
+    };
+    let Some(lease) = manager.existing(&key) else {
+        return Ok(Functions::default());
+    };
+    let connection = lease.connection();
+    let rules = call.host.registry.network_rules().await?.rules;
+    let is_of_config = match config {
+        Some(config) => template(&call.host, config, &rules) == connection.recipe.template,
+        // In June's LibreChat a connection outlives its config.
+        None => !call.host.registry.abilities().await?.is_current(),
+    };
+    let made_under = connection.publication_generation.as_deref();
+    if !is_of_config || is_overtaken(call, user_id, server_name, made_under).await {
+        manager.disconnect(&key).await;
+        return Ok(Functions::default());
+    }
+    let snapshot = read(call, &lease, end).await?;
+    if is_overtaken(call, user_id, server_name, made_under).await {
+        manager.disconnect(&key).await;
+        return Ok(Functions::default());
+    }
+    Ok(Functions {
+        tools: Some(format(manager, call, &lease, server_name, &snapshot).await?),
+        generation: made_under.map(str::to_owned),
+        revision: None,
+    })
+}
+
+/// Whether another generation is valid by now.
+async fn is_overtaken(
+    call: &Call,
+    user_id: &str,
+    server_name: &str,
+    made_under: Option<&str>,
+) -> bool {
+    let (Some(made_under), Some(publisher)) = (made_under, &call.host.publisher) else {
+        return false;
+    };
+    let now = generation_of(publisher, user_id, server_name, &call.host.logger).await;
+    now.is_some_and(|now| now != made_under)
+}
+
+async fn format(
+    manager: &Manager,
+    call: &Call,
+    lease: &Lease,
+    server_name: &str,
+    snapshot: &Snapshot,
+) -> Result<String> {
+    let user_id = lease.connection().recipe.user_id.as_deref();
+    let naming = Naming::of(&call.host).await?;
+    manager.functions(
+        user_id,
+        server_name,
+        &snapshot.list.tools,
+        naming,
+        Lacking::Missing,
+    )
+}
+
+async fn read(call: &Call, lease: &Lease, end: Option<Instant>) -> Result<Snapshot> {
+    let connection = lease.connection();
+    let recipe = &connection.recipe;
+    let limit = Instant::now() + recipe.config.timeout.unwrap_or(LIST_TIMEOUT);
+    let limit = end.map_or(limit, |end| end.min(limit));
+    let options = CallOptions::new(limit, call.cancel.clone());
+    let publisher = recipe.publisher.as_ref();
+    let snapshot = Snapshot::read(connection, publisher, Reading::InOrder, &options).await?;
+    match snapshot.list.incomplete {
+        Some(error) if error.code != Code::ToolsListBudget => Err(error),
+        _ => Ok(snapshot),
+    }
+}

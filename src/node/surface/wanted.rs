@@ -1,0 +1,129 @@
+//! Connections that are asked for: what the caller wants, and how it gets it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::call::Call;
+use super::state::Shared;
+use crate::connection::CallOptions;
+use crate::error::{Code, Error, Result};
+use crate::manager::{
+    Acquire, Asked, Consent, HeaderTokens, Lease, Manager, OboCall, Owner, ServerScope,
+};
+use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::marshal::params::Params;
+use crate::obo::TokenUse;
+
+/// Bound on connecting where neither the caller nor the config has one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What `getConnection` and its like are asked for.
+pub struct Wanted {
+    pub server_name: String,
+    force_new: bool,
+    /// Hands out the authorization URL and rejects, instead of waiting for the user.
+    return_on_oauth: bool,
+    authorize: bool,
+}
+
+pub fn read<'env>(
+    shared: &Shared,
+    scope: Scope<'env>,
+    function: &'static str,
+    arguments: &[Value<'env>],
+) -> JsResult<'env, (Call, Wanted)> {
+    let params = Params::new(scope, function, arguments.first().copied())?;
+    let wanted = Wanted {
+        server_name: params.text("serverName")?.unwrap_or_default(),
+        force_new: params.boolean("forceNew")?.unwrap_or(false),
+        return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(false),
+        authorize: params.boolean("authorize")?.unwrap_or(true),
+    };
+    let call = shared.call(scope, Some(&params))?;
+    call.look_up_now(scope, &wanted.server_name);
+    Ok((call, wanted))
+}
+
+/// A request for a connection of this scope.
+pub async fn request(
+    manager: &Manager,
+    call: &Call,
+    server: &ServerScope,
+    force_new: bool,
+) -> Result<Acquire<'static>> {
+    let scope = call.scope();
+    let graph = manager.graph_token(&scope, server, &call.cancel).await?;
+    let recipe = Arc::new(manager.recipe(&scope, server, graph.as_ref())?);
+    let limit = call
+        .connection_timeout
+        .or(recipe.config.init_timeout)
+        .unwrap_or(CONNECT_TIMEOUT);
+    let mut options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
+    let token = if call.host.upstream_tokens.is_some() {
+        let wish = OboCall {
+            purpose: TokenUse::Connection,
+            timeout: call.connection_timeout,
+            of_tool_call: false,
+            cancel: &call.cancel,
+        };
+        manager.call_token(&scope, server, wish).await?
+    } else {
+        None
+    };
+    let tokens = HeaderTokens {
+        graph: graph.as_ref(),
+        access: token.as_ref(),
+    };
+    scope.set_headers(server, tokens, &mut options)?;
+    let mut request = Acquire::new(server.key.clone(), recipe, options);
+    request.updated_at = server.config.updated_at;
+    request.force_new = force_new;
+    request.go_on_with(manager, token.as_ref())?;
+    Ok(request)
+}
+
+/// Connects as an argument of JavaScript asks for it.
+pub async fn find(
+    manager: &Manager,
+    call: &Call,
+    wanted: &Wanted,
+    of_user: bool,
+) -> Result<(Acquire<'static>, Lease)> {
+    let scope = call.scope();
+    let user_id = call.user.as_ref().and_then(|user| user.id.as_deref());
+    if of_user && user_id.is_none() {
+        let text = "[MCP] User object missing id property";
+        return Err(Error::mcp(Code::UserRequired, -32600, text));
+    }
+    let config = match call.config()? {
+        Some(config) => Some(config),
+        None => manager.registered(&scope, &wanted.server_name).await?,
+    };
+    let mut server = manager.scope(&scope, &wanted.server_name, config).await?;
+    if of_user && server.key.owner == Owner::App {
+        let (id, name) = (user_id.unwrap_or_default(), &wanted.server_name);
+        let text = format!(
+            "[MCP][User: {id}] Trying to create user-specific connection for app-level server \"{name}\""
+        );
+        return Err(Error::mcp(Code::InvalidArgument, -32600, &text));
+    }
+    // The key's name is what callers asked for.
+    server.key.server_name = Arc::from(wanted.server_name.as_str());
+    let mut request = request(manager, call, &server, wanted.force_new).await?;
+    if !wanted.authorize {
+        let lease = manager.acquire(&request).await?;
+        return Ok((request, lease));
+    }
+    let consent = Consent {
+        waits: !wanted.return_on_oauth,
+        limit: call.connection_timeout,
+        ..Consent::waiting(&call.host)
+    };
+    let mut asked = Asked::default();
+    let lease = manager
+        .acquire_asking(&scope, &server, &mut request, &consent, &mut asked)
+        .await?;
+    Ok((request, lease))
+}
