@@ -60,7 +60,7 @@ pub(super) struct Agreed {
     pub http: Arc<HttpSession>,
     pub is_forgotten: AtomicBool,
     /// How the server refuses what names the session, once it has forgotten it.
-    pub refusal: OnceLock<Error>,
+    pub refusal: OnceLock<Failure>,
     /// Cancelled when another handshake has taken its place.
     pub over: CancellationToken,
 }
@@ -274,7 +274,7 @@ impl Engine {
                 () = over.cancelled() => {
                     let may_repeat = is_repeatable && !self.is_closed();
                     let loss = if may_repeat { Loss::Certain } else { Loss::No };
-                    Err(Failure { error: replaced(), loss })
+                    Err(Failure { loss, ..replaced().into() })
                 }
             }
         };

@@ -18,7 +18,7 @@ use super::standard::standard_headers;
 use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
 use crate::transport::message::{self, Meta, Params, RpcError};
-use crate::transport::{Failure, Lane, Loss, Reply, Sending, mentions_session};
+use crate::transport::{Failure, Lane, Loss, Reply, Sending, forgotten, mentions_session, words};
 
 /// How long a request that was given up may take to tell the server so.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
@@ -132,9 +132,16 @@ impl Session {
         if !is_unread && !is_repeatable(method) {
             return Err(failure.error);
         }
-        match Box::pin(self.send(&renewed, method, params, options)).await {
-            Ok(reply) => self.result(method, reply),
-            Err(failure) => Err(failure.error),
+        let outcome = Box::pin(self.send(&renewed, method, params, options)).await;
+        let failure = match verdict(&renewed, method, outcome) {
+            Ok(reply) => return self.result(method, reply),
+            Err(failure) if failure.loss == Loss::No => return Err(failure.error),
+            Err(failure) => failure,
+        };
+        // It was lost once more, for another call. What the server says of that is no answer to this one.
+        match Box::pin(self.judge(&renewed, method, &failure, options)).await {
+            Some(_) => Err(forgotten()),
+            None => Err(failure.error),
         }
     }
 
@@ -157,7 +164,7 @@ impl Session {
         }
         let error = &failure.error;
         if let Some(known) = agreed.refusal.get() {
-            return Some(is_refused_like(known, error));
+            return Some(is_refused_like(known, failure));
         }
         let has_tools = agreed.described.capabilities.tools.is_some();
         // Servers may answer a ping before any handshake (MCP, chapter "Lifecycle").
@@ -171,7 +178,7 @@ impl Session {
         let refusal = verdict(agreed, probe, outcome).err()?;
         // Whoever was faster has ended the session at the server, which refuses it in other words from then on.
         (refusal.loss != Loss::No)
-            .then(|| is_refused_like(agreed.refusal.get_or_init(|| refusal.error), error))
+            .then(|| is_refused_like(agreed.refusal.get_or_init(|| *refusal), failure))
     }
 
     /// There are no sessions since 2026-07-28. A server that speaks of them is another one by now, for which a new connection
@@ -312,9 +319,11 @@ impl Session {
 }
 
 /// Whether a request was refused as everything is that names the forgotten session.
-fn is_refused_like(refusal: &Error, error: &Error) -> bool {
+fn is_refused_like(known: &Failure, failure: &Failure) -> bool {
+    let (refusal, error) = (&known.error, &failure.error);
     let is_same = refusal.message == error.message && refusal.code == error.code;
-    is_same && error.status.is_none_or(|status| status < 500)
+    let has_same_words = known.words.is_some() && known.words == failure.words;
+    is_same && has_same_words && error.status.is_none_or(|status| status < 500)
 }
 
 /// For a look at what has become of the session of a request.
@@ -345,6 +354,7 @@ fn verdict(
         Ok(Reply::Error(error)) => Failure {
             error: server_error(&error),
             loss: loss_of(method, &error),
+            words: Some(words("")),
         },
         Ok(reply) => return Ok(reply),
         Err(failure) => failure,

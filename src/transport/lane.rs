@@ -85,6 +85,8 @@ pub enum Reply {
 pub struct Failure {
     pub error: Error,
     pub loss: Loss,
+    /// What the server wrote, hashed, where that is how it may refuse whatever names the session. No error quotes it.
+    pub words: Option<u64>,
 }
 
 /// Whether the server has forgotten the session.
@@ -102,6 +104,7 @@ impl From<Error> for Failure {
         Self {
             error,
             loss: Loss::No,
+            words: None,
         }
     }
 }

@@ -24,7 +24,7 @@ pub use bearer::Bearer;
 pub use events::{EventLimits, EventParser, Found};
 pub use lane::{Failure, Lane, Loss, Receiver, Reply, Sending, Waiting, Wire};
 pub use log_limit::LogLimit;
-pub use refusal::mentions_session;
+pub use refusal::{forgotten, mentions_session, words};
 pub use remote::Remote;
 pub use sse::{SseTimeouts, SseWire};
 pub use streamable_http::{HttpSession, Posted, StreamRefusal, StreamableHttp};

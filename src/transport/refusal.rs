@@ -1,5 +1,7 @@
 //! POSTs that are answered with anything but success, and whether that means that the session is lost.
 
+use std::hash::{DefaultHasher, Hasher};
+
 use http::StatusCode;
 
 use super::lane::{Failure, Loss};
@@ -24,14 +26,39 @@ pub(super) async fn refused(response: Response, has_session: bool) -> Failure {
     let loss = loss(status, has_session, &refusal.body);
     let is_unknown = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
     let error = if is_unknown && loss == Loss::Certain {
-        Error::new(
-            Code::ConnectionLost,
-            "The server no longer knows the session",
-        )
+        forgotten()
     } else {
         refusal.error
     };
-    Failure { error, loss }
+    // The message of a JSON-RPC error says what matters of its body, in which the id is another for each request.
+    let body = match error.rpc_code {
+        Some(_) => "",
+        None => refusal.body.as_str(),
+    };
+    Failure {
+        error,
+        loss,
+        words: Some(words(body)),
+    }
+}
+
+/// A session that the server does not know.
+#[must_use]
+pub fn forgotten() -> Error {
+    Error::new(
+        Code::ConnectionLost,
+        "The server no longer knows the session",
+    )
+}
+
+/// By which the bodies of two refusals are compared. A number in them may be that of the request.
+#[must_use]
+pub fn words(body: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in body.split(|char: char| char.is_ascii_digit()) {
+        hasher.write(part.as_bytes());
+    }
+    hasher.finish()
 }
 
 fn loss(status: StatusCode, has_session: bool, body: &str) -> Loss {

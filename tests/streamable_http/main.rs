@@ -8,6 +8,7 @@
 
 mod lists;
 mod lost;
+mod lost_once;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -20,7 +20,7 @@ use crate::transport::lane::{Failure, Receiver, Sending};
 use crate::transport::limits::guard;
 use crate::transport::lost;
 use crate::transport::message::{self, AnswerTo, BYTE_ORDER_MARK, Incoming, NoMessage};
-use crate::transport::refusal::refused;
+use crate::transport::refusal::{mentions_session, refused, words};
 use crate::transport::remote::{JSON, invalid, is_type, too_large, wrong_type};
 
 /// What a response gets to end after the answer, so that its socket goes back to the pool.
@@ -126,8 +126,8 @@ impl StreamableHttp {
                 // Boxed, because it would make every request large.
                 let taking = Box::pin(self.take_events(*source, session, id, receiver));
                 taking.await.map_err(|broken| match broken {
-                    Broken::Unreadable(why) => invalid(&url, status, unlike(why)),
-                    Broken::By(error) => error,
+                    Broken::Unreadable(why) => invalid(&url, status, unlike(why)).into(),
+                    Broken::By(error) => error.into(),
                 })
             }
         };
@@ -135,7 +135,7 @@ impl StreamableHttp {
             (Ok(()), _) => Ok(Posted::Answered { session: began }),
             // It was no answer, and one may still come.
             (Err(_), Some(accepted)) => Ok(accepted),
-            (Err(error), None) => Err(error.into()),
+            (Err(failure), None) => Err(failure),
         }
     }
 
@@ -177,7 +177,7 @@ impl StreamableHttp {
         receiver: &dyn Receiver,
         url: &Url,
         status: StatusCode,
-    ) -> Result<()> {
+    ) -> Result<(), Failure> {
         self.remote.traffic.add_received(body.len());
         let (mut answered, mut found) = (false, None);
         let mut take = |message: Result<Incoming<'_>, NoMessage>| match message {
@@ -192,11 +192,16 @@ impl StreamableHttp {
             }
             Err(why) => found = Some(unlike(why)),
         };
-        message::read(&message::text_of(body), &mut take);
+        let text = message::text_of(body);
+        message::read(&text, &mut take);
         if answered {
             return Ok(());
         }
-        Err(invalid(url, status, found.unwrap_or("without an answer")))
+        Err(Failure {
+            // What speaks of no session may be what has become of the answer of a request that was worked on.
+            words: mentions_session(&text).then(|| words(&text)),
+            ..invalid(url, status, found.unwrap_or("without an answer")).into()
+        })
     }
 
     async fn take_events(
