@@ -4,14 +4,14 @@
  *
  *   npm run bench                    the table, also in README.md, and bench/results.json
  *   npm run bench -- --short         only whether everything works
- *   npm run bench -- --only=a,b      some groups of rows only: reinit, burst, idle, calls, slow, list, large, obo,
- *                                    growth, footprint
+ *   npm run bench -- --only=a,b      some groups of rows only, which take the place of theirs in the table: reinit,
+ *                                    burst, idle, calls, slow, list, large, obo, growth, footprint
  */
 
 const { readFileSync, writeFileSync } = require('node:fs');
 const os = require('node:os');
 const { join } = require('node:path');
-const { parseArgs } = require('node:util');
+const { isDeepStrictEqual, parseArgs } = require('node:util');
 const { groups } = require('./rows');
 const { FULL, SHORT } = require('./sizes');
 const { buildNative, startServer } = require('./support/processes');
@@ -44,9 +44,9 @@ async function main() {
   } finally {
     server.stop();
   }
-  if (!short && !options.only) {
-    const peers = Object.fromEntries(Object.values(PEERS).map((name) => [name, devDependencies[name]]));
-    const results = { machine: machine(), node: process.version, peers, rows: rows.map(rounded) };
+  if (!short) {
+    const results = { ...circumstances(), rows: rows.map(rounded) };
+    if (options.only) results.rows = amended(results);
     writeFileSync(RESULTS, `${JSON.stringify(results, null, 2)}\n`);
     writeFileSync(README, withTable(readFileSync(README, 'utf8'), results));
   }
@@ -54,6 +54,21 @@ async function main() {
   console.log(
     short ? `bench: ${rows.length} rows measured, numbers of no meaning` : `bench: ${missed} rows not reached`,
   );
+}
+
+/** What all rows of a table have in common. */
+function circumstances() {
+  const peers = Object.fromEntries(Object.values(PEERS).map((name) => [name, devDependencies[name]]));
+  return { machine: machine(), node: process.version, peers };
+}
+
+/** The rows of the last results, with these in place of those of the same names. */
+function amended({ rows, ...common }) {
+  const { rows: before, ...others } = JSON.parse(readFileSync(RESULTS, 'utf8'));
+  if (!isDeepStrictEqual(common, others)) {
+    throw new Error(`${RESULTS} is of another machine, Node or peer: measure all rows`);
+  }
+  return before.map((row) => rows.find(({ name }) => name === row.name) ?? row);
 }
 
 const figure = (number) => (number === undefined ? '' : number.toLocaleString('en', { maximumSignificantDigits: 3 }));
