@@ -51,12 +51,12 @@ impl Burst {
 
 /// The work of calls that have begun. It starts together, in a microtask: by then hosts that need not wait for their
 /// answers have given them, and the threads that do the work are woken once.
-pub struct StartQueue {
+pub struct StartBatch {
     waiting: Arc<Mutex<Vec<BoxFuture<'static, ()>>>>,
     start: JsRef,
 }
 
-impl StartQueue {
+impl StartBatch {
     pub fn new<'env>(thread: &JsThread, scope: Scope<'env>) -> JsResult<'env, Self> {
         let waiting = Arc::<Mutex<Vec<BoxFuture<'static, ()>>>>::default();
         let started = Arc::clone(&waiting);

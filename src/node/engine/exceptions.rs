@@ -5,8 +5,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi::bindgen_prelude::{FromNapiValue, Unknown};
-use napi::sys;
 
+use super::api::node_api;
 use super::value::{JsResult, Scope, Thrown, Value};
 use crate::error::{Code, Error};
 
@@ -59,9 +59,10 @@ pub fn raise<'env, 'any>(
     body: impl FnOnce() -> JsResult<'env>,
 ) -> napi::Result<Unknown<'any>> {
     match unpanicked(scope, body) {
+        // SAFETY: the value is of this scope.
         Ok(value) => unsafe { Unknown::from_napi_value(scope.raw(), value.raw()) },
         Err(Thrown(value)) => {
-            unsafe { sys::napi_throw(scope.raw(), value.raw()) };
+            node_api!(scope, napi_throw, value.raw());
             Err(napi::Error::from_status(napi::Status::PendingException))
         }
     }

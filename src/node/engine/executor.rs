@@ -26,27 +26,27 @@ struct Work {
 
 /// What this thread does for the work of calls.
 #[derive(Default)]
-enum Here {
+enum JsThreadRole {
     #[default]
-    Nothing,
+    Idle,
     /// Gives an answer, and keeps the work that waited for it.
-    Answers(Vec<Arc<Work>>),
+    Answering(Vec<Arc<Work>>),
     /// Goes on with work of an environment, and keeps what is to be done there with its outcome.
-    GoesOn(JsThread, Vec<Job>),
+    Resuming(JsThread, Vec<Job>),
 }
 
 thread_local! {
-    static HERE: RefCell<Here> = RefCell::default();
+    static ROLE: RefCell<JsThreadRole> = RefCell::default();
 }
 
 /// Work that has yet to start.
-struct Line {
+struct StartQueue {
     waiting: VecDeque<BoxFuture<'static, ()>>,
     /// There is a task that starts it.
     is_moving: bool,
 }
 
-static LINE: Mutex<Line> = Mutex::new(Line {
+static START_QUEUE: Mutex<StartQueue> = Mutex::new(StartQueue {
     waiting: VecDeque::new(),
     is_moving: false,
 });
@@ -58,7 +58,7 @@ const GROUP: usize = 4;
 /// Starts the work of calls, as soon as nothing of what is under way can go on: hundreds of calls at once take half the
 /// time one after another that they take side by side. Nobody waits for a server that somebody else waits for.
 pub fn start(works: Vec<BoxFuture<'static, ()>>) {
-    let mut line = LINE.lock();
+    let mut line = START_QUEUE.lock();
     line.waiting.extend(works);
     if std::mem::replace(&mut line.is_moving, true) {
         return;
@@ -80,7 +80,7 @@ pub fn start(works: Vec<BoxFuture<'static, ()>>) {
 
 /// The next group, and whether it has to be followed by another.
 fn next() -> (Vec<BoxFuture<'static, ()>>, bool) {
-    let mut line = LINE.lock();
+    let mut line = START_QUEUE.lock();
     let count = line.waiting.len().min(GROUP);
     let group = line.waiting.drain(..count).collect();
     line.is_moving = !line.waiting.is_empty();
@@ -103,11 +103,11 @@ fn start_one(work: BoxFuture<'static, ()>) {
 }
 
 /// Gives a call the last answer of the host that it waits for, and does here what the call has left to do.
-pub fn finish(scope: Scope<'_>, thread: &JsThread, answer: impl FnOnce()) {
-    let Here::Answers(woken) = during(Here::Answers(Vec::new()), answer) else {
+pub fn resume_on_js_thread(scope: Scope<'_>, thread: &JsThread, answer: impl FnOnce()) {
+    let JsThreadRole::Answering(woken) = during(JsThreadRole::Answering(Vec::new()), answer) else {
         return;
     };
-    let went_on = during(Here::GoesOn(thread.clone(), Vec::new()), || {
+    let went_on = during(JsThreadRole::Resuming(thread.clone(), Vec::new()), || {
         let _runtime = workers::handle().map(Handle::enter);
         for work in woken {
             // Else a thread of the runtime is at it.
@@ -117,7 +117,7 @@ pub fn finish(scope: Scope<'_>, thread: &JsThread, answer: impl FnOnce()) {
             work.task.wake();
         }
     });
-    if let Here::GoesOn(_, jobs) = went_on {
+    if let JsThreadRole::Resuming(_, jobs) = went_on {
         for job in jobs {
             job(scope);
         }
@@ -125,16 +125,16 @@ pub fn finish(scope: Scope<'_>, thread: &JsThread, answer: impl FnOnce()) {
 }
 
 /// What this thread has kept while it did something. A panic ends that, and nothing else.
-fn during(here: Here, something: impl FnOnce()) -> Here {
-    HERE.set(here);
+fn during(here: JsThreadRole, something: impl FnOnce()) -> JsThreadRole {
+    ROLE.set(here);
     let _ = catch_unwind(AssertUnwindSafe(something));
-    HERE.take()
+    ROLE.take()
 }
 
 /// Keeps a job for after the work that this thread goes on with; gives it back where there is none.
 pub fn keep(thread: &JsThread, job: Job) -> Option<Job> {
-    HERE.with_borrow_mut(|here| match here {
-        Here::GoesOn(here, jobs) if here.is(thread) => {
+    ROLE.with_borrow_mut(|here| match here {
+        JsThreadRole::Resuming(here, jobs) if here.is(thread) => {
             jobs.push(job);
             None
         }
@@ -157,8 +157,8 @@ fn go_on(left: &mut Option<BoxFuture<'static, ()>>, waker: &Waker) -> Poll<()> {
 
 impl Wake for Work {
     fn wake(self: Arc<Self>) {
-        let woken = HERE.with_borrow_mut(|here| match here {
-            Here::Answers(woken) => {
+        let woken = ROLE.with_borrow_mut(|here| match here {
+            JsThreadRole::Answering(woken) => {
                 woken.push(self);
                 None
             }

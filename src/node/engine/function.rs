@@ -2,9 +2,10 @@
 
 #![expect(unsafe_code, reason = "Node-API is a C interface")]
 
+use napi::JsValue;
 use napi::bindgen_prelude::{FromNapiValue, Unknown};
-use napi::{JsValue, sys};
 
+use super::api::node_api;
 use super::exceptions::unpanicked;
 use super::value::{JsResult, Scope, Thrown, Value};
 
@@ -37,10 +38,11 @@ impl<'env> Scope<'env> {
             let raw = match outcome {
                 Ok(value) => value.raw(),
                 Err(Thrown(value)) => {
-                    unsafe { sys::napi_throw(scope.raw(), value.raw()) };
+                    node_api!(scope, napi_throw, value.raw());
                     scope.undefined().raw()
                 }
             };
+            // SAFETY: the value is of this scope.
             unsafe { Unknown::from_napi_value(scope.raw(), raw) }
         });
         match function {

@@ -2,6 +2,7 @@
 
 mod abort;
 mod admission;
+mod api;
 mod backlog;
 mod exceptions;
 pub mod executor;
@@ -15,7 +16,7 @@ mod value;
 pub mod workers;
 
 pub use abort::AbortLink;
-pub use admission::{Burst, StartQueue};
+pub use admission::{Burst, StartBatch};
 pub use backlog::Backlog;
 pub use exceptions::raise;
 pub use prelude::{Names, Picked, Present};

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value as Json};
 
+use super::api::node_api;
 use super::value::{JsResult, Scope, Thrown, Value};
 use crate::nesting::{self, MAX_NESTING};
 use crate::server_config::Issue;
@@ -99,9 +100,13 @@ impl<'env> Scope<'env> {
             names: RefCell::default(),
         });
         let data = Box::into_raw(kept).cast();
-        self.check(unsafe {
-            sys::napi_set_instance_data(self.raw(), data, Some(forget), ptr::null_mut())
-        })
+        self.check(node_api!(
+            self,
+            napi_set_instance_data,
+            data,
+            Some(forget),
+            ptr::null_mut()
+        ))
     }
 
     pub fn exports(self) -> JsResult<'env> {
@@ -132,7 +137,7 @@ impl<'env> Scope<'env> {
 
     fn kept(self) -> JsResult<'env, &'env Kept> {
         let mut data = ptr::null_mut();
-        self.check(unsafe { sys::napi_get_instance_data(self.raw(), &raw mut data) })?;
+        self.check(node_api!(self, napi_get_instance_data, &raw mut data))?;
         // SAFETY: set by `Scope::load`, and by nothing else of the addon; it lives as long as the environment.
         match unsafe { data.cast::<Kept>().as_ref() } {
             Some(kept) => Ok(kept),
@@ -178,7 +183,7 @@ impl<'env> Scope<'env> {
     /// What a text of our own evaluates to.
     pub fn run_script(self, text: &str) -> JsResult<'env> {
         let script = self.string(text)?;
-        self.make(|result| unsafe { sys::napi_run_script(self.raw(), script.raw(), result) })
+        self.make(|result| node_api!(self, napi_run_script, script.raw(), result))
     }
 
     fn evaluate(self) -> JsResult<'env, Vec<sys::napi_ref>> {
@@ -192,15 +197,19 @@ impl<'env> Scope<'env> {
     /// Keeps an object for as long as the environment lives.
     fn keep(self, object: Value<'env>) -> JsResult<'env, sys::napi_ref> {
         let mut kept = ptr::null_mut();
-        self.check(unsafe {
-            sys::napi_create_reference(self.raw(), object.raw(), 1, &raw mut kept)
-        })?;
+        self.check(node_api!(
+            self,
+            napi_create_reference,
+            object.raw(),
+            1,
+            &raw mut kept
+        ))?;
         Ok(kept)
     }
 
     fn kept_value(self, kept: sys::napi_ref) -> Value<'env> {
         let mut raw = ptr::null_mut();
-        unsafe { sys::napi_get_reference_value(self.raw(), kept, &raw mut raw) };
+        node_api!(self, napi_get_reference_value, kept, &raw mut raw);
         self.value(raw)
     }
 }

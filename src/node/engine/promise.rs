@@ -6,6 +6,7 @@ use std::ptr;
 
 use napi::sys;
 
+use super::api::node_api;
 use super::exceptions::unpanicked;
 use super::executor;
 use super::reference::JsRef;
@@ -22,19 +23,16 @@ unsafe impl Send for Deferred {}
 impl<'env> Scope<'env> {
     pub fn promise(self) -> JsResult<'env, (Deferred, Value<'env>)> {
         let mut deferred = ptr::null_mut();
-        let promise = self.make(|result| unsafe {
-            sys::napi_create_promise(self.raw(), &raw mut deferred, result)
-        })?;
+        let promise =
+            self.make(|result| node_api!(self, napi_create_promise, &raw mut deferred, result))?;
         Ok((Deferred(deferred), promise))
     }
 
     pub fn settle(self, Deferred(deferred): Deferred, outcome: JsResult<'env>) {
-        unsafe {
-            match outcome {
-                Ok(value) => sys::napi_resolve_deferred(self.raw(), deferred, value.raw()),
-                Err(Thrown(value)) => sys::napi_reject_deferred(self.raw(), deferred, value.raw()),
-            };
-        }
+        match outcome {
+            Ok(value) => node_api!(self, napi_resolve_deferred, deferred, value.raw()),
+            Err(Thrown(value)) => node_api!(self, napi_reject_deferred, deferred, value.raw()),
+        };
     }
 }
 

@@ -6,6 +6,7 @@ use std::ptr;
 
 use napi::sys;
 
+use super::api::node_api;
 use super::thread::{JsThread, RawRef};
 use super::value::{JsResult, Scope, Thrown, Type, Value};
 
@@ -19,6 +20,7 @@ pub struct JsRef {
 
 // SAFETY: the reference is only read and deleted in a `Scope`, on JavaScript's thread.
 unsafe impl Send for JsRef {}
+// SAFETY: as above.
 unsafe impl Sync for JsRef {}
 
 impl JsRef {
@@ -45,7 +47,13 @@ impl JsRef {
         count: u32,
     ) -> JsResult<'env, Self> {
         let (scope, mut raw) = (kept.scope(), ptr::null_mut());
-        unsafe { sys::napi_create_reference(scope.raw(), kept.raw(), count, &raw mut raw) };
+        node_api!(
+            scope,
+            napi_create_reference,
+            kept.raw(),
+            count,
+            &raw mut raw
+        );
         if raw.is_null() {
             return Err(Thrown(
                 scope.error("Error", "Could not keep a JavaScript value"),
@@ -60,17 +68,15 @@ impl JsRef {
 
     pub fn get<'env>(&self, scope: Scope<'env>) -> Value<'env> {
         let (mut kept, mut value) = (ptr::null_mut(), ptr::null_mut());
-        unsafe {
-            sys::napi_get_reference_value(scope.raw(), self.raw, &raw mut kept);
-            if kept.is_null() {
-                return scope.undefined();
-            }
-            if !self.is_held {
-                return scope.value(kept);
-            }
-            if sys::napi_get_element(scope.raw(), kept, 0, &raw mut value) != sys::Status::napi_ok {
-                return scope.undefined();
-            }
+        node_api!(scope, napi_get_reference_value, self.raw, &raw mut kept);
+        if kept.is_null() {
+            return scope.undefined();
+        }
+        if !self.is_held {
+            return scope.value(kept);
+        }
+        if node_api!(scope, napi_get_element, kept, 0, &raw mut value) != sys::Status::napi_ok {
+            return scope.undefined();
         }
         scope.value(value)
     }

@@ -19,12 +19,13 @@ use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use super::api::node_api;
 use super::value::{JsResult, Scope, Thrown};
 use super::workers;
 use crate::error::{Error, Result};
 
 pub type Job = Box<dyn for<'env> FnOnce(Scope<'env>) + Send>;
-type Queue = ThreadsafeFunction<Turn, (), (), Status, false, true>;
+type Queue = ThreadsafeFunction<Drain, (), (), Status, false, true>;
 
 /// How long jobs hold the event loop before it gets to do something else.
 pub const SLICE: Duration = Duration::from_micros(500);
@@ -61,12 +62,12 @@ struct Jobs {
 }
 
 /// A chance to run jobs. One that is dropped untaken was the last: the environment is being torn down.
-struct Turn {
+struct Drain {
     jobs: Arc<Mutex<Jobs>>,
     is_taken: bool,
 }
 
-impl Turn {
+impl Drain {
     /// Runs what is queued, and says whether something is left for another turn.
     fn take(mut self, scope: Scope<'_>) -> bool {
         self.is_taken = true;
@@ -77,7 +78,7 @@ impl Turn {
             std::mem::take(&mut jobs.unused)
         };
         for RawRef(raw) in unused {
-            unsafe { sys::napi_delete_reference(scope.raw(), raw) };
+            node_api!(scope, napi_delete_reference, raw);
         }
         let end = Instant::now() + SLICE;
         loop {
@@ -102,17 +103,38 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Drain {
     fn drop(&mut self) {
         if self.is_taken {
             return;
         }
-        let mut jobs = self.jobs.lock();
-        jobs.is_over = true;
-        let unrun = std::mem::take(&mut jobs.waiting);
-        let unhurried = std::mem::take(&mut jobs.unhurried);
-        drop(jobs);
-        drop((unrun, unhurried));
+        end(&self.jobs);
+    }
+}
+
+/// No job runs any more. Whoever waits for one hears of it, since what it would have answered with is dropped.
+fn end(jobs: &Mutex<Jobs>) {
+    let mut jobs = jobs.lock();
+    jobs.is_over = true;
+    let waiting = std::mem::take(&mut jobs.waiting);
+    let unhurried = std::mem::take(&mut jobs.unhurried);
+    // The environment deletes the references itself.
+    jobs.unused.clear();
+    drop(jobs);
+    // What jobs hold may queue others when it is dropped.
+    drop((waiting, unhurried));
+}
+
+/// A thread that may have gone.
+pub struct WeakJsThread(Weak<Inner>);
+
+impl WeakJsThread {
+    /// The environment is being torn down. It says so before it drops its own part of the queue, and nothing that is
+    /// queued in between would ever run.
+    pub fn end(&self) {
+        if let Some(inner) = self.0.upgrade() {
+            end(&inner.jobs);
+        }
     }
 }
 
@@ -125,8 +147,9 @@ impl JsThread {
         let again: Arc<OnceLock<Weak<Inner>>> = Arc::default();
         let build = || -> napi::Result<Queue> {
             let this = Arc::clone(&again);
+            // SAFETY: the value was made in this scope.
             let idle = unsafe { Function::<(), ()>::from_napi_value(scope.raw(), idle.raw()) }?;
-            idle.build_threadsafe_function::<Turn>()
+            idle.build_threadsafe_function::<Drain>()
                 .callee_handled::<false>()
                 .weak::<true>()
                 .build_callback(move |context| {
@@ -151,6 +174,10 @@ impl JsThread {
             }
             Err(error) => Err(Thrown(scope.error("Error", &error.reason))),
         }
+    }
+
+    pub fn downgrade(&self) -> WeakJsThread {
+        WeakJsThread(Arc::downgrade(&self.0))
     }
 
     pub fn is(&self, other: &Self) -> bool {
@@ -235,20 +262,24 @@ impl JsThread {
     /// Keeps the process alive until as many [`JsThread::release`] have followed.
     pub fn hold(&self, scope: Scope<'_>) {
         if self.0.pending.fetch_add(1, Ordering::Relaxed) == 0 {
-            unsafe { sys::napi_ref_threadsafe_function(scope.raw(), self.0.queues[0].raw()) };
+            node_api!(scope, napi_ref_threadsafe_function, self.0.queues[0].raw());
         }
     }
 
     pub fn release(&self, scope: Scope<'_>) {
         if self.0.pending.fetch_sub(1, Ordering::Relaxed) == 1 {
-            unsafe { sys::napi_unref_threadsafe_function(scope.raw(), self.0.queues[0].raw()) };
+            node_api!(
+                scope,
+                napi_unref_threadsafe_function,
+                self.0.queues[0].raw()
+            );
         }
     }
 }
 
 impl Inner {
     fn ask_for_turn(&self) {
-        let turn = Turn {
+        let turn = Drain {
             jobs: Arc::clone(&self.jobs),
             is_taken: false,
         };

@@ -3,13 +3,15 @@
 //! A [`Scope`] exists only while JavaScript's thread runs our code, so holding one proves that values may be touched.
 //! What JavaScript throws is an ordinary [`Thrown`] value here and keeps its identity.
 
-// Node-API is a C interface: every call below passes the `napi_env` of the running scope and values of that scope.
 #![expect(unsafe_code, reason = "Node-API is a C interface")]
 
+use std::ffi::c_char;
 use std::marker::PhantomData;
 use std::ptr;
 
-use napi::sys;
+use napi::{JsValue, sys};
+
+use super::api::node_api;
 
 #[derive(Clone, Copy)]
 pub struct Scope<'env> {
@@ -41,8 +43,14 @@ impl<'env> Scope<'env> {
         self.env
     }
 
-    pub fn value(self, raw: sys::napi_value) -> Value<'env> {
+    /// `raw` must be a value of this scope.
+    pub(super) fn value(self, raw: sys::napi_value) -> Value<'env> {
         Value { raw, scope: self }
+    }
+
+    /// A value that napi hands over.
+    pub fn wrap<'any>(self, value: &impl JsValue<'any>) -> Value<'env> {
+        self.value(value.raw())
     }
 
     pub fn check(self, status: sys::napi_status) -> JsResult<'env, ()> {
@@ -51,14 +59,12 @@ impl<'env> Scope<'env> {
         }
         let mut pending = false;
         let mut raw = ptr::null_mut();
-        unsafe {
-            sys::napi_is_exception_pending(self.env, &raw mut pending);
-            if pending
-                && sys::napi_get_and_clear_last_exception(self.env, &raw mut raw)
-                    == sys::Status::napi_ok
-            {
-                return Err(Thrown(self.value(raw)));
-            }
+        node_api!(self, napi_is_exception_pending, &raw mut pending);
+        if pending
+            && node_api!(self, napi_get_and_clear_last_exception, &raw mut raw)
+                == sys::Status::napi_ok
+        {
+            return Err(Thrown(self.value(raw)));
         }
         // Not `Scope::error`: in an environment that is going away every call fails, this one included.
         Err(Thrown(self.undefined()))
@@ -74,33 +80,36 @@ impl<'env> Scope<'env> {
     }
 
     /// Runs `work` with handles of its own, which are given back afterwards.
-    pub fn enclosed(self, work: impl FnOnce(Self)) {
+    pub fn enclosed(self, work: impl for<'inner> FnOnce(Scope<'inner>)) {
         let mut handles = ptr::null_mut();
-        unsafe { sys::napi_open_handle_scope(self.env, &raw mut handles) };
-        work(self);
+        node_api!(self, napi_open_handle_scope, &raw mut handles);
+        work(Scope {
+            env: self.env,
+            lifetime: PhantomData,
+        });
         if !handles.is_null() {
-            unsafe { sys::napi_close_handle_scope(self.env, handles) };
+            node_api!(self, napi_close_handle_scope, handles);
         }
     }
 
     pub fn undefined(self) -> Value<'env> {
         let mut raw = ptr::null_mut();
-        unsafe { sys::napi_get_undefined(self.env, &raw mut raw) };
+        node_api!(self, napi_get_undefined, &raw mut raw);
         self.value(raw)
     }
 
     pub fn null(self) -> Value<'env> {
         let mut raw = ptr::null_mut();
-        unsafe { sys::napi_get_null(self.env, &raw mut raw) };
+        node_api!(self, napi_get_null, &raw mut raw);
         self.value(raw)
     }
 
     pub fn boolean(self, value: bool) -> JsResult<'env> {
-        self.make(|result| unsafe { sys::napi_get_boolean(self.env, value, result) })
+        self.make(|result| node_api!(self, napi_get_boolean, value, result))
     }
 
     pub fn number(self, value: f64) -> JsResult<'env> {
-        self.make(|result| unsafe { sys::napi_create_double(self.env, value, result) })
+        self.make(|result| node_api!(self, napi_create_double, value, result))
     }
 
     /// A time in milliseconds since the epoch.
@@ -110,14 +119,13 @@ impl<'env> Scope<'env> {
     }
 
     pub fn string(self, text: &str) -> JsResult<'env> {
-        // V8 keeps ASCII as it is, and has to look at UTF-8 byte by byte.
-        let create = if text.is_ascii() {
-            sys::napi_create_string_latin1
-        } else {
-            sys::napi_create_string_utf8
-        };
         let (bytes, length) = (text.as_ptr().cast(), text.len().cast_signed());
-        self.make(|result| unsafe { create(self.env, bytes, length, result) })
+        // V8 keeps ASCII as it is, and has to look at UTF-8 byte by byte.
+        if text.is_ascii() {
+            self.make(|result| node_api!(self, napi_create_string_latin1, bytes, length, result))
+        } else {
+            self.make(|result| node_api!(self, napi_create_string_utf8, bytes, length, result))
+        }
     }
 
     pub fn optional_string(self, text: Option<&str>) -> JsResult<'env> {
@@ -125,21 +133,26 @@ impl<'env> Scope<'env> {
     }
 
     pub fn object(self) -> JsResult<'env> {
-        self.make(|result| unsafe { sys::napi_create_object(self.env, result) })
+        self.make(|result| node_api!(self, napi_create_object, result))
     }
 
     pub fn array(self, items: &[Value<'env>]) -> JsResult<'env> {
-        let array = self.make(|result| unsafe {
-            sys::napi_create_array_with_length(self.env, items.len(), result)
-        })?;
+        let array = self
+            .make(|result| node_api!(self, napi_create_array_with_length, items.len(), result))?;
         for (index, item) in (0u32..).zip(items) {
-            self.check(unsafe { sys::napi_set_element(self.env, array.raw, index, item.raw) })?;
+            self.check(node_api!(
+                self,
+                napi_set_element,
+                array.raw,
+                index,
+                item.raw
+            ))?;
         }
         Ok(array)
     }
 
     pub fn global(self) -> JsResult<'env> {
-        self.make(|result| unsafe { sys::napi_get_global(self.env, result) })
+        self.make(|result| node_api!(self, napi_get_global, result))
     }
 }
 
@@ -166,7 +179,7 @@ impl<'env> Value<'env> {
 
     pub fn kind(self) -> Type {
         let mut kind = 0;
-        unsafe { sys::napi_typeof(self.scope.env, self.raw, &raw mut kind) };
+        node_api!(self.scope, napi_typeof, self.raw, &raw mut kind);
         match kind {
             sys::ValueType::napi_undefined => Type::Undefined,
             sys::ValueType::napi_null => Type::Null,
@@ -198,18 +211,21 @@ impl<'env> Value<'env> {
 
     pub fn get(self, name: &str) -> JsResult<'env> {
         let key = self.scope.string(name)?;
-        self.scope.make(|result| unsafe {
-            sys::napi_get_property(self.scope.env, self.raw, key.raw, result)
-        })
+        self.scope
+            .make(|result| node_api!(self.scope, napi_get_property, self.raw, key.raw, result))
     }
 
     /// A member of the object itself; `undefined` for what it inherits.
     pub fn get_own(self, name: &str) -> JsResult<'env> {
         let key = self.scope.string(name)?;
         let mut found = false;
-        self.scope.check(unsafe {
-            sys::napi_has_own_property(self.scope.env, self.raw, key.raw, &raw mut found)
-        })?;
+        self.scope.check(node_api!(
+            self.scope,
+            napi_has_own_property,
+            self.raw,
+            key.raw,
+            &raw mut found
+        ))?;
         if found {
             self.get(name)
         } else {
@@ -222,47 +238,65 @@ impl<'env> Value<'env> {
             return false;
         };
         let mut found = false;
-        unsafe { sys::napi_has_property(self.scope.env, self.raw, key.raw, &raw mut found) };
+        node_api!(
+            self.scope,
+            napi_has_property,
+            self.raw,
+            key.raw,
+            &raw mut found
+        );
         found
     }
 
     pub fn set(self, name: &str, value: Value<'env>) -> JsResult<'env, ()> {
         let key = self.scope.string(name)?;
-        self.scope
-            .check(unsafe { sys::napi_set_property(self.scope.env, self.raw, key.raw, value.raw) })
+        self.scope.check(node_api!(
+            self.scope,
+            napi_set_property,
+            self.raw,
+            key.raw,
+            value.raw
+        ))
     }
 
     pub fn call(self, this: Value<'env>, arguments: &[Value<'env>]) -> JsResult<'env> {
         let raw: Vec<_> = arguments.iter().map(|argument| argument.raw).collect();
-        self.scope.make(|result| unsafe {
-            sys::napi_call_function(
-                self.scope.env,
+        self.scope.make(|result| {
+            node_api!(
+                self.scope,
+                napi_call_function,
                 this.raw,
                 self.raw,
                 raw.len(),
                 raw.as_ptr(),
-                result,
+                result
             )
         })
     }
 
     pub fn construct(self, arguments: &[Value<'env>]) -> JsResult<'env> {
         let raw: Vec<_> = arguments.iter().map(|argument| argument.raw).collect();
-        self.scope.make(|result| unsafe {
-            sys::napi_new_instance(self.scope.env, self.raw, raw.len(), raw.as_ptr(), result)
+        self.scope.make(|result| {
+            node_api!(
+                self.scope,
+                napi_new_instance,
+                self.raw,
+                raw.len(),
+                raw.as_ptr(),
+                result
+            )
         })
     }
 
     pub fn as_bool(self) -> Option<bool> {
         let mut value = false;
-        let status = unsafe { sys::napi_get_value_bool(self.scope.env, self.raw, &raw mut value) };
+        let status = node_api!(self.scope, napi_get_value_bool, self.raw, &raw mut value);
         (status == sys::Status::napi_ok).then_some(value)
     }
 
     pub fn as_number(self) -> Option<f64> {
         let mut value = 0.0;
-        let status =
-            unsafe { sys::napi_get_value_double(self.scope.env, self.raw, &raw mut value) };
+        let status = node_api!(self.scope, napi_get_value_double, self.raw, &raw mut value);
         (status == sys::Status::napi_ok).then_some(value)
     }
 
@@ -279,55 +313,56 @@ impl<'env> Value<'env> {
     }
 
     pub fn as_string(self) -> Option<String> {
-        let mut length = 0;
-        let env = self.scope.env;
-        unsafe {
-            if sys::napi_get_value_string_utf8(env, self.raw, ptr::null_mut(), 0, &raw mut length)
-                != sys::Status::napi_ok
-            {
-                return None;
-            }
-            // Node-API writes a terminating zero as well.
-            let mut bytes = vec![0u8; length + 1];
-            let status = sys::napi_get_value_string_utf8(
-                env,
+        let (scope, mut length) = (self.scope, 0);
+        let mut read = |bytes: *mut c_char, room: usize| {
+            let status = node_api!(
+                scope,
+                napi_get_value_string_utf8,
                 self.raw,
-                bytes.as_mut_ptr().cast(),
-                bytes.len(),
-                &raw mut length,
+                bytes,
+                room,
+                &raw mut length
             );
-            bytes.truncate(length);
-            (status == sys::Status::napi_ok).then(|| String::from_utf8_lossy(&bytes).into_owned())
-        }
+            (status == sys::Status::napi_ok).then_some(length)
+        };
+        // Node-API writes a terminating zero as well.
+        let mut bytes = vec![0u8; read(ptr::null_mut(), 0)? + 1];
+        let written = read(bytes.as_mut_ptr().cast(), bytes.len())?;
+        bytes.truncate(written);
+        Some(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// `===`.
     pub fn equals(self, other: Value<'env>) -> bool {
         let mut equal = false;
-        let status =
-            unsafe { sys::napi_strict_equals(self.scope.env, self.raw, other.raw, &raw mut equal) };
+        let status = node_api!(
+            self.scope,
+            napi_strict_equals,
+            self.raw,
+            other.raw,
+            &raw mut equal
+        );
         status == sys::Status::napi_ok && equal
     }
 
     /// JavaScript's truthiness.
     pub fn is_truthy(self) -> bool {
         let mut coerced = ptr::null_mut();
-        let status =
-            unsafe { sys::napi_coerce_to_bool(self.scope.env, self.raw, &raw mut coerced) };
+        let status = node_api!(self.scope, napi_coerce_to_bool, self.raw, &raw mut coerced);
         status == sys::Status::napi_ok && self.scope.value(coerced).as_bool().unwrap_or(false)
     }
 
     /// `String(value)`.
     pub fn to_text(self) -> JsResult<'env, String> {
-        let text = self.scope.make(|result| unsafe {
-            sys::napi_coerce_to_string(self.scope.env, self.raw, result)
-        })?;
+        let text = self
+            .scope
+            .make(|result| node_api!(self.scope, napi_coerce_to_string, self.raw, result))?;
         Ok(text.as_string().unwrap_or_default())
     }
 
     fn is_array(self) -> bool {
         let mut found = false;
-        unsafe { sys::napi_is_array(self.scope.env, self.raw, &raw mut found) };
+        node_api!(self.scope, napi_is_array, self.raw, &raw mut found);
         found
     }
 
@@ -337,14 +372,16 @@ impl<'env> Value<'env> {
         if !self.is_array() {
             return Ok(Vec::new());
         }
-        self.scope.check(unsafe {
-            sys::napi_get_array_length(self.scope.env, self.raw, &raw mut length)
-        })?;
+        self.scope.check(node_api!(
+            self.scope,
+            napi_get_array_length,
+            self.raw,
+            &raw mut length
+        ))?;
         (0..length)
             .map(|index| {
-                self.scope.make(|result| unsafe {
-                    sys::napi_get_element(self.scope.env, self.raw, index, result)
-                })
+                self.scope
+                    .make(|result| node_api!(self.scope, napi_get_element, self.raw, index, result))
             })
             .collect()
     }
@@ -352,14 +389,15 @@ impl<'env> Value<'env> {
     /// Own enumerable string keys, in order.
     pub fn keys(self) -> JsResult<'env, Vec<String>> {
         let filter = sys::KeyFilter::enumerable | sys::KeyFilter::skip_symbols;
-        let names = self.scope.make(|result| unsafe {
-            sys::napi_get_all_property_names(
-                self.scope.env,
+        let names = self.scope.make(|result| {
+            node_api!(
+                self.scope,
+                napi_get_all_property_names,
                 self.raw,
                 sys::KeyCollectionMode::own_only,
                 filter,
                 sys::KeyConversion::numbers_to_strings,
-                result,
+                result
             )
         })?;
         Ok(names

@@ -133,7 +133,7 @@ impl<T> Answer<T> {
     fn hear(&mut self, scope: Scope<'_>, thread: &JsThread, outcome: Result<T>) {
         // Calls wait for nothing after it.
         if self.name == UPDATE_TOOLS {
-            executor::finish(scope, thread, || self.give(outcome));
+            executor::resume_on_js_thread(scope, thread, || self.give(outcome));
         } else {
             self.give(outcome);
         }

@@ -10,8 +10,8 @@
     reason = "napi hands arguments over by value"
 )]
 
+use napi::Env;
 use napi::bindgen_prelude::{Object, This, Unknown};
-use napi::{Env, JsValue};
 use napi_derive::napi;
 
 use crate::error::Code;
@@ -42,7 +42,7 @@ pub fn register(exports: Object<'_>, env: Env) -> napi::Result<()> {
         let global = scope.global()?;
         let errors = global.get("Error")?.get("prototype")?;
         let objects = global.get("Object")?;
-        let exports = scope.value(exports.raw());
+        let exports = scope.wrap(&exports);
         scope.load(exports)?;
         for class in CLASSES {
             let prototype = exports.get(class)?.get("prototype")?;
@@ -121,7 +121,7 @@ fn construct<'any>(
         let objects = scope.global()?.get("Object")?;
         let error = scope.error("Error", message);
         classify(error, class)?;
-        let this = scope.value(this.object.raw());
+        let this = scope.wrap(&this.object);
         let prototype = objects.get("getPrototypeOf")?;
         let made = prototype.call(objects, &[this])?;
         let own = prototype.call(objects, &[error])?;
@@ -144,7 +144,7 @@ fn construct<'any>(
 }
 
 fn set_cause<'env>(error: Value<'env>, cause: Option<&Unknown<'_>>) -> JsResult<'env, ()> {
-    let cause = cause.map(|cause| error.scope().value(cause.raw()));
+    let cause = cause.map(|cause| error.scope().wrap(cause));
     match cause.and_then(Value::present) {
         Some(cause) => error.set("cause", cause),
         None => Ok(()),
@@ -159,7 +159,7 @@ fn is<'any>(
     is_code: impl FnOnce(&str) -> bool,
 ) -> napi::Result<Unknown<'any>> {
     let scope = Scope::new(env);
-    let error = scope.value(error.raw());
+    let error = scope.wrap(error);
     let text = |name: &str| -> JsResult<'_, Option<String>> {
         if error.is_object() {
             Ok(error.get(name)?.as_string())

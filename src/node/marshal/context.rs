@@ -12,7 +12,7 @@ use crate::telemetry::Metrics;
 
 /// What a runtime keeps of JavaScript's built-in objects. Taken at creation, so that later changes of globals do not
 /// matter.
-pub struct Realm {
+pub struct JsEnvironment {
     async_resource: JsRef,
     /// The `AsyncLocalStorage` context that the runtime was made in: no user's.
     pub outside: Context,
@@ -31,7 +31,7 @@ pub struct Realm {
     pub configs: RawConfigs,
 }
 
-impl Realm {
+impl JsEnvironment {
     pub fn new<'env>(
         thread: &JsThread,
         host: Value<'env>,
@@ -99,11 +99,11 @@ impl Context {
     }
 }
 
-/// Shared by everything that works for one call, or for the connection that the call created.
+/// RuntimeState by everything that works for one call, or for the connection that the call created.
 pub struct CallContext {
     pub thread: JsThread,
     pub log: LogBuffer,
-    pub realm: Arc<Realm>,
+    pub realm: Arc<JsEnvironment>,
     /// The host services, as given to `createMCPRuntime`.
     host: Arc<JsRef>,
     /// That of the call.
@@ -113,7 +113,7 @@ pub struct CallContext {
 impl CallContext {
     pub fn new<'env>(
         thread: &JsThread,
-        realm: &Arc<Realm>,
+        realm: &Arc<JsEnvironment>,
         host: &Arc<JsRef>,
         scope: Scope<'env>,
     ) -> JsResult<'env, Self> {

@@ -9,7 +9,7 @@ use super::connections::{connection_map, map_of, object};
 use super::handle::Held;
 use super::methods::{Method, set_methods};
 use super::registry_view::server_names;
-use super::state::Shared;
+use super::state::RuntimeState;
 use super::wanted::request;
 use crate::connection::log_prefix;
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ const METHODS: &[Method] = &[
     Method::new("getConnectionCount", get_connection_count),
 ];
 
-pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> {
+pub fn create<'env>(scope: Scope<'env>, shared: &Arc<RuntimeState>) -> JsResult<'env> {
     let object = scope.object()?;
     set_methods(object, shared, METHODS)?;
     Ok(object)
@@ -110,7 +110,7 @@ fn name_of(arguments: &[Value<'_>]) -> String {
 
 /// The connection, or `null`.
 fn get<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -126,7 +126,7 @@ fn get<'env>(
 }
 
 fn has<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -174,7 +174,7 @@ async fn connect_many(
 /// `(serverNames, { continueOnError, refreshTools }?)`. Lists are published when a connection is made, whatever
 /// `refreshTools` says.
 fn get_many<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -194,7 +194,7 @@ fn get_many<'env>(
 }
 
 fn get_all<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -212,7 +212,7 @@ fn get_all<'env>(
 
 /// A `Map` of the connections that are open now, whatever capabilities a caller wishes for: all are offered the same.
 pub fn get_loaded<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -227,7 +227,7 @@ pub fn get_loaded<'env>(
     )
 }
 
-fn end<'env>(shared: &Arc<Shared>, scope: Scope<'env>, key: Key) -> JsResult<'env> {
+fn end<'env>(shared: &Arc<RuntimeState>, scope: Scope<'env>, key: Key) -> JsResult<'env> {
     shared.start(
         scope,
         |manager, _| async move {
@@ -239,7 +239,7 @@ fn end<'env>(shared: &Arc<Shared>, scope: Scope<'env>, key: Key) -> JsResult<'en
 }
 
 fn disconnect<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -248,7 +248,7 @@ fn disconnect<'env>(
 
 /// An array of promises, one for each connection.
 fn disconnect_all<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -261,7 +261,7 @@ fn disconnect_all<'env>(
 }
 
 fn get_connection_count<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {

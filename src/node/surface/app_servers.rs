@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt};
 
 use super::app_connections::{CONCURRENCY, acquire, warn};
 use super::call::Call;
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::error::Result;
 use crate::host::{Level, LogMeta};
 use crate::manager::{Lease, Manager, Owner};
@@ -15,7 +15,7 @@ use crate::server_config::ServerConfig;
 
 /// Never rejects because of a server or the registry: both are logged.
 pub fn connect_app_servers<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -62,7 +62,7 @@ async fn open(manager: &Manager, call: &Call, server_name: String) -> Option<Lea
 }
 
 pub fn disconnect_app_servers<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::node::engine::{JsRef, JsResult, Scope, Value};
 
-fn tracker<'env>(shared: &Arc<Shared>, scope: Scope<'env>) -> JsResult<'env> {
+fn tracker<'env>(shared: &Arc<RuntimeState>, scope: Scope<'env>) -> JsResult<'env> {
     if let Some(tracker) = shared.catalog_recovery.tracker().get() {
         return Ok(tracker.get(scope));
     }
@@ -39,7 +39,7 @@ fn tracker<'env>(shared: &Arc<Shared>, scope: Scope<'env>) -> JsResult<'env> {
 
 /// The tracker, for LibreChat's `loadMCPServerCatalogs`.
 pub fn get_catalog_recovery_tracker<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -48,7 +48,7 @@ pub fn get_catalog_recovery_tracker<'env>(
 
 /// `(userId, serverName?, generation?, capabilityProfile?)`.
 pub fn clear_catalog_recovery_state<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::call::Call;
 use super::handle::{Handle, Held, REQUEST_TIMEOUT};
 use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::connection::{Progress, Recipe, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
@@ -21,7 +21,7 @@ use crate::node::marshal::params::Params;
 
 /// A function of the object, or of its `client`.
 type Method =
-    for<'env> fn(&Arc<Shared>, &Arc<Handle>, Scope<'env>, &[Value<'env>]) -> JsResult<'env>;
+    for<'env> fn(&Arc<RuntimeState>, &Arc<Handle>, Scope<'env>, &[Value<'env>]) -> JsResult<'env>;
 
 const METHODS: &[(&str, Method)] = &[
     ("fetchTools", |shared, handle, scope, _| {
@@ -56,7 +56,7 @@ const CLIENT: &[(&str, Method)] = &[
 /// Builds the object.
 pub fn create<'env>(
     scope: Scope<'env>,
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
 ) -> JsResult<'env> {
     let object = shared.realm.event_emitter(scope)?;
@@ -75,7 +75,7 @@ pub fn create<'env>(
 /// They work unbound.
 fn set_methods<'env>(
     object: Value<'env>,
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     methods: &[(&'static str, Method)],
 ) -> JsResult<'env, ()> {
@@ -107,7 +107,7 @@ pub fn describe<'env>(object: Value<'env>, held: &Held) -> JsResult<'env, ()> {
 
 /// `(signal?)`.
 fn is_connected<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
@@ -129,7 +129,7 @@ fn is_connected<'env>(
 }
 
 fn is_stale<'env>(
-    _: &Arc<Shared>,
+    _: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
@@ -141,7 +141,7 @@ fn is_stale<'env>(
 }
 
 fn connect<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     _: &[Value<'env>],
@@ -155,7 +155,7 @@ fn connect<'env>(
 }
 
 fn disconnect<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     _: &[Value<'env>],
@@ -173,7 +173,7 @@ fn disconnect<'env>(
 
 /// The items of one kind; empty where they cannot be had, as in the reference, which logs the reason.
 fn list<'env, T, W, F>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     what: &'static str,
@@ -202,7 +202,7 @@ where
 }
 
 fn fetch_tools<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
 ) -> JsResult<'env> {
@@ -217,7 +217,7 @@ fn fetch_tools<'env>(
 }
 
 fn fetch<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     method: &'static str,
@@ -242,7 +242,7 @@ fn fetch<'env>(
 
 /// Resolves when the tools have been listed, published and told, or could not be.
 fn refresh_tool_list<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     _: &[Value<'env>],
@@ -259,7 +259,7 @@ fn refresh_tool_list<'env>(
 }
 
 fn uses_oauth<'env>(
-    _: &Arc<Shared>,
+    _: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     _: &[Value<'env>],
@@ -268,7 +268,7 @@ fn uses_oauth<'env>(
 }
 
 fn request<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
@@ -307,7 +307,7 @@ fn tool_name(method: &str, params: Option<&Json>) -> Option<String> {
 }
 
 fn list_all<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     _: &[Value<'env>],
@@ -328,7 +328,7 @@ fn list_all<'env>(
 }
 
 fn instructions<'env>(
-    _: &Arc<Shared>,
+    _: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     _: &[Value<'env>],
@@ -340,7 +340,7 @@ fn instructions<'env>(
 }
 
 fn protocol_version<'env>(
-    _: &Arc<Shared>,
+    _: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     _: &[Value<'env>],
@@ -352,7 +352,7 @@ fn protocol_version<'env>(
 }
 
 fn capabilities<'env>(
-    _: &Arc<Shared>,
+    _: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     _: &[Value<'env>],
@@ -371,7 +371,7 @@ type Request = (Call, String, Option<Json>, Option<Duration>);
 
 /// `request({ method, params }, resultSchema?, { signal, timeout }?)`; the schema is not needed.
 fn read_request<'env>(
-    shared: &Shared,
+    shared: &RuntimeState,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env, Request> {

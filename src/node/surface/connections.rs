@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use super::connection;
 use super::handle::{Connections, Handle, Held};
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::connection::Event;
 use crate::manager::{ConnectionState, Key, Relisted, Subscriber};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Value};
-use crate::node::marshal::context::{CallContext, Realm};
+use crate::node::marshal::context::{CallContext, JsEnvironment};
 
 /// The object of a connection: the one that was handed out before, else a new one.
-pub fn object<'env>(shared: &Arc<Shared>, scope: Scope<'env>, held: Held) -> JsResult<'env> {
+pub fn object<'env>(shared: &Arc<RuntimeState>, scope: Scope<'env>, held: Held) -> JsResult<'env> {
     let objects = &shared.connections;
     if let Some((object, handle)) = objects.known(scope, &held.key) {
         connection::describe(object, &held)?;
@@ -29,7 +29,7 @@ pub fn object<'env>(shared: &Arc<Shared>, scope: Scope<'env>, held: Held) -> JsR
 
 /// A `Map` of the open connections among these.
 pub fn connection_map<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     keys: &[Key],
 ) -> JsResult<'env> {
@@ -43,7 +43,7 @@ pub fn connection_map<'env>(
 
 /// A real `Map` of objects by server name.
 pub fn map_of<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     found: impl IntoIterator<Item = Held>,
 ) -> JsResult<'env> {
@@ -58,7 +58,7 @@ pub fn map_of<'env>(
 }
 
 /// Emits what happens to connections on their objects.
-pub fn watch(shared: &Shared) {
+pub fn watch(shared: &RuntimeState) {
     shared.manager.subscribe(Arc::new(Emitter {
         objects: shared.connections.clone(),
         thread: shared.thread.clone(),
@@ -71,7 +71,7 @@ pub fn watch(shared: &Shared) {
 struct Emitter {
     objects: Connections,
     thread: JsThread,
-    realm: Arc<Realm>,
+    realm: Arc<JsEnvironment>,
     host: Arc<JsRef>,
 }
 

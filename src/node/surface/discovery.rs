@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::call::Call;
-use super::state::Shared;
+use super::state::RuntimeState;
 use super::wanted::{Wanted, read, request};
 use crate::connection::list_tools;
 use crate::error::{Code, Result};
@@ -23,7 +23,7 @@ struct Found {
 
 /// `{ tools, oauthRequired, oauthUrl: null, authenticationKind? }`.
 pub fn discover_server_tools<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::call::Call;
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::error::{Error, Result};
 use crate::host::{Level, LogMeta, User};
 use crate::manager::Manager;
@@ -22,7 +22,7 @@ struct Wanted {
 
 /// `(user, accessToken, scopes, fromCache = true) => Promise<{ access_token, token_type, expires_in, scope }>`
 pub fn exchange_obo_token<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -31,7 +31,7 @@ pub fn exchange_obo_token<'env>(
 
 /// The same, with failures in the words of the reference's `GraphTokenService`.
 pub fn get_graph_api_token<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -52,7 +52,7 @@ pub fn get_graph_api_token<'env>(
 type Outcome = Result<ExchangedToken, Error>;
 
 fn run<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
     conclude: impl Fn(&Call, &User, Outcome) -> Outcome + Send + Sync + 'static,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::call::Call;
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::error::{Code, Error, Result};
 use crate::manager::{Inspect, Inspection, Key, Manager, NotInspected};
 use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
@@ -13,7 +13,7 @@ use crate::node::marshal::{classes, convert, errors};
 /// `(serverName, rawConfig, connection?, allowedDomains?, allowedAddresses?)`: a copy of the config with what the
 /// inspection found.
 pub fn inspect_server<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -74,7 +74,7 @@ struct Wanted {
 }
 
 fn read<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     server_name: String,
     arguments: &[Value<'env>],

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::call::Call;
 use super::connections::object;
 use super::handle::Held;
-use super::state::Shared;
+use super::state::RuntimeState;
 use super::wanted::{find, read};
 use crate::error::Result;
 use crate::manager::Manager;
@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_mins(10);
 
 /// `(params, operation)`: what the operation resolves to.
 pub fn with_user_connection_lease<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {

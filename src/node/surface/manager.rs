@@ -8,7 +8,7 @@ use super::connections::{self, connection_map};
 use super::handle::Held;
 use super::methods::Begins::InTurnWithParameters;
 use super::methods::{Method, set_methods};
-use super::state::Shared;
+use super::state::RuntimeState;
 use super::wanted::{find, read};
 use super::{
     app_connections, app_servers, catalog_tracker, discovery, lease, registry_view, tool_calls,
@@ -61,7 +61,7 @@ const METHODS: &[Method] = &[
 ];
 
 /// Builds `runtime.manager`.
-pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> {
+pub fn create<'env>(scope: Scope<'env>, shared: &Arc<RuntimeState>) -> JsResult<'env> {
     connections::watch(shared);
     let manager = scope.object()?;
     set_methods(manager, shared, METHODS)?;
@@ -70,7 +70,7 @@ pub fn create<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> 
 }
 
 fn get_connection<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -78,7 +78,7 @@ fn get_connection<'env>(
 }
 
 fn get_user_connection<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -86,7 +86,7 @@ fn get_user_connection<'env>(
 }
 
 fn connect<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     function: &'static str,
     arguments: &[Value<'env>],
@@ -106,7 +106,7 @@ fn connect<'env>(
 
 /// A real `Map` by server name, or `undefined`.
 fn get_user_connections<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -122,7 +122,7 @@ fn get_user_connections<'env>(
 }
 
 fn disconnect_user_connection<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -149,7 +149,7 @@ fn disconnect_user_connection<'env>(
 }
 
 fn disconnect_user_connections<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -167,14 +167,14 @@ fn disconnect_user_connections<'env>(
 }
 
 /// The open connection that the argument stands for.
-fn connection_of(shared: &Arc<Shared>, arguments: &[Value<'_>]) -> Option<Lease> {
+fn connection_of(shared: &Arc<RuntimeState>, arguments: &[Value<'_>]) -> Option<Lease> {
     let key = shared.connections.key_of(*arguments.first()?)?;
     shared.manager.existing(&key)
 }
 
 /// `(connection)`.
 fn get_tool_publication_generation<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -187,7 +187,7 @@ fn get_tool_publication_generation<'env>(
 
 /// `(connection)`: the identity of the config that a user's connection was made from.
 fn get_tool_config_generation<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -198,7 +198,7 @@ fn get_tool_config_generation<'env>(
 }
 
 fn get_connection_stats<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::node::engine::{JsRef, JsResult, Scope, Value};
 
-pub type Body = for<'env> fn(&Arc<Shared>, Scope<'env>, &[Value<'env>]) -> JsResult<'env>;
+pub type Body = for<'env> fn(&Arc<RuntimeState>, Scope<'env>, &[Value<'env>]) -> JsResult<'env>;
 
 #[derive(Clone, Copy)]
 pub struct Method {
@@ -42,7 +42,7 @@ impl Method {
 /// Puts functions on an object. They work unbound.
 pub fn set_methods<'env>(
     object: Value<'env>,
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     methods: &[Method],
 ) -> JsResult<'env, ()> {
     for method in methods {
@@ -59,7 +59,7 @@ pub fn set_methods<'env>(
 
 /// Calls a method, now or in a following turn. Its context and its parameters are those of now.
 fn begin<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     method: Method,
     arguments: &[Value<'env>],
@@ -85,7 +85,7 @@ fn begin<'env>(
 }
 
 fn begin_later<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     body: Body,
     arguments: &[Value<'env>],

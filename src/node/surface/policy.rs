@@ -8,8 +8,8 @@
     reason = "napi hands arguments over by value"
 )]
 
+use napi::Env;
 use napi::bindgen_prelude::Unknown;
-use napi::{Env, JsValue};
 use napi_derive::napi;
 use serde_json::{Map, Value as Json};
 
@@ -27,7 +27,7 @@ pub fn with<'any>(
     body: impl for<'env> FnOnce(Value<'env>) -> JsResult<'env>,
 ) -> napi::Result<Unknown<'any>> {
     let scope = Scope::new(env);
-    raise(scope, || body(scope.value(value.raw())))
+    raise(scope, || body(scope.wrap(value)))
 }
 
 /// Members that policy looks at.
@@ -183,7 +183,7 @@ pub fn get_missing_custom_user_vars<'any>(
 ) -> napi::Result<Unknown<'any>> {
     with(&env, &config, |config| {
         let scope = config.scope();
-        let provided = provided.map(|provided| scope.value(provided.raw()));
+        let provided = provided.map(|provided| scope.wrap(&provided));
         let provided = provided
             .filter(|provided| provided.is_object())
             .map(convert::texts)
@@ -261,7 +261,7 @@ pub fn is_mcp_domain_allowed<'any>(
         let list = |value: Option<Unknown<'_>>| {
             value.map_or_else(
                 || Ok(Vec::new()),
-                |value| convert::text_list(scope.value(value.raw())),
+                |value| convert::text_list(scope.wrap(&value)),
             )
         };
         let rules = NetworkRules {

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use napi::Env;
 use napi::bindgen_prelude::Unknown;
-use napi::{Env, JsValue};
 use napi_derive::napi;
 
 use super::policy::{policy_view, with};
@@ -63,7 +63,7 @@ pub fn redact_server_secrets<'any>(
     options: Option<Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
     with(&env, &config, |config| {
-        let can_edit = match options.map(|options| config.scope().value(options.raw())) {
+        let can_edit = match options.map(|options| config.scope().wrap(&options)) {
             Some(options) => options.get("canEdit")?.is_truthy(),
             None => shows_addresses_to_all(),
         };
@@ -85,7 +85,7 @@ pub fn redact_all_server_secrets<'any>(
 ) -> napi::Result<Unknown<'any>> {
     with(&env, &configs, |configs| {
         let scope = configs.scope();
-        let options = options.map(|options| scope.value(options.raw()));
+        let options = options.map(|options| scope.wrap(&options));
         let editors = options.map(|options| options.get("canEditByServer"));
         let editors = editors.transpose()?.and_then(Value::present);
         let editor = editors.map(|editors| editors.get("get")).transpose()?;

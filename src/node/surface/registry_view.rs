@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::call::Call;
 use super::policy::instructions;
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::embedded::Inspections;
 use crate::error::Result;
 use crate::host::Environment;
@@ -113,7 +113,7 @@ fn asks_for_instructions(members: &Map<String, Json>) -> bool {
 /// The tool functions of all configurations, in one object. LibreChat since August 2026 leaves out servers that users do
 /// not share.
 pub fn get_app_tool_functions<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -156,7 +156,7 @@ fn is_shared(config: Value<'_>) -> JsResult<'_, bool> {
 
 /// The instructions of the named servers, or of all, as one text for the model.
 pub fn format_instructions_for_context<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use super::connections::object;
 use super::handle::Held;
 use super::request::RequestStore;
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::manager::Owner;
 use crate::node::engine::{JsResult, Scope, Value};
 
 /// Hands the host what a call has opened for the request, to dispose of. A request that has been answered meanwhile
 /// takes nothing any more. What the host's own object throws is of no concern to us.
-pub fn hand_over(shared: &Arc<Shared>, scope: Scope<'_>, request: &RequestStore) {
+pub fn hand_over(shared: &Arc<RuntimeState>, scope: Scope<'_>, request: &RequestStore) {
     let keys = shared.manager.connected_for(request.id());
     if keys.is_empty() {
         return;

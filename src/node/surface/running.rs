@@ -8,14 +8,14 @@ use futures::future::BoxFuture;
 
 use super::call::Call;
 use super::request_connections;
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Thrown, Value};
 use crate::node::host::registry::Published;
 use crate::node::marshal::{classes, errors};
 
-impl Shared {
+impl RuntimeState {
     /// A call that is given no object of parameters, and ends with this signal.
     pub fn abortable<'env>(
         &self,
@@ -29,7 +29,7 @@ impl Shared {
         Ok(call)
     }
 
-    /// [`Shared::run`] for a call that is given no object of parameters.
+    /// [`RuntimeState::run`] for a call that is given no object of parameters.
     pub fn start<'env, T, W, F, C>(
         self: &Arc<Self>,
         scope: Scope<'env>,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use napi::Env;
 use napi::bindgen_prelude::Unknown;
-use napi::{Env, JsValue};
 use napi_derive::napi;
 
 use super::call::Call;
@@ -12,13 +12,13 @@ use super::handle::Connections;
 use super::methods::{Begins, Method, set_methods};
 use super::oauth::redemptions::Redemptions;
 use super::request::RequestStore;
-use super::state::Shared;
+use super::state::RuntimeState;
 use super::{exchange, inspect, manager, oauth, redaction, result, statics, telemetry};
 use crate::manager::Manager;
 use crate::node::engine::workers::{self, spawn};
-use crate::node::engine::{JsRef, JsResult, JsThread, Scope, StartQueue, Thrown, Value, raise};
+use crate::node::engine::{JsRef, JsResult, JsThread, Scope, StartBatch, Thrown, Value, raise};
 use crate::node::host::{embedded, publisher};
-use crate::node::marshal::context::Realm;
+use crate::node::marshal::context::JsEnvironment;
 use crate::node::marshal::environment::VariableReader;
 use crate::node::marshal::params::Params;
 use crate::node::marshal::{convert, errors, newer_params, services, stderr_log};
@@ -36,7 +36,7 @@ use crate::reinit::{Reinit, reinit};
 )]
 pub fn create_mcp_runtime(env: Env, host: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     let scope = Scope::new(&env);
-    raise(scope, || create(scope, scope.value(host.raw()), env))
+    raise(scope, || create(scope, scope.wrap(&host), env))
 }
 
 const METHODS: &[Method] = &[
@@ -60,12 +60,12 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     let burst = Arc::default();
     let manager = Manager::new(keep, tokio.clone());
     let metrics = Arc::clone(manager.metrics());
-    let shared = Arc::new(Shared {
-        realm: Arc::new(Realm::new(&thread, host, metrics)?),
+    let shared = Arc::new(RuntimeState {
+        realm: Arc::new(JsEnvironment::new(&thread, host, metrics)?),
         host: Arc::new(JsRef::new(&thread, host)?),
         variables: VariableReader::new(&thread, scope, &burst)?,
         burst,
-        starts: StartQueue::new(&thread, scope)?,
+        starts: StartBatch::new(&thread, scope)?,
         thread,
         manager,
         connections: Connections::default(),
@@ -76,9 +76,10 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         redemptions: Redemptions::default(),
     });
     // The environment keeps its hooks to the end, a runtime that nobody has any more must not stay as long.
-    let teardown = shared.manager.downgrade();
+    let teardown = (shared.thread.downgrade(), shared.manager.downgrade());
     if env
-        .add_env_cleanup_hook(teardown, |manager| {
+        .add_env_cleanup_hook(teardown, |(thread, manager)| {
+            thread.end();
             manager.abandon();
             stderr_log::finish();
         })
@@ -106,7 +107,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
 }
 
 /// Tells the host at once what would otherwise show only in what users do not see.
-fn warn_of_incomplete<'env>(scope: Scope<'env>, shared: &Shared) -> JsResult<'env, ()> {
+fn warn_of_incomplete<'env>(scope: Scope<'env>, shared: &RuntimeState) -> JsResult<'env, ()> {
     let present = services::present(shared.host.get(scope))?;
     if let Some(warning) = publisher::incomplete(present) {
         let call = shared.call(scope, None)?;
@@ -116,7 +117,11 @@ fn warn_of_incomplete<'env>(scope: Scope<'env>, shared: &Shared) -> JsResult<'en
     Ok(())
 }
 
-fn close<'env>(shared: &Arc<Shared>, scope: Scope<'env>, _: &[Value<'env>]) -> JsResult<'env> {
+fn close<'env>(
+    shared: &Arc<RuntimeState>,
+    scope: Scope<'env>,
+    _: &[Value<'env>],
+) -> JsResult<'env> {
     let (promise, value) = shared.thread.promise(scope)?;
     let manager = shared.manager.clone();
     spawn(async move {
@@ -138,7 +143,7 @@ struct Wanted {
 }
 
 fn reinit_mcp_server<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -177,7 +182,7 @@ fn reinit_mcp_server<'env>(
 }
 
 fn read<'env>(
-    shared: &Shared,
+    shared: &RuntimeState,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env, (Call, Wanted)> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::call::Call;
 use super::handle::Handle;
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::connection::Recipe;
 use crate::error::{Code, Result};
 use crate::manager::{Manager, Reading, Snapshot};
@@ -13,7 +13,7 @@ use crate::node::marshal::newer_params::deadline;
 
 /// `(deadlineMs?, signal?)`.
 pub fn fetch_tools_snapshot<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
@@ -23,7 +23,7 @@ pub fn fetch_tools_snapshot<'env>(
 
 /// `(deadlineMs?, signal?)`.
 pub fn fetch_ordered_tools_snapshot<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
@@ -34,7 +34,7 @@ pub fn fetch_ordered_tools_snapshot<'env>(
 /// `{ tools, complete, publicationRevision?, orderingUnavailable? }`. A list that a budget has cut is complete, as in the
 /// reference.
 fn snapshot<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],

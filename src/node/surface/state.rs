@@ -13,7 +13,7 @@ use crate::embedded::MemoryFlows;
 use crate::host::{FlowStore, Host, Logger};
 use crate::manager::Manager;
 use crate::node::engine::{
-    AbortLink, Burst, JsRef, JsResult, JsThread, Present, Scope, StartQueue, Value,
+    AbortLink, Burst, JsRef, JsResult, JsThread, Present, Scope, StartBatch, Value,
 };
 use crate::node::host::arguments::credentials_key;
 use crate::node::host::configs::Configs;
@@ -27,7 +27,7 @@ use crate::node::host::server_requests::HostHandlers;
 use crate::node::host::service::Service;
 use crate::node::host::token_store::NodeTokens;
 use crate::node::host::{obo, upstream};
-use crate::node::marshal::context::{CallContext, Realm};
+use crate::node::marshal::context::{CallContext, JsEnvironment};
 use crate::node::marshal::environment::{VariableReader, Variables};
 use crate::node::marshal::log::logger_of;
 use crate::node::marshal::params::Params;
@@ -35,9 +35,9 @@ use crate::node::marshal::services::UPDATE_TOOLS;
 use crate::node::marshal::{convert, newer_params, services};
 
 /// What all calls of a runtime share.
-pub struct Shared {
+pub struct RuntimeState {
     pub thread: JsThread,
-    pub realm: Arc<Realm>,
+    pub realm: Arc<JsEnvironment>,
     pub host: Arc<JsRef>,
     pub manager: Manager,
     /// The `MCPConnection` objects that were handed out.
@@ -50,12 +50,12 @@ pub struct Shared {
     pub newer: newer_params::Seen,
     pub variables: VariableReader,
     pub burst: Arc<Mutex<Burst>>,
-    pub starts: StartQueue,
+    pub starts: StartBatch,
     /// Of `runtime.tokens`.
     pub redemptions: Redemptions,
 }
 
-impl Shared {
+impl RuntimeState {
     /// Reads what all calls have in common. A member of a wrong type is a `TypeError`; an absent one never is.
     pub fn call<'env>(
         &self,
@@ -152,7 +152,7 @@ impl Shared {
     }
 }
 
-impl Shared {
+impl RuntimeState {
     /// The host's services as the core's traits; parameters of the call come before members of the host.
     pub fn services<'env>(
         &self,

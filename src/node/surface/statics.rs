@@ -7,7 +7,7 @@ use super::call::Call;
 use super::catalog_recovery::InstanceOptions;
 use super::initialize::{Configured, initialize};
 use super::methods::{Method, set_methods};
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::error::Code;
 use crate::manager::{Key, Manager, Owner};
 use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
@@ -16,7 +16,7 @@ use crate::node::marshal::convert::text_argument;
 /// `runtime.MCPManager`: the statics, bound to this runtime. `createInstance` brings the registry to what is configured.
 pub fn manager_statics<'env>(
     scope: Scope<'env>,
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     manager: Value<'env>,
 ) -> JsResult<'env> {
     let object = scope.object()?;
@@ -63,7 +63,7 @@ fn already_initialized(scope: Scope<'_>) -> JsResult<'_, Thrown<'_>> {
 }
 
 /// `runtime.MCPConnection`: the statics that LibreChat calls.
-pub fn connection_statics<'env>(scope: Scope<'env>, shared: &Arc<Shared>) -> JsResult<'env> {
+pub fn connection_statics<'env>(scope: Scope<'env>, shared: &Arc<RuntimeState>) -> JsResult<'env> {
     let object = scope.object()?;
     set_methods(
         object,
@@ -88,7 +88,7 @@ fn breaker_key(arguments: &[Value<'_>]) -> Option<Key> {
 
 #[expect(clippy::unnecessary_wraps, reason = "the body of a `Method`")]
 fn clear_cooldown<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -100,7 +100,7 @@ fn clear_cooldown<'env>(
 
 #[expect(clippy::unnecessary_wraps, reason = "the body of a `Method`")]
 fn decrement_cycle_count<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::call::Call;
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::connection::ProgressSink;
 use crate::manager::{CallTool, Manager};
 use crate::node::engine::{Backlog, JsRef, JsResult, Scope, Value};
@@ -26,7 +26,7 @@ struct ToolRequest {
 
 /// `[content, artifacts?]`.
 pub fn call_tool<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -59,7 +59,7 @@ pub fn call_tool<'env>(
 }
 
 fn read_tool_request<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env, (Call, ToolRequest)> {
@@ -103,7 +103,7 @@ fn read_tool_request<'env>(
 
 /// Passes progress on, in the context of the call.
 fn progress_sink<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     call: &Call,
     listener: Value<'env>,
 ) -> JsResult<'env, ProgressSink> {

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::app_connections;
 use super::call::Call;
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::manager::{
@@ -32,7 +32,7 @@ struct Functions {
 
 /// `(userId, serverName)`: an object, or `null`.
 pub fn get_server_tool_functions<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -44,7 +44,7 @@ pub fn get_server_tool_functions<'env>(
 /// `(userId, serverName, serverConfig?, { deadlineMs?, signal? }?)`: `{ tools, publicationGeneration?, publicationRevision? }`. Never rejects because
 /// of a server or the host.
 pub fn get_server_tool_functions_snapshot<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
@@ -71,7 +71,7 @@ fn tools<'env>(scope: Scope<'env>, functions: &Functions) -> JsResult<'env> {
 }
 
 fn look_up<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: &[Value<'env>],
     convert: impl for<'any> FnOnce(Scope<'any>, &Call, Functions) -> JsResult<'any> + Send + 'static,
@@ -103,7 +103,7 @@ fn look_up<'env>(
 
 /// A call of a user, about a config, and when it has to end.
 fn call_of<'env>(
-    shared: &Arc<Shared>,
+    shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
     user_id: Option<&str>,
     config: Option<Value<'env>>,

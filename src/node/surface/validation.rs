@@ -1,7 +1,7 @@
 //! What of a config may be stored.
 
+use napi::Env;
 use napi::bindgen_prelude::Unknown;
-use napi::{Env, JsValue};
 use napi_derive::napi;
 use serde_json::{Map, Value as Json};
 
@@ -67,7 +67,7 @@ fn parsed<'env>(
     options: Option<&Unknown<'_>>,
 ) -> JsResult<'env, Result<Map<String, Json>, Vec<Issue>>> {
     let scope = config.scope();
-    let options = options.map(|options| scope.value(options.raw()));
+    let options = options.map(|options| scope.wrap(options));
     let source = match options.filter(|options| options.is_object()) {
         Some(options) => options.get_own("source")?.as_string(),
         None => None,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::call::Call;
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::manager::{
@@ -29,7 +29,7 @@ pub struct Wanted {
 }
 
 pub fn read<'env>(
-    shared: &Shared,
+    shared: &RuntimeState,
     scope: Scope<'env>,
     function: &'static str,
     arguments: &[Value<'env>],

@@ -15,12 +15,12 @@ use crate::node::engine::{JsResult, Scope, Thrown, Value};
 use crate::node::host::token_store::members;
 use crate::node::marshal::convert::{required_text, text_argument};
 use crate::node::marshal::{classes, errors};
-use crate::node::surface::state::Shared;
+use crate::node::surface::state::RuntimeState;
 use crate::oauth::{ClientInfo, OAuthOptions, check_client_row, client_row_metadata};
 
 /// `(metadata, resourceMetadata, serverUrl, clientSource)`
 pub fn build_metadata<'env>(
-    _: &Arc<Shared>,
+    _: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -41,7 +41,7 @@ pub fn build_metadata<'env>(
 
 /// `(serverName, serverUrl, clientInfo, storedMetadata, oauthConfig?)`
 pub fn assert_binding<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {

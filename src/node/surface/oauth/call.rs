@@ -13,11 +13,11 @@ use crate::node::marshal::context::CallContext;
 use crate::node::marshal::log::logger_of;
 use crate::node::marshal::{classes, errors, services};
 use crate::node::surface::running::outcome_of;
-use crate::node::surface::state::Shared;
+use crate::node::surface::state::RuntimeState;
 
 /// One call, its arguments still to be read.
 pub struct Call<'env> {
-    pub runtime: Arc<Shared>,
+    pub runtime: Arc<RuntimeState>,
     given: Arguments<'env>,
 }
 
@@ -33,7 +33,7 @@ impl<'env> Call<'env> {
     /// A promise of what `prepare` makes of the arguments: the work, which may run anywhere. `convert` builds its
     /// value on JavaScript's thread. After `close()` every call rejects with `MCP_CLOSED`.
     pub fn promise<T, W>(
-        runtime: &Arc<Shared>,
+        runtime: &Arc<RuntimeState>,
         scope: Scope<'env>,
         arguments: Vec<Value<'env>>,
         prepare: impl FnOnce(&Self) -> JsResult<'env, W>,
@@ -70,7 +70,7 @@ impl<'env> Call<'env> {
     }
 
     pub fn new(
-        runtime: &Arc<Shared>,
+        runtime: &Arc<RuntimeState>,
         scope: Scope<'env>,
         arguments: Vec<Value<'env>>,
     ) -> JsResult<'env, Self> {

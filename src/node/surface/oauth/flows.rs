@@ -10,7 +10,7 @@ use crate::host::FlowAttempt;
 use crate::node::engine::{JsResult, Scope, Value};
 use crate::node::host::persist::NodePersist;
 use crate::node::marshal::convert::{required_text, text_argument};
-use crate::node::surface::state::Shared;
+use crate::node::surface::state::RuntimeState;
 use crate::oauth::{
     Callback, Completion, FLOW_KIND, Initiation, OAuthOptions, Received, delete_flow_and_state,
     delete_state_mapping, fail_flow_and_state, flow_id, parse_flow_id, resolve_state,
@@ -24,7 +24,7 @@ use crate::secret::Secret;
     reason = "one type for all functions of a surface"
 )]
 pub fn generate_id<'env>(
-    _: &Arc<Shared>,
+    _: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -40,7 +40,7 @@ pub fn generate_id<'env>(
     reason = "one type for all functions of a surface"
 )]
 pub fn parse_id<'env>(
-    _: &Arc<Shared>,
+    _: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -58,7 +58,7 @@ pub fn parse_id<'env>(
 
 /// `(serverName, serverUrl, userId, oauthHeaders, config, allowedDomains, findToken, allowedAddresses, tenantId?)`
 pub fn initiate<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -120,7 +120,7 @@ pub fn initiate<'env>(
 /// `(flowId, authorizationCode, flowManager, oauthHeaders, persistBeforeComplete?, { state, iss }?)`, or without the function
 /// between. LibreChat of autumn passes `rollbackPersistedTokens` and `{ createdAt, state }` after the function.
 pub fn complete<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -208,7 +208,7 @@ fn read_attempt<'env>(call: &Call<'env>, attempt: Value<'env>) -> JsResult<'env,
 
 /// `(flowId, flowManager)`
 pub fn get_state<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -229,7 +229,7 @@ pub fn get_state<'env>(
 
 /// `(state, flowId, flowManager)`
 pub fn store_state<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -248,7 +248,7 @@ pub fn store_state<'env>(
 
 /// `(state, flowManager)`
 pub fn resolve_state_to_flow<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -266,7 +266,7 @@ pub fn resolve_state_to_flow<'env>(
 
 /// `(state, flowManager)`
 pub fn delete_state<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -284,7 +284,7 @@ pub fn delete_state<'env>(
 
 /// `(flowId, flowState, flowManager, error)`
 pub fn fail<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -317,7 +317,7 @@ pub fn fail<'env>(
 
 /// `(flowId, flowManager)`
 pub fn delete_flow<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use serde_json::Value as Json;
 use url::Url;
 
-use super::state::Shared;
+use super::state::RuntimeState;
 use crate::error::{Code, Error, Result};
 use crate::node::engine::{AbortLink, JsResult, Scope, Thrown, Value};
 use crate::node::marshal::errors;
@@ -26,10 +26,10 @@ use crate::secret::Secret;
 use call::Call;
 
 /// One function of a surface.
-type Function = for<'env> fn(&Arc<Shared>, Scope<'env>, Vec<Value<'env>>) -> JsResult<'env>;
+type Function = for<'env> fn(&Arc<RuntimeState>, Scope<'env>, Vec<Value<'env>>) -> JsResult<'env>;
 
 /// Puts `oauth`, `tokens` and `OAuthReconnectionManager` on the runtime object.
-pub fn install<'env>(runtime: &Arc<Shared>, object: Value<'env>) -> JsResult<'env, ()> {
+pub fn install<'env>(runtime: &Arc<RuntimeState>, object: Value<'env>) -> JsResult<'env, ()> {
     let scope = object.scope();
     object.set("oauth", surface(runtime, scope, HANDLER)?)?;
     object.set("tokens", surface(runtime, scope, tokens::STORAGE)?)?;
@@ -41,7 +41,7 @@ pub fn install<'env>(runtime: &Arc<Shared>, object: Value<'env>) -> JsResult<'en
 
 /// An object of functions that work unbound.
 fn surface<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     functions: &[(&'static str, Function)],
 ) -> JsResult<'env> {
@@ -83,7 +83,7 @@ fn parsed(url: &str) -> Result<Url> {
 /// `(refreshToken, { serverName, serverUrl, clientInfo, storedTokenEndpoint, storedAuthMethods, storedServerUrl, resource,
 /// clientSource }, oauthHeaders, config, allowedDomains, allowedAddresses, signal?)`
 fn refresh<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -155,7 +155,7 @@ fn refresh<'env>(
 /// `(serverName, token, 'refresh' | 'access', { serverUrl, clientId, clientSecret, revocationEndpoint,
 /// revocationEndpointAuthMethodsSupported, issuer }, oauthHeaders, allowedDomains, allowedAddresses)`
 fn revoke_token<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -197,7 +197,7 @@ fn revoke_token<'env>(
 
 /// `(serverUrl, allowedDomains, allowedAddresses)`
 fn detect_requirement<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {

@@ -14,7 +14,7 @@ use crate::node::host::service::Service;
 use crate::node::host::token_store::NodeTokens;
 use crate::node::marshal::convert::required_text;
 use crate::node::marshal::services;
-use crate::node::surface::state::Shared;
+use crate::node::surface::state::RuntimeState;
 use crate::oauth::Reconnections;
 use crate::reconnect::Reconnect;
 
@@ -28,7 +28,7 @@ struct Instance {
 type Created = Arc<Mutex<Option<Arc<JsRef>>>>;
 
 /// `{ createInstance(flowManager, tokenMethods), getInstance() }`
-pub fn class<'env>(runtime: &Arc<Shared>, scope: Scope<'env>) -> JsResult<'env> {
+pub fn class<'env>(runtime: &Arc<RuntimeState>, scope: Scope<'env>) -> JsResult<'env> {
     let class = scope.object()?;
     let created = Created::default();
     let (runtime, instance) = (Arc::clone(runtime), Arc::clone(&created));
@@ -53,7 +53,7 @@ pub fn class<'env>(runtime: &Arc<Shared>, scope: Scope<'env>) -> JsResult<'env> 
 }
 
 fn create<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     created: &Created,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
@@ -75,7 +75,7 @@ fn create<'env>(
 }
 
 fn object<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     instance: &Arc<Instance>,
     scope: Scope<'env>,
 ) -> JsResult<'env> {

@@ -16,7 +16,7 @@ use crate::node::host::token_store::{given_text, members};
 use crate::node::host::witness::NodeWitness;
 use crate::node::marshal::callback::STORE_TIMEOUT;
 use crate::node::marshal::errors;
-use crate::node::surface::state::Shared;
+use crate::node::surface::state::RuntimeState;
 use crate::oauth::{ClientInfo, Stored, Tokens, storage_unavailable, stored_tokens, unbound};
 use crate::secret::Secret;
 
@@ -36,7 +36,7 @@ pub const STORAGE: &[(&str, Function)] = &[
 /// `({ userId, serverName, tokens, createToken, updateToken, findToken, deleteTokens, clientInfo, metadata, existingTokens,
 /// expectedCredentialSetId })`, gives the tokens with their credential set.
 fn store<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -79,7 +79,7 @@ fn store<'env>(
 
 /// `({ userId, serverName, findToken, createToken, updateToken, deleteTokens, refreshTokens, singleFlightScope })`
 fn get<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -114,7 +114,7 @@ fn get<'env>(
 
 /// The same, whatever the access token says; also with `onRefreshSuccess` and `signal`, which ends only this wait.
 fn force_refresh<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -156,7 +156,7 @@ fn tokens_or_null(scope: Scope<'_>, tokens: Option<Tokens>) -> JsResult<'_> {
 
 /// `({ userId, serverName, credentialSetId, findToken, updateToken, flowManager, persistenceWaitTimeoutMs })`
 fn mark_authorization_rejected<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -179,7 +179,7 @@ fn mark_authorization_rejected<'env>(
 
 /// `({ userId, serverName, findToken, validateClientBinding })`; never rejects for what it finds.
 fn has_stored_authorization<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -238,7 +238,7 @@ fn has_stored_authorization<'env>(
 
 /// `({ userId, serverName, accessToken, credentialSetId, findToken })`
 fn is_current_access_token<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -273,7 +273,7 @@ fn is_current_access_token<'env>(
 
 /// `(serverName, credentialSetId, clientMetadata)`; throws where they are not of the same credential set.
 fn assert_credential_set_binding<'env>(
-    _: &Arc<Shared>,
+    _: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -298,7 +298,7 @@ fn assert_credential_set_binding<'env>(
 
 /// `({ userId, serverName, findToken })`
 fn get_client<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -321,7 +321,7 @@ fn get_client<'env>(
 
 /// `({ userId, serverName, deleteTokens, credentialSetId })`
 fn delete_client<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
@@ -341,7 +341,7 @@ fn delete_client<'env>(
 
 /// `({ userId, serverName, deleteToken })`
 fn delete_all<'env>(
-    runtime: &Arc<Shared>,
+    runtime: &Arc<RuntimeState>,
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
