@@ -109,14 +109,14 @@ pub fn instance<'env>(
 
 /// Makes the error that a constructor returns; `this` is what `new` made.
 fn construct<'any>(
-    env: &Env,
+    env: Env,
     this: &This<'_>,
     class: &str,
     code: &str,
     message: &str,
     members: impl for<'env> FnOnce(Value<'env>) -> JsResult<'env, ()>,
 ) -> napi::Result<Unknown<'any>> {
-    let scope = Scope::new(env);
+    let scope = Scope::new(&env);
     let make = || {
         let objects = scope.global()?.get("Object")?;
         let error = scope.error("Error", message);
@@ -153,12 +153,12 @@ fn set_cause<'env>(error: Value<'env>, cause: Option<&Unknown<'_>>) -> JsResult<
 
 /// Whether a value is an error of a class, by name and code.
 fn is<'any>(
-    env: &Env,
+    env: Env,
     error: &Unknown<'_>,
     class: &str,
     is_code: impl FnOnce(&str) -> bool,
 ) -> napi::Result<Unknown<'any>> {
-    let scope = Scope::new(env);
+    let scope = Scope::new(&env);
     let error = scope.wrap(error);
     let text = |name: &str| -> JsResult<'_, Option<String>> {
         if error.is_object() {
@@ -187,7 +187,7 @@ pub fn mcp_domain_not_allowed_error<'any>(
 ) -> napi::Result<Unknown<'any>> {
     let message = format!("Domain \"{domain}\" is not allowed");
     let code = Code::DomainNotAllowed.as_str();
-    construct(&env, &this, DOMAIN, code, &message, |error| {
+    construct(env, &this, DOMAIN, code, &message, |error| {
         error.set("statusCode", error.scope().number(403.0)?)?;
         error.set("domain", error.scope().string(&domain)?)
     })
@@ -201,7 +201,7 @@ pub fn mcp_domain_not_allowed_error<'any>(
 )]
 pub fn is_mcp_domain_not_allowed_error(env: Env, error: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     let expected = Code::DomainNotAllowed.as_str();
-    is(&env, &error, DOMAIN, |code| code == expected)
+    is(env, &error, DOMAIN, |code| code == expected)
 }
 
 /// A class: throws unless called with `new`.
@@ -218,7 +218,7 @@ pub fn mcp_inspection_failed_error<'any>(
 ) -> napi::Result<Unknown<'any>> {
     let message = format!("Failed to connect to MCP server \"{server_name}\"");
     construct(
-        &env,
+        env,
         &this,
         INSPECTION,
         INSPECTION_FAILED,
@@ -238,7 +238,7 @@ pub fn mcp_inspection_failed_error<'any>(
     ts_return_type = "error is MCPInspectionFailedError"
 )]
 pub fn is_mcp_inspection_failed_error(env: Env, error: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    is(&env, &error, INSPECTION, |code| code == INSPECTION_FAILED)
+    is(env, &error, INSPECTION, |code| code == INSPECTION_FAILED)
 }
 
 /// A class: throws unless called with `new`.
@@ -262,7 +262,7 @@ pub fn obo_token_resolution_error<'any>(
         _ => Code::OboExchangeFailed,
     };
     construct(
-        &env,
+        env,
         &this,
         RESOLUTION,
         code.as_str(),
@@ -283,7 +283,7 @@ pub fn obo_token_resolution_error<'any>(
     ts_return_type = "error is OboTokenResolutionError"
 )]
 pub fn is_obo_token_resolution_error(env: Env, error: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    is(&env, &error, RESOLUTION, |code| code.starts_with("OBO_"))
+    is(env, &error, RESOLUTION, |code| code.starts_with("OBO_"))
 }
 
 /// A class: throws unless called with `new`.
@@ -305,7 +305,7 @@ pub fn reauthentication_required_error<'any>(
     };
     let message = format!("Re-authentication required for \"{server_name}\": {why}");
     let code = Code::ReauthenticationRequired.as_str();
-    construct(&env, &this, REAUTHENTICATION, code, &message, |_| Ok(()))
+    construct(env, &this, REAUTHENTICATION, code, &message, |_| Ok(()))
 }
 
 /// Whether this is a `ReauthenticationRequiredError`, of any copy of this module: by `name` and `code`.
@@ -317,7 +317,7 @@ pub fn is_reauthentication_required_error(
     env: Env,
     error: Unknown<'_>,
 ) -> napi::Result<Unknown<'_>> {
-    is(&env, &error, REAUTHENTICATION, |code| {
+    is(env, &error, REAUTHENTICATION, |code| {
         code == Code::ReauthenticationRequired.as_str()
     })
 }
@@ -332,7 +332,7 @@ fn unavailable<'any>(
     cause: Option<&Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
     let message = unavailable_text(code, server_name);
-    construct(&env, this, class, code.as_str(), &message, |error| {
+    construct(env, this, class, code.as_str(), &message, |error| {
         error.set("retryable", error.scope().boolean(true)?)?;
         set_cause(error, cause)
     })
@@ -371,7 +371,7 @@ pub fn is_mcp_token_refresh_unavailable_error(
     env: Env,
     error: Unknown<'_>,
 ) -> napi::Result<Unknown<'_>> {
-    is(&env, &error, REFRESH_UNAVAILABLE, |code| {
+    is(env, &error, REFRESH_UNAVAILABLE, |code| {
         code == Code::TokenRefreshUnavailable.as_str()
     })
 }
@@ -409,7 +409,7 @@ pub fn is_mcp_token_storage_unavailable_error(
     env: Env,
     error: Unknown<'_>,
 ) -> napi::Result<Unknown<'_>> {
-    is(&env, &error, STORAGE_UNAVAILABLE, |code| {
+    is(env, &error, STORAGE_UNAVAILABLE, |code| {
         code == Code::TokenStorageUnavailable.as_str()
     })
 }

@@ -99,7 +99,7 @@ impl Context {
     }
 }
 
-/// RuntimeState by everything that works for one call, or for the connection that the call created.
+/// Shared by everything that works for one call, or for the connection that the call created.
 pub struct CallContext {
     pub thread: JsThread,
     pub log: LogBuffer,

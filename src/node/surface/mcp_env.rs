@@ -34,7 +34,7 @@ static READ: [&str; 11] = [
     ts_return_type = "Record<string, any>"
 )]
 pub fn process_mcp_env(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    with(&env, &params, |params| {
+    with(env, &params, |params| {
         const PROCESSED: [&str; 7] = [
             "env",
             "args",

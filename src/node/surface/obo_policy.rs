@@ -18,7 +18,7 @@ use crate::server_config::{
     ts_return_type = "Promise<boolean>"
 )]
 pub fn is_obo_config_still_trusted(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    with(&env, &params, |params| {
+    with(env, &params, |params| {
         let scope = params.scope();
         let promises = scope.global()?.get("Promise")?;
         let resolve = |value| promises.get("resolve")?.call(promises, &[value]);
@@ -73,7 +73,7 @@ pub fn is_obo_config_still_trusted(env: Env, params: Unknown<'_>) -> napi::Resul
     ts_return_type = "{ allowed: true } | { allowed: false; status: 403; lockedFields: string[] }"
 )]
 pub fn check_obo_permission(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    with(&env, &params, |params| {
+    with(env, &params, |params| {
         let scope = params.scope();
         let may = params.get_own("canConfigureObo")?.as_bool() == Some(true);
         let existing = obo_view(params.get("existing")?)?;
@@ -128,7 +128,7 @@ pub fn backfill_obo_permission(
     env: Env,
     role_permissions: Unknown<'_>,
 ) -> napi::Result<Unknown<'_>> {
-    with(&env, &role_permissions, |roles| {
+    with(env, &role_permissions, |roles| {
         let scope = roles.scope();
         if !roles.is_object() {
             let text = "backfillOboPermission: rolePermissions must be an object";

@@ -22,11 +22,11 @@ use crate::server_config::{self, ServerConfig};
 
 /// Runs `body` on a value that JavaScript passed.
 pub fn with<'any>(
-    env: &Env,
+    env: Env,
     value: &Unknown<'_>,
     body: impl for<'env> FnOnce(Value<'env>) -> JsResult<'env>,
 ) -> napi::Result<Unknown<'any>> {
-    let scope = Scope::new(env);
+    let scope = Scope::new(&env);
     raise(scope, || body(scope.wrap(value)))
 }
 
@@ -96,7 +96,7 @@ fn predicate<'any>(
     config: &Unknown<'_>,
     question: impl FnOnce(&ServerConfig) -> bool,
 ) -> napi::Result<Unknown<'any>> {
-    with(&env, config, |config| {
+    with(env, config, |config| {
         let answer = policy_view(config)?.is_some_and(|config| question(&config));
         config.scope().boolean(answer)
     })
@@ -181,7 +181,7 @@ pub fn get_missing_custom_user_vars<'any>(
     config: Unknown<'_>,
     provided: Option<Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
-    with(&env, &config, |config| {
+    with(env, &config, |config| {
         let scope = config.scope();
         let provided = provided.map(|provided| scope.wrap(&provided));
         let provided = provided
@@ -202,7 +202,7 @@ pub fn get_missing_custom_user_vars<'any>(
     ts_return_type = "string | undefined"
 )]
 pub fn resolve_server_instructions(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    with(&env, &config, instructions)
+    with(env, &config, instructions)
 }
 
 /// The same for a value that may be no config.
@@ -237,7 +237,7 @@ pub fn build_oauth_tool_call_name(server_name: String) -> String {
 /// Scheme, host and path: what of a URL may be logged.
 #[napi(ts_args_type = "url: string | URL", ts_return_type = "string")]
 pub fn sanitize_url_for_logging(env: Env, url: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    with(&env, &url, |url| {
+    with(env, &url, |url| {
         let text = url.to_text()?;
         url.scope()
             .string(&server_config::sanitize_url_for_logging(&text))
@@ -256,7 +256,7 @@ pub fn is_mcp_domain_allowed<'any>(
     allowed_domains: Option<Unknown<'_>>,
     allowed_addresses: Option<Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
-    with(&env, &config, |config| {
+    with(env, &config, |config| {
         let scope = config.scope();
         let list = |value: Option<Unknown<'_>>| {
             value.map_or_else(

@@ -62,7 +62,7 @@ pub fn redact_server_secrets<'any>(
     config: Unknown<'_>,
     options: Option<Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
-    with(&env, &config, |config| {
+    with(env, &config, |config| {
         let can_edit = match options.map(|options| config.scope().wrap(&options)) {
             Some(options) => options.get("canEdit")?.is_truthy(),
             None => shows_addresses_to_all(),
@@ -83,7 +83,7 @@ pub fn redact_all_server_secrets<'any>(
     configs: Unknown<'_>,
     options: Option<Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
-    with(&env, &configs, |configs| {
+    with(env, &configs, |configs| {
         let scope = configs.scope();
         let options = options.map(|options| scope.wrap(&options));
         let editors = options.map(|options| options.get("canEditByServer"));

@@ -23,7 +23,7 @@ pub fn validate_server_config<'any>(
     config: Unknown<'_>,
     options: Option<Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
-    with(&env, &config, |config| {
+    with(env, &config, |config| {
         let parsed = parsed(config, options.as_ref())?;
         issues(config.scope(), parsed.err().unwrap_or_default())
     })
@@ -41,7 +41,7 @@ pub fn parse_server_config<'any>(
     config: Unknown<'_>,
     options: Option<Unknown<'_>>,
 ) -> napi::Result<Unknown<'any>> {
-    with(&env, &config, |config| {
+    with(env, &config, |config| {
         let scope = config.scope();
         let answer = scope.object()?;
         match parsed(config, options.as_ref())? {

@@ -125,17 +125,18 @@ impl StreamableHttp {
             Body::Events(source) => {
                 // Boxed, because it would make every request large.
                 let taking = Box::pin(self.take_events(*source, session, id, receiver));
-                taking.await.map_err(|broken| match broken {
-                    Broken::Unreadable(why) => invalid(&url, status, unlike(why)).into(),
-                    Broken::By(error) => error.into(),
-                })
+                let taken = taking.await.map_err(|broken| match broken {
+                    Broken::Unreadable(why) => invalid(&url, status, unlike(why)),
+                    Broken::By(error) => error,
+                });
+                taken.map_err(|error| Box::new(error.into()))
             }
         };
         match (taken, accepted) {
             (Ok(()), _) => Ok(Posted::Answered { session: began }),
             // It was no answer, and one may still come.
             (Err(_), Some(accepted)) => Ok(accepted),
-            (Err(failure), None) => Err(failure),
+            (Err(failure), None) => Err(*failure),
         }
     }
 
@@ -177,7 +178,7 @@ impl StreamableHttp {
         receiver: &dyn Receiver,
         url: &Url,
         status: StatusCode,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Box<Failure>> {
         self.remote.traffic.add_received(body.len());
         let (mut answered, mut found) = (false, None);
         let mut take = |message: Result<Incoming<'_>, NoMessage>| match message {
@@ -197,11 +198,11 @@ impl StreamableHttp {
         if answered {
             return Ok(());
         }
-        Err(Failure {
+        Err(Box::new(Failure {
             // What speaks of no session may be what has become of the answer of a request that was worked on.
             words: mentions_session(&text).then(|| words(&text)),
             ..invalid(url, status, found.unwrap_or("without an answer")).into()
-        })
+        }))
     }
 
     async fn take_events(
