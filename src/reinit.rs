@@ -19,11 +19,13 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, Level, LogMeta, User};
+use crate::host::Host;
+use crate::log::{Level, LogMeta};
 use crate::manager::{CallScope, Manager};
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 use crate::telemetry::{Kind, OK, Started};
+use crate::user::User;
 
 /// The parameters of one call.
 #[expect(

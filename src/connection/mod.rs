@@ -25,6 +25,7 @@ mod session;
 mod standard;
 mod tools;
 
+pub use crate::clock::now_ms;
 pub use crate::transport::message::Params;
 pub use access::{AccessTokens, connect_authorized};
 pub use breaker::{Breaker, Breakers};
@@ -39,16 +40,18 @@ pub use tools::{ToolList, list_tools, list_tools_in_order};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error};
-use crate::host::{Environment, Logger, NetworkRules, ServerRequests, ToolPublisher};
-use crate::network::{HttpClient, Policy};
+use crate::host::{ServerRequests, ToolPublisher};
+use crate::log::Logger;
+use crate::network::{HttpClient, NetworkRules, Policy};
 use crate::secret::Secret;
 use crate::server_config::{Fingerprint, ResolvedConfig};
 use crate::settings::Settings;
@@ -341,12 +344,4 @@ impl Connection {
     pub async fn close(&self) {
         self.session.close().await;
     }
-}
-
-#[must_use]
-pub fn now_ms() -> i64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
 }

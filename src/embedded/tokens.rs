@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::database::{BUSY_LIMIT, failure, unusable, with_database};
 use crate::blocking::blocking;
-use crate::connection::now_ms;
+use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::{
     CREDENTIAL_SET_ID, CredentialSet, CredentialsKey, Expiry, Lock, LockGuard, TokenData,

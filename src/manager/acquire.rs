@@ -8,7 +8,7 @@ use super::scope::check_request_headers;
 use super::{CallScope, Key, Manager, Owner, ServerScope};
 use crate::connection::{CallOptions, Connection, Recipe, log_prefix};
 use crate::error::{Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 use crate::secret::Secret;
 use crate::server_config::{Fingerprint, TransportKind};
 

@@ -15,7 +15,7 @@ use super::pool::{Lease, Slot};
 use super::{Key, Manager, Owner};
 use crate::connection::{Event, Generation, Known, LastFailure, Recipe, connect_authorized, gone};
 use crate::error::{Code, Error, Result};
-use crate::host::{Level, LogMeta};
+use crate::log::{Level, LogMeta};
 use crate::server_config::{Fingerprint, TransportKind};
 use crate::telemetry::{Kind, Operation, Started};
 

@@ -17,11 +17,12 @@ use super::live::rejected;
 use super::{CallScope, ConnectionState, Lease, Manager, ServerScope};
 use crate::connection::{AccessTokens, Recipe, log_prefix};
 use crate::error::{Cause, Error, Result};
-use crate::host::{Host, User};
+use crate::host::Host;
 use crate::obo::{EXCHANGE_TIMEOUT, GraphToken, Obo, ServerToken, TokenUse, claims_challenge};
 use crate::secret::Secret;
 use crate::server_config::ServerConfig;
 use crate::transport::Bearer;
+use crate::user::User;
 
 /// One call's wish for a token.
 #[derive(Clone, Copy)]

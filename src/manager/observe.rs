@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 
 use super::pool::Slot;
 use super::{ConnectionState, Manager};
-use crate::connection::now_ms;
-use crate::host::Logger;
+use crate::clock::now_ms;
+use crate::log::Logger;
 use crate::telemetry::{CLOSED, Gauges, Kind, LOST, Metrics, Operation, Started};
 
 impl Manager {

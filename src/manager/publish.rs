@@ -7,8 +7,9 @@ use super::{Key, Manager, Owner};
 use crate::connection::{
     CallOptions, Connection, Recipe, ToolList, list_tools, list_tools_in_order,
 };
-use crate::error::Result;
-use crate::host::{HostTools, HostValue, Logger, ToolPublisher, ToolUpdate};
+use crate::error::{HostValue, Result};
+use crate::host::{HostTools, ToolPublisher, ToolUpdate};
+use crate::log::Logger;
 
 /// A list of tools, and what it is published under.
 pub struct Snapshot {

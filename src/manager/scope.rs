@@ -8,10 +8,11 @@ use indexmap::IndexMap;
 use super::live::forward_token;
 use super::watch::KeyObserver;
 use super::{Key, Manager, Owner, with_bearer};
-use crate::connection::{CallOptions, Caller, Recipe, log_prefix, now_ms};
+use crate::clock::now_ms;
+use crate::connection::{CallOptions, Caller, Recipe, log_prefix};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, Lookup, NetworkRules, Peer, RulesOfCall, User};
-use crate::network::Policy;
+use crate::host::{Host, Lookup, Peer, RulesOfCall};
+use crate::network::{NetworkRules, Policy};
 use crate::secret::Secret;
 use crate::server_config::{
     Context, Fingerprint, ServerConfig, Transport, TransportKind, fingerprint, headers_for_call,
@@ -19,6 +20,7 @@ use crate::server_config::{
 };
 use crate::settings::Settings;
 use crate::transport::Bearer;
+use crate::user::User;
 
 /// JSON-RPC "invalid request", the code of the reference's `McpError`s.
 const INVALID_REQUEST: i64 = -32600;

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
+use super::NetworkRules;
 use super::allowlist::{Allowlist, is_supported_scheme};
 use super::exemption::Exemptions;
 use super::proxy::{Proxies, ProxyUrl};
 use super::rule::{AddressRule, refused};
 use super::tls::TlsSettings;
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, NetworkRules};
 
 /// The compiled rules of one call: allowlist, address rules, proxies and TLS settings. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]

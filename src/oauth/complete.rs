@@ -16,12 +16,11 @@ use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, Tokens, tex
 use super::http::{Endpoints, Form};
 use super::initiate::{CONFIGURED_ENDPOINTS, SEND_RESOURCE, redirect_uri, resource_indicator};
 use super::issuer::{is_response_issuer, origin_of};
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::host::{
-    CREDENTIAL_SET_ID, Environment, FlowAttempt, FlowState, FlowStatus, FlowStore, Level, LogMeta,
-    Logger, NetworkRules,
-};
-use crate::network::HttpClient;
+use crate::host::{CREDENTIAL_SET_ID, FlowAttempt, FlowState, FlowStatus, FlowStore};
+use crate::log::{Level, LogMeta, Logger};
+use crate::network::{HttpClient, NetworkRules};
 use crate::secret::Secret;
 use crate::settings::Settings;
 

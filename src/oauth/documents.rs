@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::announcement::GENERATION;
-use crate::connection::now_ms;
+use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::CREDENTIAL_SET_ID;
 use crate::secret::Secret;

@@ -14,9 +14,10 @@ use super::login::begin_under;
 use super::pending::{Pending, ReusedClient, asked_scope, client_of_flow, row_of_flow};
 use super::start_turn::StartTurn;
 use super::{FLOW_KIND, check_client_row, delete_flow_and_state, scope, store_state_mapping};
-use crate::connection::now_ms;
+use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
-use crate::host::{FlowState, FlowStatus, Level, LogMeta};
+use crate::host::{FlowState, FlowStatus};
+use crate::log::{Level, LogMeta};
 use crate::server_config::is_client_rejection_message;
 use crate::settings::Settings;
 

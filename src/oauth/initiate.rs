@@ -17,7 +17,8 @@ use super::registration::{CONFIGURED, REGISTERED, Registration, client_of};
 use super::storage::Storage;
 use super::{pkce, scope};
 use crate::error::{Code, Error, Result};
-use crate::host::{Logger, NetworkRules};
+use crate::log::Logger;
+use crate::network::NetworkRules;
 use crate::secret::Secret;
 use crate::settings::Settings;
 

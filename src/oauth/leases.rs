@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::storage::PAUSE;
 use crate::error::{Code, Error, Result};
-use crate::host::{FlowStore, LeaseWish, LockGuard, Logger};
+use crate::host::{FlowStore, LeaseWish, LockGuard};
+use crate::log::Logger;
 use crate::server_config::Coordination;
 
 /// How long the right to refresh lasts if its process dies: twice what a refresh may take, since an answer that nobody

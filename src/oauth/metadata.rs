@@ -11,7 +11,7 @@ use super::documents::{ResourceMetadata, ServerMetadata, texts};
 use super::http::{Endpoints, Party};
 use super::issuer::{bind_to_origin, check_issuer};
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 use crate::network::sanitize_url;
 use crate::settings::Settings;
 

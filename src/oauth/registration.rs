@@ -11,7 +11,7 @@ use super::options::OAuthOptions;
 use super::scope;
 use super::storage::StoredClient;
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 
 const CLIENT_NAME: &str = "LibreChat MCP Client";
 
@@ -214,11 +214,11 @@ mod tests {
     fn a_registration_is_for_one_server() {
         const REDIRECT: &str = "http://localhost:3080/callback";
         let object = |value: Value| value.as_object().unwrap().clone();
-        let rules = crate::host::NetworkRules::default();
+        let rules = crate::network::NetworkRules::default();
         let endpoints = Endpoints::new(
             crate::network::HttpClient::new(),
             &rules,
-            &crate::host::Environment::default(),
+            &crate::environment::Environment::default(),
             None,
             &indexmap::IndexMap::new(),
         )

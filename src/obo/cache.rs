@@ -7,7 +7,7 @@ use moka::sync::Cache;
 
 use super::key::CacheKey;
 use super::seal::Sealer;
-use crate::connection::now_ms;
+use crate::clock::now_ms;
 use crate::error::Result;
 use crate::host::{Host, SharedCache};
 use crate::secret::Secret;

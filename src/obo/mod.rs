@@ -30,10 +30,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
-use crate::host::{Host, User};
+use crate::host::Host;
 use crate::network::HttpClient;
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
+use crate::user::User;
 use cache::{Entry, LocalCache};
 use exchange::{Job, not_available, on_behalf_of};
 use flight::Flights;

@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::Run;
 use crate::error::{Code, Error, Result};
-use crate::host::{Level, LogMeta, Lookup, Storage};
+use crate::host::{Lookup, Storage};
+use crate::log::{Level, LogMeta};
 use crate::manager::registered_config;
 use crate::server_config::ServerConfig;
 

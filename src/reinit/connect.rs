@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::Run;
 use crate::connection::{CallOptions, Recipe};
 use crate::error::{Code, Error, Result};
-use crate::host::{Level, LogMeta};
+use crate::log::{Level, LogMeta};
 use crate::manager::{
     Acquire, Asked, CallScope, Consent, Discover, Disposal, HeaderTokens, Lease, Manager, OboCall,
     Owner, Reading, ServerScope, Snapshot,

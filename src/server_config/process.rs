@@ -94,7 +94,7 @@ mod tests {
 
     use super::super::testing::{members, texts, user};
     use super::*;
-    use crate::host::Environment;
+    use crate::environment::Environment;
 
     fn processed(config: Value, context: &Context<'_>, db_sourced: Option<bool>) -> Value {
         Value::Object(process_mcp_env(members(config), context, db_sourced))

@@ -11,7 +11,7 @@ pub use report::{Issue, PathPart};
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::host::Environment;
+use crate::environment::Environment;
 use fields::{base, headers, oauth_of_user, server_managed};
 use report::{Report, received};
 

@@ -13,7 +13,7 @@ use super::oversized::Text;
 use super::stdio::lines::Lines;
 use super::websocket::frames::{Frames, Piece};
 use crate::error::Error;
-use crate::host::Logger;
+use crate::log::Logger;
 
 /// Notes what it is given, for two requests that wait.
 #[derive(Default)]

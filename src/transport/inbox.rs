@@ -7,7 +7,7 @@ use super::log_limit::LogLimit;
 use super::message::{self, AnswerTo, NoMessage};
 use super::oversized::{Head, Text, last_id};
 use super::remote::too_large;
-use crate::host::{Level, LogMeta, Logger};
+use crate::log::{Level, LogMeta, Logger};
 use crate::telemetry::Traffic;
 
 /// Of a text that is no message and longer than this nothing is logged but its length.

@@ -19,7 +19,7 @@ use super::lane::Receiver;
 use super::log_limit::LogLimit;
 use super::message::{self, Incoming, NoMessage, Outcome, RpcError};
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 use crate::network::{HttpClient, Policy, Redirects, Request, Response};
 use crate::server_config::sanitize_url_for_logging;
 use crate::settings::ResponseLimits;

@@ -7,7 +7,8 @@ use crate::connection::CallOptions;
 use crate::connection::client::Client;
 use crate::connection::requests::Registered;
 use crate::error::Result;
-use crate::host::{Logger, Notice, Peer, ServerRequests};
+use crate::host::{Notice, Peer, ServerRequests};
+use crate::log::Logger;
 use crate::transport::{Failure, Receiver, Sending, Wire, message};
 
 /// Keeps what it is sent. Where it is `stuck` nothing that is sent arrives.

@@ -63,7 +63,7 @@ impl Storage {
         let access = self.row(Kind::Access).await?;
         let has_expired = |row: &TokenRow| {
             row.expires_at
-                .is_some_and(|end| end <= crate::connection::now_ms())
+                .is_some_and(|end| end <= crate::clock::now_ms())
         };
         match access {
             Some(access) if access.credential_set_id() == set && !has_expired(&access) => Ok(true),

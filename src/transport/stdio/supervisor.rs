@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ending::Ending;
 use super::process::{Children, LOOK, Process};
-use crate::host::{Level, LogMeta, Logger};
+use crate::log::{Level, LogMeta, Logger};
 
 /// What the child gets to end after its stdin was closed, and again after `SIGTERM`.
 const GRACE: Duration = Duration::from_secs(2);
