@@ -2,8 +2,8 @@
 
 use indexmap::IndexMap;
 
+use super::find_named::is_of_calls;
 use super::model::ServerConfig;
-use super::named::is_of_calls;
 use super::placeholders::{Context, Depth, Expander, Trust, Variables, placeholders};
 use super::text::js_trim;
 use crate::environment::Environment;

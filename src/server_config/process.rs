@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::api_key;
 use super::placeholders::{Context, Depth, Expander, Place, Trust, Variables};
-use super::references::{is_plugin_sourced, is_user_sourced};
+use super::source::{is_plugin_sourced, is_user_sourced};
 use super::text::{is_truthy, js_string};
 
 /// Expands `env`, `args`, `headers`, `oauth_headers`, `url`, `proxy` and the texts of `oauth`, and turns an

@@ -1,6 +1,6 @@
 use serde_json::json;
 
-use super::super::references::is_user_sourced;
+use super::super::source::is_user_sourced;
 use super::super::testing::{config, members, texts};
 use crate::environment::Environment;
 
