@@ -10,8 +10,9 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use super::answer::{self, Failure, Grant, Retry};
-use super::cache::{Entry, LocalCache, Shared};
+use super::cache::{LocalCache, Shared};
 use super::credentials::credentials;
+use super::entry::Entry;
 use super::key::CacheKey;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
 use crate::foreign_text::SentSecrets;
