@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Run;
+use super::run::Run;
 use crate::error::{Code, Error, HostValue};
 use crate::log::{Level, LogMeta};
 use crate::tools::RawTools;

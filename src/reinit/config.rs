@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::Run;
+use super::run::Run;
 use crate::error::{Code, Error, Result};
 use crate::host::{Lookup, Storage};
 use crate::log::{Level, LogMeta};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Run;
+use super::run::Run;
 use crate::connection::{CallOptions, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
