@@ -2,11 +2,11 @@
 
 use std::sync::{Arc, Weak};
 
-use super::lane::{Receiver, Waiting};
 use super::log_limit::LogLimit;
 use super::message::{self, AnswerTo, NoMessage};
+use super::no_answer::too_large;
 use super::oversized::{Head, Text, last_id};
-use super::remote::too_large;
+use super::wire::{Receiver, Waiting};
 use crate::log::{Level, LogMeta, Logger};
 use crate::telemetry::Traffic;
 

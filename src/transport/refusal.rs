@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 
-use super::lane::{Failure, Loss};
 use super::remote::refusal;
+use super::wire::{Failure, Loss};
 use crate::error::{Code, Error};
 use crate::network::Response;
 

@@ -24,8 +24,8 @@ use crate::error::{Code, Error, Result};
 use crate::log::{Level, Logger};
 use crate::telemetry::Traffic;
 use crate::transport::inbox::Inbox;
-use crate::transport::lane::{Failure, Receiver, Sending, Wire};
 use crate::transport::outbox::Outbox;
+use crate::transport::wire::{Failure, Receiver, Sending, Wire};
 
 /// Both graces of the supervisor and its last looks at the group.
 const CLOSE_LIMIT: Duration = Duration::from_millis(5500);

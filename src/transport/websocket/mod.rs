@@ -17,8 +17,8 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use self::frames::{CloseCode, Frames, close, text};
 use self::reader::Reader;
 use super::Remote;
-use super::lane::{Failure, Receiver, Sending, Wire};
 use super::outbox::Outbox;
+use super::wire::{Failure, Receiver, Sending, Wire};
 use crate::error::Result;
 use crate::telemetry::Traffic;
 
