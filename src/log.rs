@@ -137,6 +137,15 @@ impl Logger {
     }
 }
 
+/// `[MCP][User: id][server]`, without the user for shared connections.
+#[must_use]
+pub fn log_prefix(user_id: Option<&str>, server_name: &str) -> String {
+    user_id.map_or_else(
+        || format!("[MCP][{server_name}]"),
+        |user| format!("[MCP][User: {user}][{server_name}]"),
+    )
+}
+
 impl Metrics {
     /// Counts an operation and tells the host.
     pub fn record(&self, operation: Operation, logger: &Logger) {

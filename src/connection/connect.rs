@@ -8,10 +8,13 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::breaker::Breaker;
+use super::caller::Caller;
 use super::client::Client;
 use super::engine::Engine;
+use super::established::Connection;
+use super::generation::{Generation, Known};
+use super::recipe::Recipe;
 use super::session::Session;
-use super::{Caller, Connection, Generation, Known, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::foreign_error;
 use crate::host::Peer;

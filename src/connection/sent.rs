@@ -3,7 +3,7 @@
 use http::HeaderMap;
 use url::Url;
 
-use super::Recipe;
+use super::recipe::Recipe;
 use crate::foreign_text::SentSecrets;
 use crate::log::{Logger, foreign_log};
 use crate::secret::Secret;

@@ -6,9 +6,9 @@ use super::attempt::{Admission, Ticket};
 use super::pool::Lease;
 use super::scope::check_request_headers;
 use super::{CallScope, Key, Manager, Owner, ServerScope};
-use crate::connection::{CallOptions, Connection, Recipe, log_prefix};
+use crate::connection::{CallOptions, Connection, Recipe};
 use crate::error::{Error, Result};
-use crate::log::Logger;
+use crate::log::{Logger, log_prefix};
 use crate::secret::Secret;
 use crate::server_config::{Fingerprint, TransportKind};
 

@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::live::rejected;
 use super::{CallScope, ConnectionState, Lease, Manager, ServerScope};
-use crate::connection::{AccessTokens, Recipe, log_prefix};
+use crate::connection::{AccessTokens, Recipe};
 use crate::error::{Cause, Error, Result};
 use crate::host::Host;
+use crate::log::log_prefix;
 use crate::obo::{EXCHANGE_TIMEOUT, GraphToken, Obo, ServerToken, TokenUse, claims_challenge};
 use crate::secret::Secret;
 use crate::server_config::ServerConfig;

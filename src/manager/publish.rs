@@ -133,7 +133,7 @@ pub async fn generation_of(
     match publisher.generation(user_id, server_name).await {
         Ok(generation) => generation.filter(|generation| !generation.is_empty()),
         Err(error) => {
-            let prefix = crate::connection::log_prefix(Some(user_id), server_name);
+            let prefix = crate::log::log_prefix(Some(user_id), server_name);
             logger.warn(format!(
                 "{prefix} The generation of published tools cannot be read: {error}"
             ));

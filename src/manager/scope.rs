@@ -9,9 +9,10 @@ use super::live::forward_token;
 use super::watch::KeyObserver;
 use super::{Key, Manager, Owner, with_bearer};
 use crate::clock::now_ms;
-use crate::connection::{CallOptions, Caller, Recipe, log_prefix};
+use crate::connection::{CallOptions, Caller, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, Lookup, Peer, RulesOfCall};
+use crate::log::log_prefix;
 use crate::network::{NetworkRules, Policy};
 use crate::secret::Secret;
 use crate::server_config::{

@@ -2,6 +2,9 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio::time::Instant;
 
+use parking_lot::Mutex;
+
+use super::asked::ASKED_OF_USER;
 use super::*;
 use crate::connection::CallOptions;
 use crate::connection::client::Client;

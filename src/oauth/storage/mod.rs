@@ -25,10 +25,9 @@ use self::rows::Kind;
 use super::cipher::Cipher;
 use super::documents::{ClientInfo, Tokens, text};
 use crate::clock::now_ms;
-use crate::connection::log_prefix;
 use crate::error::{Code, Error, Result};
 use crate::host::{CREDENTIAL_SET_ID, Host, TokenRow, TokenStore};
-use crate::log::Logger;
+use crate::log::{Logger, log_prefix};
 use crate::secret::Secret;
 
 /// The member of a client's metadata that says which credential set a server has refused.
