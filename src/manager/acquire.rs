@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::attempt::{Admission, Ticket};
-use super::pool::Lease;
-use super::scope::check_request_headers;
-use super::{CallScope, Key, Manager, Owner, ServerScope};
+use super::connecting::{Admission, Ticket};
+use super::key::{Key, Owner};
+use super::lease::Lease;
+use super::scope::{CallScope, ServerScope, check_request_headers};
+use super::state::Manager;
 use crate::connection::{CallOptions, Connection, Recipe};
 use crate::error::{Error, Result};
 use crate::log::{Logger, log_prefix};

@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use parking_lot::Mutex;
 
-use super::{CallScope, Manager, OboCall, ServerScope};
+use super::obo_call::OboCall;
+use super::scope::{CallScope, ServerScope};
+use super::state::Manager;
 use crate::connection::{AccessTokens, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, UpstreamTokens};

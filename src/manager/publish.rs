@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use super::{Key, Manager, Owner};
+use super::key::{Key, Owner};
+use super::state::Manager;
 use crate::connection::{
     CallOptions, Connection, Recipe, ToolList, list_tools, list_tools_in_order,
 };
