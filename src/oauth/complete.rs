@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 use tokio::sync::OwnedMutexGuard;
 use url::Url;
 
-use super::FLOW_KIND;
 use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, Tokens, text, texts};
+use super::flow_kind::FLOW_KIND;
 use super::http::{Endpoints, Form};
 use super::initiate::{CONFIGURED_ENDPOINTS, SEND_RESOURCE, redirect_uri, resource_indicator};
 use super::issuer::{is_response_issuer, origin_of};

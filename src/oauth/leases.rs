@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::storage::PAUSE;
+use super::pause::PAUSE;
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowStore, LeaseWish, LockGuard};
 use crate::log::Logger;

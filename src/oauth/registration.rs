@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::binding::REGISTERED;
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, text};
 use super::http::Endpoints;
@@ -14,10 +15,6 @@ use crate::error::{Code, Error, Result};
 use crate::log::Logger;
 
 const CLIENT_NAME: &str = "LibreChat MCP Client";
-
-/// Where a flow's client came from, in `LibreChat`'s words (`clientSource`, and `client_source` of the client's row).
-pub const REGISTERED: &str = "dynamic";
-pub const CONFIGURED: &str = "configured";
 
 /// What an authorization server is told about the client.
 pub struct Registration<'a> {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::CLAIM_KIND;
 use super::documents::Tokens;
+use super::flow_kind::CLAIM_KIND;
 use super::leases::Leases;
 use super::pkce::random_text;
 use crate::clock::now_ms;

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use super::Storage;
 use super::rows::Kind;
+use super::store::Storage;
 use crate::clock::now_ms;
 use crate::error::{Code, Result};
 use crate::host::{CREDENTIAL_SET_ID, Expiry, TokenData, TokenRow, TokenUpdate};

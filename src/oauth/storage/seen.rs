@@ -1,7 +1,7 @@
 //! Rows as somebody saw them before another process may have refreshed.
 
-use super::Storage;
 use super::rows::{Kind, is_same};
+use super::store::Storage;
 use crate::error::{Code, Error, Result};
 use crate::host::TokenRow;
 use crate::secret::Secret;

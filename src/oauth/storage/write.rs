@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::commit::{Change, Witness};
+use super::records::{Grant, REJECTED_SET_ID};
 use super::rows::{Kind, is_same};
-use super::{Grant, REJECTED_SET_ID, Storage};
+use super::store::Storage;
 use crate::clock::now_ms;
 use crate::error::Result;
 use crate::host::{CREDENTIAL_SET_ID, TokenRow};
