@@ -146,6 +146,7 @@ pub fn log_prefix(user_id: Option<&str>, server_name: &str) -> String {
     )
 }
 
+// The counters stand below the log, which tells the host of what is counted.
 impl Metrics {
     /// Counts an operation and tells the host.
     pub fn record(&self, operation: Operation, logger: &Logger) {

@@ -10,12 +10,12 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::asked::Inbound;
 use super::client::Client;
 use super::events::Event;
 use super::failures::{gone, replaced, unanswered};
 use super::generation::{DISCOVERED, Generation};
 use super::handshake::{self, Described, Step};
-use super::inbound::Inbound;
 use super::options::CallOptions;
 use super::param_headers::ParamHeaders;
 use super::requests::{Requests, UnderWay};

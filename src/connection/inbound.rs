@@ -1,9 +1,5 @@
 //! What a server sends by itself: which call its requests belong to, how many of them are taken, and who answers.
 
-mod asked;
-
-pub(super) use asked::Inbound;
-
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,6 +9,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
+use super::asked::{Asked, Place};
 use super::caller::{Caller, reply_without_host};
 use super::engine::Engine;
 use super::events::Event;
@@ -20,7 +17,6 @@ use crate::host::ServerRequest;
 use crate::nesting::{self, MAX_NESTING};
 use crate::transport::Lane;
 use crate::transport::message::{Request, answer};
-use asked::{Asked, Place};
 
 const LOG_MESSAGE: &str = "notifications/message";
 

@@ -5,6 +5,7 @@
 
 mod access;
 mod answers;
+mod asked;
 mod authorized;
 mod breaker;
 mod caller;

@@ -4,9 +4,9 @@ use tokio::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::asked::ASKED_OF_USER;
 use super::*;
 use crate::connection::CallOptions;
+use crate::connection::asked::ASKED_OF_USER;
 use crate::connection::client::Client;
 use crate::connection::requests::Registered;
 use crate::error::Result;

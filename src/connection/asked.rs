@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 use rmcp::model::{ErrorCode, ErrorData};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::answers::{Answers, Dropped};
-use crate::connection::notices::Notices;
+use super::answers::{Answers, Dropped};
+use super::notices::Notices;
 
 /// Requests of a server that the host is asked at the same time for one user, and their bytes unless it is only one.
 /// Others are refused.
@@ -30,7 +30,7 @@ pub(super) struct Most {
 
 /// What a server has sent that is not done with.
 #[derive(Default)]
-pub(in crate::connection) struct Inbound {
+pub(super) struct Inbound {
     pub(super) asked: Arc<Mutex<Vec<Arc<Asked>>>>,
     pub answers: Answers,
     pub notices: Arc<Notices>,
