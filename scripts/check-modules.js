@@ -1,0 +1,68 @@
+/**
+ * Lists circles of imports between the files of `src`, and imports that run upward. Tests may import what they like.
+ *
+ *   npm run lint:modules
+ *   node scripts/check-modules.js [--except <folder>] [<src>]
+ *
+ * Circles that lie within the folder of `--except` are not listed.
+ */
+
+const { join } = require('node:path');
+const { parseArgs } = require('node:util');
+const { ROOT } = require('./addon-path');
+const { importsOf } = require('./rust-imports');
+
+/** The modules of the crate, from top to bottom. Those on one floor do not import each other. */
+const FLOORS = [
+  ['node'],
+  ['embedded', 'reconnect', 'reinit'],
+  ['manager'],
+  ['oauth', 'obo'],
+  ['connection'],
+  ['transport'],
+  ['host'],
+  ['server_config'],
+  ['network', 'settings', 'log_room'],
+  ['log'],
+  ['foreign_text', 'telemetry', 'blocking', 'seal', 'user'],
+  ['error', 'secret', 'abilities', 'clock', 'environment', 'hex', 'nesting', 'tools'],
+];
+
+/** The sets of files that all lead to each other. */
+function circlesOf(arrows) {
+  const reached = (from, found = new Set()) => {
+    for (const to of arrows.get(from).keys()) if (!found.has(to)) reached(to, found.add(to));
+    return found;
+  };
+  const from = new Map([...arrows.keys()].map((file) => [file, reached(file)]));
+  const circles = [...from.keys()].map((file) => [...from.get(file)].filter((to) => from.get(to).has(file)).sort());
+  return circles.filter((circle, at) => circle[0] === [...from.keys()][at]);
+}
+
+/** What is wrong with the modules of `src`, a text each. */
+function findProblems(src, { except, floors = FLOORS } = {}) {
+  const arrows = importsOf(src);
+  const show = (from, to) => `  ${from} -> ${to}: ${[...arrows.get(from).get(to)].sort().join(', ')}`;
+  const circles = circlesOf(arrows).filter((files) => !files.every((file) => file.startsWith(`${except}/`)));
+  const problems = circles.map((files) => {
+    const within = files.flatMap((from) => files.filter((to) => arrows.get(from).has(to)).map((to) => show(from, to)));
+    return [`${files.length} files import each other:`, ...within].join('\n');
+  });
+  const top = (file) => file.split(/[/.]/)[0];
+  const floorOf = (file) => floors.findIndex((floor) => floor.includes(top(file)));
+  for (const [from, targets] of arrows) {
+    if (from !== 'lib.rs' && floorOf(from) < 0) problems.push(`${from} is on no floor`);
+    const upward = [...targets.keys()].filter((to) => top(to) !== top(from) && floorOf(to) <= floorOf(from));
+    for (const to of upward) problems.push(`${from} imports what is not below it:\n${show(from, to)}`);
+  }
+  return problems;
+}
+
+if (require.main === module) {
+  const { values, positionals } = parseArgs({ options: { except: { type: 'string' } }, allowPositionals: true });
+  const problems = findProblems(positionals[0] ?? join(ROOT, 'src'), values);
+  for (const problem of problems) console.error(problem);
+  process.exitCode = Math.min(problems.length, 1);
+}
+
+module.exports = { findProblems };
