@@ -3,7 +3,7 @@
 
 use tokio::time::Instant;
 
-use super::{Exchange, Obo};
+use super::exchanges::{Exchange, Obo};
 use crate::host::{Host, TokenResolver};
 use crate::log::{Level, LogMeta};
 use crate::secret::Secret;

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::answer::check;
 use super::exchange::on_behalf_of;
-use super::{Exchange, Obo, exchange_failed};
+use super::exchanges::{Exchange, Obo, exchange_failed};
 use crate::error::{Code, Error, OboFailure, OboReason, Result};
 use crate::host::{Host, TokenResolver};
 use crate::log::{Level, LogMeta};
