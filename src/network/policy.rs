@@ -13,6 +13,20 @@ use super::tls::TlsSettings;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 
+/// Environment variables that a [`Policy`] reads, for the host to copy.
+pub const VARIABLES: &[&str] = &[
+    "PROXY",
+    "http_proxy",
+    "HTTP_PROXY",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+];
+
 /// The compiled rules of one call: allowlist, address rules, proxies and TLS settings. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy(Arc<Inner>);
