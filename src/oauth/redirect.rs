@@ -7,8 +7,9 @@ use async_trait::async_trait;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::authorizer::Authorizer;
-use super::complete::{Callback, Completion, Persist, Persisted, Received};
+use super::complete::{Callback, Completion, Persist, Persisted};
 use super::documents::{Tokens, text};
+use super::exchange::Received;
 use super::flow_kind::FLOW_KIND;
 use super::pending::Pending;
 use super::state_mapping::delete_state_mapping;
