@@ -2,13 +2,13 @@
 //!
 //! An [`Error`] is cheap to clone, because one failed attempt is delivered to every call that waited for it.
 
+mod host;
 mod obo;
 
+pub use host::{HostFault, HostValue};
 pub use obo::{OboDetail, OboFailure, OboReason, TokenError};
 
 use std::sync::Arc;
-
-use crate::host::HostFault;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 

@@ -6,30 +6,40 @@
 #[cfg(all(feature = "node", not(test)))]
 mod node;
 
+pub mod embedded;
 pub mod reconnect;
 pub mod reinit;
 
 pub mod manager;
 
-pub mod connection;
 pub mod oauth;
 pub mod obo;
 
-pub mod server_config;
+pub mod connection;
+
 pub mod transport;
 
-pub mod embedded;
-pub mod network;
-
-pub(crate) mod blocking;
-pub mod error;
-pub mod foreign_text;
-pub(crate) mod hex;
 pub mod host;
+
+pub mod server_config;
+
+pub mod network;
+pub mod settings;
+
+pub mod log;
 pub mod log_room;
+
+pub mod foreign_text;
+
+pub mod abilities;
+pub(crate) mod blocking;
+pub(crate) mod clock;
+pub mod environment;
+pub mod error;
+pub(crate) mod hex;
 pub mod nesting;
 pub mod seal;
 pub mod secret;
-pub mod settings;
 pub mod telemetry;
 pub mod tools;
+pub mod user;

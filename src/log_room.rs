@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::host::Level;
+use crate::log::Level;
 
 /// Between two warnings about what was dropped.
 pub const TELL_AGAIN: Duration = Duration::from_secs(1);

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::connection::{CallOptions, now_ms};
+use crate::clock::now_ms;
+use crate::connection::CallOptions;
 use crate::error::Result;
-use crate::host::{Host, Lookup, User};
+use crate::host::{Host, Lookup};
 use crate::manager::{Acquire, CallScope, Manager, registered_config};
 use crate::oauth::{Reconnections, Storage};
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
+use crate::user::User;
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Between the beginnings of two reconnections, against storms.

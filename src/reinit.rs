@@ -6,52 +6,21 @@
 mod answer;
 mod config;
 mod connect;
+mod run;
 mod tools;
 
 pub use answer::{AvailableTools, FailureReason, Reinitialized};
+pub use run::Reinit;
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
-
-use indexmap::IndexMap;
-use serde_json::{Map, Value};
-use tokio_util::sync::CancellationToken;
 
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, Level, LogMeta, User};
-use crate::manager::{CallScope, Manager};
+use crate::log::{Level, LogMeta};
+use crate::manager::Manager;
 use crate::server_config::ServerConfig;
 use crate::settings::Settings;
 use crate::telemetry::{Kind, OK, Started};
-
-/// The parameters of one call.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a parameter of its own"
-)]
-pub struct Reinit {
-    pub host: Host,
-    pub user: Option<User>,
-    pub server_name: Option<String>,
-    pub force_new: bool,
-    /// The user's values for this server's `customUserVars`.
-    pub user_vars: Option<IndexMap<String, String>>,
-    pub connection_timeout: Option<Duration>,
-    /// Hand out the authorization URL and return, instead of waiting for the user.
-    pub return_on_oauth: bool,
-    /// A config that the caller already has; the registry is not asked.
-    pub server_config: Option<Map<String, Value>>,
-    /// `Some` when the caller passed the key `requestBody`.
-    pub request_body: Option<IndexMap<String, String>>,
-    /// Whether the caller brought `configServers`, which the registry prefers to its own.
-    pub has_config_servers: bool,
-    /// Whether the connection is to be the user's own, whatever the config allows.
-    pub is_principals: bool,
-    /// The number of the chat request, where the host keeps connections for it.
-    pub request: Option<u64>,
-    pub cancel: CancellationToken,
-}
+use run::Run;
 
 /// Runs one call. `None` is the reference's `undefined`: something outside the connection failed and was logged.
 pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
@@ -99,14 +68,6 @@ pub async fn reinit(manager: &Manager, call: &Reinit) -> Option<Reinitialized> {
     };
     manager.record(started.ended(result, result != OK), &call.host.logger);
     outcome
-}
-
-struct Run<'a> {
-    manager: &'a Manager,
-    call: &'a Reinit,
-    settings: Arc<Settings>,
-    name: &'a str,
-    cancel: CancellationToken,
 }
 
 impl Run<'_> {
@@ -214,44 +175,5 @@ impl Run<'_> {
         } else {
             Vec::new()
         })
-    }
-
-    fn scope(&self) -> CallScope<'_> {
-        let call = self.call;
-        CallScope {
-            host: &call.host,
-            settings: &self.settings,
-            user: call.user.as_ref(),
-            user_vars: call.user_vars.as_ref(),
-            body: call.request_body.as_ref(),
-            request: call.request,
-            config_is_registered: call.server_config.is_none() && !call.has_config_servers,
-            is_principals: call.is_principals,
-        }
-    }
-
-    fn user_id(&self) -> Option<&str> {
-        self.call.user.as_ref().and_then(|user| user.id.as_deref())
-    }
-
-    fn check(&self) -> Result<()> {
-        if self.manager.closing().is_cancelled() {
-            return Err(Error::closed());
-        }
-        if self.call.cancel.is_cancelled() {
-            Err(Error::aborted())
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Every wait ends with the call's abort and with the runtime.
-    async fn until_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.call.cancel.cancelled() => Err(Error::aborted()),
-            () = self.manager.closing().cancelled() => Err(Error::closed()),
-            outcome = work => outcome,
-        }
     }
 }

@@ -5,7 +5,7 @@ mod math;
 
 use std::time::Duration;
 
-use crate::host::Environment;
+use crate::environment::Environment;
 
 pub use math::math;
 

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 use crate::settings::BreakerSettings;
 
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use rmcp::model::{
 
 use super::caller::{Caller, ELICITATION, ROOTS, SAMPLING};
 use super::events::{Event, Observer};
-use crate::host::Logger;
+use crate::log::Logger;
 
 /// Name and version that LibreChat's client gives to servers.
 const CLIENT_NAME: &str = "@librechat/api-client";

@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::Generation;
 use super::failures::server_error;
+use super::generation::{DISCOVERED, Generation};
 use crate::error::{Code, Error, Result};
 use crate::nesting::{self, MAX_NESTING};
 use crate::transport::Reply;
@@ -20,8 +20,6 @@ use crate::transport::message::RpcError;
 
 /// How long `server/discover` may take, and at most half of what is left for the handshake.
 const DISCOVER_TIMEOUT: Duration = Duration::from_secs(10);
-/// The version that `server/discover` came with.
-pub(super) const DISCOVERED: ProtocolVersion = ProtocolVersion::V_2026_07_28;
 
 /// The JSON-RPC code of a protocol version that the server does not speak.
 const UNSUPPORTED: i64 = ErrorCode::UNSUPPORTED_PROTOCOL_VERSION.0 as i64;

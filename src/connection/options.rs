@@ -4,11 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use rmcp::model::ProgressNotificationParam;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Caller, ProgressSink};
+use super::caller::Caller;
 use crate::error::{Error, Result};
+
+/// Receives the progress of one request.
+pub type ProgressSink = Arc<dyn Fn(&ProgressNotificationParam) + Send + Sync>;
 
 /// When a request has to be done, and what may end it earlier.
 #[derive(Clone)]

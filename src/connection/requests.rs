@@ -10,15 +10,13 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{CallOptions, Caller};
+use super::caller::Caller;
+use super::options::{CallOptions, ProgressSink};
 use crate::error::{Error, Result};
 use crate::transport::{Reply, Waiting};
 
 /// What the real answer gets to come after an error that names no request.
 const SECOND_ANSWER: Duration = Duration::from_secs(1);
-
-/// Receives the progress of one request.
-pub type ProgressSink = Arc<dyn Fn(&ProgressNotificationParam) + Send + Sync>;
 
 /// By id.
 #[derive(Default)]

@@ -3,9 +3,9 @@
 use http::HeaderMap;
 use url::Url;
 
-use super::Recipe;
-use crate::foreign_text::{SentSecrets, foreign_log};
-use crate::host::Logger;
+use super::recipe::Recipe;
+use crate::foreign_text::SentSecrets;
+use crate::log::{Logger, foreign_log};
 use crate::secret::Secret;
 use crate::server_config::Transport;
 

@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::engine::{Agreed, Engine};
 use super::failures::{METHOD_NOT_FOUND, gone, server_error, unanswered};
+use super::generation::Generation;
 use super::handshake::Described;
+use super::options::CallOptions;
 use super::requests::Registered;
 use super::rounds::{self, Questions, Rounds};
 use super::standard::standard_headers;
-use super::{CallOptions, Generation};
 use crate::error::{Code, Error, Result};
 use crate::transport::message::{self, Meta, Params, RpcError};
 use crate::transport::{Failure, Lane, Loss, Reply, Sending, forgotten, mentions_session, words};

@@ -9,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use super::client::Client;
-use super::handshake::DISCOVERED;
+use super::generation::DISCOVERED;
 use super::param_headers::Annotations;
 use crate::transport::HttpSession;
 

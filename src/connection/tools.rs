@@ -10,7 +10,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{CallOptions, Connection, Generation};
+use super::established::Connection;
+use super::generation::Generation;
+use super::options::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::nesting::{self, MAX_NESTING};

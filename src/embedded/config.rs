@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::host::NetworkRules;
+use crate::network::NetworkRules;
 use crate::server_config::env_references;
 
 /// Servers by name and the rules for all of them.

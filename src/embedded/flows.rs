@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use crate::connection::now_ms;
+use crate::clock::now_ms;
 use crate::error::Result;
 use crate::host::{FlowState, FlowStatus, FlowStore};
 use crate::settings::Settings;

@@ -5,9 +5,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::private::{check_private, make_private_directory, private_file};
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::hex;
-use crate::host::{CredentialsKey, Environment};
+use crate::host::CredentialsKey;
 use crate::secret::Secret;
 
 const FOLDER: &str = "librechat-mcp-native";

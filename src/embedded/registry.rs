@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::config::Config;
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, Lookup, Registry, RulesOfCall, Storage};
+use crate::host::{Lookup, Registry, RulesOfCall, Storage};
 use crate::network::{HttpClient, Policy};
 use crate::oauth::{Endpoints, detect};
 use crate::server_config::{Context, RawConfig, process_mcp_env};

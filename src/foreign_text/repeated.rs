@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 
-use super::is_unsafe;
+use super::characters::is_unsafe;
 
 /// The shortest part of a secret that gives it away, in bytes. Shorter secrets count as a whole.
 const REVEALING: usize = 12;

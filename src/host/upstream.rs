@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 
-use super::OpenIdTokens;
 use crate::error::Result;
+use crate::user::OpenIdTokens;
 
 /// Tokens of the login session, which are refreshed when they are asked for. Those in the user object are as old as the
 /// request that was signed in with them, and count only where the session has none.

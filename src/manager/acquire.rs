@@ -2,13 +2,14 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::attempt::{Admission, Ticket};
-use super::pool::Lease;
-use super::scope::check_request_headers;
-use super::{CallScope, Key, Manager, Owner, ServerScope};
-use crate::connection::{CallOptions, Connection, Recipe, log_prefix};
+use super::connecting::{Admission, Ticket};
+use super::key::{Key, Owner};
+use super::lease::Lease;
+use super::scope::{CallScope, ServerScope, check_request_headers};
+use super::state::Manager;
+use crate::connection::{CallOptions, Connection, Recipe};
 use crate::error::{Error, Result};
-use crate::host::Logger;
+use crate::log::{Logger, log_prefix};
 use crate::secret::Secret;
 use crate::server_config::{Fingerprint, TransportKind};
 

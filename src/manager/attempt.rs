@@ -1,301 +1,34 @@
 //! One attempt to connect, shared by the calls that wait for it.
-//!
-//! The attempt runs in a task of its own: it outlives the abort or timeout of any one caller, and is cancelled when the
-//! last has gone.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use futures::FutureExt;
 use parking_lot::Mutex;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::pool::{Lease, Slot};
-use super::{Key, Manager, Owner};
-use crate::connection::{Event, Generation, Known, LastFailure, Recipe, connect_authorized, gone};
-use crate::error::{Code, Error, Result};
-use crate::host::{Level, LogMeta};
+use super::key::Key;
+use super::slot::Slot;
+use crate::connection::LastFailure;
+use crate::error::Result;
 use crate::server_config::{Fingerprint, TransportKind};
-use crate::telemetry::{Kind, Operation, Started};
 
 pub(super) struct Attempt {
     pub key: Key,
     pub fingerprint: Fingerprint,
     pub kind: TransportKind,
-    cancel: CancellationToken,
-    done: CancellationToken,
-    failure: LastFailure,
-    state: Mutex<State>,
+    pub cancel: CancellationToken,
+    pub done: CancellationToken,
+    pub failure: LastFailure,
+    pub state: Mutex<State>,
 }
 
-struct State {
-    waiting: usize,
-    outcome: Option<Result<Arc<Slot>>>,
-}
-
-/// How a finished attempt enters the pool.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Admission {
-    /// As the registered attempt; if it no longer is, its waiters get the connection and nobody else.
-    Registered,
-    /// In place of whatever is there.
-    Replacing,
-}
-
-/// One call's place among those that wait.
-pub(super) struct Ticket {
-    attempt: Arc<Attempt>,
-    manager: Manager,
-    taken: bool,
+pub(super) struct State {
+    pub waiting: usize,
+    pub outcome: Option<Result<Arc<Slot>>>,
 }
 
 impl Attempt {
     /// Ends the attempt; whoever waits gets the error.
     pub fn cancel(&self) {
         self.cancel.cancel();
-    }
-
-    /// The caller holds the pool's lock, so the attempt cannot finish meanwhile.
-    pub fn join(self: &Arc<Self>, manager: &Manager) -> Ticket {
-        self.state.lock().waiting += 1;
-        Ticket {
-            attempt: Arc::clone(self),
-            manager: manager.clone(),
-            taken: false,
-        }
-    }
-}
-
-impl Ticket {
-    /// Waits for the outcome, until `deadline` or `cancel`.
-    pub async fn wait(mut self, deadline: Instant, cancel: &CancellationToken) -> Result<Lease> {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(Error::aborted()),
-            () = self.manager.0.closing.cancelled() => return Err(Error::closed()),
-            () = self.attempt.done.cancelled() => {}
-            () = tokio::time::sleep_until(deadline) => {
-                return Err(self.attempt.failure.out_of_time());
-            }
-        }
-        let outcome = self.attempt.state.lock().outcome.clone();
-        let slot = outcome.unwrap_or_else(|| Err(Error::closed()))?;
-        self.taken = true;
-        Ok(self.manager.counted_lease(slot, true))
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if self.taken {
-            return;
-        }
-        let mut state = self.attempt.state.lock();
-        match &state.outcome {
-            Some(Ok(slot)) => {
-                let slot = Arc::clone(slot);
-                drop(state);
-                self.manager.release(&slot);
-            }
-            Some(Err(_)) => {}
-            None => {
-                state.waiting -= 1;
-                let was_last = state.waiting == 0;
-                drop(state);
-                if was_last {
-                    self.manager.give_up(&self.attempt);
-                }
-            }
-        }
-    }
-}
-
-impl Manager {
-    /// Starts an attempt, with one place for the call that starts it.
-    pub(super) fn attempt(
-        &self,
-        key: Key,
-        recipe: Arc<Recipe>,
-        admission: Admission,
-    ) -> (Arc<Attempt>, Ticket) {
-        let attempt = Arc::new(Attempt {
-            key: key.clone(),
-            fingerprint: recipe.fingerprint,
-            kind: recipe.config.transport.kind(),
-            cancel: self.0.closing.child_token(),
-            done: CancellationToken::new(),
-            failure: LastFailure::default(),
-            state: Mutex::new(State {
-                waiting: 0,
-                outcome: None,
-            }),
-        });
-        let ticket = attempt.join(self);
-        let (manager, running) = (self.clone(), Arc::clone(&attempt));
-        self.spawn(async move {
-            if admission == Admission::Registered {
-                manager.tell(&key, Event::Connecting);
-            }
-            let outcome = AssertUnwindSafe(manager.connect(&recipe, &running))
-                .catch_unwind()
-                .await
-                .unwrap_or_else(|_| {
-                    Err(Error::new(
-                        Code::Internal,
-                        "Internal error while connecting",
-                    ))
-                });
-            manager.admit(&running, outcome, admission);
-        });
-        (attempt, ticket)
-    }
-
-    /// Ends an attempt that nobody waits for, unless somebody has joined it meanwhile. Later calls begin another.
-    fn give_up(&self, attempt: &Arc<Attempt>) {
-        let mut pool = self.0.pool.lock();
-        let state = attempt.state.lock();
-        if state.waiting > 0 || state.outcome.is_some() {
-            return;
-        }
-        attempt.cancel();
-        drop(state);
-        let was_registered = pool.unregister(attempt);
-        drop(pool);
-        if was_registered {
-            self.tell(&attempt.key, Event::Failed);
-        }
-    }
-
-    async fn connect(
-        &self,
-        recipe: &Arc<Recipe>,
-        attempt: &Attempt,
-    ) -> Result<crate::connection::Connection> {
-        let key = &attempt.key;
-        let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
-        logger.info(format!("{prefix} Establishing new connection"));
-        let identity = recipe.config.endpoint();
-        let mut known = self.0.known.get(&identity).unwrap_or_default();
-        let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
-        let tokens = recipe.tokens.as_ref();
-        // What was published before is what the host says now.
-        tokens.map(|tokens| tokens.take_published());
-        let publication = self.publication_generation(key, recipe).await;
-        let started = Started::now(Kind::Connect, &recipe.server_name, key.owner.user_id());
-        let connecting = async |known: &Known| {
-            let (failure, cancel) = (&attempt.failure, &attempt.cancel);
-            Box::pin(connect_authorized(recipe, known, &breaker, failure, cancel)).await
-        };
-        let mut outcome = connecting(&known).await;
-        if let Err(error) = &outcome
-            && matches!(
-                error.code,
-                Code::HttpStatus | Code::InvalidResponse | Code::ServerError
-            )
-            && known.generation.is_some()
-        {
-            // The server may speak another generation by now.
-            self.0.known.invalidate(&identity);
-            known.generation = None;
-            outcome = connecting(&known).await;
-        }
-        let operation = Operation {
-            transport: Some(recipe.config.transport.kind().as_str()),
-            ..started.ended_with(outcome.as_ref())
-        };
-        self.0.metrics.record(operation, logger);
-        match outcome {
-            Ok(mut connection) => {
-                // A refresh for this connection may have had the host publish another.
-                let published = tokens.and_then(|tokens| tokens.take_published());
-                connection.publication_generation =
-                    publication.map(|before| published.unwrap_or(before));
-                self.remember(identity, known, connection.generation);
-                logger.info(format!("{prefix} Connection successfully established"));
-                Ok(connection)
-            }
-            Err(error) => {
-                if error.wants_authorization() {
-                    logger.info(format!(
-                        "{prefix} OAuth required, stopping connection attempts"
-                    ));
-                } else if error.code != Code::Aborted {
-                    let message = format!("{prefix} Failed to establish connection");
-                    logger.with(Level::Error, message, LogMeta::Error(error.clone()));
-                }
-                Err(error)
-            }
-        }
-    }
-
-    fn remember(&self, identity: String, known: Known, generation: Generation) {
-        let generation = Some(generation);
-        if known.generation != generation {
-            self.0.known.insert(
-                identity,
-                Known {
-                    generation,
-                    ..known
-                },
-            );
-        }
-    }
-
-    fn admit(
-        &self,
-        attempt: &Arc<Attempt>,
-        outcome: Result<crate::connection::Connection>,
-        admission: Admission,
-    ) {
-        let key = &attempt.key;
-        let mut pool = self.0.pool.lock();
-        let mut counts = pool.unregister(attempt);
-        if admission == Admission::Replacing {
-            pool.attempts.remove(key);
-            counts = true;
-        }
-        let is_closing = self.0.closing.is_cancelled();
-        let pooled = counts && !is_closing;
-        let mut state = attempt.state.lock();
-        let (outcome, unused) = match outcome {
-            Ok(connection) => {
-                let slot = Slot::new(key.clone(), connection, state.waiting, !pooled);
-                let unused = state.waiting == 0;
-                (Ok(slot), unused)
-            }
-            // Those who still wait have not ended it: somebody disconnected.
-            Err(error) if error.code == Code::Aborted && attempt.cancel.is_cancelled() => {
-                (Err(gone()), false)
-            }
-            Err(error) => (Err(error), false),
-        };
-        let replaced = match &outcome {
-            Ok(slot) if pooled && !unused => pool.slots.insert(key.clone(), Arc::clone(slot)),
-            // A forced attempt that failed leaves nothing behind, as in the reference.
-            Err(_) if admission == Admission::Replacing => pool.slots.remove(key),
-            _ => None,
-        };
-        if outcome.is_ok() && key.owner != Owner::App {
-            pool.track(&key.owner);
-            self.run_idle_timer(&mut pool);
-        }
-        let abandoned = outcome.as_ref().ok().filter(|_| unused).cloned();
-        let event = match &outcome {
-            _ if is_closing => Event::Closed,
-            Ok(_) if !unused => Event::Connected,
-            _ => Event::Failed,
-        };
-        state.outcome = Some(outcome);
-        drop(state);
-        drop(pool);
-        for slot in replaced.into_iter().chain(abandoned) {
-            self.retire(&slot);
-        }
-        // Listeners hear of it before whoever waits does, as in the reference. What a disconnect has ended, it has told.
-        if counts {
-            self.tell(key, event);
-        }
-        attempt.done.cancel();
     }
 }

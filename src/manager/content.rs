@@ -15,7 +15,7 @@ mod pretty;
 mod resource;
 
 use pretty::indented;
-use resource::{Body, body, one_line};
+use resource::{Body, body, one_line, text_of};
 
 /// Providers whose results are split into text and artifacts; for others everything is one text.
 const RECOGNIZED_PROVIDERS: &[&str] = &[
@@ -309,10 +309,6 @@ fn code_point(escape: &str) -> (char, usize) {
         Some(Ok(character)) => (character, 6 * character.len_utf16()),
         _ => (char::REPLACEMENT_CHARACTER, 6),
     }
-}
-
-fn text_of<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn is_remote(data: &str) -> bool {

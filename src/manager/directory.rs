@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::pool::{Lease, Slot};
-use super::{Key, Manager, Owner};
+use super::key::{Key, Owner};
+use super::lease::Lease;
+use super::slot::Slot;
+use super::state::Manager;
 use crate::connection::Event;
 
 /// What `getConnectionStats` counts.

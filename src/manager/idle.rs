@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pool::{Pool, Slot};
-use super::{Manager, Owner};
+use super::key::Owner;
+use super::pool::Pool;
+use super::slot::Slot;
+use super::state::Manager;
 use crate::connection::Event;
 
 impl Manager {

@@ -13,8 +13,7 @@ use url::Url;
 use super::{CallScope, Key, Lacking, Lease, Manager, Naming, Owner, ServerScope};
 use crate::connection::{CallOptions, Connection, Recipe, ToolList, list_tools};
 use crate::error::{Error, Result};
-use crate::host::NetworkRules;
-use crate::network::is_domain_allowed;
+use crate::network::{NetworkRules, is_domain_allowed};
 use crate::oauth::{Endpoints, detect};
 use crate::server_config::{ServerConfig, ServerInstructions};
 

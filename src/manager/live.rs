@@ -9,14 +9,17 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use parking_lot::Mutex;
 
-use super::{CallScope, Manager, OboCall, ServerScope};
+use super::obo_call::OboCall;
+use super::scope::{CallScope, ServerScope};
+use super::state::Manager;
 use crate::connection::{AccessTokens, Recipe};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, UpstreamTokens, User};
+use crate::host::{Host, UpstreamTokens};
 use crate::obo::EXCHANGE_TIMEOUT;
 use crate::secret::Secret;
 use crate::server_config::{OpenIdTokenInfo, Transport};
 use crate::transport::Bearer;
+use crate::user::User;
 
 /// The user's token for the connection that one call makes.
 struct SessionTokens {

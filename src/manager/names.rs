@@ -2,12 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use moka::sync::Cache;
 
-use super::Manager;
-use crate::connection::Recipe;
 use crate::error::Result;
 use crate::host::Host;
 use crate::server_config::normalize_server_name;
@@ -77,33 +74,6 @@ pub(super) type WireNames = Arc<HashMap<String, String>>;
 
 /// The names of servers' tools, by user and server.
 pub(super) type KnownNames = Cache<(Option<String>, String), WireNames>;
-
-impl Manager {
-    pub(super) fn learn_names(
-        &self,
-        user_id: Option<&str>,
-        server_name: &str,
-        wire_names: WireNames,
-    ) {
-        let key = (user_id.map(str::to_owned), server_name.to_owned());
-        if wire_names.is_empty() {
-            self.0.tool_names.invalidate(&key);
-        } else {
-            self.0.has_wire_names.store(true, Ordering::Release);
-            self.0.tool_names.insert(key, wire_names);
-        }
-    }
-
-    /// What the server at the other end of a connection calls a tool that a model names.
-    pub(super) fn wire_name(&self, recipe: &Recipe, tool: &str) -> Option<String> {
-        // A host that shows names as servers have them asks this with every call, too.
-        if !self.0.has_wire_names.load(Ordering::Acquire) {
-            return None;
-        }
-        let key = (recipe.user_id.clone(), recipe.server_name.clone());
-        self.0.tool_names.get(&key)?.get(tool).cloned()
-    }
-}
 
 /// Names without the server's at their beginning. Names that would be the same, or another's as it was sent, keep it.
 fn stripped<'a>(tools: &[&'a str], server: &str) -> Vec<&'a str> {

@@ -4,35 +4,27 @@
 //! what it got: the caches answer, and a user or an author who lost their rights is noticed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::directory::ConnectionState;
+use super::lease::Lease;
 use super::live::rejected;
-use super::{CallScope, ConnectionState, Lease, Manager, ServerScope};
-use crate::connection::{AccessTokens, Recipe, log_prefix};
+use super::obo_call::OboCall;
+use super::scope::{CallScope, ServerScope};
+use super::state::Manager;
+use crate::connection::{AccessTokens, Recipe};
 use crate::error::{Cause, Error, Result};
-use crate::host::{Host, User};
+use crate::host::Host;
+use crate::log::log_prefix;
 use crate::obo::{EXCHANGE_TIMEOUT, GraphToken, Obo, ServerToken, TokenUse, claims_challenge};
 use crate::secret::Secret;
 use crate::server_config::ServerConfig;
 use crate::transport::Bearer;
-
-/// One call's wish for a token.
-#[derive(Clone, Copy)]
-pub struct OboCall<'a> {
-    pub purpose: TokenUse<'a>,
-    /// How long the exchange may take; else [`EXCHANGE_TIMEOUT`].
-    pub timeout: Option<Duration>,
-    /// Whether the requests are tool calls, which may have headers of their own.
-    pub of_tool_call: bool,
-    pub cancel: &'a CancellationToken,
-}
+use crate::user::User;
 
 /// Where a connection's token comes from: the exchange, as the call that asked for the connection.
 struct OboTokens {
@@ -278,21 +270,4 @@ impl Manager {
         self.unless_over(call.cancel, self.0.obo.token(&request))
             .await?
     }
-}
-
-/// Puts a token over the headers of a request, so that none but the call's own is ever sent.
-pub fn with_bearer(
-    headers: Option<Arc<HeaderMap>>,
-    bearer: Option<&Secret>,
-) -> Option<Arc<HeaderMap>> {
-    let Some(bearer) = bearer else {
-        return headers;
-    };
-    let mut headers = headers.map(Arc::unwrap_or_clone).unwrap_or_default();
-    // An exchanged token was checked to fit a header when it came.
-    if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", bearer.expose())) {
-        value.set_sensitive(true);
-        headers.insert(AUTHORIZATION, value);
-    }
-    Some(Arc::new(headers))
 }

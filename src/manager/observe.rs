@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::pool::Slot;
-use super::{ConnectionState, Manager};
-use crate::connection::now_ms;
-use crate::host::Logger;
+use super::directory::ConnectionState;
+use super::slot::Slot;
+use super::state::Manager;
+use crate::clock::now_ms;
+use crate::log::Logger;
 use crate::telemetry::{CLOSED, Gauges, Kind, LOST, Metrics, Operation, Started};
 
 impl Manager {

@@ -1,16 +1,14 @@
-//! Connections by owner, and who uses them.
+//! Connections by owner, those that are there and those on their way.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::Attempt;
-use super::renewal::Tenure;
-use super::{Key, Manager, Owner};
-use crate::connection::{Connection, Event};
+use super::key::{Key, Owner};
+use super::slot::Slot;
 
 #[derive(Default)]
 pub(super) struct Pool {
@@ -81,171 +79,5 @@ impl Pool {
             .get(&slot.key)
             .is_some_and(|pooled| Arc::ptr_eq(pooled, slot));
         is_there && self.slots.remove(&slot.key).is_some()
-    }
-}
-
-/// A connection and the number of calls that use it.
-pub(super) struct Slot {
-    pub key: Key,
-    pub connection: Connection,
-    pub tenure: Mutex<Tenure>,
-    state: Mutex<SlotState>,
-}
-
-struct SlotState {
-    uses: usize,
-    /// No new call gets it; it is closed when the last one has ended.
-    retired: bool,
-    closing: bool,
-    /// Its end was told.
-    ended: bool,
-    used_at: Instant,
-}
-
-impl Slot {
-    pub fn new(key: Key, connection: Connection, uses: usize, retired: bool) -> Arc<Self> {
-        Arc::new(Self {
-            key,
-            connection,
-            tenure: Mutex::default(),
-            state: Mutex::new(SlotState {
-                uses,
-                retired,
-                closing: false,
-                ended: false,
-                used_at: Instant::now(),
-            }),
-        })
-    }
-
-    /// Whether its end is still to be told; answered with yes once.
-    pub fn ends(&self) -> bool {
-        !std::mem::replace(&mut self.state.lock().ended, true)
-    }
-
-    pub fn is_used(&self) -> bool {
-        self.state.lock().uses > 0
-    }
-
-    /// When the last call ended that used it.
-    pub fn used_at(&self) -> Instant {
-        self.state.lock().used_at
-    }
-
-    /// Whether the connection is to be closed now; answered with yes once.
-    fn closes(state: &mut SlotState, keep: bool) -> bool {
-        let closes = state.uses == 0 && (state.retired || !keep) && !state.closing;
-        state.closing |= closes;
-        closes
-    }
-}
-
-/// The use of a connection by one call. The connection stays open for as long as a lease exists.
-pub struct Lease {
-    slot: Arc<Slot>,
-    manager: Manager,
-    /// Whether this call waited for the attempt that made the connection.
-    opened: bool,
-}
-
-impl Lease {
-    #[must_use]
-    pub fn connection(&self) -> &Connection {
-        &self.slot.connection
-    }
-
-    #[must_use]
-    pub fn key(&self) -> &Key {
-        &self.slot.key
-    }
-
-    pub(super) fn slot(&self) -> &Arc<Slot> {
-        &self.slot
-    }
-
-    /// Whether the connection existed before the call.
-    #[must_use]
-    pub const fn is_reused(&self) -> bool {
-        !self.opened
-    }
-
-    /// The connection is of no more use to anybody: later calls make another.
-    pub fn discard(self) {
-        self.manager.discard(&self.slot);
-    }
-
-    /// The call was aborted: a user's connection that it opened is closed, unless another call uses it.
-    pub fn abandon(self) {
-        if self.opened && self.slot.key.owner != Owner::App && self.slot.state.lock().uses == 1 {
-            self.manager.discard(&self.slot);
-        }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.manager.release(&self.slot);
-    }
-}
-
-impl Manager {
-    /// A lease on a connection that already counts this use.
-    pub(super) fn counted_lease(&self, slot: Arc<Slot>, opened: bool) -> Lease {
-        Lease {
-            slot,
-            manager: self.clone(),
-            opened,
-        }
-    }
-
-    /// A lease on a pooled connection. The pool is locked by the caller, so the connection cannot be closing.
-    pub(super) fn lease(&self, slot: &Arc<Slot>) -> Lease {
-        slot.state.lock().uses += 1;
-        self.counted_lease(Arc::clone(slot), false)
-    }
-
-    pub(super) fn release(&self, slot: &Arc<Slot>) {
-        // Under the pool's lock, so that no call leases a connection that is being closed.
-        let mut pool = self.0.pool.lock();
-        let mut state = slot.state.lock();
-        state.uses = state.uses.saturating_sub(1);
-        state.used_at = Instant::now();
-        let closes = Slot::closes(&mut state, self.0.keep_connections);
-        drop(state);
-        if closes {
-            let was_pooled = pool.remove(slot);
-            drop(pool);
-            if was_pooled {
-                self.tell(&slot.key, Event::Closed);
-            }
-            self.close_in_background(slot);
-            return;
-        }
-        pool.touch(&slot.key.owner);
-    }
-
-    /// Takes a connection out of the pool and closes it when nobody uses it any more.
-    pub(super) fn discard(&self, slot: &Arc<Slot>) {
-        let was_pooled = self.0.pool.lock().remove(slot);
-        if was_pooled {
-            self.tell(&slot.key, Event::Closed);
-        }
-        self.retire(slot);
-    }
-
-    /// Closes a connection that is no longer in the pool, when nobody uses it any more.
-    pub(super) fn retire(&self, slot: &Arc<Slot>) {
-        let mut state = slot.state.lock();
-        state.retired = true;
-        if Slot::closes(&mut state, self.0.keep_connections) {
-            self.close_in_background(slot);
-        }
-    }
-
-    fn close_in_background(&self, slot: &Arc<Slot>) {
-        let (manager, slot) = (self.clone(), Arc::clone(slot));
-        self.spawn(async move {
-            manager.end(&slot).await;
-        });
     }
 }

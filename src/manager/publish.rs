@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
-use super::{Key, Manager, Owner};
+use super::key::{Key, Owner};
+use super::state::Manager;
 use crate::connection::{
     CallOptions, Connection, Recipe, ToolList, list_tools, list_tools_in_order,
 };
-use crate::error::Result;
-use crate::host::{HostTools, HostValue, Logger, ToolPublisher, ToolUpdate};
+use crate::error::{HostValue, Result};
+use crate::host::{HostTools, ToolPublisher, ToolUpdate};
+use crate::log::Logger;
 
 /// A list of tools, and what it is published under.
 pub struct Snapshot {
@@ -132,7 +134,7 @@ pub async fn generation_of(
     match publisher.generation(user_id, server_name).await {
         Ok(generation) => generation.filter(|generation| !generation.is_empty()),
         Err(error) => {
-            let prefix = crate::connection::log_prefix(Some(user_id), server_name);
+            let prefix = crate::log::log_prefix(Some(user_id), server_name);
             logger.warn(format!(
                 "{prefix} The generation of published tools cannot be read: {error}"
             ));

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::key::{Key, Owner};
+use super::lease::Lease;
 use super::publish::{Publication, Reading, Snapshot, publish_tools};
-use super::{Key, Lease, Manager, Owner};
+use super::state::Manager;
+use super::subscriber::Relisted;
 use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::host::ToolUpdate;
-use crate::tools::RawTools;
 
 /// Servers announce changes in bursts; one listing serves a burst.
 const REFRESH_DELAY: Duration = Duration::from_millis(250);
@@ -18,13 +20,6 @@ const REFRESH_TIMEOUT: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How often a listing that failed is tried again, with pauses that double.
 const RETRIES: u32 = 8;
-
-/// The tools of a connection as they were listed anew.
-#[derive(Clone)]
-pub struct Relisted {
-    pub tools: Arc<RawTools>,
-    pub revision: Option<String>,
-}
 
 impl Manager {
     /// Lists the tools of a connection soon, and tells whoever wants to know. Further announcements until then are met

@@ -6,21 +6,18 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::pool::{Pool, Slot};
+use super::acquire::Acquire;
+use super::key::Owner;
+use super::lease::Lease;
+use super::pool::Pool;
 use super::publish::generation_of;
-use super::{Acquire, Lease, Manager, Owner};
+use super::slot::Slot;
+use super::state::Manager;
 use crate::error::Result;
 
 /// Where users are never idle.
 const DEFAULT_INTERVAL: Duration = Duration::from_mins(15);
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What the host says of the generation that a connection was made under.
-#[derive(Default)]
-pub(super) struct Tenure {
-    asked_at: Option<Instant>,
-    is_lost: bool,
-}
 
 impl Manager {
     /// Whether the generation of a user's connection is still that of now.

@@ -2,23 +2,24 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use indexmap::IndexMap;
 
-use super::live::forward_token;
-use super::watch::KeyObserver;
-use super::{Key, Manager, Owner, with_bearer};
-use crate::connection::{CallOptions, Caller, Recipe, log_prefix, now_ms};
+use super::key::{Key, Owner};
+use super::state::Manager;
+use crate::connection::{CallOptions, Caller};
 use crate::error::{Code, Error, Result};
-use crate::host::{Host, Lookup, NetworkRules, Peer, RulesOfCall, User};
-use crate::network::Policy;
+use crate::host::{Host, Lookup, Peer, RulesOfCall};
+use crate::log::log_prefix;
+use crate::network::NetworkRules;
 use crate::secret::Secret;
 use crate::server_config::{
-    Context, Fingerprint, ServerConfig, Transport, TransportKind, fingerprint, headers_for_call,
-    headers_for_tool_call, resolve,
+    Context, Fingerprint, ServerConfig, TransportKind, fingerprint, headers_for_call,
+    headers_for_tool_call,
 };
 use crate::settings::Settings;
-use crate::transport::Bearer;
+use crate::user::User;
 
 /// JSON-RPC "invalid request", the code of the reference's `McpError`s.
 const INVALID_REQUEST: i64 = -32600;
@@ -174,6 +175,23 @@ impl CallScope<'_> {
     }
 }
 
+/// Puts a token over the headers of a request, so that none but the call's own is ever sent.
+pub fn with_bearer(
+    headers: Option<Arc<HeaderMap>>,
+    bearer: Option<&Secret>,
+) -> Option<Arc<HeaderMap>> {
+    let Some(bearer) = bearer else {
+        return headers;
+    };
+    let mut headers = headers.map(Arc::unwrap_or_clone).unwrap_or_default();
+    // An exchanged token was checked to fit a header when it came.
+    if let Ok(mut value) = HeaderValue::from_str(&format!("Bearer {}", bearer.expose())) {
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Some(Arc::new(headers))
+}
+
 /// The config that the host's registry has.
 pub async fn registered_config(
     host: &Host,
@@ -280,71 +298,5 @@ impl Manager {
                 &format!("No connection found for server {server_name}"),
             )),
         }
-    }
-
-    /// The same rules as those of the connection before, where they are equal.
-    fn shared(&self, policy: Policy) -> Policy {
-        let mut last = self.0.policy.lock();
-        match &*last {
-            Some(known) if *known == policy => known.clone(),
-            _ => last.insert(policy).clone(),
-        }
-    }
-
-    /// What a connection of this scope is made from. `graph`: the call's token for Microsoft Graph, where the config has a
-    /// place for one.
-    pub fn recipe(
-        &self,
-        call: &CallScope<'_>,
-        server: &ServerScope,
-        graph: Option<&Secret>,
-    ) -> Result<Recipe> {
-        let rules = server.rules.clone();
-        let context = Context {
-            graph_token: graph.filter(|_| server.key.owner != Owner::App),
-            ..call.context(&server.key.owner)
-        };
-        let config = resolve(&server.config, &context)?;
-        let kind = config.transport.kind();
-        check_request_headers(&server.config, kind)?;
-        let policy = self.shared(Policy::new(&rules, &call.host.environment, config.proxy())?);
-        if let Transport::Http { url, .. } = &config.transport {
-            // Before anything is asked of the server, its authorization included.
-            policy.check_url(url)?;
-        }
-        let mut recipe = Recipe {
-            server_name: server.key.server_name.to_string(),
-            user_id: server.key.owner.user_id().map(str::to_owned),
-            fingerprint: call.fingerprint(server),
-            template: template(call.host, &server.config, &rules),
-            uses_oauth: server.config.is_oauth_server(),
-            made_at: now_ms(),
-            config,
-            bearer: Bearer::default(),
-            tokens: None,
-            policy,
-            rules,
-            http: self.0.http.clone(),
-            children: self.0.children.clone(),
-            settings: Arc::clone(call.settings),
-            metrics: Arc::clone(&self.0.metrics),
-            environment: call.host.environment.clone(),
-            server_requests: call.host.server_requests.clone(),
-            publisher: call.host.publisher.clone(),
-            observer: Some(Arc::new(KeyObserver {
-                manager: Arc::downgrade(&self.0),
-                key: server.key.clone(),
-            })),
-            logger: call.host.logger.clone(),
-        };
-        if let Some(authorizer) = self.authorizer(call, server, &recipe)? {
-            recipe.tokens = Some(Arc::new(authorizer));
-        } else {
-            recipe.tokens = self.obo_tokens(call, server, &recipe)?;
-            if recipe.tokens.is_none() {
-                forward_token(call, server, &mut recipe);
-            }
-        }
-        Ok(recipe)
     }
 }

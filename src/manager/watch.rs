@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::Admission;
-use super::pool::Slot;
-use super::refresh::Relisted;
-use super::{Inner, Key, Manager};
+use super::connecting::Admission;
+use super::key::Key;
+use super::slot::Slot;
+use super::state::{Inner, Manager};
+use super::subscriber::{Relisted, Subscriber};
 use crate::connection::{Event, Observer};
 use crate::error::Code;
 use crate::telemetry::LOST;
@@ -48,14 +49,6 @@ impl Observer for KeyObserver {
         }
         manager.tell(&self.key, event);
     }
-}
-
-/// Told about the events of all connections of a runtime.
-pub trait Subscriber: Send + Sync {
-    fn notice(&self, key: &Key, event: Event);
-    /// Whether somebody may want to know which tools a connection has now.
-    fn hears_tools(&self, key: &Key) -> bool;
-    fn tools(&self, key: &Key, tools: Relisted);
 }
 
 impl Manager {

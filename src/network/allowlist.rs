@@ -5,10 +5,9 @@ use std::sync::Arc;
 use url::{Host, Url};
 
 use super::exemption::Exemptions;
-use super::resolver;
 use super::rule::AddressRule;
+use super::{NetworkRules, resolver};
 use crate::error::Code;
-use crate::host::NetworkRules;
 
 const SCHEMES: [&str; 4] = ["http", "https", "ws", "wss"];
 

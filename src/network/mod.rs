@@ -4,20 +4,6 @@
 //! was judged is the address connected to: names are judged in the client's own resolver at connect time, literals
 //! (which no resolver ever sees) before each request and each redirect hop.
 
-/// Environment variables that a [`Policy`] reads, for the host to copy.
-pub const VARIABLES: &[&str] = &[
-    "PROXY",
-    "http_proxy",
-    "HTTP_PROXY",
-    "https_proxy",
-    "HTTPS_PROXY",
-    "no_proxy",
-    "NO_PROXY",
-    "NODE_EXTRA_CA_CERTS",
-    "SSL_CERT_FILE",
-    "NODE_TLS_REJECT_UNAUTHORIZED",
-];
-
 mod address;
 mod allowlist;
 mod client;
@@ -30,6 +16,7 @@ pub mod fuzzing;
 mod no_proxy;
 mod policy;
 mod proxy;
+mod registry_rules;
 mod request;
 mod resolver;
 mod response;
@@ -41,6 +28,7 @@ pub use address::is_private_address;
 pub use allowlist::{Allowlist, is_domain_allowed};
 pub use client::HttpClient;
 pub use failure::sanitize_url;
-pub use policy::{Policy, verification_disabled};
+pub use policy::{Policy, VARIABLES, verification_disabled};
+pub use registry_rules::NetworkRules;
 pub use request::{Redirects, Request};
 pub use response::Response;

@@ -4,13 +4,28 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
+use super::NetworkRules;
 use super::allowlist::{Allowlist, is_supported_scheme};
 use super::exemption::Exemptions;
 use super::proxy::{Proxies, ProxyUrl};
 use super::rule::{AddressRule, refused};
 use super::tls::TlsSettings;
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, NetworkRules};
+
+/// Environment variables that a [`Policy`] reads, for the host to copy.
+pub const VARIABLES: &[&str] = &[
+    "PROXY",
+    "http_proxy",
+    "HTTP_PROXY",
+    "https_proxy",
+    "HTTPS_PROXY",
+    "no_proxy",
+    "NO_PROXY",
+    "NODE_EXTRA_CA_CERTS",
+    "SSL_CERT_FILE",
+    "NODE_TLS_REJECT_UNAUTHORIZED",
+];
 
 /// The compiled rules of one call: allowlist, address rules, proxies and TLS settings. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]

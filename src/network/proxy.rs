@@ -3,8 +3,8 @@
 use url::Url;
 
 use super::no_proxy::NoProxy;
+use crate::environment::Environment;
 use crate::error::{Error, Result};
-use crate::host::Environment;
 use crate::secret::Secret;
 
 /// A proxy's URL, which may hold credentials.

@@ -12,8 +12,8 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use rustls_native_certs::CertificateResult;
 
 use super::served::Verifier;
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::host::Environment;
 
 const EXTRA_CA_CERTS: &str = "NODE_EXTRA_CA_CERTS";
 const CERT_FILE: &str = "SSL_CERT_FILE";

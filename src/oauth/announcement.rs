@@ -5,13 +5,10 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use super::authorizer::Inner;
-use super::documents::Tokens;
+use super::documents::{GENERATION, Tokens, text};
 use super::storage::Witness;
 use crate::error::Result;
 use crate::host::Publication;
-
-/// The member of a flow's tokens that says under which generation they were published.
-pub(super) const GENERATION: &str = "publication_generation";
 
 /// Of one change.
 pub(super) struct Announcement<'a> {
@@ -90,7 +87,7 @@ impl Witness for Announcement<'_> {
 
 /// Tells of the tokens of a flow that somebody else has completed.
 pub(super) async fn tell_of_flow(inner: &Inner, tokens: &Tokens) -> Result<()> {
-    let generation = super::documents::text(&tokens.0, GENERATION);
+    let generation = text(&tokens.0, GENERATION);
     match (&inner.host.credential_events, generation) {
         (Some(events), Some(generation)) => events.adopted(generation).await,
         _ => Ok(()),

@@ -1,30 +1,30 @@
-//! One user's relation to one server: tokens that are had without asking, refreshed in a task of their own.
+//! One user's relation to one server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use futures::FutureExt;
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use serde_json::json;
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::flow_id::flow_id;
 use super::http::Endpoints;
-use super::leases::{Leases, storage_unavailable};
+use super::leases::Leases;
 use super::options::OAuthOptions;
-use super::renew::{EARLY, Reason, may_pass};
+use super::runtime::OAuth;
 use super::storage::{Storage, StoredAccess};
-use super::{OAuth, Refreshing, flow_id};
-use crate::connection::{AccessTokens, now_ms};
+use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
-use crate::host::{FlowStore, Host, Level, LogMeta, NetworkRules};
-use crate::network::HttpClient;
+use crate::host::{FlowStore, Host};
+use crate::network::{HttpClient, NetworkRules};
 use crate::secret::Secret;
 use crate::server_config::Coordination;
 use crate::settings::Settings;
+
+/// A token is replaced this long before it expires, so that no request meets the end.
+pub(super) const EARLY: Duration = Duration::from_secs(30);
 
 /// Who authorizes with what.
 pub struct Relation {
@@ -61,7 +61,7 @@ pub(super) struct Inner {
     /// The generation that the host has published a change of these tokens under.
     pub published: Mutex<Option<String>>,
     /// When the token that was handed out last is due to be replaced, in milliseconds since the epoch.
-    due_at: AtomicI64,
+    pub due_at: AtomicI64,
 }
 
 impl Authorizer {
@@ -99,51 +99,6 @@ impl Authorizer {
         })))
     }
 
-    /// Refreshes, or shares the refresh that is under way. It runs in a task of its own, so that no caller's end can
-    /// lose a token that the server has rotated already.
-    async fn refresh(&self, reason: Reason) -> Result<Option<Secret>> {
-        let inner = &self.0;
-        let key = self.refresh_key().await?;
-        let shared: Refreshing = {
-            let mut refreshing = inner.oauth.refreshing.lock();
-            match refreshing.get(&key) {
-                Some(shared) => shared.clone(),
-                None if inner.oauth.closing.is_cancelled() => return Err(Error::closed()),
-                None => {
-                    let authorizer = self.clone();
-                    let done = Done(inner.oauth.clone(), key.clone());
-                    let task = inner.oauth.tasks.spawn(async move {
-                        let _done = done;
-                        let outcome = authorizer.renew(&reason).await;
-                        authorizer.log_failure(&outcome);
-                        outcome
-                    });
-                    let shared = async move {
-                        task.await.unwrap_or_else(|_| {
-                            Err(Error::new(Code::Internal, "A token refresh broke off"))
-                        })
-                    };
-                    let shared: Refreshing = shared.boxed().shared();
-                    refreshing.insert(key, shared.clone());
-                    shared
-                }
-            }
-        };
-        shared.await
-    }
-
-    /// Who shares a refresh: not another tenant's user, nor a server of this name that is another one.
-    async fn refresh_key(&self) -> Result<String> {
-        let Relation {
-            server_url,
-            options,
-            ..
-        } = &self.0.relation;
-        let (client, token_url) = (&options.client_id, &options.token_url);
-        let (tenant, key) = (self.tenant_id().await?, &self.0.key);
-        Ok(json!([tenant, key, server_url.as_str(), client, token_url]).to_string())
-    }
-
     pub(super) async fn stored(&self) -> Result<Option<StoredAccess>> {
         let Relation {
             server_url,
@@ -163,112 +118,5 @@ impl Authorizer {
         let due = if due <= now_ms() { i64::MAX } else { due };
         self.0.due_at.store(due, Ordering::Relaxed);
         stored.token
-    }
-
-    fn log_failure(&self, outcome: &Result<Option<Secret>>) {
-        let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
-        match outcome {
-            Err(error) if error.code == Code::ReauthenticationRequired => {
-                logger.info(format!("{prefix} {error}, will trigger OAuth flow"));
-            }
-            Err(error) if is_deferred(error) => {
-                let message =
-                    format!("{prefix} OAuth token loading failed; deferring connection recovery");
-                logger.with(Level::Warn, message, LogMeta::Error(error.clone()));
-            }
-            Err(error) if !is_end(error) => {
-                let message = format!("{prefix} Failed to refresh tokens");
-                logger.with(Level::Error, message, LogMeta::Error(error.clone()));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Whether nothing failed, and the call or the runtime has ended.
-fn is_end(error: &Error) -> bool {
-    matches!(error.code, Code::Aborted | Code::Closed)
-}
-
-/// Whether the tokens may be good, and could not be had now. Asking the user would not help.
-fn is_deferred(error: &Error) -> bool {
-    matches!(
-        error.code,
-        Code::TokenRefreshUnavailable | Code::TokenStorageUnavailable
-    )
-}
-
-/// A refresh that failed leaves only the user; why has been logged, and is told to nobody else.
-fn without_refresh(outcome: Result<Option<Secret>>) -> Result<Option<Secret>> {
-    match outcome {
-        Err(error) if !is_end(&error) && !is_deferred(&error) => Ok(None),
-        outcome => outcome,
-    }
-}
-
-/// Ends the sharing of a refresh, however it ended.
-struct Done(OAuth, String);
-
-impl Drop for Done {
-    fn drop(&mut self) {
-        self.0.refreshing.lock().remove(&self.1);
-    }
-}
-
-#[async_trait]
-impl AccessTokens for Authorizer {
-    async fn current(&self) -> Result<Option<Secret>> {
-        let inner = &self.0;
-        let (prefix, logger) = (&inner.prefix, &inner.host.logger);
-        let stored = match self.stored().await {
-            Ok(stored) => stored,
-            Err(error) if error.code == Code::ReauthenticationRequired => {
-                self.log_failure(&Err(error));
-                return Ok(None);
-            }
-            Err(error) if is_end(&error) || inner.storage.is_unusable(&error) => return Err(error),
-            Err(error) if may_pass(&error) && matches!(self.leases().await, Ok(Some(_))) => {
-                let name = &inner.relation.server_name;
-                let error = storage_unavailable(name, error);
-                self.log_failure(&Err(error.clone()));
-                return Err(error);
-            }
-            Err(error) => {
-                let message = format!("{prefix} Failed to retrieve tokens");
-                logger.with(Level::Error, message, LogMeta::Error(error));
-                return Ok(None);
-            }
-        };
-        if let Some(stored) = &stored
-            && !stored.expires_within(EARLY)
-        {
-            logger.info(format!("{prefix} Loaded OAuth tokens"));
-            return Ok(Some(self.hand_out(stored.clone())));
-        }
-        let usable = stored.filter(|stored| !stored.expires_within(Duration::ZERO));
-        let refreshed = self.refresh(Reason::Due).await;
-        match (usable, refreshed) {
-            (_, Ok(Some(token))) => Ok(Some(token)),
-            (Some(usable), _) => Ok(Some(self.hand_out(usable))),
-            (None, refreshed) => without_refresh(refreshed),
-        }
-    }
-
-    fn is_due(&self) -> bool {
-        self.0.due_at.load(Ordering::Relaxed) <= now_ms()
-    }
-
-    fn take_published(&self) -> Option<String> {
-        self.0.published.lock().take()
-    }
-
-    async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {
-        let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
-        logger.info(format!(
-            "{prefix} The server refused the access token, attempting to refresh it"
-        ));
-        let refreshed = self.refresh(Reason::Refused(refused.clone())).await;
-        let replaced = without_refresh(refreshed)?;
-        Ok(replaced.filter(|token| token != refused))
     }
 }

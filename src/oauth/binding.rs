@@ -9,8 +9,11 @@ use super::documents::{ClientInfo, ResourceMetadata, text, texts};
 use super::issuer::same_url;
 use super::metadata::check_resource;
 use super::options::OAuthOptions;
-use super::registration::{CONFIGURED, REGISTERED};
 use crate::error::{Code, Error, Result};
+
+/// Where a flow's client came from, in `LibreChat`'s words (`clientSource`, and `client_source` of the client's row).
+pub const REGISTERED: &str = "dynamic";
+pub const CONFIGURED: &str = "configured";
 
 /// The metadata of a client's row: the authorization server's, and what the grant is for, as far as it is known.
 #[must_use]

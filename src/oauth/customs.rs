@@ -7,8 +7,8 @@ use super::authorizer::Authorizer;
 use super::flight::mark_rejected;
 use super::flow_id;
 use super::leases::{Holder, Leases};
+use crate::abilities::Abilities;
 use crate::error::Result;
-use crate::host::Abilities;
 use crate::secret::Secret;
 
 impl Authorizer {

@@ -5,11 +5,13 @@ use std::fmt;
 
 use serde_json::{Map, Value, json};
 
-use super::announcement::GENERATION;
-use crate::connection::now_ms;
+use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::CREDENTIAL_SET_ID;
 use crate::secret::Secret;
+
+/// The member of a flow's tokens that says under which generation they were published.
+pub(super) const GENERATION: &str = "publication_generation";
 
 macro_rules! document {
     ($(#[$meta:meta])* $name:ident) => {

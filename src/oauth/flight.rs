@@ -7,7 +7,7 @@ use super::leases::{FENCE_UNAVAILABLE, FLIGHT_POLL, Leases};
 use super::storage::{Seen, Storage, Witness};
 use super::stored_tokens::{self, GrantRefresher, Stored, Writing};
 use crate::error::{Code, Result};
-use crate::host::{Level, LogMeta, Logger};
+use crate::log::{Level, LogMeta, Logger};
 
 /// What it is made with.
 pub struct Redemption<'a> {

@@ -6,17 +6,21 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::authorizer::Authorizer;
+use super::binding::check_client_row;
 use super::documents::{Tokens, text};
+use super::flow_kind::FLOW_KIND;
 use super::initiate::Initiation;
 use super::issuer::same_url;
 use super::leases::Leases;
 use super::login::begin_under;
 use super::pending::{Pending, ReusedClient, asked_scope, client_of_flow, row_of_flow};
+use super::scope;
 use super::start_turn::StartTurn;
-use super::{FLOW_KIND, check_client_row, delete_flow_and_state, scope, store_state_mapping};
-use crate::connection::now_ms;
+use super::state_mapping::{delete_flow_and_state, store_state_mapping};
+use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
-use crate::host::{FlowState, FlowStatus, Level, LogMeta};
+use crate::host::{FlowState, FlowStatus};
+use crate::log::{Level, LogMeta};
 use crate::server_config::is_client_rejection_message;
 use crate::settings::Settings;
 

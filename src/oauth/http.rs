@@ -13,10 +13,10 @@ use url::{Origin, Url, form_urlencoded};
 
 use super::documents::text;
 use super::issuer::origin_of;
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error, foreign_text};
-use crate::host::{Environment, NetworkRules};
-use crate::network::{HttpClient, Policy, Redirects, Request, sanitize_url};
+use crate::network::{HttpClient, NetworkRules, Policy, Redirects, Request, sanitize_url};
 use crate::secret::Secret;
 use crate::server_config::{Setter, is_sent};
 

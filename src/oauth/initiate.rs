@@ -7,17 +7,19 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::binding::{CONFIGURED, REGISTERED};
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
 use super::http::Endpoints;
 use super::metadata::{check_capabilities, check_resource, discover};
 use super::options::OAuthOptions;
 use super::pending::ReusedClient;
-use super::registration::{CONFIGURED, REGISTERED, Registration, client_of};
+use super::registration::{Registration, client_of};
 use super::storage::Storage;
 use super::{pkce, scope};
 use crate::error::{Code, Error, Result};
-use crate::host::{Logger, NetworkRules};
+use crate::log::Logger;
+use crate::network::NetworkRules;
 use crate::secret::Secret;
 use crate::settings::Settings;
 

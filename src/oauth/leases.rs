@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::storage::PAUSE;
+use super::pause::PAUSE;
 use crate::error::{Code, Error, Result};
-use crate::host::{FlowStore, LeaseWish, LockGuard, Logger};
+use crate::host::{FlowStore, LeaseWish, LockGuard};
+use crate::log::Logger;
 use crate::server_config::Coordination;
 
 /// How long the right to refresh lasts if its process dies: twice what a refresh may take, since an answer that nobody

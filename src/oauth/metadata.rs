@@ -6,12 +6,12 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::challenge::BearerChallenge;
-use super::detect;
 use super::documents::{ResourceMetadata, ServerMetadata, texts};
 use super::http::{Endpoints, Party};
 use super::issuer::{bind_to_origin, check_issuer};
+use super::probe::probe;
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 use crate::network::sanitize_url;
 use crate::settings::Settings;
 
@@ -48,7 +48,7 @@ pub async fn discover(
     settings: &Settings,
     logger: &Logger,
 ) -> Result<Discovery> {
-    let challenge = detect::probe(endpoints, mcp_url, settings).await.challenge;
+    let challenge = probe(endpoints, mcp_url, settings).await.challenge;
     let hint = challenge
         .as_ref()
         .and_then(|challenge| challenge.resource_metadata.as_ref());

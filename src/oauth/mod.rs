@@ -7,6 +7,7 @@
 //! Follows the MCP authorization chapters of 2025-06-18, 2025-11-25 and 2026-07-28; RFC 9728, 8414, 7591, 7636, 8707,
 //! 6749, 7009, 9207.
 
+mod access;
 mod announcement;
 mod authorizer;
 mod binding;
@@ -17,9 +18,11 @@ mod complete;
 mod customs;
 mod detect;
 mod documents;
+mod exchange;
 mod flight;
 mod flow;
 mod flow_id;
+mod flow_kind;
 mod http;
 mod in_turn;
 mod initiate;
@@ -29,14 +32,17 @@ mod lifetime;
 mod login;
 mod metadata;
 mod options;
+mod pause;
 mod pending;
 mod pkce;
+mod probe;
 mod reconnection;
 mod redirect;
 mod refresh;
 mod registration;
 mod renew;
 mod revoke;
+mod runtime;
 mod scope;
 mod start_turn;
 mod state_mapping;
@@ -47,12 +53,14 @@ mod turn;
 pub use authorizer::{Authorizer, Relation};
 pub use binding::{check_client_row, client_row_metadata};
 pub use challenge::BearerChallenge;
-pub use complete::{CANCELLED, Callback, Completion, Persist, Persisted, Received};
+pub use complete::{CANCELLED, Callback, Completion, Persist, Persisted};
 pub use detect::{Detection, DetectionMethod, detect};
 pub use documents::{ClientInfo, ServerMetadata, Tokens, texts};
+pub use exchange::Received;
 pub use flight::{Redemption, mark_rejected};
 pub use flow::{Begun, Wish};
 pub use flow_id::{FlowOwner, flow_id, parse_flow_id};
+pub use flow_kind::{CLAIM_KIND, FLOW_KIND, STATE_KIND};
 pub use http::{Endpoints, Form, Party};
 pub use initiate::{Initiated, Initiation};
 pub use leases::{FENCE_UNAVAILABLE, Holder, Leases, storage_unavailable, unavailable_text};
@@ -61,53 +69,10 @@ pub use pending::Pending;
 pub use reconnection::{Reconnections, TrackerStats};
 pub use refresh::{Refresh, StoredEndpoint};
 pub use revoke::{Revocation, revoke};
+pub use runtime::OAuth;
 pub use state_mapping::{
     delete_flow_and_state, delete_state_mapping, fail_flow_and_state, resolve_state,
     store_state_mapping,
 };
 pub use storage::{Grant, Seen, SeenAccess, Storage, StoredClient, Unwitnessed, Witness, unbound};
 pub use stored_tokens::{GrantRefresher, Stored, stored_tokens};
-
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use futures::future::{BoxFuture, Shared};
-use parking_lot::Mutex;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
-use crate::error::Result;
-use crate::secret::Secret;
-use crate::telemetry::Metrics;
-
-/// Types of flows in `LibreChat`'s flow store.
-pub const FLOW_KIND: &str = "mcp_oauth";
-pub const STATE_KIND: &str = "mcp_oauth_state";
-pub const CLAIM_KIND: &str = "mcp_get_tokens";
-
-type Refreshing = Shared<BoxFuture<'static, Result<Option<Secret>>>>;
-
-/// What all authorizers of a runtime share: refreshes and flows that are under way. Cheap to clone.
-#[derive(Clone)]
-pub struct OAuth {
-    refreshing: Arc<Mutex<HashMap<String, Refreshing>>>,
-    /// Turns of calls that start or join a flow, one at a time per flow.
-    starting: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
-    tasks: TaskTracker,
-    closing: CancellationToken,
-    metrics: Arc<Metrics>,
-}
-
-impl OAuth {
-    /// Work that outlives its caller is counted by `tasks`, and begins nothing new after `closing`.
-    #[must_use]
-    pub fn new(tasks: TaskTracker, closing: CancellationToken, metrics: Arc<Metrics>) -> Self {
-        Self {
-            refreshing: Arc::default(),
-            starting: Arc::default(),
-            tasks,
-            closing,
-            metrics,
-        }
-    }
-}

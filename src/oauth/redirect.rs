@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::authorizer::Authorizer;
-use super::complete::{Callback, Completion, Persist, Persisted, Received};
+use super::complete::{Callback, Completion, Persist, Persisted};
 use super::documents::{Tokens, text};
+use super::exchange::Received;
+use super::flow_kind::FLOW_KIND;
 use super::pending::Pending;
-use super::{FLOW_KIND, delete_state_mapping};
+use super::state_mapping::delete_state_mapping;
 use crate::error::{Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::{FlowState, FlowStatus, Redirect, RedirectEndpoint, RedirectOutcome};

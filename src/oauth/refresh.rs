@@ -13,7 +13,7 @@ use super::metadata::{authorization_server, check_resource, issuer_metadata, res
 use super::options::OAuthOptions;
 use super::storage::unbound;
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 use crate::secret::Secret;
 
 const WHAT: &str = "Token refresh";

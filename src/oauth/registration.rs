@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::binding::REGISTERED;
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, text};
 use super::http::Endpoints;
@@ -11,13 +12,9 @@ use super::options::OAuthOptions;
 use super::scope;
 use super::storage::StoredClient;
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 
 const CLIENT_NAME: &str = "LibreChat MCP Client";
-
-/// Where a flow's client came from, in `LibreChat`'s words (`clientSource`, and `client_source` of the client's row).
-pub const REGISTERED: &str = "dynamic";
-pub const CONFIGURED: &str = "configured";
 
 /// What an authorization server is told about the client.
 pub struct Registration<'a> {
@@ -214,11 +211,11 @@ mod tests {
     fn a_registration_is_for_one_server() {
         const REDIRECT: &str = "http://localhost:3080/callback";
         let object = |value: Value| value.as_object().unwrap().clone();
-        let rules = crate::host::NetworkRules::default();
+        let rules = crate::network::NetworkRules::default();
         let endpoints = Endpoints::new(
             crate::network::HttpClient::new(),
             &rules,
-            &crate::host::Environment::default(),
+            &crate::environment::Environment::default(),
             None,
             &indexmap::IndexMap::new(),
         )

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::announcement::Announcement;
-use super::authorizer::Authorizer;
+use super::authorizer::{Authorizer, EARLY};
 use super::in_turn::InTurn;
 use super::leases::{FLIGHT_POLL, Leases};
 use super::storage::{StoredAccess, Witness};
@@ -15,8 +15,6 @@ use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 use crate::telemetry::{Kind, Started};
 
-/// A token is replaced this long before it expires, so that no request meets the end.
-pub(super) const EARLY: Duration = Duration::from_secs(30);
 /// Bound on the wait for other processes: longer than the turn of one that died.
 const WAIT: Duration = TURN_TTL.saturating_add(Duration::from_secs(5));
 

@@ -7,7 +7,7 @@ use super::http::{Endpoints, Form};
 use super::issuer::same_issuer;
 use super::metadata::issuer_metadata;
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 use crate::network::sanitize_url;
 use crate::secret::Secret;
 

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::documents::text;
-use super::{FLOW_KIND, STATE_KIND};
+use super::flow_kind::{FLOW_KIND, STATE_KIND};
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowAttempt, FlowStore};
 use crate::secret::Secret;

@@ -9,7 +9,7 @@ use super::documents::Tokens;
 use super::leases::{Leases, is_final_refusal};
 use super::storage::{Seen, SeenAccess, Storage, StoredAccess, StoredClient, Witness};
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 use crate::secret::Secret;
 use crate::server_config::is_invalid_client_message;
 

@@ -7,13 +7,14 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
-use super::CLAIM_KIND;
 use super::documents::Tokens;
+use super::flow_kind::CLAIM_KIND;
 use super::leases::Leases;
 use super::pkce::random_text;
-use crate::connection::now_ms;
+use crate::clock::now_ms;
 use crate::error::Result;
-use crate::host::{FlowStatus, FlowStore, Lock, LockGuard, Logger};
+use crate::host::{FlowStatus, FlowStore, Lock, LockGuard};
+use crate::log::Logger;
 use crate::secret::Secret;
 
 /// How long a turn lasts if its process dies. Longer than a refresh takes: [`SEND_WITHIN`], the request's own limit, and

@@ -5,58 +5,16 @@ use std::time::{Duration, Instant};
 use moka::Expiry;
 use moka::sync::Cache;
 
+use super::entry::Entry;
 use super::key::CacheKey;
 use super::seal::Sealer;
-use crate::connection::now_ms;
 use crate::error::Result;
 use crate::host::{Host, SharedCache};
-use crate::secret::Secret;
 
 /// Tokens kept in this process.
 const CAPACITY: u64 = 10_000;
-/// A token is exchanged again this long before it expires, so that it does not expire on its way.
-const EARLY: Duration = Duration::from_mins(5);
 /// The cache saves a request; waiting for it longer than that request takes saves nothing.
 const SHARED_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// An exchanged token. Times in milliseconds since the epoch.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub token: Secret,
-    pub expires_at: i64,
-    /// Until when it is handed out from a cache.
-    pub usable_until: i64,
-}
-
-impl Entry {
-    pub fn new(token: Secret, lifetime: Duration) -> Self {
-        let early = EARLY.min(lifetime / 10);
-        let now = now_ms();
-        Self {
-            token,
-            expires_at: now.saturating_add(millis(lifetime)),
-            usable_until: now.saturating_add(millis(lifetime.saturating_sub(early))),
-        }
-    }
-
-    /// How long a cache may keep it; zero when it may not.
-    fn keep_for(&self) -> Duration {
-        Duration::from_millis(u64::try_from(self.usable_until - now_ms()).unwrap_or_default())
-    }
-
-    /// Seconds until the token expires.
-    pub fn expires_in(&self) -> u64 {
-        u64::try_from(self.expires_at - now_ms()).unwrap_or_default() / 1000
-    }
-
-    fn is_usable(&self) -> bool {
-        now_ms() < self.usable_until
-    }
-}
-
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
 
 struct UntilUsed;
 
@@ -171,8 +129,10 @@ impl<'a> Shared<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::now_ms;
     use crate::host::{ClientAuth, OpenIdClient};
     use crate::obo::key::Subject;
+    use crate::secret::Secret;
 
     fn key(user: &str) -> CacheKey {
         let client = OpenIdClient {

@@ -11,7 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use url::form_urlencoded::byte_serialize;
 
-use crate::connection::now_ms;
+use crate::clock::now_ms;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
 use crate::host::{ClientAuth, OnBehalfOf, OpenIdClient};
 use crate::secret::Secret;

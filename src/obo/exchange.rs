@@ -10,12 +10,14 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use super::answer::{self, Failure, Grant, Retry};
-use super::cache::{Entry, LocalCache, Shared};
+use super::cache::{LocalCache, Shared};
 use super::credentials::credentials;
+use super::entry::Entry;
 use super::key::CacheKey;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
 use crate::foreign_text::SentSecrets;
-use crate::host::{Host, Level, LogMeta, OnBehalfOf, OpenIdClient};
+use crate::host::{Host, OnBehalfOf, OpenIdClient};
+use crate::log::{Level, LogMeta};
 use crate::network::{HttpClient, Policy, Redirects, Request};
 use crate::secret::Secret;
 use crate::telemetry::{Kind, Metrics, Started};

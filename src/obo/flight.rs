@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::cache::Entry;
+use super::entry::Entry;
 use super::key::CacheKey;
 use crate::error::{Code, Error, Result};
 

@@ -3,10 +3,12 @@
 
 use tokio::time::Instant;
 
-use super::{Exchange, Obo};
-use crate::host::{Host, Level, LogMeta, TokenResolver, User};
+use super::exchanges::{Exchange, Obo};
+use crate::host::{Host, TokenResolver};
+use crate::log::{Level, LogMeta};
 use crate::secret::Secret;
 use crate::server_config::OpenIdTokenInfo;
+use crate::user::User;
 
 /// The operator's own choice of scopes.
 const SCOPES_VARIABLE: &str = "GRAPH_API_SCOPES";

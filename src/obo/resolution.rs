@@ -5,11 +5,13 @@ use tokio::time::Instant;
 
 use super::answer::check;
 use super::exchange::on_behalf_of;
-use super::{Exchange, Obo, exchange_failed};
+use super::exchanges::{Exchange, Obo, exchange_failed};
 use crate::error::{Code, Error, OboFailure, OboReason, Result};
-use crate::host::{Host, Level, LogMeta, OpenIdTokens, TokenResolver, User};
+use crate::host::{Host, TokenResolver};
+use crate::log::{Level, LogMeta};
 use crate::secret::Secret;
 use crate::server_config::{OpenIdTokenInfo, ServerConfig};
+use crate::user::{OpenIdTokens, User};
 
 /// JSON-RPC "internal error", the code of the reference's `McpError`s.
 const INTERNAL_ERROR: i64 = -32603;

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::cache::Entry;
+use super::entry::Entry;
 use super::key::CacheKey;
 use crate::error::{Code, Error, Result};
 use crate::seal;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Run;
-use crate::error::{Code, Error};
-use crate::host::{HostValue, Level, LogMeta};
+use super::run::Run;
+use crate::error::{Code, Error, HostValue};
+use crate::log::{Level, LogMeta};
 use crate::tools::RawTools;
 
 /// Why `success` is false, in upstream's words.

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::Run;
+use super::run::Run;
 use crate::error::{Code, Error, Result};
-use crate::host::{Level, LogMeta, Lookup, Storage};
+use crate::host::{Lookup, Storage};
+use crate::log::{Level, LogMeta};
 use crate::manager::registered_config;
 use crate::server_config::ServerConfig;
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Run;
+use super::run::Run;
 use crate::connection::{CallOptions, Recipe};
 use crate::error::{Code, Error, Result};
-use crate::host::{Level, LogMeta};
+use crate::log::{Level, LogMeta};
 use crate::manager::{
     Acquire, Asked, CallScope, Consent, Discover, Disposal, HeaderTokens, Lease, Manager, OboCall,
     Owner, Reading, ServerScope, Snapshot,

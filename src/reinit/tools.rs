@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::connect::Connected;
-use super::{AvailableTools, Reinitialized, Run};
+use super::run::Run;
+use super::{AvailableTools, Reinitialized};
 use crate::error::{Code, Error, Result};
 use crate::host::{ToolPublisher, ToolUpdate};
 use crate::manager::{Lacking, Naming, Publication, Snapshot, generation_of, publish_tools};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::references::is_plugin_sourced;
+use super::source::is_plugin_sourced;
 use super::text::is_truthy;
 
 /// Puts the administrator's key among the headers, over a header of the same spelling. A user's key is a placeholder

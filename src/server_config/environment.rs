@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::text::js_trim;
-use crate::host::Environment;
+use crate::environment::Environment;
 
 /// What names of variables begin with that configure `LibreChat`'s own logins, stores and tokens.
 const FAMILIES: [&str; 9] = [

@@ -7,7 +7,7 @@ use indexmap::IndexMap;
 
 use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Place};
-use crate::host::NetworkRules;
+use crate::network::NetworkRules;
 
 /// Two equal fingerprints mean the same server, reached the same way with the same settings of the same user. Lives
 /// in memory only: it covers secrets, and is not stable between versions.
@@ -83,8 +83,9 @@ mod tests {
 
     use super::super::testing::{config, members, texts, user};
     use super::*;
-    use crate::host::{Environment, OpenIdTokens};
+    use crate::environment::Environment;
     use crate::secret::Secret;
+    use crate::user::OpenIdTokens;
 
     fn sample() -> ServerConfig {
         config(json!({

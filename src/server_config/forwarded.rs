@@ -73,7 +73,7 @@ mod tests {
 
     use super::super::testing::config;
     use super::*;
-    use crate::host::Environment;
+    use crate::environment::Environment;
 
     const TEMPLATE: &str = "Bearer {{LIBRECHAT_OPENID_ACCESS_TOKEN}}";
 

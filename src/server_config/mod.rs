@@ -7,6 +7,7 @@
 mod api_key;
 mod coordination;
 mod environment;
+mod find_named;
 mod fingerprint;
 mod forwarded;
 mod header;
@@ -24,6 +25,7 @@ mod raw;
 mod redact;
 mod references;
 mod resolve;
+mod source;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -46,6 +48,7 @@ pub use redact::{
     EDITORS as EDITORS_MEMBERS, SHOWN as SHOWN_MEMBERS, SHOWN_OAUTH, SHOWN_URLS, redact_icon,
     redact_url,
 };
-pub use references::{env_references, is_plugin_sourced};
+pub use references::env_references;
 pub use resolve::{ResolvedConfig, Transport, headers_for_call, headers_for_tool_call, resolve};
+pub use source::is_plugin_sourced;
 pub use validate::{Author, Input, Issue, PathPart, parse};

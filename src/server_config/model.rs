@@ -110,7 +110,7 @@ pub struct ServerConfig {
     /// Milliseconds since the epoch.
     pub updated_at: Option<i64>,
     pub inspection_failed: bool,
-    named: OnceLock<Named>,
+    pub(super) named: OnceLock<Named>,
 }
 
 impl ServerConfig {
@@ -196,11 +196,6 @@ impl ServerConfig {
             inspection_failed: members.flag("inspectionFailed")?.unwrap_or_default(),
             named: OnceLock::new(),
         })
-    }
-
-    /// What its texts name.
-    pub(super) fn named(&self) -> &Named {
-        self.named.get_or_init(|| Named::of(self))
     }
 
     /// The transport that the config leads to. A URL whose scheme is itself a variable counts as what `type` says.

@@ -8,8 +8,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::{Map, Value};
 
 use super::text::js_string;
-use crate::host::{OpenIdTokens, User};
 use crate::secret::Secret;
+use crate::user::{OpenIdTokens, User};
 
 /// As forgiving as Node's `Buffer`: some providers pad their tokens.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -9,9 +9,10 @@ use indexmap::IndexMap;
 use super::environment;
 use super::header::encode_above_latin_1;
 use super::openid::OpenIdTokenInfo;
+use crate::environment::Environment;
 use crate::foreign_text::SentSecrets;
-use crate::host::{Environment, User};
 use crate::secret::{Secret, is_secret_name};
+use crate::user::User;
 
 pub(super) const USER_PREFIX: &str = "LIBRECHAT_USER_";
 pub(super) const OPENID_PREFIX: &str = "LIBRECHAT_OPENID_";

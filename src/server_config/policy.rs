@@ -2,11 +2,11 @@
 
 use indexmap::IndexMap;
 
+use super::find_named::is_of_calls;
 use super::model::ServerConfig;
-use super::named::is_of_calls;
 use super::placeholders::{Context, Depth, Expander, Trust, Variables, placeholders};
 use super::text::js_trim;
-use crate::host::Environment;
+use crate::environment::Environment;
 
 impl ServerConfig {
     /// Whether users authorize with this server through OAuth.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::api_key;
 use super::placeholders::{Context, Depth, Expander, Place, Trust, Variables};
-use super::references::{is_plugin_sourced, is_user_sourced};
+use super::source::{is_plugin_sourced, is_user_sourced};
 use super::text::{is_truthy, js_string};
 
 /// Expands `env`, `args`, `headers`, `oauth_headers`, `url`, `proxy` and the texts of `oauth`, and turns an
@@ -94,7 +94,7 @@ mod tests {
 
     use super::super::testing::{members, texts, user};
     use super::*;
-    use crate::host::Environment;
+    use crate::environment::Environment;
 
     fn processed(config: Value, context: &Context<'_>, db_sourced: Option<bool>) -> Value {
         Value::Object(process_mcp_env(members(config), context, db_sourced))

@@ -1,25 +1,9 @@
-//! What is asked of a config before it is read: who made it, and which environment variables it names.
+//! Which environment variables a config names, before it is read.
 
 use serde_json::{Map, Value};
 
-use super::text::is_truthy;
+use super::source::{is_plugin_sourced, is_user_sourced};
 use super::{api_key, environment};
-
-/// [`ServerConfig::is_user_sourced`](super::ServerConfig::is_user_sourced) before the config is read.
-pub(super) fn is_user_sourced(members: &Map<String, Value>) -> bool {
-    match members.get("source") {
-        Some(source) if !source.is_null() => source == "user",
-        _ => members.get("dbId").is_some_and(is_truthy),
-    }
-}
-
-/// `ServerConfig::is_plugin_sourced` before the config is read.
-#[must_use]
-pub fn is_plugin_sourced(members: &Map<String, Value>) -> bool {
-    members
-        .get("source")
-        .is_some_and(|source| source == "plugin")
-}
 
 /// Environment variables that a config names in texts that are expanded, each once, for the host to copy exactly
 /// these. `LibreChat`'s own secrets are not among them, and a config of a user or a plugin has none.

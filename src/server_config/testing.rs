@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
 use super::ServerConfig;
-use crate::host::User;
+use crate::user::User;
 
 pub(super) fn members(config: Value) -> Map<String, Value> {
     match config {

@@ -3,26 +3,19 @@
 //! A config is good if it fits one of the transports. If it fits none, the problems told are those with the transport
 //! that it seems to be meant for; the schemas tell those of all of them.
 
+mod author;
 mod fields;
 mod report;
 
+pub use author::Author;
 pub use report::{Issue, PathPart};
 
 use serde_json::{Map, Value};
 use url::Url;
 
-use crate::host::Environment;
+use crate::environment::Environment;
 use fields::{base, headers, oauth_of_user, server_managed};
 use report::{Report, received};
-
-/// Who wrote the config.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Author {
-    /// Somebody who may decide what the server process does and sends.
-    Administrator,
-    /// Somebody who uses the application: no processes, no environment, no proxy, no audience.
-    User,
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Variant {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Settings;
-use crate::host::Abilities;
+use crate::abilities::Abilities;
 
 /// How long a user has to authorize: what `LibreChat` gives today, and what it gave in June 2026.
 const HANDLING: Duration = Duration::from_mins(10);
@@ -34,7 +34,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::host::Environment;
+    use crate::environment::Environment;
 
     #[test]
     fn a_flow_outlives_its_user_s_time() {

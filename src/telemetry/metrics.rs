@@ -118,7 +118,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    pub(super) fn count(&self, operation: &Operation) {
+    pub(crate) fn count(&self, operation: &Operation) {
         let outcome = || Arc::from(operation.outcome);
         let server = || self.server(&operation.server_name);
         match operation.kind {

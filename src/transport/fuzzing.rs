@@ -7,13 +7,13 @@ use tokio::io::AsyncRead;
 
 use super::events::{EventLimits, EventParser, Found};
 use super::inbox::Inbox;
-use super::lane::{Receiver, Waiting};
 use super::message::{self, Incoming, Outcome};
 use super::oversized::Text;
 use super::stdio::lines::Lines;
 use super::websocket::frames::{Frames, Piece};
+use super::wire::{Receiver, Waiting};
 use crate::error::Error;
-use crate::host::Logger;
+use crate::log::Logger;
 
 /// Notes what it is given, for two requests that wait.
 #[derive(Default)]

@@ -2,12 +2,12 @@
 
 use std::sync::{Arc, Weak};
 
-use super::lane::{Receiver, Waiting};
 use super::log_limit::LogLimit;
 use super::message::{self, AnswerTo, NoMessage};
+use super::no_answer::too_large;
 use super::oversized::{Head, Text, last_id};
-use super::remote::too_large;
-use crate::host::{Level, LogMeta, Logger};
+use super::wire::{Receiver, Waiting};
+use crate::log::{Level, LogMeta, Logger};
 use crate::telemetry::Traffic;
 
 /// Of a text that is no message and longer than this nothing is logged but its length.

@@ -4,8 +4,8 @@ use std::hash::{DefaultHasher, Hasher};
 
 use http::StatusCode;
 
-use super::lane::{Failure, Loss};
 use super::remote::refusal;
+use super::wire::{Failure, Loss};
 use crate::error::{Code, Error};
 use crate::network::Response;
 

@@ -11,15 +11,14 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::TRANSPORT_RPC_CODE;
 use super::bearer::Bearer;
 use super::events::EventLimits;
 use super::inbox::Inbox;
-use super::lane::Receiver;
 use super::log_limit::LogLimit;
 use super::message::{self, Incoming, NoMessage, Outcome, RpcError};
+use super::wire::Receiver;
 use crate::error::{Code, Error, Result};
-use crate::host::Logger;
+use crate::log::Logger;
 use crate::network::{HttpClient, Policy, Redirects, Request, Response};
 use crate::server_config::sanitize_url_for_logging;
 use crate::settings::ResponseLimits;
@@ -228,9 +227,4 @@ fn rpc_error(body: &str) -> Option<RpcError> {
         }
     });
     found
-}
-
-/// What stands for an answer over a limit.
-pub(super) fn too_large(message: &str) -> Error {
-    Error::mcp(Code::ResponseTooLarge, TRANSPORT_RPC_CODE, message)
 }

@@ -2,12 +2,16 @@ use async_trait::async_trait;
 use serde_json::json;
 use tokio::time::Instant;
 
+use parking_lot::Mutex;
+
 use super::*;
 use crate::connection::CallOptions;
+use crate::connection::asked::ASKED_OF_USER;
 use crate::connection::client::Client;
 use crate::connection::requests::Registered;
 use crate::error::Result;
-use crate::host::{Logger, Notice, Peer, ServerRequests};
+use crate::host::{Notice, Peer, ServerRequests};
+use crate::log::Logger;
 use crate::transport::{Failure, Receiver, Sending, Wire, message};
 
 /// Keeps what it is sent. Where it is `stuck` nothing that is sent arrives.

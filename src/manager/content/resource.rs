@@ -7,7 +7,10 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde_json::Value;
 
-use super::text_of;
+/// A member that is a text; empty where it is none.
+pub(super) fn text_of<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
+}
 
 /// What a resource holds, as `text` or as `blob`.
 pub(super) enum Body<'a> {

@@ -1,14 +1,11 @@
 //! How often storing is tried.
 
-use std::time::Duration;
-
-use super::Storage;
+use super::store::Storage;
 use crate::error::{Code, Error};
+use crate::oauth::pause::PAUSE;
 
 /// A refresh token that was rotated is lost for good when it is not stored, so storing is tried this often.
 const ATTEMPTS: u32 = 3;
-/// Before the second attempt; before each further one as much longer.
-pub(in crate::oauth) const PAUSE: Duration = Duration::from_millis(200);
 
 impl Storage {
     /// Whether another attempt may work, after a pause.

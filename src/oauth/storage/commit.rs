@@ -3,9 +3,9 @@
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use super::Storage;
 use super::rows::Kind;
-use crate::connection::now_ms;
+use super::store::Storage;
+use crate::clock::now_ms;
 use crate::error::{Code, Result};
 use crate::host::{CREDENTIAL_SET_ID, Expiry, TokenData, TokenRow, TokenUpdate};
 use crate::oauth::documents::Tokens;

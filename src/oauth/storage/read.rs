@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::records::{Grant, StoredAccess, StoredClient};
 use super::rejection::is_rejected;
 use super::rows::{Kind, is_same};
-use super::{Grant, Storage, StoredAccess, StoredClient};
-use crate::connection::now_ms;
+use super::store::Storage;
+use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
 use crate::host::TokenRow;
 use crate::oauth::documents::{ClientInfo, text};

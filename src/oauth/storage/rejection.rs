@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
+use super::records::REJECTED_SET_ID;
 use super::rows::Kind;
-use super::{REJECTED_SET_ID, Storage};
+use super::store::Storage;
 use crate::error::Result;
 use crate::host::{TokenRow, TokenUpdate};
 use crate::oauth::documents::text;

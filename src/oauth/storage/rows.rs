@@ -1,6 +1,6 @@
 //! Single rows: read, compared and set.
 
-use super::Storage;
+use super::store::Storage;
 use crate::error::Result;
 use crate::host::{CredentialSet, TokenQuery, TokenRow};
 use crate::secret::Secret;

@@ -1,7 +1,7 @@
 //! Rows as somebody saw them before another process may have refreshed.
 
-use super::Storage;
 use super::rows::{Kind, is_same};
+use super::store::Storage;
 use crate::error::{Code, Error, Result};
 use crate::host::TokenRow;
 use crate::secret::Secret;
@@ -63,7 +63,7 @@ impl Storage {
         let access = self.row(Kind::Access).await?;
         let has_expired = |row: &TokenRow| {
             row.expires_at
-                .is_some_and(|end| end <= crate::connection::now_ms())
+                .is_some_and(|end| end <= crate::clock::now_ms())
         };
         match access {
             Some(access) if access.credential_set_id() == set && !has_expired(&access) => Ok(true),

@@ -3,9 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use super::commit::{Change, Witness};
+use super::records::{Grant, REJECTED_SET_ID};
 use super::rows::{Kind, is_same};
-use super::{Grant, REJECTED_SET_ID, Storage};
-use crate::connection::now_ms;
+use super::store::Storage;
+use crate::clock::now_ms;
 use crate::error::Result;
 use crate::host::{CREDENTIAL_SET_ID, TokenRow};
 use crate::oauth::documents::{ClientInfo, Tokens, text};

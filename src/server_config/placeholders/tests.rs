@@ -1,6 +1,6 @@
 use super::super::testing::{texts, user};
 use super::*;
-use crate::host::OpenIdTokens;
+use crate::user::OpenIdTokens;
 
 const FAR_FUTURE: i64 = 4_102_444_800;
 

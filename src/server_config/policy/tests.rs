@@ -1,8 +1,8 @@
 use serde_json::json;
 
-use super::super::references::is_user_sourced;
+use super::super::source::is_user_sourced;
 use super::super::testing::{config, members, texts};
-use crate::host::Environment;
+use crate::environment::Environment;
 
 #[test]
 fn oauth() {

@@ -2,8 +2,9 @@ use serde_json::json;
 
 use super::super::testing::{config, members, texts, user};
 use super::*;
+use crate::environment::Environment;
 use crate::error::Code;
-use crate::host::{Environment, User};
+use crate::user::User;
 
 fn resolved(members: Value, environment: &Environment) -> Result<ResolvedConfig> {
     resolve(&config(members), &Context::of_environment(environment))

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::super::header::is_transports_own;
-use super::Author;
+use super::author::Author;
 use super::report::{PathPart, Report};
 
 type Members = Map<String, Value>;

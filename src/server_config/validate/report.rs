@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::super::environment;
-use crate::host::Environment;
+use crate::environment::Environment;
 
 /// One problem, with the path to the member that has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

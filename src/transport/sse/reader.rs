@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::source::{Endpoint, open};
-use super::{Link, Shared, within};
+use super::link::{Link, LinkState};
+use super::source::{Endpoint, open, within};
 use crate::error::{Code, Error, Result};
 use crate::transport::events::{Events, Found, Progress};
 use crate::transport::inbox::Inbox;
@@ -21,7 +21,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 const SHORTEST_DELAY: Duration = Duration::from_secs(1);
 
 pub(super) struct Reader {
-    pub shared: Arc<Shared>,
+    pub link: Arc<Link>,
     pub inbox: Inbox,
     pub progress: Progress,
 }
@@ -38,13 +38,13 @@ enum Ended {
 
 impl Reader {
     pub async fn run(mut self, source: Events) {
-        let shared = Arc::clone(&self.shared);
+        let link = Arc::clone(&self.link);
         let error = tokio::select! {
             biased;
-            () = shared.remote.life.cancelled() => Error::closed(),
+            () = link.remote.life.cancelled() => Error::closed(),
             error = self.keep(source) => error,
         };
-        shared.link.send_replace(Link::Over(error));
+        link.state.send_replace(LinkState::Over(error));
         self.inbox.over();
     }
 
@@ -57,9 +57,9 @@ impl Reader {
             let rest = source.rest();
             // Not two streams at a time.
             drop(source);
-            let endpoint = match self.shared.link.send_replace(Link::Down) {
-                Link::Up(endpoint) => endpoint,
-                Link::Down | Link::Over(_) => return Error::closed(),
+            let endpoint = match self.link.state.send_replace(LinkState::Down) {
+                LinkState::Up(endpoint) => endpoint,
+                LinkState::Down | LinkState::Over(_) => return Error::closed(),
             };
             // What is asked from now on is asked on the next stream.
             if let Some(rest) = rest {
@@ -70,7 +70,7 @@ impl Reader {
                 Ended::Closed => return Error::closed(),
                 Ended::Silent => true,
                 Ended::Lost(why) => {
-                    self.shared
+                    self.link
                         .remote
                         .logger
                         .debug(format!("The event stream was lost: {why}"));
@@ -90,13 +90,13 @@ impl Reader {
                     sleep(self.delay(attempts)).await;
                 }
                 sleep_until(opened + SHORTEST_DELAY).await;
-                let limit = self.shared.timeouts.connect;
+                let limit = self.link.timeouts.connect;
                 match within(limit, self.reopen(&endpoint)).await {
                     Ok(source) => break source,
                     Err(error) if !error.retryable || error.code == Code::RateLimited => {
                         return error;
                     }
-                    Err(error) => self.shared.remote.logger.debug(format!(
+                    Err(error) => self.link.remote.logger.debug(format!(
                         "Reconnecting {attempts}/{MAX_RECONNECTS} failed: {error}"
                     )),
                 }
@@ -117,12 +117,12 @@ impl Reader {
     }
 
     async fn read(&mut self, source: &mut Events) -> Ended {
-        let idle = self.shared.timeouts.idle;
+        let idle = self.link.timeouts.idle;
         loop {
             let found = tokio::select! {
                 biased;
                 found = source.next_within(idle) => found,
-                () = self.shared.reset.notified() => return Ended::Silent,
+                () = self.link.reset.notified() => return Ended::Silent,
             };
             match found {
                 Ok(Some(Ok(found))) => self.take(found),
@@ -161,24 +161,28 @@ impl Reader {
 
     /// A server may name another endpoint at any time, as in the TypeScript SDK.
     fn move_to(&self, reference: &str) {
-        let current = self.shared.link.borrow().clone();
-        let Link::Up(endpoint) = current else { return };
-        match Endpoint::new(reference, &endpoint.stream, &self.shared.remote.url) {
+        let current = self.link.state.borrow().clone();
+        let LinkState::Up(endpoint) = current else {
+            return;
+        };
+        match Endpoint::new(reference, &endpoint.stream, &self.link.remote.url) {
             Ok(endpoint) => {
-                self.shared.link.send_replace(Link::Up(Arc::new(endpoint)));
+                self.link
+                    .state
+                    .send_replace(LinkState::Up(Arc::new(endpoint)));
             }
-            Err(error) => self.shared.remote.logger.warn(&error.message),
+            Err(error) => self.link.remote.logger.warn(&error.message),
         }
     }
 
     /// A new stream. Unless it names the endpoint that the last one named, the server knows nothing of the session.
     async fn reopen(&mut self, last: &Endpoint) -> Result<Events> {
-        let shared = Arc::clone(&self.shared);
-        let (events, endpoint) = open(&shared.remote, &mut self.progress).await?;
+        let link = Arc::clone(&self.link);
+        let (events, endpoint) = open(&link.remote, &mut self.progress).await?;
         if endpoint.url != last.url {
             self.inbox.forgotten();
         }
-        shared.link.send_replace(Link::Up(Arc::new(endpoint)));
+        link.state.send_replace(LinkState::Up(Arc::new(endpoint)));
         Ok(events)
     }
 }

@@ -1,5 +1,7 @@
 //! Opening the stream, up to the event that names the endpoint.
 
+use std::time::Duration;
+
 use http::header::{ACCEPT, CACHE_CONTROL};
 use http::{HeaderValue, Method, StatusCode};
 use url::Url;
@@ -93,6 +95,16 @@ pub(super) async fn open(remote: &Remote, progress: &mut Progress) -> Result<(Ev
         Code::ConnectionLost,
         format!("{shown} ended its event stream before it named an endpoint"),
     ))
+}
+
+/// Bounds the opening of a stream.
+pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(Error::timeout(format!(
+            "The server did not open its event stream within {} ms",
+            limit.as_millis()
+        )))
+    })
 }
 
 #[cfg(test)]

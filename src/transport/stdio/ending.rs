@@ -10,7 +10,6 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::platform;
-use super::supervisor::DRAIN;
 use crate::error::{Code, Error};
 use crate::foreign_text::{LONGEST, SentSecrets, foreign_text};
 
@@ -18,6 +17,9 @@ use crate::foreign_text::{LONGEST, SentSecrets, foreign_text};
 const LAST_LINES: usize = 20;
 const LAST_BYTES: usize = 8 * 1024;
 const SEPARATOR: &str = " | ";
+
+/// Streams that outlive the process belong to somebody who left the group.
+pub(super) const DRAIN: Duration = Duration::from_millis(250);
 
 /// How long an error waits for the end of a process whose streams have ended: it is about to be reaped, and then its
 /// stderr may have something left.

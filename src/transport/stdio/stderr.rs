@@ -11,7 +11,7 @@ use super::ending::Ending;
 use super::lines::Lines;
 use super::process::Process;
 use super::supervisor::past_end;
-use crate::host::Logger;
+use crate::log::Logger;
 use crate::transport::log_limit::LogLimit;
 use crate::transport::oversized::{HEAD_BYTES, Text};
 

@@ -10,9 +10,9 @@ use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::ending::Ending;
+use super::ending::{DRAIN, Ending};
 use super::process::{Children, LOOK, Process};
-use crate::host::{Level, LogMeta, Logger};
+use crate::log::{Level, LogMeta, Logger};
 
 /// What the child gets to end after its stdin was closed, and again after `SIGTERM`.
 const GRACE: Duration = Duration::from_secs(2);
@@ -22,8 +22,6 @@ const FLUSH: Duration = Duration::from_millis(500);
 const LEFTOVER_GRACE: Duration = Duration::from_millis(500);
 /// A child that writes this much, in bytes, after it was asked to end does something else.
 const FLOOD: usize = 1024 * 1024;
-/// Streams that outlive the process belong to somebody who left the group.
-pub(super) const DRAIN: Duration = Duration::from_millis(250);
 
 /// Resolves when nothing more has to be read of a process.
 pub(super) async fn past_end(over: &CancellationToken) {

@@ -19,12 +19,13 @@ use super::process::{Children, Process};
 use super::stderr::log_stderr;
 use super::supervisor::{Supervisor, past_end};
 use super::{Stderr, StdioOptions, platform, spawner};
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, Level, Logger};
+use crate::log::{Level, Logger};
 use crate::telemetry::Traffic;
 use crate::transport::inbox::Inbox;
-use crate::transport::lane::{Failure, Receiver, Sending, Wire};
 use crate::transport::outbox::Outbox;
+use crate::transport::wire::{Failure, Receiver, Sending, Wire};
 
 /// Both graces of the supervisor and its last looks at the group.
 const CLOSE_LIMIT: Duration = Duration::from_millis(5500);

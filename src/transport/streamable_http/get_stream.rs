@@ -3,50 +3,20 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use http::StatusCode;
-use parking_lot::Mutex;
 use tokio::task::coop::consume_budget;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::http::{StreamableHttp, is_event_stream};
+use super::refused_stream::GetStream;
 use super::resume::{Pace, hand_over};
-use super::{HttpSession, StreamableHttp, is_event_stream};
+use super::session::HttpSession;
 use crate::error::Result;
 use crate::transport::events::Events;
-use crate::transport::lane::Receiver;
 use crate::transport::remote::status_error;
-
-/// How long a server that has no GET stream is not asked again, by any session.
-const REFUSAL_LIFETIME: Duration = Duration::from_mins(5);
-
-/// When a server said last that it has no GET stream (405). Shared by its sessions.
-#[derive(Debug, Clone, Default)]
-pub struct StreamRefusal(Arc<Mutex<Option<Instant>>>);
-
-impl StreamRefusal {
-    fn note(&self) {
-        *self.0.lock() = Some(Instant::now());
-    }
-
-    fn holds(&self) -> bool {
-        let refused = *self.0.lock();
-        refused.is_some_and(|at| at.elapsed() < REFUSAL_LIFETIME)
-    }
-}
-
-/// The GET stream of the current session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum GetStream {
-    /// Nobody has asked for it, or the answer is not there.
-    #[default]
-    Unknown,
-    /// There is none.
-    Refused,
-    /// It is open, or will be again.
-    Opened,
-}
+use crate::transport::wire::Receiver;
 
 impl StreamableHttp {
     /// Listens until `over`, where the server has a stream for this session.

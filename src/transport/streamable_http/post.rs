@@ -11,17 +11,18 @@ use tokio::task::coop::consume_budget;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
+use super::http::{StreamableHttp, is_event_stream};
 use super::resume::{Pace, each, hand_over};
-use super::{HttpSession, StreamableHttp, is_event_stream};
+use super::session::{HttpSession, session_of};
 use crate::error::{Code, Error, Result};
 use crate::network::Response;
 use crate::transport::events::Events;
-use crate::transport::lane::{Failure, Receiver, Sending};
 use crate::transport::limits::guard;
-use crate::transport::lost;
 use crate::transport::message::{self, AnswerTo, BYTE_ORDER_MARK, Incoming, NoMessage};
+use crate::transport::no_answer::{lost, too_large};
 use crate::transport::refusal::{mentions_session, refused, words};
-use crate::transport::remote::{JSON, invalid, is_type, too_large, wrong_type};
+use crate::transport::remote::{JSON, invalid, is_type, wrong_type};
+use crate::transport::wire::{Failure, Receiver, Sending};
 
 /// What a response gets to end after the answer, so that its socket goes back to the pool.
 const LAST_BYTES: Duration = Duration::from_millis(50);
@@ -110,7 +111,7 @@ impl StreamableHttp {
             self.remote.discard(response);
             return accepted.ok_or(error.into());
         }
-        let began = super::session_of(&response);
+        let began = session_of(&response);
         let (url, status) = (response.url.clone(), response.status);
         let body = self.body(response).await;
         let body = body.map_err(|error| match error.code {

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use crate::transport::events::{Found, Progress};
-use crate::transport::lane::{Receiver, Waiting};
 use crate::transport::message::{self, Incoming, NoMessage};
+use crate::transport::no_answer::too_large;
 use crate::transport::oversized::Head;
-use crate::transport::remote::{Remote, too_large};
+use crate::transport::remote::Remote;
+use crate::transport::wire::{Receiver, Waiting};
 
 /// How often in a row a stream that cannot be opened again is tried.
 const RECONNECTS: u32 = 3;

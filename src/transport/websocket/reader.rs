@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::frames::{CloseCode, Frames, Piece, close, pong};
 use crate::error::{Code, Error, Result};
-use crate::host::Level;
+use crate::log::Level;
 use crate::transport::inbox::Inbox;
 use crate::transport::outbox::Outbox;
 use crate::transport::oversized::Text;

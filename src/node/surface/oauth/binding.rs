@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use serde_json::Value as Json;
 
-use super::parsed;
+use super::call::parsed;
 use crate::node::engine::{JsResult, Scope, Thrown, Value};
 use crate::node::host::token_store::members;
 use crate::node::marshal::convert::{required_text, text_argument};

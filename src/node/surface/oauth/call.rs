@@ -4,8 +4,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use futures::FutureExt;
+use url::Url;
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::node::engine::workers::spawn;
 use crate::node::engine::{JsResult, Scope, Thrown, Value};
 use crate::node::host::arguments::Arguments;
@@ -14,6 +15,10 @@ use crate::node::marshal::log::logger_of;
 use crate::node::marshal::{classes, errors, services};
 use crate::node::surface::running::outcome_of;
 use crate::node::surface::state::RuntimeState;
+
+/// One function of a surface.
+pub type Function =
+    for<'env> fn(&Arc<RuntimeState>, Scope<'env>, Vec<Value<'env>>) -> JsResult<'env>;
 
 /// One call, its arguments still to be read.
 pub struct Call<'env> {
@@ -95,4 +100,8 @@ impl<'env> Call<'env> {
             },
         })
     }
+}
+
+pub fn parsed(url: &str) -> Result<Url> {
+    Url::parse(url).map_err(|_| Error::new(Code::InvalidArgument, "serverUrl must be a URL"))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::call::Call;
-use super::parsed;
+use super::call::parsed;
 use crate::host::FlowAttempt;
 use crate::node::engine::{JsResult, Scope, Value};
 use crate::node::host::persist::NodePersist;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
-use super::Function;
 use super::call::Call;
+use super::call::Function;
 use super::redemption::Refresh;
 use crate::error::{Code, Error};
 use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta};

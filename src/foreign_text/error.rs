@@ -1,11 +1,10 @@
-//! Errors and loggers that texts of others have got into.
+//! Errors that texts of others have got into.
 
 use std::sync::Arc;
 
-use super::{LONGEST, SentSecrets, cut, escape, foreign_text, shorten};
+use super::characters::{cut, escape, shorten};
+use super::{LONGEST, SentSecrets, foreign_text};
 use crate::error::{Cause, Error};
-use crate::host::{Level, Log, LogMeta, Logger};
-use crate::telemetry::Operation;
 
 /// The error, and those that caused it, with messages as [`foreign_text`] makes them, and challenges without secrets: what
 /// a server asks for in one is told to the user and to authorization servers. What the host threw is the host's.
@@ -53,38 +52,4 @@ pub fn safe_message(message: String) -> String {
         std::borrow::Cow::Owned(escaped) => escaped,
     };
     shorten(message, LONGEST)
-}
-
-/// A logger for lines that repeat what a server or a process said, which may be what it was sent.
-pub fn foreign_log(
-    logger: Logger,
-    sent: impl Fn() -> SentSecrets + Send + Sync + 'static,
-) -> Logger {
-    struct Foreign<F> {
-        logger: Logger,
-        sent: F,
-    }
-    impl<F: Fn() -> SentSecrets + Send + Sync> Log for Foreign<F> {
-        fn is_heard(&self, level: Level) -> bool {
-            self.logger.is_heard(level)
-        }
-
-        fn passes_on(&self) -> bool {
-            true
-        }
-
-        fn log(&self, level: Level, message: String, meta: LogMeta) {
-            let sent = (self.sent)();
-            let meta = match meta {
-                LogMeta::Error(error) => LogMeta::Error(foreign_error(error, &sent)),
-                other => other,
-            };
-            self.logger.with(level, foreign_text(&message, &sent), meta);
-        }
-
-        fn finished(&self, operation: Operation) {
-            self.logger.finished(operation);
-        }
-    }
-    Logger::new(Arc::new(Foreign { logger, sent }))
 }

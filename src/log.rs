@@ -1,11 +1,16 @@
 //! The host's logger, as the core sees it.
 
+mod foreign;
+
+pub use foreign::foreign_log;
+
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::error::Error;
 use crate::foreign_text::{safe_error, safe_message};
-use crate::telemetry::Operation;
+use crate::telemetry::{Metrics, Operation};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -20,7 +25,7 @@ pub enum Level {
 pub enum LogMeta {
     #[default]
     None,
-    Error(crate::error::Error),
+    Error(Error),
     Fields(Map<String, Value>),
 }
 
@@ -129,5 +134,23 @@ impl Logger {
             other => other,
         };
         self.0.log(level, safe_message(message.into()), meta);
+    }
+}
+
+/// `[MCP][User: id][server]`, without the user for shared connections.
+#[must_use]
+pub fn log_prefix(user_id: Option<&str>, server_name: &str) -> String {
+    user_id.map_or_else(
+        || format!("[MCP][{server_name}]"),
+        |user| format!("[MCP][User: {user}][{server_name}]"),
+    )
+}
+
+// The counters stand below the log, which tells the host of what is counted.
+impl Metrics {
+    /// Counts an operation and tells the host.
+    pub fn record(&self, operation: Operation, logger: &Logger) {
+        self.count(&operation);
+        logger.finished(operation);
     }
 }

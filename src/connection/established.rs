@@ -1,0 +1,77 @@
+//! A connection: an established MCP session, and what it was made from.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
+use super::generation::Generation;
+use super::handshake::Described;
+use super::recipe::Recipe;
+use super::session::Session;
+use crate::clock::now_ms;
+use crate::error::Result;
+use crate::transport::stdio::Ending;
+
+/// An established MCP session.
+pub struct Connection {
+    pub recipe: Arc<Recipe>,
+    /// Milliseconds since the epoch.
+    pub created_at: i64,
+    pub generation: Generation,
+    /// What the host published the user's tools under when the connection was made.
+    pub publication_generation: Option<String>,
+    pub(super) session: Session,
+    /// How the server's process ends, where it is one.
+    pub(super) ending: Option<Ending>,
+    /// When the connection was last seen working, in milliseconds since the epoch.
+    pub(super) checked_at: AtomicI64,
+}
+
+impl Connection {
+    pub(super) fn new(
+        recipe: Arc<Recipe>,
+        session: Session,
+        ending: Option<Ending>,
+    ) -> Result<Self> {
+        let now = now_ms();
+        Ok(Self {
+            recipe,
+            created_at: now,
+            generation: session.described()?.generation(),
+            publication_generation: None,
+            session,
+            ending,
+            checked_at: AtomicI64::new(now),
+        })
+    }
+
+    /// What the server says of itself: what it can do, and the revision of MCP that both sides agreed on.
+    ///
+    /// # Errors
+    /// [`Code::ConnectionLost`](crate::error::Code::ConnectionLost) where there never was a handshake.
+    pub fn described(&self) -> Result<Arc<Described>> {
+        self.session.described()
+    }
+
+    /// How often the server has said that its tools changed.
+    #[must_use]
+    pub fn tools_changes(&self) -> u64 {
+        self.session.tools_changes()
+    }
+
+    /// Whether the transport is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.session.is_closed()
+    }
+
+    /// Whether the config changed after it was read for this connection. `updated_at` in milliseconds since the epoch.
+    #[must_use]
+    pub fn is_stale(&self, updated_at: i64) -> bool {
+        self.recipe.made_at < updated_at
+    }
+
+    /// Ends the session: `DELETE` over HTTP, end of the process group over stdio. Bounded by the transport.
+    pub async fn close(&self) {
+        self.session.close().await;
+    }
+}

@@ -1,0 +1,65 @@
+//! What a connection is made from.
+
+use std::sync::Arc;
+
+use super::access::AccessTokens;
+use super::events::Observer;
+use crate::environment::Environment;
+use crate::host::{ServerRequests, ToolPublisher};
+use crate::log::{Logger, log_prefix};
+use crate::network::{HttpClient, NetworkRules, Policy};
+use crate::secret::Secret;
+use crate::server_config::{Fingerprint, ResolvedConfig};
+use crate::settings::Settings;
+use crate::telemetry::Metrics;
+use crate::transport::Bearer;
+use crate::transport::stdio::Children;
+
+/// Everything a connection is made from.
+#[derive(Clone)]
+pub struct Recipe {
+    pub server_name: String,
+    /// The user whose connection this is; `None` for one that all users share.
+    pub user_id: Option<String>,
+    pub config: ResolvedConfig,
+    pub fingerprint: Fingerprint,
+    /// The same of the config alone, without what calls and users fill in.
+    pub template: Fingerprint,
+    /// Whether users authorize with the server.
+    pub uses_oauth: bool,
+    /// When the config was read, in milliseconds since the epoch.
+    pub made_at: i64,
+    /// The token in use. Requests of an open connection follow it.
+    pub bearer: Bearer,
+    /// Where it comes from, for a user who authorizes with the server.
+    pub tokens: Option<Arc<dyn AccessTokens>>,
+    pub policy: Policy,
+    pub rules: NetworkRules,
+    pub http: HttpClient,
+    pub children: Children,
+    pub settings: Arc<Settings>,
+    pub metrics: Arc<Metrics>,
+    pub environment: Environment,
+    /// Answers what the server asks.
+    pub server_requests: Option<Arc<dyn ServerRequests>>,
+    /// Where the tools of a user go.
+    pub publisher: Option<Arc<dyn ToolPublisher>>,
+    /// Hears what happens to the connection.
+    pub observer: Option<Arc<dyn Observer>>,
+    pub logger: Logger,
+}
+
+impl Recipe {
+    /// Makes what has no token of its own use this one, where the connection sends any.
+    pub fn go_on_with(&self, token: Option<&Secret>) {
+        if let (Some(_), Some(token)) = (&self.tokens, token) {
+            self.bearer.set(token.clone());
+        }
+    }
+
+    /// The prefix of every log line about this connection.
+    #[must_use]
+    pub fn log_prefix(&self) -> String {
+        log_prefix(self.user_id.as_deref(), &self.server_name)
+    }
+}

@@ -1,0 +1,113 @@
+//! Requests over a connection.
+
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use serde_json::value::RawValue;
+
+use super::access::{AccessTokens, is_refused_token};
+use super::established::Connection;
+use super::generation::Generation;
+use super::options::CallOptions;
+use super::tools::list_tools;
+use crate::error::Result;
+use crate::foreign_text::{SentSecrets, foreign_error};
+use crate::transport::message::Params;
+
+/// JSON-RPC: the headers of a request say something else than its body (MCP 2026-07-28).
+const HEADER_MISMATCH: i64 = -32020;
+
+impl Connection {
+    /// Sends a request and returns the result as the server wrote it. A request that the server refuses for its token
+    /// is sent once more with another, where one is to be had without asking the user.
+    pub async fn request<'a>(
+        &self,
+        method: &str,
+        params: impl Into<Params<'a>>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>> {
+        let params = params.into();
+        let has_own = |tokens: &&Arc<dyn AccessTokens>| {
+            let headers = options.headers_of(method);
+            tokens.is_required()
+                && headers.is_some_and(|headers| headers.contains_key(AUTHORIZATION))
+        };
+        let tokens = self.recipe.tokens.as_ref();
+        let Some(tokens) = tokens.filter(|tokens| !has_own(tokens)) else {
+            return self.send(method, params, options).await;
+        };
+        if tokens.is_due() {
+            match options.bound(tokens.current()).await {
+                Ok(Some(token)) => self.recipe.bearer.set(token),
+                Err(error) if tokens.is_required() => return Err(error),
+                _ => {}
+            }
+        }
+        let used = self.recipe.bearer.get();
+        let error = match self.send(method, params, options).await {
+            Err(error) if is_refused_token(&error) => error,
+            answer => return answer,
+        };
+        if let Some(refusal) = tokens.final_refusal(&error) {
+            return Err(refusal);
+        }
+        let current = self.recipe.bearer.get();
+        // Another request may have been refused, and have led to a new token, in the meantime.
+        if current == used {
+            let Some(refused) = &used else {
+                return Err(error);
+            };
+            match options.bound(tokens.replace(refused)).await? {
+                Some(token) => self.recipe.bearer.set(token),
+                None => return Err(error),
+            }
+        }
+        // The server has seen both tokens by now.
+        let sent = SentSecrets::from(Vec::from_iter(used));
+        let outcome = self.send(method, params, options).await;
+        outcome.map_err(|error| foreign_error(error, &sent))
+    }
+
+    /// A server of 2026-07-28 may want arguments of a tool as headers, which its list of tools names.
+    async fn send(
+        &self,
+        method: &str,
+        params: Params<'_>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>> {
+        if method != "tools/call" || self.generation != Generation::Discover {
+            return self.send_once(method, params, options).await;
+        }
+        match self.send_once(method, params, options).await {
+            // Nobody has read the list over this connection yet, or it has changed since. The call itself was not made.
+            Err(error) if error.rpc_code == Some(HEADER_MISMATCH) => {
+                Box::pin(list_tools(self, options))
+                    .await
+                    .map_err(|_| error)?;
+                self.send_once(method, params, options).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// One request. That of a process that has ended fails with how it ended.
+    async fn send_once(
+        &self,
+        method: &str,
+        params: Params<'_>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>> {
+        let bearer = self.recipe.bearer.get();
+        let outcome = self.session.request(method, params, options).await;
+        let error = match (outcome, &self.ending) {
+            (Ok(answer), _) => return Ok(answer),
+            (Err(error), Some(ending)) => ending.explain(error, &options.cancel).await,
+            (Err(error), None) => error,
+        };
+        let headers = options.headers_of(method).map(Arc::as_ref);
+        Err(foreign_error(
+            error,
+            &self.recipe.sent_secrets(bearer, headers),
+        ))
+    }
+}

@@ -1,0 +1,41 @@
+//! The host as one call sees it.
+
+use std::sync::Arc;
+
+use super::{
+    AuthorizationPrompt, CredentialEvents, CredentialsKey, FlowStore, HostConnections, Identity,
+    Lock, OnBehalfOf, RedirectListener, Registry, ServerRequests, SharedCache, Tenancy, TokenStore,
+    ToolPublisher, UpstreamTokens,
+};
+use crate::environment::Environment;
+use crate::log::Logger;
+
+/// The host as one call sees it: callbacks run in that call's context.
+#[derive(Clone)]
+pub struct Host {
+    pub registry: Arc<dyn Registry>,
+    /// Absent: tools are formatted natively.
+    pub publisher: Option<Arc<dyn ToolPublisher>>,
+    /// Absent: the host keeps no connections.
+    pub connections: Option<Arc<dyn HostConnections>>,
+    /// Absent: tokens of OAuth servers cannot be stored.
+    pub tokens: Option<Arc<dyn TokenStore>>,
+    pub flows: Option<Arc<dyn FlowStore>>,
+    pub prompt: Option<Arc<dyn AuthorizationPrompt>>,
+    pub credential_events: Option<Arc<dyn CredentialEvents>>,
+    pub tenancy: Option<Arc<dyn Tenancy>>,
+    pub lock: Option<Arc<dyn Lock>>,
+    pub exchanged_tokens: Option<Arc<dyn SharedCache>>,
+    pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
+    /// Absent where the call brings no login session; the user's own tokens count then.
+    pub upstream_tokens: Option<Arc<dyn UpstreamTokens>>,
+    /// Who the login belongs to, where the call says so.
+    pub identity: Option<Identity>,
+    pub server_requests: Option<Arc<dyn ServerRequests>>,
+    /// Absent: the redirect URI is below `DOMAIN_SERVER`, and the host completes flows.
+    pub redirects: Option<Arc<dyn RedirectListener>>,
+    /// The host's `credentialsKey`, else `CREDS_KEY`.
+    pub credentials_key: Arc<dyn CredentialsKey>,
+    pub logger: Logger,
+    pub environment: Environment,
+}

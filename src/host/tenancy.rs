@@ -1,0 +1,11 @@
+//! Whose data a call works on.
+
+use async_trait::async_trait;
+
+use crate::error::Result;
+
+/// `getTenantId()`: whose data the call works on, where a deployment serves several tenants.
+#[async_trait]
+pub trait Tenancy: Send + Sync {
+    async fn tenant_id(&self) -> Result<Option<String>>;
+}

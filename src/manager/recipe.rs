@@ -1,0 +1,84 @@
+//! What the connection of a call is made from.
+
+use std::sync::Arc;
+
+use super::key::Owner;
+use super::live::forward_token;
+use super::scope::{CallScope, ServerScope, check_request_headers, template};
+use super::state::Manager;
+use super::watch::KeyObserver;
+use crate::clock::now_ms;
+use crate::connection::Recipe;
+use crate::error::Result;
+use crate::network::Policy;
+use crate::secret::Secret;
+use crate::server_config::{Context, Transport, resolve};
+use crate::transport::Bearer;
+
+impl Manager {
+    /// The same rules as those of the connection before, where they are equal.
+    fn shared(&self, policy: Policy) -> Policy {
+        let mut last = self.0.policy.lock();
+        match &*last {
+            Some(known) if *known == policy => known.clone(),
+            _ => last.insert(policy).clone(),
+        }
+    }
+
+    /// What a connection of this scope is made from. `graph`: the call's token for Microsoft Graph, where the config has a
+    /// place for one.
+    pub fn recipe(
+        &self,
+        call: &CallScope<'_>,
+        server: &ServerScope,
+        graph: Option<&Secret>,
+    ) -> Result<Recipe> {
+        let rules = server.rules.clone();
+        let context = Context {
+            graph_token: graph.filter(|_| server.key.owner != Owner::App),
+            ..call.context(&server.key.owner)
+        };
+        let config = resolve(&server.config, &context)?;
+        let kind = config.transport.kind();
+        check_request_headers(&server.config, kind)?;
+        let policy = self.shared(Policy::new(&rules, &call.host.environment, config.proxy())?);
+        if let Transport::Http { url, .. } = &config.transport {
+            // Before anything is asked of the server, its authorization included.
+            policy.check_url(url)?;
+        }
+        let mut recipe = Recipe {
+            server_name: server.key.server_name.to_string(),
+            user_id: server.key.owner.user_id().map(str::to_owned),
+            fingerprint: call.fingerprint(server),
+            template: template(call.host, &server.config, &rules),
+            uses_oauth: server.config.is_oauth_server(),
+            made_at: now_ms(),
+            config,
+            bearer: Bearer::default(),
+            tokens: None,
+            policy,
+            rules,
+            http: self.0.http.clone(),
+            children: self.0.children.clone(),
+            settings: Arc::clone(call.settings),
+            metrics: Arc::clone(&self.0.metrics),
+            environment: call.host.environment.clone(),
+            server_requests: call.host.server_requests.clone(),
+            publisher: call.host.publisher.clone(),
+            observer: Some(Arc::new(KeyObserver {
+                manager: Arc::downgrade(&self.0),
+                key: server.key.clone(),
+            })),
+            logger: call.host.logger.clone(),
+        };
+        if let Some(authorizer) = self.authorizer(call, server, &recipe)? {
+            recipe.tokens = Some(Arc::new(authorizer));
+        } else {
+            recipe.tokens = self.obo_tokens(call, server, &recipe)?;
+            if recipe.tokens.is_none() {
+                forward_token(call, server, &mut recipe);
+            }
+        }
+        Ok(recipe)
+    }
+}

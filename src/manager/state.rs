@@ -1,0 +1,162 @@
+//! The manager: what all its parts work on, and how it ends.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Weak};
+
+use futures::future::BoxFuture;
+use moka::sync::Cache;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::key::{Key, Owner};
+use super::names::KnownNames;
+use super::pool::Pool;
+use super::subscriber::Subscriber;
+use crate::connection::{Breakers, Event, Known};
+use crate::network::{HttpClient, Policy};
+use crate::oauth::OAuth;
+use crate::obo::Obo;
+use crate::telemetry::Metrics;
+use crate::transport::stdio::Children;
+
+/// Servers whose protocol generation is remembered.
+const KNOWN_SERVERS: u64 = 10_000;
+
+/// All connections of one runtime. Cheap to clone.
+#[derive(Clone)]
+pub struct Manager(pub(super) Arc<Inner>);
+
+/// A reference that keeps nothing open.
+pub struct WeakManager(Weak<Inner>);
+
+impl WeakManager {
+    /// [`Manager::abandon`], if the manager is still there.
+    pub fn abandon(&self) {
+        if let Some(inner) = self.0.upgrade() {
+            Manager(inner).abandon();
+        }
+    }
+}
+
+pub(super) struct Inner {
+    pub(super) http: HttpClient,
+    pub(super) children: Children,
+    pub(super) pool: Mutex<Pool>,
+    pub(super) breakers: Breakers<Key>,
+    /// By endpoint.
+    pub(super) known: Cache<String, Known>,
+    /// Of the connection made last. Most are made under the same rules, and share them.
+    pub(super) policy: Mutex<Option<Policy>>,
+    pub(super) oauth: OAuth,
+    pub(super) obo: Obo,
+    pub(super) tool_names: KnownNames,
+    /// There were any.
+    pub(super) has_wire_names: AtomicBool,
+    pub(super) metrics: Arc<Metrics>,
+    /// The last number that a request was given.
+    pub(super) requests: AtomicU64,
+    /// Attempts, closings and timers; the runtime is closed when they have ended.
+    pub(super) tasks: TaskTracker,
+    pub(super) closing: CancellationToken,
+    pub(super) keep_connections: bool,
+    pub(super) runtime: Handle,
+    /// Connections whose tools are listed again, and whether they are to be listed once more after that.
+    pub(super) refreshing: Mutex<HashMap<Key, bool>>,
+    pub(super) subscriber: Mutex<Option<Arc<dyn Subscriber>>>,
+}
+
+impl Manager {
+    /// `keep_connections: false` closes a connection as soon as no call uses it. `runtime` runs everything that no
+    /// call waits for; leases may be dropped on threads that know no runtime.
+    #[must_use]
+    pub fn new(keep_connections: bool, runtime: Handle) -> Self {
+        let http = HttpClient::new();
+        let metrics = Arc::<Metrics>::default();
+        let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        Self(Arc::new(Inner {
+            obo: Obo::new(
+                http.clone(),
+                tasks.clone(),
+                closing.clone(),
+                Arc::clone(&metrics),
+            ),
+            http,
+            children: Children::default(),
+            policy: Mutex::default(),
+            pool: Mutex::default(),
+            breakers: Breakers::default(),
+            known: Cache::new(KNOWN_SERVERS),
+            tool_names: Cache::new(KNOWN_SERVERS),
+            has_wire_names: AtomicBool::new(false),
+            oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),
+            metrics,
+            requests: AtomicU64::default(),
+            tasks,
+            closing,
+            keep_connections,
+            runtime,
+            refreshing: Mutex::default(),
+            subscriber: Mutex::default(),
+        }))
+    }
+
+    #[must_use]
+    pub fn downgrade(&self) -> WeakManager {
+        WeakManager(Arc::downgrade(&self.0))
+    }
+
+    /// Cancelled when the runtime closes; calls in flight end with it.
+    #[must_use]
+    pub fn closing(&self) -> &CancellationToken {
+        &self.0.closing
+    }
+
+    /// The HTTP client of the runtime.
+    #[must_use]
+    pub fn http(&self) -> &HttpClient {
+        &self.0.http
+    }
+
+    /// Whether a user's own connection to a server is open.
+    #[must_use]
+    pub fn has_user_connection(&self, user_id: &str, server_name: &str) -> bool {
+        let key = Key {
+            owner: Owner::User(Arc::from(user_id)),
+            server_name: Arc::from(server_name),
+        };
+        let pool = self.0.pool.lock();
+        pool.slots
+            .get(&key)
+            .is_some_and(|slot| !slot.connection.is_closed())
+    }
+
+    /// Work that outlives its caller; the runtime is closed when it has ended.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        // Boxed: one kind of task for all work.
+        let work: BoxFuture<'static, ()> = Box::pin(work);
+        self.0.tasks.spawn_on(work, &self.0.runtime);
+    }
+
+    /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
+    pub async fn close(&self) {
+        self.0.closing.cancel();
+        let open = self.0.pool.lock().take_all();
+        for slot in &open {
+            self.tell(&slot.key, Event::Closed);
+        }
+        // Also those that somebody still uses: their requests end with the runtime.
+        futures::future::join_all(open.iter().map(|slot| self.end(slot))).await;
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.http.close().await;
+    }
+
+    /// Ends child processes without waiting for anything else: the environment that owns the runtime goes away.
+    pub fn abandon(&self) {
+        self.0.closing.cancel();
+        self.0.children.kill_all();
+    }
+}
