@@ -25,7 +25,8 @@ const [OLDEST_NODE] = /\d+\.\d+\.\d+/.exec(engines.node);
 
 /** Alias: package, and where its binary is. */
 const RUNTIMES = {
-  'node-oldest': [`node-${platform}@${OLDEST_NODE}`, `bin/node${exe}`],
+  // Named by its version, since what is installed is kept.
+  [`node-${OLDEST_NODE}`]: [`node-${platform}@${OLDEST_NODE}`, `bin/node${exe}`],
   'node-22': [`node-${platform}@22.23.3`, `bin/node${exe}`],
   'node-24': [`node-${platform}@24.21.0`, `bin/node${exe}`],
   bun: [`@oven/bun-${bunPlatform}@1.4.5`, `bin/bun${exe}`],
@@ -44,9 +45,9 @@ async function main() {
   try {
     for (const [name, [, binary]] of Object.entries(RUNTIMES)) {
       const program = join(FOLDER, 'node_modules', name, binary);
-      console.log(`${name.padEnd(11)} ${await run(program, [SMOKE], env)}`);
+      console.log(`${name.padEnd(12)} ${await run(program, [SMOKE], env)}`);
     }
-    console.log(`bundle      ${await run(process.execPath, [bundle()], env)}`);
+    console.log(`bundle       ${await run(process.execPath, [bundle()], env)}`);
   } finally {
     await server.close();
   }

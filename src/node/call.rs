@@ -54,7 +54,7 @@ impl Realm {
         if !built_in.is_function() {
             return Err(Thrown(scope.error(
                 "Error",
-                "librechat-mcp-native needs Node.js 20.17 or newer",
+                "librechat-mcp-native needs Node.js 20.19 or newer",
             )));
         }
         let hooks = built_in.call(process, &[scope.string("node:async_hooks")?])?;
