@@ -10,6 +10,7 @@ const { existsSync, mkdirSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { startEverything } = require('../__test__/support/everything');
 const { ROOT, testAddonPath } = require('./addon-path');
+const { engines } = require('../package.json');
 
 const FOLDER = join(ROOT, 'target', 'runtimes');
 const SMOKE = join(ROOT, '__test__', 'runtimes', 'smoke.js');
@@ -20,9 +21,12 @@ const platform = `${process.platform === 'win32' ? 'win' : process.platform}-${p
 const bunPlatform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch.replace('arm64', 'aarch64')}`;
 const exe = process.platform === 'win32' ? '.exe' : '';
 
+const [OLDEST_NODE] = /\d+\.\d+\.\d+/.exec(engines.node);
+
 /** Alias: package, and where its binary is. */
 const RUNTIMES = {
-  'node-20': [`node-${platform}@20.20.2`, `bin/node${exe}`],
+  // Named by its version, since what is installed is kept.
+  [`node-${OLDEST_NODE}`]: [`node-${platform}@${OLDEST_NODE}`, `bin/node${exe}`],
   'node-22': [`node-${platform}@22.23.3`, `bin/node${exe}`],
   'node-24': [`node-${platform}@24.21.0`, `bin/node${exe}`],
   bun: [`@oven/bun-${bunPlatform}@1.4.5`, `bin/bun${exe}`],
@@ -41,9 +45,9 @@ async function main() {
   try {
     for (const [name, [, binary]] of Object.entries(RUNTIMES)) {
       const program = join(FOLDER, 'node_modules', name, binary);
-      console.log(`${name.padEnd(8)} ${await run(program, [SMOKE], env)}`);
+      console.log(`${name.padEnd(12)} ${await run(program, [SMOKE], env)}`);
     }
-    console.log(`bundle   ${await run(process.execPath, [bundle()], env)}`);
+    console.log(`bundle       ${await run(process.execPath, [bundle()], env)}`);
   } finally {
     await server.close();
   }

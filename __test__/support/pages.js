@@ -15,7 +15,11 @@ const pagesIn = (folder) =>
     .filter((path) => path.endsWith('.md') && !path.includes('node_modules'))
     .map((path) => join(folder, path));
 
-const PAGES = ['README.md', 'CHANGELOG.md', ...pagesIn('docs'), ...pagesIn('examples')];
+const PAGES = [
+  ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'],
+  ...pagesIn('docs'),
+  ...pagesIn('examples'),
+];
 
 const withoutBlocks = (text) => text.replace(/^```[\s\S]*?^```/gm, '');
 

@@ -44,7 +44,7 @@ impl JsEnvironment {
         if !built_in.is_function() {
             return Err(Thrown(scope.error(
                 "Error",
-                "librechat-mcp-native needs Node.js 20.16 or newer",
+                "librechat-mcp-native needs Node.js 20.19 or newer",
             )));
         }
         let hooks = built_in.call(process, &[scope.string("node:async_hooks")?])?;
