@@ -16,6 +16,7 @@ function stay() {
 const SERVICES = {
   'the tools are published': { updateMCPServerTools: stay },
   'the token store is asked': {
+    credentialsKey: 'f'.repeat(64),
     tokenMethods: { findToken: stay, createToken: stay, updateToken: stay, deleteTokens: stay },
   },
 };
