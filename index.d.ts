@@ -355,7 +355,7 @@ export interface MCPConnection {
   /** Lists the tools again, publishes them and emits `toolsChanged`. What fails is logged, and tried again later. */
   refreshToolList: () => Promise<void>
   /** Whether users authorize with the server. */
-  usesOauth: () => boolean
+  usesOAuth: () => boolean
   /** Empty where the list cannot be had; the reason is logged. */
   fetchResources: () => Promise<any[]>
   /** Empty where the list cannot be had; the reason is logged. */
