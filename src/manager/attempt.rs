@@ -31,6 +31,8 @@ pub(super) struct Attempt {
 
 struct State {
     waiting: usize,
+    /// Whether the last call that went without an outcome had no time left.
+    is_out_of_time: bool,
     outcome: Option<Result<Arc<Slot>>>,
 }
 
@@ -48,12 +50,19 @@ pub(super) struct Ticket {
     attempt: Arc<Attempt>,
     manager: Manager,
     taken: bool,
+    is_out_of_time: bool,
 }
 
 impl Attempt {
     /// Ends the attempt; whoever waits gets the error.
     pub fn cancel(&self) {
         self.cancel.cancel();
+    }
+
+    /// The error of the last call that waited, where nobody waits any more because its time was over.
+    fn given_up(&self) -> Option<Error> {
+        let state = self.state.lock();
+        (state.waiting == 0 && state.is_out_of_time).then(|| self.failure.out_of_time())
     }
 
     /// The caller holds the pool's lock, so the attempt cannot finish meanwhile.
@@ -63,6 +72,7 @@ impl Attempt {
             attempt: Arc::clone(self),
             manager: manager.clone(),
             taken: false,
+            is_out_of_time: false,
         }
     }
 }
@@ -76,6 +86,7 @@ impl Ticket {
             () = self.manager.0.closing.cancelled() => return Err(Error::closed()),
             () = self.attempt.done.cancelled() => {}
             () = tokio::time::sleep_until(deadline) => {
+                self.is_out_of_time = true;
                 return Err(self.attempt.failure.out_of_time());
             }
         }
@@ -101,6 +112,7 @@ impl Drop for Ticket {
             Some(Err(_)) => {}
             None => {
                 state.waiting -= 1;
+                state.is_out_of_time = self.is_out_of_time;
                 let was_last = state.waiting == 0;
                 drop(state);
                 if was_last {
@@ -128,6 +140,7 @@ impl Manager {
             failure: LastFailure::default(),
             state: Mutex::new(State {
                 waiting: 0,
+                is_out_of_time: false,
                 outcome: None,
             }),
         });
@@ -200,9 +213,14 @@ impl Manager {
             known.generation = None;
             outcome = connecting(&known).await;
         }
+        // What ended the attempt is what the last call that waited for it ended with.
+        let given_up = match &outcome {
+            Err(error) if error.code == Code::Aborted => attempt.given_up(),
+            _ => None,
+        };
         let operation = Operation {
             transport: Some(recipe.config.transport.kind().as_str()),
-            ..started.ended_with(outcome.as_ref())
+            ..started.ended_with(given_up.as_ref().map_or(outcome.as_ref(), Err))
         };
         self.0.metrics.record(operation, logger);
         match outcome {
