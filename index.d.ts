@@ -355,7 +355,7 @@ export interface MCPConnection {
   /** Lists the tools again, publishes them and emits `toolsChanged`. What fails is logged, and tried again later. */
   refreshToolList: () => Promise<void>
   /** Whether users authorize with the server. */
-  usesOauth: () => boolean
+  usesOAuth: () => boolean
   /** Empty where the list cannot be had; the reason is logged. */
   fetchResources: () => Promise<any[]>
   /** Empty where the list cannot be had; the reason is logged. */
@@ -1218,7 +1218,10 @@ export interface ReinitMCPServerResult {
   oauthUrl: string | null
   /** The tools as the server sent them. */
   tools: MCPTool[] | null
-  /** Why `success` is false. */
+  /**
+   * Why `success` is false. `unreachable`: the inspection of the server had failed, and did so again. A connection that
+   * is refused is `initialization_failed`.
+   */
   failureReason?: 'unreachable' | 'missing_custom_user_vars' | 'oauth_required' | 'initialization_failed'
   /** Names of the variables that the user has not set. */
   missingUserVars?: Array<string>

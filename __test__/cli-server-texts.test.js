@@ -100,7 +100,7 @@ describe('texts that a terminal would obey', () => {
     const tools = await cliOf(offering([named({ description: 'Größe\nzwei Zeilen', inputSchema })]));
     expect(await tools.run(['tools', 'srv'])).toMatchObject({
       code: 0,
-      stdout: 'first\n  Größe\n  zwei Zeilen\n  - a (any, optional): erste\n    zweite\n1 tools\n',
+      stdout: 'first\n  Größe\n  zwei Zeilen\n  - a (any, optional): erste\n    zweite\n1 tool\n',
     });
     const call = await cliOf(answering({ content: [{ type: 'text', text: 'a\r\nb' }] }));
     expect(await call.run(['call', 'srv', 'echo'])).toMatchObject({ code: 0, stdout: 'a\n  b\n' });

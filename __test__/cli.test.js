@@ -67,8 +67,11 @@ describe('check', () => {
 
   test('what fails, with the cause and what to do; exit code 1', async () => {
     const { address } = await closedAddress();
+    const plain = await fixtures.server();
     const { run } = withServers(
       {
+        tls: { type: 'streamable-http', url: plain.url.replace('http:', 'https:') },
+        lacking: { command: 'sh', args: ['-c', 'exec no-such-command'] },
         down: { type: 'streamable-http', url: `http://${address}/mcp` },
         private: { type: 'streamable-http', url: 'http://10.0.0.1/mcp' },
         missing: { command: '/nonexistent/command', args: [] },
@@ -82,7 +85,7 @@ describe('check', () => {
         obo: { type: 'streamable-http', url: `http://${address}/mcp`, obo: { scopes: 'api://x/.default' } },
         wrong: { type: 'streamable-http' },
       },
-      { allowedAddresses: [address] },
+      { allowedAddresses: [address, plain.address] },
     );
     const { code, json } = await run(['check', '--json']);
     expect(code).toBe(1);
@@ -94,6 +97,8 @@ describe('check', () => {
       hint: expect.stringMatching(hint),
     });
     expect(errors).toEqual({
+      tls: error('MCP_CONNECTION_FAILED', /InvalidContentType/, /write http:\/\//),
+      lacking: error('MCP_CONNECTION_LOST', /status 127.*no-such-command/, /was not found/),
       down: error('MCP_CONNECTION_FAILED', /refused/, /Start the server/),
       private: error('MCP_ADDRESS_NOT_ALLOWED', /10\.0\.0\.1/, /"10\.0\.0\.1:80" to mcpSettings\.allowedAddresses/),
       missing: error('MCP_SPAWN_FAILED', /nonexistent/, /Install the command/),
@@ -108,7 +113,7 @@ describe('check', () => {
 
     const shown = await run(['check', 'librechat.yaml', 'down', 'wrong']);
     expect(shown.code).toBe(1);
-    expect(shown.stdout).toMatch(/✗ down: .*refused\n {2}→ Start the server/);
+    expect(shown.stdout).toMatch(/✗ down: .*refused \(MCP_CONNECTION_FAILED\)\n {2}→ Start the server/);
     expect(shown.stdout).not.toContain('personal');
   });
 
@@ -282,7 +287,7 @@ describe('tools and call', () => {
 describe('validate', () => {
   test('a good file', async () => {
     const { run } = withServers({ local: everythingOverStdio() });
-    expect(await run(['validate'])).toMatchObject({ code: 0, stdout: '1 servers, 0 errors, 0 warnings\n' });
+    expect(await run(['validate'])).toMatchObject({ code: 0, stdout: '1 server, 0 errors, 0 warnings\n' });
   });
 
   test('what is wrong, and on which line; exit code 2', async () => {

@@ -60,7 +60,11 @@ const NOT_RUN = {
   'node __test__/scripts/refresh-rounds.js ROUNDS TOKEN_DELAY_MS FLOW_DELAY_MS [lock]':
     'has placeholders; refresh.test.js runs rounds of the same race',
   'npm install': 'asks the registry; `npm ci`, which CI runs, does the same here',
+  'npm install CHECKOUT': 'makes a link, which the page warns of',
+  'npm install CHECKOUT/librechat-mcp-native-*.tgz': 'has a placeholder; `npm run test:package` installs the same',
+  'npm install CHECKOUT/librechat-mcp-native-*.tgz --workspace api': 'is about the checkout of LibreChat',
   'npm install librechat-mcp-native --workspace api': 'is about the checkout of LibreChat',
+  'npm pack . ./npm/linux-x64-gnu': 'needs the addon of `npm run build`; `npm run test:package` packs the same',
   'npm run bench': 'measures for an hour; CI runs it with `--short`',
   'npm run bench -- --only=reinit,calls': 'measures; CI runs all rows with `--short`',
   'npm run build': 'CI runs it with an `--output-dir` beside the tests, and copies what it made',

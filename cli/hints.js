@@ -1,4 +1,9 @@
-/** What to do about a failure, by the error's code. Functions get what is known of the server. */
+/** What to do about a failure, by the error's code. Functions get what is known of the server, and the message. */
+
+/** A server's process ends so where a shell, or npx, does not find what it is to run. */
+const NOT_FOUND = /: its process exited with status 127(?:;|$)/;
+/** TLS was tried, and the answer was none. */
+const WITHOUT_TLS = /: received corrupt message of type InvalidContentType$/;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
 
@@ -6,11 +11,18 @@ const HINTS = {
   MCP_ADDRESS_NOT_ALLOWED: ({ address }) =>
     `If this private address is meant, add "${address ?? 'host:port'}" to mcpSettings.allowedAddresses.`,
   MCP_DOMAIN_NOT_ALLOWED: () => 'Add the domain to mcpSettings.allowedDomains, or take the server out.',
-  MCP_CONNECTION_FAILED: ({ address }) =>
-    address
+  MCP_CONNECTION_FAILED: ({ address, message }) => {
+    if (WITHOUT_TLS.test(message)) {
+      return 'The port does not speak TLS: if it is plain HTTP, write http:// in `url` (ws:// in place of wss://).';
+    }
+    return address
       ? `Start the server, and see that ${address} can be reached from here (DNS, firewall, PROXY).`
-      : 'Run the command by itself and look at what it prints.',
-  MCP_CONNECTION_LOST: () => "Look at the server's log: it ended the connection.",
+      : 'Run the command by itself and look at what it prints.';
+  },
+  MCP_CONNECTION_LOST: ({ message }) =>
+    NOT_FOUND.test(message)
+      ? 'The command, or one that it runs, was not found: run it by itself in this folder, and install what it lacks.'
+      : "Look at the server's log: it ended the connection.",
   MCP_SPAWN_FAILED: () => 'Install the command, or correct `command`, `cwd` and `stderr`.',
   MCP_TIMEOUT: () => 'Raise `initTimeout` (or --timeout), or find out why the server is slow.',
   MCP_CIRCUIT_OPEN: () => 'Wait a moment: the server failed too often lately.',

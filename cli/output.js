@@ -67,6 +67,11 @@ function pruned(value, depth) {
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, pruned(member, depth - 1)]));
 }
 
+/** `1 tool`, `2 tools`. */
+function counted(number, noun) {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
 function print(text = '') {
   process.stdout.write(`${text}\n`);
 }
@@ -123,19 +128,21 @@ function progress(text, { json } = {}) {
 function summary(error, known) {
   const { mcpCode, code = mcpCode } = error;
   const name = typeof code === 'number' ? mcpCode : code;
+  const message = clean(
+    textOf(error.message)
+      .replace(/[ \t\r\n]+/g, ' ')
+      .trim(),
+  );
   return {
     code: name ?? 'MCP_INTERNAL',
-    message: clean(
-      textOf(error.message)
-        .replace(/[ \t\r\n]+/g, ' ')
-        .trim(),
-    ),
-    hint: error.hint ?? hintFor(name, known) ?? 'Look at the log: MCP_NATIVE_LOG=debug shows it.',
+    message,
+    hint: error.hint ?? hintFor(name, { ...known, message }) ?? 'Look at the log: MCP_NATIVE_LOG=debug shows it.',
   };
 }
 
-function printFailure(name, { message, hint }) {
-  print(`${paint.red('✗')} ${paint.bold(clean(name))}: ${message}`);
+/** The code comes last, where it does not stand between the server and the cause. */
+function printFailure(name, { code, message, hint }) {
+  print(`${paint.red('✗')} ${paint.bold(clean(name))}: ${message} ${paint.dim(`(${code})`)}`);
   if (hint) print(`  ${paint.cyan('→')} ${hint}`);
 }
 
@@ -152,6 +159,7 @@ function reportFailure(error, json) {
 module.exports = {
   block,
   clean,
+  counted,
   json,
   paint,
   print,

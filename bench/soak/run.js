@@ -43,9 +43,11 @@ const PAUSE_MS = 3000;
 
 const FAULTS_SECONDS = 300;
 
-const INTRODUCTION = `# Soak test
+const lasting = (seconds) => (seconds % 60 === 0 ? `${seconds / 60} minutes` : `${seconds} seconds`);
 
-\`npm run soak\` does mixed work on real servers for ten minutes (\`bench/soak/\`): Streamable HTTP, SSE, WebSocket, stdio
+const introduction = ({ seconds }) => `# Soak test
+
+\`npm run soak\` does mixed work on real servers for ${lasting(seconds)} (\`bench/soak/\`): Streamable HTTP, SSE, WebSocket, stdio
 and a server behind OAuth whose tokens live for seconds. Users come, connect, call tools, abort, time out, authorize and
 leave; the servers are killed and started again in every round. When all users of a round have left, garbage is collected
 and the process is measured. Flat means that the median of the last tenth of the rounds is not above that of the second
@@ -59,8 +61,8 @@ resident memory is higher and settles later; where that matters, the same variab
 
 const FAULTS_HEADING = '\n## Under random faults\n';
 
-const FAULTS_INTRODUCTION = `
-\`npm run soak -- --faults\` (\`bench/soak/faults/\`) has a thousand sessions of as many users call tools for five minutes on
+const introductionOfFaults = ({ sessions, seconds }) => `
+\`npm run soak -- --faults\` (\`bench/soak/faults/\`) has ${sessions} sessions of as many users call tools for ${lasting(seconds)} on
 servers with which something goes wrong in about half of all calls: late, cut, foreign, broken and repeated answers,
 floods, sessions that are lost in every way that servers have of saying so, kept connections that close in silence,
 bodies in every content coding. What
@@ -128,12 +130,12 @@ const KINDS = {
         await servers.close();
       }
     },
-    report: (result) => INTRODUCTION + report(result),
+    report: (result) => introduction(result) + report(result),
   },
   faults: {
     full: FAULTS_SECONDS,
     run: (seconds, seed, sessions) => underFaults(seconds, seed, sessions, seconds >= MEMORY_SECONDS),
-    report: (result) => FAULTS_INTRODUCTION + reportOfFaults(result),
+    report: (result) => introductionOfFaults(result) + reportOfFaults(result),
   },
 };
 

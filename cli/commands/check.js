@@ -4,7 +4,7 @@ const { statSync } = require('node:fs');
 const { authorizationOf } = require('../authorization');
 const { serverOf } = require('../config');
 const { EXIT } = require('../failure');
-const { clean, paint, print, printFailure, printJson, printTable, progress, summary } = require('../output');
+const { clean, counted, paint, print, printFailure, printJson, printTable, progress, summary } = require('../output');
 const { openIdConfig, withRuntime } = require('../runtime');
 const { connect, knownOf, obstacle, transportOf } = require('../server');
 
@@ -34,7 +34,7 @@ const isThere = (path) => statSync(path, { throwIfNoEntry: false })?.isFile() ==
 async function checkAll(context, names, options) {
   const results = new Array(names.length);
   const pending = new Set();
-  const spinner = progress(`connecting to ${names.length} servers`, options);
+  const spinner = progress(`connecting to ${counted(names.length, 'server')}`, options);
   let next = 0;
   const worker = async () => {
     while (next < names.length) {

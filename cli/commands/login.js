@@ -3,7 +3,7 @@
 const { authorizationOf } = require('../authorization');
 const { openBrowser } = require('../browser');
 const { EXIT } = require('../failure');
-const { clean, paint, print, printFailure, printJson, progress, summary } = require('../output');
+const { clean, counted, paint, print, printFailure, printJson, progress, summary } = require('../output');
 const { USER, withRuntime } = require('../runtime');
 const { knownOf, obstacle } = require('../server');
 
@@ -44,7 +44,7 @@ module.exports = async function login(name, options) {
     }
     const tools = result.tools?.length ?? 0;
     if (options.json) printJson({ name, ok: true, asked, tools: (result.tools ?? []).map((tool) => tool.name) });
-    else print(`${paint.green('✓')} ${message(name, asked, type)}; it offers ${tools} tools`);
+    else print(`${paint.green('✓')} ${message(name, asked, type)}; it offers ${counted(tools, 'tool')}`);
     return EXIT.ok;
   });
 };

@@ -2,7 +2,7 @@
 
 const { EXIT } = require('../failure');
 const { isMapping } = require('../config');
-const { block, clean, paint, print, printJson, progress } = require('../output');
+const { block, clean, counted, paint, print, printJson, progress } = require('../output');
 const { connected } = require('../connected');
 
 module.exports = async function tools(name, options) {
@@ -18,7 +18,7 @@ module.exports = async function tools(name, options) {
       if (tool?.description) print(`  ${block(tool.description)}`);
       for (const line of parameters(tool?.inputSchema)) print(`  ${line}`);
     }
-    print(`${offered.length} tools`);
+    print(counted(offered.length, 'tool'));
     return EXIT.ok;
   });
 };

@@ -2,7 +2,7 @@
 
 const { missingVariables, readConfig } = require('../config');
 const { EXIT } = require('../failure');
-const { clean, paint, print, printJson } = require('../output');
+const { clean, counted, paint, print, printJson } = require('../output');
 const { expanded, transportOf } = require('../server');
 
 module.exports = async function validate(given, options) {
@@ -67,5 +67,10 @@ function printIssues({ file, servers }, issues) {
     print(`${file}:${line}: ${word}: ${clean(path)}: ${clean(message)}`);
   }
   const errors = issues.filter(({ severity }) => severity === 'error').length;
-  print(`${Object.keys(servers).length} servers, ${errors} errors, ${issues.length - errors} warnings`);
+  const numbers = [
+    counted(Object.keys(servers).length, 'server'),
+    counted(errors, 'error'),
+    counted(issues.length - errors, 'warning'),
+  ];
+  print(numbers.join(', '));
 }

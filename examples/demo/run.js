@@ -9,6 +9,7 @@ const { once } = require('node:events');
 const net = require('node:net');
 const { dirname, join } = require('node:path');
 const { setTimeout: delay } = require('node:timers/promises');
+const { inspect } = require('node:util');
 const { createMCPRuntime } = require('../..');
 
 const PACKAGE = '@modelcontextprotocol/server-everything';
@@ -18,13 +19,14 @@ const started = performance.now();
 /** @param {string} text */
 const say = (text) => console.log(`${`${Math.round(performance.now() - started)} ms`.padStart(8)}  ${text}`);
 
+/** @param {string} level @returns {(message: string, ...meta: unknown[]) => void} */
+const log =
+  (level) =>
+  (message, ...meta) =>
+    say([`[${level}] ${message}`, ...meta.map((value) => inspect(value, { breakLength: Infinity }))].join(' '));
+
 /** @type {import('../..').MCPLogger} */
-const logger = {
-  debug: (message) => say(`[debug] ${message}`),
-  info: (message) => say(`[info] ${message}`),
-  warn: (message) => say(`[warn] ${message}`),
-  error: (message) => say(`[error] ${message}`),
-};
+const logger = { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') };
 
 /** What LibreChat has in its database and configuration, in memory. */
 class Registry {

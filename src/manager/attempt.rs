@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::key::Key;
 use super::slot::Slot;
 use crate::connection::LastFailure;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::server_config::{Fingerprint, TransportKind};
 
 pub(super) struct Attempt {
@@ -23,6 +23,8 @@ pub(super) struct Attempt {
 
 pub(super) struct State {
     pub waiting: usize,
+    /// Whether the last call that went without an outcome had no time left.
+    pub is_out_of_time: bool,
     pub outcome: Option<Result<Arc<Slot>>>,
 }
 
@@ -30,5 +32,11 @@ impl Attempt {
     /// Ends the attempt; whoever waits gets the error.
     pub fn cancel(&self) {
         self.cancel.cancel();
+    }
+
+    /// The error of the last call that waited, where nobody waits any more because its time was over.
+    pub fn given_up(&self) -> Option<Error> {
+        let state = self.state.lock();
+        (state.waiting == 0 && state.is_out_of_time).then(|| self.failure.out_of_time())
     }
 }

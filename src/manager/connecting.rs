@@ -37,6 +37,7 @@ pub(super) struct Ticket {
     attempt: Arc<Attempt>,
     manager: Manager,
     taken: bool,
+    is_out_of_time: bool,
 }
 
 impl Attempt {
@@ -47,6 +48,7 @@ impl Attempt {
             attempt: Arc::clone(self),
             manager: manager.clone(),
             taken: false,
+            is_out_of_time: false,
         }
     }
 }
@@ -60,6 +62,7 @@ impl Ticket {
             () = self.manager.0.closing.cancelled() => return Err(Error::closed()),
             () = self.attempt.done.cancelled() => {}
             () = tokio::time::sleep_until(deadline) => {
+                self.is_out_of_time = true;
                 return Err(self.attempt.failure.out_of_time());
             }
         }
@@ -85,6 +88,7 @@ impl Drop for Ticket {
             Some(Err(_)) => {}
             None => {
                 state.waiting -= 1;
+                state.is_out_of_time = self.is_out_of_time;
                 let was_last = state.waiting == 0;
                 drop(state);
                 if was_last {
@@ -112,6 +116,7 @@ impl Manager {
             failure: LastFailure::default(),
             state: Mutex::new(State {
                 waiting: 0,
+                is_out_of_time: false,
                 outcome: None,
             }),
         });
@@ -180,9 +185,14 @@ impl Manager {
             known.generation = None;
             outcome = connecting(&known).await;
         }
+        // What ended the attempt is what the last call that waited for it ended with.
+        let given_up = match &outcome {
+            Err(error) if error.code == Code::Aborted => attempt.given_up(),
+            _ => None,
+        };
         let operation = Operation {
             transport: Some(recipe.config.transport.kind().as_str()),
-            ..started.ended_with(outcome.as_ref())
+            ..started.ended_with(given_up.as_ref().map_or(outcome.as_ref(), Err))
         };
         self.0.metrics.record(operation, logger);
         match outcome {

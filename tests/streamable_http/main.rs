@@ -6,6 +6,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod given_up;
 mod lists;
 mod lost;
 mod lost_once;

@@ -220,7 +220,7 @@ pub struct McpConnectionObject {
     #[napi(ts_type = "() => Promise<void>")]
     pub refresh_tool_list: (),
     /// Whether users authorize with the server.
-    #[napi(ts_type = "() => boolean")]
+    #[napi(js_name = "usesOAuth", ts_type = "() => boolean")]
     pub uses_oauth: (),
     /// Empty where the list cannot be had; the reason is logged.
     #[napi(ts_type = "() => Promise<any[]>")]

@@ -136,7 +136,8 @@ pub struct ReinitMcpServerResult {
     /// The tools as the server sent them.
     #[napi(ts_type = "MCPTool[] | null")]
     pub tools: (),
-    /// Why `success` is false.
+    /// Why `success` is false. `unreachable`: the inspection of the server had failed, and did so again. A connection that
+    /// is refused is `initialization_failed`.
     #[napi(
         ts_type = "'unreachable' | 'missing_custom_user_vars' | 'oauth_required' | 'initialization_failed'"
     )]
