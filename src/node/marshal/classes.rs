@@ -2,7 +2,7 @@
 //! so that an error from another realm or another copy of the module is known too.
 //!
 //! A class is a plain exported function, called with `new`: it makes a real `Error` and gives it the class's
-//! prototype, so that `instanceof`, `stack` and subclasses work as usual. `classes.d.ts`, which the generator of `index.d.ts`
+//! prototype, so that `instanceof`, `stack` and subclasses work as usual. `surface/types.d.ts`, which the generator of `index.d.ts`
 //! puts before its own output, declares the classes; TypeScript merges them with these functions.
 
 #![expect(

@@ -32,6 +32,5 @@ mod statics;
 mod telemetry;
 mod tool_calls;
 mod tool_functions;
-mod types;
 mod validation;
 mod wanted;

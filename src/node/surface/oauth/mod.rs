@@ -8,6 +8,5 @@ mod reconnection;
 mod redemption;
 pub mod redemptions;
 mod tokens;
-mod types;
 
 pub use handler::install;
