@@ -3,6 +3,7 @@
 mod abort;
 mod admission;
 mod api;
+mod array;
 mod backlog;
 mod exceptions;
 pub mod executor;

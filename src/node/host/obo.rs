@@ -7,20 +7,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures::FutureExt;
 
+use super::openid_config::openid_client;
+use super::token_cache::{CACHE, NodeCache};
 use crate::error::{Code, Error, OboFailure, OboReason, Result};
-use crate::host::{
-    ClientAuth, Host, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache, TokenResolver,
-};
-use crate::node::engine::{JsRef, JsResult, JsThread, Present, Scope, Type, Value};
+use crate::host::{Host, OnBehalfOf, OpenIdClient, ResolvedToken, TokenResolver};
+use crate::node::engine::{JsRef, JsResult, JsThread, Present, Scope, Value};
+use crate::node::marshal::callback::STORE_TIMEOUT;
 use crate::node::marshal::context::CallContext;
 use crate::secret::Secret;
 
-/// Bound on a callback of a cache or of a policy.
-const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 /// A resolver asks the identity provider; the exchange has a bound of its own.
 const RESOLVER_TIMEOUT: Duration = Duration::from_mins(1);
 const OPENID_CONFIG: &str = "openIdConfig";
-const CACHE: &str = "exchangedTokens";
 const OBO_RESOLVER: &str = "oboTokenResolver";
 const GRAPH_RESOLVER: &str = "graphTokenResolver";
 const TRUST_CHECKER: &str = "oboTrustChecker";
@@ -313,159 +311,4 @@ fn verdict(error: Value<'_>) -> Option<Verdict> {
         claims,
         is_abort,
     })
-}
-
-/// An openid-client v6 `Configuration`, or the plain form.
-fn openid_client(config: Value<'_>) -> JsResult<'_, OpenIdClient> {
-    let scope = config.scope();
-    if !matches!(config.kind(), Type::Object | Type::Function) {
-        return Err(scope.type_error("host.openIdConfig must return an object"));
-    }
-    let metadata = config.get("serverMetadata")?;
-    if !metadata.is_function() {
-        let names = ["issuer", "tokenEndpoint", "clientId"];
-        let auth = |secret| client_auth(config, secret);
-        return client(config, config, names, "clientSecret", auth);
-    }
-    let server = metadata.call(config, &[])?;
-    let registration = config.get("clientMetadata")?.call(config, &[])?;
-    let names = ["issuer", "token_endpoint", "client_id"];
-    let method = registration.get("token_endpoint_auth_method")?.as_string();
-    let auth = |secret| method_auth(scope, method.as_deref(), secret);
-    client(server, registration, names, "client_secret", auth)
-}
-
-fn client<'env>(
-    server: Value<'env>,
-    registration: Value<'env>,
-    [issuer, token_endpoint, client_id]: [&str; 3],
-    secret: &str,
-    auth: impl FnOnce(Option<Secret>) -> JsResult<'env, ClientAuth>,
-) -> JsResult<'env, OpenIdClient> {
-    let scope = server.scope();
-    let text = |holder: Value<'env>, name: &str| -> JsResult<'env, Option<String>> {
-        Ok(holder
-            .get(name)?
-            .as_string()
-            .filter(|text| !text.is_empty()))
-    };
-    let required = |holder, name: &str| {
-        text(holder, name)?.ok_or_else(|| {
-            scope.type_error(&format!(
-                "host.openIdConfig: {name} must be a non-empty string"
-            ))
-        })
-    };
-    Ok(OpenIdClient {
-        issuer: text(server, issuer)?,
-        token_endpoint: required(server, token_endpoint)?,
-        client_id: required(registration, client_id)?,
-        client_auth: auth(text(registration, secret)?.map(Secret::new))?,
-    })
-}
-
-/// `clientAuth` of the plain form.
-fn client_auth<'env>(config: Value<'env>, secret: Option<Secret>) -> JsResult<'env, ClientAuth> {
-    let auth = config.get("clientAuth")?;
-    let scope = config.scope();
-    match auth.kind() {
-        Type::Undefined | Type::Null => method_auth(scope, None, secret),
-        Type::String => method_auth(scope, auth.as_string().as_deref(), secret),
-        Type::Object if auth.get("clientAssertion")?.is_function() => Ok(ClientAuth::HostAssertion),
-        Type::Object => {
-            let text = |name: &str| -> JsResult<'env, String> {
-                auth.get(name)?.as_string().ok_or_else(|| {
-                    scope.type_error(&format!(
-                        "host.openIdConfig: clientAuth.{name} must be a string"
-                    ))
-                })
-            };
-            Ok(ClientAuth::Certificate {
-                private_key_pem: Secret::new(text("privateKeyPem")?),
-                certificate_pem: text("certificatePem")?,
-                alg: auth.get("alg")?.as_string(),
-            })
-        }
-        _ => Err(scope.type_error("host.openIdConfig: clientAuth must be a string or an object")),
-    }
-}
-
-/// A method by its registered name (`OpenID` Connect Core, section 9). Without one, openid-client posts the secret it
-/// has.
-fn method_auth<'env>(
-    scope: Scope<'env>,
-    method: Option<&str>,
-    secret: Option<Secret>,
-) -> JsResult<'env, ClientAuth> {
-    match (method, secret) {
-        (None, None) | (Some("none"), _) => Ok(ClientAuth::None),
-        (None | Some("client_secret_post"), Some(secret)) => Ok(ClientAuth::SecretPost(secret)),
-        (Some("client_secret_basic"), Some(secret)) => Ok(ClientAuth::SecretBasic(secret)),
-        (Some("client_secret_post" | "client_secret_basic"), None) => {
-            Err(scope.type_error("host.openIdConfig: the client secret is missing"))
-        }
-        (Some(method), _) => Err(scope.type_error(&format!(
-            "host.openIdConfig: the client authentication method {method} cannot be taken over; give clientAuth with a \
-             key or an assertion"
-        ))),
-    }
-}
-
-/// `exchangedTokens`, a Keyv or something like it.
-struct NodeCache(Arc<CallContext>);
-
-#[async_trait]
-impl SharedCache for NodeCache {
-    async fn get(&self, key: &str) -> Result<Option<String>> {
-        let key = key.to_owned();
-        self.0
-            .callback(
-                "exchangedTokens.get",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    context.call_service(scope, CACHE, "get", move |_, scope| {
-                        Ok(vec![scope.string(&key)?])
-                    })
-                },
-                |_, value| Ok(value.as_string()),
-            )
-            .await
-    }
-
-    async fn set(&self, key: &str, value: &str, ttl: Duration) -> Result<()> {
-        let (key, value) = (key.to_owned(), value.to_owned());
-        self.0
-            .callback(
-                "exchangedTokens.set",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    context.call_service(scope, CACHE, "set", move |_, scope| {
-                        #[expect(
-                            clippy::cast_precision_loss,
-                            reason = "lifetimes are far below 2^53 ms"
-                        )]
-                        let ttl = scope.number(ttl.as_millis() as f64)?;
-                        Ok(vec![scope.string(&key)?, scope.string(&value)?, ttl])
-                    })
-                },
-                |_, _| Ok(()),
-            )
-            .await
-    }
-
-    async fn delete(&self, key: &str) -> Result<()> {
-        let key = key.to_owned();
-        self.0
-            .callback(
-                "exchangedTokens.delete",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    context.call_service(scope, CACHE, "delete", move |_, scope| {
-                        Ok(vec![scope.string(&key)?])
-                    })
-                },
-                |_, _| Ok(()),
-            )
-            .await
-    }
 }

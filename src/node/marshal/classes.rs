@@ -1,5 +1,4 @@
-//! Error classes for hosts that throw LibreChat's errors themselves, and guards that know them by `name` and `code`,
-//! so that an error from another realm or another copy of the module is known too.
+//! Error classes for hosts that throw LibreChat's errors themselves.
 //!
 //! A class is a plain exported function, called with `new`: it makes a real `Error` and gives it the class's
 //! prototype, so that `instanceof`, `stack` and subclasses work as usual. `surface/types.d.ts`, which the generator of `index.d.ts`
@@ -32,7 +31,7 @@ const CLASSES: [&str; 6] = [
     REFRESH_UNAVAILABLE,
     STORAGE_UNAVAILABLE,
 ];
-const INSPECTION_FAILED: &str = "MCP_INSPECTION_FAILED";
+pub const INSPECTION_FAILED: &str = "MCP_INSPECTION_FAILED";
 
 /// Runs when the module is loaded: instances of the classes are errors.
 #[napi(module_exports)]
@@ -151,29 +150,6 @@ fn set_cause<'env>(error: Value<'env>, cause: Option<&Unknown<'_>>) -> JsResult<
     }
 }
 
-/// Whether a value is an error of a class, by name and code.
-fn is<'any>(
-    env: Env,
-    error: &Unknown<'_>,
-    class: &str,
-    is_code: impl FnOnce(&str) -> bool,
-) -> napi::Result<Unknown<'any>> {
-    let scope = Scope::new(&env);
-    let error = scope.wrap(error);
-    let text = |name: &str| -> JsResult<'_, Option<String>> {
-        if error.is_object() {
-            Ok(error.get(name)?.as_string())
-        } else {
-            Ok(None)
-        }
-    };
-    let judge = || {
-        let is_named = text("name")?.as_deref() == Some(class);
-        scope.boolean(is_named && text("code")?.is_some_and(|code| is_code(&code)))
-    };
-    raise(scope, judge)
-}
-
 /// A class: throws unless called with `new`.
 #[napi(
     js_name = "MCPDomainNotAllowedError",
@@ -191,17 +167,6 @@ pub fn mcp_domain_not_allowed_error<'any>(
         error.set("statusCode", error.scope().number(403.0)?)?;
         error.set("domain", error.scope().string(&domain)?)
     })
-}
-
-/// Whether this is a `MCPDomainNotAllowedError`, of any copy of this module: by `name` and `code`.
-#[napi(
-    js_name = "isMCPDomainNotAllowedError",
-    ts_args_type = "error: unknown",
-    ts_return_type = "error is MCPDomainNotAllowedError"
-)]
-pub fn is_mcp_domain_not_allowed_error(env: Env, error: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    let expected = Code::DomainNotAllowed.as_str();
-    is(env, &error, DOMAIN, |code| code == expected)
 }
 
 /// A class: throws unless called with `new`.
@@ -229,16 +194,6 @@ pub fn mcp_inspection_failed_error<'any>(
             set_cause(error, cause.as_ref())
         },
     )
-}
-
-/// Whether this is a `MCPInspectionFailedError`, of any copy of this module: by `name` and `code`.
-#[napi(
-    js_name = "isMCPInspectionFailedError",
-    ts_args_type = "error: unknown",
-    ts_return_type = "error is MCPInspectionFailedError"
-)]
-pub fn is_mcp_inspection_failed_error(env: Env, error: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    is(env, &error, INSPECTION, |code| code == INSPECTION_FAILED)
 }
 
 /// A class: throws unless called with `new`.
@@ -277,15 +232,6 @@ pub fn obo_token_resolution_error<'any>(
     )
 }
 
-/// Whether this is a `OboTokenResolutionError`, of any copy of this module: by `name` and `code`.
-#[napi(
-    ts_args_type = "error: unknown",
-    ts_return_type = "error is OboTokenResolutionError"
-)]
-pub fn is_obo_token_resolution_error(env: Env, error: Unknown<'_>) -> napi::Result<Unknown<'_>> {
-    is(env, &error, RESOLUTION, |code| code.starts_with("OBO_"))
-}
-
 /// A class: throws unless called with `new`.
 #[napi(
     js_name = "ReauthenticationRequiredError",
@@ -306,20 +252,6 @@ pub fn reauthentication_required_error<'any>(
     let message = format!("Re-authentication required for \"{server_name}\": {why}");
     let code = Code::ReauthenticationRequired.as_str();
     construct(env, &this, REAUTHENTICATION, code, &message, |_| Ok(()))
-}
-
-/// Whether this is a `ReauthenticationRequiredError`, of any copy of this module: by `name` and `code`.
-#[napi(
-    ts_args_type = "error: unknown",
-    ts_return_type = "error is ReauthenticationRequiredError"
-)]
-pub fn is_reauthentication_required_error(
-    env: Env,
-    error: Unknown<'_>,
-) -> napi::Result<Unknown<'_>> {
-    is(env, &error, REAUTHENTICATION, |code| {
-        code == Code::ReauthenticationRequired.as_str()
-    })
 }
 
 /// One of the two errors of tokens that cannot be had for now.
@@ -361,21 +293,6 @@ pub fn mcp_token_refresh_unavailable_error<'any>(
     )
 }
 
-/// Whether this is a `MCPTokenRefreshUnavailableError`, of any copy of this module: by `name` and `code`.
-#[napi(
-    js_name = "isMCPTokenRefreshUnavailableError",
-    ts_args_type = "error: unknown",
-    ts_return_type = "error is MCPTokenRefreshUnavailableError"
-)]
-pub fn is_mcp_token_refresh_unavailable_error(
-    env: Env,
-    error: Unknown<'_>,
-) -> napi::Result<Unknown<'_>> {
-    is(env, &error, REFRESH_UNAVAILABLE, |code| {
-        code == Code::TokenRefreshUnavailable.as_str()
-    })
-}
-
 /// A class: throws unless called with `new`.
 #[napi(
     js_name = "MCPTokenStorageUnavailableError",
@@ -397,19 +314,4 @@ pub fn mcp_token_storage_unavailable_error<'any>(
         &server_name,
         cause.as_ref(),
     )
-}
-
-/// Whether this is a `MCPTokenStorageUnavailableError`, of any copy of this module: by `name` and `code`.
-#[napi(
-    js_name = "isMCPTokenStorageUnavailableError",
-    ts_args_type = "error: unknown",
-    ts_return_type = "error is MCPTokenStorageUnavailableError"
-)]
-pub fn is_mcp_token_storage_unavailable_error(
-    env: Env,
-    error: Unknown<'_>,
-) -> napi::Result<Unknown<'_>> {
-    is(env, &error, STORAGE_UNAVAILABLE, |code| {
-        code == Code::TokenStorageUnavailable.as_str()
-    })
 }

@@ -2,22 +2,19 @@
 //! serves it at the moment.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde_json::Value as Json;
 use serde_json::value::RawValue;
-use tokio::time::Instant;
 
 use super::call::Call;
-use super::handle::{Handle, Held, REQUEST_TIMEOUT};
+use super::client_request::request;
+use super::handle::{Handle, Held};
 use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
 use super::state::RuntimeState;
-use crate::connection::{Progress, Recipe, list_tools};
+use crate::connection::{Recipe, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Value};
-use crate::node::marshal::params::Params;
 
 /// A function of the object, or of its `client`.
 type Method =
@@ -267,45 +264,6 @@ fn uses_oauth<'env>(
     scope.boolean(handle.recipe(|recipe| recipe.uses_oauth))
 }
 
-fn request<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let handle = Arc::clone(handle);
-    let prepared = read_request(shared, scope, arguments).map(|(call, method, params, timeout)| {
-        (call, move |_: Manager, call: Arc<Call>| async move {
-            let lease = handle.lease()?;
-            let mut options = handle.options(&call);
-            if let Some(caller) = &mut options.caller {
-                caller.peer.tool_name = tool_name(&method, params.as_ref());
-            }
-            let timeout = timeout
-                .or_else(|| handle.recipe(|recipe| recipe.config.timeout))
-                .unwrap_or(REQUEST_TIMEOUT);
-            options.deadline = Instant::now() + Duration::from_hours(24);
-            options.progress = Some(Progress {
-                timeout,
-                sink: None,
-            });
-            lease
-                .connection()
-                .request(&method, params.as_ref(), &options)
-                .await
-        })
-    });
-    shared.run(scope, prepared, |scope, _, answer: Box<RawValue>| {
-        scope.parse_json(answer.get())
-    })
-}
-
-/// The tool that a request calls.
-fn tool_name(method: &str, params: Option<&Json>) -> Option<String> {
-    let name = params.filter(|_| method == "tools/call")?.get("name")?;
-    name.as_str().map(str::to_owned)
-}
-
 fn list_all<'env>(
     shared: &Arc<RuntimeState>,
     handle: &Arc<Handle>,
@@ -365,38 +323,4 @@ fn capabilities<'env>(
         || Ok(scope.undefined()),
         |capabilities| scope.json(&capabilities),
     )
-}
-
-type Request = (Call, String, Option<Json>, Option<Duration>);
-
-/// `request({ method, params }, resultSchema?, { signal, timeout }?)`; the schema is not needed.
-fn read_request<'env>(
-    shared: &RuntimeState,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env, Request> {
-    let request = Params::new(scope, "client.request", arguments.first().copied())?;
-    let method = request
-        .text("method")?
-        .ok_or_else(|| scope.type_error("client.request: method must be a string"))?;
-    let params = request
-        .object_member("params")?
-        .map(|params| params.to_exact_json("client.request: params"))
-        .transpose()?
-        .flatten();
-    let options = match arguments.get(2).and_then(|options| options.present()) {
-        Some(options) => Some(Params::new(scope, "client.request", Some(options))?),
-        None => None,
-    };
-    let timeout = options
-        .as_ref()
-        .map(|options| options.duration("timeout"))
-        .transpose()?
-        .flatten();
-    Ok((
-        shared.call(scope, options.as_ref())?,
-        method,
-        params,
-        timeout,
-    ))
 }

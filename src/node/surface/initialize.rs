@@ -11,11 +11,10 @@ use crate::connection::log_prefix;
 use crate::error::{Code, Result};
 use crate::host::{Level, LogMeta, Logger};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Value};
+use crate::node::marshal::callback::STORE_TIMEOUT;
 use crate::node::marshal::context::CallContext;
 use crate::server_config::sanitize_url_for_logging;
 
-/// Bound on a look at the registry, and on removing a server.
-const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the inspection writes into a config in place of what was configured.
 const REWRITTEN: &str = "serverInstructions";
 

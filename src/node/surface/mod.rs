@@ -5,6 +5,7 @@ mod app_servers;
 mod call;
 mod catalog_recovery;
 mod catalog_tracker;
+mod client_request;
 mod connection;
 mod connections;
 mod discovery;

@@ -1,0 +1,90 @@
+//! `connection.client.request`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+
+use super::call::Call;
+use super::handle::{Handle, REQUEST_TIMEOUT};
+use super::state::RuntimeState;
+use crate::connection::Progress;
+use crate::manager::Manager;
+use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::marshal::params::Params;
+
+/// Sends a request as it is given, with the connection's own bounds where it brings none.
+pub fn request<'env>(
+    shared: &Arc<RuntimeState>,
+    handle: &Arc<Handle>,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env> {
+    let handle = Arc::clone(handle);
+    let prepared = read_request(shared, scope, arguments).map(|(call, method, params, timeout)| {
+        (call, move |_: Manager, call: Arc<Call>| async move {
+            let lease = handle.lease()?;
+            let mut options = handle.options(&call);
+            if let Some(caller) = &mut options.caller {
+                caller.peer.tool_name = tool_name(&method, params.as_ref());
+            }
+            let timeout = timeout
+                .or_else(|| handle.recipe(|recipe| recipe.config.timeout))
+                .unwrap_or(REQUEST_TIMEOUT);
+            options.deadline = Instant::now() + Duration::from_hours(24);
+            options.progress = Some(Progress {
+                timeout,
+                sink: None,
+            });
+            lease
+                .connection()
+                .request(&method, params.as_ref(), &options)
+                .await
+        })
+    });
+    shared.run(scope, prepared, |scope, _, answer: Box<RawValue>| {
+        scope.parse_json(answer.get())
+    })
+}
+
+/// The tool that a request calls.
+fn tool_name(method: &str, params: Option<&Json>) -> Option<String> {
+    let name = params.filter(|_| method == "tools/call")?.get("name")?;
+    name.as_str().map(str::to_owned)
+}
+
+type Request = (Call, String, Option<Json>, Option<Duration>);
+
+/// `request({ method, params }, resultSchema?, { signal, timeout }?)`; the schema is not needed.
+fn read_request<'env>(
+    shared: &RuntimeState,
+    scope: Scope<'env>,
+    arguments: &[Value<'env>],
+) -> JsResult<'env, Request> {
+    let request = Params::new(scope, "client.request", arguments.first().copied())?;
+    let method = request
+        .text("method")?
+        .ok_or_else(|| scope.type_error("client.request: method must be a string"))?;
+    let params = request
+        .object_member("params")?
+        .map(|params| params.to_exact_json("client.request: params"))
+        .transpose()?
+        .flatten();
+    let options = match arguments.get(2).and_then(|options| options.present()) {
+        Some(options) => Some(Params::new(scope, "client.request", Some(options))?),
+        None => None,
+    };
+    let timeout = options
+        .as_ref()
+        .map(|options| options.duration("timeout"))
+        .transpose()?
+        .flatten();
+    Ok((
+        shared.call(scope, options.as_ref())?,
+        method,
+        params,
+        timeout,
+    ))
+}
