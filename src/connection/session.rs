@@ -139,11 +139,13 @@ impl Session {
             Err(failure) if failure.loss == Loss::No => return Err(failure.error),
             Err(failure) => failure,
         };
-        // It was lost once more, for another call. What the server says of that is no answer to this one.
-        match Box::pin(self.judge(&renewed, method, &failure, options)).await {
-            Some(_) => Err(forgotten()),
-            None => Err(failure.error),
+        // It may have been lost once more, for another call. What the server says of that is no answer to this one.
+        let may_be_lost = !is_repeatable(method) && failure.words.is_some();
+        let judge = || Box::pin(self.judge(&renewed, method, &failure, options));
+        if may_be_lost && judge().await == Some(true) {
+            return Err(forgotten());
         }
+        Err(failure.error)
     }
 
     /// Whether the session is lost, and if it is, whether the request has not been looked at. A tool may refuse its
@@ -223,7 +225,9 @@ impl Session {
     /// Asks for a sign of life. A server that does not know `ping` gives one by saying so.
     pub async fn ping(&self, options: &CallOptions) -> Result<()> {
         match self.request_once("ping", Params::None, options).await {
-            Err(error) if error.rpc_code.is_some_and(is_sign_of_life) => Ok(()),
+            Err(error) if matches!(error.rpc_code, Some(METHOD_NOT_FOUND | INVALID_PARAMS)) => {
+                Ok(())
+            }
             outcome => outcome.map(drop),
         }
     }
@@ -341,10 +345,6 @@ fn is_repeatable(method: &str) -> bool {
     method != "tools/call"
 }
 
-const fn is_sign_of_life(rpc_code: i64) -> bool {
-    matches!(rpc_code, METHOD_NOT_FOUND | INVALID_PARAMS)
-}
-
 /// What the outcome of a transmission says of the session.
 fn verdict(
     agreed: &Agreed,
@@ -355,7 +355,7 @@ fn verdict(
         Ok(Reply::Error(error)) => Failure {
             error: server_error(&error),
             loss: loss_of(method, &error),
-            words: Some(words("")),
+            words: mentions_session(&error.message).then(|| words(&error.message)),
         },
         Ok(reply) => return Ok(reply),
         Err(failure) => failure,

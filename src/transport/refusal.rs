@@ -30,16 +30,22 @@ pub(super) async fn refused(response: Response, has_session: bool) -> Failure {
     } else {
         refusal.error
     };
-    // The message of a JSON-RPC error says what matters of its body, in which the id is another for each request.
-    let body = match error.rpc_code {
-        Some(_) => "",
-        None => refusal.body.as_str(),
-    };
     Failure {
+        words: words_of(&error, &refusal.body, is_unknown),
         error,
         loss,
-        words: Some(words(body)),
     }
+}
+
+/// Only what speaks of sessions can be how the server refuses whatever names one it does not know.
+fn words_of(error: &Error, body: &str, is_unknown: bool) -> Option<u64> {
+    let is_about_session = is_unknown || mentions_session(body);
+    // The message of a JSON-RPC error says what matters of its body, in which the id is another for each request.
+    let said = match error.rpc_code {
+        Some(_) => error.message.as_str(),
+        None => body,
+    };
+    is_about_session.then(|| words(said))
 }
 
 /// A session that the server does not know.
@@ -63,7 +69,10 @@ pub fn words(body: &str) -> u64 {
 
 fn loss(status: StatusCode, has_session: bool, body: &str) -> Loss {
     match status.as_u16() {
-        404 | 410 if has_session => Loss::Certain,
+        // The specification's answer for a session that is unknown, unless it speaks of something else.
+        404 | 410 if has_session && (body.trim().is_empty() || mentions_session(body)) => {
+            Loss::Certain
+        }
         401 | 403 | 407 | 429 => Loss::No,
         400..=501 if has_session => Loss::Perhaps,
         _ if mentions_session(body) => Loss::Perhaps,
@@ -80,7 +89,9 @@ mod tests {
         for (status, has_session, body, expected) in [
             (404, true, "", Loss::Certain),
             (404, false, "", Loss::No),
-            (410, true, "gone", Loss::Certain),
+            (404, true, "No such document", Loss::Perhaps),
+            (410, true, "unknown session", Loss::Certain),
+            (410, true, "gone", Loss::Perhaps),
             (400, true, "", Loss::Perhaps),
             (400, true, "Invalid arguments", Loss::Perhaps),
             (400, false, "Server not initialized", Loss::Perhaps),

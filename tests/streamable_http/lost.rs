@@ -15,8 +15,8 @@ use super::support::wire::{Step, Wire, response};
 use super::support::{list, until};
 use super::{SECOND, call, session, start};
 
-/// What a server answers to everything that names a session that it has forgotten. `true`: also to a tool call, which
-/// has not been made then.
+/// What a server answers to everything that names a session that it has forgotten. `true`: in words that show that a tool
+/// call has not been made.
 const FORGOTTEN: &[(&str, &str, &str, bool)] = &[
     ("404 Not Found", "text/plain", "", true),
     (
@@ -26,7 +26,7 @@ const FORGOTTEN: &[(&str, &str, &str, bool)] = &[
         true,
     ),
     ("410 Gone", "text/html", "<title>gone</title>", true),
-    ("400 Bad Request", "text/plain", "", true),
+    ("400 Bad Request", "text/plain", "", false),
     (
         "400 Bad Request",
         "text/plain",
@@ -39,7 +39,7 @@ const FORGOTTEN: &[(&str, &str, &str, bool)] = &[
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Bad Request: Server not initialized"}}"#,
         true,
     ),
-    ("405 Method Not Allowed", "text/plain", "", true),
+    ("405 Method Not Allowed", "text/plain", "", false),
     (
         "409 Conflict",
         "text/plain",
@@ -50,9 +50,9 @@ const FORGOTTEN: &[(&str, &str, &str, bool)] = &[
         "422 Unprocessable Content",
         "text/plain",
         "unknown id",
-        true,
+        false,
     ),
-    ("440 Login Time-out", "text/plain", "", true),
+    ("440 Login Time-out", "text/plain", "", false),
     (
         "500 Internal Server Error",
         "text/plain",
@@ -69,19 +69,19 @@ const FORGOTTEN: &[(&str, &str, &str, bool)] = &[
         "200 OK",
         "application/json",
         r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32001,"message":"?"}}"#,
-        true,
+        false,
     ),
     (
         "200 OK",
         "application/json",
         r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32600,"message":"Invalid Request"}}"#,
-        true,
+        false,
     ),
     (
         "200 OK",
         "application/json",
         r#"{"jsonrpc":"2.0","id":ID,"error":{"code":-32000,"message":"Unknown client"}}"#,
-        true,
+        false,
     ),
     (
         "200 OK",

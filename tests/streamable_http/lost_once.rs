@@ -10,14 +10,22 @@ use super::{call, list, start};
 const UNKNOWN: &str =
     r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
 
-/// A gateway may put its page in place of the answer as well as in place of the request.
+/// A gateway may put its page in place of the answer as well as in place of the request, and a database may fail after it
+/// has been changed.
 #[tokio::test]
-async fn a_call_that_is_answered_with_a_page_is_made_once() {
+async fn what_speaks_of_no_session_is_no_refusal_of_it() {
     for (status, kind, body) in [
         ("200 OK", "text/html", "<title>Welcome</title>"),
         ("200 OK", "application/json", "{\"jsonrpc\":\"2.0\","),
         ("200 OK", "application/json", "{\"message\":\"try later\"}"),
         ("200 OK", "application/json", ""),
+        ("408 Request Timeout", "text/plain", ""),
+        ("400 Bad Request", "application/json", r#"{"error":"boom"}"#),
+        (
+            "200 OK",
+            "application/json",
+            r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Database unavailable"}}"#,
+        ),
     ] {
         let (server, connection) = start(move |request| {
             let is_old = request.header("mcp-session-id") == Some("session-0");
@@ -69,4 +77,19 @@ async fn a_session_that_is_lost_once_more_is_told_as_that() {
     assert_eq!(call(&connection, 20.0).await, Err(Code::ConnectionLost));
     assert_eq!(server.rpc("initialize").len(), 2);
     assert!(call(&connection, 20.0).await.is_ok());
+}
+
+/// 404 is the answer to an unknown session, and what servers say of other things.
+#[tokio::test]
+async fn what_is_not_found_is_asked_for_once_while_the_session_lives() {
+    for status in ["404 Not Found", "410 Gone"] {
+        let (server, connection) = start(move |request| {
+            let is_call = request.rpc() == "tools/call";
+            is_call.then(|| reply(status, "text/plain", b"No such document"))
+        })
+        .await;
+        assert!(call(&connection, 20.0).await.is_err());
+        assert_eq!(server.rpc("tools/call").len(), 1);
+        assert_eq!(server.rpc("initialize").len(), 1);
+    }
 }
