@@ -75,6 +75,7 @@ describe('terminated while', () => {
     'the registry is asked',
     'the token store is asked',
     'the tools are published',
+    'many calls begin',
     ...Object.keys(UNANSWERED),
   ])(
     '%s: no socket and no descriptor is left',

@@ -7,6 +7,9 @@ const { parentPort, workerData } = require('node:worker_threads');
 const { createMCPRuntime } = require('../support/addon');
 const { createHost, createUser } = require('../support/host');
 
+/** Most of them wait for their turn, and some have ended already. */
+const MANY = 300;
+
 /** A host callback that reports, and never answers. */
 function stay() {
   parentPort.postMessage('busy');
@@ -29,6 +32,14 @@ async function main({ config, allow, state }) {
   parentPort.on('message', () => {});
   const call = { user, serverName: 'srv' };
   await runtime.reinitMCPServer(call);
+  if (state === 'many calls begin') {
+    for (let count = 0; count < MANY; count++) {
+      const options = { signal: AbortSignal.timeout(count % 20) };
+      const many = { ...call, toolName: 'echo', toolArguments: { text: String(count) }, options };
+      runtime.manager.callTool(many).catch(() => {});
+    }
+    parentPort.postMessage('busy');
+  }
   await runtime.manager.callTool({ ...call, toolName: 'echo', toolArguments: { text: 'x' } });
 }
 

@@ -154,9 +154,13 @@ impl Manager {
         self.0.http.close().await;
     }
 
-    /// Ends child processes without waiting for anything else: the environment that owns the runtime goes away.
+    /// Ends child processes and connections without waiting for anything else: the environment that owns the runtime goes
+    /// away.
     pub fn abandon(&self) {
         self.0.closing.cancel();
         self.0.children.kill_all();
+        self.0.http.abandon();
+        let slots = std::mem::take(&mut self.0.pool.lock().slots);
+        drop(slots);
     }
 }

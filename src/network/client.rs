@@ -84,11 +84,16 @@ impl HttpClient {
         }
     }
 
-    /// Drops all clients, and with them their idle connections. Nothing can be sent afterwards.
-    pub async fn close(&self) {
+    /// Drops all clients, and with them their idle connections.
+    pub fn abandon(&self) {
         for (_, pooled) in &self.clients {
             pooled.0.lock().take();
         }
+    }
+
+    /// The same in order. Nothing can be sent afterwards.
+    pub async fn close(&self) {
+        self.abandon();
         // The tasks that own idle connections notice that their client is gone; nobody tells when they have.
         tokio::time::sleep(SOCKETS_CLOSE).await;
     }

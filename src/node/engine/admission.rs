@@ -71,6 +71,12 @@ impl StartBatch {
         })
     }
 
+    /// Drops what has yet to start. Nothing else would, since work holds what it belongs to.
+    pub fn clear(&self) {
+        let waiting = std::mem::take(&mut *self.waiting.lock());
+        drop(waiting);
+    }
+
     pub fn add<'env>(
         &self,
         scope: Scope<'env>,

@@ -76,10 +76,17 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         redemptions: Redemptions::default(),
     });
     // The environment keeps its hooks to the end, a runtime that nobody has any more must not stay as long.
-    let teardown = (shared.thread.downgrade(), shared.manager.downgrade());
+    let teardown = (
+        Arc::downgrade(&shared),
+        shared.thread.downgrade(),
+        shared.manager.downgrade(),
+    );
     if env
-        .add_env_cleanup_hook(teardown, |(thread, manager)| {
+        .add_env_cleanup_hook(teardown, |(shared, thread, manager)| {
             thread.end();
+            if let Some(shared) = shared.upgrade() {
+                shared.starts.clear();
+            }
             manager.abandon();
             stderr_log::finish();
         })
