@@ -32,6 +32,7 @@ mod sent;
 mod session;
 mod standard;
 mod tools;
+mod verdict;
 
 pub use access::AccessTokens;
 pub use authorized::connect_authorized;

@@ -17,9 +17,10 @@ use super::options::CallOptions;
 use super::requests::Registered;
 use super::rounds::{self, Questions, Rounds};
 use super::standard::standard_headers;
+use super::verdict::{INVALID_PARAMS, is_fault_of_list, is_refused_like, verdict};
 use crate::error::{Code, Error, Result};
-use crate::transport::message::{self, Meta, Params, RpcError};
-use crate::transport::{Failure, Lane, Loss, Reply, Sending, forgotten, mentions_session, words};
+use crate::transport::message::{self, Meta, Params};
+use crate::transport::{Failure, Lane, Loss, Reply, Sending, forgotten};
 
 /// How long a request that was given up may take to tell the server so.
 const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
@@ -27,14 +28,6 @@ const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a wire may take to end: five seconds for a session's `DELETE`, and room to end a process.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
-/// JSON-RPC: the implementation's own errors begin here, with what no other code says.
-const SERVER_ERROR: i64 = -32000;
-/// JSON-RPC: invalid request.
-const INVALID_REQUEST: i64 = -32600;
-/// JSON-RPC: invalid params, which some servers answer to a ping.
-const INVALID_PARAMS: i64 = -32602;
-/// What servers that follow the TypeScript SDK answer for a session that they do not know.
-const SESSION_NOT_FOUND: i64 = -32001;
 
 /// A session, from its handshake on. Dropping it ends everything without telling the server.
 pub struct Session(Arc<Engine>);
@@ -119,9 +112,8 @@ impl Session {
     ) -> Result<Box<RawValue>> {
         let agreed = self.0.current(options).await?;
         let outcome = self.send(&agreed, method, params, options).await;
-        let failure = match verdict(&agreed, method, outcome) {
-            Ok(reply) => return self.result(method, reply),
-            Err(failure) if failure.loss == Loss::No => return Err(failure.error),
+        let failure = match self.settled(&agreed, method, outcome) {
+            Ok(result) => return result,
             Err(failure) => failure,
         };
         let judging = Box::pin(self.judge(&agreed, method, &failure, options));
@@ -134,9 +126,8 @@ impl Session {
             return Err(failure.error);
         }
         let outcome = Box::pin(self.send(&renewed, method, params, options)).await;
-        let failure = match verdict(&renewed, method, outcome) {
-            Ok(reply) => return self.result(method, reply),
-            Err(failure) if failure.loss == Loss::No => return Err(failure.error),
+        let failure = match self.settled(&renewed, method, outcome) {
+            Ok(result) => return result,
             Err(failure) => failure,
         };
         // It may have been lost once more, for another call. What the server says of that is no answer to this one.
@@ -146,6 +137,20 @@ impl Session {
             return Err(forgotten());
         }
         Err(failure.error)
+    }
+
+    /// The result of a request, or a failure that may be the session's.
+    fn settled(
+        &self,
+        agreed: &Agreed,
+        method: &str,
+        outcome: Result<Reply, Failure>,
+    ) -> Result<Result<Box<RawValue>>, Box<Failure>> {
+        match verdict(agreed, method, outcome) {
+            Ok(reply) => Ok(self.result(method, reply)),
+            Err(failure) if failure.loss == Loss::No => Ok(Err(failure.error)),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Whether the session is lost, and if it is, whether the request has not been looked at. A tool may refuse its
@@ -323,14 +328,6 @@ impl Session {
     }
 }
 
-/// Whether a request was refused as everything is that names the forgotten session.
-fn is_refused_like(known: &Failure, failure: &Failure) -> bool {
-    let (refusal, error) = (&known.error, &failure.error);
-    let is_same = refusal.message == error.message && refusal.code == error.code;
-    let has_same_words = known.words.is_some() && known.words == failure.words;
-    is_same && has_same_words && error.status.is_none_or(|status| status < 500)
-}
-
 /// For a look at what has become of the session of a request.
 fn probing(options: &CallOptions) -> CallOptions {
     CallOptions {
@@ -343,58 +340,4 @@ fn probing(options: &CallOptions) -> CallOptions {
 /// Whether the server may be sent this twice: a tool may not be run again.
 fn is_repeatable(method: &str) -> bool {
     method != "tools/call"
-}
-
-/// What the outcome of a transmission says of the session.
-fn verdict(
-    agreed: &Agreed,
-    method: &str,
-    outcome: Result<Reply, Failure>,
-) -> Result<Reply, Box<Failure>> {
-    let mut failure = match outcome {
-        Ok(Reply::Error(error)) => Failure {
-            error: server_error(&error),
-            loss: loss_of(method, &error),
-            words: mentions_session(&error.message).then(|| words(&error.message)),
-        },
-        Ok(reply) => return Ok(reply),
-        Err(failure) => failure,
-    };
-    if failure.error.code == Code::InvalidResponse && agreed.http.id.is_some() {
-        failure.loss = Loss::Perhaps;
-    }
-    Err(Box::new(failure))
-}
-
-/// What a JSON-RPC error says of the session.
-fn loss_of(method: &str, error: &RpcError) -> Loss {
-    let is_suspicious = mentions_session(&error.message)
-        || match error.code {
-            METHOD_NOT_FOUND => false,
-            INVALID_PARAMS => is_list(method),
-            SESSION_NOT_FOUND | SERVER_ERROR | INVALID_REQUEST => true,
-            _ => is_list(method) || method == "ping",
-        };
-    if is_suspicious {
-        Loss::Perhaps
-    } else {
-        Loss::No
-    }
-}
-
-/// Whether a server that has not forgotten the session may fail to list like this.
-fn is_fault_of_list(method: &str, error: &Error) -> bool {
-    let is_suspicious = mentions_session(&error.message)
-        || match (error.rpc_code, error.status) {
-            (Some(code), _) => matches!(
-                code,
-                SESSION_NOT_FOUND | SERVER_ERROR | INVALID_REQUEST | INVALID_PARAMS
-            ),
-            (None, status) => status.is_none_or(|status| status < 500),
-        };
-    is_list(method) && !is_suspicious
-}
-
-fn is_list(method: &str) -> bool {
-    method.ends_with("/list")
 }

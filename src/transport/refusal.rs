@@ -30,22 +30,17 @@ pub(super) async fn refused(response: Response, has_session: bool) -> Failure {
     } else {
         refusal.error
     };
+    // The message of a JSON-RPC error says what matters of its body, in which the id is another for each request.
+    let said = match error.rpc_code {
+        Some(_) => &error.message,
+        None => &refusal.body,
+    };
+    let is_about_session = is_unknown || mentions_session(&refusal.body);
     Failure {
-        words: words_of(&error, &refusal.body, is_unknown),
+        words: is_about_session.then(|| digest(said)),
         error,
         loss,
     }
-}
-
-/// Only what speaks of sessions can be how the server refuses whatever names one it does not know.
-fn words_of(error: &Error, body: &str, is_unknown: bool) -> Option<u64> {
-    let is_about_session = is_unknown || mentions_session(body);
-    // The message of a JSON-RPC error says what matters of its body, in which the id is another for each request.
-    let said = match error.rpc_code {
-        Some(_) => error.message.as_str(),
-        None => body,
-    };
-    is_about_session.then(|| words(said))
 }
 
 /// A session that the server does not know.
@@ -57,11 +52,17 @@ pub fn forgotten() -> Error {
     )
 }
 
-/// By which the bodies of two refusals are compared. A number in them may be that of the request.
+/// What a server has said, to be compared with what it says to another request. Only what speaks of sessions can be how it
+/// refuses whatever names one that it does not know.
 #[must_use]
-pub fn words(body: &str) -> u64 {
+pub fn words(said: &str) -> Option<u64> {
+    mentions_session(said).then(|| digest(said))
+}
+
+/// A number may be that of the request.
+fn digest(said: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    for part in body.split(|char: char| char.is_ascii_digit()) {
+    for part in said.split(|char: char| char.is_ascii_digit()) {
         hasher.write(part.as_bytes());
     }
     hasher.finish()

@@ -20,7 +20,7 @@ use crate::transport::events::Events;
 use crate::transport::limits::guard;
 use crate::transport::message::{self, AnswerTo, BYTE_ORDER_MARK, Incoming, NoMessage};
 use crate::transport::no_answer::{lost, too_large};
-use crate::transport::refusal::{mentions_session, refused, words};
+use crate::transport::refusal::{refused, words};
 use crate::transport::remote::{JSON, invalid, is_type, wrong_type};
 use crate::transport::wire::{Failure, Receiver, Sending};
 
@@ -200,8 +200,7 @@ impl StreamableHttp {
             return Ok(());
         }
         Err(Box::new(Failure {
-            // What speaks of no session may be what has become of the answer of a request that was worked on.
-            words: mentions_session(&text).then(|| words(&text)),
+            words: words(&text),
             ..invalid(url, status, found.unwrap_or("without an answer")).into()
         }))
     }

@@ -1,0 +1,78 @@
+//! What the outcome of a transmission says of the session.
+
+use super::engine::Agreed;
+use super::failures::{METHOD_NOT_FOUND, server_error};
+use crate::error::{Code, Error, Result};
+use crate::transport::message::RpcError;
+use crate::transport::{Failure, Loss, Reply, mentions_session, words};
+
+/// JSON-RPC: the implementation's own errors begin here, with what no other code says.
+const SERVER_ERROR: i64 = -32000;
+/// JSON-RPC: invalid request.
+const INVALID_REQUEST: i64 = -32600;
+/// What servers that follow the TypeScript SDK answer for a session that they do not know.
+const SESSION_NOT_FOUND: i64 = -32001;
+/// JSON-RPC: invalid params, which some servers answer to a ping.
+pub(super) const INVALID_PARAMS: i64 = -32602;
+
+/// What the outcome of a transmission says of the session.
+pub(super) fn verdict(
+    agreed: &Agreed,
+    method: &str,
+    outcome: Result<Reply, Failure>,
+) -> Result<Reply, Box<Failure>> {
+    let mut failure = match outcome {
+        Ok(Reply::Error(error)) => Failure {
+            error: server_error(&error),
+            loss: loss_of(method, &error),
+            words: words(&error.message),
+        },
+        Ok(reply) => return Ok(reply),
+        Err(failure) => failure,
+    };
+    if failure.error.code == Code::InvalidResponse && agreed.http.id.is_some() {
+        failure.loss = Loss::Perhaps;
+    }
+    Err(Box::new(failure))
+}
+
+/// What a JSON-RPC error says of the session.
+fn loss_of(method: &str, error: &RpcError) -> Loss {
+    let is_suspicious = mentions_session(&error.message)
+        || match error.code {
+            METHOD_NOT_FOUND => false,
+            INVALID_PARAMS => is_list(method),
+            SESSION_NOT_FOUND | SERVER_ERROR | INVALID_REQUEST => true,
+            _ => is_list(method) || method == "ping",
+        };
+    if is_suspicious {
+        Loss::Perhaps
+    } else {
+        Loss::No
+    }
+}
+
+/// Whether a server that has not forgotten the session may fail to list like this.
+pub(super) fn is_fault_of_list(method: &str, error: &Error) -> bool {
+    let is_suspicious = mentions_session(&error.message)
+        || match (error.rpc_code, error.status) {
+            (Some(code), _) => matches!(
+                code,
+                SESSION_NOT_FOUND | SERVER_ERROR | INVALID_REQUEST | INVALID_PARAMS
+            ),
+            (None, status) => status.is_none_or(|status| status < 500),
+        };
+    is_list(method) && !is_suspicious
+}
+
+fn is_list(method: &str) -> bool {
+    method.ends_with("/list")
+}
+
+/// Whether a request was refused as everything is that names the forgotten session.
+pub(super) fn is_refused_like(known: &Failure, failure: &Failure) -> bool {
+    let (refusal, error) = (&known.error, &failure.error);
+    let is_same = refusal.message == error.message && refusal.code == error.code;
+    let has_same_words = known.words.is_some() && known.words == failure.words;
+    is_same && has_same_words && error.status.is_none_or(|status| status < 500)
+}
