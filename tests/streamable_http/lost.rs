@@ -13,7 +13,7 @@ use super::support::scripted::{Action, accepted, reply};
 use super::support::server::{ms, result};
 use super::support::wire::{Step, Wire, response};
 use super::support::{list, until};
-use super::{SECOND, call, session, start};
+use super::{SECOND, UNKNOWN, call, session, start};
 
 /// What a server answers to everything that names a session that it has forgotten. `true`: in words that show that a tool
 /// call has not been made.
@@ -253,8 +253,6 @@ async fn there_is_one_handshake_for_all_calls_of_a_lost_session() {
 /// The session is ended at the server then, which refuses it in other words.
 #[tokio::test]
 async fn a_call_is_made_again_though_another_has_replaced_the_session() {
-    const UNKNOWN: &str =
-        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
     let (ended, both) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (is_over, calls) = (AtomicBool::new(false), AtomicUsize::new(0));
     let refusal = |after: Option<&Arc<Notify>>| {

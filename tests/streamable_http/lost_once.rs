@@ -5,10 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use librechat_mcp_native::error::Code;
 
 use super::support::scripted::reply;
-use super::{call, list, start};
-
-const UNKNOWN: &str =
-    r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
+use super::{UNKNOWN, call, list, start};
 
 /// A gateway may put its page in place of the answer as well as in place of the request, and a database may fail after it
 /// has been changed.

@@ -30,6 +30,9 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 const SECOND: Duration = Duration::from_secs(1);
+/// What a server says of a session that it does not know.
+const UNKNOWN: &str =
+    r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
 
 /// What a well-behaved server does, sessions named by number.
 #[derive(Clone, Default)]
