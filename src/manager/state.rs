@@ -160,7 +160,7 @@ impl Manager {
         self.0.closing.cancel();
         self.0.children.kill_all();
         self.0.http.abandon();
-        let slots = std::mem::take(&mut self.0.pool.lock().slots);
+        let slots = self.0.pool.lock().take_all();
         drop(slots);
     }
 }

@@ -22,12 +22,7 @@ impl<'env> Scope<'env> {
 
     /// A parameter or a host service of the wrong shape, with the `code` that every error has.
     pub fn type_error(self, message: &str) -> Thrown<'env> {
-        let error = self.error("TypeError", message);
-        let marked = || -> JsResult<'env, ()> {
-            error.set("code", self.string(Code::InvalidArgument.as_str())?)?;
-            error.set("retryable", self.boolean(false)?)
-        };
-        marked().map_or_else(|thrown| thrown, |()| Thrown(error))
+        Thrown(self.coded("TypeError", message, Code::InvalidArgument, false))
     }
 
     /// An error without more than its text, `code` and `retryable`.

@@ -17,7 +17,8 @@ use crate::host::Peer;
 use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager, Relisted};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Value};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bound on connecting where neither the caller nor the config has one.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bound on one request where the config has none.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 

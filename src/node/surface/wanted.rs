@@ -1,11 +1,11 @@
 //! Connections that are asked for: what the caller wants, and how it gets it.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::call::Call;
+use super::handle::CONNECT_TIMEOUT;
 use super::state::RuntimeState;
 use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
@@ -15,9 +15,6 @@ use crate::manager::{
 use crate::node::engine::{JsResult, Scope, Value};
 use crate::node::marshal::params::Params;
 use crate::obo::TokenUse;
-
-/// Bound on connecting where neither the caller nor the config has one.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What `getConnection` and its like are asked for.
 pub struct Wanted {
