@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
-use tokio_util::sync::CancellationToken;
 
 use super::flows::NodeFlows;
 use super::service::Service;
@@ -12,7 +11,7 @@ use super::token_store::{NodeTokens, members};
 use crate::error::Result;
 use crate::host::{Environment, FlowStore, Logger, NetworkRules, TokenStore};
 use crate::network::HttpClient;
-use crate::node::engine::{AbortLink, JsRef, JsResult, Scope, Type, Value};
+use crate::node::engine::{JsRef, JsResult, Scope, Type, Value};
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::convert;
 use crate::node::marshal::environment::CREDENTIALS_VARIABLE;
@@ -105,19 +104,6 @@ impl<'env> Arguments<'env> {
         } else {
             Ok(IndexMap::new())
         }
-    }
-
-    /// What an `AbortSignal` cancels, if there is one, and the link to end when the call has.
-    pub fn abort(
-        &self,
-        signal: Value<'env>,
-    ) -> JsResult<'env, (CancellationToken, Option<AbortLink>)> {
-        let aborted = CancellationToken::new();
-        let link = signal
-            .present()
-            .map(|signal| AbortLink::new(&self.context.thread, signal, &aborted))
-            .transpose()?;
-        Ok((aborted, link))
     }
 
     pub fn members(&self, index: usize) -> JsResult<'env, Option<Map<String, Json>>> {

@@ -67,22 +67,6 @@ pub fn read_variables<'env, S: AsRef<str>>(
     Ok(())
 }
 
-/// An argument of a function, where it is a text.
-pub fn text_argument(arguments: &[Value<'_>], index: usize) -> Option<String> {
-    arguments.get(index)?.as_string()
-}
-
-/// A required text among positional arguments.
-pub fn required_text<'env>(
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-    index: usize,
-    name: &str,
-) -> JsResult<'env, String> {
-    text_argument(arguments, index)
-        .ok_or_else(|| scope.type_error(&format!("{name} must be a string")))
-}
-
 /// An object whose members are texts; other primitive members are taken as text, `null` and `undefined` are left out.
 pub fn texts(value: Value<'_>) -> JsResult<'_, IndexMap<String, String>> {
     let mut texts = IndexMap::new();

@@ -7,8 +7,9 @@ use futures::stream::{self, StreamExt};
 use super::call::Call;
 use super::connections::{connection_map, map_of, object};
 use super::handle::Held;
-use super::methods::{Method, set_methods};
+use super::methods::{Invocation, Method, set_methods};
 use super::registry_view::server_names;
+use super::running::{boolean, undefined};
 use super::state::RuntimeState;
 use super::wanted::request;
 use crate::connection::log_prefix;
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::host::{Level, LogMeta, Lookup, RulesOfCall};
 use crate::manager::{Key, Lease, Manager, Owner, ServerScope, may_be_shared, registered_config};
 use crate::node::engine::{JsResult, Scope, Value};
-use crate::node::marshal::convert::text_argument;
+use crate::node::marshal::convert::text_list;
 use crate::server_config::ServerConfig;
 
 /// How many servers are connected at the same time.
@@ -34,9 +35,7 @@ const METHODS: &[Method] = &[
 ];
 
 pub fn create<'env>(scope: Scope<'env>, shared: &Arc<RuntimeState>) -> JsResult<'env> {
-    let object = scope.object()?;
-    set_methods(object, shared, METHODS)?;
-    Ok(object)
+    set_methods(scope.object()?, shared, &(), METHODS)
 }
 
 fn key(server_name: &str) -> Key {
@@ -104,46 +103,31 @@ pub fn warn(call: &Call, server_name: &str, error: Error) {
     logger.with(Level::Warn, message, LogMeta::Error(error));
 }
 
-fn name_of(arguments: &[Value<'_>]) -> String {
-    text_argument(arguments, 0).unwrap_or_default()
-}
-
 /// The connection, or `null`.
-fn get<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let name = name_of(arguments);
-    let all = Arc::clone(shared);
-    shared.start(
-        scope,
+fn get<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let name = invocation.text(0).unwrap_or_default();
+    let runtime = Arc::clone(&invocation.runtime);
+    invocation.start(
         |manager, call| async move { connect(&manager, &call, &name).await },
         move |scope, _, held| {
-            held.map_or_else(|| Ok(scope.null()), |held| object(&all, scope, held))
+            held.map_or_else(|| Ok(scope.null()), |held| object(&runtime, scope, held))
         },
     )
 }
 
-fn has<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let name = name_of(arguments);
-    shared.start(
-        scope,
+fn has<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let name = invocation.text(0).unwrap_or_default();
+    invocation.start(
         |manager, call| async move { Ok(shared_scope(&manager, &call, &name).await?.is_some()) },
-        |scope, _, found| scope.boolean(found),
+        boolean,
     )
 }
 
 /// `{ continueOnError }`: whether a server that cannot be reached is logged and left out, instead of failing the call.
-fn continues_on_error<'env>(options: Option<&Value<'env>>) -> JsResult<'env, bool> {
-    match options.copied().and_then(Value::present) {
-        Some(options) if options.is_object() => Ok(options.get("continueOnError")?.is_truthy()),
-        _ => Ok(false),
-    }
+fn continues_on_error(options: Option<Value<'_>>) -> JsResult<'_, bool> {
+    options.map_or(Ok(false), |options| {
+        Ok(options.get("continueOnError")?.is_truthy())
+    })
 }
 
 /// A `Map` of those that could be had.
@@ -173,98 +157,65 @@ async fn connect_many(
 
 /// `(serverNames, { continueOnError, refreshTools }?)`. Lists are published when a connection is made, whatever
 /// `refreshTools` says.
-fn get_many<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let names = arguments
-        .first()
-        .map(|names| names.elements())
-        .transpose()?
-        .unwrap_or_default();
-    let names = names.into_iter().filter_map(Value::as_string).collect();
-    let continues = continues_on_error(arguments.get(1))?;
-    let all = Arc::clone(shared);
-    shared.start(
-        scope,
+fn get_many<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let names = text_list(invocation.argument(0))?;
+    let continues = continues_on_error(invocation.object(1))?;
+    let runtime = Arc::clone(&invocation.runtime);
+    invocation.start(
         move |manager, call| async move { connect_many(&manager, &call, names, continues).await },
-        move |scope, _, found| map_of(&all, scope, found),
+        move |scope, _, found| map_of(&runtime, scope, found),
     )
 }
 
-fn get_all<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let continues = continues_on_error(arguments.first())?;
-    let all = Arc::clone(shared);
-    shared.start(
-        scope,
+fn get_all<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let continues = continues_on_error(invocation.object(0))?;
+    let runtime = Arc::clone(&invocation.runtime);
+    invocation.start(
         move |manager, call| async move {
             let names = server_names(&call).await?;
             connect_many(&manager, &call, names, continues).await
         },
-        move |scope, _, found| map_of(&all, scope, found),
+        move |scope, _, found| map_of(&runtime, scope, found),
     )
 }
 
 /// A `Map` of the connections that are open now, whatever capabilities a caller wishes for: all are offered the same.
-pub fn get_loaded<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let all = Arc::clone(shared);
-    shared.start(
-        scope,
+pub fn get_loaded<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let runtime = Arc::clone(&invocation.runtime);
+    invocation.start(
         |_, _| async { Ok(()) },
         move |scope, _, ()| {
-            let keys = all.manager.connected(&Owner::App);
-            connection_map(&all, scope, &keys)
+            let keys = runtime.manager.connected(&Owner::App);
+            connection_map(&runtime, scope, &keys)
         },
     )
 }
 
-fn end<'env>(shared: &Arc<RuntimeState>, scope: Scope<'env>, key: Key) -> JsResult<'env> {
-    shared.start(
-        scope,
+fn end<'env>(invocation: &Invocation<'env>, key: Key) -> JsResult<'env> {
+    invocation.start(
         |manager, _| async move {
             manager.disconnect(&key).await;
             Ok(())
         },
-        |scope, _, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
 
-fn disconnect<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    end(shared, scope, key(&name_of(arguments)))
+fn disconnect<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    end(invocation, key(&invocation.text(0).unwrap_or_default()))
 }
 
 /// An array of promises, one for each connection.
-fn disconnect_all<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let keys = shared.manager.connected(&Owner::App);
-    let promises: JsResult<'env, Vec<_>> = keys
-        .into_iter()
-        .map(|key| end(shared, scope, key))
-        .collect();
-    scope.array(&promises?)
+fn disconnect_all<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let keys = invocation.runtime.manager.connected(&Owner::App);
+    let promises: JsResult<'env, Vec<_>> =
+        keys.into_iter().map(|key| end(invocation, key)).collect();
+    invocation.scope.array(&promises?)
 }
 
-fn get_connection_count<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let count = shared.manager.stats().app_connections;
-    scope.number(f64::from(u32::try_from(count).unwrap_or(u32::MAX)))
+fn get_connection_count<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let count = invocation.runtime.manager.stats().app_connections;
+    invocation
+        .scope
+        .number(f64::from(u32::try_from(count).unwrap_or(u32::MAX)))
 }

@@ -1,26 +1,20 @@
 //! Opening and closing the connections of all servers that users share, at the start and the end of the host.
 
-use std::sync::Arc;
-
 use futures::stream::{self, StreamExt};
 
 use super::app_connections::{CONCURRENCY, acquire, warn};
 use super::call::Call;
-use super::state::RuntimeState;
+use super::methods::Invocation;
+use super::running::undefined;
 use crate::error::Result;
 use crate::host::{Level, LogMeta};
 use crate::manager::{Lease, Manager, Owner};
-use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::engine::JsResult;
 use crate::server_config::ServerConfig;
 
 /// Never rejects because of a server or the registry: both are logged.
-pub fn connect_app_servers<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    shared.start(
-        scope,
+pub fn connect_app_servers<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    invocation.start(
         |manager, call| async move {
             if let Err(error) = connect_all(&manager, &call).await {
                 let message =
@@ -30,7 +24,7 @@ pub fn connect_app_servers<'env>(
             }
             Ok(())
         },
-        |scope, _, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
 
@@ -61,22 +55,17 @@ async fn open(manager: &Manager, call: &Call, server_name: String) -> Option<Lea
     }
 }
 
-pub fn disconnect_app_servers<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
+pub fn disconnect_app_servers<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     // The tasks of a host's shutdown come in any order.
-    if shared.manager.closing().is_cancelled() {
-        let promise = scope.global()?.get("Promise")?;
+    if invocation.runtime.manager.closing().is_cancelled() {
+        let promise = invocation.scope.global()?.get("Promise")?;
         return promise.get("resolve")?.call(promise, &[]);
     }
-    shared.start(
-        scope,
+    invocation.start(
         |manager, _| async move {
             manager.disconnect_all(&Owner::App).await;
             Ok(())
         },
-        |scope, _, ()| Ok(scope.undefined()),
+        undefined,
     )
 }

@@ -45,12 +45,13 @@ pub struct InstanceOptions {
 }
 
 impl InstanceOptions {
+    /// An argument that is no object is none.
     pub fn read(options: Option<Value<'_>>) -> JsResult<'_, Self> {
         let mut read = Self {
             limits: Limits::default(),
             recovers_catalogs: false,
         };
-        let Some(options) = options.filter(|options| options.is_object()) else {
+        let Some(options) = options else {
             return Ok(read);
         };
         read.recovers_catalogs = options.has(MAX_STATES.0);
@@ -108,8 +109,8 @@ impl CatalogRecovery {
 
 /// Whether somebody disconnects because what connections are made with has changed, as callers do unless they give
 /// another reason.
-pub fn is_mutation<'env>(options: Option<&Value<'env>>) -> JsResult<'env, bool> {
-    let Some(options) = options.filter(|options| options.is_object()) else {
+pub fn is_mutation(options: Option<Value<'_>>) -> JsResult<'_, bool> {
+    let Some(options) = options else {
         return Ok(true);
     };
     let reason = options.get("reason")?.as_string();

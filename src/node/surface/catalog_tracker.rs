@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::methods::Invocation;
 use super::state::RuntimeState;
-use crate::node::engine::{JsRef, JsResult, Scope, Value};
+use crate::node::engine::{JsRef, JsResult, Scope};
 
 fn tracker<'env>(shared: &Arc<RuntimeState>, scope: Scope<'env>) -> JsResult<'env> {
     if let Some(tracker) = shared.catalog_recovery.tracker().get() {
@@ -38,20 +39,13 @@ fn tracker<'env>(shared: &Arc<RuntimeState>, scope: Scope<'env>) -> JsResult<'en
 }
 
 /// The tracker, for LibreChat's `loadMCPServerCatalogs`.
-pub fn get_catalog_recovery_tracker<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    tracker(shared, scope)
+pub fn get_catalog_recovery_tracker<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    tracker(&invocation.runtime, invocation.scope)
 }
 
 /// `(userId, serverName?, generation?, capabilityProfile?)`.
-pub fn clear_catalog_recovery_state<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    shared.catalog_recovery.clear(scope, arguments)?;
-    Ok(scope.undefined())
+pub fn clear_catalog_recovery_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let recovery = &invocation.runtime.catalog_recovery;
+    recovery.clear(invocation.scope, &invocation.arguments)?;
+    Ok(invocation.scope.undefined())
 }

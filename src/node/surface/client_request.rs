@@ -9,21 +9,16 @@ use tokio::time::Instant;
 
 use super::call::Call;
 use super::handle::{Handle, REQUEST_TIMEOUT};
-use super::state::RuntimeState;
+use super::methods::Invocation;
 use crate::connection::Progress;
 use crate::manager::Manager;
-use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::engine::JsResult;
 use crate::node::marshal::params::Params;
 
 /// Sends a request as it is given, with the connection's own bounds where it brings none.
-pub fn request<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let handle = Arc::clone(handle);
-    let prepared = read_request(shared, scope, arguments).map(|(call, method, params, timeout)| {
+pub fn request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'env> {
+    let handle = Arc::clone(&invocation.target);
+    let prepared = read_request(invocation).map(|(call, method, params, timeout)| {
         (call, move |_: Manager, call: Arc<Call>| async move {
             let lease = handle.lease()?;
             let mut options = handle.options(&call);
@@ -44,7 +39,7 @@ pub fn request<'env>(
                 .await
         })
     });
-    shared.run(scope, prepared, |scope, _, answer: Box<RawValue>| {
+    invocation.run(prepared, |scope, _, answer: Box<RawValue>| {
         scope.parse_json(answer.get())
     })
 }
@@ -58,12 +53,9 @@ fn tool_name(method: &str, params: Option<&Json>) -> Option<String> {
 type Request = (Call, String, Option<Json>, Option<Duration>);
 
 /// `request({ method, params }, resultSchema?, { signal, timeout }?)`; the schema is not needed.
-fn read_request<'env>(
-    shared: &RuntimeState,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env, Request> {
-    let request = Params::new(scope, "client.request", arguments.first().copied())?;
+fn read_request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'env, Request> {
+    let (runtime, scope) = (&invocation.runtime, invocation.scope);
+    let request = invocation.params("client.request")?;
     let method = request
         .text("method")?
         .ok_or_else(|| scope.type_error("client.request: method must be a string"))?;
@@ -72,7 +64,7 @@ fn read_request<'env>(
         .map(|params| params.to_exact_json("client.request: params"))
         .transpose()?
         .flatten();
-    let options = match arguments.get(2).and_then(|options| options.present()) {
+    let options = match invocation.given(2) {
         Some(options) => Some(Params::new(scope, "client.request", Some(options))?),
         None => None,
     };
@@ -82,7 +74,7 @@ fn read_request<'env>(
         .transpose()?
         .flatten();
     Ok((
-        shared.call(scope, options.as_ref())?,
+        runtime.call(scope, options.as_ref())?,
         method,
         params,
         timeout,

@@ -9,45 +9,61 @@ use serde_json::value::RawValue;
 use super::call::Call;
 use super::client_request::request;
 use super::handle::{Handle, Held};
+use super::methods::{Invocation, Method, set_methods};
+use super::running::{boolean, undefined};
 use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
 use super::state::RuntimeState;
-use crate::connection::{Recipe, list_tools};
+use crate::connection::{Described, Recipe, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Value};
 
-/// A function of the object, or of its `client`.
-type Method =
-    for<'env> fn(&Arc<RuntimeState>, &Arc<Handle>, Scope<'env>, &[Value<'env>]) -> JsResult<'env>;
+/// A call of a function of the object, or of its `client`.
+type Invoked<'env> = Invocation<'env, Arc<Handle>>;
 
-const METHODS: &[(&str, Method)] = &[
-    ("fetchTools", |shared, handle, scope, _| {
-        fetch_tools(shared, handle, scope)
+const METHODS: &[Method<Arc<Handle>>] = &[
+    Method::new("fetchTools", fetch_tools),
+    Method::new("fetchResources", |invoked| {
+        fetch(invoked, "resources/list", "resources")
     }),
-    ("fetchResources", |shared, handle, scope, _| {
-        fetch(shared, handle, scope, "resources/list", "resources")
+    Method::new("fetchPrompts", |invoked| {
+        fetch(invoked, "prompts/list", "prompts")
     }),
-    ("fetchPrompts", |shared, handle, scope, _| {
-        fetch(shared, handle, scope, "prompts/list", "prompts")
+    Method::new("fetchToolsSnapshot", fetch_tools_snapshot),
+    Method::new("fetchOrderedToolsSnapshot", fetch_ordered_tools_snapshot),
+    Method::new("refreshToolList", refresh_tool_list),
+    Method::new("usesOAuth", |invoked| {
+        let uses_oauth = invoked.target.recipe(|recipe| recipe.uses_oauth);
+        invoked.scope.boolean(uses_oauth)
     }),
-    ("fetchToolsSnapshot", fetch_tools_snapshot),
-    ("fetchOrderedToolsSnapshot", fetch_ordered_tools_snapshot),
-    ("refreshToolList", refresh_tool_list),
-    ("usesOAuth", uses_oauth),
-    ("isConnected", is_connected),
-    ("isStale", is_stale),
-    ("connect", connect),
-    ("disconnect", disconnect),
-    ("dispose", disconnect),
+    Method::new("isConnected", is_connected),
+    Method::new("isStale", is_stale),
+    Method::new("connect", connect),
+    Method::new("disconnect", disconnect),
+    Method::new("dispose", disconnect),
 ];
 
 /// The SDK client's surface as far as LibreChat uses it.
-const CLIENT: &[(&str, Method)] = &[
-    ("request", request),
-    ("listTools", list_all),
-    ("getInstructions", instructions),
-    ("getProtocolVersion", protocol_version),
-    ("getServerCapabilities", capabilities),
+const CLIENT: &[Method<Arc<Handle>>] = &[
+    Method::new("request", request),
+    Method::new("listTools", list_all),
+    Method::new("getInstructions", |invoked| {
+        let described = described(&invoked.target);
+        let instructions = described.as_ref().and_then(|it| it.instructions.as_deref());
+        invoked.scope.optional_string(instructions)
+    }),
+    Method::new("getProtocolVersion", |invoked| {
+        let described = described(&invoked.target);
+        let version = described.as_ref().map(|it| it.version.as_str());
+        invoked.scope.optional_string(version)
+    }),
+    Method::new("getServerCapabilities", |invoked| {
+        let described = described(&invoked.target);
+        match described.and_then(|it| serde_json::to_value(&it.capabilities).ok()) {
+            Some(capabilities) => invoked.scope.json(&capabilities),
+            None => Ok(invoked.scope.undefined()),
+        }
+    }),
 ];
 
 /// Builds the object.
@@ -63,27 +79,9 @@ pub fn create<'env>(
         scope.string(this.state().as_str())
     })?;
     set_methods(object, shared, handle, METHODS)?;
-    let client = scope.object()?;
-    set_methods(client, shared, handle, CLIENT)?;
+    let client = set_methods(scope.object()?, shared, handle, CLIENT)?;
     object.set("client", client)?;
     Ok(object)
-}
-
-/// They work unbound.
-fn set_methods<'env>(
-    object: Value<'env>,
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    methods: &[(&'static str, Method)],
-) -> JsResult<'env, ()> {
-    for (name, method) in methods {
-        let (shared, handle, method) = (Arc::clone(shared), Arc::clone(handle), *method);
-        let function = object.scope().function(name, move |scope, _, arguments| {
-            method(&shared, &handle, scope, &arguments)
-        })?;
-        object.set(name, function)?;
-    }
-    Ok(())
 }
 
 /// The properties that say what the connection is made from.
@@ -103,13 +101,8 @@ pub fn describe<'env>(object: Value<'env>, held: &Held) -> JsResult<'env, ()> {
 }
 
 /// `(signal?)`.
-fn is_connected<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let handle = Arc::clone(handle);
+fn is_connected<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let handle = Arc::clone(&invoked.target);
     let work = |_: Manager, call: Arc<Call>| async move {
         let Ok(lease) = handle.lease() else {
             return Ok(false);
@@ -117,62 +110,40 @@ fn is_connected<'env>(
         let options = handle.options(&call);
         Ok(lease.connection().is_connected(&options).await)
     };
-    let prepared = shared.abortable(scope, arguments.first());
-    shared.run(
-        scope,
-        prepared.map(|call| (call, work)),
-        |scope, _, connected| scope.boolean(connected),
-    )
+    let prepared = invoked.abortable_call(0).map(|call| (call, work));
+    invoked.run(prepared, boolean)
 }
 
-fn is_stale<'env>(
-    _: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let updated_at = arguments.first().and_then(|value| value.as_number());
+fn is_stale<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let updated_at = invoked.argument(0).as_number();
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch")]
-    let created_at = handle.held(|held| held.created_at) as f64;
-    scope.boolean(updated_at.is_some_and(|updated_at| created_at < updated_at))
+    let created_at = invoked.target.held(|held| held.created_at) as f64;
+    let is_stale = updated_at.is_some_and(|updated_at| created_at < updated_at);
+    invoked.scope.boolean(is_stale)
 }
 
-fn connect<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let handle = Arc::clone(handle);
-    shared.start(
-        scope,
+fn connect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let handle = Arc::clone(&invoked.target);
+    invoked.start(
         |_, call| async move { handle.connect(&call).await },
-        |scope, _, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
 
-fn disconnect<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let handle = Arc::clone(handle);
-    shared.start(
-        scope,
+fn disconnect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let handle = Arc::clone(&invoked.target);
+    invoked.start(
         |_, _| async move {
             handle.disconnect().await;
             Ok(())
         },
-        |scope, _, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
 
 /// The items of one kind; empty where they cannot be had, as in the reference, which logs the reason.
 fn list<'env, T, W, F>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
+    invoked: &Invoked<'env>,
     what: &'static str,
     work: W,
     convert: for<'any> fn(Scope<'any>, T) -> JsResult<'any>,
@@ -182,9 +153,8 @@ where
     F: Future<Output = Result<T>> + Send,
     W: FnOnce(Arc<Handle>, Arc<Call>) -> F + Send + 'static,
 {
-    let handle = Arc::clone(handle);
-    shared.start(
-        scope,
+    let handle = Arc::clone(&invoked.target);
+    invoked.start(
         move |_, call| async move {
             let outcome = work(Arc::clone(&handle), Arc::clone(&call)).await;
             Ok(outcome.unwrap_or_else(|error| {
@@ -198,25 +168,17 @@ where
     )
 }
 
-fn fetch_tools<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-) -> JsResult<'env> {
+fn fetch_tools<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let work = |handle: Arc<Handle>, call: Arc<Call>| async move {
         let lease = handle.lease()?;
         let list = list_tools(lease.connection(), &handle.options(&call)).await?;
         Ok(list.tools)
     };
-    list(shared, handle, scope, "tools", work, |scope, tools| {
-        scope.tools(&tools)
-    })
+    list(invoked, "tools", work, |scope, tools| scope.tools(&tools))
 }
 
 fn fetch<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
+    invoked: &Invoked<'env>,
     method: &'static str,
     member: &'static str,
 ) -> JsResult<'env> {
@@ -232,47 +194,26 @@ fn fetch<'env>(
             })?;
         Ok(members.swap_remove(member))
     };
-    list(shared, handle, scope, member, work, |scope, items| {
+    list(invoked, member, work, |scope, items| {
         items.map_or_else(|| scope.array(&[]), |items| scope.parse_json(items.get()))
     })
 }
 
 /// Resolves when the tools have been listed, published and told, or could not be.
-fn refresh_tool_list<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let handle = Arc::clone(handle);
-    shared.start(
-        scope,
+fn refresh_tool_list<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let handle = Arc::clone(&invoked.target);
+    invoked.start(
         |manager, _| async move {
             manager.refresh_now(&handle.key).await;
             Ok(())
         },
-        |scope, _, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
 
-fn uses_oauth<'env>(
-    _: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    scope.boolean(handle.recipe(|recipe| recipe.uses_oauth))
-}
-
-fn list_all<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let handle = Arc::clone(handle);
-    shared.start(
-        scope,
+fn list_all<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let handle = Arc::clone(&invoked.target);
+    invoked.start(
         |_, call| async move {
             let lease = handle.lease()?;
             list_tools(lease.connection(), &handle.options(&call)).await
@@ -285,42 +226,7 @@ fn list_all<'env>(
     )
 }
 
-fn instructions<'env>(
-    _: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let lease = handle.lease().ok();
-    let described = lease.and_then(|lease| lease.connection().described().ok());
-    let instructions = described.as_ref().and_then(|it| it.instructions.as_deref());
-    scope.optional_string(instructions)
-}
-
-fn protocol_version<'env>(
-    _: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let lease = handle.lease().ok();
-    let described = lease.and_then(|lease| lease.connection().described().ok());
-    let version = described.as_ref().map(|it| it.version.as_str());
-    scope.optional_string(version)
-}
-
-fn capabilities<'env>(
-    _: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let lease = handle.lease().ok();
-    let capabilities = lease.and_then(|lease| lease.connection().described().ok());
-    let capabilities =
-        capabilities.and_then(|described| serde_json::to_value(&described.capabilities).ok());
-    capabilities.map_or_else(
-        || Ok(scope.undefined()),
-        |capabilities| scope.json(&capabilities),
-    )
+/// What the server said of itself when the session began.
+fn described(handle: &Handle) -> Option<Arc<Described>> {
+    handle.lease().ok()?.connection().described().ok()
 }

@@ -5,15 +5,14 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::call::Call;
-use super::state::RuntimeState;
+use super::methods::Invocation;
 use super::wanted::{Wanted, read, request};
 use crate::connection::list_tools;
 use crate::error::{Code, Result};
 use crate::manager::{Acquire, Discover, Discovered, Disposal, Manager};
 use crate::node::engine::workers::spawn;
-use crate::node::engine::{JsRef, JsResult, Scope, Type, Value};
+use crate::node::engine::{JsRef, JsResult, Type, Value};
 use crate::node::marshal::newer_params::deadline;
-use crate::node::marshal::params::Params;
 
 #[derive(Default)]
 struct Found {
@@ -22,19 +21,15 @@ struct Found {
 }
 
 /// `{ tools, oauthRequired, oauthUrl: null, authenticationKind? }`.
-pub fn discover_server_tools<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
+pub fn discover_server_tools<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     const FUNCTION: &str = "discoverServerTools";
     let prepared = (|| {
-        let params = Params::new(scope, FUNCTION, arguments.first().copied())?;
+        let params = invocation.params(FUNCTION)?;
         let milliseconds = params.typed("deadlineMs", Type::Number, "a number of milliseconds")?;
         let end = deadline(milliseconds.and_then(Value::as_number));
         let detached = params.function("onDiscoveryDetached")?;
-        let detached = detached.map(|it| JsRef::new(&shared.thread, it));
-        let (call, wanted) = read(shared, scope, FUNCTION, arguments)?;
+        let detached = detached.map(|it| JsRef::new(&invocation.runtime.thread, it));
+        let (call, wanted) = read(invocation, FUNCTION)?;
         Ok((call, wanted, end, detached.transpose()?))
     })();
     let (prepared, detached) = match prepared {
@@ -46,8 +41,8 @@ pub fn discover_server_tools<'env>(
         }
         Err(thrown) => (Err(thrown), None),
     };
-    let thread = shared.thread.clone();
-    shared.run(scope, prepared, move |scope, call, found: Found| {
+    let thread = invocation.runtime.thread.clone();
+    invocation.run(prepared, move |scope, call, found: Found| {
         let Discovered {
             tools,
             wants_authorization,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::call::Call;
-use super::state::RuntimeState;
+use super::methods::Invocation;
 use crate::error::{Error, Result};
 use crate::host::{Level, LogMeta, User};
 use crate::manager::Manager;
@@ -21,21 +21,13 @@ struct Wanted {
 }
 
 /// `(user, accessToken, scopes, fromCache = true) => Promise<{ access_token, token_type, expires_in, scope }>`
-pub fn exchange_obo_token<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    run(shared, scope, arguments, |_, _, outcome| outcome)
+pub fn exchange_obo_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    run(invocation, |_, _, outcome| outcome)
 }
 
 /// The same, with failures in the words of the reference's `GraphTokenService`.
-pub fn get_graph_api_token<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    run(shared, scope, arguments, |call, user, outcome| {
+pub fn get_graph_api_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    run(invocation, |call, user, outcome| {
         outcome.map_err(|error| {
             let user = user.openid_id().unwrap_or("undefined");
             let message =
@@ -52,23 +44,17 @@ pub fn get_graph_api_token<'env>(
 type Outcome = Result<ExchangedToken, Error>;
 
 fn run<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
+    invocation: &Invocation<'env>,
     conclude: impl Fn(&Call, &User, Outcome) -> Outcome + Send + Sync + 'static,
 ) -> JsResult<'env> {
-    let argument = |index: usize| {
-        let argument = arguments.get(index).copied();
-        argument.unwrap_or_else(|| scope.undefined())
-    };
-    let scopes = argument(2).as_string().unwrap_or_default();
+    let scopes = invocation.text(2).unwrap_or_default();
     let read = || {
-        let user = Some(argument(0)).filter(|user| user.is_object());
-        let call = shared.call_for(scope, None, user)?;
+        let (runtime, scope) = (&invocation.runtime, invocation.scope);
+        let call = runtime.call_for(scope, None, invocation.object(0))?;
         let wanted = Wanted {
-            access_token: Secret::new(argument(1).as_string().unwrap_or_default()),
+            access_token: Secret::new(invocation.text(1).unwrap_or_default()),
             scopes: scopes.clone(),
-            from_cache: argument(3).present().is_none_or(Value::is_truthy),
+            from_cache: invocation.given(3).is_none_or(Value::is_truthy),
         };
         Ok((call, wanted))
     };
@@ -93,7 +79,7 @@ fn run<'env>(
             conclude(&call, user, outcome)
         })
     });
-    shared.run(scope, prepared, move |scope, _, token| {
+    invocation.run(prepared, move |scope, _, token| {
         answer(scope, &token, &scopes)
     })
 }

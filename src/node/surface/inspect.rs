@@ -3,38 +3,26 @@
 use std::sync::Arc;
 
 use super::call::Call;
-use super::state::RuntimeState;
+use super::methods::Invocation;
 use crate::error::{Code, Error, Result};
 use crate::manager::{Inspect, Inspection, Key, Manager, NotInspected};
-use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
-use crate::node::marshal::convert::text_argument;
+use crate::node::engine::{JsRef, JsResult, Thrown, Value};
 use crate::node::marshal::{classes, convert, errors};
 
 /// `(serverName, rawConfig, connection?, allowedDomains?, allowedAddresses?)`: a copy of the config with what the
 /// inspection found.
-pub fn inspect_server<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let server_name = text_argument(arguments, 0).unwrap_or_default();
-    let name = server_name.clone();
-    let raw = arguments.get(1).copied();
-    let kept = raw.map(|raw| JsRef::new(&shared.thread, raw)).transpose()?;
-    let prepared = read(shared, scope, server_name, arguments).map(|(call, wanted)| {
+pub fn inspect_server<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let name = invocation.text(0).unwrap_or_default();
+    let raw = JsRef::new(&invocation.runtime.thread, invocation.argument(1))?;
+    let prepared = read(invocation).map(|(call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             inspect(&manager, &call, wanted).await
         })
     });
-    shared.run(scope, prepared, move |scope, _, outcome| {
+    invocation.run(prepared, move |scope, _, outcome| {
         let refused = |error: Error| Thrown(errors::to_js(scope, &error));
         match outcome {
-            Ok(found) => {
-                let raw = kept
-                    .as_ref()
-                    .map_or(scope.undefined(), |raw| raw.get(scope));
-                parsed_config(raw, &found)
-            }
+            Ok(found) => parsed_config(raw.get(scope), &found),
             Err(NotInspected::Domain(domain)) => {
                 let domain = scope.string(&domain)?;
                 Err(Thrown(classes::instance(
@@ -73,41 +61,35 @@ struct Wanted {
     allowed_addresses: Option<Vec<String>>,
 }
 
-fn read<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    server_name: String,
-    arguments: &[Value<'env>],
-) -> JsResult<'env, (Call, Wanted)> {
-    let argument = |index: usize| arguments.get(index).copied();
-    let given = |index| argument(index).and_then(Value::present);
+fn read<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, Wanted)> {
+    let (runtime, scope) = (&invocation.runtime, invocation.scope);
+    let server_name = invocation.text(0).unwrap_or_default();
     if server_name.is_empty() {
         return Err(scope.type_error("inspectServer: serverName must be a string"));
     }
-    let call = shared.call(scope, None)?;
-    let members = given(1)
+    let call = invocation.call()?;
+    let raw = invocation.given(1);
+    let members = raw
         .map(|raw| convert::server_config(raw, &call.host.environment))
         .transpose()?
         .flatten()
         .ok_or_else(|| scope.type_error("inspectServer: rawConfig must be an object"))?;
-    if let Some(raw) = given(1) {
+    if let Some(raw) = raw {
         // The host's policy is asked about this config, which the registry may not have.
         call.node
             .configs
-            .replace(&shared.thread, &server_name, raw)?;
+            .replace(&runtime.thread, &server_name, raw)?;
     }
-    let connection = match given(2) {
+    let connection = match invocation.given(2) {
         None => None,
-        Some(connection) => Some(shared.connections.key_of(connection).ok_or_else(|| {
+        Some(connection) => Some(runtime.connections.key_of(connection).ok_or_else(|| {
             scope.type_error("inspectServer: connection must be an MCPConnection of this runtime")
         })?),
     };
     // Like an empty list, `null` means that there is none.
     let list = |index| {
-        argument(index)
-            .filter(|list| !list.is_undefined())
-            .map(convert::text_list)
-            .transpose()
+        let list = Some(invocation.argument(index)).filter(|list| !list.is_undefined());
+        list.map(convert::text_list).transpose()
     };
     let wanted = Wanted {
         server_name,

@@ -6,33 +6,30 @@ use std::time::Duration;
 use super::call::Call;
 use super::connections::object;
 use super::handle::Held;
-use super::state::RuntimeState;
+use super::methods::Invocation;
 use super::wanted::{find, read};
 use crate::error::Result;
 use crate::manager::Manager;
-use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
+use crate::node::engine::{JsRef, JsResult, Thrown};
 use crate::node::marshal::errors;
 
 /// Bound on the work.
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// `(params, operation)`: what the operation resolves to.
-pub fn with_user_connection_lease<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let operation = arguments.get(1).copied().filter(|it| it.is_function());
-    let prepared = operation
-        .ok_or_else(|| {
-            scope.type_error("withUserConnectionLease: the operation must be a function")
-        })
-        .and_then(|operation| {
-            let operation = JsRef::new(&shared.thread, operation)?;
-            let (call, wanted) = read(shared, scope, "withUserConnectionLease", arguments)?;
-            Ok((operation, call, wanted))
-        });
-    let all = Arc::clone(shared);
+pub fn with_user_connection_lease<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    const FUNCTION: &str = "withUserConnectionLease";
+    let runtime = Arc::clone(&invocation.runtime);
+    let prepared = (|| {
+        let operation = invocation.argument(1);
+        if !operation.is_function() {
+            let message = format!("{FUNCTION}: the operation must be a function");
+            return Err(invocation.scope.type_error(&message));
+        }
+        let operation = JsRef::new(&runtime.thread, operation)?;
+        let (call, wanted) = read(invocation, FUNCTION)?;
+        Ok((operation, call, wanted))
+    })();
     let prepared = prepared.map(|(operation, call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let (request, lease) = find(&manager, &call, &wanted, true).await?;
@@ -45,7 +42,7 @@ pub fn with_user_connection_lease<'env>(
                     "operation",
                     LIMIT,
                     move |context, scope| {
-                        let connection = object(&all, scope, held)?;
+                        let connection = object(&runtime, scope, held)?;
                         context.apply(operation.get(scope), scope.undefined(), &[connection])
                     },
                     |context, value| JsRef::new(&context.thread, value),
@@ -59,12 +56,8 @@ pub fn with_user_connection_lease<'env>(
             }
         })
     });
-    shared.run(
-        scope,
-        prepared,
-        |scope, _, value: Result<JsRef>| match value {
-            Ok(value) => Ok(value.get(scope)),
-            Err(error) => Err(Thrown(errors::for_log(scope, &error))),
-        },
-    )
+    invocation.run(prepared, |scope, _, value: Result<JsRef>| match value {
+        Ok(value) => Ok(value.get(scope)),
+        Err(error) => Err(Thrown(errors::for_log(scope, &error))),
+    })
 }

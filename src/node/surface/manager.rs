@@ -7,7 +7,8 @@ use super::catalog_recovery::is_mutation;
 use super::connections::{self, connection_map};
 use super::handle::Held;
 use super::methods::Begins::InTurnWithParameters;
-use super::methods::{Method, set_methods};
+use super::methods::{Invocation, Method, set_methods};
+use super::running::undefined;
 use super::state::RuntimeState;
 use super::wanted::{find, read};
 use super::{
@@ -15,8 +16,7 @@ use super::{
     tool_functions,
 };
 use crate::manager::{Key, Lease, Manager, Owner};
-use crate::node::engine::{JsResult, Scope, Value};
-use crate::node::marshal::convert::text_argument;
+use crate::node::engine::{JsResult, Scope};
 
 const METHODS: &[Method] = &[
     Method::new("getConnection", get_connection).begins(InTurnWithParameters),
@@ -63,78 +63,59 @@ const METHODS: &[Method] = &[
 /// Builds `runtime.manager`.
 pub fn create<'env>(scope: Scope<'env>, shared: &Arc<RuntimeState>) -> JsResult<'env> {
     connections::watch(shared);
-    let manager = scope.object()?;
-    set_methods(manager, shared, METHODS)?;
+    let manager = set_methods(scope.object()?, shared, &(), METHODS)?;
     manager.set("appConnections", app_connections::create(scope, shared)?)?;
     Ok(manager)
 }
 
-fn get_connection<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    connect(shared, scope, "getConnection", arguments, false)
+fn get_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    connect(invocation, "getConnection", false)
 }
 
-fn get_user_connection<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    connect(shared, scope, "getUserConnection", arguments, true)
+fn get_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    connect(invocation, "getUserConnection", true)
 }
 
 fn connect<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
+    invocation: &Invocation<'env>,
     function: &'static str,
-    arguments: &[Value<'env>],
     of_user: bool,
 ) -> JsResult<'env> {
-    let prepared = read(shared, scope, function, arguments).map(|(call, wanted)| {
+    let prepared = read(invocation, function).map(|(call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let (request, lease) = find(&manager, &call, &wanted, of_user).await?;
             Held::new(&manager, request, lease)
         })
     });
-    let all = Arc::clone(shared);
-    shared.run(scope, prepared, move |scope, _, held| {
-        connections::object(&all, scope, held)
+    let runtime = Arc::clone(&invocation.runtime);
+    invocation.run(prepared, move |scope, _, held| {
+        connections::object(&runtime, scope, held)
     })
 }
 
 /// A real `Map` by server name, or `undefined`.
-fn get_user_connections<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let Some(user_id) = text_argument(arguments, 0) else {
+fn get_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let Invocation { runtime, scope, .. } = invocation;
+    let Some(user_id) = invocation.text(0) else {
         return Ok(scope.undefined());
     };
     let owner = Owner::User(Arc::from(user_id));
-    let keys = shared.manager.connected(&owner);
+    let keys = runtime.manager.connected(&owner);
     if keys.is_empty() {
         return Ok(scope.undefined());
     }
-    connection_map(shared, scope, &keys)
+    connection_map(runtime, *scope, &keys)
 }
 
-fn disconnect_user_connection<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let text = |index| text_argument(arguments, index);
-    let key = text(0).zip(text(1)).map(|(user_id, server_name)| Key {
+fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let pair = invocation.text(0).zip(invocation.text(1));
+    let key = pair.map(|(user_id, server_name)| Key {
         owner: Owner::User(Arc::from(user_id)),
         server_name: Arc::from(server_name),
     });
-    if key.is_some() && is_mutation(arguments.get(2))? {
-        let (user_id, server_name) = (arguments[0], arguments[1]);
-        let recovery = &shared.catalog_recovery;
-        recovery.clear(scope, &[user_id, server_name])?;
+    if key.is_some() && is_mutation(invocation.object(2))? {
+        let recovery = &invocation.runtime.catalog_recovery;
+        recovery.clear(invocation.scope, &invocation.arguments[..2])?;
     }
     let work = |manager: Manager, call: Arc<Call>| async move {
         if let Some(key) = key {
@@ -145,17 +126,14 @@ fn disconnect_user_connection<'env>(
         }
         Ok(())
     };
-    shared.start(scope, work, |scope, _, ()| Ok(scope.undefined()))
+    invocation.start(work, undefined)
 }
 
-fn disconnect_user_connections<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let owner = text_argument(arguments, 0).map(|id| Owner::User(Arc::from(id)));
+fn disconnect_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let owner = invocation.text(0).map(|id| Owner::User(Arc::from(id)));
     if owner.is_some() {
-        shared.catalog_recovery.clear(scope, &arguments[..1])?;
+        let recovery = &invocation.runtime.catalog_recovery;
+        recovery.clear(invocation.scope, &invocation.arguments[..1])?;
     }
     let work = |manager: Manager, _| async move {
         if let Some(owner) = owner {
@@ -163,46 +141,36 @@ fn disconnect_user_connections<'env>(
         }
         Ok(())
     };
-    shared.start(scope, work, |scope, _, ()| Ok(scope.undefined()))
+    invocation.start(work, undefined)
 }
 
 /// The open connection that the argument stands for.
-fn connection_of(shared: &Arc<RuntimeState>, arguments: &[Value<'_>]) -> Option<Lease> {
-    let key = shared.connections.key_of(*arguments.first()?)?;
-    shared.manager.existing(&key)
+fn connection_of(invocation: &Invocation<'_>) -> Option<Lease> {
+    let runtime = &invocation.runtime;
+    let key = runtime.connections.key_of(invocation.argument(0))?;
+    runtime.manager.existing(&key)
 }
 
 /// `(connection)`.
-fn get_tool_publication_generation<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let lease = connection_of(shared, arguments);
+fn get_tool_publication_generation<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let lease = connection_of(invocation);
     let generation = lease
         .as_ref()
         .and_then(|lease| lease.connection().publication_generation.as_deref());
-    scope.optional_string(generation)
+    invocation.scope.optional_string(generation)
 }
 
 /// `(connection)`: the identity of the config that a user's connection was made from.
-fn get_tool_config_generation<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let lease = connection_of(shared, arguments);
+fn get_tool_config_generation<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let lease = connection_of(invocation);
     let of_user = lease.filter(|lease| lease.key().owner != Owner::App);
     let generation = of_user.map(|lease| lease.connection().recipe.template.to_text());
-    scope.optional_string(generation.as_deref())
+    invocation.scope.optional_string(generation.as_deref())
 }
 
-fn get_connection_stats<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let stats = shared.manager.stats();
+fn get_connection_stats<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let scope = invocation.scope;
+    let stats = invocation.runtime.manager.stats();
     let result = scope.object()?;
     for (name, count) in [
         ("trackedUsers", stats.tracked_users),

@@ -1,18 +1,72 @@
-//! The functions of the objects that LibreChat calls, as tables.
+//! The one way for a function of an object of ours: a line in the object's table, and a body that is given the call.
 
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::call::Call;
 use super::state::RuntimeState;
 use crate::node::engine::{JsRef, JsResult, Scope, Value};
+use crate::node::marshal::params::Params;
 
-pub type Body = for<'env> fn(&Arc<RuntimeState>, Scope<'env>, &[Value<'env>]) -> JsResult<'env>;
+/// One call of a function: what its object stands for, and what it was given.
+pub struct Invocation<'env, T = ()> {
+    pub runtime: Arc<RuntimeState>,
+    pub target: T,
+    pub scope: Scope<'env>,
+    pub arguments: Vec<Value<'env>>,
+}
 
-#[derive(Clone, Copy)]
-pub struct Method {
-    pub name: &'static str,
-    pub body: Body,
-    pub begins: Begins,
+impl<'env, T> Invocation<'env, T> {
+    /// `undefined` where there is none.
+    pub fn argument(&self, index: usize) -> Value<'env> {
+        let argument = self.arguments.get(index).copied();
+        argument.unwrap_or_else(|| self.scope.undefined())
+    }
+
+    /// One that is neither `undefined` nor `null`.
+    pub fn given(&self, index: usize) -> Option<Value<'env>> {
+        self.argument(index).present()
+    }
+
+    pub fn object(&self, index: usize) -> Option<Value<'env>> {
+        Some(self.argument(index)).filter(|argument| argument.is_object())
+    }
+
+    pub fn text(&self, index: usize) -> Option<String> {
+        self.argument(index).as_string()
+    }
+
+    pub fn required_text(&self, index: usize, name: &str) -> JsResult<'env, String> {
+        let wrong = || self.scope.type_error(&format!("{name} must be a string"));
+        self.text(index).ok_or_else(wrong)
+    }
+
+    /// The object of parameters, which comes first.
+    pub fn params(&self, function: &'static str) -> JsResult<'env, Params<'env>> {
+        Params::new(self.scope, function, self.arguments.first().copied())
+    }
+
+    /// A call that is given no object of parameters.
+    pub fn call(&self) -> JsResult<'env, Call> {
+        self.runtime.call(self.scope, None)
+    }
+
+    /// The same for one that ends with the signal that is this argument.
+    pub fn abortable_call(&self, index: usize) -> JsResult<'env, Call> {
+        let mut call = self.call()?;
+        if let Some(signal) = self.object(index) {
+            call.listen(&self.runtime.thread, signal)?;
+        }
+        Ok(call)
+    }
+}
+
+pub type Body<T> = for<'env> fn(&Invocation<'env, T>) -> JsResult<'env>;
+
+pub struct Method<T: 'static = ()> {
+    name: &'static str,
+    body: Body<T>,
+    begins: Begins,
 }
 
 /// When a call begins.
@@ -25,8 +79,8 @@ pub enum Begins {
     InTurnWithParameters,
 }
 
-impl Method {
-    pub const fn new(name: &'static str, body: Body) -> Self {
+impl<T> Method<T> {
+    pub const fn new(name: &'static str, body: Body<T>) -> Self {
         Self {
             name,
             body,
@@ -34,71 +88,85 @@ impl Method {
         }
     }
 
-    pub const fn begins(self, begins: Begins) -> Self {
-        Self { begins, ..self }
+    pub const fn begins(mut self, begins: Begins) -> Self {
+        self.begins = begins;
+        self
     }
 }
 
-/// Puts functions on an object. They work unbound.
-pub fn set_methods<'env>(
+/// Puts functions on an object that stands for `target`. They work unbound.
+pub fn set_methods<'env, T: Clone + Send + 'static>(
     object: Value<'env>,
-    shared: &Arc<RuntimeState>,
-    methods: &[Method],
-) -> JsResult<'env, ()> {
+    runtime: &Arc<RuntimeState>,
+    target: &T,
+    methods: &'static [Method<T>],
+) -> JsResult<'env> {
     for method in methods {
-        let (shared, method) = (Arc::clone(shared), *method);
+        let (runtime, target) = (Arc::clone(runtime), target.clone());
         let function = object
             .scope()
             .function(method.name, move |scope, _, arguments| {
-                begin(&shared, scope, method, &arguments)
+                let invocation = Invocation {
+                    runtime: Arc::clone(&runtime),
+                    target: target.clone(),
+                    scope,
+                    arguments,
+                };
+                begin(method, invocation)
             })?;
         object.set(method.name, function)?;
     }
-    Ok(())
+    Ok(object)
 }
 
 /// Calls a method, now or in a following turn. Its context and its parameters are those of now.
-fn begin<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    method: Method,
-    arguments: &[Value<'env>],
+fn begin<'env, T: Clone + Send + 'static>(
+    method: &'static Method<T>,
+    mut invocation: Invocation<'env, T>,
 ) -> JsResult<'env> {
-    let Method { body, begins, .. } = method;
-    if begins == Begins::AtOnce {
-        return body(shared, scope, arguments);
+    if method.begins == Begins::AtOnce {
+        return (method.body)(&invocation);
     }
-    if shared.burst.lock().is_over_budget() {
-        let mut kept = arguments.to_vec();
+    let burst = Arc::clone(&invocation.runtime.burst);
+    if burst.lock().is_over_budget() {
         // Callers may use the same object for one call after another. What is in it stays their own.
-        if let (Begins::InTurnWithParameters, Some(parameters)) = (begins, kept.first_mut())
+        if let (Begins::InTurnWithParameters, Some(parameters)) =
+            (method.begins, invocation.arguments.first_mut())
             && parameters.is_object()
         {
             *parameters = parameters.copied()?;
         }
-        return begin_later(shared, scope, body, &kept);
+        return begin_later(method.body, invocation);
     }
     let began = Instant::now();
-    let outcome = body(shared, scope, arguments);
-    shared.burst.lock().spend(began.elapsed());
+    let outcome = (method.body)(&invocation);
+    burst.lock().spend(began.elapsed());
     outcome
 }
 
-fn begin_later<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    body: Body,
-    arguments: &[Value<'env>],
+fn begin_later<'env, T: Clone + Send + 'static>(
+    body: Body<T>,
+    invocation: Invocation<'env, T>,
 ) -> JsResult<'env> {
-    let kept = JsRef::new(&shared.thread, scope.array(arguments)?)?;
-    let context = shared.realm.context(&shared.thread, scope)?;
-    let (promise, value) = shared.thread.promise(scope)?;
-    let shared = Arc::clone(shared);
-    shared.burst.lock().postpone();
+    let Invocation {
+        runtime,
+        target,
+        scope,
+        arguments,
+    } = invocation;
+    let kept = JsRef::new(&runtime.thread, scope.array(&arguments)?)?;
+    let context = runtime.realm.context(&runtime.thread, scope)?;
+    let (promise, value) = runtime.thread.promise(scope)?;
+    runtime.burst.lock().postpone();
     promise.settle(move |scope| {
-        shared.burst.lock().admit();
+        runtime.burst.lock().admit();
         let method = scope.function("begin", move |scope, _, _| {
-            body(&shared, scope, &kept.get(scope).elements()?)
+            body(&Invocation {
+                runtime: Arc::clone(&runtime),
+                target: target.clone(),
+                scope,
+                arguments: kept.get(scope).elements()?,
+            })
         })?;
         context.apply(method, scope.undefined(), &[])
     });

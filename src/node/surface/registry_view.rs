@@ -6,13 +6,13 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json, json};
 
 use super::call::Call;
+use super::methods::Invocation;
 use super::policy::instructions;
-use super::state::RuntimeState;
 use crate::embedded::Inspections;
 use crate::error::Result;
 use crate::host::Environment;
 use crate::manager::{Manager, format_instructions};
-use crate::node::engine::{JsRef, JsResult, Scope, Value};
+use crate::node::engine::{JsRef, JsResult, Value};
 use crate::node::host::embedded::Embedded;
 use crate::node::host::registry::NodeHost;
 use crate::node::marshal::context::CallContext;
@@ -112,14 +112,13 @@ fn asks_for_instructions(members: &Map<String, Json>) -> bool {
 
 /// The tool functions of all configurations, in one object. LibreChat since August 2026 leaves out servers that users do
 /// not share.
-pub fn get_app_tool_functions<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let inspections = shared.embedded.as_ref().map(Embedded::inspections);
-    shared.start(
-        scope,
+pub fn get_app_tool_functions<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let inspections = invocation
+        .runtime
+        .embedded
+        .as_ref()
+        .map(Embedded::inspections);
+    invocation.start(
         |manager, call| async move {
             let embedded = inspected(inspections, &manager, &call, |_| true, None).await?;
             let leaves_out = call.host.registry.abilities().await?.is_current();
@@ -155,28 +154,19 @@ fn is_shared(config: Value<'_>) -> JsResult<'_, bool> {
 }
 
 /// The instructions of the named servers, or of all, as one text for the model.
-pub fn format_instructions_for_context<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let wanted = match arguments.first().and_then(|names| names.present()) {
-        Some(names) => Some(
-            names
-                .elements()?
-                .into_iter()
-                .filter_map(Value::as_string)
-                .collect::<Vec<_>>(),
-        ),
+pub fn format_instructions_for_context<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let wanted = invocation.given(0).map(convert::text_list).transpose()?;
+    let thread = &invocation.runtime.thread;
+    let config_servers = match invocation.given(1) {
+        Some(servers) => Some(Arc::new(JsRef::new(thread, servers)?)),
         None => None,
     };
-    let config_servers = match arguments.get(1).and_then(|servers| servers.present()) {
-        Some(servers) => Some(Arc::new(JsRef::new(&shared.thread, servers)?)),
-        None => None,
-    };
-    let inspections = shared.embedded.as_ref().map(Embedded::inspections);
-    shared.start(
-        scope,
+    let inspections = invocation
+        .runtime
+        .embedded
+        .as_ref()
+        .map(Embedded::inspections);
+    invocation.start(
         |manager, call| async move {
             let asks = asks_for_instructions;
             let embedded = inspected(inspections, &manager, &call, asks, wanted.as_deref()).await?;

@@ -5,117 +5,120 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use serde_json::Value as Json;
 
 use super::call::Call;
+use super::methods::Invocation;
 use super::request_connections;
 use super::state::RuntimeState;
 use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Thrown, Value};
 use crate::node::host::registry::Published;
+use crate::node::marshal::context::CallContext;
 use crate::node::marshal::{classes, errors};
 
-impl RuntimeState {
-    /// A call that is given no object of parameters, and ends with this signal.
-    pub fn abortable<'env>(
-        &self,
-        scope: Scope<'env>,
-        signal: Option<&Value<'env>>,
-    ) -> JsResult<'env, Call> {
-        let mut call = self.call(scope, None)?;
-        if let Some(signal) = signal.filter(|signal| signal.is_object()) {
-            call.listen(&self.thread, *signal)?;
+/// What JavaScript's thread has to do for a call before and after its promise gets its outcome.
+pub trait Ending: Send + Sync + 'static {
+    fn context(&self) -> &Arc<CallContext>;
+
+    /// Gives the reason of an abort that came.
+    fn end<'env>(&self, runtime: &Arc<RuntimeState>, scope: Scope<'env>) -> Option<Value<'env>>;
+
+    /// The call has its result.
+    fn is_over(&self) {}
+}
+
+impl Ending for Call {
+    fn context(&self) -> &Arc<CallContext> {
+        self.context()
+    }
+
+    fn end<'env>(&self, runtime: &Arc<RuntimeState>, scope: Scope<'env>) -> Option<Value<'env>> {
+        if let Some(session) = &self.host.upstream_tokens {
+            session.end();
         }
-        Ok(call)
+        let reason = self.abort.as_ref().and_then(|abort| abort.end(scope));
+        if let Some(request) = &self.request {
+            request_connections::hand_over(runtime, scope, request);
+        }
+        reason
     }
 
-    /// [`RuntimeState::run`] for a call that is given no object of parameters.
-    pub fn start<'env, T, W, F, C>(
-        self: &Arc<Self>,
-        scope: Scope<'env>,
-        work: W,
-        convert: C,
-    ) -> JsResult<'env>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send,
-        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
-        C: for<'any> FnOnce(Scope<'any>, &Call, T) -> JsResult<'any> + Send + 'static,
-    {
-        let prepared = self.call(scope, None).map(|call| (call, work));
-        self.run(scope, prepared, convert)
+    fn is_over(&self) {
+        // The connection that the call made keeps its context, and needs no copy of the tools.
+        *self.node.published.lock() = Published::Over;
     }
+}
 
-    /// Runs `work` and returns a promise of what `convert` makes of its outcome. `prepared` is what could be read of
-    /// the call: an exception rejects the promise, as in an `async` function.
-    pub fn run<'env, T, W, F, C>(
-        self: &Arc<Self>,
-        scope: Scope<'env>,
-        prepared: JsResult<'env, (Call, W)>,
-        convert: C,
-    ) -> JsResult<'env>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T>> + Send,
-        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
-        C: for<'any> FnOnce(Scope<'any>, &Call, T) -> JsResult<'any> + Send + 'static,
-    {
-        let (promise, value) = self.thread.promise(scope)?;
-        let (call, work) = match prepared {
-            Ok(prepared) => prepared,
-            Err(thrown) => {
-                promise.reject(&thrown)?;
-                return Ok(value);
-            }
-        };
-        let (call, manager, shared) = (Arc::new(call), self.manager.clone(), Arc::clone(self));
-        let work = async move {
-            let is_closed = manager.closing().is_cancelled();
-            let work = work(manager, Arc::clone(&call)).boxed();
-            let outcome = outcome_of(is_closed, work).await;
-            promise.settle(move |scope| {
-                if let Some(session) = &call.host.upstream_tokens {
-                    session.end();
+/// Runs what `begin` makes and returns a promise of what `convert` makes of its outcome. `prepared` is what could be
+/// read of the call: an exception rejects the promise, as in an `async` function. After `close()` every call rejects.
+pub fn promised<'env, E, T, B, F, C>(
+    runtime: &Arc<RuntimeState>,
+    scope: Scope<'env>,
+    prepared: JsResult<'env, (Arc<E>, B)>,
+    convert: C,
+) -> JsResult<'env>
+where
+    E: Ending,
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send,
+    B: FnOnce() -> F + Send + 'static,
+    C: for<'any> FnOnce(Scope<'any>, &E, T) -> JsResult<'any> + Send + 'static,
+{
+    let (promise, value) = runtime.thread.promise(scope)?;
+    let (call, begin) = match prepared {
+        Ok(prepared) => prepared,
+        Err(thrown) => {
+            promise.reject(&thrown)?;
+            return Ok(value);
+        }
+    };
+    let shared = Arc::clone(runtime);
+    let work = async move {
+        let is_closed = shared.manager.closing().is_cancelled();
+        let outcome = outcome_of(is_closed, begin().boxed()).await;
+        promise.settle(move |scope| {
+            let reason = call.end(&shared, scope);
+            call.context().flush_log(scope);
+            let outcome = match outcome {
+                Ok(outcome) => {
+                    let value = convert(scope, &call, outcome);
+                    call.is_over();
+                    value
                 }
-                let reason = call.abort.as_ref().and_then(|abort| abort.end(scope));
-                if let Some(request) = &call.request {
-                    request_connections::hand_over(&shared, scope, request);
-                }
-                call.context().flush_log(scope);
-                let outcome = outcome.map_or_else(
-                    |error| {
-                        let rejection = match (error.code, reason) {
-                            (Code::Aborted, Some(reason)) => {
-                                let rejection = errors::to_js(scope, &error);
-                                rejection.set("cause", reason)?;
-                                rejection
-                            }
-                            // The end of the runtime aborts its calls, too.
-                            (Code::Aborted, None) if shared.manager.closing().is_cancelled() => {
-                                errors::to_js(scope, &Error::closed())
-                            }
-                            _ => errors::to_js(scope, &error),
-                        };
-                        Err(Thrown(rejection))
-                    },
-                    |outcome| {
-                        let value = convert(scope, &call, outcome);
-                        // The connection that the call made keeps its context, and needs no copy of the tools.
-                        *call.node.published.lock() = Published::Over;
-                        value
-                    },
-                );
-                classes::adopted(outcome, shared.host.get(scope))
-            });
-        };
-        self.starts.add(scope, work.boxed())?;
-        Ok(value)
+                Err(error) => Err(Thrown(rejection(&shared, scope, &error, reason)?)),
+            };
+            classes::adopted(outcome, shared.host.get(scope))
+        });
+    };
+    runtime.starts.add(scope, work.boxed())?;
+    Ok(value)
+}
+
+/// What a promise is rejected with. The end of the runtime aborts its calls, too.
+fn rejection<'env>(
+    runtime: &RuntimeState,
+    scope: Scope<'env>,
+    error: &Error,
+    reason: Option<Value<'env>>,
+) -> JsResult<'env> {
+    match (error.code, reason) {
+        (Code::Aborted, Some(reason)) => {
+            let rejection = errors::to_js(scope, error);
+            rejection.set("cause", reason)?;
+            Ok(rejection)
+        }
+        (Code::Aborted, None) if runtime.manager.closing().is_cancelled() => {
+            Ok(errors::to_js(scope, &Error::closed()))
+        }
+        _ => Ok(errors::to_js(scope, error)),
     }
 }
 
 /// What the work of a call comes to. A panic in it is an error like any other. The work is boxed, and made where it
 /// runs: it is large, and JavaScript's thread does not have to pass it on.
-pub async fn outcome_of<T>(is_closed: bool, work: BoxFuture<'_, Result<T>>) -> Result<T> {
+async fn outcome_of<T>(is_closed: bool, work: BoxFuture<'_, Result<T>>) -> Result<T> {
     if is_closed {
         return Err(Error::closed());
     }
@@ -123,4 +126,46 @@ pub async fn outcome_of<T>(is_closed: bool, work: BoxFuture<'_, Result<T>>) -> R
         .catch_unwind()
         .await
         .unwrap_or_else(|_| Err(Error::internal()))
+}
+
+impl<'env, S> Invocation<'env, S> {
+    /// [`promised`] for work with the manager.
+    pub fn run<T, W, F, C>(&self, prepared: JsResult<'env, (Call, W)>, convert: C) -> JsResult<'env>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
+        C: for<'any> FnOnce(Scope<'any>, &Call, T) -> JsResult<'any> + Send + 'static,
+    {
+        let manager = self.runtime.manager.clone();
+        let prepared = prepared.map(|(call, work)| {
+            let call = Arc::new(call);
+            (Arc::clone(&call), || work(manager, call))
+        });
+        promised(&self.runtime, self.scope, prepared, convert)
+    }
+
+    /// The same for a call that is given no object of parameters.
+    pub fn start<T, W, F, C>(&self, work: W, convert: C) -> JsResult<'env>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
+        C: for<'any> FnOnce(Scope<'any>, &Call, T) -> JsResult<'any> + Send + 'static,
+    {
+        self.run(self.call().map(|call| (call, work)), convert)
+    }
+}
+
+/// The value of a promise of nothing.
+pub fn undefined<'env, E>(scope: Scope<'env>, _: &E, (): ()) -> JsResult<'env> {
+    Ok(scope.undefined())
+}
+
+pub fn boolean<'env, E>(scope: Scope<'env>, _: &E, answer: bool) -> JsResult<'env> {
+    scope.boolean(answer)
+}
+
+pub fn json<'env, E>(scope: Scope<'env>, _: &E, answer: Json) -> JsResult<'env> {
+    scope.json(&answer)
 }

@@ -9,7 +9,7 @@ use napi_derive::napi;
 use super::call::Call;
 use super::catalog_recovery::CatalogRecovery;
 use super::handle::Connections;
-use super::methods::{Begins, Method, set_methods};
+use super::methods::{Begins, Invocation, Method, set_methods};
 use super::oauth::redemptions::Redemptions;
 use super::request::RequestStore;
 use super::state::RuntimeState;
@@ -20,7 +20,6 @@ use crate::node::engine::{JsRef, JsResult, JsThread, Scope, StartBatch, Thrown, 
 use crate::node::host::{embedded, publisher};
 use crate::node::marshal::context::JsEnvironment;
 use crate::node::marshal::environment::VariableReader;
-use crate::node::marshal::params::Params;
 use crate::node::marshal::{convert, errors, newer_params, services, stderr_log};
 use crate::reinit::{Reinit, reinit};
 
@@ -97,8 +96,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         ));
     }
     warn_of_incomplete(scope, &shared)?;
-    let runtime = scope.object()?;
-    set_methods(runtime, &shared, METHODS)?;
+    let runtime = set_methods(scope.object()?, &shared, &(), METHODS)?;
     let manager = manager::create(scope, &shared)?;
     runtime.set(
         "MCPManager",
@@ -124,13 +122,9 @@ fn warn_of_incomplete<'env>(scope: Scope<'env>, shared: &RuntimeState) -> JsResu
     Ok(())
 }
 
-fn close<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let (promise, value) = shared.thread.promise(scope)?;
-    let manager = shared.manager.clone();
+fn close<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let (promise, value) = invocation.runtime.thread.promise(invocation.scope)?;
+    let manager = invocation.runtime.manager.clone();
     spawn(async move {
         manager.close().await;
         promise.settle(|scope| Ok(scope.undefined()));
@@ -149,12 +143,8 @@ struct Wanted {
     return_on_oauth: bool,
 }
 
-fn reinit_mcp_server<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let prepared = read(shared, scope, arguments);
+fn reinit_mcp_server<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let prepared = read(invocation);
     let server_name = prepared
         .as_ref()
         .ok()
@@ -182,18 +172,14 @@ fn reinit_mcp_server<'env>(
             Ok(Box::pin(reinit(&manager, &request)).await)
         })
     });
-    shared.run(scope, prepared, move |scope, call, outcome| match outcome {
+    invocation.run(prepared, move |scope, call, outcome| match outcome {
         Some(outcome) => result::reinitialized(scope, &outcome, server_name.as_deref(), &call.node),
         None => Ok(scope.undefined()),
     })
 }
 
-fn read<'env>(
-    shared: &RuntimeState,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env, (Call, Wanted)> {
-    let params = Params::new(scope, "reinitMCPServer", arguments.first().copied())?;
+fn read<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, Wanted)> {
+    let params = invocation.params("reinitMCPServer")?;
     let wanted = Wanted {
         server_name: params.text("serverName")?,
         force_new: params.boolean("forceNew")?.unwrap_or(false),
@@ -201,7 +187,7 @@ fn read<'env>(
         return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(true),
     };
     let auth_map = params.object_member("userMCPAuthMap")?;
-    let mut call = shared.call(scope, Some(&params))?;
+    let mut call = invocation.runtime.call(invocation.scope, Some(&params))?;
     if let Some(auth_map) = auth_map {
         let name = format!(
             "{MCP_PREFIX}{}",
@@ -218,7 +204,7 @@ fn read<'env>(
         call.request_body.get_or_insert_default();
     }
     if let Some(name) = &wanted.server_name {
-        call.look_up_now(scope, name);
+        call.look_up_now(invocation.scope, name);
     }
     Ok((call, wanted))
 }

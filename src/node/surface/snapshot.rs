@@ -4,44 +4,30 @@ use std::sync::Arc;
 
 use super::call::Call;
 use super::handle::Handle;
-use super::state::RuntimeState;
+use super::methods::Invocation;
 use crate::connection::Recipe;
 use crate::error::{Code, Result};
 use crate::manager::{Manager, Reading, Snapshot};
-use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::engine::JsResult;
 use crate::node::marshal::newer_params::deadline;
 
 /// `(deadlineMs?, signal?)`.
-pub fn fetch_tools_snapshot<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    snapshot(shared, handle, scope, arguments, Reading::Once)
+pub fn fetch_tools_snapshot<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'env> {
+    snapshot(invocation, Reading::Once)
 }
 
 /// `(deadlineMs?, signal?)`.
 pub fn fetch_ordered_tools_snapshot<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
+    invocation: &Invocation<'env, Arc<Handle>>,
 ) -> JsResult<'env> {
-    snapshot(shared, handle, scope, arguments, Reading::InOrder)
+    snapshot(invocation, Reading::InOrder)
 }
 
 /// `{ tools, complete, publicationRevision?, orderingUnavailable? }`. A list that a budget has cut is complete, as in the
 /// reference.
-fn snapshot<'env>(
-    shared: &Arc<RuntimeState>,
-    handle: &Arc<Handle>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-    reading: Reading,
-) -> JsResult<'env> {
-    let handle = Arc::clone(handle);
-    let end = deadline(arguments.first().and_then(|it| it.as_number()));
+fn snapshot<'env>(invocation: &Invocation<'env, Arc<Handle>>, reading: Reading) -> JsResult<'env> {
+    let handle = Arc::clone(&invocation.target);
+    let end = deadline(invocation.argument(0).as_number());
     let work = move |_: Manager, call: Arc<Call>| async move {
         let list = async {
             let lease = handle.lease()?;
@@ -63,9 +49,8 @@ fn snapshot<'env>(
             logger.error(format!("{prefix} Failed to fetch tools: {error}"));
         }))
     };
-    let prepared = shared.abortable(scope, arguments.get(1));
-    shared.run(
-        scope,
+    let prepared = invocation.abortable_call(1);
+    invocation.run(
         prepared.map(|call| (call, work)),
         |scope, _, list: Result<Snapshot>| {
             let result = scope.object()?;

@@ -1,26 +1,18 @@
 //! `runtime.stats()` and `runtime.metrics()`.
 
-use std::sync::Arc;
-
-use super::state::RuntimeState;
-use crate::node::engine::{JsResult, Scope, Value};
+use super::methods::Invocation;
+use crate::node::engine::JsResult;
 
 /// `runtime.stats()`: the counters as an object.
-pub fn stats<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let manager = &shared.manager;
-    scope.json(&manager.metrics().to_value(&manager.gauges()))
+pub fn stats<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let manager = &invocation.runtime.manager;
+    let counters = manager.metrics().to_value(&manager.gauges());
+    invocation.scope.json(&counters)
 }
 
 /// `runtime.metrics()`: the same as Prometheus' text.
-pub fn metrics<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    _: &[Value<'env>],
-) -> JsResult<'env> {
-    let manager = &shared.manager;
-    scope.string(&manager.metrics().to_text(&manager.gauges()))
+pub fn metrics<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let manager = &invocation.runtime.manager;
+    let text = manager.metrics().to_text(&manager.gauges());
+    invocation.scope.string(&text)
 }

@@ -7,10 +7,10 @@ use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::call::Call;
-use super::state::RuntimeState;
+use super::methods::Invocation;
 use crate::connection::ProgressSink;
 use crate::manager::{CallTool, Manager};
-use crate::node::engine::{Backlog, JsRef, JsResult, Scope, Value};
+use crate::node::engine::{Backlog, JsRef, JsResult, Value};
 use crate::node::marshal::params::Params;
 
 /// What `callTool` is asked for.
@@ -25,12 +25,8 @@ struct ToolRequest {
 }
 
 /// `[content, artifacts?]`.
-pub fn call_tool<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    let prepared = read_tool_request(shared, scope, arguments).map(|(call, wanted)| {
+pub fn call_tool<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let prepared = read_tool_request(invocation).map(|(call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let config = call.config()?;
             manager
@@ -49,7 +45,7 @@ pub fn call_tool<'env>(
                 .await
         })
     });
-    shared.run(scope, prepared, |scope, _, content| {
+    invocation.run(prepared, |scope, _, content| {
         let artifacts = content
             .artifacts
             .as_ref()
@@ -58,12 +54,9 @@ pub fn call_tool<'env>(
     })
 }
 
-fn read_tool_request<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env, (Call, ToolRequest)> {
-    let params = Params::new(scope, "callTool", arguments.first().copied())?;
+fn read_tool_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, ToolRequest)> {
+    let (runtime, scope) = (&invocation.runtime, invocation.scope);
+    let params = invocation.params("callTool")?;
     let required = |name: &'static str| -> JsResult<'env, String> {
         params
             .text(name)?
@@ -86,15 +79,15 @@ fn read_tool_request<'env>(
         max_total_timeout: None,
         progress: None,
     };
-    let mut call = shared.call(scope, Some(&params))?;
+    let mut call = runtime.call(scope, Some(&params))?;
     if let Some(options) = &options {
         wanted.timeout = options.duration("timeout")?;
         wanted.max_total_timeout = options.duration("maxTotalTimeout")?;
         if let Some(signal) = options.signal("signal")? {
-            call.listen(&shared.thread, signal)?;
+            call.listen(&runtime.thread, signal)?;
         }
         if let Some(listener) = options.function("onprogress")? {
-            wanted.progress = Some(progress_sink(shared, &call, listener)?);
+            wanted.progress = Some(progress_sink(&call, listener)?);
         }
     }
     call.look_up_now(scope, &wanted.server_name);
@@ -102,16 +95,11 @@ fn read_tool_request<'env>(
 }
 
 /// Passes progress on, in the context of the call.
-fn progress_sink<'env>(
-    shared: &Arc<RuntimeState>,
-    call: &Call,
-    listener: Value<'env>,
-) -> JsResult<'env, ProgressSink> {
-    let (listener, context) = (
-        JsRef::new(&shared.thread, listener)?,
-        Arc::clone(call.context()),
-    );
-    let waiting = Backlog::new(&shared.thread, move |scope, progress| {
+fn progress_sink<'env>(call: &Call, listener: Value<'env>) -> JsResult<'env, ProgressSink> {
+    let context = Arc::clone(call.context());
+    let thread = context.thread.clone();
+    let listener = JsRef::new(&thread, listener)?;
+    let waiting = Backlog::new(&thread, move |scope, progress| {
         context.inform(scope, "onprogress", || {
             let progress = scope.parse_json(&progress)?;
             context.apply(listener.get(scope), scope.undefined(), &[progress])

@@ -7,14 +7,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::app_connections;
 use super::call::Call;
-use super::state::RuntimeState;
+use super::methods::Invocation;
 use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::manager::{
     Key, Lacking, Lease, Manager, Naming, Owner, Reading, Snapshot, generation_of, template,
 };
-use crate::node::engine::{JsResult, Scope, Value};
-use crate::node::marshal::convert::text_argument;
+use crate::node::engine::{JsResult, Scope};
 use crate::node::marshal::newer_params::deadline;
 use crate::node::marshal::params::Params;
 use crate::server_config::ServerConfig;
@@ -31,24 +30,14 @@ struct Functions {
 }
 
 /// `(userId, serverName)`: an object, or `null`.
-pub fn get_server_tool_functions<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    look_up(shared, scope, arguments, |scope, _, functions| {
-        tools(scope, &functions)
-    })
+pub fn get_server_tool_functions<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    look_up(invocation, |scope, _, functions| tools(scope, &functions))
 }
 
 /// `(userId, serverName, serverConfig?, { deadlineMs?, signal? }?)`: `{ tools, publicationGeneration?, publicationRevision? }`. Never rejects because
 /// of a server or the host.
-pub fn get_server_tool_functions_snapshot<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    look_up(shared, scope, arguments, |scope, _, functions| {
+pub fn get_server_tool_functions_snapshot<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    look_up(invocation, |scope, _, functions| {
         let result = scope.object()?;
         result.set("tools", tools(scope, &functions)?)?;
         for (name, value) in [
@@ -71,16 +60,11 @@ fn tools<'env>(scope: Scope<'env>, functions: &Functions) -> JsResult<'env> {
 }
 
 fn look_up<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: &[Value<'env>],
+    invocation: &Invocation<'env>,
     convert: impl for<'any> FnOnce(Scope<'any>, &Call, Functions) -> JsResult<'any> + Send + 'static,
 ) -> JsResult<'env> {
-    let text = |index| text_argument(arguments, index);
-    let (user_id, server_name) = (text(0), text(1).unwrap_or_default());
-    let object = |index: usize| arguments.get(index).copied().filter(|it| it.is_object());
-    let (config, options) = (object(2), object(3));
-    let prepared = call_of(shared, scope, user_id.as_deref(), config, options).map(|(call, end)| {
+    let (user_id, server_name) = (invocation.text(0), invocation.text(1).unwrap_or_default());
+    let prepared = call_of(invocation, user_id.as_deref()).map(|(call, end)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let finding = functions_of(&manager, &call, user_id, &server_name, end);
             let outcome = match end {
@@ -98,33 +82,31 @@ fn look_up<'env>(
             }))
         })
     });
-    shared.run(scope, prepared, convert)
+    invocation.run(prepared, convert)
 }
 
 /// A call of a user, about a config, and when it has to end.
 fn call_of<'env>(
-    shared: &Arc<RuntimeState>,
-    scope: Scope<'env>,
+    invocation: &Invocation<'env>,
     user_id: Option<&str>,
-    config: Option<Value<'env>>,
-    options: Option<Value<'env>>,
 ) -> JsResult<'env, (Call, Option<Instant>)> {
+    let scope = invocation.scope;
     let params = scope.object()?;
     if let Some(id) = user_id {
         let user = scope.object()?;
         user.set("id", scope.string(id)?)?;
         params.set("user", user)?;
     }
-    if let Some(config) = config {
+    if let Some(config) = invocation.object(2) {
         params.set("serverConfig", config)?;
     }
     let mut end = None;
-    if let Some(options) = options {
+    if let Some(options) = invocation.object(3) {
         params.set("signal", options.get("signal")?)?;
         end = deadline(options.get("deadlineMs")?.as_number());
     }
     let params = Params::new(scope, "getServerToolFunctions", Some(params))?;
-    Ok((shared.call(scope, Some(&params))?, end))
+    Ok((invocation.runtime.call(scope, Some(&params))?, end))
 }
 
 async fn functions_of(

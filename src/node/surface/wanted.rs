@@ -6,14 +6,13 @@ use tokio::time::Instant;
 
 use super::call::Call;
 use super::handle::CONNECT_TIMEOUT;
-use super::state::RuntimeState;
+use super::methods::Invocation;
 use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::manager::{
     Acquire, Asked, Consent, HeaderTokens, Lease, Manager, OboCall, Owner, ServerScope,
 };
-use crate::node::engine::{JsResult, Scope, Value};
-use crate::node::marshal::params::Params;
+use crate::node::engine::JsResult;
 use crate::obo::TokenUse;
 
 /// What `getConnection` and its like are asked for.
@@ -26,20 +25,18 @@ pub struct Wanted {
 }
 
 pub fn read<'env>(
-    shared: &RuntimeState,
-    scope: Scope<'env>,
+    invocation: &Invocation<'env>,
     function: &'static str,
-    arguments: &[Value<'env>],
 ) -> JsResult<'env, (Call, Wanted)> {
-    let params = Params::new(scope, function, arguments.first().copied())?;
+    let params = invocation.params(function)?;
     let wanted = Wanted {
         server_name: params.text("serverName")?.unwrap_or_default(),
         force_new: params.boolean("forceNew")?.unwrap_or(false),
         return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(false),
         authorize: params.boolean("authorize")?.unwrap_or(true),
     };
-    let call = shared.call(scope, Some(&params))?;
-    call.look_up_now(scope, &wanted.server_name);
+    let call = invocation.runtime.call(invocation.scope, Some(&params))?;
+    call.look_up_now(invocation.scope, &wanted.server_name);
     Ok((call, wanted))
 }
 

@@ -1,34 +1,20 @@
 //! What a grant is bound to, for hosts that store it themselves: `buildStoredClientMetadata` and
 //! `assertStoredClientBinding`.
 
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "one type for all functions of a surface"
-)]
-
-use std::sync::Arc;
-
 use serde_json::Value as Json;
 
 use super::call::parsed;
-use crate::node::engine::{JsResult, Scope, Thrown, Value};
+use crate::node::engine::{JsResult, Thrown};
 use crate::node::host::token_store::members;
-use crate::node::marshal::convert::{required_text, text_argument};
 use crate::node::marshal::{classes, errors};
-use crate::node::surface::state::RuntimeState;
+use crate::node::surface::methods::Invocation;
 use crate::oauth::{ClientInfo, OAuthOptions, check_client_row, client_row_metadata};
 
 /// `(metadata, resourceMetadata, serverUrl, clientSource)`
-pub fn build_metadata<'env>(
-    _: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    let object = |index: usize| match arguments.get(index) {
-        Some(value) => members(*value),
-        None => Ok(None),
-    };
-    let text = |index: usize| text_argument(&arguments, index).filter(|text| !text.is_empty());
+pub fn build_metadata<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let scope = invocation.scope;
+    let object = |index| members(invocation.argument(index));
+    let text = |index| invocation.text(index).filter(|text| !text.is_empty());
     let (Some(server), Some(server_url), Some(source)) = (object(0)?, text(2), text(3)) else {
         return Ok(scope.undefined());
     };
@@ -40,17 +26,10 @@ pub fn build_metadata<'env>(
 }
 
 /// `(serverName, serverUrl, clientInfo, storedMetadata, oauthConfig?)`
-pub fn assert_binding<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    let object = |index: usize| match arguments.get(index) {
-        Some(value) => members(*value),
-        None => Ok(None),
-    };
-    let server_name = required_text(scope, &arguments, 0, "serverName")?;
-    let server_url = text_argument(&arguments, 1).filter(|url| !url.is_empty());
+pub fn assert_binding<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let object = |index| members(invocation.argument(index));
+    let server_name = invocation.required_text(0, "serverName")?;
+    let server_url = invocation.text(1).filter(|url| !url.is_empty());
     let checked = check_client_row(
         &server_name,
         server_url.as_deref(),
@@ -58,9 +37,10 @@ pub fn assert_binding<'env>(
         object(3)?.as_ref(),
         &OAuthOptions::new(object(4)?.as_ref()),
     );
+    let scope = invocation.scope;
     let outcome = match checked {
         Ok(()) => Ok(scope.undefined()),
         Err(error) => Err(Thrown(errors::to_js(scope, &error))),
     };
-    classes::adopted(outcome, runtime.host.get(scope))
+    classes::adopted(outcome, invocation.runtime.host.get(scope))
 }

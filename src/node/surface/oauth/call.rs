@@ -1,29 +1,27 @@
-//! A function of the runtime that works for one call: context, log, environment, promise.
+//! A function of `runtime.oauth` or `runtime.tokens` that works for one call: context, log, environment, promise.
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use futures::FutureExt;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::error::{Code, Error, Result};
-use crate::node::engine::workers::spawn;
-use crate::node::engine::{JsResult, Scope, Thrown, Value};
+use crate::node::engine::{AbortLink, JsResult, Scope, Value};
 use crate::node::host::arguments::Arguments;
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::log::logger_of;
-use crate::node::marshal::{classes, errors, services};
-use crate::node::surface::running::outcome_of;
+use crate::node::marshal::services;
+use crate::node::surface::methods::Invocation;
+use crate::node::surface::running::{Ending, promised};
 use crate::node::surface::state::RuntimeState;
-
-/// One function of a surface.
-pub type Function =
-    for<'env> fn(&Arc<RuntimeState>, Scope<'env>, Vec<Value<'env>>) -> JsResult<'env>;
 
 /// One call, its arguments still to be read.
 pub struct Call<'env> {
     pub runtime: Arc<RuntimeState>,
     given: Arguments<'env>,
+    abort: Cell<Option<AbortLink>>,
 }
 
 impl<'env> Deref for Call<'env> {
@@ -36,49 +34,29 @@ impl<'env> Deref for Call<'env> {
 
 impl<'env> Call<'env> {
     /// A promise of what `prepare` makes of the arguments: the work, which may run anywhere. `convert` builds its
-    /// value on JavaScript's thread. After `close()` every call rejects with `MCP_CLOSED`.
-    pub fn promise<T, W>(
-        runtime: &Arc<RuntimeState>,
-        scope: Scope<'env>,
-        arguments: Vec<Value<'env>>,
+    /// value on JavaScript's thread.
+    pub fn promise<S, T, W>(
+        invocation: &Invocation<'env, S>,
         prepare: impl FnOnce(&Self) -> JsResult<'env, W>,
-        convert: impl for<'any> FnOnce(Scope<'any>, T) -> JsResult<'any> + Send + 'static,
+        convert: impl for<'any> FnOnce(Scope<'any>, &Ended, T) -> JsResult<'any> + Send + 'static,
     ) -> JsResult<'env>
     where
         T: Send + 'static,
         W: Future<Output = Result<T>> + Send + 'static,
     {
-        let (promise, value) = runtime.thread.promise(scope)?;
-        let prepared = Self::new(runtime, scope, arguments)
-            .and_then(|call| Ok((prepare(&call)?, Arc::clone(&call.context))));
-        let (work, context) = match prepared {
-            Ok(prepared) => prepared,
-            Err(thrown) => {
-                promise.reject(&thrown)?;
-                return Ok(value);
-            }
-        };
-        let closed = runtime.manager.closing().is_cancelled();
-        let work = work.boxed();
-        spawn(async move {
-            let outcome = outcome_of(closed, work).await;
-            promise.settle(move |scope| {
-                context.flush_log(scope);
-                let outcome = match outcome {
-                    Ok(outcome) => convert(scope, outcome),
-                    Err(error) => Err(Thrown(errors::to_js(scope, &error))),
-                };
-                classes::adopted(outcome, context.host(scope))
-            });
+        let prepared = Self::new(invocation).and_then(|call| {
+            let work = prepare(&call)?;
+            let ended = Ended {
+                context: Arc::clone(&call.context),
+                abort: call.abort.take(),
+            };
+            Ok((Arc::new(ended), || work))
         });
-        Ok(value)
+        promised(&invocation.runtime, invocation.scope, prepared, convert)
     }
 
-    pub fn new(
-        runtime: &Arc<RuntimeState>,
-        scope: Scope<'env>,
-        arguments: Vec<Value<'env>>,
-    ) -> JsResult<'env, Self> {
+    pub fn new<S>(invocation: &Invocation<'env, S>) -> JsResult<'env, Self> {
+        let (runtime, scope) = (&invocation.runtime, invocation.scope);
         let environment = runtime.variables.read(scope)?.environment;
         let context = Arc::new(CallContext::new(
             &runtime.thread,
@@ -96,9 +74,36 @@ impl<'env> Call<'env> {
                 environment,
                 logger,
                 http: runtime.manager.http().clone(),
-                values: arguments,
+                values: invocation.arguments.clone(),
             },
+            abort: Cell::default(),
         })
+    }
+
+    /// What an `AbortSignal` cancels, if there is one.
+    pub fn aborted_by(&self, signal: Value<'env>) -> JsResult<'env, CancellationToken> {
+        let aborted = CancellationToken::new();
+        if let Some(signal) = signal.present() {
+            let link = AbortLink::new(&self.context.thread, signal, &aborted)?;
+            self.abort.set(Some(link));
+        }
+        Ok(aborted)
+    }
+}
+
+/// What is left of a call whose promise gets its outcome.
+pub struct Ended {
+    context: Arc<CallContext>,
+    abort: Option<AbortLink>,
+}
+
+impl Ending for Ended {
+    fn context(&self) -> &Arc<CallContext> {
+        &self.context
+    }
+
+    fn end<'env>(&self, _: &Arc<RuntimeState>, scope: Scope<'env>) -> Option<Value<'env>> {
+        self.abort.as_ref()?.end(scope)
     }
 }
 

@@ -1,16 +1,14 @@
 //! Flows of `runtime.oauth`: their ids, beginning and completing them, and the `state` that leads to them.
 
-use std::sync::Arc;
-
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::call::Call;
 use super::call::parsed;
 use crate::host::FlowAttempt;
-use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::engine::{JsResult, Value};
 use crate::node::host::persist::NodePersist;
-use crate::node::marshal::convert::{required_text, text_argument};
-use crate::node::surface::state::RuntimeState;
+use crate::node::surface::methods::Invocation;
+use crate::node::surface::running::{boolean, json, undefined};
 use crate::oauth::{
     Callback, Completion, FLOW_KIND, Initiation, OAuthOptions, Received, delete_flow_and_state,
     delete_state_mapping, fail_flow_and_state, flow_id, parse_flow_id, resolve_state,
@@ -19,34 +17,21 @@ use crate::oauth::{
 use crate::secret::Secret;
 
 /// `(userId, serverName, tenantId?)`
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "one type for all functions of a surface"
-)]
-pub fn generate_id<'env>(
-    _: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    let user_id = required_text(scope, &arguments, 0, "userId")?;
-    let server_name = required_text(scope, &arguments, 1, "serverName")?;
-    let tenant_id = text_argument(&arguments, 2);
-    scope.string(&flow_id(&user_id, &server_name, tenant_id.as_deref()))
+pub fn generate_id<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let user_id = invocation.required_text(0, "userId")?;
+    let server_name = invocation.required_text(1, "serverName")?;
+    let tenant_id = invocation.text(2);
+    invocation
+        .scope
+        .string(&flow_id(&user_id, &server_name, tenant_id.as_deref()))
 }
 
 /// `(flowId)`
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "one type for all functions of a surface"
-)]
-pub fn parse_id<'env>(
-    _: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    let Some(owner) = parse_flow_id(&required_text(scope, &arguments, 0, "flowId")?) else {
-        return Ok(scope.null());
+pub fn parse_id<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let Some(owner) = parse_flow_id(&invocation.required_text(0, "flowId")?) else {
+        return Ok(invocation.scope.null());
     };
+    let scope = invocation.scope;
     let object = scope.object()?;
     if let Some(tenant_id) = &owner.tenant_id {
         object.set("tenantId", scope.string(tenant_id)?)?;
@@ -57,15 +42,9 @@ pub fn parse_id<'env>(
 }
 
 /// `(serverName, serverUrl, userId, oauthHeaders, config, allowedDomains, findToken, allowedAddresses, tenantId?)`
-pub fn initiate<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let server_name = call.text_argument(0, "serverName")?;
             let server_url = call.text_argument(1, "serverUrl")?;
@@ -75,7 +54,7 @@ pub fn initiate<'env>(
             let rules = call.rules(5, 7)?;
             let find = call.argument(6);
             let storage = if find.is_function() {
-                let params = scope.object()?;
+                let params = call.scope.object()?;
                 params.set("userId", call.argument(2))?;
                 params.set("serverName", call.argument(0))?;
                 params.set("findToken", find)?;
@@ -106,28 +85,22 @@ pub fn initiate<'env>(
                 }
                 .initiate()
                 .await?;
-                Ok(json!({
+                Ok(serde_json::json!({
                     "authorizationUrl": initiated.authorization_url.as_str(),
                     "flowId": flow_id(&user_id, &server_name, tenant_id.as_deref()),
                     "flowMetadata": initiated.metadata,
                 }))
             })
         },
-        |scope, value: Json| scope.json(&value),
+        json,
     )
 }
 
 /// `(flowId, authorizationCode, flowManager, oauthHeaders, persistBeforeComplete?, { state, iss }?)`, or without the function
 /// between. LibreChat of autumn passes `rollbackPersistedTokens` and `{ createdAt, state }` after the function.
-pub fn complete<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+pub fn complete<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let flow_id = call.text_argument(0, "flowId")?;
             let persist = call.argument(4);
@@ -149,7 +122,7 @@ pub fn complete<'env>(
             let received = received
                 .map(|received| {
                     if !received.is_object() {
-                        return Err(scope.type_error("received must be an object"));
+                        return Err(call.scope.type_error("received must be an object"));
                     }
                     // A parameter that came twice is a list in many frameworks, and no parameter (RFC 6749, section 3.1).
                     let text = |name: &str| match received.get(name)?.present() {
@@ -180,7 +153,7 @@ pub fn complete<'env>(
             };
             Ok(async move { completion.complete(&flow_id, &callback).await })
         },
-        |scope, tokens| scope.json(&tokens.into_value()),
+        |scope, _, tokens| scope.json(&tokens.into_value()),
     )
 }
 
@@ -207,15 +180,9 @@ fn read_attempt<'env>(call: &Call<'env>, attempt: Value<'env>) -> JsResult<'env,
 }
 
 /// `(flowId, flowManager)`
-pub fn get_state<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+pub fn get_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
             Ok(async move {
@@ -223,79 +190,55 @@ pub fn get_state<'env>(
                 Ok(flow.map_or(Json::Null, |flow| Json::Object(flow.metadata)))
             })
         },
-        |scope, value: Json| scope.json(&value),
+        json,
     )
 }
 
 /// `(state, flowId, flowManager)`
-pub fn store_state<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+pub fn store_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let state = call.secret_argument(0, "state")?;
             let (flow_id, flows) = (call.text_argument(1, "flowId")?, call.flows(2)?);
             Ok(async move { store_state_mapping(&*flows, &state, &flow_id).await })
         },
-        |scope, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
 
 /// `(state, flowManager)`
-pub fn resolve_state_to_flow<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+pub fn resolve_state_to_flow<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
-            Ok(async move { Ok(json!(resolve_state(&*flows, &state).await?)) })
+            Ok(async move { Ok(serde_json::json!(resolve_state(&*flows, &state).await?)) })
         },
-        |scope, value: Json| scope.json(&value),
+        json,
     )
 }
 
 /// `(state, flowManager)`
-pub fn delete_state<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+pub fn delete_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
             Ok(async move { delete_state_mapping(&*flows, &state).await })
         },
-        |scope, deleted| scope.boolean(deleted),
+        boolean,
     )
 }
 
 /// `(flowId, flowState, flowManager, error)`
-pub fn fail<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+pub fn fail<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let (flow_id, flow) = (call.text_argument(0, "flowId")?, call.argument(1));
             if !flow.is_object() {
-                return Err(scope.type_error("flowState must be an object"));
+                return Err(call.scope.type_error("flowState must be an object"));
             }
             let metadata = flow.get("metadata")?.present();
             let state = metadata.map(|metadata| metadata.get("state")).transpose()?;
@@ -307,28 +250,22 @@ pub fn fail<'env>(
             let why = match error.as_string() {
                 Some(text) => text,
                 None if error.is_object() => error.get("message")?.as_string().unwrap_or_default(),
-                None => return Err(scope.type_error("error must be an Error or a string")),
+                None => return Err(call.scope.type_error("error must be an Error or a string")),
             };
             Ok(async move { fail_flow_and_state(&*flows, &flow_id, &attempt, &why).await })
         },
-        |scope, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
 
 /// `(flowId, flowManager)`
-pub fn delete_flow<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+pub fn delete_flow<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
             Ok(async move { delete_flow_and_state(&*flows, &flow_id).await })
         },
-        |scope, ()| Ok(scope.undefined()),
+        undefined,
     )
 }

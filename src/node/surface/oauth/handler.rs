@@ -5,11 +5,12 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::call::{Call, Function, parsed};
+use super::call::{Call, parsed};
 use super::{binding, flows, reconnection, tokens};
-use crate::error::{Error, Result};
-use crate::node::engine::{AbortLink, JsResult, Scope, Thrown, Value};
-use crate::node::marshal::errors;
+use crate::error::Error;
+use crate::node::engine::{JsResult, Value};
+use crate::node::surface::methods::{Invocation, Method, set_methods};
+use crate::node::surface::running::{json, undefined};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{
     ClientInfo, OAuthOptions, Refresh, Revocation, StoredEndpoint, detect, revoke, texts,
@@ -19,62 +20,40 @@ use crate::secret::Secret;
 /// Puts `oauth`, `tokens` and `OAuthReconnectionManager` on the runtime object.
 pub fn install<'env>(runtime: &Arc<RuntimeState>, object: Value<'env>) -> JsResult<'env, ()> {
     let scope = object.scope();
-    object.set("oauth", surface(runtime, scope, HANDLER)?)?;
-    object.set("tokens", surface(runtime, scope, tokens::STORAGE)?)?;
+    let functions = |methods| set_methods(scope.object()?, runtime, &(), methods);
+    object.set("oauth", functions(HANDLER)?)?;
+    object.set("tokens", functions(tokens::STORAGE)?)?;
     object.set(
         "OAuthReconnectionManager",
         reconnection::class(runtime, scope)?,
     )
 }
 
-/// An object of functions that work unbound.
-fn surface<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    functions: &[(&'static str, Function)],
-) -> JsResult<'env> {
-    let object = scope.object()?;
-    for &(name, function) in functions {
-        let runtime = Arc::clone(runtime);
-        let function = scope.function(name, move |scope, _, arguments| {
-            function(&runtime, scope, arguments)
-        })?;
-        object.set(name, function)?;
-    }
-    Ok(object)
-}
-
-const HANDLER: &[(&str, Function)] = &[
-    ("generateFlowId", flows::generate_id),
+const HANDLER: &[Method] = &[
+    Method::new("generateFlowId", flows::generate_id),
     // The same today; kept apart so that callers can tell them apart.
-    ("generateTokenFlowId", flows::generate_id),
-    ("parseFlowId", flows::parse_id),
-    ("initiateOAuthFlow", flows::initiate),
-    ("completeOAuthFlow", flows::complete),
-    ("getFlowState", flows::get_state),
-    ("storeStateMapping", flows::store_state),
-    ("resolveStateToFlowId", flows::resolve_state_to_flow),
-    ("deleteStateMapping", flows::delete_state),
-    ("failFlowAndDeleteStateMapping", flows::fail),
-    ("deleteFlowAndStateMapping", flows::delete_flow),
-    ("buildStoredClientMetadata", binding::build_metadata),
-    ("assertStoredClientBinding", binding::assert_binding),
-    ("refreshOAuthTokens", refresh),
-    ("revokeOAuthToken", revoke_token),
-    ("detectOAuthRequirement", detect_requirement),
+    Method::new("generateTokenFlowId", flows::generate_id),
+    Method::new("parseFlowId", flows::parse_id),
+    Method::new("initiateOAuthFlow", flows::initiate),
+    Method::new("completeOAuthFlow", flows::complete),
+    Method::new("getFlowState", flows::get_state),
+    Method::new("storeStateMapping", flows::store_state),
+    Method::new("resolveStateToFlowId", flows::resolve_state_to_flow),
+    Method::new("deleteStateMapping", flows::delete_state),
+    Method::new("failFlowAndDeleteStateMapping", flows::fail),
+    Method::new("deleteFlowAndStateMapping", flows::delete_flow),
+    Method::new("buildStoredClientMetadata", binding::build_metadata),
+    Method::new("assertStoredClientBinding", binding::assert_binding),
+    Method::new("refreshOAuthTokens", refresh),
+    Method::new("revokeOAuthToken", revoke_token),
+    Method::new("detectOAuthRequirement", detect_requirement),
 ];
 
 /// `(refreshToken, { serverName, serverUrl, clientInfo, storedTokenEndpoint, storedAuthMethods, storedServerUrl, resource,
 /// clientSource }, oauthHeaders, config, allowedDomains, allowedAddresses, signal?)`
-fn refresh<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn refresh<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let refresh_token = call.secret_argument(0, "refreshToken")?;
             let known = call.members(1)?.unwrap_or_default();
@@ -84,7 +63,7 @@ fn refresh<'env>(
             let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
             let closing = call.runtime.manager.closing().clone();
             let logger = call.logger.clone();
-            let (aborted, link) = call.abort(call.argument(6))?;
+            let aborted = call.aborted_by(call.argument(6))?;
             let refresh = async move {
                 let text = |name: &str| known.get(name).and_then(Json::as_str);
                 let server_url = text("serverUrl").map(parsed).transpose()?;
@@ -114,39 +93,22 @@ fn refresh<'env>(
                 Ok(tokens.into_value())
             };
             Ok(async move {
-                let outcome = tokio::select! {
+                tokio::select! {
                     biased;
                     () = aborted.cancelled() => Err(Error::aborted()),
                     outcome = refresh => outcome,
-                };
-                Ok((outcome, link))
+                }
             })
         },
-        |scope, (outcome, link): (Result<Json>, Option<AbortLink>)| {
-            let reason = link.and_then(|link| link.end(scope));
-            let rejected = match outcome {
-                Ok(tokens) => return scope.json(&tokens),
-                Err(error) => errors::to_js(scope, &error),
-            };
-            if let Some(reason) = reason {
-                rejected.set("cause", reason)?;
-            }
-            Err(Thrown(rejected))
-        },
+        json,
     )
 }
 
 /// `(serverName, token, 'refresh' | 'access', { serverUrl, clientId, clientSecret, revocationEndpoint,
 /// revocationEndpointAuthMethodsSupported, issuer }, oauthHeaders, allowedDomains, allowedAddresses)`
-fn revoke_token<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let server_name = call.text_argument(0, "serverName")?;
             let token = call.secret_argument(1, "token")?;
@@ -175,20 +137,14 @@ fn revoke_token<'env>(
                 revoke(&revocation, &endpoints?, &logger).await
             })
         },
-        |scope, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
 
 /// `(serverUrl, allowedDomains, allowedAddresses)`
-fn detect_requirement<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn detect_requirement<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let server_url = call.text_argument(0, "serverUrl")?;
             let endpoints = call.endpoints(&call.rules(1, 2)?, &IndexMap::new());
@@ -199,6 +155,6 @@ fn detect_requirement<'env>(
                 Ok(detection.to_value())
             })
         },
-        |scope, value: Json| scope.json(&value),
+        json,
     )
 }

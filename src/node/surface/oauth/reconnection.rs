@@ -6,14 +6,15 @@ use parking_lot::Mutex;
 
 use super::call::Call;
 use crate::host::Host;
-use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
+use crate::node::engine::{JsRef, JsResult, Scope, Thrown};
 use crate::node::host::embedded::Embedded;
 use crate::node::host::flows::NodeFlows;
 use crate::node::host::registry::{NodeHost, Principal};
 use crate::node::host::service::Service;
 use crate::node::host::token_store::NodeTokens;
-use crate::node::marshal::convert::required_text;
 use crate::node::marshal::services;
+use crate::node::surface::methods::{Invocation, Method, set_methods};
+use crate::node::surface::running::{boolean, undefined};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::Reconnections;
 use crate::reconnect::Reconnect;
@@ -27,128 +28,103 @@ struct Instance {
 
 type Created = Arc<Mutex<Option<Arc<JsRef>>>>;
 
+const CLASS: &[Method<Created>] = &[
+    Method::new("createInstance", create_instance),
+    Method::new("getInstance", get_instance),
+];
+
+const INSTANCE: &[Method<Arc<Instance>>] = &[
+    Method::new("isReconnecting", |invocation| {
+        let (user, server) = names(invocation)?;
+        let tracker = &invocation.target.tracker;
+        let is_reconnecting = tracker.is_reconnecting(&user, &server);
+        invocation.scope.boolean(is_reconnecting)
+    }),
+    Method::new("clearReconnection", |invocation| {
+        let (user, server) = names(invocation)?;
+        invocation.target.tracker.clear(&user, &server);
+        Ok(invocation.scope.undefined())
+    }),
+    Method::new("reconnectServers", reconnect_servers),
+    Method::new("reconnectServer", reconnect_server),
+    Method::new("getTrackerStats", get_tracker_stats),
+];
+
 /// `{ createInstance(flowManager, tokenMethods), getInstance() }`
 pub fn class<'env>(runtime: &Arc<RuntimeState>, scope: Scope<'env>) -> JsResult<'env> {
-    let class = scope.object()?;
-    let created = Created::default();
-    let (runtime, instance) = (Arc::clone(runtime), Arc::clone(&created));
-    class.set(
-        "createInstance",
-        scope.function("createInstance", move |scope, _, arguments| {
-            let (deferred, promise) = scope.promise()?;
-            scope.settle(deferred, create(&runtime, &instance, scope, arguments));
-            Ok(promise)
-        })?,
-    )?;
-    class.set(
-        "getInstance",
-        scope.function("getInstance", move |scope, _, _| match &*created.lock() {
-            Some(instance) => Ok(instance.get(scope)),
-            None => Err(Thrown(
-                scope.error("Error", "OAuthReconnectionManager not initialized"),
-            )),
-        })?,
-    )?;
-    Ok(class)
+    set_methods(scope.object()?, runtime, &Created::default(), CLASS)
 }
 
-fn create<'env>(
-    runtime: &Arc<RuntimeState>,
-    created: &Created,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    if created.lock().is_some() {
+fn create_instance<'env>(invocation: &Invocation<'env, Created>) -> JsResult<'env> {
+    let (deferred, promise) = invocation.scope.promise()?;
+    invocation.scope.settle(deferred, create(invocation));
+    Ok(promise)
+}
+
+fn get_instance<'env>(invocation: &Invocation<'env, Created>) -> JsResult<'env> {
+    let scope = invocation.scope;
+    match &*invocation.target.lock() {
+        Some(instance) => Ok(instance.get(scope)),
+        None => Err(Thrown(
+            scope.error("Error", "OAuthReconnectionManager not initialized"),
+        )),
+    }
+}
+
+fn create<'env>(invocation: &Invocation<'env, Created>) -> JsResult<'env> {
+    let (runtime, scope) = (&invocation.runtime, invocation.scope);
+    if invocation.target.lock().is_some() {
         return Err(Thrown(
             scope.error("Error", "OAuthReconnectionManager already initialized"),
         ));
     }
-    let call = Call::new(runtime, scope, arguments)?;
+    let call = Call::new(invocation)?;
     let instance = Arc::new(Instance {
         flows: call.given(call.argument(0), "flowManager")?,
         tokens: call.given(call.argument(1), "tokenMethods")?,
         tracker: Arc::default(),
     });
-    let object = object(runtime, &instance, scope)?;
-    *created.lock() = Some(Arc::new(JsRef::new(&runtime.thread, object)?));
+    let object = set_methods(scope.object()?, runtime, &instance, INSTANCE)?;
+    *invocation.target.lock() = Some(Arc::new(JsRef::new(&runtime.thread, object)?));
     Ok(object)
 }
 
-fn object<'env>(
-    runtime: &Arc<RuntimeState>,
-    instance: &Arc<Instance>,
-    scope: Scope<'env>,
-) -> JsResult<'env> {
-    let object = scope.object()?;
-    let tracker = Arc::clone(&instance.tracker);
-    object.set(
-        "isReconnecting",
-        scope.function("isReconnecting", move |scope, _, arguments| {
-            let (user, server) = names(scope, &arguments)?;
-            scope.boolean(tracker.is_reconnecting(&user, &server))
-        })?,
-    )?;
-    let tracker = Arc::clone(&instance.tracker);
-    object.set(
-        "clearReconnection",
-        scope.function("clearReconnection", move |scope, _, arguments| {
-            let (user, server) = names(scope, &arguments)?;
-            tracker.clear(&user, &server);
-            Ok(scope.undefined())
-        })?,
-    )?;
-    let (owner, shared) = (Arc::clone(runtime), Arc::clone(instance));
-    object.set(
-        "reconnectServers",
-        scope.function("reconnectServers", move |scope, _, arguments| {
-            Call::promise(
-                &owner,
-                scope,
-                arguments,
-                |call| {
-                    let reconnect = reconnect(call, &shared)?;
-                    Ok(async move { reconnect.all().await })
-                },
-                |scope, ()| Ok(scope.undefined()),
-            )
-        })?,
-    )?;
-    let (owner, shared) = (Arc::clone(runtime), Arc::clone(instance));
-    object.set(
-        "reconnectServer",
-        scope.function("reconnectServer", move |scope, _, arguments| {
-            Call::promise(
-                &owner,
-                scope,
-                arguments,
-                |call| {
-                    let reconnect = reconnect(call, &shared)?;
-                    let server_name = call.text_argument(1, "serverName")?;
-                    Ok(async move { Ok(reconnect.one(&server_name).await) })
-                },
-                |scope, connected| scope.boolean(connected),
-            )
-        })?,
-    )?;
-    let tracker = Arc::clone(&instance.tracker);
-    object.set(
-        "getTrackerStats",
-        scope.function("getTrackerStats", move |scope, _, _| {
-            let stats = tracker.stats();
-            scope.json(&serde_json::json!({
-                "usersWithFailedServers": stats.users_with_failed_servers,
-                "usersWithActiveReconnections": stats.users_with_active_reconnections,
-                "activeTimestamps": stats.active_timestamps,
-            }))
-        })?,
-    )?;
-    Ok(object)
+fn reconnect_servers<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResult<'env> {
+    Call::promise(
+        invocation,
+        |call| {
+            let reconnect = reconnect(call, &invocation.target)?;
+            Ok(async move { reconnect.all().await })
+        },
+        undefined,
+    )
 }
 
-fn names<'env>(scope: Scope<'env>, arguments: &[Value<'env>]) -> JsResult<'env, (String, String)> {
+fn reconnect_server<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResult<'env> {
+    Call::promise(
+        invocation,
+        |call| {
+            let reconnect = reconnect(call, &invocation.target)?;
+            let server_name = call.text_argument(1, "serverName")?;
+            Ok(async move { Ok(reconnect.one(&server_name).await) })
+        },
+        boolean,
+    )
+}
+
+fn get_tracker_stats<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResult<'env> {
+    let stats = invocation.target.tracker.stats();
+    invocation.scope.json(&serde_json::json!({
+        "usersWithFailedServers": stats.users_with_failed_servers,
+        "usersWithActiveReconnections": stats.users_with_active_reconnections,
+        "activeTimestamps": stats.active_timestamps,
+    }))
+}
+
+fn names<'env, S>(invocation: &Invocation<'env, S>) -> JsResult<'env, (String, String)> {
     Ok((
-        required_text(scope, arguments, 0, "userId")?,
-        required_text(scope, arguments, 1, "serverName")?,
+        invocation.required_text(0, "userId")?,
+        invocation.required_text(1, "serverName")?,
     ))
 }
 

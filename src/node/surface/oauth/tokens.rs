@@ -3,47 +3,41 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
-use super::call::Call;
-use super::call::Function;
+use super::call::{Call, Ended};
 use super::redemption::Refresh;
 use crate::error::{Code, Error};
 use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta};
-use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
+use crate::node::engine::{JsRef, JsResult, Scope, Thrown};
 use crate::node::host::given_leases::GivenLeases;
 use crate::node::host::token_store::{given_text, members};
 use crate::node::host::witness::NodeWitness;
 use crate::node::marshal::callback::STORE_TIMEOUT;
 use crate::node::marshal::errors;
-use crate::node::surface::state::RuntimeState;
+use crate::node::surface::methods::{Invocation, Method};
+use crate::node::surface::running::{boolean, json, undefined};
 use crate::oauth::{ClientInfo, Stored, Tokens, storage_unavailable, stored_tokens, unbound};
 use crate::secret::Secret;
 
-pub const STORAGE: &[(&str, Function)] = &[
-    ("storeTokens", store),
-    ("getTokens", get),
-    ("forceRefreshTokens", force_refresh),
-    ("markAuthorizationRejected", mark_authorization_rejected),
-    ("hasStoredAuthorization", has_stored_authorization),
-    ("isCurrentAccessToken", is_current_access_token),
-    ("assertCredentialSetBinding", assert_credential_set_binding),
-    ("getClientInfoAndMetadata", get_client),
-    ("deleteClientRegistration", delete_client),
-    ("deleteUserTokens", delete_all),
+pub const STORAGE: &[Method] = &[
+    Method::new("storeTokens", store),
+    Method::new("getTokens", get),
+    Method::new("forceRefreshTokens", force_refresh),
+    Method::new("markAuthorizationRejected", mark_authorization_rejected),
+    Method::new("hasStoredAuthorization", has_stored_authorization),
+    Method::new("isCurrentAccessToken", is_current_access_token),
+    Method::new("assertCredentialSetBinding", assert_credential_set_binding),
+    Method::new("getClientInfoAndMetadata", get_client),
+    Method::new("deleteClientRegistration", delete_client),
+    Method::new("deleteUserTokens", delete_all),
 ];
 
 /// `({ userId, serverName, tokens, createToken, updateToken, findToken, deleteTokens, clientInfo, metadata, existingTokens,
 /// expectedCredentialSetId })`, gives the tokens with their credential set.
-fn store<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn store<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let params = call.argument(0);
             let storage = call.storage(params)?;
@@ -73,20 +67,14 @@ fn store<'env>(
                 GivenLeases::fenced(leases, &storage, store).await
             })
         },
-        |scope, stored| scope.json(&stored.into_value()),
+        |scope, _, stored| scope.json(&stored.into_value()),
     )
 }
 
 /// `({ userId, serverName, findToken, createToken, updateToken, deleteTokens, refreshTokens, singleFlightScope })`
-fn get<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn get<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let refresh = Refresh::read(call, false)?;
             let storage = call.storage(call.argument(0))?;
@@ -113,57 +101,34 @@ fn get<'env>(
 }
 
 /// The same, whatever the access token says; also with `onRefreshSuccess` and `signal`, which ends only this wait.
-fn force_refresh<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn force_refresh<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let refresh = Refresh::read(call, true)?;
-            let (left, link) = call.abort(call.argument(0).get("signal")?)?;
+            let left = call.aborted_by(call.argument(0).get("signal")?)?;
             Ok(async move {
                 // Goes on whoever stops waiting, also who begins it.
-                let outcome = match refresh.begin().await {
-                    Ok(redemption) => tokio::select! {
-                        biased;
-                        () = left.cancelled() => Ok(None),
-                        outcome = redemption => outcome,
-                    },
-                    Err(error) => Err(error),
-                };
-                Ok((outcome, link))
+                let redemption = refresh.begin().await?;
+                tokio::select! {
+                    biased;
+                    () = left.cancelled() => Ok(None),
+                    outcome = redemption => outcome,
+                }
             })
         },
-        |scope, (outcome, link)| {
-            if let Some(link) = link {
-                link.end(scope);
-            }
-            match outcome {
-                Ok(tokens) => tokens_or_null(scope, tokens),
-                Err(error) => Err(Thrown(errors::to_js(scope, &error))),
-            }
-        },
+        tokens_or_null,
     )
 }
 
-fn tokens_or_null(scope: Scope<'_>, tokens: Option<Tokens>) -> JsResult<'_> {
+fn tokens_or_null<'env>(scope: Scope<'env>, _: &Ended, tokens: Option<Tokens>) -> JsResult<'env> {
     scope.json(&tokens.map_or(Json::Null, Tokens::into_value))
 }
 
 /// `({ userId, serverName, credentialSetId, findToken, updateToken, flowManager, persistenceWaitTimeoutMs })`
-fn mark_authorization_rejected<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn mark_authorization_rejected<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let params = call.argument(0);
             let storage = call.storage(params)?;
@@ -173,20 +138,14 @@ fn mark_authorization_rejected<'env>(
                 async move { GivenLeases::fenced(leases, &storage, storage.mark_rejected(&set)).await },
             )
         },
-        |scope, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
 
 /// `({ userId, serverName, findToken, validateClientBinding })`; never rejects for what it finds.
-fn has_stored_authorization<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn has_stored_authorization<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let params = call.argument(0);
             let storage = call.storage(params)?;
@@ -232,20 +191,14 @@ fn has_stored_authorization<'env>(
                 Ok(true)
             })
         },
-        |scope, it| scope.boolean(it),
+        boolean,
     )
 }
 
 /// `({ userId, serverName, accessToken, credentialSetId, findToken })`
-fn is_current_access_token<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn is_current_access_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let params = call.argument(0);
             let storage = call.storage(params)?;
@@ -267,92 +220,64 @@ fn is_current_access_token<'env>(
                     }))
             })
         },
-        |scope, it| scope.boolean(it),
+        boolean,
     )
 }
 
 /// `(serverName, credentialSetId, clientMetadata)`; throws where they are not of the same credential set.
-fn assert_credential_set_binding<'env>(
-    _: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
-    let mut arguments = arguments.into_iter();
-    let (server, id, client) = (arguments.next(), arguments.next(), arguments.next());
-    let text = |value: Option<Value<'env>>| {
-        value
-            .and_then(Value::as_string)
-            .filter(|text| !text.is_empty())
-    };
-    let metadata = client.map_or(Ok(None), members)?;
+fn assert_credential_set_binding<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let text = |index| invocation.text(index).filter(|text| !text.is_empty());
+    let metadata = members(invocation.argument(2))?;
     let of_client = metadata
         .as_ref()
         .and_then(|it| it.get(CREDENTIAL_SET_ID)?.as_str());
-    let of_tokens = text(id);
+    let of_tokens = text(1);
     if of_tokens.is_some() && of_tokens.as_deref() == of_client {
-        return Ok(scope.undefined());
+        return Ok(invocation.scope.undefined());
     }
-    let error = unbound(&text(server).unwrap_or_default());
-    Err(Thrown(errors::to_js(scope, &error)))
+    let error = unbound(&text(0).unwrap_or_default());
+    Err(Thrown(errors::to_js(invocation.scope, &error)))
 }
 
 /// `({ userId, serverName, findToken })`
-fn get_client<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn get_client<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let storage = call.storage(call.argument(0))?;
             Ok(async move {
                 let stored = storage.client().await?;
                 Ok(stored.map_or(Json::Null, |stored| {
-                    json!({ "clientInfo": stored.client.0, "clientMetadata": stored.metadata })
+                    serde_json::json!({ "clientInfo": stored.client.0, "clientMetadata": stored.metadata })
                 }))
             })
         },
-        |scope, client| scope.json(&client),
+        json,
     )
 }
 
 /// `({ userId, serverName, deleteTokens, credentialSetId })`
-fn delete_client<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn delete_client<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let params = call.argument(0);
             let storage = call.storage(params)?;
             let set = given_text(params, "credentialSetId")?;
             Ok(async move { storage.delete_client(set.as_deref()).await })
         },
-        |scope, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
 
 /// `({ userId, serverName, deleteToken })`
-fn delete_all<'env>(
-    runtime: &Arc<RuntimeState>,
-    scope: Scope<'env>,
-    arguments: Vec<Value<'env>>,
-) -> JsResult<'env> {
+fn delete_all<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(
-        runtime,
-        scope,
-        arguments,
+        invocation,
         |call| {
             let storage = call.storage_deleting(call.argument(0), "deleteToken")?;
             Ok(async move { storage.delete_all().await })
         },
-        |scope, ()| Ok(scope.undefined()),
+        undefined,
     )
 }
