@@ -17,3 +17,4 @@ pub mod params;
 pub mod raw_configs;
 pub mod services;
 pub mod stderr_log;
+pub mod to_js;

@@ -8,8 +8,8 @@ use super::call::Call;
 use super::connections::{connection_map, map_of, object};
 use super::handle::Held;
 use super::methods::{Invocation, Method, set_methods};
+use super::outcome::value;
 use super::registry_view::server_names;
-use super::running::{boolean, undefined};
 use super::state::RuntimeState;
 use super::wanted::request;
 use crate::connection::log_prefix;
@@ -119,7 +119,7 @@ fn has<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let name = invocation.text(0).unwrap_or_default();
     invocation.start(
         |manager, call| async move { Ok(shared_scope(&manager, &call, &name).await?.is_some()) },
-        boolean,
+        value,
     )
 }
 
@@ -197,7 +197,7 @@ fn end<'env>(invocation: &Invocation<'env>, key: Key) -> JsResult<'env> {
             manager.disconnect(&key).await;
             Ok(())
         },
-        undefined,
+        value,
     )
 }
 

@@ -5,7 +5,7 @@ use futures::stream::{self, StreamExt};
 use super::app_connections::{CONCURRENCY, acquire, warn};
 use super::call::Call;
 use super::methods::Invocation;
-use super::running::undefined;
+use super::outcome::value;
 use crate::error::Result;
 use crate::host::{Level, LogMeta};
 use crate::manager::{Lease, Manager, Owner};
@@ -24,7 +24,7 @@ pub fn connect_app_servers<'env>(invocation: &Invocation<'env>) -> JsResult<'env
             }
             Ok(())
         },
-        undefined,
+        value,
     )
 }
 
@@ -66,6 +66,6 @@ pub fn disconnect_app_servers<'env>(invocation: &Invocation<'env>) -> JsResult<'
             manager.disconnect_all(&Owner::App).await;
             Ok(())
         },
-        undefined,
+        value,
     )
 }

@@ -10,7 +10,7 @@ use super::call::Call;
 use super::client_request::request;
 use super::handle::{Handle, Held};
 use super::methods::{Invocation, Method, set_methods};
-use super::running::{boolean, undefined};
+use super::outcome::value;
 use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
 use super::state::RuntimeState;
 use crate::connection::{Described, Recipe, list_tools};
@@ -111,7 +111,7 @@ fn is_connected<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
         Ok(lease.connection().is_connected(&options).await)
     };
     let prepared = invoked.abortable_call(0).map(|call| (call, work));
-    invoked.run(prepared, boolean)
+    invoked.run(prepared, value)
 }
 
 fn is_stale<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
@@ -124,10 +124,7 @@ fn is_stale<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
 
 fn connect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let handle = Arc::clone(&invoked.target);
-    invoked.start(
-        |_, call| async move { handle.connect(&call).await },
-        undefined,
-    )
+    invoked.start(|_, call| async move { handle.connect(&call).await }, value)
 }
 
 fn disconnect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
@@ -137,7 +134,7 @@ fn disconnect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
             handle.disconnect().await;
             Ok(())
         },
-        undefined,
+        value,
     )
 }
 
@@ -207,7 +204,7 @@ fn refresh_tool_list<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
             manager.refresh_now(&handle.key).await;
             Ok(())
         },
-        undefined,
+        value,
     )
 }
 

@@ -8,7 +8,7 @@ use super::connections::{self, connection_map};
 use super::handle::Held;
 use super::methods::Begins::InTurnWithParameters;
 use super::methods::{Invocation, Method, set_methods};
-use super::running::undefined;
+use super::outcome::value;
 use super::state::RuntimeState;
 use super::wanted::{find, read};
 use super::{
@@ -126,7 +126,7 @@ fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'
         }
         Ok(())
     };
-    invocation.start(work, undefined)
+    invocation.start(work, value)
 }
 
 fn disconnect_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
@@ -141,7 +141,7 @@ fn disconnect_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<
         }
         Ok(())
     };
-    invocation.start(work, undefined)
+    invocation.start(work, value)
 }
 
 /// The open connection that the argument stands for.

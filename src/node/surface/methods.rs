@@ -144,10 +144,10 @@ fn begin<'env, T: Clone + Send + 'static>(
     outcome
 }
 
-fn begin_later<'env, T: Clone + Send + 'static>(
+fn begin_later<T: Clone + Send + 'static>(
     body: Body<T>,
-    invocation: Invocation<'env, T>,
-) -> JsResult<'env> {
+    invocation: Invocation<'_, T>,
+) -> JsResult<'_> {
     let Invocation {
         runtime,
         target,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use serde_json::Value as Json;
 
 use super::call::Call;
 use super::methods::Invocation;
@@ -155,17 +154,4 @@ impl<'env, S> Invocation<'env, S> {
     {
         self.run(self.call().map(|call| (call, work)), convert)
     }
-}
-
-/// The value of a promise of nothing.
-pub fn undefined<'env, E>(scope: Scope<'env>, _: &E, (): ()) -> JsResult<'env> {
-    Ok(scope.undefined())
-}
-
-pub fn boolean<'env, E>(scope: Scope<'env>, _: &E, answer: bool) -> JsResult<'env> {
-    scope.boolean(answer)
-}
-
-pub fn json<'env, E>(scope: Scope<'env>, _: &E, answer: Json) -> JsResult<'env> {
-    scope.json(&answer)
 }

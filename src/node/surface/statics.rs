@@ -81,8 +81,18 @@ pub fn connection_statics<'env>(scope: Scope<'env>, shared: &Arc<RuntimeState>) 
 }
 
 const CONNECTION: &[Method] = &[
-    Method::new("clearCooldown", clear_cooldown),
-    Method::new("decrementCycleCount", decrement_cycle_count),
+    Method::new("clearCooldown", |invocation| {
+        if let Some(key) = breaker_key(invocation) {
+            invocation.runtime.manager.clear_cooldown(&key);
+        }
+        Ok(invocation.scope.undefined())
+    }),
+    Method::new("decrementCycleCount", |invocation| {
+        if let Some(key) = breaker_key(invocation) {
+            invocation.runtime.manager.decrement_cycle_count(&key);
+        }
+        Ok(invocation.scope.undefined())
+    }),
 ];
 
 /// `(serverName, userId?)`; without a user the breaker of the shared connection only.
@@ -94,18 +104,4 @@ fn breaker_key(invocation: &Invocation<'_>) -> Option<Key> {
         owner,
         server_name: Arc::from(invocation.text(0)?),
     })
-}
-
-fn clear_cooldown<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    if let Some(key) = breaker_key(invocation) {
-        invocation.runtime.manager.clear_cooldown(&key);
-    }
-    Ok(invocation.scope.undefined())
-}
-
-fn decrement_cycle_count<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    if let Some(key) = breaker_key(invocation) {
-        invocation.runtime.manager.decrement_cycle_count(&key);
-    }
-    Ok(invocation.scope.undefined())
 }

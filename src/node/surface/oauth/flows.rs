@@ -8,7 +8,7 @@ use crate::host::FlowAttempt;
 use crate::node::engine::{JsResult, Value};
 use crate::node::host::persist::NodePersist;
 use crate::node::surface::methods::Invocation;
-use crate::node::surface::running::{boolean, json, undefined};
+use crate::node::surface::outcome::value;
 use crate::oauth::{
     Callback, Completion, FLOW_KIND, Initiation, OAuthOptions, Received, delete_flow_and_state,
     delete_state_mapping, fail_flow_and_state, flow_id, parse_flow_id, resolve_state,
@@ -92,7 +92,7 @@ pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 }))
             })
         },
-        json,
+        value,
     )
 }
 
@@ -190,7 +190,7 @@ pub fn get_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 Ok(flow.map_or(Json::Null, |flow| Json::Object(flow.metadata)))
             })
         },
-        json,
+        value,
     )
 }
 
@@ -203,7 +203,7 @@ pub fn store_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             let (flow_id, flows) = (call.text_argument(1, "flowId")?, call.flows(2)?);
             Ok(async move { store_state_mapping(&*flows, &state, &flow_id).await })
         },
-        undefined,
+        value,
     )
 }
 
@@ -215,7 +215,7 @@ pub fn resolve_state_to_flow<'env>(invocation: &Invocation<'env>) -> JsResult<'e
             let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
             Ok(async move { Ok(serde_json::json!(resolve_state(&*flows, &state).await?)) })
         },
-        json,
+        value,
     )
 }
 
@@ -227,7 +227,7 @@ pub fn delete_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
             Ok(async move { delete_state_mapping(&*flows, &state).await })
         },
-        boolean,
+        value,
     )
 }
 
@@ -254,7 +254,7 @@ pub fn fail<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             };
             Ok(async move { fail_flow_and_state(&*flows, &flow_id, &attempt, &why).await })
         },
-        undefined,
+        value,
     )
 }
 
@@ -266,6 +266,6 @@ pub fn delete_flow<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
             Ok(async move { delete_flow_and_state(&*flows, &flow_id).await })
         },
-        undefined,
+        value,
     )
 }

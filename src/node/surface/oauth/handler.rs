@@ -10,7 +10,7 @@ use super::{binding, flows, reconnection, tokens};
 use crate::error::Error;
 use crate::node::engine::{JsResult, Value};
 use crate::node::surface::methods::{Invocation, Method, set_methods};
-use crate::node::surface::running::{json, undefined};
+use crate::node::surface::outcome::value;
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{
     ClientInfo, OAuthOptions, Refresh, Revocation, StoredEndpoint, detect, revoke, texts,
@@ -100,7 +100,7 @@ fn refresh<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 }
             })
         },
-        json,
+        value,
     )
 }
 
@@ -137,7 +137,7 @@ fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 revoke(&revocation, &endpoints?, &logger).await
             })
         },
-        undefined,
+        value,
     )
 }
 
@@ -155,6 +155,6 @@ fn detect_requirement<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 Ok(detection.to_value())
             })
         },
-        json,
+        value,
     )
 }

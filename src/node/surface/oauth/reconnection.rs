@@ -14,7 +14,7 @@ use crate::node::host::service::Service;
 use crate::node::host::token_store::NodeTokens;
 use crate::node::marshal::services;
 use crate::node::surface::methods::{Invocation, Method, set_methods};
-use crate::node::surface::running::{boolean, undefined};
+use crate::node::surface::outcome::value;
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::Reconnections;
 use crate::reconnect::Reconnect;
@@ -96,7 +96,7 @@ fn reconnect_servers<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsRe
             let reconnect = reconnect(call, &invocation.target)?;
             Ok(async move { reconnect.all().await })
         },
-        undefined,
+        value,
     )
 }
 
@@ -108,7 +108,7 @@ fn reconnect_server<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsRes
             let server_name = call.text_argument(1, "serverName")?;
             Ok(async move { Ok(reconnect.one(&server_name).await) })
         },
-        boolean,
+        value,
     )
 }
 

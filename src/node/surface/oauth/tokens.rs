@@ -16,7 +16,7 @@ use crate::node::host::witness::NodeWitness;
 use crate::node::marshal::callback::STORE_TIMEOUT;
 use crate::node::marshal::errors;
 use crate::node::surface::methods::{Invocation, Method};
-use crate::node::surface::running::{boolean, json, undefined};
+use crate::node::surface::outcome::value;
 use crate::oauth::{ClientInfo, Stored, Tokens, storage_unavailable, stored_tokens, unbound};
 use crate::secret::Secret;
 
@@ -138,7 +138,7 @@ fn mark_authorization_rejected<'env>(invocation: &Invocation<'env>) -> JsResult<
                 async move { GivenLeases::fenced(leases, &storage, storage.mark_rejected(&set)).await },
             )
         },
-        undefined,
+        value,
     )
 }
 
@@ -191,7 +191,7 @@ fn has_stored_authorization<'env>(invocation: &Invocation<'env>) -> JsResult<'en
                 Ok(true)
             })
         },
-        boolean,
+        value,
     )
 }
 
@@ -220,7 +220,7 @@ fn is_current_access_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env
                     }))
             })
         },
-        boolean,
+        value,
     )
 }
 
@@ -252,7 +252,7 @@ fn get_client<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 }))
             })
         },
-        json,
+        value,
     )
 }
 
@@ -266,7 +266,7 @@ fn delete_client<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             let set = given_text(params, "credentialSetId")?;
             Ok(async move { storage.delete_client(set.as_deref()).await })
         },
-        undefined,
+        value,
     )
 }
 
@@ -278,6 +278,6 @@ fn delete_all<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             let storage = call.storage_deleting(call.argument(0), "deleteToken")?;
             Ok(async move { storage.delete_all().await })
         },
-        undefined,
+        value,
     )
 }
