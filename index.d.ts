@@ -75,6 +75,24 @@ export declare class ReauthenticationRequiredError extends Error {
   code: 'MCP_REAUTHENTICATION_REQUIRED'
 }
 
+/** Whether this is a `MCPDomainNotAllowedError`, of any copy of this module: by `name` and `code`. */
+export declare function isMCPDomainNotAllowedError(error: unknown): error is MCPDomainNotAllowedError
+
+/** Whether this is a `MCPInspectionFailedError`, of any copy of this module: by `name` and `code`. */
+export declare function isMCPInspectionFailedError(error: unknown): error is MCPInspectionFailedError
+
+/** Whether this is a `MCPTokenRefreshUnavailableError`, of any copy of this module: by `name` and `code`. */
+export declare function isMCPTokenRefreshUnavailableError(error: unknown): error is MCPTokenRefreshUnavailableError
+
+/** Whether this is a `MCPTokenStorageUnavailableError`, of any copy of this module: by `name` and `code`. */
+export declare function isMCPTokenStorageUnavailableError(error: unknown): error is MCPTokenStorageUnavailableError
+
+/** Whether this is a `OboTokenResolutionError`, of any copy of this module: by `name` and `code`. */
+export declare function isOboTokenResolutionError(error: unknown): error is OboTokenResolutionError
+
+/** Whether this is a `ReauthenticationRequiredError`, of any copy of this module: by `name` and `code`. */
+export declare function isReauthenticationRequiredError(error: unknown): error is ReauthenticationRequiredError
+
 /**
  * The login session: resolves to its tokens as they are now (`expires_at` in seconds since the epoch), refreshed first where
  * that is due or `forceRefresh` says so, or to `null` where it has none and the user's own count. Rejects where they could not
@@ -1109,6 +1127,18 @@ export interface MCPConfigIssue {
 }
 
 /**
+ * Roles by name, with `MCP_SERVERS.CONFIGURE_OBO` added where a role has `MCP_SERVERS` but not that permission:
+ * `true` for `ADMIN`, `false` for all others. What an operator set stays.
+ */
+export declare function backfillOboPermission(rolePermissions: Record<string, Record<string, Record<string, boolean | undefined>>>): Record<string, Record<string, Record<string, boolean | undefined>>>
+
+/**
+ * Whether the author of a stored on-behalf-of config may still configure on-behalf-of. Whatever cannot be found out
+ * means no.
+ */
+export declare function isOboConfigStillTrusted(params: { authorId: string | undefined; getUserRoleByAuthorId: (authorId: string) => Promise<string | null | undefined>; getRolePermissions: (roleName: string) => Promise<Record<string, Record<string, boolean | undefined>> | null | undefined> }): Promise<boolean>
+
+/**
  * Which binding artifact the generated loader actually loaded: `'native'` for
  * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
  * flavor napi-rs can build is listed, because `NAPI_RS_NATIVE_LIBRARY_PATH`
@@ -1117,12 +1147,10 @@ export interface MCPConfigIssue {
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
 /**
- * Roles by name, with `MCP_SERVERS.CONFIGURE_OBO` added where a role has `MCP_SERVERS` but not that permission:
- * `true` for `ADMIN`, `false` for all others. What an operator set stays.
+ * The name of the tool call that stands for a server's OAuth flow.
+ *
+ * @throws `TypeError` where it is no text
  */
-export declare function backfillOboPermission(rolePermissions: Record<string, Record<string, Record<string, boolean | undefined>>>): Record<string, Record<string, Record<string, boolean | undefined>>>
-
-/** The name of the tool call that stands for a server's OAuth flow. */
 export declare function buildOAuthToolCallName(serverName: string): string
 
 /** Whether all users may share a connection to the server. */
@@ -1152,53 +1180,18 @@ export declare function hasCustomUserVars(config: Record<string, any>): boolean
 /** Whether a config's URL passes `allowedDomains`, or, where there is no list, the rules for addresses. Resolves names. */
 export declare function isMCPDomainAllowed(config: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null): Promise<boolean>
 
-/** Whether this is a `MCPDomainNotAllowedError`, of any copy of this module: by `name` and `code`. */
-export declare function isMCPDomainNotAllowedError(error: unknown): error is MCPDomainNotAllowedError
-
-/** Whether this is a `MCPInspectionFailedError`, of any copy of this module: by `name` and `code`. */
-export declare function isMCPInspectionFailedError(error: unknown): error is MCPInspectionFailedError
-
-/** Whether this is a `MCPTokenRefreshUnavailableError`, of any copy of this module: by `name` and `code`. */
-export declare function isMCPTokenRefreshUnavailableError(error: unknown): error is MCPTokenRefreshUnavailableError
-
-/** Whether this is a `MCPTokenStorageUnavailableError`, of any copy of this module: by `name` and `code`. */
-export declare function isMCPTokenStorageUnavailableError(error: unknown): error is MCPTokenStorageUnavailableError
-
 /** Whether users authorize with the server through OAuth. */
 export declare function isOAuthServer(config: Record<string, any>): boolean
-
-/**
- * Whether the author of a stored on-behalf-of config may still configure on-behalf-of. Whatever cannot be found out
- * means no.
- */
-export declare function isOboConfigStillTrusted(params: { authorId: string | undefined; getUserRoleByAuthorId: (authorId: string) => Promise<string | null | undefined>; getRolePermissions: (roleName: string) => Promise<Record<string, Record<string, boolean | undefined>> | null | undefined> }): Promise<boolean>
-
-/** Whether this is a `OboTokenResolutionError`, of any copy of this module: by `name` and `code`. */
-export declare function isOboTokenResolutionError(error: unknown): error is OboTokenResolutionError
-
-/** Whether this is a `ReauthenticationRequiredError`, of any copy of this module: by `name` and `code`. */
-export declare function isReauthenticationRequiredError(error: unknown): error is ReauthenticationRequiredError
 
 /** Whether a user made the config: by `source`, and where it has none by `dbId`. */
 export declare function isUserSourced(config: Record<string, any>): boolean
 
-/** A class: throws unless called with `new`. */
-export declare function MCPDomainNotAllowedError(): never
-
-/** A class: throws unless called with `new`. */
-export declare function MCPInspectionFailedError(): never
-
-/** A class: throws unless called with `new`. */
-export declare function MCPTokenRefreshUnavailableError(): never
-
-/** A class: throws unless called with `new`. */
-export declare function MCPTokenStorageUnavailableError(): never
-
-/** A server's name as part of a tool name: `[a-zA-Z0-9_.-]` only. */
+/**
+ * A server's name as part of a tool name: `[a-zA-Z0-9_.-]` only.
+ *
+ * @throws `TypeError` where it is no text
+ */
 export declare function normalizeServerName(serverName: string): string
-
-/** A class: throws unless called with `new`. */
-export declare function OboTokenResolutionError(): never
 
 /**
  * The config that may be stored, as LibreChat's published schemas make it: members that the schema does not know are
@@ -1213,9 +1206,6 @@ export declare function parseServerConfig(config: unknown, options?: { source?: 
  * declare `customUserVars` take values for these alone.
  */
 export declare function processMCPEnv(params: { options: Record<string, any>; user?: Record<string, any>; customUserVars?: Record<string, string>; body?: Record<string, any>; dbSourced?: boolean }): Record<string, any>
-
-/** A class: throws unless called with `new`. */
-export declare function ReauthenticationRequiredError(): never
 
 /**
  * The same for each config of a map; a server that is not in `canEditByServer` is nobody's to edit.

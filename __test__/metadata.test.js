@@ -29,7 +29,7 @@ test('one version, that of package.json', () => {
   };
   const others = Object.entries(versions).filter(([, version]) => version !== manifest.version);
   expect(others).toEqual([]);
-  const generated = [...read('index.js').matchAll(/expected (\S+) but got/g)].map(([, version]) => version);
+  const generated = [...read('binding.js').matchAll(/expected (\S+) but got/g)].map(([, version]) => version);
   expect([...new Set(generated)]).toEqual([manifest.version]);
 });
 

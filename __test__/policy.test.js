@@ -1,8 +1,13 @@
 /** The policy functions of the module; validation compared with LibreChat's published schemas. */
 
+const { spawnSync } = require('node:child_process');
+const { readFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { pathToFileURL } = require('node:url');
 const { types } = require('node:util');
 const { runInThisContext } = require('node:vm');
 const schemas = require('librechat-data-provider');
+const { testAddonPath } = require('../scripts/addon-path');
 const addon = require('./support/addon');
 const { createHost } = require('./support/host');
 
@@ -521,6 +526,12 @@ describe('who may configure on-behalf-of', () => {
     ).toBe(false);
   });
 
+  test('what is no server name is not repeated in the error', () => {
+    for (const name of ['normalizeServerName', 'buildOAuthToolCallName'])
+      for (const value of [{ token: 'hush' }, ['hush'], 7, undefined, () => 'hush'])
+        expect(() => addon[name](value)).toThrow(RegExp(`^${name}: serverName must be a string$`));
+  });
+
   test('backfillOboPermission', () => {
     const roles = {
       ADMIN: { MCP_SERVERS: { USE: true }, OTHER: { USE: true } },
@@ -637,6 +648,31 @@ describe('error classes', () => {
     for (const value of [undefined, null, 'x', {}, new Error('x'), { name }])
       expect(addon[`is${name}`](value)).toBe(false);
     expect(() => addon[name]('x', 'y')).toThrow(/cannot be invoked without 'new'/);
+  });
+
+  test('an argument of another type is no reason to throw', () => {
+    const { OboTokenResolutionError, ReauthenticationRequiredError } = addon;
+    expect(String(new addon.MCPDomainNotAllowedError(7))).toBe('MCPDomainNotAllowedError: Domain "7" is not allowed');
+    for (const reason of ['__proto__', 'constructor', undefined, {}])
+      expect(new OboTokenResolutionError(reason, 'No.', null)).toMatchObject({
+        code: 'OBO_EXCHANGE_FAILED',
+        retryable: false,
+      });
+    expect(new ReauthenticationRequiredError('srv', 'constructor').message).toContain('access token constructor and');
+    expect(new addon.MCPInspectionFailedError('srv', null)).not.toHaveProperty('cause');
+  });
+
+  test('every name of the declarations is exported, to `import` as well', async () => {
+    const declared = readFileSync(join(__dirname, '..', 'index.d.ts'), 'utf8');
+    const names = [...declared.matchAll(/^export declare (?:function|class) (\w+)/gm)].map(([, name]) => name);
+    expect(names.length).toBeGreaterThan(30);
+    expect(names.filter((name) => typeof addon[name] !== 'function')).toEqual([]);
+    const script = `import * as addon from ${JSON.stringify(pathToFileURL(join(__dirname, '..', 'index.js')))};
+      console.log(JSON.stringify(Object.keys(addon)));`;
+    const env = { ...process.env, NAPI_RS_NATIVE_LIBRARY_PATH: process.env.MCP_TEST_ADDON ?? testAddonPath() };
+    const { stdout } = spawnSync(process.execPath, ['--input-type=module', '-e', script], { env, encoding: 'utf8' });
+    const imported = JSON.parse(stdout);
+    expect(names.filter((name) => !imported.includes(name))).toEqual([]);
   });
 
   test('errors of a runtime are instances', async () => {

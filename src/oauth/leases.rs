@@ -240,9 +240,8 @@ fn unavailable(code: Code, server_name: &str, cause: Error) -> Error {
     Error::new(code, unavailable_text(code, server_name)).caused_by(cause)
 }
 
-/// `LibreChat`'s texts of the two errors.
-#[must_use]
-pub fn unavailable_text(code: Code, server_name: &str) -> String {
+/// `LibreChat`'s texts of the two errors, which `lib/errors.js` has as well.
+fn unavailable_text(code: Code, server_name: &str) -> String {
     let what = if code == Code::TokenRefreshUnavailable {
         "refresh is temporarily"
     } else {

@@ -63,7 +63,7 @@ pub use flow_id::{FlowOwner, flow_id, parse_flow_id};
 pub use flow_kind::{CLAIM_KIND, FLOW_KIND, STATE_KIND};
 pub use http::{Endpoints, Form, Party};
 pub use initiate::{Initiated, Initiation};
-pub use leases::{FENCE_UNAVAILABLE, Holder, Leases, storage_unavailable, unavailable_text};
+pub use leases::{FENCE_UNAVAILABLE, Holder, Leases, storage_unavailable};
 pub use options::OAuthOptions;
 pub use pending::Pending;
 pub use reconnection::{Reconnections, TrackerStats};

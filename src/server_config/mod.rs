@@ -39,7 +39,7 @@ pub use header::{Setter, is_sent};
 pub use messages::{is_client_rejection_message, is_invalid_client_message};
 pub use model::{ServerConfig, ServerInstructions, Stderr, TransportKind, is_enabled};
 pub use names::{build_oauth_tool_call_name, normalize_server_name, sanitize_url_for_logging};
-pub use obo_permission::{PERMISSION as OBO_PERMISSION, default_obo_permission, locked_obo_fields};
+pub use obo_permission::locked_obo_fields;
 pub use openid::OpenIdTokenInfo;
 pub use placeholders::{Context, USER_FIELDS};
 pub use process::process_mcp_env;

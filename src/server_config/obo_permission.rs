@@ -37,9 +37,6 @@ const MANAGED: [&str; 26] = [
     "updatedAt",
 ];
 
-/// The group of `MCP_SERVERS` permissions in a role, and the permission in it.
-pub const PERMISSION: (&str, &str) = ("MCP_SERVERS", "CONFIGURE_OBO");
-
 /// The members because of which a config may not be stored by somebody without the permission; none, if it may.
 ///
 /// Whoever has the permission may store anything. Without it, `obo` can neither come in nor go out, and a config that
@@ -71,12 +68,6 @@ pub fn locked_obo_fields(
         _ if has_obo(incoming) => vec!["obo".to_owned()],
         _ => Vec::new(),
     }
-}
-
-/// What a role gets that was made before there was the permission.
-#[must_use]
-pub fn default_obo_permission(role_name: &str) -> bool {
-    role_name == "ADMIN"
 }
 
 #[cfg(test)]
@@ -133,14 +124,6 @@ mod tests {
         ] {
             assert_eq!(locked(existing, &incoming, false), expected, "{incoming}");
             assert!(locked(existing, &incoming, true).is_empty());
-        }
-    }
-
-    #[test]
-    fn defaults() {
-        assert!(default_obo_permission("ADMIN"));
-        for role in ["USER", "admin", "custom", ""] {
-            assert!(!default_obo_permission(role));
         }
     }
 }

@@ -6,7 +6,6 @@ pub mod context;
 pub mod convert;
 pub mod environment;
 pub mod errors;
-pub mod guards;
 pub mod inform;
 pub mod listeners;
 pub mod log;

@@ -3,11 +3,6 @@
 //! They take the host's own objects and copy only what they look at; whatever they hand back as it was is the same
 //! value, not a copy.
 
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "napi hands arguments over by value"
-)]
-
 use napi::Env;
 use napi::bindgen_prelude::Unknown;
 use napi_derive::napi;
@@ -221,17 +216,41 @@ pub fn instructions(config: Value<'_>) -> JsResult<'_> {
 }
 
 /// A server's name as part of a tool name: `[a-zA-Z0-9_.-]` only.
-#[napi]
-#[must_use]
-pub fn normalize_server_name(server_name: String) -> String {
-    server_config::normalize_server_name(&server_name)
+///
+/// @throws `TypeError` where it is no text
+#[napi(ts_args_type = "serverName: string", ts_return_type = "string")]
+pub fn normalize_server_name(env: Env, server_name: Unknown<'_>) -> napi::Result<Unknown<'_>> {
+    let convert = server_config::normalize_server_name;
+    renamed(env, &server_name, "normalizeServerName", convert)
 }
 
 /// The name of the tool call that stands for a server's OAuth flow.
-#[napi(js_name = "buildOAuthToolCallName")]
-#[must_use]
-pub fn build_oauth_tool_call_name(server_name: String) -> String {
-    server_config::build_oauth_tool_call_name(&server_name)
+///
+/// @throws `TypeError` where it is no text
+#[napi(
+    js_name = "buildOAuthToolCallName",
+    ts_args_type = "serverName: string",
+    ts_return_type = "string"
+)]
+pub fn build_oauth_tool_call_name(env: Env, server_name: Unknown<'_>) -> napi::Result<Unknown<'_>> {
+    let convert = server_config::build_oauth_tool_call_name;
+    renamed(env, &server_name, "buildOAuthToolCallName", convert)
+}
+
+/// What else is given in place of a name may be secret, and so is not in the error.
+fn renamed<'any>(
+    env: Env,
+    server_name: &Unknown<'_>,
+    function: &str,
+    convert: fn(&str) -> String,
+) -> napi::Result<Unknown<'any>> {
+    with(env, server_name, |given| {
+        let scope = given.scope();
+        match given.as_string() {
+            Some(name) => scope.string(&convert(&name)),
+            None => Err(scope.type_error(&format!("{function}: serverName must be a string"))),
+        }
+    })
 }
 
 /// Scheme, host and path: what of a URL may be logged.

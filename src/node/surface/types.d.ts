@@ -75,6 +75,24 @@ export declare class ReauthenticationRequiredError extends Error {
   code: 'MCP_REAUTHENTICATION_REQUIRED'
 }
 
+/** Whether this is a `MCPDomainNotAllowedError`, of any copy of this module: by `name` and `code`. */
+export declare function isMCPDomainNotAllowedError(error: unknown): error is MCPDomainNotAllowedError
+
+/** Whether this is a `MCPInspectionFailedError`, of any copy of this module: by `name` and `code`. */
+export declare function isMCPInspectionFailedError(error: unknown): error is MCPInspectionFailedError
+
+/** Whether this is a `MCPTokenRefreshUnavailableError`, of any copy of this module: by `name` and `code`. */
+export declare function isMCPTokenRefreshUnavailableError(error: unknown): error is MCPTokenRefreshUnavailableError
+
+/** Whether this is a `MCPTokenStorageUnavailableError`, of any copy of this module: by `name` and `code`. */
+export declare function isMCPTokenStorageUnavailableError(error: unknown): error is MCPTokenStorageUnavailableError
+
+/** Whether this is a `OboTokenResolutionError`, of any copy of this module: by `name` and `code`. */
+export declare function isOboTokenResolutionError(error: unknown): error is OboTokenResolutionError
+
+/** Whether this is a `ReauthenticationRequiredError`, of any copy of this module: by `name` and `code`. */
+export declare function isReauthenticationRequiredError(error: unknown): error is ReauthenticationRequiredError
+
 /**
  * The login session: resolves to its tokens as they are now (`expires_at` in seconds since the epoch), refreshed first where
  * that is due or `forceRefresh` says so, or to `null` where it has none and the user's own count. Rejects where they could not
@@ -1107,3 +1125,15 @@ export interface MCPConfigIssue {
   /** What is wrong there, for people. */
   message: string
 }
+
+/**
+ * Roles by name, with `MCP_SERVERS.CONFIGURE_OBO` added where a role has `MCP_SERVERS` but not that permission:
+ * `true` for `ADMIN`, `false` for all others. What an operator set stays.
+ */
+export declare function backfillOboPermission(rolePermissions: Record<string, Record<string, Record<string, boolean | undefined>>>): Record<string, Record<string, Record<string, boolean | undefined>>>
+
+/**
+ * Whether the author of a stored on-behalf-of config may still configure on-behalf-of. Whatever cannot be found out
+ * means no.
+ */
+export declare function isOboConfigStillTrusted(params: { authorId: string | undefined; getUserRoleByAuthorId: (authorId: string) => Promise<string | null | undefined>; getRolePermissions: (roleName: string) => Promise<Record<string, Record<string, boolean | undefined>> | null | undefined> }): Promise<boolean>
