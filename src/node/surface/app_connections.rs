@@ -5,13 +5,13 @@ use std::sync::Arc;
 use futures::stream::{self, StreamExt};
 
 use super::call::Call;
+use super::connection_params::request;
 use super::connections::{connection_map, map_of, object};
-use super::handle::Held;
+use super::handle::Backing;
 use super::methods::{Invocation, Method, set_methods};
 use super::outcome::value;
 use super::registry_view::server_names;
 use super::state::RuntimeState;
-use super::wanted::request;
 use crate::connection::log_prefix;
 use crate::error::{Error, Result};
 use crate::host::{Level, LogMeta, Lookup, RulesOfCall};
@@ -86,13 +86,13 @@ pub async fn acquire(manager: &Manager, call: &Call, server_name: &str) -> Resul
     manager.acquire(&request).await.map(Some)
 }
 
-async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Held>> {
+async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Backing>> {
     let Some(server) = shared_scope(manager, call, server_name).await? else {
         return Ok(None);
     };
     let request = request(manager, call, &server, false).await?;
     let lease = manager.acquire(&request).await?;
-    Held::new(manager, request, lease).map(Some)
+    Backing::new(manager, request, lease).map(Some)
 }
 
 /// A server of several that could not be reached.
@@ -109,8 +109,11 @@ fn get<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let runtime = Arc::clone(&invocation.runtime);
     invocation.start(
         |manager, call| async move { connect(&manager, &call, &name).await },
-        move |scope, _, held| {
-            held.map_or_else(|| Ok(scope.null()), |held| object(&runtime, scope, held))
+        move |scope, _, backing| {
+            backing.map_or_else(
+                || Ok(scope.null()),
+                |backing| object(&runtime, scope, backing),
+            )
         },
     )
 }
@@ -136,7 +139,7 @@ async fn connect_many(
     call: &Call,
     names: Vec<String>,
     continues: bool,
-) -> Result<Vec<Held>> {
+) -> Result<Vec<Backing>> {
     let mut found = Vec::new();
     let mut connecting = stream::iter(names)
         .map(|name| async move {
@@ -149,8 +152,8 @@ async fn connect_many(
             }
         })
         .buffered(CONCURRENCY);
-    while let Some(held) = connecting.next().await {
-        found.extend(held?);
+    while let Some(backing) = connecting.next().await {
+        found.extend(backing?);
     }
     Ok(found)
 }

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::call::Call;
 use super::client_request::request;
-use super::handle::{Handle, Held};
+use super::handle::{Backing, Handle};
 use super::methods::{Invocation, Method, set_methods};
 use super::outcome::value;
 use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
@@ -73,7 +73,7 @@ pub fn create<'env>(
     handle: &Arc<Handle>,
 ) -> JsResult<'env> {
     let object = shared.realm.event_emitter(scope)?;
-    handle.held(|held| describe(object, held))?;
+    handle.backing(|backing| describe(object, backing))?;
     let this = Arc::clone(handle);
     object.getter("connectionState", move |scope| {
         scope.string(this.state().as_str())
@@ -85,11 +85,11 @@ pub fn create<'env>(
 }
 
 /// The properties that say what the connection is made from.
-pub fn describe<'env>(object: Value<'env>, held: &Held) -> JsResult<'env, ()> {
-    let (scope, recipe) = (object.scope(), &held.recipe);
+pub fn describe<'env>(object: Value<'env>, backing: &Backing) -> JsResult<'env, ()> {
+    let (scope, recipe) = (object.scope(), &backing.recipe);
     let config = &recipe.config;
     object.set("serverName", scope.string(&recipe.server_name)?)?;
-    object.set("createdAt", scope.milliseconds(held.created_at)?)?;
+    object.set("createdAt", scope.milliseconds(backing.created_at)?)?;
     object.set("url", scope.optional_string(config.url().as_deref())?)?;
     let icon_path = config.icon_path.as_deref();
     object.set("iconPath", scope.optional_string(icon_path)?)?;
@@ -117,7 +117,7 @@ fn is_connected<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
 fn is_stale<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let updated_at = invoked.argument(0).as_number();
     #[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch")]
-    let created_at = invoked.target.held(|held| held.created_at) as f64;
+    let created_at = invoked.target.backing(|backing| backing.created_at) as f64;
     let is_stale = updated_at.is_some_and(|updated_at| created_at < updated_at);
     invoked.scope.boolean(is_stale)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::connection;
-use super::handle::{Connections, Handle, Held};
+use super::handle::{Backing, Connections, Handle};
 use super::state::RuntimeState;
 use crate::connection::Event;
 use crate::manager::{ConnectionState, Key, Relisted, Subscriber};
@@ -11,16 +11,20 @@ use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Value};
 use crate::node::marshal::context::{CallContext, JsEnvironment};
 
 /// The object of a connection: the one that was handed out before, else a new one.
-pub fn object<'env>(shared: &Arc<RuntimeState>, scope: Scope<'env>, held: Held) -> JsResult<'env> {
+pub fn object<'env>(
+    shared: &Arc<RuntimeState>,
+    scope: Scope<'env>,
+    backing: Backing,
+) -> JsResult<'env> {
     let objects = &shared.connections;
-    if let Some((object, handle)) = objects.known(scope, &held.key) {
-        connection::describe(object, &held)?;
-        handle.renew(held);
+    if let Some((object, handle)) = objects.known(scope, &backing.key) {
+        connection::describe(object, &backing)?;
+        handle.renew(backing);
         handle.keep(object)?;
         return Ok(object);
     }
-    let entry = objects.entry(&held.key);
-    let handle = Arc::new(Handle::new(&shared.manager, &shared.thread, held, entry));
+    let entry = objects.entry(&backing.key);
+    let handle = Arc::new(Handle::new(&shared.manager, &shared.thread, backing, entry));
     let object = connection::create(scope, shared, &handle)?;
     objects.add(&handle, object)?;
     handle.keep(object)?;
@@ -36,7 +40,7 @@ pub fn connection_map<'env>(
     let manager = &shared.manager;
     let open = keys.iter().filter_map(|key| {
         let lease = manager.existing(key)?;
-        Some(Held::existing(manager, lease))
+        Some(Backing::existing(manager, lease))
     });
     map_of(shared, scope, open)
 }
@@ -45,13 +49,13 @@ pub fn connection_map<'env>(
 pub fn map_of<'env>(
     shared: &Arc<RuntimeState>,
     scope: Scope<'env>,
-    found: impl IntoIterator<Item = Held>,
+    found: impl IntoIterator<Item = Backing>,
 ) -> JsResult<'env> {
     let map = scope.global()?.get("Map")?.construct(&[])?;
     let set = map.get("set")?;
-    for held in found {
-        let name = scope.string(&held.key.server_name)?;
-        let object = object(shared, scope, held)?;
+    for backing in found {
+        let name = scope.string(&backing.key.server_name)?;
+        let object = object(shared, scope, backing)?;
         set.call(map, &[name, object])?;
     }
     Ok(map)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::time::{Instant, timeout_at};
 
 use super::call::Call;
+use super::connection_params::{ConnectionParams, read, request};
 use super::methods::Invocation;
-use super::wanted::{Wanted, read, request};
 use crate::connection::list_tools;
 use crate::error::{Code, Result};
 use crate::manager::{Acquire, Discover, Discovered, Disposal, Manager};
@@ -29,13 +29,13 @@ pub fn discover_server_tools<'env>(invocation: &Invocation<'env>) -> JsResult<'e
         let end = deadline(milliseconds.and_then(Value::as_number));
         let detached = params.function("onDiscoveryDetached")?;
         let detached = detached.map(|it| JsRef::new(&invocation.runtime.thread, it));
-        let (call, wanted) = read(invocation, FUNCTION)?;
-        Ok((call, wanted, end, detached.transpose()?))
+        let (call, params) = read(invocation, FUNCTION)?;
+        Ok((call, params, end, detached.transpose()?))
     })();
     let (prepared, detached) = match prepared {
-        Ok((call, wanted, end, detached)) => {
+        Ok((call, params, end, detached)) => {
             let work = move |manager: Manager, call: Arc<Call>| async move {
-                Box::pin(discover(&manager, &call, &wanted, end)).await
+                Box::pin(discover(&manager, &call, &params, end)).await
             };
             (Ok((call, work)), detached)
         }
@@ -90,10 +90,10 @@ struct Prepared {
 async fn discover(
     manager: &Manager,
     call: &Call,
-    wanted: &Wanted,
+    params: &ConnectionParams,
     end: Option<Instant>,
 ) -> Result<Found> {
-    let preparing = prepare(manager, call, &wanted.server_name);
+    let preparing = prepare(manager, call, &params.server_name);
     let prepared = match end {
         Some(end) => timeout_at(end, preparing).await.unwrap_or(Ok(None))?,
         None => preparing.await?,

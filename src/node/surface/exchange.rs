@@ -14,7 +14,7 @@ use crate::obo::{EXCHANGE_TIMEOUT, Exchange, ExchangedToken};
 use crate::secret::Secret;
 
 /// The arguments of either function.
-struct Wanted {
+struct ExchangeParams {
     access_token: Secret,
     scopes: String,
     from_cache: bool,
@@ -51,23 +51,23 @@ fn run<'env>(
     let read = || {
         let (runtime, scope) = (&invocation.runtime, invocation.scope);
         let call = runtime.call_for(scope, None, invocation.object(0))?;
-        let wanted = Wanted {
+        let params = ExchangeParams {
             access_token: Secret::new(invocation.text(1).unwrap_or_default()),
             scopes: scopes.clone(),
             from_cache: invocation.given(3).is_none_or(Value::is_truthy),
         };
-        Ok((call, wanted))
+        Ok((call, params))
     };
-    let prepared = read().map(|(call, wanted)| {
+    let prepared = read().map(|(call, params)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let nobody = User::default();
             let user = call.user.as_ref().unwrap_or(&nobody);
             let exchange = Exchange {
                 host: &call.host,
                 user,
-                access_token: &wanted.access_token,
-                scopes: &wanted.scopes,
-                from_cache: wanted.from_cache,
+                access_token: &params.access_token,
+                scopes: &params.scopes,
+                from_cache: params.from_cache,
                 rejected: None,
                 deadline: Instant::now() + EXCHANGE_TIMEOUT,
             };

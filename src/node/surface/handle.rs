@@ -23,7 +23,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How an object is handed out.
-pub struct Held {
+pub struct Backing {
     pub key: Key,
     /// How to make the connection again.
     pub recipe: Arc<Recipe>,
@@ -35,7 +35,7 @@ pub struct Held {
     pub lease: Option<Lease>,
 }
 
-impl Held {
+impl Backing {
     /// What the request has led to.
     pub fn new(manager: &Manager, request: Acquire<'_>, lease: Lease) -> Result<Self> {
         let recipe = request.recipe(manager)?;
@@ -70,7 +70,7 @@ pub struct Handle {
     pub key: Key,
     manager: Manager,
     thread: JsThread,
-    held: Mutex<Held>,
+    backing: Mutex<Backing>,
     /// The last state that listeners were told.
     told: Mutex<ConnectionState>,
     /// What changed since listeners were told, a bit for each kind of [`Event`].
@@ -83,13 +83,13 @@ pub struct Handle {
 }
 
 impl Handle {
-    pub fn new(manager: &Manager, thread: &JsThread, held: Held, entry: Entry) -> Self {
-        let key = held.key.clone();
+    pub fn new(manager: &Manager, thread: &JsThread, backing: Backing, entry: Entry) -> Self {
+        let key = backing.key.clone();
         Self {
             manager: manager.clone(),
             thread: thread.clone(),
             told: Mutex::new(manager.state(&key)),
-            held: Mutex::new(held),
+            backing: Mutex::new(backing),
             changed: AtomicU16::new(0),
             tools: Mutex::default(),
             kept: Mutex::default(),
@@ -99,8 +99,8 @@ impl Handle {
     }
 
     /// The object is handed out again.
-    pub fn renew(&self, held: Held) {
-        let replaced = std::mem::replace(&mut *self.held.lock(), held);
+    pub fn renew(&self, backing: Backing) {
+        let replaced = std::mem::replace(&mut *self.backing.lock(), backing);
         drop(replaced);
     }
 
@@ -149,23 +149,23 @@ impl Handle {
         }
     }
 
-    pub fn held<T>(&self, read: impl FnOnce(&Held) -> T) -> T {
-        read(&self.held.lock())
+    pub fn backing<T>(&self, read: impl FnOnce(&Backing) -> T) -> T {
+        read(&self.backing.lock())
     }
 
     pub fn recipe<T>(&self, read: impl FnOnce(&Recipe) -> T) -> T {
-        self.held(|held| read(&held.recipe))
+        self.backing(|backing| read(&backing.recipe))
     }
 
     pub fn options(&self, call: &Call) -> CallOptions {
-        let (timeout, peer, tool_headers) = self.held(|held| {
-            let recipe = &held.recipe;
+        let (timeout, peer, tool_headers) = self.backing(|backing| {
+            let recipe = &backing.recipe;
             let peer = Peer {
                 server_name: recipe.server_name.clone(),
                 user_id: recipe.user_id.clone(),
                 tool_name: None,
             };
-            let mut tool_headers = held.tool_headers.clone();
+            let mut tool_headers = backing.tool_headers.clone();
             if let (Some(_), Some(headers)) = (&recipe.tokens, &mut tool_headers) {
                 // The connection has a newer one.
                 Arc::make_mut(headers).remove(AUTHORIZATION);
@@ -193,20 +193,20 @@ impl Handle {
         // What is there was made later than this object was handed out, if from anything else.
         let recipe = match self.manager.existing(&self.key) {
             Some(lease) => Arc::clone(&lease.connection().recipe),
-            None => self.held(|held| Arc::clone(&held.recipe)),
+            None => self.backing(|backing| Arc::clone(&backing.recipe)),
         };
         let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
         let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
         let request = Acquire::new(self.key.clone(), recipe, options);
         let lease = self.manager.acquire(&request).await?;
         let kept = Some(lease).filter(|_| !self.manager.keeps_connections());
-        let replaced = std::mem::replace(&mut self.held.lock().lease, kept);
+        let replaced = std::mem::replace(&mut self.backing.lock().lease, kept);
         drop(replaced);
         Ok(())
     }
 
     pub async fn disconnect(&self) {
-        let lease = self.held.lock().lease.take();
+        let lease = self.backing.lock().lease.take();
         self.manager.disconnect(&self.key).await;
         drop(lease);
     }

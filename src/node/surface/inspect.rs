@@ -14,9 +14,9 @@ use crate::node::marshal::{classes, convert, errors};
 pub fn inspect_server<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let name = invocation.text(0).unwrap_or_default();
     let raw = JsRef::new(&invocation.runtime.thread, invocation.argument(1))?;
-    let prepared = read(invocation).map(|(call, wanted)| {
+    let prepared = read(invocation).map(|(call, params)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            inspect(&manager, &call, wanted).await
+            inspect(&manager, &call, params).await
         })
     });
     invocation.run(prepared, move |scope, _, outcome| {
@@ -52,7 +52,7 @@ pub fn inspect_server<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     })
 }
 
-struct Wanted {
+struct InspectParams {
     server_name: String,
     members: serde_json::Map<String, serde_json::Value>,
     connection: Option<Key>,
@@ -61,7 +61,7 @@ struct Wanted {
     allowed_addresses: Option<Vec<String>>,
 }
 
-fn read<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, Wanted)> {
+fn read<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, InspectParams)> {
     let (runtime, scope) = (&invocation.runtime, invocation.scope);
     let server_name = invocation.text(0).unwrap_or_default();
     if server_name.is_empty() {
@@ -91,41 +91,41 @@ fn read<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, Wanted)> {
         let list = Some(invocation.argument(index)).filter(|list| !list.is_undefined());
         list.map(convert::text_list).transpose()
     };
-    let wanted = Wanted {
+    let params = InspectParams {
         server_name,
         members,
         connection,
         allowed_domains: list(3)?,
         allowed_addresses: list(4)?,
     };
-    Ok((call, wanted))
+    Ok((call, params))
 }
 
 async fn inspect(
     manager: &Manager,
     call: &Call,
-    wanted: Wanted,
+    params: InspectParams,
 ) -> Result<Result<Inspection, NotInspected>> {
-    let mut rules = match (&wanted.allowed_domains, &wanted.allowed_addresses) {
+    let mut rules = match (&params.allowed_domains, &params.allowed_addresses) {
         (Some(_), Some(_)) => crate::host::NetworkRules::default(),
         _ => call.host.registry.network_rules().await?.rules,
     };
-    if let Some(domains) = wanted.allowed_domains {
+    if let Some(domains) = params.allowed_domains {
         rules.ssrf_protection = domains.is_empty();
         rules.allowed_domains = domains;
     }
-    if let Some(addresses) = wanted.allowed_addresses {
+    if let Some(addresses) = params.allowed_addresses {
         rules.allowed_addresses = addresses;
     }
-    let connection = match wanted.connection {
+    let connection = match params.connection {
         None => None,
         Some(key) => Some(manager.existing(&key).ok_or_else(|| {
             Error::new(Code::ConnectionLost, "The connection to inspect is closed")
         })?),
     };
     let request = Inspect {
-        server_name: wanted.server_name,
-        members: wanted.members,
+        server_name: params.server_name,
+        members: params.members,
         rules,
         connection,
         cancel: call.cancel.clone(),

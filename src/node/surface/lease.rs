@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
+use super::connection_params::{find, read};
 use super::connections::object;
-use super::handle::Held;
+use super::handle::Backing;
 use super::methods::Invocation;
-use super::wanted::{find, read};
 use crate::error::Result;
 use crate::manager::Manager;
 use crate::node::engine::{JsRef, JsResult, Thrown};
@@ -27,22 +27,22 @@ pub fn with_user_connection_lease<'env>(invocation: &Invocation<'env>) -> JsResu
             return Err(invocation.scope.type_error(&message));
         }
         let operation = JsRef::new(&runtime.thread, operation)?;
-        let (call, wanted) = read(invocation, FUNCTION)?;
-        Ok((operation, call, wanted))
+        let (call, params) = read(invocation, FUNCTION)?;
+        Ok((operation, call, params))
     })();
-    let prepared = prepared.map(|(operation, call, wanted)| {
+    let prepared = prepared.map(|(operation, call, params)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            let (request, lease) = find(&manager, &call, &wanted, true).await?;
+            let (request, lease) = find(&manager, &call, &params, true).await?;
             // The object holds a use only where the runtime keeps no connections.
             let again = manager.existing(lease.key());
-            let held = Held::new(&manager, request, lease)?;
+            let backing = Backing::new(&manager, request, lease)?;
             let outcome = call
                 .context()
                 .callback(
                     "operation",
                     LIMIT,
                     move |context, scope| {
-                        let connection = object(&runtime, scope, held)?;
+                        let connection = object(&runtime, scope, backing)?;
                         context.apply(operation.get(scope), scope.undefined(), &[connection])
                     },
                     |context, value| JsRef::new(&context.thread, value),

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::call::Call;
 use super::catalog_recovery::is_mutation;
+use super::connection_params::{find, read};
 use super::connections::{self, connection_map};
-use super::handle::Held;
+use super::handle::Backing;
 use super::methods::Begins::InTurnWithParameters;
 use super::methods::{Invocation, Method, set_methods};
 use super::outcome::value;
 use super::state::RuntimeState;
-use super::wanted::{find, read};
 use super::{
     app_connections, app_servers, catalog_tracker, discovery, lease, registry_view, tool_calls,
     tool_functions,
@@ -81,15 +81,15 @@ fn connect<'env>(
     function: &'static str,
     of_user: bool,
 ) -> JsResult<'env> {
-    let prepared = read(invocation, function).map(|(call, wanted)| {
+    let prepared = read(invocation, function).map(|(call, params)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            let (request, lease) = find(&manager, &call, &wanted, of_user).await?;
-            Held::new(&manager, request, lease)
+            let (request, lease) = find(&manager, &call, &params, of_user).await?;
+            Backing::new(&manager, request, lease)
         })
     });
     let runtime = Arc::clone(&invocation.runtime);
-    invocation.run(prepared, move |scope, _, held| {
-        connections::object(&runtime, scope, held)
+    invocation.run(prepared, move |scope, _, backing| {
+        connections::object(&runtime, scope, backing)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::connections::object;
-use super::handle::Held;
+use super::handle::Backing;
 use super::request::RequestStore;
 use super::state::RuntimeState;
 use crate::manager::Owner;
@@ -34,8 +34,8 @@ pub fn hand_over(shared: &Arc<RuntimeState>, scope: Scope<'_>, request: &Request
             else {
                 continue;
             };
-            let held = Held::existing(&shared.manager, lease);
-            let object = object(shared, scope, held)?;
+            let backing = Backing::existing(&shared.manager, lease);
+            let object = object(shared, scope, backing)?;
             let name = scope.string(&format!("{user}:{}", key.server_name))?;
             connections
                 .get("set")?

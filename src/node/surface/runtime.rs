@@ -136,7 +136,7 @@ fn close<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 const MCP_PREFIX: &str = "mcp_";
 
 /// The parameters that only `reinitMCPServer` has.
-struct Wanted {
+struct ReinitParams {
     server_name: Option<String>,
     force_new: bool,
     has_request_body: bool,
@@ -148,25 +148,22 @@ fn reinit_mcp_server<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let server_name = prepared
         .as_ref()
         .ok()
-        .and_then(|(_, wanted)| wanted.server_name.clone());
-    let prepared = prepared.map(|(call, wanted)| {
+        .and_then(|(_, given)| given.server_name.clone());
+    let prepared = prepared.map(|(call, given)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let request = Reinit {
                 host: call.host.clone(),
                 user: call.user.clone(),
-                server_name: wanted.server_name,
-                force_new: wanted.force_new,
+                server_name: given.server_name,
+                force_new: given.force_new,
                 user_vars: call.user_vars.clone(),
                 connection_timeout: call.connection_timeout,
                 server_config: call.server_config.clone(),
-                request_body: call
-                    .request_body
-                    .clone()
-                    .filter(|_| wanted.has_request_body),
+                request_body: call.request_body.clone().filter(|_| given.has_request_body),
                 has_config_servers: call.has_config_servers,
                 is_principals: call.is_principals,
                 request: call.request.as_ref().map(RequestStore::id),
-                return_on_oauth: wanted.return_on_oauth,
+                return_on_oauth: given.return_on_oauth,
                 cancel: call.cancel.clone(),
             };
             Ok(Box::pin(reinit(&manager, &request)).await)
@@ -178,9 +175,9 @@ fn reinit_mcp_server<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     })
 }
 
-fn read<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, Wanted)> {
+fn read<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, ReinitParams)> {
     let params = invocation.params("reinitMCPServer")?;
-    let wanted = Wanted {
+    let given = ReinitParams {
         server_name: params.text("serverName")?,
         force_new: params.boolean("forceNew")?.unwrap_or(false),
         has_request_body: params.object().has("requestBody"),
@@ -191,7 +188,7 @@ fn read<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, Wanted)> {
     if let Some(auth_map) = auth_map {
         let name = format!(
             "{MCP_PREFIX}{}",
-            wanted.server_name.as_deref().unwrap_or("undefined")
+            given.server_name.as_deref().unwrap_or("undefined")
         );
         let values = auth_map.get_own(&name)?;
         call.user_vars = if values.is_object() {
@@ -200,11 +197,11 @@ fn read<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, Wanted)> {
             None
         };
     }
-    if wanted.has_request_body {
+    if given.has_request_body {
         call.request_body.get_or_insert_default();
     }
-    if let Some(name) = &wanted.server_name {
+    if let Some(name) = &given.server_name {
         call.look_up_now(invocation.scope, name);
     }
-    Ok((call, wanted))
+    Ok((call, given))
 }

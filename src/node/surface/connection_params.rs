@@ -16,7 +16,7 @@ use crate::node::engine::JsResult;
 use crate::obo::TokenUse;
 
 /// What `getConnection` and its like are asked for.
-pub struct Wanted {
+pub struct ConnectionParams {
     pub server_name: String,
     force_new: bool,
     /// Hands out the authorization URL and rejects, instead of waiting for the user.
@@ -27,9 +27,9 @@ pub struct Wanted {
 pub fn read<'env>(
     invocation: &Invocation<'env>,
     function: &'static str,
-) -> JsResult<'env, (Call, Wanted)> {
+) -> JsResult<'env, (Call, ConnectionParams)> {
     let params = invocation.params(function)?;
-    let wanted = Wanted {
+    let wanted = ConnectionParams {
         server_name: params.text("serverName")?.unwrap_or_default(),
         force_new: params.boolean("forceNew")?.unwrap_or(false),
         return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(false),
@@ -82,7 +82,7 @@ pub async fn request(
 pub async fn find(
     manager: &Manager,
     call: &Call,
-    wanted: &Wanted,
+    params: &ConnectionParams,
     of_user: bool,
 ) -> Result<(Acquire<'static>, Lease)> {
     let scope = call.scope();
@@ -93,25 +93,25 @@ pub async fn find(
     }
     let config = match call.config()? {
         Some(config) => Some(config),
-        None => manager.registered(&scope, &wanted.server_name).await?,
+        None => manager.registered(&scope, &params.server_name).await?,
     };
-    let mut server = manager.scope(&scope, &wanted.server_name, config).await?;
+    let mut server = manager.scope(&scope, &params.server_name, config).await?;
     if of_user && server.key.owner == Owner::App {
-        let (id, name) = (user_id.unwrap_or_default(), &wanted.server_name);
+        let (id, name) = (user_id.unwrap_or_default(), &params.server_name);
         let text = format!(
             "[MCP][User: {id}] Trying to create user-specific connection for app-level server \"{name}\""
         );
         return Err(Error::mcp(Code::InvalidArgument, -32600, &text));
     }
     // The key's name is what callers asked for.
-    server.key.server_name = Arc::from(wanted.server_name.as_str());
-    let mut request = request(manager, call, &server, wanted.force_new).await?;
-    if !wanted.authorize {
+    server.key.server_name = Arc::from(params.server_name.as_str());
+    let mut request = request(manager, call, &server, params.force_new).await?;
+    if !params.authorize {
         let lease = manager.acquire(&request).await?;
         return Ok((request, lease));
     }
     let consent = Consent {
-        waits: !wanted.return_on_oauth,
+        waits: !params.return_on_oauth,
         limit: call.connection_timeout,
         ..Consent::waiting(&call.host)
     };
