@@ -1,7 +1,6 @@
 //! Node-API: values, the JavaScript thread, promises, the executor, abort.
 
 mod abort;
-mod admission;
 mod api;
 mod array;
 mod backlog;
@@ -12,15 +11,16 @@ mod prelude;
 mod promise;
 mod reference;
 mod settled;
+mod start_batch;
 mod thread;
 mod value;
 pub mod workers;
 
 pub use abort::AbortLink;
-pub use admission::{Burst, StartBatch};
 pub use backlog::Backlog;
 pub use exceptions::raise;
 pub use prelude::{Names, Picked, Present};
 pub use reference::JsRef;
-pub use thread::{JsThread, SLICE};
+pub use start_batch::StartBatch;
+pub use thread::JsThread;
 pub use value::{JsResult, Scope, Thrown, Type, Value};

@@ -1,8 +1,6 @@
-//! Many calls at once: JavaScript's thread begins as many as fit into a moment, and the others in turns that follow, so
-//! that the event loop is not held for as long as hundreds of calls take to read.
+//! Calls that begin together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
@@ -11,43 +9,6 @@ use super::executor;
 use super::reference::JsRef;
 use super::thread::JsThread;
 use super::value::{JsResult, Scope};
-
-/// How long calls that start without a pause are begun at once.
-const BUDGET: Duration = Duration::from_micros(500);
-
-/// What JavaScript has begun since its last pause.
-#[derive(Default)]
-pub struct Burst {
-    spent: Duration,
-    /// Calls that have yet to begin.
-    waiting: usize,
-}
-
-impl Burst {
-    /// JavaScript makes a pause.
-    pub fn pause(&mut self) {
-        self.spent = Duration::ZERO;
-    }
-
-    pub fn is_over_budget(&self) -> bool {
-        self.waiting > 0 || self.spent > BUDGET
-    }
-
-    /// A call has begun, for which JavaScript's thread took this long.
-    pub fn spend(&mut self, time: Duration) {
-        self.spent += time;
-    }
-
-    /// A call is to begin in a following turn.
-    pub fn postpone(&mut self) {
-        self.waiting += 1;
-    }
-
-    /// It begins.
-    pub fn admit(&mut self) {
-        self.waiting -= 1;
-    }
-}
 
 /// The work of calls that have begun. It starts together, in a microtask: by then hosts that need not wait for their
 /// answers have given them, and the threads that do the work are woken once.
