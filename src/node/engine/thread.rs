@@ -22,7 +22,7 @@ use super::workers;
 use crate::error::{Error, Result};
 use crate::scheduler::{Drain, JobQueue, SLICE};
 
-pub type Job = Box<dyn for<'env> FnOnce(Scope<'env>) + Send>;
+type Job = Box<dyn for<'env> FnOnce(Scope<'env>) + Send>;
 type DrainFunction = ThreadsafeFunction<Drain<Task>, (), (), Status, false, true>;
 
 /// How long what need not hurry waits where nothing else is to be done.
@@ -115,17 +115,9 @@ impl JsThread {
         WeakJsThread(Arc::downgrade(&self.0))
     }
 
-    pub fn is(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-
     /// Queues a job. It is dropped unrun when the environment is being torn down.
     pub fn post(&self, job: impl for<'env> FnOnce(Scope<'env>) + Send + 'static) {
-        self.post_boxed(Box::new(job));
-    }
-
-    pub fn post_boxed(&self, job: Job) {
-        self.0.bring(self.0.jobs.post([Task::Run(job)]));
+        self.0.bring(self.0.jobs.post([Task::Run(Box::new(job))]));
     }
 
     /// Queues a job for the next drain, whatever it is for; there will be one before long.
