@@ -25,7 +25,7 @@ const FLOORS = [
   ['network', 'settings', 'log_room'],
   ['log'],
   ['foreign_text', 'telemetry', 'blocking', 'seal', 'user'],
-  ['error', 'secret', 'abilities', 'clock', 'environment', 'hex', 'nesting', 'tools'],
+  ['error', 'secret', 'abilities', 'clock', 'environment', 'hex', 'nesting', 'scheduler', 'tools'],
 ];
 
 /** Files that list modules of several floors, and nothing else. */

@@ -38,6 +38,7 @@ pub mod environment;
 pub mod error;
 pub(crate) mod hex;
 pub mod nesting;
+pub mod scheduler;
 pub mod seal;
 pub mod secret;
 pub mod telemetry;

@@ -20,11 +20,11 @@ impl AbortLink {
         signal: Value<'env>,
         token: &CancellationToken,
     ) -> JsResult<'env, Self> {
-        let kept = JsRef::new(thread, signal)?;
+        let reference = JsRef::new(thread, signal)?;
         if signal.get("aborted")?.is_truthy() {
             token.cancel();
             return Ok(Self {
-                signal: kept,
+                signal: reference,
                 listener: None,
             });
         }
@@ -39,7 +39,7 @@ impl AbortLink {
             .call(signal, &[scope.string("abort")?, listener])?
             .unheeded();
         Ok(Self {
-            signal: kept,
+            signal: reference,
             listener: Some(JsRef::new(thread, listener)?),
         })
     }

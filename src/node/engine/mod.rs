@@ -1,12 +1,11 @@
 //! Node-API: values, the JavaScript thread, promises, the executor, abort.
 
 mod abort;
-mod admission;
 mod api;
 mod array;
 mod backlog;
 mod exceptions;
-pub mod executor;
+mod executor;
 mod function;
 mod prelude;
 mod promise;
@@ -17,10 +16,10 @@ mod value;
 pub mod workers;
 
 pub use abort::AbortLink;
-pub use admission::{Burst, StartBatch};
 pub use backlog::Backlog;
 pub use exceptions::raise;
+pub use executor::StartBatch;
 pub use prelude::{Names, Picked, Present};
 pub use reference::JsRef;
-pub use thread::{JsThread, SLICE};
+pub use thread::JsThread;
 pub use value::{JsResult, Scope, Thrown, Type, Value};

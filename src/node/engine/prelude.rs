@@ -49,11 +49,11 @@ pub enum Helper {
     Tools,
 }
 
-/// Names of properties. The address of a list stands for it: what a list has once become is kept.
+/// Names of properties. The address of a list stands for it: the array that it has once become is kept.
 pub type Names = &'static [&'static str];
 
-/// What an environment keeps for as long as it lives.
-struct Kept {
+/// Napi's instance data: lives as long as the environment.
+struct InstanceData {
     exports: sys::napi_ref,
     functions: OnceCell<Vec<sys::napi_ref>>,
     /// Lists of names as arrays.
@@ -94,12 +94,12 @@ impl Present {
 impl<'env> Scope<'env> {
     /// Keeps the module's exports. Nothing else here works before that.
     pub fn load(self, exports: Value<'env>) -> JsResult<'env, ()> {
-        let kept = Box::new(Kept {
-            exports: self.keep(exports)?,
+        let data = Box::new(InstanceData {
+            exports: self.reference(exports)?,
             functions: OnceCell::new(),
             names: RefCell::default(),
         });
-        let data = Box::into_raw(kept).cast();
+        let data = Box::into_raw(data).cast();
         self.check(node_api!(
             self,
             napi_set_instance_data,
@@ -110,19 +110,19 @@ impl<'env> Scope<'env> {
     }
 
     pub fn exports(self) -> JsResult<'env> {
-        Ok(self.kept_value(self.kept()?.exports))
+        Ok(self.referenced(self.instance_data()?.exports))
     }
 
     pub fn helper(self, helper: Helper) -> JsResult<'env> {
-        let kept = self.kept()?;
-        let functions = if let Some(functions) = kept.functions.get() {
+        let data = self.instance_data()?;
+        let functions = if let Some(functions) = data.functions.get() {
             functions
         } else {
             let functions = self.evaluate()?;
-            kept.functions.get_or_init(|| functions)
+            data.functions.get_or_init(|| functions)
         };
         let function = functions.get(helper as usize);
-        Ok(function.map_or_else(|| self.undefined(), |function| self.kept_value(*function)))
+        Ok(function.map_or_else(|| self.undefined(), |function| self.referenced(*function)))
     }
 
     /// `JSON.parse`: one string crosses, V8 builds the objects.
@@ -135,12 +135,12 @@ impl<'env> Scope<'env> {
         self.parse_json(&value.to_string())
     }
 
-    fn kept(self) -> JsResult<'env, &'env Kept> {
+    fn instance_data(self) -> JsResult<'env, &'env InstanceData> {
         let mut data = ptr::null_mut();
         self.check(node_api!(self, napi_get_instance_data, &raw mut data))?;
         // SAFETY: set by `Scope::load`, and by nothing else of the addon; it lives as long as the environment.
-        match unsafe { data.cast::<Kept>().as_ref() } {
-            Some(kept) => Ok(kept),
+        match unsafe { data.cast::<InstanceData>().as_ref() } {
+            Some(data) => Ok(data),
             None => Err(Thrown(self.error("Error", "The module is not loaded"))),
         }
     }
@@ -163,20 +163,20 @@ impl<'env> Scope<'env> {
     }
 
     fn names(self, names: Names) -> JsResult<'env> {
-        let kept = self.kept()?;
-        let known = kept
+        let data = self.instance_data()?;
+        let known = data
             .names
             .borrow()
             .iter()
             .find(|(known, _)| ptr::eq(*known, names))
             .map(|(_, array)| *array);
         if let Some(array) = known {
-            return Ok(self.kept_value(array));
+            return Ok(self.referenced(array));
         }
         let texts: JsResult<'env, Vec<_>> = names.iter().map(|name| self.string(name)).collect();
         let array = self.array(&texts?)?;
-        let reference = self.keep(array)?;
-        kept.names.borrow_mut().push((names, reference));
+        let reference = self.reference(array)?;
+        data.names.borrow_mut().push((names, reference));
         Ok(array)
     }
 
@@ -190,33 +190,33 @@ impl<'env> Scope<'env> {
         let functions = self.run_script(include_str!("prelude.js"))?.elements()?;
         functions
             .into_iter()
-            .map(|function| self.keep(function))
+            .map(|function| self.reference(function))
             .collect()
     }
 
     /// Keeps an object for as long as the environment lives.
-    fn keep(self, object: Value<'env>) -> JsResult<'env, sys::napi_ref> {
-        let mut kept = ptr::null_mut();
+    fn reference(self, object: Value<'env>) -> JsResult<'env, sys::napi_ref> {
+        let mut reference = ptr::null_mut();
         self.check(node_api!(
             self,
             napi_create_reference,
             object.raw(),
             1,
-            &raw mut kept
+            &raw mut reference
         ))?;
-        Ok(kept)
+        Ok(reference)
     }
 
-    fn kept_value(self, kept: sys::napi_ref) -> Value<'env> {
+    fn referenced(self, reference: sys::napi_ref) -> Value<'env> {
         let mut raw = ptr::null_mut();
-        node_api!(self, napi_get_reference_value, kept, &raw mut raw);
+        node_api!(self, napi_get_reference_value, reference, &raw mut raw);
         self.value(raw)
     }
 }
 
 unsafe extern "C" fn forget(_: sys::napi_env, data: *mut c_void, _: *mut c_void) {
     // SAFETY: made by `Scope::load`, and given back once.
-    drop(unsafe { Box::from_raw(data.cast::<Kept>()) });
+    drop(unsafe { Box::from_raw(data.cast::<InstanceData>()) });
 }
 
 impl<'env> Value<'env> {

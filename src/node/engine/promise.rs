@@ -8,9 +8,8 @@ use napi::sys;
 
 use super::api::node_api;
 use super::exceptions::unpanicked;
-use super::executor;
 use super::reference::JsRef;
-use super::thread::{Job, JsThread};
+use super::thread::JsThread;
 use super::value::{JsResult, Scope, Thrown, Value};
 use crate::error::Error;
 
@@ -81,14 +80,11 @@ impl Promise {
             return;
         };
         let thread = self.thread.clone();
-        let job: Job = Box::new(move |scope| {
+        self.thread.post(move |scope| {
             let outcome = unpanicked(scope, || make(scope));
             scope.settle(deferred, outcome);
             thread.release(scope);
         });
-        if let Some(job) = executor::keep(&self.thread, job) {
-            self.thread.post_boxed(job);
-        }
     }
 }
 

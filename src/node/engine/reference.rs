@@ -13,8 +13,8 @@ use super::value::{JsResult, Scope, Thrown, Type, Value};
 /// A JavaScript value kept from any thread. Dropping it releases the value on JavaScript's thread.
 pub struct JsRef {
     raw: sys::napi_ref,
-    /// The value lives in an array: only objects and functions can be referenced themselves.
-    is_held: bool,
+    /// The value is the element of an array: only objects and functions can be referenced themselves.
+    is_in_array: bool,
     thread: JsThread,
 }
 
@@ -31,26 +31,26 @@ impl JsRef {
 
     pub fn new<'env>(thread: &JsThread, value: Value<'env>) -> JsResult<'env, Self> {
         let scope = value.scope();
-        let is_held = !matches!(value.kind(), Type::Object | Type::Function);
-        let kept = if is_held {
+        let is_in_array = !matches!(value.kind(), Type::Object | Type::Function);
+        let object = if is_in_array {
             scope.array(&[value])?
         } else {
             value
         };
-        Self::create(thread, kept, is_held, 1)
+        Self::create(thread, object, is_in_array, 1)
     }
 
     fn create<'env>(
         thread: &JsThread,
-        kept: Value<'env>,
-        is_held: bool,
+        object: Value<'env>,
+        is_in_array: bool,
         count: u32,
     ) -> JsResult<'env, Self> {
-        let (scope, mut raw) = (kept.scope(), ptr::null_mut());
+        let (scope, mut raw) = (object.scope(), ptr::null_mut());
         node_api!(
             scope,
             napi_create_reference,
-            kept.raw(),
+            object.raw(),
             count,
             &raw mut raw
         );
@@ -61,21 +61,21 @@ impl JsRef {
         }
         Ok(Self {
             raw,
-            is_held,
+            is_in_array,
             thread: thread.clone(),
         })
     }
 
     pub fn get<'env>(&self, scope: Scope<'env>) -> Value<'env> {
-        let (mut kept, mut value) = (ptr::null_mut(), ptr::null_mut());
-        node_api!(scope, napi_get_reference_value, self.raw, &raw mut kept);
-        if kept.is_null() {
+        let (mut object, mut value) = (ptr::null_mut(), ptr::null_mut());
+        node_api!(scope, napi_get_reference_value, self.raw, &raw mut object);
+        if object.is_null() {
             return scope.undefined();
         }
-        if !self.is_held {
-            return scope.value(kept);
+        if !self.is_in_array {
+            return scope.value(object);
         }
-        if node_api!(scope, napi_get_element, kept, 0, &raw mut value) != sys::Status::napi_ok {
+        if node_api!(scope, napi_get_element, object, 0, &raw mut value) != sys::Status::napi_ok {
             return scope.undefined();
         }
         scope.value(value)

@@ -79,17 +79,22 @@ impl<'env> Scope<'env> {
         Ok(self.value(raw))
     }
 
-    /// Runs `work` with handles of its own, which are given back afterwards.
+    /// Runs `work` with handles of its own, which are given back afterwards, also where it panics.
     pub fn enclosed(self, work: impl for<'inner> FnOnce(Scope<'inner>)) {
-        let mut handles = ptr::null_mut();
-        node_api!(self, napi_open_handle_scope, &raw mut handles);
+        struct Handles<'env>(Scope<'env>, sys::napi_handle_scope);
+        impl Drop for Handles<'_> {
+            fn drop(&mut self) {
+                if !self.1.is_null() {
+                    node_api!(self.0, napi_close_handle_scope, self.1);
+                }
+            }
+        }
+        let mut handles = Handles(self, ptr::null_mut());
+        node_api!(self, napi_open_handle_scope, &raw mut handles.1);
         work(Scope {
             env: self.env,
             lifetime: PhantomData,
         });
-        if !handles.is_null() {
-            node_api!(self, napi_close_handle_scope, handles);
-        }
     }
 
     pub fn undefined(self) -> Value<'env> {

@@ -7,9 +7,8 @@ use tokio::sync::oneshot;
 
 use super::context::CallContext;
 use super::errors;
-use super::services::UPDATE_TOOLS;
 use crate::error::{Code, Error, Result};
-use crate::node::engine::{JsResult, JsThread, Scope, Value, executor};
+use crate::node::engine::{JsResult, Scope, Value};
 
 /// Bound on a callback of the registry, of a token store or of a cache.
 pub const STORE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,15 +76,15 @@ impl CallContext {
             sender: Some(sender),
         };
         match start(&context, scope) {
-            Ok(value) => value.settled(move |scope, outcome| {
+            Ok(value) => value.settled(move |_, outcome| {
                 let outcome = outcome
                     .and_then(|value| convert(&context, value))
                     .map_err(|thrown| errors::from_host(name, &context.thread, &thrown));
-                answer.hear(scope, &context.thread, outcome);
+                answer.give(outcome);
             }),
             Err(thrown) => {
                 let error = errors::from_host(name, &context.thread, &thrown);
-                answer.hear(scope, &context.thread, Err(error));
+                answer.give(Err(error));
             }
         }
     }
@@ -130,15 +129,6 @@ struct Answer<T> {
 }
 
 impl<T> Answer<T> {
-    fn hear(&mut self, scope: Scope<'_>, thread: &JsThread, outcome: Result<T>) {
-        // Calls wait for nothing after it.
-        if self.name == UPDATE_TOOLS {
-            executor::resume_on_js_thread(scope, thread, || self.give(outcome));
-        } else {
-            self.give(outcome);
-        }
-    }
-
     fn give(&mut self, outcome: Result<T>) {
         if let Some(sender) = self.sender.take() {
             let _ = sender.send(outcome);

@@ -6,8 +6,9 @@ use parking_lot::Mutex;
 
 use crate::host::Environment;
 use crate::network;
-use crate::node::engine::{Burst, JsRef, JsResult, JsThread, Scope, Thrown};
+use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Thrown};
 use crate::obo::Obo;
+use crate::scheduler::Burst;
 use crate::settings::Settings;
 use crate::transport::stdio::StdioWire;
 

@@ -16,7 +16,8 @@ use super::stderr_log::{StderrLog, level_name};
 use crate::host::{Environment, Level, Log, LogMeta, Logger};
 use crate::log_room::TELL_AGAIN;
 use crate::node::engine::workers::spawn;
-use crate::node::engine::{JsResult, Present, SLICE, Scope};
+use crate::node::engine::{JsResult, Present, Scope};
+use crate::scheduler::SLICE;
 use crate::telemetry::Operation;
 
 /// Lines that are written whatever time it takes, so that those of an ordinary call come before its result.

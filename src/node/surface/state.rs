@@ -13,7 +13,7 @@ use crate::embedded::MemoryFlows;
 use crate::host::{FlowStore, Host, Logger};
 use crate::manager::Manager;
 use crate::node::engine::{
-    AbortLink, Burst, JsRef, JsResult, JsThread, Present, Scope, StartBatch, Value,
+    AbortLink, JsRef, JsResult, JsThread, Present, Scope, StartBatch, Value,
 };
 use crate::node::host::arguments::credentials_key;
 use crate::node::host::configs::Configs;
@@ -33,6 +33,7 @@ use crate::node::marshal::log::logger_of;
 use crate::node::marshal::params::Params;
 use crate::node::marshal::services::UPDATE_TOOLS;
 use crate::node::marshal::{convert, newer_params, services};
+use crate::scheduler::Burst;
 
 /// What all calls of a runtime share.
 pub struct RuntimeState {

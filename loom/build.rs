@@ -1,0 +1,5 @@
+//! Gives the scheduler the locks of `loom`.
+
+fn main() {
+    println!("cargo::rustc-cfg=loom");
+}
