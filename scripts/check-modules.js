@@ -24,7 +24,7 @@ const FLOORS = [
   ['server_config'],
   ['network', 'settings', 'log_room'],
   ['log'],
-  ['foreign_text', 'telemetry', 'blocking', 'seal', 'user'],
+  ['foreign_text', 'telemetry', 'blocking', 'cancel', 'seal', 'user'],
   ['error', 'secret', 'abilities', 'clock', 'environment', 'hex', 'nesting', 'tools'],
 ];
 

@@ -33,6 +33,7 @@ pub mod foreign_text;
 
 pub mod abilities;
 pub(crate) mod blocking;
+pub(crate) mod cancel;
 pub(crate) mod clock;
 pub mod environment;
 pub mod error;

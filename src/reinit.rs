@@ -170,7 +170,7 @@ impl Run<'_> {
             return Ok(missing);
         }
         let abilities = self.until_cancelled(self.call.host.registry.abilities());
-        Ok(if abilities.await?.is_current() {
+        Ok(if abilities.await??.is_current() {
             missing
         } else {
             Vec::new()

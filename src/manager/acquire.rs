@@ -249,15 +249,10 @@ impl Manager {
                 .entry(request.key.clone())
                 .or_default(),
         );
-        let turn = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::aborted()),
-            () = self.0.closing.cancelled() => Err(Error::closed()),
-            turn = Arc::clone(&turns).lock_owned() => Ok(turn),
-            () = tokio::time::sleep_until(*deadline) => {
-                Err(Error::timeout("Other calls with forceNew took all the time"))
-            }
-        };
+        let locked = tokio::time::timeout_at(*deadline, Arc::clone(&turns).lock_owned());
+        let late = |_| Error::timeout("Other calls with forceNew took all the time");
+        let turn = self.until_cancelled(cancel, locked).await;
+        let turn = turn.and_then(|turn| turn.map_err(late));
         let outcome = match turn {
             Ok(_turn) => {
                 self.0.breakers.clear(&request.key);

@@ -183,7 +183,7 @@ impl Asking<'_> {
                     ))
                 })
         };
-        let pending = match self.unless_over(begun).await? {
+        let pending = match self.until_cancelled(begun).await? {
             Begun::Completed => return Ok(()),
             Begun::Pending(pending) => pending,
         };
@@ -195,11 +195,15 @@ impl Asking<'_> {
                 "OAuth flow initiated - return early",
             ));
         }
-        self.unless_over(self.authorizer.wait(&pending, deadline))
-            .await?;
+        // Boxed, because each wait around it would carry its size once more.
+        let authorized = Box::pin(self.authorizer.wait(&pending, deadline));
+        self.until_cancelled(authorized).await?;
         *issued = None;
         match &self.consent.prompt {
-            Some(prompt) => self.unless_over(prompt.end()).await.map_err(prompt_failure),
+            Some(prompt) => self
+                .until_cancelled(prompt.end())
+                .await
+                .map_err(prompt_failure),
             None => Ok(()),
         }
     }
@@ -218,17 +222,12 @@ impl Asking<'_> {
         // As upstream tells it: a flow that has just begun has all its time.
         let expires_at = pending.joined.then_some(pending.expires_at);
         let started = prompt.start(&pending.authorization_url, expires_at);
-        self.unless_over(started).await.map_err(prompt_failure)
+        self.until_cancelled(started).await.map_err(prompt_failure)
     }
 
-    /// Every wait ends with the call's abort and with the runtime.
-    async fn unless_over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.request.options.cancel.cancelled() => Err(Error::aborted()),
-            () = self.manager.closing().cancelled() => Err(Error::closed()),
-            outcome = work => outcome,
-        }
+    async fn until_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let cancel = &self.request.options.cancel;
+        self.manager.until_cancelled(cancel, work).await?
     }
 }
 

@@ -56,15 +56,10 @@ impl Attempt {
 impl Ticket {
     /// Waits for the outcome, until `deadline` or `cancel`.
     pub async fn wait(mut self, deadline: Instant, cancel: &CancellationToken) -> Result<Lease> {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(Error::aborted()),
-            () = self.manager.0.closing.cancelled() => return Err(Error::closed()),
-            () = self.attempt.done.cancelled() => {}
-            () = tokio::time::sleep_until(deadline) => {
-                self.is_out_of_time = true;
-                return Err(self.attempt.failure.out_of_time());
-            }
+        let done = tokio::time::timeout_at(deadline, self.attempt.done.cancelled());
+        if self.manager.until_cancelled(cancel, done).await?.is_err() {
+            self.is_out_of_time = true;
+            return Err(self.attempt.failure.out_of_time());
         }
         let outcome = self.attempt.state.lock().outcome.clone();
         let slot = outcome.unwrap_or_else(|| Err(Error::closed()))?;

@@ -128,12 +128,8 @@ impl Manager {
             recipe.config.proxy(),
             &IndexMap::new(),
         )?;
-        let detection = tokio::select! {
-            biased;
-            () = request.cancel.cancelled() => return Err(Error::aborted()),
-            () = self.closing().cancelled() => return Err(Error::closed()),
-            detection = detect(&endpoints, &url, call.settings) => detection,
-        };
+        let detecting = detect(&endpoints, &url, call.settings);
+        let detection = self.until_cancelled(&request.cancel, detecting).await?;
         found.requires_oauth = Some(detection.requires_oauth);
         found.oauth_metadata = Some(detection.metadata);
         Ok(())

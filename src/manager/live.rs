@@ -116,7 +116,7 @@ impl Manager {
         let nobody = User::default();
         let user = scope.user.unwrap_or(&nobody);
         let token = session_token(scope.host, user, force);
-        self.unless_over(call.cancel, token).await?.map(Some)
+        self.until_cancelled(call.cancel, token).await?.map(Some)
     }
 }
 

@@ -216,20 +216,6 @@ impl Manager {
         }
     }
 
-    /// Every wait ends with the call's abort and with the runtime.
-    pub(super) async fn unless_over<T>(
-        &self,
-        cancel: &CancellationToken,
-        work: impl Future<Output = T>,
-    ) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::aborted()),
-            () = self.0.closing.cancelled() => Err(Error::closed()),
-            outcome = Box::pin(work) => Ok(outcome),
-        }
-    }
-
     /// The Graph token of a call, where the config has a place for one. Without a token the placeholder stays.
     pub async fn graph_token(
         &self,
@@ -245,7 +231,7 @@ impl Manager {
             user,
             deadline: Instant::now() + EXCHANGE_TIMEOUT,
         };
-        self.unless_over(cancel, self.0.obo.graph_token(&request))
+        self.until_cancelled(cancel, self.0.obo.graph_token(&request))
             .await
     }
 
@@ -267,7 +253,7 @@ impl Manager {
             rejected,
             deadline: Instant::now() + call.timeout.unwrap_or(EXCHANGE_TIMEOUT),
         };
-        self.unless_over(call.cancel, self.0.obo.token(&request))
+        self.until_cancelled(call.cancel, self.0.obo.token(&request))
             .await?
     }
 }

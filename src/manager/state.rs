@@ -15,7 +15,9 @@ use super::key::{Key, Owner};
 use super::names::KnownNames;
 use super::pool::Pool;
 use super::subscriber::Subscriber;
+use crate::cancel::until_cancelled;
 use crate::connection::{Breakers, Event, Known};
+use crate::error::Result;
 use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
 use crate::obo::Obo;
@@ -131,6 +133,15 @@ impl Manager {
         pool.slots
             .get(&key)
             .is_some_and(|slot| !slot.connection.is_closed())
+    }
+
+    /// Every wait of a call ends with the call's abort and with the runtime.
+    pub(super) async fn until_cancelled<T>(
+        &self,
+        cancel: &CancellationToken,
+        work: impl Future<Output = T>,
+    ) -> Result<T> {
+        until_cancelled(cancel, &self.0.closing, work).await
     }
 
     /// Work that outlives its caller; the runtime is closed when it has ended.

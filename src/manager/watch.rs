@@ -12,6 +12,7 @@ use super::key::Key;
 use super::slot::Slot;
 use super::state::{Inner, Manager};
 use super::subscriber::{Relisted, Subscriber};
+use crate::cancel::until_aborted;
 use crate::connection::{Event, Observer};
 use crate::error::Code;
 use crate::telemetry::LOST;
@@ -165,9 +166,11 @@ impl Manager {
             logger.info(format!(
                 "{prefix} Reconnecting {attempt}/{MAX_RECONNECTS} (delay: {milliseconds}ms)"
             ));
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+            if until_aborted(cancel, tokio::time::sleep(pause))
+                .await
+                .is_err()
+            {
+                return;
             }
             let ticket = {
                 let mut pool = self.0.pool.lock();

@@ -283,11 +283,9 @@ impl Authorizer {
         let left = u64::try_from(pending.expires_at - now_ms()).unwrap_or_default();
         let deadline = Instant::now() + Duration::from_millis(left);
         self.0.oauth.tasks.spawn(async move {
-            let watched = authorizer.finished(10 * POLL);
-            tokio::select! {
-                () = authorizer.0.oauth.closing.cancelled() => {}
-                _ = tokio::time::timeout_at(deadline, watched) => {}
-            }
+            let watched = tokio::time::timeout_at(deadline, authorizer.finished(10 * POLL));
+            let closing = &authorizer.0.oauth.closing;
+            closing.run_until_cancelled(watched).await;
         });
     }
 

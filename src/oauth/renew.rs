@@ -11,6 +11,7 @@ use super::leases::{FLIGHT_POLL, Leases};
 use super::storage::{StoredAccess, Witness};
 use super::stored_tokens::{self, Writing};
 use super::turn::{By, POLL, TURN_TTL, Turn};
+use crate::cancel::until_closed;
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 use crate::telemetry::{Kind, Started};
@@ -123,11 +124,7 @@ impl Authorizer {
                     }
                 });
             }
-            tokio::select! {
-                biased;
-                () = inner.oauth.closing.cancelled() => return Err(Error::closed()),
-                () = tokio::time::sleep(poll) => {}
-            }
+            until_closed(&inner.oauth.closing, tokio::time::sleep(poll)).await?;
         }
     }
 

@@ -79,7 +79,8 @@ impl Run<'_> {
         };
         let server = self
             .until_cancelled(self.manager.scope(&scope, name, config))
-            .await;
+            .await
+            .flatten();
         let error = match server {
             Ok(server) => {
                 connected.authorizes = server.config.runs_oauth_flow();
@@ -143,7 +144,7 @@ impl Run<'_> {
             limit.unwrap_or(DEFAULT_BUDGET),
             connections.tools(self.name),
         );
-        let answer = self.until_cancelled(async { Ok(asking.await) }).await?;
+        let answer = self.until_cancelled(asking).await?;
         match answer {
             Ok(Ok(found)) => Ok(found.map(Snapshot::of_host)),
             Ok(Err(error)) => {

@@ -38,7 +38,7 @@ impl Run<'_> {
         }
         let logger = &self.call.host.logger;
         let asking = generation_of(publisher, user_id, self.name, logger);
-        self.until_cancelled(async { Ok(asking.await) }).await
+        self.until_cancelled(asking).await
     }
 
     /// Publishes a list and writes it into the answer. Returns how many tools the answer has.
@@ -125,7 +125,7 @@ impl Run<'_> {
             revision,
         };
         let publishing = publish_tools(publisher, update, &self.call.host.logger);
-        Ok(match self.until_cancelled(publishing).await? {
+        Ok(match self.until_cancelled(publishing).await?? {
             Publication::Taken(Some(tools)) => Handed::Over(AvailableTools::Host(tools)),
             Publication::Taken(None) => Handed::Refused,
             Publication::Stale => Handed::Stale,
