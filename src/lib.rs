@@ -29,6 +29,7 @@ pub mod settings;
 pub mod log;
 pub mod log_room;
 
+pub(crate) mod flights;
 pub mod foreign_text;
 
 pub mod abilities;
@@ -38,6 +39,7 @@ pub(crate) mod clock;
 pub mod environment;
 pub mod error;
 pub(crate) mod hex;
+pub(crate) mod keyed_lock;
 pub mod nesting;
 pub mod seal;
 pub mod secret;

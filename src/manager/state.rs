@@ -18,6 +18,7 @@ use super::subscriber::Subscriber;
 use crate::cancel::until_cancelled;
 use crate::connection::{Breakers, Event, Known};
 use crate::error::Result;
+use crate::keyed_lock::KeyedLock;
 use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
 use crate::obo::Obo;
@@ -47,6 +48,8 @@ pub(super) struct Inner {
     pub(super) http: HttpClient,
     pub(super) children: Children,
     pub(super) pool: Mutex<Pool>,
+    /// Held by calls with `forceNew`, so that each replaces the connection of the one before, and one is left.
+    pub(super) replacing: KeyedLock<Key>,
     pub(super) breakers: Breakers<Key>,
     /// By endpoint.
     pub(super) known: Cache<String, Known>,
@@ -89,6 +92,7 @@ impl Manager {
             children: Children::default(),
             policy: Mutex::default(),
             pool: Mutex::default(),
+            replacing: KeyedLock::default(),
             breakers: Breakers::default(),
             known: Cache::new(KNOWN_SERVERS),
             tool_names: Cache::new(KNOWN_SERVERS),

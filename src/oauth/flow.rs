@@ -15,7 +15,6 @@ use super::leases::Leases;
 use super::login::begin_under;
 use super::pending::{Pending, ReusedClient, asked_scope, client_of_flow, row_of_flow};
 use super::scope;
-use super::start_turn::StartTurn;
 use super::state_mapping::{delete_flow_and_state, store_state_mapping};
 use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
@@ -54,7 +53,7 @@ impl Authorizer {
     /// [`Code::InsufficientScope`], or [`Code::OAuthFlowFailed`] with the host's fault as its cause.
     pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun> {
         let inner = &self.0;
-        let _turn = StartTurn::take(inner).await;
+        let _starting = inner.oauth.starting.lock(&inner.key).await;
         // Boxed, since callers would carry its size in futures of their own.
         let begun = Box::pin(self.begin_in_turn(wish)).await;
         begun.map_err(|error| {
@@ -265,7 +264,8 @@ impl Authorizer {
         });
         let stored = match tokens {
             Ok(tokens) => {
-                let _turn = StartTurn::take(&self.0).await;
+                let inner = &self.0;
+                let _starting = inner.oauth.starting.lock(&inner.key).await;
                 self.keep_and_tell(&tokens, pending).await
             }
             Err(error) => Err(error),
