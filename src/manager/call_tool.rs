@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::content::{Item, ToolContent, format_content};
 use super::scope::registered_config;
-use super::{Asked, CallScope, Consent, HeaderTokens, Manager, OboCall};
+use super::{Asked, CallScope, Consent, Credentials, HeaderTokens, Manager, OboCall};
 use crate::connection::{CallOptions, Params, Progress, ProgressSink};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
@@ -137,44 +137,45 @@ impl Manager {
             caller: Some(scope.caller(name, call.tool_name)),
             ..CallOptions::new(Instant::now() + longest, call.cancel.clone())
         };
-        let tokens = |access| HeaderTokens {
+        let tokens = HeaderTokens {
             graph: graph_token.as_ref(),
-            access,
+            access: token.as_ref(),
         };
-        scope.set_headers(&server, tokens(token.as_ref()), &mut options)?;
+        scope.set_headers(&server, tokens, &mut options)?;
         let wire_name = self.wire_name(&lease.connection().recipe, call.tool_name);
         let params = Params::Tool {
             name: wire_name.as_deref().unwrap_or(call.tool_name),
             arguments: call.arguments.as_deref(),
         };
-        let sent = lease.connection().request("tools/call", params, &options);
-        let mut answer = sent.await;
-        // A call that the server refused to hear was not made, so it may be made again.
-        if let Err(error) = &answer {
-            if let Some(token) = &token {
-                let renewed = self.renewed_token(scope, &server, obo, token, error);
-                if let Some(renewed) = renewed.await? {
-                    scope.set_headers(&server, tokens(Some(&renewed)), &mut options)?;
-                    let sent = lease.connection().request("tools/call", params, &options);
-                    answer = sent.await;
-                }
-                answer = answer.map_err(|error| self.rejection(&server, error));
-            } else if !asked.asked
-                && server.config.runs_oauth_flow()
-                && let Some(refusal) = error.refusal().cloned()
-            {
-                // The session lives, but its token does not, and nothing but the user brings another.
-                lease.discard();
-                consent.refusal = Some(refusal);
-                request.options.deadline = Instant::now() + limit;
-                lease = self
-                    .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
-                    .await?;
-                let sent = lease.connection().request("tools/call", params, &options);
-                answer = sent.await;
+        let mut credentials = Credentials {
+            scope,
+            server: &server,
+            tokens,
+            renewal: obo,
+            is_renewed: false,
+        };
+        let answer = loop {
+            let sent = lease.connection().request("tools/call", params, &options);
+            let error = match sent.await {
+                Ok(answer) => break answer,
+                Err(error) => error,
+            };
+            if token.is_some() {
+                credentials.renew(self, error, &mut options).await?;
+                continue;
             }
-        }
-        let answer = answer?;
+            let may_ask = !asked.asked && server.config.runs_oauth_flow();
+            let Some(refusal) = error.refusal().filter(|_| may_ask) else {
+                return Err(error);
+            };
+            // The session lives, but its token does not, and nothing but the user brings another.
+            lease.discard();
+            consent.refusal = Some(refusal.clone());
+            request.options.deadline = Instant::now() + limit;
+            lease = self
+                .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
+                .await?;
+        };
         let (result, items, structured) = read(&answer).map_err(|_| unreadable(&answer))?;
         if result.is_error == Some(Value::Bool(true)) {
             seen.is_error = true;

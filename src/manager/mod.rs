@@ -25,6 +25,7 @@ mod recipe;
 mod refresh;
 mod renewal;
 mod request;
+mod resend;
 mod schema;
 mod scope;
 mod slot;
@@ -48,6 +49,7 @@ pub use names::Naming;
 pub use obo_call::OboCall;
 pub use publish::{Publication, Reading, Snapshot, generation_of, publish_tools};
 pub use request::Disposal;
+pub use resend::Credentials;
 pub use scope::{
     CallScope, HeaderTokens, ServerScope, may_be_shared, registered_config, template, with_bearer,
 };

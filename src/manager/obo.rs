@@ -12,7 +12,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::directory::ConnectionState;
 use super::lease::Lease;
-use super::live::rejected;
 use super::obo_call::OboCall;
 use super::scope::{CallScope, ServerScope};
 use super::state::Manager;
@@ -174,8 +173,8 @@ impl Manager {
     }
 
     /// Another token in place of one that the server answered with 401; `None` where the refusal has nothing to do
-    /// with it. The caller tries once with the new one, and no further.
-    pub async fn renewed_token(
+    /// with it.
+    pub(super) async fn renewed_token(
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
@@ -203,17 +202,6 @@ impl Manager {
         }
         let token = self.forwarded_token(scope, server, call, true).await?;
         Ok(token.filter(|token| token != rejected))
-    }
-
-    /// What it means that a server takes neither the token of a call nor another one.
-    #[must_use]
-    pub fn rejection(&self, server: &ServerScope, error: Error) -> Error {
-        match error.refusal() {
-            Some(refusal) if server.config.obo_scopes.is_none() => {
-                rejected(&server.key.server_name, refusal)
-            }
-            _ => error,
-        }
     }
 
     /// The Graph token of a call, where the config has a place for one. Without a token the placeholder stays.

@@ -10,8 +10,8 @@ use crate::connection::{CallOptions, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
 use crate::manager::{
-    Acquire, Asked, CallScope, Consent, Discover, Disposal, HeaderTokens, Lease, Manager, OboCall,
-    Owner, Reading, ServerScope, Snapshot,
+    Acquire, Asked, CallScope, Consent, Credentials, Discover, Disposal, HeaderTokens, Lease,
+    Manager, OboCall, Owner, Reading, ServerScope, Snapshot,
 };
 use crate::obo::TokenUse;
 use crate::secret::Secret;
@@ -252,24 +252,32 @@ impl Run<'_> {
             return Ok(None);
         };
         // Not cut off from outside: an aborted request tells the server so.
-        let mut outcome = self.read(lease, options).await;
-        if let (Err(refusal), Some(on_behalf)) = (&outcome, &connected.obo) {
-            match self.renewed(on_behalf, refusal).await {
-                Ok(Some(token)) => {
-                    let mut options = options.clone();
-                    let tokens = HeaderTokens {
-                        graph: connected.graph.as_ref(),
-                        access: Some(&token),
-                    };
-                    self.scope()
-                        .set_headers(&on_behalf.0, tokens, &mut options)?;
-                    outcome = self.read(lease, &options).await;
+        let publisher = self.call.host.publisher.as_ref();
+        let scope = self.scope();
+        let mut credentials = connected.obo.as_ref().map(|(server, token)| Credentials {
+            scope: &scope,
+            server,
+            tokens: HeaderTokens {
+                graph: connected.graph.as_ref(),
+                access: Some(token),
+            },
+            renewal: self.obo_call(),
+            is_renewed: false,
+        });
+        let mut sending = options.clone();
+        let outcome = loop {
+            let connection = lease.connection();
+            let read = Snapshot::read(connection, publisher, Reading::InOrder, &sending).await;
+            match (read, &mut credentials) {
+                (Err(error), Some(credentials)) => {
+                    let renewed = credentials.renew(self.manager, error, &mut sending);
+                    if let Err(error) = renewed.await {
+                        break Err(error);
+                    }
                 }
-                Ok(None) => {}
-                Err(error) => outcome = Err(error),
+                (outcome, _) => break outcome,
             }
-            outcome = outcome.map_err(|error| self.manager.rejection(&on_behalf.0, error));
-        }
+        };
         if let Err(error) = &outcome {
             if matches!(error.code, Code::Aborted | Code::Closed) {
                 if let Some(lease) = connected.lease.take() {
@@ -294,23 +302,6 @@ impl Run<'_> {
             }
         }
         Ok(Some(outcome))
-    }
-
-    async fn read(&self, lease: &Lease, options: &CallOptions) -> Result<Snapshot> {
-        let publisher = self.call.host.publisher.as_ref();
-        Snapshot::read(lease.connection(), publisher, Reading::InOrder, options).await
-    }
-
-    /// Another token on behalf of the user, where the server no longer takes the one that was sent.
-    async fn renewed(
-        &self,
-        (server, token): &(ServerScope, Secret),
-        refusal: &Error,
-    ) -> Result<Option<Secret>> {
-        let scope = self.scope();
-        self.manager
-            .renewed_token(&scope, server, self.obo_call(), token, refusal)
-            .await
     }
 
     fn obo_call(&self) -> OboCall<'_> {
