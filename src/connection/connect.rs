@@ -218,7 +218,7 @@ async fn bounded<T>(
     outcome.inspect_err(|_| life.cancel())
 }
 
-fn client_of(recipe: &Recipe, logger: &Logger) -> Client {
+pub(super) fn client_of(recipe: &Recipe, logger: &Logger) -> Client {
     Client {
         owner: Caller {
             peer: Peer {

@@ -31,6 +31,8 @@ mod scope;
 mod slot;
 mod state;
 mod subscriber;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod wire_names;
 

@@ -71,6 +71,9 @@ pub(super) struct Inner {
     /// Connections whose tools are listed again, and whether they are to be listed once more after that.
     pub(super) refreshing: Mutex<HashMap<Key, bool>>,
     pub(super) subscriber: Mutex<Option<Arc<dyn Subscriber>>>,
+    /// What is connected to in tests, in place of servers.
+    #[cfg(test)]
+    pub(super) in_memory: Mutex<Option<Arc<super::tests::Servers>>>,
 }
 
 impl Manager {
@@ -106,6 +109,8 @@ impl Manager {
             runtime,
             refreshing: Mutex::default(),
             subscriber: Mutex::default(),
+            #[cfg(test)]
+            in_memory: Mutex::default(),
         }))
     }
 
