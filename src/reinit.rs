@@ -114,7 +114,7 @@ impl Run<'_> {
         let (mut connected, listed) = loop {
             let mut connected = Box::pin(self.connect(config.clone(), refusal)).await?;
             let listed = self.list(&mut connected).await?;
-            let may_ask = connected.authorizes && !connected.asked.asked;
+            let may_ask = connected.authorizes && !connected.asked.was_asked;
             let error = listed.as_ref().and_then(|listed| listed.as_ref().err());
             refusal = error.filter(|_| may_ask).and_then(Error::refusal).cloned();
             if refusal.is_none() {

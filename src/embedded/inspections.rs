@@ -24,10 +24,10 @@ const FAILED_TTL: Duration = Duration::from_mins(1);
 
 /// One for a runtime. By server name.
 #[derive(Default)]
-pub struct Inspections(Mutex<HashMap<String, Turn>>);
+pub struct Inspections(Mutex<HashMap<String, SharedInspection>>);
 
 /// Whoever has it inspects; the others wait for what comes of it.
-type Turn = Arc<tokio::sync::Mutex<Known>>;
+type SharedInspection = Arc<tokio::sync::Mutex<Known>>;
 
 #[derive(Default)]
 enum Known {

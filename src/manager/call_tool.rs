@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::content::{Item, ToolContent, format_content};
 use super::scope::registered_config;
-use super::{Asked, CallScope, Consent, Credentials, HeaderTokens, Manager, OboCall};
+use super::{CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Manager, TokenRequest};
 use crate::connection::{CallOptions, Params, Progress, ProgressSink};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
@@ -46,7 +46,7 @@ pub struct CallTool<'a> {
 
 /// What shows only while a call is made.
 #[derive(Default)]
-struct Seen {
+struct Observed {
     transport: Option<&'static str>,
     is_error: bool,
     /// Users authorize with the server.
@@ -62,7 +62,7 @@ impl Manager {
         let logger = call.scope.host.logger.clone();
         let tool_name = call.tool_name;
         let started = Started::now(Kind::ToolCall, call.server_name, user_id);
-        let mut seen = Seen::default();
+        let mut seen = Observed::default();
         let outcome = self.call(&mut call, &mut seen).await;
         let outcome = outcome.map_err(|error| {
             if seen.authorizes {
@@ -90,7 +90,7 @@ impl Manager {
         outcome
     }
 
-    async fn call(&self, call: &mut CallTool<'_>, seen: &mut Seen) -> Result<ToolContent> {
+    async fn call(&self, call: &mut CallTool<'_>, seen: &mut Observed) -> Result<ToolContent> {
         let given = call.config.take();
         let (scope, name) = (&call.scope, call.server_name);
         let config = match given {
@@ -105,7 +105,7 @@ impl Manager {
         let (mut request, kind) = self.request(scope, &server, graph_token.as_ref(), options)?;
         seen.transport = Some(kind.as_str());
         seen.authorizes = server.config.runs_oauth_flow();
-        let obo = OboCall {
+        let obo = TokenRequest {
             purpose: self.token_use(&server, call.tool_name),
             timeout: None,
             of_tool_call: true,
@@ -119,7 +119,7 @@ impl Manager {
             .timeout
             .or(server.config.timeout)
             .unwrap_or(CALL_TIMEOUT);
-        let (mut consent, mut asked) = (Consent::waiting(scope.host), Asked::default());
+        let (mut consent, mut asked) = (Consent::waiting(scope.host), ConsentOutcome::default());
         let mut lease = self
             .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
             .await?;
@@ -164,7 +164,7 @@ impl Manager {
                 credentials.renew(self, error, &mut options).await?;
                 continue;
             }
-            let may_ask = !asked.asked && server.config.runs_oauth_flow();
+            let may_ask = !asked.was_asked && server.config.runs_oauth_flow();
             let Some(refusal) = error.refusal().filter(|_| may_ask) else {
                 return Err(error);
             };

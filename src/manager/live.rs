@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use parking_lot::Mutex;
 
-use super::obo_call::OboCall;
 use super::scope::{CallScope, ServerScope};
 use super::state::Manager;
+use super::token_request::TokenRequest;
 use crate::connection::{AccessTokens, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, UpstreamTokens};
@@ -105,7 +105,7 @@ impl Manager {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
-        call: OboCall<'_>,
+        call: TokenRequest<'_>,
         force: bool,
     ) -> Result<Option<Secret>> {
         let context = scope.context(&server.key.owner);

@@ -12,9 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::directory::ConnectionState;
 use super::lease::Lease;
-use super::obo_call::OboCall;
 use super::scope::{CallScope, ServerScope};
 use super::state::Manager;
+use super::token_request::TokenRequest;
 use crate::connection::{AccessTokens, Recipe};
 use crate::error::{Cause, Error, Result};
 use crate::host::Host;
@@ -138,7 +138,7 @@ impl Manager {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
-        call: OboCall<'_>,
+        call: TokenRequest<'_>,
     ) -> Result<Option<Secret>> {
         if server.config.obo_scopes.is_none() {
             return self.forwarded_token(scope, server, call, false).await;
@@ -178,7 +178,7 @@ impl Manager {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
-        call: OboCall<'_>,
+        call: TokenRequest<'_>,
         rejected: &Secret,
         refusal: &Error,
     ) -> Result<Option<Secret>> {
@@ -227,7 +227,7 @@ impl Manager {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
-        call: OboCall<'_>,
+        call: TokenRequest<'_>,
         rejected: Option<&Secret>,
     ) -> Result<Option<Secret>> {
         let nobody = User::default();

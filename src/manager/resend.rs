@@ -1,9 +1,9 @@
 //! Sending once more what a server refused to hear, with another token.
 
 use super::live::rejected;
-use super::obo_call::OboCall;
 use super::scope::{CallScope, HeaderTokens, ServerScope};
 use super::state::Manager;
+use super::token_request::TokenRequest;
 use crate::connection::CallOptions;
 use crate::error::{Error, Result};
 
@@ -13,7 +13,7 @@ pub struct Credentials<'a> {
     pub server: &'a ServerScope,
     pub tokens: HeaderTokens<'a>,
     /// How another access token is asked for.
-    pub renewal: OboCall<'a>,
+    pub renewal: TokenRequest<'a>,
     pub is_renewed: bool,
 }
 

@@ -10,8 +10,8 @@ use crate::connection::{CallOptions, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
 use crate::manager::{
-    Acquire, Asked, CallScope, Consent, Credentials, Discover, Disposal, HeaderTokens, Lease,
-    Manager, OboCall, Owner, Reading, ServerScope, Snapshot,
+    Acquire, CallScope, Consent, ConsentOutcome, Credentials, Discover, Disposal, HeaderTokens,
+    Lease, Manager, Owner, Reading, ServerScope, Snapshot, TokenRequest,
 };
 use crate::obo::TokenUse;
 use crate::secret::Secret;
@@ -33,7 +33,7 @@ pub(super) struct Connected {
     pub oauth_required: bool,
     /// Whether the user authorizes with the server.
     pub authorizes: bool,
-    pub asked: Asked,
+    pub asked: ConsentOutcome,
     pub discovered: Option<Snapshot>,
     /// Tools that were listed over a connection of the host, which takes the place of one of ours.
     pub of_host: Option<Snapshot>,
@@ -187,7 +187,7 @@ impl Run<'_> {
             .map(|timeout| Instant::now() + timeout);
         let token = self
             .manager
-            .call_token(scope, server, self.obo_call())
+            .call_token(scope, server, self.token_request())
             .await?;
         let deadline = deadline.unwrap_or_else(|| Instant::now() + limit);
         let mut options = CallOptions::new(deadline, self.cancel.clone());
@@ -261,7 +261,7 @@ impl Run<'_> {
                 graph: connected.graph.as_ref(),
                 access: Some(token),
             },
-            renewal: self.obo_call(),
+            renewal: self.token_request(),
             is_renewed: false,
         });
         let mut sending = options.clone();
@@ -304,8 +304,8 @@ impl Run<'_> {
         Ok(Some(outcome))
     }
 
-    fn obo_call(&self) -> OboCall<'_> {
-        OboCall {
+    fn token_request(&self) -> TokenRequest<'_> {
+        TokenRequest {
             purpose: TokenUse::Connection,
             timeout: self.call.connection_timeout,
             of_tool_call: false,
