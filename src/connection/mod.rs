@@ -40,7 +40,7 @@ pub use access::AccessTokens;
 pub use authorized::connect_authorized;
 pub use breaker::{Breaker, Breakers};
 pub use caller::Caller;
-pub use connect::{LastFailure, connect};
+pub use connect::{DEFAULT_INIT_TIMEOUT, LastFailure, connect};
 pub use established::Connection;
 pub use events::{Event, Observer};
 pub(crate) use failures::gone;

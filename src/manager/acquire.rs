@@ -230,9 +230,7 @@ impl Manager {
                 .debug(format!("{prefix} Joining in-flight connection attempt"));
             return Ok(Found::Attempt(attempt.join(self)));
         }
-        let (attempt, ticket) = self.attempt(request.key.clone(), recipe, Admission::Registered);
-        pool.attempts.insert(request.key.clone(), attempt);
-        Ok(Found::Attempt(ticket))
+        Ok(Found::Attempt(self.begin(&mut pool, &request.key, recipe)))
     }
 
     /// `forceNew`: one at a time per connection.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::content::{Item, ToolContent, format_content};
 use super::scope::registered_config;
 use super::{CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Manager, TokenRequest};
-use crate::connection::{CallOptions, Params, Progress, ProgressSink};
+use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::Lookup;
@@ -21,8 +21,6 @@ use crate::nesting::{self, MAX_NESTING};
 use crate::server_config::ServerConfig;
 use crate::telemetry::{Kind, Operation, Started, TOOL_ERROR};
 
-/// Bound on connecting where the config has no `initTimeout`.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bound on a call where neither the caller nor the config has one.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -100,7 +98,7 @@ impl Manager {
         let server = self.scope(scope, name, config).await?;
         let _disposal = self.disposal(scope, &server.key);
         let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
-        let limit = server.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let limit = server.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
         let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
         let (mut request, kind) = self.request(scope, &server, graph_token.as_ref(), options)?;
         seen.transport = Some(kind.as_str());

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Attempt, State};
 use super::key::{Key, Owner};
 use super::lease::Lease;
+use super::pool::Pool;
 use super::slot::Slot;
 use super::state::Manager;
 use crate::connection::{
@@ -95,6 +96,13 @@ impl Drop for Ticket {
 }
 
 impl Manager {
+    /// Starts an attempt that calls may join.
+    pub(super) fn begin(&self, pool: &mut Pool, key: &Key, recipe: Arc<Recipe>) -> Ticket {
+        let (attempt, ticket) = self.attempt(key.clone(), recipe, Admission::Registered);
+        pool.attempts.insert(key.clone(), attempt);
+        ticket
+    }
+
     /// Starts an attempt, with one place for the call that starts it.
     pub(super) fn attempt(
         &self,

@@ -1,12 +1,11 @@
 //! Steps 5 and 6: the connection, and the tools that it lists.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::run::Run;
-use crate::connection::{CallOptions, Recipe};
+use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
 use crate::manager::{
@@ -16,8 +15,6 @@ use crate::manager::{
 use crate::obo::TokenUse;
 use crate::secret::Secret;
 use crate::server_config::ServerConfig;
-
-const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
 
 /// What connecting came to.
 #[derive(Default)]
@@ -141,7 +138,7 @@ impl Run<'_> {
         }
         let limit = self.call.connection_timeout.or(server.config.init_timeout);
         let asking = tokio::time::timeout(
-            limit.unwrap_or(DEFAULT_BUDGET),
+            limit.unwrap_or(DEFAULT_INIT_TIMEOUT),
             connections.tools(self.name),
         );
         let answer = self.until_cancelled(asking).await?;
@@ -180,7 +177,7 @@ impl Run<'_> {
         if connected.of_host.is_some() {
             return Ok(());
         }
-        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_BUDGET);
+        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
         // The caller's time covers the exchange too; the server's own begins after it.
         let deadline = call
             .connection_timeout
