@@ -47,6 +47,13 @@ impl MemoryServer {
         }
     }
 
+    /// Refuses another GET stream.
+    pub fn conflict(&self) {
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.conflicted();
+        }
+    }
+
     /// Whether the client has closed the session.
     pub fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::SeqCst)

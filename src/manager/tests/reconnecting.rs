@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::world::{World, fails_after, of_all, of_user, pass};
+use super::world::{World, connects_after, fails_after, of_all, of_user, pass};
 use crate::connection::Event;
 use crate::error::{Code, Error};
 use crate::manager::ConnectionState;
@@ -105,6 +105,33 @@ async fn a_lease_on_a_lost_connection_goes_on_without_it() {
     assert!(lease.connection().is_closed());
     assert!(world.is_open(&ada));
     assert_eq!(world.connected(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_without_its_stream_is_replaced_while_it_serves_calls() {
+    let world = World::new();
+    let lease = world.acquire(&of_all()).await.unwrap();
+    let world = world.next(connects_after(5));
+    world.server(0).conflict();
+    pass(1).await;
+    assert!(world.is_open(&of_all()));
+    pass(5).await;
+    assert_eq!(world.connected(), 2);
+    assert!(!world.server(0).is_closed() && !lease.connection().is_closed());
+    drop(lease);
+    pass(1).await;
+    assert!(world.server(0).is_closed() && !world.server(1).is_closed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_cannot_be_replaced_stays() {
+    let world = World::new();
+    drop(world.acquire(&of_all()).await.unwrap());
+    world.all_fail(&failure());
+    world.server(0).conflict();
+    pass(HOUR).await;
+    assert_eq!(world.begun().len(), 2);
+    assert!(world.is_open(&of_all()) && !world.server(0).is_closed());
 }
 
 #[tokio::test(start_paused = true)]
