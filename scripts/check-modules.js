@@ -24,8 +24,8 @@ const FLOORS = [
   ['server_config'],
   ['network', 'settings', 'log_room'],
   ['log'],
-  ['foreign_text', 'telemetry', 'blocking', 'seal', 'user'],
-  ['error', 'secret', 'abilities', 'clock', 'environment', 'hex', 'nesting', 'scheduler', 'tools'],
+  ['foreign_text', 'telemetry', 'blocking', 'cancel', 'flights', 'seal', 'user'],
+  ['error', 'secret', 'abilities', 'clock', 'environment', 'hex', 'keyed_lock', 'nesting', 'scheduler', 'tools'],
 ];
 
 /** Files that list modules of several floors, and nothing else. */

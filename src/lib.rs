@@ -29,14 +29,17 @@ pub mod settings;
 pub mod log;
 pub mod log_room;
 
+pub(crate) mod flights;
 pub mod foreign_text;
 
 pub mod abilities;
 pub(crate) mod blocking;
+pub(crate) mod cancel;
 pub(crate) mod clock;
 pub mod environment;
 pub mod error;
 pub(crate) mod hex;
+pub(crate) mod keyed_lock;
 pub mod nesting;
 pub mod scheduler;
 pub mod seal;

@@ -52,13 +52,12 @@ impl Reconnect {
             let (reconnect, delay) = (self.clone(), STAGGER * count);
             count += 1;
             self.manager.spawn(async move {
-                tokio::select! {
-                    () = reconnect.manager.closing().cancelled() => {}
-                    () = async {
-                        tokio::time::sleep(delay).await;
-                        reconnect.attempt(&name).await;
-                    } => {}
-                }
+                let attempt = async {
+                    tokio::time::sleep(delay).await;
+                    reconnect.attempt(&name).await;
+                };
+                let closing = reconnect.manager.closing();
+                closing.run_until_cancelled(attempt).await;
             });
         }
         Ok(())

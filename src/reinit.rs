@@ -110,20 +110,21 @@ impl Run<'_> {
         }
 
         let before = self.generation(config.as_deref()).await?;
-        let mut connected = Box::pin(self.connect(config.clone(), None)).await?;
-        let mut listed = self.list(&mut connected).await?;
-        if let Some(Err(error)) = &listed
-            && let Some(refusal) = error.refusal().cloned()
-            && connected.authorizes
-            && !connected.asked.asked
-        {
+        let mut refusal = None;
+        let (mut connected, listed) = loop {
+            let mut connected = Box::pin(self.connect(config.clone(), refusal)).await?;
+            let listed = self.list(&mut connected).await?;
+            let may_ask = connected.authorizes && !connected.asked.was_asked;
+            let error = listed.as_ref().and_then(|listed| listed.as_ref().err());
+            refusal = error.filter(|_| may_ask).and_then(Error::refusal).cloned();
+            if refusal.is_none() {
+                break (connected, listed);
+            }
             // The session lives, but its token does not, and nothing but the user brings another.
             if let Some(lease) = connected.lease.take() {
                 lease.discard();
             }
-            connected = Box::pin(self.connect(config, Some(refusal))).await?;
-            listed = self.list(&mut connected).await?;
-        }
+        };
         let mut result = Reinitialized {
             oauth_required: connected.oauth_required,
             ..Reinitialized::default()
@@ -170,7 +171,7 @@ impl Run<'_> {
             return Ok(missing);
         }
         let abilities = self.until_cancelled(self.call.host.registry.abilities());
-        Ok(if abilities.await?.is_current() {
+        Ok(if abilities.await??.is_current() {
             missing
         } else {
             Vec::new()

@@ -26,7 +26,8 @@ use crate::transport::{Lane, Remote, SseTimeouts, SseWire, StreamableHttp, WebSo
 /// At most this many handshakes, the waits between them growing by this step.
 const MAX_ATTEMPTS: u32 = 3;
 const RETRY_STEP: Duration = Duration::from_secs(2);
-const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bound on connecting where the config has no `initTimeout`.
+pub const DEFAULT_INIT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a GET stream may be silent.
 const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a server may take to accept a message posted beside an event stream, as in the reference.
@@ -218,7 +219,7 @@ async fn bounded<T>(
     outcome.inspect_err(|_| life.cancel())
 }
 
-fn client_of(recipe: &Recipe, logger: &Logger) -> Client {
+pub(super) fn client_of(recipe: &Recipe, logger: &Logger) -> Client {
     Client {
         owner: Caller {
             peer: Peer {

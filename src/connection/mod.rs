@@ -20,6 +20,8 @@ mod generation;
 mod handshake;
 mod inbound;
 mod liveness;
+#[cfg(test)]
+mod memory;
 mod notices;
 mod options;
 mod param_headers;
@@ -38,12 +40,14 @@ pub use access::AccessTokens;
 pub use authorized::connect_authorized;
 pub use breaker::{Breaker, Breakers};
 pub use caller::Caller;
-pub use connect::{LastFailure, connect};
+pub use connect::{DEFAULT_INIT_TIMEOUT, LastFailure, connect};
 pub use established::Connection;
 pub use events::{Event, Observer};
 pub(crate) use failures::gone;
 pub use generation::{Generation, Known};
 pub use handshake::Described;
+#[cfg(test)]
+pub(crate) use memory::MemoryServer;
 pub use options::{CallOptions, Progress, ProgressSink};
 pub use recipe::Recipe;
 pub use tools::{ToolList, list_tools, list_tools_in_order};

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
-use crate::error::{Code, Error, Result};
+use crate::cancel::until_aborted;
+use crate::error::{Code, Result};
 use crate::host::Lookup;
 use crate::manager::{CallScope, Inspect, Inspection, Manager, NotInspected};
 use crate::nesting::{self, MAX_NESTING};
@@ -23,10 +24,10 @@ const FAILED_TTL: Duration = Duration::from_mins(1);
 
 /// One for a runtime. By server name.
 #[derive(Default)]
-pub struct Inspections(Mutex<HashMap<String, Turn>>);
+pub struct Inspections(Mutex<HashMap<String, SharedInspection>>);
 
 /// Whoever has it inspects; the others wait for what comes of it.
-type Turn = Arc<tokio::sync::Mutex<Known>>;
+type SharedInspection = Arc<tokio::sync::Mutex<Known>>;
 
 #[derive(Default)]
 enum Known {
@@ -78,11 +79,7 @@ impl Inspections {
         cancel: &CancellationToken,
     ) -> Result<Map<String, Value>> {
         let turn = Arc::clone(self.0.lock().entry(name.to_owned()).or_default());
-        let mut known = tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(Error::aborted()),
-            known = turn.lock() => known,
-        };
+        let mut known = until_aborted(cancel, turn.lock()).await?;
         match &*known {
             Known::Found(found) => return Ok(found.clone()),
             Known::FailedAt(at) if at.elapsed() < FAILED_TTL => return Ok(Map::new()),

@@ -120,7 +120,7 @@ impl TokenFile {
     async fn change(
         &self,
         query: &TokenQuery,
-        change: impl FnOnce(Option<Row>) -> Becomes + Send + 'static,
+        change: impl FnOnce(Option<Row>) -> RowChange + Send + 'static,
     ) -> Result<bool> {
         let query = query.clone();
         self.with(move |database, protection| {
@@ -133,9 +133,9 @@ impl TokenFile {
                     .and_then(|sealed| protection.sealer.open(&name, sealed.value()))
                     .and_then(|plain| serde_json::from_slice(&plain).ok());
                 match change(earlier) {
-                    Becomes::Unchanged => return Ok(false),
-                    Becomes::Gone => drop(rows.remove(name.as_slice())?),
-                    Becomes::This(row) => {
+                    RowChange::Unchanged => return Ok(false),
+                    RowChange::Gone => drop(rows.remove(name.as_slice())?),
+                    RowChange::This(row) => {
                         let sealed = serde_json::to_vec(&row)
                             .ok()
                             .and_then(|plain| protection.sealer.seal(&name, plain).ok())
@@ -152,7 +152,7 @@ impl TokenFile {
 }
 
 /// What becomes of a row.
-enum Becomes {
+enum RowChange {
     Unchanged,
     Gone,
     This(Row),
@@ -241,7 +241,7 @@ impl TokenStore for TokenFile {
     async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()> {
         let data = data.clone();
         let created = self.change(query, move |earlier| {
-            Becomes::This(Row {
+            RowChange::This(Row {
                 token: data.token.expose().clone(),
                 expires_at: seconds_from_now(data.expires_in),
                 created_at: now_ms(),
@@ -254,8 +254,8 @@ impl TokenStore for TokenFile {
     async fn update(&self, query: &TokenQuery, update: &TokenUpdate) -> Result<bool> {
         let (asked, update) = (query.clone(), update.clone());
         let updated = self.change(query, move |row| match row.filter(|row| row.is(&asked)) {
-            None => Becomes::Unchanged,
-            Some(row) => Becomes::This(Row {
+            None => RowChange::Unchanged,
+            Some(row) => RowChange::This(Row {
                 token: update.token.map_or(row.token, |it| it.expose().clone()),
                 expires_at: match update.expiry {
                     None => row.expires_at,
@@ -275,9 +275,9 @@ impl TokenStore for TokenFile {
         let any = asked.token.is_none() && asked.credential_set.is_none();
         let deleted = self.change(query, move |row| {
             if any || row.is_some_and(|row| row.is(&asked)) {
-                Becomes::Gone
+                RowChange::Gone
             } else {
-                Becomes::Unchanged
+                RowChange::Unchanged
             }
         });
         deleted.await

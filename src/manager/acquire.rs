@@ -230,48 +230,20 @@ impl Manager {
                 .debug(format!("{prefix} Joining in-flight connection attempt"));
             return Ok(Found::Attempt(attempt.join(self)));
         }
-        let (attempt, ticket) = self.attempt(request.key.clone(), recipe, Admission::Registered);
-        pool.attempts.insert(request.key.clone(), attempt);
-        Ok(Found::Attempt(ticket))
+        Ok(Found::Attempt(self.begin(&mut pool, &request.key, recipe)))
     }
 
-    /// `forceNew`: one at a time per connection, so that each replaces the one before and one is left.
+    /// `forceNew`: one at a time per connection.
     async fn acquire_anew(&self, request: &Acquire<'_>) -> Result<Lease> {
         let recipe = request.recipe(self)?;
-        let CallOptions {
-            deadline, cancel, ..
-        } = &request.options;
-        let turns = Arc::clone(
-            self.0
-                .pool
-                .lock()
-                .turns
-                .entry(request.key.clone())
-                .or_default(),
-        );
-        let turn = tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::aborted()),
-            () = self.0.closing.cancelled() => Err(Error::closed()),
-            turn = Arc::clone(&turns).lock_owned() => Ok(turn),
-            () = tokio::time::sleep_until(*deadline) => {
-                Err(Error::timeout("Other calls with forceNew took all the time"))
-            }
-        };
-        let outcome = match turn {
-            Ok(_turn) => {
-                self.0.breakers.clear(&request.key);
-                let (_, ticket) = self.attempt(request.key.clone(), recipe, Admission::Replacing);
-                ticket.wait(*deadline, cancel).await
-            }
-            Err(error) => Err(error),
-        };
-        let mut pool = self.0.pool.lock();
-        // The pool's own reference and this call's: nobody else takes turns.
-        if Arc::strong_count(&turns) == 2 {
-            pool.turns.remove(&request.key);
-        }
-        outcome
+        let (key, options) = (&request.key, &request.options);
+        let locking = tokio::time::timeout_at(options.deadline, self.0.replacing.lock(key));
+        let late = |_| Error::timeout("Other calls with forceNew took all the time");
+        let locked = self.until_cancelled(&options.cancel, locking).await?;
+        let _replacing = locked.map_err(late)?;
+        self.0.breakers.clear(key);
+        let (_, ticket) = self.attempt(key.clone(), recipe, Admission::Replacing);
+        ticket.wait(options.deadline, &options.cancel).await
     }
 }
 

@@ -1,4 +1,7 @@
 //! One attempt to connect, shared by the calls that wait for it.
+//!
+//! It is no flight of [`crate::flights`]: each call that waits is a use of the connection from the moment that it is there,
+//! and a call that runs out of time is told how the attempts before have failed.
 
 use std::sync::Arc;
 

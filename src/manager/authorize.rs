@@ -10,7 +10,7 @@ use crate::connection::Recipe;
 use crate::error::{Code, Error, Result};
 use crate::host::{AuthorizationPrompt, Host};
 use crate::oauth::{
-    Authorizer, BearerChallenge, Begun, OAuth, OAuthOptions, Pending, Relation, Wish,
+    Authorizer, BearerChallenge, FlowRequest, FlowStart, OAuth, OAuthOptions, Pending, Relation,
 };
 use crate::server_config::Transport;
 
@@ -41,15 +41,15 @@ impl Consent {
 
 /// What the user was asked.
 #[derive(Clone, Default)]
-pub struct Asked {
-    pub asked: bool,
+pub struct ConsentOutcome {
+    pub was_asked: bool,
     /// The URL that still waits for the user.
-    pub issued: Option<Issued>,
+    pub issued: Option<IssuedUrl>,
 }
 
 /// A URL that waits for the user.
 #[derive(Clone)]
-pub struct Issued {
+pub struct IssuedUrl {
     /// `None` where the caller's own `oauthStart` got it.
     pub url: Option<String>,
     /// Until when the pending flow can be joined, in milliseconds since the epoch.
@@ -67,7 +67,7 @@ impl Manager {
         server: &ServerScope,
         request: &mut Acquire<'_>,
         consent: &Consent,
-        asked: &mut Asked,
+        asked: &mut ConsentOutcome,
     ) -> Result<Lease> {
         let refusal = match &consent.refusal {
             Some(refusal) => refusal.clone(),
@@ -84,14 +84,14 @@ impl Manager {
                 .unwrap_or(refusal);
             return Err(refusal);
         };
-        let asking = Asking {
+        let asking = ConsentFlow {
             manager: self,
             authorizer: &authorizer,
             recipe: &recipe,
             request,
             consent,
         };
-        asked.asked = true;
+        asked.was_asked = true;
         let since = Instant::now();
         Box::pin(asking.ask(&refusal, &mut asked.issued)).await?;
         request.options.deadline += since.elapsed();
@@ -136,7 +136,7 @@ impl Manager {
 }
 
 /// One call's question to the user.
-struct Asking<'a> {
+struct ConsentFlow<'a> {
     manager: &'a Manager,
     authorizer: &'a Authorizer,
     recipe: &'a Recipe,
@@ -144,10 +144,10 @@ struct Asking<'a> {
     consent: &'a Consent,
 }
 
-impl Asking<'_> {
+impl ConsentFlow<'_> {
     /// Starts or joins the user's flow, hands out its URL once, and waits where the call wants that. `Ok` means that
     /// tokens are stored.
-    async fn ask(&self, refusal: &Error, issued: &mut Option<Issued>) -> Result<()> {
+    async fn ask(&self, refusal: &Error, issued: &mut Option<IssuedUrl>) -> Result<()> {
         let limit = match self.consent.limit {
             Some(limit) => limit,
             None => self.authorizer.authorization_time().await,
@@ -168,7 +168,7 @@ impl Asking<'_> {
             .challenge
             .as_deref()
             .and_then(BearerChallenge::parse);
-        let wish = Wish {
+        let wish = FlowRequest {
             missing_scope: challenge.as_ref().and_then(BearerChallenge::missing_scope),
             // Where the server refused a token, a finished flow may be the one that brought it.
             takes_completed: self.consent.waits && refusal.status.is_none(),
@@ -183,9 +183,9 @@ impl Asking<'_> {
                     ))
                 })
         };
-        let pending = match self.unless_over(begun).await? {
-            Begun::Completed => return Ok(()),
-            Begun::Pending(pending) => pending,
+        let pending = match self.until_cancelled(begun).await? {
+            FlowStart::Completed => return Ok(()),
+            FlowStart::Pending(pending) => pending,
         };
         self.issue(&pending, issued).await?;
         if !self.consent.waits {
@@ -195,20 +195,24 @@ impl Asking<'_> {
                 "OAuth flow initiated - return early",
             ));
         }
-        self.unless_over(self.authorizer.wait(&pending, deadline))
-            .await?;
+        // Boxed, because each wait around it would carry its size once more.
+        let authorized = Box::pin(self.authorizer.wait(&pending, deadline));
+        self.until_cancelled(authorized).await?;
         *issued = None;
         match &self.consent.prompt {
-            Some(prompt) => self.unless_over(prompt.end()).await.map_err(prompt_failure),
+            Some(prompt) => self
+                .until_cancelled(prompt.end())
+                .await
+                .map_err(prompt_failure),
             None => Ok(()),
         }
     }
 
     /// `oauthStart`, once per call.
-    async fn issue(&self, pending: &Pending, issued: &mut Option<Issued>) -> Result<()> {
+    async fn issue(&self, pending: &Pending, issued: &mut Option<IssuedUrl>) -> Result<()> {
         let prompt = self.consent.prompt.as_ref();
         let prompt = prompt.filter(|prompt| prompt.takes_url());
-        *issued = Some(Issued {
+        *issued = Some(IssuedUrl {
             url: prompt.is_none().then(|| pending.authorization_url.clone()),
             expires_at: pending.expires_at,
         });
@@ -218,17 +222,12 @@ impl Asking<'_> {
         // As upstream tells it: a flow that has just begun has all its time.
         let expires_at = pending.joined.then_some(pending.expires_at);
         let started = prompt.start(&pending.authorization_url, expires_at);
-        self.unless_over(started).await.map_err(prompt_failure)
+        self.until_cancelled(started).await.map_err(prompt_failure)
     }
 
-    /// Every wait ends with the call's abort and with the runtime.
-    async fn unless_over<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.request.options.cancel.cancelled() => Err(Error::aborted()),
-            () = self.manager.closing().cancelled() => Err(Error::closed()),
-            outcome = work => outcome,
-        }
+    async fn until_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let cancel = &self.request.options.cancel;
+        self.manager.until_cancelled(cancel, work).await?
     }
 }
 

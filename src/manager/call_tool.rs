@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::content::{Item, ToolContent, format_content};
 use super::scope::registered_config;
-use super::{Asked, CallScope, Consent, HeaderTokens, Manager, OboCall};
-use crate::connection::{CallOptions, Params, Progress, ProgressSink};
+use super::{CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Manager, TokenRequest};
+use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::Lookup;
@@ -21,8 +21,6 @@ use crate::nesting::{self, MAX_NESTING};
 use crate::server_config::ServerConfig;
 use crate::telemetry::{Kind, Operation, Started, TOOL_ERROR};
 
-/// Bound on connecting where the config has no `initTimeout`.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bound on a call where neither the caller nor the config has one.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -46,7 +44,7 @@ pub struct CallTool<'a> {
 
 /// What shows only while a call is made.
 #[derive(Default)]
-struct Seen {
+struct Observed {
     transport: Option<&'static str>,
     is_error: bool,
     /// Users authorize with the server.
@@ -62,7 +60,7 @@ impl Manager {
         let logger = call.scope.host.logger.clone();
         let tool_name = call.tool_name;
         let started = Started::now(Kind::ToolCall, call.server_name, user_id);
-        let mut seen = Seen::default();
+        let mut seen = Observed::default();
         let outcome = self.call(&mut call, &mut seen).await;
         let outcome = outcome.map_err(|error| {
             if seen.authorizes {
@@ -90,7 +88,7 @@ impl Manager {
         outcome
     }
 
-    async fn call(&self, call: &mut CallTool<'_>, seen: &mut Seen) -> Result<ToolContent> {
+    async fn call(&self, call: &mut CallTool<'_>, seen: &mut Observed) -> Result<ToolContent> {
         let given = call.config.take();
         let (scope, name) = (&call.scope, call.server_name);
         let config = match given {
@@ -100,12 +98,12 @@ impl Manager {
         let server = self.scope(scope, name, config).await?;
         let _disposal = self.disposal(scope, &server.key);
         let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
-        let limit = server.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let limit = server.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
         let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
         let (mut request, kind) = self.request(scope, &server, graph_token.as_ref(), options)?;
         seen.transport = Some(kind.as_str());
         seen.authorizes = server.config.runs_oauth_flow();
-        let obo = OboCall {
+        let obo = TokenRequest {
             purpose: self.token_use(&server, call.tool_name),
             timeout: None,
             of_tool_call: true,
@@ -119,7 +117,7 @@ impl Manager {
             .timeout
             .or(server.config.timeout)
             .unwrap_or(CALL_TIMEOUT);
-        let (mut consent, mut asked) = (Consent::waiting(scope.host), Asked::default());
+        let (mut consent, mut asked) = (Consent::waiting(scope.host), ConsentOutcome::default());
         let mut lease = self
             .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
             .await?;
@@ -137,44 +135,45 @@ impl Manager {
             caller: Some(scope.caller(name, call.tool_name)),
             ..CallOptions::new(Instant::now() + longest, call.cancel.clone())
         };
-        let tokens = |access| HeaderTokens {
+        let tokens = HeaderTokens {
             graph: graph_token.as_ref(),
-            access,
+            access: token.as_ref(),
         };
-        scope.set_headers(&server, tokens(token.as_ref()), &mut options)?;
+        scope.set_headers(&server, tokens, &mut options)?;
         let wire_name = self.wire_name(&lease.connection().recipe, call.tool_name);
         let params = Params::Tool {
             name: wire_name.as_deref().unwrap_or(call.tool_name),
             arguments: call.arguments.as_deref(),
         };
-        let sent = lease.connection().request("tools/call", params, &options);
-        let mut answer = sent.await;
-        // A call that the server refused to hear was not made, so it may be made again.
-        if let Err(error) = &answer {
-            if let Some(token) = &token {
-                let renewed = self.renewed_token(scope, &server, obo, token, error);
-                if let Some(renewed) = renewed.await? {
-                    scope.set_headers(&server, tokens(Some(&renewed)), &mut options)?;
-                    let sent = lease.connection().request("tools/call", params, &options);
-                    answer = sent.await;
-                }
-                answer = answer.map_err(|error| self.rejection(&server, error));
-            } else if !asked.asked
-                && server.config.runs_oauth_flow()
-                && let Some(refusal) = error.refusal().cloned()
-            {
-                // The session lives, but its token does not, and nothing but the user brings another.
-                lease.discard();
-                consent.refusal = Some(refusal);
-                request.options.deadline = Instant::now() + limit;
-                lease = self
-                    .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
-                    .await?;
-                let sent = lease.connection().request("tools/call", params, &options);
-                answer = sent.await;
+        let mut credentials = Credentials {
+            scope,
+            server: &server,
+            tokens,
+            renewal: obo,
+            is_renewed: false,
+        };
+        let answer = loop {
+            let sent = lease.connection().request("tools/call", params, &options);
+            let error = match sent.await {
+                Ok(answer) => break answer,
+                Err(error) => error,
+            };
+            if token.is_some() {
+                credentials.renew(self, error, &mut options).await?;
+                continue;
             }
-        }
-        let answer = answer?;
+            let may_ask = !asked.was_asked && server.config.runs_oauth_flow();
+            let Some(refusal) = error.refusal().filter(|_| may_ask) else {
+                return Err(error);
+            };
+            // The session lives, but its token does not, and nothing but the user brings another.
+            lease.discard();
+            consent.refusal = Some(refusal.clone());
+            request.options.deadline = Instant::now() + limit;
+            lease = self
+                .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
+                .await?;
+        };
         let (result, items, structured) = read(&answer).map_err(|_| unreadable(&answer))?;
         if result.is_error == Some(Value::Bool(true)) {
             seen.is_error = true;

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::attempt::{Attempt, State};
 use super::key::{Key, Owner};
 use super::lease::Lease;
+use super::pool::Pool;
 use super::slot::Slot;
 use super::state::Manager;
 use crate::connection::{
@@ -56,15 +57,10 @@ impl Attempt {
 impl Ticket {
     /// Waits for the outcome, until `deadline` or `cancel`.
     pub async fn wait(mut self, deadline: Instant, cancel: &CancellationToken) -> Result<Lease> {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => return Err(Error::aborted()),
-            () = self.manager.0.closing.cancelled() => return Err(Error::closed()),
-            () = self.attempt.done.cancelled() => {}
-            () = tokio::time::sleep_until(deadline) => {
-                self.is_out_of_time = true;
-                return Err(self.attempt.failure.out_of_time());
-            }
+        let done = tokio::time::timeout_at(deadline, self.attempt.done.cancelled());
+        if self.manager.until_cancelled(cancel, done).await?.is_err() {
+            self.is_out_of_time = true;
+            return Err(self.attempt.failure.out_of_time());
         }
         let outcome = self.attempt.state.lock().outcome.clone();
         let slot = outcome.unwrap_or_else(|| Err(Error::closed()))?;
@@ -100,6 +96,13 @@ impl Drop for Ticket {
 }
 
 impl Manager {
+    /// Starts an attempt that calls may join.
+    pub(super) fn begin(&self, pool: &mut Pool, key: &Key, recipe: Arc<Recipe>) -> Ticket {
+        let (attempt, ticket) = self.attempt(key.clone(), recipe, Admission::Registered);
+        pool.attempts.insert(key.clone(), attempt);
+        ticket
+    }
+
     /// Starts an attempt, with one place for the call that starts it.
     pub(super) fn attempt(
         &self,
@@ -170,6 +173,10 @@ impl Manager {
         let started = Started::now(Kind::Connect, &recipe.server_name, key.owner.user_id());
         let connecting = async |known: &Known| {
             let (failure, cancel) = (&attempt.failure, &attempt.cancel);
+            #[cfg(test)]
+            if let Some(connecting) = self.connect_in_memory(recipe) {
+                return crate::cancel::until_aborted(cancel, connecting).await?;
+            }
             Box::pin(connect_authorized(recipe, known, &breaker, failure, cancel)).await
         };
         let mut outcome = connecting(&known).await;

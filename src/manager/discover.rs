@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Manager;
+use crate::cancel::until_closed;
 use crate::connection::{
     AccessTokens, Breakers, CallOptions, Connection, Generation, Known, LastFailure, Recipe,
     ToolList, connect_authorized, list_tools,
@@ -52,22 +53,20 @@ impl Manager {
         let mut refused = None;
         if let Some(tokens) = &request.recipe.tokens {
             let mut loading = self.load(Arc::clone(tokens));
-            let loaded = tokio::select! {
-                biased;
-                () = request.options.cancel.cancelled() => return Err(Error::aborted()),
-                () = self.closing().cancelled() => return Err(Error::closed()),
-                loaded = &mut loading => loaded.unwrap_or_else(|_| Err(Error::closed()))?,
-                () = tokio::time::sleep_until(request.options.deadline) => {
-                    logger.debug(format!(
-                        "{prefix} [Discovery] No time left while loading OAuth tokens; they go on being loaded"
-                    ));
-                    return Ok(Discovered {
-                        unfinished: Some(loading),
-                        ..Discovered::default()
-                    });
-                }
+            let CallOptions {
+                deadline, cancel, ..
+            } = &request.options;
+            let loaded = tokio::time::timeout_at(*deadline, &mut loading);
+            let Ok(loaded) = self.until_cancelled(cancel, loaded).await? else {
+                logger.debug(format!(
+                    "{prefix} [Discovery] No time left while loading OAuth tokens; they go on being loaded"
+                ));
+                return Ok(Discovered {
+                    unfinished: Some(loading),
+                    ..Discovered::default()
+                });
             };
-            if loaded.is_some() {
+            if loaded.unwrap_or_else(|_| Err(Error::closed()))?.is_some() {
                 match self.list_once(&request.recipe, &request.options).await {
                     Ok(list) => {
                         return Ok(Discovered {
@@ -156,11 +155,8 @@ impl Manager {
                 outcome => outcome,
             }
         };
-        tokio::select! {
-            biased;
-            () = self.closing().cancelled() => Err(Error::closed()),
-            outcome = tokio::time::timeout_at(options.deadline, connecting) => outcome
-                .unwrap_or_else(|_| Err(failure.out_of_time())),
-        }
+        let connecting = tokio::time::timeout_at(options.deadline, connecting);
+        let outcome = until_closed(self.closing(), connecting).await?;
+        outcome.unwrap_or_else(|_| Err(failure.out_of_time()))
     }
 }

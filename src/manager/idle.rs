@@ -10,6 +10,7 @@ use super::key::Owner;
 use super::pool::Pool;
 use super::slot::Slot;
 use super::state::Manager;
+use crate::cancel::until_closed;
 use crate::connection::Event;
 
 impl Manager {
@@ -25,9 +26,9 @@ impl Manager {
                 let Some(next) = manager.disconnect_idle_users() else {
                     return;
                 };
-                tokio::select! {
-                    () = manager.0.closing.cancelled() => return,
-                    () = tokio::time::sleep_until(next) => {}
+                let due = tokio::time::sleep_until(next);
+                if until_closed(&manager.0.closing, due).await.is_err() {
+                    return;
                 }
             }
         });

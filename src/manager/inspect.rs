@@ -11,14 +11,13 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{CallScope, Key, Lacking, Lease, Manager, Naming, Owner, ServerScope};
-use crate::connection::{CallOptions, Connection, Recipe, ToolList, list_tools};
+use crate::connection::{
+    CallOptions, Connection, DEFAULT_INIT_TIMEOUT, Recipe, ToolList, list_tools,
+};
 use crate::error::{Error, Result};
 use crate::network::{NetworkRules, is_domain_allowed};
 use crate::oauth::{Endpoints, detect};
 use crate::server_config::{ServerConfig, ServerInstructions};
-
-/// Bound on connecting and listing where the config has no `initTimeout`.
-const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is to be inspected.
 pub struct Inspect {
@@ -128,12 +127,8 @@ impl Manager {
             recipe.config.proxy(),
             &IndexMap::new(),
         )?;
-        let detection = tokio::select! {
-            biased;
-            () = request.cancel.cancelled() => return Err(Error::aborted()),
-            () = self.closing().cancelled() => return Err(Error::closed()),
-            detection = detect(&endpoints, &url, call.settings) => detection,
-        };
+        let detecting = detect(&endpoints, &url, call.settings);
+        let detection = self.until_cancelled(&request.cancel, detecting).await?;
         found.requires_oauth = Some(detection.requires_oauth);
         found.oauth_metadata = Some(detection.metadata);
         Ok(())
@@ -152,7 +147,7 @@ impl Manager {
             observer: None,
             ..self.recipe(call, &shared(&request, config), None)?
         });
-        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
         let options = CallOptions::new(tokio::time::Instant::now() + limit, request.cancel);
         let naming = Naming::of(call.host).await?;
         if let Some(lease) = &request.connection {

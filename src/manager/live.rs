@@ -9,9 +9,9 @@ use async_trait::async_trait;
 use http::HeaderValue;
 use parking_lot::Mutex;
 
-use super::obo_call::OboCall;
 use super::scope::{CallScope, ServerScope};
 use super::state::Manager;
+use super::token_request::TokenRequest;
 use crate::connection::{AccessTokens, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, UpstreamTokens};
@@ -105,7 +105,7 @@ impl Manager {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
-        call: OboCall<'_>,
+        call: TokenRequest<'_>,
         force: bool,
     ) -> Result<Option<Secret>> {
         let context = scope.context(&server.key.owner);
@@ -116,7 +116,7 @@ impl Manager {
         let nobody = User::default();
         let user = scope.user.unwrap_or(&nobody);
         let token = session_token(scope.host, user, force);
-        self.unless_over(call.cancel, token).await?.map(Some)
+        self.until_cancelled(call.cancel, token).await?.map(Some)
     }
 }
 

@@ -17,7 +17,6 @@ mod lease;
 mod live;
 mod names;
 mod obo;
-mod obo_call;
 mod observe;
 mod pool;
 mod publish;
@@ -25,16 +24,20 @@ mod recipe;
 mod refresh;
 mod renewal;
 mod request;
+mod resend;
 mod schema;
 mod scope;
 mod slot;
 mod state;
 mod subscriber;
+#[cfg(test)]
+mod tests;
+mod token_request;
 mod watch;
 mod wire_names;
 
 pub use acquire::Acquire;
-pub use authorize::{Asked, Consent, Issued};
+pub use authorize::{Consent, ConsentOutcome, IssuedUrl};
 pub use call_tool::CallTool;
 pub use content::{Item, ToolContent, format_content};
 pub use directory::{ConnectionState, ConnectionStats};
@@ -45,11 +48,12 @@ pub use instructions::format_instructions;
 pub use key::{Key, Owner};
 pub use lease::Lease;
 pub use names::Naming;
-pub use obo_call::OboCall;
 pub use publish::{Publication, Reading, Snapshot, generation_of, publish_tools};
 pub use request::Disposal;
+pub use resend::Credentials;
 pub use scope::{
     CallScope, HeaderTokens, ServerScope, may_be_shared, registered_config, template, with_bearer,
 };
 pub use state::{Manager, WeakManager};
 pub use subscriber::{Relisted, Subscriber};
+pub use token_request::TokenRequest;

@@ -12,10 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::directory::ConnectionState;
 use super::lease::Lease;
-use super::live::rejected;
-use super::obo_call::OboCall;
 use super::scope::{CallScope, ServerScope};
 use super::state::Manager;
+use super::token_request::TokenRequest;
 use crate::connection::{AccessTokens, Recipe};
 use crate::error::{Cause, Error, Result};
 use crate::host::Host;
@@ -139,7 +138,7 @@ impl Manager {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
-        call: OboCall<'_>,
+        call: TokenRequest<'_>,
     ) -> Result<Option<Secret>> {
         if server.config.obo_scopes.is_none() {
             return self.forwarded_token(scope, server, call, false).await;
@@ -174,12 +173,12 @@ impl Manager {
     }
 
     /// Another token in place of one that the server answered with 401; `None` where the refusal has nothing to do
-    /// with it. The caller tries once with the new one, and no further.
-    pub async fn renewed_token(
+    /// with it.
+    pub(super) async fn renewed_token(
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
-        call: OboCall<'_>,
+        call: TokenRequest<'_>,
         rejected: &Secret,
         refusal: &Error,
     ) -> Result<Option<Secret>> {
@@ -205,31 +204,6 @@ impl Manager {
         Ok(token.filter(|token| token != rejected))
     }
 
-    /// What it means that a server takes neither the token of a call nor another one.
-    #[must_use]
-    pub fn rejection(&self, server: &ServerScope, error: Error) -> Error {
-        match error.refusal() {
-            Some(refusal) if server.config.obo_scopes.is_none() => {
-                rejected(&server.key.server_name, refusal)
-            }
-            _ => error,
-        }
-    }
-
-    /// Every wait ends with the call's abort and with the runtime.
-    pub(super) async fn unless_over<T>(
-        &self,
-        cancel: &CancellationToken,
-        work: impl Future<Output = T>,
-    ) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(Error::aborted()),
-            () = self.0.closing.cancelled() => Err(Error::closed()),
-            outcome = Box::pin(work) => Ok(outcome),
-        }
-    }
-
     /// The Graph token of a call, where the config has a place for one. Without a token the placeholder stays.
     pub async fn graph_token(
         &self,
@@ -245,7 +219,7 @@ impl Manager {
             user,
             deadline: Instant::now() + EXCHANGE_TIMEOUT,
         };
-        self.unless_over(cancel, self.0.obo.graph_token(&request))
+        self.until_cancelled(cancel, self.0.obo.graph_token(&request))
             .await
     }
 
@@ -253,7 +227,7 @@ impl Manager {
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
-        call: OboCall<'_>,
+        call: TokenRequest<'_>,
         rejected: Option<&Secret>,
     ) -> Result<Option<Secret>> {
         let nobody = User::default();
@@ -267,7 +241,7 @@ impl Manager {
             rejected,
             deadline: Instant::now() + call.timeout.unwrap_or(EXCHANGE_TIMEOUT),
         };
-        self.unless_over(call.cancel, self.0.obo.token(&request))
+        self.until_cancelled(call.cancel, self.0.obo.token(&request))
             .await?
     }
 }

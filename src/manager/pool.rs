@@ -17,8 +17,6 @@ pub(super) struct Pool {
     pub attempts: HashMap<Key, Arc<Attempt>>,
     /// Ends the pauses and attempts that follow the loss of a connection.
     pub reconnecting: HashMap<Key, CancellationToken>,
-    /// Turns of calls with `forceNew`, one at a time per connection.
-    pub turns: HashMap<Key, Arc<tokio::sync::Mutex<()>>>,
     /// Of users with connections.
     pub activity: HashMap<Arc<str>, Activity>,
     pub idle_timer_runs: bool,

@@ -35,12 +35,8 @@ impl Manager {
         }
         let (manager, key) = (self.clone(), key.clone());
         self.spawn(async move {
-            let ending = manager.0.closing.clone();
             let refreshing = manager.keep_refreshing(&key);
-            tokio::select! {
-                () = ending.cancelled() => {}
-                () = refreshing => {}
-            }
+            manager.0.closing.run_until_cancelled(refreshing).await;
         });
     }
 

@@ -13,6 +13,7 @@ use super::pool::Pool;
 use super::publish::generation_of;
 use super::slot::Slot;
 use super::state::Manager;
+use crate::cancel::until_closed;
 use crate::error::Result;
 
 /// Where users are never idle.
@@ -77,13 +78,10 @@ impl Manager {
             }
         }
         for slot in due {
-            let (manager, closing) = (self.clone(), self.0.closing.clone());
+            let manager = self.clone();
             self.spawn(async move {
-                let is_asked = tokio::select! {
-                    () = closing.cancelled() => true,
-                    is_asked = renew(&slot) => is_asked,
-                };
-                if !is_asked {
+                let asked = until_closed(&manager.0.closing, renew(&slot)).await;
+                if let Ok(false) = asked {
                     manager.renew_at_next_use(&slot);
                 }
             });

@@ -15,7 +15,10 @@ use super::key::{Key, Owner};
 use super::names::KnownNames;
 use super::pool::Pool;
 use super::subscriber::Subscriber;
+use crate::cancel::until_cancelled;
 use crate::connection::{Breakers, Event, Known};
+use crate::error::Result;
+use crate::keyed_lock::KeyedLock;
 use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
 use crate::obo::Obo;
@@ -45,6 +48,8 @@ pub(super) struct Inner {
     pub(super) http: HttpClient,
     pub(super) children: Children,
     pub(super) pool: Mutex<Pool>,
+    /// Held by calls with `forceNew`, so that each replaces the connection of the one before, and one is left.
+    pub(super) replacing: KeyedLock<Key>,
     pub(super) breakers: Breakers<Key>,
     /// By endpoint.
     pub(super) known: Cache<String, Known>,
@@ -66,6 +71,9 @@ pub(super) struct Inner {
     /// Connections whose tools are listed again, and whether they are to be listed once more after that.
     pub(super) refreshing: Mutex<HashMap<Key, bool>>,
     pub(super) subscriber: Mutex<Option<Arc<dyn Subscriber>>>,
+    /// What is connected to in tests, in place of servers.
+    #[cfg(test)]
+    pub(super) in_memory: Mutex<Option<Arc<super::tests::Servers>>>,
 }
 
 impl Manager {
@@ -87,6 +95,7 @@ impl Manager {
             children: Children::default(),
             policy: Mutex::default(),
             pool: Mutex::default(),
+            replacing: KeyedLock::default(),
             breakers: Breakers::default(),
             known: Cache::new(KNOWN_SERVERS),
             tool_names: Cache::new(KNOWN_SERVERS),
@@ -100,6 +109,8 @@ impl Manager {
             runtime,
             refreshing: Mutex::default(),
             subscriber: Mutex::default(),
+            #[cfg(test)]
+            in_memory: Mutex::default(),
         }))
     }
 
@@ -131,6 +142,15 @@ impl Manager {
         pool.slots
             .get(&key)
             .is_some_and(|slot| !slot.connection.is_closed())
+    }
+
+    /// Every wait of a call ends with the call's abort and with the runtime.
+    pub(super) async fn until_cancelled<T>(
+        &self,
+        cancel: &CancellationToken,
+        work: impl Future<Output = T>,
+    ) -> Result<T> {
+        until_cancelled(cancel, &self.0.closing, work).await
     }
 
     /// Work that outlives its caller; the runtime is closed when it has ended.

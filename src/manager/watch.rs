@@ -7,18 +7,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::connecting::Admission;
+use super::connecting::Ticket;
 use super::key::Key;
+use super::lease::Lease;
 use super::slot::Slot;
 use super::state::{Inner, Manager};
 use super::subscriber::{Relisted, Subscriber};
-use crate::connection::{Event, Observer};
-use crate::error::Code;
+use crate::cancel::until_aborted;
+use crate::connection::{DEFAULT_INIT_TIMEOUT, Event, Observer, Recipe};
+use crate::error::{Code, Result};
 use crate::telemetry::LOST;
 
 const MAX_RECONNECTS: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Hears the events of the connections of one key.
 pub(super) struct KeyObserver {
@@ -136,21 +137,30 @@ impl Manager {
                 if !is_wanted || pool.attempts.contains_key(&key) {
                     return;
                 }
-                let (attempt, ticket) =
-                    manager.attempt(key.clone(), recipe.clone(), Admission::Registered);
-                pool.attempts.insert(key.clone(), attempt);
-                (ticket, recipe)
+                (manager.begin(&mut pool, &key, recipe.clone()), recipe)
             };
-            let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
-            let breaker = manager.0.breakers.of(&key, &recipe.settings.breaker);
-            breaker.cycled(&prefix, logger);
-            let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
-            let rebuilt = ticket.wait(Instant::now() + limit, &manager.0.closing);
-            if let Err(error) = rebuilt.await {
+            let closing = &manager.0.closing;
+            if let Err(error) = manager.connect_again(ticket, &key, &recipe, closing).await {
                 // It still answers requests.
-                logger.warn(format!("{prefix} The session was not rebuilt: {error}"));
+                let prefix = recipe.log_prefix();
+                let message = format!("{prefix} The session was not rebuilt: {error}");
+                recipe.logger.warn(message);
             }
         });
+    }
+
+    /// Waits for an attempt that no call has asked for.
+    async fn connect_again(
+        &self,
+        ticket: Ticket,
+        key: &Key,
+        recipe: &Recipe,
+        cancel: &CancellationToken,
+    ) -> Result<Lease> {
+        let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
+        breaker.cycled(&recipe.log_prefix(), &recipe.logger);
+        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
+        ticket.wait(Instant::now() + limit, cancel).await
     }
 
     /// At most three attempts with growing pauses. Ends when a call was faster, when the server wants authorization or
@@ -158,34 +168,28 @@ impl Manager {
     async fn reconnect(&self, key: &Key, slot: &Slot, cancel: &CancellationToken) {
         let recipe = &slot.connection.recipe;
         let (prefix, logger) = (recipe.log_prefix(), &recipe.logger);
-        let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
         for attempt in 1..=MAX_RECONNECTS {
             let pause = pause_before(attempt);
             let milliseconds = pause.as_millis();
             logger.info(format!(
                 "{prefix} Reconnecting {attempt}/{MAX_RECONNECTS} (delay: {milliseconds}ms)"
             ));
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
+            if until_aborted(cancel, tokio::time::sleep(pause))
+                .await
+                .is_err()
+            {
+                return;
             }
             let ticket = {
                 let mut pool = self.0.pool.lock();
                 // Whoever disconnects holds the lock.
-                if cancel.is_cancelled() {
+                let is_over = cancel.is_cancelled();
+                if is_over || pool.slots.contains_key(key) || pool.attempts.contains_key(key) {
                     return;
                 }
-                if pool.slots.contains_key(key) || pool.attempts.contains_key(key) {
-                    return;
-                }
-                let (attempt, ticket) =
-                    self.attempt(key.clone(), recipe.clone(), Admission::Registered);
-                pool.attempts.insert(key.clone(), attempt);
-                ticket
+                self.begin(&mut pool, key, recipe.clone())
             };
-            breaker.cycled(&prefix, logger);
-            let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
-            match ticket.wait(Instant::now() + limit, cancel).await {
+            match self.connect_again(ticket, key, recipe, cancel).await {
                 Ok(_lease) => return,
                 Err(error) if error.code == Code::RateLimited => {
                     logger.warn(format!(

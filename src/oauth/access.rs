@@ -4,13 +4,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use serde_json::json;
 
 use super::authorizer::{Authorizer, EARLY, Relation};
 use super::leases::storage_unavailable;
 use super::renew::{Reason, may_pass};
-use super::runtime::{OAuth, Refreshing};
 use crate::clock::now_ms;
 use crate::connection::AccessTokens;
 use crate::error::{Code, Error, Result};
@@ -21,34 +19,21 @@ impl Authorizer {
     /// Refreshes, or shares the refresh that is under way. It runs in a task of its own, so that no caller's end can
     /// lose a token that the server has rotated already.
     async fn refresh(&self, reason: Reason) -> Result<Option<Secret>> {
-        let inner = &self.0;
+        let oauth = &self.0.oauth;
         let key = self.refresh_key().await?;
-        let shared: Refreshing = {
-            let mut refreshing = inner.oauth.refreshing.lock();
-            match refreshing.get(&key) {
-                Some(shared) => shared.clone(),
-                None if inner.oauth.closing.is_cancelled() => return Err(Error::closed()),
-                None => {
-                    let authorizer = self.clone();
-                    let done = Done(inner.oauth.clone(), key.clone());
-                    let task = inner.oauth.tasks.spawn(async move {
-                        let _done = done;
-                        let outcome = authorizer.renew(&reason).await;
-                        authorizer.log_failure(&outcome);
-                        outcome
-                    });
-                    let shared = async move {
-                        task.await.unwrap_or_else(|_| {
-                            Err(Error::new(Code::Internal, "A token refresh broke off"))
-                        })
-                    };
-                    let shared: Refreshing = shared.boxed().shared();
-                    refreshing.insert(key, shared.clone());
-                    shared
-                }
+        let refresh = match oauth.refreshes.get(&key) {
+            Some(refresh) => refresh,
+            None if oauth.closing.is_cancelled() => return Err(Error::closed()),
+            None => {
+                let authorizer = self.clone();
+                oauth.refreshes.join_lasting(&key, async move {
+                    let outcome = authorizer.renew(&reason).await;
+                    authorizer.log_failure(&outcome);
+                    outcome
+                })
             }
         };
-        shared.await
+        refresh.await
     }
 
     /// Who shares a refresh: not another tenant's user, nor a server of this name that is another one.
@@ -101,15 +86,6 @@ fn without_refresh(outcome: Result<Option<Secret>>) -> Result<Option<Secret>> {
     match outcome {
         Err(error) if !is_end(&error) && !is_deferred(&error) => Ok(None),
         outcome => outcome,
-    }
-}
-
-/// Ends the sharing of a refresh, however it ended.
-struct Done(OAuth, String);
-
-impl Drop for Done {
-    fn drop(&mut self) {
-        self.0.refreshing.lock().remove(&self.1);
     }
 }
 

@@ -1,13 +1,10 @@
 //! The end of a flow: the authorization code for tokens (RFC 6749, section 4.1.3).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use parking_lot::Mutex;
 use serde_json::json;
-use tokio::sync::OwnedMutexGuard;
 
 use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{Tokens, text};
@@ -18,6 +15,7 @@ use super::initiate::{redirect_uri, resource_indicator};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::host::{CREDENTIAL_SET_ID, FlowAttempt, FlowState, FlowStatus, FlowStore};
+use crate::keyed_lock::KeyedLock;
 use crate::log::{Level, LogMeta, Logger};
 use crate::network::HttpClient;
 use crate::secret::Secret;
@@ -73,7 +71,7 @@ impl Completion {
     pub async fn complete(&self, flow_id: &str, callback: &Callback) -> Result<Tokens> {
         let failed = |problem: &str| Error::new(Code::OAuthFlowFailed, problem);
         // A code is for one use, and a provider that sees it twice takes back what it gave for it (RFC 6749, section 4.1.2).
-        let _one_at_a_time = Turn::of(flow_id).await;
+        let _completing = COMPLETING.lock(&flow_id.to_owned()).await;
         let flow = self.flows.get(flow_id, FLOW_KIND).await?;
         let flow = flow.ok_or_else(|| failed("OAuth flow not found"))?;
         let expected = text(&flow.metadata, "state").map(Secret::from);
@@ -207,36 +205,5 @@ impl Completion {
     }
 }
 
-/// Callbacks of one flow in this process, one after another: a browser may send the same twice.
-struct Turn {
-    flow_id: String,
-    guard: Option<OwnedMutexGuard<()>>,
-}
-
-static TURNS: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>> = Mutex::new(BTreeMap::new());
-
-impl Turn {
-    async fn of(flow_id: &str) -> Self {
-        let flow = Arc::clone(TURNS.lock().entry(flow_id.to_owned()).or_default());
-        let mut turn = Self {
-            flow_id: flow_id.to_owned(),
-            guard: None,
-        };
-        turn.guard = Some(flow.lock_owned().await);
-        turn
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.guard = None;
-        let mut turns = TURNS.lock();
-        // Nobody else has it, or waits for it.
-        if turns
-            .get(&self.flow_id)
-            .is_some_and(|flow| Arc::strong_count(flow) == 1)
-        {
-            turns.remove(&self.flow_id);
-        }
-    }
-}
+/// Held for callbacks of one flow in this process: a browser may send the same twice.
+static COMPLETING: LazyLock<KeyedLock<String>> = LazyLock::new(KeyedLock::default);

@@ -15,7 +15,6 @@ use super::leases::Leases;
 use super::login::begin_under;
 use super::pending::{Pending, ReusedClient, asked_scope, client_of_flow, row_of_flow};
 use super::scope;
-use super::start_turn::StartTurn;
 use super::state_mapping::{delete_flow_and_state, store_state_mapping};
 use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
@@ -31,7 +30,7 @@ const SLOW_AFTER: Duration = Duration::from_secs(20);
 /// A flow that vanished is looked for once more: stores are not always consistent at once.
 const VANISHED_PAUSE: Duration = Duration::from_millis(500);
 /// What starting a flow came to.
-pub enum Begun {
+pub enum FlowStart {
     /// The user has to open the URL.
     Pending(Box<Pending>),
     /// The user has just done so; the tokens are stored.
@@ -40,7 +39,7 @@ pub enum Begun {
 
 /// What a call wants of a flow.
 #[derive(Default)]
-pub struct Wish<'a> {
+pub struct FlowRequest<'a> {
     /// Scopes that the server said were missing.
     pub missing_scope: Option<&'a str>,
     /// Whether tokens of a flow that was completed a moment ago will do.
@@ -52,12 +51,12 @@ impl Authorizer {
     ///
     /// Fails with [`Code::OAuthDiscoveryFailed`], [`Code::OAuthRegistrationFailed`], [`Code::InvalidConfig`],
     /// [`Code::InsufficientScope`], or [`Code::OAuthFlowFailed`] with the host's fault as its cause.
-    pub async fn begin(&self, wish: &Wish<'_>) -> Result<Begun> {
+    pub async fn begin(&self, request: &FlowRequest<'_>) -> Result<FlowStart> {
         let inner = &self.0;
-        let _turn = StartTurn::take(inner).await;
+        let _starting = inner.oauth.starting.lock(&inner.key).await;
         // Boxed, since callers would carry its size in futures of their own.
-        let begun = Box::pin(self.begin_in_turn(wish)).await;
-        begun.map_err(|error| {
+        let started = Box::pin(self.begin_alone(request)).await;
+        started.map_err(|error| {
             let message = format!("{} Failed to initiate OAuth flow", inner.prefix);
             let meta = LogMeta::Error(error.clone());
             inner.host.logger.with(Level::Error, message, meta);
@@ -65,7 +64,7 @@ impl Authorizer {
         })
     }
 
-    async fn begin_in_turn(&self, wish: &Wish<'_>) -> Result<Begun> {
+    async fn begin_alone(&self, request: &FlowRequest<'_>) -> Result<FlowStart> {
         let inner = &self.0;
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
         let flow_id = self.flow_id().await?;
@@ -74,9 +73,9 @@ impl Authorizer {
         let time = self.authorization_time().await;
         let existing = inner.flows.get(flow_id, FLOW_KIND).await?;
         if let Some(flow) = &existing
-            && let Some(begun) = self.reuse(flow, wish, time, fence.as_ref()).await?
+            && let Some(started) = self.reuse(flow, request, time, fence.as_ref()).await?
         {
-            return Ok(begun);
+            return Ok(started);
         }
         let relation = &inner.relation;
         let mut settings = Settings::clone(&relation.settings);
@@ -98,7 +97,7 @@ impl Authorizer {
             settings: &settings,
             logger,
             storage: Some(&inner.storage),
-            missing_scope: wish.missing_scope,
+            missing_scope: request.missing_scope,
             tenant_id: tenant_id.as_deref(),
         }
         .initiate()
@@ -141,20 +140,20 @@ impl Authorizer {
         if let Some(endpoint) = endpoint {
             self.receive(endpoint, pending.clone(), initiated.state, settings);
         }
-        Ok(Begun::Pending(Box::new(pending)))
+        Ok(FlowStart::Pending(Box::new(pending)))
     }
 
     /// What an earlier flow is still good for.
     async fn reuse(
         &self,
         flow: &FlowState,
-        wish: &Wish<'_>,
+        request: &FlowRequest<'_>,
         time: Duration,
         fence: Option<&(Leases, i64)>,
-    ) -> Result<Option<Begun>> {
+    ) -> Result<Option<FlowStart>> {
         let inner = &self.0;
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
-        let wanted = wish.missing_scope.unwrap_or_default();
+        let wanted = request.missing_scope.unwrap_or_default();
         let is_recent = |since: Option<i64>| {
             let age = since.map(|since| u64::try_from(now_ms() - since).unwrap_or_default());
             age.is_some_and(|age| Duration::from_millis(age) < time)
@@ -171,7 +170,7 @@ impl Authorizer {
                         "{prefix} Found recent PENDING OAuth flow, joining instead of creating new one"
                     ));
                 }
-                Ok(pending.map(|pending| Begun::Pending(Box::new(pending))))
+                Ok(pending.map(|pending| FlowStart::Pending(Box::new(pending))))
             }
             // The user has just granted these scopes, and the server still asks for them: asking again is no use.
             FlowStatus::Completed
@@ -182,7 +181,7 @@ impl Authorizer {
                     "The server asks for scopes that the user has granted already",
                 ))
             }
-            FlowStatus::Completed if wish.takes_completed && is_ours => {
+            FlowStatus::Completed if request.takes_completed && is_ours => {
                 let tokens = flow.result.as_ref().and_then(Tokens::from_value);
                 let fresh = tokens.filter(|tokens| {
                     is_recent(flow.completed_at)
@@ -194,7 +193,7 @@ impl Authorizer {
                             "{prefix} Found non-stale COMPLETED OAuth flow, reusing cached tokens"
                         ));
                         self.keep(&tokens, &pending).await?;
-                        Ok(Some(Begun::Completed))
+                        Ok(Some(FlowStart::Completed))
                     }
                     _ => Ok(None),
                 }
@@ -265,7 +264,8 @@ impl Authorizer {
         });
         let stored = match tokens {
             Ok(tokens) => {
-                let _turn = StartTurn::take(&self.0).await;
+                let inner = &self.0;
+                let _starting = inner.oauth.starting.lock(&inner.key).await;
                 self.keep_and_tell(&tokens, pending).await
             }
             Err(error) => Err(error),
@@ -283,11 +283,9 @@ impl Authorizer {
         let left = u64::try_from(pending.expires_at - now_ms()).unwrap_or_default();
         let deadline = Instant::now() + Duration::from_millis(left);
         self.0.oauth.tasks.spawn(async move {
-            let watched = authorizer.finished(10 * POLL);
-            tokio::select! {
-                () = authorizer.0.oauth.closing.cancelled() => {}
-                _ = tokio::time::timeout_at(deadline, watched) => {}
-            }
+            let watched = tokio::time::timeout_at(deadline, authorizer.finished(10 * POLL));
+            let closing = &authorizer.0.oauth.closing;
+            closing.run_until_cancelled(watched).await;
         });
     }
 

@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::pause::PAUSE;
+use crate::cancel::until_closed;
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowStore, LeaseWish, LockGuard};
 use crate::log::Logger;
@@ -134,11 +135,7 @@ impl Leases {
 
     /// Waits for a lease until the runtime closes. Only for work that loses nothing when it is not done.
     pub async fn until_closing<T>(&self, wait: impl Future<Output = Result<T>>) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.closing.cancelled() => Err(Error::closed()),
-            outcome = wait => outcome,
-        }
+        until_closed(&self.closing, wait).await?
     }
 
     /// Does what only one process at a time may do with the rows, unless the runtime closes before.

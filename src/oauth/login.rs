@@ -9,7 +9,7 @@ use super::authorizer::Authorizer;
 use super::documents::Tokens;
 use super::leases::Leases;
 use super::pending::Pending;
-use super::turn;
+use super::refresh_lock;
 use crate::error::{Code, Error, Result};
 
 /// `LibreChat`'s callback completes the flow first and stores the tokens then; so long it is left to do so.
@@ -23,7 +23,7 @@ impl Authorizer {
         tell_of_flow(&self.0, tokens).await
     }
 
-    /// Stores the tokens of a completed flow unless whoever completed it does so. In the call's turn.
+    /// Stores the tokens of a completed flow unless whoever completed it does so. Under the lock of the flow.
     pub(super) async fn keep(&self, tokens: &Tokens, pending: &Pending) -> Result<()> {
         let storage = &self.0.storage;
         let until = Instant::now() + STORE_GRACE;
@@ -59,7 +59,7 @@ impl Authorizer {
         let told = async {
             let flow_id = self.flow_id().await?;
             let tokens = announcement.published(stored.clone());
-            turn::tell(&*inner.flows, flow_id, tokens).await
+            refresh_lock::tell(&*inner.flows, flow_id, tokens).await
         };
         if let Err(error) = told.await {
             let (prefix, logger) = (&inner.prefix, &inner.host.logger);

@@ -106,7 +106,7 @@ impl Authorizer {
             environment: inner.host.environment.clone(),
             settings: settings.clone(),
             logger: inner.host.logger.clone(),
-            persist: Some(Arc::new(Kept {
+            persist: Some(Arc::new(LoginPersistence {
                 authorizer: self.clone(),
                 pending: pending.clone(),
             })),
@@ -130,13 +130,13 @@ impl Authorizer {
 }
 
 /// Stores the tokens of a flow.
-struct Kept {
+struct LoginPersistence {
     authorizer: Authorizer,
     pending: Pending,
 }
 
 #[async_trait]
-impl Persist for Kept {
+impl Persist for LoginPersistence {
     async fn persist(&self, _: &str, _: &FlowState, tokens: Tokens) -> Result<Persisted> {
         Ok(Persisted {
             tokens: self.authorizer.store_login(&tokens, &self.pending).await?,

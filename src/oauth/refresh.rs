@@ -12,6 +12,7 @@ use super::issuer::{bind_to_origin, origin_of, same_issuer, same_url};
 use super::metadata::{authorization_server, check_resource, issuer_metadata, resource_metadata};
 use super::options::OAuthOptions;
 use super::storage::unbound;
+use crate::cancel::until_closed;
 use crate::error::{Code, Error, Result};
 use crate::log::Logger;
 use crate::secret::Secret;
@@ -63,11 +64,8 @@ impl Refresh<'_> {
         closing: &CancellationToken,
     ) -> Result<Tokens> {
         // Once the token is on its way, what comes back has to be stored, whoever leaves meanwhile.
-        let target = tokio::select! {
-            biased;
-            () = closing.cancelled() => return Err(Error::closed()),
-            target = self.target() => target.map_err(as_refresh)?,
-        };
+        let target = until_closed(closing, self.target()).await?;
+        let target = target.map_err(as_refresh)?;
         let too_late = || send_by.is_some_and(|send_by| Instant::now() > send_by);
         if too_late() {
             return Err(as_refresh(Error::timeout(

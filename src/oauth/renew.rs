@@ -1,4 +1,4 @@
-//! Renewing a user's tokens, in turn with other processes.
+//! Renewing a user's tokens, one process at a time.
 
 use std::time::Duration;
 
@@ -6,17 +6,18 @@ use tokio::time::Instant;
 
 use super::announcement::Announcement;
 use super::authorizer::{Authorizer, EARLY};
-use super::in_turn::InTurn;
 use super::leases::{FLIGHT_POLL, Leases};
+use super::locked_refresher::LockedRefresher;
+use super::refresh_lock::{LOCK_TTL, LockedBy, POLL, RefreshLock};
 use super::storage::{StoredAccess, Witness};
 use super::stored_tokens::{self, Writing};
-use super::turn::{By, POLL, TURN_TTL, Turn};
+use crate::cancel::until_closed;
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 use crate::telemetry::{Kind, Started};
 
-/// Bound on the wait for other processes: longer than the turn of one that died.
-const WAIT: Duration = TURN_TTL.saturating_add(Duration::from_secs(5));
+/// Bound on the wait for other processes: longer than the lock of one that died lasts.
+const WAIT: Duration = LOCK_TTL.saturating_add(Duration::from_secs(5));
 
 /// Why a stored token is not good enough.
 pub(super) enum Reason {
@@ -43,7 +44,7 @@ pub(super) fn may_pass(error: &Error) -> bool {
 }
 
 impl Authorizer {
-    /// The owned part: read, take the turn, read again, refresh, store, let go.
+    /// The owned part: read, lock, read again, refresh, store, let go.
     pub(super) async fn renew(&self, reason: &Reason) -> Result<Option<Secret>> {
         let renewed = self.renew_where_due(reason).await;
         match renewed {
@@ -63,14 +64,14 @@ impl Authorizer {
         if let (Some(leases), Reason::Refused(refused)) = (leases, reason) {
             self.note_refusal(refused, leases).await;
         }
-        // Without anything to refresh with, nobody's turn matters.
+        // Without anything to refresh with, nobody has to wait for anybody.
         if !self.0.storage.has_refresh_token().await? {
             return Ok(None);
         }
-        self.renew_in_some_turn(reason, leases).await
+        self.lock_and_renew(reason, leases).await
     }
 
-    async fn renew_in_some_turn(
+    async fn lock_and_renew(
         &self,
         reason: &Reason,
         leases: Option<&Leases>,
@@ -94,23 +95,23 @@ impl Authorizer {
         };
         let flight = leases.filter(|leases| leases.coordinate());
         let (by, wait, poll) = match (flight, &inner.host.lock) {
-            (Some(leases), _) => (By::Lease(leases), leases.refresh_wait(), FLIGHT_POLL),
-            (None, Some(lock)) => (By::Lock(lock), WAIT, POLL),
-            (None, None) => (By::Claim, WAIT, POLL),
+            (Some(leases), _) => (LockedBy::Lease(leases), leases.refresh_wait(), FLIGHT_POLL),
+            (None, Some(lock)) => (LockedBy::Lock(lock), WAIT, POLL),
+            (None, None) => (LockedBy::Claim, WAIT, POLL),
         };
         let until = Instant::now() + wait;
         let flow_id = self.flow_id().await?;
         loop {
-            if let Some(turn) = Turn::attempt(by, &inner.flows, flow_id).await? {
+            if let Some(lock) = RefreshLock::attempt(by, &inner.flows, flow_id).await? {
                 let outcome = self
-                    .renew_in_turn(reason, turn.send_by(), &writing, flight)
+                    .renew_locked(reason, lock.send_by(), &writing, flight)
                     .await;
                 let renewed = outcome.as_ref().ok().and_then(Option::as_ref);
                 let tokens = renewed.map(|access| announcement.published(access.to_tokens()));
-                turn.end(tokens, &inner.host.logger).await;
+                lock.end(tokens, &inner.host.logger).await;
                 return outcome;
             }
-            // Whoever has the turn may have died after storing what it got.
+            // Whoever has the lock may have died after storing what it got.
             if let Some(elsewhere) = self.stored_for(reason).await? {
                 let adopted = self.adopt(reason, elsewhere, flight, &announcement).await;
                 return adopted.map(Some);
@@ -123,15 +124,11 @@ impl Authorizer {
                     }
                 });
             }
-            tokio::select! {
-                biased;
-                () = inner.oauth.closing.cancelled() => return Err(Error::closed()),
-                () = tokio::time::sleep(poll) => {}
-            }
+            until_closed(&inner.oauth.closing, tokio::time::sleep(poll)).await?;
         }
     }
 
-    async fn renew_in_turn(
+    async fn renew_locked(
         &self,
         reason: &Reason,
         send_by: Instant,
@@ -143,7 +140,7 @@ impl Authorizer {
             let adopted = self.adopt(reason, elsewhere, flight, writing.witness);
             return adopted.await.map(Some);
         }
-        let in_turn = InTurn { inner, send_by };
+        let locked = LockedRefresher { inner, send_by };
         let relation = &inner.relation;
         let started = Started::now(
             Kind::TokenRefresh,
@@ -151,7 +148,7 @@ impl Authorizer {
             Some(&relation.user_id),
         );
         let (storage, logger) = (&inner.storage, &inner.host.logger);
-        let outcome = stored_tokens::refresh(storage, &in_turn, writing, logger).await;
+        let outcome = stored_tokens::refresh(storage, &locked, writing, logger).await;
         let operation = started.ended_with(outcome.as_ref());
         inner.oauth.metrics.record(operation, logger);
         let refreshed = outcome?;

@@ -1,26 +1,21 @@
 //! What all authorizers of a runtime share.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::future::{BoxFuture, Shared};
-use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::error::Result;
+use crate::flights::Flights;
+use crate::keyed_lock::KeyedLock;
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
-
-/// A refresh that is under way.
-pub(super) type Refreshing = Shared<BoxFuture<'static, Result<Option<Secret>>>>;
 
 /// What all authorizers of a runtime share: refreshes and flows that are under way. Cheap to clone.
 #[derive(Clone)]
 pub struct OAuth {
-    pub(super) refreshing: Arc<Mutex<HashMap<String, Refreshing>>>,
-    /// Turns of calls that start or join a flow, one at a time per flow.
-    pub(super) starting: Arc<Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>>,
+    pub(super) refreshes: Flights<String, Option<Secret>>,
+    /// Held by calls that start or join a flow: at the same time they must not start one each, nor store its tokens twice.
+    pub(super) starting: KeyedLock<String>,
     pub(super) tasks: TaskTracker,
     pub(super) closing: CancellationToken,
     pub(super) metrics: Arc<Metrics>,
@@ -31,8 +26,8 @@ impl OAuth {
     #[must_use]
     pub fn new(tasks: TaskTracker, closing: CancellationToken, metrics: Arc<Metrics>) -> Self {
         Self {
-            refreshing: Arc::default(),
-            starting: Arc::default(),
+            refreshes: Flights::new(tasks.clone(), "A token refresh broke off"),
+            starting: KeyedLock::default(),
             tasks,
             closing,
             metrics,

@@ -5,6 +5,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use chrono::DateTime;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
@@ -241,37 +242,9 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     if let Ok(seconds) = value.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = http_date(value)?;
+    // The obsolete forms of a date are not sent any more.
+    let date = SystemTime::from(DateTime::parse_from_rfc2822(value).ok()?);
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-}
-
-/// `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7); the obsolete forms are not sent any more.
-fn http_date(value: &str) -> Option<SystemTime> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let (_, rest) = value.split_once(", ")?;
-    let mut parts = rest.split(' ');
-    let day: i64 = parts.next()?.parse().ok()?;
-    let month = parts.next()?;
-    let month = i64::try_from(MONTHS.iter().position(|name| *name == month)?).ok()?;
-    let year: i64 = parts.next()?.parse().ok()?;
-    let mut clock = parts.next()?.splitn(3, ':');
-    let mut unit = || clock.next()?.parse::<i64>().ok();
-    let seconds = unit()? * 3600 + unit()? * 60 + unit()?;
-    // Days since the epoch, in years that begin in March (the civil calendar's usual trick).
-    let (year, month) = if month < 2 {
-        (year - 1, month + 10)
-    } else {
-        (year, month - 2)
-    };
-    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100)
-        + year.div_euclid(400)
-        + (153 * month + 2) / 5
-        + day
-        - 719_469;
-    let since_epoch = u64::try_from(days * 86_400 + seconds).ok()?;
-    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(since_epoch))
 }
 
 /// An answer that is no token answer, or a token that is none.

@@ -10,9 +10,10 @@ use tokio_util::task::TaskTracker;
 use super::cache::LocalCache;
 use super::entry::Entry;
 use super::exchange::{Job, not_available, on_behalf_of};
-use super::flight::Flights;
 use super::key::{CacheKey, Subject};
+use crate::cancel::until_closed;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
+use crate::flights::Flights;
 use crate::host::Host;
 use crate::network::HttpClient;
 use crate::secret::Secret;
@@ -29,7 +30,8 @@ pub struct Obo(Arc<Inner>);
 struct Inner {
     http: HttpClient,
     local: LocalCache,
-    flights: Flights,
+    flights: Flights<CacheKey, Entry>,
+    closing: CancellationToken,
     metrics: Arc<Metrics>,
 }
 
@@ -70,7 +72,8 @@ impl Obo {
         Self(Arc::new(Inner {
             http,
             local: LocalCache::default(),
-            flights: Flights::new(tasks, closing),
+            flights: Flights::new(tasks, "Internal error during the token exchange"),
+            closing,
             metrics,
         }))
     }
@@ -130,34 +133,39 @@ impl Obo {
             }
             self.0.local.remove(&key);
         }
-        let job = |from_cache| Job {
-            http: self.0.http.clone(),
-            local: self.0.local.clone(),
-            metrics: Arc::clone(&self.0.metrics),
-            host: request.host.clone(),
-            client: client.clone(),
-            key,
-            user: user.to_owned(),
-            user_id: request.user.id.clone(),
-            assertion: request.access_token.clone(),
-            scopes: request.scopes.to_owned(),
-            from_cache,
-            rejected: request.rejected.cloned(),
+        let exchange = |from_cache| {
+            let job = Job {
+                http: self.0.http.clone(),
+                local: self.0.local.clone(),
+                metrics: Arc::clone(&self.0.metrics),
+                host: request.host.clone(),
+                client: client.clone(),
+                key,
+                user: user.to_owned(),
+                user_id: request.user.id.clone(),
+                assertion: request.access_token.clone(),
+                scopes: request.scopes.to_owned(),
+                from_cache,
+                rejected: request.rejected.cloned(),
+            };
+            let closing = self.0.closing.clone();
+            async move { until_closed(&closing, job.run()).await? }
         };
         if request.from_cache {
-            let (flight, joined) = self.0.flights.join_or_start(key, || job(true).run());
-            if joined {
+            let joined = self.0.flights.get(&key);
+            if joined.is_some() {
                 logger.debug(format!(
                     "[OboTokenService] Joining in-flight OBO exchange for user: {user}"
                 ));
             }
-            let entry = flight.await?;
+            let begin = || self.0.flights.join(&key, exchange(true));
+            let entry = joined.unwrap_or_else(begin).await?;
             // A flight that others started may have found the very token that will not do.
             if !is_rejected(&entry) {
                 return Ok(entry);
             }
         }
-        self.0.flights.start(job(false).run()).await
+        self.0.flights.start(exchange(false)).await
     }
 }
 

@@ -14,7 +14,6 @@ mod credentials;
 mod entry;
 mod exchange;
 mod exchanges;
-mod flight;
 mod graph;
 mod key;
 mod resolution;

@@ -32,8 +32,8 @@ impl Run<'_> {
             user_id: self.user_id(),
             config_servers: true,
         };
-        self.until_cancelled(registered_config(&self.call.host, self.name, lookup))
-            .await
+        let looking_up = registered_config(&self.call.host, self.name, lookup);
+        self.until_cancelled(looking_up).await?
     }
 
     /// Step 2: a server whose inspection failed earlier is inspected again. The inner error means "still unreachable".
@@ -69,7 +69,7 @@ impl Run<'_> {
             .registry
             .reinspect(name, storage, self.user_id());
         let bounded = tokio::time::timeout(REINSPECTION_TIMEOUT, reinspection);
-        let outcome = self.until_cancelled(async { Ok(bounded.await) }).await?;
+        let outcome = self.until_cancelled(bounded).await?;
         let outcome = outcome
             .unwrap_or_else(|_| Err(Error::timeout("The reinspection took longer than 60 s")));
         let members = match outcome {

@@ -1,23 +1,20 @@
 //! Steps 5 and 6: the connection, and the tools that it lists.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::run::Run;
-use crate::connection::{CallOptions, Recipe};
+use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
 use crate::manager::{
-    Acquire, Asked, CallScope, Consent, Discover, Disposal, HeaderTokens, Lease, Manager, OboCall,
-    Owner, Reading, ServerScope, Snapshot,
+    Acquire, CallScope, Consent, ConsentOutcome, Credentials, Discover, Disposal, HeaderTokens,
+    Lease, Manager, Owner, Reading, ServerScope, Snapshot, TokenRequest,
 };
 use crate::obo::TokenUse;
 use crate::secret::Secret;
 use crate::server_config::ServerConfig;
-
-const DEFAULT_BUDGET: Duration = Duration::from_secs(30);
 
 /// What connecting came to.
 #[derive(Default)]
@@ -33,7 +30,7 @@ pub(super) struct Connected {
     pub oauth_required: bool,
     /// Whether the user authorizes with the server.
     pub authorizes: bool,
-    pub asked: Asked,
+    pub asked: ConsentOutcome,
     pub discovered: Option<Snapshot>,
     /// Tools that were listed over a connection of the host, which takes the place of one of ours.
     pub of_host: Option<Snapshot>,
@@ -79,7 +76,8 @@ impl Run<'_> {
         };
         let server = self
             .until_cancelled(self.manager.scope(&scope, name, config))
-            .await;
+            .await
+            .flatten();
         let error = match server {
             Ok(server) => {
                 connected.authorizes = server.config.runs_oauth_flow();
@@ -140,10 +138,10 @@ impl Run<'_> {
         }
         let limit = self.call.connection_timeout.or(server.config.init_timeout);
         let asking = tokio::time::timeout(
-            limit.unwrap_or(DEFAULT_BUDGET),
+            limit.unwrap_or(DEFAULT_INIT_TIMEOUT),
             connections.tools(self.name),
         );
-        let answer = self.until_cancelled(async { Ok(asking.await) }).await?;
+        let answer = self.until_cancelled(asking).await?;
         match answer {
             Ok(Ok(found)) => Ok(found.map(Snapshot::of_host)),
             Ok(Err(error)) => {
@@ -179,14 +177,14 @@ impl Run<'_> {
         if connected.of_host.is_some() {
             return Ok(());
         }
-        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_BUDGET);
+        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
         // The caller's time covers the exchange too; the server's own begins after it.
         let deadline = call
             .connection_timeout
             .map(|timeout| Instant::now() + timeout);
         let token = self
             .manager
-            .call_token(scope, server, self.obo_call())
+            .call_token(scope, server, self.token_request())
             .await?;
         let deadline = deadline.unwrap_or_else(|| Instant::now() + limit);
         let mut options = CallOptions::new(deadline, self.cancel.clone());
@@ -251,24 +249,32 @@ impl Run<'_> {
             return Ok(None);
         };
         // Not cut off from outside: an aborted request tells the server so.
-        let mut outcome = self.read(lease, options).await;
-        if let (Err(refusal), Some(on_behalf)) = (&outcome, &connected.obo) {
-            match self.renewed(on_behalf, refusal).await {
-                Ok(Some(token)) => {
-                    let mut options = options.clone();
-                    let tokens = HeaderTokens {
-                        graph: connected.graph.as_ref(),
-                        access: Some(&token),
-                    };
-                    self.scope()
-                        .set_headers(&on_behalf.0, tokens, &mut options)?;
-                    outcome = self.read(lease, &options).await;
+        let publisher = self.call.host.publisher.as_ref();
+        let scope = self.scope();
+        let mut credentials = connected.obo.as_ref().map(|(server, token)| Credentials {
+            scope: &scope,
+            server,
+            tokens: HeaderTokens {
+                graph: connected.graph.as_ref(),
+                access: Some(token),
+            },
+            renewal: self.token_request(),
+            is_renewed: false,
+        });
+        let mut sending = options.clone();
+        let outcome = loop {
+            let connection = lease.connection();
+            let read = Snapshot::read(connection, publisher, Reading::InOrder, &sending).await;
+            match (read, &mut credentials) {
+                (Err(error), Some(credentials)) => {
+                    let renewed = credentials.renew(self.manager, error, &mut sending);
+                    if let Err(error) = renewed.await {
+                        break Err(error);
+                    }
                 }
-                Ok(None) => {}
-                Err(error) => outcome = Err(error),
+                (outcome, _) => break outcome,
             }
-            outcome = outcome.map_err(|error| self.manager.rejection(&on_behalf.0, error));
-        }
+        };
         if let Err(error) = &outcome {
             if matches!(error.code, Code::Aborted | Code::Closed) {
                 if let Some(lease) = connected.lease.take() {
@@ -295,25 +301,8 @@ impl Run<'_> {
         Ok(Some(outcome))
     }
 
-    async fn read(&self, lease: &Lease, options: &CallOptions) -> Result<Snapshot> {
-        let publisher = self.call.host.publisher.as_ref();
-        Snapshot::read(lease.connection(), publisher, Reading::InOrder, options).await
-    }
-
-    /// Another token on behalf of the user, where the server no longer takes the one that was sent.
-    async fn renewed(
-        &self,
-        (server, token): &(ServerScope, Secret),
-        refusal: &Error,
-    ) -> Result<Option<Secret>> {
-        let scope = self.scope();
-        self.manager
-            .renewed_token(&scope, server, self.obo_call(), token, refusal)
-            .await
-    }
-
-    fn obo_call(&self) -> OboCall<'_> {
-        OboCall {
+    fn token_request(&self) -> TokenRequest<'_> {
+        TokenRequest {
             purpose: TokenUse::Connection,
             timeout: self.call.connection_timeout,
             of_tool_call: false,

@@ -1,6 +1,5 @@
 //! One call under way: what it was asked for, and how its waits end.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 
+use crate::cancel::until_cancelled;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::manager::{CallScope, Manager};
@@ -82,15 +82,7 @@ impl Run<'_> {
     }
 
     /// Every wait ends with the call's abort and with the runtime.
-    pub(super) async fn until_cancelled<T>(
-        &self,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = self.call.cancel.cancelled() => Err(Error::aborted()),
-            () = self.manager.closing().cancelled() => Err(Error::closed()),
-            outcome = work => outcome,
-        }
+    pub(super) async fn until_cancelled<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        until_cancelled(&self.call.cancel, self.manager.closing(), work).await
     }
 }

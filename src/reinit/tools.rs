@@ -12,7 +12,7 @@ use crate::server_config::ServerConfig;
 use crate::tools::RawTools;
 
 /// What became of the tools.
-enum Handed {
+enum HandOver {
     /// In LibreChat's format.
     Over(AvailableTools),
     /// The host was asked, and returned nothing.
@@ -38,7 +38,7 @@ impl Run<'_> {
         }
         let logger = &self.call.host.logger;
         let asking = generation_of(publisher, user_id, self.name, logger);
-        self.until_cancelled(async { Ok(asking.await) }).await
+        self.until_cancelled(asking).await
     }
 
     /// Publishes a list and writes it into the answer. Returns how many tools the answer has.
@@ -79,9 +79,9 @@ impl Run<'_> {
                 .publish(&list.tools, listed_for, generation, revision.as_deref())
                 .await?
             {
-                Handed::Over(available) => result.available_tools = Some(available),
-                Handed::Stale => count = 0,
-                Handed::Refused => {
+                HandOver::Over(available) => result.available_tools = Some(available),
+                HandOver::Stale => count = 0,
+                HandOver::Refused => {
                     let message = format!(
                         "updateMCPServerTools returned nothing for the {count} tools of {name}: the host does not offer \
                          them"
@@ -109,13 +109,13 @@ impl Run<'_> {
         listed_for: Option<&str>,
         generation: Option<&str>,
         revision: Option<&str>,
-    ) -> Result<Handed> {
+    ) -> Result<HandOver> {
         let Some((publisher, user_id)) = self.publisher() else {
             let naming = Naming::of(&self.call.host).await?;
             let formatted =
                 self.manager
                     .functions(listed_for, self.name, tools, naming, Lacking::Filled)?;
-            return Ok(Handed::Over(AvailableTools::Native(formatted)));
+            return Ok(HandOver::Over(AvailableTools::Native(formatted)));
         };
         let update = ToolUpdate {
             user_id: Some(user_id),
@@ -125,10 +125,10 @@ impl Run<'_> {
             revision,
         };
         let publishing = publish_tools(publisher, update, &self.call.host.logger);
-        Ok(match self.until_cancelled(publishing).await? {
-            Publication::Taken(Some(tools)) => Handed::Over(AvailableTools::Host(tools)),
-            Publication::Taken(None) => Handed::Refused,
-            Publication::Stale => Handed::Stale,
+        Ok(match self.until_cancelled(publishing).await?? {
+            Publication::Taken(Some(tools)) => HandOver::Over(AvailableTools::Host(tools)),
+            Publication::Taken(None) => HandOver::Refused,
+            Publication::Stale => HandOver::Stale,
         })
     }
 }

@@ -7,7 +7,8 @@ use librechat_mcp_native::error::{Code, Result};
 use librechat_mcp_native::host::{Environment, FlowStatus, FlowStore, Logger};
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::oauth::{
-    Authorizer, Begun, Callback, Completion, Pending, Received, Tokens, Wish, resolve_state,
+    Authorizer, Callback, Completion, FlowRequest, FlowStart, Pending, Received, Tokens,
+    resolve_state,
 };
 use librechat_mcp_native::secret::Secret;
 use librechat_mcp_native::settings::Settings;
@@ -17,9 +18,9 @@ use url::Url;
 use crate::world::{FLOW, World};
 
 async fn begin(authorizer: &Authorizer) -> Pending {
-    match authorizer.begin(&Wish::default()).await.unwrap() {
-        Begun::Pending(pending) => *pending,
-        Begun::Completed => panic!("the flow is not completed"),
+    match authorizer.begin(&FlowRequest::default()).await.unwrap() {
+        FlowStart::Pending(pending) => *pending,
+        FlowStart::Completed => panic!("the flow is not completed"),
     }
 }
 

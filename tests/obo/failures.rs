@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
 use librechat_mcp_native::error::{Code, OboDetail, OboReason};
 use serde_json::{Value, json};
 
@@ -203,11 +204,8 @@ async fn claims_stop_everything() {
 #[tokio::test]
 async fn retry_after() {
     let date = |seconds: u64| {
-        let unix = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
-        http_date(unix + seconds)
+        let at = DateTime::<Utc>::from(SystemTime::now() + Duration::from_secs(seconds));
+        at.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
     };
     for (value, waits) in [
         // First, since its time runs.
@@ -240,49 +238,6 @@ async fn retry_after() {
             assert_eq!(requests.len(), 1, "{value}");
         }
     }
-}
-
-/// Days to a date, the long way.
-fn http_date(unix: u64) -> String {
-    let (mut days, clock) = (unix / 86_400, unix % 86_400);
-    let mut year = 1970;
-    let is_leap = |year: u64| {
-        year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400))
-    };
-    while days >= 365 + u64::from(is_leap(year)) {
-        days -= 365 + u64::from(is_leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(is_leap(year));
-    let months = [
-        ("Jan", 31),
-        ("Feb", february),
-        ("Mar", 31),
-        ("Apr", 30),
-        ("May", 31),
-        ("Jun", 30),
-        ("Jul", 31),
-        ("Aug", 31),
-        ("Sep", 30),
-        ("Oct", 31),
-        ("Nov", 30),
-        ("Dec", 31),
-    ];
-    let mut months = months.into_iter();
-    let month = loop {
-        let (name, length) = months.next().unwrap();
-        if days < length {
-            break name;
-        }
-        days -= length;
-    };
-    format!(
-        "Mon, {:02} {month} {year} {:02}:{:02}:{:02} GMT",
-        days + 1,
-        clock / 3600,
-        clock / 60 % 60,
-        clock % 60
-    )
 }
 
 #[tokio::test]

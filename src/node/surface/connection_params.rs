@@ -10,7 +10,8 @@ use super::methods::Invocation;
 use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::manager::{
-    Acquire, Asked, Consent, HeaderTokens, Lease, Manager, OboCall, Owner, ServerScope,
+    Acquire, Consent, ConsentOutcome, HeaderTokens, Lease, Manager, Owner, ServerScope,
+    TokenRequest,
 };
 use crate::node::engine::JsResult;
 use crate::obo::TokenUse;
@@ -56,7 +57,7 @@ pub async fn request(
         .unwrap_or(CONNECT_TIMEOUT);
     let mut options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
     let token = if call.host.upstream_tokens.is_some() {
-        let wish = OboCall {
+        let wish = TokenRequest {
             purpose: TokenUse::Connection,
             timeout: call.connection_timeout,
             of_tool_call: false,
@@ -115,7 +116,7 @@ pub async fn find(
         limit: call.connection_timeout,
         ..Consent::waiting(&call.host)
     };
-    let mut asked = Asked::default();
+    let mut asked = ConsentOutcome::default();
     let lease = manager
         .acquire_asking(&scope, &server, &mut request, &consent, &mut asked)
         .await?;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use napi::Env;
 use napi::bindgen_prelude::Unknown;
 use napi_derive::napi;
+use tokio_util::task::TaskTracker;
 
 use super::call::Call;
 use super::catalog_recovery::CatalogRecovery;
 use super::handle::Connections;
 use super::methods::{Begins, Invocation, Method, set_methods};
-use super::oauth::redemptions::Redemptions;
 use super::request::RequestStore;
 use super::state::RuntimeState;
 use super::{exchange, inspect, manager, oauth, redaction, result, statics, telemetry};
+use crate::flights::Flights;
 use crate::manager::Manager;
 use crate::node::engine::workers::{self, spawn};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, StartBatch, Thrown, Value, raise};
@@ -72,7 +73,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         embedded,
         catalog_recovery: CatalogRecovery::default(),
         newer: newer_params::Seen::default(),
-        redemptions: Redemptions::default(),
+        redemptions: Flights::new(TaskTracker::new(), "A token refresh broke off"),
     });
     // The environment keeps its hooks to the end, a runtime that nobody has any more must not stay as long.
     let teardown = (

@@ -7,9 +7,9 @@ use parking_lot::Mutex;
 use super::call::Call;
 use super::catalog_recovery::CatalogRecovery;
 use super::handle::Connections;
-use super::oauth::redemptions::Redemptions;
 use super::request::RequestStore;
 use crate::embedded::MemoryFlows;
+use crate::flights::Flights;
 use crate::host::{FlowStore, Host, Logger};
 use crate::manager::Manager;
 use crate::node::engine::{
@@ -33,6 +33,7 @@ use crate::node::marshal::log::logger_of;
 use crate::node::marshal::params::Params;
 use crate::node::marshal::services::UPDATE_TOOLS;
 use crate::node::marshal::{convert, newer_params, services};
+use crate::oauth::Tokens;
 use crate::scheduler::Burst;
 
 /// What all calls of a runtime share.
@@ -52,8 +53,8 @@ pub struct RuntimeState {
     pub variables: VariableReader,
     pub burst: Arc<Mutex<Burst>>,
     pub starts: StartBatch,
-    /// Of `runtime.tokens`.
-    pub redemptions: Redemptions,
+    /// Refreshes of callers of `runtime.tokens`, which the runtime does not wait for when it closes.
+    pub redemptions: Flights<String, Option<Tokens>>,
 }
 
 impl RuntimeState {

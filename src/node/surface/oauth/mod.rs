@@ -6,7 +6,6 @@ mod flows;
 mod handler;
 mod reconnection;
 mod redemption;
-pub mod redemptions;
 mod tokens;
 
 pub use handler::install;

@@ -9,10 +9,10 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::Instant;
 
 use super::call::Call;
-use super::redemptions::{Redemption, Redemptions};
 use crate::error::{Code, Error, Result};
+use crate::flights::{Flight, Flights};
 use crate::host::{Level, LogMeta, Logger, Tenancy};
-use crate::node::engine::{JsRef, JsResult, Value};
+use crate::node::engine::{JsRef, JsResult, Value, workers};
 use crate::node::host::given_leases::{GivenLeases, seen};
 use crate::node::host::prompt::NodeTenancy;
 use crate::node::host::token_store::{given_text, members};
@@ -151,7 +151,7 @@ pub struct Refresh {
     seen: Seen,
     context: Arc<CallContext>,
     /// Those of the runtime.
-    redemptions: Redemptions,
+    redemptions: Flights<String, Option<Tokens>>,
     has_tenants: bool,
     user_id: String,
     server_name: String,
@@ -208,7 +208,7 @@ impl Refresh {
     }
 
     /// Refreshes, or shares the refresh that is under way.
-    pub async fn begin(self) -> Result<Redemption> {
+    pub async fn begin(self) -> Result<Flight<Option<Tokens>>> {
         let tenant = if self.has_tenants {
             NodeTenancy(Arc::clone(&self.context)).tenant_id().await?
         } else {
@@ -224,16 +224,17 @@ impl Refresh {
                 Some(refused) => json!(["known", refused]),
             });
         }
-        let redemptions = self.redemptions.clone();
         let key = key.to_string();
-        match redemptions.under_way(&key) {
-            Some(redemption) => Ok(self.share(redemption)),
-            None => Ok(redemptions.join(&key, self.redeem())),
+        if let Some(redemption) = self.redemptions.get(&key) {
+            return Ok(self.share(redemption));
         }
+        let _entered = workers::handle().ok_or_else(Error::internal)?.enter();
+        let redemptions = self.redemptions.clone();
+        Ok(redemptions.join_lasting(&key, self.redeem()))
     }
 
     /// A caller that was refused says so, also where somebody else refreshes already.
-    fn share(self, redemption: Redemption) -> Redemption {
+    fn share(self, redemption: Flight<Option<Tokens>>) -> Flight<Option<Tokens>> {
         let Some(refused) = self.seen.refused.clone().flatten() else {
             return redemption;
         };

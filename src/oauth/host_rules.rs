@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authorizer::Authorizer;
-use super::flight::mark_rejected;
 use super::flow_id;
 use super::leases::{Holder, Leases};
+use super::redemption::mark_rejected;
 use crate::abilities::Abilities;
 use crate::error::Result;
 use crate::secret::Secret;

@@ -17,12 +17,12 @@ use crate::host::{FlowStatus, FlowStore, Lock, LockGuard};
 use crate::log::Logger;
 use crate::secret::Secret;
 
-/// How long a turn lasts if its process dies. Longer than a refresh takes: [`SEND_WITHIN`], the request's own limit, and
+/// How long a lock lasts if its process dies. Longer than a refresh takes: [`SEND_WITHIN`], the request's own limit, and
 /// time to store what it brought.
-pub const TURN_TTL: Duration = Duration::from_secs(20);
-/// A refresh whose preparation took longer than this is not sent: it might end after its turn.
+pub const LOCK_TTL: Duration = Duration::from_secs(20);
+/// A refresh whose preparation took longer than this is not sent: it might end after the lock.
 pub const SEND_WITHIN: Duration = Duration::from_secs(5);
-/// Between two tries to get a turn.
+/// Between two tries to get the lock.
 pub const POLL: Duration = Duration::from_millis(100);
 /// How long a claim has to stand before it counts.
 const SETTLE: Duration = Duration::from_millis(250);
@@ -30,7 +30,7 @@ const CLAIM: &str = "claim";
 
 /// What keeps two processes apart.
 #[derive(Clone, Copy)]
-pub enum By<'a> {
+pub enum LockedBy<'a> {
     /// The host's leases, which all processes honour, `LibreChat`'s own manager among them.
     Lease(&'a Leases),
     Lock(&'a Arc<dyn Lock>),
@@ -39,12 +39,12 @@ pub enum By<'a> {
 }
 
 /// The right to refresh. Whoever has it reads the stored token again first.
-pub struct Turn {
-    holds: Holds,
+pub struct RefreshLock {
+    holds: Holding,
     send_by: Instant,
 }
 
-enum Holds {
+enum Holding {
     /// With what shows it to processes that do not know the lock, `LibreChat`'s own manager among them.
     Lock(Box<dyn LockGuard>, Option<Claim>),
     Claim(Claim),
@@ -59,42 +59,42 @@ struct Claim {
     id: Secret,
 }
 
-impl Turn {
-    /// Tries once; `None` when somebody else refreshes. Exactly one process has the turn where the host has leases or a
+impl RefreshLock {
+    /// Tries once; `None` when somebody else refreshes. Exactly one process has the lock where the host has leases or a
     /// lock. Without them it is a claim in the flow store, which is best effort: an id of ours that is still there after
     /// a moment.
     pub async fn attempt(
-        by: By<'_>,
+        by: LockedBy<'_>,
         flows: &Arc<dyn FlowStore>,
         flow_id: &str,
     ) -> Result<Option<Self>> {
         // Whoever has made a claim takes the lease, too.
-        let counts_claims = flows.is_shared() && !matches!(by, By::Lease(_));
+        let counts_claims = flows.is_shared() && !matches!(by, LockedBy::Lease(_));
         if counts_claims && is_claimed(&**flows, flow_id).await? {
             return Ok(None);
         }
         let holds = match by {
-            By::Lease(leases) => match leases.flight().await? {
+            LockedBy::Lease(leases) => match leases.flight().await? {
                 Some(guard) => {
                     let claim = Claim::join(flows, flow_id).await;
-                    Some(Holds::Lock(guard, claim.ok()))
+                    Some(Holding::Lock(guard, claim.ok()))
                 }
                 None => None,
             },
-            By::Lock(lock) => {
+            LockedBy::Lock(lock) => {
                 let key = format!("{CLAIM_KIND}:{flow_id}");
-                match lock.acquire(&key, TURN_TTL).await? {
+                match lock.acquire(&key, LOCK_TTL).await? {
                     Some(guard) if flows.is_shared() => {
                         let claim = Claim::write(flows, flow_id).await;
-                        Some(Holds::Lock(guard, claim.ok()))
+                        Some(Holding::Lock(guard, claim.ok()))
                     }
-                    guard => guard.map(|guard| Holds::Lock(guard, None)),
+                    guard => guard.map(|guard| Holding::Lock(guard, None)),
                 }
             }
-            By::Claim if flows.is_shared() => {
-                Claim::attempt(flows, flow_id).await?.map(Holds::Claim)
+            LockedBy::Claim if flows.is_shared() => {
+                Claim::attempt(flows, flow_id).await?.map(Holding::Claim)
             }
-            By::Claim => Some(Holds::Nothing),
+            LockedBy::Claim => Some(Holding::Nothing),
         };
         Ok(holds.map(|holds| Self {
             holds,
@@ -108,18 +108,18 @@ impl Turn {
     }
 
     /// Lets the next one have it, and gives the tokens that are stored now to those who wait for them as `LibreChat` does.
-    /// Whatever goes wrong here ends with the turn's time.
+    /// Whatever goes wrong here ends with the lock's time.
     pub async fn end(self, tokens: Option<Tokens>, logger: &Logger) {
         let released = match self.holds {
-            Holds::Lock(guard, claim) => {
+            Holding::Lock(guard, claim) => {
                 let ended = match claim {
                     Some(claim) => claim.end(tokens).await,
                     None => Ok(()),
                 };
                 guard.release().await.and(ended)
             }
-            Holds::Claim(claim) => claim.end(tokens).await,
-            Holds::Nothing => Ok(()),
+            Holding::Claim(claim) => claim.end(tokens).await,
+            Holding::Nothing => Ok(()),
         };
         if let Err(error) = released {
             logger.warn(format!(
@@ -201,7 +201,7 @@ pub async fn tell(flows: &dyn FlowStore, flow_id: &str, tokens: Tokens) -> Resul
 /// Whether somebody refreshes just now: a process without a lock, or LibreChat's own manager, which knows of none. What
 /// is not pending is LibreChat's cache of tokens, which has no meaning here.
 async fn is_claimed(flows: &dyn FlowStore, flow_id: &str) -> Result<bool> {
-    let ttl = i64::try_from(TURN_TTL.as_millis()).unwrap_or(i64::MAX);
+    let ttl = i64::try_from(LOCK_TTL.as_millis()).unwrap_or(i64::MAX);
     let is_young = |created_at: i64| now_ms().saturating_sub(created_at) < ttl;
     let flow = flows.get(flow_id, CLAIM_KIND).await?;
     Ok(flow.is_some_and(|flow| {
@@ -240,8 +240,10 @@ mod tests {
         }
     }
 
-    async fn attempt(flows: &Arc<dyn FlowStore>) -> Option<Turn> {
-        Turn::attempt(By::Claim, flows, "u:s").await.unwrap()
+    async fn attempt(flows: &Arc<dyn FlowStore>) -> Option<RefreshLock> {
+        RefreshLock::attempt(LockedBy::Claim, flows, "u:s")
+            .await
+            .unwrap()
     }
 
     #[tokio::test(start_paused = true)]
@@ -253,8 +255,8 @@ mod tests {
             1
         );
         assert!(attempt(&flows).await.is_none());
-        let turn = first.or(second).unwrap();
-        turn.end(None, &Logger::silent()).await;
+        let lock = first.or(second).unwrap();
+        lock.end(None, &Logger::silent()).await;
         assert!(attempt(&flows).await.is_some());
     }
 
@@ -274,8 +276,8 @@ mod tests {
     async fn who_waits_gets_the_new_tokens_and_nobody_those_of_before() {
         let flows: Arc<dyn FlowStore> = Arc::new(SharedFlows::default());
         let tokens = |token: &str| Tokens::from_value(&json!({ "access_token": token })).unwrap();
-        let turn = attempt(&flows).await.unwrap();
-        turn.end(Some(tokens("new")), &Logger::silent()).await;
+        let lock = attempt(&flows).await.unwrap();
+        lock.end(Some(tokens("new")), &Logger::silent()).await;
         let told = flows.get("u:s", CLAIM_KIND).await.unwrap().unwrap();
         assert_eq!(told.status, FlowStatus::Completed);
         assert_eq!(told.result, Some(tokens("new").into_value()));

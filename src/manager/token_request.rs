@@ -8,7 +8,7 @@ use crate::obo::TokenUse;
 
 /// One call's wish for a token.
 #[derive(Clone, Copy)]
-pub struct OboCall<'a> {
+pub struct TokenRequest<'a> {
     pub purpose: TokenUse<'a>,
     /// How long the exchange may take; else [`EXCHANGE_TIMEOUT`].
     pub timeout: Option<Duration>,

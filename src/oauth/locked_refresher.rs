@@ -1,4 +1,4 @@
-//! The refresh request of whoever has the turn.
+//! The refresh request of whoever has the lock.
 
 use async_trait::async_trait;
 use tokio::time::Instant;
@@ -11,14 +11,14 @@ use super::stored_tokens::GrantRefresher;
 use crate::error::Result;
 use crate::secret::Secret;
 
-/// Refreshes for whoever has the turn.
-pub(super) struct InTurn<'a> {
+/// Refreshes for whoever has the lock.
+pub(super) struct LockedRefresher<'a> {
     pub inner: &'a Inner,
     pub send_by: Instant,
 }
 
 #[async_trait]
-impl GrantRefresher for InTurn<'_> {
+impl GrantRefresher for LockedRefresher<'_> {
     async fn refresh(
         &self,
         refresh_token: &Secret,

@@ -1,0 +1,86 @@
+//! A server in memory, for tests in which time passes by itself.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::connect::client_of;
+use super::engine::Engine;
+use super::established::Connection;
+use super::generation::Generation;
+use super::recipe::Recipe;
+use super::session::Session;
+use crate::error::Result;
+use crate::transport::{Failure, Lane, Receiver, Sending, Wire, message};
+
+/// Answers the handshake, and everything else with nothing.
+pub struct MemoryServer {
+    receiver: Weak<dyn Receiver>,
+    is_closed: AtomicBool,
+}
+
+impl MemoryServer {
+    pub async fn connect(recipe: &Arc<Recipe>) -> Result<(Connection, Arc<Self>)> {
+        let limit = Duration::from_secs(30);
+        let client = client_of(recipe, &recipe.logger);
+        let engine = Engine::new(client, CancellationToken::new(), limit);
+        let server = Arc::new(Self {
+            receiver: engine.receiver(),
+            is_closed: AtomicBool::new(false),
+        });
+        engine.use_lane(Lane::Duplex(Arc::clone(&server) as _));
+        let deadline = Instant::now() + limit;
+        let session = Session::open(engine, Some(Generation::Initialize), deadline).await?;
+        let connection = Connection::new(Arc::clone(recipe), session, None)?;
+        Ok((connection, server))
+    }
+
+    /// The wire ends, and nobody has closed it.
+    pub fn go_away(&self) {
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.over();
+        }
+    }
+
+    /// Refuses another GET stream.
+    pub fn conflict(&self) {
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.conflicted();
+        }
+    }
+
+    /// Whether the client has closed the session.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl Wire for MemoryServer {
+    async fn send(&self, sending: Sending<'_>) -> Result<(), Failure> {
+        let (Some(id), Some(receiver)) = (sending.id, self.receiver.upgrade()) else {
+            return Ok(());
+        };
+        let asked: Value = serde_json::from_slice(&sending.text).unwrap();
+        let result = match asked["method"].as_str() {
+            Some("initialize") => json!({
+                "protocolVersion": asked["params"]["protocolVersion"],
+                "capabilities": {},
+                "serverInfo": { "name": "memory", "version": "1" },
+            }),
+            _ => json!({}),
+        };
+        let answer = json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string();
+        message::read(&answer, |message| receiver.receive(message.unwrap(), None));
+        Ok(())
+    }
+
+    async fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+    }
+}

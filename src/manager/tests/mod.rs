@@ -1,0 +1,10 @@
+//! The rules of connections, with servers in memory and time that passes by itself.
+
+mod attempts;
+mod ends;
+mod idle;
+mod leases;
+mod reconnecting;
+mod world;
+
+pub(super) use world::Servers;
