@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use super::forwarding::forward_token;
 use super::key::Owner;
-use super::live::forward_token;
 use super::scope::{CallScope, ServerScope, check_request_headers, template};
 use super::state::Manager;
 use super::watch::KeyObserver;

@@ -1,6 +1,6 @@
 //! Sending once more what a server refused to hear, with another token.
 
-use super::live::rejected;
+use super::forwarding::rejected;
 use super::scope::{CallScope, HeaderTokens, ServerScope};
 use super::state::Manager;
 use super::token_request::TokenRequest;
