@@ -1,11 +1,13 @@
 //! JavaScript values to ours and back: the context of a call, callbacks, errors, classes, environment, log, listeners.
 
 pub mod callback;
+pub mod callee;
 pub mod classes;
 pub mod context;
 pub mod convert;
 pub mod environment;
 pub mod errors;
+pub mod from_js;
 pub mod guards;
 pub mod inform;
 pub mod listeners;
@@ -17,3 +19,4 @@ pub mod params;
 pub mod raw_configs;
 pub mod services;
 pub mod stderr_log;
+pub mod to_js;

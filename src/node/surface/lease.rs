@@ -11,10 +11,15 @@ use super::wanted::{find, read};
 use crate::error::Result;
 use crate::manager::Manager;
 use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
+use crate::node::marshal::callback::Callback;
 use crate::node::marshal::errors;
 
 /// Bound on the work.
 const LIMIT: Duration = Duration::from_mins(10);
+
+const OPERATION: Callback<(), JsRef> = Callback::reading("operation", LIMIT, |context, value| {
+    JsRef::new(&context.thread, value)
+});
 
 /// `(params, operation)`: what the operation resolves to.
 pub fn with_user_connection_lease<'env>(
@@ -39,17 +44,11 @@ pub fn with_user_connection_lease<'env>(
             // The object holds a use only where the runtime keeps no connections.
             let again = manager.existing(lease.key());
             let held = Held::new(&manager, request, lease)?;
-            let outcome = call
-                .context()
-                .callback(
-                    "operation",
-                    LIMIT,
-                    move |context, scope| {
-                        let connection = object(&all, scope, held)?;
-                        context.apply(operation.get(scope), scope.undefined(), &[connection])
-                    },
-                    |context, value| JsRef::new(&context.thread, value),
-                )
+            let outcome = OPERATION
+                .call_by(call.context(), move |context, scope| {
+                    let connection = object(&all, scope, held)?;
+                    context.apply(operation.get(scope), scope.undefined(), &[connection])
+                })
                 .await;
             drop(again);
             // What the operation throws is the caller's.

@@ -1,7 +1,6 @@
 //! What is read from all configurations of the registry: instructions, tool functions, names.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -14,14 +13,12 @@ use crate::host::Environment;
 use crate::manager::{Manager, format_instructions};
 use crate::node::engine::{JsRef, JsResult, Scope, Value};
 use crate::node::host::embedded::Embedded;
-use crate::node::host::registry::NodeHost;
+use crate::node::host::registry::{GET_ALL_SERVER_CONFIGS, NodeHost};
+use crate::node::marshal::callee::REGISTRY;
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::convert;
 use crate::server_config::ServerConfig;
 use crate::server_config::is_enabled;
-
-/// Bound on a callback of the registry.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks for all configurations without a user and reads them on JavaScript's thread; `embedded` are those of a runtime
 /// without a host's registry.
@@ -35,20 +32,18 @@ where
     T: Send + 'static,
     C: for<'env> FnOnce(&Arc<CallContext>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
 {
-    node.context
-        .callback(
-            "registry.getAllServerConfigs",
-            TIMEOUT,
-            move |context, scope| {
-                if let Some(configs) = embedded {
-                    return scope.json(&configs);
+    GET_ALL_SERVER_CONFIGS
+        .call_with(
+            &node.context,
+            |context, scope| {
+                let method = "getAllServerConfigs";
+                match (embedded, config_servers) {
+                    (Some(configs), _) => scope.json(&configs),
+                    (None, None) => REGISTRY.call(context, scope, method, ()),
+                    (None, Some(servers)) => {
+                        REGISTRY.call(context, scope, method, (None::<&str>, servers))
+                    }
                 }
-                context.call_service(scope, "registry", "getAllServerConfigs", move |_, scope| {
-                    Ok(match &config_servers {
-                        Some(servers) => vec![scope.undefined(), servers.get(scope)],
-                        None => Vec::new(),
-                    })
-                })
             },
             read,
         )
@@ -160,16 +155,8 @@ pub fn format_instructions_for_context<'env>(
     scope: Scope<'env>,
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
-    let wanted = match arguments.first().and_then(|names| names.present()) {
-        Some(names) => Some(
-            names
-                .elements()?
-                .into_iter()
-                .filter_map(Value::as_string)
-                .collect::<Vec<_>>(),
-        ),
-        None => None,
-    };
+    let wanted = arguments.first().and_then(|names| names.present());
+    let wanted = wanted.map(convert::text_list).transpose()?;
     let config_servers = match arguments.get(1).and_then(|servers| servers.present()) {
         Some(servers) => Some(Arc::new(JsRef::new(&shared.thread, servers)?)),
         None => None,

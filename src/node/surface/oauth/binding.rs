@@ -12,8 +12,7 @@ use serde_json::Value as Json;
 
 use super::call::parsed;
 use crate::node::engine::{JsResult, Scope, Thrown, Value};
-use crate::node::host::token_store::members;
-use crate::node::marshal::convert::{required_text, text_argument};
+use crate::node::marshal::convert::{self, members, required_text};
 use crate::node::marshal::{classes, errors};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{ClientInfo, OAuthOptions, check_client_row, client_row_metadata};
@@ -28,7 +27,7 @@ pub fn build_metadata<'env>(
         Some(value) => members(*value),
         None => Ok(None),
     };
-    let text = |index: usize| text_argument(&arguments, index).filter(|text| !text.is_empty());
+    let text = |index: usize| arguments.get(index).copied().and_then(convert::text);
     let (Some(server), Some(server_url), Some(source)) = (object(0)?, text(2), text(3)) else {
         return Ok(scope.undefined());
     };
@@ -50,7 +49,7 @@ pub fn assert_binding<'env>(
         None => Ok(None),
     };
     let server_name = required_text(scope, &arguments, 0, "serverName")?;
-    let server_url = text_argument(&arguments, 1).filter(|url| !url.is_empty());
+    let server_url = arguments.get(1).copied().and_then(convert::text);
     let checked = check_client_row(
         &server_name,
         server_url.as_deref(),

@@ -9,7 +9,7 @@ use super::call::parsed;
 use crate::host::FlowAttempt;
 use crate::node::engine::{JsResult, Scope, Value};
 use crate::node::host::persist::NodePersist;
-use crate::node::marshal::convert::{required_text, text_argument};
+use crate::node::marshal::convert::{required_text, text, text_argument, whole};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{
     Callback, Completion, FLOW_KIND, Initiation, OAuthOptions, Received, delete_flow_and_state,
@@ -85,8 +85,7 @@ pub fn initiate<'env>(
             };
             let endpoints = call.endpoints(&rules, &oauth_headers);
             let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
-            let tenant_id = call.argument(8).as_string();
-            let tenant_id = tenant_id.filter(|tenant| !tenant.is_empty());
+            let tenant_id = text(call.argument(8));
             let (settings, logger) = (call.settings(), call.logger.clone());
             Ok(async move {
                 let (endpoints, server_url) = (endpoints?, parsed(&server_url)?);
@@ -184,24 +183,15 @@ pub fn complete<'env>(
     )
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "milliseconds since the epoch"
-)]
 fn created_at(flow: Value<'_>) -> JsResult<'_, i64> {
-    let created_at = flow.get("createdAt")?.as_number();
-    Ok(created_at.unwrap_or_default() as i64)
+    flow.get("createdAt")
+        .map(|it| whole(it).unwrap_or_default())
 }
 
 /// `{ createdAt, state }`
 fn read_attempt<'env>(call: &Call<'env>, attempt: Value<'env>) -> JsResult<'env, FlowAttempt> {
-    let created_at = attempt.get("createdAt")?.as_number().unwrap_or_default();
     Ok(FlowAttempt {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "milliseconds since the epoch"
-        )]
-        created_at: created_at as i64,
+        created_at: created_at(attempt)?,
         state: Secret::new(call.text(attempt.get("state")?, "state")?),
     })
 }

@@ -10,15 +10,18 @@ use super::call::Function;
 use super::redemption::Refresh;
 use crate::error::{Code, Error};
 use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta};
-use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
+use crate::node::engine::{JsResult, Scope, Thrown, Value};
 use crate::node::host::given_leases::GivenLeases;
-use crate::node::host::token_store::{given_text, members};
 use crate::node::host::witness::NodeWitness;
-use crate::node::marshal::callback::STORE_TIMEOUT;
+use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
+use crate::node::marshal::convert::{JsonObject, members, text, text_member};
 use crate::node::marshal::errors;
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{ClientInfo, Stored, Tokens, storage_unavailable, stored_tokens, unbound};
 use crate::secret::Secret;
+
+const VALIDATE_BINDING: Callback<(JsonObject, JsonObject), ()> =
+    Callback::new("validateClientBinding", STORE_TIMEOUT);
 
 pub const STORAGE: &[(&str, Function)] = &[
     ("storeTokens", store),
@@ -50,7 +53,7 @@ fn store<'env>(
             let tokens = members(params.get("tokens")?)?.map(Json::Object);
             let client = members(params.get("clientInfo")?)?;
             let metadata = members(params.get("metadata")?)?;
-            let expected = given_text(params, "expectedCredentialSetId")?;
+            let expected = text_member(params, "expectedCredentialSetId")?;
             let witness = NodeWitness::of_store(&call.context, params)?;
             let leases = GivenLeases::read(call, params)?;
             Ok(async move {
@@ -190,12 +193,8 @@ fn has_stored_authorization<'env>(
         |call| {
             let params = call.argument(0);
             let storage = call.storage(params)?;
-            let validate = params.get("validateClientBinding")?;
-            let validate = if validate.is_function() {
-                Some(Arc::new(JsRef::new(&call.runtime.thread, validate)?))
-            } else {
-                None
-            };
+            let validate = params.get(VALIDATE_BINDING.name)?;
+            let validate = call.context.keep_function(validate)?;
             let (context, logger) = (Arc::clone(&call.context), call.logger.clone());
             Ok(async move {
                 let prefix = storage.log_prefix();
@@ -210,18 +209,8 @@ fn has_stored_authorization<'env>(
                 let (Some(client), Some(validate)) = (client, validate) else {
                     return Ok(false);
                 };
-                let validated = context.callback(
-                    "validateClientBinding",
-                    STORE_TIMEOUT,
-                    move |context, scope| {
-                        let arguments = [
-                            scope.json(&Json::Object(client.client.0))?,
-                            scope.json(&Json::Object(client.metadata))?,
-                        ];
-                        context.apply(validate.get(scope), scope.undefined(), &arguments)
-                    },
-                    |_, _| Ok(()),
-                );
+                let arguments = (client.client.0, client.metadata);
+                let validated = VALIDATE_BINDING.call(&context, &validate, arguments);
                 if let Err(error) = validated.await {
                     let message = format!(
                         "{prefix} Stored authorization no longer matches the configured OAuth binding"
@@ -249,8 +238,8 @@ fn is_current_access_token<'env>(
         |call| {
             let params = call.argument(0);
             let storage = call.storage(params)?;
-            let token = given_text(params, "accessToken")?.map(Secret::new);
-            let set = given_text(params, "credentialSetId")?;
+            let token = text_member(params, "accessToken")?.map(Secret::new);
+            let set = text_member(params, "credentialSetId")?;
             let logger = call.logger.clone();
             Ok(async move {
                 let (Some(token), Some(set)) = (token, set) else {
@@ -279,20 +268,15 @@ fn assert_credential_set_binding<'env>(
 ) -> JsResult<'env> {
     let mut arguments = arguments.into_iter();
     let (server, id, client) = (arguments.next(), arguments.next(), arguments.next());
-    let text = |value: Option<Value<'env>>| {
-        value
-            .and_then(Value::as_string)
-            .filter(|text| !text.is_empty())
-    };
     let metadata = client.map_or(Ok(None), members)?;
     let of_client = metadata
         .as_ref()
         .and_then(|it| it.get(CREDENTIAL_SET_ID)?.as_str());
-    let of_tokens = text(id);
+    let of_tokens = id.and_then(text);
     if of_tokens.is_some() && of_tokens.as_deref() == of_client {
         return Ok(scope.undefined());
     }
-    let error = unbound(&text(server).unwrap_or_default());
+    let error = unbound(&server.and_then(text).unwrap_or_default());
     Err(Thrown(errors::to_js(scope, &error)))
 }
 
@@ -332,7 +316,7 @@ fn delete_client<'env>(
         |call| {
             let params = call.argument(0);
             let storage = call.storage(params)?;
-            let set = given_text(params, "credentialSetId")?;
+            let set = text_member(params, "credentialSetId")?;
             Ok(async move { storage.delete_client(set.as_deref()).await })
         },
         |scope, ()| Ok(scope.undefined()),
