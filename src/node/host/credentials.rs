@@ -85,7 +85,7 @@ impl NodeCredentialEvents {
         arguments: Args,
     ) -> Result<Option<Ret>>
     where
-        Args: ToArguments + Send + 'static,
+        Args: for<'env> ToArguments<'env> + Send + 'static,
         Ret: Send + 'static,
     {
         let Some(function) = function else {

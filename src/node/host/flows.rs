@@ -51,7 +51,7 @@ impl NodeFlows {
 
     async fn call<Args, Ret>(&self, callback: Callback<Args, Ret>, arguments: Args) -> Result<Ret>
     where
-        Args: ToArguments + Send + 'static,
+        Args: for<'env> ToArguments<'env> + Send + 'static,
         Ret: Send + 'static,
     {
         let (context, service) = (&self.context, &self.service);
@@ -64,7 +64,7 @@ impl NodeFlows {
         callback: Callback<Args, Ret>,
         flow: (&str, &str),
         attempt: &FlowAttempt,
-        outcome: impl ToJs + Send + 'static,
+        outcome: impl for<'env> ToJs<'env> + Send + 'static,
     ) -> Result<Ret> {
         let service = self.service.clone();
         let settling = Settling {
@@ -93,7 +93,7 @@ pub struct Settling<T> {
     pub outcome: T,
 }
 
-impl<T: ToJs + 'static> Settling<T> {
+impl<T: for<'any> ToJs<'any> + 'static> Settling<T> {
     /// Calls `…IfCurrent(flowId, type, createdAt, state, outcome)`, or else `…(flowId, type, outcome)`.
     pub fn start<'env>(
         self,

@@ -12,7 +12,7 @@ use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::from_js::{FromJs, wrong_answer};
-use crate::node::marshal::to_js::{Optional, ToJs, object};
+use crate::node::marshal::to_js::{ToJs, WithMembers};
 
 pub const ACQUIRE: &str = "acquireLease";
 const GENERATION: &str = "getLeaseGeneration";
@@ -46,16 +46,13 @@ pub fn acquire(wish: &LeaseWish) -> Callback<(String, LeaseWish), Option<NodeLea
     Callback::new("flowManager.acquireLease", limit)
 }
 
-impl ToJs for LeaseWish {
-    fn to_js<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
-        object(
-            scope,
-            &[
-                ("expectedGeneration", &Optional(self.expected_generation)),
-                ("leaseMs", &Optional(self.lasts)),
-                ("waitMs", &Optional(self.wait)),
-            ],
-        )
+impl<'env> ToJs<'env> for LeaseWish {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        scope
+            .object()?
+            .optional("expectedGeneration", self.expected_generation)?
+            .optional("leaseMs", self.lasts)?
+            .optional("waitMs", self.wait)
     }
 }
 

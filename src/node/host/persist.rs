@@ -89,8 +89,8 @@ impl Completing {
 }
 
 /// `completePersistedFlow`
-impl ToJs for Arc<Completing> {
-    fn to_js<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+impl<'env> ToJs<'env> for Arc<Completing> {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
         let completing = Self::clone(self);
         scope.function("completePersistedFlow", move |scope, _, tokens| {
             let tokens = tokens.first().copied();

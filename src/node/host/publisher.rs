@@ -13,7 +13,7 @@ use crate::node::marshal::callback::{Callback, SLOW_TIMEOUT, STORE_TIMEOUT};
 use crate::node::marshal::callee::Callee;
 use crate::node::marshal::convert::text;
 use crate::node::marshal::services::{GENERATION, UPDATE_TOOLS};
-use crate::node::marshal::to_js::{Members, Optional, ToArguments, ToJs, object};
+use crate::node::marshal::to_js::{Members, ToArguments, ToJs, WithMembers};
 use crate::tools::RawTools;
 
 /// Reserves the place of a list of a server that users share.
@@ -72,21 +72,18 @@ struct Update {
     array: Arc<OnceLock<Arc<JsRef>>>,
 }
 
-impl ToJs for Update {
-    fn to_js<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+impl<'env> ToJs<'env> for Update {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
         let tools = scope.tools(&self.tools)?;
         let array = Arc::new(JsRef::new(&self.thread, tools)?);
-        let update = object(
-            scope,
-            &[
-                ("userId", &Optional(self.user_id.as_ref())),
-                ("serverName", &self.server_name),
-                ("tools", &array),
-                ("serverConfig", &Optional(self.config.as_ref())),
-                ("publicationGeneration", &Optional(self.generation.as_ref())),
-                ("publicationRevision", &Optional(self.revision.as_ref())),
-            ],
-        );
+        let update = scope
+            .object()?
+            .optional("userId", self.user_id.as_ref())?
+            .with("serverName", &self.server_name)?
+            .with("tools", &array)?
+            .optional("serverConfig", self.config.as_ref())?
+            .optional("publicationGeneration", self.generation.as_ref())?
+            .optional("publicationRevision", self.revision.as_ref());
         let _ = self.array.set(array);
         update
     }
@@ -141,14 +138,13 @@ impl ToolPublisher for NodeHost {
                 let arguments = if takes >= 2.0 {
                     (name, generation).to_arguments(scope)?
                 } else {
-                    vec![object(
-                        scope,
-                        &[
-                            ("serverName", &name),
-                            ("serverConfig", &config),
-                            ("configGeneration", &generation),
-                        ],
-                    )?]
+                    vec![
+                        scope
+                            .object()?
+                            .with("serverName", &name)?
+                            .with("serverConfig", &config)?
+                            .with("configGeneration", &generation)?,
+                    ]
                 };
                 context.apply(function, host, &arguments)
             })

@@ -12,7 +12,7 @@ use crate::host::{Notice, Peer, ServerRequest, ServerRequests};
 use crate::node::engine::{JsRef, JsResult, Present, Scope};
 use crate::node::marshal::callback::Callback;
 use crate::node::marshal::context::CallContext;
-use crate::node::marshal::to_js::{Optional, ToJs, object};
+use crate::node::marshal::to_js::{ToJs, WithMembers};
 
 /// People answer these; MCP leaves the bound to the client.
 const TIMEOUT: Duration = Duration::from_mins(5);
@@ -50,16 +50,13 @@ impl HostHandlers {
 }
 
 /// `{ serverName, userId, toolName? }`.
-impl ToJs for Peer {
-    fn to_js<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
-        object(
-            scope,
-            &[
-                ("serverName", &self.server_name),
-                ("userId", &self.user_id),
-                ("toolName", &Optional(self.tool_name.as_ref())),
-            ],
-        )
+impl<'env> ToJs<'env> for Peer {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        scope
+            .object()?
+            .with("serverName", &self.server_name)?
+            .with("userId", &self.user_id)?
+            .optional("toolName", self.tool_name.as_ref())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
 use crate::node::marshal::callee::{Callee, Service};
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::convert::{members, time};
-use crate::node::marshal::to_js::{Optional, ToJs, object};
+use crate::node::marshal::to_js::{ToJs, WithMembers};
 use crate::secret::Secret;
 
 const FIND_TOKEN: Callback<(TokenQuery,), Option<TokenRow>> =
@@ -99,8 +99,8 @@ impl NodeTokens {
     }
 }
 
-impl ToJs for CredentialSet {
-    fn to_js<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+impl<'env> ToJs<'env> for CredentialSet {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
         match self {
             Self::None => Ok(scope.null()),
             Self::Id(id) => scope.string(id),
@@ -109,21 +109,15 @@ impl ToJs for CredentialSet {
 }
 
 /// What a row has to be.
-impl ToJs for TokenQuery {
-    fn to_js<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
-        object(
-            scope,
-            &[
-                ("userId", &self.user_id),
-                ("type", &self.kind),
-                ("identifier", &self.identifier),
-                ("token", &Optional(self.token.as_ref())),
-                (
-                    "metadataCredentialSetId",
-                    &Optional(self.credential_set.as_ref()),
-                ),
-            ],
-        )
+impl<'env> ToJs<'env> for TokenQuery {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        scope
+            .object()?
+            .with("userId", &self.user_id)?
+            .with("type", &self.kind)?
+            .with("identifier", &self.identifier)?
+            .optional("token", self.token.as_ref())?
+            .optional("metadataCredentialSetId", self.credential_set.as_ref())
     }
 }
 
@@ -133,34 +127,31 @@ struct NewRow {
     update: TokenUpdate,
 }
 
-impl ToJs for NewRow {
-    fn to_js<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+impl<'env> ToJs<'env> for NewRow {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
         let Self { query, update } = self;
         let (expires_in, expires_at) = match update.expiry {
             None => (None, None),
             Some(Expiry::In(seconds)) => (Some(seconds), None),
             Some(Expiry::At(time)) => (None, Some(Date(time))),
         };
-        object(
-            scope,
-            &[
-                ("userId", &query.user_id),
-                ("type", &query.kind),
-                ("identifier", &query.identifier),
-                ("token", &Optional(update.token.as_ref())),
-                ("expiresIn", &Optional(expires_in)),
-                ("expiresAt", &Optional(expires_at)),
-                ("metadata", &Optional(update.metadata.as_ref())),
-            ],
-        )
+        scope
+            .object()?
+            .with("userId", &query.user_id)?
+            .with("type", &query.kind)?
+            .with("identifier", &query.identifier)?
+            .optional("token", update.token.as_ref())?
+            .optional("expiresIn", expires_in)?
+            .optional("expiresAt", expires_at)?
+            .optional("metadata", update.metadata.as_ref())
     }
 }
 
 /// Milliseconds since the epoch.
 struct Date(i64);
 
-impl ToJs for Date {
-    fn to_js<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+impl<'env> ToJs<'env> for Date {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
         let date = scope.global()?.get("Date")?;
         date.construct(&[scope.milliseconds(self.0)?])
     }

@@ -16,7 +16,7 @@ use crate::node::marshal::context::CallContext;
 use crate::node::marshal::convert::{self, text_member};
 use crate::node::marshal::from_js::{FromJs, wrong_answer};
 use crate::node::marshal::params::Params;
-use crate::node::marshal::to_js::{Optional, ToJs, object};
+use crate::node::marshal::to_js::{ToJs, WithMembers};
 
 const PROVIDER: &str = "upstreamTokenProvider";
 const RESOLVER: &str = "upstreamTokenProviderResolver";
@@ -162,18 +162,15 @@ struct Options {
     target: Option<Target>,
 }
 
-impl ToJs for Options {
-    fn to_js<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+impl<'env> ToJs<'env> for Options {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
         let target = (self.target.as_ref())
             .map(|(server_name, scopes)| [("mcpServer", server_name), ("scopes", scopes)]);
-        object(
-            scope,
-            &[
-                ("signal", &Optional(self.sources.signal.as_ref())),
-                ("forceRefresh", &Optional(self.force)),
-                ("target", &Optional(target)),
-            ],
-        )
+        scope
+            .object()?
+            .optional("signal", self.sources.signal.as_ref())?
+            .optional("forceRefresh", self.force)?
+            .optional("target", target)
     }
 }
 

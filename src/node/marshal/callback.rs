@@ -72,7 +72,7 @@ impl<Args: 'static, Ret: Send + 'static> Callback<Args, Ret> {
         arguments: Args,
     ) -> Result<Ret>
     where
-        Args: ToArguments + Send,
+        Args: for<'env> ToArguments<'env> + Send,
     {
         let (callee, member) = (callee.into(), self.member());
         self.call_by(context, move |context, scope| {

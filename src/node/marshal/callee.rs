@@ -53,7 +53,7 @@ impl Service {
         context: &Arc<CallContext>,
         scope: Scope<'env>,
         method: &'static str,
-        arguments: impl ToArguments + 'static,
+        arguments: impl for<'any> ToArguments<'any> + 'static,
     ) -> JsResult<'env> {
         let service = self.clone();
         self.with(context, scope, move |context, object| {
@@ -107,7 +107,7 @@ impl Callee {
         context: &Arc<CallContext>,
         scope: Scope<'env>,
         name: &'static str,
-        arguments: impl ToArguments + 'static,
+        arguments: impl for<'any> ToArguments<'any> + 'static,
     ) -> JsResult<'env> {
         match self {
             Self::Host => {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::classes;
+use super::to_js::{ToJs, WithMembers};
 use crate::error::{Cause, Code, Error, OboDetail, OboFailure};
 use crate::foreign_text::safe_message;
 use crate::host::HostFault;
@@ -120,11 +121,15 @@ pub fn for_log<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
 }
 
 /// `{ code, message, retryable }`, as the result object carries errors.
-pub fn summary<'env>(scope: Scope<'env>, error: &Error) -> JsResult<'env> {
-    let value = scope.object()?;
-    value.set("code", scope.string(error.code.as_str())?)?;
-    let message = safe_message(error.message.clone());
-    value.set("message", scope.string(&message)?)?;
-    value.set("retryable", scope.boolean(error.retryable)?)?;
-    Ok(value)
+pub struct Summary<'error>(pub &'error Error);
+
+impl<'env> ToJs<'env> for Summary<'_> {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        let Self(error) = self;
+        scope
+            .object()?
+            .with("code", error.code.as_str())?
+            .with("message", safe_message(error.message.clone()))?
+            .with("retryable", error.retryable)
+    }
 }

@@ -15,6 +15,7 @@ use crate::connection::{Recipe, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::marshal::to_js::WithMembers;
 
 /// A function of the object, or of its `client`.
 type Method =
@@ -88,18 +89,16 @@ fn set_methods<'env>(
 
 /// The properties that say what the connection is made from.
 pub fn describe<'env>(object: Value<'env>, held: &Held) -> JsResult<'env, ()> {
-    let (scope, recipe) = (object.scope(), &held.recipe);
+    let recipe = &held.recipe;
     let config = &recipe.config;
-    object.set("serverName", scope.string(&recipe.server_name)?)?;
-    object.set("createdAt", scope.milliseconds(held.created_at)?)?;
-    object.set("url", scope.optional_string(config.url().as_deref())?)?;
-    let icon_path = config.icon_path.as_deref();
-    object.set("iconPath", scope.optional_string(icon_path)?)?;
-    let timeout = config.timeout.map_or_else(
-        || Ok(scope.undefined()),
-        |timeout| scope.number(timeout.as_secs_f64() * 1000.0),
-    )?;
-    object.set("timeout", timeout)
+    let timeout = config.timeout.map(|timeout| timeout.as_secs_f64() * 1000.0);
+    object
+        .with("serverName", &recipe.server_name)?
+        .with("createdAt", held.created_at)?
+        .with("url", config.url())?
+        .with("iconPath", &config.icon_path)?
+        .with("timeout", timeout)
+        .map(drop)
 }
 
 /// `(signal?)`.

@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::host::{Level, LogMeta, User};
 use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::marshal::to_js::WithMembers;
 use crate::obo::{EXCHANGE_TIMEOUT, Exchange, ExchangedToken};
 use crate::secret::Secret;
 
@@ -99,11 +100,13 @@ fn run<'env>(
 }
 
 fn answer<'env>(scope: Scope<'env>, token: &ExchangedToken, scopes: &str) -> JsResult<'env> {
-    let object = scope.object()?;
-    object.set("access_token", scope.string(token.access_token.expose())?)?;
-    object.set("token_type", scope.string("Bearer")?)?;
-    #[expect(clippy::cast_precision_loss, reason = "lifetimes are far below 2^53 s")]
-    object.set("expires_in", scope.number(token.expires_in as f64)?)?;
-    object.set("scope", scope.string(scopes)?)?;
-    Ok(object)
+    scope
+        .object()?
+        .with("access_token", &token.access_token)?
+        .with("token_type", "Bearer")?
+        .with(
+            "expires_in",
+            i64::try_from(token.expires_in).unwrap_or(i64::MAX),
+        )?
+        .with("scope", scopes)
 }

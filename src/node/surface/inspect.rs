@@ -8,6 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::manager::{Inspect, Inspection, Key, Manager, NotInspected};
 use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
 use crate::node::marshal::convert::text_argument;
+use crate::node::marshal::to_js::{JsonText, Nullable, WithMembers};
 use crate::node::marshal::{classes, convert, errors};
 
 /// `(serverName, rawConfig, connection?, allowedDomains?, allowedAddresses?)`: a copy of the config with what the
@@ -158,31 +159,15 @@ fn parsed_config<'env>(raw: Value<'env>, found: &Inspection) -> JsResult<'env> {
     let config = objects
         .get("assign")?
         .call(objects, &[scope.object()?, raw])?;
-    if let Some(requires_oauth) = found.requires_oauth {
-        config.set("requiresOAuth", scope.boolean(requires_oauth)?)?;
-    }
-    if let Some(metadata) = &found.oauth_metadata {
-        let metadata = metadata
-            .as_ref()
-            .map_or(Ok(scope.null()), |it| scope.json(it))?;
-        config.set("oauthMetadata", metadata)?;
-    }
-    if let Some(instructions) = &found.instructions {
-        let instructions = scope.optional_string(instructions.as_deref())?;
-        config.set("resolvedInstructions", instructions)?;
-    }
-    for (name, text) in [
-        ("capabilities", &found.capabilities),
-        ("tools", &found.tools),
-    ] {
-        if let Some(text) = text {
-            config.set(name, scope.string(text)?)?;
-        }
-    }
-    if let Some(functions) = &found.tool_functions {
-        config.set("toolFunctions", scope.parse_json(functions)?)?;
-    }
+    let functions = found.tool_functions.as_deref().map(JsonText);
     let duration = (found.duration.as_secs_f64() * 1000.0).round();
-    config.set("initDuration", scope.number(duration)?)?;
+    config
+        .optional("requiresOAuth", found.requires_oauth)?
+        .optional("oauthMetadata", found.oauth_metadata.clone().map(Nullable))?
+        .optional("resolvedInstructions", found.instructions.as_ref())?
+        .optional("capabilities", found.capabilities.as_ref())?
+        .optional("tools", found.tools.as_ref())?
+        .optional("toolFunctions", functions)?
+        .with("initDuration", duration)?;
     Ok(config)
 }

@@ -17,6 +17,7 @@ use crate::node::engine::{JsResult, Scope, Value};
 use crate::node::marshal::convert::text_argument;
 use crate::node::marshal::newer_params::deadline;
 use crate::node::marshal::params::Params;
+use crate::node::marshal::to_js::{JsonText, Nullable, ToJs, WithMembers};
 use crate::server_config::ServerConfig;
 
 /// Bound on listing tools where the config has no `timeout`.
@@ -49,25 +50,16 @@ pub fn get_server_tool_functions_snapshot<'env>(
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
     look_up(shared, scope, arguments, |scope, _, functions| {
-        let result = scope.object()?;
-        result.set("tools", tools(scope, &functions)?)?;
-        for (name, value) in [
-            ("publicationGeneration", &functions.generation),
-            ("publicationRevision", &functions.revision),
-        ] {
-            if let Some(value) = value {
-                result.set(name, scope.string(value)?)?;
-            }
-        }
-        Ok(result)
+        scope
+            .object()?
+            .with("tools", tools(scope, &functions)?)?
+            .optional("publicationGeneration", functions.generation)?
+            .optional("publicationRevision", functions.revision)
     })
 }
 
 fn tools<'env>(scope: Scope<'env>, functions: &Functions) -> JsResult<'env> {
-    match &functions.tools {
-        Some(functions) => scope.parse_json(functions),
-        None => Ok(scope.null()),
-    }
+    Nullable(functions.tools.as_deref().map(JsonText)).to_js(scope)
 }
 
 fn look_up<'env>(

@@ -37,8 +37,8 @@ const REFRESH: Callback<(Secret, JsonObject, Signal), Option<JsonObject>> =
 /// That of an `AbortController`.
 struct Signal(Arc<JsRef>);
 
-impl ToJs for Signal {
-    fn to_js<'env>(&self, scope: Scope<'env>) -> JsResult<'env> {
+impl<'env> ToJs<'env> for Signal {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
         self.0.get(scope).get("signal")
     }
 }
