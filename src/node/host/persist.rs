@@ -20,9 +20,9 @@ use crate::node::marshal::convert::JsonObject;
 use crate::node::marshal::to_js::ToJs;
 use crate::oauth::{CANCELLED, FLOW_KIND, Persist, Persisted, Tokens};
 
-const PERSIST: Callback<(Json, Arc<Completing>), Option<JsonObject>> =
+const PERSIST: Callback<(Tokens, Arc<Completing>), Option<JsonObject>> =
     Callback::new("persistBeforeComplete", SLOW_TIMEOUT);
-const ROLL_BACK: Callback<(Json,), ()> = Callback::new("rollbackPersistedTokens", SLOW_TIMEOUT);
+const ROLL_BACK: Callback<(Tokens,), ()> = Callback::new("rollbackPersistedTokens", SLOW_TIMEOUT);
 
 pub struct NodePersist {
     context: Arc<CallContext>,
@@ -111,7 +111,7 @@ impl Persist for NodePersist {
             is_completed: Arc::clone(&is_completed),
             begun: Mutex::default(),
         });
-        let arguments = (tokens.clone().into_value(), completing);
+        let arguments = (tokens.clone(), completing);
         let stored = PERSIST.call(&self.context, &self.persist, arguments);
         // A function that returns nothing has stored what it got.
         let stored = stored.await?.map(Json::Object);
@@ -129,7 +129,7 @@ impl Persist for NodePersist {
         let Some(roll_back) = &self.roll_back else {
             return;
         };
-        let given = (tokens.clone().into_value(),);
+        let given = (tokens.clone(),);
         // The error that leads here is the one that counts.
         let _ = ROLL_BACK.call(&self.context, roll_back, given).await;
     }

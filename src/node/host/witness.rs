@@ -35,9 +35,9 @@ impl Listener {
         context: &Arc<CallContext>,
         tokens: Option<&Tokens>,
     ) -> Result<Option<Arc<JsRef>>> {
-        let tokens = tokens.map(|tokens| tokens.clone().into_value());
+        let tokens = Optional(tokens.cloned());
         Callback::new(self.name, SLOW_TIMEOUT)
-            .call(context, &self.function, (Optional(tokens),))
+            .call(context, &self.function, (tokens,))
             .await
     }
 }

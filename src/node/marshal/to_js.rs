@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 
 use super::convert::JsonObject;
 use crate::node::engine::{JsRef, JsResult, Scope, Value};
+use crate::oauth::Tokens;
 use crate::secret::Secret;
 use crate::tools::RawTools;
 
@@ -81,6 +82,7 @@ macro_rules! conversions {
 }
 
 conversions! {
+    (): |scope, _none| Ok(scope.undefined());
     bool: |scope, value| scope.boolean(*value);
     str: |scope, text| scope.string(text);
     String: |scope, text| scope.string(text);
@@ -90,6 +92,7 @@ conversions! {
     Duration: |scope, time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX).to_js(scope);
     Json: |scope, json| scope.json(json);
     JsonObject: |scope, members| scope.json(&Json::Object(members.clone()));
+    Tokens: |scope, tokens| tokens.0.to_js(scope);
     RawTools: |scope, tools| scope.tools(tools);
     Arc<JsRef>: |scope, kept| Ok(kept.get(scope));
 }

@@ -12,6 +12,7 @@ use crate::node::engine::{JsResult, Scope, Thrown, Value};
 use crate::node::host::arguments::Arguments;
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::log::logger_of;
+use crate::node::marshal::to_js::ToJs;
 use crate::node::marshal::{classes, errors, services};
 use crate::node::surface::running::outcome_of;
 use crate::node::surface::state::RuntimeState;
@@ -35,9 +36,25 @@ impl<'env> Deref for Call<'env> {
 }
 
 impl<'env> Call<'env> {
-    /// A promise of what `prepare` makes of the arguments: the work, which may run anywhere. `convert` builds its
-    /// value on JavaScript's thread. After `close()` every call rejects with `MCP_CLOSED`.
+    /// A promise of what `prepare` makes of the arguments: the work, which may run anywhere. After `close()` every call
+    /// rejects with `MCP_CLOSED`.
     pub fn promise<T, W>(
+        runtime: &Arc<RuntimeState>,
+        scope: Scope<'env>,
+        arguments: Vec<Value<'env>>,
+        prepare: impl FnOnce(&Self) -> JsResult<'env, W>,
+    ) -> JsResult<'env>
+    where
+        T: for<'any> ToJs<'any> + Send + 'static,
+        W: Future<Output = Result<T>> + Send + 'static,
+    {
+        Self::promise_with(runtime, scope, arguments, prepare, |scope, outcome| {
+            outcome.to_js(scope)
+        })
+    }
+
+    /// The same where `convert` makes the value, on JavaScript's thread.
+    pub fn promise_with<T, W>(
         runtime: &Arc<RuntimeState>,
         scope: Scope<'env>,
         arguments: Vec<Value<'env>>,

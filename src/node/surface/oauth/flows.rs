@@ -62,58 +62,52 @@ pub fn initiate<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let server_name = call.text_argument(0, "serverName")?;
-            let server_url = call.text_argument(1, "serverUrl")?;
-            let user_id = call.text_argument(2, "userId")?;
-            let oauth_headers = call.headers(3)?;
-            let options = OAuthOptions::new(call.members(4)?.as_ref());
-            let rules = call.rules(5, 7)?;
-            let find = call.argument(6);
-            let storage = if find.is_function() {
-                let params = scope.object()?;
-                params.set("userId", call.argument(2))?;
-                params.set("serverName", call.argument(0))?;
-                params.set("findToken", find)?;
-                Some(call.storage(params)?)
-            } else {
-                None
-            };
-            let endpoints = call.endpoints(&rules, &oauth_headers);
-            let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
-            let tenant_id = text(call.argument(8));
-            let (settings, logger) = (call.settings(), call.logger.clone());
-            Ok(async move {
-                let (endpoints, server_url) = (endpoints?, parsed(&server_url)?);
-                let initiated = Initiation {
-                    endpoints: &endpoints,
-                    server_name: &server_name,
-                    user_id: &user_id,
-                    server_url: &server_url,
-                    oauth_headers: &oauth_headers,
-                    options: &options,
-                    rules: &rules,
-                    settings: &settings,
-                    logger: &logger,
-                    storage: storage.as_ref(),
-                    missing_scope: None,
-                    tenant_id: tenant_id.as_deref(),
-                }
-                .initiate()
-                .await?;
-                Ok(json!({
-                    "authorizationUrl": initiated.authorization_url.as_str(),
-                    "flowId": flow_id(&user_id, &server_name, tenant_id.as_deref()),
-                    "flowMetadata": initiated.metadata,
-                }))
-            })
-        },
-        |scope, value: Json| scope.json(&value),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let server_name = call.text_argument(0, "serverName")?;
+        let server_url = call.text_argument(1, "serverUrl")?;
+        let user_id = call.text_argument(2, "userId")?;
+        let oauth_headers = call.headers(3)?;
+        let options = OAuthOptions::new(call.members(4)?.as_ref());
+        let rules = call.rules(5, 7)?;
+        let find = call.argument(6);
+        let storage = if find.is_function() {
+            let params = scope.object()?;
+            params.set("userId", call.argument(2))?;
+            params.set("serverName", call.argument(0))?;
+            params.set("findToken", find)?;
+            Some(call.storage(params)?)
+        } else {
+            None
+        };
+        let endpoints = call.endpoints(&rules, &oauth_headers);
+        let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
+        let tenant_id = text(call.argument(8));
+        let (settings, logger) = (call.settings(), call.logger.clone());
+        Ok(async move {
+            let (endpoints, server_url) = (endpoints?, parsed(&server_url)?);
+            let initiated = Initiation {
+                endpoints: &endpoints,
+                server_name: &server_name,
+                user_id: &user_id,
+                server_url: &server_url,
+                oauth_headers: &oauth_headers,
+                options: &options,
+                rules: &rules,
+                settings: &settings,
+                logger: &logger,
+                storage: storage.as_ref(),
+                missing_scope: None,
+                tenant_id: tenant_id.as_deref(),
+            }
+            .initiate()
+            .await?;
+            Ok(json!({
+                "authorizationUrl": initiated.authorization_url.as_str(),
+                "flowId": flow_id(&user_id, &server_name, tenant_id.as_deref()),
+                "flowMetadata": initiated.metadata,
+            }))
+        })
+    })
 }
 
 /// `(flowId, authorizationCode, flowManager, oauthHeaders, persistBeforeComplete?, { state, iss }?)`, or without the function
@@ -123,64 +117,58 @@ pub fn complete<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let flow_id = call.text_argument(0, "flowId")?;
-            let persist = call.argument(4);
-            let in_its_place = persist.present().is_some() && !persist.is_function();
-            let roll_back = call.argument(5);
-            let (received, attempt) = if in_its_place {
-                (4, None)
-            } else if roll_back.is_function()
-                || roll_back.present().is_none()
-                    && [6, 7]
-                        .iter()
-                        .any(|index| call.argument(*index).present().is_some())
-            {
-                (7, call.argument(6).present())
-            } else {
-                (5, None)
-            };
-            let received = call.argument(received).present();
-            let received = received
-                .map(|received| {
-                    if !received.is_object() {
-                        return Err(scope.type_error("received must be an object"));
-                    }
-                    // A parameter that came twice is a list in many frameworks, and no parameter (RFC 6749, section 3.1).
-                    let text = |name: &str| match received.get(name)?.present() {
-                        Some(value) => call.text(value, name).map(Some),
-                        None => Ok(None),
-                    };
-                    Ok(Received {
-                        state: text("state")?.map(Secret::new),
-                        iss: text("iss")?,
-                    })
+    Call::promise(runtime, scope, arguments, |call| {
+        let flow_id = call.text_argument(0, "flowId")?;
+        let persist = call.argument(4);
+        let in_its_place = persist.present().is_some() && !persist.is_function();
+        let roll_back = call.argument(5);
+        let (received, attempt) = if in_its_place {
+            (4, None)
+        } else if roll_back.is_function()
+            || roll_back.present().is_none()
+                && [6, 7]
+                    .iter()
+                    .any(|index| call.argument(*index).present().is_some())
+        {
+            (7, call.argument(6).present())
+        } else {
+            (5, None)
+        };
+        let received = call.argument(received).present();
+        let received = received
+            .map(|received| {
+                if !received.is_object() {
+                    return Err(scope.type_error("received must be an object"));
+                }
+                // A parameter that came twice is a list in many frameworks, and no parameter (RFC 6749, section 3.1).
+                let text = |name: &str| match received.get(name)?.present() {
+                    Some(value) => call.text(value, name).map(Some),
+                    None => Ok(None),
+                };
+                Ok(Received {
+                    state: text("state")?.map(Secret::new),
+                    iss: text("iss")?,
                 })
-                .transpose()?;
-            let callback = Callback {
-                code: call.secret_argument(1, "authorizationCode")?,
-                received,
-                attempt: attempt
-                    .map(|attempt| read_attempt(call, attempt))
-                    .transpose()?,
-            };
-            let completion = Completion {
-                http: call.runtime.manager.http().clone(),
-                flows: call.flows(2)?,
-                oauth_headers: call.headers(3)?,
-                environment: call.environment.clone(),
-                settings: call.settings(),
-                logger: call.logger.clone(),
-                persist: NodePersist::of(call, persist, roll_back)?,
-            };
-            Ok(async move { completion.complete(&flow_id, &callback).await })
-        },
-        |scope, tokens| scope.json(&tokens.into_value()),
-    )
+            })
+            .transpose()?;
+        let callback = Callback {
+            code: call.secret_argument(1, "authorizationCode")?,
+            received,
+            attempt: attempt
+                .map(|attempt| read_attempt(call, attempt))
+                .transpose()?,
+        };
+        let completion = Completion {
+            http: call.runtime.manager.http().clone(),
+            flows: call.flows(2)?,
+            oauth_headers: call.headers(3)?,
+            environment: call.environment.clone(),
+            settings: call.settings(),
+            logger: call.logger.clone(),
+            persist: NodePersist::of(call, persist, roll_back)?,
+        };
+        Ok(async move { completion.complete(&flow_id, &callback).await })
+    })
 }
 
 fn created_at(flow: Value<'_>) -> JsResult<'_, i64> {
@@ -202,19 +190,13 @@ pub fn get_state<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
-            Ok(async move {
-                let flow = flows.get(&flow_id, FLOW_KIND).await?;
-                Ok(flow.map_or(Json::Null, |flow| Json::Object(flow.metadata)))
-            })
-        },
-        |scope, value: Json| scope.json(&value),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
+        Ok(async move {
+            let flow = flows.get(&flow_id, FLOW_KIND).await?;
+            Ok(flow.map_or(Json::Null, |flow| Json::Object(flow.metadata)))
+        })
+    })
 }
 
 /// `(state, flowId, flowManager)`
@@ -223,17 +205,11 @@ pub fn store_state<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let state = call.secret_argument(0, "state")?;
-            let (flow_id, flows) = (call.text_argument(1, "flowId")?, call.flows(2)?);
-            Ok(async move { store_state_mapping(&*flows, &state, &flow_id).await })
-        },
-        |scope, ()| Ok(scope.undefined()),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let state = call.secret_argument(0, "state")?;
+        let (flow_id, flows) = (call.text_argument(1, "flowId")?, call.flows(2)?);
+        Ok(async move { store_state_mapping(&*flows, &state, &flow_id).await })
+    })
 }
 
 /// `(state, flowManager)`
@@ -242,16 +218,10 @@ pub fn resolve_state_to_flow<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
-            Ok(async move { Ok(json!(resolve_state(&*flows, &state).await?)) })
-        },
-        |scope, value: Json| scope.json(&value),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
+        Ok(async move { Ok(json!(resolve_state(&*flows, &state).await?)) })
+    })
 }
 
 /// `(state, flowManager)`
@@ -260,16 +230,10 @@ pub fn delete_state<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
-            Ok(async move { delete_state_mapping(&*flows, &state).await })
-        },
-        |scope, deleted| scope.boolean(deleted),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
+        Ok(async move { delete_state_mapping(&*flows, &state).await })
+    })
 }
 
 /// `(flowId, flowState, flowManager, error)`
@@ -278,31 +242,25 @@ pub fn fail<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let (flow_id, flow) = (call.text_argument(0, "flowId")?, call.argument(1));
-            if !flow.is_object() {
-                return Err(scope.type_error("flowState must be an object"));
-            }
-            let metadata = flow.get("metadata")?.present();
-            let state = metadata.map(|metadata| metadata.get("state")).transpose()?;
-            let attempt = FlowAttempt {
-                created_at: created_at(flow)?,
-                state: Secret::new(state.and_then(Value::as_string).unwrap_or_default()),
-            };
-            let (flows, error) = (call.flows(2)?, call.argument(3));
-            let why = match error.as_string() {
-                Some(text) => text,
-                None if error.is_object() => error.get("message")?.as_string().unwrap_or_default(),
-                None => return Err(scope.type_error("error must be an Error or a string")),
-            };
-            Ok(async move { fail_flow_and_state(&*flows, &flow_id, &attempt, &why).await })
-        },
-        |scope, ()| Ok(scope.undefined()),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let (flow_id, flow) = (call.text_argument(0, "flowId")?, call.argument(1));
+        if !flow.is_object() {
+            return Err(scope.type_error("flowState must be an object"));
+        }
+        let metadata = flow.get("metadata")?.present();
+        let state = metadata.map(|metadata| metadata.get("state")).transpose()?;
+        let attempt = FlowAttempt {
+            created_at: created_at(flow)?,
+            state: Secret::new(state.and_then(Value::as_string).unwrap_or_default()),
+        };
+        let (flows, error) = (call.flows(2)?, call.argument(3));
+        let why = match error.as_string() {
+            Some(text) => text,
+            None if error.is_object() => error.get("message")?.as_string().unwrap_or_default(),
+            None => return Err(scope.type_error("error must be an Error or a string")),
+        };
+        Ok(async move { fail_flow_and_state(&*flows, &flow_id, &attempt, &why).await })
+    })
 }
 
 /// `(flowId, flowManager)`
@@ -311,14 +269,8 @@ pub fn delete_flow<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
-            Ok(async move { delete_flow_and_state(&*flows, &flow_id).await })
-        },
-        |scope, ()| Ok(scope.undefined()),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
+        Ok(async move { delete_flow_and_state(&*flows, &flow_id).await })
+    })
 }

@@ -10,9 +10,10 @@ use super::{binding, flows, reconnection, tokens};
 use crate::error::{Error, Result};
 use crate::node::engine::{AbortLink, JsResult, Scope, Thrown, Value};
 use crate::node::marshal::errors;
+use crate::node::marshal::to_js::ToJs;
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{
-    ClientInfo, OAuthOptions, Refresh, Revocation, StoredEndpoint, detect, revoke, texts,
+    ClientInfo, OAuthOptions, Refresh, Revocation, StoredEndpoint, Tokens, detect, revoke, texts,
 };
 use crate::secret::Secret;
 
@@ -71,7 +72,7 @@ fn refresh<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
+    Call::promise_with(
         runtime,
         scope,
         arguments,
@@ -91,7 +92,7 @@ fn refresh<'env>(
                 let client = known.get("clientInfo").and_then(Json::as_object);
                 let client = client.cloned().and_then(ClientInfo::new);
                 let methods = texts(&known, "storedAuthMethods");
-                let tokens = Refresh {
+                Refresh {
                     endpoints: &endpoints?,
                     options: &options,
                     server_name: text("serverName").unwrap_or_default(),
@@ -110,8 +111,7 @@ fn refresh<'env>(
                     logger: &logger,
                 }
                 .send(&refresh_token, None, &closing)
-                .await?;
-                Ok(tokens.into_value())
+                .await
             };
             Ok(async move {
                 let outcome = tokio::select! {
@@ -122,10 +122,10 @@ fn refresh<'env>(
                 Ok((outcome, link))
             })
         },
-        |scope, (outcome, link): (Result<Json>, Option<AbortLink>)| {
+        |scope, (outcome, link): (Result<Tokens>, Option<AbortLink>)| {
             let reason = link.and_then(|link| link.end(scope));
             let rejected = match outcome {
-                Ok(tokens) => return scope.json(&tokens),
+                Ok(tokens) => return tokens.to_js(scope),
                 Err(error) => errors::to_js(scope, &error),
             };
             if let Some(reason) = reason {
@@ -143,40 +143,34 @@ fn revoke_token<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let server_name = call.text_argument(0, "serverName")?;
-            let token = call.secret_argument(1, "token")?;
-            let is_refresh_token = call.text_argument(2, "tokenType")? == "refresh";
-            let known = call.members(3)?.unwrap_or_default();
-            let endpoints = call.endpoints(&call.rules(5, 6)?, &call.headers(4)?);
-            let logger = call.logger.clone();
-            Ok(async move {
-                let text = |name: &str| {
-                    let text = known.get(name).and_then(Json::as_str);
-                    text.filter(|text| !text.is_empty())
-                };
-                let secret = text("clientSecret").map(Secret::from);
-                let methods = texts(&known, "revocationEndpointAuthMethodsSupported");
-                let revocation = Revocation {
-                    server_name: &server_name,
-                    token: &token,
-                    is_refresh_token,
-                    server_url: text("serverUrl"),
-                    client_id: text("clientId").unwrap_or_default(),
-                    client_secret: secret.as_ref(),
-                    endpoint: text("revocationEndpoint"),
-                    issuer: text("issuer"),
-                    auth_methods: methods.as_deref(),
-                };
-                revoke(&revocation, &endpoints?, &logger).await
-            })
-        },
-        |scope, ()| Ok(scope.undefined()),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let server_name = call.text_argument(0, "serverName")?;
+        let token = call.secret_argument(1, "token")?;
+        let is_refresh_token = call.text_argument(2, "tokenType")? == "refresh";
+        let known = call.members(3)?.unwrap_or_default();
+        let endpoints = call.endpoints(&call.rules(5, 6)?, &call.headers(4)?);
+        let logger = call.logger.clone();
+        Ok(async move {
+            let text = |name: &str| {
+                let text = known.get(name).and_then(Json::as_str);
+                text.filter(|text| !text.is_empty())
+            };
+            let secret = text("clientSecret").map(Secret::from);
+            let methods = texts(&known, "revocationEndpointAuthMethodsSupported");
+            let revocation = Revocation {
+                server_name: &server_name,
+                token: &token,
+                is_refresh_token,
+                server_url: text("serverUrl"),
+                client_id: text("clientId").unwrap_or_default(),
+                client_secret: secret.as_ref(),
+                endpoint: text("revocationEndpoint"),
+                issuer: text("issuer"),
+                auth_methods: methods.as_deref(),
+            };
+            revoke(&revocation, &endpoints?, &logger).await
+        })
+    })
 }
 
 /// `(serverUrl, allowedDomains, allowedAddresses)`
@@ -185,20 +179,14 @@ fn detect_requirement<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let server_url = call.text_argument(0, "serverUrl")?;
-            let endpoints = call.endpoints(&call.rules(1, 2)?, &IndexMap::new());
-            let settings = call.settings();
-            Ok(async move {
-                let server_url = parsed(&server_url)?;
-                let detection = detect(&endpoints?, &server_url, &settings).await;
-                Ok(detection.to_value())
-            })
-        },
-        |scope, value: Json| scope.json(&value),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let server_url = call.text_argument(0, "serverUrl")?;
+        let endpoints = call.endpoints(&call.rules(1, 2)?, &IndexMap::new());
+        let settings = call.settings();
+        Ok(async move {
+            let server_url = parsed(&server_url)?;
+            let detection = detect(&endpoints?, &server_url, &settings).await;
+            Ok(detection.to_value())
+        })
+    })
 }

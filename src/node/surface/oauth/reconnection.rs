@@ -101,33 +101,21 @@ fn object<'env>(
     object.set(
         "reconnectServers",
         scope.function("reconnectServers", move |scope, _, arguments| {
-            Call::promise(
-                &owner,
-                scope,
-                arguments,
-                |call| {
-                    let reconnect = reconnect(call, &shared)?;
-                    Ok(async move { reconnect.all().await })
-                },
-                |scope, ()| Ok(scope.undefined()),
-            )
+            Call::promise(&owner, scope, arguments, |call| {
+                let reconnect = reconnect(call, &shared)?;
+                Ok(async move { reconnect.all().await })
+            })
         })?,
     )?;
     let (owner, shared) = (Arc::clone(runtime), Arc::clone(instance));
     object.set(
         "reconnectServer",
         scope.function("reconnectServer", move |scope, _, arguments| {
-            Call::promise(
-                &owner,
-                scope,
-                arguments,
-                |call| {
-                    let reconnect = reconnect(call, &shared)?;
-                    let server_name = call.text_argument(1, "serverName")?;
-                    Ok(async move { Ok(reconnect.one(&server_name).await) })
-                },
-                |scope, connected| scope.boolean(connected),
-            )
+            Call::promise(&owner, scope, arguments, |call| {
+                let reconnect = reconnect(call, &shared)?;
+                let server_name = call.text_argument(1, "serverName")?;
+                Ok(async move { Ok(reconnect.one(&server_name).await) })
+            })
         })?,
     )?;
     let tracker = Arc::clone(&instance.tracker);

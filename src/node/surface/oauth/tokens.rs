@@ -16,6 +16,7 @@ use crate::node::host::witness::NodeWitness;
 use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
 use crate::node::marshal::convert::{JsonObject, members, text, text_member};
 use crate::node::marshal::errors;
+use crate::node::marshal::to_js::{Nullable, ToJs};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{ClientInfo, Stored, Tokens, storage_unavailable, stored_tokens, unbound};
 use crate::secret::Secret;
@@ -43,41 +44,34 @@ fn store<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let params = call.argument(0);
-            let storage = call.storage(params)?;
-            let tokens = members(params.get("tokens")?)?.map(Json::Object);
-            let client = members(params.get("clientInfo")?)?;
-            let metadata = members(params.get("metadata")?)?;
-            let expected = text_member(params, "expectedCredentialSetId")?;
-            let witness = NodeWitness::of_store(&call.context, params)?;
-            let leases = GivenLeases::read(call, params)?;
-            Ok(async move {
-                let tokens = tokens.as_ref().and_then(Tokens::from_value);
-                let tokens = tokens.ok_or_else(|| {
-                    Error::new(Code::InvalidArgument, "tokens must have an access_token")
-                })?;
-                let client = client.and_then(ClientInfo::new);
-                let client = client.as_ref().map(|client| (client, metadata.as_ref()));
-                let store = async {
-                    match expected {
-                        Some(expected) => {
-                            let renewed =
-                                storage.store_renewed(&tokens, client, &expected, &witness);
-                            renewed.await
-                        }
-                        None => storage.store(&tokens, client, &witness).await,
+    Call::promise(runtime, scope, arguments, |call| {
+        let params = call.argument(0);
+        let storage = call.storage(params)?;
+        let tokens = members(params.get("tokens")?)?.map(Json::Object);
+        let client = members(params.get("clientInfo")?)?;
+        let metadata = members(params.get("metadata")?)?;
+        let expected = text_member(params, "expectedCredentialSetId")?;
+        let witness = NodeWitness::of_store(&call.context, params)?;
+        let leases = GivenLeases::read(call, params)?;
+        Ok(async move {
+            let tokens = tokens.as_ref().and_then(Tokens::from_value);
+            let tokens = tokens.ok_or_else(|| {
+                Error::new(Code::InvalidArgument, "tokens must have an access_token")
+            })?;
+            let client = client.and_then(ClientInfo::new);
+            let client = client.as_ref().map(|client| (client, metadata.as_ref()));
+            let store = async {
+                match expected {
+                    Some(expected) => {
+                        let renewed = storage.store_renewed(&tokens, client, &expected, &witness);
+                        renewed.await
                     }
-                };
-                GivenLeases::fenced(leases, &storage, store).await
-            })
-        },
-        |scope, stored| scope.json(&stored.into_value()),
-    )
+                    None => storage.store(&tokens, client, &witness).await,
+                }
+            };
+            GivenLeases::fenced(leases, &storage, store).await
+        })
+    })
 }
 
 /// `({ userId, serverName, findToken, createToken, updateToken, deleteTokens, refreshTokens, singleFlightScope })`
@@ -86,33 +80,30 @@ fn get<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let refresh = Refresh::read(call, false)?;
-            let storage = call.storage(call.argument(0))?;
-            let logger = call.logger.clone();
-            Ok(async move {
-                let is_leased = refresh.is_leased();
-                match stored_tokens(&storage, &logger).await {
-                    Ok(Stored::Valid(tokens)) => Ok(Some(tokens)),
-                    Ok(Stored::Refreshable(seen)) => refresh.having_seen(seen).begin().await?.await,
-                    Err(error) if error.code == Code::ReauthenticationRequired => Err(error),
-                    Err(error) => {
-                        let message = format!("{} Failed to retrieve tokens", storage.log_prefix());
-                        logger.with(Level::Error, message, LogMeta::Error(error.clone()));
-                        if is_leased {
-                            return Err(storage_unavailable(storage.server_name(), error));
-                        }
-                        Ok(None)
-                    }
+    Call::promise(runtime, scope, arguments, |call| {
+        let refresh = Refresh::read(call, false)?;
+        let storage = call.storage(call.argument(0))?;
+        let logger = call.logger.clone();
+        Ok(async move {
+            let is_leased = refresh.is_leased();
+            match stored_tokens(&storage, &logger).await {
+                Ok(Stored::Valid(tokens)) => Ok(Nullable(Some(tokens))),
+                Ok(Stored::Refreshable(seen)) => {
+                    let tokens = refresh.having_seen(seen).begin().await?;
+                    tokens.await.map(Nullable)
                 }
-            })
-        },
-        tokens_or_null,
-    )
+                Err(error) if error.code == Code::ReauthenticationRequired => Err(error),
+                Err(error) => {
+                    let message = format!("{} Failed to retrieve tokens", storage.log_prefix());
+                    logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+                    if is_leased {
+                        return Err(storage_unavailable(storage.server_name(), error));
+                    }
+                    Ok(Nullable(None))
+                }
+            }
+        })
+    })
 }
 
 /// The same, whatever the access token says; also with `onRefreshSuccess` and `signal`, which ends only this wait.
@@ -121,7 +112,7 @@ fn force_refresh<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
+    Call::promise_with(
         runtime,
         scope,
         arguments,
@@ -146,15 +137,11 @@ fn force_refresh<'env>(
                 link.end(scope);
             }
             match outcome {
-                Ok(tokens) => tokens_or_null(scope, tokens),
+                Ok(tokens) => Nullable(tokens).to_js(scope),
                 Err(error) => Err(Thrown(errors::to_js(scope, &error))),
             }
         },
     )
-}
-
-fn tokens_or_null(scope: Scope<'_>, tokens: Option<Tokens>) -> JsResult<'_> {
-    scope.json(&tokens.map_or(Json::Null, Tokens::into_value))
 }
 
 /// `({ userId, serverName, credentialSetId, findToken, updateToken, flowManager, persistenceWaitTimeoutMs })`
@@ -163,21 +150,13 @@ fn mark_authorization_rejected<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let params = call.argument(0);
-            let storage = call.storage(params)?;
-            let set = call.text(params.get("credentialSetId")?, "credentialSetId")?;
-            let leases = GivenLeases::read(call, params)?;
-            Ok(
-                async move { GivenLeases::fenced(leases, &storage, storage.mark_rejected(&set)).await },
-            )
-        },
-        |scope, ()| Ok(scope.undefined()),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let params = call.argument(0);
+        let storage = call.storage(params)?;
+        let set = call.text(params.get("credentialSetId")?, "credentialSetId")?;
+        let leases = GivenLeases::read(call, params)?;
+        Ok(async move { GivenLeases::fenced(leases, &storage, storage.mark_rejected(&set)).await })
+    })
 }
 
 /// `({ userId, serverName, findToken, validateClientBinding })`; never rejects for what it finds.
@@ -186,43 +165,37 @@ fn has_stored_authorization<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let params = call.argument(0);
-            let storage = call.storage(params)?;
-            let validate = params.get(VALIDATE_BINDING.name)?;
-            let validate = call.context.keep_function(validate)?;
-            let (context, logger) = (Arc::clone(&call.context), call.logger.clone());
-            Ok(async move {
-                let prefix = storage.log_prefix();
-                let client = match storage.authorized_client().await {
-                    Ok(client) => client,
-                    Err(error) => {
-                        let message = format!("{prefix} Failed to inspect stored authorization");
-                        logger.with(Level::Warn, message, LogMeta::Error(error));
-                        None
-                    }
-                };
-                let (Some(client), Some(validate)) = (client, validate) else {
-                    return Ok(false);
-                };
-                let arguments = (client.client.0, client.metadata);
-                let validated = VALIDATE_BINDING.call(&context, &validate, arguments);
-                if let Err(error) = validated.await {
-                    let message = format!(
-                        "{prefix} Stored authorization no longer matches the configured OAuth binding"
-                    );
-                    logger.with(Level::Debug, message, LogMeta::Error(error));
-                    return Ok(false);
+    Call::promise(runtime, scope, arguments, |call| {
+        let params = call.argument(0);
+        let storage = call.storage(params)?;
+        let validate = params.get(VALIDATE_BINDING.name)?;
+        let validate = call.context.keep_function(validate)?;
+        let (context, logger) = (Arc::clone(&call.context), call.logger.clone());
+        Ok(async move {
+            let prefix = storage.log_prefix();
+            let client = match storage.authorized_client().await {
+                Ok(client) => client,
+                Err(error) => {
+                    let message = format!("{prefix} Failed to inspect stored authorization");
+                    logger.with(Level::Warn, message, LogMeta::Error(error));
+                    None
                 }
-                Ok(true)
-            })
-        },
-        |scope, it| scope.boolean(it),
-    )
+            };
+            let (Some(client), Some(validate)) = (client, validate) else {
+                return Ok(false);
+            };
+            let arguments = (client.client.0, client.metadata);
+            let validated = VALIDATE_BINDING.call(&context, &validate, arguments);
+            if let Err(error) = validated.await {
+                let message = format!(
+                    "{prefix} Stored authorization no longer matches the configured OAuth binding"
+                );
+                logger.with(Level::Debug, message, LogMeta::Error(error));
+                return Ok(false);
+            }
+            Ok(true)
+        })
+    })
 }
 
 /// `({ userId, serverName, accessToken, credentialSetId, findToken })`
@@ -231,33 +204,27 @@ fn is_current_access_token<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let params = call.argument(0);
-            let storage = call.storage(params)?;
-            let token = text_member(params, "accessToken")?.map(Secret::new);
-            let set = text_member(params, "credentialSetId")?;
-            let logger = call.logger.clone();
-            Ok(async move {
-                let (Some(token), Some(set)) = (token, set) else {
-                    return Ok(false);
-                };
-                Ok(storage
-                    .is_current(&token, &set)
-                    .await
-                    .unwrap_or_else(|error| {
-                        let prefix = storage.log_prefix();
-                        let message = format!("{prefix} Failed to verify cached access token");
-                        logger.with(Level::Warn, message, LogMeta::Error(error));
-                        false
-                    }))
-            })
-        },
-        |scope, it| scope.boolean(it),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let params = call.argument(0);
+        let storage = call.storage(params)?;
+        let token = text_member(params, "accessToken")?.map(Secret::new);
+        let set = text_member(params, "credentialSetId")?;
+        let logger = call.logger.clone();
+        Ok(async move {
+            let (Some(token), Some(set)) = (token, set) else {
+                return Ok(false);
+            };
+            Ok(storage
+                .is_current(&token, &set)
+                .await
+                .unwrap_or_else(|error| {
+                    let prefix = storage.log_prefix();
+                    let message = format!("{prefix} Failed to verify cached access token");
+                    logger.with(Level::Warn, message, LogMeta::Error(error));
+                    false
+                }))
+        })
+    })
 }
 
 /// `(serverName, credentialSetId, clientMetadata)`; throws where they are not of the same credential set.
@@ -286,21 +253,15 @@ fn get_client<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let storage = call.storage(call.argument(0))?;
-            Ok(async move {
-                let stored = storage.client().await?;
-                Ok(stored.map_or(Json::Null, |stored| {
+    Call::promise(runtime, scope, arguments, |call| {
+        let storage = call.storage(call.argument(0))?;
+        Ok(async move {
+            let stored = storage.client().await?;
+            Ok(stored.map_or(Json::Null, |stored| {
                     json!({ "clientInfo": stored.client.0, "clientMetadata": stored.metadata })
                 }))
-            })
-        },
-        |scope, client| scope.json(&client),
-    )
+        })
+    })
 }
 
 /// `({ userId, serverName, deleteTokens, credentialSetId })`
@@ -309,18 +270,12 @@ fn delete_client<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let params = call.argument(0);
-            let storage = call.storage(params)?;
-            let set = text_member(params, "credentialSetId")?;
-            Ok(async move { storage.delete_client(set.as_deref()).await })
-        },
-        |scope, ()| Ok(scope.undefined()),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let params = call.argument(0);
+        let storage = call.storage(params)?;
+        let set = text_member(params, "credentialSetId")?;
+        Ok(async move { storage.delete_client(set.as_deref()).await })
+    })
 }
 
 /// `({ userId, serverName, deleteToken })`
@@ -329,14 +284,8 @@ fn delete_all<'env>(
     scope: Scope<'env>,
     arguments: Vec<Value<'env>>,
 ) -> JsResult<'env> {
-    Call::promise(
-        runtime,
-        scope,
-        arguments,
-        |call| {
-            let storage = call.storage_deleting(call.argument(0), "deleteToken")?;
-            Ok(async move { storage.delete_all().await })
-        },
-        |scope, ()| Ok(scope.undefined()),
-    )
+    Call::promise(runtime, scope, arguments, |call| {
+        let storage = call.storage_deleting(call.argument(0), "deleteToken")?;
+        Ok(async move { storage.delete_all().await })
+    })
 }
