@@ -51,6 +51,12 @@ impl<'env, T: ToJs<'env> + ?Sized> ToJs<'env> for &T {
     }
 }
 
+impl<'env, T: ToJs<'env>> ToJs<'env> for Arc<T> {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        (**self).to_js(scope)
+    }
+}
+
 /// `null` where there is none of it.
 pub struct Nullable<T>(pub Option<T>);
 
@@ -94,7 +100,7 @@ conversions! {
     JsonObject: |scope, members| scope.json(&Json::Object(members.clone()));
     Tokens: |scope, tokens| tokens.0.to_js(scope);
     RawTools: |scope, tools| scope.tools(tools);
-    Arc<JsRef>: |scope, kept| Ok(kept.get(scope));
+    JsRef: |scope, kept| Ok(kept.get(scope));
 }
 
 impl<'env> ToJs<'env> for Value<'env> {
@@ -126,12 +132,25 @@ pub trait WithMembers<'env>: Sized {
             None => Ok(self),
         }
     }
+
+    fn with_function<F>(self, name: &str, body: F) -> JsResult<'env, Self>
+    where
+        F: for<'call> Fn(Scope<'call>, Value<'call>, Vec<Value<'call>>) -> JsResult<'call>,
+        F: 'static;
 }
 
 impl<'env> WithMembers<'env> for Value<'env> {
     fn with(self, name: &str, member: impl ToJs<'env>) -> JsResult<'env, Self> {
         self.set(name, member.to_js(self.scope())?)?;
         Ok(self)
+    }
+
+    fn with_function<F>(self, name: &str, body: F) -> JsResult<'env, Self>
+    where
+        F: for<'call> Fn(Scope<'call>, Value<'call>, Vec<Value<'call>>) -> JsResult<'call>,
+        F: 'static,
+    {
+        self.with(name, self.scope().function(name, body)?)
     }
 }
 

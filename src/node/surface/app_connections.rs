@@ -116,7 +116,7 @@ fn get<'env>(
 ) -> JsResult<'env> {
     let name = name_of(arguments);
     let all = Arc::clone(shared);
-    shared.start(
+    shared.start_with(
         scope,
         |manager, call| async move { connect(&manager, &call, &name).await },
         move |scope, _, held| {
@@ -131,11 +131,9 @@ fn has<'env>(
     arguments: &[Value<'env>],
 ) -> JsResult<'env> {
     let name = name_of(arguments);
-    shared.start(
-        scope,
-        |manager, call| async move { Ok(shared_scope(&manager, &call, &name).await?.is_some()) },
-        |scope, _, found| scope.boolean(found),
-    )
+    shared.start(scope, |manager, call| async move {
+        Ok(shared_scope(&manager, &call, &name).await?.is_some())
+    })
 }
 
 /// `{ continueOnError }`: whether a server that cannot be reached is logged and left out, instead of failing the call.
@@ -186,7 +184,7 @@ fn get_many<'env>(
     let names = names.into_iter().filter_map(Value::as_string).collect();
     let continues = continues_on_error(arguments.get(1))?;
     let all = Arc::clone(shared);
-    shared.start(
+    shared.start_with(
         scope,
         move |manager, call| async move { connect_many(&manager, &call, names, continues).await },
         move |scope, _, found| map_of(&all, scope, found),
@@ -200,7 +198,7 @@ fn get_all<'env>(
 ) -> JsResult<'env> {
     let continues = continues_on_error(arguments.first())?;
     let all = Arc::clone(shared);
-    shared.start(
+    shared.start_with(
         scope,
         move |manager, call| async move {
             let names = server_names(&call).await?;
@@ -217,7 +215,7 @@ pub fn get_loaded<'env>(
     _: &[Value<'env>],
 ) -> JsResult<'env> {
     let all = Arc::clone(shared);
-    shared.start(
+    shared.start_with(
         scope,
         |_, _| async { Ok(()) },
         move |scope, _, ()| {
@@ -228,14 +226,10 @@ pub fn get_loaded<'env>(
 }
 
 fn end<'env>(shared: &Arc<RuntimeState>, scope: Scope<'env>, key: Key) -> JsResult<'env> {
-    shared.start(
-        scope,
-        |manager, _| async move {
-            manager.disconnect(&key).await;
-            Ok(())
-        },
-        |scope, _, ()| Ok(scope.undefined()),
-    )
+    shared.start(scope, |manager, _| async move {
+        manager.disconnect(&key).await;
+        Ok(())
+    })
 }
 
 fn disconnect<'env>(

@@ -19,19 +19,14 @@ pub fn connect_app_servers<'env>(
     scope: Scope<'env>,
     _: &[Value<'env>],
 ) -> JsResult<'env> {
-    shared.start(
-        scope,
-        |manager, call| async move {
-            if let Err(error) = connect_all(&manager, &call).await {
-                let message =
-                    "[MCP] Failed to establish one or more app connections after inspection";
-                let logger = &call.host.logger;
-                logger.with(Level::Warn, message, LogMeta::Error(error));
-            }
-            Ok(())
-        },
-        |scope, _, ()| Ok(scope.undefined()),
-    )
+    shared.start(scope, |manager, call| async move {
+        if let Err(error) = connect_all(&manager, &call).await {
+            let message = "[MCP] Failed to establish one or more app connections after inspection";
+            let logger = &call.host.logger;
+            logger.with(Level::Warn, message, LogMeta::Error(error));
+        }
+        Ok(())
+    })
 }
 
 async fn connect_all(manager: &Manager, call: &Call) -> Result<()> {
@@ -71,12 +66,8 @@ pub fn disconnect_app_servers<'env>(
         let promise = scope.global()?.get("Promise")?;
         return promise.get("resolve")?.call(promise, &[]);
     }
-    shared.start(
-        scope,
-        |manager, _| async move {
-            manager.disconnect_all(&Owner::App).await;
-            Ok(())
-        },
-        |scope, _, ()| Ok(scope.undefined()),
-    )
+    shared.start(scope, |manager, _| async move {
+        manager.disconnect_all(&Owner::App).await;
+        Ok(())
+    })
 }

@@ -79,10 +79,9 @@ fn set_methods<'env>(
 ) -> JsResult<'env, ()> {
     for (name, method) in methods {
         let (shared, handle, method) = (Arc::clone(shared), Arc::clone(handle), *method);
-        let function = object.scope().function(name, move |scope, _, arguments| {
+        object.with_function(name, move |scope, _, arguments| {
             method(&shared, &handle, scope, &arguments)
         })?;
-        object.set(name, function)?;
     }
     Ok(())
 }
@@ -143,11 +142,7 @@ fn connect<'env>(
     _: &[Value<'env>],
 ) -> JsResult<'env> {
     let handle = Arc::clone(handle);
-    shared.start(
-        scope,
-        |_, call| async move { handle.connect(&call).await },
-        |scope, _, ()| Ok(scope.undefined()),
-    )
+    shared.start(scope, |_, call| async move { handle.connect(&call).await })
 }
 
 fn disconnect<'env>(
@@ -157,14 +152,10 @@ fn disconnect<'env>(
     _: &[Value<'env>],
 ) -> JsResult<'env> {
     let handle = Arc::clone(handle);
-    shared.start(
-        scope,
-        |_, _| async move {
-            handle.disconnect().await;
-            Ok(())
-        },
-        |scope, _, ()| Ok(scope.undefined()),
-    )
+    shared.start(scope, |_, _| async move {
+        handle.disconnect().await;
+        Ok(())
+    })
 }
 
 /// The items of one kind; empty where they cannot be had, as in the reference, which logs the reason.
@@ -182,7 +173,7 @@ where
     W: FnOnce(Arc<Handle>, Arc<Call>) -> F + Send + 'static,
 {
     let handle = Arc::clone(handle);
-    shared.start(
+    shared.start_with(
         scope,
         move |_, call| async move {
             let outcome = work(Arc::clone(&handle), Arc::clone(&call)).await;
@@ -244,14 +235,10 @@ fn refresh_tool_list<'env>(
     _: &[Value<'env>],
 ) -> JsResult<'env> {
     let handle = Arc::clone(handle);
-    shared.start(
-        scope,
-        |manager, _| async move {
-            manager.refresh_now(&handle.key).await;
-            Ok(())
-        },
-        |scope, _, ()| Ok(scope.undefined()),
-    )
+    shared.start(scope, |manager, _| async move {
+        manager.refresh_now(&handle.key).await;
+        Ok(())
+    })
 }
 
 fn uses_oauth<'env>(
@@ -270,18 +257,11 @@ fn list_all<'env>(
     _: &[Value<'env>],
 ) -> JsResult<'env> {
     let handle = Arc::clone(handle);
-    shared.start(
-        scope,
-        |_, call| async move {
-            let lease = handle.lease()?;
-            list_tools(lease.connection(), &handle.options(&call)).await
-        },
-        |scope, _, list| {
-            let result = scope.object()?;
-            result.set("tools", scope.tools(&list.tools)?)?;
-            Ok(result)
-        },
-    )
+    shared.start(scope, |_, call| async move {
+        let lease = handle.lease()?;
+        let list = list_tools(lease.connection(), &handle.options(&call)).await?;
+        Ok([("tools", list.tools)])
+    })
 }
 
 fn instructions<'env>(

@@ -17,6 +17,7 @@ use super::{
 use crate::manager::{Key, Lease, Manager, Owner};
 use crate::node::engine::{JsResult, Scope, Value};
 use crate::node::marshal::convert::text_argument;
+use crate::node::marshal::to_js::ToJs;
 
 const METHODS: &[Method] = &[
     Method::new("getConnection", get_connection).begins(InTurnWithParameters),
@@ -145,7 +146,7 @@ fn disconnect_user_connection<'env>(
         }
         Ok(())
     };
-    shared.start(scope, work, |scope, _, ()| Ok(scope.undefined()))
+    shared.start(scope, work)
 }
 
 fn disconnect_user_connections<'env>(
@@ -163,7 +164,7 @@ fn disconnect_user_connections<'env>(
         }
         Ok(())
     };
-    shared.start(scope, work, |scope, _, ()| Ok(scope.undefined()))
+    shared.start(scope, work)
 }
 
 /// The open connection that the argument stands for.
@@ -203,17 +204,13 @@ fn get_connection_stats<'env>(
     _: &[Value<'env>],
 ) -> JsResult<'env> {
     let stats = shared.manager.stats();
-    let result = scope.object()?;
-    for (name, count) in [
+    let counts = [
         ("trackedUsers", stats.tracked_users),
         ("totalConnections", stats.total_connections),
         ("activityEntries", stats.activity_entries),
         ("appConnectionCount", stats.app_connections),
-    ] {
-        result.set(
-            name,
-            scope.number(f64::from(u32::try_from(count).unwrap_or(u32::MAX)))?,
-        )?;
-    }
-    Ok(result)
+    ];
+    counts
+        .map(|(name, count)| (name, i64::try_from(count).unwrap_or(i64::MAX)))
+        .to_js(scope)
 }

@@ -113,34 +113,30 @@ pub fn get_app_tool_functions<'env>(
     _: &[Value<'env>],
 ) -> JsResult<'env> {
     let inspections = shared.embedded.as_ref().map(Embedded::inspections);
-    shared.start(
-        scope,
-        |manager, call| async move {
-            let embedded = inspected(inspections, &manager, &call, |_| true, None).await?;
-            let leaves_out = call.host.registry.abilities().await?.is_current();
-            all_configs(&call.node, embedded, None, move |context, configs| {
-                let merged = configs.scope().object()?;
-                for (_, config) in members(configs)? {
-                    if leaves_out && !is_shared(config)? {
-                        continue;
-                    }
-                    let functions = if config.is_object() {
-                        config.get("toolFunctions")?
-                    } else {
-                        config
-                    };
-                    if functions.is_object() {
-                        for name in functions.keys()? {
-                            merged.set(&name, functions.get(&name)?)?;
-                        }
+    shared.start(scope, |manager, call| async move {
+        let embedded = inspected(inspections, &manager, &call, |_| true, None).await?;
+        let leaves_out = call.host.registry.abilities().await?.is_current();
+        all_configs(&call.node, embedded, None, move |context, configs| {
+            let merged = configs.scope().object()?;
+            for (_, config) in members(configs)? {
+                if leaves_out && !is_shared(config)? {
+                    continue;
+                }
+                let functions = if config.is_object() {
+                    config.get("toolFunctions")?
+                } else {
+                    config
+                };
+                if functions.is_object() {
+                    for name in functions.keys()? {
+                        merged.set(&name, functions.get(&name)?)?;
                     }
                 }
-                JsRef::new(&context.thread, merged)
-            })
-            .await
-        },
-        |scope, _, merged| Ok(merged.get(scope)),
-    )
+            }
+            JsRef::new(&context.thread, merged)
+        })
+        .await
+    })
 }
 
 fn is_shared(config: Value<'_>) -> JsResult<'_, bool> {
@@ -162,30 +158,26 @@ pub fn format_instructions_for_context<'env>(
         None => None,
     };
     let inspections = shared.embedded.as_ref().map(Embedded::inspections);
-    shared.start(
-        scope,
-        |manager, call| async move {
-            let asks = asks_for_instructions;
-            let embedded = inspected(inspections, &manager, &call, asks, wanted.as_deref()).await?;
-            let mut all = all_configs(&call.node, embedded, config_servers, |_, configs| {
-                let mut texts = Vec::new();
-                for (name, config) in members(configs)? {
-                    if let Some(text) = instructions(config)?.as_string() {
-                        texts.push((name, text));
-                    }
+    shared.start(scope, |manager, call| async move {
+        let asks = asks_for_instructions;
+        let embedded = inspected(inspections, &manager, &call, asks, wanted.as_deref()).await?;
+        let mut all = all_configs(&call.node, embedded, config_servers, |_, configs| {
+            let mut texts = Vec::new();
+            for (name, config) in members(configs)? {
+                if let Some(text) = instructions(config)?.as_string() {
+                    texts.push((name, text));
                 }
-                Ok(texts)
-            })
-            .await?;
-            if let Some(wanted) = wanted {
-                // In the order that was asked for.
-                all = wanted
-                    .iter()
-                    .filter_map(|name| all.iter().find(|(known, _)| known == name).cloned())
-                    .collect();
             }
-            Ok(format_instructions(&all))
-        },
-        |scope, _, text: String| scope.string(&text),
-    )
+            Ok(texts)
+        })
+        .await?;
+        if let Some(wanted) = wanted {
+            // In the order that was asked for.
+            all = wanted
+                .iter()
+                .filter_map(|name| all.iter().find(|(known, _)| known == name).cloned())
+                .collect();
+        }
+        Ok(format_instructions(&all))
+    })
 }

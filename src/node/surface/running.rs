@@ -13,6 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Thrown, Value};
 use crate::node::host::registry::Published;
+use crate::node::marshal::to_js::ToJs;
 use crate::node::marshal::{classes, errors};
 
 impl RuntimeState {
@@ -30,7 +31,17 @@ impl RuntimeState {
     }
 
     /// [`RuntimeState::run`] for a call that is given no object of parameters.
-    pub fn start<'env, T, W, F, C>(
+    pub fn start<'env, T, W, F>(self: &Arc<Self>, scope: Scope<'env>, work: W) -> JsResult<'env>
+    where
+        T: for<'any> ToJs<'any> + Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
+    {
+        self.start_with(scope, work, |scope, _, outcome| outcome.to_js(scope))
+    }
+
+    /// The same where `convert` makes the value.
+    pub fn start_with<'env, T, W, F, C>(
         self: &Arc<Self>,
         scope: Scope<'env>,
         work: W,

@@ -12,6 +12,7 @@ use crate::error::Code;
 use crate::manager::{Key, Manager, Owner};
 use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
 use crate::node::marshal::convert::text_argument;
+use crate::node::marshal::to_js::WithMembers;
 
 /// `runtime.MCPManager`: the statics, bound to this runtime. `createInstance` brings the registry to what is configured.
 pub fn manager_statics<'env>(
@@ -24,7 +25,7 @@ pub fn manager_statics<'env>(
     let created = Arc::new(AtomicBool::new(false));
     let (instance, first) = (Arc::clone(&manager), Arc::clone(&created));
     let all = Arc::clone(shared);
-    let create = scope.function("createInstance", move |scope, _, arguments| {
+    object.with_function("createInstance", move |scope, _, arguments| {
         let prepared = (|| {
             if first.load(Ordering::Relaxed) {
                 return Err(already_initialized(scope)?);
@@ -41,8 +42,7 @@ pub fn manager_statics<'env>(
         let instance = Arc::clone(&instance);
         all.run(scope, prepared, move |scope, _, ()| Ok(instance.get(scope)))
     })?;
-    object.set("createInstance", create)?;
-    let get = scope.function("getInstance", move |scope, _, _| {
+    object.with_function("getInstance", move |scope, _, _| {
         if created.load(Ordering::Relaxed) {
             return Ok(manager.get(scope));
         }
@@ -50,16 +50,14 @@ pub fn manager_statics<'env>(
             scope.error("Error", "MCPManager has not been initialized."),
         ))
     })?;
-    object.set("getInstance", get)?;
     Ok(object)
 }
 
 /// LibreChat's text, with the `code` that every error has.
 fn already_initialized(scope: Scope<'_>) -> JsResult<'_, Thrown<'_>> {
     let error = scope.error("Error", "MCPManager has already been initialized.");
-    error.set("code", scope.string(Code::InvalidArgument.as_str())?)?;
-    error.set("retryable", scope.boolean(false)?)?;
-    Ok(Thrown(error))
+    let error = error.with("code", Code::InvalidArgument.as_str())?;
+    error.with("retryable", false).map(Thrown)
 }
 
 /// `runtime.MCPConnection`: the statics that LibreChat calls.

@@ -101,15 +101,10 @@ fn call_of<'env>(
     config: Option<Value<'env>>,
     options: Option<Value<'env>>,
 ) -> JsResult<'env, (Call, Option<Instant>)> {
-    let params = scope.object()?;
-    if let Some(id) = user_id {
-        let user = scope.object()?;
-        user.set("id", scope.string(id)?)?;
-        params.set("user", user)?;
-    }
-    if let Some(config) = config {
-        params.set("serverConfig", config)?;
-    }
+    let params = scope
+        .object()?
+        .optional("user", user_id.map(|id| [("id", id)]))?
+        .optional("serverConfig", config)?;
     let mut end = None;
     if let Some(options) = options {
         params.set("signal", options.get("signal")?)?;

@@ -10,6 +10,7 @@ use crate::host::FlowAttempt;
 use crate::node::engine::{JsResult, Scope, Value};
 use crate::node::host::persist::NodePersist;
 use crate::node::marshal::convert::{required_text, text, text_argument, whole};
+use crate::node::marshal::to_js::WithMembers;
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{
     Callback, Completion, FLOW_KIND, Initiation, OAuthOptions, Received, delete_flow_and_state,
@@ -47,13 +48,11 @@ pub fn parse_id<'env>(
     let Some(owner) = parse_flow_id(&required_text(scope, &arguments, 0, "flowId")?) else {
         return Ok(scope.null());
     };
-    let object = scope.object()?;
-    if let Some(tenant_id) = &owner.tenant_id {
-        object.set("tenantId", scope.string(tenant_id)?)?;
-    }
-    object.set("userId", scope.string(&owner.user_id)?)?;
-    object.set("serverName", scope.string(&owner.server_name)?)?;
-    Ok(object)
+    scope
+        .object()?
+        .optional("tenantId", owner.tenant_id)?
+        .with("userId", owner.user_id)?
+        .with("serverName", owner.server_name)
 }
 
 /// `(serverName, serverUrl, userId, oauthHeaders, config, allowedDomains, findToken, allowedAddresses, tenantId?)`
@@ -71,10 +70,11 @@ pub fn initiate<'env>(
         let rules = call.rules(5, 7)?;
         let find = call.argument(6);
         let storage = if find.is_function() {
-            let params = scope.object()?;
-            params.set("userId", call.argument(2))?;
-            params.set("serverName", call.argument(0))?;
-            params.set("findToken", find)?;
+            let params = scope
+                .object()?
+                .with("userId", call.argument(2))?
+                .with("serverName", call.argument(0))?
+                .with("findToken", find)?;
             Some(call.storage(params)?)
         } else {
             None

@@ -10,7 +10,7 @@ use super::{binding, flows, reconnection, tokens};
 use crate::error::{Error, Result};
 use crate::node::engine::{AbortLink, JsResult, Scope, Thrown, Value};
 use crate::node::marshal::errors;
-use crate::node::marshal::to_js::ToJs;
+use crate::node::marshal::to_js::{ToJs, WithMembers};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{
     ClientInfo, OAuthOptions, Refresh, Revocation, StoredEndpoint, Tokens, detect, revoke, texts,
@@ -37,10 +37,9 @@ fn surface<'env>(
     let object = scope.object()?;
     for &(name, function) in functions {
         let runtime = Arc::clone(runtime);
-        let function = scope.function(name, move |scope, _, arguments| {
+        object.with_function(name, move |scope, _, arguments| {
             function(&runtime, scope, arguments)
         })?;
-        object.set(name, function)?;
     }
     Ok(object)
 }

@@ -14,6 +14,7 @@ use crate::node::host::token_store::NodeTokens;
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::convert::required_text;
 use crate::node::marshal::services;
+use crate::node::marshal::to_js::WithMembers;
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::Reconnections;
 use crate::reconnect::Reconnect;
@@ -32,23 +33,17 @@ pub fn class<'env>(runtime: &Arc<RuntimeState>, scope: Scope<'env>) -> JsResult<
     let class = scope.object()?;
     let created = Created::default();
     let (runtime, instance) = (Arc::clone(runtime), Arc::clone(&created));
-    class.set(
-        "createInstance",
-        scope.function("createInstance", move |scope, _, arguments| {
-            let (deferred, promise) = scope.promise()?;
-            scope.settle(deferred, create(&runtime, &instance, scope, arguments));
-            Ok(promise)
-        })?,
-    )?;
-    class.set(
-        "getInstance",
-        scope.function("getInstance", move |scope, _, _| match &*created.lock() {
-            Some(instance) => Ok(instance.get(scope)),
-            None => Err(Thrown(
-                scope.error("Error", "OAuthReconnectionManager not initialized"),
-            )),
-        })?,
-    )?;
+    class.with_function("createInstance", move |scope, _, arguments| {
+        let (deferred, promise) = scope.promise()?;
+        scope.settle(deferred, create(&runtime, &instance, scope, arguments));
+        Ok(promise)
+    })?;
+    class.with_function("getInstance", move |scope, _, _| match &*created.lock() {
+        Some(instance) => Ok(instance.get(scope)),
+        None => Err(Thrown(
+            scope.error("Error", "OAuthReconnectionManager not initialized"),
+        )),
+    })?;
     Ok(class)
 }
 
@@ -81,55 +76,40 @@ fn object<'env>(
 ) -> JsResult<'env> {
     let object = scope.object()?;
     let tracker = Arc::clone(&instance.tracker);
-    object.set(
-        "isReconnecting",
-        scope.function("isReconnecting", move |scope, _, arguments| {
-            let (user, server) = names(scope, &arguments)?;
-            scope.boolean(tracker.is_reconnecting(&user, &server))
-        })?,
-    )?;
+    object.with_function("isReconnecting", move |scope, _, arguments| {
+        let (user, server) = names(scope, &arguments)?;
+        scope.boolean(tracker.is_reconnecting(&user, &server))
+    })?;
     let tracker = Arc::clone(&instance.tracker);
-    object.set(
-        "clearReconnection",
-        scope.function("clearReconnection", move |scope, _, arguments| {
-            let (user, server) = names(scope, &arguments)?;
-            tracker.clear(&user, &server);
-            Ok(scope.undefined())
-        })?,
-    )?;
+    object.with_function("clearReconnection", move |scope, _, arguments| {
+        let (user, server) = names(scope, &arguments)?;
+        tracker.clear(&user, &server);
+        Ok(scope.undefined())
+    })?;
     let (owner, shared) = (Arc::clone(runtime), Arc::clone(instance));
-    object.set(
-        "reconnectServers",
-        scope.function("reconnectServers", move |scope, _, arguments| {
-            Call::promise(&owner, scope, arguments, |call| {
-                let reconnect = reconnect(call, &shared)?;
-                Ok(async move { reconnect.all().await })
-            })
-        })?,
-    )?;
+    object.with_function("reconnectServers", move |scope, _, arguments| {
+        Call::promise(&owner, scope, arguments, |call| {
+            let reconnect = reconnect(call, &shared)?;
+            Ok(async move { reconnect.all().await })
+        })
+    })?;
     let (owner, shared) = (Arc::clone(runtime), Arc::clone(instance));
-    object.set(
-        "reconnectServer",
-        scope.function("reconnectServer", move |scope, _, arguments| {
-            Call::promise(&owner, scope, arguments, |call| {
-                let reconnect = reconnect(call, &shared)?;
-                let server_name = call.text_argument(1, "serverName")?;
-                Ok(async move { Ok(reconnect.one(&server_name).await) })
-            })
-        })?,
-    )?;
+    object.with_function("reconnectServer", move |scope, _, arguments| {
+        Call::promise(&owner, scope, arguments, |call| {
+            let reconnect = reconnect(call, &shared)?;
+            let server_name = call.text_argument(1, "serverName")?;
+            Ok(async move { Ok(reconnect.one(&server_name).await) })
+        })
+    })?;
     let tracker = Arc::clone(&instance.tracker);
-    object.set(
-        "getTrackerStats",
-        scope.function("getTrackerStats", move |scope, _, _| {
-            let stats = tracker.stats();
-            scope.json(&serde_json::json!({
-                "usersWithFailedServers": stats.users_with_failed_servers,
-                "usersWithActiveReconnections": stats.users_with_active_reconnections,
-                "activeTimestamps": stats.active_timestamps,
-            }))
-        })?,
-    )?;
+    object.with_function("getTrackerStats", move |scope, _, _| {
+        let stats = tracker.stats();
+        scope.json(&serde_json::json!({
+            "usersWithFailedServers": stats.users_with_failed_servers,
+            "usersWithActiveReconnections": stats.users_with_active_reconnections,
+            "activeTimestamps": stats.active_timestamps,
+        }))
+    })?;
     Ok(object)
 }
 
