@@ -1,5 +1,6 @@
 //! `onOAuthCredentialsChanging`, `…Changed`, `…Adopted` and `…Invalidated`, of a call or of the host.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -28,10 +29,8 @@ const INVALIDATED: Callback<(), Option<String>> =
 
 struct NodeCredentialEvents {
     context: Arc<CallContext>,
-    changing: Option<Arc<JsRef>>,
-    changed: Option<Arc<JsRef>>,
-    adopted: Option<Arc<JsRef>>,
-    invalidated: Option<Arc<JsRef>>,
+    /// By the names of their callbacks.
+    functions: HashMap<&'static str, Arc<JsRef>>,
 }
 
 /// Those that the call brings, and for the others the host's.
@@ -41,32 +40,20 @@ pub fn credential_events<'env>(
     params: Option<&Params<'env>>,
     present: Present,
 ) -> JsResult<'env, Option<Arc<dyn CredentialEvents>>> {
-    let find = |name: &'static str| -> JsResult<'env, Option<Arc<JsRef>>> {
+    let mut functions = HashMap::new();
+    for name in [CHANGING.name, CHANGED.name, ADOPTED.name, INVALIDATED.name] {
         let given = params.map_or(Ok(None), |params| params.function(name))?;
         let function = match given {
-            Some(function) => Some(function),
             None if present.has(name) => Some(context.host(scope).get(name)?),
-            None => None,
+            given => given,
         };
-        function.map(|function| context.keep(function)).transpose()
-    };
-    let events = NodeCredentialEvents {
-        context: Arc::clone(context),
-        changing: find(CHANGING.name)?,
-        changed: find(CHANGED.name)?,
-        adopted: find(ADOPTED.name)?,
-        invalidated: find(INVALIDATED.name)?,
-    };
-    let all = [
-        &events.changing,
-        &events.changed,
-        &events.adopted,
-        &events.invalidated,
-    ];
-    if all.iter().all(|function| function.is_none()) {
+        functions.extend(context.keep_present(function)?.map(|kept| (name, kept)));
+    }
+    if functions.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Arc::new(events)))
+    let context = Arc::clone(context);
+    Ok(Some(Arc::new(NodeCredentialEvents { context, functions })))
 }
 
 /// `{ userId, serverName }`
@@ -81,14 +68,13 @@ impl NodeCredentialEvents {
     async fn tell<Args, Ret>(
         &self,
         callback: Callback<Args, Ret>,
-        function: Option<&Arc<JsRef>>,
         arguments: Args,
     ) -> Result<Option<Ret>>
     where
         Args: for<'env> ToArguments<'env> + Send + 'static,
         Ret: Send + 'static,
     {
-        let Some(function) = function else {
+        let Some(function) = self.functions.get(callback.name) else {
             return Ok(None);
         };
         let answer = callback.call(&self.context, function, arguments);
@@ -104,7 +90,7 @@ impl CredentialEvents for NodeCredentialEvents {
         server_name: &str,
     ) -> Result<Option<Box<dyn Publication>>> {
         let whose = (whose(user_id, server_name),);
-        let publish = self.tell(CHANGING, self.changing.as_ref(), whose).await?;
+        let publish = self.tell(CHANGING, whose).await?;
         Ok(publish.flatten().map(|publish| {
             let context = Arc::clone(&self.context);
             Box::new(NodePublication { context, publish }) as _
@@ -113,19 +99,16 @@ impl CredentialEvents for NodeCredentialEvents {
 
     async fn changed(&self, user_id: &str, server_name: &str) -> Result<()> {
         let whose = (whose(user_id, server_name),);
-        let told = self.tell(CHANGED, self.changed.as_ref(), whose);
-        told.await.map(drop)
+        self.tell(CHANGED, whose).await.map(drop)
     }
 
     async fn adopted(&self, generation: &str) -> Result<()> {
         let generation = (generation.to_owned(),);
-        let told = self.tell(ADOPTED, self.adopted.as_ref(), generation);
-        told.await.map(drop)
+        self.tell(ADOPTED, generation).await.map(drop)
     }
 
     async fn invalidated(&self) -> Result<Option<String>> {
-        let told = self.tell(INVALIDATED, self.invalidated.as_ref(), ());
-        told.await.map(Option::flatten)
+        self.tell(INVALIDATED, ()).await.map(Option::flatten)
     }
 }
 

@@ -70,7 +70,7 @@ pub fn attach<'env>(
         present,
         given,
         identity,
-        user: user.map(|user| context.keep(user)).transpose()?,
+        user: context.keep_present(user)?,
         context: Arc::clone(context),
     }));
     Ok(())

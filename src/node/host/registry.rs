@@ -114,7 +114,7 @@ impl NodeHost {
             self.look_up(looked.clone(), self.config_servers.clone()),
             move |context, value| {
                 let scope = value.scope();
-                configs.note(&context.thread, &name, value)?;
+                configs.note(context, &name, value)?;
                 let config = context.realm.configs.read(value, &environment)?;
                 if config.is_some() {
                     let rules = NETWORK_RULES.call_now(
@@ -169,7 +169,7 @@ impl Registry for NodeHost {
         let (name, start) = (looked.0.clone(), self.look_up(looked, config_servers));
         GET_SERVER_CONFIG
             .call_with(&self.context, start, move |context, value| {
-                configs.note(&context.thread, &name, value)?;
+                configs.note(context, &name, value)?;
                 context.realm.configs.read(value, &environment)
             })
             .await
@@ -199,7 +199,7 @@ impl Registry for NodeHost {
                         return Ok(None);
                     }
                     let config = value.get("config")?;
-                    configs.replace(&context.thread, &name, config)?;
+                    configs.replace(context, &name, config)?;
                     convert::server_config(config, &environment)
                 },
             )

@@ -128,7 +128,7 @@ pub fn attach<'env>(
     let Some(params) = params else {
         return Ok(None);
     };
-    let keep = |value: Option<Value<'env>>| value.map(|value| context.keep(value)).transpose();
+    let keep = |value| context.keep_present(value);
     let signal = match params.signal("signal")? {
         Some(signal) => Some(signal),
         None => match params.object_member("options")? {

@@ -135,10 +135,16 @@ impl CallContext {
         JsRef::new(&self.thread, value).map(Arc::new)
     }
 
+    pub fn keep_present<'env>(
+        &self,
+        value: Option<Value<'env>>,
+    ) -> JsResult<'env, Option<Arc<JsRef>>> {
+        value.map(|value| self.keep(value)).transpose()
+    }
+
     /// Keeps a function; anything else is none.
     pub fn keep_function<'env>(&self, value: Value<'env>) -> JsResult<'env, Option<Arc<JsRef>>> {
-        let function = value.is_function().then_some(value);
-        function.map(|function| self.keep(function)).transpose()
+        self.keep_present(value.is_function().then_some(value))
     }
 
     /// Calls a function of the host in the context of the call.

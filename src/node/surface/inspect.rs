@@ -95,7 +95,7 @@ fn read<'env>(
         // The host's policy is asked about this config, which the registry may not have.
         call.node
             .configs
-            .replace(&shared.thread, &server_name, raw)?;
+            .replace(call.context(), &server_name, raw)?;
     }
     let connection = match given(2) {
         None => None,
