@@ -6,12 +6,12 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value as Json};
 
 use super::flows::NodeFlows;
-use super::service::Service;
-use super::token_store::{NodeTokens, members};
+use super::token_store::NodeTokens;
 use crate::error::Result;
 use crate::host::{Environment, FlowStore, Logger, NetworkRules, TokenStore};
 use crate::network::HttpClient;
-use crate::node::engine::{JsRef, JsResult, Scope, Type, Value};
+use crate::node::engine::{JsResult, Scope, Type, Value};
+use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::convert;
 use crate::node::marshal::environment::CREDENTIALS_VARIABLE;
@@ -61,7 +61,7 @@ impl<'env> Arguments<'env> {
         if !matches!(value.kind(), Type::Object | Type::Function) {
             return Err(self.scope.type_error(&format!("{name} must be an object")));
         }
-        JsRef::new(&self.context.thread, value).map(|object| Service::Given(Arc::new(object)))
+        self.context.keep(value).map(Service::Given)
     }
 
     pub fn flows(&self, index: usize) -> JsResult<'env, Arc<dyn FlowStore>> {
@@ -107,7 +107,7 @@ impl<'env> Arguments<'env> {
     }
 
     pub fn members(&self, index: usize) -> JsResult<'env, Option<Map<String, Json>>> {
-        members(self.argument(index))
+        convert::members(self.argument(index))
     }
 
     /// `allowedDomains` and `allowedAddresses` as `LibreChat` passes them.

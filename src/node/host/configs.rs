@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::node::engine::{JsRef, JsResult, JsThread, Value};
+use crate::node::engine::{JsRef, JsResult, Value};
+use crate::node::marshal::context::CallContext;
 
 /// Whether a config is the operator's own, which users share.
 pub const IS_APP_CONFIG: &str = "isAppServerConfig";
@@ -48,14 +49,14 @@ impl Configs {
     /// Keeps a config that the registry gave. The first of a server is the one that its user sees.
     pub fn note<'env>(
         &self,
-        thread: &JsThread,
+        context: &CallContext,
         server_name: &str,
         config: Value<'env>,
     ) -> JsResult<'env, ()> {
         if !config.is_object() || self.find(server_name).is_some() {
             return Ok(());
         }
-        let config = Arc::new(JsRef::new(thread, config)?);
+        let config = context.keep(config)?;
         let mut seen = self.0.lock();
         seen.found.entry(server_name.to_owned()).or_insert(config);
         Ok(())
@@ -64,12 +65,12 @@ impl Configs {
     /// A config that takes the place of the one before.
     pub fn replace<'env>(
         &self,
-        thread: &JsThread,
+        context: &CallContext,
         server_name: &str,
         config: Value<'env>,
     ) -> JsResult<'env, ()> {
         if config.is_object() {
-            let config = Arc::new(JsRef::new(thread, config)?);
+            let config = context.keep(config)?;
             let mut seen = self.0.lock();
             let replaced = (
                 seen.given.take(),

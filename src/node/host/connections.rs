@@ -11,6 +11,9 @@ use super::registry::NodeHost;
 use crate::error::Result;
 use crate::host::{HostConnections, HostTools};
 use crate::node::engine::{JsRef, JsResult, Value};
+use crate::node::marshal::callback::Callback;
+use crate::node::marshal::callee::Service;
+use crate::node::marshal::convert::text;
 use crate::tools::RawTools;
 
 /// The member of the host services.
@@ -20,17 +23,23 @@ const LIST_TIMEOUT: Duration = Duration::from_mins(1);
 /// What lists the tools of a connection, the best first.
 const SNAPSHOTS: [&str; 2] = ["fetchOrderedToolsSnapshot", "fetchToolsSnapshot"];
 
+const GET_LOADED: Callback<(), ()> =
+    Callback::new("connections.appConnections.getLoaded", LIST_TIMEOUT);
+const FETCH_TOOLS_SNAPSHOT: Callback<(), Option<HostTools>> = Callback::reading(
+    "connections.fetchToolsSnapshot",
+    LIST_TIMEOUT,
+    |_, snapshot| read(snapshot),
+);
+
 #[async_trait]
 impl HostConnections for NodeHost {
     async fn tools(&self, server_name: &str) -> Result<Option<HostTools>> {
         let name = server_name.to_owned();
-        let connection = self
-            .context
-            .callback(
-                "connections.appConnections.getLoaded",
-                LIST_TIMEOUT,
+        let connection = GET_LOADED
+            .call_with(
+                &self.context,
                 |context, scope| {
-                    context.with_service(scope, CONNECTIONS, |context, manager| {
+                    Service::Host(CONNECTIONS).with(context, scope, |context, manager| {
                         if !manager.is_object() {
                             return Ok(manager.scope().undefined());
                         }
@@ -48,7 +57,7 @@ impl HostConnections for NodeHost {
                     }
                     let name = loaded.scope().string(&name)?;
                     let connection = loaded.get("get")?.call(loaded, &[name])?;
-                    let connection = connection.present().filter(|it| it.is_object());
+                    let connection = connection.is_object().then_some(connection);
                     connection
                         .map(|connection| JsRef::new(&context.thread, connection))
                         .transpose()
@@ -58,29 +67,23 @@ impl HostConnections for NodeHost {
         let Some(connection) = connection else {
             return Ok(None);
         };
-        self.context
-            .callback(
-                "connections.fetchToolsSnapshot",
-                LIST_TIMEOUT,
-                move |context, scope| {
-                    let connection = connection.get(scope);
-                    for name in SNAPSHOTS {
-                        let function = connection.get(name)?;
-                        if function.is_function() {
-                            return context.apply(function, connection, &[]);
-                        }
+        FETCH_TOOLS_SNAPSHOT
+            .call_by(&self.context, move |context, scope| {
+                let connection = connection.get(scope);
+                for name in SNAPSHOTS {
+                    let function = connection.get(name)?;
+                    if function.is_function() {
+                        return context.apply(function, connection, &[]);
                     }
-                    context.apply(connection.get("fetchTools")?, connection, &[])
-                },
-                |_, snapshot| read(snapshot),
-            )
+                }
+                context.apply(connection.get("fetchTools")?, connection, &[])
+            })
             .await
     }
 }
 
 /// A snapshot, or the bare array of an older host. `None` for a list that is not the whole one.
 fn read(snapshot: Value<'_>) -> JsResult<'_, Option<HostTools>> {
-    let text = |value: Value<'_>| value.as_string().filter(|text| !text.is_empty());
     let tools = if snapshot.is_object() && snapshot.has("tools") {
         if !snapshot.get("complete")?.is_truthy() {
             return Ok(None);

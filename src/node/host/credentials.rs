@@ -1,27 +1,36 @@
 //! `onOAuthCredentialsChanging`, `…Changed`, `…Adopted` and `…Invalidated`, of a call or of the host.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::host::{CredentialEvents, Publication};
-use crate::node::engine::{JsRef, JsResult, Present, Scope, Value};
-use crate::node::marshal::callback::SLOW_TIMEOUT;
+use crate::node::engine::{JsRef, JsResult, Present, Scope};
+use crate::node::marshal::callback::{Callback, SLOW_TIMEOUT};
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::convert::text;
 use crate::node::marshal::params::Params;
+use crate::node::marshal::to_js::{Members, ToArguments};
 
-const CHANGING: &str = "onOAuthCredentialsChanging";
-const CHANGED: &str = "onOAuthCredentialsChanged";
-const ADOPTED: &str = "onOAuthCredentialsAdopted";
-const INVALIDATED: &str = "onOAuthCredentialsInvalidated";
+const CHANGING: Callback<(Members<2>,), Option<Arc<JsRef>>> =
+    Callback::new("onOAuthCredentialsChanging", SLOW_TIMEOUT);
+/// What `onOAuthCredentialsChanging` has returned: the new generation, where there is one.
+const PUBLISH: Callback<(), Option<String>> =
+    Callback::reading(CHANGING.name, SLOW_TIMEOUT, |_, it| Ok(text(it)));
+const CHANGED: Callback<(Members<2>,), ()> =
+    Callback::new("onOAuthCredentialsChanged", SLOW_TIMEOUT);
+const ADOPTED: Callback<(String,), ()> = Callback::new("onOAuthCredentialsAdopted", SLOW_TIMEOUT);
+const INVALIDATED: Callback<(), Option<String>> =
+    Callback::reading("onOAuthCredentialsInvalidated", SLOW_TIMEOUT, |_, it| {
+        Ok(text(it))
+    });
 
 struct NodeCredentialEvents {
     context: Arc<CallContext>,
-    changing: Option<Arc<JsRef>>,
-    changed: Option<Arc<JsRef>>,
-    adopted: Option<Arc<JsRef>>,
-    invalidated: Option<Arc<JsRef>>,
+    /// By the names of their callbacks.
+    functions: HashMap<&'static str, Arc<JsRef>>,
 }
 
 /// Those that the call brings, and for the others the host's.
@@ -31,80 +40,46 @@ pub fn credential_events<'env>(
     params: Option<&Params<'env>>,
     present: Present,
 ) -> JsResult<'env, Option<Arc<dyn CredentialEvents>>> {
-    let find = |name: &'static str| -> JsResult<'env, Option<Arc<JsRef>>> {
+    let mut functions = HashMap::new();
+    for name in [CHANGING.name, CHANGED.name, ADOPTED.name, INVALIDATED.name] {
         let given = params.map_or(Ok(None), |params| params.function(name))?;
         let function = match given {
-            Some(function) => Some(function),
             None if present.has(name) => Some(context.host(scope).get(name)?),
-            None => None,
+            given => given,
         };
-        let kept = function.map(|function| JsRef::new(&context.thread, function).map(Arc::new));
-        kept.transpose()
-    };
-    let events = NodeCredentialEvents {
-        context: Arc::clone(context),
-        changing: find(CHANGING)?,
-        changed: find(CHANGED)?,
-        adopted: find(ADOPTED)?,
-        invalidated: find(INVALIDATED)?,
-    };
-    let all = [
-        &events.changing,
-        &events.changed,
-        &events.adopted,
-        &events.invalidated,
-    ];
-    if all.iter().all(|function| function.is_none()) {
+        functions.extend(context.keep_present(function)?.map(|kept| (name, kept)));
+    }
+    if functions.is_empty() {
         return Ok(None);
     }
-    Ok(Some(Arc::new(events)))
-}
-
-impl NodeCredentialEvents {
-    async fn call<T: Send + 'static>(
-        &self,
-        name: &'static str,
-        function: Option<&Arc<JsRef>>,
-        arguments: impl for<'env> FnOnce(Scope<'env>) -> JsResult<'env, Vec<Value<'env>>>
-        + Send
-        + 'static,
-        convert: impl for<'env> FnOnce(&Arc<CallContext>, Value<'env>) -> JsResult<'env, T>
-        + Send
-        + 'static,
-    ) -> Result<Option<T>> {
-        let Some(function) = function.cloned() else {
-            return Ok(None);
-        };
-        let answer = self.context.callback(
-            name,
-            SLOW_TIMEOUT,
-            move |context, scope| {
-                let arguments = arguments(scope)?;
-                context.apply(function.get(scope), scope.undefined(), &arguments)
-            },
-            convert,
-        );
-        answer.await.map(Some)
-    }
+    let context = Arc::clone(context);
+    Ok(Some(Arc::new(NodeCredentialEvents { context, functions })))
 }
 
 /// `{ userId, serverName }`
-fn whose(
-    user_id: &str,
-    server_name: &str,
-) -> impl for<'env> FnOnce(Scope<'env>) -> JsResult<'env, Vec<Value<'env>>> + Send + 'static + use<>
-{
-    let (user_id, server_name) = (user_id.to_owned(), server_name.to_owned());
-    move |scope| {
-        let object = scope.object()?;
-        object.set("userId", scope.string(&user_id)?)?;
-        object.set("serverName", scope.string(&server_name)?)?;
-        Ok(vec![object])
-    }
+pub fn whose(user_id: &str, server_name: &str) -> Members<2> {
+    [
+        ("userId", user_id.to_owned()),
+        ("serverName", server_name.to_owned()),
+    ]
 }
 
-fn generation(value: Value<'_>) -> Option<String> {
-    value.as_string().filter(|text| !text.is_empty())
+impl NodeCredentialEvents {
+    async fn tell<Args, Ret>(
+        &self,
+        callback: Callback<Args, Ret>,
+        arguments: Args,
+    ) -> Result<Option<Ret>>
+    where
+        Args: for<'env> ToArguments<'env> + Send + 'static,
+        Ret: Send + 'static,
+    {
+        let Some(function) = self.functions.get(callback.name) else {
+            return Ok(None);
+        };
+        let answer = callback.call(&self.context, function, arguments);
+        answer.await.map(Some)
+    }
 }
 
 #[async_trait]
@@ -114,67 +89,38 @@ impl CredentialEvents for NodeCredentialEvents {
         user_id: &str,
         server_name: &str,
     ) -> Result<Option<Box<dyn Publication>>> {
-        let (function, whose) = (self.changing.as_ref(), whose(user_id, server_name));
-        let publish = self.call(CHANGING, function, whose, |context, value| {
-            if !value.is_function() {
-                return Ok(None);
-            }
-            let publish = JsRef::new(&context.thread, value)?;
-            Ok(Some(NodePublication {
-                context: Arc::clone(context),
-                publish,
-            }))
-        });
-        let publication = publish.await?.flatten();
-        Ok(publication.map(|publication| Box::new(publication) as _))
+        let whose = (whose(user_id, server_name),);
+        let publish = self.tell(CHANGING, whose).await?;
+        Ok(publish.flatten().map(|publish| {
+            let context = Arc::clone(&self.context);
+            Box::new(NodePublication { context, publish }) as _
+        }))
     }
 
     async fn changed(&self, user_id: &str, server_name: &str) -> Result<()> {
-        let (function, whose) = (self.changed.as_ref(), whose(user_id, server_name));
-        let told = self.call(CHANGED, function, whose, |_, _| Ok(()));
-        told.await.map(drop)
+        let whose = (whose(user_id, server_name),);
+        self.tell(CHANGED, whose).await.map(drop)
     }
 
     async fn adopted(&self, generation: &str) -> Result<()> {
-        let generation = generation.to_owned();
-        let told = self.call(
-            ADOPTED,
-            self.adopted.as_ref(),
-            move |scope| Ok(vec![scope.string(&generation)?]),
-            |_, _| Ok(()),
-        );
-        told.await.map(drop)
+        let generation = (generation.to_owned(),);
+        self.tell(ADOPTED, generation).await.map(drop)
     }
 
     async fn invalidated(&self) -> Result<Option<String>> {
-        let function = self.invalidated.as_ref();
-        let answer = self.call(
-            INVALIDATED,
-            function,
-            |_| Ok(Vec::new()),
-            |_, value| Ok(generation(value)),
-        );
-        Ok(answer.await?.flatten())
+        self.tell(INVALIDATED, ()).await.map(Option::flatten)
     }
 }
 
 /// What `onOAuthCredentialsChanging` has returned.
 struct NodePublication {
     context: Arc<CallContext>,
-    publish: JsRef,
+    publish: Arc<JsRef>,
 }
 
 #[async_trait]
 impl Publication for NodePublication {
     async fn publish(self: Box<Self>) -> Result<Option<String>> {
-        let Self { context, publish } = *self;
-        context
-            .callback(
-                CHANGING,
-                SLOW_TIMEOUT,
-                move |context, scope| context.apply(publish.get(scope), scope.undefined(), &[]),
-                |_, value| Ok(generation(value)),
-            )
-            .await
+        PUBLISH.call(&self.context, &self.publish, ()).await
     }
 }

@@ -5,14 +5,34 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 
-use super::leases;
-use super::service::Service;
-use super::token_store::{members, milliseconds};
+use super::leases::{HAS_LEASES, LEASE_GENERATION, acquire};
 use crate::error::Result;
 use crate::host::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseWish, LockGuard};
 use crate::node::engine::{JsResult, Scope, Value};
-use crate::node::marshal::callback::STORE_TIMEOUT;
+use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
+use crate::node::marshal::callee::{Callee, Service};
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::convert::{members, time};
+use crate::node::marshal::to_js::{ToArguments, ToJs};
+
+const GET: Callback<(String, String), Option<FlowState>> =
+    Callback::reading("flowManager.getFlowState", STORE_TIMEOUT, |_, flow| {
+        flow_state(flow)
+    });
+const INIT: Callback<(String, String, Map<String, Json>), ()> =
+    Callback::new("flowManager.initFlow", STORE_TIMEOUT);
+const COMPLETE: Callback<(String, String, Json), ()> =
+    Callback::new("flowManager.completeFlow", STORE_TIMEOUT);
+const FAIL: Callback<(String, String, String), ()> =
+    Callback::new("flowManager.failFlow", STORE_TIMEOUT);
+const COMPLETE_ATTEMPT: Callback<(), bool> =
+    Callback::reading(COMPLETE.name, STORE_TIMEOUT, |_, answer| {
+        Ok(was_current(answer))
+    });
+const DELETE: Callback<(String, String), bool> =
+    Callback::reading("flowManager.deleteFlow", STORE_TIMEOUT, |_, deleted| {
+        Ok(deleted.as_bool() != Some(false))
+    });
 
 /// LibreChat's `FlowStateManager`.
 pub struct NodeFlows {
@@ -29,105 +49,74 @@ impl NodeFlows {
         })
     }
 
-    /// Calls `method(flowId, type, more)`.
-    async fn call<T: Send + 'static>(
-        &self,
-        name: &'static str,
-        method: &'static str,
-        (flow_id, kind): (&str, &str),
-        more: Option<Json>,
-        convert: impl for<'env> FnOnce(Value<'env>) -> JsResult<'env, T> + Send + 'static,
-    ) -> Result<T> {
-        let (flow_id, kind) = (flow_id.to_owned(), kind.to_owned());
-        let service = self.service.clone();
-        self.context
-            .callback(
-                name,
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    service.call(context, scope, method, move |_, scope| {
-                        let mut arguments = vec![scope.string(&flow_id)?, scope.string(&kind)?];
-                        if let Some(more) = &more {
-                            arguments.push(scope.json(more)?);
-                        }
-                        Ok(arguments)
-                    })
-                },
-                |_, value| convert(value),
-            )
-            .await
+    async fn call<Args, Ret>(&self, callback: Callback<Args, Ret>, arguments: Args) -> Result<Ret>
+    where
+        Args: for<'env> ToArguments<'env> + Send + 'static,
+        Ret: Send + 'static,
+    {
+        let (context, service) = (&self.context, &self.service);
+        callback.call(context, service, arguments).await
     }
-}
 
-impl NodeFlows {
-    /// Whether the flow was still that attempt, as far as the host can tell.
-    async fn settle(
+    /// Ends the flow where it is still that attempt, as far as the host can tell.
+    async fn settle<Args: 'static, Ret: Send + 'static>(
         &self,
-        (name, guarded, plain): (&'static str, &'static str, &'static str),
-        (flow_id, kind): (&str, &str),
+        callback: Callback<Args, Ret>,
+        flow: (&str, &str),
         attempt: &FlowAttempt,
-        outcome: Json,
-    ) -> Result<bool> {
+        outcome: impl for<'env> ToJs<'env> + Send + 'static,
+    ) -> Result<Ret> {
         let service = self.service.clone();
         let settling = Settling {
-            guarded,
-            plain,
-            flow_id: flow_id.to_owned(),
-            kind: kind.to_owned(),
+            method: callback.member(),
+            flow_id: flow.0.to_owned(),
+            kind: flow.1.to_owned(),
             attempt: Some(attempt.clone()),
+            outcome,
         };
-        self.context
-            .callback(
-                name,
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    settle_flow(&service, context, scope, settling, move |scope| {
-                        scope.json(&outcome)
-                    })
-                },
-                |_, answer| Ok(was_current(answer)),
-            )
+        callback
+            .call_by(&self.context, move |context, scope| {
+                settling.start(&service, context, scope)
+            })
             .await
     }
 }
 
 /// How a flow is ended.
-pub struct Settling {
-    /// Compares, where the host has it (LibreChat since autumn).
-    pub guarded: &'static str,
-    pub plain: &'static str,
+pub struct Settling<T> {
+    /// There is one more with `IfCurrent` behind its name, which compares, where the host has it (LibreChat since autumn).
+    pub method: &'static str,
     pub flow_id: String,
     pub kind: String,
     pub attempt: Option<FlowAttempt>,
+    /// What it is completed with, or why it has failed.
+    pub outcome: T,
 }
 
-/// Calls `guarded(flowId, type, createdAt, state, outcome)`, or else `plain(flowId, type, outcome)`.
-pub fn settle_flow<'env>(
-    service: &Service,
-    context: &Arc<CallContext>,
-    scope: Scope<'env>,
-    settling: Settling,
-    outcome: impl for<'any> Fn(Scope<'any>) -> JsResult<'any> + 'static,
-) -> JsResult<'env> {
-    service.with(context, scope, move |context, manager| {
-        let scope = manager.scope();
-        let mut arguments = vec![
-            scope.string(&settling.flow_id)?,
-            scope.string(&settling.kind)?,
-        ];
-        let guarded = manager.get(settling.guarded)?;
-        let function = match &settling.attempt {
-            Some(attempt) if guarded.is_function() => {
-                #[expect(clippy::cast_precision_loss, reason = "milliseconds since the epoch")]
-                arguments.push(scope.number(attempt.created_at as f64)?);
-                arguments.push(scope.string(attempt.state.expose())?);
-                guarded
-            }
-            _ => manager.get(settling.plain)?,
-        };
-        arguments.push(outcome(scope)?);
-        context.apply(function, manager, &arguments)
-    })
+impl<T: for<'any> ToJs<'any> + 'static> Settling<T> {
+    /// Calls `…IfCurrent(flowId, type, createdAt, state, outcome)`, or else `…(flowId, type, outcome)`.
+    pub fn start<'env>(
+        self,
+        service: &Service,
+        context: &Arc<CallContext>,
+        scope: Scope<'env>,
+    ) -> JsResult<'env> {
+        service.with(context, scope, move |context, manager| {
+            let (flow_id, kind, outcome) = (&self.flow_id, &self.kind, &self.outcome);
+            let guarded = manager.get(&format!("{}IfCurrent", self.method))?;
+            let (function, arguments) = match &self.attempt {
+                Some(FlowAttempt { created_at, state }) if guarded.is_function() => {
+                    let arguments = (flow_id, kind, created_at, state, outcome);
+                    (guarded, arguments.to_arguments(manager.scope())?)
+                }
+                _ => {
+                    let arguments = (flow_id, kind, outcome).to_arguments(manager.scope())?;
+                    (manager.get(self.method)?, arguments)
+                }
+            };
+            context.apply(function, manager, &arguments)
+        })
+    }
 }
 
 /// What a function that compares says of another flow in the place: `stale`, or `missing`.
@@ -147,8 +136,8 @@ fn flow_state(value: Value<'_>) -> JsResult<'_, Option<FlowState>> {
     Ok(Some(FlowState {
         status,
         metadata: members(value.get("metadata")?)?.unwrap_or_default(),
-        created_at: milliseconds(value.get("createdAt")?)?,
-        completed_at: milliseconds(value.get("completedAt")?)?,
+        created_at: time(value.get("createdAt")?)?,
+        completed_at: time(value.get("completedAt")?)?,
         result: value.get("result")?.to_json()?,
         error: value.get("error")?.as_string(),
     }))
@@ -157,36 +146,22 @@ fn flow_state(value: Value<'_>) -> JsResult<'_, Option<FlowState>> {
 #[async_trait]
 impl FlowStore for NodeFlows {
     async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>> {
-        let flow = (flow_id, kind);
-        self.call(
-            "flowManager.getFlowState",
-            "getFlowState",
-            flow,
-            None,
-            flow_state,
-        )
-        .await
+        self.call(GET, (flow_id.to_owned(), kind.to_owned())).await
     }
 
     async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Json>) -> Result<()> {
-        let more = Some(Json::Object(metadata.clone()));
-        let flow = (flow_id, kind);
-        self.call("flowManager.initFlow", "initFlow", flow, more, |_| Ok(()))
-            .await
+        let arguments = (flow_id.to_owned(), kind.to_owned(), metadata.clone());
+        self.call(INIT, arguments).await
     }
 
     async fn complete(&self, flow_id: &str, kind: &str, result: &Json) -> Result<()> {
-        let (flow, more) = ((flow_id, kind), Some(result.clone()));
-        let name = "flowManager.completeFlow";
-        self.call(name, "completeFlow", flow, more, |_| Ok(()))
-            .await
+        let arguments = (flow_id.to_owned(), kind.to_owned(), result.clone());
+        self.call(COMPLETE, arguments).await
     }
 
     async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()> {
-        let more = Some(Json::from(error));
-        let flow = (flow_id, kind);
-        self.call("flowManager.failFlow", "failFlow", flow, more, |_| Ok(()))
-            .await
+        let arguments = (flow_id.to_owned(), kind.to_owned(), error.to_owned());
+        self.call(FAIL, arguments).await
     }
 
     async fn complete_attempt(
@@ -196,12 +171,8 @@ impl FlowStore for NodeFlows {
         attempt: &FlowAttempt,
         result: &Json,
     ) -> Result<bool> {
-        let names = (
-            "flowManager.completeFlow",
-            "completeFlowIfCurrent",
-            "completeFlow",
-        );
-        self.settle(names, (flow_id, kind), attempt, result.clone())
+        let flow = (flow_id, kind);
+        self.settle(COMPLETE_ATTEMPT, flow, attempt, result.clone())
             .await
     }
 
@@ -212,27 +183,22 @@ impl FlowStore for NodeFlows {
         attempt: &FlowAttempt,
         error: &str,
     ) -> Result<()> {
-        let names = ("flowManager.failFlow", "failFlowIfCurrent", "failFlow");
-        let error = Json::from(error);
-        let settled = self.settle(names, (flow_id, kind), attempt, error);
-        settled.await.map(drop)
+        self.settle(FAIL, (flow_id, kind), attempt, error.to_owned())
+            .await
     }
 
     async fn delete(&self, flow_id: &str, kind: &str) -> Result<bool> {
-        let flow = (flow_id, kind);
-        let name = "flowManager.deleteFlow";
-        self.call(name, "deleteFlow", flow, None, |deleted| {
-            Ok(deleted.as_bool() != Some(false))
-        })
-        .await
+        let arguments = (flow_id.to_owned(), kind.to_owned());
+        self.call(DELETE, arguments).await
     }
 
     async fn has_leases(&self) -> Result<bool> {
-        leases::has_leases(&self.context, &self.service).await
+        let manager = Callee::Itself(self.service.clone());
+        HAS_LEASES.call(&self.context, manager, ()).await
     }
 
     async fn lease_generation(&self, lease_id: &str) -> Result<Option<i64>> {
-        leases::generation(&self.context, &self.service, lease_id).await
+        self.call(LEASE_GENERATION, (lease_id.to_owned(),)).await
     }
 
     async fn acquire_lease(
@@ -240,6 +206,7 @@ impl FlowStore for NodeFlows {
         lease_id: &str,
         wish: LeaseWish,
     ) -> Result<Option<Box<dyn LockGuard>>> {
-        leases::acquire(&self.context, &self.service, lease_id, wish).await
+        let lease = self.call(acquire(&wish), (lease_id.to_owned(), wish));
+        Ok(lease.await?.map(|lease| Box::new(lease) as _))
     }
 }

@@ -5,160 +5,98 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::service::Service;
 use crate::error::Result;
 use crate::host::{LeaseWish, LockGuard};
-use crate::node::engine::{JsRef, JsResult, Scope};
-use crate::node::marshal::callback::STORE_TIMEOUT;
+use crate::node::engine::{JsRef, JsResult, Scope, Value};
+use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
+use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::from_js::{FromJs, wrong_answer};
+use crate::node::marshal::to_js::{ToJs, WithMembers};
 
 pub const ACQUIRE: &str = "acquireLease";
 const GENERATION: &str = "getLeaseGeneration";
+
+pub const HAS_LEASES: Callback<(), bool> =
+    Callback::reading("flowManager", STORE_TIMEOUT, |_, manager| {
+        Ok(manager.is_object()
+            && manager.get(ACQUIRE)?.is_function()
+            && manager.get(GENERATION)?.is_function())
+    });
+pub const LEASE_GENERATION: Callback<(String,), Option<i64>> =
+    Callback::reading("flowManager.getLeaseGeneration", STORE_TIMEOUT, |_, it| {
+        generation_of(it)
+    });
+const RELEASE: Callback<(), ()> = Callback::new("lease.release", STORE_TIMEOUT);
 /// How long LibreChat's flow manager waits where it is not told.
 const USUAL_WAIT: Duration = Duration::from_secs(15);
 
-pub async fn has_leases(context: &Arc<CallContext>, service: &Service) -> Result<bool> {
-    let service = service.clone();
-    context
-        .callback(
-            "flowManager",
-            STORE_TIMEOUT,
-            move |context, scope| {
-                service.with(context, scope, |_, manager| {
-                    let has = manager.is_object()
-                        && manager.get(ACQUIRE)?.is_function()
-                        && manager.get(GENERATION)?.is_function();
-                    manager.scope().boolean(has)
-                })
-            },
-            |_, has| Ok(has.is_truthy()),
-        )
-        .await
-}
-
-pub async fn generation(
-    context: &Arc<CallContext>,
-    service: &Service,
-    lease_id: &str,
-) -> Result<Option<i64>> {
-    let (service, lease_id) = (service.clone(), lease_id.to_owned());
-    context
-        .callback(
-            "flowManager.getLeaseGeneration",
-            STORE_TIMEOUT,
-            move |context, scope| {
-                service.call(context, scope, GENERATION, move |_, scope| {
-                    Ok(vec![scope.string(&lease_id)?])
-                })
-            },
-            |_, value| {
-                if value.present().is_none() {
-                    return Ok(None);
-                }
-                let generation = value.to_json()?.and_then(|number| number.as_i64());
-                generation.map(Some).ok_or_else(|| {
-                    value
-                        .scope()
-                        .type_error("getLeaseGeneration must resolve to a number or null")
-                })
-            },
-        )
-        .await
+fn generation_of(value: Value<'_>) -> JsResult<'_, Option<i64>> {
+    if value.present().is_none() {
+        return Ok(None);
+    }
+    let generation = value.to_json()?.and_then(|number| number.as_i64());
+    let generation = generation.ok_or_else(|| wrong_answer(value, GENERATION, "a number or null"));
+    generation.map(Some)
 }
 
 /// A lease that is handed over too late, to a call that waits no more, is released at once.
-pub async fn acquire(
-    context: &Arc<CallContext>,
-    service: &Service,
-    lease_id: &str,
-    wish: LeaseWish,
-) -> Result<Option<Box<dyn LockGuard>>> {
-    let (service, lease_id) = (service.clone(), lease_id.to_owned());
+pub fn acquire(wish: &LeaseWish) -> Callback<(String, LeaseWish), Option<NodeLease>> {
     let limit = wish.wait.unwrap_or(USUAL_WAIT) + STORE_TIMEOUT;
-    let lease = context
-        .callback(
-            "flowManager.acquireLease",
-            limit,
-            move |context, scope| {
-                service.call(context, scope, ACQUIRE, move |_, scope| {
-                    Ok(vec![scope.string(&lease_id)?, wish_object(scope, wish)?])
-                })
-            },
-            |context, value| {
-                let Some(lease) = value.present() else {
-                    return Ok(None);
-                };
-                if !lease.is_object() || !lease.get("release")?.is_function() {
-                    return Err(value.scope().type_error(
-                        "acquireLease must resolve to an object with release(), or null",
-                    ));
-                }
-                Ok(Some(NodeLease {
-                    context: Arc::clone(context),
-                    lease: Some(Arc::new(JsRef::new(&context.thread, lease)?)),
-                }))
-            },
-        )
-        .await?;
-    Ok(lease.map(|lease| Box::new(lease) as _))
+    Callback::new("flowManager.acquireLease", limit)
 }
 
-fn wish_object(scope: Scope<'_>, wish: LeaseWish) -> JsResult<'_> {
-    let object = scope.object()?;
-    let milliseconds = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    for (name, value) in [
-        ("expectedGeneration", wish.expected_generation),
-        ("leaseMs", wish.lasts.map(milliseconds)),
-        ("waitMs", wish.wait.map(milliseconds)),
-    ] {
-        if let Some(value) = value {
-            object.set(name, scope.milliseconds(value)?)?;
-        }
+impl<'env> ToJs<'env> for LeaseWish {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        scope
+            .object()?
+            .optional("expectedGeneration", self.expected_generation)?
+            .optional("leaseMs", self.lasts)?
+            .optional("waitMs", self.wait)
     }
-    Ok(object)
 }
 
-struct NodeLease {
+pub struct NodeLease {
     context: Arc<CallContext>,
     /// Until it is released.
     lease: Option<Arc<JsRef>>,
 }
 
-fn call_release<'env>(
-    context: &Arc<CallContext>,
-    scope: Scope<'env>,
-    lease: &JsRef,
-) -> JsResult<'env> {
-    let lease = lease.get(scope);
-    context.apply(lease.get("release")?, lease, &[])
+impl FromJs for Option<NodeLease> {
+    fn from_js<'env>(context: &Arc<CallContext>, value: Value<'env>) -> JsResult<'env, Self> {
+        let Some(lease) = value.present() else {
+            return Ok(None);
+        };
+        if !lease.is_object() || !lease.get("release")?.is_function() {
+            let expected = "an object with release(), or null";
+            return Err(wrong_answer(value, ACQUIRE, expected));
+        }
+        Ok(Some(NodeLease {
+            context: Arc::clone(context),
+            lease: Some(context.keep(lease)?),
+        }))
+    }
 }
 
 #[async_trait]
 impl LockGuard for NodeLease {
     async fn release(mut self: Box<Self>) -> Result<()> {
-        let Some(lease) = self.lease.take() else {
-            return Ok(());
-        };
-        self.context
-            .callback(
-                "lease.release",
-                STORE_TIMEOUT,
-                move |context, scope| call_release(context, scope, &lease),
-                |_, _| Ok(()),
-            )
-            .await
+        match self.lease.take().map(Service::Given) {
+            Some(lease) => RELEASE.call(&self.context, &lease, ()).await,
+            None => Ok(()),
+        }
     }
 }
 
 impl Drop for NodeLease {
     fn drop(&mut self) {
-        let Some(lease) = self.lease.take() else {
+        let Some(lease) = self.lease.take().map(Service::Given) else {
             return;
         };
         let context = Arc::clone(&self.context);
         self.context.thread.post(move |scope| {
             // Nobody is left to be told of a failure; the lease ends with its time then.
-            if let Ok(value) = call_release(&context, scope, &lease) {
+            if let Ok(value) = lease.call(&context, scope, "release", ()) {
                 value.unheeded();
             }
         });

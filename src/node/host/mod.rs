@@ -15,7 +15,6 @@ pub mod prompt;
 pub mod publisher;
 pub mod registry;
 pub mod server_requests;
-pub mod service;
 pub mod token_cache;
 pub mod token_store;
 pub mod upstream;

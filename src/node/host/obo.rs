@@ -11,9 +11,13 @@ use super::openid_config::openid_client;
 use super::token_cache::{CACHE, NodeCache};
 use crate::error::{Code, Error, OboFailure, OboReason, Result};
 use crate::host::{Host, OnBehalfOf, OpenIdClient, ResolvedToken, TokenResolver};
-use crate::node::engine::{JsRef, JsResult, JsThread, Present, Scope, Value};
-use crate::node::marshal::callback::STORE_TIMEOUT;
+use crate::node::engine::{JsRef, JsResult, JsThread, Present, Value};
+use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
+use crate::node::marshal::callee::{Callee, Service};
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::convert::{text, whole};
+use crate::node::marshal::from_js::{FromJs, wrong_answer};
+use crate::node::marshal::to_js::{Members, Optional};
 use crate::secret::Secret;
 
 /// A resolver asks the identity provider; the exchange has a bound of its own.
@@ -22,6 +26,20 @@ const OPENID_CONFIG: &str = "openIdConfig";
 const OBO_RESOLVER: &str = "oboTokenResolver";
 const GRAPH_RESOLVER: &str = "graphTokenResolver";
 const TRUST_CHECKER: &str = "oboTrustChecker";
+
+const OPENID_SERVICE: Service = Service::Host(OPENID_CONFIG);
+
+const GET_OPENID_CLIENT: Callback<(), Option<OpenIdClient>> =
+    Callback::reading(OPENID_CONFIG, STORE_TIMEOUT, |_, config| {
+        config.present().map(openid_client).transpose()
+    });
+const CLIENT_ASSERTION: Callback<(), Secret> = Callback::reading(
+    "openIdConfig.clientAuth.clientAssertion",
+    STORE_TIMEOUT,
+    |_, value| client_assertion(value),
+);
+const CHECK_TRUST: Callback<(Members<3, Option<String>>,), bool> =
+    Callback::new(TRUST_CHECKER, STORE_TIMEOUT);
 
 /// Functions that a call may bring along in place of the host's (the reference's `callTool`).
 pub const PER_CALL: [&str; 3] = [OBO_RESOLVER, GRAPH_RESOLVER, TRUST_CHECKER];
@@ -52,10 +70,7 @@ pub fn attach<'env>(
         present,
         given,
         identity,
-        user: user
-            .map(|user| JsRef::new(&context.thread, user))
-            .transpose()?
-            .map(Arc::new),
+        user: context.keep_present(user)?,
         context: Arc::clone(context),
     }));
     Ok(())
@@ -78,36 +93,18 @@ impl OnBehalfOf for NodeOnBehalfOf {
         if !self.present.has(OPENID_CONFIG) {
             return Ok(None);
         }
-        self.context
-            .callback(
-                OPENID_CONFIG,
-                STORE_TIMEOUT,
-                |context, scope| context.with_service(scope, OPENID_CONFIG, |_, config| Ok(config)),
-                |_, config| config.present().map(openid_client).transpose(),
-            )
-            .await
+        let client = Callee::Itself(OPENID_SERVICE);
+        GET_OPENID_CLIENT.call(&self.context, client, ()).await
     }
 
     async fn client_assertion(&self) -> Result<Secret> {
-        self.context
-            .callback(
-                "openIdConfig.clientAuth.clientAssertion",
-                STORE_TIMEOUT,
-                |context, scope| {
-                    context.with_service(scope, OPENID_CONFIG, |context, config| {
-                        let auth = config.get("clientAuth")?;
-                        context.apply(auth.get("clientAssertion")?, auth, &[])
-                    })
-                },
-                |_, value| {
-                    let assertion = value.as_string().filter(|text| !text.is_empty());
-                    assertion.map(Secret::new).ok_or_else(|| {
-                        value.scope().type_error(
-                            "openIdConfig.clientAuth.clientAssertion must resolve to a non-empty string",
-                        )
-                    })
-                },
-            )
+        CLIENT_ASSERTION
+            .call_by(&self.context, |context, scope| {
+                OPENID_SERVICE.with(context, scope, |context, config| {
+                    let auth = config.get("clientAuth")?;
+                    context.apply(auth.get("clientAssertion")?, auth, &[])
+                })
+            })
             .await
     }
 
@@ -122,20 +119,8 @@ impl OnBehalfOf for NodeOnBehalfOf {
         }
         let members = [("source", source), ("author", author), ("dbId", db_id)]
             .map(|(name, value)| (name, value.map(str::to_owned)));
-        let given = self.given.get(TRUST_CHECKER).cloned();
-        self.context
-            .callback(
-                TRUST_CHECKER,
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    let config = scope.object()?;
-                    for (name, value) in &members {
-                        config.set(name, scope.optional_string(value.as_deref())?)?;
-                    }
-                    apply(context, scope, TRUST_CHECKER, given.as_deref(), &[config])
-                },
-                |_, value| Ok(value.is_truthy()),
-            )
+        CHECK_TRUST
+            .call(&self.context, self.callee(TRUST_CHECKER), (members,))
             .await
     }
 
@@ -151,46 +136,16 @@ impl OnBehalfOf for NodeOnBehalfOf {
         from_cache: bool,
     ) -> Result<ResolvedToken> {
         let name = member_of(resolver);
-        let (user, access_token, scopes) =
-            (self.user.clone(), access_token.clone(), scopes.to_owned());
-        let given = self.given.get(name).cloned();
         let of_exchange = resolver == TokenResolver::OnBehalfOf;
-        let identity = self.identity.clone().filter(|_| of_exchange);
-        let outcome = self
-            .context
-            .callback(
-                name,
-                RESOLVER_TIMEOUT,
-                move |context, scope| {
-                    let user = user.map_or_else(|| scope.undefined(), |user| user.get(scope));
-                    let mut arguments = vec![
-                        user,
-                        scope.string(access_token.expose())?,
-                        scope.string(&scopes)?,
-                        scope.boolean(from_cache)?,
-                    ];
-                    arguments.extend(identity.map(|identity| identity.get(scope)));
-                    apply(context, scope, name, given.as_deref(), &arguments)
-                },
-                |_, value| {
-                    let answer = value.present();
-                    let member = |name: &str| -> JsResult<'_, Option<Value<'_>>> {
-                        answer.map(|answer| answer.get(name)).transpose()
-                    };
-                    let token = member("access_token")?.and_then(Value::as_string);
-                    #[expect(
-                        clippy::cast_possible_truncation,
-                        reason = "seconds; the cast saturates"
-                    )]
-                    let expires_in = member("expires_in")?
-                        .and_then(Value::as_number)
-                        .map(|seconds| seconds as i64);
-                    Ok(ResolvedToken {
-                        access_token: Secret::new(token.unwrap_or_default()),
-                        expires_in,
-                    })
-                },
-            )
+        let arguments = (
+            self.user.clone(),
+            access_token.clone(),
+            scopes.to_owned(),
+            from_cache,
+            Optional(self.identity.clone().filter(|_| of_exchange)),
+        );
+        let outcome = Callback::new(name, RESOLVER_TIMEOUT)
+            .call(&self.context, self.callee(name), arguments)
             .await;
         match outcome {
             Err(error) if error.code == Code::HostError => Err(self.judged(error).await),
@@ -199,24 +154,33 @@ impl OnBehalfOf for NodeOnBehalfOf {
     }
 }
 
-/// Calls the call's own function, else the host's.
-fn apply<'env>(
-    context: &CallContext,
-    scope: Scope<'env>,
-    name: &str,
-    given: Option<&JsRef>,
-    arguments: &[Value<'env>],
-) -> JsResult<'env> {
-    if let Some(given) = given {
-        return context.apply(given.get(scope), scope.undefined(), arguments);
+impl FromJs for ResolvedToken {
+    fn from_js<'env>(_: &Arc<CallContext>, value: Value<'env>) -> JsResult<'env, Self> {
+        let member = |name: &str| -> JsResult<'env, Option<Value<'env>>> {
+            value.present().map(|answer| answer.get(name)).transpose()
+        };
+        let token = member("access_token")?.and_then(Value::as_string);
+        Ok(Self {
+            access_token: Secret::new(token.unwrap_or_default()),
+            expires_in: member("expires_in")?.and_then(whole),
+        })
     }
-    let host = context.host(scope);
-    context.apply(host.get(name)?, host, arguments)
+}
+
+fn client_assertion(value: Value<'_>) -> JsResult<'_, Secret> {
+    let assertion = text(value).map(Secret::new);
+    assertion.ok_or_else(|| wrong_answer(value, CLIENT_ASSERTION.name, "a non-empty string"))
 }
 
 impl NodeOnBehalfOf {
     fn has(&self, name: &str) -> bool {
         self.given.contains_key(name) || self.present.has(name)
+    }
+
+    /// The call's own function, else the host's.
+    fn callee(&self, name: &str) -> Callee {
+        let given = self.given.get(name);
+        given.map_or(Callee::Host, Callee::from)
     }
 
     /// Takes from what a resolver threw what the reference takes from it.
@@ -285,10 +249,7 @@ fn verdict(error: Value<'_>) -> Option<Verdict> {
         outer.get(name).ok()
     };
     let claims = [member("claims"), nested("cause", "claims")];
-    let claims = claims
-        .into_iter()
-        .flatten()
-        .find_map(|claims| claims.as_string().filter(|text| !text.is_empty()));
+    let claims = claims.into_iter().flatten().find_map(text);
     let status = [
         member("status"),
         member("statusCode"),

@@ -2,6 +2,7 @@
 
 use crate::host::{ClientAuth, OpenIdClient};
 use crate::node::engine::{JsResult, Scope, Type, Value};
+use crate::node::marshal::convert::text_member;
 use crate::secret::Secret;
 
 /// An openid-client v6 `Configuration`, or the plain form.
@@ -32,24 +33,18 @@ fn client<'env>(
     auth: impl FnOnce(Option<Secret>) -> JsResult<'env, ClientAuth>,
 ) -> JsResult<'env, OpenIdClient> {
     let scope = server.scope();
-    let text = |holder: Value<'env>, name: &str| -> JsResult<'env, Option<String>> {
-        Ok(holder
-            .get(name)?
-            .as_string()
-            .filter(|text| !text.is_empty()))
-    };
     let required = |holder, name: &str| {
-        text(holder, name)?.ok_or_else(|| {
+        text_member(holder, name)?.ok_or_else(|| {
             scope.type_error(&format!(
                 "host.openIdConfig: {name} must be a non-empty string"
             ))
         })
     };
     Ok(OpenIdClient {
-        issuer: text(server, issuer)?,
+        issuer: text_member(server, issuer)?,
         token_endpoint: required(server, token_endpoint)?,
         client_id: required(registration, client_id)?,
-        client_auth: auth(text(registration, secret)?.map(Secret::new))?,
+        client_auth: auth(text_member(registration, secret)?.map(Secret::new))?,
     })
 }
 

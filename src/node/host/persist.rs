@@ -6,17 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use serde_json::Value as Json;
 
 use super::arguments::Arguments;
-use super::flows::{Settling, settle_flow, was_current};
-use super::service::Service;
-use super::token_store::members;
+use super::flows::{Settling, was_current};
 use crate::error::Result;
 use crate::host::{FlowAttempt, FlowState};
 use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
-use crate::node::marshal::callback::SLOW_TIMEOUT;
+use crate::node::marshal::callback::{Callback, SLOW_TIMEOUT};
+use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::convert::JsonObject;
+use crate::node::marshal::to_js::ToJs;
 use crate::oauth::{CANCELLED, FLOW_KIND, Persist, Persisted, Tokens};
+
+const PERSIST: Callback<(Tokens, Arc<Completing>), Option<JsonObject>> =
+    Callback::new("persistBeforeComplete", SLOW_TIMEOUT);
+const ROLL_BACK: Callback<(Tokens,), ()> = Callback::new("rollbackPersistedTokens", SLOW_TIMEOUT);
 
 pub struct NodePersist {
     context: Arc<CallContext>,
@@ -34,14 +40,10 @@ impl NodePersist {
         if !persist.is_function() {
             return Ok(None);
         }
-        let thread = &call.context.thread;
-        let roll_back = roll_back
-            .is_function()
-            .then(|| JsRef::new(thread, roll_back).map(Arc::new));
         Ok(Some(Arc::new(Self {
             context: Arc::clone(&call.context),
-            persist: Arc::new(JsRef::new(thread, persist)?),
-            roll_back: roll_back.transpose()?,
+            persist: call.context.keep(persist)?,
+            roll_back: call.context.keep_function(roll_back)?,
             flow_manager: call.given(call.argument(2), "flowManager")?,
         })))
     }
@@ -62,20 +64,14 @@ impl Completing {
         if let Some(begun) = &*self.begun.lock() {
             return Ok(begun.get(scope));
         }
-        let tokens = Arc::new(JsRef::new(&self.context.thread, tokens)?);
-        let settled = settle_flow(
-            &self.flow_manager,
-            &self.context,
-            scope,
-            Settling {
-                guarded: "completeFlowIfCurrent",
-                plain: "completeFlow",
-                flow_id: self.flow_id.clone(),
-                kind: FLOW_KIND.to_owned(),
-                attempt: self.attempt.clone(),
-            },
-            move |scope| Ok(tokens.get(scope)),
-        )?;
+        let settling = Settling {
+            method: "completeFlow",
+            flow_id: self.flow_id.clone(),
+            kind: FLOW_KIND.to_owned(),
+            attempt: self.attempt.clone(),
+            outcome: self.context.keep(tokens)?,
+        };
+        let settled = settling.start(&self.flow_manager, &self.context, scope)?;
         let promises = scope.global()?.get("Promise")?;
         let settled = promises.get("resolve")?.call(promises, &[settled])?;
         let is_completed = Arc::clone(&self.is_completed);
@@ -92,35 +88,33 @@ impl Completing {
     }
 }
 
+/// `completePersistedFlow`
+impl<'env> ToJs<'env> for Arc<Completing> {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        let completing = Self::clone(self);
+        scope.function("completePersistedFlow", move |scope, _, tokens| {
+            let tokens = tokens.first().copied();
+            completing.complete(scope, tokens.unwrap_or_else(|| scope.undefined()))
+        })
+    }
+}
+
 #[async_trait]
 impl Persist for NodePersist {
     async fn persist(&self, flow_id: &str, flow: &FlowState, tokens: Tokens) -> Result<Persisted> {
-        let (persist, given) = (Arc::clone(&self.persist), tokens.clone().into_value());
         let is_completed = Arc::new(AtomicBool::new(false));
-        let completing = Completing {
+        let completing = Arc::new(Completing {
             context: Arc::clone(&self.context),
             flow_manager: self.flow_manager.clone(),
             flow_id: flow_id.to_owned(),
             attempt: flow.attempt(),
             is_completed: Arc::clone(&is_completed),
             begun: Mutex::default(),
-        };
-        let stored = self.context.callback(
-            "persistBeforeComplete",
-            SLOW_TIMEOUT,
-            move |context, scope| {
-                let complete =
-                    scope.function("completePersistedFlow", move |scope, _, tokens| {
-                        let tokens = tokens.first().copied();
-                        completing.complete(scope, tokens.unwrap_or_else(|| scope.undefined()))
-                    })?;
-                let arguments = [scope.json(&given)?, complete];
-                context.apply(persist.get(scope), scope.undefined(), &arguments)
-            },
-            |_, value| members(value),
-        );
+        });
+        let arguments = (tokens.clone(), completing);
+        let stored = PERSIST.call(&self.context, &self.persist, arguments);
         // A function that returns nothing has stored what it got.
-        let stored = stored.await?.map(serde_json::Value::Object);
+        let stored = stored.await?.map(Json::Object);
         let tokens = stored
             .as_ref()
             .and_then(Tokens::from_value)
@@ -132,22 +126,11 @@ impl Persist for NodePersist {
     }
 
     async fn roll_back(&self, tokens: &Tokens) {
-        let Some(roll_back) = self.roll_back.clone() else {
+        let Some(roll_back) = &self.roll_back else {
             return;
         };
-        let given = tokens.clone().into_value();
+        let given = (tokens.clone(),);
         // The error that leads here is the one that counts.
-        let _ = self
-            .context
-            .callback(
-                "rollbackPersistedTokens",
-                SLOW_TIMEOUT,
-                move |context, scope| {
-                    let arguments = [scope.json(&given)?];
-                    context.apply(roll_back.get(scope), scope.undefined(), &arguments)
-                },
-                |_, _| Ok(()),
-            )
-            .await;
+        let _ = ROLL_BACK.call(&self.context, roll_back, given).await;
     }
 }

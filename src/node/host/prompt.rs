@@ -5,12 +5,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::service::Service;
 use crate::error::Result;
 use crate::host::{AuthorizationPrompt, Lock, LockGuard, Tenancy};
 use crate::node::engine::JsRef;
-use crate::node::marshal::callback::{SLOW_TIMEOUT, STORE_TIMEOUT};
+use crate::node::marshal::callback::{Callback, SLOW_TIMEOUT, STORE_TIMEOUT};
+use crate::node::marshal::callee::{Callee, Service};
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::convert::text;
+use crate::node::marshal::to_js::{Members, Optional};
+
+const START: Callback<(String, Optional<Members<1, i64>>), ()> =
+    Callback::new("oauthStart", SLOW_TIMEOUT);
+const END: Callback<(), ()> = Callback::new("oauthEnd", SLOW_TIMEOUT);
+const ACQUIRE: Callback<(String, Duration), Option<Arc<JsRef>>> =
+    Callback::new("lock.acquire", STORE_TIMEOUT);
+const RELEASE: Callback<(), ()> = Callback::new("lock.release", STORE_TIMEOUT);
+const TENANT_ID: Callback<(), Option<String>> =
+    Callback::reading("getTenantId", STORE_TIMEOUT, |_, it| Ok(text(it)));
 
 /// The caller's `oauthStart` and `oauthEnd`.
 pub struct NodePrompt {
@@ -26,40 +37,20 @@ impl AuthorizationPrompt for NodePrompt {
     }
 
     async fn start(&self, url: &str, expires_at: Option<i64>) -> Result<()> {
-        let Some(start) = self.start.clone() else {
+        let Some(start) = &self.start else {
             return Ok(());
         };
-        let url = url.to_owned();
-        self.context
-            .callback(
-                "oauthStart",
-                SLOW_TIMEOUT,
-                move |context, scope| {
-                    let mut arguments = vec![scope.string(&url)?];
-                    if let Some(expires_at) = expires_at {
-                        let options = scope.object()?;
-                        options.set("expiresAt", scope.milliseconds(expires_at)?)?;
-                        arguments.push(options);
-                    }
-                    context.apply(start.get(scope), scope.undefined(), &arguments)
-                },
-                |_, _| Ok(()),
-            )
+        let options = Optional(expires_at.map(|time| [("expiresAt", time)]));
+        START
+            .call(&self.context, start, (url.to_owned(), options))
             .await
     }
 
     async fn end(&self) -> Result<()> {
-        let Some(end) = self.end.clone() else {
-            return Ok(());
-        };
-        self.context
-            .callback(
-                "oauthEnd",
-                SLOW_TIMEOUT,
-                move |context, scope| context.apply(end.get(scope), scope.undefined(), &[]),
-                |_, _| Ok(()),
-            )
-            .await
+        match &self.end {
+            Some(end) => END.call(&self.context, end, ()).await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -69,27 +60,8 @@ pub struct NodeLock(pub Arc<CallContext>);
 #[async_trait]
 impl Lock for NodeLock {
     async fn acquire(&self, key: &str, ttl: Duration) -> Result<Option<Box<dyn LockGuard>>> {
-        let key = key.to_owned();
-        let ttl = i64::try_from(ttl.as_millis()).unwrap_or(i64::MAX);
-        let release = self
-            .0
-            .callback(
-                "lock.acquire",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    Service::Host("lock").call(context, scope, "acquire", move |_, scope| {
-                        Ok(vec![scope.string(&key)?, scope.milliseconds(ttl)?])
-                    })
-                },
-                |context, value| {
-                    if value.is_function() {
-                        JsRef::new(&context.thread, value).map(Some)
-                    } else {
-                        Ok(None)
-                    }
-                },
-            )
-            .await?;
+        let lock = Service::Host("lock");
+        let release = ACQUIRE.call(&self.0, &lock, (key.to_owned(), ttl)).await?;
         Ok(release.map(|release| {
             Box::new(NodeLockGuard {
                 context: Arc::clone(&self.0),
@@ -101,21 +73,13 @@ impl Lock for NodeLock {
 
 struct NodeLockGuard {
     context: Arc<CallContext>,
-    release: JsRef,
+    release: Arc<JsRef>,
 }
 
 #[async_trait]
 impl LockGuard for NodeLockGuard {
     async fn release(self: Box<Self>) -> Result<()> {
-        let Self { context, release } = *self;
-        context
-            .callback(
-                "lock.release",
-                STORE_TIMEOUT,
-                move |context, scope| context.apply(release.get(scope), scope.undefined(), &[]),
-                |_, _| Ok(()),
-            )
-            .await
+        RELEASE.call(&self.context, &self.release, ()).await
     }
 }
 
@@ -125,16 +89,6 @@ pub struct NodeTenancy(pub Arc<CallContext>);
 #[async_trait]
 impl Tenancy for NodeTenancy {
     async fn tenant_id(&self) -> Result<Option<String>> {
-        self.0
-            .callback(
-                "getTenantId",
-                STORE_TIMEOUT,
-                |context, scope| {
-                    let host = context.host(scope);
-                    context.apply(host.get("getTenantId")?, host, &[])
-                },
-                |_, value| Ok(value.as_string().filter(|tenant| !tenant.is_empty())),
-            )
-            .await
+        TENANT_ID.call(&self.0, Callee::Host, ()).await
     }
 }

@@ -12,21 +12,37 @@ use crate::embedded::Config;
 use crate::error::Result;
 use crate::host::{Abilities, Environment, Lookup, Registry, RulesOfCall, Storage, User};
 use crate::node::engine::{JsRef, JsResult, Present, Scope, Value};
-use crate::node::marshal::callback::{Asked, STORE_TIMEOUT};
+use crate::node::marshal::callback::{Callback, PendingCallback, STORE_TIMEOUT};
+use crate::node::marshal::callee::{Callee, REGISTRY};
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::convert;
 use crate::node::marshal::services::GENERATION;
+use crate::node::marshal::to_js::{Optional, ToArguments, ToJs};
 use crate::server_config::RawConfig;
 use crate::tools::RawTools;
 
 /// A reinspection connects to the server; its own bound is the core's.
 const REINSPECT_TIMEOUT: Duration = Duration::from_mins(1);
-/// The host's policy on who shares a server.
-const IS_USER_SCOPED: &str = "requiresUserScopedConnection";
 
-/// How errors call the callbacks.
-const GET_SERVER_CONFIG: &str = "registry.getServerConfig";
-const NETWORK_RULES: &str = "registry.shouldEnableSSRFProtection";
+const GET_SERVER_CONFIG: Callback<(), ()> =
+    Callback::new("registry.getServerConfig", STORE_TIMEOUT);
+const REINSPECT: Callback<(), ()> = Callback::new("registry.reinspectServer", REINSPECT_TIMEOUT);
+const NETWORK_RULES: Callback<(), RulesOfCall> =
+    Callback::reading("registry.shouldEnableSSRFProtection", STORE_TIMEOUT, rules);
+const GET_REGISTRY: Callback<(), ()> = Callback::new("registry", STORE_TIMEOUT);
+const IS_APP_SERVER_CONFIG: Callback<(), Option<bool>> =
+    Callback::reading("registry.isAppServerConfig", STORE_TIMEOUT, |_, is_app| {
+        Ok(is_app.present().map(Value::is_truthy))
+    });
+/// The host's policy on who shares a server.
+const IS_USER_SCOPED: Callback<(Arc<JsRef>,), bool> =
+    Callback::new("requiresUserScopedConnection", STORE_TIMEOUT);
+pub const GET_ALL_SERVER_CONFIGS: Callback<(), ()> =
+    Callback::new("registry.getAllServerConfigs", STORE_TIMEOUT);
+
+fn rules<'env>(_: &Arc<CallContext>, answers: Value<'env>) -> JsResult<'env, RulesOfCall> {
+    convert::network_rules(answers)
+}
 
 /// The host as one call sees it.
 pub struct NodeHost {
@@ -68,8 +84,8 @@ impl Principal {
 /// not go there. Each answer is good for one question.
 #[derive(Default)]
 pub struct Early {
-    config: Option<(Looked, Asked<Option<Arc<RawConfig>>>)>,
-    rules: Option<Asked<RulesOfCall>>,
+    config: Option<(Looked, PendingCallback<Option<Arc<RawConfig>>>)>,
+    rules: Option<PendingCallback<RulesOfCall>>,
 }
 
 /// A server and the user for whom it was looked up.
@@ -92,26 +108,27 @@ impl NodeHost {
         let (environment, early) = (self.environment.clone(), Arc::clone(&self.early));
         let (configs, principal) = (Arc::clone(&self.configs), self.principal.clone());
         let name = server_name.to_owned();
-        let asked = self.context.callback_now(
+        let pending = GET_SERVER_CONFIG.call_now(
+            &self.context,
             scope,
-            GET_SERVER_CONFIG,
             self.look_up(looked.clone(), self.config_servers.clone()),
             move |context, value| {
                 let scope = value.scope();
-                configs.note(&context.thread, &name, value)?;
+                configs.note(context, &name, value)?;
                 let config = context.realm.configs.read(value, &environment)?;
                 if config.is_some() {
-                    early.lock().rules = Some(context.callback_now(
+                    let rules = NETWORK_RULES.call_now(
+                        context,
                         scope,
-                        NETWORK_RULES,
-                        move |context, scope| network_answers(context, scope, principal),
-                        |_, value| convert::network_rules(value),
-                    ));
+                        |context, scope| network_answers(context, scope, principal),
+                        rules,
+                    );
+                    early.lock().rules = Some(rules);
                 }
                 Ok(config)
             },
         );
-        self.early.lock().config = Some((looked, asked));
+        self.early.lock().config = Some((looked, pending));
     }
 
     /// Calls the registry's `getServerConfig`.
@@ -123,17 +140,11 @@ impl NodeHost {
     {
         let configs = Arc::clone(&self.configs);
         move |context, scope| {
-            context.with_service(scope, "registry", move |context, registry| {
-                let scope = registry.scope();
+            REGISTRY.with(context, scope, move |context, registry| {
                 configs.look_at(registry)?;
-                let mut arguments = vec![
-                    scope.string(&server_name)?,
-                    scope.optional_string(user_id.as_deref())?,
-                ];
-                if let Some(servers) = &config_servers {
-                    arguments.push(servers.get(scope));
-                }
-                context.call_method(registry, "registry", "getServerConfig", &arguments)
+                let arguments = (&server_name, &user_id, Optional(config_servers.as_ref()));
+                let arguments = arguments.to_arguments(registry.scope())?;
+                REGISTRY.call_on(context, registry, "getServerConfig", &arguments)
             })
         }
     }
@@ -149,25 +160,18 @@ impl Registry for NodeHost {
         let looked = (server_name.to_owned(), lookup.user_id.map(str::to_owned));
         let early = (self.early.lock().config)
             .take_if(|(known, _)| lookup.config_servers && *known == looked);
-        if let Some((_, asked)) = early {
-            return asked.within(STORE_TIMEOUT).await;
+        if let Some((_, pending)) = early {
+            return pending.answer().await;
         }
-        let config_servers = self
-            .config_servers
-            .clone()
-            .filter(|_| lookup.config_servers);
-        let environment = self.environment.clone();
-        let (configs, name) = (Arc::clone(&self.configs), server_name.to_owned());
-        self.context
-            .callback(
-                GET_SERVER_CONFIG,
-                STORE_TIMEOUT,
-                self.look_up(looked, config_servers),
-                move |context, value| {
-                    configs.note(&context.thread, &name, value)?;
-                    context.realm.configs.read(value, &environment)
-                },
-            )
+        let config_servers = self.config_servers.clone();
+        let config_servers = config_servers.filter(|_| lookup.config_servers);
+        let (configs, environment) = (Arc::clone(&self.configs), self.environment.clone());
+        let (name, start) = (looked.0.clone(), self.look_up(looked, config_servers));
+        GET_SERVER_CONFIG
+            .call_with(&self.context, start, move |context, value| {
+                configs.note(context, &name, value)?;
+                context.realm.configs.read(value, &environment)
+            })
             .await
     }
 
@@ -179,35 +183,23 @@ impl Registry for NodeHost {
     ) -> Result<Option<Map<String, Json>>> {
         // It may take a minute, in which rules may change.
         self.early.lock().rules.take();
-        let (name, user_id, environment) = (
-            server_name.to_owned(),
-            user_id.map(str::to_owned),
-            self.environment.clone(),
-        );
-        let (configs, noted) = (Arc::clone(&self.configs), name.clone());
+        let (name, environment) = (server_name.to_owned(), self.environment.clone());
+        let configs = Arc::clone(&self.configs);
         let storage = match storage {
             Storage::Database => "DB",
             Storage::Cache => "CACHE",
         };
-        self.context
-            .callback(
-                "registry.reinspectServer",
-                REINSPECT_TIMEOUT,
-                move |context, scope| {
-                    context.call_service(scope, "registry", "reinspectServer", move |_, scope| {
-                        Ok(vec![
-                            scope.string(&name)?,
-                            scope.string(storage)?,
-                            scope.optional_string(user_id.as_deref())?,
-                        ])
-                    })
-                },
+        let arguments = (name.clone(), storage, user_id.map(str::to_owned));
+        REINSPECT
+            .call_with(
+                &self.context,
+                move |context, scope| REGISTRY.call(context, scope, "reinspectServer", arguments),
                 move |context, value| {
                     if !value.is_object() {
                         return Ok(None);
                     }
                     let config = value.get("config")?;
-                    configs.replace(&context.thread, &noted, config)?;
+                    configs.replace(context, &name, config)?;
                     convert::server_config(config, &environment)
                 },
             )
@@ -216,17 +208,14 @@ impl Registry for NodeHost {
 
     async fn network_rules(&self) -> Result<RulesOfCall> {
         let early = self.early.lock().rules.take();
-        if let Some(asked) = early {
-            return asked.within(STORE_TIMEOUT).await;
+        if let Some(pending) = early {
+            return pending.answer().await;
         }
         let principal = self.principal.clone();
-        self.context
-            .callback(
-                NETWORK_RULES,
-                STORE_TIMEOUT,
-                move |context, scope| network_answers(context, scope, principal),
-                |_, value| convert::network_rules(value),
-            )
+        NETWORK_RULES
+            .call_by(&self.context, move |context, scope| {
+                network_answers(context, scope, principal)
+            })
             .await
     }
 
@@ -235,13 +224,10 @@ impl Registry for NodeHost {
         let app_server_configs = match self.configs.tells_operators() {
             Some(tells) => tells,
             None => {
-                self.context
-                    .callback(
-                        "registry",
-                        STORE_TIMEOUT,
-                        |context, scope| {
-                            context.with_service(scope, "registry", |_, registry| Ok(registry))
-                        },
+                GET_REGISTRY
+                    .call_with(
+                        &self.context,
+                        |context, scope| REGISTRY.with(context, scope, |_, registry| Ok(registry)),
                         move |_, registry| {
                             configs.look_at(registry)?;
                             Ok(configs.tells_operators() == Some(true))
@@ -265,44 +251,27 @@ impl Registry for NodeHost {
             return Ok(None);
         };
         let (configs, name) = (Arc::clone(&self.configs), server_name.to_owned());
-        self.context
-            .callback(
-                "registry.isAppServerConfig",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    context.with_service(scope, "registry", move |context, registry| {
-                        configs.look_at(registry)?;
-                        if configs.tells_operators() != Some(true) {
-                            return Ok(registry.scope().undefined());
-                        }
-                        let arguments = [
-                            registry.scope().string(&name)?,
-                            config.get(registry.scope()),
-                        ];
-                        context.call_method(registry, "registry", IS_APP_CONFIG, &arguments)
-                    })
-                },
-                |_, value| Ok(value.present().map(Value::is_truthy)),
-            )
+        IS_APP_SERVER_CONFIG
+            .call_by(&self.context, move |context, scope| {
+                REGISTRY.with(context, scope, move |context, registry| {
+                    configs.look_at(registry)?;
+                    if configs.tells_operators() != Some(true) {
+                        return Ok(registry.scope().undefined());
+                    }
+                    let arguments = (&name, &config).to_arguments(registry.scope())?;
+                    REGISTRY.call_on(context, registry, IS_APP_CONFIG, &arguments)
+                })
+            })
             .await
     }
 
     async fn shares(&self, server_name: &str) -> Result<Option<bool>> {
         let config = self.configs.find(server_name);
-        let Some(config) = config.filter(|_| self.present.has(IS_USER_SCOPED)) else {
+        let Some(config) = config.filter(|_| self.present.has(IS_USER_SCOPED.name)) else {
             return Ok(None);
         };
-        self.context
-            .callback(
-                IS_USER_SCOPED,
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    let host = context.host(scope);
-                    context.apply(host.get(IS_USER_SCOPED)?, host, &[config.get(scope)])
-                },
-                |_, scoped| Ok(Some(!scoped.is_truthy())),
-            )
-            .await
+        let scoped = IS_USER_SCOPED.call(&self.context, Callee::Host, (config,));
+        Ok(Some(!scoped.await?))
     }
 
     async fn all_server_configs(
@@ -310,18 +279,10 @@ impl Registry for NodeHost {
         user_id: Option<&str>,
     ) -> Result<Vec<(String, Map<String, Json>)>> {
         let (user_id, environment) = (user_id.map(str::to_owned), self.environment.clone());
-        self.context
-            .callback(
-                "registry.getAllServerConfigs",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    context.call_service(
-                        scope,
-                        "registry",
-                        "getAllServerConfigs",
-                        move |_, scope| Ok(vec![scope.optional_string(user_id.as_deref())?]),
-                    )
-                },
+        GET_ALL_SERVER_CONFIGS
+            .call_with(
+                &self.context,
+                |context, scope| REGISTRY.call(context, scope, "getAllServerConfigs", (user_id,)),
                 move |_, value| convert::server_configs(value, &environment),
             )
             .await
@@ -334,7 +295,7 @@ fn network_answers<'env>(
     scope: Scope<'env>,
     principal: Principal,
 ) -> JsResult<'env> {
-    context.with_service(scope, "registry", move |context, registry| {
+    REGISTRY.with(context, scope, move |context, registry| {
         let scope = registry.scope();
         let mut answers = Vec::with_capacity(4);
         let mut ask = || -> JsResult<'_, bool> {
@@ -344,15 +305,12 @@ fn network_answers<'env>(
                 "getAllowedDomains",
                 "getAllowedAddresses",
             ] {
-                answers.push(context.call_method(registry, "registry", method, &[])?);
+                answers.push(REGISTRY.call_on(context, registry, method, &[])?);
             }
             let resolve = registry.get(RESOLVE_ALLOWLISTS)?;
             if resolve.is_function() {
-                let whose = scope.object()?;
-                let user_id = principal.user_id.as_deref();
-                whose.set("userId", scope.optional_string(user_id)?)?;
-                let role = principal.role.as_deref();
-                whose.set("role", scope.optional_string(role)?)?;
+                let Principal { user_id, role } = &principal;
+                let whose = [("userId", user_id), ("role", role)].to_js(scope)?;
                 answers.push(context.apply(resolve, registry, &[whose])?);
             }
             for answer in &answers {

@@ -10,7 +10,9 @@ use serde_json::Value as Json;
 use crate::error::{Code, Error, Result};
 use crate::host::{Notice, Peer, ServerRequest, ServerRequests};
 use crate::node::engine::{JsRef, JsResult, Present, Scope};
+use crate::node::marshal::callback::Callback;
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::to_js::{ToJs, WithMembers};
 
 /// People answer these; MCP leaves the bound to the client.
 const TIMEOUT: Duration = Duration::from_mins(5);
@@ -48,14 +50,14 @@ impl HostHandlers {
 }
 
 /// `{ serverName, userId, toolName? }`.
-fn describe<'env>(scope: Scope<'env>, peer: &Peer) -> JsResult<'env> {
-    let object = scope.object()?;
-    object.set("serverName", scope.string(&peer.server_name)?)?;
-    object.set("userId", scope.optional_string(peer.user_id.as_deref())?)?;
-    if let Some(tool_name) = &peer.tool_name {
-        object.set("toolName", scope.string(tool_name)?)?;
+impl<'env> ToJs<'env> for Peer {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        scope
+            .object()?
+            .with("serverName", &self.server_name)?
+            .with("userId", &self.user_id)?
+            .optional("toolName", self.tool_name.as_ref())
     }
-    Ok(object)
 }
 
 /// The `AbortController` of a handler. Dropped before the handler has answered, it tells the handler that nobody waits.
@@ -118,20 +120,19 @@ impl ServerRequests for HostHandlers {
         let mut handling = Handling::new(&self.context);
         let controller = Arc::clone(&handling.controller);
         let (peer, id) = (peer.clone(), id.to_owned());
-        let answer = self.context.callback(
-            member,
-            TIMEOUT,
+        let handler = Callback::<(), ()>::new(member, TIMEOUT);
+        let answer = handler.call_with(
+            &self.context,
             move |context, scope| {
                 let host = context.host(scope);
-                let peer = describe(scope, &peer)?;
+                let peer = peer.to_js(scope)?;
                 let aborts = context.realm.abort_controller.get(scope).construct(&[])?;
                 peer.set("signal", aborts.get("signal")?)?;
                 peer.set("requestId", scope.parse_json(&id)?)?;
                 *controller.lock() = Some(JsRef::new(&context.thread, aborts)?);
-                let arguments = [scope.json(&params)?, peer];
-                context.apply(host.get(member)?, host, &arguments)
+                context.apply(host.get(member)?, host, &[scope.json(&params)?, peer])
             },
-            move |_, value| value.to_exact_json(member),
+            move |_, answer| answer.to_exact_json(member),
         );
         let answer = answer.await;
         // One that takes too long is told so.
@@ -154,7 +155,7 @@ impl ServerRequests for HostHandlers {
             } = notice;
             context.inform(scope, LOG_LISTENER, || {
                 let host = context.host(scope);
-                let arguments = [scope.parse_json(&params)?, describe(scope, &peer)?];
+                let arguments = [scope.parse_json(&params)?, peer.to_js(scope)?];
                 let listener = host.get(LOG_LISTENER)?;
                 if is_nobodys {
                     let outside = &context.realm.outside;

@@ -6,17 +6,32 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use serde_json::{Map, Value as Json};
 
-use super::service::Service;
 use crate::error::Result;
 use crate::host::{
     CredentialSet, Expiry, StoreMethods, TokenData, TokenQuery, TokenRow, TokenStore, TokenUpdate,
 };
 use crate::node::engine::{JsResult, Scope, Type, Value};
-use crate::node::marshal::callback::STORE_TIMEOUT;
+use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
+use crate::node::marshal::callee::{Callee, Service};
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::convert::{members, time};
+use crate::node::marshal::to_js::{ToJs, WithMembers};
 use crate::secret::Secret;
+
+const FIND_TOKEN: Callback<(TokenQuery,), Option<TokenRow>> =
+    Callback::reading("findToken", STORE_TIMEOUT, |_, row| token_row(row));
+const CREATE_TOKEN: Callback<(NewRow,), ()> = Callback::new("createToken", STORE_TIMEOUT);
+/// `findOneAndUpdate` answers null where there was nothing; a store that answers nothing has updated.
+const UPDATE_TOKEN: Callback<(TokenQuery, NewRow), bool> =
+    Callback::reading("updateToken", STORE_TIMEOUT, |_, row| {
+        Ok(row.kind() != Type::Null)
+    });
+/// A store that does not say how many has deleted.
+const DELETE_TOKENS: Callback<(TokenQuery,), bool> =
+    Callback::reading("deleteTokens", STORE_TIMEOUT, |_, answer| {
+        Ok(!answer.is_object() || answer.get("deletedCount")?.as_number() != Some(0.0))
+    });
 
 /// `findToken`, `createToken`, `updateToken`, `deleteTokens`.
 pub struct NodeTokens {
@@ -84,60 +99,62 @@ impl NodeTokens {
     }
 }
 
-fn query_object<'env>(scope: Scope<'env>, query: &TokenQuery) -> JsResult<'env> {
-    let object = scope.object()?;
-    object.set("userId", scope.string(&query.user_id)?)?;
-    object.set("type", scope.string(&query.kind)?)?;
-    object.set("identifier", scope.string(&query.identifier)?)?;
-    Ok(object)
-}
-
-/// A query with what the row has to be beyond that.
-fn filter_object<'env>(scope: Scope<'env>, query: &TokenQuery) -> JsResult<'env> {
-    let object = query_object(scope, query)?;
-    if let Some(token) = &query.token {
-        object.set("token", scope.string(token.expose())?)?;
-    }
-    if let Some(set) = &query.credential_set {
-        let set = match set {
-            CredentialSet::None => scope.null(),
-            CredentialSet::Id(id) => scope.string(id)?,
-        };
-        object.set("metadataCredentialSetId", set)?;
-    }
-    Ok(object)
-}
-
-fn data_object<'env>(scope: Scope<'env>, query: &TokenQuery, data: &TokenData) -> JsResult<'env> {
-    let update = TokenUpdate {
-        token: Some(data.token.clone()),
-        expiry: Some(Expiry::In(data.expires_in)),
-        metadata: data.metadata.clone(),
-    };
-    update_object(scope, query, &update)
-}
-
-fn update_object<'env>(
-    scope: Scope<'env>,
-    query: &TokenQuery,
-    update: &TokenUpdate,
-) -> JsResult<'env> {
-    let object = query_object(scope, query)?;
-    if let Some(token) = &update.token {
-        object.set("token", scope.string(token.expose())?)?;
-    }
-    match update.expiry {
-        None => {}
-        Some(Expiry::In(seconds)) => object.set("expiresIn", scope.milliseconds(seconds)?)?,
-        Some(Expiry::At(time)) => {
-            let date = scope.global()?.get("Date")?;
-            object.set("expiresAt", date.construct(&[scope.milliseconds(time)?])?)?;
+impl<'env> ToJs<'env> for CredentialSet {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        match self {
+            Self::None => Ok(scope.null()),
+            Self::Id(id) => scope.string(id),
         }
     }
-    if let Some(metadata) = &update.metadata {
-        object.set("metadata", scope.json(&Json::Object(metadata.clone()))?)?;
+}
+
+/// What a row has to be.
+impl<'env> ToJs<'env> for TokenQuery {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        scope
+            .object()?
+            .with("userId", &self.user_id)?
+            .with("type", &self.kind)?
+            .with("identifier", &self.identifier)?
+            .optional("token", self.token.as_ref())?
+            .optional("metadataCredentialSetId", self.credential_set.as_ref())
     }
-    Ok(object)
+}
+
+/// What a row is to become.
+struct NewRow {
+    query: TokenQuery,
+    update: TokenUpdate,
+}
+
+impl<'env> ToJs<'env> for NewRow {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        let Self { query, update } = self;
+        let (expires_in, expires_at) = match update.expiry {
+            None => (None, None),
+            Some(Expiry::In(seconds)) => (Some(seconds), None),
+            Some(Expiry::At(time)) => (None, Some(Date(time))),
+        };
+        scope
+            .object()?
+            .with("userId", &query.user_id)?
+            .with("type", &query.kind)?
+            .with("identifier", &query.identifier)?
+            .optional("token", update.token.as_ref())?
+            .optional("expiresIn", expires_in)?
+            .optional("expiresAt", expires_at)?
+            .optional("metadata", update.metadata.as_ref())
+    }
+}
+
+/// Milliseconds since the epoch.
+struct Date(i64);
+
+impl<'env> ToJs<'env> for Date {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        let date = scope.global()?.get("Date")?;
+        date.construct(&[scope.milliseconds(self.0)?])
+    }
 }
 
 /// A row as mongoose returns it: lean or not, with `Date`s or their text, with a `Map` or a plain object.
@@ -148,38 +165,10 @@ pub fn token_row(value: Value<'_>) -> JsResult<'_, Option<TokenRow>> {
     let token = value.get("token")?.as_string().unwrap_or_default();
     Ok(Some(TokenRow {
         token: Secret::new(token),
-        expires_at: milliseconds(value.get("expiresAt")?)?,
-        created_at: milliseconds(value.get("createdAt")?)?,
+        expires_at: time(value.get("expiresAt")?)?,
+        created_at: time(value.get("createdAt")?)?,
         metadata: members(value.get("metadata")?)?,
     }))
-}
-
-pub fn milliseconds(value: Value<'_>) -> JsResult<'_, Option<i64>> {
-    match value.to_json()? {
-        Some(Json::String(_)) => {
-            let date = value.scope().global()?.get("Date")?.construct(&[value])?;
-            Ok(date.to_json()?.as_ref().and_then(Json::as_i64))
-        }
-        time => Ok(time.as_ref().and_then(Json::as_i64)),
-    }
-}
-
-/// The members of an object, or the entries of a `Map`.
-pub fn members(value: Value<'_>) -> JsResult<'_, Option<Map<String, Json>>> {
-    if !value.is_object() {
-        return Ok(None);
-    }
-    let is_map = value.get("entries")?.is_function() && value.get("size")?.as_number().is_some();
-    let plain = if is_map {
-        let object = value.scope().global()?.get("Object")?;
-        object.get("fromEntries")?.call(object, &[value])?
-    } else {
-        value
-    };
-    Ok(match plain.to_json()? {
-        Some(Json::Object(members)) => Some(members),
-        _ => None,
-    })
 }
 
 #[async_trait]
@@ -200,82 +189,38 @@ impl TokenStore for NodeTokens {
         if let Some(known) = self.known.lock().remove(&query.kind) {
             return Ok(known);
         }
-        let (service, query) = (self.service.clone(), query.clone());
-        self.context
-            .callback(
-                "findToken",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    service.call(context, scope, "findToken", move |_, scope| {
-                        Ok(vec![filter_object(scope, &query)?])
-                    })
-                },
-                |_, value| token_row(value),
-            )
-            .await
+        let query = (query.clone(),);
+        FIND_TOKEN.call(&self.context, &self.service, query).await
     }
 
     async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()> {
-        let (service, query, data) = (self.service.clone(), query.clone(), data.clone());
-        self.context
-            .callback(
-                "createToken",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    service.call(context, scope, "createToken", move |_, scope| {
-                        Ok(vec![data_object(scope, &query, &data)?])
-                    })
-                },
-                |_, _| Ok(()),
-            )
+        let row = NewRow {
+            query: query.clone(),
+            update: TokenUpdate {
+                token: Some(data.token.clone()),
+                expiry: Some(Expiry::In(data.expires_in)),
+                metadata: data.metadata.clone(),
+            },
+        };
+        CREATE_TOKEN
+            .call(&self.context, &self.service, (row,))
             .await
     }
 
     async fn update(&self, query: &TokenQuery, update: &TokenUpdate) -> Result<bool> {
-        let (service, query, update) = (self.service.clone(), query.clone(), update.clone());
-        self.context
-            .callback(
-                "updateToken",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    service.call(context, scope, "updateToken", move |_, scope| {
-                        Ok(vec![
-                            filter_object(scope, &query)?,
-                            update_object(scope, &query, &update)?,
-                        ])
-                    })
-                },
-                // `findOneAndUpdate` answers null where there was nothing; a store that answers nothing has updated.
-                |_, value| Ok(value.kind() != Type::Null),
-            )
+        let row = NewRow {
+            query: query.clone(),
+            update: update.clone(),
+        };
+        UPDATE_TOKEN
+            .call(&self.context, &self.service, (query.clone(), row))
             .await
     }
 
     async fn delete(&self, query: &TokenQuery) -> Result<bool> {
-        let (service, query, method) = (self.service.clone(), query.clone(), self.delete_method);
-        self.context
-            .callback(
-                "deleteTokens",
-                STORE_TIMEOUT,
-                move |context, scope| {
-                    service.call(context, scope, method, move |_, scope| {
-                        Ok(vec![filter_object(scope, &query)?])
-                    })
-                },
-                // A store that does not say how many has deleted.
-                |_, value| {
-                    if !value.is_object() {
-                        return Ok(true);
-                    }
-                    Ok(value.get("deletedCount")?.as_number() != Some(0.0))
-                },
-            )
+        let method = Callee::Method(self.service.clone(), self.delete_method);
+        DELETE_TOKENS
+            .call(&self.context, method, (query.clone(),))
             .await
     }
-}
-
-/// A member that is a text and not empty.
-pub fn given_text<'env>(params: Value<'env>, name: &str) -> JsResult<'env, Option<String>> {
-    let text = params.get(name)?.as_string();
-    Ok(text.filter(|text| !text.is_empty()))
 }

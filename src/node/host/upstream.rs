@@ -11,9 +11,12 @@ use super::obo::verdict_of;
 use crate::error::{Code, Error, OboFailure, OboReason, Result};
 use crate::host::{Host, Identity, OpenIdTokens, UpstreamTokens};
 use crate::node::engine::{JsRef, JsResult, Scope, Value};
+use crate::node::marshal::callback::Callback;
 use crate::node::marshal::context::CallContext;
-use crate::node::marshal::convert;
+use crate::node::marshal::convert::{self, text_member};
+use crate::node::marshal::from_js::{FromJs, wrong_answer};
 use crate::node::marshal::params::Params;
+use crate::node::marshal::to_js::{ToJs, WithMembers};
 
 const PROVIDER: &str = "upstreamTokenProvider";
 const RESOLVER: &str = "upstreamTokenProviderResolver";
@@ -22,11 +25,21 @@ const IDENTITY: &str = "oboIdentityContext";
 /// A refresh asks the identity provider; who waits for it has a bound of their own.
 const TIMEOUT: Duration = Duration::from_mins(1);
 
+const PROVIDE: Callback<(Options,), Option<OpenIdTokens>> =
+    Callback::reading(PROVIDER, TIMEOUT, |_, value| tokens(value));
+const RESOLVE: Callback<(Options,), Option<Arc<JsRef>>> =
+    Callback::reading(RESOLVER, TIMEOUT, |context, value| {
+        if value.is_function() || value.present().is_none() {
+            return FromJs::from_js(context, value);
+        }
+        Err(wrong_answer(value, RESOLVER, "a function, or to undefined"))
+    });
+
 /// What the call brought. It is let go of when the call ends, and with it the request that the functions close over.
 struct Sources {
     provider: Option<Arc<JsRef>>,
-    resolver: Option<JsRef>,
-    signal: Option<JsRef>,
+    resolver: Option<Arc<JsRef>>,
+    signal: Option<Arc<JsRef>>,
 }
 
 /// A server's name, and the scopes of its tokens.
@@ -61,28 +74,13 @@ impl NodeUpstream {
     }
 
     async fn ask(&self, provider: Arc<JsRef>, force: Option<bool>) -> Result<Option<OpenIdTokens>> {
-        let sources = self.sources()?;
-        let asked = self.context.callback(
-            PROVIDER,
-            TIMEOUT,
-            move |context, scope| {
-                let options = options(scope, &sources)?;
-                if let Some(force) = force {
-                    options.set("forceRefresh", scope.boolean(force)?)?;
-                }
-                context.apply(provider.get(scope), scope.undefined(), &[options])
-            },
-            |_, tokens| match tokens.present() {
-                None => Ok(None),
-                Some(tokens) if tokens.is_object() => {
-                    Ok(Some(convert::openid_tokens(tokens)?.unwrap_or_default()))
-                }
-                Some(tokens) => Err(tokens.scope().type_error(&format!(
-                    "{PROVIDER} must resolve to an object with tokens, or to null"
-                ))),
-            },
-        );
-        self.judged(asked.await).await
+        let options = Options {
+            sources: self.sources()?,
+            force,
+            target: None,
+        };
+        let tokens = PROVIDE.call(&self.context, &provider, (options,)).await;
+        self.judged(tokens).await
     }
 
     fn known(&self, target: &Target) -> Option<Arc<JsRef>> {
@@ -98,31 +96,19 @@ impl NodeUpstream {
             return Ok(provider);
         }
         let sources = self.sources()?;
-        let wanted = target.clone();
-        let asked = self.context.callback(
-            RESOLVER,
-            TIMEOUT,
-            move |context, scope| {
-                let options = options(scope, &sources)?;
-                let described = scope.object()?;
-                described.set("mcpServer", scope.string(&wanted.0)?)?;
-                described.set("scopes", scope.string(&wanted.1)?)?;
-                options.set("target", described)?;
-                let resolver = sources.resolver.as_ref();
-                let resolver = resolver.map_or_else(|| scope.undefined(), |it| it.get(scope));
-                context.apply(resolver, scope.undefined(), &[options])
-            },
-            |context, provider| match provider.present() {
-                None => Ok(None),
-                Some(provider) if provider.is_function() => {
-                    JsRef::new(&context.thread, provider).map(|provider| Some(Arc::new(provider)))
-                }
-                Some(provider) => Err(provider.scope().type_error(&format!(
-                    "{RESOLVER} must resolve to a function, or to undefined"
-                ))),
-            },
-        );
-        let provider = self.judged(asked.await).await?.ok_or_else(|| {
+        let provider = match &sources.resolver {
+            Some(resolver) => {
+                let options = Options {
+                    target: Some(target.clone()),
+                    force: None,
+                    sources: Arc::clone(&sources),
+                };
+                let provider = RESOLVE.call(&self.context, resolver, (options,)).await;
+                self.judged(provider).await?
+            }
+            None => None,
+        };
+        let provider = provider.ok_or_else(|| {
             let message =
                 "No renewable upstream credential provider is available for this MCP server.";
             Error::new(Code::OboMissingUpstreamProvider, message)
@@ -142,10 +128,7 @@ pub fn attach<'env>(
     let Some(params) = params else {
         return Ok(None);
     };
-    let keep = |value: Option<Value<'env>>| {
-        let kept = value.map(|value| JsRef::new(&context.thread, value));
-        kept.transpose()
-    };
+    let keep = |value| context.keep_present(value);
     let signal = match params.signal("signal")? {
         Some(signal) => Some(signal),
         None => match params.object_member("options")? {
@@ -153,7 +136,7 @@ pub fn attach<'env>(
             None => None,
         },
     };
-    let provider = keep(params.function(PROVIDER)?)?.map(Arc::new);
+    let provider = keep(params.function(PROVIDER)?)?;
     let resolver = keep(params.function(RESOLVER)?)?;
     if provider.is_some() || resolver.is_some() {
         let sources = Sources {
@@ -172,13 +155,37 @@ pub fn attach<'env>(
     Ok(identity)
 }
 
-/// `{ signal? }`
-fn options<'env>(scope: Scope<'env>, sources: &Sources) -> JsResult<'env> {
-    let options = scope.object()?;
-    if let Some(signal) = &sources.signal {
-        options.set("signal", signal.get(scope))?;
+/// What both functions are given: `{ signal?, forceRefresh?, target? }`.
+struct Options {
+    sources: Arc<Sources>,
+    force: Option<bool>,
+    target: Option<Target>,
+}
+
+impl<'env> ToJs<'env> for Options {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        let target = (self.target.as_ref())
+            .map(|(server_name, scopes)| [("mcpServer", server_name), ("scopes", scopes)]);
+        scope
+            .object()?
+            .optional("signal", self.sources.signal.as_ref())?
+            .optional("forceRefresh", self.force)?
+            .optional("target", target)
     }
-    Ok(options)
+}
+
+fn tokens(value: Value<'_>) -> JsResult<'_, Option<OpenIdTokens>> {
+    match value.present() {
+        None => Ok(None),
+        Some(tokens) if tokens.is_object() => {
+            Ok(Some(convert::openid_tokens(tokens)?.unwrap_or_default()))
+        }
+        Some(_) => Err(wrong_answer(
+            value,
+            PROVIDER,
+            "an object with tokens, or to null",
+        )),
+    }
 }
 
 #[async_trait]
@@ -215,10 +222,7 @@ impl UpstreamTokens for NodeUpstream {
 
 /// `oboIdentityContext`; members that are no texts are not there.
 fn identity_of(context: Value<'_>) -> JsResult<'_, Identity> {
-    let text = |name: &str| -> JsResult<'_, Option<String>> {
-        let text = context.get(name)?.as_string();
-        Ok(text.filter(|text| !text.is_empty()))
-    };
+    let text = |name| text_member(context, name);
     Ok(Identity {
         app_user_id: text("appUserId")?,
         openid_subject: text("openidSubject")?,

@@ -6,30 +6,27 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use crate::error::Result;
-use crate::node::engine::{JsRef, JsResult, JsThread, Value};
-use crate::node::marshal::callback::SLOW_TIMEOUT;
+use crate::node::engine::{JsRef, JsResult, Value};
+use crate::node::marshal::callback::{Callback, SLOW_TIMEOUT};
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::to_js::Optional;
 use crate::oauth::{Tokens, Witness};
 
-/// A callback, and how errors call it.
+/// A function of the caller's, and how errors call it.
 #[derive(Clone)]
-struct Callback {
+struct Listener {
     name: &'static str,
     function: Arc<JsRef>,
 }
 
-impl Callback {
+impl Listener {
     fn of<'env>(
-        thread: &JsThread,
+        context: &CallContext,
         params: Value<'env>,
         name: &'static str,
     ) -> JsResult<'env, Option<Self>> {
-        let function = params.get(name)?;
-        if !function.is_function() {
-            return Ok(None);
-        }
-        let function = Arc::new(JsRef::new(thread, function)?);
-        Ok(Some(Self { name, function }))
+        let function = context.keep_function(params.get(name)?)?;
+        Ok(function.map(|function| Self { name, function }))
     }
 
     /// Calls it with the tokens, if any; a function that it returns.
@@ -38,25 +35,9 @@ impl Callback {
         context: &Arc<CallContext>,
         tokens: Option<&Tokens>,
     ) -> Result<Option<Arc<JsRef>>> {
-        let function = Arc::clone(&self.function);
-        let tokens = tokens.map(|tokens| tokens.clone().into_value());
-        context
-            .callback(
-                self.name,
-                SLOW_TIMEOUT,
-                move |context, scope| {
-                    let arguments = match &tokens {
-                        Some(tokens) => vec![scope.json(tokens)?],
-                        None => Vec::new(),
-                    };
-                    context.apply(function.get(scope), scope.undefined(), &arguments)
-                },
-                |context, value| {
-                    let returned = value.is_function();
-                    let returned = returned.then(|| JsRef::new(&context.thread, value));
-                    Ok(returned.transpose()?.map(Arc::new))
-                },
-            )
+        let tokens = Optional(tokens.cloned());
+        Callback::new(self.name, SLOW_TIMEOUT)
+            .call(context, &self.function, (tokens,))
             .await
     }
 }
@@ -64,11 +45,11 @@ impl Callback {
 /// Those of one call.
 pub struct NodeWitness {
     context: Arc<CallContext>,
-    preparing: Option<Callback>,
-    committed: Option<Callback>,
-    adopted: Option<Callback>,
+    preparing: Option<Listener>,
+    committed: Option<Listener>,
+    adopted: Option<Listener>,
     /// What `onRefreshPreparing` has returned.
-    publish: Mutex<Option<Callback>>,
+    publish: Mutex<Option<Listener>>,
 }
 
 impl NodeWitness {
@@ -77,12 +58,12 @@ impl NodeWitness {
         context: &Arc<CallContext>,
         params: Value<'env>,
     ) -> JsResult<'env, Self> {
-        let callback = |name| Callback::of(&context.thread, params, name);
-        let committed = callback("onRefreshSuccess")?;
+        let listener = |name| Listener::of(context, params, name);
+        let committed = listener("onRefreshSuccess")?;
         Ok(Self {
             context: Arc::clone(context),
-            preparing: callback("onRefreshPreparing")?,
-            adopted: callback("onTokensAdopted")?.or_else(|| committed.clone()),
+            preparing: listener("onRefreshPreparing")?,
+            adopted: listener("onTokensAdopted")?.or_else(|| committed.clone()),
             committed,
             publish: Mutex::default(),
         })
@@ -90,11 +71,11 @@ impl NodeWitness {
 
     /// `onStorePreparing`, `onStoreCommitted`
     pub fn of_store<'env>(context: &Arc<CallContext>, params: Value<'env>) -> JsResult<'env, Self> {
-        let callback = |name| Callback::of(&context.thread, params, name);
+        let listener = |name| Listener::of(context, params, name);
         Ok(Self {
             context: Arc::clone(context),
-            preparing: callback("onStorePreparing")?,
-            committed: callback("onStoreCommitted")?,
+            preparing: listener("onStorePreparing")?,
+            committed: listener("onStoreCommitted")?,
             adopted: None,
             publish: Mutex::default(),
         })
@@ -105,9 +86,9 @@ impl NodeWitness {
         self.tell(self.committed.as_ref(), Some(tokens)).await
     }
 
-    async fn tell(&self, callback: Option<&Callback>, tokens: Option<&Tokens>) -> Result<()> {
-        match callback {
-            Some(callback) => callback.call(&self.context, tokens).await.map(drop),
+    async fn tell(&self, listener: Option<&Listener>, tokens: Option<&Tokens>) -> Result<()> {
+        match listener {
+            Some(listener) => listener.call(&self.context, tokens).await.map(drop),
             None => Ok(()),
         }
     }
@@ -120,7 +101,7 @@ impl Witness for NodeWitness {
             return Ok(());
         };
         let publish = preparing.call(&self.context, None).await?;
-        *self.publish.lock() = publish.map(|function| Callback {
+        *self.publish.lock() = publish.map(|function| Listener {
             name: preparing.name,
             function,
         });
@@ -129,8 +110,8 @@ impl Witness for NodeWitness {
 
     async fn committed(&self, stored: &Tokens) -> Result<()> {
         let publish = self.publish.lock().take();
-        let callback = publish.as_ref().or(self.committed.as_ref());
-        self.tell(callback, Some(stored)).await
+        let listener = publish.as_ref().or(self.committed.as_ref());
+        self.tell(listener, Some(stored)).await
     }
 
     async fn cleared(&self) -> Result<()> {

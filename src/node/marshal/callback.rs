@@ -1,12 +1,16 @@
 //! Functions of the host that Rust calls and waits for.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::callee::Callee;
 use super::context::CallContext;
 use super::errors;
+use super::from_js::FromJs;
+use super::to_js::ToArguments;
 use crate::error::{Code, Error, Result};
 use crate::node::engine::{JsResult, Scope, Value};
 
@@ -15,62 +19,125 @@ pub const STORE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bound on a callback that reaches the user or the tool cache.
 pub const SLOW_TIMEOUT: Duration = Duration::from_secs(30);
 
-impl CallContext {
-    /// Calls a function of the host on JavaScript's thread and waits for what it returns, for at most `limit`.
-    ///
-    /// `start` makes the call; `convert` reads its value, or that of the promise it returned. Both run on JavaScript's
-    /// thread. `name` is how errors call the callback.
-    pub async fn callback<T, S, C>(
-        self: &Arc<Self>,
-        name: &'static str,
-        limit: Duration,
+type Read<Ret> = for<'env> fn(&Arc<CallContext>, Value<'env>) -> JsResult<'env, Ret>;
+
+/// A function of the host, what it takes and what it answers. `docs/architecture.md` has a table of the types.
+pub struct Callback<Args, Ret> {
+    /// How errors call it. After the last dot it is the name of a member of the host services, or of a method.
+    pub name: &'static str,
+    limit: Duration,
+    read: Read<Ret>,
+    arguments: PhantomData<fn(Args)>,
+}
+
+impl<Args: 'static, Ret: Send + 'static> Callback<Args, Ret> {
+    pub const fn new(name: &'static str, limit: Duration) -> Self
+    where
+        Ret: FromJs,
+    {
+        Self::reading(name, limit, Ret::from_js)
+    }
+
+    /// For an answer that means something else to this callback than to others.
+    pub const fn reading(name: &'static str, limit: Duration, read: Read<Ret>) -> Self {
+        Self {
+            name,
+            limit,
+            read,
+            arguments: PhantomData,
+        }
+    }
+
+    /// The name of the member or method.
+    pub fn member(&self) -> &'static str {
+        self.name
+            .rsplit_once('.')
+            .map_or(self.name, |(_, member)| member)
+    }
+
+    /// Calls the function on JavaScript's thread and waits for what it answers, or for what a promise that it returned
+    /// resolves to.
+    pub async fn call(
+        self,
+        context: &Arc<CallContext>,
+        callee: impl Into<Callee>,
+        arguments: Args,
+    ) -> Result<Ret>
+    where
+        Args: for<'env> ToArguments<'env> + Send,
+    {
+        let (callee, member) = (callee.into(), self.member());
+        self.call_by(context, move |context, scope| {
+            callee.call(context, scope, member, arguments)
+        })
+        .await
+    }
+
+    /// The same where no [`Callee`] says what is called: `start` makes the call, on JavaScript's thread.
+    pub async fn call_by<S>(self, context: &Arc<CallContext>, start: S) -> Result<Ret>
+    where
+        S: for<'env> FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env> + Send + 'static,
+    {
+        let read = self.read;
+        self.call_with(context, start, read).await
+    }
+
+    /// The same where reading the answer takes more than the answer; `Ret` is `()` then.
+    pub async fn call_with<T, S, R>(
+        self,
+        context: &Arc<CallContext>,
         start: S,
-        convert: C,
+        read: R,
     ) -> Result<T>
     where
         T: Send + 'static,
-        S: for<'env> FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env> + Send + 'static,
-        C: for<'env> FnOnce(&Arc<Self>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
+        S: for<'env> FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env> + Send + 'static,
+        R: for<'env> FnOnce(&Arc<CallContext>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
     {
-        let context = Arc::clone(self);
-        let answer = self.thread.ask(move |scope, sender| {
-            context.start(scope, name, sender, start, convert);
+        let (name, limit, caller) = (self.name, self.limit, Arc::clone(context));
+        let answer = context.thread.ask(move |scope, sender| {
+            self.start(&caller, scope, sender, start, read);
         });
         bounded(name, limit, answer).await
     }
 
     /// The same for who is on JavaScript's thread already: makes the call at once, to be waited for later.
-    pub fn callback_now<'env, T, S, C>(
-        self: &Arc<Self>,
+    pub fn call_now<'env, T, S, R>(
+        self,
+        context: &Arc<CallContext>,
         scope: Scope<'env>,
-        name: &'static str,
         start: S,
-        convert: C,
-    ) -> Asked<T>
+        read: R,
+    ) -> PendingCallback<T>
     where
-        T: Send + 'static,
-        S: FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env>,
-        C: for<'any> FnOnce(&Arc<Self>, Value<'any>) -> JsResult<'any, T> + Send + 'static,
+        T: 'static,
+        S: FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env>,
+        R: for<'any> FnOnce(&Arc<CallContext>, Value<'any>) -> JsResult<'any, T> + 'static,
     {
         let (sender, answer) = oneshot::channel();
-        self.start(scope, name, sender, start, convert);
-        Asked { name, answer }
+        let (name, limit) = (self.name, self.limit);
+        self.start(context, scope, sender, start, read);
+        PendingCallback {
+            name,
+            limit,
+            answer,
+        }
     }
 
-    fn start<'env, T, S, C>(
-        self: &Arc<Self>,
+    fn start<'env, T, S, R>(
+        self,
+        context: &Arc<CallContext>,
         scope: Scope<'env>,
-        name: &'static str,
         sender: oneshot::Sender<Result<T>>,
         start: S,
-        convert: C,
+        read: R,
     ) where
-        T: Send + 'static,
-        S: FnOnce(&Arc<Self>, Scope<'env>) -> JsResult<'env>,
-        C: for<'any> FnOnce(&Arc<Self>, Value<'any>) -> JsResult<'any, T> + Send + 'static,
+        T: 'static,
+        S: FnOnce(&Arc<CallContext>, Scope<'env>) -> JsResult<'env>,
+        R: for<'any> FnOnce(&Arc<CallContext>, Value<'any>) -> JsResult<'any, T> + 'static,
     {
-        let context = Arc::clone(self);
         context.flush_log(scope);
+        let (name, context) = (self.name, Arc::clone(context));
         let mut answer = Answer {
             name,
             sender: Some(sender),
@@ -78,7 +145,7 @@ impl CallContext {
         match start(&context, scope) {
             Ok(value) => value.settled(move |_, outcome| {
                 let outcome = outcome
-                    .and_then(|value| convert(&context, value))
+                    .and_then(|value| read(&context, value))
                     .map_err(|thrown| errors::from_host(name, &context.thread, &thrown));
                 answer.give(outcome);
             }),
@@ -91,18 +158,16 @@ impl CallContext {
 }
 
 /// A callback that was made, and whose answer is still to be waited for.
-pub struct Asked<T> {
+pub struct PendingCallback<Ret> {
     name: &'static str,
-    answer: oneshot::Receiver<Result<T>>,
+    limit: Duration,
+    answer: oneshot::Receiver<Result<Ret>>,
 }
 
-impl<T> Asked<T> {
-    pub async fn within(self, limit: Duration) -> Result<T> {
-        let Self { name, answer } = self;
-        bounded(name, limit, async {
-            answer.await.map_err(|_| Error::internal())
-        })
-        .await
+impl<Ret> PendingCallback<Ret> {
+    pub async fn answer(self) -> Result<Ret> {
+        let answer = async { self.answer.await.map_err(|_| Error::internal()) };
+        bounded(self.name, self.limit, answer).await
     }
 }
 

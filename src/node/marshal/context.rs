@@ -131,6 +131,22 @@ impl CallContext {
         self.host.get(scope)
     }
 
+    pub fn keep<'env>(&self, value: Value<'env>) -> JsResult<'env, Arc<JsRef>> {
+        JsRef::new(&self.thread, value).map(Arc::new)
+    }
+
+    pub fn keep_present<'env>(
+        &self,
+        value: Option<Value<'env>>,
+    ) -> JsResult<'env, Option<Arc<JsRef>>> {
+        value.map(|value| self.keep(value)).transpose()
+    }
+
+    /// Keeps a function; anything else is none.
+    pub fn keep_function<'env>(&self, value: Value<'env>) -> JsResult<'env, Option<Arc<JsRef>>> {
+        self.keep_present(value.is_function().then_some(value))
+    }
+
     /// Calls a function of the host in the context of the call.
     pub fn apply<'env>(
         &self,
@@ -139,70 +155,5 @@ impl CallContext {
         arguments: &[Value<'env>],
     ) -> JsResult<'env> {
         self.local.apply(function, this, arguments)
-    }
-
-    /// A member of the host that may be a getter. Its value, which may be a promise, goes to `then`; a promise makes
-    /// the result one too.
-    pub fn with_service<'env>(
-        self: &Arc<Self>,
-        scope: Scope<'env>,
-        member: &'static str,
-        then: impl for<'any> Fn(&Arc<Self>, Value<'any>) -> JsResult<'any> + 'static,
-    ) -> JsResult<'env> {
-        let host = self.host(scope);
-        let member_value = host.get(member)?;
-        if !member_value.is_function() {
-            return then(self, member_value);
-        }
-        let value = self.apply(member_value, host, &[])?;
-        if !(value.is_object() && value.get("then")?.is_function()) {
-            return then(self, value);
-        }
-        let context = Arc::clone(self);
-        let continuation = scope.function("withService", move |scope, _, arguments| {
-            then(
-                &context,
-                arguments
-                    .first()
-                    .copied()
-                    .unwrap_or_else(|| scope.undefined()),
-            )
-        })?;
-        value.get("then")?.call(value, &[continuation])
-    }
-
-    /// Calls `service.method(...)` with `this` intact, where the host services may hold a getter for the service.
-    pub fn call_service<'env>(
-        self: &Arc<Self>,
-        scope: Scope<'env>,
-        service: &'static str,
-        method: &'static str,
-        arguments: impl for<'any> Fn(&Arc<Self>, Scope<'any>) -> JsResult<'any, Vec<Value<'any>>>
-        + 'static,
-    ) -> JsResult<'env> {
-        self.with_service(scope, service, move |context, object| {
-            let arguments = arguments(context, object.scope())?;
-            context.call_method(object, service, method, &arguments)
-        })
-    }
-
-    /// Calls a method of a service of the host, with `this` intact.
-    pub fn call_method<'env>(
-        &self,
-        object: Value<'env>,
-        service: &'static str,
-        method: &'static str,
-        arguments: &[Value<'env>],
-    ) -> JsResult<'env> {
-        let function = if object.present().is_some() {
-            object.get(method)?
-        } else {
-            object
-        };
-        if !function.is_function() {
-            let message = format!("host.{service} has no function {method}");
-            return Err(object.scope().type_error(&message));
-        }
-        self.apply(function, object, arguments)
     }
 }

@@ -24,16 +24,60 @@ pub fn openid_tokens<'env>(value: Value<'env>) -> JsResult<'env, Option<OpenIdTo
         return Ok(None);
     }
     let secret = |name| -> JsResult<'env, _> { Ok(value.get(name)?.as_string().map(Secret::new)) };
-    #[expect(clippy::cast_possible_truncation, reason = "seconds since the epoch")]
-    let expires_at = value
-        .get("expires_at")?
-        .as_number()
-        .map(|seconds| seconds as i64);
+    let expires_at = whole(value.get("expires_at")?);
     Ok(Some(OpenIdTokens {
         access_token: secret("access_token")?,
         id_token: secret("id_token")?,
         expires_at,
     }))
+}
+
+/// A text that is not empty.
+pub fn text(value: Value<'_>) -> Option<String> {
+    value.as_string().filter(|text| !text.is_empty())
+}
+
+/// A member that is a text and not empty.
+pub fn text_member<'env>(object: Value<'env>, name: &str) -> JsResult<'env, Option<String>> {
+    object.get(name).map(text)
+}
+
+/// A number without its fraction, such as a time in milliseconds or seconds.
+#[expect(clippy::cast_possible_truncation, reason = "the cast saturates")]
+pub fn whole(value: Value<'_>) -> Option<i64> {
+    value.as_number().map(|number| number as i64)
+}
+
+/// A time as it is stored, in milliseconds: a number, a `Date` or its text.
+pub fn time(value: Value<'_>) -> JsResult<'_, Option<i64>> {
+    match value.to_json()? {
+        Some(Json::String(_)) => {
+            let date = value.scope().global()?.get("Date")?.construct(&[value])?;
+            Ok(date.to_json()?.as_ref().and_then(Json::as_i64))
+        }
+        time => Ok(time.as_ref().and_then(Json::as_i64)),
+    }
+}
+
+/// The members of a plain object.
+pub type JsonObject = Map<String, Json>;
+
+/// The members of an object, or the entries of a `Map`.
+pub fn members(value: Value<'_>) -> JsResult<'_, Option<JsonObject>> {
+    if !value.is_object() {
+        return Ok(None);
+    }
+    let is_map = value.get("entries")?.is_function() && value.get("size")?.as_number().is_some();
+    let plain = if is_map {
+        let object = value.scope().global()?.get("Object")?;
+        object.get("fromEntries")?.call(object, &[value])?
+    } else {
+        value
+    };
+    Ok(match plain.to_json()? {
+        Some(Json::Object(members)) => Some(members),
+        _ => None,
+    })
 }
 
 /// The members of a server config that the core reads, and with them the environment variables they name.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::classes;
+use super::to_js::{ToJs, WithMembers};
 use crate::error::{Cause, Code, Error, OboDetail, OboFailure};
 use crate::foreign_text::safe_message;
 use crate::host::HostFault;
@@ -36,20 +37,18 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
             "Error"
         };
         let value = scope.error(class, &safe_message(error.message.clone()));
+        let code = error.code.as_str();
         match error.rpc_code.filter(|_| error.is_mcp_error()) {
             // The SDK's `McpError`, which LibreChat knows by name and number.
             Some(rpc_code) => {
-                value.set("name", scope.string("McpError")?)?;
-                #[expect(clippy::cast_precision_loss, reason = "JSON-RPC codes are small")]
-                value.set("code", scope.number(rpc_code as f64)?)?;
-                value.set("mcpCode", scope.string(error.code.as_str())?)?;
+                let value = value.with("name", "McpError")?;
+                value.with("code", rpc_code)?.with("mcpCode", code)?;
             }
-            None => value.set("code", scope.string(error.code.as_str())?)?,
+            None => drop(value.with("code", code)?),
         }
-        value.set("retryable", scope.boolean(error.retryable)?)?;
-        if let Some(status) = error.status {
-            value.set("status", scope.number(f64::from(status))?)?;
-        }
+        value
+            .with("retryable", error.retryable)?
+            .optional("status", error.status.map(i64::from))?;
         if let Some(failure) = &error.obo {
             set_obo(value, failure)?;
         }
@@ -100,9 +99,7 @@ fn set_obo<'env>(value: Value<'env>, failure: &OboFailure) -> JsResult<'env, ()>
         ("traceId", answer.trace_id.as_deref()),
         ("correlationId", answer.correlation_id.as_deref()),
     ] {
-        if let Some(text) = text {
-            value.set(name, scope.string(text)?)?;
-        }
+        value.optional(name, text)?;
     }
     if !answer.error_codes.is_empty() {
         let codes = serde_json::Value::from(answer.error_codes.clone());
@@ -120,11 +117,15 @@ pub fn for_log<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
 }
 
 /// `{ code, message, retryable }`, as the result object carries errors.
-pub fn summary<'env>(scope: Scope<'env>, error: &Error) -> JsResult<'env> {
-    let value = scope.object()?;
-    value.set("code", scope.string(error.code.as_str())?)?;
-    let message = safe_message(error.message.clone());
-    value.set("message", scope.string(&message)?)?;
-    value.set("retryable", scope.boolean(error.retryable)?)?;
-    Ok(value)
+pub struct Summary<'error>(pub &'error Error);
+
+impl<'env> ToJs<'env> for Summary<'_> {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        let Self(error) = self;
+        scope
+            .object()?
+            .with("code", error.code.as_str())?
+            .with("message", safe_message(error.message.clone()))?
+            .with("retryable", error.retryable)
+    }
 }

@@ -1,11 +1,13 @@
 //! JavaScript values to ours and back: the context of a call, callbacks, errors, classes, environment, log, listeners.
 
 pub mod callback;
+pub mod callee;
 pub mod classes;
 pub mod context;
 pub mod convert;
 pub mod environment;
 pub mod errors;
+pub mod from_js;
 pub mod inform;
 pub mod listeners;
 pub mod log;

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::context::CallContext;
 use super::listeners::SPAN_LISTENER;
+use super::to_js::WithMembers;
 use crate::node::engine::{JsResult, Scope, Value};
 use crate::telemetry::{Kind, Operation};
 
@@ -66,21 +67,15 @@ impl CallContext {
 
 /// What subscribers of a channel get.
 fn event<'env>(scope: Scope<'env>, operation: &Operation) -> JsResult<'env> {
-    let event = scope.object()?;
-    event.set("serverName", scope.string(&operation.server_name)?)?;
-    for (name, text) in [
-        ("userId", operation.user_id.as_deref()),
-        ("transport", operation.transport),
-        ("toolName", operation.tool.as_deref()),
-    ] {
-        if let Some(text) = text {
-            event.set(name, scope.string(text)?)?;
-        }
-    }
     let duration = operation.duration.as_secs_f64() * 1000.0;
-    event.set("durationMs", scope.number(duration)?)?;
-    event.set("outcome", scope.string(operation.outcome)?)?;
-    Ok(event)
+    scope
+        .object()?
+        .with("serverName", &operation.server_name)?
+        .optional("userId", operation.user_id.as_ref())?
+        .optional("transport", operation.transport)?
+        .optional("toolName", operation.tool.as_ref())?
+        .with("durationMs", duration)?
+        .with("outcome", operation.outcome)
 }
 
 /// A span in OpenTelemetry's terms (its semantic conventions for MCP, where they have a name).
@@ -94,44 +89,39 @@ fn span<'env>(scope: Scope<'env>, operation: &Operation) -> JsResult<'env> {
         Kind::TokenExchange => ("obo exchange", None, CLIENT),
     };
     let tool = operation.tool.as_deref();
-    let attributes = scope.object()?;
-    for (name, text) in [
-        (
-            "mcp.server.name",
-            Some(operation.server_name.as_str()).filter(|name| !name.is_empty()),
-        ),
-        ("mcp.method.name", method),
-        ("mcp.transport", operation.transport),
-        ("gen_ai.tool.name", tool),
-        ("user.id", operation.user_id.as_deref()),
-        ("mcp.outcome", Some(operation.outcome)),
-        ("error.type", operation.failed.then_some(operation.outcome)),
-    ] {
-        if let Some(text) = text {
-            attributes.set(name, scope.string(text)?)?;
-        }
-    }
-    let status = scope.object()?;
+    let server_name = Some(&operation.server_name).filter(|name| !name.is_empty());
+    let failure = operation.failed.then_some(operation.outcome);
+    let attributes = scope
+        .object()?
+        .optional("mcp.server.name", server_name)?
+        .optional("mcp.method.name", method)?
+        .optional("mcp.transport", operation.transport)?
+        .optional("gen_ai.tool.name", tool)?
+        .optional("user.id", operation.user_id.as_ref())?
+        .with("mcp.outcome", operation.outcome)?
+        .optional("error.type", failure)?;
     let code = if operation.failed {
         STATUS_ERROR
     } else {
         STATUS_UNSET
     };
-    status.set("code", scope.number(code)?)?;
-    if operation.failed {
-        status.set("message", scope.string(operation.outcome)?)?;
-    }
-    let span = scope.object()?;
+    let status = scope
+        .object()?
+        .with("code", code)?
+        .optional("message", failure)?;
     let name = tool.map_or_else(|| name.to_owned(), |tool| format!("{name} {tool}"));
-    span.set("name", scope.string(&name)?)?;
-    span.set("kind", scope.number(kind)?)?;
     let started = milliseconds(operation.started);
-    let duration = operation.duration.as_secs_f64() * 1000.0;
-    span.set("startTime", scope.number(started)?)?;
-    span.set("endTime", scope.number(started + duration)?)?;
-    span.set("attributes", attributes)?;
-    span.set("status", status)?;
-    Ok(span)
+    scope
+        .object()?
+        .with("name", &name)?
+        .with("kind", kind)?
+        .with("startTime", started)?
+        .with(
+            "endTime",
+            started + operation.duration.as_secs_f64() * 1000.0,
+        )?
+        .with("attributes", attributes)?
+        .with("status", status)
 }
 
 /// Since the epoch.

@@ -9,7 +9,6 @@ use super::connection_params::request;
 use super::connections::{connection_map, map_of, object};
 use super::handle::Backing;
 use super::methods::{Invocation, Method, set_methods};
-use super::outcome::value;
 use super::registry_view::server_names;
 use super::state::RuntimeState;
 use crate::connection::log_prefix;
@@ -107,7 +106,7 @@ pub fn warn(call: &Call, server_name: &str, error: Error) {
 fn get<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let name = invocation.text(0).unwrap_or_default();
     let runtime = Arc::clone(&invocation.runtime);
-    invocation.start(
+    invocation.start_with(
         |manager, call| async move { connect(&manager, &call, &name).await },
         move |scope, _, backing| {
             backing.map_or_else(
@@ -120,10 +119,9 @@ fn get<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 
 fn has<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let name = invocation.text(0).unwrap_or_default();
-    invocation.start(
-        |manager, call| async move { Ok(shared_scope(&manager, &call, &name).await?.is_some()) },
-        value,
-    )
+    invocation.start(|manager, call| async move {
+        Ok(shared_scope(&manager, &call, &name).await?.is_some())
+    })
 }
 
 /// `{ continueOnError }`: whether a server that cannot be reached is logged and left out, instead of failing the call.
@@ -164,7 +162,7 @@ fn get_many<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let names = text_list(invocation.argument(0))?;
     let continues = continues_on_error(invocation.object(1))?;
     let runtime = Arc::clone(&invocation.runtime);
-    invocation.start(
+    invocation.start_with(
         move |manager, call| async move { connect_many(&manager, &call, names, continues).await },
         move |scope, _, found| map_of(&runtime, scope, found),
     )
@@ -173,7 +171,7 @@ fn get_many<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 fn get_all<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let continues = continues_on_error(invocation.object(0))?;
     let runtime = Arc::clone(&invocation.runtime);
-    invocation.start(
+    invocation.start_with(
         move |manager, call| async move {
             let names = server_names(&call).await?;
             connect_many(&manager, &call, names, continues).await
@@ -185,7 +183,7 @@ fn get_all<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 /// A `Map` of the connections that are open now, whatever capabilities a caller wishes for: all are offered the same.
 pub fn get_loaded<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let runtime = Arc::clone(&invocation.runtime);
-    invocation.start(
+    invocation.start_with(
         |_, _| async { Ok(()) },
         move |scope, _, ()| {
             let keys = runtime.manager.connected(&Owner::App);
@@ -195,13 +193,10 @@ pub fn get_loaded<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 }
 
 fn end<'env>(invocation: &Invocation<'env>, key: Key) -> JsResult<'env> {
-    invocation.start(
-        |manager, _| async move {
-            manager.disconnect(&key).await;
-            Ok(())
-        },
-        value,
-    )
+    invocation.start(|manager, _| async move {
+        manager.disconnect(&key).await;
+        Ok(())
+    })
 }
 
 fn disconnect<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {

@@ -5,7 +5,6 @@ use futures::stream::{self, StreamExt};
 use super::app_connections::{CONCURRENCY, acquire, warn};
 use super::call::Call;
 use super::methods::Invocation;
-use super::outcome::value;
 use crate::error::Result;
 use crate::host::{Level, LogMeta};
 use crate::manager::{Lease, Manager, Owner};
@@ -14,18 +13,14 @@ use crate::server_config::ServerConfig;
 
 /// Never rejects because of a server or the registry: both are logged.
 pub fn connect_app_servers<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    invocation.start(
-        |manager, call| async move {
-            if let Err(error) = connect_all(&manager, &call).await {
-                let message =
-                    "[MCP] Failed to establish one or more app connections after inspection";
-                let logger = &call.host.logger;
-                logger.with(Level::Warn, message, LogMeta::Error(error));
-            }
-            Ok(())
-        },
-        value,
-    )
+    invocation.start(|manager, call| async move {
+        if let Err(error) = connect_all(&manager, &call).await {
+            let message = "[MCP] Failed to establish one or more app connections after inspection";
+            let logger = &call.host.logger;
+            logger.with(Level::Warn, message, LogMeta::Error(error));
+        }
+        Ok(())
+    })
 }
 
 async fn connect_all(manager: &Manager, call: &Call) -> Result<()> {
@@ -61,11 +56,8 @@ pub fn disconnect_app_servers<'env>(invocation: &Invocation<'env>) -> JsResult<'
         let promise = invocation.scope.global()?.get("Promise")?;
         return promise.get("resolve")?.call(promise, &[]);
     }
-    invocation.start(
-        |manager, _| async move {
-            manager.disconnect_all(&Owner::App).await;
-            Ok(())
-        },
-        value,
-    )
+    invocation.start(|manager, _| async move {
+        manager.disconnect_all(&Owner::App).await;
+        Ok(())
+    })
 }

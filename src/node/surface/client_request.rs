@@ -39,7 +39,7 @@ pub fn request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'en
                 .await
         })
     });
-    invocation.run(prepared, |scope, _, answer: Box<RawValue>| {
+    invocation.run_with(prepared, |scope, _, answer: Box<RawValue>| {
         scope.parse_json(answer.get())
     })
 }

@@ -10,13 +10,13 @@ use super::call::Call;
 use super::client_request::request;
 use super::handle::{Backing, Handle};
 use super::methods::{Invocation, Method, set_methods};
-use super::outcome::value;
 use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
 use super::state::RuntimeState;
 use crate::connection::{Described, Recipe, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::marshal::to_js::WithMembers;
 
 /// A call of a function of the object, or of its `client`.
 type Invoked<'env> = Invocation<'env, Arc<Handle>>;
@@ -86,18 +86,16 @@ pub fn create<'env>(
 
 /// The properties that say what the connection is made from.
 pub fn describe<'env>(object: Value<'env>, backing: &Backing) -> JsResult<'env, ()> {
-    let (scope, recipe) = (object.scope(), &backing.recipe);
+    let recipe = &backing.recipe;
     let config = &recipe.config;
-    object.set("serverName", scope.string(&recipe.server_name)?)?;
-    object.set("createdAt", scope.milliseconds(backing.created_at)?)?;
-    object.set("url", scope.optional_string(config.url().as_deref())?)?;
-    let icon_path = config.icon_path.as_deref();
-    object.set("iconPath", scope.optional_string(icon_path)?)?;
-    let timeout = config.timeout.map_or_else(
-        || Ok(scope.undefined()),
-        |timeout| scope.number(timeout.as_secs_f64() * 1000.0),
-    )?;
-    object.set("timeout", timeout)
+    let timeout = config.timeout.map(|timeout| timeout.as_secs_f64() * 1000.0);
+    object
+        .with("serverName", &recipe.server_name)?
+        .with("createdAt", backing.created_at)?
+        .with("url", config.url())?
+        .with("iconPath", &config.icon_path)?
+        .with("timeout", timeout)
+        .map(drop)
 }
 
 /// `(signal?)`.
@@ -111,7 +109,7 @@ fn is_connected<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
         Ok(lease.connection().is_connected(&options).await)
     };
     let prepared = invoked.abortable_call(0).map(|call| (call, work));
-    invoked.run(prepared, value)
+    invoked.run(prepared)
 }
 
 fn is_stale<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
@@ -124,18 +122,15 @@ fn is_stale<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
 
 fn connect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let handle = Arc::clone(&invoked.target);
-    invoked.start(|_, call| async move { handle.connect(&call).await }, value)
+    invoked.start(|_, call| async move { handle.connect(&call).await })
 }
 
 fn disconnect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let handle = Arc::clone(&invoked.target);
-    invoked.start(
-        |_, _| async move {
-            handle.disconnect().await;
-            Ok(())
-        },
-        value,
-    )
+    invoked.start(|_, _| async move {
+        handle.disconnect().await;
+        Ok(())
+    })
 }
 
 /// The items of one kind; empty where they cannot be had, as in the reference, which logs the reason.
@@ -151,7 +146,7 @@ where
     W: FnOnce(Arc<Handle>, Arc<Call>) -> F + Send + 'static,
 {
     let handle = Arc::clone(&invoked.target);
-    invoked.start(
+    invoked.start_with(
         move |_, call| async move {
             let outcome = work(Arc::clone(&handle), Arc::clone(&call)).await;
             Ok(outcome.unwrap_or_else(|error| {
@@ -199,28 +194,19 @@ fn fetch<'env>(
 /// Resolves when the tools have been listed, published and told, or could not be.
 fn refresh_tool_list<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let handle = Arc::clone(&invoked.target);
-    invoked.start(
-        |manager, _| async move {
-            manager.refresh_now(&handle.key).await;
-            Ok(())
-        },
-        value,
-    )
+    invoked.start(|manager, _| async move {
+        manager.refresh_now(&handle.key).await;
+        Ok(())
+    })
 }
 
 fn list_all<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let handle = Arc::clone(&invoked.target);
-    invoked.start(
-        |_, call| async move {
-            let lease = handle.lease()?;
-            list_tools(lease.connection(), &handle.options(&call)).await
-        },
-        |scope, _, list| {
-            let result = scope.object()?;
-            result.set("tools", scope.tools(&list.tools)?)?;
-            Ok(result)
-        },
-    )
+    invoked.start(|_, call| async move {
+        let lease = handle.lease()?;
+        let list = list_tools(lease.connection(), &handle.options(&call)).await?;
+        Ok([("tools", list.tools)])
+    })
 }
 
 /// What the server said of itself when the session began.

@@ -13,6 +13,7 @@ use crate::manager::{Acquire, Discover, Discovered, Disposal, Manager};
 use crate::node::engine::workers::spawn;
 use crate::node::engine::{JsRef, JsResult, Type, Value};
 use crate::node::marshal::newer_params::deadline;
+use crate::node::marshal::to_js::{Nullable, WithMembers};
 
 #[derive(Default)]
 struct Found {
@@ -42,20 +43,19 @@ pub fn discover_server_tools<'env>(invocation: &Invocation<'env>) -> JsResult<'e
         Err(thrown) => (Err(thrown), None),
     };
     let thread = invocation.runtime.thread.clone();
-    invocation.run(prepared, move |scope, call, found: Found| {
+    invocation.run_with(prepared, move |scope, call, found: Found| {
         let Discovered {
             tools,
             wants_authorization,
             unfinished,
         } = found.discovered;
-        let result = scope.object()?;
-        let tools = tools.map_or_else(|| Ok(scope.null()), |tools| scope.tools(&tools))?;
-        result.set("tools", tools)?;
-        result.set("oauthRequired", scope.boolean(wants_authorization)?)?;
-        result.set("oauthUrl", scope.null())?;
-        if let (true, Some(authentication)) = (wants_authorization, found.authentication) {
-            result.set("authenticationKind", scope.string(authentication)?)?;
-        }
+        let kind = found.authentication.filter(|_| wants_authorization);
+        let result = scope
+            .object()?
+            .with("tools", Nullable(tools.as_deref()))?
+            .with("oauthRequired", wants_authorization)?
+            .with("oauthUrl", scope.null())?
+            .optional("authenticationKind", kind)?;
         if let (Some(detached), Some(unfinished)) = (detached, unfinished) {
             let (promise, value) = thread.promise(scope)?;
             spawn(async move {

@@ -6,10 +6,12 @@ use tokio::time::Instant;
 
 use super::call::Call;
 use super::methods::Invocation;
+use crate::cancel::until_closed;
 use crate::error::{Error, Result};
 use crate::host::{Level, LogMeta, User};
 use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Value};
+use crate::node::marshal::to_js::WithMembers;
 use crate::obo::{EXCHANGE_TIMEOUT, Exchange, ExchangedToken};
 use crate::secret::Secret;
 
@@ -71,25 +73,24 @@ fn run<'env>(
                 rejected: None,
                 deadline: Instant::now() + EXCHANGE_TIMEOUT,
             };
-            let outcome = tokio::select! {
-                biased;
-                () = manager.closing().cancelled() => Err(Error::closed()),
-                outcome = manager.obo().exchange(&exchange) => outcome,
-            };
+            let exchanged = Box::pin(manager.obo().exchange(&exchange));
+            let outcome = until_closed(manager.closing(), exchanged).await.flatten();
             conclude(&call, user, outcome)
         })
     });
-    invocation.run(prepared, move |scope, _, token| {
+    invocation.run_with(prepared, move |scope, _, token| {
         answer(scope, &token, &scopes)
     })
 }
 
 fn answer<'env>(scope: Scope<'env>, token: &ExchangedToken, scopes: &str) -> JsResult<'env> {
-    let object = scope.object()?;
-    object.set("access_token", scope.string(token.access_token.expose())?)?;
-    object.set("token_type", scope.string("Bearer")?)?;
-    #[expect(clippy::cast_precision_loss, reason = "lifetimes are far below 2^53 s")]
-    object.set("expires_in", scope.number(token.expires_in as f64)?)?;
-    object.set("scope", scope.string(scopes)?)?;
-    Ok(object)
+    scope
+        .object()?
+        .with("access_token", &token.access_token)?
+        .with("token_type", "Bearer")?
+        .with(
+            "expires_in",
+            i64::try_from(token.expires_in).unwrap_or(i64::MAX),
+        )?
+        .with("scope", scopes)
 }

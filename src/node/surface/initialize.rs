@@ -11,12 +11,16 @@ use crate::connection::log_prefix;
 use crate::error::{Code, Result};
 use crate::host::{Level, LogMeta, Logger};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Value};
-use crate::node::marshal::callback::STORE_TIMEOUT;
-use crate::node::marshal::context::CallContext;
+use crate::node::host::registry::GET_ALL_SERVER_CONFIGS;
+use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
+use crate::node::marshal::callee::REGISTRY;
 use crate::server_config::sanitize_url_for_logging;
 
 /// What the inspection writes into a config in place of what was configured.
 const REWRITTEN: &str = "serverInstructions";
+
+const REMOVE_SERVER: Callback<(String, &str), ()> =
+    Callback::new("registry.removeServer", STORE_TIMEOUT);
 
 /// The configured servers, as the host's own objects.
 pub struct Configured(Vec<(String, Arc<JsRef>)>);
@@ -33,6 +37,38 @@ impl Configured {
             }
         }
         Ok(Self(all))
+    }
+
+    /// With what the registry knows; nothing is to be done where it takes no servers.
+    fn compared(self, known: Value<'_>) -> JsResult<'_, Option<Plan>> {
+        if !known.is_object() {
+            return Ok(None);
+        }
+        let started = process_start(known.scope())?;
+        let mut plan = Plan {
+            add: Vec::new(),
+            remove: Vec::new(),
+        };
+        for name in known.keys()? {
+            let is_configured = self.0.iter().any(|(other, _)| *other == name);
+            if !is_configured && is_of_operator(known.get(&name)?)? {
+                plan.remove.push(name);
+            }
+        }
+        for (name, config) in self.0 {
+            let entry = known.get_own(&name)?;
+            let replaces = is_of_operator(entry)?;
+            let is_done = replaces
+                && entry
+                    .get("updatedAt")?
+                    .as_number()
+                    .is_some_and(|at| at >= started)
+                && is_made_from(entry, config.get(known.scope()))?;
+            if !is_done {
+                plan.add.push((name, config, replaces));
+            }
+        }
+        Ok(Some(plan))
     }
 }
 
@@ -69,55 +105,20 @@ pub async fn initialize(call: &Call, configured: Configured) -> Result<()> {
 }
 
 async fn plan(call: &Call, configured: Configured) -> Result<Option<Plan>> {
-    call.context()
-        .callback(
-            "registry.getAllServerConfigs",
-            STORE_TIMEOUT,
+    GET_ALL_SERVER_CONFIGS
+        .call_with(
+            call.context(),
             |context, scope| {
-                context.with_service(scope, "registry", |context, registry| {
+                REGISTRY.with(context, scope, |context, registry| {
                     let takes =
                         |name| Ok(registry.is_object() && registry.get(name)?.is_function());
                     if takes("addServer")? && takes("addServerStub")? && takes("removeServer")? {
-                        return context.call_method(
-                            registry,
-                            "registry",
-                            "getAllServerConfigs",
-                            &[],
-                        );
+                        return REGISTRY.call_on(context, registry, "getAllServerConfigs", &[]);
                     }
                     Ok(registry.scope().undefined())
                 })
             },
-            move |_, known| {
-                if !known.is_object() {
-                    return Ok(None);
-                }
-                let started = process_start(known.scope())?;
-                let mut plan = Plan {
-                    add: Vec::new(),
-                    remove: Vec::new(),
-                };
-                for name in known.keys()? {
-                    let is_configured = configured.0.iter().any(|(other, _)| *other == name);
-                    if !is_configured && is_of_operator(known.get(&name)?)? {
-                        plan.remove.push(name);
-                    }
-                }
-                for (name, config) in configured.0 {
-                    let entry = known.get_own(&name)?;
-                    let replaces = is_of_operator(entry)?;
-                    let is_done = replaces
-                        && entry
-                            .get("updatedAt")?
-                            .as_number()
-                            .is_some_and(|at| at >= started)
-                        && is_made_from(entry, config.get(known.scope()))?;
-                    if !is_done {
-                        plan.add.push((name, config, replaces));
-                    }
-                }
-                Ok(Some(plan))
-            },
+            |_, known| configured.compared(known),
         )
         .await
 }
@@ -243,43 +244,21 @@ async fn store(
     config: &Arc<JsRef>,
     limit: Duration,
 ) -> Result<Vec<String>> {
-    let (name, config) = (name.to_owned(), Arc::clone(config));
-    call.context()
-        .callback(
-            method,
-            limit,
-            move |context: &Arc<CallContext>, scope| {
-                context.call_service(scope, "registry", method, move |_, scope| {
-                    Ok(vec![
-                        scope.string(&name)?,
-                        config.get(scope),
-                        scope.string("CACHE")?,
-                    ])
-                })
-            },
-            |_, added| {
-                if added.is_object() {
-                    summary(added.get("config")?)
-                } else {
-                    Ok(Vec::new())
-                }
-            },
-        )
-        .await
+    let arguments = (name.to_owned(), Arc::clone(config), "CACHE");
+    Callback::reading(method, limit, |_, added| {
+        if added.is_object() {
+            summary(added.get("config")?)
+        } else {
+            Ok(Vec::new())
+        }
+    })
+    .call(call.context(), &REGISTRY, arguments)
+    .await
 }
 
 async fn remove(call: &Call, name: &str) -> Result<()> {
-    let name = name.to_owned();
-    call.context()
-        .callback(
-            "registry.removeServer",
-            STORE_TIMEOUT,
-            move |context, scope| {
-                context.call_service(scope, "registry", "removeServer", move |_, scope| {
-                    Ok(vec![scope.string(&name)?, scope.string("CACHE")?])
-                })
-            },
-            |_, _| Ok(()),
-        )
+    let arguments = (name.to_owned(), "CACHE");
+    REMOVE_SERVER
+        .call(call.context(), &REGISTRY, arguments)
         .await
 }

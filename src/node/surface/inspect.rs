@@ -7,6 +7,7 @@ use super::methods::Invocation;
 use crate::error::{Code, Error, Result};
 use crate::manager::{Inspect, Inspection, Key, Manager, NotInspected};
 use crate::node::engine::{JsRef, JsResult, Thrown, Value};
+use crate::node::marshal::to_js::{JsonText, Nullable, WithMembers};
 use crate::node::marshal::{classes, convert, errors};
 
 /// `(serverName, rawConfig, connection?, allowedDomains?, allowedAddresses?)`: a copy of the config with what the
@@ -19,7 +20,7 @@ pub fn inspect_server<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             inspect(&manager, &call, params).await
         })
     });
-    invocation.run(prepared, move |scope, _, outcome| {
+    invocation.run_with(prepared, move |scope, _, outcome| {
         let refused = |error: Error| Thrown(errors::to_js(scope, &error));
         match outcome {
             Ok(found) => parsed_config(raw.get(scope), &found),
@@ -78,7 +79,7 @@ fn read<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, InspectPar
         // The host's policy is asked about this config, which the registry may not have.
         call.node
             .configs
-            .replace(&runtime.thread, &server_name, raw)?;
+            .replace(call.context(), &server_name, raw)?;
     }
     let connection = match invocation.given(2) {
         None => None,
@@ -140,31 +141,15 @@ fn parsed_config<'env>(raw: Value<'env>, found: &Inspection) -> JsResult<'env> {
     let config = objects
         .get("assign")?
         .call(objects, &[scope.object()?, raw])?;
-    if let Some(requires_oauth) = found.requires_oauth {
-        config.set("requiresOAuth", scope.boolean(requires_oauth)?)?;
-    }
-    if let Some(metadata) = &found.oauth_metadata {
-        let metadata = metadata
-            .as_ref()
-            .map_or(Ok(scope.null()), |it| scope.json(it))?;
-        config.set("oauthMetadata", metadata)?;
-    }
-    if let Some(instructions) = &found.instructions {
-        let instructions = scope.optional_string(instructions.as_deref())?;
-        config.set("resolvedInstructions", instructions)?;
-    }
-    for (name, text) in [
-        ("capabilities", &found.capabilities),
-        ("tools", &found.tools),
-    ] {
-        if let Some(text) = text {
-            config.set(name, scope.string(text)?)?;
-        }
-    }
-    if let Some(functions) = &found.tool_functions {
-        config.set("toolFunctions", scope.parse_json(functions)?)?;
-    }
+    let functions = found.tool_functions.as_deref().map(JsonText);
     let duration = (found.duration.as_secs_f64() * 1000.0).round();
-    config.set("initDuration", scope.number(duration)?)?;
+    config
+        .optional("requiresOAuth", found.requires_oauth)?
+        .optional("oauthMetadata", found.oauth_metadata.clone().map(Nullable))?
+        .optional("resolvedInstructions", found.instructions.as_ref())?
+        .optional("capabilities", found.capabilities.as_ref())?
+        .optional("tools", found.tools.as_ref())?
+        .optional("toolFunctions", functions)?
+        .with("initDuration", duration)?;
     Ok(config)
 }

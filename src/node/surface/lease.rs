@@ -11,10 +11,15 @@ use super::methods::Invocation;
 use crate::error::Result;
 use crate::manager::Manager;
 use crate::node::engine::{JsRef, JsResult, Thrown};
+use crate::node::marshal::callback::Callback;
 use crate::node::marshal::errors;
 
 /// Bound on the work.
 const LIMIT: Duration = Duration::from_mins(10);
+
+const OPERATION: Callback<(), JsRef> = Callback::reading("operation", LIMIT, |context, value| {
+    JsRef::new(&context.thread, value)
+});
 
 /// `(params, operation)`: what the operation resolves to.
 pub fn with_user_connection_lease<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
@@ -36,17 +41,11 @@ pub fn with_user_connection_lease<'env>(invocation: &Invocation<'env>) -> JsResu
             // The object holds a use only where the runtime keeps no connections.
             let again = manager.existing(lease.key());
             let backing = Backing::new(&manager, request, lease)?;
-            let outcome = call
-                .context()
-                .callback(
-                    "operation",
-                    LIMIT,
-                    move |context, scope| {
-                        let connection = object(&runtime, scope, backing)?;
-                        context.apply(operation.get(scope), scope.undefined(), &[connection])
-                    },
-                    |context, value| JsRef::new(&context.thread, value),
-                )
+            let outcome = OPERATION
+                .call_by(call.context(), move |context, scope| {
+                    let connection = object(&runtime, scope, backing)?;
+                    context.apply(operation.get(scope), scope.undefined(), &[connection])
+                })
                 .await;
             drop(again);
             // What the operation throws is the caller's.
@@ -56,7 +55,7 @@ pub fn with_user_connection_lease<'env>(invocation: &Invocation<'env>) -> JsResu
             }
         })
     });
-    invocation.run(prepared, |scope, _, value: Result<JsRef>| match value {
+    invocation.run_with(prepared, |scope, _, value: Result<JsRef>| match value {
         Ok(value) => Ok(value.get(scope)),
         Err(error) => Err(Thrown(errors::for_log(scope, &error))),
     })

@@ -9,7 +9,6 @@ use super::connections::{self, connection_map};
 use super::handle::Backing;
 use super::methods::Begins::InTurnWithParameters;
 use super::methods::{Invocation, Method, set_methods};
-use super::outcome::value;
 use super::state::RuntimeState;
 use super::{
     app_connections, app_servers, catalog_tracker, discovery, lease, registry_view, tool_calls,
@@ -17,6 +16,7 @@ use super::{
 };
 use crate::manager::{Key, Lease, Manager, Owner};
 use crate::node::engine::{JsResult, Scope};
+use crate::node::marshal::to_js::ToJs;
 
 const METHODS: &[Method] = &[
     Method::new("getConnection", get_connection).begins(InTurnWithParameters),
@@ -88,7 +88,7 @@ fn connect<'env>(
         })
     });
     let runtime = Arc::clone(&invocation.runtime);
-    invocation.run(prepared, move |scope, _, backing| {
+    invocation.run_with(prepared, move |scope, _, backing| {
         connections::object(&runtime, scope, backing)
     })
 }
@@ -126,7 +126,7 @@ fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'
         }
         Ok(())
     };
-    invocation.start(work, value)
+    invocation.start(work)
 }
 
 fn disconnect_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
@@ -141,7 +141,7 @@ fn disconnect_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<
         }
         Ok(())
     };
-    invocation.start(work, value)
+    invocation.start(work)
 }
 
 /// The open connection that the argument stands for.
@@ -169,19 +169,14 @@ fn get_tool_config_generation<'env>(invocation: &Invocation<'env>) -> JsResult<'
 }
 
 fn get_connection_stats<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let scope = invocation.scope;
     let stats = invocation.runtime.manager.stats();
-    let result = scope.object()?;
-    for (name, count) in [
+    let counts = [
         ("trackedUsers", stats.tracked_users),
         ("totalConnections", stats.total_connections),
         ("activityEntries", stats.activity_entries),
         ("appConnectionCount", stats.app_connections),
-    ] {
-        result.set(
-            name,
-            scope.number(f64::from(u32::try_from(count).unwrap_or(u32::MAX)))?,
-        )?;
-    }
-    Ok(result)
+    ];
+    counts
+        .map(|(name, count)| (name, i64::try_from(count).unwrap_or(i64::MAX)))
+        .to_js(invocation.scope)
 }

@@ -20,7 +20,6 @@ mod mcp_env;
 mod methods;
 mod oauth;
 mod obo_policy;
-mod outcome;
 mod policy;
 mod redaction;
 mod registry_view;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::policy::with;
 use crate::node::engine::{JsResult, Value};
+use crate::node::marshal::to_js::WithMembers;
 use crate::server_config::{PathPart, ServerConfig, locked_obo_fields};
 
 /// Whether somebody may store `incoming`, in place of `existing` if there is one. Without the permission
@@ -33,13 +34,12 @@ pub fn check_obo_permission(env: Env, params: Unknown<'_>) -> napi::Result<Unkno
                 }
             }
         }
-        let answer = scope.object()?;
-        answer.set("allowed", scope.boolean(locked.is_empty())?)?;
-        if !locked.is_empty() {
-            answer.set("status", scope.number(403.0)?)?;
-            answer.set("lockedFields", scope.json(&Json::from(locked))?)?;
+        let answer = scope.object()?.with("allowed", locked.is_empty())?;
+        if locked.is_empty() {
+            return Ok(answer);
         }
-        Ok(answer)
+        let locked = Json::from(locked);
+        answer.with("status", 403.0)?.with("lockedFields", locked)
     })
 }
 

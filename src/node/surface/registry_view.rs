@@ -1,7 +1,6 @@
 //! What is read from all configurations of the registry: instructions, tool functions, names.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -14,14 +13,12 @@ use crate::host::Environment;
 use crate::manager::{Manager, format_instructions};
 use crate::node::engine::{JsRef, JsResult, Value};
 use crate::node::host::embedded::Embedded;
-use crate::node::host::registry::NodeHost;
+use crate::node::host::registry::{GET_ALL_SERVER_CONFIGS, NodeHost};
+use crate::node::marshal::callee::REGISTRY;
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::convert;
 use crate::server_config::ServerConfig;
 use crate::server_config::is_enabled;
-
-/// Bound on a callback of the registry.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Asks for all configurations without a user and reads them on JavaScript's thread; `embedded` are those of a runtime
 /// without a host's registry.
@@ -35,20 +32,18 @@ where
     T: Send + 'static,
     C: for<'env> FnOnce(&Arc<CallContext>, Value<'env>) -> JsResult<'env, T> + Send + 'static,
 {
-    node.context
-        .callback(
-            "registry.getAllServerConfigs",
-            TIMEOUT,
-            move |context, scope| {
-                if let Some(configs) = embedded {
-                    return scope.json(&configs);
+    GET_ALL_SERVER_CONFIGS
+        .call_with(
+            &node.context,
+            |context, scope| {
+                let method = "getAllServerConfigs";
+                match (embedded, config_servers) {
+                    (Some(configs), _) => scope.json(&configs),
+                    (None, None) => REGISTRY.call(context, scope, method, ()),
+                    (None, Some(servers)) => {
+                        REGISTRY.call(context, scope, method, (None::<&str>, servers))
+                    }
                 }
-                context.call_service(scope, "registry", "getAllServerConfigs", move |_, scope| {
-                    Ok(match &config_servers {
-                        Some(servers) => vec![scope.undefined(), servers.get(scope)],
-                        None => Vec::new(),
-                    })
-                })
             },
             read,
         )
@@ -118,33 +113,30 @@ pub fn get_app_tool_functions<'env>(invocation: &Invocation<'env>) -> JsResult<'
         .embedded
         .as_ref()
         .map(Embedded::inspections);
-    invocation.start(
-        |manager, call| async move {
-            let embedded = inspected(inspections, &manager, &call, |_| true, None).await?;
-            let leaves_out = call.host.registry.abilities().await?.is_current();
-            all_configs(&call.node, embedded, None, move |context, configs| {
-                let merged = configs.scope().object()?;
-                for (_, config) in members(configs)? {
-                    if leaves_out && !is_shared(config)? {
-                        continue;
-                    }
-                    let functions = if config.is_object() {
-                        config.get("toolFunctions")?
-                    } else {
-                        config
-                    };
-                    if functions.is_object() {
-                        for name in functions.keys()? {
-                            merged.set(&name, functions.get(&name)?)?;
-                        }
+    invocation.start(|manager, call| async move {
+        let embedded = inspected(inspections, &manager, &call, |_| true, None).await?;
+        let leaves_out = call.host.registry.abilities().await?.is_current();
+        all_configs(&call.node, embedded, None, move |context, configs| {
+            let merged = configs.scope().object()?;
+            for (_, config) in members(configs)? {
+                if leaves_out && !is_shared(config)? {
+                    continue;
+                }
+                let functions = if config.is_object() {
+                    config.get("toolFunctions")?
+                } else {
+                    config
+                };
+                if functions.is_object() {
+                    for name in functions.keys()? {
+                        merged.set(&name, functions.get(&name)?)?;
                     }
                 }
-                JsRef::new(&context.thread, merged)
-            })
-            .await
-        },
-        |scope, _, merged| Ok(merged.get(scope)),
-    )
+            }
+            JsRef::new(&context.thread, merged)
+        })
+        .await
+    })
 }
 
 fn is_shared(config: Value<'_>) -> JsResult<'_, bool> {
@@ -155,10 +147,10 @@ fn is_shared(config: Value<'_>) -> JsResult<'_, bool> {
 
 /// The instructions of the named servers, or of all, as one text for the model.
 pub fn format_instructions_for_context<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let wanted = invocation.given(0).map(convert::text_list).transpose()?;
-    let thread = &invocation.runtime.thread;
+    let wanted = invocation.given(0);
+    let wanted = wanted.map(convert::text_list).transpose()?;
     let config_servers = match invocation.given(1) {
-        Some(servers) => Some(Arc::new(JsRef::new(thread, servers)?)),
+        Some(servers) => Some(Arc::new(JsRef::new(&invocation.runtime.thread, servers)?)),
         None => None,
     };
     let inspections = invocation
@@ -166,29 +158,26 @@ pub fn format_instructions_for_context<'env>(invocation: &Invocation<'env>) -> J
         .embedded
         .as_ref()
         .map(Embedded::inspections);
-    invocation.start(
-        |manager, call| async move {
-            let asks = asks_for_instructions;
-            let embedded = inspected(inspections, &manager, &call, asks, wanted.as_deref()).await?;
-            let mut all = all_configs(&call.node, embedded, config_servers, |_, configs| {
-                let mut texts = Vec::new();
-                for (name, config) in members(configs)? {
-                    if let Some(text) = instructions(config)?.as_string() {
-                        texts.push((name, text));
-                    }
+    invocation.start(|manager, call| async move {
+        let asks = asks_for_instructions;
+        let embedded = inspected(inspections, &manager, &call, asks, wanted.as_deref()).await?;
+        let mut all = all_configs(&call.node, embedded, config_servers, |_, configs| {
+            let mut texts = Vec::new();
+            for (name, config) in members(configs)? {
+                if let Some(text) = instructions(config)?.as_string() {
+                    texts.push((name, text));
                 }
-                Ok(texts)
-            })
-            .await?;
-            if let Some(wanted) = wanted {
-                // In the order that was asked for.
-                all = wanted
-                    .iter()
-                    .filter_map(|name| all.iter().find(|(known, _)| known == name).cloned())
-                    .collect();
             }
-            Ok(format_instructions(&all))
-        },
-        |scope, _, text: String| scope.string(&text),
-    )
+            Ok(texts)
+        })
+        .await?;
+        if let Some(wanted) = wanted {
+            // In the order that was asked for.
+            all = wanted
+                .iter()
+                .filter_map(|name| all.iter().find(|(known, _)| known == name).cloned())
+                .collect();
+        }
+        Ok(format_instructions(&all))
+    })
 }

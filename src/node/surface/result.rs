@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use serde_json::Value as Json;
+
 use crate::node::engine::{JsRef, JsResult, Scope};
 use crate::node::host::registry::{NodeHost, Published};
-use crate::node::marshal::errors;
-use crate::reinit::{AvailableTools, Reinitialized};
+use crate::node::marshal::errors::Summary;
+use crate::node::marshal::to_js::{Nullable, ToJs, WithMembers};
+use crate::reinit::{AvailableTools, FailureReason, Reinitialized};
 
 /// Builds the object. Fields of newer upstream are absent, not null, where they do not apply.
 pub fn reinitialized<'env>(
@@ -14,51 +17,41 @@ pub fn reinitialized<'env>(
     server_name: Option<&str>,
     host: &NodeHost,
 ) -> JsResult<'env> {
-    let object = scope.object()?;
-    object.set("availableTools", available_tools(scope, result)?)?;
-    object.set("success", scope.boolean(result.success)?)?;
-    object.set("message", scope.string(&result.message)?)?;
-    object.set("oauthRequired", scope.boolean(result.oauth_required)?)?;
-    object.set("serverName", scope.optional_string(server_name)?)?;
-    let url = result.oauth_url.as_deref();
-    object.set(
-        "oauthUrl",
-        url.map_or_else(|| Ok(scope.null()), |url| scope.string(url))?,
-    )?;
-    object.set("tools", tools(scope, result, host)?)?;
-    if let Some(reason) = result.failure_reason {
-        object.set("failureReason", scope.string(reason.as_str())?)?;
-    }
-    if !result.missing_user_vars.is_empty() {
-        let names: JsResult<'env, Vec<_>> = result
-            .missing_user_vars
-            .iter()
-            .map(|name| scope.string(name))
-            .collect();
-        object.set("missingUserVars", scope.array(&names?)?)?;
-    }
-    if result.connection_deferred {
-        object.set("connectionDeferred", scope.boolean(true)?)?;
-    }
-    if let Some(expires_at) = result.oauth_expires_at {
-        object.set("oauthExpiresAt", scope.milliseconds(expires_at)?)?;
-    }
-    if let Some(error) = &result.error {
-        object.set("error", errors::summary(scope, error)?)?;
-    }
-    if let Some(error) = &result.tools_error {
-        object.set("toolsError", errors::summary(scope, error)?)?;
-    }
-    Ok(object)
+    let missing = &result.missing_user_vars;
+    scope
+        .object()?
+        .with("availableTools", Nullable(result.available_tools.as_ref()))?
+        .with("success", result.success)?
+        .with("message", &result.message)?
+        .with("oauthRequired", result.oauth_required)?
+        .with("serverName", server_name)?
+        .with("oauthUrl", Nullable(result.oauth_url.as_ref()))?
+        .with("tools", tools(scope, result, host)?)?
+        .optional(
+            "failureReason",
+            result.failure_reason.map(FailureReason::as_str),
+        )?
+        .optional(
+            "missingUserVars",
+            (!missing.is_empty()).then(|| Json::from(missing.as_slice())),
+        )?
+        .optional(
+            "connectionDeferred",
+            result.connection_deferred.then_some(true),
+        )?
+        .optional("oauthExpiresAt", result.oauth_expires_at)?
+        .optional("error", result.error.as_ref().map(Summary))?
+        .optional("toolsError", result.tools_error.as_ref().map(Summary))
 }
 
-fn available_tools<'env>(scope: Scope<'env>, result: &Reinitialized) -> JsResult<'env> {
-    match &result.available_tools {
-        None => Ok(scope.null()),
-        Some(AvailableTools::Native(text)) => scope.parse_json(text),
-        Some(AvailableTools::Host(value)) => Ok(value
-            .downcast_ref::<JsRef>()
-            .map_or_else(|| scope.null(), |value| value.get(scope))),
+impl<'env> ToJs<'env> for AvailableTools {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        match self {
+            Self::Native(text) => scope.parse_json(text),
+            Self::Host(value) => Ok(value
+                .downcast_ref::<JsRef>()
+                .map_or_else(|| scope.null(), |value| value.get(scope))),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Thrown, Value};
 use crate::node::host::registry::Published;
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::to_js::ToJs;
 use crate::node::marshal::{classes, errors};
 
 /// What JavaScript's thread has to do for a call before and after its promise gets its outcome.
@@ -128,8 +129,22 @@ async fn outcome_of<T>(is_closed: bool, work: BoxFuture<'_, Result<T>>) -> Resul
 }
 
 impl<'env, S> Invocation<'env, S> {
-    /// [`promised`] for work with the manager.
-    pub fn run<T, W, F, C>(&self, prepared: JsResult<'env, (Call, W)>, convert: C) -> JsResult<'env>
+    /// A promise of the outcome of work with the manager.
+    pub fn run<T, W, F>(&self, prepared: JsResult<'env, (Call, W)>) -> JsResult<'env>
+    where
+        T: for<'any> ToJs<'any> + Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
+    {
+        self.run_with(prepared, |scope, _, outcome| outcome.to_js(scope))
+    }
+
+    /// The same where `convert` makes the value.
+    pub fn run_with<T, W, F, C>(
+        &self,
+        prepared: JsResult<'env, (Call, W)>,
+        convert: C,
+    ) -> JsResult<'env>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send,
@@ -144,14 +159,24 @@ impl<'env, S> Invocation<'env, S> {
         promised(&self.runtime, self.scope, prepared, convert)
     }
 
-    /// The same for a call that is given no object of parameters.
-    pub fn start<T, W, F, C>(&self, work: W, convert: C) -> JsResult<'env>
+    /// [`Self::run`] for a call that is given no object of parameters.
+    pub fn start<T, W, F>(&self, work: W) -> JsResult<'env>
+    where
+        T: for<'any> ToJs<'any> + Send + 'static,
+        F: Future<Output = Result<T>> + Send,
+        W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
+    {
+        self.run(self.call().map(|call| (call, work)))
+    }
+
+    /// The same where `convert` makes the value.
+    pub fn start_with<T, W, F, C>(&self, work: W, convert: C) -> JsResult<'env>
     where
         T: Send + 'static,
         F: Future<Output = Result<T>> + Send,
         W: FnOnce(Manager, Arc<Call>) -> F + Send + 'static,
         C: for<'any> FnOnce(Scope<'any>, &Call, T) -> JsResult<'any> + Send + 'static,
     {
-        self.run(self.call().map(|call| (call, work)), convert)
+        self.run_with(self.call().map(|call| (call, work)), convert)
     }
 }

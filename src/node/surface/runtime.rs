@@ -170,7 +170,7 @@ fn reinit_mcp_server<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             Ok(Box::pin(reinit(&manager, &request)).await)
         })
     });
-    invocation.run(prepared, move |scope, call, outcome| match outcome {
+    invocation.run_with(prepared, move |scope, call, outcome| match outcome {
         Some(outcome) => result::reinitialized(scope, &outcome, server_name.as_deref(), &call.node),
         None => Ok(scope.undefined()),
     })

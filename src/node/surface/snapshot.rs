@@ -10,6 +10,7 @@ use crate::error::{Code, Result};
 use crate::manager::{Manager, Reading, Snapshot};
 use crate::node::engine::JsResult;
 use crate::node::marshal::newer_params::deadline;
+use crate::node::marshal::to_js::WithMembers;
 
 /// `(deadlineMs?, signal?)`.
 pub fn fetch_tools_snapshot<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'env> {
@@ -50,24 +51,23 @@ fn snapshot<'env>(invocation: &Invocation<'env, Arc<Handle>>, reading: Reading) 
         }))
     };
     let prepared = invocation.abortable_call(1);
-    invocation.run(
+    invocation.run_with(
         prepared.map(|call| (call, work)),
         |scope, _, list: Result<Snapshot>| {
-            let result = scope.object()?;
             let Ok(snapshot) = list else {
-                result.set("tools", scope.array(&[])?)?;
-                result.set("complete", scope.boolean(false)?)?;
-                return Ok(result);
+                let tools = scope.array(&[])?;
+                return scope
+                    .object()?
+                    .with("tools", tools)?
+                    .with("complete", false);
             };
-            result.set("tools", scope.tools(&snapshot.list.tools)?)?;
-            result.set("complete", scope.boolean(true)?)?;
-            if let Some(revision) = &snapshot.revision {
-                result.set("publicationRevision", scope.string(revision)?)?;
-            }
-            if snapshot.ordering_unavailable {
-                result.set("orderingUnavailable", scope.boolean(true)?)?;
-            }
-            Ok(result)
+            let unavailable = snapshot.ordering_unavailable.then_some(true);
+            scope
+                .object()?
+                .with("tools", &*snapshot.list.tools)?
+                .with("complete", true)?
+                .optional("publicationRevision", snapshot.revision)?
+                .optional("orderingUnavailable", unavailable)
         },
     )
 }

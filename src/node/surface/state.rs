@@ -24,9 +24,9 @@ use crate::node::host::flows::NodeFlows;
 use crate::node::host::prompt::{NodeLock, NodePrompt, NodeTenancy};
 use crate::node::host::registry::{NodeHost, Principal};
 use crate::node::host::server_requests::HostHandlers;
-use crate::node::host::service::Service;
 use crate::node::host::token_store::NodeTokens;
 use crate::node::host::{obo, upstream};
+use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::{CallContext, JsEnvironment};
 use crate::node::marshal::environment::{VariableReader, Variables};
 use crate::node::marshal::log::logger_of;
@@ -106,16 +106,12 @@ impl RuntimeState {
         )?);
         let present = services::present(self.host.get(scope))?;
         let known_user = user.map(convert::user).transpose()?;
-        let given = server_config.map(|config| JsRef::new(&self.thread, config).map(Arc::new));
-        let given = given.transpose()?;
+        let given = context.keep_present(server_config)?;
         let node = Arc::new(NodeHost {
             context: Arc::clone(&context),
             environment: environment.clone(),
             embedded: self.embedded.as_ref().map(Embedded::config),
-            config_servers: config_servers
-                .map(|servers| JsRef::new(&self.thread, servers))
-                .transpose()?
-                .map(Arc::new),
+            config_servers: context.keep_present(config_servers)?,
             present,
             recovers_catalogs: self.catalog_recovery.is_used(),
             principal: Principal::of(known_user.as_ref()),
@@ -166,11 +162,7 @@ impl RuntimeState {
         logger: Logger,
     ) -> JsResult<'env, Host> {
         let (context, environment) = (&node.context, &node.environment);
-        let keep = |value: Option<Value<'env>>| {
-            value
-                .map(|value| JsRef::new(&self.thread, value).map(Arc::new))
-                .transpose()
-        };
+        let keep = |value| context.keep_present(value);
         let function = |name| params.map_or(Ok(None), |params| params.function(name));
         let object = |name| params.map_or(Ok(None), |params| params.object_member(name));
         let flows: Arc<dyn FlowStore> = match keep(object("flowManager")?)? {

@@ -11,6 +11,7 @@ use super::state::RuntimeState;
 use crate::error::Code;
 use crate::manager::{Key, Manager, Owner};
 use crate::node::engine::{JsRef, JsResult, Scope, Thrown, Value};
+use crate::node::marshal::to_js::WithMembers;
 
 /// `runtime.MCPManager`: the statics, bound to this runtime. `createInstance` brings the registry to what is configured.
 pub fn manager_statics<'env>(
@@ -52,7 +53,7 @@ fn create_instance<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResu
         let work = |_: Manager, call: Arc<Call>| async move { initialize(&call, configured).await };
         Ok((invocation.call()?, work))
     })();
-    invocation.run(prepared, move |scope, _, ()| {
+    invocation.run_with(prepared, move |scope, _, ()| {
         Ok(instance.manager.get(scope))
     })
 }
@@ -70,9 +71,8 @@ fn get_instance<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResult<
 /// LibreChat's text, with the `code` that every error has.
 fn already_initialized(scope: Scope<'_>) -> JsResult<'_, Thrown<'_>> {
     let error = scope.error("Error", "MCPManager has already been initialized.");
-    error.set("code", scope.string(Code::InvalidArgument.as_str())?)?;
-    error.set("retryable", scope.boolean(false)?)?;
-    Ok(Thrown(error))
+    let error = error.with("code", Code::InvalidArgument.as_str())?;
+    error.with("retryable", false).map(Thrown)
 }
 
 /// `runtime.MCPConnection`: the statics that LibreChat calls.

@@ -45,7 +45,7 @@ pub fn call_tool<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 .await
         })
     });
-    invocation.run(prepared, |scope, _, content| {
+    invocation.run_with(prepared, |scope, _, content| {
         let artifacts = content
             .artifacts
             .as_ref()

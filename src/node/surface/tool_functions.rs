@@ -16,6 +16,7 @@ use crate::manager::{
 use crate::node::engine::{JsResult, Scope};
 use crate::node::marshal::newer_params::deadline;
 use crate::node::marshal::params::Params;
+use crate::node::marshal::to_js::{JsonText, Nullable, ToJs, WithMembers};
 use crate::server_config::ServerConfig;
 
 /// Bound on listing tools where the config has no `timeout`.
@@ -38,25 +39,16 @@ pub fn get_server_tool_functions<'env>(invocation: &Invocation<'env>) -> JsResul
 /// of a server or the host.
 pub fn get_server_tool_functions_snapshot<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     look_up(invocation, |scope, _, functions| {
-        let result = scope.object()?;
-        result.set("tools", tools(scope, &functions)?)?;
-        for (name, value) in [
-            ("publicationGeneration", &functions.generation),
-            ("publicationRevision", &functions.revision),
-        ] {
-            if let Some(value) = value {
-                result.set(name, scope.string(value)?)?;
-            }
-        }
-        Ok(result)
+        scope
+            .object()?
+            .with("tools", tools(scope, &functions)?)?
+            .optional("publicationGeneration", functions.generation)?
+            .optional("publicationRevision", functions.revision)
     })
 }
 
 fn tools<'env>(scope: Scope<'env>, functions: &Functions) -> JsResult<'env> {
-    match &functions.tools {
-        Some(functions) => scope.parse_json(functions),
-        None => Ok(scope.null()),
-    }
+    Nullable(functions.tools.as_deref().map(JsonText)).to_js(scope)
 }
 
 fn look_up<'env>(
@@ -82,7 +74,7 @@ fn look_up<'env>(
             }))
         })
     });
-    invocation.run(prepared, convert)
+    invocation.run_with(prepared, convert)
 }
 
 /// A call of a user, about a config, and when it has to end.
@@ -91,15 +83,10 @@ fn call_of<'env>(
     user_id: Option<&str>,
 ) -> JsResult<'env, (Call, Option<Instant>)> {
     let scope = invocation.scope;
-    let params = scope.object()?;
-    if let Some(id) = user_id {
-        let user = scope.object()?;
-        user.set("id", scope.string(id)?)?;
-        params.set("user", user)?;
-    }
-    if let Some(config) = invocation.object(2) {
-        params.set("serverConfig", config)?;
-    }
+    let params = scope
+        .object()?
+        .optional("user", user_id.map(|id| [("id", id)]))?
+        .optional("serverConfig", invocation.object(2))?;
     let mut end = None;
     if let Some(options) = invocation.object(3) {
         params.set("signal", options.get("signal")?)?;

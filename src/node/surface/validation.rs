@@ -9,6 +9,7 @@ use super::policy::with;
 use crate::host::Environment;
 use crate::node::engine::{JsResult, Scope, Value};
 use crate::node::marshal::convert;
+use crate::node::marshal::to_js::WithMembers;
 use crate::server_config::{self, Author, Input, Issue, ServerConfig};
 
 /// What is wrong with a config, by LibreChat's published schemas; an empty list, if what `parseServerConfig` makes of it
@@ -43,18 +44,19 @@ pub fn parse_server_config<'any>(
 ) -> napi::Result<Unknown<'any>> {
     with(env, &config, |config| {
         let scope = config.scope();
-        let answer = scope.object()?;
         match parsed(config, options.as_ref())? {
-            Ok(config) => {
-                answer.set("success", scope.boolean(true)?)?;
-                answer.set("config", scope.json(&Json::Object(config))?)?;
-            }
+            Ok(config) => scope
+                .object()?
+                .with("success", true)?
+                .with("config", config),
             Err(found) => {
-                answer.set("success", scope.boolean(false)?)?;
-                answer.set("issues", issues(scope, found)?)?;
+                let issues = issues(scope, found)?;
+                scope
+                    .object()?
+                    .with("success", false)?
+                    .with("issues", issues)
             }
         }
-        Ok(answer)
     })
 }
 

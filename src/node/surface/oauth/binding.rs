@@ -5,16 +5,16 @@ use serde_json::Value as Json;
 
 use super::call::parsed;
 use crate::node::engine::{JsResult, Thrown};
-use crate::node::host::token_store::members;
+use crate::node::marshal::convert::{self, members};
 use crate::node::marshal::{classes, errors};
 use crate::node::surface::methods::Invocation;
 use crate::oauth::{ClientInfo, OAuthOptions, check_client_row, client_row_metadata};
 
 /// `(metadata, resourceMetadata, serverUrl, clientSource)`
 pub fn build_metadata<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let scope = invocation.scope;
     let object = |index| members(invocation.argument(index));
-    let text = |index| invocation.text(index).filter(|text| !text.is_empty());
+    let scope = invocation.scope;
+    let text = |index| convert::text(invocation.argument(index));
     let (Some(server), Some(server_url), Some(source)) = (object(0)?, text(2), text(3)) else {
         return Ok(scope.undefined());
     };
@@ -29,7 +29,7 @@ pub fn build_metadata<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 pub fn assert_binding<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let object = |index| members(invocation.argument(index));
     let server_name = invocation.required_text(0, "serverName")?;
-    let server_url = invocation.text(1).filter(|url| !url.is_empty());
+    let server_url = convert::text(invocation.argument(1));
     let checked = check_client_row(
         &server_name,
         server_url.as_deref(),

@@ -13,6 +13,7 @@ use crate::node::host::arguments::Arguments;
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::log::logger_of;
 use crate::node::marshal::services;
+use crate::node::marshal::to_js::ToJs;
 use crate::node::surface::methods::Invocation;
 use crate::node::surface::running::{Ending, promised};
 use crate::node::surface::state::RuntimeState;
@@ -33,15 +34,13 @@ impl<'env> Deref for Call<'env> {
 }
 
 impl<'env> Call<'env> {
-    /// A promise of what `prepare` makes of the arguments: the work, which may run anywhere. `convert` builds its
-    /// value on JavaScript's thread.
+    /// A promise of the outcome of what `prepare` makes of the arguments: the work, which may run anywhere.
     pub fn promise<S, T, W>(
         invocation: &Invocation<'env, S>,
         prepare: impl FnOnce(&Self) -> JsResult<'env, W>,
-        convert: impl for<'any> FnOnce(Scope<'any>, &Ended, T) -> JsResult<'any> + Send + 'static,
     ) -> JsResult<'env>
     where
-        T: Send + 'static,
+        T: for<'any> ToJs<'any> + Send + 'static,
         W: Future<Output = Result<T>> + Send + 'static,
     {
         let prepared = Self::new(invocation).and_then(|call| {
@@ -52,7 +51,12 @@ impl<'env> Call<'env> {
             };
             Ok((Arc::new(ended), || work))
         });
-        promised(&invocation.runtime, invocation.scope, prepared, convert)
+        promised(
+            &invocation.runtime,
+            invocation.scope,
+            prepared,
+            |scope, _, outcome: T| outcome.to_js(scope),
+        )
     }
 
     pub fn new<S>(invocation: &Invocation<'env, S>) -> JsResult<'env, Self> {
@@ -92,7 +96,7 @@ impl<'env> Call<'env> {
 }
 
 /// What is left of a call whose promise gets its outcome.
-pub struct Ended {
+struct Ended {
     context: Arc<CallContext>,
     abort: Option<AbortLink>,
 }

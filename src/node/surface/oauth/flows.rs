@@ -1,14 +1,15 @@
 //! Flows of `runtime.oauth`: their ids, beginning and completing them, and the `state` that leads to them.
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::call::Call;
 use super::call::parsed;
 use crate::host::FlowAttempt;
 use crate::node::engine::{JsResult, Value};
 use crate::node::host::persist::NodePersist;
+use crate::node::marshal::convert::{text, whole};
+use crate::node::marshal::to_js::WithMembers;
 use crate::node::surface::methods::Invocation;
-use crate::node::surface::outcome::value;
 use crate::oauth::{
     Callback, Completion, FLOW_KIND, Initiation, OAuthOptions, Received, delete_flow_and_state,
     delete_state_mapping, fail_flow_and_state, flow_id, parse_flow_id, resolve_state,
@@ -31,241 +32,198 @@ pub fn parse_id<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let Some(owner) = parse_flow_id(&invocation.required_text(0, "flowId")?) else {
         return Ok(invocation.scope.null());
     };
-    let scope = invocation.scope;
-    let object = scope.object()?;
-    if let Some(tenant_id) = &owner.tenant_id {
-        object.set("tenantId", scope.string(tenant_id)?)?;
-    }
-    object.set("userId", scope.string(&owner.user_id)?)?;
-    object.set("serverName", scope.string(&owner.server_name)?)?;
-    Ok(object)
+    let object = invocation.scope.object()?;
+    object
+        .optional("tenantId", owner.tenant_id)?
+        .with("userId", owner.user_id)?
+        .with("serverName", owner.server_name)
 }
 
 /// `(serverName, serverUrl, userId, oauthHeaders, config, allowedDomains, findToken, allowedAddresses, tenantId?)`
 pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let server_name = call.text_argument(0, "serverName")?;
-            let server_url = call.text_argument(1, "serverUrl")?;
-            let user_id = call.text_argument(2, "userId")?;
-            let oauth_headers = call.headers(3)?;
-            let options = OAuthOptions::new(call.members(4)?.as_ref());
-            let rules = call.rules(5, 7)?;
-            let find = call.argument(6);
-            let storage = if find.is_function() {
-                let params = call.scope.object()?;
-                params.set("userId", call.argument(2))?;
-                params.set("serverName", call.argument(0))?;
-                params.set("findToken", find)?;
-                Some(call.storage(params)?)
-            } else {
-                None
-            };
-            let endpoints = call.endpoints(&rules, &oauth_headers);
-            let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
-            let tenant_id = call.argument(8).as_string();
-            let tenant_id = tenant_id.filter(|tenant| !tenant.is_empty());
-            let (settings, logger) = (call.settings(), call.logger.clone());
-            Ok(async move {
-                let (endpoints, server_url) = (endpoints?, parsed(&server_url)?);
-                let initiated = Initiation {
-                    endpoints: &endpoints,
-                    server_name: &server_name,
-                    user_id: &user_id,
-                    server_url: &server_url,
-                    oauth_headers: &oauth_headers,
-                    options: &options,
-                    rules: &rules,
-                    settings: &settings,
-                    logger: &logger,
-                    storage: storage.as_ref(),
-                    missing_scope: None,
-                    tenant_id: tenant_id.as_deref(),
-                }
-                .initiate()
-                .await?;
-                Ok(serde_json::json!({
-                    "authorizationUrl": initiated.authorization_url.as_str(),
-                    "flowId": flow_id(&user_id, &server_name, tenant_id.as_deref()),
-                    "flowMetadata": initiated.metadata,
-                }))
-            })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let server_name = call.text_argument(0, "serverName")?;
+        let server_url = call.text_argument(1, "serverUrl")?;
+        let user_id = call.text_argument(2, "userId")?;
+        let oauth_headers = call.headers(3)?;
+        let options = OAuthOptions::new(call.members(4)?.as_ref());
+        let rules = call.rules(5, 7)?;
+        let find = call.argument(6);
+        let storage = if find.is_function() {
+            let params = call
+                .scope
+                .object()?
+                .with("userId", call.argument(2))?
+                .with("serverName", call.argument(0))?
+                .with("findToken", find)?;
+            Some(call.storage(params)?)
+        } else {
+            None
+        };
+        let endpoints = call.endpoints(&rules, &oauth_headers);
+        let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
+        let tenant_id = text(call.argument(8));
+        let (settings, logger) = (call.settings(), call.logger.clone());
+        Ok(async move {
+            let (endpoints, server_url) = (endpoints?, parsed(&server_url)?);
+            let initiated = Initiation {
+                endpoints: &endpoints,
+                server_name: &server_name,
+                user_id: &user_id,
+                server_url: &server_url,
+                oauth_headers: &oauth_headers,
+                options: &options,
+                rules: &rules,
+                settings: &settings,
+                logger: &logger,
+                storage: storage.as_ref(),
+                missing_scope: None,
+                tenant_id: tenant_id.as_deref(),
+            }
+            .initiate()
+            .await?;
+            Ok(json!({
+                "authorizationUrl": initiated.authorization_url.as_str(),
+                "flowId": flow_id(&user_id, &server_name, tenant_id.as_deref()),
+                "flowMetadata": initiated.metadata,
+            }))
+        })
+    })
 }
 
 /// `(flowId, authorizationCode, flowManager, oauthHeaders, persistBeforeComplete?, { state, iss }?)`, or without the function
 /// between. LibreChat of autumn passes `rollbackPersistedTokens` and `{ createdAt, state }` after the function.
 pub fn complete<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let flow_id = call.text_argument(0, "flowId")?;
-            let persist = call.argument(4);
-            let in_its_place = persist.present().is_some() && !persist.is_function();
-            let roll_back = call.argument(5);
-            let (received, attempt) = if in_its_place {
-                (4, None)
-            } else if roll_back.is_function()
-                || roll_back.present().is_none()
-                    && [6, 7]
-                        .iter()
-                        .any(|index| call.argument(*index).present().is_some())
-            {
-                (7, call.argument(6).present())
-            } else {
-                (5, None)
-            };
-            let received = call.argument(received).present();
-            let received = received
-                .map(|received| {
-                    if !received.is_object() {
-                        return Err(call.scope.type_error("received must be an object"));
-                    }
-                    // A parameter that came twice is a list in many frameworks, and no parameter (RFC 6749, section 3.1).
-                    let text = |name: &str| match received.get(name)?.present() {
-                        Some(value) => call.text(value, name).map(Some),
-                        None => Ok(None),
-                    };
-                    Ok(Received {
-                        state: text("state")?.map(Secret::new),
-                        iss: text("iss")?,
-                    })
+    Call::promise(invocation, |call| {
+        let flow_id = call.text_argument(0, "flowId")?;
+        let persist = call.argument(4);
+        let in_its_place = persist.present().is_some() && !persist.is_function();
+        let roll_back = call.argument(5);
+        let (received, attempt) = if in_its_place {
+            (4, None)
+        } else if roll_back.is_function()
+            || roll_back.present().is_none()
+                && [6, 7]
+                    .iter()
+                    .any(|index| call.argument(*index).present().is_some())
+        {
+            (7, call.argument(6).present())
+        } else {
+            (5, None)
+        };
+        let received = call.argument(received).present();
+        let received = received
+            .map(|received| {
+                if !received.is_object() {
+                    return Err(call.scope.type_error("received must be an object"));
+                }
+                // A parameter that came twice is a list in many frameworks, and no parameter (RFC 6749, section 3.1).
+                let text = |name: &str| match received.get(name)?.present() {
+                    Some(value) => call.text(value, name).map(Some),
+                    None => Ok(None),
+                };
+                Ok(Received {
+                    state: text("state")?.map(Secret::new),
+                    iss: text("iss")?,
                 })
-                .transpose()?;
-            let callback = Callback {
-                code: call.secret_argument(1, "authorizationCode")?,
-                received,
-                attempt: attempt
-                    .map(|attempt| read_attempt(call, attempt))
-                    .transpose()?,
-            };
-            let completion = Completion {
-                http: call.runtime.manager.http().clone(),
-                flows: call.flows(2)?,
-                oauth_headers: call.headers(3)?,
-                environment: call.environment.clone(),
-                settings: call.settings(),
-                logger: call.logger.clone(),
-                persist: NodePersist::of(call, persist, roll_back)?,
-            };
-            Ok(async move { completion.complete(&flow_id, &callback).await })
-        },
-        |scope, _, tokens| scope.json(&tokens.into_value()),
-    )
+            })
+            .transpose()?;
+        let callback = Callback {
+            code: call.secret_argument(1, "authorizationCode")?,
+            received,
+            attempt: attempt
+                .map(|attempt| read_attempt(call, attempt))
+                .transpose()?,
+        };
+        let completion = Completion {
+            http: call.runtime.manager.http().clone(),
+            flows: call.flows(2)?,
+            oauth_headers: call.headers(3)?,
+            environment: call.environment.clone(),
+            settings: call.settings(),
+            logger: call.logger.clone(),
+            persist: NodePersist::of(call, persist, roll_back)?,
+        };
+        Ok(async move { completion.complete(&flow_id, &callback).await })
+    })
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "milliseconds since the epoch"
-)]
 fn created_at(flow: Value<'_>) -> JsResult<'_, i64> {
-    let created_at = flow.get("createdAt")?.as_number();
-    Ok(created_at.unwrap_or_default() as i64)
+    flow.get("createdAt")
+        .map(|it| whole(it).unwrap_or_default())
 }
 
 /// `{ createdAt, state }`
 fn read_attempt<'env>(call: &Call<'env>, attempt: Value<'env>) -> JsResult<'env, FlowAttempt> {
-    let created_at = attempt.get("createdAt")?.as_number().unwrap_or_default();
     Ok(FlowAttempt {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "milliseconds since the epoch"
-        )]
-        created_at: created_at as i64,
+        created_at: created_at(attempt)?,
         state: Secret::new(call.text(attempt.get("state")?, "state")?),
     })
 }
 
 /// `(flowId, flowManager)`
 pub fn get_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
-            Ok(async move {
-                let flow = flows.get(&flow_id, FLOW_KIND).await?;
-                Ok(flow.map_or(Json::Null, |flow| Json::Object(flow.metadata)))
-            })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
+        Ok(async move {
+            let flow = flows.get(&flow_id, FLOW_KIND).await?;
+            Ok(flow.map_or(Json::Null, |flow| Json::Object(flow.metadata)))
+        })
+    })
 }
 
 /// `(state, flowId, flowManager)`
 pub fn store_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let state = call.secret_argument(0, "state")?;
-            let (flow_id, flows) = (call.text_argument(1, "flowId")?, call.flows(2)?);
-            Ok(async move { store_state_mapping(&*flows, &state, &flow_id).await })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let state = call.secret_argument(0, "state")?;
+        let (flow_id, flows) = (call.text_argument(1, "flowId")?, call.flows(2)?);
+        Ok(async move { store_state_mapping(&*flows, &state, &flow_id).await })
+    })
 }
 
 /// `(state, flowManager)`
 pub fn resolve_state_to_flow<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
-            Ok(async move { Ok(serde_json::json!(resolve_state(&*flows, &state).await?)) })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
+        Ok(async move { Ok(json!(resolve_state(&*flows, &state).await?)) })
+    })
 }
 
 /// `(state, flowManager)`
 pub fn delete_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
-            Ok(async move { delete_state_mapping(&*flows, &state).await })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
+        Ok(async move { delete_state_mapping(&*flows, &state).await })
+    })
 }
 
 /// `(flowId, flowState, flowManager, error)`
 pub fn fail<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let (flow_id, flow) = (call.text_argument(0, "flowId")?, call.argument(1));
-            if !flow.is_object() {
-                return Err(call.scope.type_error("flowState must be an object"));
-            }
-            let metadata = flow.get("metadata")?.present();
-            let state = metadata.map(|metadata| metadata.get("state")).transpose()?;
-            let attempt = FlowAttempt {
-                created_at: created_at(flow)?,
-                state: Secret::new(state.and_then(Value::as_string).unwrap_or_default()),
-            };
-            let (flows, error) = (call.flows(2)?, call.argument(3));
-            let why = match error.as_string() {
-                Some(text) => text,
-                None if error.is_object() => error.get("message")?.as_string().unwrap_or_default(),
-                None => return Err(call.scope.type_error("error must be an Error or a string")),
-            };
-            Ok(async move { fail_flow_and_state(&*flows, &flow_id, &attempt, &why).await })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let (flow_id, flow) = (call.text_argument(0, "flowId")?, call.argument(1));
+        if !flow.is_object() {
+            return Err(call.scope.type_error("flowState must be an object"));
+        }
+        let metadata = flow.get("metadata")?.present();
+        let state = metadata.map(|metadata| metadata.get("state")).transpose()?;
+        let attempt = FlowAttempt {
+            created_at: created_at(flow)?,
+            state: Secret::new(state.and_then(Value::as_string).unwrap_or_default()),
+        };
+        let (flows, error) = (call.flows(2)?, call.argument(3));
+        let why = match error.as_string() {
+            Some(text) => text,
+            None if error.is_object() => error.get("message")?.as_string().unwrap_or_default(),
+            None => return Err(call.scope.type_error("error must be an Error or a string")),
+        };
+        Ok(async move { fail_flow_and_state(&*flows, &flow_id, &attempt, &why).await })
+    })
 }
 
 /// `(flowId, flowManager)`
 pub fn delete_flow<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
-            Ok(async move { delete_flow_and_state(&*flows, &flow_id).await })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
+        Ok(async move { delete_flow_and_state(&*flows, &flow_id).await })
+    })
 }

@@ -7,10 +7,9 @@ use serde_json::Value as Json;
 
 use super::call::{Call, parsed};
 use super::{binding, flows, reconnection, tokens};
-use crate::error::Error;
+use crate::cancel::until_aborted;
 use crate::node::engine::{JsResult, Value};
 use crate::node::surface::methods::{Invocation, Method, set_methods};
-use crate::node::surface::outcome::value;
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{
     ClientInfo, OAuthOptions, Refresh, Revocation, StoredEndpoint, detect, revoke, texts,
@@ -52,109 +51,90 @@ const HANDLER: &[Method] = &[
 /// `(refreshToken, { serverName, serverUrl, clientInfo, storedTokenEndpoint, storedAuthMethods, storedServerUrl, resource,
 /// clientSource }, oauthHeaders, config, allowedDomains, allowedAddresses, signal?)`
 fn refresh<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let refresh_token = call.secret_argument(0, "refreshToken")?;
-            let known = call.members(1)?.unwrap_or_default();
-            let oauth_headers = call.headers(2)?;
-            let options = OAuthOptions::new(call.members(3)?.as_ref());
-            let endpoints = call.endpoints(&call.rules(4, 5)?, &oauth_headers);
-            let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
-            let closing = call.runtime.manager.closing().clone();
-            let logger = call.logger.clone();
-            let aborted = call.aborted_by(call.argument(6))?;
-            let refresh = async move {
-                let text = |name: &str| known.get(name).and_then(Json::as_str);
-                let server_url = text("serverUrl").map(parsed).transpose()?;
-                let client = known.get("clientInfo").and_then(Json::as_object);
-                let client = client.cloned().and_then(ClientInfo::new);
-                let methods = texts(&known, "storedAuthMethods");
-                let tokens = Refresh {
-                    endpoints: &endpoints?,
-                    options: &options,
-                    server_name: text("serverName").unwrap_or_default(),
-                    server_url: server_url.as_ref(),
-                    client: client.as_ref(),
-                    stored: StoredEndpoint {
-                        token_endpoint: text("storedTokenEndpoint"),
-                        auth_methods: methods.as_deref(),
-                        server_url: text("storedServerUrl"),
-                        client_source: text("clientSource"),
-                        resource: text("resource"),
-                        issuer: None,
-                    },
-                    // Callers pass what they have stored.
-                    nothing_stored: false,
-                    logger: &logger,
-                }
-                .send(&refresh_token, None, &closing)
-                .await?;
-                Ok(tokens.into_value())
-            };
-            Ok(async move {
-                tokio::select! {
-                    biased;
-                    () = aborted.cancelled() => Err(Error::aborted()),
-                    outcome = refresh => outcome,
-                }
-            })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let refresh_token = call.secret_argument(0, "refreshToken")?;
+        let known = call.members(1)?.unwrap_or_default();
+        let oauth_headers = call.headers(2)?;
+        let options = OAuthOptions::new(call.members(3)?.as_ref());
+        let endpoints = call.endpoints(&call.rules(4, 5)?, &oauth_headers);
+        let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
+        let closing = call.runtime.manager.closing().clone();
+        let logger = call.logger.clone();
+        let aborted = call.aborted_by(call.argument(6))?;
+        let refresh = async move {
+            let text = |name: &str| known.get(name).and_then(Json::as_str);
+            let server_url = text("serverUrl").map(parsed).transpose()?;
+            let client = known.get("clientInfo").and_then(Json::as_object);
+            let client = client.cloned().and_then(ClientInfo::new);
+            let methods = texts(&known, "storedAuthMethods");
+            Refresh {
+                endpoints: &endpoints?,
+                options: &options,
+                server_name: text("serverName").unwrap_or_default(),
+                server_url: server_url.as_ref(),
+                client: client.as_ref(),
+                stored: StoredEndpoint {
+                    token_endpoint: text("storedTokenEndpoint"),
+                    auth_methods: methods.as_deref(),
+                    server_url: text("storedServerUrl"),
+                    client_source: text("clientSource"),
+                    resource: text("resource"),
+                    issuer: None,
+                },
+                // Callers pass what they have stored.
+                nothing_stored: false,
+                logger: &logger,
+            }
+            .send(&refresh_token, None, &closing)
+            .await
+        };
+        Ok(async move { until_aborted(&aborted, Box::pin(refresh)).await? })
+    })
 }
 
 /// `(serverName, token, 'refresh' | 'access', { serverUrl, clientId, clientSecret, revocationEndpoint,
 /// revocationEndpointAuthMethodsSupported, issuer }, oauthHeaders, allowedDomains, allowedAddresses)`
 fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let server_name = call.text_argument(0, "serverName")?;
-            let token = call.secret_argument(1, "token")?;
-            let is_refresh_token = call.text_argument(2, "tokenType")? == "refresh";
-            let known = call.members(3)?.unwrap_or_default();
-            let endpoints = call.endpoints(&call.rules(5, 6)?, &call.headers(4)?);
-            let logger = call.logger.clone();
-            Ok(async move {
-                let text = |name: &str| {
-                    let text = known.get(name).and_then(Json::as_str);
-                    text.filter(|text| !text.is_empty())
-                };
-                let secret = text("clientSecret").map(Secret::from);
-                let methods = texts(&known, "revocationEndpointAuthMethodsSupported");
-                let revocation = Revocation {
-                    server_name: &server_name,
-                    token: &token,
-                    is_refresh_token,
-                    server_url: text("serverUrl"),
-                    client_id: text("clientId").unwrap_or_default(),
-                    client_secret: secret.as_ref(),
-                    endpoint: text("revocationEndpoint"),
-                    issuer: text("issuer"),
-                    auth_methods: methods.as_deref(),
-                };
-                revoke(&revocation, &endpoints?, &logger).await
-            })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let server_name = call.text_argument(0, "serverName")?;
+        let token = call.secret_argument(1, "token")?;
+        let is_refresh_token = call.text_argument(2, "tokenType")? == "refresh";
+        let known = call.members(3)?.unwrap_or_default();
+        let endpoints = call.endpoints(&call.rules(5, 6)?, &call.headers(4)?);
+        let logger = call.logger.clone();
+        Ok(async move {
+            let text = |name: &str| {
+                let text = known.get(name).and_then(Json::as_str);
+                text.filter(|text| !text.is_empty())
+            };
+            let secret = text("clientSecret").map(Secret::from);
+            let methods = texts(&known, "revocationEndpointAuthMethodsSupported");
+            let revocation = Revocation {
+                server_name: &server_name,
+                token: &token,
+                is_refresh_token,
+                server_url: text("serverUrl"),
+                client_id: text("clientId").unwrap_or_default(),
+                client_secret: secret.as_ref(),
+                endpoint: text("revocationEndpoint"),
+                issuer: text("issuer"),
+                auth_methods: methods.as_deref(),
+            };
+            revoke(&revocation, &endpoints?, &logger).await
+        })
+    })
 }
 
 /// `(serverUrl, allowedDomains, allowedAddresses)`
 fn detect_requirement<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let server_url = call.text_argument(0, "serverUrl")?;
-            let endpoints = call.endpoints(&call.rules(1, 2)?, &IndexMap::new());
-            let settings = call.settings();
-            Ok(async move {
-                let server_url = parsed(&server_url)?;
-                let detection = detect(&endpoints?, &server_url, &settings).await;
-                Ok(detection.to_value())
-            })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let server_url = call.text_argument(0, "serverUrl")?;
+        let endpoints = call.endpoints(&call.rules(1, 2)?, &IndexMap::new());
+        let settings = call.settings();
+        Ok(async move {
+            let server_url = parsed(&server_url)?;
+            let detection = detect(&endpoints?, &server_url, &settings).await;
+            Ok(detection.to_value())
+        })
+    })
 }

@@ -10,11 +10,10 @@ use crate::node::engine::{JsRef, JsResult, Scope, Thrown};
 use crate::node::host::embedded::Embedded;
 use crate::node::host::flows::NodeFlows;
 use crate::node::host::registry::{NodeHost, Principal};
-use crate::node::host::service::Service;
 use crate::node::host::token_store::NodeTokens;
+use crate::node::marshal::callee::Service;
 use crate::node::marshal::services;
 use crate::node::surface::methods::{Invocation, Method, set_methods};
-use crate::node::surface::outcome::value;
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::Reconnections;
 use crate::reconnect::Reconnect;
@@ -90,26 +89,18 @@ fn create<'env>(invocation: &Invocation<'env, Created>) -> JsResult<'env> {
 }
 
 fn reconnect_servers<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let reconnect = reconnect(call, &invocation.target)?;
-            Ok(async move { reconnect.all().await })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let reconnect = reconnect(call, &invocation.target)?;
+        Ok(async move { reconnect.all().await })
+    })
 }
 
 fn reconnect_server<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResult<'env> {
-    Call::promise(
-        invocation,
-        |call| {
-            let reconnect = reconnect(call, &invocation.target)?;
-            let server_name = call.text_argument(1, "serverName")?;
-            Ok(async move { Ok(reconnect.one(&server_name).await) })
-        },
-        value,
-    )
+    Call::promise(invocation, |call| {
+        let reconnect = reconnect(call, &invocation.target)?;
+        let server_name = call.text_argument(1, "serverName")?;
+        Ok(async move { Ok(reconnect.one(&server_name).await) })
+    })
 }
 
 fn get_tracker_stats<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResult<'env> {

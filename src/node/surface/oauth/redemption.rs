@@ -12,13 +12,16 @@ use super::call::Call;
 use crate::error::{Code, Error, Result};
 use crate::flights::{Flight, Flights};
 use crate::host::{Level, LogMeta, Logger, Tenancy};
-use crate::node::engine::{JsRef, JsResult, Value, workers};
+use crate::node::engine::workers;
+use crate::node::engine::{JsRef, JsResult, Scope, Value};
 use crate::node::host::given_leases::{GivenLeases, seen};
 use crate::node::host::prompt::NodeTenancy;
-use crate::node::host::token_store::{given_text, members};
 use crate::node::host::witness::NodeWitness;
+use crate::node::marshal::callback::Callback;
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::convert::{JsonObject, text_member};
 use crate::node::marshal::services;
+use crate::node::marshal::to_js::ToJs;
 use crate::oauth::{
     self, GrantRefresher, Leases, Seen, Storage, StoredClient, Tokens, Unwitnessed, mark_rejected,
 };
@@ -28,6 +31,18 @@ use crate::secret::Secret;
 const STALE: Duration = Duration::from_mins(1);
 /// Bound on a caller's `refreshTokens`, told or not.
 const LIMIT: Duration = Duration::from_mins(2);
+
+const REFRESH: Callback<(Secret, JsonObject, Signal), Option<JsonObject>> =
+    Callback::new("refreshTokens", LIMIT);
+
+/// That of an `AbortController`.
+struct Signal(Arc<JsRef>);
+
+impl<'env> ToJs<'env> for Signal {
+    fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
+        self.0.get(scope).get("signal")
+    }
+}
 
 /// The caller's `refreshTokens(refreshToken, { userId, serverName, identifier, clientInfo, storedTokenEndpoint,
 /// storedAuthMethods, storedServerUrl, clientSource, resource }, signal)`.
@@ -50,8 +65,8 @@ impl NodeRefresher {
         let controller = refresh.scope().global()?.get("AbortController")?;
         Ok(Self {
             context: Arc::clone(context),
-            refresh: Arc::new(JsRef::new(&context.thread, refresh)?),
-            stop: Arc::new(JsRef::new(&context.thread, controller.construct(&[])?)?),
+            refresh: context.keep(refresh)?,
+            stop: context.keep(controller.construct(&[])?)?,
             user_id,
             server_name,
         })
@@ -104,21 +119,9 @@ impl GrantRefresher for NodeRefresher {
         refresh_token: &Secret,
         client: Option<&StoredClient>,
     ) -> Result<Tokens> {
-        let (known, token) = (self.known(client), refresh_token.clone());
-        let (refresh, stop) = (Arc::clone(&self.refresh), Arc::clone(&self.stop));
-        let call = self.context.callback(
-            "refreshTokens",
-            LIMIT,
-            move |context, scope| {
-                let arguments = [
-                    scope.string(token.expose())?,
-                    scope.json(&Json::Object(known))?,
-                    stop.get(scope).get("signal")?,
-                ];
-                context.apply(refresh.get(scope), scope.undefined(), &arguments)
-            },
-            |_, value| members(value),
-        );
+        let known = self.known(client);
+        let arguments = (refresh_token.clone(), known, Signal(Arc::clone(&self.stop)));
+        let call = REFRESH.call(&self.context, &self.refresh, arguments);
         let stale = Instant::now() + STALE;
         futures::pin_mut!(call);
         let tokens = tokio::select! {
@@ -193,7 +196,7 @@ impl Refresh {
             has_tenants: present.has("getTenantId"),
             user_id,
             server_name,
-            scope: given_text(params, "singleFlightScope")?.unwrap_or_default(),
+            scope: text_member(params, "singleFlightScope")?.unwrap_or_default(),
         })
     }
 

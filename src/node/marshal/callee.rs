@@ -1,0 +1,139 @@
+//! Where functions of the host are, and how they are called there.
+
+use std::sync::Arc;
+
+use super::context::CallContext;
+use super::to_js::ToArguments;
+use crate::node::engine::{JsRef, JsResult, Scope, Value};
+
+/// The host's registry.
+pub const REGISTRY: Service = Service::Host("registry");
+
+/// An object with functions.
+#[derive(Clone)]
+pub enum Service {
+    /// A member of the host services, or what its getter returns.
+    Host(&'static str),
+    /// An object that the caller passed.
+    Given(Arc<JsRef>),
+}
+
+impl Service {
+    /// Gives `then` the object itself. The host's getter may have to promise it; the result is a promise as well then.
+    pub fn with<'env>(
+        &self,
+        context: &Arc<CallContext>,
+        scope: Scope<'env>,
+        then: impl for<'any> Fn(&Arc<CallContext>, Value<'any>) -> JsResult<'any> + 'static,
+    ) -> JsResult<'env> {
+        let member = match self {
+            Self::Host(member) => member,
+            Self::Given(object) => return then(context, object.get(scope)),
+        };
+        let host = context.host(scope);
+        let service = host.get(member)?;
+        if !service.is_function() {
+            return then(context, service);
+        }
+        let service = context.apply(service, host, &[])?;
+        if !(service.is_object() && service.get("then")?.is_function()) {
+            return then(context, service);
+        }
+        let context = Arc::clone(context);
+        let continuation = scope.function("withService", move |scope, _, arguments| {
+            let service = arguments.first().copied();
+            then(&context, service.unwrap_or_else(|| scope.undefined()))
+        })?;
+        service.get("then")?.call(service, &[continuation])
+    }
+
+    /// Calls a method, with `this` intact.
+    pub fn call<'env>(
+        &self,
+        context: &Arc<CallContext>,
+        scope: Scope<'env>,
+        method: &'static str,
+        arguments: impl for<'any> ToArguments<'any> + 'static,
+    ) -> JsResult<'env> {
+        let service = self.clone();
+        self.with(context, scope, move |context, object| {
+            let arguments = arguments.to_arguments(object.scope())?;
+            service.call_on(context, object, method, &arguments)
+        })
+    }
+
+    /// The same for who has the object already.
+    pub fn call_on<'env>(
+        &self,
+        context: &CallContext,
+        object: Value<'env>,
+        method: &str,
+        arguments: &[Value<'env>],
+    ) -> JsResult<'env> {
+        let function = if object.present().is_some() {
+            object.get(method)?
+        } else {
+            object
+        };
+        if !function.is_function() {
+            let message = match self {
+                Self::Host(service) => format!("host.{service} has no function {method}"),
+                Self::Given(_) => format!("{method} must be a function"),
+            };
+            return Err(object.scope().type_error(&message));
+        }
+        context.apply(function, object, arguments)
+    }
+}
+
+/// Where the function of a callback is.
+pub enum Callee {
+    /// The member of the host services that the callback is named after.
+    Host,
+    /// The method of a service that the callback is named after.
+    Service(Service),
+    /// A method with another name.
+    Method(Service, &'static str),
+    /// No function at all: the service itself is the answer.
+    Itself(Service),
+    /// A function that came with a call, or that the host has returned.
+    Function(Arc<JsRef>),
+}
+
+impl Callee {
+    /// `name` is that of the member or method.
+    pub fn call<'env>(
+        self,
+        context: &Arc<CallContext>,
+        scope: Scope<'env>,
+        name: &'static str,
+        arguments: impl for<'any> ToArguments<'any> + 'static,
+    ) -> JsResult<'env> {
+        match self {
+            Self::Host => {
+                let host = context.host(scope);
+                let arguments = arguments.to_arguments(scope)?;
+                context.apply(host.get(name)?, host, &arguments)
+            }
+            Self::Service(service) => service.call(context, scope, name, arguments),
+            Self::Method(service, method) => service.call(context, scope, method, arguments),
+            Self::Itself(service) => service.with(context, scope, |_, object| Ok(object)),
+            Self::Function(function) => {
+                let arguments = arguments.to_arguments(scope)?;
+                context.apply(function.get(scope), scope.undefined(), &arguments)
+            }
+        }
+    }
+}
+
+impl From<&Service> for Callee {
+    fn from(service: &Service) -> Self {
+        Self::Service(service.clone())
+    }
+}
+
+impl From<&Arc<JsRef>> for Callee {
+    fn from(function: &Arc<JsRef>) -> Self {
+        Self::Function(Arc::clone(function))
+    }
+}
