@@ -1,5 +1,6 @@
 /** What a host of August 2026 has beside June's: allowlists of tenants, configs of tenants, connections of its own. */
 
+const { ECHO } = require('./support/calls');
 const { useCurrentHost } = require('./support/current-host');
 const { createUser, Registry } = require('./support/host');
 const { until } = require('./support/wait');
@@ -281,12 +282,6 @@ test('tools of a server that the policy of the host has users share are listed f
   const functions = await runtime.manager.getServerToolFunctions(user.id, 'srv');
   expect(Object.keys(functions)).toEqual(['echo_mcp_srv', 'undescribed_mcp_srv']);
   expect(server.received('tools/list').at(-1).headers['x-user']).toBe('{{LIBRECHAT_USER_ID}}');
-  await runtime.manager.callTool({
-    user,
-    serverName: 'srv',
-    toolName: 'echo',
-    provider: 'openai',
-    toolArguments: { text: 'x' },
-  });
+  await runtime.manager.callTool({ ...ECHO, user });
   expect(server.received('tools/call')[0].headers['x-user']).toBe(user.id);
 });

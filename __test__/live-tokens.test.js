@@ -1,5 +1,6 @@
 /** Tokens of the login session, asked for when they are needed: the users' own. */
 
+const { ECHO } = require('./support/calls');
 const {
   FORWARDED,
   OBO,
@@ -7,7 +8,6 @@ const {
   idleUser,
   login,
   now,
-  provider,
   rejection,
   useLiveTokens,
 } = require('./support/live-tokens');
@@ -183,7 +183,7 @@ describe('the user’s own token', () => {
     const session = createSession();
     const serverConfig = server.config({ ...FORWARDED, source: 'user', dbId: '1' });
     const params = { user: idleUser(), serverConfig, upstreamTokenProvider: session.provider };
-    await runtime.manager.callTool({ ...params, serverName: 'own', toolName: 'echo', provider });
+    await runtime.manager.callTool({ ...ECHO, ...params, serverName: 'own' });
     expect(session.asked).toEqual([]);
     for (const { headers } of server.requests) expect(headers.authorization).not.toContain('session-1');
   });

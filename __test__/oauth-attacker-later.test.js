@@ -5,6 +5,7 @@
 
 const { LURES, itself, useAttacks } = require('./support/attacks');
 const { completeAuthorization } = require('./support/authorization');
+const { ECHO } = require('./support/calls');
 const { connected } = require('./support/results');
 const { TOOLS } = require('./support/tools');
 
@@ -70,12 +71,11 @@ describe('a user who has signed in', () => {
         },
     });
     let offered;
-    const call = { user: host.user, serverName: 'srv', toolName: 'echo', toolArguments: {}, provider: 'openai' };
     const oauthStart = async (url) => {
       offered = url;
       throw new Error('the user does not go there');
     };
-    await expect(host.runtime.manager.callTool({ ...call, oauthStart })).rejects.toThrow();
+    await expect(host.runtime.manager.callTool({ ...ECHO, user: host.user, oauthStart })).rejects.toThrow();
     expect(offered).toMatch(attacker.origin);
     expect(attacker.carried(...secrets)).toEqual([]);
   });

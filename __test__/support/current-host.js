@@ -1,4 +1,5 @@
 const { isDeepStrictEqual } = require('node:util');
+const { ECHO } = require('./calls');
 const { useFixtures } = require('./fixtures');
 const { createUser } = require('./host');
 
@@ -24,14 +25,7 @@ async function createWorld(fixtures, user, { config, services, server: options, 
     return { ...found, useSSRFProtection: !found.allowedDomains?.length };
   };
   const params = { user, serverName: 'srv' };
-  const call = (extra) =>
-    runtime.manager.callTool({
-      ...params,
-      toolName: 'echo',
-      provider: 'openai',
-      toolArguments: { text: 'hi' },
-      ...extra,
-    });
+  const call = (extra) => runtime.manager.callTool({ ...ECHO, user, ...extra });
   const reinit = (extra) => runtime.reinitMCPServer({ ...params, ...extra });
   return { ...host, server, base, params, asked, call, reinit, manager: runtime.manager };
 }

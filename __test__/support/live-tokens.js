@@ -1,9 +1,9 @@
+const { ECHO } = require('./calls');
 const { useFixtures } = require('./fixtures');
 const { createUser } = require('./host');
 const { startIdentityProvider } = require('./identity-provider');
 const { registerSecrets } = require('./secrets');
 
-const provider = 'openai';
 const now = () => Math.floor(Date.now() / 1000);
 const OBO = { obo: { scopes: 'api://server/.default' } };
 const FORWARDED = { headers: { Authorization: 'Bearer {{LIBRECHAT_OPENID_ACCESS_TOKEN}}' } };
@@ -60,14 +60,7 @@ function useLiveTokens() {
       allow: [server],
       services: { openIdConfig: () => idp.config, ...services },
     });
-    const call = (params) =>
-      host.runtime.manager.callTool({
-        serverName: 'srv',
-        toolName: 'echo',
-        provider,
-        toolArguments: { text: 'a' },
-        ...params,
-      });
+    const call = (params) => host.runtime.manager.callTool({ ...ECHO, ...params });
     const reinit = (params) => host.runtime.reinitMCPServer({ serverName: 'srv', ...params });
     const bearers = (what = 'tools/call') =>
       server.requests.filter(({ message }) => message?.method === what).map(({ headers }) => headers.authorization);
@@ -85,4 +78,4 @@ function useLiveTokens() {
   return { fixtures, setup };
 }
 
-module.exports = { FORWARDED, OBO, createSession, idleUser, login, now, provider, rejection, useLiveTokens };
+module.exports = { FORWARDED, OBO, createSession, idleUser, login, now, rejection, useLiveTokens };
