@@ -1,11 +1,10 @@
 /** What the command line tool shows of servers: whatever they say, no command dies and no terminal obeys. */
 
-const { createCli } = require('./support/cli');
+const { useCli } = require('./support/cli');
 const faults = require('./support/faults');
-const { useFixtures } = require('./support/fixtures');
 const { startIdentityProvider } = require('./support/identity-provider');
 
-const fixtures = useFixtures();
+const { fixtures, withServers } = useCli();
 
 /** A window title, colours, C1, bidi, invisible characters, tags, and lines that look like ours. */
 const UNSAFE =
@@ -21,9 +20,7 @@ const named = (changes) => ({ name: 'first', inputSchema: { type: 'object' }, ..
 async function cliOf(answers) {
   const server = await fixtures.server({ fault: faults.scripted(answers) });
   const mcpServers = { srv: server.config({ source: undefined }) };
-  return fixtures.keep(
-    createCli({ 'librechat.yaml': { mcpServers, mcpSettings: { allowedAddresses: [server.address] } } }),
-  );
+  return withServers(mcpServers, { allowedAddresses: [server.address] });
 }
 
 const offering = (tools) => ({ 'tools/list': () => ({ result: { tools } }) });
@@ -87,7 +84,7 @@ describe('texts that a terminal would obey', () => {
     const answer = { access_token: `a.${claims}.c`, scope: UNSAFE };
     const provider = fixtures.keep(await startIdentityProvider({ answer }));
     const srv = { type: 'streamable-http', url: 'https://example.com/mcp', obo: { scopes: 'api://x/.default' } };
-    const { run } = fixtures.keep(createCli({ 'librechat.yaml': { mcpServers: { srv } } }));
+    const { run } = withServers({ srv });
     const env = { OPENID_ISSUER: provider.config.issuer, OPENID_CLIENT_ID: 'client' };
     for (const json of [[], ['--json']]) {
       const { code, stdout } = await run(['obo', 'srv', ...json], { env, input: 'an-assertion-of-a-user' });

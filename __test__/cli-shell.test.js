@@ -2,14 +2,10 @@
 
 const { mkdirSync } = require('node:fs');
 const { join } = require('node:path');
-const { BINARY, createCli } = require('./support/cli');
+const { BINARY, useCli } = require('./support/cli');
 const { everythingOverStdio } = require('./support/everything');
-const { useFixtures } = require('./support/fixtures');
 
-const fixtures = useFixtures();
-
-const withServers = (mcpServers, mcpSettings) =>
-  fixtures.keep(createCli({ 'librechat.yaml': { mcpServers, mcpSettings } }));
+const { fixtures, withServers } = useCli();
 
 test('a server that gets the token of the user’s login', async () => {
   const fault = ({ response }) => response.writeHead(401).end('no');

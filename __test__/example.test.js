@@ -3,58 +3,13 @@
 const { spawn } = require('node:child_process');
 const { join } = require('node:path');
 const { startApp, startServers } = require('../examples/librechat/servers');
-const { testAddonPath } = require('../scripts/addon-path');
 const { signIn } = require('./support/authorization-server');
+const { ADDON, clientOf, createClient, freePorts } = require('./support/example');
+const { accepts } = require('./support/ports');
 const { createUserDatabase } = require('./support/user-database');
-const { accepts, freePort } = require('./support/ports');
 const { until } = require('./support/wait');
 
 const RUN = join(__dirname, '..', 'examples', 'librechat', 'run.js');
-/** The example loads the package by its name, and that the addon of `npm run build`, unless this says otherwise. */
-const ADDON = { NAPI_RS_NATIVE_LIBRARY_PATH: process.env.MCP_TEST_ADDON ?? testAddonPath() };
-
-const freePorts = async () => {
-  const ports = await Promise.all(Array.from({ length: 5 }, freePort));
-  const [app, everything, guarded, onBehalf, authorization] = ports;
-  return { app, everything, protected: guarded, onBehalf, authorization };
-};
-
-/** The token of a user of the app. */
-const tokenOf = (app, role) => new RegExp(`^token ${role} (.+)$`, 'm').exec(app.output())[1];
-
-/** Requests of a user of the app; answers are `{ status, body, cookies, location }`. */
-function createClient(app, token) {
-  const origin = new URL(app.url).origin;
-  const request = async (method, path, { json, cookie = '', anonymous = false } = {}) => {
-    const response = await fetch(path.startsWith('http') ? path : `${origin}${path}`, {
-      method,
-      redirect: 'manual',
-      headers: {
-        ...(!anonymous && { authorization: `Bearer ${token}` }),
-        ...(json && { 'content-type': 'application/json' }),
-        cookie,
-      },
-      body: json && JSON.stringify(json),
-    });
-    const text = await response.text();
-    const isJson = response.headers.get('content-type')?.includes('json');
-    return {
-      status: response.status,
-      body: isJson ? JSON.parse(text) : text,
-      cookies: response.headers.getSetCookie().map((line) => line.split(';')[0]),
-      location: response.headers.get('location'),
-    };
-  };
-  const { id } = JSON.parse(Buffer.from(token.split('.')[1], 'base64url'));
-  return {
-    id,
-    get: (path, options) => request('GET', path, options),
-    post: (path, options) => request('POST', path, options),
-    patch: (path, options) => request('PATCH', path, options),
-    state: async (serverName) =>
-      (await request('GET', `/api/mcp/connection/status/${serverName}`)).body.connectionStatus,
-  };
-}
 
 describe('LibreChat over the addon', () => {
   let servers;
@@ -64,7 +19,7 @@ describe('LibreChat over the addon', () => {
 
   const start = async (step, edition, environment) => {
     app = await startApp(step, { ...servers.environment, ...ADDON, ...environment }, edition);
-    [user, admin] = ['USER', 'ADMIN'].map((role) => createClient(app, tokenOf(app, role)));
+    [user, admin] = ['USER', 'ADMIN'].map((role) => clientOf(app, role));
   };
 
   const callTool = async (client, tool, json = {}) =>

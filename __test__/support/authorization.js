@@ -1,4 +1,5 @@
 const { startAuthorizationServer } = require('./authorization-server');
+const { ECHO } = require('./calls');
 const { FlowManager } = require('./flows');
 const { useFixtures } = require('./fixtures');
 const { createUser } = require('./host');
@@ -76,7 +77,7 @@ function useAuthorization(options) {
       bearers: (method) => server.received(method).map(({ headers }) => headers.authorization?.replace('Bearer ', '')),
       reinit: (params) => host.runtime.reinitMCPServer({ user, serverName: 'srv', ...params }),
       async echo(text) {
-        const call = { user, serverName: 'srv', toolName: 'echo', toolArguments: { text }, provider: 'openai' };
+        const call = { ...ECHO, user, toolArguments: { text } };
         return JSON.stringify(await host.runtime.manager.callTool(call));
       },
       /** The user signs in and comes back. */

@@ -1,17 +1,13 @@
+/** A tool call of a server called `srv`, but for its user. */
+const ECHO = { serverName: 'srv', toolName: 'echo', toolArguments: { text: 'hi' }, provider: 'openai' };
+
 /** Nobody is there to be asked. */
 const oauthStart = () => {
   throw new Error('the user was asked to authorize');
 };
 
 async function call(runtime, user, text) {
-  const toolCall = {
-    user,
-    serverName: 'srv',
-    toolName: 'echo',
-    toolArguments: { text },
-    provider: 'openai',
-    oauthStart,
-  };
+  const toolCall = { ...ECHO, user, toolArguments: { text }, oauthStart };
   try {
     const answer = JSON.stringify(await runtime.manager.callTool(toolCall));
     return answer.includes(text) ? undefined : `${text} was answered with ${answer}`;
@@ -27,4 +23,4 @@ async function callAtOnce(runtime, user, calls) {
   return outcomes.filter(Boolean);
 }
 
-module.exports = { callAtOnce };
+module.exports = { ECHO, callAtOnce };

@@ -3,6 +3,7 @@ const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join, resolve } = require('node:path');
 const { testAddonPath } = require('../../scripts/addon-path');
+const { useFixtures } = require('./fixtures');
 const { recordLog } = require('./secrets');
 
 const BINARY = resolve(__dirname, '../../bin/librechat-mcp-native.js');
@@ -55,4 +56,16 @@ function createCli(files) {
   return { folder, env: ownEnv, execute, run, close: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
-module.exports = { BINARY, createCli };
+/**
+ * The tool for a suite; each test's folders are removed after it. Call once at the top of a suite.
+ *
+ * @returns `{ fixtures, cli, withServers }`: `cli(files)` as `createCli`, `withServers` with a configuration of these
+ */
+function useCli() {
+  const fixtures = useFixtures();
+  const cli = (files) => fixtures.keep(createCli(files));
+  const withServers = (mcpServers, mcpSettings) => cli({ 'librechat.yaml': { mcpServers, mcpSettings } });
+  return { fixtures, cli, withServers };
+}
+
+module.exports = { BINARY, createCli, useCli };

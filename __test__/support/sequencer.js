@@ -1,7 +1,7 @@
 const { default: Sequencer } = require('@jest/test-sequencer');
 
 /** Suites that take a minute and more. */
-const LONG = ['mixed-operation', 'refresh', 'oauth-routes', 'example', 'cli', 'workers'];
+const LONG = ['mixed-operation', 'refresh', 'example', 'cli', 'workers'];
 
 /** Begins with the long suites, else one of them is left alone at the end: Jest takes a long file for a long suite. */
 module.exports = class LongFirst extends Sequencer {

@@ -13,4 +13,5 @@ mod refresh;
 mod reinit;
 mod rows;
 mod server;
+mod stores;
 mod world;

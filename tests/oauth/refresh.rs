@@ -7,7 +7,8 @@ use librechat_mcp_native::host::FlowStore;
 use librechat_mcp_native::oauth::Tokens;
 use librechat_mcp_native::secret::Secret;
 
-use crate::world::{FLOW, MemoryLock, World};
+use crate::stores::MemoryLock;
+use crate::world::{FLOW, World};
 
 #[tokio::test]
 async fn a_valid_token_needs_nothing() {

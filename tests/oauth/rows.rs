@@ -9,7 +9,8 @@ use librechat_mcp_native::host::{CREDENTIAL_SET_ID, CredentialSet, TokenRow};
 use librechat_mcp_native::oauth::{ClientInfo, Tokens, Unwitnessed};
 use serde_json::{Map, Value, json};
 
-use crate::world::{Fault, World};
+use crate::stores::Fault;
+use crate::world::World;
 
 const BINDING: &str = "Re-authentication required for \"srv\": stored OAuth binding metadata is missing or no longer valid";
 

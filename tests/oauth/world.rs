@@ -1,19 +1,14 @@
 //! A host in memory, shared by as many runtimes as a test wants.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use indexmap::IndexMap;
-use librechat_mcp_native::connection::now_ms;
-use librechat_mcp_native::embedded::MemoryFlows;
-use librechat_mcp_native::error::{Code, Error, Result};
+use librechat_mcp_native::error::Result;
 use librechat_mcp_native::host::{
-    CREDENTIAL_SET_ID, CredentialSet, Environment, Expiry, FlowState, FlowStore, Host, LeaseWish,
-    Level, Lock, LockGuard, Log, LogMeta, Logger, Lookup, NetworkRules, Registry, RulesOfCall,
-    Storage as ConfigStorage, TokenData, TokenQuery, TokenRow, TokenStore, TokenUpdate,
+    CREDENTIAL_SET_ID, Environment, Host, Level, Log, LogMeta, Logger, Lookup, NetworkRules,
+    Registry, RulesOfCall, Storage as ConfigStorage,
 };
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::oauth::{
@@ -28,286 +23,13 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use crate::server::Server;
+use crate::stores::{Leases, MemoryLock, MemoryTokens, SharedFlows};
 
 pub const USER: &str = "u1";
 pub const SERVER: &str = "srv";
 pub const FLOW: &str = "u1:srv";
 
 const KEY: &str = "f34be427ebb29de8d88c107a71546019685ed8b241d8f2ed00c3df97ad2566f0";
-
-/// Rows with the semantics of `LibreChat`'s token methods.
-#[derive(Default)]
-pub struct MemoryTokens {
-    pub rows: Mutex<HashMap<String, TokenRow>>,
-    /// So many writes fail before one works.
-    pub failing_writes: Mutex<usize>,
-    pub fault: Mutex<Option<Fault>>,
-    /// As `LibreChat` of June 2026, where `MongoDB` takes what it does not know for a member that no row has.
-    pub knows_no_sets: AtomicBool,
-    ignored: AtomicBool,
-    /// The updates that were asked for, whether they found their row or not.
-    pub updates: Mutex<Vec<TokenQuery>>,
-}
-
-/// What happens at writes, counted from now on.
-pub struct Fault {
-    /// How many work before it.
-    pub after: usize,
-    /// How many do not.
-    pub times: usize,
-    /// They are carried out, and nobody is told.
-    pub unanswered: bool,
-}
-
-fn is_away<T>() -> Result<T> {
-    Err(Error::new(Code::HostError, "the database is away"))
-}
-
-impl MemoryTokens {
-    pub fn kinds(&self) -> Vec<String> {
-        let mut kinds: Vec<_> = self.rows.lock().keys().cloned().collect();
-        kinds.sort();
-        kinds
-    }
-
-    pub fn expire_access(&self) {
-        self.expire_access_in(-1);
-    }
-
-    pub fn expire_access_in(&self, milliseconds: i64) {
-        let mut rows = self.rows.lock();
-        rows.get_mut("mcp_oauth").unwrap().expires_at = Some(now_ms() + milliseconds);
-    }
-
-    /// Fails where nothing is written; whether the answer is lost.
-    fn write(&self) -> Result<bool> {
-        if let Some(fault) = &mut *self.fault.lock() {
-            if fault.after > 0 {
-                fault.after -= 1;
-            } else if fault.times > 0 {
-                fault.times -= 1;
-                return if fault.unanswered {
-                    Ok(true)
-                } else {
-                    is_away()
-                };
-            }
-        }
-        let mut failing = self.failing_writes.lock();
-        if *failing > 0 {
-            *failing -= 1;
-            return is_away();
-        }
-        Ok(false)
-    }
-}
-
-fn answer<T>(value: T, is_lost: bool) -> Result<T> {
-    if is_lost { is_away() } else { Ok(value) }
-}
-
-fn is_asked(row: &TokenRow, query: &TokenQuery) -> bool {
-    let of_set = match &query.credential_set {
-        None => true,
-        Some(CredentialSet::None) => row.credential_set_id().is_none(),
-        Some(CredentialSet::Id(id)) => row.credential_set_id() == Some(id),
-    };
-    of_set && query.token.as_ref().is_none_or(|token| *token == row.token)
-}
-
-#[async_trait]
-impl TokenStore for MemoryTokens {
-    fn compares_sets(&self) -> bool {
-        !self.ignored.load(Ordering::Relaxed)
-    }
-
-    fn ignore_sets(&self) {
-        self.ignored.store(true, Ordering::Relaxed);
-    }
-
-    async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>> {
-        Ok(self.rows.lock().get(&query.kind).cloned())
-    }
-
-    async fn create(&self, query: &TokenQuery, data: &TokenData) -> Result<()> {
-        let is_lost = self.write()?;
-        let row = TokenRow {
-            token: data.token.clone(),
-            expires_at: Some(now_ms() + data.expires_in * 1000),
-            created_at: Some(now_ms()),
-            metadata: data.metadata.clone(),
-        };
-        self.rows.lock().insert(query.kind.clone(), row);
-        answer((), is_lost)
-    }
-
-    async fn update(&self, query: &TokenQuery, update: &TokenUpdate) -> Result<bool> {
-        self.updates.lock().push(query.clone());
-        if self.knows_no_sets.load(Ordering::Relaxed) && query.credential_set.is_some() {
-            return Ok(false);
-        }
-        let is_lost = self.write()?;
-        let mut rows = self.rows.lock();
-        let row = rows.get_mut(&query.kind).filter(|row| is_asked(row, query));
-        let Some(row) = row else {
-            return Ok(false);
-        };
-        if let Some(token) = &update.token {
-            row.token = token.clone();
-        }
-        match update.expiry {
-            None => {}
-            Some(Expiry::In(seconds)) => row.expires_at = Some(now_ms() + seconds * 1000),
-            Some(Expiry::At(time)) => row.expires_at = Some(time),
-        }
-        if let Some(metadata) = &update.metadata {
-            row.metadata = Some(metadata.clone());
-        }
-        answer(true, is_lost)
-    }
-
-    async fn delete(&self, query: &TokenQuery) -> Result<bool> {
-        let is_lost = self.write()?;
-        let mut rows = self.rows.lock();
-        let there = rows
-            .get(&query.kind)
-            .is_some_and(|row| is_asked(row, query));
-        if there {
-            rows.remove(&query.kind);
-        }
-        answer(there, is_lost)
-    }
-}
-
-/// Flows that several runtimes share, as a cache in Redis does it.
-#[derive(Default)]
-pub struct SharedFlows {
-    inner: MemoryFlows,
-    /// Makes flows look older than they are.
-    pub age: Mutex<i64>,
-    /// Where there are any.
-    pub leases: Option<Leases>,
-}
-
-/// Leases whose time does not end, by their ids.
-#[derive(Clone, Default)]
-pub struct Leases(Arc<Mutex<HashMap<String, LeaseState>>>);
-
-#[derive(Default)]
-struct LeaseState {
-    generation: i64,
-    is_held: bool,
-}
-
-impl Leases {
-    /// Whatever was begun before is of no use any more.
-    pub fn tear_down(&self) {
-        for state in self.0.lock().values_mut() {
-            state.generation += 1;
-        }
-    }
-
-    pub fn are_held(&self) -> bool {
-        self.0.lock().values().any(|state| state.is_held)
-    }
-
-    /// The ids that were asked for.
-    pub fn ids(&self) -> Vec<String> {
-        let mut ids: Vec<_> = self.0.lock().keys().cloned().collect();
-        ids.sort();
-        ids
-    }
-}
-
-struct HeldLease(Leases, String);
-
-#[async_trait]
-impl LockGuard for HeldLease {
-    async fn release(self: Box<Self>) -> Result<()> {
-        self.0.0.lock().get_mut(&self.1).unwrap().is_held = false;
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl FlowStore for SharedFlows {
-    async fn get(&self, flow_id: &str, kind: &str) -> Result<Option<FlowState>> {
-        let flow = self.inner.get(flow_id, kind).await?;
-        let age = *self.age.lock();
-        Ok(flow.map(|flow| FlowState {
-            created_at: flow.created_at.map(|time| time - age),
-            ..flow
-        }))
-    }
-
-    async fn init(&self, flow_id: &str, kind: &str, metadata: &Map<String, Value>) -> Result<()> {
-        *self.age.lock() = 0;
-        self.inner.init(flow_id, kind, metadata).await
-    }
-
-    async fn complete(&self, flow_id: &str, kind: &str, result: &Value) -> Result<()> {
-        self.inner.complete(flow_id, kind, result).await
-    }
-
-    async fn fail(&self, flow_id: &str, kind: &str, error: &str) -> Result<()> {
-        self.inner.fail(flow_id, kind, error).await
-    }
-
-    async fn delete(&self, flow_id: &str, kind: &str) -> Result<bool> {
-        self.inner.delete(flow_id, kind).await
-    }
-
-    async fn has_leases(&self) -> Result<bool> {
-        Ok(self.leases.is_some())
-    }
-
-    async fn lease_generation(&self, lease_id: &str) -> Result<Option<i64>> {
-        let leases = self.leases.as_ref().unwrap().0.lock();
-        let state = leases.get(lease_id);
-        Ok(Some(state.map_or(0, |state| state.generation)))
-    }
-
-    async fn acquire_lease(
-        &self,
-        lease_id: &str,
-        wish: LeaseWish,
-    ) -> Result<Option<Box<dyn LockGuard>>> {
-        let all = self.leases.clone().unwrap();
-        let mut leases = all.0.lock();
-        let state = leases.entry(lease_id.to_owned()).or_default();
-        let is_other = |expected| expected != state.generation;
-        if state.is_held || wish.expected_generation.is_some_and(is_other) {
-            return Ok(None);
-        }
-        state.is_held = true;
-        drop(leases);
-        Ok(Some(Box::new(HeldLease(all, lease_id.to_owned()))))
-    }
-}
-
-/// A lock that several runtimes share.
-#[derive(Clone, Default)]
-pub struct MemoryLock(Arc<Mutex<Option<String>>>);
-
-#[async_trait]
-impl Lock for MemoryLock {
-    async fn acquire(&self, key: &str, _ttl: Duration) -> Result<Option<Box<dyn LockGuard>>> {
-        let mut held = self.0.lock();
-        if held.is_some() {
-            return Ok(None);
-        }
-        *held = Some(key.to_owned());
-        Ok(Some(Box::new(self.clone())))
-    }
-}
-
-#[async_trait]
-impl LockGuard for MemoryLock {
-    async fn release(self: Box<Self>) -> Result<()> {
-        *self.0.lock() = None;
-        Ok(())
-    }
-}
 
 struct OneServer {
     config: Map<String, Value>,
@@ -385,12 +107,8 @@ impl World {
     /// With leases, by which refreshes are coordinated.
     pub async fn leased() -> (Self, Leases) {
         let leases = Leases::default();
-        let flows = SharedFlows {
-            leases: Some(leases.clone()),
-            ..SharedFlows::default()
-        };
         let world = Self {
-            flows: Arc::new(flows),
+            flows: Arc::new(SharedFlows::with(leases.clone())),
             ..Self::new().await
         };
         (world, leases)

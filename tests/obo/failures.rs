@@ -6,138 +6,62 @@ use std::time::{Duration, SystemTime};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
-use librechat_mcp_native::error::{Code, OboDetail, OboReason};
+use librechat_mcp_native::error::{Code, Error, OboDetail, OboReason};
 use serde_json::{Value, json};
 
 use super::host::{Parts, federated, host};
-use super::idp::{Answer, Idp, answer, error, token, with_header};
+use super::idp::{Answer, Idp, TokenRequest, answer, error, token, with_header};
 use super::{exchange, obo};
 
+/// What the exchange for a user comes to where the provider answers so.
+async fn refused(
+    script: impl Fn(&TokenRequest, usize) -> Answer + Send + Sync + 'static,
+) -> (Error, Idp) {
+    let idp = Idp::start(Duration::ZERO, script).await;
+    let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
+    (exchange(&obo(), &host, 1).await.unwrap_err(), idp)
+}
+
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "one table of cases")]
 async fn told_apart_by_their_members() {
-    let none = json!({});
-    let suberror = |name: &str| json!({ "suberror": name });
-    for (status, name, code, extra, detail, retryable) in [
+    use OboDetail::{
+        BadAssertion, ClientCredentials, ConsentRequired, ExpiredAssertion, InteractionRequired,
+        InvalidResponse, InvalidScope, Throttled, Unavailable,
+    };
+    // A second word is the `suberror`.
+    for (status, names, code, detail) in [
         (
             400,
-            "invalid_grant",
+            "invalid_grant consent_required",
             65001,
-            suberror("consent_required"),
-            OboDetail::ConsentRequired,
-            false,
+            ConsentRequired,
         ),
+        (400, "consent_required", 65001, ConsentRequired),
+        (400, "invalid_grant", 50013, BadAssertion),
+        (400, "invalid_grant", 500_133, ExpiredAssertion),
+        (400, "invalid_grant token_expired", 50013, ExpiredAssertion),
         (
             400,
-            "consent_required",
-            65001,
-            none.clone(),
-            OboDetail::ConsentRequired,
-            false,
-        ),
-        (
-            400,
-            "invalid_grant",
-            50013,
-            none.clone(),
-            OboDetail::BadAssertion,
-            false,
-        ),
-        (
-            400,
-            "invalid_grant",
-            500_133,
-            none.clone(),
-            OboDetail::ExpiredAssertion,
-            false,
-        ),
-        (
-            400,
-            "invalid_grant",
-            50013,
-            suberror("token_expired"),
-            OboDetail::ExpiredAssertion,
-            false,
-        ),
-        (
-            400,
-            "interaction_required",
+            "interaction_required basic_action",
             50076,
-            suberror("basic_action"),
-            OboDetail::InteractionRequired,
-            false,
+            InteractionRequired,
         ),
-        (
-            401,
-            "invalid_client",
-            7_000_215,
-            none.clone(),
-            OboDetail::ClientCredentials,
-            false,
-        ),
-        (
-            400,
-            "unauthorized_client",
-            700_016,
-            none.clone(),
-            OboDetail::ClientCredentials,
-            false,
-        ),
-        (
-            400,
-            "invalid_scope",
-            70011,
-            none.clone(),
-            OboDetail::InvalidScope,
-            false,
-        ),
-        (
-            400,
-            "invalid_resource",
-            500_011,
-            none.clone(),
-            OboDetail::InvalidScope,
-            false,
-        ),
-        (
-            429,
-            "throttled",
-            90055,
-            none.clone(),
-            OboDetail::Throttled,
-            true,
-        ),
-        (
-            503,
-            "temporarily_unavailable",
-            90033,
-            none.clone(),
-            OboDetail::Unavailable,
-            true,
-        ),
-        (
-            500,
-            "server_error",
-            90002,
-            none.clone(),
-            OboDetail::Unavailable,
-            true,
-        ),
-        (
-            400,
-            "something_new",
-            1,
-            none.clone(),
-            OboDetail::InvalidResponse,
-            false,
-        ),
+        (401, "invalid_client", 7_000_215, ClientCredentials),
+        (400, "unauthorized_client", 700_016, ClientCredentials),
+        (400, "invalid_scope", 70011, InvalidScope),
+        (400, "invalid_resource", 500_011, InvalidScope),
+        (429, "throttled", 90055, Throttled),
+        (503, "temporarily_unavailable", 90033, Unavailable),
+        (500, "server_error", 90002, Unavailable),
+        (400, "something_new", 1, InvalidResponse),
     ] {
-        let idp = Idp::start(Duration::ZERO, move |_, _| {
-            error(status, name, code, &extra)
+        let (name, suberror) = names.split_once(' ').unwrap_or((names, ""));
+        let retryable = matches!(detail, Throttled | Unavailable);
+        let (failed, idp) = refused(move |_, _| match suberror {
+            "" => error(status, name, code, &json!({})),
+            _ => error(status, name, code, &json!({ "suberror": suberror })),
         })
         .await;
-        let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
-        let failed = exchange(&obo(), &host, 1).await.unwrap_err();
         assert_eq!(failed.code, Code::OboExchangeFailed, "{name}");
         assert_eq!(failed.retryable, retryable, "{name}");
         assert_eq!(failed.status, Some(status), "{name}");
@@ -156,9 +80,7 @@ async fn told_apart_by_their_members() {
 #[tokio::test]
 async fn numbers_in_texts_mean_nothing() {
     let body = json!({ "error": "invalid_grant", "error_description": "AADSTS65001 AADSTS500133: 503 temporarily unavailable" });
-    let idp = Idp::start(Duration::ZERO, move |_, _| answer(400, &body)).await;
-    let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
-    let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+    let (failed, _) = refused(move |_, _| answer(400, &body)).await;
     assert_eq!(failed.obo.unwrap().detail, Some(OboDetail::BadAssertion));
     assert!(!failed.retryable);
 }
@@ -173,12 +95,7 @@ async fn claims_stop_everything() {
     ] {
         for sent in [json!(claims), serde_json::from_str(claims).unwrap()] {
             let extra = json!({ "claims": sent, "suberror": "basic_action" });
-            let idp = Idp::start(Duration::ZERO, move |_, _| {
-                error(status, name, code, &extra)
-            })
-            .await;
-            let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
-            let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+            let (failed, idp) = refused(move |_, _| error(status, name, code, &extra)).await;
             assert_eq!(
                 (failed.code, failed.retryable),
                 (Code::OboClaimsChallenge, false)
@@ -191,12 +108,8 @@ async fn claims_stop_everything() {
     }
     for empty in [json!(""), json!(null), json!({}), json!(5)] {
         let extra = json!({ "claims": empty });
-        let idp = Idp::start(Duration::ZERO, move |_, _| {
-            error(400, "interaction_required", 50079, &extra)
-        })
-        .await;
-        let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
-        let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+        let script = move |_: &_, _| error(400, "interaction_required", 50079, &extra);
+        let (failed, _) = refused(script).await;
         assert_eq!(failed.code, Code::OboExchangeFailed);
     }
 }
@@ -272,7 +185,7 @@ async fn network_faults_are_retried_once() {
 #[tokio::test]
 async fn answers_that_are_no_token() {
     let raw = |status: u16, body: &'static str| {
-        move |_: &super::idp::TokenRequest, _: usize| Answer::Send {
+        move |_: &TokenRequest, _: usize| Answer::Send {
             status,
             headers: "location: http://127.0.0.1:1/elsewhere\r\n".to_owned(),
             body: body.to_owned(),
@@ -308,9 +221,7 @@ async fn answers_that_are_no_token() {
         (307, "", OboReason::ExchangeFailed),
         (404, "not found", OboReason::ExchangeFailed),
     ] {
-        let idp = Idp::start(Duration::ZERO, raw(status, body)).await;
-        let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
-        let failed = exchange(&obo(), &host, 1).await.unwrap_err();
+        let (failed, idp) = refused(raw(status, body)).await;
         assert_eq!(failed.code, Code::OboExchangeFailed, "{status} {body}");
         assert!(!failed.retryable, "{status} {body}");
         assert_eq!(idp.count(), 1, "{status} {body}");
