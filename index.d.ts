@@ -198,11 +198,43 @@ export interface MCPRuntime {
   stats: () => MCPRuntimeStats
   /** The same as Prometheus' text format (version 0.0.4). */
   metrics: () => string
+  /** Whether the runtime takes calls, and what it knows of its servers. Asks nobody; of use for a readiness probe. */
+  health: () => MCPRuntimeHealth
   /**
    * Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
    * again. A `reinitMCPServer` in flight resolves with `success: false`.
+   *
+   * With `drainMs` new calls are refused with `MCP_CLOSED` at once, and those under way may end within so many
+   * milliseconds. Another `close()` meanwhile, without it, ends the wait.
    */
-  close: () => Promise<void>
+  close: (options?: { drainMs?: number }) => Promise<void>
+}
+
+/** What `runtime.health()` gives. */
+export interface MCPRuntimeHealth {
+  /** `false` from `close()` on, also while it drains. */
+  takesCalls: boolean
+  /** By name; those of which there is something to say. */
+  servers: Record<string, MCPServerHealth>
+}
+
+/** What the runtime knows of a server. */
+export interface MCPServerHealth {
+  /** Those of all users, by state; one in the state `error` is replaced by the next call. */
+  connections: { connected: number; connecting: number; error: number }
+  /** How many users' attempts to connect are refused for now, after too many that failed; those of all together count as one. */
+  blocked: number
+  /** Milliseconds until the first of these may try again. */
+  retryAfterMs?: number
+  /** The last attempt to connect that failed, however it went since; a user who has to authorize is none. */
+  lastFailure?: {
+    /** Milliseconds since the epoch. */
+    at: number
+    /** `docs/errors.md` has them all. */
+    code: string
+    /** For people. */
+    message: string
+  }
 }
 
 /** Counters since the runtime was made, and what is there now. Objects have members for what has happened only. */

@@ -168,6 +168,20 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
         (all.values().filter(blocks).count(), all.len())
     }
 
+    /// Shows those that block, and for how long they do.
+    pub fn blocked(&self, mut show: impl FnMut(&K, Duration)) {
+        let now = Instant::now();
+        for (key, state) in self.0.lock().iter() {
+            if let Some(left) = state
+                .lock()
+                .blocked_until
+                .and_then(|until| until.checked_duration_since(now))
+            {
+                show(key, left);
+            }
+        }
+    }
+
     /// Forgets everything about one connection.
     pub fn clear(&self, key: &K) {
         self.0.lock().remove(key);

@@ -278,6 +278,9 @@ impl Manager {
             Ok(_) if !unused => Event::Connected,
             _ => Event::Failed,
         };
+        if let (Event::Failed, Err(error)) = (event, &outcome) {
+            self.note_failure(key, error);
+        }
         state.outcome = Some(outcome);
         drop(state);
         drop(pool);

@@ -10,6 +10,7 @@ mod directory;
 mod discover;
 mod format;
 mod forwarding;
+mod health;
 mod idle;
 mod inspect;
 mod instructions;

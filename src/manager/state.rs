@@ -3,19 +3,23 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::health::Failure;
 use super::key::{Key, Owner};
 use super::names::KnownNames;
 use super::pool::Pool;
 use super::subscriber::Subscriber;
-use crate::cancel::until_cancelled;
+use crate::cancel::{until_cancelled, until_closed};
 use crate::connection::{Breakers, Event, Known};
 use crate::error::Result;
 use crate::keyed_lock::KeyedLock;
@@ -25,7 +29,7 @@ use crate::obo::Obo;
 use crate::telemetry::Metrics;
 use crate::transport::stdio::Children;
 
-/// Servers whose protocol generation is remembered.
+/// Servers of which something is remembered.
 const KNOWN_SERVERS: u64 = 10_000;
 
 /// All connections of one runtime. Cheap to clone.
@@ -51,6 +55,8 @@ pub(super) struct Inner {
     /// Held by calls with `forceNew`, so that each replaces the connection of the one before, and one is left.
     pub(super) replacing: KeyedLock<Key>,
     pub(super) breakers: Breakers<Key>,
+    /// By server.
+    pub(super) failures: Cache<Arc<str>, Failure>,
     /// By endpoint.
     pub(super) known: Cache<String, Known>,
     /// Of the connection made last. Most are made under the same rules, and share them.
@@ -66,6 +72,8 @@ pub(super) struct Inner {
     /// Attempts, closings and timers; the runtime is closed when they have ended.
     pub(super) tasks: TaskTracker,
     pub(super) closing: CancellationToken,
+    /// Calls of JavaScript that have not ended. No more are taken once it is closed.
+    pub(super) calls: TaskTracker,
     pub(super) keep_connections: bool,
     pub(super) runtime: Handle,
     /// Connections whose tools are listed again, and whether they are to be listed once more after that.
@@ -97,6 +105,7 @@ impl Manager {
             pool: Mutex::default(),
             replacing: KeyedLock::default(),
             breakers: Breakers::default(),
+            failures: Cache::new(KNOWN_SERVERS),
             known: Cache::new(KNOWN_SERVERS),
             tool_names: Cache::new(KNOWN_SERVERS),
             has_wire_names: AtomicBool::new(false),
@@ -105,6 +114,7 @@ impl Manager {
             requests: AtomicU64::default(),
             tasks,
             closing,
+            calls: TaskTracker::new(),
             keep_connections,
             runtime,
             refreshing: Mutex::default(),
@@ -160,8 +170,27 @@ impl Manager {
         self.0.tasks.spawn_on(work, &self.0.runtime);
     }
 
+    /// Held by a call until it has ended; none for a call that comes too late.
+    #[must_use]
+    pub fn begin_call(&self) -> Option<TaskTrackerToken> {
+        self.takes_calls().then(|| self.0.calls.token())
+    }
+
+    #[must_use]
+    pub fn takes_calls(&self) -> bool {
+        !self.0.calls.is_closed()
+    }
+
+    /// Takes no more calls, and waits until those under way have ended, or for `limit`, or until somebody closes.
+    pub async fn drain(&self, limit: Duration) {
+        self.0.calls.close();
+        let ended = timeout(limit, self.0.calls.wait());
+        let _ = until_closed(&self.0.closing, ended).await;
+    }
+
     /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
     pub async fn close(&self) {
+        self.0.calls.close();
         self.0.closing.cancel();
         let open = self.0.pool.lock().take_all();
         for slot in &open {

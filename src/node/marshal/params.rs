@@ -20,6 +20,7 @@ const PARAMS: Names = &[
     "connectionTimeout",
     "customUserVars",
     "deadlineMs",
+    "drainMs",
     "flowManager",
     "forceNew",
     "graphTokenResolver",

@@ -75,9 +75,11 @@ where
         }
     };
     let shared = Arc::clone(runtime);
+    let under_way = runtime.manager.begin_call();
     let work = async move {
-        let is_closed = shared.manager.closing().is_cancelled();
+        let is_closed = under_way.is_none() || shared.manager.closing().is_cancelled();
         let outcome = outcome_of(is_closed, begin().boxed()).await;
+        drop(under_way);
         promise.settle(move |scope| {
             let reason = call.end(&shared, scope);
             call.context().flush_log(scope);

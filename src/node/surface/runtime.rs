@@ -46,6 +46,7 @@ const METHODS: &[Method] = &[
     Method::new("inspectServer", inspect::inspect_server),
     Method::new("stats", telemetry::stats),
     Method::new("metrics", telemetry::metrics),
+    Method::new("health", telemetry::health),
     // After the calls that were made before it.
     Method::new("close", close).begins(Begins::InTurn),
 ];
@@ -123,10 +124,27 @@ fn warn_of_incomplete<'env>(scope: Scope<'env>, shared: &RuntimeState) -> JsResu
     Ok(())
 }
 
+/// `({ drainMs }?)`
 fn close<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let (promise, value) = invocation.runtime.thread.promise(invocation.scope)?;
+    let drain = match invocation.given(0) {
+        Some(_) => invocation
+            .params("close")
+            .and_then(|params| params.duration("drainMs")),
+        None => Ok(None),
+    };
+    let drain = match drain {
+        Ok(drain) => drain,
+        Err(thrown) => {
+            promise.reject(&thrown)?;
+            return Ok(value);
+        }
+    };
     let manager = invocation.runtime.manager.clone();
     spawn(async move {
+        if let Some(limit) = drain {
+            manager.drain(limit).await;
+        }
         manager.close().await;
         promise.settle(|scope| Ok(scope.undefined()));
     });

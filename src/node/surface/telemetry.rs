@@ -2,12 +2,18 @@
 
 use super::methods::Invocation;
 use crate::node::engine::JsResult;
+use crate::node::marshal::to_js::ToJs;
 
 /// `runtime.stats()`: the counters as an object.
 pub fn stats<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let manager = &invocation.runtime.manager;
     let counters = manager.metrics().to_value(&manager.gauges());
     invocation.scope.json(&counters)
+}
+
+/// `runtime.health()`.
+pub fn health<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    invocation.runtime.manager.health().to_js(invocation.scope)
 }
 
 /// `runtime.metrics()`: the same as Prometheus' text.

@@ -1,0 +1,121 @@
+//! What is known of the runtime and its servers without asking anybody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::key::Key;
+use super::state::Manager;
+use crate::clock::now_ms;
+use crate::error::{Code, Error};
+use crate::foreign_text::safe_message;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    takes_calls: bool,
+    servers: BTreeMap<Arc<str>, ServerHealth>,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ServerHealth {
+    connections: Connections,
+    /// Owners whose breaker refuses attempts.
+    blocked: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_failure: Option<Failure>,
+}
+
+#[derive(Default, Serialize)]
+struct Connections {
+    connected: usize,
+    connecting: usize,
+    error: usize,
+}
+
+/// Why the last attempt to connect to a server failed that did.
+#[derive(Clone, Serialize)]
+pub(super) struct Failure {
+    /// In milliseconds since the epoch.
+    at: i64,
+    code: &'static str,
+    message: Arc<str>,
+}
+
+impl Failure {
+    /// A user who has to authorize, or leaves, is no failure of the server's, and a breaker that refuses says nothing new.
+    fn of(error: &Error) -> Option<Self> {
+        let says_nothing = matches!(error.code, Code::Aborted | Code::Closed | Code::CircuitOpen);
+        (!says_nothing && !error.wants_user()).then(|| Self {
+            at: now_ms(),
+            code: error.code.as_str(),
+            message: safe_message(error.message.clone()).into(),
+        })
+    }
+}
+
+impl ServerHealth {
+    fn block(&mut self, left: Duration) {
+        let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        self.blocked += 1;
+        self.retry_after_ms = Some(self.retry_after_ms.map_or(left, |other| other.min(left)));
+    }
+}
+
+impl Manager {
+    /// Remembers why connecting failed.
+    pub(super) fn note_failure(&self, key: &Key, error: &Error) {
+        if let Some(failure) = Failure::of(error) {
+            self.0
+                .failures
+                .insert(Arc::clone(&key.server_name), failure);
+        }
+    }
+
+    /// `{ takesCalls, servers }`, where `servers` has those that there is something to say of.
+    #[must_use]
+    pub fn health(&self) -> Json {
+        let mut servers: BTreeMap<Arc<str>, ServerHealth> = BTreeMap::new();
+        let pool = self.0.pool.lock();
+        for slot in pool.slots.values() {
+            let connections = &mut servers
+                .entry(Arc::clone(&slot.key.server_name))
+                .or_default()
+                .connections;
+            if slot.connection.is_closed() {
+                connections.error += 1;
+            } else {
+                connections.connected += 1;
+            }
+        }
+        let missing = |key: &&Key| !pool.slots.contains_key(key);
+        for key in pool.attempts.keys().filter(missing) {
+            servers
+                .entry(Arc::clone(&key.server_name))
+                .or_default()
+                .connections
+                .connecting += 1;
+        }
+        drop(pool);
+        self.0.breakers.blocked(|key, left| {
+            servers
+                .entry(Arc::clone(&key.server_name))
+                .or_default()
+                .block(left);
+        });
+        for (name, failure) in &self.0.failures {
+            servers.entry(Arc::clone(&name)).or_default().last_failure = Some(failure);
+        }
+        let health = Health {
+            takes_calls: self.takes_calls(),
+            servers,
+        };
+        serde_json::to_value(health).unwrap_or_default()
+    }
+}
