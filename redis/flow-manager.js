@@ -1,7 +1,7 @@
 const { MAX_BYTES, requireShort, requireText } = require('./checks');
 const { flowTtlMs } = require('./flow-ttl');
 const { redisLeases } = require('./leases');
-const { script } = require('./scripts');
+const { MAKE_ROOM, script } = require('./scripts');
 
 const FIELDS = ['status', 'createdAt', 'metadata', 'completedAt', 'failedAt', 'result', 'error'];
 const STATUSES = ['PENDING', 'COMPLETED', 'FAILED'];
@@ -17,9 +17,9 @@ end
 return redis.call('hmget', KEYS[1], unpack(fields))
 `);
 
-const INIT = script(`
-redis.call('del', KEYS[1])
+const INIT = script(`${MAKE_ROOM}
 redis.call('hset', KEYS[1], 'status', 'PENDING', 'createdAt', ARGV[1], 'state', ARGV[2], 'metadata', ARGV[3])
+redis.call('hdel', KEYS[1], 'completedAt', 'failedAt', 'result', 'error')
 redis.call('pexpire', KEYS[1], ARGV[4])
 `);
 

@@ -1,7 +1,7 @@
 const { randomUUID } = require('node:crypto');
 const { setTimeout: delay } = require('node:timers/promises');
 const { requireMilliseconds, requireText } = require('./checks');
-const { script } = require('./scripts');
+const { MAKE_ROOM, script } = require('./scripts');
 
 /** LibreChat's, where the caller names no other. */
 const LEASE_MS = 15 * 60 * 1000;
@@ -15,8 +15,7 @@ const HELD = -2;
 const OTHER_GENERATION = -1;
 
 /** The time is Redis's: those of processes may differ. Whatever else is in the place counts as nothing. */
-const READ = `
-if redis.call('type', KEYS[1]).ok ~= 'hash' then redis.call('del', KEYS[1]) end
+const READ = `${MAKE_ROOM}
 local time = redis.call('time')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local fields = redis.call('hmget', KEYS[1], 'generation', 'owner', 'ends', 'teardown')

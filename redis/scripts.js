@@ -11,6 +11,15 @@ function script(text) {
   return { text, sha: createHash('sha1').update(text).digest('hex') };
 }
 
+/**
+ * Makes room where something else than a hash is. Only there: after a write of a script Redis lets it write in full memory as
+ * well.
+ */
+const MAKE_ROOM = `
+local kind = redis.call('type', KEYS[1]).ok
+if kind ~= 'hash' and kind ~= 'none' then redis.call('del', KEYS[1]) end
+`;
+
 /** `OOM`, `READONLY`, `NOSCRIPT` of an answer of Redis; `undefined` for errors of the client. */
 const replyCode = (error) => /^([A-Z]{2,32})(?: |$)/.exec(error?.message ?? '')?.[1];
 
@@ -86,4 +95,4 @@ function scriptRunner(client) {
   };
 }
 
-module.exports = { script, scriptRunner };
+module.exports = { MAKE_ROOM, script, scriptRunner };

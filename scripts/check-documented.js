@@ -1,6 +1,6 @@
 /**
- * Lists what the declarations that the package ships export without documentation: declarations, and members of interfaces and classes. A member
- * whose type is one value, such as `code: 'MCP_INSPECTION_FAILED'`, says all there is to say.
+ * Lists what the package's types export without documentation: declarations, and members of interfaces and classes. A
+ * member whose type is one value, such as `code: 'MCP_INSPECTION_FAILED'`, says all there is to say.
  *
  *   npm run lint:types
  */
@@ -22,7 +22,8 @@ function undocumented(file) {
     if (!isDocumented(statement)) missing.push(`${file}: ${name}`);
     for (const member of statement.members ?? []) {
       const isConstant = member.type && ts.isLiteralTypeNode(member.type);
-      if (member.name && !isConstant && !isDocumented(member)) missing.push(`${file}: ${name}.${member.name.getText()}`);
+      if (member.name && !isConstant && !isDocumented(member))
+        missing.push(`${file}: ${name}.${member.name.getText()}`);
     }
   }
   return missing;
