@@ -106,7 +106,7 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
   test('stopped: everything rejects, and what is granted when it goes on is given back', async () => {
     const { redis, lock, flowManager, exchangedTokens } = await setup();
     await flowManager.initFlow(...FLOW);
-    redis.pause();
+    await redis.pause();
     const asked = [
       lock.acquire(KEY, LONG_MS),
       flowManager.acquireLease(LEASE, NOT_NOW),

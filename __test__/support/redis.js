@@ -1,5 +1,5 @@
 const { spawn } = require('node:child_process');
-const { mkdtempSync, rmSync } = require('node:fs');
+const { mkdtempSync, readFileSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { accepts, freePort } = require('./ports');
@@ -26,7 +26,10 @@ async function startRedis(more = []) {
   return {
     url: `redis://127.0.0.1:${port}`,
     port,
-    pause: () => child.kill('SIGSTOP'),
+    async pause() {
+      child.kill('SIGSTOP');
+      await until('its stop', () => readFileSync(`/proc/${child.pid}/stat`, 'utf8').includes(') T '));
+    },
     resume: () => child.kill('SIGCONT'),
     kill: () => kill('SIGKILL'),
     close: async () => {
