@@ -67,6 +67,23 @@ test.each([
   300_000,
 );
 
+test('while Redis does not answer, a valid token is used, a refresh fails for now, and nobody is asked to sign in', async () => {
+  const { authorize, echo, reinit, restart, store, user } = await setup();
+  await authorize();
+  try {
+    await redis.pause();
+    expect(await echo('valid')).toContain('valid');
+    await store.expire(user.id);
+    await restart();
+    const failure = { code: 'MCP_TOKEN_REFRESH_UNAVAILABLE', retryable: true };
+    expect(await reinit()).toMatchObject({ success: false, oauthRequired: false, oauthUrl: null, error: failure });
+    await expect(echo('expired')).rejects.toMatchObject(failure);
+  } finally {
+    redis.resume();
+  }
+  expect(await echo('again')).toContain('again');
+});
+
 test('a token that one process has exchanged is used by another, and Redis holds nothing in clear text', async () => {
   const assertion = 'assertion-of-the-user';
   const idp = suite.fixtures.keep(await startIdentityProvider());

@@ -38,8 +38,8 @@ export interface RedisLock {
    * Releasing deletes the lock only while it is still this holder's. Of one that is lost (its time is over, Redis was
    * flushed) it does nothing, and says nothing.
    *
-   * Rejects where Redis does not do it within 5 s: then nothing is refreshed, and the call fails with a `retryable` error.
-   * A lock that is granted later than that is given back.
+   * Rejects where Redis does not do it within 5 s: then nothing is refreshed, and the user is offered a sign-in, unless the
+   * flow manager has leases; with these the call fails with a `retryable` error. A lock that is granted later is given back.
    *
    * @param key    names the user and the server: `mcp_get_tokens:USER:SERVER`
    * @param ttlMs  how long it lasts where nobody releases it, a whole number of milliseconds
