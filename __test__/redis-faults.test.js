@@ -68,6 +68,28 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     expect(await flowManager.getFlowState(...FLOW)).toMatchObject({ status: 'PENDING' });
   });
 
+  test('with a client that sends everything twice, as after a broken connection: the first answer holds', async () => {
+    const redis = fixtures.keep(await startRedis());
+    const { client } = fixtures.keep(await connect([redis.port]));
+    const twice =
+      (name) =>
+      async (...args) => {
+        await client[name](...args);
+        return client[name](...args);
+      };
+    const twofold = ['evalsha', 'evalSha', 'eval'].map((name) => [name, client[name] && twice(name)]);
+    const { status, isOpen } = client;
+    const { lock, flowManager } = redisServices({ status, isOpen, ...Object.fromEntries(twofold) });
+    const release = await lock.acquire(KEY, LONG_MS);
+    expect(await lock.acquire(KEY, LONG_MS)).toBeNull();
+    await release();
+    expect(await lock.acquire(KEY, LONG_MS)).not.toBeNull();
+    const lease = await flowManager.acquireLease(LEASE, { ...NOT_NOW, advanceGeneration: true });
+    expect(lease).toMatchObject({ generation: 1 });
+    await lease.release();
+    expect(await flowManager.acquireLease(LEASE, NOT_NOW)).toMatchObject({ generation: 1 });
+  });
+
   test('full: what writes is refused, what reads or frees is not', async () => {
     const { admin, lock, flowManager, exchangedTokens } = await setup();
     const release = await lock.acquire(KEY, LONG_MS);

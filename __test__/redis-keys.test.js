@@ -205,6 +205,39 @@ describe('what others have written', () => {
   });
 });
 
+describe('flows are kept as long as LibreChat keeps them', () => {
+  const minutes = (count) => count * 60_000;
+  const names = ['MCP_OAUTH_HANDLING_TIMEOUT', 'MCP_OAUTH_FLOW_TTL'];
+  const before = names.map((name) => process.env[name]);
+  const set = (values) => {
+    for (const [index, name] of names.entries()) {
+      if (values[index] === undefined) delete process.env[name];
+      else process.env[name] = values[index];
+    }
+  };
+  afterEach(() => set(before));
+
+  // Those of src/settings/authorization.rs.
+  test.each([
+    [undefined, undefined, 15],
+    ['', '', 15],
+    ['5 * 60 * 1000', '', 15],
+    ['20*60*1000', '', 21],
+    ['', '1000', 11],
+    ['', '30*60*1000', 30],
+    ['soon', '-1', 15],
+    ['10*60*1000 + 10*60*1000', '60*', 21],
+  ])('%p, %p: %i minutes', async (handling, ttl, kept) => {
+    set([handling, ttl]);
+    const { admin, flowManager } = await setup();
+    await flowManager.initFlow('user:srv', 'mcp_oauth');
+    const [key] = await admin.keys('*');
+    const left = await admin.pttl(key);
+    expect(left).toBeLessThanOrEqual(minutes(kept));
+    expect(left).toBeGreaterThan(minutes(kept) - 50_000);
+  });
+});
+
 describe('what is given', () => {
   const legacy = { evalsha: () => {}, eval: () => {}, connected: true };
   test.each([undefined, null, {}, new Map(), legacy, { evalSha: () => {}, eval: () => {} }, 'redis://127.0.0.1'])(

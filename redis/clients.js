@@ -36,7 +36,7 @@ function scriptClient(client) {
     };
   }
   throw new TypeError(
-    'redisServices: the client must be one of ioredis (Redis, Cluster) or of redis 5 (client, cluster)',
+    'redisServices: the client must be one of ioredis (Redis, Cluster) or of redis from version 5 (client, cluster)',
   );
 }
 

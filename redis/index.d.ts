@@ -10,7 +10,7 @@ export interface IoredisClient {
   eval(...args: any[]): Promise<unknown>
 }
 
-/** A connected client of `redis` 5: what `createClient`, `createCluster`, `createClientPool` or `createSentinel` gives. */
+/** A connected client of `redis`, from version 5: what `createClient`, `createCluster`, `createClientPool` or `createSentinel` gives. */
 export interface NodeRedisClient {
   /** Whether it was connected. */
   readonly isOpen: boolean
