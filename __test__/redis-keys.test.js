@@ -114,6 +114,7 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     const keys = await admin.keys('*');
     expect(keys.length).toBe(5);
     expect(keys.join('\n')).not.toContain('secret');
+    for (const key of keys) expect(await admin.pttl(key)).toBeGreaterThan(0);
 
     const done = () => seen.some(([name, text]) => name.toLowerCase() === 'echo' && text === 'done');
     await admin.echo('done');
