@@ -33,7 +33,10 @@ const compilerOptions = {
   target: 'es2023',
   lib: ['es2023'],
   types: ['node'],
-  paths: { 'librechat-mcp-native': [join(ROOT, 'index.d.ts')] },
+  paths: {
+    'librechat-mcp-native': [join(ROOT, 'index.d.ts')],
+    'librechat-mcp-native/*': [join(ROOT, '*/index.d.ts')],
+  },
 };
 
 async function errorsOf(samples) {

@@ -1,7 +1,7 @@
 /**
  * Packs the main package and the one for this platform as they are published, installs both into an empty folder with
  * nothing but node and npm on PATH and without network, and reinitializes an MCP server from there, with `require` and
- * with `import`, and checks it with the command line tool.
+ * with `import`, and checks it with the command line tool. The parts for several processes load without a client of Redis.
  *
  *   npm run build && npm run test:package
  */
@@ -42,10 +42,29 @@ const CALL = `
     if (!result.success || result.tools.length !== 2) throw new Error(JSON.stringify(result));
     console.log(result.message);
   }
+  function tryParts(redisServices, contractTests) {
+    const client = { status: 'ready', evalsha: async () => null, eval: async () => null };
+    const count = contractTests(redisServices(client)).length;
+    if (count < 50) throw new Error('the contract has ' + count + ' tests');
+  }
 `;
 const CONSUMERS = {
-  'consumer.cjs': `const { createMCPRuntime } = require('${manifest.name}');${CALL}reinitialize(createMCPRuntime);\n`,
-  'consumer.mjs': `import { createMCPRuntime } from '${manifest.name}';${CALL}await reinitialize(createMCPRuntime);\n`,
+  'consumer.cjs': `
+const { createMCPRuntime } = require('${manifest.name}');
+const { redisServices } = require('${manifest.name}/redis');
+const { contractTests } = require('${manifest.name}/testing');
+${CALL}
+tryParts(redisServices, contractTests);
+reinitialize(createMCPRuntime);
+`,
+  'consumer.mjs': `
+import { createMCPRuntime } from '${manifest.name}';
+import { redisServices } from '${manifest.name}/redis';
+import { contractTests } from '${manifest.name}/testing';
+${CALL}
+tryParts(redisServices, contractTests);
+await reinitialize(createMCPRuntime);
+`,
 };
 
 async function main() {

@@ -18,6 +18,7 @@ const {
   redis,
   withLock,
   withLeases,
+  ownFlows,
   lockMs,
   flowDelayMs = 0,
   hangAt,
@@ -60,7 +61,7 @@ function hangingLock(lock) {
 
 async function main() {
   const store = await openTokenStore(mongo);
-  const { flowManager, lock, close } = await openRedisServices(redis, { lockMs, withLeases });
+  const { flowManager, lock, close } = await openRedisServices(redis, { lockMs, withLeases, ownFlows });
   const { tokenMethods, credentialsKey } = store.services;
   const services = {
     flowManager: slowed(flowManager),

@@ -1,10 +1,14 @@
 const { FlowStateManager } = require('../../examples/librechat/librechat-api/flow-state-manager');
 const { registerSecrets } = require('./secrets');
 
-/** The example's flow manager, whose secrets are looked for in what the tests log. */
+/** Secrets of flows are looked for in what the tests log. */
+const registerFlow = ({ state, codeVerifier, clientInfo } = {}) =>
+  registerSecrets(state, codeVerifier, clientInfo?.client_secret);
+
+/** The example's flow manager. */
 class LeasingFlowManager extends FlowStateManager {
   async initFlow(id, type, metadata = {}) {
-    registerSecrets(metadata.state, metadata.codeVerifier, metadata.clientInfo?.client_secret);
+    registerFlow(metadata);
     return super.initFlow(id, type, metadata);
   }
 }
@@ -14,4 +18,4 @@ class FlowManager extends LeasingFlowManager {}
 FlowManager.prototype.acquireLease = undefined;
 FlowManager.prototype.getLeaseGeneration = undefined;
 
-module.exports = { FlowManager, LeasingFlowManager };
+module.exports = { FlowManager, LeasingFlowManager, registerFlow };

@@ -1,36 +1,38 @@
-const { randomUUID } = require('node:crypto');
 const { default: KeyvRedis } = require('@keyv/redis');
 const { Keyv } = require('keyv');
-const { FlowManager, LeasingFlowManager } = require('./flows');
-
-/** Deletes the key only while it has this value: a holder that was too slow must not release the next one's lock. */
-const RELEASE = `if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end return 0`;
+const { redisServices } = require('../../redis');
+const { FlowManager, LeasingFlowManager, registerFlow } = require('./flows');
 
 /**
- * What processes share through a Redis, as docs/oauth.md shows it: LibreChat's flows, and `lock`.
+ * What processes share through a Redis: the package's services, with LibreChat's flows.
  *
  * @param options.lockMs      how long a lock or a lease lasts at most, for tests that do not wait for its whole time
  * @param options.withLeases  whether the flow manager has leases
- * @returns `{ flowManager, lock, endLease, close }`; `endLease(id)` is the end of a lease's time
+ * @param options.ownFlows    whether the flow manager is the package's, too
+ * @returns `{ flowManager, lock, exchangedTokens, endLease, close }`; `endLease(id)` is the end of a lease's time, where
+ *   the flows are LibreChat's
  */
-async function openRedisServices(url, { lockMs = Number.POSITIVE_INFINITY, withLeases = false } = {}) {
+async function openRedisServices(url, { lockMs = Number.MAX_SAFE_INTEGER, withLeases = false, ownFlows = false } = {}) {
   const store = new KeyvRedis(url);
   const client = await store.getClient();
-  const keyv = new Keyv({ store, namespace: 'flows' });
+  const { lock, flowManager, exchangedTokens } = redisServices(client);
+  const librechats = (Manager) => new Manager(new Keyv({ store, namespace: 'flows' }));
+  const leasing = ownFlows ? watched(flowManager) : librechats(LeasingFlowManager);
   return {
-    flowManager: withLeases ? shortened(new LeasingFlowManager(keyv), lockMs) : new FlowManager(keyv),
-    lock: {
-      async acquire(key, ttlMs) {
-        const owner = randomUUID();
-        if (!(await client.set(key, owner, { NX: true, PX: Math.min(ttlMs, lockMs) }))) return null;
-        return async () => {
-          await client.eval(RELEASE, { keys: [key], arguments: [owner] });
-        };
-      },
-    },
+    flowManager: withLeases || ownFlows ? shortened(leasing, lockMs) : librechats(FlowManager),
+    lock: { acquire: (key, ttlMs) => lock.acquire(key, Math.min(ttlMs, lockMs)) },
+    exchangedTokens,
     endLease: (id) => client.hSet(`flows::lease:${id}`, 'ends', '0'),
     close: () => store.disconnect(),
   };
+}
+
+function watched(flowManager) {
+  const initFlow = (id, type, metadata) => {
+    registerFlow(metadata);
+    return flowManager.initFlow(id, type, metadata);
+  };
+  return { ...flowManager, initFlow };
 }
 
 /** The host decides how long a lease lasts. */

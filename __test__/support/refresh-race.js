@@ -16,6 +16,7 @@ const { until } = require('./wait');
  *
  * @param options.withLock      whether the host has a `lock`
  * @param options.withLeases    whether its flow manager has leases, and the server's config coordinates refreshes
+ * @param options.ownFlows      whether the flow manager is the package's instead of LibreChat's
  * @param options.processes     how many
  * @param options.calls         by each of them, at once
  * @param options.tokenDelayMs  time that the token endpoint takes
@@ -23,7 +24,7 @@ const { until } = require('./wait');
  * @returns `{ round, close }`; a round resolves to `{ refreshes, failures, log }`. All processes begin at the same moment,
  *   or with `afterClaim` the others when the claim of the first one is in the flow store.
  */
-async function startRace({ withLock, withLeases, processes = 3, calls = 20, tokenDelayMs = 0, flowDelayMs }) {
+async function startRace({ withLock, withLeases, ownFlows, processes = 3, calls = 20, tokenDelayMs = 0, flowDelayMs }) {
   const open = [];
   const keep = (thing) => {
     open.push(thing);
@@ -34,11 +35,11 @@ async function startRace({ withLock, withLeases, processes = 3, calls = 20, toke
   const authorizationServer = keep(await startAuthorizationServer({ tokenDelayMs }));
   const server = keep(await startProtectedServer(authorizationServer));
   const store = keep(await openTokenStore(mongo));
-  const { flowManager } = keep(await openRedisServices(redis.url));
+  const { flowManager } = keep(await openRedisServices(redis.url, { ownFlows }));
   const user = createUser();
   const allow = [server.address, authorizationServer.address];
   const config = server.config({ oauthRefreshCoordination: withLeases });
-  const parameters = { mongo, redis: redis.url, withLock, withLeases, flowDelayMs, config, allow, user };
+  const parameters = { mongo, redis: redis.url, withLock, withLeases, ownFlows, flowDelayMs, config, allow, user };
   const workers = Array.from({ length: processes }, () => keep(startProcess('refresh.js', parameters)));
 
   async function authorize() {

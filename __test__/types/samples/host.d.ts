@@ -29,13 +29,16 @@ declare const updateToken: Example<'models'>['updateToken'];
 declare const app: any;
 declare const certificatePem: string;
 declare const createMCPRuntime: typeof import('../../../index').createMCPRuntime;
+declare const exchangedTokens: import('../../../index').MCPTokenCache;
 declare const flowManager: ReturnType<typeof getFlowStateManager>;
 declare const host: import('../../../index').MCPHostServices;
+declare const lock: import('../../../index').MCPHostServices['lock'];
 declare const privateKeyPem: string;
 declare const randomUUID: typeof import('node:crypto').randomUUID;
 declare const redis: import('@redis/client').RedisClientType;
 declare const runtime: import('../../../index').MCPRuntime;
-declare const tokenMethods: Required<Pick<Example<'models'>, 'createToken' | 'findToken' | 'updateToken'>>;
+declare const test: (name: string, run: () => Promise<void>) => void;
+declare const tokenMethods: Required<Pick<Example<'models'>, 'createToken' | 'deleteTokens' | 'findToken' | 'updateToken'>>;
 
 /** Not installed here. */
 declare module '@opentelemetry/api';

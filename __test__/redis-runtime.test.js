@@ -1,0 +1,105 @@
+/** Runtimes in several processes that share a Redis through `librechat-mcp-native/redis`. */
+
+const { Redis } = require('ioredis');
+const { redisServices } = require('../redis');
+const { useAuthorization } = require('./support/authorization');
+const { createUser } = require('./support/host');
+const { startIdentityProvider } = require('./support/identity-provider');
+const { startProcess } = require('./support/processes');
+const { startRedis } = require('./support/redis');
+const { startRace } = require('./support/refresh-race');
+const { connected } = require('./support/results');
+const { registerSecrets } = require('./support/secrets');
+const { TOOLS } = require('./support/tools');
+const { until } = require('./support/wait');
+
+const suite = useAuthorization();
+let redis;
+beforeAll(async () => {
+  redis = await startRedis();
+}, 300_000);
+afterAll(() => redis?.close());
+
+/** This process and another one, which serve one user. */
+async function setup(openIdConfig) {
+  const { authorizationServer, fixtures, mongo } = suite;
+  const client = new Redis(redis.url);
+  fixtures.keep({ close: async () => client.disconnect() });
+  const services = redisServices(client);
+  const host = await suite.host({ services });
+  const allow = [host.server.address, authorizationServer.address];
+  const parameters = { mongo, redis: redis.url, config: host.server.config(), allow, openIdConfig };
+  const other = fixtures.keep(startProcess('redis-host.js', parameters));
+  return { ...host, services, other };
+}
+
+test('a login that one process began is completed by another, and the call that waits goes on', async () => {
+  const { user, reinit, flowManager, other, echo } = await setup();
+  const waiting = reinit({ returnOnOAuth: false, oauthStart: async () => {} });
+  const flow = () => flowManager.getFlowState(`${user.id}:srv`, 'mcp_oauth');
+  await until('the flow', flow);
+  const { state, codeVerifier, authorizationUrl } = (await flow()).metadata;
+  registerSecrets(state, codeVerifier);
+  const parameters = await suite.authorizationServer.signIn(authorizationUrl);
+  expect(await other.ask({ callback: parameters.toString() })).toMatchObject({ value: 'completed' });
+  expect(await waiting).toEqual(connected('srv', TOOLS));
+  expect(await echo('here')).toContain('here');
+  const { value, log } = await other.ask({ call: { user, text: 'there' } });
+  expect(JSON.stringify(value)).toContain('there');
+  for (const secret of [state, codeVerifier]) expect(log).not.toContain(secret);
+});
+
+test.each([
+  ['its lock', { withLock: true }],
+  ['its leases', { withLeases: true }],
+])(
+  'three processes with twenty calls each refresh once, by %s',
+  async (_, by) => {
+    const race = await startRace({ ...by, ownFlows: true, tokenDelayMs: 300 });
+    try {
+      for (let round = 0; round < 3; round += 1) {
+        expect(await race.round()).toMatchObject({ refreshes: 1, failures: [] });
+      }
+    } finally {
+      await race.close();
+    }
+  },
+  300_000,
+);
+
+test('while Redis does not answer, a valid token is used, a refresh fails for now, and nobody is asked to sign in', async () => {
+  const { authorize, echo, reinit, restart, store, user } = await setup();
+  await authorize();
+  try {
+    await redis.pause();
+    expect(await echo('valid')).toContain('valid');
+    await store.expire(user.id);
+    await restart();
+    const failure = { code: 'MCP_TOKEN_REFRESH_UNAVAILABLE', retryable: true };
+    expect(await reinit()).toMatchObject({ success: false, oauthRequired: false, oauthUrl: null, error: failure });
+    await expect(echo('expired')).rejects.toMatchObject(failure);
+  } finally {
+    redis.resume();
+  }
+  expect(await echo('again')).toContain('again');
+});
+
+test('a token that one process has exchanged is used by another, and Redis holds nothing in clear text', async () => {
+  const assertion = 'assertion-of-the-user';
+  const idp = suite.fixtures.keep(await startIdentityProvider());
+  const [first, second] = [await setup(idp.config), await setup(idp.config)];
+  const federatedTokens = { access_token: assertion, expires_at: Math.floor(Date.now() / 1000) + 3600 };
+  const user = createUser({ provider: 'openid', federatedTokens });
+  const exchange = { user: { ...user, openidId: `subject-${user.id}` }, assertion };
+  for (const { other } of [first, second]) {
+    const { value, error } = await other.ask({ exchange });
+    expect({ value, error }).toMatchObject({ value: { access_token: `for-${assertion}-1` } });
+  }
+  expect(idp.exchanges).toHaveLength(1);
+  const client = new Redis(redis.url);
+  const keys = await client.keys('librechat-mcp:token:*');
+  const values = await Promise.all(keys.map((key) => client.get(key)));
+  client.disconnect();
+  expect(values).toHaveLength(1);
+  expect([...keys, ...values].join(' ')).not.toContain(assertion);
+});

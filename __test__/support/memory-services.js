@@ -1,0 +1,133 @@
+const { delay } = require('./wait');
+
+const json = (value) => JSON.parse(JSON.stringify(value ?? null));
+
+/** Values with an end, in one process. */
+class Expiring {
+  entries = new Map();
+
+  get(key) {
+    const { value, ends } = this.entries.get(key) ?? {};
+    return ends > Date.now() ? value : undefined;
+  }
+
+  set(key, value, ttlMs) {
+    this.entries.set(key, { value, ends: Date.now() + ttlMs });
+  }
+
+  delete(key) {
+    this.entries.delete(key);
+  }
+}
+
+class MemoryLock {
+  held = new Expiring();
+
+  async acquire(key, ttlMs) {
+    if (this.held.get(key)) return null;
+    const owner = Symbol('owner');
+    this.held.set(key, owner, ttlMs);
+    return async () => {
+      if (this.held.get(key) === owner) this.held.delete(key);
+    };
+  }
+}
+
+class MemoryTokens {
+  values = new Expiring();
+
+  async get(key) {
+    return this.values.get(key);
+  }
+
+  async set(key, value, ttlMs) {
+    this.values.set(key, value, ttlMs);
+  }
+
+  async delete(key) {
+    this.values.delete(key);
+  }
+}
+
+class MemoryFlows {
+  flows = new Map();
+  leases = new Map();
+
+  key(id, type) {
+    return JSON.stringify([id, type]);
+  }
+
+  async getFlowState(id, type) {
+    return this.flows.get(this.key(id, type)) ?? null;
+  }
+
+  async initFlow(id, type, metadata) {
+    const flow = { type, status: 'PENDING', metadata: json(metadata), createdAt: Date.now() };
+    this.flows.set(this.key(id, type), flow);
+  }
+
+  async completeFlow(id, type, result) {
+    return this.end(id, type, { status: 'COMPLETED', result: json(result), completedAt: Date.now() });
+  }
+
+  async failFlow(id, type, error) {
+    return this.end(id, type, { status: 'FAILED', error: error?.message ?? error });
+  }
+
+  async completeFlowIfCurrent(id, type, createdAt, state, result) {
+    const problem = this.problem(this.flows.get(this.key(id, type)), createdAt, state, ['PENDING']);
+    if (!problem) await this.completeFlow(id, type, result);
+    return problem ?? 'updated';
+  }
+
+  async failFlowIfCurrent(id, type, createdAt, state, error) {
+    const problem = this.problem(this.flows.get(this.key(id, type)), createdAt, state, ['PENDING', 'FAILED']);
+    if (!problem) await this.failFlow(id, type, error);
+    return problem ?? 'updated';
+  }
+
+  async deleteFlow(id, type) {
+    this.flows.delete(this.key(id, type));
+    return true;
+  }
+
+  problem(flow, createdAt, state, statuses) {
+    if (!flow) return 'missing';
+    const isCurrent = flow.createdAt === createdAt && (flow.metadata.state ?? '') === state;
+    return isCurrent && statuses.includes(flow.status) ? undefined : 'stale';
+  }
+
+  end(id, type, outcome) {
+    const flow = this.flows.get(this.key(id, type));
+    if (flow && flow.status !== 'COMPLETED') this.flows.set(this.key(id, type), { ...flow, ...outcome });
+    return Boolean(flow);
+  }
+
+  lease(id) {
+    const { generation = 0, owner, ends = 0, teardown } = this.leases.get(id) ?? {};
+    return ends > Date.now() ? { generation, owner, teardown } : { generation };
+  }
+
+  async getLeaseGeneration(id) {
+    const { generation, teardown } = this.lease(id);
+    return teardown ? null : generation;
+  }
+
+  async acquireLease(id, { expectedGeneration, advanceGeneration = false, leaseMs, waitMs }) {
+    const until = Date.now() + waitMs;
+    while (this.lease(id).owner) {
+      if (Date.now() >= until) return null;
+      await delay(10);
+    }
+    const generation = this.lease(id).generation + Number(advanceGeneration);
+    if ((expectedGeneration ?? generation) !== generation) return null;
+    const owner = Symbol('owner');
+    this.leases.set(id, { generation, owner, ends: Date.now() + leaseMs, teardown: advanceGeneration });
+    const release = async () => {
+      if (this.lease(id).owner === owner) this.leases.set(id, { generation });
+    };
+    return { generation, release };
+  }
+}
+
+module.exports = { MemoryFlows, MemoryLock, MemoryTokens };

@@ -1,0 +1,30 @@
+import { Cluster, Redis } from 'ioredis';
+import { createClient, createClientPool, createCluster, createSentinel } from 'redis';
+import type { MCPHostServices } from '../../index.js';
+import { type RedisServices, redisServices } from '../../redis/index.js';
+import { type ContractTest, contractTests } from '../../testing/index.js';
+
+export const services: RedisServices[] = [
+  redisServices(new Redis()),
+  redisServices(new Cluster(['redis://127.0.0.1:7000'])),
+  redisServices(createClient(), { prefix: 'LibreChat::' }),
+  redisServices(createClientPool()),
+  redisServices(createCluster({ rootNodes: [{ url: 'redis://127.0.0.1:7000' }] })),
+  redisServices(createSentinel({ name: 'master', sentinelRootNodes: [{ host: '127.0.0.1', port: 26379 }] })),
+];
+
+export const host: Pick<MCPHostServices, 'lock' | 'flowManager' | 'exchangedTokens'> = { ...services[0] };
+
+export async function status({ flowManager }: RedisServices): Promise<'PENDING' | 'COMPLETED' | 'FAILED' | undefined> {
+  return (await flowManager.getFlowState('user:server', 'mcp_oauth'))?.status;
+}
+
+export const tests: ContractTest[] = contractTests({ ...services[0], anotherProcess: services[1] });
+contractTests({ lock: services[0]?.lock, exchangedTokens: new Map<string, string>() });
+
+// @ts-expect-error: not a client
+redisServices(new Map());
+// @ts-expect-error: no option
+redisServices(new Redis(), { timeoutMs: 1 });
+// @ts-expect-error: no service
+contractTests({ locks: {} });

@@ -1,0 +1,151 @@
+import type { MCPFlowManager } from '../index.js'
+
+/** A connected client of `ioredis`: `Redis` or `Cluster`. */
+export interface IoredisClient {
+  /** How the connection is doing. */
+  readonly status: string
+  /** `EVALSHA` */
+  evalsha(...args: any[]): Promise<unknown>
+  /** `EVAL` */
+  eval(...args: any[]): Promise<unknown>
+}
+
+/** A connected client of `redis`, from version 5: what `createClient`, `createCluster`, `createClientPool` or `createSentinel` gives. */
+export interface NodeRedisClient {
+  /** Whether it was connected. */
+  readonly isOpen: boolean
+  /** `EVALSHA` */
+  evalSha(...args: any[]): Promise<unknown>
+  /** `EVAL` */
+  eval(...args: any[]): Promise<unknown>
+}
+
+/** A client that the host has, and closes when the runtime is closed. */
+export type RedisClient = IoredisClient | NodeRedisClient
+
+/** What `redisServices` takes beside the client. */
+export interface RedisServicesOptions {
+  /** What all keys begin with, without braces; `librechat-mcp:` where nothing is given. The same in all processes. */
+  prefix?: string
+}
+
+/** Locks that processes share. Who asks is the runtime, around each refresh of a user's tokens. */
+export interface RedisLock {
+  /**
+   * Takes the lock for so long, in one step: of all who ask, one gets it. Resolves to the function that releases it, to
+   * `null` while somebody else has it, and waits for nobody; the runtime asks again every 100 ms.
+   *
+   * Releasing deletes the lock only while it is still this holder's. Of one that is lost (its time is over, Redis was
+   * flushed) it does nothing, and says nothing.
+   *
+   * Rejects where Redis does not do it within 5 s: then nothing is refreshed, and the user is offered a sign-in, unless the
+   * flow manager has leases; with these the call fails with a `retryable` error. A lock that is granted later is given back.
+   *
+   * @param key    names the user and the server: `mcp_get_tokens:USER:SERVER`
+   * @param ttlMs  how long it lasts where nobody releases it, a whole number of milliseconds
+   */
+  acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null>
+}
+
+/** A flow, as `getFlowState` gives it. */
+export interface RedisFlowState {
+  /** `mcp_oauth`, `mcp_oauth_state` or `mcp_get_tokens`. */
+  type: string
+  /** What has become of it. */
+  status: 'PENDING' | 'COMPLETED' | 'FAILED'
+  /** What it was begun with. */
+  metadata: Record<string, any>
+  /** When it was begun, in milliseconds since the epoch. */
+  createdAt: number
+  /** When it was completed. */
+  completedAt?: number
+  /** When it failed. */
+  failedAt?: number
+  /** What it was completed with. */
+  result?: any
+  /** Why it failed. */
+  error?: string
+}
+
+/** `updated`, or why nothing was: another attempt is in the place or this one has ended, or there is none. */
+export type RedisFlowOutcome = 'updated' | 'stale' | 'missing'
+
+/** A lease that was acquired. */
+export interface RedisLease {
+  /** Which life of what the lease guards this is. */
+  generation: number
+  /** Ends the lease, if it is still this holder's; nothing happens where it is not. */
+  release(): Promise<void>
+}
+
+/**
+ * Logins that are under way, and leases: LibreChat's `FlowStateManager` for hosts that have none. Flows are kept for
+ * `MCP_OAUTH_FLOW_TTL` after each change.
+ *
+ * Who asks is the runtime, and the host's callback route. Every function is one step at Redis. Each rejects where Redis
+ * does not do it within 5 s; a login that is under way fails then, and the user may begin again.
+ */
+export interface RedisFlowManager extends MCPFlowManager {
+  /** Read before a login begins (to join one), on the callback, and every moment by calls that wait. `null`: there is none, or what is there is no flow. */
+  getFlowState(flowId: string, type: string): Promise<RedisFlowState | null>
+  /** Stores a pending flow in place of the one that is there; when a login begins, before its URL is handed out. */
+  initFlow(flowId: string, type: string, metadata?: Record<string, any>): Promise<void>
+  /** Completes a flow that is not completed yet. `false` where there is none. */
+  completeFlow(flowId: string, type: string, result: any): Promise<boolean>
+  /** Fails a flow that is not completed yet. `false` where there is none. */
+  failFlow(flowId: string, type: string, error: any): Promise<boolean>
+  /** Completes a flow while it is pending and this attempt: `createdAt` and `metadata.state` are those (`''`: none). Compared and set in one step; on the callback. */
+  completeFlowIfCurrent(flowId: string, type: string, createdAt: number, state: string, result: any): Promise<RedisFlowOutcome>
+  /** Fails a flow while it is this attempt and not completed. Compared and set in one step. */
+  failFlowIfCurrent(flowId: string, type: string, createdAt: number, state: string, error: any): Promise<RedisFlowOutcome>
+  /** Forgets a flow, after a login and before a new one. `false` where Redis did not do it; never rejects for that. */
+  deleteFlow(flowId: string, type: string): Promise<boolean>
+  /**
+   * Takes the lease in one step, or asks again every 50 ms for `waitMs` (15 s) while somebody else has it; then `null`. At
+   * once `null` where the generation is not the expected one: what the caller wants to write was begun before a teardown.
+   * Who begins a teardown, such as the uninstallation of a server, sets `advanceGeneration`.
+   *
+   * The runtime asks before it refreshes, and before it writes rows. Where it rejects nothing is refreshed or written, and
+   * the call fails with `MCP_TOKEN_REFRESH_UNAVAILABLE` or `MCP_TOKEN_STORAGE_UNAVAILABLE`. A lease ends by itself after
+   * `leaseMs` (15 minutes), by Redis's clock. One that is granted too late is given back.
+   */
+  acquireLease(
+    leaseId: string,
+    options?: { expectedGeneration?: number; advanceGeneration?: boolean; leaseMs?: number; waitMs?: number },
+  ): Promise<RedisLease | null>
+  /** Which life of what the lease guards this is, from 0; `null` while it is torn down. Remembered for a day after the last lease. */
+  getLeaseGeneration(leaseId: string): Promise<number | null>
+}
+
+/**
+ * Exchanged tokens that processes share. Who asks is the runtime, before and after an exchange. Values are opaque text that
+ * it has sealed. What goes wrong here is logged, and costs an exchange.
+ */
+export interface RedisTokenCache {
+  /** The value; `undefined` where there is none, or what is there is no text. */
+  get(key: string): Promise<string | undefined>
+  /** Keeps a value for so many milliseconds, a whole number. */
+  set(key: string, value: string, ttlMs: number): Promise<void>
+  /** Forgets a value, after a server has refused the token. Whether there was one. */
+  delete(key: string): Promise<boolean>
+}
+
+/** Members of the host services. */
+export interface RedisServices {
+  /** One refresh at a time across processes. */
+  lock: RedisLock
+  /** For hosts without LibreChat's. */
+  flowManager: RedisFlowManager
+  /** Used where the host has a credentials key. */
+  exchangedTokens: RedisTokenCache
+}
+
+/**
+ * Host services over a Redis or Valkey that all processes of a host share:
+ * `createMCPRuntime({ ...redisServices(client), ...host })`. Nothing is sent before a service is used.
+ *
+ * Throws a `TypeError` for anything that is no such client. Errors of the services are named `RedisServiceError`; their
+ * `code` is `TIMEOUT`, the first word of Redis's answer (`OOM`, `READONLY`), or the name of the client's error. They never
+ * have a value in them.
+ */
+export declare function redisServices(client: RedisClient, options?: RedisServicesOptions): RedisServices

@@ -1,0 +1,71 @@
+const { createHash } = require('node:crypto');
+
+/** What is longer is hashed. */
+const LONGEST = 128;
+/** Types of flows whose ids are made of a tenant, a user and a server. Of others the ids may be secrets. */
+const TYPES_WITH_OWNERS = ['mcp_oauth', 'mcp_get_tokens'];
+const TENANT = 'tenant';
+
+/** UTF-16 as it is: in UTF-8 halves of surrogate pairs would all be the same. */
+const hashed = (text) => `~${createHash('sha256').update(Buffer.from(text, 'utf16le')).digest('hex')}`;
+
+const escapeUnit = (unit) => {
+  const code = unit.charCodeAt(0).toString(16);
+  return code.length > 2 ? `%u${code.padStart(4, '0')}` : `%${code.padStart(2, '0')}`;
+};
+
+/** A name as a part of a key: no two names become the same part, and none has a `:`, `{`, `}` or `~`. */
+function part(name) {
+  const escaped = name.replace(/[^\w.-]/g, escapeUnit);
+  return escaped.length > LONGEST ? hashed(name) : escaped;
+}
+
+/**
+ * Whose flow that is, as LibreChat's `parseFlowId` says: `USER:SERVER`, or `tenant:TENANT:USER:SERVER`.
+ *
+ * @returns {[string, string] | undefined}
+ */
+function ownerOfFlow(flowId) {
+  const parts = flowId.split(':');
+  const from = parts[0] === TENANT && parts.length > 3 ? 2 : 0;
+  const [user, server] = [parts[from], parts.slice(from + 1).join(':')];
+  return user && server ? [user, server] : undefined;
+}
+
+/** Of `["refresh",TENANT,USER,SERVER]` and `[TENANT,USER,SERVER]`. */
+function ownerOfLease(leaseId) {
+  try {
+    const parts = JSON.parse(leaseId);
+    const isLease = Array.isArray(parts) && parts.every((it) => typeof it === 'string');
+    if (isLease && (parts.length === 3 || (parts.length === 4 && parts[0] === 'refresh'))) return parts.slice(-2);
+  } catch {}
+  return undefined;
+}
+
+/** The runtime's locks are named as the flows beside them, `mcp_get_tokens:FLOW`. */
+function ownerOfLock(lockKey) {
+  const type = TYPES_WITH_OWNERS.find((type) => lockKey.startsWith(`${type}:`));
+  return type && ownerOfFlow(lockKey.slice(type.length + 1));
+}
+
+/**
+ * Names of keys. Those of one user and server have one hash tag, `{USER:SERVER}`, and so one slot of a cluster. Whatever has
+ * no user and server in it, such as a login's `state`, is hashed: it may be a secret.
+ *
+ * @param {string} prefix
+ */
+function keyNames(prefix) {
+  const named = (kind, id, owner) => {
+    if (!owner) return `${prefix}${kind}:{${hashed(id)}}`;
+    return `${prefix}${kind}:{${owner.map(part).join(':')}}:${part(id)}`;
+  };
+  return {
+    lock: (key) => named('lock', key, ownerOfLock(key)),
+    fence: (key) => named('fence', key, ownerOfLock(key)),
+    lease: (id) => named('lease', id, ownerOfLease(id)),
+    flow: (id, type) => named(`flow:${part(type)}`, id, TYPES_WITH_OWNERS.includes(type) ? ownerOfFlow(id) : undefined),
+    token: (key) => named('token', key),
+  };
+}
+
+module.exports = { keyNames };
