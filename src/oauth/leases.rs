@@ -218,7 +218,7 @@ impl Leases {
         ) {
             return cause;
         }
-        unavailable(Code::TokenRefreshUnavailable, &self.server_name, cause)
+        refresh_unavailable(&self.server_name, cause)
     }
 
     #[must_use]
@@ -231,6 +231,11 @@ impl Leases {
 #[must_use]
 pub fn storage_unavailable(server_name: &str, cause: Error) -> Error {
     unavailable(Code::TokenStorageUnavailable, server_name, cause)
+}
+
+/// A refresh that nobody can tell whether it may begin.
+pub fn refresh_unavailable(server_name: &str, cause: Error) -> Error {
+    unavailable(Code::TokenRefreshUnavailable, server_name, cause)
 }
 
 fn unavailable(code: Code, server_name: &str, cause: Error) -> Error {

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::announcement::Announcement;
 use super::authorizer::{Authorizer, EARLY};
-use super::leases::{FLIGHT_POLL, Leases};
+use super::leases::{FLIGHT_POLL, Leases, refresh_unavailable};
 use super::locked_refresher::LockedRefresher;
 use super::refresh_lock::{LOCK_TTL, LockedBy, POLL, RefreshLock};
 use super::storage::{StoredAccess, Witness};
@@ -102,7 +102,13 @@ impl Authorizer {
         let until = Instant::now() + wait;
         let flow_id = self.flow_id().await?;
         loop {
-            if let Some(lock) = RefreshLock::attempt(by, &inner.flows, flow_id).await? {
+            let attempted = RefreshLock::attempt(by, &inner.flows, flow_id).await;
+            let attempted = attempted.map_err(|error| match by {
+                // Where nobody can be kept apart, the user cannot help either.
+                LockedBy::Lock(_) => refresh_unavailable(&inner.relation.server_name, error),
+                LockedBy::Lease(_) | LockedBy::Claim => error,
+            });
+            if let Some(lock) = attempted? {
                 let outcome = self
                     .renew_locked(reason, lock.send_by(), &writing, flight)
                     .await;

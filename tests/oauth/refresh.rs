@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use librechat_mcp_native::connection::AccessTokens;
+use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::FlowStore;
 use librechat_mcp_native::oauth::Tokens;
 use librechat_mcp_native::secret::Secret;
@@ -93,6 +94,22 @@ async fn two_processes_do_not_use_a_refresh_token_twice() {
         let script = world.server.script.lock();
         assert_eq!((script.count("POST /token"), script.revoked), (1, false));
     }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_to_sign_in_because_a_lock_is_away() {
+    let world = World::new().await;
+    world.store("at-old", Some("rt-0")).await;
+    world.tokens.expire_access();
+    let authorizer = world.authorizer(Some(MemoryLock::away()));
+    let error = authorizer.current().await.unwrap_err();
+    assert_eq!(
+        (error.code, error.retryable),
+        (Code::TokenRefreshUnavailable, true)
+    );
+    assert_eq!(world.server.script.lock().count("POST /token"), 0);
+    let back = world.authorizer(Some(MemoryLock::default()));
+    assert_eq!(back.current().await.unwrap().unwrap().expose(), "at-1");
 }
 
 #[tokio::test]

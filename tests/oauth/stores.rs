@@ -277,12 +277,28 @@ impl FlowStore for SharedFlows {
 
 /// A lock that several runtimes share.
 #[derive(Clone, Default)]
-pub struct MemoryLock(Arc<Mutex<Option<String>>>);
+pub struct MemoryLock {
+    held: Arc<Mutex<Option<String>>>,
+    is_away: bool,
+}
+
+impl MemoryLock {
+    /// One whose store cannot be reached.
+    pub fn away() -> Self {
+        Self {
+            is_away: true,
+            ..Self::default()
+        }
+    }
+}
 
 #[async_trait]
 impl Lock for MemoryLock {
     async fn acquire(&self, key: &str, _ttl: Duration) -> Result<Option<Box<dyn LockGuard>>> {
-        let mut held = self.0.lock();
+        if self.is_away {
+            return Err(Error::new(Code::HostError, "the store is away"));
+        }
+        let mut held = self.held.lock();
         if held.is_some() {
             return Ok(None);
         }
@@ -294,7 +310,7 @@ impl Lock for MemoryLock {
 #[async_trait]
 impl LockGuard for MemoryLock {
     async fn release(self: Box<Self>) -> Result<()> {
-        *self.0.lock() = None;
+        *self.held.lock() = None;
         Ok(())
     }
 }
