@@ -8,6 +8,7 @@ mod connecting;
 mod content;
 mod directory;
 mod discover;
+mod failure;
 mod format;
 mod forwarding;
 mod health;

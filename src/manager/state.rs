@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::health::Failure;
+use super::failure::Failure;
 use super::key::{Key, Owner};
 use super::names::KnownNames;
 use super::pool::Pool;
