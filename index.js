@@ -1,7 +1,10 @@
 /** What `require` loads: the addon, and with it what needs nothing but JavaScript. `index.d.ts` describes all of it. */
 
-const errors = require('./lib/errors.js');
+const binding = require('./binding.js');
 const oboPolicy = require('./lib/obo-policy.js');
+
+// Whoever loads this package again in one process gets the classes that others have got.
+const errors = binding.MCPDomainNotAllowedError ? binding : require('./lib/errors.js');
 
 // Each name stands here, because `import { name }` finds only names that are written out. The addon itself takes the
 // error classes from its exports.

@@ -108,6 +108,17 @@ describe('error classes', () => {
     await runtime.close();
   });
 
+  test('are the same for whoever loads the package again', () => {
+    const script = `
+      const first = require(${JSON.stringify(join(__dirname, '..'))});
+      for (const file of Object.keys(require.cache)) if (file.endsWith('.js')) delete require.cache[file];
+      const again = require(${JSON.stringify(join(__dirname, '..'))});
+      console.log(first.MCPDomainNotAllowedError === again.MCPDomainNotAllowedError);`;
+    const env = { ...process.env, NAPI_RS_NATIVE_LIBRARY_PATH: process.env.MCP_TEST_ADDON ?? testAddonPath() };
+    const { stdout } = spawnSync(process.execPath, ['-e', script], { env, encoding: 'utf8' });
+    expect(stdout).toBe('true\n');
+  });
+
   test('can be extended', () => {
     class Mine extends addon.MCPDomainNotAllowedError {
       mine = true;

@@ -215,7 +215,13 @@ describe('who may configure on-behalf-of', () => {
       revoked: { MCP_SERVERS: { CONFIGURE_OBO: false } },
       without: { OTHER: {} },
     };
-    expect(() => addon.backfillOboPermission('h'.repeat(1e6))).toThrow('rolePermissions must be an object');
+    for (const wrong of ['h'.repeat(1e6), null, () => {}])
+      expect(() => addon.backfillOboPermission(wrong)).toThrow(
+        expect.objectContaining({
+          code: 'MCP_INVALID_ARGUMENT',
+          message: expect.stringMatching(/rolePermissions must be an object$/),
+        }),
+      );
     expect(addon.backfillOboPermission(roles)).toEqual({
       ...roles,
       ADMIN: { MCP_SERVERS: { USE: true, CONFIGURE_OBO: true }, OTHER: { USE: true } },

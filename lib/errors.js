@@ -46,10 +46,10 @@ const OBO_CODES = {
 };
 
 class OboTokenResolutionError extends Error {
-  constructor(reason, userMessage, retryable = false, cause = undefined) {
+  constructor(reason, userMessage, retryable, cause) {
     super(userMessage);
     const code = Object.hasOwn(OBO_CODES, reason) ? OBO_CODES[reason] : 'OBO_EXCHANGE_FAILED';
-    describe(this, 'OboTokenResolutionError', code, { reason, retryable: retryable ?? false, userMessage, cause });
+    describe(this, 'OboTokenResolutionError', code, { reason, retryable: Boolean(retryable), userMessage, cause });
   }
 }
 
@@ -68,15 +68,31 @@ class ReauthenticationRequiredError extends Error {
   }
 }
 
-/** Knows errors of this name whose code is as it has to be. */
-const guard = (name, isCode) => (error) =>
-  typeof error === 'object' &&
-  error !== null &&
-  error.name === name &&
-  typeof error.code === 'string' &&
-  isCode(error.code);
+const isNamed = (error, name) => typeof error === 'object' && error !== null && error.name === name;
 
-const guardOf = (name, expected) => guard(name, (code) => code === expected);
+function isMCPDomainNotAllowedError(error) {
+  return isNamed(error, 'MCPDomainNotAllowedError') && error.code === 'MCP_DOMAIN_NOT_ALLOWED';
+}
+
+function isMCPInspectionFailedError(error) {
+  return isNamed(error, 'MCPInspectionFailedError') && error.code === 'MCP_INSPECTION_FAILED';
+}
+
+function isMCPTokenRefreshUnavailableError(error) {
+  return isNamed(error, 'MCPTokenRefreshUnavailableError') && error.code === 'MCP_TOKEN_REFRESH_UNAVAILABLE';
+}
+
+function isMCPTokenStorageUnavailableError(error) {
+  return isNamed(error, 'MCPTokenStorageUnavailableError') && error.code === 'MCP_TOKEN_STORAGE_UNAVAILABLE';
+}
+
+function isOboTokenResolutionError(error) {
+  return isNamed(error, 'OboTokenResolutionError') && String(error.code).startsWith('OBO_');
+}
+
+function isReauthenticationRequiredError(error) {
+  return isNamed(error, 'ReauthenticationRequiredError') && error.code === 'MCP_REAUTHENTICATION_REQUIRED';
+}
 
 exports.MCPDomainNotAllowedError = MCPDomainNotAllowedError;
 exports.MCPInspectionFailedError = MCPInspectionFailedError;
@@ -84,9 +100,9 @@ exports.MCPTokenRefreshUnavailableError = MCPTokenRefreshUnavailableError;
 exports.MCPTokenStorageUnavailableError = MCPTokenStorageUnavailableError;
 exports.OboTokenResolutionError = OboTokenResolutionError;
 exports.ReauthenticationRequiredError = ReauthenticationRequiredError;
-exports.isMCPDomainNotAllowedError = guardOf('MCPDomainNotAllowedError', 'MCP_DOMAIN_NOT_ALLOWED');
-exports.isMCPInspectionFailedError = guardOf('MCPInspectionFailedError', 'MCP_INSPECTION_FAILED');
-exports.isMCPTokenRefreshUnavailableError = guardOf('MCPTokenRefreshUnavailableError', 'MCP_TOKEN_REFRESH_UNAVAILABLE');
-exports.isMCPTokenStorageUnavailableError = guardOf('MCPTokenStorageUnavailableError', 'MCP_TOKEN_STORAGE_UNAVAILABLE');
-exports.isOboTokenResolutionError = guard('OboTokenResolutionError', (code) => code.startsWith('OBO_'));
-exports.isReauthenticationRequiredError = guardOf('ReauthenticationRequiredError', 'MCP_REAUTHENTICATION_REQUIRED');
+exports.isMCPDomainNotAllowedError = isMCPDomainNotAllowedError;
+exports.isMCPInspectionFailedError = isMCPInspectionFailedError;
+exports.isMCPTokenRefreshUnavailableError = isMCPTokenRefreshUnavailableError;
+exports.isMCPTokenStorageUnavailableError = isMCPTokenStorageUnavailableError;
+exports.isOboTokenResolutionError = isOboTokenResolutionError;
+exports.isReauthenticationRequiredError = isReauthenticationRequiredError;

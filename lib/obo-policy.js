@@ -3,11 +3,11 @@
 const GROUP = 'MCP_SERVERS';
 const PERMISSION = 'CONFIGURE_OBO';
 
-const isObject = (value) => (typeof value === 'object' && value !== null) || typeof value === 'function';
+const isObject = (value) => typeof value === 'object' && value !== null;
 
 async function isOboConfigStillTrusted(params) {
   try {
-    if (!params.authorId) return false;
+    if (!isObject(params) || !params.authorId) return false;
     const role = await params.getUserRoleByAuthorId(params.authorId);
     const permissions = role ? await params.getRolePermissions(role) : undefined;
     return permissions?.[GROUP]?.[PERMISSION] === true;
@@ -18,7 +18,10 @@ async function isOboConfigStillTrusted(params) {
 }
 
 function backfillOboPermission(rolePermissions) {
-  if (!isObject(rolePermissions)) throw new TypeError('backfillOboPermission: rolePermissions must be an object');
+  if (!isObject(rolePermissions)) {
+    const error = new TypeError('backfillOboPermission: rolePermissions must be an object');
+    throw Object.assign(error, { code: 'MCP_INVALID_ARGUMENT', retryable: false });
+  }
   const backfilled = ([name, role]) => {
     const granted = isObject(role) ? role[GROUP] : undefined;
     if (!isObject(granted) || (granted[PERMISSION] ?? null) !== null) return [name, role];

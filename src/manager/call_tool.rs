@@ -91,11 +91,7 @@ impl Manager {
     async fn call(&self, call: &mut CallTool<'_>, seen: &mut Observed) -> Result<ToolContent> {
         let given = call.config.take();
         let (scope, name) = (&call.scope, call.server_name);
-        let config = match given {
-            Some(config) => Some(config),
-            None => self.registered(scope, name).await?,
-        };
-        let server = self.scope(scope, name, config).await?;
+        let server = self.server(scope, name, given, &call.cancel).await?;
         let _disposal = self.disposal(scope, &server.key);
         let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
         let limit = server.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
 use indexmap::IndexMap;
+use tokio_util::sync::CancellationToken;
 
 use super::key::{Key, Owner};
 use super::state::Manager;
@@ -246,6 +247,25 @@ pub(super) fn check_request_headers(config: &ServerConfig, kind: TransportKind) 
 }
 
 impl Manager {
+    /// The server of a call, with the config that the call was given or else the registry's. The wait for the host ends
+    /// with the call.
+    pub async fn server(
+        &self,
+        call: &CallScope<'_>,
+        server_name: &str,
+        given: Option<Arc<ServerConfig>>,
+        cancel: &CancellationToken,
+    ) -> Result<ServerScope> {
+        let finding = async {
+            let config = match given {
+                Some(config) => Some(config),
+                None => self.registered(call, server_name).await?,
+            };
+            self.scope(call, server_name, config).await
+        };
+        self.until_cancelled(cancel, finding).await?
+    }
+
     /// App-level where the registry's app-level config allows it, else the user's own connection
     /// (`packages/api/src/mcp/MCPManager.ts`, `getConnection`).
     pub async fn scope(

@@ -92,11 +92,9 @@ pub async fn find(
         let text = "[MCP] User object missing id property";
         return Err(Error::mcp(Code::UserRequired, -32600, text));
     }
-    let config = match call.config()? {
-        Some(config) => Some(config),
-        None => manager.registered(&scope, &params.server_name).await?,
-    };
-    let mut server = manager.scope(&scope, &params.server_name, config).await?;
+    let given = call.config()?;
+    let finding = manager.server(&scope, &params.server_name, given, &call.cancel);
+    let mut server = finding.await?;
     if of_user && server.key.owner == Owner::App {
         let (id, name) = (user_id.unwrap_or_default(), &params.server_name);
         let text = format!(

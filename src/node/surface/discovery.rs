@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use super::call::Call;
 use super::connection_params::{ConnectionParams, read, request};
 use super::methods::Invocation;
+use crate::cancel::until_cancelled;
 use crate::connection::list_tools;
 use crate::error::{Code, Result};
 use crate::manager::{Acquire, Discover, Discovered, Disposal, Manager};
@@ -94,9 +95,10 @@ async fn discover(
     end: Option<Instant>,
 ) -> Result<Found> {
     let preparing = prepare(manager, call, &params.server_name);
+    let preparing = until_cancelled(&call.cancel, manager.closing(), preparing);
     let prepared = match end {
-        Some(end) => timeout_at(end, preparing).await.unwrap_or(Ok(None))?,
-        None => preparing.await?,
+        Some(end) => timeout_at(end, preparing).await.unwrap_or(Ok(Ok(None)))??,
+        None => preparing.await??,
     };
     let Some(mut prepared) = prepared else {
         return Ok(Found::default());

@@ -155,6 +155,9 @@ export interface MCPRuntime {
    * something outside the connection failed, such as a getter of the host; that was logged.
    *
    * Rejects with a `TypeError` when a member of `params` has a wrong type, and with `MCP_CLOSED` after `close`.
+   *
+   * The object of parameters may be used again at once, here and for calls of `manager`; what its members hold (`user`,
+   * `toolArguments`, …) must stay as it is until the call has ended.
    */
   reinitMCPServer: (params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>
   /**
