@@ -1,11 +1,13 @@
 /** What `require` loads: the addon, and with it what needs nothing but JavaScript. `index.d.ts` describes all of it. */
 
+const { withRedis } = require('./lib/embedded-redis.js');
 const errors = require('./lib/errors.js');
 const oboPolicy = require('./lib/obo-policy.js');
 
 // Each name stands here, because `import { name }` finds only names that are written out. The addon itself takes the
 // error classes from its exports.
 module.exports = require('./binding.js');
+module.exports.createMCPRuntime = withRedis(module.exports.createMCPRuntime);
 module.exports.MCPDomainNotAllowedError = errors.MCPDomainNotAllowedError;
 module.exports.MCPInspectionFailedError = errors.MCPInspectionFailedError;
 module.exports.MCPTokenRefreshUnavailableError = errors.MCPTokenRefreshUnavailableError;

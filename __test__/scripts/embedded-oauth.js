@@ -2,11 +2,15 @@
 
 const { once } = require('node:events');
 const { createMCPRuntime } = require('../support/addon');
+const { hidePackages } = require('../support/hidden');
 
 const {
   config,
   home,
   credentialsKey,
+  redis,
+  without = [],
+  isLeftOpen = false,
   returnOnOAuth = false,
   connectionTimeout,
   stay = false,
@@ -18,7 +22,8 @@ async function main() {
   // The store is looked for in the home of the user.
   process.env.HOME = home;
   delete process.env.XDG_DATA_HOME;
-  const runtime = createMCPRuntime({ config, credentialsKey });
+  hidePackages(without);
+  const runtime = createMCPRuntime({ config, credentialsKey, redis });
   let asked = false;
   const { tools, availableTools, ...result } = await runtime.reinitMCPServer({
     user: { id: 'embedded-user' },
@@ -31,7 +36,7 @@ async function main() {
     },
   });
   if (stay) await once(process.stdin.resume(), 'end');
-  await runtime.close();
+  if (!isLeftOpen) await runtime.close();
   print({ result: { ...result, asked } });
 }
 
