@@ -17,7 +17,11 @@ const OPENERS = {
         connect: () => client.connect(),
         isReady: () => client.status === 'ready',
         unref: () => client.stream.unref(),
-        end: () => client.disconnect(),
+        end: () => {
+          client.disconnect();
+          // It would wait for the other end.
+          client.stream?.destroy();
+        },
       };
     },
   redis:
@@ -72,27 +76,34 @@ function connectionTo(url, open, { onAway, onBack }) {
   /** A client's `error` events say more than why its `connect` fails, and some that it does not fail for. */
   async function connectOnce() {
     const next = open(url);
-    link = next;
     let problem;
     next.client.on('error', (error) => {
       problem ??= error;
     });
+    const timer = setTimeout(() => {
+      problem ??= Object.assign(new Error('no answer'), { code: 'ETIMEDOUT' });
+      next.end();
+    }, CONNECT_LIMIT_MS);
     try {
       await next.connect();
       if (problem) throw problem;
       next.unref();
+      return next;
     } catch (error) {
       next.end();
       throw problem ?? error;
+    } finally {
+      clearTimeout(timer);
     }
   }
 
+  /** Tries again for a while, as when another node takes over; once where it is known to be away. */
   async function connect() {
-    const until = performance.now() + CONNECT_LIMIT_MS;
+    const until = isAway ? 0 : performance.now() + CONNECT_LIMIT_MS;
     for (;;) {
       if (isClosed) throw new Error('Connection is closed.');
       try {
-        await connectOnce();
+        link = await connectOnce();
         break;
       } catch (error) {
         if (!isAway) onAway(reason(error));
@@ -106,13 +117,18 @@ function connectionTo(url, open, { onAway, onBack }) {
   }
 
   async function scripts() {
-    if (!link?.isReady() || connecting) {
+    if (!link?.isReady()) {
       connecting ??= connect().finally(() => {
         connecting = undefined;
       });
       await connecting;
     }
     return scriptClient(link.client);
+  }
+
+  function leave() {
+    link?.end();
+    link = undefined;
   }
 
   const runScript = scriptRunner({
@@ -124,7 +140,7 @@ function connectionTo(url, open, { onAway, onBack }) {
     run(command) {
       const answer = runScript(command).catch((error) => {
         // Who answers nothing for so long may be gone for good.
-        if (error.code === 'TIMEOUT') link?.end();
+        if (error.code === 'TIMEOUT') leave();
         throw error;
       });
       running.add(answer);
@@ -134,8 +150,8 @@ function connectionTo(url, open, { onAway, onBack }) {
     },
     async close() {
       isClosed = true;
-      await Promise.allSettled(running);
-      link?.end();
+      await Promise.allSettled([...running, connecting]);
+      leave();
     },
   };
 }
