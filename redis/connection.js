@@ -6,53 +6,48 @@ const { reason, scriptRunner } = require('./scripts');
 const CONNECT_LIMIT_MS = 3000;
 const RETRY_MS = 200;
 
-/** Each is a client that connects once: when the connection is lost the next command makes another client. */
-const OPENERS = {
-  ioredis:
-    ({ Redis }) =>
-    (url) => {
-      const client = new Redis(url, { lazyConnect: true, retryStrategy: null, connectTimeout: CONNECT_LIMIT_MS });
-      return {
-        client,
-        connect: () => client.connect(),
-        isReady: () => client.status === 'ready',
-        unref: () => client.stream.unref(),
-        end: () => {
-          client.disconnect();
-          // It would wait for the other end.
-          client.stream?.destroy();
-        },
-      };
+/** A client connects once: when the connection is lost the next command makes another client. */
+function openIoredis({ Redis }, url) {
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: null, connectTimeout: CONNECT_LIMIT_MS });
+  return {
+    client,
+    connect: () => client.connect(),
+    isReady: () => client.status === 'ready',
+    unref: () => client.stream.unref(),
+    end: () => {
+      client.disconnect();
+      // It would wait for the other end.
+      client.stream?.destroy();
     },
-  redis:
-    ({ createClient }) =>
-    (url) => {
-      const socket = { reconnectStrategy: false, connectTimeout: CONNECT_LIMIT_MS };
-      const client = createClient({ url, socket });
-      return {
-        client,
-        connect: () => client.connect(),
-        isReady: () => client.isReady,
-        unref: () => client.unref(),
-        end: () => client.isOpen && client.destroy(),
-      };
-    },
-};
+  };
+}
 
-/** The names are written out for those who bundle this. */
-const LOADERS = [
-  ['ioredis', () => require('ioredis')],
-  ['redis', () => require('redis')],
-];
+function openNodeRedis({ createClient }, url) {
+  const client = createClient({ url, socket: { reconnectStrategy: false, connectTimeout: CONNECT_LIMIT_MS } });
+  return {
+    client,
+    connect: () => client.connect(),
+    isReady: () => client.isReady,
+    unref: () => client.unref(),
+    end: () => client.isOpen && client.destroy(),
+  };
+}
 
-/** What opens a client of the package that is installed; `undefined` where none is. */
+function rethrowOthers(error) {
+  if (error.code !== 'MODULE_NOT_FOUND') throw error;
+}
+
+/** What opens a client of the package that is installed; `undefined` where none is. Bundlers look for a `require` in a `try`. */
 function installedOpener() {
-  for (const [name, load] of LOADERS) {
-    try {
-      return OPENERS[name](load());
-    } catch (error) {
-      if (error.code !== 'MODULE_NOT_FOUND') throw error;
-    }
+  try {
+    return openIoredis.bind(null, require('ioredis'));
+  } catch (error) {
+    rethrowOthers(error);
+  }
+  try {
+    return openNodeRedis.bind(null, require('redis'));
+  } catch (error) {
+    rethrowOthers(error);
   }
   return undefined;
 }

@@ -165,8 +165,9 @@ export interface RedisTokenRow extends RedisTokenKey {
  * here, metadata is not: it has nothing secret. A row that has expired is gone.
  *
  * Who asks is the runtime, when it connects a server for a user, around a login and around a refresh. Every function is one
- * step at Redis, and needs `userId`, `type` and `identifier`. Each rejects where Redis does not do it within 5 s: nothing is
- * asked of the user then, and a refresh fails with a `retryable` error.
+ * step at Redis, and needs `userId`, `type` and `identifier`. Each rejects where Redis does not do it within 5 s: who cannot be
+ * found tokens for is offered a sign-in, unless the flow manager has leases; with these the call fails with a `retryable`
+ * error. A refresh fails for now, and a login fails.
  */
 export interface RedisTokenMethods extends MCPTokenMethods {
   /** The row, where it is as the query says; else `null`. */
