@@ -146,7 +146,7 @@ test('a Redis that comes later, goes and comes again: told once each time, and c
   expect([told('Redis cannot be reached: ECONNREFUSED'), told('Redis can be reached again')]).toEqual([1, 0]);
 
   const start = () => startRedis(['--requirepass', decodeURIComponent(PASSWORD)], port);
-  const first = await start();
+  const first = fixtures.keep(await start());
   expect(await reinitialize(parameters)).toMatchObject({ success: true, asked: true });
   expect(await callAtOnce(runtime, user, 3)).toEqual([]);
   expect([told('Redis cannot be reached'), told('Redis can be reached again')]).toEqual([1, 1]);
