@@ -307,6 +307,12 @@ export interface MCPHostServices {
    */
   config?: string | { mcpServers?: Record<string, any>; mcpSettings?: Record<string, any> }
   /**
+   * Beside `config`: where tokens of users are kept that processes share, in place of the disk: `redis://…` or `rediss://…`.
+   * Needs `ioredis` or `redis`, and `CREDS_KEY` or `credentialsKey`. The connection is made when it is needed, and ended by
+   * `runtime.close()`. Services that the host gives itself are used as they are: `docs/redis.md`.
+   */
+  redis?: string
+  /**
    * Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
    * here. `null` or `undefined` for tools that are there shows as `toolsError`. Without `userId` they are those of a
    * server that users share, which happens only where the host gives `getNextAppToolsPublicationRevision`.

@@ -4,11 +4,16 @@ const binding = require('./binding.js');
 const oboPolicy = require('./lib/obo-policy.js');
 
 // Whoever loads this package again in one process gets the classes that others have got.
-const errors = binding.MCPDomainNotAllowedError ? binding : require('./lib/errors.js');
+const isFirst = !binding.MCPDomainNotAllowedError;
+const errors = isFirst ? require('./lib/errors.js') : binding;
+const createMCPRuntime = isFirst
+  ? require('./lib/embedded-redis.js').withRedis(binding.createMCPRuntime)
+  : binding.createMCPRuntime;
 
 // Each name stands here, because `import { name }` finds only names that are written out. The addon itself takes the
 // error classes from its exports.
 module.exports = require('./binding.js');
+module.exports.createMCPRuntime = createMCPRuntime;
 module.exports.MCPDomainNotAllowedError = errors.MCPDomainNotAllowedError;
 module.exports.MCPInspectionFailedError = errors.MCPInspectionFailedError;
 module.exports.MCPTokenRefreshUnavailableError = errors.MCPTokenRefreshUnavailableError;

@@ -60,6 +60,7 @@ const NOT_RUN = {
   'node __test__/scripts/refresh-rounds.js ROUNDS TOKEN_DELAY_MS FLOW_DELAY_MS [lock]':
     'has placeholders; refresh.test.js runs rounds of the same race',
   'npm install': 'asks the registry; `npm ci`, which CI runs, does the same here',
+  'npm install ioredis': 'asks the registry; the package is a development dependency here',
   'npm install CHECKOUT': 'makes a link, which the page warns of',
   'npm install CHECKOUT/librechat-mcp-native-*.tgz': 'has a placeholder; `npm run test:package` installs the same',
   'npm install CHECKOUT/librechat-mcp-native-*.tgz --workspace api': 'is about the checkout of LibreChat',

@@ -25,7 +25,7 @@ async function setup(openIdConfig) {
   const { authorizationServer, fixtures, mongo } = suite;
   const client = new Redis(redis.url);
   fixtures.keep({ close: async () => client.disconnect() });
-  const services = redisServices(client);
+  const { tokenMethods, ...services } = redisServices(client);
   const host = await suite.host({ services });
   const allow = [host.server.address, authorizationServer.address];
   const parameters = { mongo, redis: redis.url, config: host.server.config(), allow, openIdConfig };

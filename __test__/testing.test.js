@@ -2,26 +2,10 @@
 
 const { Keyv } = require('keyv');
 const { contractTests } = require('../testing');
-const { brokenRules } = require('./support/contract');
+const { answering, brokenRules, changed } = require('./support/contract');
 const { LeasingFlowManager } = require('./support/flows');
-const { MemoryFlows, MemoryLock, MemoryTokens } = require('./support/memory-services');
+const { MemoryFlows, MemoryLock, MemoryRows, MemoryTokens } = require('./support/memory-services');
 const { delay } = require('./support/wait');
-
-/** Calls a method with other arguments. */
-const changed = (Base, name, change) =>
-  class extends Base {
-    [name](...args) {
-      return super[name](...change(...args));
-    }
-  };
-
-/** Gives another answer, when it has been given the right one. */
-const answering = (Base, name, change) =>
-  class extends Base {
-    async [name](...args) {
-      return change(await super[name](...args), args, this);
-    }
-  };
 
 const LOCKS = {
   'releases whatever is there': [
@@ -284,7 +268,12 @@ const TOKENS = {
   ],
 };
 
-const good = () => ({ lock: new MemoryLock(), flowManager: new MemoryFlows(), exchangedTokens: new MemoryTokens() });
+const good = () => ({
+  lock: new MemoryLock(),
+  flowManager: new MemoryFlows(),
+  exchangedTokens: new MemoryTokens(),
+  tokenMethods: new MemoryRows(),
+});
 const faulty = (service, implementations) =>
   Object.entries(implementations).map(([name, [Faulty, rules]]) => [service, name, Faulty, rules]);
 
@@ -344,13 +333,14 @@ test('processes that do not share are found', async () => {
       'a flow that was begun is PENDING in every process, with a createdAt in milliseconds since the epoch',
       'of many who ask at once exactly one gets the lease',
       'get gives the text that was set, in every process',
+      'findToken gives the row that was created, in every process: token, metadata, createdAt and expiresAt',
     ]),
   );
 });
 
 test('what is not there is not tested, and a test says what was seen', async () => {
   const names = contractTests({ lock: new MemoryLock(), flowManager: {} }).map(({ name }) => name);
-  expect(names.filter((name) => /acquireLease|IfCurrent|exchangedTokens/.test(name))).toEqual([]);
+  expect(names.filter((name) => /acquireLease|IfCurrent|exchangedTokens|tokenMethods/.test(name))).toEqual([]);
   expect(() => contractTests({})).toThrow(TypeError);
   const [{ run }] = contractTests({ exchangedTokens: { get: async () => 'x', set() {}, delete() {} } });
   const error = await run().catch((error) => error);

@@ -1,20 +1,15 @@
-const { MAX_BYTES, requireShort, requireText } = require('./checks');
+const { requireShort, requireText } = require('./checks');
 const { flowTtlMs } = require('./flow-ttl');
 const { redisLeases } = require('./leases');
-const { MAKE_ROOM, script } = require('./scripts');
+const { IS_HASH, MAKE_ROOM, readFields, script } = require('./scripts');
+const { isObject, milliseconds, named, parsed } = require('./stored');
 
 const FIELDS = ['status', 'createdAt', 'metadata', 'completedAt', 'failedAt', 'result', 'error'];
 const STATUSES = ['PENDING', 'COMPLETED', 'FAILED'];
 
-const isFlow = `redis.call('type', KEYS[1]).ok == 'hash'`;
-
 const GET = script(`
-if not (${isFlow}) then return false end
-local fields = {'${FIELDS.join("', '")}'}
-for _, field in ipairs(fields) do
-  if redis.call('hstrlen', KEYS[1], field) > ${MAX_BYTES} then return false end
-end
-return redis.call('hmget', KEYS[1], unpack(fields))
+if not (${IS_HASH}) then return false end
+${readFields(FIELDS)}
 `);
 
 const INIT = script(`${MAKE_ROOM}
@@ -28,7 +23,7 @@ redis.call('pexpire', KEYS[1], ARGV[4])
  * attempt, and one that is not pending is completed no more.
  */
 const END = script(`
-local flow = ${isFlow} and redis.call('hmget', KEYS[1], 'status', 'createdAt', 'state') or {}
+local flow = ${IS_HASH} and redis.call('hmget', KEYS[1], 'status', 'createdAt', 'state') or {}
 local status, member, value, timeMember, now, ttl, createdAt, state = unpack(ARGV)
 if not flow[1] then return 'missing' end
 if createdAt and (flow[2] ~= createdAt or flow[3] ~= state) then return 'stale' end
@@ -40,22 +35,10 @@ return 'updated'
 
 const DELETE = script(`return redis.call('del', KEYS[1])`);
 
-const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
-const milliseconds = (text) => (/^\d{1,15}$/.test(text ?? '') ? Number(text) : undefined);
-
-function parsed(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
 /** What was read, where it is a flow. */
 function flowState(type, fields) {
   if (!Array.isArray(fields)) return null;
-  const texts = fields.map((field) => (field === null ? undefined : String(field)));
-  const flow = Object.fromEntries(FIELDS.map((name, index) => [name, texts[index]]));
+  const flow = named(FIELDS, fields);
   const [createdAt, metadata] = [milliseconds(flow.createdAt), parsed(flow.metadata)];
   const result = flow.result === undefined ? undefined : parsed(flow.result);
   const isSound = STATUSES.includes(flow.status) && createdAt !== undefined && isObject(metadata);

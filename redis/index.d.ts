@@ -1,4 +1,4 @@
-import type { MCPFlowManager } from '../index.js'
+import type { MCPFlowManager, MCPTokenMethods } from '../index.js'
 
 /** A connected client of `ioredis`: `Redis` or `Cluster`. */
 export interface IoredisClient {
@@ -130,6 +130,59 @@ export interface RedisTokenCache {
   delete(key: string): Promise<boolean>
 }
 
+/** Which row: of one user, type and identifier there is one. */
+export interface RedisTokenKey {
+  /** Whose it is. */
+  userId: string
+  /** `mcp_oauth`, `mcp_oauth_refresh` or `mcp_oauth_client`. */
+  type: string
+  /** `mcp:SERVER`, with `:refresh` or `:client` behind it where its type says so. */
+  identifier: string
+}
+
+/** Which row, and what it has to have; compared in the step that reads or changes it. */
+export interface RedisTokenQuery extends RedisTokenKey {
+  /** Its text, as it was read. */
+  token?: string
+  /** Its `metadata.credential_set_id`; `null`: it has none. */
+  metadataCredentialSetId?: string | null
+}
+
+/** A row, as LibreChat's `findToken` gives it. */
+export interface RedisTokenRow extends RedisTokenKey {
+  /** What the runtime has encrypted. */
+  token: string
+  /** When the row was created. */
+  createdAt: Date
+  /** When it is gone. */
+  expiresAt: Date
+  /** What it was stored with; `credential_set_id` is what queries ask for. */
+  metadata?: Record<string, any>
+}
+
+/**
+ * Stored tokens and client registrations, for hosts without LibreChat's. Texts are encrypted by the runtime before they come
+ * here, metadata is not: it has nothing secret. A row that has expired is gone.
+ *
+ * Who asks is the runtime, when it connects a server for a user, around a login and around a refresh. Every function is one
+ * step at Redis, and needs `userId`, `type` and `identifier`. Each rejects where Redis does not do it within 5 s: who cannot be
+ * found tokens for is offered a sign-in, unless the flow manager has leases; with these the call fails with a `retryable`
+ * error. A refresh fails for now, and a login fails.
+ */
+export interface RedisTokenMethods extends MCPTokenMethods {
+  /** The row, where it is as the query says; else `null`. */
+  findToken(query: RedisTokenQuery): Promise<RedisTokenRow | null>
+  /** Stores a row in place of the one that is there. `expiresIn` is in seconds; `expiresAt` does as well. */
+  createToken(row: RedisTokenKey & { token: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, any> }): Promise<RedisTokenRow | null>
+  /** Changes what is given of the row, where it is as the query says; of many who change the same one is answered the row. `null`: there is none. */
+  updateToken(
+    query: RedisTokenQuery,
+    changes: { token?: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, any> },
+  ): Promise<RedisTokenRow | null>
+  /** Deletes the row, where it is as the query says, and one that cannot be read where nothing is asked of it. */
+  deleteTokens(query: RedisTokenQuery): Promise<{ deletedCount: number }>
+}
+
 /** Members of the host services. */
 export interface RedisServices {
   /** One refresh at a time across processes. */
@@ -138,6 +191,8 @@ export interface RedisServices {
   flowManager: RedisFlowManager
   /** Used where the host has a credentials key. */
   exchangedTokens: RedisTokenCache
+  /** For hosts without LibreChat's. Where the host has some, they come after these: `{ ...redisServices(client), tokenMethods }`. */
+  tokenMethods: RedisTokenMethods
 }
 
 /**

@@ -48,6 +48,16 @@ function ownerOfLock(lockKey) {
   return type && ownerOfFlow(lockKey.slice(type.length + 1));
 }
 
+/** Ids of rows are `mcp:SERVER` and what their type puts behind it. */
+const ROW_SUFFIXES = { mcp_oauth: '', mcp_oauth_refresh: ':refresh', mcp_oauth_client: ':client' };
+
+function ownerOfRow({ userId, type, identifier }) {
+  const [, server] = /^mcp:(.+)$/s.exec(identifier) ?? [];
+  const suffix = Object.hasOwn(ROW_SUFFIXES, type) ? ROW_SUFFIXES[type] : undefined;
+  if (suffix === undefined || !server?.endsWith(suffix) || server === suffix) return undefined;
+  return [userId, server.slice(0, server.length - suffix.length)];
+}
+
 /**
  * Names of keys. Those of one user and server have one hash tag, `{USER:SERVER}`, and so one slot of a cluster. Whatever has
  * no user and server in it, such as a login's `state`, is hashed: it may be a secret.
@@ -65,6 +75,12 @@ function keyNames(prefix) {
     lease: (id) => named('lease', id, ownerOfLease(id)),
     flow: (id, type) => named(`flow:${part(type)}`, id, TYPES_WITH_OWNERS.includes(type) ? ownerOfFlow(id) : undefined),
     token: (key) => named('token', key),
+    row: (row) => {
+      const owner = ownerOfRow(row);
+      return owner
+        ? named(`row:${part(row.type)}`, row.identifier, owner)
+        : named('row', JSON.stringify([row.userId, row.type, row.identifier]));
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 const { createHash } = require('node:crypto');
 const { setTimeout: delay } = require('node:timers/promises');
+const { MAX_BYTES } = require('./checks');
 
 /** The runtime waits 10 s for a service: half of that, so that it is told why instead of nothing. */
 const LIMIT_MS = 5000;
@@ -18,6 +19,17 @@ function script(text) {
 const MAKE_ROOM = `
 local kind = redis.call('type', KEYS[1]).ok
 if kind ~= 'hash' and kind ~= 'none' then redis.call('del', KEYS[1]) end
+`;
+
+const IS_HASH = `redis.call('type', KEYS[1]).ok == 'hash'`;
+
+/** Ends a script with these fields of a hash; one that is too long is as good as none. */
+const readFields = (fields) => `
+local fields = {'${fields.join("', '")}'}
+for _, field in ipairs(fields) do
+  if redis.call('hstrlen', KEYS[1], field) > ${MAX_BYTES} then return false end
+end
+return redis.call('hmget', KEYS[1], unpack(fields))
 `;
 
 /** `OOM`, `READONLY`, `NOSCRIPT` of an answer of Redis; `undefined` for errors of the client. */
@@ -95,4 +107,4 @@ function scriptRunner(client) {
   };
 }
 
-module.exports = { MAKE_ROOM, script, scriptRunner };
+module.exports = { IS_HASH, MAKE_ROOM, readFields, reason, script, scriptRunner };

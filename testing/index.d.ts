@@ -1,4 +1,4 @@
-import type { MCPFlowManager, MCPHostServices, MCPTokenCache } from '../index.js'
+import type { MCPFlowManager, MCPHostServices, MCPTokenCache, MCPTokenMethods } from '../index.js'
 
 /** An implementation that is to be tested. What is left out is not tested. */
 export interface ContractServices {
@@ -8,6 +8,8 @@ export interface ContractServices {
   flowManager?: MCPFlowManager
   /** The cache of exchanged tokens. */
   exchangedTokens?: MCPTokenCache
+  /** Rows of stored tokens. When an expired one is gone is not tested: MongoDB takes a minute. */
+  tokenMethods?: MCPTokenMethods
   /** The same services as another process has them: over a connection of its own, say. Else there is one process. */
   anotherProcess?: Omit<ContractServices, 'anotherProcess'>
 }

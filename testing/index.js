@@ -4,6 +4,7 @@ const exchangedTokens = require('./exchanged-tokens');
 const flows = require('./flows');
 const leases = require('./leases');
 const lock = require('./lock');
+const tokenMethods = require('./token-methods');
 
 const has = (object, ...names) => names.every((name) => typeof object?.[name] === 'function');
 
@@ -32,8 +33,10 @@ function contractTests({ anotherProcess = {}, ...services }) {
       exchangedTokens.RULES,
       exchangedTokens.tests(both('exchangedTokens')),
     ],
+    services.tokenMethods && ['tokenMethods', tokenMethods.RULES, tokenMethods.tests(both('tokenMethods'))],
   ].filter(Boolean);
-  if (suites.length === 0) throw new TypeError('contractTests: give lock, flowManager or exchangedTokens');
+  if (suites.length === 0)
+    throw new TypeError('contractTests: give lock, flowManager, exchangedTokens or tokenMethods');
   return suites.flatMap(([service, rules, tests]) =>
     Object.entries(tests).map(([name, run]) => ({ name: `${service}: ${rules[name]}`, run })),
   );

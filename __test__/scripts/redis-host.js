@@ -15,7 +15,7 @@ const { mongo, redis, config, allow, openIdConfig } = JSON.parse(process.argv[2]
 async function main() {
   const store = await openTokenStore(mongo);
   const client = new Redis(redis);
-  const services = { ...store.services, ...redisServices(client), openIdConfig: () => openIdConfig };
+  const services = { ...redisServices(client), ...store.services, openIdConfig: () => openIdConfig };
   const host = createHost({ servers: { srv: config }, allow, services });
   const runtime = createMCPRuntime(host.services);
 

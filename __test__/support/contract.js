@@ -6,4 +6,20 @@ async function brokenRules(services) {
   return outcomes.flatMap(({ reason }) => (reason ? [reason] : []));
 }
 
-module.exports = { brokenRules };
+/** Calls a method with other arguments. */
+const changed = (Base, name, change) =>
+  class extends Base {
+    [name](...args) {
+      return super[name](...change(...args));
+    }
+  };
+
+/** Gives another answer, when it has been given the right one. */
+const answering = (Base, name, change) =>
+  class extends Base {
+    async [name](...args) {
+      return change(await super[name](...args), args, this);
+    }
+  };
+
+module.exports = { answering, brokenRules, changed };

@@ -130,4 +130,45 @@ class MemoryFlows {
   }
 }
 
-module.exports = { MemoryFlows, MemoryLock, MemoryTokens };
+class MemoryRows {
+  rows = new Map();
+
+  key({ userId, type, identifier }) {
+    return JSON.stringify([userId, type, identifier]);
+  }
+
+  is(row, { token = row?.token, metadataCredentialSetId: set = this.setOf(row) }) {
+    return row !== undefined && row.token === token && this.setOf(row) === set;
+  }
+
+  setOf(row) {
+    return row?.metadata?.credential_set_id ?? null;
+  }
+
+  async findToken(query) {
+    const row = this.rows.get(this.key(query));
+    return this.is(row, query) ? row : null;
+  }
+
+  async createToken({ expiresIn, ...row }) {
+    const [createdAt, expiresAt] = [new Date(), new Date(Date.now() + expiresIn * 1000)];
+    this.rows.set(this.key(row), { ...row, createdAt, expiresAt });
+  }
+
+  async updateToken(query, { expiresIn, ...changes }) {
+    const row = this.rows.get(this.key(query));
+    if (!this.is(row, query)) return null;
+    const end = expiresIn === undefined ? {} : { expiresAt: new Date(Date.now() + expiresIn * 1000) };
+    const updated = { ...row, ...changes, ...end };
+    this.rows.set(this.key(query), updated);
+    return updated;
+  }
+
+  async deleteTokens(query) {
+    const isThere = this.is(this.rows.get(this.key(query)), query);
+    if (isThere) this.rows.delete(this.key(query));
+    return { deletedCount: Number(isThere) };
+  }
+}
+
+module.exports = { MemoryFlows, MemoryLock, MemoryRows, MemoryTokens };

@@ -10,11 +10,12 @@ const { until } = require('./wait');
  * A Redis that keeps nothing on disk.
  *
  * @param {string[]} [more]  further arguments of `redis-server`
+ * @param {number} [at]       its port, where it takes the place of one that is gone
  * @returns `{ url, port, pause, resume, kill, close }`: `pause()` stops the process, and `resume()` lets it go on
  */
-async function startRedis(more = []) {
+async function startRedis(more = [], at = undefined) {
   needPackage('redis-server');
-  const [port, directory] = [await freePort(), mkdtempSync(join(tmpdir(), 'redis-'))];
+  const [port, directory] = [at ?? (await freePort()), mkdtempSync(join(tmpdir(), 'redis-'))];
   const args = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--dir', directory, ...more];
   const child = spawn('redis-server', args, { stdio: 'ignore' });
   const ended = new Promise((resolve) => child.on('close', resolve));

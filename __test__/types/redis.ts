@@ -13,14 +13,14 @@ export const services: RedisServices[] = [
   redisServices(createSentinel({ name: 'master', sentinelRootNodes: [{ host: '127.0.0.1', port: 26379 }] })),
 ];
 
-export const host: Pick<MCPHostServices, 'lock' | 'flowManager' | 'exchangedTokens'> = { ...services[0] };
+export const host: Pick<MCPHostServices, 'lock' | 'flowManager' | 'exchangedTokens' | 'tokenMethods'> = { ...services[0] };
 
 export async function status({ flowManager }: RedisServices): Promise<'PENDING' | 'COMPLETED' | 'FAILED' | undefined> {
   return (await flowManager.getFlowState('user:server', 'mcp_oauth'))?.status;
 }
 
 export const tests: ContractTest[] = contractTests({ ...services[0], anotherProcess: services[1] });
-contractTests({ lock: services[0]?.lock, exchangedTokens: new Map<string, string>() });
+contractTests({ lock: services[0]?.lock, tokenMethods: services[0]?.tokenMethods, exchangedTokens: new Map<string, string>() });
 
 // @ts-expect-error: not a client
 redisServices(new Map());
@@ -28,3 +28,5 @@ redisServices(new Map());
 redisServices(new Redis(), { timeoutMs: 1 });
 // @ts-expect-error: no service
 contractTests({ locks: {} });
+
+export const embedded: MCPHostServices = { config: 'librechat.yaml', redis: 'rediss://redis.example.com' };

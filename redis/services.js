@@ -1,0 +1,20 @@
+const { redisTokenCache } = require('./exchanged-tokens');
+const { redisFlowManager } = require('./flow-manager');
+const { keyNames } = require('./keys');
+const { redisLock } = require('./lock');
+const { redisTokenMethods } = require('./token-methods');
+
+const PREFIX = 'librechat-mcp:';
+
+/** @returns {import('./index').RedisServices} */
+function servicesOver(run, prefix = PREFIX) {
+  const redis = { run, keys: keyNames(prefix) };
+  return {
+    lock: redisLock(redis),
+    flowManager: redisFlowManager(redis),
+    exchangedTokens: redisTokenCache(redis),
+    tokenMethods: redisTokenMethods(redis),
+  };
+}
+
+module.exports = { servicesOver };
