@@ -181,16 +181,19 @@ impl Manager {
         !self.0.calls.is_closed()
     }
 
-    /// Takes no more calls, and waits until those under way have ended, or for `limit`, or until somebody closes.
-    pub async fn drain(&self, limit: Duration) {
+    /// Takes no more calls.
+    pub fn refuse_calls(&self) {
         self.0.calls.close();
+    }
+
+    /// Waits until the calls under way have ended, after the last has been taken, or for `limit`, or until somebody closes.
+    pub async fn drain(&self, limit: Duration) {
         let ended = timeout(limit, self.0.calls.wait());
         let _ = until_closed(&self.0.closing, ended).await;
     }
 
     /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
     pub async fn close(&self) {
-        self.0.calls.close();
         self.0.closing.cancel();
         let open = self.0.pool.lock().take_all();
         for slot in &open {

@@ -141,6 +141,8 @@ fn close<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         }
     };
     let manager = invocation.runtime.manager.clone();
+    // Here, so that no other call is taken between this one and that of another thread.
+    manager.refuse_calls();
     spawn(async move {
         if let Some(limit) = drain {
             manager.drain(limit).await;
