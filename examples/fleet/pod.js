@@ -24,13 +24,14 @@ const DRAIN_MS = 20_000;
 async function main() {
   const redis = await createClient({ url: REDIS_URL }).on('error', report).connect();
   const tokenMethods = redisTokenStore(redis);
-  const { lock, flowManager } = redisServices(redis, { prefix: 'fleet:' });
-  const runtime = createMCPRuntime({ config: JSON.parse(MCP_CONFIG), tokenMethods, lock, flowManager });
+  const services = redisServices(redis, { prefix: 'fleet:' });
+  const runtime = createMCPRuntime({ config: JSON.parse(MCP_CONFIG), tokenMethods, ...services });
 
-  /** What `docs/oauth.md` says of the callback. @param {URLSearchParams} query */
+  /** As `docs/oauth.md` has it. The example's browsers have no cookies to be looked at. @param {URLSearchParams} query */
   async function completeLogin(query) {
-    const [code, state, iss] = ['code', 'state', 'iss'].map((name) => query.get(name) ?? undefined);
-    const flowId = await runtime.oauth.resolveStateToFlowId(/** @type {string} */ (state), flowManager);
+    const { flowManager } = services;
+    const [code = '', state = '', iss] = ['code', 'state', 'iss'].map((name) => query.get(name) ?? undefined);
+    const flowId = await runtime.oauth.resolveStateToFlowId(state, flowManager);
     if (!flowId) throw new Error('no login waits for this');
     const flow = /** @type {any} */ (await runtime.oauth.getFlowState(flowId, flowManager));
     const { userId, serverName, serverUrl, clientInfo, clientSource, resourceMetadata } = flow;
@@ -38,10 +39,7 @@ async function main() {
     /** @param {any} tokens */
     const persist = (tokens) =>
       runtime.tokens.storeTokens({ userId, serverName, tokens, clientInfo, metadata, flowManager, ...tokenMethods });
-    const args = /** @type {const} */ ([flowId, code, flowManager, flow.oauthHeaders, persist, { state, iss }]);
-    await runtime.oauth.completeOAuthFlow(
-      .../** @type {[any, any, any, any, any, any]} */ (/** @type {unknown} */ (args)),
-    );
+    await runtime.oauth.completeOAuthFlow(flowId, code, flowManager, flow.oauthHeaders, persist, { state, iss });
     return { serverName };
   }
 
