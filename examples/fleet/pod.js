@@ -24,6 +24,8 @@ const DRAIN_MS = 20_000;
 async function main() {
   const redis = await createClient({ url: REDIS_URL }).on('error', report).connect();
   const tokenMethods = redisTokenStore(redis);
+  /** No call that has begun is ended before: until then `MCP_CLOSED` is a refusal. */
+  let endOfCalls = Infinity;
   const services = redisServices(redis, { prefix: 'fleet:' });
   const runtime = createMCPRuntime({ config: JSON.parse(MCP_CONFIG), tokenMethods, ...services });
 
@@ -51,8 +53,6 @@ async function main() {
     const { pathname, searchParams } = new URL(request.url ?? '/', 'http://pod');
     if (CALLBACK.test(pathname)) return completeLogin(searchParams);
     const { user: id, server: serverName, tool, arguments: toolArguments } = await bodyOf(request);
-    // From here to the call nothing is waited for, so that what began is never said to be refused.
-    if (!runtime.health().takesCalls) return refusal;
     const user = { id };
     if (pathname === '/call') {
       const call = { user, serverName, toolName: tool, toolArguments, provider: 'openai' };
@@ -70,27 +70,28 @@ async function main() {
   async function respond(request, response) {
     const { takesCalls, servers } = runtime.health();
     if (request.url === '/ready') return send(response, takesCalls ? 200 : 503, { takesCalls, servers });
-    if (!takesCalls) return send(response, 503, refusal);
+    if (!takesCalls) return send(response, 503, REFUSAL);
     if (request.headers.expect) response.writeContinue();
     try {
-      const result = await answer(request);
-      send(response, result === refusal ? 503 : 200, result);
+      send(response, 200, await answer(request));
     } catch (error) {
       const { code, message, retryable } = /** @type {any} */ (error);
-      send(response, 500, { code, message, retryable });
+      const hasNotBegun = code === 'MCP_CLOSED' && performance.now() < endOfCalls;
+      send(response, hasNotBegun ? 503 : 500, { code, message, retryable });
     }
   }
 
   const server = http.createServer(respond).on('checkContinue', respond).listen(Number(PORT), '127.0.0.1');
   process.once('SIGTERM', async () => {
     const started = performance.now();
+    endOfCalls = started + DRAIN_MS;
     await runtime.close({ drainMs: DRAIN_MS });
     console.log(`drained in ${Math.round(performance.now() - started)} ms`);
     server.close(() => redis.destroy());
   });
 }
 
-const refusal = { code: 'MCP_CLOSED', message: 'this pod takes no more calls', retryable: true };
+const REFUSAL = { code: 'MCP_CLOSED', message: 'this pod takes no more calls' };
 
 /** @param {Error} error */
 const report = (error) => console.error(`Redis: ${error.message}`);

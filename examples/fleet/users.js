@@ -2,7 +2,7 @@ const { setTimeout: delay } = require('node:timers/promises');
 
 const SERVERS = /** @type {const} */ (['shared', 'personal', 'protected']);
 /** Between two calls of a user. */
-const PAUSE_MS = 500;
+const PAUSE_MS = 1_000;
 const SIGN_INS_AT_ONCE = 8;
 
 /**
