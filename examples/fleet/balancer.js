@@ -125,7 +125,10 @@ async function startBalancer(urls, port) {
 
   const server = http.createServer(async (incoming, response) => {
     const { method, url: path = '/' } = incoming;
-    const { status, body } = await forward({ method, path, body: await textOf(incoming) });
+    const text = await textOf(incoming).catch(() => undefined);
+    // Of a caller who is gone there is nothing to be forwarded.
+    if (text === undefined) return;
+    const { status, body } = await forward({ method, path, body: text });
     response.writeHead(status, { 'content-type': 'application/json' }).end(body);
   });
   await once(server.listen(port, '127.0.0.1'), 'listening');

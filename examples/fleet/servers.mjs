@@ -81,7 +81,7 @@ function startServer(name, nameOf, guard) {
   http
     .createServer({ keepAliveTimeout: 60_000 }, async (request, response) => {
       if (await guard?.(request, response)) return;
-      const message = await messageOf(request);
+      const message = await messageOf(request).catch(() => undefined);
       const id = request.headers['mcp-session-id'];
       const known = sessions.get(id);
       if (known) return known.handleRequest(request, response, message);
