@@ -1,16 +1,17 @@
 /**
  * A real authorization server, `oidc-provider`: dynamic registration, resource indicators, opaque access tokens, refresh
- * tokens that rotate. One user can sign in.
+ * tokens that rotate, and a grant that ends when one is used twice. One user can sign in, or many with one password.
  *
  *   node authorization-server.mjs OPTIONS   as JSON
  *
  * @typedef {object} Options
  * @property {number} port
  * @property {number} accessTokenSeconds
- * @property {{ login: string, password: string }} account
+ * @property {{ login?: string, password: string }} account  without a name, everybody who knows the password
  * @property {{ client_id: string, client_secret: string }} resourceServer  may ask about tokens
  * @property {string[]} scopes
  * @property {App} [app]  with it, this is the identity provider of an organization as well
+ * @property {import('oidc-provider').AdapterConstructor} [adapter]  where things are kept; without one, a thousand of them
  *
  * @typedef {import('./on-behalf-of.mjs').App} App
  */
@@ -39,6 +40,7 @@ const resourceServerOf = ({ accessTokenSeconds, scopes }, resource) => ({
  * @returns {import('oidc-provider').Configuration}
  */
 const configuration = (options) => ({
+  adapter: options.adapter,
   jwks: { keys: [generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })] },
   cookies: { keys: [randomBytes(16).toString('hex')] },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
@@ -117,7 +119,7 @@ async function interaction(provider, account, request, response) {
   let body = '';
   for await (const chunk of request) body += chunk;
   const { login, password } = Object.fromEntries(new URLSearchParams(body));
-  if (login !== account.login || password !== account.password) {
+  if (login !== (account.login ?? login) || password !== account.password) {
     return answerPage(response, details.uid, 'Name or password is wrong');
   }
   const result = { login: { accountId: login }, consent: { grantId: await consent(provider, details, login) } };

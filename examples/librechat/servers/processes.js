@@ -54,7 +54,8 @@ async function startScript(script, args, { url, says = '', env }) {
   const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
   const close = async () => {
     if (hasEnded()) return;
-    const ended = once(child, 'exit');
+    // With all that it printed.
+    const ended = once(child, 'close');
     child.kill();
     const stubborn = setTimeout(kill, STOP_MS);
     await ended;
