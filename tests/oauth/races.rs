@@ -53,3 +53,20 @@ async fn an_undo_does_not_revive_an_access_token_that_has_expired_away() {
         ["mcp_oauth_client", "mcp_oauth_refresh"]
     );
 }
+
+#[tokio::test]
+async fn a_login_replaces_the_access_token_that_came_while_it_looked() {
+    let world = World::new().await;
+    world.store("at-0", Some("rt-0")).await;
+    let other = world.tokens.rows.lock().clone();
+    world.tokens.rows.lock().clear();
+    world.tokens.updates.lock().clear();
+    meanwhile(&world, "mcp_oauth_refresh", move |rows| *rows = other);
+    world.store("at-1", Some("rt-1")).await;
+    let updates = world.tokens.updates.lock();
+    let kinds: Vec<_> = updates.iter().map(|query| query.kind.as_str()).collect();
+    assert_eq!(
+        kinds,
+        ["mcp_oauth", "mcp_oauth_refresh", "mcp_oauth_client"]
+    );
+}
