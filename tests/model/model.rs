@@ -181,7 +181,10 @@ impl Fleet {
             }
             Event::LogsIn(at) => {
                 world.budget.logins -= 1;
-                world.excuses = 0;
+                // A claim that was taken away stays so.
+                let lost = |it: &Process| it.is_inside && !it.claim;
+                let is_lost = self.guard == Guard::PromptClaims && world.processes.iter().any(lost);
+                world.excuses = if is_lost { excuse::OVERSLEPT } else { 0 };
                 let commit = Commit::new(None, world.log_in());
                 world.processes[at].generation = world.generation;
                 world.processes[at].step = if leases {

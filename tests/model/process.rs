@@ -291,14 +291,18 @@ impl Turn<'_> {
     }
 
     fn send(&mut self, token: Token) {
-        let looks = self.kind() == Kind::Ours && !self.is(Mutant::NoSendBy);
-        if looks && self.world.processes[self.at].is_late {
-            self.world.nuisances |= nuisance::TOO_LATE;
-            return self.end(if self.leases() {
-                Ended::Deferred
-            } else {
-                Ended::Asked
-            });
+        let is_late = self.world.processes[self.at].is_late;
+        match self.kind() {
+            Kind::Ours if is_late && !self.is(Mutant::NoSendBy) => {
+                self.world.nuisances |= nuisance::TOO_LATE;
+                return self.end(if self.leases() {
+                    Ended::Deferred
+                } else {
+                    Ended::Asked
+                });
+            }
+            Kind::LibreChat if is_late => self.world.excuse(excuse::OVERSLEPT),
+            _ => {}
         }
         self.to(Step::Post(token));
     }
