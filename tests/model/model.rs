@@ -181,10 +181,14 @@ impl Fleet {
             }
             Event::LogsIn(at) => {
                 world.budget.logins -= 1;
-                // A claim that was taken away stays so.
-                let lost = |it: &Process| it.is_inside && !it.claim;
-                let is_lost = self.guard == Guard::PromptClaims && world.processes.iter().any(lost);
-                world.excuses = if is_lost { excuse::OVERSLEPT } else { 0 };
+                // Two that were let in before are not apart now.
+                let is_inside = |it: &&Process| it.is_inside;
+                let mut inside = world.processes.iter().filter(is_inside);
+                world.excuses = match self.guard {
+                    Guard::PromptClaims if inside.any(|it| !it.claim) => excuse::OVERSLEPT,
+                    guard if guard.is_best_effort() && inside.count() > 1 => excuse::NOT_APART,
+                    _ => 0,
+                };
                 let commit = Commit::new(None, world.log_in());
                 world.processes[at].generation = world.generation;
                 world.processes[at].step = if leases {
