@@ -73,8 +73,6 @@ pub enum Mutant {
     NoDiscard,
     /// Stores what was begun before a teardown.
     NoGeneration,
-    /// Does not ask whether the refresh token is of the generation that the refresh was begun in.
-    NoGenerationOfGrant,
     /// Makes a claim and does not wait whether it stands.
     NoSettle,
 }

@@ -105,14 +105,6 @@ impl Turn<'_> {
             },
             Step::GrantClientAgain { client, refresh } => self.grant(client, refresh),
             Step::GrantLookAgain { client, .. } => self.to(Step::GrantRefresh { client }),
-            Step::IsCurrent(token) => {
-                let process = &self.world.processes[self.at];
-                if process.generation == self.world.generation {
-                    self.to(Step::Send(token));
-                } else {
-                    self.end(Ended::Asked);
-                }
-            }
             Step::Send(token) => self.send(token),
             Step::Post(token) => match self.world.redeem(token, self.fleet.reuse) {
                 Some(got) => self.has_answer(Commit::new(Some(token), got)),
@@ -273,12 +265,7 @@ impl Turn<'_> {
     fn grant(&mut self, client: Option<Token>, refresh: Token) {
         let now = self.world.client;
         if now == client && now == Some(refresh) {
-            let looks = self.leases() && self.kind() == Kind::Ours;
-            return self.to(if looks && !self.is(Mutant::NoGenerationOfGrant) {
-                Step::IsCurrent(refresh)
-            } else {
-                Step::Send(refresh)
-            });
+            return self.to(Step::Send(refresh));
         }
         match self.kind() {
             Kind::LibreChat => {
@@ -320,7 +307,7 @@ impl Turn<'_> {
         let is_current = process.generation == self.world.generation;
         if self.fleet.guard == Guard::Leases {
             if !is_current && self.fleet.mutant != Some(Mutant::NoGeneration) {
-                if process.kind == Kind::LibreChat {
+                if self.world.login_of(commit.got) >= self.world.torn_down {
                     self.world.excuse(excuse::USED_UP);
                 }
                 return self.end(Ended::Asked);

@@ -41,7 +41,7 @@ pub const LOST_BY: [(u16, &str); 9] = [
     ),
     (
         excuse::USED_UP,
-        "lost: LibreChat's own manager used up the login of after a logout",
+        "lost: a refresh of before a logout used up the login of after it",
     ),
     (
         excuse::GIVEN_UP,

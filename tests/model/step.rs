@@ -114,8 +114,6 @@ pub enum Step {
         client: Option<Token>,
         refresh: Token,
     },
-    /// `refresh`, `src/oauth/stored_tokens.rs`: whether the generation is the one of before the grant was read.
-    IsCurrent(Token),
     /// `send`, `src/oauth/refresh.rs`: not after `send_by`.
     Send(Token),
     /// `post_form`, `src/oauth/http.rs`: what the authorization server does with it.

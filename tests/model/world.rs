@@ -22,8 +22,8 @@ pub mod excuse {
     pub const NOT_APART: u16 = 1 << 5;
     /// A login was not stored because another process wrote meanwhile, or has died between rows that nobody has read since.
     pub const LOGIN_REFUSED: u16 = 1 << 6;
-    /// `LibreChat`'s own manager has used up the token of a login that came after a logout, for a refresh that it began
-    /// before.
+    /// What came back for a refresh that was begun before a teardown is not stored, though its token may be of a login
+    /// after it.
     pub const USED_UP: u16 = 1 << 7;
     /// A reader that gave up on a slow writer has removed the access token that another refresh was about to replace.
     pub const GIVEN_UP: u16 = 1 << 8;
