@@ -77,6 +77,7 @@ const NOT_RUN = {
   'npm run soak': 'takes ten minutes; soak.test.js runs some rounds of it',
   'npm run soak -- --faults': 'takes five minutes, and what it meets depends on the load',
   'npm run test:js -- reinit': 'is a part of this test run',
+  'npm run test:model -- --full': 'takes half an hour; CI runs it with two processes',
   'npm run test:quick': 'is a part of `npm test`, which CI runs',
   'npm run test:quick -- core': 'is a part of `npm test`',
   'npm run test:quick -- core network::': 'is a part of `npm test`',

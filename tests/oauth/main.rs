@@ -9,6 +9,7 @@
 mod binding;
 mod flows;
 mod leases;
+mod races;
 mod refresh;
 mod reinit;
 mod rows;

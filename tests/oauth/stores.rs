@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 /// Rows with the semantics of `LibreChat`'s token methods.
 #[derive(Default)]
 pub struct MemoryTokens {
-    pub rows: Mutex<HashMap<String, TokenRow>>,
+    pub rows: Mutex<Rows>,
     /// So many writes fail before one works.
     pub failing_writes: Mutex<usize>,
     pub fault: Mutex<Option<Fault>>,
@@ -28,6 +28,15 @@ pub struct MemoryTokens {
     ignored: AtomicBool,
     /// The updates that were asked for, whether they found their row or not.
     pub updates: Mutex<Vec<TokenQuery>>,
+    pub meanwhile: Mutex<Option<Meanwhile>>,
+}
+
+pub type Rows = HashMap<String, TokenRow>;
+
+/// What others do, once, just before a row of this kind is read or updated.
+pub struct Meanwhile {
+    pub kind: &'static str,
+    pub does: Box<dyn FnOnce(&mut Rows) + Send>,
 }
 
 /// What happens at writes, counted from now on.
@@ -58,6 +67,14 @@ impl MemoryTokens {
     pub fn expire_access_in(&self, milliseconds: i64) {
         let mut rows = self.rows.lock();
         rows.get_mut("mcp_oauth").unwrap().expires_at = Some(now_ms() + milliseconds);
+    }
+
+    /// Before this kind of row is touched.
+    fn touch(&self, kind: &str) {
+        let next = self.meanwhile.lock().take_if(|next| next.kind == kind);
+        if let Some(next) = next {
+            (next.does)(&mut self.rows.lock());
+        }
     }
 
     /// Fails where nothing is written; whether the answer is lost.
@@ -107,6 +124,7 @@ impl TokenStore for MemoryTokens {
     }
 
     async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>> {
+        self.touch(&query.kind);
         Ok(self.rows.lock().get(&query.kind).cloned())
     }
 
@@ -123,6 +141,7 @@ impl TokenStore for MemoryTokens {
     }
 
     async fn update(&self, query: &TokenQuery, update: &TokenUpdate) -> Result<bool> {
+        self.touch(&query.kind);
         self.updates.lock().push(query.clone());
         if self.knows_no_sets.load(Ordering::Relaxed) && query.credential_set.is_some() {
             return Ok(false);

@@ -83,8 +83,8 @@ impl Storage {
         if let Some(at) = changes.iter().position(|change| change.read.is_some()) {
             changes[..=at].rotate_right(1);
         }
-        for (index, change) in changes.iter().enumerate() {
-            if let Err(error) = self.apply(change).await {
+        for index in 0..changes.len() {
+            if let Err(error) = self.apply(&mut changes[index]).await {
                 // Whether a write that failed has happened all the same is not known, except where another was first.
                 let lost = error.code == Code::ReauthenticationRequired;
                 let done = if lost { index } else { index + 1 };
@@ -107,12 +107,23 @@ impl Storage {
         }
     }
 
-    async fn apply(&self, change: &Change) -> Result<()> {
+    async fn apply(&self, change: &mut Change) -> Result<()> {
         let mut attempt = 1;
         loop {
-            let outcome = match &change.read {
+            let replaced = match &change.read {
                 Some(read) => self.replace(change, read).await,
-                None => self.create(change, attempt > 1).await,
+                None => Ok(false),
+            };
+            let outcome = match replaced {
+                Ok(false) => {
+                    let again = attempt > 1 && change.read.is_none();
+                    // An undo must not put back a row that has expired away: it would stand before one of another login.
+                    if self.deletes() {
+                        change.read = None;
+                    }
+                    self.create(change, again).await
+                }
+                replaced => replaced.map(drop),
             };
             match outcome {
                 Err(error) if self.tries_again(attempt, &error).await => attempt += 1,
@@ -121,7 +132,8 @@ impl Storage {
         }
     }
 
-    async fn replace(&self, change: &Change, read: &TokenRow) -> Result<()> {
+    /// Whether there still was a row to replace.
+    async fn replace(&self, change: &Change, read: &TokenRow) -> Result<bool> {
         let kind = change.kind;
         let update = TokenUpdate {
             token: change.token.clone(),
@@ -133,13 +145,13 @@ impl Storage {
             || (self.compares_no_sets(kind, read).await?
                 && self.store.update(&query(), &update).await?)
         {
-            return Ok(());
+            return Ok(true);
         }
         match self.row(kind).await? {
-            Some(now) if change.is_done(&now) => Ok(()),
+            Some(now) if change.is_done(&now) => Ok(true),
             // Expired rows vanish by themselves, between looking and updating too.
             None if kind == Kind::Access && read.expires_at.is_some_and(|end| end <= now_ms()) => {
-                self.create(change, false).await
+                Ok(false)
             }
             _ => Err(self.unbound()),
         }

@@ -34,7 +34,11 @@ impl Storage {
         let set = tokens
             .credential_set_id()
             .map_or_else(new_set, str::to_owned);
-        let read = self.read_all().await?;
+        let mut read = self.read_all().await?;
+        if read.access.is_none() && (read.refresh.is_some() || read.client.is_some()) {
+            // Another process may have stored a set between this read and the others, and a second row would be created.
+            read.access = self.row(Kind::Access).await?;
+        }
         if let (Some(access), Some(client)) = (&read.access, &read.client)
             && !self.is_of(access, Some(client))
         {
