@@ -13,7 +13,6 @@ const http = require('node:http');
 const { createMCPRuntime } = require('librechat-mcp-native');
 const { redisServices } = require('librechat-mcp-native/redis');
 const { createClient } = require('redis');
-const { redisTokenStore } = require('./token-store');
 
 const { PORT, REDIS_URL, MCP_CONFIG = '{}' } = process.env;
 const CALLBACK = /^\/api\/mcp\/[^/]+\/oauth\/callback$/;
@@ -23,15 +22,14 @@ const DRAIN_MS = 20_000;
 
 async function main() {
   const redis = await createClient({ url: REDIS_URL }).on('error', report).connect();
-  const tokenMethods = redisTokenStore(redis);
   /** No call that has begun is ended before: until then `MCP_CLOSED` is a refusal. */
   let endOfCalls = Infinity;
   const services = redisServices(redis, { prefix: 'fleet:' });
-  const runtime = createMCPRuntime({ config: JSON.parse(MCP_CONFIG), tokenMethods, ...services });
+  const runtime = createMCPRuntime({ config: JSON.parse(MCP_CONFIG), ...services });
 
   /** As `docs/oauth.md` has it. The example's browsers have no cookies to be looked at. @param {URLSearchParams} query */
   async function completeLogin(query) {
-    const { flowManager } = services;
+    const { flowManager, tokenMethods } = services;
     const [code = '', state = '', iss] = ['code', 'state', 'iss'].map((name) => query.get(name) ?? undefined);
     const flowId = await runtime.oauth.resolveStateToFlowId(state, flowManager);
     if (!flowId) throw new Error('no login waits for this');
