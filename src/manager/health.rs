@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::directory::ConnectionState;
 use super::failure::Failure;
 use super::key::Key;
 use super::state::Manager;
@@ -38,6 +39,17 @@ struct Connections {
     error: usize,
 }
 
+impl Connections {
+    fn count(&mut self, state: ConnectionState) {
+        match state {
+            ConnectionState::Connected => self.connected += 1,
+            ConnectionState::Connecting => self.connecting += 1,
+            ConnectionState::Error => self.error += 1,
+            ConnectionState::Disconnected => {}
+        }
+    }
+}
+
 impl ServerHealth {
     fn block(&mut self, left: Duration) {
         let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
@@ -60,27 +72,10 @@ impl Manager {
     #[must_use]
     pub fn health(&self) -> Json {
         let mut servers: BTreeMap<Arc<str>, ServerHealth> = BTreeMap::new();
-        let pool = self.0.pool.lock();
-        for slot in pool.slots.values() {
-            let connections = &mut servers
-                .entry(Arc::clone(&slot.key.server_name))
-                .or_default()
-                .connections;
-            if slot.connection.is_closed() {
-                connections.error += 1;
-            } else {
-                connections.connected += 1;
-            }
-        }
-        let missing = |key: &&Key| !pool.slots.contains_key(key);
-        for key in pool.attempts.keys().filter(missing) {
-            servers
-                .entry(Arc::clone(&key.server_name))
-                .or_default()
-                .connections
-                .connecting += 1;
-        }
-        drop(pool);
+        self.each_connection(|key, _, state| {
+            let server = servers.entry(Arc::clone(&key.server_name)).or_default();
+            server.connections.count(state);
+        });
         self.0.breakers.blocked(|key, left| {
             servers
                 .entry(Arc::clone(&key.server_name))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::directory::ConnectionState;
+use super::key::Key;
 use super::slot::Slot;
 use super::state::Manager;
 use crate::clock::now_ms;
@@ -29,21 +30,7 @@ impl Manager {
         let mut count = |transport, state: ConnectionState| {
             *connections.entry((transport, state.as_str())).or_default() += 1;
         };
-        let pool = self.0.pool.lock();
-        for slot in pool.slots.values() {
-            let state = if slot.connection.is_closed() {
-                ConnectionState::Error
-            } else {
-                ConnectionState::Connected
-            };
-            count(slot.transport(), state);
-        }
-        for (key, attempt) in &pool.attempts {
-            if !pool.slots.contains_key(key) {
-                count(attempt.kind.as_str(), ConnectionState::Connecting);
-            }
-        }
-        drop(pool);
+        self.each_connection(|_, transport, state| count(transport, state));
         let (open, breakers) = self.0.breakers.counts();
         Gauges {
             connections: connections
@@ -53,6 +40,27 @@ impl Manager {
             users: self.stats().tracked_users as u64,
             breakers_open: open as u64,
             breakers_closed: (breakers - open) as u64,
+        }
+    }
+
+    /// Shows the connections that there are, and those on their way where there is none, with their transport.
+    pub(super) fn each_connection(
+        &self,
+        mut show: impl FnMut(&Key, &'static str, ConnectionState),
+    ) {
+        let pool = self.0.pool.lock();
+        for (key, slot) in &pool.slots {
+            let state = if slot.connection.is_closed() {
+                ConnectionState::Error
+            } else {
+                ConnectionState::Connected
+            };
+            show(key, slot.transport(), state);
+        }
+        for (key, attempt) in &pool.attempts {
+            if !pool.slots.contains_key(key) {
+                show(key, attempt.kind.as_str(), ConnectionState::Connecting);
+            }
         }
     }
 

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::call::Call;
-use super::handle::CONNECT_TIMEOUT;
 use super::methods::Invocation;
-use crate::connection::CallOptions;
+use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT};
 use crate::error::{Code, Error, Result};
 use crate::manager::{
     Acquire, Consent, ConsentOutcome, HeaderTokens, Lease, Manager, Owner, ServerScope,
@@ -54,7 +53,7 @@ pub async fn request(
     let limit = call
         .connection_timeout
         .or(recipe.config.init_timeout)
-        .unwrap_or(CONNECT_TIMEOUT);
+        .unwrap_or(DEFAULT_INIT_TIMEOUT);
     let mut options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
     let token = if call.host.upstream_tokens.is_some() {
         let wish = TokenRequest {

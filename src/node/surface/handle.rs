@@ -11,14 +11,12 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::call::Call;
-use crate::connection::{CallOptions, Caller, Event, Recipe};
+use crate::connection::{CallOptions, Caller, DEFAULT_INIT_TIMEOUT, Event, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::Peer;
 use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager, Relisted};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Value};
 
-/// Bound on connecting where neither the caller nor the config has one.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bound on one request where the config has none.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -195,7 +193,7 @@ impl Handle {
             Some(lease) => Arc::clone(&lease.connection().recipe),
             None => self.backing(|backing| Arc::clone(&backing.recipe)),
         };
-        let limit = recipe.config.init_timeout.unwrap_or(CONNECT_TIMEOUT);
+        let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
         let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
         let request = Acquire::new(self.key.clone(), recipe, options);
         let lease = self.manager.acquire(&request).await?;

@@ -74,6 +74,11 @@ pub async fn server_names(call: &Call) -> Result<Vec<String>> {
     .await
 }
 
+fn inspections_of(invocation: &Invocation<'_>) -> Option<Arc<Inspections>> {
+    let embedded = invocation.runtime.embedded.as_ref();
+    embedded.map(Embedded::inspections)
+}
+
 /// What an embedded registry has, with what inspections find out about the servers that are wanted. A host's registry
 /// has inspected its own.
 async fn inspected(
@@ -108,11 +113,7 @@ fn asks_for_instructions(members: &Map<String, Json>) -> bool {
 /// The tool functions of all configurations, in one object. LibreChat since August 2026 leaves out servers that users do
 /// not share.
 pub fn get_app_tool_functions<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let inspections = invocation
-        .runtime
-        .embedded
-        .as_ref()
-        .map(Embedded::inspections);
+    let inspections = inspections_of(invocation);
     invocation.start(|manager, call| async move {
         let embedded = inspected(inspections, &manager, &call, |_| true, None).await?;
         let leaves_out = call.host.registry.abilities().await?.is_current();
@@ -153,11 +154,7 @@ pub fn format_instructions_for_context<'env>(invocation: &Invocation<'env>) -> J
         Some(servers) => Some(Arc::new(JsRef::new(&invocation.runtime.thread, servers)?)),
         None => None,
     };
-    let inspections = invocation
-        .runtime
-        .embedded
-        .as_ref()
-        .map(Embedded::inspections);
+    let inspections = inspections_of(invocation);
     invocation.start(|manager, call| async move {
         let asks = asks_for_instructions;
         let embedded = inspected(inspections, &manager, &call, asks, wanted.as_deref()).await?;
