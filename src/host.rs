@@ -8,6 +8,7 @@ mod flows;
 mod obo;
 mod registry;
 mod server_requests;
+mod standing;
 mod tenancy;
 mod tokens;
 mod tools;
@@ -22,6 +23,7 @@ pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseWish, Lock, 
 pub use obo::{ClientAuth, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache, TokenResolver};
 pub use registry::{Lookup, Registry, RulesOfCall, Storage};
 pub use server_requests::{Heard, Notice, Peer, ServerRequest, ServerRequests};
+pub use standing::Standing;
 pub use tenancy::Tenancy;
 pub use tokens::{
     CREDENTIAL_SET_ID, CredentialSet, CredentialsKey, Expiry, StoreMethods, TokenData, TokenQuery,

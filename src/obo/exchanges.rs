@@ -14,7 +14,7 @@ use super::key::{CacheKey, Subject};
 use crate::cancel::until_closed;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
 use crate::flights::Flights;
-use crate::host::Host;
+use crate::host::{Host, Standing};
 use crate::network::HttpClient;
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
@@ -30,6 +30,7 @@ pub struct Obo(Arc<Inner>);
 struct Inner {
     http: HttpClient,
     local: LocalCache,
+    standing: Arc<Standing>,
     flights: Flights<CacheKey, Entry>,
     closing: CancellationToken,
     metrics: Arc<Metrics>,
@@ -72,6 +73,7 @@ impl Obo {
         Self(Arc::new(Inner {
             http,
             local: LocalCache::default(),
+            standing: Arc::new(Standing::new("exchangedTokens")),
             flights: Flights::new(tasks, "Internal error during the token exchange"),
             closing,
             metrics,
@@ -137,6 +139,7 @@ impl Obo {
             let job = Job {
                 http: self.0.http.clone(),
                 local: self.0.local.clone(),
+                standing: Arc::clone(&self.0.standing),
                 metrics: Arc::clone(&self.0.metrics),
                 host: request.host.clone(),
                 client: client.clone(),
