@@ -11,7 +11,7 @@ use super::methods::Invocation;
 use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::manager::{
-    Key, Lacking, Lease, Manager, Naming, Owner, Reading, Snapshot, generation_of, template,
+    Key, Lease, Manager, MissingFields, Naming, Owner, Reading, Snapshot, generation_of, template,
 };
 use crate::node::engine::{JsResult, Scope};
 use crate::node::marshal::newer_params::deadline;
@@ -201,7 +201,7 @@ async fn format(
         server_name,
         &snapshot.list.tools,
         naming,
-        Lacking::Missing,
+        MissingFields::Omitted,
     )
 }
 
