@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::arguments::Arguments;
 use super::flows::NodeFlows;
 use super::leases::ACQUIRE;
 use super::prompt::NodeTenancy;
@@ -11,7 +10,9 @@ use super::token_store::token_row;
 use crate::error::Result;
 use crate::host::{FlowStore, Logger, Tenancy};
 use crate::node::engine::{JsResult, Value};
+use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::convert::required_text;
 use crate::node::marshal::services;
 use crate::oauth::{FENCE_UNAVAILABLE, Holder, Leases, Seen, SeenAccess, Storage};
 use crate::server_config::Coordination;
@@ -28,25 +29,29 @@ pub struct GivenLeases {
 }
 
 impl GivenLeases {
-    pub fn read<'env>(call: &Arguments<'env>, params: Value<'env>) -> JsResult<'env, Option<Self>> {
+    pub fn read<'env>(
+        context: &Arc<CallContext>,
+        logger: &Logger,
+        params: Value<'env>,
+    ) -> JsResult<'env, Option<Self>> {
         let manager = params.get("flowManager")?;
         if !manager.is_object() || !manager.get(ACQUIRE)?.is_function() {
             return Ok(None);
         }
-        let present = services::present(call.context.host(call.scope))?;
+        let present = services::present(context.host(params.scope()))?;
         let wait = |name| wait(params, name);
         Ok(Some(Self {
-            flows: NodeFlows::store(&call.context, call.given(manager, "flowManager")?),
-            context: Arc::clone(&call.context),
+            flows: NodeFlows::store(context, Service::given(context, manager, "flowManager")?),
+            context: Arc::clone(context),
             has_tenants: present.has("getTenantId"),
-            user_id: call.text(params.get("userId")?, "userId")?,
-            server_name: call.text(params.get("serverName")?, "serverName")?,
+            user_id: required_text(params.get("userId")?, "userId")?,
+            server_name: required_text(params.get("serverName")?, "serverName")?,
             coordination: Coordination {
                 is_on: params.get("coordinateRefresh")?.as_bool() == Some(true),
                 refresh_wait: wait("refreshWaitTimeoutMs")?,
                 persistence_wait: wait("persistenceWaitTimeoutMs")?,
             },
-            logger: call.logger.clone(),
+            logger: logger.clone(),
         }))
     }
 

@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::Value as Json;
 
-use super::arguments::Arguments;
 use super::flows::{Settling, was_current};
 use crate::error::Result;
 use crate::host::{FlowAttempt, FlowState};
@@ -33,18 +32,19 @@ pub struct NodePersist {
 
 impl NodePersist {
     pub fn of<'env>(
-        call: &Arguments<'env>,
+        context: &Arc<CallContext>,
         persist: Value<'env>,
         roll_back: Value<'env>,
+        flow_manager: Value<'env>,
     ) -> JsResult<'env, Option<Arc<dyn Persist>>> {
         if !persist.is_function() {
             return Ok(None);
         }
         Ok(Some(Arc::new(Self {
-            context: Arc::clone(&call.context),
-            persist: call.context.keep(persist)?,
-            roll_back: call.context.keep_function(roll_back)?,
-            flow_manager: call.given(call.argument(2), "flowManager")?,
+            context: Arc::clone(context),
+            persist: context.keep(persist)?,
+            roll_back: context.keep_function(roll_back)?,
+            flow_manager: Service::given(context, flow_manager, "flowManager")?,
         })))
     }
 }
@@ -93,8 +93,7 @@ impl<'env> ToJs<'env> for Arc<Completing> {
     fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
         let completing = Self::clone(self);
         scope.function("completePersistedFlow", move |scope, _, tokens| {
-            let tokens = tokens.first().copied();
-            completing.complete(scope, tokens.unwrap_or_else(|| scope.undefined()))
+            completing.complete(scope, scope.at(&tokens, 0))
         })
     }
 }

@@ -95,7 +95,7 @@ fn connect<'env>(
 
 /// A real `Map` by server name, or `undefined`.
 fn get_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let Invocation { runtime, scope, .. } = invocation;
+    let (runtime, scope) = (&invocation.runtime, invocation.scope);
     let Some(user_id) = invocation.text(0) else {
         return Ok(scope.undefined());
     };
@@ -104,7 +104,7 @@ fn get_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     if keys.is_empty() {
         return Ok(scope.undefined());
     }
-    connection_map(runtime, *scope, &keys)
+    connection_map(runtime, scope, &keys)
 }
 
 fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
@@ -115,7 +115,7 @@ fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'
     });
     if key.is_some() && is_mutation(invocation.object(2))? {
         let recovery = &invocation.runtime.catalog_recovery;
-        recovery.clear(invocation.scope, &invocation.arguments[..2])?;
+        recovery.clear(invocation.scope, &invocation.values[..2])?;
     }
     let work = |manager: Manager, call: Arc<Call>| async move {
         if let Some(key) = key {
@@ -133,7 +133,7 @@ fn disconnect_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<
     let owner = invocation.text(0).map(|id| Owner::User(Arc::from(id)));
     if owner.is_some() {
         let recovery = &invocation.runtime.catalog_recovery;
-        recovery.clear(invocation.scope, &invocation.arguments[..1])?;
+        recovery.clear(invocation.scope, &invocation.values[..1])?;
     }
     let work = |manager: Manager, _| async move {
         if let Some(owner) = owner {

@@ -15,7 +15,6 @@ use crate::manager::Manager;
 use crate::node::engine::{
     AbortLink, JsRef, JsResult, JsThread, Present, Scope, StartBatch, Value,
 };
-use crate::node::host::arguments::credentials_key;
 use crate::node::host::configs::Configs;
 use crate::node::host::connections::CONNECTIONS;
 use crate::node::host::credentials::credential_events;
@@ -28,7 +27,7 @@ use crate::node::host::token_store::NodeTokens;
 use crate::node::host::{obo, upstream};
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::{CallContext, JsEnvironment};
-use crate::node::marshal::environment::{VariableReader, Variables};
+use crate::node::marshal::environment::{VariableReader, Variables, credentials_key};
 use crate::node::marshal::log::logger_of;
 use crate::node::marshal::params::Params;
 use crate::node::marshal::services::UPDATE_TOOLS;

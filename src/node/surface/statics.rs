@@ -46,7 +46,7 @@ fn create_instance<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResu
             return Err(already_initialized(scope)?);
         }
         let options = InstanceOptions::read(invocation.object(1))?;
-        let configured = Configured::read(&runtime.thread, invocation.arguments.first().copied())?;
+        let configured = Configured::read(&runtime.thread, invocation.values.first().copied())?;
         // Not before: a call that is refused for its arguments may be made again with right ones.
         instance.is_created.store(true, Ordering::Relaxed);
         runtime.catalog_recovery.begin(&options);

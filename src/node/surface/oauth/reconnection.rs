@@ -79,8 +79,8 @@ fn create<'env>(invocation: &Invocation<'env, Created>) -> JsResult<'env> {
     }
     let call = Call::new(invocation)?;
     let instance = Arc::new(Instance {
-        flows: call.given(call.argument(0), "flowManager")?,
-        tokens: call.given(call.argument(1), "tokenMethods")?,
+        flows: Service::given(&call.context, call.argument(0), "flowManager")?,
+        tokens: Service::given(&call.context, call.argument(1), "tokenMethods")?,
         tracker: Arc::default(),
     });
     let object = set_methods(scope.object()?, runtime, &instance, INSTANCE)?;
@@ -98,7 +98,7 @@ fn reconnect_servers<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsRe
 fn reconnect_server<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
         let reconnect = reconnect(call, &invocation.target)?;
-        let server_name = call.text_argument(1, "serverName")?;
+        let server_name = call.required_text(1, "serverName")?;
         Ok(async move { Ok(reconnect.one(&server_name).await) })
     })
 }
@@ -123,7 +123,7 @@ fn names<'env, S>(invocation: &Invocation<'env, S>) -> JsResult<'env, (String, S
 fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Reconnect> {
     let context = &call.context;
     let present = services::present(context.host(call.scope))?;
-    let user_id = call.text_argument(0, "userId")?;
+    let user_id = call.required_text(0, "userId")?;
     let node = Arc::new(NodeHost {
         context: Arc::clone(context),
         environment: call.environment.clone(),

@@ -19,7 +19,7 @@ use crate::node::host::prompt::NodeTenancy;
 use crate::node::host::witness::NodeWitness;
 use crate::node::marshal::callback::Callback;
 use crate::node::marshal::context::CallContext;
-use crate::node::marshal::convert::{JsonObject, text_member};
+use crate::node::marshal::convert::{JsonObject, required_text, text_member};
 use crate::node::marshal::services;
 use crate::node::marshal::to_js::ToJs;
 use crate::oauth::{
@@ -167,8 +167,8 @@ impl Refresh {
         let params = call.argument(0);
         // Apart from the reading that leads here: a refresh looks up everything itself.
         let storage = call.storage(params)?;
-        let user_id = call.text(params.get("userId")?, "userId")?;
-        let server_name = call.text(params.get("serverName")?, "serverName")?;
+        let user_id = required_text(params.get("userId")?, "userId")?;
+        let server_name = required_text(params.get("serverName")?, "serverName")?;
         let refresh = params.get("refreshTokens")?;
         let refresher = if refresh.is_function() {
             let (user_id, server_name) = (user_id.clone(), server_name.clone());
@@ -187,7 +187,7 @@ impl Refresh {
             logger: call.logger.clone(),
             refresher,
             creates: params.get("createToken")?.is_function(),
-            leases: GivenLeases::read(call, params)?,
+            leases: GivenLeases::read(&call.context, &call.logger, params)?,
             witness: NodeWitness::of_refresh(&call.context, params)?,
             listens,
             seen: seen(params)?,
