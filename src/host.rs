@@ -22,7 +22,7 @@ pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseOptions, Loc
 pub use obo::{ClientAuth, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache, TokenResolver};
 pub use registry::{Lookup, Registry, RulesOfCall, Storage};
 pub use server_requests::{Heard, Notice, Peer, ServerRequest, ServerRequests};
-pub use tenancy::Tenancy;
+pub use tenancy::{Tenancy, tenant_of};
 pub use tokens::{
     CREDENTIAL_SET_ID, CredentialSet, CredentialsKey, Expiry, StoreMethods, TokenData, TokenQuery,
     TokenRow, TokenStore, TokenUpdate,

@@ -234,10 +234,7 @@ async fn shared_by_policy(
 /// The server as those see it who have no name: no placeholder of a user is filled in.
 fn shared(request: &Inspect, config: &ServerConfig) -> ServerScope {
     ServerScope {
-        key: Key {
-            owner: Owner::App,
-            server_name: request.server_name.as_str().into(),
-        },
+        key: Key::new(Owner::App, &request.server_name),
         config: Arc::new(config.clone()),
         rules: request.rules.clone(),
     }

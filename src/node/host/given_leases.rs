@@ -8,11 +8,10 @@ use super::leases::ACQUIRE;
 use super::prompt::NodeTenancy;
 use super::token_store::token_row;
 use crate::error::Result;
-use crate::host::{FlowStore, Logger, Tenancy};
+use crate::host::{FlowStore, Logger, tenant_of};
 use crate::node::engine::{JsResult, Value};
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::CallContext;
-use crate::node::marshal::convert::required_text;
 use crate::node::marshal::services;
 use crate::oauth::{FENCE_UNAVAILABLE, Holder, Leases, Seen, SeenAccess, Storage};
 use crate::server_config::Coordination;
@@ -20,10 +19,7 @@ use crate::server_config::Coordination;
 /// The `flowManager` of a call's parameters, where that has leases, and how it is used.
 pub struct GivenLeases {
     flows: Arc<dyn FlowStore>,
-    context: Arc<CallContext>,
-    has_tenants: bool,
-    user_id: String,
-    server_name: String,
+    tenancy: Option<NodeTenancy>,
     coordination: Coordination,
     logger: Logger,
 }
@@ -42,10 +38,7 @@ impl GivenLeases {
         let wait = |name| wait(params, name);
         Ok(Some(Self {
             flows: NodeFlows::store(context, Service::given(context, manager, "flowManager")?),
-            context: Arc::clone(context),
-            has_tenants: present.has("getTenantId"),
-            user_id: required_text(params.get("userId")?, "userId")?,
-            server_name: required_text(params.get("serverName")?, "serverName")?,
+            tenancy: NodeTenancy::of(context, present),
             coordination: Coordination {
                 is_on: params.get("coordinateRefresh")?.as_bool() == Some(true),
                 refresh_wait: wait("refreshWaitTimeoutMs")?,
@@ -59,19 +52,14 @@ impl GivenLeases {
         self.coordination.is_on
     }
 
-    /// `prefix`: what lines of the log begin with.
-    pub async fn find(&self, prefix: &str) -> Result<Leases> {
-        let tenant_id = if self.has_tenants {
-            let tenancy = NodeTenancy(Arc::clone(&self.context));
-            tenancy.tenant_id().await?
-        } else {
-            None
-        };
+    /// Those on the rows of a storage.
+    pub async fn find(&self, storage: &Storage) -> Result<Leases> {
+        let tenant_id = tenant_of(self.tenancy.as_ref()).await?;
         let holder = Holder {
             tenant_id: tenant_id.as_deref(),
-            user_id: &self.user_id,
-            server_name: &self.server_name,
-            prefix,
+            user_id: storage.user_id(),
+            server_name: storage.server_name(),
+            prefix: &storage.log_prefix(),
         };
         let (flows, logger) = (Arc::clone(&self.flows), self.logger.clone());
         Ok(Leases::new(flows, &holder, self.coordination, logger))
@@ -86,7 +74,7 @@ impl GivenLeases {
         let Some(given) = given else {
             return work.await;
         };
-        let leases = given.find(&storage.log_prefix()).await?;
+        let leases = given.find(storage).await?;
         leases.fenced(FENCE_UNAVAILABLE, work).await
     }
 }

@@ -99,7 +99,7 @@ fn get_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let Some(user_id) = invocation.text(0) else {
         return Ok(scope.undefined());
     };
-    let owner = Owner::User(Arc::from(user_id));
+    let owner = Owner::user(&user_id);
     let keys = runtime.manager.connected(&owner);
     if keys.is_empty() {
         return Ok(scope.undefined());
@@ -109,10 +109,7 @@ fn get_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 
 fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let pair = invocation.text(0).zip(invocation.text(1));
-    let key = pair.map(|(user_id, server_name)| Key {
-        owner: Owner::User(Arc::from(user_id)),
-        server_name: Arc::from(server_name),
-    });
+    let key = pair.map(|(user_id, server_name)| Key::new(Owner::user(&user_id), &server_name));
     if key.is_some() && is_mutation(invocation.object(2))? {
         let recovery = &invocation.runtime.catalog_recovery;
         recovery.clear(invocation.scope, &invocation.values[..2])?;
@@ -130,7 +127,7 @@ fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'
 }
 
 fn disconnect_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let owner = invocation.text(0).map(|id| Owner::User(Arc::from(id)));
+    let owner = invocation.text(0).map(|id| Owner::user(&id));
     if owner.is_some() {
         let recovery = &invocation.runtime.catalog_recovery;
         recovery.clear(invocation.scope, &invocation.values[..1])?;

@@ -190,9 +190,7 @@ impl RuntimeState {
             flows: Some(flows),
             prompt: Some(Arc::new(prompt)),
             credential_events: credential_events(context, scope, params, present)?,
-            tenancy: present
-                .has("getTenantId")
-                .then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),
+            tenancy: NodeTenancy::of(context, present).map(|it| Arc::new(it) as _),
             lock: present
                 .has("lock")
                 .then(|| Arc::new(NodeLock(Arc::clone(context))) as _),

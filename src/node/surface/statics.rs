@@ -97,11 +97,7 @@ const CONNECTION: &[Method] = &[
 
 /// `(serverName, userId?)`; without a user the breaker of the shared connection only.
 fn breaker_key(invocation: &Invocation<'_>) -> Option<Key> {
-    let owner = invocation
-        .text(1)
-        .map_or(Owner::App, |user_id| Owner::User(Arc::from(user_id)));
-    Some(Key {
-        owner,
-        server_name: Arc::from(invocation.text(0)?),
-    })
+    let user_id = invocation.text(1);
+    let owner = user_id.map_or(Owner::App, |user_id| Owner::user(&user_id));
+    Some(Key::new(owner, &invocation.text(0)?))
 }
