@@ -285,6 +285,11 @@ impl<'env> Value<'env> {
         })
     }
 
+    /// Calls the function that is this member, with `this`.
+    pub fn call_method(self, name: &str, arguments: &[Value<'env>]) -> JsResult<'env> {
+        self.get(name)?.call(self, arguments)
+    }
+
     pub fn construct(self, arguments: &[Value<'env>]) -> JsResult<'env> {
         let raw: Vec<_> = arguments.iter().map(|argument| argument.raw).collect();
         self.scope.make(|result| {

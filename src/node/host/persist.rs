@@ -73,7 +73,7 @@ impl Completing {
         };
         let settled = settling.start(&self.flow_manager, &self.context, scope)?;
         let promises = scope.global()?.get("Promise")?;
-        let settled = promises.get("resolve")?.call(promises, &[settled])?;
+        let settled = promises.call_method("resolve", &[settled])?;
         let is_completed = Arc::clone(&self.is_completed);
         let judge = scope.function("completed", move |scope, _, arguments| {
             if !arguments.first().is_none_or(|answer| was_current(*answer)) {
@@ -82,7 +82,7 @@ impl Completing {
             is_completed.store(true, Ordering::Release);
             Ok(scope.undefined())
         })?;
-        let promise = settled.get("then")?.call(settled, &[judge])?;
+        let promise = settled.call_method("then", &[judge])?;
         *self.begun.lock() = Some(JsRef::new(&self.context.thread, promise)?);
         Ok(promise)
     }

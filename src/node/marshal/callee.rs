@@ -56,7 +56,7 @@ impl Service {
         let continuation = scope.function("withService", move |scope, _, arguments| {
             then(&context, scope.at(&arguments, 0))
         })?;
-        service.get("then")?.call(service, &[continuation])
+        service.call_method("then", &[continuation])
     }
 
     /// Calls a method, with `this` intact.

@@ -79,8 +79,8 @@ pub fn members(value: Value<'_>) -> JsResult<'_, Option<JsonObject>> {
     }
     let is_map = value.get("entries")?.is_function() && value.get("size")?.as_number().is_some();
     let plain = if is_map {
-        let object = value.scope().global()?.get("Object")?;
-        object.get("fromEntries")?.call(object, &[value])?
+        let objects = value.scope().global()?.get("Object")?;
+        objects.call_method("fromEntries", &[value])?
     } else {
         value
     };

@@ -78,24 +78,16 @@ impl RuntimeState {
             environment,
             settings,
         } = self.variables.read(scope)?;
-        let member = |name| match params {
-            Some(params) => params.object_member(name),
-            None => Ok(None),
-        };
+        let member = |name| params.map_or(Ok(None), |params| params.object_member(name));
         let config_servers = member("configServers")?;
         let target = params.map(newer_params::target).transpose()?;
         let target = target.unwrap_or_default();
         let server_config = target.config;
         let custom_user_vars = member("customUserVars")?;
         let request_body = member("requestBody")?;
-        let signal = params
-            .map(|params| params.signal("signal"))
-            .transpose()?
-            .flatten();
-        let connection_timeout = params
-            .map(|params| params.duration("connectionTimeout"))
-            .transpose()?
-            .flatten();
+        let signal = params.map_or(Ok(None), |params| params.signal("signal"))?;
+        let connection_timeout =
+            params.map_or(Ok(None), |params| params.duration("connectionTimeout"))?;
 
         let context = Arc::new(CallContext::new(
             &self.thread,

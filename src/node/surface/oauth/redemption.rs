@@ -102,7 +102,7 @@ impl NodeRefresher {
         self.context.thread.post(move |scope| {
             let controller = stop.get(scope);
             let stopped = || -> JsResult<'_, ()> {
-                controller.get("abort")?.call(controller, &[])?;
+                controller.call_method("abort", &[])?;
                 Ok(())
             };
             // Whoever replaced `AbortController` gets no signal.
