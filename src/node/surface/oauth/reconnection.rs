@@ -7,9 +7,8 @@ use parking_lot::Mutex;
 use super::call::Call;
 use crate::host::Host;
 use crate::node::engine::{JsRef, JsResult, Scope, Thrown};
-use crate::node::host::embedded::Embedded;
 use crate::node::host::flows::NodeFlows;
-use crate::node::host::registry::{NodeHost, Principal};
+use crate::node::host::registry::Principal;
 use crate::node::host::token_store::NodeTokens;
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::services;
@@ -124,27 +123,15 @@ fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Rec
     let context = &call.context;
     let present = services::present(context.host(call.scope))?;
     let user_id = call.required_text(0, "userId")?;
-    let node = Arc::new(NodeHost {
-        context: Arc::clone(context),
-        environment: call.environment.clone(),
-        embedded: call.runtime.embedded.as_ref().map(Embedded::config),
-        config_servers: None,
-        present,
-        recovers_catalogs: call.runtime.catalog_recovery.is_used(),
-        principal: Principal {
-            user_id: Some(user_id.clone()),
-            role: None,
-        },
-        configs: Arc::default(),
-        published: Mutex::default(),
-        early: Arc::default(),
-    });
-    let logger = call.logger.clone();
-    let host = call
-        .runtime
-        .services(call.scope, None, None, present, &node, logger)?;
+    let principal = Principal {
+        user_id: Some(user_id.clone()),
+        role: None,
+    };
+    let (runtime, logger) = (&call.runtime, call.logger.clone());
+    let node = Arc::new(runtime.node_host(context, &call.environment, present, principal));
+    let host = runtime.services(call.scope, None, None, present, &node, logger)?;
     Ok(Reconnect {
-        manager: call.runtime.manager.clone(),
+        manager: runtime.manager.clone(),
         host: Host {
             publisher: None,
             prompt: None,
