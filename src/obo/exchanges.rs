@@ -14,7 +14,7 @@ use super::key::{CacheKey, Subject};
 use crate::cancel::until_closed;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
 use crate::flights::Flights;
-use crate::host::{Host, Standing};
+use crate::host::{Host, Standing, tenant_of};
 use crate::network::HttpClient;
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
@@ -111,10 +111,7 @@ impl Obo {
     async fn entry(&self, request: &Exchange<'_>, user: &str) -> Result<Entry> {
         let host = on_behalf_of(request.host)?;
         let client = host.openid_client().await?.ok_or_else(not_available)?;
-        let tenant = match &request.host.tenancy {
-            Some(tenancy) => tenancy.tenant_id().await?,
-            None => None,
-        };
+        let tenant = tenant_of(request.host.tenancy.as_deref()).await?;
         let key = CacheKey::new(&Subject {
             client: &client,
             tenant: tenant.as_deref(),

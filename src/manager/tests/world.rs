@@ -204,10 +204,7 @@ pub struct Target {
 
 pub fn of_user(user: &str) -> Target {
     Target {
-        key: Key {
-            owner: Owner::User(Arc::from(user)),
-            server_name: Arc::from("files"),
-        },
+        key: Key::new(Owner::user(user), "files"),
         path: "mcp",
     }
 }

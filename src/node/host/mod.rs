@@ -1,6 +1,5 @@
 //! The traits of `host.rs` over JavaScript callbacks: registry, stores, prompt, on-behalf-of, server requests.
 
-pub mod arguments;
 pub mod configs;
 pub mod connections;
 pub mod credentials;

@@ -53,8 +53,8 @@ async fn open(manager: &Manager, call: &Call, server_name: String) -> Option<Lea
 pub fn disconnect_app_servers<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     // The tasks of a host's shutdown come in any order.
     if !invocation.runtime.manager.takes_calls() {
-        let promise = invocation.scope.global()?.get("Promise")?;
-        return promise.get("resolve")?.call(promise, &[]);
+        let promises = invocation.scope.global()?.get("Promise")?;
+        return promises.call_method("resolve", &[]);
     }
     invocation.start(|manager, _| async move {
         manager.disconnect_all(&Owner::App).await;
