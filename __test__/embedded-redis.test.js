@@ -4,9 +4,11 @@ const { mkdtempSync, readdirSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { Redis } = require('ioredis');
+const { withRedis } = require('../lib/embedded-redis');
 const { createMCPRuntime } = require('./support/addon');
 const { startAuthorizationServer } = require('./support/authorization-server');
 const { callAtOnce } = require('./support/calls');
+const { brokenRules } = require('./support/contract');
 const { useFixtures } = require('./support/fixtures');
 const { createHost } = require('./support/host');
 const { freePort } = require('./support/ports');
@@ -160,6 +162,19 @@ test('a Redis that comes later, goes and comes again: told once each time, and c
   expect(await runtime.reinitMCPServer({ user: other, serverName: 'srv' })).toMatchObject({ oauthRequired: true });
   expect([told('Redis cannot be reached'), told('Redis can be reached again')]).toEqual([2, 2]);
   expect(logger.text()).not.toContain(PASSWORD);
+});
+
+test('what the runtime gets keeps the contract, and nothing of it is the flow manager', async () => {
+  const server = fixtures.keep(await startRedis());
+  const create = withRedis((host) => ({ host, close: async () => {} }));
+  const open = () => fixtures.keep(create({ config: { mcpServers: {} }, redis: server.url, credentialsKey })).host;
+  const members = ({ lock, tokenMethods, exchangedTokens, sharedSessions, limits, flowManager }) => {
+    expect(flowManager).toBeUndefined();
+    return { lock, tokenMethods, exchangedTokens, sharedSessions, limits };
+  };
+  const [here, there] = [members(open()), members(open())];
+  for (const service of Object.values(here)) expect(service).toBeDefined();
+  expect(await brokenRules({ ...here, anotherProcess: there })).toEqual([]);
 });
 
 describe('what is given', () => {
