@@ -38,8 +38,8 @@ export interface RedisLock {
    * Releasing deletes the lock only while it is still this holder's. Of one that is lost (its time is over, Redis was
    * flushed) it does nothing, and says nothing.
    *
-   * Rejects where Redis does not do it within 5 s: then nothing is refreshed, and the user is offered a sign-in, unless the
-   * flow manager has leases; with these the call fails with a `retryable` error. A lock that is granted later is given back.
+   * Rejects where Redis does not do it within 5 s: then nothing is refreshed, and the call fails with a `retryable` error. A
+   * lock that is granted later is given back.
    *
    * @param key    names the user and the server: `mcp_get_tokens:USER:SERVER`
    * @param ttlMs  how long it lasts where nobody releases it, a whole number of milliseconds
@@ -165,9 +165,8 @@ export interface RedisTokenRow extends RedisTokenKey {
  * here, metadata is not: it has nothing secret. A row that has expired is gone.
  *
  * Who asks is the runtime, when it connects a server for a user, around a login and around a refresh. Every function is one
- * step at Redis, and needs `userId`, `type` and `identifier`. Each rejects where Redis does not do it within 5 s: who cannot be
- * found tokens for is offered a sign-in, unless the flow manager has leases; with these the call fails with a `retryable`
- * error. A refresh fails for now, and a login fails.
+ * step at Redis, and needs `userId`, `type` and `identifier`. Each rejects where Redis does not do it within 5 s: the call
+ * or the refresh that needs it fails with a `retryable` error, a login fails, and nobody is asked to sign in for it.
  */
 export interface RedisTokenMethods extends MCPTokenMethods {
   /** The row, where it is as the query says; else `null`. */
