@@ -49,6 +49,31 @@ class MemoryTokens {
   }
 }
 
+class MemoryLimits {
+  windows = new Expiring();
+  blocks = new Expiring();
+
+  async count(key, windowMs) {
+    const window = this.windows.get(key) ?? { count: 0 };
+    if (window.count === 0) this.windows.set(key, window, windowMs);
+    window.count += 1;
+    return window.count;
+  }
+
+  async block(key, ms) {
+    if (ms > (await this.blockedFor(key))) this.blocks.set(key, Date.now() + ms, ms);
+  }
+
+  async blockedFor(key) {
+    return Math.max(0, (this.blocks.get(key) ?? 0) - Date.now());
+  }
+
+  async clear(key) {
+    this.windows.delete(key);
+    this.blocks.delete(key);
+  }
+}
+
 class MemoryFlows {
   flows = new Map();
   leases = new Map();
@@ -171,4 +196,4 @@ class MemoryRows {
   }
 }
 
-module.exports = { MemoryFlows, MemoryLock, MemoryRows, MemoryTokens };
+module.exports = { MemoryFlows, MemoryLimits, MemoryLock, MemoryRows, MemoryTokens };
