@@ -61,7 +61,8 @@ class MemoryLimits {
   }
 
   async block(key, ms) {
-    if (ms > (await this.blockedFor(key))) this.blocks.set(key, Date.now() + ms, ms);
+    const ends = Date.now() + ms;
+    if (ends > (this.blocks.get(key) ?? 0)) this.blocks.set(key, ends, ms);
   }
 
   async blockedFor(key) {
