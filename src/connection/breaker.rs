@@ -92,16 +92,17 @@ impl Breaker {
         }
     }
 
+    /// Forgets the failures, and has other processes forget them where this one knows of any.
     pub async fn succeeded(&self) {
-        let knew_nothing = {
+        let had_failed = {
             let mut state = self.state.lock();
-            let knew_nothing = state.failures.count == 0 && state.blocked_until.is_none();
+            let had_failed = state.failures.count > 0 || state.blocked_until.is_some();
             state.failures = Window::default();
             state.blocked_until = None;
             state.is_shared = false;
-            knew_nothing
+            had_failed
         };
-        if let (Some(shared), false) = (&self.shared, knew_nothing) {
+        if let (Some(shared), true) = (&self.shared, had_failed) {
             shared.forget(&[Kept::Failures, Kept::Block]).await;
         }
     }
