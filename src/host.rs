@@ -5,6 +5,7 @@ mod authorization;
 mod call;
 mod credentials;
 mod flows;
+mod limits;
 mod obo;
 mod registry;
 mod server_requests;
@@ -20,6 +21,7 @@ pub use authorization::{
 pub use call::Host;
 pub use credentials::{CredentialEvents, Publication};
 pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseOptions, Lock, LockGuard};
+pub use limits::SharedLimits;
 pub use obo::{ClientAuth, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache, TokenResolver};
 pub use registry::{Lookup, Registry, RulesOfCall, Storage};
 pub use server_requests::{Heard, Notice, Peer, ServerRequest, ServerRequests};

@@ -65,19 +65,19 @@ pub async fn connect(
     let prefix = recipe.log_prefix();
     let mut attempt = 1;
     loop {
-        breaker.check(&prefix)?;
+        breaker.check(&prefix).await?;
         // Boxed, because it would make every future around it large.
         let bearer = recipe.bearer.get();
         let error = match Box::pin(handshake(recipe, known, cancel)).await {
             Ok((session, ending)) => {
-                breaker.succeeded();
+                breaker.succeeded().await;
                 return Connection::new(Arc::clone(recipe), session, ending);
             }
             Err(error) => foreign_error(error, &recipe.sent_secrets(bearer, None)),
         };
         failure.note(&error);
         if counts_as_failure(&error) {
-            breaker.failed(&prefix, &recipe.logger);
+            breaker.failed(&prefix, &recipe.logger).await;
         }
         if attempt == MAX_ATTEMPTS || !may_pass(&error) || cancel.is_cancelled() {
             return Err(error);

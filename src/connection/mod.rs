@@ -32,6 +32,7 @@ mod rounds;
 mod sending;
 mod sent;
 mod session;
+mod shared_breaker;
 mod standard;
 mod tools;
 mod verdict;
@@ -50,6 +51,7 @@ pub use handshake::Described;
 pub(crate) use memory::MemoryServer;
 pub use options::{CallOptions, Progress, ProgressSink};
 pub use recipe::Recipe;
+pub use shared_breaker::SharedBreaker;
 pub use tools::{ToolList, list_tools, list_tools_in_order};
 
 pub use crate::clock::now_ms;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::access::AccessTokens;
 use super::events::Observer;
 use crate::environment::Environment;
-use crate::host::{ServerRequests, ToolPublisher};
+use crate::host::{ServerRequests, SharedLimits, ToolPublisher};
 use crate::log::{Logger, log_prefix};
 use crate::network::{HttpClient, NetworkRules, Policy};
 use crate::secret::Secret;
@@ -44,6 +44,8 @@ pub struct Recipe {
     pub server_requests: Option<Arc<dyn ServerRequests>>,
     /// Where the tools of a user go.
     pub publisher: Option<Arc<dyn ToolPublisher>>,
+    /// What processes count together.
+    pub limits: Option<Arc<dyn SharedLimits>>,
     /// Hears what happens to the connection.
     pub observer: Option<Arc<dyn Observer>>,
     pub logger: Logger,

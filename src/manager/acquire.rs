@@ -203,9 +203,9 @@ impl Manager {
         request.logger.warn(format!(
             "{prefix} Found existing but disconnected connection object. Cleaning up."
         ));
-        let settings = &request.recipe(self)?.settings.breaker;
-        let breaker = self.0.breakers.of(&request.key, settings);
-        breaker.cycled(&prefix, &request.logger);
+        let (recipe, cancel) = (request.recipe(self)?, &request.options.cancel);
+        let breaker = self.breaker(&request.key, &recipe, cancel).await;
+        breaker.cycled(&prefix, &request.logger).await;
         Ok(false)
     }
 
@@ -241,7 +241,7 @@ impl Manager {
         let late = |_| Error::timeout("Other calls with forceNew took all the time");
         let locked = self.until_cancelled(&options.cancel, locking).await?;
         let _replacing = locked.map_err(late)?;
-        self.0.breakers.clear(key);
+        self.clear_cooldown(key, recipe.limits.as_ref(), &request.logger);
         let (_, ticket) = self.attempt(key.clone(), recipe, Admission::Replacing);
         ticket.wait(options.deadline, &options.cancel).await
     }

@@ -165,7 +165,7 @@ impl Manager {
         logger.info(format!("{prefix} Establishing new connection"));
         let identity = recipe.config.endpoint();
         let mut known = self.0.known.get(&identity).unwrap_or_default();
-        let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
+        let breaker = self.breaker(key, recipe, &attempt.cancel).await;
         let tokens = recipe.tokens.as_ref();
         // What was published before is what the host says now.
         tokens.map(|tokens| tokens.take_published());

@@ -157,14 +157,4 @@ impl Manager {
         }
         slot
     }
-
-    /// Takes a counted reconnect back (`MCPConnection.decrementCycleCount`).
-    pub fn decrement_cycle_count(&self, key: &Key) {
-        self.0.breakers.forgive_cycle(key);
-    }
-
-    /// Forgets the failures of a connection (`MCPConnection.clearCooldown`).
-    pub fn clear_cooldown(&self, key: &Key) {
-        self.0.breakers.clear(key);
-    }
 }

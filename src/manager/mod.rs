@@ -3,6 +3,7 @@
 mod acquire;
 mod attempt;
 mod authorize;
+mod breakers;
 mod call_tool;
 mod connecting;
 mod content;

@@ -65,6 +65,7 @@ impl Manager {
             environment: call.host.environment.clone(),
             server_requests: call.host.server_requests.clone(),
             publisher: call.host.publisher.clone(),
+            limits: call.host.limits.clone(),
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&self.0),
                 key: server.key.clone(),

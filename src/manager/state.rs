@@ -22,6 +22,8 @@ use super::subscriber::Subscriber;
 use crate::cancel::{until_cancelled, until_closed};
 use crate::connection::{Breakers, Event, Known};
 use crate::error::Result;
+use crate::flights::Flights;
+use crate::host::Standing;
 use crate::keyed_lock::KeyedLock;
 use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
@@ -55,6 +57,10 @@ pub(super) struct Inner {
     /// Held by calls with `forceNew`, so that each replaces the connection of the one before, and one is left.
     pub(super) replacing: KeyedLock<Key>,
     pub(super) breakers: Breakers<Key>,
+    /// Breakers that are being cleared for all processes.
+    pub(super) clearing: Flights<String, ()>,
+    /// Whether the host's `limits` answer.
+    pub(super) limits: Arc<Standing>,
     /// By server.
     pub(super) failures: Cache<Arc<str>, Failure>,
     /// By endpoint.
@@ -105,6 +111,8 @@ impl Manager {
             pool: Mutex::default(),
             replacing: KeyedLock::default(),
             breakers: Breakers::default(),
+            clearing: Flights::new(tasks.clone(), "Internal error while clearing a breaker"),
+            limits: Arc::new(Standing::new("limits")),
             failures: Cache::new(KNOWN_SERVERS),
             known: Cache::new(KNOWN_SERVERS),
             tool_names: Cache::new(KNOWN_SERVERS),

@@ -157,8 +157,8 @@ impl Manager {
         recipe: &Recipe,
         cancel: &CancellationToken,
     ) -> Result<Lease> {
-        let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
-        breaker.cycled(&recipe.log_prefix(), &recipe.logger);
+        let breaker = self.breaker(key, recipe, cancel).await;
+        breaker.cycled(&recipe.log_prefix(), &recipe.logger).await;
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
         ticket.wait(Instant::now() + limit, cancel).await
     }

@@ -205,6 +205,7 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
         lock: None,
         exchanged_tokens: cache.map(|cache| Arc::clone(cache) as _),
         redirects: None,
+        limits: None,
         on_behalf_of: Some(Arc::clone(parts) as _),
         upstream_tokens: None,
         identity: None,

@@ -72,6 +72,7 @@ pub fn recipe(config: Value) -> Recipe {
     Recipe {
         metrics: Arc::default(),
         publisher: None,
+        limits: None,
         server_name: "test".to_owned(),
         user_id: None,
         config: resolve(&config, &context).unwrap(),

@@ -245,6 +245,7 @@ impl Target {
             environment,
             server_requests: None,
             publisher: None,
+            limits: None,
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&manager.0),
                 key: self.key.clone(),

@@ -7,6 +7,7 @@ pub mod embedded;
 pub mod flows;
 pub mod given_leases;
 pub mod leases;
+pub mod limits;
 pub mod obo;
 pub mod openid_config;
 pub mod persist;

@@ -68,6 +68,10 @@ const MEMBERS: &[(&str, Shape)] = &[
     ),
     ("getTenantId", Shape::Function),
     ("lock", Shape::Methods(&["acquire"])),
+    (
+        "limits",
+        Shape::MethodsOrGetter(&["count", "block", "blockedFor", "clear"]),
+    ),
     ("sampling", Shape::Function),
     ("elicitation", Shape::Function),
     ("roots", Shape::Function),

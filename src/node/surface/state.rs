@@ -20,6 +20,7 @@ use crate::node::host::connections::CONNECTIONS;
 use crate::node::host::credentials::credential_events;
 use crate::node::host::embedded::Embedded;
 use crate::node::host::flows::NodeFlows;
+use crate::node::host::limits::{LIMITS, NodeLimits};
 use crate::node::host::prompt::{NodeLock, NodePrompt, NodeTenancy};
 use crate::node::host::registry::{NodeHost, Principal};
 use crate::node::host::server_requests::HostHandlers;
@@ -199,6 +200,9 @@ impl RuntimeState {
                 .has("lock")
                 .then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
             exchanged_tokens: None,
+            limits: present
+                .has(LIMITS)
+                .then(|| Arc::new(NodeLimits(Arc::clone(context))) as _),
             on_behalf_of: None,
             upstream_tokens: None,
             identity: None,

@@ -83,7 +83,9 @@ pub fn connection_statics<'env>(scope: Scope<'env>, shared: &Arc<RuntimeState>) 
 const CONNECTION: &[Method] = &[
     Method::new("clearCooldown", |invocation| {
         if let Some(key) = breaker_key(invocation) {
-            invocation.runtime.manager.clear_cooldown(&key);
+            let host = invocation.call()?.host;
+            let (manager, limits) = (&invocation.runtime.manager, host.limits.as_ref());
+            manager.clear_cooldown(&key, limits, &host.logger);
         }
         Ok(invocation.scope.undefined())
     }),

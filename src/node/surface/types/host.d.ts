@@ -87,6 +87,12 @@ export interface MCPHostServices {
   /** A lock that processes share. */
   lock?: { acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null> }
   /**
+   * What processes count together. Circuit breakers stand on it: of a user's attempts to connect to a server those of all
+   * processes count, and a breaker that opens is open in all of them. Asked once before an attempt, and when one fails.
+   * Where it fails, answers nonsense or takes longer than 2 s, each process is on its own for 5 s; no call ever fails.
+   */
+  limits?: MCPLimits | (() => MCPLimits | Promise<MCPLimits>)
+  /**
    * Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given.
    *
    * This, `elicitation` and `roots` run in the context of the call on whose stream the server asks, with its user as
@@ -222,6 +228,25 @@ export interface MCPTokenCache {
   set: (key: string, value: string, ttlMs: number) => unknown
   /** Forgets a value. */
   delete: (key: string) => unknown
+}
+
+/**
+ * Counts and blocks that processes share. A key is the JSON text of an array: `["breaker-failures", user, server]`,
+ * `["breaker-cycles", user, server]` or `["breaker", user, server]`, where `user` is empty for the connection that all
+ * users share. Nothing is kept longer than its window or its block lasts. Each function may be async.
+ */
+export interface MCPLimits {
+  /**
+   * Counts one event, and resolves to how many there are in the window, this one included. The first event begins a
+   * window, which ends `windowMs` later. In one step: of two processes at once each gets another number.
+   */
+  count: (key: string, windowMs: number) => unknown
+  /** Blocks the key for so many milliseconds from now. A block that lasts longer stays. */
+  block: (key: string, ms: number) => unknown
+  /** How many milliseconds the key is still blocked; 0 where nothing blocks it. */
+  blockedFor: (key: string) => unknown
+  /** Forgets the events and the block of the key. */
+  clear: (key: string) => unknown
 }
 
 /** A token for one server or API. */

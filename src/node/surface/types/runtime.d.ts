@@ -36,7 +36,10 @@ export interface MCPRuntime {
    * strips servers' names off tools, as LibreChat of autumn does, so tools are formatted here that way, too.
    */
   MCPManager: { createInstance(configs?: Record<string, any>, options?: { catalogRecoveryMaxStateEntries?: number; catalogRecoveryMaxDetachedDiscoveries?: number }): Promise<MCPManager>; getInstance(): MCPManager }
-  /** The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection. */
+  /**
+   * The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection. `clearCooldown` lets
+   * all processes of the host's `limits` try again, `decrementCycleCount` takes back what this one has counted.
+   */
   MCPConnection: { clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }
   /** LibreChat's `MCPOAuthHandler`, for its OAuth routes. */
   oauth: MCPOAuth
