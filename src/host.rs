@@ -8,6 +8,7 @@ mod flows;
 mod obo;
 mod registry;
 mod server_requests;
+mod sessions;
 mod standing;
 mod tenancy;
 mod tokens;
@@ -23,6 +24,7 @@ pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseWish, Lock, 
 pub use obo::{ClientAuth, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache, TokenResolver};
 pub use registry::{Lookup, Registry, RulesOfCall, Storage};
 pub use server_requests::{Heard, Notice, Peer, ServerRequest, ServerRequests};
+pub use sessions::SessionStore;
 pub use standing::Standing;
 pub use tenancy::Tenancy;
 pub use tokens::{

@@ -28,7 +28,12 @@ impl MemoryServer {
     pub async fn connect(recipe: &Arc<Recipe>) -> Result<(Connection, Arc<Self>)> {
         let limit = Duration::from_secs(30);
         let client = client_of(recipe, &recipe.logger);
-        let engine = Engine::new(client, CancellationToken::new(), limit);
+        let engine = Engine::new(
+            client,
+            CancellationToken::new(),
+            limit,
+            recipe.shared.clone(),
+        );
         let server = Arc::new(Self {
             receiver: engine.receiver(),
             is_closed: AtomicBool::new(false),

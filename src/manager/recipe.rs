@@ -8,7 +8,7 @@ use super::scope::{CallScope, ServerScope, check_request_headers, template};
 use super::state::Manager;
 use super::watch::KeyObserver;
 use crate::clock::now_ms;
-use crate::connection::Recipe;
+use crate::connection::{Recipe, SharedSession};
 use crate::error::Result;
 use crate::network::Policy;
 use crate::secret::Secret;
@@ -63,6 +63,7 @@ impl Manager {
             settings: Arc::clone(call.settings),
             metrics: Arc::clone(&self.0.metrics),
             environment: call.host.environment.clone(),
+            shared: None,
             server_requests: call.host.server_requests.clone(),
             publisher: call.host.publisher.clone(),
             observer: Some(Arc::new(KeyObserver {
@@ -78,6 +79,9 @@ impl Manager {
             if recipe.tokens.is_none() {
                 forward_token(call, server, &mut recipe);
             }
+        }
+        if !matches!(server.key.owner, Owner::Request { .. }) {
+            recipe.shared = SharedSession::of(&recipe, call.host, &self.0.sharing);
         }
         Ok(recipe)
     }

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::key::Key;
-use crate::connection::Connection;
+use crate::connection::{Connection, Parting};
 
 /// A connection and the number of calls that use it.
 pub(super) struct Slot {
@@ -24,10 +24,21 @@ pub(super) struct SlotState {
     /// Its end was told.
     pub ended: bool,
     pub used_at: Instant,
+    /// Why it is closed, when it is.
+    pub parting: Parting,
+    /// When its use was last told to those who share its session.
+    pub noted_at: Instant,
+    pub is_noting: bool,
 }
 
 impl Slot {
-    pub fn new(key: Key, connection: Connection, uses: usize, retired: bool) -> Arc<Self> {
+    pub fn new(
+        key: Key,
+        connection: Connection,
+        uses: usize,
+        (retired, parting): (bool, Parting),
+    ) -> Arc<Self> {
+        let now = Instant::now();
         Arc::new(Self {
             key,
             connection,
@@ -37,7 +48,10 @@ impl Slot {
                 retired,
                 closing: false,
                 ended: false,
-                used_at: Instant::now(),
+                used_at: now,
+                parting,
+                noted_at: now,
+                is_noting: false,
             }),
         })
     }

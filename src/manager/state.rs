@@ -1,7 +1,7 @@
 //! The manager: what all its parts work on, and how it ends.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::names::KnownNames;
 use super::pool::Pool;
 use super::subscriber::Subscriber;
 use crate::cancel::{until_cancelled, until_closed};
-use crate::connection::{Breakers, Event, Known};
+use crate::connection::{Breakers, Event, Known, Parting, Sharing};
 use crate::error::Result;
 use crate::keyed_lock::KeyedLock;
 use crate::network::{HttpClient, Policy};
@@ -75,6 +75,9 @@ pub(super) struct Inner {
     /// Calls of JavaScript that have not ended. No more are taken once it is closed.
     pub(super) calls: TaskTracker,
     pub(super) keep_connections: bool,
+    pub(super) sharing: Arc<Sharing>,
+    /// Others are to go on with the sessions of those who are done with them.
+    pub(super) hands_over: AtomicBool,
     pub(super) runtime: Handle,
     /// Connections whose tools are listed again, and whether they are to be listed once more after that.
     pub(super) refreshing: Mutex<HashMap<Key, bool>>,
@@ -93,6 +96,8 @@ impl Manager {
         let metrics = Arc::<Metrics>::default();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner {
+            sharing: Arc::new(Sharing::new(tasks.clone(), runtime.clone())),
+            hands_over: AtomicBool::new(false),
             obo: Obo::new(
                 http.clone(),
                 tasks.clone(),
@@ -192,15 +197,18 @@ impl Manager {
         let _ = until_closed(&self.0.closing, ended).await;
     }
 
-    /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
-    pub async fn close(&self) {
+    /// Disconnects everything and waits until no process, socket or timer is left. May be called again. `hand_over` leaves
+    /// shared sessions to other processes.
+    pub async fn close(&self, hand_over: bool) {
+        self.0.hands_over.fetch_or(hand_over, Ordering::Relaxed);
         self.0.closing.cancel();
         let open = self.0.pool.lock().take_all();
         for slot in &open {
             self.tell(&slot.key, Event::Closed);
         }
         // Also those that somebody still uses: their requests end with the runtime.
-        futures::future::join_all(open.iter().map(|slot| self.end(slot))).await;
+        let ending = open.iter().map(|slot| self.end(slot, Parting::Left));
+        futures::future::join_all(ending).await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.http.close().await;

@@ -144,6 +144,7 @@ impl World {
             tenancy: None,
             lock: lock.map(|lock| Arc::new(lock) as _),
             exchanged_tokens: None,
+            shared_sessions: None,
             redirects: None,
             on_behalf_of: None,
             upstream_tokens: None,

@@ -246,6 +246,7 @@ impl Target {
             settings: Arc::new(Settings::default()),
             metrics: Arc::default(),
             environment,
+            shared: None,
             server_requests: None,
             publisher: None,
             observer: Some(Arc::new(KeyObserver {
