@@ -96,7 +96,11 @@ impl Manager {
         let metrics = Arc::<Metrics>::default();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner {
-            sharing: Arc::new(Sharing::new(tasks.clone(), runtime.clone())),
+            sharing: Arc::new(Sharing::new(
+                tasks.clone(),
+                closing.clone(),
+                runtime.clone(),
+            )),
             hands_over: AtomicBool::new(false),
             obo: Obo::new(
                 http.clone(),

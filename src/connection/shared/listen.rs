@@ -31,11 +31,16 @@ impl Engine {
         };
         let (http, agreed) = (Arc::clone(http), Arc::clone(agreed));
         let (shared, claim) = (Arc::clone(&share.session), Arc::clone(&share.stream));
-        tokio::spawn(async move {
+        // The runtime waits for it, so that what it has claimed is given back.
+        Arc::clone(&shared).spawn(async move {
+            let listening = shared.closing().run_until_cancelled(listening);
             match claimed(&shared, &claim).await {
-                Claimed::Unknown => return listening.await,
+                Claimed::Unknown => {
+                    listening.await;
+                    return;
+                }
                 Claimed::Mine(claim) => tokio::select! {
-                    () = listening => return,
+                    _ = listening => return,
                     () = claim.keep() => {}
                 },
                 Claimed::Taken => {}

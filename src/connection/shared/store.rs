@@ -1,12 +1,14 @@
 //! The host's store, as one session uses it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::key::{Keys, Subject};
@@ -25,15 +27,18 @@ const GRACE: Duration = Duration::from_mins(1);
 pub struct Sharing {
     standing: Standing,
     tasks: TaskTracker,
+    closing: CancellationToken,
     runtime: Handle,
 }
 
 impl Sharing {
+    /// `tasks`: what the runtime waits for when it closes, after it has cancelled `closing`.
     #[must_use]
-    pub fn new(tasks: TaskTracker, runtime: Handle) -> Self {
+    pub fn new(tasks: TaskTracker, closing: CancellationToken, runtime: Handle) -> Self {
         Self {
             standing: Standing::new("sharedSessions"),
             tasks,
+            closing,
             runtime,
         }
     }
@@ -48,6 +53,8 @@ pub struct SharedSession {
     /// How long it is kept after its last use.
     lifetime: Duration,
     logger: Logger,
+    /// Of a text that is of no use. It is replaced, and looked at more than once until then.
+    has_warned: AtomicBool,
 }
 
 impl SharedSession {
@@ -65,6 +72,7 @@ impl SharedSession {
             keys: Keys::new(subject, credentials_key)?,
             lifetime: idle.saturating_add(GRACE),
             logger,
+            has_warned: AtomicBool::new(false),
         })
     }
 
@@ -85,12 +93,16 @@ impl SharedSession {
         sharing.tasks.spawn_on(work, &sharing.runtime);
     }
 
+    pub(super) fn closing(&self) -> &CancellationToken {
+        &self.sharing.closing
+    }
+
     /// `None` where the store is away, as for all that follow.
     pub(super) async fn read(&self) -> Option<Found> {
         let key = &self.keys.session;
         let text = self.ask("read", self.store.get(key)).await?;
         let record = text.as_ref().and_then(|text| self.open(text));
-        if text.is_some() && record.is_none() {
+        if text.is_some() && record.is_none() && !self.has_warned.swap(true, Ordering::Relaxed) {
             let message = "[MCP] Ignoring an unreadable session of sharedSessions";
             self.logger.warn(message);
         }
