@@ -1,6 +1,6 @@
 /** `sharedSessions`: when a session ends, and who does not go on with it. */
 
-const { useAuthorization } = require('./support/authorization');
+const { completeAuthorization, useAuthorization } = require('./support/authorization');
 const { ECHO } = require('./support/calls');
 const { useEnvironment } = require('./support/environment');
 const { useFixtures } = require('./support/fixtures');
@@ -133,9 +133,9 @@ describe('a user who authorizes', () => {
     const [before] = called(server);
     const { has } = server.refused;
     server.refused.has = () => true;
-    await expect(host.echo('refused')).rejects.toMatchObject({ code: expect.stringMatching(/^MCP_/) });
+    const { oauthUrl } = await host.reinit();
     server.refused.has = has;
-    await host.authorize();
+    await completeAuthorization(host, await suite.authorizationServer.signIn(oauthUrl));
     await runtime.close({ handOver: true });
     await host.restart();
     await host.echo('third');

@@ -52,6 +52,8 @@ pub use handshake::Described;
 pub(crate) use memory::MemoryServer;
 pub use options::{CallOptions, Progress, ProgressSink};
 pub use recipe::Recipe;
+#[cfg(test)]
+pub(crate) use shared::MemoryStore;
 pub use shared::{Parting, SharedSession, Sharing};
 pub use tools::{ToolList, list_tools, list_tools_in_order};
 

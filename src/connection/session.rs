@@ -332,12 +332,13 @@ impl Session {
         engine.requests.fail(&gone());
         let agreed = engine.agreed.lock().clone();
         let ending = async {
+            if let (Some(Lane::Direct(_)), Some(agreed)) = (engine.lane(), &agreed) {
+                agreed.over.cancel();
+            }
+            let is_ended = engine.part(parting).await;
             match (engine.lane(), &agreed) {
-                (Some(Lane::Direct(http)), Some(agreed)) => {
-                    agreed.over.cancel();
-                    if engine.part(parting).await {
-                        http.end(&agreed.http).await;
-                    }
+                (Some(Lane::Direct(http)), Some(agreed)) if is_ended => {
+                    http.end(&agreed.http).await;
                 }
                 (Some(Lane::Duplex(wire)), _) => wire.close().await,
                 _ => {}

@@ -80,8 +80,11 @@ impl Manager {
                 forward_token(call, server, &mut recipe);
             }
         }
-        if !matches!(server.key.owner, Owner::Request { .. }) {
-            recipe.shared = SharedSession::of(&recipe, call.host, &self.0.sharing);
+        if let (Owner::App | Owner::User(_), Some(store)) =
+            (&server.key.owner, &call.host.shared_sessions)
+            && let Ok(Some(key)) = call.host.credentials_key.key()
+        {
+            recipe.shared = SharedSession::of(&recipe, store, &key, &self.0.sharing);
         }
         Ok(recipe)
     }

@@ -7,6 +7,8 @@ mod claim;
 mod keep;
 mod key;
 mod listen;
+#[cfg(test)]
+mod memory_store;
 mod of_recipe;
 mod open;
 mod record;
@@ -16,6 +18,8 @@ mod store;
 mod tests;
 
 pub use keep::Parting;
+#[cfg(test)]
+pub(crate) use memory_store::MemoryStore;
 pub(super) use record::unique;
 pub(super) use share::Share;
 pub use store::{SharedSession, Sharing};

@@ -6,16 +6,19 @@ use super::key::Subject;
 use super::store::{SharedSession, Sharing};
 use crate::connection::connect::client_of;
 use crate::connection::recipe::Recipe;
-use crate::host::Host;
+use crate::host::SessionStore;
+use crate::secret::Secret;
 use crate::server_config::TransportKind;
 
 impl SharedSession {
-    /// The session of a connection of this recipe, where the host has a store and a key to encrypt with. Only Streamable HTTP
-    /// has sessions that do not end with their process or socket.
+    /// The session of a connection of this recipe. Only those of Streamable HTTP do not end with their process or socket.
     #[must_use]
-    pub fn of(recipe: &Recipe, host: &Host, sharing: &Arc<Sharing>) -> Option<Arc<Self>> {
-        let store = host.shared_sessions.as_ref()?;
-        let key = host.credentials_key.key().ok()??;
+    pub fn of(
+        recipe: &Recipe,
+        store: &Arc<dyn SessionStore>,
+        credentials_key: &Secret,
+        sharing: &Arc<Sharing>,
+    ) -> Option<Arc<Self>> {
         if recipe.config.transport.kind() != TransportKind::StreamableHttp {
             return None;
         }
@@ -29,7 +32,7 @@ impl SharedSession {
         };
         let idle = recipe.settings.user_idle_timeout;
         let logger = recipe.logger.clone();
-        Self::new(&subject, &key, idle, (store, sharing), logger)
+        Self::new(&subject, credentials_key, idle, (store, sharing), logger)
             .ok()
             .map(Arc::new)
     }
