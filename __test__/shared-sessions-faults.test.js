@@ -89,6 +89,16 @@ test('without a credentials key nothing is stored', async () => {
   expect(asked(server).initialize).toBe(2);
 });
 
+test('a server that says too much of itself has a session for each process', async () => {
+  const server = await fixtures.server({ instructions: 'Be kind. '.repeat(30_000) });
+  const { store, pods } = startFleet(fixtures, { servers: { srv: server.config(OWN) }, allow: [server] });
+  for (const pod of [...pods, ...pods]) expect(await echo(pod)).toContain('answered');
+  expect(asked(server).initialize).toBe(2);
+  for (const { runtime } of pods) await runtime.close({ handOver: true });
+  expect(asked(server).deleted).toBe(2);
+  expect(store.values.size).toBe(0);
+});
+
 describe('a session that is not what it should be is replaced:', () => {
   /** Plants a text where another process looks for the session. */
   async function planted(make) {

@@ -84,9 +84,13 @@ impl Connection {
         self.session.note_use().await
     }
 
-    /// Ends the session, unless other processes go on with it: `DELETE` over HTTP, end of the process group over stdio.
-    /// Bounded by the transport.
-    pub async fn close(&self, parting: Parting) {
+    /// Ends the session: `DELETE` over HTTP, end of the process group over stdio. Bounded by the transport.
+    pub async fn close(&self) {
+        self.part(Parting::Over).await;
+    }
+
+    /// The same, unless other processes may go on with the session.
+    pub async fn part(&self, parting: Parting) {
         self.session.close(parting).await;
     }
 }

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 use super::Manager;
 use crate::cancel::until_closed;
 use crate::connection::{
-    AccessTokens, Breakers, CallOptions, Connection, Generation, Known, LastFailure, Parting,
-    Recipe, ToolList, connect_authorized, list_tools,
+    AccessTokens, Breakers, CallOptions, Connection, Generation, Known, LastFailure, Recipe,
+    ToolList, connect_authorized, list_tools,
 };
 use crate::error::{Error, Result};
 use crate::secret::Secret;
@@ -122,7 +122,7 @@ impl Manager {
         let connection = self.temporary(recipe, options).await?;
         let tools = list_tools(&connection, options).await;
         // The caller may have a deadline, and a server need not answer the end of a session.
-        self.spawn(async move { connection.close(Parting::Left).await });
+        self.spawn(async move { connection.close().await });
         tools
     }
 

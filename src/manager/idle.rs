@@ -38,7 +38,8 @@ impl Manager {
     fn disconnect_idle_users(&self) -> Option<Instant> {
         let now = Instant::now();
         let mut next: Option<Instant> = None;
-        let (mut over, mut used): (Vec<Arc<Slot>>, Vec<_>) = Default::default();
+        let mut over: Vec<Arc<Slot>> = Vec::new();
+        let mut busy = Vec::new();
         let mut pool = self.0.pool.lock();
         let Pool {
             slots, activity, ..
@@ -50,7 +51,7 @@ impl Manager {
             let limit = slot.connection.recipe.settings.user_idle_timeout;
             // A call in progress is activity.
             let last = if slot.is_used() {
-                used.push(Arc::clone(slot));
+                busy.push(Arc::clone(slot));
                 now
             } else {
                 match key.owner {
@@ -75,7 +76,7 @@ impl Manager {
         activity.retain(|user, _| users.contains(&**user));
         pool.idle_timer_runs = next.is_some();
         drop(pool);
-        for slot in used {
+        for slot in busy {
             self.note_use(&slot);
         }
         for slot in over {

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{CallScope, Key, Lacking, Lease, Manager, Naming, Owner, ServerScope};
 use crate::connection::{
-    CallOptions, Connection, DEFAULT_INIT_TIMEOUT, Parting, Recipe, ToolList, list_tools,
+    CallOptions, Connection, DEFAULT_INIT_TIMEOUT, Recipe, ToolList, list_tools,
 };
 use crate::error::{Error, Result};
 use crate::network::{NetworkRules, is_domain_allowed};
@@ -158,7 +158,7 @@ impl Manager {
         let connection = self.temporary(&recipe, &options).await?;
         self.read(&connection, &options, config, naming, found)
             .await;
-        connection.close(Parting::Left).await;
+        connection.close().await;
         Ok(())
     }
 

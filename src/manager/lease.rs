@@ -101,18 +101,20 @@ impl Manager {
         let Some(interval) = slot.connection.note_interval() else {
             return;
         };
+        if slot.state.lock().retired || self.0.closing.is_cancelled() {
+            return;
+        }
         {
-            let mut state = slot.state.lock();
-            let is_due = state.noted_at.elapsed() >= interval && !state.is_noting && !state.retired;
-            if !is_due || self.0.closing.is_cancelled() {
+            let mut noted = slot.noted.lock();
+            if noted.is_under_way || noted.at.elapsed() < interval {
                 return;
             }
-            (state.is_noting, state.noted_at) = (true, Instant::now());
+            (noted.at, noted.is_under_way) = (Instant::now(), true);
         }
         let (manager, slot) = (self.clone(), Arc::clone(slot));
         self.spawn(async move {
             let is_shared = slot.connection.note_use().await;
-            slot.state.lock().is_noting = false;
+            slot.noted.lock().is_under_way = false;
             if !is_shared {
                 manager.discard(&slot, Parting::Over);
             }

@@ -78,7 +78,7 @@ impl Manager {
             Parting::Left if hands_over => Parting::HandedOver,
             _ => parting,
         };
-        slot.connection.close(parting).await;
+        slot.connection.part(parting).await;
         self.tell_end(slot, outcome);
     }
 

@@ -13,6 +13,7 @@ pub(super) struct Slot {
     pub key: Key,
     pub connection: Connection,
     pub tenure: Mutex<Tenure>,
+    pub noted: Mutex<Noted>,
     pub(super) state: Mutex<SlotState>,
 }
 
@@ -26,9 +27,6 @@ pub(super) struct SlotState {
     pub used_at: Instant,
     /// Why it is closed, when it is.
     pub parting: Parting,
-    /// When its use was last told to those who share its session.
-    pub noted_at: Instant,
-    pub is_noting: bool,
 }
 
 impl Slot {
@@ -43,6 +41,10 @@ impl Slot {
             key,
             connection,
             tenure: Mutex::default(),
+            noted: Mutex::new(Noted {
+                at: now,
+                is_under_way: false,
+            }),
             state: Mutex::new(SlotState {
                 uses,
                 retired,
@@ -50,8 +52,6 @@ impl Slot {
                 ended: false,
                 used_at: now,
                 parting,
-                noted_at: now,
-                is_noting: false,
             }),
         })
     }
@@ -83,4 +83,11 @@ impl Slot {
 pub(super) struct Tenure {
     pub asked_at: Option<Instant>,
     pub is_lost: bool,
+}
+
+/// When those who share the session were last told that it is used.
+pub(super) struct Noted {
+    pub at: Instant,
+    /// They are being told.
+    pub is_under_way: bool,
 }

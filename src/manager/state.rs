@@ -201,10 +201,13 @@ impl Manager {
         let _ = until_closed(&self.0.closing, ended).await;
     }
 
-    /// Disconnects everything and waits until no process, socket or timer is left. May be called again. `hand_over` leaves
-    /// shared sessions to other processes.
-    pub async fn close(&self, hand_over: bool) {
-        self.0.hands_over.fetch_or(hand_over, Ordering::Relaxed);
+    /// Leaves shared sessions to other processes from now on.
+    pub fn hand_over(&self) {
+        self.0.hands_over.store(true, Ordering::Relaxed);
+    }
+
+    /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
+    pub async fn close(&self) {
         self.0.closing.cancel();
         let open = self.0.pool.lock().take_all();
         for slot in &open {

@@ -42,14 +42,14 @@ pub(in crate::connection) enum Claimed {
 impl Claim {
     /// The making of a session, for as long as a handshake may take.
     pub async fn turn(shared: &Arc<SharedSession>, lifetime: Duration) -> Claimed {
-        Self::new(shared, shared.keys.turn.clone(), lifetime).await
+        Self::make(shared, shared.keys.turn.clone(), lifetime).await
     }
 
     pub async fn stream(shared: &Arc<SharedSession>) -> Claimed {
-        Self::new(shared, shared.keys.stream.clone(), STREAM_LIFETIME).await
+        Self::make(shared, shared.keys.stream.clone(), STREAM_LIFETIME).await
     }
 
-    async fn new(shared: &Arc<SharedSession>, key: String, lifetime: Duration) -> Claimed {
+    async fn make(shared: &Arc<SharedSession>, key: String, lifetime: Duration) -> Claimed {
         // Made before anybody is asked: whoever does not wait for the answer gives back what was given.
         let claim = Self {
             shared: Arc::clone(shared),

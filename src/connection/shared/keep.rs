@@ -33,12 +33,13 @@ impl Engine {
         let Some((share, agreed)) = self.shared_now() else {
             return true;
         };
+        let is_current = |agreed| {
+            let now = self.agreed.lock().clone();
+            now.is_some_and(|now| Arc::ptr_eq(&now, agreed))
+        };
         for _ in 0..MAX_CONFLICTS {
-            let is_current = |agreed| {
-                let now = self.agreed.lock().clone();
-                now.is_some_and(|now| Arc::ptr_eq(&now, agreed))
-            };
-            if agreed.is_forgotten.load(Ordering::Acquire) || !is_current(&agreed) {
+            let is_forgotten = agreed.is_forgotten.load(Ordering::Acquire);
+            if self.is_closed() || is_forgotten || !is_current(&agreed) {
                 return true;
             }
             let Some(found) = share.session.read().await else {
@@ -48,7 +49,7 @@ impl Engine {
                 // Unless another was taken up meanwhile.
                 return !is_current(&agreed);
             };
-            match share.session.replace(&found, &Record::Live(live)).await {
+            match share.session.replace(&found, &live.into()).await {
                 Some(true) => {
                     agreed.is_written.store(true, Ordering::Relaxed);
                     if agreed.is_unheard.swap(false, Ordering::Relaxed) {
@@ -86,14 +87,12 @@ impl Engine {
             let done = match parting {
                 Parting::Left if is_unused => share.session.delete(&found).await,
                 Parting::Left | Parting::HandedOver => {
-                    share.session.replace(&found, &Record::Live(live)).await
+                    share.session.replace(&found, &live.into()).await
                 }
                 Parting::Over => {
                     let next_range = live.next_range;
-                    share
-                        .session
-                        .replace(&found, &Record::Ended { next_range })
-                        .await
+                    let ended = Record::Ended { next_range };
+                    share.session.replace(&found, &ended).await
                 }
             };
             match done {
@@ -112,7 +111,7 @@ impl Engine {
 /// What there is, with the use of now. Where there is nothing, the store has lost it; `None`: it is another's by now.
 fn used(next_range: u32, share: &Share, agreed: &Agreed, found: &Found) -> Option<Live> {
     let mut live = match &found.record {
-        Some(Record::Live(live)) if agreed.born.as_ref() == Some(&live.born) => live.clone(),
+        Some(Record::Live(live)) if agreed.born.as_ref() == Some(&live.born) => (**live).clone(),
         Some(_) => return None,
         None => agreed.live()?,
     };

@@ -31,22 +31,22 @@ impl Engine {
         };
         let (http, agreed) = (Arc::clone(http), Arc::clone(agreed));
         let (shared, claim) = (Arc::clone(&share.session), Arc::clone(&share.stream));
+        let closing = shared.closing().clone();
         // The runtime waits for it, so that what it has claimed is given back.
         Arc::clone(&shared).spawn(async move {
-            let listening = shared.closing().run_until_cancelled(listening);
-            match claimed(&shared, &claim).await {
-                Claimed::Unknown => {
-                    listening.await;
-                    return;
+            let work = async {
+                match claimed(&shared, &claim).await {
+                    Claimed::Unknown => return listening.await,
+                    Claimed::Mine(claim) => tokio::select! {
+                        () = listening => return,
+                        () = claim.keep() => {}
+                    },
+                    Claimed::Taken => {}
                 }
-                Claimed::Mine(claim) => tokio::select! {
-                    _ = listening => return,
-                    () = claim.keep() => {}
-                },
-                Claimed::Taken => {}
-            }
-            http.do_without_stream();
-            agreed.is_unheard.store(true, Ordering::Relaxed);
+                http.do_without_stream();
+                agreed.is_unheard.store(true, Ordering::Relaxed);
+            };
+            closing.run_until_cancelled(work).await;
         });
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::claim::{Claim, Claimed};
-use super::record::{Found, Live, RANGE_BITS, Record};
+use super::record::{Found, Live, RANGE_BITS};
 use super::share::Share;
 use crate::clock::now_ms;
 use crate::connection::engine::{Agreed, Engine};
@@ -92,7 +92,7 @@ impl Engine {
         };
         live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
         let born = live.born.clone();
-        if !share.session.replace(found, &Record::Live(live)).await? {
+        if !share.session.replace(found, &live.into()).await? {
             return Some(false);
         }
         self.count_from(range);
@@ -125,11 +125,8 @@ impl Engine {
             }
             live.next_range = self.next_range().max(found.next_range());
             live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
-            match share
-                .session
-                .replace(&found, &Record::Live(live.clone()))
-                .await
-            {
+            let record = live.clone().into();
+            match share.session.replace(&found, &record).await {
                 Some(false) => {}
                 written => {
                     let is_written = written == Some(true);

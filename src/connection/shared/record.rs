@@ -21,7 +21,7 @@ const MAX_BYTES: usize = 256 * 1024;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Record {
-    Live(Live),
+    Live(Box<Live>),
     /// Nobody goes on with it.
     Ended {
         next_range: u32,
@@ -69,14 +69,18 @@ impl Found {
 
     /// The first range that nobody has taken; after the last it is the first again.
     pub fn next_range(&self) -> u32 {
-        match &self.record {
-            Some(Record::Live(Live { next_range, .. }) | Record::Ended { next_range })
-                if *next_range < RANGES =>
-            {
-                *next_range
-            }
-            _ => 0,
-        }
+        let next = match &self.record {
+            Some(Record::Live(live)) => live.next_range,
+            Some(Record::Ended { next_range }) => *next_range,
+            None => 0,
+        };
+        if next < RANGES { next } else { 0 }
+    }
+}
+
+impl From<Live> for Record {
+    fn from(live: Live) -> Self {
+        Self::Live(Box::new(live))
     }
 }
 

@@ -50,8 +50,8 @@ pub struct SharedSession {
     sharing: Arc<Sharing>,
     sealer: Sealer,
     pub(super) keys: Keys,
-    /// How long it is kept after its last use.
-    lifetime: Duration,
+    /// After which time without a call a connection ends.
+    idle: Duration,
     logger: Logger,
     /// Of a text that is of no use. It is replaced, and looked at more than once until then.
     has_warned: AtomicBool,
@@ -70,20 +70,25 @@ impl SharedSession {
             sharing: Arc::clone(sharing),
             sealer: Sealer::new(credentials_key, PURPOSE)?,
             keys: Keys::new(subject, credentials_key)?,
-            lifetime: idle.saturating_add(GRACE),
+            idle,
             logger,
             has_warned: AtomicBool::new(false),
         })
     }
 
     pub(super) fn lifetime_ms(&self) -> i64 {
-        i64::try_from(self.lifetime.as_millis()).unwrap_or(i64::MAX)
+        i64::try_from(self.lifetime().as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// How long it is kept after its last use.
+    fn lifetime(&self) -> Duration {
+        self.idle.saturating_add(GRACE)
     }
 
     /// How often the use of a session is noted.
     pub fn note_interval(&self) -> Duration {
         const LONGEST: Duration = Duration::from_secs(30);
-        LONGEST.min((self.lifetime - GRACE) / 4)
+        LONGEST.min(self.idle / 4)
     }
 
     /// Work that outlives its caller; the runtime is closed when it has ended.
@@ -125,7 +130,7 @@ impl SharedSession {
     pub(super) async fn replace(&self, found: &Found, record: &Record) -> Option<bool> {
         let (key, before) = (&self.keys.session, found.text.as_deref());
         let text = self.seal(record)?;
-        let write = (self.store).compare_and_set(key, before, &text, self.lifetime);
+        let write = (self.store).compare_and_set(key, before, &text, self.lifetime());
         self.ask("write", write).await
     }
 
@@ -158,7 +163,7 @@ impl SharedSession {
             next_range: found.next_range(),
         };
         if let Some(text) = self.seal(&ended) {
-            let write = self.store.set(&self.keys.session, &text, self.lifetime);
+            let write = self.store.set(&self.keys.session, &text, self.lifetime());
             self.ask("write", write).await;
         }
     }

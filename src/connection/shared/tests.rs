@@ -68,7 +68,7 @@ fn live() -> Live {
 async fn a_record_opens_where_it_was_sealed_and_nowhere_else() {
     let store = Arc::<MemoryStore>::default();
     let ada = shared(&store, &USER, &key());
-    let record = Record::Live(live());
+    let record = Record::from(live());
     assert_eq!(ada.replace(&Found::default(), &record).await, Some(true));
     assert_eq!(ada.read().await.unwrap().record, Some(record));
     let [text] = &store.values("session")[..] else {
@@ -82,7 +82,7 @@ async fn a_record_opens_where_it_was_sealed_and_nowhere_else() {
     };
     let bob = shared(&store, &bob, &key());
     let other_key = shared(&store, &USER, &Secret::from("00ff"));
-    let lasting = Duration::from_secs(60);
+    let lasting = Duration::from_mins(1);
     for other in [&bob, &other_key] {
         store.set(&other.keys.session, text, lasting).await.unwrap();
         let found = other.read().await.unwrap();
@@ -158,9 +158,9 @@ fn names_tell_everything_apart_and_say_no_secret() {
 
 #[test]
 fn a_record_is_believed_as_a_server_is() {
-    let good = serde_json::to_value(Record::Live(live())).unwrap();
+    let good = serde_json::to_value(Record::from(live())).unwrap();
     let read = |value: &Value| Record::read(value.to_string().as_bytes());
-    assert_eq!(read(&good), Some(Record::Live(live())));
+    assert_eq!(read(&good), Some(Record::from(live())));
     let (described, http) = live().agreed().unwrap();
     assert_eq!(described.instructions.as_deref(), Some("Be kind."));
     assert_eq!(http.id.unwrap(), "hunter2");
@@ -212,7 +212,7 @@ fn ranges_of_ids_are_each_taken_once_and_stay_whole_numbers() {
     assert!(
         Found {
             text: None,
-            record: Some(Record::Live(session.clone()))
+            record: Some(session.clone().into())
         }
         .usable(None)
         .is_some()
@@ -223,7 +223,7 @@ fn ranges_of_ids_are_each_taken_once_and_stay_whole_numbers() {
     assert_eq!(session.take_range(0), None);
     let used_up = Found {
         text: None,
-        record: Some(Record::Live(session)),
+        record: Some(session.into()),
     };
     assert!(used_up.usable(None).is_none());
     assert_eq!(used_up.next_range(), 0);
@@ -251,11 +251,7 @@ async fn one_at_a_time_has_a_claim() {
         Claimed::Mine(_)
     ));
     // It is kept for as long as somebody renews it, also where the store has lost it.
-    assert!(
-        timeout(Duration::from_secs(300), claim.keep())
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_mins(5), claim.keep()).await.is_err());
     assert!(matches!(Claim::stream(&two).await, Claimed::Taken));
     store.clear();
     assert!(

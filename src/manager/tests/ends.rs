@@ -14,7 +14,7 @@ async fn close_ends_connections_that_are_used_too() {
     let lease = world.acquire(&ada).await.unwrap();
     drop(world.acquire(&all).await.unwrap());
     world.events();
-    world.manager.close(false).await;
+    world.manager.close().await;
     assert!(world.server(0).is_closed() && world.server(1).is_closed());
     assert!(lease.connection().is_closed());
     assert!(!world.is_open(&ada) && !world.is_open(&all));
@@ -27,7 +27,7 @@ async fn close_ends_attempts_and_who_waits_for_them() {
     let all = of_all();
     let (waiting, ()) = join!(world.acquire(&all), async {
         pass(1).await;
-        world.manager.close(false).await;
+        world.manager.close().await;
         assert_eq!(world.under_way(), 0);
     });
     assert_eq!(waiting.err().unwrap().code, Code::Closed);
@@ -41,7 +41,7 @@ async fn close_ends_the_pauses_of_reconnecting() {
     world.server(0).go_away();
     pass(1).await;
     let before = tokio::time::Instant::now();
-    world.manager.close(false).await;
+    world.manager.close().await;
     assert_eq!(before.elapsed().as_secs(), 0);
     pass(60).await;
     assert_eq!(world.begun().len(), 1);
@@ -50,11 +50,11 @@ async fn close_ends_the_pauses_of_reconnecting() {
 #[tokio::test(start_paused = true)]
 async fn nothing_begins_after_close() {
     let world = World::new();
-    world.manager.close(false).await;
+    world.manager.close().await;
     let late = world.acquire(&of_all()).await;
     assert_eq!(late.err().unwrap().code, Code::Closed);
     assert_eq!(world.begun().len(), 0);
-    world.manager.close(false).await;
+    world.manager.close().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -213,7 +213,10 @@ async fn closing_ends_it_and_handing_over_does_not() {
         let worlds = processes::<2>(&store);
         let ada = of_user("ada");
         use_once(&worlds[0], &ada).await;
-        worlds[0].manager.close(hands_over).await;
+        if hands_over {
+            worlds[0].manager.hand_over();
+        }
+        worlds[0].manager.close().await;
         assert_eq!(store.values("session").len(), usize::from(hands_over));
         use_once(&worlds[1], &ada).await;
         assert_eq!(handshakes(&worlds), if hands_over { 1 } else { 2 });

@@ -142,7 +142,10 @@ fn close<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         if let Some(limit) = drain {
             manager.drain(limit).await;
         }
-        manager.close(hands_over).await;
+        if hands_over {
+            manager.hand_over();
+        }
+        manager.close().await;
         promise.settle(|scope| Ok(scope.undefined()));
     });
     Ok(value)
