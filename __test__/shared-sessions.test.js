@@ -126,7 +126,11 @@ describe('a server', () => {
     server.fault = ({ message, response }) => {
       if (message?.id === undefined) return response.writeHead(message ? 202 : 405).end();
       const results = {
-        initialize: { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'n', version: '1' } },
+        initialize: {
+          protocolVersion: '2025-06-18',
+          capabilities: { tools: {} },
+          serverInfo: { name: 'n', version: '1' },
+        },
         'tools/call': { content: [{ type: 'text', text: message.params?.arguments?.text }] },
       };
       const result = results[message.method] ?? { tools: [] };
