@@ -27,8 +27,17 @@ describe('a user who is idle', () => {
   useEnvironment({ MCP_USER_CONNECTION_IDLE_TIMEOUT: '1000' });
 
   test('has the session ended by the last process that has used it, once', async () => {
-    const { server, store, pods } = await setup({ pods: 3 });
-    for (const pod of pods) await echo(pod);
+    // All three use it at the same time: a call under way is no idleness.
+    let calls = 0;
+    const callTool = async () => {
+      calls += 1;
+      await until('the calls of all', () => calls === 3);
+      return { content: [{ type: 'text', text: 'together' }] };
+    };
+    const server = await fixtures.server({ callTool });
+    const common = { servers: { srv: server.config(OWN) }, allow: [server], pods: 3 };
+    const { store, pods } = startFleet(fixtures, common);
+    await Promise.all(pods.map((pod) => echo(pod)));
     const open = () => pods.map(({ runtime }) => runtime.manager.getConnectionStats().totalConnections);
     await until('the end of all', () => open().every((connections) => connections === 0));
     for (const { runtime } of pods) await runtime.close();
@@ -59,7 +68,7 @@ test('without keepConnections a session ends with the last call', async () => {
 
 describe('nobody goes on with the session', () => {
   /** Both processes use it, then one does this. */
-  async function after(act, options) {
+  async function endsWith(act, options) {
     const world = await setup(options);
     for (const pod of world.pods) await echo(pod);
     const [before] = called(world.server);
@@ -75,22 +84,22 @@ describe('nobody goes on with the session', () => {
   }
 
   test('that forceNew has replaced', () =>
-    after(({ pods: [{ runtime }] }) => runtime.reinitMCPServer({ user, serverName: 'srv', forceNew: true })));
+    endsWith(({ pods: [{ runtime }] }) => runtime.reinitMCPServer({ user, serverName: 'srv', forceNew: true })));
 
   test('of a user who was disconnected', () =>
-    after(({ pods: [{ runtime }] }) => runtime.manager.disconnectUserConnections(user.id)));
+    endsWith(({ pods: [{ runtime }] }) => runtime.manager.disconnectUserConnections(user.id)));
 
   test('of a server that was disconnected', () =>
-    after(({ pods: [{ runtime }] }) => runtime.manager.disconnectUserConnection(user.id, 'srv')));
+    endsWith(({ pods: [{ runtime }] }) => runtime.manager.disconnectUserConnection(user.id, 'srv')));
 
   test('of a connection that was disconnected', () =>
-    after(async ({ pods: [{ runtime }] }) => {
+    endsWith(async ({ pods: [{ runtime }] }) => {
       const connection = await runtime.manager.getConnection({ user, serverName: 'srv' });
       await connection.disconnect();
     }));
 
   test('of a config that has changed', () =>
-    after(async ({ pods, server }) => {
+    endsWith(async ({ pods, server }) => {
       const changed = server.config({ ...OWN, headers: { 'X-New': 'yes' } });
       for (const { registry } of pods) registry.servers.srv = changed;
       await pods[0].runtime.reinitMCPServer({ user, serverName: 'srv' });

@@ -55,7 +55,7 @@ describe('a store that', () => {
   test('refuses every write: each process has a session of its own', async () => {
     const store = { get: () => null, set: () => {}, compareAndSet: () => false, delete: () => false };
     const server = await fixtures.server();
-    const config = server.config({ ...OWN, initTimeout: 4000 });
+    const config = server.config({ ...OWN, initTimeout: 10_000 });
     const { pods } = startFleet(fixtures, { servers: { srv: config }, allow: [server], store });
     const answers = await Promise.all(pods.map((pod) => echo(pod)));
     for (const answer of answers) expect(answer).toContain('answered');
