@@ -9,6 +9,7 @@ mod limits;
 mod obo;
 mod registry;
 mod server_requests;
+mod sessions;
 mod standing;
 mod tenancy;
 mod tokens;
@@ -25,6 +26,7 @@ pub use limits::SharedLimits;
 pub use obo::{ClientAuth, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache, TokenResolver};
 pub use registry::{Lookup, Registry, RulesOfCall, Storage};
 pub use server_requests::{Heard, Notice, Peer, ServerRequest, ServerRequests};
+pub use sessions::SessionStore;
 pub use standing::Standing;
 pub use tenancy::{Tenancy, tenant_of};
 pub use tokens::{

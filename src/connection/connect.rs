@@ -70,7 +70,10 @@ pub async fn connect(
         let bearer = recipe.bearer.get();
         let error = match Box::pin(handshake(recipe, known, cancel)).await {
             Ok((session, ending)) => {
-                breaker.succeeded().await;
+                // Going on with a session of another process says nothing of the server yet.
+                if !session.is_adopted() {
+                    breaker.succeeded().await;
+                }
                 return Connection::new(Arc::clone(recipe), session, ending);
             }
             Err(error) => foreign_error(error, &recipe.sent_secrets(bearer, None)),
@@ -120,7 +123,12 @@ async fn handshake(
     let traffic = recipe.metrics.traffic(config.transport.kind().as_str());
     let life = CancellationToken::new();
     let logger = recipe.server_log();
-    let engine = Engine::new(client_of(recipe, &logger), life.clone(), init_timeout);
+    let engine = Engine::new(
+        client_of(recipe, &logger),
+        life.clone(),
+        init_timeout,
+        recipe.shared.clone(),
+    );
     let receiver = engine.receiver();
     // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked
     // for `server/discover` first may never answer.

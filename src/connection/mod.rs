@@ -27,11 +27,13 @@ mod options;
 mod param_headers;
 mod receiver;
 mod recipe;
+mod renewal;
 mod requests;
 mod rounds;
 mod sending;
 mod sent;
 mod session;
+mod shared;
 mod shared_breaker;
 mod standard;
 mod tools;
@@ -51,6 +53,9 @@ pub use handshake::Described;
 pub(crate) use memory::MemoryServer;
 pub use options::{CallOptions, Progress, ProgressSink};
 pub use recipe::Recipe;
+#[cfg(test)]
+pub(crate) use shared::MemoryStore;
+pub use shared::{Parting, SharedSession, Sharing};
 pub use shared_breaker::SharedBreaker;
 pub use tools::{ToolList, list_tools, list_tools_in_order};
 

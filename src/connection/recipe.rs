@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::access::AccessTokens;
 use super::events::Observer;
+use super::shared::SharedSession;
 use crate::environment::Environment;
 use crate::host::{ServerRequests, SharedLimits, ToolPublisher};
 use crate::log::{Logger, log_prefix};
@@ -40,6 +41,8 @@ pub struct Recipe {
     pub settings: Arc<Settings>,
     pub metrics: Arc<Metrics>,
     pub environment: Environment,
+    /// Where other processes find the session, and where theirs are found.
+    pub shared: Option<Arc<SharedSession>>,
     /// Answers what the server asks.
     pub server_requests: Option<Arc<dyn ServerRequests>>,
     /// Where the tools of a user go.

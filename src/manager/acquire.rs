@@ -7,7 +7,7 @@ use super::key::{Key, Owner};
 use super::lease::Lease;
 use super::scope::{CallScope, ServerScope, check_request_headers};
 use super::state::Manager;
-use crate::connection::{CallOptions, Connection, Recipe};
+use crate::connection::{CallOptions, Connection, Parting, Recipe};
 use crate::error::{Error, Result};
 use crate::log::{Logger, log_prefix};
 use crate::secret::Secret;
@@ -163,7 +163,14 @@ impl Manager {
                 request.logger.debug_with(line);
                 return Ok(lease);
             }
-            self.discard(lease.slot());
+            let is_aborted = request.options.cancel.is_cancelled();
+            // Whoever was not waited for may be well.
+            let parting = if is_aborted {
+                Parting::Left
+            } else {
+                Parting::Over
+            };
+            self.discard(lease.slot(), parting);
         }
         if request.options.cancel.is_cancelled() {
             return Err(Error::aborted());
@@ -242,6 +249,10 @@ impl Manager {
         let locked = self.until_cancelled(&options.cancel, locking).await?;
         let _replacing = locked.map_err(late)?;
         self.clear_cooldown(key, recipe.limits.as_ref(), &request.logger);
+        if let Some(shared) = &recipe.shared {
+            let invalidating = shared.invalidate();
+            self.until_cancelled(&options.cancel, invalidating).await?;
+        }
         let (_, ticket) = self.attempt(key.clone(), recipe, Admission::Replacing);
         ticket.wait(options.deadline, &options.cancel).await
     }

@@ -1,7 +1,7 @@
 //! The manager: what all its parts work on, and how it ends.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use super::names::KnownNames;
 use super::pool::Pool;
 use super::subscriber::Subscriber;
 use crate::cancel::{until_cancelled, until_closed};
-use crate::connection::{Breakers, Event, Known};
+use crate::connection::{Breakers, Event, Known, Parting, Sharing};
 use crate::error::Result;
 use crate::flights::Flights;
 use crate::host::Standing;
@@ -81,6 +81,9 @@ pub(super) struct Inner {
     /// Calls of JavaScript that have not ended. No more are taken once it is closed.
     pub(super) calls: TaskTracker,
     pub(super) keep_connections: bool,
+    pub(super) sharing: Arc<Sharing>,
+    /// Others are to go on with the sessions of those who are done with them.
+    pub(super) hands_over: AtomicBool,
     pub(super) runtime: Handle,
     /// Connections whose tools are listed again, and whether they are to be listed once more after that.
     pub(super) refreshing: Mutex<HashMap<Key, bool>>,
@@ -99,6 +102,12 @@ impl Manager {
         let metrics = Arc::<Metrics>::default();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner {
+            sharing: Arc::new(Sharing::new(
+                tasks.clone(),
+                closing.clone(),
+                runtime.clone(),
+            )),
+            hands_over: AtomicBool::new(false),
             obo: Obo::new(
                 http.clone(),
                 tasks.clone(),
@@ -200,6 +209,11 @@ impl Manager {
         let _ = until_closed(&self.0.closing, ended).await;
     }
 
+    /// Leaves shared sessions to other processes from now on.
+    pub fn hand_over(&self) {
+        self.0.hands_over.store(true, Ordering::Relaxed);
+    }
+
     /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
     pub async fn close(&self) {
         self.0.closing.cancel();
@@ -208,7 +222,8 @@ impl Manager {
             self.tell(&slot.key, Event::Closed);
         }
         // Also those that somebody still uses: their requests end with the runtime.
-        futures::future::join_all(open.iter().map(|slot| self.end(slot))).await;
+        let ending = open.iter().map(|slot| self.end(slot, Parting::Left));
+        futures::future::join_all(ending).await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.http.close().await;

@@ -204,6 +204,7 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
         tenancy: Some(Arc::clone(parts) as _),
         lock: None,
         exchanged_tokens: cache.map(|cache| Arc::clone(cache) as _),
+        shared_sessions: None,
         redirects: None,
         limits: None,
         on_behalf_of: Some(Arc::clone(parts) as _),

@@ -88,6 +88,7 @@ pub fn recipe(config: Value) -> Recipe {
         children: Children::default(),
         settings: Arc::default(),
         environment: environment.clone(),
+        shared: None,
         server_requests: None,
         observer: None,
         logger: Logger::silent(),

@@ -15,6 +15,7 @@ pub mod prompt;
 pub mod publisher;
 pub mod registry;
 pub mod server_requests;
+pub mod shared_sessions;
 pub mod token_cache;
 pub mod token_store;
 pub mod upstream;

@@ -24,6 +24,7 @@ const PARAMS: Names = &[
     "flowManager",
     "forceNew",
     "graphTokenResolver",
+    "handOver",
     "jobCreatedAt",
     "maxTotalTimeout",
     "mcpApps",

@@ -59,6 +59,10 @@ const MEMBERS: &[(&str, Shape)] = &[
         "exchangedTokens",
         Shape::MethodsOrGetter(&["get", "set", "delete"]),
     ),
+    (
+        "sharedSessions",
+        Shape::MethodsOrGetter(&["get", "set", "compareAndSet", "delete"]),
+    ),
     ("oboTokenResolver", Shape::Function),
     ("oboTrustChecker", Shape::Function),
     ("graphTokenResolver", Shape::Function),

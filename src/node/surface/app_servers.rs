@@ -5,6 +5,7 @@ use futures::stream::{self, StreamExt};
 use super::app_connections::{CONCURRENCY, acquire, warn};
 use super::call::Call;
 use super::methods::Invocation;
+use crate::connection::Parting;
 use crate::error::Result;
 use crate::host::{Level, LogMeta};
 use crate::manager::{Lease, Manager, Owner};
@@ -57,7 +58,8 @@ pub fn disconnect_app_servers<'env>(invocation: &Invocation<'env>) -> JsResult<'
         return promises.call_method("resolve", &[]);
     }
     invocation.start(|manager, _| async move {
-        manager.disconnect_all(&Owner::App).await;
+        // Other processes go on with their sessions.
+        manager.disconnect_all(&Owner::App, Parting::Left).await;
         Ok(())
     })
 }

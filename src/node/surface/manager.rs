@@ -14,6 +14,7 @@ use super::{
     app_connections, app_servers, catalog_tracker, discovery, lease, registry_view, tool_calls,
     tool_functions,
 };
+use crate::connection::Parting;
 use crate::manager::{Key, Lease, Manager, Owner};
 use crate::node::engine::{JsResult, Scope};
 use crate::node::marshal::to_js::ToJs;
@@ -134,7 +135,7 @@ fn disconnect_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<
     }
     let work = |manager: Manager, _| async move {
         if let Some(owner) = owner {
-            manager.disconnect_all(&owner).await;
+            manager.disconnect_all(&owner, Parting::Over).await;
         }
         Ok(())
     };

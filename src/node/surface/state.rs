@@ -24,6 +24,7 @@ use crate::node::host::limits::{LIMITS, NodeLimits};
 use crate::node::host::prompt::{NodeLock, NodePrompt, NodeTenancy};
 use crate::node::host::registry::{NodeHost, Principal};
 use crate::node::host::server_requests::HostHandlers;
+use crate::node::host::shared_sessions::{NodeSessions, SESSIONS};
 use crate::node::host::token_store::NodeTokens;
 use crate::node::host::{obo, upstream};
 use crate::node::marshal::callee::Service;
@@ -203,6 +204,9 @@ impl RuntimeState {
             limits: present
                 .has(LIMITS)
                 .then(|| Arc::new(NodeLimits(Arc::clone(context))) as _),
+            shared_sessions: present
+                .has(SESSIONS)
+                .then(|| Arc::new(NodeSessions(Arc::clone(context))) as _),
             on_behalf_of: None,
             upstream_tokens: None,
             identity: None,

@@ -62,8 +62,11 @@ export interface MCPRuntime {
    *
    * With `drainMs` new calls are refused with `MCP_CLOSED` at once, and those under way may end within so many
    * milliseconds. Another `close()` meanwhile, without it, ends the wait.
+   *
+   * With `handOver` the sessions in `sharedSessions` are left to other processes, and do not end at their servers. It
+   * changes nothing for other sessions, nor without that service.
    */
-  close: (options?: { drainMs?: number }) => Promise<void>
+  close: (options?: { drainMs?: number; handOver?: boolean }) => Promise<void>
 }
 
 /** What `runtime.health()` gives. */
