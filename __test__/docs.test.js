@@ -57,6 +57,7 @@ const NOT_RUN = {
   'cargo bench --bench micro': 'measures for minutes on an optimized build',
   'cargo test': 'a part of `npm test`, which CI runs',
   'git revert': 'is about the checkout of LibreChat',
+  'node __test__/scripts/refresh-faults.js': 'takes ten minutes; refresh-faults.test.js runs some of its rounds',
   'node __test__/scripts/refresh-rounds.js ROUNDS TOKEN_DELAY_MS FLOW_DELAY_MS [lock]':
     'has placeholders; refresh.test.js runs rounds of the same race',
   'npm install': 'asks the registry; `npm ci`, which CI runs, does the same here',

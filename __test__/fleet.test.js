@@ -2,13 +2,12 @@
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
-const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { startFleet } = require('../examples/fleet/fleet');
 const { call, signInAll, startLoad, userNames } = require('../examples/fleet/users');
 const { ADDON } = require('./support/example');
 const { freePort } = require('./support/ports');
-const { until } = require('./support/wait');
+const { processStopped, until } = require('./support/wait');
 
 // Of this suite's copy of the environment, which its processes get.
 Object.assign(process.env, ADDON);
@@ -48,7 +47,7 @@ describe('while Redis does not answer', () => {
   test('valid tokens are used, a refresh fails for now, and nobody is signed out', async () => {
     process.kill(fleet.redis.pid, 'SIGSTOP');
     try {
-      await until('its stop', () => readFileSync(`/proc/${fleet.redis.pid}/stat`, 'utf8').includes(') T '));
+      await processStopped(fleet.redis.pid);
       for (const user of withdrawn) await fleet.withdraw(user);
       const load = startLoad(fleet, valid);
       const refused = await Promise.all(withdrawn.map((user) => call(fleet, user, 'protected')));

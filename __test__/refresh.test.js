@@ -45,7 +45,7 @@ describe('beside other processes', () => {
   afterAll(() => redis?.close());
 
   /** A user whose token has expired, and a process that begins to refresh it. */
-  async function setup({ withLock = true, withLeases = false, lockMs = LOCK_MS, hangAt, config } = {}) {
+  async function setup({ withLock = true, withLeases = false, lockMs = LOCK_MS, config } = {}) {
     const { fixtures, mongo, authorizationServer } = suite;
     const shared = await openRedisServices(redis.url, { lockMs, withLeases });
     const { flowManager, lock, endLease } = fixtures.keep(shared);
@@ -58,10 +58,8 @@ describe('beside other processes', () => {
       withLock,
       withLeases,
       lockMs,
-      hangAt,
       config: host.server.config(config),
       allow: [host.server.address, authorizationServer.address],
-      user: host.user,
     };
     const other = startProcess('refresh.js', parameters);
     fixtures.keep({ close: other.kill });
@@ -71,8 +69,9 @@ describe('beside other processes', () => {
 
   /** Has the other process get to that point, and kills it there. */
   async function killedAt(hangAt, options) {
-    const host = await setup({ hangAt, ...options });
-    expect(await host.other.ask({ calls: 1 })).toEqual({ reached: hangAt });
+    const host = await setup(options);
+    const { id } = host.user;
+    expect(await host.other.ask({ users: [host.user], calls: 1, hangAt })).toEqual({ reached: hangAt, user: id });
     await host.other.kill();
     return host;
   }
@@ -81,7 +80,7 @@ describe('beside other processes', () => {
   async function killedWhileHeld(moment) {
     const host = await setup();
     const held = suite.authorizationServer.hold(moment);
-    host.other.ask({ calls: 1 }).catch(() => {});
+    host.other.ask({ users: [host.user], calls: 1 }).catch(() => {});
     await held;
     await host.other.kill();
     return host;
@@ -136,14 +135,14 @@ describe('beside other processes', () => {
   );
 
   test('killed before the request: the next one refreshes when the lock has expired', async () => {
-    const host = await killedAt('findToken mcp_oauth_client');
+    const host = await killedAt('before findToken mcp_oauth_client');
     expect(host.refreshes()).toBe(0);
     expect(await host.echo('hello')).toContain('hello');
     expect(host.refreshes()).toBe(1);
   });
 
   test('killed before the request, with a claim: the next one refreshes when the claim is old', async () => {
-    const host = await killedAt('findToken mcp_oauth_client', { withLock: false });
+    const host = await killedAt('before findToken mcp_oauth_client', { withLock: false });
     const { flowManager, user } = host;
     const key = flowManager.key(`${user.id}:srv`, 'mcp_get_tokens');
     const claim = await flowManager.keyv.get(key);
@@ -156,7 +155,7 @@ describe('beside other processes', () => {
   test('killed with a lease: retryable failures until that ends, nobody is asked, and the next one refreshes', async () => {
     const config = { oauthRefreshCoordination: true, oauthRefreshWaitTimeout: 100 };
     const options = { withLock: false, withLeases: true, lockMs: 600_000, config };
-    const host = await killedAt('findToken mcp_oauth_client', options);
+    const host = await killedAt('before findToken mcp_oauth_client', options);
     const failure = { code: 'MCP_TOKEN_REFRESH_UNAVAILABLE', retryable: true };
     expect(await host.reinit()).toMatchObject({ success: false, oauthRequired: false, oauthUrl: null, error: failure });
     await expect(host.echo('hello')).rejects.toMatchObject(failure);
@@ -173,7 +172,7 @@ describe('beside other processes', () => {
   });
 
   test('killed after storing, before anybody was told: the token is used at once', async () => {
-    const host = await killedAt('release');
+    const host = await killedAt('after updateToken mcp_oauth_client');
     expect(await host.echo('hello')).toContain('hello');
     expect(host.refreshes()).toBe(1);
   });
@@ -181,9 +180,9 @@ describe('beside other processes', () => {
   // Nobody has the new refresh token any more, or knows whose it is, and the old one counts as stolen: only the user can help.
   test.each([
     ['killed with the request carried out, and not answered', () => killedWhileHeld('carried out')],
-    ['killed with the answer, before anything was stored', () => killedAt('updateToken mcp_oauth')],
-    ['killed when one row was stored', () => killedAt('updateToken mcp_oauth_refresh')],
-    ['killed when two rows were stored', () => killedAt('updateToken mcp_oauth_client')],
+    ['killed with the answer, before anything was stored', () => killedAt('before updateToken mcp_oauth')],
+    ['killed when one row was stored', () => killedAt('before updateToken mcp_oauth_refresh')],
+    ['killed when two rows were stored', () => killedAt('before updateToken mcp_oauth_client')],
   ])('%s: the user is asked, and nothing stands in the way', async (_, killed) => {
     const host = await killed();
     const again = await host.reinit();

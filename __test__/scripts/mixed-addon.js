@@ -5,6 +5,7 @@
  */
 
 const { createMCPRuntime } = require('../support/addon');
+const { completeBoundAuthorization } = require('../support/authorization');
 const { createHost } = require('../support/host');
 const { killingMethods } = require('../support/mixed/killing-methods');
 const { openRedisServices } = require('../support/redis-services');
@@ -41,21 +42,7 @@ const ACTIONS = {
   },
   read: ({ runtime, user, services }) =>
     runtime.tokens.getTokens({ userId: user.id, serverName: SERVER, ...services.tokenMethods }),
-  /** As LibreChat's callback does it: rows first, then whoever waits. */
-  async finishSignIn({ runtime, services }, parameters) {
-    const { oauth, tokens } = runtime;
-    const { flowManager, tokenMethods } = services;
-    const { code, state, iss } = Object.fromEntries(new URLSearchParams(parameters));
-    const flowId = await oauth.resolveStateToFlowId(state, flowManager);
-    const flow = await oauth.getFlowState(flowId, flowManager);
-    const { userId, serverName, clientInfo, metadata, resourceMetadata, serverUrl, clientSource } = flow;
-    const binding = oauth.buildStoredClientMetadata(metadata, resourceMetadata, serverUrl, clientSource);
-    const owner = { userId, serverName, clientInfo, metadata: binding, ...tokenMethods };
-    const persist = (exchanged) => tokens.storeTokens({ ...owner, tokens: exchanged });
-    const { expires_at } = await oauth.completeOAuthFlow(flowId, code, flowManager, {}, persist, { state, iss });
-    await flowManager.deleteFlow(flowId, 'mcp_get_tokens');
-    return { expires_at };
-  },
+  finishSignIn: (host, parameters) => completeBoundAuthorization(host, new URLSearchParams(parameters)),
 };
 
 async function main() {

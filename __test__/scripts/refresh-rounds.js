@@ -21,7 +21,9 @@ async function main([rounds, tokenDelayMs, flowDelayMs, lock]) {
     times.push(performance.now() - started);
     if (refreshes === 1 && failures.length === 0) continue;
     failed += 1;
-    console.log(`round ${round}: ${refreshes} refreshes, ${failures.length} calls failed: ${[...new Set(failures)]}`);
+    console.log(
+      `round ${round}: ${refreshes} refreshes, ${failures.length} calls failed: ${[...new Set(failures.map(({ message }) => message))]}`,
+    );
   }
   await race.close();
   times.sort((a, b) => a - b);

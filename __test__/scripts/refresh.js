@@ -1,9 +1,9 @@
 /**
- * One of several processes that share a database and a Redis. For each message makes a new runtime and that many tool
- * calls at once, and answers `{ failures, log }`: what went wrong with them.
+ * One of several processes that share a database and a Redis. For each message `{ users, calls, hangAt }` makes a new
+ * runtime and that many tool calls of each user at once, and answers `{ failures, log }`: what went wrong with them.
  *
- * With `hangAt`, `METHOD TYPE` of a token method and a row or `release` of the lock, it answers `{ reached }` at that
- * point and stays there, to be killed.
+ * With `hangAt`, `before METHOD TYPE` or `after METHOD TYPE` of a token method and a row, it says `{ reached, user }` at that
+ * point and stays there, until it is killed or told to `{ goOn }`.
  */
 
 const { createMCPRuntime } = require('../support/addon');
@@ -21,24 +21,37 @@ const {
   ownFlows,
   lockMs,
   flowDelayMs = 0,
-  hangAt,
   config,
   allow,
-  user,
 } = JSON.parse(process.argv[2]);
 
-function hang() {
-  process.send({ reached: hangAt });
-  return new Promise(() => {});
+let hangAt;
+const hanging = new Set();
+
+async function reach(point, user) {
+  if (point !== hangAt) return;
+  process.send({ reached: point, user });
+  await new Promise((resolve) => hanging.add(resolve));
 }
 
-/** The token methods, one of which never gets to the database. */
-function hangingMethods(methods) {
-  const hanging = ([name, method]) => [
+function goOn() {
+  hangAt = undefined;
+  for (const resolve of hanging) resolve();
+  hanging.clear();
+}
+
+/** The token methods, with points before and after each. */
+function pointedMethods(methods) {
+  const pointed = ([name, method]) => [
     name,
-    (query, ...rest) => (hangAt === `${name} ${query.type}` ? hang() : method(query, ...rest)),
+    async (query, ...rest) => {
+      await reach(`before ${name} ${query.type}`, query.userId);
+      const result = await method(query, ...rest);
+      await reach(`after ${name} ${query.type}`, query.userId);
+      return result;
+    },
   ];
-  return Object.fromEntries(Object.entries(methods).map(hanging));
+  return Object.fromEntries(Object.entries(methods).map(pointed));
 }
 
 /** Each access to the flow store takes up to twice that long. */
@@ -54,11 +67,6 @@ function slowed(flowManager) {
   return new Proxy(flowManager, { get });
 }
 
-function hangingLock(lock) {
-  if (hangAt !== 'release') return lock;
-  return { acquire: async (key, ttlMs) => ((await lock.acquire(key, ttlMs)) ? hang : null) };
-}
-
 async function main() {
   const store = await openTokenStore(mongo);
   const { flowManager, lock, close } = await openRedisServices(redis, { lockMs, withLeases, ownFlows });
@@ -66,19 +74,23 @@ async function main() {
   const services = {
     flowManager: slowed(flowManager),
     credentialsKey,
-    tokenMethods: hangingMethods(tokenMethods),
-    lock: withLock ? hangingLock(lock) : undefined,
+    tokenMethods: pointedMethods(tokenMethods),
+    lock: withLock ? lock : undefined,
   };
 
-  async function answer({ calls }) {
+  async function answer({ users, calls }) {
     const host = createHost({ servers: { srv: config }, allow, services });
     const runtime = createMCPRuntime(host.services);
-    const failures = await callAtOnce(runtime, user, calls);
+    const failures = await Promise.all(users.map((user) => callAtOnce(runtime, user, calls)));
     await runtime.close();
-    process.send({ failures, log: host.logger.text() });
+    process.send({ failures: failures.flat(), log: host.logger.text() });
   }
 
-  process.on('message', answer);
+  process.on('message', (message) => {
+    if (message.goOn) return goOn();
+    hangAt = message.hangAt;
+    return answer(message);
+  });
   process.on('disconnect', async () => {
     // Where the stores are gone already, nothing closes.
     setTimeout(() => process.exit(1), 5000);

@@ -6,6 +6,7 @@
 
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
+import { MapAdapter } from '../../examples/fleet/adapter.mjs';
 import { createAuthorizationServer } from '../../examples/librechat/servers/authorization-server.mjs';
 
 const { tokenDelayMs, ...options } = JSON.parse(process.argv[2]);
@@ -22,17 +23,23 @@ const SECRETS = [
   'token',
 ];
 
-const { issuer, provider, listen } = createAuthorizationServer(options);
+const { issuer, provider, listen } = createAuthorizationServer({ ...options, adapter: MapAdapter });
 
-/** Which moment of the next refresh request is held until its client is gone: 'received' or 'carried out'. */
+/** At which moment the next token request is held until its client is gone, 'received' or 'carried out'; or all of them. */
 let hold;
-/** Lets the one go on that is held. */
-let release;
+/** Let those go on that are held. */
+const releases = new Set();
 /** What the token endpoint answers, as long as it is out of order. */
 let failing;
 process.on('message', (message) => {
-  if (message.release) release();
-  if ('hold' in message) hold = message.hold;
+  if (message.release) {
+    hold = undefined;
+    for (const release of releases) release();
+  }
+  if ('hold' in message) {
+    hold = message.hold;
+    process.send({ holds: true });
+  }
   if ('failing' in message) {
     failing = message.failing;
     process.send({ failing });
@@ -40,14 +47,18 @@ process.on('message', (message) => {
 });
 
 async function holdUntilGone(context, moment) {
-  if (hold !== moment || context.path !== '/token') return false;
-  hold = undefined;
+  if (hold?.moment !== moment || context.path !== '/token') return false;
+  if (!hold.all) hold = undefined;
   const gone = once(context.res, 'close').then(() => true);
+  let release;
   const released = new Promise((resolve) => {
     release = () => resolve(false);
   });
-  process.send({ held: moment });
-  if (!(await Promise.race([gone, released]))) return false;
+  releases.add(release);
+  process.send({ held: moment, headers: context.headers });
+  const isGone = await Promise.race([gone, released]);
+  releases.delete(release);
+  if (!isGone) return false;
   context.respond = false;
   return true;
 }

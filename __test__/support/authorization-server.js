@@ -13,8 +13,8 @@ const { until } = require('./wait');
  * @param options.accessTokenSeconds  lifetime of access tokens
  * @param options.scopes              what may be asked for
  * @param options.tokenDelayMs        time that the token endpoint takes
- * @returns `{ address, issuer, scopes, account, requests, refreshes, introspect, signIn, hold, fail, close }`: `requests` are those
- *   to the registration, token and revocation endpoints, `refreshes()` those with a refresh token; `account` is
+ * @returns `{ address, issuer, scopes, account, requests, refreshes, introspect, signIn, hold, holdAll, fail, close }`: `requests`
+ *   are those to the registration, token and revocation endpoints, `refreshes()` those with a refresh token; `account` is
  *   `{ login, password }` of the only user
  */
 async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['mcp'], tokenDelayMs = 0 } = {}) {
@@ -70,8 +70,22 @@ async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['
      * one is held, to a function that lets it go on.
      */
     async hold(moment) {
-      await told({ hold: moment }, ({ held }) => held === moment);
+      await told({ hold: { moment } }, ({ held }) => held === moment);
       return () => child.send({ release: true });
+    },
+
+    /**
+     * Holds all token requests in the same way, and tells `hear` the headers of each; resolves to a function that lets
+     * them go on, and those that follow.
+     */
+    async holdAll(moment, hear) {
+      const listen = ({ held, headers }) => held && hear(headers);
+      child.on('message', listen);
+      await told({ hold: { moment, all: true } }, ({ holds }) => holds);
+      return () => {
+        child.off('message', listen);
+        child.send({ release: true });
+      };
     },
 
     /** The token endpoint answers with this status from now on, or works again. */

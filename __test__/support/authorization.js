@@ -24,6 +24,22 @@ async function completeAuthorization({ runtime, services }, parameters) {
   return { tokens, clientInfo, metadata };
 }
 
+/** The same as LibreChat's callback does it today: the client's row says for what it is; rows first, then whoever waits. */
+async function completeBoundAuthorization({ runtime, services }, parameters) {
+  const { oauth, tokens } = runtime;
+  const { flowManager, tokenMethods } = services;
+  const { code, state, iss } = Object.fromEntries(parameters);
+  const flowId = await oauth.resolveStateToFlowId(state, flowManager);
+  const flow = await oauth.getFlowState(flowId, flowManager);
+  const { userId, serverName, clientInfo, metadata, resourceMetadata, serverUrl, clientSource } = flow;
+  const binding = oauth.buildStoredClientMetadata(metadata, resourceMetadata, serverUrl, clientSource);
+  const owner = { userId, serverName, clientInfo, metadata: binding, ...tokenMethods };
+  const persist = (exchanged) => tokens.storeTokens({ ...owner, tokens: exchanged });
+  const { expires_at } = await oauth.completeOAuthFlow(flowId, code, flowManager, {}, persist, { state, iss });
+  await flowManager.deleteFlow(flowId, 'mcp_get_tokens');
+  return { expires_at };
+}
+
 /**
  * A database and an authorization server for a suite; each test has hosts, protected servers and users of its own. Call
  * once at the top of a suite.
@@ -92,4 +108,4 @@ function useAuthorization(options) {
   return suite;
 }
 
-module.exports = { completeAuthorization, useAuthorization };
+module.exports = { completeAuthorization, completeBoundAuthorization, useAuthorization };

@@ -1,6 +1,7 @@
 const { fork } = require('node:child_process');
 const { once } = require('node:events');
 const { join } = require('node:path');
+const { processStopped } = require('./wait');
 
 const SCRIPTS = join(__dirname, '..', 'scripts');
 /** For a process to tidy up, before it is killed. */
@@ -9,7 +10,7 @@ const END_MS = 15_000;
 /**
  * Starts a script of `__test__/scripts` that answers each message with one. Parameters cross as one JSON text.
  *
- * @returns `{ listen, message, send, ask, kill, close }`: `message()` resolves to the next message, `ask(question)` to the
+ * @returns `{ listen, message, send, ask, pause, resume, kill, close }`: `message()` resolves to the next message, `ask(question)` to the
  *   answer; both reject when the process ends first. `listen(hear)` is for all messages, and rejects at the end
  */
 function startProcess(name, parameters) {
@@ -36,6 +37,11 @@ function startProcess(name, parameters) {
       child.send(question);
       return answer;
     },
+    async pause() {
+      child.kill('SIGSTOP');
+      await processStopped(child.pid);
+    },
+    resume: () => child.kill('SIGCONT'),
     /** Dies at once, without a chance to tidy up. */
     async kill() {
       if (!isEnded()) child.kill('SIGKILL');

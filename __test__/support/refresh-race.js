@@ -39,7 +39,7 @@ async function startRace({ withLock, withLeases, ownFlows, processes = 3, calls 
   const user = createUser();
   const allow = [server.address, authorizationServer.address];
   const config = server.config({ oauthRefreshCoordination: withLeases });
-  const parameters = { mongo, redis: redis.url, withLock, withLeases, ownFlows, flowDelayMs, config, allow, user };
+  const parameters = { mongo, redis: redis.url, withLock, withLeases, ownFlows, flowDelayMs, config, allow };
   const workers = Array.from({ length: processes }, () => keep(startProcess('refresh.js', parameters)));
 
   async function authorize() {
@@ -59,13 +59,13 @@ async function startRace({ withLock, withLeases, ownFlows, processes = 3, calls 
       const before = authorizationServer.refreshes().length;
       const [first, ...others] = workers;
       let hasAnswered = false;
-      const answer = first.ask({ calls }).finally(() => {
+      const answer = first.ask({ users: [user], calls }).finally(() => {
         hasAnswered = true;
       });
       const hasClaim = async () =>
         (await flowManager.getFlowState(`${user.id}:srv`, 'mcp_get_tokens'))?.status === 'PENDING';
       if (afterClaim) await until('its claim', async () => hasAnswered || (await hasClaim()), 60_000);
-      const answers = await Promise.all([answer, ...others.map((worker) => worker.ask({ calls }))]);
+      const answers = await Promise.all([answer, ...others.map((worker) => worker.ask({ users: [user], calls }))]);
       const refreshes = authorizationServer.refreshes().length - before;
       const failures = answers.flatMap((answer) => answer.failures);
       isAuthorized = failures.length === 0;

@@ -5,13 +5,15 @@ const { freePort } = require('./ports');
 /**
  * An address that leads to a server of this machine, and then to another.
  *
- * @returns `{ port, lead, close }`; `lead(port)` ends all connections, and leads those that follow to that port
+ * @returns `{ port, lead, stall, resume, close }`; `lead(port)` ends all connections, and leads those that follow to that
+ *   port; after `stall()` nothing that is sent arrives, as in a network that is cut, until `resume()`
  */
 async function startSwitch(target) {
-  const sockets = new Set();
+  const ways = new Map();
   let leadsTo = target;
+  let isStalled = false;
   const endAll = () => {
-    for (const socket of sockets) socket.destroy();
+    for (const socket of ways.keys()) socket.destroy();
   };
   const server = net.createServer((near) => {
     const far = net.connect(leadsTo, '127.0.0.1');
@@ -19,13 +21,13 @@ async function startSwitch(target) {
       [near, far],
       [far, near],
     ]) {
-      sockets.add(socket);
+      ways.set(socket, other);
       socket.on('error', () => {});
       socket.on('close', () => {
-        sockets.delete(socket);
+        ways.delete(socket);
         other.destroy();
       });
-      socket.pipe(other);
+      if (!isStalled) socket.pipe(other);
     }
   });
   const port = await freePort();
@@ -36,6 +38,14 @@ async function startSwitch(target) {
     lead(next) {
       leadsTo = next;
       endAll();
+    },
+    stall() {
+      isStalled = true;
+      for (const [socket, other] of ways) socket.unpipe(other);
+    },
+    resume() {
+      isStalled = false;
+      for (const [socket, other] of ways) socket.pipe(other);
     },
     async close() {
       server.close();

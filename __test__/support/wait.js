@@ -1,3 +1,5 @@
+const { readFileSync } = require('node:fs');
+
 const delay = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** For what takes milliseconds, on a machine that is busy with other things. */
@@ -23,6 +25,10 @@ function isAlive(pid) {
 
 const processGone = (pid, limitMs) => until(`end of process ${pid}`, () => !isAlive(pid), limitMs);
 
+/** SIGSTOP is carried out a moment after it was sent. */
+const processStopped = (pid) =>
+  until(`stop of process ${pid}`, () => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') T '));
+
 const noOpenSockets = (server, limitMs) =>
   until(`zero open sockets at ${server.url}`, () => server.openSockets() === 0, limitMs);
 
@@ -45,4 +51,4 @@ async function settlesWithin(limitMs, promise) {
   }
 }
 
-module.exports = { delay, isAlive, noOpenSockets, nothingInFlight, processGone, settlesWithin, until };
+module.exports = { delay, isAlive, noOpenSockets, nothingInFlight, processGone, processStopped, settlesWithin, until };
