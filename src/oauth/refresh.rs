@@ -9,6 +9,7 @@ use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{ClientInfo, ServerMetadata, Tokens};
 use super::http::{Endpoints, Form};
 use super::issuer::{bind_to_origin, origin_of, same_issuer, same_url};
+use super::leases::refresh_unavailable;
 use super::metadata::{authorization_server, check_resource, issuer_metadata, resource_metadata};
 use super::options::OAuthOptions;
 use super::storage::unbound;
@@ -56,7 +57,8 @@ impl Refresh<'_> {
     /// Sends the token once, and once more without `scope` where the endpoint takes none; nothing after `send_by`.
     ///
     /// Fails with [`Code::ReauthenticationRequired`] where nothing says which authorization server issued the token, and
-    /// with [`Code::OAuthRefreshFailed`]; its message has the endpoint's `error` and `error_description`.
+    /// with [`Code::OAuthRefreshFailed`]; its message has the endpoint's `error` and `error_description`. With
+    /// [`Code::TokenRefreshUnavailable`] nothing was sent, since it was too late.
     pub async fn send(
         &self,
         refresh_token: &Secret,
@@ -68,9 +70,8 @@ impl Refresh<'_> {
         let target = target.map_err(as_refresh)?;
         let too_late = || send_by.is_some_and(|send_by| Instant::now() > send_by);
         if too_late() {
-            return Err(as_refresh(Error::timeout(
-                "the authorization server's metadata or the stored tokens took too long",
-            )));
+            let why = "the authorization server's metadata or the stored tokens took too long";
+            return Err(refresh_unavailable(self.server_name, Error::timeout(why)));
         }
         let mut form = Form::default();
         form.set("grant_type", "refresh_token");

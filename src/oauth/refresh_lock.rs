@@ -73,6 +73,7 @@ impl RefreshLock {
         if counts_claims && is_claimed(&**flows, flow_id).await? {
             return Ok(None);
         }
+        let asked = Instant::now();
         let holds = match by {
             LockedBy::Lease(leases) => match leases.flight().await? {
                 Some(guard) => {
@@ -96,9 +97,16 @@ impl RefreshLock {
             }
             LockedBy::Claim => Some(Holding::Nothing),
         };
-        Ok(holds.map(|holds| Self {
-            holds,
-            send_by: Instant::now() + SEND_WITHIN,
+        Ok(holds.map(|holds| {
+            let began = match holds {
+                // Its time began before its holder heard of it.
+                Holding::Lock(..) => asked,
+                Holding::Claim(_) | Holding::Nothing => Instant::now(),
+            };
+            Self {
+                holds,
+                send_by: began + SEND_WITHIN,
+            }
         }))
     }
 

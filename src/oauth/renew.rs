@@ -80,6 +80,7 @@ impl Authorizer {
         leases: Option<&Leases>,
     ) -> Result<Option<StoredAccess>> {
         let inner = &self.0;
+        let relation = &inner.relation;
         let announcement = Announcement::new(inner);
         let mut fence = None;
         if let Some(leases) = leases {
@@ -108,7 +109,7 @@ impl Authorizer {
             let attempted = RefreshLock::attempt(by, &inner.flows, flow_id).await;
             let attempted = attempted.map_err(|error| match by {
                 // Where nobody can be kept apart, the user cannot help either.
-                LockedBy::Lock(_) => refresh_unavailable(&inner.relation.server_name, error),
+                LockedBy::Lock(_) => refresh_unavailable(&relation.server_name, error),
                 LockedBy::Lease(_) | LockedBy::Claim => error,
             });
             if let Some(lock) = attempted? {
@@ -118,7 +119,18 @@ impl Authorizer {
                 let renewed = outcome.as_ref().ok().and_then(Option::as_ref);
                 let tokens = renewed.map(|access| announcement.published(access.to_tokens()));
                 lock.end(tokens, &inner.host.logger).await;
-                return outcome;
+                let elsewhere = match &outcome {
+                    // Whoever was held up has sent nothing, and others may not have waited for it.
+                    Err(error) if error.code == Code::TokenRefreshUnavailable => {
+                        self.stored_for(reason).await?
+                    }
+                    _ => None,
+                };
+                let Some(elsewhere) = elsewhere else {
+                    return outcome;
+                };
+                let adopted = self.adopt(reason, elsewhere, flight, &announcement).await;
+                return adopted.map(Some);
             }
             // Whoever has the lock may have died after storing what it got.
             if let Some(elsewhere) = self.stored_for(reason).await? {
@@ -126,11 +138,13 @@ impl Authorizer {
                 return adopted.map(Some);
             }
             if Instant::now() >= until {
-                return Err(match flight {
-                    Some(leases) => leases.another_refreshes(),
-                    None => {
-                        Error::timeout("Another process refreshes the tokens and does not finish")
-                    }
+                const STUCK: &str = "Another process refreshes the tokens and does not finish";
+                let stuck = Error::timeout(STUCK);
+                return Err(match by {
+                    LockedBy::Lease(leases) => leases.another_refreshes(),
+                    LockedBy::Lock(_) => refresh_unavailable(&relation.server_name, stuck),
+                    // A claim of a process that died may last for as long as a login does.
+                    LockedBy::Claim => stuck,
                 });
             }
             until_closed(&inner.oauth.closing, tokio::time::sleep(poll)).await?;
