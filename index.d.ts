@@ -209,8 +209,11 @@ export interface MCPRuntime {
    *
    * With `drainMs` new calls are refused with `MCP_CLOSED` at once, and those under way may end within so many
    * milliseconds. Another `close()` meanwhile, without it, ends the wait.
+   *
+   * With `handOver` the sessions in `sharedSessions` are left to other processes, and do not end at their servers. It
+   * changes nothing for other sessions, nor without that service.
    */
-  close: (options?: { drainMs?: number }) => Promise<void>
+  close: (options?: { drainMs?: number; handOver?: boolean }) => Promise<void>
 }
 
 /** What `runtime.health()` gives. */
@@ -372,6 +375,12 @@ export interface MCPHostServices {
    * without that key the cache is not used. Bound: 2 s.
    */
   exchangedTokens?: MCPTokenCache | (() => MCPTokenCache | Promise<MCPTokenCache>)
+  /**
+   * Where processes keep MCP sessions of Streamable HTTP for each other, so that any of them goes on with one that another
+   * has begun (`docs/fleet.md`). Values are encrypted with the credentials key; without that key the store is not used.
+   * Bound: 2 s.
+   */
+  sharedSessions?: MCPSessionStore | (() => MCPSessionStore | Promise<MCPSessionStore>)
   /** Exchanges tokens in place of the runtime, when it connects and for tool calls. */
   oboTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean, identityContext?: any) => Promise<{ access_token: string; expires_in?: number }>
   /** Whether a config may still use on-behalf-of; asked before each exchange. Whatever goes wrong means no. */
@@ -518,6 +527,25 @@ export interface MCPTokenCache {
   set: (key: string, value: string, ttlMs: number) => unknown
   /** Forgets a value. */
   delete: (key: string) => unknown
+}
+
+/**
+ * A store of texts that processes share. Keys are JSON arrays of strings: `["session", USER, SERVER, DIGEST]`, and the same
+ * with `session-stream` and `session-turn`; the user is `""` for a session that all users share. Values are opaque. A store
+ * that fails, or takes longer than 2 s, is done without for 5 s; no call fails for it.
+ */
+export interface MCPSessionStore {
+  /** The value, or nothing. */
+  get: (key: string) => string | null | undefined | Promise<string | null | undefined>
+  /** Keeps a value for so many milliseconds, in place of what is there. */
+  set: (key: string, value: string, ttlMs: number) => unknown
+  /**
+   * The same, in one step, only where exactly `expected` is there; with `undefined` only where nothing is. Resolves to
+   * whether it did.
+   */
+  compareAndSet: (key: string, expected: string | undefined, value: string, ttlMs: number) => boolean | Promise<boolean>
+  /** Deletes what is there, or with `expected`, in one step, only that. Resolves to whether it did. */
+  delete: (key: string, expected?: string) => boolean | Promise<boolean>
 }
 
 /** A token for one server or API. */

@@ -47,6 +47,7 @@ describe('the shape of the host services', () => {
     ['logger', { logger: 'console' }],
     ['getTenantId', { getTenantId: 'tenant' }],
     ['lock', { lock: { acquire: 1 } }],
+    ['limits', { limits: { count() {}, block() {}, clear() {} } }],
     ['keepConnections', { keepConnections: 'yes' }],
     ['credentialsKey', { credentialsKey: 42 }],
   ])('a wrong %s is refused at once, by name', async (member, change) => {

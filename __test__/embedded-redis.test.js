@@ -4,9 +4,11 @@ const { mkdtempSync, readdirSync, rmSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join } = require('node:path');
 const { Redis } = require('ioredis');
+const { withRedis } = require('../lib/embedded-redis');
 const { createMCPRuntime } = require('./support/addon');
 const { startAuthorizationServer } = require('./support/authorization-server');
 const { callAtOnce } = require('./support/calls');
+const { brokenRules } = require('./support/contract');
 const { useFixtures } = require('./support/fixtures');
 const { createHost } = require('./support/host');
 const { freePort } = require('./support/ports');
@@ -106,10 +108,10 @@ describe.each(Object.entries(CLIENTS))('with %s', (_, without) => {
     }
   });
 
-  test('a Redis that is away: nobody can sign in, which is told once, and the process ends by itself', async () => {
+  test('a Redis that is away: nobody is asked to sign in, which is told once, and the process ends by itself', async () => {
     const { home, parameters } = await setup({ redis: `redis://:${PASSWORD}@127.0.0.1:${await freePort()}`, without });
-    const { code, output, success, signedIn } = await reinitialize(parameters);
-    expect({ code, success, signedIn }).toEqual({ code: 0, success: false, signedIn: false });
+    const { code, output, success, asked } = await reinitialize(parameters);
+    expect({ code, success, asked }).toEqual({ code: 0, success: false, asked: false });
     expect(output.split('Redis cannot be reached: ECONNREFUSED').length).toBe(2);
     for (const secret of SECRETS) expect(output).not.toContain(secret);
     expect(readdirSync(home)).toEqual([]);
@@ -141,8 +143,9 @@ test('a Redis that comes later, goes and comes again: told once each time, and c
   const reinit = () => runtime.reinitMCPServer({ user, serverName: 'srv' });
   const told = (text) => logger.text().split(text).length - 1;
 
-  expect(await reinit()).toMatchObject({ oauthRequired: true });
-  expect(await reinit()).toMatchObject({ oauthRequired: true });
+  const unavailable = { oauthRequired: false, error: { code: 'MCP_TOKEN_STORAGE_UNAVAILABLE', retryable: true } };
+  expect(await reinit()).toMatchObject(unavailable);
+  expect(await reinit()).toMatchObject(unavailable);
   expect([told('Redis cannot be reached: ECONNREFUSED'), told('Redis can be reached again')]).toEqual([1, 0]);
 
   const start = () => startRedis(['--requirepass', decodeURIComponent(PASSWORD)], port);
@@ -153,12 +156,25 @@ test('a Redis that comes later, goes and comes again: told once each time, and c
 
   await first.kill();
   const other = { ...user, id: 'another-user' };
-  expect(await runtime.reinitMCPServer({ user: other, serverName: 'srv' })).toMatchObject({ oauthRequired: true });
+  expect(await runtime.reinitMCPServer({ user: other, serverName: 'srv' })).toMatchObject(unavailable);
   expect(await callAtOnce(runtime, user, 1)).toEqual([]);
   fixtures.keep(await start());
   expect(await runtime.reinitMCPServer({ user: other, serverName: 'srv' })).toMatchObject({ oauthRequired: true });
   expect([told('Redis cannot be reached'), told('Redis can be reached again')]).toEqual([2, 2]);
   expect(logger.text()).not.toContain(PASSWORD);
+});
+
+test('what the runtime gets keeps the contract, and nothing of it is the flow manager', async () => {
+  const server = fixtures.keep(await startRedis());
+  const create = withRedis((host) => ({ host, close: async () => {} }));
+  const open = () => fixtures.keep(create({ config: { mcpServers: {} }, redis: server.url, credentialsKey })).host;
+  const members = ({ lock, tokenMethods, exchangedTokens, sharedSessions, limits, flowManager }) => {
+    expect(flowManager).toBeUndefined();
+    return { lock, tokenMethods, exchangedTokens, sharedSessions, limits };
+  };
+  const [here, there] = [members(open()), members(open())];
+  for (const service of Object.values(here)) expect(service).toBeDefined();
+  expect(await brokenRules({ ...here, anotherProcess: there })).toEqual([]);
 });
 
 describe('what is given', () => {

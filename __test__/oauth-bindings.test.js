@@ -120,6 +120,34 @@ test('a rotated refresh token survives a store that cannot be read for a moment'
   expect(suite.authorizationServer.refreshes()).toHaveLength(used + 1);
 });
 
+test.each([
+  ['at once', 0],
+  ['after the expired token was read', 1],
+])('a token store that is away, %s, is no reason to sign in again', async (_, reads) => {
+  const host = await suite.host();
+  await authorize(host);
+  const { tokenMethods } = host.services;
+  await host.runtime.manager.disconnectUserConnections(host.user.id);
+  if (reads > 0) await host.store.expire(host.user.id);
+  let left = reads;
+  host.services.tokenMethods = {
+    ...tokenMethods,
+    async findToken(query) {
+      if (query.type === 'mcp_oauth' && left-- <= 0) throw new Error('the database fails over');
+      return tokenMethods.findToken(query);
+    },
+  };
+  const unavailable = { code: 'MCP_TOKEN_STORAGE_UNAVAILABLE', retryable: true };
+  expect(await host.reinit()).toMatchObject({
+    success: false,
+    oauthRequired: false,
+    oauthUrl: null,
+    error: unavailable,
+  });
+  host.services.tokenMethods = tokenMethods;
+  expect(await host.reinit()).toMatchObject({ success: true, oauthRequired: false });
+});
+
 describe('one browser, several callbacks', () => {
   test('the code is redeemed once, and everybody gets the tokens', async () => {
     const { runtime, flowManager, reinit } = await suite.host();

@@ -1,4 +1,4 @@
-/** A slot that moves to another node of a cluster while its locks, leases and flows are in use. */
+/** A slot that moves to another node of a cluster while what is in it is in use. */
 
 const { redisServices } = require('../redis');
 const { useFixtures } = require('./support/fixtures');
@@ -11,6 +11,8 @@ const fixtures = useFixtures();
 const LOCK = 'mcp_get_tokens:user:srv';
 const FLOW = ['user:srv', 'mcp_oauth'];
 const LEASE = JSON.stringify(['', 'user', 'srv']);
+const SESSION = JSON.stringify(['session', 'user', 'srv', 'digest']);
+const BREAKER = JSON.stringify(['breaker', 'user', 'srv']);
 const LONG_MS = 600_000;
 const NOT_NOW = { waitMs: 0, leaseMs: LONG_MS };
 
@@ -25,10 +27,13 @@ test.each(Object.entries(CLUSTER))('with %s', async (_, connect) => {
   const release = await here.lock.acquire(LOCK, LONG_MS);
   const lease = await here.flowManager.acquireLease(LEASE, NOT_NOW);
   await here.flowManager.initFlow(...FLOW, { state: 's' });
+  await here.sharedSessions.set(SESSION, 'first', LONG_MS);
+  await here.limits.count(BREAKER, LONG_MS);
+  await here.limits.block(BREAKER, LONG_MS);
   // All that is of this user and server is in one slot.
   const all = await keys(from);
   expect(all.map((key) => key.split(':{')[0])).toEqual(
-    ['fence', 'flow:mcp_oauth', 'lease', 'lock'].map((kind) => `librechat-mcp:${kind}`),
+    ['block', 'count', 'fence', 'flow:mcp_oauth', 'lease', 'lock', 'session'].map((kind) => `librechat-mcp:${kind}`),
   );
 
   await cluster.beginMove(slot, from, to);
@@ -45,6 +50,10 @@ test.each(Object.entries(CLUSTER))('with %s', async (_, connect) => {
   // The keys are there, the slot is not: clients are sent on.
   expect(await here.lock.acquire(LOCK, LONG_MS)).toBeNull();
   expect(await there.flowManager.acquireLease(LEASE, NOT_NOW)).toBeNull();
+  expect(await there.sharedSessions.compareAndSet(SESSION, 'first', 'second', LONG_MS)).toBe(true);
+  expect(await here.sharedSessions.delete(SESSION, 'first')).toBe(false);
+  expect(await there.limits.count(BREAKER, LONG_MS)).toBe(2);
+  expect(await here.limits.blockedFor(BREAKER)).toBeGreaterThan(0);
   const flow = await there.flowManager.getFlowState(...FLOW);
   expect(flow).toMatchObject({ status: 'PENDING', metadata: { state: 's' } });
   expect(await here.flowManager.completeFlowIfCurrent(...FLOW, flow.createdAt, 's', { of: 'user' })).toBe('updated');
@@ -53,6 +62,10 @@ test.each(Object.entries(CLUSTER))('with %s', async (_, connect) => {
   expect(await keys(from)).toEqual([]);
   expect(await keys(to)).toEqual(all);
   expect(await there.flowManager.getFlowState(...FLOW)).toMatchObject({ status: 'COMPLETED', result: { of: 'user' } });
+  expect(await here.sharedSessions.get(SESSION)).toBe('second');
+  await here.limits.clear(BREAKER);
+  expect(await there.limits.blockedFor(BREAKER)).toBe(0);
+  expect(await there.limits.count(BREAKER, LONG_MS)).toBe(1);
   await release();
   await lease.release();
   expect(await there.lock.acquire(LOCK, LONG_MS)).not.toBeNull();

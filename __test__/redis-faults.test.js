@@ -12,6 +12,9 @@ const fixtures = useFixtures();
 const KEY = 'mcp_get_tokens:user:srv';
 const FLOW = ['user:srv', 'mcp_oauth'];
 const LEASE = JSON.stringify(['', 'user', 'srv']);
+const SESSION = JSON.stringify(['session', 'user', 'srv', 'digest']);
+const BREAKER = JSON.stringify(['breaker', 'user', 'srv']);
+const OTHER = JSON.stringify(['breaker', 'other', 'srv']);
 const LONG_MS = 600_000;
 const NOT_NOW = { waitMs: 0, leaseMs: LONG_MS };
 
@@ -29,8 +32,8 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     return { redis, admin: adminOf(redis), ...(await services(redis.port)) };
   }
 
-  test('flushed: locks, flows and tokens are gone, fences grow, and late holders touch nothing', async () => {
-    const { admin, lock, flowManager, exchangedTokens } = await setup();
+  test('flushed: what was there is gone, fences grow, and late holders touch nothing', async () => {
+    const { admin, lock, flowManager, exchangedTokens, sharedSessions, limits } = await setup();
     const fence = async () => Number((await admin('GET', await lockKey(admin))).split(':')[0]);
     const late = await lock.acquire(KEY, LONG_MS);
     const before = await fence();
@@ -38,8 +41,18 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     const { createdAt } = await flowManager.getFlowState(...FLOW);
     const lateLease = await flowManager.acquireLease(LEASE, NOT_NOW);
     await exchangedTokens.set('key', 'value', LONG_MS);
+    await sharedSessions.set(SESSION, 'value', LONG_MS);
+    await limits.count(BREAKER, LONG_MS);
+    await limits.block(BREAKER, LONG_MS);
 
     await admin('FLUSHALL');
+    expect(await sharedSessions.compareAndSet(SESSION, 'value', 'next', LONG_MS)).toBe(false);
+    expect(await sharedSessions.get(SESSION)).toBeUndefined();
+    expect(await sharedSessions.compareAndSet(SESSION, undefined, 'another', LONG_MS)).toBe(true);
+    expect(await sharedSessions.delete(SESSION, 'value')).toBe(false);
+    expect(await sharedSessions.get(SESSION)).toBe('another');
+    expect(await limits.blockedFor(BREAKER)).toBe(0);
+    expect(await limits.count(BREAKER, LONG_MS)).toBe(1);
     expect(await flowManager.getFlowState(...FLOW)).toBeNull();
     expect(await flowManager.completeFlow(...FLOW, {})).toBe(false);
     expect(await flowManager.completeFlowIfCurrent(...FLOW, createdAt, 's', {})).toBe('missing');
@@ -57,10 +70,14 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
   });
 
   test('without its scripts: they are loaded again', async () => {
-    const { admin, lock, flowManager } = await setup();
+    const { admin, lock, flowManager, sharedSessions, limits } = await setup();
     const release = await lock.acquire(KEY, LONG_MS);
     await flowManager.initFlow(...FLOW);
+    expect(await sharedSessions.compareAndSet(SESSION, undefined, 'value', LONG_MS)).toBe(true);
+    expect(await limits.count(BREAKER, LONG_MS)).toBe(1);
     await admin('SCRIPT', 'FLUSH');
+    expect(await sharedSessions.compareAndSet(SESSION, 'value', 'next', LONG_MS)).toBe(true);
+    expect(await limits.count(BREAKER, LONG_MS)).toBe(2);
     expect(await lock.acquire(KEY, LONG_MS)).toBeNull();
     await admin('SCRIPT', 'FLUSH');
     await release();
@@ -68,7 +85,7 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     expect(await flowManager.getFlowState(...FLOW)).toMatchObject({ status: 'PENDING' });
   });
 
-  test('with a client that sends everything twice, as after a broken connection: the first answer holds', async () => {
+  test('with a client that sends everything twice, as after a broken connection: it is done once, but for counts', async () => {
     const redis = fixtures.keep(await startRedis());
     const { client } = fixtures.keep(await connect([redis.port]));
     const twice =
@@ -79,7 +96,8 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
       };
     const twofold = ['evalsha', 'evalSha', 'eval'].map((name) => [name, client[name] && twice(name)]);
     const { status, isOpen } = client;
-    const { lock, flowManager } = redisServices({ status, isOpen, ...Object.fromEntries(twofold) });
+    const services = redisServices({ status, isOpen, ...Object.fromEntries(twofold) });
+    const { lock, flowManager, sharedSessions, limits } = services;
     const release = await lock.acquire(KEY, LONG_MS);
     expect(await lock.acquire(KEY, LONG_MS)).toBeNull();
     await release();
@@ -88,14 +106,23 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     expect(lease).toMatchObject({ generation: 1 });
     await lease.release();
     expect(await flowManager.acquireLease(LEASE, NOT_NOW)).toMatchObject({ generation: 1 });
+    // These are told what the second try came to, and nothing is there twice.
+    expect(await sharedSessions.compareAndSet(SESSION, undefined, 'value', LONG_MS)).toBe(false);
+    expect(await sharedSessions.get(SESSION)).toBe('value');
+    expect(await sharedSessions.delete(SESSION, 'value')).toBe(false);
+    expect(await sharedSessions.get(SESSION)).toBeUndefined();
+    expect(await limits.count(BREAKER, LONG_MS)).toBe(2);
   });
 
   test('full: what writes is refused, what reads or frees is not', async () => {
-    const { admin, lock, flowManager, exchangedTokens } = await setup();
+    const { admin, lock, flowManager, exchangedTokens, sharedSessions, limits } = await setup();
     const release = await lock.acquire(KEY, LONG_MS);
     const lease = await flowManager.acquireLease(LEASE, NOT_NOW);
     await flowManager.initFlow(...FLOW);
     await exchangedTokens.set('key', 'value', LONG_MS);
+    await sharedSessions.set(SESSION, 'value', LONG_MS);
+    await limits.count(BREAKER, LONG_MS);
+    await limits.block(BREAKER, LONG_MS);
     await admin('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
     await admin('CONFIG', 'SET', 'maxmemory', 1);
 
@@ -105,12 +132,23 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     await expect(flowManager.initFlow('other:srv', 'mcp_oauth')).rejects.toMatchObject(full);
     await expect(flowManager.completeFlow(...FLOW, {})).rejects.toMatchObject(full);
     await expect(exchangedTokens.set('other', 'value', LONG_MS)).rejects.toMatchObject(full);
+    await expect(sharedSessions.set(SESSION, 'next', LONG_MS)).rejects.toMatchObject(full);
+    await expect(sharedSessions.compareAndSet(SESSION, 'value', 'next', LONG_MS)).rejects.toMatchObject(full);
+    expect(await sharedSessions.compareAndSet(SESSION, undefined, 'next', LONG_MS)).toBe(false);
+    await expect(limits.count(BREAKER, LONG_MS)).rejects.toMatchObject(full);
+    await expect(limits.block(OTHER, LONG_MS)).rejects.toMatchObject(full);
+    expect(await limits.blockedFor(OTHER)).toBe(0);
+    expect(await limits.blockedFor(BREAKER)).toBeGreaterThan(0);
+    expect(await sharedSessions.get(SESSION)).toBe('value');
     expect(await flowManager.getFlowState(...FLOW)).toMatchObject({ status: 'PENDING' });
     expect(await exchangedTokens.get('key')).toBe('value');
     expect(await lock.acquire(KEY, LONG_MS)).toBeNull();
     await release();
     await lease.release();
     expect(await exchangedTokens.delete('key')).toBe(true);
+    expect(await sharedSessions.delete(SESSION, 'value')).toBe(true);
+    await limits.clear(BREAKER);
+    expect(await limits.blockedFor(BREAKER)).toBe(0);
     expect(await flowManager.deleteFlow(...FLOW)).toBe(true);
 
     await admin('CONFIG', 'SET', 'maxmemory', 0);
@@ -126,7 +164,7 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
   });
 
   test('stopped: everything rejects, and what is granted when it goes on is given back', async () => {
-    const { redis, lock, flowManager, exchangedTokens } = await setup();
+    const { redis, lock, flowManager, exchangedTokens, sharedSessions, limits } = await setup();
     await flowManager.initFlow(...FLOW);
     await redis.pause();
     const asked = [
@@ -135,6 +173,14 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
       flowManager.getFlowState(...FLOW),
       flowManager.completeFlow(...FLOW, {}),
       exchangedTokens.get('key'),
+      sharedSessions.get(SESSION),
+      sharedSessions.set(SESSION, 'value', LONG_MS),
+      sharedSessions.compareAndSet(SESSION, undefined, 'value', LONG_MS),
+      sharedSessions.delete(SESSION),
+      limits.count(BREAKER, LONG_MS),
+      limits.block(BREAKER, LONG_MS),
+      limits.blockedFor(BREAKER),
+      limits.clear(BREAKER),
     ];
     const outcomes = await Promise.allSettled([...asked, flowManager.deleteFlow('other:srv', 'mcp_oauth')]);
     const late = {
@@ -151,18 +197,22 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     });
     await release();
     await until('the lease', () => flowManager.acquireLease(LEASE, NOT_NOW));
+    await sharedSessions.set(SESSION, 'value', LONG_MS);
+    expect(await sharedSessions.get(SESSION)).toBe('value');
   });
 
   test('gone: whoever asks is told, also by a client that keeps commands until it is back', async () => {
-    const { redis, lock, flowManager } = await setup();
+    const { redis, lock, flowManager, sharedSessions, limits } = await setup();
     const release = await lock.acquire(KEY, LONG_MS);
     await redis.kill();
     const outcomes = await Promise.allSettled([
       release(),
       lock.acquire(KEY, LONG_MS),
       flowManager.getFlowState(...FLOW),
+      sharedSessions.compareAndSet(SESSION, undefined, 'value', LONG_MS),
+      limits.count(BREAKER, LONG_MS),
     ]);
-    expect(outcomes.map(({ reason }) => reason?.name)).toEqual(Array(3).fill('RedisServiceError'));
+    expect(outcomes.map(({ reason }) => reason?.name)).toEqual(Array(5).fill('RedisServiceError'));
   });
 
   test('fails over: nothing hangs, what the replica had is there, and writes go on after its promotion', async () => {
@@ -172,9 +222,12 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     await until('the replica', async () => (await replica('INFO', 'replication')).includes('master_link_status:up'));
     // What a managed Redis has: one address, and who answers there changes.
     const address = fixtures.keep(await startSwitch(first.port));
-    const { lock, flowManager } = await services(address.port);
+    const { lock, flowManager, sharedSessions, limits } = await services(address.port);
     const release = await lock.acquire(KEY, LONG_MS);
     await flowManager.initFlow(...FLOW, { state: 's' });
+    await sharedSessions.set(SESSION, 'value', LONG_MS);
+    await limits.count(BREAKER, LONG_MS);
+    await limits.block(BREAKER, LONG_MS);
     const fence = Number((await master('GET', await lockKey(master))).split(':')[0]);
     await until('its copy', async () => (await master('WAIT', 1, 100)) === 1);
 
@@ -204,6 +257,9 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     await writers;
 
     expect(await flowManager.getFlowState(...FLOW)).toMatchObject({ status: 'PENDING', metadata: { state: 's' } });
+    expect(await sharedSessions.compareAndSet(SESSION, 'value', 'next', LONG_MS)).toBe(true);
+    expect(await limits.count(BREAKER, LONG_MS)).toBe(2);
+    expect(await limits.blockedFor(BREAKER)).toBeGreaterThan(0);
     expect(await lock.acquire(KEY, LONG_MS)).toBeNull();
     await release();
     expect(await lock.acquire(KEY, LONG_MS)).not.toBeNull();

@@ -36,6 +36,10 @@ describe('keys', () => {
       keys.flow('tenant:t%2F1:user:a:b', 'mcp_oauth'),
       keys.lease('["","user","a:b"]'),
       keys.lease('["refresh","t/1","user","a:b"]'),
+      keys.session('["session","user","a:b","digest"]'),
+      keys.session('["session-stream","user","a:b","digest"]'),
+      keys.count('["breaker","user","a:b"]'),
+      keys.block('["breaker","user","a:b"]'),
     ];
     expect([...new Set(named.map(tagOf))]).toEqual(['user:a%3ab']);
     expect(new Set(named).size).toBe(named.length);
@@ -81,13 +85,48 @@ describe('keys', () => {
     }
     for (const key of ['key', 'user:srv', 'mcp_oauth_state:user:srv']) expect(keys.lock(key)).toMatch(hash);
     expect(keys.token('user:srv')).toMatch(hash);
+    for (const key of [
+      'secret',
+      '',
+      'null',
+      '{"0":"session"}',
+      '["session","user"]',
+      '["session","user","srv","digest","more"]',
+      '["session","user",1]',
+      '["session", "user", "srv"]',
+      '["session","\\u0075ser","srv"]',
+    ]) {
+      for (const named of [keys.session(key), keys.count(key), keys.block(key)]) expect(named).toMatch(hash);
+    }
+  });
+
+  test('of sessions and limits say what they are of', () => {
+    const digest = 'd'.repeat(64);
+    expect(keys.session(`["session-turn","user","srv","${digest}"]`)).toBe(
+      `p:session:{user:srv}:session-turn:${digest}`,
+    );
+    expect(keys.session('["session","","srv","d"]')).toBe('p:session:{:srv}:session:d');
+    expect(keys.count('["breaker-failures","","a:b"]')).toBe('p:count:{:a%3ab}:breaker-failures');
+    expect(keys.block('["breaker","user","srv"]')).toBe('p:block:{user:srv}:breaker');
+    const names = ['', 'a', 'b', 'a:b', '{}', '~', 'x'.repeat(300), '\ud800'];
+    const lists = names.flatMap((first) =>
+      names.flatMap((second) => [
+        [first, second, 'c'],
+        [first, 'c', second, 'd'],
+        ['c', first, second, 'd'],
+        [first, 'c', 'd', second],
+      ]),
+    );
+    const sessions = new Map(lists.map((parts) => [JSON.stringify(parts), keys.session(JSON.stringify(parts))]));
+    expect(new Set(sessions.values()).size).toBe(sessions.size);
+    for (const key of sessions.values()) expect(key).toMatch(/^p:session:\{[^{}:]*:[^{}:]*\}:[^{}:]*(:[^{}:]*)?$/);
   });
 });
 
 describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
   test('secrets are in no key, and in no error', async () => {
     const { redis, admin, ...services } = await setup(connect);
-    const { lock, flowManager, exchangedTokens } = services;
+    const { lock, flowManager, exchangedTokens, sharedSessions, limits } = services;
     const [state, token, verifier] = ['state', 'token', 'verifier'].map((name) => `secret-${name}`);
     const monitor = await admin.monitor();
     fixtures.keep({ close: async () => monitor.disconnect() });
@@ -109,10 +148,17 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
       exchangedTokens.set(token, token, LONG_MS),
       exchangedTokens.get(token),
       exchangedTokens.delete(token),
+      sharedSessions.set(token, token, LONG_MS),
+      sharedSessions.compareAndSet(token, token, verifier, LONG_MS),
+      sharedSessions.get(token),
+      sharedSessions.delete(token, state),
+      limits.count(token, LONG_MS),
+      limits.block(token, LONG_MS),
+      limits.blockedFor(token),
     ];
     await Promise.all(use());
     const keys = await admin.keys('*');
-    expect(keys.length).toBe(5);
+    expect(keys.length).toBe(8);
     expect(keys.join('\n')).not.toContain('secret');
     for (const key of keys) expect(await admin.pttl(key)).toBeGreaterThan(0);
 
@@ -120,7 +166,7 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     await admin.echo('done');
     await until('the end', done);
     const scripts = seen.filter(([name]) => /^eval/i.test(name));
-    expect(scripts.length).toBeGreaterThan(12);
+    expect(scripts.length).toBeGreaterThan(19);
     for (const [, , count, ...args] of scripts) expect(args.slice(0, Number(count)).join('\n')).not.toContain('secret');
 
     for (const [name, key] of seen.filter((args) => !scripts.includes(args)))
@@ -137,7 +183,7 @@ describe.each(Object.entries(STANDALONE))('with %s', (_, connect) => {
     const errors = [full, otherKind, gone].map((outcomes) =>
       outcomes.flatMap(({ reason }) => (reason ? [reason] : [])),
     );
-    expect(errors.map(({ length }) => length)).toEqual([3, 1, 13]);
+    expect(errors.map(({ length }) => length)).toEqual([6, 1, 20]);
     for (const error of errors.flat()) {
       expect(error).toMatchObject({
         name: 'RedisServiceError',
@@ -193,16 +239,61 @@ describe('what others have written', () => {
     expect(Number(await admin.get('librechat-mcp:fence:{user:srv}:mcp_get_tokens%3auser%3asrv'))).toBeGreaterThan(1e15);
   });
 
-  test('is no token where it is no text, or too much', async () => {
+  const noTexts = [
+    ['too much', (admin, key) => admin.set(key, 'x'.repeat(2 ** 21))],
+    ['nothing', (admin, key) => admin.set(key, '')],
+    ['another kind', (admin, key) => admin.multi().del(key).lpush(key, 'x').exec()],
+  ];
+
+  test.each(noTexts)('is no token: %s', async (_, write) => {
     const { admin, exchangedTokens } = await setup();
     await exchangedTokens.set('key', 'value', LONG_MS);
     const [key] = await admin.keys('*');
-    await admin.set(key, 'x'.repeat(2 ** 21));
-    expect(await exchangedTokens.get('key')).toBeUndefined();
-    await admin.multi().del(key).lpush(key, 'x').exec();
+    await write(admin, key);
     expect(await exchangedTokens.get('key')).toBeUndefined();
     await exchangedTokens.set('key', 'value', LONG_MS);
     expect(await exchangedTokens.get('key')).toBe('value');
+  });
+
+  test.each(noTexts)('is no session: %s', async (_, write) => {
+    const { admin, sharedSessions } = await setup();
+    const [session, key] = ['["session","user","srv","d"]', 'librechat-mcp:session:{user:srv}:session:d'];
+    await write(admin, key);
+    expect(await sharedSessions.get(session)).toBeUndefined();
+    expect(await sharedSessions.compareAndSet(session, 'x', 'value', LONG_MS)).toBe(false);
+    expect(await sharedSessions.delete(session, 'x')).toBe(false);
+    expect(await sharedSessions.compareAndSet(session, undefined, 'value', LONG_MS)).toBe(true);
+    expect(await sharedSessions.get(session)).toBe('value');
+    expect(await admin.pttl(key)).toBeGreaterThan(0);
+    await write(admin, key);
+    await sharedSessions.set(session, 'value', LONG_MS);
+    expect(await sharedSessions.get(session)).toBe('value');
+  });
+
+  const breaker = '["breaker","user","srv"]';
+  test.each([
+    ...noTexts,
+    ['no end', (admin, key) => admin.set(key, '1')],
+    ['an end too late', (admin, key) => admin.set(key, '7', 'PX', 2 * LONG_MS)],
+    ...['0', '-3', '1.5', '1e9', '01', ' 1', 'nan', '9'.repeat(16), 'x'].map((text) => [
+      `"${text}"`,
+      (admin, key) => admin.set(key, text, 'PX', LONG_MS),
+    ]),
+  ])('is no count and no block: %s', async (_, write) => {
+    const { admin, limits } = await setup();
+    const [count, block] = ['count', 'block'].map((kind) => `librechat-mcp:${kind}:{user:srv}:breaker`);
+    for (const key of [count, block]) await write(admin, key);
+    expect(await limits.blockedFor(breaker)).toBe(0);
+    expect([await limits.count(breaker, LONG_MS), await limits.count(breaker, LONG_MS)]).toEqual([1, 2]);
+    await limits.block(breaker, LONG_MS);
+    expect(await limits.blockedFor(breaker)).toBeGreaterThan(0);
+    for (const key of [count, block]) {
+      const left = await admin.pttl(key);
+      expect(0 < left && left <= LONG_MS).toBe(true);
+      await write(admin, key);
+    }
+    await limits.clear(breaker);
+    expect(await admin.keys('*')).toEqual([]);
   });
 });
 
@@ -260,14 +351,18 @@ describe('what is given', () => {
   });
 
   test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1000', undefined])('is no time: %p', async (ms) => {
-    const { lock, flowManager, exchangedTokens } = await setup();
+    const { lock, flowManager, exchangedTokens, sharedSessions, limits } = await setup();
     await expect(lock.acquire('key', ms)).rejects.toThrow(RangeError);
     await expect(exchangedTokens.set('key', 'value', ms)).rejects.toThrow(RangeError);
+    await expect(sharedSessions.set('key', 'value', ms)).rejects.toThrow(RangeError);
+    await expect(sharedSessions.compareAndSet('key', undefined, 'value', ms)).rejects.toThrow(RangeError);
+    await expect(limits.count('key', ms)).rejects.toThrow(RangeError);
+    await expect(limits.block('key', ms)).rejects.toThrow(RangeError);
     if (ms !== undefined) await expect(flowManager.acquireLease('id', { leaseMs: ms })).rejects.toThrow(RangeError);
   });
 
   test('is too much, or nothing', async () => {
-    const { lock, flowManager, exchangedTokens } = await setup();
+    const { lock, flowManager, exchangedTokens, sharedSessions, limits } = await setup();
     const much = 'secret'.repeat(2 ** 18);
     for (const refused of [
       flowManager.initFlow('user:srv', 'mcp_oauth', { much }),
@@ -275,6 +370,12 @@ describe('what is given', () => {
       flowManager.initFlow('user:srv', 'mcp_oauth', null),
       flowManager.getFlowState('', 'mcp_oauth'),
       exchangedTokens.set('key', much, LONG_MS),
+      sharedSessions.set('key', much, LONG_MS),
+      sharedSessions.compareAndSet('key', undefined, much, LONG_MS),
+      sharedSessions.compareAndSet('key', { secret: 1 }, 'value', LONG_MS),
+      sharedSessions.delete('key', ''),
+      sharedSessions.delete(''),
+      limits.count('', LONG_MS),
       lock.acquire('', LONG_MS),
     ]) {
       const error = await refused.catch((error) => error);

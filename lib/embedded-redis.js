@@ -4,7 +4,7 @@ const { connectionTo, installedOpener } = require('../redis/connection.js');
 const { servicesOver } = require('../redis/services.js');
 
 /** Logins stay with the process that began them, whose own port their browsers come back to. */
-const MEMBERS = ['lock', 'tokenMethods', 'exchangedTokens'];
+const MEMBERS = ['lock', 'tokenMethods', 'exchangedTokens', 'sharedSessions', 'limits'];
 
 const invalid = (problem) => Object.assign(new Error(`createMCPRuntime: ${problem}`), { code: 'MCP_INVALID_CONFIG' });
 

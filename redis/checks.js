@@ -16,4 +16,11 @@ function requireShort(what, text) {
   if (Buffer.byteLength(text) > MAX_BYTES) throw new RangeError(`${what} must not be longer than ${MAX_BYTES} bytes`);
 }
 
-module.exports = { MAX_BYTES, requireMilliseconds, requireShort, requireText };
+/** A text that is to be kept for so long. */
+function requireValue(operation, value, ttlMs) {
+  requireText(`${operation}: the value`, value);
+  requireShort(`${operation}: the value`, value);
+  requireMilliseconds(`${operation}: ttlMs`, ttlMs);
+}
+
+module.exports = { MAX_BYTES, requireMilliseconds, requireShort, requireText, requireValue };

@@ -1,12 +1,5 @@
-const { MAX_BYTES, requireMilliseconds, requireShort, requireText } = require('./checks');
-const { script } = require('./scripts');
-
-const GET = script(`
-if redis.call('type', KEYS[1]).ok ~= 'string' or redis.call('strlen', KEYS[1]) > ${MAX_BYTES} then return false end
-return redis.call('get', KEYS[1])
-`);
-const SET = script(`redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2])`);
-const DELETE = script(`return redis.call('del', KEYS[1])`);
+const { requireText, requireValue } = require('./checks');
+const { DELETE, GET, SET } = require('./texts');
 
 /**
  * @param {{ run: Function, keys: any }} redis
@@ -24,9 +17,7 @@ function redisTokenCache({ run, keys }) {
       return value === null ? undefined : String(value);
     },
     async set(key, value, ttlMs) {
-      requireText('exchangedTokens.set: the value', value);
-      requireShort('exchangedTokens.set: the value', value);
-      requireMilliseconds('exchangedTokens.set: ttlMs', ttlMs);
+      requireValue('exchangedTokens.set', value, ttlMs);
       await command('set', SET, key, value, ttlMs);
     },
     async delete(key) {

@@ -3,6 +3,7 @@ const { flowTtlMs } = require('./flow-ttl');
 const { redisLeases } = require('./leases');
 const { IS_HASH, MAKE_ROOM, readFields, script } = require('./scripts');
 const { isObject, milliseconds, named, parsed } = require('./stored');
+const { DELETE } = require('./texts');
 
 const FIELDS = ['status', 'createdAt', 'metadata', 'completedAt', 'failedAt', 'result', 'error'];
 const STATUSES = ['PENDING', 'COMPLETED', 'FAILED'];
@@ -32,8 +33,6 @@ redis.call('hset', KEYS[1], 'status', status, member, value, timeMember, now)
 redis.call('pexpire', KEYS[1], ttl)
 return 'updated'
 `);
-
-const DELETE = script(`return redis.call('del', KEYS[1])`);
 
 /** What was read, where it is a flow. */
 function flowState(type, fields) {

@@ -38,8 +38,8 @@ export interface RedisLock {
    * Releasing deletes the lock only while it is still this holder's. Of one that is lost (its time is over, Redis was
    * flushed) it does nothing, and says nothing.
    *
-   * Rejects where Redis does not do it within 5 s: then nothing is refreshed, and the user is offered a sign-in, unless the
-   * flow manager has leases; with these the call fails with a `retryable` error. A lock that is granted later is given back.
+   * Rejects where Redis does not do it within 5 s: then nothing is refreshed, and the call fails with a `retryable` error. A
+   * lock that is granted later is given back.
    *
    * @param key    names the user and the server: `mcp_get_tokens:USER:SERVER`
    * @param ttlMs  how long it lasts where nobody releases it, a whole number of milliseconds
@@ -165,9 +165,8 @@ export interface RedisTokenRow extends RedisTokenKey {
  * here, metadata is not: it has nothing secret. A row that has expired is gone.
  *
  * Who asks is the runtime, when it connects a server for a user, around a login and around a refresh. Every function is one
- * step at Redis, and needs `userId`, `type` and `identifier`. Each rejects where Redis does not do it within 5 s: who cannot be
- * found tokens for is offered a sign-in, unless the flow manager has leases; with these the call fails with a `retryable`
- * error. A refresh fails for now, and a login fails.
+ * step at Redis, and needs `userId`, `type` and `identifier`. Each rejects where Redis does not do it within 5 s: the call
+ * or the refresh that needs it fails with a `retryable` error, a login fails, and nobody is asked to sign in for it.
  */
 export interface RedisTokenMethods extends MCPTokenMethods {
   /** The row, where it is as the query says; else `null`. */
@@ -183,6 +182,60 @@ export interface RedisTokenMethods extends MCPTokenMethods {
   deleteTokens(query: RedisTokenQuery): Promise<{ deletedCount: number }>
 }
 
+/**
+ * MCP sessions that processes go on with for each other, whose GET stream is listened to by whom, and whose turn it is to make
+ * a lost session anew. Values are opaque text: a session is sealed by the runtime before it comes here, and of no use to whoever
+ * reads the store.
+ *
+ * Who asks is the runtime: before it makes a session, after one has changed or come to rest, and when one has ended. It waits 2 s
+ * at most. A failure never fails a call: it is logged once, nothing is asked for 5 s, and the process has sessions of its own
+ * meanwhile. Every function is one step at Redis, and rejects where Redis does not do it within 5 s; it may still be done.
+ *
+ * Where a client sends a command again after its connection broke, `compareAndSet` and `delete` can be `false` for what they
+ * have done: whoever is told so reads what is there.
+ *
+ * Keys are JSON arrays of strings: `["session",USER,SERVER,DIGEST]`, `["session-stream",USER,SERVER,DIGEST]` and
+ * `["session-turn",USER,SERVER,DIGEST]`. The user is `""` where all users share the connection.
+ */
+export interface RedisSharedSessions {
+  /** The value; `undefined` where there is none, or what is there is no text. */
+  get(key: string): Promise<string | undefined>
+  /** Keeps a value for so many milliseconds, a whole number, in place of what is there. */
+  set(key: string, value: string, ttlMs: number): Promise<void>
+  /**
+   * Keeps a value as `set` does, but only while the value there is `expected`; `undefined`: while there is none. Of many who
+   * expect the same at once, one sets. Whether it did; where it did not, what is there stays, and ends when it would have.
+   */
+  compareAndSet(key: string, expected: string | undefined, value: string, ttlMs: number): Promise<boolean>
+  /** Forgets a value; with `expected` only while it is that. Whether it did. */
+  delete(key: string, expected?: string): Promise<boolean>
+}
+
+/**
+ * What processes count together, and what is blocked for all of them: failures of a server for the runtime's circuit breakers.
+ *
+ * Who asks is the runtime, when it connects and when that has failed or succeeded. It waits 2 s at most. A failure never fails a
+ * call: it is logged once, nothing is asked for 5 s, and the process counts for itself meanwhile. Every function is one step at
+ * Redis, by Redis's clock, and rejects where Redis does not do it within 5 s; it may still be done. Where a client sends a
+ * command again after its connection broke, an event can be counted twice.
+ *
+ * Keys are JSON arrays of strings: `["breaker-failures",USER,SERVER]`, `["breaker-cycles",USER,SERVER]` and
+ * `["breaker",USER,SERVER]`. The user is `""` where all users share the connection.
+ */
+export interface RedisLimits {
+  /**
+   * Counts an event. Resolves to how many there are in the window, with this one. The first event begins the window, which ends
+   * `windowMs` later, a whole number of milliseconds; the next event after that is the first of another.
+   */
+  count(key: string, windowMs: number): Promise<number>
+  /** Blocks for so many milliseconds, a whole number. A block that lasts longer stays. */
+  block(key: string, ms: number): Promise<void>
+  /** How many milliseconds the block still lasts; 0 where nothing blocks. */
+  blockedFor(key: string): Promise<number>
+  /** Forgets the count and the block. */
+  clear(key: string): Promise<void>
+}
+
 /** Members of the host services. */
 export interface RedisServices {
   /** One refresh at a time across processes. */
@@ -193,6 +246,10 @@ export interface RedisServices {
   exchangedTokens: RedisTokenCache
   /** For hosts without LibreChat's. Where the host has some, they come after these: `{ ...redisServices(client), tokenMethods }`. */
   tokenMethods: RedisTokenMethods
+  /** Sessions that outlive their process. Used where the host has a credentials key. */
+  sharedSessions: RedisSharedSessions
+  /** Circuit breakers of all processes. */
+  limits: RedisLimits
 }
 
 /**

@@ -32,14 +32,20 @@ function ownerOfFlow(flowId) {
   return user && server ? [user, server] : undefined;
 }
 
+/** What a JSON array of strings has; nothing of anything else. */
+function strings(json) {
+  try {
+    const parts = JSON.parse(json);
+    if (Array.isArray(parts) && parts.every((it) => typeof it === 'string')) return parts;
+  } catch {}
+  return [];
+}
+
 /** Of `["refresh",TENANT,USER,SERVER]` and `[TENANT,USER,SERVER]`. */
 function ownerOfLease(leaseId) {
-  try {
-    const parts = JSON.parse(leaseId);
-    const isLease = Array.isArray(parts) && parts.every((it) => typeof it === 'string');
-    if (isLease && (parts.length === 3 || (parts.length === 4 && parts[0] === 'refresh'))) return parts.slice(-2);
-  } catch {}
-  return undefined;
+  const parts = strings(leaseId);
+  const isLease = parts.length === 3 || (parts.length === 4 && parts[0] === 'refresh');
+  return isLease ? parts.slice(-2) : undefined;
 }
 
 /** The runtime's locks are named as the flows beside them, `mcp_get_tokens:FLOW`. */
@@ -65,9 +71,19 @@ function ownerOfRow({ userId, type, identifier }) {
  * @param {string} prefix
  */
 function keyNames(prefix) {
+  const joined = (parts) => parts.map(part).join(':');
   const named = (kind, id, owner) => {
     if (!owner) return `${prefix}${kind}:{${hashed(id)}}`;
-    return `${prefix}${kind}:{${owner.map(part).join(':')}}:${part(id)}`;
+    return `${prefix}${kind}:{${joined(owner)}}:${part(id)}`;
+  };
+  /** `[NAME,USER,SERVER]` and `[NAME,USER,SERVER,DIGEST]`, as the runtime names sessions and limits. */
+  const listed = (kind, key) => {
+    const parts = strings(key);
+    // Written in another way it is another key.
+    const isListed = (parts.length === 3 || parts.length === 4) && JSON.stringify(parts) === key;
+    if (!isListed) return named(kind, key);
+    const [name, user, server, ...digest] = parts;
+    return `${prefix}${kind}:{${joined([user, server])}}:${joined([name, ...digest])}`;
   };
   return {
     lock: (key) => named('lock', key, ownerOfLock(key)),
@@ -75,6 +91,9 @@ function keyNames(prefix) {
     lease: (id) => named('lease', id, ownerOfLease(id)),
     flow: (id, type) => named(`flow:${part(type)}`, id, TYPES_WITH_OWNERS.includes(type) ? ownerOfFlow(id) : undefined),
     token: (key) => named('token', key),
+    session: (key) => listed('session', key),
+    count: (key) => listed('count', key),
+    block: (key) => listed('block', key),
     row: (row) => {
       const owner = ownerOfRow(row);
       return owner

@@ -1,7 +1,9 @@
 const { redisTokenCache } = require('./exchanged-tokens');
 const { redisFlowManager } = require('./flow-manager');
 const { keyNames } = require('./keys');
+const { redisLimits } = require('./limits');
 const { redisLock } = require('./lock');
+const { redisSharedSessions } = require('./shared-sessions');
 const { redisTokenMethods } = require('./token-methods');
 
 const PREFIX = 'librechat-mcp:';
@@ -14,6 +16,8 @@ function servicesOver(run, prefix = PREFIX) {
     flowManager: redisFlowManager(redis),
     exchangedTokens: redisTokenCache(redis),
     tokenMethods: redisTokenMethods(redis),
+    sharedSessions: redisSharedSessions(redis),
+    limits: redisLimits(redis),
   };
 }
 

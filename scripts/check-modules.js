@@ -25,7 +25,19 @@ const FLOORS = [
   ['network', 'settings', 'log_room'],
   ['log'],
   ['foreign_text', 'telemetry', 'blocking', 'cancel', 'flights', 'seal', 'user'],
-  ['error', 'secret', 'abilities', 'clock', 'environment', 'hex', 'keyed_lock', 'nesting', 'scheduler', 'tools'],
+  [
+    'error',
+    'secret',
+    'abilities',
+    'clock',
+    'digest',
+    'environment',
+    'hex',
+    'keyed_lock',
+    'nesting',
+    'scheduler',
+    'tools',
+  ],
 ];
 
 /** Files that list modules of several floors, and nothing else. */

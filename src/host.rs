@@ -5,9 +5,12 @@ mod authorization;
 mod call;
 mod credentials;
 mod flows;
+mod limits;
 mod obo;
 mod registry;
 mod server_requests;
+mod sessions;
+mod standing;
 mod tenancy;
 mod tokens;
 mod tools;
@@ -18,11 +21,14 @@ pub use authorization::{
 };
 pub use call::Host;
 pub use credentials::{CredentialEvents, Publication};
-pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseWish, Lock, LockGuard};
+pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseOptions, Lock, LockGuard};
+pub use limits::SharedLimits;
 pub use obo::{ClientAuth, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache, TokenResolver};
 pub use registry::{Lookup, Registry, RulesOfCall, Storage};
 pub use server_requests::{Heard, Notice, Peer, ServerRequest, ServerRequests};
-pub use tenancy::Tenancy;
+pub use sessions::SessionStore;
+pub use standing::Standing;
+pub use tenancy::{Tenancy, tenant_of};
 pub use tokens::{
     CREDENTIAL_SET_ID, CredentialSet, CredentialsKey, Expiry, StoreMethods, TokenData, TokenQuery,
     TokenRow, TokenStore, TokenUpdate,

@@ -36,6 +36,7 @@ pub mod abilities;
 pub(crate) mod blocking;
 pub(crate) mod cancel;
 pub(crate) mod clock;
+pub(crate) mod digest;
 pub mod environment;
 pub mod error;
 pub(crate) mod hex;

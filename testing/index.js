@@ -3,7 +3,9 @@
 const exchangedTokens = require('./exchanged-tokens');
 const flows = require('./flows');
 const leases = require('./leases');
+const limits = require('./limits');
 const lock = require('./lock');
+const sharedSessions = require('./shared-sessions');
 const tokenMethods = require('./token-methods');
 
 const has = (object, ...names) => names.every((name) => typeof object?.[name] === 'function');
@@ -34,9 +36,13 @@ function contractTests({ anotherProcess = {}, ...services }) {
       exchangedTokens.tests(both('exchangedTokens')),
     ],
     services.tokenMethods && ['tokenMethods', tokenMethods.RULES, tokenMethods.tests(both('tokenMethods'))],
+    services.sharedSessions && ['sharedSessions', sharedSessions.RULES, sharedSessions.tests(both('sharedSessions'))],
+    services.limits && ['limits', limits.RULES, limits.tests(both('limits'))],
   ].filter(Boolean);
   if (suites.length === 0)
-    throw new TypeError('contractTests: give lock, flowManager, exchangedTokens or tokenMethods');
+    throw new TypeError(
+      'contractTests: give lock, flowManager, exchangedTokens, tokenMethods, sharedSessions or limits',
+    );
   return suites.flatMap(([service, rules, tests]) =>
     Object.entries(tests).map(([name, run]) => ({ name: `${service}: ${rules[name]}`, run })),
   );

@@ -73,4 +73,4 @@ async function eventually(rule, ask) {
 const fresh = (name) => `${name}-${randomUUID()}`;
 const atOnce = (count, work) => Promise.all(Array.from({ length: count }, (_, index) => work(index)));
 
-module.exports = { LONG_MS, SHORT_MS, atOnce, check, checkSame, delay, eventually, fresh, soon };
+module.exports = { LONG_MS, SHORT_MS, SOON_MS, atOnce, check, checkSame, delay, eventually, fresh, soon };

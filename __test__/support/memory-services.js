@@ -15,6 +15,10 @@ class Expiring {
     this.entries.set(key, { value, ends: Date.now() + ttlMs });
   }
 
+  left(key) {
+    return this.get(key) === undefined ? 0 : this.entries.get(key).ends - Date.now();
+  }
+
   delete(key) {
     this.entries.delete(key);
   }
@@ -46,6 +50,45 @@ class MemoryTokens {
 
   async delete(key) {
     this.values.delete(key);
+  }
+}
+
+class MemorySessions extends MemoryTokens {
+  async compareAndSet(key, expected, value, ttlMs) {
+    const isExpected = this.values.get(key) === expected;
+    if (isExpected) this.values.set(key, value, ttlMs);
+    return isExpected;
+  }
+
+  async delete(key, expected) {
+    const value = this.values.get(key);
+    const isExpected = value !== undefined && value === (expected ?? value);
+    if (isExpected) this.values.delete(key);
+    return isExpected;
+  }
+}
+
+class MemoryLimits {
+  windows = new Expiring();
+  blocks = new Expiring();
+
+  async count(key, windowMs) {
+    const events = (this.windows.get(key) ?? 0) + 1;
+    this.windows.set(key, events, events === 1 ? windowMs : this.windows.left(key));
+    return events;
+  }
+
+  async block(key, ms) {
+    if (this.blocks.left(key) < ms) this.blocks.set(key, true, ms);
+  }
+
+  async blockedFor(key) {
+    return this.blocks.left(key);
+  }
+
+  async clear(key) {
+    this.windows.delete(key);
+    this.blocks.delete(key);
   }
 }
 
@@ -171,4 +214,4 @@ class MemoryRows {
   }
 }
 
-module.exports = { MemoryFlows, MemoryLock, MemoryRows, MemoryTokens };
+module.exports = { MemoryFlows, MemoryLimits, MemoryLock, MemoryRows, MemorySessions, MemoryTokens };

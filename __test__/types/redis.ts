@@ -20,7 +20,14 @@ export async function status({ flowManager }: RedisServices): Promise<'PENDING' 
 }
 
 export const tests: ContractTest[] = contractTests({ ...services[0], anotherProcess: services[1] });
+contractTests({ sharedSessions: services[0]?.sharedSessions, limits: services[0]?.limits });
 contractTests({ lock: services[0]?.lock, tokenMethods: services[0]?.tokenMethods, exchangedTokens: new Map<string, string>() });
+
+export async function listens({ sharedSessions, limits }: RedisServices): Promise<boolean> {
+  if ((await limits.count('["breaker-failures","user","server"]', 1000)) > 3) await limits.block('["breaker","user","server"]', 1000);
+  const left: number = await limits.blockedFor('["breaker","user","server"]');
+  return left === 0 && sharedSessions.compareAndSet('["session-stream","user","server","digest"]', undefined, 'process', 1000);
+}
 
 // @ts-expect-error: not a client
 redisServices(new Map());

@@ -22,8 +22,9 @@ const POLL_MS = 20;
  * @param {object} options
  * @param {number[]} options.ports  ten
  * @param {number} options.accessTokenSeconds
+ * @param {{ url: string, pid?: number, close(): unknown }} [options.redis]  one that runs; its URL is as `pod.js` takes it
  */
-async function startFleet({ ports, accessTokenSeconds }) {
+async function startFleet({ ports, accessTokenSeconds, redis: given }) {
   const [redisPort, authorization, shared, personal, guarded, control, balancerPort, ...podPorts] = ports;
   const password = randomBytes(8).toString('hex');
   /** @type {{ close(): unknown }[]} */
@@ -38,7 +39,7 @@ async function startFleet({ ports, accessTokenSeconds }) {
   };
 
   try {
-    const redis = keep(await startRedis(redisPort));
+    const redis = keep(given ?? (await startRedis(redisPort)));
     const controlUrl = `http://127.0.0.1:${control}`;
     const options = {
       ports: { authorization, shared, personal, protected: guarded, control },

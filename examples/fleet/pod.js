@@ -12,16 +12,17 @@
 const http = require('node:http');
 const { createMCPRuntime } = require('librechat-mcp-native');
 const { redisServices } = require('librechat-mcp-native/redis');
-const { createClient } = require('redis');
+const { createClient, createCluster } = require('redis');
 
-const { PORT, REDIS_URL, MCP_CONFIG = '{}' } = process.env;
+/** One URL, or those of a Cluster's nodes with commas between them. */
+const { PORT, REDIS_URL = '', MCP_CONFIG = '{}' } = process.env;
 const CALLBACK = /^\/api\/mcp\/[^/]+\/oauth\/callback$/;
 const DRAIN_MS = 20_000;
 
 /** @typedef {import('librechat-mcp-native').MCPRuntime} Runtime */
 
 async function main() {
-  const redis = await createClient({ url: REDIS_URL }).on('error', report).connect();
+  const redis = await connectRedis(REDIS_URL.split(','));
   /** No call that has begun is ended before: until then `MCP_CLOSED` is a refusal. */
   let endOfCalls = Infinity;
   const services = redisServices(redis, { prefix: 'fleet:' });
@@ -83,13 +84,21 @@ async function main() {
   process.once('SIGTERM', async () => {
     const started = performance.now();
     endOfCalls = started + DRAIN_MS;
-    await runtime.close({ drainMs: DRAIN_MS });
+    await runtime.close({ drainMs: DRAIN_MS, handOver: true });
     console.log(`drained in ${Math.round(performance.now() - started)} ms`);
     server.close(() => redis.destroy());
   });
 }
 
 const REFUSAL = { code: 'MCP_CLOSED', message: 'this pod takes no more calls' };
+
+/** @param {string[]} urls */
+async function connectRedis([url, ...others]) {
+  if (others.length === 0) return createClient({ url }).on('error', report).connect();
+  return createCluster({ rootNodes: [url, ...others].map((node) => ({ url: node })) })
+    .on('error', report)
+    .connect();
+}
 
 /** @param {Error} error */
 const report = (error) => console.error(`Redis: ${error.message}`);

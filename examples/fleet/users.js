@@ -3,7 +3,7 @@ const { setTimeout: delay } = require('node:timers/promises');
 const SERVERS = /** @type {const} */ (['shared', 'personal', 'protected']);
 /** Between two calls of a user. */
 const PAUSE_MS = 1_000;
-const SIGN_INS_AT_ONCE = 8;
+const USERS_AT_ONCE = 8;
 
 /**
  * @param {string} url
@@ -47,19 +47,25 @@ async function signIn({ url: origin, password }, user) {
 }
 
 /**
- * @param {Parameters<typeof signIn>[0]} fleet
  * @param {string[]} users
+ * @param {(user: string) => Promise<void>} work
  */
-async function signInAll(fleet, users) {
+async function someAtOnce(users, work) {
   const waiting = [...users];
   const next = async () => {
-    for (let user = waiting.shift(); user; user = waiting.shift()) await signIn(fleet, user);
+    for (let user = waiting.shift(); user; user = waiting.shift()) await work(user);
   };
-  await Promise.all(Array.from({ length: SIGN_INS_AT_ONCE }, next));
+  await Promise.all(Array.from({ length: USERS_AT_ONCE }, next));
 }
 
 /**
- * A call of each server's tool; resolves to what went wrong, `undefined` where nothing did.
+ * @param {Parameters<typeof signIn>[0]} fleet
+ * @param {string[]} users
+ */
+const signInAll = (fleet, users) => someAtOnce(users, (user) => signIn(fleet, user));
+
+/**
+ * A call of a server's tool; resolves to what went wrong, `undefined` where nothing did.
  *
  * @param {{ url: string }} fleet
  * @param {string} user
@@ -74,6 +80,21 @@ async function call({ url }, user, server) {
   } catch (error) {
     return { user, server, message: String(error) };
   }
+}
+
+/**
+ * Every user calls every server once; resolves to what went wrong.
+ *
+ * @param {{ url: string }} fleet
+ * @param {string[]} users
+ */
+async function callEach(fleet, users) {
+  /** @type {Awaited<ReturnType<typeof call>>[]} */
+  const outcomes = [];
+  await someAtOnce(users, async (user) => {
+    outcomes.push(...(await Promise.all(SERVERS.map((server) => call(fleet, user, server)))));
+  });
+  return outcomes.filter((outcome) => outcome !== undefined);
 }
 
 /**
@@ -107,4 +128,4 @@ function startLoad(fleet, users) {
   };
 }
 
-module.exports = { call, signInAll, startLoad, userNames };
+module.exports = { call, callEach, signInAll, startLoad, userNames };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::shared_breaker::{Kept, SharedBreaker};
 use crate::error::{Code, Error, Result};
 use crate::log::Logger;
 use crate::settings::BreakerSettings;
@@ -19,6 +20,8 @@ struct State {
     cycles: Window,
     failures: Window,
     blocked_until: Option<Instant>,
+    /// The store that processes share has the block, and says when it ends.
+    is_shared: bool,
 }
 
 /// Events counted from the first one on, for as long as a window lasts.
@@ -50,31 +53,66 @@ impl Window {
 pub struct Breaker {
     state: Arc<Mutex<State>>,
     settings: BreakerSettings,
+    /// Absent where processes share nothing.
+    shared: Option<SharedBreaker>,
 }
 
 impl Breaker {
-    /// Refuses while the breaker is open.
-    pub fn check(&self, log_prefix: &str) -> Result<()> {
-        match self.state.lock().blocked_until {
-            Some(until) if Instant::now() < until => Err(Error::new(
-                Code::CircuitOpen,
-                format!("{log_prefix} Circuit breaker is open, connection attempt blocked"),
-            )),
-            _ => Ok(()),
+    /// Counts and blocks together with other processes.
+    #[must_use]
+    pub fn shared_as(self, shared: SharedBreaker) -> Self {
+        Self {
+            shared: Some(shared),
+            ..self
         }
     }
 
-    pub fn succeeded(&self) {
-        let mut state = self.state.lock();
-        state.failures = Window::default();
-        state.blocked_until = None;
+    /// Refuses while the breaker is open.
+    pub async fn check(&self, log_prefix: &str) -> Result<()> {
+        if let Some(shared) = &self.shared {
+            self.take_over(shared).await;
+        }
+        if self.state.lock().is_blocked(Instant::now()) {
+            return Err(Error::new(
+                Code::CircuitOpen,
+                format!("{log_prefix} Circuit breaker is open, connection attempt blocked"),
+            ));
+        }
+        Ok(())
+    }
+
+    async fn take_over(&self, shared: &SharedBreaker) {
+        if self.state.lock().has_own_block(Instant::now()) {
+            return;
+        }
+        if let Some(left) = shared.blocked_for().await {
+            let longest = self.settings.max_backoff.max(self.settings.cycle_cooldown);
+            let left = left.min(longest);
+            self.state.lock().take_over(Instant::now(), left);
+        }
+    }
+
+    /// Forgets the failures, and has other processes forget them where this one knows of any.
+    pub async fn succeeded(&self) {
+        let had_failed = {
+            let mut state = self.state.lock();
+            let had_failed = state.failures.count > 0 || state.blocked_until.is_some();
+            state.failures = Window::default();
+            state.blocked_until = None;
+            state.is_shared = false;
+            had_failed
+        };
+        if let (Some(shared), true) = (&self.shared, had_failed) {
+            shared.forget(&[Kept::Failures, Kept::Block]).await;
+        }
     }
 
     /// Counts a failed attempt; from the limit on the pauses double.
-    pub fn failed(&self, log_prefix: &str, logger: &Logger) {
-        let (now, settings) = (Instant::now(), &self.settings);
-        let mut state = self.state.lock();
-        let count = state.failures.count(now, settings.failed_window);
+    pub async fn failed(&self, log_prefix: &str, logger: &Logger) {
+        let settings = &self.settings;
+        let window = settings.failed_window;
+        let here = self.state.lock().failures.count(Instant::now(), window);
+        let count = self.count(Kept::Failures, window, here).await;
         if count < settings.max_failed_rounds {
             return;
         }
@@ -83,38 +121,77 @@ impl Breaker {
             .base_backoff
             .saturating_mul(1 << doublings)
             .min(settings.max_backoff);
-        state.block(now + pause);
-        drop(state);
         let milliseconds = pause.as_millis();
         logger.warn(format!(
             "{log_prefix} Circuit breaker: too many failures, backing off for {milliseconds}ms"
         ));
+        self.block(pause).await;
     }
 
     /// Counts a connection that was made again after one that had worked.
-    pub fn cycled(&self, log_prefix: &str, logger: &Logger) {
-        let (now, settings) = (Instant::now(), &self.settings);
-        let mut state = self.state.lock();
-        if state.cycles.count(now, settings.cycle_window) < settings.max_cycles {
+    pub async fn cycled(&self, log_prefix: &str, logger: &Logger) {
+        let settings = &self.settings;
+        let window = settings.cycle_window;
+        let here = self.state.lock().cycles.count(Instant::now(), window);
+        let count = self.count(Kept::Cycles, window, here).await;
+        if count < settings.max_cycles {
             return;
         }
-        state.cycles = Window::default();
-        state.block(now + settings.cycle_cooldown);
-        drop(state);
+        self.state.lock().cycles = Window::default();
         let milliseconds = settings.cycle_cooldown.as_millis();
         logger.warn(format!(
             "{log_prefix} Circuit breaker: too many cycles, cooling down for {milliseconds}ms"
         ));
+        self.block(settings.cycle_cooldown).await;
+        if let Some(shared) = &self.shared {
+            shared.forget(&[Kept::Cycles]).await;
+        }
+    }
+
+    /// How many there are of what this process has counted: the store knows of others, or is away.
+    async fn count(&self, kept: Kept, window: Duration, here: u32) -> u32 {
+        let Some(shared) = &self.shared else {
+            return here;
+        };
+        let all = shared.count(kept, window).await;
+        all.map_or(here, |all| all.max(here))
+    }
+
+    async fn block(&self, pause: Duration) {
+        self.state.lock().block(Instant::now() + pause);
+        if let Some(shared) = &self.shared
+            && shared.block(pause).await
+        {
+            self.state.lock().is_shared = true;
+        }
     }
 }
 
 impl State {
     fn block(&mut self, until: Instant) {
         self.blocked_until = self.blocked_until.max(Some(until));
+        self.is_shared = false;
+    }
+
+    /// The store says how long a block lasts, unless it is one that the store was not told of.
+    fn take_over(&mut self, now: Instant, left: Duration) {
+        let is_news = self.is_shared || !left.is_zero();
+        if is_news && !self.has_own_block(now) {
+            self.blocked_until = Some(now + left);
+            self.is_shared = true;
+        }
+    }
+
+    fn has_own_block(&self, now: Instant) -> bool {
+        !self.is_shared && self.is_blocked(now)
+    }
+
+    fn is_blocked(&self, now: Instant) -> bool {
+        self.blocked_until.is_some_and(|until| now < until)
     }
 
     fn is_idle(&self, now: Instant, longest_window: Duration) -> bool {
-        self.blocked_until.is_none_or(|until| until <= now)
+        !self.is_blocked(now)
             && self.cycles.is_over(now, longest_window)
             && self.failures.is_over(now, longest_window)
     }
@@ -148,6 +225,7 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
         Breaker {
             state: Arc::clone(all.entry(key.clone()).or_default()),
             settings: settings.clone(),
+            shared: None,
         }
     }
 
@@ -162,9 +240,7 @@ impl<K: Eq + Hash + Clone> Breakers<K> {
     /// How many block, and how many there are.
     pub fn counts(&self) -> (usize, usize) {
         let (all, now) = (self.0.lock(), Instant::now());
-        let blocks = |state: &&Arc<Mutex<State>>| {
-            state.lock().blocked_until.is_some_and(|until| now < until)
-        };
+        let blocks = |state: &&Arc<Mutex<State>>| state.lock().is_blocked(now);
         (all.values().filter(blocks).count(), all.len())
     }
 
@@ -212,51 +288,51 @@ mod tests {
     async fn failures_block_for_doubling_pauses() {
         let breakers = Breakers::default();
         let breaker = breakers.of(&("user", "server"), &settings());
-        let fail = || breaker.failed("[MCP]", &Logger::silent());
-        let open = || breaker.check("[MCP]").is_err();
-        fail();
-        fail();
-        assert!(!open());
-        fail();
-        assert!(open());
+        let fail = async || breaker.failed("[MCP]", &Logger::silent()).await;
+        let open = async || breaker.check("[MCP]").await.is_err();
+        fail().await;
+        fail().await;
+        assert!(!open().await);
+        fail().await;
+        assert!(open().await);
         advance(31).await;
-        assert!(!open());
-        fail();
+        assert!(!open().await);
+        fail().await;
         advance(59).await;
-        assert!(open());
+        assert!(open().await);
         advance(2).await;
-        assert!(!open());
-        fail();
+        assert!(!open().await);
+        fail().await;
         advance(99).await;
-        assert!(open(), "the longest pause is 100 s");
-        breaker.succeeded();
-        assert!(!open());
+        assert!(open().await, "the longest pause is 100 s");
+        breaker.succeeded().await;
+        assert!(!open().await);
     }
 
     #[tokio::test(start_paused = true)]
     async fn old_failures_do_not_count() {
         let breaker = Breakers::default().of(&1, &settings());
-        breaker.failed("", &Logger::silent());
-        breaker.failed("", &Logger::silent());
+        breaker.failed("", &Logger::silent()).await;
+        breaker.failed("", &Logger::silent()).await;
         advance(121).await;
-        breaker.failed("", &Logger::silent());
-        assert!(breaker.check("").is_ok());
+        breaker.failed("", &Logger::silent()).await;
+        assert!(breaker.check("").await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn cycles_cool_down() {
         let breaker = Breakers::default().of(&1, &settings());
         for _ in 0..3 {
-            assert!(breaker.check("").is_ok());
-            breaker.cycled("", &Logger::silent());
+            assert!(breaker.check("").await.is_ok());
+            breaker.cycled("", &Logger::silent()).await;
         }
-        let error = breaker.check("[MCP][s]").expect_err("open");
+        let error = breaker.check("[MCP][s]").await.expect_err("open");
         assert_eq!(
             error.message,
             "[MCP][s] Circuit breaker is open, connection attempt blocked"
         );
         advance(16).await;
-        assert!(breaker.check("").is_ok());
+        assert!(breaker.check("").await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -268,9 +344,9 @@ mod tests {
         }
         assert!(breakers.counts().1 < 2 * KEPT);
         for _ in 0..3 {
-            held.failed("", &Logger::silent());
+            held.failed("", &Logger::silent()).await;
         }
-        assert!(breakers.of(&0, &settings()).check("").is_err());
+        assert!(breakers.of(&0, &settings()).check("").await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -279,18 +355,21 @@ mod tests {
         for _ in 0..3 {
             breakers
                 .of(&("one", "server"), &settings())
-                .failed("", &Logger::silent());
+                .failed("", &Logger::silent())
+                .await;
         }
         assert!(
             breakers
                 .of(&("one", "server"), &settings())
                 .check("")
+                .await
                 .is_err()
         );
         assert!(
             breakers
                 .of(&("two", "server"), &settings())
                 .check("")
+                .await
                 .is_ok()
         );
         breakers.clear(&("one", "server"));
@@ -298,6 +377,7 @@ mod tests {
             breakers
                 .of(&("one", "server"), &settings())
                 .check("")
+                .await
                 .is_ok()
         );
     }

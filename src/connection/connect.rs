@@ -65,19 +65,22 @@ pub async fn connect(
     let prefix = recipe.log_prefix();
     let mut attempt = 1;
     loop {
-        breaker.check(&prefix)?;
+        breaker.check(&prefix).await?;
         // Boxed, because it would make every future around it large.
         let bearer = recipe.bearer.get();
         let error = match Box::pin(handshake(recipe, known, cancel)).await {
             Ok((session, ending)) => {
-                breaker.succeeded();
+                // Going on with a session of another process says nothing of the server yet.
+                if !session.is_adopted() {
+                    breaker.succeeded().await;
+                }
                 return Connection::new(Arc::clone(recipe), session, ending);
             }
             Err(error) => foreign_error(error, &recipe.sent_secrets(bearer, None)),
         };
         failure.note(&error);
         if counts_as_failure(&error) {
-            breaker.failed(&prefix, &recipe.logger);
+            breaker.failed(&prefix, &recipe.logger).await;
         }
         if attempt == MAX_ATTEMPTS || !may_pass(&error) || cancel.is_cancelled() {
             return Err(error);
@@ -120,7 +123,12 @@ async fn handshake(
     let traffic = recipe.metrics.traffic(config.transport.kind().as_str());
     let life = CancellationToken::new();
     let logger = recipe.server_log();
-    let engine = Engine::new(client_of(recipe, &logger), life.clone(), init_timeout);
+    let engine = Engine::new(
+        client_of(recipe, &logger),
+        life.clone(),
+        init_timeout,
+        recipe.shared.clone(),
+    );
     let receiver = engine.receiver();
     // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked
     // for `server/discover` first may never answer.

@@ -1,5 +1,4 @@
-//! What goes on in one session: handshakes, transmissions, what the wire hands over, and a new handshake when the server
-//! has forgotten the session.
+//! What goes on in one session: handshakes, transmissions, and what the wire hands over.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -7,7 +6,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use parking_lot::Mutex;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::asked::Inbound;
@@ -19,8 +18,9 @@ use super::handshake::{self, Described, Step};
 use super::options::CallOptions;
 use super::param_headers::ParamHeaders;
 use super::requests::{Requests, UnderWay};
+use super::shared::{Share, SharedSession, unique};
 use super::standard::{ClientMeta, standard_headers, version_header};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::transport::message::{self, Meta, Params};
 use crate::transport::{Failure, HttpSession, Lane, Loss, Posted, Receiver, Reply, Sending, lost};
 
@@ -46,10 +46,12 @@ pub(super) struct Engine {
     /// Absent until the first handshake is done.
     pub agreed: Mutex<Option<Arc<Agreed>>>,
     /// One handshake at a time.
-    renewing: tokio::sync::Mutex<()>,
+    pub renewing: tokio::sync::Mutex<()>,
     pub param_headers: ParamHeaders,
     /// How long a handshake may take.
-    init_timeout: Duration,
+    pub init_timeout: Duration,
+    /// Absent where no other process is to find the session.
+    pub share: Option<Share>,
     /// The wire has ended, or the session could not be made anew.
     is_over: AtomicBool,
     pub is_closing: AtomicBool,
@@ -64,6 +66,30 @@ pub(super) struct Agreed {
     pub refusal: OnceLock<Failure>,
     /// Cancelled when another handshake has taken its place.
     pub over: CancellationToken,
+    /// Tells it from others that processes share; absent where it is this connection's alone.
+    pub born: Option<String>,
+    /// Another process has begun it, and the server has not answered here yet.
+    pub is_adopted: bool,
+    /// Others may have found it.
+    pub is_written: AtomicBool,
+    /// Another process listens to its GET stream.
+    pub is_unheard: AtomicBool,
+}
+
+impl Agreed {
+    pub fn new(described: Described, http: HttpSession, life: &CancellationToken) -> Self {
+        Self {
+            described: Arc::new(described),
+            http: Arc::new(http),
+            is_forgotten: AtomicBool::new(false),
+            refusal: OnceLock::new(),
+            over: life.child_token(),
+            born: None,
+            is_adopted: false,
+            is_written: AtomicBool::new(false),
+            is_unheard: AtomicBool::new(false),
+        }
+    }
 }
 
 impl Drop for Engine {
@@ -73,7 +99,12 @@ impl Drop for Engine {
 }
 
 impl Engine {
-    pub fn new(client: Client, life: CancellationToken, init_timeout: Duration) -> Arc<Self> {
+    pub fn new(
+        client: Client,
+        life: CancellationToken,
+        init_timeout: Duration,
+        shared: Option<Arc<SharedSession>>,
+    ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
             meta: ClientMeta::default(),
@@ -88,6 +119,7 @@ impl Engine {
             renewing: tokio::sync::Mutex::default(),
             param_headers: ParamHeaders::default(),
             init_timeout,
+            share: shared.map(Share::new),
             is_over: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
         })
@@ -199,17 +231,22 @@ impl Engine {
 
     pub async fn agree(&self, described: Described, mut http: HttpSession) -> Result<()> {
         http.version = HeaderValue::from_str(described.version.as_str()).ok();
-        let agreed = Arc::new(Agreed {
-            described: Arc::new(described),
-            http: Arc::new(http),
-            is_forgotten: AtomicBool::new(false),
-            refusal: OnceLock::new(),
-            over: self.life.child_token(),
-        });
+        let mut agreed = Agreed::new(described, http, &self.life);
         if agreed.described.generation() == Generation::Initialize {
             let text = message::notification(INITIALIZED, Params::None)?;
             self.post(&agreed.http, text).await.map_err(|it| it.error)?;
+            agreed.born = self.share.as_ref().map(|_| unique());
+            if agreed.live().is_none() {
+                agreed.born = None;
+            }
         }
+        self.take_up(agreed);
+        Ok(())
+    }
+
+    /// From now on requests belong to this session.
+    pub fn take_up(&self, agreed: Agreed) {
+        let agreed = Arc::new(agreed);
         let before = self.agreed.lock().replace(Arc::clone(&agreed));
         if let Some(before) = before {
             // Most of what is under way is about to be refused for the session, too.
@@ -221,14 +258,7 @@ impl Engine {
                 }
             });
         }
-        if let Some(Lane::Direct(http)) = self.lane() {
-            http.listen(
-                Arc::clone(&agreed.http),
-                self.receiver(),
-                agreed.over.clone(),
-            );
-        }
-        Ok(())
+        self.listen(&agreed);
     }
 
     /// Sends what gets no answer.
@@ -310,69 +340,12 @@ impl Engine {
         }
     }
 
-    /// The session to use now; a forgotten one is made anew first.
-    pub async fn current(&self, options: &CallOptions) -> Result<Arc<Agreed>> {
-        if self.is_closed() {
-            return Err(gone());
-        }
-        let agreed = self.agreed.lock().clone().ok_or_else(gone)?;
-        if agreed.is_forgotten.load(Ordering::Acquire) {
-            return Box::pin(options.bound_by(self.renewed(&agreed, Loss::Certain), unanswered))
-                .await;
-        }
-        Ok(agreed)
-    }
-
-    /// Another handshake in place of one that the server has forgotten, unless somebody else was faster. It goes on for the
-    /// others when one caller has gone.
-    pub async fn renewed(&self, forgotten: &Arc<Agreed>, loss: Loss) -> Result<Arc<Agreed>> {
-        let engine = self.handle().ok_or_else(gone)?;
-        let forgotten = Arc::clone(forgotten);
-        let renewing = tokio::spawn(async move { Box::pin(engine.renew(&forgotten, loss)).await });
-        renewing.await.unwrap_or_else(|_| Err(Error::internal()))
-    }
-
-    async fn renew(&self, forgotten: &Arc<Agreed>, loss: Loss) -> Result<Arc<Agreed>> {
-        // A wire that says so itself is ready for another session.
-        let is_news = !forgotten.is_forgotten.swap(true, Ordering::AcqRel);
-        let _one_at_a_time = self.renewing.lock().await;
-        if self.is_closed() {
-            return Err(gone());
-        }
-        let agreed = self.agreed.lock().clone().ok_or_else(gone)?;
-        if !Arc::ptr_eq(&agreed, forgotten) {
-            return Ok(agreed);
-        }
-        let deadline = Instant::now() + self.init_timeout;
-        let known = Some(Generation::Initialize);
-        let shaking = Box::pin(async {
-            if let (Some(Lane::Duplex(wire)), true) = (self.lane(), is_news) {
-                wire.reset().await?;
-            }
-            self.shake(known, deadline).await
-        });
-        let shaken = tokio::select! {
-            biased;
-            () = self.life.cancelled() => Err(gone()),
-            shaken = timeout_at(deadline, shaking) => shaken.unwrap_or_else(|_| Err(unanswered())),
-        };
-        if let Err(error) = shaken {
-            // Only somebody with another token, or a new connection, can help.
-            if !error.wants_authorization() {
-                self.end();
-            }
-            return Err(error);
-        }
-        if let (Some(Lane::Direct(http)), Loss::Perhaps) = (self.lane(), loss) {
-            // The server may keep what it refuses.
-            let (http, session) = (Arc::clone(http), Arc::clone(&forgotten.http));
-            tokio::spawn(async move { http.end(&session).await });
-        }
-        self.agreed.lock().clone().ok_or_else(gone)
-    }
-
     pub fn is_closed(&self) -> bool {
-        self.is_over.load(Ordering::Acquire) || self.is_closing.load(Ordering::Acquire)
+        self.is_over() || self.is_closing.load(Ordering::Acquire)
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
     }
 
     /// The wire is gone.

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use super::generation::Generation;
 use super::handshake::Described;
 use super::recipe::Recipe;
 use super::session::Session;
+use super::shared::Parting;
 use crate::clock::now_ms;
 use crate::error::Result;
 use crate::transport::stdio::Ending;
@@ -22,7 +24,7 @@ pub struct Connection {
     pub(super) session: Session,
     /// How the server's process ends, where it is one.
     pub(super) ending: Option<Ending>,
-    /// When the connection was last seen working, in milliseconds since the epoch.
+    /// When the connection was last seen working, in milliseconds since the epoch; 0 for never.
     pub(super) checked_at: AtomicI64,
 }
 
@@ -38,9 +40,9 @@ impl Connection {
             created_at: now,
             generation: session.described()?.generation(),
             publication_generation: None,
+            checked_at: AtomicI64::new(if session.is_adopted() { 0 } else { now }),
             session,
             ending,
-            checked_at: AtomicI64::new(now),
         })
     }
 
@@ -70,8 +72,25 @@ impl Connection {
         self.recipe.made_at < updated_at
     }
 
+    /// How often the use of the session is to be noted, where processes share it.
+    #[must_use]
+    pub fn note_interval(&self) -> Option<Duration> {
+        let shared = self.recipe.shared.as_ref()?;
+        Some(shared.note_interval())
+    }
+
+    /// Notes that the session is used; `false` where it is no longer the one that processes share.
+    pub async fn note_use(&self) -> bool {
+        self.session.note_use().await
+    }
+
     /// Ends the session: `DELETE` over HTTP, end of the process group over stdio. Bounded by the transport.
     pub async fn close(&self) {
-        self.session.close().await;
+        self.part(Parting::Over).await;
+    }
+
+    /// The same, unless other processes may go on with the session.
+    pub async fn part(&self, parting: Parting) {
+        self.session.close(parting).await;
     }
 }

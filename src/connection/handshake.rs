@@ -191,7 +191,7 @@ pub(super) fn blamed(refusal: Option<Error>, error: Error) -> Error {
     }
 }
 
-fn is_known(version: &ProtocolVersion) -> bool {
+pub(super) fn is_known(version: &ProtocolVersion) -> bool {
     ProtocolVersion::KNOWN_VERSIONS.contains(version) || version.as_str() == OLDEST
 }
 

@@ -45,6 +45,13 @@ impl Connection {
         }
     }
 
+    /// The first answer shows that a session works which another process has begun.
+    pub(super) fn note_answer(&self) {
+        if self.checked_at.load(Ordering::Relaxed) == 0 {
+            self.checked_at.store(now_ms(), Ordering::Relaxed);
+        }
+    }
+
     /// Whether the server still answers anything, after a request has failed with `error`.
     pub async fn answers(&self, error: &Error, options: &CallOptions) -> bool {
         let options = CallOptions {

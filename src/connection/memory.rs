@@ -5,6 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,16 +23,24 @@ use crate::transport::{Failure, Lane, Receiver, Sending, Wire, message};
 pub struct MemoryServer {
     receiver: Weak<dyn Receiver>,
     is_closed: AtomicBool,
+    /// What it was asked, with the ids.
+    asked: Mutex<Vec<(String, u64)>>,
 }
 
 impl MemoryServer {
     pub async fn connect(recipe: &Arc<Recipe>) -> Result<(Connection, Arc<Self>)> {
         let limit = Duration::from_secs(30);
         let client = client_of(recipe, &recipe.logger);
-        let engine = Engine::new(client, CancellationToken::new(), limit);
+        let engine = Engine::new(
+            client,
+            CancellationToken::new(),
+            limit,
+            recipe.shared.clone(),
+        );
         let server = Arc::new(Self {
             receiver: engine.receiver(),
             is_closed: AtomicBool::new(false),
+            asked: Mutex::default(),
         });
         engine.use_lane(Lane::Duplex(Arc::clone(&server) as _));
         let deadline = Instant::now() + limit;
@@ -54,6 +63,20 @@ impl MemoryServer {
         }
     }
 
+    /// Forgets the session, and says so by itself.
+    pub fn forget(&self) {
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.forgotten();
+        }
+    }
+
+    /// The ids of the requests with this method.
+    pub fn asked(&self, method: &str) -> Vec<u64> {
+        let asked = self.asked.lock();
+        let ids = asked.iter().filter(|(asked, _)| asked == method);
+        ids.map(|(_, id)| *id).collect()
+    }
+
     /// Whether the client has closed the session.
     pub fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::SeqCst)
@@ -67,8 +90,10 @@ impl Wire for MemoryServer {
             return Ok(());
         };
         let asked: Value = serde_json::from_slice(&sending.text).unwrap();
-        let result = match asked["method"].as_str() {
-            Some("initialize") => json!({
+        let method = asked["method"].as_str().unwrap_or_default();
+        self.asked.lock().push((method.to_owned(), id));
+        let result = match method {
+            "initialize" => json!({
                 "protocolVersion": asked["params"]["protocolVersion"],
                 "capabilities": {},
                 "serverInfo": { "name": "memory", "version": "1" },

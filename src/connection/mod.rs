@@ -27,11 +27,14 @@ mod options;
 mod param_headers;
 mod receiver;
 mod recipe;
+mod renewal;
 mod requests;
 mod rounds;
 mod sending;
 mod sent;
 mod session;
+mod shared;
+mod shared_breaker;
 mod standard;
 mod tools;
 mod verdict;
@@ -50,6 +53,10 @@ pub use handshake::Described;
 pub(crate) use memory::MemoryServer;
 pub use options::{CallOptions, Progress, ProgressSink};
 pub use recipe::Recipe;
+#[cfg(test)]
+pub(crate) use shared::MemoryStore;
+pub use shared::{Parting, SharedSession, Sharing};
+pub use shared_breaker::SharedBreaker;
 pub use tools::{ToolList, list_tools, list_tools_in_order};
 
 pub use crate::clock::now_ms;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::access::AccessTokens;
 use super::events::Observer;
+use super::shared::SharedSession;
 use crate::environment::Environment;
-use crate::host::{ServerRequests, ToolPublisher};
+use crate::host::{ServerRequests, SharedLimits, ToolPublisher};
 use crate::log::{Logger, log_prefix};
 use crate::network::{HttpClient, NetworkRules, Policy};
 use crate::secret::Secret;
@@ -40,10 +41,14 @@ pub struct Recipe {
     pub settings: Arc<Settings>,
     pub metrics: Arc<Metrics>,
     pub environment: Environment,
+    /// Where other processes find the session, and where theirs are found.
+    pub shared: Option<Arc<SharedSession>>,
     /// Answers what the server asks.
     pub server_requests: Option<Arc<dyn ServerRequests>>,
     /// Where the tools of a user go.
     pub publisher: Option<Arc<dyn ToolPublisher>>,
+    /// What processes count together.
+    pub limits: Option<Arc<dyn SharedLimits>>,
     /// Hears what happens to the connection.
     pub observer: Option<Arc<dyn Observer>>,
     pub logger: Logger,

@@ -100,7 +100,10 @@ impl Connection {
         let bearer = self.recipe.bearer.get();
         let outcome = self.session.request(method, params, options).await;
         let error = match (outcome, &self.ending) {
-            (Ok(answer), _) => return Ok(answer),
+            (Ok(answer), _) => {
+                self.note_answer();
+                return Ok(answer);
+            }
             (Err(error), Some(ending)) => ending.explain(error, &options.cancel).await,
             (Err(error), None) => error,
         };

@@ -16,6 +16,7 @@ use super::handshake::Described;
 use super::options::CallOptions;
 use super::requests::Registered;
 use super::rounds::{self, Questions, Rounds};
+use super::shared::Parting;
 use super::standard::standard_headers;
 use super::verdict::{INVALID_PARAMS, is_fault_of_list, is_refused_like, verdict};
 use crate::error::{Code, Error, Result};
@@ -28,6 +29,8 @@ const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a wire may take to end: five seconds for a session's `DELETE`, and room to end a process.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
+/// How many sessions of other processes are gone on with during one request.
+const MAX_RENEWALS: u32 = 3;
 
 /// A session, from its handshake on. Dropping it ends everything without telling the server.
 pub struct Session(Arc<Engine>);
@@ -40,7 +43,7 @@ impl Session {
         known: Option<Generation>,
         deadline: Instant,
     ) -> Result<Self> {
-        engine.shake(known, deadline).await?;
+        engine.open(None, known, deadline).await?;
         Ok(Self(engine))
     }
 
@@ -103,36 +106,40 @@ impl Session {
     }
 
     /// One request. Where it shows that the server has forgotten the session, there is one new handshake, and the request
-    /// is sent once more unless it may have been worked on.
+    /// is sent once more unless it may have been worked on. What came in place of the session may be one of another process,
+    /// which the server has forgotten as well.
     async fn request_once(
         &self,
         method: &str,
         params: Params<'_>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
-        let agreed = self.0.current(options).await?;
-        let outcome = self.send(&agreed, method, params, options).await;
-        let failure = match self.settled(&agreed, method, outcome) {
-            Ok(result) => return result,
-            Err(failure) => failure,
-        };
-        let judging = Box::pin(self.judge(&agreed, method, &failure, options));
-        let Some(is_unread) = judging.await else {
-            return Err(failure.error);
-        };
-        let renewing = options.bound_by(self.0.renewed(&agreed, failure.loss), unanswered);
-        let renewed = Box::pin(renewing).await?;
-        if !is_unread && !is_repeatable(method) {
-            return Err(failure.error);
-        }
-        let outcome = Box::pin(self.send(&renewed, method, params, options)).await;
-        let failure = match self.settled(&renewed, method, outcome) {
-            Ok(result) => return result,
-            Err(failure) => failure,
+        let mut agreed = self.0.current(options).await?;
+        let mut renewals = 0;
+        let failure = loop {
+            let outcome = Box::pin(self.send(&agreed, method, params, options)).await;
+            let failure = match self.settled(&agreed, method, outcome) {
+                Ok(result) => return result,
+                Err(failure) => failure,
+            };
+            let is_last = renewals > 0 && !agreed.is_adopted || renewals == MAX_RENEWALS;
+            if is_last {
+                break failure;
+            }
+            let judging = Box::pin(self.judge(&agreed, method, &failure, options));
+            let Some(is_unread) = judging.await else {
+                return Err(failure.error);
+            };
+            let renewing = options.bound_by(self.0.renewed(&agreed, failure.loss), unanswered);
+            agreed = Box::pin(renewing).await?;
+            renewals += 1;
+            if !is_unread && !is_repeatable(method) {
+                return Err(failure.error);
+            }
         };
         // It may have been lost once more, for another call. What the server says of that is no answer to this one.
         let may_be_lost = !is_repeatable(method) && failure.words.is_some();
-        let judge = || Box::pin(self.judge(&renewed, method, &failure, options));
+        let judge = || Box::pin(self.judge(&agreed, method, &failure, options));
         if may_be_lost && judge().await == Some(true) {
             return Err(forgotten());
         }
@@ -305,8 +312,19 @@ impl Session {
         }
     }
 
-    /// Ends the session at the server, too.
-    pub async fn close(&self) {
+    /// Whether another process has begun it.
+    pub fn is_adopted(&self) -> bool {
+        let agreed = self.0.agreed.lock();
+        agreed.as_ref().is_some_and(|agreed| agreed.is_adopted)
+    }
+
+    /// Notes that the session is used; `false` where it is no longer the one that processes share.
+    pub async fn note_use(&self) -> bool {
+        self.0.note_use().await
+    }
+
+    /// Ends the session at the server, too, unless other processes go on with it.
+    pub async fn close(&self, parting: Parting) {
         let engine = &self.0;
         if engine.is_closing.swap(true, Ordering::AcqRel) {
             return;
@@ -314,9 +332,12 @@ impl Session {
         engine.requests.fail(&gone());
         let agreed = engine.agreed.lock().clone();
         let ending = async {
+            if let (Some(Lane::Direct(_)), Some(agreed)) = (engine.lane(), &agreed) {
+                agreed.over.cancel();
+            }
+            let is_ended = engine.part(parting).await;
             match (engine.lane(), &agreed) {
-                (Some(Lane::Direct(http)), Some(agreed)) => {
-                    agreed.over.cancel();
+                (Some(Lane::Direct(http)), Some(agreed)) if is_ended => {
                     http.end(&agreed.http).await;
                 }
                 (Some(Lane::Duplex(wire)), _) => wire.close().await,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{
     AuthorizationPrompt, CredentialEvents, CredentialsKey, FlowStore, HostConnections, Identity,
-    Lock, OnBehalfOf, RedirectListener, Registry, ServerRequests, SharedCache, Tenancy, TokenStore,
-    ToolPublisher, UpstreamTokens,
+    Lock, OnBehalfOf, RedirectListener, Registry, ServerRequests, SessionStore, SharedCache,
+    SharedLimits, Tenancy, TokenStore, ToolPublisher, UpstreamTokens,
 };
 use crate::environment::Environment;
 use crate::log::Logger;
@@ -26,6 +26,10 @@ pub struct Host {
     pub tenancy: Option<Arc<dyn Tenancy>>,
     pub lock: Option<Arc<dyn Lock>>,
     pub exchanged_tokens: Option<Arc<dyn SharedCache>>,
+    /// Absent: each process counts on its own.
+    pub limits: Option<Arc<dyn SharedLimits>>,
+    /// Absent: sessions belong to one process.
+    pub shared_sessions: Option<Arc<dyn SessionStore>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
     /// Absent where the call brings no login session; the user's own tokens count then.
     pub upstream_tokens: Option<Arc<dyn UpstreamTokens>>,

@@ -107,7 +107,7 @@ pub trait FlowStore: Send + Sync {
     async fn acquire_lease(
         &self,
         _lease_id: &str,
-        _wish: LeaseWish,
+        _options: LeaseOptions,
     ) -> Result<Option<Box<dyn LockGuard>>> {
         Ok(None)
     }
@@ -115,7 +115,7 @@ pub trait FlowStore: Send + Sync {
 
 /// How a lease is asked for; what is `None` is left to the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LeaseWish {
+pub struct LeaseOptions {
     /// Only in this generation.
     pub expected_generation: Option<i64>,
     /// How long it lasts where nobody releases it.

@@ -9,3 +9,11 @@ use crate::error::Result;
 pub trait Tenancy: Send + Sync {
     async fn tenant_id(&self) -> Result<Option<String>>;
 }
+
+/// None where the host knows no tenants.
+pub async fn tenant_of<T: Tenancy + ?Sized>(tenancy: Option<&T>) -> Result<Option<String>> {
+    match tenancy {
+        Some(tenancy) => tenancy.tenant_id().await,
+        None => Ok(None),
+    }
+}

@@ -7,7 +7,7 @@ use super::key::{Key, Owner};
 use super::lease::Lease;
 use super::scope::{CallScope, ServerScope, check_request_headers};
 use super::state::Manager;
-use crate::connection::{CallOptions, Connection, Recipe};
+use crate::connection::{CallOptions, Connection, Parting, Recipe};
 use crate::error::{Error, Result};
 use crate::log::{Logger, log_prefix};
 use crate::secret::Secret;
@@ -163,7 +163,14 @@ impl Manager {
                 request.logger.debug_with(line);
                 return Ok(lease);
             }
-            self.discard(lease.slot());
+            let is_aborted = request.options.cancel.is_cancelled();
+            // Whoever was not waited for may be well.
+            let parting = if is_aborted {
+                Parting::Left
+            } else {
+                Parting::Over
+            };
+            self.discard(lease.slot(), parting);
         }
         if request.options.cancel.is_cancelled() {
             return Err(Error::aborted());
@@ -203,9 +210,9 @@ impl Manager {
         request.logger.warn(format!(
             "{prefix} Found existing but disconnected connection object. Cleaning up."
         ));
-        let settings = &request.recipe(self)?.settings.breaker;
-        let breaker = self.0.breakers.of(&request.key, settings);
-        breaker.cycled(&prefix, &request.logger);
+        let (recipe, cancel) = (request.recipe(self)?, &request.options.cancel);
+        let breaker = self.breaker(&request.key, &recipe, cancel).await;
+        breaker.cycled(&prefix, &request.logger).await;
         Ok(false)
     }
 
@@ -241,7 +248,11 @@ impl Manager {
         let late = |_| Error::timeout("Other calls with forceNew took all the time");
         let locked = self.until_cancelled(&options.cancel, locking).await?;
         let _replacing = locked.map_err(late)?;
-        self.0.breakers.clear(key);
+        self.clear_cooldown(key, recipe.limits.as_ref(), &request.logger);
+        if let Some(shared) = &recipe.shared {
+            let invalidating = shared.invalidate();
+            self.until_cancelled(&options.cancel, invalidating).await?;
+        }
         let (_, ticket) = self.attempt(key.clone(), recipe, Admission::Replacing);
         ticket.wait(options.deadline, &options.cancel).await
     }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::key::Key;
 use super::slot::Slot;
-use crate::connection::LastFailure;
+use crate::connection::{LastFailure, Parting, SharedSession};
 use crate::error::{Error, Result};
 use crate::server_config::{Fingerprint, TransportKind};
 
@@ -21,6 +21,8 @@ pub(super) struct Attempt {
     pub cancel: CancellationToken,
     pub done: CancellationToken,
     pub failure: LastFailure,
+    /// What others may find of it.
+    pub shared: Option<Arc<SharedSession>>,
     pub state: Mutex<State>,
 }
 
@@ -28,6 +30,8 @@ pub(super) struct State {
     pub waiting: usize,
     /// Whether the last call that went without an outcome had no time left.
     pub is_out_of_time: bool,
+    /// How its connection ends where it has come too late.
+    pub parting: Parting,
     pub outcome: Option<Result<Arc<Slot>>>,
 }
 

@@ -168,13 +168,13 @@ impl ConsentFlow<'_> {
             .challenge
             .as_deref()
             .and_then(BearerChallenge::parse);
-        let wish = FlowRequest {
+        let request = FlowRequest {
             missing_scope: challenge.as_ref().and_then(BearerChallenge::missing_scope),
             // Where the server refused a token, a finished flow may be the one that brought it.
             takes_completed: self.consent.waits && refusal.status.is_none(),
         };
         let begun = async {
-            tokio::time::timeout_at(deadline, self.authorizer.begin(&wish))
+            tokio::time::timeout_at(deadline, self.authorizer.begin(&request))
                 .await
                 .unwrap_or_else(|_| {
                     Err(Error::new(

@@ -18,7 +18,7 @@ use super::pool::Pool;
 use super::slot::Slot;
 use super::state::Manager;
 use crate::connection::{
-    Connection, Event, Generation, Known, LastFailure, Recipe, connect_authorized, gone,
+    Connection, Event, Generation, Known, LastFailure, Parting, Recipe, connect_authorized, gone,
 };
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
@@ -117,9 +117,11 @@ impl Manager {
             cancel: self.0.closing.child_token(),
             done: CancellationToken::new(),
             failure: LastFailure::default(),
+            shared: recipe.shared.clone(),
             state: Mutex::new(State {
                 waiting: 0,
                 is_out_of_time: false,
+                parting: Parting::Left,
                 outcome: None,
             }),
         });
@@ -165,7 +167,7 @@ impl Manager {
         logger.info(format!("{prefix} Establishing new connection"));
         let identity = recipe.config.endpoint();
         let mut known = self.0.known.get(&identity).unwrap_or_default();
-        let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
+        let breaker = self.breaker(key, recipe, &attempt.cancel).await;
         let tokens = recipe.tokens.as_ref();
         // What was published before is what the host says now.
         tokens.map(|tokens| tokens.take_published());
@@ -252,7 +254,12 @@ impl Manager {
         let mut state = attempt.state.lock();
         let (outcome, unused) = match outcome {
             Ok(connection) => {
-                let slot = Slot::new(key.clone(), connection, state.waiting, !pooled);
+                let slot = Slot::new(
+                    key.clone(),
+                    connection,
+                    state.waiting,
+                    (!pooled, state.parting),
+                );
                 let unused = state.waiting == 0;
                 (Ok(slot), unused)
             }
@@ -284,8 +291,11 @@ impl Manager {
         state.outcome = Some(outcome);
         drop(state);
         drop(pool);
-        for slot in replaced.into_iter().chain(abandoned) {
-            self.retire(&slot);
+        if let Some(slot) = replaced {
+            self.retire(&slot, Parting::Over);
+        }
+        if let Some(slot) = abandoned {
+            self.retire(&slot, Parting::Left);
         }
         // Listeners hear of it before whoever waits does, as in the reference. What a disconnect has ended, it has told.
         if counts {

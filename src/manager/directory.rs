@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::attempt::Attempt;
 use super::key::{Key, Owner};
 use super::lease::Lease;
 use super::slot::Slot;
 use super::state::Manager;
-use crate::connection::Event;
+use crate::connection::{Event, Parting};
 
 /// What `getConnectionStats` counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -110,18 +111,30 @@ impl Manager {
     }
 
     /// Ends a connection, an attempt in flight and reconnecting, and waits until it has ended. Calls that use the
-    /// connection, or wait for it, fail.
+    /// connection, or wait for it, fail. No other process goes on with its session.
     pub async fn disconnect(&self, key: &Key) {
-        let slot = self.withdraw(key);
+        self.part_with(key, Parting::Over).await;
+    }
+
+    async fn part_with(&self, key: &Key, parting: Parting) {
+        let (slot, attempt) = self.withdraw(key, parting);
         self.tell(key, Event::Closed);
+        if parting == Parting::Over {
+            let of_attempt = attempt.and_then(|attempt| attempt.shared.clone());
+            let of_slot = slot.as_ref().map(|slot| &slot.connection.recipe.shared);
+            // Whichever session it is by now.
+            for shared in of_attempt.iter().chain(of_slot.into_iter().flatten()) {
+                shared.invalidate().await;
+            }
+        }
         if let Some(slot) = slot {
-            self.end(&slot).await;
-            self.retire(&slot);
+            self.end(&slot, parting).await;
+            self.retire(&slot, parting);
         }
     }
 
     /// Ends all connections of an owner, side by side.
-    pub async fn disconnect_all(&self, owner: &Owner) {
+    pub async fn disconnect_all(&self, owner: &Owner, parting: Parting) {
         let keys: Vec<Key> = {
             let mut pool = self.0.pool.lock();
             if let Owner::User(id) = owner {
@@ -135,12 +148,14 @@ impl Manager {
                 .cloned()
                 .collect()
         };
-        futures::future::join_all(keys.iter().map(|key| self.disconnect(key))).await;
+        futures::future::join_all(keys.iter().map(|key| self.part_with(key, parting))).await;
     }
 
-    fn withdraw(&self, key: &Key) -> Option<Arc<Slot>> {
+    fn withdraw(&self, key: &Key, parting: Parting) -> (Option<Arc<Slot>>, Option<Arc<Attempt>>) {
         let mut pool = self.0.pool.lock();
-        if let Some(attempt) = pool.attempts.remove(key) {
+        let attempt = pool.attempts.remove(key);
+        if let Some(attempt) = &attempt {
+            attempt.state.lock().parting = parting;
             attempt.cancel();
         }
         if let Some(reconnecting) = pool.reconnecting.remove(key) {
@@ -155,16 +170,6 @@ impl Manager {
         {
             pool.activity.remove(id);
         }
-        slot
-    }
-
-    /// Takes a counted reconnect back (`MCPConnection.decrementCycleCount`).
-    pub fn decrement_cycle_count(&self, key: &Key) {
-        self.0.breakers.forgive_cycle(key);
-    }
-
-    /// Forgets the failures of a connection (`MCPConnection.clearCooldown`).
-    pub fn clear_cooldown(&self, key: &Key) {
-        self.0.breakers.clear(key);
+        (slot, attempt)
     }
 }

@@ -34,13 +34,13 @@ impl<'a> Tool<'a> {
     }
 }
 
-/// What becomes of what a tool lacks.
+/// What becomes of the fields that a tool of a server has not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lacking {
+pub enum MissingFields {
     /// An empty description, a schema without properties.
-    Filled,
-    /// It stays missing, as in `getServerToolFunctions` and inspected configurations.
-    Missing,
+    Defaulted,
+    /// They stay absent, as in `getServerToolFunctions` and inspected configurations.
+    Omitted,
 }
 
 /// Tools as functions, and what the server calls those that models know by another name.
@@ -60,9 +60,9 @@ impl Manager {
         server_name: &str,
         tools: &RawTools,
         naming: Naming,
-        lacking: Lacking,
+        missing: MissingFields,
     ) -> Result<String> {
-        let functions = functions(server_name, tools, naming, lacking)?;
+        let functions = functions(server_name, tools, naming, missing)?;
         self.learn_names(user_id, server_name, functions.wire_names);
         Ok(functions.text)
     }
@@ -73,7 +73,7 @@ pub fn functions(
     server_name: &str,
     tools: &RawTools,
     naming: Naming,
-    lacking: Lacking,
+    missing: MissingFields,
 ) -> Result<Functions> {
     let invalid = |_| {
         Error::new(
@@ -100,7 +100,7 @@ pub fn functions(
             let _ = write!(text, r#","serverToolName":{}"#, Value::from(&*tool.name));
         }
         let _ = write!(text, r#","function":{{"name":{name}"#);
-        let fills = lacking == Lacking::Filled;
+        let fills = missing == MissingFields::Defaulted;
         let empty = fills.then_some(r#""""#);
         if let Some(description) = tool.description.map(RawValue::get).or(empty) {
             let _ = write!(text, r#","description":{description}"#);
@@ -143,7 +143,7 @@ mod tests {
         for tool in tools.as_array().expect("an array") {
             raw.push(&serde_json::value::to_raw_value(tool).expect("JSON"));
         }
-        let functions = functions(server_name, &raw, naming, Lacking::Filled);
+        let functions = functions(server_name, &raw, naming, MissingFields::Defaulted);
         serde_json::from_str(&functions.expect("tools").text).expect("JSON")
     }
 

@@ -11,7 +11,7 @@ use super::pool::Pool;
 use super::slot::Slot;
 use super::state::Manager;
 use crate::cancel::until_closed;
-use crate::connection::Event;
+use crate::connection::{Event, Parting};
 
 impl Manager {
     /// Starts the timer if it does not run. It ends by itself when no user has a connection.
@@ -39,6 +39,7 @@ impl Manager {
         let now = Instant::now();
         let mut next: Option<Instant> = None;
         let mut over: Vec<Arc<Slot>> = Vec::new();
+        let mut busy = Vec::new();
         let mut pool = self.0.pool.lock();
         let Pool {
             slots, activity, ..
@@ -50,6 +51,7 @@ impl Manager {
             let limit = slot.connection.recipe.settings.user_idle_timeout;
             // A call in progress is activity.
             let last = if slot.is_used() {
+                busy.push(Arc::clone(slot));
                 now
             } else {
                 match key.owner {
@@ -74,6 +76,9 @@ impl Manager {
         activity.retain(|user, _| users.contains(&**user));
         pool.idle_timer_runs = next.is_some();
         drop(pool);
+        for slot in busy {
+            self.note_use(&slot);
+        }
         for slot in over {
             let recipe = &slot.connection.recipe;
             let prefix = recipe.log_prefix();
@@ -81,7 +86,7 @@ impl Manager {
                 .logger
                 .info(format!("{prefix} User idle for too long. Disconnecting."));
             self.tell(&slot.key, Event::Closed);
-            self.retire(&slot);
+            self.retire(&slot, Parting::Left);
         }
         next
     }

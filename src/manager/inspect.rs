@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{CallScope, Key, Lacking, Lease, Manager, Naming, Owner, ServerScope};
+use super::{CallScope, Key, Lease, Manager, MissingFields, Naming, Owner, ServerScope};
 use crate::connection::{
     CallOptions, Connection, DEFAULT_INIT_TIMEOUT, Recipe, ToolList, list_tools,
 };
@@ -211,7 +211,8 @@ impl Manager {
         }
         let user_id = recipe.user_id.as_deref();
         let (tools, server_name) = (&list.tools, &recipe.server_name);
-        let functions = self.functions(user_id, server_name, tools, naming, Lacking::Missing)?;
+        let functions =
+            self.functions(user_id, server_name, tools, naming, MissingFields::Omitted)?;
         let names: Vec<Named> = serde_json::from_str(tools.outline()).unwrap_or_default();
         let names: Vec<_> = names.into_iter().map(|tool| tool.name).collect();
         Ok((names.join(", "), functions))
@@ -233,10 +234,7 @@ async fn shared_by_policy(
 /// The server as those see it who have no name: no placeholder of a user is filled in.
 fn shared(request: &Inspect, config: &ServerConfig) -> ServerScope {
     ServerScope {
-        key: Key {
-            owner: Owner::App,
-            server_name: request.server_name.as_str().into(),
-        },
+        key: Key::new(Owner::App, &request.server_name),
         config: Arc::new(config.clone()),
         rules: request.rules.clone(),
     }

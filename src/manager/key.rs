@@ -21,7 +21,20 @@ pub enum Owner {
     },
 }
 
+impl Key {
+    #[must_use]
+    pub fn new(owner: Owner, server_name: &str) -> Self {
+        let server_name = Arc::from(server_name);
+        Self { owner, server_name }
+    }
+}
+
 impl Owner {
+    #[must_use]
+    pub fn user(id: &str) -> Self {
+        Self::User(Arc::from(id))
+    }
+
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
         match self {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::key::{Key, Owner};
 use super::slot::Slot;
 use super::state::Manager;
-use crate::connection::{Connection, Event};
+use crate::connection::{Connection, Event, Parting};
 
 /// The use of a connection by one call. The connection stays open for as long as a lease exists.
 pub struct Lease {
@@ -40,13 +40,13 @@ impl Lease {
 
     /// The connection is of no more use to anybody: later calls make another.
     pub fn discard(self) {
-        self.manager.discard(&self.slot);
+        self.manager.discard(&self.slot, Parting::Over);
     }
 
     /// The call was aborted: a user's connection that it opened is closed, unless another call uses it.
     pub fn abandon(self) {
         if self.opened && self.slot.key.owner != Owner::App && self.slot.state.lock().uses == 1 {
-            self.manager.discard(&self.slot);
+            self.manager.discard(&self.slot, Parting::Left);
         }
     }
 }
@@ -91,21 +91,50 @@ impl Manager {
             return;
         }
         pool.touch(&slot.key.owner);
+        drop(pool);
+        self.note_use(slot);
+    }
+
+    /// Tells those who share the session that it is used, every now and then. A session that others have ended, or have
+    /// another in place of, is no longer used.
+    pub(super) fn note_use(&self, slot: &Arc<Slot>) {
+        let Some(interval) = slot.connection.note_interval() else {
+            return;
+        };
+        if slot.state.lock().retired || self.0.closing.is_cancelled() {
+            return;
+        }
+        {
+            let mut noted = slot.noted.lock();
+            if noted.is_under_way || noted.at.elapsed() < interval {
+                return;
+            }
+            (noted.at, noted.is_under_way) = (Instant::now(), true);
+        }
+        let (manager, slot) = (self.clone(), Arc::clone(slot));
+        self.spawn(async move {
+            let is_shared = slot.connection.note_use().await;
+            slot.noted.lock().is_under_way = false;
+            if !is_shared {
+                manager.discard(&slot, Parting::Over);
+            }
+        });
     }
 
     /// Takes a connection out of the pool and closes it when nobody uses it any more.
-    pub(super) fn discard(&self, slot: &Arc<Slot>) {
+    pub(super) fn discard(&self, slot: &Arc<Slot>, parting: Parting) {
         let was_pooled = self.0.pool.lock().remove(slot);
         if was_pooled {
             self.tell(&slot.key, Event::Closed);
         }
-        self.retire(slot);
+        self.retire(slot, parting);
     }
 
     /// Closes a connection that is no longer in the pool, when nobody uses it any more.
-    pub(super) fn retire(&self, slot: &Arc<Slot>) {
+    pub(super) fn retire(&self, slot: &Arc<Slot>, parting: Parting) {
         let mut state = slot.state.lock();
         state.retired = true;
+        state.parting = state.parting.max(parting);
         if Slot::closes(&mut state, self.0.keep_connections) {
             self.close_in_background(slot);
         }
@@ -114,7 +143,8 @@ impl Manager {
     fn close_in_background(&self, slot: &Arc<Slot>) {
         let (manager, slot) = (self.clone(), Arc::clone(slot));
         self.spawn(async move {
-            manager.end(&slot).await;
+            let parting = slot.state.lock().parting;
+            manager.end(&slot, parting).await;
         });
     }
 }

@@ -3,6 +3,7 @@
 mod acquire;
 mod attempt;
 mod authorize;
+mod breakers;
 mod call_tool;
 mod connecting;
 mod content;
@@ -44,7 +45,7 @@ pub use call_tool::CallTool;
 pub use content::{Item, ToolContent, format_content};
 pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::{Discover, Discovered};
-pub use format::Lacking;
+pub use format::MissingFields;
 pub use inspect::{Inspect, Inspection, NotInspected};
 pub use instructions::format_instructions;
 pub use key::{Key, Owner};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use super::directory::ConnectionState;
@@ -9,6 +10,7 @@ use super::key::Key;
 use super::slot::Slot;
 use super::state::Manager;
 use crate::clock::now_ms;
+use crate::connection::Parting;
 use crate::log::Logger;
 use crate::telemetry::{CLOSED, Gauges, Kind, LOST, Metrics, Operation, Started};
 
@@ -65,13 +67,18 @@ impl Manager {
     }
 
     /// Ends a connection and tells so.
-    pub(super) async fn end(&self, slot: &Slot) {
+    pub(super) async fn end(&self, slot: &Slot, parting: Parting) {
         let outcome = if slot.connection.is_closed() {
             LOST
         } else {
             CLOSED
         };
-        slot.connection.close().await;
+        let hands_over = self.0.hands_over.load(Ordering::Relaxed);
+        let parting = match parting {
+            Parting::Left if hands_over => Parting::HandedOver,
+            _ => parting,
+        };
+        slot.connection.part(parting).await;
         self.tell_end(slot, outcome);
     }
 

@@ -8,7 +8,7 @@ use super::state::Manager;
 use crate::connection::{
     CallOptions, Connection, Recipe, ToolList, list_tools, list_tools_in_order,
 };
-use crate::error::{HostValue, Result};
+use crate::error::{Code, HostValue, Result};
 use crate::host::{HostTools, ToolPublisher, ToolUpdate};
 use crate::log::Logger;
 
@@ -70,6 +70,14 @@ impl Snapshot {
             revision,
             ordering_unavailable,
         })
+    }
+
+    /// Fails where the list is not the whole one. One that a budget has cut counts as whole, as in the reference.
+    pub fn complete(self) -> Result<Self> {
+        match self.list.incomplete {
+            Some(error) if error.code != Code::ToolsListBudget => Err(error),
+            _ => Ok(self),
+        }
     }
 }
 

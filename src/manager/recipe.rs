@@ -8,7 +8,7 @@ use super::scope::{CallScope, ServerScope, check_request_headers, template};
 use super::state::Manager;
 use super::watch::KeyObserver;
 use crate::clock::now_ms;
-use crate::connection::Recipe;
+use crate::connection::{Recipe, SharedSession};
 use crate::error::Result;
 use crate::network::Policy;
 use crate::secret::Secret;
@@ -63,8 +63,10 @@ impl Manager {
             settings: Arc::clone(call.settings),
             metrics: Arc::clone(&self.0.metrics),
             environment: call.host.environment.clone(),
+            shared: None,
             server_requests: call.host.server_requests.clone(),
             publisher: call.host.publisher.clone(),
+            limits: call.host.limits.clone(),
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&self.0),
                 key: server.key.clone(),
@@ -78,6 +80,12 @@ impl Manager {
             if recipe.tokens.is_none() {
                 forward_token(call, server, &mut recipe);
             }
+        }
+        if let (Owner::App | Owner::User(_), Some(store)) =
+            (&server.key.owner, &call.host.shared_sessions)
+            && let Ok(Some(key)) = call.host.credentials_key.key()
+        {
+            recipe.shared = SharedSession::of(&recipe, store, &key, &self.0.sharing);
         }
         Ok(recipe)
     }

@@ -118,11 +118,7 @@ impl Manager {
             self.0.closing.child_token(),
         );
         let snapshot = Snapshot::read(connection, publisher, Reading::Once, &options).await?;
-        if let Some(error) = &snapshot.list.incomplete
-            && error.code != Code::ToolsListBudget
-        {
-            return Err(error.clone());
-        }
+        let snapshot = snapshot.complete()?;
         if snapshot.ordering_unavailable {
             let message = "the place of the list could not be reserved";
             return Err(Error::new(Code::HostError, message));

@@ -6,13 +6,14 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::key::Key;
-use crate::connection::Connection;
+use crate::connection::{Connection, Parting};
 
 /// A connection and the number of calls that use it.
 pub(super) struct Slot {
     pub key: Key,
     pub connection: Connection,
     pub tenure: Mutex<Tenure>,
+    pub noted: Mutex<Noted>,
     pub(super) state: Mutex<SlotState>,
 }
 
@@ -24,20 +25,33 @@ pub(super) struct SlotState {
     /// Its end was told.
     pub ended: bool,
     pub used_at: Instant,
+    /// Why it is closed, when it is.
+    pub parting: Parting,
 }
 
 impl Slot {
-    pub fn new(key: Key, connection: Connection, uses: usize, retired: bool) -> Arc<Self> {
+    pub fn new(
+        key: Key,
+        connection: Connection,
+        uses: usize,
+        (retired, parting): (bool, Parting),
+    ) -> Arc<Self> {
+        let now = Instant::now();
         Arc::new(Self {
             key,
             connection,
             tenure: Mutex::default(),
+            noted: Mutex::new(Noted {
+                at: now,
+                is_under_way: false,
+            }),
             state: Mutex::new(SlotState {
                 uses,
                 retired,
                 closing: false,
                 ended: false,
-                used_at: Instant::now(),
+                used_at: now,
+                parting,
             }),
         })
     }
@@ -69,4 +83,11 @@ impl Slot {
 pub(super) struct Tenure {
     pub asked_at: Option<Instant>,
     pub is_lost: bool,
+}
+
+/// When those who share the session were last told that it is used.
+pub(super) struct Noted {
+    pub at: Instant,
+    /// They are being told.
+    pub is_under_way: bool,
 }

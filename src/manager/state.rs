@@ -1,7 +1,7 @@
 //! The manager: what all its parts work on, and how it ends.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -20,8 +20,10 @@ use super::names::KnownNames;
 use super::pool::Pool;
 use super::subscriber::Subscriber;
 use crate::cancel::{until_cancelled, until_closed};
-use crate::connection::{Breakers, Event, Known};
+use crate::connection::{Breakers, Event, Known, Parting, Sharing};
 use crate::error::Result;
+use crate::flights::Flights;
+use crate::host::Standing;
 use crate::keyed_lock::KeyedLock;
 use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
@@ -55,6 +57,10 @@ pub(super) struct Inner {
     /// Held by calls with `forceNew`, so that each replaces the connection of the one before, and one is left.
     pub(super) replacing: KeyedLock<Key>,
     pub(super) breakers: Breakers<Key>,
+    /// Breakers that are being cleared for all processes.
+    pub(super) clearing: Flights<String, ()>,
+    /// Whether the host's `limits` answer.
+    pub(super) limits: Arc<Standing>,
     /// By server.
     pub(super) failures: Cache<Arc<str>, Failure>,
     /// By endpoint.
@@ -75,6 +81,9 @@ pub(super) struct Inner {
     /// Calls of JavaScript that have not ended. No more are taken once it is closed.
     pub(super) calls: TaskTracker,
     pub(super) keep_connections: bool,
+    pub(super) sharing: Arc<Sharing>,
+    /// Others are to go on with the sessions of those who are done with them.
+    pub(super) hands_over: AtomicBool,
     pub(super) runtime: Handle,
     /// Connections whose tools are listed again, and whether they are to be listed once more after that.
     pub(super) refreshing: Mutex<HashMap<Key, bool>>,
@@ -93,6 +102,12 @@ impl Manager {
         let metrics = Arc::<Metrics>::default();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         Self(Arc::new(Inner {
+            sharing: Arc::new(Sharing::new(
+                tasks.clone(),
+                closing.clone(),
+                runtime.clone(),
+            )),
+            hands_over: AtomicBool::new(false),
             obo: Obo::new(
                 http.clone(),
                 tasks.clone(),
@@ -105,6 +120,8 @@ impl Manager {
             pool: Mutex::default(),
             replacing: KeyedLock::default(),
             breakers: Breakers::default(),
+            clearing: Flights::new(tasks.clone(), "Internal error while clearing a breaker"),
+            limits: Arc::new(Standing::new("limits")),
             failures: Cache::new(KNOWN_SERVERS),
             known: Cache::new(KNOWN_SERVERS),
             tool_names: Cache::new(KNOWN_SERVERS),
@@ -192,6 +209,11 @@ impl Manager {
         let _ = until_closed(&self.0.closing, ended).await;
     }
 
+    /// Leaves shared sessions to other processes from now on.
+    pub fn hand_over(&self) {
+        self.0.hands_over.store(true, Ordering::Relaxed);
+    }
+
     /// Disconnects everything and waits until no process, socket or timer is left. May be called again.
     pub async fn close(&self) {
         self.0.closing.cancel();
@@ -200,7 +222,8 @@ impl Manager {
             self.tell(&slot.key, Event::Closed);
         }
         // Also those that somebody still uses: their requests end with the runtime.
-        futures::future::join_all(open.iter().map(|slot| self.end(slot))).await;
+        let ending = open.iter().map(|slot| self.end(slot, Parting::Left));
+        futures::future::join_all(ending).await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.http.close().await;

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::obo::TokenUse;
 
-/// One call's wish for a token.
+/// How one call asks for a token.
 #[derive(Clone, Copy)]
 pub struct TokenRequest<'a> {
     pub purpose: TokenUse<'a>,

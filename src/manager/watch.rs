@@ -14,7 +14,7 @@ use super::slot::Slot;
 use super::state::{Inner, Manager};
 use super::subscriber::{Relisted, Subscriber};
 use crate::cancel::until_aborted;
-use crate::connection::{DEFAULT_INIT_TIMEOUT, Event, Observer, Recipe};
+use crate::connection::{DEFAULT_INIT_TIMEOUT, Event, Observer, Parting, Recipe};
 use crate::error::{Code, Result};
 use crate::telemetry::LOST;
 
@@ -103,7 +103,7 @@ impl Manager {
                 return;
             };
             manager.tell_end(&slot, LOST);
-            manager.retire(&slot);
+            manager.retire(&slot, Parting::Over);
             // A token on behalf of a user is asked for by that user's calls, and by nobody else.
             let on_behalf = slot.connection.recipe.config.obo_scopes.is_some();
             if manager.0.keep_connections && !on_behalf {
@@ -127,6 +127,11 @@ impl Manager {
     fn rebuild(&self, key: &Key) {
         let (manager, key) = (self.clone(), key.clone());
         self.spawn(async move {
+            let slot = manager.0.pool.lock().slots.get(&key).cloned();
+            if let Some(shared) = slot.and_then(|slot| slot.connection.recipe.shared.clone()) {
+                // The new one would be the same.
+                shared.invalidate().await;
+            }
             let (ticket, recipe) = {
                 let mut pool = manager.0.pool.lock();
                 let Some(slot) = pool.slots.get(&key) else {
@@ -157,8 +162,8 @@ impl Manager {
         recipe: &Recipe,
         cancel: &CancellationToken,
     ) -> Result<Lease> {
-        let breaker = self.0.breakers.of(key, &recipe.settings.breaker);
-        breaker.cycled(&recipe.log_prefix(), &recipe.logger);
+        let breaker = self.breaker(key, recipe, cancel).await;
+        breaker.cycled(&recipe.log_prefix(), &recipe.logger).await;
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
         ticket.wait(Instant::now() + limit, cancel).await
     }

@@ -101,7 +101,7 @@ impl AccessTokens for Authorizer {
                 return Ok(None);
             }
             Err(error) if is_end(&error) || inner.storage.is_unusable(&error) => return Err(error),
-            Err(error) if may_pass(&error) && matches!(self.leases().await, Ok(Some(_))) => {
+            Err(error) if may_pass(&error) => {
                 let name = &inner.relation.server_name;
                 let error = storage_unavailable(name, error);
                 self.log_failure(&Err(error.clone()));

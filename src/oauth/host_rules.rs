@@ -9,15 +9,13 @@ use super::leases::{Holder, Leases};
 use super::redemption::mark_rejected;
 use crate::abilities::Abilities;
 use crate::error::Result;
+use crate::host::tenant_of;
 use crate::secret::Secret;
 
 impl Authorizer {
     /// The tenant of the call.
     pub(super) async fn tenant_id(&self) -> Result<Option<String>> {
-        match &self.0.host.tenancy {
-            Some(tenancy) => tenancy.tenant_id().await,
-            None => Ok(None),
-        }
+        tenant_of(self.0.host.tenancy.as_deref()).await
     }
 
     /// How the host calls the user's flow; since August 2026 by the tenant, too.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::pause::PAUSE;
 use crate::cancel::until_closed;
 use crate::error::{Code, Error, Result};
-use crate::host::{FlowStore, LeaseWish, LockGuard};
+use crate::host::{FlowStore, LeaseOptions, LockGuard};
 use crate::log::Logger;
 use crate::server_config::Coordination;
 
@@ -96,23 +96,23 @@ impl Leases {
 
     /// Tries once for the right to refresh; `None` where another process has it.
     pub async fn flight(&self) -> Result<Option<Box<dyn LockGuard>>> {
-        let wish = LeaseWish {
+        let options = LeaseOptions {
             lasts: Some(FLIGHT),
             wait: Some(Duration::ZERO),
-            ..LeaseWish::default()
+            ..LeaseOptions::default()
         };
-        self.flows.acquire_lease(&self.flight_id, wish).await
+        self.flows.acquire_lease(&self.flight_id, options).await
     }
 
     /// The right to write what was asked for in this generation; `None` where it is over.
     pub async fn admit(&self, generation: i64) -> Result<Option<Box<dyn LockGuard>>> {
-        let wish = LeaseWish {
+        let options = LeaseOptions {
             expected_generation: Some(generation),
-            ..LeaseWish::default()
+            ..LeaseOptions::default()
         };
         for attempt in 1..=ADMISSIONS {
             let asked = Instant::now();
-            match self.flows.acquire_lease(&self.fence_id, wish).await {
+            match self.flows.acquire_lease(&self.fence_id, options).await {
                 Ok(None) if asked.elapsed() >= AT_ONCE => {}
                 Ok(admitted) => return Ok(admitted),
                 Err(error)
@@ -146,11 +146,11 @@ impl Leases {
         unavailable: &str,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let wish = LeaseWish {
+        let options = LeaseOptions {
             wait: Some(self.coordination.persistence_wait()),
-            ..LeaseWish::default()
+            ..LeaseOptions::default()
         };
-        let acquired = self.flows.acquire_lease(&self.fence_id, wish);
+        let acquired = self.flows.acquire_lease(&self.fence_id, options);
         let Some(held) = self.until_closing(acquired).await? else {
             return Err(self.storage_unavailable(unavailable));
         };
@@ -167,12 +167,12 @@ impl Leases {
         generation: i64,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let wish = LeaseWish {
+        let options = LeaseOptions {
             expected_generation: Some(generation),
             wait: Some(self.coordination.persistence_wait()),
-            ..LeaseWish::default()
+            ..LeaseOptions::default()
         };
-        let Some(held) = self.flows.acquire_lease(&self.fence_id, wish).await? else {
+        let Some(held) = self.flows.acquire_lease(&self.fence_id, options).await? else {
             // The host does not say which of both it is.
             return Err(if self.generation().await? == Some(generation) {
                 self.storage_unavailable(FENCE_UNAVAILABLE)

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::announcement::Announcement;
 use super::authorizer::{Authorizer, EARLY};
-use super::leases::{FLIGHT_POLL, Leases, refresh_unavailable};
+use super::leases::{FLIGHT_POLL, Leases, refresh_unavailable, storage_unavailable};
 use super::locked_refresher::LockedRefresher;
 use super::refresh_lock::{LOCK_TTL, LockedBy, POLL, RefreshLock};
 use super::storage::{StoredAccess, Witness};
@@ -38,7 +38,7 @@ impl Reason {
     }
 }
 
-/// Whether a host that has leases is not to ask the user for this: another try may work.
+/// Whether another try may work, so that the user is not to be asked for this.
 pub(super) fn may_pass(error: &Error) -> bool {
     error.retryable || error.code == Code::HostError
 }
@@ -50,6 +50,9 @@ impl Authorizer {
         match renewed {
             Err(error) if may_pass(&error) => Err(match self.leases().await {
                 Ok(Some(leases)) => leases.refresh_unavailable(error),
+                _ if matches!(error.code, Code::HostError | Code::HostTimeout) => {
+                    storage_unavailable(&self.0.relation.server_name, error)
+                }
                 _ => error,
             }),
             renewed => renewed.map(|access| access.map(|access| self.hand_out(access))),

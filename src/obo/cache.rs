@@ -8,13 +8,11 @@ use moka::sync::Cache;
 use super::entry::Entry;
 use super::key::CacheKey;
 use super::seal::Sealer;
-use crate::error::Result;
-use crate::host::{Host, SharedCache};
+use crate::host::{Host, SharedCache, Standing};
+use crate::log::Logger;
 
 /// Tokens kept in this process.
 const CAPACITY: u64 = 10_000;
-/// The cache saves a request; waiting for it longer than that request takes saves nothing.
-const SHARED_TIMEOUT: Duration = Duration::from_secs(2);
 
 struct UntilUsed;
 
@@ -64,33 +62,34 @@ impl LocalCache {
     }
 }
 
-/// The host's cache, for one exchange. It only ever saves a request: what goes wrong with it is logged, and the
-/// exchange goes on without it.
+/// The host's cache, for one exchange. It only ever saves a request.
 pub(super) struct Shared<'a> {
     cache: &'a dyn SharedCache,
+    standing: &'a Standing,
     sealer: Sealer,
-    host: &'a Host,
+    logger: &'a Logger,
 }
 
 impl<'a> Shared<'a> {
     /// `None` where the host has no cache, or no key to encrypt with.
-    pub fn of(host: &'a Host) -> Option<Self> {
+    pub fn of(host: &'a Host, standing: &'a Standing) -> Option<Self> {
         let cache = host.exchanged_tokens.as_deref()?;
         let sealer = Sealer::new(&host.credentials_key.key().ok()??).ok()?;
         Some(Self {
             cache,
+            standing,
             sealer,
-            host,
+            logger: &host.logger,
         })
     }
 
     pub async fn get(&self, key: &CacheKey) -> Option<Entry> {
         let name = key.to_string();
-        let sealed = self.bounded("read", self.cache.get(&name)).await??;
+        let read = self.cache.get(&name);
+        let sealed = self.standing.ask("read", self.logger, read).await??;
         let entry = self.sealer.open(key, &sealed);
         if entry.is_none() {
-            self.host
-                .logger
+            self.logger
                 .warn("[OBO] Ignoring an unreadable entry of exchangedTokens");
         }
         entry.filter(Entry::is_usable)
@@ -103,26 +102,15 @@ impl<'a> Shared<'a> {
         }
         if let Ok(sealed) = self.sealer.seal(key, entry) {
             let name = key.to_string();
-            self.bounded("write", self.cache.set(&name, &sealed, ttl))
-                .await;
+            let write = self.cache.set(&name, &sealed, ttl);
+            self.standing.ask("write", self.logger, write).await;
         }
     }
 
     pub async fn remove(&self, key: &CacheKey) {
         let name = key.to_string();
-        self.bounded("delete", self.cache.delete(&name)).await;
-    }
-
-    async fn bounded<T>(&self, what: &str, work: impl Future<Output = Result<T>>) -> Option<T> {
-        let problem = match tokio::time::timeout(SHARED_TIMEOUT, work).await {
-            Ok(Ok(value)) => return Some(value),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} s", SHARED_TIMEOUT.as_secs()),
-        };
-        self.host.logger.warn(format!(
-            "[OBO] exchangedTokens failed to {what}, going on without it: {problem}"
-        ));
-        None
+        let delete = self.cache.delete(&name);
+        self.standing.ask("delete", self.logger, delete).await;
     }
 }
 

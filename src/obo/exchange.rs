@@ -16,7 +16,7 @@ use super::entry::Entry;
 use super::key::CacheKey;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
 use crate::foreign_text::SentSecrets;
-use crate::host::{Host, OnBehalfOf, OpenIdClient};
+use crate::host::{Host, OnBehalfOf, OpenIdClient, Standing};
 use crate::log::{Level, LogMeta};
 use crate::network::{HttpClient, Policy, Redirects, Request};
 use crate::secret::Secret;
@@ -33,6 +33,8 @@ const RETRY_DELAY: Duration = Duration::from_millis(300);
 pub(super) struct Job {
     pub http: HttpClient,
     pub local: LocalCache,
+    /// Of the host's cache.
+    pub standing: Arc<Standing>,
     pub metrics: Arc<Metrics>,
     pub host: Host,
     pub client: OpenIdClient,
@@ -57,7 +59,7 @@ impl Job {
             self.debug("Using cached token");
             return Ok(entry);
         }
-        let shared = Shared::of(&self.host);
+        let shared = Shared::of(&self.host, &self.standing);
         if let (true, Some(shared)) = (self.from_cache, &shared)
             && let Some(entry) = shared.get(&self.key).await
         {

@@ -14,7 +14,7 @@ use super::key::{CacheKey, Subject};
 use crate::cancel::until_closed;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
 use crate::flights::Flights;
-use crate::host::Host;
+use crate::host::{Host, Standing, tenant_of};
 use crate::network::HttpClient;
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
@@ -30,6 +30,7 @@ pub struct Obo(Arc<Inner>);
 struct Inner {
     http: HttpClient,
     local: LocalCache,
+    standing: Arc<Standing>,
     flights: Flights<CacheKey, Entry>,
     closing: CancellationToken,
     metrics: Arc<Metrics>,
@@ -72,6 +73,7 @@ impl Obo {
         Self(Arc::new(Inner {
             http,
             local: LocalCache::default(),
+            standing: Arc::new(Standing::new("exchangedTokens")),
             flights: Flights::new(tasks, "Internal error during the token exchange"),
             closing,
             metrics,
@@ -109,10 +111,7 @@ impl Obo {
     async fn entry(&self, request: &Exchange<'_>, user: &str) -> Result<Entry> {
         let host = on_behalf_of(request.host)?;
         let client = host.openid_client().await?.ok_or_else(not_available)?;
-        let tenant = match &request.host.tenancy {
-            Some(tenancy) => tenancy.tenant_id().await?,
-            None => None,
-        };
+        let tenant = tenant_of(request.host.tenancy.as_deref()).await?;
         let key = CacheKey::new(&Subject {
             client: &client,
             tenant: tenant.as_deref(),
@@ -137,6 +136,7 @@ impl Obo {
             let job = Job {
                 http: self.0.http.clone(),
                 local: self.0.local.clone(),
+                standing: Arc::clone(&self.0.standing),
                 metrics: Arc::clone(&self.0.metrics),
                 host: request.host.clone(),
                 client: client.clone(),

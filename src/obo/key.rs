@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use ring::digest::{self, Context, SHA256};
+use ring::digest::{SHA256, digest};
 
+use crate::digest::{Digest, Parts};
+use crate::hex;
 use crate::host::{Identity, OpenIdClient};
 use crate::secret::Secret;
 
 /// Ours among whatever else a shared cache holds.
 const NAMESPACE: &str = "librechat-mcp-native:obo:v1";
 
-/// A digest over everything that tells one exchanged token from another. Parts are prefixed with their length, so that
-/// no two lists of parts run together.
+/// A digest over everything that tells one exchanged token from another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct CacheKey([u8; digest::SHA256_OUTPUT_LEN]);
+pub(super) struct CacheKey(Digest);
 
 /// Everything that tells one exchanged token from another.
 pub(super) struct Subject<'a> {
@@ -32,36 +33,29 @@ impl CacheKey {
         let client = subject.client;
         let issuer = client.issuer.as_deref().unwrap_or(&client.token_endpoint);
         let scopes: BTreeSet<&str> = subject.scopes.split_whitespace().collect();
-        let assertion = digest::digest(&SHA256, subject.assertion.expose().as_bytes());
+        let assertion = digest(&SHA256, subject.assertion.expose().as_bytes());
 
-        let mut context = Context::new(&SHA256);
-        let mut part = |bytes: &[u8]| {
-            context.update(&(bytes.len() as u64).to_be_bytes());
-            context.update(bytes);
-        };
-        part(NAMESPACE.as_bytes());
+        let mut parts = Parts::of(NAMESPACE);
         if let Some(identity) = subject.identity {
-            part(b"identity");
+            parts.add("identity");
             for text in [
                 &identity.app_user_id,
                 &identity.openid_subject,
                 &identity.tenant_id,
                 &identity.openid_issuer,
             ] {
-                part(text.as_deref().unwrap_or_default().as_bytes());
+                parts.add(text.as_deref().unwrap_or_default());
             }
         }
-        part(issuer.as_bytes());
-        part(subject.tenant.unwrap_or_default().as_bytes());
-        part(client.client_id.as_bytes());
-        part(subject.user.as_bytes());
-        part(assertion.as_ref());
+        parts.add(issuer);
+        parts.add(subject.tenant.unwrap_or_default());
+        parts.add(&client.client_id);
+        parts.add(subject.user);
+        parts.add(assertion);
         for scope in scopes {
-            part(scope.as_bytes());
+            parts.add(scope);
         }
-        let mut key = [0; digest::SHA256_OUTPUT_LEN];
-        key.copy_from_slice(context.finish().as_ref());
-        Self(key)
+        Self(parts.digest())
     }
 
     pub fn as_bytes(&self) -> &[u8] {
@@ -72,10 +66,7 @@ impl CacheKey {
 /// The key in the shared cache.
 impl fmt::Display for CacheKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{NAMESPACE}:")?;
-        self.0
-            .iter()
-            .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        write!(formatter, "{NAMESPACE}:{}", hex::encode(&self.0))
     }
 }
 

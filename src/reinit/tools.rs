@@ -7,7 +7,7 @@ use super::run::Run;
 use super::{AvailableTools, Reinitialized};
 use crate::error::{Code, Error, Result};
 use crate::host::{ToolPublisher, ToolUpdate};
-use crate::manager::{Lacking, Naming, Publication, Snapshot, generation_of, publish_tools};
+use crate::manager::{MissingFields, Naming, Publication, Snapshot, generation_of, publish_tools};
 use crate::server_config::ServerConfig;
 use crate::tools::RawTools;
 
@@ -112,9 +112,13 @@ impl Run<'_> {
     ) -> Result<HandOver> {
         let Some((publisher, user_id)) = self.publisher() else {
             let naming = Naming::of(&self.call.host).await?;
-            let formatted =
-                self.manager
-                    .functions(listed_for, self.name, tools, naming, Lacking::Filled)?;
+            let formatted = self.manager.functions(
+                listed_for,
+                self.name,
+                tools,
+                naming,
+                MissingFields::Defaulted,
+            )?;
             return Ok(HandOver::Over(AvailableTools::Native(formatted)));
         };
         let update = ToolUpdate {

@@ -9,8 +9,8 @@ use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Place};
 use crate::network::NetworkRules;
 
-/// Two equal fingerprints mean the same server, reached the same way with the same settings of the same user. Lives
-/// in memory only: it covers secrets, and is not stable between versions.
+/// Two equal fingerprints mean the same server, reached the same way with the same settings of the same user. It covers
+/// secrets, and leaves the process in digests with a key only. Not stable between versions.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(u64);
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use librechat_mcp_native::connection::AccessTokens;
 use librechat_mcp_native::error::Code;
-use librechat_mcp_native::host::{FlowStore, LeaseWish};
+use librechat_mcp_native::host::{FlowStore, LeaseOptions};
 use librechat_mcp_native::secret::Secret;
 
 use crate::world::World;
@@ -39,7 +39,7 @@ async fn who_holds_the_flight_and_never_ends_costs_failures_and_no_grant() {
     let (world, leases) = World::leased().await;
     world.store("at-old", Some("rt-0")).await;
     world.tokens.expire_access();
-    let dead = world.flows.acquire_lease(FLIGHT, LeaseWish::default());
+    let dead = world.flows.acquire_lease(FLIGHT, LeaseOptions::default());
     let dead = dead.await.unwrap().unwrap();
     let authorizer = world.authorizer(None);
     for refused in [None, Some(Secret::from("at-old"))] {
@@ -64,7 +64,7 @@ async fn what_a_teardown_overtakes_is_not_stored() {
     world.server.script.lock().token_delay = Duration::from_millis(300);
     world.store("at-old", Some("rt-0")).await;
     // There is something to tear down.
-    let fence = world.flows.acquire_lease(FENCE, LeaseWish::default());
+    let fence = world.flows.acquire_lease(FENCE, LeaseOptions::default());
     fence.await.unwrap().unwrap().release().await.unwrap();
     world.tokens.expire_access();
     let authorizer = world.authorizer(None);

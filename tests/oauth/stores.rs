@@ -10,8 +10,8 @@ use librechat_mcp_native::connection::now_ms;
 use librechat_mcp_native::embedded::MemoryFlows;
 use librechat_mcp_native::error::{Code, Error, Result};
 use librechat_mcp_native::host::{
-    CredentialSet, Expiry, FlowState, FlowStore, LeaseWish, Lock, LockGuard, TokenData, TokenQuery,
-    TokenRow, TokenStore, TokenUpdate,
+    CredentialSet, Expiry, FlowState, FlowStore, LeaseOptions, Lock, LockGuard, TokenData,
+    TokenQuery, TokenRow, TokenStore, TokenUpdate,
 };
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
@@ -279,13 +279,13 @@ impl FlowStore for SharedFlows {
     async fn acquire_lease(
         &self,
         lease_id: &str,
-        wish: LeaseWish,
+        options: LeaseOptions,
     ) -> Result<Option<Box<dyn LockGuard>>> {
         let all = self.leases.clone().unwrap();
         let mut leases = all.0.lock();
         let state = leases.entry(lease_id.to_owned()).or_default();
         let is_other = |expected| expected != state.generation;
-        if state.is_held || wish.expected_generation.is_some_and(is_other) {
+        if state.is_held || options.expected_generation.is_some_and(is_other) {
             return Ok(None);
         }
         state.is_held = true;

@@ -144,6 +144,8 @@ impl World {
             tenancy: None,
             lock: lock.map(|lock| Arc::new(lock) as _),
             exchanged_tokens: None,
+            limits: None,
+            shared_sessions: None,
             redirects: None,
             on_behalf_of: None,
             upstream_tokens: None,

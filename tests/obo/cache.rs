@@ -251,7 +251,8 @@ async fn a_cache_in_trouble_is_skipped() {
         assert!(exchange(&obo(), &host, 1).await.is_ok());
         let log = lines.text();
         assert!(log.contains("exchangedTokens failed to read"), "{log}");
-        assert!(log.contains("exchangedTokens failed to write"), "{log}");
+        // It is not asked again so soon.
+        assert!(!log.contains("exchangedTokens failed to write"), "{log}");
     }
 }
 

@@ -44,10 +44,7 @@ async fn outcome(calls: &[Call]) -> (Vec<Code>, Value) {
     let manager = Manager::new(true, Handle::current());
     let recipe = Arc::new(recipe(config(&server)));
     let codes = calls.iter().map(async |call| {
-        let key = Key {
-            owner: Owner::User(Arc::from("user")),
-            server_name: Arc::from("test"),
-        };
+        let key = Key::new(Owner::user("user"), "test");
         let cancel = CancellationToken::new();
         let options = CallOptions::new(Instant::now() + call.limit, cancel.clone());
         let request = Acquire::new(key, Arc::clone(&recipe), options);

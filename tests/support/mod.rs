@@ -72,6 +72,7 @@ pub fn recipe(config: Value) -> Recipe {
     Recipe {
         metrics: Arc::default(),
         publisher: None,
+        limits: None,
         server_name: "test".to_owned(),
         user_id: None,
         config: resolve(&config, &context).unwrap(),
@@ -87,6 +88,7 @@ pub fn recipe(config: Value) -> Recipe {
         children: Children::default(),
         settings: Arc::default(),
         environment: environment.clone(),
+        shared: None,
         server_requests: None,
         observer: None,
         logger: Logger::silent(),

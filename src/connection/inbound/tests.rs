@@ -103,6 +103,7 @@ impl Session {
             client,
             CancellationToken::new(),
             std::time::Duration::from_secs(1),
+            None,
         );
         let wire = Arc::new(Scripted {
             stuck,

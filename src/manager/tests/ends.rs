@@ -3,7 +3,7 @@
 use tokio::join;
 
 use super::world::{World, connects_after, of_all, of_user, pass, settle};
-use crate::connection::Event;
+use crate::connection::{Event, Parting};
 use crate::error::Code;
 use crate::manager::Owner;
 
@@ -79,7 +79,7 @@ async fn the_connections_of_one_user_end_together() {
     }
     world
         .manager
-        .disconnect_all(&Owner::User("ada".into()))
+        .disconnect_all(&Owner::User("ada".into()), Parting::Over)
         .await;
     assert!(!world.is_open(&ada) && world.server(0).is_closed());
     assert!(world.is_open(&bob) && world.is_open(&of_all()));

@@ -5,6 +5,7 @@ mod ends;
 mod idle;
 mod leases;
 mod reconnecting;
+mod sharing;
 mod world;
 
 pub(super) use world::Servers;

@@ -10,13 +10,17 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::connection::{CallOptions, Connection, Event, MemoryServer, Recipe};
+use crate::connection::{
+    CallOptions, Connection, Event, MemoryServer, MemoryStore, Recipe, SharedSession,
+};
 use crate::environment::Environment;
 use crate::error::{Error, Result};
+use crate::host::SessionStore;
 use crate::log::Logger;
 use crate::manager::watch::KeyObserver;
 use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager, Owner, Relisted, Subscriber};
 use crate::network::{HttpClient, NetworkRules, Policy};
+use crate::secret::Secret;
 use crate::server_config::{Context, ServerConfig, fingerprint, resolve};
 use crate::settings::Settings;
 use crate::transport::Bearer;
@@ -99,6 +103,7 @@ impl Subscriber for Servers {
 pub struct World {
     pub manager: Manager,
     servers: Arc<Servers>,
+    store: Option<Arc<dyn SessionStore>>,
 }
 
 impl World {
@@ -106,12 +111,24 @@ impl World {
         Self::keeping(true)
     }
 
+    /// A process that shares its sessions over this store.
+    pub fn sharing(store: &Arc<MemoryStore>) -> Self {
+        Self {
+            store: Some(Arc::clone(store) as _),
+            ..Self::new()
+        }
+    }
+
     pub fn keeping(keep_connections: bool) -> Self {
         let manager = Manager::new(keep_connections, Handle::current());
         let servers = Arc::<Servers>::default();
         *manager.0.in_memory.lock() = Some(Arc::clone(&servers));
         manager.subscribe(Arc::clone(&servers) as _);
-        Self { manager, servers }
+        Self {
+            manager,
+            servers,
+            store: None,
+        }
     }
 
     /// What the next attempt comes to.
@@ -139,6 +156,13 @@ impl World {
         Arc::clone(&self.servers.open.lock()[number])
     }
 
+    /// How many handshakes there were.
+    pub fn handshakes(&self) -> usize {
+        let servers = self.servers.open.lock();
+        let all = servers.iter().map(|server| server.asked("initialize"));
+        all.map(|asked| asked.len()).sum()
+    }
+
     pub fn connected(&self) -> usize {
         self.servers.open.lock().len()
     }
@@ -149,7 +173,11 @@ impl World {
     }
 
     pub fn call(&self, target: &Target) -> Call {
-        let recipe = target.recipe(&self.manager);
+        let mut recipe = target.recipe(&self.manager);
+        let key = Secret::from("00112233445566778899aabbccddeeff");
+        let sharing = &self.manager.0.sharing;
+        let store = self.store.as_ref();
+        recipe.shared = store.and_then(|store| SharedSession::of(&recipe, store, &key, sharing));
         let cancel = CancellationToken::new();
         let options = CallOptions::new(Instant::now() + PATIENCE, cancel.clone());
         Call {
@@ -204,10 +232,7 @@ pub struct Target {
 
 pub fn of_user(user: &str) -> Target {
     Target {
-        key: Key {
-            owner: Owner::User(Arc::from(user)),
-            server_name: Arc::from("files"),
-        },
+        key: Key::new(Owner::user(user), "files"),
         path: "mcp",
     }
 }
@@ -225,7 +250,8 @@ impl Target {
     }
 
     fn recipe(&self, manager: &Manager) -> Recipe {
-        let config = json!({ "url": format!("http://127.0.0.1/{}", self.path) });
+        let config =
+            json!({ "type": "streamable-http", "url": format!("http://127.0.0.1/{}", self.path) });
         let config = ServerConfig::from_members(config.as_object().cloned().unwrap()).unwrap();
         let (rules, environment) = (NetworkRules::default(), Environment::default());
         let context = Context::of_environment(&environment);
@@ -246,8 +272,10 @@ impl Target {
             settings: Arc::new(Settings::default()),
             metrics: Arc::default(),
             environment,
+            shared: None,
             server_requests: None,
             publisher: None,
+            limits: None,
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&manager.0),
                 key: self.key.clone(),

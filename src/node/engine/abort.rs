@@ -35,8 +35,7 @@ impl AbortLink {
             Ok(scope.undefined())
         })?;
         signal
-            .get("addEventListener")?
-            .call(signal, &[scope.string("abort")?, listener])?
+            .call_method("addEventListener", &[scope.string("abort")?, listener])?
             .unheeded();
         Ok(Self {
             signal: reference,
@@ -51,9 +50,8 @@ impl AbortLink {
         if let Some(listener) = &self.listener {
             let _ = (|| -> JsResult<'env, ()> {
                 let event = scope.string("abort")?;
-                let removed = signal
-                    .get("removeEventListener")?
-                    .call(signal, &[event, listener.get(scope)])?;
+                let removed =
+                    signal.call_method("removeEventListener", &[event, listener.get(scope)])?;
                 removed.unheeded();
                 Ok(())
             })();

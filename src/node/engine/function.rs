@@ -63,9 +63,7 @@ impl<'env> Value<'env> {
         descriptor.set("get", scope.function(name, move |scope, _, _| read(scope))?)?;
         descriptor.set("enumerable", scope.boolean(true)?)?;
         let object = scope.global()?.get("Object")?;
-        object
-            .get("defineProperty")?
-            .call(object, &[self, scope.string(name)?, descriptor])?;
+        object.call_method("defineProperty", &[self, scope.string(name)?, descriptor])?;
         Ok(())
     }
 }

@@ -19,7 +19,7 @@ pub use abort::AbortLink;
 pub use backlog::Backlog;
 pub use exceptions::raise;
 pub use executor::StartBatch;
-pub use prelude::{Names, Picked, Present};
+pub use prelude::{MemberValues, Names, Present};
 pub use reference::JsRef;
 pub use thread::JsThread;
 pub use value::{JsResult, Scope, Thrown, Type, Value};

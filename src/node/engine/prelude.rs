@@ -60,14 +60,14 @@ struct InstanceData {
     names: RefCell<Vec<(Names, sys::napi_ref)>>,
 }
 
-/// Members of an object that are neither `undefined` nor `null`.
+/// The values of members of an object that are neither `undefined` nor `null`.
 #[derive(Clone)]
-pub struct Picked<'env> {
+pub struct MemberValues<'env> {
     names: Names,
     found: Vec<(usize, Value<'env>)>,
 }
 
-impl<'env> Picked<'env> {
+impl<'env> MemberValues<'env> {
     pub fn get(&self, name: &str) -> Option<Value<'env>> {
         let (_, value) = self
             .found
@@ -294,14 +294,14 @@ impl<'env> Value<'env> {
         self.help(Helper::Copy, &[self])
     }
 
-    pub fn pick(self, names: Names) -> JsResult<'env, Picked<'env>> {
+    pub fn pick(self, names: Names) -> JsResult<'env, MemberValues<'env>> {
         let array = self.scope().names(names)?;
         let pairs = self.help(Helper::Pick, &[self, array])?.elements()?;
         let found = pairs.chunks_exact(2).filter_map(|pair| {
             let index = pair[0].as_index()?;
             Some((index, pair[1]))
         });
-        Ok(Picked {
+        Ok(MemberValues {
             names,
             found: found.collect(),
         })

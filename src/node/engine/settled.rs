@@ -31,10 +31,7 @@ impl<'env> Value<'env> {
             let on_settled = self
                 .scope()
                 .function("onSettled", move |scope, _, arguments| {
-                    let argument = |index: usize| {
-                        let given = arguments.get(index).copied();
-                        given.unwrap_or_else(|| scope.undefined())
-                    };
+                    let argument = |index| scope.at(&arguments, index);
                     let callback = settled.borrow_mut().take();
                     if let Some(callback) = callback {
                         let value = argument(1);

@@ -97,6 +97,12 @@ impl<'env> Scope<'env> {
         });
     }
 
+    /// The value at this place of a list; `undefined` where there is none.
+    pub fn at(self, values: &[Value<'env>], index: usize) -> Value<'env> {
+        let value = values.get(index).copied();
+        value.unwrap_or_else(|| self.undefined())
+    }
+
     pub fn undefined(self) -> Value<'env> {
         let mut raw = ptr::null_mut();
         node_api!(self, napi_get_undefined, &raw mut raw);
@@ -277,6 +283,11 @@ impl<'env> Value<'env> {
                 result
             )
         })
+    }
+
+    /// Calls the function that is this member, with `this`.
+    pub fn call_method(self, name: &str, arguments: &[Value<'env>]) -> JsResult<'env> {
+        self.get(name)?.call(self, arguments)
     }
 
     pub fn construct(self, arguments: &[Value<'env>]) -> JsResult<'env> {

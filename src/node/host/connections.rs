@@ -56,7 +56,7 @@ impl HostConnections for NodeHost {
                         return Ok(None);
                     }
                     let name = loaded.scope().string(&name)?;
-                    let connection = loaded.get("get")?.call(loaded, &[name])?;
+                    let connection = loaded.call_method("get", &[name])?;
                     let connection = connection.is_object().then_some(connection);
                     connection
                         .map(|connection| JsRef::new(&context.thread, connection))

@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json};
 
 use super::leases::{HAS_LEASES, LEASE_GENERATION, acquire};
 use crate::error::Result;
-use crate::host::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseWish, LockGuard};
+use crate::host::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseOptions, LockGuard};
 use crate::node::engine::{JsResult, Scope, Value};
 use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
 use crate::node::marshal::callee::{Callee, Service};
@@ -204,9 +204,9 @@ impl FlowStore for NodeFlows {
     async fn acquire_lease(
         &self,
         lease_id: &str,
-        wish: LeaseWish,
+        options: LeaseOptions,
     ) -> Result<Option<Box<dyn LockGuard>>> {
-        let lease = self.call(acquire(&wish), (lease_id.to_owned(), wish));
+        let lease = self.call(acquire(&options), (lease_id.to_owned(), options));
         Ok(lease.await?.map(|lease| Box::new(lease) as _))
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::arguments::Arguments;
 use super::flows::NodeFlows;
 use super::leases::ACQUIRE;
 use super::prompt::NodeTenancy;
 use super::token_store::token_row;
 use crate::error::Result;
-use crate::host::{FlowStore, Logger, Tenancy};
+use crate::host::{FlowStore, Logger, tenant_of};
 use crate::node::engine::{JsResult, Value};
+use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::services;
 use crate::oauth::{FENCE_UNAVAILABLE, Holder, Leases, Seen, SeenAccess, Storage};
@@ -19,34 +19,32 @@ use crate::server_config::Coordination;
 /// The `flowManager` of a call's parameters, where that has leases, and how it is used.
 pub struct GivenLeases {
     flows: Arc<dyn FlowStore>,
-    context: Arc<CallContext>,
-    has_tenants: bool,
-    user_id: String,
-    server_name: String,
+    tenancy: Option<NodeTenancy>,
     coordination: Coordination,
     logger: Logger,
 }
 
 impl GivenLeases {
-    pub fn read<'env>(call: &Arguments<'env>, params: Value<'env>) -> JsResult<'env, Option<Self>> {
+    pub fn read<'env>(
+        context: &Arc<CallContext>,
+        logger: &Logger,
+        params: Value<'env>,
+    ) -> JsResult<'env, Option<Self>> {
         let manager = params.get("flowManager")?;
         if !manager.is_object() || !manager.get(ACQUIRE)?.is_function() {
             return Ok(None);
         }
-        let present = services::present(call.context.host(call.scope))?;
+        let present = services::present(context.host(params.scope()))?;
         let wait = |name| wait(params, name);
         Ok(Some(Self {
-            flows: NodeFlows::store(&call.context, call.given(manager, "flowManager")?),
-            context: Arc::clone(&call.context),
-            has_tenants: present.has("getTenantId"),
-            user_id: call.text(params.get("userId")?, "userId")?,
-            server_name: call.text(params.get("serverName")?, "serverName")?,
+            flows: NodeFlows::store(context, Service::given(context, manager, "flowManager")?),
+            tenancy: NodeTenancy::of(context, present),
             coordination: Coordination {
                 is_on: params.get("coordinateRefresh")?.as_bool() == Some(true),
                 refresh_wait: wait("refreshWaitTimeoutMs")?,
                 persistence_wait: wait("persistenceWaitTimeoutMs")?,
             },
-            logger: call.logger.clone(),
+            logger: logger.clone(),
         }))
     }
 
@@ -54,19 +52,14 @@ impl GivenLeases {
         self.coordination.is_on
     }
 
-    /// `prefix`: what lines of the log begin with.
-    pub async fn find(&self, prefix: &str) -> Result<Leases> {
-        let tenant_id = if self.has_tenants {
-            let tenancy = NodeTenancy(Arc::clone(&self.context));
-            tenancy.tenant_id().await?
-        } else {
-            None
-        };
+    /// Those on the rows of a storage.
+    pub async fn find(&self, storage: &Storage) -> Result<Leases> {
+        let tenant_id = tenant_of(self.tenancy.as_ref()).await?;
         let holder = Holder {
             tenant_id: tenant_id.as_deref(),
-            user_id: &self.user_id,
-            server_name: &self.server_name,
-            prefix,
+            user_id: storage.user_id(),
+            server_name: storage.server_name(),
+            prefix: &storage.log_prefix(),
         };
         let (flows, logger) = (Arc::clone(&self.flows), self.logger.clone());
         Ok(Leases::new(flows, &holder, self.coordination, logger))
@@ -81,7 +74,7 @@ impl GivenLeases {
         let Some(given) = given else {
             return work.await;
         };
-        let leases = given.find(&storage.log_prefix()).await?;
+        let leases = given.find(storage).await?;
         leases.fenced(FENCE_UNAVAILABLE, work).await
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::host::{LeaseWish, LockGuard};
+use crate::host::{LeaseOptions, LockGuard};
 use crate::node::engine::{JsRef, JsResult, Scope, Value};
 use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
 use crate::node::marshal::callee::Service;
@@ -41,12 +41,12 @@ fn generation_of(value: Value<'_>) -> JsResult<'_, Option<i64>> {
 }
 
 /// A lease that is handed over too late, to a call that waits no more, is released at once.
-pub fn acquire(wish: &LeaseWish) -> Callback<(String, LeaseWish), Option<NodeLease>> {
-    let limit = wish.wait.unwrap_or(USUAL_WAIT) + STORE_TIMEOUT;
+pub fn acquire(options: &LeaseOptions) -> Callback<(String, LeaseOptions), Option<NodeLease>> {
+    let limit = options.wait.unwrap_or(USUAL_WAIT) + STORE_TIMEOUT;
     Callback::new("flowManager.acquireLease", limit)
 }
 
-impl<'env> ToJs<'env> for LeaseWish {
+impl<'env> ToJs<'env> for LeaseOptions {
     fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
         scope
             .object()?

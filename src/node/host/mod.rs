@@ -1,6 +1,5 @@
 //! The traits of `host.rs` over JavaScript callbacks: registry, stores, prompt, on-behalf-of, server requests.
 
-pub mod arguments;
 pub mod configs;
 pub mod connections;
 pub mod credentials;
@@ -8,6 +7,7 @@ pub mod embedded;
 pub mod flows;
 pub mod given_leases;
 pub mod leases;
+pub mod limits;
 pub mod obo;
 pub mod openid_config;
 pub mod persist;
@@ -15,6 +15,7 @@ pub mod prompt;
 pub mod publisher;
 pub mod registry;
 pub mod server_requests;
+pub mod shared_sessions;
 pub mod token_cache;
 pub mod token_store;
 pub mod upstream;

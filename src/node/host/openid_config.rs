@@ -18,7 +18,7 @@ pub fn openid_client(config: Value<'_>) -> JsResult<'_, OpenIdClient> {
         return client(config, config, names, "clientSecret", auth);
     }
     let server = metadata.call(config, &[])?;
-    let registration = config.get("clientMetadata")?.call(config, &[])?;
+    let registration = config.call_method("clientMetadata", &[])?;
     let names = ["issuer", "token_endpoint", "client_id"];
     let method = registration.get("token_endpoint_auth_method")?.as_string();
     let auth = |secret| method_auth(scope, method.as_deref(), secret);

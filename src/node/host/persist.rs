@@ -8,7 +8,6 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::Value as Json;
 
-use super::arguments::Arguments;
 use super::flows::{Settling, was_current};
 use crate::error::Result;
 use crate::host::{FlowAttempt, FlowState};
@@ -33,18 +32,19 @@ pub struct NodePersist {
 
 impl NodePersist {
     pub fn of<'env>(
-        call: &Arguments<'env>,
+        context: &Arc<CallContext>,
         persist: Value<'env>,
         roll_back: Value<'env>,
+        flow_manager: Value<'env>,
     ) -> JsResult<'env, Option<Arc<dyn Persist>>> {
         if !persist.is_function() {
             return Ok(None);
         }
         Ok(Some(Arc::new(Self {
-            context: Arc::clone(&call.context),
-            persist: call.context.keep(persist)?,
-            roll_back: call.context.keep_function(roll_back)?,
-            flow_manager: call.given(call.argument(2), "flowManager")?,
+            context: Arc::clone(context),
+            persist: context.keep(persist)?,
+            roll_back: context.keep_function(roll_back)?,
+            flow_manager: Service::given(context, flow_manager, "flowManager")?,
         })))
     }
 }
@@ -73,7 +73,7 @@ impl Completing {
         };
         let settled = settling.start(&self.flow_manager, &self.context, scope)?;
         let promises = scope.global()?.get("Promise")?;
-        let settled = promises.get("resolve")?.call(promises, &[settled])?;
+        let settled = promises.call_method("resolve", &[settled])?;
         let is_completed = Arc::clone(&self.is_completed);
         let judge = scope.function("completed", move |scope, _, arguments| {
             if !arguments.first().is_none_or(|answer| was_current(*answer)) {
@@ -82,7 +82,7 @@ impl Completing {
             is_completed.store(true, Ordering::Release);
             Ok(scope.undefined())
         })?;
-        let promise = settled.get("then")?.call(settled, &[judge])?;
+        let promise = settled.call_method("then", &[judge])?;
         *self.begun.lock() = Some(JsRef::new(&self.context.thread, promise)?);
         Ok(promise)
     }
@@ -93,8 +93,7 @@ impl<'env> ToJs<'env> for Arc<Completing> {
     fn to_js(&self, scope: Scope<'env>) -> JsResult<'env> {
         let completing = Self::clone(self);
         scope.function("completePersistedFlow", move |scope, _, tokens| {
-            let tokens = tokens.first().copied();
-            completing.complete(scope, tokens.unwrap_or_else(|| scope.undefined()))
+            completing.complete(scope, scope.at(&tokens, 0))
         })
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::host::{AuthorizationPrompt, Lock, LockGuard, Tenancy};
-use crate::node::engine::JsRef;
+use crate::node::engine::{JsRef, Present};
 use crate::node::marshal::callback::{Callback, SLOW_TIMEOUT, STORE_TIMEOUT};
 use crate::node::marshal::callee::{Callee, Service};
 use crate::node::marshal::context::CallContext;
@@ -84,7 +84,15 @@ impl LockGuard for NodeLockGuard {
 }
 
 /// `host.getTenantId`.
-pub struct NodeTenancy(pub Arc<CallContext>);
+pub struct NodeTenancy(Arc<CallContext>);
+
+impl NodeTenancy {
+    /// `None` for a host that knows no tenants.
+    pub fn of(context: &Arc<CallContext>, present: Present) -> Option<Self> {
+        let knows_tenants = present.has(TENANT_ID.name);
+        knows_tenants.then(|| Self(Arc::clone(context)))
+    }
+}
 
 #[async_trait]
 impl Tenancy for NodeTenancy {

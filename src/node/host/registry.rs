@@ -321,9 +321,9 @@ fn network_answers<'env>(
         match ask() {
             Ok(false) => scope.array(&answers),
             Ok(true) => {
-                let promise = scope.global()?.get("Promise")?;
+                let promises = scope.global()?.get("Promise")?;
                 let answers = scope.array(&answers)?;
-                promise.get("all")?.call(promise, &[answers])
+                promises.call_method("all", &[answers])
             }
             Err(thrown) => {
                 answers.into_iter().for_each(Value::unheeded);

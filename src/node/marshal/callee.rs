@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::context::CallContext;
 use super::to_js::ToArguments;
-use crate::node::engine::{JsRef, JsResult, Scope, Value};
+use crate::node::engine::{JsRef, JsResult, Scope, Type, Value};
 
 /// The host's registry.
 pub const REGISTRY: Service = Service::Host("registry");
@@ -19,6 +19,19 @@ pub enum Service {
 }
 
 impl Service {
+    /// An object that came with a call. Anything else is refused under this name.
+    pub fn given<'env>(
+        context: &CallContext,
+        object: Value<'env>,
+        name: &str,
+    ) -> JsResult<'env, Self> {
+        if !matches!(object.kind(), Type::Object | Type::Function) {
+            let message = format!("{name} must be an object");
+            return Err(object.scope().type_error(&message));
+        }
+        context.keep(object).map(Self::Given)
+    }
+
     /// Gives `then` the object itself. The host's getter may have to promise it; the result is a promise as well then.
     pub fn with<'env>(
         &self,
@@ -41,10 +54,9 @@ impl Service {
         }
         let context = Arc::clone(context);
         let continuation = scope.function("withService", move |scope, _, arguments| {
-            let service = arguments.first().copied();
-            then(&context, service.unwrap_or_else(|| scope.undefined()))
+            then(&context, scope.at(&arguments, 0))
         })?;
-        service.get("then")?.call(service, &[continuation])
+        service.call_method("then", &[continuation])
     }
 
     /// Calls a method, with `this` intact.

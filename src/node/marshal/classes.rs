@@ -38,9 +38,7 @@ pub fn classify<'env>(error: Value<'env>, class: &str) -> JsResult<'env, ()> {
     error.set("name", scope.string(class)?)?;
     let class = scope.exports()?.get(class)?;
     let objects = scope.global()?.get("Object")?;
-    objects
-        .get("setPrototypeOf")?
-        .call(objects, &[error, class.get("prototype")?])?;
+    objects.call_method("setPrototypeOf", &[error, class.get("prototype")?])?;
     Ok(())
 }
 
@@ -57,13 +55,13 @@ pub fn adopted<'env>(outcome: JsResult<'env>, host: Value<'env>) -> JsResult<'en
             return Ok(());
         }
         let objects = scope.global()?.get("Object")?;
-        let own = objects.get("getPrototypeOf")?.call(objects, &[error])?;
+        let own = objects.call_method("getPrototypeOf", &[error])?;
         let exports = scope.exports()?;
         for class in CLASSES {
             let theirs = classes.get(class)?;
             if theirs.is_function() && own.equals(exports.get(class)?.get("prototype")?) {
                 let arguments = [error, theirs.get("prototype")?];
-                objects.get("setPrototypeOf")?.call(objects, &arguments)?;
+                objects.call_method("setPrototypeOf", &arguments)?;
                 return Ok(());
             }
         }

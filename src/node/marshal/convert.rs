@@ -37,6 +37,16 @@ pub fn text(value: Value<'_>) -> Option<String> {
     value.as_string().filter(|text| !text.is_empty())
 }
 
+/// A text, which may be empty. Anything else is refused under this name.
+pub fn required_text<'env>(value: Value<'env>, name: &str) -> JsResult<'env, String> {
+    let wrong = || {
+        value
+            .scope()
+            .type_error(&format!("{name} must be a string"))
+    };
+    value.as_string().ok_or_else(wrong)
+}
+
 /// A member that is a text and not empty.
 pub fn text_member<'env>(object: Value<'env>, name: &str) -> JsResult<'env, Option<String>> {
     object.get(name).map(text)
@@ -69,8 +79,8 @@ pub fn members(value: Value<'_>) -> JsResult<'_, Option<JsonObject>> {
     }
     let is_map = value.get("entries")?.is_function() && value.get("size")?.as_number().is_some();
     let plain = if is_map {
-        let object = value.scope().global()?.get("Object")?;
-        object.get("fromEntries")?.call(object, &[value])?
+        let objects = value.scope().global()?.get("Object")?;
+        objects.call_method("fromEntries", &[value])?
     } else {
         value
     };
@@ -148,12 +158,7 @@ pub fn text_list(value: Value<'_>) -> JsResult<'_, Vec<String>> {
 /// `[shouldEnableSSRFProtection(), getAllowedDomains(), getAllowedAddresses(), resolveAllowlists(…)?]`.
 pub fn network_rules(value: Value<'_>) -> JsResult<'_, RulesOfCall> {
     let answers = value.elements()?;
-    let answer = |index: usize| {
-        answers
-            .get(index)
-            .copied()
-            .unwrap_or_else(|| value.scope().undefined())
-    };
+    let answer = |index| value.scope().at(&answers, index);
     let of_operator = NetworkRules {
         ssrf_protection: answer(0).is_truthy(),
         allowed_domains: text_list(answer(1))?,

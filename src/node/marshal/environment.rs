@@ -6,14 +6,26 @@ use parking_lot::Mutex;
 
 use crate::host::Environment;
 use crate::network;
-use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Thrown};
+use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Thrown, Value};
 use crate::obo::Obo;
 use crate::scheduler::Burst;
+use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::transport::stdio::StdioWire;
 
 /// Where `LibreChat` has the key of stored tokens.
-pub const CREDENTIALS_VARIABLE: &str = "CREDS_KEY";
+const CREDENTIALS_VARIABLE: &str = "CREDS_KEY";
+
+/// The key of stored tokens: the host's, else the variable's.
+pub fn credentials_key<'env>(
+    host: Value<'env>,
+    environment: &Environment,
+) -> JsResult<'env, Option<Secret>> {
+    let given = host.get("credentialsKey")?.as_string();
+    Ok(given
+        .or_else(|| environment.get(CREDENTIALS_VARIABLE))
+        .map(Secret::new))
+}
 
 /// Without a logger of the host, lines go to stderr from the level in this variable on.
 pub const LOG_VARIABLE: &str = "MCP_NATIVE_LOG";

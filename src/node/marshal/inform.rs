@@ -60,7 +60,7 @@ impl CallContext {
         let _ = (|| {
             let process = scope.global()?.get("process")?;
             let warning = scope.string(&format!("{message} ({})", thrown.message()))?;
-            process.get("emitWarning")?.call(process, &[warning])
+            process.call_method("emitWarning", &[warning])
         })();
     }
 }

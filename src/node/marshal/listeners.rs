@@ -20,7 +20,8 @@ pub const SPAN_LISTENER: &str = "onSpans";
 
 /// Whoever wants to know.
 pub struct Listeners {
-    channels: Vec<(Kind, JsRef)>,
+    /// In the order of [`CHANNELS`].
+    channels: Vec<JsRef>,
     /// Whether a channel had subscribers when somebody last looked.
     subscribed: AtomicBool,
     /// The host has `onSpans`.
@@ -34,10 +35,9 @@ impl Listeners {
         module: Value<'env>,
         host: Value<'env>,
     ) -> JsResult<'env, Self> {
-        let channel = module.get("channel")?;
-        let open = |(kind, name): (Kind, &str)| {
-            let channel = channel.call(module, &[module.scope().string(name)?])?;
-            Ok((kind, JsRef::new(thread, channel)?))
+        let open = |(_, name): (Kind, &str)| {
+            let name = module.scope().string(name)?;
+            JsRef::new(thread, module.call_method("channel", &[name])?)
         };
         Ok(Self {
             channels: CHANNELS.into_iter().map(open).collect::<JsResult<_>>()?,
@@ -51,7 +51,7 @@ impl Listeners {
         let subscribed = self
             .channels
             .iter()
-            .any(|(_, channel)| has_subscribers(channel.get(scope)));
+            .any(|channel| has_subscribers(channel.get(scope)));
         self.subscribed.store(subscribed, Ordering::Relaxed);
     }
 
@@ -68,9 +68,8 @@ impl Listeners {
         scope: Scope<'env>,
         operation: &Operation,
     ) -> Option<(Value<'env>, &'static str)> {
-        let same = |kind: Kind| kind == operation.kind;
-        let (_, channel) = self.channels.iter().find(|(kind, _)| same(*kind))?;
-        let (_, name) = CHANNELS.iter().find(|(kind, _)| same(*kind))?;
+        let mut known = CHANNELS.iter().zip(&self.channels);
+        let ((_, name), channel) = known.find(|((kind, _), _)| *kind == operation.kind)?;
         let channel = channel.get(scope);
         has_subscribers(channel).then_some((channel, *name))
     }

@@ -1,5 +1,6 @@
 //! JavaScript values to ours and back: the context of a call, callbacks, errors, classes, environment, log, listeners.
 
+pub mod arguments;
 pub mod callback;
 pub mod callee;
 pub mod classes;

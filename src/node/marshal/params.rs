@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::services::describe;
-use crate::node::engine::{JsResult, Names, Picked, Scope, Thrown, Type, Value};
+use crate::node::engine::{JsResult, MemberValues, Names, Scope, Thrown, Type, Value};
 
 /// The parameter object of one call.
 pub struct Params<'env> {
     function: &'static str,
     object: Value<'env>,
-    members: Picked<'env>,
+    members: MemberValues<'env>,
 }
 
 /// What calls may be given.
@@ -24,6 +24,7 @@ const PARAMS: Names = &[
     "flowManager",
     "forceNew",
     "graphTokenResolver",
+    "handOver",
     "jobCreatedAt",
     "maxTotalTimeout",
     "mcpApps",

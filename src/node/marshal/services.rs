@@ -59,6 +59,10 @@ const MEMBERS: &[(&str, Shape)] = &[
         "exchangedTokens",
         Shape::MethodsOrGetter(&["get", "set", "delete"]),
     ),
+    (
+        "sharedSessions",
+        Shape::MethodsOrGetter(&["get", "set", "compareAndSet", "delete"]),
+    ),
     ("oboTokenResolver", Shape::Function),
     ("oboTrustChecker", Shape::Function),
     ("graphTokenResolver", Shape::Function),
@@ -68,6 +72,10 @@ const MEMBERS: &[(&str, Shape)] = &[
     ),
     ("getTenantId", Shape::Function),
     ("lock", Shape::Methods(&["acquire"])),
+    (
+        "limits",
+        Shape::MethodsOrGetter(&["count", "block", "blockedFor", "clear"]),
+    ),
     ("sampling", Shape::Function),
     ("elicitation", Shape::Function),
     ("roots", Shape::Function),

@@ -14,7 +14,9 @@ use super::state::RuntimeState;
 use crate::connection::log_prefix;
 use crate::error::{Error, Result};
 use crate::host::{Level, LogMeta, Lookup, RulesOfCall};
-use crate::manager::{Key, Lease, Manager, Owner, ServerScope, may_be_shared, registered_config};
+use crate::manager::{
+    Acquire, Key, Lease, Manager, Owner, ServerScope, may_be_shared, registered_config,
+};
 use crate::node::engine::{JsResult, Scope, Value};
 use crate::node::marshal::convert::text_list;
 use crate::server_config::ServerConfig;
@@ -35,13 +37,6 @@ const METHODS: &[Method] = &[
 
 pub fn create<'env>(scope: Scope<'env>, shared: &Arc<RuntimeState>) -> JsResult<'env> {
     set_methods(scope.object()?, shared, &(), METHODS)
-}
-
-fn key(server_name: &str) -> Key {
-    Key {
-        owner: Owner::App,
-        server_name: Arc::from(server_name),
-    }
 }
 
 /// A server whose config names its users is each user's own, unless the host's own policy has them share it: then its tools
@@ -67,31 +62,40 @@ async fn shared_scope(
         && is_shared(call, server_name, &config).await?
     {
         let RulesOfCall { rules, of_tenant } = call.host.registry.network_rules().await?;
-        let key = key(server_name);
+        let key = Key::new(Owner::App, server_name);
         // What a tenant may not share is still there for others.
         let is_shared = may_be_shared(&config, of_tenant);
         return Ok(is_shared.then_some(ServerScope { key, config, rules }));
     }
-    manager.disconnect(&key(server_name)).await;
+    manager.disconnect(&Key::new(Owner::App, server_name)).await;
     Ok(None)
 }
 
-/// A use of the shared connection of a server, made if need be.
-pub async fn acquire(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Lease>> {
-    let Some(server) = shared_scope(manager, call, server_name).await? else {
-        return Ok(None);
-    };
-    let request = request(manager, call, &server, false).await?;
-    manager.acquire(&request).await.map(Some)
-}
-
-async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Backing>> {
+/// A use of the shared connection of a server, made if need be, and what it was asked for with.
+async fn find(
+    manager: &Manager,
+    call: &Call,
+    server_name: &str,
+) -> Result<Option<(Acquire<'static>, Lease)>> {
     let Some(server) = shared_scope(manager, call, server_name).await? else {
         return Ok(None);
     };
     let request = request(manager, call, &server, false).await?;
     let lease = manager.acquire(&request).await?;
-    Backing::new(manager, request, lease).map(Some)
+    Ok(Some((request, lease)))
+}
+
+/// The use alone.
+pub async fn acquire(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Lease>> {
+    let found = find(manager, call, server_name).await?;
+    Ok(found.map(|(_, lease)| lease))
+}
+
+async fn connect(manager: &Manager, call: &Call, server_name: &str) -> Result<Option<Backing>> {
+    let found = find(manager, call, server_name).await?;
+    found
+        .map(|(request, lease)| Backing::new(manager, request, lease))
+        .transpose()
 }
 
 /// A server of several that could not be reached.
@@ -200,7 +204,8 @@ fn end<'env>(invocation: &Invocation<'env>, key: Key) -> JsResult<'env> {
 }
 
 fn disconnect<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    end(invocation, key(&invocation.text(0).unwrap_or_default()))
+    let name = invocation.text(0).unwrap_or_default();
+    end(invocation, Key::new(Owner::App, &name))
 }
 
 /// An array of promises, one for each connection.

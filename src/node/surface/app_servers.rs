@@ -5,6 +5,7 @@ use futures::stream::{self, StreamExt};
 use super::app_connections::{CONCURRENCY, acquire, warn};
 use super::call::Call;
 use super::methods::Invocation;
+use crate::connection::Parting;
 use crate::error::Result;
 use crate::host::{Level, LogMeta};
 use crate::manager::{Lease, Manager, Owner};
@@ -53,11 +54,12 @@ async fn open(manager: &Manager, call: &Call, server_name: String) -> Option<Lea
 pub fn disconnect_app_servers<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     // The tasks of a host's shutdown come in any order.
     if !invocation.runtime.manager.takes_calls() {
-        let promise = invocation.scope.global()?.get("Promise")?;
-        return promise.get("resolve")?.call(promise, &[]);
+        let promises = invocation.scope.global()?.get("Promise")?;
+        return promises.call_method("resolve", &[]);
     }
     invocation.start(|manager, _| async move {
-        manager.disconnect_all(&Owner::App).await;
+        // Other processes go on with their sessions.
+        manager.disconnect_all(&Owner::App, Parting::Left).await;
         Ok(())
     })
 }

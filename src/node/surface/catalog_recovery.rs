@@ -101,7 +101,7 @@ impl CatalogRecovery {
     pub fn clear<'env>(&self, scope: Scope<'env>, arguments: &[Value<'env>]) -> JsResult<'env, ()> {
         if let Some(tracker) = self.tracker.get() {
             let tracker = tracker.get(scope);
-            tracker.get("clear")?.call(tracker, arguments)?;
+            tracker.call_method("clear", arguments)?;
         }
         Ok(())
     }

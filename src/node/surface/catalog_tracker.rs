@@ -46,6 +46,6 @@ pub fn get_catalog_recovery_tracker<'env>(invocation: &Invocation<'env>) -> JsRe
 /// `(userId, serverName?, generation?, capabilityProfile?)`.
 pub fn clear_catalog_recovery_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let recovery = &invocation.runtime.catalog_recovery;
-    recovery.clear(invocation.scope, &invocation.arguments)?;
+    recovery.clear(invocation.scope, &invocation.values)?;
     Ok(invocation.scope.undefined())
 }

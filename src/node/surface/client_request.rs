@@ -68,15 +68,7 @@ fn read_request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'e
         Some(options) => Some(Params::new(scope, "client.request", Some(options))?),
         None => None,
     };
-    let timeout = options
-        .as_ref()
-        .map(|options| options.duration("timeout"))
-        .transpose()?
-        .flatten();
-    Ok((
-        runtime.call(scope, options.as_ref())?,
-        method,
-        params,
-        timeout,
-    ))
+    let options = options.as_ref();
+    let timeout = options.map_or(Ok(None), |options| options.duration("timeout"))?;
+    Ok((runtime.call(scope, options)?, method, params, timeout))
 }

@@ -56,13 +56,13 @@ pub async fn request(
         .unwrap_or(DEFAULT_INIT_TIMEOUT);
     let mut options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
     let token = if call.host.upstream_tokens.is_some() {
-        let wish = TokenRequest {
+        let wanted = TokenRequest {
             purpose: TokenUse::Connection,
             timeout: call.connection_timeout,
             of_tool_call: false,
             cancel: &call.cancel,
         };
-        manager.call_token(&scope, server, wish).await?
+        manager.call_token(&scope, server, wanted).await?
     } else {
         None
     };

@@ -127,8 +127,8 @@ async fn plan(call: &Call, configured: Configured) -> Result<Option<Plan>> {
 fn process_start(scope: Scope<'_>) -> JsResult<'_, f64> {
     let global = scope.global()?;
     let (date, process) = (global.get("Date")?, global.get("process")?);
-    let now = date.get("now")?.call(date, &[])?.as_number();
-    let uptime = process.get("uptime")?.call(process, &[])?.as_number();
+    let now = date.call_method("now", &[])?.as_number();
+    let uptime = process.call_method("uptime", &[])?.as_number();
     Ok(now.unwrap_or_default() - uptime.unwrap_or_default() * 1000.0)
 }
 

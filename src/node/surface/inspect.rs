@@ -138,9 +138,7 @@ async fn inspect(
 fn parsed_config<'env>(raw: Value<'env>, found: &Inspection) -> JsResult<'env> {
     let scope = raw.scope();
     let objects = scope.global()?.get("Object")?;
-    let config = objects
-        .get("assign")?
-        .call(objects, &[scope.object()?, raw])?;
+    let config = objects.call_method("assign", &[scope.object()?, raw])?;
     let functions = found.tool_functions.as_deref().map(JsonText);
     let duration = (found.duration.as_secs_f64() * 1000.0).round();
     config

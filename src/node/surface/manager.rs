@@ -14,6 +14,7 @@ use super::{
     app_connections, app_servers, catalog_tracker, discovery, lease, registry_view, tool_calls,
     tool_functions,
 };
+use crate::connection::Parting;
 use crate::manager::{Key, Lease, Manager, Owner};
 use crate::node::engine::{JsResult, Scope};
 use crate::node::marshal::to_js::ToJs;
@@ -95,27 +96,24 @@ fn connect<'env>(
 
 /// A real `Map` by server name, or `undefined`.
 fn get_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let Invocation { runtime, scope, .. } = invocation;
+    let (runtime, scope) = (&invocation.runtime, invocation.scope);
     let Some(user_id) = invocation.text(0) else {
         return Ok(scope.undefined());
     };
-    let owner = Owner::User(Arc::from(user_id));
+    let owner = Owner::user(&user_id);
     let keys = runtime.manager.connected(&owner);
     if keys.is_empty() {
         return Ok(scope.undefined());
     }
-    connection_map(runtime, *scope, &keys)
+    connection_map(runtime, scope, &keys)
 }
 
 fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let pair = invocation.text(0).zip(invocation.text(1));
-    let key = pair.map(|(user_id, server_name)| Key {
-        owner: Owner::User(Arc::from(user_id)),
-        server_name: Arc::from(server_name),
-    });
+    let key = pair.map(|(user_id, server_name)| Key::new(Owner::user(&user_id), &server_name));
     if key.is_some() && is_mutation(invocation.object(2))? {
         let recovery = &invocation.runtime.catalog_recovery;
-        recovery.clear(invocation.scope, &invocation.arguments[..2])?;
+        recovery.clear(invocation.scope, &invocation.values[..2])?;
     }
     let work = |manager: Manager, call: Arc<Call>| async move {
         if let Some(key) = key {
@@ -130,14 +128,14 @@ fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'
 }
 
 fn disconnect_user_connections<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let owner = invocation.text(0).map(|id| Owner::User(Arc::from(id)));
+    let owner = invocation.text(0).map(|id| Owner::user(&id));
     if owner.is_some() {
         let recovery = &invocation.runtime.catalog_recovery;
-        recovery.clear(invocation.scope, &invocation.arguments[..1])?;
+        recovery.clear(invocation.scope, &invocation.values[..1])?;
     }
     let work = |manager: Manager, _| async move {
         if let Some(owner) = owner {
-            manager.disconnect_all(&owner).await;
+            manager.disconnect_all(&owner, Parting::Over).await;
         }
         Ok(())
     };

@@ -1,49 +1,34 @@
 //! The one way for a function of an object of ours: a line in the object's table, and a body that is given the call.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::call::Call;
 use super::state::RuntimeState;
-use crate::node::engine::{JsRef, JsResult, Scope, Value};
+use crate::node::engine::{JsRef, JsResult, Value};
+use crate::node::marshal::arguments::Arguments;
 use crate::node::marshal::params::Params;
 
 /// One call of a function: what its object stands for, and what it was given.
 pub struct Invocation<'env, T = ()> {
     pub runtime: Arc<RuntimeState>,
     pub target: T,
-    pub scope: Scope<'env>,
-    pub arguments: Vec<Value<'env>>,
+    pub arguments: Arguments<'env>,
+}
+
+impl<'env, T> Deref for Invocation<'env, T> {
+    type Target = Arguments<'env>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.arguments
+    }
 }
 
 impl<'env, T> Invocation<'env, T> {
-    /// `undefined` where there is none.
-    pub fn argument(&self, index: usize) -> Value<'env> {
-        let argument = self.arguments.get(index).copied();
-        argument.unwrap_or_else(|| self.scope.undefined())
-    }
-
-    /// One that is neither `undefined` nor `null`.
-    pub fn given(&self, index: usize) -> Option<Value<'env>> {
-        self.argument(index).present()
-    }
-
-    pub fn object(&self, index: usize) -> Option<Value<'env>> {
-        Some(self.argument(index)).filter(|argument| argument.is_object())
-    }
-
-    pub fn text(&self, index: usize) -> Option<String> {
-        self.argument(index).as_string()
-    }
-
-    pub fn required_text(&self, index: usize, name: &str) -> JsResult<'env, String> {
-        let wrong = || self.scope.type_error(&format!("{name} must be a string"));
-        self.text(index).ok_or_else(wrong)
-    }
-
     /// The object of parameters, which comes first.
     pub fn params(&self, function: &'static str) -> JsResult<'env, Params<'env>> {
-        Params::new(self.scope, function, self.arguments.first().copied())
+        Params::new(self.scope, function, self.values.first().copied())
     }
 
     /// A call that is given no object of parameters.
@@ -105,12 +90,11 @@ pub fn set_methods<'env, T: Clone + Send + 'static>(
         let (runtime, target) = (Arc::clone(runtime), target.clone());
         let function = object
             .scope()
-            .function(method.name, move |scope, _, arguments| {
+            .function(method.name, move |scope, _, values| {
                 let invocation = Invocation {
                     runtime: Arc::clone(&runtime),
                     target: target.clone(),
-                    scope,
-                    arguments,
+                    arguments: Arguments { scope, values },
                 };
                 begin(method, invocation)
             })?;
@@ -131,7 +115,7 @@ fn begin<'env, T: Clone + Send + 'static>(
     if burst.lock().is_over_budget() {
         // Callers may use the same object for one call after another. What is in it stays their own.
         if let (Begins::InTurnWithParameters, Some(parameters)) =
-            (method.begins, invocation.arguments.first_mut())
+            (method.begins, invocation.arguments.values.first_mut())
             && parameters.is_object()
         {
             *parameters = parameters.copied()?;
@@ -151,10 +135,9 @@ fn begin_later<T: Clone + Send + 'static>(
     let Invocation {
         runtime,
         target,
-        scope,
-        arguments,
+        arguments: Arguments { scope, values },
     } = invocation;
-    let kept = JsRef::new(&runtime.thread, scope.array(&arguments)?)?;
+    let kept = JsRef::new(&runtime.thread, scope.array(&values)?)?;
     let context = runtime.realm.context(&runtime.thread, scope)?;
     let (promise, value) = runtime.thread.promise(scope)?;
     runtime.burst.lock().postpone();
@@ -164,8 +147,10 @@ fn begin_later<T: Clone + Send + 'static>(
             body(&Invocation {
                 runtime: Arc::clone(&runtime),
                 target: target.clone(),
-                scope,
-                arguments: kept.get(scope).elements()?,
+                arguments: Arguments {
+                    scope,
+                    values: kept.get(scope).elements()?,
+                },
             })
         })?;
         context.apply(method, scope.undefined(), &[])

@@ -26,7 +26,7 @@ pub fn with<'any>(
 }
 
 /// Members that policy looks at.
-static VIEW: [&str; 15] = [
+static VIEW: [&str; 14] = [
     "url",
     "source",
     "startup",
@@ -39,7 +39,6 @@ static VIEW: [&str; 15] = [
     "env",
     "args",
     "oauth",
-    "oauth_headers",
     "obo",
     "customUserVars",
 ];

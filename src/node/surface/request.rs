@@ -19,7 +19,7 @@ impl RequestStore {
     ) -> JsResult<'env, Self> {
         let scope = store.scope();
         let known = context.realm.requests.get(scope);
-        let id = known.get("get")?.call(known, &[store])?.as_number();
+        let id = known.call_method("get", &[store])?.as_number();
         let id = if let Some(id) = id {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -32,7 +32,7 @@ impl RequestStore {
             let id = manager.next_request();
             #[expect(clippy::cast_precision_loss, reason = "counts requests")]
             let number = scope.number(id as f64)?;
-            known.get("set")?.call(known, &[store, number])?;
+            known.call_method("set", &[store, number])?;
             id
         };
         Ok(Self {

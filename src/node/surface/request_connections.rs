@@ -37,10 +37,7 @@ pub fn hand_over(shared: &Arc<RuntimeState>, scope: Scope<'_>, request: &Request
             let backing = Backing::existing(&shared.manager, lease);
             let object = object(shared, scope, backing)?;
             let name = scope.string(&format!("{user}:{}", key.server_name))?;
-            connections
-                .get("set")?
-                .call(connections, &[name, object])?
-                .unheeded();
+            connections.call_method("set", &[name, object])?.unheeded();
         }
         Ok(())
     })();

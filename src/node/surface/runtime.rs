@@ -1,6 +1,7 @@
 //! `createMCPRuntime` and the runtime object.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use napi::Env;
 use napi::bindgen_prelude::Unknown;
@@ -124,17 +125,11 @@ fn warn_of_incomplete<'env>(scope: Scope<'env>, shared: &RuntimeState) -> JsResu
     Ok(())
 }
 
-/// `({ drainMs }?)`
+/// `({ drainMs, handOver }?)`
 fn close<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     let (promise, value) = invocation.runtime.thread.promise(invocation.scope)?;
-    let drain = match invocation.given(0) {
-        Some(_) => invocation
-            .params("close")
-            .and_then(|params| params.duration("drainMs")),
-        None => Ok(None),
-    };
-    let drain = match drain {
-        Ok(drain) => drain,
+    let Ending { drain, hands_over } = match ending(invocation) {
+        Ok(ending) => ending,
         Err(thrown) => {
             promise.reject(&thrown)?;
             return Ok(value);
@@ -147,10 +142,31 @@ fn close<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         if let Some(limit) = drain {
             manager.drain(limit).await;
         }
+        if hands_over {
+            manager.hand_over();
+        }
         manager.close().await;
         promise.settle(|scope| Ok(scope.undefined()));
     });
     Ok(value)
+}
+
+/// How a runtime is to close.
+#[derive(Default)]
+struct Ending {
+    drain: Option<Duration>,
+    hands_over: bool,
+}
+
+fn ending<'env>(invocation: &Invocation<'env>) -> JsResult<'env, Ending> {
+    if invocation.given(0).is_none() {
+        return Ok(Ending::default());
+    }
+    let params = invocation.params("close")?;
+    Ok(Ending {
+        drain: params.duration("drainMs")?,
+        hands_over: params.boolean("handOver")?.unwrap_or(false),
+    })
 }
 
 /// What `userMCPAuthMap` puts before a server's name (LibreChat's `Constants.mcp_prefix`).

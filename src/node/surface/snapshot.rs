@@ -6,7 +6,7 @@ use super::call::Call;
 use super::handle::Handle;
 use super::methods::Invocation;
 use crate::connection::Recipe;
-use crate::error::{Code, Result};
+use crate::error::Result;
 use crate::manager::{Manager, Reading, Snapshot};
 use crate::node::engine::JsResult;
 use crate::node::marshal::newer_params::deadline;
@@ -38,12 +38,7 @@ fn snapshot<'env>(invocation: &Invocation<'env, Arc<Handle>>, reading: Reading) 
             let publisher = connection.recipe.publisher.as_ref();
             Snapshot::read(connection, publisher, reading, &options).await
         };
-        let list = list
-            .await
-            .and_then(|snapshot| match snapshot.list.incomplete {
-                Some(error) if error.code != Code::ToolsListBudget => Err(error),
-                _ => Ok(snapshot),
-            });
+        let list = list.await.and_then(Snapshot::complete);
         Ok(list.inspect_err(|error| {
             let prefix = handle.recipe(Recipe::log_prefix);
             let logger = &call.host.logger;

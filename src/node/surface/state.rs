@@ -10,25 +10,26 @@ use super::handle::Connections;
 use super::request::RequestStore;
 use crate::embedded::MemoryFlows;
 use crate::flights::Flights;
-use crate::host::{FlowStore, Host, Logger};
+use crate::host::{Environment, FlowStore, Host, Logger};
 use crate::manager::Manager;
 use crate::node::engine::{
     AbortLink, JsRef, JsResult, JsThread, Present, Scope, StartBatch, Value,
 };
-use crate::node::host::arguments::credentials_key;
 use crate::node::host::configs::Configs;
 use crate::node::host::connections::CONNECTIONS;
 use crate::node::host::credentials::credential_events;
 use crate::node::host::embedded::Embedded;
 use crate::node::host::flows::NodeFlows;
+use crate::node::host::limits::{LIMITS, NodeLimits};
 use crate::node::host::prompt::{NodeLock, NodePrompt, NodeTenancy};
 use crate::node::host::registry::{NodeHost, Principal};
 use crate::node::host::server_requests::HostHandlers;
+use crate::node::host::shared_sessions::{NodeSessions, SESSIONS};
 use crate::node::host::token_store::NodeTokens;
 use crate::node::host::{obo, upstream};
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::{CallContext, JsEnvironment};
-use crate::node::marshal::environment::{VariableReader, Variables};
+use crate::node::marshal::environment::{VariableReader, Variables, credentials_key};
 use crate::node::marshal::log::logger_of;
 use crate::node::marshal::params::Params;
 use crate::node::marshal::services::UPDATE_TOOLS;
@@ -79,24 +80,16 @@ impl RuntimeState {
             environment,
             settings,
         } = self.variables.read(scope)?;
-        let member = |name| match params {
-            Some(params) => params.object_member(name),
-            None => Ok(None),
-        };
+        let member = |name| params.map_or(Ok(None), |params| params.object_member(name));
         let config_servers = member("configServers")?;
         let target = params.map(newer_params::target).transpose()?;
         let target = target.unwrap_or_default();
         let server_config = target.config;
         let custom_user_vars = member("customUserVars")?;
         let request_body = member("requestBody")?;
-        let signal = params
-            .map(|params| params.signal("signal"))
-            .transpose()?
-            .flatten();
-        let connection_timeout = params
-            .map(|params| params.duration("connectionTimeout"))
-            .transpose()?
-            .flatten();
+        let signal = params.map_or(Ok(None), |params| params.signal("signal"))?;
+        let connection_timeout =
+            params.map_or(Ok(None), |params| params.duration("connectionTimeout"))?;
 
         let context = Arc::new(CallContext::new(
             &self.thread,
@@ -107,17 +100,11 @@ impl RuntimeState {
         let present = services::present(self.host.get(scope))?;
         let known_user = user.map(convert::user).transpose()?;
         let given = context.keep_present(server_config)?;
+        let principal = Principal::of(known_user.as_ref());
         let node = Arc::new(NodeHost {
-            context: Arc::clone(&context),
-            environment: environment.clone(),
-            embedded: self.embedded.as_ref().map(Embedded::config),
             config_servers: context.keep_present(config_servers)?,
-            present,
-            recovers_catalogs: self.catalog_recovery.is_used(),
-            principal: Principal::of(known_user.as_ref()),
             configs: Arc::new(Configs::given(given)),
-            published: Mutex::default(),
-            early: Arc::default(),
+            ..self.node_host(&context, &environment, present, principal)
         });
         let logger = logger_of(present, &context, &environment);
         self.newer.tell(&target, &logger);
@@ -151,6 +138,28 @@ impl RuntimeState {
 }
 
 impl RuntimeState {
+    /// The host as a call sees it that brings no configs.
+    pub fn node_host(
+        &self,
+        context: &Arc<CallContext>,
+        environment: &Environment,
+        present: Present,
+        principal: Principal,
+    ) -> NodeHost {
+        NodeHost {
+            context: Arc::clone(context),
+            environment: environment.clone(),
+            embedded: self.embedded.as_ref().map(Embedded::config),
+            config_servers: None,
+            present,
+            recovers_catalogs: self.catalog_recovery.is_used(),
+            principal,
+            configs: Arc::default(),
+            published: Mutex::default(),
+            early: Arc::default(),
+        }
+    }
+
     /// The host's services as the core's traits; parameters of the call come before members of the host.
     pub fn services<'env>(
         &self,
@@ -165,19 +174,15 @@ impl RuntimeState {
         let keep = |value| context.keep_present(value);
         let function = |name| params.map_or(Ok(None), |params| params.function(name));
         let object = |name| params.map_or(Ok(None), |params| params.object_member(name));
-        let flows: Arc<dyn FlowStore> = match keep(object("flowManager")?)? {
-            Some(given) => NodeFlows::store(context, Service::Given(given)),
-            None if present.has("flowManager") => {
-                NodeFlows::store(context, Service::Host("flowManager"))
-            }
+        let service = |name| {
+            let given = keep(object(name)?)?.map(Service::Given);
+            Ok(given.or_else(|| present.has(name).then_some(Service::Host(name))))
+        };
+        let flows: Arc<dyn FlowStore> = match service("flowManager")? {
+            Some(flows) => NodeFlows::store(context, flows),
             None => Arc::clone(&self.flows) as _,
         };
-        let tokens = match keep(object("tokenMethods")?)? {
-            Some(given) => Some(NodeTokens::store(context, Service::Given(given))),
-            None => present
-                .has("tokenMethods")
-                .then(|| NodeTokens::store(context, Service::Host("tokenMethods"))),
-        };
+        let tokens = service("tokenMethods")?.map(|tokens| NodeTokens::store(context, tokens));
         let prompt = NodePrompt {
             context: Arc::clone(context),
             start: keep(function("oauthStart")?)?,
@@ -191,13 +196,17 @@ impl RuntimeState {
             flows: Some(flows),
             prompt: Some(Arc::new(prompt)),
             credential_events: credential_events(context, scope, params, present)?,
-            tenancy: present
-                .has("getTenantId")
-                .then(|| Arc::new(NodeTenancy(Arc::clone(context))) as _),
+            tenancy: NodeTenancy::of(context, present).map(|it| Arc::new(it) as _),
             lock: present
                 .has("lock")
                 .then(|| Arc::new(NodeLock(Arc::clone(context))) as _),
             exchanged_tokens: None,
+            limits: present
+                .has(LIMITS)
+                .then(|| Arc::new(NodeLimits(Arc::clone(context))) as _),
+            shared_sessions: present
+                .has(SESSIONS)
+                .then(|| Arc::new(NodeSessions(Arc::clone(context))) as _),
             on_behalf_of: None,
             upstream_tokens: None,
             identity: None,

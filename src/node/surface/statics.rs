@@ -46,7 +46,7 @@ fn create_instance<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResu
             return Err(already_initialized(scope)?);
         }
         let options = InstanceOptions::read(invocation.object(1))?;
-        let configured = Configured::read(&runtime.thread, invocation.arguments.first().copied())?;
+        let configured = Configured::read(&runtime.thread, invocation.values.first().copied())?;
         // Not before: a call that is refused for its arguments may be made again with right ones.
         instance.is_created.store(true, Ordering::Relaxed);
         runtime.catalog_recovery.begin(&options);
@@ -83,7 +83,9 @@ pub fn connection_statics<'env>(scope: Scope<'env>, shared: &Arc<RuntimeState>) 
 const CONNECTION: &[Method] = &[
     Method::new("clearCooldown", |invocation| {
         if let Some(key) = breaker_key(invocation) {
-            invocation.runtime.manager.clear_cooldown(&key);
+            let host = invocation.call()?.host;
+            let (manager, limits) = (&invocation.runtime.manager, host.limits.as_ref());
+            manager.clear_cooldown(&key, limits, &host.logger);
         }
         Ok(invocation.scope.undefined())
     }),
@@ -97,11 +99,7 @@ const CONNECTION: &[Method] = &[
 
 /// `(serverName, userId?)`; without a user the breaker of the shared connection only.
 fn breaker_key(invocation: &Invocation<'_>) -> Option<Key> {
-    let owner = invocation
-        .text(1)
-        .map_or(Owner::App, |user_id| Owner::User(Arc::from(user_id)));
-    Some(Key {
-        owner,
-        server_name: Arc::from(invocation.text(0)?),
-    })
+    let user_id = invocation.text(1);
+    let owner = user_id.map_or(Owner::App, |user_id| Owner::user(&user_id));
+    Some(Key::new(owner, &invocation.text(0)?))
 }

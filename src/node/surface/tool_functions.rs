@@ -9,9 +9,9 @@ use super::app_connections;
 use super::call::Call;
 use super::methods::Invocation;
 use crate::connection::CallOptions;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::manager::{
-    Key, Lacking, Lease, Manager, Naming, Owner, Reading, Snapshot, generation_of, template,
+    Key, Lease, Manager, MissingFields, Naming, Owner, Reading, Snapshot, generation_of, template,
 };
 use crate::node::engine::{JsResult, Scope};
 use crate::node::marshal::newer_params::deadline;
@@ -142,10 +142,7 @@ async fn of_user(
     config: Option<&ServerConfig>,
     end: Option<Instant>,
 ) -> Result<Functions> {
-    let key = Key {
-        owner: Owner::User(Arc::from(user_id)),
-        server_name: Arc::from(server_name),
-    };
+    let key = Key::new(Owner::user(user_id), server_name);
     let Some(lease) = manager.existing(&key) else {
         return Ok(Functions::default());
     };
@@ -201,7 +198,7 @@ async fn format(
         server_name,
         &snapshot.list.tools,
         naming,
-        Lacking::Missing,
+        MissingFields::Omitted,
     )
 }
 
@@ -213,8 +210,5 @@ async fn read(call: &Call, lease: &Lease, end: Option<Instant>) -> Result<Snapsh
     let options = CallOptions::new(limit, call.cancel.clone());
     let publisher = recipe.publisher.as_ref();
     let snapshot = Snapshot::read(connection, publisher, Reading::InOrder, &options).await?;
-    match snapshot.list.incomplete {
-        Some(error) if error.code != Code::ToolsListBudget => Err(error),
-        _ => Ok(snapshot),
-    }
+    snapshot.complete()
 }

@@ -71,6 +71,11 @@ impl Storage {
     }
 
     #[must_use]
+    pub fn user_id(&self) -> &str {
+        &self.user_id
+    }
+
+    #[must_use]
     pub fn server_name(&self) -> &str {
         &self.server_name
     }

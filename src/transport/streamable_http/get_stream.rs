@@ -25,21 +25,26 @@ impl StreamableHttp {
         session: Arc<HttpSession>,
         receiver: Weak<dyn Receiver>,
         over: CancellationToken,
-    ) {
+    ) -> Option<impl Future<Output = ()> + Send + use<>> {
         if session.id.is_none() || self.refused.holds() {
-            *self.stream.lock() = GetStream::Refused;
-            return;
+            self.do_without_stream();
+            return None;
         }
         *self.stream.lock() = GetStream::Unknown;
         let http = Arc::clone(self);
-        tokio::spawn(async move {
+        Some(async move {
             tokio::select! {
                 biased;
                 () = over.cancelled() => {}
                 () = http.remote.life.cancelled() => {}
-                () = http.keep_open(&session, &receiver) => *http.stream.lock() = GetStream::Refused,
+                () = http.keep_open(&session, &receiver) => http.do_without_stream(),
             }
-        });
+        })
+    }
+
+    /// Nothing is heard of the server but its answers.
+    pub fn do_without_stream(&self) {
+        *self.stream.lock() = GetStream::Refused;
     }
 
     /// Whether an answer may still come on the GET stream.

@@ -17,6 +17,13 @@ pub struct HttpSession {
 }
 
 impl HttpSession {
+    /// What a server may call a session: visible ASCII (MCP, chapter "Transports").
+    #[must_use]
+    pub fn id_of(text: &str) -> Option<HeaderValue> {
+        let id = HeaderValue::from_str(text).ok()?;
+        (!id.is_empty() && id.to_str().is_ok()).then_some(id)
+    }
+
     pub(super) fn add_to(&self, headers: &mut HeaderMap) {
         if let Some(version) = &self.version {
             headers.insert(PROTOCOL_VERSION, version.clone());
@@ -31,5 +38,5 @@ impl HttpSession {
 pub(super) fn session_of(response: &Response) -> Option<HeaderValue> {
     let id = response.headers.get(SESSION_ID)?.to_str().ok()?;
     // A copy: the header is a part of all that was read from the socket, and would keep that as long as the session.
-    HeaderValue::from_str(id).ok().filter(|id| !id.is_empty())
+    HttpSession::id_of(id)
 }

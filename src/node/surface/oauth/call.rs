@@ -4,24 +4,37 @@ use std::cell::Cell;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::error::{Code, Error, Result};
+use crate::host::{Environment, FlowStore, Logger, NetworkRules, TokenStore};
 use crate::node::engine::{AbortLink, JsResult, Scope, Value};
-use crate::node::host::arguments::Arguments;
+use crate::node::host::flows::NodeFlows;
+use crate::node::host::token_store::NodeTokens;
+use crate::node::marshal::arguments::Arguments;
+use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::convert::{self, required_text};
+use crate::node::marshal::environment::credentials_key;
 use crate::node::marshal::log::logger_of;
 use crate::node::marshal::services;
 use crate::node::marshal::to_js::ToJs;
 use crate::node::surface::methods::Invocation;
 use crate::node::surface::running::{Ending, promised};
 use crate::node::surface::state::RuntimeState;
+use crate::oauth::{Endpoints, Storage};
+use crate::settings::Settings;
 
 /// One call, its arguments still to be read.
 pub struct Call<'env> {
     pub runtime: Arc<RuntimeState>,
-    given: Arguments<'env>,
+    arguments: Arguments<'env>,
+    pub context: Arc<CallContext>,
+    pub environment: Environment,
+    pub logger: Logger,
     abort: Cell<Option<AbortLink>>,
 }
 
@@ -29,7 +42,7 @@ impl<'env> Deref for Call<'env> {
     type Target = Arguments<'env>;
 
     fn deref(&self) -> &Self::Target {
-        &self.given
+        &self.arguments
     }
 }
 
@@ -72,14 +85,10 @@ impl<'env> Call<'env> {
         let logger = logger_of(present, &context, &environment);
         Ok(Self {
             runtime: Arc::clone(runtime),
-            given: Arguments {
-                scope,
-                context,
-                environment,
-                logger,
-                http: runtime.manager.http().clone(),
-                values: invocation.arguments.clone(),
-            },
+            arguments: invocation.arguments.clone(),
+            context,
+            environment,
+            logger,
             abort: Cell::default(),
         })
     }
@@ -92,6 +101,74 @@ impl<'env> Call<'env> {
             self.abort.set(Some(link));
         }
         Ok(aborted)
+    }
+
+    pub fn settings(&self) -> Settings {
+        Settings::from_environment(&self.environment)
+    }
+
+    pub fn flows(&self, index: usize) -> JsResult<'env, Arc<dyn FlowStore>> {
+        let service = Service::given(&self.context, self.argument(index), "flowManager")?;
+        Ok(NodeFlows::store(&self.context, service))
+    }
+
+    /// The rows of a user and server, through functions that `params` has.
+    pub fn storage(&self, params: Value<'env>) -> JsResult<'env, Storage> {
+        self.storage_deleting(params, "deleteTokens")
+    }
+
+    /// The same, where the caller has another name for `deleteTokens`.
+    pub fn storage_deleting(
+        &self,
+        params: Value<'env>,
+        delete_method: &'static str,
+    ) -> JsResult<'env, Storage> {
+        let service = Service::given(&self.context, params, "the parameter")?;
+        let store = NodeTokens::given(&self.context, service, params, delete_method)?;
+        self.storage_of(Arc::new(store), params)
+    }
+
+    fn storage_of(
+        &self,
+        store: Arc<dyn TokenStore>,
+        params: Value<'env>,
+    ) -> JsResult<'env, Storage> {
+        let user_id = required_text(params.get("userId")?, "userId")?;
+        let server_name = required_text(params.get("serverName")?, "serverName")?;
+        let key = credentials_key(self.context.host(self.scope), &self.environment)?;
+        let logger = self.logger.clone();
+        Ok(Storage::new(store, key, &user_id, &server_name, logger))
+    }
+
+    pub fn headers(&self, index: usize) -> JsResult<'env, IndexMap<String, String>> {
+        let value = self.argument(index);
+        if value.is_object() {
+            convert::texts(value)
+        } else {
+            Ok(IndexMap::new())
+        }
+    }
+
+    pub fn members(&self, index: usize) -> JsResult<'env, Option<Map<String, Json>>> {
+        convert::members(self.argument(index))
+    }
+
+    /// `allowedDomains` and `allowedAddresses` as `LibreChat` passes them.
+    pub fn rules(&self, domains: usize, addresses: usize) -> JsResult<'env, NetworkRules> {
+        Ok(NetworkRules {
+            ssrf_protection: false,
+            allowed_domains: convert::text_list(self.argument(domains))?,
+            allowed_addresses: convert::text_list(self.argument(addresses))?,
+        })
+    }
+
+    pub fn endpoints(
+        &self,
+        rules: &NetworkRules,
+        headers: &IndexMap<String, String>,
+    ) -> Result<Endpoints> {
+        let http = self.runtime.manager.http().clone();
+        Endpoints::new(http, rules, &self.environment, None, headers)
     }
 }
 

@@ -7,7 +7,7 @@ use super::call::parsed;
 use crate::host::FlowAttempt;
 use crate::node::engine::{JsResult, Value};
 use crate::node::host::persist::NodePersist;
-use crate::node::marshal::convert::{text, whole};
+use crate::node::marshal::convert::{required_text, text, whole};
 use crate::node::marshal::to_js::WithMembers;
 use crate::node::surface::methods::Invocation;
 use crate::oauth::{
@@ -42,9 +42,9 @@ pub fn parse_id<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 /// `(serverName, serverUrl, userId, oauthHeaders, config, allowedDomains, findToken, allowedAddresses, tenantId?)`
 pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let server_name = call.text_argument(0, "serverName")?;
-        let server_url = call.text_argument(1, "serverUrl")?;
-        let user_id = call.text_argument(2, "userId")?;
+        let server_name = call.required_text(0, "serverName")?;
+        let server_url = call.required_text(1, "serverUrl")?;
+        let user_id = call.required_text(2, "userId")?;
         let oauth_headers = call.headers(3)?;
         let options = OAuthOptions::new(call.members(4)?.as_ref());
         let rules = call.rules(5, 7)?;
@@ -95,7 +95,7 @@ pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 /// between. LibreChat of autumn passes `rollbackPersistedTokens` and `{ createdAt, state }` after the function.
 pub fn complete<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let flow_id = call.text_argument(0, "flowId")?;
+        let flow_id = call.required_text(0, "flowId")?;
         let persist = call.argument(4);
         let in_its_place = persist.present().is_some() && !persist.is_function();
         let roll_back = call.argument(5);
@@ -119,7 +119,7 @@ pub fn complete<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 }
                 // A parameter that came twice is a list in many frameworks, and no parameter (RFC 6749, section 3.1).
                 let text = |name: &str| match received.get(name)?.present() {
-                    Some(value) => call.text(value, name).map(Some),
+                    Some(value) => required_text(value, name).map(Some),
                     None => Ok(None),
                 };
                 Ok(Received {
@@ -129,11 +129,9 @@ pub fn complete<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             })
             .transpose()?;
         let callback = Callback {
-            code: call.secret_argument(1, "authorizationCode")?,
+            code: call.required_secret(1, "authorizationCode")?,
             received,
-            attempt: attempt
-                .map(|attempt| read_attempt(call, attempt))
-                .transpose()?,
+            attempt: attempt.map(|attempt| read_attempt(attempt)).transpose()?,
         };
         let completion = Completion {
             http: call.runtime.manager.http().clone(),
@@ -142,7 +140,7 @@ pub fn complete<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             environment: call.environment.clone(),
             settings: call.settings(),
             logger: call.logger.clone(),
-            persist: NodePersist::of(call, persist, roll_back)?,
+            persist: NodePersist::of(&call.context, persist, roll_back, call.argument(2))?,
         };
         Ok(async move { completion.complete(&flow_id, &callback).await })
     })
@@ -154,17 +152,17 @@ fn created_at(flow: Value<'_>) -> JsResult<'_, i64> {
 }
 
 /// `{ createdAt, state }`
-fn read_attempt<'env>(call: &Call<'env>, attempt: Value<'env>) -> JsResult<'env, FlowAttempt> {
+fn read_attempt(attempt: Value<'_>) -> JsResult<'_, FlowAttempt> {
     Ok(FlowAttempt {
         created_at: created_at(attempt)?,
-        state: Secret::new(call.text(attempt.get("state")?, "state")?),
+        state: Secret::new(required_text(attempt.get("state")?, "state")?),
     })
 }
 
 /// `(flowId, flowManager)`
 pub fn get_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
+        let (flow_id, flows) = (call.required_text(0, "flowId")?, call.flows(1)?);
         Ok(async move {
             let flow = flows.get(&flow_id, FLOW_KIND).await?;
             Ok(flow.map_or(Json::Null, |flow| Json::Object(flow.metadata)))
@@ -175,8 +173,8 @@ pub fn get_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 /// `(state, flowId, flowManager)`
 pub fn store_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let state = call.secret_argument(0, "state")?;
-        let (flow_id, flows) = (call.text_argument(1, "flowId")?, call.flows(2)?);
+        let state = call.required_secret(0, "state")?;
+        let (flow_id, flows) = (call.required_text(1, "flowId")?, call.flows(2)?);
         Ok(async move { store_state_mapping(&*flows, &state, &flow_id).await })
     })
 }
@@ -184,7 +182,7 @@ pub fn store_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 /// `(state, flowManager)`
 pub fn resolve_state_to_flow<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
+        let (state, flows) = (call.required_secret(0, "state")?, call.flows(1)?);
         Ok(async move { Ok(json!(resolve_state(&*flows, &state).await?)) })
     })
 }
@@ -192,7 +190,7 @@ pub fn resolve_state_to_flow<'env>(invocation: &Invocation<'env>) -> JsResult<'e
 /// `(state, flowManager)`
 pub fn delete_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let (state, flows) = (call.secret_argument(0, "state")?, call.flows(1)?);
+        let (state, flows) = (call.required_secret(0, "state")?, call.flows(1)?);
         Ok(async move { delete_state_mapping(&*flows, &state).await })
     })
 }
@@ -200,7 +198,7 @@ pub fn delete_state<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 /// `(flowId, flowState, flowManager, error)`
 pub fn fail<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let (flow_id, flow) = (call.text_argument(0, "flowId")?, call.argument(1));
+        let (flow_id, flow) = (call.required_text(0, "flowId")?, call.argument(1));
         if !flow.is_object() {
             return Err(call.scope.type_error("flowState must be an object"));
         }
@@ -223,7 +221,7 @@ pub fn fail<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 /// `(flowId, flowManager)`
 pub fn delete_flow<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let (flow_id, flows) = (call.text_argument(0, "flowId")?, call.flows(1)?);
+        let (flow_id, flows) = (call.required_text(0, "flowId")?, call.flows(1)?);
         Ok(async move { delete_flow_and_state(&*flows, &flow_id).await })
     })
 }

@@ -52,7 +52,7 @@ const HANDLER: &[Method] = &[
 /// clientSource }, oauthHeaders, config, allowedDomains, allowedAddresses, signal?)`
 fn refresh<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let refresh_token = call.secret_argument(0, "refreshToken")?;
+        let refresh_token = call.required_secret(0, "refreshToken")?;
         let known = call.members(1)?.unwrap_or_default();
         let oauth_headers = call.headers(2)?;
         let options = OAuthOptions::new(call.members(3)?.as_ref());
@@ -96,9 +96,9 @@ fn refresh<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 /// revocationEndpointAuthMethodsSupported, issuer }, oauthHeaders, allowedDomains, allowedAddresses)`
 fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let server_name = call.text_argument(0, "serverName")?;
-        let token = call.secret_argument(1, "token")?;
-        let is_refresh_token = call.text_argument(2, "tokenType")? == "refresh";
+        let server_name = call.required_text(0, "serverName")?;
+        let token = call.required_secret(1, "token")?;
+        let is_refresh_token = call.required_text(2, "tokenType")? == "refresh";
         let known = call.members(3)?.unwrap_or_default();
         let endpoints = call.endpoints(&call.rules(5, 6)?, &call.headers(4)?);
         let logger = call.logger.clone();
@@ -128,7 +128,7 @@ fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 /// `(serverUrl, allowedDomains, allowedAddresses)`
 fn detect_requirement<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
-        let server_url = call.text_argument(0, "serverUrl")?;
+        let server_url = call.required_text(0, "serverUrl")?;
         let endpoints = call.endpoints(&call.rules(1, 2)?, &IndexMap::new());
         let settings = call.settings();
         Ok(async move {

@@ -7,9 +7,8 @@ use parking_lot::Mutex;
 use super::call::Call;
 use crate::host::Host;
 use crate::node::engine::{JsRef, JsResult, Scope, Thrown};
-use crate::node::host::embedded::Embedded;
 use crate::node::host::flows::NodeFlows;
-use crate::node::host::registry::{NodeHost, Principal};
+use crate::node::host::registry::Principal;
 use crate::node::host::token_store::NodeTokens;
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::services;
@@ -79,8 +78,8 @@ fn create<'env>(invocation: &Invocation<'env, Created>) -> JsResult<'env> {
     }
     let call = Call::new(invocation)?;
     let instance = Arc::new(Instance {
-        flows: call.given(call.argument(0), "flowManager")?,
-        tokens: call.given(call.argument(1), "tokenMethods")?,
+        flows: Service::given(&call.context, call.argument(0), "flowManager")?,
+        tokens: Service::given(&call.context, call.argument(1), "tokenMethods")?,
         tracker: Arc::default(),
     });
     let object = set_methods(scope.object()?, runtime, &instance, INSTANCE)?;
@@ -98,7 +97,7 @@ fn reconnect_servers<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsRe
 fn reconnect_server<'env>(invocation: &Invocation<'env, Arc<Instance>>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
         let reconnect = reconnect(call, &invocation.target)?;
-        let server_name = call.text_argument(1, "serverName")?;
+        let server_name = call.required_text(1, "serverName")?;
         Ok(async move { Ok(reconnect.one(&server_name).await) })
     })
 }
@@ -123,28 +122,16 @@ fn names<'env, S>(invocation: &Invocation<'env, S>) -> JsResult<'env, (String, S
 fn reconnect<'env>(call: &Call<'env>, instance: &Instance) -> JsResult<'env, Reconnect> {
     let context = &call.context;
     let present = services::present(context.host(call.scope))?;
-    let user_id = call.text_argument(0, "userId")?;
-    let node = Arc::new(NodeHost {
-        context: Arc::clone(context),
-        environment: call.environment.clone(),
-        embedded: call.runtime.embedded.as_ref().map(Embedded::config),
-        config_servers: None,
-        present,
-        recovers_catalogs: call.runtime.catalog_recovery.is_used(),
-        principal: Principal {
-            user_id: Some(user_id.clone()),
-            role: None,
-        },
-        configs: Arc::default(),
-        published: Mutex::default(),
-        early: Arc::default(),
-    });
-    let logger = call.logger.clone();
-    let host = call
-        .runtime
-        .services(call.scope, None, None, present, &node, logger)?;
+    let user_id = call.required_text(0, "userId")?;
+    let principal = Principal {
+        user_id: Some(user_id.clone()),
+        role: None,
+    };
+    let (runtime, logger) = (&call.runtime, call.logger.clone());
+    let node = Arc::new(runtime.node_host(context, &call.environment, present, principal));
+    let host = runtime.services(call.scope, None, None, present, &node, logger)?;
     Ok(Reconnect {
-        manager: call.runtime.manager.clone(),
+        manager: runtime.manager.clone(),
         host: Host {
             publisher: None,
             prompt: None,

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::call::Call;
 use crate::error::{Code, Error, Result};
 use crate::flights::{Flight, Flights};
-use crate::host::{Level, LogMeta, Logger, Tenancy};
+use crate::host::{Level, LogMeta, Logger, tenant_of};
 use crate::node::engine::workers;
 use crate::node::engine::{JsRef, JsResult, Scope, Value};
 use crate::node::host::given_leases::{GivenLeases, seen};
@@ -59,16 +59,15 @@ impl NodeRefresher {
     pub fn new<'env>(
         context: &Arc<CallContext>,
         refresh: Value<'env>,
-        user_id: String,
-        server_name: String,
+        storage: &Storage,
     ) -> JsResult<'env, Self> {
         let controller = refresh.scope().global()?.get("AbortController")?;
         Ok(Self {
             context: Arc::clone(context),
             refresh: context.keep(refresh)?,
             stop: context.keep(controller.construct(&[])?)?,
-            user_id,
-            server_name,
+            user_id: storage.user_id().to_owned(),
+            server_name: storage.server_name().to_owned(),
         })
     }
 
@@ -103,7 +102,7 @@ impl NodeRefresher {
         self.context.thread.post(move |scope| {
             let controller = stop.get(scope);
             let stopped = || -> JsResult<'_, ()> {
-                controller.get("abort")?.call(controller, &[])?;
+                controller.call_method("abort", &[])?;
                 Ok(())
             };
             // Whoever replaced `AbortController` gets no signal.
@@ -152,12 +151,9 @@ pub struct Refresh {
     witness: NodeWitness,
     listens: bool,
     seen: Seen,
-    context: Arc<CallContext>,
+    tenancy: Option<NodeTenancy>,
     /// Those of the runtime.
     redemptions: Flights<String, Option<Tokens>>,
-    has_tenants: bool,
-    user_id: String,
-    server_name: String,
     scope: String,
 }
 
@@ -167,17 +163,9 @@ impl Refresh {
         let params = call.argument(0);
         // Apart from the reading that leads here: a refresh looks up everything itself.
         let storage = call.storage(params)?;
-        let user_id = call.text(params.get("userId")?, "userId")?;
-        let server_name = call.text(params.get("serverName")?, "serverName")?;
         let refresh = params.get("refreshTokens")?;
         let refresher = if refresh.is_function() {
-            let (user_id, server_name) = (user_id.clone(), server_name.clone());
-            Some(NodeRefresher::new(
-                &call.context,
-                refresh,
-                user_id,
-                server_name,
-            )?)
+            Some(NodeRefresher::new(&call.context, refresh, &storage)?)
         } else {
             None
         };
@@ -187,15 +175,12 @@ impl Refresh {
             logger: call.logger.clone(),
             refresher,
             creates: params.get("createToken")?.is_function(),
-            leases: GivenLeases::read(call, params)?,
+            leases: GivenLeases::read(&call.context, &call.logger, params)?,
             witness: NodeWitness::of_refresh(&call.context, params)?,
             listens,
             seen: seen(params)?,
-            context: Arc::clone(&call.context),
+            tenancy: NodeTenancy::of(&call.context, present),
             redemptions: call.runtime.redemptions.clone(),
-            has_tenants: present.has("getTenantId"),
-            user_id,
-            server_name,
             scope: text_member(params, "singleFlightScope")?.unwrap_or_default(),
         })
     }
@@ -212,12 +197,9 @@ impl Refresh {
 
     /// Refreshes, or shares the refresh that is under way.
     pub async fn begin(self) -> Result<Flight<Option<Tokens>>> {
-        let tenant = if self.has_tenants {
-            NodeTenancy(Arc::clone(&self.context)).tenant_id().await?
-        } else {
-            None
-        };
-        let mut key = json!([tenant, self.user_id, self.server_name, self.scope]);
+        let tenant = tenant_of(self.tenancy.as_ref()).await?;
+        let (user_id, server_name) = (self.storage.user_id(), self.storage.server_name());
+        let mut key = json!([tenant, user_id, server_name, self.scope]);
         // Whose token was refused differs wants another one than those who share this.
         if let (Some(leases), Json::Array(parts)) = (&self.leases, &mut key)
             && leases.coordinates()
@@ -258,7 +240,7 @@ impl Refresh {
 
     async fn find_leases(&self) -> Result<Option<Leases>> {
         match &self.leases {
-            Some(given) => given.find(&self.storage.log_prefix()).await.map(Some),
+            Some(given) => given.find(&self.storage).await.map(Some),
             None => Ok(None),
         }
     }

@@ -13,7 +13,7 @@ use crate::node::engine::{JsResult, Thrown};
 use crate::node::host::given_leases::GivenLeases;
 use crate::node::host::witness::NodeWitness;
 use crate::node::marshal::callback::{Callback, STORE_TIMEOUT};
-use crate::node::marshal::convert::{JsonObject, members, text, text_member};
+use crate::node::marshal::convert::{JsonObject, members, required_text, text, text_member};
 use crate::node::marshal::errors;
 use crate::node::marshal::to_js::Nullable;
 use crate::node::surface::methods::{Invocation, Method};
@@ -47,7 +47,7 @@ fn store<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         let metadata = members(params.get("metadata")?)?;
         let expected = text_member(params, "expectedCredentialSetId")?;
         let witness = NodeWitness::of_store(&call.context, params)?;
-        let leases = GivenLeases::read(call, params)?;
+        let leases = GivenLeases::read(&call.context, &call.logger, params)?;
         Ok(async move {
             let tokens = tokens.as_ref().and_then(Tokens::from_value);
             let tokens = tokens.ok_or_else(|| {
@@ -119,8 +119,8 @@ fn mark_authorization_rejected<'env>(invocation: &Invocation<'env>) -> JsResult<
     Call::promise(invocation, |call| {
         let params = call.argument(0);
         let storage = call.storage(params)?;
-        let set = call.text(params.get("credentialSetId")?, "credentialSetId")?;
-        let leases = GivenLeases::read(call, params)?;
+        let set = required_text(params.get("credentialSetId")?, "credentialSetId")?;
+        let leases = GivenLeases::read(&call.context, &call.logger, params)?;
         Ok(async move { GivenLeases::fenced(leases, &storage, storage.mark_rejected(&set)).await })
     })
 }

@@ -1,0 +1,85 @@
+//! What one connection has to itself for a while: making a session anew, listening to its GET stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::record::unique;
+use super::store::SharedSession;
+
+/// How long a claim lasts on the GET stream that nobody renews any more, and how often whoever listens does.
+const STREAM_LIFETIME: Duration = Duration::from_mins(1);
+const STREAM_RENEWAL: Duration = Duration::from_secs(20);
+
+/// Given back when it is dropped.
+pub(in crate::connection) struct Claim {
+    shared: Arc<SharedSession>,
+    key: String,
+    /// Says whose it is.
+    value: String,
+    lifetime: Duration,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let (shared, key) = (Arc::clone(&self.shared), std::mem::take(&mut self.key));
+        let value = std::mem::take(&mut self.value);
+        self.shared.spawn(async move {
+            shared.delete_at(&key, Some(&value)).await;
+        });
+    }
+}
+
+/// What came of an attempt to claim something.
+pub(in crate::connection) enum Claimed {
+    Mine(Arc<Claim>),
+    Taken,
+    /// Nobody knows: the store is away.
+    Unknown,
+}
+
+impl Claim {
+    /// The making of a session, for as long as a handshake may take.
+    pub async fn turn(shared: &Arc<SharedSession>, lifetime: Duration) -> Claimed {
+        Self::make(shared, shared.keys.turn.clone(), lifetime).await
+    }
+
+    pub async fn stream(shared: &Arc<SharedSession>) -> Claimed {
+        Self::make(shared, shared.keys.stream.clone(), STREAM_LIFETIME).await
+    }
+
+    async fn make(shared: &Arc<SharedSession>, key: String, lifetime: Duration) -> Claimed {
+        // Made before anybody is asked: whoever does not wait for the answer gives back what was given.
+        let claim = Self {
+            shared: Arc::clone(shared),
+            key,
+            value: unique(),
+            lifetime,
+        };
+        match claim.set(None).await {
+            Some(true) => Claimed::Mine(Arc::new(claim)),
+            Some(false) => Claimed::Taken,
+            None => Claimed::Unknown,
+        }
+    }
+
+    async fn set(&self, before: Option<&str>) -> Option<bool> {
+        let (key, lifetime) = (&self.key, self.lifetime);
+        self.shared
+            .claim_at(key, before, &self.value, lifetime)
+            .await
+    }
+
+    /// Renews the claim until somebody else has it: its time was over, or the store was emptied.
+    pub async fn keep(&self) {
+        loop {
+            sleep(STREAM_RENEWAL).await;
+            if self.set(Some(&self.value)).await == Some(false)
+                && self.set(None).await == Some(false)
+            {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! What a shared session is kept under.
+
+use serde_json::json;
+
+use crate::digest::Parts;
+use crate::error::Result;
+use crate::hex;
+use crate::seal::derive;
+use crate::secret::Secret;
+
+const NAMESPACE: &str = "librechat-mcp-native sessions v1";
+const PURPOSE: &str = "librechat-mcp-native names of sessions v1";
+
+/// Everything that tells one session from another.
+pub(super) struct Subject<'a> {
+    /// Absent: all users share it.
+    pub user_id: Option<&'a str>,
+    pub server_name: &'a str,
+    pub endpoint: &'a str,
+    pub fingerprint: &'a str,
+    /// What the client has told the server it can do.
+    pub client: &'a str,
+}
+
+/// The keys of one session: JSON arrays of texts.
+pub(super) struct Keys {
+    pub session: String,
+    /// Of who listens to its GET stream.
+    pub stream: String,
+    /// Of who makes it.
+    pub turn: String,
+}
+
+impl Keys {
+    /// The credentials key is a part of the digest: the fingerprint covers secrets of the user, and whoever reads the names
+    /// in the store is not to find out by trying.
+    pub fn new(subject: &Subject<'_>, credentials_key: &Secret) -> Result<Self> {
+        let mut parts = Parts::of(NAMESPACE);
+        parts.add(derive(credentials_key, PURPOSE)?);
+        parts.add(if subject.user_id.is_some() {
+            "user"
+        } else {
+            "app"
+        });
+        let user = subject.user_id.unwrap_or_default();
+        for part in [
+            user,
+            subject.server_name,
+            subject.endpoint,
+            subject.fingerprint,
+            subject.client,
+        ] {
+            parts.add(part);
+        }
+        let digest = hex::encode(&parts.digest());
+        let key = |kind| json!([kind, user, subject.server_name, digest]).to_string();
+        Ok(Self {
+            session: key("session"),
+            stream: key("session-stream"),
+            turn: key("session-turn"),
+        })
+    }
+}

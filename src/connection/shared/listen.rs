@@ -1,0 +1,69 @@
+//! Listening to the GET stream of a session: one process does.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::sleep;
+
+use super::claim::{Claim, Claimed};
+use super::store::SharedSession;
+use crate::connection::engine::{Agreed, Engine};
+use crate::transport::Lane;
+
+/// How long a connection that was replaced may take to stop listening.
+const RETRY: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Listens to what the server sends by itself, unless another process does.
+    pub fn listen(&self, agreed: &Arc<Agreed>) {
+        let Some(Lane::Direct(http)) = self.lane() else {
+            return;
+        };
+        let (session, over) = (Arc::clone(&agreed.http), agreed.over.clone());
+        let Some(listening) = http.listen(session, self.receiver(), over) else {
+            return;
+        };
+        let Some(share) = self.share.as_ref().filter(|_| agreed.born.is_some()) else {
+            tokio::spawn(listening);
+            return;
+        };
+        let (http, agreed) = (Arc::clone(http), Arc::clone(agreed));
+        let (shared, claim) = (Arc::clone(&share.session), Arc::clone(&share.stream));
+        let closing = shared.closing().clone();
+        // The runtime waits for it, so that what it has claimed is given back.
+        Arc::clone(&shared).spawn(async move {
+            let work = async {
+                match claimed(&shared, &claim).await {
+                    Claimed::Unknown => return listening.await,
+                    Claimed::Mine(claim) => tokio::select! {
+                        () = listening => return,
+                        () = claim.keep() => {}
+                    },
+                    Claimed::Taken => {}
+                }
+                http.do_without_stream();
+                agreed.is_unheard.store(true, Ordering::Relaxed);
+            };
+            closing.run_until_cancelled(work).await;
+        });
+    }
+}
+
+/// The claim that an earlier session of the connection has, or one of its own.
+async fn claimed(shared: &Arc<SharedSession>, own: &Mutex<Weak<Claim>>) -> Claimed {
+    let mut own = own.lock().await;
+    if let Some(claim) = own.upgrade() {
+        return Claimed::Mine(claim);
+    }
+    let mut claimed = Claim::stream(shared).await;
+    if let Claimed::Taken = claimed {
+        sleep(RETRY).await;
+        claimed = Claim::stream(shared).await;
+    }
+    if let Claimed::Mine(claim) = &claimed {
+        *own = Arc::downgrade(claim);
+    }
+    claimed
+}

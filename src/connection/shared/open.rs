@@ -1,0 +1,164 @@
+//! Beginning a session: going on with one that another process has begun, else making one that others find.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::claim::{Claim, Claimed};
+use super::record::{Found, Live, RANGE_BITS};
+use super::share::Share;
+use crate::clock::now_ms;
+use crate::connection::engine::{Agreed, Engine};
+use crate::connection::generation::Generation;
+use crate::error::Result;
+
+/// How often a record is read again that somebody else has written meanwhile.
+pub(super) const MAX_CONFLICTS: usize = 8;
+/// How often one looks for the session that another process makes.
+const POLL: Duration = Duration::from_millis(100);
+
+enum Beginning {
+    /// The session of another process is this one's, too.
+    Shared,
+    /// A handshake is needed. Ids count from this range on where none was sent yet.
+    Anew {
+        range: u32,
+        turn: Option<Arc<Claim>>,
+    },
+}
+
+impl Engine {
+    /// Begins a session, in place of one that the server has forgotten where there is any.
+    pub async fn open(
+        &self,
+        forgotten: Option<&Agreed>,
+        known: Option<Generation>,
+        deadline: Instant,
+    ) -> Result<()> {
+        let share = self.share.as_ref();
+        let Some(share) = share.filter(|_| known != Some(Generation::Discover)) else {
+            return self.shake(known, deadline).await;
+        };
+        let lost = forgotten.and_then(|forgotten| forgotten.born.as_deref());
+        // A store, or whoever has the turn, may take so long that a handshake would come too late.
+        let looking = timeout_at(half_way(deadline), self.look(share, lost));
+        let (range, _turn) = match looking.await {
+            Ok(Beginning::Shared) => return Ok(()),
+            Ok(Beginning::Anew { range, turn }) => (range, turn),
+            Err(_) => (0, None),
+        };
+        if self.next_id.load(Ordering::Relaxed) == 0 {
+            self.count_from(range);
+        }
+        self.shake(known, deadline).await?;
+        let _ = timeout_at(half_way(deadline), self.publish(share, lost)).await;
+        Ok(())
+    }
+
+    async fn look(&self, share: &Share, lost: Option<&str>) -> Beginning {
+        let (mut turn, mut conflicts) = (None, 0);
+        loop {
+            let Some(found) = share.session.read().await else {
+                return Beginning::Anew { range: 0, turn };
+            };
+            let range = found.next_range();
+            if let Some(live) = found.usable(lost)
+                && conflicts < MAX_CONFLICTS
+            {
+                match self.adopt(share, &found, live.clone()).await {
+                    Some(true) => return Beginning::Shared,
+                    Some(false) => conflicts += 1,
+                    None => return Beginning::Anew { range, turn },
+                }
+            } else if turn.is_some() || conflicts == MAX_CONFLICTS {
+                return Beginning::Anew { range, turn };
+            } else {
+                match Claim::turn(&share.session, self.init_timeout).await {
+                    // It may have been made since.
+                    Claimed::Mine(claim) => turn = Some(claim),
+                    Claimed::Taken => sleep(POLL).await,
+                    Claimed::Unknown => return Beginning::Anew { range, turn },
+                }
+            }
+        }
+    }
+
+    async fn adopt(&self, share: &Share, found: &Found, mut live: Live) -> Option<bool> {
+        let range = live.take_range(self.next_range());
+        let (Some(range), Some((described, http))) = (range, live.agreed()) else {
+            return Some(false);
+        };
+        live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
+        let born = live.born.clone();
+        if !share.session.replace(found, &live.into()).await? {
+            return Some(false);
+        }
+        self.count_from(range);
+        self.client
+            .logger
+            .info("Going on with a session that another process has begun");
+        let agreed = Agreed {
+            born: Some(born),
+            is_adopted: true,
+            ..Agreed::new(described, http, &self.life)
+        };
+        agreed.is_written.store(true, Ordering::Relaxed);
+        self.take_up(agreed);
+        Some(true)
+    }
+
+    /// Has others find a session that was made, unless there is another by now.
+    async fn publish(&self, share: &Share, lost: Option<&str>) {
+        let agreed = self.agreed.lock().clone();
+        let Some((agreed, mut live)) = agreed.and_then(|it| it.live().map(|live| (it, live)))
+        else {
+            return;
+        };
+        for _ in 0..MAX_CONFLICTS {
+            let Some(found) = share.session.read().await else {
+                return;
+            };
+            if found.usable(lost).is_some() {
+                return;
+            }
+            live.next_range = self.next_range().max(found.next_range());
+            live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
+            let record = live.clone().into();
+            match share.session.replace(&found, &record).await {
+                Some(false) => {}
+                written => {
+                    let is_written = written == Some(true);
+                    agreed.is_written.store(is_written, Ordering::Relaxed);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The first range of ids that this connection has not used.
+    pub(super) fn next_range(&self) -> u32 {
+        match self.next_id.load(Ordering::Relaxed) {
+            0 => 0,
+            next => u32::try_from((next >> RANGE_BITS) + 1).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn count_from(&self, range: u32) {
+        let first = u64::from(range) << RANGE_BITS;
+        self.next_id.fetch_max(first, Ordering::Relaxed);
+    }
+}
+
+impl Agreed {
+    /// What others may know of it; `None` where it is this connection's alone.
+    pub(in crate::connection) fn live(&self) -> Option<Live> {
+        Live::of(&self.described, &self.http, self.born.clone()?)
+    }
+}
+
+fn half_way(deadline: Instant) -> Instant {
+    let now = Instant::now();
+    now + deadline.saturating_duration_since(now) / 2
+}

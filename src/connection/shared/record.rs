@@ -1,0 +1,154 @@
+//! What is written of a session.
+
+use std::collections::BTreeMap;
+
+use http::HeaderValue;
+use rmcp::model::{ProtocolVersion, ServerCapabilities};
+use serde::{Deserialize, Serialize};
+
+use crate::connection::generation::Generation;
+use crate::connection::handshake::{Described, is_known};
+use crate::hex;
+use crate::nesting::{self, MAX_NESTING};
+use crate::transport::HttpSession;
+
+/// Ids of requests count from `range << 32`, so that no two connections use one twice. All are whole numbers that JavaScript
+/// can say.
+pub(in crate::connection) const RANGE_BITS: u32 = 32;
+const RANGES: u32 = 1 << 20;
+/// A server that says more of itself keeps its sessions for one process each.
+const MAX_BYTES: usize = 256 * 1024;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum Record {
+    Live(Box<Live>),
+    /// Nobody goes on with it.
+    Ended {
+        next_range: u32,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(in crate::connection) struct Live {
+    /// What the server calls it; absent where it keeps none.
+    pub id: Option<String>,
+    pub version: ProtocolVersion,
+    pub capabilities: ServerCapabilities,
+    pub instructions: Option<String>,
+    /// Tells it from the sessions before and after it.
+    pub born: String,
+    /// The first range of ids that nobody has taken.
+    pub next_range: u32,
+    /// When each connection was last seen using it, in milliseconds since the epoch.
+    pub users: BTreeMap<String, i64>,
+}
+
+/// A text that nobody else has.
+pub(in crate::connection) fn unique() -> String {
+    hex::encode(&rand::random::<[u8; 16]>())
+}
+
+/// What there is of a session.
+#[derive(Default)]
+pub(super) struct Found {
+    pub text: Option<String>,
+    /// Absent as well where the text is of no use.
+    pub record: Option<Record>,
+}
+
+impl Found {
+    /// A session to go on with, other than the one that was `lost`.
+    pub fn usable(&self, lost: Option<&str>) -> Option<&Live> {
+        match &self.record {
+            Some(Record::Live(live)) => {
+                (live.next_range < RANGES && Some(&*live.born) != lost).then_some(live)
+            }
+            Some(Record::Ended { .. }) | None => None,
+        }
+    }
+
+    /// The first range that nobody has taken; after the last it is the first again.
+    pub fn next_range(&self) -> u32 {
+        let next = match &self.record {
+            Some(Record::Live(live)) => live.next_range,
+            Some(Record::Ended { next_range }) => *next_range,
+            None => 0,
+        };
+        if next < RANGES { next } else { 0 }
+    }
+}
+
+impl From<Live> for Record {
+    fn from(live: Live) -> Self {
+        Self::Live(Box::new(live))
+    }
+}
+
+impl Record {
+    /// `None` for more than is shared.
+    pub fn to_text(&self) -> Option<Vec<u8>> {
+        let text = serde_json::to_vec(self).ok()?;
+        (text.len() <= MAX_BYTES).then_some(text)
+    }
+
+    /// What it says is believed as little as a server would be that said the same.
+    pub fn read(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?;
+        let record: Self = nesting::parse(text, MAX_NESTING).ok()?;
+        let is_usable = match &record {
+            Self::Live(live) => live.agreed().is_some(),
+            Self::Ended { .. } => true,
+        };
+        is_usable.then_some(record)
+    }
+}
+
+impl Live {
+    /// `None` where too much is known of the server to be shared.
+    pub fn of(described: &Described, http: &HttpSession, born: String) -> Option<Self> {
+        let id = http.id.as_ref().map(HeaderValue::to_str).transpose().ok()?;
+        let live = Self {
+            id: id.map(str::to_owned),
+            version: described.version.clone(),
+            capabilities: described.capabilities.clone(),
+            instructions: described.instructions.clone(),
+            born,
+            next_range: 0,
+            users: BTreeMap::new(),
+        };
+        // There is to be room for those who use it.
+        let room = serde_json::to_vec(&live).ok()?.len();
+        (described.generation() == Generation::Initialize && room <= MAX_BYTES / 2).then_some(live)
+    }
+
+    /// What a handshake would have come to.
+    pub fn agreed(&self) -> Option<(Described, HttpSession)> {
+        let id = self.id.as_deref().map(HttpSession::id_of);
+        let id = match id {
+            Some(id) => Some(id?),
+            None => None,
+        };
+        let version = HeaderValue::from_str(self.version.as_str()).ok();
+        let described = Described {
+            version: self.version.clone(),
+            capabilities: self.capabilities.clone(),
+            instructions: self.instructions.clone(),
+        };
+        let is_shared = is_known(&self.version) && described.generation() == Generation::Initialize;
+        is_shared.then_some((described, HttpSession { id, version }))
+    }
+
+    /// The range of somebody who goes on with it, and has used those before `own`; `None` where all are taken.
+    pub fn take_range(&mut self, own: u32) -> Option<u32> {
+        let range = self.next_range.max(own);
+        self.next_range = range.checked_add(1)?;
+        (range < RANGES).then_some(range)
+    }
+
+    /// Notes a use. Those are forgotten that were not seen for `lifetime`, in milliseconds.
+    pub fn used_by(&mut self, user: &str, now: i64, lifetime: i64) {
+        self.users
+            .retain(|_, at| now.saturating_sub(*at) <= lifetime);
+        self.users.insert(user.to_owned(), now);
+    }
+}

@@ -1,0 +1,118 @@
+//! Stores that processes share only save work: while one is away, everything goes on without it.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout};
+
+use crate::error::Result;
+use crate::log::Logger;
+
+/// Waiting longer for a store than for what it saves is no saving.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a store that has failed is not asked again: what needs it many times waits once.
+const REST: Duration = Duration::from_secs(5);
+
+/// Whether a store of the host answers, as one runtime has seen it.
+#[derive(Debug)]
+pub struct Standing {
+    /// The member of the host's services, as log lines call it.
+    name: &'static str,
+    /// When it is asked again, since it failed.
+    asked_again: Mutex<Option<Instant>>,
+}
+
+impl Standing {
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            asked_again: Mutex::new(None),
+        }
+    }
+
+    /// What the store answers. `None` where it fails or takes longer than two seconds, and for five seconds after that
+    /// without asking; the log says so once, and once that it answers again. `what` it was to do, as in "failed to read".
+    pub async fn ask<T>(
+        &self,
+        what: &str,
+        logger: &Logger,
+        work: impl Future<Output = Result<T>>,
+    ) -> Option<T> {
+        if self.rests() {
+            return None;
+        }
+        let problem = match timeout(ANSWER_TIMEOUT, work).await {
+            Ok(Ok(value)) => {
+                if self.asked_again.lock().take().is_some() {
+                    logger.info(format!("[MCP] {} answers again", self.name));
+                }
+                return Some(value);
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
+        };
+        let again = Instant::now() + REST;
+        if self.asked_again.lock().replace(again).is_none() {
+            let name = self.name;
+            logger.warn(format!(
+                "[MCP] {name} failed to {what}, going on without it: {problem}"
+            ));
+        }
+        None
+    }
+
+    fn rests(&self) -> bool {
+        let asked_again = *self.asked_again.lock();
+        asked_again.is_some_and(|at| Instant::now() < at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::log::{Level, Log, LogMeta};
+
+    #[derive(Default)]
+    struct Lines(Mutex<Vec<String>>);
+
+    impl Log for Arc<Lines> {
+        fn log(&self, level: Level, message: String, _: LogMeta) {
+            self.0.lock().push(format!("{level:?} {message}"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_away_is_waited_for_once() {
+        let lines = Arc::<Lines>::default();
+        let logger = Logger::new(Arc::new(Arc::clone(&lines)));
+        let standing = Standing::new("store");
+        let began = Instant::now();
+        let never = || pending::<Result<()>>();
+        for _ in 0..3 {
+            assert_eq!(standing.ask("read", &logger, never()).await, None);
+        }
+        assert_eq!(began.elapsed(), ANSWER_TIMEOUT);
+
+        tokio::time::advance(REST).await;
+        let failing = async { Err::<(), _>(Error::timeout("too late")) };
+        assert_eq!(standing.ask("read", &logger, failing).await, None);
+        let answer = || async { Ok(1) };
+        assert_eq!(standing.ask("read", &logger, answer()).await, None);
+        tokio::time::advance(REST).await;
+        for _ in 0..2 {
+            assert_eq!(standing.ask("read", &logger, answer()).await, Some(1));
+        }
+        assert_eq!(
+            *lines.0.lock(),
+            [
+                "Warn [MCP] store failed to read, going on without it: no answer within 2 s",
+                "Info [MCP] store answers again",
+            ]
+        );
+    }
+}

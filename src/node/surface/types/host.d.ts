@@ -1,0 +1,334 @@
+/**
+ * What the runtime needs from its host. A member may be a getter where its type says so; getters may be async, are
+ * called per use and never cached. Callbacks made during a call run in that call's `AsyncLocalStorage` context.
+ */
+export interface MCPHostServices {
+  /** Server configurations and network rules. Required, unless `config` is given. */
+  registry?: MCPServersRegistry | (() => MCPServersRegistry | Promise<MCPServersRegistry>)
+  /**
+   * In place of `registry`: the path of a `librechat.yaml`, or an object with its `mcpServers` and `mcpSettings`.
+   * It is read once. Which servers want OAuth is found out where the file does not say so.
+   */
+  config?: string | { mcpServers?: Record<string, any>; mcpSettings?: Record<string, any> }
+  /**
+   * Beside `config`: where tokens of users are kept that processes share, in place of the disk: `redis://…` or `rediss://…`.
+   * Needs `ioredis` or `redis`, and `CREDS_KEY` or `credentialsKey`. The connection is made when it is needed, and ended by
+   * `runtime.close()`. Services that the host gives itself are used as they are: `docs/redis.md`.
+   */
+  redis?: string
+  /**
+   * Formats and stores the tools of a server; its value becomes `availableTools`. Without it tools are formatted
+   * here. `null` or `undefined` for tools that are there shows as `toolsError`. Without `userId` they are those of a
+   * server that users share, which happens only where the host gives `getNextAppToolsPublicationRevision`.
+   * `serverConfig` is the host's own object, where the host gives that service or `getMCPToolsCacheGeneration`.
+   * Bound: 30 s.
+   */
+  updateMCPServerTools?: (params: { userId?: string; serverName: string; tools: MCPTool[]; serverConfig?: any; publicationGeneration?: string; publicationRevision?: string }) => unknown
+  /**
+   * What a user's tools are published under. It is read before a connection is made and again when its tools have
+   * been listed; where it changed meanwhile the list is discarded. Bound: 10 s.
+   */
+  getMCPToolsCacheGeneration?: (params: { userId: string; serverName: string }) => string | undefined | Promise<string | undefined>
+  /**
+   * Says that a connection made under this generation is in use, at most every half of
+   * `MCP_USER_CONNECTION_IDLE_TIMEOUT`, and where it failed again at the next use. `false`: the connection is replaced at
+   * its next use. Bound: 10 s.
+   */
+  renewMCPToolsCacheGeneration?: (params: { userId: string; serverName: string; publicationGeneration: string }) => boolean | undefined | Promise<boolean | undefined>
+  /**
+   * Reserves the place of a list of tools of a server that users share, before the list is asked for. With it, lists
+   * of such servers are published when they are connected and when they announce other tools. LibreChat's own function
+   * can be given as it is, together with `getMCPAppToolsPublicationGeneration`: one that declares two parameters gets
+   * `(serverName, configGeneration)`. Bound: 10 s.
+   */
+  getNextAppToolsPublicationRevision?: ((params: { serverName: string; serverConfig: any; configGeneration?: string }) => string | Promise<string>) | ((serverName: string, configGeneration: string) => string | Promise<string>)
+  /** What the tools of a config are published under, where users share them; exported by `@librechat/api`. */
+  getMCPAppToolsPublicationGeneration?: (serverConfig: any) => string | Promise<string>
+  /**
+   * The host's policy on whose a server is. Where it has users share one whose config names them
+   * (`{{LIBRECHAT_USER_ID}}`), as LibreChat's of June 2026 does, the tools are listed over one connection, with the
+   * placeholders as they are; calls are made over each user's own. Bound: 10 s.
+   */
+  requiresUserScopedConnection?: (serverConfig: any) => boolean
+  /**
+   * LibreChat's own manager, where this runtime serves beside it: `reinitMCPServer` lists the tools of a server that
+   * users share over the connection which is open there, if one is, and opens none of its own.
+   */
+  connections?: { appConnections: { getLoaded(): Promise<Map<string, any>> } | null } | (() => { appConnections: { getLoaded(): Promise<Map<string, any>> } | null } | Promise<{ appConnections: { getLoaded(): Promise<Map<string, any>> } | null }>)
+  /** Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level. */
+  logger?: MCPLogger
+  /** Stored OAuth tokens and client registrations. */
+  tokenMethods?: MCPTokenMethods | (() => MCPTokenMethods | Promise<MCPTokenMethods>)
+  /** Around every change of a user's stored tokens, as the other three, for calls that bring none of their own. Bound: 30 s. */
+  onOAuthCredentialsChanging?: MCPOAuthCredentialEvents['onOAuthCredentialsChanging']
+  /** Where `onOAuthCredentialsChanging` is not given. */
+  onOAuthCredentialsChanged?: MCPOAuthCredentialEvents['onOAuthCredentialsChanged']
+  /** Tokens of another process are used. */
+  onOAuthCredentialsAdopted?: MCPOAuthCredentialEvents['onOAuthCredentialsAdopted']
+  /** What is known of the tokens is out of date. */
+  onOAuthCredentialsInvalidated?: MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']
+  /** OAuth flow states. */
+  flowManager?: MCPFlowManager | (() => MCPFlowManager | Promise<MCPFlowManager>)
+  /** The OpenID client that exchanges tokens: openid-client v6 `Configuration`, or a plain object. */
+  openIdConfig?: MCPOpenIdConfig | MCPOpenIdConfiguration | (() => MCPOpenIdConfig | MCPOpenIdConfiguration | Promise<MCPOpenIdConfig | MCPOpenIdConfiguration>)
+  /**
+   * A Keyv-like cache of exchanged tokens that processes share. Values are encrypted with the credentials key;
+   * without that key the cache is not used. Bound: 2 s.
+   */
+  exchangedTokens?: MCPTokenCache | (() => MCPTokenCache | Promise<MCPTokenCache>)
+  /**
+   * Where processes keep MCP sessions of Streamable HTTP for each other, so that any of them goes on with one that another
+   * has begun (`docs/fleet.md`). Values are encrypted with the credentials key; without that key the store is not used.
+   * Bound: 2 s.
+   */
+  sharedSessions?: MCPSessionStore | (() => MCPSessionStore | Promise<MCPSessionStore>)
+  /** Exchanges tokens in place of the runtime, when it connects and for tool calls. */
+  oboTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean, identityContext?: any) => Promise<{ access_token: string; expires_in?: number }>
+  /** Whether a config may still use on-behalf-of; asked before each exchange. Whatever goes wrong means no. */
+  oboTrustChecker?: (config: { source?: string; author?: string; dbId?: string }) => Promise<boolean>
+  /** Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`. */
+  graphTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>
+  /** The tenant of the call; tokens of one tenant are not given to another. */
+  getTenantId?: () => string | undefined
+  /** A lock that processes share. */
+  lock?: { acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null> }
+  /**
+   * What processes count together. Circuit breakers stand on it: of a user's attempts to connect to a server those of all
+   * processes count, and a breaker that opens is open in all of them. Asked once before an attempt, and when one fails.
+   * Where it fails, answers nonsense or takes longer than 2 s, each process is on its own for 5 s; no call ever fails.
+   */
+  limits?: MCPLimits | (() => MCPLimits | Promise<MCPLimits>)
+  /**
+   * Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given.
+   *
+   * This, `elicitation` and `roots` run in the context of the call on whose stream the server asks, with its user as
+   * `peer.userId`, and are waited for as long as that call is under way, at most five minutes; then `peer.signal` is
+   * aborted. Over a connection of one user, what belongs to no call runs in the context of the call that made it; over
+   * one that users share (stdio, HTTP+SSE, WebSocket, the GET stream of Streamable HTTP) it is refused with a JSON-RPC
+   * error: `startup: false` in a server's config gives each user a connection. At most 32 requests of a connection are
+   * asked at a time for each user, 256 for all.
+   */
+  sampling?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  /**
+   * Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
+   * only where this is given.
+   */
+  elicitation?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  /** Answers `roots/list` with a `ListRootsResult`; without it there are no roots. */
+  roots?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  /**
+   * Hears the log messages of servers (`notifications/message`), in the context of the call on whose stream they come,
+   * with its user and tool. Over a connection of one user, what belongs to no call is heard in the context of the call
+   * that made it; over one that users share, without a user and in the context that the runtime was made in. 256 of a
+   * connection wait at most, 1 MiB of them; more are dropped, with a warning that counts them.
+   */
+  onLogMessage?: (params: Record<string, any>, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
+  /** Gets finished spans for the host's tracer, in batches and in the context of their call. */
+  onSpans?: (spans: MCPSpan[]) => unknown
+  /** `false` closes what a call opened when it has answered. Default `true`. */
+  keepConnections?: boolean
+  /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */
+  credentialsKey?: string
+  /**
+   * LibreChat's own error classes, such as all of `@librechat/api`: errors that this runtime rejects with are instances
+   * of them then, so that `instanceof` in LibreChat's code holds. The classes of this package are used where it has none.
+   */
+  errorClasses?: { MCPDomainNotAllowedError?: Function; MCPInspectionFailedError?: Function; MCPTokenRefreshUnavailableError?: Function; MCPTokenStorageUnavailableError?: Function; OboTokenResolutionError?: Function; ReauthenticationRequiredError?: Function }
+}
+
+/** LibreChat's `MCPServersRegistry`. Each function may be async; bound: 10 s, and 60 s for `reinspectServer`. */
+export interface MCPServersRegistry {
+  /** The config that a user sees; `undefined` for an unknown server. */
+  getServerConfig: (serverName: string, userId?: string, configServers?: Record<string, any>) => unknown
+  /** All configs that a user sees, by server name. */
+  getAllServerConfigs: (userId?: string, configServers?: Record<string, any>) => unknown
+  /** Inspects a server again and returns `{ serverName, config }`; throws when it is still unreachable. */
+  reinspectServer: (serverName: string, storageLocation: 'DB' | 'CACHE', userId?: string) => unknown
+  /** Whether private and reserved addresses are refused. */
+  shouldEnableSSRFProtection: () => boolean | Promise<boolean>
+  /** `mcpSettings.allowedDomains`. */
+  getAllowedDomains: () => string[] | null | undefined | Promise<string[] | null | undefined>
+  /** `mcpSettings.allowedAddresses`: `host:port` pairs of private space that may be contacted. */
+  getAllowedAddresses: () => string[] | null | undefined | Promise<string[] | null | undefined>
+  /**
+   * In place of the three: the rules of a user's tenant and role, asked in the context of the call before each
+   * connection, discovery and tool call. Who has other rules than the operator's shares no connection to a remote
+   * server.
+   */
+  resolveAllowlists?: (whose: { userId?: string; role?: string }) => Promise<{ allowedDomains?: string[] | null; allowedAddresses?: string[] | null; useSSRFProtection: boolean }>
+  /**
+   * Whether a config is the operator's own. One that is not, such as a tenant's overlay, gets a connection of the
+   * user's own.
+   */
+  isAppServerConfig?: (serverName: string, effectiveConfig: any) => boolean | Promise<boolean>
+  /** Inspects a server and adds it; `createInstance` calls this and the next two where the registry has them. */
+  addServer?: (serverName: string, config: any, storageLocation: 'CACHE' | 'DB') => unknown
+  /** Adds a server that could not be inspected. */
+  addServerStub?: (serverName: string, config: any, storageLocation: 'CACHE') => unknown
+  /** Removes a server. */
+  removeServer?: (serverName: string, storageLocation: 'CACHE' | 'DB') => unknown
+}
+
+/** Winston-like; what the functions return is ignored. */
+export interface MCPLogger {
+  /** Every step. */
+  debug: (message: string, ...meta: any[]) => unknown
+  /** What began and ended. */
+  info: (message: string, ...meta: any[]) => unknown
+  /** What was amiss, and gone on without. */
+  warn: (message: string, ...meta: any[]) => unknown
+  /** What failed. */
+  error: (message: string, ...meta: any[]) => unknown
+}
+
+/**
+ * LibreChat's token methods, over rows of one user, type and identifier each. Values are encrypted before they come here;
+ * the rows are described in `docs/oauth.md`. Bound: 10 s each.
+ */
+export interface MCPTokenMethods {
+  /** The row, with `token`, `expiresAt`, `createdAt` and `metadata` (an object or a `Map`); `null` where there is none. */
+  findToken: (query: { userId: string; type: string; identifier: string }) => unknown
+  /** Stores a row. `expiresIn` is in seconds. */
+  createToken: (row: { userId: string; type: string; identifier: string; token: string; expiresIn: number; metadata?: Record<string, any> }) => unknown
+  /**
+   * Changes the row that has this `token` and, as `metadata.credential_set_id`, this `metadataCredentialSetId` (`null`:
+   * none), where they are given, in one step. `null` where there is no such row.
+   */
+  updateToken: (query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }, changes: { token?: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, any> }) => unknown
+  /** Deletes the rows that match as in `updateToken`, and says how many: `{ deletedCount }`. */
+  deleteTokens: (query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }) => unknown
+}
+
+/**
+ * LibreChat's `FlowStateManager`. A flow is known by its id and its type, and is kept until it expires or is deleted.
+ * Values are JSON. Bound: 10 s each.
+ */
+export interface MCPFlowManager {
+  /**
+   * `{ status, metadata, createdAt, completedAt, result, error }`, with a `status` of `PENDING`, `COMPLETED` or `FAILED`
+   * and times in milliseconds since the epoch; `null` where there is none.
+   */
+  getFlowState: (flowId: string, type: string) => unknown
+  /** Stores a pending flow, in place of the one that is there. */
+  initFlow: (flowId: string, type: string, metadata?: any) => unknown
+  /** Completes a flow. */
+  completeFlow: (flowId: string, type: string, result: any) => unknown
+  /** Fails a flow. */
+  failFlow: (flowId: string, type: string, error: any) => unknown
+  /** Forgets a flow; `false` where that failed. */
+  deleteFlow: (flowId: string, type: string) => unknown
+  /**
+   * A lease that processes share, `null` where somebody else has it for `waitMs`, or at once where the generation is not the
+   * expected one. With this and the next, tokens are written under leases: `docs/oauth.md`. Bound: `waitMs` and 10 s.
+   */
+  acquireLease?: (leaseId: string, options: { expectedGeneration?: number; leaseMs?: number; waitMs?: number }) => unknown
+  /** Which life of what the lease guards this is; `null` while it is torn down. */
+  getLeaseGeneration?: (leaseId: string) => unknown
+}
+
+/** A cache such as Keyv. */
+export interface MCPTokenCache {
+  /** The value, or `undefined`. */
+  get: (key: string) => unknown
+  /** Keeps a value for so many milliseconds. */
+  set: (key: string, value: string, ttlMs: number) => unknown
+  /** Forgets a value. */
+  delete: (key: string) => unknown
+}
+
+/**
+ * Counts and blocks that processes share. A key is the JSON text of an array: `["breaker-failures", user, server]`,
+ * `["breaker-cycles", user, server]` or `["breaker", user, server]`, where `user` is empty for the connection that all
+ * users share. Nothing is kept longer than its window or its block lasts. Each function may be async.
+ */
+export interface MCPLimits {
+  /**
+   * Counts one event, and resolves to how many there are in the window, this one included. The first event begins a
+   * window, which ends `windowMs` later. In one step: of two processes at once each gets another number.
+   */
+  count: (key: string, windowMs: number) => unknown
+  /** Blocks the key for so many milliseconds from now. A block that lasts longer stays. */
+  block: (key: string, ms: number) => unknown
+  /** How many milliseconds the key is still blocked; 0 where nothing blocks it. */
+  blockedFor: (key: string) => unknown
+  /** Forgets the events and the block of the key. */
+  clear: (key: string) => unknown
+}
+
+/**
+ * A store of texts that processes share. Keys are JSON arrays of strings: `["session", USER, SERVER, DIGEST]`, and the same
+ * with `session-stream` and `session-turn`; the user is `""` for a session that all users share. Values are opaque. A store
+ * that fails, or takes longer than 2 s, is done without for 5 s; no call fails for it.
+ */
+export interface MCPSessionStore {
+  /** The value, or nothing. */
+  get: (key: string) => string | null | undefined | Promise<string | null | undefined>
+  /** Keeps a value for so many milliseconds, in place of what is there. */
+  set: (key: string, value: string, ttlMs: number) => unknown
+  /**
+   * The same, in one step, only where exactly `expected` is there; with `undefined` only where nothing is. Resolves to
+   * whether it did.
+   */
+  compareAndSet: (key: string, expected: string | undefined, value: string, ttlMs: number) => boolean | Promise<boolean>
+  /** Deletes what is there, or with `expected`, in one step, only that. Resolves to whether it did. */
+  delete: (key: string, expected?: string) => boolean | Promise<boolean>
+}
+
+/** A token for one server or API. */
+export interface ExchangedToken {
+  /** What goes into the `Authorization` header, after `Bearer`. */
+  access_token: string
+  token_type: 'Bearer'
+  /** Seconds that are left, also for a token from the cache. */
+  expires_in: number
+  /** The granted scopes, separated by spaces. */
+  scope: string
+}
+
+/** The OpenID client of the operator, in plain form. */
+export interface MCPOpenIdConfig {
+  /** As in the metadata of the identity provider. */
+  issuer?: string
+  /** An absolute URL. */
+  tokenEndpoint: string
+  /** The operator's client, which the users signed in to. */
+  clientId: string
+  /** Its secret, where it has one. */
+  clientSecret?: string
+  /**
+   * How the client authenticates; with a secret, `client_secret_post` unless given. A certificate signs with PS256
+   * unless `alg` says otherwise; an assertion is asked for anew for each request.
+   */
+  clientAuth?: 'client_secret_post' | 'client_secret_basic' | { privateKeyPem: string; certificatePem: string; alg?: 'PS256' | 'RS256' } | { clientAssertion: () => string | Promise<string> }
+}
+
+/** What the runtime uses of openid-client's `Configuration`. */
+export interface MCPOpenIdConfiguration {
+  /** What the identity provider publishes. */
+  serverMetadata: () => { issuer: string; token_endpoint?: string }
+  /** The operator's client. */
+  clientMetadata: () => { client_id: string }
+}
+
+/** Whose request it is that a server makes. */
+export interface MCPPeer {
+  /** As the registry knows it. */
+  serverName: string
+  /**
+   * The user in whose call the server asks. Absent for calls without a user, and for log messages that belong to no
+   * call, over a connection that all users share.
+   */
+  userId?: string
+  /** The tool in whose call the server asks, as the caller named it. Absent outside of such a call. */
+  toolName?: string
+  /**
+   * Aborted when nobody waits for the answer any more: the call was aborted or has ended, the server has withdrawn its
+   * request (`notifications/cancelled`), the connection has ended, or five minutes are over.
+   */
+  signal: AbortSignal
+  /**
+   * What the server calls its request in JSON-RPC. One inside a result (`inputRequests` of 2026-07-28) has its key
+   * there.
+   */
+  requestId: string | number
+}

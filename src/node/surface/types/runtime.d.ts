@@ -1,0 +1,151 @@
+/** A runtime: all connections, caches and timers that were made through it. Its functions work unbound. */
+export interface MCPRuntime {
+  /**
+   * Connects a server for a user, lists its tools and hands them to the host. Resolves to `undefined` when
+   * something outside the connection failed, such as a getter of the host; that was logged.
+   *
+   * Rejects with a `TypeError` when a member of `params` has a wrong type, and with `MCP_CLOSED` after `close`.
+   *
+   * The object of parameters may be used again at once, here and for calls of `manager`; what its members hold (`user`,
+   * `toolArguments`, …) must stay as it is until the call has ended.
+   */
+  reinitMCPServer: (params: ReinitMCPServerParams) => Promise<ReinitMCPServerResult | undefined>
+  /**
+   * Exchanges the federated access token of a user who signed in through OpenID for a token with these scopes (OAuth
+   * 2.0 On-Behalf-Of). Rejects with `code` `OBO_EXCHANGE_FAILED` or `OBO_CLAIMS_CHALLENGE`, `retryable`,
+   * `oboFailureReason`, `detail` and, for a challenge, `claims`; for another user, or without a token or scopes, with a
+   * `TypeError`.
+   */
+  exchangeOboToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
+  /** The same for Microsoft Graph: logs a failure and rejects with the text "Graph token acquisition failed: …". */
+  getGraphApiToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
+  /**
+   * LibreChat's `MCPServerInspector.inspect`: resolves to a copy of the config with `requiresOAuth`, `oauthMetadata`
+   * and, from a server that asks nothing of users, `resolvedInstructions`, `capabilities`, `tools` and
+   * `toolFunctions`. Without lists of its own (`null`: none) the registry's rules hold.
+   *
+   * Rejects with an `MCPDomainNotAllowedError`, or an `MCPInspectionFailedError` whose `cause` says why.
+   */
+  inspectServer: (serverName: string, rawConfig: Record<string, any>, connection?: MCPConnection | null, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
+  /** LibreChat's `MCPManager`. */
+  manager: MCPManager
+  /**
+   * The statics of LibreChat's `MCPManager`, bound to this runtime. `createInstance` inspects and adds the servers that
+   * the registry does not have from this process's life, and removes those that are configured no more; a registry
+   * without `addServer` is left alone. The options are limits of `getCatalogRecoveryTracker`; a host that brings them
+   * strips servers' names off tools, as LibreChat of autumn does, so tools are formatted here that way, too.
+   */
+  MCPManager: { createInstance(configs?: Record<string, any>, options?: { catalogRecoveryMaxStateEntries?: number; catalogRecoveryMaxDetachedDiscoveries?: number }): Promise<MCPManager>; getInstance(): MCPManager }
+  /**
+   * The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection. `clearCooldown` lets
+   * all processes of the host's `limits` try again, `decrementCycleCount` takes back what this one has counted.
+   */
+  MCPConnection: { clearCooldown(serverName: string, userId?: string): void; decrementCycleCount(serverName: string, userId?: string): void }
+  /** LibreChat's `MCPOAuthHandler`, for its OAuth routes. */
+  oauth: MCPOAuth
+  /** LibreChat's `MCPTokenStorage`. */
+  tokens: MCPTokens
+  /** The statics of LibreChat's class, bound to this runtime. */
+  OAuthReconnectionManager: { createInstance(flowManager: object, tokenMethods: object): Promise<OAuthReconnectionManager>; getInstance(): OAuthReconnectionManager }
+  /**
+   * What the runtime has done and has open: counters by server name, outcome or error code; `docs/operations.md`
+   * describes each.
+   */
+  stats: () => MCPRuntimeStats
+  /** The same as Prometheus' text format (version 0.0.4). */
+  metrics: () => string
+  /** Whether the runtime takes calls, and what it knows of its servers. Asks nobody; of use for a readiness probe. */
+  health: () => MCPRuntimeHealth
+  /**
+   * Disconnects everything. Resolves when no child process, socket or timer of the runtime is left; may be called
+   * again. A `reinitMCPServer` in flight resolves with `success: false`.
+   *
+   * With `drainMs` new calls are refused with `MCP_CLOSED` at once, and those under way may end within so many
+   * milliseconds. Another `close()` meanwhile, without it, ends the wait.
+   *
+   * With `handOver` the sessions in `sharedSessions` are left to other processes, and do not end at their servers. It
+   * changes nothing for other sessions, nor without that service.
+   */
+  close: (options?: { drainMs?: number; handOver?: boolean }) => Promise<void>
+}
+
+/** What `runtime.health()` gives. */
+export interface MCPRuntimeHealth {
+  /** `false` from `close()` on, also while it drains. */
+  takesCalls: boolean
+  /** By name; those of which there is something to say. */
+  servers: Record<string, MCPServerHealth>
+}
+
+/** What the runtime knows of a server. */
+export interface MCPServerHealth {
+  /** Those of all users, by state; one in the state `error` is replaced by the next call. */
+  connections: { connected: number; connecting: number; error: number }
+  /** How many users' attempts to connect are refused for now, after too many that failed; those of all together count as one. */
+  blocked: number
+  /** Milliseconds until the first of these may try again. */
+  retryAfterMs?: number
+  /** The last attempt to connect that failed, however it went since; a user who has to authorize is none. */
+  lastFailure?: {
+    /** Milliseconds since the epoch. */
+    at: number
+    /** `docs/errors.md` has them all. */
+    code: string
+    /** For people. */
+    message: string
+  }
+}
+
+/** Counters since the runtime was made, and what is there now. Objects have members for what has happened only. */
+export interface MCPRuntimeStats {
+  /** By transport and state (`connected`, `connecting`, `error`). */
+  connections: Record<string, Record<string, number>>
+  /** Users with connections of their own. */
+  users: number
+  /** Circuit breakers by state. */
+  breakers: { open: number; closed: number }
+  /** By outcome: `ok`, the `failureReason`, or `undefined`. */
+  reinits: Record<string, number>
+  /** By server, transport and outcome: `ok`, or the error code. */
+  connects: Record<string, Record<string, Record<string, number>>>
+  /** By server and outcome: `closed`, or `lost`. */
+  disconnects: Record<string, Record<string, number>>
+  /** By server and outcome: `ok`, `tool_error` (the result has `isError`), or the error code. */
+  toolCalls: Record<string, Record<string, number>>
+  /** How many calls there were, and how long they took together. */
+  toolCallDuration: { count: number; seconds: number }
+  /** By outcome: `ok`, or the error code. */
+  oauthRefreshes: Record<string, number>
+  /** By result: `hit`, `shared_hit` (the host's `exchangedTokens`), or `miss`. */
+  oboCacheLookups: Record<string, number>
+  /** By outcome: `ok`, or the error code. */
+  oboExchanges: Record<string, number>
+  /** How many exchanges there were, and how long they took together. */
+  oboExchangeDuration: { count: number; seconds: number }
+  /**
+   * Callbacks that nobody waits for and that threw or rejected, by name: `onLogMessage`, `onSpans`, `onprogress`,
+   * `logger.warn`, the name of an event or of a diagnostics channel, and so on.
+   */
+  callbackFailures: Record<string, number>
+  /** Of JSON-RPC messages, by transport. */
+  bytes: Record<string, { sent: number; received: number }>
+}
+
+/**
+ * A finished span in OpenTelemetry's terms: `tracer.startSpan(name, { kind, startTime, attributes })`, then
+ * `setStatus(status)` and `end(endTime)`. Times in milliseconds since the epoch.
+ */
+export interface MCPSpan {
+  /** What was done. */
+  name: string
+  /** `SpanKind`: internal or client. */
+  kind: 0 | 2
+  /** Milliseconds since the epoch. */
+  startTime: number
+  /** Milliseconds since the epoch. */
+  endTime: number
+  /** By the names of the OpenTelemetry conventions. */
+  attributes: Record<string, string>
+  /** `SpanStatusCode`: unset or error. */
+  status: { code: 0 | 2; message?: string }
+}
