@@ -1,11 +1,13 @@
-/** `examples/fleet`: the command, and its fleet while Redis does not answer. */
+/** `examples/fleet`: the command, the same over a Cluster, and its fleet while Redis does not answer. */
 
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const { join } = require('node:path');
 const { startFleet } = require('../examples/fleet/fleet');
+const { measure } = require('../examples/fleet/measure');
 const { call, signInAll, startLoad, userNames } = require('../examples/fleet/users');
 const { ADDON } = require('./support/example');
+const { FLEET_REDIS } = require('./support/fleet-redis');
 const { freePort } = require('./support/ports');
 const { processStopped, until } = require('./support/wait');
 
@@ -18,15 +20,31 @@ const SERVERS = ['shared', 'personal', 'protected'];
 /** Those of `startFleet`. */
 const freePorts = () => Promise.all(Array.from({ length: 10 }, freePort));
 
-test('no call fails while the pods are restarted, and no refresh token is redeemed twice', async () => {
+test('no call fails while the pods are restarted, no session is made anew, no refresh token is redeemed twice', async () => {
   const env = { ...process.env, FLEET_PORTS: String(await freePorts()) };
   const child = spawn(process.execPath, [RUN, '--users', '12', '--seconds', '4'], { env });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
   const [code] = await once(child, 'close');
   expect({ code, output }).toEqual({ code: 0, output: expect.stringMatching(/failures +0\n/) });
+  expect(output).toMatch(/sessions made \(initialize\) +25\n/);
   expect(output).toMatch(/refresh tokens redeemed +[1-9]/);
   expect(output).toMatch(/time to drain, of each pod +\d+, \d+, \d+ ms/);
+}, 300_000);
+
+test('nor over a Cluster of which a slot moves meanwhile', async () => {
+  const { redis, meanwhile } = await FLEET_REDIS.cluster();
+  const fleet = await startFleet({ ports: await freePorts(), accessTokenSeconds: 35, redis });
+  try {
+    expect(await measure(fleet, userNames(8), 2, meanwhile)).toMatchObject({
+      failures: [],
+      sessions: 17,
+      initialize: [0, 0, 0],
+      counts: { mostOfOneToken: 1, refused: 0 },
+    });
+  } finally {
+    await fleet.close();
+  }
 }, 300_000);
 
 describe('while Redis does not answer', () => {

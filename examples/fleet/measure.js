@@ -17,11 +17,9 @@ const initialized = ({ initialize }) => Object.values(initialize).reduce((sum, c
  * @param {() => Promise<unknown>} [meanwhile]  what else happens, after the first restart
  */
 async function measure(fleet, users, seconds, meanwhile) {
-  console.log(`${users.length} users sign in and make their sessions …`);
   await signInAll(fleet, users);
   const early = await callEach(fleet, users);
   const sessions = initialized(await fleet.counts());
-  console.log(`${seconds} s of load, a restart of each pod, and ${seconds} s more …`);
   const load = startLoad(fleet, users);
   await delay(seconds * 1000);
   const before = initialized(await fleet.counts());

@@ -32,6 +32,7 @@ async function main() {
   console.log('starting Redis, an authorization server, three MCP servers, three pods and a balancer …');
   const ports = FLEET_PORTS.split(',').map(Number);
   const fleet = await startFleet({ ports, accessTokenSeconds: ACCESS_TOKEN_SECONDS });
+  console.log(`${users} users sign in; ${seconds} s of load, a restart of each pod, and ${seconds} s more …`);
   try {
     if (!tell(await measure(fleet, userNames(users), seconds))) process.exitCode = 1;
   } finally {
