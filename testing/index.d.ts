@@ -1,5 +1,4 @@
-import type { MCPFlowManager, MCPHostServices, MCPTokenCache, MCPTokenMethods } from '../index.js'
-import type { RedisLimits, RedisSharedSessions } from '../redis/index.js'
+import type { MCPFlowManager, MCPHostServices, MCPLimits, MCPSessionStore, MCPTokenCache, MCPTokenMethods } from '../index.js'
 
 /** An implementation that is to be tested. What is left out is not tested. */
 export interface ContractServices {
@@ -11,10 +10,10 @@ export interface ContractServices {
   exchangedTokens?: MCPTokenCache
   /** Rows of stored tokens. When an expired one is gone is not tested: MongoDB takes a minute. */
   tokenMethods?: MCPTokenMethods
-  /** Sessions that processes share; `get` may resolve to `null` as well. */
-  sharedSessions?: Omit<RedisSharedSessions, 'get'> & { get(key: string): Promise<string | undefined | null> }
+  /** Sessions that processes share. */
+  sharedSessions?: MCPSessionStore
   /** What processes count together. */
-  limits?: RedisLimits
+  limits?: MCPLimits
   /** The same services as another process has them: over a connection of its own, say. Else there is one process. */
   anotherProcess?: Omit<ContractServices, 'anotherProcess'>
 }
