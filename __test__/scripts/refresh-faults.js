@@ -36,6 +36,7 @@ async function measure(options, kinds) {
     }
     complain(options, kind, all.get(kind.name));
   }
+  if (all.has(BESIDE)) complain(options, { name: BESIDE }, all.get(BESIDE));
   await fleet.close();
   return all;
 }

@@ -41,7 +41,7 @@ pub enum LockedBy<'a> {
 /// The right to refresh. Whoever has it reads the stored token again first.
 pub struct RefreshLock {
     holds: Holding,
-    send_by: Instant,
+    began: Instant,
 }
 
 enum Holding {
@@ -97,22 +97,24 @@ impl RefreshLock {
             }
             LockedBy::Claim => Some(Holding::Nothing),
         };
-        Ok(holds.map(|holds| {
-            let began = match holds {
+        Ok(holds.map(|holds| Self {
+            began: match holds {
                 // Its time began before its holder heard of it.
                 Holding::Lock(..) => asked,
                 Holding::Claim(_) | Holding::Nothing => Instant::now(),
-            };
-            Self {
-                holds,
-                send_by: began + SEND_WITHIN,
-            }
+            },
+            holds,
         }))
     }
 
     /// Until when a refresh may be sent.
     pub fn send_by(&self) -> Instant {
-        self.send_by
+        self.began + SEND_WITHIN
+    }
+
+    /// Whether others may have taken it since.
+    pub fn is_over(&self) -> bool {
+        self.began.elapsed() > LOCK_TTL
     }
 
     /// Lets the next one have it, and gives the tokens that are stored now to those who wait for them as `LibreChat` does.

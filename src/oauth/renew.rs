@@ -118,10 +118,11 @@ impl Authorizer {
                     .await;
                 let renewed = outcome.as_ref().ok().and_then(Option::as_ref);
                 let tokens = renewed.map(|access| announcement.published(access.to_tokens()));
+                let is_over = lock.is_over();
                 lock.end(tokens, &inner.host.logger).await;
+                // Whoever was held up has sent nothing, and others may not have waited for it.
                 let elsewhere = match &outcome {
-                    // Whoever was held up has sent nothing, and others may not have waited for it.
-                    Err(error) if error.code == Code::TokenRefreshUnavailable => {
+                    Err(error) if is_over || error.code == Code::TokenRefreshUnavailable => {
                         self.stored_for(reason).await?
                     }
                     _ => None,
