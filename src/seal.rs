@@ -18,6 +18,10 @@ pub struct Sealer(LessSafeKey);
 impl Sealer {
     /// `purpose` keeps values of different stores apart.
     pub fn new(credentials_key: &Secret, purpose: &str) -> Result<Self> {
+        // A variable that is set to nothing keeps no secret.
+        if credentials_key.expose().trim().is_empty() {
+            return Err(underivable());
+        }
         let key = derive(credentials_key, purpose)?;
         UnboundKey::new(&AES_256_GCM, &key)
             .map(|key| Self(LessSafeKey::new(key)))
@@ -86,6 +90,7 @@ mod tests {
         assert!(sealer.open(b"other", &stored).is_none());
         assert!(sealer.open(b"name", &stored[..stored.len() - 1]).is_none());
         assert!(sealer.open(b"name", &[]).is_none());
+        assert!(Sealer::new(&Secret::from(" "), "a").is_err());
         for (key, purpose) in [(key, "b"), (Secret::from("0011"), "a")] {
             let other = Sealer::new(&key, purpose).unwrap();
             assert!(other.open(b"name", &stored).is_none());

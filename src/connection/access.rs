@@ -5,6 +5,17 @@ use async_trait::async_trait;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
+/// What tells the login that tokens are of from other logins of the same user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// There is one, the user's own.
+    User,
+    /// That of a set of stored credentials.
+    Set(String),
+    /// Nobody can tell.
+    Unknown,
+}
+
 /// One user's tokens for one server. What it does, it does without asking the user.
 #[async_trait]
 pub trait AccessTokens: Send + Sync {
@@ -32,6 +43,11 @@ pub trait AccessTokens: Send + Sync {
     /// The generation that the host has published a change of these tokens under, since this was asked last.
     fn take_published(&self) -> Option<String> {
         None
+    }
+
+    /// Whose the token is that was handed out last.
+    fn login(&self) -> Login {
+        Login::User
     }
 
     /// Another token in place of one that the server refused; `None` where the user has to authorize.

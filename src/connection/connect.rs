@@ -127,7 +127,7 @@ async fn handshake(
         client_of(recipe, &logger),
         life.clone(),
         init_timeout,
-        recipe.shared.clone(),
+        recipe.share(),
     );
     let receiver = engine.receiver();
     // The older transports, and processes, end with the generation that begins with `initialize`; a process that is asked

@@ -18,7 +18,7 @@ use super::handshake::{self, Described, Step};
 use super::options::CallOptions;
 use super::param_headers::ParamHeaders;
 use super::requests::{Requests, UnderWay};
-use super::shared::{Share, SharedSession, unique};
+use super::shared::{Share, unique};
 use super::standard::{ClientMeta, standard_headers, version_header};
 use crate::error::Result;
 use crate::transport::message::{self, Meta, Params};
@@ -103,7 +103,7 @@ impl Engine {
         client: Client,
         life: CancellationToken,
         init_timeout: Duration,
-        shared: Option<Arc<SharedSession>>,
+        share: Option<Share>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this| Self {
             this: this.clone(),
@@ -119,7 +119,7 @@ impl Engine {
             renewing: tokio::sync::Mutex::default(),
             param_headers: ParamHeaders::default(),
             init_timeout,
-            share: shared.map(Share::new),
+            share,
             is_over: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
         })
@@ -235,7 +235,7 @@ impl Engine {
         if agreed.described.generation() == Generation::Initialize {
             let text = message::notification(INITIALIZED, Params::None)?;
             self.post(&agreed.http, text).await.map_err(|it| it.error)?;
-            agreed.born = self.share.as_ref().map(|_| unique());
+            agreed.born = self.share.as_ref().and_then(Share::login).map(|_| unique());
             if agreed.live().is_none() {
                 agreed.born = None;
             }

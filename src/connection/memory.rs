@@ -31,12 +31,7 @@ impl MemoryServer {
     pub async fn connect(recipe: &Arc<Recipe>) -> Result<(Connection, Arc<Self>)> {
         let limit = Duration::from_secs(30);
         let client = client_of(recipe, &recipe.logger);
-        let engine = Engine::new(
-            client,
-            CancellationToken::new(),
-            limit,
-            recipe.shared.clone(),
-        );
+        let engine = Engine::new(client, CancellationToken::new(), limit, recipe.share());
         let server = Arc::new(Self {
             receiver: engine.receiver(),
             is_closed: AtomicBool::new(false),

@@ -39,7 +39,7 @@ mod standard;
 mod tools;
 mod verdict;
 
-pub use access::AccessTokens;
+pub use access::{AccessTokens, Login};
 pub use authorized::connect_authorized;
 pub use breaker::{Breaker, Breakers};
 pub use caller::Caller;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::access::AccessTokens;
 use super::events::Observer;
-use super::shared::SharedSession;
+use super::shared::{Share, SharedSession};
 use crate::environment::Environment;
 use crate::host::{ServerRequests, SharedLimits, ToolPublisher};
 use crate::log::{Logger, log_prefix};
@@ -55,6 +55,12 @@ pub struct Recipe {
 }
 
 impl Recipe {
+    /// The connection's part in a session that processes share.
+    pub(super) fn share(&self) -> Option<Share> {
+        let session = self.shared.clone()?;
+        Some(Share::new(session, self.tokens.clone()))
+    }
+
     /// Makes what has no token of its own use this one, where the connection sends any.
     pub fn go_on_with(&self, token: Option<&Secret>) {
         if let (Some(_), Some(token)) = (&self.tokens, token) {

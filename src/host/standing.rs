@@ -13,13 +13,20 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a store that has failed is not asked again: what needs it many times waits once.
 const REST: Duration = Duration::from_secs(5);
 
+/// What a store has failed with.
+#[derive(Debug)]
+struct Failure {
+    what: String,
+    /// When it is asked again.
+    again: Instant,
+}
+
 /// Whether a store of the host answers, as one runtime has seen it.
 #[derive(Debug)]
 pub struct Standing {
     /// The member of the host's services, as log lines call it.
     name: &'static str,
-    /// When it is asked again, since it failed.
-    asked_again: Mutex<Option<Instant>>,
+    failure: Mutex<Option<Failure>>,
 }
 
 impl Standing {
@@ -27,7 +34,7 @@ impl Standing {
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
-            asked_again: Mutex::new(None),
+            failure: Mutex::new(None),
         }
     }
 
@@ -44,7 +51,9 @@ impl Standing {
         }
         let problem = match timeout(ANSWER_TIMEOUT, work).await {
             Ok(Ok(value)) => {
-                if self.asked_again.lock().take().is_some() {
+                // One that is full can be read, and is not well for that.
+                let mended = self.failure.lock().take_if(|failure| failure.what == what);
+                if mended.is_some() {
                     logger.info(format!("[MCP] {} answers again", self.name));
                 }
                 return Some(value);
@@ -52,8 +61,11 @@ impl Standing {
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
         };
-        let again = Instant::now() + REST;
-        if self.asked_again.lock().replace(again).is_none() {
+        let failure = Failure {
+            what: what.to_owned(),
+            again: Instant::now() + REST,
+        };
+        if self.failure.lock().replace(failure).is_none() {
             let name = self.name;
             logger.warn(format!(
                 "[MCP] {name} failed to {what}, going on without it: {problem}"
@@ -63,8 +75,8 @@ impl Standing {
     }
 
     fn rests(&self) -> bool {
-        let asked_again = *self.asked_again.lock();
-        asked_again.is_some_and(|at| Instant::now() < at)
+        let failure = self.failure.lock();
+        failure.as_ref().is_some_and(|it| Instant::now() < it.again)
     }
 }
 
@@ -104,8 +116,8 @@ mod tests {
         let answer = || async { Ok(1) };
         assert_eq!(standing.ask("read", &logger, answer()).await, None);
         tokio::time::advance(REST).await;
-        for _ in 0..2 {
-            assert_eq!(standing.ask("read", &logger, answer()).await, Some(1));
+        for what in ["write", "read", "read"] {
+            assert_eq!(standing.ask(what, &logger, answer()).await, Some(1));
         }
         assert_eq!(
             *lines.0.lock(),

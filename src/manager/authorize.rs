@@ -124,6 +124,7 @@ impl Manager {
             proxy: proxy.clone(),
             rules: recipe.rules.clone(),
             settings: Arc::clone(&recipe.settings),
+            session: recipe.shared.clone(),
         };
         Authorizer::new(self.oauth(), self.0.http.clone(), call.host, relation).map(Some)
     }

@@ -73,6 +73,12 @@ impl Manager {
             })),
             logger: call.host.logger.clone(),
         };
+        if let (Owner::App | Owner::User(_), Some(store)) =
+            (&server.key.owner, &call.host.shared_sessions)
+            && let Ok(Some(key)) = call.host.credentials_key.key()
+        {
+            recipe.shared = SharedSession::of(&recipe, store, &key, &self.0.sharing);
+        }
         if let Some(authorizer) = self.authorizer(call, server, &recipe)? {
             recipe.tokens = Some(Arc::new(authorizer));
         } else {
@@ -80,12 +86,6 @@ impl Manager {
             if recipe.tokens.is_none() {
                 forward_token(call, server, &mut recipe);
             }
-        }
-        if let (Owner::App | Owner::User(_), Some(store)) =
-            (&server.key.owner, &call.host.shared_sessions)
-            && let Ok(Some(key)) = call.host.credentials_key.key()
-        {
-            recipe.shared = SharedSession::of(&recipe, store, &key, &self.0.sharing);
         }
         Ok(recipe)
     }

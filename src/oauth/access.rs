@@ -10,7 +10,7 @@ use super::authorizer::{Authorizer, EARLY, Relation};
 use super::leases::storage_unavailable;
 use super::renew::{Reason, may_pass};
 use crate::clock::now_ms;
-use crate::connection::AccessTokens;
+use crate::connection::{AccessTokens, Login};
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
 use crate::secret::Secret;
@@ -134,6 +134,10 @@ impl AccessTokens for Authorizer {
 
     fn take_published(&self) -> Option<String> {
         self.0.published.lock().take()
+    }
+
+    fn login(&self) -> Login {
+        self.0.login.lock().clone()
     }
 
     async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {

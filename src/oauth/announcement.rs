@@ -54,6 +54,12 @@ impl Witness for Announcement<'_> {
         Ok(())
     }
 
+    fn renews(&self, before: &str, after: &str) {
+        if let Some(session) = &self.inner.relation.session {
+            session.renew_login(before, after);
+        }
+    }
+
     async fn committed(&self, _stored: &Tokens) -> Result<()> {
         self.cleared().await
     }

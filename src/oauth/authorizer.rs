@@ -16,6 +16,7 @@ use super::options::OAuthOptions;
 use super::runtime::OAuth;
 use super::storage::{Storage, StoredAccess};
 use crate::clock::now_ms;
+use crate::connection::{Login, SharedSession};
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowStore, Host};
 use crate::network::{HttpClient, NetworkRules};
@@ -38,6 +39,8 @@ pub struct Relation {
     pub proxy: Option<String>,
     pub rules: NetworkRules,
     pub settings: Arc<Settings>,
+    /// What processes share of the connection's session.
+    pub session: Option<Arc<SharedSession>>,
 }
 
 /// Cheap to clone.
@@ -60,6 +63,8 @@ pub(super) struct Inner {
     pub prefix: String,
     /// The generation that the host has published a change of these tokens under.
     pub published: Mutex<Option<String>>,
+    /// What tells the login of the tokens that were read last.
+    pub login: Mutex<Login>,
     /// When the token that was handed out last is due to be replaced, in milliseconds since the epoch.
     pub due_at: AtomicI64,
 }
@@ -95,6 +100,7 @@ impl Authorizer {
             host: host.clone(),
             relation,
             published: Mutex::default(),
+            login: Mutex::new(Login::Unknown),
             due_at: AtomicI64::new(i64::MAX),
         })))
     }
@@ -106,10 +112,20 @@ impl Authorizer {
             ..
         } = &self.0.relation;
         let storage = &self.0.storage;
-        storage.access_for(server_url.as_str(), options).await
+        let stored = storage.access_for(server_url.as_str(), options).await?;
+        if let Some(stored) = &stored {
+            self.note_login(stored);
+        }
+        Ok(stored)
+    }
+
+    fn note_login(&self, stored: &StoredAccess) {
+        let set = stored.credential_set_id.clone();
+        *self.0.login.lock() = set.map_or(Login::Unknown, Login::Set);
     }
 
     pub(super) fn hand_out(&self, stored: StoredAccess) -> Secret {
+        self.note_login(&stored);
         let early = i64::try_from(EARLY.as_millis()).unwrap_or_default();
         let due = stored
             .expires_at

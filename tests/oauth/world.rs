@@ -178,6 +178,7 @@ impl World {
             proxy: None,
             rules: self.rules(),
             settings: Arc::default(),
+            session: None,
         };
         Authorizer::new(&oauth, HttpClient::new(), &self.host(lock), relation).unwrap()
     }

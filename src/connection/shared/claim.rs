@@ -8,9 +8,11 @@ use tokio::time::sleep;
 use super::record::unique;
 use super::store::SharedSession;
 
-/// How long a claim lasts on the GET stream that nobody renews any more, and how often whoever listens does.
+/// How long claims last that nobody renews any more: on the GET stream, and on making a session, which others wait for.
 const STREAM_LIFETIME: Duration = Duration::from_mins(1);
-const STREAM_RENEWAL: Duration = Duration::from_secs(20);
+const TURN_LIFETIME: Duration = Duration::from_secs(6);
+/// How often within that time whoever has one renews it.
+const RENEWALS: u32 = 3;
 
 /// Given back when it is dropped.
 pub(in crate::connection) struct Claim {
@@ -40,9 +42,9 @@ pub(in crate::connection) enum Claimed {
 }
 
 impl Claim {
-    /// The making of a session, for as long as a handshake may take.
-    pub async fn turn(shared: &Arc<SharedSession>, lifetime: Duration) -> Claimed {
-        Self::make(shared, shared.keys.turn.clone(), lifetime).await
+    /// The making of a session.
+    pub async fn turn(shared: &Arc<SharedSession>) -> Claimed {
+        Self::make(shared, shared.keys.turn.clone(), TURN_LIFETIME).await
     }
 
     pub async fn stream(shared: &Arc<SharedSession>) -> Claimed {
@@ -74,7 +76,7 @@ impl Claim {
     /// Renews the claim until somebody else has it: its time was over, or the store was emptied.
     pub async fn keep(&self) {
         loop {
-            sleep(STREAM_RENEWAL).await;
+            sleep(self.lifetime / RENEWALS).await;
             if self.set(Some(&self.value)).await == Some(false)
                 && self.set(None).await == Some(false)
             {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::open::MAX_CONFLICTS;
 use super::record::{Found, Live, Record};
 use super::share::Share;
+use super::store::MAX_CONFLICTS;
 use crate::clock::now_ms;
 use crate::connection::engine::{Agreed, Engine};
 
@@ -110,10 +110,18 @@ impl Engine {
 
 /// What there is, with the use of now. Where there is nothing, the store has lost it; `None`: it is another's by now.
 fn used(next_range: u32, share: &Share, agreed: &Agreed, found: &Found) -> Option<Live> {
+    let login = share.login()?;
     let mut live = match &found.record {
-        Some(Record::Live(live)) if agreed.born.as_ref() == Some(&live.born) => (**live).clone(),
+        Some(Record::Live(live))
+            if agreed.born.as_ref() == Some(&live.born) && live.is_of(&login) =>
+        {
+            (**live).clone()
+        }
         Some(_) => return None,
-        None => agreed.live()?,
+        None => Live {
+            logins: login,
+            ..agreed.live()?
+        },
     };
     live.next_range = live.next_range.max(next_range);
     live.used_by(&share.name, now_ms(), share.session.lifetime_ms());

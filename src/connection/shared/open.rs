@@ -1,5 +1,6 @@
 //! Beginning a session: going on with one that another process has begun, else making one that others find.
 
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,13 +10,12 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::claim::{Claim, Claimed};
 use super::record::{Found, Live, RANGE_BITS};
 use super::share::Share;
+use super::store::MAX_CONFLICTS;
 use crate::clock::now_ms;
 use crate::connection::engine::{Agreed, Engine};
 use crate::connection::generation::Generation;
 use crate::error::Result;
 
-/// How often a record is read again that somebody else has written meanwhile.
-pub(super) const MAX_CONFLICTS: usize = 8;
 /// How often one looks for the session that another process makes.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -41,10 +41,13 @@ impl Engine {
         let Some(share) = share.filter(|_| known != Some(Generation::Discover)) else {
             return self.shake(known, deadline).await;
         };
+        let Some(login) = share.login() else {
+            return self.shake(known, deadline).await;
+        };
         let lost = forgotten.and_then(|forgotten| forgotten.born.as_deref());
         // A store, or whoever has the turn, may take so long that a handshake would come too late.
-        let looking = timeout_at(half_way(deadline), self.look(share, lost));
-        let (range, _turn) = match looking.await {
+        let looking = timeout_at(half_way(deadline), self.look(share, lost, &login));
+        let (range, turn) = match looking.await {
             Ok(Beginning::Shared) => return Ok(()),
             Ok(Beginning::Anew { range, turn }) => (range, turn),
             Err(_) => (0, None),
@@ -52,19 +55,31 @@ impl Engine {
         if self.next_id.load(Ordering::Relaxed) == 0 {
             self.count_from(range);
         }
-        self.shake(known, deadline).await?;
-        let _ = timeout_at(half_way(deadline), self.publish(share, lost)).await;
+        let keeping = async {
+            if let Some(turn) = &turn {
+                turn.keep().await;
+            }
+            pending::<Result<()>>().await
+        };
+        tokio::select! {
+            biased;
+            shaken = self.shake(known, deadline) => shaken?,
+            kept = keeping => kept?,
+        }
+        let is_renewal = forgotten.is_some();
+        let publishing = self.publish(share, (lost, is_renewal), login);
+        let _ = timeout_at(half_way(deadline), publishing).await;
         Ok(())
     }
 
-    async fn look(&self, share: &Share, lost: Option<&str>) -> Beginning {
+    async fn look(&self, share: &Share, lost: Option<&str>, login: &[String]) -> Beginning {
         let (mut turn, mut conflicts) = (None, 0);
         loop {
             let Some(found) = share.session.read().await else {
                 return Beginning::Anew { range: 0, turn };
             };
             let range = found.next_range();
-            if let Some(live) = found.usable(lost)
+            if let Some(live) = found.usable(lost, login)
                 && conflicts < MAX_CONFLICTS
             {
                 match self.adopt(share, &found, live.clone()).await {
@@ -75,7 +90,7 @@ impl Engine {
             } else if turn.is_some() || conflicts == MAX_CONFLICTS {
                 return Beginning::Anew { range, turn };
             } else {
-                match Claim::turn(&share.session, self.init_timeout).await {
+                match Claim::turn(&share.session).await {
                     // It may have been made since.
                     Claimed::Mine(claim) => turn = Some(claim),
                     Claimed::Taken => sleep(POLL).await,
@@ -109,8 +124,14 @@ impl Engine {
         Some(true)
     }
 
-    /// Has others find a session that was made, unless there is another by now.
-    async fn publish(&self, share: &Share, lost: Option<&str>) {
+    /// Has others find a session that was made, unless there is another by now. Whoever connects has read the user's newest
+    /// tokens, and takes the place of a session of another login; whoever goes on with tokens of before does not.
+    async fn publish(
+        &self,
+        share: &Share,
+        (lost, is_renewal): (Option<&str>, bool),
+        login: Vec<String>,
+    ) {
         let agreed = self.agreed.lock().clone();
         let Some((agreed, mut live)) = agreed.and_then(|it| it.live().map(|live| (it, live)))
         else {
@@ -120,9 +141,11 @@ impl Engine {
             let Some(found) = share.session.read().await else {
                 return;
             };
-            if found.usable(lost).is_some() {
+            let is_late = is_renewal && found.is_of_other(&login);
+            if is_late || found.usable(lost, &login).is_some() {
                 return;
             }
+            live.logins.clone_from(&login);
             live.next_range = self.next_range().max(found.next_range());
             live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
             let record = live.clone().into();

@@ -18,6 +18,8 @@ pub(in crate::connection) const RANGE_BITS: u32 = 32;
 const RANGES: u32 = 1 << 20;
 /// A server that says more of itself keeps its sessions for one process each.
 const MAX_BYTES: usize = 256 * 1024;
+/// Sets of credentials that are remembered: who uses the oldest may be late.
+const LOGINS: usize = 8;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Record {
@@ -37,6 +39,9 @@ pub(in crate::connection) struct Live {
     pub instructions: Option<String>,
     /// Tells it from the sessions before and after it.
     pub born: String,
+    /// Sets of credentials of the login that it is of, the newest last; none where a user has one login.
+    #[serde(default)]
+    pub logins: Vec<String>,
     /// The first range of ids that nobody has taken.
     pub next_range: u32,
     /// When each connection was last seen using it, in milliseconds since the epoch.
@@ -57,14 +62,20 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// A session to go on with, other than the one that was `lost`.
-    pub fn usable(&self, lost: Option<&str>) -> Option<&Live> {
+    /// A session of this login to go on with, other than the one that was `lost`.
+    pub fn usable(&self, lost: Option<&str>, login: &[String]) -> Option<&Live> {
         match &self.record {
             Some(Record::Live(live)) => {
-                (live.next_range < RANGES && Some(&*live.born) != lost).then_some(live)
+                let is_other = Some(&*live.born) != lost;
+                (live.next_range < RANGES && is_other && live.is_of(login)).then_some(live)
             }
             Some(Record::Ended { .. }) | None => None,
         }
+    }
+
+    /// Whether the session is of another login.
+    pub fn is_of_other(&self, login: &[String]) -> bool {
+        matches!(&self.record, Some(Record::Live(live)) if !live.is_of(login))
     }
 
     /// The first range that nobody has taken; after the last it is the first again.
@@ -113,6 +124,7 @@ impl Live {
             capabilities: described.capabilities.clone(),
             instructions: described.instructions.clone(),
             born,
+            logins: Vec::new(),
             next_range: 0,
             users: BTreeMap::new(),
         };
@@ -136,6 +148,28 @@ impl Live {
         };
         let is_shared = is_known(&self.version) && described.generation() == Generation::Initialize;
         is_shared.then_some((described, HttpSession { id, version }))
+    }
+
+    /// Whether it is of the login that has this set of credentials.
+    pub fn is_of(&self, login: &[String]) -> bool {
+        match login {
+            [] => self.logins.is_empty(),
+            login => login.iter().any(|set| self.logins.contains(set)),
+        }
+    }
+
+    /// A refresh has put a set of credentials in place of another; whether that was this login's.
+    pub fn renew_login(&mut self, before: &str, after: &str) -> bool {
+        let logins = &mut self.logins;
+        let is_known = |set: &str| logins.iter().any(|known| known == set);
+        if !is_known(before) || is_known(after) {
+            return false;
+        }
+        logins.push(after.to_owned());
+        if logins.len() > LOGINS {
+            logins.remove(0);
+        }
+        true
     }
 
     /// The range of somebody who goes on with it, and has used those before `own`; `None` where all are taken.

@@ -19,6 +19,8 @@ use crate::log::Logger;
 use crate::seal::Sealer;
 use crate::secret::Secret;
 
+/// How often a record is read again that somebody else has written meanwhile.
+pub(super) const MAX_CONFLICTS: usize = 8;
 const PURPOSE: &str = "librechat-mcp-native sessions v1";
 /// How much longer than its users a session is kept: whoever notes a use may be late.
 const GRACE: Duration = Duration::from_mins(1);
@@ -154,6 +156,29 @@ impl SharedSession {
     ) -> Option<bool> {
         let write = self.store.compare_and_set(key, before, value, ttl);
         self.ask("write", write).await
+    }
+
+    /// Notes, besides, that a refresh puts a set of credentials in place of another of the same login.
+    pub fn renew_login(self: &Arc<Self>, before: &str, after: &str) {
+        let shared = Arc::clone(self);
+        let (before, after) = (before.to_owned(), after.to_owned());
+        self.spawn(async move {
+            for _ in 0..MAX_CONFLICTS {
+                let Some(found) = shared.read().await else {
+                    return;
+                };
+                let Some(Record::Live(live)) = &found.record else {
+                    return;
+                };
+                let mut live = live.clone();
+                if !live.renew_login(&before, &after) {
+                    return;
+                }
+                if shared.replace(&found, &Record::Live(live)).await != Some(false) {
+                    return;
+                }
+            }
+        });
     }
 
     /// Has nobody go on with the session, whoever uses it now.

@@ -214,7 +214,7 @@ fn ranges_of_ids_are_each_taken_once_and_stay_whole_numbers() {
             text: None,
             record: Some(session.clone().into())
         }
-        .usable(None)
+        .usable(None, &[])
         .is_some()
     );
     assert_eq!(session.take_range(0), Some(last));
@@ -225,7 +225,7 @@ fn ranges_of_ids_are_each_taken_once_and_stay_whole_numbers() {
         text: None,
         record: Some(session.into()),
     };
-    assert!(used_up.usable(None).is_none());
+    assert!(used_up.usable(None, &[]).is_none());
     assert_eq!(used_up.next_range(), 0);
 }
 
@@ -246,10 +246,7 @@ async fn one_at_a_time_has_a_claim() {
         panic!("it is free");
     };
     assert!(matches!(Claim::stream(&two).await, Claimed::Taken));
-    assert!(matches!(
-        Claim::turn(&two, Duration::from_secs(1)).await,
-        Claimed::Mine(_)
-    ));
+    assert!(matches!(Claim::turn(&two).await, Claimed::Mine(_)));
     // It is kept for as long as somebody renews it, also where the store has lost it.
     assert!(timeout(Duration::from_mins(5), claim.keep()).await.is_err());
     assert!(matches!(Claim::stream(&two).await, Claimed::Taken));
@@ -275,4 +272,48 @@ async fn one_at_a_time_has_a_claim() {
     sleep(Duration::from_millis(10)).await;
     assert!(matches!(Claim::stream(&two).await, Claimed::Taken));
     drop(third);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_is_one_logins() {
+    let found = |logins: &[String]| Found {
+        text: None,
+        record: Some(
+            Live {
+                logins: logins.to_vec(),
+                ..live()
+            }
+            .into(),
+        ),
+    };
+    let set = |name: &str| vec![name.to_owned()];
+    for (of, login, is_usable) in [
+        (vec![], vec![], true),
+        (set("a"), set("a"), true),
+        (set("a"), set("b"), false),
+        (set("a"), vec![], false),
+        (vec![], set("a"), false),
+    ] {
+        let usable = found(&of).usable(None, &login).is_some();
+        assert_eq!(usable, is_usable, "{of:?} {login:?}");
+        assert_eq!(found(&of).is_of_other(&login), !is_usable);
+    }
+
+    let store = Arc::<MemoryStore>::default();
+    let shared = shared(&store, &USER, &key());
+    let first = found(&set("0")).record.unwrap();
+    shared.replace(&Found::default(), &first).await;
+    shared.renew_login("another's", "x");
+    for number in 0..8 {
+        shared.renew_login(&number.to_string(), &(number + 1).to_string());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let found = shared.read().await.unwrap();
+    for (name, is_usable) in [("x", false), ("0", false), ("1", true), ("8", true)] {
+        assert_eq!(
+            found.usable(None, &set(name)).is_some(),
+            is_usable,
+            "{name}"
+        );
+    }
 }

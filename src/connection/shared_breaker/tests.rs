@@ -278,7 +278,6 @@ async fn a_store_that_fails_leaves_each_on_its_own() {
         [
             "Warn [MCP] limits failed to count, going on without it: out of order",
             "Warn [MCP] Circuit breaker: too many failures, backing off for 30000ms",
-            "Info [MCP] limits answers again",
         ]
     );
 }

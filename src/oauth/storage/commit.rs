@@ -18,6 +18,8 @@ pub trait Witness: Send + Sync {
     async fn preparing(&self) -> Result<()> {
         Ok(())
     }
+    /// Of the sets of credentials before and after a refresh, when they are about to be written.
+    fn renews(&self, _before: &str, _after: &str) {}
     /// When all are, and can still be put back.
     async fn committed(&self, _stored: &Tokens) -> Result<()> {
         Ok(())

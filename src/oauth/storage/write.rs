@@ -85,6 +85,9 @@ impl Storage {
         let client = grant.client.as_ref();
         // Where no row says whose the refresh token is, there is nothing that a set would tie it to.
         let set = client.map(|_| new_set());
+        if let (Some(before), Some(after)) = (grant.credential_set_id(), &set) {
+            witness.renews(before, after);
+        }
         let client = client.map(|stored| (&stored.client, stored.metadata.clone()));
         self.renew(tokens, client, read, set, witness).await
     }
