@@ -149,4 +149,31 @@ describe('a user who authorizes', () => {
     expect(server.sessions.has(before)).toBe(true);
     expect(called(server).at(-1)).not.toBe(before);
   });
+
+  test('goes on with the session after a refresh, and has another one after the next login', async () => {
+    const host = await suite.host({ config: OWN, services: { sharedSessions: new SessionStore() } });
+    const { server, store, user } = host;
+    const again = async () => {
+      await host.runtime.close({ handOver: true });
+      await host.restart();
+    };
+    const refreshes = suite.authorizationServer.refreshes().length;
+    await host.authorize();
+    await host.echo('first');
+    await again();
+    await store.expire(user.id);
+    await host.echo('second');
+    await again();
+    await host.echo('third');
+    expect(suite.authorizationServer.refreshes()).toHaveLength(refreshes + 1);
+    expect(new Set(called(server)).size).toBe(1);
+
+    await again();
+    const { deleteTokens: deleteToken } = host.services.tokenMethods;
+    await host.runtime.tokens.deleteUserTokens({ userId: user.id, serverName: 'srv', deleteToken });
+    await host.authorize();
+    await host.echo('fourth');
+    const [first, , , fourth] = called(server);
+    expect(fourth).not.toBe(first);
+  });
 });
