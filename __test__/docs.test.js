@@ -57,6 +57,8 @@ const NOT_RUN = {
   'cargo bench --bench micro': 'measures for minutes on an optimized build',
   'cargo test': 'a part of `npm test`, which CI runs',
   'git revert': 'is about the checkout of LibreChat',
+  'node __test__/scripts/fleet.js': 'takes minutes; fleet.test.js runs the same with fewer users',
+  'node __test__/scripts/fleet-outages.js': 'takes minutes; fleet.test.js stops Redis meanwhile',
   'node __test__/scripts/refresh-faults.js': 'takes ten minutes; refresh-faults.test.js runs some of its rounds',
   'node __test__/scripts/refresh-rounds.js ROUNDS TOKEN_DELAY_MS FLOW_DELAY_MS [lock]':
     'has placeholders; refresh.test.js runs rounds of the same race',

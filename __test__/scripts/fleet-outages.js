@@ -14,6 +14,7 @@ const AFTER_MS = 8_000;
 
 /** @type {Record<string, (fleet: any) => Promise<unknown>>} */
 const OUTAGES = {
+  'nothing, for 15 s': () => delay(15_000),
   'a pod is killed, and not replaced': async ({ pods }) => {
     process.kill(pods[0].pid, 'SIGKILL');
     await delay(AFTER_MS);
