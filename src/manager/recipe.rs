@@ -73,9 +73,12 @@ impl Manager {
             })),
             logger: call.host.logger.clone(),
         };
-        if let (Owner::App | Owner::User(_), Some(store)) =
-            (&server.key.owner, &call.host.shared_sessions)
-            && let Ok(Some(key)) = call.host.credentials_key.key()
+        // Without connections that are kept, a session would be written for others only to end with its call.
+        if let (true, Owner::App | Owner::User(_), Some(store)) = (
+            self.0.keep_connections,
+            &server.key.owner,
+            &call.host.shared_sessions,
+        ) && let Ok(Some(key)) = call.host.credentials_key.key()
         {
             recipe.shared = SharedSession::of(&recipe, store, &key, &self.0.sharing);
         }
