@@ -68,6 +68,8 @@ pub(super) struct Agreed {
     pub over: CancellationToken,
     /// Tells it from others that processes share; absent where it is this connection's alone.
     pub born: Option<String>,
+    /// The sets of credentials that are known to be of its login.
+    pub login: Mutex<Vec<String>>,
     /// Another process has begun it, and the server has not answered here yet.
     pub is_adopted: bool,
     /// Others may have found it.
@@ -85,6 +87,7 @@ impl Agreed {
             refusal: OnceLock::new(),
             over: life.child_token(),
             born: None,
+            login: Mutex::default(),
             is_adopted: false,
             is_written: AtomicBool::new(false),
             is_unheard: AtomicBool::new(false),
@@ -235,7 +238,9 @@ impl Engine {
         if agreed.described.generation() == Generation::Initialize {
             let text = message::notification(INITIALIZED, Params::None)?;
             self.post(&agreed.http, text).await.map_err(|it| it.error)?;
-            agreed.born = self.share.as_ref().and_then(Share::login).map(|_| unique());
+            let login = self.share.as_ref().and_then(Share::login);
+            agreed.born = login.as_ref().map(|_| unique());
+            agreed.login = Mutex::new(login.unwrap_or_default());
             if agreed.live().is_none() {
                 agreed.born = None;
             }

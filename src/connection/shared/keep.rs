@@ -77,7 +77,8 @@ impl Engine {
                 break;
             };
             let Some(mut live) = used(self.next_range(), share, &agreed, &found) else {
-                return true;
+                // Those whose login it is go on with it.
+                return !found.is(&agreed);
             };
             if found.record.is_none() && parting != Parting::HandedOver {
                 return true;
@@ -108,22 +109,30 @@ impl Engine {
     }
 }
 
-/// What there is, with the use of now. Where there is nothing, the store has lost it; `None`: it is another's by now.
+/// What there is, with the use of now. Where there is nothing, the store has lost it; `None`: it is another's by now, or
+/// nobody can tell that the credentials of now are of its login.
 fn used(next_range: u32, share: &Share, agreed: &Agreed, found: &Found) -> Option<Live> {
     let login = share.login()?;
     let mut live = match &found.record {
-        Some(Record::Live(live))
-            if agreed.born.as_ref() == Some(&live.born) && live.is_of(&login) =>
-        {
-            (**live).clone()
-        }
+        Some(Record::Live(live)) if found.is(agreed) && live.is_of(&login) => (**live).clone(),
         Some(_) => return None,
         None => Live {
-            logins: login,
+            logins: agreed.login.lock().clone(),
             ..agreed.live()?
         },
     };
+    if !live.is_of(&login) {
+        return None;
+    }
+    agreed.login.lock().clone_from(&live.logins);
     live.next_range = live.next_range.max(next_range);
     live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
     Some(live)
+}
+
+impl Found {
+    /// Whether that is this very session.
+    fn is(&self, agreed: &Agreed) -> bool {
+        matches!(&self.record, Some(Record::Live(live)) if agreed.born.as_ref() == Some(&live.born))
+    }
 }

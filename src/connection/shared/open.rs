@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::claim::{Claim, Claimed};
-use super::record::{Found, Live, RANGE_BITS};
+use super::record::{Found, Live, RANGE_BITS, Record};
 use super::share::Share;
 use super::store::MAX_CONFLICTS;
 use crate::clock::now_ms;
@@ -106,7 +107,7 @@ impl Engine {
             return Some(false);
         };
         live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
-        let born = live.born.clone();
+        let (born, login) = (live.born.clone(), live.logins.clone());
         if !share.session.replace(found, &live.into()).await? {
             return Some(false);
         }
@@ -116,6 +117,7 @@ impl Engine {
             .info("Going on with a session that another process has begun");
         let agreed = Agreed {
             born: Some(born),
+            login: Mutex::new(login),
             is_adopted: true,
             ..Agreed::new(described, http, &self.life)
         };
@@ -145,7 +147,11 @@ impl Engine {
             if is_late || found.usable(lost, &login).is_some() {
                 return;
             }
-            live.logins.clone_from(&login);
+            let known = match &found.record {
+                Some(Record::Live(before)) if before.is_of(&login) => &before.logins,
+                _ => &login,
+            };
+            live.logins.clone_from(known);
             live.next_range = self.next_range().max(found.next_range());
             live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
             let record = live.clone().into();
