@@ -114,7 +114,7 @@ impl Engine {
 fn used(next_range: u32, share: &Share, agreed: &Agreed, found: &Found) -> Option<Live> {
     let login = share.login()?;
     let mut live = match &found.record {
-        Some(Record::Live(live)) if found.is(agreed) && live.is_of(&login) => (**live).clone(),
+        Some(Record::Live(live)) if found.is(agreed) => (**live).clone(),
         Some(_) => return None,
         None => Live {
             logins: agreed.login.lock().clone(),

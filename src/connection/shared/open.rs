@@ -39,10 +39,8 @@ impl Engine {
         deadline: Instant,
     ) -> Result<()> {
         let share = self.share.as_ref();
-        let Some(share) = share.filter(|_| known != Some(Generation::Discover)) else {
-            return self.shake(known, deadline).await;
-        };
-        let Some(login) = share.login() else {
+        let share = share.filter(|_| known != Some(Generation::Discover));
+        let Some((share, login)) = share.and_then(|share| Some((share, share.login()?))) else {
             return self.shake(known, deadline).await;
         };
         let lost = forgotten.and_then(|forgotten| forgotten.born.as_deref());

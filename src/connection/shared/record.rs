@@ -48,14 +48,6 @@ pub(in crate::connection) struct Live {
     pub users: BTreeMap<String, i64>,
 }
 
-/// Whether a login that these sets of credentials are known of has this one.
-pub(super) fn is_of(known: &[String], login: &[String]) -> bool {
-    match login {
-        [] => known.is_empty(),
-        login => login.iter().any(|set| known.contains(set)),
-    }
-}
-
 /// A text that nobody else has.
 pub(in crate::connection) fn unique() -> String {
     hex::encode(&rand::random::<[u8; 16]>())
@@ -160,7 +152,10 @@ impl Live {
 
     /// Whether it is of the login that has this set of credentials.
     pub fn is_of(&self, login: &[String]) -> bool {
-        is_of(&self.logins, login)
+        match login {
+            [] => self.logins.is_empty(),
+            login => login.iter().any(|set| self.logins.contains(set)),
+        }
     }
 
     /// A refresh has put a set of credentials in place of another; whether that was this login's.
