@@ -1,6 +1,6 @@
 const { requireText, requireValue } = require('./checks');
 const { script } = require('./scripts');
-const { DELETE, GET, READ_TEXT, SET } = require('./texts');
+const { DELETE, READ_TEXT, textService } = require('./texts');
 
 const COMPARE_AND_SET = script(`${READ_TEXT}
 if text ~= (ARGV[3] or false) then return 0 end
@@ -18,11 +18,8 @@ return redis.call('del', KEYS[1])
  * @returns {import('./index').RedisSharedSessions}
  */
 function redisSharedSessions({ run, keys }) {
-  const command = async (name, script, key, ...args) => {
-    const operation = `sharedSessions.${name}`;
-    requireText(`${operation}: the key`, key);
-    return run({ operation, kind: 'session', script, keys: [keys.session(key)], args });
-  };
+  const texts = { service: 'sharedSessions', kind: 'session', keyOf: keys.session };
+  const { command, get, set } = textService(run, texts);
   /** As an argument of a script: none where nothing is expected. */
   const expecting = (name, expected) => {
     if (expected === undefined) return [];
@@ -31,15 +28,8 @@ function redisSharedSessions({ run, keys }) {
   };
 
   return {
-    async get(key) {
-      const value = await command('get', GET, key);
-      return value === null ? undefined : String(value);
-    },
-
-    async set(key, value, ttlMs) {
-      requireValue('sharedSessions.set', value, ttlMs);
-      await command('set', SET, key, value, ttlMs);
-    },
+    get,
+    set,
 
     async compareAndSet(key, expected, value, ttlMs) {
       requireValue('sharedSessions.compareAndSet', value, ttlMs);

@@ -1,6 +1,6 @@
 /** Scripts for texts with an end, and for whatever is deleted. */
 
-const { MAX_BYTES } = require('./checks');
+const { MAX_BYTES, requireText, requireValue } = require('./checks');
 const { script } = require('./scripts');
 
 /** `text` is what is at the key, or `false`: another kind, an empty text and one that is too long are as good as none. */
@@ -15,4 +15,29 @@ return text
 const SET = script(`redis.call('set', KEYS[1], ARGV[1], 'PX', ARGV[2])`);
 const DELETE = script(`return redis.call('del', unpack(KEYS))`);
 
-module.exports = { DELETE, GET, READ_TEXT, SET };
+/**
+ * What services of texts have in common: `get` and `set`, and `command`, which runs a script for one of their keys.
+ *
+ * @param {Function} run
+ * @param {{ service: string, kind: string, keyOf: (key: string) => string }} texts
+ */
+function textService(run, { service, kind, keyOf }) {
+  const command = async (name, script, key, ...args) => {
+    const operation = `${service}.${name}`;
+    requireText(`${operation}: the key`, key);
+    return run({ operation, kind, script, keys: [keyOf(key)], args });
+  };
+  return {
+    command,
+    async get(key) {
+      const value = await command('get', GET, key);
+      return value === null ? undefined : String(value);
+    },
+    async set(key, value, ttlMs) {
+      requireValue(`${service}.set`, value, ttlMs);
+      await command('set', SET, key, value, ttlMs);
+    },
+  };
+}
+
+module.exports = { DELETE, READ_TEXT, textService };
