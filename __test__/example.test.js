@@ -4,7 +4,7 @@ const { spawn } = require('node:child_process');
 const { join } = require('node:path');
 const { startApp, startServers } = require('../examples/librechat/servers');
 const { signIn } = require('./support/authorization-server');
-const { ADDON, clientOf, createClient, freePorts } = require('./support/example');
+const { ADDON, clientOf, createClient, examplePorts } = require('./support/example');
 const { accepts } = require('./support/ports');
 const { createUserDatabase } = require('./support/user-database');
 const { until } = require('./support/wait');
@@ -30,7 +30,7 @@ describe('LibreChat over the addon', () => {
   let database;
 
   beforeAll(async () => {
-    servers = await startServers(await freePorts());
+    servers = await startServers(await examplePorts());
     database = await createUserDatabase(servers.environment);
   }, 300_000);
 
@@ -348,7 +348,7 @@ describe('LibreChat over the addon', () => {
 });
 
 test('npm run example says what to do, and takes everything with it', async () => {
-  const ports = await freePorts();
+  const ports = await examplePorts();
   const { app, everything, protected: guarded, onBehalf, authorization } = ports;
   const child = spawn(process.execPath, [RUN, '--step-1', '--june'], {
     env: {

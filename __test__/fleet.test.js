@@ -8,7 +8,7 @@ const { measure } = require('../examples/fleet/measure');
 const { call, signInAll, startLoad, userNames } = require('../examples/fleet/users');
 const { ADDON } = require('./support/example');
 const { FLEET_REDIS } = require('./support/fleet-redis');
-const { freePort } = require('./support/ports');
+const { freePorts } = require('./support/ports');
 const { processStopped, until } = require('./support/wait');
 
 // Of this suite's copy of the environment, which its processes get.
@@ -18,10 +18,10 @@ const RUN = join(__dirname, '..', 'examples', 'fleet', 'run.js');
 const SERVERS = ['shared', 'personal', 'protected'];
 
 /** Those of `startFleet`. */
-const freePorts = () => Promise.all(Array.from({ length: 10 }, freePort));
+const PORTS = 10;
 
 test('no call fails while the pods are restarted, no session is made anew, no refresh token is redeemed twice', async () => {
-  const env = { ...process.env, FLEET_PORTS: String(await freePorts()) };
+  const env = { ...process.env, FLEET_PORTS: String(await freePorts(PORTS)) };
   const child = spawn(process.execPath, [RUN, '--users', '12', '--seconds', '4'], { env });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
@@ -34,7 +34,7 @@ test('no call fails while the pods are restarted, no session is made anew, no re
 
 test('nor over a Cluster of which a slot moves meanwhile', async () => {
   const { redis, meanwhile } = await FLEET_REDIS.cluster();
-  const fleet = await startFleet({ ports: await freePorts(), accessTokenSeconds: 35, redis });
+  const fleet = await startFleet({ ports: await freePorts(PORTS), accessTokenSeconds: 35, redis });
   try {
     expect(await measure(fleet, userNames(8), 2, meanwhile)).toMatchObject({
       failures: [],
@@ -53,7 +53,7 @@ describe('while Redis does not answer', () => {
   let fleet;
 
   beforeAll(async () => {
-    fleet = await startFleet({ ports: await freePorts(), accessTokenSeconds: 3600 });
+    fleet = await startFleet({ ports: await freePorts(PORTS), accessTokenSeconds: 3600 });
     await signInAll(fleet, users);
     const origins = fleet.pods.map(({ url }) => new URL(url).origin);
     const all = origins.flatMap((url) => users.flatMap((user) => SERVERS.map((server) => call({ url }, user, server))));

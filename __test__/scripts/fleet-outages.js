@@ -8,7 +8,7 @@
 const { setTimeout: delay } = require('node:timers/promises');
 const { startFleet } = require('../../examples/fleet/fleet');
 const { callEach, signInAll, startLoad, userNames } = require('../../examples/fleet/users');
-const { freePort } = require('../support/ports');
+const { freePorts } = require('../support/ports');
 
 const AFTER_MS = 8_000;
 
@@ -34,7 +34,7 @@ const OUTAGES = {
 
 async function main([count, accessTokenSeconds]) {
   const users = userNames(Number(count));
-  const ports = await Promise.all(Array.from({ length: 10 }, freePort));
+  const ports = await freePorts(10);
   const fleet = await startFleet({ ports, accessTokenSeconds: Number(accessTokenSeconds) });
   try {
     await signInAll(fleet, users);

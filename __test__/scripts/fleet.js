@@ -9,11 +9,11 @@ const { startFleet } = require('../../examples/fleet/fleet');
 const { measure, tell } = require('../../examples/fleet/measure');
 const { userNames } = require('../../examples/fleet/users');
 const { FLEET_REDIS } = require('../support/fleet-redis');
-const { freePort } = require('../support/ports');
+const { freePorts } = require('../support/ports');
 
 async function main([kind, users, seconds]) {
   const { redis, meanwhile } = await FLEET_REDIS[kind]();
-  const ports = await Promise.all(Array.from({ length: 10 }, freePort));
+  const ports = await freePorts(10);
   const fleet = await startFleet({ ports, accessTokenSeconds: 35, redis });
   try {
     if (!tell(await measure(fleet, userNames(Number(users)), Number(seconds), meanwhile))) process.exitCode = 1;

@@ -1,12 +1,12 @@
 const { testAddonPath } = require('../../scripts/addon-path');
-const { freePort } = require('./ports');
+const { freePorts } = require('./ports');
 
 /** The example loads the package by its name, and that the addon of `npm run build`, unless this says otherwise. */
 const ADDON = { NAPI_RS_NATIVE_LIBRARY_PATH: process.env.MCP_TEST_ADDON ?? testAddonPath() };
 
 /** Ports for the servers of the example, by name. */
-const freePorts = async () => {
-  const ports = await Promise.all(Array.from({ length: 5 }, freePort));
+const examplePorts = async () => {
+  const ports = await freePorts(5);
   const [app, everything, guarded, onBehalf, authorization] = ports;
   return { app, everything, protected: guarded, onBehalf, authorization };
 };
@@ -48,4 +48,4 @@ function createClient(app, token) {
 /** A client of a user of the app whose token it has printed. */
 const clientOf = (app, role) => createClient(app, new RegExp(`^token ${role} (.+)$`, 'm').exec(app.output())[1]);
 
-module.exports = { ADDON, clientOf, createClient, freePorts };
+module.exports = { ADDON, clientOf, createClient, examplePorts };

@@ -19,6 +19,9 @@ async function freePort() {
   }
 }
 
+/** So many of them. */
+const freePorts = (count) => Promise.all(Array.from({ length: count }, freePort));
+
 function canListen(port) {
   const server = net.createServer();
   return new Promise((resolve) => {
@@ -38,4 +41,4 @@ function accepts(port) {
   });
 }
 
-module.exports = { accepts, freePort };
+module.exports = { accepts, freePort, freePorts };
