@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::content::{Item, ToolContent, format_content};
 use super::scope::registered_config;
 use super::{CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Manager, TokenRequest};
-use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink};
+use crate::connection::{
+    CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, TaskCall,
+};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::Lookup;
@@ -40,6 +42,8 @@ pub struct CallTool<'a> {
     pub max_total_timeout: Option<Duration>,
     pub progress: Option<ProgressSink>,
     pub cancel: CancellationToken,
+    /// What is known of the task that the call may become, or goes on with.
+    pub task: TaskCall,
 }
 
 /// What shows only while a call is made.
@@ -149,9 +153,26 @@ impl Manager {
             is_renewed: false,
         };
         let answer = loop {
-            let sent = lease.connection().request("tools/call", params, &options);
+            if call.task.is_running() && lease.connection().is_closed() {
+                request.options.deadline = Instant::now() + limit;
+                let acquiring =
+                    self.acquire_asking(scope, &server, &mut request, &consent, &mut asked);
+                match acquiring.await {
+                    Ok(another) => lease = another,
+                    Err(error) => {
+                        call.task.try_again(error, &options).await?;
+                        continue;
+                    }
+                }
+            }
+            let connection = lease.connection();
+            let sent = connection.call_tool(params, &options, &mut call.task);
             let error = match sent.await {
                 Ok(answer) => break answer,
+                Err(error) => error,
+            };
+            let error = match call.task.try_again(error, &options).await {
+                Ok(()) => continue,
                 Err(error) => error,
             };
             if token.is_some() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-use librechat_mcp_native::connection::{CallOptions, list_tools};
+use librechat_mcp_native::connection::{CallOptions, TaskCall, list_tools};
 use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::User;
 use librechat_mcp_native::manager::{Acquire, CallScope, CallTool, Manager};
@@ -143,6 +143,7 @@ async fn a_tool_call_waits_for_the_user() {
             max_total_timeout: None,
             progress: None,
             cancel: CancellationToken::new(),
+            task: TaskCall::default(),
         };
         manager.call_tool(call).await
     };

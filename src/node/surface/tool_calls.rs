@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::call::Call;
 use super::methods::Invocation;
-use crate::connection::ProgressSink;
+use crate::connection::{ProgressSink, TaskCall, TaskHandle, TaskSink};
 use crate::manager::{CallTool, Manager};
 use crate::node::engine::{Backlog, JsRef, JsResult, Value};
 use crate::node::marshal::params::Params;
@@ -22,11 +22,24 @@ struct ToolRequest {
     timeout: Option<Duration>,
     max_total_timeout: Option<Duration>,
     progress: Option<ProgressSink>,
+    task: TaskCall,
 }
 
 /// `[content, artifacts?]`.
 pub fn call_tool<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let prepared = read_tool_request(invocation).map(|(call, wanted)| {
+    run(invocation, read_tool_request(invocation))
+}
+
+/// The same for a call that has become a task, here or elsewhere: `params.task` is its handle.
+pub fn resume_task<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    run(invocation, read_task_request(invocation))
+}
+
+fn run<'env>(
+    invocation: &Invocation<'env>,
+    request: JsResult<'env, (Call, ToolRequest)>,
+) -> JsResult<'env> {
+    let prepared = request.map(|(call, wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let config = call.config()?;
             manager
@@ -41,6 +54,7 @@ pub fn call_tool<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                     max_total_timeout: wanted.max_total_timeout,
                     progress: wanted.progress,
                     cancel: call.cancel.clone(),
+                    task: wanted.task,
                 })
                 .await
         })
@@ -55,18 +69,14 @@ pub fn call_tool<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 }
 
 fn read_tool_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, ToolRequest)> {
-    let (runtime, scope) = (&invocation.runtime, invocation.scope);
+    let scope = invocation.scope;
     let params = invocation.params("callTool")?;
     let required = |name: &'static str| -> JsResult<'env, String> {
         params
             .text(name)?
             .ok_or_else(|| scope.type_error(&format!("callTool: params.{name} must be a string")))
     };
-    let options = params.object_member("options")?;
-    let options = options
-        .map(|options| Params::new(scope, "callTool", Some(options)))
-        .transpose()?;
-    let mut wanted = ToolRequest {
+    let wanted = ToolRequest {
         server_name: required("serverName")?,
         tool_name: required("toolName")?,
         provider: params.text("provider")?.unwrap_or_default(),
@@ -78,8 +88,48 @@ fn read_tool_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Cal
         timeout: None,
         max_total_timeout: None,
         progress: None,
+        task: TaskCall::default(),
     };
-    let mut call = runtime.call(scope, Some(&params))?;
+    begin(invocation, "callTool", &params, wanted)
+}
+
+fn read_task_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, ToolRequest)> {
+    let params = invocation.params("resumeTask")?;
+    let handle = params
+        .object_member("task")?
+        .map(|handle| handle.to_exact_json("resumeTask: params.task"))
+        .transpose()?
+        .flatten();
+    let handle = handle.ok_or_else(|| params.wrong("task", "must be the handle of a task"))?;
+    let handle = TaskHandle::from_json(&handle)
+        .map_err(|(member, expected)| params.wrong(&format!("task.{member}"), expected))?;
+    let closing = invocation.runtime.manager.closing().clone();
+    let wanted = ToolRequest {
+        server_name: handle.server_name.clone(),
+        tool_name: handle.tool_name.clone(),
+        provider: params.text("provider")?.unwrap_or_default(),
+        arguments: None,
+        timeout: None,
+        max_total_timeout: None,
+        progress: None,
+        task: TaskCall::resuming(handle, closing),
+    };
+    begin(invocation, "resumeTask", &params, wanted)
+}
+
+/// The call, and what its options add to what is wanted.
+fn begin<'env>(
+    invocation: &Invocation<'env>,
+    function: &'static str,
+    params: &Params<'env>,
+    mut wanted: ToolRequest,
+) -> JsResult<'env, (Call, ToolRequest)> {
+    let (runtime, scope) = (&invocation.runtime, invocation.scope);
+    let options = params.object_member("options")?;
+    let options = options
+        .map(|options| Params::new(scope, function, Some(options)))
+        .transpose()?;
+    let mut call = runtime.call(scope, Some(params))?;
     if let Some(options) = &options {
         wanted.timeout = options.duration("timeout")?;
         wanted.max_total_timeout = options.duration("maxTotalTimeout")?;
@@ -89,6 +139,12 @@ fn read_tool_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Cal
         if let Some(listener) = options.function("onprogress")? {
             wanted.progress = Some(progress_sink(&call, listener)?);
         }
+        if let Some(listener) = options.function("ontask")?
+            && !wanted.task.is_running()
+        {
+            let closing = runtime.manager.closing().clone();
+            wanted.task = TaskCall::handing_out(task_sink(&call, listener)?, closing);
+        }
     }
     call.look_up_now(scope, &wanted.server_name);
     Ok((call, wanted))
@@ -96,20 +152,37 @@ fn read_tool_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Cal
 
 /// Passes progress on, in the context of the call.
 fn progress_sink<'env>(call: &Call, listener: Value<'env>) -> JsResult<'env, ProgressSink> {
-    let context = Arc::clone(call.context());
-    let thread = context.thread.clone();
-    let listener = JsRef::new(&thread, listener)?;
-    let waiting = Backlog::new(&thread, move |scope, progress| {
-        context.inform(scope, "onprogress", || {
-            let progress = scope.parse_json(&progress)?;
-            context.apply(listener.get(scope), scope.undefined(), &[progress])
-        });
-    });
+    let waiting = listener_of(call, "onprogress", listener)?;
     Ok(Arc::new(move |params| {
         let Ok(Json::Object(mut fields)) = serde_json::to_value(params) else {
             return;
         };
         fields.shift_remove("progressToken");
         waiting.push_or_replace(Json::Object(fields).to_string());
+    }))
+}
+
+/// Passes the handle of a task on, in the context of the call.
+fn task_sink<'env>(call: &Call, listener: Value<'env>) -> JsResult<'env, TaskSink> {
+    let waiting = listener_of(call, "ontask", listener)?;
+    Ok(Arc::new(move |handle| {
+        waiting.push_or_replace(handle.to_json().to_string());
+    }))
+}
+
+/// What JSON texts are pushed into for a listener.
+fn listener_of<'env>(
+    call: &Call,
+    name: &'static str,
+    listener: Value<'env>,
+) -> JsResult<'env, Arc<Backlog>> {
+    let context = Arc::clone(call.context());
+    let thread = context.thread.clone();
+    let listener = JsRef::new(&thread, listener)?;
+    Ok(Backlog::new(&thread, move |scope, text| {
+        context.inform(scope, name, || {
+            let value = scope.parse_json(&text)?;
+            context.apply(listener.get(scope), scope.undefined(), &[value])
+        });
     }))
 }
