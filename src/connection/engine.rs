@@ -20,6 +20,7 @@ use super::param_headers::ParamHeaders;
 use super::requests::{Requests, UnderWay};
 use super::shared::{Share, unique};
 use super::standard::{ClientMeta, standard_headers, version_header};
+use super::tasks::TaskTools;
 use crate::error::Result;
 use crate::transport::message::{self, Meta, Params};
 use crate::transport::{Failure, HttpSession, Lane, Loss, Posted, Receiver, Reply, Sending, lost};
@@ -48,6 +49,7 @@ pub(super) struct Engine {
     /// One handshake at a time.
     pub renewing: tokio::sync::Mutex<()>,
     pub param_headers: ParamHeaders,
+    pub task_tools: TaskTools,
     /// How long a handshake may take.
     pub init_timeout: Duration,
     /// Absent where no other process is to find the session.
@@ -121,6 +123,7 @@ impl Engine {
             agreed: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
             param_headers: ParamHeaders::default(),
+            task_tools: TaskTools::default(),
             init_timeout,
             share,
             is_over: AtomicBool::new(false),

@@ -37,6 +37,7 @@ mod session;
 mod shared;
 mod shared_breaker;
 mod standard;
+mod tasks;
 mod tools;
 mod verdict;
 
@@ -58,6 +59,7 @@ pub use recipe::Recipe;
 pub(crate) use shared::MemoryStore;
 pub use shared::{Parting, SharedSession, Sharing};
 pub use shared_breaker::SharedBreaker;
+pub use tasks::{KeptRequest, TaskCall, TaskHandle, TaskSink};
 pub use tools::{ToolList, list_tools, list_tools_in_order};
 
 pub use crate::clock::now_ms;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
+use super::tasks::KeptRequest;
 use crate::error::{Error, Result};
 
 /// Receives the progress of one request.
@@ -27,6 +28,8 @@ pub struct CallOptions {
     pub progress: Option<Progress>,
     /// Whom the server may ask about this request. Absent where no user has made it.
     pub caller: Option<Caller>,
+    /// Where the request is kept when it has its answer. Absent where nothing follows an answer.
+    pub kept: Option<KeptRequest>,
 }
 
 /// A request whose time starts again with every sign of progress (MCP, chapter "Progress").
@@ -48,6 +51,7 @@ impl CallOptions {
             tool_headers: None,
             progress: None,
             caller: None,
+            kept: None,
         }
     }
 

@@ -9,6 +9,7 @@ use rmcp::model::ErrorData;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::caller::Caller;
 use super::engine::{Agreed, Engine};
 use super::failures::{METHOD_NOT_FOUND, gone, server_error, unanswered};
 use super::generation::Generation;
@@ -18,6 +19,7 @@ use super::requests::Registered;
 use super::rounds::{self, Questions, Rounds};
 use super::shared::Parting;
 use super::standard::standard_headers;
+use super::tasks::TaskTools;
 use super::verdict::{INVALID_PARAMS, is_fault_of_list, is_refused_like, verdict};
 use crate::error::{Code, Error, Result};
 use crate::transport::message::{self, Meta, Params};
@@ -53,6 +55,16 @@ impl Session {
 
     pub fn tools_changes(&self) -> u64 {
         self.0.tools_changes.load(Ordering::Relaxed)
+    }
+
+    /// Which tools run as tasks.
+    pub(super) fn task_tools(&self) -> &TaskTools {
+        &self.0.task_tools
+    }
+
+    /// Who is asked what belongs to no call.
+    pub(super) fn owner(&self) -> Result<Caller, ErrorData> {
+        self.0.client.owner().cloned()
     }
 
     pub fn is_closed(&self) -> bool {
@@ -221,7 +233,13 @@ impl Session {
                 ));
             }
         };
-        if method != "tools/list" || self.described()?.generation() != Generation::Discover {
+        if method != "tools/list" {
+            return Ok(result);
+        }
+        let described = self.described()?;
+        if described.generation() != Generation::Discover {
+            let tools = &self.0.task_tools;
+            tools.note(&described, &result, self.tools_changes());
             return Ok(result);
         }
         let Some((usable, refused)) = self.0.param_headers.note(&result) else {
@@ -281,21 +299,26 @@ impl Session {
         let mut exchange =
             Box::pin(engine.exchange(&agreed.http, &agreed.over, sending, &request.under_way));
         let mut due = std::pin::pin!(sleep_until(options.due()));
-        loop {
+        let outcome = loop {
             tokio::select! {
                 biased;
                 () = options.cancel.cancelled() => {
                     Box::pin(self.give_up(agreed, &request, "aborted")).await;
                     return Err(Error::aborted().into());
                 }
-                outcome = &mut exchange => return outcome.map(|(reply, _)| reply),
+                outcome = &mut exchange => break outcome,
                 () = request.under_way.progressed.notified() => due.as_mut().reset(options.due()),
                 () = &mut due => {
                     Box::pin(self.give_up(agreed, &request, "timeout")).await;
                     return Err(unanswered().into());
                 }
             }
+        };
+        drop(exchange);
+        if let Some(kept) = &options.kept {
+            kept.keep(request);
         }
+        outcome.map(|(reply, _)| reply)
     }
 
     /// Tells the server that nobody waits any more (MCP, chapter "Cancellation"). The end of its stream says so to a

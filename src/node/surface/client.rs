@@ -16,7 +16,7 @@ use super::handle::Backing;
 use super::methods::Begins::InTurnWithParameters;
 use super::methods::{Invocation, Method, set_methods};
 use super::request_options::RequestOptions;
-use crate::connection::{Described, Params as RpcParams};
+use crate::connection::{Described, Params as RpcParams, TaskCall};
 use crate::error::{Code, Error, Result};
 use crate::manager::{Consent, Key, Lease, Manager, Owner, ServerCall};
 use crate::node::engine::JsResult;
@@ -99,12 +99,13 @@ struct Request {
     params: Option<Json>,
     consent: Option<Consent>,
     options: RequestOptions,
+    task: TaskCall,
 }
 
 /// `({ serverName, method, params?, options?, …MCPConnectionParams })`: the result as the server wrote it.
 fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let client = Arc::clone(&invoked.target);
-    let prepared = read(invoked).map(|(call, wanted)| {
+    let prepared = read(invoked).map(|(call, mut wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let request = ServerCall {
                 scope: call.scope(),
@@ -120,7 +121,8 @@ fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
                 carried_by: Some(&|lease| client.note(lease)),
                 cancel: call.cancel.clone(),
             };
-            client.work(&call, manager.call_raw(request)).await
+            let work = manager.call_raw(request, &mut wanted.task);
+            client.work(&call, work).await
         })
     });
     invoked.run_with(prepared, |scope, _, answer: Box<RawValue>| {
@@ -140,7 +142,7 @@ fn read<'env>(invoked: &Invoked<'env>) -> JsResult<'env, (Call, Request)> {
         .map(|message| message.to_exact_json(&format!("{method}: params")))
         .transpose()?;
     let mut call = runtime.call(scope, Some(&params))?;
-    let options = RequestOptions::read(scope, "client", &params, &mut call, &runtime.thread)?;
+    let mut options = RequestOptions::read(scope, "client", &params, &mut call, &runtime.thread)?;
     let consent = asks.then(|| Consent {
         waits: !hands_out,
         ..Consent::waiting(&call.host)
@@ -151,6 +153,7 @@ fn read<'env>(invoked: &Invoked<'env>) -> JsResult<'env, (Call, Request)> {
         method,
         params: message.flatten(),
         consent,
+        task: options.task_call(&runtime.manager),
         options,
     };
     Ok((call, wanted))
