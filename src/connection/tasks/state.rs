@@ -65,7 +65,8 @@ impl Task {
         struct Created {
             task: Option<Box<RawValue>>,
         }
-        if !answer.get().contains(MARK) {
+        let may_be_task = generation == Generation::Discover || is_asked;
+        if !may_be_task || !answer.get().contains(MARK) {
             return Ok(None);
         }
         let task = match generation {
@@ -75,8 +76,7 @@ impl Task {
                     kind.is_some_and(|kind| kind.result_type == ResultType::TASK.as_str());
                 return is_task.then(|| Self::read(answer)).transpose();
             }
-            Generation::Initialize if is_asked => parse::<Created>(answer)?.task,
-            Generation::Initialize => None,
+            Generation::Initialize => parse::<Created>(answer)?.task,
         };
         task.map(|task| Self::read(&task)).transpose()
     }
