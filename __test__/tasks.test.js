@@ -32,8 +32,8 @@ describe('a server of 2026-07-28', () => {
     const server = await startModern((method, params, headers) => {
       if (method === 'server/discover') return discover();
       if (method === 'tools/call') return { ...task(`t${++begun}`), resultType: 'task' };
-      const now = method === 'tasks/get' ? state(params, headers) : {};
-      return now && (now.error?.code ? now : { ...task(params.taskId), ...now });
+      const now = method === 'tasks/get' ? state(params, headers) : BASE;
+      return now && (now.status ? { ...task(params.taskId), ...now } : now);
     });
     return fixtures.keep(server);
   }
@@ -161,7 +161,7 @@ describe('a server of 2026-07-28', () => {
     const { manager } = runtimeOf(server, { ...OWN, headers: { Authorization: 'Bearer {{KEY}}' } });
     const task = { serverName: 'srv', toolName: 'dig', taskId: 't1', protocol: '2026-07-28', createdAt: Date.now() };
     const resume = (name) => manager.resumeTask({ task, user: createUser(), customUserVars: { KEY: `of-${name}` } });
-    await expect(resume('eve')).rejects.toMatchObject({ name: 'McpError', code: -32602 });
+    await expect(resume('eve')).rejects.toMatchObject({ status: 400 });
     expect((await resume('ada'))[0]).toContain('gold');
   });
 
@@ -206,11 +206,11 @@ describe('a server of 2025-11-25', () => {
 
   /** The SDK's store, for all sessions: a task outlives the one it was begun in. */
   class TaskStore extends InMemoryTaskStore {
-    tasks = [];
+    ids = [];
 
     async createTask(params, id, request) {
       const task = await super.createTask(params, id, request);
-      this.tasks.push(task.taskId);
+      this.ids.push(task.taskId);
       return task;
     }
 
@@ -230,8 +230,16 @@ describe('a server of 2025-11-25', () => {
       void dig(task.taskId, extra);
       return { task };
     };
-    const server = await fixtures.server({ tools: [tool(taskSupport)], capabilities, callTool, tasks });
-    return { address: server.address, config: server.config(), server, store: tasks.taskStore };
+    const options = { tools: [tool(taskSupport)], capabilities, callTool, tasks };
+    const server = await fixtures.server(options);
+    const store = tasks.taskStore;
+    fixtures.keep({ close: () => store.cleanup() });
+    /** Another process of it, so to speak, in the place of the first. */
+    const restart = async () => {
+      await server.close();
+      return fixtures.server({ ...options, port: Number(server.address.split(':')[1]) });
+    };
+    return { address: server.address, config: server.config(), server, store, restart };
   }
 
   const finishing = (result) => (taskId, extra) => extra.taskStore.storeTaskResult(taskId, 'completed', result);
@@ -283,7 +291,7 @@ describe('a server of 2025-11-25', () => {
     const ontask = () => controller.abort();
     const calling = manager.callTool(callOf(createUser(), { options: { signal: controller.signal, ontask } }));
     await expect(calling).rejects.toMatchObject({ name: 'AbortError' });
-    expect(await store.getTask(store.tasks[0])).toMatchObject({ status: 'cancelled' });
+    expect(await store.getTask(store.ids[0])).toMatchObject({ status: 'cancelled' });
   });
 
   test('a task outlives its session', async () => {
@@ -294,10 +302,22 @@ describe('a server of 2025-11-25', () => {
     const [...before] = server.sessions.keys();
     server.sessions.clear();
     await until('another session', () => server.sessions.size > 0);
-    await store.storeTaskResult(store.tasks[0], 'completed', textOf('gold'));
+    await store.storeTaskResult(store.ids[0], 'completed', textOf('gold'));
     expect(await calling).toEqual(['gold', undefined]);
     expect(before).not.toContain([...server.sessions.keys()][0]);
     expect(server.received('tools/call')).toHaveLength(1);
+  });
+
+  test.each(['streamable-http', 'sse'])('a task outlives its connection over %s', async (type) => {
+    const { store, server, restart, ...started } = await start(() => {});
+    const { manager } = runtimeOf(started, { type, url: type === 'sse' ? server.sseUrl : server.url });
+    const calling = manager.callTool(callOf(createUser()));
+    await server.arrival('tasks/get');
+    const next = await restart();
+    await next.arrival('tasks/get');
+    await store.storeTaskResult(store.ids[0], 'completed', textOf('gold'));
+    expect(await calling).toEqual(['gold', undefined]);
+    expect(next.received('tools/call')).toHaveLength(0);
   });
 });
 

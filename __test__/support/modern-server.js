@@ -4,7 +4,9 @@ const VERSION = '2026-07-28';
 /** Members of every result. */
 const BASE = { resultType: 'complete', ttlMs: 0, cacheScope: 'private' };
 
-/** A server of 2026-07-28: `answer(method, params, headers)` is its result, or `{ error }`; without one it hangs up. */
+/**
+ * A server of 2026-07-28: `answer(method, params, headers)` is its result, or `{ error }` alone; without one it hangs up.
+ */
 async function startModern(answer) {
   const requests = [];
   const server = http.createServer(async (request, response) => {
@@ -15,8 +17,9 @@ async function startModern(answer) {
     requests.push({ id, method, params, text, headers: request.headers });
     const result = answer(method, params, request.headers);
     if (!result) return request.socket.destroy();
-    const body = result.error ? { jsonrpc: '2.0', id, ...result } : { jsonrpc: '2.0', id, result };
-    response.writeHead(result.error ? 400 : 200, { 'content-type': 'application/json' });
+    const isError = result.error && !result.resultType;
+    const body = isError ? { jsonrpc: '2.0', id, ...result } : { jsonrpc: '2.0', id, result };
+    response.writeHead(isError ? 400 : 200, { 'content-type': 'application/json' });
     return response.end(JSON.stringify(body));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));

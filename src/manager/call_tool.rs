@@ -191,11 +191,16 @@ impl Manager {
                 .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
                 .await?;
         };
-        let (result, items, structured) = read(&answer).map_err(|_| unreadable(&answer))?;
+        Self::format(call, &answer, seen)
+    }
+
+    fn format(call: &CallTool<'_>, answer: &RawValue, seen: &mut Observed) -> Result<ToolContent> {
+        let scope = &call.scope;
+        let (result, items, structured) = read(answer).map_err(|_| unreadable(answer))?;
         if result.is_error == Some(Value::Bool(true)) {
             seen.is_error = true;
             let user_id = scope.user.and_then(|user| user.id.as_deref());
-            let prefix = log_prefix(user_id, name);
+            let prefix = log_prefix(user_id, call.server_name);
             scope.host.logger.debug(format!(
                 "{prefix}[{}] The tool answered with an error",
                 call.tool_name

@@ -92,7 +92,7 @@ impl Connection {
         let tool_name = known_as.map(Cow::Borrowed).or_else(|| tool_name(params));
         let server_name = &self.recipe.server_name;
         let tool_name = tool_name.unwrap_or_default();
-        let handle = TaskHandle::new(server_name, &tool_name, &task.task_id, self.generation);
+        let handle = TaskHandle::new(server_name, &tool_name, &task.id, self.generation);
         let request = asking.and_then(|(_, options)| options.kept);
         call.begin(handle, &task, request);
         Ok(None)
@@ -154,7 +154,7 @@ impl Connection {
                 () = sleep_until(options.deadline) => return Err(running.given_up(unanswered())),
                 result = settled(&mut blocked) => {
                     let result = result?;
-                    return Ok(checked(running, result)?);
+                    return checked(running, result);
                 }
                 answers = settled(answering) => {
                     let answers = answers.map_err(|error| {
@@ -210,7 +210,7 @@ impl Connection {
         let answer = self.ask("tasks/get", &params, options).await?;
         let task = Task::read(&answer);
         let task = task.map_err(|error| running.given_up(error))?;
-        if task.task_id != running.handle.task_id {
+        if task.id != running.handle.task_id {
             return Err(running.given_up(invalid("The server told of another task")));
         }
         let progress = options.progress.as_ref();
@@ -272,7 +272,7 @@ impl Connection {
             let params = about(&running.handle.task_id);
             let result = self.ask("tasks/result", &params, options).await;
             return match result {
-                Ok(result) => Ok(checked(running, result)?),
+                Ok(result) => checked(running, result),
                 // Many servers have no result of what has failed.
                 Err(error) if error.code == Code::ServerError && task.status_message.is_some() => {
                     Err(ended_with("The task has failed", &task).caused_by(error))

@@ -28,7 +28,8 @@ const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Task {
-    pub task_id: String,
+    #[serde(rename = "taskId")]
+    pub id: String,
     pub status: TaskStatus,
     pub status_message: Option<String>,
     #[serde(default)]
@@ -83,7 +84,7 @@ impl Task {
 
     pub fn read(answer: &RawValue) -> Result<Self> {
         let task: Self = parse(answer)?;
-        if !is_usable_id(&task.task_id) {
+        if !is_usable_id(&task.id) {
             return Err(invalid("The server gave a task an id that cannot be used"));
         }
         Ok(task)
