@@ -52,7 +52,7 @@ pub(crate) use failures::gone;
 pub use generation::{Generation, Known};
 pub use handshake::Described;
 #[cfg(test)]
-pub(crate) use memory::MemoryServer;
+pub(crate) use memory::{MemoryServer, Script};
 pub use options::{CallOptions, Progress, ProgressSink};
 pub use recipe::Recipe;
 #[cfg(test)]

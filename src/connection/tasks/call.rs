@@ -81,12 +81,12 @@ impl TaskCall {
     }
 
     /// The server has begun a task.
-    pub(super) fn begin(&mut self, handle: TaskHandle, task: &Task, request: KeptRequest) {
+    pub(super) fn begin(&mut self, handle: TaskHandle, task: &Task, request: Option<KeptRequest>) {
         if let Some(sink) = self.handed_out.as_ref().and_then(|it| it.sink.as_ref()) {
             sink(&handle);
         }
         let mut running = Running::new(handle);
-        running.request = Some(request);
+        running.request = request;
         running.set_times(task);
         self.running = Some(Box::new(running));
     }

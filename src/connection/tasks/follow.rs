@@ -12,8 +12,9 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::call::{Running, TaskCall};
+use super::call::{Answering, Running, TaskCall};
 use super::handle::TaskHandle;
+use super::kept::KeptRequest;
 use super::state::{Task, check_result, invalid};
 use super::support::{CANCELLING, TOOL_CALLS, TaskSupport, declares};
 use crate::connection::established::Connection;
@@ -68,64 +69,56 @@ impl Connection {
         options: &CallOptions,
         call: &mut TaskCall,
     ) -> Result<Option<Box<RawValue>>> {
-        let wants_task = call.wants_task();
-        let asking = Box::pin(self.asking_for_task(params, options, wants_task)).await?;
-        let Some((asking, options)) = &asking else {
-            let answer = self.request("tools/call", params, options).await?;
-            // Only servers of 2026-07-28 answer so what was asked like this.
-            let task = Task::created(&answer, self.generation, false)?;
-            let Some(task) = task else {
-                return Ok(Some(answer));
-            };
-            self.begun(params, &task, options, call)?;
-            return Ok(None);
+        let asking = match self.name_to_ask_for(params)? {
+            Some(name) => {
+                let wants_task = call.wants_task();
+                Box::pin(self.asking(&name, params, options, wants_task)).await?
+            }
+            None => None,
         };
-        let asking = Params::Members(asking);
-        let answer = Box::pin(self.request("tools/call", asking, options)).await?;
-        let Some(task) = Task::created(&answer, self.generation, true)? else {
+        let (answer, is_asked) = match &asking {
+            Some((params, options)) => {
+                let params = Params::Members(params);
+                let asked = Box::pin(self.request("tools/call", params, options));
+                (asked.await?, true)
+            }
+            None => (self.request("tools/call", params, options).await?, false),
+        };
+        let Some(task) = Task::created(&answer, self.generation, is_asked)? else {
             return Ok(Some(answer));
         };
-        self.begun(params, &task, options, call)?;
+        let caller = options.caller.as_ref();
+        let known_as = caller.and_then(|caller| caller.peer.tool_name.as_deref());
+        let tool_name = known_as.map(Cow::Borrowed).or_else(|| tool_name(params));
+        let server_name = &self.recipe.server_name;
+        let tool_name = tool_name.unwrap_or_default();
+        let handle = TaskHandle::new(server_name, &tool_name, &task.id, self.generation);
+        let request = asking.and_then(|(_, options)| options.kept);
+        call.begin(handle, &task, request);
         Ok(None)
     }
 
-    fn begun(
-        &self,
-        params: Params<'_>,
-        task: &Task,
-        options: &CallOptions,
-        call: &mut TaskCall,
-    ) -> Result<()> {
-        let caller = options.caller.as_ref();
-        let known_as = caller.and_then(|caller| caller.peer.tool_name.clone());
-        let tool_name = match known_as {
-            Some(name) => Cow::Owned(name),
-            None => tool_name(params).unwrap_or_default(),
-        };
-        let server_name = &self.recipe.server_name;
-        let handle = TaskHandle::new(server_name, &tool_name, &task.task_id, self.generation);
-        call.begin(handle, task, options.kept.clone().unwrap_or_default());
-        Ok(())
+    /// The tool of a call that may have to ask for a task: before 2026-07-28 clients do, and few servers have any.
+    fn name_to_ask_for<'a>(&self, params: Params<'a>) -> Result<Option<Cow<'a, str>>> {
+        let has_tasks =
+            self.generation == Generation::Initialize && declares(&*self.described()?, TOOL_CALLS);
+        Ok(tool_name(params).filter(|_| has_tasks))
     }
 
-    /// The call as one that asks for a task, to a server of 2025-11-25 for a tool that must run as one, or that may and whose
-    /// caller wants a handle.
-    async fn asking_for_task(
+    /// The call as one that asks for a task: for a tool that must run as one, or that may and whose caller wants a handle.
+    async fn asking(
         &self,
+        name: &str,
         params: Params<'_>,
         options: &CallOptions,
         wants_task: bool,
     ) -> Result<Option<(Map<String, Value>, CallOptions)>> {
-        let (described, tools) = (self.described()?, self.session.task_tools());
-        let is_able = self.generation == Generation::Initialize && declares(&described, TOOL_CALLS);
-        let Some(name) = tool_name(params).filter(|_| is_able) else {
-            return Ok(None);
-        };
+        let tools = self.session.task_tools();
         if !tools.is_current(self.tools_changes()) {
             // Where the list cannot be had, the call itself says what is wrong.
             let _ = list_tools(self, options).await;
         }
-        match tools.of(&name) {
+        match tools.of(name) {
             Some(TaskSupport::Required) => {}
             Some(TaskSupport::Optional) if wants_task => {}
             Some(TaskSupport::Optional) | None => return Ok(None),
@@ -135,7 +128,7 @@ impl Connection {
         let ttl = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
         members.insert("task".to_owned(), json!({ "ttl": ttl }));
         let options = CallOptions {
-            kept: Some(super::KeptRequest::default()),
+            kept: Some(KeptRequest::default()),
             ..options.clone()
         };
         Ok(Some((members, options)))
@@ -161,7 +154,7 @@ impl Connection {
                 () = sleep_until(options.deadline) => return Err(running.given_up(unanswered())),
                 result = settled(&mut blocked) => {
                     let result = result?;
-                    return Ok(checked(running, result)?);
+                    return checked(running, result);
                 }
                 answers = settled(answering) => {
                     let answers = answers.map_err(|error| {
@@ -217,7 +210,7 @@ impl Connection {
         let answer = self.ask("tasks/get", &params, options).await?;
         let task = Task::read(&answer);
         let task = task.map_err(|error| running.given_up(error))?;
-        if task.task_id != running.handle.task_id {
+        if task.id != running.handle.task_id {
             return Err(running.given_up(invalid("The server told of another task")));
         }
         let progress = options.progress.as_ref();
@@ -257,11 +250,7 @@ impl Connection {
     }
 
     /// The host answers what the server wants to know.
-    fn answer_task(
-        &self,
-        wanted: Questions,
-        options: &CallOptions,
-    ) -> Result<super::call::Answering> {
+    fn answer_task(&self, wanted: Questions, options: &CallOptions) -> Result<Answering> {
         let caller = match &options.caller {
             Some(caller) => Ok(caller.clone()),
             None => self.session.owner(),
@@ -283,7 +272,7 @@ impl Connection {
             let params = about(&running.handle.task_id);
             let result = self.ask("tasks/result", &params, options).await;
             return match result {
-                Ok(result) => Ok(checked(running, result)?),
+                Ok(result) => checked(running, result),
                 // Many servers have no result of what has failed.
                 Err(error) if error.code == Code::ServerError && task.status_message.is_some() => {
                     Err(ended_with("The task has failed", &task).caused_by(error))

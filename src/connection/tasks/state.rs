@@ -28,7 +28,8 @@ const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Task {
-    pub task_id: String,
+    #[serde(rename = "taskId")]
+    pub id: String,
     pub status: TaskStatus,
     pub status_message: Option<String>,
     #[serde(default)]
@@ -65,7 +66,8 @@ impl Task {
         struct Created {
             task: Option<Box<RawValue>>,
         }
-        if !answer.get().contains(MARK) {
+        let may_be_task = generation == Generation::Discover || is_asked;
+        if !may_be_task || !answer.get().contains(MARK) {
             return Ok(None);
         }
         let task = match generation {
@@ -75,15 +77,14 @@ impl Task {
                     kind.is_some_and(|kind| kind.result_type == ResultType::TASK.as_str());
                 return is_task.then(|| Self::read(answer)).transpose();
             }
-            Generation::Initialize if is_asked => parse::<Created>(answer)?.task,
-            Generation::Initialize => None,
+            Generation::Initialize => parse::<Created>(answer)?.task,
         };
         task.map(|task| Self::read(&task)).transpose()
     }
 
     pub fn read(answer: &RawValue) -> Result<Self> {
         let task: Self = parse(answer)?;
-        if !is_usable_id(&task.task_id) {
+        if !is_usable_id(&task.id) {
             return Err(invalid("The server gave a task an id that cannot be used"));
         }
         Ok(task)
