@@ -5,7 +5,7 @@ const { ElicitResultSchema } = require('@modelcontextprotocol/sdk/types.js');
 const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
-const { BASE, discover, startModern } = require('./support/modern-server');
+const { BASE, discover, startModern } = require('./support/scripted-modern-server');
 const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
