@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::engine::{Agreed, Engine};
-use super::failures::{METHOD_NOT_FOUND, gone, unanswered};
+use super::failures::{METHOD_NOT_FOUND, gone, server_error, unanswered};
 use super::generation::Generation;
 use super::handshake::Described;
 use super::options::CallOptions;
@@ -18,7 +18,6 @@ use super::requests::Registered;
 use super::rounds::{self, Question, Questions, Rounds};
 use super::shared::Parting;
 use super::standard::standard_headers;
-use super::url_elicitation::error_of;
 use super::verdict::{INVALID_PARAMS, is_fault_of_list, is_refused_like, verdict};
 use crate::error::{Code, Error, Result};
 use crate::transport::message::{self, Meta, Params};
@@ -236,7 +235,7 @@ impl Session {
     fn result(&self, method: &str, reply: Reply) -> Result<Box<RawValue>> {
         let result = match reply {
             Reply::Result(result) => result,
-            Reply::Error(error) => return Err(error_of(&error, &self.described()?.version)),
+            Reply::Error(error) => return Err(server_error(&error)),
             Reply::Empty => {
                 return Err(Error::new(
                     Code::InvalidResponse,
