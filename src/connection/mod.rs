@@ -39,6 +39,7 @@ mod shared_breaker;
 mod standard;
 mod tasks;
 mod tools;
+mod url_elicitation;
 mod verdict;
 
 pub use access::{AccessTokens, Login};
