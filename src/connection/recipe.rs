@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::AccessTokens;
+use super::caching::ResultCache;
 use super::events::Observer;
 use super::shared::{Share, SharedSession};
 use crate::environment::Environment;
@@ -49,6 +50,8 @@ pub struct Recipe {
     pub publisher: Option<Arc<dyn ToolPublisher>>,
     /// What processes count together.
     pub limits: Option<Arc<dyn SharedLimits>>,
+    /// Results that servers say are still valid.
+    pub results: ResultCache,
     /// Hears what happens to the connection.
     pub observer: Option<Arc<dyn Observer>>,
     pub logger: Logger,

@@ -35,6 +35,12 @@ const MAX_RENEWALS: u32 = 3;
 /// A session, from its handshake on. Dropping it ends everything without telling the server.
 pub struct Session(Arc<Engine>);
 
+impl From<Arc<Engine>> for Session {
+    fn from(engine: Arc<Engine>) -> Self {
+        Self(engine)
+    }
+}
+
 impl Session {
     /// The handshake, over the lane that the engine has; the caller bounds the time. `known` is the generation that this
     /// server spoke before.
@@ -45,6 +51,10 @@ impl Session {
     ) -> Result<Self> {
         engine.open(None, known, deadline).await?;
         Ok(Self(engine))
+    }
+
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.0
     }
 
     pub fn described(&self) -> Result<Arc<Described>> {
@@ -88,6 +98,7 @@ impl Session {
                 Error::mcp(Code::ServerError, i64::from(error.code.0), &error.message)
             })?;
             next = Some(rounds::next_params(params, &answers, wish.request_state)?);
+            self.0.note_round();
         }
     }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{
-    CallOptions, Connection, Event, MemoryServer, MemoryStore, Recipe, SharedSession,
+    CallOptions, Connection, Event, MemoryServer, MemoryStore, Recipe, ResultCache, SharedSession,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -98,6 +98,8 @@ impl Subscriber for Servers {
     }
 
     fn tools(&self, _: &Key, _: Relisted) {}
+
+    fn resource_updated(&self, _: &Key, _: &str) {}
 }
 
 pub struct World {
@@ -276,9 +278,11 @@ impl Target {
             server_requests: None,
             publisher: None,
             limits: None,
+            results: ResultCache::default(),
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&manager.0),
                 key: self.key.clone(),
+                publishes: false,
             })),
             logger: Logger::silent(),
         }
