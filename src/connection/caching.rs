@@ -4,34 +4,24 @@
 //! `public` one serves all connections of the same config to the same address, as the specification allows. A list is
 //! valid for as long as each page of it is.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant as Moment};
+use std::time::Duration;
 
-use moka::Expiry;
-use moka::sync::Cache;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tokio::time::Instant;
 
 use super::engine::Engine;
 use super::established::Connection;
 use super::options::CallOptions;
 use super::recipe::Recipe;
-use crate::clock::now_ms;
+use super::result_cache::ResultCache;
 use crate::digest::{Digest, Parts};
 use crate::error::Result;
 use crate::transport::Bearer;
 use crate::transport::message::Params;
 
-/// Bytes of all results that a runtime keeps.
-const CAPACITY: u64 = 32 * 1024 * 1024;
-/// What a result takes beside its text, about.
-const BESIDE: usize = 256;
 /// How long a result is believed to be valid at the most.
 const LONGEST: Duration = Duration::from_hours(24);
-/// How long the place of a result is kept that is being asked for.
-const ASKING: Duration = Duration::from_mins(5);
 
 const READ: &str = "resources/read";
 
@@ -51,141 +41,6 @@ impl Lists {
             Self::Tools => &["tools/list"],
             Self::Resources => &["resources/list", "resources/templates/list"],
             Self::Prompts => &["prompts/list"],
-        }
-    }
-}
-
-/// The results of all connections of a runtime, by whom they serve and what was asked. Cheap to clone.
-#[derive(Clone)]
-pub struct ResultCache(Cache<Digest, Arc<Pages>>);
-
-/// A result, or the pages of a list so far.
-#[derive(Default)]
-struct Pages {
-    /// By cursor; absent for the first.
-    texts: Vec<(Option<String>, Arc<RawValue>)>,
-    /// Absent while the first is being asked for.
-    until: Option<Until>,
-}
-
-/// Both clocks are asked: one stands still while a machine sleeps, the other may be set back.
-#[derive(Clone, Copy)]
-struct Until {
-    instant: Instant,
-    /// Milliseconds since the epoch.
-    time: i64,
-}
-
-impl Until {
-    fn after(lifetime: Duration) -> Self {
-        let milliseconds = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
-        Self {
-            instant: Instant::now() + lifetime,
-            time: now_ms().saturating_add(milliseconds),
-        }
-    }
-
-    fn left(self) -> Option<Duration> {
-        let left = self.instant.checked_duration_since(Instant::now())?;
-        (now_ms() < self.time && !left.is_zero()).then_some(left)
-    }
-
-    fn earlier(self, other: Self) -> Self {
-        Self {
-            instant: self.instant.min(other.instant),
-            time: self.time.min(other.time),
-        }
-    }
-}
-
-impl Pages {
-    fn fresh(&self, cursor: Option<&str>) -> Option<Box<RawValue>> {
-        self.until?.left()?;
-        let mut texts = self.texts.iter();
-        let (_, text) = texts.find(|(known, _)| known.as_deref() == cursor)?;
-        Some((**text).to_owned())
-    }
-
-    fn bytes(&self) -> u32 {
-        let size = |(cursor, text): &(Option<String>, Arc<RawValue>)| {
-            cursor.as_ref().map_or(0, String::len) + text.get().len() + BESIDE
-        };
-        let bytes = BESIDE + self.texts.iter().map(size).sum::<usize>();
-        u32::try_from(bytes).unwrap_or(u32::MAX)
-    }
-
-    /// The same and another page. A first page begins the list anew.
-    fn with(&self, cursor: Option<&str>, text: &RawValue, lifetime: Duration) -> Option<Self> {
-        let mut until = Until::after(lifetime);
-        let mut texts = Vec::new();
-        if cursor.is_some() {
-            until = until.earlier(self.until?);
-            let others = self.texts.iter();
-            texts.extend(
-                others
-                    .filter(|(known, _)| known.as_deref() != cursor)
-                    .cloned(),
-            );
-        }
-        texts.push((cursor.map(str::to_owned), Arc::from(text.to_owned())));
-        Some(Self {
-            texts,
-            until: Some(until),
-        })
-    }
-}
-
-struct WhileValid;
-
-impl WhileValid {
-    fn left(pages: &Pages) -> Duration {
-        pages
-            .until
-            .map_or(ASKING, |until| until.left().unwrap_or_default())
-    }
-}
-
-impl Expiry<Digest, Arc<Pages>> for WhileValid {
-    fn expire_after_create(&self, _: &Digest, pages: &Arc<Pages>, _: Moment) -> Option<Duration> {
-        Some(Self::left(pages))
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &Digest,
-        pages: &Arc<Pages>,
-        _: Moment,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(Self::left(pages))
-    }
-}
-
-impl Default for ResultCache {
-    fn default() -> Self {
-        let cache = Cache::builder()
-            .max_capacity(CAPACITY)
-            .weigher(|_: &Digest, pages: &Arc<Pages>| pages.bytes())
-            .expire_after(WhileValid)
-            .build();
-        Self(cache)
-    }
-}
-
-impl ResultCache {
-    /// What is there, or the place of what is about to be asked for. A place that is taken away meanwhile says that the
-    /// answer may be out of date when it comes.
-    fn place(&self, key: Digest) -> Arc<Pages> {
-        self.0.get_with(key, Arc::default)
-    }
-
-    fn keep(&self, key: Digest, place: &Arc<Pages>, pages: Option<Pages>) {
-        let is_there = self.0.get(&key).is_some_and(|it| Arc::ptr_eq(&it, place));
-        match pages {
-            Some(pages) if is_there => self.0.insert(key, Arc::new(pages)),
-            // It was for this answer alone.
-            None if is_there && place.texts.is_empty() => self.0.invalidate(&key),
-            _ => {}
         }
     }
 }
@@ -244,8 +99,8 @@ impl Caching {
     }
 
     fn expire(&self, method: &str, uri: &str) {
-        self.results.0.invalidate(&self.private(method, uri));
-        self.results.0.invalidate(&self.public(method, uri));
+        self.results.forget(&self.private(method, uri));
+        self.results.forget(&self.public(method, uri));
     }
 
     /// `None` for a request whose result is not cached, or depends on more than is known here.
@@ -395,7 +250,7 @@ impl Connection {
         if answer.is_err() && cursor.is_some() {
             // The server may not know the cursor any more: the list begins anew.
             for key in &keys {
-                caching.results.0.invalidate(key);
+                caching.results.forget(key);
             }
         }
         answer

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::access::AccessTokens;
-use super::caching::ResultCache;
 use super::events::Observer;
+use super::result_cache::ResultCache;
 use super::shared::{Share, SharedSession};
 use crate::environment::Environment;
 use crate::host::{ServerRequests, SharedLimits, ToolPublisher};

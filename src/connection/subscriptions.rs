@@ -83,6 +83,8 @@ struct State {
     /// A task listens.
     is_listening: bool,
     stream: Option<Stream>,
+    /// A stream was lost, and what has changed since was not heard.
+    has_missed: bool,
 }
 
 /// One `subscriptions/listen`.
@@ -166,7 +168,8 @@ impl Subscriptions {
         });
     }
 
-    /// Notes what the server agreed to on the stream `id`; `false` for another stream, or a second time.
+    /// Notes what the server agreed to on the stream `id`, the first time. Answers whether changes may have been missed
+    /// before.
     pub fn acknowledge(&self, id: u64, agreed: &Filter) -> bool {
         let mut state = self.state.lock();
         let stream = state.stream.as_mut();
@@ -174,9 +177,10 @@ impl Subscriptions {
             return false;
         };
         stream.agreed = Some(stream.asked.and(agreed));
+        let has_missed = std::mem::take(&mut state.has_missed);
         drop(state);
         self.settled.notify_waiters();
-        true
+        has_missed
     }
 
     pub fn is_acknowledged(&self) -> bool {
@@ -211,6 +215,7 @@ impl Subscriptions {
     /// stream takes its place at once.
     pub fn close(&self, failure: Option<Error>) -> Ended {
         let mut state = self.state.lock();
+        state.has_missed |= failure.is_some();
         let mut ended = Ended {
             agreed: None,
             answer: None,

@@ -88,7 +88,7 @@ impl Engine {
         if let Some(id) = told.subscription().or(during)
             && subscriptions.acknowledge(id, &agreed)
         {
-            // Nobody has heard what changed before.
+            // A list of before may be out of date.
             self.expire_lists();
         }
     }
