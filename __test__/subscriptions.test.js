@@ -1,11 +1,14 @@
 /** What servers announce: on the stream of a session, and on the one that a server of MCP 2026-07-28 is asked for. */
 
+const { runInThisContext } = require('node:vm');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { startModernServer } = require('./support/modern-server');
 const { delay, until } = require('./support/wait');
 
 const fixtures = useFixtures();
+/** Jest's own is a copy. */
+const { env } = runInThisContext('process');
 const user = createUser();
 const params = { user, serverName: 'srv' };
 const FILE = 'file:///a.txt';
@@ -126,6 +129,19 @@ describe('subscriptions/listen', () => {
     await expect(connection.fetchTools()).resolves.toHaveLength(1);
   });
 
+  test('keeps no connection from being idle', async () => {
+    const limit = 'MCP_USER_CONNECTION_IDLE_TIMEOUT';
+    env[limit] = '500';
+    try {
+      const { server, connection } = await connected();
+      const closed = new Promise((resolve) => connection.once('connectionChange', resolve));
+      expect(await closed).toBe('disconnected');
+      await until('the end of the stream', () => server.streams.size === 0);
+    } finally {
+      delete env[limit];
+    }
+  });
+
   test('what belongs to another subscription, was not asked for or comes too early is not heard', async () => {
     const updates = (id) => notification('resources/updated', id, { uri: FILE });
     const answer = listening((id) => [
@@ -177,6 +193,28 @@ describe('subscriptions/listen', () => {
   });
 });
 
+test('resources that change faster than JavaScript hears of them are told up to a bound', async () => {
+  const { server, connection, events, logger } = await connected();
+  await connection.subscribeResource(FILE);
+  const dropped = () => logger.messages('warn').filter((line) => line.includes('faster than listeners hear'));
+  let sent = 0;
+  await until('a warning', () => {
+    for (let count = 0; count < 1000; count += 1, sent += 1) {
+      const id = server.received('subscriptions/listen').at(-1).message.id;
+      const text = JSON.stringify(notification('resources/updated', id, { uri: `${FILE}/${sent}` }));
+      for (const response of server.streams) response.write(`data: ${text}\n\n`);
+    }
+    // Nothing is heard in the meantime.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+    return dropped().length > 0;
+  });
+  expect(dropped()[0]).toMatch(/dropped: 1$/);
+  const uris = events.map(({ argument }) => argument.uri);
+  expect(new Set(uris).size).toBe(uris.length);
+  expect(uris.length).toBeLessThan(sent);
+  await expect(connection.fetchTools()).resolves.toHaveLength(1);
+});
+
 describe('resources of a server of 2026-07-28', () => {
   test('are subscribed to on the one stream', async () => {
     const { server, connection, events } = await connected();
@@ -208,7 +246,7 @@ describe('resources of a server of 2026-07-28', () => {
       mcpCode: 'MCP_SERVER_ERROR',
       message: expect.stringContaining('does not tell of changes of this resource'),
     });
-    await expect(connection.subscribeResource(7)).rejects.toThrow(TypeError);
+    await expect(connection.subscribeResource(7)).rejects.toMatchObject({ name: 'TypeError' });
     await expect(connection.subscribeResource('x'.repeat(9000))).rejects.toMatchObject({
       code: 'MCP_INVALID_ARGUMENT',
     });

@@ -104,6 +104,7 @@ async fn keep_listening(engine: Weak<Engine>, subscriptions: Arc<Subscriptions>,
             }
             // It is not asked for the same once more.
             End::Refused(reason) => {
+                subscriptions.refuse();
                 logger.debug(format!("The server does not tell of changes: {reason}"));
                 continue;
             }

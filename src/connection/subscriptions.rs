@@ -83,8 +83,16 @@ struct State {
     /// A task listens.
     is_listening: bool,
     stream: Option<Stream>,
+    /// The server has refused, and is not asked for lists alone again.
+    is_refused: bool,
     /// A stream was lost, and what has changed since was not heard.
     has_missed: bool,
+}
+
+impl State {
+    fn asks_for(&self, wanted: &Filter) -> bool {
+        !wanted.is_empty() && !(self.is_refused && wanted.resource_subscriptions.is_empty())
+    }
 }
 
 /// One `subscriptions/listen`.
@@ -145,17 +153,19 @@ impl Subscriptions {
             self.changed.notify_one();
             return false;
         }
-        state.is_listening = !wanted.is_empty();
+        state.is_listening = state.asks_for(wanted);
         state.is_listening
     }
 
     /// Whether the task ends: nothing is wanted beside what `asked` was refused.
     pub fn ends(&self, wanted: &Filter, asked: &Filter) -> bool {
         let mut state = self.state.lock();
-        if wanted.is_empty() || wanted == asked {
-            state.is_listening = false;
-        }
+        state.is_listening = state.asks_for(wanted) && wanted != asked;
         !state.is_listening
+    }
+
+    pub fn refuse(&self) {
+        self.state.lock().is_refused = true;
     }
 
     pub fn opening(&self, id: u64, asked: Filter) {
