@@ -151,8 +151,16 @@ struct Opening {
 fn open(engine: &Weak<Engine>, subscriptions: &Subscriptions, refused: &Filter) -> Option<Opening> {
     let engine = engine.upgrade()?;
     let agreed: Arc<Agreed> = engine.agreed.lock().clone()?;
-    let asked = engine.wanted(&agreed.described);
-    if engine.is_closed() || subscriptions.ends(&asked, refused) {
+    let asked = loop {
+        let wishes = subscriptions.wishes();
+        let wanted = engine.wanted(&agreed.described);
+        match subscriptions.ends(wishes, &wanted, refused) {
+            Some(true) => return None,
+            Some(false) => break wanted,
+            None => {}
+        }
+    };
+    if engine.is_closed() {
         return None;
     }
     let id = engine.next_id.fetch_add(1, Ordering::Relaxed);

@@ -82,6 +82,7 @@ struct State {
     uris: BTreeSet<String>,
     /// A task listens.
     is_listening: bool,
+    wishes: u64,
     stream: Option<Stream>,
     /// The server has refused, and is not asked for lists alone again.
     is_refused: bool,
@@ -149,6 +150,7 @@ impl Subscriptions {
     /// Whether a task has to listen from now on. One that is there looks whether something else is wanted.
     pub fn begins(&self, wanted: &Filter) -> bool {
         let mut state = self.state.lock();
+        state.wishes += 1;
         if state.is_listening {
             self.changed.notify_one();
             return false;
@@ -157,11 +159,20 @@ impl Subscriptions {
         state.is_listening
     }
 
-    /// Whether the task ends: nothing is wanted beside what `asked` was refused.
-    pub fn ends(&self, wanted: &Filter, asked: &Filter) -> bool {
+    /// How often somebody has wanted something else; read before what is wanted is looked at.
+    pub fn wishes(&self) -> u64 {
+        self.state.lock().wishes
+    }
+
+    /// Whether the task ends: nothing is wanted beside what `asked` was refused. `None` where something else may be wanted
+    /// by now: whoever wants it relies on the task that is there.
+    pub fn ends(&self, wishes: u64, wanted: &Filter, asked: &Filter) -> Option<bool> {
         let mut state = self.state.lock();
+        if state.wishes != wishes {
+            return None;
+        }
         state.is_listening = state.asks_for(wanted) && wanted != asked;
-        !state.is_listening
+        Some(!state.is_listening)
     }
 
     pub fn refuse(&self) {
