@@ -117,9 +117,10 @@ async fn keep_listening(engine: Weak<Engine>, subscriptions: Arc<Subscriptions>,
         if began.elapsed() >= pause {
             pause = SHORTEST_PAUSE;
         }
-        let longer = pause + pause.mul_f64(rand::random_range(0.0..0.25));
+        // Connections that were lost together do not come back together.
+        let jitter = pause.mul_f64(rand::random_range(0.0..0.25));
         tokio::select! {
-            () = sleep(longer) => {}
+            () = sleep(pause + jitter) => {}
             // Somebody waits for it.
             () = subscriptions.changed.notified() => {}
         }

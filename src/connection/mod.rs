@@ -8,6 +8,7 @@ mod answers;
 mod asked;
 mod authorized;
 mod breaker;
+mod cached;
 mod caching;
 mod caller;
 mod client;

@@ -92,7 +92,10 @@ struct State {
 
 impl State {
     fn asks_for(&self, wanted: &Filter) -> bool {
-        !wanted.is_empty() && !(self.is_refused && wanted.resource_subscriptions.is_empty())
+        if self.is_refused {
+            return !wanted.resource_subscriptions.is_empty();
+        }
+        !wanted.is_empty()
     }
 }
 

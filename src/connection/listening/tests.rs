@@ -211,7 +211,7 @@ async fn a_stream_that_ends_is_opened_again_with_growing_pauses() {
         let id = world.acknowledge();
         world.end(&id);
         run().await;
-        sleep(Duration::from_secs(seconds) - Duration::from_millis(10)).await;
+        sleep(Duration::from_millis(seconds * 1000 - 10)).await;
         assert_eq!(world.asked().len(), before, "{seconds} s");
         sleep(Duration::from_secs(seconds)).await;
         assert_eq!(world.asked().len(), before + 1, "{seconds} s");

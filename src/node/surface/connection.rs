@@ -10,7 +10,7 @@ use super::call::Call;
 use super::client_request::request;
 use super::handle::{Backing, Handle};
 use super::methods::{Invocation, Method, set_methods};
-use super::resource_updates::{subscribe_resource, unsubscribe_resource};
+use super::resource_subscriptions::{subscribe_resource, unsubscribe_resource};
 use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
 use super::state::RuntimeState;
 use crate::connection::{Described, Recipe, list_tools};

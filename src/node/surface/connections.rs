@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::connection;
 use super::handle::{Backing, Connections, Handle};
+use super::resource_subscriptions::subscribe_again;
+use super::resource_updates::Noted;
 use super::state::RuntimeState;
 use crate::connection::Event;
 use crate::manager::{ConnectionState, Key, Relisted, Subscriber};
@@ -107,8 +109,8 @@ impl Subscriber for Emitter {
             return;
         };
         match event {
-            Event::Connected => handle.subscribe_again(),
-            Event::Closed => handle.end_subscriptions(),
+            Event::Connected => subscribe_again(&handle),
+            Event::Closed => handle.updates.end_subscriptions(),
             _ => {}
         }
         let is_news = match state_after(event) {
@@ -133,14 +135,24 @@ impl Subscriber for Emitter {
     }
 
     fn resource_updated(&self, key: &Key, uri: &str) {
-        let Some(handle) = self.objects.handle(key).filter(|it| it.updated(uri)) else {
+        let Some(handle) = self.objects.handle(key) else {
             return;
         };
+        match handle.updates.note(uri) {
+            Noted::First => {}
+            Noted::Waiting | Noted::Dropped(None) => return,
+            Noted::Dropped(Some(dropped)) => {
+                let (prefix, logger) = handle.recipe(|it| (it.log_prefix(), it.logger.clone()));
+                return logger.warn(format!(
+                    "{prefix} The server tells of updated resources faster than listeners hear of them; dropped: {dropped}"
+                ));
+            }
+        }
         let objects = self.objects.clone();
         let (realm, host) = (Arc::clone(&self.realm), Arc::clone(&self.host));
         let own = self.thread.clone();
         self.thread.post(move |scope| {
-            let updated = handle.heard_updates();
+            let updated = handle.updates.heard();
             let known = objects.known(scope, &handle.key);
             let context = CallContext::new(&own, &realm, &host, scope);
             if let (Some((object, _)), Ok(context)) = (known, context) {

@@ -25,6 +25,7 @@ mod redaction;
 mod registry_view;
 mod request;
 mod request_connections;
+mod resource_subscriptions;
 mod resource_updates;
 mod result;
 mod running;

@@ -1,18 +1,11 @@
-//! Subscriptions of an `MCPConnection` to resources, and what its listeners hear of them.
+//! What the listeners of an `MCPConnection` hear of resources.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use indexmap::IndexSet;
 use parking_lot::Mutex;
-use tokio::time::Instant;
 
-use super::call::Call;
-use super::handle::{Handle, REQUEST_TIMEOUT};
-use super::methods::Invocation;
-use crate::connection::{CallOptions, Dropped};
-use crate::manager::Manager;
-use crate::node::engine::JsResult;
+use crate::connection::Dropped;
 
 /// How many resources may wait until JavaScript hears that they have changed.
 const MOST_WAITING: usize = 256;
@@ -27,94 +20,73 @@ pub struct ResourceUpdates {
     dropped: Dropped,
 }
 
-impl Handle {
-    /// Notes an update, and says whether listeners have heard of all before.
-    pub fn updated(&self, uri: &str) -> bool {
-        let mut waiting = self.updates.waiting.lock();
-        if waiting.len() < MOST_WAITING {
-            return waiting.insert(uri.to_owned()) && waiting.len() == 1;
+/// What became of an update.
+pub enum Noted {
+    /// It is the first that waits.
+    First,
+    /// It waits with others.
+    Waiting,
+    /// It is dropped. How many were, where that is worth a warning.
+    Dropped(Option<u64>),
+}
+
+impl ResourceUpdates {
+    pub fn note(&self, uri: &str) -> Noted {
+        let mut waiting = self.waiting.lock();
+        if waiting.contains(uri) {
+            return Noted::Waiting;
         }
-        let is_known = waiting.contains(uri);
-        drop(waiting);
-        if !is_known && let Some(dropped) = self.updates.dropped.another() {
-            let (prefix, logger) = self.recipe(|it| (it.log_prefix(), it.logger.clone()));
-            logger.warn(format!(
-                "{prefix} The server tells of updated resources faster than listeners hear of them; dropped: {dropped}"
-            ));
+        if waiting.len() == MOST_WAITING {
+            drop(waiting);
+            return Noted::Dropped(self.dropped.another());
         }
-        false
+        waiting.insert(uri.to_owned());
+        if waiting.len() == 1 {
+            Noted::First
+        } else {
+            Noted::Waiting
+        }
     }
 
     /// Listeners hear of these now.
-    pub fn heard_updates(&self) -> IndexSet<String> {
-        std::mem::take(&mut *self.updates.waiting.lock())
+    pub fn heard(&self) -> IndexSet<String> {
+        std::mem::take(&mut *self.waiting.lock())
+    }
+
+    pub fn subscribed(&self) -> BTreeSet<String> {
+        self.subscribed.lock().clone()
+    }
+
+    pub fn subscribe(&self, uri: String) {
+        self.subscribed.lock().insert(uri);
+    }
+
+    pub fn unsubscribe(&self, uri: &str) {
+        self.subscribed.lock().remove(uri);
     }
 
     /// The connection was ended, and its subscriptions with it.
     pub fn end_subscriptions(&self) {
-        self.updates.subscribed.lock().clear();
+        self.subscribed.lock().clear();
     }
+}
 
-    /// Another connection serves the object: it is subscribed to what the one before was.
-    pub fn subscribe_again(self: &Arc<Self>) {
-        let uris = self.updates.subscribed.lock().clone();
-        if uris.is_empty() {
-            return;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_has_a_bound_and_is_told_once() {
+        let updates = ResourceUpdates::default();
+        assert!(matches!(updates.note("0"), Noted::First));
+        assert!(matches!(updates.note("0"), Noted::Waiting));
+        for number in 1..MOST_WAITING {
+            assert!(matches!(updates.note(&number.to_string()), Noted::Waiting));
         }
-        let handle = Arc::clone(self);
-        self.manager().spawn(async move {
-            for uri in uris {
-                let Ok(lease) = handle.lease() else { return };
-                let cancel = handle.manager().closing().child_token();
-                let options = CallOptions::new(Instant::now() + REQUEST_TIMEOUT, cancel);
-                if let Err(error) = lease.connection().subscribe(&uri, &options).await {
-                    let (prefix, logger) = handle.recipe(|it| (it.log_prefix(), it.logger.clone()));
-                    logger.warn(format!(
-                        "{prefix} The new connection is not subscribed to a resource that the one before was: {error}"
-                    ));
-                }
-            }
-        });
+        assert!(matches!(updates.note("x"), Noted::Dropped(Some(1))));
+        assert!(matches!(updates.note("y"), Noted::Dropped(None)));
+        assert!(matches!(updates.note("7"), Noted::Waiting));
+        assert_eq!(updates.heard().len(), MOST_WAITING);
+        assert!(matches!(updates.note("x"), Noted::First));
     }
-}
-
-/// `(uri, signal?)`.
-pub fn subscribe_resource<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'env> {
-    let handle = Arc::clone(&invocation.target);
-    let prepared = read(invocation, "subscribeResource").map(|(call, uri)| {
-        (call, move |_: Manager, call: Arc<Call>| async move {
-            let lease = handle.lease()?;
-            let options = handle.options(&call);
-            lease.connection().subscribe(&uri, &options).await?;
-            handle.updates.subscribed.lock().insert(uri);
-            Ok(())
-        })
-    });
-    invocation.run(prepared)
-}
-
-/// `(uri, signal?)`.
-pub fn unsubscribe_resource<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'env> {
-    let handle = Arc::clone(&invocation.target);
-    let prepared = read(invocation, "unsubscribeResource").map(|(call, uri)| {
-        (call, move |_: Manager, call: Arc<Call>| async move {
-            handle.updates.subscribed.lock().remove(&uri);
-            let lease = handle.lease()?;
-            let options = handle.options(&call);
-            lease.connection().unsubscribe(&uri, &options).await
-        })
-    });
-    invocation.run(prepared)
-}
-
-fn read<'env>(
-    invocation: &Invocation<'env, Arc<Handle>>,
-    function: &str,
-) -> JsResult<'env, (Call, String)> {
-    let uri = invocation.argument(0).as_string();
-    let uri = uri.ok_or_else(|| {
-        let message = format!("{function}: uri must be a string");
-        invocation.scope.type_error(&message)
-    })?;
-    Ok((invocation.abortable_call(1)?, uri))
 }
