@@ -37,6 +37,12 @@ const MAX_RENEWALS: u32 = 3;
 /// A session, from its handshake on. Dropping it ends everything without telling the server.
 pub struct Session(Arc<Engine>);
 
+impl From<Arc<Engine>> for Session {
+    fn from(engine: Arc<Engine>) -> Self {
+        Self(engine)
+    }
+}
+
 impl Session {
     /// The handshake, over the lane that the engine has; the caller bounds the time. `known` is the generation that this
     /// server spoke before.
@@ -49,7 +55,7 @@ impl Session {
         Ok(Self(engine))
     }
 
-    pub(super) fn engine(&self) -> &Engine {
+    pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.0
     }
 
@@ -103,6 +109,7 @@ impl Session {
                     Error::mcp(Code::ServerError, i64::from(error.code.0), &error.message)
                 })?;
             next = Some(rounds::next_params(params, &answers, wish.request_state)?);
+            self.0.note_round();
         }
     }
 
