@@ -367,7 +367,7 @@ export interface MCPPeer {
   signal: AbortSignal
   /**
    * What the server calls its request in JSON-RPC. One inside a result (`inputRequests` of 2026-07-28) has its key
-   * there.
+   * there, one inside an error (-32042) its `elicitationId`.
    */
   requestId: string | number
 }
