@@ -17,6 +17,7 @@ pub(super) const SAMPLING: &str = "sampling/createMessage";
 pub(super) const ELICITATION: &str = "elicitation/create";
 pub(super) const ROOTS: &str = "roots/list";
 pub(super) const PING: &str = "ping";
+pub(super) const LOG_MESSAGE: &str = "notifications/message";
 
 /// Somebody whom servers may ask: the user of a call, whose handlers run in the context of that call, or the owner of a
 /// connection.

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::asked::{Asked, Place};
 use super::caching::Lists;
-use super::caller::{Caller, ELICITATION, reply_without_host};
+use super::caller::{Caller, ELICITATION, LOG_MESSAGE, reply_without_host};
 use super::engine::Engine;
 use super::events::Event;
 use super::subscriptions::{PROMPTS_CHANGED, RESOURCE_UPDATED, RESOURCES_CHANGED, TOOLS_CHANGED};
@@ -20,7 +20,6 @@ use crate::nesting::{self, MAX_NESTING};
 use crate::transport::Lane;
 use crate::transport::message::{Request, answer};
 
-const LOG_MESSAGE: &str = "notifications/message";
 const ELICITATION_COMPLETE: &str = "notifications/elicitation/complete";
 
 impl Engine {
@@ -161,8 +160,7 @@ impl Engine {
     /// A log message is the user's on the stream of whose call it comes, else the owner's of the connection.
     fn logs(&self, params: Option<&RawValue>, during: Option<u64>) {
         let owner = &self.client.owner;
-        let host = owner.host.as_ref();
-        let (Some(params), true) = (params, host.is_some_and(|it| it.handles(LOG_MESSAGE))) else {
+        let Some(params) = params.filter(|_| self.client.hears_log()) else {
             return;
         };
         if nesting::is_deeper(params.get(), MAX_NESTING) {

@@ -14,6 +14,7 @@ mod caller;
 mod client;
 mod connect;
 mod deliver;
+mod elicit;
 mod engine;
 mod established;
 mod events;
