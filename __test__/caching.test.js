@@ -171,3 +171,60 @@ test('who asks for a list as it is now gets it: reinitMCPServer, refreshToolList
   server.tools.push('fourth');
   expect(await names(await connect(user, { forceNew: true }))).toEqual(['echo', 'second', 'third', 'fourth']);
 });
+
+test('what the server has asked something before is asked for again', async () => {
+  const elicitation = jest.fn(() => ({ action: 'decline' }));
+  const question = {
+    method: 'elicitation/create',
+    params: { message: 'Sure?', requestedSchema: { type: 'object', properties: {} } },
+  };
+  const answer = (message, _request, response) => {
+    if (message?.method !== 'resources/read') return false;
+    const result = message.params.inputResponses
+      ? { resultType: 'complete', ttlMs: HOUR, cacheScope: 'public', contents: [{ uri: FILE, text: 'secret' }] }
+      : { resultType: 'input_required', ttlMs: HOUR, cacheScope: 'public', inputRequests: { sure: question } };
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ jsonrpc: '2.0', id: message.id, result }));
+    return true;
+  };
+  const { server, connect } = await world({ answer, services: { elicitation } });
+  const connection = await connect(createUser());
+  for (let round = 0; round < 2; round += 1) {
+    expect(await read(connection)).toMatchObject({ contents: [{ text: 'secret' }] });
+  }
+  expect(elicitation).toHaveBeenCalledTimes(2);
+  expect(asked(server, 'resources/read')).toBe(4);
+});
+
+test('a list that serves another connection says what its calls send as headers', async () => {
+  const properties = { region: { type: 'string', 'x-mcp-header': 'Region' } };
+  const tools = [{ name: 'echo', inputSchema: { type: 'object', properties } }];
+  const { server, connect } = await world({ answer: listing({ ttlMs: HOUR, cacheScope: 'public', tools }) });
+  for (const id of ['ann', 'bob']) {
+    const connection = await connect(createUser({ id }));
+    await names(connection);
+    const call = { name: 'echo', arguments: { region: id } };
+    await connection.client.request({ method: 'tools/call', params: call });
+  }
+  expect(asked(server)).toBe(1);
+  const headers = server.received('tools/call').map((request) => request.headers['mcp-param-region']);
+  expect(headers).toEqual(['ann', 'bob']);
+});
+
+test('pages are one list', async () => {
+  let version = 1;
+  const answer = (message, ...rest) => {
+    const page = message?.params?.cursor;
+    const named = (name) => [{ name: `${name}${version}`, inputSchema: { type: 'object' } }];
+    const first = { tools: named('first'), nextCursor: 'next', ttlMs: HOUR };
+    return listing(page ? { tools: named('second'), ttlMs: version === 1 ? 1 : HOUR } : first)(message, ...rest);
+  };
+  const { server, connect } = await world({ answer });
+  const connection = await connect(createUser());
+  expect(await names(connection)).toEqual(['first1', 'second1']);
+  await delay(20);
+  version = 2;
+  // One page is no longer valid: no list of two versions is made of them.
+  for (let round = 0; round < 2; round += 1) expect(await names(connection)).toEqual(['first2', 'second2']);
+  expect(asked(server)).toBe(4);
+});

@@ -338,7 +338,7 @@ describe('resources of a server with sessions', () => {
     expect(subscribed[1]).toEqual({ method: 'resources/subscribe', uri: FILE });
   });
 
-  test('are subscribed to by a connection that takes the place of a lost one, until somebody disconnects', async () => {
+  test('are subscribed to by a connection that takes the place of another, until somebody disconnects', async () => {
     const { manager, MCPConnection, server, connection, subscribed } = await withSessions().then((world) => ({
       ...world,
       ...world.runtime,
