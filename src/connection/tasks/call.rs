@@ -75,6 +75,12 @@ impl TaskCall {
         self.running.is_some()
     }
 
+    /// Whether the server has told how the task is doing since this was asked last.
+    pub fn was_heard(&mut self) -> bool {
+        let running = self.running.as_mut();
+        running.is_some_and(|running| std::mem::take(&mut running.was_heard))
+    }
+
     /// Whether the caller would rather have a task than wait for one answer.
     pub(super) fn wants_task(&self) -> bool {
         self.handed_out.is_some()
@@ -115,7 +121,8 @@ impl TaskCall {
         if running.is_given_up || is_over || !error.retryable || error.wants_user() {
             return Err(error);
         }
-        running.is_due_at = Instant::now() + running.interval;
+        // A server that is away does not come back sooner for it.
+        running.is_due_at = Instant::now() + running.interval.max(INTERVAL);
         tokio::select! {
             () = options.cancel.cancelled() => {}
             () = sleep_until(running.is_due_at.min(options.deadline)) => {}
@@ -136,6 +143,7 @@ pub(super) struct Running {
     ttl: Option<Duration>,
     /// Since when it was asked after in vain.
     pub silent_since: Option<Instant>,
+    was_heard: bool,
     /// The call has ended, and the task may not have.
     is_given_up: bool,
     /// Keys of what the host was asked.
@@ -150,7 +158,7 @@ pub(super) struct Running {
 impl Running {
     fn new(handle: TaskHandle) -> Self {
         // Who has stored the handle may have another clock.
-        let age = u64::try_from(now_ms() - handle.created_at).unwrap_or_default();
+        let age = u64::try_from(now_ms().saturating_sub(handle.created_at)).unwrap_or_default();
         let now = Instant::now();
         Self {
             handle,
@@ -160,6 +168,7 @@ impl Running {
             age: Duration::from_millis(age),
             ttl: None,
             silent_since: None,
+            was_heard: false,
             is_given_up: false,
             asked: HashSet::new(),
             unsent: InputResponses::new(),
@@ -184,6 +193,7 @@ impl Running {
     /// The server tells how the task is doing. A message of it is progress, which has no number.
     pub fn note(&mut self, task: &Task, sink: Option<&ProgressSink>) {
         self.silent_since = None;
+        self.was_heard = true;
         self.set_times(task);
         if task.status_message.is_none() || task.status_message == self.message {
             return;

@@ -132,6 +132,6 @@ async fn a_task_that_wants_input_is_waited_for_while_it_does() {
         .await
         .unwrap_err();
     assert_eq!(error.code, Code::ServerError);
-    assert_eq!(error.message, "The task has failed: failed");
+    assert_eq!(error.message, "MCP error -32603: no result (failed)");
     assert_eq!(asked.of("tasks/result").len(), 2);
 }

@@ -71,7 +71,7 @@ async fn a_handle_counts_the_lifetime_from_when_the_task_was_begun() {
     let (world, asked) = modern(|_| json!({ "status": "working", "ttlMs": 600_000 }));
     let lease = world.acquire(&of_user("ada")).await.unwrap();
     let mut handle = TaskHandle::from_json(&json!({
-        "serverName": "files", "toolName": "dig", "taskId": "t", "protocol": "2026-07-28", "createdAt": 0,
+        "serverName": "files", "toolName": "dig", "taskId": "t", "protocolVersion": "2026-07-28", "createdAt": 0,
     }))
     .unwrap();
     let mut resumed = TaskCall::resuming(handle.clone(), CancellationToken::new());
@@ -192,7 +192,7 @@ async fn what_fails_for_longer_than_nothing_may_be_heard_ends_the_call() {
     let lost = || Error::new(Code::ConnectionLost, "lost");
     assert!(none.try_again(lost(), &options).await.is_err());
     let handle = json!({
-        "serverName": "s", "toolName": "t", "taskId": "i", "protocol": "2026-07-28", "createdAt": 0,
+        "serverName": "s", "toolName": "t", "taskId": "i", "protocolVersion": "2026-07-28", "createdAt": 0,
     });
     let handle = TaskHandle::from_json(&handle).unwrap();
     let mut task = TaskCall::resuming(handle, CancellationToken::new());
@@ -259,4 +259,21 @@ async fn what_a_task_wants_to_know_is_asked_once_and_answered() {
         (&updates[0]["taskId"], &updates[0]["inputResponses"]),
         (&json!("t"), &given)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_disconnects_ends_the_call() {
+    let (world, asked) = modern(|_| working());
+    let ada = of_user("ada");
+    let lease = world.acquire(&ada).await.unwrap();
+    let (mut task, options) = (TaskCall::default(), options());
+    let disconnecting = async {
+        tokio::time::sleep(MINUTE).await;
+        world.manager.disconnect(&ada.key).await;
+    };
+    let (outcome, ()) = tokio::join!(call(&lease, &options, &mut task), disconnecting);
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code, Code::ConnectionLost);
+    assert!(task.try_again(error, &options).await.is_err());
+    assert_eq!(asked.of("tools/call").len(), 1);
 }
