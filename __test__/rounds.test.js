@@ -1,6 +1,6 @@
 const { createMCPRuntime } = require('./support/addon');
 const { createHost, createUser } = require('./support/host');
-const { BASE, discover, startModern } = require('./support/modern-server');
+const { BASE, discover, startModern } = require('./support/scripted-modern-server');
 const { until } = require('./support/wait');
 
 const TOOL = {

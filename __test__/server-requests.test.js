@@ -111,6 +111,7 @@ describe('a connection of one user', () => {
     ['get', OWN],
     ['sse', OWN],
     ['sse', { startup: false }],
+    ['sse', { shared: false }],
   ])('%s %j: that user is asked, whatever the stream', async (where, config) => {
     const { asked, services } = answering();
     const { ask } = await connect(where, { config, services });
@@ -154,6 +155,41 @@ describe('log messages', () => {
     await until('the message', () => heard.length === 1);
     expect(heard).toEqual([[0, peerOf('user-1'), 'tenant of the first']]);
   });
+});
+
+test('progress is told to the call that it is of, in its context', async () => {
+  const callTool = async ({ _meta }, { sendNotification }) => {
+    for (const progress of [1, 2]) {
+      const params = { progress, progressToken: _meta.progressToken };
+      await sendNotification({ method: 'notifications/progress', params });
+    }
+    return { content: [] };
+  };
+  const server = await fixtures.server({ callTool });
+  const { runtime } = fixtures.runtime({ servers: { srv: server.config() }, allow: [server] });
+  const heard = [];
+  const call = (n) => {
+    const onprogress = ({ progress }) => heard.push(`${progress} for ${n} in ${tenant.getStore()}`);
+    const options = { onprogress };
+    const toolCall = { user: user(n), serverName: 'srv', toolName: 'echo', provider: 'openai', options };
+    return tenant.run(`tenant ${n}`, () => runtime.manager.callTool(toolCall));
+  };
+  await Promise.all([1, 2, 3].map(call));
+  await until('the last progress', () => heard.filter((line) => line.startsWith('2')).length === 3);
+  expect(heard.filter((line) => line.startsWith('2')).sort()).toEqual(
+    [1, 2, 3].map((n) => `2 for ${n} in tenant ${n}`),
+  );
+  expect(server.sessions.size).toBe(1);
+});
+
+test('`shared: false` gives each user a session of their own', async () => {
+  const server = await fixtures.server();
+  const servers = { srv: server.config({ shared: false }) };
+  const { runtime } = fixtures.runtime({ servers, allow: [server] });
+  const call = (n) =>
+    runtime.manager.callTool({ user: user(n), serverName: 'srv', toolName: 'echo', provider: 'openai' });
+  await Promise.all([1, 2, 1].map(call));
+  expect(server.sessions.size).toBe(2);
 });
 
 describe('a handler', () => {

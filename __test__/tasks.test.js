@@ -5,7 +5,7 @@ const { ElicitResultSchema } = require('@modelcontextprotocol/sdk/types.js');
 const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
-const { BASE, discover, startModern } = require('./support/modern-server');
+const { BASE, discover, startModern } = require('./support/scripted-modern-server');
 const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
@@ -149,6 +149,30 @@ describe('a server of 2026-07-28', () => {
     isDone = true;
     const second = runtimeOf(server);
     expect(await second.manager.resumeTask({ task, user, provider: 'openai' })).toEqual(['gold', undefined]);
+    expect(server.received('tools/call')).toHaveLength(1);
+  });
+
+  test('a client gives the result as the server wrote it, and closes without ending the task', async () => {
+    let isDone = false;
+    const result = { ...BASE, ...textOf('gold'), structuredContent: { depth: 3 } };
+    const server = await start(() => (isDone ? { status: 'completed', result } : { status: 'working' }));
+    const runtime = runtimeOf(server);
+    const params = { user: createUser() };
+    const handles = [];
+    const first = runtime.client('srv', params);
+    const calling = first.callTool({ name: 'dig' }, { ontask: (handle) => handles.push(handle) });
+    const closed = expect(calling).rejects.toMatchObject({ code: 'MCP_CLOSED' });
+    await until('a handle', () => handles.length > 0);
+    await first.close();
+    await closed;
+    expect(server.received('tasks/cancel')).toHaveLength(0);
+    isDone = true;
+    const second = runtime.client('srv', params);
+    const [task] = sent(handles);
+    expect(await second.resumeTask(task)).toEqual(result);
+    const elsewhere = second.resumeTask({ ...task, serverName: 'other' });
+    await expect(elsewhere).rejects.toMatchObject({ name: 'TypeError', message: expect.stringContaining('serverName') });
+    await expect(second.resumeTask()).rejects.toMatchObject({ name: 'TypeError' });
     expect(server.received('tools/call')).toHaveLength(1);
   });
 

@@ -19,6 +19,7 @@ mod failures;
 mod generation;
 mod handshake;
 mod inbound;
+mod lists;
 mod liveness;
 #[cfg(test)]
 mod memory;
@@ -38,6 +39,7 @@ mod shared_breaker;
 mod standard;
 mod tasks;
 mod tools;
+mod url_elicitation;
 mod verdict;
 
 pub use access::{AccessTokens, Login};

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::caller::Caller;
 use super::tasks::KeptRequest;
 use crate::error::{Error, Result};
+use crate::host::TraceContext;
 
 /// Receives the progress of one request.
 pub type ProgressSink = Arc<dyn Fn(&ProgressNotificationParam) + Send + Sync>;
@@ -30,6 +31,8 @@ pub struct CallOptions {
     pub caller: Option<Caller>,
     /// Where the request is kept when it has its answer. Absent where nothing follows an answer.
     pub kept: Option<KeptRequest>,
+    /// Where the call belongs in the host's traces. Absent where the host does not say.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 /// A request whose time starts again with every sign of progress (MCP, chapter "Progress").
@@ -52,6 +55,7 @@ impl CallOptions {
             progress: None,
             caller: None,
             kept: None,
+            trace: None,
         }
     }
 

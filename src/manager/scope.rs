@@ -96,7 +96,7 @@ impl CallScope<'_> {
         }
     }
 
-    /// Gives a request the headers of this call, with nobody's tokens but its own.
+    /// Gives a request the headers of this call, with nobody's tokens but its own, and its place in the host's traces.
     pub fn set_headers(
         &self,
         server: &ServerScope,
@@ -108,16 +108,17 @@ impl CallScope<'_> {
         options.headers = with_bearer(self.headers(server, tokens)?.map(Arc::new), bearer);
         let of_tools = self.tool_headers(server, tokens)?.map(Arc::new);
         options.tool_headers = of_tools.and_then(|headers| with_bearer(Some(headers), bearer));
+        options.trace.clone_from(&self.host.trace);
         Ok(())
     }
 
-    /// Whom the server may ask during this call of a tool.
-    pub(super) fn caller(&self, server_name: &str, tool_name: &str) -> Caller {
+    /// Whom the server may ask during this call, which may be one of a tool.
+    pub(super) fn caller(&self, server_name: &str, tool_name: Option<&str>) -> Caller {
         Caller {
             peer: Peer {
                 server_name: server_name.to_owned(),
                 user_id: self.user_id().map(str::to_owned),
-                tool_name: Some(tool_name.to_owned()),
+                tool_name: tool_name.map(str::to_owned),
             },
             host: self.host.server_requests.clone(),
         }
@@ -264,6 +265,19 @@ impl Manager {
             self.scope(call, server_name, config).await
         };
         self.until_cancelled(cancel, finding).await?
+    }
+
+    /// The config that the registry has for this user.
+    pub async fn registered(
+        &self,
+        scope: &CallScope<'_>,
+        server_name: &str,
+    ) -> Result<Option<Arc<ServerConfig>>> {
+        let lookup = Lookup {
+            user_id: scope.user_id(),
+            config_servers: true,
+        };
+        registered_config(scope.host, server_name, lookup).await
     }
 
     /// App-level where the registry's app-level config allows it, else the user's own connection

@@ -40,14 +40,20 @@ pub struct TaskCall {
 /// Somebody else may wait for the task, now or later.
 struct HandedOut {
     sink: Option<TaskSink>,
-    /// Cancelled when the runtime closes.
-    closing: CancellationToken,
+    /// One of them is cancelled when what the call belongs to closes.
+    closing: Vec<CancellationToken>,
+}
+
+impl HandedOut {
+    fn is_closing(&self) -> bool {
+        self.closing.iter().any(CancellationToken::is_cancelled)
+    }
 }
 
 impl TaskCall {
-    /// For a caller who wants the handle of the task.
+    /// For a caller who wants the handle of the task. `closing`: what closes aborts its calls, and leaves their tasks alone.
     #[must_use]
-    pub fn handing_out(sink: TaskSink, closing: CancellationToken) -> Self {
+    pub fn handing_out(sink: TaskSink, closing: Vec<CancellationToken>) -> Self {
         Self {
             handed_out: Some(HandedOut {
                 sink: Some(sink),
@@ -59,7 +65,7 @@ impl TaskCall {
 
     /// For a task that was begun by another call.
     #[must_use]
-    pub fn resuming(handle: TaskHandle, closing: CancellationToken) -> Self {
+    pub fn resuming(handle: TaskHandle, closing: Vec<CancellationToken>) -> Self {
         Self {
             running: Some(Box::new(Running::new(handle))),
             handed_out: Some(HandedOut {
@@ -98,12 +104,12 @@ impl TaskCall {
     }
 
     /// The id of a task that the server is to stop: nobody waits for it any more, and nobody else has its handle. A caller who
-    /// aborts means the task, whoever has its handle; a runtime that closes does not.
+    /// aborts means the task, whoever has its handle; what closes does not.
     pub(super) fn unwanted(&self, error: &Error) -> Option<String> {
         let running = self.running.as_ref()?;
         let is_aborted = error.code == Code::Aborted;
         let is_unwanted = match &self.handed_out {
-            Some(handed_out) => is_aborted && !handed_out.closing.is_cancelled(),
+            Some(handed_out) => is_aborted && !handed_out.is_closing(),
             None => is_aborted || running.is_given_up,
         };
         is_unwanted.then(|| running.handle.task_id.clone())

@@ -286,7 +286,7 @@ impl Connection {
                 // Many servers have no result of what has failed, and say so in place of why it has.
                 Err(mut error) if task.status == TaskStatus::Failed => {
                     if let Some(why) = task.status_message {
-                        error.message.push_str(&format!(" ({why})"));
+                        error.message = format!("{} ({why})", error.message);
                     }
                     Err(error)
                 }

@@ -179,6 +179,7 @@ impl Handle {
             progress: None,
             caller: Some(Caller { peer, host }),
             kept: None,
+            trace: call.host.trace.clone(),
         }
     }
 

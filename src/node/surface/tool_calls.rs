@@ -1,17 +1,16 @@
 //! Tool calls of `runtime.manager`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
 use super::call::Call;
 use super::methods::Invocation;
-use crate::connection::{ProgressSink, TaskCall, TaskHandle, TaskSink};
-use crate::manager::{CallTool, Manager};
-use crate::node::engine::{Backlog, JsRef, JsResult, Value};
-use crate::node::marshal::params::Params;
+use super::request_options::RequestOptions;
+use super::task_handle;
+use crate::connection::{Params as RpcParams, TaskCall};
+use crate::manager::{Consent, Manager, ServerCall};
+use crate::node::engine::{JsResult, Value};
 
 /// What `callTool` is asked for.
 struct ToolRequest {
@@ -19,13 +18,11 @@ struct ToolRequest {
     tool_name: String,
     provider: String,
     arguments: Option<Box<RawValue>>,
-    timeout: Option<Duration>,
-    max_total_timeout: Option<Duration>,
-    progress: Option<ProgressSink>,
+    options: RequestOptions,
     task: TaskCall,
 }
 
-/// `[content, artifacts?]`.
+/// `[content, artifacts?]`, with what of the result is in neither as a property `raw`.
 pub fn call_tool<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     run(invocation, read_tool_request(invocation))
 }
@@ -39,150 +36,97 @@ fn run<'env>(
     invocation: &Invocation<'env>,
     request: JsResult<'env, (Call, ToolRequest)>,
 ) -> JsResult<'env> {
-    let prepared = request.map(|(call, wanted)| {
+    let prepared = request.map(|(call, mut wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            let config = call.config()?;
-            manager
-                .call_tool(CallTool {
-                    scope: call.scope(),
-                    server_name: &wanted.server_name,
-                    config,
-                    tool_name: &wanted.tool_name,
-                    arguments: wanted.arguments,
-                    provider: &wanted.provider,
-                    timeout: wanted.timeout,
-                    max_total_timeout: wanted.max_total_timeout,
-                    progress: wanted.progress,
-                    cancel: call.cancel.clone(),
-                    task: wanted.task,
-                })
-                .await
+            let params = RpcParams::Tool {
+                name: &wanted.tool_name,
+                arguments: wanted.arguments.as_deref(),
+            };
+            let request = ServerCall {
+                scope: call.scope(),
+                server_name: &wanted.server_name,
+                config: call.config()?,
+                method: "tools/call",
+                params,
+                consent: Some(Consent::waiting(&call.host)),
+                connect_timeout: None,
+                timeout: wanted.options.timeout,
+                max_total_timeout: wanted.options.max_total_timeout,
+                progress: wanted.options.progress,
+                carried_by: None,
+                cancel: call.cancel.clone(),
+            };
+            let task = &mut wanted.task;
+            manager.call_tool(request, task, &wanted.provider).await
         })
     });
-    invocation.run_with(prepared, |scope, _, content| {
+    invocation.run_with(prepared, |scope, _, outcome| {
+        let content = &outcome.content;
         let artifacts = content
             .artifacts
             .as_ref()
             .map_or_else(|| Ok(scope.undefined()), |value| scope.json(value))?;
-        scope.array(&[scope.string(&content.text)?, artifacts])
+        let tuple = scope.array(&[scope.string(&content.text)?, artifacts])?;
+        if let Some(raw) = &outcome.raw {
+            set_hidden(tuple, "raw", scope.parse_json(raw.get())?)?;
+        }
+        Ok(tuple)
     })
 }
 
+/// A property that neither `JSON.stringify` nor a deep comparison sees.
+fn set_hidden<'env>(object: Value<'env>, name: &str, value: Value<'env>) -> JsResult<'env, ()> {
+    let scope = object.scope();
+    let descriptor = scope.object()?;
+    descriptor.set("value", value)?;
+    let global = scope.global()?.get("Object")?;
+    global.call_method("defineProperty", &[object, scope.string(name)?, descriptor])?;
+    Ok(())
+}
+
 fn read_tool_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, ToolRequest)> {
-    let scope = invocation.scope;
+    let (runtime, scope) = (&invocation.runtime, invocation.scope);
     let params = invocation.params("callTool")?;
     let required = |name: &'static str| -> JsResult<'env, String> {
         params
             .text(name)?
             .ok_or_else(|| scope.type_error(&format!("callTool: params.{name} must be a string")))
     };
-    let wanted = ToolRequest {
-        server_name: required("serverName")?,
-        tool_name: required("toolName")?,
-        provider: params.text("provider")?.unwrap_or_default(),
-        arguments: params
-            .object_member("toolArguments")?
-            .map(|arguments| arguments.to_exact_text("callTool: params.toolArguments"))
-            .transpose()?
-            .flatten(),
-        timeout: None,
-        max_total_timeout: None,
-        progress: None,
-        task: TaskCall::default(),
-    };
-    begin(invocation, "callTool", &params, wanted)
-}
-
-fn read_task_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, ToolRequest)> {
-    let params = invocation.params("resumeTask")?;
-    let handle = params
-        .object_member("task")?
-        .map(|handle| handle.to_exact_json("resumeTask: params.task"))
-        .transpose()?
-        .flatten();
-    let handle = handle.ok_or_else(|| params.wrong("task", "must be the handle of a task"))?;
-    let handle = TaskHandle::from_json(&handle)
-        .map_err(|(member, expected)| params.wrong(&format!("task.{member}"), expected))?;
-    let closing = invocation.runtime.manager.closing().clone();
-    let wanted = ToolRequest {
-        server_name: handle.server_name.clone(),
-        tool_name: handle.tool_name.clone(),
-        provider: params.text("provider")?.unwrap_or_default(),
-        arguments: None,
-        timeout: None,
-        max_total_timeout: None,
-        progress: None,
-        task: TaskCall::resuming(handle, closing),
-    };
-    begin(invocation, "resumeTask", &params, wanted)
-}
-
-/// The call, and what its options add to what is wanted.
-fn begin<'env>(
-    invocation: &Invocation<'env>,
-    function: &'static str,
-    params: &Params<'env>,
-    mut wanted: ToolRequest,
-) -> JsResult<'env, (Call, ToolRequest)> {
-    let (runtime, scope) = (&invocation.runtime, invocation.scope);
-    let options = params.object_member("options")?;
-    let options = options
-        .map(|options| Params::new(scope, function, Some(options)))
+    let arguments = params
+        .object_member("toolArguments")?
+        .map(|arguments| arguments.to_exact_text("callTool: params.toolArguments"))
         .transpose()?;
-    let mut call = runtime.call(scope, Some(params))?;
-    if let Some(options) = &options {
-        wanted.timeout = options.duration("timeout")?;
-        wanted.max_total_timeout = options.duration("maxTotalTimeout")?;
-        if let Some(signal) = options.signal("signal")? {
-            call.listen(&runtime.thread, signal)?;
-        }
-        if let Some(listener) = options.function("onprogress")? {
-            wanted.progress = Some(progress_sink(&call, listener)?);
-        }
-        if let Some(listener) = options.function("ontask")?
-            && !wanted.task.is_running()
-        {
-            let closing = runtime.manager.closing().clone();
-            wanted.task = TaskCall::handing_out(task_sink(&call, listener)?, closing);
-        }
-    }
-    call.look_up_now(scope, &wanted.server_name);
+    let (server_name, tool_name) = (required("serverName")?, required("toolName")?);
+    let provider = params.text("provider")?.unwrap_or_default();
+    let mut call = runtime.call(scope, Some(&params))?;
+    let mut options = RequestOptions::read(scope, "callTool", &params, &mut call, &runtime.thread)?;
+    call.look_up_now(scope, &server_name);
+    let wanted = ToolRequest {
+        server_name,
+        tool_name,
+        provider,
+        arguments: arguments.flatten(),
+        task: options.task_call(vec![runtime.manager.closing().clone()]),
+        options,
+    };
     Ok((call, wanted))
 }
 
-/// Passes progress on, in the context of the call.
-fn progress_sink<'env>(call: &Call, listener: Value<'env>) -> JsResult<'env, ProgressSink> {
-    let waiting = listener_of(call, "onprogress", listener)?;
-    Ok(Arc::new(move |params| {
-        let Ok(Json::Object(mut fields)) = serde_json::to_value(params) else {
-            return;
-        };
-        fields.shift_remove("progressToken");
-        waiting.push_or_replace(Json::Object(fields).to_string());
-    }))
-}
-
-/// Passes the handle of a task on, in the context of the call.
-fn task_sink<'env>(call: &Call, listener: Value<'env>) -> JsResult<'env, TaskSink> {
-    let waiting = listener_of(call, "ontask", listener)?;
-    Ok(Arc::new(move |handle| {
-        waiting.push_or_replace(handle.to_json().to_string());
-    }))
-}
-
-/// What JSON texts are pushed into for a listener.
-fn listener_of<'env>(
-    call: &Call,
-    name: &'static str,
-    listener: Value<'env>,
-) -> JsResult<'env, Arc<Backlog>> {
-    let context = Arc::clone(call.context());
-    let thread = context.thread.clone();
-    let listener = JsRef::new(&thread, listener)?;
-    Ok(Backlog::new(&thread, move |scope, text| {
-        context.inform(scope, name, || {
-            let value = scope.parse_json(&text)?;
-            context.apply(listener.get(scope), scope.undefined(), &[value])
-        });
-    }))
+fn read_task_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, ToolRequest)> {
+    let (runtime, scope) = (&invocation.runtime, invocation.scope);
+    let params = invocation.params("resumeTask")?;
+    let handle = task_handle::read(&params, "resumeTask")?;
+    let provider = params.text("provider")?.unwrap_or_default();
+    let mut call = runtime.call(scope, Some(&params))?;
+    let options = RequestOptions::read(scope, "resumeTask", &params, &mut call, &runtime.thread)?;
+    call.look_up_now(scope, &handle.server_name);
+    let wanted = ToolRequest {
+        server_name: handle.server_name.clone(),
+        tool_name: handle.tool_name.clone(),
+        provider,
+        arguments: None,
+        task: TaskCall::resuming(handle, vec![runtime.manager.closing().clone()]),
+        options,
+    };
+    Ok((call, wanted))
 }

@@ -16,12 +16,12 @@ export interface MCPManager {
    */
   discoverServerTools: (params: MCPConnectionParams & { deadlineMs?: number; onDiscoveryDetached?: (discovery: Promise<void>) => unknown }) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null; authenticationKind?: 'oauth' | 'obo' | 'server' }>
   /** `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. */
-  callTool: (params: MCPCallToolParams) => Promise<[string, Record<string, any> | undefined]>
+  callTool: (params: MCPCallToolParams) => Promise<MCPToolOutcome>
   /**
    * The outcome of a tool call that has become a task, here or in another process, as `callTool` would have given it. It
    * goes over the connection of this call's user: whether somebody else may have the task is the server's to say.
    */
-  resumeTask: (params: MCPResumeTaskParams) => Promise<[string, Record<string, any> | undefined]>
+  resumeTask: (params: MCPResumeTaskParams) => Promise<MCPToolOutcome>
   /** By server name; `undefined` for a user without connections. */
   getUserConnections: (userId: string) => Map<string, MCPConnection> | undefined
   /**
@@ -79,6 +79,12 @@ export interface MCPManager {
   /** The connections that all users share. */
   appConnections: MCPAppConnections
 }
+
+/**
+ * What a tool call comes to: `[content, artifacts]`. What the server's result has beside its `content` is on the property
+ * `raw`, which is not enumerable, and absent where there is nothing of it.
+ */
+export type MCPToolOutcome = [content: string, artifacts: Record<string, any> | undefined] & { readonly raw?: Pick<CallToolResult, 'isError' | 'structuredContent' | '_meta'> }
 
 /** The connections that all users share (LibreChat's `ConnectionsRepository`). */
 export interface MCPAppConnections {

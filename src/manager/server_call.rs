@@ -1,0 +1,300 @@
+//! One request to a server for a caller: whose connection carries it, with which tokens, and what is done where the server
+//! refuses these (`packages/api/src/mcp/MCPManager.ts`, `callTool`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Acquire, CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Lease, Manager,
+    ServerScope, TokenRequest,
+};
+use crate::connection::{
+    CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, TaskCall,
+};
+use crate::error::{Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_text};
+use crate::log::{Level, LogMeta, log_prefix};
+use crate::obo::TokenUse;
+use crate::server_config::ServerConfig;
+use crate::telemetry::{Kind, Operation, Started, TOOL_ERROR};
+
+/// Bound on a request where neither the caller nor the config has one.
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// One request to a server, and for whom.
+pub struct ServerCall<'a> {
+    pub scope: CallScope<'a>,
+    pub server_name: &'a str,
+    /// A config that the caller already has.
+    pub config: Option<Arc<ServerConfig>>,
+    pub method: &'a str,
+    /// A tool of [`Params::Tool`] goes by the name that models know.
+    pub params: Params<'a>,
+    /// How the user is asked to authorize; absent where nobody is to be asked.
+    pub consent: Option<Consent>,
+    /// How long connecting may take, else as the config says.
+    pub connect_timeout: Option<Duration>,
+    /// How long nothing may be heard; progress starts it again.
+    pub timeout: Option<Duration>,
+    /// How long the request may take altogether.
+    pub max_total_timeout: Option<Duration>,
+    pub progress: Option<ProgressSink>,
+    /// Hears whose connection carries the request, before that is sent.
+    pub carried_by: Option<&'a (dyn Fn(&Lease) + Sync)>,
+    pub cancel: CancellationToken,
+}
+
+/// What shows only while a call is made.
+#[derive(Default)]
+struct Observed {
+    transport: Option<&'static str>,
+    /// Users authorize with the server.
+    authorizes: bool,
+}
+
+impl ServerCall<'_> {
+    fn tool_name(&self) -> Option<&str> {
+        self.params.tool_name(self.method)
+    }
+
+    fn token_request(&self, manager: &Manager, server: &ServerScope) -> TokenRequest<'_> {
+        let tool_name = self.tool_name();
+        TokenRequest {
+            purpose: tool_name.map_or(TokenUse::Connection, |it| manager.token_use(server, it)),
+            timeout: None,
+            of_tool_call: tool_name.is_some(),
+            cancel: &self.cancel,
+        }
+    }
+
+    fn user_id(&self) -> Option<&str> {
+        self.scope.user.and_then(|user| user.id.as_deref())
+    }
+
+    /// What the request may take, who hears of it, and who may be asked about it.
+    fn options(&self, server: &ServerScope) -> CallOptions {
+        let timeout = self.timeout.or(server.config.timeout);
+        // Progress may stretch a request, but not for ever.
+        let longest = self.max_total_timeout.unwrap_or(Duration::from_hours(24));
+        CallOptions {
+            progress: Some(Progress {
+                timeout: timeout.unwrap_or(CALL_TIMEOUT),
+                sink: self.progress.clone(),
+            }),
+            caller: Some(self.scope.caller(self.server_name, self.tool_name())),
+            ..CallOptions::new(Instant::now() + longest, self.cancel.clone())
+        }
+    }
+}
+
+impl Manager {
+    /// Makes a request over the user's connection or the one that all users share; `read` makes something of its result,
+    /// and says whether that is a tool's own error. The headers are the caller's own, whoever's connection carries them.
+    /// `task` is what a tool call may become, or goes on with. Tool calls are counted.
+    pub async fn call<T>(
+        &self,
+        mut call: ServerCall<'_>,
+        task: &mut TaskCall,
+        read: impl FnOnce(Box<RawValue>) -> Result<(T, bool)>,
+    ) -> Result<T> {
+        let logger = call.scope.host.logger.clone();
+        let started = Started::now(Kind::ToolCall, call.server_name, call.user_id());
+        let mut seen = Observed::default();
+        let given = call.config.take();
+        let answer = self.answer(&call, task, given, &mut seen).await;
+        let outcome = answer.and_then(read);
+        let is_error = matches!(outcome, Ok((_, true)));
+        let outcome = outcome.map(|(result, _)| result);
+        let outcome = outcome.map_err(|error| {
+            if seen.authorizes {
+                as_wanted_authorization(error)
+            } else {
+                error
+            }
+        });
+        let prefix = log_prefix(call.user_id(), call.server_name);
+        if let Some(tool_name) = call.tool_name() {
+            let ended = match &outcome {
+                Ok(_) if is_error => started.ended(TOOL_ERROR, true),
+                outcome => started.ended_with(outcome.as_ref()),
+            };
+            let operation = Operation {
+                transport: seen.transport,
+                // A model wrote it.
+                tool: Some(foreign_text(tool_name, &SentSecrets::default())),
+                ..ended
+            };
+            self.record(operation, &logger);
+            if is_error {
+                logger.debug(format!(
+                    "{prefix}[{tool_name}] The tool answered with an error"
+                ));
+            }
+        }
+        if let Err(error) = &outcome {
+            // Who makes other requests hears of it, and is no part of LibreChat.
+            let (level, message) = match call.tool_name() {
+                Some(tool_name) => (
+                    Level::Error,
+                    format!("{prefix}[{tool_name}] Tool call failed"),
+                ),
+                None => (Level::Debug, format!("{prefix} {} failed", call.method)),
+            };
+            logger.with(level, message, LogMeta::Error(error.clone()));
+        }
+        outcome
+    }
+
+    async fn answer(
+        &self,
+        call: &ServerCall<'_>,
+        task: &mut TaskCall,
+        given: Option<Arc<ServerConfig>>,
+        seen: &mut Observed,
+    ) -> Result<Box<RawValue>> {
+        let (scope, name) = (&call.scope, call.server_name);
+        let server = self.server(scope, name, given, &call.cancel).await?;
+        let _disposal = self.disposal(scope, &server.key);
+        let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
+        let limit = call
+            .connect_timeout
+            .or(server.config.init_timeout)
+            .unwrap_or(DEFAULT_INIT_TIMEOUT);
+        let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
+        let (request, kind) = self.request(scope, &server, graph_token.as_ref(), options)?;
+        seen.transport = Some(kind.as_str());
+        seen.authorizes = server.config.runs_oauth_flow();
+        let tool_name = call.tool_name();
+        let obo = call.token_request(self, &server);
+        let token = self.call_token(scope, &server, obo).await?;
+        request.go_on_with(self, token.as_ref())?;
+        let mut connecting = Connecting {
+            manager: self,
+            call,
+            server: &server,
+            request,
+            limit,
+            asked: ConsentOutcome::default(),
+        };
+        let mut lease = connecting.lease(None).await?;
+        let token = match token {
+            Some(token) => {
+                let own = connecting.request.recipe(self)?;
+                Some(Self::settle_token(&lease, &own, token))
+            }
+            None => None,
+        };
+        let mut options = call.options(&server);
+        let tokens = HeaderTokens {
+            graph: graph_token.as_ref(),
+            access: token.as_ref(),
+        };
+        scope.set_headers(&server, tokens, &mut options)?;
+        let wire_name = match call.params {
+            Params::Tool { name, .. } => self.wire_name(&lease.connection().recipe, name),
+            _ => None,
+        };
+        let params = match (call.params, &wire_name) {
+            (Params::Tool { arguments, .. }, Some(name)) => Params::Tool { name, arguments },
+            (params, _) => params,
+        };
+        let mut credentials = Credentials {
+            scope,
+            server: &server,
+            tokens,
+            renewal: obo,
+            is_renewed: false,
+        };
+        loop {
+            if task.is_running() && lease.connection().is_closed() {
+                match connecting.lease(None).await {
+                    Ok(another) => lease = another,
+                    Err(error) => {
+                        task.try_again(error, &options).await?;
+                        continue;
+                    }
+                }
+            }
+            if let Some(hears) = call.carried_by {
+                hears(&lease);
+            }
+            let connection = lease.connection();
+            let answer = if tool_name.is_some() {
+                connection.call_tool(params, &options, task).await
+            } else {
+                let sent = connection.request_whole(call.method, params, &options);
+                sent.await
+            };
+            let error = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let error = match task.try_again(error, &options).await {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
+            if token.is_some() {
+                // A task may outlive more than one token.
+                credentials.is_renewed &= !task.was_heard();
+                credentials.renew(self, error, &mut options).await?;
+                continue;
+            }
+            let may_ask = connecting.may_ask();
+            let Some(refusal) = error.refusal().filter(|_| may_ask) else {
+                return Err(error);
+            };
+            // The session lives, but its token does not, and nothing but the user brings another.
+            lease.discard();
+            lease = connecting.lease(Some(refusal)).await?;
+        }
+    }
+}
+
+/// Getting the connection of a call, and another one in its place.
+struct Connecting<'a> {
+    manager: &'a Manager,
+    call: &'a ServerCall<'a>,
+    server: &'a ServerScope,
+    request: Acquire<'a>,
+    limit: Duration,
+    asked: ConsentOutcome,
+}
+
+impl Connecting<'_> {
+    /// `refusal` is what a request on an open connection has failed with: the user is asked at once.
+    async fn lease(&mut self, refusal: Option<&Error>) -> Result<Lease> {
+        // What came before, such as an exchange of tokens, has bounds of its own.
+        self.request.options.deadline = Instant::now() + self.limit;
+        let Some(consent) = &self.call.consent else {
+            return self.manager.acquire(&self.request).await;
+        };
+        let consent = Consent {
+            refusal: refusal.cloned(),
+            ..consent.clone()
+        };
+        let (scope, asked) = (&self.call.scope, &mut self.asked);
+        let request = &mut self.request;
+        self.manager
+            .acquire_asking(scope, self.server, request, &consent, asked)
+            .await
+    }
+
+    /// Whether the user can be asked, and was not yet.
+    fn may_ask(&self) -> bool {
+        let can_ask = self.call.consent.is_some() && self.server.config.runs_oauth_flow();
+        can_ask && !self.asked.was_asked
+    }
+}
+
+/// `LibreChat` knows by the text of an error that the user has to authorize, whatever stood in the way of that.
+fn as_wanted_authorization(mut error: Error) -> Error {
+    const WANTED: &str = "OAuth authentication required";
+    if error.wants_user() && !error.message.contains(WANTED) {
+        error.message = format!("{WANTED}: {}", error.message);
+    }
+    error
+}
