@@ -143,12 +143,36 @@ describe('a server of 2026-07-28', () => {
       serverName: 'srv',
       toolName: 'dig',
       taskId: 't1',
-      protocol: '2026-07-28',
+      protocolVersion: '2026-07-28',
       createdAt: expect.any(Number),
     });
     isDone = true;
     const second = runtimeOf(server);
     expect(await second.manager.resumeTask({ task, user, provider: 'openai' })).toEqual(['gold', undefined]);
+    expect(server.received('tools/call')).toHaveLength(1);
+  });
+
+  test('a client gives the result as the server wrote it, and closes without ending the task', async () => {
+    let isDone = false;
+    const result = { ...BASE, ...textOf('gold'), structuredContent: { depth: 3 } };
+    const server = await start(() => (isDone ? { status: 'completed', result } : { status: 'working' }));
+    const runtime = runtimeOf(server);
+    const params = { user: createUser() };
+    const handles = [];
+    const first = runtime.client('srv', params);
+    const calling = first.callTool({ name: 'dig' }, { ontask: (handle) => handles.push(handle) });
+    const closed = expect(calling).rejects.toMatchObject({ code: 'MCP_CLOSED' });
+    await until('a handle', () => handles.length > 0);
+    await first.close();
+    await closed;
+    expect(server.received('tasks/cancel')).toHaveLength(0);
+    isDone = true;
+    const second = runtime.client('srv', params);
+    const [task] = sent(handles);
+    expect(await second.resumeTask(task)).toEqual(result);
+    const elsewhere = second.resumeTask({ ...task, serverName: 'other' });
+    await expect(elsewhere).rejects.toMatchObject({ name: 'TypeError', message: expect.stringContaining('serverName') });
+    await expect(second.resumeTask()).rejects.toMatchObject({ name: 'TypeError' });
     expect(server.received('tools/call')).toHaveLength(1);
   });
 
@@ -159,7 +183,7 @@ describe('a server of 2026-07-28', () => {
         : { error: { code: -32602, message: 'No such task' } },
     );
     const { manager } = runtimeOf(server, { ...OWN, headers: { Authorization: 'Bearer {{KEY}}' } });
-    const task = { serverName: 'srv', toolName: 'dig', taskId: 't1', protocol: '2026-07-28', createdAt: Date.now() };
+    const task = { serverName: 'srv', toolName: 'dig', taskId: 't1', protocolVersion: '2026-07-28', createdAt: Date.now() };
     const resume = (name) => manager.resumeTask({ task, user: createUser(), customUserVars: { KEY: `of-${name}` } });
     await expect(resume('eve')).rejects.toMatchObject({ status: 400 });
     expect((await resume('ada'))[0]).toContain('gold');
@@ -169,7 +193,7 @@ describe('a server of 2026-07-28', () => {
     const server = await start(() => ({ status: 'working' }));
     const { manager } = runtimeOf(server);
     const user = createUser();
-    const whole = { serverName: 'srv', toolName: 'dig', taskId: 't', protocol: '2026-07-28', createdAt: 1 };
+    const whole = { serverName: 'srv', toolName: 'dig', taskId: 't', protocolVersion: '2026-07-28', createdAt: 1 };
     for (const [task, member] of [
       [undefined, 'task'],
       ['t', 'task'],
@@ -177,7 +201,7 @@ describe('a server of 2026-07-28', () => {
       [{ ...whole, serverName: 7 }, 'task.serverName'],
       [{ ...whole, toolName: '' }, 'task.toolName'],
       [{ ...whole, taskId: 'x'.repeat(5000) }, 'task.taskId'],
-      [{ ...whole, protocol: '1999-01-01' }, 'task.protocol'],
+      [{ ...whole, protocolVersion: '1999-01-01' }, 'task.protocolVersion'],
       [{ ...whole, createdAt: 'now' }, 'task.createdAt'],
     ]) {
       const message = expect.stringContaining(`params.${member} must`);
@@ -280,8 +304,8 @@ describe('a server of 2025-11-25', () => {
   test('a task that has failed says why', async () => {
     const failing = (taskId, extra) => extra.taskStore.updateTaskStatus(taskId, 'failed', 'cave-in');
     const { manager } = runtimeOf(await start(failing));
-    const message = expect.stringContaining('cave-in');
-    await expect(manager.callTool(callOf(createUser()))).rejects.toMatchObject({ code: 'MCP_SERVER_ERROR', message });
+    const message = expect.stringContaining('(cave-in)');
+    await expect(manager.callTool(callOf(createUser()))).rejects.toMatchObject({ name: 'McpError', message });
   });
 
   test('an abort cancels the task', async () => {

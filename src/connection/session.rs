@@ -79,6 +79,11 @@ impl Session {
         self.0.client.owner().cloned()
     }
 
+    /// Whether this side has ended it.
+    pub(super) fn is_closing(&self) -> bool {
+        self.0.is_closing.load(Ordering::Acquire)
+    }
+
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()
     }

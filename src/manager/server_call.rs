@@ -238,6 +238,8 @@ impl Manager {
                 Err(error) => error,
             };
             if token.is_some() {
+                // A task may outlive more than one token.
+                credentials.is_renewed &= !task.was_heard();
                 credentials.renew(self, error, &mut options).await?;
                 continue;
             }

@@ -40,14 +40,20 @@ pub struct TaskCall {
 /// Somebody else may wait for the task, now or later.
 struct HandedOut {
     sink: Option<TaskSink>,
-    /// Cancelled when the runtime closes.
-    closing: CancellationToken,
+    /// One of them is cancelled when what the call belongs to closes.
+    closing: Vec<CancellationToken>,
+}
+
+impl HandedOut {
+    fn is_closing(&self) -> bool {
+        self.closing.iter().any(CancellationToken::is_cancelled)
+    }
 }
 
 impl TaskCall {
-    /// For a caller who wants the handle of the task.
+    /// For a caller who wants the handle of the task. `closing`: what closes aborts its calls, and leaves their tasks alone.
     #[must_use]
-    pub fn handing_out(sink: TaskSink, closing: CancellationToken) -> Self {
+    pub fn handing_out(sink: TaskSink, closing: Vec<CancellationToken>) -> Self {
         Self {
             handed_out: Some(HandedOut {
                 sink: Some(sink),
@@ -59,7 +65,7 @@ impl TaskCall {
 
     /// For a task that was begun by another call.
     #[must_use]
-    pub fn resuming(handle: TaskHandle, closing: CancellationToken) -> Self {
+    pub fn resuming(handle: TaskHandle, closing: Vec<CancellationToken>) -> Self {
         Self {
             running: Some(Box::new(Running::new(handle))),
             handed_out: Some(HandedOut {
@@ -73,6 +79,12 @@ impl TaskCall {
     #[must_use]
     pub fn is_running(&self) -> bool {
         self.running.is_some()
+    }
+
+    /// Whether the server has told how the task is doing since this was asked last.
+    pub fn was_heard(&mut self) -> bool {
+        let running = self.running.as_mut();
+        running.is_some_and(|running| std::mem::take(&mut running.was_heard))
     }
 
     /// Whether the caller would rather have a task than wait for one answer.
@@ -92,12 +104,12 @@ impl TaskCall {
     }
 
     /// The id of a task that the server is to stop: nobody waits for it any more, and nobody else has its handle. A caller who
-    /// aborts means the task, whoever has its handle; a runtime that closes does not.
+    /// aborts means the task, whoever has its handle; what closes does not.
     pub(super) fn unwanted(&self, error: &Error) -> Option<String> {
         let running = self.running.as_ref()?;
         let is_aborted = error.code == Code::Aborted;
         let is_unwanted = match &self.handed_out {
-            Some(handed_out) => is_aborted && !handed_out.closing.is_cancelled(),
+            Some(handed_out) => is_aborted && !handed_out.is_closing(),
             None => is_aborted || running.is_given_up,
         };
         is_unwanted.then(|| running.handle.task_id.clone())
@@ -115,7 +127,8 @@ impl TaskCall {
         if running.is_given_up || is_over || !error.retryable || error.wants_user() {
             return Err(error);
         }
-        running.is_due_at = Instant::now() + running.interval;
+        // A server that is away does not come back sooner for it.
+        running.is_due_at = Instant::now() + running.interval.max(INTERVAL);
         tokio::select! {
             () = options.cancel.cancelled() => {}
             () = sleep_until(running.is_due_at.min(options.deadline)) => {}
@@ -136,6 +149,7 @@ pub(super) struct Running {
     ttl: Option<Duration>,
     /// Since when it was asked after in vain.
     pub silent_since: Option<Instant>,
+    was_heard: bool,
     /// The call has ended, and the task may not have.
     is_given_up: bool,
     /// Keys of what the host was asked.
@@ -150,7 +164,7 @@ pub(super) struct Running {
 impl Running {
     fn new(handle: TaskHandle) -> Self {
         // Who has stored the handle may have another clock.
-        let age = u64::try_from(now_ms() - handle.created_at).unwrap_or_default();
+        let age = u64::try_from(now_ms().saturating_sub(handle.created_at)).unwrap_or_default();
         let now = Instant::now();
         Self {
             handle,
@@ -160,6 +174,7 @@ impl Running {
             age: Duration::from_millis(age),
             ttl: None,
             silent_since: None,
+            was_heard: false,
             is_given_up: false,
             asked: HashSet::new(),
             unsent: InputResponses::new(),
@@ -184,6 +199,7 @@ impl Running {
     /// The server tells how the task is doing. A message of it is progress, which has no number.
     pub fn note(&mut self, task: &Task, sink: Option<&ProgressSink>) {
         self.silent_since = None;
+        self.was_heard = true;
         self.set_times(task);
         if task.status_message.is_none() || task.status_message == self.message {
             return;

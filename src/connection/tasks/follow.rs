@@ -54,6 +54,11 @@ impl Connection {
         }
         let outcome = Box::pin(self.follow(options, call)).await;
         let Err(error) = outcome else { return outcome };
+        let error = match &mut call.running {
+            // Somebody has disconnected, and means this call, too.
+            Some(running) if self.session.is_closing() => running.given_up(error),
+            _ => error,
+        };
         if let Some(task_id) = call.unwanted(&error) {
             Box::pin(self.cancel_task(&task_id, options)).await;
         }
@@ -184,7 +189,12 @@ impl Connection {
                     return self.ended(running, task, options).await;
                 }
                 TaskStatus::Cancelled => {
-                    return Err(ended_with("The server has cancelled the task", &task));
+                    let why = task
+                        .status_message
+                        .as_deref()
+                        .unwrap_or("it does not say why");
+                    let text = format!("The server has cancelled the task: {why}");
+                    return Err(Error::new(Code::ServerError, text));
                 }
                 _ => {
                     return Err(
@@ -273,9 +283,12 @@ impl Connection {
             let result = self.ask_about("tasks/result", &params, options).await;
             return match result {
                 Ok(result) => checked(running, result),
-                // Many servers have no result of what has failed.
-                Err(error) if error.code == Code::ServerError && task.status_message.is_some() => {
-                    Err(ended_with("The task has failed", &task).caused_by(error))
+                // Many servers have no result of what has failed, and say so in place of why it has.
+                Err(mut error) if task.status == TaskStatus::Failed => {
+                    if let Some(why) = task.status_message {
+                        error.message = format!("{} ({why})", error.message);
+                    }
+                    Err(error)
                 }
                 Err(error) => Err(error),
             };
@@ -332,10 +345,4 @@ fn tool_name(params: Params<'_>) -> Option<Cow<'_, str>> {
         Params::Members(members) => members.get("name")?.as_str().map(Cow::Borrowed),
         Params::None => None,
     }
-}
-
-fn ended_with(what: &str, task: &Task) -> Error {
-    let why = task.status_message.as_deref();
-    let why = why.map_or_else(String::new, |why| format!(": {why}"));
-    Error::new(Code::ServerError, format!("{what}{why}"))
 }

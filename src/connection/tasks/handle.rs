@@ -39,14 +39,14 @@ impl TaskHandle {
         }
     }
 
-    /// `{ serverName, toolName, taskId, protocol, createdAt }`.
+    /// `{ serverName, toolName, taskId, protocolVersion, createdAt }`.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({
             "serverName": self.server_name,
             "toolName": self.tool_name,
             "taskId": self.task_id,
-            "protocol": protocol(self.generation),
+            "protocolVersion": version(self.generation),
             "createdAt": self.created_at,
         })
     }
@@ -65,15 +65,16 @@ impl TaskHandle {
         if !is_usable_id(task_id) {
             return Err(("taskId", "must have at most 4096 bytes"));
         }
-        let spoken = text("protocol")?;
+        let spoken = text("protocolVersion")?;
         let both = [Generation::Initialize, Generation::Discover];
-        let generation = both.into_iter().find(|it| protocol(*it) == spoken);
+        let generation = both.into_iter().find(|it| version(*it) == spoken);
         let created_at = handle.get("createdAt").and_then(Value::as_i64);
         Ok(Self {
             server_name: text("serverName")?.to_owned(),
             tool_name: text("toolName")?.to_owned(),
             task_id: task_id.to_owned(),
-            generation: generation.ok_or(("protocol", "must be 2025-11-25 or 2026-07-28"))?,
+            generation: generation
+                .ok_or(("protocolVersion", "must be 2025-11-25 or 2026-07-28"))?,
             created_at: created_at.ok_or(("createdAt", "must be a number of milliseconds"))?,
         })
     }
@@ -87,7 +88,7 @@ impl TaskHandle {
             Code::InvalidArgument,
             format!(
                 "The task was begun with MCP {}, which the server speaks no more",
-                protocol(self.generation)
+                version(self.generation)
             ),
         ))
     }
@@ -98,7 +99,7 @@ pub(super) fn is_usable_id(task_id: &str) -> bool {
 }
 
 /// The revision of MCP whose tasks a generation has.
-const fn protocol(generation: Generation) -> &'static str {
+const fn version(generation: Generation) -> &'static str {
     match generation {
         Generation::Initialize => "2025-11-25",
         Generation::Discover => "2026-07-28",
@@ -125,7 +126,7 @@ mod tests {
             ("toolName", Value::Null),
             ("taskId", json!("")),
             ("taskId", json!("x".repeat(LONGEST_ID + 1))),
-            ("protocol", json!("2024-11-05")),
+            ("protocolVersion", json!("2024-11-05")),
             ("createdAt", json!("2026-01-01")),
         ] {
             let mut broken = whole.clone();

@@ -16,6 +16,7 @@ use super::handle::Backing;
 use super::methods::Begins::InTurnWithParameters;
 use super::methods::{Invocation, Method, set_methods};
 use super::request_options::RequestOptions;
+use super::task_handle;
 use crate::connection::{Described, Params as RpcParams, TaskCall};
 use crate::error::{Code, Error, Result};
 use crate::manager::{Consent, Key, Lease, Manager, Owner, ServerCall};
@@ -102,7 +103,8 @@ struct Request {
     task: TaskCall,
 }
 
-/// `({ serverName, method, params?, options?, …MCPConnectionParams })`: the result as the server wrote it.
+/// `({ serverName, method, params?, task?, options?, …MCPConnectionParams })`: the result as the server wrote it. `task` is
+/// the handle of what the tool call has become.
 fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let client = Arc::clone(&invoked.target);
     let prepared = read(invoked).map(|(call, mut wanted)| {
@@ -147,13 +149,27 @@ fn read<'env>(invoked: &Invoked<'env>) -> JsResult<'env, (Call, Request)> {
         waits: !hands_out,
         ..Consent::waiting(&call.host)
     });
+    // What closes leaves a task to whoever has its handle.
+    let closing = vec![
+        runtime.manager.closing().clone(),
+        invoked.target.closed.clone(),
+    ];
+    let task = if params.has("task") {
+        let handle = task_handle::read(&params, "client")?;
+        if handle.server_name != server_name {
+            return Err(params.wrong("task.serverName", "must be the server of the client"));
+        }
+        TaskCall::resuming(handle, closing)
+    } else {
+        options.task_call(closing)
+    };
     call.look_up_now(scope, &server_name);
     let wanted = Request {
         server_name,
         method,
         params: message.flatten(),
         consent,
-        task: options.task_call(&runtime.manager),
+        task,
         options,
     };
     Ok((call, wanted))

@@ -35,6 +35,7 @@ mod runtime;
 mod snapshot;
 mod state;
 mod statics;
+mod task_handle;
 mod telemetry;
 mod tool_calls;
 mod tool_functions;

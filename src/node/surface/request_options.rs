@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value as Json;
+use tokio_util::sync::CancellationToken;
 
 use super::call::Call;
 use crate::connection::{ProgressSink, TaskCall, TaskSink};
-use crate::manager::Manager;
 use crate::node::engine::{Backlog, JsRef, JsResult, JsThread, Scope, Value};
 use crate::node::marshal::params::Params;
 
@@ -48,11 +48,11 @@ impl RequestOptions {
         })
     }
 
-    /// A tool call whose handle somebody may want, if it becomes a task.
-    pub fn task_call(&mut self, manager: &Manager) -> TaskCall {
+    /// A tool call whose handle somebody may want, if it becomes a task; see [`TaskCall::handing_out`].
+    pub fn task_call(&mut self, closing: Vec<CancellationToken>) -> TaskCall {
         let sink = self.task.take();
         sink.map_or_else(TaskCall::default, |sink| {
-            TaskCall::handing_out(sink, manager.closing().clone())
+            TaskCall::handing_out(sink, closing)
         })
     }
 }

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use super::call::Call;
 use super::methods::Invocation;
 use super::request_options::RequestOptions;
-use crate::connection::{Params as RpcParams, TaskCall, TaskHandle};
+use super::task_handle;
+use crate::connection::{Params as RpcParams, TaskCall};
 use crate::manager::{Consent, Manager, ServerCall};
 use crate::node::engine::{JsResult, Value};
 
@@ -105,7 +106,7 @@ fn read_tool_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Cal
         tool_name,
         provider,
         arguments: arguments.flatten(),
-        task: options.task_call(&runtime.manager),
+        task: options.task_call(vec![runtime.manager.closing().clone()]),
         options,
     };
     Ok((call, wanted))
@@ -114,14 +115,7 @@ fn read_tool_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Cal
 fn read_task_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, ToolRequest)> {
     let (runtime, scope) = (&invocation.runtime, invocation.scope);
     let params = invocation.params("resumeTask")?;
-    let handle = params
-        .object_member("task")?
-        .map(|handle| handle.to_exact_json("resumeTask: params.task"))
-        .transpose()?
-        .flatten();
-    let handle = handle.ok_or_else(|| params.wrong("task", "must be the handle of a task"))?;
-    let handle = TaskHandle::from_json(&handle)
-        .map_err(|(member, expected)| params.wrong(&format!("task.{member}"), expected))?;
+    let handle = task_handle::read(&params, "resumeTask")?;
     let provider = params.text("provider")?.unwrap_or_default();
     let mut call = runtime.call(scope, Some(&params))?;
     let options = RequestOptions::read(scope, "resumeTask", &params, &mut call, &runtime.thread)?;
@@ -131,7 +125,7 @@ fn read_task_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Cal
         tool_name: handle.tool_name.clone(),
         provider,
         arguments: None,
-        task: TaskCall::resuming(handle, runtime.manager.closing().clone()),
+        task: TaskCall::resuming(handle, vec![runtime.manager.closing().clone()]),
         options,
     };
     Ok((call, wanted))

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::super::world::of_user;
 use super::server::{HOUR, MINUTE, call, legacy, options};
@@ -68,7 +67,7 @@ async fn a_tool_that_may_run_as_a_task_does_for_a_caller_who_wants_the_handle() 
         let lease = world.acquire(&of_user("ada")).await.unwrap();
         let mut task = TaskCall::default();
         if wants_handle {
-            task = TaskCall::handing_out(Arc::new(|_| {}), CancellationToken::new());
+            task = TaskCall::handing_out(Arc::new(|_| {}), Vec::new());
         }
         let params = Params::Tool {
             name: "peek",
@@ -132,6 +131,6 @@ async fn a_task_that_wants_input_is_waited_for_while_it_does() {
         .await
         .unwrap_err();
     assert_eq!(error.code, Code::ServerError);
-    assert_eq!(error.message, "The task has failed: failed");
+    assert_eq!(error.message, "MCP error -32603: no result (failed)");
     assert_eq!(asked.of("tasks/result").len(), 2);
 }

@@ -71,10 +71,10 @@ async fn a_handle_counts_the_lifetime_from_when_the_task_was_begun() {
     let (world, asked) = modern(|_| json!({ "status": "working", "ttlMs": 600_000 }));
     let lease = world.acquire(&of_user("ada")).await.unwrap();
     let mut handle = TaskHandle::from_json(&json!({
-        "serverName": "files", "toolName": "dig", "taskId": "t", "protocol": "2026-07-28", "createdAt": 0,
+        "serverName": "files", "toolName": "dig", "taskId": "t", "protocolVersion": "2026-07-28", "createdAt": 0,
     }))
     .unwrap();
-    let mut resumed = TaskCall::resuming(handle.clone(), CancellationToken::new());
+    let mut resumed = TaskCall::resuming(handle.clone(), Vec::new());
     let error = call(&lease, &options(), &mut resumed).await.unwrap_err();
     assert_eq!(error.code, Code::Timeout);
     // Somebody else may have the handle, too.
@@ -83,7 +83,7 @@ async fn a_handle_counts_the_lifetime_from_when_the_task_was_begun() {
         (1, 0)
     );
     handle.generation = Generation::Initialize;
-    let mut other = TaskCall::resuming(handle, CancellationToken::new());
+    let mut other = TaskCall::resuming(handle, Vec::new());
     let error = call(&lease, &options(), &mut other).await.unwrap_err();
     assert_eq!(error.code, Code::InvalidArgument);
     assert_eq!(asked.of("tools/call").len(), 0);
@@ -138,7 +138,7 @@ async fn an_abort_ends_the_task_and_a_closing_runtime_leaves_it_to_who_has_the_h
         let handles = Arc::<Mutex<Vec<TaskHandle>>>::default();
         let heard = Arc::clone(&handles);
         let sink = Arc::new(move |handle: &TaskHandle| heard.lock().push(handle.clone()));
-        let mut task = TaskCall::handing_out(sink, closing.clone());
+        let mut task = TaskCall::handing_out(sink, vec![closing.clone()]);
         let calling = call(&lease, &options, &mut task);
         let ending = async {
             tokio::time::sleep(MINUTE).await;
@@ -192,10 +192,10 @@ async fn what_fails_for_longer_than_nothing_may_be_heard_ends_the_call() {
     let lost = || Error::new(Code::ConnectionLost, "lost");
     assert!(none.try_again(lost(), &options).await.is_err());
     let handle = json!({
-        "serverName": "s", "toolName": "t", "taskId": "i", "protocol": "2026-07-28", "createdAt": 0,
+        "serverName": "s", "toolName": "t", "taskId": "i", "protocolVersion": "2026-07-28", "createdAt": 0,
     });
     let handle = TaskHandle::from_json(&handle).unwrap();
-    let mut task = TaskCall::resuming(handle, CancellationToken::new());
+    let mut task = TaskCall::resuming(handle, Vec::new());
     let refused = Error::new(Code::ServerError, "unknown task");
     assert!(task.try_again(refused, &options).await.is_err());
     let started = Instant::now();
@@ -259,4 +259,21 @@ async fn what_a_task_wants_to_know_is_asked_once_and_answered() {
         (&updates[0]["taskId"], &updates[0]["inputResponses"]),
         (&json!("t"), &given)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_disconnects_ends_the_call() {
+    let (world, asked) = modern(|_| working());
+    let ada = of_user("ada");
+    let lease = world.acquire(&ada).await.unwrap();
+    let (mut task, options) = (TaskCall::default(), options());
+    let disconnecting = async {
+        tokio::time::sleep(MINUTE).await;
+        world.manager.disconnect(&ada.key).await;
+    };
+    let (outcome, ()) = tokio::join!(call(&lease, &options, &mut task), disconnecting);
+    let error = outcome.unwrap_err();
+    assert_eq!(error.code, Code::ConnectionLost);
+    assert!(task.try_again(error, &options).await.is_err());
+    assert_eq!(asked.of("tools/call").len(), 1);
 }

@@ -33,6 +33,11 @@ export interface MCPClient {
    * `TypeError` with the path to it.
    */
   callTool(params: { name: string; arguments?: Record<string, unknown>; _meta?: Record<string, unknown> }, options?: MCPCallOptions): Promise<CallToolResult>
+  /**
+   * The result of a tool call of this server that has become a task, here or in another process, as `callTool` would have
+   * given it: see `docs/tasks.md`.
+   */
+  resumeTask(task: MCPTaskHandle, options?: MCPRequestOptions): Promise<CallToolResult>
   /** All resources; one page of them where a `cursor` is given. See `MCPPage`. */
   listResources(params?: MCPPage, options?: MCPRequestOptions): Promise<ListResourcesResult>
   /** All templates of resources; one page of them where a `cursor` is given. See `MCPPage`. */

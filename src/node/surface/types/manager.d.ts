@@ -332,7 +332,7 @@ export interface MCPTaskHandle {
   /** As the server calls it; at most 4 KiB. */
   taskId: string
   /** The revision of MCP that it was begun with. */
-  protocol: '2025-11-25' | '2026-07-28'
+  protocolVersion: '2025-11-25' | '2026-07-28'
   /** When the task was begun, in milliseconds since the epoch. */
   createdAt: number
 }
