@@ -30,7 +30,8 @@ test('lists, results, prompts, completion', async () => {
   };
   const { client } = await modern({ tools: [], capabilities, handlers });
   expect(await client.listTools()).toEqual({ tools: [tool('a'), tool('b')] });
-  expect([client.protocolVersion, client.capabilities]).toEqual(['2026-07-28', capabilities]);
+  expect(client.protocolVersion).toBe('2026-07-28');
+  expect(client.capabilities).toMatchObject({ completions: {}, tools: { listChanged: true } });
   expect(client.serverInfo).toEqual({ name: 'modern', version: '1.0.0' });
   const result = await client.callTool({ name: 'a', arguments: { text: 'hi' } });
   expect(result).toMatchObject({ ...text('hi'), structuredContent: [1], resultType: 'complete' });
@@ -44,19 +45,19 @@ test('lists, results, prompts, completion', async () => {
 
 test('the logging level goes with each request of this client', async () => {
   const callTool = async (context) => {
-    await context.mcpReq.log('info', 'said');
+    for (const level of ['debug', 'error']) await context.mcpReq.log(level, level);
     return text('done');
   };
   const heard = [];
-  const onLogMessage = ({ data }, peer) => heard.push([data, peer.toolName]);
+  const onLogMessage = ({ data }) => heard.push(data);
   const { client, runtime, server } = await modern({ capabilities: { logging: {} }, callTool }, { onLogMessage });
-  expect(await client.setLoggingLevel('info')).toEqual({});
+  expect(await client.setLoggingLevel('debug')).toEqual({});
   await runtime.client('srv').callTool({ name: 'echo' });
   await client.callTool({ name: 'echo' });
-  await until('the log message', () => heard.length > 0);
-  expect(heard).toEqual([['said', 'echo']]);
+  await until('the log messages', () => heard.length === 3);
+  expect(heard).toEqual(['error', 'debug', 'error']);
   const levels = server.received('tools/call').map(({ message }) => message.params._meta);
-  expect(levels.map((meta) => meta['io.modelcontextprotocol/logLevel'])).toEqual([undefined, 'info']);
+  expect(levels.map((meta) => meta['io.modelcontextprotocol/logLevel'])).toEqual(['info', 'debug']);
 });
 
 test('a ping asks who is there', async () => {

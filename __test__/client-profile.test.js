@@ -29,11 +29,16 @@ async function start(generation, { callTool, config, services } = {}) {
   return { ...host, server, call, connect, told };
 }
 
-describe.each(['2025-11-25', '2026-07-28'])('a server of %s', (generation) => {
-  test('hears of LibreChat’s client, which can do nothing, unless the host says more', async () => {
+describe.each([
+  ['2025-11-25', {}],
+  ['2026-07-28', { 'io.modelcontextprotocol/tasks': {} }],
+])('a server of %s', (generation, own) => {
+  test('hears of LibreChat’s client, which can follow tasks at most, unless the host says more', async () => {
     const { connect, told } = await start(generation);
     await connect();
-    expect(told()).toEqual({ info: { name: '@librechat/api-client', version: '1.2.3' }, capabilities: {} });
+    const { info, capabilities } = told();
+    expect(info).toEqual({ name: '@librechat/api-client', version: '1.2.3' });
+    expect({ extensions: {}, ...capabilities }).toEqual({ extensions: own });
   });
 
   test('hears of the host’s client and extensions, and of those of its own config', async () => {
@@ -50,7 +55,12 @@ describe.each(['2025-11-25', '2026-07-28'])('a server of %s', (generation) => {
     expect(told()).toEqual({
       info: clientInfo,
       capabilities: {
-        extensions: { 'com.example/kept': { a: [1] }, 'com.example/changed': { b: 2 }, 'com.example/own': {} },
+        extensions: {
+          ...own,
+          'com.example/kept': { a: [1] },
+          'com.example/changed': { b: 2 },
+          'com.example/own': {},
+        },
       },
     });
   });

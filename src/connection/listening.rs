@@ -169,6 +169,7 @@ fn open(engine: &Weak<Engine>, subscriptions: &Subscriptions, refused: &Filter) 
     let meta = Meta {
         client: Some(engine.meta.members(&engine.client)),
         progress_token: None,
+        log_level: None,
         trace: None,
     };
     let sending = Sending {
