@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::caller::Caller;
+use super::caller::{Caller, ELICITATION_COMPLETE};
 use super::failures::server_error;
 use crate::error::Error;
 use crate::nesting::{self, MAX_NESTING};
@@ -35,9 +35,12 @@ pub(super) struct OpenElicitations(OnceLock<Box<Mutex<Asked>>>);
 type Asked = VecDeque<(Box<str>, Caller)>;
 
 impl OpenElicitations {
-    /// Notes whom an `elicitation/create` is for. One of a form has no end that is told.
+    /// Notes whom an `elicitation/create` is for, where the host hears of its end. One of a form has none that is told.
     pub fn note(&self, params: &Value, caller: &Caller) {
-        let Some(id) = id_of(params) else { return };
+        let hears = caller.hears(ELICITATION_COMPLETE);
+        let Some(id) = id_of(params).filter(|_| hears) else {
+            return;
+        };
         let mut open = self.0.get_or_init(Box::default).lock();
         open.retain(|(known, _)| **known != *id);
         if open.len() == MOST_OPEN {
