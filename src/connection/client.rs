@@ -60,8 +60,7 @@ impl Client {
 
     /// Whether the host hears the log messages of servers.
     pub fn hears_log(&self) -> bool {
-        let host = self.owner.host.as_ref();
-        host.is_some_and(|host| host.handles(LOG_MESSAGE))
+        self.owner.hears(LOG_MESSAGE)
     }
 
     /// Judges a request before the host is asked: it asks for nothing that the server was not told of, and sends nobody to

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::asked::{Asked, Place};
 use super::caching::Lists;
-use super::caller::{Caller, ELICITATION, LOG_MESSAGE, reply_without_host};
+use super::caller::{Caller, ELICITATION, ELICITATION_COMPLETE, LOG_MESSAGE, reply_without_host};
 use super::engine::Engine;
 use super::events::Event;
 use super::subscriptions::{PROMPTS_CHANGED, RESOURCE_UPDATED, RESOURCES_CHANGED, TOOLS_CHANGED};
@@ -19,8 +19,6 @@ use crate::host::ServerRequest;
 use crate::nesting::{self, MAX_NESTING};
 use crate::transport::Lane;
 use crate::transport::message::{Request, answer};
-
-const ELICITATION_COMPLETE: &str = "notifications/elicitation/complete";
 
 impl Engine {
     /// A request of the server. `during`: the request of ours on whose stream it came.
@@ -185,11 +183,7 @@ impl Engine {
         };
         let complete = serde_json::from_str::<Complete>(params.get()).ok();
         let caller = complete.and_then(|it| self.inbound.elicitations.complete(&it.elicitation_id));
-        let hears = |caller: &Caller| {
-            let host = caller.host.as_ref();
-            host.is_some_and(|host| host.handles(ELICITATION_COMPLETE))
-        };
-        if let Some(caller) = caller.filter(hears) {
+        if let Some(caller) = caller {
             self.notify(caller, ELICITATION_COMPLETE, params, false);
         }
     }
