@@ -30,10 +30,14 @@ async function start(generation, { callTool, config, services } = {}) {
 }
 
 describe.each(['2025-11-25', '2026-07-28'])('a server of %s', (generation) => {
+  /** The client's own. */
+  const extensions = { 'io.modelcontextprotocol/tasks': {} };
+  const own = generation === '2026-07-28' ? { extensions } : {};
+
   test('hears of LibreChat’s client, which can do nothing, unless the host says more', async () => {
     const { connect, told } = await start(generation);
     await connect();
-    expect(told()).toEqual({ info: { name: '@librechat/api-client', version: '1.2.3' }, capabilities: {} });
+    expect(told()).toEqual({ info: { name: '@librechat/api-client', version: '1.2.3' }, capabilities: own });
   });
 
   test('hears of the host’s client and extensions, and of those of its own config', async () => {
@@ -50,7 +54,12 @@ describe.each(['2025-11-25', '2026-07-28'])('a server of %s', (generation) => {
     expect(told()).toEqual({
       info: clientInfo,
       capabilities: {
-        extensions: { 'com.example/kept': { a: [1] }, 'com.example/changed': { b: 2 }, 'com.example/own': {} },
+        extensions: {
+          'com.example/kept': { a: [1] },
+          'com.example/changed': { b: 2 },
+          'com.example/own': {},
+          ...own.extensions,
+        },
       },
     });
   });

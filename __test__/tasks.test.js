@@ -171,7 +171,10 @@ describe('a server of 2026-07-28', () => {
     const [task] = sent(handles);
     expect(await second.resumeTask(task)).toEqual(result);
     const elsewhere = second.resumeTask({ ...task, serverName: 'other' });
-    await expect(elsewhere).rejects.toMatchObject({ name: 'TypeError', message: expect.stringContaining('serverName') });
+    await expect(elsewhere).rejects.toMatchObject({
+      name: 'TypeError',
+      message: expect.stringContaining('serverName'),
+    });
     await expect(second.resumeTask()).rejects.toMatchObject({ name: 'TypeError' });
     expect(server.received('tools/call')).toHaveLength(1);
   });
@@ -183,7 +186,13 @@ describe('a server of 2026-07-28', () => {
         : { error: { code: -32602, message: 'No such task' } },
     );
     const { manager } = runtimeOf(server, { ...OWN, headers: { Authorization: 'Bearer {{KEY}}' } });
-    const task = { serverName: 'srv', toolName: 'dig', taskId: 't1', protocolVersion: '2026-07-28', createdAt: Date.now() };
+    const task = {
+      serverName: 'srv',
+      toolName: 'dig',
+      taskId: 't1',
+      protocolVersion: '2026-07-28',
+      createdAt: Date.now(),
+    };
     const resume = (name) => manager.resumeTask({ task, user: createUser(), customUserVars: { KEY: `of-${name}` } });
     await expect(resume('eve')).rejects.toMatchObject({ status: 400 });
     expect((await resume('ada'))[0]).toContain('gold');
