@@ -206,6 +206,19 @@ describe('what is wrong is said at once', () => {
   });
 });
 
+test('a config of this package has the three, too', async () => {
+  const server = await fixtures.server();
+  const members = { shared: false, elicitation: false, extensions: { 'a/b': {} } };
+  const mcpServers = { srv: server.config(members) };
+  const config = { mcpServers, mcpSettings: { allowedAddresses: [server.address] } };
+  const runtime = fixtures.keep(addon.createMCPRuntime({ config, elicitation: () => ({ action: 'accept' }) }));
+  for (const user of [createUser(), createUser()]) await runtime.manager.callTool({ ...ECHO, user });
+  const told = server.received('initialize').map(({ message }) => message.params.capabilities);
+  expect(told.filter((capabilities) => capabilities.extensions)).toEqual(told);
+  expect(told.filter((capabilities) => capabilities.elicitation)).toEqual([]);
+  expect(server.sessions.size).toBeGreaterThanOrEqual(2);
+});
+
 test('another `extensions` in the config of a server is another connection', async () => {
   const { registry, runtime, server } = await start('2025-11-25', { config: { startup: false } });
   const call = () => runtime.manager.callTool({ ...ECHO, user });

@@ -2,8 +2,10 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { startAskingServer } = require('./support/asking-server');
+const { ECHO } = require('./support/calls');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
+const { startModernServer } = require('./support/modern-server');
 const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
@@ -140,6 +142,23 @@ describe('log messages', () => {
     expect(heardBy).toEqual(expected);
   });
 
+  test('of 2026-07-28: asked for where the host hears them, and the user’s in whose call they come', async () => {
+    const callTool = async ({ mcpReq }) => {
+      await mcpReq.log('debug', 'unheard');
+      await mcpReq.log('info', 'heard');
+      return { content: [] };
+    };
+    const options = { callTool, capabilities: { tools: {}, logging: {} } };
+    const server = fixtures.keep(await startModernServer(options));
+    const { heard, services } = listening();
+    const { runtime } = fixtures.runtime({ servers: { srv: server.config() }, allow: [server], services });
+    const call = (n) => tenant.run(`tenant ${n}`, () => runtime.manager.callTool({ ...ECHO, user: user(n) }));
+    await Promise.all([1, 2].map(call));
+    await until('the messages', () => heard.length === 2);
+    const expected = [1, 2].map((n) => ['heard', { ...peerOf(`user-${n}`), toolName: 'echo' }, `tenant ${n}`]);
+    expect(heard).toEqual(expect.arrayContaining(expected));
+  });
+
   test.each(['get', 'sse'])('%s on a connection that users share: nobody’s, in nobody’s context', async (where) => {
     const { heard, services } = listening();
     const { ask } = await connect(where, { services });
@@ -171,8 +190,7 @@ test('progress is told to the call that it is of, in its context', async () => {
   const call = (n) => {
     const onprogress = ({ progress }) => heard.push(`${progress} for ${n} in ${tenant.getStore()}`);
     const options = { onprogress };
-    const toolCall = { user: user(n), serverName: 'srv', toolName: 'echo', provider: 'openai', options };
-    return tenant.run(`tenant ${n}`, () => runtime.manager.callTool(toolCall));
+    return tenant.run(`tenant ${n}`, () => runtime.manager.callTool({ ...ECHO, user: user(n), options }));
   };
   await Promise.all([1, 2, 3].map(call));
   await until('the last progress', () => heard.filter((line) => line.startsWith('2')).length === 3);
@@ -186,8 +204,7 @@ test('`shared: false` gives each user a session of their own', async () => {
   const server = await fixtures.server();
   const servers = { srv: server.config({ shared: false }) };
   const { runtime } = fixtures.runtime({ servers, allow: [server] });
-  const call = (n) =>
-    runtime.manager.callTool({ user: user(n), serverName: 'srv', toolName: 'echo', provider: 'openai' });
+  const call = (n) => runtime.manager.callTool({ ...ECHO, user: user(n) });
   await Promise.all([1, 2, 1].map(call));
   expect(server.sessions.size).toBe(2);
 });

@@ -31,6 +31,8 @@ const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a wire may take to end: five seconds for a session's `DELETE`, and room to end a process.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
+/// From which level on a server of 2026-07-28 tells a host that hears its log; older ones decide that themselves.
+const LOG_LEVEL: &str = "info";
 /// How many sessions of other processes are gone on with during one request.
 const MAX_RENEWALS: u32 = 3;
 
@@ -304,6 +306,7 @@ impl Session {
         let meta = Meta {
             client: is_modern.then(|| engine.meta.members(&engine.client)),
             progress_token: options.progress.is_some().then_some(id),
+            log_level: (is_modern && engine.client.hears_log()).then_some(LOG_LEVEL),
             trace: options.trace.as_deref(),
         };
         let (mut params, mut standard) = (params, Vec::new());

@@ -127,7 +127,8 @@ export interface MCPHostServices {
    * Hears the log messages of servers (`notifications/message`), in the context of the call on whose stream they come,
    * with its user and tool. Over a connection of one user, what belongs to no call is heard in the context of the call
    * that made it; over one that users share, without a user and in the context that the runtime was made in. 256 of a
-   * connection wait at most, 1 MiB of them; more are dropped, with a warning that counts them.
+   * connection wait at most, 1 MiB of them; more are dropped, with a warning that counts them. Servers of 2026-07-28 log
+   * from `info` on, unless a request says otherwise in its `_meta`; older ones decide that themselves.
    */
   onLogMessage?: (params: Record<string, any>, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
   /** Gets finished spans for the host's tracer, in batches and in the context of their call. */
@@ -138,8 +139,8 @@ export interface MCPHostServices {
   credentialsKey?: string
   /**
    * Hears that a user is done at the URL of an elicitation (`notifications/elicitation/complete`), in the context and with
-   * the peer of the call in which the user was asked, also where the message comes later or on another stream. Ids that
-   * nobody was asked about are not told.
+   * the peer of the call in which the user was asked, also where the message comes later or on another stream; by the
+   * process that has asked, and for its 256 latest of a connection. Ids that nobody was asked about are not told.
    */
   onElicitationComplete?: (params: { elicitationId: string }, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
   /** What servers are told that the client is, an `Implementation` of MCP; LibreChat's client unless given. Read once. */
@@ -366,7 +367,7 @@ export interface MCPPeer {
   signal: AbortSignal
   /**
    * What the server calls its request in JSON-RPC. One inside a result (`inputRequests` of 2026-07-28) has its key
-   * there.
+   * there, one inside an error (-32042) its `elicitationId`.
    */
   requestId: string | number
 }
