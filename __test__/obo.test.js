@@ -2,7 +2,7 @@
 
 const { default: KeyvRedis } = require('@keyv/redis');
 const { useFixtures } = require('./support/fixtures');
-const { createUser } = require('./support/host');
+const { openIdUser } = require('./support/host');
 const { startIdentityProvider } = require('./support/identity-provider');
 const { startRedis } = require('./support/redis');
 const { runScript } = require('./support/script');
@@ -10,13 +10,6 @@ const { delay } = require('./support/wait');
 
 const fixtures = useFixtures();
 const provider = 'openai';
-
-function openIdUser(assertion) {
-  const inAnHour = Math.floor(Date.now() / 1000) + 3600;
-  const federatedTokens = { access_token: assertion, expires_at: inAnHour };
-  const user = createUser({ provider: 'openid', federatedTokens });
-  return { ...user, openidId: `subject-${user.id}` };
-}
 
 async function setup({ config, ...options } = {}) {
   const idp = fixtures.keep(await startIdentityProvider(options));

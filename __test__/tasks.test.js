@@ -4,7 +4,8 @@ const { InMemoryTaskMessageQueue, InMemoryTaskStore } = require('@modelcontextpr
 const { ElicitResultSchema } = require('@modelcontextprotocol/sdk/types.js');
 const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
-const { createUser } = require('./support/host');
+const { createUser, openIdUser } = require('./support/host');
+const { startIdentityProvider } = require('./support/identity-provider');
 const { BASE, discover, startModern } = require('./support/scripted-modern-server');
 const { until } = require('./support/wait');
 
@@ -196,6 +197,21 @@ describe('a server of 2026-07-28', () => {
     const resume = (name) => manager.resumeTask({ task, user: createUser(), customUserVars: { KEY: `of-${name}` } });
     await expect(resume('eve')).rejects.toMatchObject({ status: 400 });
     expect((await resume('ada'))[0]).toContain('gold');
+  });
+
+  test('a task outlives more than one token', async () => {
+    const idp = fixtures.keep(await startIdentityProvider());
+    const asked = [];
+    const server = await start((_, { authorization }) => {
+      if (authorization === 'Bearer for-one-3') return { status: 'completed', result: { ...BASE, ...textOf('gold') } };
+      const isOver = asked.includes(authorization);
+      asked.push(authorization);
+      return isOver ? { error: { code: -32000, message: 'expired' }, httpStatus: 401 } : { status: 'working' };
+    });
+    const config = { obo: { scopes: 'api://server/.default' } };
+    const { manager } = runtimeOf(server, config, { openIdConfig: () => idp.config });
+    expect((await manager.callTool(callOf(openIdUser('one'))))[0]).toBe('gold');
+    expect(new Set(asked)).toEqual(new Set(['Bearer for-one-1', 'Bearer for-one-2']));
   });
 
   test('what is no handle is a TypeError', async () => {

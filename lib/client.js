@@ -76,7 +76,7 @@ class MCPClient {
   async resumeTask(task, options) {
     const method = 'tools/call';
     const params = this.#withLevel({ name: task?.toolName });
-    const result = await this.#native.request({ ...this.#params, method, params, task: task ?? null, options });
+    const result = await this.#native.request({ ...this.#params, method, params, task: Object(task), options });
     this.#listen();
     return result;
   }

@@ -126,4 +126,12 @@ function createUser(extra) {
   return { id, name: `User ${lastUser}`, email: `user${lastUser}@example.org`, role: 'USER', ...extra };
 }
 
-module.exports = { RecordingLogger, Registry, createHost, createUser };
+/** A user whose login, an hour of it, is this assertion. */
+function openIdUser(assertion) {
+  const inAnHour = Math.floor(Date.now() / 1000) + 3600;
+  const federatedTokens = { access_token: assertion, expires_at: inAnHour };
+  const user = createUser({ provider: 'openid', federatedTokens });
+  return { ...user, openidId: `subject-${user.id}` };
+}
+
+module.exports = { RecordingLogger, Registry, createHost, createUser, openIdUser };

@@ -5,7 +5,8 @@ const VERSION = '2026-07-28';
 const BASE = { resultType: 'complete', ttlMs: 0, cacheScope: 'private' };
 
 /**
- * A server of 2026-07-28: `answer(method, params, headers)` is its result, or `{ error }` alone; without one it hangs up.
+ * A server of 2026-07-28: `answer(method, params, headers)` is its result, or `{ error, httpStatus? }` alone; without one
+ * it hangs up.
  */
 async function startModern(answer) {
   const requests = [];
@@ -18,8 +19,8 @@ async function startModern(answer) {
     const result = answer(method, params, request.headers);
     if (!result) return request.socket.destroy();
     const isError = result.error && !result.resultType;
-    const body = isError ? { jsonrpc: '2.0', id, ...result } : { jsonrpc: '2.0', id, result };
-    response.writeHead(isError ? 400 : 200, { 'content-type': 'application/json' });
+    const body = isError ? { jsonrpc: '2.0', id, error: result.error } : { jsonrpc: '2.0', id, result };
+    response.writeHead(isError ? (result.httpStatus ?? 400) : 200, { 'content-type': 'application/json' });
     return response.end(JSON.stringify(body));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));

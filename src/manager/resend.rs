@@ -6,6 +6,7 @@ use super::state::Manager;
 use super::token_request::TokenRequest;
 use crate::connection::CallOptions;
 use crate::error::{Error, Result};
+use crate::secret::Secret;
 
 /// What the requests of a call are sent with.
 pub struct Credentials<'a> {
@@ -15,6 +16,8 @@ pub struct Credentials<'a> {
     /// How another access token is asked for.
     pub renewal: TokenRequest<'a>,
     pub is_renewed: bool,
+    /// What has taken the place of the call's own.
+    pub renewed: Option<Secret>,
 }
 
 impl Credentials<'_> {
@@ -29,7 +32,7 @@ impl Credentials<'_> {
         options: &mut CallOptions,
     ) -> Result<()> {
         let (scope, server) = (self.scope, self.server);
-        let Some(access) = self.tokens.access else {
+        let Some(access) = self.renewed.as_ref().or(self.tokens.access) else {
             return Err(error);
         };
         if !std::mem::replace(&mut self.is_renewed, true) {
@@ -39,7 +42,9 @@ impl Credentials<'_> {
                     access: Some(&renewed),
                     ..self.tokens
                 };
-                return scope.set_headers(server, tokens, options);
+                scope.set_headers(server, tokens, options)?;
+                self.renewed = Some(renewed);
+                return Ok(());
             }
         }
         // The server takes neither the token of the call nor another one.

@@ -208,6 +208,7 @@ impl Manager {
             tokens,
             renewal: obo,
             is_renewed: false,
+            renewed: None,
         };
         loop {
             if task.is_running() && lease.connection().is_closed() {

@@ -260,6 +260,7 @@ impl Run<'_> {
             },
             renewal: self.token_request(),
             is_renewed: false,
+            renewed: None,
         });
         let mut sending = options.clone();
         let outcome = loop {

@@ -298,6 +298,7 @@ export interface MCPCallToolParams {
   connectionTarget?: MCPConnectionTarget
   /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
   mcpApps?: { enabled?: boolean }
+  /** How long the call may take, and who hears of it. */
   options?: MCPCallOptions
 }
 
@@ -326,6 +327,7 @@ export interface MCPCallOptions {
  * knows its id.
  */
 export interface MCPTaskHandle {
+  /** As the registry knows it. */
   serverName: string
   /** As the caller called it. */
   toolName: string
@@ -339,6 +341,7 @@ export interface MCPTaskHandle {
 
 /** The parameters of `resumeTask`: those of `callTool`, with the task in place of the tool. */
 export interface MCPResumeTaskParams extends Omit<MCPCallToolParams, 'serverName' | 'toolName' | 'toolArguments'> {
+  /** As `ontask` was called with it. Its server is the one that is asked. */
   task: MCPTaskHandle
 }
 
