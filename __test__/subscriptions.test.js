@@ -92,6 +92,14 @@ describe('subscriptions/listen', () => {
     await acknowledged(silent.server);
     expect(connection.connectionState).toBe('connected');
 
+    const publishing = await modern();
+    await publishing.manager.callTool({ ...params, toolName: 'echo', provider: 'openai' });
+    await acknowledged(publishing.server);
+    expect(publishing.server.filters()).toEqual([{ toolsListChanged: true }]);
+    await publishing.manager.getConnection(params);
+    await until('another filter', () => publishing.server.filters().length === 2);
+    expect(publishing.server.filters()[1]).toEqual({ toolsListChanged: true, resourcesListChanged: true });
+
     const constant = await connected({
       resources: {},
       capabilities: { tools: { listChanged: false } },

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::engine::{Agreed, Engine};
+use super::events::Event;
 use super::failures::{METHOD_NOT_FOUND, server_error, unanswered};
 use super::handshake::Described;
 use super::standard::{standard_headers, version_header};
@@ -62,15 +63,22 @@ impl Engine {
     fn wanted(&self, described: &Described) -> Filter {
         let able = &described.capabilities;
         let observer = self.client.observer.as_ref();
-        let is_told = |list_changed: Option<bool>| {
-            list_changed == Some(true) && observer.is_some_and(|it| it.hears_lists())
+        let is_told = |list_changed: Option<bool>, change: Event| {
+            list_changed == Some(true) && observer.is_some_and(|it| it.hears(change))
         };
+        let (tools, prompts) = (able.tools.as_ref(), able.prompts.as_ref());
         let resources = able.resources.as_ref();
         let subscriptions = self.subscriptions.get();
         Filter {
-            tools_list_changed: is_told(able.tools.as_ref().and_then(|it| it.list_changed)),
-            prompts_list_changed: is_told(able.prompts.as_ref().and_then(|it| it.list_changed)),
-            resources_list_changed: is_told(resources.and_then(|it| it.list_changed)),
+            tools_list_changed: is_told(tools.and_then(|it| it.list_changed), Event::ToolsChanged),
+            prompts_list_changed: is_told(
+                prompts.and_then(|it| it.list_changed),
+                Event::PromptsChanged,
+            ),
+            resources_list_changed: is_told(
+                resources.and_then(|it| it.list_changed),
+                Event::ResourcesChanged,
+            ),
             resource_subscriptions: subscriptions.map(|it| it.uris()).unwrap_or_default(),
         }
     }
