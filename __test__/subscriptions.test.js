@@ -1,5 +1,6 @@
 /** What servers announce: on the stream of a session, and on the one that a server of MCP 2026-07-28 is asked for. */
 
+const { isDeepStrictEqual } = require('node:util');
 const { runInThisContext } = require('node:vm');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
@@ -45,7 +46,11 @@ function heard(connection) {
   return events;
 }
 
-const acknowledged = (server) => until('an open stream of changes', () => server.streams.size === 1);
+const LISTS = { toolsListChanged: true, resourcesListChanged: true };
+
+/** Waits until the one stream of changes that is open is for this. */
+const listens = (server, filter) =>
+  until('the stream of changes', () => isDeepStrictEqual([...server.streams.values()], [filter]));
 
 /** Answers `subscriptions/listen` with these messages, given its id, and then leaves the stream open unless `ends`. */
 function listening(messages, { ends = false } = {}) {
@@ -69,16 +74,13 @@ const acknowledgement = (id, notifications) => notification('subscriptions/ackno
 describe('subscriptions/listen', () => {
   test('brings changes of lists while somebody hears of them', async () => {
     const { server, connection, events } = await connected();
-    await acknowledged(server);
-    expect(server.filters()).toEqual([{ toolsListChanged: true, resourcesListChanged: true }]);
-
+    await listens(server, LISTS);
     server.tools.push('later');
     const changed = new Promise((resolve) => connection.once('toolsChanged', resolve));
     server.notify.toolsChanged();
     expect((await changed).map((tool) => tool.name)).toEqual(['echo', 'later']);
     server.notify.resourcesChanged();
     await until('resourcesChanged', () => events.some(({ name }) => name === 'resourcesChanged'));
-    expect(server.filters()).toHaveLength(1);
 
     await connection.disconnect();
     await until('the end of the stream', () => server.streams.size === 0);
@@ -89,8 +91,19 @@ describe('subscriptions/listen', () => {
     await silent.manager.callTool({ ...params, toolName: 'echo', provider: 'openai' });
     expect(silent.server.filters()).toEqual([]);
     const connection = await silent.manager.getConnection(params);
-    await acknowledged(silent.server);
+    await listens(silent.server, LISTS);
     expect(connection.connectionState).toBe('connected');
+
+    const publishing = await modern();
+    await publishing.manager.callTool({ ...params, toolName: 'echo', provider: 'openai' });
+    await listens(publishing.server, LISTS);
+    await publishing.manager.getConnection(params);
+
+    const untold = await modern({ capabilities: { tools: { listChanged: false } } });
+    await untold.manager.callTool({ ...params, toolName: 'echo', provider: 'openai' });
+    await untold.manager.getConnection(params);
+    await listens(untold.server, { resourcesListChanged: true });
+    for (const { server } of [publishing, untold]) expect(server.filters()).toHaveLength(1);
 
     const constant = await connected({
       resources: {},
@@ -102,9 +115,10 @@ describe('subscriptions/listen', () => {
 
   test('is asked for again when it is lost, and tells of changes then', async () => {
     const { server, connection } = await connected();
-    await acknowledged(server);
-    for (const response of server.streams) response.destroy();
-    await until('another stream', () => server.filters().length === 2 && server.streams.size === 1);
+    await listens(server, LISTS);
+    for (const response of server.streams.keys()) response.destroy();
+    server.streams.clear();
+    await listens(server, LISTS);
     const changed = new Promise((resolve) => connection.once('toolsChanged', resolve));
     server.tools.push('later');
     server.notify.toolsChanged();
@@ -202,7 +216,7 @@ test('resources that change faster than JavaScript hears of them are told up to 
     for (let count = 0; count < 1000; count += 1, sent += 1) {
       const id = server.received('subscriptions/listen').at(-1).message.id;
       const text = JSON.stringify(notification('resources/updated', id, { uri: `${FILE}/${sent}` }));
-      for (const response of server.streams) response.write(`data: ${text}\n\n`);
+      for (const response of server.streams.keys()) response.write(`data: ${text}\n\n`);
     }
     // Nothing is heard in the meantime.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
@@ -218,22 +232,15 @@ test('resources that change faster than JavaScript hears of them are told up to 
 describe('resources of a server of 2026-07-28', () => {
   test('are subscribed to on the one stream', async () => {
     const { server, connection, events } = await connected();
-    await acknowledged(server);
     await connection.subscribeResource(FILE);
-    await until('one stream', () => server.streams.size === 1);
-    expect(server.filters()[1]).toEqual({
-      toolsListChanged: true,
-      resourcesListChanged: true,
-      resourceSubscriptions: [FILE],
-    });
+    await listens(server, { ...LISTS, resourceSubscriptions: [FILE] });
     server.notify.resourceUpdated('file:///b.txt');
     server.notify.resourceUpdated(FILE);
     await until('the update', () => events.length > 0);
     expect(events).toEqual([{ name: 'resourceUpdated', argument: { uri: FILE } }]);
 
     await connection.unsubscribeResource(FILE);
-    await until('the filter without it', () => server.filters().length === 3 && server.streams.size === 1);
-    expect(server.filters()[2]).toEqual(server.filters()[0]);
+    await listens(server, LISTS);
     expect(server.received('resources/subscribe')).toEqual([]);
   });
 

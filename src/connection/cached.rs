@@ -102,7 +102,8 @@ impl Connection {
             let pages = pages.and_then(|((left, _), text)| place.with(cursor, text, left));
             caching.results.keep(key, place, pages);
         }
-        if answer.is_err() && cursor.is_some() {
+        let is_refused = answer.as_ref().is_err_and(|it| it.rpc_code.is_some());
+        if is_refused && cursor.is_some() {
             // The server may not know the cursor any more: the list begins anew.
             for key in &keys {
                 caching.results.forget(key);

@@ -21,8 +21,8 @@ pub enum Event {
 /// Whoever owns the connection.
 pub trait Observer: Send + Sync {
     fn notice(&self, event: Event);
-    /// Whether somebody wants to know when lists of the server change. Asked where it costs a stream to hear of it.
-    fn hears_lists(&self) -> bool {
+    /// Whether somebody wants to know of such a change of a list. Asked where it costs a stream to hear of it.
+    fn hears(&self, _change: Event) -> bool {
         false
     }
     /// A resource has changed that the connection is subscribed to, or a part of one.

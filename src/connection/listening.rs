@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::engine::{Agreed, Engine};
+use super::events::Event;
 use super::failures::{METHOD_NOT_FOUND, server_error, unanswered};
 use super::handshake::Described;
 use super::standard::{standard_headers, version_header};
@@ -58,19 +59,33 @@ impl Engine {
         }
     }
 
-    /// What somebody wants to hear of, and the server can tell.
+    /// What somebody wants to hear of, and the server can tell. A stream that is there for one list tells of the others, too.
     fn wanted(&self, described: &Described) -> Filter {
         let able = &described.capabilities;
+        let (tools, prompts) = (able.tools.as_ref(), able.prompts.as_ref());
+        let told = [
+            (Event::ToolsChanged, tools.and_then(|it| it.list_changed)),
+            (
+                Event::PromptsChanged,
+                prompts.and_then(|it| it.list_changed),
+            ),
+            (
+                Event::ResourcesChanged,
+                able.resources.as_ref().and_then(|it| it.list_changed),
+            ),
+        ]
+        .map(|(change, is_told)| (change, is_told == Some(true)));
         let observer = self.client.observer.as_ref();
-        let is_told = |list_changed: Option<bool>| {
-            list_changed == Some(true) && observer.is_some_and(|it| it.hears_lists())
-        };
-        let resources = able.resources.as_ref();
+        let is_heard = observer.is_some_and(|observer| {
+            told.iter()
+                .any(|(change, is_told)| *is_told && observer.hears(*change))
+        });
+        let [tools, prompts, resources] = told.map(|(_, is_told)| is_told && is_heard);
         let subscriptions = self.subscriptions.get();
         Filter {
-            tools_list_changed: is_told(able.tools.as_ref().and_then(|it| it.list_changed)),
-            prompts_list_changed: is_told(able.prompts.as_ref().and_then(|it| it.list_changed)),
-            resources_list_changed: is_told(resources.and_then(|it| it.list_changed)),
+            tools_list_changed: tools,
+            prompts_list_changed: prompts,
+            resources_list_changed: resources,
             resource_subscriptions: subscriptions.map(|it| it.uris()).unwrap_or_default(),
         }
     }

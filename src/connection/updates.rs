@@ -148,8 +148,9 @@ impl Connection {
     /// that take the place of this one are subscribed as well. A second subscription to the same resource is the first.
     ///
     /// # Errors
-    /// As [`Self::request`]; [`Code::ServerError`] for a server without subscriptions, or that does not agree to this one;
-    /// [`Code::InvalidArgument`] for a URI of more than 8 KiB, and for more than 1,024 resources.
+    /// As [`Self::request`]; [`Code::ServerError`](crate::error::Code::ServerError) for a server without subscriptions, or
+    /// that does not agree to this one; [`Code::InvalidArgument`](crate::error::Code::InvalidArgument) for a URI of more
+    /// than 8 KiB, and for more than 1,024 resources.
     pub async fn subscribe(&self, uri: &str, options: &CallOptions) -> Result<()> {
         let described = self.described()?;
         let resources = described.capabilities.resources.as_ref();

@@ -53,10 +53,11 @@ impl Observer for KeyObserver {
         manager.tell(&self.key, event);
     }
 
-    fn hears_lists(&self) -> bool {
+    fn hears(&self, change: Event) -> bool {
         self.manager.upgrade().is_some_and(|inner| {
             let manager = Manager(inner);
-            let is_published = self.publishes && manager.0.keep_connections;
+            let publishes = self.publishes && manager.0.keep_connections;
+            let is_published = publishes && change == Event::ToolsChanged;
             is_published || manager.hears_tools(&self.key)
         })
     }

@@ -5,7 +5,7 @@ use serde_json::from_value;
 use super::*;
 use crate::connection::caller::Caller;
 use crate::connection::client::Client;
-use crate::connection::events::{Event, Observer};
+use crate::connection::events::Observer;
 use crate::connection::generation::DISCOVERED;
 use crate::host::Peer;
 use crate::transport::{Receiver, Wire};
@@ -37,7 +37,7 @@ impl Observer for Heard {
         self.events.lock().push(event);
     }
 
-    fn hears_lists(&self) -> bool {
+    fn hears(&self, _: Event) -> bool {
         true
     }
 
