@@ -10,7 +10,7 @@ const { join } = require('node:path');
 const ts = require('typescript');
 const { ROOT } = require('./addon-path');
 
-const FILES = ['index.d.ts', 'redis/index.d.ts', 'testing/index.d.ts'];
+const FILES = ['index.d.ts', 'redis/index.d.ts', 'testing/index.d.ts', 'ai-sdk/index.d.ts', 'langchain/index.d.ts'];
 
 function undocumented(file) {
   const source = ts.createSourceFile(file, readFileSync(join(ROOT, file), 'utf8'), ts.ScriptTarget.Latest, true);
