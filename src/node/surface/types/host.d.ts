@@ -108,21 +108,21 @@ export interface MCPHostServices {
    * error: `startup: false` in a server's config gives each user a connection. At most 32 requests of a connection are
    * asked at a time for each user, 256 for all.
    */
-  sampling?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  sampling?: (params: CreateMessageRequestParams, peer: MCPPeer) => CreateMessageResult | Promise<CreateMessageResult>
   /**
    * Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
    * only where this is given.
    */
-  elicitation?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  elicitation?: (params: ElicitRequestParams, peer: MCPPeer) => ElicitResult | Promise<ElicitResult>
   /** Answers `roots/list` with a `ListRootsResult`; without it there are no roots. */
-  roots?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  roots?: (params: { _meta?: Record<string, unknown> }, peer: MCPPeer) => ListRootsResult | Promise<ListRootsResult>
   /**
    * Hears the log messages of servers (`notifications/message`), in the context of the call on whose stream they come,
    * with its user and tool. Over a connection of one user, what belongs to no call is heard in the context of the call
    * that made it; over one that users share, without a user and in the context that the runtime was made in. 256 of a
    * connection wait at most, 1 MiB of them; more are dropped, with a warning that counts them.
    */
-  onLogMessage?: (params: Record<string, any>, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
+  onLogMessage?: (params: LoggingMessageNotificationParams, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
   /** Gets finished spans for the host's tracer, in batches and in the context of their call. */
   onSpans?: (spans: MCPSpan[]) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */

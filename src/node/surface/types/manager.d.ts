@@ -15,8 +15,11 @@ export interface MCPManager {
    * that is done. `authenticationKind` says what `oauthRequired` is about.
    */
   discoverServerTools: (params: MCPConnectionParams & { deadlineMs?: number; onDiscoveryDetached?: (discovery: Promise<void>) => unknown }) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null; authenticationKind?: 'oauth' | 'obo' | 'server' }>
-  /** `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. */
-  callTool: (params: MCPCallToolParams) => Promise<[string, MCPToolArtifacts | undefined]>
+  /**
+   * `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. What the server's result has
+   * beside its `content` is on the array's property `raw`, which is not enumerable, and absent where there is nothing of it.
+   */
+  callTool: (params: MCPCallToolParams) => Promise<[string, MCPToolArtifacts | undefined] & { readonly raw?: Pick<CallToolResult, 'isError' | 'structuredContent' | '_meta'> }>
   /** By server name; `undefined` for a user without connections. */
   getUserConnections: (userId: string) => Map<string, MCPConnection> | undefined
   /**
@@ -135,9 +138,9 @@ export interface MCPConnection {
   /** Whether users authorize with the server. */
   usesOAuth: () => boolean
   /** Empty where the list cannot be had; the reason is logged. */
-  fetchResources: () => Promise<Record<string, unknown>[]>
+  fetchResources: () => Promise<Resource[]>
   /** Empty where the list cannot be had; the reason is logged. */
-  fetchPrompts: () => Promise<Record<string, unknown>[]>
+  fetchPrompts: () => Promise<Prompt[]>
   /** Asks the server, unless it was seen alive a moment ago. */
   isConnected: (signal?: AbortSignal) => Promise<boolean>
   /** Whether a config with this `updatedAt`, in milliseconds since the epoch, is newer than `createdAt`. */
@@ -155,7 +158,7 @@ export interface MCPConnection {
    * The surface of the MCP SDK's client, as far as LibreChat uses it. `params` are sent as the `toolArguments` of
    * `callTool` are.
    */
-  client: { request(request: { method: string; params?: object }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<Record<string, unknown>>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, unknown> | undefined }
+  client: { request(request: { method: string; params?: object }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<Record<string, unknown>>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): ServerCapabilities | undefined }
   /** Listens. */
   on: <Event extends keyof MCPConnectionEvents>(event: Event, listener: (...args: MCPConnectionEvents[Event]) => unknown) => MCPConnection
   /** Listens for the next one. */
