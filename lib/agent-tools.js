@@ -24,8 +24,10 @@ async function namedTools(client) {
   return named;
 }
 
-/** JSON Schema of a tool's arguments. Providers want one of an object, with properties. */
-const parametersOf = ({ inputSchema }) => ({ type: 'object', properties: {}, ...inputSchema });
+/** JSON Schema of a tool's arguments: of an object with properties, as providers want it, without `$schema`, which some refuse. */
+function parametersOf({ inputSchema: { $schema, ...schema } }) {
+  return { type: 'object', properties: {}, ...schema };
+}
 
 const textOf = (content) =>
   content
