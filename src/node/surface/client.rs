@@ -187,11 +187,15 @@ fn described<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let Some(described) = invoked.target.described() else {
         return Ok(scope.undefined());
     };
-    let capabilities = serde_json::to_value(&described.capabilities).ok();
+    let written = |text: &Option<Box<RawValue>>| {
+        let text = text.as_ref();
+        text.map_or_else(|| Ok(scope.undefined()), |text| scope.parse_json(text.get()))
+    };
     scope
         .object()?
         .with("protocolVersion", described.version.as_str())?
-        .optional("capabilities", capabilities)?
+        .with("capabilities", written(&described.raw_capabilities)?)?
+        .with("serverInfo", written(&described.server_info)?)?
         .optional("instructions", described.instructions.as_ref())
 }
 
