@@ -18,17 +18,23 @@ use super::methods::{Invocation, Method, set_methods};
 use super::request_options::RequestOptions;
 use crate::connection::{Described, Params as RpcParams};
 use crate::error::{Code, Error, Result};
-use crate::manager::{Consent, Manager, Owner, Served, ServerCall};
+use crate::manager::{Consent, Key, Lease, Manager, Owner, ServerCall};
 use crate::node::engine::JsResult;
 use crate::node::marshal::to_js::WithMembers;
 
 /// What a client knows of its connection.
 #[derive(Default)]
 struct Client {
-    /// Whose connection has carried the last request; absent before the first.
+    /// The connection of the last request; absent before the first.
     served: Mutex<Option<Served>>,
     closed: CancellationToken,
     under_way: TaskTracker,
+}
+
+/// Whose connection it is, and what the server has said of itself.
+struct Served {
+    key: Key,
+    described: Option<Arc<Described>>,
 }
 
 type Invoked<'env> = Invocation<'env, Arc<Client>>;
@@ -55,11 +61,7 @@ pub fn create<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 
 impl Client {
     /// Work for a caller, which ends with the client, too.
-    async fn work<T>(
-        &self,
-        call: &Call,
-        work: impl Future<Output = Result<(T, Served)>>,
-    ) -> Result<T> {
+    async fn work<T>(&self, call: &Call, work: impl Future<Output = Result<T>>) -> Result<T> {
         let _under_way = self.under_way.token();
         let mut work = std::pin::pin!(work);
         let outcome = tokio::select! {
@@ -70,21 +72,23 @@ impl Client {
             }
             outcome = &mut work => outcome,
         };
-        match outcome {
-            Ok((result, served)) => {
-                *self.served.lock() = Some(served);
-                Ok(result)
+        outcome.map_err(|error| {
+            if error.code == Code::Aborted && self.closed.is_cancelled() {
+                return Error::new(Code::Closed, "The MCP client is closed");
             }
-            Err(error) if error.code == Code::Aborted && self.closed.is_cancelled() => {
-                Err(Error::new(Code::Closed, "The MCP client is closed"))
-            }
-            Err(error) => Err(error),
-        }
+            error
+        })
+    }
+
+    fn note(&self, lease: &Lease) {
+        *self.served.lock() = Some(Served {
+            key: lease.key().clone(),
+            described: lease.connection().described().ok(),
+        });
     }
 
     fn described(&self) -> Option<Arc<Described>> {
-        let served = self.served.lock();
-        served.as_ref().map(|served| Arc::clone(&served.described))
+        self.served.lock().as_ref()?.described.clone()
     }
 }
 
@@ -113,6 +117,7 @@ fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
                 timeout: wanted.options.timeout,
                 max_total_timeout: wanted.options.max_total_timeout,
                 progress: wanted.options.progress,
+                carried_by: Some(&|lease| client.note(lease)),
                 cancel: call.cancel.clone(),
             };
             client.work(&call, manager.call_raw(request)).await
@@ -158,7 +163,8 @@ fn connect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let work = async {
                 let (_, lease) = connection_params::find(&manager, &call, &params, false).await?;
-                Ok(((), Served::by(&lease)?))
+                client.note(&lease);
+                Ok(())
             };
             client.work(&call, work).await
         })
@@ -189,7 +195,10 @@ fn described<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     };
     let written = |text: &Option<Box<RawValue>>| {
         let text = text.as_ref();
-        text.map_or_else(|| Ok(scope.undefined()), |text| scope.parse_json(text.get()))
+        text.map_or_else(
+            || Ok(scope.undefined()),
+            |text| scope.parse_json(text.get()),
+        )
     };
     scope
         .object()?
