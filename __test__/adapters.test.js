@@ -43,12 +43,18 @@ const SCHEMA = {
   required: ['text'],
   $defs: { words: { type: 'string' } },
 };
+/** Not for models, or no tool. */
+const OTHERS = [
+  { name: 'of_apps', inputSchema: { type: 'object' }, _meta: { ui: { visibility: ['app'] } } },
+  { title: 'Nameless' },
+  null,
+];
 const TOOLS = Object.keys(RESULTS).map((name) => ({
   name,
   ...(name === 'echo' && { title: 'Echo', description: 'Says it again' }),
   inputSchema: name === 'echo' ? SCHEMA : { type: 'object' },
 }));
-/** What they are called for models: what is allowed stays, and is given to no other tool. */
+/** What they are called for models: what is allowed stays, and is given to no other tool. Those of apps are not there. */
 const NAMES = [
   'echo',
   'files_read_2',
@@ -59,6 +65,7 @@ const NAMES = [
   'structured',
   'fails',
   'waits',
+  'bare',
 ];
 
 /** What models get to know of what has bytes. */
@@ -69,7 +76,10 @@ const WITHOUT_BYTES = [
 ];
 
 const startServer = () =>
-  fixtures.server({ tools: TOOLS, callTool: ({ name, arguments: args }, extra) => RESULTS[name](args, extra) });
+  fixtures.server({
+    tools: [...OTHERS, ...TOOLS, { name: 'bare' }],
+    callTool: ({ name, arguments: args }, extra) => RESULTS[name](args, extra),
+  });
 
 describe('the AI SDK', () => {
   async function generate(server, calls, timeout) {

@@ -4,13 +4,20 @@
 const NAME = /^[\w-]{1,64}$/;
 const LONGEST = 64;
 
+/** Whether something that a server lists is a tool, and not for MCP Apps alone. */
+function isForModels(tool) {
+  const visibility = tool?._meta?.ui?.visibility;
+  return typeof tool?.name === 'string' && (!Array.isArray(visibility) || visibility.includes('model'));
+}
+
 /**
- * The tools of a server by names that models take. One whose name is taken as it is keeps it, whatever others are called.
+ * The tools that a server has for models, by names that they take. One whose name is taken as it is keeps it, whatever others
+ * are called.
  *
  * @returns {Promise<Map<string, any>>}
  */
 async function namedTools(client) {
-  const { tools } = await client.listTools();
+  const tools = (await client.listTools()).tools.filter(isForModels);
   const kept = new Set(tools.map(({ name }) => name).filter((name) => NAME.test(name)));
   const named = new Map();
   for (const tool of tools) {
@@ -24,9 +31,12 @@ async function namedTools(client) {
   return named;
 }
 
-/** JSON Schema of a tool's arguments: of an object with properties, as providers want it, without `$schema`, which some refuse. */
-function parametersOf({ inputSchema: { $schema, ...schema } }) {
-  return { type: 'object', properties: {}, ...schema };
+/**
+ * JSON Schema of a tool's arguments: of an object with properties, as providers want it, without `$schema`, which some refuse.
+ */
+function parametersOf({ inputSchema }) {
+  const { $schema, ...schema } = inputSchema ?? {};
+  return { properties: {}, ...schema, type: 'object' };
 }
 
 const textOf = (content) =>
