@@ -53,4 +53,7 @@ async function main() {
   }
 }
 
-main();
+main().catch((error) => {
+  console.error(error.message);
+  process.exitCode = 1;
+});
