@@ -1,31 +1,12 @@
 /** `runtime.client`: one user's client of one server, over real servers of both generations of the protocol. */
 
 const { AsyncLocalStorage } = require('node:async_hooks');
+const { outcome, text, tool, useClients } = require('./support/client');
 const { everythingOverStdio } = require('./support/everything');
-const { useEnvironment } = require('./support/environment');
-const { scripted } = require('./support/faults');
-const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
-const { startStatelessServer } = require('./support/stateless-server');
 const { until } = require('./support/wait');
 
-const fixtures = useFixtures();
-
-const tool = (name) => ({ name, inputSchema: { type: 'object' } });
-const text = (value) => ({ content: [{ type: 'text', text: value }] });
-
-/** The small server, and a client of it. */
-async function connect({ server: options, config, params, ...host } = {}) {
-  const server = await fixtures.server(options);
-  const made = fixtures.runtime({ servers: { srv: server.config(config) }, allow: [server], ...host });
-  return { ...made, server, client: made.runtime.client('srv', params) };
-}
-
-const outcome = (promise) =>
-  promise.then(
-    (value) => ({ value }),
-    ({ name, code, mcpCode, message }) => ({ name, code, mcpCode, message }),
-  );
+const { connect, fixtures } = useClients();
 
 describe.each(['stdio', 'streamableHttp'])('server-everything over %s', (transport) => {
   async function everything(services) {
@@ -120,75 +101,6 @@ describe('results', () => {
     expect(JSON.stringify(tuple)).toBe('["x",null]');
     expect(tuple.raw).toEqual(beside);
     expect('raw' in (await call(false))).toBe(false);
-  });
-});
-
-describe('lists', () => {
-  const tools = ['a', 'b', 'c', 'd', 'e'].map(tool);
-  const names = (list) => list.tools.map(({ name }) => name);
-
-  test('come with all pages, or one where a cursor is given', async () => {
-    const { client, server } = await connect({ server: { tools, pageSize: 2 } });
-    const all = await client.listTools();
-    expect(all).toEqual({ tools });
-    expect(server.received('tools/list').map(({ message }) => message.params?.cursor)).toEqual([undefined, '2', '4']);
-    const page = await client.listTools({ cursor: '2' });
-    expect([names(page), page.nextCursor]).toEqual([['c', 'd'], '4']);
-  });
-
-  describe.each([
-    ['MCP_TOOLS_LIST_MAX_PAGES', '2', ['a', 'b', 'c', 'd'], '4'],
-    ['MCP_TOOLS_LIST_MAX_TOOLS', '2', ['a', 'b'], '2'],
-    ['MCP_TOOLS_LIST_MAX_BYTES', '40', ['a', 'b'], '2'],
-  ])('%s=%s', (variable, value, expected, next) => {
-    useEnvironment({ [variable]: value });
-
-    test('ends them, and `nextCursor` says where', async () => {
-      const { client, logger } = await connect({ server: { tools, pageSize: 2 } });
-      const list = await client.listTools();
-      expect([names(list), list.nextCursor]).toEqual([expected, next]);
-      expect(logger.messages('warn')).toContainEqual(expect.stringContaining(`Reached ${variable} with tools/list`));
-    });
-  });
-
-  test('are empty where the server announces none, and it is not asked', async () => {
-    const { client, server } = await connect();
-    expect(await client.listPrompts()).toEqual({ prompts: [] });
-    expect(await client.listResources()).toEqual({ resources: [] });
-    expect(await client.listResourceTemplates()).toEqual({ resourceTemplates: [] });
-    expect(server.requests.some(({ message }) => /^(prompts|resources)\//.test(message?.method))).toBe(false);
-  });
-});
-
-describe('lists of servers that are not as they should be', () => {
-  const lists = (answer) => connect({ server: { fault: scripted({ 'tools/list': answer }) } });
-
-  test.each([
-    ['no array', { tools: {} }],
-    ['no list at all', []],
-    ['a cursor that is no text', { tools: [], nextCursor: 7 }],
-  ])('%s', async (_, result) => {
-    const { client } = await lists(() => ({ result }));
-    expect(await outcome(client.listTools())).toMatchObject({ code: 'MCP_INVALID_RESPONSE' });
-  });
-
-  test('an empty cursor is the end', async () => {
-    const { client } = await lists(() => ({ result: { tools: [tool('a')], nextCursor: '' } }));
-    expect(await client.listTools()).toEqual({ tools: [tool('a')] });
-  });
-
-  test('a cursor that comes again is the end', async () => {
-    const { client, logger } = await lists(() => ({ result: { tools: [tool('a')], nextCursor: 'x' } }));
-    expect(await client.listTools()).toEqual({ tools: [tool('a'), tool('a')] });
-    expect(logger.messages('warn')).toContainEqual(expect.stringContaining('repeated a cursor of tools/list'));
-  });
-
-  test('a page that fails fails the list', async () => {
-    const error = { code: -32000, message: 'no more' };
-    const { client } = await lists(({ params }) =>
-      params.cursor ? { error } : { result: { tools: [tool('a')], nextCursor: 'x' } },
-    );
-    expect(await outcome(client.listTools())).toMatchObject({ name: 'McpError', code: -32000 });
   });
 });
 
@@ -329,74 +241,6 @@ describe('events', () => {
     const before = [...states];
     await runtime.manager.appConnections.disconnect('srv');
     expect(states).toEqual(before);
-  });
-});
-
-describe('2026-07-28', () => {
-  const never = { ttlMs: 0, cacheScope: 'private' };
-
-  async function stateless(options, services) {
-    const server = fixtures.keep(await startStatelessServer(options));
-    const host = fixtures.runtime({ servers: { srv: server.config() }, allow: [server], services });
-    return { ...host, server, client: host.runtime.client('srv') };
-  }
-
-  test('lists, results, prompts, completion', async () => {
-    const capabilities = { tools: {}, prompts: {}, resources: {}, completions: {} };
-    const handlers = {
-      'tools/list': ({ params }) =>
-        params?.cursor ? { tools: [tool('b')], ...never } : { tools: [tool('a')], nextCursor: '2', ...never },
-      'tools/call': ({ params }) => ({ ...text(params.arguments.text), structuredContent: [1] }),
-      'prompts/list': () => ({ prompts: [{ name: 'p' }], ...never }),
-      'prompts/get': ({ params }) => ({
-        messages: [{ role: 'user', content: { type: 'text', text: params.arguments.x } }],
-      }),
-      'resources/templates/list': () => ({ resourceTemplates: [{ name: 't', uriTemplate: 'a:{b}' }], ...never }),
-      'resources/read': ({ params }) => ({ contents: [{ uri: params.uri, text: 'r' }], ...never }),
-      'completion/complete': () => ({ completion: { values: ['v'] } }),
-    };
-    const { client } = await stateless({ capabilities, handlers });
-    expect(await client.listTools()).toEqual({ tools: [tool('a'), tool('b')] });
-    expect([client.protocolVersion, client.capabilities]).toEqual(['2026-07-28', capabilities]);
-    expect(client.serverInfo).toEqual({ name: 'stateless-server', version: '1.0.0', title: 'Stateless' });
-    const result = await client.callTool({ name: 'a', arguments: { text: 'hi' } });
-    expect(result).toMatchObject({ ...text('hi'), structuredContent: [1], resultType: 'complete' });
-    expect((await client.listPrompts()).prompts).toEqual([{ name: 'p' }]);
-    expect((await client.getPrompt({ name: 'p', arguments: { x: 'y' } })).messages[0].content.text).toBe('y');
-    expect((await client.listResourceTemplates()).resourceTemplates).toHaveLength(1);
-    expect((await client.readResource({ uri: 'a:1' })).contents).toEqual([{ uri: 'a:1', text: 'r' }]);
-    const ref = { type: 'ref/prompt', name: 'p' };
-    expect((await client.complete({ ref, argument: { name: 'x', value: '' } })).completion.values).toEqual(['v']);
-  });
-
-  test('the logging level goes with each request of this client', async () => {
-    const handlers = {
-      'tools/list': () => ({ tools: [tool('a')], ...never }),
-      'tools/call': async (_, context) => {
-        await context.mcpReq.log('info', 'said');
-        return text('done');
-      },
-    };
-    const heard = [];
-    const onLogMessage = ({ data }, peer) => heard.push([data, peer.toolName]);
-    const { client, runtime, server } = await stateless(
-      { capabilities: { tools: {}, logging: {} }, handlers },
-      { onLogMessage },
-    );
-    expect(await client.setLoggingLevel('info')).toEqual({});
-    await runtime.client('srv').callTool({ name: 'a' });
-    await client.callTool({ name: 'a' });
-    await until('the log message', () => heard.length > 0);
-    expect(heard).toEqual([['said', 'a']]);
-    const levels = server.received('tools/call').map(({ message }) => message.params._meta);
-    expect(levels.map((meta) => meta['io.modelcontextprotocol/logLevel'])).toEqual([undefined, 'info']);
-  });
-
-  test('a ping asks who is there', async () => {
-    const { client, server } = await stateless();
-    expect(await client.ping()).toEqual({});
-    expect(server.received('ping')).toEqual([]);
-    expect(server.received('server/discover').length).toBeGreaterThan(1);
   });
 });
 
