@@ -91,7 +91,7 @@ describe('the AI SDK', () => {
 
   test('a model calls tools, by names that it takes, and sees texts and images', async () => {
     const server = await startServer();
-    const { text, offered, told, outputs, caught } = await generate(server, [
+    const { text, offered, told, outputs, caught, replayed } = await generate(server, [
       { toolName: 'echo', input: { text: 'Hello' } },
       { toolName: 'files_read_2', input: {} },
       { toolName: 'files_read', input: {} },
@@ -116,6 +116,7 @@ describe('the AI SDK', () => {
       RESULTS.structured(),
     ]);
     expect({ text, caught }).toEqual({ text: 'Done.', caught: [] });
+    expect(replayed).toEqual({ type: 'json', value: 'odd' });
   });
 
   test('a tool that fails is an error of the tool, and the model goes on', async () => {

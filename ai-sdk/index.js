@@ -8,7 +8,10 @@ const toPart = (block) =>
     ? { type: 'file', mediaType: block.mimeType, data: { type: 'data', data: block.data } }
     : { type: 'text', text: describe(block) };
 
-function toModelOutput({ output: { content, structuredContent } }) {
+function toModelOutput({ output }) {
+  const { content, structuredContent } = output ?? {};
+  // A stored conversation may come back with anything in place of a result.
+  if (!Array.isArray(content)) return { type: 'json', value: output ?? null };
   if (content.length === 0 && structuredContent !== undefined) return { type: 'json', value: structuredContent };
   return { type: 'content', value: content.map(toPart) };
 }

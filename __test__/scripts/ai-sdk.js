@@ -3,7 +3,7 @@
  * ESM, which jest does not load.
  */
 
-const { generateText, isStepCount } = require('ai');
+const { convertToModelMessages, generateText, isStepCount } = require('ai');
 const { tools } = require('../../ai-sdk');
 const { scriptedModel } = require('../../examples/agent/scripted-model');
 const { createMCPRuntime } = require('../support/addon');
@@ -15,13 +15,20 @@ async function main() {
   const client = runtime.client('server', { user: { id: 'alice' } });
   const model = scriptedModel(calls);
   const stopWhen = isStepCount(calls.length + 1);
-  const { text, steps } = await generateText({ model, tools: await tools(client), prompt: 'Go', stopWhen, timeout });
+  const offer = await tools(client);
+  const { text, steps } = await generateText({ model, tools: offer, prompt: 'Go', stopWhen, timeout });
   const { tools: offered, prompt } = model.doGenerateCalls.at(-1);
   const told = prompt.filter(({ role }) => role === 'tool').flatMap(({ content }) => content);
   const outputs = steps.flatMap(({ toolResults }) => toolResults.map(({ output }) => output));
   const errors = steps.flatMap(({ content }) => content.filter(({ type }) => type === 'tool-error'));
   const caught = errors.map(({ error: { name, message, code, result } }) => ({ name, message, code, result }));
-  process.stdout.write(JSON.stringify({ text, offered, told: told.map(({ output }) => output), outputs, caught }));
+  // What a browser sends back of a conversation is its own.
+  const parts = [
+    { type: 'dynamic-tool', toolName: 'echo', toolCallId: 'a', state: 'output-available', input: {}, output: 'odd' },
+  ];
+  const [, replayed] = await convertToModelMessages([{ role: 'assistant', parts }], { tools: offer });
+  const said = { text, offered, told: told.map(({ output }) => output), outputs, caught };
+  process.stdout.write(JSON.stringify({ ...said, replayed: replayed.content[0].output }));
   await runtime.close();
 }
 
