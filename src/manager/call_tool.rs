@@ -137,8 +137,11 @@ impl Manager {
         };
         scope.set_headers(&server, tokens, &mut options)?;
         let wire_name = self.wire_name(&lease.connection().recipe, call.tool_name);
+        let wire_name = wire_name.as_deref().unwrap_or(call.tool_name);
+        let user_id = scope.user.and_then(|user| user.id.as_deref());
+        self.refuse_hidden(user_id, name, wire_name)?;
         let params = Params::Tool {
-            name: wire_name.as_deref().unwrap_or(call.tool_name),
+            name: wire_name,
             arguments: call.arguments.as_deref(),
         };
         let mut credentials = Credentials {
@@ -173,7 +176,6 @@ impl Manager {
         let (result, items, structured) = read(&answer).map_err(|_| unreadable(&answer))?;
         if result.is_error == Some(Value::Bool(true)) {
             seen.is_error = true;
-            let user_id = scope.user.and_then(|user| user.id.as_deref());
             let prefix = log_prefix(user_id, name);
             scope.host.logger.debug(format!(
                 "{prefix}[{}] The tool answered with an error",

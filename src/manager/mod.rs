@@ -36,6 +36,7 @@ mod subscriber;
 #[cfg(test)]
 mod tests;
 mod token_request;
+mod visibility;
 mod watch;
 mod wire_names;
 

@@ -123,7 +123,7 @@ impl Manager {
             let message = "the place of the list could not be reserved";
             return Err(Error::new(Code::HostError, message));
         }
-        let tools = &snapshot.list.tools;
+        let tools = &self.for_models(key.owner.user_id(), &key.server_name, &snapshot.list.tools);
         if let Some(publisher) = publisher.filter(|it| tools.count() > 0 || it.is_ordered()) {
             let update = ToolUpdate {
                 user_id: key.owner.user_id(),

@@ -19,6 +19,7 @@ use super::key::{Key, Owner};
 use super::names::KnownNames;
 use super::pool::Pool;
 use super::subscriber::Subscriber;
+use super::visibility::HiddenTools;
 use crate::cancel::{until_cancelled, until_closed};
 use crate::connection::{Breakers, Event, Known, Parting, Sharing};
 use crate::error::Result;
@@ -32,7 +33,7 @@ use crate::telemetry::Metrics;
 use crate::transport::stdio::Children;
 
 /// Servers of which something is remembered.
-const KNOWN_SERVERS: u64 = 10_000;
+pub(super) const KNOWN_SERVERS: u64 = 10_000;
 
 /// All connections of one runtime. Cheap to clone.
 #[derive(Clone)]
@@ -72,6 +73,7 @@ pub(super) struct Inner {
     pub(super) tool_names: KnownNames,
     /// There were any.
     pub(super) has_wire_names: AtomicBool,
+    pub(super) hidden_tools: HiddenTools,
     pub(super) metrics: Arc<Metrics>,
     /// The last number that a request was given.
     pub(super) requests: AtomicU64,
@@ -126,6 +128,7 @@ impl Manager {
             known: Cache::new(KNOWN_SERVERS),
             tool_names: Cache::new(KNOWN_SERVERS),
             has_wire_names: AtomicBool::new(false),
+            hidden_tools: HiddenTools::default(),
             oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),
             metrics,
             requests: AtomicU64::default(),
