@@ -1,6 +1,7 @@
 /** What `require` loads: the addon, and with it what needs nothing but JavaScript. `index.d.ts` describes all of it. */
 
 const binding = require('./binding.js');
+const { withClients } = require('./lib/client.js');
 const { withRedis } = require('./lib/embedded-redis.js');
 const oboPolicy = require('./lib/obo-policy.js');
 
@@ -10,7 +11,7 @@ if (!binding.MCPDomainNotAllowedError) Object.assign(binding, require('./lib/err
 
 // Each name stands here, because `import { name }` finds only names that are written out.
 module.exports = { ...require('./binding.js') };
-module.exports.createMCPRuntime = withRedis(binding.createMCPRuntime);
+module.exports.createMCPRuntime = withClients(withRedis(binding.createMCPRuntime));
 module.exports.MCPDomainNotAllowedError = binding.MCPDomainNotAllowedError;
 module.exports.MCPInspectionFailedError = binding.MCPInspectionFailedError;
 module.exports.MCPTokenRefreshUnavailableError = binding.MCPTokenRefreshUnavailableError;

@@ -1,6 +1,7 @@
 /**
  * Lists what the package's types export without documentation: declarations, and members of interfaces and classes. A
- * member whose type is one value, such as `code: 'MCP_INSPECTION_FAILED'`, says all there is to say.
+ * member whose type is one value, such as `code: 'MCP_INSPECTION_FAILED'`, says all there is to say. The types of MCP are
+ * the specification's.
  *
  *   npm run lint:types
  */
@@ -9,11 +10,14 @@ const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const ts = require('typescript');
 const { ROOT } = require('./addon-path');
+const { BEGIN, END } = require('./protocol-types');
 
 const FILES = ['index.d.ts', 'redis/index.d.ts', 'testing/index.d.ts'];
 
 function undocumented(file) {
-  const source = ts.createSourceFile(file, readFileSync(join(ROOT, file), 'utf8'), ts.ScriptTarget.Latest, true);
+  const text = readFileSync(join(ROOT, file), 'utf8');
+  const [before, after] = [text.split(BEGIN)[0], text.split(END)[1] ?? ''];
+  const source = ts.createSourceFile(file, before + after, ts.ScriptTarget.Latest, true);
   const isDocumented = (node) => ts.getJSDocCommentsAndTags(node).length > 0;
   const missing = [];
   for (const statement of source.statements) {

@@ -19,6 +19,7 @@ mod failures;
 mod generation;
 mod handshake;
 mod inbound;
+mod lists;
 mod liveness;
 #[cfg(test)]
 mod memory;

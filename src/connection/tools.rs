@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::established::Connection;
 use super::generation::Generation;
+use super::lists::next_cursor;
 use super::options::CallOptions;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
@@ -39,16 +40,10 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// Where the next page begins. Older servers say with an empty text that there is none.
+    /// Where the next page begins.
     fn next(self, generation: Generation) -> Result<Option<String>> {
-        match self.next_cursor {
-            Value::Null => Ok(None),
-            Value::String(cursor) => {
-                let is_end = cursor.is_empty() && generation == Generation::Initialize;
-                Ok((!is_end).then_some(cursor))
-            }
-            _ => Err(broken("sent a tools/list cursor that is no text")),
-        }
+        next_cursor("tools/list", self.next_cursor, generation)
+            .map_err(|_| broken("sent a tools/list cursor that is no text"))
     }
 }
 

@@ -116,6 +116,11 @@ impl Manager {
         self.part_with(key, Parting::Over).await;
     }
 
+    /// The same, but other processes may go on with its session.
+    pub(super) async fn leave(&self, key: &Key) {
+        self.part_with(key, Parting::Left).await;
+    }
+
     async fn part_with(&self, key: &Key, parting: Parting) {
         let (slot, attempt) = self.withdraw(key, parting);
         self.tell(key, Event::Closed);

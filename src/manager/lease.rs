@@ -43,6 +43,18 @@ impl Lease {
         self.manager.discard(&self.slot, Parting::Over);
     }
 
+    /// The user goes: the connection ends before this resolves, or with the last call of others that uses it. Other
+    /// processes may go on with its session.
+    pub async fn leave(self) {
+        let (manager, slot) = (self.manager.clone(), Arc::clone(&self.slot));
+        if slot.state.lock().uses > 1 {
+            manager.discard(&slot, Parting::Left);
+            return;
+        }
+        drop(self);
+        manager.leave(&slot.key).await;
+    }
+
     /// The call was aborted: a user's connection that it opened is closed, unless another call uses it.
     pub fn abandon(self) {
         if self.opened && self.slot.key.owner != Owner::App && self.slot.state.lock().uses == 1 {

@@ -30,6 +30,7 @@ mod request;
 mod resend;
 mod schema;
 mod scope;
+mod server_call;
 mod slot;
 mod state;
 mod subscriber;
@@ -42,7 +43,7 @@ mod wire_names;
 
 pub use acquire::Acquire;
 pub use authorize::{Consent, ConsentOutcome, IssuedUrl};
-pub use call_tool::CallTool;
+pub use call_tool::{Served, ToolOutcome};
 pub use content::{Item, ToolContent, format_content};
 pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::{Discover, Discovered};
@@ -58,6 +59,7 @@ pub use resend::Credentials;
 pub use scope::{
     CallScope, HeaderTokens, ServerScope, may_be_shared, registered_config, template, with_bearer,
 };
+pub use server_call::ServerCall;
 pub use state::{Manager, WeakManager};
 pub use subscriber::{Relisted, Subscriber};
 pub use token_request::TokenRequest;

@@ -111,13 +111,13 @@ impl CallScope<'_> {
         Ok(())
     }
 
-    /// Whom the server may ask during this call of a tool.
-    pub(super) fn caller(&self, server_name: &str, tool_name: &str) -> Caller {
+    /// Whom the server may ask during this call, which may be one of a tool.
+    pub(super) fn caller(&self, server_name: &str, tool_name: Option<&str>) -> Caller {
         Caller {
             peer: Peer {
                 server_name: server_name.to_owned(),
                 user_id: self.user_id().map(str::to_owned),
-                tool_name: Some(tool_name.to_owned()),
+                tool_name: tool_name.map(str::to_owned),
             },
             host: self.host.server_requests.clone(),
         }
@@ -264,6 +264,19 @@ impl Manager {
             self.scope(call, server_name, config).await
         };
         self.until_cancelled(cancel, finding).await?
+    }
+
+    /// The config that the registry has for this user.
+    pub async fn registered(
+        &self,
+        scope: &CallScope<'_>,
+        server_name: &str,
+    ) -> Result<Option<Arc<ServerConfig>>> {
+        let lookup = Lookup {
+            user_id: scope.user_id(),
+            config_servers: true,
+        };
+        registered_config(scope.host, server_name, lookup).await
     }
 
     /// App-level where the registry's app-level config allows it, else the user's own connection

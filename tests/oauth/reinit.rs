@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-use librechat_mcp_native::connection::{CallOptions, list_tools};
+use librechat_mcp_native::connection::{CallOptions, Params, list_tools};
 use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::User;
-use librechat_mcp_native::manager::{Acquire, CallScope, CallTool, Manager};
+use librechat_mcp_native::manager::{Acquire, CallScope, Consent, Manager, ServerCall};
 use librechat_mcp_native::oauth::Reconnections;
 use librechat_mcp_native::reconnect::Reconnect;
 use librechat_mcp_native::reinit::{FailureReason, Reinit, Reinitialized, reinit};
@@ -123,7 +123,7 @@ async fn a_tool_call_waits_for_the_user() {
     let manager = Manager::new(true, Handle::current());
     let (host, settings, user) = (world.host(None), Arc::<Settings>::default(), user());
     let call_tool = async || {
-        let call = CallTool {
+        let call = ServerCall {
             scope: CallScope {
                 host: &host,
                 settings: &settings,
@@ -136,15 +136,19 @@ async fn a_tool_call_waits_for_the_user() {
             },
             server_name: SERVER,
             config: None,
-            tool_name: "echo",
-            arguments: None,
-            provider: "openai",
+            method: "tools/call",
+            params: Params::Tool {
+                name: "echo",
+                arguments: None,
+            },
+            consent: Some(Consent::waiting(&host)),
+            connect_timeout: None,
             timeout: None,
             max_total_timeout: None,
             progress: None,
             cancel: CancellationToken::new(),
         };
-        manager.call_tool(call).await
+        manager.call_tool(call, "openai").await
     };
     // Completes the user's flow once there is one that brings this token.
     let authorize = async |token: &str| {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::call::Call;
 use super::handle::{Handle, REQUEST_TIMEOUT};
 use super::methods::Invocation;
-use crate::connection::Progress;
+use crate::connection::{Params as RpcParams, Progress};
 use crate::manager::Manager;
 use crate::node::engine::JsResult;
 use crate::node::marshal::params::Params;
@@ -22,8 +22,9 @@ pub fn request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'en
         (call, move |_: Manager, call: Arc<Call>| async move {
             let lease = handle.lease()?;
             let mut options = handle.options(&call);
+            let params = RpcParams::from(params.as_ref());
             if let Some(caller) = &mut options.caller {
-                caller.peer.tool_name = tool_name(&method, params.as_ref());
+                caller.peer.tool_name = params.tool_name(&method).map(str::to_owned);
             }
             let timeout = timeout
                 .or_else(|| handle.recipe(|recipe| recipe.config.timeout))
@@ -33,21 +34,12 @@ pub fn request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'en
                 timeout,
                 sink: None,
             });
-            lease
-                .connection()
-                .request(&method, params.as_ref(), &options)
-                .await
+            lease.connection().request(&method, params, &options).await
         })
     });
     invocation.run_with(prepared, |scope, _, answer: Box<RawValue>| {
         scope.parse_json(answer.get())
     })
-}
-
-/// The tool that a request calls.
-fn tool_name(method: &str, params: Option<&Json>) -> Option<String> {
-    let name = params.filter(|_| method == "tools/call")?.get("name")?;
-    name.as_str().map(str::to_owned)
 }
 
 type Request = (Call, String, Option<Json>, Option<Duration>);

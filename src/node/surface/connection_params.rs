@@ -24,8 +24,8 @@ pub struct ConnectionParams {
     authorize: bool,
 }
 
-pub fn read<'env>(
-    invocation: &Invocation<'env>,
+pub fn read<'env, T>(
+    invocation: &Invocation<'env, T>,
     function: &'static str,
 ) -> JsResult<'env, (Call, ConnectionParams)> {
     let params = invocation.params(function)?;

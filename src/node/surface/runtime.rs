@@ -14,7 +14,7 @@ use super::handle::Connections;
 use super::methods::{Begins, Invocation, Method, set_methods};
 use super::request::RequestStore;
 use super::state::RuntimeState;
-use super::{exchange, inspect, manager, oauth, redaction, result, statics, telemetry};
+use super::{client, exchange, inspect, manager, oauth, redaction, result, statics, telemetry};
 use crate::flights::Flights;
 use crate::manager::Manager;
 use crate::node::engine::workers::{self, spawn};
@@ -48,6 +48,7 @@ const METHODS: &[Method] = &[
     Method::new("stats", telemetry::stats),
     Method::new("metrics", telemetry::metrics),
     Method::new("health", telemetry::health),
+    Method::new("client", client::create),
     // After the calls that were made before it.
     Method::new("close", close).begins(Begins::InTurn),
 ];

@@ -48,6 +48,16 @@ impl<'a> From<Option<&'a Value>> for Params<'a> {
 }
 
 impl<'a> Params<'a> {
+    /// The tool that a request of this method calls.
+    #[must_use]
+    pub fn tool_name(self, method: &str) -> Option<&'a str> {
+        match self {
+            Self::Tool { name, .. } => Some(name),
+            Self::Members(members) if method == "tools/call" => members.get(NAME)?.as_str(),
+            _ => None,
+        }
+    }
+
     /// All members, for whoever reads or changes them.
     ///
     /// # Errors

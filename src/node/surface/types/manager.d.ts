@@ -15,8 +15,11 @@ export interface MCPManager {
    * that is done. `authenticationKind` says what `oauthRequired` is about.
    */
   discoverServerTools: (params: MCPConnectionParams & { deadlineMs?: number; onDiscoveryDetached?: (discovery: Promise<void>) => unknown }) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null; authenticationKind?: 'oauth' | 'obo' | 'server' }>
-  /** `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. */
-  callTool: (params: MCPCallToolParams) => Promise<[string, Record<string, any> | undefined]>
+  /**
+   * `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. What the server's result has
+   * beside its `content` is on the array's property `raw`, which is not enumerable, and absent where there is nothing of it.
+   */
+  callTool: (params: MCPCallToolParams) => Promise<[string, Record<string, any> | undefined] & { readonly raw?: Pick<CallToolResult, 'isError' | 'structuredContent' | '_meta'> }>
   /** By server name; `undefined` for a user without connections. */
   getUserConnections: (userId: string) => Map<string, MCPConnection> | undefined
   /**

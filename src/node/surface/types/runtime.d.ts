@@ -27,6 +27,13 @@ export interface MCPRuntime {
    * Rejects with an `MCPDomainNotAllowedError`, or an `MCPInspectionFailedError` whose `cause` says why.
    */
   inspectServer: (serverName: string, rawConfig: Record<string, any>, connection?: MCPConnection | null, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
+  /**
+   * An MCP client of a user and a server, for programs that are not LibreChat. Connects nobody yet; `params` are read with
+   * each request, and what they hold must stay as it is.
+   *
+   * @throws `TypeError` for a `serverName` that is no text
+   */
+  client: (serverName: string, params?: MCPClientParams) => MCPClient
   /** LibreChat's `MCPManager`. */
   manager: MCPManager
   /**

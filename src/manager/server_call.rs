@@ -1,0 +1,241 @@
+//! One request to a server for a caller: whose connection carries it, with which tokens, and what is done where the server
+//! refuses these (`packages/api/src/mcp/MCPManager.ts`, `callTool`).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Lease, Manager, ServerScope,
+    TokenRequest,
+};
+use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink};
+use crate::error::{Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_text};
+use crate::log::{Level, LogMeta, log_prefix};
+use crate::obo::TokenUse;
+use crate::server_config::ServerConfig;
+use crate::telemetry::{Kind, Operation, Started, TOOL_ERROR};
+
+/// Bound on a request where neither the caller nor the config has one.
+const CALL_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// One request to a server, and for whom.
+pub struct ServerCall<'a> {
+    pub scope: CallScope<'a>,
+    pub server_name: &'a str,
+    /// A config that the caller already has.
+    pub config: Option<Arc<ServerConfig>>,
+    pub method: &'a str,
+    /// A tool of [`Params::Tool`] goes by the name that models know.
+    pub params: Params<'a>,
+    /// How the user is asked to authorize; absent where nobody is to be asked.
+    pub consent: Option<Consent>,
+    /// How long connecting may take, else as the config says.
+    pub connect_timeout: Option<Duration>,
+    /// How long nothing may be heard; progress starts it again.
+    pub timeout: Option<Duration>,
+    /// How long the request may take altogether.
+    pub max_total_timeout: Option<Duration>,
+    pub progress: Option<ProgressSink>,
+    pub cancel: CancellationToken,
+}
+
+/// What shows only while a call is made.
+#[derive(Default)]
+struct Observed {
+    transport: Option<&'static str>,
+    /// Users authorize with the server.
+    authorizes: bool,
+}
+
+impl ServerCall<'_> {
+    fn tool_name(&self) -> Option<&str> {
+        self.params.tool_name(self.method)
+    }
+
+    fn user_id(&self) -> Option<&str> {
+        self.scope.user.and_then(|user| user.id.as_deref())
+    }
+
+    /// What the request may take, who hears of it, and who may be asked about it.
+    fn options(&self, server: &ServerScope) -> CallOptions {
+        let timeout = self.timeout.or(server.config.timeout);
+        // Progress may stretch a request, but not for ever.
+        let longest = self.max_total_timeout.unwrap_or(Duration::from_hours(24));
+        CallOptions {
+            progress: Some(Progress {
+                timeout: timeout.unwrap_or(CALL_TIMEOUT),
+                sink: self.progress.clone(),
+            }),
+            caller: Some(self.scope.caller(self.server_name, self.tool_name())),
+            ..CallOptions::new(Instant::now() + longest, self.cancel.clone())
+        }
+    }
+}
+
+impl Manager {
+    /// Makes a request over the user's connection or the one that all users share; `read` makes something of its result,
+    /// and says whether that is a tool's own error. The headers are the caller's own, whoever's connection carries them.
+    /// Tool calls are counted.
+    pub async fn call<T>(
+        &self,
+        mut call: ServerCall<'_>,
+        read: impl FnOnce(Box<RawValue>, &Lease) -> Result<(T, bool)>,
+    ) -> Result<T> {
+        let logger = call.scope.host.logger.clone();
+        let started = Started::now(Kind::ToolCall, call.server_name, call.user_id());
+        let mut seen = Observed::default();
+        let given = call.config.take();
+        let answer = self.answer(&call, given, &mut seen).await;
+        let outcome = answer.and_then(|(answer, lease)| read(answer, &lease));
+        let is_error = matches!(outcome, Ok((_, true)));
+        let outcome = outcome.map(|(result, _)| result);
+        let outcome = outcome.map_err(|error| {
+            if seen.authorizes {
+                as_wanted_authorization(error)
+            } else {
+                error
+            }
+        });
+        let prefix = log_prefix(call.user_id(), call.server_name);
+        if let Some(tool_name) = call.tool_name() {
+            let ended = match &outcome {
+                Ok(_) if is_error => started.ended(TOOL_ERROR, true),
+                outcome => started.ended_with(outcome.as_ref()),
+            };
+            let operation = Operation {
+                transport: seen.transport,
+                // A model wrote it.
+                tool: Some(foreign_text(tool_name, &SentSecrets::default())),
+                ..ended
+            };
+            self.record(operation, &logger);
+            if is_error {
+                logger.debug(format!(
+                    "{prefix}[{tool_name}] The tool answered with an error"
+                ));
+            }
+        }
+        if let Err(error) = &outcome {
+            // Who makes other requests hears of it, and is no part of LibreChat.
+            let (level, message) = match call.tool_name() {
+                Some(tool_name) => (
+                    Level::Error,
+                    format!("{prefix}[{tool_name}] Tool call failed"),
+                ),
+                None => (Level::Debug, format!("{prefix} {} failed", call.method)),
+            };
+            logger.with(level, message, LogMeta::Error(error.clone()));
+        }
+        outcome
+    }
+
+    async fn answer(
+        &self,
+        call: &ServerCall<'_>,
+        given: Option<Arc<ServerConfig>>,
+        seen: &mut Observed,
+    ) -> Result<(Box<RawValue>, Lease)> {
+        let (scope, name) = (&call.scope, call.server_name);
+        let server = self.server(scope, name, given, &call.cancel).await?;
+        let _disposal = self.disposal(scope, &server.key);
+        let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
+        let limit = call
+            .connect_timeout
+            .or(server.config.init_timeout)
+            .unwrap_or(DEFAULT_INIT_TIMEOUT);
+        let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
+        let (mut request, kind) = self.request(scope, &server, graph_token.as_ref(), options)?;
+        seen.transport = Some(kind.as_str());
+        seen.authorizes = server.config.runs_oauth_flow();
+        let tool_name = call.tool_name();
+        let obo = TokenRequest {
+            purpose: tool_name.map_or(TokenUse::Connection, |tool_name| {
+                self.token_use(&server, tool_name)
+            }),
+            timeout: None,
+            of_tool_call: tool_name.is_some(),
+            cancel: &call.cancel,
+        };
+        let token = self.call_token(scope, &server, obo).await?;
+        request.go_on_with(self, token.as_ref())?;
+        // The exchange of tokens has bounds of its own.
+        request.options.deadline = Instant::now() + limit;
+        let mut asked = ConsentOutcome::default();
+        let mut lease = match &call.consent {
+            Some(consent) => {
+                self.acquire_asking(scope, &server, &mut request, consent, &mut asked)
+                    .await?
+            }
+            None => self.acquire(&request).await?,
+        };
+        let token = match token {
+            Some(token) => Some(Self::settle_token(&lease, &request.recipe(self)?, token)),
+            None => None,
+        };
+        let mut options = call.options(&server);
+        let tokens = HeaderTokens {
+            graph: graph_token.as_ref(),
+            access: token.as_ref(),
+        };
+        scope.set_headers(&server, tokens, &mut options)?;
+        let wire_name = match call.params {
+            Params::Tool { name, .. } => self.wire_name(&lease.connection().recipe, name),
+            _ => None,
+        };
+        let params = match (call.params, &wire_name) {
+            (Params::Tool { arguments, .. }, Some(name)) => Params::Tool { name, arguments },
+            (params, _) => params,
+        };
+        if let Params::Tool { name: tool, .. } = params {
+            self.refuse_hidden(call.user_id(), name, tool)?;
+        }
+        let mut credentials = Credentials {
+            scope,
+            server: &server,
+            tokens,
+            renewal: obo,
+            is_renewed: false,
+        };
+        loop {
+            let connection = lease.connection();
+            let sent = connection.request_whole(call.method, params, &options);
+            let error = match sent.await {
+                Ok(answer) => return Ok((answer, lease)),
+                Err(error) => error,
+            };
+            if token.is_some() {
+                credentials.renew(self, error, &mut options).await?;
+                continue;
+            }
+            let may_ask = !asked.was_asked && server.config.runs_oauth_flow();
+            let consent = call.consent.as_ref().filter(|_| may_ask);
+            let Some((refusal, consent)) = error.refusal().zip(consent) else {
+                return Err(error);
+            };
+            // The session lives, but its token does not, and nothing but the user brings another.
+            lease.discard();
+            let consent = Consent {
+                refusal: Some(refusal.clone()),
+                ..consent.clone()
+            };
+            request.options.deadline = Instant::now() + limit;
+            lease = self
+                .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
+                .await?;
+        }
+    }
+}
+
+/// `LibreChat` knows by the text of an error that the user has to authorize, whatever stood in the way of that.
+fn as_wanted_authorization(mut error: Error) -> Error {
+    const WANTED: &str = "OAuth authentication required";
+    if error.wants_user() && !error.message.contains(WANTED) {
+        error.message = format!("{WANTED}: {}", error.message);
+    }
+    error
+}

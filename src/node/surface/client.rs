@@ -1,0 +1,224 @@
+//! What `runtime.client` (`lib/client.js`) makes its requests through: one object for each client, whose requests belong to
+//! one user and server.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde_json::Value as Json;
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::call::Call;
+use super::connection_params;
+use super::connections::object;
+use super::handle::Backing;
+use super::methods::Begins::InTurnWithParameters;
+use super::methods::{Invocation, Method, set_methods};
+use super::request_options::RequestOptions;
+use crate::connection::{Described, Params as RpcParams};
+use crate::error::{Code, Error, Result};
+use crate::manager::{Consent, Manager, Owner, Served, ServerCall};
+use crate::node::engine::JsResult;
+use crate::node::marshal::to_js::WithMembers;
+
+/// What a client knows of its connection.
+#[derive(Default)]
+struct Client {
+    /// Whose connection has carried the last request; absent before the first.
+    served: Mutex<Option<Served>>,
+    closed: CancellationToken,
+    under_way: TaskTracker,
+}
+
+type Invoked<'env> = Invocation<'env, Arc<Client>>;
+
+const METHODS: &[Method<Arc<Client>>] = &[
+    Method::new("request", request).begins(InTurnWithParameters),
+    Method::new("connect", connect).begins(InTurnWithParameters),
+    Method::new("described", described),
+    Method::new("isShared", |invoked| {
+        let served = invoked.target.served.lock();
+        let is_shared = served.as_ref().is_some_and(|it| it.key.owner == Owner::App);
+        invoked.scope.boolean(is_shared)
+    }),
+    Method::new("connection", connection),
+    Method::new("close", close),
+];
+
+/// The object of one client.
+pub fn create<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let scope = invocation.scope;
+    let client = Arc::<Client>::default();
+    set_methods(scope.object()?, &invocation.runtime, &client, METHODS)
+}
+
+impl Client {
+    /// Work for a caller, which ends with the client, too.
+    async fn work<T>(
+        &self,
+        call: &Call,
+        work: impl Future<Output = Result<(T, Served)>>,
+    ) -> Result<T> {
+        let _under_way = self.under_way.token();
+        let mut work = std::pin::pin!(work);
+        let outcome = tokio::select! {
+            biased;
+            () = self.closed.cancelled() => {
+                call.cancel.cancel();
+                work.await
+            }
+            outcome = &mut work => outcome,
+        };
+        match outcome {
+            Ok((result, served)) => {
+                *self.served.lock() = Some(served);
+                Ok(result)
+            }
+            Err(error) if error.code == Code::Aborted && self.closed.is_cancelled() => {
+                Err(Error::new(Code::Closed, "The MCP client is closed"))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn described(&self) -> Option<Arc<Described>> {
+        let served = self.served.lock();
+        served.as_ref().map(|served| Arc::clone(&served.described))
+    }
+}
+
+/// What a request is sent with.
+struct Request {
+    server_name: String,
+    method: String,
+    params: Option<Json>,
+    consent: Option<Consent>,
+    options: RequestOptions,
+}
+
+/// `({ serverName, method, params?, options?, …MCPConnectionParams })`: the result as the server wrote it.
+fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let client = Arc::clone(&invoked.target);
+    let prepared = read(invoked).map(|(call, wanted)| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            let request = ServerCall {
+                scope: call.scope(),
+                server_name: &wanted.server_name,
+                config: call.config()?,
+                method: &wanted.method,
+                params: RpcParams::from(wanted.params.as_ref()),
+                consent: wanted.consent,
+                connect_timeout: call.connection_timeout,
+                timeout: wanted.options.timeout,
+                max_total_timeout: wanted.options.max_total_timeout,
+                progress: wanted.options.progress,
+                cancel: call.cancel.clone(),
+            };
+            client.work(&call, manager.call_raw(request)).await
+        })
+    });
+    invoked.run_with(prepared, |scope, _, answer: Box<RawValue>| {
+        scope.parse_json(answer.get())
+    })
+}
+
+fn read<'env>(invoked: &Invoked<'env>) -> JsResult<'env, (Call, Request)> {
+    let (runtime, scope) = (&invoked.runtime, invoked.scope);
+    let params = invoked.params("client")?;
+    let asks = params.boolean("authorize")?.unwrap_or(true);
+    let hands_out = params.boolean("returnOnOAuth")?.unwrap_or(false);
+    let server_name = params.text("serverName")?.unwrap_or_default();
+    let method = params.text("method")?.unwrap_or_default();
+    let message = params
+        .object_member("params")?
+        .map(|message| message.to_exact_json(&format!("{method}: params")))
+        .transpose()?;
+    let mut call = runtime.call(scope, Some(&params))?;
+    let options = RequestOptions::read(scope, "client", &params, &mut call, &runtime.thread)?;
+    let consent = asks.then(|| Consent {
+        waits: !hands_out,
+        ..Consent::waiting(&call.host)
+    });
+    call.look_up_now(scope, &server_name);
+    let wanted = Request {
+        server_name,
+        method,
+        params: message.flatten(),
+        consent,
+        options,
+    };
+    Ok((call, wanted))
+}
+
+/// `({ serverName, options?, …MCPConnectionParams })`
+fn connect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let client = Arc::clone(&invoked.target);
+    let prepared = read_connect(invoked).map(|(call, params)| {
+        (call, move |manager: Manager, call: Arc<Call>| async move {
+            let work = async {
+                let (_, lease) = connection_params::find(&manager, &call, &params, false).await?;
+                Ok(((), Served::by(&lease)?))
+            };
+            client.work(&call, work).await
+        })
+    });
+    invoked.run(prepared)
+}
+
+fn read_connect<'env>(
+    invoked: &Invoked<'env>,
+) -> JsResult<'env, (Call, connection_params::ConnectionParams)> {
+    let (mut call, wanted) = connection_params::read(invoked, "client")?;
+    let (scope, thread) = (invoked.scope, &invoked.runtime.thread);
+    RequestOptions::read(
+        scope,
+        "client",
+        &invoked.params("client")?,
+        &mut call,
+        thread,
+    )?;
+    Ok((call, wanted))
+}
+
+/// What the server has said of itself; `undefined` before the first request.
+fn described<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let scope = invoked.scope;
+    let Some(described) = invoked.target.described() else {
+        return Ok(scope.undefined());
+    };
+    let capabilities = serde_json::to_value(&described.capabilities).ok();
+    scope
+        .object()?
+        .with("protocolVersion", described.version.as_str())?
+        .optional("capabilities", capabilities)?
+        .optional("instructions", described.instructions.as_ref())
+}
+
+/// The `MCPConnection` of the open connection, which emits what happens to it; `undefined` where there is none.
+fn connection<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let (runtime, scope) = (&invoked.runtime, invoked.scope);
+    let served = invoked.target.served.lock();
+    let key = served.as_ref().map(|served| served.key.clone());
+    drop(served);
+    match key.and_then(|key| runtime.manager.existing(&key)) {
+        Some(lease) => object(runtime, scope, Backing::existing(&runtime.manager, lease)),
+        None => Ok(scope.undefined()),
+    }
+}
+
+/// Ends what the client has under way, and a connection of its user that nobody else uses.
+fn close<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let client = Arc::clone(&invoked.target);
+    invoked.start(|manager, _| async move {
+        client.closed.cancel();
+        client.under_way.close();
+        client.under_way.wait().await;
+        let served = client.served.lock().take();
+        let own = served.filter(|served| served.key.owner != Owner::App);
+        if let Some(lease) = own.and_then(|served| manager.existing(&served.key)) {
+            lease.leave().await;
+        }
+        Ok(())
+    })
+}

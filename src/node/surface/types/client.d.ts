@@ -1,0 +1,113 @@
+/**
+ * An MCP client of one user and one server. Nothing is connected before the first request; then requests go over the
+ * connection of that user, or the one that all users share, which other clients and `manager` use as well. It is made anew
+ * where it was lost, or had nothing to do for a while. Results are those of the server, unchanged.
+ *
+ * Requests reject with the errors of `docs/errors.md`, and with `MCP_CLOSED` after `close()`. A JSON-RPC error of the server
+ * is an `McpError`, whose `code` is its number. A request of which the server knows nothing is made once more where that is
+ * safe: after a session that the server has forgotten, or a token that it has refused. A tool that may have run is not called
+ * again.
+ *
+ * Events: `toolsChanged` (with the tools), `resourcesChanged`, `promptsChanged`, `resourceUpdated` (`{ uri }`) and
+ * `connectionChange` (with the state, see `MCPConnection.connectionState`). They come once there was a connection.
+ */
+export interface MCPClient {
+  /** As the registry knows it. */
+  readonly serverName: string
+  /** What the server calls itself; `undefined` before the first request, as the next three, or where it does not say. */
+  readonly serverInfo: Implementation | undefined
+  /** The revision of MCP that was agreed on, such as `2025-11-25`. */
+  readonly protocolVersion: string | undefined
+  /** What the server can do. */
+  readonly capabilities: ServerCapabilities | undefined
+  /** For models. */
+  readonly instructions: string | undefined
+  /** Connects now, and not with the first request. */
+  connect(options?: Pick<MCPRequestOptions, 'signal'>): Promise<void>
+  /** All tools; one page of them where a `cursor` is given. See `MCPPage`. */
+  listTools(params?: MCPPage, options?: MCPRequestOptions): Promise<ListToolsResult>
+  /**
+   * Calls a tool by the name that the server has for it. A result with `isError` is a result: the promise resolves.
+   *
+   * `arguments` are sent as `JSON.stringify` writes them; what it cannot write, or is nested deeper than 512 levels, is a
+   * `TypeError` with the path to it.
+   */
+  callTool(params: { name: string; arguments?: Record<string, unknown>; _meta?: Record<string, unknown> }, options?: MCPRequestOptions): Promise<CallToolResult>
+  /** All resources; one page of them where a `cursor` is given. See `MCPPage`. */
+  listResources(params?: MCPPage, options?: MCPRequestOptions): Promise<ListResourcesResult>
+  /** All templates of resources; one page of them where a `cursor` is given. See `MCPPage`. */
+  listResourceTemplates(params?: MCPPage, options?: MCPRequestOptions): Promise<ListResourceTemplatesResult>
+  /** Bounded by `MCP_STREAMABLE_HTTP_MAX_*`, as every answer is. */
+  readResource(params: { uri: string; _meta?: Record<string, unknown> }, options?: MCPRequestOptions): Promise<ReadResourceResult>
+  /** Has the server tell when this resource changes: `resourceUpdated`. */
+  subscribeResource(params: { uri: string }, options?: MCPRequestOptions): Promise<void>
+  /** Ends that. */
+  unsubscribeResource(params: { uri: string }, options?: MCPRequestOptions): Promise<void>
+  /** All prompts; one page of them where a `cursor` is given. See `MCPPage`. */
+  listPrompts(params?: MCPPage, options?: MCPRequestOptions): Promise<ListPromptsResult>
+  /** A prompt, with its arguments filled in. */
+  getPrompt(params: { name: string; arguments?: Record<string, string>; _meta?: Record<string, unknown> }, options?: MCPRequestOptions): Promise<GetPromptResult>
+  /** What may stand for an argument of a prompt or of a template of resources. */
+  complete(params: Pick<CompleteRequestParams, 'ref' | 'argument' | 'context' | '_meta'>, options?: MCPRequestOptions): Promise<CompleteResult>
+  /**
+   * From which level on the server logs: see `MCPHostServices.onLogMessage`. Up to 2025-11-25 the server keeps it for as long
+   * as its session lasts, and a connection that several users share is refused with `MCP_INVALID_ARGUMENT`. Since 2026-07-28
+   * each request of this client carries it.
+   */
+  setLoggingLevel(level: LoggingLevel, options?: MCPRequestOptions): Promise<Record<string, never>>
+  /** Whether the server answers. Since 2026-07-28 there is no `ping`, and `server/discover` is asked in its place. */
+  ping(options?: MCPRequestOptions): Promise<Record<string, never>>
+  /** Any request. `params` are sent as the `arguments` of `callTool` are. */
+  request(request: { method: string; params?: Record<string, unknown> }, options?: MCPRequestOptions): Promise<Record<string, unknown>>
+  /** Listens; see above for the events. */
+  on<Event extends keyof MCPClientEvents>(event: Event, listener: (...args: MCPClientEvents[Event]) => unknown): this
+  /** Listens for the next one. */
+  once<Event extends keyof MCPClientEvents>(event: Event, listener: (...args: MCPClientEvents[Event]) => unknown): this
+  /** Ends listening. */
+  off<Event extends keyof MCPClientEvents>(event: Event, listener: (...args: MCPClientEvents[Event]) => unknown): this
+  /**
+   * Aborts what the client has under way and ends all listening. Ends a user's connection, too, and resolves when its session
+   * has ended; one that others still use ends with its last use, and one that all users share stays.
+   */
+  close(): Promise<void>
+}
+
+/** What listeners of an `MCPClient` are called with. */
+export interface MCPClientEvents {
+  /** The connection's new state. */
+  connectionChange: [state: MCPConnection['connectionState']]
+  /** The tools as they were listed again, and their `publicationRevision` where users share the server. */
+  toolsChanged: [tools: Tool[], publicationRevision?: string]
+  /** The server has other resources. */
+  resourcesChanged: []
+  /** The server has other prompts. */
+  promptsChanged: []
+  /** A resource that was subscribed to has changed. */
+  resourceUpdated: [resource: { uri: string }]
+}
+
+/** Whose client it is, and how it connects. */
+export type MCPClientParams = Omit<MCPConnectionParams, 'serverName' | 'forceNew' | 'signal'>
+
+/**
+ * Which part of a list. Without a `cursor` it is the whole: all pages, within `MCP_TOOLS_LIST_*`. Where one of these ends it,
+ * `nextCursor` of the result says where the next page begins. It is empty for a server that does not announce such things.
+ */
+export interface MCPPage {
+  /** The `nextCursor` of the page before. */
+  cursor?: string
+  /** For the server. */
+  _meta?: Record<string, unknown>
+}
+
+/** How long one request may take, who ends it, and who hears of its progress. */
+export interface MCPRequestOptions {
+  /** Ends the request with `MCP_ABORTED`, and tells the server. */
+  signal?: AbortSignal
+  /** Milliseconds in which something has to be heard; progress starts them again. As configured, or a minute, unless given. */
+  timeout?: number
+  /** Milliseconds altogether; a day unless given. */
+  maxTotalTimeout?: number
+  /** Called with each sign of progress. */
+  onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown
+}
