@@ -32,8 +32,8 @@ const RESOURCES = {
     _meta: { ui: { csp: { connectDomains: ['https://api.example.org'] }, permissions: { camera: {} } } },
   },
   'ui://board/blob': { blob: Buffer.from(HTML).toString('base64') },
-  'ui://board/full': { text: 'x'.repeat(4 * MIB) },
-  'ui://board/large': { text: 'x'.repeat(5 * MIB) },
+  'ui://board/full': { text: 'x'.repeat(4 * MIB - 1024) },
+  'ui://board/large': { text: 'x'.repeat(4 * MIB) },
   'ui://board/large-blob': { blob: Buffer.alloc(5 * MIB).toString('base64') },
   'ui://board/broken-blob': { blob: '%%%' },
   'ui://board/invalid-utf8': { blob: Buffer.from([0xff, 0xfe]).toString('base64') },
@@ -41,7 +41,7 @@ const RESOURCES = {
   'ui://board/page': { mimeType: 'text/html', text: HTML },
   'ui://board/other': { uri: BOARD, text: HTML },
   'board://scores': { mimeType: 'application/json', text: '{"white":1}' },
-  'board://large': { mimeType: 'text/plain', text: 'x'.repeat(5 * MIB) },
+  'board://large': { mimeType: 'text/plain', text: 'x'.repeat(4 * MIB) },
 };
 
 const sessions = new Map();

@@ -42,6 +42,7 @@ const METHODS: &[Method<Arc<Client>>] = &[
         let is_shared = served.as_ref().is_some_and(|it| it.key.owner == Owner::App);
         invoked.scope.boolean(is_shared)
     }),
+    Method::new("configIdentity", config_identity),
     Method::new("connection", connection),
     Method::new("close", close),
 ];
@@ -193,6 +194,13 @@ fn described<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
         .with("protocolVersion", described.version.as_str())?
         .optional("capabilities", capabilities)?
         .optional("instructions", described.instructions.as_ref())
+}
+
+/// Of which config the connection was that carried the last request; `undefined` before the first.
+fn config_identity<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let served = invoked.target.served.lock();
+    let identity = served.as_ref().map(|served| served.template.to_text());
+    invoked.scope.optional_string(identity.as_deref())
 }
 
 /// The `MCPConnection` of the open connection, which emits what happens to it; `undefined` where there is none.
