@@ -13,6 +13,7 @@ mod failure;
 mod format;
 mod forwarding;
 mod health;
+mod hidden_tools;
 mod idle;
 mod inspect;
 mod instructions;

@@ -15,11 +15,11 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::failure::Failure;
+use super::hidden_tools::HiddenTools;
 use super::key::{Key, Owner};
 use super::names::KnownNames;
 use super::pool::Pool;
 use super::subscriber::Subscriber;
-use super::visibility::HiddenTools;
 use crate::cancel::{until_cancelled, until_closed};
 use crate::connection::{Breakers, Event, Known, Parting, Sharing};
 use crate::error::Result;
@@ -33,7 +33,7 @@ use crate::telemetry::Metrics;
 use crate::transport::stdio::Children;
 
 /// Servers of which something is remembered.
-pub(super) const KNOWN_SERVERS: u64 = 10_000;
+const KNOWN_SERVERS: u64 = 10_000;
 
 /// All connections of one runtime. Cheap to clone.
 #[derive(Clone)]
@@ -128,7 +128,7 @@ impl Manager {
             known: Cache::new(KNOWN_SERVERS),
             tool_names: Cache::new(KNOWN_SERVERS),
             has_wire_names: AtomicBool::new(false),
-            hidden_tools: HiddenTools::default(),
+            hidden_tools: HiddenTools::new(KNOWN_SERVERS),
             oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),
             metrics,
             requests: AtomicU64::default(),

@@ -17,6 +17,7 @@ export interface MCPApp {
 
 /** What the extension defines of a resource's `_meta`. */
 export interface MCPAppMeta {
+  /** What the app asks for. */
   ui?: {
     /** Origins that the app wants to reach; absent or empty: none. */
     csp?: { connectDomains?: string[]; resourceDomains?: string[]; frameDomains?: string[]; baseUriDomains?: string[] }
@@ -29,6 +30,7 @@ export interface MCPAppMeta {
   [key: string]: unknown
 }
 
+/** What a client does for apps. */
 export interface MCPClient {
   /**
    * Reads the app that a tool names (`_meta.ui.resourceUri`, or the older `_meta['ui/resourceUri']`), or one by its
