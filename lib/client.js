@@ -12,6 +12,9 @@ const LOG_LEVEL = 'io.modelcontextprotocol/logLevel';
 const SHARED =
   'Several users share this connection, and what one of them sets would hold for all (`startup: false` in the server’s config gives each user a connection)';
 
+/** By `MCPConnection` and URI: how many clients are subscribed to the resource. */
+const subscriptions = new WeakMap();
+
 const refused = (message) => Object.assign(new TypeError(message), { code: 'MCP_INVALID_ARGUMENT', retryable: false });
 
 /** See `MCPClient` in `index.d.ts`. */
@@ -25,6 +28,8 @@ class MCPClient {
   /** The `MCPConnection` that the events come from. */
   #connection;
   #passOn;
+  /** Of the resources that the client is subscribed to. */
+  #uris = new Set();
 
   constructor(native, apps, serverName, params) {
     this.#native = native;
@@ -81,6 +86,30 @@ class MCPClient {
 
   readResource(params, options) {
     return this.request({ method: 'resources/read', params }, options);
+  }
+
+  async subscribeResource({ uri }, options) {
+    this.#emitter();
+    await this.connect(options);
+    const connection = this.#connection;
+    await connection.subscribeResource(uri, options?.signal);
+    if (this.#uris.has(uri)) return;
+    this.#uris.add(uri);
+    const counts = subscriptions.get(connection) ?? new Map();
+    subscriptions.set(connection, counts.set(uri, (counts.get(uri) ?? 0) + 1));
+  }
+
+  async unsubscribeResource({ uri }, options) {
+    if (!this.#uris.delete(uri)) return;
+    const connection = this.#connection;
+    const counts = subscriptions.get(connection);
+    const others = counts.get(uri) - 1;
+    if (others > 0) {
+      counts.set(uri, others);
+      return;
+    }
+    counts.delete(uri);
+    await connection.unsubscribeResource(uri, options?.signal);
   }
 
   listPrompts(params, options) {
@@ -140,6 +169,8 @@ class MCPClient {
   }
 
   async close() {
+    // A user's own connection ends with its subscriptions, and nobody waits for what becomes of others.
+    for (const uri of this.#uris) this.unsubscribeResource({ uri }).catch(() => {});
     this.#listenTo(undefined);
     this.#events = undefined;
     await this.#native.close();
@@ -188,6 +219,8 @@ class MCPClient {
 
   /** Every listener hears of it, whatever others throw; the addon counts what fails. */
   #tell(event, args) {
+    // Over a connection that users share, others may be subscribed to more.
+    if (event === 'resourceUpdated' && ![...this.#uris].some((uri) => args[0].uri.startsWith(uri))) return;
     const listeners = this.#events?.rawListeners(event) ?? [];
     return Promise.all(listeners.map(async (listener) => listener.apply(this, args)));
   }

@@ -15,6 +15,7 @@ use super::failures::server_error;
 use super::generation::{DISCOVERED, Generation};
 use crate::error::{Code, Error, Result};
 use crate::nesting::{self, MAX_NESTING};
+use crate::tools::{member, members};
 use crate::transport::Reply;
 use crate::transport::message::RpcError;
 
@@ -43,6 +44,10 @@ pub struct Described {
     pub version: ProtocolVersion,
     pub capabilities: ServerCapabilities,
     pub instructions: Option<String>,
+    /// The object with the capabilities as the server wrote it, extensions and all. Absent where it wrote none.
+    pub raw_capabilities: Option<Box<RawValue>>,
+    /// The object with name and version as the server wrote it. Absent where it wrote none.
+    pub server_info: Option<Box<RawValue>>,
 }
 
 impl Described {
@@ -72,7 +77,7 @@ pub(super) fn discover_timeout(left: Duration) -> Duration {
 pub(super) fn after_discover(attempt: u32, answer: Result<Reply>) -> Step {
     match answer {
         Ok(Reply::Result(result)) => match read::<DiscoverResult>(&result) {
-            Some(described) => choose(described),
+            Some(described) => choose(described, &result),
             // Some servers answer every method that they do not know with an empty result.
             None => Step::Initialize,
         },
@@ -94,12 +99,14 @@ const fn is_final(error: &Error) -> bool {
     )
 }
 
-fn choose(described: DiscoverResult) -> Step {
+fn choose(described: DiscoverResult, written: &RawValue) -> Step {
     if described.supported_versions.contains(&DISCOVERED) {
         return Step::Agreed(Box::new(Described {
             version: DISCOVERED,
             capabilities: described.capabilities,
             instructions: described.instructions,
+            raw_capabilities: object_in(written, &["capabilities"]),
+            server_info: object_in(written, &["_meta", "io.modelcontextprotocol/serverInfo"]),
         }));
     }
     without(&described.supported_versions)
@@ -147,13 +154,14 @@ fn without(supported: &[ProtocolVersion]) -> Step {
 
 /// What follows the answer to `initialize`.
 pub(super) fn after_initialize(answer: Result<Reply>) -> Step {
-    let described = match answer {
-        Ok(Reply::Result(result)) => read::<Initialized>(&result),
+    let written = match answer {
+        Ok(Reply::Result(result)) => Some(result),
         Ok(Reply::Error(error)) => return Step::Failed(server_error(&error)),
         Ok(Reply::Empty) => None,
         Err(error) => return Step::Failed(error),
     };
-    let Some(described) = described else {
+    let described = written.and_then(|written| Some((read::<Initialized>(&written)?, written)));
+    let Some((described, written)) = described else {
         return invalid("The server did not complete the MCP handshake as the protocol asks");
     };
     if !is_known(&described.protocol_version) {
@@ -166,6 +174,8 @@ pub(super) fn after_initialize(answer: Result<Reply>) -> Step {
         version: described.protocol_version,
         capabilities: described.capabilities.unwrap_or_default(),
         instructions: described.instructions,
+        raw_capabilities: object_in(&written, &["capabilities"]),
+        server_info: object_in(&written, &["serverInfo"]),
     }))
 }
 
@@ -197,6 +207,14 @@ pub(super) fn is_known(version: &ProtocolVersion) -> bool {
 
 fn invalid(message: impl Into<String>) -> Step {
     Step::Failed(Error::new(Code::InvalidResponse, message))
+}
+
+/// The object at the end of a path of members.
+fn object_in(written: &RawValue, path: &[&str]) -> Option<Box<RawValue>> {
+    let found = path
+        .iter()
+        .try_fold(written, |at, name| member(&members(at)?, name))?;
+    found.get().starts_with('{').then(|| found.to_owned())
 }
 
 fn read<T: DeserializeOwned>(text: &RawValue) -> Option<T> {

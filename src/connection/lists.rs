@@ -93,7 +93,7 @@ impl Connection {
             };
             whole.push(&page.items);
             let limit = if !cursors.insert(next.clone()) {
-                self.warn(format!("The server repeated a cursor of {}", list.method));
+                self.warn(&format!("The server repeated a cursor of {}", list.method));
                 break;
             } else if pages >= budget.max_pages {
                 "MAX_PAGES"
@@ -107,7 +107,7 @@ impl Connection {
                 members.insert(CURSOR.to_owned(), Value::from(next));
                 continue;
             };
-            self.warn(format!(
+            self.warn(&format!(
                 "Reached MCP_TOOLS_LIST_{limit} with {}; there is more",
                 list.method
             ));
@@ -116,7 +116,7 @@ impl Connection {
         whole.finish(list, None)
     }
 
-    fn warn(&self, what: String) {
+    fn warn(&self, what: &str) {
         let prefix = self.recipe.log_prefix();
         self.recipe.logger.warn(format!("{prefix} {what}"));
     }

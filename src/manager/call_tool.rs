@@ -1,17 +1,13 @@
 //! Calling a tool (`packages/api/src/mcp/MCPManager.ts`, `callTool`).
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::content::{Item, ToolContent, format_content};
-use super::{Key, Lease, Manager, ServerCall};
-use crate::connection::Described;
+use super::{Manager, ServerCall};
 use crate::error::{Code, Error, Result};
 use crate::nesting::{self, MAX_NESTING};
-use crate::server_config::Fingerprint;
 
 /// A tool's result as the host's model sees it.
 pub struct ToolOutcome {
@@ -24,7 +20,7 @@ impl Manager {
     /// Calls a tool and formats the result for a provider.
     pub async fn call_tool(&self, call: ServerCall<'_>, provider: &str) -> Result<ToolOutcome> {
         let image_limit = call.scope.settings.image_data_max_bytes;
-        let read = |answer: Box<RawValue>, _: &_| {
+        let read = |answer: Box<RawValue>| {
             let (result, items, structured) = read(&answer).map_err(|_| unreadable(&answer))?;
             let outcome = ToolOutcome {
                 content: format_content(&items, structured.as_ref(), provider, image_limit)?,
@@ -35,33 +31,15 @@ impl Manager {
         self.call(call, read).await
     }
 
-    /// Makes a request whose result stays as the server wrote it. Tells whose connection has carried it, too.
-    pub async fn call_raw(&self, call: ServerCall<'_>) -> Result<(Box<RawValue>, Served)> {
+    /// Makes a request whose result stays as the server wrote it.
+    pub async fn call_raw(&self, call: ServerCall<'_>) -> Result<Box<RawValue>> {
         let is_tool_call = call.method == "tools/call";
-        let read = |answer: Box<RawValue>, lease: &Lease| {
+        let read = |answer: Box<RawValue>| {
             let result = serde_json::from_str::<ToolResult>(answer.get());
             let is_error = is_tool_call && result.is_ok_and(|result| result.is_error());
-            Ok(((answer, Served::by(lease)?), is_error))
+            Ok((answer, is_error))
         };
         self.call(call, read).await
-    }
-}
-
-/// Whose connection has carried a request, and what its server has said of itself.
-pub struct Served {
-    pub key: Key,
-    pub described: Arc<Described>,
-    /// Of the config that the connection is made from.
-    pub template: Fingerprint,
-}
-
-impl Served {
-    pub fn by(lease: &Lease) -> Result<Self> {
-        Ok(Self {
-            key: lease.key().clone(),
-            described: lease.connection().described()?,
-            template: lease.connection().recipe.template,
-        })
     }
 }
 

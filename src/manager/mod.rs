@@ -44,7 +44,7 @@ mod wire_names;
 
 pub use acquire::Acquire;
 pub use authorize::{Consent, ConsentOutcome, IssuedUrl};
-pub use call_tool::{Served, ToolOutcome};
+pub use call_tool::ToolOutcome;
 pub use content::{Item, ToolContent, format_content};
 pub use directory::{ConnectionState, ConnectionStats};
 pub use discover::{Discover, Discovered};

@@ -41,6 +41,8 @@ pub struct ServerCall<'a> {
     /// How long the request may take altogether.
     pub max_total_timeout: Option<Duration>,
     pub progress: Option<ProgressSink>,
+    /// Hears whose connection carries the request, before that is sent.
+    pub carried_by: Option<&'a (dyn Fn(&Lease) + Sync)>,
     pub cancel: CancellationToken,
 }
 
@@ -84,14 +86,14 @@ impl Manager {
     pub async fn call<T>(
         &self,
         mut call: ServerCall<'_>,
-        read: impl FnOnce(Box<RawValue>, &Lease) -> Result<(T, bool)>,
+        read: impl FnOnce(Box<RawValue>) -> Result<(T, bool)>,
     ) -> Result<T> {
         let logger = call.scope.host.logger.clone();
         let started = Started::now(Kind::ToolCall, call.server_name, call.user_id());
         let mut seen = Observed::default();
         let given = call.config.take();
         let answer = self.answer(&call, given, &mut seen).await;
-        let outcome = answer.and_then(|(answer, lease)| read(answer, &lease));
+        let outcome = answer.and_then(read);
         let is_error = matches!(outcome, Ok((_, true)));
         let outcome = outcome.map(|(result, _)| result);
         let outcome = outcome.map_err(|error| {
@@ -139,7 +141,7 @@ impl Manager {
         call: &ServerCall<'_>,
         given: Option<Arc<ServerConfig>>,
         seen: &mut Observed,
-    ) -> Result<(Box<RawValue>, Lease)> {
+    ) -> Result<Box<RawValue>> {
         let (scope, name) = (&call.scope, call.server_name);
         let server = self.server(scope, name, given, &call.cancel).await?;
         let _disposal = self.disposal(scope, &server.key);
@@ -202,10 +204,13 @@ impl Manager {
             is_renewed: false,
         };
         loop {
+            if let Some(hears) = call.carried_by {
+                hears(&lease);
+            }
             let connection = lease.connection();
             let sent = connection.request_whole(call.method, params, &options);
             let error = match sent.await {
-                Ok(answer) => return Ok((answer, lease)),
+                Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             if token.is_some() {

@@ -146,6 +146,7 @@ async fn a_tool_call_waits_for_the_user() {
             timeout: None,
             max_total_timeout: None,
             progress: None,
+            carried_by: None,
             cancel: CancellationToken::new(),
         };
         manager.call_tool(call, "openai").await

@@ -17,7 +17,8 @@ fn refused(code: i64, data: Option<&Value>) -> Reply {
 fn discovered(versions: &Value) -> Value {
     json!({
         "resultType": "complete", "ttlMs": 0, "cacheScope": "private", "supportedVersions": versions,
-        "capabilities": {}, "serverInfo": { "name": "srv", "version": "1" },
+        "capabilities": { "x": 1 },
+        "_meta": { "io.modelcontextprotocol/serverInfo": { "name": "srv", "version": "1" } },
     })
 }
 
@@ -187,4 +188,34 @@ fn what_is_known_of_a_server_is_not_asked() {
     assert_eq!(shown(&first(Some(Generation::Initialize))), "initialize");
     assert_eq!(shown(&first(Some(Generation::Discover))), "discover");
     assert_eq!(shown(&first(None)), "discover");
+}
+
+#[test]
+fn what_a_server_writes_of_itself_is_kept_as_it_is() {
+    let written = |step| {
+        let Step::Agreed(described) = step else {
+            panic!("agreed")
+        };
+        let text = |raw: Option<Box<RawValue>>| raw.map(|raw| raw.get().to_owned());
+        (
+            text(described.raw_capabilities),
+            text(described.server_info),
+        )
+    };
+    let info = Some(r#"{"name":"srv","version":"1"}"#.to_owned());
+    let discovered = Ok(result(&discovered(&json!(["2026-07-28"]))));
+    let expected = (Some(r#"{"x":1}"#.to_owned()), info.clone());
+    assert_eq!(written(after_discover(1, discovered)), expected);
+    let initialized = |capabilities: Value, info: Value| {
+        Ok(result(&json!({
+            "protocolVersion": "2025-11-25", "capabilities": capabilities, "serverInfo": info,
+        })))
+    };
+    let extended = json!({ "tools": {}, "extensions": { "io.x/y": { "z": 1.0 } } });
+    let of_server = json!({ "name": "srv", "version": "1" });
+    let expected = (Some(extended.to_string()), info);
+    let answer = initialized(extended, of_server);
+    assert_eq!(written(after_initialize(answer)), expected);
+    let odd = initialized(Value::Null, json!("srv"));
+    assert_eq!(written(after_initialize(odd)), (None, None));
 }

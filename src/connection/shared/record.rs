@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http::HeaderValue;
 use rmcp::model::{ProtocolVersion, ServerCapabilities};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::connection::generation::Generation;
 use crate::connection::handshake::{Described, is_known};
@@ -21,7 +22,7 @@ const MAX_BYTES: usize = 256 * 1024;
 /// Sets of credentials that are remembered: who uses the oldest may be late.
 const LOGINS: usize = 8;
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Record {
     Live(Box<Live>),
     /// Nobody goes on with it.
@@ -30,12 +31,16 @@ pub(super) enum Record {
     },
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(in crate::connection) struct Live {
     /// What the server calls it; absent where it keeps none.
     pub id: Option<String>,
     pub version: ProtocolVersion,
-    pub capabilities: ServerCapabilities,
+    /// As the server wrote them. Absent where it wrote none.
+    pub capabilities: Option<Box<RawValue>>,
+    /// Absent as well in records of older versions.
+    #[serde(default)]
+    pub server_info: Option<Box<RawValue>>,
     pub instructions: Option<String>,
     /// Tells it from the sessions before and after it.
     pub born: String,
@@ -121,7 +126,8 @@ impl Live {
         let live = Self {
             id: id.map(str::to_owned),
             version: described.version.clone(),
-            capabilities: described.capabilities.clone(),
+            capabilities: described.raw_capabilities.clone(),
+            server_info: described.server_info.clone(),
             instructions: described.instructions.clone(),
             born,
             logins: Vec::new(),
@@ -141,10 +147,16 @@ impl Live {
             None => None,
         };
         let version = HeaderValue::from_str(self.version.as_str()).ok();
+        let capabilities = match &self.capabilities {
+            Some(written) => nesting::parse(written.get(), MAX_NESTING).ok()?,
+            None => ServerCapabilities::default(),
+        };
         let described = Described {
             version: self.version.clone(),
-            capabilities: self.capabilities.clone(),
+            capabilities,
             instructions: self.instructions.clone(),
+            raw_capabilities: self.capabilities.clone(),
+            server_info: self.server_info.clone(),
         };
         let is_shared = is_known(&self.version) && described.generation() == Generation::Initialize;
         is_shared.then_some((described, HttpSession { id, version }))

@@ -48,10 +48,14 @@ fn shared(store: &Arc<MemoryStore>, subject: &Subject<'_>, key: &Secret) -> Arc<
 }
 
 fn described(version: ProtocolVersion, instructions: &str) -> Described {
+    let raw = |value: Value| serde_json::value::to_raw_value(&value).ok();
+    let capabilities = json!({ "tools": { "listChanged": true }, "extensions": { "io.x/y": {} } });
     Described {
         version,
-        capabilities: serde_json::from_value(json!({ "tools": { "listChanged": true } })).unwrap(),
+        capabilities: serde_json::from_value(capabilities.clone()).unwrap(),
         instructions: Some(instructions.to_owned()),
+        raw_capabilities: raw(capabilities),
+        server_info: raw(json!({ "name": "srv", "version": "1" })),
     }
 }
 
@@ -70,7 +74,8 @@ async fn a_record_opens_where_it_was_sealed_and_nowhere_else() {
     let ada = shared(&store, &USER, &key());
     let record = Record::from(live());
     assert_eq!(ada.replace(&Found::default(), &record).await, Some(true));
-    assert_eq!(ada.read().await.unwrap().record, Some(record));
+    let read = ada.read().await.unwrap().record.unwrap();
+    assert_eq!(read.to_text(), record.to_text());
     let [text] = &store.values("session")[..] else {
         panic!("one record");
     };
@@ -160,9 +165,14 @@ fn names_tell_everything_apart_and_say_no_secret() {
 fn a_record_is_believed_as_a_server_is() {
     let good = serde_json::to_value(Record::from(live())).unwrap();
     let read = |value: &Value| Record::read(value.to_string().as_bytes());
-    assert_eq!(read(&good), Some(Record::from(live())));
+    let text = |record: Option<Record>| record.and_then(|record| record.to_text());
+    assert_eq!(text(read(&good)), Record::from(live()).to_text());
     let (described, http) = live().agreed().unwrap();
     assert_eq!(described.instructions.as_deref(), Some("Be kind."));
+    assert!(described.capabilities.tools.is_some());
+    let written = described.raw_capabilities.unwrap();
+    assert!(written.get().contains("io.x/y"));
+    assert!(described.server_info.unwrap().get().contains("srv"));
     assert_eq!(http.id.unwrap(), "hunter2");
     assert_eq!(http.version.unwrap(), "2025-06-18");
     for (member, odd) in [
@@ -181,11 +191,17 @@ fn a_record_is_believed_as_a_server_is() {
     ] {
         let mut bad = good.clone();
         bad["Live"][member] = odd.clone();
-        assert_eq!(read(&bad), None, "{member}: {odd}");
+        assert!(read(&bad).is_none(), "{member}: {odd}");
     }
+    // As older versions have written it.
+    let mut older = good;
+    older["Live"]["capabilities"] = json!({ "tools": {} });
+    let members = older["Live"].as_object_mut().unwrap();
+    members.remove("server_info");
+    assert!(read(&older).is_some());
     let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
-    assert_eq!(Record::read(deep.as_bytes()), None);
-    assert_eq!(Record::read(&[0xff]), None);
+    assert!(Record::read(deep.as_bytes()).is_none());
+    assert!(Record::read(&[0xff]).is_none());
 }
 
 #[test]

@@ -18,17 +18,26 @@ use super::methods::{Invocation, Method, set_methods};
 use super::request_options::RequestOptions;
 use crate::connection::{Described, Params as RpcParams};
 use crate::error::{Code, Error, Result};
-use crate::manager::{Consent, Manager, Owner, Served, ServerCall};
+use crate::manager::{Consent, Key, Lease, Manager, Owner, ServerCall};
 use crate::node::engine::JsResult;
 use crate::node::marshal::to_js::WithMembers;
+use crate::server_config::Fingerprint;
 
 /// What a client knows of its connection.
 #[derive(Default)]
 struct Client {
-    /// Whose connection has carried the last request; absent before the first.
+    /// The connection of the last request; absent before the first.
     served: Mutex<Option<Served>>,
     closed: CancellationToken,
     under_way: TaskTracker,
+}
+
+/// Whose connection it is, and what the server has said of itself.
+struct Served {
+    key: Key,
+    described: Option<Arc<Described>>,
+    /// Of the config that it is made from.
+    template: Fingerprint,
 }
 
 type Invoked<'env> = Invocation<'env, Arc<Client>>;
@@ -56,11 +65,7 @@ pub fn create<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 
 impl Client {
     /// Work for a caller, which ends with the client, too.
-    async fn work<T>(
-        &self,
-        call: &Call,
-        work: impl Future<Output = Result<(T, Served)>>,
-    ) -> Result<T> {
+    async fn work<T>(&self, call: &Call, work: impl Future<Output = Result<T>>) -> Result<T> {
         let _under_way = self.under_way.token();
         let mut work = std::pin::pin!(work);
         let outcome = tokio::select! {
@@ -71,21 +76,24 @@ impl Client {
             }
             outcome = &mut work => outcome,
         };
-        match outcome {
-            Ok((result, served)) => {
-                *self.served.lock() = Some(served);
-                Ok(result)
+        outcome.map_err(|error| {
+            if error.code == Code::Aborted && self.closed.is_cancelled() {
+                return Error::new(Code::Closed, "The MCP client is closed");
             }
-            Err(error) if error.code == Code::Aborted && self.closed.is_cancelled() => {
-                Err(Error::new(Code::Closed, "The MCP client is closed"))
-            }
-            Err(error) => Err(error),
-        }
+            error
+        })
+    }
+
+    fn note(&self, lease: &Lease) {
+        *self.served.lock() = Some(Served {
+            key: lease.key().clone(),
+            described: lease.connection().described().ok(),
+            template: lease.connection().recipe.template,
+        });
     }
 
     fn described(&self) -> Option<Arc<Described>> {
-        let served = self.served.lock();
-        served.as_ref().map(|served| Arc::clone(&served.described))
+        self.served.lock().as_ref()?.described.clone()
     }
 }
 
@@ -114,6 +122,7 @@ fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
                 timeout: wanted.options.timeout,
                 max_total_timeout: wanted.options.max_total_timeout,
                 progress: wanted.options.progress,
+                carried_by: Some(&|lease| client.note(lease)),
                 cancel: call.cancel.clone(),
             };
             client.work(&call, manager.call_raw(request)).await
@@ -159,7 +168,8 @@ fn connect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let work = async {
                 let (_, lease) = connection_params::find(&manager, &call, &params, false).await?;
-                Ok(((), Served::by(&lease)?))
+                client.note(&lease);
+                Ok(())
             };
             client.work(&call, work).await
         })
@@ -188,11 +198,18 @@ fn described<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let Some(described) = invoked.target.described() else {
         return Ok(scope.undefined());
     };
-    let capabilities = serde_json::to_value(&described.capabilities).ok();
+    let written = |text: &Option<Box<RawValue>>| {
+        let text = text.as_ref();
+        text.map_or_else(
+            || Ok(scope.undefined()),
+            |text| scope.parse_json(text.get()),
+        )
+    };
     scope
         .object()?
         .with("protocolVersion", described.version.as_str())?
-        .optional("capabilities", capabilities)?
+        .with("capabilities", written(&described.raw_capabilities)?)?
+        .with("serverInfo", written(&described.server_info)?)?
         .optional("instructions", described.instructions.as_ref())
 }
 

@@ -59,10 +59,13 @@ const CLIENT: &[Method<Arc<Handle>>] = &[
     }),
     Method::new("getServerCapabilities", |invoked| {
         let described = described(&invoked.target);
-        match described.and_then(|it| serde_json::to_value(&it.capabilities).ok()) {
-            Some(capabilities) => invoked.scope.json(&capabilities),
-            None => Ok(invoked.scope.undefined()),
-        }
+        let Some(described) = described else {
+            return Ok(invoked.scope.undefined());
+        };
+        let written = described.raw_capabilities.as_deref();
+        invoked
+            .scope
+            .parse_json(written.map_or("{}", RawValue::get))
     }),
 ];
 

@@ -39,6 +39,7 @@ pub fn call_tool<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 timeout: wanted.options.timeout,
                 max_total_timeout: wanted.options.max_total_timeout,
                 progress: wanted.options.progress,
+                carried_by: None,
                 cancel: call.cancel.clone(),
             };
             manager.call_tool(request, &wanted.provider).await

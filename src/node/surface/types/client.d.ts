@@ -40,9 +40,9 @@ export interface MCPClient {
   /** Bounded by `MCP_STREAMABLE_HTTP_MAX_*`, as every answer is. */
   readResource(params: { uri: string; _meta?: Record<string, unknown> }, options?: MCPRequestOptions): Promise<ReadResourceResult>
   /** Has the server tell when this resource changes: `resourceUpdated`. */
-  subscribeResource(params: { uri: string }, options?: MCPRequestOptions): Promise<void>
-  /** Ends that. */
-  unsubscribeResource(params: { uri: string }, options?: MCPRequestOptions): Promise<void>
+  subscribeResource(params: { uri: string }, options?: Pick<MCPRequestOptions, 'signal'>): Promise<void>
+  /** Ends that. Other clients of the same connection that are subscribed go on to be told. */
+  unsubscribeResource(params: { uri: string }, options?: Pick<MCPRequestOptions, 'signal'>): Promise<void>
   /** All prompts; one page of them where a `cursor` is given. See `MCPPage`. */
   listPrompts(params?: MCPPage, options?: MCPRequestOptions): Promise<ListPromptsResult>
   /** A prompt, with its arguments filled in. */
