@@ -10,6 +10,8 @@ pub use obo::{OboDetail, OboFailure, OboReason, TokenError};
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// What went wrong, as a stable code. `docs/errors.md` describes each one.
@@ -155,6 +157,8 @@ pub struct Error {
     pub status: Option<u16>,
     /// JSON-RPC error code where the reference throws an `McpError` (-32600, -32603) or the server sent one.
     pub rpc_code: Option<i64>,
+    /// What the server's JSON-RPC error carries, once it was judged. Not for logs.
+    pub data: Option<Box<Value>>,
     /// The `WWW-Authenticate` challenge of a 401 or 403 (RFC 9110, section 11.6.1).
     pub challenge: Option<String>,
     /// What else is known of a failed on-behalf-of exchange.
@@ -166,7 +170,7 @@ pub struct Error {
 #[derive(Debug, Clone)]
 pub enum Cause {
     /// A host callback threw; the JavaScript value goes back to the caller untouched.
-    Host(HostFault),
+    Host(Box<HostFault>),
     Error(Arc<Error>),
 }
 
@@ -178,6 +182,7 @@ impl Error {
             retryable: code.is_transient(),
             status: None,
             rpc_code: None,
+            data: None,
             challenge: None,
             obo: None,
             cause: None,
@@ -266,7 +271,7 @@ impl Error {
 
     #[must_use]
     pub fn caused_by_host(mut self, fault: HostFault) -> Self {
-        self.cause = Some(Cause::Host(fault));
+        self.cause = Some(Cause::Host(Box::new(fault)));
         self
     }
 

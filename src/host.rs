@@ -3,6 +3,7 @@
 
 mod authorization;
 mod call;
+mod client_profile;
 mod credentials;
 mod flows;
 mod limits;
@@ -14,12 +15,14 @@ mod standing;
 mod tenancy;
 mod tokens;
 mod tools;
+mod trace_context;
 mod upstream;
 
 pub use authorization::{
     AuthorizationPrompt, Redirect, RedirectEndpoint, RedirectListener, RedirectOutcome,
 };
 pub use call::Host;
+pub use client_profile::ClientProfile;
 pub use credentials::{CredentialEvents, Publication};
 pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseOptions, Lock, LockGuard};
 pub use limits::SharedLimits;
@@ -34,6 +37,7 @@ pub use tokens::{
     TokenRow, TokenStore, TokenUpdate,
 };
 pub use tools::{HostConnections, HostTools, ToolPublisher, ToolUpdate};
+pub use trace_context::TraceContext;
 pub use upstream::{Identity, UpstreamTokens};
 
 pub use crate::abilities::Abilities;

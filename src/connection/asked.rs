@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::answers::{Answers, Dropped};
 use super::notices::Notices;
+use super::url_elicitation::OpenElicitations;
 
 /// Requests of a server that the host is asked at the same time for one user, and their bytes unless it is only one.
 /// Others are refused.
@@ -35,6 +36,7 @@ pub(super) struct Inbound {
     pub answers: Answers,
     pub notices: Arc<Notices>,
     pub dropped_notices: Dropped,
+    pub elicitations: OpenElicitations,
 }
 
 /// A request that the host is asked, until the server has taken the answer.

@@ -47,10 +47,16 @@ impl Caller {
             SAMPLING => self.ask::<CreateMessageResult>(request).await,
             _ => {
                 let method = request.method;
+                let is_url = request.params.get("mode").is_some_and(|mode| mode == "url");
                 let schema = request.params.get("requestedSchema");
                 let schema = schema.cloned().unwrap_or_default();
                 let mut answer = self.ask::<Value>(request).await?;
-                fill_defaults(&mut answer, &schema);
+                if is_url {
+                    // What users enter at a URL is between them and the server.
+                    answer.as_object_mut().map(|it| it.shift_remove("content"));
+                } else {
+                    fill_defaults(&mut answer, &schema);
+                }
                 checked::<ElicitResult>(method, answer)
             }
         }

@@ -238,6 +238,9 @@ pub(super) fn client_of(recipe: &Recipe, logger: &Logger) -> Client {
             host: recipe.server_requests.clone(),
         },
         attributes: recipe.config.transport.kind() == TransportKind::StreamableHttp,
+        profile: Arc::clone(&recipe.client),
+        extensions: recipe.config.extensions.clone(),
+        elicits: recipe.config.elicitation,
         observer: recipe.observer.clone(),
         logger: logger.clone(),
     }

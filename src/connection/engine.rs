@@ -208,7 +208,7 @@ impl Engine {
         let client = meta.map(|meta| meta.members(&self.client));
         let meta = Meta {
             client,
-            progress_token: None,
+            ..Meta::default()
         };
         let text = match message::request(id, method, params, meta) {
             Ok(text) => text,

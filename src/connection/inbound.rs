@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::asked::{Asked, Place};
-use super::caller::{Caller, reply_without_host};
+use super::caller::{Caller, ELICITATION, reply_without_host};
 use super::engine::Engine;
 use super::events::Event;
 use crate::host::ServerRequest;
@@ -19,11 +19,12 @@ use crate::transport::Lane;
 use crate::transport::message::{Request, answer};
 
 const LOG_MESSAGE: &str = "notifications/message";
+const ELICITATION_COMPLETE: &str = "notifications/elicitation/complete";
 
 impl Engine {
     /// A request of the server. `during`: the request of ours on whose stream it came.
     pub(super) fn asked(&self, request: &Request<'_>, during: Option<u64>) {
-        if !self.client.owner.answers(&request.method) {
+        if !self.client.answers(&request.method) {
             return self.answer_soon(request.id, reply_without_host(&request.method));
         }
         let begun = self.begin(request, during);
@@ -74,8 +75,12 @@ impl Engine {
         let Some(place) = self.inbound.begin(asked)? else {
             return Ok(None);
         };
-        let params = nesting::parse::<Value>(text, MAX_NESTING)
+        let mut params = nesting::parse::<Value>(text, MAX_NESTING)
             .map_err(|_| ErrorData::invalid_params("Unreadable parameters", None))?;
+        self.client.permits(&request.method, &mut params)?;
+        if request.method == ELICITATION {
+            self.inbound.elicitations.note(&params, &caller);
+        }
         Ok(Some((caller, params, ended, place)))
     }
 
@@ -128,6 +133,7 @@ impl Engine {
                 }
             }
             LOG_MESSAGE => self.logs(params, during),
+            ELICITATION_COMPLETE => self.elicited(params),
             "notifications/tools/list_changed" => {
                 self.tools_changes.fetch_add(1, Ordering::Relaxed);
                 self.client.notice(Event::ToolsChanged);
@@ -151,8 +157,34 @@ impl Engine {
         let request = during.and_then(|id| self.requests.get(id));
         let caller = request.as_ref().and_then(|it| it.caller.as_ref());
         let is_nobodys = caller.is_none() && owner.peer.user_id.is_none();
-        let (caller, params) = (caller.unwrap_or(owner).clone(), params.get().to_owned());
-        if !self.inbound.notices.push(caller, params, is_nobodys)
+        let caller = caller.unwrap_or(owner).clone();
+        self.notify(caller, LOG_MESSAGE, params, is_nobodys);
+    }
+
+    /// A user is done at a URL. That is told to whoever was asked to go there, whatever stream it comes on.
+    fn elicited(&self, params: Option<&RawValue>) {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Complete {
+            elicitation_id: String,
+        }
+        let Some(params) = params.filter(|it| !nesting::is_deeper(it.get(), MAX_NESTING)) else {
+            return;
+        };
+        let complete = serde_json::from_str::<Complete>(params.get()).ok();
+        let caller = complete.and_then(|it| self.inbound.elicitations.complete(&it.elicitation_id));
+        let hears = |caller: &Caller| {
+            let host = caller.host.as_ref();
+            host.is_some_and(|host| host.handles(ELICITATION_COMPLETE))
+        };
+        if let Some(caller) = caller.filter(hears) {
+            self.notify(caller, ELICITATION_COMPLETE, params, false);
+        }
+    }
+
+    fn notify(&self, caller: Caller, method: &'static str, params: &RawValue, is_nobodys: bool) {
+        let notices = &self.inbound.notices;
+        if !notices.push(caller, method, params.get().to_owned(), is_nobodys)
             && let Some(dropped) = self.inbound.dropped_notices.another()
         {
             self.client.logger.warn(format!(

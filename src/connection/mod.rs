@@ -38,6 +38,7 @@ mod shared;
 mod shared_breaker;
 mod standard;
 mod tools;
+mod url_elicitation;
 mod verdict;
 
 pub use access::{AccessTokens, Login};

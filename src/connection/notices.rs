@@ -1,4 +1,4 @@
-//! Log messages of a session on their way to the host. It is handed one at a time, so that a server that sends without end
+//! Log messages and ends of elicitations of a session on their way to the host. It is handed one at a time, so that a server that sends without end
 //! takes neither its memory nor its event loop.
 
 use std::collections::VecDeque;
@@ -29,6 +29,7 @@ struct State {
 struct Waiting {
     /// Whose host is told.
     caller: Caller,
+    method: &'static str,
     params: String,
     is_nobodys: bool,
 }
@@ -44,8 +45,14 @@ impl Drop for Told {
 }
 
 impl Notices {
-    /// Queues a message, unless too much waits already. `is_nobodys`: see [`Notice`].
-    pub fn push(self: &Arc<Self>, caller: Caller, params: String, is_nobodys: bool) -> bool {
+    /// Queues a notification, unless too much waits already. `is_nobodys`: see [`Notice`].
+    pub fn push(
+        self: &Arc<Self>,
+        caller: Caller,
+        method: &'static str,
+        params: String,
+        is_nobodys: bool,
+    ) -> bool {
         let mut state = self.0.lock();
         let is_too_much = state.bytes + params.len() > LARGEST && !state.waiting.is_empty();
         if state.waiting.len() >= LONGEST || is_too_much {
@@ -54,6 +61,7 @@ impl Notices {
         state.bytes += params.len();
         state.waiting.push_back(Waiting {
             caller,
+            method,
             params,
             is_nobodys,
         });
@@ -76,6 +84,7 @@ impl Notices {
             drop(state);
             if let Some(host) = &next.caller.host {
                 let notice = Notice {
+                    method: next.method,
                     params: next.params,
                     is_nobodys: next.is_nobodys,
                     heard: Box::new(Told(Arc::clone(self))),
@@ -98,6 +107,8 @@ mod tests {
     use super::*;
     use crate::error::{Error, Result};
     use crate::host::{Heard, Peer, ServerRequest, ServerRequests};
+
+    const LOG: &str = "notifications/message";
 
     /// Notes what it is told, and has not heard it before the test says so.
     #[derive(Default)]
@@ -147,7 +158,7 @@ mod tests {
     fn hosts_are_told_one_at_a_time_and_in_order() {
         let (notices, host) = (Arc::new(Notices::default()), Arc::default());
         for (user, text) in [("ann", "1"), ("bob", "2"), ("ann", "3")] {
-            assert!(notices.push(caller(&host, Some(user)), text.to_owned(), false));
+            assert!(notices.push(caller(&host, Some(user)), LOG, text.to_owned(), false));
         }
         assert_eq!(host.told.lock().len(), 1);
         hear_all(&host);
@@ -164,7 +175,7 @@ mod tests {
     #[test]
     fn what_waits_has_a_bound() {
         let (notices, host) = (Arc::new(Notices::default()), Arc::default());
-        let push = |bytes: usize| notices.push(caller(&host, None), "x".repeat(bytes), true);
+        let push = |bytes: usize| notices.push(caller(&host, None), LOG, "x".repeat(bytes), true);
         let taken = (0..1000).filter(|_| push(1)).count();
         // One is with the host.
         assert_eq!(taken, LONGEST + 1);
@@ -185,9 +196,9 @@ mod tests {
             hears_at_once: true,
             ..Host::default()
         });
-        assert!(notices.push(caller(&slow, None), String::new(), true));
+        assert!(notices.push(caller(&slow, None), LOG, String::new(), true));
         for _ in 0..LONGEST {
-            assert!(notices.push(caller(&fast, None), String::new(), true));
+            assert!(notices.push(caller(&fast, None), LOG, String::new(), true));
         }
         hear_all(&slow);
         assert_eq!(fast.told.lock().len(), LONGEST);

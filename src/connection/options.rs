@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
 use crate::error::{Error, Result};
+use crate::host::TraceContext;
 
 /// Receives the progress of one request.
 pub type ProgressSink = Arc<dyn Fn(&ProgressNotificationParam) + Send + Sync>;
@@ -27,6 +28,8 @@ pub struct CallOptions {
     pub progress: Option<Progress>,
     /// Whom the server may ask about this request. Absent where no user has made it.
     pub caller: Option<Caller>,
+    /// Where the call belongs in the host's traces. Absent where the host does not say.
+    pub trace: Option<Arc<TraceContext>>,
 }
 
 /// A request whose time starts again with every sign of progress (MCP, chapter "Progress").
@@ -48,6 +51,7 @@ impl CallOptions {
             tool_headers: None,
             progress: None,
             caller: None,
+            trace: None,
         }
     }
 

@@ -6,7 +6,7 @@ use super::access::AccessTokens;
 use super::events::Observer;
 use super::shared::{Share, SharedSession};
 use crate::environment::Environment;
-use crate::host::{ServerRequests, SharedLimits, ToolPublisher};
+use crate::host::{ClientProfile, ServerRequests, SharedLimits, ToolPublisher};
 use crate::log::{Logger, log_prefix};
 use crate::network::{HttpClient, NetworkRules, Policy};
 use crate::secret::Secret;
@@ -45,6 +45,8 @@ pub struct Recipe {
     pub shared: Option<Arc<SharedSession>>,
     /// Answers what the server asks.
     pub server_requests: Option<Arc<dyn ServerRequests>>,
+    /// Who the server is told that we are.
+    pub client: Arc<ClientProfile>,
     /// Where the tools of a user go.
     pub publisher: Option<Arc<dyn ToolPublisher>>,
     /// What processes count together.

@@ -46,9 +46,9 @@ pub(super) type Questions = IndexMap<String, Question>;
 /// A request of the server that came inside a result.
 #[derive(Debug, Deserialize)]
 pub(super) struct Question {
-    method: String,
+    pub method: String,
     #[serde(default)]
-    params: Value,
+    pub params: Value,
 }
 
 /// The rounds of one request.

@@ -10,14 +10,15 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::engine::{Agreed, Engine};
-use super::failures::{METHOD_NOT_FOUND, gone, server_error, unanswered};
+use super::failures::{METHOD_NOT_FOUND, gone, unanswered};
 use super::generation::Generation;
 use super::handshake::Described;
 use super::options::CallOptions;
 use super::requests::Registered;
-use super::rounds::{self, Questions, Rounds};
+use super::rounds::{self, Question, Questions, Rounds};
 use super::shared::Parting;
 use super::standard::standard_headers;
+use super::url_elicitation::error_of;
 use super::verdict::{INVALID_PARAMS, is_fault_of_list, is_refused_like, verdict};
 use crate::error::{Code, Error, Result};
 use crate::transport::message::{self, Meta, Params};
@@ -47,6 +48,10 @@ impl Session {
         Ok(Self(engine))
     }
 
+    pub(super) fn engine(&self) -> &Engine {
+        &self.0
+    }
+
     pub fn described(&self) -> Result<Arc<Described>> {
         self.0.described().ok_or_else(gone)
     }
@@ -68,7 +73,9 @@ impl Session {
         let generation = self.described()?.generation();
         let rounds = Rounds::of(method).filter(|_| generation == Generation::Discover);
         let Some(mut rounds) = rounds else {
-            return self.request_once(method, params, options).await;
+            return self
+                .request_after_elicitations(method, params, options)
+                .await;
         };
         let mut next = None;
         loop {
@@ -77,17 +84,29 @@ impl Session {
             let Some(wish) = rounds.wish(&result)? else {
                 return Ok(result);
             };
-            let answers = tokio::select! {
-                biased;
-                () = options.cancel.cancelled() => return Err(Error::aborted()),
-                () = self.0.life.cancelled() => return Err(gone()),
-                () = sleep_until(options.deadline) => return Err(unanswered()),
-                answers = self.answers(&mut rounds, wish.input_requests, options) => answers,
-            };
-            let answers = answers.map_err(|error| {
-                Error::mcp(Code::ServerError, i64::from(error.code.0), &error.message)
-            })?;
+            let answers = self.answers(&mut rounds, wish.input_requests, options);
+            let answers = self
+                .while_wanted(options, answers)
+                .await?
+                .map_err(|error| {
+                    Error::mcp(Code::ServerError, i64::from(error.code.0), &error.message)
+                })?;
             next = Some(rounds::next_params(params, &answers, wish.request_state)?);
+        }
+    }
+
+    /// What people are asked for a request, until nobody wants it any more.
+    pub(super) async fn while_wanted<T>(
+        &self,
+        options: &CallOptions,
+        asking: impl Future<Output = T>,
+    ) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = options.cancel.cancelled() => Err(Error::aborted()),
+            () = self.0.life.cancelled() => Err(gone()),
+            () = sleep_until(options.deadline) => Err(unanswered()),
+            answer = asking => Ok(answer),
         }
     }
 
@@ -95,9 +114,13 @@ impl Session {
     async fn answers(
         &self,
         rounds: &mut Rounds,
-        wanted: Option<Questions>,
+        mut wanted: Option<Questions>,
         options: &CallOptions,
     ) -> Result<rmcp::model::InputResponses, ErrorData> {
+        for question in wanted.iter_mut().flat_map(Questions::values_mut) {
+            let Question { method, params } = question;
+            self.0.client.permits(method, params)?;
+        }
         let caller = match &options.caller {
             Some(caller) => caller,
             None => self.0.client.owner()?,
@@ -108,7 +131,7 @@ impl Session {
     /// One request. Where it shows that the server has forgotten the session, there is one new handshake, and the request
     /// is sent once more unless it may have been worked on. What came in place of the session may be one of another process,
     /// which the server has forgotten as well.
-    async fn request_once(
+    pub(super) async fn request_once(
         &self,
         method: &str,
         params: Params<'_>,
@@ -213,7 +236,7 @@ impl Session {
     fn result(&self, method: &str, reply: Reply) -> Result<Box<RawValue>> {
         let result = match reply {
             Reply::Result(result) => result,
-            Reply::Error(error) => return Err(server_error(&error)),
+            Reply::Error(error) => return Err(error_of(&error, &self.described()?.version)),
             Reply::Empty => {
                 return Err(Error::new(
                     Code::InvalidResponse,
@@ -259,6 +282,7 @@ impl Session {
         let meta = Meta {
             client: is_modern.then(|| engine.meta.members(&engine.client)),
             progress_token: options.progress.is_some().then_some(id),
+            trace: options.trace.as_deref(),
         };
         let (mut params, mut standard) = (params, Vec::new());
         // Headers say the same as the body, and the body says it in the same words.
@@ -270,6 +294,7 @@ impl Session {
             standard = standard_headers(method, Some(members), annotations.as_ref());
             params = Params::Members(members);
         }
+        standard.extend(options.trace.iter().flat_map(|trace| trace.headers()));
         let sending = Sending {
             text: message::request(id, method, params, meta)?,
             id: Some(id),

@@ -19,6 +19,7 @@ pub fn foreign_error(error: Error, sent: &SentSecrets) -> Error {
             challenge: error
                 .challenge
                 .map(|challenge| sent.cut_out(cut(&challenge, LONGEST * 2))),
+            data: error.data.filter(|data| !sent.are_in(&data.to_string())),
             ..error
         }
     })

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    AuthorizationPrompt, CredentialEvents, CredentialsKey, FlowStore, HostConnections, Identity,
-    Lock, OnBehalfOf, RedirectListener, Registry, ServerRequests, SessionStore, SharedCache,
-    SharedLimits, Tenancy, TokenStore, ToolPublisher, UpstreamTokens,
+    AuthorizationPrompt, ClientProfile, CredentialEvents, CredentialsKey, FlowStore,
+    HostConnections, Identity, Lock, OnBehalfOf, RedirectListener, Registry, ServerRequests,
+    SessionStore, SharedCache, SharedLimits, Tenancy, TokenStore, ToolPublisher, TraceContext,
+    UpstreamTokens,
 };
 use crate::environment::Environment;
 use crate::log::Logger;
@@ -36,6 +37,9 @@ pub struct Host {
     /// Who the login belongs to, where the call says so.
     pub identity: Option<Identity>,
     pub server_requests: Option<Arc<dyn ServerRequests>>,
+    pub client: Arc<ClientProfile>,
+    /// Where the call belongs in the host's traces.
+    pub trace: Option<Arc<TraceContext>>,
     /// Absent: the redirect URI is below `DOMAIN_SERVER`, and the host completes flows.
     pub redirects: Option<Arc<dyn RedirectListener>>,
     /// The host's `credentialsKey`, else `CREDS_KEY`.

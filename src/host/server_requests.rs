@@ -25,6 +25,7 @@ pub struct ServerRequest<'a> {
 
 /// A notification of a server for the host.
 pub struct Notice {
+    pub method: &'static str,
     /// The parameters as JSON.
     pub params: String,
     /// It belongs to no call and no user, so that it is told in nobody's context.
@@ -39,11 +40,11 @@ pub type Heard = Box<dyn Send>;
 #[async_trait]
 pub trait ServerRequests: Send + Sync {
     /// Whether the host answers this method (`sampling/createMessage`, `elicitation/create`, `roots/list`), or wants to
-    /// hear of it (`notifications/message`).
+    /// hear of it (`notifications/message`, `notifications/elicitation/complete`).
     fn handles(&self, method: &str) -> bool;
     /// Answers with a result in MCP's shape for the method. Dropping the future tells the host that nobody wants the
     /// answer any more.
     async fn answer(&self, peer: &Peer, request: ServerRequest<'_>) -> Result<Value>;
-    /// Passes a log message on (`notifications/message`).
+    /// Passes a notification on.
     fn notify(&self, peer: &Peer, notice: Notice);
 }

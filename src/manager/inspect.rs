@@ -148,7 +148,8 @@ impl Manager {
             ..self.recipe(call, &shared(&request, config), None)?
         });
         let limit = recipe.config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
-        let options = CallOptions::new(tokio::time::Instant::now() + limit, request.cancel);
+        let mut options = CallOptions::new(tokio::time::Instant::now() + limit, request.cancel);
+        options.trace.clone_from(&call.host.trace);
         let naming = Naming::of(call.host).await?;
         if let Some(lease) = &request.connection {
             self.read(lease.connection(), &options, config, naming, found)

@@ -65,6 +65,7 @@ impl Manager {
             environment: call.host.environment.clone(),
             shared: None,
             server_requests: call.host.server_requests.clone(),
+            client: Arc::clone(&call.host.client),
             publisher: call.host.publisher.clone(),
             limits: call.host.limits.clone(),
             observer: Some(Arc::new(KeyObserver {

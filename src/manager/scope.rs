@@ -96,7 +96,7 @@ impl CallScope<'_> {
         }
     }
 
-    /// Gives a request the headers of this call, with nobody's tokens but its own.
+    /// Gives a request the headers of this call, with nobody's tokens but its own, and its place in the host's traces.
     pub fn set_headers(
         &self,
         server: &ServerScope,
@@ -108,6 +108,7 @@ impl CallScope<'_> {
         options.headers = with_bearer(self.headers(server, tokens)?.map(Arc::new), bearer);
         let of_tools = self.tool_headers(server, tokens)?.map(Arc::new);
         options.tool_headers = of_tools.and_then(|headers| with_bearer(Some(headers), bearer));
+        options.trace.clone_from(&self.host.trace);
         Ok(())
     }
 

@@ -29,7 +29,8 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// Identifies what a connection is bound to: type, URL, command, arguments, environment, directory, proxy and
-/// headers, whose config it is, what it authorizes with, and for what is remote the network rules. The server's
+/// headers, whose config it is, what it authorizes with, what the server is told of
+/// us, and for what is remote the network rules. The server's
 /// environment, the user's fields and variables are part of it; tokens and the chat request are not, since they change
 /// from call to call.
 #[must_use]
@@ -69,6 +70,9 @@ pub fn fingerprint(
         .has_headers_of_calls(context.environment)
         .hash(&mut hasher);
     config.obo_scopes.hash(&mut hasher);
+    config.elicitation.hash(&mut hasher);
+    let extensions = config.extensions.as_ref().map(serde_json::to_string);
+    extensions.transpose().ok().hash(&mut hasher);
     let oauth = config.oauth.as_ref().map(serde_json::to_string);
     oauth.transpose().ok().hash(&mut hasher);
     if config.command.is_none() {
@@ -169,6 +173,8 @@ mod tests {
             json!({ "url": "a" }),
             json!({ "command": "a" }),
             json!({ "args": ["a"] }),
+            json!({ "elicitation": false }),
+            json!({ "extensions": { "io.x/y": {} } }),
             json!({ "args": ["", "a"] }),
             json!({ "env": { "a": "b" } }),
             json!({ "env": { "a": "", "b": "" } }),

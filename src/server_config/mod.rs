@@ -7,6 +7,7 @@
 mod api_key;
 mod coordination;
 mod environment;
+mod extensions;
 mod find_named;
 mod fingerprint;
 mod forwarded;
@@ -33,6 +34,7 @@ mod timestamp;
 mod validate;
 
 pub use coordination::Coordination;
+pub use extensions::check_extensions;
 pub use fingerprint::{Fingerprint, fingerprint};
 pub use forwarded::Frame;
 pub use header::{Setter, is_sent};

@@ -1,7 +1,7 @@
 //! A server as somebody configured it.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -10,6 +10,7 @@ use url::Url;
 
 use super::api_key;
 use super::coordination::Coordination;
+use super::extensions::check_extensions;
 use super::members::{Members, wrong_type};
 use super::named::Named;
 use super::placeholders::placeholders;
@@ -71,6 +72,7 @@ pub enum ServerInstructions {
 /// A server's config: a template, with environment variables and placeholders as they were written. Only an
 /// administrator's `apiKey` is already the header that it stands for.
 #[derive(Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "members of configs")]
 pub struct ServerConfig {
     /// `type` as it was written; see [`ServerConfig::transport_kind`].
     pub declared_type: Option<String>,
@@ -102,6 +104,12 @@ pub struct ServerConfig {
     pub requires_oauth: Option<bool>,
     /// Whether the server is connected when the application starts.
     pub startup: bool,
+    /// Whether users may share a connection.
+    pub shared: bool,
+    /// Whether the server may ask for elicitations.
+    pub elicitation: bool,
+    /// Extensions that the server is told of, over the host's.
+    pub extensions: Option<Arc<Map<String, Value>>>,
     pub server_instructions: Option<ServerInstructions>,
     /// `yaml`, `config` or `user`.
     pub source: Option<String>,
@@ -140,6 +148,9 @@ impl ServerConfig {
         "customUserVars",
         "requiresOAuth",
         "startup",
+        "shared",
+        "elicitation",
+        "extensions",
         "serverInstructions",
         "source",
         "dbId",
@@ -185,6 +196,9 @@ impl ServerConfig {
                 .unwrap_or_default(),
             requires_oauth: members.flag("requiresOAuth")?,
             startup: members.flag("startup")?.unwrap_or(true),
+            shared: members.flag("shared")?.unwrap_or(true),
+            elicitation: members.flag("elicitation")?.unwrap_or(true),
+            extensions: extensions(members.object("extensions")?)?,
             server_instructions: instructions(members.take("serverInstructions"))?,
             source: members.text("source")?,
             db_id: members.id("dbId"),
@@ -344,6 +358,16 @@ fn instructions(value: Option<Value>) -> Result<Option<ServerInstructions>> {
         Some(Value::String(text)) => Ok(Some(ServerInstructions::Text(text))),
         Some(_) => Err(wrong_type("serverInstructions", "a boolean or a string")),
     }
+}
+
+fn extensions(members: Option<Map<String, Value>>) -> Result<Option<Arc<Map<String, Value>>>> {
+    let members = members.unwrap_or_default();
+    check_extensions(&members).map_err(|(name, expected)| {
+        Error::invalid_config(format!(
+            "Invalid MCP server config: `extensions[{name:?}]` {expected}"
+        ))
+    })?;
+    Ok((!members.is_empty()).then(|| Arc::new(members)))
 }
 
 /// An exchange without scopes would ask for nothing in particular, so a config with `obo` has to name some.

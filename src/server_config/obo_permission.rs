@@ -8,7 +8,7 @@ const EDITABLE: [&str; 3] = ["title", "description", "iconPath"];
 
 /// Members that the host keeps with a stored config, or that an operator alone may set. Forms do not send them back, so
 /// their absence is no change.
-const MANAGED: [&str; 26] = [
+const MANAGED: [&str; 29] = [
     "_id",
     "author",
     "capabilities",
@@ -17,6 +17,8 @@ const MANAGED: [&str; 26] = [
     "createdAt",
     "customUserVars",
     "dbId",
+    "elicitation",
+    "extensions",
     "initDuration",
     "initTimeout",
     "inspectionFailed",
@@ -28,6 +30,7 @@ const MANAGED: [&str; 26] = [
     "requiresOAuth",
     "resolvedInstructions",
     "serverInstructions",
+    "shared",
     "source",
     "sseReadTimeout",
     "startup",

@@ -95,6 +95,7 @@ impl ServerConfig {
     #[must_use]
     pub fn can_use_app_connection(&self) -> bool {
         self.startup
+            && self.shared
             && !self.is_user_sourced()
             && !self.requires_user_scoped_connection()
             && !self.has_request_headers()
@@ -113,6 +114,7 @@ impl ServerConfig {
             || self.obo_scopes.is_some()
             || self.has_custom_user_vars();
         self.startup
+            && self.shared
             && !self.inspection_failed
             && !self.is_user_sourced()
             && !is_personal

@@ -1,6 +1,7 @@
 //! A config made ready for one connection or one call.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -98,6 +99,10 @@ pub struct ResolvedConfig {
     pub oauth_headers: IndexMap<String, String>,
     pub obo_scopes: Option<String>,
     pub icon_path: Option<String>,
+    /// Whether the server may ask for elicitations.
+    pub elicitation: bool,
+    /// Extensions that the server is told of, over the host's.
+    pub extensions: Option<Arc<Map<String, Value>>>,
     /// What was filled in and has to stay between us and the server.
     pub filled_in: SentSecrets,
 }
@@ -172,6 +177,8 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         oauth_headers,
         obo_scopes: config.obo_scopes.clone(),
         icon_path: config.icon_path.clone(),
+        elicitation: config.elicitation,
+        extensions: config.extensions.clone(),
     })
 }
 

@@ -54,7 +54,7 @@ pub struct Sending<'a> {
     pub id: Option<u64>,
     /// Headers of one call, over those of the connection.
     pub call: Option<&'a HeaderMap>,
-    /// What the protocol wants as headers (SEP-2243).
+    /// What the protocol wants as headers (SEP-2243), and the host's traces, in place of the connection's.
     pub standard: Vec<(HeaderName, HeaderValue)>,
     /// Whether the server may be sent it twice: a tool may not be run again.
     pub is_repeatable: bool,

@@ -90,6 +90,7 @@ pub fn recipe(config: Value) -> Recipe {
         environment: environment.clone(),
         shared: None,
         server_requests: None,
+        client: Arc::default(),
         observer: None,
         logger: Logger::silent(),
     }

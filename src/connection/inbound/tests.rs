@@ -96,6 +96,9 @@ impl Session {
         let client = Client {
             owner,
             attributes: true,
+            profile: Arc::default(),
+            extensions: None,
+            elicits: true,
             observer: None,
             logger: Logger::silent(),
         };

@@ -274,6 +274,7 @@ impl Target {
             environment,
             shared: None,
             server_requests: None,
+            client: Arc::default(),
             publisher: None,
             limits: None,
             observer: Some(Arc::new(KeyObserver {

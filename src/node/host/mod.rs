@@ -1,5 +1,6 @@
 //! The traits of `host.rs` over JavaScript callbacks: registry, stores, prompt, on-behalf-of, server requests.
 
+pub mod client_profile;
 pub mod configs;
 pub mod connections;
 pub mod credentials;
@@ -18,5 +19,6 @@ pub mod server_requests;
 pub mod shared_sessions;
 pub mod token_cache;
 pub mod token_store;
+pub mod trace_context;
 pub mod upstream;
 pub mod witness;

@@ -1,4 +1,5 @@
-//! What servers ask and tell, for the host's `sampling`, `elicitation`, `roots` and `onLogMessage`.
+//! What servers ask and tell, for the host's `sampling`, `elicitation`, `roots`, `onLogMessage` and
+//! `onElicitationComplete`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::host::{Notice, Peer, ServerRequest, ServerRequests};
 use crate::node::engine::{JsRef, JsResult, Present, Scope};
 use crate::node::marshal::callback::Callback;
 use crate::node::marshal::context::CallContext;
+use crate::node::marshal::services::HANDLER;
 use crate::node::marshal::to_js::{ToJs, WithMembers};
 
 /// People answer these; MCP leaves the bound to the client.
@@ -24,23 +26,30 @@ const HANDLERS: [(&str, &str); 3] = [
     ("roots/list", "roots"),
 ];
 
-const LOG_LISTENER: &str = "onLogMessage";
-const LOG_MESSAGE: &str = "notifications/message";
+/// Notifications that a host may hear, and the member that does.
+const LISTENERS: [(&str, &str); 2] = [
+    ("notifications/message", "onLogMessage"),
+    (
+        "notifications/elicitation/complete",
+        "onElicitationComplete",
+    ),
+];
 
 /// Asks the host in the context of the call that a server asks in, or of the one that made the connection.
 pub struct HostHandlers {
     context: Arc<CallContext>,
     /// Which members the host has, in the order of [`HANDLERS`].
     present: [bool; 3],
-    listens: bool,
+    /// The same of [`LISTENERS`].
+    listens: [bool; 2],
 }
 
 impl HostHandlers {
     /// `None` for a host that wants to hear nothing.
     pub fn new(context: &Arc<CallContext>, services: Present) -> Option<Self> {
         let present = std::array::from_fn(|index| services.has(HANDLERS[index].1));
-        let listens = services.has(LOG_LISTENER);
-        let wanted = listens || present.contains(&true);
+        let listens = std::array::from_fn(|index| services.has(LISTENERS[index].1));
+        let wanted = listens.contains(&true) || present.contains(&true);
         wanted.then(|| Self {
             context: Arc::clone(context),
             present,
@@ -100,13 +109,9 @@ impl Drop for Handling {
 #[async_trait]
 impl ServerRequests for HostHandlers {
     fn handles(&self, method: &str) -> bool {
-        if method == LOG_MESSAGE {
-            return self.listens;
-        }
-        HANDLERS
-            .iter()
-            .zip(self.present)
-            .any(|((known, _), present)| *known == method && present)
+        let handlers = HANDLERS.iter().zip(self.present);
+        let mut members = handlers.chain(LISTENERS.iter().zip(self.listens));
+        members.any(|((known, _), present)| *known == method && present)
     }
 
     async fn answer(&self, peer: &Peer, request: ServerRequest<'_>) -> Result<Json> {
@@ -130,7 +135,11 @@ impl ServerRequests for HostHandlers {
                 peer.set("signal", aborts.get("signal")?)?;
                 peer.set("requestId", scope.parse_json(&id)?)?;
                 *controller.lock() = Some(JsRef::new(&context.thread, aborts)?);
-                context.apply(host.get(member)?, host, &[scope.json(&params)?, peer])
+                let (handler, this) = match host.get(member)? {
+                    function if function.is_function() => (function, host),
+                    object => (object.get(HANDLER)?, object),
+                };
+                context.apply(handler, this, &[scope.json(&params)?, peer])
             },
             move |_, answer| answer.to_exact_json(member),
         );
@@ -149,14 +158,17 @@ impl ServerRequests for HostHandlers {
         let (context, peer) = (Arc::clone(&self.context), peer.clone());
         self.context.thread.post(move |scope| {
             let Notice {
+                method,
                 params,
                 is_nobodys,
                 heard,
             } = notice;
-            context.inform(scope, LOG_LISTENER, || {
+            let listener = LISTENERS.iter().find(|(known, _)| *known == method);
+            let Some((_, member)) = listener else { return };
+            context.inform(scope, member, || {
                 let host = context.host(scope);
                 let arguments = [scope.parse_json(&params)?, peer.to_js(scope)?];
-                let listener = host.get(LOG_LISTENER)?;
+                let listener = host.get(member)?;
                 if is_nobodys {
                     let outside = &context.realm.outside;
                     return outside.apply(listener, host, &arguments);

@@ -30,6 +30,10 @@ fn thrown_value<'env>(scope: Scope<'env>, fault: &HostFault) -> Option<Value<'en
 
 /// The error as JavaScript gets it when a promise rejects.
 pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
+    made(scope, error, true)
+}
+
+fn made<'env>(scope: Scope<'env>, error: &Error, has_data: bool) -> Value<'env> {
     let build = || -> JsResult<'env> {
         let class = if error.code == Code::InvalidArgument {
             "TypeError"
@@ -43,6 +47,9 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
             Some(rpc_code) => {
                 let value = value.with("name", "McpError")?;
                 value.with("code", rpc_code)?.with("mcpCode", code)?;
+                if let Some(data) = error.data.as_ref().filter(|_| has_data) {
+                    value.set("data", scope.json(data)?)?;
+                }
             }
             None => drop(value.with("code", code)?),
         }
@@ -71,7 +78,7 @@ pub fn to_js<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
                     value.set("cause", thrown)?;
                 }
             }
-            Some(Cause::Error(inner)) => value.set("cause", to_js(scope, inner))?,
+            Some(Cause::Error(inner)) => value.set("cause", made(scope, inner, has_data))?,
             None => {}
         }
         Ok(value)
@@ -108,12 +115,13 @@ fn set_obo<'env>(value: Value<'env>, failure: &OboFailure) -> JsResult<'env, ()>
     Ok(())
 }
 
-/// The error as the host's logger gets it: what a host callback threw is logged as it was thrown.
+/// The error as the host's logger gets it: what a host callback threw is logged as it was thrown, and what a server's error
+/// carries, such as URLs for one user, is not.
 pub fn for_log<'env>(scope: Scope<'env>, error: &Error) -> Value<'env> {
     error
         .host_fault()
         .and_then(|fault| thrown_value(scope, fault))
-        .unwrap_or_else(|| to_js(scope, error))
+        .unwrap_or_else(|| made(scope, error, false))
 }
 
 /// `{ code, message, retryable }`, as the result object carries errors.

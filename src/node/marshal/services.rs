@@ -8,6 +8,9 @@ pub const UPDATE_TOOLS: &str = "updateMCPServerTools";
 /// What a user's tools are published under.
 pub const GENERATION: &str = "getMCPToolsCacheGeneration";
 
+/// Where the function is in a `sampling` that says more.
+pub const HANDLER: &str = "handler";
+
 /// What a member of the host services may be.
 enum Shape {
     Function,
@@ -16,7 +19,9 @@ enum Shape {
     StringOrObject,
     /// An object with these functions.
     Methods(&'static [&'static str]),
-    /// The same, or a function that returns it.
+    /// A function, or an object with these.
+    FunctionOrMethods(&'static [&'static str]),
+    /// An object with these functions, or a function that returns it.
     MethodsOrGetter(&'static [&'static str]),
     ObjectOrGetter,
 }
@@ -76,10 +81,15 @@ const MEMBERS: &[(&str, Shape)] = &[
         "limits",
         Shape::MethodsOrGetter(&["count", "block", "blockedFor", "clear"]),
     ),
-    ("sampling", Shape::Function),
+    ("sampling", Shape::FunctionOrMethods(&[HANDLER])),
     ("elicitation", Shape::Function),
     ("roots", Shape::Function),
     ("onLogMessage", Shape::Function),
+    ("onElicitationComplete", Shape::Function),
+    ("clientInfo", Shape::Methods(&[])),
+    ("extensions", Shape::Methods(&[])),
+    ("traceContext", Shape::Function),
+    ("traceHeaders", Shape::Boolean),
     ("onSpans", Shape::Function),
     ("keepConnections", Shape::Boolean),
     ("credentialsKey", Shape::String),
@@ -137,21 +147,31 @@ fn check_member<'env>(name: &str, shape: &Shape, member: Value<'env>) -> JsResul
         ))
     };
     match (shape, member.kind()) {
-        (Shape::Function | Shape::MethodsOrGetter(_) | Shape::ObjectOrGetter, Type::Function)
+        (
+            Shape::Function
+            | Shape::FunctionOrMethods(_)
+            | Shape::MethodsOrGetter(_)
+            | Shape::ObjectOrGetter,
+            Type::Function,
+        )
         | (Shape::Boolean, Type::Boolean)
         | (Shape::String, Type::String)
         | (Shape::StringOrObject, Type::String | Type::Object)
         | (Shape::ObjectOrGetter, Type::Object) => Ok(()),
-        (Shape::Methods(methods) | Shape::MethodsOrGetter(methods), Type::Object) => {
-            methods_of(name, methods, member)
-        }
+        (
+            Shape::Methods(methods)
+            | Shape::FunctionOrMethods(methods)
+            | Shape::MethodsOrGetter(methods),
+            Type::Object,
+        )
         // Loggers may be callable objects.
-        (Shape::Methods(methods), Type::Function) => methods_of(name, methods, member),
+        | (Shape::Methods(methods), Type::Function) => methods_of(name, methods, member),
         (Shape::Function, _) => refuse("a function"),
         (Shape::Boolean, _) => refuse("a boolean"),
         (Shape::String, _) => refuse("a string"),
         (Shape::StringOrObject, _) => refuse("a path or an object"),
         (Shape::Methods(_), _) => refuse("an object"),
+        (Shape::FunctionOrMethods(_), _) => refuse("a function or an object"),
         (Shape::MethodsOrGetter(_) | Shape::ObjectOrGetter, _) => {
             refuse("an object or a function that returns one")
         }

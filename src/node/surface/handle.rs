@@ -178,6 +178,7 @@ impl Handle {
             tool_headers,
             progress: None,
             caller: Some(Caller { peer, host }),
+            trace: call.host.trace.clone(),
         }
     }
 

@@ -26,10 +26,11 @@ pub fn with<'any>(
 }
 
 /// Members that policy looks at.
-static VIEW: [&str; 14] = [
+static VIEW: [&str; 15] = [
     "url",
     "source",
     "startup",
+    "shared",
     "requiresOAuth",
     "dbId",
     "apiKey",
@@ -50,7 +51,7 @@ pub fn policy_view(config: Value<'_>) -> JsResult<'_, Option<ServerConfig>> {
     }
     let mut members = config.config_members(&VIEW)?;
     members.retain(|name, member| match (name.as_str(), member) {
-        ("requiresOAuth" | "startup", member) => member.is_boolean(),
+        ("requiresOAuth" | "startup" | "shared", member) => member.is_boolean(),
         ("url" | "source", member) => member.is_string(),
         (
             "headers" | "requestHeaders" | "oauth_headers" | "env" | "apiKey",

@@ -19,7 +19,7 @@ use crate::flights::Flights;
 use crate::manager::Manager;
 use crate::node::engine::workers::{self, spawn};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, StartBatch, Thrown, Value, raise};
-use crate::node::host::{embedded, publisher};
+use crate::node::host::{client_profile, embedded, publisher};
 use crate::node::marshal::context::JsEnvironment;
 use crate::node::marshal::environment::VariableReader;
 use crate::node::marshal::{convert, errors, newer_params, services, stderr_log};
@@ -57,6 +57,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     services::check(host)?;
     redaction::note_host(host)?;
     let embedded = embedded::read(scope, host)?;
+    let client = client_profile::read(host)?;
     let keep = host.get("keepConnections")?.as_bool().unwrap_or(true);
     let thread = JsThread::new(scope)?;
     let tokio = workers::start().map_err(|error| Thrown(errors::to_js(scope, &error)))?;
@@ -74,6 +75,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         connections: Connections::default(),
         flows: Arc::default(),
         embedded,
+        client: Arc::new(client),
         catalog_recovery: CatalogRecovery::default(),
         newer: newer_params::Seen::default(),
         redemptions: Flights::new(TaskTracker::new(), "A token refresh broke off"),

@@ -10,7 +10,7 @@ use super::handle::Connections;
 use super::request::RequestStore;
 use crate::embedded::MemoryFlows;
 use crate::flights::Flights;
-use crate::host::{Environment, FlowStore, Host, Logger};
+use crate::host::{ClientProfile, Environment, FlowStore, Host, Logger};
 use crate::manager::Manager;
 use crate::node::engine::{
     AbortLink, JsRef, JsResult, JsThread, Present, Scope, StartBatch, Value,
@@ -26,7 +26,7 @@ use crate::node::host::registry::{NodeHost, Principal};
 use crate::node::host::server_requests::HostHandlers;
 use crate::node::host::shared_sessions::{NodeSessions, SESSIONS};
 use crate::node::host::token_store::NodeTokens;
-use crate::node::host::{obo, upstream};
+use crate::node::host::{obo, trace_context, upstream};
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::{CallContext, JsEnvironment};
 use crate::node::marshal::environment::{VariableReader, Variables, credentials_key};
@@ -49,6 +49,8 @@ pub struct RuntimeState {
     pub flows: Arc<MemoryFlows>,
     /// In place of the host's registry.
     pub embedded: Option<Embedded>,
+    /// Who servers are told that we are.
+    pub client: Arc<ClientProfile>,
     pub catalog_recovery: CatalogRecovery,
     pub newer: newer_params::Seen,
     pub variables: VariableReader,
@@ -212,6 +214,8 @@ impl RuntimeState {
             identity: None,
             server_requests: HostHandlers::new(context, present)
                 .map(|handlers| Arc::new(handlers) as _),
+            client: Arc::clone(&self.client),
+            trace: trace_context::ask(context, scope, present),
             redirects: None,
             credentials_key: Arc::new(credentials_key(self.host.get(scope), environment)?),
             logger,

@@ -202,7 +202,8 @@ async fn read(call: &Call, lease: &Lease, end: Option<Instant>) -> Result<Snapsh
     let recipe = &connection.recipe;
     let limit = Instant::now() + recipe.config.timeout.unwrap_or(LIST_TIMEOUT);
     let limit = end.map_or(limit, |end| end.min(limit));
-    let options = CallOptions::new(limit, call.cancel.clone());
+    let mut options = CallOptions::new(limit, call.cancel.clone());
+    options.trace.clone_from(&call.host.trace);
     let publisher = recipe.publisher.as_ref();
     let snapshot = Snapshot::read(connection, publisher, Reading::InOrder, &options).await?;
     snapshot.complete()

@@ -5,6 +5,7 @@ use icu_properties::props::{GeneralCategory, GeneralCategoryGroup as Group};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::super::extensions::check_extensions;
 use super::super::header::is_transports_own;
 use super::author::Author;
 use super::report::{PathPart, Report};
@@ -41,6 +42,8 @@ pub(super) fn base(report: &mut Report<'_>, members: &Members, author: Author) {
 pub(super) fn server_managed(report: &mut Report<'_>, members: &Members) {
     for name in [
         "startup",
+        "shared",
+        "elicitation",
         "oauthRefreshCoordination",
         "chatMenu",
         "requiresOAuth",
@@ -67,6 +70,7 @@ pub(super) fn server_managed(report: &mut Report<'_>, members: &Members) {
             report.issue("Invalid input");
         }
     });
+    report.member(members, "extensions", extensions);
     report.member(members, "oauth", oauth_of_administrator);
     report.member(members, "oauth_headers", Report::texts);
     report.member(members, "customUserVars", |report, value| {
@@ -78,6 +82,17 @@ pub(super) fn server_managed(report: &mut Report<'_>, members: &Members) {
             });
         });
     });
+}
+
+/// Ours, as `shared` and `elicitation` are: the published schemas drop the three.
+fn extensions(report: &mut Report<'_>, value: &Value) {
+    report.record(value, |_, _| {});
+    let wrong = value.as_object().map(check_extensions);
+    if let Some(Err((name, expected))) = wrong {
+        report.at(PathPart::Member(name.to_owned()), |report| {
+            report.issue(format!("An extension {expected}"));
+        });
+    }
 }
 
 pub(super) fn headers(report: &mut Report<'_>, members: &Members, author: Author) {

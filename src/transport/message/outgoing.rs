@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::error::{Code, Error, Result};
+use crate::host::TraceContext;
 use crate::nesting::{self, MAX_NESTING};
 
 const META: &str = "_meta";
@@ -19,11 +20,13 @@ const ARGUMENTS: &str = "arguments";
 pub struct Meta<'a> {
     pub client: Option<&'a Map<String, Value>>,
     pub progress_token: Option<u64>,
+    /// Where the call belongs in the host's traces, unless the parameters say so themselves (SEP-414).
+    pub trace: Option<&'a TraceContext>,
 }
 
 impl Meta<'_> {
     const fn is_empty(&self) -> bool {
-        self.client.is_none() && self.progress_token.is_none()
+        self.client.is_none() && self.progress_token.is_none() && self.trace.is_none()
     }
 }
 
@@ -98,6 +101,11 @@ impl Serialize for Written<'_> {
                 }
                 for (name, value) in client {
                     map.serialize_entry(name, value)?;
+                }
+                for (name, value) in meta.trace.into_iter().flat_map(TraceContext::members) {
+                    if own.is_none_or(|own| !own.contains_key(name)) {
+                        map.serialize_entry(name, value)?;
+                    }
                 }
                 if let Some(token) = meta.progress_token {
                     map.serialize_entry("progressToken", &token)?;
@@ -212,17 +220,24 @@ mod tests {
         let Value::Object(client) = json!({ "v": 1, "own": 2 }) else {
             unreachable!()
         };
-        let params = json!({ "name": "t", "_meta": { "own": 0, "mine": 3 } });
+        let params = json!({ "name": "t", "_meta": { "own": 0, "mine": 3, "baggage": "a=1" } });
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let baggage = Some("a=2".to_owned());
+        let trace = TraceContext::of(Some(parent.to_owned()), None, baggage, false);
         let meta = Meta {
             client: Some(&client),
             progress_token: Some(9),
+            trace: trace.as_ref(),
         };
         let text = request(9, "tools/call", Some(&params).into(), meta).unwrap();
         assert_eq!(
             serde_json::from_slice::<Value>(&text).unwrap(),
             json!({
                 "jsonrpc": "2.0", "id": 9, "method": "tools/call",
-                "params": { "name": "t", "_meta": { "mine": 3, "v": 1, "own": 2, "progressToken": 9 } },
+                "params": { "name": "t", "_meta": {
+                    "mine": 3, "baggage": "a=1", "v": 1, "own": 2,
+                    "traceparent": parent, "progressToken": 9,
+                } },
             })
         );
         let arguments = RawValue::from_string(r#"{"a":1e21, "b": 0.10}"#.to_owned()).unwrap();
@@ -242,8 +257,8 @@ mod tests {
         let error = endless.members().unwrap_err();
         assert_eq!(error.code, Code::InvalidArgument);
         let meta = Meta {
-            client: None,
             progress_token: Some(9),
+            ..Meta::default()
         };
         let text = String::from_utf8(request(9, "tools/call", tool, meta).unwrap()).unwrap();
         assert!(

@@ -55,7 +55,9 @@ impl Link {
         let mut request = self
             .remote
             .request(Method::POST, endpoint.url.clone(), sending.call);
-        request.headers.extend(sending.standard);
+        for (name, value) in sending.standard {
+            request.headers.insert(name, value);
+        }
         request
             .headers
             .insert(CONTENT_TYPE, HeaderValue::from_static(JSON));

@@ -81,7 +81,9 @@ impl StreamableHttp {
     ) -> Result<Posted, Failure> {
         let mut request = self.request(Method::POST, session, sending.call);
         let headers = &mut request.headers;
-        headers.extend(sending.standard);
+        for (name, value) in sending.standard {
+            headers.insert(name, value);
+        }
         headers.insert(
             ACCEPT,
             HeaderValue::from_static("application/json, text/event-stream"),

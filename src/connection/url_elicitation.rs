@@ -1,0 +1,192 @@
+//! Elicitations that send a user to a URL (SEP-1036): which of them reach the host, and the error of a request that wants
+//! some of them first.
+
+use std::collections::VecDeque;
+use std::sync::OnceLock;
+
+use parking_lot::Mutex;
+use rmcp::model::{ErrorData, ProtocolVersion};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::caller::{Caller, ELICITATION};
+use super::failures::server_error;
+use super::options::CallOptions;
+use super::session::Session;
+use crate::error::{Error, Result};
+use crate::host::ServerRequest;
+use crate::nesting::{self, MAX_NESTING};
+use crate::transport::message::{Params, RpcError};
+
+/// JSON-RPC: a request is refused until the user has been to some URLs. Of 2025-11-25 alone.
+const REQUIRED: i64 = -32042;
+
+/// Bytes of a URL, and of the id of an elicitation.
+const LONGEST_URL: usize = 8192;
+const LONGEST_ID: usize = 1024;
+/// Elicitations that one error may want, as many as one result may (`rounds.rs`).
+const MOST_REQUIRED: usize = 32;
+/// Elicitations of a session whose end is told to whoever was asked; the oldest are forgotten.
+const MOST_OPEN: usize = 256;
+
+/// Who was asked to go to a URL, by the id of the elicitation. Takes no room before there is one.
+#[derive(Default)]
+pub(super) struct OpenElicitations(OnceLock<Box<Mutex<Asked>>>);
+
+type Asked = VecDeque<(Box<str>, Caller)>;
+
+impl OpenElicitations {
+    /// Notes whom an `elicitation/create` is for. One of a form has no end that is told.
+    pub fn note(&self, params: &Value, caller: &Caller) {
+        let Some(id) = id_of(params) else { return };
+        let mut open = self.0.get_or_init(Box::default).lock();
+        open.retain(|(known, _)| **known != *id);
+        if open.len() == MOST_OPEN {
+            open.pop_front();
+        }
+        open.push_back((id.into(), caller.clone()));
+    }
+
+    /// Whoever was asked, once.
+    pub fn complete(&self, id: &str) -> Option<Caller> {
+        let mut open = self.0.get()?.lock();
+        let index = open.iter().position(|(known, _)| **known == *id)?;
+        open.remove(index).map(|(_, caller)| caller)
+    }
+}
+
+/// The id of an elicitation of a URL; those of 2026-07-28 have none.
+fn id_of(params: &Value) -> Option<&str> {
+    let is_url = params.get("mode")?.as_str() == Some("url");
+    params.get("elicitationId")?.as_str().filter(|_| is_url)
+}
+
+/// Judges the parameters of `elicitation/create`. The host gets a URL as browsers understand it, so that what it shows is
+/// where the user is sent.
+pub(super) fn check(params: &mut Value) -> Result<(), ErrorData> {
+    let invalid = |text: &'static str| Err(ErrorData::invalid_params(text, None));
+    match params.get("mode").map(|mode| mode.as_str()) {
+        None | Some(Some("form")) => return Ok(()),
+        Some(Some("url")) => {}
+        Some(_) => return invalid("The mode of an elicitation is `form` or `url`"),
+    }
+    let is_id = |id: &Value| id.as_str().is_some_and(|id| id.len() <= LONGEST_ID);
+    if !params.get("elicitationId").is_none_or(is_id) {
+        return invalid("`elicitationId` must be a string of at most 1024 bytes");
+    }
+    if !params.get("message").is_some_and(Value::is_string) {
+        return invalid("`message` must be a string");
+    }
+    let url = params
+        .get("url")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    let url = Url::parse(url).ok().filter(|_| url.len() <= LONGEST_URL);
+    let Some(url) = url.filter(|url| matches!(url.scheme(), "http" | "https")) else {
+        return invalid("`url` must be an http or https URL of at most 8192 bytes");
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return invalid("`url` must not carry credentials");
+    }
+    params["url"] = Value::from(url.as_str());
+    Ok(())
+}
+
+/// The server's own JSON-RPC error. One that wants elicitations has them as its data, unless one of them would not be
+/// passed on to anybody.
+pub(super) fn error_of(answer: &RpcError, version: &ProtocolVersion) -> Error {
+    let mut error = server_error(answer);
+    if answer.code != REQUIRED || *version != ProtocolVersion::V_2025_11_25 {
+        return error;
+    }
+    match required(answer.data.as_deref()) {
+        Ok(elicitations) => {
+            error.data = Some(Box::new(json!({ "elicitations": elicitations })));
+        }
+        Err(refusal) => {
+            error.message = format!("{} (refused: {})", error.message, refusal.message);
+        }
+    }
+    error
+}
+
+/// The elicitations that an error wants.
+fn required(data: Option<&RawValue>) -> Result<Vec<Value>, ErrorData> {
+    #[derive(Deserialize)]
+    struct Data {
+        elicitations: Vec<Value>,
+    }
+    let invalid = |text: &'static str| ErrorData::invalid_params(text, None);
+    let data = data.and_then(|data| nesting::parse::<Data>(data.get(), MAX_NESTING).ok());
+    let mut elicitations = data
+        .map(|data| data.elicitations)
+        .filter(|elicitations| !elicitations.is_empty())
+        .ok_or_else(|| invalid("the error names no elicitations"))?;
+    if elicitations.len() > MOST_REQUIRED {
+        return Err(invalid("the error names more than 32 elicitations"));
+    }
+    for elicitation in &mut elicitations {
+        check(elicitation)?;
+        if id_of(elicitation).is_none() {
+            return Err(invalid("one of its elicitations has no URL, or no id"));
+        }
+    }
+    Ok(elicitations)
+}
+
+impl Session {
+    /// A request of a session that began with `initialize`. One that the server refuses until the user has been to some
+    /// URLs is sent once more after the host has accepted them: refused, it has not run.
+    pub(super) async fn request_after_elicitations(
+        &self,
+        method: &str,
+        params: Params<'_>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>> {
+        let error = match self.request_once(method, params, options).await {
+            Err(error) if error.data.is_some() => error,
+            outcome => return outcome,
+        };
+        Box::pin(self.elicit(error, options)).await?;
+        Box::pin(self.request_once(method, params, options)).await
+    }
+
+    /// Asks whoever made the request, for one elicitation after the other. Fails with the server's error unless all are
+    /// accepted.
+    async fn elicit(&self, error: Error, options: &CallOptions) -> Result<()> {
+        let engine = self.engine();
+        let client = &engine.client;
+        let caller = options.caller.as_ref().or_else(|| client.owner().ok());
+        let may_ask = |caller: &&Caller| client.elicits && caller.answers(ELICITATION);
+        let Some(caller) = caller.filter(may_ask) else {
+            return Err(error);
+        };
+        let wanted = error.data.as_ref().map(|data| &data["elicitations"]);
+        let wanted = wanted.and_then(Value::as_array).cloned();
+        for params in wanted.unwrap_or_default() {
+            engine.inbound.elicitations.note(&params, caller);
+            let id = params["elicitationId"].to_string();
+            let request = ServerRequest {
+                // The only id that it has.
+                id: &id,
+                method: ELICITATION,
+                params,
+            };
+            let answer = self.while_wanted(options, caller.reply(request)).await?;
+            let outcome = match answer {
+                Ok(answer) if answer["action"] == "accept" => continue,
+                Ok(answer) if answer["action"] == "decline" => "the user declined".to_owned(),
+                Ok(_) => "the user cancelled".to_owned(),
+                Err(failure) => failure.message.into_owned(),
+            };
+            let message = format!("{} ({outcome})", error.message);
+            return Err(Error { message, ..error });
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
