@@ -15,9 +15,13 @@ const user = createUser();
 const names = (tools) => tools.map((tool) => tool.name);
 
 /** A server with an app, and a host whose `updateMCPServerTools` knows nothing of visibility. */
-async function board({ services, startup = false } = {}) {
+async function board({ services, startup = false, config } = {}) {
   const server = fixtures.keep(await startAppsServer());
-  const host = fixtures.runtime({ servers: { board: server.config({ startup }) }, allow: [server], services });
+  const host = fixtures.runtime({
+    servers: { board: server.config({ startup, ...config }) },
+    allow: [server],
+    services,
+  });
   const { runtime } = host;
   const params = { user, serverName: 'board' };
   const call = (toolName, extra) =>
@@ -78,7 +82,7 @@ describe('callTool', () => {
     await expect(call('move')).rejects.toEqual(hidden);
     await expect(call('nobody')).rejects.toEqual(hidden);
     expect(await call('explain')).toEqual([expect.stringContaining('explain'), undefined]);
-    expect(server.called).toEqual(['explain']);
+    expect(await server.called()).toEqual(['explain']);
   });
 
   test('goes by the last list', async () => {
@@ -91,13 +95,42 @@ describe('callTool', () => {
     await expect(call('explain')).rejects.toEqual(hidden);
     await call('move');
     await call('nobody');
-    expect(server.called).toEqual(['move', 'nobody']);
+    expect(await server.called()).toEqual(['move', 'nobody']);
   });
 
   test('refuses it to all who share the connection', async () => {
     const { server, runtime, params, call } = await board({ startup: true });
     await runtime.reinitMCPServer(params);
     await expect(call('move', { user: createUser() })).rejects.toEqual(hidden);
-    expect(server.called).toEqual([]);
+    expect(await server.called()).toEqual([]);
+  });
+
+  describe('of what this process has not listed', () => {
+    const APPS = { 'io.modelcontextprotocol/ui': { mimeTypes: ['text/html;profile=mcp-app'] } };
+
+    test.each([
+      ['the host', { services: { extensions: APPS } }],
+      ['the server’s config', { config: { extensions: APPS } }],
+    ])('lists first, once, where %s declares apps', async (_, options) => {
+      const { server, call } = await board(options);
+      await expect(call('move')).rejects.toEqual(hidden);
+      await call('explain');
+      await expect(call('nobody')).rejects.toEqual(hidden);
+      expect(await server.called()).toEqual(['explain']);
+      expect(await server.lists()).toBe(1);
+    });
+
+    test('lists for each user', async () => {
+      const { server, call } = await board({ services: { extensions: APPS } });
+      await Promise.all([call('explain'), expect(call('move', { user: createUser() })).rejects.toEqual(hidden)]);
+      expect(await server.called()).toEqual(['explain']);
+      expect(await server.lists()).toBe(2);
+    });
+
+    test('goes on without a list where nobody declares apps', async () => {
+      const { server, call } = await board({ config: { extensions: { 'io.modelcontextprotocol/ui': null } } });
+      await call('explain');
+      expect(await server.lists()).toBe(0);
+    });
   });
 });

@@ -63,7 +63,7 @@ describe('readApp', () => {
     for (const uri of ['http://127.0.0.1/', 'board://scores', 7, undefined, null]) {
       await expect(mine.readApp(uri)).rejects.toEqual(failing('MCP_INVALID_ARGUMENT'));
     }
-    expect(server.called).toEqual([]);
+    expect(await server.called()).toEqual([]);
   });
 
   test('of more than 4 MiB: an error', async () => {
@@ -82,7 +82,7 @@ describe('readApp', () => {
     const controller = new AbortController();
     const aborted = mine.readApp('ui://board/slow', { signal: controller.signal });
     const outcome = expect(aborted).rejects.toEqual(failing('MCP_ABORTED'));
-    await until('the request', () => server.called.length > 0);
+    await until('the request', async () => (await server.called()).length > 0);
     controller.abort();
     await outcome;
   });
@@ -92,7 +92,7 @@ describe('readApp', () => {
     const controller = new AbortController();
     const { signal } = controller;
     const reads = Array.from({ length: 16 }, () => mine.readApp('ui://board/slow', { signal }).catch((error) => error));
-    await until('the requests', () => server.called.length === 16);
+    await until('the requests', async () => (await server.called()).length === 16);
     await expect(client('board', { user: other }).readApp(BOARD)).rejects.toMatchObject({
       code: 'MCP_RATE_LIMITED',
       retryable: true,
@@ -113,7 +113,7 @@ describe('callAppTool', () => {
       _meta: { session: expect.any(String) },
     });
     await mine.callAppTool({ binding, name: 'show' });
-    expect(server.called).toEqual(['move', 'show']);
+    expect(await server.called()).toEqual(['move', 'show']);
   });
 
   test('refuses tools that are not for apps, or not there', async () => {
@@ -123,7 +123,7 @@ describe('callAppTool', () => {
       await expect(mine.callAppTool({ binding, name })).rejects.toEqual(failing('MCP_TOOL_HIDDEN'));
     }
     await expect(mine.callAppTool({ binding, name: '' })).rejects.toEqual(failing('MCP_INVALID_ARGUMENT'));
-    expect(server.called).toEqual([]);
+    expect(await server.called()).toEqual([]);
   });
 
   test('goes by the list as it is now', async () => {
@@ -134,7 +134,7 @@ describe('callAppTool', () => {
     await server.setVisibility('explain', ['app']);
     await expect(mine.callAppTool({ binding, name: 'show' })).rejects.toEqual(failing('MCP_TOOL_HIDDEN'));
     await mine.callAppTool({ binding, name: 'explain' });
-    expect(server.called).toEqual(['show', 'explain']);
+    expect(await server.called()).toEqual(['show', 'explain']);
   });
 });
 
@@ -170,7 +170,7 @@ describe('a binding', () => {
     await isRefused(mine, binding);
     tenant = 'a';
     await client().callAppTool({ binding, name: 'move' });
-    expect(server.called).toEqual(['move']);
+    expect(await server.called()).toEqual(['move']);
   });
 
   test('is no good for another user of a server that users share', async () => {
@@ -178,7 +178,7 @@ describe('a binding', () => {
     const { binding } = await client('shared').readApp(BOARD);
     await isRefused(client('shared', { user: other }), binding);
     await client('shared').callAppTool({ binding, name: 'move' });
-    expect(server.called).toEqual(['move']);
+    expect(await server.called()).toEqual(['move']);
   });
 
   test('is no good once the config is another', async () => {
@@ -189,7 +189,7 @@ describe('a binding', () => {
     await isRefused(client(), binding);
     servers.board = before;
     await client().callAppTool({ binding, name: 'move' });
-    expect(server.called).toEqual(['move']);
+    expect(await server.called()).toEqual(['move']);
   });
 
   test('is no good altered, made up, or with another’s parts', async () => {
@@ -203,7 +203,7 @@ describe('a binding', () => {
     const attempts = [`${later}.${mac}`, `${body}.${theirMac}`, `${theirBody}.${mac}`, `${body}.`, body, `.${mac}`];
     attempts.push(`${binding}.`, `${binding}=`, `${binding.slice(0, -1)}`, '', '.', undefined, null, 7, {}, [binding]);
     for (const attempt of attempts) await isRefused(mine, attempt);
-    expect(server.called).toEqual([]);
+    expect(await server.called()).toEqual([]);
     // Nor does it say whose it is.
     expect(Buffer.from(body, 'base64url').toString()).not.toContain(user.id);
   });
@@ -221,7 +221,7 @@ describe('a binding', () => {
     } finally {
       clock.mockRestore();
     }
-    expect(server.called).toEqual(['move']);
+    expect(await server.called()).toEqual(['move']);
   });
 
   test('holds in all processes with the same key, and without one in its runtime alone', async () => {

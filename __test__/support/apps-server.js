@@ -6,19 +6,22 @@ const { until } = require('./wait');
 /** Starts the server with an app; see apps-server.mjs. */
 async function startAppsServer() {
   const child = fork(join(__dirname, 'apps-server.mjs'));
-  const called = [];
-  let address;
-  let changes = 0;
-  child.on('message', (message) => {
-    if (message.called) called.push(message.called);
-    else if (message.changed) changes += 1;
-    else address = message.address;
-  });
-  await until('start of the server with an app', () => address !== undefined, 60_000);
+  const answers = [];
+  child.on('message', (answer) => answers.push(answer));
+  const ask = async (what) => {
+    child.send(what);
+    await until('the answer of the server', () => answers.length > 0);
+    return answers.shift();
+  };
+  await until('start of the server with an app', () => answers.length > 0, 60_000);
+  const { address } = answers.shift();
   return {
     address,
     /** The tools that were called, and the resource that is never answered. */
-    called,
+    called: async () => (await ask({})).called,
+    /** How many lists of tools it gave. */
+    lists: async () => (await ask({})).lists,
+    setVisibility: (tool, visibility) => ask({ tool, visibility }),
     config: (extra) => ({
       type: 'streamable-http',
       url: `http://${address}/mcp`,
@@ -26,11 +29,6 @@ async function startAppsServer() {
       source: 'yaml',
       ...extra,
     }),
-    async setVisibility(tool, visibility) {
-      const before = changes;
-      child.send({ tool, visibility });
-      await until('the change', () => changes > before);
-    },
     async close() {
       if (child.exitCode !== null || child.signalCode !== null) return;
       child.kill('SIGKILL');

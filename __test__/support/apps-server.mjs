@@ -1,7 +1,8 @@
 /**
  * A server with an app: node apps-server.mjs
  * A process of its own because the package that registers apps is an ES module, which jest does not load. Tells its parent
- * the address, and each tool that was called; takes `{ tool, visibility }`, to change who sees a tool.
+ * the address and, when it is asked for it (`{}`), what was `called` and how many `lists` of tools it gave; takes
+ * `{ tool, visibility }`, to change who sees a tool.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -45,13 +46,16 @@ const RESOURCES = {
 };
 
 const sessions = new Map();
+/** The tools that were called, and the resource that is never answered. */
+const called = [];
+let lists = 0;
 
 function createServer() {
   const server = new McpServer({ name: 'board', version: '1.0.0' });
   const tools = {};
   for (const [name, _meta] of Object.entries(TOOLS)) {
     tools[name] = registerAppTool(server, name, { description: name, _meta }, (extra) => {
-      process.send({ called: name });
+      called.push(name);
       return {
         content: [{ type: 'text', text: name }],
         structuredContent: { turn: 1 },
@@ -67,7 +71,7 @@ function createServer() {
     registerAppResource(server, uri, uri, {}, () => ({ contents }));
   }
   registerAppResource(server, 'slow', 'ui://board/slow', {}, () => {
-    process.send({ called: 'slow' });
+    called.push('slow');
     return new Promise(() => {});
   });
   return { server, tools };
@@ -76,6 +80,7 @@ function createServer() {
 async function handle(request, response) {
   const id = request.headers['mcp-session-id'];
   const message = request.method === 'POST' ? await json(request) : undefined;
+  if (message?.method === 'tools/list') lists += 1;
   let session = sessions.get(id);
   if (!session) {
     if (message?.method !== 'initialize') return response.writeHead(id ? 404 : 400).end();
@@ -94,10 +99,11 @@ const listener = http.createServer({ keepAliveTimeout: 10_000 }, (request, respo
 });
 
 process.on('message', ({ tool, visibility }) => {
-  const _meta = { ui: { ...TOOLS[tool].ui, visibility } };
-  TOOLS[tool] = _meta;
-  for (const { tools } of sessions.values()) tools[tool].update({ _meta });
-  process.send({ changed: tool });
+  if (tool) {
+    TOOLS[tool] = { ui: { ...TOOLS[tool].ui, visibility } };
+    for (const { tools } of sessions.values()) tools[tool].update({ _meta: TOOLS[tool] });
+  }
+  process.send({ called, lists });
 });
 
 listener.listen(0, '127.0.0.1', () => process.send({ address: `127.0.0.1:${listener.address().port}` }));

@@ -193,9 +193,6 @@ impl Manager {
             (Params::Tool { arguments, .. }, Some(name)) => Params::Tool { name, arguments },
             (params, _) => params,
         };
-        if let Params::Tool { name: tool, .. } = params {
-            self.refuse_hidden(call.user_id(), name, tool)?;
-        }
         let mut credentials = Credentials {
             scope,
             server: &server,
@@ -208,7 +205,13 @@ impl Manager {
                 hears(&lease);
             }
             let connection = lease.connection();
-            let sent = connection.request_whole(call.method, params, &options);
+            let sent = async {
+                if let Params::Tool { name: tool, .. } = params {
+                    self.refuse_hidden(connection, tool, &options).await?;
+                }
+                let request = connection.request_whole(call.method, params, &options);
+                request.await
+            };
             let error = match sent.await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,

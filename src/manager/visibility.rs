@@ -4,8 +4,12 @@
 use std::sync::Arc;
 
 use super::state::Manager;
+use crate::connection::{CallOptions, Connection, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::tools::RawTools;
+
+/// The extension that lets servers hide tools. A server should offer such tools only to hosts that declare it.
+const APPS: &str = "io.modelcontextprotocol/ui";
 
 impl Manager {
     /// The tools that models may know of. The others are refused to models from then on: to `user_id`, or to everybody
@@ -20,17 +24,30 @@ impl Manager {
         tools.for_models()
     }
 
+    /// Lists the tools before the first call for a host with apps: another process may have shown them to the model, and a
+    /// model may make a name up.
+    ///
     /// # Errors
-    /// [`Code::ToolHidden`] for a tool that the last list for `user_id`, or for all, kept from models. `tool` is the
-    /// server's own name.
-    pub(super) fn refuse_hidden(
+    /// [`Code::ToolHidden`] for a tool that the last list kept from models; `tool` is the server's own name. Those of
+    /// [`list_tools`].
+    pub(super) async fn refuse_hidden(
         &self,
-        user_id: Option<&str>,
-        server_name: &str,
+        connection: &Connection,
         tool: &str,
+        options: &CallOptions,
     ) -> Result<()> {
-        let hidden = &self.0.hidden_tools;
-        if hidden.has(None, server_name, tool) || hidden.has(user_id, server_name, tool) {
+        let (hidden, recipe) = (&self.0.hidden_tools, &connection.recipe);
+        let (user_id, server_name) = (recipe.user_id.as_deref(), &recipe.server_name);
+        let of_server = recipe.config.extensions.as_deref();
+        if recipe.client.has_extension(APPS, of_server) && !hidden.knows(user_id, server_name) {
+            let options = CallOptions {
+                progress: None,
+                ..options.clone()
+            };
+            let list = Box::pin(list_tools(connection, &options)).await?;
+            hidden.note(user_id, server_name, &list.tools);
+        }
+        if hidden.has(user_id, server_name, tool) {
             let message = "The server offers this tool to its apps alone, not to models";
             return Err(Error::new(Code::ToolHidden, message));
         }
