@@ -104,7 +104,8 @@ class Apps {
   }
 
   /** `resources/read` within the bounds. */
-  async #read(client, uri, { signal, timeout } = {}) {
+  async #read(client, uri, options) {
+    const { signal, timeout } = options ?? {};
     if (this.#reads >= MAX_READS) {
       throw fault('MCP_RATE_LIMITED', `${MAX_READS} resources are being read for apps`, true);
     }

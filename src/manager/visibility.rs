@@ -14,6 +14,7 @@ const APPS: &str = "io.modelcontextprotocol/ui";
 impl Manager {
     /// The tools that models may know of. The others are refused to models from then on: to `user_id`, or to everybody
     /// where users share the connection.
+    #[must_use]
     pub fn for_models(
         &self,
         user_id: Option<&str>,
