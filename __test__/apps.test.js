@@ -3,6 +3,7 @@
 const { startAppsServer } = require('./support/apps-server');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
+const { startStatelessServer } = require('./support/stateless-server');
 const { until } = require('./support/wait');
 
 const BOARD = 'ui://board/view';
@@ -236,6 +237,37 @@ describe('a binding', () => {
     await isRefused(second, own.binding);
     await isRefused(first, binding);
   });
+});
+
+test('a server of 2026-07-28', async () => {
+  const tool = (name, ui) => ({ name, inputSchema: { type: 'object' }, _meta: { ui } });
+  const tools = [tool('show', { resourceUri: BOARD }), tool('move', { visibility: ['app'] })];
+  const contents = [{ uri: BOARD, mimeType: MIME_TYPE, text: HTML }];
+  const options = {
+    capabilities: { tools: {}, resources: {} },
+    handlers: {
+      'tools/list': () => ({ tools }),
+      'tools/call': ({ params }) => ({ content: [{ type: 'text', text: params.name }] }),
+      'resources/read': () => ({ contents }),
+    },
+  };
+  const server = fixtures.keep(await startStatelessServer(options));
+  const extensions = { 'io.modelcontextprotocol/ui': { mimeTypes: [MIME_TYPE] } };
+  const { runtime } = fixtures.runtime({
+    servers: { board: server.config({ startup: false }) },
+    allow: [server],
+    services: { extensions },
+  });
+  const client = runtime.client('board', { user });
+  const { binding, text } = await client.readApp((await client.listTools()).tools[0]);
+  expect(text).toBe(HTML);
+  const { content } = await client.callAppTool({ binding, name: 'move' });
+  expect(content).toEqual([{ type: 'text', text: 'move' }]);
+  const call = runtime.manager.callTool({ user, serverName: 'board', toolName: 'move', toolArguments: {} });
+  await expect(call).rejects.toEqual(failing('MCP_TOOL_HIDDEN'));
+  expect(server.received('tools/call')).toHaveLength(1);
+  const { _meta } = server.received('tools/call')[0].message.params;
+  expect(_meta['io.modelcontextprotocol/clientCapabilities'].extensions).toEqual(extensions);
 });
 
 test('two users at once have sessions of their own', async () => {
