@@ -38,6 +38,8 @@ describe('what a config is', () => {
       [{}, true],
       [{ startup: true }, true],
       [{ startup: false }, false],
+      [{ shared: false }, false],
+      [{ shared: 'no' }, true],
       [{ source: 'user' }, false],
       [{ dbId: 'x' }, false],
       [{ source: 'yaml', dbId: 'x' }, true],

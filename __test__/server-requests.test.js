@@ -2,8 +2,10 @@
 
 const { AsyncLocalStorage } = require('node:async_hooks');
 const { startAskingServer } = require('./support/asking-server');
+const { ECHO } = require('./support/calls');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
+const { startModernServer } = require('./support/modern-server');
 const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
@@ -111,6 +113,7 @@ describe('a connection of one user', () => {
     ['get', OWN],
     ['sse', OWN],
     ['sse', { startup: false }],
+    ['sse', { shared: false }],
   ])('%s %j: that user is asked, whatever the stream', async (where, config) => {
     const { asked, services } = answering();
     const { ask } = await connect(where, { config, services });
@@ -139,6 +142,23 @@ describe('log messages', () => {
     expect(heardBy).toEqual(expected);
   });
 
+  test('of 2026-07-28: asked for where the host hears them, and the user’s in whose call they come', async () => {
+    const callTool = async ({ mcpReq }) => {
+      await mcpReq.log('debug', 'unheard');
+      await mcpReq.log('info', 'heard');
+      return { content: [] };
+    };
+    const options = { callTool, capabilities: { tools: {}, logging: {} } };
+    const server = fixtures.keep(await startModernServer(options));
+    const { heard, services } = listening();
+    const { runtime } = fixtures.runtime({ servers: { srv: server.config() }, allow: [server], services });
+    const call = (n) => tenant.run(`tenant ${n}`, () => runtime.manager.callTool({ ...ECHO, user: user(n) }));
+    await Promise.all([1, 2].map(call));
+    await until('the messages', () => heard.length === 2);
+    const expected = [1, 2].map((n) => ['heard', { ...peerOf(`user-${n}`), toolName: 'echo' }, `tenant ${n}`]);
+    expect(heard).toEqual(expect.arrayContaining(expected));
+  });
+
   test.each(['get', 'sse'])('%s on a connection that users share: nobody’s, in nobody’s context', async (where) => {
     const { heard, services } = listening();
     const { ask } = await connect(where, { services });
@@ -154,6 +174,39 @@ describe('log messages', () => {
     await until('the message', () => heard.length === 1);
     expect(heard).toEqual([[0, peerOf('user-1'), 'tenant of the first']]);
   });
+});
+
+test('progress is told to the call that it is of, in its context', async () => {
+  const callTool = async ({ _meta }, { sendNotification }) => {
+    for (const progress of [1, 2]) {
+      const params = { progress, progressToken: _meta.progressToken };
+      await sendNotification({ method: 'notifications/progress', params });
+    }
+    return { content: [] };
+  };
+  const server = await fixtures.server({ callTool });
+  const { runtime } = fixtures.runtime({ servers: { srv: server.config() }, allow: [server] });
+  const heard = [];
+  const call = (n) => {
+    const onprogress = ({ progress }) => heard.push(`${progress} for ${n} in ${tenant.getStore()}`);
+    const options = { onprogress };
+    return tenant.run(`tenant ${n}`, () => runtime.manager.callTool({ ...ECHO, user: user(n), options }));
+  };
+  await Promise.all([1, 2, 3].map(call));
+  await until('the last progress', () => heard.filter((line) => line.startsWith('2')).length === 3);
+  expect(heard.filter((line) => line.startsWith('2')).sort()).toEqual(
+    [1, 2, 3].map((n) => `2 for ${n} in tenant ${n}`),
+  );
+  expect(server.sessions.size).toBe(1);
+});
+
+test('`shared: false` gives each user a session of their own', async () => {
+  const server = await fixtures.server();
+  const servers = { srv: server.config({ shared: false }) };
+  const { runtime } = fixtures.runtime({ servers, allow: [server] });
+  const call = (n) => runtime.manager.callTool({ ...ECHO, user: user(n) });
+  await Promise.all([1, 2, 1].map(call));
+  expect(server.sessions.size).toBe(2);
 });
 
 describe('a handler', () => {

@@ -17,6 +17,8 @@ pub(super) const SAMPLING: &str = "sampling/createMessage";
 pub(super) const ELICITATION: &str = "elicitation/create";
 pub(super) const ROOTS: &str = "roots/list";
 pub(super) const PING: &str = "ping";
+pub(super) const LOG_MESSAGE: &str = "notifications/message";
+pub(super) const ELICITATION_COMPLETE: &str = "notifications/elicitation/complete";
 
 /// Somebody whom servers may ask: the user of a call, whose handlers run in the context of that call, or the owner of a
 /// connection.
@@ -32,6 +34,12 @@ impl Caller {
     pub(super) fn answers(&self, method: &str) -> bool {
         matches!(method, SAMPLING | ELICITATION | ROOTS)
             && self.host.as_ref().is_some_and(|host| host.handles(method))
+    }
+
+    /// Whether the host wants to hear of this notification.
+    pub(super) fn hears(&self, method: &str) -> bool {
+        let host = self.host.as_ref();
+        host.is_some_and(|host| host.handles(method))
     }
 
     /// The answer to a request of a server, with or without the host.

@@ -9,7 +9,7 @@ use rmcp::model::{
 };
 use serde_json::{Map, Value};
 
-use super::caller::{Caller, ELICITATION, ROOTS, SAMPLING, reply_without_host};
+use super::caller::{Caller, ELICITATION, LOG_MESSAGE, ROOTS, SAMPLING, reply_without_host};
 use super::events::{Event, Observer};
 use super::url_elicitation;
 use crate::host::ClientProfile;
@@ -56,6 +56,11 @@ impl Client {
     /// Whether the host answers this method, and the server may ask for it.
     pub fn answers(&self, method: &str) -> bool {
         self.owner.answers(method) && (self.elicits || method != ELICITATION)
+    }
+
+    /// Whether the host hears the log messages of servers.
+    pub fn hears_log(&self) -> bool {
+        self.owner.hears(LOG_MESSAGE)
     }
 
     /// Judges a request before the host is asked: it asks for nothing that the server was not told of, and sends nobody to

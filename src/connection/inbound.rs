@@ -10,16 +10,13 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::asked::{Asked, Place};
-use super::caller::{Caller, ELICITATION, reply_without_host};
+use super::caller::{Caller, ELICITATION, ELICITATION_COMPLETE, LOG_MESSAGE, reply_without_host};
 use super::engine::Engine;
 use super::events::Event;
 use crate::host::ServerRequest;
 use crate::nesting::{self, MAX_NESTING};
 use crate::transport::Lane;
 use crate::transport::message::{Request, answer};
-
-const LOG_MESSAGE: &str = "notifications/message";
-const ELICITATION_COMPLETE: &str = "notifications/elicitation/complete";
 
 impl Engine {
     /// A request of the server. `during`: the request of ours on whose stream it came.
@@ -147,8 +144,7 @@ impl Engine {
     /// A log message is the user's on the stream of whose call it comes, else the owner's of the connection.
     fn logs(&self, params: Option<&RawValue>, during: Option<u64>) {
         let owner = &self.client.owner;
-        let host = owner.host.as_ref();
-        let (Some(params), true) = (params, host.is_some_and(|it| it.handles(LOG_MESSAGE))) else {
+        let Some(params) = params.filter(|_| self.client.hears_log()) else {
             return;
         };
         if nesting::is_deeper(params.get(), MAX_NESTING) {
@@ -173,11 +169,7 @@ impl Engine {
         };
         let complete = serde_json::from_str::<Complete>(params.get()).ok();
         let caller = complete.and_then(|it| self.inbound.elicitations.complete(&it.elicitation_id));
-        let hears = |caller: &Caller| {
-            let host = caller.host.as_ref();
-            host.is_some_and(|host| host.handles(ELICITATION_COMPLETE))
-        };
-        if let Some(caller) = caller.filter(hears) {
+        if let Some(caller) = caller {
             self.notify(caller, ELICITATION_COMPLETE, params, false);
         }
     }

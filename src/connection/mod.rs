@@ -12,6 +12,7 @@ mod caller;
 mod client;
 mod connect;
 mod deliver;
+mod elicit;
 mod engine;
 mod established;
 mod events;

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::engine::{Agreed, Engine};
-use super::failures::{METHOD_NOT_FOUND, gone, unanswered};
+use super::failures::{METHOD_NOT_FOUND, gone, server_error, unanswered};
 use super::generation::Generation;
 use super::handshake::Described;
 use super::options::CallOptions;
@@ -18,7 +18,6 @@ use super::requests::Registered;
 use super::rounds::{self, Question, Questions, Rounds};
 use super::shared::Parting;
 use super::standard::standard_headers;
-use super::url_elicitation::error_of;
 use super::verdict::{INVALID_PARAMS, is_fault_of_list, is_refused_like, verdict};
 use crate::error::{Code, Error, Result};
 use crate::transport::message::{self, Meta, Params};
@@ -30,6 +29,8 @@ const CANCEL_TIMEOUT: Duration = Duration::from_millis(250);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a wire may take to end: five seconds for a session's `DELETE`, and room to end a process.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(5500);
+/// From which level on a server of 2026-07-28 tells a host that hears its log; older ones decide that themselves.
+const LOG_LEVEL: &str = "info";
 /// How many sessions of other processes are gone on with during one request.
 const MAX_RENEWALS: u32 = 3;
 
@@ -236,7 +237,7 @@ impl Session {
     fn result(&self, method: &str, reply: Reply) -> Result<Box<RawValue>> {
         let result = match reply {
             Reply::Result(result) => result,
-            Reply::Error(error) => return Err(error_of(&error, &self.described()?.version)),
+            Reply::Error(error) => return Err(server_error(&error)),
             Reply::Empty => {
                 return Err(Error::new(
                     Code::InvalidResponse,
@@ -282,6 +283,7 @@ impl Session {
         let meta = Meta {
             client: is_modern.then(|| engine.meta.members(&engine.client)),
             progress_token: options.progress.is_some().then_some(id),
+            log_level: (is_modern && engine.client.hears_log()).then_some(LOG_LEVEL),
             trace: options.trace.as_deref(),
         };
         let (mut params, mut standard) = (params, Vec::new());

@@ -1,5 +1,5 @@
-//! Elicitations that send a user to a URL (SEP-1036): which of them reach the host, and the error of a request that wants
-//! some of them first.
+//! Elicitations that send a user to a URL (SEP-1036): which of them reach the host, whom their end is told to, and the error
+//! of a request that wants some of them first.
 
 use std::collections::VecDeque;
 use std::sync::OnceLock;
@@ -11,14 +11,11 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::caller::{Caller, ELICITATION};
+use super::caller::{Caller, ELICITATION_COMPLETE};
 use super::failures::server_error;
-use super::options::CallOptions;
-use super::session::Session;
-use crate::error::{Error, Result};
-use crate::host::ServerRequest;
+use crate::error::Error;
 use crate::nesting::{self, MAX_NESTING};
-use crate::transport::message::{Params, RpcError};
+use crate::transport::message::RpcError;
 
 /// JSON-RPC: a request is refused until the user has been to some URLs. Of 2025-11-25 alone.
 const REQUIRED: i64 = -32042;
@@ -38,9 +35,12 @@ pub(super) struct OpenElicitations(OnceLock<Box<Mutex<Asked>>>);
 type Asked = VecDeque<(Box<str>, Caller)>;
 
 impl OpenElicitations {
-    /// Notes whom an `elicitation/create` is for. One of a form has no end that is told.
+    /// Notes whom an `elicitation/create` is for, where the host hears of its end. One of a form has none that is told.
     pub fn note(&self, params: &Value, caller: &Caller) {
-        let Some(id) = id_of(params) else { return };
+        let hears = caller.hears(ELICITATION_COMPLETE);
+        let Some(id) = id_of(params).filter(|_| hears) else {
+            return;
+        };
         let mut open = self.0.get_or_init(Box::default).lock();
         open.retain(|(known, _)| **known != *id);
         if open.len() == MOST_OPEN {
@@ -134,58 +134,6 @@ fn required(data: Option<&RawValue>) -> Result<Vec<Value>, ErrorData> {
         }
     }
     Ok(elicitations)
-}
-
-impl Session {
-    /// A request of a session that began with `initialize`. One that the server refuses until the user has been to some
-    /// URLs is sent once more after the host has accepted them: refused, it has not run.
-    pub(super) async fn request_after_elicitations(
-        &self,
-        method: &str,
-        params: Params<'_>,
-        options: &CallOptions,
-    ) -> Result<Box<RawValue>> {
-        let error = match self.request_once(method, params, options).await {
-            Err(error) if error.data.is_some() => error,
-            outcome => return outcome,
-        };
-        Box::pin(self.elicit(error, options)).await?;
-        Box::pin(self.request_once(method, params, options)).await
-    }
-
-    /// Asks whoever made the request, for one elicitation after the other. Fails with the server's error unless all are
-    /// accepted.
-    async fn elicit(&self, error: Error, options: &CallOptions) -> Result<()> {
-        let engine = self.engine();
-        let client = &engine.client;
-        let caller = options.caller.as_ref().or_else(|| client.owner().ok());
-        let may_ask = |caller: &&Caller| client.elicits && caller.answers(ELICITATION);
-        let Some(caller) = caller.filter(may_ask) else {
-            return Err(error);
-        };
-        let wanted = error.data.as_ref().map(|data| &data["elicitations"]);
-        let wanted = wanted.and_then(Value::as_array).cloned();
-        for params in wanted.unwrap_or_default() {
-            engine.inbound.elicitations.note(&params, caller);
-            let id = params["elicitationId"].to_string();
-            let request = ServerRequest {
-                // The only id that it has.
-                id: &id,
-                method: ELICITATION,
-                params,
-            };
-            let answer = self.while_wanted(options, caller.reply(request)).await?;
-            let outcome = match answer {
-                Ok(answer) if answer["action"] == "accept" => continue,
-                Ok(answer) if answer["action"] == "decline" => "the user declined".to_owned(),
-                Ok(_) => "the user cancelled".to_owned(),
-                Err(failure) => failure.message.into_owned(),
-            };
-            let message = format!("{} ({outcome})", error.message);
-            return Err(Error { message, ..error });
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! What the outcome of a transmission says of the session.
 
 use super::engine::Agreed;
-use super::failures::{METHOD_NOT_FOUND, server_error};
+use super::failures::METHOD_NOT_FOUND;
+use super::url_elicitation::error_of;
 use crate::error::{Code, Error, Result};
 use crate::transport::message::RpcError;
 use crate::transport::{Failure, Loss, Reply, mentions_session, words};
@@ -23,7 +24,7 @@ pub(super) fn verdict(
 ) -> Result<Reply, Box<Failure>> {
     let mut failure = match outcome {
         Ok(Reply::Error(error)) => Failure {
-            error: server_error(&error),
+            error: error_of(&error, &agreed.described.version),
             loss: loss_of(method, &error),
             words: words(&error.message),
         },

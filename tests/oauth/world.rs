@@ -151,6 +151,8 @@ impl World {
             upstream_tokens: None,
             identity: None,
             server_requests: None,
+            client: Arc::default(),
+            trace: None,
             credentials_key: Arc::new(Some(Secret::from(KEY))),
             logger: Logger::new(Arc::new(self.lines.clone())),
             environment: Environment::default(),

@@ -211,6 +211,8 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
         upstream_tokens: None,
         identity: None,
         server_requests: None,
+        client: Arc::default(),
+        trace: None,
         credentials_key: Arc::new(Some(Secret::from(KEY))),
         logger: Logger::new(Arc::new(lines.clone())),
         environment: Environment::default(),

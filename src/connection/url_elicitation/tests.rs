@@ -1,5 +1,26 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
 use super::*;
-use crate::host::Peer;
+use crate::error::Result;
+use crate::host::{Notice, Peer, ServerRequest, ServerRequests};
+
+/// Hears everything.
+struct Host;
+
+#[async_trait]
+impl ServerRequests for Host {
+    fn handles(&self, _: &str) -> bool {
+        true
+    }
+
+    async fn answer(&self, _: &Peer, _: ServerRequest<'_>) -> Result<Value> {
+        Err(Error::internal())
+    }
+
+    fn notify(&self, _: &Peer, _: Notice) {}
+}
 
 fn wanted(url: &str) -> Value {
     json!({ "mode": "url", "message": "Go there", "elicitationId": "e1", "url": url })
@@ -108,7 +129,7 @@ fn an_end_is_told_once_and_to_whoever_was_asked() {
             user_id: Some(user.to_string()),
             tool_name: None,
         },
-        host: None,
+        host: Some(Arc::new(Host)),
     };
     let open = OpenElicitations::default();
     let user_of = |id: &str| open.complete(id).and_then(|caller| caller.peer.user_id);
@@ -119,6 +140,9 @@ fn an_end_is_told_once_and_to_whoever_was_asked() {
         open.note(&params, &caller(user));
     }
     open.note(&json!({ "elicitationId": "form" }), &caller(0));
+    let mut unheard = caller(0);
+    unheard.host = None;
+    open.note(&wanted("https://a.example/"), &unheard);
     assert_eq!(user_of("form"), None);
     assert_eq!(user_of("e0"), None);
     assert_eq!(user_of("e1").as_deref(), Some("1"));

@@ -13,6 +13,7 @@ use crate::nesting::{self, MAX_NESTING};
 
 const META: &str = "_meta";
 const NAME: &str = "name";
+const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 const ARGUMENTS: &str = "arguments";
 
 /// What every request carries since 2026-07-28, in place of a handshake (SEP-2575), and what one request adds.
@@ -20,13 +21,18 @@ const ARGUMENTS: &str = "arguments";
 pub struct Meta<'a> {
     pub client: Option<&'a Map<String, Value>>,
     pub progress_token: Option<u64>,
+    /// What a server of 2026-07-28 may log during the request, unless the parameters say so themselves.
+    pub log_level: Option<&'a str>,
     /// Where the call belongs in the host's traces, unless the parameters say so themselves (SEP-414).
     pub trace: Option<&'a TraceContext>,
 }
 
 impl Meta<'_> {
     const fn is_empty(&self) -> bool {
-        self.client.is_none() && self.progress_token.is_none() && self.trace.is_none()
+        self.client.is_none()
+            && self.progress_token.is_none()
+            && self.log_level.is_none()
+            && self.trace.is_none()
     }
 }
 
@@ -102,7 +108,9 @@ impl Serialize for Written<'_> {
                 for (name, value) in client {
                     map.serialize_entry(name, value)?;
                 }
-                for (name, value) in meta.trace.into_iter().flat_map(TraceContext::members) {
+                let log_level = meta.log_level.map(|level| (LOG_LEVEL, level));
+                let trace = meta.trace.into_iter().flat_map(TraceContext::members);
+                for (name, value) in log_level.into_iter().chain(trace) {
                     if own.is_none_or(|own| !own.contains_key(name)) {
                         map.serialize_entry(name, value)?;
                     }
@@ -227,6 +235,7 @@ mod tests {
         let meta = Meta {
             client: Some(&client),
             progress_token: Some(9),
+            log_level: Some("info"),
             trace: trace.as_ref(),
         };
         let text = request(9, "tools/call", Some(&params).into(), meta).unwrap();
@@ -236,7 +245,7 @@ mod tests {
                 "jsonrpc": "2.0", "id": 9, "method": "tools/call",
                 "params": { "name": "t", "_meta": {
                     "mine": 3, "baggage": "a=1", "v": 1, "own": 2,
-                    "traceparent": parent, "progressToken": 9,
+                    "io.modelcontextprotocol/logLevel": "info", "traceparent": parent, "progressToken": 9,
                 } },
             })
         );

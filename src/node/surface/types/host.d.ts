@@ -99,19 +99,26 @@ export interface MCPHostServices {
    */
   limits?: MCPLimits | (() => MCPLimits | Promise<MCPLimits>)
   /**
-   * Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given.
+   * Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given, and with
+   * `tools` only where it is an object that says so: others are refused with -32602.
    *
    * This, `elicitation` and `roots` run in the context of the call on whose stream the server asks, with its user as
    * `peer.userId`, and are waited for as long as that call is under way, at most five minutes; then `peer.signal` is
    * aborted. Over a connection of one user, what belongs to no call runs in the context of the call that made it; over
    * one that users share (stdio, HTTP+SSE, WebSocket, the GET stream of Streamable HTTP) it is refused with a JSON-RPC
-   * error: `startup: false` in a server's config gives each user a connection. At most 32 requests of a connection are
+   * error: `shared: false` in a server's config gives each user a connection. At most 32 requests of a connection are
    * asked at a time for each user, 256 for all.
    */
-  sampling?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  sampling?: ((params: Record<string, any>, peer: MCPPeer) => unknown) | { handler: (params: Record<string, any>, peer: MCPPeer) => unknown; tools?: boolean; context?: boolean }
   /**
    * Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
-   * only where this is given.
+   * only where this is given, and `elicitation: false` is not in their config.
+   *
+   * With `mode: 'url'` the user is to go to `params.url`, an http or https URL without credentials, which is written as
+   * browsers write it. Show all of it, and open it only when the user agrees; `content` is not sent. A request that a
+   * server refuses until the user has been to some URLs (-32042) asks for one after the other. It is made once more when
+   * all are accepted, so answer `accept` when the user is done; else it rejects with `code` -32042 and
+   * `data.elicitations`.
    */
   elicitation?: (params: Record<string, any>, peer: MCPPeer) => unknown
   /** Answers `roots/list` with a `ListRootsResult`; without it there are no roots. */
@@ -120,7 +127,8 @@ export interface MCPHostServices {
    * Hears the log messages of servers (`notifications/message`), in the context of the call on whose stream they come,
    * with its user and tool. Over a connection of one user, what belongs to no call is heard in the context of the call
    * that made it; over one that users share, without a user and in the context that the runtime was made in. 256 of a
-   * connection wait at most, 1 MiB of them; more are dropped, with a warning that counts them.
+   * connection wait at most, 1 MiB of them; more are dropped, with a warning that counts them. Servers of 2026-07-28 log
+   * from `info` on, unless a request says otherwise in its `_meta`; older ones decide that themselves.
    */
   onLogMessage?: (params: Record<string, any>, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
   /** Gets finished spans for the host's tracer, in batches and in the context of their call. */
@@ -129,6 +137,27 @@ export interface MCPHostServices {
   keepConnections?: boolean
   /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */
   credentialsKey?: string
+  /**
+   * Hears that a user is done at the URL of an elicitation (`notifications/elicitation/complete`), in the context and with
+   * the peer of the call in which the user was asked, also where the message comes later or on another stream; by the
+   * process that has asked, and for its 256 latest of a connection. Ids that nobody was asked about are not told.
+   */
+  onElicitationComplete?: (params: { elicitationId: string }, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
+  /** What servers are told that the client is, an `Implementation` of MCP; LibreChat's client unless given. Read once. */
+  clientInfo?: { name: string; version: string; title?: string; description?: string; websiteUrl?: string; icons?: { src: string; mimeType?: string; sizes?: string[]; theme?: 'light' | 'dark' }[] }
+  /**
+   * Extensions of the protocol that the host supports (SEP-2133): settings by identifier, `{}` for none. The `extensions`
+   * of a server's config come over them. Read once.
+   */
+  extensions?: Record<string, Record<string, unknown>>
+  /**
+   * Where a call belongs in the host's traces: `() => { const carrier = {}; propagation.inject(context.active(), carrier);
+   * return carrier }`. Asked once, when a call begins, and sent in `_meta` of each request that the call leads to, unless
+   * the caller has put the same there (SEP-414). What is not of the form of W3C Trace Context or Baggage is left out.
+   */
+  traceContext?: () => MCPTraceContext | undefined
+  /** `true`: requests over HTTP carry it as headers, too, in place of those of the config. */
+  traceHeaders?: boolean
   /**
    * LibreChat's own error classes, such as all of `@librechat/api`: errors that this runtime rejects with are instances
    * of them then, so that `instanceof` in LibreChat's code holds. The classes of this package are used where it has none.
@@ -224,6 +253,16 @@ export interface MCPFlowManager {
   acquireLease?: (leaseId: string, options: { expectedGeneration?: number; leaseMs?: number; waitMs?: number }) => unknown
   /** Which life of what the lease guards this is; `null` while it is torn down. */
   getLeaseGeneration?: (leaseId: string) => unknown
+}
+
+/** The values of W3C Trace Context and W3C Baggage, as an OpenTelemetry propagator writes them. */
+export interface MCPTraceContext {
+  /** `00-TRACE-PARENT-FLAGS`, in hex. */
+  traceparent?: string
+  /** At most 512 bytes. Not sent without `traceparent`. */
+  tracestate?: string
+  /** At most 8192 bytes. */
+  baggage?: string
 }
 
 /** A cache such as Keyv. */
@@ -328,7 +367,7 @@ export interface MCPPeer {
   signal: AbortSignal
   /**
    * What the server calls its request in JSON-RPC. One inside a result (`inputRequests` of 2026-07-28) has its key
-   * there.
+   * there, one inside an error (-32042) its `elicitationId`.
    */
   requestId: string | number
 }
