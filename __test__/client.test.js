@@ -267,3 +267,24 @@ describe('what is refused', () => {
     expect(await outcome(runtime.client('nobody').listTools())).toMatchObject({ mcpCode: 'MCP_CONFIG_NOT_FOUND' });
   });
 });
+
+test('a resource that two clients are subscribed to, over one connection', async () => {
+  const { runtime } = fixtures.runtime({ servers: { srv: everythingOverStdio() } });
+  const [one, two] = [runtime.client('srv'), runtime.client('srv')];
+  const { resources } = await one.listResources();
+  const uri = resources[0].uri;
+  const heard = { one: 0, two: 0 };
+  one.on('resourceUpdated', (resource) => {
+    if (resource.uri === uri) heard.one += 1;
+  });
+  two.on('resourceUpdated', () => {
+    heard.two += 1;
+  });
+  await Promise.all([one.subscribeResource({ uri }), two.subscribeResource({ uri })]);
+  await one.callTool({ name: 'toggle-subscriber-updates', arguments: {} });
+  await until('the update', () => heard.one > 0 && heard.two > 0);
+  await one.unsubscribeResource({ uri });
+  const before = { ...heard };
+  await until('another update for the other', () => heard.two > before.two, 30_000);
+  expect(heard.one).toBe(before.one);
+});

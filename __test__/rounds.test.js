@@ -1,10 +1,8 @@
-const http = require('node:http');
 const { createMCPRuntime } = require('./support/addon');
 const { createHost, createUser } = require('./support/host');
+const { BASE, discover, startModern } = require('./support/scripted-modern-server');
 const { until } = require('./support/wait');
 
-const VERSION = '2026-07-28';
-const BASE = { resultType: 'complete', ttlMs: 0, cacheScope: 'private' };
 const TOOL = {
   name: 'ask',
   inputSchema: { type: 'object', properties: { region: { type: 'string', 'x-mcp-header': 'Region' } } },
@@ -14,34 +12,8 @@ let close;
 
 afterEach(() => close());
 
-/** A server of 2026-07-28: `answer(method, params, headers)` is its result, or `{ error }`. */
-async function start(answer) {
-  const requests = [];
-  const server = http.createServer(async (request, response) => {
-    let text = '';
-    for await (const chunk of request) text += chunk;
-    if (request.method !== 'POST') return response.writeHead(405).end();
-    const { id, method, params } = JSON.parse(text);
-    requests.push({ id, method, params, text, headers: request.headers });
-    const result = answer(method, params, request.headers);
-    const body = result.error ? { jsonrpc: '2.0', id, ...result } : { jsonrpc: '2.0', id, result };
-    response.writeHead(result.error ? 400 : 200, { 'content-type': 'application/json' });
-    return response.end(JSON.stringify(body));
-  });
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = `127.0.0.1:${server.address().port}`;
-  const config = { type: 'streamable-http', url: `http://${address}/mcp`, requiresOAuth: false };
-  const received = (method) => requests.filter((request) => request.method === method);
-  return { address, config, received, close: () => server.close().closeAllConnections() };
-}
-
-function discover() {
-  const serverInfo = { name: 'srv', version: '1' };
-  return { ...BASE, supportedVersions: [VERSION], capabilities: { tools: {} }, serverInfo };
-}
-
 async function connect(answer, services, config) {
-  const server = await start((method, ...rest) =>
+  const server = await startModern((method, ...rest) =>
     method === 'server/discover' ? discover() : answer(method, ...rest),
   );
   const host = createHost({ servers: { srv: { ...server.config, ...config } }, allow: [server], services });
@@ -123,7 +95,7 @@ test('tools that want impossible headers are left out', async () => {
 });
 
 test('a server that answers server/discover with an empty result is asked to initialize', async () => {
-  const server = await start((method) => {
+  const server = await startModern((method) => {
     if (method === 'initialize') {
       return { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'srv', version: '1' } };
     }

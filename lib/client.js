@@ -76,6 +76,14 @@ class MCPClient {
     return this.request({ method: 'tools/call', params }, options);
   }
 
+  async resumeTask(task, options) {
+    const method = 'tools/call';
+    const params = this.#withLevel({ name: task?.toolName });
+    const result = await this.#native.request({ ...this.#params, method, params, task: task ?? null, options });
+    this.#listen();
+    return result;
+  }
+
   listResources(params, options) {
     return this.request({ method: 'resources/list', params }, options);
   }

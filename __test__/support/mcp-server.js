@@ -15,6 +15,7 @@ const { delay, until } = require('./wait');
  * @param options.callTool      `(params, extra) => result` of `tools/call`; `echo` unless given
  * @param options.capabilities  what it announces
  * @param options.instructions  for models
+ * @param options.tasks         `{ taskStore, taskMessageQueue }` of the SDK, for tool calls that become tasks
  * @param options.pageSize      tools per page of `tools/list`
  * @param options.listDelayMs   time `tools/list` takes
  * @param options.listError     `{ code, message }` that `tools/list` answers with
@@ -132,8 +133,8 @@ const echo = (params) => ({ content: [{ type: 'text', text: String(params.argume
 
 function createProtocolServer(options) {
   const { tools = TOOLS, callTool = echo, capabilities = { tools: {} } } = options;
-  const { instructions, pageSize, listDelayMs, listError } = options;
-  const server = new Server({ name: 'small-server', version: '1.0.0' }, { capabilities, instructions });
+  const { instructions, tasks, pageSize, listDelayMs, listError } = options;
+  const server = new Server({ name: 'small-server', version: '1.0.0' }, { capabilities, instructions, ...tasks });
   if (!capabilities.tools) return server;
   server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => callTool(params, extra));
   server.setRequestHandler(ListToolsRequestSchema, async ({ params }) => {

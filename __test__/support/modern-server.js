@@ -12,12 +12,13 @@ const LISTEN = 'subscriptions/listen';
  * @param options.callTool      `(context, name) => result` of its tools
  * @param options.resources     texts by URI; read for each request
  * @param options.prompts       names of prompts
+ * @param options.handlers      `(request, context) => result` by method, in place of what it does by itself
  * @param options.capabilities  what it announces beside what it has
  * @param options.cacheHints    `{ ttlMs, cacheScope }` by method
  * @param options.answer        `(message, request, response) => boolean`: answers in the server's place; true when it did
  */
 async function startModernServer(options = {}) {
-  const { tools = ['echo'], resources = {}, prompts = [], capabilities, cacheHints, answer } = options;
+  const { tools = ['echo'], resources = {}, prompts = [], handlers = {}, capabilities, cacheHints, answer } = options;
   const { callTool = (_, name) => ({ content: [{ type: 'text', text: name }] }) } = options;
   const requests = [];
   const streams = new Set();
@@ -35,6 +36,7 @@ async function startModernServer(options = {}) {
     for (const name of prompts) {
       mcp.registerPrompt(name, {}, () => ({ messages: [] }));
     }
+    for (const [method, handle] of Object.entries(handlers)) mcp.server.setRequestHandler(method, handle);
     return mcp;
   };
   const handler = createMcpHandler(factory);

@@ -27,6 +27,7 @@ async function read(): Promise<string[]> {
     .once('resourceUpdated', ({ uri }) => client.readResource({ uri }));
   const version: string | undefined = client.serverInfo?.version;
   const canSubscribe = client.capabilities?.resources?.subscribe === true;
+  await client.callTool({ name: 'dig' }, { ontask: (task) => client.resumeTask(task, { timeout: 500 }) });
   await client.close();
   return result.content.flatMap((block) => (block.type === 'text' ? [block.text] : [`${version} ${canSubscribe}`]));
 }
@@ -36,6 +37,8 @@ async function refused() {
   await client.callTool({ arguments: {} });
   // @ts-expect-error not a level
   await client.setLoggingLevel('loud');
+  // @ts-expect-error a handle is not an id
+  await client.resumeTask('id');
   // @ts-expect-error no event
   client.on('toolschanged', () => undefined);
   // @ts-expect-error the server's name comes first

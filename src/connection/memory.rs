@@ -19,8 +19,13 @@ use super::session::Session;
 use crate::error::Result;
 use crate::transport::{Failure, Lane, Receiver, Sending, Wire, message};
 
-/// Answers the handshake, and everything else with nothing.
+/// What a test has a server do with a request: the method and its parameters lead to a result, an error, or no answer at all
+/// (`Null`), as members of the answer. `None` leaves it to [`MemoryServer`].
+pub type Script = dyn Fn(&MemoryServer, &str, &Value) -> Option<Value> + Send + Sync;
+
+/// Answers what its script does, the handshake, and everything else with nothing.
 pub struct MemoryServer {
+    script: Option<Arc<Script>>,
     receiver: Weak<dyn Receiver>,
     is_closed: AtomicBool,
     /// What it was asked, with the ids.
@@ -28,18 +33,23 @@ pub struct MemoryServer {
 }
 
 impl MemoryServer {
-    pub async fn connect(recipe: &Arc<Recipe>) -> Result<(Connection, Arc<Self>)> {
+    pub async fn connect(
+        recipe: &Arc<Recipe>,
+        script: Option<Arc<Script>>,
+        generation: Generation,
+    ) -> Result<(Connection, Arc<Self>)> {
         let limit = Duration::from_secs(30);
         let client = client_of(recipe, &recipe.logger);
         let engine = Engine::new(client, CancellationToken::new(), limit, recipe.share());
         let server = Arc::new(Self {
+            script,
             receiver: engine.receiver(),
             is_closed: AtomicBool::new(false),
             asked: Mutex::default(),
         });
         engine.use_lane(Lane::Duplex(Arc::clone(&server) as _));
         let deadline = Instant::now() + limit;
-        let session = Session::open(engine, Some(Generation::Initialize), deadline).await?;
+        let session = Session::open(engine, Some(generation), deadline).await?;
         let connection = Connection::new(Arc::clone(recipe), session, None)?;
         Ok((connection, server))
     }
@@ -48,6 +58,19 @@ impl MemoryServer {
     pub fn go_away(&self) {
         if let Some(receiver) = self.receiver.upgrade() {
             receiver.over();
+        }
+    }
+
+    /// Sends a notification.
+    pub fn notify(&self, method: &str, params: &Value) {
+        self.send_text(&json!({ "jsonrpc": "2.0", "method": method, "params": params }));
+    }
+
+    fn send_text(&self, message: &Value) {
+        if let Some(receiver) = self.receiver.upgrade() {
+            message::read(&message.to_string(), |message| {
+                receiver.receive(message.unwrap(), None);
+            });
         }
     }
 
@@ -81,22 +104,27 @@ impl MemoryServer {
 #[async_trait]
 impl Wire for MemoryServer {
     async fn send(&self, sending: Sending<'_>) -> Result<(), Failure> {
-        let (Some(id), Some(receiver)) = (sending.id, self.receiver.upgrade()) else {
+        let Some(id) = sending.id else {
             return Ok(());
         };
         let asked: Value = serde_json::from_slice(&sending.text).unwrap();
         let method = asked["method"].as_str().unwrap_or_default();
         self.asked.lock().push((method.to_owned(), id));
-        let result = match method {
-            "initialize" => json!({
+        let scripted = self.script.as_ref();
+        let scripted = scripted.and_then(|script| script(self, method, &asked["params"]));
+        let mut answer = scripted.unwrap_or_else(|| match method {
+            "initialize" => json!({ "result": {
                 "protocolVersion": asked["params"]["protocolVersion"],
                 "capabilities": {},
                 "serverInfo": { "name": "memory", "version": "1" },
-            }),
-            _ => json!({}),
-        };
-        let answer = json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string();
-        message::read(&answer, |message| receiver.receive(message.unwrap(), None));
+            } }),
+            _ => json!({ "result": {} }),
+        });
+        if let Some(answer) = answer.as_object_mut() {
+            answer.insert("jsonrpc".to_owned(), json!("2.0"));
+            answer.insert("id".to_owned(), json!(id));
+            self.send_text(&json!(answer));
+        }
         Ok(())
     }
 

@@ -8,6 +8,8 @@ mod answers;
 mod asked;
 mod authorized;
 mod breaker;
+mod cached;
+mod caching;
 mod caller;
 mod client;
 mod connect;
@@ -20,6 +22,7 @@ mod failures;
 mod generation;
 mod handshake;
 mod inbound;
+mod listening;
 mod lists;
 mod liveness;
 #[cfg(test)]
@@ -31,6 +34,7 @@ mod receiver;
 mod recipe;
 mod renewal;
 mod requests;
+mod result_cache;
 mod rounds;
 mod sending;
 mod sent;
@@ -38,11 +42,15 @@ mod session;
 mod shared;
 mod shared_breaker;
 mod standard;
+mod subscriptions;
+mod tasks;
 mod tools;
+mod updates;
 mod url_elicitation;
 mod verdict;
 
 pub use access::{AccessTokens, Login};
+pub use answers::Dropped;
 pub use authorized::connect_authorized;
 pub use breaker::{Breaker, Breakers};
 pub use caller::Caller;
@@ -53,13 +61,15 @@ pub(crate) use failures::gone;
 pub use generation::{Generation, Known};
 pub use handshake::Described;
 #[cfg(test)]
-pub(crate) use memory::MemoryServer;
+pub(crate) use memory::{MemoryServer, Script};
 pub use options::{CallOptions, Progress, ProgressSink};
 pub use recipe::Recipe;
+pub use result_cache::ResultCache;
 #[cfg(test)]
 pub(crate) use shared::MemoryStore;
 pub use shared::{Parting, SharedSession, Sharing};
 pub use shared_breaker::SharedBreaker;
+pub use tasks::{KeptRequest, TaskCall, TaskHandle, TaskSink};
 pub use tools::{ToolList, list_tools, list_tools_in_order};
 
 pub use crate::clock::now_ms;

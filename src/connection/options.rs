@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
+use super::tasks::KeptRequest;
 use crate::error::{Error, Result};
 use crate::host::TraceContext;
 
@@ -28,6 +29,8 @@ pub struct CallOptions {
     pub progress: Option<Progress>,
     /// Whom the server may ask about this request. Absent where no user has made it.
     pub caller: Option<Caller>,
+    /// Where the request is kept when it has its answer. Absent where nothing follows an answer.
+    pub kept: Option<KeptRequest>,
     /// Where the call belongs in the host's traces. Absent where the host does not say.
     pub trace: Option<Arc<TraceContext>>,
 }
@@ -51,6 +54,7 @@ impl CallOptions {
             tool_headers: None,
             progress: None,
             caller: None,
+            kept: None,
             trace: None,
         }
     }

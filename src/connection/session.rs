@@ -9,6 +9,7 @@ use rmcp::model::ErrorData;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::caller::Caller;
 use super::engine::{Agreed, Engine};
 use super::failures::{METHOD_NOT_FOUND, gone, server_error, unanswered};
 use super::generation::Generation;
@@ -18,6 +19,7 @@ use super::requests::Registered;
 use super::rounds::{self, Question, Questions, Rounds};
 use super::shared::Parting;
 use super::standard::standard_headers;
+use super::tasks::TaskTools;
 use super::verdict::{INVALID_PARAMS, is_fault_of_list, is_refused_like, verdict};
 use crate::error::{Code, Error, Result};
 use crate::transport::message::{self, Meta, Params};
@@ -37,6 +39,12 @@ const MAX_RENEWALS: u32 = 3;
 /// A session, from its handshake on. Dropping it ends everything without telling the server.
 pub struct Session(Arc<Engine>);
 
+impl From<Arc<Engine>> for Session {
+    fn from(engine: Arc<Engine>) -> Self {
+        Self(engine)
+    }
+}
+
 impl Session {
     /// The handshake, over the lane that the engine has; the caller bounds the time. `known` is the generation that this
     /// server spoke before.
@@ -49,7 +57,7 @@ impl Session {
         Ok(Self(engine))
     }
 
-    pub(super) fn engine(&self) -> &Engine {
+    pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.0
     }
 
@@ -59,6 +67,21 @@ impl Session {
 
     pub fn tools_changes(&self) -> u64 {
         self.0.tools_changes.load(Ordering::Relaxed)
+    }
+
+    /// Which tools run as tasks.
+    pub(super) fn task_tools(&self) -> &TaskTools {
+        &self.0.task_tools
+    }
+
+    /// Who is asked what belongs to no call.
+    pub(super) fn owner(&self) -> Result<Caller, ErrorData> {
+        self.0.client.owner().cloned()
+    }
+
+    /// Whether this side has ended it.
+    pub(super) fn is_closing(&self) -> bool {
+        self.0.is_closing.load(Ordering::Acquire)
     }
 
     pub fn is_closed(&self) -> bool {
@@ -93,6 +116,7 @@ impl Session {
                     Error::mcp(Code::ServerError, i64::from(error.code.0), &error.message)
                 })?;
             next = Some(rounds::next_params(params, &answers, wish.request_state)?);
+            self.0.note_round();
         }
     }
 
@@ -245,7 +269,13 @@ impl Session {
                 ));
             }
         };
-        if method != "tools/list" || self.described()?.generation() != Generation::Discover {
+        if method != "tools/list" {
+            return Ok(result);
+        }
+        let described = self.described()?;
+        if described.generation() != Generation::Discover {
+            let tools = &self.0.task_tools;
+            tools.note(&described, &result, self.tools_changes());
             return Ok(result);
         }
         let Some((usable, refused)) = self.0.param_headers.note(&result) else {
@@ -308,21 +338,26 @@ impl Session {
         let mut exchange =
             Box::pin(engine.exchange(&agreed.http, &agreed.over, sending, &request.under_way));
         let mut due = std::pin::pin!(sleep_until(options.due()));
-        loop {
+        let outcome = loop {
             tokio::select! {
                 biased;
                 () = options.cancel.cancelled() => {
                     Box::pin(self.give_up(agreed, &request, "aborted")).await;
                     return Err(Error::aborted().into());
                 }
-                outcome = &mut exchange => return outcome.map(|(reply, _)| reply),
+                outcome = &mut exchange => break outcome,
                 () = request.under_way.progressed.notified() => due.as_mut().reset(options.due()),
                 () = &mut due => {
                     Box::pin(self.give_up(agreed, &request, "timeout")).await;
                     return Err(unanswered().into());
                 }
             }
+        };
+        drop(exchange);
+        if let Some(kept) = &options.kept {
+            kept.keep(request);
         }
+        outcome.map(|(reply, _)| reply)
     }
 
     /// Tells the server that nobody waits any more (MCP, chapter "Cancellation"). The end of its stream says so to a

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use http::{HeaderName, HeaderValue};
+use rmcp::model::TASKS_EXTENSION_ID;
 use serde_json::{Map, Value, json};
 
 use super::client::Client;
@@ -31,7 +32,10 @@ impl ClientMeta {
     }
 
     fn describe(client: &Client) -> Map<String, Value> {
-        let described = serde_json::to_value(client.describe()).unwrap_or_default();
+        let mut described = client.describe();
+        let extensions = described.capabilities.extensions.get_or_insert_default();
+        extensions.insert(TASKS_EXTENSION_ID.to_owned(), Map::new());
+        let described = serde_json::to_value(described).unwrap_or_default();
         let member = |name: &str| described.get(name).cloned().unwrap_or_else(|| json!({}));
         let members = [
             ("protocolVersion", json!(DISCOVERED.as_str())),

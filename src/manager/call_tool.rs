@@ -6,6 +6,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::content::{Item, ToolContent, format_content};
 use super::{Manager, ServerCall};
+use crate::connection::TaskCall;
 use crate::error::{Code, Error, Result};
 use crate::nesting::{self, MAX_NESTING};
 
@@ -18,7 +19,12 @@ pub struct ToolOutcome {
 
 impl Manager {
     /// Calls a tool and formats the result for a provider.
-    pub async fn call_tool(&self, call: ServerCall<'_>, provider: &str) -> Result<ToolOutcome> {
+    pub async fn call_tool(
+        &self,
+        call: ServerCall<'_>,
+        task: &mut TaskCall,
+        provider: &str,
+    ) -> Result<ToolOutcome> {
         let image_limit = call.scope.settings.image_data_max_bytes;
         let read = |answer: Box<RawValue>| {
             let (result, items, structured) = read(&answer).map_err(|_| unreadable(&answer))?;
@@ -28,18 +34,22 @@ impl Manager {
             };
             Ok((outcome, result.is_error()))
         };
-        self.call(call, read).await
+        self.call(call, task, read).await
     }
 
     /// Makes a request whose result stays as the server wrote it.
-    pub async fn call_raw(&self, call: ServerCall<'_>) -> Result<Box<RawValue>> {
+    pub async fn call_raw(
+        &self,
+        call: ServerCall<'_>,
+        task: &mut TaskCall,
+    ) -> Result<Box<RawValue>> {
         let is_tool_call = call.method == "tools/call";
         let read = |answer: Box<RawValue>| {
             let result = serde_json::from_str::<ToolResult>(answer.get());
             let is_error = is_tool_call && result.is_ok_and(|result| result.is_error());
             Ok((answer, is_error))
         };
-        self.call(call, read).await
+        self.call(call, task, read).await
     }
 }
 

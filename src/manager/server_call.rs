@@ -9,10 +9,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Lease, Manager, ServerScope,
-    TokenRequest,
+    Acquire, CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Lease, Manager,
+    ServerScope, TokenRequest,
 };
-use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink};
+use crate::connection::{
+    CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, TaskCall,
+};
 use crate::error::{Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::log::{Level, LogMeta, log_prefix};
@@ -59,6 +61,16 @@ impl ServerCall<'_> {
         self.params.tool_name(self.method)
     }
 
+    fn token_request(&self, manager: &Manager, server: &ServerScope) -> TokenRequest<'_> {
+        let tool_name = self.tool_name();
+        TokenRequest {
+            purpose: tool_name.map_or(TokenUse::Connection, |it| manager.token_use(server, it)),
+            timeout: None,
+            of_tool_call: tool_name.is_some(),
+            cancel: &self.cancel,
+        }
+    }
+
     fn user_id(&self) -> Option<&str> {
         self.scope.user.and_then(|user| user.id.as_deref())
     }
@@ -82,17 +94,18 @@ impl ServerCall<'_> {
 impl Manager {
     /// Makes a request over the user's connection or the one that all users share; `read` makes something of its result,
     /// and says whether that is a tool's own error. The headers are the caller's own, whoever's connection carries them.
-    /// Tool calls are counted.
+    /// `task` is what a tool call may become, or goes on with. Tool calls are counted.
     pub async fn call<T>(
         &self,
         mut call: ServerCall<'_>,
+        task: &mut TaskCall,
         read: impl FnOnce(Box<RawValue>) -> Result<(T, bool)>,
     ) -> Result<T> {
         let logger = call.scope.host.logger.clone();
         let started = Started::now(Kind::ToolCall, call.server_name, call.user_id());
         let mut seen = Observed::default();
         let given = call.config.take();
-        let answer = self.answer(&call, given, &mut seen).await;
+        let answer = self.answer(&call, task, given, &mut seen).await;
         let outcome = answer.and_then(read);
         let is_error = matches!(outcome, Ok((_, true)));
         let outcome = outcome.map(|(result, _)| result);
@@ -139,6 +152,7 @@ impl Manager {
     async fn answer(
         &self,
         call: &ServerCall<'_>,
+        task: &mut TaskCall,
         given: Option<Arc<ServerConfig>>,
         seen: &mut Observed,
     ) -> Result<Box<RawValue>> {
@@ -151,32 +165,27 @@ impl Manager {
             .or(server.config.init_timeout)
             .unwrap_or(DEFAULT_INIT_TIMEOUT);
         let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
-        let (mut request, kind) = self.request(scope, &server, graph_token.as_ref(), options)?;
+        let (request, kind) = self.request(scope, &server, graph_token.as_ref(), options)?;
         seen.transport = Some(kind.as_str());
         seen.authorizes = server.config.runs_oauth_flow();
         let tool_name = call.tool_name();
-        let obo = TokenRequest {
-            purpose: tool_name.map_or(TokenUse::Connection, |tool_name| {
-                self.token_use(&server, tool_name)
-            }),
-            timeout: None,
-            of_tool_call: tool_name.is_some(),
-            cancel: &call.cancel,
-        };
+        let obo = call.token_request(self, &server);
         let token = self.call_token(scope, &server, obo).await?;
         request.go_on_with(self, token.as_ref())?;
-        // The exchange of tokens has bounds of its own.
-        request.options.deadline = Instant::now() + limit;
-        let mut asked = ConsentOutcome::default();
-        let mut lease = match &call.consent {
-            Some(consent) => {
-                self.acquire_asking(scope, &server, &mut request, consent, &mut asked)
-                    .await?
-            }
-            None => self.acquire(&request).await?,
+        let mut connecting = Connecting {
+            manager: self,
+            call,
+            server: &server,
+            request,
+            limit,
+            asked: ConsentOutcome::default(),
         };
+        let mut lease = connecting.lease(None).await?;
         let token = match token {
-            Some(token) => Some(Self::settle_token(&lease, &request.recipe(self)?, token)),
+            Some(token) => {
+                let own = connecting.request.recipe(self)?;
+                Some(Self::settle_token(&lease, &own, token))
+            }
             None => None,
         };
         let mut options = call.options(&server);
@@ -201,41 +210,87 @@ impl Manager {
             is_renewed: false,
         };
         loop {
+            if task.is_running() && lease.connection().is_closed() {
+                match connecting.lease(None).await {
+                    Ok(another) => lease = another,
+                    Err(error) => {
+                        task.try_again(error, &options).await?;
+                        continue;
+                    }
+                }
+            }
             if let Some(hears) = call.carried_by {
                 hears(&lease);
             }
             let connection = lease.connection();
-            let sent = async {
+            let answer = async {
                 if let Params::Tool { name: tool, .. } = params {
                     self.refuse_hidden(connection, tool, &options).await?;
                 }
-                let request = connection.request_whole(call.method, params, &options);
-                request.await
+                if tool_name.is_some() {
+                    return connection.call_tool(params, &options, task).await;
+                }
+                let sent = connection.request_whole(call.method, params, &options);
+                sent.await
             };
-            let error = match sent.await {
+            let error = match answer.await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
+            let error = match task.try_again(error, &options).await {
+                Ok(()) => continue,
+                Err(error) => error,
+            };
             if token.is_some() {
+                // A task may outlive more than one token.
+                credentials.is_renewed &= !task.was_heard();
                 credentials.renew(self, error, &mut options).await?;
                 continue;
             }
-            let may_ask = !asked.was_asked && server.config.runs_oauth_flow();
-            let consent = call.consent.as_ref().filter(|_| may_ask);
-            let Some((refusal, consent)) = error.refusal().zip(consent) else {
+            let may_ask = connecting.may_ask();
+            let Some(refusal) = error.refusal().filter(|_| may_ask) else {
                 return Err(error);
             };
             // The session lives, but its token does not, and nothing but the user brings another.
             lease.discard();
-            let consent = Consent {
-                refusal: Some(refusal.clone()),
-                ..consent.clone()
-            };
-            request.options.deadline = Instant::now() + limit;
-            lease = self
-                .acquire_asking(scope, &server, &mut request, &consent, &mut asked)
-                .await?;
+            lease = connecting.lease(Some(refusal)).await?;
         }
+    }
+}
+
+/// Getting the connection of a call, and another one in its place.
+struct Connecting<'a> {
+    manager: &'a Manager,
+    call: &'a ServerCall<'a>,
+    server: &'a ServerScope,
+    request: Acquire<'a>,
+    limit: Duration,
+    asked: ConsentOutcome,
+}
+
+impl Connecting<'_> {
+    /// `refusal` is what a request on an open connection has failed with: the user is asked at once.
+    async fn lease(&mut self, refusal: Option<&Error>) -> Result<Lease> {
+        // What came before, such as an exchange of tokens, has bounds of its own.
+        self.request.options.deadline = Instant::now() + self.limit;
+        let Some(consent) = &self.call.consent else {
+            return self.manager.acquire(&self.request).await;
+        };
+        let consent = Consent {
+            refusal: refusal.cloned(),
+            ..consent.clone()
+        };
+        let (scope, asked) = (&self.call.scope, &mut self.asked);
+        let request = &mut self.request;
+        self.manager
+            .acquire_asking(scope, self.server, request, &consent, asked)
+            .await
+    }
+
+    /// Whether the user can be asked, and was not yet.
+    fn may_ask(&self) -> bool {
+        let can_ask = self.call.consent.is_some() && self.server.config.runs_oauth_flow();
+        can_ask && !self.asked.was_asked
     }
 }
 

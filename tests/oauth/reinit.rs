@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-use librechat_mcp_native::connection::{CallOptions, Params, list_tools};
+use librechat_mcp_native::connection::{CallOptions, Params, TaskCall, list_tools};
 use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::User;
 use librechat_mcp_native::manager::{Acquire, CallScope, Consent, Manager, ServerCall};
@@ -149,7 +149,8 @@ async fn a_tool_call_waits_for_the_user() {
             carried_by: None,
             cancel: CancellationToken::new(),
         };
-        manager.call_tool(call, "openai").await
+        let mut task = TaskCall::default();
+        manager.call_tool(call, &mut task, "openai").await
     };
     // Completes the user's flow once there is one that brings this token.
     let authorize = async |token: &str| {

@@ -6,6 +6,7 @@ mod idle;
 mod leases;
 mod reconnecting;
 mod sharing;
+mod tasks;
 mod world;
 
 pub(super) use world::Servers;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{
-    CallOptions, Connection, Event, MemoryServer, MemoryStore, Recipe, SharedSession,
+    CallOptions, Connection, Event, Generation, MemoryServer, MemoryStore, Recipe, ResultCache,
+    Script, SharedSession,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -59,6 +60,8 @@ pub struct Servers {
     /// The servers that were connected to.
     open: Mutex<Vec<Arc<MemoryServer>>>,
     events: Mutex<Vec<Event>>,
+    /// What the servers speak, and what they answer.
+    script: Mutex<Option<(Generation, Arc<Script>)>>,
 }
 
 impl Servers {
@@ -71,7 +74,11 @@ impl Servers {
         if let Some(error) = outcome.error {
             return Err(error);
         }
-        let (connection, server) = MemoryServer::connect(&recipe).await?;
+        let script = self.script.lock().clone();
+        let (generation, script) = script.map_or((Generation::Initialize, None), |script| {
+            (script.0, Some(script.1))
+        });
+        let (connection, server) = MemoryServer::connect(&recipe, script, generation).await?;
         self.open.lock().push(server);
         Ok(connection)
     }
@@ -98,6 +105,8 @@ impl Subscriber for Servers {
     }
 
     fn tools(&self, _: &Key, _: Relisted) {}
+
+    fn resource_updated(&self, _: &Key, _: &str) {}
 }
 
 pub struct World {
@@ -129,6 +138,16 @@ impl World {
             servers,
             store: None,
         }
+    }
+
+    /// All servers speak this, and do what the script does.
+    pub fn scripted(
+        self,
+        generation: Generation,
+        script: impl Fn(&MemoryServer, &str, &Value) -> Option<Value> + Send + Sync + 'static,
+    ) -> Self {
+        *self.servers.script.lock() = Some((generation, Arc::new(script)));
+        self
     }
 
     /// What the next attempt comes to.
@@ -277,9 +296,11 @@ impl Target {
             client: Arc::default(),
             publisher: None,
             limits: None,
+            results: ResultCache::default(),
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&manager.0),
                 key: self.key.clone(),
+                publishes: false,
             })),
             logger: Logger::silent(),
         }

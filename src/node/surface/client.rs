@@ -16,7 +16,8 @@ use super::handle::Backing;
 use super::methods::Begins::InTurnWithParameters;
 use super::methods::{Invocation, Method, set_methods};
 use super::request_options::RequestOptions;
-use crate::connection::{Described, Params as RpcParams};
+use super::task_handle;
+use crate::connection::{Described, Params as RpcParams, TaskCall};
 use crate::error::{Code, Error, Result};
 use crate::manager::{Consent, Key, Lease, Manager, Owner, ServerCall};
 use crate::node::engine::JsResult;
@@ -104,12 +105,14 @@ struct Request {
     params: Option<Json>,
     consent: Option<Consent>,
     options: RequestOptions,
+    task: TaskCall,
 }
 
-/// `({ serverName, method, params?, options?, …MCPConnectionParams })`: the result as the server wrote it.
+/// `({ serverName, method, params?, task?, options?, …MCPConnectionParams })`: the result as the server wrote it. `task` is
+/// the handle of what the tool call has become.
 fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let client = Arc::clone(&invoked.target);
-    let prepared = read(invoked).map(|(call, wanted)| {
+    let prepared = read(invoked).map(|(call, mut wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let request = ServerCall {
                 scope: call.scope(),
@@ -125,7 +128,8 @@ fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
                 carried_by: Some(&|lease| client.note(lease)),
                 cancel: call.cancel.clone(),
             };
-            client.work(&call, manager.call_raw(request)).await
+            let work = manager.call_raw(request, &mut wanted.task);
+            client.work(&call, work).await
         })
     });
     invoked.run_with(prepared, |scope, _, answer: Box<RawValue>| {
@@ -145,17 +149,32 @@ fn read<'env>(invoked: &Invoked<'env>) -> JsResult<'env, (Call, Request)> {
         .map(|message| message.to_exact_json(&format!("{method}: params")))
         .transpose()?;
     let mut call = runtime.call(scope, Some(&params))?;
-    let options = RequestOptions::read(scope, "client", &params, &mut call, &runtime.thread)?;
+    let mut options = RequestOptions::read(scope, "client", &params, &mut call, &runtime.thread)?;
     let consent = asks.then(|| Consent {
         waits: !hands_out,
         ..Consent::waiting(&call.host)
     });
+    // What closes leaves a task to whoever has its handle.
+    let closing = vec![
+        runtime.manager.closing().clone(),
+        invoked.target.closed.clone(),
+    ];
+    let task = if params.has("task") {
+        let handle = task_handle::read(&params, "client")?;
+        if handle.server_name != server_name {
+            return Err(params.wrong("task.serverName", "must be the server of the client"));
+        }
+        TaskCall::resuming(handle, closing)
+    } else {
+        options.task_call(closing)
+    };
     call.look_up_now(scope, &server_name);
     let wanted = Request {
         server_name,
         method,
         params: message.flatten(),
         consent,
+        task,
         options,
     };
     Ok((call, wanted))

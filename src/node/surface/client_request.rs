@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::call::Call;
 use super::handle::{Handle, REQUEST_TIMEOUT};
 use super::methods::Invocation;
-use crate::connection::{Params as RpcParams, Progress};
+use crate::connection::{Params as RpcParams, Progress, TaskCall};
 use crate::manager::Manager;
 use crate::node::engine::JsResult;
 use crate::node::marshal::params::Params;
@@ -34,7 +34,12 @@ pub fn request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'en
                 timeout,
                 sink: None,
             });
-            lease.connection().request(&method, params, &options).await
+            let connection = lease.connection();
+            if method == "tools/call" {
+                let mut task = TaskCall::default();
+                return connection.call_tool(params, &options, &mut task).await;
+            }
+            connection.request(&method, params, &options).await
         })
     });
     invocation.run_with(prepared, |scope, _, answer: Box<RawValue>| {

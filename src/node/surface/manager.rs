@@ -25,6 +25,7 @@ const METHODS: &[Method] = &[
     Method::new("discoverServerTools", discovery::discover_server_tools)
         .begins(InTurnWithParameters),
     Method::new("callTool", tool_calls::call_tool).begins(InTurnWithParameters),
+    Method::new("resumeTask", tool_calls::resume_task).begins(InTurnWithParameters),
     Method::new("getUserConnections", get_user_connections),
     Method::new("disconnectUserConnection", disconnect_user_connection),
     Method::new("disconnectUserConnections", disconnect_user_connections),

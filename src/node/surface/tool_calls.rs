@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use super::call::Call;
 use super::methods::Invocation;
 use super::request_options::RequestOptions;
-use crate::connection::Params as RpcParams;
+use super::task_handle;
+use crate::connection::{Params as RpcParams, TaskCall};
 use crate::manager::{Consent, Manager, ServerCall};
 use crate::node::engine::{JsResult, Value};
 
@@ -18,11 +19,24 @@ struct ToolRequest {
     provider: String,
     arguments: Option<Box<RawValue>>,
     options: RequestOptions,
+    task: TaskCall,
 }
 
 /// `[content, artifacts?]`, with what of the result is in neither as a property `raw`.
 pub fn call_tool<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let prepared = read_tool_request(invocation).map(|(call, wanted)| {
+    run(invocation, read_tool_request(invocation))
+}
+
+/// The same for a call that has become a task, here or elsewhere: `params.task` is its handle.
+pub fn resume_task<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    run(invocation, read_task_request(invocation))
+}
+
+fn run<'env>(
+    invocation: &Invocation<'env>,
+    request: JsResult<'env, (Call, ToolRequest)>,
+) -> JsResult<'env> {
+    let prepared = request.map(|(call, mut wanted)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let params = RpcParams::Tool {
                 name: &wanted.tool_name,
@@ -42,7 +56,8 @@ pub fn call_tool<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 carried_by: None,
                 cancel: call.cancel.clone(),
             };
-            manager.call_tool(request, &wanted.provider).await
+            let task = &mut wanted.task;
+            manager.call_tool(request, task, &wanted.provider).await
         })
     });
     invocation.run_with(prepared, |scope, _, outcome| {
@@ -82,15 +97,36 @@ fn read_tool_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Cal
         .map(|arguments| arguments.to_exact_text("callTool: params.toolArguments"))
         .transpose()?;
     let (server_name, tool_name) = (required("serverName")?, required("toolName")?);
+    let provider = params.text("provider")?.unwrap_or_default();
     let mut call = runtime.call(scope, Some(&params))?;
-    let options = RequestOptions::read(scope, "callTool", &params, &mut call, &runtime.thread)?;
+    let mut options = RequestOptions::read(scope, "callTool", &params, &mut call, &runtime.thread)?;
+    call.look_up_now(scope, &server_name);
     let wanted = ToolRequest {
         server_name,
         tool_name,
-        provider: params.text("provider")?.unwrap_or_default(),
+        provider,
         arguments: arguments.flatten(),
+        task: options.task_call(vec![runtime.manager.closing().clone()]),
         options,
     };
-    call.look_up_now(scope, &wanted.server_name);
+    Ok((call, wanted))
+}
+
+fn read_task_request<'env>(invocation: &Invocation<'env>) -> JsResult<'env, (Call, ToolRequest)> {
+    let (runtime, scope) = (&invocation.runtime, invocation.scope);
+    let params = invocation.params("resumeTask")?;
+    let handle = task_handle::read(&params, "resumeTask")?;
+    let provider = params.text("provider")?.unwrap_or_default();
+    let mut call = runtime.call(scope, Some(&params))?;
+    let options = RequestOptions::read(scope, "resumeTask", &params, &mut call, &runtime.thread)?;
+    call.look_up_now(scope, &handle.server_name);
+    let wanted = ToolRequest {
+        server_name: handle.server_name.clone(),
+        tool_name: handle.tool_name.clone(),
+        provider,
+        arguments: None,
+        task: TaskCall::resuming(handle, vec![runtime.manager.closing().clone()]),
+        options,
+    };
     Ok((call, wanted))
 }

@@ -193,11 +193,12 @@ impl<'a> Incoming<'a> {
 
 impl RpcError {
     /// What is not as the standard has it is read as what it must mean.
+    #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
         reason = "codes are small; no other has a meaning"
     )]
-    fn of(error: &RawValue) -> Self {
+    pub fn of(error: &RawValue) -> Self {
         #[derive(Default, Deserialize)]
         struct Members<'a> {
             #[serde(borrow)]

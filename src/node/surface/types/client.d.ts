@@ -32,7 +32,12 @@ export interface MCPClient {
    * `arguments` are sent as `JSON.stringify` writes them; what it cannot write, or is nested deeper than 512 levels, is a
    * `TypeError` with the path to it.
    */
-  callTool(params: { name: string; arguments?: Record<string, unknown>; _meta?: Record<string, unknown> }, options?: MCPRequestOptions): Promise<CallToolResult>
+  callTool(params: { name: string; arguments?: Record<string, unknown>; _meta?: Record<string, unknown> }, options?: MCPCallOptions): Promise<CallToolResult>
+  /**
+   * The result of a tool call of this server that has become a task, here or in another process, as `callTool` would have
+   * given it: see `docs/tasks.md`.
+   */
+  resumeTask(task: MCPTaskHandle, options?: MCPRequestOptions): Promise<CallToolResult>
   /** All resources; one page of them where a `cursor` is given. See `MCPPage`. */
   listResources(params?: MCPPage, options?: MCPRequestOptions): Promise<ListResourcesResult>
   /** All templates of resources; one page of them where a `cursor` is given. See `MCPPage`. */
@@ -101,13 +106,4 @@ export interface MCPPage {
 }
 
 /** How long one request may take, who ends it, and who hears of its progress. */
-export interface MCPRequestOptions {
-  /** Ends the request with `MCP_ABORTED`, and tells the server. */
-  signal?: AbortSignal
-  /** Milliseconds in which something has to be heard; progress starts them again. As configured, or a minute, unless given. */
-  timeout?: number
-  /** Milliseconds altogether; a day unless given. */
-  maxTotalTimeout?: number
-  /** Called with each sign of progress. */
-  onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown
-}
+export type MCPRequestOptions = Omit<MCPCallOptions, 'ontask'>

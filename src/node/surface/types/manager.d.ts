@@ -15,11 +15,13 @@ export interface MCPManager {
    * that is done. `authenticationKind` says what `oauthRequired` is about.
    */
   discoverServerTools: (params: MCPConnectionParams & { deadlineMs?: number; onDiscoveryDetached?: (discovery: Promise<void>) => unknown }) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null; authenticationKind?: 'oauth' | 'obo' | 'server' }>
+  /** `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. */
+  callTool: (params: MCPCallToolParams) => Promise<MCPToolOutcome>
   /**
-   * `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. What the server's result has
-   * beside its `content` is on the array's property `raw`, which is not enumerable, and absent where there is nothing of it.
+   * The outcome of a tool call that has become a task, here or in another process, as `callTool` would have given it. It
+   * goes over the connection of this call's user: whether somebody else may have the task is the server's to say.
    */
-  callTool: (params: MCPCallToolParams) => Promise<[string, Record<string, any> | undefined] & { readonly raw?: Pick<CallToolResult, 'isError' | 'structuredContent' | '_meta'> }>
+  resumeTask: (params: MCPResumeTaskParams) => Promise<MCPToolOutcome>
   /** By server name; `undefined` for a user without connections. */
   getUserConnections: (userId: string) => Map<string, MCPConnection> | undefined
   /**
@@ -78,6 +80,12 @@ export interface MCPManager {
   appConnections: MCPAppConnections
 }
 
+/**
+ * What a tool call comes to: `[content, artifacts]`. What the server's result has beside its `content` is on the property
+ * `raw`, which is not enumerable, and absent where there is nothing of it.
+ */
+export type MCPToolOutcome = [content: string, artifacts: Record<string, any> | undefined] & { readonly raw?: Pick<CallToolResult, 'isError' | 'structuredContent' | '_meta'> }
+
 /** The connections that all users share (LibreChat's `ConnectionsRepository`). */
 export interface MCPAppConnections {
   /** Connects where necessary; `null` for a server that belongs to users. */
@@ -101,7 +109,8 @@ export interface MCPAppConnections {
 /**
  * An event emitter that stands for the connection of one owner to one server, whichever session serves it: there is one
  * object for all of them. Events: `connectionChange` (a state), `toolsChanged` (the tools as they were listed again, and
- * their `publicationRevision` where users share the server), `resourcesChanged`, `promptsChanged`.
+ * their `publicationRevision` where users share the server), `resourcesChanged`, `promptsChanged`, `resourceUpdated`
+ * (`{ uri }`, a resource of `subscribeResource` or a part of one, told once for changes that come together).
  */
 export interface MCPConnection {
   /** As the registry knows it. */
@@ -128,6 +137,15 @@ export interface MCPConnection {
   fetchToolsSnapshot: (deadlineMs?: number, signal?: AbortSignal) => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>
   /** Lists the tools again, publishes them and emits `toolsChanged`. What fails is logged, and tried again later. */
   refreshToolList: () => Promise<void>
+  /**
+   * Has the server tell when this resource changes, as `resourceUpdated`: by `resources/subscribe`, or as a part of the
+   * connection's `subscriptions/listen`. A session that takes the place of a lost one is subscribed as well; `disconnect`
+   * and the end of an idle connection end it. Resolves when the server has agreed; rejects as `client.request`, and with
+   * `MCP_INVALID_ARGUMENT` for a URI of more than 8 KiB or more than 1,024 resources of a connection.
+   */
+  subscribeResource: (uri: string, signal?: AbortSignal) => Promise<void>
+  /** Ends that. What the server still tells of the resource is not heard, also where it refuses. */
+  unsubscribeResource: (uri: string, signal?: AbortSignal) => Promise<void>
   /** Whether users authorize with the server. */
   usesOAuth: () => boolean
   /** Empty where the list cannot be had; the reason is logged. */
@@ -280,8 +298,48 @@ export interface MCPCallToolParams {
   connectionTarget?: MCPConnectionTarget
   /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
   mcpApps?: { enabled?: boolean }
-  /** `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds. */
-  options?: { signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown }
+  options?: MCPCallOptions
+}
+
+/** How long a tool call may take, and who hears of it. Milliseconds. */
+export interface MCPCallOptions {
+  /** Ends the call, and the task that it has become. */
+  signal?: AbortSignal
+  /**
+   * How long nothing may be heard: every sign of progress starts it again, and of a task each answer to the question how
+   * it is doing. Default the config's `timeout`, else a minute.
+   */
+  timeout?: number
+  /** How long the call may take altogether. Default 24 hours. */
+  maxTotalTimeout?: number
+  /** What the server tells of its progress. A new message of a task has a `progress` that counts them. */
+  onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown
+  /**
+   * Called once where the call has become a task. Of a server of 2025-11-25 this asks for one where the tool may run as
+   * one. Such a task is left alone when the call ends otherwise than with its `signal`.
+   */
+  ontask?: (task: MCPTaskHandle) => unknown
+}
+
+/**
+ * A tool call that has become a task, as JSON. Without a secret of this library; but a server may show a task to whoever
+ * knows its id.
+ */
+export interface MCPTaskHandle {
+  serverName: string
+  /** As the caller called it. */
+  toolName: string
+  /** As the server calls it; at most 4 KiB. */
+  taskId: string
+  /** The revision of MCP that it was begun with. */
+  protocolVersion: '2025-11-25' | '2026-07-28'
+  /** When the task was begun, in milliseconds since the epoch. */
+  createdAt: number
+}
+
+/** The parameters of `resumeTask`: those of `callTool`, with the task in place of the tool. */
+export interface MCPResumeTaskParams extends Omit<MCPCallToolParams, 'serverName' | 'toolName' | 'toolArguments'> {
+  task: MCPTaskHandle
 }
 
 /**

@@ -1,15 +1,15 @@
 /** `runtime.client` of servers of 2026-07-28, which know no sessions. */
 
 const { text, tool, useClients } = require('./support/client');
-const { startStatelessServer } = require('./support/stateless-server');
+const { startModernServer } = require('./support/modern-server');
 const { until } = require('./support/wait');
 
 const { fixtures } = useClients();
 
-const never = { ttlMs: 0, cacheScope: 'private' };
+const base = { ttlMs: 0, cacheScope: 'private' };
 
-async function stateless(options, services) {
-  const server = fixtures.keep(await startStatelessServer(options));
+async function modern(options, services) {
+  const server = fixtures.keep(await startModernServer(options));
   const host = fixtures.runtime({ servers: { srv: server.config() }, allow: [server], services });
   return { ...host, server, client: host.runtime.client('srv') };
 }
@@ -18,20 +18,20 @@ test('lists, results, prompts, completion', async () => {
   const capabilities = { tools: {}, prompts: {}, resources: {}, completions: {} };
   const handlers = {
     'tools/list': ({ params }) =>
-      params?.cursor ? { tools: [tool('b')], ...never } : { tools: [tool('a')], nextCursor: '2', ...never },
+      params?.cursor ? { tools: [tool('b')], ...base } : { tools: [tool('a')], nextCursor: '2', ...base },
     'tools/call': ({ params }) => ({ ...text(params.arguments.text), structuredContent: [1] }),
-    'prompts/list': () => ({ prompts: [{ name: 'p' }], ...never }),
+    'prompts/list': () => ({ prompts: [{ name: 'p' }], ...base }),
     'prompts/get': ({ params }) => ({
       messages: [{ role: 'user', content: { type: 'text', text: params.arguments.x } }],
     }),
-    'resources/templates/list': () => ({ resourceTemplates: [{ name: 't', uriTemplate: 'a:{b}' }], ...never }),
-    'resources/read': ({ params }) => ({ contents: [{ uri: params.uri, text: 'r' }], ...never }),
+    'resources/templates/list': () => ({ resourceTemplates: [{ name: 't', uriTemplate: 'a:{b}' }], ...base }),
+    'resources/read': ({ params }) => ({ contents: [{ uri: params.uri, text: 'r' }], ...base }),
     'completion/complete': () => ({ completion: { values: ['v'] } }),
   };
-  const { client } = await stateless({ capabilities, handlers });
+  const { client } = await modern({ tools: [], capabilities, handlers });
   expect(await client.listTools()).toEqual({ tools: [tool('a'), tool('b')] });
   expect([client.protocolVersion, client.capabilities]).toEqual(['2026-07-28', capabilities]);
-  expect(client.serverInfo).toEqual({ name: 'stateless-server', version: '1.0.0', title: 'Stateless' });
+  expect(client.serverInfo).toEqual({ name: 'modern', version: '1.0.0' });
   const result = await client.callTool({ name: 'a', arguments: { text: 'hi' } });
   expect(result).toMatchObject({ ...text('hi'), structuredContent: [1], resultType: 'complete' });
   expect((await client.listPrompts()).prompts).toEqual([{ name: 'p' }]);
@@ -43,31 +43,41 @@ test('lists, results, prompts, completion', async () => {
 });
 
 test('the logging level goes with each request of this client', async () => {
-  const handlers = {
-    'tools/list': () => ({ tools: [tool('a')], ...never }),
-    'tools/call': async (_, context) => {
-      await context.mcpReq.log('info', 'said');
-      return text('done');
-    },
+  const callTool = async (context) => {
+    await context.mcpReq.log('info', 'said');
+    return text('done');
   };
   const heard = [];
   const onLogMessage = ({ data }, peer) => heard.push([data, peer.toolName]);
-  const { client, runtime, server } = await stateless(
-    { capabilities: { tools: {}, logging: {} }, handlers },
-    { onLogMessage },
-  );
+  const { client, runtime, server } = await modern({ capabilities: { logging: {} }, callTool }, { onLogMessage });
   expect(await client.setLoggingLevel('info')).toEqual({});
-  await runtime.client('srv').callTool({ name: 'a' });
-  await client.callTool({ name: 'a' });
+  await runtime.client('srv').callTool({ name: 'echo' });
+  await client.callTool({ name: 'echo' });
   await until('the log message', () => heard.length > 0);
-  expect(heard).toEqual([['said', 'a']]);
+  expect(heard).toEqual([['said', 'echo']]);
   const levels = server.received('tools/call').map(({ message }) => message.params._meta);
   expect(levels.map((meta) => meta['io.modelcontextprotocol/logLevel'])).toEqual([undefined, 'info']);
 });
 
 test('a ping asks who is there', async () => {
-  const { client, server } = await stateless();
+  const { client, server } = await modern();
   expect(await client.ping()).toEqual({});
   expect(server.received('ping')).toEqual([]);
   expect(server.received('server/discover').length).toBeGreaterThan(1);
+});
+
+test('updates of resources, on a stream of their own, for those who are subscribed', async () => {
+  const resources = { 'file:///a': '1', 'file:///b': '1' };
+  const { client, runtime, server } = await modern({ resources, capabilities: { resources: { subscribe: true } } });
+  const other = runtime.client('srv');
+  const heard = [];
+  client.on('resourceUpdated', ({ uri }) => heard.push(uri));
+  other.on('resourceUpdated', ({ uri }) => heard.push(`other ${uri}`));
+  await client.subscribeResource({ uri: 'file:///a' });
+  await other.subscribeResource({ uri: 'file:///b' });
+  server.notify.resourceUpdated('file:///b');
+  server.notify.resourceUpdated('file:///a');
+  await until('both updates', () => heard.length === 2);
+  expect(heard.sort()).toEqual(['file:///a', 'other file:///b']);
+  expect(server.received('resources/subscribe')).toEqual([]);
 });
