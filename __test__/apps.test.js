@@ -3,7 +3,7 @@
 const { startAppsServer } = require('./support/apps-server');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
-const { startStatelessServer } = require('./support/stateless-server');
+const { startModernServer } = require('./support/modern-server');
 const { until } = require('./support/wait');
 
 const BOARD = 'ui://board/view';
@@ -244,6 +244,7 @@ test('a server of 2026-07-28', async () => {
   const tools = [tool('show', { resourceUri: BOARD }), tool('move', { visibility: ['app'] })];
   const contents = [{ uri: BOARD, mimeType: MIME_TYPE, text: HTML }];
   const options = {
+    tools: [],
     capabilities: { tools: {}, resources: {} },
     handlers: {
       'tools/list': () => ({ tools }),
@@ -251,7 +252,7 @@ test('a server of 2026-07-28', async () => {
       'resources/read': () => ({ contents }),
     },
   };
-  const server = fixtures.keep(await startStatelessServer(options));
+  const server = fixtures.keep(await startModernServer(options));
   const extensions = { 'io.modelcontextprotocol/ui': { mimeTypes: [MIME_TYPE] } };
   const { runtime } = fixtures.runtime({
     servers: { board: server.config({ startup: false }) },
@@ -267,7 +268,7 @@ test('a server of 2026-07-28', async () => {
   await expect(call).rejects.toEqual(failing('MCP_TOOL_HIDDEN'));
   expect(server.received('tools/call')).toHaveLength(1);
   const { _meta } = server.received('tools/call')[0].message.params;
-  expect(_meta['io.modelcontextprotocol/clientCapabilities'].extensions).toEqual(extensions);
+  expect(_meta['io.modelcontextprotocol/clientCapabilities'].extensions).toMatchObject(extensions);
 });
 
 test('two users at once have sessions of their own', async () => {
