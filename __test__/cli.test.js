@@ -266,6 +266,7 @@ test('hints are for codes that there are, and every code of docs/errors.md that 
   expect(Object.keys(HINTS).filter((code) => ![...codes, ...ownToTheTool].includes(code))).toEqual([]);
   // What only programs that embed the runtime can cause.
   const ofPrograms = ['ABORTED', 'CLOSED', 'HOST_TIMEOUT', 'INSPECTION_FAILED', 'INTERNAL', 'INVALID_ARGUMENT'];
+  ofPrograms.push('APP_BINDING_INVALID', 'APP_INVALID');
   const others = [...ofPrograms, 'OAUTH_REVOCATION_FAILED', 'USER_REQUIRED'].map((name) => `MCP_${name}`);
   others.push('OBO_MISSING_UPSTREAM_PROVIDER', 'OBO_SESSION_REFRESH_FAILED');
   // What only hosts with leases get.

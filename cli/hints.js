@@ -32,6 +32,7 @@ const HINTS = {
   MCP_RATE_LIMITED: () => 'Wait, then try again.',
   MCP_RESPONSE_TOO_LARGE: () => 'Raise MCP_STREAMABLE_HTTP_MAX_RESPONSE_BYTES or MCP_STREAMABLE_HTTP_MAX_LINE_BYTES.',
   MCP_SERVER_ERROR: () => "Look at the server's log: the answer is its own.",
+  MCP_TOOL_HIDDEN: () => 'The server keeps this tool for its apps: no model may call it.',
   MCP_TOOLS_LIST_FAILED: () => "Look at the server's log: it connected, but did not list its tools.",
   MCP_TOOLS_LIST_BUDGET: () => 'Raise MCP_TOOLS_LIST_MAX_PAGES, MCP_TOOLS_LIST_MAX_TOOLS or MCP_TOOLS_LIST_MAX_BYTES.',
   MCP_CONFIG_NOT_FOUND: ({ known }) => `Servers of this configuration: ${known?.join(', ') || 'none'}.`,

@@ -1,13 +1,14 @@
 /** What the adapters of agent frameworks have in common: `ai-sdk/`, `langchain/`. */
 
+const { isToolHiddenFromModel } = require('./apps');
+
 /** What models of all providers take as a name; a server may have others, such as `files/read`. */
 const NAME = /^[\w-]{1,64}$/;
 const LONGEST = 64;
 
 /** Whether something that a server lists is a tool, and not for MCP Apps alone. */
 function isForModels(tool) {
-  const visibility = tool?._meta?.ui?.visibility;
-  return typeof tool?.name === 'string' && (!Array.isArray(visibility) || visibility.includes('model'));
+  return typeof tool?.name === 'string' && !isToolHiddenFromModel(tool);
 }
 
 /**

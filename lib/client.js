@@ -1,6 +1,7 @@
 /** `runtime.client`: an MCP client of one user and server, over requests that the addon makes. */
 
 const { EventEmitter } = require('node:events');
+const { Apps } = require('./apps.js');
 
 const EVENTS = ['connectionChange', 'toolsChanged', 'resourcesChanged', 'promptsChanged', 'resourceUpdated'];
 
@@ -19,6 +20,7 @@ const refused = (message) => Object.assign(new TypeError(message), { code: 'MCP_
 /** See `MCPClient` in `index.d.ts`. */
 class MCPClient {
   #native;
+  #apps;
   #params;
   #logLevel;
   /** Made with the first listener. */
@@ -29,8 +31,9 @@ class MCPClient {
   /** Of the resources that the client is subscribed to. */
   #uris = new Set();
 
-  constructor(native, serverName, params) {
+  constructor(native, apps, serverName, params) {
     this.#native = native;
+    this.#apps = apps;
     this.#params = { ...params, serverName };
   }
 
@@ -129,6 +132,18 @@ class MCPClient {
     return this.request({ method: 'completion/complete', params }, options);
   }
 
+  readApp(app, options) {
+    return this.#apps.readApp(this.#owner(), app, options);
+  }
+
+  callAppTool(params, options) {
+    return this.#apps.callTool(this.#owner(), params, options);
+  }
+
+  readAppResource(params, options) {
+    return this.#apps.readResource(this.#owner(), params, options);
+  }
+
   async ping(options) {
     const method = (await this.#isStateless(options)) ? 'server/discover' : 'ping';
     await this.request({ method }, options);
@@ -167,6 +182,12 @@ class MCPClient {
     this.#listenTo(undefined);
     this.#events = undefined;
     await this.#native.close();
+  }
+
+  /** Whose apps are read. */
+  #owner() {
+    const { serverName, user } = this.#params;
+    return { client: this, serverName, userId: user?.id, configIdentity: () => this.#native.configIdentity() };
   }
 
   async #isStateless(options) {
@@ -218,12 +239,13 @@ function withClients(create) {
   return function createMCPRuntime(host) {
     const runtime = create(host);
     const { client } = runtime;
+    const apps = new Apps(host);
     runtime.client = (serverName, params) => {
       if (typeof serverName !== 'string') throw refused('client: serverName must be a string');
       if (params !== undefined && (params === null || typeof params !== 'object')) {
         throw refused('client: the parameters must be an object');
       }
-      return new MCPClient(client(), serverName, params);
+      return new MCPClient(client(), apps, serverName, params);
     };
     return runtime;
   };

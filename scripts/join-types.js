@@ -23,6 +23,7 @@ const PARTS = [
   'reinit',
   'manager',
   'client',
+  'apps',
   'oauth',
   'policy',
 ];

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
@@ -22,6 +23,7 @@ pub struct RawTools {
     outline: String,
     schemas: String,
     count: usize,
+    hidden: Vec<String>,
 }
 
 impl Default for RawTools {
@@ -30,6 +32,7 @@ impl Default for RawTools {
             outline: "[]".to_owned(),
             schemas: String::new(),
             count: 0,
+            hidden: Vec::new(),
         }
     }
 }
@@ -63,9 +66,15 @@ impl RawTools {
 
     /// Adds what a server sent as a tool. `false` where it is none: no object, or without a name.
     pub fn push(&mut self, tool: &RawValue) -> bool {
-        let Some(members) = members(tool).filter(|members| name_among(members).is_some()) else {
+        let Some((members, name)) = members(tool).and_then(|members| {
+            let name = name_among(&members)?;
+            Some((members, name))
+        }) else {
             return false;
         };
+        if is_hidden_from_models(&members) {
+            self.hidden.push(name.into_owned());
+        }
         self.outline.pop();
         if self.count > 0 {
             self.outline.push(',');
@@ -79,11 +88,33 @@ impl RawTools {
     /// Of several tools with one name the first stays.
     pub fn retain_first_of_each_name(&mut self) {
         let mut names = HashSet::new();
+        self.retain(|name| names.insert(name));
+    }
+
+    /// Names of tools that the server keeps from models: they are for the apps that it brings (MCP Apps).
+    #[must_use]
+    pub fn hidden_from_models(&self) -> &[String] {
+        &self.hidden
+    }
+
+    /// Without the tools that are hidden from models. Of several tools with one name none is left where one is hidden.
+    #[must_use]
+    pub fn for_models(self: &Arc<Self>) -> Arc<Self> {
+        if self.hidden.is_empty() {
+            return Arc::clone(self);
+        }
+        let mut shown = self.as_ref().clone();
+        let hidden: HashSet<_> = shown.hidden.drain(..).collect();
+        shown.retain(|name| !hidden.contains(&name));
+        Arc::new(shown)
+    }
+
+    fn retain(&mut self, mut keeps: impl FnMut(String) -> bool) {
         let tools: Vec<&RawValue> = serde_json::from_str(&self.outline).unwrap_or_default();
         let name = |tool: &RawValue| name_among(&members(tool)?).map(Cow::into_owned);
         let kept = tools
             .iter()
-            .filter(|tool| name(tool).is_some_and(|name| names.insert(name)));
+            .filter(|tool| name(tool).is_some_and(&mut keeps));
         let kept: Vec<_> = kept.map(|tool| tool.get()).collect();
         self.count = kept.len();
         self.outline = format!("[{}]", kept.join(","));
@@ -127,6 +158,18 @@ pub fn member<'a>(members: &[(Cow<'_, str>, &'a RawValue)], name: &str) -> Optio
 pub fn name_among<'a>(members: &[(Cow<'_, str>, &'a RawValue)]) -> Option<Cow<'a, str>> {
     let Name(name) = serde_json::from_str(member(members, "name")?.get()).ok()?;
     Some(name)
+}
+
+/// Whether `_meta.ui.visibility` is a list without `model` (MCP Apps, "Visibility"). Absent, a tool is for models and apps.
+fn is_hidden_from_models(tool: &[(Cow<'_, str>, &RawValue)]) -> bool {
+    let visibility = member(tool, "_meta")
+        .and_then(|meta| member(&members(meta)?, "ui"))
+        .and_then(|ui| member(&members(ui)?, "visibility"));
+    let scopes = visibility.and_then(|it| serde_json::from_str::<Vec<&RawValue>>(it.get()).ok());
+    let is_model = |scope: &&RawValue| {
+        serde_json::from_str::<Name<'_>>(scope.get()).is_ok_and(|Name(scope)| scope == "model")
+    };
+    scopes.is_some_and(|scopes| !scopes.iter().any(is_model))
 }
 
 /// `Cow` alone is never borrowed.
@@ -230,6 +273,35 @@ mod tests {
         let mut none = RawTools::default();
         none.retain_first_of_each_name();
         assert_eq!(none.outline(), "[]");
+    }
+
+    #[test]
+    fn what_models_do_not_see() {
+        let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(SHORT));
+        let tool = |name: &str, meta: &str| format!(r#"{{"name":"{name}","_meta":{meta}}}"#);
+        let seen = [
+            r#"{"name":"plain"}"#.to_owned(),
+            tool("both", r#"{"ui":{"visibility":["app","mod\u0065l"]}}"#),
+            tool("no list", r#"{"ui":{"visibility":"app"}}"#),
+            tool("last", r#"{"ui":{"visibility":[]},"ui":{}}"#),
+            tool("null", "null"),
+            format!(r#"{{"name":"long","inputSchema":{long}}}"#),
+        ];
+        let hidden = [
+            tool("app", r#"{"ui":{"visibility":["app"]}}"#),
+            tool("none", r#"{"ui":{"visibility":[]}}"#),
+            tool("odd", r#"{"ui":{"visibility":[7,null,["model"]]}}"#),
+            r#"{"name":"app"}"#.to_owned(),
+        ];
+        let all = hidden.iter().chain(&seen).map(String::as_str);
+        let all = Arc::new(tools(&all.collect::<Vec<_>>()));
+        assert_eq!(all.hidden_from_models(), ["app", "none", "odd"]);
+        let shown = all.for_models();
+        let expected = tools(&seen.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(shown.outline(), expected.outline());
+        assert_eq!(shown.schemas(), expected.schemas());
+        assert_eq!(shown.count(), seen.len());
+        assert!(Arc::ptr_eq(&shown, &shown.for_models()));
     }
 
     #[test]

@@ -184,6 +184,7 @@ fn open(engine: &Weak<Engine>, subscriptions: &Subscriptions, refused: &Filter) 
     let meta = Meta {
         client: Some(engine.meta.members(&engine.client)),
         progress_token: None,
+        // Log messages belong to requests, and come on their streams.
         log_level: None,
         trace: None,
     };

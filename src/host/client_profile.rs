@@ -17,6 +17,14 @@ pub struct ClientProfile {
 }
 
 impl ClientProfile {
+    /// Whether a server with this config of its own is told of an extension.
+    #[must_use]
+    pub fn has_extension(&self, name: &str, server: Option<&Map<String, Value>>) -> bool {
+        let of_server = server.and_then(|it| it.get(name));
+        let settings = of_server.or_else(|| self.extensions.get(name));
+        settings.is_some_and(Value::is_object)
+    }
+
     /// The extensions that a server is told of. Those of its own config come over the host's; `null` takes one away.
     #[must_use]
     pub fn extensions_for(&self, server: Option<&Map<String, Value>>) -> ExtensionCapabilities {

@@ -12,6 +12,7 @@ pub struct ToolUpdate<'a> {
     /// Absent for those of a server that all users share.
     pub user_id: Option<&'a str>,
     pub server_name: &'a str,
+    /// Those that models may know of.
     pub tools: &'a Arc<RawTools>,
     /// What a user's tools were published under when they were asked for.
     pub generation: Option<&'a str>,

@@ -53,7 +53,7 @@ pub struct Functions {
 impl Manager {
     /// `TOOL_mcp_SERVER` → `{ type, serverToolName?, function: { name, description, parameters } }`, as the text of a JSON
     /// object. Of two tools with one name the last wins, when the text is parsed. Calls by the names in it are understood
-    /// from then on, from `user_id`, or on the connection that all share.
+    /// from then on, from `user_id`, or on the connection that all share. `tools`: those of [`Manager::for_models`].
     pub fn functions(
         &self,
         user_id: Option<&str>,

@@ -212,7 +212,8 @@ impl Manager {
             name: String,
         }
         let user_id = recipe.user_id.as_deref();
-        let (tools, server_name) = (&list.tools, &recipe.server_name);
+        let server_name = &recipe.server_name;
+        let tools = &self.for_models(user_id, server_name, &list.tools);
         let functions =
             self.functions(user_id, server_name, tools, naming, MissingFields::Omitted)?;
         let names: Vec<Named> = serde_json::from_str(tools.outline()).unwrap_or_default();

@@ -13,6 +13,7 @@ mod failure;
 mod format;
 mod forwarding;
 mod health;
+mod hidden_tools;
 mod idle;
 mod inspect;
 mod instructions;
@@ -37,6 +38,7 @@ mod subscriber;
 #[cfg(test)]
 mod tests;
 mod token_request;
+mod visibility;
 mod watch;
 mod wire_names;
 

@@ -122,7 +122,8 @@ impl Manager {
             let message = "the place of the list could not be reserved";
             return Err(Error::new(Code::HostError, message));
         }
-        let tools = &snapshot.list.tools;
+        let listed = snapshot.list.tools;
+        let tools = &self.for_models(key.owner.user_id(), &key.server_name, &listed);
         if let Some(publisher) = publisher.filter(|it| tools.count() > 0 || it.is_ordered()) {
             let update = ToolUpdate {
                 user_id: key.owner.user_id(),
@@ -139,7 +140,7 @@ impl Manager {
             self.tell_tools(
                 key,
                 Relisted {
-                    tools: Arc::clone(tools),
+                    tools: listed,
                     revision: snapshot.revision,
                 },
             );

@@ -224,13 +224,17 @@ impl Manager {
                 hears(&lease);
             }
             let connection = lease.connection();
-            let answer = if tool_name.is_some() {
-                connection.call_tool(params, &options, task).await
-            } else {
+            let answer = async {
+                if let Params::Tool { name: tool, .. } = params {
+                    self.refuse_hidden(connection, tool, &options).await?;
+                }
+                if tool_name.is_some() {
+                    return connection.call_tool(params, &options, task).await;
+                }
                 let sent = connection.request_whole(call.method, params, &options);
                 sent.await
             };
-            let error = match answer {
+            let error = match answer.await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::failure::Failure;
+use super::hidden_tools::HiddenTools;
 use super::key::{Key, Owner};
 use super::names::KnownNames;
 use super::pool::Pool;
@@ -74,6 +75,7 @@ pub(super) struct Inner {
     pub(super) tool_names: KnownNames,
     /// There were any.
     pub(super) has_wire_names: AtomicBool,
+    pub(super) hidden_tools: HiddenTools,
     pub(super) metrics: Arc<Metrics>,
     /// The last number that a request was given.
     pub(super) requests: AtomicU64,
@@ -129,6 +131,7 @@ impl Manager {
             results: ResultCache::default(),
             tool_names: Cache::new(KNOWN_SERVERS),
             has_wire_names: AtomicBool::new(false),
+            hidden_tools: HiddenTools::new(KNOWN_SERVERS),
             oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),
             metrics,
             requests: AtomicU64::default(),

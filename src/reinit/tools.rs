@@ -60,7 +60,12 @@ impl Run<'_> {
             logger.warn(format!("[MCP Reinitialize] {name}: {incomplete}"));
             result.tools_error = Some(incomplete.clone());
         }
-        let mut count = list.tools.count();
+        let listed_for = match &connected.lease {
+            Some(lease) => lease.connection().recipe.user_id.as_deref(),
+            None => self.user_id(),
+        };
+        let tools = self.manager.for_models(listed_for, name, &list.tools);
+        let mut count = tools.count();
         let is_taken = count > 0
             || self.publisher().is_some_and(|(it, _)| it.is_ordered())
                 && connected.lease.is_some()
@@ -71,12 +76,8 @@ impl Run<'_> {
                 .as_ref()
                 .and_then(|lease| lease.connection().publication_generation.as_deref());
             let generation = of_connection.or(before);
-            let listed_for = match &connected.lease {
-                Some(lease) => lease.connection().recipe.user_id.as_deref(),
-                None => self.user_id(),
-            };
             match self
-                .publish(&list.tools, listed_for, generation, revision.as_deref())
+                .publish(&tools, listed_for, generation, revision.as_deref())
                 .await?
             {
                 HandOver::Over(available) => result.available_tools = Some(available),
@@ -98,8 +99,8 @@ impl Run<'_> {
             // These tools serve this call; those of everybody are published when their place can be reserved.
             self.manager.refresh_tools(lease.key());
         }
-        let hidden = count == 0 && (list.tools.count() > 0 || connected.oauth_required);
-        result.tools = Some(list.tools).filter(|_| !hidden);
+        let hidden = count == 0 && (tools.count() > 0 || connected.oauth_required);
+        result.tools = Some(tools).filter(|_| !hidden);
         Ok(count)
     }
 

@@ -22,6 +22,7 @@ use crate::error::{Code, Error, Result};
 use crate::manager::{Consent, Key, Lease, Manager, Owner, ServerCall};
 use crate::node::engine::JsResult;
 use crate::node::marshal::to_js::WithMembers;
+use crate::server_config::Fingerprint;
 
 /// What a client knows of its connection.
 #[derive(Default)]
@@ -36,6 +37,8 @@ struct Client {
 struct Served {
     key: Key,
     described: Option<Arc<Described>>,
+    /// Of the config that it is made from.
+    template: Fingerprint,
 }
 
 type Invoked<'env> = Invocation<'env, Arc<Client>>;
@@ -49,6 +52,7 @@ const METHODS: &[Method<Arc<Client>>] = &[
         let is_shared = served.as_ref().is_some_and(|it| it.key.owner == Owner::App);
         invoked.scope.boolean(is_shared)
     }),
+    Method::new("configIdentity", config_identity),
     Method::new("connection", connection),
     Method::new("close", close),
 ];
@@ -85,6 +89,7 @@ impl Client {
         *self.served.lock() = Some(Served {
             key: lease.key().clone(),
             described: lease.connection().described().ok(),
+            template: lease.connection().recipe.template,
         });
     }
 
@@ -225,6 +230,13 @@ fn described<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
         .with("capabilities", written(&described.raw_capabilities)?)?
         .with("serverInfo", written(&described.server_info)?)?
         .optional("instructions", described.instructions.as_ref())
+}
+
+/// Of which config the connection was that carried the last request; `undefined` before the first.
+fn config_identity<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let served = invoked.target.served.lock();
+    let identity = served.as_ref().map(|served| served.template.to_text());
+    invoked.scope.optional_string(identity.as_deref())
 }
 
 /// The `MCPConnection` of the open connection, which emits what happens to it; `undefined` where there is none.

@@ -106,11 +106,17 @@ async fn discover(
     let deadline = &mut prepared.acquire.options.deadline;
     *deadline = end.map_or(*deadline, |end| end.min(*deadline));
     let authentication = Some(prepared.authentication);
+    let key = prepared.acquire.key.clone();
     match carry_out(manager, prepared, call.node.recovers_catalogs).await {
-        Ok(discovered) => Ok(Found {
-            discovered,
-            authentication,
-        }),
+        Ok(mut discovered) => {
+            let listed = discovered.tools.take();
+            discovered.tools = listed
+                .map(|tools| manager.for_models(key.owner.user_id(), &key.server_name, &tools));
+            Ok(Found {
+                discovered,
+                authentication,
+            })
+        }
         Err(error) if matches!(error.code, Code::Aborted | Code::Closed) => Err(error),
         Err(_) if end.is_some_and(|end| end <= Instant::now()) => Ok(Found::default()),
         Err(error) => Err(error),

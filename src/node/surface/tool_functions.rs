@@ -193,13 +193,8 @@ async fn format(
 ) -> Result<String> {
     let user_id = lease.connection().recipe.user_id.as_deref();
     let naming = Naming::of(&call.host).await?;
-    manager.functions(
-        user_id,
-        server_name,
-        &snapshot.list.tools,
-        naming,
-        MissingFields::Omitted,
-    )
+    let tools = manager.for_models(user_id, server_name, &snapshot.list.tools);
+    manager.functions(user_id, server_name, &tools, naming, MissingFields::Omitted)
 }
 
 async fn read(call: &Call, lease: &Lease, end: Option<Instant>) -> Result<Snapshot> {
