@@ -4,6 +4,7 @@ const { AsyncLocalStorage } = require('node:async_hooks');
 const { outcome, text, tool, useClients } = require('./support/client');
 const { everythingOverStdio } = require('./support/everything');
 const { createUser } = require('./support/host');
+const { scripted } = require('./support/faults');
 const { until } = require('./support/wait');
 
 const { connect, fixtures } = useClients();
@@ -102,6 +103,21 @@ describe('results', () => {
     expect(tuple.raw).toEqual(beside);
     expect('raw' in (await call(false))).toBe(false);
   });
+});
+
+test('an error has the data of the server’s, unless that is too much or has a secret in it', async () => {
+  const datas = [{ why: [1, null] }, 'x'.repeat(65 * 1024), { header: 'a-secret-of-the-header' }, undefined];
+  const fault = scripted({ 'tools/call': () => ({ error: { code: -32050, message: 'no', data: datas.shift() } }) });
+  const headers = { Authorization: 'Bearer a-secret-of-the-header' };
+  const { client } = await connect({ server: { fault }, config: { headers } });
+  const failure = () => client.callTool({ name: 'echo' }).catch((error) => error);
+  const error = await failure();
+  expect(error).toMatchObject({ name: 'McpError', code: -32050, data: { why: [1, null] } });
+  for (const left of [3, 2, 1]) {
+    expect(datas).toHaveLength(left);
+    const refused = await failure();
+    expect([refused.code, 'data' in refused]).toEqual([-32050, false]);
+  }
 });
 
 describe('the end of requests', () => {
@@ -266,4 +282,25 @@ describe('what is refused', () => {
     for (const error of await Promise.all(wrong.map(outcome))) expect(error.name).toBe('TypeError');
     expect(await outcome(runtime.client('nobody').listTools())).toMatchObject({ mcpCode: 'MCP_CONFIG_NOT_FOUND' });
   });
+});
+
+test('a resource that two clients are subscribed to, over one connection', async () => {
+  const { runtime } = fixtures.runtime({ servers: { srv: everythingOverStdio() } });
+  const [one, two] = [runtime.client('srv'), runtime.client('srv')];
+  const { resources } = await one.listResources();
+  const uri = resources[0].uri;
+  const heard = { one: 0, two: 0 };
+  one.on('resourceUpdated', (resource) => {
+    if (resource.uri === uri) heard.one += 1;
+  });
+  two.on('resourceUpdated', () => {
+    heard.two += 1;
+  });
+  await Promise.all([one.subscribeResource({ uri }), two.subscribeResource({ uri })]);
+  await one.callTool({ name: 'toggle-subscriber-updates', arguments: {} });
+  await until('the update', () => heard.one > 0 && heard.two > 0);
+  await one.unsubscribeResource({ uri });
+  const before = { ...heard };
+  await until('another update for the other', () => heard.two > before.two, 30_000);
+  expect(heard.one).toBe(before.one);
 });

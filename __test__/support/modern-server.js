@@ -12,15 +12,16 @@ const LISTEN = 'subscriptions/listen';
  * @param options.callTool      `(context, name) => result` of its tools
  * @param options.resources     texts by URI; read for each request
  * @param options.prompts       names of prompts
+ * @param options.handlers      `(request, context) => result` by method, in place of what it does by itself
  * @param options.capabilities  what it announces beside what it has
  * @param options.cacheHints    `{ ttlMs, cacheScope }` by method
  * @param options.answer        `(message, request, response) => boolean`: answers in the server's place; true when it did
  */
 async function startModernServer(options = {}) {
-  const { tools = ['echo'], resources = {}, prompts = [], capabilities, cacheHints, answer } = options;
+  const { tools = ['echo'], resources = {}, prompts = [], handlers = {}, capabilities, cacheHints, answer } = options;
   const { callTool = (_, name) => ({ content: [{ type: 'text', text: name }] }) } = options;
   const requests = [];
-  const streams = new Set();
+  const streams = new Map();
   const sockets = new Set();
   const server = { tools, resources, requests, answer };
 
@@ -35,6 +36,7 @@ async function startModernServer(options = {}) {
     for (const name of prompts) {
       mcp.registerPrompt(name, {}, () => ({ messages: [] }));
     }
+    for (const [method, handle] of Object.entries(handlers)) mcp.server.setRequestHandler(method, handle);
     return mcp;
   };
   const handler = createMcpHandler(factory);
@@ -45,17 +47,18 @@ async function startModernServer(options = {}) {
     const body = Buffer.concat(chunks).toString();
     const message = body ? JSON.parse(body) : undefined;
     requests.push({ method: request.method, headers: request.headers, message });
-    if (message?.method === LISTEN) {
-      streams.add(response);
-      response.on('close', () => streams.delete(response));
-    }
-    if (await server.answer?.(message, request, response)) return;
+    response.on('close', () => streams.delete(response));
+    const opened = () => {
+      if (message?.method === LISTEN && !response.writableEnded) streams.set(response, message.params.notifications);
+    };
+    if (await server.answer?.(message, request, response)) return opened();
     const url = `http://127.0.0.1:${listener.address().port}${request.url}`;
     const end = new AbortController();
     response.on('close', () => end.abort());
     const init = { method: request.method, headers: request.headers, signal: end.signal };
     const answered = await handler.fetch(new Request(url, body ? { ...init, body } : init));
     response.writeHead(answered.status, Object.fromEntries(answered.headers));
+    opened();
     if (!answered.body) return response.end();
     const readable = Readable.fromWeb(answered.body);
     readable.on('error', () => response.destroy());
@@ -81,7 +84,7 @@ async function startModernServer(options = {}) {
     received: (method) => requests.filter((entry) => entry.message?.method === method),
     /** Filters of the streams of changes that were asked for, in order. */
     filters: () => server.received(LISTEN).map((entry) => entry.message.params.notifications),
-    /** Responses of the streams of changes that are open. */
+    /** The streams of changes that are open: filters by response. */
     streams,
     close: () =>
       new Promise((resolve) => {

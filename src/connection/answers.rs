@@ -70,7 +70,7 @@ impl Answers {
 
 /// Counts what was dropped.
 #[derive(Default)]
-pub(super) struct Dropped(AtomicU64);
+pub struct Dropped(AtomicU64);
 
 impl Dropped {
     /// How many there are now, with each further digit, so that a flood of messages is no flood of warnings.

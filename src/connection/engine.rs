@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::asked::Inbound;
+use super::caching::Caching;
 use super::client::Client;
 use super::events::Event;
 use super::failures::{gone, replaced, unanswered};
@@ -20,6 +21,7 @@ use super::param_headers::ParamHeaders;
 use super::requests::{Requests, UnderWay};
 use super::shared::{Share, unique};
 use super::standard::{ClientMeta, standard_headers, version_header};
+use super::subscriptions::Subscriptions;
 use super::tasks::TaskTools;
 use crate::error::Result;
 use crate::transport::message::{self, Meta, Params};
@@ -50,6 +52,10 @@ pub(super) struct Engine {
     pub renewing: tokio::sync::Mutex<()>,
     pub param_headers: ParamHeaders,
     pub task_tools: TaskTools,
+    /// Absent until somebody wants to hear of changes.
+    pub subscriptions: OnceLock<Arc<Subscriptions>>,
+    /// Absent where a server gives no caching hints.
+    pub caching: OnceLock<Box<Caching>>,
     /// How long a handshake may take.
     pub init_timeout: Duration,
     /// Absent where no other process is to find the session.
@@ -124,6 +130,8 @@ impl Engine {
             renewing: tokio::sync::Mutex::default(),
             param_headers: ParamHeaders::default(),
             task_tools: TaskTools::default(),
+            subscriptions: OnceLock::new(),
+            caching: OnceLock::new(),
             init_timeout,
             share,
             is_over: AtomicBool::new(false),
@@ -267,6 +275,7 @@ impl Engine {
             });
         }
         self.listen(&agreed);
+        self.subscribe_again();
     }
 
     /// Sends what gets no answer.

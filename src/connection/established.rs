@@ -35,10 +35,14 @@ impl Connection {
         ending: Option<Ending>,
     ) -> Result<Self> {
         let now = now_ms();
+        let generation = session.described()?.generation();
+        if generation == Generation::Discover {
+            session.engine().cache_for(&recipe);
+        }
         Ok(Self {
             recipe,
             created_at: now,
-            generation: session.described()?.generation(),
+            generation,
             publication_generation: None,
             checked_at: AtomicI64::new(if session.is_adopted() { 0 } else { now }),
             session,
@@ -52,6 +56,18 @@ impl Connection {
     /// [`Code::ConnectionLost`](crate::error::Code::ConnectionLost) where there never was a handshake.
     pub fn described(&self) -> Result<Arc<Described>> {
         self.session.described()
+    }
+
+    /// Listens to changes of lists, where the server tells them on a stream of their own (MCP 2026-07-28) and somebody
+    /// wants to know by now.
+    pub fn hear_lists(&self) {
+        self.session.engine().listen_to_changes();
+    }
+
+    /// Nothing that was listed before now is good enough: lists are asked for again, whatever the server said of how long
+    /// they are valid.
+    pub fn expire_lists(&self) {
+        self.session.engine().expire_lists();
     }
 
     /// How often the server has said that its tools changed.

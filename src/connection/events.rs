@@ -21,4 +21,10 @@ pub enum Event {
 /// Whoever owns the connection.
 pub trait Observer: Send + Sync {
     fn notice(&self, event: Event);
+    /// Whether somebody wants to know of such a change of a list. Asked where it costs a stream to hear of it.
+    fn hears(&self, _change: Event) -> bool {
+        false
+    }
+    /// A resource has changed that the connection is subscribed to, or a part of one.
+    fn resource_updated(&self, _uri: &str) {}
 }

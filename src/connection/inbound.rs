@@ -10,9 +10,11 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::asked::{Asked, Place};
+use super::caching::Lists;
 use super::caller::{Caller, ELICITATION, ELICITATION_COMPLETE, LOG_MESSAGE, reply_without_host};
 use super::engine::Engine;
 use super::events::Event;
+use super::subscriptions::{PROMPTS_CHANGED, RESOURCE_UPDATED, RESOURCES_CHANGED, TOOLS_CHANGED};
 use crate::host::ServerRequest;
 use crate::nesting::{self, MAX_NESTING};
 use crate::transport::Lane;
@@ -115,6 +117,8 @@ impl Engine {
     /// A notification of the server. `during`: the request of ours on whose stream it came.
     pub(super) fn told(&self, method: &str, params: Option<&RawValue>, during: Option<u64>) {
         match method {
+            TOOLS_CHANGED | RESOURCES_CHANGED | PROMPTS_CHANGED | RESOURCE_UPDATED
+                if !self.is_heard(method, params, during) => {}
             "notifications/progress" => self.progressed(params),
             "notifications/cancelled" => {
                 #[derive(Deserialize)]
@@ -127,16 +131,26 @@ impl Engine {
                     params.map(|params| serde_json::from_str::<Cancelled<'_>>(params.get()))
                 {
                     self.inbound.withdraw(cancelled.request_id.get(), during);
+                    self.cancelled_subscription(cancelled.request_id);
                 }
             }
             LOG_MESSAGE => self.logs(params, during),
             ELICITATION_COMPLETE => self.elicited(params),
-            "notifications/tools/list_changed" => {
+            TOOLS_CHANGED => {
+                self.expire(Lists::Tools);
                 self.tools_changes.fetch_add(1, Ordering::Relaxed);
                 self.client.notice(Event::ToolsChanged);
             }
-            "notifications/resources/list_changed" => self.client.notice(Event::ResourcesChanged),
-            "notifications/prompts/list_changed" => self.client.notice(Event::PromptsChanged),
+            RESOURCES_CHANGED => {
+                self.expire(Lists::Resources);
+                self.client.notice(Event::ResourcesChanged);
+            }
+            PROMPTS_CHANGED => {
+                self.expire(Lists::Prompts);
+                self.client.notice(Event::PromptsChanged);
+            }
+            RESOURCE_UPDATED => self.updated(params),
+            "notifications/subscriptions/acknowledged" => self.acknowledged(params, during),
             _ => {}
         }
     }

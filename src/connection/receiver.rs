@@ -21,7 +21,15 @@ impl Receiver for Engine {
                     Outcome::Neither => Reply::Empty,
                 };
                 match answer.to {
-                    AnswerTo::Ours(id) => self.requests.settle(id, Ok(reply)),
+                    AnswerTo::Ours(id) => {
+                        let reply = match self.subscriptions.get() {
+                            Some(subscriptions) => subscriptions.answered(id, reply),
+                            None => Some(reply),
+                        };
+                        if let Some(reply) = reply {
+                            self.requests.settle(id, Ok(reply));
+                        }
+                    }
                     // The answer of a server that could not read the id. Some answer notifications, too, to say that
                     // they do not know them.
                     AnswerTo::Nobody => {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::access::AccessTokens;
 use super::events::Observer;
+use super::result_cache::ResultCache;
 use super::shared::{Share, SharedSession};
 use crate::environment::Environment;
 use crate::host::{ClientProfile, ServerRequests, SharedLimits, ToolPublisher};
@@ -51,6 +52,8 @@ pub struct Recipe {
     pub publisher: Option<Arc<dyn ToolPublisher>>,
     /// What processes count together.
     pub limits: Option<Arc<dyn SharedLimits>>,
+    /// Results that servers say are still valid.
+    pub results: ResultCache,
     /// Hears what happens to the connection.
     pub observer: Option<Arc<dyn Observer>>,
     pub logger: Logger,

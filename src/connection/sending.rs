@@ -27,6 +27,19 @@ impl Connection {
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let params = params.into();
+        match self.caching(method, params, options) {
+            Some(lookup) => Box::pin(self.cached(lookup, method, params, options)).await,
+            None => self.ask(method, params, options).await,
+        }
+    }
+
+    /// The same, whatever is cached.
+    pub(super) async fn ask(
+        &self,
+        method: &str,
+        params: Params<'_>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>> {
         let has_own = |tokens: &&Arc<dyn AccessTokens>| {
             let headers = options.headers_of(method);
             tokens.is_required()
@@ -81,6 +94,7 @@ impl Connection {
         match self.send_once(method, params, options).await {
             // Nobody has read the list over this connection yet, or it has changed since. The call itself was not made.
             Err(error) if error.rpc_code == Some(HEADER_MISMATCH) => {
+                self.expire_lists();
                 Box::pin(list_tools(self, options))
                     .await
                     .map_err(|_| error)?;

@@ -1,5 +1,5 @@
-//! One MCP session, as its connection uses it: requests, each with its rounds and what may end it, and a new handshake
-//! where the server turns out to have forgotten the session.
+//! One MCP session, as its connection uses it: requests, each with what may end it, and a new handshake where the server
+//! turns out to have forgotten the session.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,6 @@ use super::generation::Generation;
 use super::handshake::Described;
 use super::options::CallOptions;
 use super::requests::Registered;
-use super::rounds::{self, Question, Questions, Rounds};
 use super::shared::Parting;
 use super::standard::standard_headers;
 use super::tasks::TaskTools;
@@ -39,6 +38,12 @@ const MAX_RENEWALS: u32 = 3;
 /// A session, from its handshake on. Dropping it ends everything without telling the server.
 pub struct Session(Arc<Engine>);
 
+impl From<Arc<Engine>> for Session {
+    fn from(engine: Arc<Engine>) -> Self {
+        Self(engine)
+    }
+}
+
 impl Session {
     /// The handshake, over the lane that the engine has; the caller bounds the time. `known` is the generation that this
     /// server spoke before.
@@ -51,7 +56,7 @@ impl Session {
         Ok(Self(engine))
     }
 
-    pub(super) fn engine(&self) -> &Engine {
+    pub(super) fn engine(&self) -> &Arc<Engine> {
         &self.0
     }
 
@@ -80,70 +85,6 @@ impl Session {
 
     pub fn is_closed(&self) -> bool {
         self.0.is_closed()
-    }
-
-    pub async fn request(
-        &self,
-        method: &str,
-        params: Params<'_>,
-        options: &CallOptions,
-    ) -> Result<Box<RawValue>> {
-        let generation = self.described()?.generation();
-        let rounds = Rounds::of(method).filter(|_| generation == Generation::Discover);
-        let Some(mut rounds) = rounds else {
-            return self
-                .request_after_elicitations(method, params, options)
-                .await;
-        };
-        let mut next = None;
-        loop {
-            let params = next.as_ref().map_or(params, Params::Members);
-            let result = self.request_once(method, params, options).await?;
-            let Some(wish) = rounds.wish(&result)? else {
-                return Ok(result);
-            };
-            let answers = self.answers(&mut rounds, wish.input_requests, options);
-            let answers = self
-                .while_wanted(options, answers)
-                .await?
-                .map_err(|error| {
-                    Error::mcp(Code::ServerError, i64::from(error.code.0), &error.message)
-                })?;
-            next = Some(rounds::next_params(params, &answers, wish.request_state)?);
-        }
-    }
-
-    /// What people are asked for a request, until nobody wants it any more.
-    pub(super) async fn while_wanted<T>(
-        &self,
-        options: &CallOptions,
-        asking: impl Future<Output = T>,
-    ) -> Result<T> {
-        tokio::select! {
-            biased;
-            () = options.cancel.cancelled() => Err(Error::aborted()),
-            () = self.0.life.cancelled() => Err(gone()),
-            () = sleep_until(options.deadline) => Err(unanswered()),
-            answer = asking => Ok(answer),
-        }
-    }
-
-    /// What the server wants to know before it answers a call, from the user who called.
-    async fn answers(
-        &self,
-        rounds: &mut Rounds,
-        mut wanted: Option<Questions>,
-        options: &CallOptions,
-    ) -> Result<rmcp::model::InputResponses, ErrorData> {
-        for question in wanted.iter_mut().flat_map(Questions::values_mut) {
-            let Question { method, params } = question;
-            self.0.client.permits(method, params)?;
-        }
-        let caller = match &options.caller {
-            Some(caller) => caller,
-            None => self.0.client.owner()?,
-        };
-        rounds.answer(wanted, caller).await
     }
 
     /// One request. Where it shows that the server has forgotten the session, there is one new handshake, and the request

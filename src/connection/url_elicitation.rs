@@ -25,6 +25,8 @@ const LONGEST_URL: usize = 8192;
 const LONGEST_ID: usize = 1024;
 /// Elicitations that one error may want, as many as one result may (`rounds.rs`).
 const MOST_REQUIRED: usize = 32;
+/// Bytes of what any other error carries; more is left out.
+const LONGEST_DATA: usize = 64 * 1024;
 /// Elicitations of a session whose end is told to whoever was asked; the oldest are forgotten.
 const MOST_OPEN: usize = 256;
 
@@ -94,11 +96,22 @@ pub(super) fn check(params: &mut Value) -> Result<(), ErrorData> {
     Ok(())
 }
 
-/// The server's own JSON-RPC error. One that wants elicitations has them as its data, unless one of them would not be
-/// passed on to anybody.
+/// Whether the server has refused a request until the user has been to some URLs.
+pub(super) fn wants_elicitations(error: &Error) -> bool {
+    error.rpc_code == Some(REQUIRED) && error.data.is_some()
+}
+
+/// The server's own JSON-RPC error, with its data. One that wants elicitations has these alone, unless one of them would
+/// not be passed on to anybody.
 pub(super) fn error_of(answer: &RpcError, version: &ProtocolVersion) -> Error {
     let mut error = server_error(answer);
-    if answer.code != REQUIRED || *version != ProtocolVersion::V_2025_11_25 {
+    if answer.code != REQUIRED {
+        let data = answer.data.as_deref().map(RawValue::get);
+        let data = data.filter(|data| data.len() <= LONGEST_DATA);
+        error.data = data.and_then(|data| nesting::parse(data, MAX_NESTING).ok());
+        return error;
+    }
+    if *version != ProtocolVersion::V_2025_11_25 {
         return error;
     }
     match required(answer.data.as_deref()) {

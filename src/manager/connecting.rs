@@ -254,6 +254,10 @@ impl Manager {
         let mut state = attempt.state.lock();
         let (outcome, unused) = match outcome {
             Ok(connection) => {
+                if admission == Admission::Replacing {
+                    // Whoever replaces a connection wants nothing that was known before.
+                    connection.expire_lists();
+                }
                 let slot = Slot::new(
                     key.clone(),
                     connection,

@@ -133,14 +133,12 @@ impl Manager {
         recipe: &Arc<Recipe>,
         options: &CallOptions,
     ) -> Result<Connection> {
-        // What it finds out is to be true of the server now, and it ends at once.
-        let recipe = &match recipe.shared {
-            None => Arc::clone(recipe),
-            Some(_) => Arc::new(Recipe {
-                shared: None,
-                ..recipe.as_ref().clone()
-            }),
-        };
+        // What it finds out is to be true of the server now, and it ends at once: nobody hears what happens to it.
+        let recipe = &Arc::new(Recipe {
+            shared: None,
+            observer: None,
+            ..recipe.as_ref().clone()
+        });
         let known = (self.0.known)
             .get(&recipe.config.endpoint())
             .unwrap_or_default();

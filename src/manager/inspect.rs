@@ -183,6 +183,7 @@ impl Manager {
         }
         let logger = &connection.recipe.logger;
         let prefix = connection.recipe.log_prefix();
+        connection.expire_lists();
         let described = list_tools(connection, options).await.and_then(|list| {
             let described = self.describe(&list, &connection.recipe, naming);
             described.map(|described| (list, described))

@@ -61,6 +61,10 @@ impl Snapshot {
         options: &CallOptions,
     ) -> Result<Self> {
         let (revision, ordering_unavailable) = reserve(connection, publisher).await;
+        if revision.is_some() || ordering_unavailable {
+            // An older list would take the place of a newer one.
+            connection.expire_lists();
+        }
         let list = match reading {
             Reading::Once => list_tools(connection, options).await?,
             Reading::InOrder => list_tools_in_order(connection, options).await?,

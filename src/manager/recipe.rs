@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::forwarding::forward_token;
 use super::key::Owner;
+use super::refresh::publishes;
 use super::scope::{CallScope, ServerScope, check_request_headers, template};
 use super::state::Manager;
 use super::watch::KeyObserver;
@@ -68,9 +69,11 @@ impl Manager {
             client: Arc::clone(&call.host.client),
             publisher: call.host.publisher.clone(),
             limits: call.host.limits.clone(),
+            results: self.0.results.clone(),
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&self.0),
                 key: server.key.clone(),
+                publishes: publishes(&server.key.owner, call.host.publisher.as_ref()),
             })),
             logger: call.host.logger.clone(),
         };

@@ -12,7 +12,7 @@ use super::state::Manager;
 use super::subscriber::Relisted;
 use crate::connection::CallOptions;
 use crate::error::{Code, Error, Result};
-use crate::host::ToolUpdate;
+use crate::host::{ToolPublisher, ToolUpdate};
 
 /// Servers announce changes in bursts; one listing serves a burst.
 const REFRESH_DELAY: Duration = Duration::from_millis(250);
@@ -104,11 +104,8 @@ impl Manager {
     async fn list_over(&self, key: &Key, lease: &Lease) -> Result<()> {
         let connection = lease.connection();
         let recipe = &connection.recipe;
-        let publisher = recipe.publisher.as_ref().filter(|it| match key.owner {
-            Owner::App => it.has_revisions(),
-            Owner::User(_) => true,
-            Owner::Request { .. } => false,
-        });
+        let publisher = recipe.publisher.as_ref();
+        let publisher = publisher.filter(|it| publishes(&key.owner, Some(it)));
         let is_heard = self.hears_tools(key);
         if publisher.is_none() && !is_heard {
             return Ok(());
@@ -117,6 +114,8 @@ impl Manager {
             Instant::now() + REFRESH_TIMEOUT,
             self.0.closing.child_token(),
         );
+        // Whoever says that there are others, or asks for them, wants them as they are now.
+        connection.expire_lists();
         let snapshot = Snapshot::read(connection, publisher, Reading::Once, &options).await?;
         let snapshot = snapshot.complete()?;
         if snapshot.ordering_unavailable {
@@ -147,6 +146,15 @@ impl Manager {
         }
         Ok(())
     }
+}
+
+/// Whether tools of connections of this owner are published when they change.
+pub(super) fn publishes(owner: &Owner, publisher: Option<&Arc<dyn ToolPublisher>>) -> bool {
+    publisher.is_some_and(|it| match owner {
+        Owner::App => it.has_revisions(),
+        Owner::User(_) => true,
+        Owner::Request { .. } => false,
+    })
 }
 
 fn pause_after(failures: u32) -> Duration {

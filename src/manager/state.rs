@@ -20,7 +20,7 @@ use super::names::KnownNames;
 use super::pool::Pool;
 use super::subscriber::Subscriber;
 use crate::cancel::{until_cancelled, until_closed};
-use crate::connection::{Breakers, Event, Known, Parting, Sharing};
+use crate::connection::{Breakers, Event, Known, Parting, ResultCache, Sharing};
 use crate::error::Result;
 use crate::flights::Flights;
 use crate::host::Standing;
@@ -65,6 +65,8 @@ pub(super) struct Inner {
     pub(super) failures: Cache<Arc<str>, Failure>,
     /// By endpoint.
     pub(super) known: Cache<String, Known>,
+    /// Results that servers say are still valid.
+    pub(super) results: ResultCache,
     /// Of the connection made last. Most are made under the same rules, and share them.
     pub(super) policy: Mutex<Option<Policy>>,
     pub(super) oauth: OAuth,
@@ -124,6 +126,7 @@ impl Manager {
             limits: Arc::new(Standing::new("limits")),
             failures: Cache::new(KNOWN_SERVERS),
             known: Cache::new(KNOWN_SERVERS),
+            results: ResultCache::default(),
             tool_names: Cache::new(KNOWN_SERVERS),
             has_wire_names: AtomicBool::new(false),
             oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),

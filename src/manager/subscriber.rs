@@ -19,4 +19,6 @@ pub trait Subscriber: Send + Sync {
     /// Whether somebody may want to know which tools a connection has now.
     fn hears_tools(&self, key: &Key) -> bool;
     fn tools(&self, key: &Key, tools: Relisted);
+    /// A resource that the connection is subscribed to has changed, or a part of one.
+    fn resource_updated(&self, key: &Key, uri: &str);
 }

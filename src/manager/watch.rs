@@ -8,13 +8,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::connecting::Ticket;
-use super::key::Key;
+use super::key::{Key, Owner};
 use super::lease::Lease;
 use super::slot::Slot;
 use super::state::{Inner, Manager};
 use super::subscriber::{Relisted, Subscriber};
 use crate::cancel::until_aborted;
-use crate::connection::{DEFAULT_INIT_TIMEOUT, Event, Observer, Parting, Recipe};
+use crate::connection::{DEFAULT_INIT_TIMEOUT, Event, Generation, Observer, Parting, Recipe};
 use crate::error::{Code, Result};
 use crate::telemetry::LOST;
 
@@ -25,6 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(super) struct KeyObserver {
     pub manager: Weak<Inner>,
     pub key: Key,
+    /// Whether the host is handed the tools when they change.
+    pub publishes: bool,
 }
 
 impl Observer for KeyObserver {
@@ -50,6 +52,22 @@ impl Observer for KeyObserver {
         }
         manager.tell(&self.key, event);
     }
+
+    fn hears(&self, change: Event) -> bool {
+        self.manager.upgrade().is_some_and(|inner| {
+            let manager = Manager(inner);
+            let publishes = self.publishes && manager.0.keep_connections;
+            let is_published = publishes && change == Event::ToolsChanged;
+            is_published || manager.hears_tools(&self.key)
+        })
+    }
+
+    fn resource_updated(&self, uri: &str) {
+        let subscriber = (self.manager.upgrade()).and_then(|inner| Manager(inner).subscriber());
+        if let Some(subscriber) = subscriber {
+            subscriber.resource_updated(&self.key, uri);
+        }
+    }
 }
 
 impl Manager {
@@ -66,6 +84,18 @@ impl Manager {
 
     pub(super) fn hears_tools(&self, key: &Key) -> bool {
         self.subscriber().is_some_and(|it| it.hears_tools(key))
+    }
+
+    /// Somebody hears of changes from now on. Whoever is handed a request's own connection is done with it before its lists
+    /// change.
+    pub fn hear_lists(&self, key: &Key) {
+        if matches!(key.owner, Owner::Request { .. }) {
+            return;
+        }
+        let slot = self.0.pool.lock().slots.get(key).cloned();
+        if let Some(slot) = slot.filter(|it| it.connection.generation == Generation::Discover) {
+            self.spawn(async move { slot.connection.hear_lists() });
+        }
     }
 
     pub(super) fn tell_tools(&self, key: &Key, tools: Relisted) {

@@ -265,6 +265,8 @@ impl Run<'_> {
         let mut sending = options.clone();
         let outcome = loop {
             let connection = lease.connection();
+            // A user who reinitializes a server wants its tools as they are now.
+            connection.expire_lists();
             let read = Snapshot::read(connection, publisher, Reading::InOrder, &sending).await;
             match (read, &mut credentials) {
                 (Err(error), Some(credentials)) => {

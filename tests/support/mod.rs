@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use librechat_mcp_native::connection::{
-    Breakers, CallOptions, Connection, Generation, Known, LastFailure, Recipe, ToolList, connect,
-    list_tools,
+    Breakers, CallOptions, Connection, Generation, Known, LastFailure, Recipe, ResultCache,
+    ToolList, connect, list_tools,
 };
 use librechat_mcp_native::error::{Code, Result};
 use librechat_mcp_native::host::{Environment, Level, Log, LogMeta, Logger, NetworkRules};
@@ -91,6 +91,7 @@ pub fn recipe(config: Value) -> Recipe {
         shared: None,
         server_requests: None,
         client: Arc::default(),
+        results: ResultCache::default(),
         observer: None,
         logger: Logger::silent(),
     }

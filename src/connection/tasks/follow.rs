@@ -213,11 +213,11 @@ impl Connection {
         if !running.unsent.is_empty() {
             let mut params = about(&running.handle.task_id);
             params.insert("inputResponses".to_owned(), json!(running.unsent));
-            self.ask("tasks/update", &params, options).await?;
+            self.ask_about("tasks/update", &params, options).await?;
             running.unsent = InputResponses::new();
         }
         let params = about(&running.handle.task_id);
-        let answer = self.ask("tasks/get", &params, options).await?;
+        let answer = self.ask_about("tasks/get", &params, options).await?;
         let task = Task::read(&answer);
         let task = task.map_err(|error| running.given_up(error))?;
         if task.id != running.handle.task_id {
@@ -229,7 +229,7 @@ impl Connection {
     }
 
     /// A request that belongs to the task, in the time in which something must be heard.
-    async fn ask(
+    async fn ask_about(
         &self,
         method: &str,
         params: &Map<String, Value>,
@@ -280,7 +280,7 @@ impl Connection {
     ) -> Result<Box<RawValue>> {
         if self.generation == Generation::Initialize {
             let params = about(&running.handle.task_id);
-            let result = self.ask("tasks/result", &params, options).await;
+            let result = self.ask_about("tasks/result", &params, options).await;
             return match result {
                 Ok(result) => checked(running, result),
                 // Many servers have no result of what has failed, and say so in place of why it has.

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{
-    CallOptions, Connection, Event, Generation, MemoryServer, MemoryStore, Recipe, Script,
-    SharedSession,
+    CallOptions, Connection, Event, Generation, MemoryServer, MemoryStore, Recipe, ResultCache,
+    Script, SharedSession,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -105,6 +105,8 @@ impl Subscriber for Servers {
     }
 
     fn tools(&self, _: &Key, _: Relisted) {}
+
+    fn resource_updated(&self, _: &Key, _: &str) {}
 }
 
 pub struct World {
@@ -294,9 +296,11 @@ impl Target {
             client: Arc::default(),
             publisher: None,
             limits: None,
+            results: ResultCache::default(),
             observer: Some(Arc::new(KeyObserver {
                 manager: Arc::downgrade(&manager.0),
                 key: self.key.clone(),
+                publishes: false,
             })),
             logger: Logger::silent(),
         }

@@ -10,6 +10,7 @@ use super::call::Call;
 use super::client_request::request;
 use super::handle::{Backing, Handle};
 use super::methods::{Invocation, Method, set_methods};
+use super::resource_subscriptions::{subscribe_resource, unsubscribe_resource};
 use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
 use super::state::RuntimeState;
 use crate::connection::{Described, Recipe, list_tools};
@@ -32,6 +33,8 @@ const METHODS: &[Method<Arc<Handle>>] = &[
     Method::new("fetchToolsSnapshot", fetch_tools_snapshot),
     Method::new("fetchOrderedToolsSnapshot", fetch_ordered_tools_snapshot),
     Method::new("refreshToolList", refresh_tool_list),
+    Method::new("subscribeResource", subscribe_resource),
+    Method::new("unsubscribeResource", unsubscribe_resource),
     Method::new("usesOAuth", |invoked| {
         let uses_oauth = invoked.target.recipe(|recipe| recipe.uses_oauth);
         invoked.scope.boolean(uses_oauth)

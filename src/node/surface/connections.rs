@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use super::connection;
 use super::handle::{Backing, Connections, Handle};
+use super::resource_subscriptions::subscribe_again;
+use super::resource_updates::Noted;
 use super::state::RuntimeState;
 use crate::connection::Event;
 use crate::manager::{ConnectionState, Key, Relisted, Subscriber};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Value};
 use crate::node::marshal::context::{CallContext, JsEnvironment};
+use crate::node::marshal::to_js::WithMembers;
 
 /// The object of a connection: the one that was handed out before, else a new one.
 pub fn object<'env>(
@@ -28,6 +31,7 @@ pub fn object<'env>(
     let object = connection::create(scope, shared, &handle)?;
     objects.add(&handle, object)?;
     handle.keep(object)?;
+    shared.manager.hear_lists(&handle.key);
     Ok(object)
 }
 
@@ -104,6 +108,11 @@ impl Subscriber for Emitter {
         let Some(handle) = self.objects.handle(key) else {
             return;
         };
+        match event {
+            Event::Connected => subscribe_again(&handle),
+            Event::Closed => handle.updates.end_subscriptions(),
+            _ => {}
+        }
         let is_news = match state_after(event) {
             Some(state) => handle.note(state),
             // A server may announce changes faster than listeners hear of them.
@@ -124,6 +133,37 @@ impl Subscriber for Emitter {
             self.emit(&handle, Event::ToolsChanged, true);
         }
     }
+
+    fn resource_updated(&self, key: &Key, uri: &str) {
+        let Some(handle) = self.objects.handle(key) else {
+            return;
+        };
+        match handle.updates.note(uri) {
+            Noted::First => {}
+            Noted::Waiting | Noted::Dropped(None) => return,
+            Noted::Dropped(Some(dropped)) => {
+                let (prefix, logger) = handle.recipe(|it| (it.log_prefix(), it.logger.clone()));
+                return logger.warn(format!(
+                    "{prefix} The server tells of updated resources faster than listeners hear of them; dropped: {dropped}"
+                ));
+            }
+        }
+        let objects = self.objects.clone();
+        let (realm, host) = (Arc::clone(&self.realm), Arc::clone(&self.host));
+        let own = self.thread.clone();
+        self.thread.post(move |scope| {
+            let updated = handle.updates.heard();
+            let known = objects.known(scope, &handle.key);
+            let context = CallContext::new(&own, &realm, &host, scope);
+            if let (Some((object, _)), Ok(context)) = (known, context) {
+                let context = Arc::new(context);
+                for uri in updated {
+                    let argument = || Ok(vec![scope.object()?.with("uri", &uri)?]);
+                    inform(&context, object, "resourceUpdated", argument);
+                }
+            }
+        });
+    }
 }
 
 const fn state_after(event: Event) -> Option<ConnectionState> {
@@ -136,7 +176,6 @@ const fn state_after(event: Event) -> Option<ConnectionState> {
     }
 }
 
-/// Calls the listeners one by one: `emit` ends with the first that throws, and does not hear of one that rejects.
 fn tell<'env>(
     context: &Arc<CallContext>,
     object: Value<'env>,
@@ -150,10 +189,6 @@ fn tell<'env>(
         Event::PromptsChanged => "promptsChanged",
         _ => "connectionChange",
     };
-    let listeners = || {
-        let listeners = object.get("rawListeners")?;
-        listeners.call(object, &[scope.string(name)?])?.elements()
-    };
     let arguments = || -> JsResult<'env, Vec<Value<'env>>> {
         Ok(match (state_after(event), tools) {
             (Some(state), _) => vec![scope.string(state.as_str())?],
@@ -163,6 +198,21 @@ fn tell<'env>(
             ],
             (None, None) => Vec::new(),
         })
+    };
+    inform(context, object, name, arguments);
+}
+
+/// Calls the listeners one by one: `emit` ends with the first that throws, and does not hear of one that rejects.
+fn inform<'env>(
+    context: &Arc<CallContext>,
+    object: Value<'env>,
+    name: &'static str,
+    arguments: impl Fn() -> JsResult<'env, Vec<Value<'env>>>,
+) {
+    let scope = object.scope();
+    let listeners = || {
+        let listeners = object.get("rawListeners")?;
+        listeners.call(object, &[scope.string(name)?])?.elements()
     };
     // Whoever has made the object another than it was hears nothing.
     for listener in listeners().unwrap_or_default() {

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::call::Call;
+use super::resource_updates::ResourceUpdates;
 use crate::connection::{CallOptions, Caller, DEFAULT_INIT_TIMEOUT, Event, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::Peer;
@@ -75,6 +76,7 @@ pub struct Handle {
     changed: AtomicU16,
     /// What listeners of `toolsChanged` are told next.
     tools: Mutex<Option<Relisted>>,
+    pub updates: ResourceUpdates,
     /// The object itself, where it is not left to JavaScript.
     kept: Mutex<Option<JsRef>>,
     _entry: Entry,
@@ -90,10 +92,15 @@ impl Handle {
             backing: Mutex::new(backing),
             changed: AtomicU16::new(0),
             tools: Mutex::default(),
+            updates: ResourceUpdates::default(),
             kept: Mutex::default(),
             _entry: entry,
             key,
         }
+    }
+
+    pub const fn manager(&self) -> &Manager {
+        &self.manager
     }
 
     /// The object is handed out again.

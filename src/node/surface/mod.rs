@@ -27,6 +27,8 @@ mod registry_view;
 mod request;
 mod request_connections;
 mod request_options;
+mod resource_subscriptions;
+mod resource_updates;
 mod result;
 mod running;
 mod runtime;

@@ -6,6 +6,7 @@
 
 mod get_stream;
 mod http;
+mod listen_stream;
 mod post;
 mod refused_stream;
 mod resume;

@@ -15,7 +15,7 @@ use super::http::{StreamableHttp, is_event_stream};
 use super::resume::{Pace, each, hand_over};
 use super::session::{HttpSession, session_of};
 use crate::error::{Code, Error, Result};
-use crate::network::Response;
+use crate::network::{Request, Response};
 use crate::transport::events::Events;
 use crate::transport::limits::guard;
 use crate::transport::message::{self, AnswerTo, BYTE_ORDER_MARK, Incoming, NoMessage};
@@ -79,26 +79,13 @@ impl StreamableHttp {
         sending: Sending<'_>,
         receiver: &dyn Receiver,
     ) -> Result<Posted, Failure> {
-        let mut request = self.request(Method::POST, session, sending.call);
-        let headers = &mut request.headers;
-        for (name, value) in sending.standard {
-            headers.insert(name, value);
-        }
-        headers.insert(
-            ACCEPT,
-            HeaderValue::from_static("application/json, text/event-stream"),
-        );
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
-        self.remote.traffic.add_sent(sending.text.len());
-        request.body = Bytes::from(sending.text);
-        // A tool may take its time; the request has a deadline of its own.
-        request.timeout = None;
-        request.is_repeatable = sending.is_repeatable;
+        let id = sending.id;
+        let request = self.post_of(session, sending);
         let response = self.remote.send(request).await?;
         if !response.status.is_success() {
             return Err(Box::pin(refused(response, session.id.is_some())).await);
         }
-        let Some(id) = sending.id else {
+        let Some(id) = id else {
             self.remote.discard(response);
             return Ok(Posted::Accepted);
         };
@@ -143,6 +130,25 @@ impl StreamableHttp {
         }
     }
 
+    /// The POST of a message. A tool may take its time, so that only its call bounds it.
+    pub(super) fn post_of(&self, session: &HttpSession, sending: Sending<'_>) -> Request {
+        let mut request = self.request(Method::POST, session, sending.call);
+        let headers = &mut request.headers;
+        for (name, value) in sending.standard {
+            headers.insert(name, value);
+        }
+        headers.insert(
+            ACCEPT,
+            HeaderValue::from_static("application/json, text/event-stream"),
+        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
+        self.remote.traffic.add_sent(sending.text.len());
+        request.body = Bytes::from(sending.text);
+        request.timeout = None;
+        request.is_repeatable = sending.is_repeatable;
+        request
+    }
+
     /// A body by how it begins, because servers and gateways declare one kind and send the other; by its content type
     /// where the beginning says nothing.
     async fn body(&self, response: Response) -> Result<Body> {
@@ -174,7 +180,7 @@ impl StreamableHttp {
         }
     }
 
-    fn take_json(
+    pub(super) fn take_json(
         &self,
         body: &[u8],
         id: u64,

@@ -109,7 +109,8 @@ export interface MCPAppConnections {
 /**
  * An event emitter that stands for the connection of one owner to one server, whichever session serves it: there is one
  * object for all of them. Events: `connectionChange` (a state), `toolsChanged` (the tools as they were listed again, and
- * their `publicationRevision` where users share the server), `resourcesChanged`, `promptsChanged`.
+ * their `publicationRevision` where users share the server), `resourcesChanged`, `promptsChanged`, `resourceUpdated`
+ * (`{ uri }`, a resource of `subscribeResource` or a part of one, told once for changes that come together).
  */
 export interface MCPConnection {
   /** As the registry knows it. */
@@ -136,6 +137,15 @@ export interface MCPConnection {
   fetchToolsSnapshot: (deadlineMs?: number, signal?: AbortSignal) => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>
   /** Lists the tools again, publishes them and emits `toolsChanged`. What fails is logged, and tried again later. */
   refreshToolList: () => Promise<void>
+  /**
+   * Has the server tell when this resource changes, as `resourceUpdated`: by `resources/subscribe`, or as a part of the
+   * connection's `subscriptions/listen`. A session that takes the place of a lost one is subscribed as well; `disconnect`
+   * and the end of an idle connection end it. Resolves when the server has agreed; rejects as `client.request`, and with
+   * `MCP_INVALID_ARGUMENT` for a URI of more than 8 KiB or more than 1,024 resources of a connection.
+   */
+  subscribeResource: (uri: string, signal?: AbortSignal) => Promise<void>
+  /** Ends that. What the server still tells of the resource is not heard, also where it refuses. */
+  unsubscribeResource: (uri: string, signal?: AbortSignal) => Promise<void>
   /** Whether users authorize with the server. */
   usesOAuth: () => boolean
   /** Empty where the list cannot be had; the reason is logged. */
