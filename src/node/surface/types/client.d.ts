@@ -9,7 +9,8 @@
  * again.
  *
  * Events: `toolsChanged` (with the tools), `resourcesChanged`, `promptsChanged`, `resourceUpdated` (`{ uri }`) and
- * `connectionChange` (with the state, see `MCPConnection.connectionState`). They come once there was a connection.
+ * `connectionChange` (with the state, see `MCPConnection.connectionState`). They come once there was a connection, and a
+ * client with listeners is kept for as long as there is one, unless it is closed.
  */
 export interface MCPClient {
   /** As the registry knows it. */
