@@ -2,6 +2,7 @@
 
 const { isDeepStrictEqual } = require('node:util');
 const { runInThisContext } = require('node:vm');
+const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { startModernServer } = require('./support/modern-server');
@@ -145,11 +146,11 @@ describe('subscriptions/listen', () => {
 
   test('keeps no connection from being idle', async () => {
     const limit = 'MCP_USER_CONNECTION_IDLE_TIMEOUT';
-    env[limit] = '500';
+    env[limit] = '2000';
     try {
       const { server, connection } = await connected();
-      const closed = new Promise((resolve) => connection.once('connectionChange', resolve));
-      expect(await closed).toBe('disconnected');
+      await until('the request', () => server.filters().length === 1);
+      await until('the end of the connection', () => connection.connectionState === 'disconnected');
       await until('the end of the stream', () => server.streams.size === 0);
     } finally {
       delete env[limit];
@@ -312,6 +313,26 @@ describe('resources of a server with sessions', () => {
     await expect(updated).resolves.toEqual({ uri: resource.uri });
     await connection.unsubscribeResource(resource.uri);
   }, 60_000);
+
+  test('are subscribed to by the connection that comes back after a loss', async () => {
+    const stdio = fixtures.stdio();
+    const { command, args, ...config } = everythingOverStdio({ startup: false });
+    const [, pidFile] = stdio.config().args;
+    const noted = ['-c', 'echo $$ >> "$0"; exec "$@"', pidFile, command, ...args];
+    const { runtime } = fixtures.runtime({ servers: { srv: { ...config, command: 'sh', args: noted } } });
+    const connection = await runtime.manager.getConnection(params);
+    const [{ uri }] = await connection.fetchResources();
+    await connection.subscribeResource(uri);
+    const states = [];
+    connection.on('connectionChange', (state) => states.push(state));
+    process.kill(stdio.pids()[0], 'SIGKILL');
+    await until('another connection', () => states.at(-1) === 'connected', 60_000);
+    expect(stdio.pids()).toHaveLength(2);
+    const updated = new Promise((resolve) => connection.once('resourceUpdated', resolve));
+    const toggle = { name: 'toggle-subscriber-updates', arguments: {} };
+    await connection.client.request({ method: 'tools/call', params: toggle });
+    await expect(updated).resolves.toEqual({ uri });
+  }, 120_000);
 
   test('are told to listeners, and only those that were subscribed to', async () => {
     const { server, connection, subscribed, events } = await withSessions();

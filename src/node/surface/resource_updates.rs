@@ -70,23 +70,3 @@ impl ResourceUpdates {
         self.subscribed.lock().clear();
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_waits_has_a_bound_and_is_told_once() {
-        let updates = ResourceUpdates::default();
-        assert!(matches!(updates.note("0"), Noted::First));
-        assert!(matches!(updates.note("0"), Noted::Waiting));
-        for number in 1..MOST_WAITING {
-            assert!(matches!(updates.note(&number.to_string()), Noted::Waiting));
-        }
-        assert!(matches!(updates.note("x"), Noted::Dropped(Some(1))));
-        assert!(matches!(updates.note("y"), Noted::Dropped(None)));
-        assert!(matches!(updates.note("7"), Noted::Waiting));
-        assert_eq!(updates.heard().len(), MOST_WAITING);
-        assert!(matches!(updates.note("x"), Noted::First));
-    }
-}
