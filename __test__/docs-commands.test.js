@@ -152,6 +152,25 @@ describe('docs/cli.md', () => {
   });
 });
 
+test('docs/program.md: the first program', async () => {
+  const program = blocksOf('docs/program.md', 'js')[0];
+  expect(program.trim().split('\n').length).toBeLessThanOrEqual(20);
+  const folder = createCli({ 'program.js': program });
+  try {
+    const modules = join(folder.folder, 'node_modules');
+    mkdirSync(join(modules, '@modelcontextprotocol'), { recursive: true });
+    symlinkSync(ROOT, join(modules, 'librechat-mcp-native'));
+    const SERVER = '@modelcontextprotocol/server-everything';
+    symlinkSync(join(ROOT, 'node_modules', SERVER), join(modules, SERVER));
+    const { code, stdout } = await folder.execute(process.execPath, ['program.js'], {
+      env: { npm_config_offline: 'true' },
+    });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^\d+ tools\n.*Hello/) });
+  } finally {
+    folder.close();
+  }
+});
+
 describe('examples/librechat/README.md', () => {
   test(EXAMPLE, async () => {
     const ports = [];

@@ -73,6 +73,7 @@ const NOT_RUN = {
   'npm run bench -- --only=reinit,calls': 'measures; CI runs all rows with `--short`',
   'npm run build': 'CI runs it with an `--output-dir` beside the tests, and copies what it made',
   'npm run build:debug': 'would overwrite the addon; CI runs `build:test` and `build`',
+  'npm run example:agent': 'is run by adapters.test.js',
   'npm run example:fleet': 'takes a minute; fleet.test.js runs it with fewer users',
   'npm run example:fleet -- --users 50 --seconds 5': 'is `npm run example:fleet` with fewer users',
   'npm run example -- --step-1': 'is `npm run example` with another step, which example.test.js starts and uses',

@@ -1,5 +1,6 @@
 const { execFileSync } = require('node:child_process');
 const EventEmitter = require('node:events');
+const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const ts = require('typescript');
 const { useFixtures } = require('./support/fixtures');
@@ -15,6 +16,26 @@ test('programs in TypeScript may make, extend and test the error classes', () =>
   const program = join(__dirname, 'types', 'errors.ts');
   expect(execFileSync(process.execPath, [TSC, ...OPTIONS, program], { encoding: 'utf8' })).toBe('');
 });
+
+test.each(['index.d.ts', 'redis/index.d.ts', 'testing/index.d.ts', 'ai-sdk/index.d.ts', 'langchain/index.d.ts'])(
+  'nothing is `any` in %s',
+  (path) => {
+    const file = ts.createSourceFile(
+      path,
+      readFileSync(join(__dirname, '..', path), 'utf8'),
+      ts.ScriptTarget.Latest,
+      true,
+    );
+    const found = [];
+    const visit = (node) => {
+      if (node.kind === ts.SyntaxKind.AnyKeyword) found.push(node.parent.getText());
+      ts.forEachChild(node, visit);
+    };
+    visit(file);
+    expect(file.statements.length).toBeGreaterThan(0);
+    expect(found).toEqual([]);
+  },
+);
 
 /** Reads members from `index.d.ts`: of an interface, or, for `MCPConnection.client`, of the object that is its member. */
 function readDeclarations() {

@@ -5,9 +5,9 @@ export interface IoredisClient {
   /** How the connection is doing. */
   readonly status: string
   /** `EVALSHA` */
-  evalsha(...args: any[]): Promise<unknown>
+  evalsha(...args: unknown[]): Promise<unknown>
   /** `EVAL` */
-  eval(...args: any[]): Promise<unknown>
+  eval(...args: unknown[]): Promise<unknown>
 }
 
 /** A connected client of `redis`, from version 5: what `createClient`, `createCluster`, `createClientPool` or `createSentinel` gives. */
@@ -15,9 +15,9 @@ export interface NodeRedisClient {
   /** Whether it was connected. */
   readonly isOpen: boolean
   /** `EVALSHA` */
-  evalSha(...args: any[]): Promise<unknown>
+  evalSha(...args: unknown[]): Promise<unknown>
   /** `EVAL` */
-  eval(...args: any[]): Promise<unknown>
+  eval(...args: unknown[]): Promise<unknown>
 }
 
 /** A client that the host has, and closes when the runtime is closed. */
@@ -54,7 +54,7 @@ export interface RedisFlowState {
   /** What has become of it. */
   status: 'PENDING' | 'COMPLETED' | 'FAILED'
   /** What it was begun with. */
-  metadata: Record<string, any>
+  metadata: Record<string, unknown>
   /** When it was begun, in milliseconds since the epoch. */
   createdAt: number
   /** When it was completed. */
@@ -62,7 +62,7 @@ export interface RedisFlowState {
   /** When it failed. */
   failedAt?: number
   /** What it was completed with. */
-  result?: any
+  result?: unknown
   /** Why it failed. */
   error?: string
 }
@@ -89,15 +89,15 @@ export interface RedisFlowManager extends MCPFlowManager {
   /** Read before a login begins (to join one), on the callback, and every moment by calls that wait. `null`: there is none, or what is there is no flow. */
   getFlowState(flowId: string, type: string): Promise<RedisFlowState | null>
   /** Stores a pending flow in place of the one that is there; when a login begins, before its URL is handed out. */
-  initFlow(flowId: string, type: string, metadata?: Record<string, any>): Promise<void>
+  initFlow(flowId: string, type: string, metadata?: Record<string, unknown>): Promise<void>
   /** Completes a flow that is not completed yet. `false` where there is none. */
-  completeFlow(flowId: string, type: string, result: any): Promise<boolean>
+  completeFlow(flowId: string, type: string, result: unknown): Promise<boolean>
   /** Fails a flow that is not completed yet. `false` where there is none. */
-  failFlow(flowId: string, type: string, error: any): Promise<boolean>
+  failFlow(flowId: string, type: string, error: unknown): Promise<boolean>
   /** Completes a flow while it is pending and this attempt: `createdAt` and `metadata.state` are those (`''`: none). Compared and set in one step; on the callback. */
-  completeFlowIfCurrent(flowId: string, type: string, createdAt: number, state: string, result: any): Promise<RedisFlowOutcome>
+  completeFlowIfCurrent(flowId: string, type: string, createdAt: number, state: string, result: unknown): Promise<RedisFlowOutcome>
   /** Fails a flow while it is this attempt and not completed. Compared and set in one step. */
-  failFlowIfCurrent(flowId: string, type: string, createdAt: number, state: string, error: any): Promise<RedisFlowOutcome>
+  failFlowIfCurrent(flowId: string, type: string, createdAt: number, state: string, error: unknown): Promise<RedisFlowOutcome>
   /** Forgets a flow, after a login and before a new one. `false` where Redis did not do it; never rejects for that. */
   deleteFlow(flowId: string, type: string): Promise<boolean>
   /**
@@ -157,7 +157,7 @@ export interface RedisTokenRow extends RedisTokenKey {
   /** When it is gone. */
   expiresAt: Date
   /** What it was stored with; `credential_set_id` is what queries ask for. */
-  metadata?: Record<string, any>
+  metadata?: Record<string, unknown>
 }
 
 /**
@@ -172,11 +172,11 @@ export interface RedisTokenMethods extends MCPTokenMethods {
   /** The row, where it is as the query says; else `null`. */
   findToken(query: RedisTokenQuery): Promise<RedisTokenRow | null>
   /** Stores a row in place of the one that is there. `expiresIn` is in seconds; `expiresAt` does as well. */
-  createToken(row: RedisTokenKey & { token: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, any> }): Promise<RedisTokenRow | null>
+  createToken(row: RedisTokenKey & { token: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, unknown> }): Promise<RedisTokenRow | null>
   /** Changes what is given of the row, where it is as the query says; of many who change the same one is answered the row. `null`: there is none. */
   updateToken(
     query: RedisTokenQuery,
-    changes: { token?: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, any> },
+    changes: { token?: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, unknown> },
   ): Promise<RedisTokenRow | null>
   /** Deletes the row, where it is as the query says, and one that cannot be read where nothing is asked of it. */
   deleteTokens(query: RedisTokenQuery): Promise<{ deletedCount: number }>

@@ -12,7 +12,7 @@ const ts = require('typescript');
 const { ROOT } = require('./addon-path');
 const { BEGIN, END } = require('./protocol-types');
 
-const FILES = ['index.d.ts', 'redis/index.d.ts', 'testing/index.d.ts'];
+const FILES = ['index.d.ts', 'redis/index.d.ts', 'testing/index.d.ts', 'ai-sdk/index.d.ts', 'langchain/index.d.ts'];
 
 function undocumented(file) {
   const text = readFileSync(join(ROOT, file), 'utf8');

@@ -27,7 +27,9 @@ declare const updateMCPServerTools: Example<'tool-cache'>['updateMCPServerTools'
 declare const updateToken: Example<'models'>['updateToken'];
 
 declare const app: any;
+declare const askUser: (userId: string | undefined, message: string, signal: AbortSignal) => Promise<import('../../../index').ElicitResult>;
 declare const certificatePem: string;
+declare const client: import('../../../index').MCPClient;
 declare const createMCPRuntime: typeof import('../../../index').createMCPRuntime;
 declare const exchangedTokens: import('../../../index').MCPTokenCache;
 declare const flowManager: ReturnType<typeof getFlowStateManager>;

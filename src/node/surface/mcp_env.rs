@@ -30,8 +30,8 @@ static READ: [&str; 11] = [
 /// declare `customUserVars` take values for these alone.
 #[napi(
     js_name = "processMCPEnv",
-    ts_args_type = "params: { options: Record<string, any>; user?: Record<string, any>; customUserVars?: Record<string, string>; body?: Record<string, any>; dbSourced?: boolean }",
-    ts_return_type = "Record<string, any>"
+    ts_args_type = "params: { options: object; user?: object; customUserVars?: Record<string, string>; body?: object; dbSourced?: boolean }",
+    ts_return_type = "MCPServerConfig"
 )]
 pub fn process_mcp_env(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     with(env, &params, |params| {

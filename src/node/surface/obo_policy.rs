@@ -13,7 +13,7 @@ use crate::server_config::{PathPart, ServerConfig, locked_obo_fields};
 /// Whether somebody may store `incoming`, in place of `existing` if there is one. Without the permission
 /// `CONFIGURE_OBO` an on-behalf-of config can be neither made nor changed, but for its title, description and icon.
 #[napi(
-    ts_args_type = "params: { existing?: Record<string, any> | null; incoming: Record<string, any>; canConfigureObo: boolean }",
+    ts_args_type = "params: { existing?: object | null; incoming: object; canConfigureObo: boolean }",
     ts_return_type = "{ allowed: true } | { allowed: false; status: 403; lockedFields: string[] }"
 )]
 pub fn check_obo_permission(env: Env, params: Unknown<'_>) -> napi::Result<Unknown<'_>> {

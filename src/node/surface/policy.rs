@@ -100,7 +100,7 @@ fn predicate<'any>(
 /// Whether users authorize with the server through OAuth.
 #[napi(
     js_name = "isOAuthServer",
-    ts_args_type = "config: Record<string, any>",
+    ts_args_type = "config: object",
     ts_return_type = "boolean"
 )]
 pub fn is_oauth_server(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
@@ -110,7 +110,7 @@ pub fn is_oauth_server(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_
 /// Whether connecting may need tokens of the user, through OAuth or on-behalf-of.
 #[napi(
     js_name = "requiresOAuthMachinery",
-    ts_args_type = "config: Record<string, any>",
+    ts_args_type = "config: object",
     ts_return_type = "boolean"
 )]
 pub fn requires_oauth_machinery(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
@@ -119,28 +119,19 @@ pub fn requires_oauth_machinery(env: Env, config: Unknown<'_>) -> napi::Result<U
 
 /// Whether each user needs a connection of their own: OAuth, on-behalf-of, the user's variables, or placeholders of the
 /// user or the request.
-#[napi(
-    ts_args_type = "config: Record<string, any>",
-    ts_return_type = "boolean"
-)]
+#[napi(ts_args_type = "config: object", ts_return_type = "boolean")]
 pub fn requires_user_scoped_connection(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     predicate(env, &config, ServerConfig::requires_user_scoped_connection)
 }
 
 /// Whether all users may share a connection to the server.
-#[napi(
-    ts_args_type = "config: Record<string, any>",
-    ts_return_type = "boolean"
-)]
+#[napi(ts_args_type = "config: object", ts_return_type = "boolean")]
 pub fn can_use_app_connection(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     predicate(env, &config, ServerConfig::can_use_app_connection)
 }
 
 /// Whether connections are of one chat request, because the config names fields of it.
-#[napi(
-    ts_args_type = "config: Record<string, any>",
-    ts_return_type = "boolean"
-)]
+#[napi(ts_args_type = "config: object", ts_return_type = "boolean")]
 pub fn requires_ephemeral_user_connection(
     env: Env,
     config: Unknown<'_>,
@@ -149,26 +140,20 @@ pub fn requires_ephemeral_user_connection(
 }
 
 /// Whether a user made the config: by `source`, and where it has none by `dbId`.
-#[napi(
-    ts_args_type = "config: Record<string, any>",
-    ts_return_type = "boolean"
-)]
+#[napi(ts_args_type = "config: object", ts_return_type = "boolean")]
 pub fn is_user_sourced(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     predicate(env, &config, ServerConfig::is_user_sourced)
 }
 
 /// Whether users have variables of their own to set.
-#[napi(
-    ts_args_type = "config: Record<string, any>",
-    ts_return_type = "boolean"
-)]
+#[napi(ts_args_type = "config: object", ts_return_type = "boolean")]
 pub fn has_custom_user_vars(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     predicate(env, &config, ServerConfig::has_custom_user_vars)
 }
 
 /// Names of the declared variables that the user has not set; blank counts as not set.
 #[napi(
-    ts_args_type = "config: Record<string, any>, providedVars?: Record<string, string> | null",
+    ts_args_type = "config: object, providedVars?: Record<string, string> | null",
     ts_return_type = "string[]"
 )]
 pub fn get_missing_custom_user_vars<'any>(
@@ -192,10 +177,7 @@ pub fn get_missing_custom_user_vars<'any>(
 
 /// The instructions of a server for the model: `serverInstructions` where it is a text, `resolvedInstructions`, which an
 /// inspection found, where it is `true` or `"true"`, else none.
-#[napi(
-    ts_args_type = "config: Record<string, any>",
-    ts_return_type = "string | undefined"
-)]
+#[napi(ts_args_type = "config: object", ts_return_type = "string | undefined")]
 pub fn resolve_server_instructions(env: Env, config: Unknown<'_>) -> napi::Result<Unknown<'_>> {
     with(env, &config, instructions)
 }
@@ -266,7 +248,7 @@ pub fn sanitize_url_for_logging(env: Env, url: Unknown<'_>) -> napi::Result<Unkn
 /// Whether a config's URL passes `allowedDomains`, or, where there is no list, the rules for addresses. Resolves names.
 #[napi(
     js_name = "isMCPDomainAllowed",
-    ts_args_type = "config: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null",
+    ts_args_type = "config: object, allowedDomains?: string[] | null, allowedAddresses?: string[] | null",
     ts_return_type = "Promise<boolean>"
 )]
 pub fn is_mcp_domain_allowed<'any>(

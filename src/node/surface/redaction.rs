@@ -54,8 +54,8 @@ fn shows_addresses_to_all() -> bool {
 /// Without `options` a LibreChat that does not tell editors apart, which shows by the services of its runtimes, gets
 /// the addresses, too.
 #[napi(
-    ts_args_type = "config: Record<string, any>, options?: { canEdit?: boolean }",
-    ts_return_type = "Record<string, any>"
+    ts_args_type = "config: object, options?: { canEdit?: boolean }",
+    ts_return_type = "Record<string, unknown>"
 )]
 pub fn redact_server_secrets<'any>(
     env: Env,
@@ -75,8 +75,8 @@ pub fn redact_server_secrets<'any>(
 ///
 /// @throws `TypeError` where `canEditByServer` is no map
 #[napi(
-    ts_args_type = "configs: Record<string, Record<string, any>>, options?: { canEditByServer?: ReadonlyMap<string, boolean> }",
-    ts_return_type = "Record<string, Record<string, any>>"
+    ts_args_type = "configs: Record<string, object>, options?: { canEditByServer?: ReadonlyMap<string, boolean> }",
+    ts_return_type = "Record<string, Record<string, unknown>>"
 )]
 pub fn redact_all_server_secrets<'any>(
     env: Env,

@@ -35,7 +35,7 @@ pub fn validate_server_config<'any>(
 /// are those of `validateServerConfig`.
 #[napi(
     ts_args_type = "config: unknown, options?: { source?: 'yaml' | 'config' | 'user' }",
-    ts_return_type = "{ success: true; config: Record<string, any> } | { success: false; issues: MCPConfigIssue[] }"
+    ts_return_type = "{ success: true; config: MCPServerConfig } | { success: false; issues: MCPConfigIssue[] }"
 )]
 pub fn parse_server_config<'any>(
     env: Env,

@@ -33,7 +33,7 @@ export interface MCPOboIdentityContext {
 /** A config that is resolved, and whose connection it is: `principal` makes it the user's own, whatever the config allows. */
 export interface MCPConnectionTarget {
   /** As the host resolved it. */
-  serverConfig: Record<string, any>
+  serverConfig: object
   /** `operator`: as the config allows. `principal`: the user's own. */
   connectionOwner: 'operator' | 'principal'
 }

@@ -9,7 +9,7 @@ export interface MCPHostServices {
    * In place of `registry`: the path of a `librechat.yaml`, or an object with its `mcpServers` and `mcpSettings`.
    * It is read once. Which servers want OAuth is found out where the file does not say so.
    */
-  config?: string | { mcpServers?: Record<string, any>; mcpSettings?: Record<string, any> }
+  config?: string | { mcpServers?: Record<string, MCPServerConfig>; mcpSettings?: MCPSettings }
   /**
    * Beside `config`: where tokens of users are kept that processes share, in place of the disk: `redis://…` or `rediss://…`.
    * Needs `ioredis` or `redis`, and `CREDS_KEY` or `credentialsKey`. The connection is made when it is needed, and ended by
@@ -23,7 +23,7 @@ export interface MCPHostServices {
    * `serverConfig` is the host's own object, where the host gives that service or `getMCPToolsCacheGeneration`.
    * Bound: 30 s.
    */
-  updateMCPServerTools?: (params: { userId?: string; serverName: string; tools: MCPTool[]; serverConfig?: any; publicationGeneration?: string; publicationRevision?: string }) => unknown
+  updateMCPServerTools?(params: { userId?: string; serverName: string; tools: MCPTool[]; serverConfig?: object; publicationGeneration?: string; publicationRevision?: string }): unknown
   /**
    * What a user's tools are published under. It is read before a connection is made and again when its tools have
    * been listed; where it changed meanwhile the list is discarded. Bound: 10 s.
@@ -41,20 +41,20 @@ export interface MCPHostServices {
    * can be given as it is, together with `getMCPAppToolsPublicationGeneration`: one that declares two parameters gets
    * `(serverName, configGeneration)`. Bound: 10 s.
    */
-  getNextAppToolsPublicationRevision?: ((params: { serverName: string; serverConfig: any; configGeneration?: string }) => string | Promise<string>) | ((serverName: string, configGeneration: string) => string | Promise<string>)
+  getNextAppToolsPublicationRevision?: ((params: { serverName: string; serverConfig: object; configGeneration?: string }) => string | Promise<string>) | ((serverName: string, configGeneration: string) => string | Promise<string>)
   /** What the tools of a config are published under, where users share them; exported by `@librechat/api`. */
-  getMCPAppToolsPublicationGeneration?: (serverConfig: any) => string | Promise<string>
+  getMCPAppToolsPublicationGeneration?(serverConfig: object): string | Promise<string>
   /**
    * The host's policy on whose a server is. Where it has users share one whose config names them
    * (`{{LIBRECHAT_USER_ID}}`), as LibreChat's of June 2026 does, the tools are listed over one connection, with the
    * placeholders as they are; calls are made over each user's own. Bound: 10 s.
    */
-  requiresUserScopedConnection?: (serverConfig: any) => boolean
+  requiresUserScopedConnection?(serverConfig: object): boolean
   /**
    * LibreChat's own manager, where this runtime serves beside it: `reinitMCPServer` lists the tools of a server that
    * users share over the connection which is open there, if one is, and opens none of its own.
    */
-  connections?: { appConnections: { getLoaded(): Promise<Map<string, any>> } | null } | (() => { appConnections: { getLoaded(): Promise<Map<string, any>> } | null } | Promise<{ appConnections: { getLoaded(): Promise<Map<string, any>> } | null }>)
+  connections?: MCPLoadedConnections | (() => MCPLoadedConnections | Promise<MCPLoadedConnections>)
   /** Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level. */
   logger?: MCPLogger
   /** Stored OAuth tokens and client registrations. */
@@ -83,11 +83,11 @@ export interface MCPHostServices {
    */
   sharedSessions?: MCPSessionStore | (() => MCPSessionStore | Promise<MCPSessionStore>)
   /** Exchanges tokens in place of the runtime, when it connects and for tool calls. */
-  oboTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean, identityContext?: any) => Promise<{ access_token: string; expires_in?: number }>
+  oboTokenResolver?(user: object, accessToken: string, scopes: string, fromCache: boolean, identityContext?: MCPOboIdentityContext): Promise<{ access_token: string; expires_in?: number }>
   /** Whether a config may still use on-behalf-of; asked before each exchange. Whatever goes wrong means no. */
   oboTrustChecker?: (config: { source?: string; author?: string; dbId?: string }) => Promise<boolean>
   /** Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`. */
-  graphTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>
+  graphTokenResolver?(user: object, accessToken: string, scopes: string, fromCache: boolean): Promise<{ access_token: string; expires_in?: number }>
   /** The tenant of the call; tokens of one tenant are not given to another. */
   getTenantId?: () => string | undefined
   /** A lock that processes share. */
@@ -109,7 +109,7 @@ export interface MCPHostServices {
    * error: `shared: false` in a server's config gives each user a connection. At most 32 requests of a connection are
    * asked at a time for each user, 256 for all.
    */
-  sampling?: ((params: Record<string, any>, peer: MCPPeer) => unknown) | { handler: (params: Record<string, any>, peer: MCPPeer) => unknown; tools?: boolean; context?: boolean }
+  sampling?: MCPSamplingHandler | { handler: MCPSamplingHandler; tools?: boolean; context?: boolean }
   /**
    * Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
    * only where this is given, and `elicitation: false` is not in their config.
@@ -120,9 +120,9 @@ export interface MCPHostServices {
    * all are accepted, so answer `accept` when the user is done; else it rejects with `code` -32042 and
    * `data.elicitations`.
    */
-  elicitation?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  elicitation?: (params: ElicitRequestParams, peer: MCPPeer) => ElicitResult | Promise<ElicitResult>
   /** Answers `roots/list` with a `ListRootsResult`; without it there are no roots. */
-  roots?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  roots?: (params: { _meta?: Record<string, unknown> }, peer: MCPPeer) => ListRootsResult | Promise<ListRootsResult>
   /**
    * Hears the log messages of servers (`notifications/message`), in the context of the call on whose stream they come,
    * with its user and tool. Over a connection of one user, what belongs to no call is heard in the context of the call
@@ -130,7 +130,7 @@ export interface MCPHostServices {
    * connection wait at most, 1 MiB of them; more are dropped, with a warning that counts them. Servers of 2026-07-28 log
    * from `info` on, unless a request says otherwise in its `_meta`; older ones decide that themselves.
    */
-  onLogMessage?: (params: Record<string, any>, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
+  onLogMessage?: (params: LoggingMessageNotificationParams, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
   /** Gets finished spans for the host's tracer, in batches and in the context of their call. */
   onSpans?: (spans: MCPSpan[]) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */
@@ -165,94 +165,19 @@ export interface MCPHostServices {
   errorClasses?: { MCPDomainNotAllowedError?: Function; MCPInspectionFailedError?: Function; MCPTokenRefreshUnavailableError?: Function; MCPTokenStorageUnavailableError?: Function; OboTokenResolutionError?: Function; ReauthenticationRequiredError?: Function }
 }
 
-/** LibreChat's `MCPServersRegistry`. Each function may be async; bound: 10 s, and 60 s for `reinspectServer`. */
-export interface MCPServersRegistry {
-  /** The config that a user sees; `undefined` for an unknown server. */
-  getServerConfig: (serverName: string, userId?: string, configServers?: Record<string, any>) => unknown
-  /** All configs that a user sees, by server name. */
-  getAllServerConfigs: (userId?: string, configServers?: Record<string, any>) => unknown
-  /** Inspects a server again and returns `{ serverName, config }`; throws when it is still unreachable. */
-  reinspectServer: (serverName: string, storageLocation: 'DB' | 'CACHE', userId?: string) => unknown
-  /** Whether private and reserved addresses are refused. */
-  shouldEnableSSRFProtection: () => boolean | Promise<boolean>
-  /** `mcpSettings.allowedDomains`. */
-  getAllowedDomains: () => string[] | null | undefined | Promise<string[] | null | undefined>
-  /** `mcpSettings.allowedAddresses`: `host:port` pairs of private space that may be contacted. */
-  getAllowedAddresses: () => string[] | null | undefined | Promise<string[] | null | undefined>
-  /**
-   * In place of the three: the rules of a user's tenant and role, asked in the context of the call before each
-   * connection, discovery and tool call. Who has other rules than the operator's shares no connection to a remote
-   * server.
-   */
-  resolveAllowlists?: (whose: { userId?: string; role?: string }) => Promise<{ allowedDomains?: string[] | null; allowedAddresses?: string[] | null; useSSRFProtection: boolean }>
-  /**
-   * Whether a config is the operator's own. One that is not, such as a tenant's overlay, gets a connection of the
-   * user's own.
-   */
-  isAppServerConfig?: (serverName: string, effectiveConfig: any) => boolean | Promise<boolean>
-  /** Inspects a server and adds it; `createInstance` calls this and the next two where the registry has them. */
-  addServer?: (serverName: string, config: any, storageLocation: 'CACHE' | 'DB') => unknown
-  /** Adds a server that could not be inspected. */
-  addServerStub?: (serverName: string, config: any, storageLocation: 'CACHE') => unknown
-  /** Removes a server. */
-  removeServer?: (serverName: string, storageLocation: 'CACHE' | 'DB') => unknown
-}
+/** Answers `sampling/createMessage`. */
+export type MCPSamplingHandler = (params: CreateMessageRequestParams, peer: MCPPeer) => CreateMessageResult | Promise<CreateMessageResult>
 
-/** Winston-like; what the functions return is ignored. */
+/** Winston-like: beside a message comes an `Error`, or an object of fields. What the functions return is ignored. */
 export interface MCPLogger {
   /** Every step. */
-  debug: (message: string, ...meta: any[]) => unknown
+  debug(message: string, ...meta: unknown[]): unknown
   /** What began and ended. */
-  info: (message: string, ...meta: any[]) => unknown
+  info(message: string, ...meta: unknown[]): unknown
   /** What was amiss, and gone on without. */
-  warn: (message: string, ...meta: any[]) => unknown
+  warn(message: string, ...meta: unknown[]): unknown
   /** What failed. */
-  error: (message: string, ...meta: any[]) => unknown
-}
-
-/**
- * LibreChat's token methods, over rows of one user, type and identifier each. Values are encrypted before they come here;
- * the rows are described in `docs/oauth.md`. Bound: 10 s each.
- */
-export interface MCPTokenMethods {
-  /** The row, with `token`, `expiresAt`, `createdAt` and `metadata` (an object or a `Map`); `null` where there is none. */
-  findToken: (query: { userId: string; type: string; identifier: string }) => unknown
-  /** Stores a row. `expiresIn` is in seconds. */
-  createToken: (row: { userId: string; type: string; identifier: string; token: string; expiresIn: number; metadata?: Record<string, any> }) => unknown
-  /**
-   * Changes the row that has this `token` and, as `metadata.credential_set_id`, this `metadataCredentialSetId` (`null`:
-   * none), where they are given, in one step. `null` where there is no such row.
-   */
-  updateToken: (query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }, changes: { token?: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, any> }) => unknown
-  /** Deletes the rows that match as in `updateToken`, and says how many: `{ deletedCount }`. */
-  deleteTokens: (query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }) => unknown
-}
-
-/**
- * LibreChat's `FlowStateManager`. A flow is known by its id and its type, and is kept until it expires or is deleted.
- * Values are JSON. Bound: 10 s each.
- */
-export interface MCPFlowManager {
-  /**
-   * `{ status, metadata, createdAt, completedAt, result, error }`, with a `status` of `PENDING`, `COMPLETED` or `FAILED`
-   * and times in milliseconds since the epoch; `null` where there is none.
-   */
-  getFlowState: (flowId: string, type: string) => unknown
-  /** Stores a pending flow, in place of the one that is there. */
-  initFlow: (flowId: string, type: string, metadata?: any) => unknown
-  /** Completes a flow. */
-  completeFlow: (flowId: string, type: string, result: any) => unknown
-  /** Fails a flow. */
-  failFlow: (flowId: string, type: string, error: any) => unknown
-  /** Forgets a flow; `false` where that failed. */
-  deleteFlow: (flowId: string, type: string) => unknown
-  /**
-   * A lease that processes share, `null` where somebody else has it for `waitMs`, or at once where the generation is not the
-   * expected one. With this and the next, tokens are written under leases: `docs/oauth.md`. Bound: `waitMs` and 10 s.
-   */
-  acquireLease?: (leaseId: string, options: { expectedGeneration?: number; leaseMs?: number; waitMs?: number }) => unknown
-  /** Which life of what the lease guards this is; `null` while it is torn down. */
-  getLeaseGeneration?: (leaseId: string) => unknown
+  error(message: string, ...meta: unknown[]): unknown
 }
 
 /** The values of W3C Trace Context and W3C Baggage, as an OpenTelemetry propagator writes them. */
@@ -311,6 +236,12 @@ export interface MCPSessionStore {
   compareAndSet: (key: string, expected: string | undefined, value: string, ttlMs: number) => boolean | Promise<boolean>
   /** Deletes what is there, or with `expected`, in one step, only that. Resolves to whether it did. */
   delete: (key: string, expected?: string) => boolean | Promise<boolean>
+}
+
+/** LibreChat's manager, as far as it is asked. */
+export interface MCPLoadedConnections {
+  /** `null` before LibreChat has connected. */
+  appConnections: { getLoaded(): Promise<Map<string, unknown>> } | null
 }
 
 /** A token for one server or API. */

@@ -32,13 +32,13 @@ export interface MCPManager {
   /** All of a user's, attempts in flight included. */
   disconnectUserConnections: (userId: string) => Promise<void>
   /** The tools of an open connection in LibreChat's format; `null` where there is none. */
-  getServerToolFunctions: (userId: string, serverName: string) => Promise<Record<string, any> | null>
+  getServerToolFunctions: (userId: string, serverName: string) => Promise<Record<string, MCPToolFunction> | null>
   /**
    * The same with what it is published under. `tools` is `null` where there is no connection, or none that was made
    * from this config and under the generation of now; such a one is ended. `null` also where `deadlineMs` is over, in
    * milliseconds since the epoch. Rejects for nothing that a server or the host does.
    */
-  getServerToolFunctionsSnapshot: (userId: string, serverName: string, serverConfig?: any, options?: { deadlineMs?: number; signal?: AbortSignal }) => Promise<{ tools: Record<string, any> | null; publicationGeneration?: string; publicationRevision?: string }>
+  getServerToolFunctionsSnapshot: (userId: string, serverName: string, serverConfig?: object, options?: { deadlineMs?: number; signal?: AbortSignal }) => Promise<{ tools: Record<string, MCPToolFunction> | null; publicationGeneration?: string; publicationRevision?: string }>
   /**
    * Opens the connections of all servers that users share, three at a time, and lists their tools. What fails is
    * logged.
@@ -62,9 +62,9 @@ export interface MCPManager {
    * The `toolFunctions` of all configurations, in one object. Where the runtime has a `config` in place of a
    * registry, servers that all users share are inspected for it, once.
    */
-  getAppToolFunctions: () => Promise<Record<string, any>>
+  getAppToolFunctions: () => Promise<Record<string, MCPToolFunction>>
   /** The instructions of the named servers, or of all, as one text for the model. */
-  formatInstructionsForContext: (serverNames?: string[], configServers?: Record<string, any>) => Promise<string>
+  formatInstructionsForContext: (serverNames?: string[], configServers?: Record<string, object>) => Promise<string>
   /** What `getMCPToolsCacheGeneration` said before the connection was made. */
   getToolPublicationGeneration: (connection: MCPConnection) => string | undefined
   /** The identity of the config that a user's connection was made from. */
@@ -84,7 +84,15 @@ export interface MCPManager {
  * What a tool call comes to: `[content, artifacts]`. What the server's result has beside its `content` is on the property
  * `raw`, which is not enumerable, and absent where there is nothing of it.
  */
-export type MCPToolOutcome = [content: string, artifacts: Record<string, any> | undefined] & { readonly raw?: Pick<CallToolResult, 'isError' | 'structuredContent' | '_meta'> }
+export type MCPToolOutcome = [content: string, artifacts: MCPToolArtifacts | undefined] & { readonly raw?: Pick<CallToolResult, 'isError' | 'structuredContent' | '_meta'> }
+
+/** What of a tool's result is no text, for providers that take it: images as data URLs, and resources of `ui://` with a `resourceId`. */
+export interface MCPToolArtifacts {
+  /** Images. */
+  content?: { type: 'image_url'; image_url: { url: string } }[]
+  /** As the server sent them. */
+  ui_resources?: { data: Record<string, unknown>[] }
+}
 
 /** The connections that all users share (LibreChat's `ConnectionsRepository`). */
 export interface MCPAppConnections {
@@ -108,9 +116,7 @@ export interface MCPAppConnections {
 
 /**
  * An event emitter that stands for the connection of one owner to one server, whichever session serves it: there is one
- * object for all of them. Events: `connectionChange` (a state), `toolsChanged` (the tools as they were listed again, and
- * their `publicationRevision` where users share the server), `resourcesChanged`, `promptsChanged`, `resourceUpdated`
- * (`{ uri }`, a resource of `subscribeResource` or a part of one, told once for changes that come together).
+ * object for all of them.
  */
 export interface MCPConnection {
   /** As the registry knows it. */
@@ -124,7 +130,7 @@ export interface MCPConnection {
   /** Milliseconds for one request, where configured. */
   timeout?: number
   /** As it is now; `error` after a loss, or an attempt that failed. */
-  connectionState: 'disconnected' | 'connecting' | 'connected' | 'error'
+  connectionState: MCPConnectionEvents['connectionChange'][0]
   /** Empty where the list cannot be had; the reason is logged. */
   fetchTools: () => Promise<MCPTool[]>
   /**
@@ -149,9 +155,9 @@ export interface MCPConnection {
   /** Whether users authorize with the server. */
   usesOAuth: () => boolean
   /** Empty where the list cannot be had; the reason is logged. */
-  fetchResources: () => Promise<any[]>
+  fetchResources: () => Promise<Resource[]>
   /** Empty where the list cannot be had; the reason is logged. */
-  fetchPrompts: () => Promise<any[]>
+  fetchPrompts: () => Promise<Prompt[]>
   /** Asks the server, unless it was seen alive a moment ago. */
   isConnected: (signal?: AbortSignal) => Promise<boolean>
   /** Whether a config with this `updatedAt`, in milliseconds since the epoch, is newer than `createdAt`. */
@@ -169,15 +175,29 @@ export interface MCPConnection {
    * The surface of the MCP SDK's client, as far as LibreChat uses it. `params` are sent as the `toolArguments` of
    * `callTool` are.
    */
-  client: { request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }
-  /** Listens; see above for the events. */
-  on: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
+  client: { request(request: { method: string; params?: object }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<Record<string, unknown>>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): ServerCapabilities | undefined }
+  /** Listens. */
+  on: <Event extends keyof MCPConnectionEvents>(event: Event, listener: (...args: MCPConnectionEvents[Event]) => unknown) => MCPConnection
   /** Listens for the next one. */
-  once: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
+  once: <Event extends keyof MCPConnectionEvents>(event: Event, listener: (...args: MCPConnectionEvents[Event]) => unknown) => MCPConnection
   /** Ends listening. */
-  off: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
+  off: <Event extends keyof MCPConnectionEvents>(event: Event, listener: (...args: MCPConnectionEvents[Event]) => unknown) => MCPConnection
   /** Ends all listening, to one event or to all. */
-  removeAllListeners: (event?: string) => MCPConnection
+  removeAllListeners: (event?: keyof MCPConnectionEvents) => MCPConnection
+}
+
+/** What an `MCPConnection` emits, with what its listeners get. */
+export interface MCPConnectionEvents {
+  /** The state that it is in now. */
+  connectionChange: ['disconnected' | 'connecting' | 'connected' | 'error']
+  /** The tools as they were listed again, and their place where users share the server. */
+  toolsChanged: [tools: MCPTool[], publicationRevision?: string]
+  /** The server says so. */
+  resourcesChanged: []
+  /** The server says so. */
+  promptsChanged: []
+  /** A resource of `subscribeResource`, or a part of one, has changed; told once for changes that come together. */
+  resourceUpdated: [resource: { uri: string }]
 }
 
 /** The parameters of `getConnection` and its like. */
@@ -213,11 +233,11 @@ export interface MCPConnectionParams {
   /** Milliseconds. */
   connectionTimeout?: number
   /** A config that the caller already has; the registry is not asked for it. */
-  serverConfig?: Record<string, any>
+  serverConfig?: object
   /** Passed on to `registry.getServerConfig`. */
-  configServers?: Record<string, any>
+  configServers?: Record<string, object>
   /** Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. */
-  requestBody?: Record<string, any>
+  requestBody?: object
   /** Where connections are kept that belong to one chat request. */
   requestScopedConnections?: MCPRequestScopedConnections
   /** Around every change of the user's stored tokens for an OAuth server, as the other three; before the host's. */
@@ -252,13 +272,13 @@ export interface MCPCallToolParams {
    * By the tool's `inputSchema`. They are sent as `JSON.stringify` writes them; what it cannot write, or is nested
    * deeper than 512 levels, is a `TypeError` with the path to it.
    */
-  toolArguments?: Record<string, any>
+  toolArguments?: object
   /** Whose connection and tokens are used; see `ReinitMCPServerParams.user`. */
   user?: object
   /** The user's values for the server's `customUserVars`. */
   customUserVars?: Record<string, string>
   /** A config that the caller already has; the registry is not asked for it. */
-  serverConfig?: Record<string, any>
+  serverConfig?: object
   /**
    * Called once with the URL that the user has to open, and for a flow that was pending already with the time until
    * when it can be joined. The call waits until they have authorized, at most as long as users have (`MCP_OAUTH_HANDLING_TIMEOUT`); without this, too.
@@ -271,7 +291,7 @@ export interface MCPCallToolParams {
   /** In place of the host's. */
   tokenMethods?: MCPTokenMethods
   /** Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. */
-  requestBody?: Record<string, any>
+  requestBody?: object
   /** In place of the host's. */
   oboTokenResolver?: MCPHostServices['oboTokenResolver']
   /** In place of the host's. */
@@ -355,11 +375,21 @@ export interface MCPCatalogRecoveryTracker {
    * called before `reauthRetryMs` and `discoveryBackoffMs` are over. `generation` names what the user's credentials
    * are.
    */
-  run: (user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any, generation: string | undefined, discover: (trackPublication: (publish: () => Promise<string | undefined>) => Promise<string | undefined>, detach: (discovery: Promise<unknown>) => void) => Promise<any>) => Promise<any>
+  run: <Outcome>(user: { id: string }, candidate: MCPCatalogCandidate, policy: MCPCatalogRecoveryPolicy, generation: string | undefined, discover: (trackPublication: (publish: () => Promise<string | undefined>) => Promise<string | undefined>, detach: (discovery: Promise<unknown>) => void) => Promise<Outcome>) => Promise<Outcome | { serverName: string; tools: null }>
   /** Whether a discovery that shares nothing with others may begin. */
-  admitsDiscovery: (user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any) => boolean
+  admitsDiscovery: (user: { id: string }, candidate: MCPCatalogCandidate, policy: MCPCatalogRecoveryPolicy) => boolean
   /** Counts such a one, which nobody waits for any more, until it settles. */
-  detachDiscovery: (user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any, discovery: Promise<unknown>) => void
+  detachDiscovery: (user: { id: string }, candidate: MCPCatalogCandidate, policy: MCPCatalogRecoveryPolicy, discovery: Promise<unknown>) => void
   /** As `clearCatalogRecoveryState`. */
   clear: (userId: string, serverName?: string, generation?: string, capabilityProfile?: string) => void
+}
+
+/** A server whose tools LibreChat wants to list for a user. */
+export interface MCPCatalogCandidate {
+  /** As the registry knows it. */
+  serverName: string
+  /** What it is connected with. */
+  serverConfig: object
+  /** Lists that differ by it are kept apart. */
+  capabilityProfile?: string
 }

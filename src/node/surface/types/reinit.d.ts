@@ -12,7 +12,7 @@ export interface ReinitMCPServerParams {
   /** As the registry knows it. */
   serverName?: string
   /** Passed on to `registry.getServerConfig`. */
-  configServers?: Record<string, any>
+  configServers?: Record<string, object>
   /** By `mcp_<serverName>`, the user's values for the server's `customUserVars`. */
   userMCPAuthMap?: Record<string, Record<string, string>>
   /** Milliseconds for all work with the server; else the server's `initTimeout`, else 30000. */
@@ -39,7 +39,7 @@ export interface ReinitMCPServerParams {
   /** What is known of the tokens is out of date. */
   onOAuthCredentialsInvalidated?: MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']
   /** A config that the caller already has; the registry is not asked for it. */
-  serverConfig?: Record<string, any>
+  serverConfig?: object
   /** Where the connections of the chat request are kept: newer LibreChat's `getMCPRequestContext(req, res)`. */
   requestScopedConnections?: MCPRequestScopedConnections
   /** The user's login session. */
@@ -53,7 +53,7 @@ export interface ReinitMCPServerParams {
   /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
   mcpApps?: { enabled?: boolean }
   /** Bounds work of the host's that is done around changes of credentials; nothing here depends on it. */
-  recoveryPolicy?: Record<string, any>
+  recoveryPolicy?: object
   /** What the host files failures of a stream under; nothing here depends on it. */
   streamId?: string | null
   /** Milliseconds since the epoch; the same. */
@@ -62,13 +62,13 @@ export interface ReinitMCPServerParams {
    * Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. With this key, a server that needs missing fields is
    * deferred.
    */
-  requestBody?: Record<string, any>
+  requestBody?: object
 }
 
 /** The result of `reinitMCPServer`. The optional members are absent where they do not apply. */
 export interface ReinitMCPServerResult {
   /** By function name, in LibreChat's format: what `updateMCPServerTools` returned, or formatted here. */
-  availableTools: Record<string, any> | null
+  availableTools: Record<string, unknown> | null
   /** Whether the server is connected, or the user has been given a URL. */
   success: boolean
   /** LibreChat's text, for people. */
@@ -120,11 +120,11 @@ export interface MCPTool {
   /** For the model. */
   description?: string
   /** JSON Schema of the arguments. */
-  inputSchema?: Record<string, any>
+  inputSchema?: Record<string, unknown>
   /** JSON Schema of `structuredContent`. */
-  outputSchema?: Record<string, any>
+  outputSchema?: Record<string, unknown>
   /** Hints such as `readOnlyHint`. */
-  annotations?: Record<string, any>
+  annotations?: Record<string, unknown>
 }
 
 /**

@@ -16,9 +16,9 @@ export interface MCPRuntime {
    * `oboFailureReason`, `detail` and, for a challenge, `claims`; for another user, or without a token or scopes, with a
    * `TypeError`.
    */
-  exchangeOboToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
+  exchangeOboToken: (user: object, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
   /** The same for Microsoft Graph: logs a failure and rejects with the text "Graph token acquisition failed: …". */
-  getGraphApiToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
+  getGraphApiToken: (user: object, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
   /**
    * LibreChat's `MCPServerInspector.inspect`: resolves to a copy of the config with `requiresOAuth`, `oauthMetadata`
    * and, from a server that asks nothing of users, `resolvedInstructions`, `capabilities`, `tools` and
@@ -26,7 +26,7 @@ export interface MCPRuntime {
    *
    * Rejects with an `MCPDomainNotAllowedError`, or an `MCPInspectionFailedError` whose `cause` says why.
    */
-  inspectServer: (serverName: string, rawConfig: Record<string, any>, connection?: MCPConnection | null, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
+  inspectServer: (serverName: string, rawConfig: object, connection?: MCPConnection | null, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<MCPParsedServerConfig>
   /**
    * An MCP client of a user and a server, for programs that are not LibreChat. Connects nobody yet; `params` are read with
    * each request, and what they hold must stay as it is.
@@ -42,7 +42,7 @@ export interface MCPRuntime {
    * without `addServer` is left alone. The options are limits of `getCatalogRecoveryTracker`; a host that brings them
    * strips servers' names off tools, as LibreChat of autumn does, so tools are formatted here that way, too.
    */
-  MCPManager: { createInstance(configs?: Record<string, any>, options?: { catalogRecoveryMaxStateEntries?: number; catalogRecoveryMaxDetachedDiscoveries?: number }): Promise<MCPManager>; getInstance(): MCPManager }
+  MCPManager: { createInstance(configs?: Record<string, object>, options?: { catalogRecoveryMaxStateEntries?: number; catalogRecoveryMaxDetachedDiscoveries?: number }): Promise<MCPManager>; getInstance(): MCPManager }
   /**
    * The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection. `clearCooldown` lets
    * all processes of the host's `limits` try again, `decrementCycleCount` takes back what this one has counted.
