@@ -5,7 +5,7 @@ const { outcome, text, tool, useClients } = require('./support/client');
 const { everythingOverStdio } = require('./support/everything');
 const { createUser } = require('./support/host');
 const { scripted } = require('./support/faults');
-const { until } = require('./support/wait');
+const { delay, until } = require('./support/wait');
 
 const { connect, fixtures } = useClients();
 
@@ -139,8 +139,9 @@ describe('the end of requests', () => {
   test('a time-out, which progress puts off', async () => {
     const callTool = async ({ _meta }, { sendNotification }) => {
       if (_meta?.quiet) return never();
-      for (const progress of [1, 2, 3, 4]) {
-        await new Promise((resolve) => setTimeout(resolve, 300));
+      // Longer than the time-out altogether, and each step a small part of it.
+      for (let progress = 1; progress <= 25; progress += 1) {
+        await delay(200);
         const params = { progressToken: _meta.progressToken, progress };
         await sendNotification({ method: 'notifications/progress', params });
       }
@@ -150,8 +151,8 @@ describe('the end of requests', () => {
     await client.connect();
     const late = client.callTool({ name: 'echo', _meta: { quiet: true } }, { timeout: 100 });
     expect(await outcome(late)).toMatchObject({ name: 'McpError', code: -32001, mcpCode: 'MCP_TIMEOUT' });
-    expect(await client.callTool({ name: 'echo' }, { timeout: 1000 })).toEqual(text('done'));
-    const bounded = client.callTool({ name: 'echo' }, { timeout: 1000, maxTotalTimeout: 500 });
+    expect(await client.callTool({ name: 'echo' }, { timeout: 4000 })).toEqual(text('done'));
+    const bounded = client.callTool({ name: 'echo' }, { timeout: 4000, maxTotalTimeout: 500 });
     expect(await outcome(bounded)).toMatchObject({ mcpCode: 'MCP_TIMEOUT' });
   });
 

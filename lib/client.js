@@ -10,7 +10,7 @@ const STATELESS = '2026-07-28';
 const LOG_LEVEL = 'io.modelcontextprotocol/logLevel';
 
 const SHARED =
-  'Several users share this connection, and what one of them sets would hold for all (`startup: false` in the server’s config gives each user a connection)';
+  'Several users share this connection, and what one of them sets would hold for all (`shared: false` in the server’s config gives each user a connection)';
 
 /** By `MCPConnection` and URI: how many clients are subscribed to the resource. */
 const subscriptions = new WeakMap();

@@ -1,4 +1,4 @@
-import type { MCPHostServices } from '../../index.js';
+import type { MCPHostServices, MCPSamplingHandler } from '../../index.js';
 
 export const handlers: Pick<MCPHostServices, 'elicitation' | 'onElicitationComplete' | 'onLogMessage'> = {
   elicitation: async (params, { serverName, userId, toolName, signal, requestId }) => {
@@ -12,7 +12,10 @@ export const handlers: Pick<MCPHostServices, 'elicitation' | 'onElicitationCompl
   onLogMessage: (_, { requestId }) => requestId,
 };
 
-const handler: Extract<MCPHostServices['sampling'], Function> = ({ messages }, { signal }) => [messages, signal];
+const handler: MCPSamplingHandler = ({ messages: [first] }, { signal }) => {
+  signal.throwIfAborted();
+  return { role: 'assistant', model: 'm', content: first?.content ?? [] };
+};
 
 export const told: MCPHostServices[] = [
   { sampling: handler, clientInfo: { name: 'agents', version: '1' } },

@@ -9,7 +9,8 @@
  * again.
  *
  * Events: `toolsChanged` (with the tools), `resourcesChanged`, `promptsChanged`, `resourceUpdated` (`{ uri }`) and
- * `connectionChange` (with the state, see `MCPConnection.connectionState`). They come once there was a connection.
+ * `connectionChange` (with the state, see `MCPConnection.connectionState`). They come once there was a connection, and a
+ * client with listeners is kept for as long as there is one, unless it is closed.
  */
 export interface MCPClient {
   /** As the registry knows it. */
@@ -78,17 +79,9 @@ export interface MCPClient {
 }
 
 /** What listeners of an `MCPClient` are called with. */
-export interface MCPClientEvents {
-  /** The connection's new state. */
-  connectionChange: [state: MCPConnection['connectionState']]
+export interface MCPClientEvents extends Omit<MCPConnectionEvents, 'toolsChanged'> {
   /** The tools as they were listed again, and their `publicationRevision` where users share the server. */
   toolsChanged: [tools: Tool[], publicationRevision?: string]
-  /** The server has other resources. */
-  resourcesChanged: []
-  /** The server has other prompts. */
-  promptsChanged: []
-  /** A resource that was subscribed to has changed. */
-  resourceUpdated: [resource: { uri: string }]
 }
 
 /** Whose client it is, and how it connects. */

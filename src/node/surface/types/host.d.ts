@@ -165,6 +165,9 @@ export interface MCPHostServices {
   errorClasses?: { MCPDomainNotAllowedError?: Function; MCPInspectionFailedError?: Function; MCPTokenRefreshUnavailableError?: Function; MCPTokenStorageUnavailableError?: Function; OboTokenResolutionError?: Function; ReauthenticationRequiredError?: Function }
 }
 
+/** Answers `sampling/createMessage`. */
+export type MCPSamplingHandler = (params: CreateMessageRequestParams, peer: MCPPeer) => CreateMessageResult | Promise<CreateMessageResult>
+
 /** Winston-like: beside a message comes an `Error`, or an object of fields. What the functions return is ignored. */
 export interface MCPLogger {
   /** Every step. */

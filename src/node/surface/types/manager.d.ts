@@ -116,13 +116,7 @@ export interface MCPAppConnections {
 
 /**
  * An event emitter that stands for the connection of one owner to one server, whichever session serves it: there is one
-<<<<<<< HEAD
- * object for all of them. Events: `connectionChange` (a state), `toolsChanged` (the tools as they were listed again, and
- * their `publicationRevision` where users share the server), `resourcesChanged`, `promptsChanged`, `resourceUpdated`
- * (`{ uri }`, a resource of `subscribeResource` or a part of one, told once for changes that come together).
-=======
  * object for all of them.
->>>>>>> f19
  */
 export interface MCPConnection {
   /** As the registry knows it. */
@@ -202,7 +196,7 @@ export interface MCPConnectionEvents {
   resourcesChanged: []
   /** The server says so. */
   promptsChanged: []
-  /** A resource that is subscribed to has changed; several changes may be told at once. */
+  /** A resource of `subscribeResource`, or a part of one, has changed; told once for changes that come together. */
   resourceUpdated: [resource: { uri: string }]
 }
 
