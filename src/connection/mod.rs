@@ -20,6 +20,7 @@ mod generation;
 mod handshake;
 mod inbound;
 mod liveness;
+mod login;
 #[cfg(test)]
 mod memory;
 mod notices;
@@ -39,16 +40,17 @@ mod standard;
 mod tools;
 mod verdict;
 
-pub use access::{AccessTokens, Login};
+pub use access::{Access, AccessTokens};
 pub use authorized::connect_authorized;
 pub use breaker::{Breaker, Breakers};
 pub use caller::Caller;
 pub use connect::{DEFAULT_INIT_TIMEOUT, LastFailure, connect};
 pub use established::Connection;
 pub use events::{Event, Observer};
-pub(crate) use failures::gone;
+pub(crate) use failures::{gone, is_superseded};
 pub use generation::{Generation, Known};
 pub use handshake::Described;
+pub use login::{KNOWN_SETS, Login, LoginInUse};
 #[cfg(test)]
 pub(crate) use memory::MemoryServer;
 pub use options::{CallOptions, Progress, ProgressSink};

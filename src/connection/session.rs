@@ -312,6 +312,14 @@ impl Session {
         }
     }
 
+    pub fn is_superseded(&self) -> bool {
+        self.0.is_superseded.load(Ordering::Acquire)
+    }
+
+    pub fn supersede(&self) -> Error {
+        self.0.supersede()
+    }
+
     /// Whether another process has begun it.
     pub fn is_adopted(&self) -> bool {
         let agreed = self.0.agreed.lock();

@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use super::content::{Item, ToolContent, format_content};
 use super::scope::registered_config;
 use super::{CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Manager, TokenRequest};
-use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink};
+use crate::connection::{
+    CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, is_superseded,
+};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::host::Lookup;
@@ -148,6 +150,7 @@ impl Manager {
             renewal: obo,
             is_renewed: false,
         };
+        let mut was_superseded = false;
         let answer = loop {
             let sent = lease.connection().request("tools/call", params, &options);
             let error = match sent.await {
@@ -158,13 +161,16 @@ impl Manager {
                 credentials.renew(self, error, &mut options).await?;
                 continue;
             }
+            let is_anew = !was_superseded && is_superseded(&error);
+            was_superseded |= is_anew;
             let may_ask = !asked.was_asked && server.config.runs_oauth_flow();
-            let Some(refusal) = error.refusal().filter(|_| may_ask) else {
+            consent.refusal = error.refusal().filter(|_| may_ask).cloned();
+            if consent.refusal.is_some() {
+                // The session lives, but its token does not, and nothing but the user brings another.
+                lease.discard();
+            } else if !is_anew {
                 return Err(error);
-            };
-            // The session lives, but its token does not, and nothing but the user brings another.
-            lease.discard();
-            consent.refusal = Some(refusal.clone());
+            }
             request.options.deadline = Instant::now() + limit;
             lease = self
                 .acquire_asking(scope, &server, &mut request, &consent, &mut asked)

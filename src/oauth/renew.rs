@@ -45,7 +45,7 @@ pub(super) fn may_pass(error: &Error) -> bool {
 
 impl Authorizer {
     /// The owned part: read, lock, read again, refresh, store, let go.
-    pub(super) async fn renew(&self, reason: &Reason) -> Result<Option<Secret>> {
+    pub(super) async fn renew(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
         let renewed = self.renew_where_due(reason).await;
         match renewed {
             Err(error) if may_pass(&error) => Err(match self.leases().await {
@@ -55,7 +55,7 @@ impl Authorizer {
                 }
                 _ => error,
             }),
-            renewed => renewed.map(|access| access.map(|access| self.hand_out(access))),
+            renewed => renewed,
         }
     }
 

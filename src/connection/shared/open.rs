@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::claim::{Claim, Claimed};
@@ -40,7 +39,8 @@ impl Engine {
     ) -> Result<()> {
         let share = self.share.as_ref();
         let share = share.filter(|_| known != Some(Generation::Discover));
-        let Some((share, login)) = share.and_then(|share| Some((share, share.login()?))) else {
+        let Some((share, login)) = share.and_then(|share| Some((share, share.login.sets()?)))
+        else {
             return self.shake(known, deadline).await;
         };
         let lost = forgotten.and_then(|forgotten| forgotten.born.as_deref());
@@ -105,7 +105,7 @@ impl Engine {
             return Some(false);
         };
         live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
-        let (born, login) = (live.born.clone(), live.logins.clone());
+        let born = live.born.clone();
         if !share.session.replace(found, &live.into()).await? {
             return Some(false);
         }
@@ -115,7 +115,6 @@ impl Engine {
             .info("Going on with a session that another process has begun");
         let agreed = Agreed {
             born: Some(born),
-            login: Mutex::new(login),
             is_adopted: true,
             ..Agreed::new(described, http, &self.life)
         };

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::connection::generation::Generation;
 use crate::connection::handshake::{Described, is_known};
+use crate::connection::login::{have_common, learn};
 use crate::hex;
 use crate::nesting::{self, MAX_NESTING};
 use crate::transport::HttpSession;
@@ -18,8 +19,6 @@ pub(in crate::connection) const RANGE_BITS: u32 = 32;
 const RANGES: u32 = 1 << 20;
 /// A server that says more of itself keeps its sessions for one process each.
 const MAX_BYTES: usize = 256 * 1024;
-/// Sets of credentials that are remembered: who uses the oldest may be late.
-const LOGINS: usize = 8;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Record {
@@ -154,22 +153,18 @@ impl Live {
     pub fn is_of(&self, login: &[String]) -> bool {
         match login {
             [] => self.logins.is_empty(),
-            login => login.iter().any(|set| self.logins.contains(set)),
+            login => have_common(login, &self.logins),
         }
     }
 
     /// A refresh has put a set of credentials in place of another; whether that was this login's.
     pub fn renew_login(&mut self, before: &str, after: &str) -> bool {
-        let logins = &mut self.logins;
-        let is_known = |set: &str| logins.iter().any(|known| known == set);
-        if !is_known(before) || is_known(after) {
-            return false;
+        let is_known = |set: &str| self.logins.iter().any(|known| known == set);
+        let is_news = is_known(before) && !is_known(after);
+        if is_news {
+            learn(&mut self.logins, &[after.to_owned()]);
         }
-        logins.push(after.to_owned());
-        if logins.len() > LOGINS {
-            logins.remove(0);
-        }
-        true
+        is_news
     }
 
     /// The range of somebody who goes on with it, and has used those before `own`; `None` where all are taken.

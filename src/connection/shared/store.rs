@@ -158,6 +158,15 @@ impl SharedSession {
         self.ask("write", write).await
     }
 
+    /// The sets of credentials that are known to be of the session's login.
+    pub async fn logins(&self) -> Vec<String> {
+        let found = self.read().await;
+        match found.and_then(|found| found.record) {
+            Some(Record::Live(live)) => live.logins,
+            _ => Vec::new(),
+        }
+    }
+
     /// Notes, besides, that a refresh puts a set of credentials in place of another of the same login.
     pub fn renew_login(self: &Arc<Self>, before: &str, after: &str) {
         let shared = Arc::clone(self);

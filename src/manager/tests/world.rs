@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{
-    CallOptions, Connection, Event, MemoryServer, MemoryStore, Recipe, SharedSession,
+    CallOptions, Connection, Event, LoginInUse, MemoryServer, MemoryStore, Recipe, SharedSession,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -264,6 +264,7 @@ impl Target {
             uses_oauth: false,
             made_at: 0,
             bearer: Bearer::default(),
+            login: LoginInUse::default(),
             tokens: None,
             policy: Policy::new(&rules, &environment, None).unwrap(),
             rules,

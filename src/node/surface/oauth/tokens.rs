@@ -46,7 +46,8 @@ fn store<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         let client = members(params.get("clientInfo")?)?;
         let metadata = members(params.get("metadata")?)?;
         let expected = text_member(params, "expectedCredentialSetId")?;
-        let witness = NodeWitness::of_store(&call.context, params)?;
+        let oauth = call.runtime.manager.oauth();
+        let witness = NodeWitness::of_store(&call.context, oauth, params)?;
         let leases = GivenLeases::read(&call.context, &call.logger, params)?;
         Ok(async move {
             let tokens = tokens.as_ref().and_then(Tokens::from_value);
