@@ -1,8 +1,11 @@
-/** A session stays with the login that it was begun with. */
+/** A session stays with the login that it was begun with, and a logout or another login reaches it in every process. */
 
 const { completeAuthorization, useAuthorization } = require('./support/authorization');
 const { ECHO } = require('./support/calls');
-const { SessionStore, asked } = require('./support/session-store');
+const { useEnvironment } = require('./support/environment');
+const { useFixtures } = require('./support/fixtures');
+const { createUser } = require('./support/host');
+const { SessionStore, asked, startFleet } = require('./support/session-store');
 const { until } = require('./support/wait');
 
 const OWN = { startup: false };
@@ -163,4 +166,89 @@ test('after a refresh of another process, of which nobody knows, there is anothe
   const [[first], [second], [third]] = tokensOfSessions();
   expect([first, second]).toEqual([before, third]);
   expect(tokensOfSessions()).toHaveLength(3);
+});
+
+test('a login that a waiting call stores ends the sessions of before, too', async () => {
+  const { user, here, there, sharedSessions } = await setup(true);
+  const { flowManager } = there.services;
+  /** Completes the flow, and leaves the tokens to whoever waits for it. */
+  const oauthStart = async (url) => {
+    const { code, state, iss } = Object.fromEntries(await suite.authorizationServer.signIn(url));
+    const flowId = await there.runtime.oauth.resolveStateToFlowId(state, flowManager);
+    await there.runtime.oauth.completeOAuthFlow(flowId, code, flowManager, {}, { state, iss });
+  };
+  await here.runtime.manager.callTool({ ...ECHO, user, oauthStart });
+  const epochs = sharedSessions.keys('session-epoch').map((key) => JSON.parse(key));
+  expect(epochs).toEqual([['session-epoch', user.id, 'srv']]);
+});
+
+describe('a process that has no connection of the user', () => {
+  // The use of a session is noted five seconds after it was noted last.
+  useEnvironment({ MCP_USER_CONNECTION_IDLE_TIMEOUT: '20000' });
+  const fixtures = useFixtures();
+
+  const sessionsAt = (server) => server.received('tools/call').map(({ headers }) => headers['mcp-session-id']);
+
+  /** The rows are the same afterwards: nothing else tells the processes that there was a logout or login. */
+  test.each([
+    [
+      'logs the user out',
+      async ({ logOut, start, store, user }) => {
+        const { Token } = store.models;
+        const rows = await Token.find({ userId: user.id }).lean();
+        await logOut(start());
+        await Token.insertMany(rows);
+      },
+    ],
+    [
+      'logs the user in',
+      async ({ start, user }, { tokens, clientInfo, metadata }) => {
+        const { runtime, services } = start();
+        const owner = { userId: user.id, serverName: 'srv', clientInfo, metadata };
+        await runtime.tokens.storeTokens({ ...owner, tokens, ...services.tokenMethods });
+      },
+    ],
+  ])('%s: nobody goes on with the session', async (_, act) => {
+    const world = await setup(true);
+    const { server, here, there, start, logIn } = world;
+    const login = await logIn(here);
+    await here.echo();
+    await there.echo();
+    const [before] = sessionsAt(server);
+    await start().echo();
+    expect(sessionsAt(server).at(-1)).toBe(before);
+    await act(world, login);
+    await start().echo();
+    expect(sessionsAt(server).at(-1)).not.toBe(before);
+    for (const process of [here, there]) {
+      await until('another session', async () => {
+        await process.echo();
+        return sessionsAt(server).at(-1) !== before;
+      });
+    }
+    await until('the end of the session', () => !server.sessions.has(before));
+  });
+
+  test('disconnects the user: nobody goes on with the session, and that of another user stays', async () => {
+    const server = await fixtures.server();
+    const { start, pods } = startFleet(fixtures, { servers: { srv: server.config(OWN) }, allow: [server] });
+    const [user, other] = [createUser(), createUser()];
+    const echo = async ({ runtime }, whose) => {
+      await runtime.manager.callTool({ ...ECHO, user: whose });
+      return sessionsAt(server).at(-1);
+    };
+    const before = await echo(pods[0], user);
+    expect(await echo(pods[1], user)).toBe(before);
+    const others = await echo(pods[0], other);
+    await start().runtime.manager.disconnectUserConnection(user.id, 'srv');
+    const after = await echo(start(), user);
+    expect(after).not.toBe(before);
+    for (const pod of pods) {
+      await until('the session of now', async () => {
+        expect(await echo(pod, other)).toBe(others);
+        return (await echo(pod, user)) === after;
+      });
+    }
+    expect(server.sessions.has(before)).toBe(false);
+  });
 });

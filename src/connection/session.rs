@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::engine::{Agreed, Engine};
-use super::failures::{METHOD_NOT_FOUND, gone, server_error, unanswered};
+use super::failures::{METHOD_NOT_FOUND, gone, is_superseded, server_error, unanswered};
 use super::generation::Generation;
 use super::handshake::Described;
 use super::options::CallOptions;
@@ -131,9 +131,14 @@ impl Session {
                 return Err(failure.error);
             };
             let renewing = options.bound_by(self.0.renewed(&agreed, failure.loss), unanswered);
-            agreed = Box::pin(renewing).await?;
+            let may_have_run = !is_unread && !is_repeatable(method);
+            agreed = match Box::pin(renewing).await {
+                // Nobody is to make the request again in another connection.
+                Err(error) if may_have_run && is_superseded(&error) => return Err(failure.error),
+                renewed => renewed?,
+            };
             renewals += 1;
-            if !is_unread && !is_repeatable(method) {
+            if may_have_run {
                 return Err(failure.error);
             }
         };

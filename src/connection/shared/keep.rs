@@ -79,7 +79,7 @@ impl Engine {
             };
             let Some(mut live) = used(self.next_range(), share, &agreed, &found) else {
                 // Those whose login it is go on with it.
-                return !found.is(&agreed);
+                return !share.is_going_on(&found) || !found.is(&agreed);
             };
             if found.record.is_none() && parting != Parting::HandedOver {
                 return true;
@@ -110,15 +110,19 @@ impl Engine {
     }
 }
 
-/// What there is, with the use of now. Where there is nothing, the store has lost it; `None`: it is another's by now, or
-/// nobody can tell that the credentials of now are of its login.
+/// What there is, with the use of now. Where there is nothing, the store has lost it; `None`: it is another's by now, was
+/// ended for all, or nobody can tell that the credentials of now are of its login.
 fn used(next_range: u32, share: &Share, agreed: &Agreed, found: &Found) -> Option<Live> {
+    if !share.is_going_on(found) {
+        return None;
+    }
     let login = share.login.sets()?;
     let mut live = match &found.record {
         Some(Record::Live(live)) if found.is(agreed) => (**live).clone(),
         Some(_) => return None,
         None => Live {
             logins: login.clone(),
+            epoch: share.epoch(),
             ..agreed.live()?
         },
     };

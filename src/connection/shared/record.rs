@@ -41,10 +41,24 @@ pub(in crate::connection) struct Live {
     /// Sets of credentials of the login that it is of, the newest last; none where a user has one login.
     #[serde(default)]
     pub logins: Vec<String>,
+    /// In which epoch of the user's sessions at the server it was begun.
+    #[serde(default)]
+    pub epoch: Epoch,
     /// The first range of ids that nobody has taken.
     pub next_range: u32,
     /// When each connection was last seen using it, in milliseconds since the epoch.
     pub users: BTreeMap<String, i64>,
+}
+
+/// One of a user's sessions at a server. Absent: none was begun lately.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(in crate::connection) struct Epoch(pub Option<String>);
+
+impl Epoch {
+    /// Whether a session may go on that was begun in another.
+    pub fn has(&self, begun_in: &Self) -> bool {
+        self.0.is_none() || self == begun_in
+    }
 }
 
 /// A text that nobody else has.
@@ -58,6 +72,8 @@ pub(super) struct Found {
     pub text: Option<String>,
     /// Absent as well where the text is of no use.
     pub record: Option<Record>,
+    /// That of now.
+    pub epoch: Epoch,
 }
 
 impl Found {
@@ -66,7 +82,8 @@ impl Found {
         match &self.record {
             Some(Record::Live(live)) => {
                 let is_other = Some(&*live.born) != lost;
-                (live.next_range < RANGES && is_other && live.is_of(login)).then_some(live)
+                let is_good = live.next_range < RANGES && live.is_of(login);
+                (is_other && is_good && self.epoch.has(&live.epoch)).then_some(live)
             }
             Some(Record::Ended { .. }) | None => None,
         }
@@ -124,6 +141,7 @@ impl Live {
             instructions: described.instructions.clone(),
             born,
             logins: Vec::new(),
+            epoch: Epoch::default(),
             next_range: 0,
             users: BTreeMap::new(),
         };

@@ -187,6 +187,15 @@ impl World {
         }
     }
 
+    /// A logout or login of the target's user, whatever this process has to do with it.
+    pub async fn begin_epoch(&self, target: &Target) {
+        let user_id = target.key.owner.user_id().unwrap();
+        let (store, idle) = (self.store.as_ref().unwrap(), Duration::from_mins(15));
+        let (sharing, logger) = (self.manager.sharing(), Logger::silent());
+        let whose = (user_id, &*target.key.server_name);
+        sharing.begin_epoch(&**store, whose, idle, &logger).await;
+    }
+
     pub async fn acquire(&self, target: &Target) -> Result<Lease> {
         self.call(target).acquire().await
     }
