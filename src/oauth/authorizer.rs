@@ -26,6 +26,9 @@ use crate::settings::Settings;
 /// A token is replaced this long before it expires, so that no request meets the end.
 pub(super) const EARLY: Duration = Duration::from_secs(30);
 
+/// How long a store may take that is asked once more.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
 /// Who authorizes with what.
 pub struct Relation {
     pub user_id: String,
@@ -107,10 +110,15 @@ impl Authorizer {
             options,
             ..
         } = &self.0.relation;
-        self.0
-            .storage
-            .access_for(server_url.as_str(), options)
-            .await
+        let read = || self.0.storage.access_for(server_url.as_str(), options);
+        match read().await {
+            // A process that was held up has not heard what came in time.
+            Err(error) if error.code == Code::HostTimeout => {
+                let again = tokio::time::timeout(LOOK_AGAIN, read()).await;
+                again.unwrap_or(Err(error))
+            }
+            stored => stored,
+        }
     }
 
     pub(super) fn hand_out(&self, stored: StoredAccess) -> Access {

@@ -1,5 +1,6 @@
 //! Refreshing: once per user and server, here and in other processes, and never lost.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use librechat_mcp_native::connection::{Access, AccessTokens, Login};
@@ -113,6 +114,40 @@ async fn nobody_is_asked_to_sign_in_because_a_lock_is_away() {
         back.current().await.unwrap().unwrap().token.expose(),
         "at-1"
     );
+}
+
+#[tokio::test]
+async fn who_was_held_up_takes_what_another_has_refreshed_meanwhile() {
+    let world = World::new().await;
+    world.store("at-old", Some("rt-0")).await;
+    world.tokens.expire_access();
+    let held_up = world.authorizer(Some(MemoryLock::holding_up(world.authorizer(None))));
+    let access = held_up.current().await.unwrap().unwrap();
+    assert_eq!(access.token.expose(), "at-1");
+    let refused = world.authorizer(Some(MemoryLock::holding_up(world.authorizer(None))));
+    world.tokens.expire_access();
+    let access = refused.replace(&access.token).await.unwrap().unwrap();
+    assert_eq!(access.token.expose(), "at-2");
+    let script = world.server.script.lock();
+    assert_eq!((script.count("POST /token"), script.revoked), (2, false));
+}
+
+#[tokio::test]
+async fn a_store_that_was_not_heard_is_asked_once_more() {
+    let world = World::new().await;
+    world.store("at-0", Some("rt-0")).await;
+    for unheard in [1, 2] {
+        world.tokens.unheard_reads.store(unheard, Ordering::Relaxed);
+        let outcome = world.authorizer(None).current().await;
+        if unheard == 1 {
+            assert_eq!(outcome.unwrap().unwrap().token.expose(), "at-0");
+        } else {
+            let error = outcome.unwrap_err();
+            let expected = (Code::TokenStorageUnavailable, true);
+            assert_eq!((error.code, error.retryable), expected);
+        }
+    }
+    assert!(world.server.script.lock().requests.is_empty());
 }
 
 #[tokio::test]
