@@ -14,6 +14,7 @@ pub use run::Reinit;
 
 use std::sync::Arc;
 
+use crate::connection::is_superseded;
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
 use crate::manager::Manager;
@@ -110,18 +111,20 @@ impl Run<'_> {
         }
 
         let before = self.generation(config.as_deref()).await?;
-        let mut refusal = None;
+        let (mut refusal, mut was_superseded) = (None, false);
         let (mut connected, listed) = loop {
             let mut connected = Box::pin(self.connect(config.clone(), refusal)).await?;
             let listed = self.list(&mut connected).await?;
             let may_ask = connected.authorizes && !connected.asked.was_asked;
             let error = listed.as_ref().and_then(|listed| listed.as_ref().err());
             refusal = error.filter(|_| may_ask).and_then(Error::refusal).cloned();
-            if refusal.is_none() {
+            let is_anew = !was_superseded && error.is_some_and(is_superseded);
+            was_superseded |= is_anew;
+            if refusal.is_none() && !is_anew {
                 break (connected, listed);
             }
             // The session lives, but its token does not, and nothing but the user brings another.
-            if let Some(lease) = connected.lease.take() {
+            if let (Some(_), Some(lease)) = (&refusal, connected.lease.take()) {
                 lease.discard();
             }
         };

@@ -84,6 +84,8 @@ function useAuthorization(options) {
       store,
       user,
       flowManager,
+      /** Another runtime of the same services, as another process has it. */
+      start,
       /** Ends the runtime and makes another one, as when the process restarts. */
       async restart() {
         await host.runtime.close();

@@ -2,25 +2,32 @@
 
 use async_trait::async_trait;
 
+use super::login::Login;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
-/// What tells the login that tokens are of from other logins of the same user.
+/// A token, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Login {
-    /// There is one, the user's own.
-    User,
-    /// That of a set of stored credentials.
-    Set(String),
-    /// Nobody can tell.
-    Unknown,
+pub struct Access {
+    pub token: Secret,
+    pub login: Login,
+}
+
+impl From<Secret> for Access {
+    /// That of the one login that the user has.
+    fn from(token: Secret) -> Self {
+        Self {
+            token,
+            login: Login::User,
+        }
+    }
 }
 
 /// One user's tokens for one server. What it does, it does without asking the user.
 #[async_trait]
 pub trait AccessTokens: Send + Sync {
     /// The token to use now, refreshed where that is due; `None` where the user has to authorize.
-    async fn current(&self) -> Result<Option<Secret>>;
+    async fn current(&self) -> Result<Option<Access>>;
 
     /// Whether the token in use should be replaced before the next request.
     fn is_due(&self) -> bool;
@@ -45,13 +52,8 @@ pub trait AccessTokens: Send + Sync {
         None
     }
 
-    /// Whose the token is that was handed out last.
-    fn login(&self) -> Login {
-        Login::User
-    }
-
     /// Another token in place of one that the server refused; `None` where the user has to authorize.
-    async fn replace(&self, refused: &Secret) -> Result<Option<Secret>>;
+    async fn replace(&self, refused: &Secret) -> Result<Option<Access>>;
 }
 
 /// 403 says that the token is good, but not for this.

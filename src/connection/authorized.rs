@@ -32,7 +32,7 @@ pub async fn connect_authorized(
     };
     let aborted = || Err(Error::aborted());
     let current = cancel.run_until_cancelled(tokens.current()).await;
-    let Some(mut token) = current.unwrap_or_else(aborted)? else {
+    let Some(mut access) = current.unwrap_or_else(aborted)? else {
         return Err(Error::new(
             Code::AuthorizationRequired,
             "OAuth tokens missing before connection",
@@ -42,15 +42,18 @@ pub async fn connect_authorized(
     let mut sent = SentSecrets::default();
     let mut replacements = 0;
     loop {
-        sent.add(token.clone());
-        recipe.bearer.set(token.clone());
+        sent.add(access.token.clone());
+        recipe.bearer.set(access.token.clone());
+        recipe.login.begin(access.login);
         match connect(recipe, known, breaker, failure, cancel).await {
             Err(error) if replacements < REPLACEMENTS && is_refused_token(&error) => {
                 if let Some(refusal) = tokens.final_refusal(&error) {
                     return Err(refusal);
                 }
-                let replaced = cancel.run_until_cancelled(tokens.replace(&token)).await;
-                token = replaced.unwrap_or_else(aborted)?.ok_or(error)?;
+                let replaced = cancel
+                    .run_until_cancelled(tokens.replace(&access.token))
+                    .await;
+                access = replaced.unwrap_or_else(aborted)?.ok_or(error)?;
                 replacements += 1;
             }
             outcome => return outcome.map_err(|error| foreign_error(error, &sent)),

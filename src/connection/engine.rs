@@ -13,7 +13,7 @@ use super::asked::Inbound;
 use super::caching::Caching;
 use super::client::Client;
 use super::events::Event;
-use super::failures::{gone, replaced, unanswered};
+use super::failures::{gone, replaced, superseded, unanswered};
 use super::generation::{DISCOVERED, Generation};
 use super::handshake::{self, Described, Step};
 use super::options::CallOptions;
@@ -23,7 +23,7 @@ use super::shared::{Share, unique};
 use super::standard::{ClientMeta, standard_headers, version_header};
 use super::subscriptions::Subscriptions;
 use super::tasks::TaskTools;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::transport::message::{self, Meta, Params};
 use crate::transport::{Failure, HttpSession, Lane, Loss, Posted, Receiver, Reply, Sending, lost};
 
@@ -62,6 +62,8 @@ pub(super) struct Engine {
     pub share: Option<Share>,
     /// The wire has ended, or the session could not be made anew.
     is_over: AtomicBool,
+    /// See [`Self::supersede`].
+    pub is_superseded: AtomicBool,
     pub is_closing: AtomicBool,
 }
 
@@ -76,8 +78,6 @@ pub(super) struct Agreed {
     pub over: CancellationToken,
     /// Tells it from others that processes share; absent where it is this connection's alone.
     pub born: Option<String>,
-    /// The sets of credentials that are known to be of its login.
-    pub login: Mutex<Vec<String>>,
     /// Another process has begun it, and the server has not answered here yet.
     pub is_adopted: bool,
     /// Others may have found it.
@@ -95,7 +95,6 @@ impl Agreed {
             refusal: OnceLock::new(),
             over: life.child_token(),
             born: None,
-            login: Mutex::default(),
             is_adopted: false,
             is_written: AtomicBool::new(false),
             is_unheard: AtomicBool::new(false),
@@ -135,6 +134,7 @@ impl Engine {
             init_timeout,
             share,
             is_over: AtomicBool::new(false),
+            is_superseded: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
         })
     }
@@ -249,9 +249,8 @@ impl Engine {
         if agreed.described.generation() == Generation::Initialize {
             let text = message::notification(INITIALIZED, Params::None)?;
             self.post(&agreed.http, text).await.map_err(|it| it.error)?;
-            let login = self.share.as_ref().and_then(Share::login);
-            agreed.born = login.as_ref().map(|_| unique());
-            agreed.login = Mutex::new(login.unwrap_or_default());
+            let login = self.share.as_ref().and_then(|share| share.login.sets());
+            agreed.born = login.map(|_| unique());
             if agreed.live().is_none() {
                 agreed.born = None;
             }
@@ -363,6 +362,15 @@ impl Engine {
 
     pub fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
+    }
+
+    /// The tokens of now may be of another login than the session: only a new connection is to send them. What is under way
+    /// goes on.
+    pub fn supersede(&self) -> Error {
+        if !self.is_superseded.swap(true, Ordering::AcqRel) {
+            self.client.notice(Event::Superseded);
+        }
+        superseded()
     }
 
     /// The wire is gone.

@@ -82,6 +82,12 @@ impl Connection {
         self.session.is_closed()
     }
 
+    /// Whether the tokens of now may be of another login than the session.
+    #[must_use]
+    pub fn is_superseded(&self) -> bool {
+        self.session.is_superseded()
+    }
+
     /// Whether the config changed after it was read for this connection. `updated_at` in milliseconds since the epoch.
     #[must_use]
     pub fn is_stale(&self, updated_at: i64) -> bool {

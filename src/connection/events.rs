@@ -16,6 +16,8 @@ pub enum Event {
     PromptsChanged,
     /// The server holds on to the lost GET stream of the session, and refuses another: only a new session gets one.
     Conflicted,
+    /// The tokens of now may be of another login than the session, which only ends what it has begun.
+    Superseded,
 }
 
 /// Whoever owns the connection.

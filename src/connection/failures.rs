@@ -24,6 +24,21 @@ pub(super) fn server_error(answer: &RpcError) -> Error {
     Error::mcp(Code::ServerError, answer.code, &answer.message)
 }
 
+const SUPERSEDED: &str =
+    "The user has signed in anew or out, and the session is of the login before";
+
+/// A request that was not sent, because the tokens of now may be of another login than the session.
+pub(super) fn superseded() -> Error {
+    Error::new(Code::ConnectionLost, SUPERSEDED)
+}
+
+/// Whether a new connection can be asked the same.
+#[must_use]
+pub fn is_superseded(error: &Error) -> bool {
+    let cause = error.innermost();
+    cause.code == Code::ConnectionLost && cause.message == SUPERSEDED
+}
+
 /// A request that was under way on a session that the server has forgotten.
 pub(super) fn replaced() -> Error {
     Error::new(

@@ -24,6 +24,7 @@ mod inbound;
 mod listening;
 mod lists;
 mod liveness;
+mod login;
 #[cfg(test)]
 mod memory;
 mod notices;
@@ -49,7 +50,7 @@ mod updates;
 mod url_elicitation;
 mod verdict;
 
-pub use access::{AccessTokens, Login};
+pub use access::{Access, AccessTokens};
 pub use answers::Dropped;
 pub use authorized::connect_authorized;
 pub use breaker::{Breaker, Breakers};
@@ -57,9 +58,10 @@ pub use caller::Caller;
 pub use connect::{DEFAULT_INIT_TIMEOUT, LastFailure, connect};
 pub use established::Connection;
 pub use events::{Event, Observer};
-pub(crate) use failures::gone;
+pub(crate) use failures::{gone, is_superseded};
 pub use generation::{Generation, Known};
 pub use handshake::Described;
+pub use login::{KNOWN_SETS, Login, LoginInUse};
 #[cfg(test)]
 pub(crate) use memory::{MemoryServer, Script};
 pub use options::{CallOptions, Progress, ProgressSink};

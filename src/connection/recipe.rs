@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::access::AccessTokens;
 use super::events::Observer;
+use super::login::LoginInUse;
 use super::result_cache::ResultCache;
 use super::shared::{Share, SharedSession};
 use crate::environment::Environment;
@@ -33,6 +34,8 @@ pub struct Recipe {
     pub made_at: i64,
     /// The token in use. Requests of an open connection follow it.
     pub bearer: Bearer,
+    /// Whose that is, where a user may have several logins.
+    pub login: LoginInUse,
     /// Where it comes from, for a user who authorizes with the server.
     pub tokens: Option<Arc<dyn AccessTokens>>,
     pub policy: Policy,
@@ -63,7 +66,21 @@ impl Recipe {
     /// The connection's part in a session that processes share.
     pub(super) fn share(&self) -> Option<Share> {
         let session = self.shared.clone()?;
-        Some(Share::new(session, self.tokens.clone()))
+        Some(Share::new(session, self.login.clone()))
+    }
+
+    /// For another connection, where one has been made from this: the token of that may be of another login.
+    #[must_use]
+    pub fn apart(self: Arc<Self>) -> Arc<Self> {
+        let tokens = self.tokens.as_ref().filter(|tokens| !tokens.is_required());
+        if tokens.is_none() || self.bearer.get().is_none() {
+            return self;
+        }
+        Arc::new(Self {
+            bearer: Bearer::default(),
+            login: LoginInUse::of_several(),
+            ..(*self).clone()
+        })
     }
 
     /// Makes what has no token of its own use this one, where the connection sends any.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use tokio::time::{Instant, timeout_at};
 
 use super::engine::{Agreed, Engine};
-use super::failures::{gone, unanswered};
+use super::failures::{gone, is_superseded, unanswered};
 use super::generation::Generation;
 use super::options::CallOptions;
 use crate::error::{Error, Result};
@@ -61,7 +61,7 @@ impl Engine {
         };
         if let Err(error) = shaken {
             // Only somebody with another token, or a new connection, can help.
-            if !error.wants_authorization() {
+            if !error.wants_authorization() && !is_superseded(&error) {
                 self.end();
             }
             return Err(error);

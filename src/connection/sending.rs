@@ -5,9 +5,10 @@ use std::sync::Arc;
 use http::header::AUTHORIZATION;
 use serde_json::value::RawValue;
 
-use super::access::{AccessTokens, is_refused_token};
+use super::access::{Access, AccessTokens, is_refused_token};
 use super::established::Connection;
 use super::generation::Generation;
+use super::login::Login;
 use super::options::CallOptions;
 use super::tools::list_tools;
 use crate::error::Result;
@@ -50,11 +51,7 @@ impl Connection {
             return self.send(method, params, options).await;
         };
         if tokens.is_due() {
-            match options.bound(tokens.current()).await {
-                Ok(Some(token)) => self.recipe.bearer.set(token),
-                Err(error) if tokens.is_required() => return Err(error),
-                _ => {}
-            }
+            self.refresh(tokens, options).await?;
         }
         let used = self.recipe.bearer.get();
         let error = match self.send(method, params, options).await {
@@ -71,7 +68,7 @@ impl Connection {
                 return Err(error);
             };
             match options.bound(tokens.replace(refused)).await? {
-                Some(token) => self.recipe.bearer.set(token),
+                Some(access) => self.go_on_with(access, options).await?,
                 None => return Err(error),
             }
         }
@@ -79,6 +76,40 @@ impl Connection {
         let sent = SentSecrets::from(Vec::from_iter(used));
         let outcome = self.send(method, params, options).await;
         outcome.map_err(|error| foreign_error(error, &sent))
+    }
+
+    /// Has the token replaced where that is due, unless that is required for each request; whether the session is still one of
+    /// its login.
+    pub async fn is_of_its_login(&self, options: &CallOptions) -> bool {
+        let tokens = self.recipe.tokens.as_ref();
+        match tokens.filter(|tokens| !tokens.is_required() && tokens.is_due()) {
+            Some(tokens) => self.refresh(tokens, options).await.is_ok(),
+            None => true,
+        }
+    }
+
+    async fn refresh(&self, tokens: &Arc<dyn AccessTokens>, options: &CallOptions) -> Result<()> {
+        match options.bound(tokens.current()).await {
+            Ok(Some(access)) => self.go_on_with(access, options).await,
+            Err(error) if tokens.is_required() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Has what follows sent with another token, which has to be of the login that the session was begun with.
+    async fn go_on_with(&self, access: Access, options: &CallOptions) -> Result<()> {
+        let login = &self.recipe.login;
+        let mut is_same = login.takes(&access.login);
+        if let (false, Some(shared)) = (is_same, &self.recipe.shared) {
+            // Another process may have refreshed, and noted so.
+            let noted = options.bound(async { Ok(shared.logins().await) }).await?;
+            is_same = login.takes(&Login::Sets(noted)) && login.takes(&access.login);
+        }
+        if !is_same {
+            return Err(self.session.supersede());
+        }
+        self.recipe.bearer.set(access.token);
+        Ok(())
     }
 
     /// A server of 2026-07-28 may want arguments of a tool as headers, which its list of tools names.

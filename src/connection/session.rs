@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::caller::Caller;
 use super::engine::{Agreed, Engine};
-use super::failures::{METHOD_NOT_FOUND, gone, server_error, unanswered};
+use super::failures::{METHOD_NOT_FOUND, gone, is_superseded, server_error, unanswered};
 use super::generation::Generation;
 use super::handshake::Described;
 use super::options::CallOptions;
@@ -113,9 +113,14 @@ impl Session {
                 return Err(failure.error);
             };
             let renewing = options.bound_by(self.0.renewed(&agreed, failure.loss), unanswered);
-            agreed = Box::pin(renewing).await?;
+            let may_have_run = !is_unread && !is_repeatable(method);
+            agreed = match Box::pin(renewing).await {
+                // Nobody is to make the request again in another connection.
+                Err(error) if may_have_run && is_superseded(&error) => return Err(failure.error),
+                renewed => renewed?,
+            };
             renewals += 1;
-            if !is_unread && !is_repeatable(method) {
+            if may_have_run {
                 return Err(failure.error);
             }
         };
@@ -306,6 +311,14 @@ impl Session {
         if let Ok(text) = text {
             let _ = timeout(CANCEL_TIMEOUT, self.0.tell(text)).await;
         }
+    }
+
+    pub fn is_superseded(&self) -> bool {
+        self.0.is_superseded.load(Ordering::Acquire)
+    }
+
+    pub fn supersede(&self) -> Error {
+        self.0.supersede()
     }
 
     /// Whether another process has begun it.

@@ -164,8 +164,8 @@ impl Manager {
                 return Ok(lease);
             }
             let is_aborted = request.options.cancel.is_cancelled();
-            // Whoever was not waited for may be well.
-            let parting = if is_aborted {
+            // Whoever was not waited for may be well, and so may a session of the login before.
+            let parting = if is_aborted || lease.connection().is_superseded() {
                 Parting::Left
             } else {
                 Parting::Over
@@ -201,6 +201,14 @@ impl Manager {
             return Ok(false);
         }
         if !self.is_current(lease, request).await? {
+            return Ok(false);
+        }
+        if !connection.is_of_its_login(&request.options).await {
+            let prefix = request.log_prefix();
+            let logger = &request.logger;
+            logger.info(format!(
+                "{prefix} The user has signed in anew, leaving the session of the login before"
+            ));
             return Ok(false);
         }
         if connection.is_connected(&request.options).await {

@@ -110,6 +110,7 @@ impl Manager {
         recipe: Arc<Recipe>,
         admission: Admission,
     ) -> (Arc<Attempt>, Ticket) {
+        let recipe = recipe.apart();
         let attempt = Arc::new(Attempt {
             key: key.clone(),
             fingerprint: recipe.fingerprint,

@@ -8,11 +8,10 @@ use tokio::sync::oneshot;
 use super::Manager;
 use crate::cancel::until_closed;
 use crate::connection::{
-    AccessTokens, Breakers, CallOptions, Connection, Generation, Known, LastFailure, Recipe,
-    ToolList, connect_authorized, list_tools,
+    Access, AccessTokens, Breakers, CallOptions, Connection, Generation, Known, LastFailure,
+    Recipe, ToolList, connect_authorized, list_tools,
 };
 use crate::error::{Error, Result};
-use crate::secret::Secret;
 use crate::tools::RawTools;
 use crate::transport::Bearer;
 
@@ -34,7 +33,7 @@ pub struct Discovered {
 }
 
 /// What loading a user's tokens came to.
-type Loaded = Result<Option<Secret>>;
+type Loaded = Result<Option<Access>>;
 
 impl Manager {
     /// Lists the tools with the tokens that the user has, else as anybody. Asks nobody to authorize.

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::scope::{CallScope, ServerScope};
 use super::state::Manager;
 use super::token_request::TokenRequest;
-use crate::connection::{AccessTokens, Recipe};
+use crate::connection::{Access, AccessTokens, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::{Host, UpstreamTokens};
 use crate::obo::EXCHANGE_TIMEOUT;
@@ -34,11 +34,12 @@ struct SessionTokens {
 
 #[async_trait]
 impl AccessTokens for SessionTokens {
-    async fn current(&self) -> Result<Option<Secret>> {
-        if let Some(token) = self.bearer.get() {
-            return Ok(Some(token));
-        }
-        session_token(&self.host, &self.user, false).await.map(Some)
+    async fn current(&self) -> Result<Option<Access>> {
+        let token = match self.bearer.get() {
+            Some(token) => token,
+            None => session_token(&self.host, &self.user, false).await?,
+        };
+        Ok(Some(token.into()))
     }
 
     fn is_due(&self) -> bool {
@@ -58,7 +59,7 @@ impl AccessTokens for SessionTokens {
         self.replacement.lock().clone()
     }
 
-    async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {
+    async fn replace(&self, refused: &Secret) -> Result<Option<Access>> {
         let is_over = self
             .host
             .upstream_tokens
@@ -76,7 +77,7 @@ impl AccessTokens for SessionTokens {
             return Err(rejected(&self.server_name, &refusal));
         }
         *self.replacement.lock() = Some(token.clone());
-        Ok(Some(token))
+        Ok(Some(token.into()))
     }
 }
 

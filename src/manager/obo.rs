@@ -15,7 +15,7 @@ use super::lease::Lease;
 use super::scope::{CallScope, ServerScope};
 use super::state::Manager;
 use super::token_request::TokenRequest;
-use crate::connection::{AccessTokens, Recipe};
+use crate::connection::{Access, AccessTokens, Recipe};
 use crate::error::{Cause, Error, Result};
 use crate::host::Host;
 use crate::log::log_prefix;
@@ -63,11 +63,12 @@ impl OboTokens {
 
 #[async_trait]
 impl AccessTokens for OboTokens {
-    async fn current(&self) -> Result<Option<Secret>> {
-        match self.bearer.get().filter(|_| self.is_over()) {
-            Some(token) => Ok(Some(token)),
-            None => self.token(None).await,
-        }
+    async fn current(&self) -> Result<Option<Access>> {
+        let token = match self.bearer.get().filter(|_| self.is_over()) {
+            Some(token) => Some(token),
+            None => self.token(None).await?,
+        };
+        Ok(token.map(Access::from))
     }
 
     fn is_due(&self) -> bool {
@@ -86,13 +87,13 @@ impl AccessTokens for OboTokens {
         self.replacement.lock().clone()
     }
 
-    async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {
+    async fn replace(&self, refused: &Secret) -> Result<Option<Access>> {
         if self.is_over() || self.replacement.lock().as_ref() == Some(refused) {
             return Ok(None);
         }
         let token = self.token(Some(refused)).await?;
         self.replacement.lock().clone_from(&token);
-        Ok(token)
+        Ok(token.map(Access::from))
     }
 }
 

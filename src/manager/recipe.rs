@@ -9,7 +9,7 @@ use super::scope::{CallScope, ServerScope, check_request_headers, template};
 use super::state::Manager;
 use super::watch::KeyObserver;
 use crate::clock::now_ms;
-use crate::connection::{Recipe, SharedSession};
+use crate::connection::{LoginInUse, Recipe, SharedSession};
 use crate::error::Result;
 use crate::network::Policy;
 use crate::secret::Secret;
@@ -56,6 +56,7 @@ impl Manager {
             made_at: now_ms(),
             config,
             bearer: Bearer::default(),
+            login: LoginInUse::default(),
             tokens: None,
             policy,
             rules,
@@ -87,6 +88,7 @@ impl Manager {
             recipe.shared = SharedSession::of(&recipe, store, &key, &self.0.sharing);
         }
         if let Some(authorizer) = self.authorizer(call, server, &recipe)? {
+            recipe.login = LoginInUse::of_several();
             recipe.tokens = Some(Arc::new(authorizer));
         } else {
             recipe.tokens = self.obo_tokens(call, server, &recipe)?;

@@ -13,7 +13,7 @@ use super::{
     ServerScope, TokenRequest,
 };
 use crate::connection::{
-    CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, TaskCall,
+    CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, TaskCall, is_superseded,
 };
 use crate::error::{Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
@@ -179,6 +179,7 @@ impl Manager {
             request,
             limit,
             asked: ConsentOutcome::default(),
+            was_superseded: false,
         };
         let mut lease = connecting.lease(None).await?;
         let token = match token {
@@ -248,13 +249,7 @@ impl Manager {
                 credentials.renew(self, error, &mut options).await?;
                 continue;
             }
-            let may_ask = connecting.may_ask();
-            let Some(refusal) = error.refusal().filter(|_| may_ask) else {
-                return Err(error);
-            };
-            // The session lives, but its token does not, and nothing but the user brings another.
-            lease.discard();
-            lease = connecting.lease(Some(refusal)).await?;
+            lease = connecting.another(lease, error).await?;
         }
     }
 }
@@ -267,6 +262,8 @@ struct Connecting<'a> {
     request: Acquire<'a>,
     limit: Duration,
     asked: ConsentOutcome,
+    /// The call has found that its session was of another login.
+    was_superseded: bool,
 }
 
 impl Connecting<'_> {
@@ -286,6 +283,20 @@ impl Connecting<'_> {
         self.manager
             .acquire_asking(scope, self.server, request, &consent, asked)
             .await
+    }
+
+    /// The connection that the call is made over again after `error`, which is given back where that would not help.
+    async fn another(&mut self, lease: Lease, error: Error) -> Result<Lease> {
+        let is_anew = !self.was_superseded && is_superseded(&error);
+        self.was_superseded |= is_anew;
+        let refusal = error.refusal().filter(|_| self.may_ask());
+        if refusal.is_some() {
+            // The session lives, but its token does not, and nothing but the user brings another.
+            lease.discard();
+        } else if !is_anew {
+            return Err(error);
+        }
+        self.lease(refusal).await
     }
 
     /// Whether the user can be asked, and was not yet.

@@ -215,6 +215,12 @@ impl Manager {
         let _ = until_closed(&self.0.closing, ended).await;
     }
 
+    /// What the shared sessions of the runtime have in common.
+    #[must_use]
+    pub fn sharing(&self) -> &Arc<Sharing> {
+        &self.0.sharing
+    }
+
     /// Leaves shared sessions to other processes from now on.
     pub fn hand_over(&self) {
         self.0.hands_over.store(true, Ordering::Relaxed);

@@ -41,6 +41,7 @@ impl Observer for KeyObserver {
                 manager.tell(&self.key, event);
                 return manager.rebuild(&self.key);
             }
+            Event::Superseded => return manager.superseded(&self.key),
             // Listeners hear of it with the tools.
             Event::ToolsChanged => return manager.refresh_tools(&self.key),
             Event::Connecting
@@ -122,6 +123,14 @@ impl Manager {
             earlier.cancel();
         }
         Some((slot, cancel))
+    }
+
+    /// The next call makes another connection. Others may go on with the session, whose login it is.
+    fn superseded(&self, key: &Key) {
+        let slot = self.0.pool.lock().slots.get(key).cloned();
+        if let Some(slot) = slot.filter(|slot| slot.connection.is_superseded()) {
+            self.discard(&slot, Parting::Left);
+        }
     }
 
     fn lost(&self, key: &Key) {

@@ -10,7 +10,7 @@ use super::authorizer::{Authorizer, EARLY, Relation};
 use super::leases::storage_unavailable;
 use super::renew::{Reason, may_pass};
 use crate::clock::now_ms;
-use crate::connection::{AccessTokens, Login};
+use crate::connection::{Access, AccessTokens};
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
 use crate::secret::Secret;
@@ -18,7 +18,7 @@ use crate::secret::Secret;
 impl Authorizer {
     /// Refreshes, or shares the refresh that is under way. It runs in a task of its own, so that no caller's end can
     /// lose a token that the server has rotated already.
-    async fn refresh(&self, reason: Reason) -> Result<Option<Secret>> {
+    async fn refresh(&self, reason: Reason) -> Result<Option<Access>> {
         let oauth = &self.0.oauth;
         let key = self.refresh_key().await?;
         let refresh = match oauth.refreshes.get(&key) {
@@ -33,7 +33,8 @@ impl Authorizer {
                 })
             }
         };
-        refresh.await
+        let refreshed = refresh.await?;
+        Ok(refreshed.map(|stored| self.hand_out(stored)))
     }
 
     /// Who shares a refresh: not another tenant's user, nor a server of this name that is another one.
@@ -48,7 +49,7 @@ impl Authorizer {
         Ok(json!([tenant, key, server_url.as_str(), client, token_url]).to_string())
     }
 
-    fn log_failure(&self, outcome: &Result<Option<Secret>>) {
+    fn log_failure<T>(&self, outcome: &Result<Option<T>>) {
         let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
         match outcome {
             Err(error) if error.code == Code::ReauthenticationRequired => {
@@ -82,7 +83,7 @@ fn is_deferred(error: &Error) -> bool {
 }
 
 /// A refresh that failed leaves only the user; why has been logged, and is told to nobody else.
-fn without_refresh(outcome: Result<Option<Secret>>) -> Result<Option<Secret>> {
+fn without_refresh(outcome: Result<Option<Access>>) -> Result<Option<Access>> {
     match outcome {
         Err(error) if !is_end(&error) && !is_deferred(&error) => Ok(None),
         outcome => outcome,
@@ -91,20 +92,20 @@ fn without_refresh(outcome: Result<Option<Secret>>) -> Result<Option<Secret>> {
 
 #[async_trait]
 impl AccessTokens for Authorizer {
-    async fn current(&self) -> Result<Option<Secret>> {
+    async fn current(&self) -> Result<Option<Access>> {
         let inner = &self.0;
         let (prefix, logger) = (&inner.prefix, &inner.host.logger);
         let stored = match self.stored().await {
             Ok(stored) => stored,
             Err(error) if error.code == Code::ReauthenticationRequired => {
-                self.log_failure(&Err(error));
+                self.log_failure::<Access>(&Err(error));
                 return Ok(None);
             }
             Err(error) if is_end(&error) || inner.storage.is_unusable(&error) => return Err(error),
             Err(error) if may_pass(&error) => {
                 let name = &inner.relation.server_name;
                 let error = storage_unavailable(name, error);
-                self.log_failure(&Err(error.clone()));
+                self.log_failure::<Access>(&Err(error.clone()));
                 return Err(error);
             }
             Err(error) => {
@@ -122,7 +123,7 @@ impl AccessTokens for Authorizer {
         let usable = stored.filter(|stored| !stored.expires_within(Duration::ZERO));
         let refreshed = self.refresh(Reason::Due).await;
         match (usable, refreshed) {
-            (_, Ok(Some(token))) => Ok(Some(token)),
+            (_, Ok(Some(access))) => Ok(Some(access)),
             (Some(usable), _) => Ok(Some(self.hand_out(usable))),
             (None, refreshed) => without_refresh(refreshed),
         }
@@ -136,17 +137,13 @@ impl AccessTokens for Authorizer {
         self.0.published.lock().take()
     }
 
-    fn login(&self) -> Login {
-        self.0.login.lock().clone()
-    }
-
-    async fn replace(&self, refused: &Secret) -> Result<Option<Secret>> {
+    async fn replace(&self, refused: &Secret) -> Result<Option<Access>> {
         let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
         logger.info(format!(
             "{prefix} The server refused the access token, attempting to refresh it"
         ));
         let refreshed = self.refresh(Reason::Refused(refused.clone())).await;
         let replaced = without_refresh(refreshed)?;
-        Ok(replaced.filter(|token| token != refused))
+        Ok(replaced.filter(|access| access.token != *refused))
     }
 }

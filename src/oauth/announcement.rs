@@ -55,6 +55,7 @@ impl Witness for Announcement<'_> {
     }
 
     fn renews(&self, before: &str, after: &str) {
+        self.inner.oauth.note_renewal(before, after);
         if let Some(session) = &self.inner.relation.session {
             session.renew_login(before, after);
         }

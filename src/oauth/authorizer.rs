@@ -16,16 +16,18 @@ use super::options::OAuthOptions;
 use super::runtime::OAuth;
 use super::storage::{Storage, StoredAccess};
 use crate::clock::now_ms;
-use crate::connection::{Login, SharedSession};
+use crate::connection::{Access, Login, SharedSession};
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowStore, Host};
 use crate::network::{HttpClient, NetworkRules};
-use crate::secret::Secret;
 use crate::server_config::Coordination;
 use crate::settings::Settings;
 
 /// A token is replaced this long before it expires, so that no request meets the end.
 pub(super) const EARLY: Duration = Duration::from_secs(30);
+
+/// How long a store may take that is asked once more.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 /// Who authorizes with what.
 pub struct Relation {
@@ -63,8 +65,6 @@ pub(super) struct Inner {
     pub prefix: String,
     /// The generation that the host has published a change of these tokens under.
     pub published: Mutex<Option<String>>,
-    /// What tells the login of the tokens that were read last.
-    pub login: Mutex<Login>,
     /// When the token that was handed out last is due to be replaced, in milliseconds since the epoch.
     pub due_at: AtomicI64,
 }
@@ -100,7 +100,6 @@ impl Authorizer {
             host: host.clone(),
             relation,
             published: Mutex::default(),
-            login: Mutex::new(Login::Unknown),
             due_at: AtomicI64::new(i64::MAX),
         })))
     }
@@ -111,21 +110,18 @@ impl Authorizer {
             options,
             ..
         } = &self.0.relation;
-        let storage = &self.0.storage;
-        let stored = storage.access_for(server_url.as_str(), options).await?;
-        if let Some(stored) = &stored {
-            self.note_login(stored);
+        let read = || self.0.storage.access_for(server_url.as_str(), options);
+        match read().await {
+            // A process that was held up has not heard what came in time.
+            Err(error) if error.code == Code::HostTimeout => {
+                let again = tokio::time::timeout(LOOK_AGAIN, read()).await;
+                again.unwrap_or(Err(error))
+            }
+            stored => stored,
         }
-        Ok(stored)
     }
 
-    fn note_login(&self, stored: &StoredAccess) {
-        let set = stored.credential_set_id.clone();
-        *self.0.login.lock() = set.map_or(Login::Unknown, Login::Set);
-    }
-
-    pub(super) fn hand_out(&self, stored: StoredAccess) -> Secret {
-        self.note_login(&stored);
+    pub(super) fn hand_out(&self, stored: StoredAccess) -> Access {
         let early = i64::try_from(EARLY.as_millis()).unwrap_or_default();
         let due = stored
             .expires_at
@@ -133,6 +129,11 @@ impl Authorizer {
         // A token that lives no longer than that is used while it lasts; the server says when it does not.
         let due = if due <= now_ms() { i64::MAX } else { due };
         self.0.due_at.store(due, Ordering::Relaxed);
-        stored.token
+        let set = stored.credential_set_id;
+        let lineage = |set: String| Login::Sets(self.0.oauth.lineage(&set));
+        Access {
+            token: stored.token,
+            login: set.map_or(Login::Unknown, lineage),
+        }
     }
 }

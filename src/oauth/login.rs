@@ -56,6 +56,10 @@ impl Authorizer {
             Some((leases, generation)) => leases.fenced_in(*generation, store).await?,
             None => store.await?,
         };
+        if let Some(session) = &inner.relation.session {
+            // What it shares is of the login before.
+            session.begin_epoch().await;
+        }
         let told = async {
             let flow_id = self.flow_id().await?;
             let tokens = announcement.published(stored.clone());

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::announcement::Announcement;
-use super::authorizer::{Authorizer, EARLY};
+use super::authorizer::{Authorizer, EARLY, LOOK_AGAIN};
 use super::leases::{FLIGHT_POLL, Leases, refresh_unavailable, storage_unavailable};
 use super::locked_refresher::LockedRefresher;
 use super::refresh_lock::{LOCK_TTL, LockedBy, POLL, RefreshLock};
@@ -45,8 +45,11 @@ pub(super) fn may_pass(error: &Error) -> bool {
 
 impl Authorizer {
     /// The owned part: read, lock, read again, refresh, store, let go.
-    pub(super) async fn renew(&self, reason: &Reason) -> Result<Option<Secret>> {
-        let renewed = self.renew_where_due(reason).await;
+    pub(super) async fn renew(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
+        let renewed = match self.renew_where_due(reason).await {
+            Err(error) if may_pass(&error) => self.found_since(reason).await.map(Some).ok_or(error),
+            renewed => renewed,
+        };
         match renewed {
             Err(error) if may_pass(&error) => Err(match self.leases().await {
                 Ok(Some(leases)) => leases.refresh_unavailable(error),
@@ -55,8 +58,19 @@ impl Authorizer {
                 }
                 _ => error,
             }),
-            renewed => renewed.map(|access| access.map(|access| self.hand_out(access))),
+            renewed => renewed,
         }
+    }
+
+    /// What others have stored while a process was held up that has heard no answer in time.
+    async fn found_since(&self, reason: &Reason) -> Option<StoredAccess> {
+        let looking = timeout(LOOK_AGAIN, self.stored_for(reason));
+        let elsewhere = looking.await.ok()?.ok()??;
+        let leases = self.leases().await.ok()?;
+        let flight = leases.filter(|leases| leases.coordinate());
+        let announcement = Announcement::new(&self.0);
+        let adopting = self.adopt(reason, elsewhere, flight, &announcement);
+        adopting.await.ok()
     }
 
     async fn renew_where_due(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
@@ -120,11 +134,9 @@ impl Authorizer {
                 let tokens = renewed.map(|access| announcement.published(access.to_tokens()));
                 let is_over = lock.is_over();
                 lock.end(tokens, &inner.host.logger).await;
-                // Whoever was held up has sent nothing, and others may not have waited for it.
+                // Others may not have waited for whoever was held up.
                 let elsewhere = match &outcome {
-                    Err(error) if is_over || error.code == Code::TokenRefreshUnavailable => {
-                        self.stored_for(reason).await?
-                    }
+                    Err(_) if is_over => self.stored_for(reason).await?,
                     _ => None,
                 };
                 let Some(elsewhere) = elsewhere else {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::run::Run;
-use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT, Recipe};
+use crate::connection::{CallOptions, DEFAULT_INIT_TIMEOUT, Recipe, is_superseded};
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
 use crate::manager::{
@@ -289,9 +289,9 @@ impl Run<'_> {
             let logger = &self.call.host.logger;
             logger.error(format!("{prefix} Failed to fetch tools: {error}"));
             let refusal = error.refusal();
-            // The user is asked next.
-            let is_asked = connected.authorizes && refusal.is_some();
-            let answers = is_asked || lease.connection().answers(error, options).await;
+            // The user is asked next, or another connection made.
+            let goes_on = is_superseded(error) || connected.authorizes && refusal.is_some();
+            let answers = goes_on || lease.connection().answers(error, options).await;
             self.check()?;
             if !answers {
                 connected.error = Some(refusal.unwrap_or(error).clone());

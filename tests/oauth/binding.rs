@@ -163,7 +163,7 @@ async fn without_a_row_only_a_server_that_is_its_own_authorization_server_gets_i
     assert_eq!(token_requests(&world), (0, 0));
     world.server.script.lock().documents.clear();
     let token = world.authorizer(None).current().await.unwrap();
-    assert_eq!(token.unwrap().expose(), "at-1");
+    assert_eq!(token.unwrap().token.expose(), "at-1");
     assert_eq!(token_requests(&world), (1, 0));
 }
 

@@ -21,8 +21,8 @@ async fn many_processes_at_the_same_moment_refresh_once_each_time() {
         let processes: Vec<_> = (0..8).map(|_| world.authorizer(None)).collect();
         let tokens = processes.iter().map(AccessTokens::current);
         for token in futures::future::join_all(tokens).await {
-            let token = token.unwrap().unwrap();
-            assert_eq!(token.expose(), &format!("at-{round}"));
+            let access = token.unwrap().unwrap();
+            assert_eq!(access.token.expose(), &format!("at-{round}"));
         }
         let script = world.server.script.lock();
         assert_eq!(
@@ -53,8 +53,8 @@ async fn who_holds_the_flight_and_never_ends_costs_failures_and_no_grant() {
     }
     assert_eq!(world.server.script.lock().count("POST /token"), 0);
     dead.release().await.unwrap();
-    let token = authorizer.current().await.unwrap().unwrap();
-    assert_eq!(token.expose(), "at-1");
+    let access = authorizer.current().await.unwrap().unwrap();
+    assert_eq!(access.token.expose(), "at-1");
     assert!(!leases.are_held());
 }
 

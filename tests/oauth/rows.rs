@@ -60,8 +60,8 @@ fn tokens(value: &Value) -> Tokens {
 }
 
 async fn current(world: &World) -> Option<String> {
-    let token = world.authorizer(None).current().await.unwrap();
-    token.map(|token| token.expose().clone())
+    let access = world.authorizer(None).current().await.unwrap();
+    access.map(|access| access.token.expose().clone())
 }
 
 #[tokio::test]

@@ -2,17 +2,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use librechat_mcp_native::connection::now_ms;
+use librechat_mcp_native::connection::{AccessTokens, now_ms};
 use librechat_mcp_native::embedded::MemoryFlows;
 use librechat_mcp_native::error::{Code, Error, Result};
 use librechat_mcp_native::host::{
     CredentialSet, Expiry, FlowState, FlowStore, LeaseOptions, Lock, LockGuard, TokenData,
     TokenQuery, TokenRow, TokenStore, TokenUpdate,
 };
+use librechat_mcp_native::oauth::Authorizer;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 
@@ -29,6 +30,8 @@ pub struct MemoryTokens {
     /// The updates that were asked for, whether they found their row or not.
     pub updates: Mutex<Vec<TokenQuery>>,
     pub meanwhile: Mutex<Option<Meanwhile>>,
+    /// So many reads are over before their answer is heard.
+    pub unheard_reads: AtomicUsize,
 }
 
 pub type Rows = HashMap<String, TokenRow>;
@@ -47,6 +50,11 @@ pub struct Fault {
     pub times: usize,
     /// They are carried out, and nobody is told.
     pub unanswered: bool,
+}
+
+/// What a process finds that was held up for longer than its host may take.
+fn unheard_of() -> Error {
+    Error::new(Code::HostTimeout, "no answer in time")
 }
 
 fn is_away<T>() -> Result<T> {
@@ -125,6 +133,11 @@ impl TokenStore for MemoryTokens {
 
     async fn find(&self, query: &TokenQuery) -> Result<Option<TokenRow>> {
         self.touch(&query.kind);
+        let less = |left: usize| left.checked_sub(1);
+        let (order, unheard) = (Ordering::Relaxed, &self.unheard_reads);
+        if unheard.fetch_update(order, order, less).is_ok() {
+            return Err(unheard_of());
+        }
         Ok(self.rows.lock().get(&query.kind).cloned())
     }
 
@@ -299,6 +312,7 @@ impl FlowStore for SharedFlows {
 pub struct MemoryLock {
     held: Arc<Mutex<Option<String>>>,
     is_away: bool,
+    meanwhile: Option<Authorizer>,
 }
 
 impl MemoryLock {
@@ -309,6 +323,14 @@ impl MemoryLock {
             ..Self::default()
         }
     }
+
+    /// Whoever asks for it is held up, for so long that another process refreshes.
+    pub fn holding_up(other: Authorizer) -> Self {
+        Self {
+            meanwhile: Some(other),
+            ..Self::default()
+        }
+    }
 }
 
 #[async_trait]
@@ -316,6 +338,10 @@ impl Lock for MemoryLock {
     async fn acquire(&self, key: &str, _ttl: Duration) -> Result<Option<Box<dyn LockGuard>>> {
         if self.is_away {
             return Err(Error::new(Code::HostError, "the store is away"));
+        }
+        if let Some(other) = &self.meanwhile {
+            other.current().await?;
+            return Err(unheard_of());
         }
         let mut held = self.held.lock();
         if held.is_some() {

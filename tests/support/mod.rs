@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use librechat_mcp_native::connection::{
-    Breakers, CallOptions, Connection, Generation, Known, LastFailure, Recipe, ResultCache,
-    ToolList, connect, list_tools,
+    Breakers, CallOptions, Connection, Generation, Known, LastFailure, LoginInUse, Recipe,
+    ResultCache, ToolList, connect, list_tools,
 };
 use librechat_mcp_native::error::{Code, Result};
 use librechat_mcp_native::host::{Environment, Level, Log, LogMeta, Logger, NetworkRules};
@@ -81,6 +81,7 @@ pub fn recipe(config: Value) -> Recipe {
         uses_oauth: config.is_oauth_server(),
         made_at: 0,
         bearer: Bearer::default(),
+        login: LoginInUse::default(),
         tokens: None,
         rules: NetworkRules::default(),
         policy: Policy::new(&NetworkRules::default(), &environment, None).unwrap(),

@@ -8,6 +8,7 @@ use super::share::Share;
 use super::store::MAX_CONFLICTS;
 use crate::clock::now_ms;
 use crate::connection::engine::{Agreed, Engine};
+use crate::connection::login::{Login, learn};
 
 /// Why a connection ends. Of several reasons the last one here counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,7 +79,7 @@ impl Engine {
             };
             let Some(mut live) = used(self.next_range(), share, &agreed, &found) else {
                 // Those whose login it is go on with it.
-                return !found.is(&agreed);
+                return !share.is_going_on(&found) || !found.is(&agreed);
             };
             if found.record.is_none() && parting != Parting::HandedOver {
                 return true;
@@ -109,22 +110,27 @@ impl Engine {
     }
 }
 
-/// What there is, with the use of now. Where there is nothing, the store has lost it; `None`: it is another's by now, or
-/// nobody can tell that the credentials of now are of its login.
+/// What there is, with the use of now. Where there is nothing, the store has lost it; `None`: it is another's by now, was
+/// ended for all, or nobody can tell that the credentials of now are of its login.
 fn used(next_range: u32, share: &Share, agreed: &Agreed, found: &Found) -> Option<Live> {
-    let login = share.login()?;
+    if !share.is_going_on(found) {
+        return None;
+    }
+    let login = share.login.sets()?;
     let mut live = match &found.record {
         Some(Record::Live(live)) if found.is(agreed) => (**live).clone(),
         Some(_) => return None,
         None => Live {
-            logins: agreed.login.lock().clone(),
+            logins: login.clone(),
+            epoch: share.epoch(),
             ..agreed.live()?
         },
     };
     if !live.is_of(&login) {
         return None;
     }
-    agreed.login.lock().clone_from(&live.logins);
+    learn(&mut live.logins, &login);
+    share.login.takes(&Login::Sets(live.logins.clone()));
     live.next_range = live.next_range.max(next_range);
     live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
     Some(live)

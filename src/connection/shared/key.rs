@@ -29,6 +29,13 @@ pub(super) struct Keys {
     pub stream: String,
     /// Of who makes it.
     pub turn: String,
+    /// Of the epoch, for sessions of users.
+    pub epoch: Option<String>,
+}
+
+/// Whoever ends a user's sessions knows neither the config nor the variables that they were begun with.
+pub(super) fn epoch(user_id: &str, server_name: &str) -> String {
+    json!(["session-epoch", user_id, server_name]).to_string()
 }
 
 impl Keys {
@@ -58,6 +65,7 @@ impl Keys {
             session: key("session"),
             stream: key("session-stream"),
             turn: key("session-turn"),
+            epoch: subject.user_id.map(|user| epoch(user, subject.server_name)),
         })
     }
 }

@@ -4,6 +4,7 @@
 //! used it, and a server that has forgotten it says so to the next request.
 
 mod claim;
+mod epoch;
 mod keep;
 mod key;
 mod listen;

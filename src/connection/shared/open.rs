@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::claim::{Claim, Claimed};
@@ -23,6 +22,8 @@ const POLL: Duration = Duration::from_millis(100);
 enum Beginning {
     /// The session of another process is this one's, too.
     Shared,
+    /// All sessions were ended since the connection began.
+    Ended,
     /// A handshake is needed. Ids count from this range on where none was sent yet.
     Anew {
         range: u32,
@@ -40,16 +41,23 @@ impl Engine {
     ) -> Result<()> {
         let share = self.share.as_ref();
         let share = share.filter(|_| known != Some(Generation::Discover));
-        let Some((share, login)) = share.and_then(|share| Some((share, share.login()?))) else {
+        let Some((share, login)) = share.and_then(|share| Some((share, share.login.sets()?)))
+        else {
             return self.shake(known, deadline).await;
         };
         let lost = forgotten.and_then(|forgotten| forgotten.born.as_deref());
+        let is_renewal = forgotten.is_some();
+        if !is_renewal || login.is_empty() {
+            share.begin_anew();
+        }
         // A store, or whoever has the turn, may take so long that a handshake would come too late.
         let looking = timeout_at(half_way(deadline), self.look(share, lost, &login));
         let (range, turn) = match looking.await {
             Ok(Beginning::Shared) => return Ok(()),
             Ok(Beginning::Anew { range, turn }) => (range, turn),
-            Err(_) => (0, None),
+            // The user's tokens have to be read again.
+            Ok(Beginning::Ended) if is_renewal => return Err(self.supersede()),
+            Ok(Beginning::Ended) | Err(_) => (0, None),
         };
         if self.next_id.load(Ordering::Relaxed) == 0 {
             self.count_from(range);
@@ -65,7 +73,6 @@ impl Engine {
             shaken = self.shake(known, deadline) => shaken?,
             kept = keeping => kept?,
         }
-        let is_renewal = forgotten.is_some();
         let publishing = self.publish(share, (lost, is_renewal), login);
         let _ = timeout_at(half_way(deadline), publishing).await;
         Ok(())
@@ -77,6 +84,9 @@ impl Engine {
             let Some(found) = share.session.read().await else {
                 return Beginning::Anew { range: 0, turn };
             };
+            if !share.is_going_on(&found) {
+                return Beginning::Ended;
+            }
             let range = found.next_range();
             if let Some(live) = found.usable(lost, login)
                 && conflicts < MAX_CONFLICTS
@@ -105,7 +115,7 @@ impl Engine {
             return Some(false);
         };
         live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
-        let (born, login) = (live.born.clone(), live.logins.clone());
+        let born = live.born.clone();
         if !share.session.replace(found, &live.into()).await? {
             return Some(false);
         }
@@ -115,7 +125,6 @@ impl Engine {
             .info("Going on with a session that another process has begun");
         let agreed = Agreed {
             born: Some(born),
-            login: Mutex::new(login),
             is_adopted: true,
             ..Agreed::new(described, http, &self.life)
         };
@@ -141,7 +150,7 @@ impl Engine {
             let Some(found) = share.session.read().await else {
                 return;
             };
-            let is_late = is_renewal && found.is_of_other(&login);
+            let is_late = is_renewal && found.is_of_other(&login) || !share.is_going_on(&found);
             if is_late || found.usable(lost, &login).is_some() {
                 return;
             }
@@ -150,6 +159,7 @@ impl Engine {
                 _ => &login,
             };
             live.logins.clone_from(known);
+            live.epoch = share.epoch();
             live.next_range = self.next_range().max(found.next_range());
             live.used_by(&share.name, now_ms(), share.session.lifetime_ms());
             let record = live.clone().into();

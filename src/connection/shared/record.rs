@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::connection::generation::Generation;
 use crate::connection::handshake::{Described, is_known};
+use crate::connection::login::{have_common, learn};
 use crate::hex;
 use crate::nesting::{self, MAX_NESTING};
 use crate::transport::HttpSession;
@@ -19,8 +20,6 @@ pub(in crate::connection) const RANGE_BITS: u32 = 32;
 const RANGES: u32 = 1 << 20;
 /// A server that says more of itself keeps its sessions for one process each.
 const MAX_BYTES: usize = 256 * 1024;
-/// Sets of credentials that are remembered: who uses the oldest may be late.
-const LOGINS: usize = 8;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Record {
@@ -47,10 +46,24 @@ pub(in crate::connection) struct Live {
     /// Sets of credentials of the login that it is of, the newest last; none where a user has one login.
     #[serde(default)]
     pub logins: Vec<String>,
+    /// In which epoch of the user's sessions at the server it was begun.
+    #[serde(default)]
+    pub epoch: Epoch,
     /// The first range of ids that nobody has taken.
     pub next_range: u32,
     /// When each connection was last seen using it, in milliseconds since the epoch.
     pub users: BTreeMap<String, i64>,
+}
+
+/// One of a user's sessions at a server. Absent: none was begun lately.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(in crate::connection) struct Epoch(pub Option<String>);
+
+impl Epoch {
+    /// Whether a session may go on that was begun in another.
+    pub fn has(&self, begun_in: &Self) -> bool {
+        self.0.is_none() || self == begun_in
+    }
 }
 
 /// A text that nobody else has.
@@ -64,6 +77,8 @@ pub(super) struct Found {
     pub text: Option<String>,
     /// Absent as well where the text is of no use.
     pub record: Option<Record>,
+    /// That of now.
+    pub epoch: Epoch,
 }
 
 impl Found {
@@ -72,7 +87,8 @@ impl Found {
         match &self.record {
             Some(Record::Live(live)) => {
                 let is_other = Some(&*live.born) != lost;
-                (live.next_range < RANGES && is_other && live.is_of(login)).then_some(live)
+                let is_good = live.next_range < RANGES && live.is_of(login);
+                (is_other && is_good && self.epoch.has(&live.epoch)).then_some(live)
             }
             Some(Record::Ended { .. }) | None => None,
         }
@@ -131,6 +147,7 @@ impl Live {
             instructions: described.instructions.clone(),
             born,
             logins: Vec::new(),
+            epoch: Epoch::default(),
             next_range: 0,
             users: BTreeMap::new(),
         };
@@ -166,22 +183,18 @@ impl Live {
     pub fn is_of(&self, login: &[String]) -> bool {
         match login {
             [] => self.logins.is_empty(),
-            login => login.iter().any(|set| self.logins.contains(set)),
+            login => have_common(login, &self.logins),
         }
     }
 
     /// A refresh has put a set of credentials in place of another; whether that was this login's.
     pub fn renew_login(&mut self, before: &str, after: &str) -> bool {
-        let logins = &mut self.logins;
-        let is_known = |set: &str| logins.iter().any(|known| known == set);
-        if !is_known(before) || is_known(after) {
-            return false;
+        let is_known = |set: &str| self.logins.iter().any(|known| known == set);
+        let is_news = is_known(before) && !is_known(after);
+        if is_news {
+            learn(&mut self.logins, &[after.to_owned()]);
         }
-        logins.push(after.to_owned());
-        if logins.len() > LOGINS {
-            logins.remove(0);
-        }
-        true
+        is_news
     }
 
     /// The range of somebody who goes on with it, and has used those before `own`; `None` where all are taken.

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::key::{Keys, Subject};
-use super::record::{Found, Record};
+use super::record::{Epoch, Found, Record};
 use crate::error::Result;
 use crate::host::{SessionStore, Standing};
 use crate::log::Logger;
@@ -25,9 +25,14 @@ const PURPOSE: &str = "librechat-mcp-native sessions v1";
 /// How much longer than its users a session is kept: whoever notes a use may be late.
 const GRACE: Duration = Duration::from_mins(1);
 
+/// How long a session is kept after its last use.
+pub(super) fn lifetime(idle: Duration) -> Duration {
+    idle.saturating_add(GRACE)
+}
+
 /// What the shared sessions of one runtime have in common.
 pub struct Sharing {
-    standing: Standing,
+    pub(super) standing: Standing,
     tasks: TaskTracker,
     closing: CancellationToken,
     runtime: Handle,
@@ -48,13 +53,13 @@ impl Sharing {
 
 /// A session that processes share, as whoever connects finds it.
 pub struct SharedSession {
-    store: Arc<dyn SessionStore>,
-    sharing: Arc<Sharing>,
+    pub(super) store: Arc<dyn SessionStore>,
+    pub(super) sharing: Arc<Sharing>,
     sealer: Sealer,
     pub(super) keys: Keys,
     /// After which time without a call a connection ends.
-    idle: Duration,
-    logger: Logger,
+    pub(super) idle: Duration,
+    pub(super) logger: Logger,
     /// Of a text that is of no use. It is replaced, and looked at more than once until then.
     has_warned: AtomicBool,
 }
@@ -82,9 +87,8 @@ impl SharedSession {
         i64::try_from(self.lifetime().as_millis()).unwrap_or(i64::MAX)
     }
 
-    /// How long it is kept after its last use.
     fn lifetime(&self) -> Duration {
-        self.idle.saturating_add(GRACE)
+        lifetime(self.idle)
     }
 
     /// How often the use of a session is noted.
@@ -106,14 +110,25 @@ impl SharedSession {
 
     /// `None` where the store is away, as for all that follow.
     pub(super) async fn read(&self) -> Option<Found> {
-        let key = &self.keys.session;
-        let text = self.ask("read", self.store.get(key)).await?;
+        let (key, store) = (&self.keys.session, &self.store);
+        let epoch = async {
+            match &self.keys.epoch {
+                Some(key) => store.get(key).await,
+                None => Ok(None),
+            }
+        };
+        let both = futures::future::try_join(store.get(key), epoch);
+        let (text, epoch) = self.ask("read", both).await?;
         let record = text.as_ref().and_then(|text| self.open(text));
         if text.is_some() && record.is_none() && !self.has_warned.swap(true, Ordering::Relaxed) {
             let message = "[MCP] Ignoring an unreadable session of sharedSessions";
             self.logger.warn(message);
         }
-        Some(Found { text, record })
+        Some(Found {
+            text,
+            record,
+            epoch: Epoch(epoch),
+        })
     }
 
     fn open(&self, text: &str) -> Option<Record> {
@@ -156,6 +171,15 @@ impl SharedSession {
     ) -> Option<bool> {
         let write = self.store.compare_and_set(key, before, value, ttl);
         self.ask("write", write).await
+    }
+
+    /// The sets of credentials that are known to be of the session's login.
+    pub async fn logins(&self) -> Vec<String> {
+        let found = self.read().await;
+        match found.and_then(|found| found.record) {
+            Some(Record::Live(live)) => live.logins,
+            _ => Vec::new(),
+        }
     }
 
     /// Notes, besides, that a refresh puts a set of credentials in place of another of the same login.

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::claim::{Claim, Claimed};
 use super::key::{Keys, Subject};
 use super::memory_store::MemoryStore;
-use super::record::{Found, Live, Record};
+use super::record::{Epoch, Found, Live, Record};
 use super::store::{SharedSession, Sharing};
 use crate::connection::handshake::Described;
 use crate::host::SessionStore;
@@ -227,8 +227,8 @@ fn ranges_of_ids_are_each_taken_once_and_stay_whole_numbers() {
     session.next_range = last;
     assert!(
         Found {
-            text: None,
-            record: Some(session.clone().into())
+            record: Some(session.clone().into()),
+            ..Found::default()
         }
         .usable(None, &[])
         .is_some()
@@ -238,8 +238,8 @@ fn ranges_of_ids_are_each_taken_once_and_stay_whole_numbers() {
     assert!(greatest < 1 << 53, "Number.MAX_SAFE_INTEGER");
     assert_eq!(session.take_range(0), None);
     let used_up = Found {
-        text: None,
         record: Some(session.into()),
+        ..Found::default()
     };
     assert!(used_up.usable(None, &[]).is_none());
     assert_eq!(used_up.next_range(), 0);
@@ -293,7 +293,6 @@ async fn one_at_a_time_has_a_claim() {
 #[tokio::test(start_paused = true)]
 async fn a_session_is_one_logins() {
     let found = |logins: &[String]| Found {
-        text: None,
         record: Some(
             Live {
                 logins: logins.to_vec(),
@@ -301,6 +300,7 @@ async fn a_session_is_one_logins() {
             }
             .into(),
         ),
+        ..Found::default()
     };
     let set = |name: &str| vec![name.to_owned()];
     for (of, login, is_usable) in [
@@ -332,4 +332,34 @@ async fn a_session_is_one_logins() {
             "{name}"
         );
     }
+}
+
+#[test]
+fn a_session_is_of_its_epoch() {
+    let epoch = |name: &str| Epoch(Some(name.to_owned()));
+    let none = Epoch::default;
+    for (begun_in, now, is_usable) in [
+        (none(), none(), true),
+        (none(), epoch("a"), false),
+        (epoch("a"), epoch("a"), true),
+        (epoch("a"), epoch("b"), false),
+        // The mark has expired.
+        (epoch("a"), none(), true),
+    ] {
+        let record = Live {
+            epoch: begun_in.clone(),
+            ..live()
+        };
+        let found = Found {
+            record: Some(record.into()),
+            epoch: now,
+            text: None,
+        };
+        assert_eq!(found.usable(None, &[]).is_some(), is_usable, "{begun_in:?}");
+    }
+    // As it was written before there were epochs.
+    let mut old = serde_json::to_value(Record::from(live())).unwrap();
+    old["Live"].as_object_mut().unwrap().remove("epoch");
+    let read = Record::read(old.to_string().as_bytes()).unwrap();
+    assert_eq!(read.to_text(), Record::from(live()).to_text());
 }

@@ -257,3 +257,72 @@ async fn a_disconnect_reaches_what_others_have_made_since() {
     use_once(&second, &ada).await;
     assert!(!second.is_open(&ada));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_process_ends_that_knows_no_session_is_ended_for_all() {
+    let store = Arc::<MemoryStore>::default();
+    let [first, second, third] = processes::<3>(&store);
+    let targets = [of_user("ada"), of_user("bob"), of_all()];
+    for world in [&first, &second] {
+        for target in &targets {
+            use_once(world, target).await;
+        }
+    }
+    let [ada, others @ ..] = &targets;
+    third.begin_epoch(ada).await;
+    // Nobody goes on with it who connects, and whoever uses it notices.
+    use_once(&third, ada).await;
+    assert_eq!(third.handshakes(), 1);
+    pass(31).await;
+    for world in [&first, &second] {
+        use_once(world, ada).await;
+        assert!(!world.is_open(ada) && world.server(0).is_closed());
+        use_once(world, ada).await;
+        assert!(world.is_open(ada));
+        for other in others {
+            use_once(world, other).await;
+            assert!(world.is_open(other));
+        }
+    }
+    assert_eq!(handshakes(&[first, second, third]), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_session_is_made_anew_in_the_epoch_of_then() {
+    let store = Arc::<MemoryStore>::default();
+    let worlds = processes::<2>(&store);
+    let ada = of_user("ada");
+    for world in &worlds {
+        use_once(world, &ada).await;
+    }
+    worlds[0].begin_epoch(&ada).await;
+    for world in &worlds {
+        world.server(0).forget();
+        use_once(world, &ada).await;
+    }
+    pass(31).await;
+    for world in &worlds {
+        use_once(world, &ada).await;
+        assert!(world.is_open(&ada));
+    }
+    assert_eq!(handshakes(&worlds), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_outlives_the_mark_of_its_epoch() {
+    let store = Arc::<MemoryStore>::default();
+    let worlds = processes::<2>(&store);
+    let ada = of_user("ada");
+    worlds[0].begin_epoch(&ada).await;
+    for minutes in [10, 10, 10, 10] {
+        use_once(&worlds[0], &ada).await;
+        assert_eq!(store.values("session").len(), 1);
+        pass(minutes * MINUTE).await;
+    }
+    assert!(store.values("session-epoch").is_empty());
+    use_once(&worlds[1], &ada).await;
+    assert_eq!(handshakes(&worlds), 1);
+    worlds[1].begin_epoch(&ada).await;
+    use_once(&worlds[0], &ada).await;
+    assert!(!worlds[0].is_open(&ada));
+}

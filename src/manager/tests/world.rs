@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{
-    CallOptions, Connection, Event, Generation, MemoryServer, MemoryStore, Recipe, ResultCache,
-    Script, SharedSession,
+    CallOptions, Connection, Event, Generation, LoginInUse, MemoryServer, MemoryStore, Recipe,
+    ResultCache, Script, SharedSession,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -206,6 +206,15 @@ impl World {
         }
     }
 
+    /// A logout or login of the target's user, whatever this process has to do with it.
+    pub async fn begin_epoch(&self, target: &Target) {
+        let user_id = target.key.owner.user_id().unwrap();
+        let (store, idle) = (self.store.as_ref().unwrap(), Duration::from_mins(15));
+        let (sharing, logger) = (self.manager.sharing(), Logger::silent());
+        let whose = (user_id, &*target.key.server_name);
+        sharing.begin_epoch(&**store, whose, idle, &logger).await;
+    }
+
     pub async fn acquire(&self, target: &Target) -> Result<Lease> {
         self.call(target).acquire().await
     }
@@ -283,6 +292,7 @@ impl Target {
             uses_oauth: false,
             made_at: 0,
             bearer: Bearer::default(),
+            login: LoginInUse::default(),
             tokens: None,
             policy: Policy::new(&rules, &environment, None).unwrap(),
             rules,

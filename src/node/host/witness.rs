@@ -10,7 +10,7 @@ use crate::node::engine::{JsRef, JsResult, Value};
 use crate::node::marshal::callback::{Callback, SLOW_TIMEOUT};
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::to_js::Optional;
-use crate::oauth::{Tokens, Witness};
+use crate::oauth::{OAuth, Tokens, Witness};
 
 /// A function of the caller's, and how errors call it.
 #[derive(Clone)]
@@ -45,6 +45,7 @@ impl Listener {
 /// Those of one call.
 pub struct NodeWitness {
     context: Arc<CallContext>,
+    oauth: OAuth,
     preparing: Option<Listener>,
     committed: Option<Listener>,
     adopted: Option<Listener>,
@@ -56,12 +57,14 @@ impl NodeWitness {
     /// `onRefreshPreparing`, `onRefreshSuccess`, `onTokensAdopted`
     pub fn of_refresh<'env>(
         context: &Arc<CallContext>,
+        oauth: &OAuth,
         params: Value<'env>,
     ) -> JsResult<'env, Self> {
         let listener = |name| Listener::of(context, params, name);
         let committed = listener("onRefreshSuccess")?;
         Ok(Self {
             context: Arc::clone(context),
+            oauth: oauth.clone(),
             preparing: listener("onRefreshPreparing")?,
             adopted: listener("onTokensAdopted")?.or_else(|| committed.clone()),
             committed,
@@ -70,10 +73,15 @@ impl NodeWitness {
     }
 
     /// `onStorePreparing`, `onStoreCommitted`
-    pub fn of_store<'env>(context: &Arc<CallContext>, params: Value<'env>) -> JsResult<'env, Self> {
+    pub fn of_store<'env>(
+        context: &Arc<CallContext>,
+        oauth: &OAuth,
+        params: Value<'env>,
+    ) -> JsResult<'env, Self> {
         let listener = |name| Listener::of(context, params, name);
         Ok(Self {
             context: Arc::clone(context),
+            oauth: oauth.clone(),
             preparing: listener("onStorePreparing")?,
             committed: listener("onStoreCommitted")?,
             adopted: None,
@@ -106,6 +114,10 @@ impl Witness for NodeWitness {
             function,
         });
         Ok(())
+    }
+
+    fn renews(&self, before: &str, after: &str) {
+        self.oauth.note_renewal(before, after);
     }
 
     async fn committed(&self, stored: &Tokens) -> Result<()> {

@@ -172,7 +172,10 @@ const fn state_after(event: Event) -> Option<ConnectionState> {
         Event::Connected => Some(ConnectionState::Connected),
         Event::Failed | Event::Lost | Event::Conflicted => Some(ConnectionState::Error),
         Event::Closed => Some(ConnectionState::Disconnected),
-        Event::ToolsChanged | Event::ResourcesChanged | Event::PromptsChanged => None,
+        Event::ToolsChanged
+        | Event::ResourcesChanged
+        | Event::PromptsChanged
+        | Event::Superseded => None,
     }
 }
 

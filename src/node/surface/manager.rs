@@ -121,6 +121,13 @@ fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'
             let (user, server) = (key.owner.user_id().unwrap_or_default(), &key.server_name);
             let logger = &call.host.logger;
             logger.info(format!("[MCP][User: {user}][{server}] Disconnecting..."));
+            if let Some(store) = &call.host.shared_sessions {
+                let idle = call.settings.user_idle_timeout;
+                let ending = manager
+                    .sharing()
+                    .begin_epoch(&**store, (user, server), idle, logger);
+                ending.await;
+            }
             manager.disconnect(&key).await;
         }
         Ok(())

@@ -114,7 +114,9 @@ impl Storage {
         }
         let client =
             client.map(|(client, metadata)| (client, metadata.cloned().unwrap_or_default()));
-        let set = Some(new_set());
+        let set = new_set();
+        witness.renews(expected, &set);
+        let set = Some(set);
         self.renew(tokens, client, read, set, witness).await
     }
 

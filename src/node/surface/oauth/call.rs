@@ -13,6 +13,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::{Environment, FlowStore, Logger, NetworkRules, TokenStore};
 use crate::node::engine::{AbortLink, JsResult, Scope, Value};
 use crate::node::host::flows::NodeFlows;
+use crate::node::host::shared_sessions::{NodeSessions, SESSIONS};
 use crate::node::host::token_store::NodeTokens;
 use crate::node::marshal::arguments::Arguments;
 use crate::node::marshal::callee::Service;
@@ -101,6 +102,25 @@ impl<'env> Call<'env> {
             self.abort.set(Some(link));
         }
         Ok(aborted)
+    }
+
+    /// Has the sessions end that processes share of a user and server, when it is awaited.
+    pub fn epoch(
+        &self,
+        params: Value<'env>,
+    ) -> JsResult<'env, impl Future<Output = ()> + Send + use<>> {
+        let user_id = required_text(params.get("userId")?, "userId")?;
+        let server_name = required_text(params.get("serverName")?, "serverName")?;
+        let has_store = services::present(self.runtime.host.get(self.scope))?.has(SESSIONS);
+        let store = has_store.then(|| NodeSessions(Arc::clone(&self.context)));
+        let sharing = Arc::clone(self.runtime.manager.sharing());
+        let (idle, logger) = (self.settings().user_idle_timeout, self.logger.clone());
+        Ok(async move {
+            if let Some(store) = store {
+                let whose = (&*user_id, &*server_name);
+                sharing.begin_epoch(&store, whose, idle, &logger).await;
+            }
+        })
     }
 
     pub fn settings(&self) -> Settings {

@@ -170,13 +170,14 @@ impl Refresh {
             None
         };
         let present = services::present(call.context.host(call.scope))?;
+        let oauth = call.runtime.manager.oauth();
         Ok(Self {
             storage,
             logger: call.logger.clone(),
             refresher,
             creates: params.get("createToken")?.is_function(),
             leases: GivenLeases::read(&call.context, &call.logger, params)?,
-            witness: NodeWitness::of_refresh(&call.context, params)?,
+            witness: NodeWitness::of_refresh(&call.context, oauth, params)?,
             listens,
             seen: seen(params)?,
             tenancy: NodeTenancy::of(&call.context, present),

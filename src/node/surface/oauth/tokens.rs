@@ -46,7 +46,11 @@ fn store<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         let client = members(params.get("clientInfo")?)?;
         let metadata = members(params.get("metadata")?)?;
         let expected = text_member(params, "expectedCredentialSetId")?;
-        let witness = NodeWitness::of_store(&call.context, params)?;
+        let oauth = call.runtime.manager.oauth();
+        let witness = NodeWitness::of_store(&call.context, oauth, params)?;
+        // What is stored besides is a refresh.
+        let is_login = expected.is_none() && params.get("existingTokens")?.present().is_none();
+        let epoch = is_login.then(|| call.epoch(params)).transpose()?;
         let leases = GivenLeases::read(&call.context, &call.logger, params)?;
         Ok(async move {
             let tokens = tokens.as_ref().and_then(Tokens::from_value);
@@ -64,7 +68,11 @@ fn store<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                     None => storage.store(&tokens, client, &witness).await,
                 }
             };
-            GivenLeases::fenced(leases, &storage, store).await
+            let stored = GivenLeases::fenced(leases, &storage, store).await?;
+            if let Some(epoch) = epoch {
+                epoch.await;
+            }
+            Ok(stored)
         })
     })
 }
@@ -227,6 +235,11 @@ fn delete_client<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 fn delete_all<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
         let storage = call.storage_deleting(call.argument(0), "deleteToken")?;
-        Ok(async move { storage.delete_all().await })
+        let epoch = call.epoch(call.argument(0))?;
+        Ok(async move {
+            let deleted = storage.delete_all().await;
+            epoch.await;
+            deleted
+        })
     })
 }
