@@ -128,7 +128,7 @@ export interface MCPOboIdentityContext {
 /** A config that is resolved, and whose connection it is: `principal` makes it the user's own, whatever the config allows. */
 export interface MCPConnectionTarget {
   /** As the host resolved it. */
-  serverConfig: Record<string, any>
+  serverConfig: object
   /** `operator`: as the config allows. `principal`: the user's own. */
   connectionOwner: 'operator' | 'principal'
 }
@@ -166,9 +166,9 @@ export interface MCPRuntime {
    * `oboFailureReason`, `detail` and, for a challenge, `claims`; for another user, or without a token or scopes, with a
    * `TypeError`.
    */
-  exchangeOboToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
+  exchangeOboToken: (user: object, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
   /** The same for Microsoft Graph: logs a failure and rejects with the text "Graph token acquisition failed: …". */
-  getGraphApiToken: (user: Record<string, any>, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
+  getGraphApiToken: (user: object, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
   /**
    * LibreChat's `MCPServerInspector.inspect`: resolves to a copy of the config with `requiresOAuth`, `oauthMetadata`
    * and, from a server that asks nothing of users, `resolvedInstructions`, `capabilities`, `tools` and
@@ -176,7 +176,14 @@ export interface MCPRuntime {
    *
    * Rejects with an `MCPDomainNotAllowedError`, or an `MCPInspectionFailedError` whose `cause` says why.
    */
-  inspectServer: (serverName: string, rawConfig: Record<string, any>, connection?: MCPConnection | null, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<Record<string, any>>
+  inspectServer: (serverName: string, rawConfig: object, connection?: MCPConnection | null, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<MCPParsedServerConfig>
+  /**
+   * An MCP client of a user and a server, for programs that are not LibreChat. Connects nobody yet; `params` are read with
+   * each request, and what they hold must stay as it is.
+   *
+   * @throws `TypeError` for a `serverName` that is no text
+   */
+  client: (serverName: string, params?: MCPClientParams) => MCPClient
   /** LibreChat's `MCPManager`. */
   manager: MCPManager
   /**
@@ -185,7 +192,7 @@ export interface MCPRuntime {
    * without `addServer` is left alone. The options are limits of `getCatalogRecoveryTracker`; a host that brings them
    * strips servers' names off tools, as LibreChat of autumn does, so tools are formatted here that way, too.
    */
-  MCPManager: { createInstance(configs?: Record<string, any>, options?: { catalogRecoveryMaxStateEntries?: number; catalogRecoveryMaxDetachedDiscoveries?: number }): Promise<MCPManager>; getInstance(): MCPManager }
+  MCPManager: { createInstance(configs?: Record<string, object>, options?: { catalogRecoveryMaxStateEntries?: number; catalogRecoveryMaxDetachedDiscoveries?: number }): Promise<MCPManager>; getInstance(): MCPManager }
   /**
    * The statics of LibreChat's `MCPConnection`; without `userId` they concern the shared connection. `clearCooldown` lets
    * all processes of the host's `limits` try again, `decrementCycleCount` takes back what this one has counted.
@@ -301,6 +308,231 @@ export interface MCPSpan {
 }
 
 /**
+ * A server, as `mcpServers` of a `librechat.yaml` has it: told apart by `type`, and without one by what leads there. A
+ * `command` is a process; a `url` without `type` is WebSocket for `ws://` and `wss://`, else HTTP+SSE.
+ * `docs/configuration.md` says what each member does, and which texts may hold `${VARIABLES}` and `{{PLACEHOLDERS}}`.
+ */
+export type MCPServerConfig = MCPStdioServerConfig | MCPStreamableHttpServerConfig | MCPSseServerConfig | MCPWebSocketServerConfig
+
+/** What a config has, whichever transport it names. */
+export interface MCPServerConfigBase {
+  /** For people. */
+  title?: string
+  /** For people. */
+  description?: string
+  /** A URL or a path of the host's. */
+  iconPath?: string
+  /** Whether LibreChat offers the server in its chat. */
+  chatMenu?: boolean
+  /** `false`: not inspected, and each user connects on their own. Default `true`. */
+  startup?: boolean
+  /** `false`: each user has a connection of their own. Default `true`. */
+  shared?: boolean
+  /** `false`: the server may not ask users anything. Default `true`. */
+  elicitation?: boolean
+  /** MCP extensions by name, over those of the runtime; `null` takes one away. */
+  extensions?: Record<string, object | null>
+  /** Milliseconds for one request; 60000 unless given. */
+  timeout?: number
+  /** Milliseconds for connecting; 30000 unless given. */
+  initTimeout?: number
+  /** Milliseconds that an event stream may be silent before it is opened again; 300000 unless given. */
+  sseReadTimeout?: number
+  /** For the model: a text, or `true` for the server's own. */
+  serverInstructions?: boolean | string
+  /** Whether users authorize; where it is left out, an inspection finds out. */
+  requiresOAuth?: boolean
+  /** In place of what is discovered or registered. */
+  oauth?: MCPOAuthConfig
+  /** Headers of requests to the authorization server. */
+  oauth_headers?: Record<string, string>
+  /** `true`: of all processes one at a time refreshes a user's tokens. */
+  oauthRefreshCoordination?: boolean
+  /** Milliseconds that a call waits for another process that refreshes; 15000 unless given, at most 30000. */
+  oauthRefreshWaitTimeout?: number
+  /** Milliseconds that a writer of tokens waits for another; 15000 unless given, at most 840000. */
+  oauthPersistenceWaitTimeout?: number
+  /** A key in a header: an administrator's, or a variable that each user sets. */
+  apiKey?: {
+    source: 'admin' | 'user'
+    authorization_type: 'basic' | 'bearer' | 'custom'
+    key?: string
+    custom_header?: string
+  }
+  /** By name, the `{{NAME}}`s that each user sets. A server without a value for each of them exposes no tools. */
+  customUserVars?: Record<string, { title: string; description: string; sensitive?: boolean }>
+}
+
+/** A process of this machine; only an operator's config may name one. */
+export interface MCPStdioServerConfig extends MCPServerConfigBase {
+  /** May be left out. */
+  type?: 'stdio'
+  /** What is started, without a shell. */
+  command: string
+  /** Its arguments. */
+  args?: string[]
+  /** Its environment, over a few variables of this process. */
+  env?: Record<string, string>
+  /** Its folder. */
+  cwd?: string
+  /** Where its errors go: to this process's (default), to the log, nowhere, or to an open descriptor. */
+  stderr?: 'inherit' | 'pipe' | 'ignore' | number
+  /** A command would win over it. */
+  url?: undefined
+  /** Tokens go where headers go. */
+  obo?: undefined
+}
+
+/** What a server over HTTP has, on either of its transports. */
+export interface MCPHttpServerConfigBase extends MCPServerConfigBase {
+  /** Where the server is. */
+  url: string
+  /** Of every request. */
+  headers?: Record<string, string>
+  /** Of tool calls alone, over `headers` of the same name. */
+  requestHeaders?: Record<string, string>
+  /** In place of the proxies of the environment. */
+  proxy?: string
+  /** Has the server get tokens that are exchanged on behalf of the user, for these scopes. */
+  obo?: { scopes: string }
+  /** A command would win over the URL. */
+  command?: undefined
+}
+
+/** A server over Streamable HTTP. */
+export interface MCPStreamableHttpServerConfig extends MCPHttpServerConfigBase {
+  /** Both are the same. */
+  type: 'streamable-http' | 'http'
+}
+
+/** A server over HTTP+SSE. */
+export interface MCPSseServerConfig extends MCPHttpServerConfigBase {
+  /** May be left out. */
+  type?: 'sse'
+}
+
+/** A server over WebSocket. */
+export interface MCPWebSocketServerConfig extends MCPServerConfigBase {
+  /** May be left out where the URL is written out. */
+  type?: 'websocket'
+  /** `ws://` or `wss://`. */
+  url: string
+  /** A command would win over the URL. */
+  command?: undefined
+  /** Tokens go where headers go. */
+  obo?: undefined
+}
+
+/** The client at an authorization server, and how it is dealt with: members of a server's `oauth`. */
+export interface MCPOAuthConfig {
+  /** In place of the endpoint that is discovered. */
+  authorization_url?: string
+  /** In place of the endpoint that is discovered. */
+  token_url?: string
+  /** In place of the endpoint that is discovered. */
+  revocation_endpoint?: string
+  /** The client that the operator has registered. */
+  client_id?: string
+  /** Its secret, where it has one; with both URLs. */
+  client_secret?: string
+  /** `default_post` or `basic_auth_header`. */
+  token_exchange_method?: string
+  /** How the client may authenticate at the token endpoint. */
+  token_endpoint_auth_methods_supported?: string[]
+  /** How the client may authenticate at the revocation endpoint. */
+  revocation_endpoint_auth_methods_supported?: string[]
+  /** Shown; users come back to `DOMAIN_SERVER`. */
+  redirect_uri?: string
+  /** Scopes to ask for, separated by spaces. */
+  scope?: string
+  /** The `audience` to ask for. */
+  audience?: string
+  /** Sends `audience` with refreshes, too. */
+  forward_audience_on_refresh?: boolean
+  /** `false`: no `resource` (RFC 8707) in any request. */
+  send_resource_parameter?: boolean
+  /** What the authorization server is taken to support. */
+  grant_types_supported?: string[]
+  /** What the authorization server is taken to support. */
+  response_types_supported?: string[]
+  /** What the authorization server is taken to support. */
+  code_challenge_methods_supported?: string[]
+  /** Takes a server that does not announce PKCE with S256. */
+  skip_code_challenge_check?: boolean
+}
+
+/** `mcpSettings` of a `librechat.yaml`. */
+export interface MCPSettings {
+  /** The only servers that may be contacted: hosts, `*.` before one, or origins. */
+  allowedDomains?: string[] | null
+  /** `host:port` pairs of private space that may be contacted. */
+  allowedAddresses?: string[] | null
+  /** How LibreChat lists the tools of servers that nobody is connected to. */
+  catalogRecovery?: Partial<MCPCatalogRecoveryPolicy>
+}
+
+/** LibreChat's `mcpSettings.catalogRecovery`; times in milliseconds. `docs/configuration.md` says who looks at what. */
+export interface MCPCatalogRecoveryPolicy {
+  /** How long one discovery may take. */
+  discoveryTimeoutMs: number
+  /** When a server is asked again that failed once, twice, and so on. */
+  discoveryBackoffMs: number[]
+  /** How long a discovery may go on after its time. */
+  discoverySettleGraceMs: number
+  /** When a server is asked again that the user has to authorize with. */
+  reauthRetryMs: number
+  /** How many states are remembered. */
+  maxStateEntries: number
+  /** How many discoveries may go on that nobody waits for. */
+  maxDetachedDiscoveries: number
+  /** LibreChat's own. */
+  generationReadTimeoutMs: number
+  /** LibreChat's own. */
+  authorizationFenceRetryMs: number[]
+  /** LibreChat's own. */
+  authorizationFenceTimeoutMs: number
+  /** LibreChat's own. */
+  authorizationFenceRetryIntervalMs: number
+  /** LibreChat's own. */
+  authorizationFenceRetryBatchSize: number
+}
+
+/** A config as a registry knows it: LibreChat's `ParsedServerConfig`. */
+export type MCPParsedServerConfig = MCPServerConfig & {
+  /** Where the config comes from; `user` may use less of it. */
+  source?: string
+  /** Set for what is stored in a database. */
+  dbId?: string
+  /** The user who stored it. */
+  author?: string
+  /** When it changed last, in milliseconds since the epoch. */
+  updatedAt?: number
+  /** The server could not be inspected; it is inspected again when somebody asks for it. */
+  inspectionFailed?: boolean
+  /** Metadata of the resource or of its authorization server, as it was found. */
+  oauthMetadata?: Record<string, unknown> | null
+  /** What `serverInstructions` came to. */
+  resolvedInstructions?: string
+  /** The server's capabilities, as JSON text. */
+  capabilities?: string
+  /** Names of its tools, separated by commas. */
+  tools?: string
+  /** Its tools, by function name. */
+  toolFunctions?: Record<string, MCPToolFunction>
+  /** Milliseconds that the inspection took. */
+  initDuration?: number
+}
+
+/** A tool in LibreChat's format, which is that of OpenAI's functions. */
+export interface MCPToolFunction {
+  type: 'function'
+  /** As the server calls it, where models know it by another name. */
+  serverToolName?: string
+  /** What models get to know; `parameters` is JSON Schema. */
+  function: { name: string; description?: string; parameters?: Record<string, unknown> }
+}
+
+/**
  * What the runtime needs from its host. A member may be a getter where its type says so; getters may be async, are
  * called per use and never cached. Callbacks made during a call run in that call's `AsyncLocalStorage` context.
  */
@@ -311,7 +543,7 @@ export interface MCPHostServices {
    * In place of `registry`: the path of a `librechat.yaml`, or an object with its `mcpServers` and `mcpSettings`.
    * It is read once. Which servers want OAuth is found out where the file does not say so.
    */
-  config?: string | { mcpServers?: Record<string, any>; mcpSettings?: Record<string, any> }
+  config?: string | { mcpServers?: Record<string, MCPServerConfig>; mcpSettings?: MCPSettings }
   /**
    * Beside `config`: where tokens of users are kept that processes share, in place of the disk: `redis://…` or `rediss://…`.
    * Needs `ioredis` or `redis`, and `CREDS_KEY` or `credentialsKey`. The connection is made when it is needed, and ended by
@@ -325,7 +557,7 @@ export interface MCPHostServices {
    * `serverConfig` is the host's own object, where the host gives that service or `getMCPToolsCacheGeneration`.
    * Bound: 30 s.
    */
-  updateMCPServerTools?: (params: { userId?: string; serverName: string; tools: MCPTool[]; serverConfig?: any; publicationGeneration?: string; publicationRevision?: string }) => unknown
+  updateMCPServerTools?(params: { userId?: string; serverName: string; tools: MCPTool[]; serverConfig?: object; publicationGeneration?: string; publicationRevision?: string }): unknown
   /**
    * What a user's tools are published under. It is read before a connection is made and again when its tools have
    * been listed; where it changed meanwhile the list is discarded. Bound: 10 s.
@@ -343,20 +575,20 @@ export interface MCPHostServices {
    * can be given as it is, together with `getMCPAppToolsPublicationGeneration`: one that declares two parameters gets
    * `(serverName, configGeneration)`. Bound: 10 s.
    */
-  getNextAppToolsPublicationRevision?: ((params: { serverName: string; serverConfig: any; configGeneration?: string }) => string | Promise<string>) | ((serverName: string, configGeneration: string) => string | Promise<string>)
+  getNextAppToolsPublicationRevision?: ((params: { serverName: string; serverConfig: object; configGeneration?: string }) => string | Promise<string>) | ((serverName: string, configGeneration: string) => string | Promise<string>)
   /** What the tools of a config are published under, where users share them; exported by `@librechat/api`. */
-  getMCPAppToolsPublicationGeneration?: (serverConfig: any) => string | Promise<string>
+  getMCPAppToolsPublicationGeneration?(serverConfig: object): string | Promise<string>
   /**
    * The host's policy on whose a server is. Where it has users share one whose config names them
    * (`{{LIBRECHAT_USER_ID}}`), as LibreChat's of June 2026 does, the tools are listed over one connection, with the
    * placeholders as they are; calls are made over each user's own. Bound: 10 s.
    */
-  requiresUserScopedConnection?: (serverConfig: any) => boolean
+  requiresUserScopedConnection?(serverConfig: object): boolean
   /**
    * LibreChat's own manager, where this runtime serves beside it: `reinitMCPServer` lists the tools of a server that
    * users share over the connection which is open there, if one is, and opens none of its own.
    */
-  connections?: { appConnections: { getLoaded(): Promise<Map<string, any>> } | null } | (() => { appConnections: { getLoaded(): Promise<Map<string, any>> } | null } | Promise<{ appConnections: { getLoaded(): Promise<Map<string, any>> } | null }>)
+  connections?: MCPLoadedConnections | (() => MCPLoadedConnections | Promise<MCPLoadedConnections>)
   /** Winston-like. Without it the runtime is silent unless the environment variable `MCP_NATIVE_LOG` names a level. */
   logger?: MCPLogger
   /** Stored OAuth tokens and client registrations. */
@@ -385,11 +617,11 @@ export interface MCPHostServices {
    */
   sharedSessions?: MCPSessionStore | (() => MCPSessionStore | Promise<MCPSessionStore>)
   /** Exchanges tokens in place of the runtime, when it connects and for tool calls. */
-  oboTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean, identityContext?: any) => Promise<{ access_token: string; expires_in?: number }>
+  oboTokenResolver?(user: object, accessToken: string, scopes: string, fromCache: boolean, identityContext?: MCPOboIdentityContext): Promise<{ access_token: string; expires_in?: number }>
   /** Whether a config may still use on-behalf-of; asked before each exchange. Whatever goes wrong means no. */
   oboTrustChecker?: (config: { source?: string; author?: string; dbId?: string }) => Promise<boolean>
   /** Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`. */
-  graphTokenResolver?: (user: any, accessToken: string, scopes: string, fromCache: boolean) => Promise<{ access_token: string; expires_in?: number }>
+  graphTokenResolver?(user: object, accessToken: string, scopes: string, fromCache: boolean): Promise<{ access_token: string; expires_in?: number }>
   /** The tenant of the call; tokens of one tenant are not given to another. */
   getTenantId?: () => string | undefined
   /** A lock that processes share. */
@@ -401,30 +633,38 @@ export interface MCPHostServices {
    */
   limits?: MCPLimits | (() => MCPLimits | Promise<MCPLimits>)
   /**
-   * Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given.
+   * Answers `sampling/createMessage` with a `CreateMessageResult`. Servers may ask only where this is given, and with
+   * `tools` only where it is an object that says so: others are refused with -32602.
    *
    * This, `elicitation` and `roots` run in the context of the call on whose stream the server asks, with its user as
    * `peer.userId`, and are waited for as long as that call is under way, at most five minutes; then `peer.signal` is
    * aborted. Over a connection of one user, what belongs to no call runs in the context of the call that made it; over
    * one that users share (stdio, HTTP+SSE, WebSocket, the GET stream of Streamable HTTP) it is refused with a JSON-RPC
-   * error: `startup: false` in a server's config gives each user a connection. At most 32 requests of a connection are
+   * error: `shared: false` in a server's config gives each user a connection. At most 32 requests of a connection are
    * asked at a time for each user, 256 for all.
    */
-  sampling?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  sampling?: MCPSamplingHandler | { handler: MCPSamplingHandler; tools?: boolean; context?: boolean }
   /**
    * Answers `elicitation/create` with an `ElicitResult`; fields left out take the schema's defaults. Servers may ask
-   * only where this is given.
+   * only where this is given, and `elicitation: false` is not in their config.
+   *
+   * With `mode: 'url'` the user is to go to `params.url`, an http or https URL without credentials, which is written as
+   * browsers write it. Show all of it, and open it only when the user agrees; `content` is not sent. A request that a
+   * server refuses until the user has been to some URLs (-32042) asks for one after the other. It is made once more when
+   * all are accepted, so answer `accept` when the user is done; else it rejects with `code` -32042 and
+   * `data.elicitations`.
    */
-  elicitation?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  elicitation?: (params: ElicitRequestParams, peer: MCPPeer) => ElicitResult | Promise<ElicitResult>
   /** Answers `roots/list` with a `ListRootsResult`; without it there are no roots. */
-  roots?: (params: Record<string, any>, peer: MCPPeer) => unknown
+  roots?: (params: { _meta?: Record<string, unknown> }, peer: MCPPeer) => ListRootsResult | Promise<ListRootsResult>
   /**
    * Hears the log messages of servers (`notifications/message`), in the context of the call on whose stream they come,
    * with its user and tool. Over a connection of one user, what belongs to no call is heard in the context of the call
    * that made it; over one that users share, without a user and in the context that the runtime was made in. 256 of a
-   * connection wait at most, 1 MiB of them; more are dropped, with a warning that counts them.
+   * connection wait at most, 1 MiB of them; more are dropped, with a warning that counts them. Servers of 2026-07-28 log
+   * from `info` on, unless a request says otherwise in its `_meta`; older ones decide that themselves.
    */
-  onLogMessage?: (params: Record<string, any>, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
+  onLogMessage?: (params: LoggingMessageNotificationParams, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
   /** Gets finished spans for the host's tracer, in batches and in the context of their call. */
   onSpans?: (spans: MCPSpan[]) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */
@@ -432,100 +672,56 @@ export interface MCPHostServices {
   /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */
   credentialsKey?: string
   /**
+   * Hears that a user is done at the URL of an elicitation (`notifications/elicitation/complete`), in the context and with
+   * the peer of the call in which the user was asked, also where the message comes later or on another stream; by the
+   * process that has asked, and for its 256 latest of a connection. Ids that nobody was asked about are not told.
+   */
+  onElicitationComplete?: (params: { elicitationId: string }, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
+  /** What servers are told that the client is, an `Implementation` of MCP; LibreChat's client unless given. Read once. */
+  clientInfo?: { name: string; version: string; title?: string; description?: string; websiteUrl?: string; icons?: { src: string; mimeType?: string; sizes?: string[]; theme?: 'light' | 'dark' }[] }
+  /**
+   * Extensions of the protocol that the host supports (SEP-2133): settings by identifier, `{}` for none. The `extensions`
+   * of a server's config come over them. Read once.
+   */
+  extensions?: Record<string, Record<string, unknown>>
+  /**
+   * Where a call belongs in the host's traces: `() => { const carrier = {}; propagation.inject(context.active(), carrier);
+   * return carrier }`. Asked once, when a call begins, and sent in `_meta` of each request that the call leads to, unless
+   * the caller has put the same there (SEP-414). What is not of the form of W3C Trace Context or Baggage is left out.
+   */
+  traceContext?: () => MCPTraceContext | undefined
+  /** `true`: requests over HTTP carry it as headers, too, in place of those of the config. */
+  traceHeaders?: boolean
+  /**
    * LibreChat's own error classes, such as all of `@librechat/api`: errors that this runtime rejects with are instances
    * of them then, so that `instanceof` in LibreChat's code holds. The classes of this package are used where it has none.
    */
   errorClasses?: { MCPDomainNotAllowedError?: Function; MCPInspectionFailedError?: Function; MCPTokenRefreshUnavailableError?: Function; MCPTokenStorageUnavailableError?: Function; OboTokenResolutionError?: Function; ReauthenticationRequiredError?: Function }
 }
 
-/** LibreChat's `MCPServersRegistry`. Each function may be async; bound: 10 s, and 60 s for `reinspectServer`. */
-export interface MCPServersRegistry {
-  /** The config that a user sees; `undefined` for an unknown server. */
-  getServerConfig: (serverName: string, userId?: string, configServers?: Record<string, any>) => unknown
-  /** All configs that a user sees, by server name. */
-  getAllServerConfigs: (userId?: string, configServers?: Record<string, any>) => unknown
-  /** Inspects a server again and returns `{ serverName, config }`; throws when it is still unreachable. */
-  reinspectServer: (serverName: string, storageLocation: 'DB' | 'CACHE', userId?: string) => unknown
-  /** Whether private and reserved addresses are refused. */
-  shouldEnableSSRFProtection: () => boolean | Promise<boolean>
-  /** `mcpSettings.allowedDomains`. */
-  getAllowedDomains: () => string[] | null | undefined | Promise<string[] | null | undefined>
-  /** `mcpSettings.allowedAddresses`: `host:port` pairs of private space that may be contacted. */
-  getAllowedAddresses: () => string[] | null | undefined | Promise<string[] | null | undefined>
-  /**
-   * In place of the three: the rules of a user's tenant and role, asked in the context of the call before each
-   * connection, discovery and tool call. Who has other rules than the operator's shares no connection to a remote
-   * server.
-   */
-  resolveAllowlists?: (whose: { userId?: string; role?: string }) => Promise<{ allowedDomains?: string[] | null; allowedAddresses?: string[] | null; useSSRFProtection: boolean }>
-  /**
-   * Whether a config is the operator's own. One that is not, such as a tenant's overlay, gets a connection of the
-   * user's own.
-   */
-  isAppServerConfig?: (serverName: string, effectiveConfig: any) => boolean | Promise<boolean>
-  /** Inspects a server and adds it; `createInstance` calls this and the next two where the registry has them. */
-  addServer?: (serverName: string, config: any, storageLocation: 'CACHE' | 'DB') => unknown
-  /** Adds a server that could not be inspected. */
-  addServerStub?: (serverName: string, config: any, storageLocation: 'CACHE') => unknown
-  /** Removes a server. */
-  removeServer?: (serverName: string, storageLocation: 'CACHE' | 'DB') => unknown
-}
+/** Answers `sampling/createMessage`. */
+export type MCPSamplingHandler = (params: CreateMessageRequestParams, peer: MCPPeer) => CreateMessageResult | Promise<CreateMessageResult>
 
-/** Winston-like; what the functions return is ignored. */
+/** Winston-like: beside a message comes an `Error`, or an object of fields. What the functions return is ignored. */
 export interface MCPLogger {
   /** Every step. */
-  debug: (message: string, ...meta: any[]) => unknown
+  debug(message: string, ...meta: unknown[]): unknown
   /** What began and ended. */
-  info: (message: string, ...meta: any[]) => unknown
+  info(message: string, ...meta: unknown[]): unknown
   /** What was amiss, and gone on without. */
-  warn: (message: string, ...meta: any[]) => unknown
+  warn(message: string, ...meta: unknown[]): unknown
   /** What failed. */
-  error: (message: string, ...meta: any[]) => unknown
+  error(message: string, ...meta: unknown[]): unknown
 }
 
-/**
- * LibreChat's token methods, over rows of one user, type and identifier each. Values are encrypted before they come here;
- * the rows are described in `docs/oauth.md`. Bound: 10 s each.
- */
-export interface MCPTokenMethods {
-  /** The row, with `token`, `expiresAt`, `createdAt` and `metadata` (an object or a `Map`); `null` where there is none. */
-  findToken: (query: { userId: string; type: string; identifier: string }) => unknown
-  /** Stores a row. `expiresIn` is in seconds. */
-  createToken: (row: { userId: string; type: string; identifier: string; token: string; expiresIn: number; metadata?: Record<string, any> }) => unknown
-  /**
-   * Changes the row that has this `token` and, as `metadata.credential_set_id`, this `metadataCredentialSetId` (`null`:
-   * none), where they are given, in one step. `null` where there is no such row.
-   */
-  updateToken: (query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }, changes: { token?: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, any> }) => unknown
-  /** Deletes the rows that match as in `updateToken`, and says how many: `{ deletedCount }`. */
-  deleteTokens: (query: { userId: string; type: string; identifier: string; token?: string; metadataCredentialSetId?: string | null }) => unknown
-}
-
-/**
- * LibreChat's `FlowStateManager`. A flow is known by its id and its type, and is kept until it expires or is deleted.
- * Values are JSON. Bound: 10 s each.
- */
-export interface MCPFlowManager {
-  /**
-   * `{ status, metadata, createdAt, completedAt, result, error }`, with a `status` of `PENDING`, `COMPLETED` or `FAILED`
-   * and times in milliseconds since the epoch; `null` where there is none.
-   */
-  getFlowState: (flowId: string, type: string) => unknown
-  /** Stores a pending flow, in place of the one that is there. */
-  initFlow: (flowId: string, type: string, metadata?: any) => unknown
-  /** Completes a flow. */
-  completeFlow: (flowId: string, type: string, result: any) => unknown
-  /** Fails a flow. */
-  failFlow: (flowId: string, type: string, error: any) => unknown
-  /** Forgets a flow; `false` where that failed. */
-  deleteFlow: (flowId: string, type: string) => unknown
-  /**
-   * A lease that processes share, `null` where somebody else has it for `waitMs`, or at once where the generation is not the
-   * expected one. With this and the next, tokens are written under leases: `docs/oauth.md`. Bound: `waitMs` and 10 s.
-   */
-  acquireLease?: (leaseId: string, options: { expectedGeneration?: number; leaseMs?: number; waitMs?: number }) => unknown
-  /** Which life of what the lease guards this is; `null` while it is torn down. */
-  getLeaseGeneration?: (leaseId: string) => unknown
+/** The values of W3C Trace Context and W3C Baggage, as an OpenTelemetry propagator writes them. */
+export interface MCPTraceContext {
+  /** `00-TRACE-PARENT-FLAGS`, in hex. */
+  traceparent?: string
+  /** At most 512 bytes. Not sent without `traceparent`. */
+  tracestate?: string
+  /** At most 8192 bytes. */
+  baggage?: string
 }
 
 /** A cache such as Keyv. */
@@ -574,6 +770,12 @@ export interface MCPSessionStore {
   compareAndSet: (key: string, expected: string | undefined, value: string, ttlMs: number) => boolean | Promise<boolean>
   /** Deletes what is there, or with `expected`, in one step, only that. Resolves to whether it did. */
   delete: (key: string, expected?: string) => boolean | Promise<boolean>
+}
+
+/** LibreChat's manager, as far as it is asked. */
+export interface MCPLoadedConnections {
+  /** `null` before LibreChat has connected. */
+  appConnections: { getLoaded(): Promise<Map<string, unknown>> } | null
 }
 
 /** A token for one server or API. */
@@ -630,9 +832,121 @@ export interface MCPPeer {
   signal: AbortSignal
   /**
    * What the server calls its request in JSON-RPC. One inside a result (`inputRequests` of 2026-07-28) has its key
-   * there.
+   * there, one inside an error (-32042) its `elicitationId`.
    */
   requestId: string | number
+}
+
+/**
+ * LibreChat's `MCPServersRegistry`: which servers there are for whom, and what may be contacted. Each function may be async;
+ * bound: 10 s, and 60 s for `reinspectServer`. One that throws, answers nonsense or takes longer fails the call that asked, with
+ * `MCP_HOST_ERROR` or `MCP_HOST_TIMEOUT`: no connection is made under rules that are not known.
+ */
+export interface MCPServersRegistry {
+  /**
+   * The config that a user sees; `undefined` for an unknown server (`MCP_CONFIG_NOT_FOUND`). Asked by each call that has no
+   * `serverConfig`.
+   */
+  getServerConfig(serverName: string, userId?: string, configServers?: Record<string, object>): object | null | undefined | Promise<object | null | undefined>
+  /** All configs that a user sees, by server name. Asked where a call concerns all servers, such as `connectAppServers`. */
+  getAllServerConfigs(userId?: string, configServers?: Record<string, object>): Record<string, object> | Promise<Record<string, object>>
+  /**
+   * Inspects a server again that has `inspectionFailed`, and returns `{ serverName, config }`. Asked by `reinitMCPServer`; throws
+   * when the server is still unreachable, which is the `failureReason` `unreachable`.
+   */
+  reinspectServer(serverName: string, storageLocation: 'DB' | 'CACHE', userId?: string): unknown
+  /** Whether private and reserved addresses are refused. Asked before each connection, as the next two. */
+  shouldEnableSSRFProtection(): boolean | Promise<boolean>
+  /** `mcpSettings.allowedDomains`. */
+  getAllowedDomains(): string[] | null | undefined | Promise<string[] | null | undefined>
+  /** `mcpSettings.allowedAddresses`: `host:port` pairs of private space that may be contacted. */
+  getAllowedAddresses(): string[] | null | undefined | Promise<string[] | null | undefined>
+  /**
+   * In place of the three: the rules of a user's tenant and role, asked in the context of the call before each
+   * connection, discovery and tool call. Who has other rules than the operator's shares no connection to a remote
+   * server.
+   */
+  resolveAllowlists?(whose: { userId?: string; role?: string }): Promise<{ allowedDomains?: string[] | null; allowedAddresses?: string[] | null; useSSRFProtection: boolean }>
+  /**
+   * Whether a config is the operator's own. One that is not, such as a tenant's overlay, gets a connection of the
+   * user's own.
+   */
+  isAppServerConfig?(serverName: string, effectiveConfig: object): boolean | Promise<boolean>
+  /** Inspects a server and adds it; `createInstance` calls this and the next two where the registry has them. */
+  addServer?(serverName: string, config: object, storageLocation: 'CACHE' | 'DB'): unknown
+  /** Adds a server that could not be inspected. */
+  addServerStub?(serverName: string, config: object, storageLocation: 'CACHE'): unknown
+  /** Removes a server. */
+  removeServer?(serverName: string, storageLocation: 'CACHE' | 'DB'): unknown
+}
+
+/**
+ * LibreChat's token methods, over rows of one user, type and identifier each. Values are encrypted before they come here;
+ * the rows are described in `docs/oauth.md`. Asked when a server is connected for a user, around a login and around a refresh.
+ * Bound: 10 s each. One that throws or takes longer fails the call with a `retryable` error, or the login; nobody is asked to
+ * sign in for it.
+ */
+export interface MCPTokenMethods {
+  /** The row, with `token`, `expiresAt`, `createdAt` and `metadata` (an object or a `Map`); `null` where there is none. */
+  findToken(query: MCPTokenKey): unknown
+  /** Stores a row, after a login, where there is none. `expiresIn` is in seconds. */
+  createToken(row: MCPTokenKey & { token: string; expiresIn: number; metadata?: Record<string, unknown> }): unknown
+  /**
+   * Changes the row that has this `token` and, as `metadata.credential_set_id`, this `metadataCredentialSetId` (`null`:
+   * none), where they are given, in one step. `null` where there is no such row: somebody else has changed it, and what was to
+   * be written is taken back.
+   */
+  updateToken(query: MCPTokenQuery, changes: { token?: string; expiresIn?: number; expiresAt?: Date; metadata?: Record<string, unknown> }): unknown
+  /** Deletes the rows that match as in `updateToken`, and says how many: `{ deletedCount }`. */
+  deleteTokens(query: MCPTokenQuery): unknown
+}
+
+/** Which row: of one user, type and identifier there is one. */
+export interface MCPTokenKey {
+  /** Whose it is. */
+  userId: string
+  /** `mcp_oauth`, `mcp_oauth_refresh` or `mcp_oauth_client`. */
+  type: string
+  /** `mcp:SERVER`, with `:refresh` or `:client` behind it where its type says so. */
+  identifier: string
+}
+
+/** Which row, and what it has to have. */
+export interface MCPTokenQuery extends MCPTokenKey {
+  /** Its text, as it was read. */
+  token?: string
+  /** Its `metadata.credential_set_id`; `null`: it has none. */
+  metadataCredentialSetId?: string | null
+}
+
+/**
+ * LibreChat's `FlowStateManager`: logins that are under way, and signs that a process refreshes. A flow is known by its id and
+ * its type (`mcp_oauth`, `mcp_oauth_state` or `mcp_get_tokens`), and is kept until it expires or is deleted. Values are JSON.
+ * Bound: 10 s each. One that throws or takes longer fails the login that is under way, and the user may begin again.
+ */
+export interface MCPFlowManager {
+  /**
+   * `{ status, metadata, createdAt, completedAt, result, error }`, with a `status` of `PENDING`, `COMPLETED` or `FAILED`
+   * and times in milliseconds since the epoch; `null` where there is none. Asked before a login, on the callback, and every
+   * moment by calls that wait for the user.
+   */
+  getFlowState(flowId: string, type: string): unknown
+  /** Stores a pending flow, in place of the one that is there; before the URL of a login is handed out. */
+  initFlow(flowId: string, type: string, metadata?: Record<string, unknown>): unknown
+  /** Completes a flow, when its tokens are stored. Where this fails, who waits does so until the flow's time is over. */
+  completeFlow(flowId: string, type: string, result: unknown): unknown
+  /** Fails a flow; the same. */
+  failFlow(flowId: string, type: string, error: unknown): unknown
+  /** Forgets a flow, after a login and before a new one; `false` where that failed, and the flow then ends by itself. */
+  deleteFlow(flowId: string, type: string): unknown
+  /**
+   * A lease that processes share, `null` where somebody else has it for `waitMs`, or at once where the generation is not the
+   * expected one. With this and the next, tokens are written under leases: `docs/oauth.md`. Asked before a refresh and before
+   * rows are written; where it fails nothing is, and the call rejects with a `retryable` error. Bound: `waitMs` and 10 s.
+   */
+  acquireLease?(leaseId: string, options: { expectedGeneration?: number; leaseMs?: number; waitMs?: number }): unknown
+  /** Which life of what the lease guards this is; `null` while it is torn down. */
+  getLeaseGeneration?(leaseId: string): unknown
 }
 
 /** The parameters of `reinitMCPServer` (`api/server/services/Tools/mcp.js` of LibreChat). `null` counts as absent. */
@@ -649,7 +963,7 @@ export interface ReinitMCPServerParams {
   /** As the registry knows it. */
   serverName?: string
   /** Passed on to `registry.getServerConfig`. */
-  configServers?: Record<string, any>
+  configServers?: Record<string, object>
   /** By `mcp_<serverName>`, the user's values for the server's `customUserVars`. */
   userMCPAuthMap?: Record<string, Record<string, string>>
   /** Milliseconds for all work with the server; else the server's `initTimeout`, else 30000. */
@@ -676,7 +990,7 @@ export interface ReinitMCPServerParams {
   /** What is known of the tokens is out of date. */
   onOAuthCredentialsInvalidated?: MCPOAuthCredentialEvents['onOAuthCredentialsInvalidated']
   /** A config that the caller already has; the registry is not asked for it. */
-  serverConfig?: Record<string, any>
+  serverConfig?: object
   /** Where the connections of the chat request are kept: newer LibreChat's `getMCPRequestContext(req, res)`. */
   requestScopedConnections?: MCPRequestScopedConnections
   /** The user's login session. */
@@ -690,7 +1004,7 @@ export interface ReinitMCPServerParams {
   /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
   mcpApps?: { enabled?: boolean }
   /** Bounds work of the host's that is done around changes of credentials; nothing here depends on it. */
-  recoveryPolicy?: Record<string, any>
+  recoveryPolicy?: object
   /** What the host files failures of a stream under; nothing here depends on it. */
   streamId?: string | null
   /** Milliseconds since the epoch; the same. */
@@ -699,13 +1013,13 @@ export interface ReinitMCPServerParams {
    * Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. With this key, a server that needs missing fields is
    * deferred.
    */
-  requestBody?: Record<string, any>
+  requestBody?: object
 }
 
 /** The result of `reinitMCPServer`. The optional members are absent where they do not apply. */
 export interface ReinitMCPServerResult {
   /** By function name, in LibreChat's format: what `updateMCPServerTools` returned, or formatted here. */
-  availableTools: Record<string, any> | null
+  availableTools: Record<string, unknown> | null
   /** Whether the server is connected, or the user has been given a URL. */
   success: boolean
   /** LibreChat's text, for people. */
@@ -757,11 +1071,11 @@ export interface MCPTool {
   /** For the model. */
   description?: string
   /** JSON Schema of the arguments. */
-  inputSchema?: Record<string, any>
+  inputSchema?: Record<string, unknown>
   /** JSON Schema of `structuredContent`. */
-  outputSchema?: Record<string, any>
+  outputSchema?: Record<string, unknown>
   /** Hints such as `readOnlyHint`. */
-  annotations?: Record<string, any>
+  annotations?: Record<string, unknown>
 }
 
 /**
@@ -794,7 +1108,12 @@ export interface MCPManager {
    */
   discoverServerTools: (params: MCPConnectionParams & { deadlineMs?: number; onDiscoveryDetached?: (discovery: Promise<void>) => unknown }) => Promise<{ tools: MCPTool[] | null; oauthRequired: boolean; oauthUrl: null; authenticationKind?: 'oauth' | 'obo' | 'server' }>
   /** `[content, artifacts]`, formatted for the provider as LibreChat's `formatToolContent` does. */
-  callTool: (params: MCPCallToolParams) => Promise<[string, Record<string, any> | undefined]>
+  callTool: (params: MCPCallToolParams) => Promise<MCPToolOutcome>
+  /**
+   * The outcome of a tool call that has become a task, here or in another process, as `callTool` would have given it. It
+   * goes over the connection of this call's user: whether somebody else may have the task is the server's to say.
+   */
+  resumeTask: (params: MCPResumeTaskParams) => Promise<MCPToolOutcome>
   /** By server name; `undefined` for a user without connections. */
   getUserConnections: (userId: string) => Map<string, MCPConnection> | undefined
   /**
@@ -805,13 +1124,13 @@ export interface MCPManager {
   /** All of a user's, attempts in flight included. */
   disconnectUserConnections: (userId: string) => Promise<void>
   /** The tools of an open connection in LibreChat's format; `null` where there is none. */
-  getServerToolFunctions: (userId: string, serverName: string) => Promise<Record<string, any> | null>
+  getServerToolFunctions: (userId: string, serverName: string) => Promise<Record<string, MCPToolFunction> | null>
   /**
    * The same with what it is published under. `tools` is `null` where there is no connection, or none that was made
    * from this config and under the generation of now; such a one is ended. `null` also where `deadlineMs` is over, in
    * milliseconds since the epoch. Rejects for nothing that a server or the host does.
    */
-  getServerToolFunctionsSnapshot: (userId: string, serverName: string, serverConfig?: any, options?: { deadlineMs?: number; signal?: AbortSignal }) => Promise<{ tools: Record<string, any> | null; publicationGeneration?: string; publicationRevision?: string }>
+  getServerToolFunctionsSnapshot: (userId: string, serverName: string, serverConfig?: object, options?: { deadlineMs?: number; signal?: AbortSignal }) => Promise<{ tools: Record<string, MCPToolFunction> | null; publicationGeneration?: string; publicationRevision?: string }>
   /**
    * Opens the connections of all servers that users share, three at a time, and lists their tools. What fails is
    * logged.
@@ -835,9 +1154,9 @@ export interface MCPManager {
    * The `toolFunctions` of all configurations, in one object. Where the runtime has a `config` in place of a
    * registry, servers that all users share are inspected for it, once.
    */
-  getAppToolFunctions: () => Promise<Record<string, any>>
+  getAppToolFunctions: () => Promise<Record<string, MCPToolFunction>>
   /** The instructions of the named servers, or of all, as one text for the model. */
-  formatInstructionsForContext: (serverNames?: string[], configServers?: Record<string, any>) => Promise<string>
+  formatInstructionsForContext: (serverNames?: string[], configServers?: Record<string, object>) => Promise<string>
   /** What `getMCPToolsCacheGeneration` said before the connection was made. */
   getToolPublicationGeneration: (connection: MCPConnection) => string | undefined
   /** The identity of the config that a user's connection was made from. */
@@ -851,6 +1170,20 @@ export interface MCPManager {
   getConnectionStats: () => { trackedUsers: number; totalConnections: number; activityEntries: number; appConnectionCount: number }
   /** The connections that all users share. */
   appConnections: MCPAppConnections
+}
+
+/**
+ * What a tool call comes to: `[content, artifacts]`. What the server's result has beside its `content` is on the property
+ * `raw`, which is not enumerable, and absent where there is nothing of it.
+ */
+export type MCPToolOutcome = [content: string, artifacts: MCPToolArtifacts | undefined] & { readonly raw?: Pick<CallToolResult, 'isError' | 'structuredContent' | '_meta'> }
+
+/** What of a tool's result is no text, for providers that take it: images as data URLs, and resources of `ui://` with a `resourceId`. */
+export interface MCPToolArtifacts {
+  /** Images. */
+  content?: { type: 'image_url'; image_url: { url: string } }[]
+  /** As the server sent them. */
+  ui_resources?: { data: Record<string, unknown>[] }
 }
 
 /** The connections that all users share (LibreChat's `ConnectionsRepository`). */
@@ -875,8 +1208,7 @@ export interface MCPAppConnections {
 
 /**
  * An event emitter that stands for the connection of one owner to one server, whichever session serves it: there is one
- * object for all of them. Events: `connectionChange` (a state), `toolsChanged` (the tools as they were listed again, and
- * their `publicationRevision` where users share the server), `resourcesChanged`, `promptsChanged`.
+ * object for all of them.
  */
 export interface MCPConnection {
   /** As the registry knows it. */
@@ -890,7 +1222,7 @@ export interface MCPConnection {
   /** Milliseconds for one request, where configured. */
   timeout?: number
   /** As it is now; `error` after a loss, or an attempt that failed. */
-  connectionState: 'disconnected' | 'connecting' | 'connected' | 'error'
+  connectionState: MCPConnectionEvents['connectionChange'][0]
   /** Empty where the list cannot be had; the reason is logged. */
   fetchTools: () => Promise<MCPTool[]>
   /**
@@ -903,12 +1235,21 @@ export interface MCPConnection {
   fetchToolsSnapshot: (deadlineMs?: number, signal?: AbortSignal) => Promise<{ tools: MCPTool[]; complete: boolean; publicationRevision?: string; orderingUnavailable?: boolean }>
   /** Lists the tools again, publishes them and emits `toolsChanged`. What fails is logged, and tried again later. */
   refreshToolList: () => Promise<void>
+  /**
+   * Has the server tell when this resource changes, as `resourceUpdated`: by `resources/subscribe`, or as a part of the
+   * connection's `subscriptions/listen`. A session that takes the place of a lost one is subscribed as well; `disconnect`
+   * and the end of an idle connection end it. Resolves when the server has agreed; rejects as `client.request`, and with
+   * `MCP_INVALID_ARGUMENT` for a URI of more than 8 KiB or more than 1,024 resources of a connection.
+   */
+  subscribeResource: (uri: string, signal?: AbortSignal) => Promise<void>
+  /** Ends that. What the server still tells of the resource is not heard, also where it refuses. */
+  unsubscribeResource: (uri: string, signal?: AbortSignal) => Promise<void>
   /** Whether users authorize with the server. */
   usesOAuth: () => boolean
   /** Empty where the list cannot be had; the reason is logged. */
-  fetchResources: () => Promise<any[]>
+  fetchResources: () => Promise<Resource[]>
   /** Empty where the list cannot be had; the reason is logged. */
-  fetchPrompts: () => Promise<any[]>
+  fetchPrompts: () => Promise<Prompt[]>
   /** Asks the server, unless it was seen alive a moment ago. */
   isConnected: (signal?: AbortSignal) => Promise<boolean>
   /** Whether a config with this `updatedAt`, in milliseconds since the epoch, is newer than `createdAt`. */
@@ -926,15 +1267,29 @@ export interface MCPConnection {
    * The surface of the MCP SDK's client, as far as LibreChat uses it. `params` are sent as the `toolArguments` of
    * `callTool` are.
    */
-  client: { request(request: { method: string; params?: Record<string, any> }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<any>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): Record<string, any> | undefined }
-  /** Listens; see above for the events. */
-  on: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
+  client: { request(request: { method: string; params?: object }, resultSchema?: unknown, options?: { signal?: AbortSignal; timeout?: number }): Promise<Record<string, unknown>>; listTools(): Promise<{ tools: MCPTool[] }>; getInstructions(): string | undefined; getProtocolVersion(): string | undefined; getServerCapabilities(): ServerCapabilities | undefined }
+  /** Listens. */
+  on: <Event extends keyof MCPConnectionEvents>(event: Event, listener: (...args: MCPConnectionEvents[Event]) => unknown) => MCPConnection
   /** Listens for the next one. */
-  once: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
+  once: <Event extends keyof MCPConnectionEvents>(event: Event, listener: (...args: MCPConnectionEvents[Event]) => unknown) => MCPConnection
   /** Ends listening. */
-  off: (event: string, listener: (...args: any[]) => unknown) => MCPConnection
+  off: <Event extends keyof MCPConnectionEvents>(event: Event, listener: (...args: MCPConnectionEvents[Event]) => unknown) => MCPConnection
   /** Ends all listening, to one event or to all. */
-  removeAllListeners: (event?: string) => MCPConnection
+  removeAllListeners: (event?: keyof MCPConnectionEvents) => MCPConnection
+}
+
+/** What an `MCPConnection` emits, with what its listeners get. */
+export interface MCPConnectionEvents {
+  /** The state that it is in now. */
+  connectionChange: ['disconnected' | 'connecting' | 'connected' | 'error']
+  /** The tools as they were listed again, and their place where users share the server. */
+  toolsChanged: [tools: MCPTool[], publicationRevision?: string]
+  /** The server says so. */
+  resourcesChanged: []
+  /** The server says so. */
+  promptsChanged: []
+  /** A resource of `subscribeResource`, or a part of one, has changed; told once for changes that come together. */
+  resourceUpdated: [resource: { uri: string }]
 }
 
 /** The parameters of `getConnection` and its like. */
@@ -970,11 +1325,11 @@ export interface MCPConnectionParams {
   /** Milliseconds. */
   connectionTimeout?: number
   /** A config that the caller already has; the registry is not asked for it. */
-  serverConfig?: Record<string, any>
+  serverConfig?: object
   /** Passed on to `registry.getServerConfig`. */
-  configServers?: Record<string, any>
+  configServers?: Record<string, object>
   /** Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. */
-  requestBody?: Record<string, any>
+  requestBody?: object
   /** Where connections are kept that belong to one chat request. */
   requestScopedConnections?: MCPRequestScopedConnections
   /** Around every change of the user's stored tokens for an OAuth server, as the other three; before the host's. */
@@ -1009,13 +1364,13 @@ export interface MCPCallToolParams {
    * By the tool's `inputSchema`. They are sent as `JSON.stringify` writes them; what it cannot write, or is nested
    * deeper than 512 levels, is a `TypeError` with the path to it.
    */
-  toolArguments?: Record<string, any>
+  toolArguments?: object
   /** Whose connection and tokens are used; see `ReinitMCPServerParams.user`. */
   user?: object
   /** The user's values for the server's `customUserVars`. */
   customUserVars?: Record<string, string>
   /** A config that the caller already has; the registry is not asked for it. */
-  serverConfig?: Record<string, any>
+  serverConfig?: object
   /**
    * Called once with the URL that the user has to open, and for a flow that was pending already with the time until
    * when it can be joined. The call waits until they have authorized, at most as long as users have (`MCP_OAUTH_HANDLING_TIMEOUT`); without this, too.
@@ -1028,7 +1383,7 @@ export interface MCPCallToolParams {
   /** In place of the host's. */
   tokenMethods?: MCPTokenMethods
   /** Fields of the chat request, for `{{LIBRECHAT_BODY_*}}`. */
-  requestBody?: Record<string, any>
+  requestBody?: object
   /** In place of the host's. */
   oboTokenResolver?: MCPHostServices['oboTokenResolver']
   /** In place of the host's. */
@@ -1055,8 +1410,51 @@ export interface MCPCallToolParams {
   connectionTarget?: MCPConnectionTarget
   /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
   mcpApps?: { enabled?: boolean }
-  /** `timeout` starts again with every sign of progress; `maxTotalTimeout` does not. Milliseconds. */
-  options?: { signal?: AbortSignal; timeout?: number; maxTotalTimeout?: number; onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown }
+  /** How long the call may take, and who hears of it. */
+  options?: MCPCallOptions
+}
+
+/** How long a tool call may take, and who hears of it. Milliseconds. */
+export interface MCPCallOptions {
+  /** Ends the call, and the task that it has become. */
+  signal?: AbortSignal
+  /**
+   * How long nothing may be heard: every sign of progress starts it again, and of a task each answer to the question how
+   * it is doing. Default the config's `timeout`, else a minute.
+   */
+  timeout?: number
+  /** How long the call may take altogether. Default 24 hours. */
+  maxTotalTimeout?: number
+  /** What the server tells of its progress. A new message of a task has a `progress` that counts them. */
+  onprogress?: (progress: { progress: number; total?: number; message?: string }) => unknown
+  /**
+   * Called once where the call has become a task. Of a server of 2025-11-25 this asks for one where the tool may run as
+   * one. Such a task is left alone when the call ends otherwise than with its `signal`.
+   */
+  ontask?: (task: MCPTaskHandle) => unknown
+}
+
+/**
+ * A tool call that has become a task, as JSON. Without a secret of this library; but a server may show a task to whoever
+ * knows its id.
+ */
+export interface MCPTaskHandle {
+  /** As the registry knows it. */
+  serverName: string
+  /** As the caller called it. */
+  toolName: string
+  /** As the server calls it; at most 4 KiB. */
+  taskId: string
+  /** The revision of MCP that it was begun with. */
+  protocolVersion: '2025-11-25' | '2026-07-28'
+  /** When the task was begun, in milliseconds since the epoch. */
+  createdAt: number
+}
+
+/** The parameters of `resumeTask`: those of `callTool`, with the task in place of the tool. */
+export interface MCPResumeTaskParams extends Omit<MCPCallToolParams, 'serverName' | 'toolName' | 'toolArguments'> {
+  /** As `ontask` was called with it. Its server is the one that is asked. */
+  task: MCPTaskHandle
 }
 
 /**
@@ -1069,13 +1467,183 @@ export interface MCPCatalogRecoveryTracker {
    * called before `reauthRetryMs` and `discoveryBackoffMs` are over. `generation` names what the user's credentials
    * are.
    */
-  run: (user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any, generation: string | undefined, discover: (trackPublication: (publish: () => Promise<string | undefined>) => Promise<string | undefined>, detach: (discovery: Promise<unknown>) => void) => Promise<any>) => Promise<any>
+  run: <Outcome>(user: { id: string }, candidate: MCPCatalogCandidate, policy: MCPCatalogRecoveryPolicy, generation: string | undefined, discover: (trackPublication: (publish: () => Promise<string | undefined>) => Promise<string | undefined>, detach: (discovery: Promise<unknown>) => void) => Promise<Outcome>) => Promise<Outcome | { serverName: string; tools: null }>
   /** Whether a discovery that shares nothing with others may begin. */
-  admitsDiscovery: (user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any) => boolean
+  admitsDiscovery: (user: { id: string }, candidate: MCPCatalogCandidate, policy: MCPCatalogRecoveryPolicy) => boolean
   /** Counts such a one, which nobody waits for any more, until it settles. */
-  detachDiscovery: (user: { id: string }, candidate: { serverName: string; serverConfig: any; capabilityProfile?: string }, policy: any, discovery: Promise<unknown>) => void
+  detachDiscovery: (user: { id: string }, candidate: MCPCatalogCandidate, policy: MCPCatalogRecoveryPolicy, discovery: Promise<unknown>) => void
   /** As `clearCatalogRecoveryState`. */
   clear: (userId: string, serverName?: string, generation?: string, capabilityProfile?: string) => void
+}
+
+/** A server whose tools LibreChat wants to list for a user. */
+export interface MCPCatalogCandidate {
+  /** As the registry knows it. */
+  serverName: string
+  /** What it is connected with. */
+  serverConfig: object
+  /** Lists that differ by it are kept apart. */
+  capabilityProfile?: string
+}
+
+/**
+ * An MCP client of one user and one server. Nothing is connected before the first request; then requests go over the
+ * connection of that user, or the one that all users share, which other clients and `manager` use as well. It is made anew
+ * where it was lost, or had nothing to do for a while. Results are those of the server, unchanged.
+ *
+ * Requests reject with the errors of `docs/errors.md`, and with `MCP_CLOSED` after `close()`. A JSON-RPC error of the server
+ * is an `McpError`, whose `code` is its number. A request of which the server knows nothing is made once more where that is
+ * safe: after a session that the server has forgotten, or a token that it has refused. A tool that may have run is not called
+ * again.
+ *
+ * Events: `toolsChanged` (with the tools), `resourcesChanged`, `promptsChanged`, `resourceUpdated` (`{ uri }`) and
+ * `connectionChange` (with the state, see `MCPConnection.connectionState`). They come once there was a connection, and a
+ * client with listeners is kept for as long as there is one, unless it is closed.
+ */
+export interface MCPClient {
+  /** As the registry knows it. */
+  readonly serverName: string
+  /** What the server calls itself; `undefined` before the first request, as the next three, or where it does not say. */
+  readonly serverInfo: Implementation | undefined
+  /** The revision of MCP that was agreed on, such as `2025-11-25`. */
+  readonly protocolVersion: string | undefined
+  /** What the server can do. */
+  readonly capabilities: ServerCapabilities | undefined
+  /** For models. */
+  readonly instructions: string | undefined
+  /** Connects now, and not with the first request. */
+  connect(options?: Pick<MCPRequestOptions, 'signal'>): Promise<void>
+  /** All tools; one page of them where a `cursor` is given. See `MCPPage`. */
+  listTools(params?: MCPPage, options?: MCPRequestOptions): Promise<ListToolsResult>
+  /**
+   * Calls a tool by the name that the server has for it. A result with `isError` is a result: the promise resolves.
+   *
+   * `arguments` are sent as `JSON.stringify` writes them; what it cannot write, or is nested deeper than 512 levels, is a
+   * `TypeError` with the path to it.
+   */
+  callTool(params: { name: string; arguments?: Record<string, unknown>; _meta?: Record<string, unknown> }, options?: MCPCallOptions): Promise<CallToolResult>
+  /**
+   * The result of a tool call of this server that has become a task, here or in another process, as `callTool` would have
+   * given it: see `docs/tasks.md`.
+   */
+  resumeTask(task: MCPTaskHandle, options?: MCPRequestOptions): Promise<CallToolResult>
+  /** All resources; one page of them where a `cursor` is given. See `MCPPage`. */
+  listResources(params?: MCPPage, options?: MCPRequestOptions): Promise<ListResourcesResult>
+  /** All templates of resources; one page of them where a `cursor` is given. See `MCPPage`. */
+  listResourceTemplates(params?: MCPPage, options?: MCPRequestOptions): Promise<ListResourceTemplatesResult>
+  /** Bounded by `MCP_STREAMABLE_HTTP_MAX_*`, as every answer is. */
+  readResource(params: { uri: string; _meta?: Record<string, unknown> }, options?: MCPRequestOptions): Promise<ReadResourceResult>
+  /** Has the server tell when this resource changes: `resourceUpdated`. */
+  subscribeResource(params: { uri: string }, options?: Pick<MCPRequestOptions, 'signal'>): Promise<void>
+  /** Ends that. Other clients of the same connection that are subscribed go on to be told. */
+  unsubscribeResource(params: { uri: string }, options?: Pick<MCPRequestOptions, 'signal'>): Promise<void>
+  /** All prompts; one page of them where a `cursor` is given. See `MCPPage`. */
+  listPrompts(params?: MCPPage, options?: MCPRequestOptions): Promise<ListPromptsResult>
+  /** A prompt, with its arguments filled in. */
+  getPrompt(params: { name: string; arguments?: Record<string, string>; _meta?: Record<string, unknown> }, options?: MCPRequestOptions): Promise<GetPromptResult>
+  /** What may stand for an argument of a prompt or of a template of resources. */
+  complete(params: Pick<CompleteRequestParams, 'ref' | 'argument' | 'context' | '_meta'>, options?: MCPRequestOptions): Promise<CompleteResult>
+  /**
+   * From which level on the server logs: see `MCPHostServices.onLogMessage`. Up to 2025-11-25 the server keeps it for as long
+   * as its session lasts, and a connection that several users share is refused with `MCP_INVALID_ARGUMENT`. Since 2026-07-28
+   * each request of this client carries it.
+   */
+  setLoggingLevel(level: LoggingLevel, options?: MCPRequestOptions): Promise<Record<string, never>>
+  /** Whether the server answers. Since 2026-07-28 there is no `ping`, and `server/discover` is asked in its place. */
+  ping(options?: MCPRequestOptions): Promise<Record<string, never>>
+  /** Any request. `params` are sent as the `arguments` of `callTool` are. */
+  request(request: { method: string; params?: Record<string, unknown> }, options?: MCPRequestOptions): Promise<Record<string, unknown>>
+  /** Listens; see above for the events. */
+  on<Event extends keyof MCPClientEvents>(event: Event, listener: (...args: MCPClientEvents[Event]) => unknown): this
+  /** Listens for the next one. */
+  once<Event extends keyof MCPClientEvents>(event: Event, listener: (...args: MCPClientEvents[Event]) => unknown): this
+  /** Ends listening. */
+  off<Event extends keyof MCPClientEvents>(event: Event, listener: (...args: MCPClientEvents[Event]) => unknown): this
+  /**
+   * Aborts what the client has under way and ends all listening. Ends a user's connection, too, and resolves when its session
+   * has ended; one that others still use ends with its last use, and one that all users share stays.
+   */
+  close(): Promise<void>
+}
+
+/** What listeners of an `MCPClient` are called with. */
+export interface MCPClientEvents extends Omit<MCPConnectionEvents, 'toolsChanged'> {
+  /** The tools as they were listed again, and their `publicationRevision` where users share the server. */
+  toolsChanged: [tools: Tool[], publicationRevision?: string]
+}
+
+/** Whose client it is, and how it connects. */
+export type MCPClientParams = Omit<MCPConnectionParams, 'serverName' | 'forceNew' | 'signal'>
+
+/**
+ * Which part of a list. Without a `cursor` it is the whole: all pages, within `MCP_TOOLS_LIST_*`. Where one of these ends it,
+ * `nextCursor` of the result says where the next page begins. It is empty for a server that does not announce such things.
+ */
+export interface MCPPage {
+  /** The `nextCursor` of the page before. */
+  cursor?: string
+  /** For the server. */
+  _meta?: Record<string, unknown>
+}
+
+/** How long one request may take, who ends it, and who hears of its progress. */
+export type MCPRequestOptions = Omit<MCPCallOptions, 'ontask'>
+
+/** An app of a server (MCP Apps, SEP-1865): what a host's page renders in a sandbox. `docs/apps.md`. */
+export interface MCPApp {
+  /** `ui://…`. */
+  uri: string
+  mimeType: 'text/html;profile=mcp-app'
+  /** The HTML document, as the server wrote it: hostile until it is in its sandbox. */
+  text: string
+  /** As the server wrote it; `ui.csp` and `ui.permissions` are what the app asks for, and the host decides. */
+  _meta?: MCPAppMeta
+  /**
+   * An opaque text that says for which tenant, user, server, config and app this was read. `callAppTool` and
+   * `readAppResource` take it for 24 hours, in each process with the same credentials key; without such a key in this
+   * runtime alone.
+   */
+  binding: string
+}
+
+/** What the extension defines of a resource's `_meta`. */
+export interface MCPAppMeta {
+  /** What the app asks for. */
+  ui?: {
+    /** Origins that the app wants to reach; absent or empty: none. */
+    csp?: { connectDomains?: string[]; resourceDomains?: string[]; frameDomains?: string[]; baseUriDomains?: string[] }
+    /** What the app wants of the browser. */
+    permissions?: { camera?: object; microphone?: object; geolocation?: object; clipboardWrite?: object }
+    /** A host's own name for the origin of the sandbox. */
+    domain?: string
+    prefersBorder?: boolean
+  }
+  [key: string]: unknown
+}
+
+/** What a client does for apps. */
+export interface MCPClient {
+  /**
+   * Reads the app that a tool names (`_meta.ui.resourceUri`, or the older `_meta['ui/resourceUri']`), or one by its
+   * URI: at most 4 MiB within 30 s, or the shorter `timeout` in milliseconds, connecting included; at most 16 resources
+   * at a time in one runtime.
+   *
+   * Rejects with `code` `MCP_APP_INVALID` for what is no app, `MCP_RESPONSE_TOO_LARGE`, `MCP_TIMEOUT`, `MCP_RATE_LIMITED`.
+   */
+  readApp: (app: object | string, options?: { signal?: AbortSignal; timeout?: number }) => Promise<MCPApp>
+  /**
+   * Calls a tool for an app, if the server's list of tools has it for apps now. The result is the server's own.
+   *
+   * Rejects with `code` `MCP_APP_BINDING_INVALID` for a binding that is another's, altered or expired, and with
+   * `MCP_TOOL_HIDDEN` for a tool that is not there, or not for apps; nothing has been called then.
+   */
+  callAppTool: (params: { binding: string; name: string; arguments?: Record<string, unknown> }, options?: MCPRequestOptions) => Promise<CallToolResult>
+  /**
+   * Reads a resource of the app's server for the app, whatever its scheme, within the bounds of `readApp`.
+   *
+   * Rejects as `readApp` and `callAppTool` do.
+   */
+  readAppResource: (params: { binding: string; uri: string }, options?: { signal?: AbortSignal; timeout?: number }) => Promise<ReadResourceResult>
 }
 
 /**
@@ -1093,7 +1661,7 @@ export interface MCPOAuth {
    * Discovers the authorization server, finds or registers a client and builds the authorization URL. Stores
    * nothing.
    */
-  initiateOAuthFlow: (serverName: string, serverUrl: string, userId: string, oauthHeaders: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, findToken?: (...args: any[]) => unknown, allowedAddresses?: string[] | null, tenantId?: string | null) => Promise<{ authorizationUrl: string; flowId: string; flowMetadata: Record<string, any> }>
+  initiateOAuthFlow: (serverName: string, serverUrl: string, userId: string, oauthHeaders: Record<string, string>, config?: MCPOAuthConfig, allowedDomains?: string[] | null, findToken?: MCPTokenMethods['findToken'], allowedAddresses?: string[] | null, tenantId?: string | null) => Promise<{ authorizationUrl: string; flowId: string; flowMetadata: MCPOAuthFlowMetadata }>
   /**
    * Exchanges the code and completes the flow. `persistBeforeComplete` stores the tokens, which have
    * `credential_set_id`, `obtained_at` and `expires_at`, before anybody who waits gets them: its result is what the flow
@@ -1106,39 +1674,39 @@ export interface MCPOAuth {
    * may come a function that undoes it where the flow cannot be completed, then the flow that the caller has looked at
    * (another one in its place is refused), then `received`.
    */
-  completeOAuthFlow: (flowId: string, authorizationCode: string, flowManager: object, oauthHeaders?: Record<string, string>, persistBeforeComplete?: ((tokens: Record<string, any>, completePersistedFlow: (tokens: Record<string, any>) => Promise<void>) => unknown) | { state?: string; iss?: string } | null, received?: ((tokens: Record<string, any>) => unknown) | { state?: string; iss?: string } | null, expectedAttempt?: { createdAt: number; state: string } | null, receivedAfterThese?: { state?: string; iss?: string } | null) => Promise<Record<string, any>>
+  completeOAuthFlow: (flowId: string, authorizationCode: string, flowManager: MCPFlowManager, oauthHeaders?: Record<string, string>, persistBeforeComplete?: ((tokens: MCPOAuthTokens, completePersistedFlow: (tokens: MCPOAuthTokens) => Promise<void>) => unknown) | { state?: string; iss?: string } | null, received?: ((tokens: MCPOAuthTokens) => unknown) | { state?: string; iss?: string } | null, expectedAttempt?: { createdAt: number; state: string } | null, receivedAfterThese?: { state?: string; iss?: string } | null) => Promise<MCPOAuthTokens>
   /** The metadata of a flow. */
-  getFlowState: (flowId: string, flowManager: object) => Promise<Record<string, any> | null>
+  getFlowState: (flowId: string, flowManager: MCPFlowManager) => Promise<MCPOAuthFlowMetadata | null>
   /** Remembers which flow a `state` belongs to, before the URL is handed out. */
-  storeStateMapping: (state: string, flowId: string, flowManager: object) => Promise<void>
+  storeStateMapping: (state: string, flowId: string, flowManager: MCPFlowManager) => Promise<void>
   /** The flow that a `state` belongs to; `null` where there is none. */
-  resolveStateToFlowId: (state: string, flowManager: object) => Promise<string | null>
+  resolveStateToFlowId: (state: string, flowManager: MCPFlowManager) => Promise<string | null>
   /** Forgets a `state`; whether the flow manager took that. */
-  deleteStateMapping: (state: string, flowManager: object) => Promise<boolean>
+  deleteStateMapping: (state: string, flowManager: MCPFlowManager) => Promise<boolean>
   /**
    * Fails a flow that is still the given one, and makes its `state` unusable. Rejects where the mapping of the `state`
    * cannot be deleted.
    */
-  failFlowAndDeleteStateMapping: (flowId: string, flowState: { createdAt: number; metadata?: Record<string, any> }, flowManager: object, error: Error | string) => Promise<void>
+  failFlowAndDeleteStateMapping: (flowId: string, flowState: { createdAt: number; metadata?: object }, flowManager: MCPFlowManager, error: Error | string) => Promise<void>
   /** Deletes a flow, then the `state` that leads to it. Rejects where either may be left. */
-  deleteFlowAndStateMapping: (flowId: string, flowManager: object) => Promise<void>
+  deleteFlowAndStateMapping: (flowId: string, flowManager: MCPFlowManager) => Promise<void>
   /**
    * What `storeTokens` takes as `metadata`: the authorization server's, with `server_url`, `client_source` and, where
    * the resource document names one, `resource`. `undefined` without metadata, URL or source.
    */
-  buildStoredClientMetadata: (metadata?: Record<string, any> | null, resourceMetadata?: Record<string, any> | null, serverUrl?: string | null, clientSource?: 'configured' | 'dynamic' | null) => Record<string, any> | undefined
+  buildStoredClientMetadata: (metadata?: object | null, resourceMetadata?: object | null, serverUrl?: string | null, clientSource?: 'configured' | 'dynamic' | null) => Record<string, unknown> | undefined
   /**
    * Throws `MCP_REAUTHENTICATION_REQUIRED` unless a stored client is for this server, and is the one that the config
    * wants today. `storedMetadata` is what `buildStoredClientMetadata` made.
    */
-  assertStoredClientBinding: (serverName: string, serverUrl?: string | null, clientInfo?: Record<string, any> | null, storedMetadata?: Record<string, any> | null, config?: Record<string, any> | null) => void
+  assertStoredClientBinding: (serverName: string, serverUrl?: string | null, clientInfo?: MCPOAuthClient | null, storedMetadata?: object | null, config?: MCPOAuthConfig | null) => void
   /**
    * Sends a refresh request to the stored token endpoint, else, for a client without a secret, to `config.token_url`,
    * once more without `scope` where the endpoint takes none. Rejects with `MCP_REAUTHENTICATION_REQUIRED`, and sends nothing, where there is neither,
    * where they differ, or, where `storedServerUrl` or `clientSource` is given, where `assertStoredClientBinding` would
    * throw. `signal` ends the wait. Stores nothing.
    */
-  refreshOAuthTokens: (refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: Record<string, any>; storedTokenEndpoint?: string; storedAuthMethods?: string[]; storedServerUrl?: string; clientSource?: 'configured' | 'dynamic'; resource?: string }, oauthHeaders?: Record<string, string>, config?: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null, signal?: AbortSignal) => Promise<Record<string, any>>
+  refreshOAuthTokens: (refreshToken: string, metadata: { serverName: string; serverUrl?: string; clientInfo?: MCPOAuthClient; storedTokenEndpoint?: string; storedAuthMethods?: string[]; storedServerUrl?: string; clientSource?: 'configured' | 'dynamic'; resource?: string }, oauthHeaders?: Record<string, string>, config?: MCPOAuthConfig, allowedDomains?: string[] | null, allowedAddresses?: string[] | null, signal?: AbortSignal) => Promise<MCPOAuthTokens>
   /**
    * RFC 7009. Without `revocationEndpoint` the metadata of `issuer`, the stored one, says where; without either nothing
    * is sent. Rejects with `MCP_OAUTH_REVOCATION_FAILED`, or `MCP_OAUTH_DISCOVERY_FAILED` where the endpoint must not be
@@ -1146,7 +1714,7 @@ export interface MCPOAuth {
    */
   revokeOAuthToken: (serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[]; issuer?: string }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>
   /** Whether a server wants OAuth; never rejects because of the server. */
-  detectOAuthRequirement: (serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, any> | null }>
+  detectOAuthRequirement: (serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, unknown> | null }>
 }
 
 /** The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. */
@@ -1160,14 +1728,14 @@ export interface MCPTokens {
    * with an `MCPTokenStorageUnavailableError` where it cannot have that. `onStorePreparing` is called before the first row is
    * written, `onStoreCommitted` when all are; where either fails, nothing is stored.
    */
-  storeTokens: (params: { userId: string; serverName: string; tokens: Record<string, any>; createToken: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; findToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; clientInfo?: Record<string, any>; metadata?: Record<string, any>; existingTokens?: { accessToken?: Record<string, any> | null; refreshToken?: Record<string, any> | null; clientInfoToken?: Record<string, any> | null }; expectedCredentialSetId?: string; flowManager?: object; persistenceWaitTimeoutMs?: number; onStorePreparing?: () => unknown; onStoreCommitted?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any>>
+  storeTokens: (params: { userId: string; serverName: string; tokens: MCPOAuthTokens; createToken: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; findToken?: MCPTokenMethods['findToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; clientInfo?: MCPOAuthClient; metadata?: object; existingTokens?: { accessToken?: object | null; refreshToken?: object | null; clientInfoToken?: object | null }; expectedCredentialSetId?: string; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; onStorePreparing?: () => unknown; onStoreCommitted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens>
   /**
    * The stored tokens, refreshed where they have expired; `null` where that failed. Rejects with a
    * `ReauthenticationRequiredError` where there is nothing to refresh with, or what is stored does not belong together.
    * With a `flowManager` that has leases, `MCPTokenStorageUnavailableError` and `MCPTokenRefreshUnavailableError` take the
    * place of `null` where another try may work.
    */
-  getTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string; flowManager?: object; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; onRefreshSuccess?: (tokens: Record<string, any>) => unknown; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any> | null>
+  getTokens: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken']; createToken?: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; refreshTokens?: (refreshToken: string, metadata: MCPOAuthRefreshMetadata, signal: AbortSignal) => Promise<MCPOAuthTokens>; singleFlightScope?: string; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; onRefreshSuccess?: (tokens: MCPOAuthTokens) => unknown; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens | null>
   /**
    * Refreshes, whatever the access token says. Calls for the same tenant, user, server and `singleFlightScope` share one
    * refresh; `signal` ends only the wait of its caller, with `null`. `onRefreshSuccess` is called when the tokens are stored.
@@ -1178,27 +1746,27 @@ export interface MCPTokens {
    * called with the stored tokens in place of `onRefreshSuccess`. `rejectedCredentialSetId` is marked as
    * `markAuthorizationRejected` does it.
    */
-  forceRefreshTokens: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; createToken?: (...args: any[]) => unknown; updateToken?: (...args: any[]) => unknown; deleteTokens?: (...args: any[]) => unknown; refreshTokens?: (refreshToken: string, metadata: Record<string, any>, signal: AbortSignal) => Promise<Record<string, any>>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: Record<string, any>) => unknown; flowManager?: object; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; rejectedCredentialSetId?: string | null; existingAccessToken?: Record<string, any> | null; existingRefreshToken?: Record<string, any> | null; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: Record<string, any>) => unknown }) => Promise<Record<string, any> | null>
+  forceRefreshTokens: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken']; createToken?: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; refreshTokens?: (refreshToken: string, metadata: MCPOAuthRefreshMetadata, signal: AbortSignal) => Promise<MCPOAuthTokens>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: MCPOAuthTokens) => unknown; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; rejectedCredentialSetId?: string | null; existingAccessToken?: object | null; existingRefreshToken?: object | null; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens | null>
   /**
    * Notes that a server has refused the tokens of this credential set: `hasStoredAuthorization` is `false` until others are
    * stored. Another set that is stored meanwhile is left alone.
    */
-  markAuthorizationRejected: (params: { userId: string; serverName: string; credentialSetId: string; findToken: (...args: any[]) => unknown; updateToken: (...args: any[]) => unknown; flowManager?: object; persistenceWaitTimeoutMs?: number }) => Promise<void>
+  markAuthorizationRejected: (params: { userId: string; serverName: string; credentialSetId: string; findToken: MCPTokenMethods['findToken']; updateToken: MCPTokenMethods['updateToken']; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number }) => Promise<void>
   /**
    * Whether there are tokens that are good without asking the user, of the same credential set as the stored client.
    * `validateClientBinding` throws where that is not the client that the config wants.
    */
-  hasStoredAuthorization: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown; validateClientBinding: (clientInfo: Record<string, any>, clientMetadata: Record<string, any>) => unknown }) => Promise<boolean>
+  hasStoredAuthorization: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken']; validateClientBinding: (clientInfo: MCPOAuthClient, clientMetadata: Record<string, unknown>) => unknown }) => Promise<boolean>
   /** Whether this access token is the stored one, of this credential set, and has not expired. */
-  isCurrentAccessToken: (params: { userId: string; serverName: string; accessToken: string; credentialSetId?: string; findToken: (...args: any[]) => unknown }) => Promise<boolean>
+  isCurrentAccessToken: (params: { userId: string; serverName: string; accessToken: string; credentialSetId?: string; findToken: MCPTokenMethods['findToken'] }) => Promise<boolean>
   /** Throws a `ReauthenticationRequiredError` unless the stored client is of the tokens' credential set. */
-  assertCredentialSetBinding: (serverName: string, credentialSetId: string | undefined, clientMetadata: Record<string, any> | undefined) => void
+  assertCredentialSetBinding: (serverName: string, credentialSetId: string | undefined, clientMetadata: object | undefined) => void
   /** The stored client registration, decrypted; `null` where there is none. */
-  getClientInfoAndMetadata: (params: { userId: string; serverName: string; findToken: (...args: any[]) => unknown }) => Promise<{ clientInfo: Record<string, any>; clientMetadata: Record<string, any> } | null>
+  getClientInfoAndMetadata: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken'] }) => Promise<{ clientInfo: MCPOAuthClient; clientMetadata: Record<string, unknown> } | null>
   /** Forgets a client registration; with `credentialSetId` only one of that credential set. */
-  deleteClientRegistration: (params: { userId: string; serverName: string; deleteTokens: (...args: any[]) => unknown; credentialSetId?: string }) => Promise<void>
+  deleteClientRegistration: (params: { userId: string; serverName: string; deleteTokens: MCPTokenMethods['deleteTokens']; credentialSetId?: string }) => Promise<void>
   /** Forgets a user's tokens and client registration of a server. */
-  deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: (...args: any[]) => unknown }) => Promise<void>
+  deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: MCPTokenMethods['deleteTokens'] }) => Promise<void>
 }
 
 /** Reconnects a user's OAuth servers from stored tokens, without asking anybody to authorize. */
@@ -1213,6 +1781,92 @@ export interface OAuthReconnectionManager {
   reconnectServer: (userId: string, serverName: string) => Promise<boolean>
   /** How many users have failed or running reconnections. */
   getTrackerStats: () => { usersWithFailedServers: number; usersWithActiveReconnections: number; activeTimestamps: number }
+}
+
+/** What a token endpoint answers (RFC 6749, section 5.1), with what is added when it has come. */
+export interface MCPOAuthTokens {
+  /** What goes into the `Authorization` header, after `Bearer`. */
+  access_token: string
+  /** `Bearer`. */
+  token_type?: string
+  /** Gets the next tokens. */
+  refresh_token?: string
+  /** Seconds from `obtained_at`. */
+  expires_in?: number
+  /** The granted scopes, separated by spaces. */
+  scope?: string
+  /** A login by OpenID Connect. */
+  id_token?: string
+  /** Milliseconds since the epoch. */
+  obtained_at?: number
+  /** Milliseconds since the epoch. */
+  expires_at?: number
+  /** Of one login or refresh: `docs/oauth.md`. */
+  credential_set_id?: string
+}
+
+/** A client at an authorization server, as it was configured or registered (RFC 7591); members that are not listed stay. */
+export interface MCPOAuthClient {
+  /** As the authorization server knows it. */
+  client_id: string
+  /** Its secret, where it has one. */
+  client_secret?: string
+  /** Where users come back to. */
+  redirect_uris?: string[]
+  /** How it authenticates at the token endpoint. */
+  token_endpoint_auth_method?: string
+  /** What it may ask for, separated by spaces. */
+  scope?: string
+}
+
+/** What a flow is begun with. It has secrets (`codeVerifier`, `state`), which leave the flow manager for nobody else. */
+export interface MCPOAuthFlowMetadata {
+  /** As the registry knows it. */
+  serverName: string
+  /** Whose flow it is. */
+  userId: string
+  /** The MCP server. */
+  serverUrl: string
+  /** What comes back beside the code. */
+  state: string
+  /** The proof key (RFC 7636). */
+  codeVerifier?: string
+  /** The client that the code is for. */
+  clientInfo?: MCPOAuthClient
+  /** Where the client comes from. */
+  clientSource?: 'configured' | 'dynamic'
+  /** The authorization server's (RFC 8414). */
+  metadata?: Record<string, unknown>
+  /** The protected resource's (RFC 9728). */
+  resourceMetadata?: Record<string, unknown>
+  /** What the user has to open. */
+  authorizationUrl?: string
+  /** Of requests to the authorization server. */
+  oauthHeaders?: Record<string, string>
+  /** Whose data the flow is for, where a deployment serves several tenants. */
+  tenantId?: string
+}
+
+/** What a caller's `refreshTokens` gets beside the refresh token. */
+export interface MCPOAuthRefreshMetadata {
+  /** Whose tokens. */
+  userId: string
+  /** As the registry knows it. */
+  serverName: string
+  /** Of the row: `mcp:SERVER`. */
+  identifier: string
+  /** The stored client. */
+  clientInfo?: MCPOAuthClient
+  /** From the client's row. */
+  storedTokenEndpoint?: string
+  /** From the client's row. */
+  storedAuthMethods?: string[]
+  /** From the client's row. */
+  storedServerUrl?: string
+  /** From the client's row. */
+  clientSource?: 'configured' | 'dynamic'
+  /** From the client's row (RFC 8707). */
+  resource?: string
 }
 
 /** A problem with a config. */
@@ -1235,6 +1889,1464 @@ export declare function backfillOboPermission(rolePermissions: Record<string, Re
  */
 export declare function isOboConfigStillTrusted(params: { authorId: string | undefined; getUserRoleByAuthorId: (authorId: string) => Promise<string | null | undefined>; getRolePermissions: (roleName: string) => Promise<Record<string, Record<string, boolean | undefined>> | null | undefined> }): Promise<boolean>
 
+// The types of the Model Context Protocol begin here: @modelcontextprotocol/sdk 1.32.2, MIT License, Copyright (c) 2024 Anthropic, PBC
+
+/**
+ * A progress token, used to associate progress notifications with the original request.
+ */
+export type ProgressToken = string | number;
+
+/**
+ * An opaque token used to represent a cursor for pagination.
+ */
+export type Cursor = string;
+
+/**
+ * Common params for any task-augmented request.
+ */
+export interface TaskAugmentedRequestParams extends RequestParams {
+    /**
+     * If specified, the caller is requesting task-augmented execution for this request.
+     * The request will return a CreateTaskResult immediately, and the actual result can be
+     * retrieved later via tasks/result.
+     *
+     * Task augmentation is subject to capability negotiation - receivers MUST declare support
+     * for task augmentation of specific request types in their capabilities.
+     */
+    task?: TaskMetadata;
+}
+
+/**
+ * Common params for any request.
+ */
+export interface RequestParams {
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        /**
+         * If specified, the caller is requesting out-of-band progress notifications for this request (as represented by notifications/progress). The value of this parameter is an opaque token that will be attached to any subsequent notifications. The receiver is not obligated to provide these notifications.
+         */
+        progressToken?: ProgressToken;
+        [key: string]: unknown;
+    };
+}
+
+export interface NotificationParams {
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/* */
+export interface Result {
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+    [key: string]: unknown;
+}
+
+/**
+ * Capabilities that a server may support. Known capabilities are defined here, in this schema, but this is not a closed set: any server can define its own, additional capabilities.
+ */
+export interface ServerCapabilities {
+    /**
+     * Experimental, non-standard capabilities that the server supports.
+     */
+    experimental?: {
+        [key: string]: object;
+    };
+    /**
+     * Present if the server supports sending log messages to the client.
+     */
+    logging?: object;
+    /**
+     * Present if the server supports argument autocompletion suggestions.
+     */
+    completions?: object;
+    /**
+     * Present if the server offers any prompt templates.
+     */
+    prompts?: {
+        /**
+         * Whether this server supports notifications for changes to the prompt list.
+         */
+        listChanged?: boolean;
+    };
+    /**
+     * Present if the server offers any resources to read.
+     */
+    resources?: {
+        /**
+         * Whether this server supports subscribing to resource updates.
+         */
+        subscribe?: boolean;
+        /**
+         * Whether this server supports notifications for changes to the resource list.
+         */
+        listChanged?: boolean;
+    };
+    /**
+     * Present if the server offers any tools to call.
+     */
+    tools?: {
+        /**
+         * Whether this server supports notifications for changes to the tool list.
+         */
+        listChanged?: boolean;
+    };
+    /**
+     * Present if the server supports task-augmented requests.
+     */
+    tasks?: {
+        /**
+         * Whether this server supports tasks/list.
+         */
+        list?: object;
+        /**
+         * Whether this server supports tasks/cancel.
+         */
+        cancel?: object;
+        /**
+         * Specifies which request types can be augmented with tasks.
+         */
+        requests?: {
+            /**
+             * Task support for tool-related requests.
+             */
+            tools?: {
+                /**
+                 * Whether the server supports task-augmented tools/call requests.
+                 */
+                call?: object;
+            };
+        };
+    };
+    /**
+     * Extensions that the server supports. Keys are extension identifiers (vendor-prefix/extension-name).
+     */
+    extensions?: {
+        [key: string]: object;
+    };
+}
+
+/**
+ * An optionally-sized icon that can be displayed in a user interface.
+ */
+export interface Icon {
+    /**
+     * A standard URI pointing to an icon resource. May be an HTTP/HTTPS URL or a
+     * `data:` URI with Base64-encoded image data.
+     *
+     * Consumers SHOULD takes steps to ensure URLs serving icons are from the
+     * same domain as the client/server or a trusted domain.
+     *
+     * Consumers SHOULD take appropriate precautions when consuming SVGs as they can contain
+     * executable JavaScript.
+     */
+    src: string;
+    /**
+     * Optional MIME type override if the source MIME type is missing or generic.
+     * For example: `"image/png"`, `"image/jpeg"`, or `"image/svg+xml"`.
+     */
+    mimeType?: string;
+    /**
+     * Optional array of strings that specify sizes at which the icon can be used.
+     * Each string should be in WxH format (e.g., `"48x48"`, `"96x96"`) or `"any"` for scalable formats like SVG.
+     *
+     * If not provided, the client should assume that the icon can be used at any size.
+     */
+    sizes?: string[];
+    /**
+     * Optional specifier for the theme this icon is designed for. `light` indicates
+     * the icon is designed to be used with a light background, and `dark` indicates
+     * the icon is designed to be used with a dark background.
+     *
+     * If not provided, the client should assume the icon can be used with any theme.
+     */
+    theme?: "light" | "dark";
+}
+
+/**
+ * Base interface to add `icons` property.
+ */
+export interface Icons {
+    /**
+     * Optional set of sized icons that the client can display in a user interface.
+     *
+     * Clients that support rendering icons MUST support at least the following MIME types:
+     * - `image/png` - PNG images (safe, universal compatibility)
+     * - `image/jpeg` (and `image/jpg`) - JPEG images (safe, universal compatibility)
+     *
+     * Clients that support rendering icons SHOULD also support:
+     * - `image/svg+xml` - SVG images (scalable but requires security precautions)
+     * - `image/webp` - WebP images (modern, efficient format)
+     */
+    icons?: Icon[];
+}
+
+/**
+ * Base interface for metadata with name (identifier) and title (display name) properties.
+ */
+export interface BaseMetadata {
+    /**
+     * Intended for programmatic or logical use, but used as a display name in past specs or fallback (if title isn't present).
+     */
+    name: string;
+    /**
+     * Intended for UI and end-user contexts — optimized to be human-readable and easily understood,
+     * even by those unfamiliar with domain-specific terminology.
+     *
+     * If not provided, the name should be used for display (except for Tool,
+     * where `annotations.title` should be given precedence over using `name`,
+     * if present).
+     */
+    title?: string;
+}
+
+/**
+ * Describes the MCP implementation.
+ */
+export interface Implementation extends BaseMetadata, Icons {
+    version: string;
+    /**
+     * An optional human-readable description of what this implementation does.
+     *
+     * This can be used by clients or servers to provide context about their purpose
+     * and capabilities. For example, a server might describe the types of resources
+     * or tools it provides, while a client might describe its intended use case.
+     */
+    description?: string;
+    /**
+     * An optional URL of the website for this implementation.
+     */
+    websiteUrl?: string;
+}
+
+/**
+ * Common parameters for paginated requests.
+ */
+export interface PaginatedRequestParams extends RequestParams {
+    /**
+     * An opaque token representing the current pagination position.
+     * If provided, the server should return results starting after this cursor.
+     */
+    cursor?: Cursor;
+}
+
+export interface PaginatedResult extends Result {
+    /**
+     * An opaque token representing the pagination position after the last returned result.
+     * If present, there may be more results available.
+     */
+    nextCursor?: Cursor;
+}
+
+/**
+ * The server's response to a resources/list request from the client.
+ */
+export interface ListResourcesResult extends PaginatedResult {
+    resources: Resource[];
+}
+
+/**
+ * The server's response to a resources/templates/list request from the client.
+ */
+export interface ListResourceTemplatesResult extends PaginatedResult {
+    resourceTemplates: ResourceTemplate[];
+}
+
+/**
+ * Common parameters when working with resources.
+ */
+export interface ResourceRequestParams extends RequestParams {
+    /**
+     * The URI of the resource. The URI can use any protocol; it is up to the server how to interpret it.
+     */
+    uri: string;
+}
+
+/**
+ * Parameters for a `resources/read` request.
+ */
+export interface ReadResourceRequestParams extends ResourceRequestParams {
+}
+
+/**
+ * The server's response to a resources/read request from the client.
+ */
+export interface ReadResourceResult extends Result {
+    contents: (TextResourceContents | BlobResourceContents)[];
+}
+
+/**
+ * Parameters for a `notifications/resources/updated` notification.
+ */
+export interface ResourceUpdatedNotificationParams extends NotificationParams {
+    /**
+     * The URI of the resource that has been updated. This might be a sub-resource of the one that the client actually subscribed to.
+     */
+    uri: string;
+}
+
+/**
+ * A known resource that the server is capable of reading.
+ */
+export interface Resource extends BaseMetadata, Icons {
+    /**
+     * The URI of this resource.
+     */
+    uri: string;
+    /**
+     * A description of what this resource represents.
+     *
+     * This can be used by clients to improve the LLM's understanding of available resources. It can be thought of like a "hint" to the model.
+     */
+    description?: string;
+    /**
+     * The MIME type of this resource, if known.
+     */
+    mimeType?: string;
+    /**
+     * Optional annotations for the client.
+     */
+    annotations?: Annotations;
+    /**
+     * The size of the raw resource content, in bytes (i.e., before base64 encoding or any tokenization), if known.
+     *
+     * This can be used by Hosts to display file sizes and estimate context window usage.
+     */
+    size?: number;
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * A template description for resources available on the server.
+ */
+export interface ResourceTemplate extends BaseMetadata, Icons {
+    /**
+     * A URI template (according to RFC 6570) that can be used to construct resource URIs.
+     */
+    uriTemplate: string;
+    /**
+     * A description of what this template is for.
+     *
+     * This can be used by clients to improve the LLM's understanding of available resources. It can be thought of like a "hint" to the model.
+     */
+    description?: string;
+    /**
+     * The MIME type for all resources that match this template. This should only be included if all resources matching this template have the same type.
+     */
+    mimeType?: string;
+    /**
+     * Optional annotations for the client.
+     */
+    annotations?: Annotations;
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * The contents of a specific resource or sub-resource.
+ */
+export interface ResourceContents {
+    /**
+     * The URI of this resource.
+     */
+    uri: string;
+    /**
+     * The MIME type of this resource, if known.
+     */
+    mimeType?: string;
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/* */
+export interface TextResourceContents extends ResourceContents {
+    /**
+     * The text of the item. This must only be set if the item can actually be represented as text (not binary data).
+     */
+    text: string;
+}
+
+/* */
+export interface BlobResourceContents extends ResourceContents {
+    /**
+     * A base64-encoded string representing the binary data of the item.
+     */
+    blob: string;
+}
+
+/**
+ * The server's response to a prompts/list request from the client.
+ */
+export interface ListPromptsResult extends PaginatedResult {
+    prompts: Prompt[];
+}
+
+/**
+ * Parameters for a `prompts/get` request.
+ */
+export interface GetPromptRequestParams extends RequestParams {
+    /**
+     * The name of the prompt or prompt template.
+     */
+    name: string;
+    /**
+     * Arguments to use for templating the prompt.
+     */
+    arguments?: {
+        [key: string]: string;
+    };
+}
+
+/**
+ * The server's response to a prompts/get request from the client.
+ */
+export interface GetPromptResult extends Result {
+    /**
+     * An optional description for the prompt.
+     */
+    description?: string;
+    messages: PromptMessage[];
+}
+
+/**
+ * A prompt or prompt template that the server offers.
+ */
+export interface Prompt extends BaseMetadata, Icons {
+    /**
+     * An optional description of what this prompt provides
+     */
+    description?: string;
+    /**
+     * A list of arguments to use for templating the prompt.
+     */
+    arguments?: PromptArgument[];
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * Describes an argument that a prompt can accept.
+ */
+export interface PromptArgument extends BaseMetadata {
+    /**
+     * A human-readable description of the argument.
+     */
+    description?: string;
+    /**
+     * Whether this argument must be provided.
+     */
+    required?: boolean;
+}
+
+/**
+ * The sender or recipient of messages and data in a conversation.
+ */
+export type Role = "user" | "assistant";
+
+/**
+ * Describes a message returned as part of a prompt.
+ *
+ * This is similar to `SamplingMessage`, but also supports the embedding of
+ * resources from the MCP server.
+ */
+export interface PromptMessage {
+    role: Role;
+    content: ContentBlock;
+}
+
+/**
+ * A resource that the server is capable of reading, included in a prompt or tool call result.
+ *
+ * Note: resource links returned by tools are not guaranteed to appear in the results of `resources/list` requests.
+ */
+export interface ResourceLink extends Resource {
+    type: "resource_link";
+}
+
+/**
+ * The contents of a resource, embedded into a prompt or tool call result.
+ *
+ * It is up to the client how best to render embedded resources for the benefit
+ * of the LLM and/or the user.
+ */
+export interface EmbeddedResource {
+    type: "resource";
+    resource: TextResourceContents | BlobResourceContents;
+    /**
+     * Optional annotations for the client.
+     */
+    annotations?: Annotations;
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * The server's response to a tools/list request from the client.
+ */
+export interface ListToolsResult extends PaginatedResult {
+    tools: Tool[];
+}
+
+/**
+ * The server's response to a tool call.
+ */
+export interface CallToolResult extends Result {
+    /**
+     * A list of content objects that represent the unstructured result of the tool call.
+     */
+    content: ContentBlock[];
+    /**
+     * An optional JSON object that represents the structured result of the tool call.
+     */
+    structuredContent?: {
+        [key: string]: unknown;
+    };
+    /**
+     * Whether the tool call ended in an error.
+     *
+     * If not set, this is assumed to be false (the call was successful).
+     *
+     * Any errors that originate from the tool SHOULD be reported inside the result
+     * object, with `isError` set to true, _not_ as an MCP protocol-level error
+     * response. Otherwise, the LLM would not be able to see that an error occurred
+     * and self-correct.
+     *
+     * However, any errors in _finding_ the tool, an error indicating that the
+     * server does not support tool calls, or any other exceptional conditions,
+     * should be reported as an MCP error response.
+     */
+    isError?: boolean;
+}
+
+/**
+ * Additional properties describing a Tool to clients.
+ *
+ * NOTE: all properties in ToolAnnotations are **hints**.
+ * They are not guaranteed to provide a faithful description of
+ * tool behavior (including descriptive properties like `title`).
+ *
+ * Clients should never make tool use decisions based on ToolAnnotations
+ * received from untrusted servers.
+ */
+export interface ToolAnnotations {
+    /**
+     * A human-readable title for the tool.
+     */
+    title?: string;
+    /**
+     * If true, the tool does not modify its environment.
+     *
+     * Default: false
+     */
+    readOnlyHint?: boolean;
+    /**
+     * If true, the tool may perform destructive updates to its environment.
+     * If false, the tool performs only additive updates.
+     *
+     * (This property is meaningful only when `readOnlyHint == false`)
+     *
+     * Default: true
+     */
+    destructiveHint?: boolean;
+    /**
+     * If true, calling the tool repeatedly with the same arguments
+     * will have no additional effect on its environment.
+     *
+     * (This property is meaningful only when `readOnlyHint == false`)
+     *
+     * Default: false
+     */
+    idempotentHint?: boolean;
+    /**
+     * If true, this tool may interact with an "open world" of external
+     * entities. If false, the tool's domain of interaction is closed.
+     * For example, the world of a web search tool is open, whereas that
+     * of a memory tool is not.
+     *
+     * Default: true
+     */
+    openWorldHint?: boolean;
+}
+
+/**
+ * Execution-related properties for a tool.
+ */
+export interface ToolExecution {
+    /**
+     * Indicates whether this tool supports task-augmented execution.
+     * This allows clients to handle long-running operations through polling
+     * the task system.
+     *
+     * - "forbidden": Tool does not support task-augmented execution (default when absent)
+     * - "optional": Tool may support task-augmented execution
+     * - "required": Tool requires task-augmented execution
+     *
+     * Default: "forbidden"
+     */
+    taskSupport?: "forbidden" | "optional" | "required";
+}
+
+/**
+ * Definition for a tool the client can call.
+ */
+export interface Tool extends BaseMetadata, Icons {
+    /**
+     * A human-readable description of the tool.
+     *
+     * This can be used by clients to improve the LLM's understanding of available tools. It can be thought of like a "hint" to the model.
+     */
+    description?: string;
+    /**
+     * A JSON Schema object defining the expected parameters for the tool.
+     */
+    inputSchema: {
+        $schema?: string;
+        type: "object";
+        properties?: {
+            [key: string]: object;
+        };
+        required?: string[];
+    };
+    /**
+     * Execution-related properties for this tool.
+     */
+    execution?: ToolExecution;
+    /**
+     * An optional JSON Schema object defining the structure of the tool's output returned in
+     * the structuredContent field of a CallToolResult.
+     *
+     * Defaults to JSON Schema 2020-12 when no explicit $schema is provided.
+     * Currently restricted to type: "object" at the root level.
+     */
+    outputSchema?: {
+        $schema?: string;
+        type: "object";
+        properties?: {
+            [key: string]: object;
+        };
+        required?: string[];
+    };
+    /**
+     * Optional additional tool information.
+     *
+     * Display name precedence order is: title, annotations.title, then name.
+     */
+    annotations?: ToolAnnotations;
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * Metadata for augmenting a request with task execution.
+ * Include this in the `task` field of the request parameters.
+ */
+export interface TaskMetadata {
+    /**
+     * Requested duration in milliseconds to retain task from creation.
+     */
+    ttl?: number;
+}
+
+/**
+ * Parameters for a `notifications/message` notification.
+ */
+export interface LoggingMessageNotificationParams extends NotificationParams {
+    /**
+     * The severity of this log message.
+     */
+    level: LoggingLevel;
+    /**
+     * An optional name of the logger issuing this message.
+     */
+    logger?: string;
+    /**
+     * The data to be logged, such as a string message or an object. Any JSON serializable type is allowed here.
+     */
+    data: unknown;
+}
+
+/**
+ * The severity of a log message.
+ *
+ * These map to syslog message severities, as specified in RFC-5424:
+ * https://datatracker.ietf.org/doc/html/rfc5424#section-6.2.1
+ */
+export type LoggingLevel = "debug" | "info" | "notice" | "warning" | "error" | "critical" | "alert" | "emergency";
+
+/**
+ * Parameters for a `sampling/createMessage` request.
+ */
+export interface CreateMessageRequestParams extends TaskAugmentedRequestParams {
+    messages: SamplingMessage[];
+    /**
+     * The server's preferences for which model to select. The client MAY ignore these preferences.
+     */
+    modelPreferences?: ModelPreferences;
+    /**
+     * An optional system prompt the server wants to use for sampling. The client MAY modify or omit this prompt.
+     */
+    systemPrompt?: string;
+    /**
+     * A request to include context from one or more MCP servers (including the caller), to be attached to the prompt.
+     * The client MAY ignore this request.
+     *
+     * Default is "none". Values "thisServer" and "allServers" are soft-deprecated. Servers SHOULD only use these values if the client
+     * declares ClientCapabilities.sampling.context. These values may be removed in future spec releases.
+     */
+    includeContext?: "none" | "thisServer" | "allServers";
+    /**
+     * @TJS-type number
+     */
+    temperature?: number;
+    /**
+     * The requested maximum number of tokens to sample (to prevent runaway completions).
+     *
+     * The client MAY choose to sample fewer tokens than the requested maximum.
+     */
+    maxTokens: number;
+    stopSequences?: string[];
+    /**
+     * Optional metadata to pass through to the LLM provider. The format of this metadata is provider-specific.
+     */
+    metadata?: object;
+    /**
+     * Tools that the model may use during generation.
+     * The client MUST return an error if this field is provided but ClientCapabilities.sampling.tools is not declared.
+     */
+    tools?: Tool[];
+    /**
+     * Controls how the model uses tools.
+     * The client MUST return an error if this field is provided but ClientCapabilities.sampling.tools is not declared.
+     * Default is `{ mode: "auto" }`.
+     */
+    toolChoice?: ToolChoice;
+}
+
+/**
+ * Controls tool selection behavior for sampling requests.
+ */
+export interface ToolChoice {
+    /**
+     * Controls the tool use ability of the model:
+     * - "auto": Model decides whether to use tools (default)
+     * - "required": Model MUST use at least one tool before completing
+     * - "none": Model MUST NOT use any tools
+     */
+    mode?: "auto" | "required" | "none";
+}
+
+/**
+ * The client's response to a sampling/createMessage request from the server.
+ * The client should inform the user before returning the sampled message, to allow them
+ * to inspect the response (human in the loop) and decide whether to allow the server to see it.
+ */
+export interface CreateMessageResult extends Result, SamplingMessage {
+    /**
+     * The name of the model that generated the message.
+     */
+    model: string;
+    /**
+     * The reason why sampling stopped, if known.
+     *
+     * Standard values:
+     * - "endTurn": Natural end of the assistant's turn
+     * - "stopSequence": A stop sequence was encountered
+     * - "maxTokens": Maximum token limit was reached
+     * - "toolUse": The model wants to use one or more tools
+     *
+     * This field is an open string to allow for provider-specific stop reasons.
+     */
+    stopReason?: "endTurn" | "stopSequence" | "maxTokens" | "toolUse" | string;
+}
+
+/**
+ * Describes a message issued to or received from an LLM API.
+ */
+export interface SamplingMessage {
+    role: Role;
+    content: SamplingMessageContentBlock | SamplingMessageContentBlock[];
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+export type SamplingMessageContentBlock = TextContent | ImageContent | AudioContent | ToolUseContent | ToolResultContent;
+
+/**
+ * Optional annotations for the client. The client can use annotations to inform how objects are used or displayed
+ */
+export interface Annotations {
+    /**
+     * Describes who the intended audience of this object or data is.
+     *
+     * It can include multiple entries to indicate content useful for multiple audiences (e.g., `["user", "assistant"]`).
+     */
+    audience?: Role[];
+    /**
+     * Describes how important this data is for operating the server.
+     *
+     * A value of 1 means "most important," and indicates that the data is
+     * effectively required, while 0 means "least important," and indicates that
+     * the data is entirely optional.
+     *
+     * @TJS-type number
+     * @minimum 0
+     * @maximum 1
+     */
+    priority?: number;
+    /**
+     * The moment the resource was last modified, as an ISO 8601 formatted string.
+     *
+     * Should be an ISO 8601 formatted string (e.g., "2025-01-12T15:00:58Z").
+     *
+     * Examples: last activity timestamp in an open file, timestamp when the resource
+     * was attached, etc.
+     */
+    lastModified?: string;
+}
+
+/* */
+export type ContentBlock = TextContent | ImageContent | AudioContent | ResourceLink | EmbeddedResource;
+
+/**
+ * Text provided to or from an LLM.
+ */
+export interface TextContent {
+    type: "text";
+    /**
+     * The text content of the message.
+     */
+    text: string;
+    /**
+     * Optional annotations for the client.
+     */
+    annotations?: Annotations;
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * An image provided to or from an LLM.
+ */
+export interface ImageContent {
+    type: "image";
+    /**
+     * The base64-encoded image data.
+     */
+    data: string;
+    /**
+     * The MIME type of the image. Different providers may support different image types.
+     */
+    mimeType: string;
+    /**
+     * Optional annotations for the client.
+     */
+    annotations?: Annotations;
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * Audio provided to or from an LLM.
+ */
+export interface AudioContent {
+    type: "audio";
+    /**
+     * The base64-encoded audio data.
+     */
+    data: string;
+    /**
+     * The MIME type of the audio. Different providers may support different audio types.
+     */
+    mimeType: string;
+    /**
+     * Optional annotations for the client.
+     */
+    annotations?: Annotations;
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * A request from the assistant to call a tool.
+ */
+export interface ToolUseContent {
+    type: "tool_use";
+    /**
+     * A unique identifier for this tool use.
+     *
+     * This ID is used to match tool results to their corresponding tool uses.
+     */
+    id: string;
+    /**
+     * The name of the tool to call.
+     */
+    name: string;
+    /**
+     * The arguments to pass to the tool, conforming to the tool's input schema.
+     */
+    input: {
+        [key: string]: unknown;
+    };
+    /**
+     * Optional metadata about the tool use. Clients SHOULD preserve this field when
+     * including tool uses in subsequent sampling requests to enable caching optimizations.
+     *
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * The result of a tool use, provided by the user back to the assistant.
+ */
+export interface ToolResultContent {
+    type: "tool_result";
+    /**
+     * The ID of the tool use this result corresponds to.
+     *
+     * This MUST match the ID from a previous ToolUseContent.
+     */
+    toolUseId: string;
+    /**
+     * The unstructured result content of the tool use.
+     *
+     * This has the same format as CallToolResult.content and can include text, images,
+     * audio, resource links, and embedded resources.
+     */
+    content: ContentBlock[];
+    /**
+     * An optional structured result object.
+     *
+     * If the tool defined an outputSchema, this SHOULD conform to that schema.
+     */
+    structuredContent?: {
+        [key: string]: unknown;
+    };
+    /**
+     * Whether the tool use resulted in an error.
+     *
+     * If true, the content typically describes the error that occurred.
+     * Default: false
+     */
+    isError?: boolean;
+    /**
+     * Optional metadata about the tool result. Clients SHOULD preserve this field when
+     * including tool results in subsequent sampling requests to enable caching optimizations.
+     *
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * The server's preferences for model selection, requested of the client during sampling.
+ *
+ * Because LLMs can vary along multiple dimensions, choosing the "best" model is
+ * rarely straightforward.  Different models excel in different areas—some are
+ * faster but less capable, others are more capable but more expensive, and so
+ * on. This interface allows servers to express their priorities across multiple
+ * dimensions to help clients make an appropriate selection for their use case.
+ *
+ * These preferences are always advisory. The client MAY ignore them. It is also
+ * up to the client to decide how to interpret these preferences and how to
+ * balance them against other considerations.
+ */
+export interface ModelPreferences {
+    /**
+     * Optional hints to use for model selection.
+     *
+     * If multiple hints are specified, the client MUST evaluate them in order
+     * (such that the first match is taken).
+     *
+     * The client SHOULD prioritize these hints over the numeric priorities, but
+     * MAY still use the priorities to select from ambiguous matches.
+     */
+    hints?: ModelHint[];
+    /**
+     * How much to prioritize cost when selecting a model. A value of 0 means cost
+     * is not important, while a value of 1 means cost is the most important
+     * factor.
+     *
+     * @TJS-type number
+     * @minimum 0
+     * @maximum 1
+     */
+    costPriority?: number;
+    /**
+     * How much to prioritize sampling speed (latency) when selecting a model. A
+     * value of 0 means speed is not important, while a value of 1 means speed is
+     * the most important factor.
+     *
+     * @TJS-type number
+     * @minimum 0
+     * @maximum 1
+     */
+    speedPriority?: number;
+    /**
+     * How much to prioritize intelligence and capabilities when selecting a
+     * model. A value of 0 means intelligence is not important, while a value of 1
+     * means intelligence is the most important factor.
+     *
+     * @TJS-type number
+     * @minimum 0
+     * @maximum 1
+     */
+    intelligencePriority?: number;
+}
+
+/**
+ * Hints to use for model selection.
+ *
+ * Keys not declared here are currently left unspecified by the spec and are up
+ * to the client to interpret.
+ */
+export interface ModelHint {
+    /**
+     * A hint for a model name.
+     *
+     * The client SHOULD treat this as a substring of a model name; for example:
+     *  - `claude-3-5-sonnet` should match `claude-3-5-sonnet-20241022`
+     *  - `sonnet` should match `claude-3-5-sonnet-20241022`, `claude-3-sonnet-20240229`, etc.
+     *  - `claude` should match any Claude model
+     *
+     * The client MAY also map the string to a different provider's model name or a different model family, as long as it fills a similar niche; for example:
+     *  - `gemini-1.5-flash` could match `claude-3-haiku-20240307`
+     */
+    name?: string;
+}
+
+/**
+ * Parameters for a `completion/complete` request.
+ */
+export interface CompleteRequestParams extends RequestParams {
+    ref: PromptReference | ResourceTemplateReference;
+    /**
+     * The argument's information
+     */
+    argument: {
+        /**
+         * The name of the argument
+         */
+        name: string;
+        /**
+         * The value of the argument to use for completion matching.
+         */
+        value: string;
+    };
+    /**
+     * Additional, optional context for completions
+     */
+    context?: {
+        /**
+         * Previously-resolved variables in a URI template or prompt.
+         */
+        arguments?: {
+            [key: string]: string;
+        };
+    };
+}
+
+/**
+ * The server's response to a completion/complete request
+ */
+export interface CompleteResult extends Result {
+    completion: {
+        /**
+         * An array of completion values. Must not exceed 100 items.
+         */
+        values: string[];
+        /**
+         * The total number of completion options available. This can exceed the number of values actually sent in the response.
+         */
+        total?: number;
+        /**
+         * Indicates whether there are additional completion options beyond those provided in the current response, even if the exact total is unknown.
+         */
+        hasMore?: boolean;
+    };
+}
+
+/**
+ * A reference to a resource or resource template definition.
+ */
+export interface ResourceTemplateReference {
+    type: "ref/resource";
+    /**
+     * The URI or URI template of the resource.
+     */
+    uri: string;
+}
+
+/**
+ * Identifies a prompt.
+ */
+export interface PromptReference extends BaseMetadata {
+    type: "ref/prompt";
+}
+
+/**
+ * The client's response to a roots/list request from the server.
+ * This result contains an array of Root objects, each representing a root directory
+ * or file that the server can operate on.
+ */
+export interface ListRootsResult extends Result {
+    roots: Root[];
+}
+
+/**
+ * Represents a root directory or file that the server can operate on.
+ */
+export interface Root {
+    /**
+     * The URI identifying the root. This *must* start with file:// for now.
+     * This restriction may be relaxed in future versions of the protocol to allow
+     * other URI schemes.
+     */
+    uri: string;
+    /**
+     * An optional name for the root. This can be used to provide a human-readable
+     * identifier for the root, which may be useful for display purposes or for
+     * referencing the root in other parts of the application.
+     */
+    name?: string;
+    /**
+     * See [General fields: `_meta`](https://modelcontextprotocol.io/specification/draft/basic/index#meta) for notes on `_meta` usage.
+     */
+    _meta?: {
+        [key: string]: unknown;
+    };
+}
+
+/**
+ * The parameters for a request to elicit non-sensitive information from the user via a form in the client.
+ */
+export interface ElicitRequestFormParams extends TaskAugmentedRequestParams {
+    /**
+     * The elicitation mode.
+     */
+    mode?: "form";
+    /**
+     * The message to present to the user describing what information is being requested.
+     */
+    message: string;
+    /**
+     * A restricted subset of JSON Schema.
+     * Only top-level properties are allowed, without nesting.
+     */
+    requestedSchema: {
+        $schema?: string;
+        type: "object";
+        properties: {
+            [key: string]: PrimitiveSchemaDefinition;
+        };
+        required?: string[];
+    };
+}
+
+/**
+ * The parameters for a request to elicit information from the user via a URL in the client.
+ */
+export interface ElicitRequestURLParams extends TaskAugmentedRequestParams {
+    /**
+     * The elicitation mode.
+     */
+    mode: "url";
+    /**
+     * The message to present to the user explaining why the interaction is needed.
+     */
+    message: string;
+    /**
+     * The ID of the elicitation, which must be unique within the context of the server.
+     * The client MUST treat this ID as an opaque value.
+     */
+    elicitationId: string;
+    /**
+     * The URL that the user should navigate to.
+     */
+    url: string;
+}
+
+/**
+ * The parameters for a request to elicit additional information from the user via the client.
+ */
+export type ElicitRequestParams = ElicitRequestFormParams | ElicitRequestURLParams;
+
+/**
+ * Restricted schema definitions that only allow primitive types
+ * without nested objects or arrays.
+ */
+export type PrimitiveSchemaDefinition = StringSchema | NumberSchema | BooleanSchema | EnumSchema;
+
+/* */
+export interface StringSchema {
+    type: "string";
+    title?: string;
+    description?: string;
+    minLength?: number;
+    maxLength?: number;
+    format?: "email" | "uri" | "date" | "date-time";
+    default?: string;
+}
+
+/* */
+export interface NumberSchema {
+    type: "number" | "integer";
+    title?: string;
+    description?: string;
+    minimum?: number;
+    maximum?: number;
+    default?: number;
+}
+
+/* */
+export interface BooleanSchema {
+    type: "boolean";
+    title?: string;
+    description?: string;
+    default?: boolean;
+}
+
+/**
+ * Schema for single-selection enumeration without display titles for options.
+ */
+export interface UntitledSingleSelectEnumSchema {
+    type: "string";
+    /**
+     * Optional title for the enum field.
+     */
+    title?: string;
+    /**
+     * Optional description for the enum field.
+     */
+    description?: string;
+    /**
+     * Array of enum values to choose from.
+     */
+    enum: string[];
+    /**
+     * Optional default value.
+     */
+    default?: string;
+}
+
+/**
+ * Schema for single-selection enumeration with display titles for each option.
+ */
+export interface TitledSingleSelectEnumSchema {
+    type: "string";
+    /**
+     * Optional title for the enum field.
+     */
+    title?: string;
+    /**
+     * Optional description for the enum field.
+     */
+    description?: string;
+    /**
+     * Array of enum options with values and display labels.
+     */
+    oneOf: Array<{
+        /**
+         * The enum value.
+         */
+        const: string;
+        /**
+         * Display label for this option.
+         */
+        title: string;
+    }>;
+    /**
+     * Optional default value.
+     */
+    default?: string;
+}
+
+/* */
+export type SingleSelectEnumSchema = UntitledSingleSelectEnumSchema | TitledSingleSelectEnumSchema;
+
+/**
+ * Schema for multiple-selection enumeration without display titles for options.
+ */
+export interface UntitledMultiSelectEnumSchema {
+    type: "array";
+    /**
+     * Optional title for the enum field.
+     */
+    title?: string;
+    /**
+     * Optional description for the enum field.
+     */
+    description?: string;
+    /**
+     * Minimum number of items to select.
+     */
+    minItems?: number;
+    /**
+     * Maximum number of items to select.
+     */
+    maxItems?: number;
+    /**
+     * Schema for the array items.
+     */
+    items: {
+        type: "string";
+        /**
+         * Array of enum values to choose from.
+         */
+        enum: string[];
+    };
+    /**
+     * Optional default value.
+     */
+    default?: string[];
+}
+
+/**
+ * Schema for multiple-selection enumeration with display titles for each option.
+ */
+export interface TitledMultiSelectEnumSchema {
+    type: "array";
+    /**
+     * Optional title for the enum field.
+     */
+    title?: string;
+    /**
+     * Optional description for the enum field.
+     */
+    description?: string;
+    /**
+     * Minimum number of items to select.
+     */
+    minItems?: number;
+    /**
+     * Maximum number of items to select.
+     */
+    maxItems?: number;
+    /**
+     * Schema for array items with enum options and display labels.
+     */
+    items: {
+        /**
+         * Array of enum options with values and display labels.
+         */
+        anyOf: Array<{
+            /**
+             * The constant enum value.
+             */
+            const: string;
+            /**
+             * Display title for this option.
+             */
+            title: string;
+        }>;
+    };
+    /**
+     * Optional default value.
+     */
+    default?: string[];
+}
+
+/* */
+export type MultiSelectEnumSchema = UntitledMultiSelectEnumSchema | TitledMultiSelectEnumSchema;
+
+/**
+ * Use TitledSingleSelectEnumSchema instead.
+ * This interface will be removed in a future version.
+ */
+export interface LegacyTitledEnumSchema {
+    type: "string";
+    title?: string;
+    description?: string;
+    enum: string[];
+    /**
+     * (Legacy) Display names for enum values.
+     * Non-standard according to JSON schema 2020-12.
+     */
+    enumNames?: string[];
+    default?: string;
+}
+
+/* */
+export type EnumSchema = SingleSelectEnumSchema | MultiSelectEnumSchema | LegacyTitledEnumSchema;
+
+/**
+ * The client's response to an elicitation request.
+ */
+export interface ElicitResult extends Result {
+    /**
+     * The user action in response to the elicitation.
+     * - "accept": User submitted the form/confirmed the action
+     * - "decline": User explicitly decline the action
+     * - "cancel": User dismissed without making an explicit choice
+     */
+    action: "accept" | "decline" | "cancel";
+    /**
+     * The submitted form data, only present when action is "accept" and mode was "form".
+     * Contains values matching the requested schema.
+     * Omitted for out-of-band mode responses.
+     */
+    content?: {
+        [key: string]: string | number | boolean | string[];
+    };
+}
+
+// The types of the Model Context Protocol end here
+
 /**
  * Which binding artifact the generated loader actually loaded: `'native'` for
  * a native addon, otherwise the `platformArchABI` of the WASI flavor. Every
@@ -1251,13 +3363,13 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare function buildOAuthToolCallName(serverName: string): string
 
 /** Whether all users may share a connection to the server. */
-export declare function canUseAppConnection(config: Record<string, any>): boolean
+export declare function canUseAppConnection(config: object): boolean
 
 /**
  * Whether somebody may store `incoming`, in place of `existing` if there is one. Without the permission
  * `CONFIGURE_OBO` an on-behalf-of config can be neither made nor changed, but for its title, description and icon.
  */
-export declare function checkOboPermission(params: { existing?: Record<string, any> | null; incoming: Record<string, any>; canConfigureObo: boolean }): { allowed: true } | { allowed: false; status: 403; lockedFields: string[] }
+export declare function checkOboPermission(params: { existing?: object | null; incoming: object; canConfigureObo: boolean }): { allowed: true } | { allowed: false; status: 403; lockedFields: string[] }
 
 /**
  * Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
@@ -1269,19 +3381,19 @@ export declare function checkOboPermission(params: { existing?: Record<string, a
 export declare function createMCPRuntime(host: MCPHostServices): MCPRuntime
 
 /** Names of the declared variables that the user has not set; blank counts as not set. */
-export declare function getMissingCustomUserVars(config: Record<string, any>, providedVars?: Record<string, string> | null): string[]
+export declare function getMissingCustomUserVars(config: object, providedVars?: Record<string, string> | null): string[]
 
 /** Whether users have variables of their own to set. */
-export declare function hasCustomUserVars(config: Record<string, any>): boolean
+export declare function hasCustomUserVars(config: object): boolean
 
 /** Whether a config's URL passes `allowedDomains`, or, where there is no list, the rules for addresses. Resolves names. */
-export declare function isMCPDomainAllowed(config: Record<string, any>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null): Promise<boolean>
+export declare function isMCPDomainAllowed(config: object, allowedDomains?: string[] | null, allowedAddresses?: string[] | null): Promise<boolean>
 
 /** Whether users authorize with the server through OAuth. */
-export declare function isOAuthServer(config: Record<string, any>): boolean
+export declare function isOAuthServer(config: object): boolean
 
 /** Whether a user made the config: by `source`, and where it has none by `dbId`. */
-export declare function isUserSourced(config: Record<string, any>): boolean
+export declare function isUserSourced(config: object): boolean
 
 /**
  * A server's name as part of a tool name: `[a-zA-Z0-9_.-]` only.
@@ -1295,21 +3407,21 @@ export declare function normalizeServerName(serverName: string): string
  * left out, defaults and, for an operator, environment variables are filled in. Else what is wrong with it. `options`
  * are those of `validateServerConfig`.
  */
-export declare function parseServerConfig(config: unknown, options?: { source?: 'yaml' | 'config' | 'user' }): { success: true; config: Record<string, any> } | { success: false; issues: MCPConfigIssue[] }
+export declare function parseServerConfig(config: unknown, options?: { source?: 'yaml' | 'config' | 'user' }): { success: true; config: MCPServerConfig } | { success: false; issues: MCPConfigIssue[] }
 
 /**
  * A copy of `options` with environment variables and placeholders filled in. With `dbSourced`, or for options that
  * have a `dbId` or come from a user, only the user's own variables are; of a plugin's options nothing is. Options that
  * declare `customUserVars` take values for these alone.
  */
-export declare function processMCPEnv(params: { options: Record<string, any>; user?: Record<string, any>; customUserVars?: Record<string, string>; body?: Record<string, any>; dbSourced?: boolean }): Record<string, any>
+export declare function processMCPEnv(params: { options: object; user?: object; customUserVars?: Record<string, string>; body?: object; dbSourced?: boolean }): MCPServerConfig
 
 /**
  * The same for each config of a map; a server that is not in `canEditByServer` is nobody's to edit.
  *
  * @throws `TypeError` where `canEditByServer` is no map
  */
-export declare function redactAllServerSecrets(configs: Record<string, Record<string, any>>, options?: { canEditByServer?: ReadonlyMap<string, boolean> }): Record<string, Record<string, any>>
+export declare function redactAllServerSecrets(configs: Record<string, object>, options?: { canEditByServer?: ReadonlyMap<string, boolean> }): Record<string, Record<string, unknown>>
 
 /**
  * What users of the API may see of a config. An allowlist: a member that it does not name is left out. Only with
@@ -1320,25 +3432,25 @@ export declare function redactAllServerSecrets(configs: Record<string, Record<st
  * Without `options` a LibreChat that does not tell editors apart, which shows by the services of its runtimes, gets
  * the addresses, too.
  */
-export declare function redactServerSecrets(config: Record<string, any>, options?: { canEdit?: boolean }): Record<string, any>
+export declare function redactServerSecrets(config: object, options?: { canEdit?: boolean }): Record<string, unknown>
 
 /** Whether connections are of one chat request, because the config names fields of it. */
-export declare function requiresEphemeralUserConnection(config: Record<string, any>): boolean
+export declare function requiresEphemeralUserConnection(config: object): boolean
 
 /** Whether connecting may need tokens of the user, through OAuth or on-behalf-of. */
-export declare function requiresOAuthMachinery(config: Record<string, any>): boolean
+export declare function requiresOAuthMachinery(config: object): boolean
 
 /**
  * Whether each user needs a connection of their own: OAuth, on-behalf-of, the user's variables, or placeholders of the
  * user or the request.
  */
-export declare function requiresUserScopedConnection(config: Record<string, any>): boolean
+export declare function requiresUserScopedConnection(config: object): boolean
 
 /**
  * The instructions of a server for the model: `serverInstructions` where it is a text, `resolvedInstructions`, which an
  * inspection found, where it is `true` or `"true"`, else none.
  */
-export declare function resolveServerInstructions(config: Record<string, any>): string | undefined
+export declare function resolveServerInstructions(config: object): string | undefined
 
 /** Scheme, host and path: what of a URL may be logged. */
 export declare function sanitizeUrlForLogging(url: string | URL): string

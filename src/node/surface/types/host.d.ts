@@ -180,9 +180,6 @@ export interface MCPLogger {
   error(message: string, ...meta: unknown[]): unknown
 }
 
-/** Answers a server's `sampling/createMessage`. */
-export type MCPSamplingHandler = (params: CreateMessageRequestParams, peer: MCPPeer) => CreateMessageResult | Promise<CreateMessageResult>
-
 /** The values of W3C Trace Context and W3C Baggage, as an OpenTelemetry propagator writes them. */
 export interface MCPTraceContext {
   /** `00-TRACE-PARENT-FLAGS`, in hex. */
