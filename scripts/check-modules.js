@@ -34,6 +34,7 @@ const FLOORS = [
     'environment',
     'hex',
     'keyed_lock',
+    'lru_map',
     'nesting',
     'scheduler',
     'tools',

@@ -41,6 +41,7 @@ pub mod environment;
 pub mod error;
 pub(crate) mod hex;
 pub(crate) mod keyed_lock;
+pub(crate) mod lru_map;
 pub mod nesting;
 pub mod scheduler;
 pub mod seal;

@@ -191,7 +191,7 @@ impl Manager {
             && known.generation.is_some()
         {
             // The server may speak another generation by now.
-            self.0.known.invalidate(&identity);
+            self.0.known.remove(&identity);
             known.generation = None;
             outcome = connecting(&known).await;
         }

@@ -82,9 +82,10 @@ impl Manager {
                 .or_default()
                 .block(left);
         });
-        for (name, failure) in &self.0.failures {
-            servers.entry(Arc::clone(&name)).or_default().last_failure = Some(failure);
-        }
+        self.0.failures.each(|name, failure| {
+            let server = servers.entry(Arc::clone(name)).or_default();
+            server.last_failure = Some(failure.clone());
+        });
         let health = Health {
             takes_calls: self.takes_calls(),
             servers,

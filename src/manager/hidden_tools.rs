@@ -4,22 +4,21 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use moka::sync::Cache;
-
+use crate::lru_map::LruMap;
 use crate::tools::RawTools;
 
 /// Names of hidden tools, by user (nobody where users share the connection) and server.
 pub(super) struct HiddenTools {
-    names: Cache<(Option<String>, String), Arc<HashSet<String>>>,
+    names: LruMap<(Option<String>, String), Arc<HashSet<String>>>,
     /// A list had some, or somebody wanted to know. Until then nothing is kept, and no call waits for anything.
     is_of_use: AtomicBool,
 }
 
 impl HiddenTools {
     /// Remembers so many lists.
-    pub fn new(lists: u64) -> Self {
+    pub fn new(lists: usize) -> Self {
         Self {
-            names: Cache::new(lists),
+            names: LruMap::new(lists),
             is_of_use: AtomicBool::new(false),
         }
     }
@@ -39,7 +38,7 @@ impl HiddenTools {
     /// Whether a list was noted.
     pub fn knows(&self, user_id: Option<&str>, server_name: &str) -> bool {
         self.is_of_use.store(true, Ordering::Release);
-        self.names.contains_key(&key(user_id, server_name))
+        self.names.get(&key(user_id, server_name)).is_some()
     }
 
     pub fn has(&self, user_id: Option<&str>, server_name: &str, tool: &str) -> bool {

@@ -3,10 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use moka::sync::Cache;
-
 use crate::error::Result;
 use crate::host::Host;
+use crate::lru_map::LruMap;
 use crate::server_config::normalize_server_name;
 
 /// Joins a tool's name and its server's name (LibreChat's `Constants.mcp_delimiter`).
@@ -73,7 +72,7 @@ impl Naming {
 pub(super) type WireNames = Arc<HashMap<String, String>>;
 
 /// The names of servers' tools, by user and server.
-pub(super) type KnownNames = Cache<(Option<String>, String), WireNames>;
+pub(super) type KnownNames = LruMap<(Option<String>, String), WireNames>;
 
 /// Names without the server's at their beginning. Names that would be the same, or another's as it was sent, keep it.
 fn stripped<'a>(tools: &[&'a str], server: &str) -> Vec<&'a str> {

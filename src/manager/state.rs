@@ -6,7 +6,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use moka::sync::Cache;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -26,6 +25,7 @@ use crate::error::Result;
 use crate::flights::Flights;
 use crate::host::Standing;
 use crate::keyed_lock::KeyedLock;
+use crate::lru_map::LruMap;
 use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
 use crate::obo::Obo;
@@ -33,7 +33,7 @@ use crate::telemetry::Metrics;
 use crate::transport::stdio::Children;
 
 /// Servers of which something is remembered.
-const KNOWN_SERVERS: u64 = 10_000;
+const KNOWN_SERVERS: usize = 10_000;
 
 /// All connections of one runtime. Cheap to clone.
 #[derive(Clone)]
@@ -63,9 +63,9 @@ pub(super) struct Inner {
     /// Whether the host's `limits` answer.
     pub(super) limits: Arc<Standing>,
     /// By server.
-    pub(super) failures: Cache<Arc<str>, Failure>,
+    pub(super) failures: LruMap<Arc<str>, Failure>,
     /// By endpoint.
-    pub(super) known: Cache<String, Known>,
+    pub(super) known: LruMap<String, Known>,
     /// Results that servers say are still valid.
     pub(super) results: ResultCache,
     /// Of the connection made last. Most are made under the same rules, and share them.
@@ -126,10 +126,10 @@ impl Manager {
             breakers: Breakers::default(),
             clearing: Flights::new(tasks.clone(), "Internal error while clearing a breaker"),
             limits: Arc::new(Standing::new("limits")),
-            failures: Cache::new(KNOWN_SERVERS),
-            known: Cache::new(KNOWN_SERVERS),
+            failures: LruMap::new(KNOWN_SERVERS),
+            known: LruMap::new(KNOWN_SERVERS),
             results: ResultCache::default(),
-            tool_names: Cache::new(KNOWN_SERVERS),
+            tool_names: LruMap::new(KNOWN_SERVERS),
             has_wire_names: AtomicBool::new(false),
             hidden_tools: HiddenTools::new(KNOWN_SERVERS),
             oauth: OAuth::new(tasks.clone(), closing.clone(), Arc::clone(&metrics)),

@@ -15,7 +15,7 @@ impl Manager {
     ) {
         let key = (user_id.map(str::to_owned), server_name.to_owned());
         if wire_names.is_empty() {
-            self.0.tool_names.invalidate(&key);
+            self.0.tool_names.remove(&key);
         } else {
             self.0.has_wire_names.store(true, Ordering::Release);
             self.0.tool_names.insert(key, wire_names);

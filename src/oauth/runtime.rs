@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -11,17 +9,18 @@ use super::storage::StoredAccess;
 use crate::connection::KNOWN_SETS;
 use crate::flights::Flights;
 use crate::keyed_lock::KeyedLock;
+use crate::lru_map::LruMap;
 use crate::telemetry::Metrics;
 
 /// How many refreshes are remembered. Who hears of one that was forgotten begins a new session.
-const RENEWALS: u64 = 20_000;
+const RENEWALS: usize = 20_000;
 
 /// What all authorizers of a runtime share: refreshes and flows that are under way. Cheap to clone.
 #[derive(Clone)]
 pub struct OAuth {
     pub(super) refreshes: Flights<String, Option<StoredAccess>>,
     /// By a set of credentials, which one it was refreshed from.
-    renewals: Cache<String, String>,
+    renewals: Arc<LruMap<String, String>>,
     /// Held by calls that start or join a flow: at the same time they must not start one each, nor store its tokens twice.
     pub(super) starting: KeyedLock<String>,
     pub(super) tasks: TaskTracker,
@@ -35,10 +34,7 @@ impl OAuth {
     pub fn new(tasks: TaskTracker, closing: CancellationToken, metrics: Arc<Metrics>) -> Self {
         Self {
             refreshes: Flights::new(tasks.clone(), "A token refresh broke off"),
-            renewals: Cache::builder()
-                .max_capacity(RENEWALS)
-                .eviction_policy(EvictionPolicy::lru())
-                .build(),
+            renewals: Arc::new(LruMap::new(RENEWALS)),
             starting: KeyedLock::default(),
             tasks,
             closing,
