@@ -26,6 +26,20 @@ impl<K: Eq + Hash, V: Clone> LruMap<K, V> {
         self.0.lock().get(key).cloned()
     }
 
+    /// What is there, or what `make` makes; others wait meanwhile.
+    pub fn get_or_make<E>(&self, key: &K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E>
+    where
+        K: Clone,
+    {
+        let mut cache = self.0.lock();
+        if let Some(known) = cache.get(key) {
+            return Ok(known.clone());
+        }
+        let value = make()?;
+        cache.put(key.clone(), value.clone());
+        Ok(value)
+    }
+
     pub fn insert(&self, key: K, value: V) {
         self.0.lock().put(key, value);
     }

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
-use moka::sync::Cache;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
@@ -14,6 +13,7 @@ use rustls_native_certs::CertificateResult;
 use super::served::Verifier;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
+use crate::lru_map::LruMap;
 
 const EXTRA_CA_CERTS: &str = "NODE_EXTRA_CA_CERTS";
 const CERT_FILE: &str = "SSL_CERT_FILE";
@@ -46,11 +46,9 @@ impl TlsSettings {
     /// The configuration for these settings, read once per process. Blocks on the file system the first time.
     pub fn client_config(&self) -> Result<ClientConfig> {
         /// A process has one environment; the bound is for hosts that change it.
-        static CONFIGS: LazyLock<Cache<TlsSettings, ClientConfig>> =
-            LazyLock::new(|| Cache::new(8));
-        CONFIGS
-            .try_get_with_by_ref(self, || self.load())
-            .map_err(|error| Error::clone(&error))
+        static CONFIGS: LazyLock<LruMap<TlsSettings, ClientConfig>> =
+            LazyLock::new(|| LruMap::new(8));
+        CONFIGS.get_or_make(self, || self.load())
     }
 
     fn load(&self) -> Result<ClientConfig> {
