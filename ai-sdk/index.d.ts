@@ -11,7 +11,8 @@ import type { MCPClient } from '../index.js'
  * `structuredContent` where it has no content, and of other content what it is, without its bytes.
  *
  * The `abortSignal` of the AI SDK, which its time-outs use too, ends a call; the server's `timeout` holds besides. A result
- * with `isError` is thrown, as the AI SDK wants it: an `Error` named `MCPToolError` with the text for the model, and the
- * `result`. Other errors have the `code`s of `docs/errors.md`.
+ * with `isError` is thrown, as the AI SDK wants it: an `Error` named `MCPToolError` with the text for the model, or else the
+ * JSON of its `structuredContent`, and the `result`. So is one with content that is not MCP, with the `code`
+ * `MCP_INVALID_RESPONSE`. Other errors have the `code`s of `docs/errors.md`.
  */
 export declare function tools(client: MCPClient): Promise<ToolSet>

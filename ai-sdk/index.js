@@ -1,7 +1,7 @@
 /** Tools of an MCP server for the AI SDK. */
 
 const { dynamicTool, jsonSchema } = require('ai');
-const { callTool, describe, namedTools, parametersOf } = require('../lib/agent-tools.js');
+const { callTool, describe, faultOf, namedTools, parametersOf } = require('../lib/agent-tools.js');
 
 const toPart = (block) =>
   block.type === 'image'
@@ -11,7 +11,7 @@ const toPart = (block) =>
 function toModelOutput({ output }) {
   const { content, structuredContent } = output ?? {};
   // A stored conversation may come back with anything in place of a result.
-  if (!Array.isArray(content)) return { type: 'json', value: output ?? null };
+  if (faultOf(content)) return { type: 'json', value: output ?? null };
   if (content.length === 0 && structuredContent !== undefined) return { type: 'json', value: structuredContent };
   return { type: 'content', value: content.map(toPart) };
 }

@@ -12,7 +12,8 @@ import type { MCPClient } from '../index.js'
  * the result as the server sent it.
  *
  * `signal` and `timeout` (milliseconds) of the call's config end a call. A result with `isError` is thrown, as LangChain wants
- * it: an `Error` named `MCPToolError` with the text for the model, and the `result`. Other errors have the `code`s of
+ * it: an `Error` named `MCPToolError` with the text for the model, or else the JSON of its `structuredContent`, and the
+ * `result`. So is one with content that is not MCP, with the `code` `MCP_INVALID_RESPONSE`. Other errors have the `code`s of
  * `docs/errors.md`.
  */
 export declare function tools(client: MCPClient): Promise<DynamicStructuredTool[]>

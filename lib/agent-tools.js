@@ -40,22 +40,48 @@ function parametersOf({ inputSchema }) {
   return { properties: {}, ...schema, type: 'object' };
 }
 
-const textOf = (content) =>
-  content
-    .filter(({ type }) => type === 'text')
-    .map(({ text }) => text)
-    .join('\n');
+const isText = (value) => typeof value === 'string';
+
+/** What is wrong with a block of content, where a model could not be given it. */
+function wrongIn(block) {
+  if (!isText(block?.type)) return 'is no block of content';
+  if (block.type === 'text' && !isText(block.text)) return 'has no text';
+  if (block.type === 'image' && !(isText(block.data) && isText(block.mimeType))) return 'has no data or no mimeType';
+  return undefined;
+}
+
+/** What is wrong with the content of a result, and where; `undefined` where nothing is. */
+function faultOf(content) {
+  if (!Array.isArray(content)) return 'content is no list';
+  const faults = content.map(wrongIn);
+  const index = faults.findIndex((fault) => fault !== undefined);
+  return index === -1 ? undefined : `content[${index}] ${faults[index]}`;
+}
+
+/** What a tool that has failed says of it. */
+function failureOf({ content, structuredContent }) {
+  const texts = content.filter(({ type }) => type === 'text').map(({ text }) => text);
+  return texts.join('\n') || JSON.stringify(structuredContent);
+}
+
+const toolError = (message, members) => Object.assign(new Error(message), { name: 'MCPToolError', ...members });
 
 /**
- * Calls a tool for a model. A result that is an error is thrown: so frameworks know of it, and tell the model its message.
+ * Calls a tool for a model. A result that is an error, or that frameworks cannot read, is thrown: so they know of it, and tell
+ * the model its message. What they do with a result comes later, where an error would end the whole run.
  *
  * @returns {Promise<{ content: any[], structuredContent?: unknown }>}
  */
 async function callTool(client, tool, args, options) {
-  const result = await client.callTool({ name: tool.name, arguments: args }, options);
-  if (!result.isError) return { ...result, content: result.content ?? [] };
-  const message = textOf(result.content ?? []) || `${tool.name} has failed`;
-  throw Object.assign(new Error(message), { name: 'MCPToolError', result });
+  const answer = await client.callTool({ name: tool.name, arguments: args }, options);
+  const result = { ...answer, content: answer.content ?? [] };
+  const fault = faultOf(result.content);
+  if (fault) {
+    const code = 'MCP_INVALID_RESPONSE';
+    throw toolError(`The result of ${tool.name} is not MCP: ${fault}`, { code, result: answer });
+  }
+  if (!result.isError) return result;
+  throw toolError(failureOf(result) || `${tool.name} has failed`, { result: answer });
 }
 
 /** What models get to know of content that is neither text nor an image. Bytes mean nothing to them. */
@@ -65,4 +91,4 @@ function describe(block) {
   return JSON.stringify(block, (key, value) => (key === 'data' || key === 'blob' ? undefined : value));
 }
 
-module.exports = { callTool, describe, namedTools, parametersOf };
+module.exports = { callTool, describe, faultOf, namedTools, parametersOf };
