@@ -204,8 +204,8 @@ export interface MCPConnectionEvents {
 export interface MCPConnectionParams {
   /** As the registry knows it. */
   serverName: string
-  /** Whose connection; see `ReinitMCPServerParams.user`. */
-  user?: object
+  /** Whose connection. */
+  user?: MCPUser
   /** Ends the call at every step. */
   signal?: AbortSignal
   /** Makes the user's connection anew and replaces the one there. */
@@ -273,8 +273,8 @@ export interface MCPCallToolParams {
    * deeper than 512 levels, is a `TypeError` with the path to it.
    */
   toolArguments?: object
-  /** Whose connection and tokens are used; see `ReinitMCPServerParams.user`. */
-  user?: object
+  /** Whose connection and tokens are used. */
+  user?: MCPUser
   /** The user's values for the server's `customUserVars`. */
   customUserVars?: Record<string, string>
   /** A config that the caller already has; the registry is not asked for it. */
