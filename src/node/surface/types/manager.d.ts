@@ -256,7 +256,7 @@ export interface MCPConnectionParams {
   oboIdentityContext?: MCPOboIdentityContext
   /** In place of `serverConfig`. */
   connectionTarget?: MCPConnectionTarget
-  /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
+  /** See `ReinitMCPServerParams.mcpApps`. */
   mcpApps?: { enabled?: boolean }
 }
 
@@ -316,7 +316,7 @@ export interface MCPCallToolParams {
   oboIdentityContext?: MCPOboIdentityContext
   /** In place of `serverConfig`. */
   connectionTarget?: MCPConnectionTarget
-  /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
+  /** See `ReinitMCPServerParams.mcpApps`. */
   mcpApps?: { enabled?: boolean }
   /** How long the call may take, and who hears of it. */
   options?: MCPCallOptions

@@ -53,7 +53,10 @@ export interface ReinitMCPServerParams {
   oboIdentityContext?: MCPOboIdentityContext
   /** In place of `serverConfig`. */
   connectionTarget?: MCPConnectionTarget
-  /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
+  /**
+   * LibreChat's policy on the views that its own manager shows of MCP Apps. These are not served here, and `enabled: true` is
+   * warned of once; for apps there is `runtime.client` (`docs/apps.md`).
+   */
   mcpApps?: { enabled?: boolean }
   /** Bounds work of the host's that is done around changes of credentials; nothing here depends on it. */
   recoveryPolicy?: object
