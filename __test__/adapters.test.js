@@ -47,17 +47,23 @@ const SCHEMA = {
 };
 /** What a server may answer in place of MCP, by what the error says of it. The SDK's server cannot be made to. */
 const ODD = {
+  'it is no object': 'x',
   'content is no list': { content: { type: 'text', text: 'x' } },
   'content[0] is no block of content': { content: [null] },
   'content[1] is no block of content': { content: [{ type: 'text', text: 'x' }, 'x'] },
   'content[0] has no text': { content: [{ type: 'text' }], isError: true },
-  'content[0] has no data or no mimeType': { content: [{ type: 'image', data: 'aGVsbG8=' }] },
+  'content[0] has no data in base64, or no mimeType of an image': { content: [{ type: 'image', data: 'aGVsbG8=' }] },
+  'content[1] has no data in base64, or no mimeType of an image': { content: [PICTURE, { ...PICTURE, data: '!!' }] },
+  'it is nested deeper than 512 levels': {
+    content: [],
+    structuredContent: JSON.parse('['.repeat(512) + ']'.repeat(512)),
+  },
 };
 const ODD_ERRORS = Object.entries(ODD).map(([fault, result], index) => ({
   name: 'MCPToolError',
   message: `The result of odd_${index} is not MCP: ${fault}`,
   code: 'MCP_INVALID_RESPONSE',
-  result: expect.objectContaining(result),
+  result: typeof result === 'string' ? result : expect.objectContaining(result),
 }));
 /** Not for models, or no tool. */
 const OTHERS = [
@@ -97,10 +103,9 @@ async function startOddServer() {
   const tools = answers.map((_, index) => ({ name: `odd_${index}`, inputSchema: { type: 'object' } }));
   const server = await startModern((method, params) => {
     if (method === 'server/discover') return discover();
-    return {
-      ...BASE,
-      ...(method === 'tools/list' ? { tools } : answers[tools.findIndex(({ name }) => name === params.name)]),
-    };
+    if (method === 'tools/list') return { ...BASE, tools };
+    const answer = answers[tools.findIndex(({ name }) => name === params.name)];
+    return typeof answer === 'object' ? { ...BASE, ...answer } : answer;
   });
   fixtures.keep(server);
   return { ...server, config: () => server.config };
@@ -147,7 +152,7 @@ describe('the AI SDK', () => {
       RESULTS.structured(),
     ]);
     expect({ text, caught }).toEqual({ text: 'Done.', caught: [] });
-    expect(replayed).toEqual(['odd', { content: [null] }].map((value) => ({ type: 'json', value })));
+    expect(replayed).toEqual(['odd', { content: [null] }, { other: 1 }].map((value) => ({ type: 'json', value })));
   });
 
   test('a tool that fails is an error of the tool, and the model goes on', async () => {

@@ -9,9 +9,9 @@ const toPart = (block) =>
     : { type: 'text', text: describe(block) };
 
 function toModelOutput({ output }) {
-  const { content, structuredContent } = output ?? {};
   // A stored conversation may come back with anything in place of a result.
-  if (faultOf(content)) return { type: 'json', value: output ?? null };
+  if (faultOf(output)) return { type: 'json', value: output ?? null };
+  const { content, structuredContent } = output;
   if (content.length === 0 && structuredContent !== undefined) return { type: 'json', value: structuredContent };
   return { type: 'content', value: content.map(toPart) };
 }

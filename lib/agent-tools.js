@@ -5,6 +5,8 @@ const { isToolHiddenFromModel } = require('./apps');
 /** What models of all providers take as a name; a server may have others, such as `files/read`. */
 const NAME = /^[\w-]{1,64}$/;
 const LONGEST = 64;
+/** Levels of objects and lists in a result: as many as arguments may have. */
+const DEEPEST = 512;
 
 /** Whether something that a server lists is a tool, and not for MCP Apps alone. */
 function isForModels(tool) {
@@ -41,19 +43,40 @@ function parametersOf({ inputSchema }) {
 }
 
 const isText = (value) => typeof value === 'string';
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Whether frameworks can write it as JSON, which they do recursively. */
+const isNestedBeyond = (value, levels) =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((member) => isNestedBeyond(member, levels - 1)));
+
+function isBase64(text) {
+  try {
+    atob(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const isImage = ({ data, mimeType }) =>
+  isText(data) && isBase64(data) && isText(mimeType) && /^image\/[\w.+-]+$/.test(mimeType);
 
 /** What is wrong with a block of content, where a model could not be given it. */
 function wrongIn(block) {
   if (!isText(block?.type)) return 'is no block of content';
   if (block.type === 'text' && !isText(block.text)) return 'has no text';
-  if (block.type === 'image' && !(isText(block.data) && isText(block.mimeType))) return 'has no data or no mimeType';
+  if (block.type === 'image' && !isImage(block)) return 'has no data in base64, or no mimeType of an image';
   return undefined;
 }
 
-/** What is wrong with the content of a result, and where; `undefined` where nothing is. */
-function faultOf(content) {
-  if (!Array.isArray(content)) return 'content is no list';
-  const faults = content.map(wrongIn);
+/** What is wrong with a result, and where; `undefined` where nothing is. */
+function faultOf(result) {
+  if (!isObject(result)) return 'it is no object';
+  if (isNestedBeyond(result, DEEPEST)) return `it is nested deeper than ${DEEPEST} levels`;
+  if (!Array.isArray(result.content)) return 'content is no list';
+  const faults = result.content.map(wrongIn);
   const index = faults.findIndex((fault) => fault !== undefined);
   return index === -1 ? undefined : `content[${index}] ${faults[index]}`;
 }
@@ -74,11 +97,14 @@ const toolError = (message, members) => Object.assign(new Error(message), { name
  */
 async function callTool(client, tool, args, options) {
   const answer = await client.callTool({ name: tool.name, arguments: args }, options);
-  const result = { ...answer, content: answer.content ?? [] };
-  const fault = faultOf(result.content);
+  // Some servers send `structuredContent` alone.
+  const result = isObject(answer) ? { ...answer, content: answer.content ?? [] } : answer;
+  const fault = faultOf(result);
   if (fault) {
-    const code = 'MCP_INVALID_RESPONSE';
-    throw toolError(`The result of ${tool.name} is not MCP: ${fault}`, { code, result: answer });
+    throw toolError(`The result of ${tool.name} is not MCP: ${fault}`, {
+      code: 'MCP_INVALID_RESPONSE',
+      result: answer,
+    });
   }
   if (!result.isError) return result;
   throw toolError(failureOf(result) || `${tool.name} has failed`, { result: answer });

@@ -23,7 +23,7 @@ async function main() {
   const errors = steps.flatMap(({ content }) => content.filter(({ type }) => type === 'tool-error'));
   const caught = errors.map(({ error: { name, message, code, result } }) => ({ name, message, code, result }));
   // What a browser sends back of a conversation is its own.
-  const parts = ['odd', { content: [null] }].map((output, index) => {
+  const parts = ['odd', { content: [null] }, { other: 1 }].map((output, index) => {
     const call = { toolCallId: String(index), state: 'output-available', input: {}, output };
     return { type: 'dynamic-tool', toolName: 'echo', ...call };
   });
