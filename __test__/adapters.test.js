@@ -16,6 +16,7 @@ const fixtures = useFixtures();
 
 const LONG = 'a'.repeat(80);
 const PICTURE = { type: 'image', mimeType: 'image/png', data: 'aGVsbG8=' };
+const DEEP = JSON.parse('['.repeat(512) + ']'.repeat(512));
 const RESULTS = {
   echo: (args) => ({ content: [{ type: 'text', text: args.text }], _meta: { seen: true } }),
   'files/read': () => ({ content: [{ type: 'text', text: 'slash' }] }),
@@ -56,7 +57,7 @@ const ODD = {
   'content[1] has no data in base64, or no mimeType of an image': { content: [PICTURE, { ...PICTURE, data: '!!' }] },
   'it is nested deeper than 512 levels': {
     content: [],
-    structuredContent: JSON.parse('['.repeat(512) + ']'.repeat(512)),
+    structuredContent: DEEP,
   },
 };
 const ODD_ERRORS = Object.entries(ODD).map(([fault, result], index) => ({
@@ -65,11 +66,15 @@ const ODD_ERRORS = Object.entries(ODD).map(([fault, result], index) => ({
   code: 'MCP_INVALID_RESPONSE',
   result: typeof result === 'string' ? result : expect.objectContaining(result),
 }));
-/** Not for models, or no tool. */
+/** Not for models, or no tool that a model can be given. */
 const OTHERS = [
   { name: 'of_apps', inputSchema: { type: 'object' }, _meta: { ui: { visibility: ['app'] } } },
   { title: 'Nameless' },
   null,
+  { name: 'odd_description', description: 5, inputSchema: { type: 'object' } },
+  { name: 'odd_schema', inputSchema: 'x' },
+  { name: 'odd_properties', inputSchema: { type: 'object', properties: null } },
+  { name: 'deep_schema', inputSchema: { type: 'object', properties: { deep: DEEP } } },
 ];
 const TOOLS = Object.keys(RESULTS).map((name) => ({
   name,

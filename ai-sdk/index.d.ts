@@ -4,7 +4,7 @@ import type { MCPClient } from '../index.js'
 /**
  * The tools that a server has for the client's user, for the AI SDK (`ai`, from version 7):
  * `generateText({ tools: await tools(client), … })`. Lists them, and rejects as `client.listTools` does. Tools that are for MCP Apps
- * alone are left out.
+ * alone are left out, and such as MCP does not allow.
  *
  * Names that providers do not take (other characters than letters, digits, `_` and `-`, more than 64 of them) are replaced by
  * such as they do. A tool's `output` is the result as the server sent it. Models get its text and images,

@@ -5,12 +5,23 @@ const { isToolHiddenFromModel } = require('./apps');
 /** What models of all providers take as a name; a server may have others, such as `files/read`. */
 const NAME = /^[\w-]{1,64}$/;
 const LONGEST = 64;
-/** Levels of objects and lists in a result: as many as arguments may have. */
+/** Levels of objects and lists in a tool or a result: as many as arguments may have. */
 const DEEPEST = 512;
 
-/** Whether something that a server lists is a tool, and not for MCP Apps alone. */
-function isForModels(tool) {
-  return typeof tool?.name === 'string' && !isToolHiddenFromModel(tool);
+const isText = (value) => typeof value === 'string';
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Whether frameworks, which write it as JSON recursively, may come to the end of their stack. */
+const isNestedBeyond = (value, levels) =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((member) => isNestedBeyond(member, levels - 1)));
+
+/** Whether something that a server lists is a tool that frameworks can read: one that they cannot would end the whole run. */
+function isTool(tool) {
+  if (!isText(tool?.name) || !isText(tool.description ?? '') || isNestedBeyond(tool, DEEPEST)) return false;
+  const inputSchema = tool.inputSchema ?? {};
+  return isObject(inputSchema) && (inputSchema.properties === undefined || isObject(inputSchema.properties));
 }
 
 /**
@@ -20,7 +31,7 @@ function isForModels(tool) {
  * @returns {Promise<Map<string, any>>}
  */
 async function namedTools(client) {
-  const tools = (await client.listTools()).tools.filter(isForModels);
+  const tools = (await client.listTools()).tools.filter((tool) => isTool(tool) && !isToolHiddenFromModel(tool));
   const kept = new Set(tools.map(({ name }) => name).filter((name) => NAME.test(name)));
   const named = new Map();
   for (const tool of tools) {
@@ -41,15 +52,6 @@ function parametersOf({ inputSchema }) {
   const { $schema, ...schema } = inputSchema ?? {};
   return { properties: {}, ...schema, type: 'object' };
 }
-
-const isText = (value) => typeof value === 'string';
-const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Whether frameworks can write it as JSON, which they do recursively. */
-const isNestedBeyond = (value, levels) =>
-  typeof value === 'object' &&
-  value !== null &&
-  (levels === 0 || Object.values(value).some((member) => isNestedBeyond(member, levels - 1)));
 
 function isBase64(text) {
   try {
