@@ -9,12 +9,14 @@ const { createMCPRuntime } = require('./support/addon');
 const { ADDON } = require('./support/example');
 const { useFixtures } = require('./support/fixtures');
 const { ROOT } = require('./support/pages');
+const { BASE, discover, startModern } = require('./support/scripted-modern-server');
 const { runScript } = require('./support/script');
 
 const fixtures = useFixtures();
 
 const LONG = 'a'.repeat(80);
 const PICTURE = { type: 'image', mimeType: 'image/png', data: 'aGVsbG8=' };
+const DEEP = JSON.parse('['.repeat(512) + ']'.repeat(512));
 const RESULTS = {
   echo: (args) => ({ content: [{ type: 'text', text: args.text }], _meta: { seen: true } }),
   'files/read': () => ({ content: [{ type: 'text', text: 'slash' }] }),
@@ -32,6 +34,7 @@ const RESULTS = {
   }),
   structured: () => ({ content: [], structuredContent: { degrees: 21 } }),
   fails: () => ({ content: [{ type: 'text', text: 'No such city' }], isError: true }),
+  fails_with_data: () => ({ content: [], structuredContent: { reason: 'late' }, isError: true }),
   /** Until it is cancelled. */
   waits: (_, { signal }) =>
     new Promise((_, reject) => signal.addEventListener('abort', () => reject(new Error('over')))),
@@ -43,11 +46,35 @@ const SCHEMA = {
   required: ['text'],
   $defs: { words: { type: 'string' } },
 };
-/** Not for models, or no tool. */
+/** What a server may answer in place of MCP, by what the error says of it. The SDK's server cannot be made to. */
+const ODD = {
+  'it is no object': 'x',
+  'content is no list': { content: { type: 'text', text: 'x' } },
+  'content[0] is no block of content': { content: [null] },
+  'content[1] is no block of content': { content: [{ type: 'text', text: 'x' }, 'x'] },
+  'content[0] has no text': { content: [{ type: 'text' }], isError: true },
+  'content[0] has no data in base64, or no mimeType of an image': { content: [{ type: 'image', data: 'aGVsbG8=' }] },
+  'content[1] has no data in base64, or no mimeType of an image': { content: [PICTURE, { ...PICTURE, data: '!!' }] },
+  'it is nested deeper than 512 levels': {
+    content: [],
+    structuredContent: DEEP,
+  },
+};
+const ODD_ERRORS = Object.entries(ODD).map(([fault, result], index) => ({
+  name: 'MCPToolError',
+  message: `The result of odd_${index} is not MCP: ${fault}`,
+  code: 'MCP_INVALID_RESPONSE',
+  result: typeof result === 'string' ? result : expect.objectContaining(result),
+}));
+/** Not for models, or no tool that a model can be given. */
 const OTHERS = [
   { name: 'of_apps', inputSchema: { type: 'object' }, _meta: { ui: { visibility: ['app'] } } },
   { title: 'Nameless' },
   null,
+  { name: 'odd_description', description: 5, inputSchema: { type: 'object' } },
+  { name: 'odd_schema', inputSchema: 'x' },
+  { name: 'odd_properties', inputSchema: { type: 'object', properties: null } },
+  { name: 'deep_schema', inputSchema: { type: 'object', properties: { deep: DEEP } } },
 ];
 const TOOLS = Object.keys(RESULTS).map((name) => ({
   name,
@@ -64,6 +91,7 @@ const NAMES = [
   'media',
   'structured',
   'fails',
+  'fails_with_data',
   'waits',
   'bare',
 ];
@@ -74,6 +102,19 @@ const WITHOUT_BYTES = [
   { type: 'text', text: 'of a file' },
   { type: 'text', text: '{"type":"resource","resource":{"uri":"file:///b"}}' },
 ];
+
+async function startOddServer() {
+  const answers = Object.values(ODD);
+  const tools = answers.map((_, index) => ({ name: `odd_${index}`, inputSchema: { type: 'object' } }));
+  const server = await startModern((method, params) => {
+    if (method === 'server/discover') return discover();
+    if (method === 'tools/list') return { ...BASE, tools };
+    const answer = answers[tools.findIndex(({ name }) => name === params.name)];
+    return typeof answer === 'object' ? { ...BASE, ...answer } : answer;
+  });
+  fixtures.keep(server);
+  return { ...server, config: () => server.config };
+}
 
 const startServer = () =>
   fixtures.server({
@@ -116,13 +157,26 @@ describe('the AI SDK', () => {
       RESULTS.structured(),
     ]);
     expect({ text, caught }).toEqual({ text: 'Done.', caught: [] });
-    expect(replayed).toEqual({ type: 'json', value: 'odd' });
+    expect(replayed).toEqual(['odd', { content: [null] }, { other: 1 }].map((value) => ({ type: 'json', value })));
   });
 
   test('a tool that fails is an error of the tool, and the model goes on', async () => {
-    const { text, told, caught } = await generate(await startServer(), [{ toolName: 'fails', input: {} }]);
-    expect(caught).toEqual([{ name: 'MCPToolError', message: 'No such city', result: RESULTS.fails() }]);
-    expect(told).toEqual([{ type: 'error-text', value: 'MCPToolError: No such city' }]);
+    const calls = ['fails', 'fails_with_data'].map((toolName) => ({ toolName, input: {} }));
+    const { text, told, caught } = await generate(await startServer(), calls);
+    const messages = ['No such city', '{"reason":"late"}'];
+    expect(caught).toEqual([
+      { name: 'MCPToolError', message: messages[0], result: RESULTS.fails() },
+      { name: 'MCPToolError', message: messages[1], result: RESULTS.fails_with_data() },
+    ]);
+    expect(told).toEqual(messages.map((message) => ({ type: 'error-text', value: `MCPToolError: ${message}` })));
+    expect(text).toBe('Done.');
+  });
+
+  test('a result that is not MCP is an error of the tool, and the model goes on', async () => {
+    const calls = ODD_ERRORS.map((_, index) => ({ toolName: `odd_${index}`, input: {} }));
+    const { text, told, caught } = await generate(await startOddServer(), calls);
+    expect(caught).toEqual(ODD_ERRORS);
+    expect(told.map(({ type }) => type)).toEqual(calls.map(() => 'error-text'));
     expect(text).toBe('Done.');
   });
 
@@ -133,8 +187,8 @@ describe('the AI SDK', () => {
 });
 
 describe('LangChain', () => {
-  async function connect() {
-    const server = await startServer();
+  async function connect(start = startServer) {
+    const server = await start();
     const config = { mcpServers: { server: server.config() }, mcpSettings: { allowedAddresses: [server.address] } };
     const runtime = fixtures.keep(createMCPRuntime({ config }));
     const tools = await langchainTools(runtime.client('server', { user: { id: 'alice' } }));
@@ -182,6 +236,15 @@ describe('LangChain', () => {
     const { byName } = await connect();
     const error = { name: 'MCPToolError', message: 'No such city', result: RESULTS.fails() };
     await expect(byName.fails.invoke(call('fails'))).rejects.toMatchObject(error);
+    const withData = byName.fails_with_data.invoke(call('fails_with_data'));
+    await expect(withData).rejects.toMatchObject({ name: 'MCPToolError', message: '{"reason":"late"}' });
+  });
+
+  test('a result that is not MCP rejects with what is wrong in it', async () => {
+    const { tools } = await connect(startOddServer);
+    expect(tools).toHaveLength(ODD_ERRORS.length);
+    for (const [index, tool] of tools.entries())
+      await expect(tool.invoke(call(tool.name))).rejects.toMatchObject(ODD_ERRORS[index]);
   });
 
   test('a signal ends the call at the server', async () => {

@@ -1,7 +1,7 @@
 /** Tools of an MCP server for the AI SDK. */
 
 const { dynamicTool, jsonSchema } = require('ai');
-const { callTool, describe, namedTools, parametersOf } = require('../lib/agent-tools.js');
+const { callTool, describe, faultOf, namedTools, parametersOf } = require('../lib/agent-tools.js');
 
 const toPart = (block) =>
   block.type === 'image'
@@ -9,9 +9,9 @@ const toPart = (block) =>
     : { type: 'text', text: describe(block) };
 
 function toModelOutput({ output }) {
-  const { content, structuredContent } = output ?? {};
   // A stored conversation may come back with anything in place of a result.
-  if (!Array.isArray(content)) return { type: 'json', value: output ?? null };
+  if (faultOf(output)) return { type: 'json', value: output ?? null };
+  const { content, structuredContent } = output;
   if (content.length === 0 && structuredContent !== undefined) return { type: 'json', value: structuredContent };
   return { type: 'content', value: content.map(toPart) };
 }

@@ -5,10 +5,23 @@ const { isToolHiddenFromModel } = require('./apps');
 /** What models of all providers take as a name; a server may have others, such as `files/read`. */
 const NAME = /^[\w-]{1,64}$/;
 const LONGEST = 64;
+/** Levels of objects and lists in a tool or a result: as many as arguments may have. */
+const DEEPEST = 512;
 
-/** Whether something that a server lists is a tool, and not for MCP Apps alone. */
-function isForModels(tool) {
-  return typeof tool?.name === 'string' && !isToolHiddenFromModel(tool);
+const isText = (value) => typeof value === 'string';
+const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Whether frameworks, which write it as JSON recursively, may come to the end of their stack. */
+const isNestedBeyond = (value, levels) =>
+  typeof value === 'object' &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((member) => isNestedBeyond(member, levels - 1)));
+
+/** Whether something that a server lists is a tool that frameworks can read: one that they cannot would end the whole run. */
+function isTool(tool) {
+  if (!isText(tool?.name) || !isText(tool.description ?? '') || isNestedBeyond(tool, DEEPEST)) return false;
+  const inputSchema = tool.inputSchema ?? {};
+  return isObject(inputSchema) && (inputSchema.properties === undefined || isObject(inputSchema.properties));
 }
 
 /**
@@ -18,7 +31,7 @@ function isForModels(tool) {
  * @returns {Promise<Map<string, any>>}
  */
 async function namedTools(client) {
-  const tools = (await client.listTools()).tools.filter(isForModels);
+  const tools = (await client.listTools()).tools.filter((tool) => isTool(tool) && !isToolHiddenFromModel(tool));
   const kept = new Set(tools.map(({ name }) => name).filter((name) => NAME.test(name)));
   const named = new Map();
   for (const tool of tools) {
@@ -40,22 +53,63 @@ function parametersOf({ inputSchema }) {
   return { properties: {}, ...schema, type: 'object' };
 }
 
-const textOf = (content) =>
-  content
-    .filter(({ type }) => type === 'text')
-    .map(({ text }) => text)
-    .join('\n');
+function isBase64(text) {
+  try {
+    atob(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const isImage = ({ data, mimeType }) =>
+  isText(data) && isBase64(data) && isText(mimeType) && /^image\/[\w.+-]+$/.test(mimeType);
+
+/** What is wrong with a block of content, where a model could not be given it. */
+function wrongIn(block) {
+  if (!isText(block?.type)) return 'is no block of content';
+  if (block.type === 'text' && !isText(block.text)) return 'has no text';
+  if (block.type === 'image' && !isImage(block)) return 'has no data in base64, or no mimeType of an image';
+  return undefined;
+}
+
+/** What is wrong with a result, and where; `undefined` where nothing is. */
+function faultOf(result) {
+  if (!isObject(result)) return 'it is no object';
+  if (isNestedBeyond(result, DEEPEST)) return `it is nested deeper than ${DEEPEST} levels`;
+  if (!Array.isArray(result.content)) return 'content is no list';
+  const faults = result.content.map(wrongIn);
+  const index = faults.findIndex((fault) => fault !== undefined);
+  return index === -1 ? undefined : `content[${index}] ${faults[index]}`;
+}
+
+/** What a tool that has failed says of it. */
+function failureOf({ content, structuredContent }) {
+  const texts = content.filter(({ type }) => type === 'text').map(({ text }) => text);
+  return texts.join('\n') || JSON.stringify(structuredContent);
+}
+
+const toolError = (message, members) => Object.assign(new Error(message), { name: 'MCPToolError', ...members });
 
 /**
- * Calls a tool for a model. A result that is an error is thrown: so frameworks know of it, and tell the model its message.
+ * Calls a tool for a model. A result that is an error, or that frameworks cannot read, is thrown: so they know of it, and tell
+ * the model its message. What they do with a result comes later, where an error would end the whole run.
  *
  * @returns {Promise<{ content: any[], structuredContent?: unknown }>}
  */
 async function callTool(client, tool, args, options) {
-  const result = await client.callTool({ name: tool.name, arguments: args }, options);
-  if (!result.isError) return { ...result, content: result.content ?? [] };
-  const message = textOf(result.content ?? []) || `${tool.name} has failed`;
-  throw Object.assign(new Error(message), { name: 'MCPToolError', result });
+  const answer = await client.callTool({ name: tool.name, arguments: args }, options);
+  // Some servers send `structuredContent` alone.
+  const result = isObject(answer) ? { ...answer, content: answer.content ?? [] } : answer;
+  const fault = faultOf(result);
+  if (fault) {
+    throw toolError(`The result of ${tool.name} is not MCP: ${fault}`, {
+      code: 'MCP_INVALID_RESPONSE',
+      result: answer,
+    });
+  }
+  if (!result.isError) return result;
+  throw toolError(failureOf(result) || `${tool.name} has failed`, { result: answer });
 }
 
 /** What models get to know of content that is neither text nor an image. Bytes mean nothing to them. */
@@ -65,4 +119,4 @@ function describe(block) {
   return JSON.stringify(block, (key, value) => (key === 'data' || key === 'blob' ? undefined : value));
 }
 
-module.exports = { callTool, describe, namedTools, parametersOf };
+module.exports = { callTool, describe, faultOf, namedTools, parametersOf };

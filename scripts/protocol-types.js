@@ -39,6 +39,47 @@ const ROOTS = [
   'ServerCapabilities',
 ];
 
+/**
+ * Members as 2026-07-28 has them, where they are wider than in the SDK's schema, which is of 2025-11-25: what comes from servers
+ * of either revision comes through as it is. The packages of the SDK's version 2 have no schema in TypeScript.
+ */
+const WIDER = {
+  CallToolResult: {
+    structuredContent: `/** The structured result of the tool call: any JSON value, up to 2025-11-25 an object. */
+    structuredContent?: unknown;`,
+  },
+  ElicitRequestURLParams: {
+    elicitationId: `/** The ID of the elicitation, to be treated as an opaque value. Since 2026-07-28 there is none. */
+    elicitationId?: string;`,
+  },
+  Tool: {
+    outputSchema: `/**
+     * JSON Schema of \`structuredContent\` of a CallToolResult, up to 2025-11-25 with \`type: "object"\` at the root level.
+     *
+     * Defaults to JSON Schema 2020-12 when no explicit $schema is provided.
+     */
+    outputSchema?: {
+        $schema?: string;
+        [key: string]: unknown;
+    };`,
+  },
+  ToolResultContent: {
+    structuredContent: `/** A structured result: any JSON value, up to 2025-11-25 an object. It SHOULD conform to the tool's outputSchema. */
+    structuredContent?: unknown;`,
+  },
+};
+
+/** A declaration as it stands in the schema, with what is wider. */
+function textOf(statement) {
+  let text = statement.getFullText();
+  for (const [name, wider] of Object.entries(WIDER[statement.name.text] ?? {})) {
+    const member = statement.members.find((it) => it.name?.text === name);
+    if (!member) throw new Error(`${SDK} has no ${name} in ${statement.name.text}`);
+    text = text.replace(member.getFullText().trimStart(), () => wider);
+  }
+  return text;
+}
+
 /** Comments without what only the specification's own site has a use for. */
 const readable = (text) =>
   text
@@ -64,7 +105,7 @@ function protocolTypes() {
     ts.forEachChild(declared.get(name), visit);
   }
   const parts = [...declared].filter(([name]) => wanted.has(name));
-  const texts = parts.map(([, statement]) => readable(statement.getFullText().trim()));
+  const texts = parts.map(([, statement]) => readable(textOf(statement).trim()));
   const source = `${SDK} ${version}, ${license} License, Copyright (c) 2024 Anthropic, PBC`;
   return [`${BEGIN}: ${source}`, ...texts, `${END}\n`].join('\n\n');
 }

@@ -23,12 +23,14 @@ async function main() {
   const errors = steps.flatMap(({ content }) => content.filter(({ type }) => type === 'tool-error'));
   const caught = errors.map(({ error: { name, message, code, result } }) => ({ name, message, code, result }));
   // What a browser sends back of a conversation is its own.
-  const parts = [
-    { type: 'dynamic-tool', toolName: 'echo', toolCallId: 'a', state: 'output-available', input: {}, output: 'odd' },
-  ];
-  const [, replayed] = await convertToModelMessages([{ role: 'assistant', parts }], { tools: offer });
+  const parts = ['odd', { content: [null] }, { other: 1 }].map((output, index) => {
+    const call = { toolCallId: String(index), state: 'output-available', input: {}, output };
+    return { type: 'dynamic-tool', toolName: 'echo', ...call };
+  });
+  const [, { content }] = await convertToModelMessages([{ role: 'assistant', parts }], { tools: offer });
+  const replayed = content.map(({ output }) => output);
   const said = { text, offered, told: told.map(({ output }) => output), outputs, caught };
-  process.stdout.write(JSON.stringify({ ...said, replayed: replayed.content[0].output }));
+  process.stdout.write(JSON.stringify({ ...said, replayed }));
   await runtime.close();
 }
 

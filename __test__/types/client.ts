@@ -5,6 +5,8 @@ import {
   createMCPRuntime,
   type MCPClient,
   type MCPClientParams,
+  type MCPError,
+  type MCPUser,
   type Tool,
 } from '../../index.js';
 
@@ -32,7 +34,37 @@ async function read(): Promise<string[]> {
   return result.content.flatMap((block) => (block.type === 'text' ? [block.text] : [`${version} ${canSubscribe}`]));
 }
 
+/** Servers of 2026-07-28 have results and schemas of any type. */
+async function ofAnyType(): Promise<unknown[]> {
+  const { structuredContent } = await client.callTool({ name: 'list' });
+  const { tools } = await client.listTools();
+  const anyOf: unknown = tools[0]?.outputSchema?.['anyOf'];
+  return Array.isArray(structuredContent) ? structuredContent : [structuredContent, anyOf];
+}
+
+async function isLate(): Promise<boolean> {
+  try {
+    await client.ping();
+    return false;
+  } catch (caught) {
+    const { code, mcpCode, retryable, status, data, cause } = caught as MCPError;
+    return (mcpCode ?? code) === 'MCP_TIMEOUT' && retryable === true && ![status, data, cause].includes(504);
+  }
+}
+
+/** An interface, as Mongoose's documents are. */
+interface Person {
+  id?: string;
+  provider: string;
+}
+declare const person: Person;
+const users: MCPUser[] = [person, { id: 'u', name: 'U' }, {}];
+
 async function refused() {
+  // @ts-expect-error any JSON value is no object
+  (await client.callTool({ name: 'list' })).structuredContent?.['degrees'];
+  // @ts-expect-error an id is a text
+  runtime.client('files', { user: { id: 5 } });
   // @ts-expect-error a tool has a name
   await client.callTool({ arguments: {} });
   // @ts-expect-error not a level
@@ -53,4 +85,4 @@ async function ofLibreChat() {
   return [content, artifacts, outcome.raw?.isError, outcome.raw?.structuredContent];
 }
 
-export { ofLibreChat, read, refused };
+export { isLate, ofAnyType, ofLibreChat, read, refused, users };

@@ -3,7 +3,7 @@ import type { MCPHostServices, MCPSamplingHandler } from '../../index.js';
 export const handlers: Pick<MCPHostServices, 'elicitation' | 'onElicitationComplete' | 'onLogMessage'> = {
   elicitation: async (params, { serverName, userId, toolName, signal, requestId }) => {
     signal.throwIfAborted();
-    const asked: string | number = requestId;
+    const asked: string | number = params.mode === 'url' ? (params.elicitationId ?? requestId) : requestId;
     const names: (string | undefined)[] = [serverName, userId, toolName];
     return { action: 'decline', params, asked, names };
   },

@@ -1,3 +1,22 @@
+/**
+ * What an error has that a function of this package rejects with, or throws: in TypeScript `(error as MCPError).code`.
+ * `docs/errors.md` has all codes. The classes below are for errors with members of their own.
+ */
+export interface MCPError extends Error {
+  /** Stable, such as `MCP_TIMEOUT`. On an error named `McpError` it is the number of JSON-RPC. */
+  code: string | number
+  /** Where `code` is a number: what stands in `code` else. */
+  mcpCode?: string
+  /** Whether the same call may succeed later without anybody changing a configuration. */
+  retryable?: boolean
+  /** That of the HTTP answer which caused it. */
+  status?: number
+  /** That of the server's JSON-RPC error. */
+  data?: unknown
+  /** The error that caused it; what a host function threw is here unchanged. */
+  cause?: unknown
+}
+
 /** A server's domain is not among those that are allowed. */
 export declare class MCPDomainNotAllowedError extends Error {
   constructor(domain: string)

@@ -204,8 +204,8 @@ export interface MCPConnectionEvents {
 export interface MCPConnectionParams {
   /** As the registry knows it. */
   serverName: string
-  /** Whose connection; see `ReinitMCPServerParams.user`. */
-  user?: object
+  /** Whose connection. */
+  user?: MCPUser
   /** Ends the call at every step. */
   signal?: AbortSignal
   /** Makes the user's connection anew and replaces the one there. */
@@ -256,7 +256,7 @@ export interface MCPConnectionParams {
   oboIdentityContext?: MCPOboIdentityContext
   /** In place of `serverConfig`. */
   connectionTarget?: MCPConnectionTarget
-  /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
+  /** See `ReinitMCPServerParams.mcpApps`. */
   mcpApps?: { enabled?: boolean }
 }
 
@@ -273,8 +273,8 @@ export interface MCPCallToolParams {
    * deeper than 512 levels, is a `TypeError` with the path to it.
    */
   toolArguments?: object
-  /** Whose connection and tokens are used; see `ReinitMCPServerParams.user`. */
-  user?: object
+  /** Whose connection and tokens are used. */
+  user?: MCPUser
   /** The user's values for the server's `customUserVars`. */
   customUserVars?: Record<string, string>
   /** A config that the caller already has; the registry is not asked for it. */
@@ -316,7 +316,7 @@ export interface MCPCallToolParams {
   oboIdentityContext?: MCPOboIdentityContext
   /** In place of `serverConfig`. */
   connectionTarget?: MCPConnectionTarget
-  /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
+  /** See `ReinitMCPServerParams.mcpApps`. */
   mcpApps?: { enabled?: boolean }
   /** How long the call may take, and who hears of it. */
   options?: MCPCallOptions

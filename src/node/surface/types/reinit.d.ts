@@ -1,10 +1,13 @@
+/**
+ * A user: LibreChat's own, also as a document of Mongoose, or another object with an `id`. Read are `id`, `provider`, `openidId`,
+ * `federatedTokens`, `openidTokens` and the fields that placeholders may name.
+ */
+export type MCPUser = { id?: string } | { id?: string; [field: string]: unknown }
+
 /** The parameters of `reinitMCPServer` (`api/server/services/Tools/mcp.js` of LibreChat). `null` counts as absent. */
 export interface ReinitMCPServerParams {
-  /**
-   * The user of the request. Read are `id`, `provider`, `openidId`, `federatedTokens`, `openidTokens` and the
-   * fields that placeholders may name.
-   */
-  user?: object
+  /** The user of the request. */
+  user?: MCPUser
   /** Ends the call at every step. */
   signal?: AbortSignal
   /** Makes the user's connection anew and replaces the one there. App-level connections ignore it. */
@@ -50,7 +53,10 @@ export interface ReinitMCPServerParams {
   oboIdentityContext?: MCPOboIdentityContext
   /** In place of `serverConfig`. */
   connectionTarget?: MCPConnectionTarget
-  /** LibreChat's policy on MCP Apps, which are not supported: `enabled: true` is warned of once. */
+  /**
+   * LibreChat's policy on the views that its own manager shows of MCP Apps. These are not served here, and `enabled: true` is
+   * warned of once; for apps there is `runtime.client` (`docs/apps.md`).
+   */
   mcpApps?: { enabled?: boolean }
   /** Bounds work of the host's that is done around changes of credentials; nothing here depends on it. */
   recoveryPolicy?: object
