@@ -35,7 +35,8 @@ class MCPClient {
   #passOn;
   /** Of the resources that the client is subscribed to. */
   #uris = new Set();
-  #closing = new AbortController();
+  /** Made with the first subscription, else when the client closes. */
+  #closing;
 
   constructor(native, { apps, keeps }, serverName, params) {
     this.#native = native;
@@ -117,6 +118,7 @@ class MCPClient {
     }
     this.#emitter();
     await this.connect(options);
+    this.#closing ??= new AbortController();
     const closing = this.#closing.signal;
     if (closing.aborted) throw closed();
     const connection = this.#connection;
@@ -197,6 +199,7 @@ class MCPClient {
   }
 
   async close() {
+    this.#closing ??= new AbortController();
     this.#closing.abort();
     const connection = this.#connection ?? this.#native.knownConnection();
     this.#listenTo(undefined);

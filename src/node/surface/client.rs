@@ -60,7 +60,12 @@ const METHODS: &[Method<Arc<Client>>] = &[
     Method::new("configIdentity", config_identity),
     Method::new("userId", user_id),
     Method::new("connection", connection),
-    Method::new("knownConnection", known_connection),
+    // The same, if somebody has it.
+    Method::new("knownConnection", |invoked| {
+        let objects = &invoked.runtime.connections;
+        let known = key(invoked).and_then(|key| objects.known(invoked.scope, &key));
+        Ok(known.map_or_else(|| invoked.scope.undefined(), |(object, _)| object))
+    }),
     Method::new("close", close),
 ];
 
@@ -127,7 +132,7 @@ async fn late(limit: Option<Duration>, is_sent: &AtomicBool) {
             return;
         }
     }
-    pending().await
+    pending::<()>().await;
 }
 
 /// What a request is sent with.
@@ -307,13 +312,6 @@ fn connection<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
         Some(lease) => object(runtime, scope, Backing::existing(&runtime.manager, lease)),
         None => Ok(scope.undefined()),
     }
-}
-
-/// The same, if somebody has it.
-fn known_connection<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
-    let (runtime, scope) = (&invoked.runtime, invoked.scope);
-    let known = key(invoked).and_then(|key| runtime.connections.known(scope, &key));
-    Ok(known.map_or_else(|| scope.undefined(), |(object, _)| object))
 }
 
 /// `(isNeeded)`: ends what the client has under way, and a connection of its user that nobody else uses or needs.
