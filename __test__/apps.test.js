@@ -174,6 +174,35 @@ describe('a binding', () => {
     expect(await server.called()).toEqual(['move']);
   });
 
+  test('goes by what an asynchronous `getTenantId` says, and is not made where that is no text', async () => {
+    let tenant = 'a';
+    const { mine, server } = await board({ getTenantId: async () => tenant });
+    const { binding } = await mine.readApp(BOARD);
+    tenant = 'b';
+    await isRefused(mine, binding);
+    tenant = 'a';
+    await mine.callAppTool({ binding, name: 'move' });
+    for (const wrong of [7, {}, ['a']]) {
+      tenant = wrong;
+      await expect(mine.callAppTool({ binding, name: 'move' })).rejects.toEqual(failing('MCP_HOST_ERROR'));
+      await expect(mine.readApp(BOARD)).rejects.toEqual(failing('MCP_HOST_ERROR'));
+    }
+    expect(await server.called()).toEqual(['move']);
+  });
+
+  test('is of the text of an id, whatever the id is', async () => {
+    const { client, server } = await board();
+    const of = (id) => client('board', { user: { id } });
+    const named = (id) => ({ toString: () => id });
+    const { binding } = await of(named('alice')).readApp(BOARD);
+    await isRefused(of(named('bob')), binding);
+    await of('alice').callAppTool({ binding, name: 'move' });
+    const ofOne = await of(1).readApp(BOARD);
+    await of('1').callAppTool({ binding: ofOne.binding, name: 'move' });
+    await isRefused(of('2'), ofOne.binding);
+    expect(await server.called()).toEqual(['move', 'move']);
+  });
+
   test('is no good for another user of a server that users share', async () => {
     const { client, server } = await board();
     const { binding } = await client('shared').readApp(BOARD);
@@ -269,6 +298,35 @@ test('a server of 2026-07-28', async () => {
   expect(server.received('tools/call')).toHaveLength(1);
   const { _meta } = server.received('tools/call')[0].message.params;
   expect(_meta['io.modelcontextprotocol/clientCapabilities'].extensions).toMatchObject(extensions);
+});
+
+test('what a server has taken from its apps is not called, however long its list is valid', async () => {
+  let visibility = ['app'];
+  const hints = { ttlMs: 3_600_000, cacheScope: 'public' };
+  const tools = () => [{ name: 'move', inputSchema: { type: 'object' }, _meta: { ui: { visibility } } }];
+  const handlers = {
+    'tools/list': () => ({ tools: tools(), ...hints }),
+    'tools/call': () => ({ content: [] }),
+    'resources/read': () => ({ contents: [{ uri: BOARD, mimeType: MIME_TYPE, text: HTML }], ttlMs: 0 }),
+  };
+  const capabilities = { tools: {}, resources: {} };
+  const server = fixtures.keep(await startModernServer({ tools: [], capabilities, handlers }));
+  for (const keepConnections of [true, false]) {
+    const { runtime } = fixtures.runtime({
+      servers: { board: server.config({ startup: false }) },
+      allow: [server],
+      services: { keepConnections },
+    });
+    const client = runtime.client('board', { user });
+    const { binding } = await client.readApp(BOARD);
+    visibility = ['app'];
+    await client.callAppTool({ binding, name: 'move' });
+    visibility = ['model'];
+    await expect(client.callAppTool({ binding, name: 'move' })).rejects.toEqual(failing('MCP_TOOL_HIDDEN'));
+    expect((await client.listTools()).tools).toEqual(tools());
+  }
+  expect(server.received('tools/call')).toHaveLength(2);
+  expect(server.received('tools/list')).toHaveLength(4);
 });
 
 test('two users at once have sessions of their own', async () => {

@@ -47,7 +47,6 @@ describe.each(['stdio', 'streamableHttp'])('server-everything over %s', (transpo
     });
     expect(completed.completion.values).toEqual(['Engineering']);
     expect(await client.ping()).toEqual({});
-    expect(await client.setLoggingLevel('error')).toEqual({});
     expect(await outcome(client.readResource({ uri: 'nobody://knows' }))).toMatchObject({
       name: 'McpError',
       code: -32602,
@@ -262,12 +261,6 @@ describe('events', () => {
 });
 
 describe('what is refused', () => {
-  test('a logging level for all users of a connection', async () => {
-    const { client, server } = await connect({ params: { user: createUser() } });
-    expect(await outcome(client.setLoggingLevel('debug'))).toMatchObject({ code: 'MCP_INVALID_ARGUMENT' });
-    expect(server.received('logging/setLevel')).toEqual([]);
-  });
-
   test('parameters of a wrong type, and unknown servers', async () => {
     const { runtime } = await connect();
     expect(() => runtime.client()).toThrow(

@@ -1,11 +1,15 @@
 /** MCP Apps (`io.modelcontextprotocol/ui`, SEP-1865), as far as a client goes that renders nothing: `docs/apps.md`. */
 
 const { createHmac, hkdfSync, randomBytes, timingSafeEqual } = require('node:crypto');
+const { checkOptions, checkText, invalidArgument, objectOf } = require('./arguments.js');
 
 const SCHEME = 'ui://';
 const MIME_TYPE = 'text/html;profile=mcp-app';
 /** Where tools named their app before `_meta.ui` was there. */
 const FLAT_URI = 'ui/resourceUri';
+
+/** Bound on a function of the host. */
+const MAX_HOST_MS = 30_000;
 
 /** Bounds on what is read for apps: one answer as JSON, the time for it, and how many at a time in one runtime. */
 const MAX_BYTES = 4 * 1024 * 1024;
@@ -17,8 +21,6 @@ const BINDING_MS = 24 * 60 * 60 * 1000;
 const BINDING_PURPOSE = 'librechat-mcp-native app binding';
 
 const fault = (code, message, retryable = false) => Object.assign(new Error(message), { code, retryable });
-const invalidArgument = (message) =>
-  Object.assign(new TypeError(message), { code: 'MCP_INVALID_ARGUMENT', retryable: false });
 const tooLarge = () => fault('MCP_RESPONSE_TOO_LARGE', `A resource for an app has more than ${MAX_BYTES} bytes`);
 const noApp = (why) => fault('MCP_APP_INVALID', `The server names something that is no app: ${why}`);
 /** One error for all that can be wrong: whoever made a binding up learns nothing from it. */
@@ -77,25 +79,30 @@ class Apps {
     this.#host = host;
   }
 
-  /** @param owner  `{ client, serverName, userId, configIdentity() }`: whose apps they are */
+  /** @param owner  `{ client, serverName, userId, configIdentity(), listTools(options) }`: whose apps they are */
   async readApp(owner, app, options) {
     const uri = uriOf(app);
+    checkOptions(options);
     const found = appIn(await this.#read(owner.client, uri, options), uri);
-    return { ...found, binding: this.#bind(owner, uri) };
+    return { ...found, binding: await this.#bind(owner, uri) };
   }
 
-  async readResource(owner, { binding, uri } = {}, options) {
-    if (typeof uri !== 'string' || uri === '') throw invalidArgument('readAppResource: uri must be a text');
+  async readResource(owner, params, options) {
+    const { binding, uri } = objectOf(params, 'readAppResource: the parameters');
+    checkText(uri, 'readAppResource: uri');
+    checkOptions(options);
     await this.#check(owner, binding, options);
     return this.#read(owner.client, uri, options);
   }
 
-  async callTool(owner, { binding, name, arguments: args } = {}, options) {
-    if (typeof name !== 'string' || name === '') throw invalidArgument('callAppTool: name must be a text');
+  async callTool(owner, params, options) {
+    const { binding, name, arguments: args } = objectOf(params, 'callAppTool: the parameters');
+    checkText(name, 'callAppTool: name');
+    checkOptions(options);
     await this.#check(owner, binding, options);
-    const { signal, timeout } = options ?? {};
-    // As the list is now: the server may have taken the tool from its apps.
-    const { tools } = await owner.client.listTools(undefined, { signal, timeout });
+    const { signal, timeout, maxTotalTimeout } = options ?? {};
+    // As the list is now, however long the one before is valid: the server may have taken the tool from its apps.
+    const { tools } = await owner.listTools({ signal, timeout, maxTotalTimeout });
     const named = tools.filter((tool) => tool?.name === name);
     if (named.length === 0 || named.some(isToolHiddenFromApp)) {
       throw fault('MCP_TOOL_HIDDEN', 'The server offers its apps no tool of this name');
@@ -127,27 +134,42 @@ class Apps {
   }
 
   /** An authenticated text: until when it holds, for which app, and from which config that was read. */
-  #bind(owner, uri) {
+  async #bind(owner, uri) {
     const claims = [Date.now() + BINDING_MS, uri, this.#mac('config', owner.configIdentity())];
     const body = Buffer.from(JSON.stringify(claims)).toString('base64url');
-    return `${body}.${this.#macOf(owner, body)}`;
+    return `${body}.${await this.#macOf(owner, body)}`;
   }
 
   /** Refuses a binding of somebody else before anything is sent, and one of another config before the app gets at it. */
   async #check(owner, binding, options) {
     const [body, mac, ...more] = typeof binding === 'string' ? binding.split('.') : [];
     if (mac === undefined || more.length > 0) throw refused();
-    const [given, expected] = [Buffer.from(mac), Buffer.from(this.#macOf(owner, body))];
+    const [given, expected] = [Buffer.from(mac), Buffer.from(await this.#macOf(owner, body))];
     if (given.length !== expected.length || !timingSafeEqual(given, expected)) throw refused();
     const [expires, , config] = JSON.parse(Buffer.from(body, 'base64url').toString());
     if (expires <= Date.now()) throw refused();
-    const { signal, timeout } = options ?? {};
-    await owner.client.connect({ signal, timeout });
+    const { signal, timeout, maxTotalTimeout } = options ?? {};
+    await owner.client.connect({ signal, timeout, maxTotalTimeout });
     if (config !== this.#mac('config', owner.configIdentity())) throw refused();
   }
 
-  #macOf({ serverName, userId }, body) {
-    return this.#mac('binding', this.#host.getTenantId?.(), userId, serverName, body);
+  async #macOf({ serverName, userId }, body) {
+    return this.#mac('binding', await this.#tenantId(), userId, serverName, body);
+  }
+
+  async #tenantId() {
+    let timer;
+    const late = new Promise((_, reject) => {
+      const error = fault('MCP_HOST_TIMEOUT', 'getTenantId did not settle in time', true);
+      timer = setTimeout(reject, MAX_HOST_MS, error);
+    });
+    try {
+      const tenantId = await Promise.race([this.#host.getTenantId?.(), late]);
+      if (typeof (tenantId ?? '') === 'string') return tenantId;
+    } finally {
+      clearTimeout(timer);
+    }
+    throw fault('MCP_HOST_ERROR', 'getTenantId must return a string or nothing');
   }
 
   /** HMAC-SHA-256 (RFC 2104) of texts; absent ones count. */

@@ -2,6 +2,8 @@
 
 const { EventEmitter } = require('node:events');
 const { Apps } = require('./apps.js');
+const { checkOptions, checkText, invalidArgument, objectOf } = require('./arguments.js');
+const { covers, forget, isSubscribed, subscribe, unsubscribe } = require('./resource-subscriptions.js');
 
 const EVENTS = ['connectionChange', 'toolsChanged', 'resourcesChanged', 'promptsChanged', 'resourceUpdated'];
 
@@ -12,15 +14,18 @@ const LOG_LEVEL = 'io.modelcontextprotocol/logLevel';
 const SHARED =
   'Several users share this connection, and what one of them sets would hold for all (`shared: false` in the server’s config gives each user a connection)';
 
-/** By `MCPConnection` and URI: how many clients are subscribed to the resource. */
-const subscriptions = new WeakMap();
+const SET_LEVEL = 'logging/setLevel';
+const LEVELS = ['debug', 'info', 'notice', 'warning', 'error', 'critical', 'alert', 'emergency'];
 
-const refused = (message) => Object.assign(new TypeError(message), { code: 'MCP_INVALID_ARGUMENT', retryable: false });
+const fault = (code, message, retryable) => Object.assign(new Error(message), { code, retryable });
+const closed = () => fault('MCP_CLOSED', 'The MCP client is closed', false);
 
 /** See `MCPClient` in `index.d.ts`. */
 class MCPClient {
   #native;
   #apps;
+  /** Whether connections are kept after a call. */
+  #keeps;
   #params;
   #logLevel;
   /** Made with the first listener. */
@@ -30,10 +35,13 @@ class MCPClient {
   #passOn;
   /** Of the resources that the client is subscribed to. */
   #uris = new Set();
+  /** Made with the first subscription, else when the client closes. */
+  #closing;
 
-  constructor(native, apps, serverName, params) {
+  constructor(native, { apps, keeps }, serverName, params) {
     this.#native = native;
     this.#apps = apps;
+    this.#keeps = keeps;
     this.#params = { ...params, serverName };
   }
 
@@ -58,11 +66,16 @@ class MCPClient {
   }
 
   async connect(options) {
+    checkOptions(options);
     await this.#native.connect({ ...this.#params, options });
     this.#listen();
   }
 
-  async request({ method, params }, options) {
+  async request(request, options) {
+    const { method, params } = objectOf(request, 'request: the request');
+    checkText(method, 'request: method');
+    checkOptions(options);
+    if (method === SET_LEVEL) await this.#refuseWhereShared(options);
     const result = await this.#native.request({ ...this.#params, method, params: this.#withLevel(params), options });
     this.#listen();
     return result;
@@ -77,6 +90,7 @@ class MCPClient {
   }
 
   async resumeTask(task, options) {
+    checkOptions(options);
     const method = 'tools/call';
     const params = this.#withLevel({ name: task?.toolName });
     const result = await this.#native.request({ ...this.#params, method, params, task: Object(task), options });
@@ -96,28 +110,36 @@ class MCPClient {
     return this.request({ method: 'resources/read', params }, options);
   }
 
-  async subscribeResource({ uri }, options) {
+  async subscribeResource(params, options) {
+    const { uri } = objectOf(params, 'subscribeResource: the parameters');
+    checkText(uri, 'subscribeResource: uri');
+    if (!this.#keeps) {
+      throw invalidArgument('subscribeResource: a subscription needs a connection that is kept (`keepConnections`)');
+    }
     this.#emitter();
     await this.connect(options);
+    this.#closing ??= new AbortController();
+    const closing = this.#closing.signal;
+    if (closing.aborted) throw closed();
     const connection = this.#connection;
-    await connection.subscribeResource(uri, options?.signal);
-    if (this.#uris.has(uri)) return;
+    if (!connection) throw fault('MCP_CONNECTION_LOST', 'The connection ended before the subscription', true);
+    const isNew = !this.#uris.has(uri);
     this.#uris.add(uri);
-    const counts = subscriptions.get(connection) ?? new Map();
-    subscriptions.set(connection, counts.set(uri, (counts.get(uri) ?? 0) + 1));
+    try {
+      await subscribe(connection, uri, this, AbortSignal.any(options?.signal ? [options.signal, closing] : [closing]));
+    } catch (error) {
+      if (closing.aborted) throw closed();
+      if (isNew) this.#uris.delete(uri);
+      throw error;
+    }
+    if (!closing.aborted) this.#uris.add(uri);
   }
 
-  async unsubscribeResource({ uri }, options) {
-    if (!this.#uris.delete(uri)) return;
-    const connection = this.#connection;
-    const counts = subscriptions.get(connection);
-    const others = counts.get(uri) - 1;
-    if (others > 0) {
-      counts.set(uri, others);
-      return;
-    }
-    counts.delete(uri);
-    await connection.unsubscribeResource(uri, options?.signal);
+  async unsubscribeResource(params, options) {
+    const { uri } = objectOf(params, 'unsubscribeResource: the parameters');
+    checkText(uri, 'unsubscribeResource: uri');
+    checkOptions(options);
+    if (this.#uris.delete(uri)) await unsubscribe(this.#connection, uri, this, options?.signal);
   }
 
   listPrompts(params, options) {
@@ -132,15 +154,15 @@ class MCPClient {
     return this.request({ method: 'completion/complete', params }, options);
   }
 
-  readApp(app, options) {
+  async readApp(app, options) {
     return this.#apps.readApp(this.#owner(), app, options);
   }
 
-  callAppTool(params, options) {
+  async callAppTool(params, options) {
     return this.#apps.callTool(this.#owner(), params, options);
   }
 
-  readAppResource(params, options) {
+  async readAppResource(params, options) {
     return this.#apps.readResource(this.#owner(), params, options);
   }
 
@@ -151,12 +173,12 @@ class MCPClient {
   }
 
   async setLoggingLevel(level, options) {
+    if (!LEVELS.includes(level)) throw invalidArgument(`setLoggingLevel: level must be one of ${LEVELS.join(', ')}`);
     if (await this.#isStateless(options)) {
       this.#logLevel = level;
       return {};
     }
-    this.#refuseWhereShared();
-    return this.request({ method: 'logging/setLevel', params: { level } }, options);
+    return this.request({ method: SET_LEVEL, params: { level } }, options);
   }
 
   on(event, listener) {
@@ -177,17 +199,29 @@ class MCPClient {
   }
 
   async close() {
-    // A user's own connection ends with its subscriptions, and nobody waits for what becomes of others.
-    for (const uri of this.#uris) this.unsubscribeResource({ uri }).catch(() => {});
+    this.#closing ??= new AbortController();
+    this.#closing.abort();
+    const connection = this.#connection ?? this.#native.knownConnection();
     this.#listenTo(undefined);
     this.#events = undefined;
-    await this.#native.close();
+    try {
+      await this.#native.close(isSubscribed(connection));
+    } catch (error) {
+      // With the runtime.
+      if (error.code !== 'MCP_CLOSED') throw error;
+    }
   }
 
   /** Whose apps are read. */
   #owner() {
     const { serverName, user } = this.#params;
-    return { client: this, serverName, userId: user?.id, configIdentity: () => this.#native.configIdentity() };
+    return {
+      client: this,
+      serverName,
+      userId: this.#native.userId({ user }),
+      configIdentity: () => this.#native.configIdentity(),
+      listTools: (options) => this.#native.request({ ...this.#params, method: 'tools/list', anew: true, options }),
+    };
   }
 
   async #isStateless(options) {
@@ -200,8 +234,9 @@ class MCPClient {
     return { ...params, _meta: { [LOG_LEVEL]: this.#logLevel, ...params?._meta } };
   }
 
-  #refuseWhereShared() {
-    if (this.#params.user && this.#native.isShared()) throw refused(SHARED);
+  async #refuseWhereShared(options) {
+    if (this.protocolVersion === undefined) await this.connect(options);
+    if (this.#native.isShared()) throw invalidArgument(SHARED);
   }
 
   #emitter() {
@@ -216,6 +251,9 @@ class MCPClient {
   }
 
   #listenTo(connection) {
+    // A user's own connection ends with its subscriptions, and nobody waits for what becomes of others.
+    for (const uri of this.#uris) unsubscribe(this.#connection, uri, this).catch(() => {});
+    this.#uris.clear();
     for (const event of EVENTS) this.#connection?.off(event, this.#passOn[event]);
     this.#connection = connection;
     if (!connection) return;
@@ -228,7 +266,11 @@ class MCPClient {
   /** Every listener hears of it, whatever others throw; the addon counts what fails. */
   #tell(event, args) {
     // Over a connection that users share, others may be subscribed to more.
-    if (event === 'resourceUpdated' && ![...this.#uris].some((uri) => args[0].uri.startsWith(uri))) return;
+    if (event === 'resourceUpdated' && ![...this.#uris].some((uri) => covers(uri, args[0].uri))) return;
+    if (event === 'connectionChange' && args[0] === 'disconnected') {
+      for (const uri of this.#uris) forget(this.#connection, uri, this);
+      this.#uris.clear();
+    }
     const listeners = this.#events?.rawListeners(event) ?? [];
     return Promise.all(listeners.map(async (listener) => listener.apply(this, args)));
   }
@@ -239,13 +281,13 @@ function withClients(create) {
   return function createMCPRuntime(host) {
     const runtime = create(host);
     const { client } = runtime;
-    const apps = new Apps(host);
+    const common = { apps: new Apps(host), keeps: host.keepConnections !== false };
     runtime.client = (serverName, params) => {
-      if (typeof serverName !== 'string') throw refused('client: serverName must be a string');
+      if (typeof serverName !== 'string') throw invalidArgument('client: serverName must be a string');
       if (params !== undefined && (params === null || typeof params !== 'object')) {
-        throw refused('client: the parameters must be an object');
+        throw invalidArgument('client: the parameters must be an object');
       }
-      return new MCPClient(client(), apps, serverName, params);
+      return new MCPClient(client(), common, serverName, params);
     };
     return runtime;
   };

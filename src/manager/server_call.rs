@@ -42,6 +42,8 @@ pub struct ServerCall<'a> {
     pub timeout: Option<Duration>,
     /// How long the request may take altogether.
     pub max_total_timeout: Option<Duration>,
+    /// Since when that counts; absent where it does from when the request is sent.
+    pub since: Option<Instant>,
     pub progress: Option<ProgressSink>,
     /// Hears whose connection carries the request, before that is sent.
     pub carried_by: Option<&'a (dyn Fn(&Lease) + Sync)>,
@@ -86,7 +88,10 @@ impl ServerCall<'_> {
                 sink: self.progress.clone(),
             }),
             caller: Some(self.scope.caller(self.server_name, self.tool_name())),
-            ..CallOptions::new(Instant::now() + longest, self.cancel.clone())
+            ..CallOptions::new(
+                self.since.unwrap_or_else(Instant::now) + longest,
+                self.cancel.clone(),
+            )
         }
     }
 }

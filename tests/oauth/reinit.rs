@@ -145,6 +145,7 @@ async fn a_tool_call_waits_for_the_user() {
             connect_timeout: None,
             timeout: None,
             max_total_timeout: None,
+            since: None,
             progress: None,
             carried_by: None,
             cancel: CancellationToken::new(),

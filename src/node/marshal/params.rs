@@ -14,6 +14,7 @@ pub struct Params<'env> {
 
 /// What calls may be given.
 const PARAMS: Names = &[
+    "anew",
     "authorize",
     "configServers",
     "connectionTarget",

@@ -1,11 +1,15 @@
 //! What `runtime.client` (`lib/client.js`) makes its requests through: one object for each client, whose requests belong to
 //! one user and server.
 
+use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +25,7 @@ use crate::connection::{Described, Params as RpcParams, TaskCall};
 use crate::error::{Code, Error, Result};
 use crate::manager::{Consent, Key, Lease, Manager, Owner, ServerCall};
 use crate::node::engine::JsResult;
+use crate::node::marshal::convert;
 use crate::node::marshal::to_js::WithMembers;
 use crate::server_config::Fingerprint;
 
@@ -53,7 +58,14 @@ const METHODS: &[Method<Arc<Client>>] = &[
         invoked.scope.boolean(is_shared)
     }),
     Method::new("configIdentity", config_identity),
+    Method::new("userId", user_id),
     Method::new("connection", connection),
+    // The same, if somebody has it.
+    Method::new("knownConnection", |invoked| {
+        let objects = &invoked.runtime.connections;
+        let known = key(invoked).and_then(|key| objects.known(invoked.scope, &key));
+        Ok(known.map_or_else(|| invoked.scope.undefined(), |(object, _)| object))
+    }),
     Method::new("close", close),
 ];
 
@@ -65,10 +77,16 @@ pub fn create<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 }
 
 impl Client {
-    /// Work for a caller, which ends with the client, too.
-    async fn work<T>(&self, call: &Call, work: impl Future<Output = Result<T>>) -> Result<T> {
+    /// Work for a caller, which ends with the client, too, and when it is `late`.
+    async fn work<T>(
+        &self,
+        call: &Call,
+        late: impl Future<Output = ()>,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let _under_way = self.under_way.token();
         let mut work = std::pin::pin!(work);
+        let mut is_late = false;
         let outcome = tokio::select! {
             biased;
             () = self.closed.cancelled() => {
@@ -76,12 +94,20 @@ impl Client {
                 work.await
             }
             outcome = &mut work => outcome,
-        };
-        outcome.map_err(|error| {
-            if error.code == Code::Aborted && self.closed.is_cancelled() {
-                return Error::new(Code::Closed, "The MCP client is closed");
+            () = late => {
+                is_late = !call.cancel.is_cancelled();
+                call.cancel.cancel();
+                work.await
             }
-            error
+        };
+        outcome.map_err(|error| match error.code {
+            Code::Aborted if is_late => {
+                Error::timeout("Connecting took longer than maxTotalTimeout")
+            }
+            Code::Aborted if self.closed.is_cancelled() => {
+                Error::new(Code::Closed, "The MCP client is closed")
+            }
+            _ => error,
         })
     }
 
@@ -98,6 +124,17 @@ impl Client {
     }
 }
 
+/// Resolves where nothing was sent within `limit`; what was sent has a bound of its own.
+async fn late(limit: Option<Duration>, is_sent: &AtomicBool) {
+    if let Some(limit) = limit {
+        sleep(limit).await;
+        if !is_sent.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+    pending::<()>().await;
+}
+
 /// What a request is sent with.
 struct Request {
     server_name: String,
@@ -106,14 +143,26 @@ struct Request {
     consent: Option<Consent>,
     options: RequestOptions,
     task: TaskCall,
+    /// A list is asked for as it is now.
+    anew: bool,
 }
 
-/// `({ serverName, method, params?, task?, options?, …MCPConnectionParams })`: the result as the server wrote it. `task` is
-/// the handle of what the tool call has become.
+/// `({ serverName, method, params?, task?, anew?, options?, …MCPConnectionParams })`: the result as the server wrote it.
+/// `task` is the handle of what the tool call has become; a list that is wanted `anew` is none that was valid before.
 fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let client = Arc::clone(&invoked.target);
     let prepared = read(invoked).map(|(call, mut wanted)| {
+        let since = Instant::now();
         (call, move |manager: Manager, call: Arc<Call>| async move {
+            let is_sent = AtomicBool::new(false);
+            let carried_by = |lease: &Lease| {
+                client.note(lease);
+                if wanted.anew {
+                    lease.connection().expire_lists();
+                }
+                is_sent.store(true, Ordering::Relaxed);
+            };
+            let limit = wanted.options.max_total_timeout;
             let request = ServerCall {
                 scope: call.scope(),
                 server_name: &wanted.server_name,
@@ -123,13 +172,14 @@ fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
                 consent: wanted.consent,
                 connect_timeout: call.connection_timeout,
                 timeout: wanted.options.timeout,
-                max_total_timeout: wanted.options.max_total_timeout,
+                max_total_timeout: limit,
+                since: Some(since),
                 progress: wanted.options.progress,
-                carried_by: Some(&|lease| client.note(lease)),
+                carried_by: Some(&carried_by),
                 cancel: call.cancel.clone(),
             };
             let work = manager.call_raw(request, &mut wanted.task);
-            client.work(&call, work).await
+            client.work(&call, late(limit, &is_sent), work).await
         })
     });
     invoked.run_with(prepared, |scope, _, answer: Box<RawValue>| {
@@ -176,6 +226,7 @@ fn read<'env>(invoked: &Invoked<'env>) -> JsResult<'env, (Call, Request)> {
         consent,
         task,
         options,
+        anew: params.boolean("anew")?.unwrap_or(false),
     };
     Ok((call, wanted))
 }
@@ -183,14 +234,15 @@ fn read<'env>(invoked: &Invoked<'env>) -> JsResult<'env, (Call, Request)> {
 /// `({ serverName, options?, …MCPConnectionParams })`
 fn connect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let client = Arc::clone(&invoked.target);
-    let prepared = read_connect(invoked).map(|(call, params)| {
+    let prepared = read_connect(invoked).map(|(call, params, limit)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let work = async {
                 let (_, lease) = connection_params::find(&manager, &call, &params, false).await?;
                 client.note(&lease);
                 Ok(())
             };
-            client.work(&call, work).await
+            let is_sent = AtomicBool::new(false);
+            client.work(&call, late(limit, &is_sent), work).await
         })
     });
     invoked.run(prepared)
@@ -198,17 +250,17 @@ fn connect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
 
 fn read_connect<'env>(
     invoked: &Invoked<'env>,
-) -> JsResult<'env, (Call, connection_params::ConnectionParams)> {
+) -> JsResult<'env, (Call, connection_params::ConnectionParams, Option<Duration>)> {
     let (mut call, wanted) = connection_params::read(invoked, "client")?;
     let (scope, thread) = (invoked.scope, &invoked.runtime.thread);
-    RequestOptions::read(
+    let options = RequestOptions::read(
         scope,
         "client",
         &invoked.params("client")?,
         &mut call,
         thread,
     )?;
-    Ok((call, wanted))
+    Ok((call, wanted, options.max_total_timeout))
 }
 
 /// What the server has said of itself; `undefined` before the first request.
@@ -239,27 +291,39 @@ fn config_identity<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     invoked.scope.optional_string(identity.as_deref())
 }
 
+/// `({ user? })`: the text that the user is known by; `undefined` where there is none.
+fn user_id<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
+    let user = invoked.params("client")?.object_member("user")?;
+    let user = user.map(convert::user).transpose()?;
+    let id = user.and_then(|user| user.id);
+    invoked.scope.optional_string(id.as_deref())
+}
+
+/// Of the connection of the last request.
+fn key(invoked: &Invoked<'_>) -> Option<Key> {
+    let served = invoked.target.served.lock();
+    served.as_ref().map(|served| served.key.clone())
+}
+
 /// The `MCPConnection` of the open connection, which emits what happens to it; `undefined` where there is none.
 fn connection<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let (runtime, scope) = (&invoked.runtime, invoked.scope);
-    let served = invoked.target.served.lock();
-    let key = served.as_ref().map(|served| served.key.clone());
-    drop(served);
-    match key.and_then(|key| runtime.manager.existing(&key)) {
+    match key(invoked).and_then(|key| runtime.manager.existing(&key)) {
         Some(lease) => object(runtime, scope, Backing::existing(&runtime.manager, lease)),
         None => Ok(scope.undefined()),
     }
 }
 
-/// Ends what the client has under way, and a connection of its user that nobody else uses.
+/// `(isNeeded)`: ends what the client has under way, and a connection of its user that nobody else uses or needs.
 fn close<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let client = Arc::clone(&invoked.target);
-    invoked.start(|manager, _| async move {
+    let is_needed = invoked.argument(0).as_bool().unwrap_or(false);
+    invoked.start(move |manager, _| async move {
         client.closed.cancel();
         client.under_way.close();
         client.under_way.wait().await;
         let served = client.served.lock().take();
-        let own = served.filter(|served| served.key.owner != Owner::App);
+        let own = served.filter(|served| served.key.owner != Owner::App && !is_needed);
         if let Some(lease) = own.and_then(|served| manager.existing(&served.key)) {
             lease.leave().await;
         }

@@ -52,6 +52,7 @@ fn run<'env>(
                 connect_timeout: None,
                 timeout: wanted.options.timeout,
                 max_total_timeout: wanted.options.max_total_timeout,
+                since: None,
                 progress: wanted.options.progress,
                 carried_by: None,
                 cancel: call.cancel.clone(),

@@ -24,7 +24,7 @@ export interface MCPClient {
   /** For models. */
   readonly instructions: string | undefined
   /** Connects now, and not with the first request. */
-  connect(options?: Pick<MCPRequestOptions, 'signal'>): Promise<void>
+  connect(options?: Pick<MCPRequestOptions, 'signal' | 'maxTotalTimeout'>): Promise<void>
   /** All tools; one page of them where a `cursor` is given. See `MCPPage`. */
   listTools(params?: MCPPage, options?: MCPRequestOptions): Promise<ListToolsResult>
   /**
@@ -45,8 +45,13 @@ export interface MCPClient {
   listResourceTemplates(params?: MCPPage, options?: MCPRequestOptions): Promise<ListResourceTemplatesResult>
   /** Bounded by `MCP_STREAMABLE_HTTP_MAX_*`, as every answer is. */
   readResource(params: { uri: string; _meta?: Record<string, unknown> }, options?: MCPRequestOptions): Promise<ReadResourceResult>
-  /** Has the server tell when this resource changes: `resourceUpdated`. */
-  subscribeResource(params: { uri: string }, options?: Pick<MCPRequestOptions, 'signal'>): Promise<void>
+  /**
+   * Has the server tell when this resource or a part of it changes: `resourceUpdated`. Ends with the connection.
+   *
+   * Rejects with `MCP_INVALID_ARGUMENT` in a runtime without `keepConnections`. Where an abort or `close()` ends it before the
+   * server has answered, the server is told that nobody is subscribed.
+   */
+  subscribeResource(params: { uri: string }, options?: Pick<MCPRequestOptions, 'signal' | 'maxTotalTimeout'>): Promise<void>
   /** Ends that. Other clients of the same connection that are subscribed go on to be told. */
   unsubscribeResource(params: { uri: string }, options?: Pick<MCPRequestOptions, 'signal'>): Promise<void>
   /** All prompts; one page of them where a `cursor` is given. See `MCPPage`. */
@@ -57,8 +62,8 @@ export interface MCPClient {
   complete(params: Pick<CompleteRequestParams, 'ref' | 'argument' | 'context' | '_meta'>, options?: MCPRequestOptions): Promise<CompleteResult>
   /**
    * From which level on the server logs: see `MCPHostServices.onLogMessage`. Up to 2025-11-25 the server keeps it for as long
-   * as its session lasts, and a connection that several users share is refused with `MCP_INVALID_ARGUMENT`. Since 2026-07-28
-   * each request of this client carries it.
+   * as its session lasts, and a connection that users share is refused with `MCP_INVALID_ARGUMENT`, also to a client without a
+   * user. Since 2026-07-28 each request of this client carries it.
    */
   setLoggingLevel(level: LoggingLevel, options?: MCPRequestOptions): Promise<Record<string, never>>
   /** Whether the server answers. Since 2026-07-28 there is no `ping`, and `server/discover` is asked in its place. */
@@ -73,7 +78,8 @@ export interface MCPClient {
   off<Event extends keyof MCPClientEvents>(event: Event, listener: (...args: MCPClientEvents[Event]) => unknown): this
   /**
    * Aborts what the client has under way and ends all listening. Ends a user's connection, too, and resolves when its session
-   * has ended; one that others still use ends with its last use, and one that all users share stays.
+   * has ended; one that others still use ends with its last use, one that another client has subscribed to resources over
+   * stays, and so does one that all users share.
    */
   close(): Promise<void>
 }
@@ -98,5 +104,10 @@ export interface MCPPage {
   _meta?: Record<string, unknown>
 }
 
-/** How long one request may take, who ends it, and who hears of its progress. */
+/**
+ * How long one request may take, who ends it, and who hears of its progress. `maxTotalTimeout` counts from the call on, and
+ * bounds connecting, too, with the user's authorization; without it that takes as long as the server's `initTimeout` says and
+ * the user has. `timeout` counts from when the request is sent. What is no number of milliseconds above zero is refused with
+ * `MCP_INVALID_ARGUMENT`.
+ */
 export type MCPRequestOptions = Omit<MCPCallOptions, 'ontask'>

@@ -89,7 +89,7 @@ export interface MCPHostServices {
   /** Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`. */
   graphTokenResolver?(user: object, accessToken: string, scopes: string, fromCache: boolean): Promise<{ access_token: string; expires_in?: number }>
   /** The tenant of the call; tokens of one tenant are not given to another. */
-  getTenantId?: () => string | undefined
+  getTenantId?: () => string | undefined | Promise<string | undefined>
   /** A lock that processes share. */
   lock?: { acquire(key: string, ttlMs: number): Promise<(() => Promise<void>) | null> }
   /**
