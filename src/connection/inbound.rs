@@ -118,7 +118,7 @@ impl Engine {
     pub(super) fn told(&self, method: &str, params: Option<&RawValue>, during: Option<u64>) {
         match method {
             TOOLS_CHANGED | RESOURCES_CHANGED | PROMPTS_CHANGED | RESOURCE_UPDATED
-                if !self.is_heard(method, params, during) => {}
+                if !self.is_heard(method, params) => {}
             "notifications/progress" => self.progressed(params),
             "notifications/cancelled" => {
                 #[derive(Deserialize)]
