@@ -287,6 +287,11 @@ impl Session {
                 outcome = &mut exchange => break outcome,
                 () = request.under_way.progressed.notified() => due.as_mut().reset(options.due()),
                 () = &mut due => {
+                    // The server waits for the host, and has nothing to say meanwhile.
+                    if engine.inbound.asks_during(id) && Instant::now() < options.deadline {
+                        due.as_mut().reset(options.due());
+                        continue;
+                    }
                     Box::pin(self.give_up(agreed, &request, "timeout")).await;
                     return Err(unanswered().into());
                 }
@@ -371,3 +376,6 @@ fn probing(options: &CallOptions) -> CallOptions {
 fn is_repeatable(method: &str) -> bool {
     method != "tools/call"
 }
+
+#[cfg(test)]
+mod tests;
