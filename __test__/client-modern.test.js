@@ -15,7 +15,8 @@ async function modern(options, services) {
   return { ...host, server, client: host.runtime.client('srv') };
 }
 
-const failure = (promise) => promise.catch(({ name, code, mcpCode, data }) => ({ name, code, mcpCode, data }));
+const failure = (promise) =>
+  promise.catch(({ name, code, mcpCode, status, data }) => ({ name, code, mcpCode, status, data }));
 
 test('lists, results, prompts, completion', async () => {
   const capabilities = { tools: {}, prompts: {}, resources: {}, completions: {} };
@@ -92,10 +93,10 @@ test('the server’s own errors, which have an HTTP status, too', async () => {
   };
   const { client, server } = await modern({ callTool: () => inputRequired({ inputRequests }) });
   expect(await failure(client.callTool({ name: 'echo' }))).toEqual({
-    ...{ name: 'McpError', code: -32021, mcpCode: 'MCP_SERVER_ERROR' },
+    ...{ name: 'McpError', code: -32021, mcpCode: 'MCP_SERVER_ERROR', status: 400 },
     data: { requiredCapabilities: { elicitation: { form: {} } } },
   });
-  const unknown = { name: 'McpError', code: -32601, mcpCode: 'MCP_SERVER_ERROR' };
+  const unknown = { name: 'McpError', code: -32601, mcpCode: 'MCP_SERVER_ERROR', status: 404 };
   expect(await failure(client.request({ method: 'x/unknown' }))).toEqual(unknown);
 
   const answers = [
@@ -112,6 +113,6 @@ test('the server’s own errors, which have an HTTP status, too', async () => {
       response.end(JSON.stringify({ jsonrpc: '2.0', id: id === undefined ? message.id : id, error }));
       return true;
     };
-    expect(await failure(client.request({ method: 'x/unknown' }))).toEqual(expected);
+    expect(await failure(client.request({ method: 'x/unknown' }))).toEqual({ ...expected, status });
   }
 });

@@ -44,7 +44,10 @@ pub(super) fn verdict(
 pub(super) fn error_for(agreed: &Agreed, failure: Failure) -> Error {
     let is_modern = agreed.described.generation() == Generation::Discover;
     match failure.answer.filter(|_| is_modern) {
-        Some(answer) => error_of(&answer, &agreed.described.version),
+        Some(answer) => Error {
+            status: failure.error.status,
+            ..error_of(&answer, &agreed.described.version)
+        },
         None => failure.error,
     }
 }
