@@ -1,5 +1,6 @@
 /** `runtime.client` of servers of 2026-07-28, which know no sessions. */
 
+const { inputRequired } = require('@modelcontextprotocol/server');
 const { text, tool, useClients } = require('./support/client');
 const { startModernServer } = require('./support/modern-server');
 const { until } = require('./support/wait');
@@ -13,6 +14,9 @@ async function modern(options, services) {
   const host = fixtures.runtime({ servers: { srv: server.config() }, allow: [server], services });
   return { ...host, server, client: host.runtime.client('srv') };
 }
+
+const failure = (promise) =>
+  promise.catch(({ name, code, mcpCode, status, data }) => ({ name, code, mcpCode, status, data }));
 
 test('lists, results, prompts, completion', async () => {
   const capabilities = { tools: {}, prompts: {}, resources: {}, completions: {} };
@@ -81,4 +85,34 @@ test('updates of resources, on a stream of their own, for those who are subscrib
   await until('both updates', () => heard.length === 2);
   expect(heard.sort()).toEqual(['file:///a', 'other file:///b']);
   expect(server.received('resources/subscribe')).toEqual([]);
+});
+
+test('the server’s own errors, which have an HTTP status, too', async () => {
+  const inputRequests = {
+    q: inputRequired.elicit({ message: '?', requestedSchema: { type: 'object', properties: {} } }),
+  };
+  const { client, server } = await modern({ callTool: () => inputRequired({ inputRequests }) });
+  expect(await failure(client.callTool({ name: 'echo' }))).toEqual({
+    ...{ name: 'McpError', code: -32021, mcpCode: 'MCP_SERVER_ERROR', status: 400 },
+    data: { requiredCapabilities: { elicitation: { form: {} } } },
+  });
+  const unknown = { name: 'McpError', code: -32601, mcpCode: 'MCP_SERVER_ERROR', status: 404 };
+  expect(await failure(client.request({ method: 'x/unknown' }))).toEqual(unknown);
+
+  const answers = [
+    [404, null, unknown],
+    [400, 'of another request', { name: 'Error', code: 'MCP_HTTP_STATUS' }],
+    [500, undefined, { name: 'Error', code: 'MCP_HTTP_STATUS' }],
+    [403, undefined, { name: 'Error', code: 'MCP_AUTHORIZATION_REQUIRED' }],
+    [429, undefined, { name: 'Error', code: 'MCP_RATE_LIMITED' }],
+  ];
+  for (const [status, id, expected] of answers) {
+    server.answer = (message, _, response) => {
+      const error = { code: -32601, message: 'no' };
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify({ jsonrpc: '2.0', id: id === undefined ? message.id : id, error }));
+      return true;
+    };
+    expect(await failure(client.request({ method: 'x/unknown' }))).toEqual({ ...expected, status });
+  }
 });

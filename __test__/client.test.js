@@ -160,7 +160,7 @@ describe('the end of requests', () => {
     const { client, server } = await connect({
       server: { callTool: never },
       config: own,
-      params: { user: createUser() },
+      params: { user: createUser(), customUserVars: { KEY: 'k' } },
     });
     const call = outcome(client.callTool({ name: 'echo' }));
     await server.arrival('tools/call');
@@ -175,9 +175,9 @@ describe('the end of requests', () => {
     const callTool = () => new Promise((resolve) => (finish = () => resolve(text('done'))));
     let finish;
     const own = { customUserVars: { KEY: { title: 'Key', description: '' } } };
-    const user = createUser();
-    const { runtime, client, server } = await connect({ server: { callTool }, config: own, params: { user } });
-    const other = runtime.client('srv', { user });
+    const params = { user: createUser(), customUserVars: { KEY: 'k' } };
+    const { runtime, client, server } = await connect({ server: { callTool }, config: own, params });
+    const other = runtime.client('srv', params);
     const call = other.callTool({ name: 'echo' });
     await server.arrival('tools/call');
     await client.listTools();
@@ -261,6 +261,21 @@ describe('events', () => {
 });
 
 describe('what is refused', () => {
+  test('requests without the values that each user sets', async () => {
+    const config = { headers: { 'x-key': '{{KEY}}' }, customUserVars: { KEY: { title: 'Key', description: '' } } };
+    const { runtime, server } = await connect({ config });
+    for (const customUserVars of [undefined, { KEY: ' ' }, { key: 'k' }]) {
+      const client = runtime.client('srv', { user: createUser(), customUserVars });
+      for (const asked of [client.listTools(), client.callTool({ name: 'echo' }), client.connect()]) {
+        expect(await outcome(asked)).toMatchObject({
+          code: 'MCP_MISSING_USER_VARS',
+          message: expect.stringContaining('[KEY]'),
+        });
+      }
+    }
+    expect(server.received('initialize')).toEqual([]);
+  });
+
   test('parameters of a wrong type, and unknown servers', async () => {
     const { runtime } = await connect();
     expect(() => runtime.client()).toThrow(

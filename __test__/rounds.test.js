@@ -135,6 +135,17 @@ describe('a handler of what a result asks', () => {
     expect(peers).toEqual([expect.objectContaining({ userId: user.id, toolName: 'ask', requestId: 'first' })]);
   });
 
+  test('fails the call with what it throws', async () => {
+    const thrown = new Error('a fault of the host');
+    const elicitation = () => {
+      throw thrown;
+    };
+    const { call } = await connect(() => asking({ first: question }), { elicitation });
+    const error = await call({}).catch((failure) => failure);
+    expect(error).toMatchObject({ code: 'MCP_HOST_ERROR', message: expect.stringContaining('a fault of the host') });
+    expect(error.cause).toBe(thrown);
+  });
+
   test('hears that the connection has ended, as its call does', async () => {
     const { peers, services } = waitingForSignal();
     const { call, runtime, user } = await connect(() => asking({ first: question }), services, { startup: false });

@@ -296,11 +296,21 @@ test('slow calls of one user keep nobody else waiting', async () => {
   expect(await Promise.all(slow)).toEqual(slow.map(() => ({ action: 'decline' })));
 });
 
-test('what the host throws while it answers is not told to the server', async () => {
+test('what the host throws while it answers is logged, and not told to the server', async () => {
   const elicitation = () => {
     throw new Error('db failed: mongodb://root:secret@db/x');
   };
-  const { ask } = await connect('call', { services: { elicitation } });
+  const { ask, logger } = await connect('call', { services: { elicitation } });
   const answer = await ask(1, 'elicitation/create');
   expect(answer).toEqual({ error: { code: -32603, message: 'No answer (MCP_HOST_ERROR)' } });
+  await until('the warning', () => /warn .*The host callback elicitation failed: db failed/.test(logger.text()));
+});
+
+test('an answer of the host that is none: the server and the log are told what is wrong with it', async () => {
+  const wrong = 'answer to elicitation/create is invalid: `action` must be `accept`, `decline` or `cancel`';
+  const { ask, logger } = await connect('call', { services: { elicitation: () => ({ action: 'a-secret' }) } });
+  const { error } = await ask(1, 'elicitation/create');
+  expect(error).toEqual({ code: -32603, message: expect.stringContaining(wrong) });
+  await until('the warning', () => logger.text().includes(wrong));
+  expect(logger.text()).not.toContain('a-secret');
 });

@@ -134,6 +134,16 @@ describe('the error of a server that ended', () => {
   });
 });
 
+test.each([
+  ['does not know initialize', { code: -32601, message: 'Method not found' }],
+  ['names its version', { code: -32022, message: 'Unsupported', data: { supported: ['2026-07-28'] } }],
+])('a server of 2026-07-28 alone that %s', async (_, modern) => {
+  const { runtime } = world(odd({ modern }));
+  const client = runtime.client('srv', { user });
+  expect(await client.callTool({ name: 'echo' })).toMatchObject({ content: [{ text: 'called' }] });
+  expect(client.protocolVersion).toBe('2026-07-28');
+});
+
 describe('a flood', () => {
   test.each(['stderr', 'stdout'])('of %s ends neither the log nor other servers nor close()', async (flood) => {
     const pid = join(folder(), 'pid');

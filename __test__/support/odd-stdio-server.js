@@ -7,12 +7,13 @@
  *   signal  is killed by this signal
  *   flood   'stderr' or 'stdout': writes lines there without end, and looks at nothing else any more
  *   pid     a file for its process id
+ *   modern  speaks 2026-07-28 alone; the error that it answers `initialize` with
  */
 
 const { writeFileSync, writeSync } = require('node:fs');
 const { createInterface } = require('node:readline');
 
-const { say, times = 1, on = 'start', code, signal, flood, pid } = JSON.parse(process.argv[2]);
+const { say, times = 1, on = 'start', code, signal, flood, pid, modern } = JSON.parse(process.argv[2]);
 
 if (pid) writeFileSync(pid, String(process.pid));
 for (let count = 0; say && count < times; count++) writeSync(2, say);
@@ -27,6 +28,12 @@ const RESULTS = {
   'tools/call': () => ({ content: [{ type: 'text', text: 'called' }] }),
   ping: () => ({}),
 };
+
+if (modern) {
+  delete RESULTS.initialize;
+  const base = { resultType: 'complete', ttlMs: 0, cacheScope: 'private' };
+  RESULTS['server/discover'] = () => ({ ...base, supportedVersions: ['2026-07-28'], capabilities: { tools: {} } });
+}
 
 /** Blocks where nobody reads. */
 function writeForever(descriptor) {
@@ -46,6 +53,8 @@ else if (typeof on === 'number') setTimeout(act, on);
 createInterface({ input: process.stdin }).on('line', (text) => {
   const { id, method, params } = JSON.parse(text);
   if (method === on) act();
-  else if (id !== undefined)
-    process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, result: RESULTS[method](params) })}\n`);
+  else if (id !== undefined) {
+    const answer = RESULTS[method] ? { result: RESULTS[method](params) } : { error: modern };
+    process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', id, ...answer })}\n`);
+  }
 });

@@ -90,6 +90,11 @@ impl Inbound {
         }))
     }
 
+    /// Whether the host is being asked something on the stream of a request of ours.
+    pub fn asks_during(&self, id: u64) -> bool {
+        self.asked.lock().iter().any(|it| it.during == Some(id))
+    }
+
     /// The server withdraws a request, on the stream of a request of ours or on none.
     pub(super) fn withdraw(&self, id: &str, during: Option<u64>) {
         let all = self.asked.lock();

@@ -11,6 +11,7 @@ use rmcp::model::{CreateMessageResult, ElicitResult, ErrorCode, ErrorData};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::error::{Code, Error};
 use crate::host::{Peer, ServerRequest, ServerRequests};
 
 pub(super) const SAMPLING: &str = "sampling/createMessage";
@@ -27,6 +28,32 @@ pub struct Caller {
     pub peer: Peer,
     /// Absent where the host answers nothing.
     pub host: Option<Arc<dyn ServerRequests>>,
+}
+
+/// Why a request of a server has no result.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    /// What the server is told.
+    pub told: ErrorData,
+    /// What the host did wrong; absent where the server was refused.
+    pub fault: Option<Box<Error>>,
+}
+
+impl Unanswered {
+    /// What a request of ours fails with that could not go on without the answer.
+    pub fn into_error(self) -> Error {
+        let Self { told, fault } = self;
+        match fault {
+            Some(fault) => *fault,
+            None => Error::mcp(Code::ServerError, i64::from(told.code.0), &told.message),
+        }
+    }
+}
+
+impl From<ErrorData> for Unanswered {
+    fn from(told: ErrorData) -> Self {
+        Self { told, fault: None }
+    }
 }
 
 impl Caller {
@@ -46,9 +73,9 @@ impl Caller {
     ///
     /// Results are what the host gave, once it was seen that they are of the method's shape. Dropping the future tells the
     /// host that nobody wants them any more.
-    pub(super) async fn reply(&self, request: ServerRequest<'_>) -> Result<Value, ErrorData> {
+    pub(super) async fn reply(&self, request: ServerRequest<'_>) -> Result<Value, Unanswered> {
         if !self.answers(request.method) {
-            return reply_without_host(request.method);
+            return Ok(reply_without_host(request.method)?);
         }
         match request.method {
             ROOTS => self.ask::<Roots>(request).await,
@@ -74,7 +101,7 @@ impl Caller {
     async fn ask<R: DeserializeOwned>(
         &self,
         mut request: ServerRequest<'_>,
-    ) -> Result<Value, ErrorData> {
+    ) -> Result<Value, Unanswered> {
         let host = self
             .host
             .as_ref()
@@ -82,15 +109,19 @@ impl Caller {
         match &request.params {
             Value::Object(_) => {}
             Value::Null => request.params = Value::Object(Map::new()),
-            _ => return Err(ErrorData::invalid_params("Unreadable parameters", None)),
+            _ => return Err(ErrorData::invalid_params("Unreadable parameters", None).into()),
         }
         let method = request.method;
         let answer = host
             .answer(&self.peer, request)
             .await
             // What the host threw is nobody's business but the host's.
-            .map_err(|error| {
-                ErrorData::internal_error(format!("No answer ({})", error.code.as_str()), None)
+            .map_err(|fault| Unanswered {
+                told: ErrorData::internal_error(
+                    format!("No answer ({})", fault.code.as_str()),
+                    None,
+                ),
+                fault: Some(Box::new(fault)),
             })?;
         checked::<R>(method, answer)
     }
@@ -116,13 +147,35 @@ struct Roots {
     _roots: Vec<Value>,
 }
 
-fn checked<R: DeserializeOwned>(method: &str, answer: Value) -> Result<Value, ErrorData> {
-    let read = R::deserialize(&answer).map(drop);
-    let invalid = |_| {
-        let text = format!("The host's answer to {method} is invalid");
-        ErrorData::internal_error(text, None)
+fn checked<R: DeserializeOwned>(method: &str, answer: Value) -> Result<Value, Unanswered> {
+    if R::deserialize(&answer).is_ok() {
+        return Ok(answer);
+    }
+    let wrong = wrong_member(method, &answer);
+    let text = format!("The host's answer to {method} is invalid: {wrong}");
+    Err(Unanswered {
+        told: ErrorData::internal_error(text.clone(), None),
+        fault: Some(Box::new(Error::new(Code::HostError, text))),
+    })
+}
+
+/// What is wrong with a host's answer. It may be a user's, so that nothing of it is quoted.
+fn wrong_member(method: &str, answer: &Value) -> &'static str {
+    let is_one_of = |name: &str, allowed: &[&str]| {
+        let value = answer.get(name).and_then(Value::as_str);
+        value.is_some_and(|value| allowed.contains(&value))
     };
-    read.map(|()| answer).map_err(invalid)
+    match method {
+        _ if !answer.is_object() => "it must be an object",
+        ROOTS => "`roots` must be an array",
+        ELICITATION if !is_one_of("action", &["accept", "decline", "cancel"]) => {
+            "`action` must be `accept`, `decline` or `cancel`"
+        }
+        ELICITATION => "`_meta` must be an object",
+        _ if !answer.get("model").is_some_and(Value::is_string) => "`model` must be a string",
+        _ if !is_one_of("role", &["assistant", "user"]) => "`role` must be `assistant` or `user`",
+        _ => "`content` must be content of a message, and `stopReason` a string",
+    }
 }
 
 /// Fields of an accepted form that the user left out take the defaults of the schema (MCP, chapter "Elicitation").
@@ -152,6 +205,35 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_member_that_is_wrong_is_named_and_nothing_is_quoted() {
+        let elicited = |answer| checked::<ElicitResult>(ELICITATION, answer);
+        let sampled = |answer| checked::<CreateMessageResult>(SAMPLING, answer);
+        let rooted = |answer| checked::<Roots>(ROOTS, answer);
+        for (outcome, wrong) in [
+            (elicited(json!("s3cret")), "it must be an object"),
+            (elicited(json!({ "action": "s3cret" })), "`action`"),
+            (
+                elicited(json!({ "action": "accept", "_meta": "s3cret" })),
+                "`_meta`",
+            ),
+            (rooted(json!({ "roots": "s3cret" })), "`roots`"),
+            (sampled(json!({ "role": "assistant" })), "`model`"),
+            (sampled(json!({ "model": "m", "role": "s3cret" })), "`role`"),
+            (
+                sampled(json!({ "model": "m", "role": "assistant", "content": "s3cret" })),
+                "`content`",
+            ),
+        ] {
+            let unanswered = outcome.unwrap_err();
+            let message = &unanswered.told.message;
+            assert!(message.contains(wrong), "{message}");
+            assert!(!message.contains("s3cret"), "{message}");
+            assert_eq!(unanswered.into_error().code, Code::HostError);
+        }
+        assert!(elicited(json!({ "action": "decline" })).is_ok());
+    }
 
     #[test]
     fn defaults_fill_what_the_user_left_out() {

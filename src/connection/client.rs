@@ -9,7 +9,9 @@ use rmcp::model::{
 };
 use serde_json::{Map, Value};
 
-use super::caller::{Caller, ELICITATION, LOG_MESSAGE, ROOTS, SAMPLING, reply_without_host};
+use super::caller::{
+    Caller, ELICITATION, LOG_MESSAGE, ROOTS, SAMPLING, Unanswered, reply_without_host,
+};
 use super::events::{Event, Observer};
 use super::url_elicitation;
 use crate::host::ClientProfile;
@@ -56,6 +58,16 @@ impl Client {
     /// Whether the host answers this method, and the server may ask for it.
     pub fn answers(&self, method: &str) -> bool {
         self.owner.answers(method) && (self.elicits || method != ELICITATION)
+    }
+
+    /// A host that answers a server wrongly, or not at all, is told so.
+    pub(super) fn told(&self, method: &str, unanswered: Unanswered) -> Unanswered {
+        if let Some(fault) = &unanswered.fault {
+            self.logger.warn(format!(
+                "The host has not answered what the server asked ({method}): {fault}"
+            ));
+        }
+        unanswered
     }
 
     /// Whether the host hears the log messages of servers.

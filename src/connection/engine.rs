@@ -168,35 +168,44 @@ impl Engine {
         let mut step = handshake::first(known);
         let mut refusal = None;
         let mut http = HttpSession::default();
+        let mut is_first = true;
         loop {
             step = match step {
                 Step::Discover(attempt) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    let asked = self.discover();
-                    let answer = timeout(handshake::discover_timeout(left), asked).await;
-                    let answer = answer.unwrap_or_else(|_| Err(unanswered()));
+                    let answer = self.discover(deadline).await;
                     refusal = answer.as_ref().err().cloned();
                     handshake::after_discover(attempt, answer)
+                }
+                Step::DiscoverInstead(refused) => {
+                    let answer = self.discover(deadline).await;
+                    handshake::after_discover_instead(refused, answer)
                 }
                 Step::Initialize => {
                     let (answer, session) = self.initialize().await;
                     http.id = session;
-                    handshake::after_initialize(answer)
+                    if is_first && matches!(self.lane(), Some(Lane::Duplex(_))) {
+                        handshake::after_first_initialize(answer)
+                    } else {
+                        handshake::after_initialize(answer)
+                    }
                 }
                 Step::Agreed(described) => return self.agree(*described, http).await,
                 Step::Failed(error) => return Err(handshake::blamed(refusal, error)),
             };
+            is_first = false;
         }
     }
 
-    async fn discover(&self) -> Result<Reply> {
+    async fn discover(&self, deadline: Instant) -> Result<Reply> {
         let http = HttpSession {
             id: None,
             version: HeaderValue::from_str(DISCOVERED.as_str()).ok(),
         };
         let asked =
             self.handshake_request("server/discover", Params::None, Some(&self.meta), &http);
-        asked.await.0
+        let left = deadline.saturating_duration_since(Instant::now());
+        let answer = timeout(handshake::discover_timeout(left), asked).await;
+        answer.map_or_else(|_| Err(unanswered()), |(answer, _)| answer)
     }
 
     async fn initialize(&self) -> (Result<Reply>, Option<HeaderValue>) {

@@ -1,6 +1,7 @@
 //! The handshake, as a table: for each answer to `server/discover` or `initialize`, what comes next.
 //!
-//! A server of 2026-07-28 answers `server/discover`; every other one begins with `initialize`. Whatever else comes back
+//! A server of 2026-07-28 answers `server/discover`; every other one begins with `initialize`. A process is asked for
+//! `initialize` first, since older ones may never answer anything else. Whatever else comes back
 //! for `server/discover` (a refusal of a gateway, a page, nothing in time) says only that the method is unknown, so that
 //! the answer to `initialize` decides.
 
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::failures::server_error;
+use super::failures::{METHOD_NOT_FOUND, server_error};
 use super::generation::{DISCOVERED, Generation};
 use crate::error::{Code, Error, Result};
 use crate::nesting::{self, MAX_NESTING};
@@ -34,6 +35,8 @@ pub(super) enum Step {
     Discover(u32),
     /// Ask `initialize`.
     Initialize,
+    /// Ask `server/discover` once: `initialize` was asked first, and refused with this.
+    DiscoverInstead(Error),
     Agreed(Box<Described>),
     Failed(Error),
 }
@@ -150,6 +153,30 @@ fn without(supported: &[ProtocolVersion]) -> Step {
     invalid(format!(
         "The server speaks no protocol version in common with this client (it offers {versions})"
     ))
+}
+
+/// What follows the answer to an `initialize` that was sent first. A server of 2026-07-28 alone does not know the method, or
+/// names the version that it speaks.
+pub(super) fn after_first_initialize(answer: Result<Reply>) -> Step {
+    if let Ok(Reply::Error(error)) = &answer {
+        let is_modern = match error.code {
+            METHOD_NOT_FOUND => true,
+            UNSUPPORTED => supported(error).contains(&DISCOVERED),
+            _ => false,
+        };
+        if is_modern {
+            return Step::DiscoverInstead(server_error(error));
+        }
+    }
+    after_initialize(answer)
+}
+
+/// What follows the answer to the `server/discover` that was sent instead of what was `refused`.
+pub(super) fn after_discover_instead(refused: Error, answer: Result<Reply>) -> Step {
+    match after_discover(2, answer) {
+        Step::Initialize => Step::Failed(refused),
+        step => step,
+    }
 }
 
 /// What follows the answer to `initialize`.

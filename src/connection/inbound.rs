@@ -45,12 +45,22 @@ impl Engine {
             let reply = tokio::select! {
                 biased;
                 () = life.cancelled() => return,
-                () = place.asked.withdrawn.cancelled() => return,
-                () = ended.cancelled() => Err(over()),
-                reply = caller.reply(request) => reply,
+                () = place.asked.withdrawn.cancelled() => None,
+                () = ended.cancelled() => Some(Err(over().into())),
+                reply = caller.reply(request) => Some(reply),
             };
-            if let (Ok(text), Some(engine)) = (answer(&id, reply), engine.upgrade()) {
-                engine.deliver(text).await;
+            let Some(engine) = engine.upgrade() else {
+                return;
+            };
+            if let Some(reply) = reply {
+                let reply = reply.map_err(|it| engine.client.told(&method, it).told);
+                if let Ok(text) = answer(&id, reply) {
+                    engine.deliver(text).await;
+                }
+            }
+            // How long the call may be silent is counted from here on.
+            if let Some(call) = during.and_then(|id| engine.requests.get(id)) {
+                call.progressed.notify_one();
             }
             drop(place);
         });
@@ -118,7 +128,7 @@ impl Engine {
     pub(super) fn told(&self, method: &str, params: Option<&RawValue>, during: Option<u64>) {
         match method {
             TOOLS_CHANGED | RESOURCES_CHANGED | PROMPTS_CHANGED | RESOURCE_UPDATED
-                if !self.is_heard(method, params, during) => {}
+                if !self.is_heard(method, params) => {}
             "notifications/progress" => self.progressed(params),
             "notifications/cancelled" => {
                 #[derive(Deserialize)]

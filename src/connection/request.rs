@@ -1,19 +1,19 @@
 //! A request, with what the server wants of people before it answers: questions inside results (2026-07-28), and URLs that
 //! an error wants the user to go to first (2025-11-25, SEP-1036).
 
-use rmcp::model::{ErrorData, InputResponses};
+use rmcp::model::InputResponses;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::sleep_until;
 
-use super::caller::{Caller, ELICITATION};
+use super::caller::{Caller, ELICITATION, Unanswered};
 use super::failures::{gone, unanswered};
 use super::generation::Generation;
 use super::options::CallOptions;
 use super::rounds::{self, Question, Questions, Rounds};
 use super::session::Session;
 use super::url_elicitation::wants_elicitations;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use crate::host::ServerRequest;
 use crate::transport::message::Params;
 
@@ -42,8 +42,9 @@ impl Session {
             let answers = self
                 .while_wanted(options, answers)
                 .await?
-                .map_err(|error| {
-                    Error::mcp(Code::ServerError, i64::from(error.code.0), &error.message)
+                .map_err(|unanswered| {
+                    let client = &self.engine().client;
+                    client.told(method, unanswered).into_error()
                 })?;
             next = Some(rounds::next_params(params, &answers, wish.request_state)?);
             self.engine().note_round();
@@ -71,7 +72,7 @@ impl Session {
         rounds: &mut Rounds,
         mut wanted: Option<Questions>,
         options: &CallOptions,
-    ) -> Result<InputResponses, ErrorData> {
+    ) -> Result<InputResponses, Unanswered> {
         for question in wanted.iter_mut().flat_map(Questions::values_mut) {
             let Question { method, params } = question;
             self.engine().client.permits(method, params)?;
@@ -125,7 +126,10 @@ impl Session {
                 Ok(answer) if answer["action"] == "accept" => continue,
                 Ok(answer) if answer["action"] == "decline" => "the user declined".to_owned(),
                 Ok(_) => "the user cancelled".to_owned(),
-                Err(failure) => failure.message.into_owned(),
+                Err(unanswered) => {
+                    let unanswered = client.told(ELICITATION, unanswered);
+                    unanswered.told.message.into_owned()
+                }
             };
             let message = format!("{} ({outcome})", error.message);
             return Err(Error { message, ..error });

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
-use super::caller::Caller;
+use super::caller::{Caller, Unanswered};
 use crate::error::{Code, Error, Result};
 use crate::host::ServerRequest;
 use crate::nesting::{self, MAX_NESTING};
@@ -99,7 +99,7 @@ impl Rounds {
         &mut self,
         wanted: Option<Questions>,
         caller: &Caller,
-    ) -> std::result::Result<InputResponses, ErrorData> {
+    ) -> std::result::Result<InputResponses, Unanswered> {
         let wanted = wanted.unwrap_or_default();
         if wanted.is_empty() {
             let pause = PAUSE * 2_u32.saturating_pow(self.idle);
@@ -112,7 +112,8 @@ impl Rounds {
             return Err(ErrorData::invalid_request(
                 format!("A result may ask at most {MAX_QUESTIONS} things at a time"),
                 None,
-            ));
+            )
+            .into());
         }
         let answers = wanted
             .into_iter()
@@ -124,7 +125,7 @@ impl Rounds {
                     params: it.params,
                 };
                 let answer = caller.reply(request).await?;
-                Ok((key, answer))
+                Ok::<_, Unanswered>((key, answer))
             });
         Ok(try_join_all(answers).await?.into_iter().collect())
     }

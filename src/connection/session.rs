@@ -19,7 +19,7 @@ use super::requests::Registered;
 use super::shared::Parting;
 use super::standard::standard_headers;
 use super::tasks::TaskTools;
-use super::verdict::{INVALID_PARAMS, is_fault_of_list, is_refused_like, verdict};
+use super::verdict::{INVALID_PARAMS, error_for, is_fault_of_list, is_refused_like, verdict};
 use crate::error::{Code, Error, Result};
 use crate::transport::message::{self, Meta, Params};
 use crate::transport::{Failure, Lane, Loss, Reply, Sending, forgotten};
@@ -110,7 +110,7 @@ impl Session {
             }
             let judging = Box::pin(self.judge(&agreed, method, &failure, options));
             let Some(is_unread) = judging.await else {
-                return Err(failure.error);
+                return Err(error_for(&agreed, *failure));
             };
             let renewing = options.bound_by(self.0.renewed(&agreed, failure.loss), unanswered);
             let may_have_run = !is_unread && !is_repeatable(method);
@@ -130,7 +130,7 @@ impl Session {
         if may_be_lost && judge().await == Some(true) {
             return Err(forgotten());
         }
-        Err(failure.error)
+        Err(error_for(&agreed, *failure))
     }
 
     /// The result of a request, or a failure that may be the session's.
@@ -142,7 +142,7 @@ impl Session {
     ) -> Result<Result<Box<RawValue>>, Box<Failure>> {
         match verdict(agreed, method, outcome) {
             Ok(reply) => Ok(self.result(method, reply)),
-            Err(failure) if failure.loss == Loss::No => Ok(Err(failure.error)),
+            Err(failure) if failure.loss == Loss::No => Ok(Err(error_for(agreed, *failure))),
             Err(failure) => Err(failure),
         }
     }
@@ -287,6 +287,11 @@ impl Session {
                 outcome = &mut exchange => break outcome,
                 () = request.under_way.progressed.notified() => due.as_mut().reset(options.due()),
                 () = &mut due => {
+                    // The server waits for the host, and has nothing to say meanwhile.
+                    if engine.inbound.asks_during(id) && Instant::now() < options.deadline {
+                        due.as_mut().reset(options.due());
+                        continue;
+                    }
                     Box::pin(self.give_up(agreed, &request, "timeout")).await;
                     return Err(unanswered().into());
                 }
@@ -371,3 +376,6 @@ fn probing(options: &CallOptions) -> CallOptions {
 fn is_repeatable(method: &str) -> bool {
     method != "tools/call"
 }
+
+#[cfg(test)]
+mod tests;

@@ -280,19 +280,13 @@ impl Subscriptions {
         }
     }
 
-    /// Whether a notification is one that this stream may bring: it is open and acknowledged, and what it tells was
-    /// asked for.
-    pub fn hears(&self, method: &str, id: Option<u64>, during: Option<u64>) -> bool {
+    /// Whether a notification belongs to the subscription that it names (`id`): its stream is open and acknowledged, and
+    /// what it tells was asked for.
+    pub fn hears(&self, method: &str, id: u64) -> bool {
         let state = self.state.lock();
-        let Some(stream) = &state.stream else {
-            return id.is_none();
-        };
-        // Without an id it came on the stream of a request of ours, or belongs to the one that it came on.
-        let is_of_stream = id.or(during) == Some(stream.id);
-        match &stream.agreed {
-            Some(agreed) if is_of_stream => agreed.has(method),
-            _ => id.is_none() && !is_of_stream,
-        }
+        let stream = state.stream.as_ref().filter(|it| it.id == id);
+        let agreed = stream.and_then(|it| it.agreed.as_ref());
+        agreed.is_some_and(|agreed| agreed.has(method))
     }
 }
 

@@ -56,21 +56,14 @@ impl Told<'_> {
 
 impl Engine {
     /// Whether a notification about changes may be believed. Servers with sessions tell them to whoever is there; since
-    /// 2026-07-28 they belong to one subscription, and those of others are nobody's.
-    pub(super) fn is_heard(
-        &self,
-        method: &str,
-        params: Option<&RawValue>,
-        during: Option<u64>,
-    ) -> bool {
+    /// 2026-07-28 each names the one subscription that it belongs to, whatever stream it comes on.
+    pub(super) fn is_heard(&self, method: &str, params: Option<&RawValue>) -> bool {
         if !self.is_stateless() {
             return true;
         }
         let id = Told::read(params).and_then(|told| told.subscription());
-        match self.subscriptions.get() {
-            Some(subscriptions) => subscriptions.hears(method, id, during),
-            None => id.is_none(),
-        }
+        let heard = self.subscriptions.get().zip(id);
+        heard.is_some_and(|(subscriptions, id)| subscriptions.hears(method, id))
     }
 
     pub(super) fn is_stateless(&self) -> bool {

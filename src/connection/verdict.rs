@@ -2,6 +2,7 @@
 
 use super::engine::Agreed;
 use super::failures::METHOD_NOT_FOUND;
+use super::generation::Generation;
 use super::url_elicitation::error_of;
 use crate::error::{Code, Error, Result};
 use crate::transport::message::RpcError;
@@ -27,6 +28,7 @@ pub(super) fn verdict(
             error: error_of(&error, &agreed.described.version),
             loss: loss_of(method, &error),
             words: words(&error.message),
+            answer: None,
         },
         Ok(reply) => return Ok(reply),
         Err(failure) => failure,
@@ -35,6 +37,19 @@ pub(super) fn verdict(
         failure.loss = Loss::Perhaps;
     }
     Err(Box::new(failure))
+}
+
+/// What a request has failed with, once it was judged. A server of 2026-07-28 gives its own errors an HTTP status, too; what
+/// older ones refuse with a status is the transport's.
+pub(super) fn error_for(agreed: &Agreed, failure: Failure) -> Error {
+    let is_modern = agreed.described.generation() == Generation::Discover;
+    match failure.answer.filter(|_| is_modern) {
+        Some(answer) => Error {
+            status: failure.error.status,
+            ..error_of(&answer, &agreed.described.version)
+        },
+        None => failure.error,
+    }
 }
 
 /// What a JSON-RPC error says of the session.

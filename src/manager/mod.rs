@@ -58,7 +58,8 @@ pub use publish::{Publication, Reading, Snapshot, generation_of, publish_tools};
 pub use request::Disposal;
 pub use resend::Credentials;
 pub use scope::{
-    CallScope, HeaderTokens, ServerScope, may_be_shared, registered_config, template, with_bearer,
+    CallScope, HeaderTokens, ServerScope, may_be_shared, missing_user_vars, registered_config,
+    template, with_bearer,
 };
 pub use server_call::ServerCall;
 pub use state::{Manager, WeakManager};

@@ -124,6 +124,15 @@ impl CallScope<'_> {
         }
     }
 
+    /// Fails for a caller who has not set all that the config wants of each user.
+    pub fn check_user_vars(&self, server: &ServerScope) -> Result<()> {
+        let missing = server.config.missing_custom_user_vars(self.user_vars);
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(missing_user_vars(&server.key.server_name, &missing))
+    }
+
     fn user_id(&self) -> Option<&str> {
         self.user.and_then(|user| user.id.as_deref())
     }
@@ -209,6 +218,18 @@ pub async fn registered_config(
 #[must_use]
 pub fn may_be_shared(config: &ServerConfig, of_tenant: bool) -> bool {
     !of_tenant || config.command.is_some()
+}
+
+/// The error of a caller who has not set these variables of the server.
+#[must_use]
+pub fn missing_user_vars(server_name: &str, missing: &[String]) -> Error {
+    let names = missing.join(", ");
+    Error::new(
+        Code::MissingUserVars,
+        format!(
+            "MCP server '{server_name}' requires user-provided variable(s) [{names}] which are not set"
+        ),
+    )
 }
 
 /// A connection is not made with placeholders of a chat request that is not there. A host of June means them to be empty.

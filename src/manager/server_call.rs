@@ -34,6 +34,8 @@ pub struct ServerCall<'a> {
     pub method: &'a str,
     /// A tool of [`Params::Tool`] goes by the name that models know.
     pub params: Params<'a>,
+    /// Refuses a caller without a value for each of the server's `customUserVars`. `LibreChat` sends their names then.
+    pub requires_user_vars: bool,
     /// How the user is asked to authorize; absent where nobody is to be asked.
     pub consent: Option<Consent>,
     /// How long connecting may take, else as the config says.
@@ -163,6 +165,9 @@ impl Manager {
     ) -> Result<Box<RawValue>> {
         let (scope, name) = (&call.scope, call.server_name);
         let server = self.server(scope, name, given, &call.cancel).await?;
+        if call.requires_user_vars {
+            scope.check_user_vars(&server)?;
+        }
         let _disposal = self.disposal(scope, &server.key);
         let graph_token = self.graph_token(scope, &server, &call.cancel).await?;
         let limit = call

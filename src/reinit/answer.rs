@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::run::Run;
-use crate::error::{Code, Error, HostValue};
+use crate::error::{Error, HostValue};
 use crate::log::{Level, LogMeta};
+use crate::manager::missing_user_vars;
 use crate::tools::RawTools;
 
 /// Why `success` is false, in upstream's words.
@@ -127,13 +128,10 @@ impl Run<'_> {
     }
 
     pub(super) fn missing_variables(&self, missing: Vec<String>) -> Reinitialized {
-        let (name, names) = (self.name, missing.join(", "));
-        let message = format!(
-            "MCP server '{name}' requires user-provided variable(s) [{names}] which are not set"
-        );
+        let error = missing_user_vars(self.name, &missing);
         Reinitialized {
-            error: Some(Error::new(Code::MissingUserVars, message.clone())),
-            message,
+            message: error.message.clone(),
+            error: Some(error),
             failure_reason: Some(FailureReason::MissingCustomUserVars),
             missing_user_vars: missing,
             ..Reinitialized::default()

@@ -4,6 +4,7 @@ use std::hash::{DefaultHasher, Hasher};
 
 use http::StatusCode;
 
+use super::message::AnswerTo;
 use super::remote::refusal;
 use super::wire::{Failure, Loss};
 use crate::error::{Code, Error};
@@ -19,8 +20,8 @@ pub fn mentions_session(text: &str) -> bool {
     WORDS.iter().any(|word| text.contains(word))
 }
 
-/// `has_session`: whether the POST named a session.
-pub(super) async fn refused(response: Response, has_session: bool) -> Failure {
+/// `has_session`: whether the POST named a session. `id`: of the request that was posted.
+pub(super) async fn refused(response: Response, has_session: bool, id: Option<u64>) -> Failure {
     let status = response.status;
     let refusal = refusal(response).await;
     let loss = loss(status, has_session, &refusal.body);
@@ -35,11 +36,16 @@ pub(super) async fn refused(response: Response, has_session: bool) -> Failure {
         Some(_) => &error.message,
         None => &refusal.body,
     };
+    let has_answer = matches!(status, StatusCode::BAD_REQUEST | StatusCode::NOT_FOUND);
+    let answer = refusal.answer.filter(|(to, _)| {
+        has_answer && (*to == AnswerTo::Nobody || id.is_some() && to.ours() == id)
+    });
     let is_about_session = is_unknown || mentions_session(&refusal.body);
     Failure {
         words: is_about_session.then(|| digest(said)),
         error,
         loss,
+        answer: answer.map(|(_, answer)| Box::new(answer)),
     }
 }
 

@@ -15,7 +15,7 @@ use super::bearer::Bearer;
 use super::events::EventLimits;
 use super::inbox::Inbox;
 use super::log_limit::LogLimit;
-use super::message::{self, Incoming, NoMessage, Outcome, RpcError};
+use super::message::{self, AnswerTo, Incoming, NoMessage, Outcome, RpcError};
 use super::wire::Receiver;
 use crate::error::{Code, Error, Result};
 use crate::log::Logger;
@@ -193,6 +193,8 @@ pub(super) fn wrong_type(response: &Response) -> Error {
 pub(super) struct Refusal {
     /// Told with the JSON-RPC error in the body, where there is one.
     pub error: Error,
+    /// That JSON-RPC error, and which request it is for.
+    pub answer: Option<(AnswerTo, RpcError)>,
     /// What the server wrote, as far as it is read.
     pub body: String,
 }
@@ -205,25 +207,29 @@ pub(super) async fn refusal(response: Response) -> Refusal {
     let body = response.bytes(ERROR_BODY_BYTES).await.unwrap_or_default();
     let body = String::from_utf8_lossy(&body).into_owned();
     let answer = rpc_error(&body).filter(|_| !is_decided);
-    let error = match answer {
-        Some(answer) => Error {
+    let error = match &answer {
+        Some((_, answer)) => Error {
             message: format!("{}: {}", error.message, answer.message),
             rpc_code: Some(answer.code),
             ..error
         },
         None => error,
     };
-    Refusal { error, body }
+    Refusal {
+        error,
+        answer,
+        body,
+    }
 }
 
-fn rpc_error(body: &str) -> Option<RpcError> {
+fn rpc_error(body: &str) -> Option<(AnswerTo, RpcError)> {
     let mut found = None;
     let text = message::text_of(body.as_bytes());
     message::read(&text, |message| {
         if let Ok(Incoming::Answer(answer)) = message
             && let Outcome::Error(error) = answer.outcome
         {
-            found.get_or_insert(error);
+            found.get_or_insert((answer.to, error));
         }
     });
     found

@@ -76,6 +76,8 @@ pub struct Failure {
     pub loss: Loss,
     /// What the server wrote, hashed, where that is how it may refuse whatever names the session. No error quotes it.
     pub words: Option<u64>,
+    /// The server's own JSON-RPC error to this request, in the body of an HTTP 400 or 404.
+    pub answer: Option<Box<RpcError>>,
 }
 
 /// Whether the server has forgotten the session.
@@ -94,6 +96,7 @@ impl From<Error> for Failure {
             error,
             loss: Loss::No,
             words: None,
+            answer: None,
         }
     }
 }

@@ -124,6 +124,7 @@ async fn a_tool_call_waits_for_the_user() {
     let (host, settings, user) = (world.host(None), Arc::<Settings>::default(), user());
     let call_tool = async || {
         let call = ServerCall {
+            requires_user_vars: false,
             scope: CallScope {
                 host: &host,
                 settings: &settings,

@@ -27,6 +27,7 @@ fn shown(step: &Step) -> String {
     match step {
         Step::Discover(_) => "discover".to_owned(),
         Step::Initialize => "initialize".to_owned(),
+        Step::DiscoverInstead(_) => "discover instead".to_owned(),
         Step::Agreed(described) => described.version.as_str().to_owned(),
         Step::Failed(error) => error.message.clone(),
     }
@@ -164,6 +165,44 @@ fn after_the_answer_to_initialize() {
     ];
     for (answer, next) in table {
         assert_eq!(shown(&after_initialize(answer)), next);
+    }
+}
+
+#[test]
+fn a_process_that_refuses_initialize_may_be_of_the_generation_without() {
+    let supports = |version: &str| Some(json!({ "supported": [version] }));
+    for (answer, next) in [
+        (Ok(refused(-32601, None)), "discover instead"),
+        (
+            Ok(refused(-32022, supports("2026-07-28").as_ref())),
+            "discover instead",
+        ),
+        (
+            Ok(refused(-32022, supports("2030-01-01").as_ref())),
+            "MCP error -32022: no",
+        ),
+        (Ok(refused(-32022, None)), "MCP error -32022: no"),
+        (Ok(refused(-32602, None)), "MCP error -32602: no"),
+        (Err(Error::timeout("late")), "late"),
+        (
+            Ok(result(&json!({ "protocolVersion": "2025-06-18" }))),
+            "2025-06-18",
+        ),
+    ] {
+        assert_eq!(shown(&after_first_initialize(answer)), next);
+    }
+    // It is asked once, and who does not know that either has refused `initialize`.
+    let refusal = || server_error(&RpcError::default());
+    let described = Ok(result(&discovered(&json!(["2026-07-28"]))));
+    for (answer, next) in [
+        (described, "2026-07-28"),
+        (Ok(refused(-32601, None)), "MCP error 0: "),
+        (Ok(refused(-32022, None)), "MCP error 0: "),
+        (Ok(Reply::Empty), "MCP error 0: "),
+        (Err(Error::timeout("late")), "MCP error 0: "),
+        (Err(Error::closed()), "The MCP runtime is closed"),
+    ] {
+        assert_eq!(shown(&after_discover_instead(refusal(), answer)), next);
     }
 }
 

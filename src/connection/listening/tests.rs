@@ -156,6 +156,13 @@ async fn changes_are_heard_from_the_acknowledgement_on() {
     world.notify("tools/list_changed", &json!("another"), json!({}));
     world.notify("prompts/list_changed", &id, json!({}));
     world.notify("resources/updated", &id, json!({ "uri": "file:///a" }));
+    // Without the name of a subscription, on this stream and on that of a call.
+    let unnamed = json!({ "jsonrpc": "2.0", "method": "notifications/tools/list_changed" });
+    for during in [None, id.as_u64(), Some(99)] {
+        message::read(&unnamed.to_string(), |message| {
+            world.engine.receive(message.unwrap(), during);
+        });
+    }
     assert_eq!(*world.heard.events.lock(), []);
     world.notify("tools/list_changed", &id, json!({}));
     world.notify("tools/list_changed", &json!(id.to_string()), json!({}));

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use rmcp::model::{
-    ErrorData, InputResponses, NumberOrString, ProgressNotificationParam, ProgressToken,
-};
+use rmcp::model::{InputResponses, NumberOrString, ProgressNotificationParam, ProgressToken};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +13,7 @@ use super::handle::TaskHandle;
 use super::kept::KeptRequest;
 use super::state::{INTERVAL, Task, invalid};
 use crate::clock::now_ms;
+use crate::connection::caller::Unanswered;
 use crate::connection::options::{CallOptions, ProgressSink};
 use crate::connection::rounds::Questions;
 use crate::error::{Code, Error, Result};
@@ -26,7 +25,7 @@ pub type TaskSink = Arc<dyn Fn(&TaskHandle) + Send + Sync>;
 const MOST_QUESTIONS: usize = 1000;
 
 /// The host's answers to what a server asks for its task.
-pub(super) type Answering = BoxFuture<'static, std::result::Result<InputResponses, ErrorData>>;
+pub(super) type Answering = BoxFuture<'static, std::result::Result<InputResponses, Unanswered>>;
 
 /// One tool call: not a task as far as is known, or the task that it has become.
 #[derive(Default)]

@@ -17,6 +17,7 @@ use super::handle::TaskHandle;
 use super::kept::KeptRequest;
 use super::state::{Task, check_result, invalid};
 use super::support::{CANCELLING, TOOL_CALLS, TaskSupport, declares};
+use crate::connection::caller::Unanswered;
 use crate::connection::established::Connection;
 use crate::connection::failures::{server_error, unanswered};
 use crate::connection::generation::Generation;
@@ -162,9 +163,9 @@ impl Connection {
                     return checked(running, result);
                 }
                 answers = settled(answering) => {
-                    let answers = answers.map_err(|error| {
-                        let code = i64::from(error.code.0);
-                        running.given_up(Error::mcp(Code::ServerError, code, &error.message))
+                    let answers = answers.map_err(|unanswered| {
+                        let client = &self.session.engine().client;
+                        running.given_up(client.told("tasks/get", unanswered).into_error())
                     })?;
                     running.unsent.extend(answers);
                     running.is_due_at = Instant::now();
@@ -265,9 +266,7 @@ impl Connection {
             Some(caller) => Ok(caller.clone()),
             None => self.session.owner(),
         };
-        let caller = caller.map_err(|error| {
-            Error::mcp(Code::ServerError, i64::from(error.code.0), &error.message)
-        })?;
+        let caller = caller.map_err(|refusal| Unanswered::from(refusal).into_error())?;
         Ok(async move { Rounds::default().answer(Some(wanted), &caller).await }.boxed())
     }
 

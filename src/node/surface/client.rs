@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::call::Call;
-use super::connection_params;
+use super::connection_params::{self, Connects};
 use super::connections::object;
 use super::handle::Backing;
 use super::methods::Begins::InTurnWithParameters;
@@ -169,6 +169,7 @@ fn request<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
                 config: call.config()?,
                 method: &wanted.method,
                 params: RpcParams::from(wanted.params.as_ref()),
+                requires_user_vars: true,
                 consent: wanted.consent,
                 connect_timeout: call.connection_timeout,
                 timeout: wanted.options.timeout,
@@ -237,7 +238,8 @@ fn connect<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let prepared = read_connect(invoked).map(|(call, params, limit)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let work = async {
-                let (_, lease) = connection_params::find(&manager, &call, &params, false).await?;
+                let (_, lease) =
+                    connection_params::find(&manager, &call, &params, Connects::Client).await?;
                 client.note(&lease);
                 Ok(())
             };

@@ -24,6 +24,16 @@ pub struct ConnectionParams {
     authorize: bool,
 }
 
+/// Who connects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Connects {
+    Anybody,
+    /// A user, over a connection of their own.
+    User,
+    /// `runtime.client`, whose user has to have set each of the server's `customUserVars`.
+    Client,
+}
+
 pub fn read<'env, T>(
     invocation: &Invocation<'env, T>,
     function: &'static str,
@@ -83,9 +93,9 @@ pub async fn find(
     manager: &Manager,
     call: &Call,
     params: &ConnectionParams,
-    of_user: bool,
+    connects: Connects,
 ) -> Result<(Acquire<'static>, Lease)> {
-    let scope = call.scope();
+    let (scope, of_user) = (call.scope(), connects == Connects::User);
     let user_id = call.user.as_ref().and_then(|user| user.id.as_deref());
     if of_user && user_id.is_none() {
         let text = "[MCP] User object missing id property";
@@ -94,6 +104,9 @@ pub async fn find(
     let given = call.config()?;
     let finding = manager.server(&scope, &params.server_name, given, &call.cancel);
     let mut server = finding.await?;
+    if connects == Connects::Client {
+        scope.check_user_vars(&server)?;
+    }
     if of_user && server.key.owner == Owner::App {
         let (id, name) = (user_id.unwrap_or_default(), &params.server_name);
         let text = format!(

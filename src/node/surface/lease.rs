@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::call::Call;
-use super::connection_params::{find, read};
+use super::connection_params::{Connects, find, read};
 use super::connections::object;
 use super::handle::Backing;
 use super::methods::Invocation;
@@ -37,7 +37,7 @@ pub fn with_user_connection_lease<'env>(invocation: &Invocation<'env>) -> JsResu
     })();
     let prepared = prepared.map(|(operation, call, params)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            let (request, lease) = find(&manager, &call, &params, true).await?;
+            let (request, lease) = find(&manager, &call, &params, Connects::User).await?;
             // The object holds a use only where the runtime keeps no connections.
             let again = manager.existing(lease.key());
             let backing = Backing::new(&manager, request, lease)?;

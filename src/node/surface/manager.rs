@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::call::Call;
 use super::catalog_recovery::is_mutation;
-use super::connection_params::{find, read};
+use super::connection_params::{Connects, find, read};
 use super::connections::{self, connection_map};
 use super::handle::Backing;
 use super::methods::Begins::InTurnWithParameters;
@@ -71,21 +71,21 @@ pub fn create<'env>(scope: Scope<'env>, shared: &Arc<RuntimeState>) -> JsResult<
 }
 
 fn get_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    connect(invocation, "getConnection", false)
+    connect(invocation, "getConnection", Connects::Anybody)
 }
 
 fn get_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    connect(invocation, "getUserConnection", true)
+    connect(invocation, "getUserConnection", Connects::User)
 }
 
 fn connect<'env>(
     invocation: &Invocation<'env>,
     function: &'static str,
-    of_user: bool,
+    connects: Connects,
 ) -> JsResult<'env> {
     let prepared = read(invocation, function).map(|(call, params)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
-            let (request, lease) = find(&manager, &call, &params, of_user).await?;
+            let (request, lease) = find(&manager, &call, &params, connects).await?;
             Backing::new(&manager, request, lease)
         })
     });

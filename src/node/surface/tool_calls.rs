@@ -43,6 +43,7 @@ fn run<'env>(
                 arguments: wanted.arguments.as_deref(),
             };
             let request = ServerCall {
+                requires_user_vars: false,
                 scope: call.scope(),
                 server_name: &wanted.server_name,
                 config: call.config()?,

@@ -68,7 +68,7 @@ impl Link {
         request.elsewhere = endpoint.elsewhere;
         let response = self.remote.send(request).await?;
         if !response.status.is_success() {
-            return Err(refused(response, true).await);
+            return Err(refused(response, true, None).await);
         }
         self.remote.discard(response);
         Ok(())

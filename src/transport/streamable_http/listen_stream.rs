@@ -28,7 +28,7 @@ impl StreamableHttp {
     ) -> Result<(), Failure> {
         let response = self.remote.send(self.post_of(session, sending)).await?;
         if !response.status.is_success() {
-            return Err(Box::pin(refused(response, false)).await);
+            return Err(Box::pin(refused(response, false, None)).await);
         }
         if !is_event_stream(&response) {
             let (url, status, unexpected) =

@@ -83,7 +83,7 @@ impl StreamableHttp {
         let request = self.post_of(session, sending);
         let response = self.remote.send(request).await?;
         if !response.status.is_success() {
-            return Err(Box::pin(refused(response, session.id.is_some())).await);
+            return Err(Box::pin(refused(response, session.id.is_some(), id)).await);
         }
         let Some(id) = id else {
             self.remote.discard(response);

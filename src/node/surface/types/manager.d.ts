@@ -328,7 +328,7 @@ export interface MCPCallOptions {
   signal?: AbortSignal
   /**
    * How long nothing may be heard: every sign of progress starts it again, and of a task each answer to the question how
-   * it is doing. Default the config's `timeout`, else a minute.
+   * it is doing. The wait for the host, whom the server asks something in this call, does not count. Default the config's `timeout`, else a minute.
    */
   timeout?: number
   /** How long the call may take altogether. Default 24 hours. */
