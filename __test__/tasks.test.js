@@ -6,7 +6,8 @@ const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
 const { createUser, openIdUser } = require('./support/host');
 const { startIdentityProvider } = require('./support/identity-provider');
-const { BASE, discover, startModern } = require('./support/scripted-modern-server');
+const { BASE } = require('./support/scripted-modern-server');
+const { startTaskServer } = require('./support/task-server');
 const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
@@ -26,18 +27,7 @@ function runtimeOf(server, config, services) {
 const sent = (handle) => JSON.parse(JSON.stringify(handle));
 
 describe('a server of 2026-07-28', () => {
-  /** Has a task for each call; `state(params, headers)` is how it is doing, as `tasks/get` tells. */
-  async function start(state) {
-    let begun = 0;
-    const task = (taskId) => ({ ...BASE, taskId, status: 'working', ttlMs: null, pollIntervalMs: 100 });
-    const server = await startModern((method, params, headers) => {
-      if (method === 'server/discover') return discover();
-      if (method === 'tools/call') return { ...task(`t${++begun}`), resultType: 'task' };
-      const now = method === 'tasks/get' ? state(params, headers) : BASE;
-      return now && (now.status ? { ...task(params.taskId), ...now } : now);
-    });
-    return fixtures.keep(server);
-  }
+  const start = async (state) => fixtures.keep(await startTaskServer(state));
 
   test('the result of the task is the result of the call', async () => {
     let asked = 0;
@@ -95,25 +85,6 @@ describe('a server of 2026-07-28', () => {
     expect(server.received('tasks/cancel')).toHaveLength(1);
   });
 
-  test.each([
-    ['a script', 'elicitation', { mode: 'url', message: 'Go', url: 'javascript:alert(1)' }],
-    ['a file', 'elicitation', { mode: 'url', message: 'Go', url: 'file:///etc/passwd' }],
-    ["somebody's credentials", 'elicitation', { mode: 'url', message: 'Go', url: 'https://ada:pw@example.com/' }],
-    ['an unknown mode', 'elicitation', { mode: 'popup', message: 'Go' }],
-    ['elicitation where the config has none', 'elicitation', question, { elicitation: false }],
-    ['tools that were not declared', 'sampling', { maxTokens: 5, messages: [], tools: [{ name: 'rm' }] }],
-  ])('the host is not asked for %s', async (_, service, params, config) => {
-    const method = service === 'sampling' ? 'sampling/createMessage' : 'elicitation/create';
-    const inputRequests = { q: { method, params } };
-    const server = await start(() => ({ status: 'input_required', inputRequests }));
-    const handler = jest.fn(() => ({ action: 'accept' }));
-    const { manager } = runtimeOf(server, config, { [service]: handler });
-    await expect(manager.callTool(callOf(createUser()))).rejects.toMatchObject({ name: 'McpError' });
-    expect(handler).not.toHaveBeenCalled();
-    expect(server.received('tasks/update')).toHaveLength(0);
-    expect(server.received('tasks/cancel')).toHaveLength(1);
-  });
-
   test('a task that has failed fails the call as the tool would have', async () => {
     const error = { code: -32050, message: 'cave-in' };
     const server = await start(() => ({ status: 'failed', error }));
@@ -141,29 +112,6 @@ describe('a server of 2026-07-28', () => {
     const calling = manager.callTool(callOf(createUser(), { options: { signal: controller.signal, ontask } }));
     await expect(calling).rejects.toMatchObject({ name: 'AbortError', cause: { message: 'enough' } });
     expect(server.received('tasks/cancel')[0].params).toMatchObject({ taskId: 't1' });
-  });
-
-  test.each([
-    ['the runtime closes', 'MCP_CLOSED', ({ close }) => close()],
-    ['the runtime drains', 'MCP_CLOSED', ({ close }) => close({ drainMs: 10 })],
-    [
-      'somebody disconnects',
-      'MCP_CONNECTION_LOST',
-      ({ manager }, { id }) => manager.disconnectUserConnection(id, 'srv'),
-    ],
-    ['the server tells no more', 'MCP_SERVER_ERROR', (_, __, refuse) => refuse()],
-  ])('a task that nobody has the handle of is cancelled when %s', async (_, code, end) => {
-    let now = { status: 'working' };
-    const server = await start(() => now);
-    const runtime = runtimeOf(server, { startup: false });
-    const user = createUser();
-    const outcome = runtime.manager.callTool(callOf(user)).catch((error) => error.mcpCode ?? error.code);
-    await until('a look', () => server.received('tasks/get').length > 0);
-    await end(runtime, user, () => {
-      now = { error: { code: -32603, message: 'no more' }, httpStatus: 200 };
-    });
-    expect(await outcome).toBe(code);
-    expect(server.received('tasks/cancel').map(({ params }) => params.taskId)).toEqual(['t1']);
   });
 
   test('another process goes on with a task when a runtime closes', async () => {
