@@ -20,12 +20,12 @@ async function start(state, config, services) {
 }
 
 test.each([
-  ['a script', 'elicitation', { mode: 'url', message: 'Go', url: 'javascript:alert(1)' }],
-  ['a file', 'elicitation', { mode: 'url', message: 'Go', url: 'file:///etc/passwd' }],
-  ["somebody's credentials", 'elicitation', { mode: 'url', message: 'Go', url: 'https://ada:pw@example.com/' }],
-  ['an unknown mode', 'elicitation', { mode: 'popup', message: 'Go' }],
+  ['a script', 'elicitation', { mode: 'url', message: 'Go', url: 'javascript:alert(1)' }, {}],
+  ['a file', 'elicitation', { mode: 'url', message: 'Go', url: 'file:///etc/passwd' }, {}],
+  ["somebody's credentials", 'elicitation', { mode: 'url', message: 'Go', url: 'https://ada:pw@example.com/' }, {}],
+  ['an unknown mode', 'elicitation', { mode: 'popup', message: 'Go' }, {}],
   ['elicitation where the config has none', 'elicitation', question, { elicitation: false }],
-  ['tools that were not declared', 'sampling', { maxTokens: 5, messages: [], tools: [{ name: 'rm' }] }],
+  ['tools that were not declared', 'sampling', { maxTokens: 5, messages: [], tools: [{ name: 'rm' }] }, {}],
 ])('the host is not asked for %s', async (_, service, params, config) => {
   const method = service === 'sampling' ? 'sampling/createMessage' : 'elicitation/create';
   const inputRequests = { q: { method, params } };
