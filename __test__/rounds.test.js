@@ -12,9 +12,9 @@ let close;
 
 afterEach(() => close());
 
-async function connect(answer, services, config) {
+async function connect(answer, services, config, discovered = discover()) {
   const server = await startModern((method, ...rest) =>
-    method === 'server/discover' ? discover() : answer(method, ...rest),
+    method === 'server/discover' ? discovered : answer(method, ...rest),
   );
   const host = createHost({ servers: { srv: { ...server.config, ...config } }, allow: [server], services });
   const runtime = createMCPRuntime(host.services);
@@ -61,6 +61,33 @@ test('a server that always wants more is left after ten rounds', async () => {
   const { call, received } = await connect(() => ({ resultType: 'input_required', requestState: 's' }));
   await expect(call({})).rejects.toMatchObject({ code: 'MCP_INVALID_RESPONSE' });
   expect(received('tools/call')).toHaveLength(11);
+});
+
+test.each([
+  ['a string', 'done', 'a string'],
+  ['a number', 5, 'a number'],
+  ['an array', [done], 'an array'],
+  ['of an unknown type', { ...done, resultType: 'weird' }, '"weird"'],
+  ['a task without an id', { ...done, resultType: 'task' }, 'a task'],
+])('a result that is %s is none', async (_, result, came) => {
+  const { call, runtime, user } = await connect(() => result);
+  const invalid = { code: 'MCP_INVALID_RESPONSE', message: expect.stringContaining(came) };
+  await expect(call({})).rejects.toMatchObject(invalid);
+  const read = runtime.client('srv', { user }).readResource({ uri: 'file:///a' });
+  await expect(read).rejects.toMatchObject({ code: 'MCP_INVALID_RESPONSE' });
+});
+
+test('a result of a server of 2025-11-25 is an object, too', async () => {
+  const { call } = await connect(
+    (method) => {
+      if (method !== 'initialize') return ['done'];
+      return { protocolVersion: '2025-06-18', capabilities: { tools: {} }, serverInfo: { name: 'srv', version: '1' } };
+    },
+    {},
+    {},
+    {},
+  );
+  await expect(call({})).rejects.toMatchObject({ message: expect.stringContaining('an array') });
 });
 
 test('arguments that the tool list wants as headers are sent as headers, also without having listed before', async () => {

@@ -6,7 +6,8 @@ const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
 const { createUser, openIdUser } = require('./support/host');
 const { startIdentityProvider } = require('./support/identity-provider');
-const { BASE, discover, startModern } = require('./support/scripted-modern-server');
+const { BASE } = require('./support/scripted-modern-server');
+const { startTaskServer } = require('./support/task-server');
 const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
@@ -26,18 +27,7 @@ function runtimeOf(server, config, services) {
 const sent = (handle) => JSON.parse(JSON.stringify(handle));
 
 describe('a server of 2026-07-28', () => {
-  /** Has a task for each call; `state(params, headers)` is how it is doing, as `tasks/get` tells. */
-  async function start(state) {
-    let begun = 0;
-    const task = (taskId) => ({ ...BASE, taskId, status: 'working', ttlMs: null, pollIntervalMs: 100 });
-    const server = await startModern((method, params, headers) => {
-      if (method === 'server/discover') return discover();
-      if (method === 'tools/call') return { ...task(`t${++begun}`), resultType: 'task' };
-      const now = method === 'tasks/get' ? state(params, headers) : BASE;
-      return now && (now.status ? { ...task(params.taskId), ...now } : now);
-    });
-    return fixtures.keep(server);
-  }
+  const start = async (state) => fixtures.keep(await startTaskServer(state));
 
   test('the result of the task is the result of the call', async () => {
     let asked = 0;

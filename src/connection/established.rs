@@ -9,6 +9,7 @@ use super::handshake::Described;
 use super::recipe::Recipe;
 use super::session::Session;
 use super::shared::Parting;
+use super::tasks::Following;
 use crate::clock::now_ms;
 use crate::error::Result;
 use crate::transport::stdio::Ending;
@@ -22,6 +23,7 @@ pub struct Connection {
     /// What the host published the user's tools under when the connection was made.
     pub publication_generation: Option<String>,
     pub(super) session: Session,
+    pub(super) following: Following,
     /// How the server's process ends, where it is one.
     pub(super) ending: Option<Ending>,
     /// When the connection was last seen working, in milliseconds since the epoch; 0 for never.
@@ -46,6 +48,7 @@ impl Connection {
             publication_generation: None,
             checked_at: AtomicI64::new(if session.is_adopted() { 0 } else { now }),
             session,
+            following: Following::default(),
             ending,
         })
     }
@@ -113,6 +116,9 @@ impl Connection {
 
     /// The same, unless other processes may go on with the session.
     pub async fn part(&self, parting: Parting) {
+        if !self.is_closed() {
+            self.following.end().await;
+        }
         self.session.close(parting).await;
     }
 }

@@ -36,6 +36,7 @@ mod renewal;
 mod request;
 mod requests;
 mod result_cache;
+mod result_type;
 mod rounds;
 mod sending;
 mod sent;

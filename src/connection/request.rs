@@ -1,16 +1,16 @@
 //! A request, with what the server wants of people before it answers: questions inside results (2026-07-28), and URLs that
 //! an error wants the user to go to first (2025-11-25, SEP-1036).
 
-use rmcp::model::InputResponses;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::time::sleep_until;
 
-use super::caller::{Caller, ELICITATION, Unanswered};
+use super::caller::{Caller, ELICITATION};
 use super::failures::{gone, unanswered};
 use super::generation::Generation;
 use super::options::CallOptions;
-use super::rounds::{self, Question, Questions, Rounds};
+use super::result_type::check_object;
+use super::rounds::{self, Rounds};
 use super::session::Session;
 use super::url_elicitation::wants_elicitations;
 use crate::error::{Error, Result};
@@ -25,12 +25,12 @@ impl Session {
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let generation = self.described()?.generation();
-        let rounds = Rounds::of(method).filter(|_| generation == Generation::Discover);
-        let Some(mut rounds) = rounds else {
-            return self
-                .request_after_elicitations(method, params, options)
-                .await;
-        };
+        if generation == Generation::Initialize {
+            let result = self.request_after_elicitations(method, params, options);
+            let result = result.await?;
+            return check_object(method, &result).map(|()| result);
+        }
+        let mut rounds = Rounds::of(method);
         let mut next = None;
         loop {
             let params = next.as_ref().map_or(params, Params::Members);
@@ -38,7 +38,8 @@ impl Session {
             let Some(wish) = rounds.wish(&result)? else {
                 return Ok(result);
             };
-            let answers = self.answers(&mut rounds, wish.input_requests, options);
+            let client = &self.engine().client;
+            let answers = rounds.answer(wish.input_requests, client, options.caller.as_ref());
             let answers = self
                 .while_wanted(options, answers)
                 .await?
@@ -64,24 +65,6 @@ impl Session {
             () = sleep_until(options.deadline) => Err(unanswered()),
             answer = asking => Ok(answer),
         }
-    }
-
-    /// What the server wants to know before it answers a call, from the user who called.
-    async fn answers(
-        &self,
-        rounds: &mut Rounds,
-        mut wanted: Option<Questions>,
-        options: &CallOptions,
-    ) -> Result<InputResponses, Unanswered> {
-        for question in wanted.iter_mut().flat_map(Questions::values_mut) {
-            let Question { method, params } = question;
-            self.engine().client.permits(method, params)?;
-        }
-        let caller = match &options.caller {
-            Some(caller) => caller,
-            None => self.engine().client.owner()?,
-        };
-        rounds.answer(wanted, caller).await
     }
 
     /// A request of a session that began with `initialize`. One that the server refuses until the user has been to some

@@ -1,17 +1,19 @@
 //! Multi-round-trip requests (MCP 2026-07-28): a server that needs something first answers with what it wants to know,
 //! and is asked again with the answers.
 
-use std::borrow::Cow;
+use std::result;
 use std::time::Duration;
 
 use futures::future::try_join_all;
 use indexmap::IndexMap;
-use rmcp::model::{DEFAULT_MRTR_MAX_ROUNDS, ErrorData, InputResponses, ResultType};
+use rmcp::model::{DEFAULT_MRTR_MAX_ROUNDS, ErrorData, InputResponses};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 
 use super::caller::{Caller, Unanswered};
+use super::client::Client;
+use super::result_type::{COMPLETE, INPUT_REQUIRED, TASK, result_type, unknown};
 use crate::error::{Code, Error, Result};
 use crate::host::ServerRequest;
 use crate::nesting::{self, MAX_NESTING};
@@ -24,12 +26,6 @@ const MAX_QUESTIONS: usize = 32;
 /// Wait before a server that wants nothing but to be asked again: doubles with each time in a row.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(250);
-
-#[derive(Deserialize)]
-struct Kind<'a> {
-    #[serde(rename = "resultType", borrow)]
-    result_type: Option<Cow<'a, str>>,
-}
 
 /// What a server wants before it answers.
 #[derive(Debug, Deserialize)]
@@ -51,28 +47,33 @@ pub(super) struct Question {
     pub params: Value,
 }
 
-/// The rounds of one request.
-#[derive(Default)]
-pub(super) struct Rounds {
+/// The rounds of one request; of most there is one.
+pub(super) struct Rounds<'a> {
+    method: &'a str,
     count: usize,
     /// Rounds in a row in which the server wanted to know nothing.
     idle: u32,
 }
 
-impl Rounds {
-    /// For a request that may take more than one.
-    pub fn of(method: &str) -> Option<Self> {
-        METHODS.contains(&method).then(Self::default)
+impl<'a> Rounds<'a> {
+    pub const fn of(method: &'a str) -> Self {
+        Self {
+            method,
+            count: 0,
+            idle: 0,
+        }
     }
 
     /// What the server wants before it answers; `None` when it has answered.
     ///
-    /// Fails with [`Code::InvalidResponse`] when the server never comes to an end.
+    /// Fails with [`Code::InvalidResponse`] for what is no answer to this request, and when the server never comes to an
+    /// end.
     pub fn wish(&mut self, result: &RawValue) -> Result<Option<Wish>> {
-        let kind: Option<Kind<'_>> = serde_json::from_str(result.get()).ok();
-        let kind = kind.and_then(|kind| kind.result_type);
-        if kind.as_deref() != Some(ResultType::INPUT_REQUIRED.as_str()) {
-            return Ok(None);
+        match result_type(self.method, result)? {
+            COMPLETE => return Ok(None),
+            TASK if self.method == "tools/call" => return Ok(None),
+            INPUT_REQUIRED if METHODS.contains(&self.method) => {}
+            other => return Err(unknown(self.method, other)),
         }
         self.count += 1;
         if self.count > DEFAULT_MRTR_MAX_ROUNDS {
@@ -94,41 +95,56 @@ impl Rounds {
         })
     }
 
-    /// Answers what the server wants to know, all of it at the same time.
-    pub async fn answer(
+    /// Answers what the server wants to know, all of it at the same time. `caller` is asked, else the owner of the
+    /// connection, and nobody is unless the server may ask all of it.
+    pub fn answer(
         &mut self,
         wanted: Option<Questions>,
-        caller: &Caller,
-    ) -> std::result::Result<InputResponses, Unanswered> {
-        let wanted = wanted.unwrap_or_default();
-        if wanted.is_empty() {
-            let pause = PAUSE * 2_u32.saturating_pow(self.idle);
-            self.idle += 1;
-            tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
-            return Ok(InputResponses::new());
+        client: &Client,
+        caller: Option<&Caller>,
+    ) -> impl Future<Output = result::Result<InputResponses, Unanswered>> + Send + use<> {
+        let mut wanted = wanted.unwrap_or_default();
+        let pause = PAUSE * 2_u32.saturating_pow(self.idle);
+        self.idle = if wanted.is_empty() { self.idle + 1 } else { 0 };
+        let asked = permitted(&mut wanted, client, caller);
+        async move {
+            let caller = asked?;
+            if wanted.is_empty() {
+                tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+            }
+            let answers = wanted
+                .into_iter()
+                .map(async |(key, it): (String, Question)| {
+                    let request = ServerRequest {
+                        // The only id that it has.
+                        id: &json!(key).to_string(),
+                        method: &it.method,
+                        params: it.params,
+                    };
+                    let answer = caller.reply(request).await?;
+                    Ok::<_, Unanswered>((key, answer))
+                });
+            Ok(try_join_all(answers).await?.into_iter().collect())
         }
-        self.idle = 0;
-        if wanted.len() > MAX_QUESTIONS {
-            return Err(ErrorData::invalid_request(
-                format!("A result may ask at most {MAX_QUESTIONS} things at a time"),
-                None,
-            )
-            .into());
-        }
-        let answers = wanted
-            .into_iter()
-            .map(async |(key, it): (String, Question)| {
-                let request = ServerRequest {
-                    // The only id that it has.
-                    id: &json!(key).to_string(),
-                    method: &it.method,
-                    params: it.params,
-                };
-                let answer = caller.reply(request).await?;
-                Ok::<_, Unanswered>((key, answer))
-            });
-        Ok(try_join_all(answers).await?.into_iter().collect())
     }
+}
+
+/// Who answers all of this, where the server may ask it.
+fn permitted(
+    wanted: &mut Questions,
+    client: &Client,
+    caller: Option<&Caller>,
+) -> result::Result<Caller, ErrorData> {
+    if wanted.len() > MAX_QUESTIONS {
+        return Err(ErrorData::invalid_request(
+            format!("A result may ask at most {MAX_QUESTIONS} things at a time"),
+            None,
+        ));
+    }
+    for Question { method, params } in wanted.values_mut() {
+        client.permits(method, params)?;
+    }
+    caller.map_or_else(|| client.owner(), Ok).cloned()
 }
 
 /// The parameters of the next round. State that the server gave goes back as it came, and none where it gave none.
@@ -152,7 +168,10 @@ pub(super) fn next_params(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::log::Logger;
 
     fn raw(value: &Value) -> Box<RawValue> {
         RawValue::from_string(value.to_string()).unwrap()
@@ -160,23 +179,27 @@ mod tests {
 
     #[test]
     fn only_a_result_that_says_so_asks_for_more() {
-        let mut rounds = Rounds::of("tools/call").unwrap();
+        let mut rounds = Rounds::of("tools/call");
         for result in [
             json!({ "content": [] }),
             json!({ "content": [], "resultType": "complete" }),
-            json!({ "content": [], "resultType": 7 }),
+            json!({ "taskId": "t", "resultType": "task" }),
         ] {
             assert!(rounds.wish(&raw(&result)).unwrap().is_none());
         }
         let asks = json!({ "resultType": "input_required", "requestState": "s" });
         let wish = rounds.wish(&raw(&asks)).unwrap().unwrap();
         assert_eq!(wish.request_state.as_deref(), Some("s"));
-        assert!(Rounds::of("tools/list").is_none());
+        let error = Rounds::of("tools/list").wish(&raw(&asks)).err().unwrap();
+        assert_eq!(error.code, Code::InvalidResponse);
+        assert!(error.message.contains("input_required"), "{error}");
+        let task = raw(&json!({ "taskId": "t", "resultType": "task" }));
+        assert!(Rounds::of("prompts/get").wish(&task).is_err());
     }
 
     #[test]
     fn rounds_come_to_an_end() {
-        let mut rounds = Rounds::of("tools/call").unwrap();
+        let mut rounds = Rounds::of("tools/call");
         let asks = raw(&json!({ "resultType": "input_required", "requestState": "s" }));
         for _ in 0..DEFAULT_MRTR_MAX_ROUNDS {
             assert!(rounds.wish(&asks).is_ok());
@@ -187,7 +210,7 @@ mod tests {
 
     #[test]
     fn wish_for_nothing_is_invalid() {
-        let mut rounds = Rounds::of("tools/call").unwrap();
+        let mut rounds = Rounds::of("tools/call");
         assert!(
             rounds
                 .wish(&raw(&json!({ "resultType": "input_required" })))
@@ -227,16 +250,22 @@ mod tests {
         };
         let peer = crate::host::Peer {
             server_name: "srv".to_owned(),
-            user_id: None,
+            user_id: Some("ada".to_owned()),
             tool_name: None,
         };
-        let caller = Caller { peer, host: None };
-        let mut rounds = Rounds::of("tools/call").unwrap();
-        let answered = rounds.answer(Some(wanted(MAX_QUESTIONS)), &caller).await;
-        assert_eq!(answered.unwrap().len(), MAX_QUESTIONS);
-        let refused = rounds
-            .answer(Some(wanted(MAX_QUESTIONS + 1)), &caller)
-            .await;
-        assert!(refused.is_err());
+        let client = Client {
+            owner: Caller { peer, host: None },
+            attributes: true,
+            profile: Arc::default(),
+            extensions: None,
+            elicits: true,
+            observer: None,
+            logger: Logger::silent(),
+        };
+        let mut rounds = Rounds::of("tools/call");
+        let answered = rounds.answer(Some(wanted(MAX_QUESTIONS)), &client, None);
+        assert_eq!(answered.await.unwrap().len(), MAX_QUESTIONS);
+        let refused = rounds.answer(Some(wanted(MAX_QUESTIONS + 1)), &client, None);
+        assert!(refused.await.is_err());
     }
 }

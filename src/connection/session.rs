@@ -5,11 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rmcp::model::ErrorData;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::caller::Caller;
 use super::engine::{Agreed, Engine};
 use super::failures::{METHOD_NOT_FOUND, gone, is_superseded, server_error, unanswered};
 use super::generation::Generation;
@@ -71,11 +69,6 @@ impl Session {
     /// Which tools run as tasks.
     pub(super) fn task_tools(&self) -> &TaskTools {
         &self.0.task_tools
-    }
-
-    /// Who is asked what belongs to no call.
-    pub(super) fn owner(&self) -> Result<Caller, ErrorData> {
-        self.0.client.owner().cloned()
     }
 
     /// Whether this side has ended it.

@@ -6,6 +6,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::connection::caller::Caller;
 use crate::connection::client::Client;
 use crate::connection::options::Progress;
 use crate::host::{Notice, Peer, ServerRequest, ServerRequests};

@@ -23,6 +23,8 @@ pub type TaskSink = Arc<dyn Fn(&TaskHandle) + Send + Sync>;
 
 /// What a server may ask in the life of one task.
 const MOST_QUESTIONS: usize = 1000;
+/// Bytes of the key of a question, which is kept as long as the task.
+const LONGEST_KEY: usize = 1024;
 
 /// The host's answers to what a server asks for its task.
 pub(super) type Answering = BoxFuture<'static, std::result::Result<InputResponses, Unanswered>>;
@@ -109,7 +111,7 @@ impl TaskCall {
         let is_aborted = error.code == Code::Aborted;
         let is_unwanted = match &self.handed_out {
             Some(handed_out) => is_aborted && !handed_out.is_closing(),
-            None => is_aborted || running.is_given_up,
+            None => is_aborted || running.is_given_up && !running.has_ended,
         };
         is_unwanted.then(|| running.handle.task_id.clone())
     }
@@ -120,10 +122,9 @@ impl TaskCall {
         let Some(running) = &mut self.running else {
             return Err(error);
         };
-        let patience = options.progress.as_ref().map(|it| it.timeout);
-        let silent_since = *running.silent_since.get_or_insert_with(Instant::now);
-        let is_over = silent_since.elapsed() >= patience.unwrap_or_default();
-        if running.is_given_up || is_over || !error.retryable || error.wants_user() {
+        running.silent_since.get_or_insert_with(Instant::now);
+        let is_over = running.is_silent(options) || !error.retryable || error.wants_user();
+        if running.is_given_up || is_over {
             return Err(error);
         }
         // A server that is away does not come back sooner for it.
@@ -151,6 +152,8 @@ pub(super) struct Running {
     was_heard: bool,
     /// The call has ended, and the task may not have.
     is_given_up: bool,
+    /// The server has said how the task has ended.
+    pub has_ended: bool,
     /// Keys of what the host was asked.
     asked: HashSet<String>,
     /// What the host has answered, and the server has not taken yet.
@@ -175,6 +178,7 @@ impl Running {
             silent_since: None,
             was_heard: false,
             is_given_up: false,
+            has_ended: false,
             asked: HashSet::new(),
             unsent: InputResponses::new(),
             messages: 0,
@@ -187,6 +191,21 @@ impl Running {
     pub fn given_up(&mut self, error: Error) -> Error {
         self.is_given_up = true;
         error
+    }
+
+    /// Gives the call up where it is not to go on after `error`: with its connection, or because another look could tell no
+    /// more. What wants the user may go on with another token.
+    pub fn judge(&mut self, error: &Error, is_ending: bool, options: &CallOptions) {
+        let wants_user = error.wants_user() || error.refusal().is_some();
+        let is_over = !error.retryable || self.is_silent(options);
+        self.is_given_up |= is_ending || is_over && !wants_user;
+    }
+
+    /// Whether nothing was heard for as long as that may be.
+    fn is_silent(&self, options: &CallOptions) -> bool {
+        let patience = options.progress.as_ref().map(|it| it.timeout);
+        self.silent_since
+            .is_some_and(|since| since.elapsed() >= patience.unwrap_or_default())
     }
 
     fn set_times(&mut self, task: &Task) {
@@ -230,7 +249,7 @@ impl Running {
         let mut wanted = wanted.unwrap_or_default();
         wanted.retain(|key, _| !self.asked.contains(key));
         self.asked.extend(wanted.keys().cloned());
-        if self.asked.len() > MOST_QUESTIONS {
+        if self.asked.len() > MOST_QUESTIONS || wanted.keys().any(|key| key.len() > LONGEST_KEY) {
             let error = invalid("The task wants to know more than anybody could answer");
             return Err(self.given_up(error));
         }

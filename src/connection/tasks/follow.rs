@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::future::pending;
-use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -12,24 +11,22 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::call::{Answering, Running, TaskCall};
+use super::call::{Running, TaskCall};
+use super::following::CANCEL_TIMEOUT;
 use super::handle::TaskHandle;
 use super::kept::KeptRequest;
-use super::state::{Task, check_result, invalid};
+use super::state::{SHORTEST_INTERVAL, Task, check_result, invalid};
 use super::support::{CANCELLING, TOOL_CALLS, TaskSupport, declares};
-use crate::connection::caller::Unanswered;
 use crate::connection::established::Connection;
-use crate::connection::failures::{server_error, unanswered};
+use crate::connection::failures::{gone, server_error, unanswered};
 use crate::connection::generation::Generation;
 use crate::connection::options::CallOptions;
-use crate::connection::rounds::{Questions, Rounds};
+use crate::connection::result_type::{COMPLETE, result_type, unknown};
+use crate::connection::rounds::Rounds;
 use crate::connection::tools::list_tools;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::foreign_error;
 use crate::transport::message::{Params, RpcError};
-
-/// How long the end of a call may wait for the server to hear that its task is not wanted any more.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A request that is answered when the task has ended.
 type Blocked<'a> = BoxFuture<'a, Result<Box<RawValue>>>;
@@ -53,13 +50,22 @@ impl Connection {
         {
             return Ok(result);
         }
-        let outcome = Box::pin(self.follow(options, call)).await;
-        let Err(error) = outcome else { return outcome };
-        let error = match &mut call.running {
+        let (_following, ending) = self.following.begin();
+        let followed = tokio::select! {
+            biased;
+            outcome = Box::pin(self.follow(options, call)) => Some(outcome),
             // Somebody has disconnected, and means this call, too.
-            Some(running) if self.session.is_closing() => running.given_up(error),
-            _ => error,
+            () = ending.cancelled() => None,
         };
+        let error = match followed {
+            Some(Ok(result)) => return Ok(result),
+            Some(Err(error)) => error,
+            None => gone(),
+        };
+        if let Some(running) = &mut call.running {
+            let is_ending = ending.is_cancelled() || self.session.is_closing();
+            running.judge(&error, is_ending, options);
+        }
         if let Some(task_id) = call.unwanted(&error) {
             Box::pin(self.cancel_task(&task_id, options)).await;
         }
@@ -168,7 +174,7 @@ impl Connection {
                         running.given_up(client.told("tasks/get", unanswered).into_error())
                     })?;
                     running.unsent.extend(answers);
-                    running.is_due_at = Instant::now();
+                    running.is_due_at = Instant::now() + SHORTEST_INTERVAL;
                     continue;
                 }
                 task = self.look(running, options) => task?,
@@ -183,13 +189,17 @@ impl Connection {
                     // One set of questions at a time.
                     let wanted = task.input_requests.filter(|_| answering.is_none());
                     if let Some(news) = running.news(wanted)? {
-                        *answering = Some(self.answer_task(news, options)?);
+                        let client = &self.session.engine().client;
+                        let caller = options.caller.as_ref();
+                        let answers = Rounds::of("tasks/get").answer(Some(news), client, caller);
+                        *answering = Some(answers.boxed());
                     }
                 }
                 TaskStatus::Completed | TaskStatus::Failed => {
                     return self.ended(running, task, options).await;
                 }
                 TaskStatus::Cancelled => {
+                    running.has_ended = true;
                     let why = task
                         .status_message
                         .as_deref()
@@ -260,23 +270,14 @@ impl Connection {
             .await
     }
 
-    /// The host answers what the server wants to know.
-    fn answer_task(&self, wanted: Questions, options: &CallOptions) -> Result<Answering> {
-        let caller = match &options.caller {
-            Some(caller) => Ok(caller.clone()),
-            None => self.session.owner(),
-        };
-        let caller = caller.map_err(|refusal| Unanswered::from(refusal).into_error())?;
-        Ok(async move { Rounds::default().answer(Some(wanted), &caller).await }.boxed())
-    }
-
     /// The result of a task that has ended, exactly as the tool would have answered at once.
     async fn ended(
         &self,
-        running: &Running,
+        running: &mut Running,
         task: Task,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
+        running.has_ended = true;
         if self.generation == Generation::Initialize {
             let params = about(&running.handle.task_id);
             let result = self.ask_about("tasks/result", &params, options).await;
@@ -293,7 +294,10 @@ impl Connection {
             };
         }
         match (task.status, task.result, task.error) {
-            (TaskStatus::Completed, Some(result), _) => Ok(result),
+            (TaskStatus::Completed, Some(result), _) => match result_type("tasks/get", &result)? {
+                COMPLETE => Ok(result),
+                other => Err(unknown("tasks/get", other)),
+            },
             (TaskStatus::Failed, _, Some(error)) => Err(server_error(&RpcError::of(&error))),
             _ => Err(invalid("The task has ended without a result")),
         }

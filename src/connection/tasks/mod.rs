@@ -5,12 +5,14 @@
 
 mod call;
 mod follow;
+mod following;
 mod handle;
 mod kept;
 mod state;
 mod support;
 
 pub use call::{TaskCall, TaskSink};
+pub(super) use following::Following;
 pub use handle::TaskHandle;
 pub use kept::KeptRequest;
 pub(super) use support::TaskTools;

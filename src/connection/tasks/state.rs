@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rmcp::model::{ResultType, TaskStatus};
+use rmcp::model::TaskStatus;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 
 use super::handle::is_usable_id;
 use crate::connection::generation::Generation;
+use crate::connection::result_type::{TASK, result_type};
 use crate::connection::rounds::Questions;
 use crate::error::{Code, Error, Result};
 use crate::nesting::{self, MAX_NESTING};
@@ -17,7 +18,7 @@ use crate::nesting::{self, MAX_NESTING};
 /// How often a server is asked that does not say how often it wants to be.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 /// A server that wants to be asked more often, or less often, is asked as often as this.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
+pub(super) const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const LONGEST_INTERVAL: Duration = Duration::from_mins(1);
 /// In every text that tells of a task, and in few others.
 const MARK: &str = "taskId";
@@ -57,29 +58,21 @@ impl Task {
         is_asked: bool,
     ) -> Result<Option<Self>> {
         #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Kind {
-            #[serde(default)]
-            result_type: Value,
-        }
-        #[derive(Deserialize)]
         struct Created {
             task: Option<Box<RawValue>>,
         }
-        let may_be_task = generation == Generation::Discover || is_asked;
-        if !may_be_task || !answer.get().contains(MARK) {
-            return Ok(None);
-        }
-        let task = match generation {
+        match generation {
             Generation::Discover => {
-                let kind = parse::<Kind>(answer).ok();
                 let is_task =
-                    kind.is_some_and(|kind| kind.result_type == ResultType::TASK.as_str());
-                return is_task.then(|| Self::read(answer)).transpose();
+                    answer.get().contains(TASK) && result_type("tools/call", answer)? == TASK;
+                is_task.then(|| Self::read(answer)).transpose()
             }
-            Generation::Initialize => parse::<Created>(answer)?.task,
-        };
-        task.map(|task| Self::read(&task)).transpose()
+            Generation::Initialize if is_asked && answer.get().contains(MARK) => {
+                let task = parse::<Created>(answer)?.task;
+                task.map(|task| Self::read(&task)).transpose()
+            }
+            Generation::Initialize => Ok(None),
+        }
     }
 
     pub fn read(answer: &RawValue) -> Result<Self> {
@@ -206,6 +199,26 @@ mod tests {
             (&told, Initialize, true),
         ] {
             assert!(!is_task(answer, generation, is_asked), "{answer}");
+        }
+    }
+
+    #[test]
+    fn what_says_that_it_is_a_task_is_one_or_an_error() {
+        let deep = format!(
+            r#"{{"resultType":"task","taskId":"t","status":"working","a":{}{}}}"#,
+            "[".repeat(600),
+            "]".repeat(600)
+        );
+        for answer in [
+            r#"{"resultType":"task"}"#,
+            r#"{"resultType":"task","taskId":"t"}"#,
+            &deep,
+        ] {
+            let answer = RawValue::from_string(answer.to_owned()).unwrap();
+            let error = Task::created(&answer, Generation::Discover, false)
+                .err()
+                .unwrap();
+            assert_eq!(error.code, Code::InvalidResponse);
         }
     }
 

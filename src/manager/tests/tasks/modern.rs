@@ -1,6 +1,7 @@
 //! Tasks since 2026-07-28.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -108,6 +109,26 @@ async fn how_a_task_ends_is_how_the_call_ends() {
             "without a result",
         ),
         (
+            json!({ "status": "completed", "result": "gold" }),
+            Code::InvalidResponse,
+            "a string",
+        ),
+        (
+            json!({ "status": "completed", "result": { "resultType": "odd" } }),
+            Code::InvalidResponse,
+            "\"odd\"",
+        ),
+        (
+            json!({ "status": "completed", "result": { "resultType": "task", "taskId": "u" } }),
+            Code::InvalidResponse,
+            "\"task\"",
+        ),
+        (
+            json!({ "status": "working", "resultType": "task" }),
+            Code::InvalidResponse,
+            "\"task\"",
+        ),
+        (
             json!({ "status": "lost" }),
             Code::InvalidResponse,
             "otherwise than the protocol",
@@ -118,6 +139,7 @@ async fn how_a_task_ends_is_how_the_call_ends() {
             "another task",
         ),
     ] {
+        let status = end["status"].clone();
         let (world, asked) = modern(move |at| if at.is_zero() { working() } else { end.clone() });
         let lease = world.acquire(&of_user("ada")).await.unwrap();
         let error = call(&lease, &options(), &mut TaskCall::default())
@@ -126,6 +148,9 @@ async fn how_a_task_ends_is_how_the_call_ends() {
         assert_eq!(error.code, code);
         assert!(error.message.contains(text), "{error}");
         assert_eq!(asked.of("tasks/get").len(), 1);
+        // One that has ended needs no end.
+        let has_ended = matches!(status.as_str(), Some("failed" | "cancelled" | "completed"));
+        assert_eq!(asked.of("tasks/cancel").is_empty(), has_ended, "{text}");
     }
 }
 
@@ -204,8 +229,8 @@ async fn what_fails_for_longer_than_nothing_may_be_heard_ends_the_call() {
     assert!(waited >= MINUTE && waited < 2 * MINUTE, "{waited:?}");
 }
 
-/// Answers every question after ten minutes, which is longer than a request may take.
-struct Slow(Mutex<Vec<Value>>);
+/// Answers every question after this time.
+struct Slow(Mutex<Vec<Value>>, Duration);
 
 #[async_trait]
 impl ServerRequests for Slow {
@@ -215,7 +240,7 @@ impl ServerRequests for Slow {
 
     async fn answer(&self, _: &Peer, request: ServerRequest<'_>) -> Result<Value> {
         self.0.lock().push(request.params);
-        tokio::time::sleep(10 * MINUTE).await;
+        tokio::time::sleep(self.1).await;
         Ok(json!({ "action": "accept", "content": { "sure": true } }))
     }
 
@@ -248,7 +273,8 @@ async fn what_a_task_wants_to_know_is_asked_once_and_answered() {
         _ => json!({ "status": "completed", "result": { "content": [] } }),
     });
     let lease = world.acquire(&of_user("ada")).await.unwrap();
-    let host = Arc::new(Slow(Mutex::default()));
+    // Longer than a request may take.
+    let host = Arc::new(Slow(Mutex::default(), 10 * MINUTE));
     let answer = call(&lease, &asking(&host), &mut TaskCall::default()).await;
     assert_eq!(answer.unwrap(), json!({ "content": [] }));
     assert_eq!(*host.0.lock(), [json!({ "message": "Sure?" })]);
@@ -259,6 +285,49 @@ async fn what_a_task_wants_to_know_is_asked_once_and_answered() {
         (&updates[0]["taskId"], &updates[0]["inputResponses"]),
         (&json!("t"), &given)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_that_come_at_once_do_not_make_for_more_looks() {
+    let (world, asked) = modern(|at| {
+        let question = json!({ "method": "elicitation/create", "params": { "message": "Sure?" } });
+        let questions = json!({ at.as_millis().to_string(): question });
+        json!({ "status": "input_required", "pollIntervalMs": 0, "inputRequests": questions })
+    });
+    let lease = world.acquire(&of_user("ada")).await.unwrap();
+    let host = Arc::new(Slow(Mutex::default(), Duration::ZERO));
+    let options = CallOptions {
+        deadline: Instant::now() + MINUTE,
+        ..asking(&host)
+    };
+    let error = call(&lease, &options, &mut TaskCall::default()).await;
+    assert_eq!(error.unwrap_err().code, Code::Timeout);
+    assert!(host.0.lock().len() > 100);
+    assert!(asked.of("tasks/get").len() <= 600);
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_of_questions_are_short() {
+    for (bytes, is_asked) in [(1024, true), (1025, false)] {
+        let (world, asked) = modern(move |_| {
+            let question =
+                json!({ "method": "elicitation/create", "params": { "message": "Sure?" } });
+            let questions = json!({ "k".repeat(bytes): question });
+            json!({ "status": "input_required", "inputRequests": questions })
+        });
+        let lease = world.acquire(&of_user("ada")).await.unwrap();
+        let host = Arc::new(Slow(Mutex::default(), Duration::ZERO));
+        let options = CallOptions {
+            deadline: Instant::now() + MINUTE,
+            ..asking(&host)
+        };
+        let error = call(&lease, &options, &mut TaskCall::default())
+            .await
+            .unwrap_err();
+        assert_eq!(error.code == Code::Timeout, is_asked, "{error}");
+        assert_eq!(host.0.lock().len(), usize::from(is_asked));
+        assert_eq!(asked.of("tasks/cancel").len(), 1);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -276,4 +345,5 @@ async fn who_disconnects_ends_the_call() {
     assert_eq!(error.code, Code::ConnectionLost);
     assert!(task.try_again(error, &options).await.is_err());
     assert_eq!(asked.of("tools/call").len(), 1);
+    assert_eq!(asked.of("tasks/cancel").len(), 1);
 }
