@@ -83,7 +83,8 @@ describe('a store that', () => {
     await echo(pod);
     store.set = thrown;
     await pod.runtime.manager.disconnectUserConnection(user.id, 'srv');
-    expect(warnings(pod)).toEqual([expect.stringContaining('failed to write that the user has signed in or out')]);
+    const told = warnings(pod).filter((line) => line.includes('failed to write that the user has signed in or out'));
+    expect(told).toHaveLength(1);
     expect(store.keys('session-epoch')).toEqual([]);
     delete store.set;
     await until('the mark', () => store.keys('session-epoch').length === 1);
