@@ -178,6 +178,16 @@ describe('uninstalling', () => {
     }
   }
 
+  test('deletes the flow of the tenant with the tokens', async () => {
+    const { runtime, user, store, flowId, flowManager } = await authorized();
+    expect(runtime.oauth.parseFlowId(flowId).tenantId).toBe(TENANT);
+    expect(await flowManager.getFlowState(flowId, 'mcp_oauth')).toBeTruthy();
+    const { deleteTokens: deleteToken } = store.services.tokenMethods;
+    await runtime.tokens.deleteUserTokens({ userId: user.id, serverName, deleteToken });
+    expect(await flowManager.getFlowState(flowId, 'mcp_oauth')).toBeFalsy();
+    expect(await store.rows(user.id)).toEqual({});
+  });
+
   test('revokes what was stored, and leaves nothing', async () => {
     const host = await authorized();
     const { runtime, user, store, server, flowId, flow, flowManager } = host;

@@ -4,6 +4,7 @@ const { ECHO } = require('./support/calls');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { SessionStore, asked, startFleet } = require('./support/session-store');
+const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const user = createUser();
@@ -73,6 +74,30 @@ describe('a store that', () => {
     delete store.get;
     await pods[0].runtime.close({ handOver: true });
     expect(store.keys('session')).toHaveLength(1);
+  });
+
+  test('takes no mark of a logout: the logout goes on, says so, and is told later', async () => {
+    const store = new SessionStore();
+    const { start, pods } = await setup({ store, pods: 1 });
+    const [pod] = pods;
+    await echo(pod);
+    store.set = thrown;
+    await pod.runtime.manager.disconnectUserConnection(user.id, 'srv');
+    const told = warnings(pod).filter((line) => line.includes('failed to write that the user has signed in or out'));
+    expect(told).toHaveLength(1);
+    expect(store.keys('session-epoch')).toEqual([]);
+    delete store.set;
+    await until('the mark', () => store.keys('session-epoch').length === 1);
+
+    // What the store has failed with before does not matter.
+    const other = start();
+    store.get = thrown;
+    await echo(other);
+    delete store.get;
+    const [mark] = store.keys('session-epoch');
+    const before = store.values.get(mark);
+    await other.runtime.manager.disconnectUserConnection(user.id, 'srv');
+    expect(store.values.get(mark)).not.toBe(before);
   });
 
   test('is no store is refused at once', () => {

@@ -194,8 +194,9 @@ export interface RedisTokenMethods extends MCPTokenMethods {
  * Where a client sends a command again after its connection broke, `compareAndSet` and `delete` can be `false` for what they
  * have done: whoever is told so reads what is there.
  *
- * Keys are JSON arrays of strings: `["session",USER,SERVER,DIGEST]`, `["session-stream",USER,SERVER,DIGEST]` and
- * `["session-turn",USER,SERVER,DIGEST]`. The user is `""` where all users share the connection.
+ * Keys are JSON arrays of strings: `["session",USER,SERVER,DIGEST]`, `["session-stream",USER,SERVER,DIGEST]`,
+ * `["session-turn",USER,SERVER,DIGEST]` and `["session-epoch",USER,SERVER]`, the mark of a logout or login, which is read before
+ * calls, too, every now and then, and always tried to be set. The user is `""` where all users share the connection.
  */
 export interface RedisSharedSessions {
   /** The value; `undefined` where there is none, or what is there is no text. */

@@ -30,7 +30,7 @@ pub use obo::{ClientAuth, OnBehalfOf, OpenIdClient, ResolvedToken, SharedCache, 
 pub use registry::{Lookup, Registry, RulesOfCall, Storage};
 pub use server_requests::{Heard, Notice, Peer, ServerRequest, ServerRequests};
 pub use sessions::SessionStore;
-pub use standing::Standing;
+pub use standing::{REST, Standing};
 pub use tenancy::{Tenancy, tenant_of};
 pub use tokens::{
     CREDENTIAL_SET_ID, CredentialSet, CredentialsKey, Expiry, StoreMethods, TokenData, TokenQuery,

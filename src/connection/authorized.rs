@@ -31,6 +31,10 @@ pub async fn connect_authorized(
         return connect(recipe, known, breaker, failure, cancel).await;
     };
     let aborted = || Err(Error::aborted());
+    if let Some(epoch) = &recipe.epoch {
+        let begun = cancel.run_until_cancelled(epoch.begin()).await;
+        begun.ok_or_else(Error::aborted)?;
+    }
     let current = cancel.run_until_cancelled(tokens.current()).await;
     let Some(mut access) = current.unwrap_or_else(aborted)? else {
         return Err(Error::new(

@@ -49,6 +49,8 @@ impl LoginInUse {
                 }
                 is_same
             }
+            // One that nobody can tell may be any.
+            (Login::Unknown, Login::Sets(_)) | (Login::Sets(_), Login::Unknown) => false,
             (login, now) => {
                 login.clone_from(now);
                 true
@@ -108,11 +110,17 @@ mod tests {
     }
 
     #[test]
-    fn rows_without_sets_say_nothing() {
+    fn rows_without_sets_are_of_no_login_that_has_some() {
         let login = LoginInUse::of_several();
-        for now in [Login::Unknown, sets(["a1"]), Login::Unknown] {
-            assert!(login.takes(&now));
+        for (begun, other) in [
+            (Login::Unknown, sets(["a1"])),
+            (sets(["a1"]), Login::Unknown),
+        ] {
+            login.begin(begun.clone());
+            assert!(!login.takes(&other));
+            assert!(login.takes(&begun));
         }
+        login.begin(Login::Unknown);
         assert_eq!(login.sets(), None);
         let only = LoginInUse::default();
         assert!(only.takes(&Login::Unknown) && only.sets() == Some(Vec::new()));

@@ -70,7 +70,7 @@ pub use recipe::Recipe;
 pub use result_cache::ResultCache;
 #[cfg(test)]
 pub(crate) use shared::MemoryStore;
-pub use shared::{Parting, SharedSession, Sharing};
+pub use shared::{EpochMark, Parting, SharedSession, Sharing};
 pub use shared_breaker::SharedBreaker;
 pub use tasks::{KeptRequest, TaskCall, TaskHandle, TaskSink};
 pub use tools::{ToolList, list_tools, list_tools_in_order};

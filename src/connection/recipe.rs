@@ -6,7 +6,7 @@ use super::access::AccessTokens;
 use super::events::Observer;
 use super::login::LoginInUse;
 use super::result_cache::ResultCache;
-use super::shared::{Share, SharedSession};
+use super::shared::{EpochMark, Share, SharedSession};
 use crate::environment::Environment;
 use crate::host::{ClientProfile, ServerRequests, SharedLimits, ToolPublisher};
 use crate::log::{Logger, log_prefix};
@@ -47,6 +47,8 @@ pub struct Recipe {
     pub environment: Environment,
     /// Where other processes find the session, and where theirs are found.
     pub shared: Option<Arc<SharedSession>>,
+    /// What tells processes that a user who authorizes with the server has logged out or in.
+    pub epoch: Option<Arc<EpochMark>>,
     /// Answers what the server asks.
     pub server_requests: Option<Arc<dyn ServerRequests>>,
     /// Who the server is told that we are.
@@ -66,7 +68,8 @@ impl Recipe {
     /// The connection's part in a session that processes share.
     pub(super) fn share(&self) -> Option<Share> {
         let session = self.shared.clone()?;
-        Some(Share::new(session, self.login.clone()))
+        let epoch = self.epoch.as_ref().map(|epoch| epoch.begun_in());
+        Some(Share::new(session, self.login.clone(), epoch))
     }
 
     /// For another connection, where one has been made from this: the token of that may be of another login.
@@ -79,6 +82,7 @@ impl Recipe {
         Arc::new(Self {
             bearer: Bearer::default(),
             login: LoginInUse::of_several(),
+            epoch: self.epoch.as_ref().map(|epoch| epoch.apart()),
             ..(*self).clone()
         })
     }

@@ -50,6 +50,7 @@ impl Connection {
         let Some(tokens) = tokens.filter(|tokens| !has_own(tokens)) else {
             return self.send(method, params, options).await;
         };
+        self.check_epoch(options).await?;
         if tokens.is_due() {
             self.refresh(tokens, options).await?;
         }
@@ -81,11 +82,27 @@ impl Connection {
     /// Has the token replaced where that is due, unless that is required for each request; whether the session is still one of
     /// its login.
     pub async fn is_of_its_login(&self, options: &CallOptions) -> bool {
+        if self.check_epoch(options).await.is_err() {
+            return false;
+        }
         let tokens = self.recipe.tokens.as_ref();
         match tokens.filter(|tokens| !tokens.is_required() && tokens.is_due()) {
             Some(tokens) => self.refresh(tokens, options).await.is_ok(),
             None => true,
         }
+    }
+
+    /// Fails where another process has logged the user out or in since the connection began. Asks every now and then.
+    async fn check_epoch(&self, options: &CallOptions) -> Result<()> {
+        let epoch = self.recipe.epoch.as_ref();
+        let Some(epoch) = epoch.filter(|epoch| epoch.is_due()) else {
+            return Ok(());
+        };
+        let asking = Box::pin(async { Ok(epoch.has_passed().await) });
+        if options.bound(asking).await? {
+            return Err(self.session.supersede());
+        }
+        Ok(())
     }
 
     async fn refresh(&self, tokens: &Arc<dyn AccessTokens>, options: &CallOptions) -> Result<()> {
@@ -104,6 +121,12 @@ impl Connection {
             // Another process may have refreshed, and noted so.
             let noted = options.bound(async { Ok(shared.logins().await) }).await?;
             is_same = login.takes(&Login::Sets(noted)) && login.takes(&access.login);
+        }
+        if let (true, Login::Unknown, Some(epoch)) = (is_same, &access.login, &self.recipe.epoch) {
+            // Nothing else tells a refresh of somebody who knows no sets from another login.
+            is_same = options
+                .bound(async { Ok(epoch.is_same().await == Some(true)) })
+                .await?;
         }
         if !is_same {
             return Err(self.session.supersede());

@@ -11,7 +11,7 @@ use crate::log::Logger;
 /// Waiting longer for a store than for what it saves is no saving.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long a store that has failed is not asked again: what needs it many times waits once.
-const REST: Duration = Duration::from_secs(5);
+pub const REST: Duration = Duration::from_secs(5);
 
 /// What a store has failed with.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ impl Standing {
         if self.rests() {
             return None;
         }
-        let problem = match timeout(ANSWER_TIMEOUT, work).await {
-            Ok(Ok(value)) => {
+        let problem = match Self::insist(work).await {
+            Ok(value) => {
                 // One that is full can be read, and is not well for that.
                 let mended = self.failure.lock().take_if(|failure| failure.what == what);
                 if mended.is_some() {
@@ -58,8 +58,7 @@ impl Standing {
                 }
                 return Some(value);
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} s", ANSWER_TIMEOUT.as_secs()),
+            Err(problem) => problem,
         };
         let failure = Failure {
             what: what.to_owned(),
@@ -72,6 +71,14 @@ impl Standing {
             ));
         }
         None
+    }
+
+    /// The same for what must not be left out: asked also while the store is left alone. Fails with what the log may say.
+    pub async fn insist<T>(work: impl Future<Output = Result<T>>) -> Result<T, String> {
+        match timeout(ANSWER_TIMEOUT, work).await {
+            Ok(outcome) => outcome.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", ANSWER_TIMEOUT.as_secs())),
+        }
     }
 
     fn rests(&self) -> bool {

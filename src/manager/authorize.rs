@@ -125,6 +125,7 @@ impl Manager {
             rules: recipe.rules.clone(),
             settings: Arc::clone(&recipe.settings),
             session: recipe.shared.clone(),
+            epoch: recipe.epoch.clone(),
         };
         Authorizer::new(self.oauth(), self.0.http.clone(), call.host, relation).map(Some)
     }

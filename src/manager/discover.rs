@@ -135,6 +135,7 @@ impl Manager {
         // What it finds out is to be true of the server now, and it ends at once: nobody hears what happens to it.
         let recipe = &Arc::new(Recipe {
             shared: None,
+            epoch: None,
             observer: None,
             ..recipe.as_ref().clone()
         });

@@ -9,7 +9,7 @@ use super::scope::{CallScope, ServerScope, check_request_headers, template};
 use super::state::Manager;
 use super::watch::KeyObserver;
 use crate::clock::now_ms;
-use crate::connection::{LoginInUse, Recipe, SharedSession};
+use crate::connection::{EpochMark, LoginInUse, Recipe, SharedSession};
 use crate::error::Result;
 use crate::network::Policy;
 use crate::secret::Secret;
@@ -66,6 +66,7 @@ impl Manager {
             metrics: Arc::clone(&self.0.metrics),
             environment: call.host.environment.clone(),
             shared: None,
+            epoch: None,
             server_requests: call.host.server_requests.clone(),
             client: Arc::clone(&call.host.client),
             publisher: call.host.publisher.clone(),
@@ -86,6 +87,9 @@ impl Manager {
         ) && let Ok(Some(key)) = call.host.credentials_key.key()
         {
             recipe.shared = SharedSession::of(&recipe, store, &key, &self.0.sharing);
+        }
+        if let (true, Some(store)) = (server.config.runs_oauth_flow(), &call.host.shared_sessions) {
+            recipe.epoch = EpochMark::of(&recipe, store, &self.0.sharing);
         }
         if let Some(authorizer) = self.authorizer(call, server, &recipe)? {
             recipe.login = LoginInUse::of_several();

@@ -16,7 +16,7 @@ use super::options::OAuthOptions;
 use super::runtime::OAuth;
 use super::storage::{Storage, StoredAccess};
 use crate::clock::now_ms;
-use crate::connection::{Access, Login, SharedSession};
+use crate::connection::{Access, EpochMark, Login, SharedSession};
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowStore, Host};
 use crate::network::{HttpClient, NetworkRules};
@@ -43,6 +43,8 @@ pub struct Relation {
     pub settings: Arc<Settings>,
     /// What processes share of the connection's session.
     pub session: Option<Arc<SharedSession>>,
+    /// Tells processes of logins and logouts.
+    pub epoch: Option<Arc<EpochMark>>,
 }
 
 /// Cheap to clone.

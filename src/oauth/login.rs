@@ -56,9 +56,9 @@ impl Authorizer {
             Some((leases, generation)) => leases.fenced_in(*generation, store).await?,
             None => store.await?,
         };
-        if let Some(session) = &inner.relation.session {
-            // What it shares is of the login before.
-            session.begin_epoch().await;
+        if let Some(epoch) = &inner.relation.epoch {
+            // What processes have is of the login before.
+            epoch.begin_epoch().await;
         }
         let told = async {
             let flow_id = self.flow_id().await?;

@@ -70,8 +70,8 @@ pub use refresh::{Refresh, StoredEndpoint};
 pub use revoke::{Revocation, revoke};
 pub use runtime::OAuth;
 pub use state_mapping::{
-    delete_flow_and_state, delete_state_mapping, fail_flow_and_state, resolve_state,
-    store_state_mapping,
+    delete_flow_and_state, delete_flows_of, delete_state_mapping, fail_flow_and_state,
+    resolve_state, store_state_mapping,
 };
 pub use storage::{Grant, Seen, SeenAccess, Storage, StoredClient, Unwitnessed, Witness, unbound};
 pub use stored_tokens::{GrantRefresher, Stored, stored_tokens};

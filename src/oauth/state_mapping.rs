@@ -3,7 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::documents::text;
-use super::flow_kind::{FLOW_KIND, STATE_KIND};
+use super::flow_id::flow_id;
+use super::flow_kind::{CLAIM_KIND, FLOW_KIND, STATE_KIND};
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowAttempt, FlowStore};
 use crate::secret::Secret;
@@ -88,4 +89,27 @@ pub async fn fail_flow_and_state(
         ));
     }
     Ok(())
+}
+
+/// Deletes all flows of a user for a server, those included that name no tenant. Tries each whatever becomes of the others.
+///
+/// Fails with [`Code::OAuthFlowFailed`], or as the store does, where something may be left.
+pub async fn delete_flows_of(
+    flows: &dyn FlowStore,
+    (user_id, server_name): (&str, &str),
+    tenant_id: Option<&str>,
+) -> Result<()> {
+    let mut outcome = Ok(());
+    let tenants = [tenant_id, None];
+    // Without a tenant both are the same.
+    for tenant_id in &tenants[usize::from(tenant_id.is_none())..] {
+        let flow_id = flow_id(user_id, server_name, *tenant_id);
+        let claim = flows.delete(&flow_id, CLAIM_KIND).await.map(drop);
+        let flow = match flows.get(&flow_id, FLOW_KIND).await {
+            Ok(Some(_)) => delete_flow_and_state(flows, &flow_id).await,
+            known => known.map(drop),
+        };
+        outcome = outcome.and(claim).and(flow);
+    }
+    outcome
 }

@@ -181,6 +181,7 @@ impl World {
             rules: self.rules(),
             settings: Arc::default(),
             session: None,
+            epoch: None,
         };
         Authorizer::new(&oauth, HttpClient::new(), &self.host(lock), relation).unwrap()
     }

@@ -90,6 +90,7 @@ pub fn recipe(config: Value) -> Recipe {
         settings: Arc::default(),
         environment: environment.clone(),
         shared: None,
+        epoch: None,
         server_requests: None,
         client: Arc::default(),
         results: ResultCache::default(),

@@ -47,8 +47,9 @@ impl Claim {
         Self::make(shared, shared.keys.turn.clone(), TURN_LIFETIME).await
     }
 
-    pub async fn stream(shared: &Arc<SharedSession>) -> Claimed {
-        Self::make(shared, shared.keys.stream.clone(), STREAM_LIFETIME).await
+    /// Listening to the GET stream of the session that was `born` so. One of before has a claim of its own.
+    pub async fn stream(shared: &Arc<SharedSession>, born: &str) -> Claimed {
+        Self::make(shared, shared.keys.stream(born), STREAM_LIFETIME).await
     }
 
     async fn make(shared: &Arc<SharedSession>, key: String, lifetime: Duration) -> Claimed {

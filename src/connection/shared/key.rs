@@ -9,6 +9,7 @@ use crate::seal::derive;
 use crate::secret::Secret;
 
 const NAMESPACE: &str = "librechat-mcp-native sessions v1";
+const STREAMS: &str = "librechat-mcp-native streams of sessions v1";
 const PURPOSE: &str = "librechat-mcp-native names of sessions v1";
 
 /// Everything that tells one session from another.
@@ -25,8 +26,8 @@ pub(super) struct Subject<'a> {
 /// The keys of one session: JSON arrays of texts.
 pub(super) struct Keys {
     pub session: String,
-    /// Of who listens to its GET stream.
-    pub stream: String,
+    user: String,
+    server_name: String,
     /// Of who makes it.
     pub turn: String,
     /// Of the epoch, for sessions of users.
@@ -63,9 +64,19 @@ impl Keys {
         let key = |kind| json!([kind, user, subject.server_name, digest]).to_string();
         Ok(Self {
             session: key("session"),
-            stream: key("session-stream"),
             turn: key("session-turn"),
             epoch: subject.user_id.map(|user| epoch(user, subject.server_name)),
+            user: user.to_owned(),
+            server_name: subject.server_name.to_owned(),
         })
+    }
+
+    /// Of who listens to the GET stream of one that was `born` so.
+    pub fn stream(&self, born: &str) -> String {
+        let mut parts = Parts::of(STREAMS);
+        parts.add(&self.session);
+        parts.add(born);
+        let digest = hex::encode(&parts.digest());
+        json!(["session-stream", self.user, self.server_name, digest]).to_string()
     }
 }

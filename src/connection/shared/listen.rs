@@ -1,10 +1,9 @@
 //! Listening to the GET stream of a session: one process does.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use super::claim::{Claim, Claimed};
@@ -25,17 +24,17 @@ impl Engine {
         let Some(listening) = http.listen(session, self.receiver(), over) else {
             return;
         };
-        let Some(share) = self.share.as_ref().filter(|_| agreed.born.is_some()) else {
+        let (Some(share), Some(born)) = (&self.share, agreed.born.clone()) else {
             tokio::spawn(listening);
             return;
         };
         let (http, agreed) = (Arc::clone(http), Arc::clone(agreed));
-        let (shared, claim) = (Arc::clone(&share.session), Arc::clone(&share.stream));
+        let shared = Arc::clone(&share.session);
         let closing = shared.closing().clone();
         // The runtime waits for it, so that what it has claimed is given back.
         Arc::clone(&shared).spawn(async move {
             let work = async {
-                match claimed(&shared, &claim).await {
+                match claimed(&shared, &born).await {
                     Claimed::Unknown => return listening.await,
                     Claimed::Mine(claim) => tokio::select! {
                         () = listening => return,
@@ -51,19 +50,12 @@ impl Engine {
     }
 }
 
-/// The claim that an earlier session of the connection has, or one of its own.
-async fn claimed(shared: &Arc<SharedSession>, own: &Mutex<Weak<Claim>>) -> Claimed {
-    let mut own = own.lock().await;
-    if let Some(claim) = own.upgrade() {
-        return Claimed::Mine(claim);
+async fn claimed(shared: &Arc<SharedSession>, born: &str) -> Claimed {
+    match Claim::stream(shared, born).await {
+        Claimed::Taken => {
+            sleep(RETRY).await;
+            Claim::stream(shared, born).await
+        }
+        claimed => claimed,
     }
-    let mut claimed = Claim::stream(shared).await;
-    if let Claimed::Taken = claimed {
-        sleep(RETRY).await;
-        claimed = Claim::stream(shared).await;
-    }
-    if let Claimed::Mine(claim) = &claimed {
-        *own = Arc::downgrade(claim);
-    }
-    claimed
 }

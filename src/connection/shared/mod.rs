@@ -18,6 +18,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use epoch::EpochMark;
 pub use keep::Parting;
 #[cfg(test)]
 pub(crate) use memory_store::MemoryStore;

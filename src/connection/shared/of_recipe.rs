@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::epoch::EpochMark;
 use super::key::Subject;
 use super::store::{SharedSession, Sharing};
 use crate::connection::connect::client_of;
@@ -35,5 +36,19 @@ impl SharedSession {
         Self::new(&subject, credentials_key, idle, (store, sharing), logger)
             .ok()
             .map(Arc::new)
+    }
+}
+
+impl EpochMark {
+    /// That of a connection of this recipe; `None` where it is no user's.
+    #[must_use]
+    pub fn of(
+        recipe: &Recipe,
+        store: &Arc<dyn SessionStore>,
+        sharing: &Arc<Sharing>,
+    ) -> Option<Arc<Self>> {
+        let whose = (recipe.user_id.as_deref()?, &*recipe.server_name);
+        let idle = recipe.settings.user_idle_timeout;
+        Some(Self::new(store, sharing, whose, idle, &recipe.logger))
     }
 }

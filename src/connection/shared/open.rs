@@ -47,7 +47,7 @@ impl Engine {
         };
         let lost = forgotten.and_then(|forgotten| forgotten.born.as_deref());
         let is_renewal = forgotten.is_some();
-        if !is_renewal || login.is_empty() {
+        if login.is_empty() {
             share.begin_anew();
         }
         // A store, or whoever has the turn, may take so long that a handshake would come too late.

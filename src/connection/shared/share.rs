@@ -1,10 +1,8 @@
 //! One connection's part in a session that processes share.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
-use parking_lot::Mutex;
-
-use super::claim::Claim;
+use super::epoch::BegunIn;
 use super::record::{Epoch, Found, unique};
 use super::store::SharedSession;
 use crate::connection::login::LoginInUse;
@@ -14,20 +12,17 @@ pub(in crate::connection) struct Share {
     /// What the connection is called in what is written.
     pub name: String,
     pub login: LoginInUse,
-    /// In which epoch it has begun, once the store has said so.
-    epoch: Mutex<Option<Epoch>>,
-    /// Held by whoever listens to the GET stream.
-    pub stream: Arc<tokio::sync::Mutex<Weak<Claim>>>,
+    epoch: BegunIn,
 }
 
 impl Share {
-    pub fn new(session: Arc<SharedSession>, login: LoginInUse) -> Self {
+    /// `epoch`: in which the connection has begun, where that is known already.
+    pub fn new(session: Arc<SharedSession>, login: LoginInUse, epoch: Option<BegunIn>) -> Self {
         Self {
             session,
             login,
             name: unique(),
-            epoch: Mutex::default(),
-            stream: Arc::default(),
+            epoch: epoch.unwrap_or_default(),
         }
     }
 

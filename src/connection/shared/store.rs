@@ -30,11 +30,17 @@ pub(super) fn lifetime(idle: Duration) -> Duration {
     idle.saturating_add(GRACE)
 }
 
+/// How often the use of a session is noted, and its epoch asked for.
+pub(super) fn note_interval(idle: Duration) -> Duration {
+    const LONGEST: Duration = Duration::from_secs(30);
+    LONGEST.min(idle / 4)
+}
+
 /// What the shared sessions of one runtime have in common.
 pub struct Sharing {
     pub(super) standing: Standing,
     tasks: TaskTracker,
-    closing: CancellationToken,
+    pub(super) closing: CancellationToken,
     runtime: Handle,
 }
 
@@ -48,6 +54,12 @@ impl Sharing {
             closing,
             runtime,
         }
+    }
+
+    /// Work that outlives its caller; the runtime is closed when it has ended.
+    pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let work: BoxFuture<'static, ()> = Box::pin(work);
+        self.tasks.spawn_on(work, &self.runtime);
     }
 }
 
@@ -93,15 +105,11 @@ impl SharedSession {
 
     /// How often the use of a session is noted.
     pub fn note_interval(&self) -> Duration {
-        const LONGEST: Duration = Duration::from_secs(30);
-        LONGEST.min(self.idle / 4)
+        note_interval(self.idle)
     }
 
-    /// Work that outlives its caller; the runtime is closed when it has ended.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let work: BoxFuture<'static, ()> = Box::pin(work);
-        let sharing = &self.sharing;
-        sharing.tasks.spawn_on(work, &sharing.runtime);
+        self.sharing.spawn(work);
     }
 
     pub(super) fn closing(&self) -> &CancellationToken {

@@ -258,35 +258,40 @@ fn who_has_not_been_seen_for_long_is_forgotten() {
 async fn one_at_a_time_has_a_claim() {
     let store = Arc::<MemoryStore>::default();
     let (one, two) = (shared(&store, &USER, &key()), shared(&store, &USER, &key()));
-    let Claimed::Mine(claim) = Claim::stream(&one).await else {
+    let Claimed::Mine(claim) = Claim::stream(&one, "born").await else {
         panic!("it is free");
     };
-    assert!(matches!(Claim::stream(&two).await, Claimed::Taken));
+    assert!(matches!(Claim::stream(&two, "born").await, Claimed::Taken));
     assert!(matches!(Claim::turn(&two).await, Claimed::Mine(_)));
+    // That of another session is nobody's yet.
+    assert!(matches!(
+        Claim::stream(&two, "anew").await,
+        Claimed::Mine(_)
+    ));
     // It is kept for as long as somebody renews it, also where the store has lost it.
     assert!(timeout(Duration::from_mins(5), claim.keep()).await.is_err());
-    assert!(matches!(Claim::stream(&two).await, Claimed::Taken));
+    assert!(matches!(Claim::stream(&two, "born").await, Claimed::Taken));
     store.clear();
     assert!(
         timeout(Duration::from_secs(30), claim.keep())
             .await
             .is_err()
     );
-    assert!(matches!(Claim::stream(&two).await, Claimed::Taken));
+    assert!(matches!(Claim::stream(&two, "born").await, Claimed::Taken));
     drop(claim);
     sleep(Duration::from_millis(10)).await;
-    let Claimed::Mine(second) = Claim::stream(&two).await else {
+    let Claimed::Mine(second) = Claim::stream(&two, "born").await else {
         panic!("it was given back");
     };
     // Whoever was too late to renew hears that somebody else has it, and does not take it away.
     sleep(Duration::from_secs(61)).await;
-    let Claimed::Mine(third) = Claim::stream(&one).await else {
+    let Claimed::Mine(third) = Claim::stream(&one, "born").await else {
         panic!("its time is over");
     };
     second.keep().await;
     drop(second);
     sleep(Duration::from_millis(10)).await;
-    assert!(matches!(Claim::stream(&two).await, Claimed::Taken));
+    assert!(matches!(Claim::stream(&two, "born").await, Claimed::Taken));
     drop(third);
 }
 

@@ -326,3 +326,28 @@ async fn a_session_outlives_the_mark_of_its_epoch() {
     use_once(&worlds[0], &ada).await;
     assert!(!worlds[0].is_open(&ada));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_is_written_whatever_the_store_has_failed_with() {
+    let store = Arc::<MemoryStore>::default();
+    let [world] = processes::<1>(&store);
+    let ada = of_user("ada");
+    let marks = || store.values("session-epoch").len();
+    store.hangs.store(true, Ordering::Relaxed);
+    use_once(&world, &ada).await;
+    let began = Instant::now();
+    world.begin_epoch(&ada).await;
+    assert_eq!(began.elapsed().as_secs(), 2);
+    assert_eq!(marks(), 0);
+    store.hangs.store(false, Ordering::Relaxed);
+    pass(6).await;
+    assert_eq!(marks(), 1, "tried again");
+
+    let bob = of_user("bob");
+    store.hangs.store(true, Ordering::Relaxed);
+    pass(MINUTE).await;
+    use_once(&world, &bob).await;
+    store.hangs.store(false, Ordering::Relaxed);
+    world.begin_epoch(&bob).await;
+    assert_eq!(marks(), 2, "at once");
+}

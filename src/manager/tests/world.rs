@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::connection::{
-    CallOptions, Connection, Event, Generation, LoginInUse, MemoryServer, MemoryStore, Recipe,
-    ResultCache, Script, SharedSession,
+    CallOptions, Connection, EpochMark, Event, Generation, LoginInUse, MemoryServer, MemoryStore,
+    Recipe, ResultCache, Script, SharedSession,
 };
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -212,7 +212,8 @@ impl World {
         let (store, idle) = (self.store.as_ref().unwrap(), Duration::from_mins(15));
         let (sharing, logger) = (self.manager.sharing(), Logger::silent());
         let whose = (user_id, &*target.key.server_name);
-        sharing.begin_epoch(&**store, whose, idle, &logger).await;
+        let mark = EpochMark::new(store, sharing, whose, idle, &logger);
+        mark.begin_epoch().await;
     }
 
     pub async fn acquire(&self, target: &Target) -> Result<Lease> {
@@ -302,6 +303,7 @@ impl Target {
             metrics: Arc::default(),
             environment,
             shared: None,
+            epoch: None,
             server_requests: None,
             client: Arc::default(),
             publisher: None,

@@ -14,7 +14,7 @@ use super::{
     app_connections, app_servers, catalog_tracker, discovery, lease, registry_view, tool_calls,
     tool_functions,
 };
-use crate::connection::Parting;
+use crate::connection::{EpochMark, Parting};
 use crate::manager::{Key, Lease, Manager, Owner};
 use crate::node::engine::{JsResult, Scope};
 use crate::node::marshal::to_js::ToJs;
@@ -123,10 +123,9 @@ fn disconnect_user_connection<'env>(invocation: &Invocation<'env>) -> JsResult<'
             logger.info(format!("[MCP][User: {user}][{server}] Disconnecting..."));
             if let Some(store) = &call.host.shared_sessions {
                 let idle = call.settings.user_idle_timeout;
-                let ending = manager
-                    .sharing()
-                    .begin_epoch(&**store, (user, server), idle, logger);
-                ending.await;
+                let whose = (user, &**server);
+                let epoch = EpochMark::new(store, manager.sharing(), whose, idle, logger);
+                epoch.begin_epoch().await;
             }
             manager.disconnect(&key).await;
         }

@@ -9,10 +9,12 @@ use serde_json::{Map, Value as Json};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::connection::EpochMark;
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, FlowStore, Logger, NetworkRules, TokenStore};
-use crate::node::engine::{AbortLink, JsResult, Scope, Value};
+use crate::host::{Environment, FlowStore, Logger, NetworkRules, SessionStore, TokenStore};
+use crate::node::engine::{AbortLink, JsResult, Present, Scope, Value};
 use crate::node::host::flows::NodeFlows;
+use crate::node::host::prompt::NodeTenancy;
 use crate::node::host::shared_sessions::{NodeSessions, SESSIONS};
 use crate::node::host::token_store::NodeTokens;
 use crate::node::marshal::arguments::Arguments;
@@ -104,23 +106,48 @@ impl<'env> Call<'env> {
         Ok(aborted)
     }
 
-    /// Has the sessions end that processes share of a user and server, when it is awaited.
-    pub fn epoch(
-        &self,
-        params: Value<'env>,
-    ) -> JsResult<'env, impl Future<Output = ()> + Send + use<>> {
+    /// What tells processes that a user has signed in or out at a server, where they share anything.
+    pub fn epoch(&self, params: Value<'env>) -> JsResult<'env, Option<Arc<EpochMark>>> {
         let user_id = required_text(params.get("userId")?, "userId")?;
         let server_name = required_text(params.get("serverName")?, "serverName")?;
-        let has_store = services::present(self.runtime.host.get(self.scope))?.has(SESSIONS);
-        let store = has_store.then(|| NodeSessions(Arc::clone(&self.context)));
-        let sharing = Arc::clone(self.runtime.manager.sharing());
-        let (idle, logger) = (self.settings().user_idle_timeout, self.logger.clone());
-        Ok(async move {
-            if let Some(store) = store {
-                let whose = (&*user_id, &*server_name);
-                sharing.begin_epoch(&store, whose, idle, &logger).await;
-            }
-        })
+        if !self.present()?.has(SESSIONS) {
+            return Ok(None);
+        }
+        let store: Arc<dyn SessionStore> = Arc::new(NodeSessions(Arc::clone(&self.context)));
+        let (sharing, idle) = (
+            self.runtime.manager.sharing(),
+            self.settings().user_idle_timeout,
+        );
+        let whose = (&*user_id, &*server_name);
+        Ok(Some(EpochMark::new(
+            &store,
+            sharing,
+            whose,
+            idle,
+            &self.logger,
+        )))
+    }
+
+    fn present(&self) -> JsResult<'env, Present> {
+        services::present(self.runtime.host.get(self.scope))
+    }
+
+    /// The `flowManager` of the parameters, else the runtime's.
+    pub fn flows_of(&self, params: Value<'env>) -> JsResult<'env, Arc<dyn FlowStore>> {
+        let name = "flowManager";
+        let given = params.get(name)?;
+        let service = if given.is_object() {
+            Service::given(&self.context, given, name)?
+        } else if self.present()?.has(name) {
+            Service::Host(name)
+        } else {
+            return Ok(Arc::clone(&self.runtime.flows) as _);
+        };
+        Ok(NodeFlows::store(&self.context, service))
+    }
+
+    pub fn tenancy(&self) -> JsResult<'env, Option<NodeTenancy>> {
+        Ok(NodeTenancy::of(&self.context, self.present()?))
     }
 
     pub fn settings(&self) -> Settings {

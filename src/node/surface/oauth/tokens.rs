@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::call::Call;
 use super::redemption::Refresh;
 use crate::error::{Code, Error};
-use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta};
+use crate::host::{CREDENTIAL_SET_ID, Level, LogMeta, tenant_of};
 use crate::node::engine::{JsResult, Thrown};
 use crate::node::host::given_leases::GivenLeases;
 use crate::node::host::witness::NodeWitness;
@@ -17,7 +17,9 @@ use crate::node::marshal::convert::{JsonObject, members, required_text, text, te
 use crate::node::marshal::errors;
 use crate::node::marshal::to_js::Nullable;
 use crate::node::surface::methods::{Invocation, Method};
-use crate::oauth::{ClientInfo, Stored, Tokens, storage_unavailable, stored_tokens, unbound};
+use crate::oauth::{
+    ClientInfo, Stored, Tokens, delete_flows_of, storage_unavailable, stored_tokens, unbound,
+};
 use crate::secret::Secret;
 
 const VALIDATE_BINDING: Callback<(JsonObject, JsonObject), ()> =
@@ -50,7 +52,7 @@ fn store<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         let witness = NodeWitness::of_store(&call.context, oauth, params)?;
         // What is stored besides is a refresh.
         let is_login = expected.is_none() && params.get("existingTokens")?.present().is_none();
-        let epoch = is_login.then(|| call.epoch(params)).transpose()?;
+        let epoch = is_login.then(|| call.epoch(params)).transpose()?.flatten();
         let leases = GivenLeases::read(&call.context, &call.logger, params)?;
         Ok(async move {
             let tokens = tokens.as_ref().and_then(Tokens::from_value);
@@ -70,7 +72,7 @@ fn store<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             };
             let stored = GivenLeases::fenced(leases, &storage, store).await?;
             if let Some(epoch) = epoch {
-                epoch.await;
+                epoch.begin_epoch().await;
             }
             Ok(stored)
         })
@@ -231,15 +233,26 @@ fn delete_client<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     })
 }
 
-/// `({ userId, serverName, deleteToken })`
+/// `({ userId, serverName, deleteToken, flowManager })`. The flows go first: a call takes the tokens of one that was
+/// completed lately.
 fn delete_all<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
         let storage = call.storage_deleting(call.argument(0), "deleteToken")?;
-        let epoch = call.epoch(call.argument(0))?;
+        let params = call.argument(0);
+        let (epoch, flows, tenancy) =
+            (call.epoch(params)?, call.flows_of(params)?, call.tenancy()?);
         Ok(async move {
+            let forgetting = async {
+                let tenant_id = tenant_of(tenancy.as_ref()).await?;
+                let whose = (storage.user_id(), storage.server_name());
+                delete_flows_of(&*flows, whose, tenant_id.as_deref()).await
+            };
+            let forgotten = forgetting.await;
             let deleted = storage.delete_all().await;
-            epoch.await;
-            deleted
+            if let Some(epoch) = epoch {
+                epoch.begin_epoch().await;
+            }
+            deleted.and(forgotten)
         })
     })
 }

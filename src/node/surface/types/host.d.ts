@@ -222,7 +222,8 @@ export interface MCPLimits {
 /**
  * A store of texts that processes share. Keys are JSON arrays of strings: `["session", USER, SERVER, DIGEST]`, and the same
  * with `session-stream` and `session-turn`; the user is `""` for a session that all users share. Values are opaque. A store
- * that fails, or takes longer than 2 s, is done without for 5 s; no call fails for it.
+ * that fails, or takes longer than 2 s, is done without for 5 s; no call fails for it. `["session-epoch", USER, SERVER]`, the mark
+ * of a logout or login, is always tried, and once more after that time.
  */
 export interface MCPSessionStore {
   /** The value, or nothing. */

@@ -117,8 +117,12 @@ export interface MCPTokens {
   getClientInfoAndMetadata: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken'] }) => Promise<{ clientInfo: MCPOAuthClient; clientMetadata: Record<string, unknown> } | null>
   /** Forgets a client registration; with `credentialSetId` only one of that credential set. */
   deleteClientRegistration: (params: { userId: string; serverName: string; deleteTokens: MCPTokenMethods['deleteTokens']; credentialSetId?: string }) => Promise<void>
-  /** Forgets a user's tokens and client registration of a server. */
-  deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: MCPTokenMethods['deleteTokens'] }) => Promise<void>
+  /**
+   * Forgets a user's tokens and client registration of a server, and before them the user's flows: a call takes the tokens of
+   * one that was completed lately. `flowManager`: where flows are, the runtime's unless given. Rejects where something may be
+   * left; what could be deleted is.
+   */
+  deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: MCPTokenMethods['deleteTokens']; flowManager?: MCPFlowManager }) => Promise<void>
 }
 
 /** Reconnects a user's OAuth servers from stored tokens, without asking anybody to authorize. */
