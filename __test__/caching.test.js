@@ -73,7 +73,6 @@ test.each([
   ['a lifetime that is no whole number', { ttlMs: 1.5, cacheScope: 'public' }],
   ['a lifetime that is no number', { ttlMs: '60000', cacheScope: 'public' }],
   ['a lifetime that no clock has', { ttlMs: 1e40, cacheScope: 'public' }],
-  ['a result that is no complete one', { ttlMs: HOUR, cacheScope: 'public', resultType: 'partial' }],
 ])('%s means that it is asked for again', async (_, members) => {
   const { server, connect } = await world({ answer: listing(members) });
   const connection = await connect(createUser());
