@@ -48,7 +48,6 @@ const SCHEMA = {
 };
 /** What a server may answer in place of MCP, by what the error says of it. The SDK's server cannot be made to. */
 const ODD = {
-  'it is no object': 'x',
   'content is no list': { content: { type: 'text', text: 'x' } },
   'content[0] is no block of content': { content: [null] },
   'content[1] is no block of content': { content: [{ type: 'text', text: 'x' }, 'x'] },

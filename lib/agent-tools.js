@@ -100,7 +100,7 @@ const toolError = (message, members) => Object.assign(new Error(message), { name
 async function callTool(client, tool, args, options) {
   const answer = await client.callTool({ name: tool.name, arguments: args }, options);
   // Some servers send `structuredContent` alone.
-  const result = isObject(answer) ? { ...answer, content: answer.content ?? [] } : answer;
+  const result = { ...answer, content: answer.content ?? [] };
   const fault = faultOf(result);
   if (fault) {
     throw toolError(`The result of ${tool.name} is not MCP: ${fault}`, {
