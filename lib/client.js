@@ -1,7 +1,6 @@
 /** `runtime.client`: an MCP client of one user and server, over requests that the addon makes. */
 
 const { EventEmitter } = require('node:events');
-const { Apps } = require('./apps.js');
 const { checkOptions, checkText, invalidArgument, objectOf } = require('./arguments.js');
 const { covers, forget, isSubscribed, subscribe, unsubscribe } = require('./resource-subscriptions.js');
 
@@ -155,15 +154,15 @@ class MCPClient {
   }
 
   async readApp(app, options) {
-    return this.#apps.readApp(this.#owner(), app, options);
+    return this.#apps().readApp(this.#owner(), app, options);
   }
 
   async callAppTool(params, options) {
-    return this.#apps.callTool(this.#owner(), params, options);
+    return this.#apps().callTool(this.#owner(), params, options);
   }
 
   async readAppResource(params, options) {
-    return this.#apps.readResource(this.#owner(), params, options);
+    return this.#apps().readResource(this.#owner(), params, options);
   }
 
   async ping(options) {
@@ -281,7 +280,13 @@ function withClients(create) {
   return function createMCPRuntime(host) {
     const runtime = create(host);
     const { client } = runtime;
-    const common = { apps: new Apps(host), keeps: host.keepConnections !== false };
+    let known;
+    /** Few programs have apps, and what these need of Node takes milliseconds to load. */
+    const apps = () => {
+      known ??= new (require('./apps.js').Apps)(host);
+      return known;
+    };
+    const common = { apps, keeps: host.keepConnections !== false };
     runtime.client = (serverName, params) => {
       if (typeof serverName !== 'string') throw invalidArgument('client: serverName must be a string');
       if (params !== undefined && (params === null || typeof params !== 'object')) {

@@ -1,8 +1,5 @@
 /** `createMCPRuntime({ config, redis })`: what users have stored is in a Redis, not on disk. */
 
-const { connectionTo, installedOpener } = require('../redis/connection.js');
-const { servicesOver } = require('../redis/services.js');
-
 /** Logins stay with the process that began them, whose own port their browsers come back to. */
 const MEMBERS = ['lock', 'tokenMethods', 'exchangedTokens', 'sharedSessions', 'limits'];
 
@@ -48,6 +45,9 @@ function withRedis(create) {
   return function createMCPRuntime(host) {
     if (host?.redis === undefined || host.redis === null) return create(host);
     check(host);
+    // What nearly nobody needs takes milliseconds to load.
+    const { connectionTo, installedOpener } = require('../redis/connection.js');
+    const { servicesOver } = require('../redis/services.js');
     const open = installedOpener();
     if (!open) throw invalid('host.redis needs ioredis or redis. Run: npm install ioredis');
     const connection = connectionTo(host.redis, open, {
