@@ -32,6 +32,8 @@ mod options;
 mod param_headers;
 mod receiver;
 mod recipe;
+#[cfg(test)]
+mod recording_wire;
 mod renewal;
 mod request;
 mod requests;

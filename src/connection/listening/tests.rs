@@ -1,4 +1,3 @@
-use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::from_value;
 
@@ -7,23 +6,9 @@ use crate::connection::caller::Caller;
 use crate::connection::client::Client;
 use crate::connection::events::Observer;
 use crate::connection::generation::DISCOVERED;
+use crate::connection::recording_wire::RecordingWire;
 use crate::host::Peer;
-use crate::transport::{Receiver, Wire};
-
-/// Keeps what it is sent.
-#[derive(Default)]
-struct Sent(Mutex<Vec<Value>>);
-
-#[async_trait]
-impl Wire for Sent {
-    async fn send(&self, sending: Sending<'_>) -> Result<(), Failure> {
-        let message = serde_json::from_slice(&sending.text);
-        self.0.lock().push(message.unwrap());
-        Ok(())
-    }
-
-    async fn close(&self) {}
-}
+use crate::transport::Receiver;
 
 /// Hears everything.
 #[derive(Default)]
@@ -48,14 +33,14 @@ impl Observer for Heard {
 
 struct World {
     engine: Arc<Engine>,
-    wire: Arc<Sent>,
+    wire: Arc<RecordingWire>,
     heard: Arc<Heard>,
 }
 
 impl World {
     /// A session with a server of 2026-07-28 over a stream of bytes.
     fn new(capabilities: Value) -> Self {
-        let (wire, heard) = (Arc::<Sent>::default(), Arc::<Heard>::default());
+        let (wire, heard) = (Arc::<RecordingWire>::default(), Arc::<Heard>::default());
         let client = Client {
             owner: Caller {
                 peer: Peer {

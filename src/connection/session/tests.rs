@@ -1,5 +1,4 @@
 use async_trait::async_trait;
-use parking_lot::Mutex;
 use rmcp::model::{ProtocolVersion, ServerCapabilities};
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -9,24 +8,10 @@ use super::*;
 use crate::connection::caller::Caller;
 use crate::connection::client::Client;
 use crate::connection::options::Progress;
+use crate::connection::recording_wire::RecordingWire;
 use crate::host::{Notice, Peer, ServerRequest, ServerRequests};
 use crate::log::Logger;
-use crate::transport::{HttpSession, Receiver, Wire};
-
-/// Keeps what it is sent.
-#[derive(Default)]
-struct Sent(Mutex<Vec<Value>>);
-
-#[async_trait]
-impl Wire for Sent {
-    async fn send(&self, sending: Sending<'_>) -> Result<(), Failure> {
-        let message = serde_json::from_slice(&sending.text);
-        self.0.lock().push(message.unwrap());
-        Ok(())
-    }
-
-    async fn close(&self) {}
-}
+use crate::transport::{HttpSession, Receiver};
 
 /// Somebody who takes a minute to answer.
 struct Slow;
@@ -66,7 +51,7 @@ async fn a_server_that_waits_for_the_host_is_not_silent() {
     };
     let life = CancellationToken::new();
     let engine = Engine::new(client, life.clone(), Duration::from_secs(1), None);
-    let wire = Arc::<Sent>::default();
+    let wire = Arc::<RecordingWire>::default();
     engine.use_lane(Lane::Duplex(Arc::clone(&wire) as _));
     let described = Described {
         version: ProtocolVersion::V_2025_11_25,
