@@ -187,7 +187,16 @@
     return stringify(fields);
   };
 
-  const variableText = (names) => fieldText(process.env, names);
+  /** `fieldText` of `process.env`, which Node asks the system for each time that a member is looked at. */
+  const variableText = (names) => {
+    const variables = process.env;
+    const set = {};
+    for (const name of names) {
+      const value = variables[name];
+      if (present(value)) set[name] = `${value}`.toWellFormed();
+    }
+    return stringify(set);
+  };
 
   const copy = (object) => ({ ...object });
 
