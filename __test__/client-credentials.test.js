@@ -204,7 +204,6 @@ test('a server that takes no token ends in an error of the operator, and the aut
 test.each([
   ['client_id', { client_id: 'unknown' }, /invalid_client.*oauth\.client_id/],
   ['client_secret', { client_secret: 'another-secret-of-nobody' }, /invalid_client.*oauth\.client_secret/],
-  ['scope', { scope: 'unknown' }, /invalid_scope.*oauth\.scope/],
 ])('a wrong %s: the error names what an operator has to check', async (_, members, expected) => {
   registerSecrets(members.client_secret);
   const { call, reinit, logger, oauthStart } = await start({ oauth: withSecret({ client_id: 'basic', ...members }) });

@@ -64,7 +64,7 @@ describe('what a config shows', () => {
       client_id: 'id',
       issuer: 'https://user:password@as.example/?key=secret',
       dpop: true,
-      private_key_jwt: { key: 'secret', key_file: '/secret' },
+      private_key_jwt: { key: 'secret', kid: 'secret' },
       identity_provider: { client_id: 'id', client_secret: 'secret' },
       assertion: { metadata_url: 'https://secret', metadata_headers: { A: 'secret' } },
     };
