@@ -4,7 +4,7 @@ use http::HeaderValue;
 use serde_json::Value;
 
 use super::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
-use super::client_credentials;
+use super::client::Client;
 use super::machine::MachineServer;
 use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
@@ -45,7 +45,15 @@ pub(super) async fn exchange(
             logger: &server.host.logger,
         })
         .await?;
-    let (form, authorization) = client_credentials::form(server, &at)?;
+    // RFC 6749, section 4.4: the client proves who it is, and that is all.
+    let mut form = Form::default();
+    form.set("grant_type", "client_credentials");
+    let client = Client {
+        server_name: &server.server_name,
+        options: &server.options,
+        assertions: server.host.client_assertions.as_deref(),
+    };
+    let authorization = client.authenticate(&mut form, &at).await?;
     send(server, &at, form, authorization, is_replacement).await
 }
 

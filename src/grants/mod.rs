@@ -4,7 +4,7 @@
 //! RFC 6749, section 4.4; RFC 9728, 8414, 8707.
 
 pub mod authorization_server;
-mod client_credentials;
+mod client;
 mod exchange;
 mod machine;
 mod machine_tokens;
