@@ -6,7 +6,7 @@ use super::{
     AuthorizationPrompt, ClientProfile, CredentialEvents, CredentialsKey, FlowStore,
     HostConnections, Identity, Lock, OnBehalfOf, RedirectListener, Registry, ServerRequests,
     SessionStore, SharedCache, SharedLimits, Tenancy, TokenStore, ToolPublisher, TraceContext,
-    UpstreamTokens,
+    UpstreamTokens, WorkloadIdentity,
 };
 use crate::environment::Environment;
 use crate::log::Logger;
@@ -32,6 +32,7 @@ pub struct Host {
     /// Absent: sessions belong to one process.
     pub shared_sessions: Option<Arc<dyn SessionStore>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
+    pub workload: Option<Arc<dyn WorkloadIdentity>>,
     /// Absent where the call brings no login session; the user's own tokens count then.
     pub upstream_tokens: Option<Arc<dyn UpstreamTokens>>,
     /// Who the login belongs to, where the call says so.

@@ -22,3 +22,4 @@ pub mod token_store;
 pub mod trace_context;
 pub mod upstream;
 pub mod witness;
+pub mod workload;

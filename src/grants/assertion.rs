@@ -1,0 +1,234 @@
+//! Where the assertion of a workload comes from: a file that the platform rewrites, the platform's metadata service, or
+//! the host. It is read anew for each token request, because whoever issues it renews it by himself.
+
+use std::fs::{File, metadata};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderName, HeaderValue, Method};
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+use url::Url;
+
+use crate::blocking::blocking;
+use crate::clock::now_ms;
+use crate::environment::Environment;
+use crate::error::{Code, Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_text};
+use crate::host::WorkloadIdentity;
+use crate::network::{HttpClient, NetworkRules, Policy, Request, sanitize_url};
+use crate::oauth::AssertionSource;
+use crate::secret::Secret;
+use crate::server_config::{Setter, is_sent};
+
+/// Far more than any JWT, in bytes.
+const LONGEST: usize = 64 * 1024;
+/// Bound on a file, which may be on a network, and on the metadata service. The host's function has its own.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is asked, and for whom.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub server_name: &'a str,
+    /// The issuer of the authorization server, where it is known.
+    pub issuer: Option<&'a str>,
+    /// What the assertion has to be for.
+    pub audience: &'a str,
+}
+
+/// The way to all sources.
+#[derive(Clone, Copy)]
+pub(super) struct Sources<'a> {
+    pub http: &'a HttpClient,
+    pub rules: &'a NetworkRules,
+    pub host: Option<&'a dyn WorkloadIdentity>,
+}
+
+impl Sources<'_> {
+    /// Reads an assertion as it is now.
+    ///
+    /// Fails with [`Code::OAuthExchangeFailed`] where there is none, [`Code::InvalidConfig`] where the config cannot be
+    /// followed, and as the network or the host fails.
+    pub async fn read(self, source: &AssertionSource, asked: Asked<'_>) -> Result<Secret> {
+        let text = match source {
+            AssertionSource::File(path) => from_file(path).await?,
+            AssertionSource::Metadata { url, headers } => self.from_metadata(url, headers).await?,
+            AssertionSource::Host => self.from_host(asked).await?,
+        };
+        let assertion = Secret::new(text.trim().to_owned());
+        if claims(&assertion).is_none() {
+            let source = name(source);
+            return Err(none(&format!("{source} holds something that is no JWT")));
+        }
+        Ok(assertion)
+    }
+
+    async fn from_host(self, asked: Asked<'_>) -> Result<String> {
+        let Some(host) = self.host else {
+            return Err(Error::invalid_config(
+                "[MCPOAuth] `grant: workload` needs `oauth.assertion` with a `file` or a `metadata_url`, or the host's \
+                 getWorkloadAssertion.",
+            ));
+        };
+        let Asked {
+            server_name,
+            issuer,
+            audience,
+        } = asked;
+        let assertion = host.assertion(server_name, issuer, audience).await?;
+        Ok(assertion.expose().clone())
+    }
+
+    async fn from_metadata(self, url: &Url, headers: &IndexMap<String, String>) -> Result<String> {
+        let policy = self.policy(url)?;
+        let mut request = Request::new(Method::GET, url.clone());
+        request.timeout = Some(TIMEOUT);
+        for (name, value) in headers {
+            let (name, value) = header(name, value)?;
+            if is_sent(&name, Setter::Operator)? {
+                request.headers.insert(name, value);
+            }
+        }
+        let mut sent = SentSecrets::default();
+        sent.add_headers(&request.headers);
+        let unanswered = |error: Error| {
+            let message = foreign_text(&error.message, &sent);
+            let message = none(&format!("the metadata service cannot be asked: {message}")).message;
+            Error { message, ..error }
+        };
+        let response = (self.http.send(&policy, request).await).map_err(unanswered)?;
+        let status = response.status;
+        let body = response.bytes(LONGEST).await.map_err(unanswered)?;
+        let members = serde_json::from_slice::<Map<String, Value>>(&body).ok();
+        let text = |name| members.as_ref()?.get(name)?.as_str();
+        if !status.is_success() {
+            let told = ["error", "error_description"].into_iter().filter_map(text);
+            let told = told.map(|text| format!(": {}", foreign_text(text, &sent)));
+            let place = sanitize_url(url);
+            let told = told.collect::<String>();
+            return Err(none(&format!("{place} answered {}{told}", status.as_u16()))
+                .with_status(status.as_u16())
+                .with_retryable(status.is_server_error()));
+        }
+        // Azure answers an object, Google the JWT alone.
+        let token = text("access_token").map(str::to_owned);
+        Ok(token.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    /// The allowlist names MCP servers, so it says nothing here; `allowedAddresses` does. There is no proxy: the service
+    /// knows a workload by where it asks from.
+    fn policy(self, url: &Url) -> Result<Policy> {
+        let judged = |allowed_addresses| {
+            let rules = NetworkRules {
+                ssrf_protection: true,
+                allowed_domains: Vec::new(),
+                allowed_addresses,
+            };
+            Policy::oauth(&rules, &Environment::default(), None)
+        };
+        let is_public = judged(Vec::new())?.check_url(url).is_ok();
+        if is_public && url.scheme() != "https" {
+            return Err(Error::invalid_config(format!(
+                "[MCPOAuth] `oauth.assertion.metadata_url` {} is neither https nor a private address",
+                sanitize_url(url)
+            )));
+        }
+        judged(self.rules.allowed_addresses.clone())
+    }
+}
+
+fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
+    let pair = HeaderName::try_from(name)
+        .ok()
+        .zip(HeaderValue::from_str(value).ok());
+    let (name, mut value) = pair.ok_or_else(|| {
+        Error::invalid_config(format!(
+            "[MCPOAuth] `oauth.assertion.metadata_headers.{name}` is not a valid header"
+        ))
+    })?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+async fn from_file(path: &Path) -> Result<String> {
+    let opened: PathBuf = path.to_owned();
+    let read = blocking(async { tokio::task::spawn_blocking(move || contents(&opened)).await });
+    let unread = |problem: &str| {
+        let path = path.display();
+        none(&format!("{path} cannot be read: {problem}"))
+    };
+    tokio::time::timeout(TIMEOUT, read)
+        .await
+        .map_err(|_| unread("it takes too long"))??
+        .map_err(|_| Error::closed())?
+        .map_err(|error| unread(&error.to_string()))
+}
+
+fn contents(path: &Path) -> io::Result<String> {
+    // A pipe would be waited for.
+    if !metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no file"));
+    }
+    let mut text = String::new();
+    let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX);
+    File::open(path)?.take(limit + 1).read_to_string(&mut text)?;
+    if text.len() > LONGEST {
+        return Err(io::Error::other("it is longer than any JWT"));
+    }
+    Ok(text)
+}
+
+fn name(source: &AssertionSource) -> String {
+    match source {
+        AssertionSource::File(path) => path.display().to_string(),
+        AssertionSource::Metadata { url, .. } => sanitize_url(url),
+        AssertionSource::Host => "getWorkloadAssertion".to_owned(),
+    }
+}
+
+fn none(problem: &str) -> Error {
+    let message = format!(
+        "[MCPOAuth] There is no assertion of this workload: {problem}. Whoever operates this program mends it"
+    );
+    Error::new(Code::OAuthExchangeFailed, message)
+}
+
+/// The claims of a compact JWS (RFC 7515, section 7.1); `None` for anything else. Nothing else is sent to an authorization
+/// server: a file that was named by mistake stays here.
+fn claims(assertion: &Secret) -> Option<Map<String, Value>> {
+    let text = assertion.expose();
+    let parts: Vec<&str> = text.split('.').collect();
+    let [header, claims, signature] = parts[..] else {
+        return None;
+    };
+    let decoded = |part| URL_SAFE_NO_PAD.decode(part).ok();
+    let object = |part| serde_json::from_slice(&decoded(part)?).ok();
+    let _: Map<String, Value> = object(header)?;
+    let is_signed = decoded(signature).is_some_and(|signature| !signature.is_empty());
+    object(claims).filter(|_| is_signed && text.len() <= LONGEST)
+}
+
+/// What an assertion that was refused says of itself, for whoever has to mend it: where it comes from, whether it has
+/// expired, whom it is for.
+pub(super) fn described(source: &AssertionSource, assertion: &Secret) -> String {
+    let claims = claims(assertion).unwrap_or_default();
+    let mut told = format!("the assertion of {}", name(source));
+    if let Some(expiry) = claims.get("exp").and_then(Value::as_f64) {
+        #[expect(clippy::cast_precision_loss, reason = "seconds")]
+        let left = expiry - (now_ms() / 1000) as f64;
+        told += &if left > 0.0 {
+            format!(" lasts {left:.0} s more")
+        } else {
+            format!(" has expired {:.0} s ago", -left)
+        };
+    }
+    let sent = SentSecrets::from(vec![assertion.clone()]);
+    if let Some(audience) = claims.get("aud") {
+        let audience = foreign_text(&audience.to_string(), &sent);
+        told += &format!(", and is for {audience}");
+    }
+    told
+}
