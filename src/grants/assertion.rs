@@ -174,7 +174,9 @@ fn contents(path: &Path) -> io::Result<String> {
     }
     let mut text = String::new();
     let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX);
-    File::open(path)?.take(limit + 1).read_to_string(&mut text)?;
+    File::open(path)?
+        .take(limit + 1)
+        .read_to_string(&mut text)?;
     if text.len() > LONGEST {
         return Err(io::Error::other("it is longer than any JWT"));
     }
@@ -231,4 +233,191 @@ pub(super) fn described(source: &AssertionSource, assertion: &Secret) -> String 
         told += &format!(", and is for {audience}");
     }
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use async_trait::async_trait;
+    use serde_json::json;
+
+    use super::*;
+
+    const ASKED: Asked<'_> = Asked {
+        server_name: "srv",
+        issuer: None,
+        audience: "https://as.test",
+    };
+
+    fn jwt(claims: &Value) -> String {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let (header, claims) = (part(&json!({ "alg": "RS256" })), part(claims));
+        format!("{header}.{claims}.c2ln")
+    }
+
+    /// A folder of this test's own.
+    fn folder() -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("mcp-{:x}", rand::random::<u64>()));
+        fs::create_dir(&folder).unwrap();
+        folder
+    }
+
+    async fn read(source: &AssertionSource, rules: &NetworkRules) -> Result<Secret> {
+        let http = HttpClient::new();
+        let sources = Sources {
+            http: &http,
+            rules,
+            host: None,
+        };
+        sources.read(source, ASKED).await
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_as_it_is_now() {
+        let folder = folder();
+        let path = folder.join("token");
+        let source = AssertionSource::File(path.clone());
+        let rules = NetworkRules::default();
+        for subject in ["one", "two"] {
+            let token = jwt(&json!({ "sub": subject }));
+            fs::write(&path, format!("\n{token}\n")).unwrap();
+            assert_eq!(*read(&source, &rules).await.unwrap().expose(), token);
+        }
+        for (content, expected) in [
+            (String::new(), "no JWT"),
+            ("root:hunter2:0:0".to_owned(), "no JWT"),
+            (jwt(&json!({})).replace(".c2ln", "."), "no JWT"),
+            (format!("a{}", jwt(&json!({}))), "no JWT"),
+            ("a".repeat(LONGEST + 1), "longer than any JWT"),
+        ] {
+            fs::write(&path, content).unwrap();
+            let error = read(&source, &rules).await.unwrap_err();
+            assert_eq!(error.code, Code::OAuthExchangeFailed);
+            assert!(error.message.contains(expected), "{error}");
+            assert!(error.message.contains("token"), "{error}");
+            assert!(!error.message.contains("hunter2"), "{error}");
+        }
+        for (path, expected) in [
+            (folder.join("absent"), "cannot be read"),
+            (folder.clone(), "it is no file"),
+        ] {
+            let error = read(&AssertionSource::File(path), &rules).await;
+            let message = error.unwrap_err().message;
+            assert!(message.contains(expected), "{message}");
+        }
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_metadata_service_is_asked_where_the_operator_opened_its_address() {
+        let http = HttpClient::new();
+        for (url, allowed, domains, expected) in [
+            (
+                "http://169.254.169.254/t",
+                "",
+                "",
+                Some(Code::AddressNotAllowed),
+            ),
+            (
+                "http://169.254.169.254/t",
+                "169.254.169.254:443",
+                "",
+                Some(Code::AddressNotAllowed),
+            ),
+            ("http://169.254.169.254/t", "169.254.169.254:80", "", None),
+            // The allowlist of MCP servers neither opens nor closes.
+            (
+                "http://169.254.169.254/t",
+                "169.254.169.254:80",
+                "mcp.test",
+                None,
+            ),
+            (
+                "http://169.254.169.254/t",
+                "",
+                "169.254.169.254",
+                Some(Code::AddressNotAllowed),
+            ),
+            (
+                "http://metadata.google.internal/t",
+                "",
+                "",
+                Some(Code::AddressNotAllowed),
+            ),
+            (
+                "http://metadata.google.internal/t",
+                "metadata.google.internal:80",
+                "",
+                None,
+            ),
+            ("http://public.test/t", "", "", Some(Code::InvalidConfig)),
+            ("https://public.test/t", "", "", None),
+        ] {
+            let list = |entry: &str| match entry {
+                "" => Vec::new(),
+                entry => vec![entry.to_owned()],
+            };
+            let rules = NetworkRules {
+                ssrf_protection: domains.is_empty(),
+                allowed_domains: list(domains),
+                allowed_addresses: list(allowed),
+            };
+            let sources = Sources {
+                http: &http,
+                rules: &rules,
+                host: None,
+            };
+            let url = Url::parse(url).unwrap();
+            let judged = sources
+                .policy(&url)
+                .and_then(|policy| policy.check_url(&url));
+            let code = judged.err().map(|error| error.code);
+            assert_eq!(code, expected, "{url} {allowed} {domains}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_host_is_asked_for_this_server_and_audience() {
+        struct Workload;
+        #[async_trait]
+        impl WorkloadIdentity for Workload {
+            async fn assertion(&self, name: &str, _: Option<&str>, aud: &str) -> Result<Secret> {
+                Ok(Secret::new(jwt(&json!({ "sub": name, "aud": aud }))))
+            }
+        }
+        let source = AssertionSource::Host;
+        let rules = NetworkRules::default();
+        let error = read(&source, &rules).await.unwrap_err();
+        assert_eq!(error.code, Code::InvalidConfig);
+        let sources = Sources {
+            http: &HttpClient::new(),
+            rules: &rules,
+            host: Some(&Workload),
+        };
+        let assertion = sources.read(&source, ASKED).await.unwrap();
+        let expected = json!({ "sub": "srv", "aud": ASKED.audience });
+        assert_eq!(json!(claims(&assertion).unwrap()), expected);
+    }
+
+    #[test]
+    fn what_a_refused_assertion_says_of_itself() {
+        let source = AssertionSource::File("/run/token".into());
+        let now = now_ms() / 1000;
+        for (claims, expected) in [
+            (json!({}), "the assertion of /run/token"),
+            (json!({ "exp": now - 3600 }), "has expired"),
+            (
+                json!({ "exp": now + 3600, "aud": ["a", "b"] }),
+                r#"and is for ["a","b"]"#,
+            ),
+            (json!({ "aud": "a\u{1b}[31m\nb" }), r"and is for"),
+        ] {
+            let assertion = Secret::new(jwt(&claims));
+            let told = described(&source, &assertion);
+            assert!(told.contains(expected), "{told}");
+            assert!(!told.contains(char::is_control), "{told}");
+            assert!(!told.contains(assertion.expose().as_str()), "{told}");
+        }
+    }
 }

@@ -1,0 +1,3 @@
+//! Grants without a user's login.
+
+mod assertion;
