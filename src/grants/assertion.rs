@@ -6,15 +6,13 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderName, HeaderValue, Method};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::jwt::{LONGEST_JWT, claims};
 use crate::blocking::blocking;
-use crate::clock::now_ms;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
@@ -24,8 +22,6 @@ use crate::oauth::AssertionSource;
 use crate::secret::Secret;
 use crate::server_config::{Setter, is_sent};
 
-/// Far more than any JWT, in bytes.
-const LONGEST: usize = 64 * 1024;
 /// Bound on a file, which may be on a network, and on the metadata service. The host's function has its own.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -101,7 +97,7 @@ impl Sources<'_> {
         };
         let response = (self.http.send(&policy, request).await).map_err(unanswered)?;
         let status = response.status;
-        let body = response.bytes(LONGEST).await.map_err(unanswered)?;
+        let body = response.bytes(LONGEST_JWT).await.map_err(unanswered)?;
         let members = serde_json::from_slice::<Map<String, Value>>(&body).ok();
         let text = |name| members.as_ref()?.get(name)?.as_str();
         if !status.is_success() {
@@ -173,17 +169,17 @@ fn contents(path: &Path) -> io::Result<String> {
         return Err(io::Error::other("it is no file"));
     }
     let mut text = String::new();
-    let limit = u64::try_from(LONGEST).unwrap_or(u64::MAX);
+    let limit = u64::try_from(LONGEST_JWT).unwrap_or(u64::MAX);
     File::open(path)?
         .take(limit + 1)
         .read_to_string(&mut text)?;
-    if text.len() > LONGEST {
+    if text.len() > LONGEST_JWT {
         return Err(io::Error::other("it is longer than any JWT"));
     }
     Ok(text)
 }
 
-fn name(source: &AssertionSource) -> String {
+pub(super) fn name(source: &AssertionSource) -> String {
     match source {
         AssertionSource::File(path) => path.display().to_string(),
         AssertionSource::Metadata { url, .. } => sanitize_url(url),
@@ -198,43 +194,6 @@ fn none(problem: &str) -> Error {
     Error::new(Code::OAuthExchangeFailed, message)
 }
 
-/// The claims of a compact JWS (RFC 7515, section 7.1); `None` for anything else. Nothing else is sent to an authorization
-/// server: a file that was named by mistake stays here.
-fn claims(assertion: &Secret) -> Option<Map<String, Value>> {
-    let text = assertion.expose();
-    let parts: Vec<&str> = text.split('.').collect();
-    let [header, claims, signature] = parts[..] else {
-        return None;
-    };
-    let decoded = |part| URL_SAFE_NO_PAD.decode(part).ok();
-    let object = |part| serde_json::from_slice(&decoded(part)?).ok();
-    let _: Map<String, Value> = object(header)?;
-    let is_signed = decoded(signature).is_some_and(|signature| !signature.is_empty());
-    object(claims).filter(|_| is_signed && text.len() <= LONGEST)
-}
-
-/// What an assertion that was refused says of itself, for whoever has to mend it: where it comes from, whether it has
-/// expired, whom it is for.
-pub(super) fn described(source: &AssertionSource, assertion: &Secret) -> String {
-    let claims = claims(assertion).unwrap_or_default();
-    let mut told = format!("the assertion of {}", name(source));
-    if let Some(expiry) = claims.get("exp").and_then(Value::as_f64) {
-        #[expect(clippy::cast_precision_loss, reason = "seconds")]
-        let left = expiry - (now_ms() / 1000) as f64;
-        told += &if left > 0.0 {
-            format!(" lasts {left:.0} s more")
-        } else {
-            format!(" has expired {:.0} s ago", -left)
-        };
-    }
-    let sent = SentSecrets::from(vec![assertion.clone()]);
-    if let Some(audience) = claims.get("aud") {
-        let audience = foreign_text(&audience.to_string(), &sent);
-        told += &format!(", and is for {audience}");
-    }
-    told
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -242,6 +201,7 @@ mod tests {
     use async_trait::async_trait;
     use serde_json::json;
 
+    use super::super::jwt::testing::jwt;
     use super::*;
 
     const ASKED: Asked<'_> = Asked {
@@ -249,12 +209,6 @@ mod tests {
         issuer: None,
         audience: "https://as.test",
     };
-
-    fn jwt(claims: &Value) -> String {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let (header, claims) = (part(&json!({ "alg": "RS256" })), part(claims));
-        format!("{header}.{claims}.c2ln")
-    }
 
     /// A folder of this test's own.
     fn folder() -> PathBuf {
@@ -289,7 +243,7 @@ mod tests {
             ("root:hunter2:0:0".to_owned(), "no JWT"),
             (jwt(&json!({})).replace(".c2ln", "."), "no JWT"),
             (format!("a{}", jwt(&json!({}))), "no JWT"),
-            ("a".repeat(LONGEST + 1), "longer than any JWT"),
+            ("a".repeat(LONGEST_JWT + 1), "longer than any JWT"),
         ] {
             fs::write(&path, content).unwrap();
             let error = read(&source, &rules).await.unwrap_err();
@@ -398,26 +352,5 @@ mod tests {
         let assertion = sources.read(&source, ASKED).await.unwrap();
         let expected = json!({ "sub": "srv", "aud": ASKED.audience });
         assert_eq!(json!(claims(&assertion).unwrap()), expected);
-    }
-
-    #[test]
-    fn what_a_refused_assertion_says_of_itself() {
-        let source = AssertionSource::File("/run/token".into());
-        let now = now_ms() / 1000;
-        for (claims, expected) in [
-            (json!({}), "the assertion of /run/token"),
-            (json!({ "exp": now - 3600 }), "has expired"),
-            (
-                json!({ "exp": now + 3600, "aud": ["a", "b"] }),
-                r#"and is for ["a","b"]"#,
-            ),
-            (json!({ "aud": "a\u{1b}[31m\nb" }), r"and is for"),
-        ] {
-            let assertion = Secret::new(jwt(&claims));
-            let told = described(&source, &assertion);
-            assert!(told.contains(expected), "{told}");
-            assert!(!told.contains(char::is_control), "{told}");
-            assert!(!told.contains(assertion.expose().as_str()), "{told}");
-        }
     }
 }

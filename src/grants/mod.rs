@@ -1,3 +1,5 @@
 //! Grants without a user's login.
 
 mod assertion;
+mod jwt;
+mod workload;
