@@ -39,7 +39,8 @@ pub(super) struct Asked<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Sources<'a> {
     pub http: &'a HttpClient,
-    pub rules: &'a NetworkRules,
+    /// `mcpSettings.allowedAddresses`.
+    pub allowed_addresses: &'a [String],
     pub host: Option<&'a dyn WorkloadIdentity>,
 }
 
@@ -132,7 +133,7 @@ impl Sources<'_> {
                 sanitize_url(url)
             )));
         }
-        judged(self.rules.allowed_addresses.clone())
+        judged(self.allowed_addresses.to_vec())
     }
 }
 
@@ -217,11 +218,11 @@ mod tests {
         folder
     }
 
-    async fn read(source: &AssertionSource, rules: &NetworkRules) -> Result<Secret> {
+    async fn read(source: &AssertionSource) -> Result<Secret> {
         let http = HttpClient::new();
         let sources = Sources {
             http: &http,
-            rules,
+            allowed_addresses: &[],
             host: None,
         };
         sources.read(source, ASKED).await
@@ -232,11 +233,10 @@ mod tests {
         let folder = folder();
         let path = folder.join("token");
         let source = AssertionSource::File(path.clone());
-        let rules = NetworkRules::default();
         for subject in ["one", "two"] {
             let token = jwt(&json!({ "sub": subject }));
             fs::write(&path, format!("\n{token}\n")).unwrap();
-            assert_eq!(*read(&source, &rules).await.unwrap().expose(), token);
+            assert_eq!(*read(&source).await.unwrap().expose(), token);
         }
         for (content, expected) in [
             (String::new(), "no JWT"),
@@ -246,7 +246,7 @@ mod tests {
             ("a".repeat(LONGEST_JWT + 1), "longer than any JWT"),
         ] {
             fs::write(&path, content).unwrap();
-            let error = read(&source, &rules).await.unwrap_err();
+            let error = read(&source).await.unwrap_err();
             assert_eq!(error.code, Code::OAuthExchangeFailed);
             assert!(error.message.contains(expected), "{error}");
             assert!(error.message.contains("token"), "{error}");
@@ -256,7 +256,7 @@ mod tests {
             (folder.join("absent"), "cannot be read"),
             (folder.clone(), "it is no file"),
         ] {
-            let error = read(&AssertionSource::File(path), &rules).await;
+            let error = read(&AssertionSource::File(path)).await;
             let message = error.unwrap_err().message;
             assert!(message.contains(expected), "{message}");
         }
@@ -265,61 +265,31 @@ mod tests {
 
     #[tokio::test]
     async fn a_metadata_service_is_asked_where_the_operator_opened_its_address() {
-        let http = HttpClient::new();
-        for (url, allowed, domains, expected) in [
-            (
-                "http://169.254.169.254/t",
-                "",
-                "",
-                Some(Code::AddressNotAllowed),
-            ),
-            (
-                "http://169.254.169.254/t",
-                "169.254.169.254:443",
-                "",
-                Some(Code::AddressNotAllowed),
-            ),
-            ("http://169.254.169.254/t", "169.254.169.254:80", "", None),
-            // The allowlist of MCP servers neither opens nor closes.
-            (
-                "http://169.254.169.254/t",
-                "169.254.169.254:80",
-                "mcp.test",
-                None,
-            ),
-            (
-                "http://169.254.169.254/t",
-                "",
-                "169.254.169.254",
-                Some(Code::AddressNotAllowed),
-            ),
+        let refused = Some(Code::AddressNotAllowed);
+        for (url, allowed, expected) in [
+            ("http://169.254.169.254/t", "other.test:80", refused),
+            ("http://169.254.169.254/t", "169.254.169.254:443", refused),
+            ("http://169.254.169.254/t", "169.254.169.254:80", None),
             (
                 "http://metadata.google.internal/t",
-                "",
-                "",
-                Some(Code::AddressNotAllowed),
+                "169.254.169.254:80",
+                refused,
             ),
             (
                 "http://metadata.google.internal/t",
                 "metadata.google.internal:80",
-                "",
                 None,
             ),
-            ("http://public.test/t", "", "", Some(Code::InvalidConfig)),
-            ("https://public.test/t", "", "", None),
+            (
+                "http://public.test/t",
+                "public.test:80",
+                Some(Code::InvalidConfig),
+            ),
+            ("https://public.test/t", "other.test:80", None),
         ] {
-            let list = |entry: &str| match entry {
-                "" => Vec::new(),
-                entry => vec![entry.to_owned()],
-            };
-            let rules = NetworkRules {
-                ssrf_protection: domains.is_empty(),
-                allowed_domains: list(domains),
-                allowed_addresses: list(allowed),
-            };
             let sources = Sources {
-                http: &http,
-                rules: &rules,
+                http: &HttpClient::new(),
+                allowed_addresses: &[allowed.to_owned()],
                 host: None,
             };
             let url = Url::parse(url).unwrap();
@@ -327,7 +297,7 @@ mod tests {
                 .policy(&url)
                 .and_then(|policy| policy.check_url(&url));
             let code = judged.err().map(|error| error.code);
-            assert_eq!(code, expected, "{url} {allowed} {domains}");
+            assert_eq!(code, expected, "{url} {allowed}");
         }
     }
 
@@ -341,12 +311,11 @@ mod tests {
             }
         }
         let source = AssertionSource::Host;
-        let rules = NetworkRules::default();
-        let error = read(&source, &rules).await.unwrap_err();
+        let error = read(&source).await.unwrap_err();
         assert_eq!(error.code, Code::InvalidConfig);
         let sources = Sources {
             http: &HttpClient::new(),
-            rules: &rules,
+            allowed_addresses: &[],
             host: Some(&Workload),
         };
         let assertion = sources.read(&source, ASKED).await.unwrap();

@@ -2,22 +2,14 @@
 //! trusts the platform gives a token for that (RFC 7523, section 2.1).
 
 use super::assertion::{Asked, Sources, name};
+use super::authorization_server::AuthorizationServer;
 use super::jwt::{audience, described};
+use super::machine::MachineServer;
 use crate::error::{Code, Error, Result};
 use crate::oauth::{AssertionSource, Form};
 use crate::secret::Secret;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-
-/// The authorization server that an assertion goes to.
-#[derive(Clone, Copy)]
-pub(super) struct Destination<'a> {
-    /// Where its metadata is known.
-    pub issuer: Option<&'a str>,
-    pub token_endpoint: &'a str,
-    /// The operator named it, not the MCP server.
-    pub is_configured: bool,
-}
 
 /// The workload as one server's authorization server is to know it.
 #[derive(Clone, Copy)]
@@ -25,10 +17,23 @@ pub(super) struct Workload<'a> {
     pub server_name: &'a str,
     pub source: &'a AssertionSource,
     pub sources: Sources<'a>,
-    pub destination: Destination<'a>,
+    pub at: &'a AuthorizationServer,
 }
 
-impl Workload<'_> {
+impl<'a> Workload<'a> {
+    pub fn new(server: &'a MachineServer, at: &'a AuthorizationServer) -> Self {
+        Self {
+            server_name: &server.server_name,
+            source: &server.options.assertion,
+            sources: Sources {
+                http: &server.http,
+                allowed_addresses: &server.allowed_addresses,
+                host: server.host.workload.as_deref(),
+            },
+            at,
+        }
+    }
+
     /// Asks for a token: `send` posts a form that has the grant and the assertion. An assertion that is refused is read
     /// once more, and sent again if it is another one by now. The same one is never sent twice.
     pub async fn exchange<T, F>(self, send: impl Fn(Form) -> F) -> Result<T>
@@ -49,11 +54,8 @@ impl Workload<'_> {
     }
 
     async fn assertion(self) -> Result<Secret> {
-        let Destination {
-            issuer,
-            token_endpoint,
-            is_configured,
-        } = self.destination;
+        let issuer = self.at.issuer.as_deref();
+        let token_endpoint = self.at.token_endpoint.as_str();
         let asked = Asked {
             server_name: self.server_name,
             issuer,
@@ -67,7 +69,7 @@ impl Workload<'_> {
                 .iter()
                 .any(|it| it.trim_end_matches('/') == name.trim_end_matches('/'))
         };
-        if is_configured || issuer.is_some_and(is_for) || is_for(token_endpoint) {
+        if self.at.is_configured || issuer.is_some_and(is_for) || is_for(token_endpoint) {
             return Ok(assertion);
         }
         let problem = format!(
@@ -111,11 +113,12 @@ mod tests {
     use async_trait::async_trait;
     use parking_lot::Mutex;
     use serde_json::json;
+    use url::Url;
 
     use super::super::jwt::testing::jwt;
     use super::*;
     use crate::host::WorkloadIdentity;
-    use crate::network::{HttpClient, NetworkRules};
+    use crate::network::HttpClient;
 
     /// Answers one assertion after the other, the last one for ever.
     struct Platform(Mutex<VecDeque<String>>);
@@ -139,7 +142,7 @@ mod tests {
     /// What is sent, where the first `refusals` are refused.
     async fn exchange(
         assertions: &[&str],
-        destination: Destination<'_>,
+        at: &AuthorizationServer,
         refusals: &[Error],
     ) -> (Result<()>, Vec<String>) {
         let platform = assertions.iter().map(|it| (*it).to_owned()).collect();
@@ -149,10 +152,10 @@ mod tests {
             source: &AssertionSource::Host,
             sources: Sources {
                 http: &HttpClient::new(),
-                rules: &NetworkRules::default(),
+                allowed_addresses: &[],
                 host: Some(&platform),
             },
-            destination,
+            at,
         };
         let sent = Mutex::new(Vec::new());
         let send = |form: Form| {
@@ -165,11 +168,16 @@ mod tests {
         (outcome, sent.into_inner())
     }
 
-    const NAMED_BY_SERVER: Destination<'_> = Destination {
-        issuer: Some("https://as.test"),
-        token_endpoint: "https://as.test/token",
-        is_configured: false,
-    };
+    fn named_by_server() -> AuthorizationServer {
+        AuthorizationServer {
+            issuer: Some("https://as.test".to_owned()),
+            token_endpoint: Url::parse("https://as.test/token").unwrap(),
+            auth_methods: None,
+            resource: "https://mcp.test/mcp".to_owned(),
+            scope: None,
+            is_configured: false,
+        }
+    }
 
     #[tokio::test]
     async fn a_refused_assertion_is_read_once_more() {
@@ -193,7 +201,7 @@ mod tests {
             ),
             (vec![&*one, &*two], vec![Error::timeout("late")], 1, false),
         ] {
-            let (outcome, sent) = exchange(&assertions, NAMED_BY_SERVER, &refusals).await;
+            let (outcome, sent) = exchange(&assertions, &named_by_server(), &refusals).await;
             assert_eq!(
                 (sent.len(), outcome.is_ok()),
                 (sends, is_granted),
@@ -218,20 +226,21 @@ mod tests {
 
     #[tokio::test]
     async fn an_assertion_goes_to_whom_it_is_for() {
-        let configured = Destination {
+        let announced = named_by_server();
+        let configured = AuthorizationServer {
             is_configured: true,
-            ..NAMED_BY_SERVER
+            ..announced.clone()
         };
-        for (audience, destination, is_sent) in [
-            (json!("https://as.test"), NAMED_BY_SERVER, true),
-            (json!(["x", "https://as.test/token"]), NAMED_BY_SERVER, true),
-            (json!("https://other.test"), NAMED_BY_SERVER, false),
-            (json!("https://as.test.evil.test"), NAMED_BY_SERVER, false),
-            (json!(null), NAMED_BY_SERVER, false),
-            (json!("api://exchange"), configured, true),
+        for (audience, at, is_sent) in [
+            (json!("https://as.test"), &announced, true),
+            (json!(["x", "https://as.test/token"]), &announced, true),
+            (json!("https://other.test"), &announced, false),
+            (json!("https://as.test.evil.test"), &announced, false),
+            (json!(null), &announced, false),
+            (json!("api://exchange"), &configured, true),
         ] {
             let assertion = jwt(&json!({ "aud": audience }));
-            let (outcome, sent) = exchange(&[&assertion], destination, &[]).await;
+            let (outcome, sent) = exchange(&[&assertion], at, &[]).await;
             assert_eq!(
                 (outcome.is_ok(), sent.len()),
                 (is_sent, usize::from(is_sent)),
