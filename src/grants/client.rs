@@ -6,7 +6,7 @@ use crate::host::{AssertionRequest, ClientAssertions};
 use crate::oauth::{AuthMethod, Form, OAuthOptions, authenticate};
 use crate::secret::Secret;
 
-/// The client of a server's config.
+/// The client of a server's config, which may have none for a grant that proves enough.
 #[derive(Clone, Copy)]
 pub(super) struct Client<'a> {
     pub server_name: &'a str,
@@ -26,7 +26,9 @@ impl<'a> Client<'a> {
         at: &'a AuthorizationServer,
     ) -> Result<Option<Secret>> {
         let options = self.options;
-        let client_id = options.client_id.as_deref().unwrap_or_default();
+        let Some(client_id) = options.client_id.as_deref() else {
+            return Ok(None);
+        };
         let texts = |list: &'a [String]| list.iter().map(String::as_str).collect::<Vec<_>>();
         let Some(key) = &options.private_key_jwt else {
             let methods = texts(at.auth_methods.as_deref().unwrap_or_default());
