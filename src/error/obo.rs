@@ -26,6 +26,8 @@ impl OboReason {
 /// Who can do something about a failed exchange, beside the reference's reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OboDetail {
+    /// A policy of the provider does not let this user have the token.
+    AccessDenied,
     /// The provider did not accept the user's token: wrong audience, bad signature.
     BadAssertion,
     /// Our own credentials, or what this client may do.
@@ -48,6 +50,7 @@ impl OboDetail {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AccessDenied => "access_denied",
             Self::BadAssertion => "bad_assertion",
             Self::ClientCredentials => "client_credentials",
             Self::Configuration => "configuration",

@@ -28,7 +28,7 @@ use crate::keyed_lock::KeyedLock;
 use crate::lru_map::LruMap;
 use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
-use crate::obo::Obo;
+use crate::obo::{ExchangedTokens, Obo};
 use crate::telemetry::Metrics;
 use crate::transport::stdio::Children;
 
@@ -105,6 +105,7 @@ impl Manager {
         let http = HttpClient::new();
         let metrics = Arc::<Metrics>::default();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        let exchanged = ExchangedTokens::new(tasks.clone(), closing.clone(), Arc::clone(&metrics));
         Self(Arc::new(Inner {
             sharing: Arc::new(Sharing::new(
                 tasks.clone(),
@@ -112,12 +113,7 @@ impl Manager {
                 runtime.clone(),
             )),
             hands_over: AtomicBool::new(false),
-            obo: Obo::new(
-                http.clone(),
-                tasks.clone(),
-                closing.clone(),
-                Arc::clone(&metrics),
-            ),
+            obo: Obo::new(http.clone(), exchanged),
             http,
             children: Children::default(),
             policy: Mutex::default(),

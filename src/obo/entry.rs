@@ -10,7 +10,7 @@ const EARLY: Duration = Duration::from_mins(5);
 
 /// An exchanged token. Times in milliseconds since the epoch.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub struct Entry {
     pub token: Secret,
     pub expires_at: i64,
     /// Until when it is handed out from a cache.

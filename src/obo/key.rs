@@ -15,7 +15,7 @@ const NAMESPACE: &str = "librechat-mcp-native:obo:v1";
 
 /// A digest over everything that tells one exchanged token from another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct CacheKey(Digest);
+pub struct CacheKey(Digest);
 
 /// Everything that tells one exchanged token from another.
 pub(super) struct Subject<'a> {
