@@ -24,7 +24,7 @@ const FLOORS = [
   ['server_config'],
   ['network', 'settings', 'log_room'],
   ['log'],
-  ['foreign_text', 'telemetry', 'blocking', 'cancel', 'flights', 'seal', 'user'],
+  ['foreign_text', 'telemetry', 'blocking', 'cancel', 'flights', 'jws', 'seal', 'user'],
   [
     'error',
     'secret',

@@ -40,6 +40,7 @@ pub(crate) mod digest;
 pub mod environment;
 pub mod error;
 pub(crate) mod hex;
+pub mod jws;
 pub(crate) mod keyed_lock;
 pub(crate) mod lru_map;
 pub mod nesting;

@@ -5,9 +5,11 @@ use url::Url;
 
 use super::client_auth::AuthMethod;
 use super::documents::{ServerMetadata, text, texts};
+use super::grant_options::{AssertionSource, IdentityProvider, PrivateKeyJwt};
 use super::issuer::{origin_of, same_url};
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
+use crate::server_config::Grant;
 
 /// Placeholders are expanded already.
 #[derive(Debug, Clone)]
@@ -31,6 +33,16 @@ pub struct OAuthOptions {
     pub send_resource_parameter: bool,
     pub revocation_endpoint: Option<String>,
     pub revocation_auth_methods: Option<Vec<String>>,
+    /// `None`: users log in.
+    pub grant: Option<Grant>,
+    /// Metadata of any other issuer is refused.
+    pub issuer: Option<String>,
+    pub private_key_jwt: Option<PrivateKeyJwt>,
+    /// `None`: where the resource's metadata requires it.
+    pub dpop: Option<bool>,
+    /// `None`: the operator's `OpenID` client, as for on-behalf-of.
+    pub identity_provider: Option<IdentityProvider>,
+    pub assertion: AssertionSource,
 }
 
 impl Default for OAuthOptions {
@@ -67,6 +79,12 @@ impl OAuthOptions {
             send_resource_parameter: flag("send_resource_parameter").unwrap_or(true),
             revocation_endpoint: owned("revocation_endpoint"),
             revocation_auth_methods: list("revocation_endpoint_auth_methods_supported"),
+            grant: Grant::of(members),
+            issuer: owned("issuer"),
+            private_key_jwt: PrivateKeyJwt::of(members),
+            dpop: flag("dpop"),
+            identity_provider: IdentityProvider::of(members),
+            assertion: AssertionSource::of(members),
         }
     }
 
