@@ -115,11 +115,11 @@ impl OnBehalfExchange {
     }
 }
 
-pub(super) fn on_behalf_of(host: &Host) -> Result<&dyn OnBehalfOf> {
+pub fn on_behalf_of(host: &Host) -> Result<&dyn OnBehalfOf> {
     host.on_behalf_of.as_deref().ok_or_else(not_available)
 }
 
-pub(super) fn not_available() -> Error {
+pub fn not_available() -> Error {
     configuration("OpenID configuration not available")
 }
 

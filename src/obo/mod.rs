@@ -20,13 +20,13 @@ mod resolution;
 mod seal;
 mod tokens;
 
-pub use answer::{Failure, Grant, granted, read};
+pub use answer::{Failure, Grant, granted, invalid, read};
 pub use challenge::claims_challenge;
 pub use credentials::credentials;
 pub use entry::Entry;
-pub use exchange::once_more;
+pub use exchange::{not_available, on_behalf_of, once_more};
 pub use exchanges::{EXCHANGE_TIMEOUT, Exchange, ExchangedToken, Obo, exchange_failed};
 pub use graph::GraphToken;
-pub use key::CacheKey;
-pub use resolution::{ServerToken, TokenUse};
+pub use key::{CacheKey, add_identity};
+pub use resolution::{ServerToken, TokenUse, told};
 pub use tokens::{ExchangedTokens, Exchanging, Wanted};

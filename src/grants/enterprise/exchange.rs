@@ -1,0 +1,82 @@
+//! The two steps from an ID token to an access token.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::diagnosis::Step;
+use super::identity_provider::{Asked, Provider};
+use super::target::Target;
+use crate::error::Result;
+use crate::grants::authorization_server::{AuthorizationServer, AuthorizationServers};
+use crate::host::Host;
+use crate::network::HttpClient;
+use crate::oauth::Form;
+use crate::obo::{Exchanging, Failure, Grant, granted, once_more};
+use crate::secret::Secret;
+
+/// RFC 7523, section 2.1.
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
+/// The exchange for one user and one server.
+pub(super) struct IdJagExchange {
+    pub http: HttpClient,
+    pub servers: AuthorizationServers,
+    pub host: Host,
+    pub server_name: String,
+    pub user: String,
+    pub target: Arc<Target>,
+    pub provider: Provider,
+    pub id_token: Secret,
+}
+
+#[async_trait]
+impl Exchanging for IdJagExchange {
+    async fn exchange(&self) -> Result<Grant> {
+        let at_server = |error| Step::Server.failed(error);
+        let server = self.authorization_server().await.map_err(at_server)?;
+        let options = &self.target.options;
+        let asked = Asked {
+            id_token: &self.id_token,
+            audience: &server.issuer,
+            resource: options.send_resource_parameter.then_some(&server.resource),
+            scope: options.scope.as_deref(),
+        };
+        let id_jag = once_more(&self.host.logger, &self.again("an ID-JAG"), || {
+            self.provider.id_jag(&self.http, &self.host, &asked)
+        });
+        let id_jag = id_jag
+            .await
+            .map_err(|error| Step::IdentityProvider.failed(error))?;
+        let granted = once_more(&self.host.logger, &self.again("an access token"), || {
+            self.access(&server, &id_jag)
+        });
+        granted.await.map_err(at_server)
+    }
+}
+
+impl IdJagExchange {
+    fn again(&self, what: &str) -> String {
+        format!(
+            "[EnterpriseTokenService] Transient failure to get {what} for user: {}, retrying once",
+            self.user
+        )
+    }
+
+    /// Redeems the ID-JAG, at the authorization server that it was made for (RFC 7523).
+    async fn access(
+        &self,
+        server: &AuthorizationServer,
+        id_jag: &Secret,
+    ) -> Result<Grant, Failure> {
+        let mut form = Form::default();
+        form.set("grant_type", GRANT_TYPE);
+        form.set("assertion", id_jag.expose());
+        let endpoints = &self.target.endpoints;
+        let authorization = todo!();
+        let answer = endpoints
+            .post_form(&server.token_endpoint, &form, authorization)
+            .await?;
+        granted(answer.status, &answer.token_members()?)
+    }
+}
