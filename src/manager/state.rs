@@ -28,6 +28,7 @@ use crate::keyed_lock::KeyedLock;
 use crate::lru_map::LruMap;
 use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
+use crate::grants::{AuthorizationServers, Enterprise};
 use crate::obo::{ExchangedTokens, Obo};
 use crate::telemetry::Metrics;
 use crate::transport::stdio::Children;
@@ -72,6 +73,7 @@ pub(super) struct Inner {
     pub(super) policy: Mutex<Option<Policy>>,
     pub(super) oauth: OAuth,
     pub(super) obo: Obo,
+    pub(super) enterprise: Enterprise,
     pub(super) tool_names: KnownNames,
     /// There were any.
     pub(super) has_wire_names: AtomicBool,
@@ -113,6 +115,11 @@ impl Manager {
                 runtime.clone(),
             )),
             hands_over: AtomicBool::new(false),
+            enterprise: Enterprise::new(
+                http.clone(),
+                exchanged.clone(),
+                AuthorizationServers::default(),
+            ),
             obo: Obo::new(http.clone(), exchanged),
             http,
             children: Children::default(),

@@ -53,6 +53,7 @@ mod stored_tokens;
 pub use authorizer::{Authorizer, Relation};
 pub use binding::{check_client_row, client_row_metadata};
 pub use challenge::BearerChallenge;
+pub use client_auth::{AuthMethod, authenticate};
 pub use complete::{CANCELLED, Callback, Completion, Persist, Persisted};
 pub use detect::{Detection, DetectionMethod, detect};
 pub use documents::{ClientInfo, ServerMetadata, Tokens, texts};
@@ -64,6 +65,7 @@ pub use grant_options::{AssertionSource, IdentityProvider, KeySource, PrivateKey
 pub use http::{Endpoints, Form, Party};
 pub use initiate::{Initiated, Initiation};
 pub use leases::{FENCE_UNAVAILABLE, Holder, Leases, storage_unavailable};
+pub use metadata::{check_resource, issuer_metadata, resource_metadata};
 pub use options::OAuthOptions;
 pub use pending::Pending;
 pub use reconnection::{Reconnections, TrackerStats};

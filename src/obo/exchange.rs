@@ -43,14 +43,14 @@ impl Exchanging for OnBehalfExchange {
             "[OboTokenService] Transient OBO exchange failure for user: {}, retrying once",
             self.user
         );
-        once_more(&self.host.logger, &message, || self.request()).await
+        once_more(&self.host.logger, message, || self.request()).await
     }
 }
 
 /// Asks once more where that may help. `message` is what the log says before.
 pub async fn once_more<T, F>(
     logger: &Logger,
-    message: &str,
+    message: String,
     request: impl Fn() -> F + Send,
 ) -> Result<T>
 where
@@ -67,7 +67,7 @@ where
         // Everybody who was turned away was told the same moment.
         Retry::After(wait) => wait + jitter(RETRY_DELAY) / 4,
     };
-    logger.with(Level::Warn, message.to_owned(), LogMeta::Error(*error));
+    logger.with(Level::Warn, message, LogMeta::Error(*error));
     tokio::time::sleep(wait).await;
     request().await.map_err(|failure| *failure.error)
 }

@@ -142,7 +142,7 @@ pub(super) fn settle(config: &mut ServerConfig, is_operators: bool) -> Result<()
         let refused = problem(&["oauth", name], "is for an operator's config only");
         return Err(refused.into());
     }
-    if Grant::of(oauth).is_some_and(Grant::is_machine) {
+    if Grant::of(oauth).is_some() {
         // No user has anything to authorize, whatever an inspection found out.
         config.requires_oauth = Some(false);
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::client::{Client, ask};
 use super::diagnosis::Step;
 use super::identity_provider::{Asked, Provider};
 use super::target::Target;
@@ -42,13 +43,13 @@ impl Exchanging for IdJagExchange {
             resource: options.send_resource_parameter.then_some(&server.resource),
             scope: options.scope.as_deref(),
         };
-        let id_jag = once_more(&self.host.logger, &self.again("an ID-JAG"), || {
+        let id_jag = once_more(&self.host.logger, self.again("an ID-JAG"), || {
             self.provider.id_jag(&self.http, &self.host, &asked)
         });
         let id_jag = id_jag
             .await
             .map_err(|error| Step::IdentityProvider.failed(error))?;
-        let granted = once_more(&self.host.logger, &self.again("an access token"), || {
+        let granted = once_more(&self.host.logger, self.again("an access token"), || {
             self.access(&server, &id_jag)
         });
         granted.await.map_err(at_server)
@@ -72,11 +73,24 @@ impl IdJagExchange {
         let mut form = Form::default();
         form.set("grant_type", GRANT_TYPE);
         form.set("assertion", id_jag.expose());
-        let endpoints = &self.target.endpoints;
-        let authorization = todo!();
-        let answer = endpoints
-            .post_form(&server.token_endpoint, &form, authorization)
-            .await?;
-        granted(answer.status, &answer.token_members()?)
+        let options = &self.target.options;
+        let client = Client {
+            id: options.client_id.as_deref(),
+            secret: options.client_secret.as_ref(),
+            forced: options.forced_auth_method,
+        };
+        let authorization = client.authenticate(&mut form, server.auth_methods.as_deref())?;
+        let (endpoints, url) = (&self.target.endpoints, &server.token_endpoint);
+        let (status, members) = ask(endpoints, url, &form, authorization.as_ref()).await?;
+        granted(status, &members)
+    }
+
+    async fn authorization_server(&self) -> Result<AuthorizationServer> {
+        let Target {
+            url,
+            options,
+            endpoints,
+        } = &*self.target;
+        self.servers.find(endpoints, url, options).await
     }
 }

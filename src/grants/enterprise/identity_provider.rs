@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::diagnosis::{Step, configuration};
+use super::client::{Client, ask};
+use super::diagnosis::configuration;
 use super::target::Target;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::{Host, OpenIdClient};
 use crate::network::HttpClient;
 use crate::oauth::{Endpoints, Form, IdentityProvider, issuer_metadata};
@@ -18,6 +19,8 @@ const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 /// draft-ietf-oauth-identity-assertion-authz-grant, section 6.1.
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
+
+const AUTH_METHODS: &str = "token_endpoint_auth_methods_supported";
 
 /// Who is asked for an ID-JAG, as which client.
 #[derive(Clone)]
@@ -86,11 +89,53 @@ impl Provider {
         form.set("subject_token", asked.id_token.expose());
         form.set("subject_token_type", ID_TOKEN);
         let (url, authorization) = self.authenticate(&endpoints, host, &mut form).await?;
-        let answer = endpoints
-            .post_form(&url, &form, authorization.as_ref())
-            .await?;
-        let members = answer.token_members()?;
-        id_jag_of(&members).map_err(|error| Failure::of_answer(answer.status, error))
+        let (status, members) = ask(&endpoints, &url, &form, authorization.as_ref()).await?;
+        id_jag_of(&members).map_err(|error| Failure::of_answer(status, error))
+    }
+
+    /// Where the form goes, and the `Authorization` header that goes with it.
+    async fn authenticate(
+        &self,
+        endpoints: &Endpoints,
+        host: &Host,
+        form: &mut Form,
+    ) -> Result<(Url, Option<Secret>)> {
+        let no_url = || configuration("The identity provider's token endpoint is no valid URL");
+        let url = |text: &str| Url::parse(text).map_err(|_| no_url());
+        let client = match self {
+            Self::Configured(provider) => provider,
+            Self::Hosts(client) => {
+                let sent = credentials(client, on_behalf_of(host)?).await?;
+                form.set("client_id", &client.client_id);
+                for (name, value) in sent.form {
+                    form.set(name, &value);
+                }
+                let header = sent.authorization.as_ref();
+                let header = header.and_then(|header| header.to_str().ok()).map(Secret::from);
+                return Ok((url(&client.token_endpoint)?, header));
+            }
+        };
+        let metadata = match (&client.token_url, &client.issuer) {
+            (None, Some(issuer)) => issuer_metadata(endpoints, issuer).await?,
+            _ => None,
+        };
+        let announced = metadata.as_ref().and_then(|it| it.text("token_endpoint"));
+        let endpoint = client.token_url.as_deref().or(announced);
+        let endpoint = endpoint.ok_or_else(|| {
+            configuration(
+                "The identity provider of `oauth.identity_provider.issuer` publishes no metadata: configure \
+                 `oauth.identity_provider.token_url`",
+            )
+        })?;
+        let methods = metadata.as_ref().and_then(|it| it.texts(AUTH_METHODS));
+        let methods = methods.map(|it| it.into_iter().map(str::to_owned).collect::<Vec<_>>());
+        let known = Client {
+            id: client.client_id.as_deref(),
+            secret: client.client_secret.as_ref(),
+            forced: client.forced_auth_method,
+        };
+        let header = known.authenticate(form, methods.as_deref())?;
+        Ok((url(endpoint)?, header))
     }
 }
 
