@@ -1,7 +1,16 @@
-//! Tokens of grants that users do not log in for at the server.
+//! Tokens for servers that no user logs in to: which authorization server gives them, how it is asked, and how long a
+//! token is kept.
+//!
+//! RFC 6749, section 4.4; RFC 7523, 8693, 9728, 8414, 8707.
 
-mod authorization_server;
+pub mod authorization_server;
+mod client_credentials;
 mod enterprise;
+mod exchange;
+mod machine;
+mod machine_tokens;
 
 pub use authorization_server::AuthorizationServers;
 pub use enterprise::{Enterprise, Target};
+pub use machine::{Grants, MachineServer};
+pub use machine_tokens::MachineTokens;

@@ -3,11 +3,10 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
-use super::scope::ServerScope;
+use super::scope::{CallScope, ServerScope};
 use super::state::Manager;
 use crate::error::Result;
 use crate::grants::{Enterprise, Target};
-use crate::host::Host;
 use crate::obo::{Obo, ServerToken};
 use crate::secret::Secret;
 use crate::server_config::ResolvedConfig;
@@ -43,7 +42,7 @@ impl Manager {
     /// some need.
     pub(super) fn exchanger<C: Borrow<ResolvedConfig>>(
         &self,
-        host: &Host,
+        call: &CallScope<'_>,
         server: &ServerScope,
         resolved: impl FnOnce() -> Result<C>,
     ) -> Result<Option<Exchanger>> {
@@ -54,7 +53,8 @@ impl Manager {
             return Ok(None);
         }
         let (config, http) = (resolved()?, self.http().clone());
-        let target = Target::new(config.borrow(), &server.rules, &host.environment, http)?;
+        let (environment, settings) = (&call.host.environment, Arc::clone(call.settings));
+        let target = Target::new(config.borrow(), &server.rules, environment, settings, http)?;
         Ok(Some(Exchanger::Enterprise(
             self.enterprise().clone(),
             Arc::new(target),

@@ -13,6 +13,7 @@ mod exchanger;
 mod failure;
 mod format;
 mod forwarding;
+mod grants;
 mod health;
 mod hidden_tools;
 mod idle;

@@ -118,7 +118,7 @@ impl Manager {
         server: &ServerScope,
         recipe: &Recipe,
     ) -> Result<Option<Arc<dyn AccessTokens>>> {
-        let Some(exchanger) = self.exchanger(scope.host, server, || Ok(&recipe.config))? else {
+        let Some(exchanger) = self.exchanger(scope, server, || Ok(&recipe.config))? else {
             return Ok(None);
         };
         let transport = recipe.config.transport.kind();
@@ -251,7 +251,7 @@ impl Manager {
             deadline: Instant::now() + call.timeout.unwrap_or(EXCHANGE_TIMEOUT),
         };
         let resolved = || resolve(&server.config, &scope.context(&server.key.owner));
-        let Some(exchanger) = self.exchanger(scope.host, server, resolved)? else {
+        let Some(exchanger) = self.exchanger(scope, server, resolved)? else {
             return Ok(None);
         };
         self.until_cancelled(call.cancel, exchanger.token(&request))

@@ -23,12 +23,12 @@ use crate::cancel::{until_cancelled, until_closed};
 use crate::connection::{Breakers, Event, Known, Parting, ResultCache, Sharing};
 use crate::error::Result;
 use crate::flights::Flights;
+use crate::grants::{AuthorizationServers, Enterprise, Grants};
 use crate::host::Standing;
 use crate::keyed_lock::KeyedLock;
 use crate::lru_map::LruMap;
 use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
-use crate::grants::{AuthorizationServers, Enterprise};
 use crate::obo::{ExchangedTokens, Obo};
 use crate::telemetry::Metrics;
 use crate::transport::stdio::Children;
@@ -74,6 +74,7 @@ pub(super) struct Inner {
     pub(super) oauth: OAuth,
     pub(super) obo: Obo,
     pub(super) enterprise: Enterprise,
+    pub(super) grants: Grants,
     pub(super) tool_names: KnownNames,
     /// There were any.
     pub(super) has_wire_names: AtomicBool,
@@ -121,6 +122,7 @@ impl Manager {
                 AuthorizationServers::default(),
             ),
             obo: Obo::new(http.clone(), exchanged),
+            grants: Grants::new(tasks.clone(), closing.clone()),
             http,
             children: Children::default(),
             policy: Mutex::default(),

@@ -36,6 +36,11 @@ const PROVIDER_MEMBERS: [&str; 6] = [
 ];
 const ASSERTION_MEMBERS: [&str; 3] = ["file", "metadata_url", "metadata_headers"];
 
+const UNPINNED: &str = "requires `oauth.issuer` or `oauth.token_url`: a secret is not sent to an authorization server that \
+                        only the MCP server names";
+const SHARED: &str =
+    "must not hold a placeholder: the token of `oauth.grant` is the same for all users";
+
 /// `oauth.grant` of a server's config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grant {
@@ -131,12 +136,22 @@ pub fn check_server(members: &Members) -> Checked {
             ));
         }
     }
+    let (sends, oauth_pin) = (members.get("oauth_headers"), ["issuer", "token_url"]);
+    let sends = sends.and_then(Value::as_object).filter(|it| !it.is_empty());
+    if let (Some(headers), false) = (sends, oauth_pin.iter().any(|pin| is_filled(oauth, pin))) {
+        let name = headers
+            .keys()
+            .next()
+            .map(String::as_str)
+            .unwrap_or_default();
+        return Err(problem(&["oauth_headers", name], UNPINNED));
+    }
+    if grant.is_machine() && sends.is_some_and(|it| it.values().any(has_placeholders)) {
+        return Err(problem(&["oauth_headers"], SHARED));
+    }
     if grant.is_machine() && members.get("url").is_some_and(has_placeholders) {
         // A user's value would have a say in who gets the token that all share.
-        return Err(problem(
-            &["url"],
-            "must not hold a placeholder: the token of `oauth.grant` is the same for all users",
-        ));
+        return Err(problem(&["url"], SHARED));
     }
     Ok(())
 }
@@ -227,17 +242,12 @@ fn credentials(oauth: &Members, grant: Grant) -> Checked {
         return Err(problem(&["client_secret"], message));
     }
     if has("client_secret") && !has("issuer") && !has("token_url") {
-        let message = "requires `oauth.issuer` or `oauth.token_url`: a secret is not sent to an authorization server \
-                       that only the MCP server names";
-        return Err(problem(&["client_secret"], message));
+        return Err(problem(&["client_secret"], UNPINNED));
     }
     if grant.is_machine() {
         let personal = oauth.iter().find(|(_, value)| has_placeholders(value));
         if let Some((name, _)) = personal {
-            return Err(problem(
-                &[name],
-                "must not hold a placeholder: the token is the same for all users",
-            ));
+            return Err(problem(&[name], SHARED));
         }
     }
     Ok(())

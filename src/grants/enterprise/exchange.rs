@@ -5,14 +5,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::client::{Client, ask};
-use super::diagnosis::Step;
+use super::diagnosis::{Step, configuration};
 use super::identity_provider::{Asked, Provider};
 use super::target::Target;
 use crate::error::Result;
-use crate::grants::authorization_server::{AuthorizationServer, AuthorizationServers};
+use crate::grants::authorization_server::{
+    AuthorizationServer, AuthorizationServers, Protected,
+};
 use crate::host::Host;
 use crate::network::HttpClient;
-use crate::oauth::Form;
+use crate::oauth::{Form, ResourceMetadata, check_resource, protected_resource};
 use crate::obo::{Exchanging, Failure, Grant, granted, once_more};
 use crate::secret::Secret;
 
@@ -35,13 +37,14 @@ pub(super) struct IdJagExchange {
 impl Exchanging for IdJagExchange {
     async fn exchange(&self) -> Result<Grant> {
         let at_server = |error| Step::Server.failed(error);
-        let server = self.authorization_server().await.map_err(at_server)?;
+        let found = self.authorization_server().await;
+        let (server, issuer, resource) = found.map_err(at_server)?;
         let options = &self.target.options;
         let asked = Asked {
             id_token: &self.id_token,
-            audience: &server.issuer,
-            resource: options.send_resource_parameter.then_some(&server.resource),
-            scope: options.scope.as_deref(),
+            audience: &issuer,
+            resource: options.send_resource_parameter.then_some(&resource),
+            scope: server.scope.as_deref(),
         };
         let id_jag = once_more(&self.host.logger, self.again("an ID-JAG"), || {
             self.provider.id_jag(&self.http, &self.host, &asked)
@@ -85,12 +88,39 @@ impl IdJagExchange {
         granted(status, &members)
     }
 
-    async fn authorization_server(&self) -> Result<AuthorizationServer> {
+    /// The authorization server whose ID-JAG is asked for, its issuer, and what the MCP server is called there.
+    async fn authorization_server(&self) -> Result<(AuthorizationServer, String, String)> {
         let Target {
             url,
             options,
             endpoints,
+            settings,
         } = &*self.target;
-        self.servers.find(endpoints, url, options).await
+        let logger = &self.host.logger;
+        let protected = Protected {
+            server_name: &self.server_name,
+            server_url: url,
+            options,
+            endpoints,
+            settings,
+            logger,
+        };
+        let server = self.servers.find(protected).await?;
+        let issuer = server.issuer.clone().ok_or_else(|| {
+            configuration("`oauth.grant: enterprise` needs `oauth.issuer` beside `oauth.token_url`")
+        })?;
+        if !server.is_configured {
+            let resource = server.resource.clone();
+            return Ok((server, issuer, resource));
+        }
+        // The config says who the authorization server is, and the MCP server what it is called itself.
+        let (_, document) = protected_resource(endpoints, url, settings, logger).await;
+        let document = document.unwrap_or_default();
+        if let Some(document) = &document {
+            check_resource(url, document)?;
+        }
+        let named = document.as_ref().and_then(ResourceMetadata::resource);
+        let resource = named.unwrap_or(&server.resource).to_owned();
+        Ok((server, issuer, resource))
     }
 }

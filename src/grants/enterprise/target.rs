@@ -1,6 +1,7 @@
 //! The server that wants a token, as one call sees it.
 
-use indexmap::IndexMap;
+use std::sync::Arc;
+
 use url::Url;
 
 use super::diagnosis::configuration;
@@ -9,6 +10,7 @@ use crate::error::Result;
 use crate::network::{HttpClient, NetworkRules};
 use crate::oauth::{Endpoints, OAuthOptions};
 use crate::server_config::{ResolvedConfig, Transport};
+use crate::settings::Settings;
 
 /// A server whose tokens an identity provider vouches for.
 #[derive(Clone)]
@@ -17,6 +19,7 @@ pub struct Target {
     pub(super) options: OAuthOptions,
     /// The way to the server's documents, and to its authorization server.
     pub(super) endpoints: Endpoints,
+    pub(super) settings: Arc<Settings>,
 }
 
 impl Target {
@@ -26,19 +29,21 @@ impl Target {
         config: &ResolvedConfig,
         rules: &NetworkRules,
         environment: &Environment,
+        settings: Arc<Settings>,
         http: HttpClient,
     ) -> Result<Self> {
         let Transport::Http { url, proxy, .. } = &config.transport else {
             return Err(configuration("Only a server with a URL can be authorized for"));
         };
         let options = OAuthOptions::new(config.oauth.as_ref());
-        let headers: &IndexMap<_, _> = &config.oauth_headers;
+        let headers = &config.oauth_headers;
         let endpoints = Endpoints::new(http, rules, environment, proxy.as_deref(), headers)?
             .configured_at(&options.endpoints());
         Ok(Self {
             url: url.clone(),
             options,
             endpoints,
+            settings,
         })
     }
 }

@@ -139,6 +139,10 @@ fn nothing_else_decides_what_is_sent_or_where() {
             json!({ "requestHeaders": { "Authorization": "b" } }),
             Some("requestHeaders.Authorization"),
         ),
+        (
+            json!({ "oauth_headers": { "X-Key": "k" } }),
+            Some("oauth_headers.X-Key"),
+        ),
         (json!({ "apiKey": {} }), Some("apiKey")),
         (json!({ "obo": { "scopes": "s" } }), Some("obo")),
         (json!({ "command": "node" }), Some("command")),
