@@ -111,8 +111,8 @@ async function startEnterpriseProvider() {
 }
 
 /** The authorization server of an MCP server, which takes the ID-JAGs of one identity provider. */
-async function startServersProvider(identityProvider, { lifetime = 3600, delayMs = 0 } = {}) {
-  const client = { id: 'librechat-at-the-as', secret: randomUUID() };
+async function startServersProvider(identityProvider, { lifetime = 3600, delayMs = 0, isPublic = false } = {}) {
+  const client = { id: 'librechat-at-the-as', secret: isPublic ? undefined : randomUUID() };
   registerSecrets(client.secret);
   const tokens = new Map();
   const grant = ({ form, client: { id, secret } }) => {
@@ -150,15 +150,17 @@ async function startServersProvider(identityProvider, { lifetime = 3600, delayMs
 
 /**
  * An MCP server called `srv` behind both, for a suite. `setup({ oauth, config, services, … })` resolves to the parties,
- * the host, `user(sub)` and `call({ user, … })`.
+ * the host, `user(sub)` and `call({ user, … })`; `another()` is one more process of the same host.
  */
 function useEnterprise() {
   const fixtures = useFixtures();
 
-  async function setup({ oauth, config, services, ...options } = {}) {
+  async function setup({ oauth, config, services, allow = [], ...options } = {}) {
     const idp = fixtures.keep(await startEnterpriseProvider());
     const as = fixtures.keep(await startServersProvider(idp, options));
-    const server = fixtures.keep(await startProtectedServer(as));
+    /** What the MCP server says of its authorization server. */
+    const announced = { ...as };
+    const server = fixtures.keep(await startProtectedServer(announced));
     const serverConfig = server.config({
       requiresOAuth: undefined,
       oauth: {
@@ -172,7 +174,9 @@ function useEnterprise() {
       },
       ...config,
     });
-    const host = fixtures.runtime({ servers: { srv: serverConfig }, allow: [server, as], services: services?.({ idp }) });
+    const runtime = () =>
+      fixtures.runtime({ servers: { srv: serverConfig }, allow: [server, as, ...allow], services: services?.({ idp }) });
+    const host = runtime();
     const call = (params) =>
       host.runtime.manager.callTool({
         serverName: 'srv',
@@ -192,10 +196,10 @@ function useEnterprise() {
         const sub = /^Bearer for-(.+)-[0-9a-f]{8}-/.exec(headers.authorization)?.[1];
         return [message.params.arguments.text, sub];
       });
-    return { ...host, serverConfig, idp, as, server, call, user, calls };
+    return { ...host, another: runtime, serverConfig, idp, as, announced, server, call, user, calls };
   }
 
   return { fixtures, setup };
 }
 
-module.exports = { ID_JAG, seconds, useEnterprise };
+module.exports = { ID_JAG, seconds, startParty, startServersProvider, useEnterprise };

@@ -16,7 +16,16 @@ pub(super) enum Step {
 impl Step {
     /// The failure of the step, as a failure of the exchange that names who can mend it.
     pub fn failed(self, error: Error) -> Error {
+        let found = match error.code {
+            // What documents say, and where they lead.
+            Code::OAuthDiscoveryFailed if !error.retryable => Some(OboDetail::InvalidResponse),
+            Code::AddressNotAllowed | Code::DomainNotAllowed => Some(OboDetail::Configuration),
+            _ => None,
+        };
         let mut error = exchange_failed(error);
+        if let (Some(failure), Some(detail)) = (&mut error.obo, found) {
+            failure.detail = Some(detail);
+        }
         if let Some(failure) = &mut error.obo
             && failure.mended_by.is_none()
             && !error.retryable
