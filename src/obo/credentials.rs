@@ -24,10 +24,7 @@ pub struct Credentials {
 }
 
 /// Makes the credentials of one request; assertions are made anew for each.
-pub async fn credentials(
-    client: &OpenIdClient,
-    host: &dyn OnBehalfOf,
-) -> Result<Credentials> {
+pub async fn credentials(client: &OpenIdClient, host: &dyn OnBehalfOf) -> Result<Credentials> {
     let mut credentials = Credentials::default();
     match &client.client_auth {
         ClientAuth::None => {}

@@ -167,10 +167,7 @@ impl Job {
         }
         self.host.logger.debug(format!(
             "{} Requesting new {} token for user: {}, scopes: {}",
-            self.service,
-            self.name,
-            self.user,
-            self.scopes
+            self.service, self.name, self.user, self.scopes
         ));
         metrics.looked_up("miss");
         let started = Started::now(Kind::TokenExchange, "", self.user_id.as_deref());

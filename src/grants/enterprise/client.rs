@@ -4,36 +4,26 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::diagnosis::configuration;
-use crate::error::Result;
 use crate::oauth::{AuthMethod, Endpoints, Form, authenticate};
 use crate::obo::{Failure, read};
 use crate::secret::Secret;
 
-/// A client of a config.
-pub(super) struct Client<'a> {
-    pub id: Option<&'a str>,
+/// A client of a config with a secret, or with nothing to prove itself.
+pub(super) struct SecretClient<'a> {
+    pub id: &'a str,
     pub secret: Option<&'a Secret>,
     pub forced: Option<AuthMethod>,
 }
 
-impl Client<'_> {
+impl SecretClient<'_> {
     /// Puts the client's credentials where they belong; what it returns is the `Authorization` header. `supported` are the
     /// endpoint's methods, where known.
-    pub fn authenticate(
-        &self,
-        form: &mut Form,
-        supported: Option<&[String]>,
-    ) -> Result<Option<Secret>> {
-        let id = self
-            .id
-            .ok_or_else(|| configuration("`client_id` is missing"))?;
-        let supported: Vec<&str> = supported.into_iter().flatten().map(String::as_str).collect();
+    pub fn authenticate(&self, form: &mut Form, supported: &[&str]) -> Option<Secret> {
         let method = match self.secret {
-            Some(_) => AuthMethod::for_secret(self.forced, None, &supported),
+            Some(_) => AuthMethod::for_secret(self.forced, None, supported),
             None => AuthMethod::None,
         };
-        Ok(authenticate(form, method, id, self.secret))
+        authenticate(form, method, self.id, self.secret)
     }
 }
 

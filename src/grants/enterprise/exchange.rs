@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::client::{Client, ask};
+use super::client::{SecretClient, ask};
 use super::diagnosis::{Step, configuration};
 use super::identity_provider::{Asked, Provider};
 use super::target::Target;
 use crate::error::Result;
-use crate::grants::authorization_server::{
-    AuthorizationServer, AuthorizationServers, Protected,
-};
+use crate::grants::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
 use crate::host::Host;
 use crate::network::HttpClient;
-use crate::oauth::{Form, ResourceMetadata, check_resource, protected_resource};
+use crate::oauth::{
+    ClientEndpoint, Form, KeyedClient, ResourceMetadata, check_resource, protected_resource,
+};
 use crate::obo::{Exchanging, Failure, Grant, granted, once_more};
 use crate::secret::Secret;
 
@@ -41,6 +41,7 @@ impl Exchanging for IdJagExchange {
         let (server, issuer, resource) = found.map_err(at_server)?;
         let options = &self.target.options;
         let asked = Asked {
+            server_name: &self.server_name,
             id_token: &self.id_token,
             audience: &issuer,
             resource: options.send_resource_parameter.then_some(&resource),
@@ -76,14 +77,31 @@ impl IdJagExchange {
         let mut form = Form::default();
         form.set("grant_type", GRANT_TYPE);
         form.set("assertion", id_jag.expose());
-        let options = &self.target.options;
-        let client = Client {
-            id: options.client_id.as_deref(),
-            secret: options.client_secret.as_ref(),
-            forced: options.forced_auth_method,
+        let (options, endpoints) = (&self.target.options, &self.target.endpoints);
+        let url = &server.token_endpoint;
+        let client_id = options.client_id.as_deref().unwrap_or_default();
+        let keyed = KeyedClient {
+            options,
+            server_name: &self.server_name,
+            assertions: self.host.client_assertions.as_deref(),
         };
-        let authorization = client.authenticate(&mut form, server.auth_methods.as_deref())?;
-        let (endpoints, url) = (&self.target.endpoints, &server.token_endpoint);
+        let at = ClientEndpoint {
+            endpoints,
+            url,
+            name: "token_endpoint",
+        };
+        let authorization = if keyed.authenticate(client_id, &mut form, at).await? {
+            None
+        } else {
+            let client = SecretClient {
+                id: client_id,
+                secret: options.client_secret.as_ref(),
+                forced: options.forced_auth_method,
+            };
+            let methods = server.auth_methods.iter().flatten();
+            let methods: Vec<&str> = methods.map(String::as_str).collect();
+            client.authenticate(&mut form, &methods)
+        };
         let (status, members) = ask(endpoints, url, &form, authorization.as_ref()).await?;
         granted(status, &members)
     }

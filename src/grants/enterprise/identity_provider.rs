@@ -3,13 +3,13 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::client::{Client, ask};
+use super::client::{SecretClient, ask};
 use super::diagnosis::configuration;
 use super::target::Target;
 use crate::error::Result;
-use crate::host::{Host, OpenIdClient};
+use crate::host::{AssertionRequest, Host, OpenIdClient};
 use crate::network::HttpClient;
-use crate::oauth::{Endpoints, Form, IdentityProvider, issuer_metadata};
+use crate::oauth::{AuthMethod, Endpoints, Form, IdentityProvider, authenticate, issuer_metadata};
 use crate::obo::{Failure, credentials, invalid, not_available, on_behalf_of};
 use crate::secret::Secret;
 
@@ -21,6 +21,7 @@ const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 const ID_JAG: &str = "urn:ietf:params:oauth:token-type:id-jag";
 
 const AUTH_METHODS: &str = "token_endpoint_auth_methods_supported";
+const SIGNING_ALGS: &str = "token_endpoint_auth_signing_alg_values_supported";
 
 /// Who is asked for an ID-JAG, as which client.
 #[derive(Clone)]
@@ -33,6 +34,7 @@ pub(super) enum Provider {
 
 /// For whom, and what, an ID-JAG is asked.
 pub(super) struct Asked<'a> {
+    pub server_name: &'a str,
     pub id_token: &'a Secret,
     /// The issuer of the authorization server that is to take it.
     pub audience: &'a str,
@@ -88,7 +90,8 @@ impl Provider {
         }
         form.set("subject_token", asked.id_token.expose());
         form.set("subject_token_type", ID_TOKEN);
-        let (url, authorization) = self.authenticate(&endpoints, host, &mut form).await?;
+        let authenticated = self.authenticate(&endpoints, host, asked.server_name, &mut form);
+        let (url, authorization) = authenticated.await?;
         let (status, members) = ask(&endpoints, &url, &form, authorization.as_ref()).await?;
         id_jag_of(&members).map_err(|error| Failure::of_answer(status, error))
     }
@@ -98,6 +101,7 @@ impl Provider {
         &self,
         endpoints: &Endpoints,
         host: &Host,
+        server_name: &str,
         form: &mut Form,
     ) -> Result<(Url, Option<Secret>)> {
         let no_url = || configuration("The identity provider's token endpoint is no valid URL");
@@ -111,8 +115,8 @@ impl Provider {
                     form.set(name, &value);
                 }
                 let header = sent.authorization.as_ref();
-                let header = header.and_then(|header| header.to_str().ok()).map(Secret::from);
-                return Ok((url(&client.token_endpoint)?, header));
+                let header = header.and_then(|header| header.to_str().ok());
+                return Ok((url(&client.token_endpoint)?, header.map(Secret::from)));
             }
         };
         let metadata = match (&client.token_url, &client.issuer) {
@@ -127,14 +131,27 @@ impl Provider {
                  `oauth.identity_provider.token_url`",
             )
         })?;
-        let methods = metadata.as_ref().and_then(|it| it.texts(AUTH_METHODS));
-        let methods = methods.map(|it| it.into_iter().map(str::to_owned).collect::<Vec<_>>());
-        let known = Client {
-            id: client.client_id.as_deref(),
-            secret: client.client_secret.as_ref(),
-            forced: client.forced_auth_method,
+        let listed = |name| metadata.as_ref().and_then(|it| it.texts(name));
+        let client_id = client.client_id.as_deref().unwrap_or_default();
+        let header = if let Some(key) = &client.private_key_jwt {
+            let request = AssertionRequest {
+                server_name,
+                client_id,
+                audience: client.issuer.as_deref().unwrap_or(endpoint),
+                endpoint,
+            };
+            let assertions = host.client_assertions.as_deref();
+            let algs = listed(SIGNING_ALGS);
+            let assertion = key.assertion(&request, algs.as_deref(), assertions).await?;
+            authenticate(form, AuthMethod::PrivateKeyJwt, client_id, Some(&assertion))
+        } else {
+            let known = SecretClient {
+                id: client_id,
+                secret: client.client_secret.as_ref(),
+                forced: client.forced_auth_method,
+            };
+            known.authenticate(form, &listed(AUTH_METHODS).unwrap_or_default())
         };
-        let header = known.authenticate(form, methods.as_deref())?;
         Ok((url(endpoint)?, header))
     }
 }

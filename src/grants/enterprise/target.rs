@@ -33,7 +33,9 @@ impl Target {
         http: HttpClient,
     ) -> Result<Self> {
         let Transport::Http { url, proxy, .. } = &config.transport else {
-            return Err(configuration("Only a server with a URL can be authorized for"));
+            return Err(configuration(
+                "Only a server with a URL can be authorized for",
+            ));
         };
         let options = OAuthOptions::new(config.oauth.as_ref());
         let headers = &config.oauth_headers;
