@@ -73,7 +73,7 @@ describe('redirects are not followed', () => {
     world.registry.allowedAddresses.push(evil.address);
     world[party].answer = () => ({ status: 307, headers: { location: evil.tokenUrl }, access_token: undefined });
     const error = await failure(world.call({ user: world.user('alice') }));
-    expect(error).toMatchObject({ code: 'OBO_EXCHANGE_FAILED', status: undefined, retryable: false });
+    expect(error).toMatchObject({ code: 'OBO_EXCHANGE_FAILED', retryable: false });
     expect(evil.requests).toEqual([]);
     expect(world.server.received('initialize')).toEqual([]);
   });
@@ -100,7 +100,9 @@ describe('whose config', () => {
   });
 
   test('over WebSocket there is no place for a user’s token', async () => {
-    const { idp, call, user } = await setup({ config: { type: 'websocket', url: 'ws://127.0.0.1:9/mcp' } });
+    const address = '127.0.0.1:9';
+    const config = { type: 'websocket', url: `ws://${address}/mcp` };
+    const { idp, call, user } = await setup({ config, allow: [address] });
     expect(await failure(call({ user: user('alice') }))).toMatchObject({
       code: 'MCP_INVALID_CONFIG',
       message: expect.stringContaining('oauth.grant: enterprise is not available over the websocket transport'),
@@ -126,7 +128,11 @@ describe('whose config', () => {
 });
 
 describe('whose connection', () => {
-  const config = { type: 'streamable-http', url: 'https://a.example/mcp', oauth: { grant: 'enterprise', client_id: 'c' } };
+  const config = {
+    type: 'streamable-http',
+    url: 'https://a.example/mcp',
+    oauth: { grant: 'enterprise', client_id: 'c' },
+  };
 
   test('is each user’s own, and nobody authorizes with the server', () => {
     expect(addon.requiresUserScopedConnection(config)).toBe(true);
@@ -161,7 +167,13 @@ test('two processes with one Redis exchange once, and Redis holds nothing in cle
   });
   const alice = user('alice');
   await call({ user: alice });
-  const params = { user: alice, serverName: 'srv', toolName: 'echo', toolArguments: { text: 'there' }, provider: 'openai' };
+  const params = {
+    user: alice,
+    serverName: 'srv',
+    toolName: 'echo',
+    toolArguments: { text: 'there' },
+    provider: 'openai',
+  };
   await another().runtime.manager.callTool(params);
   expect(calls()).toEqual([
     ['hi', 'alice'],
@@ -178,7 +190,8 @@ test('two processes with one Redis exchange once, and Redis holds nothing in cle
 });
 
 test('who gives up waits for nobody', async () => {
-  const { as, call, user } = await setup({ delayMs: 60_000 });
+  const { as, call, user } = await setup();
+  as.answer = () => new Promise(() => {});
   const stop = new AbortController();
   const called = failure(call({ user: user('alice'), options: { signal: stop.signal } }));
   await until('the token request', () => as.requests.length > 0);

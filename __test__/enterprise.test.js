@@ -1,10 +1,11 @@
 /** Enterprise-managed authorization (SEP-990): ID tokens of users, exchanged for tokens of a server. */
 
+const { generateKeyPairSync } = require('node:crypto');
 const { ID_JAG, seconds, useEnterprise } = require('./support/enterprise');
 const { rejection } = require('./support/live-tokens');
 const { recordError } = require('./support/secrets');
 
-const { fixtures, setup } = useEnterprise();
+const { setup } = useEnterprise();
 
 /** The error of a call, which the log of the run gets too. */
 async function failure(promise) {
@@ -36,7 +37,8 @@ describe('the two exchanges', () => {
       { grant_type: 'urn:ietf:params:oauth:grant-type:jwt-bearer', assertion: expect.stringMatching(/^eyJ/) },
     ]);
     expect(calls()).toEqual([['hi', 'alice']]);
-    for (const secret of [...secretsOf(world), alice.federatedTokens.id_token]) expect(logger.text()).not.toContain(secret);
+    for (const secret of [...secretsOf(world), alice.federatedTokens.id_token])
+      expect(logger.text()).not.toContain(secret);
   });
 
   test('tokens are kept while they are good', async () => {
@@ -90,6 +92,35 @@ describe('the two exchanges', () => {
     expect(idp.requests[0].form.client_id).toBe(idp.client.id);
   });
 
+  test('with keys in the place of secrets', async () => {
+    const [atProvider, atServer] = [1, 2].map(() => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey);
+    const pem = (key) => key.export({ type: 'pkcs8', format: 'pem' });
+    const world = await setup({
+      oauth: ({ idp, as }) => {
+        Object.assign(idp.client, { key: atProvider });
+        Object.assign(as.client, { key: atServer });
+        const identity_provider = {
+          issuer: idp.issuer,
+          client_id: idp.client.id,
+          private_key_jwt: { key: pem(atProvider) },
+        };
+        return { client_secret: undefined, private_key_jwt: { key: pem(atServer) }, identity_provider };
+      },
+    });
+    await world.call({ user: world.user('alice') });
+    expect(world.calls()).toEqual([['hi', 'alice']]);
+    expect(world.logger.text()).not.toMatch(/eyJ|PRIVATE KEY/);
+  });
+
+  test('over HTTP+SSE', async () => {
+    const { server, serverConfig, call, user } = await setup({ config: { type: 'sse' } });
+    serverConfig.url = server.sseUrl;
+    server.fault = undefined;
+    await call({ user: user('alice') });
+    const [{ headers }] = server.received('tools/call');
+    expect(headers.authorization).toMatch(/^Bearer for-alice-/);
+  });
+
   test('reinitialization, discovery and the client use them', async () => {
     const { runtime, user } = await setup();
     const alice = user('alice');
@@ -128,7 +159,7 @@ describe('a token that ends', () => {
     const [alice, bob] = [user('alice'), user('bob')];
     await call({ user: alice });
     await call({ user: bob });
-    server.fault = (fault => async (exchange) => {
+    server.fault = ((fault) => async (exchange) => {
       const isAlice = exchange.request.headers.authorization?.startsWith('Bearer for-alice');
       if (isAlice) return exchange.response.writeHead(401).end() && true;
       return fault(exchange);
@@ -184,12 +215,32 @@ describe('who can mend it', () => {
   test.each([
     ['the sign-in is not accepted', at('idp', { error: 'invalid_grant' }), 'user', 'bad_assertion'],
     ['the policy denies', at('idp', { error: 'access_denied' }), 'identity_provider', 'access_denied'],
-    ['the provider does not know the server', at('idp', { error: 'invalid_target' }), 'identity_provider', 'invalid_scope'],
-    ['the client is unknown there', at('idp', { status: 401, error: 'invalid_client' }), 'operator', 'client_credentials'],
-    ['the client may not exchange', at('idp', { error: 'unauthorized_client' }), 'identity_provider', 'client_credentials'],
+    [
+      'the provider does not know the server',
+      at('idp', { error: 'invalid_target' }),
+      'identity_provider',
+      'invalid_scope',
+    ],
+    [
+      'the client is unknown there',
+      at('idp', { status: 401, error: 'invalid_client' }),
+      'operator',
+      'client_credentials',
+    ],
+    [
+      'the client may not exchange',
+      at('idp', { error: 'unauthorized_client' }),
+      'identity_provider',
+      'client_credentials',
+    ],
     ['the server takes no ID-JAG of it', at('as', { error: 'invalid_grant' }), 'server', 'bad_assertion'],
     ['the server knows no such grant', at('as', { error: 'unsupported_grant_type' }), 'server', 'invalid_response'],
-    ['the client is unknown at the server', at('as', { status: 401, error: 'invalid_client' }), 'operator', 'client_credentials'],
+    [
+      'the client is unknown at the server',
+      at('as', { status: 401, error: 'invalid_client' }),
+      'operator',
+      'client_credentials',
+    ],
     [
       'an access token in the place of an ID-JAG',
       at('idp', {

@@ -14,15 +14,23 @@ const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer';
 
 const seconds = () => Math.floor(Date.now() / 1000);
 
-/** A form and the client that sent it with HTTP Basic or in the form. */
+/** A form, and the client that sent it with HTTP Basic, in the form, or with an assertion. */
 async function readForm(request) {
   let body = '';
   for await (const chunk of request) body += chunk;
   const form = Object.fromEntries(new URLSearchParams(body));
   const basic = /^Basic (.+)$/.exec(request.headers.authorization)?.[1];
   const [id, secret] = basic ? Buffer.from(basic, 'base64').toString('utf8').split(':') : [];
-  registerSecrets(basic, form.client_secret, form.assertion, form.subject_token);
-  return { form, client: { id: id ?? form.client_id, secret: secret ?? form.client_secret } };
+  registerSecrets(basic, form.client_secret, form.client_assertion, form.assertion, form.subject_token);
+  const client = { id: id ?? form.client_id, secret: secret ?? form.client_secret, assertion: form.client_assertion };
+  return { form, client };
+}
+
+/** Whether a client is the known one: it has the secret or, where the known one has a key, an assertion for the party. */
+function isClient(known, { id, secret, assertion }, issuer) {
+  if (id !== known.id || !known.key) return id === known.id && secret === known.secret && !assertion;
+  const claims = openJwt(known.key, assertion)?.claims;
+  return claims?.iss === id && claims.sub === id && claims.aud === issuer;
 }
 
 /**
@@ -69,8 +77,8 @@ async function startEnterpriseProvider() {
   const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const client = { id: 'librechat-at-the-idp', secret: randomUUID() };
   registerSecrets(client.secret);
-  const exchange = ({ form, client: { id, secret } }) => {
-    if (id !== client.id || secret !== client.secret) return { status: 401, error: 'invalid_client' };
+  const exchange = ({ form, client: sender }) => {
+    if (!isClient(client, sender, provider.issuer)) return { status: 401, error: 'invalid_client' };
     if (form.grant_type !== TOKEN_EXCHANGE) return { error: 'unsupported_grant_type' };
     const isWanted = form.subject_token_type === ID_TOKEN && form.requested_token_type === ID_JAG;
     if (!isWanted || !form.audience || !form.resource) return { error: 'invalid_request' };
@@ -115,12 +123,12 @@ async function startServersProvider(identityProvider, { lifetime = 3600, delayMs
   const client = { id: 'librechat-at-the-as', secret: isPublic ? undefined : randomUUID() };
   registerSecrets(client.secret);
   const tokens = new Map();
-  const grant = ({ form, client: { id, secret } }) => {
-    if (id !== client.id || secret !== client.secret) return { status: 401, error: 'invalid_client' };
+  const grant = ({ form, client: sender }) => {
+    if (!isClient(client, sender, server.issuer)) return { status: 401, error: 'invalid_client' };
     if (form.grant_type !== JWT_BEARER) return { error: 'unsupported_grant_type' };
     const { header, claims } = openJwt(identityProvider.key, form.assertion) ?? {};
     const isIdJag = header?.typ === 'oauth-id-jag+jwt' && claims.iss === identityProvider.issuer;
-    if (!isIdJag || claims.aud !== server.issuer || claims.client_id !== id) return { error: 'invalid_grant' };
+    if (!isIdJag || claims.aud !== server.issuer || claims.client_id !== client.id) return { error: 'invalid_grant' };
     const token = `for-${claims.sub}-${randomUUID()}`;
     tokens.set(token, { active: true, aud: claims.resource, sub: claims.sub });
     return { token_type: 'Bearer', access_token: token, expires_in: server.lifetime, scope: claims.scope };
@@ -175,7 +183,11 @@ function useEnterprise() {
       ...config,
     });
     const runtime = () =>
-      fixtures.runtime({ servers: { srv: serverConfig }, allow: [server, as, ...allow], services: services?.({ idp }) });
+      fixtures.runtime({
+        servers: { srv: serverConfig },
+        allow: [server, as, ...allow],
+        services: services?.({ idp }),
+      });
     const host = runtime();
     const call = (params) =>
       host.runtime.manager.callTool({

@@ -28,7 +28,11 @@ async function startProtectedServer(authorizationServer, options = {}) {
   server.fault = async (exchange) => {
     const { request, response } = exchange;
     if (request.url === METADATA_PATH) {
-      const document = { resource: server.url, authorization_servers: [authorizationServer.issuer], scopes_supported: scopes };
+      const document = {
+        resource: server.url,
+        authorization_servers: [authorizationServer.issuer],
+        scopes_supported: scopes,
+      };
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
       return true;
     }
