@@ -30,7 +30,7 @@ impl Exchanger {
         match self {
             Self::OnBehalf(obo) => obo.token(request).await,
             Self::Enterprise(enterprise, target) => {
-                let token = enterprise.token(request, Arc::clone(target));
+                let token = Box::pin(enterprise.token(request, Arc::clone(target)));
                 token.await.map(Some)
             }
         }

@@ -262,6 +262,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// An answer that is no token answer, or a token that is none.
+#[must_use]
 pub fn invalid(message: &str) -> Error {
     Error::new(Code::OboExchangeFailed, message).with_obo(OboFailure {
         detail: Some(OboDetail::InvalidResponse),

@@ -119,6 +119,7 @@ pub fn on_behalf_of(host: &Host) -> Result<&dyn OnBehalfOf> {
     host.on_behalf_of.as_deref().ok_or_else(not_available)
 }
 
+#[must_use]
 pub fn not_available() -> Error {
     configuration("OpenID configuration not available")
 }

@@ -123,6 +123,7 @@ fn argument(message: &str) -> Error {
 }
 
 /// Every failure of an exchange says that it is one. A fault of the network or of a host callback becomes the cause.
+#[must_use]
 pub fn exchange_failed(error: Error) -> Error {
     if error.obo.is_some() || matches!(error.code, Code::Aborted | Code::Closed) {
         return error;
