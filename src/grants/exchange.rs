@@ -45,7 +45,7 @@ pub(super) async fn exchange(
             logger: &server.host.logger,
         })
         .await?;
-    let (form, authorization) = client_credentials::form(server, &at)?;
+    let (form, authorization) = client_credentials::form(server, &at).await?;
     send(server, &at, form, authorization, is_replacement).await
 }
 
