@@ -17,6 +17,7 @@ const FLOORS = [
   ['node/engine'],
   ['embedded', 'reconnect', 'reinit'],
   ['manager'],
+  ['grants'],
   ['oauth', 'obo'],
   ['connection'],
   ['transport'],
@@ -24,7 +25,8 @@ const FLOORS = [
   ['server_config'],
   ['network', 'settings', 'log_room'],
   ['log'],
-  ['foreign_text', 'telemetry', 'blocking', 'cancel', 'flights', 'seal', 'user'],
+  ['secret_file'],
+  ['foreign_text', 'telemetry', 'blocking', 'cancel', 'flights', 'jws', 'seal', 'user'],
   [
     'error',
     'secret',

@@ -10,6 +10,8 @@
  * @property {{ login?: string, password: string }} account  without a name, everybody who knows the password
  * @property {{ client_id: string, client_secret: string }} resourceServer  may ask about tokens
  * @property {string[]} scopes
+ * @property {import('oidc-provider').ClientMetadata[]} [clients]  that are registered beforehand
+ * @property {number} [pushedSeconds]  every authorization request has to be pushed, and lasts so long
  * @property {App} [app]  with it, this is the identity provider of an organization as well
  * @property {import('oidc-provider').AdapterConstructor} [adapter]  where things are kept; without one, a thousand of them
  *
@@ -51,18 +53,26 @@ const configuration = (options) => ({
   clients: [
     { ...options.resourceServer, redirect_uris: [], response_types: [], grant_types: [] },
     ...(options.app ? [onBehalfOfClient(options.app)] : []),
+    ...(options.clients ?? []),
   ],
   ttl: {
     AccessToken: options.accessTokenSeconds,
+    ClientCredentials: options.accessTokenSeconds,
     AuthorizationCode: 60,
     Grant: 3600,
     Interaction: 600,
+    PushedAuthorizationRequest: options.pushedSeconds ?? 60,
     RefreshToken: 3600,
     Session: 600,
   },
   features: {
+    clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
     introspection: { enabled: true },
+    pushedAuthorizationRequests: {
+      enabled: true,
+      requirePushedAuthorizationRequests: options.pushedSeconds !== undefined,
+    },
     registration: { enabled: true },
     revocation: { enabled: true },
     resourceIndicators: {
