@@ -64,11 +64,11 @@ const configuration = (options) => ({
   // All of the example is on loopback, where the provider would fetch no document.
   fetch: (url, init) => fetch(url, Object.assign({}, init, { dispatcher: undefined })),
   features: {
-    clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
     devInteractions: { enabled: false },
     introspection: { enabled: true },
     registration: { enabled: true },
     revocation: { enabled: true },
+    clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_, resource) => resourceServerOf(options, resource),
