@@ -75,21 +75,28 @@ function createAuthorization() {
   };
 }
 
+/** Who registered a client: an operator knows that, and the suite tells it in the server's own document alone. */
+async function issuerOf(serverUrl) {
+  const { origin, pathname } = new URL(serverUrl);
+  const answer = await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`);
+  const { authorization_servers: servers } = await answer.json();
+  return servers[0];
+}
+
 /**
  * What an operator configures for a server that asks nobody to log in, by what was handed out beforehand: a client and the
  * provider that users have signed in at, the name of a workload, a client with a key, or one with a secret of no issuer.
  */
-function grantOf(context) {
+async function grantOf(context, serverUrl) {
   const { client_id, client_secret, private_key_pem: key, signing_algorithm: alg } = context;
+  if (context.valid_jwt) return { grant: 'workload', client_id };
+  if (context.issuer || !(key || client_secret)) return undefined;
+  const client = { client_id, client_secret, issuer: await issuerOf(serverUrl) };
   if (context.idp_issuer) {
     const { idp_issuer: issuer, idp_token_endpoint: token_url, idp_client_id } = context;
-    const identity_provider = { issuer, token_url, client_id: idp_client_id };
-    return { grant: 'enterprise', client_id, client_secret, identity_provider };
+    return { ...client, grant: 'enterprise', identity_provider: { issuer, token_url, client_id: idp_client_id } };
   }
-  if (context.valid_jwt) return { grant: 'workload', client_id };
-  if (key) return { grant: 'client_credentials', client_id, private_key_jwt: { key, alg } };
-  if (client_secret && !context.issuer) return { grant: 'client_credentials', client_id, client_secret };
-  return undefined;
+  return { ...client, grant: 'client_credentials', ...(key && { private_key_jwt: { key, alg } }) };
 }
 
 /** Host services and members of calls by which the runtime gets what was handed out for a grant. */
@@ -106,8 +113,8 @@ function handedOut(context) {
  * What an operator configures for a server that wants OAuth: a grant, or a client that was registered beforehand with an
  * issuer, else the document that describes this one. A secret needs the issuer's endpoints beside it.
  */
-async function oauthConfig(context) {
-  const grant = grantOf(context);
+async function oauthConfig(context, serverUrl) {
+  const grant = await grantOf(context, serverUrl);
   if (grant) return { oauth: grant };
   const { client_id: clientId, client_secret: clientSecret, issuer } = context;
   const oauth = { client_id: clientId ?? CLIENT_ID_DOCUMENT };

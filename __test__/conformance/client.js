@@ -81,7 +81,7 @@ async function main() {
   try {
     let connected = await runtime.reinitMCPServer(asking);
     if (authorization.isWanted(connected.error) && runtime.oauth) {
-      servers[serverName] = { ...config, ...(await oauthConfig(context)) };
+      servers[serverName] = { ...config, ...(await oauthConfig(context, serverUrl)) };
       connected = await runtime.reinitMCPServer(asking);
     }
     // As a user does who sees a server without its tools.
