@@ -1,6 +1,7 @@
 /**
- * A real authorization server, `oidc-provider`: dynamic registration, resource indicators, opaque access tokens, refresh
- * tokens that rotate, and a grant that ends when one is used twice. One user can sign in, or many with one password.
+ * A real authorization server, `oidc-provider`: dynamic registration, client-ID metadata documents, resource indicators,
+ * opaque access tokens, refresh tokens that rotate, and a grant that ends when one is used twice. One user can sign in, or
+ * many with one password.
  *
  *   node authorization-server.mjs OPTIONS   as JSON
  *
@@ -65,6 +66,8 @@ const configuration = (options) => ({
     RefreshToken: 3600,
     Session: 600,
   },
+  // All of the example is on loopback, where the provider would fetch no document.
+  fetch: (url, init) => fetch(url, Object.assign({}, init, { dispatcher: undefined })),
   features: {
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
@@ -75,6 +78,7 @@ const configuration = (options) => ({
     },
     registration: { enabled: true },
     revocation: { enabled: true },
+    clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_, resource) => resourceServerOf(options, resource),
