@@ -7,6 +7,7 @@ const { createUser } = require('./support/host');
 const { startIdentityProvider } = require('./support/identity-provider');
 const { startProcess } = require('./support/processes');
 const { startRedis } = require('./support/redis');
+const { openRedisServices } = require('./support/redis-services');
 const { startRace } = require('./support/refresh-race');
 const { connected } = require('./support/results');
 const { registerSecrets } = require('./support/secrets');
@@ -67,7 +68,26 @@ test.each([
   300_000,
 );
 
-test('while Redis does not answer, a valid token is used, a refresh fails for now, and nobody is asked to sign in', async () => {
+test('while a Redis with the lock alone does not answer, an expired token is refreshed, and the log names the risk', async () => {
+  const { lock, flowManager } = suite.fixtures.keep(await openRedisServices(redis.url));
+  const host = await suite.host({ services: { lock, flowManager } });
+  const told = (text) => host.logger.text().split(text).length - 1;
+  await host.authorize();
+  await host.store.expire(host.user.id);
+  try {
+    await redis.pause();
+    expect(await host.reinit()).toEqual(connected('srv', TOOLS));
+    expect(await host.echo('away')).toContain('away');
+    expect(told('two processes may use one refresh token')).toBe(1);
+  } finally {
+    redis.resume();
+  }
+  await host.store.expire(host.user.id);
+  expect(await host.reinit({ forceNew: true })).toEqual(connected('srv', TOOLS));
+  expect(told('[MCP] lock answers again')).toBe(1);
+});
+
+test('while leases are away, a valid token is used, a refresh fails for now, and nobody is asked to sign in', async () => {
   const { authorize, echo, reinit, restart, store, user } = await setup();
   await authorize();
   try {

@@ -20,6 +20,7 @@ const { delay, until } = require('./wait');
  * @param options.listDelayMs   time `tools/list` takes
  * @param options.listError     `{ code, message }` that `tools/list` answers with
  * @param options.fault         see `server.fault`
+ * @param options.onUpgrade     `(request, socket, head)` of those who want another protocol
  */
 async function startMcpServer(options = {}) {
   const requests = [];
@@ -39,6 +40,8 @@ async function startMcpServer(options = {}) {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
+
+  if (options.onUpgrade) listener.on('upgrade', options.onUpgrade);
 
   const server = {
     requests,

@@ -51,6 +51,7 @@ mod scope;
 mod state_mapping;
 mod storage;
 mod stored_tokens;
+mod unlocked;
 
 pub use authorizer::{Authorizer, Relation};
 pub use binding::{check_client_row, client_row_metadata};

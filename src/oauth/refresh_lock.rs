@@ -12,8 +12,8 @@ use super::flow_kind::CLAIM_KIND;
 use super::leases::Leases;
 use super::pkce::random_text;
 use crate::clock::now_ms;
-use crate::error::Result;
-use crate::host::{FlowStatus, FlowStore, Lock, LockGuard};
+use crate::error::{Code, Error, Result};
+use crate::host::{FlowStatus, FlowStore, Lock, LockGuard, Standing};
 use crate::log::Logger;
 use crate::secret::Secret;
 
@@ -33,9 +33,55 @@ const CLAIM: &str = "claim";
 pub enum LockedBy<'a> {
     /// The host's leases, which all processes honour, `LibreChat`'s own manager among them.
     Lease(&'a Leases),
-    Lock(&'a Arc<dyn Lock>),
+    Lock(HostLock<'a>),
     /// A claim in the flow store.
     Claim,
+}
+
+#[derive(Clone, Copy)]
+pub struct HostLock<'a> {
+    pub lock: &'a Arc<dyn Lock>,
+    pub standing: &'a Standing,
+    pub logger: &'a Logger,
+}
+
+impl HostLock<'_> {
+    /// What it fails to do, as the log calls it.
+    const WHAT: &'static str = "keep refreshes of processes apart";
+
+    /// With the moment from which its time counts, which is before its holder hears of it. A process that was held up has not heard what came in time: where
+    /// nothing `has_failed` just before, it asks twice.
+    async fn acquire(
+        self,
+        flow_id: &str,
+        has_failed: bool,
+    ) -> Result<Option<(Box<dyn LockGuard>, Instant)>> {
+        let key = format!("{CLAIM_KIND}:{flow_id}");
+        let mut may_ask_again = !has_failed && !self.standing.is_away();
+        loop {
+            let asked = Instant::now();
+            match self.lock.acquire(&key, LOCK_TTL).await {
+                Ok(guard) => {
+                    self.standing.succeeded(Self::WHAT, self.logger);
+                    return Ok(guard.map(|guard| (guard, asked)));
+                }
+                Err(error) if is_away(&error) && std::mem::take(&mut may_ask_again) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// It is done without. The log names the risk.
+    pub fn do_without(self, error: &Error) {
+        self.standing
+            .failed(Self::WHAT, &error.to_string(), self.logger);
+    }
+}
+
+/// Whether a lock of the host has thrown or does not answer. One of this library's own lives with the tokens, and what it
+/// fails with keeps them from being stored, too.
+pub fn is_away(error: &Error) -> bool {
+    matches!(error.code, Code::HostError | Code::HostTimeout)
 }
 
 /// The right to refresh. Whoever has it reads the stored token again first.
@@ -50,6 +96,8 @@ enum Holding {
     Claim(Claim),
     /// Flows that other processes do not see: there are none.
     Nothing,
+    /// What would keep others away is away itself.
+    Alone,
 }
 
 struct Claim {
@@ -70,10 +118,17 @@ impl RefreshLock {
     ) -> Result<Option<Self>> {
         // Whoever has made a claim takes the lease, too.
         let counts_claims = flows.is_shared() && !matches!(by, LockedBy::Lease(_));
-        if counts_claims && is_claimed(&**flows, flow_id).await? {
-            return Ok(None);
+        let mut has_failed = false;
+        if counts_claims {
+            match is_claimed(&**flows, flow_id).await {
+                Ok(true) => return Ok(None),
+                Ok(false) => {}
+                // The lock alone is exact.
+                Err(_) if matches!(by, LockedBy::Lock(_)) => has_failed = true,
+                Err(error) => return Err(error),
+            }
         }
-        let asked = Instant::now();
+        let mut began = Instant::now();
         let holds = match by {
             LockedBy::Lease(leases) => match leases.flight().await? {
                 Some(guard) => {
@@ -83,28 +138,40 @@ impl RefreshLock {
                 None => None,
             },
             LockedBy::Lock(lock) => {
-                let key = format!("{CLAIM_KIND}:{flow_id}");
-                match lock.acquire(&key, LOCK_TTL).await? {
-                    Some(guard) if flows.is_shared() => {
-                        let claim = Claim::write(flows, flow_id).await;
-                        Some(Holding::Lock(guard, claim.ok()))
-                    }
-                    guard => guard.map(|guard| Holding::Lock(guard, None)),
-                }
+                let Some((guard, asked)) = lock.acquire(flow_id, has_failed).await? else {
+                    return Ok(None);
+                };
+                began = asked;
+                let claim = if flows.is_shared() {
+                    Claim::write(flows, flow_id).await.ok()
+                } else {
+                    None
+                };
+                Some(Holding::Lock(guard, claim))
             }
-            LockedBy::Claim if flows.is_shared() => {
-                Claim::attempt(flows, flow_id).await?.map(Holding::Claim)
+            LockedBy::Claim => {
+                let claimed = if flows.is_shared() {
+                    Claim::attempt(flows, flow_id).await?.map(Holding::Claim)
+                } else {
+                    Some(Holding::Nothing)
+                };
+                began = Instant::now();
+                claimed
             }
-            LockedBy::Claim => Some(Holding::Nothing),
         };
-        Ok(holds.map(|holds| Self {
-            began: match holds {
-                // Its time began before its holder heard of it.
-                Holding::Lock(..) => asked,
-                Holding::Claim(_) | Holding::Nothing => Instant::now(),
-            },
-            holds,
-        }))
+        Ok(holds.map(|holds| Self { holds, began }))
+    }
+
+    /// The right of a process that goes on without the host's lock.
+    pub fn alone() -> Self {
+        Self {
+            holds: Holding::Alone,
+            began: Instant::now(),
+        }
+    }
+
+    pub fn is_alone(&self) -> bool {
+        matches!(self.holds, Holding::Alone)
     }
 
     /// Until when a refresh may be sent.
@@ -129,7 +196,7 @@ impl RefreshLock {
                 guard.release().await.and(ended)
             }
             Holding::Claim(claim) => claim.end(tokens).await,
-            Holding::Nothing => Ok(()),
+            Holding::Nothing | Holding::Alone => Ok(()),
         };
         if let Err(error) = released {
             logger.warn(format!(

@@ -8,7 +8,7 @@ use super::announcement::Announcement;
 use super::authorizer::{Authorizer, EARLY, LOOK_AGAIN};
 use super::leases::{FLIGHT_POLL, Leases, refresh_unavailable, storage_unavailable};
 use super::locked_refresher::LockedRefresher;
-use super::refresh_lock::{LOCK_TTL, LockedBy, POLL, RefreshLock};
+use super::refresh_lock::{HostLock, LOCK_TTL, LockedBy, POLL, RefreshLock};
 use super::storage::{StoredAccess, Witness};
 use super::stored_tokens::{self, Writing};
 use crate::cancel::until_closed;
@@ -114,28 +114,42 @@ impl Authorizer {
         let flight = leases.filter(|leases| leases.coordinate());
         let (by, wait, poll) = match (flight, &inner.host.lock) {
             (Some(leases), _) => (LockedBy::Lease(leases), leases.refresh_wait(), FLIGHT_POLL),
-            (None, Some(lock)) => (LockedBy::Lock(lock), WAIT, POLL),
+            (None, Some(lock)) => {
+                let (standing, logger) = (&*inner.oauth.lock, &inner.host.logger);
+                let lock = HostLock {
+                    lock,
+                    standing,
+                    logger,
+                };
+                (LockedBy::Lock(lock), WAIT, POLL)
+            }
             (None, None) => (LockedBy::Claim, WAIT, POLL),
         };
         let until = Instant::now() + wait;
         let flow_id = self.flow_id().await?;
+        let mut held_at = None;
         loop {
             let attempted = RefreshLock::attempt(by, &inner.flows, flow_id).await;
-            let attempted = attempted.map_err(|error| match by {
-                // Where nobody can be kept apart, the user cannot help either.
-                LockedBy::Lock(_) => refresh_unavailable(&relation.server_name, error),
-                LockedBy::Lease(_) | LockedBy::Claim => error,
-            });
-            if let Some(lock) = attempted? {
+            let attempted = match (attempted, by) {
+                (Err(error), LockedBy::Lock(lock)) => {
+                    self.without_lock(reason, lock, held_at, error).await?
+                }
+                (attempted, _) => {
+                    held_at = Some(Instant::now());
+                    attempted?
+                }
+            };
+            if let Some(lock) = attempted {
                 let outcome = self
                     .renew_locked(reason, lock.send_by(), &writing, flight)
                     .await;
                 let renewed = outcome.as_ref().ok().and_then(Option::as_ref);
                 let tokens = renewed.map(|access| announcement.published(access.to_tokens()));
-                let is_over = lock.is_over();
+                let (is_over, is_alone) = (lock.is_over(), lock.is_alone());
                 lock.end(tokens, &inner.host.logger).await;
-                // Others may not have waited for whoever was held up.
+                // Others may not have waited for whoever was held up, or is alone.
                 let elsewhere = match &outcome {
+                    Err(error) if is_alone && !may_pass(error) => self.stored_soon(reason).await?,
                     Err(_) if is_over => self.stored_for(reason).await?,
                     _ => None,
                 };
@@ -219,7 +233,7 @@ impl Authorizer {
     }
 
     /// A stored token that the reason does not apply to: somebody else has refreshed meanwhile.
-    async fn stored_for(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
+    pub(super) async fn stored_for(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
         let inner = &self.0;
         // One that cannot be read is as good as none; refreshing replaces it.
         let stored = match self.stored().await {

@@ -15,4 +15,5 @@ mod reinit;
 mod rows;
 mod server;
 mod stores;
+mod unlocked;
 mod world;

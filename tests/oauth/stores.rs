@@ -311,17 +311,26 @@ impl FlowStore for SharedFlows {
 #[derive(Clone, Default)]
 pub struct MemoryLock {
     held: Arc<Mutex<Option<String>>>,
-    is_away: bool,
+    is_away: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
     meanwhile: Option<Authorizer>,
 }
 
 impl MemoryLock {
     /// One whose store cannot be reached.
     pub fn away() -> Self {
-        Self {
-            is_away: true,
-            ..Self::default()
-        }
+        let lock = Self::default();
+        lock.set_away(true);
+        lock
+    }
+
+    pub fn set_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::Relaxed);
+    }
+
+    /// How often somebody has asked for it.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Whoever asks for it is held up, for so long that another process refreshes.
@@ -336,7 +345,8 @@ impl MemoryLock {
 #[async_trait]
 impl Lock for MemoryLock {
     async fn acquire(&self, key: &str, _ttl: Duration) -> Result<Option<Box<dyn LockGuard>>> {
-        if self.is_away {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.is_away.load(Ordering::Relaxed) {
             return Err(Error::new(Code::HostError, "the store is away"));
         }
         if let Some(other) = &self.meanwhile {

@@ -8,7 +8,7 @@ use super::rows::{Kind, is_same};
 use super::store::Storage;
 use crate::clock::now_ms;
 use crate::error::Result;
-use crate::host::{CREDENTIAL_SET_ID, TokenRow};
+use crate::host::{CREDENTIAL_SET_ID, TokenRow, TokenUpdate};
 use crate::oauth::documents::{ClientInfo, Tokens, text};
 use crate::oauth::lifetime::{YEAR, lifetime};
 
@@ -57,6 +57,21 @@ impl Storage {
             self.delete_stale_refresh(&old).await;
         }
         Ok(stored)
+    }
+
+    /// Writes the refresh token's row as it is. What fails here would fail with what a refresh brings as well, when the
+    /// authorization server has rotated already.
+    pub async fn try_writing(&self) -> Result<()> {
+        let row = self.row(Kind::Refresh).await?;
+        let Some(row) = row.filter(|_| self.store.methods().update) else {
+            return Ok(());
+        };
+        let update = TokenUpdate {
+            token: Some(row.token.clone()),
+            ..TokenUpdate::default()
+        };
+        let query = self.exactly(Kind::Refresh, &row.token, row.credential_set_id());
+        self.store.update(&query, &update).await.map(drop)
     }
 
     /// Stores the tokens that a refresh brought, as a new credential set.
