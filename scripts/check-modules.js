@@ -25,7 +25,8 @@ const FLOORS = [
   ['server_config'],
   ['network', 'settings', 'log_room'],
   ['log'],
-  ['foreign_text', 'telemetry', 'blocking', 'cancel', 'flights', 'seal', 'user'],
+  ['secret_file'],
+  ['foreign_text', 'telemetry', 'blocking', 'cancel', 'flights', 'jws', 'seal', 'user'],
   [
     'error',
     'secret',

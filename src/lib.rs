@@ -33,6 +33,7 @@ pub mod log_room;
 
 pub(crate) mod flights;
 pub mod foreign_text;
+pub(crate) mod secret_file;
 
 pub mod abilities;
 pub(crate) mod blocking;
@@ -42,6 +43,7 @@ pub(crate) mod digest;
 pub mod environment;
 pub mod error;
 pub(crate) mod hex;
+pub mod jws;
 pub(crate) mod keyed_lock;
 pub(crate) mod lru_map;
 pub mod nesting;

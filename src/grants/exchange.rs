@@ -1,10 +1,12 @@
 //! One request for a token of this program's own.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 use serde_json::Value;
 
 use super::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
-use super::client_credentials::{self, authenticate_client};
+use super::client::Client;
 use super::machine::MachineServer;
 use super::workload::Workload;
 use crate::clock::now_ms;
@@ -26,6 +28,9 @@ pub(super) struct Issued {
     pub due_at: i64,
     /// It came because the server had refused the one before.
     pub is_replacement: bool,
+    /// Who issued it, and what for.
+    pub from: Arc<AuthorizationServer>,
+    pub scope: Option<Arc<str>>,
 }
 
 /// Finds the authorization server and asks it.
@@ -37,7 +42,7 @@ pub(super) async fn exchange(
     servers: &AuthorizationServers,
     is_replacement: bool,
 ) -> Result<Issued> {
-    let at = servers
+    let found = servers
         .find(Protected {
             server_name: &server.server_name,
             server_url: &server.server_url,
@@ -47,21 +52,31 @@ pub(super) async fn exchange(
             logger: &server.host.logger,
         })
         .await?;
-    if server.options.grant == Some(Grant::Workload) {
-        let at = &at;
-        let asked = Workload::new(server, at).exchange(|mut form| async move {
-            let authorization = authenticate_client(server, at, &mut form);
+    let at = Arc::new(found);
+    let client = Client {
+        server_name: &server.server_name,
+        options: &server.options,
+        assertions: server.host.client_assertions.as_deref(),
+    };
+    let post = |mut form| {
+        let (client, at) = (&client, &at);
+        async move {
+            let authorization = client.authenticate(&mut form, at).await?;
             send(server, at, form, authorization, is_replacement).await
-        });
-        return asked.await;
+        }
+    };
+    if server.options.grant == Some(Grant::Workload) {
+        return Workload::new(server, &at).exchange(post).await;
     }
-    let (form, authorization) = client_credentials::form(server, &at)?;
-    send(server, &at, form, authorization, is_replacement).await
+    // RFC 6749, section 4.4: the client proves who it is, and that is all.
+    let mut form = Form::default();
+    form.set("grant_type", "client_credentials");
+    post(form).await
 }
 
 async fn send(
     server: &MachineServer,
-    at: &AuthorizationServer,
+    at: &Arc<AuthorizationServer>,
     mut form: Form,
     authorization: Option<Secret>,
     is_replacement: bool,
@@ -87,6 +102,9 @@ async fn send(
             let word = told.as_ref().and_then(|it| it.get("error")?.as_str());
             advised(error, word)
         })?;
+    // Without a word of it, what was asked for was granted (RFC 6749, section 5.1).
+    let scope = members.get("scope").and_then(Value::as_str);
+    let scope = scope.or(at.scope.as_deref()).map(Arc::from);
     let kind = members.get("token_type").and_then(Value::as_str);
     if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return Err(unusable("is no bearer token"));
@@ -104,6 +122,8 @@ async fn send(
         expires_at: now.saturating_add(life),
         due_at: now.saturating_add(life - EARLY.min(life / 10)),
         is_replacement,
+        from: Arc::clone(at),
+        scope,
     })
 }
 
@@ -121,6 +141,9 @@ fn advised(mut error: Error, word: Option<&str>) -> Error {
         }
         Some("unauthorized_client" | "unsupported_grant_type") => {
             "An operator has to allow the client this grant at the authorization server"
+        }
+        Some("invalid_grant") => {
+            "An operator has to renew the assertion, or have the authorization server trust who issued it"
         }
         Some("invalid_scope") => "An operator has to check `oauth.scope`",
         Some("invalid_target") => {

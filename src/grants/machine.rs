@@ -21,7 +21,7 @@ use crate::flights::Flights;
 use crate::host::Host;
 use crate::log::{Level, LogMeta, log_prefix};
 use crate::lru_map::LruMap;
-use crate::network::{HttpClient, NetworkRules};
+use crate::network::{HttpClient, NetworkRules, sanitize_url};
 use crate::oauth::{Endpoints, OAuthOptions};
 use crate::secret::Secret;
 use crate::server_config::{ResolvedConfig, Transport};
@@ -130,6 +130,16 @@ fn key(
     parts.digest()
 }
 
+/// What is known of a token, which is not told itself.
+pub struct Description {
+    /// Absent where the config names a token endpoint and nothing else.
+    pub issuer: Option<String>,
+    pub token_endpoint: String,
+    pub scope: Option<String>,
+    /// Seconds.
+    pub expires_in: i64,
+}
+
 /// The tokens of one runtime. Cheap to clone.
 #[derive(Clone)]
 pub struct Grants {
@@ -166,6 +176,17 @@ impl Grants {
         self.issued
             .get_or_make(&server.key, none)
             .unwrap_or_default()
+    }
+
+    /// Describes the token to use now, which is asked for where there is none.
+    pub async fn describe(&self, server: MachineServer) -> Result<Description> {
+        let issued = self.current(&Arc::new(server)).await?;
+        Ok(Description {
+            issuer: issued.from.issuer.clone(),
+            token_endpoint: sanitize_url(&issued.from.token_endpoint),
+            scope: issued.scope.as_deref().map(str::to_owned),
+            expires_in: (issued.expires_at - now_ms()).max(0) / 1000,
+        })
     }
 
     /// The token to use now. One that is due is asked for anew, and does for as long as that fails and it is good.

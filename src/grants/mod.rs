@@ -5,12 +5,12 @@
 
 mod assertion;
 pub mod authorization_server;
-mod client_credentials;
+mod client;
 mod exchange;
 mod jwt;
 mod machine;
 mod machine_tokens;
 mod workload;
 
-pub use machine::{Grants, MachineServer};
+pub use machine::{Description, Grants, MachineServer};
 pub use machine_tokens::MachineTokens;

@@ -86,10 +86,7 @@ impl<'a> Workload<'a> {
             return error;
         }
         let described = described(&name(self.source), assertion);
-        let message = format!(
-            "{}; {described}. Whoever operates this program mends it, with the authorization server",
-            error.message
-        );
+        let message = format!("{}: {described}", error.message);
         Error { message, ..error }
     }
 }
@@ -173,6 +170,7 @@ mod tests {
             issuer: Some("https://as.test".to_owned()),
             token_endpoint: Url::parse("https://as.test/token").unwrap(),
             auth_methods: None,
+            signing_algs: None,
             resource: "https://mcp.test/mcp".to_owned(),
             scope: None,
             is_configured: false,
@@ -218,7 +216,7 @@ mod tests {
             let told = outcome.err().filter(is_refusal).map(|error| error.message);
             assert!(
                 told.is_none_or(
-                    |it| it.starts_with("Refused; the assertion of getWorkloadAssertion")
+                    |it| it.starts_with("Refused: the assertion of getWorkloadAssertion")
                 )
             );
         }

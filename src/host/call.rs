@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    AuthorizationPrompt, ClientProfile, CredentialEvents, CredentialsKey, FlowStore,
-    HostConnections, Identity, Lock, OnBehalfOf, RedirectListener, Registry, ServerRequests,
-    SessionStore, SharedCache, SharedLimits, Tenancy, TokenStore, ToolPublisher, TraceContext,
-    UpstreamTokens, WorkloadIdentity,
+    AuthorizationPrompt, ClientAssertions, ClientProfile, CredentialEvents, CredentialsKey,
+    FlowStore, HostConnections, Identity, Lock, OnBehalfOf, RedirectListener, Registry,
+    ServerRequests, SessionStore, SharedCache, SharedLimits, Tenancy, TokenStore, ToolPublisher,
+    TraceContext, UpstreamTokens, WorkloadIdentity,
 };
 use crate::environment::Environment;
 use crate::log::Logger;
@@ -33,6 +33,8 @@ pub struct Host {
     pub shared_sessions: Option<Arc<dyn SessionStore>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
     pub workload: Option<Arc<dyn WorkloadIdentity>>,
+    /// Absent: clients sign with keys of the config.
+    pub client_assertions: Option<Arc<dyn ClientAssertions>>,
     /// Absent where the call brings no login session; the user's own tokens count then.
     pub upstream_tokens: Option<Arc<dyn UpstreamTokens>>,
     /// Who the login belongs to, where the call says so.

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::client_assertion::KeyedClient;
 use super::flow_id::flow_id;
 use super::http::Endpoints;
 use super::leases::Leases;
@@ -69,6 +70,16 @@ pub(super) struct Inner {
     pub published: Mutex<Option<String>>,
     /// When the token that was handed out last is due to be replaced, in milliseconds since the epoch.
     pub due_at: AtomicI64,
+}
+
+impl Inner {
+    pub fn keyed_client(&self) -> KeyedClient<'_> {
+        KeyedClient {
+            options: &self.relation.options,
+            server_name: &self.relation.server_name,
+            assertions: self.host.client_assertions.as_deref(),
+        }
+    }
 }
 
 impl Authorizer {

@@ -8,16 +8,19 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::binding::{CONFIGURED, REGISTERED};
+use super::client_assertion::KeyedClient;
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
 use super::http::Endpoints;
 use super::metadata::{check_capabilities, check_resource, discover};
 use super::options::OAuthOptions;
-use super::pending::ReusedClient;
+use super::par::Push;
+use super::pending::{PUSHED_REQUEST, ReusedClient};
 use super::registration::{Registration, client_of};
 use super::storage::Storage;
 use super::{pkce, scope};
 use crate::error::{Code, Error, Result};
+use crate::host::ClientAssertions;
 use crate::log::Logger;
 use crate::network::NetworkRules;
 use crate::secret::Secret;
@@ -47,6 +50,10 @@ pub struct Initiation<'a> {
     /// Scopes that the server said were missing, on top of the usual ones.
     pub missing_scope: Option<&'a str>,
     pub tenant_id: Option<&'a str>,
+    /// Makes the assertions of a client whose key the host keeps.
+    pub assertions: Option<&'a dyn ClientAssertions>,
+    /// `state` and verifier of a flow that goes on with another request.
+    pub renews: Option<(Secret, Secret)>,
 }
 
 /// A flow that is ready to be stored.
@@ -87,16 +94,36 @@ impl Initiation<'_> {
     /// Fails with [`Code::OAuthDiscoveryFailed`], [`Code::OAuthRegistrationFailed`] or [`Code::InvalidConfig`].
     pub async fn initiate(&self) -> Result<Initiated> {
         self.options.check_secret()?;
+        let keyed = KeyedClient {
+            options: self.options,
+            server_name: self.server_name,
+            assertions: self.assertions,
+        };
+        keyed.check().await?;
         let redirect_uri = redirect_uri(self.settings, Some(self.server_name));
         let prepared = match self.options.pinned() {
             Some(pinned) => self.pinned(pinned, &redirect_uri)?,
             None => self.discovered(&redirect_uri).await?,
         };
         check_capabilities(&prepared.server, prepared.challenge_methods.as_deref())?;
-        let (state, verifier) = (pkce::random_text(), pkce::random_text());
-        let authorization_url =
+        let renewed = self.renews.clone();
+        let (state, verifier) =
+            renewed.unwrap_or_else(|| (pkce::random_text(), pkce::random_text()));
+        let mut authorization_url =
             self.authorization_url(&prepared, &redirect_uri, &state, &verifier)?;
-        let metadata = self.flow_metadata(&prepared, &state, &verifier)?;
+        let mut metadata = self.flow_metadata(&prepared, &state, &verifier)?;
+        let push = Push {
+            endpoints: self.endpoints,
+            server: &prepared.server,
+            client: &prepared.client,
+            keyed,
+            reused: self.storage.zip(prepared.reused_client.as_ref()),
+        };
+        if push.is_required() {
+            let pushed = push.push(&authorization_url).await?;
+            authorization_url = pushed.authorization_url;
+            metadata.insert(PUSHED_REQUEST.to_owned(), pushed.member);
+        }
         Ok(Initiated {
             authorization_url,
             state,
@@ -115,11 +142,11 @@ impl Initiation<'_> {
             .check(authorization_url, "authorization_url")?;
         self.endpoints.check(token_url, "token_url")?;
         let method = match &options.client_secret {
-            None => AuthMethod::None,
+            None => options.method_without_secret(),
             Some(_) => options.forced_auth_method.unwrap_or(AuthMethod::Basic),
         };
         let default_methods = match method {
-            AuthMethod::None => vec!["none"],
+            AuthMethod::None | AuthMethod::PrivateKeyJwt => vec![method.as_str()],
             AuthMethod::Post => vec!["client_secret_post", "client_secret_basic"],
             AuthMethod::Basic => vec!["client_secret_basic", "client_secret_post"],
         };

@@ -46,6 +46,7 @@ impl GrantRefresher for LockedRefresher<'_> {
                 resource: text("resource"),
             },
             nothing_stored: client.is_none(),
+            assertions: inner.host.client_assertions.as_deref(),
             logger: &inner.host.logger,
         }
         .send(refresh_token, Some(self.send_by), &inner.oauth.closing)

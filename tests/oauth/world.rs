@@ -149,6 +149,7 @@ impl World {
             redirects: None,
             workload: None,
             on_behalf_of: None,
+            client_assertions: None,
             upstream_tokens: None,
             identity: None,
             server_requests: None,
