@@ -10,6 +10,7 @@ const { takeOver } = require('./support/attacker');
 const { LURES, itself } = require('./support/attacks');
 const { startAuthorizationServer } = require('./support/authorization-server');
 const { ECHO } = require('./support/calls');
+const { useEnvironment } = require('./support/environment');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { startProtectedServer } = require('./support/protected-server');
@@ -41,6 +42,7 @@ const CLIENTS = [
 const GRANT = { grant: 'client_credentials', scope: 'mcp' };
 
 const fixtures = useFixtures();
+useEnvironment({ MACHINE_KEY: KEY });
 let authorizationServer;
 beforeAll(async () => {
   authorizationServer = await startAuthorizationServer({ clients: CLIENTS });
@@ -100,13 +102,6 @@ describe.each([
   ],
   ['a variable', () => ({ client_id: 'keyed', private_key_jwt: { key: '${MACHINE_KEY}' } })],
 ])('a client that authenticates with %s', (_, oauth) => {
-  beforeAll(() => {
-    process.env.MACHINE_KEY = KEY;
-  });
-  afterAll(() => {
-    delete process.env.MACHINE_KEY;
-  });
-
   test('connects, and nobody is asked for anything', async () => {
     const requested = watch();
     const { reinit, call, tokens, oauthStart, logger } = await start({ oauth: oauth() });

@@ -65,8 +65,7 @@ describe('what a config shows', () => {
       issuer: 'https://user:password@as.example/?key=secret',
       dpop: true,
       private_key_jwt: { key: 'secret', kid: 'secret' },
-      identity_provider: { client_id: 'id', client_secret: 'secret' },
-      assertion: { metadata_url: 'https://secret', metadata_headers: { A: 'secret' } },
+      identity_provider: { client_id: 'id', client_secret: 'secret', token_url: 'https://secret' },
     };
     const shown = (canEdit) => addon.redactServerSecrets({ type: 'sse', oauth }, { canEdit }).oauth;
     expect(shown(false)).toEqual({ grant: 'enterprise', client_id: 'id', dpop: true });

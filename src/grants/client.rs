@@ -6,7 +6,7 @@ use crate::host::{AssertionRequest, ClientAssertions};
 use crate::oauth::{AuthMethod, Form, OAuthOptions, authenticate};
 use crate::secret::Secret;
 
-/// The client of a server's config.
+/// The client of a server's config, which may have none for a grant that proves enough.
 #[derive(Clone, Copy)]
 pub(super) struct Client<'a> {
     pub server_name: &'a str,
@@ -27,7 +27,6 @@ impl<'a> Client<'a> {
     ) -> Result<Option<Secret>> {
         let options = self.options;
         let Some(client_id) = options.client_id.as_deref() else {
-            // A workload may be no client: its assertion says who it is.
             return Ok(None);
         };
         let texts = |list: &'a [String]| list.iter().map(String::as_str).collect::<Vec<_>>();

@@ -1,37 +1,17 @@
 //! One request for a token of this program's own.
 
-use std::sync::Arc;
-
 use http::HeaderValue;
 use serde_json::Value;
 
 use super::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
-use super::client::Client;
+use super::issued::{Issued, Origin};
 use super::machine::MachineServer;
 use super::workload::Workload;
-use crate::clock::now_ms;
 use crate::error::{Code, Error, Result};
-use crate::oauth::{Form, Tokens, lifetime};
+use crate::network::sanitize_url;
+use crate::oauth::{Form, Tokens};
 use crate::secret::Secret;
 use crate::server_config::Grant;
-
-/// A token is replaced this long before it expires, in milliseconds, so that no request meets the end.
-const EARLY: i64 = 30_000;
-
-/// Times in milliseconds since the epoch.
-#[derive(Clone)]
-pub(super) struct Issued {
-    pub token: Secret,
-    pub at: i64,
-    pub expires_at: i64,
-    /// From when on it is asked for anew.
-    pub due_at: i64,
-    /// It came because the server had refused the one before.
-    pub is_replacement: bool,
-    /// Who issued it, and what for.
-    pub from: Arc<AuthorizationServer>,
-    pub scope: Option<Arc<str>>,
-}
 
 /// Finds the authorization server and asks it.
 ///
@@ -42,7 +22,7 @@ pub(super) async fn exchange(
     servers: &AuthorizationServers,
     is_replacement: bool,
 ) -> Result<Issued> {
-    let found = servers
+    let at = servers
         .find(Protected {
             server_name: &server.server_name,
             server_url: &server.server_url,
@@ -52,31 +32,24 @@ pub(super) async fn exchange(
             logger: &server.host.logger,
         })
         .await?;
-    let at = Arc::new(found);
-    let client = Client {
-        server_name: &server.server_name,
-        options: &server.options,
-        assertions: server.host.client_assertions.as_deref(),
-    };
-    let post = |mut form| {
-        let (client, at) = (&client, &at);
-        async move {
+    let (client, at) = (&server.client(), &at);
+    if server.options.grant == Some(Grant::Workload) {
+        let asked = Workload::new(server, at).exchange(|mut form| async move {
             let authorization = client.authenticate(&mut form, at).await?;
             send(server, at, form, authorization, is_replacement).await
-        }
-    };
-    if server.options.grant == Some(Grant::Workload) {
-        return Workload::new(server, &at).exchange(post).await;
+        });
+        return asked.await;
     }
     // RFC 6749, section 4.4: the client proves who it is, and that is all.
     let mut form = Form::default();
     form.set("grant_type", "client_credentials");
-    post(form).await
+    let authorization = client.authenticate(&mut form, at).await?;
+    send(server, at, form, authorization, is_replacement).await
 }
 
 async fn send(
     server: &MachineServer,
-    at: &Arc<AuthorizationServer>,
+    at: &AuthorizationServer,
     mut form: Form,
     authorization: Option<Secret>,
     is_replacement: bool,
@@ -102,29 +75,22 @@ async fn send(
             let word = told.as_ref().and_then(|it| it.get("error")?.as_str());
             advised(error, word)
         })?;
-    // Without a word of it, what was asked for was granted (RFC 6749, section 5.1).
-    let scope = members.get("scope").and_then(Value::as_str);
-    let scope = scope.or(at.scope.as_deref()).map(Arc::from);
+    let granted = members.get("scope").and_then(Value::as_str);
+    let origin = Origin {
+        issuer: at.issuer.clone(),
+        token_endpoint: sanitize_url(&at.token_endpoint),
+        // Without a word of it, what was asked for was granted (RFC 6749, section 5.1).
+        scope: granted.or(at.scope.as_deref()).map(str::to_owned),
+    };
     let kind = members.get("token_type").and_then(Value::as_str);
     if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return Err(unusable("is no bearer token"));
     }
     let tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
-    let token = tokens.access_token();
-    if HeaderValue::from_str(token.expose()).is_err() {
+    if HeaderValue::from_str(tokens.access_token().expose()).is_err() {
         return Err(unusable("cannot be sent in a header"));
     }
-    let now = now_ms();
-    let life = lifetime(&tokens, now).saturating_mul(1000);
-    Ok(Issued {
-        token,
-        at: now,
-        expires_at: now.saturating_add(life),
-        due_at: now.saturating_add(life - EARLY.min(life / 10)),
-        is_replacement,
-        from: Arc::clone(at),
-        scope,
-    })
+    Ok(Issued::new(&tokens, is_replacement, origin))
 }
 
 fn unusable(problem: &str) -> Error {

@@ -12,16 +12,17 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::authorization_server::AuthorizationServers;
-use super::exchange::{Issued, exchange};
+use super::client::Client;
+use super::exchange::exchange;
+use super::issued::{Description, Issued};
 use crate::cancel::until_closed;
-use crate::clock::now_ms;
 use crate::digest::{Digest, Parts};
 use crate::error::{Code, Error, Result};
 use crate::flights::Flights;
 use crate::host::Host;
 use crate::log::{Level, LogMeta, log_prefix};
 use crate::lru_map::LruMap;
-use crate::network::{HttpClient, NetworkRules, sanitize_url};
+use crate::network::{HttpClient, NetworkRules};
 use crate::oauth::{Endpoints, OAuthOptions};
 use crate::secret::Secret;
 use crate::server_config::{ResolvedConfig, Transport};
@@ -31,8 +32,6 @@ use crate::settings::Settings;
 const KNOWN: usize = 10_000;
 /// Bound on finding the authorization server and asking it.
 const LIMIT: Duration = Duration::from_secs(30);
-/// A token that is still good is not asked for anew this soon after that failed, in milliseconds.
-const PAUSE: i64 = 10_000;
 
 /// A server that this program has a token of its own for.
 pub struct MachineServer {
@@ -87,6 +86,14 @@ impl MachineServer {
         }))
     }
 
+    pub(super) fn client(&self) -> Client<'_> {
+        Client {
+            server_name: &self.server_name,
+            options: &self.options,
+            assertions: self.host.client_assertions.as_deref(),
+        }
+    }
+
     fn log(&self, level: Level, message: &str, error: &Error) {
         let message = format!("{} {message}", log_prefix(None, &self.server_name));
         let logger = &self.host.logger;
@@ -130,16 +137,6 @@ fn key(
     parts.digest()
 }
 
-/// What is known of a token, which is not told itself.
-pub struct Description {
-    /// Absent where the config names a token endpoint and nothing else.
-    pub issuer: Option<String>,
-    pub token_endpoint: String,
-    pub scope: Option<String>,
-    /// Seconds.
-    pub expires_in: i64,
-}
-
 /// The tokens of one runtime. Cheap to clone.
 #[derive(Clone)]
 pub struct Grants {
@@ -181,23 +178,17 @@ impl Grants {
     /// Describes the token to use now, which is asked for where there is none.
     pub async fn describe(&self, server: MachineServer) -> Result<Description> {
         let issued = self.current(&Arc::new(server)).await?;
-        Ok(Description {
-            issuer: issued.from.issuer.clone(),
-            token_endpoint: sanitize_url(&issued.from.token_endpoint),
-            scope: issued.scope.as_deref().map(str::to_owned),
-            expires_in: (issued.expires_at - now_ms()).max(0) / 1000,
-        })
+        Ok(issued.describe())
     }
 
     /// The token to use now. One that is due is asked for anew, and does for as long as that fails and it is good.
     pub(super) async fn current(&self, server: &Arc<MachineServer>) -> Result<Issued> {
         let known = self.slot(server).lock().clone();
-        let now = now_ms();
-        if let Some(known) = known.as_ref().filter(|known| now < known.due_at) {
+        if let Some(known) = known.as_ref().filter(|known| !known.is_due()) {
             return Ok(known.clone());
         }
         let asked = self.ask(server, None).await;
-        match (asked, known.filter(|known| now < known.expires_at)) {
+        match (asked, known.filter(Issued::is_good)) {
             (Err(error), Some(usable)) if error.code != Code::Closed => Ok(usable),
             (asked, _) => asked,
         }
@@ -210,7 +201,7 @@ impl Grants {
         refused: &Secret,
     ) -> Result<Issued> {
         let known = self.slot(server).lock().clone();
-        match known.filter(|known| known.token != *refused && now_ms() < known.expires_at) {
+        match known.filter(|known| known.token != *refused && known.is_good()) {
             Some(another) => Ok(another),
             None => self.ask(server, Some(refused.clone())).await,
         }
@@ -222,8 +213,7 @@ impl Grants {
         let request = self.requests.join(&server.key, async move {
             // A request may have ended since this one was found to be needed.
             let known = slot.lock().clone();
-            let is_new =
-                |known: &Issued| now_ms() < known.due_at && refused.as_ref() != Some(&known.token);
+            let is_new = |known: &Issued| !known.is_due() && refused.as_ref() != Some(&known.token);
             if let Some(known) = known.as_ref().filter(|known| is_new(known)) {
                 return Ok(known.clone());
             }
@@ -243,8 +233,7 @@ impl Grants {
                     let error = wanted.failed(error);
                     wanted.log(Level::Error, "Failed to get a token", &error);
                     if let Some(known) = &mut *slot.lock() {
-                        let later = known.due_at.max(now_ms() + PAUSE);
-                        known.due_at = later.min(known.expires_at);
+                        known.postpone();
                     }
                     Err(error)
                 }

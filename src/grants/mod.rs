@@ -7,10 +7,12 @@ mod assertion;
 pub mod authorization_server;
 mod client;
 mod exchange;
+mod issued;
 mod jwt;
 mod machine;
 mod machine_tokens;
 mod workload;
 
-pub use machine::{Description, Grants, MachineServer};
+pub use issued::Description;
+pub use machine::{Grants, MachineServer};
 pub use machine_tokens::MachineTokens;

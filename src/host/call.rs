@@ -32,9 +32,9 @@ pub struct Host {
     /// Absent: sessions belong to one process.
     pub shared_sessions: Option<Arc<dyn SessionStore>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
-    pub workload: Option<Arc<dyn WorkloadIdentity>>,
     /// Absent: clients sign with keys of the config.
     pub client_assertions: Option<Arc<dyn ClientAssertions>>,
+    pub workload: Option<Arc<dyn WorkloadIdentity>>,
     /// Absent where the call brings no login session; the user's own tokens count then.
     pub upstream_tokens: Option<Arc<dyn UpstreamTokens>>,
     /// Who the login belongs to, where the call says so.
