@@ -108,7 +108,7 @@ describe('an assertion from a file', () => {
     const { file, as, failure } = await withFile();
     file.write(make(as));
     const { code, message } = await failure('one');
-    expect(code).toBe('MCP_OAUTH_EXCHANGE_FAILED');
+    expect(code).toBe('MCP_GRANT_FAILED');
     expect(message).toMatch(expected);
     expect(message).toContain(file.path);
     expect(as.forms()).toHaveLength(1);
@@ -133,7 +133,7 @@ describe('an assertion from a file', () => {
     file.write(text);
     const { code, message } = await failure('one');
     expect({ code, message }).toEqual({
-      code: 'MCP_OAUTH_EXCHANGE_FAILED',
+      code: 'MCP_GRANT_FAILED',
       message: expect.stringMatching(expected),
     });
     expect(message).not.toContain('hunter2');
@@ -150,7 +150,7 @@ describe('an assertion from a file', () => {
     const { file, as, failure } = await withFile();
     file.write(assertionFor('https://other.test'));
     const { code, message } = await failure('one');
-    expect(code).toBe('MCP_OAUTH_EXCHANGE_FAILED');
+    expect(code).toBe('MCP_GRANT_FAILED');
     expect(message).toContain('oauth.issuer');
     expect(as.forms()).toEqual([]);
   });
@@ -181,8 +181,8 @@ describe('an assertion of the host', () => {
   });
 
   test.each([
-    ['throws', () => Promise.reject(new Error('the platform is away')), 'MCP_HOST_ERROR'],
-    ['answers no text', () => ({ token: 1 }), 'MCP_HOST_ERROR'],
+    ['throws', () => Promise.reject(new Error('the platform is away')), 'MCP_GRANT_FAILED'],
+    ['answers no text', () => ({ token: 1 }), 'MCP_GRANT_FAILED'],
     ['is absent', undefined, 'MCP_INVALID_CONFIG'],
   ])('a function that %s', async (_, getWorkloadAssertion, expected) => {
     const { as, failure } = await setup({ services: () => ({ getWorkloadAssertion }) });
@@ -222,7 +222,7 @@ describe('an assertion of the metadata service', () => {
   test('an address that the operator has not opened is not asked', async () => {
     const { service, failure } = await withService((_, it) => ({ body: it.assertion() }), { isAllowed: false });
     const { code, message } = await failure('one');
-    expect(code).toBe('MCP_ADDRESS_NOT_ALLOWED');
+    expect(code).toBe('MCP_GRANT_FAILED');
     expect(message).toContain('metadata service');
     expect(service.requests).toEqual([]);
   });
@@ -240,7 +240,7 @@ describe('an assertion of the metadata service', () => {
     const headers = { 'X-Identity-Header': 'key-of-metadata' };
     const { as, failure } = await withService(() => ({ status: 400, body }), { headers });
     const { code, message } = await failure('one');
-    expect(code).toBe('MCP_OAUTH_EXCHANGE_FAILED');
+    expect(code).toBe('MCP_GRANT_FAILED');
     expect(message).toContain('answered 400: invalid_request: Identity not found for ***');
     expect(as.forms()).toEqual([]);
   });

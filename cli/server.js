@@ -28,7 +28,6 @@ function knownOf({ config, userVars, api }, name, options) {
     obo: `${run('obo')} < token.txt`,
     known: Object.keys(config.servers),
     variables: api.getMissingCustomUserVars(server, userVars.of(name)),
-    grant: grantOf(server)?.type,
     metadata: metadataAddressOf(server),
     ofLogin: Object.values(server?.headers ?? {}).some((value) => String(value).includes('{{LIBRECHAT_OPENID_')),
     ...options,

@@ -59,7 +59,7 @@ module.exports = async function login(name, options) {
 /** Nobody logs in: the token is the program's. What it is, is shown; the token itself never. */
 async function ofProgram({ runtime }, name, { title, reason }, options) {
   const spinner = progress('asking the authorization server', options);
-  const token = await runtime.describeMachineToken(name, options.timeout * 1000).finally(spinner.stop);
+  const token = await runtime.describeMachineToken(name).finally(spinner.stop);
   if (options.json) {
     printJson({ name, ok: true, asked: false, ...token });
     return EXIT.ok;

@@ -51,9 +51,9 @@ impl Sources<'_> {
     /// followed, and as the network or the host fails.
     pub async fn read(self, source: &AssertionSource, asked: Asked<'_>) -> Result<Secret> {
         let text = match source {
-            AssertionSource::File(path) => from_file(path).await?,
-            AssertionSource::Metadata { url, headers } => self.from_metadata(url, headers).await?,
-            AssertionSource::Host => self.from_host(asked).await?,
+            AssertionSource::File(path) => read_file(path).await?,
+            AssertionSource::Metadata { url, headers } => self.ask_metadata(url, headers).await?,
+            AssertionSource::Host => self.ask_host(asked).await?,
         };
         let assertion = Secret::new(text.trim().to_owned());
         if claims(&assertion).is_none() {
@@ -63,7 +63,7 @@ impl Sources<'_> {
         Ok(assertion)
     }
 
-    async fn from_host(self, asked: Asked<'_>) -> Result<String> {
+    async fn ask_host(self, asked: Asked<'_>) -> Result<String> {
         let Some(host) = self.host else {
             return Err(Error::invalid_config(
                 "[MCPOAuth] `grant: workload` needs `oauth.assertion` with a `file` or a `metadata_url`, or the host's \
@@ -79,7 +79,7 @@ impl Sources<'_> {
         Ok(assertion.expose().clone())
     }
 
-    async fn from_metadata(self, url: &Url, headers: &IndexMap<String, String>) -> Result<String> {
+    async fn ask_metadata(self, url: &Url, headers: &IndexMap<String, String>) -> Result<String> {
         let policy = self.policy(url)?;
         let mut request = Request::new(Method::GET, url.clone());
         request.timeout = Some(TIMEOUT);
@@ -150,7 +150,7 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
     Ok((name, value))
 }
 
-async fn from_file(path: &Path) -> Result<String> {
+async fn read_file(path: &Path) -> Result<String> {
     let opened: PathBuf = path.to_owned();
     let read = blocking(async { tokio::task::spawn_blocking(move || contents(&opened)).await });
     let unread = |problem: &str| {

@@ -4,10 +4,11 @@ use http::HeaderValue;
 use serde_json::Value;
 
 use super::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
-use super::issued::Issued;
+use super::issued::{Issued, Origin};
 use super::machine::MachineServer;
 use super::workload::Workload;
 use crate::error::{Code, Error, Result};
+use crate::network::sanitize_url;
 use crate::oauth::{Form, Tokens};
 use crate::secret::Secret;
 use crate::server_config::Grant;
@@ -43,7 +44,7 @@ pub(super) async fn exchange(
     let mut form = Form::default();
     form.set("grant_type", "client_credentials");
     let authorization = client.authenticate(&mut form, at).await?;
-    send(server, &at, form, authorization, is_replacement).await
+    send(server, at, form, authorization, is_replacement).await
 }
 
 async fn send(
@@ -74,6 +75,13 @@ async fn send(
             let word = told.as_ref().and_then(|it| it.get("error")?.as_str());
             advised(error, word)
         })?;
+    let granted = members.get("scope").and_then(Value::as_str);
+    let origin = Origin {
+        issuer: at.issuer.clone(),
+        token_endpoint: sanitize_url(&at.token_endpoint),
+        // Without a word of it, what was asked for was granted (RFC 6749, section 5.1).
+        scope: granted.or(at.scope.as_deref()).map(str::to_owned),
+    };
     let kind = members.get("token_type").and_then(Value::as_str);
     if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return Err(unusable("is no bearer token"));
@@ -82,7 +90,7 @@ async fn send(
     if HeaderValue::from_str(tokens.access_token().expose()).is_err() {
         return Err(unusable("cannot be sent in a header"));
     }
-    Ok(Issued::new(&tokens, is_replacement))
+    Ok(Issued::new(&tokens, is_replacement, origin))
 }
 
 fn unusable(problem: &str) -> Error {
@@ -99,6 +107,9 @@ fn advised(mut error: Error, word: Option<&str>) -> Error {
         }
         Some("unauthorized_client" | "unsupported_grant_type") => {
             "An operator has to allow the client this grant at the authorization server"
+        }
+        Some("invalid_grant") => {
+            "An operator has to renew the assertion, or have the authorization server trust who issued it"
         }
         Some("invalid_scope") => "An operator has to check `oauth.scope`",
         Some("invalid_target") => {

@@ -1,5 +1,7 @@
 //! A token of this program's own, and how long it is used.
 
+use std::sync::Arc;
+
 use crate::clock::now_ms;
 use crate::oauth::{Tokens, lifetime};
 use crate::secret::Secret;
@@ -12,6 +14,25 @@ const PAUSE: i64 = 10_000;
 /// authorization server asked with each call.
 const SETTLED: i64 = 60_000;
 
+/// Who issued a token, and what for.
+#[derive(Debug, Default)]
+pub(super) struct Origin {
+    pub issuer: Option<String>,
+    pub token_endpoint: String,
+    pub scope: Option<String>,
+}
+
+/// What is known of a token, which is not told itself.
+#[derive(Debug)]
+pub struct Description {
+    /// Absent where the config names a token endpoint and nothing else.
+    pub issuer: Option<String>,
+    pub token_endpoint: String,
+    pub scope: Option<String>,
+    /// Seconds.
+    pub expires_in: i64,
+}
+
 /// All times are in milliseconds, since the epoch where they are no spans.
 #[derive(Debug, Clone)]
 pub(super) struct Issued {
@@ -22,11 +43,12 @@ pub(super) struct Issued {
     due_at: i64,
     /// It came because the server had refused the one before.
     is_replacement: bool,
+    origin: Arc<Origin>,
 }
 
 impl Issued {
     /// Of an answer that has just come.
-    pub fn new(tokens: &Tokens, is_replacement: bool) -> Self {
+    pub fn new(tokens: &Tokens, is_replacement: bool, origin: Origin) -> Self {
         let now = now_ms();
         let life = lifetime(tokens, now).saturating_mul(1000);
         Self {
@@ -35,6 +57,17 @@ impl Issued {
             expires_at: now.saturating_add(life),
             due_at: now.saturating_add(life - EARLY.min(life / 10)),
             is_replacement,
+            origin: Arc::new(origin),
+        }
+    }
+
+    pub fn describe(&self) -> Description {
+        let origin = &self.origin;
+        Description {
+            issuer: origin.issuer.clone(),
+            token_endpoint: origin.token_endpoint.clone(),
+            scope: origin.scope.clone(),
+            expires_in: (self.expires_at - now_ms()).max(0) / 1000,
         }
     }
 
@@ -68,7 +101,7 @@ mod tests {
         let answer = json!({ "access_token": "t", "expires_in": seconds });
         let answer = answer.as_object().unwrap().clone();
         let tokens = Tokens::from_response(answer, Code::OAuthExchangeFailed).unwrap();
-        Issued::new(&tokens, false)
+        Issued::new(&tokens, false, Origin::default())
     }
 
     #[test]

@@ -47,16 +47,16 @@ pub(super) fn described(source: &str, assertion: &Secret) -> String {
     if let Some(expiry) = claims.get("exp").and_then(Value::as_f64) {
         #[expect(clippy::cast_precision_loss, reason = "seconds")]
         let left = expiry - (now_ms() / 1000) as f64;
-        told += &if left > 0.0 {
-            format!(" lasts {left:.0} s more")
+        told = if left > 0.0 {
+            format!("{told} lasts {left:.0} s more")
         } else {
-            format!(" has expired {:.0} s ago", -left)
+            format!("{told} has expired {:.0} s ago", -left)
         };
     }
     let sent = SentSecrets::from(vec![assertion.clone()]);
     if let Some(audience) = claims.get("aud") {
         let audience = foreign_text(&audience.to_string(), &sent);
-        told += &format!(", and is for {audience}");
+        told = format!("{told}, and is for {audience}");
     }
     told
 }

@@ -14,7 +14,7 @@ use url::Url;
 use super::authorization_server::AuthorizationServers;
 use super::client::Client;
 use super::exchange::exchange;
-use super::issued::Issued;
+use super::issued::{Description, Issued};
 use crate::cancel::until_closed;
 use crate::digest::{Digest, Parts};
 use crate::error::{Code, Error, Result};
@@ -178,6 +178,12 @@ impl Grants {
         self.issued
             .get_or_make(&server.key, none)
             .unwrap_or_default()
+    }
+
+    /// Describes the token to use now, which is asked for where there is none.
+    pub async fn describe(&self, server: MachineServer) -> Result<Description> {
+        let issued = self.current(&Arc::new(server)).await?;
+        Ok(issued.describe())
     }
 
     /// The token to use now. One that is due is asked for anew, and does for as long as that fails and it is good.

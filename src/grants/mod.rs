@@ -16,5 +16,6 @@ mod workload;
 
 pub use authorization_server::AuthorizationServers;
 pub use enterprise::{Enterprise, Target};
+pub use issued::Description;
 pub use machine::{Grants, MachineServer};
 pub use machine_tokens::MachineTokens;

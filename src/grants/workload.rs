@@ -86,10 +86,7 @@ impl<'a> Workload<'a> {
             return error;
         }
         let described = described(&name(self.source), assertion);
-        let message = format!(
-            "{}; {described}. Whoever operates this program mends it, with the authorization server",
-            error.message
-        );
+        let message = format!("{}: {described}", error.message);
         Error { message, ..error }
     }
 }
@@ -219,7 +216,7 @@ mod tests {
             let told = outcome.err().filter(is_refusal).map(|error| error.message);
             assert!(
                 told.is_none_or(
-                    |it| it.starts_with("Refused; the assertion of getWorkloadAssertion")
+                    |it| it.starts_with("Refused: the assertion of getWorkloadAssertion")
                 )
             );
         }

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::host::WorkloadIdentity;
+use crate::node::engine::Present;
 use crate::node::marshal::callback::{Callback, SLOW_TIMEOUT};
 use crate::node::marshal::callee::Callee;
 use crate::node::marshal::context::CallContext;
@@ -15,16 +16,22 @@ use crate::node::marshal::to_js::Members;
 use crate::secret::Secret;
 
 /// The member of the host's services.
-pub const WORKLOAD: &str = "getWorkloadAssertion";
+const MEMBER: &str = "getWorkloadAssertion";
 
 const ASSERTION: Callback<(Members<3, Option<String>>,), Secret> =
-    Callback::reading(WORKLOAD, SLOW_TIMEOUT, |_, value| {
+    Callback::reading(MEMBER, SLOW_TIMEOUT, |_, value| {
         let assertion = text(value).map(Secret::new);
-        assertion.ok_or_else(|| wrong_answer(value, WORKLOAD, "a non-empty string"))
+        assertion.ok_or_else(|| wrong_answer(value, MEMBER, "a non-empty string"))
     });
 
 /// `getWorkloadAssertion`, in the context of a call.
-pub struct NodeWorkload(pub Arc<CallContext>);
+struct NodeWorkload(Arc<CallContext>);
+
+/// `None` where the host has none.
+pub fn of(context: &Arc<CallContext>, present: Present) -> Option<Arc<dyn WorkloadIdentity>> {
+    let is_there = present.has(MEMBER);
+    is_there.then(|| Arc::new(NodeWorkload(Arc::clone(context))) as _)
+}
 
 #[async_trait]
 impl WorkloadIdentity for NodeWorkload {

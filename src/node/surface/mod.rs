@@ -16,6 +16,7 @@ mod handle;
 mod initialize;
 mod inspect;
 mod lease;
+mod machine_token;
 mod manager;
 mod mcp_env;
 mod methods;
