@@ -26,6 +26,7 @@ pub mod server_config;
 pub mod network;
 pub mod settings;
 
+pub mod dpop;
 pub mod log;
 pub mod log_room;
 
@@ -35,6 +36,7 @@ pub mod foreign_text;
 pub mod abilities;
 pub(crate) mod blocking;
 pub(crate) mod cancel;
+pub(crate) mod challenges;
 pub(crate) mod clock;
 pub(crate) mod digest;
 pub mod environment;

@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName, Method};
 use url::Url;
 
 use super::failure::sanitize_url;
+use crate::dpop::Proof;
 
 /// What to do with a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ pub struct Request {
     /// A server chose this URL, on another origin than the configured one: it is judged as a redirect to it, and
     /// [`Self::secret_headers`] stay behind.
     pub elsewhere: bool,
+    /// Made anew each time that the request is sent, for its URL then; stays behind where [`Self::secret_headers`] do.
+    pub proof: Option<Box<Proof>>,
 }
 
 impl Request {
@@ -59,6 +62,7 @@ impl Request {
             is_repeatable,
             http1_only: false,
             elsewhere: false,
+            proof: None,
         }
     }
 }

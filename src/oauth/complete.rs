@@ -8,13 +8,16 @@ use serde_json::json;
 
 use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{Tokens, text};
+use super::dpop::check_bound;
 use super::exchange::{Exchange, Received};
 use super::flow_kind::FLOW_KIND;
 use super::http::{Endpoints, Form};
 use super::initiate::{redirect_uri, resource_indicator};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::host::{CREDENTIAL_SET_ID, FlowAttempt, FlowState, FlowStatus, FlowStore};
+use crate::host::{
+    CREDENTIAL_SET_ID, CredentialsKey, FlowAttempt, FlowState, FlowStatus, FlowStore,
+};
 use crate::keyed_lock::KeyedLock;
 use crate::log::{Level, LogMeta, Logger};
 use crate::network::HttpClient;
@@ -33,6 +36,8 @@ pub struct Completion {
     pub environment: Environment,
     pub settings: Settings,
     pub logger: Logger,
+    /// What the key of a flow is encrypted with, where its tokens are to be bound to one.
+    pub credentials_key: Arc<dyn CredentialsKey>,
     /// Stores the tokens before anybody who waits for the flow gets them.
     pub persist: Option<Arc<dyn Persist>>,
 }
@@ -156,7 +161,8 @@ impl Completion {
     async fn exchange(&self, flow: &FlowState, callback: &Callback) -> Result<Tokens> {
         let request = Exchange::read(&flow.metadata)?;
         request.check_issuer(callback.received.as_ref())?;
-        let endpoints = Endpoints::new(
+        let prover = request.prover(&*self.credentials_key)?;
+        let mut endpoints = Endpoints::new(
             self.http.clone(),
             &request.rules,
             &self.environment,
@@ -166,6 +172,9 @@ impl Completion {
                 .as_ref()
                 .unwrap_or(&self.oauth_headers),
         )?;
+        if let Some(prover) = &prover {
+            endpoints = endpoints.proving(prover.clone());
+        }
         let url = endpoints.check(request.server.endpoint("token_endpoint")?, "token_endpoint")?;
         let redirect_uri = match request.client.redirect_uri() {
             Some(uri) => uri.to_owned(),
@@ -201,7 +210,9 @@ impl Completion {
                 .caused_by(error)
             })?;
         let members = answer.success(Code::OAuthExchangeFailed, "Token exchange")?;
-        Tokens::from_response(members, Code::OAuthExchangeFailed)
+        let tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
+        check_bound(&tokens, prover.as_ref(), Code::OAuthExchangeFailed)?;
+        Ok(tokens)
     }
 }
 

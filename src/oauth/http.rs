@@ -13,6 +13,7 @@ use url::{Origin, Url, form_urlencoded};
 
 use super::documents::text;
 use super::issuer::origin_of;
+use crate::dpop::{self, Prover};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error, foreign_text};
@@ -84,6 +85,7 @@ pub struct Endpoints {
     /// Where the config says that the authorization server is; where it does not, it is the one that the flow is bound
     /// to.
     configured: Option<Vec<Origin>>,
+    prover: Option<Prover>,
 }
 
 impl Endpoints {
@@ -116,7 +118,17 @@ impl Endpoints {
             policy: Policy::oauth(rules, environment, proxy)?,
             headers,
             configured: None,
+            prover: None,
         })
+    }
+
+    /// Has forms prove that whoever sends them has this key (RFC 9449): what is given for them is bound to it.
+    #[must_use]
+    pub fn proving(self, prover: Prover) -> Self {
+        Self {
+            prover: Some(prover),
+            ..self
+        }
     }
 
     /// Keeps `oauth_headers` to the origins of the endpoints that the config names, where it names some.
@@ -181,7 +193,15 @@ impl Endpoints {
         // Where nothing was answered, the server most likely closed a kept connection at this moment, and saw nothing. If it
         // did see a code or a refresh token, that is used up either way.
         request.is_repeatable = true;
-        self.send(request, form.secrets()).await
+        let Some(prover) = &self.prover else {
+            return self.send(request, form.secrets()).await;
+        };
+        request.proof = Some(prover.proof(None));
+        let answer = self.send(request.clone(), form.secrets()).await?;
+        if answer.wants_nonce() {
+            return self.send(request, form.secrets()).await;
+        }
+        Ok(answer)
     }
 
     pub async fn post_json(&self, url: &Url, body: &Value) -> Result<Answer> {
@@ -232,12 +252,14 @@ impl Endpoints {
         sent.add_headers(&request.headers);
         let answer = async {
             let response = self.http.send(&self.policy, request).await?;
-            let (status, url) = (response.status, sanitize_url(&response.url));
-            Ok((status, url, response.bytes(MAX_BODY).await?))
+            let url = sanitize_url(&response.url);
+            let (status, headers) = (response.status, response.headers.clone());
+            Ok((status, headers, url, response.bytes(MAX_BODY).await?))
         };
         match answer.await {
-            Ok((status, url, body)) => Ok(Answer {
+            Ok((status, headers, url, body)) => Ok(Answer {
                 status,
+                headers,
                 url: foreign_text(&url, &sent),
                 body,
                 sent,
@@ -257,6 +279,7 @@ pub struct Probe {
 /// An endpoint's answer. Its body may hold tokens, so it has no `Debug`.
 pub struct Answer {
     pub status: StatusCode,
+    headers: HeaderMap,
     url: String,
     body: Bytes,
     /// What the endpoint may repeat and nobody may read.
@@ -301,12 +324,22 @@ impl Answer {
                 // Writing to a string cannot fail.
                 let _ = write!(message, " - {}", told.join(": "));
             }
+            if text(&members, "error") == Some(dpop::INVALID_PROOF) {
+                message += &dpop::clock_note(&self.headers).unwrap_or_default();
+            }
         }
         Error::new(code, message)
             .with_status(self.status.as_u16())
             .with_retryable(
                 self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS,
             )
+    }
+
+    /// Whether the endpoint asks for the same request again, with a nonce in its proof (RFC 9449, section 8).
+    fn wants_nonce(&self) -> bool {
+        let members = self.object().unwrap_or_default();
+        let error = text(&members, "error").filter(|_| self.status.is_client_error());
+        error.is_some_and(|error| dpop::wants_nonce(error, &self.headers))
     }
 
     /// Whether the endpoint takes no `scope` with a refresh: `invalid_scope` (RFC 6749, section 5.2), or Salesforce's

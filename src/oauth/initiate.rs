@@ -10,6 +10,7 @@ use url::Url;
 use super::binding::{CONFIGURED, REGISTERED};
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
+use super::dpop::{FLOW_KEY, THUMBPRINT, wants_dpop};
 use super::http::Endpoints;
 use super::metadata::{check_capabilities, check_resource, discover};
 use super::options::OAuthOptions;
@@ -17,6 +18,7 @@ use super::pending::ReusedClient;
 use super::registration::{Registration, client_of};
 use super::storage::Storage;
 use super::{pkce, scope};
+use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
 use crate::log::Logger;
 use crate::network::NetworkRules;
@@ -81,6 +83,7 @@ struct Prepared {
     scope: Option<String>,
     /// Code challenge methods to check, where they count.
     challenge_methods: Option<Vec<String>>,
+    wants_dpop: bool,
 }
 
 impl Initiation<'_> {
@@ -93,10 +96,18 @@ impl Initiation<'_> {
             None => self.discovered(&redirect_uri).await?,
         };
         check_capabilities(&prepared.server, prepared.challenge_methods.as_deref())?;
+        let key = match self.storage {
+            Some(storage) if prepared.wants_dpop => Some(storage.prover_or_new().await?),
+            None if prepared.wants_dpop => return Err(no_key_store()),
+            _ => None,
+        };
         let (state, verifier) = (pkce::random_text(), pkce::random_text());
         let authorization_url =
-            self.authorization_url(&prepared, &redirect_uri, &state, &verifier)?;
-        let metadata = self.flow_metadata(&prepared, &state, &verifier)?;
+            self.authorization_url(&prepared, &redirect_uri, &state, &verifier, key.as_ref())?;
+        let mut metadata = self.flow_metadata(&prepared, &state, &verifier)?;
+        if let Some(key) = &key {
+            add_key(&mut metadata, key);
+        }
         Ok(Initiated {
             authorization_url,
             state,
@@ -162,6 +173,8 @@ impl Initiation<'_> {
                     reused_client: None,
                     scope: scope::joined(options.scope.as_deref(), self.missing_scope),
                     challenge_methods: options.code_challenge_methods.clone(),
+                    // Nobody is asked what the server requires.
+                    wants_dpop: options.dpop.unwrap_or_default(),
                 })
             }
             _ => Err(Error::invalid_config(
@@ -175,6 +188,8 @@ impl Initiation<'_> {
         let discovery = discover(self.endpoints, self.server_url, self.settings, logger).await?;
         options.check_announced(&discovery.server)?;
         let challenged = discovery.challenge.as_ref();
+        let resource = discovery.resource.as_ref();
+        let wants_dpop = wants_dpop(options.dpop, resource, challenged, &discovery.server)?;
         let usual = scope::select(
             options.scope.as_deref(),
             challenged.and_then(|challenge| challenge.scope.as_deref()),
@@ -231,6 +246,7 @@ impl Initiation<'_> {
                 REGISTERED
             },
             reused_client,
+            wants_dpop,
         })
     }
 
@@ -240,6 +256,7 @@ impl Initiation<'_> {
         redirect_uri: &str,
         state: &Secret,
         verifier: &Secret,
+        key: Option<&(Prover, Secret)>,
     ) -> Result<Url> {
         let endpoint = prepared.server.endpoint("authorization_endpoint")?;
         // The user's browser opens it, so it is not judged by our network rules, but it must be a web page.
@@ -275,6 +292,10 @@ impl Initiation<'_> {
         }
         if let Some(audience) = &self.options.audience {
             parameters.push(("audience", audience));
+        }
+        if let Some((prover, _)) = key {
+            // Nobody else can exchange the code (RFC 9449, section 10).
+            parameters.push((THUMBPRINT, prover.thumbprint()));
         }
         let kept: Vec<(String, String)> = url
             .query_pairs()
@@ -344,6 +365,20 @@ impl Initiation<'_> {
             set(CONFIGURED_ENDPOINTS, json!(true));
         }
         Ok(metadata)
+    }
+}
+
+fn no_key_store() -> Error {
+    let problem = "A DPoP key cannot be stored: the flow is begun without a store of tokens";
+    Error::new(Code::TokenStore, problem)
+}
+
+/// The callback may come to another process, and have no store at hand. The client's row will say what its tokens are bound
+/// to.
+fn add_key(flow: &mut Map<String, Value>, (prover, encrypted): &(Prover, Secret)) {
+    flow.insert(FLOW_KEY.to_owned(), json!(encrypted.expose()));
+    if let Some(Value::Object(server)) = flow.get_mut("metadata") {
+        server.insert(THUMBPRINT.to_owned(), json!(prover.thumbprint()));
     }
 }
 

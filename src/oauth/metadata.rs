@@ -7,6 +7,7 @@ use url::Url;
 
 use super::challenge::BearerChallenge;
 use super::documents::{ResourceMetadata, ServerMetadata, texts};
+use super::dpop::THUMBPRINT;
 use super::http::{Endpoints, Party};
 use super::issuer::{bind_to_origin, check_issuer};
 use super::probe::probe;
@@ -21,11 +22,12 @@ const OPENID: &str = "openid-configuration";
 
 /// What `LibreChat` stores beside the metadata of a grant's authorization server. A server that publishes members of
 /// these names does not get to say them.
-const OF_THE_GRANT: [&str; 4] = [
+const OF_THE_GRANT: [&str; 5] = [
     "server_url",
     "client_source",
     "resource",
     "credential_set_id",
+    THUMBPRINT,
 ];
 
 /// What is known about a server's authorization.
