@@ -58,6 +58,21 @@ describe('what a config shows', () => {
     expect(noMap).toThrow('redactAllServerSecrets: canEditByServer must be a Map');
   });
 
+  test('how a token is asked for, and nothing that proves who asks', () => {
+    const oauth = {
+      grant: 'enterprise',
+      client_id: 'id',
+      issuer: 'https://user:password@as.example/?key=secret',
+      dpop: true,
+      private_key_jwt: { key: 'secret', key_file: '/secret' },
+      identity_provider: { client_id: 'id', client_secret: 'secret' },
+      assertion: { metadata_url: 'https://secret', metadata_headers: { A: 'secret' } },
+    };
+    const shown = (canEdit) => addon.redactServerSecrets({ type: 'sse', oauth }, { canEdit }).oauth;
+    expect(shown(false)).toEqual({ grant: 'enterprise', client_id: 'id', dpop: true });
+    expect(shown(true)).toEqual({ ...shown(false), issuer: 'https://as.example/?key=***' });
+  });
+
   test('without options: hidden, but where every LibreChat of the process knows no editors', () => {
     const script = `
       const addon = require(${JSON.stringify(require.resolve('./support/addon'))});

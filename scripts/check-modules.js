@@ -17,6 +17,7 @@ const FLOORS = [
   ['node/engine'],
   ['embedded', 'reconnect', 'reinit'],
   ['manager'],
+  ['grants'],
   ['oauth', 'obo'],
   ['connection'],
   ['transport'],

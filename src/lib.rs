@@ -12,6 +12,8 @@ pub mod reinit;
 
 pub mod manager;
 
+pub mod grants;
+
 pub mod oauth;
 pub mod obo;
 

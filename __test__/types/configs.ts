@@ -9,6 +9,8 @@ export const servers: Record<string, MCPServerConfig> = {
   sse: { url: 'https://a.example', oauth: { client_id: 'client', scope: 'read' } },
   websocket: { type: 'websocket', url: 'wss://a.example', customUserVars: { KEY: { title: 'Key', description: '' } } },
   untyped: { url: 'wss://a.example' },
+  program: { url: 'https://a.example', oauth: { grant: 'client_credentials', client_id: 'c', private_key_jwt: { key_file: '/key.pem' } } },
+  workload: { url: 'https://a.example', oauth: { grant: 'workload', assertion: { metadata_url: 'http://169.254.169.254/' } } },
 };
 
 export const wrong: Record<string, MCPServerConfig> = {
@@ -26,6 +28,10 @@ export const wrong: Record<string, MCPServerConfig> = {
   obo: { command: 'npx', obo: { scopes: 'a' } },
   // @ts-expect-error: milliseconds are a number
   timeout: { url: 'https://a.example', timeout: '60s' },
+  // @ts-expect-error: no grant of a server
+  grant: { url: 'https://a.example', oauth: { grant: 'password' } },
+  // @ts-expect-error: one source of the assertion
+  assertion: { url: 'https://a.example', oauth: { grant: 'workload', assertion: {} } },
   // @ts-expect-error: a misspelt member
   initTimeOut: { url: 'https://a.example', initTimeOut: 1 },
 };

@@ -51,10 +51,13 @@ pub async fn connect_authorized(
         recipe.bearer.set_bound(token, prover);
         recipe.login.begin(access.login);
         match connect(recipe, known, breaker, failure, cancel).await {
+            Err(error)
+                if error.wants_authorization()
+                    && let Some(refusal) = tokens.final_refusal(&error) =>
+            {
+                return Err(refusal);
+            }
             Err(error) if replacements < REPLACEMENTS && is_refused_token(&error) => {
-                if let Some(refusal) = tokens.final_refusal(&error) {
-                    return Err(refusal);
-                }
                 let replaced = cancel
                     .run_until_cancelled(tokens.replace(&access.token))
                     .await;

@@ -76,7 +76,12 @@ impl Connection {
         // The server has seen both tokens by now.
         let sent = SentSecrets::from(Vec::from_iter(used));
         let outcome = self.send(method, params, options).await;
-        outcome.map_err(|error| foreign_error(error, &sent))
+        outcome.map_err(|error| {
+            let refusal = error
+                .wants_authorization()
+                .then(|| tokens.final_refusal(&error));
+            foreign_error(refusal.flatten().unwrap_or(error), &sent)
+        })
     }
 
     /// Has the token replaced where that is due, unless that is required for each request; whether the session is still one of

@@ -84,6 +84,8 @@ impl Manager {
             self.detect_oauth(call, &request, &config, api_key, &mut found)
                 .await?;
             config.requires_oauth = found.requires_oauth;
+        } else if config.has_machine_grant() {
+            found.requires_oauth = config.requires_oauth;
         }
         let asks_users = config.is_oauth_server()
             || config.requires_user_scoped_connection()

@@ -12,6 +12,7 @@ mod discover;
 mod failure;
 mod format;
 mod forwarding;
+mod grants;
 mod health;
 mod hidden_tools;
 mod idle;

@@ -94,6 +94,8 @@ impl Manager {
         if let Some(authorizer) = self.authorizer(call, server, &recipe)? {
             recipe.login = LoginInUse::of_several();
             recipe.tokens = Some(Arc::new(authorizer));
+        } else if let Some(tokens) = self.machine_tokens(call, server, &recipe)? {
+            recipe.tokens = Some(tokens);
         } else {
             recipe.tokens = self.obo_tokens(call, server, &recipe)?;
             if recipe.tokens.is_none() {

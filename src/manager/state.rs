@@ -23,6 +23,7 @@ use crate::cancel::{until_cancelled, until_closed};
 use crate::connection::{Breakers, Event, Known, Parting, ResultCache, Sharing};
 use crate::error::Result;
 use crate::flights::Flights;
+use crate::grants::Grants;
 use crate::host::Standing;
 use crate::keyed_lock::KeyedLock;
 use crate::lru_map::LruMap;
@@ -72,6 +73,7 @@ pub(super) struct Inner {
     pub(super) policy: Mutex<Option<Policy>>,
     pub(super) oauth: OAuth,
     pub(super) obo: Obo,
+    pub(super) grants: Grants,
     pub(super) tool_names: KnownNames,
     /// There were any.
     pub(super) has_wire_names: AtomicBool,
@@ -118,6 +120,7 @@ impl Manager {
                 closing.clone(),
                 Arc::clone(&metrics),
             ),
+            grants: Grants::new(tasks.clone(), closing.clone()),
             http,
             children: Children::default(),
             policy: Mutex::default(),

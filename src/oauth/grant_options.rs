@@ -1,5 +1,5 @@
 //! Members of `oauth` beyond those of `LibreChat`'s schemas: how a token is asked for without a user's login, and what
-//! proves who asks. [`check_grant`](crate::server_config::check_grant) has judged them.
+//! proves who asks. They were judged when the config was read.
 
 use std::path::PathBuf;
 

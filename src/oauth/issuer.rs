@@ -25,7 +25,8 @@ const SECRET_ENDPOINTS: [&str; 7] = [
 const BEFORE_PATH: usize = 3;
 
 /// Some servers write their issuer with a slash at its end in one place, and without in another.
-pub(super) fn same_issuer(one: &str, other: &str) -> bool {
+#[must_use]
+pub fn same_issuer(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
@@ -125,6 +126,12 @@ fn issuer_of(metadata: &ServerMetadata) -> Result<&str> {
 pub(super) fn origin_of(url: &str) -> Option<Origin> {
     let origin = Url::parse(url).ok()?.origin();
     origin.is_tuple().then_some(origin)
+}
+
+/// Whether an endpoint is at the origin of an issuer.
+#[must_use]
+pub fn is_same_origin(issuer: &str, endpoint: &Url) -> bool {
+    origin_of(issuer).is_some_and(|origin| origin == endpoint.origin())
 }
 
 /// Whether both are the same URL, however they are written.

@@ -11,7 +11,8 @@ pub(super) const YEAR: i64 = 365 * 24 * 60 * 60;
 
 /// How long the access token lives, in seconds: as its response says, else as the token itself says where it is a JWT
 /// (RFC 9068), else a year.
-pub(super) fn lifetime(tokens: &Tokens, now: i64) -> i64 {
+#[must_use]
+pub fn lifetime(tokens: &Tokens, now: i64) -> i64 {
     let until = |end: i64| (end - now).div_euclid(1000);
     if let Some(end) = tokens.expires_at() {
         let seconds = until(end);

@@ -1,5 +1,6 @@
 //! What a connection is bound to.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Place};
+use super::process::expand_texts;
 use crate::network::NetworkRules;
 
 /// Two equal fingerprints mean the same server, reached the same way with the same settings of the same user. It covers
@@ -73,7 +75,12 @@ pub fn fingerprint(
     config.elicitation.hash(&mut hasher);
     let extensions = config.extensions.as_ref().map(serde_json::to_string);
     extensions.transpose().ok().hash(&mut hasher);
-    let oauth = config.oauth.as_ref().map(serde_json::to_string);
+    let mut oauth = config.oauth.as_ref().map(Cow::Borrowed);
+    if let (Some(oauth), true) = (&mut oauth, config.grant().is_some()) {
+        // Who the server's tokens are for hangs on variables here, and not on a user's login.
+        expand_texts(oauth.to_mut(), &expander);
+    }
+    let oauth = oauth.as_deref().map(serde_json::to_string);
     oauth.transpose().ok().hash(&mut hasher);
     if config.command.is_none() {
         rules.hash(&mut hasher);
@@ -248,10 +255,16 @@ mod tests {
                 &NetworkRules::default(),
             )
         };
+        let machine = |key: &str| {
+            let key = json!({ "key": key });
+            json!({ "grant": "client_credentials", "client_id": "a", "private_key_jwt": key })
+        };
         let all = [
             of("iconPath", json!("/a.png")),
             of("oauth", json!({ "client_id": "a" })),
             of("oauth", json!({ "client_id": "b" })),
+            of("oauth", machine("k")),
+            of("oauth", machine("l")),
             of("obo", json!({ "scopes": "s" })),
             of("source", json!("user")),
             of("source", json!("plugin")),

@@ -63,7 +63,7 @@ impl ServerConfig {
     }
 }
 
-fn is_authorization(name: &str) -> bool {
+pub(super) fn is_authorization(name: &str) -> bool {
     name.trim().eq_ignore_ascii_case("authorization")
 }
 

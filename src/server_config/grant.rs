@@ -6,7 +6,10 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::environment;
+use super::forwarded::is_authorization;
+use super::model::ServerConfig;
 use super::placeholders::placeholders;
+use crate::error::{Error, Result};
 
 type Members = Map<String, Value>;
 
@@ -30,6 +33,11 @@ const PROVIDER_MEMBERS: [&str; 6] = [
     "token_exchange_method",
 ];
 const ASSERTION_MEMBERS: [&str; 3] = ["file", "metadata_url", "metadata_headers"];
+
+const UNPINNED: &str = "requires `oauth.issuer` or `oauth.token_url`: a secret is not sent to an authorization server that \
+                        only the MCP server names";
+const SHARED: &str =
+    "must not hold a placeholder: the token of `oauth.grant` is the same for all users";
 
 /// `oauth.grant` of a server's config.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +71,7 @@ impl Grant {
     }
 }
 
-/// What is wrong, and the path to it below `oauth`.
+/// What is wrong, and the path to it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GrantProblem {
     pub path: Vec<String>,
@@ -71,11 +79,16 @@ pub struct GrantProblem {
 }
 
 impl GrantProblem {
-    /// As the members of a config are written: `oauth.private_key_jwt.key`.
-    #[must_use]
-    pub fn member(&self) -> String {
-        let parts = self.path.iter().map(|part| format!(".{part}"));
-        format!("oauth{}", parts.collect::<String>())
+    fn below(mut self, name: &str) -> Self {
+        self.path.insert(0, name.to_owned());
+        self
+    }
+}
+
+impl From<GrantProblem> for Error {
+    fn from(problem: GrantProblem) -> Self {
+        let (path, message) = (problem.path.join("."), problem.message);
+        Self::invalid_config(format!("Invalid MCP server config: `{path}` {message}"))
     }
 }
 
@@ -88,9 +101,77 @@ fn problem(path: &[&str], message: impl Into<String>) -> GrantProblem {
     }
 }
 
+/// Whether a config's `oauth` is complete, and what is beside it leaves the token to it.
+pub fn check_server(members: &Members) -> Checked {
+    let Some(oauth) = members.get("oauth").and_then(Value::as_object) else {
+        return Ok(());
+    };
+    check_oauth(oauth).map_err(|problem| problem.below("oauth"))?;
+    let Some(grant) = Grant::of(oauth) else {
+        return Ok(());
+    };
+    for name in ["command", "obo", "apiKey"] {
+        if present(members, name).is_some() {
+            return Err(problem(&[name], "and `oauth.grant` exclude each other"));
+        }
+    }
+    for member in ["headers", "requestHeaders"] {
+        let names = members.get(member).and_then(Value::as_object);
+        let mut names = names.into_iter().flat_map(Map::keys);
+        if let Some(name) = names.find(|name| is_authorization(name)) {
+            return Err(problem(
+                &[member, name],
+                "and `oauth.grant` exclude each other",
+            ));
+        }
+    }
+    let (sends, oauth_pin) = (members.get("oauth_headers"), ["issuer", "token_url"]);
+    let sends = sends.and_then(Value::as_object).filter(|it| !it.is_empty());
+    if let (Some(headers), false) = (sends, oauth_pin.iter().any(|pin| is_filled(oauth, pin))) {
+        let name = headers
+            .keys()
+            .next()
+            .map(String::as_str)
+            .unwrap_or_default();
+        return Err(problem(&["oauth_headers", name], UNPINNED));
+    }
+    if grant.is_machine() && sends.is_some_and(|it| it.values().any(has_placeholders)) {
+        return Err(problem(&["oauth_headers"], SHARED));
+    }
+    if grant.is_machine() && members.get("url").is_some_and(has_placeholders) {
+        // A user's value would have a say in who gets the token that all share.
+        return Err(problem(&["url"], SHARED));
+    }
+    Ok(())
+}
+
+/// What follows for the config as a whole. `is_operators` says whether it is an operator's own.
+pub(super) fn settle(config: &mut ServerConfig, is_operators: bool) -> Result<()> {
+    let Some(oauth) = &config.oauth else {
+        return Ok(());
+    };
+    let reserved = GRANT_MEMBERS
+        .iter()
+        .find(|name| present(oauth, name).is_some());
+    if let (Some(name), false) = (reserved, is_operators) {
+        let refused = problem(&["oauth", name], "is for an operator's config only");
+        return Err(refused.into());
+    }
+    if Grant::of(oauth).is_some_and(Grant::is_machine) {
+        // No user has anything to authorize, whatever an inspection found out.
+        config.requires_oauth = Some(false);
+    }
+    Ok(())
+}
+
+/// Refuses an `oauth` whose variables, filled in, make it another one than it was written to be.
+pub(super) fn check_expanded(oauth: &Members) -> Result<()> {
+    check_oauth(oauth).map_err(|problem| problem.below("oauth").into())
+}
+
 /// Whether the members of [`GRANT_MEMBERS`], and what they need beside them, fit each other. Holds for a config as it
 /// is written and for one with its variables filled in.
-pub fn check_grant(oauth: &Members) -> Checked {
+fn check_oauth(oauth: &Members) -> Checked {
     if let Some(grant) = present(oauth, "grant") {
         let is_known = grant.as_str().is_some_and(|it| Grant::NAMES.contains(&it));
         if !is_known {
@@ -144,17 +225,12 @@ fn credentials(oauth: &Members, grant: Grant) -> Checked {
         return Err(problem(&["client_secret"], message));
     }
     if has("client_secret") && !has("issuer") && !has("token_url") {
-        let message = "requires `oauth.issuer` or `oauth.token_url`: a secret is not sent to an authorization server \
-                       that only the MCP server names";
-        return Err(problem(&["client_secret"], message));
+        return Err(problem(&["client_secret"], UNPINNED));
     }
     if grant.is_machine() {
         let personal = oauth.iter().find(|(_, value)| has_placeholders(value));
         if let Some((name, _)) = personal {
-            return Err(problem(
-                &[name],
-                "must not hold a placeholder: the token is the same for all users",
-            ));
+            return Err(problem(&[name], SHARED));
         }
     }
     Ok(())
@@ -310,117 +386,4 @@ fn has_placeholders(value: &Value) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn wrong(oauth: Value) -> Option<String> {
-        let problem = check_grant(oauth.as_object().unwrap()).err()?;
-        Some(problem.member())
-    }
-
-    #[test]
-    fn grants_that_are_complete() {
-        for oauth in [
-            json!({}),
-            json!({ "client_id": "{{ANY}}" }),
-            json!({ "grant": null, "private_key_jwt": null, "assertion": null }),
-            json!({ "private_key_jwt": { "key_file": "/key.pem", "alg": "EdDSA", "kid": "1" } }),
-            json!({ "grant": "client_credentials", "client_id": "c", "private_key_jwt": {} }),
-            json!({ "grant": "client_credentials", "client_id": "c", "private_key_jwt": { "key": "${KEY}", "alg": "${ALG}" } }),
-            json!({ "grant": "client_credentials", "client_id": "c", "client_secret": "s", "issuer": "${ISSUER}" }),
-            json!({ "grant": "client_credentials", "client_id": "c", "client_secret": "s", "token_url": "https://as/t" }),
-            json!({ "grant": "enterprise", "client_id": "c" }),
-            json!({ "grant": "enterprise", "client_id": "c", "identity_provider": { "client_id": "i", "issuer": "https://idp" } }),
-            json!({ "grant": "workload" }),
-            json!({ "grant": "workload", "assertion": { "file": "/token" } }),
-            json!({ "grant": "workload", "assertion": { "metadata_url": "http://169.254.169.254/t", "metadata_headers": { "Metadata": "true" } } }),
-        ] {
-            assert_eq!(wrong(oauth.clone()), None, "{oauth}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_has_a_path() {
-        let machine = |members: Value| {
-            let mut oauth = json!({ "grant": "client_credentials", "client_id": "c", "client_secret": "s", "issuer": "https://as" });
-            let added = members.as_object().unwrap().clone();
-            oauth.as_object_mut().unwrap().extend(added);
-            oauth
-        };
-        for (oauth, path) in [
-            (json!({ "grant": "password" }), "oauth.grant"),
-            (json!({ "grant": 1 }), "oauth.grant"),
-            (json!({ "issuer": 1 }), "oauth.issuer"),
-            (json!({ "issuer": "as.test" }), "oauth.issuer"),
-            (json!({ "dpop": "yes" }), "oauth.dpop"),
-            (machine(json!({ "client_id": "" })), "oauth.client_id"),
-            (
-                machine(json!({ "client_secret": null })),
-                "oauth.client_secret",
-            ),
-            (machine(json!({ "issuer": null })), "oauth.client_secret"),
-            (
-                machine(json!({ "private_key_jwt": {} })),
-                "oauth.private_key_jwt",
-            ),
-            (
-                machine(json!({ "scope": "{{LIBRECHAT_USER_ID}}" })),
-                "oauth.scope",
-            ),
-            (
-                machine(json!({ "assertion": { "file": "/t" } })),
-                "oauth.assertion",
-            ),
-            (json!({ "private_key_jwt": "pem" }), "oauth.private_key_jwt"),
-            (
-                json!({ "private_key_jwt": { "key": "k", "key_file": "f" } }),
-                "oauth.private_key_jwt",
-            ),
-            (
-                json!({ "private_key_jwt": { "keyfile": "f" } }),
-                "oauth.private_key_jwt.keyfile",
-            ),
-            (
-                json!({ "private_key_jwt": { "key": 1 } }),
-                "oauth.private_key_jwt.key",
-            ),
-            (
-                json!({ "private_key_jwt": { "key": "{{KEY}}" } }),
-                "oauth.private_key_jwt.key",
-            ),
-            (
-                json!({ "private_key_jwt": { "alg": "HS256" } }),
-                "oauth.private_key_jwt.alg",
-            ),
-            (
-                json!({ "identity_provider": {} }),
-                "oauth.identity_provider",
-            ),
-            (
-                json!({ "grant": "enterprise", "client_id": "c", "identity_provider": {} }),
-                "oauth.identity_provider.client_id",
-            ),
-            (
-                json!({ "grant": "enterprise", "client_id": "c", "identity_provider": { "client_id": "i" } }),
-                "oauth.identity_provider.issuer",
-            ),
-            (json!({ "grant": "enterprise" }), "oauth.client_id"),
-            (
-                json!({ "grant": "workload", "assertion": {} }),
-                "oauth.assertion",
-            ),
-            (
-                json!({ "grant": "workload", "assertion": { "file": "/t", "metadata_headers": {} } }),
-                "oauth.assertion.metadata_headers",
-            ),
-            (
-                json!({ "grant": "workload", "assertion": { "metadata_url": "ftp://x" } }),
-                "oauth.assertion.metadata_url",
-            ),
-        ] {
-            assert_eq!(wrong(oauth.clone()).as_deref(), Some(path), "{oauth}");
-        }
-    }
-}
+mod tests;

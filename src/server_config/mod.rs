@@ -38,7 +38,7 @@ pub use coordination::Coordination;
 pub use extensions::check_extensions;
 pub use fingerprint::{Fingerprint, fingerprint};
 pub use forwarded::Frame;
-pub use grant::{GRANT_MEMBERS, Grant, check_grant};
+pub use grant::Grant;
 pub use header::{Setter, is_sent};
 pub use messages::{is_client_rejection_message, is_invalid_client_message};
 pub use model::{ServerConfig, ServerInstructions, Stderr, TransportKind, is_enabled};

@@ -11,6 +11,7 @@ use url::Url;
 use super::api_key;
 use super::coordination::Coordination;
 use super::extensions::check_extensions;
+use super::grant;
 use super::members::{Members, wrong_type};
 use super::named::Named;
 use super::placeholders::placeholders;
@@ -163,9 +164,10 @@ impl ServerConfig {
     /// A config that leads to no transport is still a config: that error belongs to whoever connects.
     pub fn from_members(mut members: Map<String, Value>) -> Result<Self> {
         check_api_key(&members)?;
+        grant::check_server(&members)?;
         api_key::apply(&mut members);
         let mut members = Members::new(members);
-        Ok(Self {
+        let mut config = Self {
             declared_type: members.text("type")?,
             url: members.text("url")?,
             command: members.text("command")?,
@@ -209,7 +211,10 @@ impl ServerConfig {
                 .and_then(timestamp::millis),
             inspection_failed: members.flag("inspectionFailed")?.unwrap_or_default(),
             named: OnceLock::new(),
-        })
+        };
+        let is_operators = config.is_operators() && !config.is_plugin_sourced();
+        grant::settle(&mut config, is_operators)?;
+        Ok(config)
     }
 
     /// The transport that the config leads to. A URL whose scheme is itself a variable counts as what `type` says.

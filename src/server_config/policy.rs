@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::find_named::is_of_calls;
+use super::grant::Grant;
 use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Expander, Trust, Variables, placeholders};
 use super::text::js_trim;
@@ -13,6 +14,18 @@ impl ServerConfig {
     #[must_use]
     pub fn is_oauth_server(&self) -> bool {
         self.requires_oauth.unwrap_or(self.oauth.is_some())
+    }
+
+    /// How a token is asked for where no user logs in for it.
+    #[must_use]
+    pub fn grant(&self) -> Option<Grant> {
+        Grant::of(self.oauth.as_ref()?)
+    }
+
+    /// Whether this program has a token of its own for the server, the same for all users.
+    #[must_use]
+    pub fn has_machine_grant(&self) -> bool {
+        self.grant().is_some_and(Grant::is_machine)
     }
 
     /// Whether connecting may need tokens of the user, through OAuth or on-behalf-of.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::api_key;
+use super::grant::Grant;
 use super::placeholders::{Context, Depth, Expander, Place, Trust, Variables};
 use super::source::{is_plugin_sourced, is_user_sourced};
 use super::text::{is_truthy, js_string};
@@ -79,12 +80,29 @@ pub fn process_mcp_env(
     members
 }
 
-/// Expands the texts of an `oauth` member and leaves lists and flags alone.
+/// Expands the texts of an `oauth` member and leaves lists and flags alone. What is the same for all users, which is
+/// how this program proves itself, has variables of the environment only.
 pub(super) fn expand_texts(oauth: &mut Map<String, Value>, expander: &Expander<'_>) {
+    let is_machine = Grant::of(oauth).is_some_and(Grant::is_machine);
     for value in oauth.values_mut() {
-        if let Value::String(template) = value {
-            *template = expander.text(template, Place::Other).into_owned();
+        match value {
+            Value::String(template) if !is_machine => {
+                *template = expander.text(template, Place::Other).into_owned();
+            }
+            value => with_environment(value, expander),
         }
+    }
+}
+
+fn with_environment(value: &mut Value, expander: &Expander<'_>) {
+    match value {
+        Value::String(template) => *template = expander.admin_text(template),
+        Value::Object(members) => {
+            for value in members.values_mut() {
+                with_environment(value, expander);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::grant;
 use super::header::{Setter, header, is_sent};
 use super::model::{ServerConfig, Stderr, TransportKind, invalid_url};
 use super::names::sanitize;
@@ -155,8 +156,9 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
     let expander = config.expander(context, Depth::Call);
     let oauth = config.oauth.clone().map(|mut oauth| {
         expand_texts(&mut oauth, &expander);
-        oauth
+        grant::check_expanded(&oauth).map(|()| oauth)
     });
+    let oauth = oauth.transpose()?;
     let oauth_headers = config.oauth_headers.iter();
     let oauth_headers = oauth_headers
         .map(|(name, value)| {
@@ -198,7 +200,11 @@ pub fn headers_for_tool_call(config: &ServerConfig, context: &Context<'_>) -> Re
 
 fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport> {
     if let Some(url) = config.remote_url()? {
-        let url = expander.text(url, Place::UrlOrEnv);
+        let url = if config.has_machine_grant() {
+            expander.with_environment(url)
+        } else {
+            expander.text(url, Place::UrlOrEnv)
+        };
         let url = Url::parse(&url).map_err(|_| invalid_url())?;
         let proxy = config.proxy.as_deref();
         let proxy = proxy.map(|proxy| expander.admin_text(proxy).trim().to_owned());

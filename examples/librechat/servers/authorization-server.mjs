@@ -10,6 +10,7 @@
  * @property {{ login?: string, password: string }} account  without a name, everybody who knows the password
  * @property {{ client_id: string, client_secret: string }} resourceServer  may ask about tokens
  * @property {string[]} scopes
+ * @property {import('oidc-provider').ClientMetadata[]} [clients]  that are registered beforehand
  * @property {App} [app]  with it, this is the identity provider of an organization as well
  * @property {import('oidc-provider').AdapterConstructor} [adapter]  where things are kept; without one, a thousand of them
  *
@@ -51,9 +52,11 @@ const configuration = (options) => ({
   clients: [
     { ...options.resourceServer, redirect_uris: [], response_types: [], grant_types: [] },
     ...(options.app ? [onBehalfOfClient(options.app)] : []),
+    ...(options.clients ?? []),
   ],
   ttl: {
     AccessToken: options.accessTokenSeconds,
+    ClientCredentials: options.accessTokenSeconds,
     AuthorizationCode: 60,
     Grant: 3600,
     Interaction: 600,
@@ -61,6 +64,7 @@ const configuration = (options) => ({
     Session: 600,
   },
   features: {
+    clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
     introspection: { enabled: true },
     registration: { enabled: true },

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::super::extensions::check_extensions;
+use super::super::grant::{GRANT_MEMBERS, Grant, check_server};
 use super::super::header::is_transports_own;
 use super::author::Author;
 use super::report::{PathPart, Report};
@@ -72,6 +73,7 @@ pub(super) fn server_managed(report: &mut Report<'_>, members: &Members) {
     });
     report.member(members, "extensions", extensions);
     report.member(members, "oauth", oauth_of_administrator);
+    grant(report, members);
     report.member(members, "oauth_headers", Report::texts);
     report.member(members, "customUserVars", |report, value| {
         report.record(value, |report, variable| {
@@ -91,6 +93,15 @@ fn extensions(report: &mut Report<'_>, value: &Value) {
     if let Some(Err((name, expected))) = wrong {
         report.at(PathPart::Member(name.to_owned()), |report| {
             report.issue(format!("An extension {expected}"));
+        });
+    }
+}
+
+/// Ours as well: how a token is asked for without a user's login.
+fn grant(report: &mut Report<'_>, members: &Members) {
+    if let Err(problem) = check_server(members) {
+        report.at_path(&problem.path, |report| {
+            report.issue(format!("This {}", problem.message));
         });
     }
 }
@@ -151,6 +162,10 @@ fn oauth_of_administrator(report: &mut Report<'_>, value: &Value) {
         report.member(members, "audience", Report::non_empty_text);
         report.member(members, "forward_audience_on_refresh", Report::is_flag);
         report.member(members, "send_resource_parameter", Report::is_flag);
+        for name in GRANT_MEMBERS {
+            // Judged together, by `grant`.
+            report.member(members, name, |_, _| {});
+        }
         oauth(report, members);
     });
 }
@@ -177,7 +192,10 @@ pub(super) fn oauth_of_user(report: &mut Report<'_>, value: &Value) {
             "audience",
             "forward_audience_on_refresh",
             "send_resource_parameter",
-        ] {
+        ]
+        .into_iter()
+        .chain(GRANT_MEMBERS)
+        {
             report.member(members, name, Report::never);
         }
         oauth(report, members);
@@ -211,7 +229,7 @@ fn oauth(report: &mut Report<'_>, members: &Members) {
         let text = members.get(name).and_then(Value::as_str);
         text.is_some_and(|text| !text.is_empty())
     };
-    if !filled("client_secret") {
+    if !filled("client_secret") || Grant::of(members).is_some() {
         return;
     }
     report.member(members, "client_secret", |report, _| {

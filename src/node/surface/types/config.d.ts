@@ -124,7 +124,7 @@ export interface MCPOAuthConfig {
   revocation_endpoint?: string
   /** The client that the operator has registered. */
   client_id?: string
-  /** Its secret, where it has one; with both URLs. */
+  /** Its secret, where it has one; with both URLs, or with `issuer` or `token_url` beside `grant`. */
   client_secret?: string
   /** `default_post` or `basic_auth_header`. */
   token_exchange_method?: string
@@ -150,6 +150,40 @@ export interface MCPOAuthConfig {
   code_challenge_methods_supported?: string[]
   /** Takes a server that does not announce PKCE with S256. */
   skip_code_challenge_check?: boolean
+  /**
+   * How a token is had without a user who logs in: as this program (`client_credentials`), as the workload that it is
+   * (`workload`), or by exchanging the user's ID token (`enterprise`). This and what follows is an operator's.
+   */
+  grant?: 'client_credentials' | 'enterprise' | 'workload'
+  /** The authorization server; metadata of any other is refused. */
+  issuer?: string
+  /** The client proves itself with what a key signs (RFC 7523), and has no secret. */
+  private_key_jwt?: MCPPrivateKeyJwt
+  /** Binds tokens to a key (RFC 9449); unless given, where the server's metadata requires that. */
+  dpop?: boolean
+  /** With `enterprise`: who exchanges ID tokens; unless given, the OpenID client of on-behalf-of. */
+  identity_provider?: MCPIdentityProviderConfig
+  /** With `workload`: where the platform's assertion is; unless given, the host's `getWorkloadAssertion` is asked. */
+  assertion?: { file: string } | { metadata_url: string; metadata_headers?: Record<string, string> }
+}
+
+/** A client's key: a PEM or a file of one, read again for each use. Without either the host signs (`getClientAssertion`). */
+export interface MCPPrivateKeyJwt {
+  key?: string
+  key_file?: string
+  /** Unless given, what fits the key. */
+  alg?: 'ES256' | 'PS256' | 'RS256' | 'EdDSA'
+  kid?: string
+}
+
+/** The client at the provider that users log in with. */
+export interface MCPIdentityProviderConfig {
+  issuer?: string
+  token_url?: string
+  client_id: string
+  client_secret?: string
+  private_key_jwt?: MCPPrivateKeyJwt
+  token_exchange_method?: string
 }
 
 /** `mcpSettings` of a `librechat.yaml`. */

@@ -1,0 +1,305 @@
+/**
+ * `oauth.grant: client_credentials`: a server that knows this program, and not its users, with a real authorization server.
+ * Scripted ones are for attackers.
+ */
+
+const { generateKeyPairSync } = require('node:crypto');
+const { once } = require('node:events');
+const { createServer } = require('node:http');
+const { takeOver } = require('./support/attacker');
+const { LURES, itself } = require('./support/attacks');
+const { startAuthorizationServer } = require('./support/authorization-server');
+const { ECHO } = require('./support/calls');
+const { useFixtures } = require('./support/fixtures');
+const { createUser } = require('./support/host');
+const { startProtectedServer } = require('./support/protected-server');
+const { connected } = require('./support/results');
+const { registerSecrets } = require('./support/secrets');
+const { until } = require('./support/wait');
+
+const SECRET = 'secret-of-the-operators-client';
+const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const KEY = privateKey.export({ type: 'pkcs8', format: 'pem' });
+registerSecrets(SECRET, KEY);
+
+const machine = (client_id, rest) => ({
+  client_id,
+  redirect_uris: [],
+  response_types: [],
+  grant_types: ['client_credentials'],
+  scope: 'mcp',
+  ...rest,
+});
+const CLIENTS = [
+  machine('basic', { client_secret: SECRET, token_endpoint_auth_method: 'client_secret_basic' }),
+  machine('post', { client_secret: SECRET, token_endpoint_auth_method: 'client_secret_post' }),
+  machine('keyed', {
+    token_endpoint_auth_method: 'private_key_jwt',
+    jwks: { keys: [publicKey.export({ format: 'jwk' })] },
+  }),
+];
+const GRANT = { grant: 'client_credentials', scope: 'mcp' };
+
+const fixtures = useFixtures();
+let authorizationServer;
+beforeAll(async () => {
+  authorizationServer = await startAuthorizationServer({ clients: CLIENTS });
+}, 60_000);
+afterAll(() => authorizationServer.close());
+
+/** Token requests since this was called. */
+const watch = ({ requests } = authorizationServer) => {
+  const before = requests.length;
+  return () => requests.slice(before).filter(({ path }) => path === '/token');
+};
+const withSecret = (members) => ({ issuer: authorizationServer.issuer, client_secret: SECRET, ...members });
+
+/** A protected server and a runtime over it. The host has no place for tokens of users. */
+async function start({
+  oauth = withSecret({ client_id: 'basic' }),
+  config,
+  server: options,
+  at,
+  allow = [],
+  ...host
+} = {}) {
+  const as = at ?? authorizationServer;
+  const server = fixtures.keep(await startProtectedServer(as, options));
+  const members = server.config({ requiresOAuth: undefined, oauth: { ...GRANT, ...oauth }, ...config });
+  const made = fixtures.runtime({ servers: { srv: members }, allow: [server, as, ...allow], ...host });
+  const { runtime } = made;
+  const user = createUser();
+  const asUser = (user, members) => ({ ...ECHO, user, oauthStart, ...members });
+  const oauthStart = jest.fn();
+  const tokens = () => [...new Set(server.requests.map(({ headers }) => headers.authorization).filter(Boolean))];
+  return {
+    ...made,
+    server,
+    user,
+    oauthStart,
+    tokens,
+    config: members,
+    call: (of = user, members) => runtime.manager.callTool(asUser(of, members)),
+    reinit: () => runtime.reinitMCPServer({ user, serverName: 'srv', oauthStart }),
+  };
+}
+
+const answered = { content: [{ type: 'text', text: 'hi' }] };
+const said = (answer) => JSON.stringify(answer).includes('hi');
+
+describe.each([
+  ['Basic', () => withSecret({ client_id: 'basic' })],
+  ['the body', () => withSecret({ client_id: 'post', token_exchange_method: 'default_post' })],
+  [
+    'a token endpoint of the config',
+    () => withSecret({ client_id: 'basic', issuer: undefined, token_url: `${authorizationServer.issuer}/token` }),
+  ],
+  [
+    'a key, at the authorization server that the MCP server names',
+    () => ({ client_id: 'keyed', private_key_jwt: { key: KEY } }),
+  ],
+  ['a variable', () => ({ client_id: 'keyed', private_key_jwt: { key: '${MACHINE_KEY}' } })],
+])('a client that authenticates with %s', (_, oauth) => {
+  beforeAll(() => {
+    process.env.MACHINE_KEY = KEY;
+  });
+  afterAll(() => {
+    delete process.env.MACHINE_KEY;
+  });
+
+  test('connects, and nobody is asked for anything', async () => {
+    const requested = watch();
+    const { reinit, call, tokens, oauthStart, logger } = await start({ oauth: oauth() });
+    expect(await reinit()).toEqual(connected('srv'));
+    expect(said(await call())).toBe(true);
+    expect(requested()).toEqual([expect.objectContaining({ grantType: 'client_credentials', status: 200 })]);
+    expect(requested()[0].body).toMatchObject({ scope: 'mcp', resource: expect.stringMatching(/\/mcp$/) });
+    expect(tokens()).toHaveLength(1);
+    expect(oauthStart).not.toHaveBeenCalled();
+    expect(logger.text()).not.toContain(SECRET);
+    expect(logger.text()).not.toContain(tokens()[0].slice('Bearer '.length));
+  });
+});
+
+test('one token for all users, over the connection of all and over their own', async () => {
+  const users = Array.from({ length: 50 }, () => createUser());
+  for (const config of [{}, { customUserVars: { KEY: { title: 'Key', description: '' } } }]) {
+    const requested = watch();
+    const { call, tokens, server } = await start({ config });
+    const userMCPAuthMap = { mcp_srv: { KEY: 'own' } };
+    const answers = await Promise.all(users.map((user) => call(user, { userMCPAuthMap })));
+    expect(answers.every(said)).toBe(true);
+    expect([requested().length, tokens().length]).toEqual([1, 1]);
+    expect(server.received('initialize')).toHaveLength('customUserVars' in config ? users.length : 1);
+  }
+});
+
+test('an inspection finds the tools, and nothing for users to authorize', async () => {
+  const { runtime, config, server } = await start();
+  const { requiresOAuth, tools } = await runtime.inspectServer('srv', config);
+  expect({ requiresOAuth, tools }).toEqual({ requiresOAuth: false, tools: 'echo, undescribed' });
+  expect(server.received('tools/list')).toHaveLength(1);
+  const later = await runtime.inspectServer('srv', { ...config, requiresOAuth: true });
+  expect(later.tools).toBe('echo, undescribed');
+});
+
+test('runtime.client, and a runtime without a host', async () => {
+  const { runtime, config, server } = await start();
+  const { tools } = await runtime.client('srv').listTools();
+  expect(tools.map(({ name }) => name)).toContain('echo');
+  const { createMCPRuntime } = require('./support/addon');
+  const requested = watch();
+  const alone = fixtures.keep(
+    createMCPRuntime({
+      config: {
+        mcpServers: { srv: config },
+        mcpSettings: { allowedAddresses: [server.address, authorizationServer.address] },
+      },
+    }),
+  );
+  const answer = await alone
+    .client('srv', { user: createUser() })
+    .callTool({ name: 'echo', arguments: { text: 'hi' } });
+  expect(answer).toMatchObject(answered);
+  expect(requested()).toHaveLength(1);
+});
+
+test('a token that has expired is asked for anew', async () => {
+  const short = fixtures.keep(await startAuthorizationServer({ clients: CLIENTS, accessTokenSeconds: 1 }));
+  const requested = watch(short);
+  const { call, tokens } = await start({
+    at: short,
+    oauth: { ...withSecret({ client_id: 'basic' }), issuer: short.issuer },
+  });
+  await until('a second token', async () => {
+    expect(said(await call())).toBe(true);
+    return requested().length > 1;
+  });
+  await until('its use', async () => said(await call()) && tokens().length > 1);
+});
+
+test('a refused token is replaced once, and the request repeated', async () => {
+  const requested = watch();
+  const { call, tokens, server } = await start();
+  await call();
+  const [first] = tokens();
+  server.refused.add(first.slice('Bearer '.length));
+  expect(said(await call())).toBe(true);
+  expect([requested().length, tokens().length]).toEqual([2, 2]);
+});
+
+test('a server that takes no token ends in an error of the operator, and the authorization server is left alone', async () => {
+  const requested = watch();
+  const { call, reinit, server, oauthStart } = await start();
+  server.refused.has = () => true;
+  const failure = await call().catch((error) => error);
+  expect(failure).toMatchObject({ code: 'MCP_GRANT_FAILED', retryable: false });
+  expect(failure.message).toMatch(/refuses a token that was just issued\. An operator/);
+  expect(await reinit()).toMatchObject({ success: false, oauthRequired: false, oauthUrl: null });
+  await call().catch(() => {});
+  expect(requested()).toHaveLength(2);
+  expect(oauthStart).not.toHaveBeenCalled();
+});
+
+test.each([
+  ['client_id', { client_id: 'unknown' }, /invalid_client.*oauth\.client_id/],
+  ['client_secret', { client_secret: 'another-secret-of-nobody' }, /invalid_client.*oauth\.client_secret/],
+  ['scope', { scope: 'unknown' }, /invalid_scope.*oauth\.scope/],
+])('a wrong %s: the error names what an operator has to check', async (_, members, expected) => {
+  registerSecrets(members.client_secret);
+  const { call, reinit, logger, oauthStart } = await start({ oauth: withSecret({ client_id: 'basic', ...members }) });
+  const failure = await call().catch((error) => error);
+  expect(failure).toMatchObject({ code: 'MCP_GRANT_FAILED', message: expect.stringMatching(expected) });
+  const result = await reinit();
+  expect(result).toMatchObject({ success: false, oauthRequired: false, oauthUrl: null });
+  expect(oauthStart).not.toHaveBeenCalled();
+  expect(logger.text()).not.toMatch(/another-secret|secret-of-the-operators/);
+});
+
+test('an authorization server that is away is tried again later', async () => {
+  const { call } = await start();
+  await authorizationServer.fail(503);
+  await expect(call()).rejects.toMatchObject({ code: 'MCP_GRANT_FAILED', retryable: true });
+  await authorizationServer.fail(null);
+  expect(said(await call())).toBe(true);
+});
+
+test('over SSE', async () => {
+  const server = await fixtures.server();
+  const resource = new URL('/sse', server.url).href;
+  server.fault = async ({ request, response }) => {
+    const token = /^Bearer (.+)$/.exec(request.headers.authorization)?.[1];
+    const { active, aud } = token ? await authorizationServer.introspect(token) : {};
+    if (active && aud === resource) return false;
+    response.writeHead(401).end();
+    return true;
+  };
+  const config = { type: 'sse', url: resource, oauth: { ...GRANT, ...withSecret({ client_id: 'basic' }) } };
+  const { runtime } = fixtures.runtime({ servers: { srv: config }, allow: [server, authorizationServer] });
+  expect(said(await runtime.manager.callTool({ ...ECHO, user: createUser() }))).toBe(true);
+});
+
+describe('an attacker', () => {
+  const keyed = { client_id: 'keyed', private_key_jwt: { key: KEY } };
+  const announced = async () => (await fetch(`${authorizationServer.issuer}/.well-known/openid-configuration`)).json();
+
+  test.each(LURES)('%s, after the first token: no second one, and no assertion', async (_, lure) => {
+    const host = await start({ oauth: keyed });
+    const attacker = takeOver(host.server);
+    const real = await announced();
+    await host.call();
+    const [first] = host.tokens();
+    const requested = watch();
+    attacker.publish(lure(attacker, host, real));
+    host.server.refused.add(first.slice('Bearer '.length));
+    await expect(host.call()).rejects.toMatchObject({ code: 'MCP_GRANT_FAILED' });
+    expect(requested()).toEqual([]);
+    expect(postsOf(host.server)).toEqual([]);
+  });
+
+  test('that is the server from the start gets no secret, and no assertion but one for itself', async () => {
+    await expect(
+      start({ oauth: { client_id: 'basic', client_secret: SECRET } }).then(({ call }) => call()),
+    ).rejects.toMatchObject({ code: 'MCP_INVALID_CONFIG', message: expect.stringContaining('oauth.client_secret') });
+    const host = await start({ oauth: keyed });
+    const attacker = takeOver(host.server);
+    const real = await announced();
+    for (const changes of [{ issuer: real.issuer }, { token_endpoint: real.token_endpoint }]) {
+      attacker.publish(itself(attacker, host, changes));
+      await expect(host.call()).rejects.toMatchObject({ code: 'MCP_GRANT_FAILED' });
+    }
+    expect(postsOf(host.server)).toEqual([]);
+    attacker.publish(itself(attacker, host));
+    await host.call().catch(() => {});
+    const [{ body }] = postsOf(host.server);
+    const claims = JSON.parse(
+      Buffer.from(new URLSearchParams(body).get('client_assertion').split('.')[1], 'base64url'),
+    );
+    expect(claims).toMatchObject({ aud: attacker.origin });
+  });
+
+  test.each([302, 307, 308])('a token endpoint that redirects with %d sends nothing on', async (status) => {
+    const received = [];
+    const listen = async (answer) => {
+      const server = createServer((request, response) => {
+        received.push(request.url);
+        response.writeHead(...answer).end();
+      });
+      server.listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      fixtures.keep({ close: () => new Promise((done) => server.close(done)) });
+      return `127.0.0.1:${server.address().port}`;
+    };
+    const attacker = await listen([200]);
+    const bent = await listen([status, { location: `http://${attacker}/stolen` }]);
+    const { call } = await start({
+      oauth: { client_id: 'basic', client_secret: SECRET, token_url: `http://${bent}/token` },
+      allow: [attacker, bent],
+    });
+    await expect(call()).rejects.toMatchObject({ code: 'MCP_GRANT_FAILED' });
+    expect(received).toEqual(['/token']);
+  });
+
+  /** What was sent to its token endpoint. */
+  const postsOf = (server) => server.requests.filter(({ path }) => path === '/token');
+});

@@ -1,0 +1,124 @@
+//! One request for a token of this program's own.
+
+use http::HeaderValue;
+use serde_json::Value;
+
+use super::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
+use super::client_credentials;
+use super::machine::MachineServer;
+use crate::clock::now_ms;
+use crate::error::{Code, Error, Result};
+use crate::oauth::{Form, Tokens, lifetime};
+use crate::secret::Secret;
+
+/// A token is replaced this long before it expires, in milliseconds, so that no request meets the end.
+const EARLY: i64 = 30_000;
+
+/// Times in milliseconds since the epoch.
+#[derive(Clone)]
+pub(super) struct Issued {
+    pub token: Secret,
+    pub at: i64,
+    pub expires_at: i64,
+    /// From when on it is asked for anew.
+    pub due_at: i64,
+    /// It came because the server had refused the one before.
+    pub is_replacement: bool,
+}
+
+/// Finds the authorization server and asks it.
+///
+/// Fails with [`Code::OAuthDiscoveryFailed`] where there is none to be asked, with [`Code::OAuthExchangeFailed`] where it
+/// gave no token, and as the config or the network fails.
+pub(super) async fn exchange(
+    server: &MachineServer,
+    servers: &AuthorizationServers,
+    is_replacement: bool,
+) -> Result<Issued> {
+    let at = servers
+        .find(Protected {
+            server_name: &server.server_name,
+            server_url: &server.server_url,
+            options: &server.options,
+            endpoints: &server.endpoints,
+            settings: &server.settings,
+            logger: &server.host.logger,
+        })
+        .await?;
+    let (form, authorization) = client_credentials::form(server, &at)?;
+    send(server, &at, form, authorization, is_replacement).await
+}
+
+async fn send(
+    server: &MachineServer,
+    at: &AuthorizationServer,
+    mut form: Form,
+    authorization: Option<Secret>,
+    is_replacement: bool,
+) -> Result<Issued> {
+    let options = &server.options;
+    if let Some(scope) = &at.scope {
+        form.set("scope", scope);
+    }
+    if let Some(audience) = &options.audience {
+        form.set("audience", audience);
+    }
+    if options.send_resource_parameter {
+        form.set("resource", &at.resource);
+    }
+    let answer = server
+        .endpoints
+        .post_form(&at.token_endpoint, &form, authorization.as_ref())
+        .await?;
+    let members = answer
+        .success(Code::OAuthExchangeFailed, "Token request")
+        .map_err(|error| {
+            let told = answer.object();
+            let word = told.as_ref().and_then(|it| it.get("error")?.as_str());
+            advised(error, word)
+        })?;
+    let kind = members.get("token_type").and_then(Value::as_str);
+    if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+        return Err(unusable("is no bearer token"));
+    }
+    let tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
+    let token = tokens.access_token();
+    if HeaderValue::from_str(token.expose()).is_err() {
+        return Err(unusable("cannot be sent in a header"));
+    }
+    let now = now_ms();
+    let life = lifetime(&tokens, now).saturating_mul(1000);
+    Ok(Issued {
+        token,
+        at: now,
+        expires_at: now.saturating_add(life),
+        due_at: now.saturating_add(life - EARLY.min(life / 10)),
+        is_replacement,
+    })
+}
+
+fn unusable(problem: &str) -> Error {
+    let message = format!("The token endpoint answered with something that {problem}");
+    Error::new(Code::OAuthExchangeFailed, message)
+}
+
+/// Who can mend what the token endpoint said (RFC 6749, section 5.2; RFC 8707, section 2).
+fn advised(mut error: Error, word: Option<&str>) -> Error {
+    let advice = match word {
+        Some("invalid_client") => {
+            "An operator has to check the client's `oauth.client_id`, and `oauth.client_secret` or \
+             `oauth.private_key_jwt`"
+        }
+        Some("unauthorized_client" | "unsupported_grant_type") => {
+            "An operator has to allow the client this grant at the authorization server"
+        }
+        Some("invalid_scope") => "An operator has to check `oauth.scope`",
+        Some("invalid_target") => {
+            "An operator has to check `oauth.audience` and `oauth.send_resource_parameter`"
+        }
+        _ if error.retryable => "Try again later",
+        _ => "An operator has to look at the authorization server",
+    };
+    error.message = format!("{}. {advice}", error.message);
+    error
+}

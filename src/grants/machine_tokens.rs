@@ -1,0 +1,85 @@
+//! The tokens of one connection, be it all users' or one's.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use parking_lot::Mutex;
+
+use super::exchange::Issued;
+use super::machine::{Grants, MachineServer};
+use crate::clock::now_ms;
+use crate::connection::{Access, AccessTokens};
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+
+/// A token that came in place of a refused one is not replaced for as long, in milliseconds: a server that takes none would
+/// have its authorization server asked with each call.
+const SETTLED: i64 = 60_000;
+
+/// Where a connection's token comes from.
+pub struct MachineTokens {
+    grants: Grants,
+    server: Arc<MachineServer>,
+    /// What the connection got last.
+    given: Mutex<Option<Issued>>,
+}
+
+impl MachineTokens {
+    #[must_use]
+    pub fn new(grants: &Grants, server: MachineServer) -> Self {
+        Self {
+            grants: grants.clone(),
+            server: Arc::new(server),
+            given: Mutex::default(),
+        }
+    }
+
+    fn hand_out(&self, issued: Issued) -> Access {
+        let token = issued.token.clone();
+        *self.given.lock() = Some(issued);
+        Access::from(token)
+    }
+
+    fn is_new_replacement(&self) -> bool {
+        let given = self.given.lock();
+        given
+            .as_ref()
+            .is_some_and(|given| given.is_replacement && now_ms() - given.at < SETTLED)
+    }
+}
+
+#[async_trait]
+impl AccessTokens for MachineTokens {
+    async fn current(&self) -> Result<Option<Access>> {
+        let issued = self.grants.current(&self.server).await?;
+        Ok(Some(self.hand_out(issued)))
+    }
+
+    fn is_due(&self) -> bool {
+        let given = self.given.lock();
+        given.as_ref().is_some_and(|given| given.due_at <= now_ms())
+    }
+
+    fn final_refusal(&self, refusal: &Error) -> Option<Error> {
+        let advice = match refusal.status {
+            Some(403) => {
+                "the token is not good for this. An operator has to check `oauth.scope`, and what the client may do"
+            }
+            _ if self.is_new_replacement() => {
+                "the server refuses a token that was just issued. An operator has to check whose tokens it takes, and \
+                 `oauth.audience`"
+            }
+            _ => return None,
+        };
+        // Without the refusal as its cause: that would send the user to log in.
+        Some(
+            self.server
+                .refused(&format!("{advice}. It said: {refusal}")),
+        )
+    }
+
+    async fn replace(&self, refused: &Secret) -> Result<Option<Access>> {
+        let issued = self.grants.replaced(&self.server, refused).await?;
+        Ok(Some(self.hand_out(issued)))
+    }
+}
