@@ -3,6 +3,7 @@
 
 mod authorization;
 mod call;
+mod client_assertion;
 mod client_profile;
 mod credentials;
 mod flows;
@@ -22,6 +23,7 @@ pub use authorization::{
     AuthorizationPrompt, Redirect, RedirectEndpoint, RedirectListener, RedirectOutcome,
 };
 pub use call::Host;
+pub use client_assertion::{AssertionRequest, ClientAssertions};
 pub use client_profile::ClientProfile;
 pub use credentials::{CredentialEvents, Publication};
 pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseOptions, Lock, LockGuard};

@@ -34,6 +34,7 @@ pub mod log_room;
 
 pub(crate) mod flights;
 pub mod foreign_text;
+pub(crate) mod secret_file;
 
 pub mod abilities;
 pub(crate) mod blocking;

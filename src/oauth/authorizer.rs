@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::client_assertion::KeyedClient;
 use super::flow_id::flow_id;
 use super::http::Endpoints;
 use super::leases::Leases;
@@ -72,6 +73,16 @@ pub(super) struct Inner {
     pub due_at: AtomicI64,
     /// That of the last token which was bound to a key: what servers want in its proofs is known to it.
     pub prover: Mutex<Option<Prover>>,
+}
+
+impl Inner {
+    pub fn keyed_client(&self) -> KeyedClient<'_> {
+        KeyedClient {
+            options: &self.relation.options,
+            server_name: &self.relation.server_name,
+            assertions: self.host.client_assertions.as_deref(),
+        }
+    }
 }
 
 impl Authorizer {

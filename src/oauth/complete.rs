@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use indexmap::IndexMap;
 use serde_json::json;
 
-use super::client_auth::{AuthMethod, authenticate, authenticate_client};
+use super::client_assertion::{ClientEndpoint, ClientKeys};
+use super::client_auth::{AuthMethod, authenticate_in_flow};
 use super::documents::{Tokens, text};
 use super::dpop::check_bound;
 use super::exchange::{Exchange, Received};
@@ -27,6 +28,8 @@ use crate::settings::Settings;
 /// `LibreChat`'s text for a flow that was torn down or replaced meanwhile.
 pub const CANCELLED: &str = "OAuth flow was cancelled before completion";
 
+const KEYED: &str = AuthMethod::PrivateKeyJwt.as_str();
+
 /// What a callback needs.
 pub struct Completion {
     pub http: HttpClient,
@@ -40,6 +43,8 @@ pub struct Completion {
     pub credentials_key: Arc<dyn CredentialsKey>,
     /// Stores the tokens before anybody who waits for the flow gets them.
     pub persist: Option<Arc<dyn Persist>>,
+    /// Of clients that prove themselves with a key. Absent: there are none.
+    pub keys: Option<Arc<dyn ClientKeys>>,
 }
 
 /// `persistBeforeComplete` of `LibreChat`'s callback route, and what belongs to it.
@@ -189,13 +194,26 @@ impl Completion {
         if let Some(resource) = resource.filter(|_| request.sends_resource) {
             form.set("resource", &resource);
         }
-        let authorization = if request.client.auth_method() == Some(AuthMethod::None.as_str()) {
-            authenticate(&mut form, AuthMethod::None, request.client.id(), None)
+        let is_keyed = match &self.keys {
+            Some(keys) if request.client.auth_method() == Some(KEYED) => {
+                let server_name = text(&flow.metadata, "serverName").unwrap_or_default();
+                let at = ClientEndpoint {
+                    endpoints: &endpoints,
+                    url: &url,
+                    name: "token_endpoint",
+                };
+                let id = request.client.id();
+                keys.authenticate(server_name, id, &mut form, at).await?
+            }
+            _ => false,
+        };
+        let authorization = if is_keyed {
+            None
         } else {
             let methods = request
                 .server
                 .texts("token_endpoint_auth_methods_supported");
-            authenticate_client(&mut form, &request.client, None, methods.as_deref())
+            authenticate_in_flow(&mut form, &request.client, methods.as_deref())
         };
         let answer = endpoints
             .post_form(&url, &form, authorization.as_ref())

@@ -25,14 +25,18 @@ const MAX_BODY: usize = 1024 * 1024;
 /// Bound on one request of discovery, registration or a token endpoint.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Members of forms that anybody may read; whatever else a form has is a secret.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 13] = [
     "audience",
     "client_assertion_type",
     "client_id",
+    "code_challenge",
+    "code_challenge_method",
     "grant_type",
+    "prompt",
     "redirect_uri",
     "requested_token_type",
     "resource",
+    "response_type",
     "scope",
     "token_type_hint",
 ];

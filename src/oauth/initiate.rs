@@ -8,18 +8,21 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::binding::{CONFIGURED, REGISTERED};
+use super::client_assertion::KeyedClient;
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
 use super::dpop::{FLOW_KEY, THUMBPRINT, wants_dpop};
 use super::http::Endpoints;
 use super::metadata::{check_capabilities, check_resource, discover};
 use super::options::OAuthOptions;
-use super::pending::ReusedClient;
+use super::par::Push;
+use super::pending::{PUSHED_REQUEST, ReusedClient};
 use super::registration::{Registration, client_of};
 use super::storage::Storage;
 use super::{pkce, scope};
 use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
+use crate::host::ClientAssertions;
 use crate::log::Logger;
 use crate::network::NetworkRules;
 use crate::secret::Secret;
@@ -49,6 +52,10 @@ pub struct Initiation<'a> {
     /// Scopes that the server said were missing, on top of the usual ones.
     pub missing_scope: Option<&'a str>,
     pub tenant_id: Option<&'a str>,
+    /// Makes the assertions of a client whose key the host keeps.
+    pub assertions: Option<&'a dyn ClientAssertions>,
+    /// `state` and verifier of a flow that goes on with another request.
+    pub renews: Option<(Secret, Secret)>,
 }
 
 /// A flow that is ready to be stored.
@@ -90,6 +97,12 @@ impl Initiation<'_> {
     /// Fails with [`Code::OAuthDiscoveryFailed`], [`Code::OAuthRegistrationFailed`] or [`Code::InvalidConfig`].
     pub async fn initiate(&self) -> Result<Initiated> {
         self.options.check_secret()?;
+        let keyed = KeyedClient {
+            options: self.options,
+            server_name: self.server_name,
+            assertions: self.assertions,
+        };
+        keyed.check().await?;
         let redirect_uri = redirect_uri(self.settings, Some(self.server_name));
         let prepared = match self.options.pinned() {
             Some(pinned) => self.pinned(pinned, &redirect_uri)?,
@@ -101,12 +114,26 @@ impl Initiation<'_> {
             None if prepared.wants_dpop => return Err(no_key_store()),
             _ => None,
         };
-        let (state, verifier) = (pkce::random_text(), pkce::random_text());
-        let authorization_url =
+        let renewed = self.renews.clone();
+        let (state, verifier) =
+            renewed.unwrap_or_else(|| (pkce::random_text(), pkce::random_text()));
+        let mut authorization_url =
             self.authorization_url(&prepared, &redirect_uri, &state, &verifier, key.as_ref())?;
         let mut metadata = self.flow_metadata(&prepared, &state, &verifier)?;
         if let Some(key) = &key {
             add_key(&mut metadata, key);
+        }
+        let push = Push {
+            endpoints: self.endpoints,
+            server: &prepared.server,
+            client: &prepared.client,
+            keyed,
+            reused: self.storage.zip(prepared.reused_client.as_ref()),
+        };
+        if push.is_required() {
+            let pushed = push.push(&authorization_url).await?;
+            authorization_url = pushed.authorization_url;
+            metadata.insert(PUSHED_REQUEST.to_owned(), pushed.member);
         }
         Ok(Initiated {
             authorization_url,
@@ -126,11 +153,11 @@ impl Initiation<'_> {
             .check(authorization_url, "authorization_url")?;
         self.endpoints.check(token_url, "token_url")?;
         let method = match &options.client_secret {
-            None => AuthMethod::None,
+            None => options.method_without_secret(),
             Some(_) => options.forced_auth_method.unwrap_or(AuthMethod::Basic),
         };
         let default_methods = match method {
-            AuthMethod::None => vec!["none"],
+            AuthMethod::None | AuthMethod::PrivateKeyJwt => vec![method.as_str()],
             AuthMethod::Post => vec!["client_secret_post", "client_secret_basic"],
             AuthMethod::Basic => vec!["client_secret_basic", "client_secret_post"],
         };

@@ -62,6 +62,7 @@ impl GrantRefresher for LockedRefresher<'_> {
                 resource: text("resource"),
             },
             nothing_stored: client.is_none(),
+            assertions: inner.host.client_assertions.as_deref(),
             logger: &inner.host.logger,
         };
         let closing = &inner.oauth.closing;

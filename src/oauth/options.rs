@@ -6,7 +6,7 @@ use url::Url;
 use super::client_auth::AuthMethod;
 use super::documents::{ServerMetadata, text, texts};
 use super::grant_options::{AssertionSource, IdentityProvider, PrivateKeyJwt};
-use super::issuer::{origin_of, same_url};
+use super::issuer::{is_issuer, origin_of, same_url};
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 use crate::server_config::Grant;
@@ -98,6 +98,14 @@ impl OAuthOptions {
         ))
     }
 
+    /// How a client of the config proves itself that has no secret.
+    pub(super) const fn method_without_secret(&self) -> AuthMethod {
+        match &self.private_key_jwt {
+            Some(_) => AuthMethod::PrivateKeyJwt,
+            None => AuthMethod::None,
+        }
+    }
+
     /// The endpoints that the config names, be it all of them or not.
     #[must_use]
     pub fn endpoints(&self) -> Vec<&str> {
@@ -111,6 +119,15 @@ impl OAuthOptions {
     ///
     /// Fails with [`Code::OAuthDiscoveryFailed`] where the server announces another one.
     pub(super) fn check_announced(&self, server: &ServerMetadata) -> Result<()> {
+        let stated = server.text("issuer");
+        if let Some(issuer) = &self.issuer
+            && !stated.is_some_and(|stated| is_issuer(stated, issuer))
+        {
+            return Err(Error::new(
+                Code::OAuthDiscoveryFailed,
+                "[MCPOAuth] The authorization server that was discovered is another one than `oauth.issuer` of the config",
+            ));
+        }
         let without_query = |url: &str| url.split(['?', '#']).next().unwrap_or_default().to_owned();
         let is_announced = |configured: &Option<String>, name: &str| {
             let announced = server.text(name).unwrap_or_default();
@@ -153,6 +170,9 @@ impl OAuthOptions {
     ///
     /// Fails with [`Code::InvalidConfig`](crate::error::Code::InvalidConfig).
     pub fn check_secret(&self) -> Result<()> {
+        if self.private_key_jwt.is_some() {
+            return self.check_key();
+        }
         if self.client_secret.is_none() {
             return Ok(());
         }
@@ -168,6 +188,23 @@ impl OAuthOptions {
             ));
         }
         Ok(())
+    }
+
+    /// So it is with what a key signs; to name the issuer is enough, since it says itself which endpoints are its own.
+    fn check_key(&self) -> Result<()> {
+        let problem = if self.client_secret.is_some() {
+            "is one way to authenticate the client, oauth.client_secret another: configure one."
+        } else if self.client_id.is_none() {
+            "requires oauth.client_id."
+        } else if self.issuer.is_none() && self.token_url.is_none() {
+            "requires oauth.issuer or oauth.token_url: an assertion is not sent to an authorization server that only the \
+             MCP server names."
+        } else {
+            return Ok(());
+        };
+        Err(Error::invalid_config(format!(
+            "[MCPOAuth] OAuth private_key_jwt {problem}"
+        )))
     }
 
     /// Whether the client id is the URL of a client-ID metadata document

@@ -32,6 +32,7 @@ fn parameter(pending: &Pending, name: &str) -> Option<String> {
 
 pub async fn complete(world: &World, received: Option<Received>) -> Result<Tokens> {
     let completion = Completion {
+        keys: None,
         http: HttpClient::new(),
         flows: Arc::clone(&world.flows) as _,
         oauth_headers: indexmap::IndexMap::new(),

@@ -148,6 +148,7 @@ impl World {
             shared_sessions: None,
             redirects: None,
             on_behalf_of: None,
+            client_assertions: None,
             upstream_tokens: None,
             identity: None,
             server_requests: None,

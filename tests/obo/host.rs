@@ -208,6 +208,7 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
         redirects: None,
         limits: None,
         on_behalf_of: Some(Arc::clone(parts) as _),
+        client_assertions: None,
         upstream_tokens: None,
         identity: None,
         server_requests: None,

@@ -1,5 +1,6 @@
 //! The traits of `host.rs` over JavaScript callbacks: registry, stores, prompt, on-behalf-of, server requests.
 
+pub mod client_assertion;
 pub mod client_profile;
 pub mod configs;
 pub mod connections;

@@ -71,6 +71,7 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("oboTokenResolver", Shape::Function),
     ("oboTrustChecker", Shape::Function),
     ("graphTokenResolver", Shape::Function),
+    ("getClientAssertion", Shape::Function),
     (
         "logger",
         Shape::Methods(&["debug", "info", "warn", "error"]),

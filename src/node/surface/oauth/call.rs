@@ -11,8 +11,11 @@ use url::Url;
 
 use crate::connection::EpochMark;
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, FlowStore, Logger, NetworkRules, SessionStore, TokenStore};
+use crate::host::{
+    ClientAssertions, Environment, FlowStore, Logger, NetworkRules, SessionStore, TokenStore,
+};
 use crate::node::engine::{AbortLink, JsResult, Present, Scope, Value};
+use crate::node::host::client_assertion;
 use crate::node::host::flows::NodeFlows;
 use crate::node::host::prompt::NodeTenancy;
 use crate::node::host::shared_sessions::{NodeSessions, SESSIONS};
@@ -149,6 +152,11 @@ impl<'env> Call<'env> {
 
     pub fn tenancy(&self) -> JsResult<'env, Option<NodeTenancy>> {
         Ok(NodeTenancy::of(&self.context, self.present()?))
+    }
+
+    /// The host's, for clients whose key it keeps.
+    pub fn client_assertions(&self) -> JsResult<'env, Option<Arc<dyn ClientAssertions>>> {
+        Ok(client_assertion::of(&self.context, self.present()?))
     }
 
     pub fn settings(&self) -> Settings {

@@ -65,6 +65,7 @@ pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         let endpoints = call.endpoints(&rules, &oauth_headers);
         let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
         let tenant_id = text(call.argument(8));
+        let assertions = call.client_assertions()?;
         let (settings, logger) = (call.settings(), call.logger.clone());
         Ok(async move {
             let (endpoints, server_url) = (endpoints?, parsed(&server_url)?);
@@ -81,6 +82,8 @@ pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 storage: storage.as_ref(),
                 missing_scope: None,
                 tenant_id: tenant_id.as_deref(),
+                assertions: assertions.as_deref(),
+                renews: None,
             }
             .initiate()
             .await?;
@@ -143,6 +146,7 @@ pub fn complete<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             settings: call.settings(),
             logger: call.logger.clone(),
             credentials_key: Arc::new(call.credentials_key()?),
+            keys: Some(call.client_keys()?),
             persist: NodePersist::of(&call.context, persist, roll_back, call.argument(2))?,
         };
         Ok(async move { completion.complete(&flow_id, &callback).await })

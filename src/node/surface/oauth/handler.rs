@@ -61,6 +61,7 @@ fn refresh<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         let closing = call.runtime.manager.closing().clone();
         let logger = call.logger.clone();
         let aborted = call.aborted_by(call.argument(6))?;
+        let assertions = call.client_assertions()?;
         let refresh = async move {
             let text = |name: &str| known.get(name).and_then(Json::as_str);
             let server_url = text("serverUrl").map(parsed).transpose()?;
@@ -83,6 +84,7 @@ fn refresh<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 },
                 // Callers pass what they have stored.
                 nothing_stored: false,
+                assertions: assertions.as_deref(),
                 logger: &logger,
             }
             .send(&refresh_token, None, &closing)
@@ -101,7 +103,7 @@ fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         let is_refresh_token = call.required_text(2, "tokenType")? == "refresh";
         let known = call.members(3)?.unwrap_or_default();
         let endpoints = call.endpoints(&call.rules(5, 6)?, &call.headers(4)?);
-        let logger = call.logger.clone();
+        let (logger, keys) = (call.logger.clone(), call.client_keys()?);
         Ok(async move {
             let text = |name: &str| {
                 let text = known.get(name).and_then(Json::as_str);
@@ -120,7 +122,7 @@ fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 issuer: text("issuer"),
                 auth_methods: methods.as_deref(),
             };
-            revoke(&revocation, &endpoints?, &logger).await
+            revoke(&revocation, &endpoints?, Some(&*keys), &logger).await
         })
     })
 }
