@@ -4,10 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION, PROXY_AUTHORIZATION,
-};
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, LOCATION};
+use http::{HeaderValue, Method, StatusCode};
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use url::{Host, Url};
@@ -36,7 +34,6 @@ const CLIENT_IDLE: Duration = Duration::from_mins(10);
 const ADDED_HEADERS: usize = 4;
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// The HTTP client of a runtime; clones share their connections.
 ///
@@ -125,7 +122,7 @@ impl HttpClient {
         let mut hop = Hop::Configured;
         if request.elsewhere {
             hop = Hop::Redirected;
-            drop_secrets(&mut request);
+            request.drop_secrets();
         }
         let mut route = policy.route(&request.url, hop)?;
         let mut url = wire_url(&request.url);
@@ -145,7 +142,7 @@ impl HttpClient {
             let target = wire_url(&target).into_owned();
             if target.origin() != wire_url(&request.url).origin() {
                 hop = Hop::Redirected;
-                drop_secrets(&mut request);
+                request.drop_secrets();
             }
             // What holds for the configured origin was settled above. Once a server has led elsewhere, its choices
             // count as its own to the end, also when they lead back.
@@ -361,21 +358,6 @@ fn too_many_redirects(url: &Url, status: StatusCode) -> Error {
         ),
     )
     .with_status(status.as_u16())
-}
-
-fn drop_secrets(request: &mut Request) {
-    request.proof = None;
-    for name in [
-        &AUTHORIZATION,
-        &PROXY_AUTHORIZATION,
-        &COOKIE,
-        &MCP_SESSION_ID,
-    ]
-    .into_iter()
-    .chain(&request.secret_headers)
-    {
-        request.headers.remove(name);
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use serde_json::json;
+use url::Url;
 
 use super::client_assertion::{ClientEndpoint, ClientKeys};
 use super::client_auth::{AuthMethod, authenticate_in_flow};
@@ -12,8 +13,9 @@ use super::documents::{Tokens, text};
 use super::dpop::check_bound;
 use super::exchange::{Exchange, Received};
 use super::flow_kind::FLOW_KIND;
-use super::http::{Endpoints, Form};
-use super::initiate::{redirect_uri, resource_indicator};
+use super::http::{Answer, Endpoints, Form};
+use super::initiate::redirect_uri;
+use super::metadata::resource_indicator;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::host::{
@@ -194,16 +196,39 @@ impl Completion {
         if let Some(resource) = resource.filter(|_| request.sends_resource) {
             form.set("resource", &resource);
         }
+        let mut answer = self
+            .post(flow, &request, &endpoints, &url, &mut form)
+            .await?;
+        if answer.wants_nonce() {
+            answer = self
+                .post(flow, &request, &endpoints, &url, &mut form)
+                .await?;
+        }
+        let members = answer.success(Code::OAuthExchangeFailed, "Token exchange")?;
+        let tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
+        check_bound(&tokens, prover.as_ref(), Code::OAuthExchangeFailed)?;
+        Ok(tokens)
+    }
+
+    /// With what proves who the client is, made for this request.
+    async fn post(
+        &self,
+        flow: &FlowState,
+        request: &Exchange,
+        endpoints: &Endpoints,
+        url: &Url,
+        form: &mut Form,
+    ) -> Result<Answer> {
         let is_keyed = match &self.keys {
             Some(keys) if request.client.auth_method() == Some(KEYED) => {
                 let server_name = text(&flow.metadata, "serverName").unwrap_or_default();
                 let at = ClientEndpoint {
-                    endpoints: &endpoints,
-                    url: &url,
+                    endpoints,
+                    url,
                     name: "token_endpoint",
                 };
                 let id = request.client.id();
-                keys.authenticate(server_name, id, &mut form, at).await?
+                keys.authenticate(server_name, id, form, at).await?
             }
             _ => false,
         };
@@ -213,10 +238,10 @@ impl Completion {
             let methods = request
                 .server
                 .texts("token_endpoint_auth_methods_supported");
-            authenticate_in_flow(&mut form, &request.client, methods.as_deref())
+            authenticate_in_flow(form, &request.client, methods.as_deref())
         };
-        let answer = endpoints
-            .post_form(&url, &form, authorization.as_ref())
+        endpoints
+            .post_form(url, form, authorization.as_ref())
             .await
             .map_err(|error| {
                 let retryable = error.retryable;
@@ -226,11 +251,7 @@ impl Completion {
                 )
                 .with_retryable(retryable)
                 .caused_by(error)
-            })?;
-        let members = answer.success(Code::OAuthExchangeFailed, "Token exchange")?;
-        let tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
-        check_bound(&tokens, prover.as_ref(), Code::OAuthExchangeFailed)?;
-        Ok(tokens)
+            })
     }
 }
 

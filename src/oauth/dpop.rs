@@ -1,12 +1,13 @@
 //! Which tokens are asked for as bound to a key of their user (RFC 9449), and whether they came so. Keys are rows of
 //! [`Storage`](super::storage::Storage).
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::challenge::BearerChallenge;
 use super::documents::{ResourceMetadata, ServerMetadata, Tokens, text, texts};
 use crate::dpop::{ALG, Prover, SCHEME};
 use crate::error::{Code, Error, Result};
+use crate::secret::Secret;
 
 /// In the metadata of a client's row: the thumbprint of the key that its tokens are bound to. It is ours to say, and no
 /// authorization server's.
@@ -15,6 +16,23 @@ pub(super) const THUMBPRINT: &str = "dpop_jkt";
 pub(super) const FLOW_KEY: &str = "dpopKey";
 
 const ALGORITHMS: &str = "dpop_signing_alg_values_supported";
+
+/// The key that a user is asked to bind tokens to.
+pub(super) struct FlowKey {
+    pub prover: Prover,
+    pub encrypted: Secret,
+}
+
+impl FlowKey {
+    /// The callback may come to another process, and have no store at hand. The client's row will say what its tokens are
+    /// bound to.
+    pub fn add_to_flow(&self, flow: &mut Map<String, Value>) {
+        flow.insert(FLOW_KEY.to_owned(), json!(self.encrypted.expose()));
+        if let Some(Value::Object(server)) = flow.get_mut("metadata") {
+            server.insert(THUMBPRINT.to_owned(), json!(self.prover.thumbprint()));
+        }
+    }
+}
 
 /// Whether tokens for a resource are to be bound to a key: `option` is `oauth.dpop` of its config, without which it is the
 /// resource that says so, by its metadata or by a challenge of no other scheme.
@@ -96,8 +114,6 @@ pub(super) fn bound_to<'a>(
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn members(value: &Value) -> Map<String, Value> {

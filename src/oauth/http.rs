@@ -197,15 +197,8 @@ impl Endpoints {
         // Where nothing was answered, the server most likely closed a kept connection at this moment, and saw nothing. If it
         // did see a code or a refresh token, that is used up either way.
         request.is_repeatable = true;
-        let Some(prover) = &self.prover else {
-            return self.send(request, form.secrets()).await;
-        };
-        request.proof = Some(prover.proof(None));
-        let answer = self.send(request.clone(), form.secrets()).await?;
-        if answer.wants_nonce() {
-            return self.send(request, form.secrets()).await;
-        }
-        Ok(answer)
+        request.proof = self.prover.as_ref().map(|prover| prover.proof(None));
+        self.send(request, form.secrets()).await
     }
 
     pub async fn post_json(&self, url: &Url, body: &Value) -> Result<Answer> {
@@ -339,8 +332,10 @@ impl Answer {
             )
     }
 
-    /// Whether the endpoint asks for the same request again, with a nonce in its proof (RFC 9449, section 8).
-    fn wants_nonce(&self) -> bool {
+    /// Whether the endpoint asks for the same request again, with a nonce in its proof (RFC 9449, section 8), which the prover
+    /// has by now. An assertion in it has to be another one.
+    #[must_use]
+    pub fn wants_nonce(&self) -> bool {
         let members = self.object().unwrap_or_default();
         let error = text(&members, "error").filter(|_| self.status.is_client_error());
         error.is_some_and(|error| dpop::wants_nonce(error, &self.headers))

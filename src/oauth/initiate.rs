@@ -11,16 +11,15 @@ use super::binding::{CONFIGURED, REGISTERED};
 use super::client_assertion::KeyedClient;
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
-use super::dpop::{FLOW_KEY, THUMBPRINT, wants_dpop};
+use super::dpop::{FlowKey, THUMBPRINT, wants_dpop};
 use super::http::Endpoints;
-use super::metadata::{check_capabilities, check_resource, discover};
+use super::metadata::{check_capabilities, discover, resource_indicator};
 use super::options::OAuthOptions;
 use super::par::Push;
 use super::pending::{PUSHED_REQUEST, ReusedClient};
 use super::registration::{Registration, client_of};
 use super::storage::Storage;
 use super::{pkce, scope};
-use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
 use crate::host::ClientAssertions;
 use crate::log::Logger;
@@ -109,10 +108,9 @@ impl Initiation<'_> {
             None => self.discovered(&redirect_uri).await?,
         };
         check_capabilities(&prepared.server, prepared.challenge_methods.as_deref())?;
-        let key = match self.storage {
-            Some(storage) if prepared.wants_dpop => Some(storage.prover_or_new().await?),
-            None if prepared.wants_dpop => return Err(no_key_store()),
-            _ => None,
+        let key = match prepared.wants_dpop {
+            true => Some(Storage::key_of_flow(self.storage).await?),
+            false => None,
         };
         let renewed = self.renews.clone();
         let (state, verifier) =
@@ -121,7 +119,7 @@ impl Initiation<'_> {
             self.authorization_url(&prepared, &redirect_uri, &state, &verifier, key.as_ref())?;
         let mut metadata = self.flow_metadata(&prepared, &state, &verifier)?;
         if let Some(key) = &key {
-            add_key(&mut metadata, key);
+            key.add_to_flow(&mut metadata);
         }
         let push = Push {
             endpoints: self.endpoints,
@@ -283,7 +281,7 @@ impl Initiation<'_> {
         redirect_uri: &str,
         state: &Secret,
         verifier: &Secret,
-        key: Option<&(Prover, Secret)>,
+        key: Option<&FlowKey>,
     ) -> Result<Url> {
         let endpoint = prepared.server.endpoint("authorization_endpoint")?;
         // The user's browser opens it, so it is not judged by our network rules, but it must be a web page.
@@ -320,9 +318,9 @@ impl Initiation<'_> {
         if let Some(audience) = &self.options.audience {
             parameters.push(("audience", audience));
         }
-        if let Some((prover, _)) = key {
+        if let Some(key) = key {
             // Nobody else can exchange the code (RFC 9449, section 10).
-            parameters.push((THUMBPRINT, prover.thumbprint()));
+            parameters.push((THUMBPRINT, key.prover.thumbprint()));
         }
         let kept: Vec<(String, String)> = url
             .query_pairs()
@@ -393,31 +391,4 @@ impl Initiation<'_> {
         }
         Ok(metadata)
     }
-}
-
-fn no_key_store() -> Error {
-    let problem = "A DPoP key cannot be stored: the flow is begun without a store of tokens";
-    Error::new(Code::TokenStore, problem)
-}
-
-/// The callback may come to another process, and have no store at hand. The client's row will say what its tokens are bound
-/// to.
-fn add_key(flow: &mut Map<String, Value>, (prover, encrypted): &(Prover, Secret)) {
-    flow.insert(FLOW_KEY.to_owned(), json!(encrypted.expose()));
-    if let Some(Value::Object(server)) = flow.get_mut("metadata") {
-        server.insert(THUMBPRINT.to_owned(), json!(prover.thumbprint()));
-    }
-}
-
-/// The resource indicator (RFC 8707): what the protected resource document names, as it is written there. A URL parser
-/// would append a slash to an identifier without a path, and MCP wants the identifier itself.
-pub(super) fn resource_indicator(
-    server_url: &Url,
-    document: Option<&ResourceMetadata>,
-) -> Result<Option<String>> {
-    let Some(document) = document else {
-        return Ok(None);
-    };
-    check_resource(server_url, document)?;
-    Ok(document.resource().map(str::to_owned))
 }

@@ -191,6 +191,19 @@ pub fn check_resource(mcp_url: &Url, document: &ResourceMetadata) -> Result<()> 
     ))
 }
 
+/// The resource indicator (RFC 8707): what the protected resource document names, as it is written there. A URL parser
+/// would append a slash to an identifier without a path, and MCP wants the identifier itself.
+pub(super) fn resource_indicator(
+    server_url: &Url,
+    document: Option<&ResourceMetadata>,
+) -> Result<Option<String>> {
+    let Some(document) = document else {
+        return Ok(None);
+    };
+    check_resource(server_url, document)?;
+    Ok(document.resource().map(str::to_owned))
+}
+
 /// The authorization server's document, its endpoints judged. `None` where there is none, at its path and at its
 /// origin.
 async fn server_metadata(

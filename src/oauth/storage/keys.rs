@@ -6,8 +6,8 @@ use super::store::Storage;
 use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
 use crate::host::TokenData;
+use crate::oauth::dpop::FlowKey;
 use crate::oauth::lifetime::YEAR;
-use crate::secret::Secret;
 
 /// Refresh tokens that are bound to the key may go on for as long as somebody uses them.
 const KEY_LIFETIME: i64 = 10 * YEAR;
@@ -21,16 +21,25 @@ impl Storage {
         if let Some(prover) = known.filter(is_it) {
             return Ok(prover);
         }
-        let stored = self.stored_prover().await?;
-        let stored = stored.map(|(prover, _)| prover).filter(is_it);
+        let stored = self.stored_key().await?;
+        let stored = stored.map(|stored| stored.prover).filter(is_it);
         stored.ok_or_else(|| self.unbound())
     }
 
-    /// The user's key, made where there is none, and its encrypted text.
+    /// The user's key, made where there is none.
     ///
     /// Fails with [`Code::TokenStore`] where it cannot be stored, or be read again.
-    pub async fn prover_or_new(&self) -> Result<(Prover, Secret)> {
-        if let Some(stored) = self.stored_prover().await? {
+    pub async fn key_of_flow(storage: Option<&Self>) -> Result<FlowKey> {
+        let no_store = || {
+            let problem =
+                "A DPoP key cannot be stored: the flow is begun without a store of tokens";
+            Error::new(Code::TokenStore, problem)
+        };
+        storage.ok_or_else(no_store)?.key_or_new().await
+    }
+
+    async fn key_or_new(&self) -> Result<FlowKey> {
+        if let Some(stored) = self.stored_key().await? {
             return Ok(stored);
         }
         let problem = |problem: &str| {
@@ -48,15 +57,18 @@ impl Storage {
         };
         self.store.create(&self.query(Kind::Key), &data).await?;
         // Another process may have been first, and its key counts for both.
-        let stored = self.stored_prover().await?;
+        let stored = self.stored_key().await?;
         stored.ok_or_else(|| problem("was stored and is not there"))
     }
 
-    async fn stored_prover(&self) -> Result<Option<(Prover, Secret)>> {
+    async fn stored_key(&self) -> Result<Option<FlowKey>> {
         let Some(row) = self.row(Kind::Key).await? else {
             return Ok(None);
         };
         let prover = Prover::stored(&self.cipher()?.decrypt(&row.token)?)?;
-        Ok(Some((prover, row.token)))
+        Ok(Some(FlowKey {
+            prover,
+            encrypted: row.token,
+        }))
     }
 }
