@@ -14,6 +14,7 @@ const { until } = require('./wait');
  * @param options.scopes              what may be asked for
  * @param options.tokenDelayMs        time that the token endpoint takes
  * @param options.clients             metadata of clients that are registered beforehand
+ * @param options.dpop                'nonce': proofs need one; 'none': it knows of no proofs (RFC 9449)
  * @returns `{ address, issuer, scopes, account, requests, refreshes, introspect, signIn, hold, holdAll, fail, close }`: `requests`
  *   are those to the registration, token and revocation endpoints, `refreshes()` those with a refresh token; `account` is
  *   `{ login, password }` of the only user
@@ -23,12 +24,13 @@ async function startAuthorizationServer({
   scopes = ['mcp'],
   tokenDelayMs = 0,
   clients = [],
+  dpop,
 } = {}) {
   const secret = () => randomBytes(18).toString('base64url');
   const account = { login: 'alice', password: secret() };
   const resourceServer = { client_id: 'resource-server', client_secret: secret() };
   const port = await freePort();
-  const options = { port, accessTokenSeconds, account, resourceServer, scopes, tokenDelayMs, clients };
+  const options = { port, accessTokenSeconds, account, resourceServer, scopes, tokenDelayMs, clients, dpop };
   registerSecrets(account.password, ...[resourceServer, ...clients].map((client) => client.client_secret));
   const child = fork(join(__dirname, 'authorization-server-process.mjs'), [JSON.stringify(options)], {
     execArgv: [],

@@ -11,6 +11,7 @@
  * @property {{ client_id: string, client_secret: string }} resourceServer  may ask about tokens
  * @property {string[]} scopes
  * @property {import('oidc-provider').ClientMetadata[]} [clients]  that are registered beforehand
+ * @property {import('oidc-provider').Configuration['features']} [features]  further ones
  * @property {App} [app]  with it, this is the identity provider of an organization as well
  * @property {import('oidc-provider').AdapterConstructor} [adapter]  where things are kept; without one, a thousand of them
  *
@@ -73,6 +74,7 @@ const configuration = (options) => ({
       enabled: true,
       getResourceServerInfo: (_, resource) => resourceServerOf(options, resource),
     },
+    ...options.features,
   },
 });
 

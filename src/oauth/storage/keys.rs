@@ -29,7 +29,7 @@ impl Storage {
     /// The user's key, made where there is none.
     ///
     /// Fails with [`Code::TokenStore`] where it cannot be stored, or be read again.
-    pub async fn key_of_flow(storage: Option<&Self>) -> Result<FlowKey> {
+    pub(in crate::oauth) async fn key_of_flow(storage: Option<&Self>) -> Result<FlowKey> {
         let no_store = || {
             let problem =
                 "A DPoP key cannot be stored: the flow is begun without a store of tokens";
