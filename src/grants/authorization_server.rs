@@ -27,6 +27,8 @@ pub struct AuthorizationServer {
     pub token_endpoint: Url,
     /// Ways to authenticate a client at the token endpoint, where they are known.
     pub auth_methods: Option<Vec<String>>,
+    /// Algorithms that it takes in assertions of clients, where it says so.
+    pub signing_algs: Option<Vec<String>>,
     /// What tokens are to be good for (RFC 8707).
     pub resource: String,
     /// Scopes that the MCP server asks for, where the config has none.
@@ -69,10 +71,11 @@ impl AuthorizationServers {
     /// where the server names another authorization server than at first.
     pub async fn find(&self, protected: Protected<'_>) -> Result<AuthorizationServer> {
         let options = protected.options;
-        let configured = |issuer, token_endpoint, auth_methods| AuthorizationServer {
+        let configured = |issuer, token_endpoint, auth_methods, signing_algs| AuthorizationServer {
             issuer,
             token_endpoint,
             auth_methods,
+            signing_algs,
             resource: protected.server_url.to_string(),
             scope: options.scope.clone(),
             is_configured: true,
@@ -82,6 +85,7 @@ impl AuthorizationServers {
                 options.issuer.clone(),
                 protected.endpoints.check(url, "token_url")?,
                 options.token_auth_methods.clone(),
+                None,
             ));
         }
         if let Some(issuer) = &options.issuer {
@@ -92,9 +96,13 @@ impl AuthorizationServers {
                 ))
             })?;
             return Ok(configured(
-                metadata.text("issuer").map(str::to_owned),
+                // As it writes itself, unless that is a template of many tenants' issuers.
+                (metadata.text("issuer").filter(|it| same_issuer(it, issuer)))
+                    .or(Some(issuer))
+                    .map(str::to_owned),
                 protected.token_endpoint(&metadata)?,
                 protected.auth_methods(&metadata),
+                signing_algs(&metadata),
             ));
         }
         let (server, issuer) = protected.announced().await?;
@@ -171,6 +179,7 @@ impl Protected<'_> {
         let server = AuthorizationServer {
             issuer: Some(issuer.clone()),
             auth_methods: self.auth_methods(&metadata),
+            signing_algs: signing_algs(&metadata),
             token_endpoint,
             resource: named.map_or_else(|| server_url.to_string(), str::to_owned),
             scope: (options.scope.clone().or(asked))
@@ -188,12 +197,18 @@ impl Protected<'_> {
 
     /// The operator's word, else the authorization server's.
     fn auth_methods(self, metadata: &ServerMetadata) -> Option<Vec<String>> {
-        let announced = || {
-            let methods = metadata.texts("token_endpoint_auth_methods_supported")?;
-            Some(methods.into_iter().map(str::to_owned).collect())
-        };
+        let announced = || owned(metadata, "token_endpoint_auth_methods_supported");
         self.options.token_auth_methods.clone().or_else(announced)
     }
+}
+
+fn signing_algs(metadata: &ServerMetadata) -> Option<Vec<String>> {
+    owned(metadata, "token_endpoint_auth_signing_alg_values_supported")
+}
+
+fn owned(metadata: &ServerMetadata, name: &str) -> Option<Vec<String>> {
+    let texts = metadata.texts(name)?;
+    Some(texts.into_iter().map(str::to_owned).collect())
 }
 
 fn discovery(problem: String) -> Error {

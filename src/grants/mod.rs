@@ -1,13 +1,17 @@
 //! Tokens for servers that no user logs in to: which authorization server gives them, how it is asked, and how long a
 //! token is kept.
 //!
-//! RFC 6749, section 4.4; RFC 9728, 8414, 8707.
+//! RFC 6749, section 4.4; RFC 7523; RFC 9728, 8414, 8707.
 
+mod assertion;
 pub mod authorization_server;
-mod client_credentials;
+mod client;
 mod exchange;
+mod issued;
+mod jwt;
 mod machine;
 mod machine_tokens;
+mod workload;
 
 pub use machine::{Grants, MachineServer};
 pub use machine_tokens::MachineTokens;

@@ -88,6 +88,12 @@ export interface MCPHostServices {
   oboTrustChecker?: (config: { source?: string; author?: string; dbId?: string }) => Promise<boolean>
   /** Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`. */
   graphTokenResolver?(user: object, accessToken: string, scopes: string, fromCache: boolean): Promise<{ access_token: string; expires_in?: number }>
+  /**
+   * For servers with `oauth: { grant: 'workload' }` that name no `assertion`: resolves to a JWT that says who this process
+   * is, with `audience` as its `aud`. `issuer` is the authorization server's, unless the config names a `token_url` only.
+   * Asked before each token request, of which there is one for a server, whoever its users are. Bound: 30 s.
+   */
+  getWorkloadAssertion?: (params: { serverName: string; issuer?: string; audience: string }) => string | Promise<string>
   /** The tenant of the call; tokens of one tenant are not given to another. */
   getTenantId?: () => string | undefined | Promise<string | undefined>
   /** A lock that processes share. */
