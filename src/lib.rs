@@ -28,6 +28,7 @@ pub mod server_config;
 pub mod network;
 pub mod settings;
 
+pub mod dpop;
 pub mod log;
 pub mod log_room;
 
@@ -38,6 +39,7 @@ pub(crate) mod secret_file;
 pub mod abilities;
 pub(crate) mod blocking;
 pub(crate) mod cancel;
+pub(crate) mod challenges;
 pub(crate) mod clock;
 pub(crate) mod digest;
 pub mod environment;

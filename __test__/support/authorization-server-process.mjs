@@ -4,12 +4,20 @@
  * when it listens, `{ request }` of what was asked of its endpoints, and `{ secrets }` that it saw or gave away.
  */
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MapAdapter } from '../../examples/fleet/adapter.mjs';
 import { createAuthorizationServer } from '../../examples/librechat/servers/authorization-server.mjs';
 
-const { tokenDelayMs, ...options } = JSON.parse(process.argv[2]);
+const { tokenDelayMs, dpop, ...options } = JSON.parse(process.argv[2]);
+const features = {
+  dPoP: {
+    enabled: dpop !== 'none',
+    nonceSecret: randomBytes(32),
+    requireNonce: () => dpop === 'nonce',
+  },
+};
 const WATCHED = ['/reg', '/request', '/token', '/token/revocation'];
 /** Wherever they are: in a form, a URL, an answer. */
 const SECRETS = [
@@ -24,7 +32,7 @@ const SECRETS = [
   'token',
 ];
 
-const { issuer, provider, listen } = createAuthorizationServer({ ...options, adapter: MapAdapter });
+const { issuer, provider, listen } = createAuthorizationServer({ ...options, features, adapter: MapAdapter });
 
 /** At which moment the next token request is held until its client is gone, 'received' or 'carried out'; or all of them. */
 let hold;

@@ -47,7 +47,8 @@ pub async fn connect_authorized(
     let mut replacements = 0;
     loop {
         sent.add(access.token.clone());
-        recipe.bearer.set(access.token.clone());
+        let (token, prover) = (access.token.clone(), access.prover.clone());
+        recipe.bearer.set_bound(token, prover);
         recipe.login.begin(access.login);
         match connect(recipe, known, breaker, failure, cancel).await {
             Err(error)

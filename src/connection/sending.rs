@@ -136,7 +136,7 @@ impl Connection {
         if !is_same {
             return Err(self.session.supersede());
         }
-        self.recipe.bearer.set(access.token);
+        self.recipe.bearer.set_bound(access.token, access.prover);
         Ok(())
     }
 

@@ -4,10 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{
-    ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, COOKIE, LOCATION, PROXY_AUTHORIZATION,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, LOCATION};
+use http::{HeaderValue, Method, StatusCode};
 use moka::sync::Cache;
 use parking_lot::Mutex;
 use url::{Host, Url};
@@ -22,6 +20,7 @@ use super::response::Response;
 use super::rule::AddressRule;
 use super::tls::{self, TlsSettings};
 use crate::blocking::blocking;
+use crate::dpop;
 use crate::error::{Code, Error, Result};
 
 const MAX_REDIRECTS: usize = 5;
@@ -35,7 +34,6 @@ const CLIENT_IDLE: Duration = Duration::from_mins(10);
 const ADDED_HEADERS: usize = 4;
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// The HTTP client of a runtime; clones share their connections.
 ///
@@ -124,7 +122,7 @@ impl HttpClient {
         let mut hop = Hop::Configured;
         if request.elsewhere {
             hop = Hop::Redirected;
-            drop_secrets(&mut request.headers, &request.secret_headers);
+            request.drop_secrets();
         }
         let mut route = policy.route(&request.url, hop)?;
         let mut url = wire_url(&request.url);
@@ -144,7 +142,7 @@ impl HttpClient {
             let target = wire_url(&target).into_owned();
             if target.origin() != wire_url(&request.url).origin() {
                 hop = Hop::Redirected;
-                drop_secrets(&mut request.headers, &request.secret_headers);
+                request.drop_secrets();
             }
             // What holds for the configured origin was settled above. Once a server has led elsewhere, its choices
             // count as its own to the end, also when they lead back.
@@ -173,10 +171,25 @@ impl HttpClient {
             .client(ClientKey::new(policy, route, request, url))
             .await?;
         let mut repeats = usize::from(request.is_repeatable);
+        let mut may_learn_nonce = true;
         loop {
-            match transmit(&client, request, url).await {
+            let proof = request.proof.as_deref();
+            let header = proof
+                .map(|proof| proof.header(&request.method, url))
+                .transpose()?;
+            match transmit(&client, request, url, header).await {
                 Err(error) if repeats > 0 && is_dropped(&error) => repeats -= 1,
-                Ok(response) => return Ok(Response::new(response, request.timeout)),
+                Ok(response) => {
+                    let mut response = Response::new(response, request.timeout);
+                    if let Some(proof) = proof {
+                        proof.hear(url, &response.headers);
+                        if response.judge_proof() && may_learn_nonce {
+                            may_learn_nonce = false;
+                            continue;
+                        }
+                    }
+                    return Ok(response);
+                }
                 Err(error) => return Err(request_failure(&error, url)),
             }
         }
@@ -269,6 +282,7 @@ async fn transmit(
     client: &reqwest::Client,
     request: &Request,
     url: &Url,
+    proof: Option<HeaderValue>,
 ) -> reqwest::Result<reqwest::Response> {
     // Makes a header of a user and password in the URL, and takes them out of it.
     let mut sent = client
@@ -283,6 +297,9 @@ async fn transmit(
     }
     if !request.http1_only {
         headers.entry(ACCEPT_ENCODING).or_insert(OFFERED);
+    }
+    if let Some(proof) = proof {
+        headers.insert(dpop::HEADER, proof);
     }
     if !request.body.is_empty() {
         *sent.body_mut() = Some(request.body.clone().into());
@@ -341,20 +358,6 @@ fn too_many_redirects(url: &Url, status: StatusCode) -> Error {
         ),
     )
     .with_status(status.as_u16())
-}
-
-fn drop_secrets(headers: &mut HeaderMap, secret: &[HeaderName]) {
-    for name in [
-        &AUTHORIZATION,
-        &PROXY_AUTHORIZATION,
-        &COOKIE,
-        &MCP_SESSION_ID,
-    ]
-    .into_iter()
-    .chain(secret)
-    {
-        headers.remove(name);
-    }
 }
 
 #[cfg(test)]

@@ -5,17 +5,22 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use serde_json::json;
+use url::Url;
 
 use super::client_assertion::{ClientEndpoint, ClientKeys};
 use super::client_auth::{AuthMethod, authenticate_in_flow};
 use super::documents::{Tokens, text};
+use super::dpop::check_bound;
 use super::exchange::{Exchange, Received};
 use super::flow_kind::FLOW_KIND;
-use super::http::{Endpoints, Form};
-use super::initiate::{redirect_uri, resource_indicator};
+use super::http::{Answer, Endpoints, Form};
+use super::initiate::redirect_uri;
+use super::metadata::resource_indicator;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::host::{CREDENTIAL_SET_ID, FlowAttempt, FlowState, FlowStatus, FlowStore};
+use crate::host::{
+    CREDENTIAL_SET_ID, CredentialsKey, FlowAttempt, FlowState, FlowStatus, FlowStore,
+};
 use crate::keyed_lock::KeyedLock;
 use crate::log::{Level, LogMeta, Logger};
 use crate::network::HttpClient;
@@ -36,6 +41,8 @@ pub struct Completion {
     pub environment: Environment,
     pub settings: Settings,
     pub logger: Logger,
+    /// What the key of a flow is encrypted with, where its tokens are to be bound to one.
+    pub credentials_key: Arc<dyn CredentialsKey>,
     /// Stores the tokens before anybody who waits for the flow gets them.
     pub persist: Option<Arc<dyn Persist>>,
     /// Of clients that prove themselves with a key. Absent: there are none.
@@ -161,7 +168,8 @@ impl Completion {
     async fn exchange(&self, flow: &FlowState, callback: &Callback) -> Result<Tokens> {
         let request = Exchange::read(&flow.metadata)?;
         request.check_issuer(callback.received.as_ref())?;
-        let endpoints = Endpoints::new(
+        let prover = request.prover(&*self.credentials_key)?;
+        let mut endpoints = Endpoints::new(
             self.http.clone(),
             &request.rules,
             &self.environment,
@@ -171,6 +179,9 @@ impl Completion {
                 .as_ref()
                 .unwrap_or(&self.oauth_headers),
         )?;
+        if let Some(prover) = &prover {
+            endpoints = endpoints.proving(prover.clone());
+        }
         let url = endpoints.check(request.server.endpoint("token_endpoint")?, "token_endpoint")?;
         let redirect_uri = match request.client.redirect_uri() {
             Some(uri) => uri.to_owned(),
@@ -185,16 +196,39 @@ impl Completion {
         if let Some(resource) = resource.filter(|_| request.sends_resource) {
             form.set("resource", &resource);
         }
+        let mut answer = self
+            .post(flow, &request, &endpoints, &url, &mut form)
+            .await?;
+        if answer.wants_nonce() {
+            answer = self
+                .post(flow, &request, &endpoints, &url, &mut form)
+                .await?;
+        }
+        let members = answer.success(Code::OAuthExchangeFailed, "Token exchange")?;
+        let tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
+        check_bound(&tokens, prover.as_ref(), Code::OAuthExchangeFailed)?;
+        Ok(tokens)
+    }
+
+    /// With what proves who the client is, made for this request.
+    async fn post(
+        &self,
+        flow: &FlowState,
+        request: &Exchange,
+        endpoints: &Endpoints,
+        url: &Url,
+        form: &mut Form,
+    ) -> Result<Answer> {
         let is_keyed = match &self.keys {
             Some(keys) if request.client.auth_method() == Some(KEYED) => {
                 let server_name = text(&flow.metadata, "serverName").unwrap_or_default();
                 let at = ClientEndpoint {
-                    endpoints: &endpoints,
-                    url: &url,
+                    endpoints,
+                    url,
                     name: "token_endpoint",
                 };
                 let id = request.client.id();
-                keys.authenticate(server_name, id, &mut form, at).await?
+                keys.authenticate(server_name, id, form, at).await?
             }
             _ => false,
         };
@@ -204,10 +238,10 @@ impl Completion {
             let methods = request
                 .server
                 .texts("token_endpoint_auth_methods_supported");
-            authenticate_in_flow(&mut form, &request.client, methods.as_deref())
+            authenticate_in_flow(form, &request.client, methods.as_deref())
         };
-        let answer = endpoints
-            .post_form(&url, &form, authorization.as_ref())
+        endpoints
+            .post_form(url, form, authorization.as_ref())
             .await
             .map_err(|error| {
                 let retryable = error.retryable;
@@ -217,9 +251,7 @@ impl Completion {
                 )
                 .with_retryable(retryable)
                 .caused_by(error)
-            })?;
-        let members = answer.success(Code::OAuthExchangeFailed, "Token exchange")?;
-        Tokens::from_response(members, Code::OAuthExchangeFailed)
+            })
     }
 }
 

@@ -13,6 +13,7 @@ use url::{Origin, Url, form_urlencoded};
 
 use super::documents::text;
 use super::issuer::origin_of;
+use crate::dpop::{self, Prover};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error, foreign_text};
@@ -89,6 +90,7 @@ pub struct Endpoints {
     /// Where the config says that the authorization server is; where it does not, it is the one that the flow is bound
     /// to.
     configured: Option<Vec<Origin>>,
+    prover: Option<Prover>,
 }
 
 impl Endpoints {
@@ -121,6 +123,7 @@ impl Endpoints {
             policy: Policy::oauth(rules, environment, proxy)?,
             headers,
             configured: None,
+            prover: None,
         })
     }
 
@@ -131,7 +134,17 @@ impl Endpoints {
             policy: Policy::trusted(environment)?,
             headers: HeaderMap::new(),
             configured: None,
+            prover: None,
         })
+    }
+
+    /// Has forms prove that whoever sends them has this key (RFC 9449): what is given for them is bound to it.
+    #[must_use]
+    pub fn proving(self, prover: Prover) -> Self {
+        Self {
+            prover: Some(prover),
+            ..self
+        }
     }
 
     /// Keeps `oauth_headers` to the origins of the endpoints that the config names, where it names some.
@@ -196,6 +209,7 @@ impl Endpoints {
         // Where nothing was answered, the server most likely closed a kept connection at this moment, and saw nothing. If it
         // did see a code or a refresh token, that is used up either way.
         request.is_repeatable = true;
+        request.proof = self.prover.as_ref().map(|prover| prover.proof(None));
         self.send(request, form.secrets()).await
     }
 
@@ -247,8 +261,8 @@ impl Endpoints {
         sent.add_headers(&request.headers);
         let answer = async {
             let response = self.http.send(&self.policy, request).await?;
-            let (status, url) = (response.status, sanitize_url(&response.url));
-            let headers = response.headers.clone();
+            let url = sanitize_url(&response.url);
+            let (status, headers) = (response.status, response.headers.clone());
             Ok((status, headers, url, response.bytes(MAX_BODY).await?))
         };
         match answer.await {
@@ -329,12 +343,24 @@ impl Answer {
                 // Writing to a string cannot fail.
                 let _ = write!(message, " - {}", told.join(": "));
             }
+            if text(&members, "error") == Some(dpop::INVALID_PROOF) {
+                message += &dpop::clock_note(&self.headers).unwrap_or_default();
+            }
         }
         Error::new(code, message)
             .with_status(self.status.as_u16())
             .with_retryable(
                 self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS,
             )
+    }
+
+    /// Whether the endpoint asks for the same request again, with a nonce in its proof (RFC 9449, section 8), which the prover
+    /// has by now. An assertion in it has to be another one.
+    #[must_use]
+    pub fn wants_nonce(&self) -> bool {
+        let members = self.object().unwrap_or_default();
+        let error = text(&members, "error").filter(|_| self.status.is_client_error());
+        error.is_some_and(|error| dpop::wants_nonce(error, &self.headers))
     }
 
     /// Whether the endpoint takes no `scope` with a refresh: `invalid_scope` (RFC 6749, section 5.2), or Salesforce's

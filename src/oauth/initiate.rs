@@ -11,8 +11,9 @@ use super::binding::{CONFIGURED, REGISTERED};
 use super::client_assertion::KeyedClient;
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
+use super::dpop::{FlowKey, THUMBPRINT, wants_dpop};
 use super::http::Endpoints;
-use super::metadata::{check_capabilities, check_resource, discover};
+use super::metadata::{check_capabilities, discover, resource_indicator};
 use super::options::OAuthOptions;
 use super::par::Push;
 use super::pending::{PUSHED_REQUEST, ReusedClient};
@@ -88,6 +89,7 @@ struct Prepared {
     scope: Option<String>,
     /// Code challenge methods to check, where they count.
     challenge_methods: Option<Vec<String>>,
+    wants_dpop: bool,
 }
 
 impl Initiation<'_> {
@@ -106,12 +108,19 @@ impl Initiation<'_> {
             None => self.discovered(&redirect_uri).await?,
         };
         check_capabilities(&prepared.server, prepared.challenge_methods.as_deref())?;
+        let key = match prepared.wants_dpop {
+            true => Some(Storage::key_of_flow(self.storage).await?),
+            false => None,
+        };
         let renewed = self.renews.clone();
         let (state, verifier) =
             renewed.unwrap_or_else(|| (pkce::random_text(), pkce::random_text()));
         let mut authorization_url =
-            self.authorization_url(&prepared, &redirect_uri, &state, &verifier)?;
+            self.authorization_url(&prepared, &redirect_uri, &state, &verifier, key.as_ref())?;
         let mut metadata = self.flow_metadata(&prepared, &state, &verifier)?;
+        if let Some(key) = &key {
+            key.add_to_flow(&mut metadata);
+        }
         let push = Push {
             endpoints: self.endpoints,
             server: &prepared.server,
@@ -189,6 +198,8 @@ impl Initiation<'_> {
                     reused_client: None,
                     scope: scope::joined(options.scope.as_deref(), self.missing_scope),
                     challenge_methods: options.code_challenge_methods.clone(),
+                    // Nobody is asked what the server requires.
+                    wants_dpop: options.dpop.unwrap_or_default(),
                 })
             }
             _ => Err(Error::invalid_config(
@@ -202,6 +213,8 @@ impl Initiation<'_> {
         let discovery = discover(self.endpoints, self.server_url, self.settings, logger).await?;
         options.check_announced(&discovery.server)?;
         let challenged = discovery.challenge.as_ref();
+        let resource = discovery.resource.as_ref();
+        let wants_dpop = wants_dpop(options.dpop, resource, challenged, &discovery.server)?;
         let usual = scope::select(
             options.scope.as_deref(),
             challenged.and_then(|challenge| challenge.scope.as_deref()),
@@ -258,6 +271,7 @@ impl Initiation<'_> {
                 REGISTERED
             },
             reused_client,
+            wants_dpop,
         })
     }
 
@@ -267,6 +281,7 @@ impl Initiation<'_> {
         redirect_uri: &str,
         state: &Secret,
         verifier: &Secret,
+        key: Option<&FlowKey>,
     ) -> Result<Url> {
         let endpoint = prepared.server.endpoint("authorization_endpoint")?;
         // The user's browser opens it, so it is not judged by our network rules, but it must be a web page.
@@ -302,6 +317,10 @@ impl Initiation<'_> {
         }
         if let Some(audience) = &self.options.audience {
             parameters.push(("audience", audience));
+        }
+        if let Some(key) = key {
+            // Nobody else can exchange the code (RFC 9449, section 10).
+            parameters.push((THUMBPRINT, key.prover.thumbprint()));
         }
         let kept: Vec<(String, String)> = url
             .query_pairs()
@@ -372,17 +391,4 @@ impl Initiation<'_> {
         }
         Ok(metadata)
     }
-}
-
-/// The resource indicator (RFC 8707): what the protected resource document names, as it is written there. A URL parser
-/// would append a slash to an identifier without a path, and MCP wants the identifier itself.
-pub(super) fn resource_indicator(
-    server_url: &Url,
-    document: Option<&ResourceMetadata>,
-) -> Result<Option<String>> {
-    let Some(document) = document else {
-        return Ok(None);
-    };
-    check_resource(server_url, document)?;
-    Ok(document.resource().map(str::to_owned))
 }

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::challenge::BearerChallenge;
 use super::documents::{ResourceMetadata, ServerMetadata, texts};
+use super::dpop::THUMBPRINT;
 use super::http::{Endpoints, Party};
 use super::issuer::{bind_to_origin, check_issuer};
 use super::probe::probe;
@@ -21,11 +22,12 @@ const OPENID: &str = "openid-configuration";
 
 /// What `LibreChat` stores beside the metadata of a grant's authorization server. A server that publishes members of
 /// these names does not get to say them.
-const OF_THE_GRANT: [&str; 4] = [
+const OF_THE_GRANT: [&str; 5] = [
     "server_url",
     "client_source",
     "resource",
     "credential_set_id",
+    THUMBPRINT,
 ];
 
 /// What is known about a server's authorization.
@@ -187,6 +189,19 @@ pub fn check_resource(mcp_url: &Url, document: &ResourceMetadata) -> Result<()> 
          flow (RFC 9728 §3.3).",
         sanitize_url(&resource)
     ))
+}
+
+/// The resource indicator (RFC 8707): what the protected resource document names, as it is written there. A URL parser
+/// would append a slash to an identifier without a path, and MCP wants the identifier itself.
+pub(super) fn resource_indicator(
+    server_url: &Url,
+    document: Option<&ResourceMetadata>,
+) -> Result<Option<String>> {
+    let Some(document) = document else {
+        return Ok(None);
+    };
+    check_resource(server_url, document)?;
+    Ok(document.resource().map(str::to_owned))
 }
 
 /// The authorization server's document, its endpoints judged. `None` where there is none, at its path and at its

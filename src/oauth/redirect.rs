@@ -108,6 +108,7 @@ impl Authorizer {
             environment: inner.host.environment.clone(),
             settings: settings.clone(),
             logger: inner.host.logger.clone(),
+            credentials_key: Arc::clone(&inner.host.credentials_key),
             persist: Some(Arc::new(LoginPersistence {
                 authorizer: self.clone(),
                 pending: pending.clone(),

@@ -101,6 +101,9 @@ impl Refresh<'_> {
             sent.await.map_err(as_refresh)
         };
         let mut answer = post(&mut form).await?;
+        if answer.wants_nonce() && !too_late() {
+            answer = post(&mut form).await?;
+        }
         if answer.rejects_scope() && !too_late() && form.remove("scope") {
             self.logger.warn(format!(
                 "[MCPOAuth] {} rejected the scope parameter on token refresh (HTTP {}); retrying without scope per RFC \

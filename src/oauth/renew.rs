@@ -1,5 +1,6 @@
 //! Renewing a user's tokens, one process at a time.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -190,7 +191,11 @@ impl Authorizer {
             let adopted = self.adopt(reason, elsewhere, flight, writing.witness);
             return adopted.await.map(Some);
         }
-        let locked = LockedRefresher { inner, send_by };
+        let locked = LockedRefresher {
+            inner,
+            send_by,
+            prover: OnceLock::new(),
+        };
         let relation = &inner.relation;
         let started = Started::now(
             Kind::TokenRefresh,
@@ -202,7 +207,9 @@ impl Authorizer {
         let operation = started.ended_with(outcome.as_ref());
         inner.oauth.metrics.record(operation, logger);
         let refreshed = outcome?;
+        let prover = locked.prover.into_inner();
         Ok(refreshed.map(|tokens| StoredAccess {
+            prover,
             token: tokens.access_token(),
             expires_at: tokens.expires_at(),
             created_at: None,

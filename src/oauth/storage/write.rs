@@ -10,6 +10,7 @@ use crate::clock::now_ms;
 use crate::error::Result;
 use crate::host::{CREDENTIAL_SET_ID, TokenRow, TokenUpdate};
 use crate::oauth::documents::{ClientInfo, Tokens, text};
+use crate::oauth::dpop::{THUMBPRINT, is_bound};
 use crate::oauth::lifetime::{YEAR, lifetime};
 
 /// The rows before the first write.
@@ -223,6 +224,9 @@ impl Storage {
         if let Some((client, mut metadata)) = client {
             // Which set was refused says nothing of a new one.
             metadata.remove(REJECTED_SET_ID);
+            if !is_bound(tokens) {
+                metadata.remove(THUMBPRINT);
+            }
             let plain = Value::Object(client.0.clone()).to_string();
             changes.push(Change {
                 kind: Kind::Client,

@@ -32,6 +32,7 @@ use crate::node::surface::methods::Invocation;
 use crate::node::surface::running::{Ending, promised};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{Endpoints, Storage};
+use crate::secret::Secret;
 use crate::settings::Settings;
 
 /// One call, its arguments still to be read.
@@ -183,6 +184,10 @@ impl<'env> Call<'env> {
         self.storage_of(Arc::new(store), params)
     }
 
+    pub fn credentials_key(&self) -> JsResult<'env, Option<Secret>> {
+        credentials_key(self.context.host(self.scope), &self.environment)
+    }
+
     fn storage_of(
         &self,
         store: Arc<dyn TokenStore>,
@@ -190,7 +195,7 @@ impl<'env> Call<'env> {
     ) -> JsResult<'env, Storage> {
         let user_id = required_text(params.get("userId")?, "userId")?;
         let server_name = required_text(params.get("serverName")?, "serverName")?;
-        let key = credentials_key(self.context.host(self.scope), &self.environment)?;
+        let key = self.credentials_key()?;
         let logger = self.logger.clone();
         Ok(Storage::new(store, key, &user_id, &server_name, logger))
     }

@@ -1,5 +1,7 @@
 //! Flows of `runtime.oauth`: their ids, beginning and completing them, and the `state` that leads to them.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 
 use super::call::Call;
@@ -143,6 +145,7 @@ pub fn complete<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             environment: call.environment.clone(),
             settings: call.settings(),
             logger: call.logger.clone(),
+            credentials_key: Arc::new(call.credentials_key()?),
             keys: Some(call.client_keys()?),
             persist: NodePersist::of(&call.context, persist, roll_back, call.argument(2))?,
         };
