@@ -335,7 +335,7 @@ describe('validateServerConfig', () => {
     ]) {
       expect(paths(oauth)).toEqual([path]);
     }
-    expect(paths(machine, undefined, { url: 'https://{{HOST}}/' })).toContain('oauth.grant');
+    expect(paths(machine, {}, { url: 'https://{{HOST}}/' })).toContain('oauth.grant');
     expect(paths(machine, { source: 'yaml' }, { url: 'https://{{HOST}}/' })).toEqual(['url']);
     expect(paths(machine, { source: 'yaml' }, { headers: { authorization: 'x' } })).toEqual(['headers.authorization']);
     expect(issuesOf({ grant: 'password' })[0].message).toBe(

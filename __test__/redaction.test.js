@@ -64,9 +64,8 @@ describe('what a config shows', () => {
       client_id: 'id',
       issuer: 'https://user:password@as.example/?key=secret',
       dpop: true,
-      private_key_jwt: { key: 'secret', key_file: '/secret' },
-      identity_provider: { client_id: 'id', client_secret: 'secret' },
-      assertion: { metadata_url: 'https://secret', metadata_headers: { A: 'secret' } },
+      private_key_jwt: { key: 'secret', kid: 'secret' },
+      identity_provider: { client_id: 'id', client_secret: 'secret', token_url: 'https://secret' },
     };
     const shown = (canEdit) => addon.redactServerSecrets({ type: 'sse', oauth }, { canEdit }).oauth;
     expect(shown(false)).toEqual({ grant: 'enterprise', client_id: 'id', dpop: true });

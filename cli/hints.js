@@ -2,14 +2,27 @@
 
 /** A server's process ends so where a shell, or npx, does not find what it is to run. */
 const NOT_FOUND = /: its process exited with status 127(?:;|$)/;
+/** The address is not the server's. */
+const OF_METADATA = /: the metadata service cannot be asked: /;
 /** TLS was tried, and the answer was none. */
 const WITHOUT_TLS = /: received corrupt message of type InvalidContentType$/;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
 
+/** Who mends a grant that brought no token, by the type of authorization. */
+const OF_GRANT = {
+  clientCredentials:
+    "Check `oauth.client_id` and its secret or key against the provider's registration, and that it may use the grant.",
+  workload:
+    'See that the authorization server trusts who issued the assertion, with its `sub` and `aud`, and that the platform ' +
+    'renews it in time.',
+};
+
 const HINTS = {
-  MCP_ADDRESS_NOT_ALLOWED: ({ address }) =>
-    `If this private address is meant, add "${address ?? 'host:port'}" to mcpSettings.allowedAddresses.`,
+  MCP_ADDRESS_NOT_ALLOWED: ({ address, metadata, message }) => {
+    const refused = OF_METADATA.test(message) ? metadata : address;
+    return `If this private address is meant, add "${refused ?? 'host:port'}" to mcpSettings.allowedAddresses.`;
+  },
   MCP_DOMAIN_NOT_ALLOWED: () => 'Add the domain to mcpSettings.allowedDomains, or take the server out.',
   MCP_CONNECTION_FAILED: ({ address, message }) => {
     if (WITHOUT_TLS.test(message)) {
@@ -41,7 +54,9 @@ const HINTS = {
   MCP_MISSING_USER_VARS: ({ name = 'server', variables = ['NAME'] }) =>
     `Each user sets ${variables.join(', ')} in LibreChat; here, --user-vars names a YAML file with the values: ` +
     `${JSON.stringify(name)}: { ${variables.map((variable) => `${variable}: "…"`).join(', ')} }`,
-  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login, ofLogin }) => {
+  MCP_AUTHORIZATION_REQUIRED: ({ grant, oauth, login, ofLogin }) => {
+    if (grant)
+      return 'See what the server expects of the token (`oauth.scope`, `oauth.audience`), and look at its log.';
     if (oauth) return `Run: ${login}`;
     if (ofLogin) return OF_LOGIN;
     return 'Put the credentials into `headers` or `apiKey`, or set `requiresOAuth: true` if users are to log in.';
@@ -50,11 +65,13 @@ const HINTS = {
   MCP_REAUTHENTICATION_REQUIRED: ({ login }) => `Run: ${login}`,
   MCP_OAUTH_REQUIRED: ({ login }) => `Run: ${login}`,
   MCP_OAUTH_REFRESH_FAILED: ({ login }) => `Try again later; if it stays, log in again: ${login}`,
-  MCP_OAUTH_DISCOVERY_FAILED: () =>
-    'Correct the server, or give all of `client_id`, `authorization_url` and `token_url` in `oauth`.',
+  MCP_OAUTH_DISCOVERY_FAILED: ({ grant }) =>
+    grant
+      ? 'Correct the server, or name its authorization server: `oauth.issuer`, or `oauth.token_url`.'
+      : 'Correct the server, or give all of `client_id`, `authorization_url` and `token_url` in `oauth`.',
   MCP_OAUTH_REGISTRATION_FAILED: () => 'Register a client with the provider and set `oauth.client_id`.',
-  MCP_OAUTH_EXCHANGE_FAILED: () =>
-    "Check `oauth.client_id` and `oauth.client_secret` against the provider's registration.",
+  MCP_OAUTH_EXCHANGE_FAILED: ({ grant }) =>
+    OF_GRANT[grant] ?? "Check `oauth.client_id` and `oauth.client_secret` against the provider's registration.",
   MCP_OAUTH_FLOW_FAILED: ({ login }) => `Begin again: ${login}`,
   MCP_OAUTH_TIMEOUT: ({ login }) => `Begin again, and authorize in time (--timeout): ${login}`,
   MCP_TOKEN_STORE: () =>

@@ -2,6 +2,7 @@
 
 const { lookup } = require('node:dns/promises');
 const { DEFAULT_FILE, missingVariables, serverOf } = require('./config');
+const { grantOf, metadataAddressOf } = require('./grants');
 const { summary } = require('./output');
 const { USER } = require('./runtime');
 
@@ -27,6 +28,8 @@ function knownOf({ config, userVars, api }, name, options) {
     obo: `${run('obo')} < token.txt`,
     known: Object.keys(config.servers),
     variables: api.getMissingCustomUserVars(server, userVars.of(name)),
+    grant: grantOf(server)?.type,
+    metadata: metadataAddressOf(server),
     ofLogin: Object.values(server?.headers ?? {}).some((value) => String(value).includes('{{LIBRECHAT_OPENID_')),
     ...options,
   };
@@ -64,8 +67,17 @@ function obstacle(context, name) {
     const message = `The server needs values that each user sets: ${known.variables.join(', ')}`;
     return summary({ code: 'MCP_MISSING_USER_VARS', message }, known);
   }
+  const { service } = grantOf(server) ?? {};
+  if (service) {
+    const message = `The server needs ${service} of the program that the runtime is part of`;
+    const hint = `Try it there, or give the command line a file: ${FILES[service]}.`;
+    return summary({ code: 'MCP_INVALID_CONFIG', message, hint });
+  }
   return undefined;
 }
+
+/** What stands in the configuration where no program answers. */
+const FILES = { getWorkloadAssertion: 'oauth.assertion.file', getClientAssertion: 'private_key_jwt.key_file' };
 
 const PROXY_VARIABLES = ['PROXY', 'HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'];
 

@@ -18,6 +18,7 @@ mod tokens;
 mod tools;
 mod trace_context;
 mod upstream;
+mod workload;
 
 pub use authorization::{
     AuthorizationPrompt, Redirect, RedirectEndpoint, RedirectListener, RedirectOutcome,
@@ -41,6 +42,7 @@ pub use tokens::{
 pub use tools::{HostConnections, HostTools, ToolPublisher, ToolUpdate};
 pub use trace_context::TraceContext;
 pub use upstream::{Identity, UpstreamTokens};
+pub use workload::WorkloadIdentity;
 
 pub use crate::abilities::Abilities;
 pub use crate::environment::Environment;

@@ -83,7 +83,8 @@ async function checkServer(context, name, options) {
       return { ...result, ok: true };
     } catch (error) {
       if (!result.authorization.ready) result.authorization = { ...(await authorization), ready: false };
-      if (server.obo) result.authorization.ready = await identityProviderIsReady();
+      if (server.obo || result.authorization.type === 'enterprise')
+        result.authorization.ready = await identityProviderIsReady();
       const oauth = result.authorization.type === 'oauth';
       return { ...result, error: summary(error, knownOf(context, name, { oauth })) };
     }
@@ -100,10 +101,18 @@ async function identityProviderIsReady() {
   );
 }
 
+const machine =
+  (title) =>
+  ({ ready, reason }) =>
+    `${title}, ${ready ? 'token accepted' : 'no access'}: ${reason}`;
+
 const LABELS = {
   none: () => 'none',
   oauth: ({ ready, reason }) => `OAuth, ${ready ? 'authorized' : 'login needed'}: ${reason}`,
   obo: ({ ready, reason }) => `on-behalf-of, identity provider ${ready ? 'ready' : 'not ready'}: ${reason}`,
+  clientCredentials: machine('client credentials'),
+  workload: machine('workload identity'),
+  enterprise: ({ reason }) => `enterprise-managed, as users of LibreChat: ${reason}`,
   apiKey: ({ reason }) => reason,
   headers: ({ reason }) => reason,
   userVariables: ({ reason }) => reason,

@@ -27,7 +27,7 @@ pub struct AuthorizationServer {
     pub token_endpoint: Url,
     /// Ways to authenticate a client at the token endpoint, where they are known.
     pub auth_methods: Option<Vec<String>>,
-    /// Algorithms of clients' assertions that it takes, where it says so.
+    /// Algorithms that it takes in assertions of clients, where it says so.
     pub signing_algs: Option<Vec<String>>,
     /// What tokens are to be good for (RFC 8707).
     pub resource: String,
@@ -96,7 +96,10 @@ impl AuthorizationServers {
                 ))
             })?;
             return Ok(configured(
-                metadata.text("issuer").map(str::to_owned),
+                // As it writes itself, unless that is a template of many tenants' issuers.
+                (metadata.text("issuer").filter(|it| same_issuer(it, issuer)))
+                    .or(Some(issuer))
+                    .map(str::to_owned),
                 protected.token_endpoint(&metadata)?,
                 protected.auth_methods(&metadata),
                 signing_algs(&metadata),
@@ -194,16 +197,16 @@ impl Protected<'_> {
 
     /// The operator's word, else the authorization server's.
     fn auth_methods(self, metadata: &ServerMetadata) -> Option<Vec<String>> {
-        let announced = || listed(metadata, "token_endpoint_auth_methods_supported");
+        let announced = || owned(metadata, "token_endpoint_auth_methods_supported");
         self.options.token_auth_methods.clone().or_else(announced)
     }
 }
 
 fn signing_algs(metadata: &ServerMetadata) -> Option<Vec<String>> {
-    listed(metadata, "token_endpoint_auth_signing_alg_values_supported")
+    owned(metadata, "token_endpoint_auth_signing_alg_values_supported")
 }
 
-fn listed(metadata: &ServerMetadata, name: &str) -> Option<Vec<String>> {
+fn owned(metadata: &ServerMetadata, name: &str) -> Option<Vec<String>> {
     let texts = metadata.texts(name)?;
     Some(texts.into_iter().map(str::to_owned).collect())
 }

@@ -4,27 +4,13 @@ use http::HeaderValue;
 use serde_json::Value;
 
 use super::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
-use super::client_credentials;
+use super::issued::Issued;
 use super::machine::MachineServer;
-use crate::clock::now_ms;
+use super::workload::Workload;
 use crate::error::{Code, Error, Result};
-use crate::oauth::{Form, Tokens, lifetime};
+use crate::oauth::{Form, Tokens};
 use crate::secret::Secret;
-
-/// A token is replaced this long before it expires, in milliseconds, so that no request meets the end.
-const EARLY: i64 = 30_000;
-
-/// Times in milliseconds since the epoch.
-#[derive(Clone)]
-pub(super) struct Issued {
-    pub token: Secret,
-    pub at: i64,
-    pub expires_at: i64,
-    /// From when on it is asked for anew.
-    pub due_at: i64,
-    /// It came because the server had refused the one before.
-    pub is_replacement: bool,
-}
+use crate::server_config::Grant;
 
 /// Finds the authorization server and asks it.
 ///
@@ -45,7 +31,18 @@ pub(super) async fn exchange(
             logger: &server.host.logger,
         })
         .await?;
-    let (form, authorization) = client_credentials::form(server, &at).await?;
+    let (client, at) = (&server.client(), &at);
+    if server.options.grant == Some(Grant::Workload) {
+        let asked = Workload::new(server, at).exchange(|mut form| async move {
+            let authorization = client.authenticate(&mut form, at).await?;
+            send(server, at, form, authorization, is_replacement).await
+        });
+        return asked.await;
+    }
+    // RFC 6749, section 4.4: the client proves who it is, and that is all.
+    let mut form = Form::default();
+    form.set("grant_type", "client_credentials");
+    let authorization = client.authenticate(&mut form, at).await?;
     send(server, &at, form, authorization, is_replacement).await
 }
 
@@ -82,19 +79,10 @@ async fn send(
         return Err(unusable("is no bearer token"));
     }
     let tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
-    let token = tokens.access_token();
-    if HeaderValue::from_str(token.expose()).is_err() {
+    if HeaderValue::from_str(tokens.access_token().expose()).is_err() {
         return Err(unusable("cannot be sent in a header"));
     }
-    let now = now_ms();
-    let life = lifetime(&tokens, now).saturating_mul(1000);
-    Ok(Issued {
-        token,
-        at: now,
-        expires_at: now.saturating_add(life),
-        due_at: now.saturating_add(life - EARLY.min(life / 10)),
-        is_replacement,
-    })
+    Ok(Issued::new(&tokens, is_replacement))
 }
 
 fn unusable(problem: &str) -> Error {

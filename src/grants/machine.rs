@@ -12,9 +12,10 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::authorization_server::AuthorizationServers;
-use super::exchange::{Issued, exchange};
+use super::client::Client;
+use super::exchange::exchange;
+use super::issued::Issued;
 use crate::cancel::until_closed;
-use crate::clock::now_ms;
 use crate::digest::{Digest, Parts};
 use crate::error::{Code, Error, Result};
 use crate::flights::Flights;
@@ -31,8 +32,6 @@ use crate::settings::Settings;
 const KNOWN: usize = 10_000;
 /// Bound on finding the authorization server and asking it.
 const LIMIT: Duration = Duration::from_secs(30);
-/// A token that is still good is not asked for anew this soon after that failed, in milliseconds.
-const PAUSE: i64 = 10_000;
 
 /// A server that this program has a token of its own for.
 pub struct MachineServer {
@@ -40,6 +39,9 @@ pub struct MachineServer {
     pub(super) server_url: Url,
     pub(super) options: OAuthOptions,
     pub(super) endpoints: Endpoints,
+    pub(super) http: HttpClient,
+    /// `mcpSettings.allowedAddresses`, for the platform's metadata service.
+    pub(super) allowed_addresses: Vec<String>,
     pub(super) settings: Arc<Settings>,
     pub(super) host: Host,
     /// Everything that decides which token it is.
@@ -63,17 +65,33 @@ impl MachineServer {
         };
         let options = OAuthOptions::new(config.oauth.as_ref());
         let headers = &config.oauth_headers;
-        let endpoints = Endpoints::new(http, rules, &host.environment, proxy.as_deref(), headers)?
-            .configured_at(&options.endpoints());
+        let endpoints = Endpoints::new(
+            http.clone(),
+            rules,
+            &host.environment,
+            proxy.as_deref(),
+            headers,
+        )?
+        .configured_at(&options.endpoints());
         Ok(Some(Self {
             key: key(server_name, url, config.oauth.as_ref(), headers),
             server_name: server_name.to_owned(),
             server_url: url.clone(),
             options,
             endpoints,
+            http,
+            allowed_addresses: rules.allowed_addresses.clone(),
             settings,
             host: host.clone(),
         }))
+    }
+
+    pub(super) fn client(&self) -> Client<'_> {
+        Client {
+            server_name: &self.server_name,
+            options: &self.options,
+            assertions: self.host.client_assertions.as_deref(),
+        }
     }
 
     fn log(&self, level: Level, message: &str, error: &Error) {
@@ -160,12 +178,11 @@ impl Grants {
     /// The token to use now. One that is due is asked for anew, and does for as long as that fails and it is good.
     pub(super) async fn current(&self, server: &Arc<MachineServer>) -> Result<Issued> {
         let known = self.slot(server).lock().clone();
-        let now = now_ms();
-        if let Some(known) = known.as_ref().filter(|known| now < known.due_at) {
+        if let Some(known) = known.as_ref().filter(|known| !known.is_due()) {
             return Ok(known.clone());
         }
         let asked = self.ask(server, None).await;
-        match (asked, known.filter(|known| now < known.expires_at)) {
+        match (asked, known.filter(Issued::is_good)) {
             (Err(error), Some(usable)) if error.code != Code::Closed => Ok(usable),
             (asked, _) => asked,
         }
@@ -178,7 +195,7 @@ impl Grants {
         refused: &Secret,
     ) -> Result<Issued> {
         let known = self.slot(server).lock().clone();
-        match known.filter(|known| known.token != *refused && now_ms() < known.expires_at) {
+        match known.filter(|known| known.token != *refused && known.is_good()) {
             Some(another) => Ok(another),
             None => self.ask(server, Some(refused.clone())).await,
         }
@@ -190,8 +207,7 @@ impl Grants {
         let request = self.requests.join(&server.key, async move {
             // A request may have ended since this one was found to be needed.
             let known = slot.lock().clone();
-            let is_new =
-                |known: &Issued| now_ms() < known.due_at && refused.as_ref() != Some(&known.token);
+            let is_new = |known: &Issued| !known.is_due() && refused.as_ref() != Some(&known.token);
             if let Some(known) = known.as_ref().filter(|known| is_new(known)) {
                 return Ok(known.clone());
             }
@@ -211,8 +227,7 @@ impl Grants {
                     let error = wanted.failed(error);
                     wanted.log(Level::Error, "Failed to get a token", &error);
                     if let Some(known) = &mut *slot.lock() {
-                        let later = known.due_at.max(now_ms() + PAUSE);
-                        known.due_at = later.min(known.expires_at);
+                        known.postpone();
                     }
                     Err(error)
                 }

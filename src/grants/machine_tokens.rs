@@ -5,16 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use parking_lot::Mutex;
 
-use super::exchange::Issued;
+use super::issued::Issued;
 use super::machine::{Grants, MachineServer};
-use crate::clock::now_ms;
 use crate::connection::{Access, AccessTokens};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
-
-/// A token that came in place of a refused one is not replaced for as long, in milliseconds: a server that takes none would
-/// have its authorization server asked with each call.
-const SETTLED: i64 = 60_000;
 
 /// Where a connection's token comes from.
 pub struct MachineTokens {
@@ -42,9 +37,7 @@ impl MachineTokens {
 
     fn is_new_replacement(&self) -> bool {
         let given = self.given.lock();
-        given
-            .as_ref()
-            .is_some_and(|given| given.is_replacement && now_ms() - given.at < SETTLED)
+        given.as_ref().is_some_and(Issued::is_new_replacement)
     }
 }
 
@@ -57,7 +50,7 @@ impl AccessTokens for MachineTokens {
 
     fn is_due(&self) -> bool {
         let given = self.given.lock();
-        given.as_ref().is_some_and(|given| given.due_at <= now_ms())
+        given.as_ref().is_some_and(Issued::is_due)
     }
 
     fn final_refusal(&self, refusal: &Error) -> Option<Error> {

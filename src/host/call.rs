@@ -6,7 +6,7 @@ use super::{
     AuthorizationPrompt, ClientAssertions, ClientProfile, CredentialEvents, CredentialsKey,
     FlowStore, HostConnections, Identity, Lock, OnBehalfOf, RedirectListener, Registry,
     ServerRequests, SessionStore, SharedCache, SharedLimits, Tenancy, TokenStore, ToolPublisher,
-    TraceContext, UpstreamTokens,
+    TraceContext, UpstreamTokens, WorkloadIdentity,
 };
 use crate::environment::Environment;
 use crate::log::Logger;
@@ -34,6 +34,7 @@ pub struct Host {
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
     /// Absent: clients sign with keys of the config.
     pub client_assertions: Option<Arc<dyn ClientAssertions>>,
+    pub workload: Option<Arc<dyn WorkloadIdentity>>,
     /// Absent where the call brings no login session; the user's own tokens count then.
     pub upstream_tokens: Option<Arc<dyn UpstreamTokens>>,
     /// Who the login belongs to, where the call says so.

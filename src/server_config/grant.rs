@@ -229,7 +229,7 @@ fn credentials(oauth: &Members, grant: Grant) -> Checked {
         has("client_secret"),
         present(oauth, "private_key_jwt").is_some(),
     ];
-    if grant != Grant::Workload && !has("client_id") {
+    if (grant != Grant::Workload || proofs.contains(&true)) && !has("client_id") {
         return Err(problem(&["client_id"], "is required by `oauth.grant`"));
     }
     if proofs == [true, true] {

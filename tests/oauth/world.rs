@@ -147,6 +147,7 @@ impl World {
             limits: None,
             shared_sessions: None,
             redirects: None,
+            workload: None,
             on_behalf_of: None,
             client_assertions: None,
             upstream_tokens: None,

@@ -207,6 +207,7 @@ pub fn host(parts: &Arc<Parts>, cache: Option<&Arc<Cache>>) -> (Host, Lines) {
         shared_sessions: None,
         redirects: None,
         limits: None,
+        workload: None,
         on_behalf_of: Some(Arc::clone(parts) as _),
         client_assertions: None,
         upstream_tokens: None,

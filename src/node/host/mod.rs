@@ -23,3 +23,4 @@ pub mod token_store;
 pub mod trace_context;
 pub mod upstream;
 pub mod witness;
+pub mod workload;

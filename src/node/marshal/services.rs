@@ -72,6 +72,7 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("oboTrustChecker", Shape::Function),
     ("graphTokenResolver", Shape::Function),
     ("getClientAssertion", Shape::Function),
+    ("getWorkloadAssertion", Shape::Function),
     (
         "logger",
         Shape::Methods(&["debug", "info", "warn", "error"]),

@@ -26,6 +26,7 @@ use crate::node::host::registry::{NodeHost, Principal};
 use crate::node::host::server_requests::HostHandlers;
 use crate::node::host::shared_sessions::{NodeSessions, SESSIONS};
 use crate::node::host::token_store::NodeTokens;
+use crate::node::host::workload::{NodeWorkload, WORKLOAD};
 use crate::node::host::{client_assertion, obo, trace_context, upstream};
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::{CallContext, JsEnvironment};
@@ -211,6 +212,9 @@ impl RuntimeState {
                 .then(|| Arc::new(NodeSessions(Arc::clone(context))) as _),
             on_behalf_of: None,
             client_assertions: client_assertion::of(context, present),
+            workload: present
+                .has(WORKLOAD)
+                .then(|| Arc::new(NodeWorkload(Arc::clone(context))) as _),
             upstream_tokens: None,
             identity: None,
             server_requests: HostHandlers::new(context, present)

@@ -100,6 +100,10 @@ fn what_is_wrong_has_a_path() {
         ),
         (json!({ "grant": "enterprise" }), "oauth.client_id"),
         (
+            json!({ "grant": "workload", "private_key_jwt": {} }),
+            "oauth.client_id",
+        ),
+        (
             json!({ "grant": "workload", "assertion": {} }),
             "oauth.assertion",
         ),

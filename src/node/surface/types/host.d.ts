@@ -95,6 +95,12 @@ export interface MCPHostServices {
    * Bound: 30 s.
    */
   getClientAssertion?: (params: { serverName: string; clientId: string; audience: string; tokenEndpoint: string }) => string | Promise<string>
+  /**
+   * For servers with `oauth: { grant: 'workload' }` that name no `assertion`: resolves to a JWT that says who this process
+   * is, with `audience` as its `aud`. `issuer` is the authorization server's, unless the config names a `token_url` only.
+   * Asked before each token request, of which there is one for a server, whoever its users are. Bound: 30 s.
+   */
+  getWorkloadAssertion?: (params: { serverName: string; issuer?: string; audience: string }) => string | Promise<string>
   /** The tenant of the call; tokens of one tenant are not given to another. */
   getTenantId?: () => string | undefined | Promise<string | undefined>
   /** A lock that processes share. */

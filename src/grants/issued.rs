@@ -1,0 +1,114 @@
+//! A token of this program's own, and how long it is used.
+
+use crate::clock::now_ms;
+use crate::oauth::{Tokens, lifetime};
+use crate::secret::Secret;
+
+/// A token is replaced this long before it expires, so that no request meets the end.
+const EARLY: i64 = 30_000;
+/// A token that is still good is not asked for anew this soon after that failed.
+const PAUSE: i64 = 10_000;
+/// A token that came in place of a refused one is not replaced for as long: a server that takes none would have its
+/// authorization server asked with each call.
+const SETTLED: i64 = 60_000;
+
+/// All times are in milliseconds, since the epoch where they are no spans.
+#[derive(Debug, Clone)]
+pub(super) struct Issued {
+    pub token: Secret,
+    at: i64,
+    expires_at: i64,
+    /// From when on it is asked for anew.
+    due_at: i64,
+    /// It came because the server had refused the one before.
+    is_replacement: bool,
+}
+
+impl Issued {
+    /// Of an answer that has just come.
+    pub fn new(tokens: &Tokens, is_replacement: bool) -> Self {
+        let now = now_ms();
+        let life = lifetime(tokens, now).saturating_mul(1000);
+        Self {
+            token: tokens.access_token(),
+            at: now,
+            expires_at: now.saturating_add(life),
+            due_at: now.saturating_add(life - EARLY.min(life / 10)),
+            is_replacement,
+        }
+    }
+
+    pub fn is_due(&self) -> bool {
+        self.due_at <= now_ms()
+    }
+
+    pub fn is_good(&self) -> bool {
+        now_ms() < self.expires_at
+    }
+
+    /// Leaves whoever gives tokens alone for a while.
+    pub fn postpone(&mut self) {
+        let later = self.due_at.max(now_ms() + PAUSE);
+        self.due_at = later.min(self.expires_at);
+    }
+
+    pub fn is_new_replacement(&self) -> bool {
+        self.is_replacement && now_ms() - self.at < SETTLED
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::error::Code;
+
+    fn issued(seconds: i64) -> Issued {
+        let answer = json!({ "access_token": "t", "expires_in": seconds });
+        let answer = answer.as_object().unwrap().clone();
+        let tokens = Tokens::from_response(answer, Code::OAuthExchangeFailed).unwrap();
+        Issued::new(&tokens, false)
+    }
+
+    #[test]
+    fn it_is_due_before_it_ends() {
+        for (seconds, early) in [(3600, 30_000), (100, 10_000), (10, 1000)] {
+            let issued = issued(seconds);
+            assert!(!issued.is_due() && issued.is_good(), "{seconds}");
+            let left = issued.expires_at - issued.due_at;
+            assert!((left - early).abs() <= 100, "{seconds}: {left}");
+        }
+    }
+
+    #[test]
+    fn one_that_is_good_does_for_a_while_where_no_other_is_to_be_had() {
+        let mut due = Issued {
+            due_at: now_ms() - 1,
+            ..issued(3600)
+        };
+        assert!(due.is_due() && due.is_good());
+        due.postpone();
+        assert!(!due.is_due());
+        let mut ending = Issued {
+            due_at: now_ms() - 1,
+            expires_at: now_ms() - 1,
+            ..issued(3600)
+        };
+        ending.postpone();
+        assert!(ending.is_due() && !ending.is_good());
+    }
+
+    #[test]
+    fn a_replacement_is_left_alone_for_a_while() {
+        let now = now_ms();
+        let replacement = |is_replacement, at| Issued {
+            is_replacement,
+            at,
+            ..issued(3600)
+        };
+        assert!(replacement(true, now).is_new_replacement());
+        assert!(!replacement(true, now - SETTLED).is_new_replacement());
+        assert!(!replacement(false, now).is_new_replacement());
+    }
+}
