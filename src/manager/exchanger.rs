@@ -26,9 +26,10 @@ impl Exchanger {
         }
     }
 
+    /// Boxed, because each call to any server would carry the sizes of exchanges.
     pub async fn token(&self, request: &ServerToken<'_>) -> Result<Option<Secret>> {
         match self {
-            Self::OnBehalf(obo) => obo.token(request).await,
+            Self::OnBehalf(obo) => Box::pin(obo.token(request)).await,
             Self::Enterprise(enterprise, target) => {
                 let token = Box::pin(enterprise.token(request, Arc::clone(target)));
                 token.await.map(Some)

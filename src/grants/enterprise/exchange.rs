@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::client::ask;
 use super::diagnosis::{Step, configuration};
-use super::identity_provider::{Asked, Provider};
+use super::identity_provider::{Asked, Provider, authenticate_hosts, id_jag_of};
 use super::target::Target;
+use super::token_endpoint::ask;
 use crate::error::Result;
 use crate::grants::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
 use crate::grants::client::Client;
 use crate::host::Host;
 use crate::network::HttpClient;
-use crate::oauth::{Form, ResourceMetadata, check_resource, protected_resource};
+use crate::oauth::{
+    Endpoints, Form, OAuthOptions, ResourceMetadata, check_resource, protected_resource,
+};
 use crate::obo::{Exchanging, Failure, Grant, granted, once_more};
 use crate::secret::Secret;
 
@@ -40,14 +42,12 @@ impl Exchanging for IdJagExchange {
         let (server, issuer, resource) = found.map_err(at_server)?;
         let options = &self.target.options;
         let asked = Asked {
-            server_name: &self.server_name,
-            id_token: &self.id_token,
             audience: &issuer,
             resource: options.send_resource_parameter.then_some(&resource),
             scope: server.scope.as_deref(),
         };
         let id_jag = once_more(&self.host.logger, self.again("an ID-JAG"), || {
-            self.provider.id_jag(&self.http, &self.host, &asked)
+            self.id_jag(&asked)
         });
         let id_jag = id_jag
             .await
@@ -67,6 +67,36 @@ impl IdJagExchange {
         )
     }
 
+    fn client<'a>(&'a self, options: &'a OAuthOptions) -> Client<'a> {
+        Client {
+            server_name: &self.server_name,
+            options,
+            assertions: self.host.client_assertions.as_deref(),
+        }
+    }
+
+    /// Exchanges the ID token, at the operator's identity provider (RFC 8693).
+    async fn id_jag(&self, asked: &Asked<'_>) -> Result<Secret, Failure> {
+        let endpoints = Endpoints::trusted(self.http.clone(), &self.host.environment)?;
+        let mut form = asked.form(&self.id_token);
+        let (url, authorization) = match &self.provider {
+            Provider::Configured(options) => {
+                let protected = Protected {
+                    options,
+                    endpoints: &endpoints,
+                    ..self.protected()
+                };
+                let provider = self.servers.find(protected).await?;
+                let client = self.client(options);
+                let authorization = client.authenticate(&mut form, &provider).await?;
+                (provider.token_endpoint, authorization)
+            }
+            Provider::Hosts(client) => authenticate_hosts(client, &self.host, &mut form).await?,
+        };
+        let (status, members) = ask(&endpoints, &url, &form, authorization.as_ref()).await?;
+        id_jag_of(&members).map_err(|error| Failure::of_answer(status, error))
+    }
+
     /// Redeems the ID-JAG, at the authorization server that it was made for (RFC 7523).
     async fn access(
         &self,
@@ -76,35 +106,31 @@ impl IdJagExchange {
         let mut form = Form::default();
         form.set("grant_type", GRANT_TYPE);
         form.set("assertion", id_jag.expose());
-        let client = Client {
-            server_name: &self.server_name,
-            options: &self.target.options,
-            assertions: self.host.client_assertions.as_deref(),
-        };
+        let Target {
+            options, endpoints, ..
+        } = &*self.target;
+        let client = self.client(options);
         let authorization = client.authenticate(&mut form, server).await?;
-        let (endpoints, url) = (&self.target.endpoints, &server.token_endpoint);
-        let (status, members) = ask(endpoints, url, &form, authorization.as_ref()).await?;
+        let (url, authorization) = (&server.token_endpoint, authorization.as_ref());
+        let (status, members) = ask(endpoints, url, &form, authorization).await?;
         granted(status, &members)
+    }
+
+    fn protected(&self) -> Protected<'_> {
+        let target = &*self.target;
+        Protected {
+            server_name: &self.server_name,
+            server_url: &target.url,
+            options: &target.options,
+            endpoints: &target.endpoints,
+            settings: &target.settings,
+            logger: &self.host.logger,
+        }
     }
 
     /// The authorization server whose ID-JAG is asked for, its issuer, and what the MCP server is called there.
     async fn authorization_server(&self) -> Result<(AuthorizationServer, String, String)> {
-        let Target {
-            url,
-            options,
-            endpoints,
-            settings,
-        } = &*self.target;
-        let logger = &self.host.logger;
-        let protected = Protected {
-            server_name: &self.server_name,
-            server_url: url,
-            options,
-            endpoints,
-            settings,
-            logger,
-        };
-        let server = self.servers.find(protected).await?;
+        let server = self.servers.find(self.protected()).await?;
         let issuer = server.issuer.clone().ok_or_else(|| {
             configuration("`oauth.grant: enterprise` needs `oauth.issuer` beside `oauth.token_url`")
         })?;
@@ -113,6 +139,13 @@ impl IdJagExchange {
             return Ok((server, issuer, resource));
         }
         // The config says who the authorization server is, and the MCP server what it is called itself.
+        let Target {
+            url,
+            endpoints,
+            settings,
+            ..
+        } = &*self.target;
+        let logger = &self.host.logger;
         let (_, document) = protected_resource(endpoints, url, settings, logger).await;
         let document = document.unwrap_or_default();
         if let Some(document) = &document {

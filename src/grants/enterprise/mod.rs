@@ -5,11 +5,11 @@
 //! error, and nothing to send. The ID token goes to the operator's identity provider and nowhere else, the ID-JAG to the
 //! authorization server whose issuer it was asked for.
 
-mod client;
 mod diagnosis;
 mod exchange;
 mod identity_provider;
 mod target;
+mod token_endpoint;
 
 use std::sync::Arc;
 
