@@ -31,6 +31,7 @@ mod source;
 mod testing;
 mod text;
 mod timestamp;
+mod tls;
 mod validate;
 
 pub use coordination::Coordination;

@@ -206,6 +206,7 @@ impl<'env> Call<'env> {
             ssrf_protection: false,
             allowed_domains: convert::text_list(self.argument(domains))?,
             allowed_addresses: convert::text_list(self.argument(addresses))?,
+            tls: None,
         })
     }
 

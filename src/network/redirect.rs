@@ -1,0 +1,77 @@
+//! Where a redirect leads, and what stays behind.
+
+use std::borrow::Cow;
+
+use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
+use http::{HeaderMap, HeaderName, StatusCode};
+use url::Url;
+
+use super::failure::sanitize_url;
+use super::response::Response;
+use crate::error::{Code, Error, Result};
+
+pub(super) const MAX_REDIRECTS: usize = 5;
+const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// The URL as HTTP knows it: a WebSocket starts as an HTTP request (RFC 6455, section 3).
+pub(super) fn wire_url(url: &Url) -> Cow<'_, Url> {
+    let scheme = match url.scheme() {
+        "ws" => "http",
+        "wss" => "https",
+        _ => return Cow::Borrowed(url),
+    };
+    let mut url = url.clone();
+    // Cannot fail between schemes of this kind.
+    let _ = url.set_scheme(scheme);
+    Cow::Owned(url)
+}
+
+/// Where a 307 or 308 leads; without `Location` it is an ordinary answer.
+pub(super) fn redirect_target(response: &Response, url: &Url) -> Result<Option<Url>> {
+    if !matches!(
+        response.status,
+        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
+    ) {
+        return Ok(None);
+    }
+    let Some(location) = response.headers.get(LOCATION) else {
+        return Ok(None);
+    };
+    location
+        .to_str()
+        .ok()
+        .and_then(|location| url.join(location).ok())
+        .map(Some)
+        .ok_or_else(|| {
+            Error::new(
+                Code::InvalidResponse,
+                format!("{} redirected to no valid URL", sanitize_url(url)),
+            )
+            .with_status(response.status.as_u16())
+        })
+}
+
+pub(super) fn too_many_redirects(url: &Url, status: StatusCode) -> Error {
+    Error::new(
+        Code::HttpStatus,
+        format!(
+            "{} redirected more than {MAX_REDIRECTS} times",
+            sanitize_url(url)
+        ),
+    )
+    .with_status(status.as_u16())
+}
+
+pub(super) fn drop_secrets(headers: &mut HeaderMap, secret: &[HeaderName]) {
+    for name in [
+        &AUTHORIZATION,
+        &PROXY_AUTHORIZATION,
+        &COOKIE,
+        &MCP_SESSION_ID,
+    ]
+    .into_iter()
+    .chain(secret)
+    {
+        headers.remove(name);
+    }
+}
