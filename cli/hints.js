@@ -3,7 +3,7 @@
 /** A server's process ends so where a shell, or npx, does not find what it is to run. */
 const NOT_FOUND = /: its process exited with status 127(?:;|$)/;
 /** TLS was tried, and the answer was none. */
-const WITHOUT_TLS = /: received corrupt message of type InvalidContentType$/;
+const WITHOUT_TLS = /: the port does not speak TLS: /;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
 

@@ -17,7 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::{CREDENTIAL_SET_ID, FlowAttempt, FlowState, FlowStatus, FlowStore};
 use crate::keyed_lock::KeyedLock;
 use crate::log::{Level, LogMeta, Logger};
-use crate::network::HttpClient;
+use crate::network::{HttpClient, ServerTls};
 use crate::secret::Secret;
 use crate::settings::Settings;
 
@@ -35,6 +35,8 @@ pub struct Completion {
     pub logger: Logger,
     /// Stores the tokens before anybody who waits for the flow gets them.
     pub persist: Option<Arc<dyn Persist>>,
+    /// The server's own; flows hold none.
+    pub tls: Option<ServerTls>,
 }
 
 /// `persistBeforeComplete` of `LibreChat`'s callback route, and what belongs to it.
@@ -154,7 +156,8 @@ impl Completion {
     }
 
     async fn exchange(&self, flow: &FlowState, callback: &Callback) -> Result<Tokens> {
-        let request = Exchange::read(&flow.metadata)?;
+        let mut request = Exchange::read(&flow.metadata)?;
+        request.rules.tls.clone_from(&self.tls);
         request.check_issuer(callback.received.as_ref())?;
         let endpoints = Endpoints::new(
             self.http.clone(),

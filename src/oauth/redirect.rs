@@ -110,6 +110,7 @@ impl Authorizer {
                 authorizer: self.clone(),
                 pending: pending.clone(),
             })),
+            tls: inner.relation.rules.tls.clone(),
         };
         let state = redirect.state;
         let received = Received {
