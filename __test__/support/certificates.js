@@ -30,7 +30,20 @@ function useCertificates() {
     /** As many openssl users make it: the server's own certificate, marked as an authority's. */
     selfSigned(host) {
       const { cert, key } = files();
-      openssl('req', '-x509', ...KEY, '-keyout', key, '-out', cert, '-days', '2', ...subject(host), '-addext', `subjectAltName=DNS:${host}`);
+      openssl(
+        'req',
+        '-x509',
+        ...KEY,
+        '-keyout',
+        key,
+        '-out',
+        cert,
+        '-days',
+        '2',
+        ...subject(host),
+        '-addext',
+        `subjectAltName=DNS:${host}`,
+      );
       return { cert, key };
     },
 
@@ -40,8 +53,34 @@ function useCertificates() {
       openssl('req', '-x509', ...KEY, '-keyout', caKey, '-out', ca, '-days', '2', ...subject(name));
       const issue = (commonName, { host = 'DNS:localhost,IP:127.0.0.1', days = 1 } = {}) => {
         const { cert, key, request } = files();
-        openssl('req', '-new', ...KEY, '-keyout', key, '-out', request, ...subject(commonName), '-addext', `subjectAltName=${host}`);
-        openssl('x509', '-req', '-in', request, '-CA', ca, '-CAkey', caKey, '-out', cert, '-days', String(days), '-copy_extensions', 'copy');
+        openssl(
+          'req',
+          '-new',
+          ...KEY,
+          '-keyout',
+          key,
+          '-out',
+          request,
+          ...subject(commonName),
+          '-addext',
+          `subjectAltName=${host}`,
+        );
+        openssl(
+          'x509',
+          '-req',
+          '-in',
+          request,
+          '-CA',
+          ca,
+          '-CAkey',
+          caKey,
+          '-out',
+          cert,
+          '-days',
+          String(days),
+          '-copy_extensions',
+          'copy',
+        );
         return { cert, key };
       };
       return { ca, issue };

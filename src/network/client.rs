@@ -14,8 +14,8 @@ use super::client_key::{ClientKey, OwnTls};
 use super::coding::OFFERED;
 use super::failure::{is_dropped, request_failure, sanitize_url};
 use super::policy::{Hop, Policy, Route};
-use super::redirect::{MAX_REDIRECTS, drop_secrets, redirect_target, too_many_redirects, wire_url};
-use super::request::{Redirects, Request};
+use super::redirect::{MAX_REDIRECTS, drop_secrets, redirect_target, too_many_redirects};
+use super::request::{Redirects, Request, wire_url};
 use super::resolver;
 use super::response::Response;
 use crate::blocking::blocking;
@@ -158,7 +158,13 @@ impl HttpClient {
             match transmit(&client, request, &target, url).await {
                 Err(error) if repeats > 0 && is_dropped(&error) => repeats -= 1,
                 Ok(response) => return Ok(Response::new(response, url, request.timeout)),
-                Err(error) => return Err(request_failure(&error, url, own.as_ref())),
+                Err(error) => {
+                    return Err(request_failure(
+                        &error,
+                        url,
+                        own.as_ref().and_then(OwnTls::identity),
+                    ));
+                }
             }
         }
     }

@@ -5,7 +5,6 @@ use std::io;
 
 use url::Url;
 
-use super::client_key::OwnTls;
 use super::tls_failure;
 use super::tls_files::Identity;
 use crate::error::{Code, Error};
@@ -22,8 +21,12 @@ pub fn sanitize_url(url: &Url) -> String {
     shown
 }
 
-/// A request that got no answer. `own` is what the server was offered of its own TLS.
-pub(super) fn request_failure(error: &reqwest::Error, url: &Url, own: Option<&OwnTls>) -> Error {
+/// A request that got no answer. `identity` is what the server was offered.
+pub(super) fn request_failure(
+    error: &reqwest::Error,
+    url: &Url,
+    identity: Option<&Identity>,
+) -> Error {
     if let Some(own) = find::<Error>(error) {
         return own.clone();
     }
@@ -39,7 +42,6 @@ pub(super) fn request_failure(error: &reqwest::Error, url: &Url, own: Option<&Ow
     } else {
         Code::ConnectionLost
     };
-    let identity = own.and_then(OwnTls::identity);
     let cause = match tls {
         Some(tls) => tls_failure::in_words(tls, identity.is_some()),
         None => cause(error),
@@ -50,14 +52,14 @@ pub(super) fn request_failure(error: &reqwest::Error, url: &Url, own: Option<&Ow
             "; the server had asked for a client certificate, and may not take that of `tls.cert`",
         );
     } else if url.scheme() == "http" && is_no_http(error) {
-        message.push_str("; where the port speaks TLS, write https:// (or wss://)");
+        message.push_str("; if the port speaks TLS, write https:// (or wss://)");
     }
     Error::new(code, message).with_retryable(!is_final)
 }
 
-/// Whether what was answered is not HTTP, as what speaks TLS answers.
+/// Whether nothing was answered, or what is not HTTP: a port that speaks TLS does either.
 fn is_no_http(error: &reqwest::Error) -> bool {
-    find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse)
+    find::<hyper::Error>(error).is_some_and(|it| it.is_parse() || it.is_incomplete_message())
 }
 
 /// Whether the connection was closed before anything of an answer came.

@@ -28,6 +28,7 @@ mod server_tls;
 mod tls;
 mod tls_failure;
 mod tls_files;
+mod tls_options;
 
 pub use address::is_private_address;
 pub use allowlist::{Allowlist, is_domain_allowed};
@@ -37,4 +38,5 @@ pub use policy::{Policy, VARIABLES, verification_disabled};
 pub use registry_rules::NetworkRules;
 pub use request::{Redirects, Request};
 pub use response::Response;
-pub use server_tls::{ServerTls, TlsOptions};
+pub use server_tls::ServerTls;
+pub use tls_options::TlsOptions;

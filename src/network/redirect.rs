@@ -1,7 +1,5 @@
 //! Where a redirect leads, and what stays behind.
 
-use std::borrow::Cow;
-
 use http::header::{AUTHORIZATION, COOKIE, LOCATION, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, StatusCode};
 use url::Url;
@@ -12,19 +10,6 @@ use crate::error::{Code, Error, Result};
 
 pub(super) const MAX_REDIRECTS: usize = 5;
 const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-
-/// The URL as HTTP knows it: a WebSocket starts as an HTTP request (RFC 6455, section 3).
-pub(super) fn wire_url(url: &Url) -> Cow<'_, Url> {
-    let scheme = match url.scheme() {
-        "ws" => "http",
-        "wss" => "https",
-        _ => return Cow::Borrowed(url),
-    };
-    let mut url = url.clone();
-    // Cannot fail between schemes of this kind.
-    let _ = url.set_scheme(scheme);
-    Cow::Owned(url)
-}
 
 /// Where a 307 or 308 leads; without `Location` it is an ordinary answer.
 pub(super) fn redirect_target(response: &Response, url: &Url) -> Result<Option<Url>> {

@@ -9,29 +9,17 @@ use parking_lot::Mutex;
 use url::{Host, Origin, Url};
 
 use super::proxy::ProxyUrl;
-use super::redirect::wire_url;
+use super::request::wire_url;
 use super::tls_files::{Material, Stamp, stamps};
+use super::tls_options::{TlsOptions, TlsSource};
 use crate::blocking::blocking;
 use crate::error::{Error, Result};
 use crate::lru_map::LruMap;
-use crate::secret::Secret;
 
 /// How often it is looked whether files have changed.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Servers whose files are remembered.
 const MOST_SERVERS: usize = 256;
-
-/// `tls` of a config, with variables filled in. The first three are PEM texts, or paths of files with one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct TlsOptions {
-    /// Certificates that are trusted on top of those of the system and the environment.
-    pub ca: Option<Secret>,
-    /// The client certificate, and those between it and its authority.
-    pub cert: Option<Secret>,
-    pub key: Option<Secret>,
-    /// The host name that the server's certificate is for.
-    pub server_name: Option<String>,
-}
 
 /// The TLS of one server, for the origins that its config names: the server's own, and those of the endpoints of its
 /// authorization server. What a server merely names is offered none of it. Cheap to clone.
@@ -44,10 +32,8 @@ struct Inner {
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Settings {
-    /// What errors call the server.
-    pub server: String,
-    pub options: TlsOptions,
+struct Settings {
+    source: TlsSource,
     origin: Origin,
     endpoints: Vec<Origin>,
 }
@@ -70,15 +56,17 @@ impl ServerTls {
         static KNOWN: LazyLock<LruMap<Settings, ServerTls>> =
             LazyLock::new(|| LruMap::new(MOST_SERVERS));
         let settings = Settings {
-            server: server.to_owned(),
-            options,
+            source: TlsSource {
+                server: server.to_owned(),
+                options,
+            },
             origin: wire_url(url).origin(),
             endpoints: endpoints.iter().map(Url::origin).collect(),
         };
-        if let Some(name) = &settings.options.server_name
+        if let Some(name) = &settings.source.options.server_name
             && !matches!(Host::parse(name), Ok(Host::Domain(_)))
         {
-            return Err(settings.wrong("serverName", "is no host name"));
+            return Err(settings.source.wrong("serverName", "is no host name"));
         }
         KNOWN.get_or_make(&settings, || {
             Ok(Self(Arc::new(Inner {
@@ -96,7 +84,7 @@ impl ServerTls {
     /// The host name that is asked for at this URL, in place of the URL's own.
     pub(super) fn name_at(&self, url: &Url) -> Option<&str> {
         let settings = &self.0.settings;
-        let name = settings.options.server_name.as_deref();
+        let name = settings.source.options.server_name.as_deref();
         name.filter(|_| settings.origin == url.origin())
     }
 
@@ -104,12 +92,14 @@ impl ServerTls {
     pub(super) fn check_proxy(&self, proxy: &ProxyUrl, url: &Url) -> Result<()> {
         let settings = &self.0.settings;
         if proxy.is_secure() {
-            return Err(settings.error(
+            return Err(settings.source.error(
                 "`tls` cannot be used through a proxy with an https:// URL, which would be offered it, too",
             ));
         }
         match self.name_at(url) {
-            Some(_) => Err(settings.wrong("serverName", "cannot be used through a proxy")),
+            Some(_) => Err(settings
+                .source
+                .wrong("serverName", "cannot be used through a proxy")),
             None => Ok(()),
         }
     }
@@ -125,7 +115,7 @@ impl ServerTls {
             return Ok(Arc::clone(material));
         }
         let inner = Arc::clone(&self.0);
-        let look = move || inner.state.lock().look(&inner.settings);
+        let look = move || inner.state.lock().look(&inner.settings.source);
         blocking(async { tokio::task::spawn_blocking(look).await })
             .await?
             .map_err(|_| Error::closed())?
@@ -144,16 +134,16 @@ impl ServerTls {
 }
 
 impl State {
-    fn look(&mut self, settings: &Settings) -> Result<Arc<Material>> {
+    fn look(&mut self, source: &TlsSource) -> Result<Arc<Material>> {
         // Before they are read: what is written meanwhile is seen the next time.
-        let stamps = stamps(&settings.options);
+        let stamps = stamps(&source.options);
         if let Some(material) = &self.material
             && self.stamps == stamps
         {
             self.looked_at = Some(Instant::now());
             return Ok(Arc::clone(material));
         }
-        let material = match (Material::read(settings), &self.material) {
+        let material = match (Material::read(source), &self.material) {
             (Ok(read), _) => {
                 self.warning = None;
                 Arc::new(read)
@@ -168,16 +158,6 @@ impl State {
         self.stamps = stamps;
         self.looked_at = Some(Instant::now());
         Ok(material)
-    }
-}
-
-impl Settings {
-    pub fn wrong(&self, member: &str, what: &str) -> Error {
-        self.error(&format!("`tls.{member}` {what}"))
-    }
-
-    fn error(&self, what: &str) -> Error {
-        Error::invalid_config(format!("MCP server \"{}\": {what}", self.server))
     }
 }
 

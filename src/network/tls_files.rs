@@ -16,7 +16,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
-use super::server_tls::{Settings, TlsOptions};
+use super::tls_options::{TlsOptions, TlsSource};
 use crate::digest::{Digest, Parts};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
@@ -71,11 +71,11 @@ impl Material {
     /// Blocks on the file system.
     ///
     /// Fails with [`Code::InvalidConfig`](crate::error::Code::InvalidConfig), naming server, member, file and fault.
-    pub fn read(settings: &Settings) -> Result<Self> {
-        let options = &settings.options;
-        let ca = Member::read(settings, "ca", &options.ca)?;
-        let cert = Member::read(settings, "cert", &options.cert)?;
-        let key = Member::read(settings, "key", &options.key)?;
+    pub fn read(source: &TlsSource) -> Result<Self> {
+        let options = &source.options;
+        let ca = Member::read(source, "ca", &options.ca)?;
+        let cert = Member::read(source, "cert", &options.cert)?;
+        let key = Member::read(source, "key", &options.key)?;
         let mut parts = Parts::of("tls");
         for member in [&ca, &cert, &key] {
             let text = member.as_ref().map(|member| member.text.as_bytes());
@@ -158,7 +158,7 @@ impl ResolvesClientCert for Identity {
 
 /// What a member of `tls` holds.
 struct Member<'a> {
-    settings: &'a Settings,
+    of: &'a TlsSource,
     name: &'static str,
     file: Option<&'a str>,
     text: Cow<'a, str>,
@@ -166,7 +166,7 @@ struct Member<'a> {
 
 impl<'a> Member<'a> {
     fn read(
-        settings: &'a Settings,
+        of: &'a TlsSource,
         name: &'static str,
         source: &'a Option<Secret>,
     ) -> Result<Option<Self>> {
@@ -174,7 +174,7 @@ impl<'a> Member<'a> {
             return Ok(None);
         };
         let mut member = Self {
-            settings,
+            of,
             name,
             file: None,
             text: Cow::Borrowed(source),
@@ -201,7 +201,7 @@ impl<'a> Member<'a> {
     fn wrong(&self, what: &str) -> Error {
         let file = self.file.map(|file| format!("({file}) "));
         let what = format!("{}{what}", file.unwrap_or_default());
-        self.settings.wrong(self.name, &what)
+        self.of.wrong(self.name, &what)
     }
 
     fn certificates(&self) -> Result<Vec<CertificateDer<'static>>> {

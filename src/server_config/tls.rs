@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::members::wrong_type;
-use super::model::ServerConfig;
 use super::placeholders::Expander;
 use crate::error::{Error, Result};
 use crate::network::{ServerTls, TlsOptions};
@@ -58,34 +57,27 @@ pub(super) fn tls_options(members: Option<Map<String, Value>>) -> Result<Option<
     Ok(Some(options))
 }
 
-impl ServerConfig {
-    /// Its `tls`, with variables of the environment filled in.
-    ///
-    /// Fails for a config that no operator made: it would have files of this machine read, and be authenticated with
-    /// them.
-    pub(super) fn tls_of_operator(&self, expander: &Expander<'_>) -> Result<Option<TlsOptions>> {
-        let Some(tls) = &self.tls else {
-            return Ok(None);
-        };
-        if !self.is_operators() {
-            return Err(Error::invalid_config(
-                "`tls` is not available here: only an operator's config may name certificates and keys",
-            ));
-        }
-        let filled = |text: &Option<Secret>| {
-            let text = text.as_ref()?;
-            Some(Secret::new(expander.admin_text(text.expose())))
-        };
-        Ok(Some(TlsOptions {
-            ca: filled(&tls.ca),
-            cert: filled(&tls.cert),
-            key: filled(&tls.key),
-            server_name: tls
-                .server_name
-                .as_deref()
-                .map(|name| expander.admin_text(name)),
-        }))
+/// The same, with variables of the environment filled in.
+///
+/// Fails for a config that no operator made: it would have files of this machine read, and be authenticated with them.
+pub(super) fn filled_in(
+    tls: &TlsOptions,
+    is_operators: bool,
+    expander: &Expander<'_>,
+) -> Result<TlsOptions> {
+    if !is_operators {
+        return Err(Error::invalid_config(
+            "`tls` is not available here: only an operator's config may name certificates and keys",
+        ));
     }
+    let text = |text: &str| expander.admin_text(text);
+    let secret = |it: &Option<Secret>| it.as_ref().map(|it| Secret::new(text(it.expose())));
+    Ok(TlsOptions {
+        ca: secret(&tls.ca),
+        cert: secret(&tls.cert),
+        key: secret(&tls.key),
+        server_name: tls.server_name.as_deref().map(text),
+    })
 }
 
 /// The TLS of a server with these options, `url` and `oauth`, which errors call `server_name`.

@@ -1,3 +1,4 @@
+use super::super::tls_options::TlsOptions;
 use super::*;
 
 fn rules(ssrf_protection: bool, domains: &[&str], addresses: &[&str]) -> NetworkRules {
@@ -157,4 +158,30 @@ fn proxied_targets() {
             .unwrap()
             .judge_before_proxy
     );
+}
+
+#[test]
+fn the_server_s_own_tls_is_for_the_origins_of_its_config() {
+    let parsed = |url: &str| Url::parse(url).unwrap();
+    let own = "https://mcp.test/mcp";
+    let endpoints = [parsed("https://as.test/token")];
+    let tls = ServerTls::new("srv", TlsOptions::default(), &parsed(own), &endpoints).unwrap();
+    let rules = NetworkRules {
+        tls: Some(tls),
+        ..NetworkRules::default()
+    };
+    for policy in [Policy::new, Policy::oauth] {
+        let policy = policy(&rules, &Environment::default(), None).unwrap();
+        for (url, hop, has) in [
+            (own, Hop::Configured, true),
+            ("https://as.test/revoke", Hop::Configured, true),
+            ("https://named.test/token", Hop::Configured, false),
+            // Where a server has led, also where that is back.
+            (own, Hop::Redirected, false),
+            ("https://as.test/revoke", Hop::Redirected, false),
+        ] {
+            let route = policy.route(&parsed(url), hop).unwrap();
+            assert_eq!(route.tls.is_some(), has, "{url} {hop:?}");
+        }
+    }
 }
