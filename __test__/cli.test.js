@@ -92,7 +92,7 @@ describe('check', () => {
       hint: expect.stringMatching(hint),
     });
     expect(errors).toEqual({
-      tls: error('MCP_CONNECTION_FAILED', /InvalidContentType/, /write http:\/\//),
+      tls: error('MCP_CONNECTION_FAILED', /does not speak TLS/, /write http:\/\//),
       lacking: error('MCP_CONNECTION_LOST', /status 127.*no-such-command/, /was not found/),
       down: error('MCP_CONNECTION_FAILED', /refused/, /Start the server/),
       private: error('MCP_ADDRESS_NOT_ALLOWED', /10\.0\.0\.1/, /"10\.0\.0\.1:80" to mcpSettings\.allowedAddresses/),

@@ -5,7 +5,7 @@ const NOT_FOUND = /: its process exited with status 127(?:;|$)/;
 /** The address is not the server's. */
 const OF_METADATA = /: the metadata service cannot be asked: SSRF protection: /;
 /** TLS was tried, and the answer was none. */
-const WITHOUT_TLS = /: received corrupt message of type InvalidContentType$/;
+const WITHOUT_TLS = /: the port does not speak TLS: /;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
 

@@ -74,6 +74,7 @@ impl Config {
                 ssrf_protection: allowed_domains.is_empty(),
                 allowed_domains,
                 allowed_addresses: list("allowedAddresses")?,
+                tls: None,
             },
         })
     }

@@ -124,7 +124,7 @@ impl Manager {
         let url = Url::parse(&url).map_err(|_| Error::invalid_config("Invalid URL"))?;
         let endpoints = Endpoints::new(
             self.http().clone(),
-            &request.rules,
+            &recipe.rules,
             environment,
             recipe.config.proxy(),
             &IndexMap::new(),

@@ -4,36 +4,29 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, LOCATION};
-use http::{HeaderValue, Method, StatusCode};
+use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST};
+use http::{HeaderValue, Method};
 use moka::sync::Cache;
 use parking_lot::Mutex;
-use url::{Host, Url};
+use url::{Host, Position, Url};
 
+use super::client_key::{ClientKey, OwnTls};
 use super::coding::OFFERED;
 use super::failure::{is_dropped, request_failure, sanitize_url};
 use super::policy::{Hop, Policy, Route};
-use super::proxy::ProxyUrl;
-use super::request::{Redirects, Request};
-use super::resolver::{self, JudgingResolver};
+use super::redirect::{MAX_REDIRECTS, redirect_target, too_many_redirects};
+use super::request::{Redirects, Request, wire_url};
+use super::resolver;
 use super::response::Response;
-use super::rule::AddressRule;
-use super::tls::{self, TlsSettings};
 use crate::blocking::blocking;
 use crate::dpop;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 
-const MAX_REDIRECTS: usize = 5;
-/// Name resolution, TCP, proxy and TLS together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const POOL_IDLE: Duration = Duration::from_secs(90);
-const MAX_CLIENTS: u64 = 64;
+const MAX_CLIENTS: u64 = 256;
 const SOCKETS_CLOSE: Duration = Duration::from_millis(50);
 const CLIENT_IDLE: Duration = Duration::from_mins(10);
 /// How many headers `reqwest` and hyper add to those of a request, at most.
 const ADDED_HEADERS: usize = 4;
-
-const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
 /// The HTTP client of a runtime; clones share their connections.
 ///
@@ -51,18 +44,6 @@ impl Pooled {
     fn client(&self) -> Result<reqwest::Client> {
         self.0.lock().clone().ok_or_else(Error::closed)
     }
-}
-
-/// What connections of one `reqwest::Client` have in common.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct ClientKey {
-    rule: AddressRule,
-    /// The port that the rule judges; 0 where it judges nothing.
-    port: u16,
-    proxy: Option<ProxyUrl>,
-    http1_only: bool,
-    /// Absent where neither the target nor the proxy speaks TLS.
-    tls: Option<TlsSettings>,
 }
 
 impl Default for HttpClient {
@@ -167,9 +148,12 @@ impl HttpClient {
         ) {
             resolver::resolve(&route.rule, name, port).await?;
         }
-        let client = self
-            .client(ClientKey::new(policy, route, request, url))
-            .await?;
+        let own = OwnTls::of(route, url).await?;
+        let target = own
+            .as_ref()
+            .map_or(Cow::Borrowed(url), |own| own.target(url));
+        let key = ClientKey::new(policy, route, request, url, own.clone());
+        let client = self.client(key).await?;
         let mut repeats = usize::from(request.is_repeatable);
         let mut may_learn_nonce = true;
         loop {
@@ -177,10 +161,10 @@ impl HttpClient {
             let header = proof
                 .map(|proof| proof.header(&request.method, url))
                 .transpose()?;
-            match transmit(&client, request, url, header).await {
+            match transmit(&client, request, (&target, url), header).await {
                 Err(error) if repeats > 0 && is_dropped(&error) => repeats -= 1,
                 Ok(response) => {
-                    let mut response = Response::new(response, request.timeout);
+                    let mut response = Response::new(response, url, request.timeout);
                     if let Some(proof) = proof {
                         proof.hear(url, &response.headers);
                         if response.judge_proof() && may_learn_nonce {
@@ -190,7 +174,13 @@ impl HttpClient {
                     }
                     return Ok(response);
                 }
-                Err(error) => return Err(request_failure(&error, url)),
+                Err(error) => {
+                    return Err(request_failure(
+                        &error,
+                        url,
+                        own.as_ref().and_then(OwnTls::identity),
+                    ));
+                }
             }
         }
     }
@@ -216,77 +206,16 @@ impl HttpClient {
     }
 }
 
-impl ClientKey {
-    fn new(policy: &Policy, route: &Route, request: &Request, url: &Url) -> Self {
-        // A proxied client resolves only its proxy, which the operator chose.
-        let rule = match route.proxy {
-            Some(_) => AddressRule::Open,
-            None => route.rule.clone(),
-        };
-        let port = match rule {
-            AddressRule::Open => None,
-            AddressRule::Judged(_) => url.port_or_known_default(),
-        };
-        let secure =
-            url.scheme() == "https" || route.proxy.as_ref().is_some_and(ProxyUrl::is_secure);
-        Self {
-            rule,
-            port: port.unwrap_or_default(),
-            proxy: route.proxy.clone(),
-            http1_only: request.http1_only,
-            tls: secure.then(|| policy.tls().clone()),
-        }
-    }
-
-    fn build(&self) -> Result<reqwest::Client> {
-        let mut tls = match &self.tls {
-            Some(settings) => settings.client_config()?,
-            None => tls::plaintext_config()?,
-        };
-        tls.alpn_protocols = if self.http1_only {
-            vec![b"http/1.1".to_vec()]
-        } else {
-            vec![b"h2".to_vec(), b"http/1.1".to_vec()]
-        };
-        let mut builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(reqwest::redirect::Policy::none())
-            // Keeps reqwest from reading proxy variables itself.
-            .no_proxy()
-            // Some services, GitHub's among them, refuse requests without one.
-            .user_agent(USER_AGENT)
-            .dns_resolver(Arc::new(JudgingResolver {
-                rule: self.rule.clone(),
-                port: self.port,
-            }))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(POOL_IDLE)
-            .tcp_nodelay(true);
-        if self.http1_only {
-            builder = builder.http1_only();
-        }
-        if self.http1_only || self.tls.is_none() {
-            // Only over HTTP/2 can a server say that it has left a request unread, for which the client keeps a copy of each.
-            builder = builder.retry(reqwest::retry::never().max_retries_per_request(0));
-        }
-        if let Some(proxy) = &self.proxy {
-            builder = builder.proxy(proxy.to_proxy()?);
-        }
-        builder
-            .build()
-            .map_err(|_| Error::new(Code::Internal, "The HTTP client cannot be set up"))
-    }
-}
-
+/// `target` is where TLS takes the request, `url` what it is for.
 async fn transmit(
     client: &reqwest::Client,
     request: &Request,
-    url: &Url,
+    (target, url): (&Url, &Url),
     proof: Option<HeaderValue>,
 ) -> reqwest::Result<reqwest::Response> {
     // Makes a header of a user and password in the URL, and takes them out of it.
     let mut sent = client
-        .request(request.method.clone(), url.clone())
+        .request(request.method.clone(), target.clone())
         .build()?;
     let of_url = std::mem::replace(sent.headers_mut(), request.headers.clone());
     let headers = sent.headers_mut();
@@ -294,6 +223,11 @@ async fn transmit(
     headers.reserve(of_url.len() + ADDED_HEADERS);
     for (name, value) in &of_url {
         headers.entry(name).or_insert_with(|| value.clone());
+    }
+    if target.host() != url.host()
+        && let Ok(host) = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort])
+    {
+        headers.entry(HOST).or_insert(host);
     }
     if !request.http1_only {
         headers.entry(ACCEPT_ENCODING).or_insert(OFFERED);
@@ -309,87 +243,4 @@ async fn transmit(
             .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
     }
     client.execute(sent).await
-}
-
-/// The URL as HTTP knows it: a WebSocket starts as an HTTP request (RFC 6455, section 3).
-fn wire_url(url: &Url) -> Cow<'_, Url> {
-    let scheme = match url.scheme() {
-        "ws" => "http",
-        "wss" => "https",
-        _ => return Cow::Borrowed(url),
-    };
-    let mut url = url.clone();
-    // Cannot fail between schemes of this kind.
-    let _ = url.set_scheme(scheme);
-    Cow::Owned(url)
-}
-
-/// Where a 307 or 308 leads; without `Location` it is an ordinary answer.
-fn redirect_target(response: &Response, url: &Url) -> Result<Option<Url>> {
-    if !matches!(
-        response.status,
-        StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT
-    ) {
-        return Ok(None);
-    }
-    let Some(location) = response.headers.get(LOCATION) else {
-        return Ok(None);
-    };
-    location
-        .to_str()
-        .ok()
-        .and_then(|location| url.join(location).ok())
-        .map(Some)
-        .ok_or_else(|| {
-            Error::new(
-                Code::InvalidResponse,
-                format!("{} redirected to no valid URL", sanitize_url(url)),
-            )
-            .with_status(response.status.as_u16())
-        })
-}
-
-fn too_many_redirects(url: &Url, status: StatusCode) -> Error {
-    Error::new(
-        Code::HttpStatus,
-        format!(
-            "{} redirected more than {MAX_REDIRECTS} times",
-            sanitize_url(url)
-        ),
-    )
-    .with_status(status.as_u16())
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    /// The names that a URL check refuses without resolving would hide what the resolver does.
-    #[tokio::test]
-    async fn the_resolver_judges_at_connect_time() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let key = ClientKey {
-            rule: AddressRule::Judged(Arc::default()),
-            port,
-            proxy: None,
-            http1_only: false,
-            tls: None,
-        };
-        let url = Url::parse(&format!("http://localhost:{port}/")).unwrap();
-        let request = key.build().unwrap().get(url.clone());
-        let request = request.timeout(Duration::from_secs(5));
-        let error = request.send().await.unwrap_err();
-        let error = request_failure(&error, &url);
-        assert_eq!(error.code, Code::AddressNotAllowed);
-        assert!(
-            error
-                .message
-                .starts_with("SSRF protection: localhost resolved to blocked address")
-        );
-        let accepted = tokio::time::timeout(Duration::from_millis(100), listener.accept()).await;
-        assert!(accepted.is_err(), "nothing may have connected");
-    }
 }

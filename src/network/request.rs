@@ -1,5 +1,6 @@
 //! What is sent.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -95,4 +96,17 @@ impl fmt::Debug for Request {
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
+}
+
+/// The URL as HTTP knows it: a WebSocket starts as an HTTP request (RFC 6455, section 3).
+pub(super) fn wire_url(url: &Url) -> Cow<'_, Url> {
+    let scheme = match url.scheme() {
+        "ws" => "http",
+        "wss" => "https",
+        _ => return Cow::Borrowed(url),
+    };
+    let mut url = url.clone();
+    // Cannot fail between schemes of this kind.
+    let _ = url.set_scheme(scheme);
+    Cow::Owned(url)
 }

@@ -31,17 +31,21 @@ pub struct Response {
 }
 
 impl Response {
-    pub(super) fn new(mut inner: reqwest::Response, timeout: Option<Duration>) -> Self {
+    /// `url` is what was asked for, under the name that the caller knows it by.
+    pub(super) fn new(mut inner: reqwest::Response, url: &Url, timeout: Option<Duration>) -> Self {
         let mut headers = std::mem::take(inner.headers_mut());
         let codings = codings(&headers);
         if headers.remove(CONTENT_ENCODING).is_some() && codings != Ok(Vec::new()) {
             // That of the coded body.
             headers.remove(CONTENT_LENGTH);
         }
+        let mut answered = inner.url().clone();
+        // Fails for no URL that was asked.
+        let _ = answered.set_host(url.host_str());
         Self {
             status: inner.status(),
             headers,
-            url: inner.url().clone(),
+            url: answered,
             refused_proof: None,
             inner,
             timeout,

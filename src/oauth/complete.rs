@@ -23,7 +23,7 @@ use crate::host::{
 };
 use crate::keyed_lock::KeyedLock;
 use crate::log::{Level, LogMeta, Logger};
-use crate::network::HttpClient;
+use crate::network::{HttpClient, ServerTls};
 use crate::secret::Secret;
 use crate::settings::Settings;
 
@@ -47,6 +47,8 @@ pub struct Completion {
     pub persist: Option<Arc<dyn Persist>>,
     /// Of clients that prove themselves with a key. Absent: there are none.
     pub keys: Option<Arc<dyn ClientKeys>>,
+    /// The server's own; flows hold none.
+    pub tls: Option<ServerTls>,
 }
 
 /// `persistBeforeComplete` of `LibreChat`'s callback route, and what belongs to it.
@@ -166,7 +168,8 @@ impl Completion {
     }
 
     async fn exchange(&self, flow: &FlowState, callback: &Callback) -> Result<Tokens> {
-        let request = Exchange::read(&flow.metadata)?;
+        let mut request = Exchange::read(&flow.metadata)?;
+        request.rules.tls.clone_from(&self.tls);
         request.check_issuer(callback.received.as_ref())?;
         let prover = request.prover(&*self.credentials_key)?;
         let mut endpoints = Endpoints::new(

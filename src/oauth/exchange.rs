@@ -58,6 +58,7 @@ impl Exchange {
                     ssrf_protection: false,
                     allowed_domains: list("allowedDomains"),
                     allowed_addresses: list("allowedAddresses"),
+                    tls: None,
                 },
                 oauth_headers: object("oauthHeaders").map(|headers| {
                     let texts = headers.into_iter();

@@ -114,6 +114,7 @@ impl Authorizer {
                 pending: pending.clone(),
             })),
             keys: Some(Arc::new(self.clone())),
+            tls: inner.relation.rules.tls.clone(),
         };
         let state = redirect.state;
         let received = Received {

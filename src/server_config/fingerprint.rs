@@ -31,8 +31,8 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// Identifies what a connection is bound to: type, URL, command, arguments, environment, directory, proxy and
-/// headers, whose config it is, what it authorizes with, what the server is told of
-/// us, and for what is remote the network rules. The server's
+/// headers, whose config it is, what it authorizes with, its own TLS (the names of files, not what they hold), what the
+/// server is told of us, and for what is remote the network rules. The server's
 /// environment, the user's fields and variables are part of it; tokens and the chat request are not, since they change
 /// from call to call.
 #[must_use]
@@ -75,6 +75,13 @@ pub fn fingerprint(
     config.elicitation.hash(&mut hasher);
     let extensions = config.extensions.as_ref().map(serde_json::to_string);
     extensions.transpose().ok().hash(&mut hasher);
+    if let Some(tls) = &config.tls {
+        [&tls.ca, &tls.cert, &tls.key]
+            .map(|text| text.as_ref().map(|text| expander.admin_text(text.expose())))
+            .hash(&mut hasher);
+        let name = tls.server_name.as_deref();
+        name.map(|name| expander.admin_text(name)).hash(&mut hasher);
+    }
     let mut oauth = config.oauth.as_ref().map(Cow::Borrowed);
     if let (Some(oauth), true) = (&mut oauth, config.grant().is_some()) {
         // Who the server's tokens are for hangs on variables here, and not on a user's login.

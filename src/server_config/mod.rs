@@ -32,6 +32,7 @@ mod source;
 mod testing;
 mod text;
 mod timestamp;
+mod tls;
 mod validate;
 
 pub use coordination::Coordination;

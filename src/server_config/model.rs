@@ -15,8 +15,10 @@ use super::grant;
 use super::members::{Members, wrong_type};
 use super::named::Named;
 use super::placeholders::placeholders;
+use super::tls::tls_options;
 use super::{environment, timestamp};
 use crate::error::{Error, Result};
+use crate::network::TlsOptions;
 
 const CANNOT_INFER: &str = "Cannot infer transport type: options.type is not provided and cannot be inferred from other properties.";
 
@@ -111,6 +113,7 @@ pub struct ServerConfig {
     pub elicitation: bool,
     /// Extensions that the server is told of, over the host's.
     pub extensions: Option<Arc<Map<String, Value>>>,
+    pub tls: Option<TlsOptions>,
     pub server_instructions: Option<ServerInstructions>,
     /// `yaml`, `config` or `user`.
     pub source: Option<String>,
@@ -152,6 +155,7 @@ impl ServerConfig {
         "shared",
         "elicitation",
         "extensions",
+        "tls",
         "serverInstructions",
         "source",
         "dbId",
@@ -201,6 +205,7 @@ impl ServerConfig {
             shared: members.flag("shared")?.unwrap_or(true),
             elicitation: members.flag("elicitation")?.unwrap_or(true),
             extensions: extensions(members.object("extensions")?)?,
+            tls: tls_options(members.object("tls")?)?,
             server_instructions: instructions(members.take("serverInstructions"))?,
             source: members.text("source")?,
             db_id: members.id("dbId"),

@@ -10,7 +10,7 @@ const EDITABLE: [&str; 3] = ["title", "description", "iconPath"];
 
 /// Members that the host keeps with a stored config, or that an operator alone may set. Forms do not send them back, so
 /// their absence is no change.
-const MANAGED: [&str; 29] = [
+const MANAGED: [&str; 30] = [
     "_id",
     "author",
     "capabilities",
@@ -37,6 +37,7 @@ const MANAGED: [&str; 29] = [
     "sseReadTimeout",
     "startup",
     "timeout",
+    "tls",
     "toolFunctions",
     "tools",
     "updatedAt",

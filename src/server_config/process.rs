@@ -8,7 +8,7 @@ use super::placeholders::{Context, Depth, Expander, Place, Trust, Variables};
 use super::source::{is_plugin_sourced, is_user_sourced};
 use super::text::{is_truthy, js_string};
 
-/// Expands `env`, `args`, `headers`, `oauth_headers`, `url`, `proxy` and the texts of `oauth`, and turns an
+/// Expands `env`, `args`, `headers`, `oauth_headers`, `url`, `proxy` and the texts of `oauth` and `tls`, and turns an
 /// administrator's `apiKey` into a header; every other member is kept. Values that are no text become one, as in the
 /// reference.
 ///
@@ -76,6 +76,13 @@ pub fn process_mcp_env(
     }
     if let Some(Value::Object(oauth)) = members.get_mut("oauth") {
         expand_texts(oauth, &expander);
+    }
+    if let Some(Value::Object(tls)) = members.get_mut("tls") {
+        for value in tls.values_mut() {
+            if let Value::String(template) = value {
+                *template = expander.admin_text(template);
+            }
+        }
     }
     members
 }

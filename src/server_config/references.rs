@@ -23,6 +23,7 @@ pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
         "requestHeaders",
         "oauth",
         "oauth_headers",
+        "tls",
     ] {
         match members.get(member) {
             Some(Value::Object(entries)) => entries.values().for_each(&mut collect),

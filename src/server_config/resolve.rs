@@ -15,8 +15,10 @@ use super::model::{ServerConfig, Stderr, TransportKind, invalid_url};
 use super::names::sanitize;
 use super::placeholders::{Context, Depth, Expander, Place};
 use super::process::expand_texts;
+use super::tls::{filled_in, server_tls};
 use crate::error::{Error, Result};
 use crate::foreign_text::SentSecrets;
+use crate::network::{ServerTls, TlsOptions};
 
 /// No server takes as many, and HTTP's own types have a limit that they enforce by a panic.
 const MOST_HEADERS: usize = 1000;
@@ -100,6 +102,7 @@ pub struct ResolvedConfig {
     pub oauth_headers: IndexMap<String, String>,
     pub obo_scopes: Option<String>,
     pub icon_path: Option<String>,
+    pub tls: Option<TlsOptions>,
     /// Whether the server may ask for elicitations.
     pub elicitation: bool,
     /// Extensions that the server is told of, over the host's.
@@ -132,6 +135,15 @@ impl ResolvedConfig {
             Transport::Http { url, .. } => Some(url.to_string()),
             Transport::Stdio { .. } => None,
         }
+    }
+
+    /// The server's own TLS, for its URL and the endpoints of its authorization server that the config names.
+    /// `server_name` is what errors call the server.
+    pub fn server_tls(&self, server_name: &str) -> Result<Option<ServerTls>> {
+        let (Some(options), Transport::Http { url, .. }) = (&self.tls, &self.transport) else {
+            return Ok(None);
+        };
+        server_tls(server_name, options.clone(), url, self.oauth.as_ref()).map(Some)
     }
 
     /// The config's own proxy.
@@ -176,6 +188,8 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         })
         .collect();
     let transport = transport(config, &expander)?;
+    let tls = config.tls.as_ref();
+    let tls = tls.map(|tls| filled_in(tls, config.is_operators(), &expander));
     Ok(ResolvedConfig {
         transport,
         filled_in: expander.into_secrets(),
@@ -186,6 +200,7 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         oauth_headers,
         obo_scopes: config.obo_scopes.clone(),
         icon_path: config.icon_path.clone(),
+        tls: tls.transpose()?,
         elicitation: config.elicitation,
         extensions: config.extensions.clone(),
     })

@@ -177,6 +177,7 @@ fn check(report: &mut Report<'_>, members: &Map<String, Value>, variant: Variant
     match variant {
         Variant::Stdio => {
             no_obo(report, members);
+            report.member(members, "tls", Report::never);
             fields::stdio(report, members);
         }
         Variant::WebSocket => no_obo(report, members),
@@ -190,6 +191,9 @@ fn check(report: &mut Report<'_>, members: &Map<String, Value>, variant: Variant
         }
     }
     if variant != Variant::Stdio {
+        if author == Author::Administrator {
+            report.member(members, "tls", fields::tls);
+        }
         report.required(members, "url", |report, value| {
             url(report, value, variant, author);
         });

@@ -87,7 +87,11 @@ impl Remote {
     }
 
     pub(super) async fn send(&self, request: Request) -> Result<Response> {
-        self.http.send(&self.policy, request).await
+        let answer = self.http.send(&self.policy, request).await;
+        if let Some(warning) = self.policy.tls_warning() {
+            self.logger.warn(warning);
+        }
+        answer
     }
 
     /// For a wire whose one stream carries all answers.

@@ -40,6 +40,7 @@ pub async fn complete(world: &World, received: Option<Received>) -> Result<Token
         settings: Settings::default(),
         logger: Logger::silent(),
         persist: None,
+        tls: None,
     };
     let callback = Callback {
         code: Secret::from("the-code"),

@@ -121,6 +121,7 @@ impl World {
             allowed_addresses: [&self.server, &self.other]
                 .map(|server| server.address.to_string())
                 .to_vec(),
+            tls: None,
         }
     }
 

@@ -269,6 +269,7 @@ pub fn is_mcp_domain_allowed<'any>(
             ssrf_protection: true,
             allowed_domains: list(allowed_domains)?,
             allowed_addresses: list(allowed_addresses)?,
+            tls: None,
         };
         let url = if config.is_object() {
             config.get("url")?.as_string()

@@ -8,6 +8,7 @@ use url::Url;
 use super::super::extensions::check_extensions;
 use super::super::grant::{GRANT_MEMBERS, Grant, check_server};
 use super::super::header::is_transports_own;
+use super::super::tls::TLS_MEMBERS;
 use super::author::Author;
 use super::report::{PathPart, Report};
 
@@ -86,7 +87,7 @@ pub(super) fn server_managed(report: &mut Report<'_>, members: &Members) {
     });
 }
 
-/// Ours, as `shared` and `elicitation` are: the published schemas drop the three.
+/// Ours, as `shared`, `elicitation` and `tls` are: the published schemas drop the four.
 fn extensions(report: &mut Report<'_>, value: &Value) {
     report.record(value, |_, _| {});
     let wrong = value.as_object().map(check_extensions);
@@ -104,6 +105,24 @@ fn grant(report: &mut Report<'_>, members: &Members) {
             report.issue(format!("This {}", problem.message));
         });
     }
+}
+
+/// Ours, too.
+pub(super) fn tls(report: &mut Report<'_>, value: &Value) {
+    report.object(value, |report, members| {
+        for name in TLS_MEMBERS {
+            report.member(members, name, Report::non_empty_text);
+        }
+        let unknown = |name: &&String| !TLS_MEMBERS.contains(&name.as_str());
+        for name in members.keys().filter(unknown) {
+            report.member(members, name, Report::never);
+        }
+        for (name, other) in [("cert", "key"), ("key", "cert")] {
+            if members.contains_key(name) {
+                report.required(members, other, Report::non_empty_text);
+            }
+        }
+    });
 }
 
 pub(super) fn headers(report: &mut Report<'_>, members: &Members, author: Author) {

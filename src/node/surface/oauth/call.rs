@@ -12,8 +12,10 @@ use url::Url;
 use crate::connection::EpochMark;
 use crate::error::{Code, Error, Result};
 use crate::host::{
-    ClientAssertions, Environment, FlowStore, Logger, NetworkRules, SessionStore, TokenStore,
+    ClientAssertions, Environment, FlowStore, Host, Logger, Lookup, NetworkRules, SessionStore,
+    TokenStore,
 };
+use crate::network::ServerTls;
 use crate::node::engine::{AbortLink, JsResult, Present, Scope, Value};
 use crate::node::host::client_assertion;
 use crate::node::host::flows::NodeFlows;
@@ -33,6 +35,7 @@ use crate::node::surface::running::{Ending, promised};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{Endpoints, Storage};
 use crate::secret::Secret;
+use crate::server_config::{Context, resolve};
 use crate::settings::Settings;
 
 /// One call, its arguments still to be read.
@@ -219,17 +222,43 @@ impl<'env> Call<'env> {
             ssrf_protection: false,
             allowed_domains: convert::text_list(self.argument(domains))?,
             allowed_addresses: convert::text_list(self.argument(addresses))?,
+            tls: None,
         })
     }
 
+    /// The way to the endpoints of a server's authorization, with the TLS of that server.
     pub fn endpoints(
         &self,
-        rules: &NetworkRules,
-        headers: &IndexMap<String, String>,
-    ) -> Result<Endpoints> {
-        let http = self.runtime.manager.http().clone();
-        Endpoints::new(http, rules, &self.environment, None, headers)
+        mut rules: NetworkRules,
+        headers: IndexMap<String, String>,
+        server_name: Option<String>,
+    ) -> JsResult<'env, impl Future<Output = Result<Endpoints>> + Send + use<>> {
+        let (http, environment) = (
+            self.runtime.manager.http().clone(),
+            self.environment.clone(),
+        );
+        let host = self.runtime.call(self.scope, None)?.host;
+        Ok(async move {
+            if let Some(server_name) = server_name {
+                rules.tls = tls_of(&host, &server_name).await;
+            }
+            Endpoints::new(http, &rules, &environment, None, &headers)
+        })
     }
+}
+
+/// The TLS of a server as the registry's config names it: LibreChat's functions are not told it. Where the registry cannot
+/// say, there is none, and a server that wants it says so.
+pub async fn tls_of(host: &Host, server_name: &str) -> Option<ServerTls> {
+    let lookup = Lookup {
+        user_id: None,
+        config_servers: false,
+    };
+    let config = host.registry.server_config(server_name, lookup).await;
+    let config = config.ok()??.config().ok()?;
+    let context = Context::of_environment(&host.environment);
+    let resolved = resolve(&config, &context).ok()?;
+    resolved.server_tls(server_name).ok()?
 }
 
 /// What is left of a call whose promise gets its outcome.

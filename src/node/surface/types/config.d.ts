@@ -84,10 +84,27 @@ export interface MCPHttpServerConfigBase extends MCPServerConfigBase {
   requestHeaders?: Record<string, string>
   /** In place of the proxies of the environment. */
   proxy?: string
+  /** TLS of this server alone; only an operator's config may have it. */
+  tls?: MCPTlsConfig
   /** Has the server get tokens that are exchanged on behalf of the user, for these scopes. */
   obo?: { scopes: string }
   /** A command would win over the URL. */
   command?: undefined
+}
+
+/**
+ * TLS of one server, at its own origin and those of the `oauth` endpoints that the config names. `ca`, `cert` and `key` are
+ * PEM texts or paths of PEM files, which are read again when they change.
+ */
+export interface MCPTlsConfig {
+  /** Certificates that are trusted on top of the system's. */
+  ca?: string
+  /** The client certificate, and those between it and its authority. */
+  cert?: string
+  /** Its private key, without a passphrase. */
+  key?: string
+  /** The host name that the server's certificate is for, where the URL has another; it is asked for by that name (SNI). */
+  serverName?: string
 }
 
 /** A server over Streamable HTTP. */
@@ -108,6 +125,8 @@ export interface MCPWebSocketServerConfig extends MCPServerConfigBase {
   type?: 'websocket'
   /** `ws://` or `wss://`. */
   url: string
+  /** TLS of this server alone; only an operator's config may have it. */
+  tls?: MCPTlsConfig
   /** A command would win over the URL. */
   command?: undefined
   /** Tokens go where headers go. */
