@@ -123,6 +123,7 @@ impl Sources<'_> {
                 ssrf_protection: true,
                 allowed_domains: Vec::new(),
                 allowed_addresses,
+                tls: None,
             };
             Policy::oauth(&rules, &Environment::default(), None)
         };
