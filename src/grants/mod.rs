@@ -1,7 +1,7 @@
 //! Tokens for servers that no user logs in to: which authorization server gives them, how it is asked, and how long a
 //! token is kept.
 //!
-//! RFC 6749, section 4.4; RFC 7523, 8693; RFC 9728, 8414, 8707.
+//! RFC 6749, section 4.4; RFC 7523, 8693, 9728, 8414, 8707.
 
 mod assertion;
 pub mod authorization_server;
