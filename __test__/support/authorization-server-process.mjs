@@ -9,8 +9,9 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MapAdapter } from '../../examples/fleet/adapter.mjs';
 import { createAuthorizationServer } from '../../examples/librechat/servers/authorization-server.mjs';
+import { withIdJags } from './enterprise-grants.mjs';
 
-const { tokenDelayMs, dpop, ...options } = JSON.parse(process.argv[2]);
+const { tokenDelayMs, dpop, idJag, ...options } = JSON.parse(process.argv[2]);
 const features = {
   dPoP: {
     enabled: dpop !== 'none',
@@ -22,13 +23,16 @@ const WATCHED = ['/reg', '/request', '/token', '/token/revocation'];
 /** Wherever they are: in a form, a URL, an answer. */
 const SECRETS = [
   'access_token',
+  'assertion',
   'client_assertion',
   'client_secret',
   'code',
   'code_verifier',
+  'id_token',
   'refresh_token',
   'registration_access_token',
   'state',
+  'subject_token',
   'token',
 ];
 
@@ -90,6 +94,8 @@ provider.use(async (context, next) => {
     request: { path, status, headers, grantType: oidc?.params?.grant_type, error: body?.error, body: oidc?.body },
   });
 });
+
+if (idJag) await withIdJags(provider, issuer, idJag);
 
 process.on('disconnect', () => process.exit());
 await listen();

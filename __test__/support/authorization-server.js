@@ -14,6 +14,7 @@ const { until } = require('./wait');
  * @param options.scopes              what may be asked for
  * @param options.tokenDelayMs        time that the token endpoint takes
  * @param options.clients             metadata of clients that are registered beforehand
+ * @param options.idJag               what it knows of ID-JAGs, see enterprise-grants.mjs
  * @param options.pushedSeconds       every authorization request has to be pushed, and lasts so long
  * @param options.dpop                'nonce': proofs need one; 'none': it knows of no proofs (RFC 9449)
  * @returns `{ address, issuer, scopes, account, requests, refreshes, introspect, signIn, hold, holdAll, fail, close }`: `requests`
@@ -25,6 +26,7 @@ async function startAuthorizationServer({
   scopes = ['mcp'],
   tokenDelayMs = 0,
   clients = [],
+  idJag,
   pushedSeconds,
   dpop,
 } = {}) {
@@ -33,7 +35,16 @@ async function startAuthorizationServer({
   const resourceServer = { client_id: 'resource-server', client_secret: secret() };
   const port = await freePort();
   const options = {
-    ...{ port, accessTokenSeconds, account, resourceServer, scopes, tokenDelayMs, clients, pushedSeconds, dpop },
+    port,
+    accessTokenSeconds,
+    account,
+    resourceServer,
+    scopes,
+    tokenDelayMs,
+    clients,
+    idJag,
+    pushedSeconds,
+    dpop,
   };
   registerSecrets(account.password, ...[resourceServer, ...clients].map((client) => client.client_secret));
   const child = fork(join(__dirname, 'authorization-server-process.mjs'), [JSON.stringify(options)], {

@@ -192,6 +192,27 @@ mod tests {
     }
 
     #[test]
+    fn id_tokens_say_when_they_expire() {
+        let id_token = |claims: Option<Value>| {
+            let payload = claims.map(|claims| URL_SAFE_NO_PAD.encode(claims.to_string()));
+            let token = payload.map_or_else(|| "opaque".to_owned(), |it| format!("h.{it}.s"));
+            let info = OpenIdTokenInfo::of_session(OpenIdTokens {
+                id_token: Some(Secret::new(token)),
+                // The access token's.
+                expires_at: Some(1),
+                ..OpenIdTokens::default()
+            });
+            info.valid_id_token().is_some()
+        };
+        assert!(id_token(Some(json!({ "exp": FUTURE }))));
+        assert!(!id_token(Some(json!({ "exp": 1 }))));
+        assert!(id_token(Some(json!({}))));
+        assert!(id_token(None));
+        let none = OpenIdTokenInfo::of_session(access("token"));
+        assert!(none.valid_id_token().is_none());
+    }
+
+    #[test]
     fn federated_tokens_come_first() {
         let mut user = user(&[("provider", "openid")]);
         user.openid_tokens = Some(access("openid"));

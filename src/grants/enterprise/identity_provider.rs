@@ -135,3 +135,50 @@ pub(super) fn id_jag_of(members: &Map<String, Value>) -> Result<Secret> {
          urn:ietf:params:oauth:token-type:id-jag, and `token_type` N_A",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_but_an_id_jag_is_one() {
+        let taken = |answer: Value| id_jag_of(answer.as_object().unwrap()).is_ok();
+        let other = "urn:ietf:params:oauth:token-type:access_token";
+        for (answer, is_taken) in [
+            (
+                json!({ "access_token": "j", "issued_token_type": ID_JAG, "token_type": "N_A" }),
+                true,
+            ),
+            (
+                json!({ "access_token": "j", "issued_token_type": ID_JAG, "token_type": "n_a" }),
+                true,
+            ),
+            (
+                json!({ "access_token": "j", "issued_token_type": ID_JAG, "token_type": "Bearer" }),
+                false,
+            ),
+            (
+                json!({ "access_token": "j", "issued_token_type": ID_JAG }),
+                false,
+            ),
+            (
+                json!({ "access_token": "j", "issued_token_type": other, "token_type": "N_A" }),
+                false,
+            ),
+            (json!({ "access_token": "j", "token_type": "N_A" }), false),
+            (
+                json!({ "access_token": "", "issued_token_type": ID_JAG, "token_type": "N_A" }),
+                false,
+            ),
+            (
+                json!({ "access_token": ["j"], "issued_token_type": ID_JAG, "token_type": "N_A" }),
+                false,
+            ),
+            (json!({}), false),
+        ] {
+            assert_eq!(taken(answer.clone()), is_taken, "{answer}");
+        }
+    }
+}
