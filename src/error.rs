@@ -6,7 +6,7 @@ mod host;
 mod obo;
 
 pub use host::{HostFault, HostValue};
-pub use obo::{OboDetail, OboFailure, OboReason, TokenError};
+pub use obo::{Mender, OboDetail, OboFailure, OboReason, TokenError};
 
 use std::sync::Arc;
 

@@ -10,10 +10,11 @@ import { MapAdapter } from '../../examples/fleet/adapter.mjs';
 import { createAuthorizationServer } from '../../examples/librechat/servers/authorization-server.mjs';
 
 const { tokenDelayMs, ...options } = JSON.parse(process.argv[2]);
-const WATCHED = ['/reg', '/token', '/token/revocation'];
+const WATCHED = ['/reg', '/request', '/token', '/token/revocation'];
 /** Wherever they are: in a form, a URL, an answer. */
 const SECRETS = [
   'access_token',
+  'client_assertion',
   'client_secret',
   'code',
   'code_verifier',

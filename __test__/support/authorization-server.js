@@ -14,8 +14,9 @@ const { until } = require('./wait');
  * @param options.scopes              what may be asked for
  * @param options.tokenDelayMs        time that the token endpoint takes
  * @param options.clients             metadata of clients that are registered beforehand
+ * @param options.pushedSeconds       every authorization request has to be pushed, and lasts so long
  * @returns `{ address, issuer, scopes, account, requests, refreshes, introspect, signIn, hold, holdAll, fail, close }`: `requests`
- *   are those to the registration, token and revocation endpoints, `refreshes()` those with a refresh token; `account` is
+ *   are those to the registration, token, revocation and PAR endpoints, `refreshes()` those with a refresh token; `account` is
  *   `{ login, password }` of the only user
  */
 async function startAuthorizationServer({
@@ -23,12 +24,13 @@ async function startAuthorizationServer({
   scopes = ['mcp'],
   tokenDelayMs = 0,
   clients = [],
+  pushedSeconds,
 } = {}) {
   const secret = () => randomBytes(18).toString('base64url');
   const account = { login: 'alice', password: secret() };
   const resourceServer = { client_id: 'resource-server', client_secret: secret() };
   const port = await freePort();
-  const options = { port, accessTokenSeconds, account, resourceServer, scopes, tokenDelayMs, clients };
+  const options = { port, accessTokenSeconds, account, resourceServer, scopes, tokenDelayMs, clients, pushedSeconds };
   registerSecrets(account.password, ...[resourceServer, ...clients].map((client) => client.client_secret));
   const child = fork(join(__dirname, 'authorization-server-process.mjs'), [JSON.stringify(options)], {
     execArgv: [],

@@ -6,10 +6,11 @@ const METADATA_PATH = '/.well-known/oauth-protected-resource/mcp';
  * The small server, protected by an authorization server (see authorization-server.js): it publishes its metadata
  * (RFC 9728), answers 401 with the way there, and asks the authorization server about every token it gets.
  *
- * @param options  those of `startMcpServer`; a `fault` comes after the check
+ * @param authorizationServer  whose `issuer` it names at the moment it is asked
+ * @param options              those of `startMcpServer`; a `fault` comes after the check
  */
 async function startProtectedServer(authorizationServer, options = {}) {
-  const { issuer, scopes, introspect } = authorizationServer;
+  const { scopes, introspect } = authorizationServer;
   const server = await startMcpServer(options);
   const origin = `http://${server.address}`;
   const fault = server.fault;
@@ -27,7 +28,11 @@ async function startProtectedServer(authorizationServer, options = {}) {
   server.fault = async (exchange) => {
     const { request, response } = exchange;
     if (request.url === METADATA_PATH) {
-      const document = { resource: server.url, authorization_servers: [issuer], scopes_supported: scopes };
+      const document = {
+        resource: server.url,
+        authorization_servers: [authorizationServer.issuer],
+        scopes_supported: scopes,
+      };
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(document));
       return true;
     }

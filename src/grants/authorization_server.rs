@@ -27,7 +27,7 @@ pub struct AuthorizationServer {
     pub token_endpoint: Url,
     /// Ways to authenticate a client at the token endpoint, where they are known.
     pub auth_methods: Option<Vec<String>>,
-    /// Algorithms that it takes in assertions of clients, where it says so.
+    /// Algorithms of clients' assertions that it takes, where it says so.
     pub signing_algs: Option<Vec<String>>,
     /// What tokens are to be good for (RFC 8707).
     pub resource: String,
@@ -197,16 +197,16 @@ impl Protected<'_> {
 
     /// The operator's word, else the authorization server's.
     fn auth_methods(self, metadata: &ServerMetadata) -> Option<Vec<String>> {
-        let announced = || owned(metadata, "token_endpoint_auth_methods_supported");
+        let announced = || listed(metadata, "token_endpoint_auth_methods_supported");
         self.options.token_auth_methods.clone().or_else(announced)
     }
 }
 
 fn signing_algs(metadata: &ServerMetadata) -> Option<Vec<String>> {
-    owned(metadata, "token_endpoint_auth_signing_alg_values_supported")
+    listed(metadata, "token_endpoint_auth_signing_alg_values_supported")
 }
 
-fn owned(metadata: &ServerMetadata, name: &str) -> Option<Vec<String>> {
+fn listed(metadata: &ServerMetadata, name: &str) -> Option<Vec<String>> {
     let texts = metadata.texts(name)?;
     Some(texts.into_iter().map(str::to_owned).collect())
 }

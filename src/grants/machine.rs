@@ -104,7 +104,12 @@ impl MachineServer {
     fn failed(&self, error: Error) -> Error {
         if matches!(
             error.code,
-            Code::Aborted | Code::Closed | Code::InvalidConfig
+            Code::Aborted
+                | Code::AddressNotAllowed
+                | Code::Closed
+                | Code::HostError
+                | Code::HostTimeout
+                | Code::InvalidConfig
         ) {
             return error;
         }

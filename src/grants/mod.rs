@@ -1,11 +1,12 @@
 //! Tokens for servers that no user logs in to: which authorization server gives them, how it is asked, and how long a
 //! token is kept.
 //!
-//! RFC 6749, section 4.4; RFC 7523; RFC 9728, 8414, 8707.
+//! RFC 6749, section 4.4; RFC 7523, 8693, 9728, 8414, 8707.
 
 mod assertion;
 pub mod authorization_server;
 mod client;
+mod enterprise;
 mod exchange;
 mod issued;
 mod jwt;
@@ -13,6 +14,8 @@ mod machine;
 mod machine_tokens;
 mod workload;
 
+pub use authorization_server::AuthorizationServers;
+pub use enterprise::{Enterprise, Target};
 pub use issued::Description;
 pub use machine::{Grants, MachineServer};
 pub use machine_tokens::MachineTokens;

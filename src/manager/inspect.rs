@@ -84,7 +84,7 @@ impl Manager {
             self.detect_oauth(call, &request, &config, api_key, &mut found)
                 .await?;
             config.requires_oauth = found.requires_oauth;
-        } else if config.has_machine_grant() {
+        } else if config.grant().is_some() {
             found.requires_oauth = config.requires_oauth;
         }
         let asks_users = config.is_oauth_server()

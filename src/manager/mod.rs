@@ -9,6 +9,7 @@ mod connecting;
 mod content;
 mod directory;
 mod discover;
+mod exchanger;
 mod failure;
 mod format;
 mod forwarding;

@@ -24,7 +24,7 @@ const MAX_BODY: usize = 1024 * 1024;
 /// Bound on one request of discovery, registration or a token endpoint.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Members of forms that anybody may read; whatever else a form has is a secret.
-const PUBLIC: [&str; 13] = [
+const PUBLIC: [&str; 14] = [
     "audience",
     "client_assertion_type",
     "client_id",
@@ -37,6 +37,7 @@ const PUBLIC: [&str; 13] = [
     "resource",
     "response_type",
     "scope",
+    "subject_token_type",
     "token_type_hint",
 ];
 
@@ -119,6 +120,16 @@ impl Endpoints {
             http,
             policy: Policy::oauth(rules, environment, proxy)?,
             headers,
+            configured: None,
+        })
+    }
+
+    /// The way to the operator's own identity provider, which gets no `oauth_headers`: they are the server's.
+    pub fn trusted(http: HttpClient, environment: &Environment) -> Result<Self> {
+        Ok(Self {
+            http,
+            policy: Policy::trusted(environment)?,
+            headers: HeaderMap::new(),
             configured: None,
         })
     }
@@ -237,11 +248,13 @@ impl Endpoints {
         let answer = async {
             let response = self.http.send(&self.policy, request).await?;
             let (status, url) = (response.status, sanitize_url(&response.url));
-            Ok((status, url, response.bytes(MAX_BODY).await?))
+            let headers = response.headers.clone();
+            Ok((status, headers, url, response.bytes(MAX_BODY).await?))
         };
         match answer.await {
-            Ok((status, url, body)) => Ok(Answer {
+            Ok((status, headers, url, body)) => Ok(Answer {
                 status,
+                headers,
                 url: foreign_text(&url, &sent),
                 body,
                 sent,
@@ -261,13 +274,24 @@ pub struct Probe {
 /// An endpoint's answer. Its body may hold tokens, so it has no `Debug`.
 pub struct Answer {
     pub status: StatusCode,
+    pub headers: HeaderMap,
     url: String,
     body: Bytes,
-    /// What the endpoint may repeat and nobody may read.
     sent: SentSecrets,
 }
 
 impl Answer {
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What the endpoint may repeat and nobody may read.
+    #[must_use]
+    pub const fn sent(&self) -> &SentSecrets {
+        &self.sent
+    }
+
     /// The body as a JSON object.
     pub fn object(&self) -> Option<Map<String, Value>> {
         serde_json::from_slice(&self.body).ok()

@@ -16,7 +16,7 @@ use crate::secret::Secret;
 
 /// What one request carries to authenticate the client.
 #[derive(Default)]
-pub(super) struct Credentials {
+pub struct Credentials {
     pub form: Vec<(&'static str, String)>,
     pub authorization: Option<HeaderValue>,
     /// What no answer may repeat to us.
@@ -24,10 +24,7 @@ pub(super) struct Credentials {
 }
 
 /// Makes the credentials of one request; assertions are made anew for each.
-pub(super) async fn credentials(
-    client: &OpenIdClient,
-    host: &dyn OnBehalfOf,
-) -> Result<Credentials> {
+pub async fn credentials(client: &OpenIdClient, host: &dyn OnBehalfOf) -> Result<Credentials> {
     let mut credentials = Credentials::default();
     match &client.client_auth {
         ClientAuth::None => {}

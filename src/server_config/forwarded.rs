@@ -39,7 +39,7 @@ impl ServerConfig {
     /// out, so that the token does not go where nobody asked for it.
     pub(super) fn shadows(&self, name: &str, template: &str) -> bool {
         is_authorization(name)
-            && (self.obo_scopes.is_some() || self.has_active_oauth())
+            && (self.exchanges_tokens() || self.has_active_oauth())
             && placeholders(template).any(is_access_token)
     }
 
@@ -50,7 +50,7 @@ impl ServerConfig {
     fn may_forward(&self) -> bool {
         self.is_operators()
             && !self.is_plugin_sourced()
-            && self.obo_scopes.is_none()
+            && !self.exchanges_tokens()
             && !self.has_active_oauth()
     }
 

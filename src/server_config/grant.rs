@@ -2,6 +2,8 @@
 //!
 //! The members are an operator's: they read files and send secrets. The published schemas know none of them.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -61,6 +63,15 @@ impl Grant {
             "enterprise" => Some(Self::Enterprise),
             "workload" => Some(Self::Workload),
             _ => None,
+        }
+    }
+
+    /// The extension of the protocol that it is, which servers are told of (SEP-2133).
+    const fn extension(self) -> Option<&'static str> {
+        match self {
+            Self::ClientCredentials => Some("io.modelcontextprotocol/oauth-client-credentials"),
+            Self::Enterprise => Some("io.modelcontextprotocol/enterprise-managed-authorization"),
+            Self::Workload => None,
         }
     }
 
@@ -157,9 +168,15 @@ pub(super) fn settle(config: &mut ServerConfig, is_operators: bool) -> Result<()
         let refused = problem(&["oauth", name], "is for an operator's config only");
         return Err(refused.into());
     }
-    if Grant::of(oauth).is_some_and(Grant::is_machine) {
+    if let Some(grant) = Grant::of(oauth) {
         // No user has anything to authorize, whatever an inspection found out.
         config.requires_oauth = Some(false);
+        if let Some(name) = grant.extension() {
+            let mut extensions = config.extensions.as_deref().cloned().unwrap_or_default();
+            let settings = extensions.entry(name.to_owned());
+            settings.or_insert_with(|| Members::new().into());
+            config.extensions = Some(Arc::new(extensions));
+        }
     }
     Ok(())
 }

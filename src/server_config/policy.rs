@@ -28,17 +28,24 @@ impl ServerConfig {
         self.grant().is_some_and(Grant::is_machine)
     }
 
-    /// Whether connecting may need tokens of the user, through OAuth or on-behalf-of.
+    /// Whether a token of each user's login is exchanged for the server's: on behalf of the user, or because their
+    /// identity provider vouches for them.
     #[must_use]
-    pub fn requires_oauth_machinery(&self) -> bool {
-        self.obo_scopes.is_some() || self.is_oauth_server() && !self.forwards_token()
+    pub fn exchanges_tokens(&self) -> bool {
+        self.obo_scopes.is_some() || self.grant() == Some(Grant::Enterprise)
     }
 
-    /// Whether a refused request may lead to an OAuth flow. Neither on-behalf-of nor a server that gets the user's own
+    /// Whether connecting may need tokens of the user, through OAuth or an exchange.
+    #[must_use]
+    pub fn requires_oauth_machinery(&self) -> bool {
+        self.exchanges_tokens() || self.is_oauth_server() && !self.forwards_token()
+    }
+
+    /// Whether a refused request may lead to an OAuth flow. Neither an exchange nor a server that gets the user's own
     /// token falls back to one.
     #[must_use]
     pub fn runs_oauth_flow(&self) -> bool {
-        self.is_oauth_server() && self.obo_scopes.is_none() && !self.forwards_token()
+        self.is_oauth_server() && !self.exchanges_tokens() && !self.forwards_token()
     }
 
     #[must_use]
@@ -51,7 +58,7 @@ impl ServerConfig {
     #[must_use]
     pub fn requires_user_scoped_connection(&self) -> bool {
         self.requires_oauth == Some(true)
-            || self.obo_scopes.is_some()
+            || self.exchanges_tokens()
             || self.has_custom_user_vars()
             || self.named().is_personal
     }
@@ -124,7 +131,7 @@ impl ServerConfig {
     #[must_use]
     pub fn is_shared_but_for_placeholders(&self) -> bool {
         let is_personal = self.requires_oauth == Some(true)
-            || self.obo_scopes.is_some()
+            || self.exchanges_tokens()
             || self.has_custom_user_vars();
         self.startup
             && self.shared

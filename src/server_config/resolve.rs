@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::grant;
+use super::grant::{self, Grant};
 use super::header::{Setter, header, is_sent};
 use super::model::{ServerConfig, Stderr, TransportKind, invalid_url};
 use super::names::sanitize;
@@ -116,6 +116,13 @@ impl ResolvedConfig {
             Transport::Http { url, .. } => sanitize(url),
             Transport::Stdio { command, args, .. } => format!("{command} {}", args.join(" ")),
         }
+    }
+
+    /// As [`ServerConfig::exchanges_tokens`].
+    #[must_use]
+    pub fn exchanges_tokens(&self) -> bool {
+        let grant = self.oauth.as_ref().and_then(Grant::of);
+        self.obo_scopes.is_some() || grant == Some(Grant::Enterprise)
     }
 
     /// The server's URL; a process has none.

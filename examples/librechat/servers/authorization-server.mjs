@@ -11,6 +11,7 @@
  * @property {{ client_id: string, client_secret: string }} resourceServer  may ask about tokens
  * @property {string[]} scopes
  * @property {import('oidc-provider').ClientMetadata[]} [clients]  that are registered beforehand
+ * @property {number} [pushedSeconds]  every authorization request has to be pushed, and lasts so long
  * @property {App} [app]  with it, this is the identity provider of an organization as well
  * @property {import('oidc-provider').AdapterConstructor} [adapter]  where things are kept; without one, a thousand of them
  *
@@ -60,6 +61,7 @@ const configuration = (options) => ({
     AuthorizationCode: 60,
     Grant: 3600,
     Interaction: 600,
+    PushedAuthorizationRequest: options.pushedSeconds ?? 60,
     RefreshToken: 3600,
     Session: 600,
   },
@@ -67,6 +69,10 @@ const configuration = (options) => ({
     clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
     introspection: { enabled: true },
+    pushedAuthorizationRequests: {
+      enabled: true,
+      requirePushedAuthorizationRequests: options.pushedSeconds !== undefined,
+    },
     registration: { enabled: true },
     revocation: { enabled: true },
     resourceIndicators: {

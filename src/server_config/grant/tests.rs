@@ -173,3 +173,22 @@ fn only_operators_say_how_this_program_proves_itself() {
         assert!(config(source, json!({ "client_id": "c" })).is_ok());
     }
 }
+
+#[test]
+fn servers_are_told_of_the_extension() {
+    let extensions = |members: Value| {
+        let mut config = json!({ "url": "https://mcp.test", "oauth": { "grant": "enterprise", "client_id": "c" } });
+        let members = members.as_object().unwrap().clone();
+        config.as_object_mut().unwrap().extend(members);
+        let config = ServerConfig::from_members(config.as_object().unwrap().clone()).unwrap();
+        assert!(config.exchanges_tokens() && !config.runs_oauth_flow());
+        Value::Object(config.extensions.unwrap().as_ref().clone())
+    };
+    let name = "io.modelcontextprotocol/enterprise-managed-authorization";
+    assert_eq!(extensions(json!({})), json!({ name: {} }));
+    let others = json!({ "extensions": { "example/other": {} } });
+    assert_eq!(extensions(others), json!({ "example/other": {}, name: {} }));
+    // An operator's word counts more.
+    let none = json!({ "extensions": { name: null } });
+    assert_eq!(extensions(none), json!({ name: null }));
+}
