@@ -1,6 +1,7 @@
 /** The command line tool and servers that nobody logs in to. */
 
 const { useCli } = require('./support/cli');
+const { startEnterpriseProvider, startServersProvider } = require('./support/enterprise');
 const { startProtectedServer } = require('./support/protected-server');
 const { assertionFor, startMetadataService, startWorkloadAuthorizationServer } = require('./support/workload');
 
@@ -55,7 +56,7 @@ describe('login', () => {
   });
 
   test('what stands in the way: exit code 1, and who mends it', async () => {
-    const { run } = await workload({ assertion: (as) => as.assertion({ seconds: -60 }) });
+    const { run } = await workload({ assertion: (as) => as.assertion(-60) });
     const { code, json } = await run(['login', 'srv', '--json']);
     expect(code).toBe(1);
     expect(json()).toMatchObject({
@@ -80,7 +81,7 @@ describe('check', () => {
         authorization: { type: 'workload', ready: true, reason: 'the assertion of token, the client program' },
       }),
     ]);
-    expect((await run(['check'])).stdout).toMatch(/workload identity, token accepted/);
+    expect((await run(['check'])).stdout).toMatch(/workload identity, token/);
   });
 
   test('what fails, with the cause and what to do', async () => {
@@ -144,4 +145,62 @@ test('an assertion for somebody else is sent to nobody', async () => {
   expect(code).toBe(1);
   expect(stdout).toMatch(/gets no assertion: the assertion of token .*https:\/\/other\.test/);
   expect(as.forms()).toEqual([]);
+});
+
+describe('obo, for an enterprise grant', () => {
+  async function enterprise() {
+    const idp = fixtures.keep(await startEnterpriseProvider());
+    const as = fixtures.keep(await startServersProvider(idp));
+    const server = fixtures.keep(await startProtectedServer(as));
+    const oauth = {
+      grant: 'enterprise',
+      issuer: as.issuer,
+      client_id: as.client.id,
+      client_secret: as.client.secret,
+      scope: 'mcp',
+      identity_provider: { issuer: idp.issuer, client_id: idp.client.id, client_secret: idp.client.secret },
+    };
+    const srv = { type: 'streamable-http', url: server.url, oauth };
+    return { idp, as, server, ...withServers({ srv }, { allowedAddresses: [server.address, as.address] }) };
+  }
+
+  test('both steps, with the claims of the ID token and of the ID-JAG, and no token', async () => {
+    const { idp, as, server, run } = await enterprise();
+    const input = idp.idToken('alice');
+    const { code, stdout, stderr } = await run(['obo', 'srv', '--json'], { input });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({
+      name: 'srv',
+      ok: true,
+      expiresIn: expect.any(Number),
+      idToken: expect.objectContaining({ sub: 'alice', aud: idp.client.id }),
+      idJag: expect.objectContaining({ sub: 'alice', aud: as.issuer, resource: server.url }),
+    });
+    const shown = await run(['obo', 'srv'], { input });
+    expect(shown.stdout).toMatch(/1\. the identity provider took this ID token/);
+    expect(shown.stdout).toMatch(/2\. the authorization server of srv took the ID-JAG; its token lasts 3\d\d\d s/);
+    const signatures = as.requests.map(({ form }) => form.assertion.split('.')[2]);
+    for (const secret of [input.split('.')[2], ...signatures]) expect(stdout + shown.stdout).not.toContain(secret);
+  });
+
+  test.each([
+    ['the identity provider', ({ idp }) => idp, 'invalid_client'],
+    ['the authorization server', ({ as }) => as, 'invalid_grant'],
+  ])('%s refuses: exit code 1, and its word', async (_, partyOf, error) => {
+    const world = await enterprise();
+    partyOf(world).answer = () => ({ status: 400, error, access_token: undefined });
+    const { code, json } = await world.run(['obo', 'srv', '--json'], { input: world.idp.idToken('alice') });
+    expect(code).toBe(1);
+    expect(json()).toMatchObject({
+      ok: false,
+      error: { message: expect.stringContaining(error), hint: expect.any(String) },
+    });
+  });
+
+  test('login says that nobody logs in', async () => {
+    const { run } = await enterprise();
+    const { code, stdout } = await run(['login', 'srv']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/Users do not log in to this server.*librechat-mcp-native obo "srv"/s);
+  });
 });
