@@ -86,7 +86,7 @@ describe('an assertion from a file', () => {
 
   test('that was replaced while it was refused is read once more', async () => {
     const { file, as, call } = await withFile();
-    const [old, fresh] = [as.assertion({ seconds: -60 }), as.assertion()];
+    const [old, fresh] = [as.assertion(-60), as.assertion()];
     file.write(old);
     as.answer = () => {
       file.write(fresh);
@@ -98,12 +98,12 @@ describe('an assertion from a file', () => {
   });
 
   test.each([
+    ['has expired', (as) => as.assertion(-60), /invalid_grant.*token has expired \d+ s ago/],
     [
-      'has expired',
-      (as) => as.assertion({ seconds: -60 }),
-      /invalid_grant: .*has expired.*token has expired \d+ s ago/,
+      'that the provider does not know',
+      (as) => `${as.assertion().slice(0, -8)}AAAAAAAA`,
+      /invalid_grant: The assertion is not taken/,
     ],
-    ['that the provider does not know', (as) => `${as.assertion().slice(0, -8)}AAAAAAAA`, /the signature is wrong/],
   ])('that %s is sent once, and the error says which it was', async (_, make, expected) => {
     const { file, as, failure } = await withFile();
     file.write(make(as));
@@ -157,10 +157,11 @@ describe('an assertion from a file', () => {
 
   test('for whatever the operator’s authorization server wants', async () => {
     const file = tokenFile();
-    const { as, call } = await setup({ oauth: ({ issuer }) => ({ issuer, assertion: { file: file.path } }) });
-    const assertion = assertionFor(['api://exchange', as.issuer]);
+    const { as, failure } = await setup({ oauth: ({ issuer }) => ({ issuer, assertion: { file: file.path } }) });
+    const assertion = assertionFor('api://exchange');
     file.write(assertion);
-    await call('one');
+    // The operator has named it, and it has the last word.
+    expect((await failure('one')).message).toMatch(/not taken.*is for "api:\/\/exchange"/);
     expect(as.forms()).toEqual([expect.objectContaining({ assertion })]);
   });
 });
@@ -195,7 +196,7 @@ describe('an assertion of the metadata service', () => {
   /** A service that answers as the platform does, and a server whose config names it. */
   async function withService(answer, { isAllowed = true, headers } = {}) {
     let as;
-    const service = fixtures.keep(await startMetadataService((request) => answer(request, as)));
+    const service = fixtures.keep(await startMetadataService(() => answer(as)));
     const metadata = { metadata_url: `http://${service.address}/identity?audience=mcp`, metadata_headers: headers };
     const world = await setup({ allow: isAllowed ? [service] : [], oauth: () => ({ assertion: metadata }) });
     as = world.as;
@@ -206,7 +207,7 @@ describe('an assertion of the metadata service', () => {
     ['Google', { 'Metadata-Flavor': 'Google' }, (assertion) => `${assertion}\n`],
     ['Azure', { Metadata: 'true' }, (assertion) => ({ access_token: assertion, expires_in: '600' })],
   ])('as %s answers it, with the headers that it wants', async (_, headers, shape) => {
-    const { service, as, call } = await withService((_request, it) => ({ body: shape(it.assertion()) }), { headers });
+    const { service, as, call } = await withService((it) => ({ body: shape(it.assertion()) }), { headers });
     await call('one');
     expect(as.forms()).toHaveLength(1);
     const [[name, value]] = Object.entries(headers);
@@ -220,7 +221,7 @@ describe('an assertion of the metadata service', () => {
   });
 
   test('an address that the operator has not opened is not asked', async () => {
-    const { service, failure } = await withService((_, it) => ({ body: it.assertion() }), { isAllowed: false });
+    const { service, failure } = await withService((it) => ({ body: it.assertion() }), { isAllowed: false });
     const { code, message } = await failure('one');
     expect(code).toBe('MCP_GRANT_FAILED');
     expect(message).toContain('metadata service');

@@ -50,13 +50,13 @@ function addressOf(api, server, customUserVars) {
 /** Why a server cannot even be tried, as `{ code, message, hint }`. */
 function obstacle(context, name) {
   const server = serverOf(context.config, name);
-  const known = knownOf(context, name);
   const [issue] = context.api.validateServerConfig(server, { source: 'yaml' });
   if (issue) {
     const line = context.config.lineOf(['mcpServers', name, ...issue.path]);
     const where = `${context.config.file}:${line}`;
     return summary({ code: 'MCP_INVALID_CONFIG', message: `${where}: ${[...issue.path].join('.')}: ${issue.message}` });
   }
+  const known = knownOf(context, name);
   const variables = missingVariables(server);
   if (variables.length > 0) {
     const message = `The environment lacks ${variables.join(', ')}`;

@@ -214,4 +214,12 @@ function useEnterprise() {
   return { fixtures, setup };
 }
 
-module.exports = { ID_JAG, seconds, startParty, startServersProvider, useEnterprise };
+module.exports = {
+  ID_JAG,
+  JWT_BEARER,
+  seconds,
+  startEnterpriseProvider,
+  startParty,
+  startServersProvider,
+  useEnterprise,
+};

@@ -66,7 +66,9 @@ async function checkServer(context, name, options) {
     if (server && typeof server === 'object') result.transport = transportOf(server);
     if (hindered) {
       const known = server && typeof server === 'object';
-      const authorization = known ? await authorizationOf(context, name, { ask: false }) : result.authorization;
+      const unknown = result.authorization;
+      // Of a configuration that is wrong it may not be known.
+      const authorization = known ? await authorizationOf(context, name, { ask: false }).catch(() => unknown) : unknown;
       return { ...result, authorization: { ...authorization, ready: false }, error: hindered };
     }
     const authorization = authorizationOf(context, name);

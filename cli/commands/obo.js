@@ -1,28 +1,25 @@
-/** `obo`: exchanges a user's access token for one that the server takes, and shows its claims. */
+/**
+ * `obo`: exchanges a token of a user for one that the server takes, and shows what came of it: the user's access token on behalf
+ * of the user, or the user's ID token in the two steps of an enterprise grant. Claims are shown, tokens never.
+ */
 
 const { serverOf } = require('../config');
 const { EXIT, Failure } = require('../failure');
+const { grantOf } = require('../grants');
 const { clean, paint, print, printFailure, printJson, printTable, progress, summary } = require('../output');
 const { USER, openIdConfig, withRuntime } = require('../runtime');
-const { knownOf } = require('../server');
+const { knownOf, obstacle } = require('../server');
 
 const MAX_TOKEN_BYTES = 64 * 1024;
 
 module.exports = async function obo(name, options) {
   return withRuntime(options, async (context) => {
-    const { obo: wanted } = serverOf(context.config, name);
-    if (!wanted?.scopes) {
-      throw new Failure(`The server "${name}" has no obo.scopes`, {
-        hint: 'Only servers with `obo` take such tokens.',
-      });
-    }
-    await openIdConfig();
-    const token = await readToken();
-    const user = { ...USER, provider: 'openid', openidId: USER.id, federatedTokens: { access_token: token } };
+    const exchange = exchangeOf(context, name);
+    if (exchange.needsOpenIdClient) await openIdConfig();
+    const token = await readToken(exchange.kind);
     const spinner = progress('asking the identity provider', options);
     try {
-      const exchanged = await context.runtime.exchangeOboToken(user, token, wanted.scopes, false).finally(spinner.stop);
-      show(name, exchanged, options);
+      exchange.show(await exchange.make(token).finally(spinner.stop), token, options);
       return EXIT.ok;
     } catch (error) {
       const failure = { ...summary(error, knownOf(context, name)), detail: error.detail };
@@ -33,8 +30,37 @@ module.exports = async function obo(name, options) {
   });
 };
 
-async function readToken() {
-  if (process.stdin.isTTY) process.stderr.write("Paste the user's access token, then Ctrl+D:\n");
+/** Which token the server wants exchanged, how that is done, and how it is shown. */
+function exchangeOf(context, name) {
+  const { runtime, config } = context;
+  const server = serverOf(config, name);
+  const user = (federatedTokens) => ({ ...USER, provider: 'openid', openidId: USER.id, federatedTokens });
+  if (server.obo?.scopes) {
+    return {
+      kind: 'access',
+      needsOpenIdClient: true,
+      make: (token) => runtime.exchangeOboToken(user({ access_token: token }), token, server.obo.scopes, false),
+      show: (exchanged, _, options) => showExchanged(name, exchanged, options),
+    };
+  }
+  const grant = grantOf(server);
+  if (grant?.type !== 'enterprise') {
+    throw new Failure(`The server "${name}" has no obo.scopes, and no oauth.grant: enterprise`, {
+      hint: 'Only servers with one of them take such tokens.',
+    });
+  }
+  const hindered = obstacle(context, name);
+  if (hindered) throw new Failure(hindered.message, hindered);
+  return {
+    kind: 'ID',
+    needsOpenIdClient: !server.oauth.identity_provider,
+    make: (token) => runtime.explainEnterpriseToken(user({ id_token: token }), name),
+    show: (explained, token, options) => showSteps(name, grant, claimsOf(token), explained, options),
+  };
+}
+
+async function readToken(kind) {
+  if (process.stdin.isTTY) process.stderr.write(`Paste the user's ${kind} token, then Ctrl+D:\n`);
   let text = '';
   for await (const chunk of process.stdin.setEncoding('utf8')) {
     text += chunk;
@@ -42,7 +68,7 @@ async function readToken() {
   }
   const token = text.trim();
   if (token === '' || token.length > MAX_TOKEN_BYTES || /\s/.test(token)) {
-    throw new Failure('No access token on stdin', {
+    throw new Failure(`No ${kind} token on stdin`, {
       code: 'MCP_INVALID_ARGUMENT',
       hint: 'Give it without the word Bearer: echo "$TOKEN" | npx librechat-mcp-native obo SERVER',
     });
@@ -50,7 +76,7 @@ async function readToken() {
   return token;
 }
 
-function show(name, { access_token: token, expires_in: expiresIn, scope }, options) {
+function showExchanged(name, { access_token: token, expires_in: expiresIn, scope }, options) {
   const claims = claimsOf(token);
   if (options.json) return printJson({ name, ok: true, expiresIn, scope, claims });
   print(
@@ -62,7 +88,19 @@ function show(name, { access_token: token, expires_in: expiresIn, scope }, optio
   return undefined;
 }
 
-/** The claims of a JWT; the signature is the server's to judge. */
+function showSteps(name, { reason }, idToken, { idJag = null, expiresIn }, options) {
+  if (options.json) return printJson({ name, ok: true, expiresIn, idToken, idJag });
+  print(`${paint.green('✓')} both steps worked for ${clean(name)}: ${clean(reason)}`);
+  const shown = (claims) => Object.entries(claims ?? { '–': 'no claims to show' });
+  print('1. the identity provider took this ID token');
+  printTable(['Claim', 'Value'], shown(idToken));
+  print('   and gave this ID-JAG');
+  printTable(['Claim', 'Value'], shown(idJag));
+  print(`2. the authorization server of ${clean(name)} took the ID-JAG; its token lasts ${clean(expiresIn)} s`);
+  return undefined;
+}
+
+/** The claims of a JWT; the signature is for whom it is made for to judge. */
 function claimsOf(token) {
   try {
     const claims = JSON.parse(Buffer.from(token.split('.')[1], 'base64url').toString('utf8'));

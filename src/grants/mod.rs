@@ -15,7 +15,7 @@ mod machine_tokens;
 mod workload;
 
 pub use authorization_server::AuthorizationServers;
-pub use enterprise::{Enterprise, Target};
+pub use enterprise::{Enterprise, Explained, Target};
 pub use issued::Description;
 pub use machine::{Grants, MachineServer};
 pub use machine_tokens::MachineTokens;

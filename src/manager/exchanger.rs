@@ -3,13 +3,18 @@
 use std::borrow::Borrow;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
 use super::scope::{CallScope, ServerScope};
 use super::state::Manager;
-use crate::error::Result;
-use crate::grants::{Enterprise, Target};
-use crate::obo::{Obo, ServerToken};
+use crate::error::{Code, Error, Result};
+use crate::grants::{Enterprise, Explained, Target};
+use crate::log::log_prefix;
+use crate::obo::{EXCHANGE_TIMEOUT, Obo, ServerToken, TokenUse};
 use crate::secret::Secret;
-use crate::server_config::ResolvedConfig;
+use crate::server_config::{ResolvedConfig, resolve};
+use crate::user::User;
 
 #[derive(Clone)]
 pub(super) enum Exchanger {
@@ -39,6 +44,39 @@ impl Exchanger {
 }
 
 impl Manager {
+    /// Makes both exchanges of an enterprise grant anew, as the call's user.
+    ///
+    /// Fails with [`Code::InvalidArgument`] for a server with another grant, and as the exchanges do.
+    pub async fn explain_enterprise_token(
+        &self,
+        call: &CallScope<'_>,
+        server_name: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Explained> {
+        let server = self.server(call, server_name, None, cancel).await?;
+        let owner = &server.key.owner;
+        let resolved = || resolve(&server.config, &call.context(owner));
+        let Some(Exchanger::Enterprise(enterprise, target)) =
+            self.exchanger(call, &server, resolved)?
+        else {
+            let message = format!("MCP server \"{server_name}\" has no `oauth.grant: enterprise`");
+            return Err(Error::new(Code::InvalidArgument, message));
+        };
+        let nobody = User::default();
+        let request = ServerToken {
+            host: call.host,
+            user: call.user.unwrap_or(&nobody),
+            server_name,
+            config: &server.config,
+            log_prefix: &log_prefix(owner.user_id(), server_name),
+            purpose: TokenUse::Connection,
+            rejected: None,
+            deadline: Instant::now() + EXCHANGE_TIMEOUT,
+        };
+        let explained = Box::pin(enterprise.explain(&request, target));
+        self.until_cancelled(cancel, explained).await?
+    }
+
     /// `None` for servers that get no such tokens. `resolved` is the server's config with everything filled in, which only
     /// some need.
     pub(super) fn exchanger<C: Borrow<ResolvedConfig>>(

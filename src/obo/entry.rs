@@ -34,7 +34,8 @@ impl Entry {
     }
 
     /// Seconds until the token expires.
-    pub(super) fn expires_in(&self) -> u64 {
+    #[must_use]
+    pub fn expires_in(&self) -> u64 {
         u64::try_from(self.expires_at - now_ms()).unwrap_or_default() / 1000
     }
 

@@ -1,8 +1,9 @@
 //! The two steps from an ID token to an access token.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use serde_json::{Map, Value};
 
 use super::diagnosis::{Step, configuration};
 use super::identity_provider::{Asked, Provider, authenticate_hosts, id_jag_of};
@@ -11,6 +12,7 @@ use super::token_endpoint::ask;
 use crate::error::Result;
 use crate::grants::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
 use crate::grants::client::Client;
+use crate::grants::jwt::claims;
 use crate::host::Host;
 use crate::network::HttpClient;
 use crate::oauth::{
@@ -32,7 +34,12 @@ pub(super) struct IdJagExchange {
     pub target: Arc<Target>,
     pub provider: Provider,
     pub id_token: Secret,
+    /// Where the claims of the ID-JAG are put, for who wants to see them.
+    pub seen: Option<Seen>,
 }
+
+/// What an ID-JAG claims, once there is one.
+pub(super) type Seen = Arc<OnceLock<Map<String, Value>>>;
 
 #[async_trait]
 impl Exchanging for IdJagExchange {
@@ -52,6 +59,9 @@ impl Exchanging for IdJagExchange {
         let id_jag = id_jag
             .await
             .map_err(|error| Step::IdentityProvider.failed(error))?;
+        if let (Some(seen), Some(claims)) = (&self.seen, claims(&id_jag)) {
+            let _ = seen.set(claims);
+        }
         let granted = once_more(&self.host.logger, self.again("an access token"), || {
             self.access(&server, &id_jag)
         });

@@ -14,9 +14,10 @@ mod token_endpoint;
 use std::sync::Arc;
 
 use diagnosis::{Step, hint, missing_id_token, refused};
-use exchange::IdJagExchange;
+use exchange::{IdJagExchange, Seen};
 use identity_provider::Provider;
 use ring::digest::{SHA256, digest};
+use serde_json::{Map, Value};
 pub use target::Target;
 use tokio::time::timeout_at;
 
@@ -26,12 +27,20 @@ use crate::error::{Code, Error, Result};
 use crate::host::tenant_of;
 use crate::log::{Level, LogMeta};
 use crate::network::HttpClient;
-use crate::obo::{CacheKey, ExchangedTokens, ServerToken, Wanted, add_identity};
+use crate::obo::{CacheKey, Entry, ExchangedTokens, ServerToken, Wanted, add_identity};
 use crate::secret::Secret;
 use crate::server_config::OpenIdTokenInfo;
 
 const SERVICE: &str = "[EnterpriseTokenService]";
 const NAMESPACE: &str = "librechat-mcp-native:enterprise:v1";
+
+/// What both exchanges gave; neither token is told.
+pub struct Explained {
+    /// The claims of the ID-JAG; absent where another call had asked for it.
+    pub id_jag: Option<Map<String, Value>>,
+    /// How long the access token is good, in seconds.
+    pub expires_in: u64,
+}
 
 /// The exchanges of one runtime. Cheap to clone.
 #[derive(Clone)]
@@ -60,8 +69,34 @@ impl Enterprise {
     /// # Errors
     /// As [`Obo::token`](crate::obo::Obo::token), with who can mend it.
     pub async fn token(&self, request: &ServerToken<'_>, target: Arc<Target>) -> Result<Secret> {
+        Ok(self.told(request, target, None).await?.token)
+    }
+
+    /// Makes both exchanges anew, for who wants to see what comes of them.
+    ///
+    /// # Errors
+    /// As [`Self::token`].
+    pub async fn explain(
+        &self,
+        request: &ServerToken<'_>,
+        target: Arc<Target>,
+    ) -> Result<Explained> {
+        let seen = Seen::default();
+        let entry = self.told(request, target, Some(Arc::clone(&seen))).await?;
+        Ok(Explained {
+            id_jag: seen.get().cloned(),
+            expires_in: entry.expires_in(),
+        })
+    }
+
+    async fn told(
+        &self,
+        request: &ServerToken<'_>,
+        target: Arc<Target>,
+        seen: Option<Seen>,
+    ) -> Result<Entry> {
         request.check_trust().await?;
-        match self.resolve(request, target).await {
+        match self.resolve(request, target, seen).await {
             Err(error) if !matches!(error.code, Code::Aborted | Code::Closed) => {
                 let hint = hint(&error);
                 Err(request.framed(error, "", hint))
@@ -70,11 +105,18 @@ impl Enterprise {
         }
     }
 
-    async fn resolve(&self, request: &ServerToken<'_>, target: Arc<Target>) -> Result<Secret> {
+    async fn resolve(
+        &self,
+        request: &ServerToken<'_>,
+        target: Arc<Target>,
+        seen: Option<Seen>,
+    ) -> Result<Entry> {
         let exchanged = async {
             let scope = target.options.scope.clone().unwrap_or_default();
             let id_token = id_token(request, &scope).await?;
-            let outcome = self.exchanged(request, target, &scope, id_token).await;
+            let outcome = self
+                .exchanged(request, target, &scope, id_token, seen)
+                .await;
             outcome.map_err(|error| {
                 if matches!(error.code, Code::Aborted | Code::Closed) {
                     return error;
@@ -96,7 +138,8 @@ impl Enterprise {
         target: Arc<Target>,
         scope: &str,
         id_token: Secret,
-    ) -> Result<Secret> {
+        seen: Option<Seen>,
+    ) -> Result<Entry> {
         let host = request.host;
         let found = Provider::of(&target, host).await;
         let provider = found.map_err(|error| Step::IdentityProvider.failed(error))?;
@@ -132,7 +175,7 @@ impl Enterprise {
             user,
             user_id: request.user.id.as_deref(),
             scopes: scope,
-            from_cache: true,
+            from_cache: seen.is_none(),
             rejected: request.rejected,
         };
         let exchange = IdJagExchange {
@@ -144,8 +187,9 @@ impl Enterprise {
             target,
             provider,
             id_token,
+            seen,
         };
-        Ok(self.tokens.get(&wanted, exchange).await?.token)
+        self.tokens.get(&wanted, exchange).await
     }
 }
 

@@ -15,7 +15,7 @@ use super::methods::{Begins, Invocation, Method, set_methods};
 use super::request::RequestStore;
 use super::state::RuntimeState;
 use super::{
-    client, exchange, inspect, machine_token, manager, oauth, redaction, result, statics, telemetry,
+    client, exchange, grants, inspect, manager, oauth, redaction, result, statics, telemetry,
 };
 use crate::flights::Flights;
 use crate::manager::Manager;
@@ -47,10 +47,8 @@ const METHODS: &[Method] = &[
     Method::new("exchangeOboToken", exchange::exchange_obo_token).begins(Begins::InTurn),
     Method::new("getGraphApiToken", exchange::get_graph_api_token).begins(Begins::InTurn),
     Method::new("inspectServer", inspect::inspect_server),
-    Method::new(
-        "describeMachineToken",
-        machine_token::describe_machine_token,
-    ),
+    Method::new("describeMachineToken", grants::describe_machine_token),
+    Method::new("explainEnterpriseToken", grants::explain_enterprise_token),
     Method::new("stats", telemetry::stats),
     Method::new("metrics", telemetry::metrics),
     Method::new("health", telemetry::health),

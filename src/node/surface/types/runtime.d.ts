@@ -28,6 +28,12 @@ export interface MCPRuntime {
    */
   describeMachineToken: (serverName: string) => Promise<{ issuer?: string; tokenEndpoint: string; scope?: string; expiresIn: number }>
   /**
+   * Of a server with `oauth.grant: enterprise`: makes both exchanges anew with the ID token of the user, as they are made for a
+   * call, and resolves to the claims of the ID-JAG (unless another call had asked for it) and to the seconds that the access
+   * token is good; neither token is told. Rejects as a call does, and with `MCP_INVALID_ARGUMENT` for another server.
+   */
+  explainEnterpriseToken: (user: object, serverName: string) => Promise<{ idJag?: Record<string, unknown>; expiresIn: number }>
+  /**
    * LibreChat's `MCPServerInspector.inspect`: resolves to a copy of the config with `requiresOAuth`, `oauthMetadata`
    * and, from a server that asks nothing of users, `resolvedInstructions`, `capabilities`, `tools` and
    * `toolFunctions`. Without lists of its own (`null`: none) the registry's rules hold.
