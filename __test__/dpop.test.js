@@ -136,8 +136,8 @@ describe('a server that requires it', () => {
     await completeAuthorization(host, await suite.authorizationServer.signIn(oauthUrl));
     const [alices, bobs] = [await storedKey(host, host.user), await storedKey(host, bob)];
     expect(alices).not.toBe(bobs);
-    const { tokenMethods } = host.store.services;
-    await host.runtime.tokens.deleteUserTokens({ userId: bob.id, serverName: 'srv', ...tokenMethods });
+    const deleteToken = host.store.services.tokenMethods.deleteTokens;
+    await host.runtime.tokens.deleteUserTokens({ userId: bob.id, serverName: 'srv', deleteToken });
     expect(await host.store.rows(bob.id)).toEqual({});
     expect(await storedKey(host, host.user)).toBe(alices);
   });
