@@ -7,6 +7,7 @@
 )]
 
 mod limits;
+mod proofs;
 mod proxies;
 mod redirects;
 mod rules;
