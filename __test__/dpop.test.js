@@ -155,6 +155,18 @@ describe('a server that requires it', () => {
     expect(tokenRequests('refresh_token').map(({ body }) => body?.refresh_token)).not.toContain(token);
   });
 
+  test('a key that cannot be read is replaced by the next login', async () => {
+    const host = await suite.host(dpop);
+    await host.authorize();
+    const before = await storedKey(host, host.user);
+    const row = { userId: host.user.id, type: 'mcp_oauth_dpop', identifier: 'mcp:srv:dpop' };
+    await host.store.services.tokenMethods.updateToken(row, { token: '00:11' });
+    await host.restart();
+    await host.authorize();
+    expect(await host.reinit()).toEqual(connected('srv'));
+    expect(await storedKey(host, host.user)).not.toBe(before);
+  });
+
   test('a request whose proof it refuses fails in words', async () => {
     const host = await suite.host(dpop);
     await host.authorize();
