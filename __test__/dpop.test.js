@@ -1,12 +1,13 @@
 /** Tokens that are bound to a key of their user (RFC 9449), at real authorization servers. */
 
-const { randomUUID } = require('node:crypto');
+const { generateKeyPairSync, randomUUID } = require('node:crypto');
 const { completeAuthorization, useAuthorization } = require('./support/authorization');
 const { startAuthorizationServer } = require('./support/authorization-server');
 const { ECHO } = require('./support/calls');
 const { readProof, thumbprint } = require('./support/dpop');
 const { startDpopWebSocket } = require('./support/dpop-websocket');
 const { createUser } = require('./support/host');
+const { startProtectedServer } = require('./support/protected-server');
 const { connected } = require('./support/results');
 const { registerSecrets } = require('./support/secrets');
 const { until } = require('./support/wait');
@@ -136,8 +137,8 @@ describe('a server that requires it', () => {
     await completeAuthorization(host, await suite.authorizationServer.signIn(oauthUrl));
     const [alices, bobs] = [await storedKey(host, host.user), await storedKey(host, bob)];
     expect(alices).not.toBe(bobs);
-    const { tokenMethods } = host.store.services;
-    await host.runtime.tokens.deleteUserTokens({ userId: bob.id, serverName: 'srv', ...tokenMethods });
+    const deleteToken = host.store.services.tokenMethods.deleteTokens;
+    await host.runtime.tokens.deleteUserTokens({ userId: bob.id, serverName: 'srv', deleteToken });
     expect(await host.store.rows(bob.id)).toEqual({});
     expect(await storedKey(host, host.user)).toBe(alices);
   });
@@ -152,6 +153,18 @@ describe('a server that requires it', () => {
     const later = host.server.requests.slice(before);
     expect(later.map(({ headers }) => headers.authorization ?? '').join()).not.toContain(token);
     expect(tokenRequests('refresh_token').map(({ body }) => body?.refresh_token)).not.toContain(token);
+  });
+
+  test('a key that cannot be read is replaced by the next login', async () => {
+    const host = await suite.host(dpop);
+    await host.authorize();
+    const before = await storedKey(host, host.user);
+    const row = { userId: host.user.id, type: 'mcp_oauth_dpop', identifier: 'mcp:srv:dpop' };
+    await host.store.services.tokenMethods.updateToken(row, { token: '00:11' });
+    await host.restart();
+    await host.authorize();
+    expect(await host.reinit()).toEqual(connected('srv'));
+    expect(await storedKey(host, host.user)).not.toBe(before);
   });
 
   test('a request whose proof it refuses fails in words', async () => {
@@ -267,5 +280,39 @@ describe('authorization servers', () => {
       message: expect.stringContaining('bound to a DPoP key, and gave one that is not'),
     });
     expect(Object.keys(await host.store.rows(host.user.id))).toEqual(['mcp_oauth_dpop']);
+  });
+
+  test('a token of this program’s own is bound to a key, too, and each request has another assertion', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
+    registerSecrets(key);
+    const client = {
+      client_id: 'keyed',
+      redirect_uris: [],
+      response_types: [],
+      grant_types: ['client_credentials'],
+      scope: 'mcp',
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [publicKey.export({ format: 'jwk' })] },
+    };
+    const authorizationServer = await startAuthorizationServer({ dpop: 'nonce', clients: [client] });
+    started.push(authorizationServer);
+    const { fixtures } = suite;
+    const server = fixtures.keep(await startProtectedServer(authorizationServer, { dpop: true }));
+    server.nonce = 'wanted';
+    const { issuer, requests } = authorizationServer;
+    const grant = { grant: 'client_credentials', scope: 'mcp', dpop: true };
+    const oauth = { ...grant, client_id: 'keyed', issuer, private_key_jwt: { key } };
+    const config = server.config({ requiresOAuth: undefined, oauth });
+    const { runtime } = fixtures.runtime({ servers: { srv: config }, allow: [server, authorizationServer] });
+    const call = { ...ECHO, user: createUser(), toolArguments: { text: 'by machine' } };
+    expect(JSON.stringify(await runtime.manager.callTool(call))).toContain('by machine');
+    const asked = requests.filter(({ path }) => path === '/token');
+    expect(asked.map(({ error }) => error)).toEqual(['use_dpop_nonce', undefined]);
+    expect(new Set(asked.map(({ body }) => body.client_assertion)).size).toBe(2);
+    expect(new Set(server.requests.filter(({ headers }) => headers.dpop).map(keyOf))).toEqual(
+      new Set([keyOf(asked[1])]),
+    );
+    expect(server.problems).toEqual([]);
   });
 });

@@ -15,7 +15,9 @@ async function startDpopWebSocket({ issuer, scopes, introspect }, nonce) {
   await once(listener, 'listening');
   const address = `127.0.0.1:${listener.address().port}`;
   const url = `ws://${address}/mcp`;
-  const sockets = new WebSocketServer({ noServer: true });
+  const webSockets = new WebSocketServer({ noServer: true });
+  const open = new Set();
+  listener.on('connection', (socket) => open.add(socket));
   const { check } = createProofChecker(`http://${address}`);
   const [upgrades, problems] = [[], []];
 
@@ -44,7 +46,7 @@ async function startDpopWebSocket({ issuer, scopes, introspect }, nonce) {
     if (problem) return refused('invalid_dpop_proof');
     const { nonce: given } = JSON.parse(Buffer.from(request.headers.dpop.split('.')[1], 'base64url'));
     if (given !== nonce) return refused('use_dpop_nonce');
-    return sockets.handleUpgrade(request, socket, head, (webSocket) => serve(webSocket));
+    return webSockets.handleUpgrade(request, socket, head, (webSocket) => serve(webSocket));
   });
 
   return {
@@ -53,9 +55,10 @@ async function startDpopWebSocket({ issuer, scopes, introspect }, nonce) {
     problems,
     config: () => ({ type: 'websocket', url, requiresOAuth: true, source: 'yaml' }),
     async close() {
-      for (const client of sockets.clients) client.terminate();
-      listener.closeAllConnections();
-      await new Promise((resolve) => listener.close(resolve));
+      const closed = once(listener, 'close');
+      listener.close();
+      for (const socket of open) socket.destroy();
+      await closed;
     },
   };
 }

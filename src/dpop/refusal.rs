@@ -73,7 +73,7 @@ mod tests {
                 r#"DPoP error="invalid_dpop_proof", algs="ES256""#,
                 Some("invalid_dpop_proof"),
             ),
-            (r#"dpop error=use_dpop_nonce"#, Some("use_dpop_nonce")),
+            ("dpop error=use_dpop_nonce", Some("use_dpop_nonce")),
             (
                 r#"Bearer error="invalid_token", DPoP error="use_dpop_nonce""#,
                 Some("use_dpop_nonce"),

@@ -12,7 +12,7 @@ use crate::lru_map::LruMap;
 use crate::network::sanitize_url;
 use crate::oauth::{
     Endpoints, OAuthOptions, ResourceMetadata, ServerMetadata, authorization_server,
-    check_resource, is_same_origin, issuer_metadata, protected_resource, same_issuer,
+    check_resource, is_same_origin, issuer_metadata, protected_resource, same_issuer, wants_dpop,
 };
 use crate::settings::Settings;
 
@@ -29,6 +29,8 @@ pub struct AuthorizationServer {
     pub auth_methods: Option<Vec<String>>,
     /// Algorithms of clients' assertions that it takes, where it says so.
     pub signing_algs: Option<Vec<String>>,
+    /// Tokens are to be bound to a key (RFC 9449).
+    pub wants_dpop: bool,
     /// What tokens are to be good for (RFC 8707).
     pub resource: String,
     /// Scopes that the MCP server asks for, where the config has none.
@@ -71,7 +73,9 @@ impl AuthorizationServers {
     /// where the server names another authorization server than at first.
     pub async fn find(&self, protected: Protected<'_>) -> Result<AuthorizationServer> {
         let options = protected.options;
-        let configured = |issuer, token_endpoint, auth_methods, signing_algs| AuthorizationServer {
+        let named = |issuer, token_endpoint, auth_methods, signing_algs| AuthorizationServer {
+            // Nobody has asked the MCP server.
+            wants_dpop: options.dpop.unwrap_or_default(),
             issuer,
             token_endpoint,
             auth_methods,
@@ -81,7 +85,7 @@ impl AuthorizationServers {
             is_configured: true,
         };
         if let Some(url) = &options.token_url {
-            return Ok(configured(
+            return Ok(named(
                 options.issuer.clone(),
                 protected.endpoints.check(url, "token_url")?,
                 options.token_auth_methods.clone(),
@@ -95,7 +99,8 @@ impl AuthorizationServers {
                     "{issuer} publishes no metadata (RFC 8414). Configure `oauth.token_url` beside `oauth.issuer`"
                 ))
             })?;
-            return Ok(configured(
+            wants_dpop(options.dpop, None, None, &metadata)?;
+            return Ok(named(
                 // As it writes itself, unless that is a template of many tenants' issuers.
                 (metadata.text("issuer").filter(|it| same_issuer(it, issuer)))
                     .or(Some(issuer))
@@ -175,11 +180,13 @@ impl Protected<'_> {
         }
         let resource = resource.as_ref();
         let named = resource.and_then(ResourceMetadata::resource);
+        let wants_dpop = wants_dpop(options.dpop, resource, challenge.as_ref(), &metadata)?;
         let asked = challenge.and_then(|challenge| challenge.scope);
         let server = AuthorizationServer {
             issuer: Some(issuer.clone()),
             auth_methods: self.auth_methods(&metadata),
             signing_algs: signing_algs(&metadata),
+            wants_dpop,
             token_endpoint,
             resource: named.map_or_else(|| server_url.to_string(), str::to_owned),
             scope: (options.scope.clone().or(asked))

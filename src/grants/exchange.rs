@@ -1,5 +1,7 @@
 //! One request for a token of this program's own.
 
+use std::borrow::Cow;
+
 use http::HeaderValue;
 use serde_json::Value;
 
@@ -7,10 +9,10 @@ use super::authorization_server::{AuthorizationServer, AuthorizationServers, Pro
 use super::issued::{Issued, Origin};
 use super::machine::MachineServer;
 use super::workload::Workload;
+use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
 use crate::network::sanitize_url;
-use crate::oauth::{Form, Tokens};
-use crate::secret::Secret;
+use crate::oauth::{Form, Tokens, check_bound};
 use crate::server_config::Grant;
 
 /// Finds the authorization server and asks it.
@@ -32,26 +34,22 @@ pub(super) async fn exchange(
             logger: &server.host.logger,
         })
         .await?;
-    let (client, at) = (&server.client(), &at);
+    let at = &at;
     if server.options.grant == Some(Grant::Workload) {
-        let asked = Workload::new(server, at).exchange(|mut form| async move {
-            let authorization = client.authenticate(&mut form, at).await?;
-            send(server, at, form, authorization, is_replacement).await
-        });
+        let asked =
+            Workload::new(server, at).exchange(|form| send(server, at, form, is_replacement));
         return asked.await;
     }
     // RFC 6749, section 4.4: the client proves who it is, and that is all.
     let mut form = Form::default();
     form.set("grant_type", "client_credentials");
-    let authorization = client.authenticate(&mut form, at).await?;
-    send(server, at, form, authorization, is_replacement).await
+    send(server, at, form, is_replacement).await
 }
 
 async fn send(
     server: &MachineServer,
     at: &AuthorizationServer,
     mut form: Form,
-    authorization: Option<Secret>,
     is_replacement: bool,
 ) -> Result<Issued> {
     let options = &server.options;
@@ -64,10 +62,27 @@ async fn send(
     if options.send_resource_parameter {
         form.set("resource", &at.resource);
     }
-    let answer = server
-        .endpoints
-        .post_form(&at.token_endpoint, &form, authorization.as_ref())
-        .await?;
+    let prover = if at.wants_dpop {
+        // It lives as long as the token does.
+        Some(Prover::generate()?.0)
+    } else {
+        None
+    };
+    let endpoints = match &prover {
+        Some(prover) => Cow::Owned(server.endpoints.clone().proving(prover.clone())),
+        None => Cow::Borrowed(&server.endpoints),
+    };
+    let client = server.client();
+    let post = async |form: &mut Form| {
+        let authorization = client.authenticate(form, at).await?;
+        endpoints
+            .post_form(&at.token_endpoint, form, authorization.as_ref())
+            .await
+    };
+    let mut answer = post(&mut form).await?;
+    if answer.wants_nonce() {
+        answer = post(&mut form).await?;
+    }
     let members = answer
         .success(Code::OAuthExchangeFailed, "Token request")
         .map_err(|error| {
@@ -83,14 +98,15 @@ async fn send(
         scope: granted.or(at.scope.as_deref()).map(str::to_owned),
     };
     let kind = members.get("token_type").and_then(Value::as_str);
-    if kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
+    if prover.is_none() && kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return Err(unusable("is no bearer token"));
     }
     let tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
+    check_bound(&tokens, prover.as_ref(), Code::OAuthExchangeFailed)?;
     if HeaderValue::from_str(tokens.access_token().expose()).is_err() {
         return Err(unusable("cannot be sent in a header"));
     }
-    Ok(Issued::new(&tokens, is_replacement, origin))
+    Ok(Issued::new(&tokens, prover, is_replacement, origin))
 }
 
 fn unusable(problem: &str) -> Error {

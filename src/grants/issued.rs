@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::now_ms;
+use crate::dpop::Prover;
 use crate::oauth::{Tokens, lifetime};
 use crate::secret::Secret;
 
@@ -37,6 +38,8 @@ pub struct Description {
 #[derive(Debug, Clone)]
 pub(super) struct Issued {
     pub token: Secret,
+    /// Of a token that is bound to a key (RFC 9449).
+    pub prover: Option<Prover>,
     at: i64,
     expires_at: i64,
     /// From when on it is asked for anew.
@@ -48,11 +51,17 @@ pub(super) struct Issued {
 
 impl Issued {
     /// Of an answer that has just come.
-    pub fn new(tokens: &Tokens, is_replacement: bool, origin: Origin) -> Self {
+    pub fn new(
+        tokens: &Tokens,
+        prover: Option<Prover>,
+        is_replacement: bool,
+        origin: Origin,
+    ) -> Self {
         let now = now_ms();
         let life = lifetime(tokens, now).saturating_mul(1000);
         Self {
             token: tokens.access_token(),
+            prover,
             at: now,
             expires_at: now.saturating_add(life),
             due_at: now.saturating_add(life - EARLY.min(life / 10)),
@@ -101,7 +110,7 @@ mod tests {
         let answer = json!({ "access_token": "t", "expires_in": seconds });
         let answer = answer.as_object().unwrap().clone();
         let tokens = Tokens::from_response(answer, Code::OAuthExchangeFailed).unwrap();
-        Issued::new(&tokens, false, Origin::default())
+        Issued::new(&tokens, None, false, Origin::default())
     }
 
     #[test]

@@ -30,9 +30,12 @@ impl MachineTokens {
     }
 
     fn hand_out(&self, issued: Issued) -> Access {
-        let token = issued.token.clone();
+        let access = Access {
+            prover: issued.prover.clone(),
+            ..Access::from(issued.token.clone())
+        };
         *self.given.lock() = Some(issued);
-        Access::from(token)
+        access
     }
 
     fn is_new_replacement(&self) -> bool {

@@ -171,6 +171,7 @@ mod tests {
             token_endpoint: Url::parse("https://as.test/token").unwrap(),
             auth_methods: None,
             signing_algs: None,
+            wants_dpop: false,
             resource: "https://mcp.test/mcp".to_owned(),
             scope: None,
             is_configured: false,

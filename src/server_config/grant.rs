@@ -203,6 +203,11 @@ fn check_oauth(oauth: &Members) -> Checked {
     }
     private_key_jwt(oauth, &["private_key_jwt"])?;
     let grant = Grant::of(oauth);
+    if grant == Some(Grant::Enterprise) && present(oauth, "dpop") == Some(&Value::Bool(true)) {
+        // Processes share these tokens, and no key.
+        let why = "cannot be true with `grant: enterprise`, whose tokens are bound to no key";
+        return Err(problem(&["dpop"], why));
+    }
     if let Some(provider) = object(oauth, &["identity_provider"], &PROVIDER_MEMBERS)? {
         if grant != Some(Grant::Enterprise) {
             return Err(only_with(&["identity_provider"], "enterprise"));

@@ -8,6 +8,7 @@
 
 mod limits;
 mod own_tls;
+mod proofs;
 mod proxies;
 mod redirects;
 mod rules;

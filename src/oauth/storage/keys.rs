@@ -39,8 +39,16 @@ impl Storage {
     }
 
     async fn key_or_new(&self) -> Result<FlowKey> {
-        if let Some(stored) = self.stored_key().await? {
-            return Ok(stored);
+        match self.stored_key().await {
+            // Nobody can use it any more, nor the tokens that are bound to it.
+            Err(error) if error.code == Code::TokenStore && self.deletes() => {
+                self.delete_of_set(Kind::Key, None).await?;
+            }
+            stored => {
+                if let Some(stored) = stored? {
+                    return Ok(stored);
+                }
+            }
         }
         let problem = |problem: &str| {
             let message = format!("A DPoP key for {} {problem}", self.server_name);

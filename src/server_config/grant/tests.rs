@@ -47,6 +47,7 @@ fn what_is_wrong_has_a_path() {
         (json!({ "issuer": 1 }), "oauth.issuer"),
         (json!({ "issuer": "as.test" }), "oauth.issuer"),
         (json!({ "dpop": "yes" }), "oauth.dpop"),
+        (json!({ "grant": "enterprise", "dpop": true }), "oauth.dpop"),
         (machine(json!({ "client_id": "" })), "oauth.client_id"),
         (
             machine(json!({ "client_secret": null })),
