@@ -9,6 +9,7 @@ export const servers: Record<string, MCPServerConfig> = {
   sse: { url: 'https://a.example', oauth: { client_id: 'client', scope: 'read' } },
   websocket: { type: 'websocket', url: 'wss://a.example', customUserVars: { KEY: { title: 'Key', description: '' } } },
   untyped: { url: 'wss://a.example' },
+  tls: { type: 'http', url: 'https://a.example', tls: { ca: '/ca.pem', cert: '/c.pem', key: '${KEY}', serverName: 'a' } },
 };
 
 export const wrong: Record<string, MCPServerConfig> = {
@@ -24,6 +25,10 @@ export const wrong: Record<string, MCPServerConfig> = {
   headers: { command: 'npx', headers: { authorization: 'x' } },
   // @ts-expect-error: a process gets no token of the user
   obo: { command: 'npx', obo: { scopes: 'a' } },
+  // @ts-expect-error: nothing to connect to
+  tls: { command: 'npx', tls: { ca: '/ca.pem' } },
+  // @ts-expect-error: a misspelt member of it
+  tlsName: { url: 'wss://a.example', tls: { servername: 'a' } },
   // @ts-expect-error: milliseconds are a number
   timeout: { url: 'https://a.example', timeout: '60s' },
   // @ts-expect-error: a misspelt member

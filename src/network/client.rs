@@ -153,18 +153,16 @@ impl HttpClient {
             .map_or(Cow::Borrowed(url), |own| own.target(url));
         let key = ClientKey::new(policy, route, request, url, own.clone());
         let client = self.client(key).await?;
+        let identity = own.as_ref().and_then(OwnTls::identity);
         let mut repeats = usize::from(request.is_repeatable);
         loop {
             match transmit(&client, request, &target, url).await {
                 Err(error) if repeats > 0 && is_dropped(&error) => repeats -= 1,
-                Ok(response) => return Ok(Response::new(response, url, request.timeout)),
-                Err(error) => {
-                    return Err(request_failure(
-                        &error,
-                        url,
-                        own.as_ref().and_then(OwnTls::identity),
-                    ));
+                Ok(response) => {
+                    identity.inspect(|identity| identity.taken());
+                    return Ok(Response::new(response, url, request.timeout));
                 }
+                Err(error) => return Err(request_failure(&error, url, identity)),
             }
         }
     }

@@ -62,6 +62,7 @@ mod tests {
             "requestHeaders": { "Y": "${CALL_KEY}" },
             "oauth": { "client_secret": "${CLIENT_SECRET}", "list": ["${NOT_EXPANDED}"] },
             "oauth_headers": { "X": "${GATEWAY_KEY}" },
+            "tls": { "key": "${CLIENT_KEY}" },
             "apiKey": { "source": "admin", "authorization_type": "bearer", "key": "${API_KEY}" },
             "command": "${NOT_EXPANDED}",
             "description": "${NOT_EXPANDED}",
@@ -77,6 +78,7 @@ mod tests {
                 "CALL_KEY",
                 "CLIENT_SECRET",
                 "GATEWAY_KEY",
+                "CLIENT_KEY",
                 "API_KEY"
             ]
         );
