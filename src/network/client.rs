@@ -154,6 +154,7 @@ impl HttpClient {
             .map_or(Cow::Borrowed(url), |own| own.target(url));
         let key = ClientKey::new(policy, route, request, url, own.clone());
         let client = self.client(key).await?;
+        let identity = own.as_ref().and_then(OwnTls::identity);
         let mut repeats = usize::from(request.is_repeatable);
         let mut may_learn_nonce = true;
         loop {
@@ -164,6 +165,7 @@ impl HttpClient {
             match transmit(&client, request, (&target, url), header).await {
                 Err(error) if repeats > 0 && is_dropped(&error) => repeats -= 1,
                 Ok(response) => {
+                    identity.inspect(|identity| identity.taken());
                     let mut response = Response::new(response, url, request.timeout);
                     if let Some(proof) = proof {
                         proof.hear(url, &response.headers);
@@ -174,13 +176,7 @@ impl HttpClient {
                     }
                     return Ok(response);
                 }
-                Err(error) => {
-                    return Err(request_failure(
-                        &error,
-                        url,
-                        own.as_ref().and_then(OwnTls::identity),
-                    ));
-                }
+                Err(error) => return Err(request_failure(&error, url, identity)),
             }
         }
     }

@@ -47,7 +47,7 @@ pub(super) fn request_failure(
         None => cause(error),
     };
     let mut message = format!("The request to {target} failed: {cause}");
-    if tls.is_none() && identity.is_some_and(Identity::was_asked_for) {
+    if tls.is_none() && identity.is_some_and(Identity::is_in_doubt) {
         message.push_str(
             "; the server had asked for a client certificate, and may not take that of `tls.cert`",
         );

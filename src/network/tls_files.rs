@@ -73,9 +73,9 @@ impl Material {
     /// Fails with [`Code::InvalidConfig`](crate::error::Code::InvalidConfig), naming server, member, file and fault.
     pub fn read(source: &TlsSource) -> Result<Self> {
         let options = &source.options;
-        let ca = Member::read(source, "ca", &options.ca)?;
-        let cert = Member::read(source, "cert", &options.cert)?;
-        let key = Member::read(source, "key", &options.key)?;
+        let ca = Member::read(source, "ca", options.ca.as_ref())?;
+        let cert = Member::read(source, "cert", options.cert.as_ref())?;
+        let key = Member::read(source, "key", options.key.as_ref())?;
         let mut parts = Parts::of("tls");
         for member in [&ca, &cert, &key] {
             let text = member.as_ref().map(|member| member.text.as_bytes());
@@ -117,6 +117,7 @@ impl Hash for Material {
 pub(super) struct Identity {
     key: Arc<CertifiedKey>,
     was_asked_for: AtomicBool,
+    was_taken: AtomicBool,
 }
 
 impl Identity {
@@ -136,12 +137,19 @@ impl Identity {
         Ok(Self {
             key: Arc::new(certified),
             was_asked_for: AtomicBool::new(false),
+            was_taken: AtomicBool::new(false),
         })
     }
 
-    /// Whether the server has asked for a certificate. One that likes it not may end the connection without a word.
-    pub fn was_asked_for(&self) -> bool {
-        self.was_asked_for.load(Ordering::Relaxed)
+    /// The server has answered to it.
+    pub fn taken(&self) {
+        self.was_taken.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server has asked for a certificate and never answered since: one that does not like it may end the
+    /// connection without a word.
+    pub fn is_in_doubt(&self) -> bool {
+        self.was_asked_for.load(Ordering::Relaxed) && !self.was_taken.load(Ordering::Relaxed)
     }
 }
 
@@ -168,9 +176,9 @@ impl<'a> Member<'a> {
     fn read(
         of: &'a TlsSource,
         name: &'static str,
-        source: &'a Option<Secret>,
+        source: Option<&'a Secret>,
     ) -> Result<Option<Self>> {
-        let Some(source) = source.as_ref().map(Secret::expose) else {
+        let Some(source) = source.map(Secret::expose) else {
             return Ok(None);
         };
         let mut member = Self {

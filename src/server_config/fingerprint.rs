@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Place};
 use super::process::expand_texts;
+use super::tls::filled_in;
 use crate::network::NetworkRules;
 
 /// Two equal fingerprints mean the same server, reached the same way with the same settings of the same user. It covers
@@ -75,13 +76,8 @@ pub fn fingerprint(
     config.elicitation.hash(&mut hasher);
     let extensions = config.extensions.as_ref().map(serde_json::to_string);
     extensions.transpose().ok().hash(&mut hasher);
-    if let Some(tls) = &config.tls {
-        [&tls.ca, &tls.cert, &tls.key]
-            .map(|text| text.as_ref().map(|text| expander.admin_text(text.expose())))
-            .hash(&mut hasher);
-        let name = tls.server_name.as_deref();
-        name.map(|name| expander.admin_text(name)).hash(&mut hasher);
-    }
+    let tls = config.tls.as_ref();
+    tls.map(|tls| filled_in(tls, &expander)).hash(&mut hasher);
     let mut oauth = config.oauth.as_ref().map(Cow::Borrowed);
     if let (Some(oauth), true) = (&mut oauth, config.grant().is_some()) {
         // Who the server's tokens are for hangs on variables here, and not on a user's login.
@@ -197,6 +193,11 @@ mod tests {
             json!({ "headers": { "a": "b" } }),
             json!({ "headers": { "ab": "" } }),
             json!({ "apiKey": { "source": "admin", "key": "a" } }),
+            json!({ "tls": {} }),
+            json!({ "tls": { "ca": "a.pem" } }),
+            json!({ "tls": { "cert": "a.pem", "key": "a.pem" } }),
+            json!({ "tls": { "cert": "a.pem", "key": "b.pem" } }),
+            json!({ "tls": { "serverName": "a" } }),
         ]
         .map(of);
         let distinct: std::collections::HashSet<_> = fingerprints.iter().collect();

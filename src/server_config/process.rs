@@ -147,6 +147,7 @@ mod tests {
             "proxy": "http://${PROXY_HOST}/{{KEY}}",
             "oauth": { "client_id": "{{KEY}}", "scope": "${HOST}", "grant_types_supported": ["${HOST}"], "skip_code_challenge_check": true },
             "oauth_headers": { "X": "${HOST}", "X-Name": "{{LIBRECHAT_USER_NAME}}", "N": 5 },
+            "tls": { "ca": "/${HOST}.pem", "serverName": "{{KEY}}" },
             "timeout": 5,
         });
         let expected = json!({
@@ -161,6 +162,7 @@ mod tests {
             "proxy": "http://proxy/{{KEY}}",
             "oauth": { "client_id": "k", "scope": "example.com", "grant_types_supported": ["${HOST}"], "skip_code_challenge_check": true },
             "oauth_headers": { "X": "example.com", "X-Name": "b64:TWFyacSH", "N": "5" },
+            "tls": { "ca": "/example.com.pem", "serverName": "{{KEY}}" },
             "timeout": 5,
         });
         // As text, since the order of members has to stay too.

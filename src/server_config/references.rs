@@ -72,6 +72,7 @@ mod tests {
                 "identity_provider": { "private_key_jwt": { "key": "${PROVIDER_KEY}" } },
             },
             "oauth_headers": { "X": "${GATEWAY_KEY}" },
+            "tls": { "key": "${CLIENT_KEY}" },
             "apiKey": { "source": "admin", "authorization_type": "bearer", "key": "${API_KEY}" },
             "command": "${NOT_EXPANDED}",
             "description": "${NOT_EXPANDED}",
@@ -88,6 +89,7 @@ mod tests {
                 "CLIENT_SECRET",
                 "PROVIDER_KEY",
                 "GATEWAY_KEY",
+                "CLIENT_KEY",
                 "API_KEY"
             ]
         );

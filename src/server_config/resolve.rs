@@ -15,7 +15,7 @@ use super::model::{ServerConfig, Stderr, TransportKind, invalid_url};
 use super::names::sanitize;
 use super::placeholders::{Context, Depth, Expander, Place};
 use super::process::expand_texts;
-use super::tls::{filled_in, server_tls};
+use super::tls::{check_operator_s, filled_in, server_tls};
 use crate::error::{Error, Result};
 use crate::foreign_text::SentSecrets;
 use crate::network::{ServerTls, TlsOptions};
@@ -188,8 +188,10 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         })
         .collect();
     let transport = transport(config, &expander)?;
-    let tls = config.tls.as_ref();
-    let tls = tls.map(|tls| filled_in(tls, config.is_operators(), &expander));
+    let tls = config.tls.as_ref().map(|tls| filled_in(tls, &expander));
+    if tls.is_some() {
+        check_operator_s(config.is_operators())?;
+    }
     Ok(ResolvedConfig {
         transport,
         filled_in: expander.into_secrets(),
@@ -200,7 +202,7 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         oauth_headers,
         obo_scopes: config.obo_scopes.clone(),
         icon_path: config.icon_path.clone(),
-        tls: tls.transpose()?,
+        tls,
         elicitation: config.elicitation,
         extensions: config.extensions.clone(),
     })

@@ -58,26 +58,26 @@ pub(super) fn tls_options(members: Option<Map<String, Value>>) -> Result<Option<
 }
 
 /// The same, with variables of the environment filled in.
-///
-/// Fails for a config that no operator made: it would have files of this machine read, and be authenticated with them.
-pub(super) fn filled_in(
-    tls: &TlsOptions,
-    is_operators: bool,
-    expander: &Expander<'_>,
-) -> Result<TlsOptions> {
-    if !is_operators {
-        return Err(Error::invalid_config(
-            "`tls` is not available here: only an operator's config may name certificates and keys",
-        ));
-    }
+pub(super) fn filled_in(tls: &TlsOptions, expander: &Expander<'_>) -> TlsOptions {
     let text = |text: &str| expander.admin_text(text);
     let secret = |it: &Option<Secret>| it.as_ref().map(|it| Secret::new(text(it.expose())));
-    Ok(TlsOptions {
+    TlsOptions {
         ca: secret(&tls.ca),
         cert: secret(&tls.cert),
         key: secret(&tls.key),
         server_name: tls.server_name.as_deref().map(text),
-    })
+    }
+}
+
+/// Refuses `tls` in a config that no operator made: it would have files of this machine read, and be authenticated with
+/// them.
+pub(super) fn check_operator_s(is_operators: bool) -> Result<()> {
+    if is_operators {
+        return Ok(());
+    }
+    Err(Error::invalid_config(
+        "`tls` is not available here: only an operator's config may name certificates and keys",
+    ))
 }
 
 /// The TLS of a server with these options, `url` and `oauth`, which errors call `server_name`.
@@ -103,17 +103,17 @@ mod tests {
     use super::*;
     use crate::environment::Environment;
 
-    fn read(tls: Value) -> Result<Option<TlsOptions>> {
+    fn read(tls: &Value) -> Result<Option<TlsOptions>> {
         tls_options(tls.as_object().cloned())
     }
 
     #[test]
     fn members() {
-        let options = read(json!({ "ca": "/ca.pem", "serverName": "a.test", "key": null }));
+        let options = read(&json!({ "ca": "/ca.pem", "serverName": "a.test", "key": null }));
         let options = options.unwrap().unwrap();
         assert_eq!(options.ca, Some(Secret::from("/ca.pem")));
         assert_eq!(options.server_name.as_deref(), Some("a.test"));
-        assert_eq!(read(Value::Null).unwrap(), None);
+        assert_eq!(read(&Value::Null).unwrap(), None);
         for (tls, named) in [
             (json!({ "ca": 5 }), "`tls.ca`"),
             (json!({ "ca": " " }), "`tls.ca`"),
@@ -121,7 +121,7 @@ mod tests {
             (json!({ "cert": "/c.pem" }), "`tls.key`"),
             (json!({ "key": "/k.pem" }), "`tls.cert`"),
         ] {
-            let error = read(tls).unwrap_err();
+            let error = read(&tls).unwrap_err();
             assert!(error.message.contains(named), "{error}");
         }
     }

@@ -64,7 +64,11 @@ async fn texts_and_files_hold_the_same() {
     let of_files = material(&of_files).await.unwrap();
     assert_eq!(of_texts, of_files);
     assert_eq!(of_files.authorities.len(), 1);
-    assert!(!of_files.identity.as_ref().unwrap().was_asked_for());
+    let identity = of_files.identity.as_ref().unwrap();
+    assert!(!identity.is_in_doubt());
+    assert!(identity.resolve(&[], &[]).is_some() && identity.is_in_doubt());
+    identity.taken();
+    assert!(!identity.is_in_doubt());
     let without = material(&options(Some(&cert), None, None)).await.unwrap();
     assert!(without.identity.is_none() && without != of_texts);
 }
