@@ -26,12 +26,17 @@ async function agree(url) {
   return location ? new URL(location).searchParams : Promise.reject(new Error(await answer.text()));
 }
 
-/** A host with a server named `srv` that takes tokens of this provider, and a user. `oauth` is what an operator configures. */
-async function setup(provider, oauth) {
+/**
+ * A host with a server named `srv` that takes tokens of this provider, and a user.
+ *
+ * @param oauth    what an operator configures
+ * @param options  those of `startProtectedServer`
+ */
+async function setup(provider, oauth, options) {
   fixtures.keep(await provider.listen());
   const introspect = (token) => provider.introspect(token);
   const { issuer, scopes } = provider;
-  const server = fixtures.keep(await startProtectedServer({ issuer, scopes, introspect }));
+  const server = fixtures.keep(await startProtectedServer({ issuer, scopes, introspect }, options));
   provider.resource = server.url;
   registerSecrets(CLIENT_SECRET);
   const rows = new MemoryRows();
@@ -152,6 +157,24 @@ describe('Okta', () => {
     expect(tokensOf(refreshed)).toHaveLength(2);
   });
 
+  const bound = { client_id: CLIENT_ID, scope: 'mcp offline_access' };
+
+  test('an app that has to show proofs, with the nonce of the authorization server', async () => {
+    const provider = new Okta({ isBound: true });
+    const host = await setup(provider, bound, { dpop: true });
+    await lives(host, refusal);
+    expect(provider.challenges).toBeGreaterThan(0);
+    expect(host.server.problems).toEqual([]);
+    expect(host.server.jtis.size).toBeGreaterThan(2);
+  });
+
+  test('says that proofs are missing, where the server does not', async () => {
+    const host = await setup(new Okta({ isBound: true }), bound);
+    const failure = await host.authorize().catch((error) => error);
+    expect(failure).toMatchObject({ code: 'MCP_OAUTH_EXCHANGE_FAILED', retryable: false });
+    expect(failure.message).toContain('invalid_dpop_proof: The DPoP proof JWT header is missing.');
+  });
+
   test('registers nobody who is no administrator', async () => {
     const { error } = await (await setup(new Okta(), {})).reinit();
     expect(error).toMatchObject({ code: 'MCP_OAUTH_REGISTRATION_FAILED', retryable: false });
@@ -164,6 +187,18 @@ describe('Keycloak', () => {
     const host = await setup(new Keycloak(), { client_id: CLIENT_ID });
     const { refreshed } = await lives(host, 'invalid_grant: Token is not active');
     expect(tokensOf(refreshed)).toHaveLength(2);
+    expect(host.provider.pushes).toEqual([]);
+  });
+
+  test('a realm in which requests are pushed: the browser brings a name alone', async () => {
+    const host = await setup(new Keycloak({ requiresPushed: true }), { client_id: CLIENT_ID });
+    const { asked } = await lives(host, 'invalid_grant: Token is not active');
+    expect(asked).toEqual({
+      client_id: CLIENT_ID,
+      request_uri: expect.stringMatching(/^urn:ietf:params:oauth:request_uri:/),
+    });
+    const [pushed] = host.provider.pushes;
+    expect(pushed).toMatchObject({ client_id: CLIENT_ID, code_challenge_method: 'S256', resource: host.server.url });
   });
 
   test('an `iss` of another realm ends the login before the code is sent', async () => {
@@ -238,5 +273,38 @@ describe('Google', () => {
     const { error } = await (await setup(new Google(), {})).reinit();
     expect(error).toMatchObject({ code: 'MCP_OAUTH_REGISTRATION_FAILED' });
     expect(error.message).toContain('does not support dynamic client registration');
+  });
+});
+
+describe('a program with a client of its own', () => {
+  const grant = (members) => (provider) => ({
+    grant: 'client_credentials',
+    issuer: provider.issuer,
+    client_id: CLIENT_ID,
+    client_secret: CLIENT_SECRET,
+    ...members,
+  });
+
+  test.each([
+    ['Entra', Entra, { scope: `${APPLICATION}/.default`, send_resource_parameter: false }],
+    ['Okta', Okta, { scope: 'mcp' }],
+    ['Keycloak', Keycloak, {}],
+    ['Auth0', Auth0, { audience: 'https://orders.example.com' }],
+  ])('gets a token of %s, and nobody logs in', async (_, Kind, members) => {
+    const host = await setup(new Kind({ isConfidential: true }), grant(members));
+    expect(await host.reinit()).toEqual(connected('srv'));
+    expect(await host.echo('hello')).toContain('hello');
+    const [asked, ...more] = host.provider.requests;
+    expect(more).toEqual([]);
+    expect(asked.grant_type).toBe('client_credentials');
+    expect(asked).toMatchObject(Kind === Entra ? { scope: members.scope } : { resource: host.server.url });
+    if (Kind === Entra) expect(asked).not.toHaveProperty('resource');
+  });
+
+  test('gets none of Google, which says so', async () => {
+    const host = await setup(new Google(), grant({}));
+    const { error } = await host.reinit();
+    expect(error).toMatchObject({ code: 'MCP_GRANT_FAILED', retryable: false });
+    expect(error.message).toContain('unsupported_grant_type: Invalid grant_type.');
   });
 });

@@ -4,13 +4,14 @@ const SCOPE = 'https://www.googleapis.com/auth/calendar.readonly';
 
 /**
  * Google: endpoints at two origins, a secret for every client, no registration, a refresh token for `access_type=offline`
- * alone, once per consent, which refreshes do not replace.
+ * alone, once per consent, which refreshes do not replace. Clients get no tokens of their own.
  */
 class Google extends Provider {
   static hosts = 2;
   scopes = [SCOPE];
   authorizePath = '/o/oauth2/v2/auth';
   consented = new Set();
+  knowsPrograms = false;
 
   get tokenUrl() {
     return `http://${this.allow[1]}${this.tokenPath}`;

@@ -11,6 +11,8 @@ class Keycloak extends Provider {
   authorizePath = `${PROTOCOL}/auth`;
   tokenPath = `${PROTOCOL}/token`;
   pushed = new Map();
+  /** Forms of the endpoint for pushed requests. */
+  pushes = [];
 
   /** @param options.requiresPushed  authorization requests have to be pushed (RFC 9126) */
   constructor({ requiresPushed = false } = {}) {
@@ -77,6 +79,7 @@ class Keycloak extends Provider {
     if (pathname === PAR) {
       const request_uri = REQUEST_URI + randomUUID();
       this.pushed.set(request_uri, form);
+      this.pushes.push(form);
       return { status: 201, body: { request_uri, expires_in: 60 } };
     }
     if (!pathname.endsWith('/clients-registrations/openid-connect')) return undefined;

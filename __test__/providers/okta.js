@@ -1,3 +1,4 @@
+const { readProof, thumbprint } = require('../support/dpop');
 const { Provider, text } = require('./provider');
 
 const ID = 'default';
@@ -12,6 +13,8 @@ class Okta extends Provider {
   /** By the refresh token that was used, for as long as the grace period is. */
   graces = new Map();
   nonce = text();
+  /** How often it asked for the nonce. */
+  challenges = 0;
 
   /** @param options.isBound  the client has to show a proof (DPoP), with the nonce of the authorization server */
   constructor({ isBound = false } = {}) {
@@ -88,10 +91,16 @@ class Okta extends Provider {
   refuseToken(_, { dpop }) {
     if (!this.isBound) return undefined;
     if (!dpop) return this.refusal('invalid_dpop_proof', 'The DPoP proof JWT header is missing.');
-    const claims = JSON.parse(Buffer.from(dpop.split('.')[1], 'base64url'));
+    const { header, claims } = readProof(dpop);
+    this.jkt = thumbprint(header.jwk);
     if (claims.nonce === this.nonce) return undefined;
+    this.challenges += 1;
     const refused = this.refusal('use_dpop_nonce', 'Authorization server requires nonce in DPoP proof.');
     return { ...refused, headers: { 'dpop-nonce': this.nonce } };
+  }
+
+  async introspect(token) {
+    return { ...(await super.introspect(token)), ...(this.isBound && { cnf: { jkt: this.jkt } }) };
   }
 
   invalidGrant() {

@@ -11,7 +11,7 @@ const digest = (verifier = '') => createHash('sha256').update(verifier).digest('
  * A scripted authorization server on a free port: users who agree to everything, codes with PKCE, refresh tokens. Each
  * provider is a class that differs from this one as the provider does.
  *
- * Public members: `requests` are the forms of its token endpoint with their `headers`, `resource` is whom tokens are for,
+ * Public members: `requests` are the forms of its token endpoint from a client that it knows, with their `headers`, `resource` is whom tokens are for,
  * `allow` whom a runtime has to be allowed to reach, `revoke()` ends all refresh tokens, `issuer`, `scopes`, `introspect`
  * and `address` are for `startProtectedServer`.
  */
@@ -25,6 +25,9 @@ class Provider {
   /** Paths of the endpoints that every provider has. */
   authorizePath = '/authorize';
   tokenPath = '/token';
+
+  /** Whether a client with a secret gets a token of its own. */
+  knowsPrograms = true;
 
   /** How many origins the provider has. */
   static hosts = 1;
@@ -173,12 +176,13 @@ class Provider {
   }
 
   token(form, headers) {
-    this.requests.push({ ...form, headers });
     const refused = this.refuseToken(form, headers);
     if (refused) return refused;
+    this.requests.push({ ...form, headers });
     if (form.grant_type === 'authorization_code') return this.redeem(form);
     if (form.grant_type === 'refresh_token') return this.refresh(form);
-    return this.refusal('unsupported_grant_type', 'unsupported');
+    if (form.grant_type === 'client_credentials' && this.knowsPrograms) return this.granted(form);
+    return this.refusal('unsupported_grant_type', 'Invalid grant_type.');
   }
 
   redeem({ code, code_verifier, redirect_uri }) {
