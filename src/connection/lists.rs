@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::established::Connection;
 use super::generation::Generation;
 use super::options::CallOptions;
+use super::updates::SET_LEVEL;
 use crate::error::{Code, Error, Result};
 use crate::transport::message::Params;
 
@@ -57,7 +58,11 @@ impl Connection {
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let Some(list) = LISTS.iter().find(|list| list.method == method) else {
-            return self.request(method, params, options).await;
+            let answer = self.request(method, params, options).await?;
+            if method == SET_LEVEL {
+                self.keep_level(params)?;
+            }
+            return Ok(answer);
         };
         let members = params.members()?;
         if members.contains_key(CURSOR) {
