@@ -182,8 +182,8 @@ describe('an assertion of the host', () => {
   });
 
   test.each([
-    ['throws', () => Promise.reject(new Error('the platform is away')), 'MCP_GRANT_FAILED'],
-    ['answers no text', () => ({ token: 1 }), 'MCP_GRANT_FAILED'],
+    ['throws', () => Promise.reject(new Error('the platform is away')), 'MCP_HOST_ERROR'],
+    ['answers no text', () => ({ token: 1 }), 'MCP_HOST_ERROR'],
     ['is absent', undefined, 'MCP_INVALID_CONFIG'],
   ])('a function that %s', async (_, getWorkloadAssertion, expected) => {
     const { as, failure } = await setup({ services: () => ({ getWorkloadAssertion }) });
@@ -223,7 +223,7 @@ describe('an assertion of the metadata service', () => {
   test('an address that the operator has not opened is not asked', async () => {
     const { service, failure } = await withService((it) => ({ body: it.assertion() }), { isAllowed: false });
     const { code, message } = await failure('one');
-    expect(code).toBe('MCP_GRANT_FAILED');
+    expect(code).toBe('MCP_ADDRESS_NOT_ALLOWED');
     expect(message).toContain('metadata service');
     expect(service.requests).toEqual([]);
   });
