@@ -246,3 +246,29 @@ describe('an assertion of the metadata service', () => {
     expect(as.forms()).toEqual([]);
   });
 });
+
+describe('what is known of the token', () => {
+  test('is told, and the token is not; it is the one that calls send', async () => {
+    const { as, runtime, call } = await setup({
+      oauth: () => ({ scope: 'mcp' }),
+      services: (it) => ({ getWorkloadAssertion: () => it.assertion() }),
+    });
+    const { expiresIn, ...known } = await runtime.describeMachineToken('srv');
+    expect(known).toEqual({ issuer: as.issuer, tokenEndpoint: `${as.issuer}/token`, scope: 'mcp' });
+    expect(expiresIn > 0 && expiresIn <= 3600).toBe(true);
+    await call('one');
+    expect(as.forms()).toHaveLength(1);
+  });
+
+  test('of other servers there is none', async () => {
+    const server = await fixtures.server();
+    const { runtime } = fixtures.runtime({ servers: { srv: server.config() }, allow: [server] });
+    await expect(runtime.describeMachineToken('srv')).rejects.toMatchObject({ code: 'MCP_INVALID_ARGUMENT' });
+    await expect(runtime.explainEnterpriseToken(createUser(), 'srv')).rejects.toMatchObject({
+      code: 'MCP_INVALID_ARGUMENT',
+    });
+    const wrong = { name: 'TypeError', message: expect.stringContaining('serverName must be a string') };
+    await expect(runtime.describeMachineToken()).rejects.toMatchObject(wrong);
+    await expect(runtime.explainEnterpriseToken(createUser())).rejects.toMatchObject(wrong);
+  });
+});

@@ -155,13 +155,13 @@ mod tests {
             at,
         };
         let sent = Mutex::new(Vec::new());
-        let send = |form: Form| {
+        let post = |form: Form| {
             let mut sent = sent.lock();
             sent.push(form.encode());
             let answer = refusals.get(sent.len() - 1).cloned().map_or(Ok(()), Err);
             std::future::ready(answer)
         };
-        let outcome = workload.exchange(send).await;
+        let outcome = workload.exchange(post).await;
         (outcome, sent.into_inner())
     }
 
