@@ -4,7 +4,7 @@
 use super::assertion::{Asked, Sources, name};
 use super::authorization_server::AuthorizationServer;
 use super::jwt::{audience, described};
-use super::machine::MachineServer;
+use super::machine_server::MachineServer;
 use crate::error::{Code, Error, Result};
 use crate::oauth::{AssertionSource, Form};
 use crate::secret::Secret;

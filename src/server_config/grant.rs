@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::environment;
-use super::forwarded::is_authorization;
-use super::model::ServerConfig;
+use super::header::is_authorization;
 use super::placeholders::placeholders;
 use crate::error::{Error, Result};
 
@@ -73,6 +72,17 @@ impl Grant {
             Self::Enterprise => Some("io.modelcontextprotocol/enterprise-managed-authorization"),
             Self::Workload => None,
         }
+    }
+
+    /// The extensions of a config, with the one that the grant is, unless the config says something of it.
+    pub(super) fn told(self, extensions: Option<Arc<Members>>) -> Option<Arc<Members>> {
+        let Some(name) = self.extension() else {
+            return extensions;
+        };
+        let mut extensions = extensions.map(Arc::unwrap_or_clone).unwrap_or_default();
+        let settings = extensions.entry(name.to_owned());
+        settings.or_insert_with(|| Members::new().into());
+        Some(Arc::new(extensions))
     }
 
     /// Whether a token is the program's, the same for all of its users.
@@ -156,29 +166,15 @@ pub fn check_server(members: &Members) -> Checked {
     Ok(())
 }
 
-/// What follows for the config as a whole. `is_operators` says whether it is an operator's own.
-pub(super) fn settle(config: &mut ServerConfig, is_operators: bool) -> Result<()> {
-    let Some(oauth) = &config.oauth else {
-        return Ok(());
-    };
-    let reserved = GRANT_MEMBERS
-        .iter()
-        .find(|name| present(oauth, name).is_some());
-    if let (Some(name), false) = (reserved, is_operators) {
-        let refused = problem(&["oauth", name], "is for an operator's config only");
-        return Err(refused.into());
-    }
-    if let Some(grant) = Grant::of(oauth) {
-        // No user has anything to authorize, whatever an inspection found out.
-        config.requires_oauth = Some(false);
-        if let Some(name) = grant.extension() {
-            let mut extensions = config.extensions.as_deref().cloned().unwrap_or_default();
-            let settings = extensions.entry(name.to_owned());
-            settings.or_insert_with(|| Members::new().into());
-            config.extensions = Some(Arc::new(extensions));
+/// Refuses members that are an operator's in a config of somebody else.
+pub(super) fn check_author(oauth: &Members, is_operators: bool) -> Result<()> {
+    let is_reserved = |name: &&&str| present(oauth, name).is_some();
+    match GRANT_MEMBERS.iter().find(is_reserved) {
+        Some(name) if !is_operators => {
+            Err(problem(&["oauth", name], "is for an operator's config only").into())
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses an `oauth` whose variables, filled in, make it another one than it was written to be.
