@@ -149,11 +149,7 @@ pub fn check_server(members: &Members) -> Checked {
     let (sends, oauth_pin) = (members.get("oauth_headers"), ["issuer", "token_url"]);
     let sends = sends.and_then(Value::as_object).filter(|it| !it.is_empty());
     if let (Some(headers), false) = (sends, oauth_pin.iter().any(|pin| is_filled(oauth, pin))) {
-        let name = headers
-            .keys()
-            .next()
-            .map(String::as_str)
-            .unwrap_or_default();
+        let name = headers.keys().next().map_or("", |name| name);
         return Err(problem(&["oauth_headers", name], UNPINNED));
     }
     if grant.is_machine() && sends.is_some_and(|it| it.values().any(has_placeholders)) {
