@@ -113,7 +113,11 @@ describe('check', () => {
     });
     expect(errors).toEqual({
       missing: error('MCP_GRANT_FAILED', /no-such-file cannot be read/, /login "missing"/),
-      closed: error('MCP_GRANT_FAILED', /metadata service/, new RegExp(`"${address}" to mcpSettings.allowedAddresses`)),
+      closed: error(
+        'MCP_ADDRESS_NOT_ALLOWED',
+        /metadata service/,
+        new RegExp(`"${address}" to mcpSettings.allowedAddresses`),
+      ),
       refused: error('MCP_GRANT_FAILED', /unsupported_grant_type/, /login "refused"/),
       workloadOfHost: error('MCP_INVALID_CONFIG', /needs getWorkloadAssertion/, /oauth\.assertion\.file/),
       keyOfHost: error('MCP_INVALID_CONFIG', /needs getClientAssertion/, /private_key_jwt\.key_file/),
@@ -184,17 +188,18 @@ describe('obo, for an enterprise grant', () => {
   });
 
   test.each([
-    ['the identity provider', ({ idp }) => idp, 'invalid_client'],
-    ['the authorization server', ({ as }) => as, 'invalid_grant'],
-  ])('%s refuses: exit code 1, and its word', async (_, partyOf, error) => {
+    ['the identity provider', ({ idp }) => idp, 'invalid_client', /^Identity provider: /, 'operator'],
+    ['the authorization server', ({ as }) => as, 'invalid_grant', /^Authorization server: /, 'server'],
+  ])('%s refuses: exit code 1, and its word', async (_, partyOf, error, step, mendedBy) => {
     const world = await enterprise();
     partyOf(world).answer = () => ({ status: 400, error, access_token: undefined });
     const { code, json } = await world.run(['obo', 'srv', '--json'], { input: world.idp.idToken('alice') });
     expect(code).toBe(1);
     expect(json()).toMatchObject({
       ok: false,
-      error: { message: expect.stringContaining(error), hint: expect.any(String) },
+      error: { message: expect.stringMatching(step), hint: expect.any(String), mendedBy },
     });
+    expect(json().error.message).toContain(error);
   });
 
   test('login says that nobody logs in', async () => {

@@ -182,8 +182,8 @@ describe('an assertion of the host', () => {
   });
 
   test.each([
-    ['throws', () => Promise.reject(new Error('the platform is away')), 'MCP_GRANT_FAILED'],
-    ['answers no text', () => ({ token: 1 }), 'MCP_GRANT_FAILED'],
+    ['throws', () => Promise.reject(new Error('the platform is away')), 'MCP_HOST_ERROR'],
+    ['answers no text', () => ({ token: 1 }), 'MCP_HOST_ERROR'],
     ['is absent', undefined, 'MCP_INVALID_CONFIG'],
   ])('a function that %s', async (_, getWorkloadAssertion, expected) => {
     const { as, failure } = await setup({ services: () => ({ getWorkloadAssertion }) });
@@ -223,7 +223,7 @@ describe('an assertion of the metadata service', () => {
   test('an address that the operator has not opened is not asked', async () => {
     const { service, failure } = await withService((it) => ({ body: it.assertion() }), { isAllowed: false });
     const { code, message } = await failure('one');
-    expect(code).toBe('MCP_GRANT_FAILED');
+    expect(code).toBe('MCP_ADDRESS_NOT_ALLOWED');
     expect(message).toContain('metadata service');
     expect(service.requests).toEqual([]);
   });
@@ -244,5 +244,31 @@ describe('an assertion of the metadata service', () => {
     expect(code).toBe('MCP_GRANT_FAILED');
     expect(message).toContain('answered 400: invalid_request: Identity not found for ***');
     expect(as.forms()).toEqual([]);
+  });
+});
+
+describe('what is known of the token', () => {
+  test('is told, and the token is not; it is the one that calls send', async () => {
+    const { as, runtime, call } = await setup({
+      oauth: () => ({ scope: 'mcp' }),
+      services: (it) => ({ getWorkloadAssertion: () => it.assertion() }),
+    });
+    const { expiresIn, ...known } = await runtime.describeMachineToken('srv');
+    expect(known).toEqual({ issuer: as.issuer, tokenEndpoint: `${as.issuer}/token`, scope: 'mcp' });
+    expect(expiresIn > 0 && expiresIn <= 3600).toBe(true);
+    await call('one');
+    expect(as.forms()).toHaveLength(1);
+  });
+
+  test('of other servers there is none', async () => {
+    const server = await fixtures.server();
+    const { runtime } = fixtures.runtime({ servers: { srv: server.config() }, allow: [server] });
+    await expect(runtime.describeMachineToken('srv')).rejects.toMatchObject({ code: 'MCP_INVALID_ARGUMENT' });
+    await expect(runtime.explainEnterpriseToken(createUser(), 'srv')).rejects.toMatchObject({
+      code: 'MCP_INVALID_ARGUMENT',
+    });
+    const wrong = { name: 'TypeError', message: expect.stringContaining('serverName must be a string') };
+    await expect(runtime.describeMachineToken()).rejects.toMatchObject(wrong);
+    await expect(runtime.explainEnterpriseToken(createUser())).rejects.toMatchObject(wrong);
   });
 });

@@ -3,17 +3,17 @@
 /** A server's process ends so where a shell, or npx, does not find what it is to run. */
 const NOT_FOUND = /: its process exited with status 127(?:;|$)/;
 /** The address is not the server's. */
-const OF_METADATA = /: the metadata service cannot be asked: SSRF protection: /;
+const OF_METADATA = /: the metadata service cannot be asked: /;
 /** TLS was tried, and the answer was none. */
 const WITHOUT_TLS = /: the port does not speak TLS: /;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
 
-const openAddress = (address) =>
-  `If this private address is meant, add "${address ?? 'host:port'}" to mcpSettings.allowedAddresses.`;
-
 const HINTS = {
-  MCP_ADDRESS_NOT_ALLOWED: ({ address }) => openAddress(address),
+  MCP_ADDRESS_NOT_ALLOWED: ({ address, metadata, message }) => {
+    const refused = OF_METADATA.test(message) ? metadata : address;
+    return `If this private address is meant, add "${refused ?? 'host:port'}" to mcpSettings.allowedAddresses.`;
+  },
   MCP_DOMAIN_NOT_ALLOWED: () => 'Add the domain to mcpSettings.allowedDomains, or take the server out.',
   MCP_CONNECTION_FAILED: ({ address, message }) => {
     if (WITHOUT_TLS.test(message)) {
@@ -45,8 +45,7 @@ const HINTS = {
   MCP_MISSING_USER_VARS: ({ name = 'server', variables = ['NAME'] }) =>
     `Each user sets ${variables.join(', ')} in LibreChat; here, --user-vars names a YAML file with the values: ` +
     `${JSON.stringify(name)}: { ${variables.map((variable) => `${variable}: "…"`).join(', ')} }`,
-  MCP_GRANT_FAILED: ({ metadata, message, login }) =>
-    OF_METADATA.test(message) ? openAddress(metadata) : `Try the token alone, without the server: ${login}`,
+  MCP_GRANT_FAILED: ({ login }) => `Try the token alone, without the server: ${login}`,
   MCP_AUTHORIZATION_REQUIRED: ({ oauth, login, ofLogin }) => {
     if (oauth) return `Run: ${login}`;
     if (ofLogin) return OF_LOGIN;

@@ -12,6 +12,15 @@ const { knownOf, obstacle } = require('../server');
 
 const MAX_TOKEN_BYTES = 64 * 1024;
 
+/** Who mends a step of an enterprise grant that failed, by the error's `mendedBy`. */
+const MENDERS = {
+  user: 'The user signs in again: the ID token is not good any more.',
+  operator:
+    'Correct `oauth` of the server, and its clients: that of `identity_provider` at the provider, `client_id` at the server.',
+  identity_provider: 'Whoever administers the identity provider has to allow the exchange.',
+  server: "Whoever administers the server's authorization server has to trust the identity provider, and what it says.",
+};
+
 module.exports = async function obo(name, options) {
   return withRuntime(options, async (context) => {
     const exchange = exchangeOf(context, name);
@@ -22,13 +31,23 @@ module.exports = async function obo(name, options) {
       exchange.show(await exchange.make(token).finally(spinner.stop), token, options);
       return EXIT.ok;
     } catch (error) {
-      const failure = { ...summary(error, knownOf(context, name)), detail: error.detail };
+      const { detail, mendedBy } = error;
+      const known = knownOf(context, name);
+      const failure = { ...summary(exchange.sourceOf(error), known), detail, mendedBy };
+      failure.hint = MENDERS[mendedBy] ?? failure.hint;
       if (options.json) printJson({ name, ok: false, error: failure });
       else printFailure(name, failure);
       return EXIT.failed;
     }
   });
 };
+
+/** The error of the step that failed. What is around it is for users, who are told less. */
+function sourceOf(error) {
+  let source = error;
+  while (source.cause?.code) source = source.cause;
+  return source;
+}
 
 /** Which token the server wants exchanged, how that is done, and how it is shown. */
 function exchangeOf(context, name) {
@@ -41,6 +60,7 @@ function exchangeOf(context, name) {
       needsOpenIdClient: true,
       make: (token) => runtime.exchangeOboToken(user({ access_token: token }), token, server.obo.scopes, false),
       show: (exchanged, _, options) => showExchanged(name, exchanged, options),
+      sourceOf: (error) => error,
     };
   }
   const grant = grantOf(server);
@@ -56,6 +76,7 @@ function exchangeOf(context, name) {
     needsOpenIdClient: !server.oauth.identity_provider,
     make: (token) => runtime.explainEnterpriseToken(user({ id_token: token }), name),
     show: (explained, token, options) => showSteps(name, grant, claimsOf(token), explained, options),
+    sourceOf,
   };
 }
 

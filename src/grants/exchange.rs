@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
 use super::issued::{Issued, Origin};
-use super::machine::MachineServer;
+use super::machine_server::MachineServer;
 use super::workload::Workload;
 use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};

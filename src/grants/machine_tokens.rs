@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 
 use super::issued::Issued;
-use super::machine::{Grants, MachineServer};
+use super::machine::Grants;
+use super::machine_server::MachineServer;
 use crate::connection::{Access, AccessTokens};
 use crate::error::{Error, Result};
 use crate::secret::Secret;

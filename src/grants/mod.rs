@@ -11,11 +11,13 @@ mod exchange;
 mod issued;
 mod jwt;
 mod machine;
+mod machine_server;
 mod machine_tokens;
 mod workload;
 
 pub use authorization_server::AuthorizationServers;
 pub use enterprise::{Enterprise, Explained, Target};
 pub use issued::Description;
-pub use machine::{Grants, MachineServer};
+pub use machine::Grants;
+pub use machine_server::MachineServer;
 pub use machine_tokens::MachineTokens;

@@ -4,7 +4,7 @@
 use super::assertion::{Asked, Sources, name};
 use super::authorization_server::AuthorizationServer;
 use super::jwt::{audience, described};
-use super::machine::MachineServer;
+use super::machine_server::MachineServer;
 use crate::error::{Code, Error, Result};
 use crate::oauth::{AssertionSource, Form};
 use crate::secret::Secret;
@@ -155,13 +155,13 @@ mod tests {
             at,
         };
         let sent = Mutex::new(Vec::new());
-        let send = |form: Form| {
+        let post = |form: Form| {
             let mut sent = sent.lock();
             sent.push(form.encode());
             let answer = refusals.get(sent.len() - 1).cloned().map_or(Ok(()), Err);
             std::future::ready(answer)
         };
-        let outcome = workload.exchange(send).await;
+        let outcome = workload.exchange(post).await;
         (outcome, sent.into_inner())
     }
 

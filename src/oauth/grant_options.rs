@@ -15,7 +15,7 @@ use crate::secret::Secret;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrivateKeyJwt {
     pub key: KeySource,
-    /// ES256, PS256, RS256 or EdDSA. `None` leaves it to the kind of key.
+    /// ES256, PS256, RS256 or `EdDSA`. `None` leaves it to the kind of key.
     pub alg: Option<String>,
     pub kid: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! Servers that get the user's own `OpenID` access token: `Authorization: Bearer {{LIBRECHAT_OPENID_ACCESS_TOKEN}}`
 //! (the reference's `isDirectOpenIDBearerRecoveryEnabled`).
 
+use super::header::is_authorization;
 use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Place, is_access_token, placeholders};
 
@@ -61,10 +62,6 @@ impl ServerConfig {
         let mut named = headers.filter(|(name, _)| is_authorization(name));
         named.next_back().map(|(_, template)| template.as_str())
     }
-}
-
-pub(super) fn is_authorization(name: &str) -> bool {
-    name.trim().eq_ignore_ascii_case("authorization")
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::environment;
-use super::forwarded::is_authorization;
-use super::model::ServerConfig;
+use super::header::is_authorization;
 use super::placeholders::placeholders;
 use crate::error::{Error, Result};
 
@@ -73,6 +72,17 @@ impl Grant {
             Self::Enterprise => Some("io.modelcontextprotocol/enterprise-managed-authorization"),
             Self::Workload => None,
         }
+    }
+
+    /// The extensions of a config, with the one that the grant is, unless the config says something of it.
+    pub(super) fn told(self, extensions: Option<Arc<Members>>) -> Option<Arc<Members>> {
+        let Some(name) = self.extension() else {
+            return extensions;
+        };
+        let mut extensions = extensions.map(Arc::unwrap_or_clone).unwrap_or_default();
+        let settings = extensions.entry(name.to_owned());
+        settings.or_insert_with(|| Members::new().into());
+        Some(Arc::new(extensions))
     }
 
     /// Whether a token is the program's, the same for all of its users.
@@ -139,11 +149,7 @@ pub fn check_server(members: &Members) -> Checked {
     let (sends, oauth_pin) = (members.get("oauth_headers"), ["issuer", "token_url"]);
     let sends = sends.and_then(Value::as_object).filter(|it| !it.is_empty());
     if let (Some(headers), false) = (sends, oauth_pin.iter().any(|pin| is_filled(oauth, pin))) {
-        let name = headers
-            .keys()
-            .next()
-            .map(String::as_str)
-            .unwrap_or_default();
+        let name = headers.keys().next().map_or("", |name| name);
         return Err(problem(&["oauth_headers", name], UNPINNED));
     }
     if grant.is_machine() && sends.is_some_and(|it| it.values().any(has_placeholders)) {
@@ -156,29 +162,15 @@ pub fn check_server(members: &Members) -> Checked {
     Ok(())
 }
 
-/// What follows for the config as a whole. `is_operators` says whether it is an operator's own.
-pub(super) fn settle(config: &mut ServerConfig, is_operators: bool) -> Result<()> {
-    let Some(oauth) = &config.oauth else {
-        return Ok(());
-    };
-    let reserved = GRANT_MEMBERS
-        .iter()
-        .find(|name| present(oauth, name).is_some());
-    if let (Some(name), false) = (reserved, is_operators) {
-        let refused = problem(&["oauth", name], "is for an operator's config only");
-        return Err(refused.into());
-    }
-    if let Some(grant) = Grant::of(oauth) {
-        // No user has anything to authorize, whatever an inspection found out.
-        config.requires_oauth = Some(false);
-        if let Some(name) = grant.extension() {
-            let mut extensions = config.extensions.as_deref().cloned().unwrap_or_default();
-            let settings = extensions.entry(name.to_owned());
-            settings.or_insert_with(|| Members::new().into());
-            config.extensions = Some(Arc::new(extensions));
+/// Refuses members that are an operator's in a config of somebody else.
+pub(super) fn check_author(oauth: &Members, is_operators: bool) -> Result<()> {
+    let is_reserved = |name: &&&str| present(oauth, name).is_some();
+    match GRANT_MEMBERS.iter().find(is_reserved) {
+        Some(name) if !is_operators => {
+            Err(problem(&["oauth", name], "is for an operator's config only").into())
         }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses an `oauth` whose variables, filled in, make it another one than it was written to be.

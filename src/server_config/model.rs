@@ -217,8 +217,15 @@ impl ServerConfig {
             inspection_failed: members.flag("inspectionFailed")?.unwrap_or_default(),
             named: OnceLock::new(),
         };
-        let is_operators = config.is_operators() && !config.is_plugin_sourced();
-        grant::settle(&mut config, is_operators)?;
+        if let Some(oauth) = &config.oauth {
+            let is_operators = config.is_operators() && !config.is_plugin_sourced();
+            grant::check_author(oauth, is_operators)?;
+        }
+        if let Some(grant) = config.grant() {
+            // No user has anything to authorize, whatever an inspection found out.
+            config.requires_oauth = Some(false);
+            config.extensions = grant.told(config.extensions);
+        }
         Ok(config)
     }
 

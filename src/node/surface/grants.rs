@@ -11,14 +11,12 @@ use crate::node::marshal::to_js::WithMembers;
 
 /// `(serverName) => Promise<{ issuer?, tokenEndpoint, scope?, expiresIn }>`
 pub fn describe_machine_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
-    let Some(server_name) = invocation.text(0) else {
-        let message = "describeMachineToken: serverName must be a string";
-        return Err(invocation.scope.type_error(message));
-    };
-    let prepared = invocation.call().map(|call| {
+    let name = named(invocation, 0, "describeMachineToken");
+    let prepared = name.and_then(|name| Ok((invocation.call()?, name)));
+    let prepared = prepared.map(|(call, name)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let scope = call.scope();
-            Box::pin(manager.describe_machine_token(&scope, &server_name, &call.cancel)).await
+            Box::pin(manager.describe_machine_token(&scope, &name, &call.cancel)).await
         })
     });
     invocation.run_with(prepared, |scope, _, token| described(scope, &token))
@@ -35,16 +33,13 @@ fn described<'env>(scope: Scope<'env>, token: &Description) -> JsResult<'env> {
 
 /// `(user, serverName) => Promise<{ idJag?, expiresIn }>`
 pub fn explain_enterprise_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
+    let name = named(invocation, 1, "explainEnterpriseToken");
     let (runtime, scope) = (&invocation.runtime, invocation.scope);
-    let Some(server_name) = invocation.text(1) else {
-        let message = "explainEnterpriseToken: serverName must be a string";
-        return Err(scope.type_error(message));
-    };
-    let prepared = runtime.call_for(scope, None, invocation.object(0));
-    let prepared = prepared.map(|call| {
+    let call = |name| Ok((runtime.call_for(scope, None, invocation.object(0))?, name));
+    let prepared = name.and_then(call).map(|(call, name)| {
         (call, move |manager: Manager, call: Arc<Call>| async move {
             let scope = call.scope();
-            Box::pin(manager.explain_enterprise_token(&scope, &server_name, &call.cancel)).await
+            Box::pin(manager.explain_enterprise_token(&scope, &name, &call.cancel)).await
         })
     });
     invocation.run_with(prepared, |scope, _, token| explained(scope, token))
@@ -56,4 +51,15 @@ fn explained(scope: Scope<'_>, token: Explained) -> JsResult<'_> {
         .object()?
         .optional("idJag", token.id_jag)?
         .with("expiresIn", expires_in)
+}
+
+/// The server's name, which is this argument.
+fn named<'env>(
+    invocation: &Invocation<'env>,
+    index: usize,
+    function: &str,
+) -> JsResult<'env, String> {
+    let name = invocation.text(index).filter(|name| !name.is_empty());
+    let wrong = || format!("{function}: serverName must be a string");
+    name.ok_or_else(|| invocation.scope.type_error(&wrong()))
 }

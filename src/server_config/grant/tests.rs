@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::super::model::ServerConfig;
 use super::*;
 
 fn wrong(oauth: Value) -> Option<String> {
