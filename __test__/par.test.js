@@ -14,7 +14,7 @@ const CLIENT = {
   jwks: { keys: [publicKey.export({ format: 'jwk' })] },
   redirect_uris: ['http://localhost:3080/api/mcp/srv/oauth/callback'],
   grant_types: ['authorization_code', 'refresh_token'],
-  scope: 'openid offline_access mcp',
+  scope: 'offline_access mcp',
 };
 
 const suite = useAuthorization({ clients: [CLIENT], pushedSeconds: 60 });

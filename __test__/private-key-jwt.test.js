@@ -27,7 +27,7 @@ const CLIENT = {
   jwks: { keys: Object.entries(KEYS).map(([kid, { publicKey }]) => ({ ...publicKey.export({ format: 'jwk' }), kid })) },
   redirect_uris: ['http://localhost:3080/api/mcp/srv/oauth/callback'],
   grant_types: ['authorization_code', 'refresh_token'],
-  scope: 'openid offline_access mcp',
+  scope: 'offline_access mcp',
 };
 
 const suite = useAuthorization({ clients: [CLIENT] });
@@ -37,7 +37,9 @@ const { fixtures } = suite;
 const start = ({ oauth, ...options }) =>
   suite.host({
     ...options,
-    config: { oauth: { client_id: CLIENT.client_id, issuer: suite.authorizationServer.issuer, ...oauth } },
+    config: {
+      oauth: { client_id: CLIENT.client_id, issuer: suite.authorizationServer.issuer, scope: CLIENT.scope, ...oauth },
+    },
   });
 
 /** What was asked of the authorization server since this was called, the assertions opened. */
@@ -148,7 +150,6 @@ test('endpoints of the config: the token endpoint is the audience', async () => 
       issuer: undefined,
       authorization_url: `${issuer}/auth`,
       token_url: `${issuer}/token`,
-      scope: 'openid mcp',
       private_key_jwt: { key: pemOf('P-256') },
     },
   });
@@ -172,24 +173,18 @@ describe('nobody else gets an assertion', () => {
     expect(carries(host.server)).toBe(false);
   });
 
-  test.each([
-    ['token_endpoint', {}],
-    ['token_endpoint, and says it is the issuer', { issuer: true }],
-  ])('not the %s of a flow that somebody changed', async (_, { issuer }) => {
+  test('not the token endpoint of a flow that somebody changed', async () => {
     const host = await start({ oauth });
     const { oauthUrl } = await host.reinit();
     const attacker = takeOver(host.server);
     const parameters = await suite.authorizationServer.signIn(oauthUrl);
     const key = host.flowManager.key(host.runtime.oauth.generateFlowId(host.user.id, 'srv'), 'mcp_oauth');
     const flow = await host.flowManager.keyv.get(key);
-    Object.assign(flow.metadata.metadata, {
-      token_endpoint: `${attacker.origin}/token`,
-      ...(issuer && { issuer: attacker.origin }),
-    });
+    flow.metadata.metadata.token_endpoint = `${attacker.origin}/token`;
     await host.flowManager.keyv.set(key, flow);
-    const [code, state] = ['code', 'state'].map((name) => parameters.get(name));
+    const [code, state, iss] = ['code', 'state', 'iss'].map((name) => parameters.get(name));
     const flowId = await host.runtime.oauth.resolveStateToFlowId(state, host.flowManager);
-    const completing = host.runtime.oauth.completeOAuthFlow(flowId, code, host.flowManager, {}, { state });
+    const completing = host.runtime.oauth.completeOAuthFlow(flowId, code, host.flowManager, {}, { state, iss });
     await expect(completing).rejects.toMatchObject({
       code: 'MCP_OAUTH_DISCOVERY_FAILED',
       message: expect.stringContaining('gets no assertion'),

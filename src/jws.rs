@@ -210,7 +210,7 @@ fn wrong_kind() -> Error {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use rcgen::{KeyPair as Generated, PKCS_ECDSA_P384_SHA384};
     use ring::signature::{
         ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     /// RFC 7515, appendix A.2.
-    const RSA: &str = "-----BEGIN RSA PRIVATE KEY-----
+    pub(crate) const RSA: &str = "-----BEGIN RSA PRIVATE KEY-----
 MIIEowIBAAKCAQEAofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd/wWJcyQoTbji9k0
 l8W26mPddxHmfHQp+Vaw+4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL+yRT+SFd2lZS+pC
 gNMsD1W/YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb/7OMg0LOL+bSf63kpaSHSX

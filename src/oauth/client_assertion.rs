@@ -222,3 +222,35 @@ fn unusable(problem: &str) -> Error {
 fn refused(problem: &str) -> Error {
     Error::new(Code::OAuthDiscoveryFailed, format!("[MCPOAuth] {problem}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jws::tests::RSA;
+
+    #[tokio::test]
+    async fn the_algorithm_is_one_that_the_audience_takes() {
+        for (alg, algs, expected) in [
+            (None, None, Some("RS256")),
+            (None, Some(&["PS256", "RS256"][..]), Some("RS256")),
+            (None, Some(&["ES256", "PS256"]), Some("PS256")),
+            (None, Some(&["ES256"]), None),
+            (None, Some(&[]), None),
+            (Some("PS256"), None, Some("PS256")),
+            (Some("RS256"), Some(&["PS256"]), None),
+        ] {
+            let key = PrivateKeyJwt {
+                key: KeySource::Pem(Secret::from(RSA)),
+                alg: alg.map(str::to_owned),
+                kid: None,
+            };
+            match key.signing_key(algs).await {
+                Ok(key) => assert_eq!(Some(key.alg()), expected, "{alg:?} {algs:?}"),
+                Err(error) => {
+                    assert_eq!(expected, None, "{alg:?} {algs:?}");
+                    assert!(error.message.contains("does not take"), "{error}");
+                }
+            }
+        }
+    }
+}

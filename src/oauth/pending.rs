@@ -117,3 +117,43 @@ pub(super) fn asked_scope(metadata: &Map<String, Value>) -> String {
     });
     scope.unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::host::FlowStatus;
+
+    #[test]
+    fn a_pushed_request_is_joined_for_as_long_as_it_can_be_opened() {
+        let time = Duration::from_mins(2);
+        for (pushed, expires_at, scope) in [
+            (json!(null), 121_000, "of-url"),
+            (
+                json!({ "scope": "of-request", "expiresAt": 61_000 }),
+                56_000,
+                "of-request",
+            ),
+            (json!({ "scope": "", "expiresAt": 600_000 }), 121_000, ""),
+            (json!("no object"), 121_000, "of-url"),
+        ] {
+            let metadata = json!({
+                "authorizationUrl": "https://as.test/authorize?scope=of-url",
+                "pushedRequest": pushed,
+            });
+            let metadata = metadata.as_object().unwrap().clone();
+            assert_eq!(asked_scope(&metadata), scope);
+            let flow = FlowState {
+                status: FlowStatus::Pending,
+                metadata,
+                created_at: Some(1000),
+                completed_at: None,
+                result: None,
+                error: None,
+            };
+            let pending = Pending::read(&flow, time, None).unwrap();
+            assert_eq!((pending.expires_at, pending.ends_at), (expires_at, 121_000));
+        }
+    }
+}
