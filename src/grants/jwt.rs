@@ -8,6 +8,8 @@ use crate::clock::now_ms;
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::secret::Secret;
 
+/// RFC 7523, section 2.1.
+pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// Far more than any JWT, in bytes.
 pub(super) const LONGEST_JWT: usize = 64 * 1024;
 

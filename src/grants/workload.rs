@@ -3,13 +3,12 @@
 
 use super::assertion::{Asked, Sources, name};
 use super::authorization_server::AuthorizationServer;
-use super::jwt::{audience, described};
+use super::jwt::{JWT_BEARER, audience, described};
 use super::machine_server::MachineServer;
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::oauth::{AssertionSource, Form};
 use crate::secret::Secret;
-
-const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The workload as one server's authorization server is to know it.
 #[derive(Clone, Copy)]
@@ -75,7 +74,7 @@ impl<'a> Workload<'a> {
         let problem = format!(
             "[MCPOAuth] The MCP server names the authorization server {}, which gets no assertion: {}. If it is meant, \
              configure `oauth.issuer`, or have the assertion issued for it",
-            asked.audience,
+            foreign_text(asked.audience, &SentSecrets::default()),
             described(&name(self.source), &assertion)
         );
         Err(Error::new(Code::OAuthExchangeFailed, problem))
@@ -93,7 +92,7 @@ impl<'a> Workload<'a> {
 
 fn form(assertion: &Secret) -> Form {
     let mut form = Form::default();
-    form.set("grant_type", GRANT_TYPE);
+    form.set("grant_type", JWT_BEARER);
     form.set("assertion", assertion.expose());
     form
 }

@@ -12,7 +12,7 @@ use super::token_endpoint::ask;
 use crate::error::Result;
 use crate::grants::authorization_server::{AuthorizationServer, AuthorizationServers, Protected};
 use crate::grants::client::Client;
-use crate::grants::jwt::claims;
+use crate::grants::jwt::{JWT_BEARER, claims};
 use crate::host::Host;
 use crate::network::HttpClient;
 use crate::oauth::{
@@ -20,9 +20,6 @@ use crate::oauth::{
 };
 use crate::obo::{Exchanging, Failure, Grant, granted, once_more};
 use crate::secret::Secret;
-
-/// RFC 7523, section 2.1.
-const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 /// The exchange for one user and one server.
 pub(super) struct IdJagExchange {
@@ -114,7 +111,7 @@ impl IdJagExchange {
         id_jag: &Secret,
     ) -> Result<Grant, Failure> {
         let mut form = Form::default();
-        form.set("grant_type", GRANT_TYPE);
+        form.set("grant_type", JWT_BEARER);
         form.set("assertion", id_jag.expose());
         let Target {
             options, endpoints, ..
