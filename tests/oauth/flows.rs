@@ -39,6 +39,7 @@ pub async fn complete(world: &World, received: Option<Received>) -> Result<Token
         environment: Environment::default(),
         settings: Settings::default(),
         logger: Logger::silent(),
+        credentials_key: Arc::new(None::<Secret>),
         persist: None,
     };
     let callback = Callback {
