@@ -108,9 +108,10 @@ impl Initiation<'_> {
             None => self.discovered(&redirect_uri).await?,
         };
         check_capabilities(&prepared.server, prepared.challenge_methods.as_deref())?;
-        let key = match prepared.wants_dpop {
-            true => Some(Storage::key_of_flow(self.storage).await?),
-            false => None,
+        let key = if prepared.wants_dpop {
+            Some(Storage::key_of_flow(self.storage).await?)
+        } else {
+            None
         };
         let renewed = self.renews.clone();
         let (state, verifier) =

@@ -62,7 +62,8 @@ async fn a_redirect_gets_a_proof_of_its_own_and_another_origin_none() {
 async fn a_wish_for_a_nonce_is_met_once() {
     let server = Server::start(|_| wants_nonce("n")).await;
     let policy = open(&Environment::default());
-    let sent = HttpClient::new().send(&policy, proved(&server.url("/mcp")));
+    let http = HttpClient::new();
+    let sent = http.send(&policy, proved(&server.url("/mcp")));
     let response = sent.await.unwrap();
     assert_eq!(response.refused_proof, Some("use_dpop_nonce"));
     let received = server.received();
@@ -73,7 +74,7 @@ async fn a_wish_for_a_nonce_is_met_once() {
     assert_eq!(nonces, [None, Some(Value::from("n"))]);
     assert!(received.iter().all(|it| it.body == b"payload"));
 
-    let plain = HttpClient::new().send(&policy, post(&server.url("/mcp"), "payload"));
+    let plain = http.send(&policy, post(&server.url("/mcp"), "payload"));
     assert_eq!(plain.await.unwrap().refused_proof, None);
     assert_eq!(server.received().len(), 3, "nobody else is asked again");
 }
