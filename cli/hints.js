@@ -4,6 +4,8 @@
 const NOT_FOUND = /: its process exited with status 127(?:;|$)/;
 /** TLS was tried, and the answer was none. */
 const WITHOUT_TLS = /: the port does not speak TLS: /;
+/** TLS was spoken, and a certificate was not liked. */
+const OF_CERTIFICATE = /: (?:the server's certificate|no authority that is trusted here|the server .*client certificate)/;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
 
@@ -14,6 +16,9 @@ const HINTS = {
   MCP_CONNECTION_FAILED: ({ address, message }) => {
     if (WITHOUT_TLS.test(message)) {
       return 'The port does not speak TLS: if it is plain HTTP, write http:// in `url` (ws:// in place of wss://).';
+    }
+    if (OF_CERTIFICATE.test(message)) {
+      return `Correct \`tls\` of the server, or the certificate: openssl s_client -showcerts -connect ${address}`;
     }
     return address
       ? `Start the server, and see that ${address} can be reached from here (DNS, firewall, PROXY).`
