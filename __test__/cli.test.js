@@ -3,11 +3,13 @@
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { HINTS } = require('../cli/hints');
+const { tlsOptions, useCertificates } = require('./support/certificates');
 const { useCli } = require('./support/cli');
 const { everythingOverStdio } = require('./support/everything');
 const { closedAddress } = require('./support/mcp-server');
 
 const { fixtures, cli, withServers } = useCli();
+const certificates = useCertificates();
 
 async function stdioAndHttp() {
   const everything = await fixtures.everything('streamableHttp');
@@ -63,9 +65,11 @@ describe('check', () => {
   test('what fails, with the cause and what to do; exit code 1', async () => {
     const { address } = await closedAddress();
     const plain = await fixtures.server();
+    const secure = await fixtures.server({ tls: tlsOptions(certificates.selfSigned('localhost')) });
     const { run } = withServers(
       {
         tls: { type: 'streamable-http', url: plain.url.replace('http:', 'https:') },
+        certificate: { type: 'streamable-http', url: secure.url },
         lacking: { command: 'sh', args: ['-c', 'exec no-such-command'] },
         down: { type: 'streamable-http', url: `http://${address}/mcp` },
         private: { type: 'streamable-http', url: 'http://10.0.0.1/mcp' },
@@ -80,7 +84,7 @@ describe('check', () => {
         obo: { type: 'streamable-http', url: `http://${address}/mcp`, obo: { scopes: 'api://x/.default' } },
         wrong: { type: 'streamable-http' },
       },
-      { allowedAddresses: [address, plain.address] },
+      { allowedAddresses: [address, plain.address, secure.address] },
     );
     const { code, json } = await run(['check', '--json']);
     expect(code).toBe(1);
@@ -93,6 +97,7 @@ describe('check', () => {
     });
     expect(errors).toEqual({
       tls: error('MCP_CONNECTION_FAILED', /does not speak TLS/, /write http:\/\//),
+      certificate: error('MCP_CONNECTION_FAILED', /self-signed/, /`tls` of the server.*openssl s_client/),
       lacking: error('MCP_CONNECTION_LOST', /status 127.*no-such-command/, /was not found/),
       down: error('MCP_CONNECTION_FAILED', /refused/, /Start the server/),
       private: error('MCP_ADDRESS_NOT_ALLOWED', /10\.0\.0\.1/, /"10\.0\.0\.1:80" to mcpSettings\.allowedAddresses/),

@@ -6,6 +6,8 @@ const NOT_FOUND = /: its process exited with status 127(?:;|$)/;
 const OF_METADATA = /: the metadata service cannot be asked: /;
 /** TLS was tried, and the answer was none. */
 const WITHOUT_TLS = /: the port does not speak TLS: /;
+/** TLS was spoken, and a certificate was not liked. */
+const OF_CERTIFICATE = /: (?:the server's certificate|no authority that is trusted here|the server .*client certificate)/;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
 
@@ -18,6 +20,9 @@ const HINTS = {
   MCP_CONNECTION_FAILED: ({ address, message }) => {
     if (WITHOUT_TLS.test(message)) {
       return 'The port does not speak TLS: if it is plain HTTP, write http:// in `url` (ws:// in place of wss://).';
+    }
+    if (OF_CERTIFICATE.test(message)) {
+      return `Correct \`tls\` of the server, or the certificate: openssl s_client -showcerts -connect ${address}`;
     }
     return address
       ? `Start the server, and see that ${address} can be reached from here (DNS, firewall, PROXY).`

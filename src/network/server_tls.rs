@@ -44,6 +44,8 @@ struct State {
     material: Option<Arc<Material>>,
     stamps: [Option<Stamp>; 3],
     looked_at: Option<Instant>,
+    /// Whether somebody looks at them now.
+    is_looking: bool,
     /// What is wrong with files that have changed since.
     warning: Option<String>,
 }
@@ -105,20 +107,40 @@ impl ServerTls {
     }
 
     /// What the files hold: looked at where the last look is a second ago, and read where they have changed. Files that
-    /// cannot be used any more leave what was read before in use.
+    /// cannot be used any more leave what was read before in use, and so does a file system that does not answer.
     pub(super) async fn material(&self) -> Result<Arc<Material>> {
-        // Whoever looks at the files holds the lock, in a thread that may block.
-        if let Some(state) = self.0.state.try_lock()
-            && let (Some(material), Some(looked_at)) = (&state.material, state.looked_at)
-            && looked_at.elapsed() < LOOK_AGAIN
         {
-            return Ok(Arc::clone(material));
+            let mut state = self.0.state.lock();
+            let is_fresh = |at: Instant| at.elapsed() < LOOK_AGAIN;
+            if let Some(material) = &state.material
+                && (state.is_looking || state.looked_at.is_some_and(is_fresh))
+            {
+                return Ok(Arc::clone(material));
+            }
+            state.is_looking = true;
         }
-        let inner = Arc::clone(&self.0);
-        let look = move || inner.state.lock().look(&inner.settings.source);
-        blocking(async { tokio::task::spawn_blocking(look).await })
-            .await?
+        let tls = self.clone();
+        blocking(async { tokio::task::spawn_blocking(move || tls.look()).await })
+            .await
+            .inspect_err(|_| self.0.state.lock().is_looking = false)?
             .map_err(|_| Error::closed())?
+    }
+
+    /// Blocks on the file system, and holds no lock meanwhile.
+    fn look(&self) -> Result<Arc<Material>> {
+        let source = &self.0.settings.source;
+        // Before they are read: what is written meanwhile is seen the next time.
+        let stamps = stamps(&source.options);
+        let known = {
+            let state = self.0.state.lock();
+            let is_same = state.stamps == stamps;
+            state.material.clone().filter(|_| is_same)
+        };
+        let read = match known {
+            Some(material) => Ok(material),
+            None => Material::read(source).map(Arc::new),
+        };
+        self.0.state.lock().looked(read, stamps)
     }
 
     /// Looks at the files with the next use, as a second later.
@@ -129,25 +151,19 @@ impl ServerTls {
 
     /// What an operator should hear about the files, once.
     pub(super) fn warning(&self) -> Option<String> {
-        self.0.state.try_lock()?.warning.take()
+        self.0.state.lock().warning.take()
     }
 }
 
 impl State {
-    fn look(&mut self, source: &TlsSource) -> Result<Arc<Material>> {
-        // Before they are read: what is written meanwhile is seen the next time.
-        let stamps = stamps(&source.options);
-        if let Some(material) = &self.material
-            && self.stamps == stamps
-        {
-            self.looked_at = Some(Instant::now());
-            return Ok(Arc::clone(material));
-        }
-        let material = match (Material::read(source), &self.material) {
-            (Ok(read), _) => {
-                self.warning = None;
-                Arc::new(read)
-            }
+    fn looked(
+        &mut self,
+        read: Result<Arc<Material>>,
+        stamps: [Option<Stamp>; 3],
+    ) -> Result<Arc<Material>> {
+        self.is_looking = false;
+        let material = match (read, &self.material) {
+            (Ok(read), _) => read,
             (Err(error), Some(last)) => {
                 self.warning = Some(format!("{error}; what was read before stays in use"));
                 Arc::clone(last)
