@@ -301,6 +301,22 @@ describe('a program with a client of its own', () => {
     if (Kind === Entra) expect(asked).not.toHaveProperty('resource');
   });
 
+  test('shows proofs, with Okta’s nonce, at the MCP server, too', async () => {
+    const host = await setup(new Okta({ isBound: true }), grant({ scope: 'mcp', dpop: true }), { dpop: true });
+    expect(await host.reinit()).toEqual(connected('srv'));
+    expect(await host.echo('hello')).toContain('hello');
+    expect(host.provider.challenges).toBeGreaterThan(0);
+    expect(host.server.problems).toEqual([]);
+    expect(host.server.jtis.size).toBeGreaterThan(2);
+  });
+
+  test('gets no bearer token of Okta’s app that wants proofs', async () => {
+    const host = await setup(new Okta({ isBound: true }), grant({ scope: 'mcp' }));
+    const { error } = await host.reinit();
+    expect(error).toMatchObject({ code: 'MCP_GRANT_FAILED', retryable: false });
+    expect(error.message).toContain('invalid_dpop_proof: The DPoP proof JWT header is missing.');
+  });
+
   test('gets none of Google, which says so', async () => {
     const host = await setup(new Google(), grant({}));
     const { error } = await host.reinit();
