@@ -122,9 +122,8 @@ impl KeyedClient<'_> {
             }
             (None, Some(issuer)) => {
                 let server = issuer_metadata(at.endpoints, issuer).await?;
-                let server = server.ok_or_else(|| {
-                    refused("The issuer of the config publishes no metadata".to_owned())
-                })?;
+                let server = server
+                    .ok_or_else(|| refused("The issuer of the config publishes no metadata"))?;
                 let announced = server.text(at.name);
                 // As he writes it himself, unless that is a template of many tenants' issuers.
                 let stated = server.text("issuer").filter(|it| same_issuer(it, issuer));
@@ -147,7 +146,7 @@ impl KeyedClient<'_> {
         if is_his {
             return Ok(recipient);
         }
-        Err(refused(format!(
+        Err(refused(&format!(
             "The {} is not one of the authorization server that `oauth.token_url` or `oauth.issuer` names, so it gets no \
              assertion of the client",
             at.name
@@ -220,7 +219,7 @@ fn unusable(problem: &str) -> Error {
     Error::invalid_config(format!("[MCPOAuth] oauth.private_key_jwt.{problem}"))
 }
 
-fn refused(problem: String) -> Error {
+fn refused(problem: &str) -> Error {
     Error::new(Code::OAuthDiscoveryFailed, format!("[MCPOAuth] {problem}"))
 }
 
