@@ -145,8 +145,8 @@ mod tests {
     fn a_replacement_is_left_alone_for_a_while() {
         let now = now_ms();
         let replacement = |is_replacement, at| Issued {
-            is_replacement,
             at,
+            is_replacement,
             ..issued(3600)
         };
         assert!(replacement(true, now).is_new_replacement());

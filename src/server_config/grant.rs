@@ -9,7 +9,7 @@ use url::Url;
 
 use super::environment;
 use super::header::is_authorization;
-use super::placeholders::placeholders;
+use super::placeholders::has_placeholders;
 use crate::error::{Error, Result};
 
 type Members = Map<String, Value>;
@@ -388,15 +388,6 @@ fn object<'m>(
         }
     }
     Ok(Some(object))
-}
-
-fn has_placeholders(value: &Value) -> bool {
-    match value {
-        Value::String(text) => placeholders(text).next().is_some(),
-        Value::Array(items) => items.iter().any(has_placeholders),
-        Value::Object(members) => members.values().any(has_placeholders),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

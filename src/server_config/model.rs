@@ -10,7 +10,7 @@ use url::Url;
 
 use super::api_key;
 use super::coordination::Coordination;
-use super::extensions::check_extensions;
+use super::extensions::read_extensions;
 use super::grant;
 use super::members::{Members, wrong_type};
 use super::named::Named;
@@ -204,7 +204,7 @@ impl ServerConfig {
             startup: members.flag("startup")?.unwrap_or(true),
             shared: members.flag("shared")?.unwrap_or(true),
             elicitation: members.flag("elicitation")?.unwrap_or(true),
-            extensions: extensions(members.object("extensions")?)?,
+            extensions: read_extensions(members.object("extensions")?)?,
             tls: tls_options(members.object("tls")?)?,
             server_instructions: instructions(members.take("serverInstructions"))?,
             source: members.text("source")?,
@@ -375,16 +375,6 @@ fn instructions(value: Option<Value>) -> Result<Option<ServerInstructions>> {
         Some(Value::String(text)) => Ok(Some(ServerInstructions::Text(text))),
         Some(_) => Err(wrong_type("serverInstructions", "a boolean or a string")),
     }
-}
-
-fn extensions(members: Option<Map<String, Value>>) -> Result<Option<Arc<Map<String, Value>>>> {
-    let members = members.unwrap_or_default();
-    check_extensions(&members).map_err(|(name, expected)| {
-        Error::invalid_config(format!(
-            "Invalid MCP server config: `extensions[{name:?}]` {expected}"
-        ))
-    })?;
-    Ok((!members.is_empty()).then(|| Arc::new(members)))
 }
 
 /// An exchange without scopes would ask for nothing in particular, so a config with `obo` has to name some.

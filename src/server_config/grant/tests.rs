@@ -3,12 +3,11 @@ use serde_json::json;
 use super::super::model::ServerConfig;
 use super::*;
 
-fn wrong(oauth: Value) -> Option<String> {
-    let config = json!({ "url": "https://mcp.test", "oauth": oauth });
-    wrong_in(config)
+fn wrong(oauth: &Value) -> Option<String> {
+    wrong_in(&json!({ "url": "https://mcp.test", "oauth": oauth }))
 }
 
-fn wrong_in(config: Value) -> Option<String> {
+fn wrong_in(config: &Value) -> Option<String> {
     let problem = check_server(config.as_object().unwrap()).err()?;
     Some(problem.path.join("."))
 }
@@ -30,7 +29,7 @@ fn grants_that_are_complete() {
         json!({ "grant": "workload", "assertion": { "file": "/token" } }),
         json!({ "grant": "workload", "assertion": { "metadata_url": "http://169.254.169.254/t", "metadata_headers": { "Metadata": "true" } } }),
     ] {
-        assert_eq!(wrong(oauth.clone()), None, "{oauth}");
+        assert_eq!(wrong(&oauth), None, "{oauth}");
     }
 }
 
@@ -118,7 +117,7 @@ fn what_is_wrong_has_a_path() {
             "oauth.assertion.metadata_url",
         ),
     ] {
-        assert_eq!(wrong(oauth.clone()).as_deref(), Some(path), "{oauth}");
+        assert_eq!(wrong(&oauth).as_deref(), Some(path), "{oauth}");
     }
 }
 
@@ -128,7 +127,7 @@ fn nothing_else_decides_what_is_sent_or_where() {
         let mut config = json!({ "url": "https://mcp.test", "oauth": { "grant": "workload" } });
         let added = members.as_object().unwrap().clone();
         config.as_object_mut().unwrap().extend(added);
-        wrong_in(config)
+        wrong_in(&config)
     };
     for (members, path) in [
         (
