@@ -7,7 +7,8 @@ const OF_METADATA = /: the metadata service cannot be asked: /;
 /** TLS was tried, and the answer was none. */
 const WITHOUT_TLS = /: the port does not speak TLS: /;
 /** TLS was spoken, and a certificate was not liked. */
-const OF_CERTIFICATE = /: (?:the server's certificate|no authority that is trusted here|the server .*client certificate)/;
+const OF_CERTIFICATE =
+  /: (?:the server's certificate|no authority that is trusted here|the server .*client certificate)/;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
 
