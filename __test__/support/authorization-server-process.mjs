@@ -12,12 +12,10 @@ import { createAuthorizationServer } from '../../examples/librechat/servers/auth
 import { withIdJags } from './enterprise-grants.mjs';
 
 const { tokenDelayMs, dpop, idJag, ...options } = JSON.parse(process.argv[2]);
-const features = {
-  dPoP: {
-    enabled: dpop !== 'none',
-    nonceSecret: randomBytes(32),
-    requireNonce: () => dpop === 'nonce',
-  },
+const dPoP = {
+  enabled: dpop !== 'none',
+  nonceSecret: randomBytes(32),
+  requireNonce: () => dpop === 'nonce',
 };
 const WATCHED = ['/reg', '/request', '/token', '/token/revocation'];
 /** Wherever they are: in a form, a URL, an answer. */
@@ -36,7 +34,7 @@ const SECRETS = [
   'token',
 ];
 
-const { issuer, provider, listen } = createAuthorizationServer({ ...options, features, adapter: MapAdapter });
+const { issuer, provider, listen } = createAuthorizationServer({ ...options, dPoP, adapter: MapAdapter });
 
 /** At which moment the next token request is held until its client is gone, 'received' or 'carried out'; or all of them. */
 let hold;

@@ -13,7 +13,7 @@
  * @property {string[]} scopes
  * @property {import('oidc-provider').ClientMetadata[]} [clients]  that are registered beforehand
  * @property {number} [pushedSeconds]  every authorization request has to be pushed, and lasts so long
- * @property {import('oidc-provider').Configuration['features']} [features]  further ones
+ * @property {NonNullable<import('oidc-provider').Configuration['features']>['dPoP']} [dPoP]
  * @property {App} [app]  with it, this is the identity provider of an organization as well
  * @property {import('oidc-provider').AdapterConstructor} [adapter]  where things are kept; without one, a thousand of them
  *
@@ -84,7 +84,7 @@ const configuration = (options) => ({
       enabled: true,
       getResourceServerInfo: (_, resource) => resourceServerOf(options, resource),
     },
-    ...options.features,
+    ...(options.dPoP && { dPoP: options.dPoP }),
   },
 });
 
