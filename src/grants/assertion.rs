@@ -1,9 +1,6 @@
 //! Where the assertion of a workload comes from: a file that the platform rewrites, the platform's metadata service, or
 //! the host. It is read anew for each token request, because whoever issues it renews it by himself.
 
-use std::fs::{File, metadata};
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue, Method};
@@ -12,7 +9,6 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::jwt::{LONGEST_JWT, claims};
-use crate::blocking::blocking;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
@@ -20,9 +16,10 @@ use crate::host::WorkloadIdentity;
 use crate::network::{HttpClient, NetworkRules, Policy, Request, sanitize_url};
 use crate::oauth::AssertionSource;
 use crate::secret::Secret;
+use crate::secret_file;
 use crate::server_config::{Setter, is_sent};
 
-/// Bound on a file, which may be on a network, and on the metadata service. The host's function has its own.
+/// Bound on the metadata service. Files and the host's function have their own.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is asked, and for whom.
@@ -51,7 +48,15 @@ impl Sources<'_> {
     /// followed, and as the network or the host fails.
     pub async fn read(self, source: &AssertionSource, asked: Asked<'_>) -> Result<Secret> {
         let text = match source {
-            AssertionSource::File(path) => read_file(path).await?,
+            AssertionSource::File(path) => {
+                let text = secret_file::read(path)
+                    .await
+                    .map_err(|error| match error.code {
+                        Code::Closed => error,
+                        _ => none(&error.message),
+                    })?;
+                text.expose().clone()
+            }
             AssertionSource::Metadata { url, headers } => self.ask_metadata(url, headers).await?,
             AssertionSource::Host => self.ask_host(asked).await?,
         };
@@ -151,36 +156,6 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue)> {
     Ok((name, value))
 }
 
-async fn read_file(path: &Path) -> Result<String> {
-    let opened: PathBuf = path.to_owned();
-    let read = blocking(async { tokio::task::spawn_blocking(move || contents(&opened)).await });
-    let unread = |problem: &str| {
-        let path = path.display();
-        none(&format!("{path} cannot be read: {problem}"))
-    };
-    tokio::time::timeout(TIMEOUT, read)
-        .await
-        .map_err(|_| unread("it takes too long"))??
-        .map_err(|_| Error::closed())?
-        .map_err(|error| unread(&error.to_string()))
-}
-
-fn contents(path: &Path) -> io::Result<String> {
-    // A pipe would be waited for.
-    if !metadata(path)?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    let mut text = String::new();
-    let limit = u64::try_from(LONGEST_JWT).unwrap_or(u64::MAX);
-    File::open(path)?
-        .take(limit + 1)
-        .read_to_string(&mut text)?;
-    if text.len() > LONGEST_JWT {
-        return Err(io::Error::other("it is longer than any JWT"));
-    }
-    Ok(text)
-}
-
 pub(super) fn name(source: &AssertionSource) -> String {
     match source {
         AssertionSource::File(path) => path.display().to_string(),
@@ -199,6 +174,7 @@ fn none(problem: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::PathBuf;
 
     use async_trait::async_trait;
     use serde_json::json;
@@ -244,7 +220,7 @@ mod tests {
             ("root:hunter2:0:0".to_owned(), "no JWT"),
             (jwt(&json!({})).replace(".c2ln", "."), "no JWT"),
             (format!("a{}", jwt(&json!({}))), "no JWT"),
-            ("a".repeat(LONGEST_JWT + 1), "longer than any JWT"),
+            ("a".repeat(LONGEST_JWT + 1), "longer than 64 KiB"),
         ] {
             fs::write(&path, content).unwrap();
             let error = read(&source).await.unwrap_err();
