@@ -56,7 +56,7 @@ impl HostLock<'_> {
         flow_id: &str,
         has_failed: bool,
     ) -> Result<Option<(Box<dyn LockGuard>, Instant)>> {
-        let key = format!("{CLAIM_KIND}:{flow_id}");
+        let key = key_of(flow_id);
         let mut may_ask_again = !has_failed && !self.standing.is_away();
         loop {
             let asked = Instant::now();
@@ -71,11 +71,21 @@ impl HostLock<'_> {
         }
     }
 
+    /// Whether it is away now. Others than who has it see it as taken meanwhile.
+    pub async fn is_away(self, flow_id: &str) -> bool {
+        let asked = self.lock.acquire(&key_of(flow_id), LOCK_TTL).await;
+        asked.is_err_and(|error| is_away(&error))
+    }
+
     /// It is done without. The log names the risk.
     pub fn do_without(self, error: &Error) {
         self.standing
             .failed(Self::WHAT, &error.to_string(), self.logger);
     }
+}
+
+fn key_of(flow_id: &str) -> String {
+    format!("{CLAIM_KIND}:{flow_id}")
 }
 
 /// Whether a lock of the host has thrown or does not answer. One of this library's own lives with the tokens, and what it
