@@ -31,7 +31,7 @@ async function setup({ openIdConfig, config, connect = STANDALONE.ioredis, at = 
   const { tokenMethods, ...services } = redisServices(client);
   const host = await suite.host({ config, services });
   const allow = [host.server.address, authorizationServer.address];
-  const parameters = { mongo, redis: at.url, config: host.server.config(config), allow, openIdConfig };
+  const parameters = { mongo, redis: at.port, config: host.server.config(config), allow, openIdConfig };
   const other = fixtures.keep(startProcess('redis-host.js', parameters));
   const told = (text) => host.logger.text().split(text).length - 1;
   return { ...host, services, client, other, told };

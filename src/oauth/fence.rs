@@ -74,6 +74,12 @@ impl<'a> Fence<'a> {
         }))
     }
 
+    /// Whether the host's lock was away before, and its leases are now.
+    pub fn is_away(&self) -> bool {
+        let is_lock_away = |beside: &Beside<'_>| beside.lock.standing.is_away();
+        self.generation.is_none() && self.beside.as_ref().is_some_and(is_lock_away)
+    }
+
     /// Whether there is no teardown. Who has the lock has to know the generation; for who goes on without it, comparing
     /// rows has to do.
     pub async fn settle(&mut self, is_alone: bool) -> Result<bool> {

@@ -120,15 +120,17 @@ struct Claim {
 impl RefreshLock {
     /// Tries once; `None` when somebody else refreshes. Exactly one process has the lock where the host has leases or a
     /// lock. Without them it is a claim in the flow store, which is best effort: an id of ours that is still there after
-    /// a moment.
+    /// a moment. Nobody waits for claims of a flow store that has just failed, `are_flows_away`.
     pub async fn attempt(
         by: LockedBy<'_>,
         flows: &Arc<dyn FlowStore>,
         flow_id: &str,
+        are_flows_away: bool,
     ) -> Result<Option<Self>> {
         // Whoever has made a claim takes the lease, too.
-        let counts_claims = flows.is_shared() && !matches!(by, LockedBy::Lease(_));
-        let mut has_failed = false;
+        let counts_claims =
+            flows.is_shared() && !matches!(by, LockedBy::Lease(_)) && !are_flows_away;
+        let mut has_failed = are_flows_away;
         if counts_claims {
             match is_claimed(&**flows, flow_id).await {
                 Ok(true) => return Ok(None),
@@ -328,7 +330,7 @@ mod tests {
     }
 
     async fn attempt(flows: &Arc<dyn FlowStore>) -> Option<RefreshLock> {
-        RefreshLock::attempt(LockedBy::Claim, flows, "u:s")
+        RefreshLock::attempt(LockedBy::Claim, flows, "u:s", false)
             .await
             .unwrap()
     }

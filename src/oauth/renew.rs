@@ -121,7 +121,9 @@ impl Authorizer {
         let flow_id = self.flow_id().await?;
         let mut held_at = None;
         loop {
-            let attempted = RefreshLock::attempt(by, &inner.flows, flow_id).await;
+            let are_flows_away = writing.fence.as_ref().is_some_and(Fence::is_away);
+            let attempting = RefreshLock::attempt(by, &inner.flows, flow_id, are_flows_away);
+            let attempted = attempting.await;
             let attempted = match (attempted, by) {
                 (Err(error), LockedBy::Lock(lock)) => {
                     self.without_lock(reason, lock, held_at, error).await?
