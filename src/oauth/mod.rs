@@ -20,6 +20,7 @@ mod detect;
 mod documents;
 mod dpop;
 mod exchange;
+mod fence;
 mod flow;
 mod flow_id;
 mod flow_kind;

@@ -56,7 +56,7 @@ impl HostLock<'_> {
         flow_id: &str,
         has_failed: bool,
     ) -> Result<Option<(Box<dyn LockGuard>, Instant)>> {
-        let key = format!("{CLAIM_KIND}:{flow_id}");
+        let key = key_of(flow_id);
         let mut may_ask_again = !has_failed && !self.standing.is_away();
         loop {
             let asked = Instant::now();
@@ -71,11 +71,21 @@ impl HostLock<'_> {
         }
     }
 
+    /// Whether it is away now. Others than who has it see it as taken meanwhile.
+    pub async fn is_away(self, flow_id: &str) -> bool {
+        let asked = self.lock.acquire(&key_of(flow_id), LOCK_TTL).await;
+        asked.is_err_and(|error| is_away(&error))
+    }
+
     /// It is done without. The log names the risk.
     pub fn do_without(self, error: &Error) {
         self.standing
             .failed(Self::WHAT, &error.to_string(), self.logger);
     }
+}
+
+fn key_of(flow_id: &str) -> String {
+    format!("{CLAIM_KIND}:{flow_id}")
 }
 
 /// Whether a lock of the host has thrown or does not answer. One of this library's own lives with the tokens, and what it
@@ -110,15 +120,17 @@ struct Claim {
 impl RefreshLock {
     /// Tries once; `None` when somebody else refreshes. Exactly one process has the lock where the host has leases or a
     /// lock. Without them it is a claim in the flow store, which is best effort: an id of ours that is still there after
-    /// a moment.
+    /// a moment. Nobody waits for claims of a flow store that has just failed, `are_flows_away`.
     pub async fn attempt(
         by: LockedBy<'_>,
         flows: &Arc<dyn FlowStore>,
         flow_id: &str,
+        are_flows_away: bool,
     ) -> Result<Option<Self>> {
         // Whoever has made a claim takes the lease, too.
-        let counts_claims = flows.is_shared() && !matches!(by, LockedBy::Lease(_));
-        let mut has_failed = false;
+        let counts_claims =
+            flows.is_shared() && !matches!(by, LockedBy::Lease(_)) && !are_flows_away;
+        let mut has_failed = are_flows_away;
         if counts_claims {
             match is_claimed(&**flows, flow_id).await {
                 Ok(true) => return Ok(None),
@@ -318,7 +330,7 @@ mod tests {
     }
 
     async fn attempt(flows: &Arc<dyn FlowStore>) -> Option<RefreshLock> {
-        RefreshLock::attempt(LockedBy::Claim, flows, "u:s")
+        RefreshLock::attempt(LockedBy::Claim, flows, "u:s", false)
             .await
             .unwrap()
     }

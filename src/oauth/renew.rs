@@ -7,9 +7,10 @@ use tokio::time::{Instant, timeout};
 
 use super::announcement::Announcement;
 use super::authorizer::{Authorizer, EARLY, LOOK_AGAIN};
+use super::fence::Fence;
 use super::leases::{FLIGHT_POLL, Leases, refresh_unavailable, storage_unavailable};
 use super::locked_refresher::LockedRefresher;
-use super::refresh_lock::{HostLock, LOCK_TTL, LockedBy, POLL, RefreshLock};
+use super::refresh_lock::{LOCK_TTL, LockedBy, POLL, RefreshLock};
 use super::storage::{StoredAccess, Witness};
 use super::stored_tokens::{self, Writing};
 use crate::cancel::until_closed;
@@ -99,38 +100,30 @@ impl Authorizer {
         let announcement = Announcement::new(inner);
         let mut fence = None;
         if let Some(leases) = leases {
-            let Some(generation) = leases.generation().await? else {
-                let (prefix, logger) = (&inner.prefix, &inner.host.logger);
-                logger.debug(format!(
-                    "{prefix} Skipping token refresh while OAuth teardown owns the lease"
-                ));
+            let beside = self.beside(leases).await?;
+            fence = Fence::begin(leases, beside).await?;
+            if fence.is_none() {
+                self.log_teardown();
                 return Ok(None);
-            };
-            fence = Some((leases, generation));
+            }
         }
-        let writing = Writing {
+        let mut writing = Writing {
             fence,
             witness: &announcement,
         };
         let flight = leases.filter(|leases| leases.coordinate());
-        let (by, wait, poll) = match (flight, &inner.host.lock) {
+        let (by, wait, poll) = match (flight, self.host_lock()) {
             (Some(leases), _) => (LockedBy::Lease(leases), leases.refresh_wait(), FLIGHT_POLL),
-            (None, Some(lock)) => {
-                let (standing, logger) = (&*inner.oauth.lock, &inner.host.logger);
-                let lock = HostLock {
-                    lock,
-                    standing,
-                    logger,
-                };
-                (LockedBy::Lock(lock), WAIT, POLL)
-            }
+            (None, Some(lock)) => (LockedBy::Lock(lock), WAIT, POLL),
             (None, None) => (LockedBy::Claim, WAIT, POLL),
         };
         let until = Instant::now() + wait;
         let flow_id = self.flow_id().await?;
         let mut held_at = None;
         loop {
-            let attempted = RefreshLock::attempt(by, &inner.flows, flow_id).await;
+            let are_flows_away = writing.fence.as_ref().is_some_and(Fence::is_away);
+            let attempting = RefreshLock::attempt(by, &inner.flows, flow_id, are_flows_away);
+            let attempted = attempting.await;
             let attempted = match (attempted, by) {
                 (Err(error), LockedBy::Lock(lock)) => {
                     self.without_lock(reason, lock, held_at, error).await?
@@ -141,9 +134,7 @@ impl Authorizer {
                 }
             };
             if let Some(lock) = attempted {
-                let outcome = self
-                    .renew_locked(reason, lock.send_by(), &writing, flight)
-                    .await;
+                let outcome = self.renew_locked(reason, &lock, &mut writing, flight).await;
                 let renewed = outcome.as_ref().ok().and_then(Option::as_ref);
                 let tokens = renewed.map(|access| announcement.published(access.to_tokens()));
                 let (is_over, is_alone) = (lock.is_over(), lock.is_alone());
@@ -182,8 +173,8 @@ impl Authorizer {
     async fn renew_locked(
         &self,
         reason: &Reason,
-        send_by: Instant,
-        writing: &Writing<'_>,
+        lock: &RefreshLock,
+        writing: &mut Writing<'_>,
         flight: Option<&Leases>,
     ) -> Result<Option<StoredAccess>> {
         let inner = &self.0;
@@ -191,9 +182,15 @@ impl Authorizer {
             let adopted = self.adopt(reason, elsewhere, flight, writing.witness);
             return adopted.await.map(Some);
         }
+        if let Some(fence) = &mut writing.fence
+            && !fence.settle(lock.is_alone()).await?
+        {
+            self.log_teardown();
+            return Ok(None);
+        }
         let locked = LockedRefresher {
             inner,
-            send_by,
+            send_by: lock.send_by(),
             prover: OnceLock::new(),
         };
         let relation = &inner.relation;
@@ -215,6 +212,13 @@ impl Authorizer {
             created_at: None,
             credential_set_id: tokens.credential_set_id().map(str::to_owned),
         }))
+    }
+
+    fn log_teardown(&self) {
+        let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
+        logger.debug(format!(
+            "{prefix} Skipping token refresh while OAuth teardown owns the lease"
+        ));
     }
 
     /// Uses what another process has stored, when whoever writes now is done and has not put it back.

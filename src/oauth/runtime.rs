@@ -29,6 +29,8 @@ pub struct OAuth {
     pub(super) starting: KeyedLock<String>,
     /// The host's `lock`.
     pub(super) lock: Arc<Standing>,
+    /// The leases of its `flowManager`.
+    pub(super) leases: Arc<Standing>,
     pub(super) tasks: TaskTracker,
     pub(super) closing: CancellationToken,
     pub(super) metrics: Arc<Metrics>,
@@ -43,6 +45,7 @@ impl OAuth {
             renewals: Arc::new(LruMap::new(RENEWALS)),
             starting: KeyedLock::default(),
             lock: Arc::new(Standing::risking("lock", WITHOUT_LOCK)),
+            leases: Arc::new(Standing::new("flowManager")),
             tasks,
             closing,
             metrics,

@@ -11,7 +11,8 @@ pub enum Kind {
 /// What keeps two processes apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Guard {
-    /// The host's `lock`.
+    /// The host's `lock`. The fence of leases beside it (`src/oauth/fence.rs`) is left out: a refresh goes on without it
+    /// while both are away, so what is shown here has to hold without one.
     Lock,
     /// The host's leases, a flight and a fence, with `oauthRefreshCoordination`.
     Leases,
