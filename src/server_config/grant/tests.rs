@@ -56,26 +56,6 @@ fn what_is_wrong_has_a_path() {
         ),
         (machine(json!({ "issuer": null })), "oauth.client_secret"),
         (
-            machine(json!({ "issuer": null, "client_secret": null, "private_key_jwt": {} })),
-            "oauth.private_key_jwt",
-        ),
-        (
-            json!({ "grant": "enterprise", "client_id": "c", "private_key_jwt": { "key": "k" } }),
-            "oauth.private_key_jwt",
-        ),
-        (
-            json!({ "grant": "workload", "client_id": "c", "private_key_jwt": { "key_file": "f" } }),
-            "oauth.private_key_jwt",
-        ),
-        (
-            json!({ "grant": "enterprise", "client_id": "c", "token_url": "https://{{HOST}}/token" }),
-            "oauth.token_url",
-        ),
-        (
-            json!({ "grant": "enterprise", "client_id": "c", "issuer": "https://{{HOST}}" }),
-            "oauth.issuer",
-        ),
-        (
             machine(json!({ "private_key_jwt": {} })),
             "oauth.private_key_jwt",
         ),
@@ -136,6 +116,34 @@ fn what_is_wrong_has_a_path() {
         (
             json!({ "grant": "workload", "assertion": { "metadata_url": "ftp://x" } }),
             "oauth.assertion.metadata_url",
+        ),
+    ] {
+        assert_eq!(wrong(&oauth).as_deref(), Some(path), "{oauth}");
+    }
+}
+
+#[test]
+fn only_operators_say_where_secrets_go() {
+    for (oauth, path) in [
+        (
+            json!({ "grant": "client_credentials", "client_id": "c", "private_key_jwt": {} }),
+            "oauth.private_key_jwt",
+        ),
+        (
+            json!({ "grant": "enterprise", "client_id": "c", "private_key_jwt": { "key": "k" } }),
+            "oauth.private_key_jwt",
+        ),
+        (
+            json!({ "grant": "workload", "client_id": "c", "private_key_jwt": { "key_file": "f" } }),
+            "oauth.private_key_jwt",
+        ),
+        (
+            json!({ "grant": "enterprise", "client_id": "c", "token_url": "https://{{HOST}}/token" }),
+            "oauth.token_url",
+        ),
+        (
+            json!({ "grant": "enterprise", "client_id": "c", "issuer": "https://{{HOST}}" }),
+            "oauth.issuer",
         ),
     ] {
         assert_eq!(wrong(&oauth).as_deref(), Some(path), "{oauth}");
