@@ -6,15 +6,15 @@ mod parts;
 
 use std::sync::Arc;
 
-use parts::{is_filled, is_text, is_url, is_variable, object, present};
+use parts::{
+    Checked, GrantProblem, Members, is_filled, is_text, is_url, is_variable, object, present,
+    problem,
+};
 use serde_json::{Map, Value};
 
 use super::header::is_authorization;
-use super::model::ServerConfig;
 use super::placeholders::has_placeholders;
-use crate::error::{Error, Result};
-
-type Members = Map<String, Value>;
+use crate::error::Result;
 
 /// Members of `oauth` that only an operator may set, beyond those of the published schemas.
 pub const GRANT_MEMBERS: [&str; 6] = [
@@ -102,36 +102,6 @@ impl Grant {
     }
 }
 
-/// What is wrong, and the path to it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct GrantProblem {
-    pub path: Vec<String>,
-    pub message: String,
-}
-
-impl GrantProblem {
-    fn below(mut self, name: &str) -> Self {
-        self.path.insert(0, name.to_owned());
-        self
-    }
-}
-
-impl From<GrantProblem> for Error {
-    fn from(problem: GrantProblem) -> Self {
-        let (path, message) = (problem.path.join("."), problem.message);
-        Self::invalid_config(format!("Invalid MCP server config: `{path}` {message}"))
-    }
-}
-
-type Checked = Result<(), GrantProblem>;
-
-fn problem(path: &[&str], message: impl Into<String>) -> GrantProblem {
-    GrantProblem {
-        path: path.iter().map(|part| (*part).to_owned()).collect(),
-        message: message.into(),
-    }
-}
-
 /// Whether a config's `oauth` is complete, and what is beside it leaves the token to it.
 pub fn check_server(members: &Members) -> Checked {
     let Some(oauth) = members.get("oauth").and_then(Value::as_object) else {
@@ -175,15 +145,13 @@ pub fn check_server(members: &Members) -> Checked {
 }
 
 /// Refuses members that are an operator's in a config of somebody else.
-pub(super) fn check_author(config: &ServerConfig) -> Result<()> {
-    if config.is_operators() && !config.is_plugin_sourced() {
-        return Ok(());
-    }
-    let oauth = config.oauth.as_ref();
+pub(super) fn check_author(oauth: Option<&Members>, is_operators: bool) -> Result<()> {
     let is_reserved = |name: &&&str| oauth.is_some_and(|oauth| present(oauth, name).is_some());
     match GRANT_MEMBERS.iter().find(is_reserved) {
-        Some(name) => Err(problem(&["oauth", name], "is for an operator's config only").into()),
-        None => Ok(()),
+        Some(name) if !is_operators => {
+            Err(problem(&["oauth", name], "is for an operator's config only").into())
+        }
+        _ => Ok(()),
     }
 }
 

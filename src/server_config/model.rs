@@ -169,7 +169,8 @@ impl ServerConfig {
     pub fn from_members(members: Map<String, Value>) -> Result<Self> {
         grant::check_server(&members)?;
         let config = Self::read(members)?;
-        grant::check_author(&config)?;
+        let is_operators = config.is_operators() && !config.is_plugin_sourced();
+        grant::check_author(config.oauth.as_ref(), is_operators)?;
         Ok(config)
     }
 

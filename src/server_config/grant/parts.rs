@@ -1,11 +1,43 @@
 //! Reading members of `oauth`, and of the objects in it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use url::Url;
 
 use super::super::environment;
 use super::super::placeholders::has_placeholders;
-use super::{Checked, GrantProblem, Members, problem};
+use crate::error::{Error, Result};
+
+pub(super) type Members = Map<String, Value>;
+
+/// What is wrong, and the path to it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct GrantProblem {
+    pub path: Vec<String>,
+    pub message: String,
+}
+
+impl GrantProblem {
+    pub(super) fn below(mut self, name: &str) -> Self {
+        self.path.insert(0, name.to_owned());
+        self
+    }
+}
+
+impl From<GrantProblem> for Error {
+    fn from(problem: GrantProblem) -> Self {
+        let (path, message) = (problem.path.join("."), problem.message);
+        Self::invalid_config(format!("Invalid MCP server config: `{path}` {message}"))
+    }
+}
+
+pub(super) type Checked = Result<(), GrantProblem>;
+
+pub(super) fn problem(path: &[&str], message: impl Into<String>) -> GrantProblem {
+    GrantProblem {
+        path: path.iter().map(|part| (*part).to_owned()).collect(),
+        message: message.into(),
+    }
+}
 
 /// `null` is as good as absent, as elsewhere in a config.
 pub(super) fn present<'m>(members: &'m Members, name: &str) -> Option<&'m Value> {
