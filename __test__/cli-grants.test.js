@@ -91,7 +91,7 @@ describe('check', () => {
     const config = (oauth) => ({ type: 'streamable-http', url: server.url, oauth: { client_id: 'program', ...oauth } });
     const { issuer } = as;
     const metadata = { metadata_url: `http://${address}/identity` };
-    const keyed = { grant: 'client_credentials', private_key_jwt: {} };
+    const keyed = { grant: 'client_credentials', private_key_jwt: {}, issuer };
     const { run } = withServers(
       {
         missing: config({ grant: 'workload', assertion: { file: 'no-such-file' } }),

@@ -54,6 +54,7 @@ const watch = ({ requests } = authorizationServer) => {
   const before = requests.length;
   return () => requests.slice(before).filter(({ path }) => path === '/token');
 };
+const withKey = (key) => ({ issuer: authorizationServer.issuer, client_id: 'keyed', private_key_jwt: key });
 const withSecret = (members) => ({ issuer: authorizationServer.issuer, client_secret: SECRET, ...members });
 
 /** A protected server and a runtime over it. The host has no place for tokens of users. */
@@ -96,11 +97,8 @@ describe.each([
     'a token endpoint of the config',
     () => withSecret({ client_id: 'basic', issuer: undefined, token_url: `${authorizationServer.issuer}/token` }),
   ],
-  [
-    'a key, at the authorization server that the MCP server names',
-    () => ({ client_id: 'keyed', private_key_jwt: { key: KEY } }),
-  ],
-  ['a variable', () => ({ client_id: 'keyed', private_key_jwt: { key: '${MACHINE_KEY}' } })],
+  ['a key', () => withKey({ key: KEY })],
+  ['a variable', () => withKey({ key: '${MACHINE_KEY}' })],
 ])('a client that authenticates with %s', (_, oauth) => {
   test('connects, and nobody is asked for anything', async () => {
     const requested = watch();
@@ -234,11 +232,10 @@ test('over SSE', async () => {
 });
 
 describe('an attacker', () => {
-  const keyed = { client_id: 'keyed', private_key_jwt: { key: KEY } };
   const announced = async () => (await fetch(`${authorizationServer.issuer}/.well-known/openid-configuration`)).json();
 
-  test.each(LURES)('%s, after the first token: no second one, and no assertion', async (_, lure) => {
-    const host = await start({ oauth: keyed });
+  test.each(LURES)('%s, after the first token: the second is from who issued the first', async (_, lure) => {
+    const host = await start({ oauth: withKey({ key: KEY }) });
     const attacker = takeOver(host.server);
     const real = await announced();
     await host.call();
@@ -246,30 +243,81 @@ describe('an attacker', () => {
     const requested = watch();
     attacker.publish(lure(attacker, host, real));
     host.server.refused.add(first.slice('Bearer '.length));
-    await expect(host.call()).rejects.toMatchObject({ code: 'MCP_GRANT_FAILED' });
-    expect(requested()).toEqual([]);
+    expect(said(await host.call())).toBe(true);
+    expect(requested()).toEqual([expect.objectContaining({ status: 200 })]);
     expect(postsOf(host.server)).toEqual([]);
   });
 
-  test('that is the server from the start gets no secret, and no assertion but one for itself', async () => {
-    await expect(
-      start({ oauth: { client_id: 'basic', client_secret: SECRET } }).then(({ call }) => call()),
-    ).rejects.toMatchObject({ code: 'MCP_INVALID_CONFIG', message: expect.stringContaining('oauth.client_secret') });
-    const host = await start({ oauth: keyed });
+  test.each([
+    ['secret', { client_secret: SECRET }, 'oauth.client_secret'],
+    ['key', { private_key_jwt: { key: KEY } }, 'oauth.private_key_jwt'],
+    ['key of the host', { private_key_jwt: {} }, 'oauth.private_key_jwt'],
+  ])('that is the server from the start: a %s is for nobody whom it alone names', async (_, members, named) => {
+    const getClientAssertion = jest.fn(() => 'a.b.c');
+    const host = await start({ oauth: { client_id: 'basic', ...members }, services: { getClientAssertion } });
     const attacker = takeOver(host.server);
-    const real = await announced();
-    for (const changes of [{ issuer: real.issuer }, { token_endpoint: real.token_endpoint }]) {
-      attacker.publish(itself(attacker, host, changes));
-      await expect(host.call()).rejects.toMatchObject({ code: 'MCP_GRANT_FAILED' });
-    }
-    expect(postsOf(host.server)).toEqual([]);
     attacker.publish(itself(attacker, host));
-    await host.call().catch(() => {});
-    const [{ body }] = postsOf(host.server);
-    const claims = JSON.parse(
-      Buffer.from(new URLSearchParams(body).get('client_assertion').split('.')[1], 'base64url'),
+    await expect(host.call()).rejects.toMatchObject({
+      code: 'MCP_INVALID_CONFIG',
+      message: expect.stringContaining(named),
+    });
+    expect([postsOf(host.server), getClientAssertion.mock.calls]).toEqual([[], []]);
+  });
+
+  /** An authorization server that answers token requests with `answer(origin, authorization)`. */
+  async function scripted(answer, document) {
+    const listener = createServer((request, response) => {
+      const origin = `http://${request.headers.host}`;
+      const metadata = { issuer: origin, token_endpoint: `${origin}/token`, ...document?.(origin) };
+      const told = request.method === 'GET' ? metadata : answer(request.headers.authorization);
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(told));
+    });
+    listener.listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    fixtures.keep({ close: () => new Promise((done) => listener.close(done)) });
+    const address = `127.0.0.1:${listener.address().port}`;
+    const at = { issuer: `http://${address}`, address, scopes: ['mcp'], introspect: async () => ({ active: true }) };
+    return { at, oauth: { client_id: 'basic', client_secret: SECRET, issuer: at.issuer } };
+  }
+
+  test('what is told of a token has neither it nor what was sent in it', async () => {
+    const access_token = 'token-that-nobody-may-read';
+    registerSecrets(access_token);
+    const { runtime } = await start(
+      await scripted((sent) => ({
+        access_token,
+        expires_in: 9,
+        scope: `\x1b[2J mcp ${SECRET} ${sent} ${access_token}`,
+      })),
     );
-    expect(claims).toMatchObject({ aud: attacker.origin });
+    const { scope } = await runtime.describeMachineToken('srv');
+    expect(scope).toContain('mcp');
+    expect(scope).not.toMatch(new RegExp(`\x1b|${SECRET}|${access_token}|${btoa(`basic:${SECRET}`)}`));
+  });
+
+  test.each([0, -1, '-5'])('a token that ends after %s seconds serves the one who asked for it', async (expires_in) => {
+    let issued = 0;
+    const { runtime } = await start(
+      await scripted(() => {
+        issued += 1;
+        return { access_token: `token-${issued}`, expires_in };
+      }),
+    );
+    for (const count of [1, 2]) {
+      expect(await runtime.describeMachineToken('srv')).toMatchObject({ expiresIn: 0 });
+      expect(issued).toBe(count);
+    }
+  });
+
+  test('an endpoint with user information gets nothing', async () => {
+    const answer = jest.fn();
+    const document = (origin) => ({ token_endpoint: `${origin.replace('//', '//user:word@')}/token` });
+    const { call } = await start(await scripted(answer, document));
+    const failure = await call().catch((error) => error);
+    expect(failure).toMatchObject({ code: 'MCP_GRANT_FAILED' });
+    expect(failure.message).toMatch(/token_endpoint .* has user information/);
+    expect(failure.message).not.toContain('word');
+    expect(answer).not.toHaveBeenCalled();
   });
 
   test.each([302, 307, 308])('a token endpoint that redirects with %d sends nothing on', async (status) => {

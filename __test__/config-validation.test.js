@@ -309,7 +309,8 @@ describe('validateServerConfig', () => {
     const paths = (...of) => issuesOf(...of).map(({ path }) => path.join('.'));
     const client = { client_id: 'c', client_secret: 's', issuer: 'https://as.example' };
     const machine = { grant: 'client_credentials', ...client };
-    const keyed = { grant: 'client_credentials', client_id: 'c', private_key_jwt: { key_file: '/key.pem' } };
+    const { client_secret, ...unproved } = machine;
+    const keyed = { ...unproved, private_key_jwt: { key_file: '/key.pem' } };
     const provider = { client_id: 'i', issuer: 'https://idp.example', private_key_jwt: {} };
     const enterprise = { grant: 'enterprise', client_id: 'c', identity_provider: provider };
     const workload = { grant: 'workload', assertion: { file: '/token' } };
@@ -328,6 +329,9 @@ describe('validateServerConfig', () => {
       [{ grant: 'client_credentials' }, 'oauth.client_id'],
       [{ ...machine, issuer: undefined }, 'oauth.client_secret'],
       [{ ...machine, scope: '{{LIBRECHAT_USER_ID}}' }, 'oauth.scope'],
+      [{ ...keyed, issuer: undefined }, 'oauth.private_key_jwt'],
+      [{ ...enterprise, private_key_jwt: {} }, 'oauth.private_key_jwt'],
+      [{ ...enterprise, token_url: 'https://{{HOST}}/' }, 'oauth.token_url'],
       [{ ...keyed, private_key_jwt: { key: 'k', key_file: 'f' } }, 'oauth.private_key_jwt'],
       [{ ...keyed, private_key_jwt: { keyfile: 'f' } }, 'oauth.private_key_jwt.keyfile'],
       [{ ...enterprise, identity_provider: { ...provider, client_id: '' } }, 'oauth.identity_provider.client_id'],

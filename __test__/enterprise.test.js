@@ -112,6 +112,19 @@ describe('the two exchanges', () => {
     expect(world.logger.text()).not.toMatch(/eyJ|PRIVATE KEY/);
   });
 
+  test.each(['issuer', 'token_url'])('users have no say in the `%s` that gets them', async (name) => {
+    const { call, user, idp, as } = await setup({
+      oauth: ({ as }) => ({ [name]: as.issuer.replace('127.0.0.1', '{{HOST}}') }),
+      config: { customUserVars: { HOST: { title: 'Host', description: '' } } },
+    });
+    const userMCPAuthMap = { mcp_srv: { HOST: '127.0.0.1' } };
+    expect(await failure(call({ user: user('alice'), userMCPAuthMap }))).toMatchObject({
+      code: 'MCP_INVALID_CONFIG',
+      message: expect.stringContaining(`oauth.${name}`),
+    });
+    expect([idp.requests, as.requests]).toEqual([[], []]);
+  });
+
   test('over HTTP+SSE', async () => {
     const { server, serverConfig, call, user } = await setup({ config: { type: 'sse' } });
     serverConfig.url = server.sseUrl;

@@ -183,6 +183,26 @@ describe('an authorization server that cannot be made to fail', () => {
     expect(authorizationServer.sent('/par')).toHaveLength(1);
   });
 
+  test('and what it has of the request itself does not', async () => {
+    const theirs = 'request_uri=theirs&request=theirs&client_id=theirs&redirect_uri=theirs&state=theirs&scope=theirs';
+    for (const isPushed of [true, false]) {
+      const { reinit, authorizationServer } = await start({
+        document: (issuer) => ({
+          authorization_endpoint: `${issuer}/authorize?${theirs}&tenant=a`,
+          require_pushed_authorization_requests: isPushed,
+        }),
+        answer: () => good('urn:example:1'),
+      });
+      const { search, searchParams } = new URL((await reinit()).oauthUrl);
+      expect(search).not.toContain('theirs');
+      expect(searchParams.get('tenant')).toBe('a');
+      if (!isPushed) continue;
+      expect([...searchParams.keys()]).toEqual(['tenant', 'client_id', 'request_uri']);
+      const [{ body }] = authorizationServer.sent('/par');
+      expect(body).not.toMatch(/theirs|request_uri/);
+    }
+  });
+
   test('a request that nobody has to push is not pushed', async () => {
     const { reinit, authorizationServer } = await start({
       document: () => ({ require_pushed_authorization_requests: false }),

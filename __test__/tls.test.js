@@ -137,6 +137,37 @@ describe('which certificate goes where', () => {
     expect([clientsOf(one), clientsOf(other)]).toEqual([['alice'], ['bob']]);
   });
 
+  test('a program without a secret has a token for its certificate (RFC 8705)', async () => {
+    const [server, as] = await Promise.all([start(), start()]);
+    const issuer = new URL(as.url).origin;
+    as.fault = ({ request, response }) => {
+      const told = { issuer, token_endpoint: `${issuer}/token`, access_token: 'token-for-alice', token_type: 'Bearer' };
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(told));
+      return request.url !== '/mcp';
+    };
+    const oauth = { grant: 'client_credentials', client_id: 'program', issuer };
+    const { runtime } = runtimeOf(
+      { srv: [server, { requiresOAuth: undefined, oauth, tls: ALICE }] },
+      { allow: [server, as] },
+    );
+    await call(runtime);
+    const [{ body, client }] = as.requests.filter(({ path }) => path === '/token');
+    expect(Object.fromEntries(new URLSearchParams(body))).toMatchObject({
+      grant_type: 'client_credentials',
+      client_id: 'program',
+    });
+    expect([client, server.received('tools/call')[0].headers.authorization]).toEqual([
+      'alice',
+      'Bearer token-for-alice',
+    ]);
+    const { type, url } = server.config();
+    const paths = (oauth) =>
+      addon
+        .validateServerConfig({ type, url, oauth, tls: ALICE }, { source: 'yaml' })
+        .map(({ path }) => path.join('.'));
+    expect([paths(oauth), paths({ ...oauth, issuer: undefined })]).toEqual([[], ['oauth.client_id']]);
+  });
+
   test('two configs of one server share no connection', async () => {
     const server = await start();
     const { runtime } = runtimeOf({ a: [server, { tls: ALICE }], b: [server, { tls: { ...TRUSTING, ...bob } }] });

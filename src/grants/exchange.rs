@@ -11,6 +11,7 @@ use super::machine_server::MachineServer;
 use super::workload::Workload;
 use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::foreign_text;
 use crate::network::sanitize_url;
 use crate::oauth::{Form, Tokens, check_bound};
 use crate::server_config::Grant;
@@ -91,12 +92,8 @@ async fn send(
             advised(error, word)
         })?;
     let granted = members.get("scope").and_then(Value::as_str);
-    let origin = Origin {
-        issuer: at.issuer.clone(),
-        token_endpoint: sanitize_url(&at.token_endpoint),
-        // Without a word of it, what was asked for was granted (RFC 6749, section 5.1).
-        scope: granted.or(at.scope.as_deref()).map(str::to_owned),
-    };
+    // Without a word of it, what was asked for was granted (RFC 6749, section 5.1).
+    let scope = granted.or(at.scope.as_deref()).map(str::to_owned);
     let kind = members.get("token_type").and_then(Value::as_str);
     if prover.is_none() && kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("bearer")) {
         return Err(unusable("is no bearer token"));
@@ -106,6 +103,13 @@ async fn send(
     if HeaderValue::from_str(tokens.access_token().expose()).is_err() {
         return Err(unusable("cannot be sent in a header"));
     }
+    let mut secrets = answer.sent().clone();
+    secrets.add(tokens.access_token());
+    let origin = Origin {
+        issuer: at.issuer.clone(),
+        token_endpoint: sanitize_url(&at.token_endpoint),
+        scope: scope.map(|scope| foreign_text(&scope, &secrets)),
+    };
     Ok(Issued::new(&tokens, prover, is_replacement, origin))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::now_ms;
 use crate::dpop::Prover;
-use crate::oauth::{Tokens, lifetime};
+use crate::oauth::{Tokens, YEAR, stated_lifetime};
 use crate::secret::Secret;
 
 /// A token is replaced this long before it expires, so that no request meets the end.
@@ -58,7 +58,9 @@ impl Issued {
         origin: Origin,
     ) -> Self {
         let now = now_ms();
-        let life = lifetime(tokens, now).saturating_mul(1000);
+        // One that is over already does for who has asked for it: the next one asks again.
+        let life = stated_lifetime(tokens, now).unwrap_or(YEAR).max(0);
+        let life = life.saturating_mul(1000);
         Self {
             token: tokens.access_token(),
             prover,
@@ -121,6 +123,16 @@ mod tests {
             let left = issued.expires_at - issued.due_at;
             assert!((left - early).abs() <= 100, "{seconds}: {left}");
         }
+    }
+
+    #[test]
+    fn one_that_is_over_is_due_at_once() {
+        for seconds in [0, -1, i64::MIN] {
+            let issued = issued(seconds);
+            assert!(issued.is_due() && !issued.is_good(), "{seconds}");
+            assert_eq!(issued.describe().expires_in, 0);
+        }
+        assert!(!issued(i64::MAX).is_due());
     }
 
     #[test]

@@ -34,6 +34,9 @@ pub(super) const CONFIGURED_ENDPOINTS: &str = "configuredEndpoints";
 /// Member of a flow, in `LibreChat`'s words: the token request is to be like the authorization request.
 pub(super) const SEND_RESOURCE: &str = "sendResourceParameter";
 
+/// Parameters that name a request which is not ours (RFC 9101, section 5): no endpoint has them in its own query.
+const ELSEWHERE: [&str; 2] = ["request", "request_uri"];
+
 /// One user's wish to authorize with one server.
 pub struct Initiation<'a> {
     pub endpoints: &'a Endpoints,
@@ -116,7 +119,7 @@ impl Initiation<'_> {
         let renewed = self.renews.clone();
         let (state, verifier) =
             renewed.unwrap_or_else(|| (pkce::random_text(), pkce::random_text()));
-        let mut authorization_url =
+        let (endpoint, mut authorization_url) =
             self.authorization_url(&prepared, &redirect_uri, &state, &verifier, key.as_ref())?;
         let mut metadata = self.flow_metadata(&prepared, &state, &verifier)?;
         if let Some(key) = &key {
@@ -130,7 +133,7 @@ impl Initiation<'_> {
             reused: self.storage.zip(prepared.reused_client.as_ref()),
         };
         if push.is_required() {
-            let pushed = push.push(&authorization_url).await?;
+            let pushed = push.push(endpoint, &authorization_url).await?;
             authorization_url = pushed.authorization_url;
             metadata.insert(PUSHED_REQUEST.to_owned(), pushed.member);
         }
@@ -276,6 +279,7 @@ impl Initiation<'_> {
         })
     }
 
+    /// The endpoint, with what of its own query stays, and the request there.
     fn authorization_url(
         &self,
         prepared: &Prepared,
@@ -283,7 +287,7 @@ impl Initiation<'_> {
         state: &Secret,
         verifier: &Secret,
         key: Option<&FlowKey>,
-    ) -> Result<Url> {
+    ) -> Result<(Url, Url)> {
         let endpoint = prepared.server.endpoint("authorization_endpoint")?;
         // The user's browser opens it, so it is not judged by our network rules, but it must be a web page.
         let url = Url::parse(endpoint)
@@ -323,16 +327,16 @@ impl Initiation<'_> {
             // Nobody else can exchange the code (RFC 9449, section 10).
             parameters.push((THUMBPRINT, key.prover.thumbprint()));
         }
+        let is_ours = |name: &str| parameters.iter().any(|(ours, _)| *ours == name);
         let kept: Vec<(String, String)> = url
             .query_pairs()
-            .filter(|(name, _)| parameters.iter().all(|(ours, _)| ours != name))
+            .filter(|(name, _)| !ELSEWHERE.contains(&&**name) && !is_ours(name))
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
-        url.query_pairs_mut()
-            .clear()
-            .extend_pairs(kept)
-            .extend_pairs(parameters);
-        Ok(url)
+        url.query_pairs_mut().clear().extend_pairs(kept);
+        let mut request = url.clone();
+        request.query_pairs_mut().extend_pairs(parameters);
+        Ok((url, request))
     }
 
     fn flow_metadata(

@@ -9,7 +9,7 @@ use super::challenge::BearerChallenge;
 use super::documents::{ResourceMetadata, ServerMetadata, texts};
 use super::dpop::THUMBPRINT;
 use super::http::{Endpoints, Party};
-use super::issuer::{bind_to_origin, check_issuer};
+use super::issuer::{bind_to_origin, check_endpoints, check_issuer};
 use super::probe::probe;
 use crate::error::{Code, Error, Result};
 use crate::log::Logger;
@@ -223,6 +223,7 @@ async fn server_metadata(
             endpoints.check(url, field)?;
         }
     }
+    check_endpoints(server_url, &metadata)?;
     Ok(Some(metadata))
 }
 

@@ -73,7 +73,7 @@ pub use http::{Endpoints, Form, Party};
 pub use initiate::{Initiated, Initiation};
 pub use issuer::{is_same_origin, same_issuer};
 pub use leases::{FENCE_UNAVAILABLE, Holder, Leases, storage_unavailable};
-pub use lifetime::lifetime;
+pub use lifetime::{YEAR, stated_lifetime};
 pub use metadata::{authorization_server, check_resource, issuer_metadata, protected_resource};
 pub use options::OAuthOptions;
 pub use pending::Pending;

@@ -53,13 +53,13 @@ impl Push<'_> {
         is_set(&self.server.0) || is_set(&self.client.0)
     }
 
-    /// Pushes the authorization request that `request` is the URL of.
+    /// Pushes the authorization request that `request` is the URL of; users go to `endpoint`.
     ///
     /// Fails with [`Code::OAuthFlowFailed`] as the endpoint says, and with [`Code::OAuthDiscoveryFailed`] for one that is
     /// not at the token endpoint's origin: it gets the same secrets.
-    pub async fn push(&self, request: &Url) -> Result<Pushed> {
-        let endpoint = self.server.endpoint(ENDPOINT)?;
-        let url = self.endpoints.check(endpoint, ENDPOINT)?;
+    pub async fn push(&self, mut endpoint: Url, request: &Url) -> Result<Pushed> {
+        let url = self.server.endpoint(ENDPOINT)?;
+        let url = self.endpoints.check(url, ENDPOINT)?;
         if self.server.text("token_endpoint").and_then(origin_of) != Some(url.origin()) {
             return Err(Error::new(
                 Code::OAuthDiscoveryFailed,
@@ -110,25 +110,17 @@ impl Push<'_> {
         };
         let scope = request.query_pairs().find(|(name, _)| name == "scope");
         let expires_at = now_ms().saturating_add(seconds.saturating_mul(1000));
+        // Section 4. What the endpoint has in its own query stays (RFC 6749, section 3.1).
+        endpoint
+            .query_pairs_mut()
+            .extend_pairs([("client_id", self.client.id()), ("request_uri", uri)]);
         Ok(Pushed {
-            authorization_url: self.authorization_url(uri)?,
+            authorization_url: endpoint,
             member: json!({
                 "scope": scope.map(|(_, scope)| scope).unwrap_or_default(),
                 "expiresAt": expires_at,
             }),
         })
-    }
-
-    /// Section 4. What the endpoint has in its own query stays (RFC 6749, section 3.1).
-    fn authorization_url(&self, request_uri: &str) -> Result<Url> {
-        let endpoint = self.server.endpoint("authorization_endpoint")?;
-        let mut url =
-            Url::parse(endpoint).map_err(|_| failed("has no authorization_endpoint to go to"))?;
-        url.query_pairs_mut().extend_pairs([
-            ("client_id", self.client.id()),
-            ("request_uri", request_uri),
-        ]);
-        Ok(url)
     }
 }
 

@@ -265,7 +265,9 @@ mod tests {
         };
         let machine = |key: &str| {
             let key = json!({ "key": key });
-            json!({ "grant": "client_credentials", "client_id": "a", "private_key_jwt": key })
+            json!({
+                "grant": "client_credentials", "client_id": "a", "issuer": "https://as/", "private_key_jwt": key
+            })
         };
         let all = [
             of("iconPath", json!("/a.png")),

@@ -2,17 +2,19 @@
 //!
 //! The members are an operator's: they read files and send secrets. The published schemas know none of them.
 
+mod parts;
+
 use std::sync::Arc;
 
+use parts::{
+    Checked, GrantProblem, Members, is_filled, is_text, is_url, is_variable, object, present,
+    problem,
+};
 use serde_json::{Map, Value};
-use url::Url;
 
-use super::environment;
 use super::header::is_authorization;
 use super::placeholders::has_placeholders;
-use crate::error::{Error, Result};
-
-type Members = Map<String, Value>;
+use crate::error::Result;
 
 /// Members of `oauth` that only an operator may set, beyond those of the published schemas.
 pub const GRANT_MEMBERS: [&str; 6] = [
@@ -34,6 +36,14 @@ const PROVIDER_MEMBERS: [&str; 6] = [
     "token_exchange_method",
 ];
 const ASSERTION_MEMBERS: [&str; 3] = ["file", "metadata_url", "metadata_headers"];
+
+/// Members of `oauth` that say where secrets go.
+const DESTINATIONS: [&str; 4] = [
+    "issuer",
+    "token_url",
+    "authorization_url",
+    "revocation_endpoint",
+];
 
 const UNPINNED: &str = "requires `oauth.issuer` or `oauth.token_url`: a secret is not sent to an authorization server that \
                         only the MCP server names";
@@ -92,42 +102,14 @@ impl Grant {
     }
 }
 
-/// What is wrong, and the path to it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct GrantProblem {
-    pub path: Vec<String>,
-    pub message: String,
-}
-
-impl GrantProblem {
-    fn below(mut self, name: &str) -> Self {
-        self.path.insert(0, name.to_owned());
-        self
-    }
-}
-
-impl From<GrantProblem> for Error {
-    fn from(problem: GrantProblem) -> Self {
-        let (path, message) = (problem.path.join("."), problem.message);
-        Self::invalid_config(format!("Invalid MCP server config: `{path}` {message}"))
-    }
-}
-
-type Checked = Result<(), GrantProblem>;
-
-fn problem(path: &[&str], message: impl Into<String>) -> GrantProblem {
-    GrantProblem {
-        path: path.iter().map(|part| (*part).to_owned()).collect(),
-        message: message.into(),
-    }
-}
-
 /// Whether a config's `oauth` is complete, and what is beside it leaves the token to it.
 pub fn check_server(members: &Members) -> Checked {
     let Some(oauth) = members.get("oauth").and_then(Value::as_object) else {
         return Ok(());
     };
-    check_oauth(oauth).map_err(|problem| problem.below("oauth"))?;
+    let tls = members.get("tls").and_then(Value::as_object);
+    let has_certificate = tls.is_some_and(|tls| is_filled(tls, "cert"));
+    check_oauth(oauth, has_certificate).map_err(|problem| problem.below("oauth"))?;
     let Some(grant) = Grant::of(oauth) else {
         return Ok(());
     };
@@ -163,8 +145,8 @@ pub fn check_server(members: &Members) -> Checked {
 }
 
 /// Refuses members that are an operator's in a config of somebody else.
-pub(super) fn check_author(oauth: &Members, is_operators: bool) -> Result<()> {
-    let is_reserved = |name: &&&str| present(oauth, name).is_some();
+pub(super) fn check_author(oauth: Option<&Members>, is_operators: bool) -> Result<()> {
+    let is_reserved = |name: &&&str| oauth.is_some_and(|oauth| present(oauth, name).is_some());
     match GRANT_MEMBERS.iter().find(is_reserved) {
         Some(name) if !is_operators => {
             Err(problem(&["oauth", name], "is for an operator's config only").into())
@@ -174,13 +156,13 @@ pub(super) fn check_author(oauth: &Members, is_operators: bool) -> Result<()> {
 }
 
 /// Refuses an `oauth` whose variables, filled in, make it another one than it was written to be.
-pub(super) fn check_expanded(oauth: &Members) -> Result<()> {
-    check_oauth(oauth).map_err(|problem| problem.below("oauth").into())
+pub(super) fn check_expanded(oauth: &Members, has_certificate: bool) -> Result<()> {
+    check_oauth(oauth, has_certificate).map_err(|problem| problem.below("oauth").into())
 }
 
 /// Whether the members of [`GRANT_MEMBERS`], and what they need beside them, fit each other. Holds for a config as it
-/// is written and for one with its variables filled in.
-fn check_oauth(oauth: &Members) -> Checked {
+/// is written and for one with its variables filled in. A client may prove itself with the certificate of its TLS.
+fn check_oauth(oauth: &Members, has_certificate: bool) -> Checked {
     if let Some(grant) = present(oauth, "grant") {
         let is_known = grant.as_str().is_some_and(|it| Grant::NAMES.contains(&it));
         if !is_known {
@@ -213,14 +195,14 @@ fn check_oauth(oauth: &Members) -> Checked {
         assertion(source)?;
     }
     match grant {
-        Some(grant) => credentials(oauth, grant),
+        Some(grant) => credentials(oauth, grant, has_certificate),
         None => Ok(()),
     }
 }
 
-/// The client of a grant without a user's login: one that was registered beforehand, and a secret of it goes only
-/// where the operator said.
-fn credentials(oauth: &Members, grant: Grant) -> Checked {
+/// The client of a grant without a user's login: one that was registered beforehand, and what proves it goes only where
+/// the operator said.
+fn credentials(oauth: &Members, grant: Grant, has_certificate: bool) -> Checked {
     let has = |name: &str| is_filled(oauth, name);
     let proofs = [
         has("client_secret"),
@@ -234,20 +216,33 @@ fn credentials(oauth: &Members, grant: Grant) -> Checked {
             "is one way to authenticate the client, `oauth.client_secret` another: configure one";
         return Err(problem(&["private_key_jwt"], message));
     }
-    if grant == Grant::ClientCredentials && proofs == [false, false] {
-        let message = "or `oauth.private_key_jwt` is required by `oauth.grant`";
+    let proof = match proofs {
+        [true, _] => Some("client_secret"),
+        [_, true] => Some("private_key_jwt"),
+        // RFC 8705, section 2: the id is all that the form has.
+        _ if has_certificate => Some("client_id"),
+        _ => None,
+    };
+    if grant == Grant::ClientCredentials && proof.is_none() {
+        let message = "or `oauth.private_key_jwt` or `tls.cert` is required by `oauth.grant`";
         return Err(problem(&["client_secret"], message));
     }
-    if has("client_secret") && !has("issuer") && !has("token_url") {
-        return Err(problem(&["client_secret"], UNPINNED));
+    let is_pinned = has("issuer") || has("token_url");
+    let is_proof = |name: &&str| *name != "client_id" || grant == Grant::ClientCredentials;
+    if let (Some(name), false) = (proof.filter(is_proof), is_pinned) {
+        return Err(problem(&[name], UNPINNED));
     }
-    if grant.is_machine() {
-        let personal = oauth.iter().find(|(_, value)| has_placeholders(value));
-        if let Some((name, _)) = personal {
-            return Err(problem(&[name], SHARED));
-        }
+    let why = if grant.is_machine() {
+        SHARED
+    } else {
+        "must not hold a placeholder: only the operator says where secrets go"
+    };
+    let is_shared = |name: &str| grant.is_machine() || DESTINATIONS.contains(&name);
+    let mut members = oauth.iter();
+    match members.find(|(name, value)| is_shared(name) && has_placeholders(value)) {
+        Some((name, _)) => Err(problem(&[name], why)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn private_key_jwt(members: &Members, path: &[&str]) -> Checked {
@@ -324,70 +319,6 @@ fn assertion(source: &Members) -> Checked {
 
 fn only_with(path: &[&str], grant: &str) -> GrantProblem {
     problem(path, format!("is only for `oauth.grant: {grant}`"))
-}
-
-/// `null` is as good as absent, as elsewhere in a config.
-fn present<'m>(members: &'m Members, name: &str) -> Option<&'m Value> {
-    members.get(name).filter(|value| !value.is_null())
-}
-
-fn is_filled(members: &Members, name: &str) -> bool {
-    let text = members.get(name).and_then(Value::as_str);
-    text.is_some_and(|text| !text.is_empty())
-}
-
-/// The last part of the path is a member of `members`; so below.
-fn named<'m>(members: &'m Members, path: &[&str]) -> Option<&'m Value> {
-    present(members, path.last()?)
-}
-
-fn is_text(members: &Members, path: &[&str]) -> Checked {
-    match named(members, path) {
-        Some(value) if !value.is_string() => Err(problem(path, "must be a string")),
-        _ => Ok(()),
-    }
-}
-
-/// A text with variables is a URL, or none, when they are filled in.
-fn is_url(members: &Members, path: &[&str]) -> Checked {
-    let text = named(members, path).and_then(Value::as_str);
-    let is_wrong = |text: &str| {
-        let url = Url::parse(text).ok();
-        !is_variable(text) && !url.is_some_and(|url| matches!(url.scheme(), "https" | "http"))
-    };
-    if text.is_some_and(is_wrong) {
-        return Err(problem(path, "must be an https URL"));
-    }
-    Ok(())
-}
-
-fn is_variable(text: &str) -> bool {
-    environment::names(text).next().is_some()
-}
-
-/// An object with none but these members: a misspelt one would be a key that is not used. What it holds is the same
-/// for all users.
-fn object<'m>(
-    members: &'m Members,
-    path: &[&str],
-    allowed: &[&str],
-) -> Result<Option<&'m Members>, GrantProblem> {
-    let Some(value) = named(members, path) else {
-        return Ok(None);
-    };
-    let Value::Object(object) = value else {
-        return Err(problem(path, "must be an object"));
-    };
-    for (name, value) in object {
-        let path = [path, &[name]].concat();
-        if !allowed.contains(&name.as_str()) {
-            return Err(problem(&path, "is not known"));
-        }
-        if has_placeholders(value) {
-            return Err(problem(&path, "must not hold a placeholder"));
-        }
-    }
-    Ok(Some(object))
 }
 
 #[cfg(test)]

@@ -166,9 +166,17 @@ impl ServerConfig {
 
     /// Reads a config's JSON members; unknown ones are ignored. A member of a wrong type is an error that names it.
     /// A config that leads to no transport is still a config: that error belongs to whoever connects.
-    pub fn from_members(mut members: Map<String, Value>) -> Result<Self> {
-        check_api_key(&members)?;
+    pub fn from_members(members: Map<String, Value>) -> Result<Self> {
         grant::check_server(&members)?;
+        let config = Self::read(members)?;
+        let is_operators = config.is_operators() && !config.is_plugin_sourced();
+        grant::check_author(config.oauth.as_ref(), is_operators)?;
+        Ok(config)
+    }
+
+    /// The same without judging how a token is asked for: what a config is shows of one, too, that is of no use.
+    pub fn read(mut members: Map<String, Value>) -> Result<Self> {
+        check_api_key(&members)?;
         api_key::apply(&mut members);
         let mut members = Members::new(members);
         let mut config = Self {
@@ -217,10 +225,6 @@ impl ServerConfig {
             inspection_failed: members.flag("inspectionFailed")?.unwrap_or_default(),
             named: OnceLock::new(),
         };
-        if let Some(oauth) = &config.oauth {
-            let is_operators = config.is_operators() && !config.is_plugin_sourced();
-            grant::check_author(oauth, is_operators)?;
-        }
         if let Some(grant) = config.grant() {
             // No user has anything to authorize, whatever an inspection found out.
             config.requires_oauth = Some(false);

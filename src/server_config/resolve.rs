@@ -175,7 +175,9 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
     let expander = config.expander(context, Depth::Call);
     let oauth = config.oauth.clone().map(|mut oauth| {
         expand_texts(&mut oauth, &expander);
-        grant::check_expanded(&oauth).map(|()| oauth)
+        let tls = config.tls.as_ref();
+        let has_certificate = tls.is_some_and(|tls| tls.cert.is_some());
+        grant::check_expanded(&oauth, has_certificate).map(|()| oauth)
     });
     let oauth = oauth.transpose()?;
     let oauth_headers = config.oauth_headers.iter();

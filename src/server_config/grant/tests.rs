@@ -19,11 +19,12 @@ fn grants_that_are_complete() {
         json!({ "client_id": "{{ANY}}" }),
         json!({ "grant": null, "private_key_jwt": null, "assertion": null }),
         json!({ "private_key_jwt": { "key_file": "/key.pem", "alg": "EdDSA", "kid": "1" } }),
-        json!({ "grant": "client_credentials", "client_id": "c", "private_key_jwt": {} }),
-        json!({ "grant": "client_credentials", "client_id": "c", "private_key_jwt": { "key": "${KEY}", "alg": "${ALG}" } }),
+        json!({ "grant": "client_credentials", "client_id": "c", "private_key_jwt": {}, "token_url": "https://as/t" }),
+        json!({ "grant": "client_credentials", "client_id": "c", "private_key_jwt": { "key": "${KEY}", "alg": "${ALG}" }, "issuer": "https://as" }),
         json!({ "grant": "client_credentials", "client_id": "c", "client_secret": "s", "issuer": "${ISSUER}" }),
         json!({ "grant": "client_credentials", "client_id": "c", "client_secret": "s", "token_url": "https://as/t" }),
         json!({ "grant": "enterprise", "client_id": "c" }),
+        json!({ "grant": "enterprise", "client_id": "c", "scope": "{{SCOPE}}" }),
         json!({ "grant": "enterprise", "client_id": "c", "identity_provider": { "client_id": "i", "issuer": "https://idp" } }),
         json!({ "grant": "workload" }),
         json!({ "grant": "workload", "assertion": { "file": "/token" } }),
@@ -122,6 +123,66 @@ fn what_is_wrong_has_a_path() {
 }
 
 #[test]
+fn only_operators_say_where_secrets_go() {
+    for (oauth, path) in [
+        (
+            json!({ "grant": "client_credentials", "client_id": "c", "private_key_jwt": {} }),
+            "oauth.private_key_jwt",
+        ),
+        (
+            json!({ "grant": "enterprise", "client_id": "c", "private_key_jwt": { "key": "k" } }),
+            "oauth.private_key_jwt",
+        ),
+        (
+            json!({ "grant": "workload", "client_id": "c", "private_key_jwt": { "key_file": "f" } }),
+            "oauth.private_key_jwt",
+        ),
+        (
+            json!({ "grant": "enterprise", "client_id": "c", "token_url": "https://{{HOST}}/token" }),
+            "oauth.token_url",
+        ),
+        (
+            json!({ "grant": "enterprise", "client_id": "c", "issuer": "https://{{HOST}}" }),
+            "oauth.issuer",
+        ),
+    ] {
+        assert_eq!(wrong(&oauth).as_deref(), Some(path), "{oauth}");
+    }
+}
+
+#[test]
+fn a_client_may_prove_itself_with_its_certificate() {
+    let tls = json!({ "cert": "/client.pem", "key": "/client.key" });
+    for (tls, issuer, path) in [
+        (&tls, json!("https://as"), None),
+        (&tls, json!(null), Some("oauth.client_id")),
+        (
+            &json!({ "ca": "/ca.pem" }),
+            json!("https://as"),
+            Some("oauth.client_secret"),
+        ),
+        (
+            &json!(null),
+            json!("https://as"),
+            Some("oauth.client_secret"),
+        ),
+    ] {
+        let oauth = json!({ "grant": "client_credentials", "client_id": "c", "issuer": issuer });
+        let config = json!({ "url": "https://mcp.test", "oauth": oauth, "tls": tls });
+        assert_eq!(wrong_in(&config).as_deref(), path, "{config}");
+    }
+}
+
+#[test]
+fn a_config_of_no_use_can_be_read() {
+    let oauth = json!({ "grant": "workload", "assertion": { "file": "/token" } });
+    let config = json!({ "url": "https://mcp.test", "source": "user", "oauth": oauth });
+    let members = config.as_object().unwrap();
+    assert!(ServerConfig::from_members(members.clone()).is_err());
+    assert!(ServerConfig::read(members.clone()).is_ok_and(|config| config.is_user_sourced()));
+}
+
+#[test]
 fn nothing_else_decides_what_is_sent_or_where() {
     let grant = |members: Value| {
         let mut config = json!({ "url": "https://mcp.test", "oauth": { "grant": "workload" } });
@@ -162,7 +223,7 @@ fn only_operators_say_how_this_program_proves_itself() {
         let config = json!({ "url": "https://mcp.test", "source": source, "oauth": oauth, "requiresOAuth": true });
         ServerConfig::from_members(config.as_object().unwrap().clone())
     };
-    let machine = json!({ "grant": "client_credentials", "client_id": "c", "private_key_jwt": {} });
+    let machine = json!({ "grant": "client_credentials", "client_id": "c", "private_key_jwt": {}, "issuer": "https://as" });
     assert_eq!(
         config("yaml", machine.clone()).unwrap().requires_oauth,
         Some(false)
