@@ -64,14 +64,16 @@ describe('login', () => {
       error: {
         code: 'MCP_GRANT_FAILED',
         message: expect.stringMatching(/invalid_grant.*the assertion of token has expired/),
+        // Not that this command is to be run.
+        hint: expect.not.stringContaining('login'),
       },
     });
   });
 });
 
 describe('check', () => {
-  test('a server that works shows its grant', async () => {
-    const { run } = await workload({ oauth: { client_id: 'program' } });
+  test('a server that works shows its grant, and what of it has no effect', async () => {
+    const { run } = await workload({ oauth: { client_id: 'program', dpopp: true } });
     const { code, json } = await run(['check', '--json']);
     expect(code).toBe(0);
     expect(json()).toEqual([
@@ -79,9 +81,12 @@ describe('check', () => {
         ok: true,
         tools: expect.arrayContaining(['echo']),
         authorization: { type: 'workload', ready: true, reason: 'the assertion of token, the client program' },
+        warnings: ['oauth.dpopp is not known, and has no effect'],
       }),
     ]);
-    expect((await run(['check'])).stdout).toMatch(/workload identity, token/);
+    const { stdout } = await run(['check']);
+    expect(stdout).toMatch(/workload identity, token/);
+    expect(stdout).toContain('! srv: oauth.dpopp is not known');
   });
 
   test('what fails, with the cause and what to do', async () => {

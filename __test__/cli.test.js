@@ -231,6 +231,27 @@ mcpServers:
     expect(text.stdout).toContain('librechat.yaml:6: error: mcpServers.first.timeout: ');
   });
 
+  test('a misspelt member of oauth is a warning, a misspelt grant an error of its own alone', async () => {
+    const at = (oauth, rest) => ({ type: 'streamable-http', url: 'https://192.0.2.1/mcp', oauth, ...rest });
+    const { run } = withServers(
+      {
+        member: at({ dpopp: true, dpop: true, scope: 'a' }),
+        grant: at({ grant: 'client_credential', client_id: 'a', client_secret: 'b' }),
+        plain: { ...at({}), url: 'http://192.0.2.1/mcp', tls: { ca: '/authority.pem' } },
+        process: { command: 'npx', args: [], tls: { ca: '/authority.pem' } },
+      },
+      { allowedDomains: ['192.0.2.1'] },
+    );
+    const { code, json } = await run(['validate', '--json']);
+    expect(code).toBe(2);
+    expect(json().issues.map(({ severity, path, message }) => [severity, path, message])).toEqual([
+      ['warning', 'mcpServers.member.oauth.dpopp', 'is not known, and has no effect'],
+      ['error', 'mcpServers.grant.oauth.grant', expect.stringContaining('`client_credentials`')],
+      ['error', 'mcpServers.plain.url', expect.stringContaining('`tls`')],
+      ['error', 'mcpServers.process.tls', expect.any(String)],
+    ]);
+  });
+
   test('addresses and domains that the rules refuse', async () => {
     const servers = { private: { type: 'sse', url: 'http://127.0.0.1:9/sse' } };
     const refused = await withServers(servers).run(['validate']);

@@ -16,7 +16,7 @@ const { createUser } = require('./support/host');
 const { startProtectedServer } = require('./support/protected-server');
 const { connected } = require('./support/results');
 const { registerSecrets } = require('./support/secrets');
-const { until } = require('./support/wait');
+const { delay, until } = require('./support/wait');
 
 const SECRET = 'secret-of-the-operators-client';
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -181,13 +181,29 @@ test('a refused token is replaced once, and the request repeated', async () => {
   expect([requested().length, tokens().length]).toEqual([2, 2]);
 });
 
+test('a token that came in place of a refused one is replaced, too, when its time has come', async () => {
+  const requested = watch();
+  const { call, tokens, server } = await start();
+  const refuse = () => server.refused.add(tokens().at(-1).slice('Bearer '.length));
+  await call();
+  refuse();
+  expect(said(await call())).toBe(true);
+  refuse();
+  const isAnswered = async () => {
+    await delay(250);
+    return said(await call().catch((error) => error));
+  };
+  await until('another token', isAnswered, 30_000);
+  expect(requested()).toHaveLength(3);
+});
+
 test('a server that takes no token ends in an error of the operator, and the authorization server is left alone', async () => {
   const requested = watch();
   const { call, reinit, server, oauthStart } = await start();
   server.refused.has = () => true;
   const failure = await call().catch((error) => error);
-  expect(failure).toMatchObject({ code: 'MCP_GRANT_FAILED', retryable: false });
-  expect(failure.message).toMatch(/refuses a token that was just issued\. An operator/);
+  expect(failure).toMatchObject({ code: 'MCP_GRANT_FAILED', retryable: true });
+  expect(failure.message).toMatch(/refuses a token that was just issued\. An operator.* in \d+ s at the earliest/);
   expect(await reinit()).toMatchObject({ success: false, oauthRequired: false, oauthUrl: null });
   await call().catch(() => {});
   expect(requested()).toHaveLength(2);
@@ -214,6 +230,38 @@ test('an authorization server that is away is tried again later', async () => {
   await expect(call()).rejects.toMatchObject({ code: 'MCP_GRANT_FAILED', retryable: true });
   await authorizationServer.fail(null);
   expect(said(await call())).toBe(true);
+});
+
+test('an authorization server whose address is not allowed: the error names it, and the setting', async () => {
+  const server = fixtures.keep(await startProtectedServer(authorizationServer));
+  const oauth = { ...GRANT, ...withSecret({ client_id: 'basic' }) };
+  const servers = { srv: server.config({ requiresOAuth: undefined, oauth }) };
+  const { runtime } = fixtures.runtime({ servers, allow: [server] });
+  const failure = await runtime.manager.callTool({ ...ECHO, user: createUser() }).catch((error) => error);
+  expect(failure.code).toBe('MCP_GRANT_FAILED');
+  expect(failure.message).toContain(`blocked address: ${authorizationServer.address}.`);
+  expect(failure.message).toContain('mcpSettings.allowedAddresses');
+});
+
+test.each([
+  ['invalid_client', -3600, true],
+  ['invalid_grant', 3600, true],
+  ['invalid_client', 0, false],
+  ['invalid_scope', 3600, false],
+])('%s by a clock that is %d s off', async (error, seconds, isTold) => {
+  const endpoint = createServer((_, response) => {
+    const date = new Date(Date.now() + seconds * 1000).toUTCString();
+    response.writeHead(400, { 'content-type': 'application/json', date }).end(JSON.stringify({ error }));
+  });
+  endpoint.listen(0, '127.0.0.1');
+  await once(endpoint, 'listening');
+  fixtures.keep({ close: () => new Promise((done) => endpoint.close(done)) });
+  const address = `127.0.0.1:${endpoint.address().port}`;
+  const oauth = { client_id: 'keyed', private_key_jwt: { key: KEY }, token_url: `http://${address}/token` };
+  const { call } = await start({ oauth, allow: [{ address }] });
+  const { message } = await call().catch((error) => error);
+  expect(message).toContain(error);
+  expect(/the server's clock says .* GMT, which assertions have to be close to/.test(message)).toBe(isTold);
 });
 
 test('over SSE', async () => {

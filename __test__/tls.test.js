@@ -266,6 +266,13 @@ describe('what is wrong is said in words', () => {
     expect(error.message).toMatch(/does not speak TLS: write http:/);
   });
 
+  test('TLS that is not asked for', async () => {
+    const server = await fixtures.server();
+    const error = await failure(server, { tls: TRUSTING });
+    expect(error).toMatchObject({ code: 'MCP_INVALID_CONFIG', message: expect.stringMatching(/`tls`.*`url`/) });
+    expect(server.requests).toEqual([]);
+  });
+
   test.each([
     ['a file that is not there', { ca: '/no/such/ca.pem' }, /"srv": `tls\.ca` \(\/no\/such\/ca\.pem\) does not exist/],
     ['a key of another certificate', { cert: alice.cert, key: bob.key }, /"srv": `tls\.key` .* is not the key of/],
@@ -335,9 +342,9 @@ describe('the authorization server', () => {
   const REDIRECT = 'http://localhost:3080/api/mcp/srv/oauth/callback';
 
   /** A client of the real authorization server whose token endpoint wants a client certificate. */
-  async function host(own) {
+  async function host(own, certificate = ofServer) {
     const { address, issuer } = suite.authorizationServer;
-    const front = await terminator(address, tlsOptions(ofServer, { clients: clients.ca }));
+    const front = await terminator(address, tlsOptions(certificate, { clients: clients.ca }));
     const members = {
       redirect_uris: [REDIRECT],
       token_endpoint_auth_method: 'none',
@@ -373,6 +380,13 @@ describe('the authorization server', () => {
   test('without it is told in words', async () => {
     const { authorize } = await host(TRUSTING);
     await expect(authorize()).rejects.toThrow(/want.*client certificate/);
+  });
+
+  test('with the certificate of another host: no `serverName` helps', async () => {
+    const { authorize } = await host(ALICE, authority.issue('another', { host: 'DNS:a.test' }));
+    const error = await authorize().catch((error) => error);
+    expect(error.message).toMatch(/is for a\.test, and not for localhost/);
+    expect(error.message).not.toContain('serverName');
   });
 
   describe('that all servers may have', () => {

@@ -51,8 +51,9 @@ const HINTS = {
   MCP_MISSING_USER_VARS: ({ name = 'server', variables = ['NAME'] }) =>
     `Each user sets ${variables.join(', ')} in LibreChat; here, --user-vars names a YAML file with the values: ` +
     `${JSON.stringify(name)}: { ${variables.map((variable) => `${variable}: "…"`).join(', ')} }`,
-  MCP_GRANT_FAILED: ({ login }) => `Try the token alone, without the server: ${login}`,
-  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login, ofLogin }) => {
+  MCP_GRANT_FAILED: ({ login, isLogin }) => (isLogin ? undefined : `Try the token alone, without the server: ${login}`),
+  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login, isLogin, ofLogin }) => {
+    if (oauth && isLogin) return "Look at the server's log: it refuses the token that this login has got.";
     if (oauth) return `Run: ${login}`;
     if (ofLogin) return OF_LOGIN;
     return 'Put the credentials into `headers` or `apiKey`, or set `requiresOAuth: true` if users are to log in.';

@@ -47,6 +47,17 @@ function addressOf(api, server, customUserVars) {
   }
 }
 
+/**
+ * Members of `oauth` that the schema leaves out, as `{ path, message }`. LibreChat does so without a word; what is misspelt
+ * has no effect.
+ *
+ * @param parsed  what the schema makes of the server's configuration
+ */
+function unknownMembers(server, parsed) {
+  const unknown = Object.keys(server.oauth ?? {}).filter((member) => !Object.hasOwn(parsed.oauth ?? {}, member));
+  return unknown.map((member) => ({ path: ['oauth', member], message: 'is not known, and has no effect' }));
+}
+
 /** Why a server cannot even be tried, as `{ code, message, hint }`. */
 function obstacle(context, name) {
   const server = serverOf(context.config, name);
@@ -105,4 +116,4 @@ async function connect(context, name, timeoutSeconds) {
   });
 }
 
-module.exports = { connect, expanded, knownOf, obstacle, transportOf };
+module.exports = { connect, expanded, knownOf, obstacle, transportOf, unknownMembers };

@@ -6,7 +6,7 @@ const { serverOf } = require('../config');
 const { EXIT } = require('../failure');
 const { clean, counted, paint, print, printFailure, printJson, printTable, progress, summary } = require('../output');
 const { openIdConfig, withRuntime } = require('../runtime');
-const { connect, knownOf, obstacle, transportOf } = require('../server');
+const { connect, knownOf, obstacle, transportOf, unknownMembers } = require('../server');
 
 const CONCURRENCY = 4;
 
@@ -71,6 +71,9 @@ async function checkServer(context, name, options) {
       const authorization = known ? await authorizationOf(context, name, { ask: false }).catch(() => unknown) : unknown;
       return { ...result, authorization: { ...authorization, ready: false }, error: hindered };
     }
+    const { config: parsed } = context.api.parseServerConfig(server, { source: 'yaml' });
+    const unknown = unknownMembers(server, parsed);
+    if (unknown.length > 0) result.warnings = unknown.map(({ path, message }) => `${path.join('.')} ${message}`);
     const authorization = authorizationOf(context, name);
     // Awaited below; meanwhile it must not count as unhandled.
     authorization.catch(() => {});
@@ -134,6 +137,8 @@ function printResults(file, results) {
       LABELS[result.authorization.type](result.authorization),
     ]),
   );
+  for (const { name, warnings = [] } of results)
+    for (const warning of warnings) print(`${paint.yellow('!')} ${paint.bold(clean(name))}: ${clean(warning)}`);
   const failed = results.filter(({ ok }) => !ok);
   for (const { name, error } of failed) printFailure(name, error);
   const good = results.length - failed.length;

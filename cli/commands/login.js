@@ -22,7 +22,9 @@ module.exports = async function login(name, options) {
     if (hindered) return fail(hindered);
     const grant = grantOf(context.config.servers[name]);
     if (grant?.isMachine)
-      return ofProgram(context, name, grant, options).catch((error) => fail(summary(error, knownOf(context, name))));
+      return ofProgram(context, name, grant, options).catch((error) =>
+        fail(summary(error, knownOf(context, name, { isLogin: true }))),
+      );
     const { type } = await authorizationOf(context, name);
     if (type === 'obo' || type === 'enterprise') {
       const message = 'Users do not log in to this server: it takes tokens that are exchanged on their behalf';
@@ -47,7 +49,7 @@ module.exports = async function login(name, options) {
     spinner?.stop();
     if (!result?.success) {
       const error = result?.error ?? { code: 'MCP_INTERNAL', message: 'The server could not be reached' };
-      return fail(summary(error, knownOf(context, name, { oauth: type === 'oauth' })));
+      return fail(summary(error, knownOf(context, name, { oauth: type === 'oauth', isLogin: true })));
     }
     const tools = result.tools?.length ?? 0;
     if (options.json) printJson({ name, ok: true, asked, tools: (result.tools ?? []).map((tool) => tool.name) });

@@ -12,8 +12,8 @@ const EARLY: i64 = 30_000;
 /// A token that is still good is not asked for anew this soon after that failed.
 const PAUSE: i64 = 10_000;
 /// A token that came in place of a refused one is not replaced for as long: a server that takes none would have its
-/// authorization server asked with each call.
-const SETTLED: i64 = 60_000;
+/// authorization server asked with each call. No longer, since a server that has taken it may revoke it, too.
+const SETTLED: i64 = 10_000;
 
 /// Who issued a token, and what for.
 #[derive(Debug, Default)]
@@ -96,8 +96,10 @@ impl Issued {
         self.due_at = later.min(self.expires_at);
     }
 
-    pub fn is_new_replacement(&self) -> bool {
-        self.is_replacement && now_ms() - self.at < SETTLED
+    /// In how many seconds a token that came in place of a refused one may be replaced itself; `None`: at once.
+    pub fn settles_in(&self) -> Option<i64> {
+        let left = SETTLED - (now_ms() - self.at);
+        (self.is_replacement && left > 0).then(|| (left + 999) / 1000)
     }
 }
 
@@ -161,8 +163,9 @@ mod tests {
             is_replacement,
             ..issued(3600)
         };
-        assert!(replacement(true, now).is_new_replacement());
-        assert!(!replacement(true, now - SETTLED).is_new_replacement());
-        assert!(!replacement(false, now).is_new_replacement());
+        let left = replacement(true, now).settles_in().unwrap();
+        assert!((1..=SETTLED / 1000).contains(&left), "{left}");
+        assert_eq!(replacement(true, now - SETTLED).settles_in(), None);
+        assert_eq!(replacement(false, now).settles_in(), None);
     }
 }

@@ -39,9 +39,8 @@ impl MachineTokens {
         access
     }
 
-    fn is_new_replacement(&self) -> bool {
-        let given = self.given.lock();
-        given.as_ref().is_some_and(Issued::is_new_replacement)
+    fn settles_in(&self) -> Option<i64> {
+        self.given.lock().as_ref()?.settles_in()
     }
 }
 
@@ -58,21 +57,19 @@ impl AccessTokens for MachineTokens {
     }
 
     fn final_refusal(&self, refusal: &Error) -> Option<Error> {
-        let advice = match refusal.status {
-            Some(403) => {
-                "the token is not good for this. An operator has to check `oauth.scope`, and what the client may do"
-            }
-            _ if self.is_new_replacement() => {
-                "the server refuses a token that was just issued. An operator has to check whose tokens it takes, and \
-                 `oauth.audience`"
-            }
-            _ => return None,
-        };
         // Without the refusal as its cause: that would send the user to log in.
-        Some(
-            self.server
-                .refused(&format!("{advice}. It said: {refusal}")),
-        )
+        if refusal.status == Some(403) {
+            return Some(self.server.refused(&format!(
+                "the token is not good for this. An operator has to check `oauth.scope`, and what the client may do. \
+                 It said: {refusal}"
+            )));
+        }
+        let seconds = self.settles_in()?;
+        let problem = format!(
+            "the server refuses a token that was just issued. An operator has to check whose tokens it takes, and \
+             `oauth.audience`. Another one is asked for in {seconds} s at the earliest. It said: {refusal}"
+        );
+        Some(self.server.refused(&problem).with_retryable(true))
     }
 
     async fn replace(&self, refused: &Secret) -> Result<Option<Access>> {

@@ -176,7 +176,10 @@ impl HttpClient {
                     }
                     return Ok(response);
                 }
-                Err(error) => return Err(request_failure(&error, url, identity)),
+                Err(error) => {
+                    let takes_name = route.takes_server_name;
+                    return Err(request_failure(&error, url, takes_name, identity));
+                }
             }
         }
     }

@@ -21,10 +21,12 @@ pub fn sanitize_url(url: &Url) -> String {
     shown
 }
 
-/// A request that got no answer. `identity` is what the server was offered.
+/// A request that got no answer. `takes_server_name`: as of [`Route`](super::policy::Route); `identity` is
+/// what the server was offered.
 pub(super) fn request_failure(
     error: &reqwest::Error,
     url: &Url,
+    takes_server_name: bool,
     identity: Option<&Identity>,
 ) -> Error {
     if let Some(own) = find::<Error>(error) {
@@ -47,6 +49,9 @@ pub(super) fn request_failure(
         None => cause(error),
     };
     let mut message = format!("The request to {target} failed: {cause}");
+    if takes_server_name && tls.is_some_and(tls_failure::is_of_name) {
+        message.push_str(": where that is right, `tls.serverName` says whose it is");
+    }
     if tls.is_none() && identity.is_some_and(Identity::is_in_doubt) {
         message.push_str(
             "; the server had asked for a client certificate, and may not take that of `tls.cert`",

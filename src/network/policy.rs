@@ -71,6 +71,8 @@ pub(super) struct Route {
     pub judge_before_proxy: bool,
     /// The server's own, where this is an origin that its config names.
     pub tls: Option<ServerTls>,
+    /// Whether `tls.serverName` of the config says whose certificate is expected there.
+    pub takes_server_name: bool,
 }
 
 impl Policy {
@@ -135,6 +137,16 @@ impl Policy {
         self.route(url, Hop::Configured).map(drop)
     }
 
+    /// Which setting lets endpoints with private addresses be asked: an allowlist leaves exemptions without effect.
+    #[must_use]
+    pub fn allowing_setting(&self) -> &'static str {
+        if self.0.allowlist.is_configured() {
+            "mcpSettings.allowedDomains"
+        } else {
+            "mcpSettings.allowedAddresses"
+        }
+    }
+
     /// What an operator should hear about the files of the server's `tls`, once.
     #[must_use]
     pub fn tls_warning(&self) -> Option<String> {
@@ -159,11 +171,13 @@ impl Policy {
         let judge_before_proxy = proxy.is_some() && self.check_proxied(&rule, &host, port)?;
         let tls = self.0.server_tls.as_ref();
         let tls = tls.filter(|tls| hop == Hop::Configured && tls.is_for(url));
+        let is_server = hop == Hop::Configured && self.0.audience == Audience::Servers;
         Ok(Route {
             rule,
             proxy,
             judge_before_proxy,
             tls: tls.cloned(),
+            takes_server_name: tls.map_or(is_server, |tls| tls.is_own(url)),
         })
     }
 

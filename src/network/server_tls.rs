@@ -79,8 +79,13 @@ impl ServerTls {
     }
 
     pub(super) fn is_for(&self, url: &Url) -> bool {
-        let (settings, origin) = (&self.0.settings, wire_url(url).origin());
-        settings.origin == origin || settings.endpoints.contains(&origin)
+        let endpoints = &self.0.settings.endpoints;
+        self.is_own(url) || endpoints.contains(&wire_url(url).origin())
+    }
+
+    /// Whether this is at the server's own origin, not at one of its authorization server.
+    pub(super) fn is_own(&self, url: &Url) -> bool {
+        self.0.settings.origin == wire_url(url).origin()
     }
 
     /// The host name that is asked for at this URL, in place of the URL's own.

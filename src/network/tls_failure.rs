@@ -53,6 +53,15 @@ pub(super) fn is_final(error: &Error) -> bool {
     }
 }
 
+/// Whether the name is wrong that the server is asked for.
+pub(super) const fn is_of_name(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::AlertReceived(AlertDescription::UnrecognisedName)
+            | Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })
+    )
+}
+
 fn of_certificate(error: &CertificateError) -> String {
     match error {
         CertificateError::Expired => "the server's certificate has expired".to_owned(),
@@ -83,7 +92,7 @@ fn of_certificate(error: &CertificateError) -> String {
                 names => format!("is for {}", names.join(", ")),
             };
             format!(
-                "the server's certificate {names}, and not for {}: where that is right, `tls.serverName` says whose it is",
+                "the server's certificate {names}, and not for {}",
                 expected.to_str()
             )
         }
@@ -109,8 +118,7 @@ fn of_alert(alert: AlertDescription, sends_certificate: bool) -> String {
             return "the server speaks neither TLS 1.2 nor TLS 1.3".to_owned();
         }
         AlertDescription::UnrecognisedName => {
-            return "the server knows no host of this name: `tls.serverName` names another"
-                .to_owned();
+            return "the server knows no host of this name".to_owned();
         }
         other => return format!("the server ended TLS with the alert {other:?}"),
     };
@@ -177,7 +185,7 @@ mod tests {
             (
                 certificate(wrong_name),
                 false,
-                &["b.test, 10.0.0.1", "not for a.test", "tls.serverName"][..],
+                &["b.test, 10.0.0.1", "not for a.test"][..],
             ),
             (certificate(expired), false, &["expired (2001-09-09)"]),
             (certificate(self_signed), false, &["self-signed", "tls.ca"]),

@@ -13,6 +13,7 @@ use url::{Origin, Url, form_urlencoded};
 
 use super::documents::text;
 use super::issuer::origin_of;
+use crate::clock::clock_note;
 use crate::dpop::{self, Prover};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
@@ -24,6 +25,8 @@ use crate::server_config::{Setter, is_sent};
 const MAX_BODY: usize = 1024 * 1024;
 /// Bound on one request of discovery, registration or a token endpoint.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Clocks, in milliseconds: a token or an assertion lives for minutes.
+const MOST_APART: i64 = 60_000;
 /// Members of forms that anybody may read; whatever else a form has is a secret.
 const PUBLIC: [&str; 14] = [
     "audience",
@@ -172,7 +175,12 @@ impl Endpoints {
         match self.policy.check_url(&url) {
             Ok(()) => Ok(url),
             Err(refused) => Err(failed(match refused.code {
-                Code::AddressNotAllowed => format!("OAuth {field} targets a blocked address"),
+                Code::AddressNotAllowed => format!(
+                    "OAuth {field} targets a blocked address: {}:{}. If it is meant, an operator adds it to {}",
+                    url.host_str().unwrap_or_default(),
+                    url.port_or_known_default().unwrap_or_default(),
+                    self.policy.allowing_setting(),
+                ),
                 _ => format!("Invalid OAuth {field}: {}", sanitize_url(&url)),
             })
             .caused_by(refused)),
@@ -343,9 +351,14 @@ impl Answer {
                 // Writing to a string cannot fail.
                 let _ = write!(message, " - {}", told.join(": "));
             }
-            if text(&members, "error") == Some(dpop::INVALID_PROOF) {
-                message += &dpop::clock_note(&self.headers).unwrap_or_default();
-            }
+            let note = match text(&members, "error") {
+                Some(dpop::INVALID_PROOF) => dpop::clock_note(&self.headers),
+                Some("invalid_client" | "invalid_grant") => {
+                    clock_note(&self.headers, MOST_APART, "assertions")
+                }
+                _ => None,
+            };
+            message += &note.unwrap_or_default();
         }
         Error::new(code, message)
             .with_status(self.status.as_u16())

@@ -15,7 +15,7 @@ use super::model::{ServerConfig, Stderr, TransportKind, invalid_url};
 use super::names::sanitize;
 use super::placeholders::{Context, Depth, Expander, Place};
 use super::process::expand_texts;
-use super::tls::{check_operator_s, filled_in, server_tls};
+use super::tls::{check_operator_s, check_url, filled_in, server_tls};
 use crate::error::{Error, Result};
 use crate::foreign_text::SentSecrets;
 use crate::network::{ServerTls, TlsOptions};
@@ -193,6 +193,11 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
     let tls = config.tls.as_ref().map(|tls| filled_in(tls, &expander));
     if tls.is_some() {
         check_operator_s(config.is_operators())?;
+        let url = match &transport {
+            Transport::Http { url, .. } => Some(url),
+            Transport::Stdio { .. } => None,
+        };
+        check_url(url, oauth.as_ref())?;
     }
     Ok(ResolvedConfig {
         transport,

@@ -12,6 +12,9 @@ use crate::secret::Secret;
 /// Its members.
 pub(super) const TLS_MEMBERS: [&str; 4] = ["ca", "cert", "key", "serverName"];
 
+/// `tls` beside such a URL.
+pub(super) const PLAIN: &str = "`tls` has no effect at a `url` with http:// or ws://";
+
 /// Members of `oauth` that say where the authorization server is.
 const ENDPOINTS: [&str; 4] = [
     "issuer",
@@ -80,6 +83,26 @@ pub(super) fn check_operator_s(is_operators: bool) -> Result<()> {
     ))
 }
 
+/// Whether neither the server nor an endpoint of `oauth` is spoken to with TLS. A URL with variables may be yet.
+pub(super) fn is_without_tls(url: &Url, oauth: Option<&Map<String, Value>>) -> bool {
+    let is_plain = |url: &Url| matches!(url.scheme(), "http" | "ws");
+    let named = |name: &&str| oauth?.get(*name)?.as_str();
+    let mut endpoints = ENDPOINTS.iter().filter_map(named).map(Url::parse);
+    is_plain(url) && endpoints.all(|endpoint| endpoint.is_ok_and(|it| is_plain(&it)))
+}
+
+/// Refuses `tls` where it has no effect: what it demands of the server would not be asked for. `None`: a process.
+pub(super) fn check_url(url: Option<&Url>, oauth: Option<&Map<String, Value>>) -> Result<()> {
+    let problem = match url {
+        None => "`tls` and `command` exclude each other",
+        Some(url) if is_without_tls(url, oauth) => PLAIN,
+        Some(_) => return Ok(()),
+    };
+    Err(Error::invalid_config(format!(
+        "Invalid MCP server config: {problem}"
+    )))
+}
+
 /// The TLS of a server with these options, `url` and `oauth`, which errors call `server_name`.
 ///
 /// Fails where `tls.serverName` is no host name.
@@ -102,6 +125,7 @@ mod tests {
     use super::super::{Context, resolve};
     use super::*;
     use crate::environment::Environment;
+    use crate::error::Code;
 
     fn read(tls: &Value) -> Result<Option<TlsOptions>> {
         tls_options(tls.as_object().cloned())
@@ -148,6 +172,35 @@ mod tests {
         ] {
             let error = resolved(source, db_id).unwrap_err();
             assert!(error.message.contains("`tls`"), "{error}");
+        }
+    }
+    #[test]
+    fn where_there_is_none() {
+        let environment = Environment::from([("PLAIN", "http://a.test")]);
+        let with_tls = |mut members: Value| {
+            members["tls"] = json!({ "ca": "/ca.pem" });
+            resolve(&config(members), &Context::of_environment(&environment))
+        };
+        for (members, named) in [
+            (json!({ "type": "http", "url": "http://a.test" }), "`url`"),
+            (json!({ "url": "ws://a.test" }), "`url`"),
+            (json!({ "type": "http", "url": "${PLAIN}" }), "`url`"),
+            (json!({ "command": "npx" }), "`command`"),
+        ] {
+            let error = with_tls(members).unwrap_err();
+            assert_eq!(error.code, Code::InvalidConfig);
+            assert!(
+                error.message.contains("`tls`") && error.message.contains(named),
+                "{error}"
+            );
+        }
+        for oauth in [
+            json!({ "token_url": "https://b.test/token" }),
+            json!({ "issuer": "https://b.test", "token_url": "http://b.test/token" }),
+        ] {
+            // It is for the authorization server.
+            let members = json!({ "type": "http", "url": "http://a.test", "oauth": oauth });
+            assert!(with_tls(members).unwrap().tls.is_some());
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::super::extensions::check_extensions;
-use super::super::grant::{GRANT_MEMBERS, Grant, check_server};
+use super::super::grant::{GRANT_MEMBERS, check_server};
 use super::super::header::is_transports_own;
 use super::super::tls::TLS_MEMBERS;
 use super::author::Author;
@@ -248,7 +248,9 @@ fn oauth(report: &mut Report<'_>, members: &Members) {
         let text = members.get(name).and_then(Value::as_str);
         text.is_some_and(|text| !text.is_empty())
     };
-    if !filled("client_secret") || Grant::of(members).is_some() {
+    // A grant is judged by itself, also one that is misspelt.
+    let has_grant = members.get("grant").is_some_and(|grant| !grant.is_null());
+    if has_grant || !filled("client_secret") {
         return;
     }
     report.member(members, "client_secret", |report, _| {
