@@ -39,9 +39,12 @@ impl MachineTokens {
         access
     }
 
-    fn is_new_replacement(&self) -> bool {
+    /// Requests that were sent before the replacement came are refused later, for the token of before.
+    fn is_new_replacement(&self, refused: Option<&Secret>) -> bool {
         let given = self.given.lock();
-        given.as_ref().is_some_and(Issued::is_new_replacement)
+        given.as_ref().is_some_and(|given| {
+            refused.is_none_or(|refused| *refused == given.token) && given.is_new_replacement()
+        })
     }
 }
 
@@ -57,12 +60,12 @@ impl AccessTokens for MachineTokens {
         given.as_ref().is_some_and(Issued::is_due)
     }
 
-    fn final_refusal(&self, refusal: &Error) -> Option<Error> {
+    fn final_refusal(&self, refusal: &Error, refused: Option<&Secret>) -> Option<Error> {
         let advice = match refusal.status {
             Some(403) => {
                 "the token is not good for this. An operator has to check `oauth.scope`, and what the client may do"
             }
-            _ if self.is_new_replacement() => {
+            _ if self.is_new_replacement(refused) => {
                 "the server refuses a token that was just issued. An operator has to check whose tokens it takes, and \
                  `oauth.audience`"
             }
