@@ -43,13 +43,12 @@ impl HostLock<'_> {
         loop {
             let asked = Instant::now();
             let mut asking = self.lock.acquire(&key, LOCK_TTL);
-            let answer = match timeout(PATIENCE, &mut asking).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    let problem = format!("no answer within {} s", PATIENCE.as_secs());
-                    self.answers.failed(Self::ANSWER, &problem, self.logger);
-                    asking.await
-                }
+            let answer = if let Ok(answer) = timeout(PATIENCE, &mut asking).await {
+                answer
+            } else {
+                let problem = format!("no answer within {} s", PATIENCE.as_secs());
+                self.answers.failed(Self::ANSWER, &problem, self.logger);
+                asking.await
             };
             match answer {
                 Ok(guard) => {
