@@ -197,6 +197,30 @@ test('a token that came in place of a refused one is replaced, too, when its tim
   expect(requested()).toHaveLength(3);
 });
 
+test.each([
+  ['the connection of all', {}],
+  ["users' own connections", { customUserVars: { KEY: { title: 'Key', description: '' } } }],
+  ['the connection of all, with DPoP', { oauth: { dpop: true } }],
+])('30 calls at once with a refused token, over %s: all succeed with one other', async (_, { oauth, ...config }) => {
+  const slow = fixtures.keep(await startAuthorizationServer({ clients: CLIENTS, tokenDelayMs: 300 }));
+  const requested = watch(slow);
+  const { call, tokens, server } = await start({
+    at: slow,
+    oauth: { ...withSecret({ client_id: 'basic' }), issuer: slow.issuer, ...oauth },
+    config,
+    server: { dpop: oauth?.dpop },
+  });
+  const users = Array.from({ length: 30 }, () => createUser());
+  const all = async () => {
+    const answers = await Promise.all(users.map((user) => call(user, { userMCPAuthMap: { mcp_srv: { KEY: 'own' } } })));
+    return answers.filter(said).length;
+  };
+  expect(await all()).toBe(users.length);
+  server.refused.add(tokens()[0].split(' ')[1]);
+  expect(await all()).toBe(users.length);
+  expect([requested().length, tokens().length]).toEqual([2, 2]);
+});
+
 test('a server that takes no token ends in an error of the operator, and the authorization server is left alone', async () => {
   const requested = watch();
   const { call, reinit, server, oauthStart } = await start();

@@ -1,7 +1,7 @@
 /** Tokens that are bound to a key of their user (RFC 9449), at real authorization servers. */
 
 const { generateKeyPairSync, randomUUID } = require('node:crypto');
-const { completeAuthorization, useAuthorization } = require('./support/authorization');
+const { completeAuthorization, completeBoundAuthorization, useAuthorization } = require('./support/authorization');
 const { startAuthorizationServer } = require('./support/authorization-server');
 const { ECHO } = require('./support/calls');
 const { readProof, thumbprint } = require('./support/dpop');
@@ -165,6 +165,28 @@ describe('a server that requires it', () => {
     await host.authorize();
     expect(await host.reinit()).toEqual(connected('srv'));
     expect(await storedKey(host, host.user)).not.toBe(before);
+  });
+
+  test.each([
+    ['deleted', (methods, row) => methods.deleteTokens(row)],
+    ['replaced by another process', (methods, row, token) => methods.updateToken(row, { token })],
+  ])('a key that was %s while its user signed in is stored with the tokens that are bound to it', async (_, change) => {
+    for (const complete of [completeAuthorization, completeBoundAuthorization]) {
+      const host = await suite.host(dpop);
+      const bob = createUser();
+      await host.reinit({ user: bob });
+      const { mcp_oauth_dpop: bobs } = await host.store.rows(bob.id);
+      const { oauthUrl } = await host.reinit();
+      const asked = new URL(oauthUrl).searchParams.get('dpop_jkt');
+      const row = { userId: host.user.id, type: 'mcp_oauth_dpop', identifier: 'mcp:srv:dpop' };
+      await change(host.store.services.tokenMethods, row, bobs.token);
+      await complete(host, await suite.authorizationServer.signIn(oauthUrl));
+      await host.restart();
+      expect(await host.reinit()).toEqual(connected('srv'));
+      expect(await storedKey(host, host.user)).toBe(asked);
+      const proved = host.server.received('initialize').filter(({ headers }) => headers.dpop);
+      expect(proved.map(keyOf)).toEqual([asked]);
+    }
   });
 
   test('a request whose proof it refuses fails in words', async () => {

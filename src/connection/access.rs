@@ -41,8 +41,9 @@ pub trait AccessTokens: Send + Sync {
         false
     }
 
-    /// What a refusal comes to that no other token can help with.
-    fn final_refusal(&self, _refusal: &Error) -> Option<Error> {
+    /// What a refusal comes to that no other token can help with; `refused` is the token that the request carried, where
+    /// that is known.
+    fn final_refusal(&self, _refusal: &Error, _refused: Option<&Secret>) -> Option<Error> {
         None
     }
 

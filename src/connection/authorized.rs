@@ -53,7 +53,7 @@ pub async fn connect_authorized(
         match connect(recipe, known, breaker, failure, cancel).await {
             Err(error)
                 if error.wants_authorization()
-                    && let Some(refusal) = tokens.final_refusal(&error) =>
+                    && let Some(refusal) = tokens.final_refusal(&error, Some(&access.token)) =>
             {
                 return Err(refusal);
             }

@@ -59,7 +59,7 @@ impl Connection {
             Err(error) if is_refused_token(&error) => error,
             answer => return answer,
         };
-        if let Some(refusal) = tokens.final_refusal(&error) {
+        if let Some(refusal) = tokens.final_refusal(&error, used.as_ref()) {
             return Err(refusal);
         }
         let current = self.recipe.bearer.get();
@@ -75,11 +75,12 @@ impl Connection {
         }
         // The server has seen both tokens by now.
         let sent = SentSecrets::from(Vec::from_iter(used));
+        let used = self.recipe.bearer.get();
         let outcome = self.send(method, params, options).await;
         outcome.map_err(|error| {
             let refusal = error
                 .wants_authorization()
-                .then(|| tokens.final_refusal(&error));
+                .then(|| tokens.final_refusal(&error, used.as_ref()));
             foreign_error(refusal.flatten().unwrap_or(error), &sent)
         })
     }

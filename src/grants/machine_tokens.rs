@@ -39,8 +39,13 @@ impl MachineTokens {
         access
     }
 
-    fn settles_in(&self) -> Option<i64> {
-        self.given.lock().as_ref()?.settles_in()
+    /// Until when a refusal is final. Requests that were sent before the replacement came are refused later, for the token of
+    /// before.
+    fn settles_in(&self, refused: Option<&Secret>) -> Option<i64> {
+        let given = self.given.lock();
+        let given = given.as_ref()?;
+        let is_given = refused.is_none_or(|refused| *refused == given.token);
+        is_given.then(|| given.settles_in()).flatten()
     }
 }
 
@@ -56,7 +61,7 @@ impl AccessTokens for MachineTokens {
         given.as_ref().is_some_and(Issued::is_due)
     }
 
-    fn final_refusal(&self, refusal: &Error) -> Option<Error> {
+    fn final_refusal(&self, refusal: &Error, refused: Option<&Secret>) -> Option<Error> {
         // Without the refusal as its cause: that would send the user to log in.
         if refusal.status == Some(403) {
             return Some(self.server.refused(&format!(
@@ -64,7 +69,7 @@ impl AccessTokens for MachineTokens {
                  It said: {refusal}"
             )));
         }
-        let seconds = self.settles_in()?;
+        let seconds = self.settles_in(refused)?;
         let problem = format!(
             "the server refuses a token that was just issued. An operator has to check whose tokens it takes, and \
              `oauth.audience`. Another one is asked for in {seconds} s at the earliest. It said: {refusal}"

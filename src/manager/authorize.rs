@@ -80,7 +80,7 @@ impl Manager {
         let Some(authorizer) = self.authorizer(call, server, &recipe)? else {
             let tokens = recipe.tokens.as_ref();
             let refusal = tokens
-                .and_then(|tokens| tokens.final_refusal(&refusal))
+                .and_then(|tokens| tokens.final_refusal(&refusal, None))
                 .unwrap_or(refusal);
             return Err(refusal);
         };

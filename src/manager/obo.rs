@@ -81,7 +81,7 @@ impl AccessTokens for OboTokens {
         true
     }
 
-    fn final_refusal(&self, refusal: &Error) -> Option<Error> {
+    fn final_refusal(&self, refusal: &Error, _refused: Option<&Secret>) -> Option<Error> {
         claims_challenge(refusal)
     }
 

@@ -10,7 +10,7 @@ use url::Url;
 use super::client_assertion::{ClientEndpoint, ClientKeys};
 use super::client_auth::{AuthMethod, authenticate_in_flow};
 use super::documents::{Tokens, text};
-use super::dpop::check_bound;
+use super::dpop::{FLOW_KEY, check_bound};
 use super::exchange::{Exchange, Received};
 use super::flow_kind::FLOW_KIND;
 use super::http::{Answer, Endpoints, Form};
@@ -208,7 +208,12 @@ impl Completion {
                 .await?;
         }
         let members = answer.success(Code::OAuthExchangeFailed, "Token exchange")?;
-        let tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
+        let mut tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
+        // Stored with them, by whoever does so. It is ours to say, and no authorization server's.
+        tokens.0.remove(FLOW_KEY);
+        if let Some(key) = &request.key {
+            tokens.0.insert(FLOW_KEY.to_owned(), json!(key.expose()));
+        }
         check_bound(&tokens, prover.as_ref(), Code::OAuthExchangeFailed)?;
         Ok(tokens)
     }

@@ -35,7 +35,7 @@ pub(super) struct Exchange {
     pub configured_endpoints: bool,
     pub sends_resource: bool,
     /// Encrypted; what its tokens are to be bound to.
-    key: Option<Secret>,
+    pub key: Option<Secret>,
 }
 
 impl Exchange {

@@ -1,8 +1,8 @@
 //! The fence around the rows of a refresh, and what becomes of it while the host's lock is away. Leases mostly live with
 //! the lock, and are away with it; rows are compared and set in the token store, which has to be there for a refresh.
 
+use super::host_lock::{HostLock, is_away};
 use super::leases::{ADMISSIONS, Leases};
-use super::refresh_lock::{HostLock, is_away};
 use crate::error::{Error, Result};
 use crate::host::{LockGuard, Standing};
 use crate::log::Logger;

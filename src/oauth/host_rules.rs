@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::authorizer::Authorizer;
 use super::fence::Beside;
 use super::flow_id;
+use super::host_lock::HostLock;
 use super::leases::{Holder, Leases};
 use super::redemption::mark_rejected;
-use super::refresh_lock::HostLock;
 use crate::abilities::Abilities;
 use crate::error::Result;
 use crate::host::tenant_of;
@@ -73,6 +73,7 @@ impl Authorizer {
         inner.host.lock.as_ref().map(|lock| HostLock {
             lock,
             standing: &inner.oauth.lock,
+            answers: &inner.oauth.lock_answers,
             logger: &inner.host.logger,
         })
     }

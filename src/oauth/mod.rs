@@ -25,6 +25,7 @@ mod flow;
 mod flow_id;
 mod flow_kind;
 mod grant_options;
+mod host_lock;
 mod host_rules;
 mod http;
 mod initiate;

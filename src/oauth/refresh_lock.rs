@@ -9,17 +9,15 @@ use tokio::time::Instant;
 
 use super::documents::Tokens;
 use super::flow_kind::CLAIM_KIND;
+use super::host_lock::{HostLock, LOCK_TTL};
 use super::leases::Leases;
 use super::pkce::random_text;
 use crate::clock::now_ms;
-use crate::error::{Code, Error, Result};
-use crate::host::{FlowStatus, FlowStore, Lock, LockGuard, Standing};
+use crate::error::Result;
+use crate::host::{FlowStatus, FlowStore, LockGuard};
 use crate::log::Logger;
 use crate::secret::Secret;
 
-/// How long a lock lasts if its process dies. Longer than a refresh takes: [`SEND_WITHIN`], the request's own limit, and
-/// time to store what it brought.
-pub const LOCK_TTL: Duration = Duration::from_secs(20);
 /// A refresh whose preparation took longer than this is not sent: it might end after the lock.
 pub const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// Between two tries to get the lock.
@@ -36,62 +34,6 @@ pub enum LockedBy<'a> {
     Lock(HostLock<'a>),
     /// A claim in the flow store.
     Claim,
-}
-
-#[derive(Clone, Copy)]
-pub struct HostLock<'a> {
-    pub lock: &'a Arc<dyn Lock>,
-    pub standing: &'a Standing,
-    pub logger: &'a Logger,
-}
-
-impl HostLock<'_> {
-    /// What it fails to do, as the log calls it.
-    const WHAT: &'static str = "keep refreshes of processes apart";
-
-    /// With the moment from which its time counts, which is before its holder hears of it. A process that was held up has not heard what came in time: where
-    /// nothing `has_failed` just before, it asks twice.
-    async fn acquire(
-        self,
-        flow_id: &str,
-        has_failed: bool,
-    ) -> Result<Option<(Box<dyn LockGuard>, Instant)>> {
-        let key = key_of(flow_id);
-        let mut may_ask_again = !has_failed && !self.standing.is_away();
-        loop {
-            let asked = Instant::now();
-            match self.lock.acquire(&key, LOCK_TTL).await {
-                Ok(guard) => {
-                    self.standing.succeeded(Self::WHAT, self.logger);
-                    return Ok(guard.map(|guard| (guard, asked)));
-                }
-                Err(error) if is_away(&error) && std::mem::take(&mut may_ask_again) => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Whether it is away now. Others than who has it see it as taken meanwhile.
-    pub async fn is_away(self, flow_id: &str) -> bool {
-        let asked = self.lock.acquire(&key_of(flow_id), LOCK_TTL).await;
-        asked.is_err_and(|error| is_away(&error))
-    }
-
-    /// It is done without. The log names the risk.
-    pub fn do_without(self, error: &Error) {
-        self.standing
-            .failed(Self::WHAT, &error.to_string(), self.logger);
-    }
-}
-
-fn key_of(flow_id: &str) -> String {
-    format!("{CLAIM_KIND}:{flow_id}")
-}
-
-/// Whether a lock of the host has thrown or does not answer. One of this library's own lives with the tokens, and what it
-/// fails with keeps them from being stored, too.
-pub fn is_away(error: &Error) -> bool {
-    matches!(error.code, Code::HostError | Code::HostTimeout)
 }
 
 /// The right to refresh. Whoever has it reads the stored token again first.

@@ -3,14 +3,15 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::announcement::Announcement;
 use super::authorizer::{Authorizer, EARLY, LOOK_AGAIN};
 use super::fence::Fence;
+use super::host_lock::{LOCK_TTL, PATIENCE};
 use super::leases::{FLIGHT_POLL, Leases, refresh_unavailable, storage_unavailable};
 use super::locked_refresher::LockedRefresher;
-use super::refresh_lock::{LOCK_TTL, LockedBy, POLL, RefreshLock};
+use super::refresh_lock::{LockedBy, POLL, RefreshLock};
 use super::storage::{StoredAccess, Witness};
 use super::stored_tokens::{self, Writing};
 use crate::cancel::until_closed;
@@ -120,10 +121,15 @@ impl Authorizer {
         let until = Instant::now() + wait;
         let flow_id = self.flow_id().await?;
         let mut held_at = None;
+        let mut patience = Some(Instant::now() + PATIENCE);
         loop {
             let are_flows_away = writing.fence.as_ref().is_some_and(Fence::is_away);
             let attempting = RefreshLock::attempt(by, &inner.flows, flow_id, are_flows_away);
-            let attempted = attempting.await;
+            let attempted = match by {
+                // A call that waits any longer fails for its connection's time.
+                LockedBy::Lock(_) => timeout_at(until, attempting).await.unwrap_or(Ok(None)),
+                LockedBy::Lease(_) | LockedBy::Claim => attempting.await,
+            };
             let attempted = match (attempted, by) {
                 (Err(error), LockedBy::Lock(lock)) => {
                     self.without_lock(reason, lock, held_at, error).await?
@@ -158,13 +164,21 @@ impl Authorizer {
             }
             if Instant::now() >= until {
                 const STUCK: &str = "Another process refreshes the tokens and does not finish";
-                let stuck = Error::timeout(STUCK);
                 return Err(match by {
                     LockedBy::Lease(leases) => leases.another_refreshes(),
-                    LockedBy::Lock(_) => refresh_unavailable(&relation.server_name, stuck),
+                    LockedBy::Lock(lock) => {
+                        refresh_unavailable(&relation.server_name, lock.is_kept())
+                    }
                     // A claim of a process that died may last for as long as a login does.
-                    LockedBy::Claim => stuck,
+                    LockedBy::Claim => Error::timeout(STUCK),
                 });
+            }
+            if matches!(by, LockedBy::Lock(_))
+                && patience.take_if(|end| Instant::now() >= *end).is_some()
+                && self.is_still_good(reason).await?
+            {
+                let held = Error::timeout("Another process refreshes the tokens");
+                return Err(refresh_unavailable(&relation.server_name, held));
             }
             until_closed(&inner.oauth.closing, tokio::time::sleep(poll)).await?;
         }

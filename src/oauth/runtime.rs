@@ -19,6 +19,8 @@ const RENEWALS: usize = 20_000;
 const WITHOUT_LOCK: &str = "going on without it: two processes may use one refresh token, and a server that revokes \
                             on reuse then logs the user out";
 
+const WHILE_GOOD: &str = "going on with tokens that are still good";
+
 /// What all authorizers of a runtime share: refreshes and flows that are under way. Cheap to clone.
 #[derive(Clone)]
 pub struct OAuth {
@@ -29,6 +31,8 @@ pub struct OAuth {
     pub(super) starting: KeyedLock<String>,
     /// The host's `lock`.
     pub(super) lock: Arc<Standing>,
+    /// Whether that answers in time.
+    pub(super) lock_answers: Arc<Standing>,
     /// The leases of its `flowManager`.
     pub(super) leases: Arc<Standing>,
     pub(super) tasks: TaskTracker,
@@ -45,6 +49,7 @@ impl OAuth {
             renewals: Arc::new(LruMap::new(RENEWALS)),
             starting: KeyedLock::default(),
             lock: Arc::new(Standing::risking("lock", WITHOUT_LOCK)),
+            lock_answers: Arc::new(Standing::risking("lock.acquire", WHILE_GOOD)),
             leases: Arc::new(Standing::new("flowManager")),
             tasks,
             closing,

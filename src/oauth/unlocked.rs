@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::authorizer::Authorizer;
+use super::host_lock::{HostLock, LOCK_TTL, is_away};
 use super::leases::{refresh_unavailable, storage_unavailable};
-use super::refresh_lock::{HostLock, LOCK_TTL, POLL, RefreshLock, is_away};
+use super::refresh_lock::{POLL, RefreshLock};
 use super::renew::Reason;
 use super::storage::StoredAccess;
 use crate::cancel::until_closed;
@@ -43,7 +44,7 @@ impl Authorizer {
         Ok(Some(RefreshLock::alone()))
     }
 
-    async fn is_still_good(&self, reason: &Reason) -> Result<bool> {
+    pub(super) async fn is_still_good(&self, reason: &Reason) -> Result<bool> {
         match (reason, self.stored().await) {
             (Reason::Refused(_), _) => Ok(false),
             (Reason::Due, Err(error)) if error.code == Code::TokenStore => Ok(false),

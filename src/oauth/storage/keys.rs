@@ -1,13 +1,18 @@
 //! The key that a user's tokens for a server are bound to (RFC 9449): one for all logins, in a row of its own beside those
 //! that `LibreChat` knows.
 
+use serde_json::{Map, Value};
+
+use super::commit::Change;
 use super::rows::Kind;
 use super::store::Storage;
 use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
 use crate::host::TokenData;
-use crate::oauth::dpop::FlowKey;
+use crate::oauth::documents::{Tokens, text};
+use crate::oauth::dpop::{FLOW_KEY, FlowKey, THUMBPRINT};
 use crate::oauth::lifetime::YEAR;
+use crate::secret::Secret;
 
 /// Refresh tokens that are bound to the key may go on for as long as somebody uses them.
 const KEY_LIFETIME: i64 = 10 * YEAR;
@@ -69,14 +74,46 @@ impl Storage {
         stored.ok_or_else(|| problem("was stored and is not there"))
     }
 
+    /// Has the key stored that the tokens of a login are bound to, by what the client's row will say. Since its flow
+    /// began, another process may have put another one there, or a logout have deleted it.
+    pub(super) async fn key_change(
+        &self,
+        tokens: &Tokens,
+        client: Option<&Map<String, Value>>,
+    ) -> Result<Option<Change>> {
+        let thumbprint = client.and_then(|row| text(row, THUMBPRINT));
+        let (Some(key), Some(thumbprint)) = (text(&tokens.0, FLOW_KEY), thumbprint) else {
+            return Ok(None);
+        };
+        let key = Secret::from(key);
+        let is_it = |key: &Secret| {
+            let prover = self.read_key(key);
+            prover.is_ok_and(|prover| prover.thumbprint() == thumbprint)
+        };
+        let read = self.row(Kind::Key).await?;
+        if !is_it(&key) || read.as_ref().is_some_and(|row| is_it(&row.token)) {
+            return Ok(None);
+        }
+        Ok(Some(Change {
+            kind: Kind::Key,
+            read: read.filter(|_| self.store.methods().update),
+            token: Some(key),
+            expires_in: Some(KEY_LIFETIME),
+            metadata: None,
+        }))
+    }
+
     async fn stored_key(&self) -> Result<Option<FlowKey>> {
         let Some(row) = self.row(Kind::Key).await? else {
             return Ok(None);
         };
-        let prover = Prover::stored(&self.cipher()?.decrypt(&row.token)?)?;
         Ok(Some(FlowKey {
-            prover,
+            prover: self.read_key(&row.token)?,
             encrypted: row.token,
         }))
+    }
+
+    fn read_key(&self, encrypted: &Secret) -> Result<Prover> {
+        Prover::stored(&self.cipher()?.decrypt(encrypted)?)
     }
 }

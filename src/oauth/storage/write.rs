@@ -10,7 +10,7 @@ use crate::clock::now_ms;
 use crate::error::Result;
 use crate::host::{CREDENTIAL_SET_ID, TokenRow, TokenUpdate};
 use crate::oauth::documents::{ClientInfo, Tokens, text};
-use crate::oauth::dpop::{THUMBPRINT, is_bound};
+use crate::oauth::dpop::{FLOW_KEY, THUMBPRINT, is_bound};
 use crate::oauth::lifetime::{YEAR, lifetime};
 
 /// The rows before the first write.
@@ -46,9 +46,12 @@ impl Storage {
             return Err(self.unbound());
         }
         let old_refresh = read.refresh.clone();
+        let key = self.key_change(tokens, client.and_then(|(_, metadata)| metadata));
+        let key = key.await?;
         let client =
             client.map(|(client, metadata)| (client, metadata.cloned().unwrap_or_default()));
-        let changes = self.changes(tokens, client, read, Some(&set), false)?;
+        let mut changes = self.changes(tokens, client, read, Some(&set), false)?;
+        changes.extend(key);
         let stored = stored(tokens, Some(&set));
         let stored = self.commit(changes, stored, witness).await?;
         if tokens.refresh_token().is_none()
@@ -258,6 +261,7 @@ fn stored(tokens: &Tokens, set: Option<&str>) -> Tokens {
     let now = now_ms();
     let mut members = tokens.0.clone();
     members.remove(CREDENTIAL_SET_ID);
+    members.remove(FLOW_KEY);
     if let Some(set) = set {
         members.insert(CREDENTIAL_SET_ID.to_owned(), json!(set));
     }
