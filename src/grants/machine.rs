@@ -18,6 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::flights::Flights;
 use crate::log::Level;
 use crate::lru_map::LruMap;
+use crate::network::sanitize_url;
 use crate::secret::Secret;
 
 /// Servers of operators, of which there are never as many.
@@ -108,9 +109,13 @@ impl Grants {
             let asked = timeout(LIMIT, exchange(&wanted, &grants.servers, refused.is_some()));
             let asked = until_closed(&grants.closing, asked).await?;
             let late = || {
-                Err(Error::timeout(
-                    "the authorization server did not answer in time",
-                ))
+                let named = wanted.options.token_url.iter().chain(&wanted.options.issuer);
+                let named = named.filter_map(|url| url.parse().ok()).next();
+                let named = named.map(|url| format!(" {}", sanitize_url(&url)));
+                Err(Error::timeout(format!(
+                    "the authorization server{} did not answer in time",
+                    named.unwrap_or_default()
+                )))
             };
             match asked.unwrap_or_else(|_| late()) {
                 Ok(issued) => {

@@ -81,7 +81,7 @@ impl OAuthOptions {
             revocation_auth_methods: list("revocation_endpoint_auth_methods_supported"),
             grant: Grant::of(members),
             issuer: owned("issuer"),
-            private_key_jwt: PrivateKeyJwt::of(members),
+            private_key_jwt: PrivateKeyJwt::of(members, "oauth.private_key_jwt"),
             dpop: flag("dpop"),
             identity_provider: IdentityProvider::of(members),
             assertion: AssertionSource::of(members),
