@@ -37,7 +37,8 @@ pub fn misplaced(text: &str) -> Option<&'static str> {
     let is_path = text.len() <= LONGEST_PATH
         && !text.contains(char::is_control)
         && parts().all(|part| part.len() <= LONGEST_PART && !is_random(part));
-    (!is_path).then_some("holds something that is no file, and is not shown because it may be a secret")
+    (!is_path)
+        .then_some("holds something that is no file, and is not shown because it may be a secret")
 }
 
 /// Whether a part of a path looks as base64 of a key does.

@@ -106,10 +106,18 @@ impl Grants {
             if let Some(known) = known.as_ref().filter(|known| is_new(known)) {
                 return Ok(known.clone());
             }
-            let asked = timeout(LIMIT, exchange(&wanted, &grants.servers, refused.is_some()));
+            let is_bound = known.is_some_and(|known| known.prover.is_some());
+            let is_refused = refused.is_some();
+            let asks_server = is_refused || is_bound;
+            let asked = exchange(&wanted, &grants.servers, is_refused, asks_server);
+            let asked = timeout(LIMIT, asked);
             let asked = until_closed(&grants.closing, asked).await?;
             let late = || {
-                let named = wanted.options.token_url.iter().chain(&wanted.options.issuer);
+                let named = wanted
+                    .options
+                    .token_url
+                    .iter()
+                    .chain(&wanted.options.issuer);
                 let named = named.filter_map(|url| url.parse().ok()).next();
                 let named = named.map(|url| format!(" {}", sanitize_url(&url)));
                 Err(Error::timeout(format!(

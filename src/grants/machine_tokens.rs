@@ -10,6 +10,7 @@ use super::machine::Grants;
 use super::machine_server::MachineServer;
 use crate::connection::{Access, AccessTokens};
 use crate::error::{Error, Result};
+use crate::oauth::wants_only_dpop;
 use crate::secret::Secret;
 
 /// Where a connection's token comes from.
@@ -39,6 +40,15 @@ impl MachineTokens {
         access
     }
 
+    /// Whether another token would be of the same kind, which is not that of a key.
+    fn is_unbound(&self) -> bool {
+        let given = self.given.lock();
+        let is_unbound = given.as_ref().is_some_and(|it| it.prover.is_none());
+        is_unbound
+            && (self.server.options.dpop.is_some()
+                || given.as_ref().is_some_and(Issued::is_new_replacement))
+    }
+
     fn is_new_replacement(&self) -> bool {
         let given = self.given.lock();
         given.as_ref().is_some_and(Issued::is_new_replacement)
@@ -61,6 +71,9 @@ impl AccessTokens for MachineTokens {
         let advice = match refusal.status {
             Some(403) => {
                 "the token is not good for this. An operator has to check `oauth.scope`, and what the client may do"
+            }
+            _ if wants_only_dpop(refusal) && self.is_unbound() => {
+                "the server takes no tokens but those of a DPoP key. An operator has to set `oauth.dpop: true`"
             }
             _ if self.is_new_replacement() => {
                 "the server refuses a token that was just issued. An operator has to check whose tokens it takes, and \

@@ -95,7 +95,7 @@ impl KeyedClient<'_> {
         match &self.options.private_key_jwt {
             Some(key) if key.key == KeySource::Host => {
                 key.host(self.server_name, self.assertions).map(drop)
-            },
+            }
             Some(key) => key.signing_key(self.server_name, None).await.map(drop),
             None => Ok(()),
         }
@@ -181,7 +181,9 @@ impl PrivateKeyJwt {
     async fn signing_key(&self, server_name: &str, algs: Option<&[&str]>) -> Result<SigningKey> {
         let unusable = |member: &str, problem: &str| {
             let name = self.member;
-            Error::invalid_config(format!("MCP server \"{server_name}\": `{name}{member} {problem}"))
+            Error::invalid_config(format!(
+                "MCP server \"{server_name}\": `{name}{member} {problem}"
+            ))
         };
         let (pem, name) = match &self.key {
             KeySource::Pem(pem) => match no_key(pem.expose()) {

@@ -50,6 +50,8 @@ pub struct Initiation<'a> {
     pub storage: Option<&'a Storage>,
     /// Scopes that the server said were missing, on top of the usual ones.
     pub missing_scope: Option<&'a str>,
+    /// Whether it said that it takes no tokens but those of a DPoP key.
+    pub wants_dpop: bool,
     pub tenant_id: Option<&'a str>,
     /// Makes the assertions of a client whose key the host keeps.
     pub assertions: Option<&'a dyn ClientAssertions>,
@@ -193,14 +195,14 @@ impl Initiation<'_> {
                 members.retain(|_, value| !value.is_null());
                 Ok(Prepared {
                     server: ServerMetadata(members),
-                    resource: None,
+                    resource: options.own_resource(self.server_url),
                     client,
                     client_source: CONFIGURED,
                     reused_client: None,
                     scope: scope::joined(options.scope.as_deref(), self.missing_scope),
                     challenge_methods: options.code_challenge_methods.clone(),
                     // Nobody is asked what the server requires.
-                    wants_dpop: options.dpop.unwrap_or_default(),
+                    wants_dpop: options.dpop.unwrap_or(self.wants_dpop),
                 })
             }
             _ => Err(Error::invalid_config(

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::client_auth::AuthMethod;
-use super::documents::{ServerMetadata, text, texts};
+use super::documents::{ResourceMetadata, ServerMetadata, text, texts};
 use super::grant_options::{AssertionSource, IdentityProvider, PrivateKeyJwt};
 use super::issuer::{is_issuer, origin_of, same_url};
 use crate::error::{Code, Error, Result};
@@ -31,6 +31,8 @@ pub struct OAuthOptions {
     pub forward_audience_on_refresh: bool,
     /// Entra answers AADSTS9010010 to a `resource` (RFC 8707).
     pub send_resource_parameter: bool,
+    /// The config has `send_resource_parameter: true`, in so many words.
+    pub sends_own_resource: bool,
     pub revocation_endpoint: Option<String>,
     pub revocation_auth_methods: Option<Vec<String>>,
     /// `None`: users log in.
@@ -77,6 +79,7 @@ impl OAuthOptions {
             audience: owned("audience"),
             forward_audience_on_refresh: flag("forward_audience_on_refresh").unwrap_or(true),
             send_resource_parameter: flag("send_resource_parameter").unwrap_or(true),
+            sends_own_resource: flag("send_resource_parameter").unwrap_or(false),
             revocation_endpoint: owned("revocation_endpoint"),
             revocation_auth_methods: list("revocation_endpoint_auth_methods_supported"),
             grant: Grant::of(members),
@@ -96,6 +99,25 @@ impl OAuthOptions {
             self.authorization_url.as_deref()?,
             self.token_url.as_deref()?,
         ))
+    }
+
+    /// What a token is asked to be good for where no document of the server says so: its URL (RFC 8707, section 2), without
+    /// what may be a key of the operator's. `LibreChat` sends nothing then, so it has to be asked for.
+    pub(super) fn own_resource(&self, server_url: &Url) -> Option<ResourceMetadata> {
+        if !self.sends_own_resource {
+            return None;
+        }
+        let mut url = server_url.clone();
+        url.set_fragment(None);
+        url.set_query(None);
+        let (url, is_origin) = (url.as_str(), url.path() == "/");
+        let url = if is_origin {
+            url.trim_end_matches('/')
+        } else {
+            url
+        };
+        let member = ("resource".to_owned(), Value::from(url));
+        Some(ResourceMetadata(Map::from_iter([member])))
     }
 
     /// How a client of the config proves itself that has no secret.

@@ -132,6 +132,7 @@ impl IdJagExchange {
             endpoints: &target.endpoints,
             settings: &target.settings,
             logger: &self.host.logger,
+            asks_server: false,
         }
     }
 
