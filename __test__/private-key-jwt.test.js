@@ -210,7 +210,11 @@ test.each([
   ['an encrypted key', { key: ENCRYPTED }, '`oauth.private_key_jwt.key` holds an encrypted private key'],
   ['no key', { key: 'no-key-at-all' }, 'srv\\": `oauth.private_key_jwt.key` holds no private key in PEM'],
   ['a path for a key', { key: '/run/key.pem' }, 'holds the path of a file: write it under `key_file`'],
-  ['a key for a path', { key_file: pemOf('P-256') }, '`oauth.private_key_jwt.key_file` holds a PEM where the path'],
+  [
+    'a key for a path',
+    { key_file: pemOf('P-256') },
+    '`oauth.private_key_jwt.key_file` holds a PEM where the path of a file belongs: write it under `key`',
+  ],
   ['a variable that is not set', { key: '${NO_SUCH_KEY}' }, 'names a variable of the environment that is not set'],
   ['another kind of key', { key: pemOf('RSA'), alg: 'ES256' }, 'signs with RS256'],
   ['nobody who signs', {}, 'the host has no getClientAssertion'],

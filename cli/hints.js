@@ -68,7 +68,9 @@ const HINTS = {
   MCP_OAUTH_EXCHANGE_FAILED: () =>
     "Check `oauth.client_id` and `oauth.client_secret` against the provider's registration.",
   MCP_OAUTH_FLOW_FAILED: ({ login, message }) =>
-    /An operator/.test(message) ? 'Correct `oauth` of the server, then begin again.' : `Begin again: ${login}`,
+    /An operator|private_key_jwt/.test(message)
+      ? 'Correct `oauth` of the server, then begin again.'
+      : `Begin again: ${login}`,
   MCP_OAUTH_TIMEOUT: ({ login }) => `Begin again, and authorize in time (--timeout): ${login}`,
   MCP_TOKEN_STORE: () =>
     'Give the CREDS_KEY that the tokens were stored with, end the process that keeps the file, or remove the file.',

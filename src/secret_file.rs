@@ -35,6 +35,7 @@ pub fn misplaced(text: &str) -> Option<&'static str> {
     }
     let parts = || text.split(['/', '\\', '.']);
     let is_path = text.len() <= LONGEST_PATH
+        && (text.len() < RANDOM || text.contains(['/', '\\', '.']))
         && !text.contains(char::is_control)
         && parts().all(|part| part.len() <= LONGEST_PART && !is_random(part));
     (!is_path)
@@ -123,6 +124,7 @@ mod tests {
             ("/MIGHAgEAhunter2hunter2", "may be a secret"),
             ("a/hunter2HUNTER2hunter2==/b", "may be a secret"),
             ("/hunter2\nhunter2", "may be a secret"),
+            ("0123456789abcdef-hunter2", "may be a secret"),
             (&long, "may be a secret"),
             (&"hunter2".repeat(40), "may be a secret"),
         ] {

@@ -192,8 +192,10 @@ impl PrivateKeyJwt {
             },
             KeySource::File(path) => (
                 secret_file::read(path).await.map_err(|error| {
-                    let retryable = error.retryable;
-                    unusable(".key_file`", &error.message).with_retryable(retryable)
+                    let is_pem = error.message.starts_with("holds a PEM");
+                    let advice = if is_pem { ": write it under `key`" } else { "" };
+                    let problem = format!("{}{advice}", error.message);
+                    unusable(".key_file`", &problem).with_retryable(error.retryable)
                 })?,
                 format!(".key_file` ({})", path.display()),
             ),

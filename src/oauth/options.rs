@@ -101,10 +101,10 @@ impl OAuthOptions {
         ))
     }
 
-    /// What a token is asked to be good for where no document of the server says so: its URL (RFC 8707, section 2), without
+    /// What a token is asked to be good for where the config has all endpoints, so that no document of the server says it: its URL (RFC 8707, section 2), without
     /// what may be a key of the operator's. `LibreChat` sends nothing then, so it has to be asked for.
     pub(super) fn own_resource(&self, server_url: &Url) -> Option<ResourceMetadata> {
-        if !self.sends_own_resource {
+        if !self.sends_own_resource || self.pinned().is_none() {
             return None;
         }
         let mut url = server_url.clone();
@@ -308,6 +308,40 @@ mod tests {
         ] {
             let checked = options(&value).check_announced(&announced);
             assert_eq!(checked.is_ok(), fits, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_server_s_own_url_is_sent_where_the_config_says_so() {
+        let pinned = json!({
+            "client_id": "c", "authorization_url": "https://as.test/a", "token_url": "https://as.test/t",
+        });
+        for (pinned, sends, url, expected) in [
+            (
+                &pinned,
+                json!(true),
+                "https://mcp.test/mcp?key=k#f",
+                Some("https://mcp.test/mcp"),
+            ),
+            (
+                &pinned,
+                json!(true),
+                "https://mcp.test",
+                Some("https://mcp.test"),
+            ),
+            (&pinned, json!(false), "https://mcp.test", None),
+            (&pinned, Value::Null, "https://mcp.test", None),
+            (
+                &json!({ "client_id": "c" }),
+                json!(true),
+                "https://mcp.test",
+                None,
+            ),
+        ] {
+            let mut members = pinned.clone();
+            members["send_resource_parameter"] = sends;
+            let own = options(&members).own_resource(&url.parse().unwrap());
+            assert_eq!(own.as_ref().and_then(ResourceMetadata::resource), expected);
         }
     }
 
