@@ -44,7 +44,7 @@ pub fn misplaced(text: &str) -> Option<&'static str> {
 
 /// Whether a part of a path looks as base64 of a key does.
 fn is_random(part: &str) -> bool {
-    let has = |kind: fn(&u8) -> bool| part.as_bytes().iter().any(|byte| kind(byte));
+    let has = |kind: fn(&u8) -> bool| part.as_bytes().iter().any(kind);
     part.len() >= RANDOM
         && has(u8::is_ascii_uppercase)
         && has(u8::is_ascii_lowercase)

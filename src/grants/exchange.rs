@@ -61,7 +61,7 @@ async fn send(
     if let Some(audience) = &options.audience {
         form.set("audience", audience);
     }
-    if options.send_resource_parameter {
+    if options.sends_resource() {
         form.set("resource", &at.resource);
     }
     let prover = if at.wants_dpop {

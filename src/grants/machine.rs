@@ -118,7 +118,7 @@ impl Grants {
                     .token_url
                     .iter()
                     .chain(&wanted.options.issuer);
-                let named = named.filter_map(|url| url.parse().ok()).next();
+                let named = named.find_map(|url| url.parse().ok());
                 let named = named.map(|url| format!(" {}", sanitize_url(&url)));
                 Err(Error::timeout(format!(
                     "the authorization server{} did not answer in time",

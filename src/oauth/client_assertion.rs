@@ -241,7 +241,7 @@ fn no_key(text: &str) -> Option<&'static str> {
     if text.contains("${") {
         return Some(UNSET);
     }
-    let is_path = text.contains(['/', '\\']) || text.ends_with(".pem");
+    let is_path = text.contains(['/', '\\']) || text.contains(".pem");
     (is_path && misplaced(text).is_none())
         .then_some("holds the path of a file: write it under `key_file`")
 }

@@ -41,7 +41,7 @@ fn is_code(error: &str) -> bool {
     (1..=64).contains(&error.len()) && error.chars().all(|c| c.is_ascii_lowercase() || c == '_')
 }
 
-/// Whether a request was refused by a server that takes no tokens but those of a DPoP key.
+/// Whether a request was refused by a server that takes no tokens but those of a `DPoP` key.
 #[must_use]
 pub fn wants_only_dpop(refusal: &Error) -> bool {
     let challenge = refusal.challenge.as_deref();

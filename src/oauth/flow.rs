@@ -43,7 +43,7 @@ pub enum FlowStart {
 pub struct FlowRequest<'a> {
     /// Scopes that the server said were missing.
     pub missing_scope: Option<&'a str>,
-    /// Whether the server said that it takes no tokens but those of a DPoP key.
+    /// Whether the server said that it takes no tokens but those of a `DPoP` key.
     pub wants_dpop: bool,
     /// Whether tokens of a flow that was completed a moment ago will do.
     pub takes_completed: bool,

@@ -50,7 +50,7 @@ pub struct Initiation<'a> {
     pub storage: Option<&'a Storage>,
     /// Scopes that the server said were missing, on top of the usual ones.
     pub missing_scope: Option<&'a str>,
-    /// Whether it said that it takes no tokens but those of a DPoP key.
+    /// Whether it said that it takes no tokens but those of a `DPoP` key.
     pub wants_dpop: bool,
     pub tenant_id: Option<&'a str>,
     /// Makes the assertions of a client whose key the host keeps.
@@ -314,7 +314,7 @@ impl Initiation<'_> {
             }
         }
         let resource = resource_indicator(self.server_url, prepared.resource.as_ref())?;
-        let resource = resource.filter(|_| self.options.send_resource_parameter);
+        let resource = resource.filter(|_| self.options.sends_resource());
         if let Some(resource) = &resource {
             parameters.push(("resource", resource));
         }
@@ -386,7 +386,7 @@ impl Initiation<'_> {
         if let Some(tenant_id) = self.tenant_id {
             set("tenantId", json!(tenant_id));
         }
-        if !self.options.send_resource_parameter {
+        if !self.options.sends_resource() {
             set(SEND_RESOURCE, json!(false));
         }
         if self.options.pinned().is_some() {

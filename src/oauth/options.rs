@@ -30,9 +30,7 @@ pub struct OAuthOptions {
     pub audience: Option<String>,
     pub forward_audience_on_refresh: bool,
     /// Entra answers AADSTS9010010 to a `resource` (RFC 8707).
-    pub send_resource_parameter: bool,
-    /// The config has `send_resource_parameter: true`, in so many words.
-    pub sends_own_resource: bool,
+    pub send_resource_parameter: Option<bool>,
     pub revocation_endpoint: Option<String>,
     pub revocation_auth_methods: Option<Vec<String>>,
     /// `None`: users log in.
@@ -78,8 +76,7 @@ impl OAuthOptions {
             skip_code_challenge_check: flag("skip_code_challenge_check").unwrap_or(false),
             audience: owned("audience"),
             forward_audience_on_refresh: flag("forward_audience_on_refresh").unwrap_or(true),
-            send_resource_parameter: flag("send_resource_parameter").unwrap_or(true),
-            sends_own_resource: flag("send_resource_parameter").unwrap_or(false),
+            send_resource_parameter: flag("send_resource_parameter"),
             revocation_endpoint: owned("revocation_endpoint"),
             revocation_auth_methods: list("revocation_endpoint_auth_methods_supported"),
             grant: Grant::of(members),
@@ -101,10 +98,16 @@ impl OAuthOptions {
         ))
     }
 
+    /// Whether requests have the `resource` that is known.
+    #[must_use]
+    pub fn sends_resource(&self) -> bool {
+        self.send_resource_parameter.unwrap_or(true)
+    }
+
     /// What a token is asked to be good for where the config has all endpoints, so that no document of the server says it: its URL (RFC 8707, section 2), without
     /// what may be a key of the operator's. `LibreChat` sends nothing then, so it has to be asked for.
     pub(super) fn own_resource(&self, server_url: &Url) -> Option<ResourceMetadata> {
-        if !self.sends_own_resource || self.pinned().is_none() {
+        if self.send_resource_parameter != Some(true) || self.pinned().is_none() {
             return None;
         }
         let mut url = server_url.clone();
@@ -366,10 +369,10 @@ mod tests {
             json!({ "send_resource_parameter": null }),
         ] {
             assert!(options(&value).forward_audience_on_refresh);
-            assert!(options(&value).send_resource_parameter);
+            assert!(options(&value).sends_resource());
         }
         let off = json!({ "send_resource_parameter": false });
-        assert!(!options(&off).send_resource_parameter);
+        assert!(!options(&off).sends_resource());
         assert!(
             options(&json!({ "client_secret": "" }))
                 .client_secret
