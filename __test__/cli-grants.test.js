@@ -117,7 +117,7 @@ describe('check', () => {
       hint: expect.stringMatching(hint),
     });
     expect(errors).toEqual({
-      missing: error('MCP_GRANT_FAILED', /no-such-file cannot be read/, /login "missing"/),
+      missing: error('MCP_GRANT_FAILED', /no-such-file\) cannot be read/, /login "missing"/),
       closed: error(
         'MCP_ADDRESS_NOT_ALLOWED',
         /metadata service/,

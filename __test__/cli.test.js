@@ -2,7 +2,7 @@
 
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
-const { HINTS } = require('../cli/hints');
+const { HINTS, hintFor } = require('../cli/hints');
 const { tlsOptions, useCertificates } = require('./support/certificates');
 const { useCli } = require('./support/cli');
 const { everythingOverStdio } = require('./support/everything');
@@ -305,4 +305,15 @@ test('--version and --help', async () => {
   expect(await run(['--version'])).toMatchObject({ code: 0, stdout: `${require('../package.json').version}\n` });
   const help = await run(['--help']);
   for (const command of ['check', 'tools', 'call', 'login', 'obo', 'validate']) expect(help.stdout).toContain(command);
+});
+
+test('nobody is sent to log in for what an operator has to mend', () => {
+  const known = { oauth: true, login: 'login srv' };
+  const hint = (code, message) => hintFor(code, { ...known, message });
+  expect(hint('MCP_AUTHORIZATION_REQUIRED', 'HTTP 401: it refuses a token that was just issued, so …')).toMatch(
+    /Correct/,
+  );
+  expect(hint('MCP_AUTHORIZATION_REQUIRED', 'HTTP 401')).toBe('Run: login srv');
+  expect(hint('MCP_OAUTH_FLOW_FAILED', 'invalid_client. An operator has to check …')).toMatch(/^Correct/);
+  expect(hint('MCP_OAUTH_FLOW_FAILED', 'access_denied')).toBe('Begin again: login srv');
 });

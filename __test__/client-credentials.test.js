@@ -114,6 +114,19 @@ describe.each([
   });
 });
 
+test('a server that takes tokens of a key only is noticed, also where the operator named the authorization server', async () => {
+  const requested = watch();
+  const { reinit, call, server } = await start({ server: { dpop: true } });
+  expect(await reinit()).toEqual(connected('srv'));
+  expect(said(await call())).toBe(true);
+  expect(requested().map(({ headers }) => Boolean(headers.dpop))).toEqual([false, true]);
+  expect(server.problems).toEqual([]);
+
+  const without = await start({ server: { dpop: true }, oauth: withSecret({ client_id: 'basic', dpop: false }) });
+  const refused = expect.objectContaining({ message: expect.stringContaining('set `oauth.dpop: true`') });
+  await expect(without.call()).rejects.toEqual(refused);
+});
+
 test('one token for all users, over the connection of all and over their own', async () => {
   const users = Array.from({ length: 50 }, () => createUser());
   for (const config of [{}, { customUserVars: { KEY: { title: 'Key', description: '' } } }]) {

@@ -122,7 +122,7 @@ test('a key file is read for each assertion', async () => {
   const next = await start({ oauth: { private_key_jwt: { key_file: file } } });
   const { oauthUrl, success } = await next.reinit();
   expect({ oauthUrl, success }).toEqual({ oauthUrl: null, success: false });
-  expect(next.logger.text()).toContain(`${file} cannot be read`);
+  expect(next.logger.text()).toContain(`srv\\": \`oauth.private_key_jwt.key_file\` (${file}) cannot be read`);
 });
 
 test('the host signs with a key of its own, for whom it is told', async () => {
@@ -207,8 +207,15 @@ describe('nobody else gets an assertion', () => {
 });
 
 test.each([
-  ['an encrypted key', { key: ENCRYPTED }, 'private_key_jwt.key holds an encrypted private key'],
-  ['no key', { key: 'no-key-at-all' }, 'private_key_jwt.key holds no private key in PEM'],
+  ['an encrypted key', { key: ENCRYPTED }, '`oauth.private_key_jwt.key` holds an encrypted private key'],
+  ['no key', { key: 'no-key-at-all' }, 'srv\\": `oauth.private_key_jwt.key` holds no private key in PEM'],
+  ['a path for a key', { key: '/run/key.pem' }, 'holds the path of a file: write it under `key_file`'],
+  [
+    'a key for a path',
+    { key_file: pemOf('P-256') },
+    '`oauth.private_key_jwt.key_file` holds a PEM where the path of a file belongs: write it under `key`',
+  ],
+  ['a variable that is not set', { key: '${NO_SUCH_KEY}' }, 'names a variable of the environment that is not set'],
   ['another kind of key', { key: pemOf('RSA'), alg: 'ES256' }, 'signs with RS256'],
   ['nobody who signs', {}, 'the host has no getClientAssertion'],
 ])('%s: told before the user is asked for anything', async (_, key, told) => {

@@ -142,7 +142,17 @@ describe('an assertion from a file', () => {
 
   test('that is not there', async () => {
     const { file, as, failure } = await withFile();
-    expect((await failure('one')).message).toContain(`${file.path} cannot be read`);
+    expect((await failure('one')).message).toContain(`\`oauth.assertion.file\` (${file.path}) cannot be read`);
+    expect(as.forms()).toEqual([]);
+  });
+
+  test('that was written where its file belongs is not told', async () => {
+    const token = assertionFor('https://other.test');
+    const { as, failure } = await setup({ oauth: ({ issuer }) => ({ issuer, assertion: { file: token } }) });
+    const { message } = await failure('one');
+    expect(message).toContain('MCP server "srv": ');
+    expect(message).toContain('`oauth.assertion.file` holds a JWT where the path of a file belongs');
+    expect(message).not.toContain(token.split('.')[1]);
     expect(as.forms()).toEqual([]);
   });
 

@@ -52,7 +52,8 @@ const HINTS = {
     `Each user sets ${variables.join(', ')} in LibreChat; here, --user-vars names a YAML file with the values: ` +
     `${JSON.stringify(name)}: { ${variables.map((variable) => `${variable}: "…"`).join(', ')} }`,
   MCP_GRANT_FAILED: ({ login, isLogin }) => (isLogin ? undefined : `Try the token alone, without the server: ${login}`),
-  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login, isLogin, ofLogin }) => {
+  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login, isLogin, ofLogin, message }) => {
+    if (/refuses a token that was just issued/.test(message)) return 'Correct `oauth` of the server: docs/oauth.md.';
     if (oauth && isLogin) return "Look at the server's log: it refuses the token that this login has got.";
     if (oauth) return `Run: ${login}`;
     if (ofLogin) return OF_LOGIN;
@@ -67,7 +68,10 @@ const HINTS = {
   MCP_OAUTH_REGISTRATION_FAILED: () => 'Register a client with the provider and set `oauth.client_id`.',
   MCP_OAUTH_EXCHANGE_FAILED: () =>
     "Check `oauth.client_id` and `oauth.client_secret` against the provider's registration.",
-  MCP_OAUTH_FLOW_FAILED: ({ login }) => `Begin again: ${login}`,
+  MCP_OAUTH_FLOW_FAILED: ({ login, message }) =>
+    /An operator|private_key_jwt/.test(message)
+      ? 'Correct `oauth` of the server, then begin again.'
+      : `Begin again: ${login}`,
   MCP_OAUTH_TIMEOUT: ({ login }) => `Begin again, and authorize in time (--timeout): ${login}`,
   MCP_TOKEN_STORE: () =>
     'Give the CREDS_KEY that the tokens were stored with, end the process that keeps the file, or remove the file.',

@@ -53,7 +53,7 @@ impl Sources<'_> {
                     .await
                     .map_err(|error| match error.code {
                         Code::Closed => error,
-                        _ => none(&error.message),
+                        _ => none(&format!("`oauth.assertion.file` {}", error.message)),
                     })?;
                 text.expose().clone()
             }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde_json::Map;
 use url::Url;
 
 use crate::digest::{Digest, Parts};
@@ -11,8 +12,9 @@ use crate::log::Logger;
 use crate::lru_map::LruMap;
 use crate::network::sanitize_url;
 use crate::oauth::{
-    Endpoints, OAuthOptions, ResourceMetadata, ServerMetadata, authorization_server,
-    check_resource, is_same_origin, issuer_metadata, protected_resource, same_issuer, wants_dpop,
+    BearerChallenge, Endpoints, OAuthOptions, ResourceMetadata, ServerMetadata,
+    authorization_server, check_resource, is_same_origin, issuer_metadata, protected_resource,
+    same_issuer, wants_dpop,
 };
 use crate::settings::Settings;
 
@@ -48,6 +50,9 @@ pub struct Protected<'a> {
     pub endpoints: &'a Endpoints,
     pub settings: &'a Settings,
     pub logger: &'a Logger,
+    /// Whether it has refused a token, or takes no token without a proof: then it is asked what it takes, also where the
+    /// operator named the authorization server.
+    pub asks_server: bool,
 }
 
 /// Those that were used, by config, for as long as the runtime lives. Cheap to clone.
@@ -73,19 +78,34 @@ impl AuthorizationServers {
     /// where the server names another authorization server than at first.
     pub async fn find(&self, protected: Protected<'_>) -> Result<AuthorizationServer> {
         let options = protected.options;
-        let named = |issuer, token_endpoint, auth_methods, signing_algs| AuthorizationServer {
-            // Nobody has asked the MCP server.
-            wants_dpop: options.dpop.unwrap_or_default(),
-            issuer,
-            token_endpoint,
-            auth_methods,
-            signing_algs,
-            resource: protected.server_url.to_string(),
-            scope: options.scope.clone(),
-            is_configured: true,
+        let is_named = options.token_url.is_some() || options.issuer.is_some();
+        let (challenge, resource) = if is_named && protected.asks_server && options.dpop.is_none() {
+            protected.asked().await
+        } else {
+            (None, None)
         };
+        let dpop = |metadata: &ServerMetadata| {
+            wants_dpop(
+                options.dpop,
+                resource.as_ref(),
+                challenge.as_ref(),
+                metadata,
+            )
+        };
+        let named =
+            |wants_dpop, issuer, token_endpoint, auth_methods, signing_algs| AuthorizationServer {
+                wants_dpop,
+                issuer,
+                token_endpoint,
+                auth_methods,
+                signing_algs,
+                resource: protected.server_url.to_string(),
+                scope: options.scope.clone(),
+                is_configured: true,
+            };
         if let Some(url) = &options.token_url {
             return Ok(named(
+                dpop(&ServerMetadata(Map::new()))?,
                 options.issuer.clone(),
                 protected.endpoints.check(url, "token_url")?,
                 options.token_auth_methods.clone(),
@@ -99,8 +119,8 @@ impl AuthorizationServers {
                     "{issuer} publishes no metadata (RFC 8414). Configure `oauth.token_url` beside `oauth.issuer`"
                 ))
             })?;
-            wants_dpop(options.dpop, None, None, &metadata)?;
             return Ok(named(
+                dpop(&metadata)?,
                 // As it writes itself, unless that is a template of many tenants' issuers.
                 (metadata.text("issuer").filter(|it| same_issuer(it, issuer)))
                     .or(Some(issuer))
@@ -145,6 +165,18 @@ impl AuthorizationServers {
 }
 
 impl Protected<'_> {
+    /// What the MCP server says that it takes. It has no say in more than that here.
+    async fn asked(self) -> (Option<BearerChallenge>, Option<ResourceMetadata>) {
+        let (url, settings) = (self.server_url, self.settings);
+        let asked = protected_resource(self.endpoints, url, settings, self.logger);
+        let (challenge, resource) = asked.await;
+        let resource = resource.ok().flatten();
+        (
+            challenge,
+            resource.filter(|it| check_resource(url, it).is_ok()),
+        )
+    }
+
     /// What the MCP server's documents say, and the issuer of it.
     async fn announced(self) -> Result<(AuthorizationServer, String)> {
         let Protected {
@@ -250,6 +282,7 @@ mod tests {
                 endpoints: &endpoints,
                 settings: &settings,
                 logger: &logger,
+                asks_server: false,
             };
             let token_endpoint = Url::parse(token_endpoint).unwrap();
             servers.keep(protected, issuer.to_owned(), &token_endpoint)

@@ -13,7 +13,7 @@ use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::foreign_text;
 use crate::network::sanitize_url;
-use crate::oauth::{Form, Tokens, check_bound};
+use crate::oauth::{CHECK_CLIENT, Form, Tokens, check_bound};
 use crate::server_config::Grant;
 
 /// Finds the authorization server and asks it.
@@ -24,6 +24,7 @@ pub(super) async fn exchange(
     server: &MachineServer,
     servers: &AuthorizationServers,
     is_replacement: bool,
+    asks_server: bool,
 ) -> Result<Issued> {
     let at = servers
         .find(Protected {
@@ -33,6 +34,7 @@ pub(super) async fn exchange(
             endpoints: &server.endpoints,
             settings: &server.settings,
             logger: &server.host.logger,
+            asks_server,
         })
         .await?;
     let at = &at;
@@ -60,7 +62,7 @@ async fn send(
     if let Some(audience) = &options.audience {
         form.set("audience", audience);
     }
-    if options.send_resource_parameter {
+    if options.sends_resource() {
         form.set("resource", &at.resource);
     }
     let prover = if at.wants_dpop {
@@ -121,10 +123,7 @@ fn unusable(problem: &str) -> Error {
 /// Who can mend what the token endpoint said (RFC 6749, section 5.2; RFC 8707, section 2).
 fn advised(mut error: Error, word: Option<&str>) -> Error {
     let advice = match word {
-        Some("invalid_client") => {
-            "An operator has to check the client's `oauth.client_id`, and `oauth.client_secret` or \
-             `oauth.private_key_jwt`"
-        }
+        Some("invalid_client") => CHECK_CLIENT,
         Some("unauthorized_client" | "unsupported_grant_type") => {
             "An operator has to allow the client this grant at the authorization server"
         }

@@ -18,6 +18,7 @@ use crate::error::{Code, Error, Result};
 use crate::flights::Flights;
 use crate::log::Level;
 use crate::lru_map::LruMap;
+use crate::network::sanitize_url;
 use crate::secret::Secret;
 
 /// Servers of operators, of which there are never as many.
@@ -105,12 +106,24 @@ impl Grants {
             if let Some(known) = known.as_ref().filter(|known| is_new(known)) {
                 return Ok(known.clone());
             }
-            let asked = timeout(LIMIT, exchange(&wanted, &grants.servers, refused.is_some()));
+            let is_bound = known.is_some_and(|known| known.prover.is_some());
+            let is_refused = refused.is_some();
+            let asks_server = is_refused || is_bound;
+            let asked = exchange(&wanted, &grants.servers, is_refused, asks_server);
+            let asked = timeout(LIMIT, asked);
             let asked = until_closed(&grants.closing, asked).await?;
             let late = || {
-                Err(Error::timeout(
-                    "the authorization server did not answer in time",
-                ))
+                let named = wanted
+                    .options
+                    .token_url
+                    .iter()
+                    .chain(&wanted.options.issuer);
+                let named = named.find_map(|url| url.parse().ok());
+                let named = named.map(|url| format!(" {}", sanitize_url(&url)));
+                Err(Error::timeout(format!(
+                    "the authorization server{} did not answer in time",
+                    named.unwrap_or_default()
+                )))
             };
             match asked.unwrap_or_else(|_| late()) {
                 Ok(issued) => {

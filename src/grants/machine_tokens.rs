@@ -10,6 +10,7 @@ use super::machine::Grants;
 use super::machine_server::MachineServer;
 use crate::connection::{Access, AccessTokens};
 use crate::error::{Error, Result};
+use crate::oauth::wants_only_dpop;
 use crate::secret::Secret;
 
 /// Where a connection's token comes from.
@@ -39,6 +40,25 @@ impl MachineTokens {
         access
     }
 
+    /// Whether another token would be of the same kind, which is not that of a key.
+    fn is_unbound(&self, refused: Option<&Secret>) -> bool {
+        let is_unbound = {
+            let given = self.given.lock();
+            given.as_ref().is_some_and(|it| it.prover.is_none())
+        };
+        is_unbound && (self.server.options.dpop.is_some() || self.settles_in(refused).is_some())
+    }
+
+    /// What a refusal comes to of a token that has just come in place of a refused one.
+    fn unsettled(&self, refusal: &Error, refused: Option<&Secret>) -> Option<Error> {
+        let seconds = self.settles_in(refused)?;
+        let problem = format!(
+            "the server refuses a token that was just issued. An operator has to check whose tokens it takes, and \
+             `oauth.audience`. Another one is asked for in {seconds} s at the earliest. It said: {refusal}"
+        );
+        Some(self.server.refused(&problem).with_retryable(true))
+    }
+
     /// Until when a refusal is final. Requests that were sent before the replacement came are refused later, for the token of
     /// before.
     fn settles_in(&self, refused: Option<&Secret>) -> Option<i64> {
@@ -62,19 +82,20 @@ impl AccessTokens for MachineTokens {
     }
 
     fn final_refusal(&self, refusal: &Error, refused: Option<&Secret>) -> Option<Error> {
+        let advice = match refusal.status {
+            Some(403) => {
+                "the token is not good for this. An operator has to check `oauth.scope`, and what the client may do"
+            }
+            _ if wants_only_dpop(refusal) && self.is_unbound(refused) => {
+                "the server takes no tokens but those of a DPoP key. An operator has to set `oauth.dpop: true`"
+            }
+            _ => return self.unsettled(refusal, refused),
+        };
         // Without the refusal as its cause: that would send the user to log in.
-        if refusal.status == Some(403) {
-            return Some(self.server.refused(&format!(
-                "the token is not good for this. An operator has to check `oauth.scope`, and what the client may do. \
-                 It said: {refusal}"
-            )));
-        }
-        let seconds = self.settles_in(refused)?;
-        let problem = format!(
-            "the server refuses a token that was just issued. An operator has to check whose tokens it takes, and \
-             `oauth.audience`. Another one is asked for in {seconds} s at the earliest. It said: {refusal}"
-        );
-        Some(self.server.refused(&problem).with_retryable(true))
+        Some(
+            self.server
+                .refused(&format!("{advice}. It said: {refusal}")),
+        )
     }
 
     async fn replace(&self, refused: &Secret) -> Result<Option<Access>> {

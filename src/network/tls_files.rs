@@ -20,6 +20,7 @@ use super::tls_options::{TlsOptions, TlsSource};
 use crate::digest::{Digest, Parts};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
+use crate::secret_file::{UNSET, unread};
 
 /// More than any chain of certificates needs.
 const MOST_BYTES: u64 = 1024 * 1024;
@@ -191,18 +192,22 @@ impl<'a> Member<'a> {
             return Ok(Some(member));
         }
         // A key without its PEM lines is no path either, and must not be told.
+        if source.contains("${") {
+            return Err(member.wrong(UNSET));
+        }
         if source.contains('\n') || !(Path::new(source).is_absolute() || source.contains('.')) {
             return Err(member.wrong("is neither PEM nor the path of a file"));
         }
-        member.file = Some(source);
         member.text = Cow::Owned(text_of(source).map_err(|error| {
-            member.wrong(&match error.kind() {
+            let problem = match error.kind() {
                 ErrorKind::NotFound => "does not exist".to_owned(),
                 ErrorKind::PermissionDenied => "may not be read by this process".to_owned(),
                 ErrorKind::InvalidInput | ErrorKind::InvalidData => "is no PEM file".to_owned(),
                 _ => format!("cannot be read: {error}"),
-            })
+            };
+            member.wrong(&unread(source, &problem))
         })?);
+        member.file = Some(source);
         Ok(Some(member))
     }
 

@@ -17,7 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::{AssertionRequest, ClientAssertions};
 use crate::jws::SigningKey;
 use crate::secret::Secret;
-use crate::secret_file;
+use crate::secret_file::{self, UNSET, misplaced};
 
 /// An endpoint at which a client authenticates.
 #[derive(Clone, Copy)]
@@ -93,8 +93,10 @@ impl KeyedClient<'_> {
     /// Finds out that a key cannot be used before a user is asked for anything.
     pub async fn check(&self) -> Result<()> {
         match &self.options.private_key_jwt {
-            Some(key) if key.key == KeySource::Host => host_of(self.assertions).map(drop),
-            Some(key) => key.signing_key(None).await.map(drop),
+            Some(key) if key.key == KeySource::Host => {
+                key.host(self.server_name, self.assertions).map(drop)
+            }
+            Some(key) => key.signing_key(self.server_name, None).await.map(drop),
             None => Ok(()),
         }
     }
@@ -165,31 +167,43 @@ impl PrivateKeyJwt {
         assertions: Option<&dyn ClientAssertions>,
     ) -> Result<Secret> {
         if self.key == KeySource::Host {
-            return host_of(assertions)?.client_assertion(request).await;
+            let host = self.host(request.server_name, assertions)?;
+            return host.client_assertion(request).await;
         }
         let kid = self.kid.iter();
         let header = kid
             .map(|kid| ("kid".to_owned(), kid.as_str().into()))
             .collect();
-        let key = self.signing_key(algs).await?;
+        let key = self.signing_key(request.server_name, algs).await?;
         key.client_assertion(header, request.client_id, request.audience)
     }
 
-    async fn signing_key(&self, algs: Option<&[&str]>) -> Result<SigningKey> {
+    async fn signing_key(&self, server_name: &str, algs: Option<&[&str]>) -> Result<SigningKey> {
+        let unusable = |member: &str, problem: &str| {
+            let name = self.member;
+            Error::invalid_config(format!(
+                "MCP server \"{server_name}\": `{name}{member} {problem}"
+            ))
+        };
         let (pem, name) = match &self.key {
-            KeySource::Pem(pem) => (pem.clone(), "key"),
+            KeySource::Pem(pem) => match no_key(pem.expose()) {
+                Some(problem) => return Err(unusable(".key`", problem)),
+                None => (pem.clone(), ".key`".to_owned()),
+            },
             KeySource::File(path) => (
                 secret_file::read(path).await.map_err(|error| {
-                    let retryable = error.retryable;
-                    unusable(&format!("key_file: {}", error.message)).with_retryable(retryable)
+                    let is_pem = error.message.starts_with("holds a PEM");
+                    let advice = if is_pem { ": write it under `key`" } else { "" };
+                    let problem = format!("{}{advice}", error.message);
+                    unusable(".key_file`", &problem).with_retryable(error.retryable)
                 })?,
-                "key_file",
+                format!(".key_file` ({})", path.display()),
             ),
             KeySource::Host => return Err(Error::internal()),
         };
         let read = |alg| {
             let key = SigningKey::from_pem(&pem, alg);
-            key.map_err(|error| unusable(&format!("{name} {}", error.message)))
+            key.map_err(|error| unusable(&name, &error.message))
         };
         let key = read(self.alg.as_deref())?;
         let takes = |alg| algs.is_none_or(|algs| algs.contains(&alg));
@@ -200,23 +214,36 @@ impl PrivateKeyJwt {
         if self.alg.is_none() && key.alg() == "RS256" && takes("PS256") {
             return read(Some("PS256"));
         }
-        Err(unusable(&format!(
-            "{name} signs with {}, which the authorization server does not take",
+        let problem = format!(
+            "signs with {}, which the authorization server does not take",
             key.alg()
-        )))
+        );
+        Err(unusable(&name, &problem))
+    }
+
+    fn host<'a>(
+        &self,
+        server_name: &str,
+        assertions: Option<&'a dyn ClientAssertions>,
+    ) -> Result<&'a dyn ClientAssertions> {
+        assertions.ok_or_else(|| {
+            Error::invalid_config(format!(
+                "MCP server \"{server_name}\": `{}` has neither `key` nor `key_file`, and the host has no \
+                 getClientAssertion",
+                self.member
+            ))
+        })
     }
 }
 
-fn host_of(assertions: Option<&dyn ClientAssertions>) -> Result<&dyn ClientAssertions> {
-    assertions.ok_or_else(|| {
-        Error::invalid_config(
-            "[MCPOAuth] `oauth.private_key_jwt` has neither `key` nor `key_file`, and the host has no getClientAssertion",
-        )
-    })
-}
-
-fn unusable(problem: &str) -> Error {
-    Error::invalid_config(format!("[MCPOAuth] oauth.private_key_jwt.{problem}"))
+/// What `key` holds, where that is plainly no key.
+fn no_key(text: &str) -> Option<&'static str> {
+    if text.contains("${") {
+        return Some(UNSET);
+    }
+    let is_path = text.contains(['/', '\\']) || text.contains(".pem");
+    (is_path && misplaced(text).is_none())
+        .then_some("holds the path of a file: write it under `key_file`")
 }
 
 fn refused(problem: &str) -> Error {
@@ -240,11 +267,12 @@ mod tests {
             (Some("RS256"), Some(&["PS256"]), None),
         ] {
             let key = PrivateKeyJwt {
+                member: "oauth.private_key_jwt",
                 key: KeySource::Pem(Secret::from(RSA)),
                 alg: alg.map(str::to_owned),
                 kid: None,
             };
-            match key.signing_key(algs).await {
+            match key.signing_key("srv", algs).await {
                 Ok(key) => assert_eq!(Some(key.alg()), expected, "{alg:?} {algs:?}"),
                 Err(error) => {
                     assert_eq!(expected, None, "{alg:?} {algs:?}");

@@ -12,6 +12,7 @@ use super::client_auth::{AuthMethod, authenticate_in_flow};
 use super::documents::{Tokens, text};
 use super::dpop::{FLOW_KEY, check_bound};
 use super::exchange::{Exchange, Received};
+use super::failure::{EXCHANGE_FAILED, UNPROVEN};
 use super::flow_kind::FLOW_KIND;
 use super::http::{Answer, Endpoints, Form};
 use super::initiate::redirect_uri;
@@ -114,7 +115,10 @@ impl Completion {
                 self.logger
                     .with(Level::Error, message, LogMeta::Error(error.clone()));
                 let fault = error.host_fault();
-                let why = fault.map_or(&error.message, |fault| &fault.message);
+                let why = match fault {
+                    Some(fault) if !error.message.starts_with(UNPROVEN) => &fault.message,
+                    _ => &error.message,
+                };
                 match flow.attempt() {
                     Some(attempt) => {
                         let failing = self.flows.fail_attempt(flow_id, FLOW_KIND, &attempt, why);
@@ -236,7 +240,11 @@ impl Completion {
                     name: "token_endpoint",
                 };
                 let id = request.client.id();
-                keys.authenticate(server_name, id, form, at).await?
+                let proved = keys.authenticate(server_name, id, form, at).await;
+                proved.map_err(|error| Error {
+                    message: format!("{UNPROVEN}: {error}"),
+                    ..error
+                })?
             }
             _ => false,
         };
@@ -255,7 +263,7 @@ impl Completion {
                 let retryable = error.retryable;
                 Error::new(
                     Code::OAuthExchangeFailed,
-                    format!("Token exchange failed: {error}"),
+                    format!("{EXCHANGE_FAILED}{error}"),
                 )
                 .with_retryable(retryable)
                 .caused_by(error)

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::authorizer::Authorizer;
 use super::binding::check_client_row;
 use super::documents::{Tokens, text};
+use super::failure::failure_text;
 use super::flow_kind::FLOW_KIND;
 use super::initiate::Initiation;
 use super::issuer::same_url;
@@ -42,6 +43,8 @@ pub enum FlowStart {
 pub struct FlowRequest<'a> {
     /// Scopes that the server said were missing.
     pub missing_scope: Option<&'a str>,
+    /// Whether the server said that it takes no tokens but those of a `DPoP` key.
+    pub wants_dpop: bool,
     /// Whether tokens of a flow that was completed a moment ago will do.
     pub takes_completed: bool,
 }
@@ -105,6 +108,7 @@ impl Authorizer {
             logger,
             storage: Some(&inner.storage),
             missing_scope: request.missing_scope,
+            wants_dpop: request.wants_dpop,
             tenant_id: tenant_id.as_deref(),
             assertions: inner.host.client_assertions.as_deref(),
             renews: renews.clone(),
@@ -358,17 +362,6 @@ impl Authorizer {
         if is_stored {
             storage.forget_client(id).await;
         }
-    }
-}
-
-/// What a flow failed with may quote a token endpoint; only an error code of the standard is told.
-fn failure_text(error: Option<&str>) -> String {
-    let is_code = |error: &&str| {
-        (1..=64).contains(&error.len()) && error.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-    };
-    match error.filter(is_code) {
-        Some(code) => format!("OAuth authentication failed: {code}"),
-        None => "OAuth authentication failed".to_owned(),
     }
 }
 

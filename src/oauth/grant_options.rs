@@ -14,6 +14,8 @@ use crate::secret::Secret;
 /// What signs assertions that authenticate the client (RFC 7523).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PrivateKeyJwt {
+    /// Where it stands in a config, for errors.
+    pub member: &'static str,
     pub key: KeySource,
     /// ES256, PS256, RS256 or `EdDSA`. `None` leaves it to the kind of key.
     pub alg: Option<String>,
@@ -55,13 +57,14 @@ pub enum AssertionSource {
 }
 
 impl PrivateKeyJwt {
-    /// Of `oauth`, or of its `identity_provider`.
-    pub(super) fn of(members: &Map<String, Value>) -> Option<Self> {
+    /// Of `oauth`, or of its `identity_provider`; `member` says which.
+    pub(super) fn of(members: &Map<String, Value>, member: &'static str) -> Option<Self> {
         let members = members.get("private_key_jwt")?.as_object()?;
         let owned = |name| text(members, name).map(str::to_owned);
         let key = owned("key").map(|pem| KeySource::Pem(Secret::new(pem)));
         let file = || owned("key_file").map(|path| KeySource::File(path.into()));
         Some(Self {
+            member,
             key: key.or_else(file).unwrap_or(KeySource::Host),
             alg: owned("alg"),
             kid: owned("kid"),
@@ -78,7 +81,7 @@ impl IdentityProvider {
             token_url: owned("token_url"),
             client_id: owned("client_id"),
             client_secret: owned("client_secret").map(Secret::new),
-            private_key_jwt: PrivateKeyJwt::of(members),
+            private_key_jwt: PrivateKeyJwt::of(members, "oauth.identity_provider.private_key_jwt"),
             forced_auth_method: AuthMethod::forced(text(members, "token_exchange_method")),
         })
     }

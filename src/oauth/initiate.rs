@@ -53,6 +53,8 @@ pub struct Initiation<'a> {
     pub storage: Option<&'a Storage>,
     /// Scopes that the server said were missing, on top of the usual ones.
     pub missing_scope: Option<&'a str>,
+    /// Whether it said that it takes no tokens but those of a `DPoP` key.
+    pub wants_dpop: bool,
     pub tenant_id: Option<&'a str>,
     /// Makes the assertions of a client whose key the host keeps.
     pub assertions: Option<&'a dyn ClientAssertions>,
@@ -196,14 +198,14 @@ impl Initiation<'_> {
                 members.retain(|_, value| !value.is_null());
                 Ok(Prepared {
                     server: ServerMetadata(members),
-                    resource: None,
+                    resource: options.own_resource(self.server_url),
                     client,
                     client_source: CONFIGURED,
                     reused_client: None,
                     scope: scope::joined(options.scope.as_deref(), self.missing_scope),
                     challenge_methods: options.code_challenge_methods.clone(),
                     // Nobody is asked what the server requires.
-                    wants_dpop: options.dpop.unwrap_or_default(),
+                    wants_dpop: options.dpop.unwrap_or(self.wants_dpop),
                 })
             }
             _ => Err(Error::invalid_config(
@@ -316,7 +318,7 @@ impl Initiation<'_> {
             }
         }
         let resource = resource_indicator(self.server_url, prepared.resource.as_ref())?;
-        let resource = resource.filter(|_| self.options.send_resource_parameter);
+        let resource = resource.filter(|_| self.options.sends_resource());
         if let Some(resource) = &resource {
             parameters.push(("resource", resource));
         }
@@ -388,7 +390,7 @@ impl Initiation<'_> {
         if let Some(tenant_id) = self.tenant_id {
             set("tenantId", json!(tenant_id));
         }
-        if !self.options.send_resource_parameter {
+        if !self.options.sends_resource() {
             set(SEND_RESOURCE, json!(false));
         }
         if self.options.pinned().is_some() {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::client_auth::AuthMethod;
-use super::documents::{ServerMetadata, text, texts};
+use super::documents::{ResourceMetadata, ServerMetadata, text, texts};
 use super::grant_options::{AssertionSource, IdentityProvider, PrivateKeyJwt};
 use super::issuer::{is_issuer, origin_of, same_url};
 use crate::error::{Code, Error, Result};
@@ -30,7 +30,7 @@ pub struct OAuthOptions {
     pub audience: Option<String>,
     pub forward_audience_on_refresh: bool,
     /// Entra answers AADSTS9010010 to a `resource` (RFC 8707).
-    pub send_resource_parameter: bool,
+    pub send_resource_parameter: Option<bool>,
     pub revocation_endpoint: Option<String>,
     pub revocation_auth_methods: Option<Vec<String>>,
     /// `None`: users log in.
@@ -76,12 +76,12 @@ impl OAuthOptions {
             skip_code_challenge_check: flag("skip_code_challenge_check").unwrap_or(false),
             audience: owned("audience"),
             forward_audience_on_refresh: flag("forward_audience_on_refresh").unwrap_or(true),
-            send_resource_parameter: flag("send_resource_parameter").unwrap_or(true),
+            send_resource_parameter: flag("send_resource_parameter"),
             revocation_endpoint: owned("revocation_endpoint"),
             revocation_auth_methods: list("revocation_endpoint_auth_methods_supported"),
             grant: Grant::of(members),
             issuer: owned("issuer"),
-            private_key_jwt: PrivateKeyJwt::of(members),
+            private_key_jwt: PrivateKeyJwt::of(members, "oauth.private_key_jwt"),
             dpop: flag("dpop"),
             identity_provider: IdentityProvider::of(members),
             assertion: AssertionSource::of(members),
@@ -96,6 +96,31 @@ impl OAuthOptions {
             self.authorization_url.as_deref()?,
             self.token_url.as_deref()?,
         ))
+    }
+
+    /// Whether requests have the `resource` that is known.
+    #[must_use]
+    pub fn sends_resource(&self) -> bool {
+        self.send_resource_parameter.unwrap_or(true)
+    }
+
+    /// What a token is asked to be good for where the config has all endpoints, so that no document of the server says it: its URL (RFC 8707, section 2), without
+    /// what may be a key of the operator's. `LibreChat` sends nothing then, so it has to be asked for.
+    pub(super) fn own_resource(&self, server_url: &Url) -> Option<ResourceMetadata> {
+        if self.send_resource_parameter != Some(true) || self.pinned().is_none() {
+            return None;
+        }
+        let mut url = server_url.clone();
+        url.set_fragment(None);
+        url.set_query(None);
+        let (url, is_origin) = (url.as_str(), url.path() == "/");
+        let url = if is_origin {
+            url.trim_end_matches('/')
+        } else {
+            url
+        };
+        let member = ("resource".to_owned(), Value::from(url));
+        Some(ResourceMetadata(Map::from_iter([member])))
     }
 
     /// How a client of the config proves itself that has no secret.
@@ -290,6 +315,40 @@ mod tests {
     }
 
     #[test]
+    fn a_server_s_own_url_is_sent_where_the_config_says_so() {
+        let pinned = json!({
+            "client_id": "c", "authorization_url": "https://as.test/a", "token_url": "https://as.test/t",
+        });
+        for (pinned, sends, url, expected) in [
+            (
+                &pinned,
+                json!(true),
+                "https://mcp.test/mcp?key=k#f",
+                Some("https://mcp.test/mcp"),
+            ),
+            (
+                &pinned,
+                json!(true),
+                "https://mcp.test",
+                Some("https://mcp.test"),
+            ),
+            (&pinned, json!(false), "https://mcp.test", None),
+            (&pinned, Value::Null, "https://mcp.test", None),
+            (
+                &json!({ "client_id": "c" }),
+                json!(true),
+                "https://mcp.test",
+                None,
+            ),
+        ] {
+            let mut members = pinned.clone();
+            members["send_resource_parameter"] = sends;
+            let own = options(&members).own_resource(&url.parse().unwrap());
+            assert_eq!(own.as_ref().and_then(ResourceMetadata::resource), expected);
+        }
+    }
+
+    #[test]
     fn metadata_documents() {
         for (id, expected) in [
             ("https://app.test/oauth/client.json", true),
@@ -310,10 +369,10 @@ mod tests {
             json!({ "send_resource_parameter": null }),
         ] {
             assert!(options(&value).forward_audience_on_refresh);
-            assert!(options(&value).send_resource_parameter);
+            assert!(options(&value).sends_resource());
         }
         let off = json!({ "send_resource_parameter": false });
-        assert!(!options(&off).send_resource_parameter);
+        assert!(!options(&off).sends_resource());
         assert!(
             options(&json!({ "client_secret": "" }))
                 .client_secret

@@ -83,8 +83,10 @@ impl Refresh<'_> {
         ) {
             form.set("audience", audience);
         }
-        let resource = self.stored.resource;
-        if let Some(resource) = resource.filter(|_| self.options.send_resource_parameter) {
+        let own = self.server_url.map(|url| self.options.own_resource(url));
+        let own = own.as_ref().and_then(|own| own.as_ref()?.resource());
+        let resource = self.stored.resource.or(own);
+        if let Some(resource) = resource.filter(|_| self.options.sends_resource()) {
             form.set("resource", resource);
         }
         let post = async |form: &mut Form| {

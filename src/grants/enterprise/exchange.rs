@@ -47,7 +47,7 @@ impl Exchanging for IdJagExchange {
         let options = &self.target.options;
         let asked = Asked {
             audience: &issuer,
-            resource: options.send_resource_parameter.then_some(&resource),
+            resource: options.sends_resource().then_some(&resource),
             scope: server.scope.as_deref(),
         };
         let id_jag = once_more(&self.host.logger, self.again("an ID-JAG"), || {
@@ -132,6 +132,7 @@ impl IdJagExchange {
             endpoints: &target.endpoints,
             settings: &target.settings,
             logger: &self.host.logger,
+            asks_server: false,
         }
     }
 

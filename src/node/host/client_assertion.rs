@@ -20,8 +20,10 @@ const MEMBER: &str = "getClientAssertion";
 
 const ASSERTION: Callback<(Members<4>,), Secret> =
     Callback::reading(MEMBER, SLOW_TIMEOUT, |_, value| {
-        let assertion = text(value).map(Secret::new);
-        assertion.ok_or_else(|| wrong_answer(value, MEMBER, "a non-empty string"))
+        // An authorization server would blame the client for anything else.
+        let assertion = text(value).filter(|text| text.split('.').count() == 3);
+        let assertion = assertion.map(Secret::new);
+        assertion.ok_or_else(|| wrong_answer(value, MEMBER, "a signed JWT"))
     });
 
 /// `getClientAssertion`, in the context of a call.
