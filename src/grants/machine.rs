@@ -113,7 +113,7 @@ impl Grants {
             let asked = timeout(LIMIT, asked);
             let asked = until_closed(&grants.closing, asked).await?;
             let late = || {
-                let named = wanted
+                let mut named = wanted
                     .options
                     .token_url
                     .iter()
