@@ -532,20 +532,28 @@ export interface MCPOAuthConfig {
 
 /** A client's key: a PEM or a file of one, read again for each use. Without either the host signs (`getClientAssertion`). */
 export interface MCPPrivateKeyJwt {
+  /** The PEM (PKCS#8, PKCS#1 or SEC1), unencrypted; variables are filled in. */
   key?: string
+  /** The path of such a file. */
   key_file?: string
   /** Unless given, what fits the key. */
   alg?: 'ES256' | 'PS256' | 'RS256' | 'EdDSA'
+  /** Which key it is, for whoever verifies (RFC 7515, section 4.1.4). */
   kid?: string
 }
 
 /** The client at the provider that users log in with. */
 export interface MCPIdentityProviderConfig {
+  /** Its `token_url` is looked up in this issuer's metadata, unless it is given. */
   issuer?: string
+  /** Where ID tokens are exchanged (RFC 8693). */
   token_url?: string
   client_id: string
+  /** Instead of `private_key_jwt`. */
   client_secret?: string
+  /** Instead of `client_secret`. */
   private_key_jwt?: MCPPrivateKeyJwt
+  /** How the secret is sent: `basic_auth_header` or `default_post`. */
   token_exchange_method?: string
 }
 
