@@ -548,6 +548,7 @@ export interface MCPIdentityProviderConfig {
   issuer?: string
   /** Where ID tokens are exchanged (RFC 8693). */
   token_url?: string
+  /** That of the client which may exchange them. */
   client_id: string
   /** Instead of `private_key_jwt`. */
   client_secret?: string
