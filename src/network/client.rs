@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::header::{ACCEPT_ENCODING, CONTENT_LENGTH, HOST};
 use http::{HeaderValue, Method};
-use moka::sync::Cache;
 use parking_lot::Mutex;
 use url::{Host, Position, Url};
 
@@ -21,10 +20,10 @@ use super::response::Response;
 use crate::blocking::blocking;
 use crate::dpop;
 use crate::error::{Error, Result};
+use crate::lru_map::LruMap;
 
-const MAX_CLIENTS: u64 = 256;
+const MAX_CLIENTS: usize = 256;
 const SOCKETS_CLOSE: Duration = Duration::from_millis(50);
-const CLIENT_IDLE: Duration = Duration::from_mins(10);
 /// How many headers `reqwest` and hyper add to those of a request, at most.
 const ADDED_HEADERS: usize = 4;
 
@@ -34,10 +33,12 @@ const ADDED_HEADERS: usize = 4;
 /// matters. Connection pools divide by host and port anyway, so nothing is shared less for it.
 #[derive(Clone)]
 pub struct HttpClient {
-    clients: Cache<ClientKey, Arc<Pooled>>,
+    clients: Arc<LruMap<ClientKey, Arc<Pooled>>>,
+    /// One is made at a time: all that wait for the first want the same mostly.
+    making: Arc<Mutex<()>>,
 }
 
-/// A client that can be taken back. The cache frees what it drops some time later; sockets have to go at once.
+/// A client that can be taken back from those who are about to use it.
 struct Pooled(Mutex<Option<reqwest::Client>>);
 
 impl Pooled {
@@ -56,18 +57,14 @@ impl HttpClient {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            clients: Cache::builder()
-                .max_capacity(MAX_CLIENTS)
-                .time_to_idle(CLIENT_IDLE)
-                .build(),
+            clients: Arc::new(LruMap::new(MAX_CLIENTS)),
+            making: Arc::default(),
         }
     }
 
     /// Drops all clients, and with them their idle connections.
     pub fn abandon(&self) {
-        for (_, pooled) in &self.clients {
-            pooled.0.lock().take();
-        }
+        self.clients.each(|_, pooled| drop(pooled.0.lock().take()));
     }
 
     /// The same in order. Nothing can be sent afterwards.
@@ -188,16 +185,16 @@ impl HttpClient {
         if let Some(pooled) = self.clients.get(&key) {
             return pooled.client();
         }
-        let clients = self.clients.clone();
+        let (clients, making) = (Arc::clone(&self.clients), Arc::clone(&self.making));
         // Certificates are read from files, hence a thread that may block.
         let build = move || {
-            clients
-                .try_get_with_by_ref(&key, || {
-                    let client = key.build()?;
-                    Ok(Arc::new(Pooled(Mutex::new(Some(client)))))
-                })
-                .map_err(|error: Arc<Error>| Error::clone(&error))?
-                .client()
+            let _making = making.lock();
+            if let Some(pooled) = clients.get(&key) {
+                return pooled.client();
+            }
+            let client = key.build()?;
+            clients.insert(key, Arc::new(Pooled(Mutex::new(Some(client.clone())))));
+            Ok(client)
         };
         blocking(async { tokio::task::spawn_blocking(build).await })
             .await?
