@@ -80,7 +80,9 @@ export declare class OboTokenResolutionError extends Error {
   /** What to tell the user. */
   userMessage: string
   /** Who can do something about it. */
-  detail?: 'bad_assertion' | 'client_credentials' | 'configuration' | 'consent_required' | 'expired_assertion' | 'interaction_required' | 'invalid_response' | 'invalid_scope' | 'throttled' | 'unavailable'
+  detail?: 'access_denied' | 'bad_assertion' | 'client_credentials' | 'configuration' | 'consent_required' | 'expired_assertion' | 'interaction_required' | 'invalid_response' | 'invalid_scope' | 'throttled' | 'unavailable'
+  /** With `oauth.grant: enterprise`: who can mend it. Absent where waiting is all. */
+  mendedBy?: 'user' | 'operator' | 'identity_provider' | 'server'
   /** What an interactive login has to ask for. */
   claims?: string
   /** What the exchange failed with. */
@@ -188,6 +190,20 @@ export interface MCPRuntime {
   exchangeOboToken: (user: object, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
   /** The same for Microsoft Graph: logs a failure and rejects with the text "Graph token acquisition failed: …". */
   getGraphApiToken: (user: object, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
+  /**
+   * Of a server whose token is this program's own (`oauth.grant: client_credentials` or `workload`): who granted it, the scope,
+   * and for how many seconds it is good; never the token. One that is there is described, else one is asked for.
+   *
+   * Rejects with `MCP_GRANT_FAILED` where there is none to be had, with `MCP_INVALID_ARGUMENT` for another server, and with a
+   * `TypeError` for a `serverName` that is no text.
+   */
+  describeMachineToken: (serverName: string) => Promise<{ issuer?: string; tokenEndpoint: string; scope?: string; expiresIn: number }>
+  /**
+   * Of a server with `oauth.grant: enterprise`: makes both exchanges anew with the ID token of the user, as they are made for a
+   * call, and resolves to the claims of the ID-JAG (unless another call had asked for it) and to the seconds that the access
+   * token is good; neither token is told. Rejects as a call does, and with `MCP_INVALID_ARGUMENT` for another server.
+   */
+  explainEnterpriseToken: (user: object, serverName: string) => Promise<{ idJag?: Record<string, unknown>; expiresIn: number }>
   /**
    * LibreChat's `MCPServerInspector.inspect`: resolves to a copy of the config with `requiresOAuth`, `oauthMetadata`
    * and, from a server that asks nothing of users, `resolvedInstructions`, `capabilities`, `tools` and
@@ -412,10 +428,27 @@ export interface MCPHttpServerConfigBase extends MCPServerConfigBase {
   requestHeaders?: Record<string, string>
   /** In place of the proxies of the environment. */
   proxy?: string
+  /** TLS of this server alone; only an operator's config may have it. */
+  tls?: MCPTlsConfig
   /** Has the server get tokens that are exchanged on behalf of the user, for these scopes. */
   obo?: { scopes: string }
   /** A command would win over the URL. */
   command?: undefined
+}
+
+/**
+ * TLS of one server, at its own origin and those of the `oauth` endpoints that the config names. `ca`, `cert` and `key` are
+ * PEM texts or paths of PEM files, which are read again when they change.
+ */
+export interface MCPTlsConfig {
+  /** Certificates that are trusted on top of the system's. */
+  ca?: string
+  /** The client certificate, and those between it and its authority. */
+  cert?: string
+  /** Its private key, without a passphrase. */
+  key?: string
+  /** The host name that the server's certificate is for, where the URL has another; it is asked for by that name (SNI). */
+  serverName?: string
 }
 
 /** A server over Streamable HTTP. */
@@ -436,6 +469,8 @@ export interface MCPWebSocketServerConfig extends MCPServerConfigBase {
   type?: 'websocket'
   /** `ws://` or `wss://`. */
   url: string
+  /** TLS of this server alone; only an operator's config may have it. */
+  tls?: MCPTlsConfig
   /** A command would win over the URL. */
   command?: undefined
   /** Tokens go where headers go. */
@@ -452,7 +487,7 @@ export interface MCPOAuthConfig {
   revocation_endpoint?: string
   /** The client that the operator has registered. */
   client_id?: string
-  /** Its secret, where it has one; with both URLs. */
+  /** Its secret, where it has one; with both URLs, or with `issuer` or `token_url` beside `grant`. */
   client_secret?: string
   /** `default_post` or `basic_auth_header`. */
   token_exchange_method?: string
@@ -478,6 +513,49 @@ export interface MCPOAuthConfig {
   code_challenge_methods_supported?: string[]
   /** Takes a server that does not announce PKCE with S256. */
   skip_code_challenge_check?: boolean
+  /**
+   * How a token is had without a user who logs in: as this program (`client_credentials`), as the workload that it is
+   * (`workload`), or by exchanging the user's ID token (`enterprise`). This and what follows is an operator's.
+   */
+  grant?: 'client_credentials' | 'enterprise' | 'workload'
+  /** The authorization server; metadata of any other is refused. */
+  issuer?: string
+  /** The client proves itself with what a key signs (RFC 7523), and has no secret. */
+  private_key_jwt?: MCPPrivateKeyJwt
+  /** Binds tokens to a key (RFC 9449); unless given, where the server's metadata requires that. */
+  dpop?: boolean
+  /** With `enterprise`: who exchanges ID tokens; unless given, the OpenID client of on-behalf-of. */
+  identity_provider?: MCPIdentityProviderConfig
+  /** With `workload`: where the platform's assertion is; unless given, the host's `getWorkloadAssertion` is asked. */
+  assertion?: { file: string } | { metadata_url: string; metadata_headers?: Record<string, string> }
+}
+
+/** A client's key: a PEM or a file of one, read again for each use. Without either the host signs (`getClientAssertion`). */
+export interface MCPPrivateKeyJwt {
+  /** The PEM (PKCS#8, PKCS#1 or SEC1), unencrypted; variables are filled in. */
+  key?: string
+  /** The path of such a file. */
+  key_file?: string
+  /** Unless given, what fits the key. */
+  alg?: 'ES256' | 'PS256' | 'RS256' | 'EdDSA'
+  /** Which key it is, for whoever verifies (RFC 7515, section 4.1.4). */
+  kid?: string
+}
+
+/** The client at the provider that users log in with. */
+export interface MCPIdentityProviderConfig {
+  /** Its `token_url` is looked up in this issuer's metadata, unless it is given. */
+  issuer?: string
+  /** Where ID tokens are exchanged (RFC 8693). */
+  token_url?: string
+  /** That of the client which may exchange them. */
+  client_id: string
+  /** Instead of `private_key_jwt`. */
+  client_secret?: string
+  /** Instead of `client_secret`. */
+  private_key_jwt?: MCPPrivateKeyJwt
+  /** How the secret is sent: `basic_auth_header` or `default_post`. */
+  token_exchange_method?: string
 }
 
 /** `mcpSettings` of a `librechat.yaml`. */
@@ -641,6 +719,19 @@ export interface MCPHostServices {
   oboTrustChecker?: (config: { source?: string; author?: string; dbId?: string }) => Promise<boolean>
   /** Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`. */
   graphTokenResolver?(user: object, accessToken: string, scopes: string, fromCache: boolean): Promise<{ access_token: string; expires_in?: number }>
+  /**
+   * For servers with `oauth: { grant: 'workload' }` that name no `assertion`: resolves to a JWT that says who this process
+   * is, with `audience` as its `aud`. `issuer` is the authorization server's, unless the config names a `token_url` only.
+   * Asked before each token request, of which there is one for a server, whoever its users are. Bound: 30 s.
+   */
+  getWorkloadAssertion?: (params: { serverName: string; issuer?: string; audience: string }) => string | Promise<string>
+  /**
+   * For servers with `oauth: { private_key_jwt: {} }`, whose key the host keeps: resolves to a JWT that says who the client
+   * is (RFC 7523), with `clientId` as its `iss` and `sub`, `audience` as its only `aud`, and a `jti` of its own. It is sent to
+   * `tokenEndpoint`, which may also be the endpoint for pushed requests or revocations. Asked before each request there.
+   * Bound: 30 s.
+   */
+  getClientAssertion?: (params: { serverName: string; clientId: string; audience: string; tokenEndpoint: string }) => string | Promise<string>
   /** The tenant of the call; tokens of one tenant are not given to another. */
   getTenantId?: () => string | undefined | Promise<string | undefined>
   /** A lock that processes share. */
@@ -925,9 +1016,9 @@ export interface MCPTokenMethods {
 export interface MCPTokenKey {
   /** Whose it is. */
   userId: string
-  /** `mcp_oauth`, `mcp_oauth_refresh` or `mcp_oauth_client`. */
+  /** `mcp_oauth`, `mcp_oauth_refresh`, `mcp_oauth_client` or `mcp_oauth_dpop`. */
   type: string
-  /** `mcp:SERVER`, with `:refresh` or `:client` behind it where its type says so. */
+  /** `mcp:SERVER`, with `:refresh`, `:client` or `:dpop` behind it where its type says so. */
   identifier: string
 }
 
@@ -3447,7 +3538,8 @@ export declare function redactAllServerSecrets(configs: Record<string, object>, 
 
 /**
  * What users of the API may see of a config. An allowlist: a member that it does not name is left out. Only with
- * `canEdit` are `url`, `oauth.authorization_url`, `oauth.token_url` and `oauth.revocation_endpoint` among them. URLs
+ * `canEdit` are `url`, `oauth.authorization_url`, `oauth.token_url`, `oauth.revocation_endpoint` and `oauth.issuer` among
+ * them. URLs
  * lose user information, fragment, and values of the query that are or may be secrets, which become `***`.
  * `requestScoped` is added, `true`, where connecting needs fields of a chat request.
  *

@@ -4,12 +4,14 @@ const { startAppsServer } = require('./support/apps-server');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { startModernServer } = require('./support/modern-server');
-const { until } = require('./support/wait');
+const { delay, until } = require('./support/wait');
 
 const BOARD = 'ui://board/view';
 const HTML = '<!doctype html><title>Böard</title>';
 const MIME_TYPE = 'text/html;profile=mcp-app';
 const KEY = 'ab'.repeat(32);
+const TENANT_MS = 100;
+const LONG_MS = 60_000;
 const BINDING_INVALID = expect.objectContaining({
   code: 'MCP_APP_BINDING_INVALID',
   message: 'The app is not bound to this user and server any more; read it again',
@@ -117,6 +119,17 @@ describe('callAppTool', () => {
     expect(await server.called()).toEqual(['move', 'show']);
   });
 
+  test('takes no longer altogether than `maxTotalTimeout`: what comes first is taken off', async () => {
+    const { mine } = await board({ getTenantId: () => delay(TENANT_MS) });
+    const { binding } = await mine.readApp(BOARD);
+    const called = jest.spyOn(mine, 'callTool');
+    await mine.callAppTool({ binding, name: 'move' }, { maxTotalTimeout: LONG_MS });
+    const [[, { maxTotalTimeout }]] = called.mock.calls;
+    expect(maxTotalTimeout).toBeGreaterThan(0);
+    // A timer may be early by the fraction of a millisecond.
+    expect(maxTotalTimeout).toBeLessThanOrEqual(LONG_MS - TENANT_MS + 5);
+  });
+
   test('refuses tools that are not for apps, or not there', async () => {
     const { mine, server } = await board();
     const { binding } = await mine.readApp(BOARD);
@@ -189,6 +202,27 @@ describe('a binding', () => {
     }
     expect(await server.called()).toEqual(['move']);
   });
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error('no tenant');
+      },
+    ],
+    ['rejects', () => Promise.reject(new Error('no tenant'))],
+  ])(
+    'is not made where `getTenantId` %s: a failure of the host, as from its other functions',
+    async (_, getTenantId) => {
+      const { mine } = await board({ getTenantId });
+      const error = await mine.readApp(BOARD).catch((thrown) => thrown);
+      expect(error).toMatchObject({
+        code: 'MCP_HOST_ERROR',
+        message: 'The host callback getTenantId failed: no tenant',
+        cause: expect.objectContaining({ message: 'no tenant' }),
+      });
+    },
+  );
 
   test('is of the text of an id, whatever the id is', async () => {
     const { client, server } = await board();

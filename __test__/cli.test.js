@@ -2,12 +2,14 @@
 
 const { readFileSync } = require('node:fs');
 const { join } = require('node:path');
-const { HINTS } = require('../cli/hints');
+const { HINTS, hintFor } = require('../cli/hints');
+const { tlsOptions, useCertificates } = require('./support/certificates');
 const { useCli } = require('./support/cli');
 const { everythingOverStdio } = require('./support/everything');
 const { closedAddress } = require('./support/mcp-server');
 
 const { fixtures, cli, withServers } = useCli();
+const certificates = useCertificates();
 
 async function stdioAndHttp() {
   const everything = await fixtures.everything('streamableHttp');
@@ -63,9 +65,11 @@ describe('check', () => {
   test('what fails, with the cause and what to do; exit code 1', async () => {
     const { address } = await closedAddress();
     const plain = await fixtures.server();
+    const secure = await fixtures.server({ tls: tlsOptions(certificates.selfSigned('localhost')) });
     const { run } = withServers(
       {
         tls: { type: 'streamable-http', url: plain.url.replace('http:', 'https:') },
+        certificate: { type: 'streamable-http', url: secure.url },
         lacking: { command: 'sh', args: ['-c', 'exec no-such-command'] },
         down: { type: 'streamable-http', url: `http://${address}/mcp` },
         private: { type: 'streamable-http', url: 'http://10.0.0.1/mcp' },
@@ -80,7 +84,7 @@ describe('check', () => {
         obo: { type: 'streamable-http', url: `http://${address}/mcp`, obo: { scopes: 'api://x/.default' } },
         wrong: { type: 'streamable-http' },
       },
-      { allowedAddresses: [address, plain.address] },
+      { allowedAddresses: [address, plain.address, secure.address] },
     );
     const { code, json } = await run(['check', '--json']);
     expect(code).toBe(1);
@@ -92,7 +96,8 @@ describe('check', () => {
       hint: expect.stringMatching(hint),
     });
     expect(errors).toEqual({
-      tls: error('MCP_CONNECTION_FAILED', /InvalidContentType/, /write http:\/\//),
+      tls: error('MCP_CONNECTION_FAILED', /does not speak TLS/, /write http:\/\//),
+      certificate: error('MCP_CONNECTION_FAILED', /self-signed/, /`tls` of the server.*openssl s_client/),
       lacking: error('MCP_CONNECTION_LOST', /status 127.*no-such-command/, /was not found/),
       down: error('MCP_CONNECTION_FAILED', /refused/, /Start the server/),
       private: error('MCP_ADDRESS_NOT_ALLOWED', /10\.0\.0\.1/, /"10\.0\.0\.1:80" to mcpSettings\.allowedAddresses/),
@@ -226,6 +231,27 @@ mcpServers:
     expect(text.stdout).toContain('librechat.yaml:6: error: mcpServers.first.timeout: ');
   });
 
+  test('a misspelt member of oauth is a warning, a misspelt grant an error of its own alone', async () => {
+    const at = (oauth, rest) => ({ type: 'streamable-http', url: 'https://192.0.2.1/mcp', oauth, ...rest });
+    const { run } = withServers(
+      {
+        member: at({ dpopp: true, dpop: true, scope: 'a' }),
+        grant: at({ grant: 'client_credential', client_id: 'a', client_secret: 'b' }),
+        plain: { ...at({}), url: 'http://192.0.2.1/mcp', tls: { ca: '/authority.pem' } },
+        process: { command: 'npx', args: [], tls: { ca: '/authority.pem' } },
+      },
+      { allowedDomains: ['192.0.2.1'] },
+    );
+    const { code, json } = await run(['validate', '--json']);
+    expect(code).toBe(2);
+    expect(json().issues.map(({ severity, path, message }) => [severity, path, message])).toEqual([
+      ['warning', 'mcpServers.member.oauth.dpopp', 'is not known, and has no effect'],
+      ['error', 'mcpServers.grant.oauth.grant', expect.stringContaining('`client_credentials`')],
+      ['error', 'mcpServers.plain.url', expect.stringContaining('`tls`')],
+      ['error', 'mcpServers.process.tls', expect.any(String)],
+    ]);
+  });
+
   test('addresses and domains that the rules refuse', async () => {
     const servers = { private: { type: 'sse', url: 'http://127.0.0.1:9/sse' } };
     const refused = await withServers(servers).run(['validate']);
@@ -279,4 +305,15 @@ test('--version and --help', async () => {
   expect(await run(['--version'])).toMatchObject({ code: 0, stdout: `${require('../package.json').version}\n` });
   const help = await run(['--help']);
   for (const command of ['check', 'tools', 'call', 'login', 'obo', 'validate']) expect(help.stdout).toContain(command);
+});
+
+test('nobody is sent to log in for what an operator has to mend', () => {
+  const known = { oauth: true, login: 'login srv' };
+  const hint = (code, message) => hintFor(code, { ...known, message });
+  expect(hint('MCP_AUTHORIZATION_REQUIRED', 'HTTP 401: it refuses a token that was just issued, so …')).toMatch(
+    /Correct/,
+  );
+  expect(hint('MCP_AUTHORIZATION_REQUIRED', 'HTTP 401')).toBe('Run: login srv');
+  expect(hint('MCP_OAUTH_FLOW_FAILED', 'invalid_client. An operator has to check …')).toMatch(/^Correct/);
+  expect(hint('MCP_OAUTH_FLOW_FAILED', 'access_denied')).toBe('Begin again: login srv');
 });

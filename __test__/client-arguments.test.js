@@ -1,5 +1,6 @@
 /** What `runtime.client` refuses, and how long it connects. */
 
+const { getMaxListeners } = require('node:events');
 const { runInThisContext } = require('node:vm');
 const { outcome, text, useClients } = require('./support/client');
 const { hang } = require('./support/faults');
@@ -91,8 +92,11 @@ test('many calls with one signal', async () => {
   process.on('warning', note);
   try {
     const { signal } = new AbortController();
+    const limit = getMaxListeners(signal);
     const calls = Array.from({ length: 60 }, () => client.callTool({ name: 'echo' }, { signal }));
     expect(await Promise.all(calls)).toEqual(Array(60).fill(text('done')));
+    // It is the caller's.
+    expect(getMaxListeners(signal)).toBe(limit);
   } finally {
     process.off('warning', note);
   }

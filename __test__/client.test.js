@@ -197,6 +197,25 @@ test('a session that the server has forgotten: requests go on in a new one', asy
   expect((await client.listTools()).tools.length).toBeGreaterThan(0);
 });
 
+test('a session in place of one that the server has forgotten is given its logging level', async () => {
+  const capabilities = { tools: {}, logging: {} };
+  const { client, server } = await connect({
+    server: { capabilities },
+    config: { shared: false },
+    params: { user: createUser() },
+  });
+  await client.setLoggingLevel('debug');
+  await client.setLoggingLevel('warning');
+  server.sessions.clear();
+  await client.listTools();
+  const levels = () => server.received('logging/setLevel');
+  await until('the level of the new session', () => levels().length === 3);
+  expect(levels().map(({ message }) => message.params.level)).toEqual(['debug', 'warning', 'warning']);
+  const [, before, after] = levels().map(({ headers }) => headers['mcp-session-id']);
+  expect(server.sessions.has(after)).toBe(true);
+  expect(after).not.toBe(before);
+});
+
 test('many users at once, each with their own values, in their own context', async () => {
   const config = { headers: { 'x-key': '{{KEY}}' }, customUserVars: { KEY: { title: 'Key', description: '' } } };
   const callTool = async ({ _meta }, { requestInfo, sendNotification }) => {

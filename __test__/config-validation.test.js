@@ -303,6 +303,53 @@ describe('validateServerConfig', () => {
     expect(issue.path).toEqual(['apiKey', 'custom_header']);
   });
 
+  test('grants are an operator’s, and complete', () => {
+    const issuesOf = (oauth, options = { source: 'yaml' }, members = {}) =>
+      addon.validateServerConfig({ type: 'http', url: 'https://a.example', ...members, oauth }, options);
+    const paths = (...of) => issuesOf(...of).map(({ path }) => path.join('.'));
+    const client = { client_id: 'c', client_secret: 's', issuer: 'https://as.example' };
+    const machine = { grant: 'client_credentials', ...client };
+    const { client_secret, ...unproved } = machine;
+    const keyed = { ...unproved, private_key_jwt: { key_file: '/key.pem' } };
+    const provider = { client_id: 'i', issuer: 'https://idp.example', private_key_jwt: {} };
+    const enterprise = { grant: 'enterprise', client_id: 'c', identity_provider: provider };
+    const workload = { grant: 'workload', assertion: { file: '/token' } };
+    for (const oauth of [machine, keyed, enterprise, workload, { dpop: true }]) {
+      expect(paths(oauth)).toEqual([]);
+      expect(
+        addon.parseServerConfig({ type: 'http', url: 'https://a.example', oauth }, { source: 'yaml' }),
+      ).toMatchObject({
+        config: { oauth },
+      });
+      const members = Object.keys(oauth).filter((name) => !['client_id', 'client_secret'].includes(name));
+      expect(paths(oauth, { source: 'user' })).toEqual(expect.arrayContaining(members.map((name) => `oauth.${name}`)));
+    }
+    for (const [oauth, path] of [
+      [{ grant: 'password' }, 'oauth.grant'],
+      [{ grant: 'client_credentials' }, 'oauth.client_id'],
+      [{ ...machine, issuer: undefined }, 'oauth.client_secret'],
+      [{ ...machine, scope: '{{LIBRECHAT_USER_ID}}' }, 'oauth.scope'],
+      [{ ...keyed, issuer: undefined }, 'oauth.private_key_jwt'],
+      [{ ...enterprise, private_key_jwt: {} }, 'oauth.private_key_jwt'],
+      [{ ...enterprise, token_url: 'https://{{HOST}}/' }, 'oauth.token_url'],
+      [{ ...keyed, private_key_jwt: { key: 'k', key_file: 'f' } }, 'oauth.private_key_jwt'],
+      [{ ...keyed, private_key_jwt: { keyfile: 'f' } }, 'oauth.private_key_jwt.keyfile'],
+      [{ ...enterprise, identity_provider: { ...provider, client_id: '' } }, 'oauth.identity_provider.client_id'],
+      [{ ...workload, assertion: {} }, 'oauth.assertion'],
+    ]) {
+      expect(paths(oauth)).toEqual([path]);
+    }
+    expect(paths(machine, {}, { url: 'https://{{HOST}}/' })).toContain('oauth.grant');
+    expect(paths(machine, { source: 'yaml' }, { url: 'https://{{HOST}}/' })).toEqual(['url']);
+    expect(paths(machine, { source: 'yaml' }, { headers: { authorization: 'x' } })).toEqual(['headers.authorization']);
+    expect(issuesOf({ grant: 'password' })[0].message).toBe(
+      'This must be one of `client_credentials`, `enterprise`, `workload`',
+    );
+    expect(addon.isOAuthServer({ type: 'http', url: 'https://a.example', oauth: machine, requiresOAuth: true })).toBe(
+      false,
+    );
+  });
+
   test('the fields that lock are those of the schema', () => {
     const existing = { obo: { scopes: 's' } };
     const locked = [...schemas.MCP_USER_INPUT_FIELDS].filter((field) => {

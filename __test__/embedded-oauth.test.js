@@ -27,20 +27,31 @@ const { until } = require('./support/wait');
 const fixtures = useFixtures();
 const KEYS = ['a'.repeat(64), 'b'.repeat(64)];
 
+/** A client that was registered beforehand; it comes back to a port that nobody knows yet. */
+const CLIENT = {
+  client_id: 'registered',
+  application_type: 'native',
+  token_endpoint_auth_method: 'none',
+  redirect_uris: ['http://127.0.0.1/api/mcp/srv/oauth/callback'],
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+  scope: 'offline_access mcp',
+};
+
 let authorizationServer;
 beforeAll(async () => {
-  authorizationServer = await startAuthorizationServer({ accessTokenSeconds: 3600 });
+  authorizationServer = await startAuthorizationServer({ accessTokenSeconds: 3600, clients: [CLIENT] });
 });
 afterAll(() => authorizationServer?.close());
 
-/** A protected server, a home, and processes that use both. */
-async function setup() {
-  const server = fixtures.keep(await startProtectedServer(authorizationServer));
+/** A protected server, a home, and processes that use both. Nothing says that users log in, but for an `oauth`. */
+async function setup(oauth, options) {
+  const server = fixtures.keep(await startProtectedServer(authorizationServer, options));
   const home = mkdtempSync(join(tmpdir(), 'mcp-embedded-home-'));
   fixtures.keep({ close: () => rmSync(home, { recursive: true, force: true }) });
   const data = join(home, '.local', 'share', 'librechat-mcp-native');
   const { config: makeConfig, address } = server;
-  const { requiresOAuth, ...srv } = makeConfig();
+  const { requiresOAuth, ...srv } = makeConfig({ oauth });
   const config = {
     mcpServers: { srv },
     mcpSettings: { allowedAddresses: [address, authorizationServer.address] },
@@ -111,6 +122,29 @@ test('the user logs in; a restart keeps the tokens; nothing on disk is readable'
     authorizationServer.issuer,
   ])
     expect(bytes).not.toContain(text);
+});
+
+test.each([
+  ['nothing', {}],
+  ['a scope', { scope: 'mcp' }],
+  ['a client', { client_id: 'registered', scope: 'mcp' }],
+  ['dpop', { dpop: true }],
+])('an oauth with %s has users log in, who are known later', async (_, oauth) => {
+  const { start } = await setup(oauth, { dpop: oauth.dpop });
+  const first = start();
+  expect((await browse(await first.url())).status).toBe(200);
+  expect(await first.result()).toMatchObject({ success: true, oauthRequired: false });
+  expect(await start().result()).toMatchObject({ success: true, asked: false });
+});
+
+test('an oauth with a client and the endpoints has users log in, and the server is not asked where', async () => {
+  const { issuer } = authorizationServer;
+  const endpoints = { authorization_url: `${issuer}/auth`, token_url: `${issuer}/token` };
+  const { server, start } = await setup({ client_id: 'registered', scope: 'mcp', ...endpoints });
+  const first = start({ returnOnOAuth: true });
+  expect(await first.url()).toContain(endpoints.authorization_url);
+  expect(await first.result()).toMatchObject({ oauthRequired: true, asked: true });
+  expect(server.requests.filter(({ path }) => path.includes('well-known'))).toEqual([]);
 });
 
 test('the URL is handed out, nobody waits: the tokens are stored all the same', async () => {
@@ -232,8 +266,11 @@ test('another process has the store open for a moment: it is waited for', async 
 });
 
 describe('the command line tool', () => {
-  test('check says what is needed, login gets it, check is content then', async () => {
-    const { config } = await setup();
+  test.each([
+    ['names its authorization server', undefined],
+    ['oauth is configured', { client_id: 'registered', scope: 'mcp' }],
+  ])('check says what is needed (%s), login gets it, check is content then', async (reason, oauth) => {
+    const { config } = await setup(oauth);
     const { run } = fixtures.keep(createCli({ 'librechat.yaml': config }));
     const before = await run(['check', '--json']);
     expect(before.code).toBe(1);
@@ -244,7 +281,7 @@ describe('the command line tool', () => {
         authorization: {
           type: 'oauth',
           ready: false,
-          reason: expect.stringContaining('names its authorization server'),
+          reason: expect.stringContaining(reason),
         },
         error: { code: 'MCP_AUTHORIZATION_REQUIRED', hint: 'Run: npx librechat-mcp-native login "srv"' },
       },

@@ -1,9 +1,11 @@
 /** A logout or login at another process reaches every connection of a user, whatever session it has, and nothing undoes it. */
 
+const { InMemoryTaskMessageQueue } = require('@modelcontextprotocol/sdk/experimental/tasks');
 const { completeAuthorization, useAuthorization } = require('./support/authorization');
 const { ECHO } = require('./support/calls');
 const { useEnvironment } = require('./support/environment');
 const { SessionStore, sessionsOf } = require('./support/session-store');
+const { TaskStore } = require('./support/task-store');
 const { until } = require('./support/wait');
 
 // Processes ask whether there was one five seconds after they asked last.
@@ -123,6 +125,34 @@ describe('a login elsewhere is noticed', () => {
     await first;
     await untilUsed(after, here);
   });
+});
+
+test('a task is looked after in the session of now, once there is another login', async () => {
+  const taskStore = new TaskStore();
+  suite.fixtures.keep({ close: () => taskStore.cleanup() });
+  const { server, here, there } = await setup({
+    server: {
+      tools: [{ name: 'echo', inputSchema: { type: 'object' }, execution: { taskSupport: 'required' } }],
+      capabilities: { tools: {}, tasks: { requests: { tools: { call: {} } } } },
+      callTool: async ({ task: { ttl } }, extra) => ({
+        task: await extra.taskStore.createTask({ ttl, pollInterval: 100 }),
+      }),
+      tasks: { taskStore, taskMessageQueue: new InMemoryTaskMessageQueue() },
+    },
+  });
+  await here.logIn();
+  const calling = here.echo();
+  await server.arrival('tasks/get');
+  await there.logOut();
+  const after = await there.logIn();
+  const looks = () =>
+    server.received('tasks/get').map(({ headers }) => [headers['mcp-session-id'], headers.authorization]);
+  await until('a look with the token of now', () => looks().some(([, token]) => token === `Bearer ${after}`));
+  await taskStore.storeTaskResult(taskStore.ids[0], 'completed', { content: [{ type: 'text', text: 'done' }] });
+  expect(await calling).toEqual(['done', undefined]);
+  expect(server.received('tools/call')).toHaveLength(1);
+  const tokens = new Map(looks());
+  for (const [session, token] of looks()) expect(tokens.get(session)).toBe(token);
 });
 
 test('a refresh by a process that knows no sets goes on with the session', async () => {

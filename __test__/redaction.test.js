@@ -58,6 +58,41 @@ describe('what a config shows', () => {
     expect(noMap).toThrow('redactAllServerSecrets: canEditByServer must be a Map');
   });
 
+  test('how a token is asked for, and nothing that proves who asks', () => {
+    const oauth = {
+      grant: 'enterprise',
+      client_id: 'id',
+      issuer: 'https://user:password@as.example/?key=secret',
+      dpop: true,
+      private_key_jwt: { key: 'secret', kid: 'secret' },
+      identity_provider: { client_id: 'id', client_secret: 'secret', token_url: 'https://secret' },
+    };
+    const shown = (canEdit) => addon.redactServerSecrets({ type: 'sse', oauth }, { canEdit }).oauth;
+    expect(shown(false)).toEqual({ grant: 'enterprise', client_id: 'id', dpop: true });
+    expect(shown(true)).toEqual({ ...shown(false), issuer: 'https://as.example/?key=***' });
+  });
+
+  test('one of no use, beside the others', () => {
+    const good = { type: 'sse', title: 'good' };
+    const bad = (oauth, rest) => ({ type: 'sse', url: 'https://a', source: 'user', dbId: '1', oauth, ...rest });
+    const all = {
+      good,
+      grant: bad({ grant: 'workload', assertion: { file: 'secret' } }),
+      unknown: bad({ grant: 'secret' }, { source: 'yaml' }),
+      key: bad({ private_key_jwt: null, dpop: true, issuer: 'https://a' }),
+      beside: bad({ grant: 'client_credentials' }, { apiKey: { source: 'admin', key: 'secret' } }),
+    };
+    const shown = addon.redactAllServerSecrets(all, {});
+    expect(Object.keys(shown)).toEqual(Object.keys(all));
+    expect(shown.good).toEqual(good);
+    expect(shown.grant).toEqual({ type: 'sse', source: 'user', dbId: '1', oauth: { grant: 'workload' } });
+    expect(JSON.stringify({ ...shown, unknown: null })).not.toContain('secret');
+    for (const [name, config] of Object.entries(all)) {
+      expect(addon.redactServerSecrets(config, {})).toEqual(shown[name]);
+      expect(addon.isUserSourced(config)).toBe(config.source === 'user');
+    }
+  });
+
   test('without options: hidden, but where every LibreChat of the process knows no editors', () => {
     const script = `
       const addon = require(${JSON.stringify(require.resolve('./support/addon'))});

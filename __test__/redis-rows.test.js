@@ -27,9 +27,10 @@ test('keys have the tag of their user and server, as locks have; of others nothi
     ['mcp_oauth', 'mcp:a:b'],
     ['mcp_oauth_refresh', 'mcp:a:b:refresh'],
     ['mcp_oauth_client', 'mcp:a:b:client'],
+    ['mcp_oauth_dpop', 'mcp:a:b:dpop'],
   ].map(([type, identifier]) => row({ ...ROW, type, identifier }));
   expect(new Set(named.map(tagOf))).toEqual(new Set([tagOf(lock('mcp_get_tokens:user:a:b'))]));
-  expect(new Set(named).size).toBe(3);
+  expect(new Set(named).size).toBe(4);
   for (const other of [
     { type: 'password_reset' },
     { type: 'constructor' },

@@ -1,6 +1,6 @@
 /** Tool calls that servers answer with tasks, of 2026-07-28 (SEP-2663) and of 2025-11-25. */
 
-const { InMemoryTaskMessageQueue, InMemoryTaskStore } = require('@modelcontextprotocol/sdk/experimental/tasks');
+const { InMemoryTaskMessageQueue } = require('@modelcontextprotocol/sdk/experimental/tasks');
 const { ElicitResultSchema } = require('@modelcontextprotocol/sdk/types.js');
 const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
@@ -8,6 +8,7 @@ const { createUser, openIdUser } = require('./support/host');
 const { startIdentityProvider } = require('./support/identity-provider');
 const { BASE } = require('./support/scripted-modern-server');
 const { startTaskServer } = require('./support/task-server');
+const { TaskStore } = require('./support/task-store');
 const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
@@ -242,22 +243,6 @@ describe('a server of 2026-07-28', () => {
 describe('a server of 2025-11-25', () => {
   const tool = (taskSupport) => ({ name: 'dig', inputSchema: { type: 'object' }, execution: { taskSupport } });
   const capabilities = { tools: {}, tasks: { cancel: {}, requests: { tools: { call: {} } } } };
-
-  /** The SDK's store, for all sessions: a task outlives the one it was begun in. */
-  class TaskStore extends InMemoryTaskStore {
-    ids = [];
-
-    async createTask(params, id, request) {
-      const task = await super.createTask(params, id, request);
-      this.ids.push(task.taskId);
-      return task;
-    }
-
-    getTask = (id) => super.getTask(id);
-    getTaskResult = (id) => super.getTaskResult(id);
-    storeTaskResult = (id, status, result) => super.storeTaskResult(id, status, result);
-    updateTaskStatus = (id, status, message) => super.updateTaskStatus(id, status, message);
-  }
 
   /** `dig(taskId, extra)` works on a task after it was created, where there is one. */
   async function start(dig, taskSupport = 'required') {

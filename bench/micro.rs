@@ -19,7 +19,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use indexmap::IndexMap;
 use librechat_mcp_native::host::{Environment, Logger, NetworkRules};
 use librechat_mcp_native::network::HttpClient;
-use librechat_mcp_native::obo::{Exchange, Obo};
+use librechat_mcp_native::obo::{Exchange, ExchangedTokens, Obo};
 use librechat_mcp_native::server_config::{Context, ServerConfig, fingerprint, resolve};
 use librechat_mcp_native::tools::RawTools;
 use librechat_mcp_native::transport::message::{self, Incoming, Outcome};
@@ -43,15 +43,9 @@ fn obo_cached(criterion: &mut Criterion) {
         let idp = idp::Idp::start(Duration::ZERO, |_, _| idp::token("exchanged", 3600)).await;
         let (mut host, _) = host::host(&Arc::new(host::Parts::new(&idp.endpoint)), None);
         host.logger = Logger::silent();
-        (
-            Obo::new(
-                HttpClient::new(),
-                TaskTracker::new(),
-                CancellationToken::new(),
-                Arc::default(),
-            ),
-            host,
-        )
+        let tokens =
+            ExchangedTokens::new(TaskTracker::new(), CancellationToken::new(), Arc::default());
+        (Obo::new(HttpClient::new(), tokens), host)
     });
     let (user, access_token) = (host::user(1), host::federated(1));
     let lookup = async || {

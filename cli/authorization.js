@@ -1,10 +1,12 @@
 /** What a server wants of its users, and why. */
 
+const { grantOf } = require('./grants');
 const { expanded } = require('./server');
 
 /**
  * @param options.ask  `false` leaves it at what the configuration says
- * @returns `{ type, reason }`; `type`: `none`, `oauth`, `obo`, `apiKey`, `headers` or `userVariables`
+ * @returns `{ type, reason }`; `type`: `none`, `oauth`, `clientCredentials`, `workload`, `enterprise`, `obo`,
+ * `apiKey`, `headers` or `userVariables`
  */
 async function authorizationOf(context, name, { ask = true } = {}) {
   const { config, api } = context;
@@ -12,6 +14,8 @@ async function authorizationOf(context, name, { ask = true } = {}) {
   if (server.obo) {
     return { type: 'obo', reason: `a token for ${server.obo.scopes}, exchanged on behalf of the user` };
   }
+  const grant = grantOf(server);
+  if (grant) return { type: grant.type, reason: grant.reason };
   if (api.isOAuthServer(server)) {
     return { type: 'oauth', reason: server.requiresOAuth ? 'requiresOAuth is set' : 'oauth is configured' };
   }

@@ -2,18 +2,28 @@
 
 /** A server's process ends so where a shell, or npx, does not find what it is to run. */
 const NOT_FOUND = /: its process exited with status 127(?:;|$)/;
+/** The address is not the server's. */
+const OF_METADATA = /: the metadata service cannot be asked: /;
 /** TLS was tried, and the answer was none. */
-const WITHOUT_TLS = /: received corrupt message of type InvalidContentType$/;
+const WITHOUT_TLS = /: the port does not speak TLS: /;
+/** TLS was spoken, and a certificate was not liked. */
+const OF_CERTIFICATE =
+  /: (?:the server's certificate|no authority that is trusted here|the server .*client certificate)/;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
 
 const HINTS = {
-  MCP_ADDRESS_NOT_ALLOWED: ({ address }) =>
-    `If this private address is meant, add "${address ?? 'host:port'}" to mcpSettings.allowedAddresses.`,
+  MCP_ADDRESS_NOT_ALLOWED: ({ address, metadata, message }) => {
+    const refused = OF_METADATA.test(message) ? metadata : address;
+    return `If this private address is meant, add "${refused ?? 'host:port'}" to mcpSettings.allowedAddresses.`;
+  },
   MCP_DOMAIN_NOT_ALLOWED: () => 'Add the domain to mcpSettings.allowedDomains, or take the server out.',
   MCP_CONNECTION_FAILED: ({ address, message }) => {
     if (WITHOUT_TLS.test(message)) {
       return 'The port does not speak TLS: if it is plain HTTP, write http:// in `url` (ws:// in place of wss://).';
+    }
+    if (OF_CERTIFICATE.test(message)) {
+      return `Correct \`tls\` of the server, or the certificate: openssl s_client -showcerts -connect ${address}`;
     }
     return address
       ? `Start the server, and see that ${address} can be reached from here (DNS, firewall, PROXY).`
@@ -41,7 +51,10 @@ const HINTS = {
   MCP_MISSING_USER_VARS: ({ name = 'server', variables = ['NAME'] }) =>
     `Each user sets ${variables.join(', ')} in LibreChat; here, --user-vars names a YAML file with the values: ` +
     `${JSON.stringify(name)}: { ${variables.map((variable) => `${variable}: "…"`).join(', ')} }`,
-  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login, ofLogin }) => {
+  MCP_GRANT_FAILED: ({ login, isLogin }) => (isLogin ? undefined : `Try the token alone, without the server: ${login}`),
+  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login, isLogin, ofLogin, message }) => {
+    if (/refuses a token that was just issued/.test(message)) return 'Correct `oauth` of the server: docs/oauth.md.';
+    if (oauth && isLogin) return "Look at the server's log: it refuses the token that this login has got.";
     if (oauth) return `Run: ${login}`;
     if (ofLogin) return OF_LOGIN;
     return 'Put the credentials into `headers` or `apiKey`, or set `requiresOAuth: true` if users are to log in.';
@@ -55,7 +68,10 @@ const HINTS = {
   MCP_OAUTH_REGISTRATION_FAILED: () => 'Register a client with the provider and set `oauth.client_id`.',
   MCP_OAUTH_EXCHANGE_FAILED: () =>
     "Check `oauth.client_id` and `oauth.client_secret` against the provider's registration.",
-  MCP_OAUTH_FLOW_FAILED: ({ login }) => `Begin again: ${login}`,
+  MCP_OAUTH_FLOW_FAILED: ({ login, message }) =>
+    /An operator|private_key_jwt/.test(message)
+      ? 'Correct `oauth` of the server, then begin again.'
+      : `Begin again: ${login}`,
   MCP_OAUTH_TIMEOUT: ({ login }) => `Begin again, and authorize in time (--timeout): ${login}`,
   MCP_TOKEN_STORE: () =>
     'Give the CREDS_KEY that the tokens were stored with, end the process that keeps the file, or remove the file.',

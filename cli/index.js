@@ -43,7 +43,7 @@ async function run(argv) {
   personal(timed(command('login <server>', 'authorizes with a server in the browser'), 120))
     .option('--no-browser', 'print the address only')
     .action(action('login'));
-  timed(command('obo <server>', "exchanges a user's access token, read from stdin, on behalf of the user"), 30).action(
+  timed(command('obo <server>', "exchanges a user's token, read from stdin, for one that the server takes"), 30).action(
     action('obo'),
   );
   command('validate [file]', 'checks the configuration without connecting').action(action('validate'));

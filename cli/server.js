@@ -2,6 +2,7 @@
 
 const { lookup } = require('node:dns/promises');
 const { DEFAULT_FILE, missingVariables, serverOf } = require('./config');
+const { grantOf, metadataAddressOf } = require('./grants');
 const { summary } = require('./output');
 const { USER } = require('./runtime');
 
@@ -27,6 +28,7 @@ function knownOf({ config, userVars, api }, name, options) {
     obo: `${run('obo')} < token.txt`,
     known: Object.keys(config.servers),
     variables: api.getMissingCustomUserVars(server, userVars.of(name)),
+    metadata: metadataAddressOf(server),
     ofLogin: Object.values(server?.headers ?? {}).some((value) => String(value).includes('{{LIBRECHAT_OPENID_')),
     ...options,
   };
@@ -45,16 +47,27 @@ function addressOf(api, server, customUserVars) {
   }
 }
 
+/**
+ * Members of `oauth` that the schema leaves out, as `{ path, message }`. LibreChat does so without a word; what is misspelt
+ * has no effect.
+ *
+ * @param parsed  what the schema makes of the server's configuration
+ */
+function unknownMembers(server, parsed) {
+  const unknown = Object.keys(server.oauth ?? {}).filter((member) => !Object.hasOwn(parsed.oauth ?? {}, member));
+  return unknown.map((member) => ({ path: ['oauth', member], message: 'is not known, and has no effect' }));
+}
+
 /** Why a server cannot even be tried, as `{ code, message, hint }`. */
 function obstacle(context, name) {
   const server = serverOf(context.config, name);
-  const known = knownOf(context, name);
   const [issue] = context.api.validateServerConfig(server, { source: 'yaml' });
   if (issue) {
     const line = context.config.lineOf(['mcpServers', name, ...issue.path]);
     const where = `${context.config.file}:${line}`;
     return summary({ code: 'MCP_INVALID_CONFIG', message: `${where}: ${[...issue.path].join('.')}: ${issue.message}` });
   }
+  const known = knownOf(context, name);
   const variables = missingVariables(server);
   if (variables.length > 0) {
     const message = `The environment lacks ${variables.join(', ')}`;
@@ -64,8 +77,17 @@ function obstacle(context, name) {
     const message = `The server needs values that each user sets: ${known.variables.join(', ')}`;
     return summary({ code: 'MCP_MISSING_USER_VARS', message }, known);
   }
+  const { service } = grantOf(server) ?? {};
+  if (service) {
+    const message = `The server needs ${service} of the program that the runtime is part of`;
+    const hint = `Try it there, or give the command line a file: ${FILES[service]}.`;
+    return summary({ code: 'MCP_INVALID_CONFIG', message, hint });
+  }
   return undefined;
 }
+
+/** What stands in the configuration where no program answers. */
+const FILES = { getWorkloadAssertion: 'oauth.assertion.file', getClientAssertion: 'private_key_jwt.key_file' };
 
 const PROXY_VARIABLES = ['PROXY', 'HTTP_PROXY', 'HTTPS_PROXY', 'http_proxy', 'https_proxy'];
 
@@ -94,4 +116,4 @@ async function connect(context, name, timeoutSeconds) {
   });
 }
 
-module.exports = { connect, expanded, knownOf, obstacle, transportOf };
+module.exports = { connect, expanded, knownOf, obstacle, transportOf, unknownMembers };

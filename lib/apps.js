@@ -27,6 +27,12 @@ const noApp = (why) => fault('MCP_APP_INVALID', `The server names something that
 const refused = () =>
   fault('MCP_APP_BINDING_INVALID', 'The app is not bound to this user and server any more; read it again');
 
+/** What the host throws is for its operators, as from all of its functions. */
+function rethrowAsFault(cause) {
+  const why = cause instanceof Error ? cause.message : cause;
+  throw Object.assign(fault('MCP_HOST_ERROR', `The host callback getTenantId failed: ${why}`), { cause });
+}
+
 /** Whether a tool is kept from `scope`, `model` or `app`. Without a list, a tool is for both. */
 function isHiddenFrom(tool, scope) {
   const visibility = tool?._meta?.ui?.visibility;
@@ -68,6 +74,14 @@ function appIn(result, uri) {
   return { uri, mimeType, text: documentOf(content), _meta: content._meta };
 }
 
+/** Gives each request of a call its options: all of them together last no longer than `maxTotalTimeout`. */
+function withinTotal(options) {
+  const { maxTotalTimeout } = options ?? {};
+  if (!maxTotalTimeout) return () => ({ ...options });
+  const until = performance.now() + maxTotalTimeout;
+  return () => ({ ...options, maxTotalTimeout: Math.max(1, until - performance.now()) });
+}
+
 /** What the apps of one runtime have in common. */
 class Apps {
   #host;
@@ -98,16 +112,16 @@ class Apps {
   async callTool(owner, params, options) {
     const { binding, name, arguments: args } = objectOf(params, 'callAppTool: the parameters');
     checkText(name, 'callAppTool: name');
-    checkOptions(options);
-    await this.#check(owner, binding, options);
-    const { signal, timeout, maxTotalTimeout } = options ?? {};
+    const left = withinTotal(checkOptions(options));
+    await this.#check(owner, binding, left());
+    const { signal, timeout, maxTotalTimeout } = left();
     // As the list is now, however long the one before is valid: the server may have taken the tool from its apps.
     const { tools } = await owner.listTools({ signal, timeout, maxTotalTimeout });
     const named = tools.filter((tool) => tool?.name === name);
     if (named.length === 0 || named.some(isToolHiddenFromApp)) {
       throw fault('MCP_TOOL_HIDDEN', 'The server offers its apps no tool of this name');
     }
-    return owner.client.callTool({ name, arguments: args }, options);
+    return owner.client.callTool({ name, arguments: args }, left());
   }
 
   /** `resources/read` within the bounds. */
@@ -164,7 +178,8 @@ class Apps {
       timer = setTimeout(reject, MAX_HOST_MS, error);
     });
     try {
-      const tenantId = await Promise.race([this.#host.getTenantId?.(), late]);
+      const asked = async () => this.#host.getTenantId?.();
+      const tenantId = await Promise.race([asked().catch(rethrowAsFault), late]);
       if (typeof (tenantId ?? '') === 'string') return tenantId;
     } finally {
       clearTimeout(timer);

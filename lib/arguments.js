@@ -18,7 +18,29 @@ function objectOf(value = {}, what) {
   return value;
 }
 
-/** @param value  an `MCPRequestOptions` */
+/** By a signal of a caller, the one that requests listen to. */
+const listenedTo = new WeakMap();
+
+/**
+ * A signal that ends with the caller's. Each request listens for as long as it lasts, and Node warns of more than ten; the
+ * caller's own signal is left as it is.
+ */
+function ownSignal(signal) {
+  if (!(signal instanceof AbortSignal)) return signal;
+  let own = listenedTo.get(signal);
+  if (!own) {
+    own = AbortSignal.any([signal]);
+    setMaxListeners(0, own);
+    listenedTo.set(signal, own);
+    listenedTo.set(own, own);
+  }
+  return own;
+}
+
+/**
+ * @param value  an `MCPRequestOptions`
+ * @returns the options that a request is made with
+ */
 function checkOptions(value) {
   const options = objectOf(value ?? {}, 'options');
   for (const name of LIMITS) {
@@ -28,12 +50,11 @@ function checkOptions(value) {
     }
   }
   const { signal } = options;
-  if (signal === undefined || signal === null) return;
+  if (signal === undefined || signal === null) return value;
   if (!('aborted' in Object(signal) && typeof signal.addEventListener === 'function')) {
     throw invalidArgument('options.signal must be an AbortSignal');
   }
-  // Each request listens for as long as it lasts, and Node warns of more than ten.
-  if (signal instanceof EventTarget) setMaxListeners(0, signal);
+  return { ...options, signal: ownSignal(signal) };
 }
 
 module.exports = { checkOptions, checkText, invalidArgument, objectOf };

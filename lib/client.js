@@ -64,16 +64,16 @@ class MCPClient {
     return this.#native.described()?.instructions;
   }
 
-  async connect(options) {
-    checkOptions(options);
+  async connect(given) {
+    const options = checkOptions(given);
     await this.#native.connect({ ...this.#params, options });
     this.#listen();
   }
 
-  async request(request, options) {
+  async request(request, given) {
     const { method, params } = objectOf(request, 'request: the request');
     checkText(method, 'request: method');
-    checkOptions(options);
+    const options = checkOptions(given);
     if (method === SET_LEVEL) await this.#refuseWhereShared(options);
     const result = await this.#native.request({ ...this.#params, method, params: this.#withLevel(params), options });
     this.#listen();
@@ -88,8 +88,8 @@ class MCPClient {
     return this.request({ method: 'tools/call', params }, options);
   }
 
-  async resumeTask(task, options) {
-    checkOptions(options);
+  async resumeTask(task, given) {
+    const options = checkOptions(given);
     const method = 'tools/call';
     const params = this.#withLevel({ name: task?.toolName });
     const result = await this.#native.request({ ...this.#params, method, params, task: Object(task), options });
@@ -134,10 +134,10 @@ class MCPClient {
     if (!closing.aborted) this.#uris.add(uri);
   }
 
-  async unsubscribeResource(params, options) {
+  async unsubscribeResource(params, given) {
     const { uri } = objectOf(params, 'unsubscribeResource: the parameters');
     checkText(uri, 'unsubscribeResource: uri');
-    checkOptions(options);
+    const options = checkOptions(given);
     if (this.#uris.delete(uri)) await unsubscribe(this.#connection, uri, this, options?.signal);
   }
 

@@ -55,7 +55,12 @@ function ownerOfLock(lockKey) {
 }
 
 /** Ids of rows are `mcp:SERVER` and what their type puts behind it. */
-const ROW_SUFFIXES = { mcp_oauth: '', mcp_oauth_refresh: ':refresh', mcp_oauth_client: ':client' };
+const ROW_SUFFIXES = {
+  mcp_oauth: '',
+  mcp_oauth_refresh: ':refresh',
+  mcp_oauth_client: ':client',
+  mcp_oauth_dpop: ':dpop',
+};
 
 function ownerOfRow({ userId, type, identifier }) {
   const [, server] = /^mcp:(.+)$/s.exec(identifier) ?? [];

@@ -6,7 +6,7 @@ mod host;
 mod obo;
 
 pub use host::{HostFault, HostValue};
-pub use obo::{OboDetail, OboFailure, OboReason, TokenError};
+pub use obo::{Mender, OboDetail, OboFailure, OboReason, TokenError};
 
 use std::sync::Arc;
 
@@ -28,6 +28,7 @@ pub enum Code {
     ConnectionFailed,
     ConnectionLost,
     DomainNotAllowed,
+    GrantFailed,
     HostError,
     HostTimeout,
     HttpStatus,
@@ -82,6 +83,7 @@ impl Code {
             Self::ConnectionFailed => "MCP_CONNECTION_FAILED",
             Self::ConnectionLost => "MCP_CONNECTION_LOST",
             Self::DomainNotAllowed => "MCP_DOMAIN_NOT_ALLOWED",
+            Self::GrantFailed => "MCP_GRANT_FAILED",
             Self::HostError => "MCP_HOST_ERROR",
             Self::HostTimeout => "MCP_HOST_TIMEOUT",
             Self::HttpStatus => "MCP_HTTP_STATUS",

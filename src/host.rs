@@ -3,6 +3,7 @@
 
 mod authorization;
 mod call;
+mod client_assertion;
 mod client_profile;
 mod credentials;
 mod flows;
@@ -17,11 +18,13 @@ mod tokens;
 mod tools;
 mod trace_context;
 mod upstream;
+mod workload;
 
 pub use authorization::{
     AuthorizationPrompt, Redirect, RedirectEndpoint, RedirectListener, RedirectOutcome,
 };
 pub use call::Host;
+pub use client_assertion::{AssertionRequest, ClientAssertions};
 pub use client_profile::ClientProfile;
 pub use credentials::{CredentialEvents, Publication};
 pub use flows::{FlowAttempt, FlowState, FlowStatus, FlowStore, LeaseOptions, Lock, LockGuard};
@@ -39,6 +42,7 @@ pub use tokens::{
 pub use tools::{HostConnections, HostTools, ToolPublisher, ToolUpdate};
 pub use trace_context::TraceContext;
 pub use upstream::{Identity, UpstreamTokens};
+pub use workload::WorkloadIdentity;
 
 pub use crate::abilities::Abilities;
 pub use crate::environment::Environment;

@@ -12,6 +12,8 @@ pub mod reinit;
 
 pub mod manager;
 
+pub mod grants;
+
 pub mod oauth;
 pub mod obo;
 
@@ -26,20 +28,24 @@ pub mod server_config;
 pub mod network;
 pub mod settings;
 
+pub mod dpop;
 pub mod log;
 pub mod log_room;
 
 pub(crate) mod flights;
 pub mod foreign_text;
+pub(crate) mod secret_file;
 
 pub mod abilities;
 pub(crate) mod blocking;
 pub(crate) mod cancel;
+pub(crate) mod challenges;
 pub(crate) mod clock;
 pub(crate) mod digest;
 pub mod environment;
 pub mod error;
 pub(crate) mod hex;
+pub mod jws;
 pub(crate) mod keyed_lock;
 pub(crate) mod lru_map;
 pub mod nesting;

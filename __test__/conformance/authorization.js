@@ -75,11 +75,48 @@ function createAuthorization() {
   };
 }
 
+/** Who registered a client: an operator knows that, and the suite tells it in the server's own document alone. */
+async function issuerOf(serverUrl) {
+  const { origin, pathname } = new URL(serverUrl);
+  const answer = await fetch(`${origin}/.well-known/oauth-protected-resource${pathname}`);
+  const { authorization_servers: servers } = await answer.json();
+  return servers[0];
+}
+
 /**
- * What an operator configures for a server that wants OAuth: a client that was registered beforehand with an issuer,
- * else the document that describes this one. A secret needs the issuer's endpoints beside it.
+ * What an operator configures for a server that asks nobody to log in, by what was handed out beforehand: a client and the
+ * provider that users have signed in at, the name of a workload, a client with a key, or one with a secret of no issuer.
  */
-async function oauthConfig({ client_id: clientId, client_secret: clientSecret, issuer }) {
+async function grantOf(context, serverUrl) {
+  const { client_id, client_secret, private_key_pem: key, signing_algorithm: alg } = context;
+  if (context.valid_jwt) return { grant: 'workload', client_id };
+  if (context.issuer || !(key || client_secret)) return undefined;
+  const client = { client_id, client_secret, issuer: await issuerOf(serverUrl) };
+  if (context.idp_issuer) {
+    const { idp_issuer: issuer, idp_token_endpoint: token_url, idp_client_id } = context;
+    return { ...client, grant: 'enterprise', identity_provider: { issuer, token_url, client_id: idp_client_id } };
+  }
+  return { ...client, grant: 'client_credentials', ...(key && { private_key_jwt: { key, alg } }) };
+}
+
+/** Host services and members of calls by which the runtime gets what was handed out for a grant. */
+function handedOut(context) {
+  const inAnHour = Math.floor(Date.now() / 1000) + 3600;
+  const session = { id_token: context.idp_id_token, expires_at: inAnHour };
+  return {
+    services: context.valid_jwt ? { getWorkloadAssertion: () => context.valid_jwt } : {},
+    session: context.idp_id_token ? { upstreamTokenProvider: () => session } : {},
+  };
+}
+
+/**
+ * What an operator configures for a server that wants OAuth: a grant, or a client that was registered beforehand with an
+ * issuer, else the document that describes this one. A secret needs the issuer's endpoints beside it.
+ */
+async function oauthConfig(context, serverUrl) {
+  const grant = await grantOf(context, serverUrl);
+  if (grant) return { oauth: grant };
+  const { client_id: clientId, client_secret: clientSecret, issuer } = context;
   const oauth = { client_id: clientId ?? CLIENT_ID_DOCUMENT };
   if (clientSecret && issuer) {
     const answer = await fetch(`${issuer}/.well-known/oauth-authorization-server`);
@@ -92,4 +129,4 @@ async function oauthConfig({ client_id: clientId, client_secret: clientSecret, i
   return { requiresOAuth: true, oauth };
 }
 
-module.exports = { createAuthorization, oauthConfig };
+module.exports = { createAuthorization, handedOut, oauthConfig };

@@ -10,7 +10,7 @@
 
 const { createMCPRuntime } = require('../support/addon');
 const { createHost, createUser } = require('../support/host');
-const { createAuthorization, oauthConfig } = require('./authorization');
+const { createAuthorization, handedOut, oauthConfig } = require('./authorization');
 const { argumentsFor, fillIn } = require('./schema');
 
 const serverName = 'conformance';
@@ -60,6 +60,7 @@ async function useRest(connection) {
 async function main() {
   const user = createUser();
   const authorization = createAuthorization();
+  const handed = handedOut(context);
   // Servers of the suite ask on the GET stream, where only the user's own connection says who is asked.
   const config = { type: 'streamable-http', url: serverUrl, startup: false };
   const servers = { [serverName]: config };
@@ -72,14 +73,15 @@ async function main() {
       sampling: () => ({ role: 'assistant', model: 'none', content: { type: 'text', text: 'sampled' } }),
       roots: () => ({ roots: [] }),
       ...authorization.services,
+      ...handed.services,
     },
   });
   const runtime = createMCPRuntime(host.services);
-  const asking = { serverName, user, ...authorization.asking(runtime, user, serverName) };
+  const asking = { serverName, user, ...handed.session, ...authorization.asking(runtime, user, serverName) };
   try {
     let connected = await runtime.reinitMCPServer(asking);
     if (authorization.isWanted(connected.error) && runtime.oauth) {
-      servers[serverName] = { ...config, ...(await oauthConfig(context)) };
+      servers[serverName] = { ...config, ...(await oauthConfig(context, serverUrl)) };
       connected = await runtime.reinitMCPServer(asking);
     }
     // As a user does who sees a server without its tools.

@@ -3,18 +3,18 @@
  * log: `{ callback }` is what a user's browser brings, `{ call }` the text of a tool call, `{ exchange }` a user's token.
  */
 
-const { Redis } = require('ioredis');
 const { redisServices } = require('../../redis');
 const { createMCPRuntime } = require('../support/addon');
 const { completeAuthorization } = require('../support/authorization');
 const { createHost } = require('../support/host');
+const { STANDALONE } = require('../support/redis-clients');
 const { openTokenStore } = require('../support/token-store');
 
 const { mongo, redis, config, allow, openIdConfig } = JSON.parse(process.argv[2]);
 
 async function main() {
   const store = await openTokenStore(mongo);
-  const client = new Redis(redis);
+  const { client, close } = await STANDALONE.ioredis([redis]);
   const services = { ...redisServices(client), ...store.services, openIdConfig: () => openIdConfig };
   const host = createHost({ servers: { srv: config }, allow, services });
   const runtime = createMCPRuntime(host.services);
@@ -46,7 +46,7 @@ async function main() {
     setTimeout(() => process.exit(1), 5000).unref();
     await runtime.close();
     await store.close();
-    client.disconnect();
+    await close();
     process.exit();
   });
 }

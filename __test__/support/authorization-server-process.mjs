@@ -4,26 +4,37 @@
  * when it listens, `{ request }` of what was asked of its endpoints, and `{ secrets }` that it saw or gave away.
  */
 
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MapAdapter } from '../../examples/fleet/adapter.mjs';
 import { createAuthorizationServer } from '../../examples/librechat/servers/authorization-server.mjs';
+import { withIdJags } from './enterprise-grants.mjs';
 
-const { tokenDelayMs, ...options } = JSON.parse(process.argv[2]);
-const WATCHED = ['/reg', '/token', '/token/revocation'];
+const { tokenDelayMs, dpop, idJag, ...options } = JSON.parse(process.argv[2]);
+const dPoP = {
+  enabled: dpop !== 'none',
+  nonceSecret: randomBytes(32),
+  requireNonce: () => dpop === 'nonce',
+};
+const WATCHED = ['/reg', '/request', '/token', '/token/revocation'];
 /** Wherever they are: in a form, a URL, an answer. */
 const SECRETS = [
   'access_token',
+  'assertion',
+  'client_assertion',
   'client_secret',
   'code',
   'code_verifier',
+  'id_token',
   'refresh_token',
   'registration_access_token',
   'state',
+  'subject_token',
   'token',
 ];
 
-const { issuer, provider, listen } = createAuthorizationServer({ ...options, adapter: MapAdapter });
+const { issuer, provider, listen } = createAuthorizationServer({ ...options, dPoP, adapter: MapAdapter });
 
 /** At which moment the next token request is held until its client is gone, 'received' or 'carried out'; or all of them. */
 let hold;
@@ -81,6 +92,8 @@ provider.use(async (context, next) => {
     request: { path, status, headers, grantType: oidc?.params?.grant_type, error: body?.error, body: oidc?.body },
   });
 });
+
+if (idJag) await withIdJags(provider, issuer, idJag);
 
 process.on('disconnect', () => process.exit());
 await listen();

@@ -13,16 +13,40 @@ const { until } = require('./wait');
  * @param options.accessTokenSeconds  lifetime of access tokens
  * @param options.scopes              what may be asked for
  * @param options.tokenDelayMs        time that the token endpoint takes
+ * @param options.clients             metadata of clients that are registered beforehand
+ * @param options.idJag               what it knows of ID-JAGs, see enterprise-grants.mjs
+ * @param options.pushedSeconds       every authorization request has to be pushed, and lasts so long
+ * @param options.dpop                'nonce': proofs need one; 'none': it knows of no proofs (RFC 9449)
  * @returns `{ address, issuer, scopes, account, requests, refreshes, introspect, signIn, hold, holdAll, fail, close }`: `requests`
- *   are those to the registration, token and revocation endpoints, `refreshes()` those with a refresh token; `account` is
+ *   are those to the registration, token, revocation and PAR endpoints, `refreshes()` those with a refresh token; `account` is
  *   `{ login, password }` of the only user
  */
-async function startAuthorizationServer({ accessTokenSeconds = 3600, scopes = ['mcp'], tokenDelayMs = 0 } = {}) {
+async function startAuthorizationServer({
+  accessTokenSeconds = 3600,
+  scopes = ['mcp'],
+  tokenDelayMs = 0,
+  clients = [],
+  idJag,
+  pushedSeconds,
+  dpop,
+} = {}) {
   const secret = () => randomBytes(18).toString('base64url');
   const account = { login: 'alice', password: secret() };
   const resourceServer = { client_id: 'resource-server', client_secret: secret() };
-  const options = { port: await freePort(), accessTokenSeconds, account, resourceServer, scopes, tokenDelayMs };
-  registerSecrets(account.password, resourceServer.client_secret);
+  const port = await freePort();
+  const options = {
+    port,
+    accessTokenSeconds,
+    account,
+    resourceServer,
+    scopes,
+    tokenDelayMs,
+    clients,
+    idJag,
+    pushedSeconds,
+    dpop,
+  };
+  registerSecrets(account.password, ...[resourceServer, ...clients].map((client) => client.client_secret));
   const child = fork(join(__dirname, 'authorization-server-process.mjs'), [JSON.stringify(options)], {
     execArgv: [],
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

@@ -1,5 +1,6 @@
 const { randomUUID } = require('node:crypto');
 const http = require('node:http');
+const https = require('node:https');
 const { Server } = require('@modelcontextprotocol/sdk/server/index.js');
 const { StreamableHTTPServerTransport } = require('@modelcontextprotocol/sdk/server/streamableHttp.js');
 const { SSEServerTransport } = require('@modelcontextprotocol/sdk/server/sse.js');
@@ -20,6 +21,8 @@ const { delay, until } = require('./wait');
  * @param options.listDelayMs   time `tools/list` takes
  * @param options.listError     `{ code, message }` that `tools/list` answers with
  * @param options.fault         see `server.fault`
+ * @param options.onUpgrade     `(request, socket, head)` of those who want another protocol
+ * @param options.tls           options of a TLS server: it is at https://localhost then
  */
 async function startMcpServer(options = {}) {
   const requests = [];
@@ -29,7 +32,8 @@ async function startMcpServer(options = {}) {
   const unanswered = new Set();
 
   // By itself Node ends a socket that was idle for 5 s, on a busy machine with a request on its way.
-  const listener = http.createServer({ keepAliveTimeout: 10_000 }, (request, response) => {
+  const { createServer } = options.tls ? https : http;
+  const listener = createServer({ keepAliveTimeout: 10_000, ...options.tls }, (request, response) => {
     handle(request, response).catch((error) => {
       if (!response.headersSent) response.writeHead(500);
       response.end(String(error.stack));
@@ -39,6 +43,8 @@ async function startMcpServer(options = {}) {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
   });
+
+  if (options.onUpgrade) listener.on('upgrade', options.onUpgrade);
 
   const server = {
     requests,
@@ -76,6 +82,7 @@ async function startMcpServer(options = {}) {
       headers: request.headers,
       body,
       message,
+      client: options.tls && request.socket.getPeerCertificate().subject?.CN,
     });
 
     if (await server.fault?.({ request, response, message })) return;
@@ -116,9 +123,10 @@ async function startMcpServer(options = {}) {
 
   await new Promise((resolve) => listener.listen(options.port ?? 0, '127.0.0.1', resolve));
   const { port } = listener.address();
-  server.address = `127.0.0.1:${port}`;
-  server.url = `http://${server.address}/mcp`;
-  server.sseUrl = `http://${server.address}/sse`;
+  server.address = `${options.tls ? 'localhost' : '127.0.0.1'}:${port}`;
+  const origin = `${options.tls ? 'https' : 'http'}://${server.address}`;
+  server.url = `${origin}/mcp`;
+  server.sseUrl = `${origin}/sse`;
   server.config = (extra) => ({
     type: 'streamable-http',
     url: server.url,

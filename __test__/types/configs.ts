@@ -9,6 +9,9 @@ export const servers: Record<string, MCPServerConfig> = {
   sse: { url: 'https://a.example', oauth: { client_id: 'client', scope: 'read' } },
   websocket: { type: 'websocket', url: 'wss://a.example', customUserVars: { KEY: { title: 'Key', description: '' } } },
   untyped: { url: 'wss://a.example' },
+  program: { url: 'https://a.example', oauth: { grant: 'client_credentials', client_id: 'c', private_key_jwt: { key_file: '/key.pem' } } },
+  workload: { url: 'https://a.example', oauth: { grant: 'workload', assertion: { metadata_url: 'http://169.254.169.254/' } } },
+  tls: { type: 'http', url: 'https://a.example', tls: { ca: '/ca.pem', cert: '/c.pem', key: '${KEY}', serverName: 'a' } },
 };
 
 export const wrong: Record<string, MCPServerConfig> = {
@@ -24,8 +27,16 @@ export const wrong: Record<string, MCPServerConfig> = {
   headers: { command: 'npx', headers: { authorization: 'x' } },
   // @ts-expect-error: a process gets no token of the user
   obo: { command: 'npx', obo: { scopes: 'a' } },
+  // @ts-expect-error: nothing to connect to
+  tls: { command: 'npx', tls: { ca: '/ca.pem' } },
+  // @ts-expect-error: a misspelt member of it
+  tlsName: { url: 'wss://a.example', tls: { servername: 'a' } },
   // @ts-expect-error: milliseconds are a number
   timeout: { url: 'https://a.example', timeout: '60s' },
+  // @ts-expect-error: no grant of a server
+  grant: { url: 'https://a.example', oauth: { grant: 'password' } },
+  // @ts-expect-error: one source of the assertion
+  assertion: { url: 'https://a.example', oauth: { grant: 'workload', assertion: {} } },
   // @ts-expect-error: a misspelt member
   initTimeOut: { url: 'https://a.example', initTimeOut: 1 },
 };

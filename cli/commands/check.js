@@ -6,7 +6,7 @@ const { serverOf } = require('../config');
 const { EXIT } = require('../failure');
 const { clean, counted, paint, print, printFailure, printJson, printTable, progress, summary } = require('../output');
 const { openIdConfig, withRuntime } = require('../runtime');
-const { connect, knownOf, obstacle, transportOf } = require('../server');
+const { connect, knownOf, obstacle, transportOf, unknownMembers } = require('../server');
 
 const CONCURRENCY = 4;
 
@@ -66,9 +66,14 @@ async function checkServer(context, name, options) {
     if (server && typeof server === 'object') result.transport = transportOf(server);
     if (hindered) {
       const known = server && typeof server === 'object';
-      const authorization = known ? await authorizationOf(context, name, { ask: false }) : result.authorization;
+      const unknown = result.authorization;
+      // Of a configuration that is wrong it may not be known.
+      const authorization = known ? await authorizationOf(context, name, { ask: false }).catch(() => unknown) : unknown;
       return { ...result, authorization: { ...authorization, ready: false }, error: hindered };
     }
+    const { config: parsed } = context.api.parseServerConfig(server, { source: 'yaml' });
+    const unknown = unknownMembers(server, parsed);
+    if (unknown.length > 0) result.warnings = unknown.map(({ path, message }) => `${path.join('.')} ${message}`);
     const authorization = authorizationOf(context, name);
     // Awaited below; meanwhile it must not count as unhandled.
     authorization.catch(() => {});
@@ -83,7 +88,8 @@ async function checkServer(context, name, options) {
       return { ...result, ok: true };
     } catch (error) {
       if (!result.authorization.ready) result.authorization = { ...(await authorization), ready: false };
-      if (server.obo) result.authorization.ready = await identityProviderIsReady();
+      if (server.obo || result.authorization.type === 'enterprise')
+        result.authorization.ready = await identityProviderIsReady();
       const oauth = result.authorization.type === 'oauth';
       return { ...result, error: summary(error, knownOf(context, name, { oauth })) };
     }
@@ -100,10 +106,18 @@ async function identityProviderIsReady() {
   );
 }
 
+const machine =
+  (title) =>
+  ({ ready, reason }) =>
+    `${title}, ${ready ? 'token accepted' : 'no access'}: ${reason}`;
+
 const LABELS = {
   none: () => 'none',
   oauth: ({ ready, reason }) => `OAuth, ${ready ? 'authorized' : 'login needed'}: ${reason}`,
   obo: ({ ready, reason }) => `on-behalf-of, identity provider ${ready ? 'ready' : 'not ready'}: ${reason}`,
+  clientCredentials: machine('client credentials'),
+  workload: machine('workload identity'),
+  enterprise: ({ reason }) => `enterprise-managed, as users of LibreChat: ${reason}`,
   apiKey: ({ reason }) => reason,
   headers: ({ reason }) => reason,
   userVariables: ({ reason }) => reason,
@@ -123,6 +137,8 @@ function printResults(file, results) {
       LABELS[result.authorization.type](result.authorization),
     ]),
   );
+  for (const { name, warnings = [] } of results)
+    for (const warning of warnings) print(`${paint.yellow('!')} ${paint.bold(clean(name))}: ${clean(warning)}`);
   const failed = results.filter(({ ok }) => !ok);
   for (const { name, error } of failed) printFailure(name, error);
   const good = results.length - failed.length;

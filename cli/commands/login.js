@@ -1,9 +1,13 @@
-/** `login`: the user authorizes in the browser; the callback comes to a listener on loopback. */
+/**
+ * `login`: the user authorizes in the browser; the callback comes to a listener on loopback. Where the program itself has a
+ * token, that one is got, and described.
+ */
 
 const { authorizationOf } = require('../authorization');
 const { openBrowser } = require('../browser');
 const { EXIT } = require('../failure');
-const { clean, counted, paint, print, printFailure, printJson, progress, summary } = require('../output');
+const { grantOf } = require('../grants');
+const { clean, counted, paint, print, printFailure, printJson, printTable, progress, summary } = require('../output');
 const { USER, withRuntime } = require('../runtime');
 const { knownOf, obstacle } = require('../server');
 
@@ -16,8 +20,13 @@ module.exports = async function login(name, options) {
     };
     const hindered = obstacle(context, name);
     if (hindered) return fail(hindered);
+    const grant = grantOf(context.config.servers[name]);
+    if (grant?.isMachine)
+      return ofProgram(context, name, grant, options).catch((error) =>
+        fail(summary(error, knownOf(context, name, { isLogin: true }))),
+      );
     const { type } = await authorizationOf(context, name);
-    if (type === 'obo') {
+    if (type === 'obo' || type === 'enterprise') {
       const message = 'Users do not log in to this server: it takes tokens that are exchanged on their behalf';
       return fail(summary({ code: 'OBO_MISSING_UPSTREAM_TOKEN', message }, knownOf(context, name)));
     }
@@ -40,7 +49,7 @@ module.exports = async function login(name, options) {
     spinner?.stop();
     if (!result?.success) {
       const error = result?.error ?? { code: 'MCP_INTERNAL', message: 'The server could not be reached' };
-      return fail(summary(error, knownOf(context, name, { oauth: type === 'oauth' })));
+      return fail(summary(error, knownOf(context, name, { oauth: type === 'oauth', isLogin: true })));
     }
     const tools = result.tools?.length ?? 0;
     if (options.json) printJson({ name, ok: true, asked, tools: (result.tools ?? []).map((tool) => tool.name) });
@@ -48,6 +57,27 @@ module.exports = async function login(name, options) {
     return EXIT.ok;
   });
 };
+
+/** Nobody logs in: the token is the program's. What it is, is shown; the token itself never. */
+async function ofProgram({ runtime }, name, { title, reason }, options) {
+  const spinner = progress('asking the authorization server', options);
+  const token = await runtime.describeMachineToken(name).finally(spinner.stop);
+  if (options.json) {
+    printJson({ name, ok: true, asked: false, ...token });
+    return EXIT.ok;
+  }
+  print(`${paint.green('✓')} Nobody logs in to ${clean(name)}: the program gets a token itself (${title})`);
+  printTable(
+    ['Token', 'Value'],
+    [
+      ['for', reason],
+      ['authorization server', token.issuer ?? token.tokenEndpoint],
+      ['scope', token.scope ?? 'none named'],
+      ['lasts', `${token.expiresIn} s`],
+    ],
+  );
+  return EXIT.ok;
+}
 
 function message(name, asked, type) {
   if (asked) return `Logged in to ${clean(name)}`;

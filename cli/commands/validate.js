@@ -3,7 +3,7 @@
 const { missingVariables, readConfig } = require('../config');
 const { EXIT } = require('../failure');
 const { clean, counted, paint, print, printJson } = require('../output');
-const { expanded, transportOf } = require('../server');
+const { expanded, transportOf, unknownMembers } = require('../server');
 
 module.exports = async function validate(given, options) {
   const config = readConfig(given ?? options.config);
@@ -25,8 +25,8 @@ async function issuesOf(api, config, name) {
     const full = [...base, ...path];
     return { severity, line: config.lineOf(full), path: full.join('.'), message };
   };
-  const problems = api.validateServerConfig(server, { source: 'yaml' });
-  if (problems.length > 0) return problems.map(({ path, message }) => issue('error', path, message));
+  const parsed = api.parseServerConfig(server, { source: 'yaml' });
+  if (!parsed.success) return parsed.issues.map(({ path, message }) => issue('error', path, message));
   const issues = missingVariables(server).map((variable) =>
     issue('warning', [], `the environment variable ${variable} is not set`),
   );
@@ -36,6 +36,7 @@ async function issuesOf(api, config, name) {
     const allowed = await api.isMCPDomainAllowed(expanded(api, server), allowedDomains, allowedAddresses);
     if (!allowed) issues.push(issue('error', ['url'], refusal(allowedDomains)));
   }
+  for (const { path, message } of unknownMembers(server, parsed.config)) issues.push(issue('warning', path, message));
   // The schema leaves them out; who connects refuses them.
   const transport = transportOf(server);
   if (server.requestHeaders && ['stdio', 'websocket'].includes(transport)) {

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::login::Login;
+use crate::dpop::Prover;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 
@@ -11,6 +12,8 @@ use crate::secret::Secret;
 pub struct Access {
     pub token: Secret,
     pub login: Login,
+    /// What requests with the token prove, where it is bound to a key (RFC 9449).
+    pub prover: Option<Prover>,
 }
 
 impl From<Secret> for Access {
@@ -19,6 +22,7 @@ impl From<Secret> for Access {
         Self {
             token,
             login: Login::User,
+            prover: None,
         }
     }
 }
@@ -37,8 +41,9 @@ pub trait AccessTokens: Send + Sync {
         false
     }
 
-    /// What a refusal comes to that no other token can help with.
-    fn final_refusal(&self, _refusal: &Error) -> Option<Error> {
+    /// What a refusal comes to that no other token can help with; `refused` is the token that the request carried, where
+    /// that is known.
+    fn final_refusal(&self, _refusal: &Error, _refused: Option<&Secret>) -> Option<Error> {
         None
     }
 

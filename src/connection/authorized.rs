@@ -47,13 +47,17 @@ pub async fn connect_authorized(
     let mut replacements = 0;
     loop {
         sent.add(access.token.clone());
-        recipe.bearer.set(access.token.clone());
+        let (token, prover) = (access.token.clone(), access.prover.clone());
+        recipe.bearer.set_bound(token, prover);
         recipe.login.begin(access.login);
         match connect(recipe, known, breaker, failure, cancel).await {
+            Err(error)
+                if error.wants_authorization()
+                    && let Some(refusal) = tokens.final_refusal(&error, Some(&access.token)) =>
+            {
+                return Err(refusal);
+            }
             Err(error) if replacements < REPLACEMENTS && is_refused_token(&error) => {
-                if let Some(refusal) = tokens.final_refusal(&error) {
-                    return Err(refusal);
-                }
                 let replaced = cancel
                     .run_until_cancelled(tokens.replace(&access.token))
                     .await;

@@ -1,19 +1,19 @@
 //! Lists of a server as one: all pages, within the budgets of `tools/list` (MCP, chapter "Pagination").
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use rmcp::model::ServerCapabilities;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
-use tokio::time::Instant;
 
 use super::established::Connection;
-use super::generation::Generation;
 use super::options::CallOptions;
+use super::pages::{CURSOR, Collect, End, Paging};
+use super::updates::SET_LEVEL;
 use crate::error::{Code, Error, Result};
+use crate::settings::ToolsListBudget;
 use crate::transport::message::Params;
 
-const CURSOR: &str = "cursor";
 const NEXT_CURSOR: &str = "nextCursor";
 
 /// A list that comes in pages: the request, and the member of the result that has the items.
@@ -57,7 +57,11 @@ impl Connection {
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let Some(list) = LISTS.iter().find(|list| list.method == method) else {
-            return self.request(method, params, options).await;
+            let answer = self.request(method, params, options).await?;
+            if method == SET_LEVEL {
+                self.keep_level(params)?;
+            }
+            return Ok(answer);
         };
         let members = params.members()?;
         if members.contains_key(CURSOR) {
@@ -68,52 +72,40 @@ impl Connection {
 
     async fn pages(
         &self,
-        list: &List,
-        mut members: Map<String, Value>,
+        list: &'static List,
+        members: Map<String, Value>,
         options: &CallOptions,
     ) -> Result<Box<RawValue>> {
         let described = self.described()?;
-        let mut whole = Whole::default();
+        let mut whole = Whole::of(list, &self.recipe.settings.tools_list);
         if !(list.is_offered)(&described.capabilities) {
-            return whole.finish(list, None);
+            return whole.finish(None);
         }
-        let budget = &self.recipe.settings.tools_list;
-        let until = Instant::now() + budget.timeout;
-        let mut cursors = HashSet::new();
-        for pages in 1.. {
-            let params = Params::Members(&members);
-            let answer = self.request(list.method, params, options).await?;
-            let page = Page::read(list, &answer)?;
-            if pages == 1 && !page.names_next {
-                return Ok(answer);
-            }
-            let Some(next) = next_cursor(list.method, page.next, described.generation())? else {
-                whole.push(&page.items);
-                break;
-            };
-            whole.push(&page.items);
-            let limit = if !cursors.insert(next.clone()) {
+        let paging = Paging {
+            method: list.method,
+            members,
+            options,
+            page_timeout: None,
+        };
+        let next = match self
+            .read_pages(paging, described.generation(), &mut whole)
+            .await?
+        {
+            End::Over => None,
+            End::Broken(error) => return Err(error),
+            End::Repeated => {
                 self.warn(&format!("The server repeated a cursor of {}", list.method));
-                break;
-            } else if pages >= budget.max_pages {
-                "MAX_PAGES"
-            } else if whole.items >= budget.max_tools {
-                "MAX_TOOLS"
-            } else if whole.text.len() >= budget.max_bytes {
-                "MAX_BYTES"
-            } else if Instant::now() >= until {
-                "TIMEOUT_MS"
-            } else {
-                members.insert(CURSOR.to_owned(), Value::from(next));
-                continue;
-            };
-            self.warn(&format!(
-                "Reached MCP_TOOLS_LIST_{limit} with {}; there is more",
-                list.method
-            ));
-            return whole.finish(list, Some(&next));
-        }
-        whole.finish(list, None)
+                None
+            }
+            End::Budget(limit, next) => {
+                self.warn(&format!(
+                    "Reached MCP_TOOLS_LIST_{limit} with {}; there is more",
+                    list.method
+                ));
+                next
+            }
+        };
+        whole.finish(next.as_deref())
     }
 
     fn warn(&self, what: &str) {
@@ -149,45 +141,65 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Where the next page begins. Older servers say with an empty text that there is none.
-pub(super) fn next_cursor(
-    method: &str,
-    cursor: Value,
-    generation: Generation,
-) -> Result<Option<String>> {
-    match cursor {
-        Value::Null => Ok(None),
-        Value::String(cursor) => {
-            let is_end = cursor.is_empty() && generation == Generation::Initialize;
-            Ok((!is_end).then_some(cursor))
-        }
-        _ => {
-            let message = format!("The server sent a {method} cursor that is no text");
-            Err(Error::new(Code::InvalidResponse, message))
-        }
-    }
-}
-
 /// What the pages have together.
-#[derive(Default)]
-struct Whole {
+struct Whole<'a> {
+    list: &'static List,
+    budget: &'a ToolsListBudget,
     text: String,
     items: usize,
+    /// The only page, as it was sent.
+    only: Option<Box<RawValue>>,
+    has_begun: bool,
 }
 
-impl Whole {
-    fn push(&mut self, items: &[&RawValue]) {
-        for item in items {
+impl Collect for Whole<'_> {
+    fn is_empty(&self) -> bool {
+        self.items == 0
+    }
+
+    fn take(&mut self, answer: Box<RawValue>) -> Result<Option<Value>> {
+        let page = Page::read(self.list, &answer)?;
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if is_first && !page.names_next {
+            self.only = Some(answer);
+            return Ok(None);
+        }
+        for item in &page.items {
             if self.items > 0 {
                 self.text.push(',');
             }
             self.text.push_str(item.get());
             self.items += 1;
         }
+        Ok(Some(page.next))
     }
 
-    fn finish(self, list: &List, next: Option<&str>) -> Result<Box<RawValue>> {
-        let (member, items) = (list.member, self.text);
+    fn used_up(&self) -> Option<&'static str> {
+        if self.items >= self.budget.max_tools {
+            Some("MAX_TOOLS")
+        } else {
+            (self.text.len() >= self.budget.max_bytes).then_some("MAX_BYTES")
+        }
+    }
+}
+
+impl<'a> Whole<'a> {
+    fn of(list: &'static List, budget: &'a ToolsListBudget) -> Self {
+        Self {
+            list,
+            budget,
+            text: String::new(),
+            items: 0,
+            only: None,
+            has_begun: false,
+        }
+    }
+
+    fn finish(self, next: Option<&str>) -> Result<Box<RawValue>> {
+        if let Some(only) = self.only {
+            return Ok(only);
+        }
+        let (member, items) = (self.list.member, self.text);
         let next = next.map(|next| format!(",\"{NEXT_CURSOR}\":{}", Value::from(next)));
         let text = format!("{{\"{member}\":[{items}]{}}}", next.unwrap_or_default());
         RawValue::from_string(text).map_err(|_| Error::internal())

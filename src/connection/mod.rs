@@ -29,6 +29,7 @@ mod login;
 mod memory;
 mod notices;
 mod options;
+mod pages;
 mod param_headers;
 mod receiver;
 mod recipe;

@@ -59,7 +59,7 @@ impl Connection {
             Err(error) if is_refused_token(&error) => error,
             answer => return answer,
         };
-        if let Some(refusal) = tokens.final_refusal(&error) {
+        if let Some(refusal) = tokens.final_refusal(&error, used.as_ref()) {
             return Err(refusal);
         }
         let current = self.recipe.bearer.get();
@@ -75,8 +75,14 @@ impl Connection {
         }
         // The server has seen both tokens by now.
         let sent = SentSecrets::from(Vec::from_iter(used));
+        let used = self.recipe.bearer.get();
         let outcome = self.send(method, params, options).await;
-        outcome.map_err(|error| foreign_error(error, &sent))
+        outcome.map_err(|error| {
+            let refusal = error
+                .wants_authorization()
+                .then(|| tokens.final_refusal(&error, used.as_ref()));
+            foreign_error(refusal.flatten().unwrap_or(error), &sent)
+        })
     }
 
     /// Has the token replaced where that is due, unless that is required for each request; whether the session is still one of
@@ -131,7 +137,7 @@ impl Connection {
         if !is_same {
             return Err(self.session.supersede());
         }
-        self.recipe.bearer.set(access.token);
+        self.recipe.bearer.set_bound(access.token, access.prover);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use std::ops::Not;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::failures::{METHOD_NOT_FOUND, server_error};
@@ -75,6 +76,8 @@ pub(super) struct Subscriptions {
     ended: Notify,
     /// Those who wait for a subscription look whether it has come about.
     settled: Notify,
+    /// The parameters of `logging/setLevel`, which belongs to a session as well.
+    pub level: Mutex<Option<Value>>,
 }
 
 #[derive(Default)]

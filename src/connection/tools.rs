@@ -1,19 +1,16 @@
 //! Listing tools: all pages, within budgets, as the server wrote them (MCP, chapter "Tools").
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
-use tokio::time::Instant;
+use serde_json::{Map, Value};
 
 use super::established::Connection;
-use super::generation::Generation;
-use super::lists::next_cursor;
 use super::options::CallOptions;
+use super::pages::{Collect, End, Paging};
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::nesting::{self, MAX_NESTING};
@@ -39,14 +36,6 @@ struct Page<'a> {
     next_cursor: Value,
 }
 
-impl Page<'_> {
-    /// Where the next page begins.
-    fn next(self, generation: Generation) -> Result<Option<String>> {
-        next_cursor("tools/list", self.next_cursor, generation)
-            .map_err(|_| broken("sent a tools/list cursor that is no text"))
-    }
-}
-
 /// Reads all pages of `tools/list`. A server without the tools capability is not asked. Entries that are no tools, and tools
 /// that are nested deeper than anybody could use, are left out, with a warning.
 ///
@@ -64,83 +53,38 @@ pub async fn list_tools(connection: &Connection, options: &CallOptions) -> Resul
 
 async fn read_pages(connection: &Connection, options: &CallOptions) -> Result<ToolList> {
     let described = connection.described()?;
-    if described.capabilities.tools.is_none() {
-        return Collected::default().finish(None);
-    }
     let budget = &connection.recipe.settings.tools_list;
-    let request_timeout = connection
-        .recipe
-        .config
-        .timeout
-        .unwrap_or(DEFAULT_REQUEST_TIMEOUT);
-    let own_deadline = Instant::now() + budget.timeout;
-    let mut collected = Collected::default();
-    let mut cursors = HashSet::new();
-    let mut cursor: Option<String> = None;
-    for page_number in 1.. {
-        let page_options = CallOptions {
-            deadline: options
-                .deadline
-                .min(own_deadline)
-                .min(Instant::now() + request_timeout),
-            ..options.clone()
-        };
-        let params = cursor.as_ref().map(|cursor| json!({ "cursor": cursor }));
-        let answer = match connection
-            .request("tools/list", params.as_ref(), &page_options)
-            .await
-        {
-            Ok(answer) => answer,
-            Err(error)
-                if error.code == Code::Timeout
-                    && Instant::now() >= own_deadline
-                    && collected.tools.count() > 0 =>
-            {
-                return collected.finish(Some(over(
-                    "MCP_TOOLS_LIST_TIMEOUT_MS",
-                    budget.timeout.as_millis(),
-                    "ms",
-                )));
-            }
-            Err(error) => return Err(failed(error)),
-        };
-        let page: Page<'_> = serde_json::from_str(answer.get()).map_err(|_| {
-            failed(Error::new(
-                Code::InvalidResponse,
-                "The server answered tools/list without a list of tools",
-            ))
-        })?;
-        for tool in &page.tools {
-            // A schema may have all the levels, the tool is one more.
-            if nesting::is_deeper(tool.get(), MAX_NESTING + 1) {
-                collected.too_deep.push(name_of(tool));
-                continue;
-            }
-            if let Some(limit) = collected.refuses(tool, budget) {
-                return collected.finish(Some(limit));
-            }
-            collected.push(tool);
-        }
-        let next = match page.next(described.generation()) {
-            Ok(Some(next)) => next,
-            Ok(None) => return collected.finish(None),
-            Err(error) => return collected.finish(Some(error)),
-        };
-        if !cursors.insert(next.clone()) {
+    let mut collected = Collected::within(budget);
+    if described.capabilities.tools.is_none() {
+        return collected.finish(None);
+    }
+    let timeout = connection.recipe.config.timeout;
+    let paging = Paging {
+        method: "tools/list",
+        members: Map::new(),
+        options,
+        page_timeout: Some(timeout.unwrap_or(DEFAULT_REQUEST_TIMEOUT)),
+    };
+    let generation = described.generation();
+    let read = connection.read_pages(paging, generation, &mut collected);
+    let incomplete = match read.await.map_err(failed)? {
+        End::Over => collected.full.take(),
+        End::Repeated => {
             // It has sent pages again.
             collected.tools.retain_first_of_each_name();
-            return collected.finish(Some(broken("repeated a tools/list cursor")));
+            Some(broken("repeated a tools/list cursor"))
         }
-        if page_number == budget.max_pages {
-            return collected.finish(Some(over(
-                "MCP_TOOLS_LIST_MAX_PAGES",
-                budget.max_pages,
-                "page(s)",
-            )));
+        End::Broken(_) => Some(broken("sent a tools/list cursor that is no text")),
+        End::Budget("MAX_PAGES", _) => {
+            let limit = budget.max_pages;
+            Some(over("MCP_TOOLS_LIST_MAX_PAGES", limit, "page(s)"))
         }
-        cursor = Some(next);
-    }
-    collected.finish(None)
+        End::Budget(..) => {
+            let limit = budget.timeout.as_millis();
+            Some(over("MCP_TOOLS_LIST_TIMEOUT_MS", limit, "ms"))
+        }
+    };
+    collected.finish(incomplete)
 }
 
 /// Lists while the server keeps announcing changes, at most this often.
@@ -168,8 +112,8 @@ pub async fn list_tools_in_order(
 /// Bound on one request where the config has no `timeout`.
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
-#[derive(Default)]
-struct Collected {
+struct Collected<'a> {
+    budget: &'a ToolsListBudget,
     tools: RawTools,
     /// What the server sent.
     bytes: usize,
@@ -177,10 +121,52 @@ struct Collected {
     too_deep: Vec<String>,
     /// How many entries were no tools.
     no_tools: usize,
+    /// The budget that the next tool would break.
+    full: Option<Error>,
 }
 
-impl Collected {
-    fn refuses(&self, tool: &RawValue, budget: &ToolsListBudget) -> Option<Error> {
+impl Collect for Collected<'_> {
+    fn is_empty(&self) -> bool {
+        self.tools.count() == 0
+    }
+
+    fn take(&mut self, answer: Box<RawValue>) -> Result<Option<Value>> {
+        let page: Page<'_> = serde_json::from_str(answer.get()).map_err(|_| {
+            Error::new(
+                Code::InvalidResponse,
+                "The server answered tools/list without a list of tools",
+            )
+        })?;
+        for tool in &page.tools {
+            // A schema may have all the levels, the tool is one more.
+            if nesting::is_deeper(tool.get(), MAX_NESTING + 1) {
+                self.too_deep.push(name_of(tool));
+                continue;
+            }
+            self.full = self.refuses(tool);
+            if self.full.is_some() {
+                return Ok(None);
+            }
+            self.push(tool);
+        }
+        Ok(Some(page.next_cursor))
+    }
+}
+
+impl<'a> Collected<'a> {
+    fn within(budget: &'a ToolsListBudget) -> Self {
+        Self {
+            budget,
+            tools: RawTools::default(),
+            bytes: 0,
+            too_deep: Vec::new(),
+            no_tools: 0,
+            full: None,
+        }
+    }
+
+    fn refuses(&self, tool: &RawValue) -> Option<Error> {
+        let budget = self.budget;
         if self.tools.count() >= budget.max_tools {
             return Some(over(
                 "MCP_TOOLS_LIST_MAX_TOOLS",

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -19,10 +19,13 @@ use super::session::Session;
 use super::subscriptions::{Filter, LONGEST_URI, unsupported};
 use crate::error::Result;
 use crate::foreign_text::foreign_error;
-use crate::transport::message::AnswerTo;
+use crate::transport::message::{AnswerTo, Params};
 
 /// How long a server may take to answer a new session's `resources/subscribe`.
 const RENEWAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) const SET_LEVEL: &str = "logging/setLevel";
+const SUBSCRIBE: &str = "resources/subscribe";
 
 /// What is read of a notification about changes.
 #[derive(Deserialize)]
@@ -112,22 +115,25 @@ impl Engine {
         let Some(subscriptions) = self.subscriptions.get() else {
             return;
         };
-        let (uris, engine, life) = (subscriptions.uris(), self.handle(), self.life.clone());
+        let (engine, life) = (self.handle(), self.life.clone());
         let engine = engine.as_ref().map(Arc::downgrade).unwrap_or_default();
+        let level = subscriptions.level.lock().clone();
+        let level = level.map(|params| (SET_LEVEL, params));
+        let uris = subscriptions.uris().into_iter();
+        let wanted = uris.map(|uri| (SUBSCRIBE, json!({ "uri": uri })));
         let renewing = async move {
-            for uri in uris {
+            for (method, params) in level.into_iter().chain(wanted) {
                 let Some(engine) = engine.upgrade() else {
                     return;
                 };
                 let cancel = CancellationToken::new();
                 let options = CallOptions::new(Instant::now() + RENEWAL_TIMEOUT, cancel);
                 let logger = engine.client.logger.clone();
-                let params = json!({ "uri": uri });
                 let asked = Session::from(engine);
-                let asked = asked.request("resources/subscribe", Some(&params).into(), &options);
+                let asked = asked.request(method, Some(&params).into(), &options);
                 if let Err(error) = asked.await {
                     logger.warn(format!(
-                        "The new session is not subscribed to a resource that the one before was: {error}"
+                        "The new session has refused {method}, which the one before has taken: {error}"
                     ));
                 }
             }
@@ -156,7 +162,7 @@ impl Connection {
         let outcome = match self.generation {
             Generation::Initialize => {
                 let params = json!({ "uri": uri });
-                let asked = self.request("resources/subscribe", Some(&params), options);
+                let asked = self.request(SUBSCRIBE, Some(&params), options);
                 asked.await.map(drop)
             }
             Generation::Discover => {
@@ -176,6 +182,18 @@ impl Connection {
             subscriptions.changed.notify_one();
         }
         outcome
+    }
+
+    /// Has sessions that take the place of this one given the logging level that it has taken.
+    pub(super) fn keep_level(&self, params: Params<'_>) -> Result<()> {
+        let members = params.members()?.into_owned();
+        let subscriptions = self
+            .session
+            .engine()
+            .subscriptions
+            .get_or_init(Arc::default);
+        *subscriptions.level.lock() = Some(Value::Object(members));
+        Ok(())
     }
 
     /// Ends a subscription. What the server still tells of it is not heard.

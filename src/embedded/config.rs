@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::network::NetworkRules;
-use crate::server_config::env_references;
+use crate::server_config::{Grant, env_references};
 
 /// Servers by name and the rules for all of them.
 #[derive(Debug, Clone, Default)]
@@ -51,6 +51,9 @@ impl Config {
                         return Err(wrong(&format!("mcpServers.{server}"), "an object"));
                     };
                     config.entry("source").or_insert_with(|| "yaml".into());
+                    if asks_for_logins(&config) {
+                        config.insert("requiresOAuth".to_owned(), Value::Bool(true));
+                    }
                     servers.insert(server, config);
                 }
             }
@@ -74,6 +77,7 @@ impl Config {
                 ssrf_protection: allowed_domains.is_empty(),
                 allowed_domains,
                 allowed_addresses: list("allowedAddresses")?,
+                tls: None,
             },
         })
     }
@@ -83,6 +87,17 @@ impl Config {
     pub fn variables(&self) -> Vec<String> {
         self.servers.values().flat_map(env_references).collect()
     }
+}
+
+/// Whether users log in because the config has an `oauth` of their logins. `LibreChat`'s inspector asks such a server,
+/// and a host hands on what it found out; whoever wrote this has decided.
+fn asks_for_logins(config: &Map<String, Value>) -> bool {
+    let has = |name: &str| config.get(name).is_some_and(|value| !value.is_null());
+    let oauth = config.get("oauth").and_then(Value::as_object);
+    oauth.is_some_and(|oauth| Grant::of(oauth).is_none())
+        && !["command", "requiresOAuth", "obo", "apiKey"]
+            .into_iter()
+            .any(has)
 }
 
 fn texts(value: &Value) -> Option<Vec<String>> {
@@ -115,6 +130,25 @@ mcpServers:
         assert_eq!(config.rules.allowed_domains, ["example.com"]);
         assert_eq!(config.rules.allowed_addresses, ["localhost:3001"]);
         assert_eq!(config.variables(), ["FILES_TOKEN"]);
+    }
+
+    #[test]
+    fn whose_users_log_in() {
+        for (config, expected) in [
+            ("oauth: {}", Value::Bool(true)),
+            ("requiresOAuth: , oauth: { scope: a }", Value::Bool(true)),
+            ("requiresOAuth: false, oauth: {}", Value::Bool(false)),
+            ("oauth: { grant: workload }", Value::Null),
+            ("oauth: {}, obo: { scopes: a }", Value::Null),
+            ("oauth: {}, apiKey: { source: user }", Value::Null),
+            ("oauth: {}, command: npx", Value::Null),
+            ("oauth: ", Value::Null),
+        ] {
+            let text = format!("mcpServers: {{ a: {{ {config} }} }}");
+            let read = Config::from_yaml("f", &text).unwrap();
+            let decided = read.servers["a"].get("requiresOAuth");
+            assert_eq!(decided.unwrap_or(&Value::Null), &expected, "{config}");
+        }
     }
 
     #[test]

@@ -14,9 +14,9 @@ use super::config::Config;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::host::{Lookup, Registry, RulesOfCall, Storage};
-use crate::network::{HttpClient, Policy};
+use crate::network::{HttpClient, NetworkRules, Policy, ServerTls};
 use crate::oauth::{Endpoints, detect};
-use crate::server_config::{Context, RawConfig, process_mcp_env};
+use crate::server_config::{Context, RawConfig, ServerConfig, process_mcp_env, resolve};
 use crate::settings::Settings;
 
 /// So long a server that wants no OAuth, or could not be asked, is not asked again.
@@ -62,12 +62,15 @@ impl ConfigRegistry {
         {
             return Ok(detected.requires_oauth);
         }
-        let Some((url, proxy)) = self.url_to_ask(config) else {
+        let Some((url, proxy, tls)) = self.whom_to_ask(server_name, config) else {
             return Ok(false);
         };
         // The rules for authorization servers judge one outside the allowlist instead of refusing it. This one is the MCP
         // server itself; whoever connects is told why it is refused.
-        let rules = &self.config.rules;
+        let rules = &NetworkRules {
+            tls,
+            ..self.config.rules.clone()
+        };
         let policy = Policy::new(rules, &self.environment, proxy.as_deref())?;
         if policy.check_url(&url).is_err() {
             return Ok(false);
@@ -87,8 +90,12 @@ impl ConfigRegistry {
         Ok(detection.requires_oauth)
     }
 
-    /// The server's URL and its proxy; `None` where there is nobody to ask.
-    fn url_to_ask(&self, config: &Map<String, Value>) -> Option<(Url, Option<String>)> {
+    /// The server's URL, its proxy and its TLS; `None` where there is nobody to ask.
+    fn whom_to_ask(
+        &self,
+        server_name: &str,
+        config: &Map<String, Value>,
+    ) -> Option<(Url, Option<String>, Option<ServerTls>)> {
         let context = Context::of_environment(&self.environment);
         let expanded = process_mcp_env(config.clone(), &context, None);
         let text = |name: &str| expanded.get(name).and_then(Value::as_str);
@@ -96,7 +103,13 @@ impl ConfigRegistry {
         let proxy = text("proxy")
             .map(str::trim)
             .filter(|proxy| !proxy.is_empty());
-        matches!(url.scheme(), "http" | "https").then(|| (url, proxy.map(str::to_owned)))
+        let read = || {
+            let config = ServerConfig::from_members(config.clone()).ok()?;
+            let resolved = resolve(&config, &context).ok()?;
+            resolved.server_tls(server_name).ok()?
+        };
+        let tls = config.contains_key("tls").then(read).flatten();
+        matches!(url.scheme(), "http" | "https").then(|| (url, proxy.map(str::to_owned), tls))
     }
 }
 

@@ -26,6 +26,8 @@ impl OboReason {
 /// Who can do something about a failed exchange, beside the reference's reasons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OboDetail {
+    /// A policy of the provider does not let this user have the token.
+    AccessDenied,
     /// The provider did not accept the user's token: wrong audience, bad signature.
     BadAssertion,
     /// Our own credentials, or what this client may do.
@@ -48,6 +50,7 @@ impl OboDetail {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::AccessDenied => "access_denied",
             Self::BadAssertion => "bad_assertion",
             Self::ClientCredentials => "client_credentials",
             Self::Configuration => "configuration",
@@ -62,11 +65,38 @@ impl OboDetail {
     }
 }
 
+/// Who can mend an exchange of two steps, in which one word of a provider may mean several people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mender {
+    /// By signing in again.
+    User,
+    /// Whoever wrote the server's config and registered its clients.
+    Operator,
+    /// Whoever administers the identity provider's policies.
+    IdentityProvider,
+    /// Whoever administers the server's authorization server.
+    Server,
+}
+
+impl Mender {
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Operator => "operator",
+            Self::IdentityProvider => "identity_provider",
+            Self::Server => "server",
+        }
+    }
+}
+
 /// A failed on-behalf-of exchange. Nothing here repeats a token or secret that was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OboFailure {
     pub reason: OboReason,
     pub detail: Option<OboDetail>,
+    /// Absent where nobody can, but for waiting, and for on-behalf-of, where `detail` says it.
+    pub mended_by: Option<Mender>,
     /// What to tell the user; set where the reference throws its `OboTokenResolutionError`.
     pub user_message: Option<&'static str>,
     /// The claims that the host has to ask for in an interactive login, as they were received.
@@ -92,6 +122,7 @@ impl OboFailure {
         Self {
             reason,
             detail: None,
+            mended_by: None,
             user_message: None,
             claims: None,
             answer: TokenError::default(),

@@ -13,7 +13,7 @@ use crate::secret::{self, Secret};
 const LOOKS_SECRET: usize = 12;
 
 /// What precedes credentials in a header (RFC 9110, section 11.4).
-const SCHEMES: [&str; 4] = ["bearer", "basic", "token", "apikey"];
+const SCHEMES: [&str; 5] = ["bearer", "basic", "dpop", "token", "apikey"];
 /// Settings, whatever they are called.
 const HARMLESS_WORDS: [&str; 6] = ["true", "false", "none", "null", "user", "http"];
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    AuthorizationPrompt, ClientProfile, CredentialEvents, CredentialsKey, FlowStore,
-    HostConnections, Identity, Lock, OnBehalfOf, RedirectListener, Registry, ServerRequests,
-    SessionStore, SharedCache, SharedLimits, Tenancy, TokenStore, ToolPublisher, TraceContext,
-    UpstreamTokens,
+    AuthorizationPrompt, ClientAssertions, ClientProfile, CredentialEvents, CredentialsKey,
+    FlowStore, HostConnections, Identity, Lock, OnBehalfOf, RedirectListener, Registry,
+    ServerRequests, SessionStore, SharedCache, SharedLimits, Tenancy, TokenStore, ToolPublisher,
+    TraceContext, UpstreamTokens, WorkloadIdentity,
 };
 use crate::environment::Environment;
 use crate::log::Logger;
@@ -32,6 +32,9 @@ pub struct Host {
     /// Absent: sessions belong to one process.
     pub shared_sessions: Option<Arc<dyn SessionStore>>,
     pub on_behalf_of: Option<Arc<dyn OnBehalfOf>>,
+    /// Absent: clients sign with keys of the config.
+    pub client_assertions: Option<Arc<dyn ClientAssertions>>,
+    pub workload: Option<Arc<dyn WorkloadIdentity>>,
     /// Absent where the call brings no login session; the user's own tokens count then.
     pub upstream_tokens: Option<Arc<dyn UpstreamTokens>>,
     /// Who the login belongs to, where the call says so.

@@ -26,14 +26,23 @@ struct Failure {
 pub struct Standing {
     /// The member of the host's services, as log lines call it.
     name: &'static str,
+    /// What the log says is done while it fails.
+    meanwhile: &'static str,
     failure: Mutex<Option<Failure>>,
 }
 
 impl Standing {
     #[must_use]
     pub const fn new(name: &'static str) -> Self {
+        Self::risking(name, "going on without it")
+    }
+
+    /// One without which something may go wrong, which `meanwhile` names.
+    #[must_use]
+    pub const fn risking(name: &'static str, meanwhile: &'static str) -> Self {
         Self {
             name,
+            meanwhile,
             failure: Mutex::new(None),
         }
     }
@@ -49,28 +58,43 @@ impl Standing {
         if self.rests() {
             return None;
         }
-        let problem = match Self::insist(work).await {
+        match Self::insist(work).await {
             Ok(value) => {
-                // One that is full can be read, and is not well for that.
-                let mended = self.failure.lock().take_if(|failure| failure.what == what);
-                if mended.is_some() {
-                    logger.info(format!("[MCP] {} answers again", self.name));
-                }
-                return Some(value);
+                self.succeeded(what, logger);
+                Some(value)
             }
-            Err(problem) => problem,
-        };
+            Err(problem) => {
+                self.failed(what, &problem, logger);
+                None
+            }
+        }
+    }
+
+    /// One that is full can be read, and is not well for that.
+    pub fn succeeded(&self, what: &str, logger: &Logger) {
+        let mended = self.failure.lock().take_if(|failure| failure.what == what);
+        if mended.is_some() {
+            logger.info(format!("[MCP] {} answers again", self.name));
+        }
+    }
+
+    pub fn failed(&self, what: &str, problem: &str, logger: &Logger) {
         let failure = Failure {
             what: what.to_owned(),
             again: Instant::now() + REST,
         };
         if self.failure.lock().replace(failure).is_none() {
-            let name = self.name;
+            let (name, meanwhile) = (self.name, self.meanwhile);
             logger.warn(format!(
-                "[MCP] {name} failed to {what}, going on without it: {problem}"
+                "[MCP] {name} failed to {what}, {meanwhile}: {problem}"
             ));
         }
-        None
+    }
+
+    /// Whether it was away when it was last asked.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.failure.lock().is_some()
     }
 
     /// The same for what must not be left out: asked also while the store is left alone. Fails with what the log may say.

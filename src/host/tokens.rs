@@ -10,9 +10,9 @@ use crate::secret::Secret;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenQuery {
     pub user_id: String,
-    /// `mcp_oauth`, `mcp_oauth_refresh` or `mcp_oauth_client`; the member is called `type` in the collection.
+    /// `mcp_oauth`, `mcp_oauth_refresh`, `mcp_oauth_client` or `mcp_oauth_dpop`; the member is called `type` in the collection.
     pub kind: String,
-    /// `mcp:<server>`, `mcp:<server>:refresh` or `mcp:<server>:client`.
+    /// `mcp:<server>`, with `:refresh`, `:client` or `:dpop` behind it.
     pub identifier: String,
     /// Only where the row has this encrypted text.
     pub token: Option<Secret>,

@@ -19,10 +19,15 @@ pub trait UpstreamTokens: Send + Sync {
     /// Whether there is a session for servers that get the user's own token. What resolves providers for an exchange is
     /// not asked for those.
     fn can_forward(&self) -> bool;
-    /// To be exchanged for a token of this server; `None` where the session has none.
+    /// To be exchanged for a token of this server; `None` where the session has none. `force` refreshes the session first.
     ///
     /// Fails with `OboMissingUpstreamProvider` where the host resolves no provider for the server.
-    async fn to_exchange(&self, server_name: &str, scopes: &str) -> Result<Option<OpenIdTokens>>;
+    async fn to_exchange(
+        &self,
+        server_name: &str,
+        scopes: &str,
+        force: bool,
+    ) -> Result<Option<OpenIdTokens>>;
     /// To be sent as they are; `force` refreshes the session first.
     async fn to_forward(&self, force: bool) -> Result<Option<OpenIdTokens>>;
 }

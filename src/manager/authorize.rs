@@ -11,6 +11,7 @@ use crate::error::{Code, Error, Result};
 use crate::host::{AuthorizationPrompt, Host};
 use crate::oauth::{
     Authorizer, BearerChallenge, FlowRequest, FlowStart, OAuth, OAuthOptions, Pending, Relation,
+    after_login, wants_only_dpop,
 };
 use crate::server_config::Transport;
 
@@ -80,7 +81,7 @@ impl Manager {
         let Some(authorizer) = self.authorizer(call, server, &recipe)? else {
             let tokens = recipe.tokens.as_ref();
             let refusal = tokens
-                .and_then(|tokens| tokens.final_refusal(&refusal))
+                .and_then(|tokens| tokens.final_refusal(&refusal, None))
                 .unwrap_or(refusal);
             return Err(refusal);
         };
@@ -95,7 +96,7 @@ impl Manager {
         let since = Instant::now();
         Box::pin(asking.ask(&refusal, &mut asked.issued)).await?;
         request.options.deadline += since.elapsed();
-        self.acquire(request).await
+        self.acquire(request).await.map_err(after_login)
     }
 
     /// `None` for servers that users do not authorize with, and for connections that belong to no user.
@@ -172,6 +173,7 @@ impl ConsentFlow<'_> {
             .and_then(BearerChallenge::parse);
         let request = FlowRequest {
             missing_scope: challenge.as_ref().and_then(BearerChallenge::missing_scope),
+            wants_dpop: wants_only_dpop(refusal),
             // Where the server refused a token, a finished flow may be the one that brought it.
             takes_completed: self.consent.waits && refusal.status.is_none(),
         };

@@ -50,7 +50,7 @@ impl AccessTokens for SessionTokens {
         true
     }
 
-    fn final_refusal(&self, refusal: &Error) -> Option<Error> {
+    fn final_refusal(&self, refusal: &Error, _refused: Option<&Secret>) -> Option<Error> {
         // A 403 is about what the user may do, which another token does not change.
         (refusal.status == Some(403)).then(|| rejected(&self.server_name, refusal))
     }

@@ -84,6 +84,8 @@ impl Manager {
             self.detect_oauth(call, &request, &config, api_key, &mut found)
                 .await?;
             config.requires_oauth = found.requires_oauth;
+        } else if config.grant().is_some() {
+            found.requires_oauth = config.requires_oauth;
         }
         let asks_users = config.is_oauth_server()
             || config.requires_user_scoped_connection()
@@ -122,7 +124,7 @@ impl Manager {
         let url = Url::parse(&url).map_err(|_| Error::invalid_config("Invalid URL"))?;
         let endpoints = Endpoints::new(
             self.http().clone(),
-            &request.rules,
+            &recipe.rules,
             environment,
             recipe.config.proxy(),
             &IndexMap::new(),

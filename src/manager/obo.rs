@@ -1,4 +1,4 @@
-//! Tokens on behalf of the user, for connections and for single requests.
+//! Tokens that are exchanged for those of the user's login, for connections and for single requests.
 //!
 //! A connection gets its token from [`OboTokens`] when it is made. Each call then asks again, as its own user, and sends
 //! what it got: the caches answer, and a user or an author who lost their rights is noticed.
@@ -11,23 +11,25 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::directory::ConnectionState;
+use super::exchanger::Exchanger;
 use super::lease::Lease;
 use super::scope::{CallScope, ServerScope};
 use super::state::Manager;
 use super::token_request::TokenRequest;
 use crate::connection::{Access, AccessTokens, Recipe};
 use crate::error::{Cause, Error, Result};
+use crate::grants::Enterprise;
 use crate::host::Host;
 use crate::log::log_prefix;
 use crate::obo::{EXCHANGE_TIMEOUT, GraphToken, Obo, ServerToken, TokenUse, claims_challenge};
 use crate::secret::Secret;
-use crate::server_config::ServerConfig;
+use crate::server_config::{ServerConfig, resolve};
 use crate::transport::Bearer;
 use crate::user::User;
 
 /// Where a connection's token comes from: the exchange, as the call that asked for the connection.
 struct OboTokens {
-    obo: Obo,
+    exchanger: Exchanger,
     host: Host,
     user: User,
     server_name: Arc<str>,
@@ -57,7 +59,7 @@ impl OboTokens {
             rejected,
             deadline: Instant::now() + EXCHANGE_TIMEOUT,
         };
-        self.obo.token(&request).await
+        self.exchanger.token(&request).await
     }
 }
 
@@ -79,7 +81,7 @@ impl AccessTokens for OboTokens {
         true
     }
 
-    fn final_refusal(&self, refusal: &Error) -> Option<Error> {
+    fn final_refusal(&self, refusal: &Error, _refused: Option<&Secret>) -> Option<Error> {
         claims_challenge(refusal)
     }
 
@@ -104,25 +106,31 @@ impl Manager {
         &self.0.obo
     }
 
-    /// Where connections to this server get their token from; `None` for servers without `obo`.
+    /// The enterprise-managed authorizations of this runtime.
+    pub(super) fn enterprise(&self) -> &Enterprise {
+        &self.0.enterprise
+    }
+
+    /// Where connections to this server get their token from; `None` for servers whose users' tokens are not exchanged.
     pub(super) fn obo_tokens(
         &self,
         scope: &CallScope<'_>,
         server: &ServerScope,
         recipe: &Recipe,
     ) -> Result<Option<Arc<dyn AccessTokens>>> {
-        if server.config.obo_scopes.is_none() {
+        let Some(exchanger) = self.exchanger(scope, server, || Ok(&recipe.config))? else {
             return Ok(None);
-        }
+        };
         let transport = recipe.config.transport.kind();
         if !transport.has_headers_per_request() {
             return Err(Error::invalid_config(format!(
-                "OBO is not available over the {} transport",
+                "{} is not available over the {} transport",
+                exchanger.name(),
                 transport.as_str()
             )));
         }
         Ok(Some(Arc::new(OboTokens {
-            obo: self.0.obo.clone(),
+            exchanger,
             host: scope.host.clone(),
             user: scope.user.cloned().unwrap_or_default(),
             server_name: Arc::clone(&server.key.server_name),
@@ -141,7 +149,7 @@ impl Manager {
         server: &ServerScope,
         call: TokenRequest<'_>,
     ) -> Result<Option<Secret>> {
-        if server.config.obo_scopes.is_none() {
+        if !server.config.exchanges_tokens() {
             return self.forwarded_token(scope, server, call, false).await;
         }
         self.server_token(scope, server, call, None).await
@@ -190,7 +198,7 @@ impl Manager {
         if !refusal.wants_authorization() {
             return Ok(None);
         }
-        let is_forwarded = server.config.obo_scopes.is_none();
+        let is_forwarded = !server.config.exchanges_tokens();
         if let Some(challenge) = claims_challenge(refusal).filter(|_| !is_forwarded) {
             return Err(challenge);
         }
@@ -242,7 +250,11 @@ impl Manager {
             rejected,
             deadline: Instant::now() + call.timeout.unwrap_or(EXCHANGE_TIMEOUT),
         };
-        self.until_cancelled(call.cancel, self.0.obo.token(&request))
+        let resolved = || resolve(&server.config, &scope.context(&server.key.owner));
+        let Some(exchanger) = self.exchanger(scope, server, resolved)? else {
+            return Ok(None);
+        };
+        self.until_cancelled(call.cancel, exchanger.token(&request))
             .await?
     }
 }

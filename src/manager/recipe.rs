@@ -34,7 +34,6 @@ impl Manager {
         server: &ServerScope,
         graph: Option<&Secret>,
     ) -> Result<Recipe> {
-        let rules = server.rules.clone();
         let context = Context {
             graph_token: graph.filter(|_| server.key.owner != Owner::App),
             ..call.context(&server.key.owner)
@@ -42,6 +41,8 @@ impl Manager {
         let config = resolve(&server.config, &context)?;
         let kind = config.transport.kind();
         check_request_headers(&server.config, kind)?;
+        let mut rules = server.rules.clone();
+        rules.tls = config.server_tls(&server.key.server_name)?;
         let policy = self.shared(Policy::new(&rules, &call.host.environment, config.proxy())?);
         if let Transport::Http { url, .. } = &config.transport {
             // Before anything is asked of the server, its authorization included.
@@ -51,7 +52,7 @@ impl Manager {
             server_name: server.key.server_name.to_string(),
             user_id: server.key.owner.user_id().map(str::to_owned),
             fingerprint: call.fingerprint(server),
-            template: template(call.host, &server.config, &rules),
+            template: template(call.host, &server.config, &server.rules),
             uses_oauth: server.config.is_oauth_server(),
             made_at: now_ms(),
             config,
@@ -94,6 +95,8 @@ impl Manager {
         if let Some(authorizer) = self.authorizer(call, server, &recipe)? {
             recipe.login = LoginInUse::of_several();
             recipe.tokens = Some(Arc::new(authorizer));
+        } else if let Some(tokens) = self.machine_tokens(call, server, &recipe)? {
+            recipe.tokens = Some(tokens);
         } else {
             recipe.tokens = self.obo_tokens(call, server, &recipe)?;
             if recipe.tokens.is_none() {

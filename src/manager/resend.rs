@@ -49,7 +49,7 @@ impl Credentials<'_> {
         }
         // The server takes neither the token of the call nor another one.
         Err(match error.refusal() {
-            Some(refusal) if server.config.obo_scopes.is_none() => {
+            Some(refusal) if !server.config.exchanges_tokens() => {
                 rejected(&server.key.server_name, refusal)
             }
             _ => error,

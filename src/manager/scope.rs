@@ -91,7 +91,7 @@ impl CallScope<'_> {
     fn header_context<'b>(&'b self, server: &ServerScope, tokens: HeaderTokens<'b>) -> Context<'b> {
         Context {
             graph_token: tokens.graph,
-            openid_token: tokens.access.filter(|_| server.config.obo_scopes.is_none()),
+            openid_token: tokens.access.filter(|_| !server.config.exchanges_tokens()),
             ..self.context(&server.key.owner)
         }
     }
@@ -103,7 +103,7 @@ impl CallScope<'_> {
         tokens: HeaderTokens<'_>,
         options: &mut CallOptions,
     ) -> Result<()> {
-        let on_behalf = server.config.obo_scopes.is_some();
+        let on_behalf = server.config.exchanges_tokens();
         let bearer = tokens.access.filter(|_| on_behalf);
         options.headers = with_bearer(self.headers(server, tokens)?.map(Arc::new), bearer);
         let of_tools = self.tool_headers(server, tokens)?.map(Arc::new);

@@ -222,7 +222,9 @@ impl Manager {
             renewed: None,
         };
         loop {
-            if task.is_running() && lease.connection().is_closed() {
+            // Whether the task is one of another login, too, is the server's to say.
+            let is_left = lease.connection().is_closed() || lease.connection().is_superseded();
+            if task.is_running() && is_left {
                 match connecting.lease(None).await {
                     Ok(another) => lease = another,
                     Err(error) => {

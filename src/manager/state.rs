@@ -23,12 +23,13 @@ use crate::cancel::{until_cancelled, until_closed};
 use crate::connection::{Breakers, Event, Known, Parting, ResultCache, Sharing};
 use crate::error::Result;
 use crate::flights::Flights;
+use crate::grants::{AuthorizationServers, Enterprise, Grants};
 use crate::host::Standing;
 use crate::keyed_lock::KeyedLock;
 use crate::lru_map::LruMap;
 use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
-use crate::obo::Obo;
+use crate::obo::{ExchangedTokens, Obo};
 use crate::telemetry::Metrics;
 use crate::transport::stdio::Children;
 
@@ -72,6 +73,8 @@ pub(super) struct Inner {
     pub(super) policy: Mutex<Option<Policy>>,
     pub(super) oauth: OAuth,
     pub(super) obo: Obo,
+    pub(super) enterprise: Enterprise,
+    pub(super) grants: Grants,
     pub(super) tool_names: KnownNames,
     /// There were any.
     pub(super) has_wire_names: AtomicBool,
@@ -105,6 +108,7 @@ impl Manager {
         let http = HttpClient::new();
         let metrics = Arc::<Metrics>::default();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+        let exchanged = ExchangedTokens::new(tasks.clone(), closing.clone(), Arc::clone(&metrics));
         Self(Arc::new(Inner {
             sharing: Arc::new(Sharing::new(
                 tasks.clone(),
@@ -112,12 +116,13 @@ impl Manager {
                 runtime.clone(),
             )),
             hands_over: AtomicBool::new(false),
-            obo: Obo::new(
+            enterprise: Enterprise::new(
                 http.clone(),
-                tasks.clone(),
-                closing.clone(),
-                Arc::clone(&metrics),
+                exchanged.clone(),
+                AuthorizationServers::default(),
             ),
+            obo: Obo::new(http.clone(), exchanged),
+            grants: Grants::new(tasks.clone(), closing.clone()),
             http,
             children: Children::default(),
             policy: Mutex::default(),

@@ -144,7 +144,7 @@ impl Manager {
             manager.tell_end(&slot, LOST);
             manager.retire(&slot, Parting::Over);
             // A token on behalf of a user is asked for by that user's calls, and by nobody else.
-            let on_behalf = slot.connection.recipe.config.obo_scopes.is_some();
+            let on_behalf = slot.connection.recipe.config.exchanges_tokens();
             if manager.0.keep_connections && !on_behalf {
                 manager.reconnect(&key, &slot, &cancel).await;
             }

@@ -162,6 +162,7 @@ mod tests {
             ssrf_protection: domains.is_empty(),
             allowed_domains: owned(domains),
             allowed_addresses: owned(addresses),
+            tls: None,
         }
     }
 

@@ -5,6 +5,8 @@ use std::io;
 
 use url::Url;
 
+use super::tls_failure;
+use super::tls_files::Identity;
 use crate::error::{Code, Error};
 
 /// The part of a URL that may be shown: scheme, host, port and path (LibreChat's `sanitizeUrlForLogging`).
@@ -19,8 +21,14 @@ pub fn sanitize_url(url: &Url) -> String {
     shown
 }
 
-/// A request that got no answer.
-pub(super) fn request_failure(error: &reqwest::Error, url: &Url) -> Error {
+/// A request that got no answer. `takes_server_name`: as of [`Route`](super::policy::Route); `identity` is
+/// what the server was offered.
+pub(super) fn request_failure(
+    error: &reqwest::Error,
+    url: &Url,
+    takes_server_name: bool,
+    identity: Option<&Identity>,
+) -> Error {
     if let Some(own) = find::<Error>(error) {
         return own.clone();
     }
@@ -28,16 +36,35 @@ pub(super) fn request_failure(error: &reqwest::Error, url: &Url) -> Error {
     if error.is_timeout() {
         return Error::timeout(format!("Connecting to {target} timed out"));
     }
-    let certificate = find::<rustls::Error>(error)
-        .is_some_and(|tls| matches!(tls, rustls::Error::InvalidCertificate(_)));
+    let tls = find::<rustls::Error>(error);
+    let is_final = tls.is_some_and(tls_failure::is_final);
     // What was sent over a connection may have been carried out.
-    let code = if error.is_connect() || certificate {
+    let code = if error.is_connect() || is_final {
         Code::ConnectionFailed
     } else {
         Code::ConnectionLost
     };
-    let message = format!("The request to {target} failed: {}", cause(error));
-    Error::new(code, message).with_retryable(!certificate)
+    let cause = match tls {
+        Some(tls) => tls_failure::in_words(tls, identity.is_some()),
+        None => cause(error),
+    };
+    let mut message = format!("The request to {target} failed: {cause}");
+    if takes_server_name && tls.is_some_and(tls_failure::is_of_name) {
+        message.push_str(": where that is right, `tls.serverName` says whose it is");
+    }
+    if tls.is_none() && identity.is_some_and(Identity::is_in_doubt) {
+        message.push_str(
+            "; the server had asked for a client certificate, and may not take that of `tls.cert`",
+        );
+    } else if url.scheme() == "http" && is_no_http(error) {
+        message.push_str("; if the port speaks TLS, write https:// (or wss://)");
+    }
+    Error::new(code, message).with_retryable(!is_final)
+}
+
+/// Whether nothing was answered, or what is not HTTP: a port that speaks TLS does either.
+fn is_no_http(error: &reqwest::Error) -> bool {
+    find::<hyper::Error>(error).is_some_and(|it| it.is_parse() || it.is_incomplete_message())
 }
 
 /// Whether the connection was closed before anything of an answer came.
@@ -73,7 +100,7 @@ pub(super) fn body_failure(error: &reqwest::Error, url: &Url) -> Error {
 /// One phrase. Only the innermost cause is told: reqwest's own layers print the whole URL.
 fn cause(error: &reqwest::Error) -> String {
     if let Some(tls) = find::<rustls::Error>(error) {
-        return tls.to_string();
+        return tls_failure::in_words(tls, false);
     }
     let phrase = find::<io::Error>(error).and_then(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => Some("connection refused"),

@@ -9,6 +9,7 @@ use super::allowlist::{Allowlist, is_supported_scheme};
 use super::exemption::Exemptions;
 use super::proxy::{Proxies, ProxyUrl};
 use super::rule::{AddressRule, refused};
+use super::server_tls::ServerTls;
 use super::tls::TlsSettings;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
@@ -39,6 +40,7 @@ struct Inner {
     exemptions: Arc<Exemptions>,
     proxies: Proxies,
     tls: TlsSettings,
+    server_tls: Option<ServerTls>,
 }
 
 /// Whose URLs a policy is for.
@@ -67,6 +69,10 @@ pub(super) struct Route {
     pub proxy: Option<ProxyUrl>,
     /// The proxy will resolve the name, so it must be resolved and judged here beforehand.
     pub judge_before_proxy: bool,
+    /// The server's own, where this is an origin that its config names.
+    pub tls: Option<ServerTls>,
+    /// Whether `tls.serverName` of the config says whose certificate is expected there.
+    pub takes_server_name: bool,
 }
 
 impl Policy {
@@ -119,6 +125,7 @@ impl Policy {
             exemptions: Arc::new(Exemptions::new(&rules.allowed_addresses)),
             proxies: Proxies::new(environment, server_proxy)?,
             tls: TlsSettings::new(environment),
+            server_tls: rules.tls.clone(),
         })))
     }
 
@@ -128,6 +135,22 @@ impl Policy {
     /// Fails with [`Code::InvalidConfig`] (scheme), [`Code::DomainNotAllowed`] or [`Code::AddressNotAllowed`].
     pub fn check_url(&self, url: &Url) -> Result<()> {
         self.route(url, Hop::Configured).map(drop)
+    }
+
+    /// Which setting lets endpoints with private addresses be asked: an allowlist leaves exemptions without effect.
+    #[must_use]
+    pub fn allowing_setting(&self) -> &'static str {
+        if self.0.allowlist.is_configured() {
+            "mcpSettings.allowedDomains"
+        } else {
+            "mcpSettings.allowedAddresses"
+        }
+    }
+
+    /// What an operator should hear about the files of the server's `tls`, once.
+    #[must_use]
+    pub fn tls_warning(&self) -> Option<String> {
+        self.0.server_tls.as_ref()?.warning()
     }
 
     pub(super) fn tls(&self) -> &TlsSettings {
@@ -146,10 +169,15 @@ impl Policy {
         rule.check_host(&host, port)?;
         let proxy = self.0.proxies.of(url).cloned();
         let judge_before_proxy = proxy.is_some() && self.check_proxied(&rule, &host, port)?;
+        let tls = self.0.server_tls.as_ref();
+        let tls = tls.filter(|tls| hop == Hop::Configured && tls.is_for(url));
+        let is_server = hop == Hop::Configured && self.0.audience == Audience::Servers;
         Ok(Route {
             rule,
             proxy,
             judge_before_proxy,
+            tls: tls.cloned(),
+            takes_server_name: tls.map_or(is_server, |tls| tls.is_own(url)),
         })
     }
 
@@ -224,164 +252,4 @@ fn unsupported(url: &Url, hop: Hop) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn rules(ssrf_protection: bool, domains: &[&str], addresses: &[&str]) -> NetworkRules {
-        let owned = |list: &[&str]| list.iter().map(|&entry| entry.to_owned()).collect();
-        NetworkRules {
-            ssrf_protection,
-            allowed_domains: owned(domains),
-            allowed_addresses: owned(addresses),
-        }
-    }
-
-    fn code(policy: &Policy, url: &str) -> Option<Code> {
-        policy
-            .check_url(&Url::parse(url).unwrap())
-            .err()
-            .map(|error| error.code)
-    }
-
-    #[test]
-    fn every_spelling_of_a_private_literal() {
-        let policy = Policy::new(&rules(true, &[], &[]), &Environment::default(), None).unwrap();
-        for url in [
-            "http://127.0.0.1/",
-            "http://0177.0.0.1/",
-            "http://0x7f.1/",
-            "http://0x7f000001/",
-            "http://2130706433/",
-            "http://127.1/",
-            "http://127.0.0.1./",
-            "http://１２７.0.0.1/",
-            "http://[::1]/",
-            "http://[::ffff:127.0.0.1]/",
-            "http://[0:0:0:0:0:ffff:7f00:1]/",
-            "ws://[::ffff:a9fe:a9fe]/",
-            "wss://169.254.169.254/",
-            "http://localhost/",
-            "http://LOCALHOST./",
-            "http://user:password@localhost/",
-            "http://redis:6379/",
-            "http://metadata.google.internal/",
-        ] {
-            assert_eq!(code(&policy, url), Some(Code::AddressNotAllowed), "{url}");
-            let error = policy.check_url(&Url::parse(url).unwrap()).unwrap_err();
-            assert!(error.message.starts_with("SSRF protection:"), "{error}");
-        }
-        for url in [
-            "https://example.com/",
-            "wss://1.1.1.1/",
-            "http://[2606:4700::1]/",
-        ] {
-            assert_eq!(code(&policy, url), None, "{url}");
-        }
-        for url in [
-            "ftp://example.com/",
-            "file:///etc/passwd",
-            "data:,x",
-            "unix:/run/x.sock",
-        ] {
-            assert_eq!(code(&policy, url), Some(Code::InvalidConfig), "{url}");
-        }
-    }
-
-    #[test]
-    fn allowlist_and_address_rules() {
-        let none = Environment::default();
-        let refused = Some(Code::AddressNotAllowed);
-        let foreign = Some(Code::DomainNotAllowed);
-        let listed = rules(false, &["localhost", "*.example.com"], &[]);
-        let both = rules(true, &["localhost"], &[]);
-        let both_exempt = rules(true, &["localhost"], &["localhost:3000"]);
-        let open = rules(false, &[], &[]);
-        for (rules, url, expected, oauth) in [
-            (&listed, "http://localhost:3000/", None, None),
-            (&listed, "https://a.example.com/", None, None),
-            (&listed, "https://other.test/", foreign, None),
-            (&listed, "http://127.0.0.1:3000/", foreign, refused),
-            (&both, "http://localhost:3000/", refused, refused),
-            (&both_exempt, "http://localhost:3000/", None, None),
-            (&both_exempt, "http://127.0.0.1:3000/", foreign, refused),
-            (&open, "http://127.0.0.1:3000/", None, refused),
-        ] {
-            let policy = Policy::new(rules, &none, None).unwrap();
-            assert_eq!(code(&policy, url), expected, "{rules:?} {url}");
-            let policy = Policy::oauth(rules, &none, None).unwrap();
-            assert_eq!(code(&policy, url), oauth, "OAuth: {rules:?} {url}");
-        }
-        let policy = Policy::trusted(&none).unwrap();
-        assert_eq!(code(&policy, "https://10.0.0.1/token"), None);
-        let policy = Policy::new(&listed, &none, None).unwrap();
-        let url = Url::parse("https://other.test:8443/path?key=hunter2").unwrap();
-        assert_eq!(
-            policy.check_url(&url).unwrap_err().message,
-            "Domain \"https://other.test:8443\" is not allowed"
-        );
-    }
-
-    #[test]
-    fn redirected_hops_inherit_nothing() {
-        for rules in [
-            rules(true, &[], &["localhost:3000", "127.0.0.1:3000"]),
-            rules(false, &["localhost", "127.0.0.1"], &["localhost:3000"]),
-        ] {
-            let policy = Policy::new(&rules, &Environment::default(), None).unwrap();
-            for url in ["http://localhost:3000/", "http://127.0.0.1:3000/"] {
-                let url = Url::parse(url).unwrap();
-                assert!(policy.route(&url, Hop::Configured).is_ok());
-                let error = policy.route(&url, Hop::Redirected).unwrap_err();
-                assert_eq!(error.code, Code::AddressNotAllowed);
-            }
-            let url = Url::parse("ftp://example.com/").unwrap();
-            let error = policy.route(&url, Hop::Redirected).unwrap_err();
-            assert_eq!(error.code, Code::InvalidResponse);
-        }
-    }
-
-    #[test]
-    fn proxied_targets() {
-        let environment = Environment::from([("PROXY", "http://proxy.test:3128")]);
-        let policy = Policy::new(
-            &rules(true, &[], &["mcp.example.com:443", "10.0.0.1:80"]),
-            &environment,
-            None,
-        )
-        .unwrap();
-        for (url, expected) in [
-            ("https://mcp.example.com/", None),
-            (
-                "https://mcp.example.com:8443/",
-                Some(Code::AddressNotAllowed),
-            ),
-            ("https://1.1.1.1/", None),
-            ("http://10.0.0.1/", None),
-            ("http://10.0.0.2/", Some(Code::AddressNotAllowed)),
-        ] {
-            assert_eq!(code(&policy, url), expected, "{url}");
-        }
-        assert_eq!(
-            policy
-                .check_url(&Url::parse("https://other.test/").unwrap())
-                .unwrap_err()
-                .message,
-            "SSRF protection: proxied MCP request target \"other.test\" must be an IP literal or an explicitly allowed host"
-        );
-
-        let listed = Policy::new(&rules(false, &["mcp.test"], &[]), &environment, None).unwrap();
-        let url = Url::parse("https://mcp.test/").unwrap();
-        assert!(
-            !listed
-                .route(&url, Hop::Configured)
-                .unwrap()
-                .judge_before_proxy
-        );
-        assert!(
-            listed
-                .route(&url, Hop::Redirected)
-                .unwrap()
-                .judge_before_proxy
-        );
-    }
-}
+mod tests;

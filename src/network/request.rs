@@ -1,13 +1,18 @@
 //! What is sent.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, Method};
 use url::Url;
 
 use super::failure::sanitize_url;
+use crate::dpop::Proof;
+
+const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// What to do with a redirect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +46,8 @@ pub struct Request {
     /// A server chose this URL, on another origin than the configured one: it is judged as a redirect to it, and
     /// [`Self::secret_headers`] stay behind.
     pub elsewhere: bool,
+    /// Made anew each time that the request is sent, for its URL then; stays behind where [`Self::secret_headers`] do.
+    pub proof: Option<Box<Proof>>,
 }
 
 impl Request {
@@ -59,6 +66,23 @@ impl Request {
             is_repeatable,
             http1_only: false,
             elsewhere: false,
+            proof: None,
+        }
+    }
+
+    /// What nobody but the configured origin gets.
+    pub(super) fn drop_secrets(&mut self) {
+        self.proof = None;
+        for name in [
+            &AUTHORIZATION,
+            &PROXY_AUTHORIZATION,
+            &COOKIE,
+            &MCP_SESSION_ID,
+        ]
+        .into_iter()
+        .chain(&self.secret_headers)
+        {
+            self.headers.remove(name);
         }
     }
 }
@@ -72,4 +96,17 @@ impl fmt::Debug for Request {
             .field("headers", &self.headers.keys().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
+}
+
+/// The URL as HTTP knows it: a WebSocket starts as an HTTP request (RFC 6455, section 3).
+pub(super) fn wire_url(url: &Url) -> Cow<'_, Url> {
+    let scheme = match url.scheme() {
+        "ws" => "http",
+        "wss" => "https",
+        _ => return Cow::Borrowed(url),
+    };
+    let mut url = url.clone();
+    // Cannot fail between schemes of this kind.
+    let _ = url.set_scheme(scheme);
+    Cow::Owned(url)
 }

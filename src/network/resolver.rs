@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::Host;
 
 use super::rule::AddressRule;
 use crate::blocking::blocking;
@@ -13,14 +14,23 @@ use crate::error::{Code, Error, Result};
 pub(super) struct JudgingResolver {
     pub rule: AddressRule,
     pub port: u16,
+    /// Where every name leads: the host of a URL whose server has a certificate for another name.
+    pub host: Option<Host>,
 }
 
 impl Resolve for JudgingResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let rule = self.rule.clone();
         let port = self.port;
+        let host = self.host.clone();
         Box::pin(async move {
-            let addresses = resolve(&rule, name.as_str(), port).await?;
+            let addresses = match host {
+                // Literals are judged with their URL.
+                Some(Host::Ipv4(address)) => vec![address.into()],
+                Some(Host::Ipv6(address)) => vec![address.into()],
+                Some(Host::Domain(host)) => resolve(&rule, &host, port).await?,
+                None => resolve(&rule, name.as_str(), port).await?,
+            };
             // Port 0 asks the connector for the URL's own port.
             let addresses = addresses.into_iter().map(|ip| SocketAddr::new(ip, 0));
             Ok(Box::new(addresses) as Addrs)

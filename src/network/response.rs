@@ -13,6 +13,7 @@ use url::Url;
 
 use super::coding::{self, Coding, codings};
 use super::failure::{body_failure, sanitize_url};
+use crate::dpop;
 use crate::error::{Code, Error, Result};
 
 /// An answer whose body has not been read. `Debug` shows header names only, and no query.
@@ -21,6 +22,8 @@ pub struct Response {
     pub headers: HeaderMap,
     /// Where the answer came from, after redirects.
     pub url: Url,
+    /// Why a resource refuses the request's proof, where that has nothing to do with its token.
+    pub refused_proof: Option<&'static str>,
     inner: reqwest::Response,
     timeout: Option<Duration>,
     /// How the body is coded; the name of a coding that is not known.
@@ -28,17 +31,22 @@ pub struct Response {
 }
 
 impl Response {
-    pub(super) fn new(mut inner: reqwest::Response, timeout: Option<Duration>) -> Self {
+    /// `url` is what was asked for, under the name that the caller knows it by.
+    pub(super) fn new(mut inner: reqwest::Response, url: &Url, timeout: Option<Duration>) -> Self {
         let mut headers = std::mem::take(inner.headers_mut());
         let codings = codings(&headers);
         if headers.remove(CONTENT_ENCODING).is_some() && codings != Ok(Vec::new()) {
             // That of the coded body.
             headers.remove(CONTENT_LENGTH);
         }
+        let mut answered = inner.url().clone();
+        // Fails for no URL that was asked.
+        let _ = answered.set_host(url.host_str());
         Self {
             status: inner.status(),
             headers,
-            url: inner.url().clone(),
+            url: answered,
+            refused_proof: None,
             inner,
             timeout,
             codings,
@@ -124,6 +132,14 @@ impl Response {
             .filter_map(|value| value.to_str().ok())
             .collect();
         (!challenges.is_empty()).then(|| challenges.join(", "))
+    }
+
+    /// Of a request that had a proof. Whether it is to be sent again, with a nonce in that.
+    pub(super) fn judge_proof(&mut self) -> bool {
+        let challenges = self.challenges();
+        let refused = challenges.and_then(|it| dpop::refusal_of(self.status, &it));
+        self.refused_proof = refused;
+        refused.is_some_and(|error| dpop::wants_nonce(error, &self.headers))
     }
 
     /// The raw connection after 101 Switching Protocols.

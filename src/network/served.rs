@@ -13,6 +13,8 @@ use rustls::{
 };
 use webpki::EndEntityCert;
 
+use super::tls_failure::SelfSigned;
+
 /// Trusts roots, and self-signed certificates of servers themselves.
 ///
 /// `openssl req -x509` marks the certificate of a server as one of an authority, which `webpki` refuses to take for a
@@ -55,6 +57,14 @@ impl ServerCertVerifier for Verifier {
                 check_name(presented, name)?;
                 Ok(ServerCertVerified::assertion())
             }
+            Err(error) if is_authority_s(&error) || is_of_nobody(&error) => {
+                Err(if is_self_signed(presented) {
+                    let error = OtherError(Arc::new(SelfSigned));
+                    Error::InvalidCertificate(CertificateError::Other(error))
+                } else {
+                    error
+                })
+            }
             judged => judged,
         }
     }
@@ -89,6 +99,17 @@ fn is_authority_s(error: &Error) -> bool {
     };
     let error = error.downcast_ref::<webpki::Error>();
     matches!(error, Some(webpki::Error::CaUsedAsEndEntity))
+}
+
+fn is_of_nobody(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::InvalidCertificate(CertificateError::UnknownIssuer)
+    )
+}
+
+fn is_self_signed(certificate: &CertificateDer<'_>) -> bool {
+    EndEntityCert::try_from(certificate).is_ok_and(|it| it.issuer() == it.subject())
 }
 
 fn check_name(certificate: &CertificateDer<'_>, name: &ServerName<'_>) -> Result<(), Error> {

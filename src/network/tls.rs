@@ -11,6 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use rustls_native_certs::CertificateResult;
 
 use super::served::Verifier;
+use super::tls_files::Material;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::lru_map::LruMap;
@@ -43,25 +44,31 @@ impl TlsSettings {
         }
     }
 
-    /// The configuration for these settings, read once per process. Blocks on the file system the first time.
-    pub fn client_config(&self) -> Result<ClientConfig> {
+    /// The configuration for these settings, with what one server has of its own. What the environment names is read once
+    /// per process. Blocks on the file system the first time.
+    pub fn client_config(&self, own: Option<&Material>) -> Result<ClientConfig> {
         /// A process has one environment; the bound is for hosts that change it.
         static CONFIGS: LazyLock<LruMap<TlsSettings, ClientConfig>> =
             LazyLock::new(|| LruMap::new(8));
-        CONFIGS.get_or_make(self, || self.load())
-    }
-
-    fn load(&self) -> Result<ClientConfig> {
-        if self.verify {
-            return build(self.trusted()?);
+        match own {
+            Some(own) => build(&*self.trust()?, Some(own)),
+            None => CONFIGS.get_or_make(self, || build(&*self.trust()?, None)),
         }
-        tracing::warn!(
-            "{REJECT_UNAUTHORIZED} is 0: TLS certificates are not verified, connections are insecure"
-        );
-        build(Verification::None)
     }
 
-    fn trusted(&self) -> Result<Verification> {
+    fn trust(&self) -> Result<Arc<Trust>> {
+        static TRUSTED: LazyLock<LruMap<TlsSettings, Arc<Trust>>> =
+            LazyLock::new(|| LruMap::new(8));
+        TRUSTED.get_or_make(self, || self.load().map(Arc::new))
+    }
+
+    fn load(&self) -> Result<Trust> {
+        if !self.verify {
+            tracing::warn!(
+                "{REJECT_UNAUTHORIZED} is 0: TLS certificates are not verified, connections are insecure"
+            );
+            return Ok(Trust::Anybody);
+        }
         let mut roots = RootCertStore::empty();
         let system = system_roots();
         roots.add_parsable_certificates(system.certs);
@@ -79,44 +86,52 @@ impl TlsSettings {
             }
         }
         roots.add_parsable_certificates(named.iter().cloned());
-        Ok(Verification::Trusted { roots, named })
+        Ok(Trust::Roots { roots, named })
     }
 }
 
 /// A configuration that trusts nobody, for clients that only ever speak plain HTTP: it costs no file access.
 pub(super) fn plaintext_config() -> Result<ClientConfig> {
-    build(Verification::Nobody)
+    build(&Trust::Nobody, None)
 }
 
-enum Verification {
-    Trusted {
+enum Trust {
+    Roots {
         roots: RootCertStore,
         /// Those that the operator names.
         named: Vec<CertificateDer<'static>>,
     },
     Nobody,
-    None,
+    Anybody,
 }
 
-fn build(verification: Verification) -> Result<ClientConfig> {
+fn build(trust: &Trust, own: Option<&Material>) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable(&error))?;
-    Ok(match verification {
-        Verification::Nobody => builder.with_root_certificates(RootCertStore::empty()),
-        Verification::Trusted { roots, named } => {
+    let builder = match trust {
+        Trust::Nobody => builder.with_root_certificates(RootCertStore::empty()),
+        Trust::Roots { roots, named } => {
+            let (mut roots, mut named) = (roots.clone(), named.clone());
+            if let Some(own) = own {
+                roots.add_parsable_certificates(own.authorities.iter().cloned());
+                named.extend(own.authorities.iter().cloned());
+            }
             let verifier =
                 Verifier::new(roots, named, provider).map_err(|error| unusable(&error))?;
             builder
                 .dangerous()
                 .with_custom_certificate_verifier(Arc::new(verifier))
         }
-        Verification::None => builder
+        Trust::Anybody => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AcceptAll(provider))),
-    }
-    .with_no_client_auth())
+    };
+    Ok(match own.and_then(|own| own.identity.clone()) {
+        Some(identity) => builder.with_client_cert_resolver(identity),
+        None => builder.with_no_client_auth(),
+    })
 }
 
 fn unusable(error: &dyn std::fmt::Display) -> Error {
@@ -214,7 +229,9 @@ mod tests {
             (EXTRA_CA_CERTS, &empty),
         ] {
             let environment = Environment::from([(variable, path.to_str().unwrap())]);
-            let error = TlsSettings::new(&environment).client_config().unwrap_err();
+            let error = TlsSettings::new(&environment)
+                .client_config(None)
+                .unwrap_err();
             assert_eq!(error.code, Code::InvalidConfig);
             assert!(error.message.contains(variable), "{error}");
         }

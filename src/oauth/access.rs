@@ -1,13 +1,16 @@
 //! Tokens that are had without asking the user, refreshed in a task of their own.
 
+use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::authorizer::{Authorizer, EARLY, Relation};
-use super::leases::storage_unavailable;
+use super::leases::{refresh_unavailable, storage_unavailable};
+use super::refresh_lock::POLL;
 use super::renew::{Reason, may_pass};
 use crate::clock::now_ms;
 use crate::connection::{Access, AccessTokens};
@@ -35,6 +38,24 @@ impl Authorizer {
         };
         let refreshed = refresh.await?;
         Ok(refreshed.map(|stored| self.hand_out(stored)))
+    }
+
+    /// The same for who has a token that is still good, and waits for no lock that does not answer. The refresh goes on by
+    /// itself.
+    async fn refresh_soon(&self) -> Result<Option<Access>> {
+        let mut refreshing = pin!(self.refresh(Reason::Due));
+        loop {
+            if let Ok(refreshed) = timeout(POLL, &mut refreshing).await {
+                return refreshed;
+            }
+            if self.0.oauth.lock_answers.is_away() {
+                let unanswered = Error::timeout("The host's `lock` does not answer");
+                return Err(refresh_unavailable(
+                    &self.0.relation.server_name,
+                    unanswered,
+                ));
+            }
+        }
     }
 
     /// Who shares a refresh: not another tenant's user, nor a server of this name that is another one.
@@ -121,7 +142,10 @@ impl AccessTokens for Authorizer {
             return Ok(Some(self.hand_out(stored.clone())));
         }
         let usable = stored.filter(|stored| !stored.expires_within(Duration::ZERO));
-        let refreshed = self.refresh(Reason::Due).await;
+        let refreshed = match &usable {
+            Some(_) => self.refresh_soon().await,
+            None => self.refresh(Reason::Due).await,
+        };
         match (usable, refreshed) {
             (_, Ok(Some(access))) => Ok(Some(access)),
             (Some(usable), _) => Ok(Some(self.hand_out(usable))),

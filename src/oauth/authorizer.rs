@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::client_assertion::KeyedClient;
 use super::flow_id::flow_id;
 use super::http::Endpoints;
 use super::leases::Leases;
@@ -17,6 +18,7 @@ use super::runtime::OAuth;
 use super::storage::{Storage, StoredAccess};
 use crate::clock::now_ms;
 use crate::connection::{Access, EpochMark, Login, SharedSession};
+use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
 use crate::host::{FlowStore, Host};
 use crate::network::{HttpClient, NetworkRules};
@@ -69,6 +71,18 @@ pub(super) struct Inner {
     pub published: Mutex<Option<String>>,
     /// When the token that was handed out last is due to be replaced, in milliseconds since the epoch.
     pub due_at: AtomicI64,
+    /// That of the last token which was bound to a key: what servers want in its proofs is known to it.
+    pub prover: Mutex<Option<Prover>>,
+}
+
+impl Inner {
+    pub fn keyed_client(&self) -> KeyedClient<'_> {
+        KeyedClient {
+            options: &self.relation.options,
+            server_name: &self.relation.server_name,
+            assertions: self.host.client_assertions.as_deref(),
+        }
+    }
 }
 
 impl Authorizer {
@@ -103,6 +117,7 @@ impl Authorizer {
             relation,
             published: Mutex::default(),
             due_at: AtomicI64::new(i64::MAX),
+            prover: Mutex::default(),
         })))
     }
 
@@ -112,15 +127,24 @@ impl Authorizer {
             options,
             ..
         } = &self.0.relation;
-        let read = || self.0.storage.access_for(server_url.as_str(), options);
-        match read().await {
+        let read = || {
+            let known = self.0.prover.lock().clone();
+            self.0
+                .storage
+                .access_for(server_url.as_str(), options, known)
+        };
+        let stored = match read().await {
             // A process that was held up has not heard what came in time.
             Err(error) if error.code == Code::HostTimeout => {
                 let again = tokio::time::timeout(LOOK_AGAIN, read()).await;
                 again.unwrap_or(Err(error))
             }
             stored => stored,
+        }?;
+        if let Some(prover) = stored.as_ref().and_then(|stored| stored.prover.clone()) {
+            *self.0.prover.lock() = Some(prover);
         }
+        Ok(stored)
     }
 
     pub(super) fn hand_out(&self, stored: StoredAccess) -> Access {
@@ -136,6 +160,7 @@ impl Authorizer {
         Access {
             token: stored.token,
             login: set.map_or(Login::Unknown, lineage),
+            prover: stored.prover,
         }
     }
 }

@@ -3,7 +3,10 @@
 
 use url::Url;
 
-/// What the `Bearer` challenge of a refused request says.
+use crate::challenges::{challenges, of_scheme, parameter};
+use crate::dpop;
+
+/// What the `Bearer` challenge of a refused request says, or the `DPoP` one of a server that takes no other tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BearerChallenge {
     pub resource_metadata: Option<Url>,
@@ -11,27 +14,25 @@ pub struct BearerChallenge {
     pub scope: Option<String>,
     /// `invalid_token`, `insufficient_scope`, …
     pub error: Option<String>,
+    /// Of a server that takes tokens of no other kind (RFC 9449): the algorithms that it takes proofs with, separated by
+    /// spaces, where it says them.
+    pub only_dpop: Option<String>,
 }
 
 impl BearerChallenge {
-    /// The first `Bearer` challenge among all in the header. Several header lines are joined with commas beforehand.
+    /// The first `Bearer` challenge among all in the header, else the first `DPoP` one. Several header lines are joined with
+    /// commas beforehand.
     #[must_use]
     pub fn parse(header: &str) -> Option<Self> {
-        let (_, parameters) = challenges(header)
-            .into_iter()
-            .find(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))?;
-        let value = |name: &str| {
-            let found = parameters
-                .iter()
-                .find(|(key, _)| key.eq_ignore_ascii_case(name));
-            found
-                .map(|(_, value)| value.clone())
-                .filter(|value| !value.is_empty())
-        };
+        let challenges = challenges(header);
+        let bearer = of_scheme(&challenges, "bearer");
+        let challenge = bearer.or_else(|| of_scheme(&challenges, dpop::SCHEME))?;
+        let value = |name: &str| parameter(challenge, name).map(str::to_owned);
         Some(Self {
             resource_metadata: value("resource_metadata").and_then(|url| Url::parse(&url).ok()),
             scope: value("scope"),
             error: value("error"),
+            only_dpop: bearer.is_none().then(|| value("algs").unwrap_or_default()),
         })
     }
 
@@ -41,64 +42,6 @@ impl BearerChallenge {
         let insufficient = self.error.as_deref() == Some("insufficient_scope");
         self.scope.as_deref().filter(|_| insufficient)
     }
-}
-
-type Challenge = (String, Vec<(String, String)>);
-
-/// All challenges with their parameters. A credential in `token68` form (`Negotiate YWJj=`) is read as a parameter
-/// or a scheme without meaning; no known scheme uses both forms.
-fn challenges(header: &str) -> Vec<Challenge> {
-    let mut found: Vec<Challenge> = Vec::new();
-    let mut rest = header;
-    loop {
-        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',' || c == '=');
-        let end = rest.find(|c: char| !is_token(c)).unwrap_or(rest.len());
-        if end == 0 {
-            let Some(unexpected) = rest.chars().next() else {
-                return found;
-            };
-            rest = &rest[unexpected.len_utf8()..];
-            continue;
-        }
-        let (token, after) = rest.split_at(end);
-        match after.trim_start().strip_prefix('=') {
-            Some(value) if !found.is_empty() => {
-                let (value, after) = parameter(value.trim_start());
-                if let Some((_, parameters)) = found.last_mut() {
-                    parameters.push((token.to_owned(), value));
-                }
-                rest = after;
-            }
-            _ => {
-                found.push((token.to_owned(), Vec::new()));
-                rest = after;
-            }
-        }
-    }
-}
-
-/// A parameter's value, quoted or not, and what follows it.
-fn parameter(text: &str) -> (String, &str) {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text
-            .find(|c: char| c == ',' || c.is_ascii_whitespace())
-            .unwrap_or(text.len());
-        return (text[..end].to_owned(), &text[end..]);
-    };
-    let mut value = String::new();
-    let mut characters = quoted.char_indices();
-    while let Some((index, character)) = characters.next() {
-        match character {
-            '"' => return (value, &quoted[index + 1..]),
-            '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
-            _ => value.push(character),
-        }
-    }
-    (value, "")
-}
-
-fn is_token(c: char) -> bool {
-    c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)
 }
 
 #[cfg(test)]

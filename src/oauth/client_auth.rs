@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::documents::ClientInfo;
 use super::http::Form;
+use crate::jws::CLIENT_ASSERTION_TYPE;
 use crate::secret::Secret;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum AuthMethod {
     None,
     Basic,
     Post,
+    /// With an assertion in the secret's place (RFC 7523, section 2.2).
+    PrivateKeyJwt,
 }
 
 impl AuthMethod {
@@ -23,6 +26,7 @@ impl AuthMethod {
             Self::None => "none",
             Self::Basic => "client_secret_basic",
             Self::Post => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
     }
 
@@ -97,11 +101,30 @@ pub fn authenticate(
             form.set("client_secret", secret.expose());
             None
         }
+        (AuthMethod::PrivateKeyJwt, Some(assertion)) => {
+            form.set("client_id", client_id);
+            form.set("client_assertion_type", CLIENT_ASSERTION_TYPE);
+            form.set("client_assertion", assertion.expose());
+            None
+        }
         _ => {
             form.set("client_id", client_id);
             None
         }
     }
+}
+
+/// The credentials of a flow's client, which the flow knows the method of.
+#[must_use]
+pub fn authenticate_in_flow(
+    form: &mut Form,
+    client: &ClientInfo,
+    supported: Option<&[&str]>,
+) -> Option<Secret> {
+    if client.auth_method() == Some(AuthMethod::None.as_str()) {
+        return authenticate(form, AuthMethod::None, client.id(), None);
+    }
+    authenticate_client(form, client, None, supported)
 }
 
 /// The credentials of a registered client in a token request. `supported` are the endpoint's methods, where known.
@@ -183,6 +206,12 @@ mod tests {
                 "client_id=c&client_secret=s",
             ),
             (AuthMethod::None, Some(&secret), None, "client_id=c"),
+            (
+                AuthMethod::PrivateKeyJwt,
+                Some(&secret),
+                None,
+                "client_id=c&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&client_assertion=s",
+            ),
             (AuthMethod::Basic, None, None, "client_id=c"),
         ] {
             let mut form = Form::default();

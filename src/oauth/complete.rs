@@ -5,24 +5,33 @@ use std::sync::{Arc, LazyLock};
 use async_trait::async_trait;
 use indexmap::IndexMap;
 use serde_json::json;
+use url::Url;
 
-use super::client_auth::{AuthMethod, authenticate, authenticate_client};
+use super::client_assertion::{ClientEndpoint, ClientKeys};
+use super::client_auth::{AuthMethod, authenticate_in_flow};
 use super::documents::{Tokens, text};
+use super::dpop::{FLOW_KEY, check_bound};
 use super::exchange::{Exchange, Received};
+use super::failure::{EXCHANGE_FAILED, UNPROVEN};
 use super::flow_kind::FLOW_KIND;
-use super::http::{Endpoints, Form};
-use super::initiate::{redirect_uri, resource_indicator};
+use super::http::{Answer, Endpoints, Form};
+use super::initiate::redirect_uri;
+use super::metadata::resource_indicator;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::host::{CREDENTIAL_SET_ID, FlowAttempt, FlowState, FlowStatus, FlowStore};
+use crate::host::{
+    CREDENTIAL_SET_ID, CredentialsKey, FlowAttempt, FlowState, FlowStatus, FlowStore,
+};
 use crate::keyed_lock::KeyedLock;
 use crate::log::{Level, LogMeta, Logger};
-use crate::network::HttpClient;
+use crate::network::{HttpClient, ServerTls};
 use crate::secret::Secret;
 use crate::settings::Settings;
 
 /// `LibreChat`'s text for a flow that was torn down or replaced meanwhile.
 pub const CANCELLED: &str = "OAuth flow was cancelled before completion";
+
+const KEYED: &str = AuthMethod::PrivateKeyJwt.as_str();
 
 /// What a callback needs.
 pub struct Completion {
@@ -33,8 +42,14 @@ pub struct Completion {
     pub environment: Environment,
     pub settings: Settings,
     pub logger: Logger,
+    /// What the key of a flow is encrypted with, where its tokens are to be bound to one.
+    pub credentials_key: Arc<dyn CredentialsKey>,
     /// Stores the tokens before anybody who waits for the flow gets them.
     pub persist: Option<Arc<dyn Persist>>,
+    /// Of clients that prove themselves with a key. Absent: there are none.
+    pub keys: Option<Arc<dyn ClientKeys>>,
+    /// The server's own; flows hold none.
+    pub tls: Option<ServerTls>,
 }
 
 /// `persistBeforeComplete` of `LibreChat`'s callback route, and what belongs to it.
@@ -100,7 +115,10 @@ impl Completion {
                 self.logger
                     .with(Level::Error, message, LogMeta::Error(error.clone()));
                 let fault = error.host_fault();
-                let why = fault.map_or(&error.message, |fault| &fault.message);
+                let why = match fault {
+                    Some(fault) if !error.message.starts_with(UNPROVEN) => &fault.message,
+                    _ => &error.message,
+                };
                 match flow.attempt() {
                     Some(attempt) => {
                         let failing = self.flows.fail_attempt(flow_id, FLOW_KIND, &attempt, why);
@@ -154,9 +172,11 @@ impl Completion {
     }
 
     async fn exchange(&self, flow: &FlowState, callback: &Callback) -> Result<Tokens> {
-        let request = Exchange::read(&flow.metadata)?;
+        let mut request = Exchange::read(&flow.metadata)?;
+        request.rules.tls.clone_from(&self.tls);
         request.check_issuer(callback.received.as_ref())?;
-        let endpoints = Endpoints::new(
+        let prover = request.prover(&*self.credentials_key)?;
+        let mut endpoints = Endpoints::new(
             self.http.clone(),
             &request.rules,
             &self.environment,
@@ -166,6 +186,9 @@ impl Completion {
                 .as_ref()
                 .unwrap_or(&self.oauth_headers),
         )?;
+        if let Some(prover) = &prover {
+            endpoints = endpoints.proving(prover.clone());
+        }
         let url = endpoints.check(request.server.endpoint("token_endpoint")?, "token_endpoint")?;
         let redirect_uri = match request.client.redirect_uri() {
             Some(uri) => uri.to_owned(),
@@ -180,28 +203,71 @@ impl Completion {
         if let Some(resource) = resource.filter(|_| request.sends_resource) {
             form.set("resource", &resource);
         }
-        let authorization = if request.client.auth_method() == Some(AuthMethod::None.as_str()) {
-            authenticate(&mut form, AuthMethod::None, request.client.id(), None)
+        let mut answer = self
+            .post(flow, &request, &endpoints, &url, &mut form)
+            .await?;
+        if answer.wants_nonce() {
+            answer = self
+                .post(flow, &request, &endpoints, &url, &mut form)
+                .await?;
+        }
+        let members = answer.success(Code::OAuthExchangeFailed, "Token exchange")?;
+        let mut tokens = Tokens::from_response(members, Code::OAuthExchangeFailed)?;
+        // Stored with them, by whoever does so. It is ours to say, and no authorization server's.
+        tokens.0.remove(FLOW_KEY);
+        if let Some(key) = &request.key {
+            tokens.0.insert(FLOW_KEY.to_owned(), json!(key.expose()));
+        }
+        check_bound(&tokens, prover.as_ref(), Code::OAuthExchangeFailed)?;
+        Ok(tokens)
+    }
+
+    /// With what proves who the client is, made for this request.
+    async fn post(
+        &self,
+        flow: &FlowState,
+        request: &Exchange,
+        endpoints: &Endpoints,
+        url: &Url,
+        form: &mut Form,
+    ) -> Result<Answer> {
+        let is_keyed = match &self.keys {
+            Some(keys) if request.client.auth_method() == Some(KEYED) => {
+                let server_name = text(&flow.metadata, "serverName").unwrap_or_default();
+                let at = ClientEndpoint {
+                    endpoints,
+                    url,
+                    name: "token_endpoint",
+                };
+                let id = request.client.id();
+                let proved = keys.authenticate(server_name, id, form, at).await;
+                proved.map_err(|error| Error {
+                    message: format!("{UNPROVEN}: {error}"),
+                    ..error
+                })?
+            }
+            _ => false,
+        };
+        let authorization = if is_keyed {
+            None
         } else {
             let methods = request
                 .server
                 .texts("token_endpoint_auth_methods_supported");
-            authenticate_client(&mut form, &request.client, None, methods.as_deref())
+            authenticate_in_flow(form, &request.client, methods.as_deref())
         };
-        let answer = endpoints
-            .post_form(&url, &form, authorization.as_ref())
+        endpoints
+            .post_form(url, form, authorization.as_ref())
             .await
             .map_err(|error| {
                 let retryable = error.retryable;
                 Error::new(
                     Code::OAuthExchangeFailed,
-                    format!("Token exchange failed: {error}"),
+                    format!("{EXCHANGE_FAILED}{error}"),
                 )
                 .with_retryable(retryable)
                 .caused_by(error)
-            })?;
-        let members = answer.success(Code::OAuthExchangeFailed, "Token exchange")?;
-        Tokens::from_response(members, Code::OAuthExchangeFailed)
+            })
     }
 }
 

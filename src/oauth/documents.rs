@@ -82,10 +82,10 @@ impl ServerMetadata {
         texts(&self.0, name)
     }
 
-    /// Whether it says that it takes refresh tokens.
+    /// Whether it takes refresh tokens, as far as it says which grants it takes: Auth0 and Entra do not.
     pub(super) fn refreshes(&self) -> bool {
         self.texts("grant_types_supported")
-            .is_some_and(|grants| grants.contains(&"refresh_token"))
+            .is_none_or(|grants| grants.contains(&"refresh_token"))
     }
 
     /// A required endpoint.

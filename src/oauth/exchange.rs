@@ -4,10 +4,14 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::cipher::Cipher;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata, text, texts};
+use super::dpop::{FLOW_KEY, THUMBPRINT};
 use super::initiate::{CONFIGURED_ENDPOINTS, SEND_RESOURCE};
 use super::issuer::{is_response_issuer, origin_of};
+use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
+use crate::host::CredentialsKey;
 use crate::network::NetworkRules;
 use crate::secret::Secret;
 
@@ -30,6 +34,8 @@ pub(super) struct Exchange {
     pub oauth_headers: Option<IndexMap<String, String>>,
     pub configured_endpoints: bool,
     pub sends_resource: bool,
+    /// Encrypted; what its tokens are to be bound to.
+    pub key: Option<Secret>,
 }
 
 impl Exchange {
@@ -52,6 +58,7 @@ impl Exchange {
                     ssrf_protection: false,
                     allowed_domains: list("allowedDomains"),
                     allowed_addresses: list("allowedAddresses"),
+                    tls: None,
                 },
                 oauth_headers: object("oauthHeaders").map(|headers| {
                     let texts = headers.into_iter();
@@ -61,9 +68,28 @@ impl Exchange {
                 }),
                 configured_endpoints: flag(CONFIGURED_ENDPOINTS).unwrap_or(false),
                 sends_resource: flag(SEND_RESOURCE).unwrap_or(true),
+                key: text(metadata, FLOW_KEY).map(Secret::from),
             })
         };
         read().ok_or_else(|| Error::new(Code::OAuthFlowFailed, "Invalid flow metadata"))
+    }
+
+    /// What the token request proves, where its tokens are to be bound to a key.
+    ///
+    /// Fails with [`Code::TokenStore`] where the key cannot be read, and where it is not the one that the user was asked for.
+    pub fn prover(&self, credentials_key: &dyn CredentialsKey) -> Result<Option<Prover>> {
+        let Some(encrypted) = &self.key else {
+            return Ok(None);
+        };
+        let cipher = Cipher::new(credentials_key.key()?.as_ref())?;
+        let prover = Prover::stored(&cipher.decrypt(encrypted)?)?;
+        if self.server.text(THUMBPRINT) == Some(prover.thumbprint()) {
+            return Ok(Some(prover));
+        }
+        Err(Error::new(
+            Code::TokenStore,
+            "A flow has another DPoP key than it says",
+        ))
     }
 
     /// RFC 9207, section 2.4: a response of another issuer must not have its code sent to this one.

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::authorizer::Authorizer;
 use super::binding::check_client_row;
 use super::documents::{Tokens, text};
+use super::failure::failure_text;
 use super::flow_kind::FLOW_KIND;
 use super::initiate::Initiation;
 use super::issuer::same_url;
@@ -42,6 +43,8 @@ pub enum FlowStart {
 pub struct FlowRequest<'a> {
     /// Scopes that the server said were missing.
     pub missing_scope: Option<&'a str>,
+    /// Whether the server said that it takes no tokens but those of a `DPoP` key.
+    pub wants_dpop: bool,
     /// Whether tokens of a flow that was completed a moment ago will do.
     pub takes_completed: bool,
 }
@@ -77,6 +80,13 @@ impl Authorizer {
         {
             return Ok(started);
         }
+        let wanted = request.missing_scope.unwrap_or_default();
+        let renews = match &existing {
+            Some(flow) if scope::covers(&asked_scope(&flow.metadata), wanted) => {
+                self.to_push_again(flow, time).await?
+            }
+            _ => None,
+        };
         let relation = &inner.relation;
         let mut settings = Settings::clone(&relation.settings);
         let endpoint = match &inner.host.redirects {
@@ -98,12 +108,15 @@ impl Authorizer {
             logger,
             storage: Some(&inner.storage),
             missing_scope: request.missing_scope,
+            wants_dpop: request.wants_dpop,
             tenant_id: tenant_id.as_deref(),
+            assertions: inner.host.client_assertions.as_deref(),
+            renews: renews.clone(),
         }
         .initiate()
         .await?;
 
-        if existing.is_some() {
+        if existing.is_some() && renews.is_none() {
             self.discard().await;
         }
         let mut metadata = initiated.metadata;
@@ -164,7 +177,8 @@ impl Authorizer {
                 let joinable = is_ours
                     && is_recent(flow.created_at)
                     && scope::covers(&asked_scope(&flow.metadata), wanted);
-                let pending = Pending::read(flow, time, fence).filter(|_| joinable);
+                let pending = Pending::read(flow, time, fence)
+                    .filter(|pending| joinable && pending.expires_at > now_ms());
                 if pending.is_some() {
                     logger.debug(format!(
                         "{prefix} Found recent PENDING OAuth flow, joining instead of creating new one"
@@ -208,7 +222,7 @@ impl Authorizer {
 
     /// Whether a flow is for this server as it is configured now, and for the tenant of the call. Flows that say nothing
     /// of their client's source are of a `LibreChat` that did not ask.
-    async fn is_ours(&self, flow: &FlowState) -> Result<bool> {
+    pub(super) async fn is_ours(&self, flow: &FlowState) -> Result<bool> {
         let inner = &self.0;
         let (relation, metadata) = (&inner.relation, &flow.metadata);
         if inner.host.tenancy.is_some()
@@ -280,7 +294,7 @@ impl Authorizer {
             return;
         }
         let authorizer = self.clone();
-        let left = u64::try_from(pending.expires_at - now_ms()).unwrap_or_default();
+        let left = u64::try_from(pending.ends_at - now_ms()).unwrap_or_default();
         let deadline = Instant::now() + Duration::from_millis(left);
         self.0.oauth.tasks.spawn(async move {
             let watched = tokio::time::timeout_at(deadline, authorizer.finished(10 * POLL));
@@ -348,17 +362,6 @@ impl Authorizer {
         if is_stored {
             storage.forget_client(id).await;
         }
-    }
-}
-
-/// What a flow failed with may quote a token endpoint; only an error code of the standard is told.
-fn failure_text(error: Option<&str>) -> String {
-    let is_code = |error: &&str| {
-        (1..=64).contains(&error.len()) && error.chars().all(|c| c.is_ascii_lowercase() || c == '_')
-    };
-    match error.filter(is_code) {
-        Some(code) => format!("OAuth authentication failed: {code}"),
-        None => "OAuth authentication failed".to_owned(),
     }
 }
 

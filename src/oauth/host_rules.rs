@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authorizer::Authorizer;
+use super::fence::Beside;
 use super::flow_id;
+use super::host_lock::HostLock;
 use super::leases::{Holder, Leases};
 use super::redemption::mark_rejected;
 use crate::abilities::Abilities;
@@ -54,8 +56,35 @@ impl Authorizer {
         found.await.map(Option::as_ref)
     }
 
+    /// The host's lock, where it keeps refreshes apart and not these leases.
+    pub(super) async fn beside(&self, leases: &Leases) -> Result<Option<Beside<'_>>> {
+        match self.host_lock().filter(|_| !leases.coordinate()) {
+            Some(lock) => Ok(Some(Beside {
+                lock,
+                standing: &self.0.oauth.leases,
+                flow_id: self.flow_id().await?,
+            })),
+            None => Ok(None),
+        }
+    }
+
+    pub(super) fn host_lock(&self) -> Option<HostLock<'_>> {
+        let inner = &self.0;
+        inner.host.lock.as_ref().map(|lock| HostLock {
+            lock,
+            standing: &inner.oauth.lock,
+            answers: &inner.oauth.lock_answers,
+            logger: &inner.host.logger,
+        })
+    }
+
     /// Notes that the server has refused this token: whoever has no other is not signed in.
     pub(super) async fn note_refusal(&self, refused: &Secret, leases: &Leases) {
+        if let Ok(Some(beside)) = self.beside(leases).await
+            && beside.ask(leases).await.is_none()
+        {
+            return;
+        }
         let (storage, logger) = (&self.0.storage, &self.0.host.logger);
         let stored = storage.access().await.ok().flatten();
         let stored = stored.filter(|stored| stored.token == *refused);

@@ -13,6 +13,8 @@ use url::{Origin, Url, form_urlencoded};
 
 use super::documents::text;
 use super::issuer::origin_of;
+use crate::clock::clock_note;
+use crate::dpop::{self, Prover};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_error, foreign_text};
@@ -23,16 +25,23 @@ use crate::server_config::{Setter, is_sent};
 const MAX_BODY: usize = 1024 * 1024;
 /// Bound on one request of discovery, registration or a token endpoint.
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Clocks, in milliseconds: a token or an assertion lives for minutes.
+const MOST_APART: i64 = 60_000;
 /// Members of forms that anybody may read; whatever else a form has is a secret.
-const PUBLIC: [&str; 9] = [
+const PUBLIC: [&str; 14] = [
     "audience",
     "client_assertion_type",
     "client_id",
+    "code_challenge",
+    "code_challenge_method",
     "grant_type",
+    "prompt",
     "redirect_uri",
     "requested_token_type",
     "resource",
+    "response_type",
     "scope",
+    "subject_token_type",
     "token_type_hint",
 ];
 
@@ -84,6 +93,7 @@ pub struct Endpoints {
     /// Where the config says that the authorization server is; where it does not, it is the one that the flow is bound
     /// to.
     configured: Option<Vec<Origin>>,
+    prover: Option<Prover>,
 }
 
 impl Endpoints {
@@ -116,7 +126,28 @@ impl Endpoints {
             policy: Policy::oauth(rules, environment, proxy)?,
             headers,
             configured: None,
+            prover: None,
         })
+    }
+
+    /// The way to the operator's own identity provider, which gets no `oauth_headers`: they are the server's.
+    pub fn trusted(http: HttpClient, environment: &Environment) -> Result<Self> {
+        Ok(Self {
+            http,
+            policy: Policy::trusted(environment)?,
+            headers: HeaderMap::new(),
+            configured: None,
+            prover: None,
+        })
+    }
+
+    /// Has forms prove that whoever sends them has this key (RFC 9449): what is given for them is bound to it.
+    #[must_use]
+    pub fn proving(self, prover: Prover) -> Self {
+        Self {
+            prover: Some(prover),
+            ..self
+        }
     }
 
     /// Keeps `oauth_headers` to the origins of the endpoints that the config names, where it names some.
@@ -144,7 +175,12 @@ impl Endpoints {
         match self.policy.check_url(&url) {
             Ok(()) => Ok(url),
             Err(refused) => Err(failed(match refused.code {
-                Code::AddressNotAllowed => format!("OAuth {field} targets a blocked address"),
+                Code::AddressNotAllowed => format!(
+                    "OAuth {field} targets a blocked address: {}:{}. If it is meant, an operator adds it to {}",
+                    url.host_str().unwrap_or_default(),
+                    url.port_or_known_default().unwrap_or_default(),
+                    self.policy.allowing_setting(),
+                ),
                 _ => format!("Invalid OAuth {field}: {}", sanitize_url(&url)),
             })
             .caused_by(refused)),
@@ -181,6 +217,7 @@ impl Endpoints {
         // Where nothing was answered, the server most likely closed a kept connection at this moment, and saw nothing. If it
         // did see a code or a refresh token, that is used up either way.
         request.is_repeatable = true;
+        request.proof = self.prover.as_ref().map(|prover| prover.proof(None));
         self.send(request, form.secrets()).await
     }
 
@@ -232,12 +269,14 @@ impl Endpoints {
         sent.add_headers(&request.headers);
         let answer = async {
             let response = self.http.send(&self.policy, request).await?;
-            let (status, url) = (response.status, sanitize_url(&response.url));
-            Ok((status, url, response.bytes(MAX_BODY).await?))
+            let url = sanitize_url(&response.url);
+            let (status, headers) = (response.status, response.headers.clone());
+            Ok((status, headers, url, response.bytes(MAX_BODY).await?))
         };
         match answer.await {
-            Ok((status, url, body)) => Ok(Answer {
+            Ok((status, headers, url, body)) => Ok(Answer {
                 status,
+                headers,
                 url: foreign_text(&url, &sent),
                 body,
                 sent,
@@ -257,13 +296,24 @@ pub struct Probe {
 /// An endpoint's answer. Its body may hold tokens, so it has no `Debug`.
 pub struct Answer {
     pub status: StatusCode,
+    pub headers: HeaderMap,
     url: String,
     body: Bytes,
-    /// What the endpoint may repeat and nobody may read.
     sent: SentSecrets,
 }
 
 impl Answer {
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What the endpoint may repeat and nobody may read.
+    #[must_use]
+    pub const fn sent(&self) -> &SentSecrets {
+        &self.sent
+    }
+
     /// The body as a JSON object.
     pub fn object(&self) -> Option<Map<String, Value>> {
         serde_json::from_slice(&self.body).ok()
@@ -301,12 +351,29 @@ impl Answer {
                 // Writing to a string cannot fail.
                 let _ = write!(message, " - {}", told.join(": "));
             }
+            let note = match text(&members, "error") {
+                Some(dpop::INVALID_PROOF) => dpop::clock_note(&self.headers),
+                Some("invalid_client" | "invalid_grant") => {
+                    clock_note(&self.headers, MOST_APART, "assertions")
+                }
+                _ => None,
+            };
+            message += &note.unwrap_or_default();
         }
         Error::new(code, message)
             .with_status(self.status.as_u16())
             .with_retryable(
                 self.status.is_server_error() || self.status == StatusCode::TOO_MANY_REQUESTS,
             )
+    }
+
+    /// Whether the endpoint asks for the same request again, with a nonce in its proof (RFC 9449, section 8), which the prover
+    /// has by now. An assertion in it has to be another one.
+    #[must_use]
+    pub fn wants_nonce(&self) -> bool {
+        let members = self.object().unwrap_or_default();
+        let error = text(&members, "error").filter(|_| self.status.is_client_error());
+        error.is_some_and(|error| dpop::wants_nonce(error, &self.headers))
     }
 
     /// Whether the endpoint takes no `scope` with a refresh: `invalid_scope` (RFC 6749, section 5.2), or Salesforce's

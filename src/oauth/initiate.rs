@@ -8,16 +8,20 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::binding::{CONFIGURED, REGISTERED};
+use super::client_assertion::KeyedClient;
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
+use super::dpop::{FlowKey, THUMBPRINT, wants_dpop};
 use super::http::Endpoints;
-use super::metadata::{check_capabilities, check_resource, discover};
+use super::metadata::{check_capabilities, discover, resource_indicator};
 use super::options::OAuthOptions;
-use super::pending::ReusedClient;
+use super::par::Push;
+use super::pending::{PUSHED_REQUEST, ReusedClient};
 use super::registration::{Registration, client_of};
 use super::storage::Storage;
 use super::{pkce, scope};
 use crate::error::{Code, Error, Result};
+use crate::host::ClientAssertions;
 use crate::log::Logger;
 use crate::network::NetworkRules;
 use crate::secret::Secret;
@@ -29,6 +33,9 @@ pub(super) const CONFIGURED_ENDPOINTS: &str = "configuredEndpoints";
 
 /// Member of a flow, in `LibreChat`'s words: the token request is to be like the authorization request.
 pub(super) const SEND_RESOURCE: &str = "sendResourceParameter";
+
+/// Parameters that name a request which is not ours (RFC 9101, section 5): no endpoint has them in its own query.
+const ELSEWHERE: [&str; 2] = ["request", "request_uri"];
 
 /// One user's wish to authorize with one server.
 pub struct Initiation<'a> {
@@ -46,7 +53,13 @@ pub struct Initiation<'a> {
     pub storage: Option<&'a Storage>,
     /// Scopes that the server said were missing, on top of the usual ones.
     pub missing_scope: Option<&'a str>,
+    /// Whether it said that it takes no tokens but those of a `DPoP` key.
+    pub wants_dpop: bool,
     pub tenant_id: Option<&'a str>,
+    /// Makes the assertions of a client whose key the host keeps.
+    pub assertions: Option<&'a dyn ClientAssertions>,
+    /// `state` and verifier of a flow that goes on with another request.
+    pub renews: Option<(Secret, Secret)>,
 }
 
 /// A flow that is ready to be stored.
@@ -81,22 +94,51 @@ struct Prepared {
     scope: Option<String>,
     /// Code challenge methods to check, where they count.
     challenge_methods: Option<Vec<String>>,
+    wants_dpop: bool,
 }
 
 impl Initiation<'_> {
     /// Fails with [`Code::OAuthDiscoveryFailed`], [`Code::OAuthRegistrationFailed`] or [`Code::InvalidConfig`].
     pub async fn initiate(&self) -> Result<Initiated> {
         self.options.check_secret()?;
+        let keyed = KeyedClient {
+            options: self.options,
+            server_name: self.server_name,
+            assertions: self.assertions,
+        };
+        keyed.check().await?;
         let redirect_uri = redirect_uri(self.settings, Some(self.server_name));
         let prepared = match self.options.pinned() {
             Some(pinned) => self.pinned(pinned, &redirect_uri)?,
             None => self.discovered(&redirect_uri).await?,
         };
         check_capabilities(&prepared.server, prepared.challenge_methods.as_deref())?;
-        let (state, verifier) = (pkce::random_text(), pkce::random_text());
-        let authorization_url =
-            self.authorization_url(&prepared, &redirect_uri, &state, &verifier)?;
-        let metadata = self.flow_metadata(&prepared, &state, &verifier)?;
+        let key = if prepared.wants_dpop {
+            Some(Storage::key_of_flow(self.storage).await?)
+        } else {
+            None
+        };
+        let renewed = self.renews.clone();
+        let (state, verifier) =
+            renewed.unwrap_or_else(|| (pkce::random_text(), pkce::random_text()));
+        let (endpoint, mut authorization_url) =
+            self.authorization_url(&prepared, &redirect_uri, &state, &verifier, key.as_ref())?;
+        let mut metadata = self.flow_metadata(&prepared, &state, &verifier)?;
+        if let Some(key) = &key {
+            key.add_to_flow(&mut metadata);
+        }
+        let push = Push {
+            endpoints: self.endpoints,
+            server: &prepared.server,
+            client: &prepared.client,
+            keyed,
+            reused: self.storage.zip(prepared.reused_client.as_ref()),
+        };
+        if push.is_required() {
+            let pushed = push.push(endpoint, &authorization_url).await?;
+            authorization_url = pushed.authorization_url;
+            metadata.insert(PUSHED_REQUEST.to_owned(), pushed.member);
+        }
         Ok(Initiated {
             authorization_url,
             state,
@@ -115,11 +157,11 @@ impl Initiation<'_> {
             .check(authorization_url, "authorization_url")?;
         self.endpoints.check(token_url, "token_url")?;
         let method = match &options.client_secret {
-            None => AuthMethod::None,
+            None => options.method_without_secret(),
             Some(_) => options.forced_auth_method.unwrap_or(AuthMethod::Basic),
         };
         let default_methods = match method {
-            AuthMethod::None => vec!["none"],
+            AuthMethod::None | AuthMethod::PrivateKeyJwt => vec![method.as_str()],
             AuthMethod::Post => vec!["client_secret_post", "client_secret_basic"],
             AuthMethod::Basic => vec!["client_secret_basic", "client_secret_post"],
         };
@@ -156,12 +198,14 @@ impl Initiation<'_> {
                 members.retain(|_, value| !value.is_null());
                 Ok(Prepared {
                     server: ServerMetadata(members),
-                    resource: None,
+                    resource: options.own_resource(self.server_url),
                     client,
                     client_source: CONFIGURED,
                     reused_client: None,
                     scope: scope::joined(options.scope.as_deref(), self.missing_scope),
                     challenge_methods: options.code_challenge_methods.clone(),
+                    // Nobody is asked what the server requires.
+                    wants_dpop: options.dpop.unwrap_or(self.wants_dpop),
                 })
             }
             _ => Err(Error::invalid_config(
@@ -175,6 +219,8 @@ impl Initiation<'_> {
         let discovery = discover(self.endpoints, self.server_url, self.settings, logger).await?;
         options.check_announced(&discovery.server)?;
         let challenged = discovery.challenge.as_ref();
+        let resource = discovery.resource.as_ref();
+        let wants_dpop = wants_dpop(options.dpop, resource, challenged, &discovery.server)?;
         let usual = scope::select(
             options.scope.as_deref(),
             challenged.and_then(|challenge| challenge.scope.as_deref()),
@@ -231,16 +277,19 @@ impl Initiation<'_> {
                 REGISTERED
             },
             reused_client,
+            wants_dpop,
         })
     }
 
+    /// The endpoint, with what of its own query stays, and the request there.
     fn authorization_url(
         &self,
         prepared: &Prepared,
         redirect_uri: &str,
         state: &Secret,
         verifier: &Secret,
-    ) -> Result<Url> {
+        key: Option<&FlowKey>,
+    ) -> Result<(Url, Url)> {
         let endpoint = prepared.server.endpoint("authorization_endpoint")?;
         // The user's browser opens it, so it is not judged by our network rules, but it must be a web page.
         let url = Url::parse(endpoint)
@@ -269,23 +318,27 @@ impl Initiation<'_> {
             }
         }
         let resource = resource_indicator(self.server_url, prepared.resource.as_ref())?;
-        let resource = resource.filter(|_| self.options.send_resource_parameter);
+        let resource = resource.filter(|_| self.options.sends_resource());
         if let Some(resource) = &resource {
             parameters.push(("resource", resource));
         }
         if let Some(audience) = &self.options.audience {
             parameters.push(("audience", audience));
         }
+        if let Some(key) = key {
+            // Nobody else can exchange the code (RFC 9449, section 10).
+            parameters.push((THUMBPRINT, key.prover.thumbprint()));
+        }
+        let is_ours = |name: &str| parameters.iter().any(|(ours, _)| *ours == name);
         let kept: Vec<(String, String)> = url
             .query_pairs()
-            .filter(|(name, _)| parameters.iter().all(|(ours, _)| ours != name))
+            .filter(|(name, _)| !ELSEWHERE.contains(&&**name) && !is_ours(name))
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
-        url.query_pairs_mut()
-            .clear()
-            .extend_pairs(kept)
-            .extend_pairs(parameters);
-        Ok(url)
+        url.query_pairs_mut().clear().extend_pairs(kept);
+        let mut request = url.clone();
+        request.query_pairs_mut().extend_pairs(parameters);
+        Ok((url, request))
     }
 
     fn flow_metadata(
@@ -337,7 +390,7 @@ impl Initiation<'_> {
         if let Some(tenant_id) = self.tenant_id {
             set("tenantId", json!(tenant_id));
         }
-        if !self.options.send_resource_parameter {
+        if !self.options.sends_resource() {
             set(SEND_RESOURCE, json!(false));
         }
         if self.options.pinned().is_some() {
@@ -345,17 +398,4 @@ impl Initiation<'_> {
         }
         Ok(metadata)
     }
-}
-
-/// The resource indicator (RFC 8707): what the protected resource document names, as it is written there. A URL parser
-/// would append a slash to an identifier without a path, and MCP wants the identifier itself.
-pub(super) fn resource_indicator(
-    server_url: &Url,
-    document: Option<&ResourceMetadata>,
-) -> Result<Option<String>> {
-    let Some(document) = document else {
-        return Ok(None);
-    };
-    check_resource(server_url, document)?;
-    Ok(document.resource().map(str::to_owned))
 }

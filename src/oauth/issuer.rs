@@ -3,17 +3,18 @@
 //! have the code sent to itself.
 
 use serde_json::{Value, json};
-use url::{Origin, Url};
+use url::{Host, Origin, Url};
 
 use super::documents::ServerMetadata;
 use crate::error::{Code, Error, Result};
 use crate::foreign_text::{SentSecrets, foreign_text};
+use crate::network::sanitize_url;
 
 /// What Entra writes in the issuer of an authority for many tenants, in the place of the tenant.
 const TENANT: &str = "{tenantid}";
 /// Where codes, tokens and secrets go. Others, such as `userinfo_endpoint`, get nothing from us.
 const SECRET_ENDPOINTS: [&str; 7] = [
-    "authorization_endpoint",
+    BROWSERS,
     "token_endpoint",
     "registration_endpoint",
     "revocation_endpoint",
@@ -21,11 +22,14 @@ const SECRET_ENDPOINTS: [&str; 7] = [
     "device_authorization_endpoint",
     "pushed_authorization_request_endpoint",
 ];
+/// The one that users' browsers open: it gets no secret from us.
+const BROWSERS: &str = "authorization_endpoint";
 /// Scheme, empty, host: `{tenantid}` stands for none of them.
 const BEFORE_PATH: usize = 3;
 
 /// Some servers write their issuer with a slash at its end in one place, and without in another.
-pub(super) fn same_issuer(one: &str, other: &str) -> bool {
+#[must_use]
+pub fn same_issuer(one: &str, other: &str) -> bool {
     one.trim_end_matches('/') == other.trim_end_matches('/')
 }
 
@@ -109,6 +113,45 @@ pub(super) fn bind_to_origin(metadata: &mut ServerMetadata) -> Result<()> {
     Ok(())
 }
 
+/// Refuses metadata with an endpoint that gets secrets as nobody may send them: with a user's name in its URL, or in clear
+/// where the document came over TLS. An authorization server on this machine may have it there, too.
+///
+/// Fails with [`Code::OAuthDiscoveryFailed`].
+pub(super) fn check_endpoints(asked: &Url, metadata: &ServerMetadata) -> Result<()> {
+    let is_clear = |url: &Url| {
+        asked.scheme() == "https"
+            && url.scheme() != "https"
+            && !(is_loopback(asked) && is_loopback(url))
+    };
+    for name in SECRET_ENDPOINTS
+        .into_iter()
+        .filter(|name| *name != BROWSERS)
+    {
+        let url = metadata.text(name).and_then(|url| Url::parse(url).ok());
+        let problem = match url {
+            Some(url) if !url.username().is_empty() || url.password().is_some() => {
+                "has user information"
+            }
+            Some(url) if is_clear(&url) => "is not https, and the authorization server is",
+            _ => continue,
+        };
+        return Err(refused(&format!(
+            "The {name} of the authorization server {} {problem}",
+            sanitize_url(asked)
+        )));
+    }
+    Ok(())
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 fn issuer_of(metadata: &ServerMetadata) -> Result<&str> {
     metadata.text("issuer").ok_or_else(|| {
         let problem = match metadata.0.get("issuer") {
@@ -125,6 +168,12 @@ fn issuer_of(metadata: &ServerMetadata) -> Result<&str> {
 pub(super) fn origin_of(url: &str) -> Option<Origin> {
     let origin = Url::parse(url).ok()?.origin();
     origin.is_tuple().then_some(origin)
+}
+
+/// Whether an endpoint is at the origin of an issuer.
+#[must_use]
+pub fn is_same_origin(issuer: &str, endpoint: &Url) -> bool {
+    origin_of(issuer).is_some_and(|origin| origin == endpoint.origin())
 }
 
 /// Whether both are the same URL, however they are written.
@@ -216,6 +265,32 @@ mod tests {
         let message = check_issuer(asked, &stated).unwrap_err().message;
         assert!(message.contains(asked) && message.contains("https://evil.test/"));
         assert!(!message.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn endpoints_get_secrets_over_tls_as_their_issuer_does() {
+        for (asked, endpoint, accepted) in [
+            ("https://as.test", "https://as.test/token", true),
+            ("https://as.test", "https://other.test/token", true),
+            ("https://as.test", "http://as.test/token", false),
+            ("https://as.test", "http://127.0.0.1/token", false),
+            ("https://localhost", "http://127.0.0.1:1/token", true),
+            ("https://[::1]:8443", "http://localhost/token", true),
+            ("https://127.0.0.1", "http://as.test/token", false),
+            ("http://as.test", "http://as.test/token", true),
+            ("https://as.test", "https://user@as.test/token", false),
+            ("http://as.test", "http://:word@as.test/token", false),
+        ] {
+            let url = Url::parse(asked).unwrap();
+            for name in SECRET_ENDPOINTS {
+                let checked = check_endpoints(&url, &metadata(&json!({ name: endpoint })));
+                let accepted = accepted || name == BROWSERS;
+                assert_eq!(checked.is_ok(), accepted, "{asked} {name} {endpoint}");
+                if let Err(error) = checked {
+                    assert!(error.message.contains(name) && !error.message.contains("word"));
+                }
+            }
+        }
     }
 
     #[test]

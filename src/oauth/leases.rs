@@ -22,7 +22,7 @@ pub const FLIGHT_POLL: Duration = Duration::from_millis(250);
 /// A host answers sooner than this where the generation is another one, and after its wait where somebody writes.
 const AT_ONCE: Duration = Duration::from_secs(1);
 /// What a refresh brought is lost when it is not stored, so this many waits, or faults of the host, are worth it.
-const ADMISSIONS: u32 = 3;
+pub const ADMISSIONS: u32 = 3;
 
 /// `LibreChat`'s text for a fence that another process keeps.
 pub const FENCE_UNAVAILABLE: &str = "OAuth persistence fence unavailable";
@@ -104,20 +104,20 @@ impl Leases {
         self.flows.acquire_lease(&self.flight_id, options).await
     }
 
-    /// The right to write what was asked for in this generation; `None` where it is over.
-    pub async fn admit(&self, generation: i64) -> Result<Option<Box<dyn LockGuard>>> {
+    /// The right to write what was asked for in this generation; `None` where it is over. Fails with what the last of so
+    /// many tries failed with.
+    pub async fn admit(&self, generation: i64, tries: u32) -> Result<Option<Box<dyn LockGuard>>> {
         let options = LeaseOptions {
             expected_generation: Some(generation),
             ..LeaseOptions::default()
         };
-        for attempt in 1..=ADMISSIONS {
+        for attempt in 1..=tries {
             let asked = Instant::now();
             match self.flows.acquire_lease(&self.fence_id, options).await {
                 Ok(None) if asked.elapsed() >= AT_ONCE => {}
                 Ok(admitted) => return Ok(admitted),
                 Err(error)
-                    if attempt == ADMISSIONS
-                        || matches!(error.code, Code::Closed | Code::Aborted) =>
+                    if attempt == tries || matches!(error.code, Code::Closed | Code::Aborted) =>
                 {
                     return Err(error);
                 }

@@ -7,21 +7,26 @@ use serde_json::{Map, Value};
 use super::documents::{Tokens, number};
 
 /// Lifetime of what says nothing about it, in seconds.
-pub(super) const YEAR: i64 = 365 * 24 * 60 * 60;
+pub const YEAR: i64 = 365 * 24 * 60 * 60;
+
+/// How long the access token lives, in seconds: as stated, else a year. So it is where that is over, as in `LibreChat`.
+#[must_use]
+pub fn lifetime(tokens: &Tokens, now: i64) -> i64 {
+    let stated = stated_lifetime(tokens, now);
+    stated.filter(|seconds| *seconds > 0).unwrap_or(YEAR)
+}
 
 /// How long the access token lives, in seconds: as its response says, else as the token itself says where it is a JWT
-/// (RFC 9068), else a year.
-pub(super) fn lifetime(tokens: &Tokens, now: i64) -> i64 {
-    let until = |end: i64| (end - now).div_euclid(1000);
+/// (RFC 9068). It may be over already.
+#[must_use]
+pub fn stated_lifetime(tokens: &Tokens, now: i64) -> Option<i64> {
+    let until = |end: i64| end.saturating_sub(now).div_euclid(1000);
     if let Some(end) = tokens.expires_at() {
-        let seconds = until(end);
-        return if seconds > 0 { seconds } else { YEAR };
+        return Some(until(end));
     }
     tokens
         .number("expires_in")
         .or_else(|| jwt_expiry(tokens.access_token().expose()).map(until))
-        .filter(|seconds| *seconds > 0)
-        .unwrap_or(YEAR)
 }
 
 /// The `exp` claim in milliseconds. The signature is the resource server's to judge.
@@ -60,6 +65,11 @@ mod tests {
                 YEAR,
             ),
             (json!({ "access_token": jwt(json!({ "exp": "7" })) }), YEAR),
+            (
+                json!({ "access_token": jwt(json!({ "exp": -1e300 })) }),
+                YEAR,
+            ),
+            (json!({ "expires_at": -1e300 }), YEAR),
             (json!({ "access_token": "a.b.c" }), YEAR),
             (json!({ "access_token": "opaque" }), YEAR),
         ] {

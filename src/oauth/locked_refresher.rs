@@ -1,20 +1,27 @@
 //! The refresh request of whoever has the lock.
 
+use std::borrow::Cow;
+use std::sync::OnceLock;
+
 use async_trait::async_trait;
 use tokio::time::Instant;
 
 use super::authorizer::Inner;
 use super::documents::{Tokens, text as text_of, texts};
+use super::dpop::{bound_to, check_bound};
 use super::refresh::{Refresh, StoredEndpoint};
 use super::storage::StoredClient;
 use super::stored_tokens::GrantRefresher;
-use crate::error::Result;
+use crate::dpop::Prover;
+use crate::error::{Code, Result};
 use crate::secret::Secret;
 
 /// Refreshes for whoever has the lock.
 pub(super) struct LockedRefresher<'a> {
     pub inner: &'a Inner,
     pub send_by: Instant,
+    /// The key that the grant turned out to be bound to.
+    pub prover: OnceLock<Prover>,
 }
 
 #[async_trait]
@@ -31,9 +38,18 @@ impl GrantRefresher for LockedRefresher<'_> {
         };
         let methods = client
             .and_then(|stored| texts(&stored.metadata, "token_endpoint_auth_methods_supported"));
-        Refresh {
-            endpoints: &inner.endpoints,
-            options: &inner.relation.options,
+        let options = &inner.relation.options;
+        let row = client.map(|stored| &stored.metadata);
+        let mut endpoints = Cow::Borrowed(&inner.endpoints);
+        if let Some(thumbprint) = bound_to(row, options.dpop, &inner.relation.server_name)? {
+            let known = inner.prover.lock().clone();
+            let prover = inner.storage.prover(thumbprint, known).await?;
+            endpoints = Cow::Owned(inner.endpoints.clone().proving(prover.clone()));
+            let _ = self.prover.set(prover);
+        }
+        let refresh = Refresh {
+            endpoints: &endpoints,
+            options,
             server_name: &inner.relation.server_name,
             server_url: Some(&inner.relation.server_url),
             client: client.map(|stored| &stored.client),
@@ -46,9 +62,13 @@ impl GrantRefresher for LockedRefresher<'_> {
                 resource: text("resource"),
             },
             nothing_stored: client.is_none(),
+            assertions: inner.host.client_assertions.as_deref(),
             logger: &inner.host.logger,
-        }
-        .send(refresh_token, Some(self.send_by), &inner.oauth.closing)
-        .await
+        };
+        let closing = &inner.oauth.closing;
+        let sent = refresh.send(refresh_token, Some(self.send_by), closing);
+        let tokens = sent.await?;
+        check_bound(&tokens, self.prover.get(), Code::OAuthRefreshFailed)?;
+        Ok(tokens)
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::announcement::{Announcement, tell_of_flow};
 use super::authorizer::Authorizer;
 use super::documents::Tokens;
-use super::leases::Leases;
+use super::leases::{ADMISSIONS, Leases};
 use super::pending::Pending;
 use super::refresh_lock;
 use crate::error::{Code, Error, Result};
@@ -96,7 +96,9 @@ pub(super) async fn begin_under(
     let Some((leases, generation)) = fence else {
         return work.await;
     };
-    let admitted = leases.until_closing(leases.admit(*generation)).await?;
+    let admitted = leases
+        .until_closing(leases.admit(*generation, ADMISSIONS))
+        .await?;
     let Some(admitted) = admitted else {
         let problem = "OAuth initiation superseded by teardown";
         return Err(Error::new(Code::OAuthFlowFailed, problem));

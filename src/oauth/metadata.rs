@@ -7,8 +7,9 @@ use url::Url;
 
 use super::challenge::BearerChallenge;
 use super::documents::{ResourceMetadata, ServerMetadata, texts};
+use super::dpop::THUMBPRINT;
 use super::http::{Endpoints, Party};
-use super::issuer::{bind_to_origin, check_issuer};
+use super::issuer::{bind_to_origin, check_endpoints, check_issuer};
 use super::probe::probe;
 use crate::error::{Code, Error, Result};
 use crate::log::Logger;
@@ -21,11 +22,12 @@ const OPENID: &str = "openid-configuration";
 
 /// What `LibreChat` stores beside the metadata of a grant's authorization server. A server that publishes members of
 /// these names does not get to say them.
-const OF_THE_GRANT: [&str; 4] = [
+const OF_THE_GRANT: [&str; 5] = [
     "server_url",
     "client_source",
     "resource",
     "credential_set_id",
+    THUMBPRINT,
 ];
 
 /// What is known about a server's authorization.
@@ -37,17 +39,14 @@ pub struct Discovery {
     pub challenge: Option<BearerChallenge>,
 }
 
-/// Discovers everything anew. The 401 challenge of the server comes first (RFC 9728, section 5.1), the well-known
-/// places after it.
-///
-/// Fails with [`Code::OAuthDiscoveryFailed`] when a document is not bound to the server, or names endpoints that must
-/// not be contacted.
-pub async fn discover(
+/// The challenge of an MCP server, and the document that says who its authorization server is: the place that the
+/// challenge names comes first (RFC 9728, section 5.1), the well-known ones after it.
+pub async fn protected_resource(
     endpoints: &Endpoints,
     mcp_url: &Url,
     settings: &Settings,
     logger: &Logger,
-) -> Result<Discovery> {
+) -> (Option<BearerChallenge>, Result<Option<ResourceMetadata>>) {
     let challenge = probe(endpoints, mcp_url, settings).await.challenge;
     let hint = challenge
         .as_ref()
@@ -62,7 +61,22 @@ pub async fn discover(
         }
         allowed
     });
-    let resource = match resource_metadata(endpoints, mcp_url, hint).await {
+    let resource = resource_metadata(endpoints, mcp_url, hint).await;
+    (challenge, resource)
+}
+
+/// Discovers everything anew.
+///
+/// Fails with [`Code::OAuthDiscoveryFailed`] when a document is not bound to the server, or names endpoints that must
+/// not be contacted.
+pub async fn discover(
+    endpoints: &Endpoints,
+    mcp_url: &Url,
+    settings: &Settings,
+    logger: &Logger,
+) -> Result<Discovery> {
+    let (challenge, resource) = protected_resource(endpoints, mcp_url, settings, logger).await;
+    let resource = match resource {
         Ok(resource) => resource,
         Err(error) => {
             logger.debug(format!(
@@ -91,6 +105,7 @@ pub async fn discover(
             ));
             legacy(&server_url)?
         };
+    server.endpoint("authorization_endpoint")?;
     Ok(Discovery {
         server,
         resource,
@@ -176,6 +191,19 @@ pub fn check_resource(mcp_url: &Url, document: &ResourceMetadata) -> Result<()> 
     ))
 }
 
+/// The resource indicator (RFC 8707): what the protected resource document names, as it is written there. A URL parser
+/// would append a slash to an identifier without a path, and MCP wants the identifier itself.
+pub(super) fn resource_indicator(
+    server_url: &Url,
+    document: Option<&ResourceMetadata>,
+) -> Result<Option<String>> {
+    let Some(document) = document else {
+        return Ok(None);
+    };
+    check_resource(server_url, document)?;
+    Ok(document.resource().map(str::to_owned))
+}
+
 /// The authorization server's document, its endpoints judged. `None` where there is none, at its path and at its
 /// origin.
 async fn server_metadata(
@@ -189,13 +217,13 @@ async fn server_metadata(
     };
     document.retain(|name, _| !OF_THE_GRANT.contains(&name.as_str()));
     let metadata = ServerMetadata(document);
-    metadata.endpoint("authorization_endpoint")?;
     metadata.endpoint("token_endpoint")?;
     for field in ["registration_endpoint", "token_endpoint"] {
         if let Some(url) = metadata.text(field) {
             endpoints.check(url, field)?;
         }
     }
+    check_endpoints(server_url, &metadata)?;
     Ok(Some(metadata))
 }
 
@@ -318,82 +346,4 @@ pub fn check_capabilities(metadata: &ServerMetadata, methods: Option<&[String]>)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn url(text: &str) -> Url {
-        Url::parse(text).unwrap()
-    }
-
-    fn list(urls: Vec<Url>) -> Vec<String> {
-        urls.into_iter().map(String::from).collect()
-    }
-
-    #[test]
-    fn well_known_places() {
-        assert_eq!(
-            list(well_known(&url("https://h.test/a/b/?q=1#f"), RESOURCE)),
-            [
-                "https://h.test/.well-known/oauth-protected-resource/a/b?q=1",
-                "https://h.test/.well-known/oauth-protected-resource",
-            ]
-        );
-        assert_eq!(
-            list(well_known(&url("https://h.test/"), SERVER)),
-            ["https://h.test/.well-known/oauth-authorization-server"]
-        );
-    }
-
-    #[test]
-    fn server_documents_in_order() {
-        assert_eq!(
-            list(server_candidates(&url("https://h.test/tenant/"))),
-            [
-                "https://h.test/.well-known/oauth-authorization-server/tenant",
-                "https://h.test/.well-known/openid-configuration/tenant",
-                "https://h.test/tenant/.well-known/openid-configuration",
-                "https://h.test/.well-known/oauth-authorization-server",
-                "https://h.test/.well-known/openid-configuration",
-            ]
-        );
-        assert_eq!(server_candidates(&url("https://h.test")).len(), 2);
-    }
-
-    #[test]
-    fn documents_are_bound_to_their_server() {
-        let document = |resource: Value| {
-            ResourceMetadata(json!({ "resource": resource }).as_object().unwrap().clone())
-        };
-        for (server, resource, bound) in [
-            ("https://h.test/mcp", json!("https://h.test/mcp"), true),
-            ("https://h.test/mcp", json!("https://h.test/mcp/"), false),
-            ("https://h.test/mcp/", json!("https://h.test/mcp"), true),
-            ("https://h.test/mcp", json!("https://h.test"), true),
-            ("https://h.test/mcp", json!("https://h.test/m"), false),
-            ("https://h.test/mcp", json!("https://h.test/mcp/x"), false),
-            ("https://h.test/mcp", json!("http://h.test/mcp"), false),
-            ("https://h.test/mcp", json!("https://h.test:444/mcp"), false),
-            ("https://h.test/mcp", json!("https://evil.test/mcp"), false),
-            ("https://h.test/mcp", json!("no url"), false),
-            ("https://h.test/mcp", json!(null), false),
-        ] {
-            let checked = check_resource(&url(server), &document(resource.clone()));
-            assert_eq!(checked.is_ok(), bound, "{server} {resource}");
-        }
-    }
-
-    #[test]
-    fn capabilities() {
-        let metadata = |value: Value| ServerMetadata(value.as_object().unwrap().clone());
-        let code = metadata(json!({ "response_types_supported": ["code"] }));
-        let (plain, both) = (
-            ["plain".to_owned()],
-            ["plain".to_owned(), "S256".to_owned()],
-        );
-        assert!(check_capabilities(&metadata(json!({})), None).is_ok());
-        assert!(check_capabilities(&code, Some(&both)).is_ok());
-        assert!(check_capabilities(&code, Some(&plain)).is_err());
-        let token = metadata(json!({ "response_types_supported": ["token"] }));
-        assert!(check_capabilities(&token, None).is_err());
-    }
-}
+mod tests;

@@ -4,10 +4,12 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::client_auth::AuthMethod;
-use super::documents::{ServerMetadata, text, texts};
-use super::issuer::{origin_of, same_url};
+use super::documents::{ResourceMetadata, ServerMetadata, text, texts};
+use super::grant_options::{AssertionSource, IdentityProvider, PrivateKeyJwt};
+use super::issuer::{is_issuer, origin_of, same_url};
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
+use crate::server_config::Grant;
 
 /// Placeholders are expanded already.
 #[derive(Debug, Clone)]
@@ -28,9 +30,19 @@ pub struct OAuthOptions {
     pub audience: Option<String>,
     pub forward_audience_on_refresh: bool,
     /// Entra answers AADSTS9010010 to a `resource` (RFC 8707).
-    pub send_resource_parameter: bool,
+    pub send_resource_parameter: Option<bool>,
     pub revocation_endpoint: Option<String>,
     pub revocation_auth_methods: Option<Vec<String>>,
+    /// `None`: users log in.
+    pub grant: Option<Grant>,
+    /// Metadata of any other issuer is refused.
+    pub issuer: Option<String>,
+    pub private_key_jwt: Option<PrivateKeyJwt>,
+    /// `None`: where the resource's metadata requires it.
+    pub dpop: Option<bool>,
+    /// `None`: the operator's `OpenID` client, as for on-behalf-of.
+    pub identity_provider: Option<IdentityProvider>,
+    pub assertion: AssertionSource,
 }
 
 impl Default for OAuthOptions {
@@ -64,9 +76,15 @@ impl OAuthOptions {
             skip_code_challenge_check: flag("skip_code_challenge_check").unwrap_or(false),
             audience: owned("audience"),
             forward_audience_on_refresh: flag("forward_audience_on_refresh").unwrap_or(true),
-            send_resource_parameter: flag("send_resource_parameter").unwrap_or(true),
+            send_resource_parameter: flag("send_resource_parameter"),
             revocation_endpoint: owned("revocation_endpoint"),
             revocation_auth_methods: list("revocation_endpoint_auth_methods_supported"),
+            grant: Grant::of(members),
+            issuer: owned("issuer"),
+            private_key_jwt: PrivateKeyJwt::of(members, "oauth.private_key_jwt"),
+            dpop: flag("dpop"),
+            identity_provider: IdentityProvider::of(members),
+            assertion: AssertionSource::of(members),
         }
     }
 
@@ -78,6 +96,39 @@ impl OAuthOptions {
             self.authorization_url.as_deref()?,
             self.token_url.as_deref()?,
         ))
+    }
+
+    /// Whether requests have the `resource` that is known.
+    #[must_use]
+    pub fn sends_resource(&self) -> bool {
+        self.send_resource_parameter.unwrap_or(true)
+    }
+
+    /// What a token is asked to be good for where the config has all endpoints, so that no document of the server says it: its URL (RFC 8707, section 2), without
+    /// what may be a key of the operator's. `LibreChat` sends nothing then, so it has to be asked for.
+    pub(super) fn own_resource(&self, server_url: &Url) -> Option<ResourceMetadata> {
+        if self.send_resource_parameter != Some(true) || self.pinned().is_none() {
+            return None;
+        }
+        let mut url = server_url.clone();
+        url.set_fragment(None);
+        url.set_query(None);
+        let (url, is_origin) = (url.as_str(), url.path() == "/");
+        let url = if is_origin {
+            url.trim_end_matches('/')
+        } else {
+            url
+        };
+        let member = ("resource".to_owned(), Value::from(url));
+        Some(ResourceMetadata(Map::from_iter([member])))
+    }
+
+    /// How a client of the config proves itself that has no secret.
+    pub(super) const fn method_without_secret(&self) -> AuthMethod {
+        match &self.private_key_jwt {
+            Some(_) => AuthMethod::PrivateKeyJwt,
+            None => AuthMethod::None,
+        }
     }
 
     /// The endpoints that the config names, be it all of them or not.
@@ -93,6 +144,15 @@ impl OAuthOptions {
     ///
     /// Fails with [`Code::OAuthDiscoveryFailed`] where the server announces another one.
     pub(super) fn check_announced(&self, server: &ServerMetadata) -> Result<()> {
+        let stated = server.text("issuer");
+        if let Some(issuer) = &self.issuer
+            && !stated.is_some_and(|stated| is_issuer(stated, issuer))
+        {
+            return Err(Error::new(
+                Code::OAuthDiscoveryFailed,
+                "[MCPOAuth] The authorization server that was discovered is another one than `oauth.issuer` of the config",
+            ));
+        }
         let without_query = |url: &str| url.split(['?', '#']).next().unwrap_or_default().to_owned();
         let is_announced = |configured: &Option<String>, name: &str| {
             let announced = server.text(name).unwrap_or_default();
@@ -135,6 +195,9 @@ impl OAuthOptions {
     ///
     /// Fails with [`Code::InvalidConfig`](crate::error::Code::InvalidConfig).
     pub fn check_secret(&self) -> Result<()> {
+        if self.private_key_jwt.is_some() {
+            return self.check_key();
+        }
         if self.client_secret.is_none() {
             return Ok(());
         }
@@ -150,6 +213,23 @@ impl OAuthOptions {
             ));
         }
         Ok(())
+    }
+
+    /// So it is with what a key signs; to name the issuer is enough, since it says itself which endpoints are its own.
+    fn check_key(&self) -> Result<()> {
+        let problem = if self.client_secret.is_some() {
+            "is one way to authenticate the client, oauth.client_secret another: configure one."
+        } else if self.client_id.is_none() {
+            "requires oauth.client_id."
+        } else if self.issuer.is_none() && self.token_url.is_none() {
+            "requires oauth.issuer or oauth.token_url: an assertion is not sent to an authorization server that only the \
+             MCP server names."
+        } else {
+            return Ok(());
+        };
+        Err(Error::invalid_config(format!(
+            "[MCPOAuth] OAuth private_key_jwt {problem}"
+        )))
     }
 
     /// Whether the client id is the URL of a client-ID metadata document
@@ -235,6 +315,40 @@ mod tests {
     }
 
     #[test]
+    fn a_server_s_own_url_is_sent_where_the_config_says_so() {
+        let pinned = json!({
+            "client_id": "c", "authorization_url": "https://as.test/a", "token_url": "https://as.test/t",
+        });
+        for (pinned, sends, url, expected) in [
+            (
+                &pinned,
+                json!(true),
+                "https://mcp.test/mcp?key=k#f",
+                Some("https://mcp.test/mcp"),
+            ),
+            (
+                &pinned,
+                json!(true),
+                "https://mcp.test",
+                Some("https://mcp.test"),
+            ),
+            (&pinned, json!(false), "https://mcp.test", None),
+            (&pinned, Value::Null, "https://mcp.test", None),
+            (
+                &json!({ "client_id": "c" }),
+                json!(true),
+                "https://mcp.test",
+                None,
+            ),
+        ] {
+            let mut members = pinned.clone();
+            members["send_resource_parameter"] = sends;
+            let own = options(&members).own_resource(&url.parse().unwrap());
+            assert_eq!(own.as_ref().and_then(ResourceMetadata::resource), expected);
+        }
+    }
+
+    #[test]
     fn metadata_documents() {
         for (id, expected) in [
             ("https://app.test/oauth/client.json", true),
@@ -255,10 +369,10 @@ mod tests {
             json!({ "send_resource_parameter": null }),
         ] {
             assert!(options(&value).forward_audience_on_refresh);
-            assert!(options(&value).send_resource_parameter);
+            assert!(options(&value).sends_resource());
         }
         let off = json!({ "send_resource_parameter": false });
-        assert!(!options(&off).send_resource_parameter);
+        assert!(!options(&off).sends_resource());
         assert!(
             options(&json!({ "client_secret": "" }))
                 .client_secret

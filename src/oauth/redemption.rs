@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use super::documents::Tokens;
+use super::fence::Fence;
 use super::leases::{FENCE_UNAVAILABLE, FLIGHT_POLL, Leases};
 use super::storage::{Seen, Storage, Witness};
 use super::stored_tokens::{self, GrantRefresher, Stored, Writing};
@@ -45,7 +46,7 @@ impl Redemption<'_> {
         }
     }
 
-    async fn refresh(&self, fence: Option<(&Leases, i64)>) -> Result<Option<Tokens>> {
+    async fn refresh(&self, fence: Option<Fence<'_>>) -> Result<Option<Tokens>> {
         let writing = Writing {
             fence,
             witness: self.witness,
@@ -64,7 +65,7 @@ impl Redemption<'_> {
         if let Some(Some(refused)) = &self.seen.refused {
             mark_rejected(self.storage, Some(leases), refused, self.logger).await;
         }
-        let fence = Some((leases, generation));
+        let fence = Some(Fence::exact(leases, generation));
         if !leases.coordinate() {
             return self.unless_changed(fence).await;
         }
@@ -97,7 +98,7 @@ impl Redemption<'_> {
         outcome
     }
 
-    async fn unless_changed(&self, fence: Option<(&Leases, i64)>) -> Result<Option<Tokens>> {
+    async fn unless_changed(&self, fence: Option<Fence<'_>>) -> Result<Option<Tokens>> {
         if self.storage.has_changed_since(&self.seen).await? {
             return Err(crate::error::Error::timeout(
                 "OAuth credential changed before redemption",

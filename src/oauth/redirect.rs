@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::authorizer::Authorizer;
+use super::client_assertion::{ClientEndpoint, ClientKeys};
 use super::complete::{Callback, Completion, Persist, Persisted};
 use super::documents::{Tokens, text};
 use super::exchange::Received;
 use super::flow_kind::FLOW_KIND;
+use super::http::Form;
 use super::pending::Pending;
 use super::state_mapping::delete_state_mapping;
 use crate::error::{Error, Result};
@@ -106,10 +108,13 @@ impl Authorizer {
             environment: inner.host.environment.clone(),
             settings: settings.clone(),
             logger: inner.host.logger.clone(),
+            credentials_key: Arc::clone(&inner.host.credentials_key),
             persist: Some(Arc::new(LoginPersistence {
                 authorizer: self.clone(),
                 pending: pending.clone(),
             })),
+            keys: Some(Arc::new(self.clone())),
+            tls: inner.relation.rules.tls.clone(),
         };
         let state = redirect.state;
         let received = Received {
@@ -126,6 +131,21 @@ impl Authorizer {
             Some(state) => delete_state_mapping(&*inner.flows, state).await.map(drop),
             None => Ok(()),
         }
+    }
+}
+
+/// Of its own server alone.
+#[async_trait]
+impl ClientKeys for Authorizer {
+    async fn authenticate(
+        &self,
+        _: &str,
+        client_id: &str,
+        form: &mut Form,
+        at: ClientEndpoint<'_>,
+    ) -> Result<bool> {
+        let keyed = self.0.keyed_client();
+        keyed.authenticate(client_id, form, at).await
     }
 }
 

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::binding::Binding;
+use super::client_assertion::{ClientEndpoint, KeyedClient};
 use super::client_auth::{AuthMethod, authenticate, authenticate_client};
 use super::documents::{ClientInfo, ServerMetadata, Tokens};
 use super::http::{Endpoints, Form};
@@ -15,6 +16,7 @@ use super::options::OAuthOptions;
 use super::storage::unbound;
 use crate::cancel::until_closed;
 use crate::error::{Code, Error, Result};
+use crate::host::ClientAssertions;
 use crate::log::Logger;
 use crate::secret::Secret;
 
@@ -32,6 +34,8 @@ pub struct Refresh<'a> {
     pub stored: StoredEndpoint<'a>,
     /// The store has no row of the client at all, which ends a year after the login while refresh tokens go on.
     pub nothing_stored: bool,
+    /// Makes the assertions of a client whose key the host keeps.
+    pub assertions: Option<&'a dyn ClientAssertions>,
     pub logger: &'a Logger,
 }
 
@@ -69,10 +73,6 @@ impl Refresh<'_> {
         let target = until_closed(closing, self.target()).await?;
         let target = target.map_err(as_refresh)?;
         let too_late = || send_by.is_some_and(|send_by| Instant::now() > send_by);
-        if too_late() {
-            let why = "the authorization server's metadata or the stored tokens took too long";
-            return Err(refresh_unavailable(self.server_name, Error::timeout(why)));
-        }
         let mut form = Form::default();
         form.set("grant_type", "refresh_token");
         form.set("refresh_token", refresh_token.expose());
@@ -83,17 +83,29 @@ impl Refresh<'_> {
         ) {
             form.set("audience", audience);
         }
-        let resource = self.stored.resource;
-        if let Some(resource) = resource.filter(|_| self.options.send_resource_parameter) {
+        let own = self.server_url.map(|url| self.options.own_resource(url));
+        let own = own.as_ref().and_then(|own| own.as_ref()?.resource());
+        let resource = self.stored.resource.or(own);
+        if let Some(resource) = resource.filter(|_| self.options.sends_resource()) {
             form.set("resource", resource);
         }
-        let post = async |form: &Form| {
+        let post = async |form: &mut Form| {
+            // Each request has an assertion of its own, for servers take one once.
+            let proved = until_closed(closing, self.prove(form, &target)).await?;
+            proved.map_err(as_refresh)?;
+            if too_late() {
+                let why = "the authorization server's metadata or the stored tokens took too long";
+                return Err(refresh_unavailable(self.server_name, Error::timeout(why)));
+            }
             let sent = self
                 .endpoints
                 .post_form(&target.url, form, authorization.as_ref());
             sent.await.map_err(as_refresh)
         };
-        let mut answer = post(&form).await?;
+        let mut answer = post(&mut form).await?;
+        if answer.wants_nonce() && !too_late() {
+            answer = post(&mut form).await?;
+        }
         if answer.rejects_scope() && !too_late() && form.remove("scope") {
             self.logger.warn(format!(
                 "[MCPOAuth] {} rejected the scope parameter on token refresh (HTTP {}); retrying without scope per RFC \
@@ -101,10 +113,27 @@ impl Refresh<'_> {
                 self.server_name,
                 answer.status.as_u16()
             ));
-            answer = post(&form).await?;
+            answer = post(&mut form).await?;
         }
         let members = answer.success(Code::OAuthRefreshFailed, WHAT)?;
         Tokens::from_response(members, Code::OAuthRefreshFailed)
+    }
+
+    /// What a client with a key adds.
+    async fn prove(&self, form: &mut Form, target: &Target) -> Result<()> {
+        let configured = self.options.client_id.as_deref().unwrap_or_default();
+        let client_id = self.client.map_or(configured, ClientInfo::id);
+        let keyed = KeyedClient {
+            options: self.options,
+            server_name: self.server_name,
+            assertions: self.assertions,
+        };
+        let at = ClientEndpoint {
+            endpoints: self.endpoints,
+            url: &target.url,
+            name: "token_endpoint",
+        };
+        keyed.authenticate(client_id, form, at).await.map(drop)
     }
 
     /// The registered client's scope and credentials, else the configured client's, else none.

@@ -9,17 +9,15 @@ use tokio::time::Instant;
 
 use super::documents::Tokens;
 use super::flow_kind::CLAIM_KIND;
+use super::host_lock::{HostLock, LOCK_TTL};
 use super::leases::Leases;
 use super::pkce::random_text;
 use crate::clock::now_ms;
 use crate::error::Result;
-use crate::host::{FlowStatus, FlowStore, Lock, LockGuard};
+use crate::host::{FlowStatus, FlowStore, LockGuard};
 use crate::log::Logger;
 use crate::secret::Secret;
 
-/// How long a lock lasts if its process dies. Longer than a refresh takes: [`SEND_WITHIN`], the request's own limit, and
-/// time to store what it brought.
-pub const LOCK_TTL: Duration = Duration::from_secs(20);
 /// A refresh whose preparation took longer than this is not sent: it might end after the lock.
 pub const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// Between two tries to get the lock.
@@ -33,7 +31,7 @@ const CLAIM: &str = "claim";
 pub enum LockedBy<'a> {
     /// The host's leases, which all processes honour, `LibreChat`'s own manager among them.
     Lease(&'a Leases),
-    Lock(&'a Arc<dyn Lock>),
+    Lock(HostLock<'a>),
     /// A claim in the flow store.
     Claim,
 }
@@ -50,6 +48,8 @@ enum Holding {
     Claim(Claim),
     /// Flows that other processes do not see: there are none.
     Nothing,
+    /// What would keep others away is away itself.
+    Alone,
 }
 
 struct Claim {
@@ -62,18 +62,27 @@ struct Claim {
 impl RefreshLock {
     /// Tries once; `None` when somebody else refreshes. Exactly one process has the lock where the host has leases or a
     /// lock. Without them it is a claim in the flow store, which is best effort: an id of ours that is still there after
-    /// a moment.
+    /// a moment. Nobody waits for claims of a flow store that has just failed, `are_flows_away`.
     pub async fn attempt(
         by: LockedBy<'_>,
         flows: &Arc<dyn FlowStore>,
         flow_id: &str,
+        are_flows_away: bool,
     ) -> Result<Option<Self>> {
         // Whoever has made a claim takes the lease, too.
-        let counts_claims = flows.is_shared() && !matches!(by, LockedBy::Lease(_));
-        if counts_claims && is_claimed(&**flows, flow_id).await? {
-            return Ok(None);
+        let counts_claims =
+            flows.is_shared() && !matches!(by, LockedBy::Lease(_)) && !are_flows_away;
+        let mut has_failed = are_flows_away;
+        if counts_claims {
+            match is_claimed(&**flows, flow_id).await {
+                Ok(true) => return Ok(None),
+                Ok(false) => {}
+                // The lock alone is exact.
+                Err(_) if matches!(by, LockedBy::Lock(_)) => has_failed = true,
+                Err(error) => return Err(error),
+            }
         }
-        let asked = Instant::now();
+        let mut began = Instant::now();
         let holds = match by {
             LockedBy::Lease(leases) => match leases.flight().await? {
                 Some(guard) => {
@@ -83,28 +92,40 @@ impl RefreshLock {
                 None => None,
             },
             LockedBy::Lock(lock) => {
-                let key = format!("{CLAIM_KIND}:{flow_id}");
-                match lock.acquire(&key, LOCK_TTL).await? {
-                    Some(guard) if flows.is_shared() => {
-                        let claim = Claim::write(flows, flow_id).await;
-                        Some(Holding::Lock(guard, claim.ok()))
-                    }
-                    guard => guard.map(|guard| Holding::Lock(guard, None)),
-                }
+                let Some((guard, asked)) = lock.acquire(flow_id, has_failed).await? else {
+                    return Ok(None);
+                };
+                began = asked;
+                let claim = if flows.is_shared() {
+                    Claim::write(flows, flow_id).await.ok()
+                } else {
+                    None
+                };
+                Some(Holding::Lock(guard, claim))
             }
-            LockedBy::Claim if flows.is_shared() => {
-                Claim::attempt(flows, flow_id).await?.map(Holding::Claim)
+            LockedBy::Claim => {
+                let claimed = if flows.is_shared() {
+                    Claim::attempt(flows, flow_id).await?.map(Holding::Claim)
+                } else {
+                    Some(Holding::Nothing)
+                };
+                began = Instant::now();
+                claimed
             }
-            LockedBy::Claim => Some(Holding::Nothing),
         };
-        Ok(holds.map(|holds| Self {
-            began: match holds {
-                // Its time began before its holder heard of it.
-                Holding::Lock(..) => asked,
-                Holding::Claim(_) | Holding::Nothing => Instant::now(),
-            },
-            holds,
-        }))
+        Ok(holds.map(|holds| Self { holds, began }))
+    }
+
+    /// The right of a process that goes on without the host's lock.
+    pub fn alone() -> Self {
+        Self {
+            holds: Holding::Alone,
+            began: Instant::now(),
+        }
+    }
+
+    pub fn is_alone(&self) -> bool {
+        matches!(self.holds, Holding::Alone)
     }
 
     /// Until when a refresh may be sent.
@@ -129,7 +150,7 @@ impl RefreshLock {
                 guard.release().await.and(ended)
             }
             Holding::Claim(claim) => claim.end(tokens).await,
-            Holding::Nothing => Ok(()),
+            Holding::Nothing | Holding::Alone => Ok(()),
         };
         if let Err(error) = released {
             logger.warn(format!(
@@ -251,7 +272,7 @@ mod tests {
     }
 
     async fn attempt(flows: &Arc<dyn FlowStore>) -> Option<RefreshLock> {
-        RefreshLock::attempt(LockedBy::Claim, flows, "u:s")
+        RefreshLock::attempt(LockedBy::Claim, flows, "u:s", false)
             .await
             .unwrap()
     }

@@ -29,7 +29,7 @@ pub struct Registration<'a> {
 }
 
 impl Registration<'_> {
-    /// The client of the config: public, since a secret needs pinned endpoints. The URL of a metadata document is only
+    /// The client of the config: without a secret, which needs pinned endpoints. The URL of a metadata document is only
     /// of use to a server that reads those; another one may still register clients.
     pub fn configured(&self) -> Option<ClientInfo> {
         let id = self.options.client_id.as_deref()?;
@@ -52,7 +52,7 @@ impl Registration<'_> {
             "client_id": id,
             "redirect_uris": [self.redirect_uri],
             "scope": self.options.scope,
-            "token_endpoint_auth_method": "none",
+            "token_endpoint_auth_method": self.options.method_without_secret().as_str(),
         });
         client_of(client)
     }

@@ -1,14 +1,17 @@
 //! Renewing a user's tokens, one process at a time.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::announcement::Announcement;
 use super::authorizer::{Authorizer, EARLY, LOOK_AGAIN};
+use super::fence::Fence;
+use super::host_lock::{LOCK_TTL, PATIENCE};
 use super::leases::{FLIGHT_POLL, Leases, refresh_unavailable, storage_unavailable};
 use super::locked_refresher::LockedRefresher;
-use super::refresh_lock::{LOCK_TTL, LockedBy, POLL, RefreshLock};
+use super::refresh_lock::{LockedBy, POLL, RefreshLock};
 use super::storage::{StoredAccess, Witness};
 use super::stored_tokens::{self, Writing};
 use crate::cancel::until_closed;
@@ -98,44 +101,53 @@ impl Authorizer {
         let announcement = Announcement::new(inner);
         let mut fence = None;
         if let Some(leases) = leases {
-            let Some(generation) = leases.generation().await? else {
-                let (prefix, logger) = (&inner.prefix, &inner.host.logger);
-                logger.debug(format!(
-                    "{prefix} Skipping token refresh while OAuth teardown owns the lease"
-                ));
+            let beside = self.beside(leases).await?;
+            fence = Fence::begin(leases, beside).await?;
+            if fence.is_none() {
+                self.log_teardown();
                 return Ok(None);
-            };
-            fence = Some((leases, generation));
+            }
         }
-        let writing = Writing {
+        let mut writing = Writing {
             fence,
             witness: &announcement,
         };
         let flight = leases.filter(|leases| leases.coordinate());
-        let (by, wait, poll) = match (flight, &inner.host.lock) {
+        let (by, wait, poll) = match (flight, self.host_lock()) {
             (Some(leases), _) => (LockedBy::Lease(leases), leases.refresh_wait(), FLIGHT_POLL),
             (None, Some(lock)) => (LockedBy::Lock(lock), WAIT, POLL),
             (None, None) => (LockedBy::Claim, WAIT, POLL),
         };
         let until = Instant::now() + wait;
         let flow_id = self.flow_id().await?;
+        let mut held_at = None;
+        let mut patience = Some(Instant::now() + PATIENCE);
         loop {
-            let attempted = RefreshLock::attempt(by, &inner.flows, flow_id).await;
-            let attempted = attempted.map_err(|error| match by {
-                // Where nobody can be kept apart, the user cannot help either.
-                LockedBy::Lock(_) => refresh_unavailable(&relation.server_name, error),
-                LockedBy::Lease(_) | LockedBy::Claim => error,
-            });
-            if let Some(lock) = attempted? {
-                let outcome = self
-                    .renew_locked(reason, lock.send_by(), &writing, flight)
-                    .await;
+            let are_flows_away = writing.fence.as_ref().is_some_and(Fence::is_away);
+            let attempting = RefreshLock::attempt(by, &inner.flows, flow_id, are_flows_away);
+            let attempted = match by {
+                // A call that waits any longer fails for its connection's time.
+                LockedBy::Lock(_) => timeout_at(until, attempting).await.unwrap_or(Ok(None)),
+                LockedBy::Lease(_) | LockedBy::Claim => attempting.await,
+            };
+            let attempted = match (attempted, by) {
+                (Err(error), LockedBy::Lock(lock)) => {
+                    self.without_lock(reason, lock, held_at, error).await?
+                }
+                (attempted, _) => {
+                    held_at = Some(Instant::now());
+                    attempted?
+                }
+            };
+            if let Some(lock) = attempted {
+                let outcome = self.renew_locked(reason, &lock, &mut writing, flight).await;
                 let renewed = outcome.as_ref().ok().and_then(Option::as_ref);
                 let tokens = renewed.map(|access| announcement.published(access.to_tokens()));
-                let is_over = lock.is_over();
+                let (is_over, is_alone) = (lock.is_over(), lock.is_alone());
                 lock.end(tokens, &inner.host.logger).await;
-                // Others may not have waited for whoever was held up.
+                // Others may not have waited for whoever was held up, or is alone.
                 let elsewhere = match &outcome {
+                    Err(error) if is_alone && !may_pass(error) => self.stored_soon(reason).await?,
                     Err(_) if is_over => self.stored_for(reason).await?,
                     _ => None,
                 };
@@ -152,13 +164,21 @@ impl Authorizer {
             }
             if Instant::now() >= until {
                 const STUCK: &str = "Another process refreshes the tokens and does not finish";
-                let stuck = Error::timeout(STUCK);
                 return Err(match by {
                     LockedBy::Lease(leases) => leases.another_refreshes(),
-                    LockedBy::Lock(_) => refresh_unavailable(&relation.server_name, stuck),
+                    LockedBy::Lock(lock) => {
+                        refresh_unavailable(&relation.server_name, lock.is_kept())
+                    }
                     // A claim of a process that died may last for as long as a login does.
-                    LockedBy::Claim => stuck,
+                    LockedBy::Claim => Error::timeout(STUCK),
                 });
+            }
+            if matches!(by, LockedBy::Lock(_))
+                && patience.take_if(|end| Instant::now() >= *end).is_some()
+                && self.is_still_good(reason).await?
+            {
+                let held = Error::timeout("Another process refreshes the tokens");
+                return Err(refresh_unavailable(&relation.server_name, held));
             }
             until_closed(&inner.oauth.closing, tokio::time::sleep(poll)).await?;
         }
@@ -167,8 +187,8 @@ impl Authorizer {
     async fn renew_locked(
         &self,
         reason: &Reason,
-        send_by: Instant,
-        writing: &Writing<'_>,
+        lock: &RefreshLock,
+        writing: &mut Writing<'_>,
         flight: Option<&Leases>,
     ) -> Result<Option<StoredAccess>> {
         let inner = &self.0;
@@ -176,7 +196,17 @@ impl Authorizer {
             let adopted = self.adopt(reason, elsewhere, flight, writing.witness);
             return adopted.await.map(Some);
         }
-        let locked = LockedRefresher { inner, send_by };
+        if let Some(fence) = &mut writing.fence
+            && !fence.settle(lock.is_alone()).await?
+        {
+            self.log_teardown();
+            return Ok(None);
+        }
+        let locked = LockedRefresher {
+            inner,
+            send_by: lock.send_by(),
+            prover: OnceLock::new(),
+        };
         let relation = &inner.relation;
         let started = Started::now(
             Kind::TokenRefresh,
@@ -188,12 +218,21 @@ impl Authorizer {
         let operation = started.ended_with(outcome.as_ref());
         inner.oauth.metrics.record(operation, logger);
         let refreshed = outcome?;
+        let prover = locked.prover.into_inner();
         Ok(refreshed.map(|tokens| StoredAccess {
+            prover,
             token: tokens.access_token(),
             expires_at: tokens.expires_at(),
             created_at: None,
             credential_set_id: tokens.credential_set_id().map(str::to_owned),
         }))
+    }
+
+    fn log_teardown(&self) {
+        let (prefix, logger) = (&self.0.prefix, &self.0.host.logger);
+        logger.debug(format!(
+            "{prefix} Skipping token refresh while OAuth teardown owns the lease"
+        ));
     }
 
     /// Uses what another process has stored, when whoever writes now is done and has not put it back.
@@ -219,7 +258,7 @@ impl Authorizer {
     }
 
     /// A stored token that the reason does not apply to: somebody else has refreshed meanwhile.
-    async fn stored_for(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
+    pub(super) async fn stored_for(&self, reason: &Reason) -> Result<Option<StoredAccess>> {
         let inner = &self.0;
         // One that cannot be read is as good as none; refreshing replaces it.
         let stored = match self.stored().await {

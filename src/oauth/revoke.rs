@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::client_assertion::{ClientEndpoint, ClientKeys};
 use super::client_auth::{AuthMethod, authenticate};
 use super::http::{Endpoints, Form};
 use super::issuer::same_issuer;
@@ -72,6 +73,7 @@ impl Revocation<'_> {
 pub async fn revoke(
     revocation: &Revocation<'_>,
     endpoints: &Endpoints,
+    keys: Option<&dyn ClientKeys>,
     logger: &Logger,
 ) -> Result<()> {
     let failed = |problem: String| Error::new(Code::OAuthRevocationFailed, problem);
@@ -99,6 +101,15 @@ pub async fn revoke(
         revocation.client_secret,
     );
     let name = revocation.server_name;
+    if let (Some(keys), None) = (keys, revocation.client_secret) {
+        let at = ClientEndpoint {
+            endpoints,
+            url: &url,
+            name: "revocation_endpoint",
+        };
+        let proving = keys.authenticate(name, revocation.client_id, &mut form, at);
+        proving.await?;
+    }
     logger.info(format!(
         "[MCPOAuth] Revoking tokens for {name} via {}",
         sanitize_url(&url)

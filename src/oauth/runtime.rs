@@ -8,12 +8,18 @@ use tokio_util::task::TaskTracker;
 use super::storage::StoredAccess;
 use crate::connection::KNOWN_SETS;
 use crate::flights::Flights;
+use crate::host::Standing;
 use crate::keyed_lock::KeyedLock;
 use crate::lru_map::LruMap;
 use crate::telemetry::Metrics;
 
 /// How many refreshes are remembered. Who hears of one that was forgotten begins a new session.
 const RENEWALS: usize = 20_000;
+
+const WITHOUT_LOCK: &str = "going on without it: two processes may use one refresh token, and a server that revokes \
+                            on reuse then logs the user out";
+
+const WHILE_GOOD: &str = "going on with tokens that are still good";
 
 /// What all authorizers of a runtime share: refreshes and flows that are under way. Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +29,12 @@ pub struct OAuth {
     renewals: Arc<LruMap<String, String>>,
     /// Held by calls that start or join a flow: at the same time they must not start one each, nor store its tokens twice.
     pub(super) starting: KeyedLock<String>,
+    /// The host's `lock`.
+    pub(super) lock: Arc<Standing>,
+    /// Whether that answers in time.
+    pub(super) lock_answers: Arc<Standing>,
+    /// The leases of its `flowManager`.
+    pub(super) leases: Arc<Standing>,
     pub(super) tasks: TaskTracker,
     pub(super) closing: CancellationToken,
     pub(super) metrics: Arc<Metrics>,
@@ -36,6 +48,9 @@ impl OAuth {
             refreshes: Flights::new(tasks.clone(), "A token refresh broke off"),
             renewals: Arc::new(LruMap::new(RENEWALS)),
             starting: KeyedLock::default(),
+            lock: Arc::new(Standing::risking("lock", WITHOUT_LOCK)),
+            lock_answers: Arc::new(Standing::risking("lock.acquire", WHILE_GOOD)),
+            leases: Arc::new(Standing::new("flowManager")),
             tasks,
             closing,
             metrics,

@@ -106,6 +106,10 @@ mod tests {
             let scope = lasting(Some("a"), options, server);
             assert_eq!(scope.as_deref(), Some(expected));
         }
+        let unsaid = json!({ "scopes_supported": [OFFLINE_ACCESS] });
+        let unsaid = ServerMetadata(unsaid.as_object().unwrap().clone());
+        let scope = lasting(Some("a"), &usual, &unsaid);
+        assert_eq!(scope.as_deref(), Some("a offline_access"));
     }
 
     #[test]

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::documents::Tokens;
-use super::leases::{Leases, is_final_refusal};
+use super::fence::Fence;
+use super::leases::is_final_refusal;
 use super::storage::{Seen, SeenAccess, Storage, StoredAccess, StoredClient, Witness};
 use crate::error::{Code, Error, Result};
 use crate::log::Logger;
@@ -25,8 +26,8 @@ pub trait GrantRefresher: Send + Sync {
 
 /// How what a refresh brings is stored.
 pub struct Writing<'a> {
-    /// The host's leases, and the generation that held before the request.
-    pub fence: Option<(&'a Leases, i64)>,
+    /// Where the host has leases.
+    pub fence: Option<Fence<'a>>,
     pub witness: &'a dyn Witness,
 }
 
@@ -88,16 +89,16 @@ pub async fn refresh(
         Err(error) => return Err(error),
     };
     let stored = storage.store_refreshed(&tokens, &grant, writing.witness);
-    let tokens = match writing.fence {
-        Some((leases, generation)) => {
-            let Some(admitted) = leases.admit(generation).await? else {
+    let tokens = match &writing.fence {
+        Some(fence) => {
+            let Some(admitted) = fence.admit().await? else {
                 logger.debug(format!(
                     "{prefix} Discarding refresh response superseded by OAuth teardown"
                 ));
                 return Ok(None);
             };
             let outcome = stored.await;
-            leases.release(admitted).await;
+            admitted.release().await;
             outcome?
         }
         None => stored.await?,

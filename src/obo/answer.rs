@@ -20,7 +20,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
 /// A token that can be used.
 #[derive(Debug)]
-pub(super) struct Grant {
+pub struct Grant {
     pub token: Secret,
     pub lifetime: Duration,
     pub may_be_cached: bool,
@@ -28,16 +28,27 @@ pub(super) struct Grant {
 
 /// A request that brought no token.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub struct Failure {
     pub error: Box<Error>,
     pub retry: Retry,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Retry {
+pub enum Retry {
     Never,
     Soon,
     After(Duration),
+}
+
+impl Failure {
+    /// An answer that is no use, and will be none the next time.
+    #[must_use]
+    pub fn of_answer(status: StatusCode, error: Error) -> Self {
+        Self {
+            error: Box::new(error.with_status(status.as_u16())),
+            retry: Retry::Never,
+        }
+    }
 }
 
 impl From<Error> for Failure {
@@ -56,24 +67,26 @@ impl From<Error> for Failure {
     }
 }
 
-/// Reads an answer. `sent` are the secrets of the request.
-pub(super) fn read(
+/// Reads an answer: the members of a successful one. `sent` are the secrets of the request.
+pub fn read(
     status: StatusCode,
     headers: &HeaderMap,
     body: &[u8],
     sent: &SentSecrets,
-) -> Result<Grant, Failure> {
+) -> Result<Map<String, Value>, Failure> {
     let members = serde_json::from_slice::<Map<String, Value>>(body);
-    if status.is_success() {
-        let granted = members
-            .map_err(|_| invalid("The token endpoint answered something that is no JSON object"))
-            .and_then(|members| grant(&members));
-        return granted.map_err(|error| Failure {
-            error: Box::new(error.with_status(status.as_u16())),
-            retry: Retry::Never,
-        });
+    if !status.is_success() {
+        return Err(refusal(status, headers, &members.unwrap_or_default(), sent));
     }
-    Err(refusal(status, headers, &members.unwrap_or_default(), sent))
+    members.map_err(|_| {
+        let error = invalid("The token endpoint answered something that is no JSON object");
+        Failure::of_answer(status, error)
+    })
+}
+
+/// The token of a successful answer.
+pub fn granted(status: StatusCode, members: &Map<String, Value>) -> Result<Grant, Failure> {
+    grant(members).map_err(|error| Failure::of_answer(status, error))
 }
 
 fn grant(members: &Map<String, Value>) -> Result<Grant> {
@@ -187,6 +200,7 @@ fn detail(status: StatusCode, answer: &TokenError) -> OboDetail {
             Some(OboDetail::ExpiredAssertion)
         }
         "invalid_grant" => Some(OboDetail::BadAssertion),
+        "access_denied" => Some(OboDetail::AccessDenied),
         "consent_required" => Some(OboDetail::ConsentRequired),
         "interaction_required" | "login_required" => Some(OboDetail::InteractionRequired),
         "invalid_client" | "unauthorized_client" => Some(OboDetail::ClientCredentials),
@@ -248,7 +262,8 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// An answer that is no token answer, or a token that is none.
-pub(super) fn invalid(message: &str) -> Error {
+#[must_use]
+pub fn invalid(message: &str) -> Error {
     Error::new(Code::OboExchangeFailed, message).with_obo(OboFailure {
         detail: Some(OboDetail::InvalidResponse),
         ..OboFailure::new(OboReason::ExchangeFailed)

@@ -10,7 +10,7 @@ const EARLY: Duration = Duration::from_mins(5);
 
 /// An exchanged token. Times in milliseconds since the epoch.
 #[derive(Debug, Clone)]
-pub(super) struct Entry {
+pub struct Entry {
     pub token: Secret,
     pub expires_at: i64,
     /// Until when it is handed out from a cache.
@@ -18,7 +18,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub fn new(token: Secret, lifetime: Duration) -> Self {
+    pub(super) fn new(token: Secret, lifetime: Duration) -> Self {
         let early = EARLY.min(lifetime / 10);
         let now = now_ms();
         Self {
@@ -29,16 +29,17 @@ impl Entry {
     }
 
     /// How long a cache may keep it; zero when it may not.
-    pub fn keep_for(&self) -> Duration {
+    pub(super) fn keep_for(&self) -> Duration {
         Duration::from_millis(u64::try_from(self.usable_until - now_ms()).unwrap_or_default())
     }
 
     /// Seconds until the token expires.
+    #[must_use]
     pub fn expires_in(&self) -> u64 {
         u64::try_from(self.expires_at - now_ms()).unwrap_or_default() / 1000
     }
 
-    pub fn is_usable(&self) -> bool {
+    pub(super) fn is_usable(&self) -> bool {
         now_ms() < self.usable_until
     }
 }

@@ -1,8 +1,8 @@
 //! One exchange: the request, and once more where that may help.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method};
@@ -10,17 +10,14 @@ use url::Url;
 use url::form_urlencoded::Serializer;
 
 use super::answer::{self, Failure, Grant, Retry};
-use super::cache::{LocalCache, Shared};
 use super::credentials::credentials;
-use super::entry::Entry;
-use super::key::CacheKey;
+use super::tokens::Exchanging;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
 use crate::foreign_text::SentSecrets;
-use crate::host::{Host, OnBehalfOf, OpenIdClient, Standing};
-use crate::log::{Level, LogMeta};
+use crate::host::{Host, OnBehalfOf, OpenIdClient};
+use crate::log::{Level, LogMeta, Logger};
 use crate::network::{HttpClient, Policy, Redirects, Request};
 use crate::secret::Secret;
-use crate::telemetry::{Kind, Metrics, Started};
 
 /// RFC 7523, section 2.1.
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -29,98 +26,53 @@ const ANSWER_BYTES: usize = 256 * 1024;
 /// The reference's wait before the one retry; half of it on top, at random.
 const RETRY_DELAY: Duration = Duration::from_millis(300);
 
-/// Everything one exchange needs, so that it can run in a task of its own.
-pub(super) struct Job {
+/// An exchange on behalf of one user.
+pub(super) struct OnBehalfExchange {
     pub http: HttpClient,
-    pub local: LocalCache,
-    /// Of the host's cache.
-    pub standing: Arc<Standing>,
-    pub metrics: Arc<Metrics>,
     pub host: Host,
     pub client: OpenIdClient,
-    pub key: CacheKey,
     pub user: String,
-    pub user_id: Option<String>,
     pub assertion: Secret,
     pub scopes: String,
-    /// Whether a token in one of the caches will do.
-    pub from_cache: bool,
-    /// A token that will not do.
-    pub rejected: Option<Secret>,
 }
 
-impl Job {
-    pub async fn run(self) -> Result<Entry> {
-        // Another flight may have ended after the caller has looked.
-        if let (true, Some(entry)) = (self.from_cache, self.local.get(&self.key))
-            && self.rejected.as_ref() != Some(&entry.token)
-        {
-            self.metrics.looked_up("hit");
-            self.debug("Using cached token");
-            return Ok(entry);
-        }
-        let shared = Shared::of(&self.host, &self.standing);
-        if let (true, Some(shared)) = (self.from_cache, &shared)
-            && let Some(entry) = shared.get(&self.key).await
-        {
-            if self.rejected.as_ref() != Some(&entry.token) {
-                self.metrics.looked_up("shared_hit");
-                self.debug("Using cached token");
-                self.local.insert(self.key, entry.clone());
-                return Ok(entry);
-            }
-            shared.remove(&self.key).await;
-        }
-        self.host.logger.debug(format!(
-            "[OboTokenService] Requesting new OBO token for user: {}, scopes: {}",
-            self.user, self.scopes
-        ));
-        self.metrics.looked_up("miss");
-        let started = Started::now(Kind::TokenExchange, "", self.user_id.as_deref());
-        let outcome = self.grant().await;
-        let operation = started.ended_with(outcome.as_ref());
-        self.metrics.record(operation, &self.host.logger);
-        let grant = outcome?;
-        let entry = Entry::new(grant.token, grant.lifetime);
-        if grant.may_be_cached {
-            self.local.insert(self.key, entry.clone());
-            if let Some(shared) = shared {
-                shared.set(&self.key, &entry).await;
-            }
-        }
-        self.debug("Successfully obtained OBO token");
-        Ok(entry)
-    }
-
-    fn debug(&self, what: &str) {
-        self.host
-            .logger
-            .debug(format!("[OboTokenService] {what} for user: {}", self.user));
-    }
-
-    async fn grant(&self) -> Result<Grant> {
-        let Failure { error, retry } = match self.request().await {
-            Ok(grant) => return Ok(grant),
-            Err(failure) => failure,
-        };
-        let jitter = |delay: Duration| delay + delay.mul_f64(rand::random::<f64>() / 2.0);
-        let wait = match retry {
-            Retry::Never => return Err(*error),
-            Retry::Soon => jitter(RETRY_DELAY),
-            // Everybody who was turned away was told the same moment.
-            Retry::After(wait) => wait + jitter(RETRY_DELAY) / 4,
-        };
+#[async_trait]
+impl Exchanging for OnBehalfExchange {
+    async fn exchange(&self) -> Result<Grant> {
         let message = format!(
             "[OboTokenService] Transient OBO exchange failure for user: {}, retrying once",
             self.user
         );
-        self.host
-            .logger
-            .with(Level::Warn, message, LogMeta::Error(*error));
-        tokio::time::sleep(wait).await;
-        self.request().await.map_err(|failure| *failure.error)
+        once_more(&self.host.logger, message, || self.request()).await
     }
+}
 
+/// Asks once more where that may help. `message` is what the log says before.
+pub async fn once_more<T, F>(
+    logger: &Logger,
+    message: String,
+    request: impl Fn() -> F + Send,
+) -> Result<T>
+where
+    F: Future<Output = Result<T, Failure>> + Send,
+{
+    let Failure { error, retry } = match request().await {
+        Ok(answered) => return Ok(answered),
+        Err(failure) => failure,
+    };
+    let jitter = |delay: Duration| delay + delay.mul_f64(rand::random::<f64>() / 2.0);
+    let wait = match retry {
+        Retry::Never => return Err(*error),
+        Retry::Soon => jitter(RETRY_DELAY),
+        // Everybody who was turned away was told the same moment.
+        Retry::After(wait) => wait + jitter(RETRY_DELAY) / 4,
+    };
+    logger.with(Level::Warn, message, LogMeta::Error(*error));
+    tokio::time::sleep(wait).await;
+    request().await.map_err(|failure| *failure.error)
+}
+
+impl OnBehalfExchange {
     async fn request(&self) -> Result<Grant, Failure> {
         let host = on_behalf_of(&self.host)?;
         let credentials = credentials(&self.client, host).await?;
@@ -147,7 +99,8 @@ impl Job {
         let body = response.bytes(ANSWER_BYTES).await?;
         let mut sent = SentSecrets::from(credentials.secrets);
         sent.add(self.assertion.clone());
-        answer::read(status, &headers, &body, &sent)
+        let members = answer::read(status, &headers, &body, &sent)?;
+        answer::granted(status, &members)
     }
 
     fn form(&self, credentials: &[(&'static str, String)]) -> String {
@@ -162,11 +115,12 @@ impl Job {
     }
 }
 
-pub(super) fn on_behalf_of(host: &Host) -> Result<&dyn OnBehalfOf> {
+pub fn on_behalf_of(host: &Host) -> Result<&dyn OnBehalfOf> {
     host.on_behalf_of.as_deref().ok_or_else(not_available)
 }
 
-pub(super) fn not_available() -> Error {
+#[must_use]
+pub fn not_available() -> Error {
     configuration("OpenID configuration not available")
 }
 

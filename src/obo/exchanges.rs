@@ -1,39 +1,27 @@
 //! The exchanges of one runtime.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::cache::LocalCache;
 use super::entry::Entry;
-use super::exchange::{Job, not_available, on_behalf_of};
+use super::exchange::{OnBehalfExchange, not_available, on_behalf_of};
 use super::key::{CacheKey, Subject};
-use crate::cancel::until_closed;
+use super::tokens::{ExchangedTokens, Wanted};
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
-use crate::flights::Flights;
-use crate::host::{Host, Standing, tenant_of};
+use crate::host::{Host, tenant_of};
 use crate::network::HttpClient;
 use crate::secret::Secret;
-use crate::telemetry::Metrics;
 use crate::user::User;
 
 /// How long an exchange may take where the caller names no time.
 pub const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(15);
 
-/// The exchanges and exchanged tokens of one runtime. Cheap to clone.
+/// The exchanges on behalf of users of one runtime. Cheap to clone.
 #[derive(Clone)]
-pub struct Obo(Arc<Inner>);
-
-struct Inner {
+pub struct Obo {
     http: HttpClient,
-    local: LocalCache,
-    standing: Arc<Standing>,
-    flights: Flights<CacheKey, Entry>,
-    closing: CancellationToken,
-    metrics: Arc<Metrics>,
+    tokens: ExchangedTokens,
 }
 
 /// What is to be exchanged.
@@ -62,22 +50,9 @@ pub struct ExchangedToken {
 }
 
 impl Obo {
-    /// Exchanges run in `tasks` and end with `closing`.
     #[must_use]
-    pub fn new(
-        http: HttpClient,
-        tasks: TaskTracker,
-        closing: CancellationToken,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self(Arc::new(Inner {
-            http,
-            local: LocalCache::default(),
-            standing: Arc::new(Standing::new("exchangedTokens")),
-            flights: Flights::new(tasks, "Internal error during the token exchange"),
-            closing,
-            metrics,
-        }))
+    pub const fn new(http: HttpClient, tokens: ExchangedTokens) -> Self {
+        Self { http, tokens }
     }
 
     /// The reference's `exchangeOboToken`. Dropping the future leaves exchanges that others wait for alone.
@@ -120,52 +95,26 @@ impl Obo {
             assertion: request.access_token,
             identity: request.host.identity.as_ref(),
         });
-        let logger = &request.host.logger;
-        let is_rejected = |entry: &Entry| request.rejected == Some(&entry.token);
-        if let (true, Some(entry)) = (request.from_cache, self.0.local.get(&key)) {
-            if !is_rejected(&entry) {
-                self.0.metrics.looked_up("hit");
-                logger.debug(format!(
-                    "[OboTokenService] Using cached token for user: {user}"
-                ));
-                return Ok(entry);
-            }
-            self.0.local.remove(&key);
-        }
-        let exchange = |from_cache| {
-            let job = Job {
-                http: self.0.http.clone(),
-                local: self.0.local.clone(),
-                standing: Arc::clone(&self.0.standing),
-                metrics: Arc::clone(&self.0.metrics),
-                host: request.host.clone(),
-                client: client.clone(),
-                key,
-                user: user.to_owned(),
-                user_id: request.user.id.clone(),
-                assertion: request.access_token.clone(),
-                scopes: request.scopes.to_owned(),
-                from_cache,
-                rejected: request.rejected.cloned(),
-            };
-            let closing = self.0.closing.clone();
-            async move { until_closed(&closing, job.run()).await? }
+        let wanted = Wanted {
+            host: request.host,
+            key,
+            service: "[OboTokenService]",
+            name: "OBO",
+            user,
+            user_id: request.user.id.as_deref(),
+            scopes: request.scopes,
+            from_cache: request.from_cache,
+            rejected: request.rejected,
         };
-        if request.from_cache {
-            let joined = self.0.flights.get(&key);
-            if joined.is_some() {
-                logger.debug(format!(
-                    "[OboTokenService] Joining in-flight OBO exchange for user: {user}"
-                ));
-            }
-            let begin = || self.0.flights.join(&key, exchange(true));
-            let entry = joined.unwrap_or_else(begin).await?;
-            // A flight that others started may have found the very token that will not do.
-            if !is_rejected(&entry) {
-                return Ok(entry);
-            }
-        }
-        self.0.flights.start(exchange(false)).await
+        let exchange = OnBehalfExchange {
+            http: self.http.clone(),
+            host: request.host.clone(),
+            client,
+            user: user.to_owned(),
+            assertion: request.access_token.clone(),
+            scopes: request.scopes.to_owned(),
+        };
+        self.tokens.get(&wanted, exchange).await
     }
 }
 
@@ -174,7 +123,8 @@ fn argument(message: &str) -> Error {
 }
 
 /// Every failure of an exchange says that it is one. A fault of the network or of a host callback becomes the cause.
-pub(super) fn exchange_failed(error: Error) -> Error {
+#[must_use]
+pub fn exchange_failed(error: Error) -> Error {
     if error.obo.is_some() || matches!(error.code, Code::Aborted | Code::Closed) {
         return error;
     }

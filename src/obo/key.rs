@@ -15,7 +15,7 @@ const NAMESPACE: &str = "librechat-mcp-native:obo:v1";
 
 /// A digest over everything that tells one exchanged token from another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct CacheKey(Digest);
+pub struct CacheKey(Digest);
 
 /// Everything that tells one exchanged token from another.
 pub(super) struct Subject<'a> {
@@ -29,24 +29,14 @@ pub(super) struct Subject<'a> {
 }
 
 impl CacheKey {
-    pub fn new(subject: &Subject<'_>) -> Self {
+    pub(super) fn new(subject: &Subject<'_>) -> Self {
         let client = subject.client;
         let issuer = client.issuer.as_deref().unwrap_or(&client.token_endpoint);
         let scopes: BTreeSet<&str> = subject.scopes.split_whitespace().collect();
         let assertion = digest(&SHA256, subject.assertion.expose().as_bytes());
 
         let mut parts = Parts::of(NAMESPACE);
-        if let Some(identity) = subject.identity {
-            parts.add("identity");
-            for text in [
-                &identity.app_user_id,
-                &identity.openid_subject,
-                &identity.tenant_id,
-                &identity.openid_issuer,
-            ] {
-                parts.add(text.as_deref().unwrap_or_default());
-            }
-        }
+        add_identity(&mut parts, subject.identity);
         parts.add(issuer);
         parts.add(subject.tenant.unwrap_or_default());
         parts.add(&client.client_id);
@@ -58,8 +48,30 @@ impl CacheKey {
         Self(parts.digest())
     }
 
-    pub fn as_bytes(&self) -> &[u8] {
+    /// Of another kind of exchange, whose name is the first part.
+    #[must_use]
+    pub fn of(parts: Parts) -> Self {
+        Self(parts.digest())
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// Whose login it is, where the host says so beside the user.
+pub fn add_identity(parts: &mut Parts, identity: Option<&Identity>) {
+    let Some(identity) = identity else {
+        return;
+    };
+    parts.add("identity");
+    for text in [
+        &identity.app_user_id,
+        &identity.openid_subject,
+        &identity.tenant_id,
+        &identity.openid_issuer,
+    ] {
+        parts.add(text.as_deref().unwrap_or_default());
     }
 }
 

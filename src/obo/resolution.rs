@@ -67,14 +67,10 @@ impl Obo {
     async fn resolve(&self, request: &ServerToken<'_>, scopes: &str) -> Result<Secret> {
         let (host, user) = (request.host, request.user);
         let logger = &host.logger;
-        let live = session_tokens(request, scopes).await?;
+        let (info, is_live) = request.login_tokens(scopes, false).await?;
         let had_live_session = match &host.upstream_tokens {
-            Some(_) => format!(", hadLiveSession: {}", live.is_some()),
+            Some(_) => format!(", hadLiveSession: {is_live}"),
             None => String::new(),
-        };
-        let info = match live {
-            Some(tokens) => Some(OpenIdTokenInfo::of_session(tokens)),
-            None => OpenIdTokenInfo::of(user),
         };
         let info = info.filter(OpenIdTokenInfo::is_valid);
         let Some(access_token) = info.and_then(|info| info.access_token) else {
@@ -130,32 +126,6 @@ impl Obo {
     }
 }
 
-/// The tokens of the login session, which outlive those that the user object was given when the request began. `None`
-/// where the call brings no session, or the session has nothing.
-async fn session_tokens(request: &ServerToken<'_>, scopes: &str) -> Result<Option<OpenIdTokens>> {
-    let upstream = request.host.upstream_tokens.as_deref();
-    let Some(upstream) = upstream.filter(|upstream| !upstream.is_over()) else {
-        return Ok(None);
-    };
-    let asked = upstream.to_exchange(request.server_name, scopes);
-    let outcome = tokio::time::timeout_at(request.deadline, asked).await;
-    let outcome = outcome.unwrap_or_else(|_| Err(Error::timeout("The session timed out")));
-    outcome.map_err(|error| {
-        if matches!(error.code, Code::Aborted | Code::Closed) {
-            return error;
-        }
-        if error.code == Code::OboMissingUpstreamProvider {
-            let missing = OboFailure::new(OboReason::MissingUpstreamProvider);
-            return resolution_error(missing, None);
-        }
-        let message = "[OBO] Upstream session refresh failed:";
-        let logger = &request.host.logger;
-        logger.with(Level::Error, message, LogMeta::Error(error.clone()));
-        let failure = OboFailure::new(OboReason::SessionRefreshFailed);
-        resolution_error(failure, Some(error))
-    })
-}
-
 /// What a host's own resolver answers, held to the same rules as an answer of the provider.
 async fn resolved_in_time(
     deadline: Instant,
@@ -175,8 +145,46 @@ async fn resolved_in_time(
 }
 
 impl ServerToken<'_> {
+    /// The tokens of the login, and whether they are the session's: these outlive those that the user object was given when
+    /// the request began. The user's where the call brings no session, or the session has nothing. `renewed`: the session
+    /// refreshes them first.
+    pub async fn login_tokens(
+        &self,
+        scopes: &str,
+        renewed: bool,
+    ) -> Result<(Option<OpenIdTokenInfo>, bool)> {
+        let of_session = self.session_tokens(scopes, renewed).await?;
+        let is_live = of_session.is_some();
+        let info = of_session.map(OpenIdTokenInfo::of_session);
+        Ok((info.or_else(|| OpenIdTokenInfo::of(self.user)), is_live))
+    }
+
+    async fn session_tokens(&self, scopes: &str, renewed: bool) -> Result<Option<OpenIdTokens>> {
+        let upstream = self.host.upstream_tokens.as_deref();
+        let Some(upstream) = upstream.filter(|upstream| !upstream.is_over()) else {
+            return Ok(None);
+        };
+        let asked = upstream.to_exchange(self.server_name, scopes, renewed);
+        let outcome = tokio::time::timeout_at(self.deadline, asked).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(Error::timeout("The session timed out")));
+        outcome.map_err(|error| {
+            if matches!(error.code, Code::Aborted | Code::Closed) {
+                return error;
+            }
+            if error.code == Code::OboMissingUpstreamProvider {
+                let missing = OboFailure::new(OboReason::MissingUpstreamProvider);
+                return resolution_error(missing, None);
+            }
+            let message = "[OBO] Upstream session refresh failed:";
+            let logger = &self.host.logger;
+            logger.with(Level::Error, message, LogMeta::Error(error.clone()));
+            let failure = OboFailure::new(OboReason::SessionRefreshFailed);
+            resolution_error(failure, Some(error))
+        })
+    }
+
     /// A config that a user made counts only for as long as its author may configure on-behalf-of.
-    async fn check_trust(&self) -> Result<()> {
+    pub async fn check_trust(&self) -> Result<()> {
         let config = self.config;
         let checked = on_behalf_of(self.host)?.is_trusted(
             config.source.as_deref(),
@@ -240,11 +248,20 @@ impl ServerToken<'_> {
             (OboReason::SessionRefreshFailed, TokenUse::ToolCall(_)) => "Please sign in again.",
             _ => "Re-authenticate the user and retry.",
         };
+        self.framed(error, "OBO ", hint)
+    }
+
+    /// The error of the connection or the call: what went wrong with the token of a `kind` of server, and a hint.
+    #[must_use]
+    pub fn framed(&self, error: Error, kind: &str, hint: &str) -> Error {
+        let Some(failure) = error.obo.as_deref() else {
+            return error;
+        };
         let (prefix, name) = (self.log_prefix, self.server_name);
         let refusal = match self.purpose {
             TokenUse::Connection => Error::new(
                 error.code,
-                format!("{error} Unable to connect to OBO server \"{name}\". {hint}"),
+                format!("{error} Unable to connect to {kind}server \"{name}\". {hint}"),
             ),
             TokenUse::ToolCall(tool) => Error::mcp(
                 error.code,
@@ -285,6 +302,13 @@ fn resolution_error(failure: OboFailure, cause: Option<Error>) -> Error {
             "Your sign-in session expired and could not be refreshed. Please sign in again."
         }
     };
+    told(failure, text, cause)
+}
+
+/// The error of a token that is not to be had, with what the user is told.
+#[must_use]
+pub fn told(failure: OboFailure, text: &'static str, cause: Option<Error>) -> Error {
+    let retryable = cause.as_ref().is_some_and(|cause| cause.retryable);
     let code = match failure.reason {
         OboReason::MissingUpstreamProvider => Code::OboMissingUpstreamProvider,
         OboReason::MissingUpstreamToken => Code::OboMissingUpstreamToken,

@@ -1,9 +1,15 @@
 //! Extensions of the protocol (SEP-2133): settings by identifier, such as `io.modelcontextprotocol/ui`.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
+use crate::error::{Error, Result};
+
 /// What is wrong with extensions, and with which of them. `null` stands for one that is not supported.
-pub fn check_extensions(extensions: &Map<String, Value>) -> Result<(), (&str, &'static str)> {
+pub fn check_extensions(
+    extensions: &Map<String, Value>,
+) -> std::result::Result<(), (&str, &'static str)> {
     for (name, settings) in extensions {
         if !is_identifier(name) {
             return Err((name, "must be named like `com.example/extension`"));
@@ -13,6 +19,19 @@ pub fn check_extensions(extensions: &Map<String, Value>) -> Result<(), (&str, &'
         }
     }
     Ok(())
+}
+
+/// Those of a config; `None` where it has none.
+pub(super) fn read_extensions(
+    members: Option<Map<String, Value>>,
+) -> Result<Option<Arc<Map<String, Value>>>> {
+    let members = members.unwrap_or_default();
+    check_extensions(&members).map_err(|(name, expected)| {
+        Error::invalid_config(format!(
+            "Invalid MCP server config: `extensions[{name:?}]` {expected}"
+        ))
+    })?;
+    Ok((!members.is_empty()).then(|| Arc::new(members)))
 }
 
 /// A key of `_meta` with a prefix (MCP, "General fields").

@@ -1,5 +1,6 @@
 //! What a connection is bound to.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,6 +8,8 @@ use indexmap::IndexMap;
 
 use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Place};
+use super::process::expand_texts;
+use super::tls::filled_in;
 use crate::network::NetworkRules;
 
 /// Two equal fingerprints mean the same server, reached the same way with the same settings of the same user. It covers
@@ -29,8 +32,8 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// Identifies what a connection is bound to: type, URL, command, arguments, environment, directory, proxy and
-/// headers, whose config it is, what it authorizes with, what the server is told of
-/// us, and for what is remote the network rules. The server's
+/// headers, whose config it is, what it authorizes with, its own TLS (the names of files, not what they hold), what the
+/// server is told of us, and for what is remote the network rules. The server's
 /// environment, the user's fields and variables are part of it; tokens and the chat request are not, since they change
 /// from call to call.
 #[must_use]
@@ -73,7 +76,14 @@ pub fn fingerprint(
     config.elicitation.hash(&mut hasher);
     let extensions = config.extensions.as_ref().map(serde_json::to_string);
     extensions.transpose().ok().hash(&mut hasher);
-    let oauth = config.oauth.as_ref().map(serde_json::to_string);
+    let tls = config.tls.as_ref();
+    tls.map(|tls| filled_in(tls, &expander)).hash(&mut hasher);
+    let mut oauth = config.oauth.as_ref().map(Cow::Borrowed);
+    if let (Some(oauth), true) = (&mut oauth, config.grant().is_some()) {
+        // Who the server's tokens are for hangs on variables here, and not on a user's login.
+        expand_texts(oauth.to_mut(), &expander);
+    }
+    let oauth = oauth.as_deref().map(serde_json::to_string);
     oauth.transpose().ok().hash(&mut hasher);
     if config.command.is_none() {
         rules.hash(&mut hasher);
@@ -183,6 +193,11 @@ mod tests {
             json!({ "headers": { "a": "b" } }),
             json!({ "headers": { "ab": "" } }),
             json!({ "apiKey": { "source": "admin", "key": "a" } }),
+            json!({ "tls": {} }),
+            json!({ "tls": { "ca": "a.pem" } }),
+            json!({ "tls": { "cert": "a.pem", "key": "a.pem" } }),
+            json!({ "tls": { "cert": "a.pem", "key": "b.pem" } }),
+            json!({ "tls": { "serverName": "a" } }),
         ]
         .map(of);
         let distinct: std::collections::HashSet<_> = fingerprints.iter().collect();
@@ -248,10 +263,18 @@ mod tests {
                 &NetworkRules::default(),
             )
         };
+        let machine = |key: &str| {
+            let key = json!({ "key": key });
+            json!({
+                "grant": "client_credentials", "client_id": "a", "issuer": "https://as/", "private_key_jwt": key
+            })
+        };
         let all = [
             of("iconPath", json!("/a.png")),
             of("oauth", json!({ "client_id": "a" })),
             of("oauth", json!({ "client_id": "b" })),
+            of("oauth", machine("k")),
+            of("oauth", machine("l")),
             of("obo", json!({ "scopes": "s" })),
             of("source", json!("user")),
             of("source", json!("plugin")),

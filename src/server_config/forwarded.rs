@@ -1,6 +1,7 @@
 //! Servers that get the user's own `OpenID` access token: `Authorization: Bearer {{LIBRECHAT_OPENID_ACCESS_TOKEN}}`
 //! (the reference's `isDirectOpenIDBearerRecoveryEnabled`).
 
+use super::header::is_authorization;
 use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Place, is_access_token, placeholders};
 
@@ -39,7 +40,7 @@ impl ServerConfig {
     /// out, so that the token does not go where nobody asked for it.
     pub(super) fn shadows(&self, name: &str, template: &str) -> bool {
         is_authorization(name)
-            && (self.obo_scopes.is_some() || self.has_active_oauth())
+            && (self.exchanges_tokens() || self.has_active_oauth())
             && placeholders(template).any(is_access_token)
     }
 
@@ -50,7 +51,7 @@ impl ServerConfig {
     fn may_forward(&self) -> bool {
         self.is_operators()
             && !self.is_plugin_sourced()
-            && self.obo_scopes.is_none()
+            && !self.exchanges_tokens()
             && !self.has_active_oauth()
     }
 
@@ -61,10 +62,6 @@ impl ServerConfig {
         let mut named = headers.filter(|(name, _)| is_authorization(name));
         named.next_back().map(|(_, template)| template.as_str())
     }
-}
-
-fn is_authorization(name: &str) -> bool {
-    name.trim().eq_ignore_ascii_case("authorization")
 }
 
 #[cfg(test)]

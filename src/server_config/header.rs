@@ -51,6 +51,10 @@ pub enum Setter {
     User,
 }
 
+pub(super) fn is_authorization(name: &str) -> bool {
+    name.trim().eq_ignore_ascii_case("authorization")
+}
+
 /// Whether only a transport sets this header. White space around the name and its case do not count, nor whether it is
 /// written with `_`, which many servers read as `-`.
 pub(super) fn is_transports_own(name: &str) -> bool {

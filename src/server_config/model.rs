@@ -10,12 +10,15 @@ use url::Url;
 
 use super::api_key;
 use super::coordination::Coordination;
-use super::extensions::check_extensions;
+use super::extensions::read_extensions;
+use super::grant;
 use super::members::{Members, wrong_type};
 use super::named::Named;
 use super::placeholders::placeholders;
+use super::tls::tls_options;
 use super::{environment, timestamp};
 use crate::error::{Error, Result};
+use crate::network::TlsOptions;
 
 const CANNOT_INFER: &str = "Cannot infer transport type: options.type is not provided and cannot be inferred from other properties.";
 
@@ -110,6 +113,7 @@ pub struct ServerConfig {
     pub elicitation: bool,
     /// Extensions that the server is told of, over the host's.
     pub extensions: Option<Arc<Map<String, Value>>>,
+    pub tls: Option<TlsOptions>,
     pub server_instructions: Option<ServerInstructions>,
     /// `yaml`, `config` or `user`.
     pub source: Option<String>,
@@ -151,6 +155,7 @@ impl ServerConfig {
         "shared",
         "elicitation",
         "extensions",
+        "tls",
         "serverInstructions",
         "source",
         "dbId",
@@ -161,11 +166,20 @@ impl ServerConfig {
 
     /// Reads a config's JSON members; unknown ones are ignored. A member of a wrong type is an error that names it.
     /// A config that leads to no transport is still a config: that error belongs to whoever connects.
-    pub fn from_members(mut members: Map<String, Value>) -> Result<Self> {
+    pub fn from_members(members: Map<String, Value>) -> Result<Self> {
+        grant::check_server(&members)?;
+        let config = Self::read(members)?;
+        let is_operators = config.is_operators() && !config.is_plugin_sourced();
+        grant::check_author(config.oauth.as_ref(), is_operators)?;
+        Ok(config)
+    }
+
+    /// The same without judging how a token is asked for: what a config is shows of one, too, that is of no use.
+    pub fn read(mut members: Map<String, Value>) -> Result<Self> {
         check_api_key(&members)?;
         api_key::apply(&mut members);
         let mut members = Members::new(members);
-        Ok(Self {
+        let mut config = Self {
             declared_type: members.text("type")?,
             url: members.text("url")?,
             command: members.text("command")?,
@@ -198,7 +212,8 @@ impl ServerConfig {
             startup: members.flag("startup")?.unwrap_or(true),
             shared: members.flag("shared")?.unwrap_or(true),
             elicitation: members.flag("elicitation")?.unwrap_or(true),
-            extensions: extensions(members.object("extensions")?)?,
+            extensions: read_extensions(members.object("extensions")?)?,
+            tls: tls_options(members.object("tls")?)?,
             server_instructions: instructions(members.take("serverInstructions"))?,
             source: members.text("source")?,
             db_id: members.id("dbId"),
@@ -209,7 +224,13 @@ impl ServerConfig {
                 .and_then(timestamp::millis),
             inspection_failed: members.flag("inspectionFailed")?.unwrap_or_default(),
             named: OnceLock::new(),
-        })
+        };
+        if let Some(grant) = config.grant() {
+            // No user has anything to authorize, whatever an inspection found out.
+            config.requires_oauth = Some(false);
+            config.extensions = grant.told(config.extensions);
+        }
+        Ok(config)
     }
 
     /// The transport that the config leads to. A URL whose scheme is itself a variable counts as what `type` says.
@@ -358,16 +379,6 @@ fn instructions(value: Option<Value>) -> Result<Option<ServerInstructions>> {
         Some(Value::String(text)) => Ok(Some(ServerInstructions::Text(text))),
         Some(_) => Err(wrong_type("serverInstructions", "a boolean or a string")),
     }
-}
-
-fn extensions(members: Option<Map<String, Value>>) -> Result<Option<Arc<Map<String, Value>>>> {
-    let members = members.unwrap_or_default();
-    check_extensions(&members).map_err(|(name, expected)| {
-        Error::invalid_config(format!(
-            "Invalid MCP server config: `extensions[{name:?}]` {expected}"
-        ))
-    })?;
-    Ok((!members.is_empty()).then(|| Arc::new(members)))
 }
 
 /// An exchange without scopes would ask for nothing in particular, so a config with `obo` has to name some.

@@ -3,12 +3,14 @@
 
 use serde_json::{Map, Value};
 
+use super::grant::Grant;
+
 /// Members that change nothing about where tokens go. Every other one is locked, those that nobody knows yet included.
 const EDITABLE: [&str; 3] = ["title", "description", "iconPath"];
 
 /// Members that the host keeps with a stored config, or that an operator alone may set. Forms do not send them back, so
 /// their absence is no change.
-const MANAGED: [&str; 29] = [
+const MANAGED: [&str; 30] = [
     "_id",
     "author",
     "capabilities",
@@ -35,6 +37,7 @@ const MANAGED: [&str; 29] = [
     "sseReadTimeout",
     "startup",
     "timeout",
+    "tls",
     "toolFunctions",
     "tools",
     "updatedAt",
@@ -51,11 +54,15 @@ pub fn locked_obo_fields(
     can_configure_obo: bool,
 ) -> Vec<String> {
     let has_obo = |config: &Map<String, Value>| config.get("obo").is_some_and(|obo| !obo.is_null());
+    let is_enterprise = |config: &Map<String, Value>| {
+        let oauth = config.get("oauth").and_then(Value::as_object);
+        oauth.and_then(Grant::of) == Some(Grant::Enterprise)
+    };
     if can_configure_obo {
         return Vec::new();
     }
     match existing {
-        Some(existing) if has_obo(existing) => {
+        Some(existing) if has_obo(existing) || is_enterprise(existing) => {
             let added = incoming.keys().filter(|name| !existing.contains_key(*name));
             let names = existing.keys().chain(added);
             names
@@ -69,6 +76,7 @@ pub fn locked_obo_fields(
                 .collect()
         }
         _ if has_obo(incoming) => vec!["obo".to_owned()],
+        _ if is_enterprise(incoming) => vec!["oauth".to_owned()],
         _ => Vec::new(),
     }
 }
@@ -98,6 +106,9 @@ mod tests {
             changed.as_object_mut().expect("an object").remove(name);
             changed
         };
+        let enterprise = json!({ "type": "sse", "url": "https://a", "title": "A", "oauth": { "grant": "enterprise" } });
+        let mut elsewhere = enterprise.clone();
+        elsewhere["url"] = json!("https://attacker");
         for (existing, incoming, expected) in [
             (&Value::Null, plain.clone(), &[][..]),
             (&Value::Null, obo.clone(), &["obo"]),
@@ -124,6 +135,11 @@ mod tests {
             ),
             (&obo, with("timeout", json!(1)), &["timeout"]),
             (&obo, with("dbId", json!("2")), &["dbId"]),
+            (&Value::Null, enterprise.clone(), &["oauth"]),
+            (&plain, enterprise.clone(), &["oauth"]),
+            (&enterprise, enterprise.clone(), &[]),
+            (&enterprise, elsewhere.clone(), &["url"]),
+            (&enterprise, plain.clone(), &["oauth"]),
         ] {
             assert_eq!(locked(existing, &incoming, false), expected, "{incoming}");
             assert!(locked(existing, &incoming, true).is_empty());

@@ -76,13 +76,15 @@ impl OpenIdTokenInfo {
     /// Whether there is an access token that has not expired yet.
     #[must_use]
     pub fn is_valid(&self) -> bool {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |elapsed| elapsed.as_secs());
-        self.access_token.is_some()
-            && self
-                .expires_at
-                .is_none_or(|expiry| i64::try_from(now).is_ok_and(|now| now < expiry))
+        self.access_token.is_some() && self.expires_at.is_none_or(is_ahead)
+    }
+
+    /// The ID token, unless it says itself that it has expired.
+    #[must_use]
+    pub fn valid_id_token(&self) -> Option<&Secret> {
+        let token = self.id_token.as_ref()?;
+        let expiry = claims(token).and_then(|claims| claims.get("exp").and_then(seconds));
+        expiry.is_none_or(is_ahead).then_some(token)
     }
 
     fn apply(&mut self, claims: &Map<String, Value>) {
@@ -119,6 +121,13 @@ impl OpenIdTokenInfo {
         };
         Some(value.unwrap_or_default())
     }
+}
+
+/// Whether a time, in seconds since the epoch, is yet to come.
+fn is_ahead(seconds: i64) -> bool {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = elapsed.map_or(0, |elapsed| elapsed.as_secs());
+    i64::try_from(now).is_ok_and(|now| now < seconds)
 }
 
 fn is_present(tokens: &OpenIdTokens) -> bool {
@@ -180,6 +189,27 @@ mod tests {
         assert!(OpenIdTokenInfo::of(&user(&[("provider", "local")])).is_none());
         assert!(OpenIdTokenInfo::of(&user(&[("provider", "openid")])).is_some());
         assert!(OpenIdTokenInfo::of(&user(&[("openidId", "sub")])).is_some());
+    }
+
+    #[test]
+    fn id_tokens_say_when_they_expire() {
+        let id_token = |claims: Option<Value>| {
+            let payload = claims.map(|claims| URL_SAFE_NO_PAD.encode(claims.to_string()));
+            let token = payload.map_or_else(|| "opaque".to_owned(), |it| format!("h.{it}.s"));
+            let info = OpenIdTokenInfo::of_session(OpenIdTokens {
+                id_token: Some(Secret::new(token)),
+                // The access token's.
+                expires_at: Some(1),
+                ..OpenIdTokens::default()
+            });
+            info.valid_id_token().is_some()
+        };
+        assert!(id_token(Some(json!({ "exp": FUTURE }))));
+        assert!(!id_token(Some(json!({ "exp": 1 }))));
+        assert!(id_token(Some(json!({}))));
+        assert!(id_token(None));
+        let none = OpenIdTokenInfo::of_session(access("token"));
+        assert!(none.valid_id_token().is_none());
     }
 
     #[test]

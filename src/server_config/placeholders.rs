@@ -9,6 +9,8 @@ use indexmap::IndexMap;
 use super::environment;
 use super::header::encode_above_latin_1;
 use super::openid::OpenIdTokenInfo;
+use serde_json::Value;
+
 use crate::environment::Environment;
 use crate::foreign_text::SentSecrets;
 use crate::secret::{Secret, is_secret_name};
@@ -350,6 +352,16 @@ fn scan(template: &str) -> impl Iterator<Item = Placeholder<'_>> {
 /// Names of the placeholders in a template. Not all of them mean something.
 pub(super) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     scan(template).map(|placeholder| placeholder.name)
+}
+
+/// Whether a text has one, however deep in the value.
+pub(super) fn has_placeholders(value: &Value) -> bool {
+    match value {
+        Value::String(text) => placeholders(text).next().is_some(),
+        Value::Array(items) => items.iter().any(has_placeholders),
+        Value::Object(members) => members.values().any(has_placeholders),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use indexmap::IndexMap;
 
 use super::find_named::is_of_calls;
+use super::grant::Grant;
 use super::model::ServerConfig;
 use super::placeholders::{Context, Depth, Expander, Trust, Variables, placeholders};
 use super::text::js_trim;
@@ -15,17 +16,36 @@ impl ServerConfig {
         self.requires_oauth.unwrap_or(self.oauth.is_some())
     }
 
-    /// Whether connecting may need tokens of the user, through OAuth or on-behalf-of.
+    /// How a token is asked for where no user logs in for it.
     #[must_use]
-    pub fn requires_oauth_machinery(&self) -> bool {
-        self.obo_scopes.is_some() || self.is_oauth_server() && !self.forwards_token()
+    pub fn grant(&self) -> Option<Grant> {
+        Grant::of(self.oauth.as_ref()?)
     }
 
-    /// Whether a refused request may lead to an OAuth flow. Neither on-behalf-of nor a server that gets the user's own
+    /// Whether this program has a token of its own for the server, the same for all users.
+    #[must_use]
+    pub fn has_machine_grant(&self) -> bool {
+        self.grant().is_some_and(Grant::is_machine)
+    }
+
+    /// Whether a token of each user's login is exchanged for the server's: on behalf of the user, or because their
+    /// identity provider vouches for them.
+    #[must_use]
+    pub fn exchanges_tokens(&self) -> bool {
+        self.obo_scopes.is_some() || self.grant() == Some(Grant::Enterprise)
+    }
+
+    /// Whether connecting may need tokens of the user, through OAuth or an exchange.
+    #[must_use]
+    pub fn requires_oauth_machinery(&self) -> bool {
+        self.exchanges_tokens() || self.is_oauth_server() && !self.forwards_token()
+    }
+
+    /// Whether a refused request may lead to an OAuth flow. Neither an exchange nor a server that gets the user's own
     /// token falls back to one.
     #[must_use]
     pub fn runs_oauth_flow(&self) -> bool {
-        self.is_oauth_server() && self.obo_scopes.is_none() && !self.forwards_token()
+        self.is_oauth_server() && !self.exchanges_tokens() && !self.forwards_token()
     }
 
     #[must_use]
@@ -38,7 +58,7 @@ impl ServerConfig {
     #[must_use]
     pub fn requires_user_scoped_connection(&self) -> bool {
         self.requires_oauth == Some(true)
-            || self.obo_scopes.is_some()
+            || self.exchanges_tokens()
             || self.has_custom_user_vars()
             || self.named().is_personal
     }
@@ -111,7 +131,7 @@ impl ServerConfig {
     #[must_use]
     pub fn is_shared_but_for_placeholders(&self) -> bool {
         let is_personal = self.requires_oauth == Some(true)
-            || self.obo_scopes.is_some()
+            || self.exchanges_tokens()
             || self.has_custom_user_vars();
         self.startup
             && self.shared

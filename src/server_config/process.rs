@@ -3,11 +3,12 @@
 use serde_json::{Map, Value};
 
 use super::api_key;
+use super::grant::Grant;
 use super::placeholders::{Context, Depth, Expander, Place, Trust, Variables};
 use super::source::{is_plugin_sourced, is_user_sourced};
 use super::text::{is_truthy, js_string};
 
-/// Expands `env`, `args`, `headers`, `oauth_headers`, `url`, `proxy` and the texts of `oauth`, and turns an
+/// Expands `env`, `args`, `headers`, `oauth_headers`, `url`, `proxy` and the texts of `oauth` and `tls`, and turns an
 /// administrator's `apiKey` into a header; every other member is kept. Values that are no text become one, as in the
 /// reference.
 ///
@@ -76,15 +77,39 @@ pub fn process_mcp_env(
     if let Some(Value::Object(oauth)) = members.get_mut("oauth") {
         expand_texts(oauth, &expander);
     }
+    if let Some(Value::Object(tls)) = members.get_mut("tls") {
+        for value in tls.values_mut() {
+            if let Value::String(template) = value {
+                *template = expander.admin_text(template);
+            }
+        }
+    }
     members
 }
 
-/// Expands the texts of an `oauth` member and leaves lists and flags alone.
+/// Expands the texts of an `oauth` member and leaves lists and flags alone. What is the same for all users, which is
+/// how this program proves itself, has variables of the environment only.
 pub(super) fn expand_texts(oauth: &mut Map<String, Value>, expander: &Expander<'_>) {
+    let is_machine = Grant::of(oauth).is_some_and(Grant::is_machine);
     for value in oauth.values_mut() {
-        if let Value::String(template) = value {
-            *template = expander.text(template, Place::Other).into_owned();
+        match value {
+            Value::String(template) if !is_machine => {
+                *template = expander.text(template, Place::Other).into_owned();
+            }
+            value => with_environment(value, expander),
         }
+    }
+}
+
+fn with_environment(value: &mut Value, expander: &Expander<'_>) {
+    match value {
+        Value::String(template) => *template = expander.admin_text(template),
+        Value::Object(members) => {
+            for value in members.values_mut() {
+                with_environment(value, expander);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -122,6 +147,7 @@ mod tests {
             "proxy": "http://${PROXY_HOST}/{{KEY}}",
             "oauth": { "client_id": "{{KEY}}", "scope": "${HOST}", "grant_types_supported": ["${HOST}"], "skip_code_challenge_check": true },
             "oauth_headers": { "X": "${HOST}", "X-Name": "{{LIBRECHAT_USER_NAME}}", "N": 5 },
+            "tls": { "ca": "/${HOST}.pem", "serverName": "{{KEY}}" },
             "timeout": 5,
         });
         let expected = json!({
@@ -136,6 +162,7 @@ mod tests {
             "proxy": "http://proxy/{{KEY}}",
             "oauth": { "client_id": "k", "scope": "example.com", "grant_types_supported": ["${HOST}"], "skip_code_challenge_check": true },
             "oauth_headers": { "X": "example.com", "X-Name": "b64:TWFyacSH", "N": "5" },
+            "tls": { "ca": "/example.com.pem", "serverName": "{{KEY}}" },
             "timeout": 5,
         });
         // As text, since the order of members has to stay too.

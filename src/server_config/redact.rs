@@ -24,8 +24,9 @@ pub const SHOWN: [&str; 18] = [
     "serverInstructions",
 ];
 
-/// The same for the members of `oauth`: all of the schema's but the client secret.
-pub const SHOWN_OAUTH: [&str; 16] = [
+/// The same for the members of `oauth`: all of the schema's but the client secret, and how a
+/// token is asked for without a user. What proves who asks is not among them.
+pub const SHOWN_OAUTH: [&str; 19] = [
     "authorization_url",
     "token_url",
     "client_id",
@@ -42,24 +43,29 @@ pub const SHOWN_OAUTH: [&str; 16] = [
     "revocation_endpoint_auth_methods_supported",
     "forward_audience_on_refresh",
     "send_resource_parameter",
+    "grant",
+    "issuer",
+    "dpop",
 ];
 
 /// Members that hold a URL.
-pub const SHOWN_URLS: [&str; 6] = [
+pub const SHOWN_URLS: [&str; 7] = [
     "url",
     "iconPath",
     "authorization_url",
     "token_url",
     "redirect_uri",
     "revocation_endpoint",
+    "issuer",
 ];
 
 /// Members, also of `oauth`, that say where a server is. Only those see them who may change the config.
-pub const EDITORS: [&str; 4] = [
+pub const EDITORS: [&str; 5] = [
     "url",
     "authorization_url",
     "token_url",
     "revocation_endpoint",
+    "issuer",
 ];
 
 const REDACTED: &str = "***";

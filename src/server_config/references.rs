@@ -13,13 +13,7 @@ pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
         return Vec::new();
     }
     let mut names = Vec::new();
-    let mut collect = |value: &Value| {
-        for name in value.as_str().into_iter().flat_map(environment::names) {
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
-        }
-    };
+    let mut collect = |value: &Value| collect(value, &mut names);
     for member in [
         "url",
         "proxy",
@@ -29,6 +23,7 @@ pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
         "requestHeaders",
         "oauth",
         "oauth_headers",
+        "tls",
     ] {
         match members.get(member) {
             Some(Value::Object(entries)) => entries.values().for_each(&mut collect),
@@ -41,6 +36,18 @@ pub fn env_references(members: &Map<String, Value>) -> Vec<String> {
         collect(&Value::String(value));
     }
     names
+}
+
+/// Of a text, and of those of an object within `oauth`; lists are not expanded.
+fn collect(value: &Value, names: &mut Vec<String>) {
+    for name in value.as_str().into_iter().flat_map(environment::names) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    for value in value.as_object().into_iter().flat_map(Map::values) {
+        collect(value, names);
+    }
 }
 
 #[cfg(test)]
@@ -59,8 +66,13 @@ mod tests {
             "env": { "A": "x${KEY}y", "B": "${CREDS_KEY}" },
             "headers": { "X": "Bearer ${TOKEN}" },
             "requestHeaders": { "Y": "${CALL_KEY}" },
-            "oauth": { "client_secret": "${CLIENT_SECRET}", "list": ["${NOT_EXPANDED}"] },
+            "oauth": {
+                "client_secret": "${CLIENT_SECRET}",
+                "list": ["${NOT_EXPANDED}"],
+                "identity_provider": { "private_key_jwt": { "key": "${PROVIDER_KEY}" } },
+            },
             "oauth_headers": { "X": "${GATEWAY_KEY}" },
+            "tls": { "key": "${CLIENT_KEY}" },
             "apiKey": { "source": "admin", "authorization_type": "bearer", "key": "${API_KEY}" },
             "command": "${NOT_EXPANDED}",
             "description": "${NOT_EXPANDED}",
@@ -75,7 +87,9 @@ mod tests {
                 "TOKEN",
                 "CALL_KEY",
                 "CLIENT_SECRET",
+                "PROVIDER_KEY",
                 "GATEWAY_KEY",
+                "CLIENT_KEY",
                 "API_KEY"
             ]
         );

@@ -9,13 +9,16 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::grant::{self, Grant};
 use super::header::{Setter, header, is_sent};
 use super::model::{ServerConfig, Stderr, TransportKind, invalid_url};
 use super::names::sanitize;
 use super::placeholders::{Context, Depth, Expander, Place};
 use super::process::expand_texts;
+use super::tls::{check_operator_s, check_url, filled_in, server_tls};
 use crate::error::{Error, Result};
 use crate::foreign_text::SentSecrets;
+use crate::network::{ServerTls, TlsOptions};
 
 /// No server takes as many, and HTTP's own types have a limit that they enforce by a panic.
 const MOST_HEADERS: usize = 1000;
@@ -99,6 +102,7 @@ pub struct ResolvedConfig {
     pub oauth_headers: IndexMap<String, String>,
     pub obo_scopes: Option<String>,
     pub icon_path: Option<String>,
+    pub tls: Option<TlsOptions>,
     /// Whether the server may ask for elicitations.
     pub elicitation: bool,
     /// Extensions that the server is told of, over the host's.
@@ -117,6 +121,13 @@ impl ResolvedConfig {
         }
     }
 
+    /// As [`ServerConfig::exchanges_tokens`].
+    #[must_use]
+    pub fn exchanges_tokens(&self) -> bool {
+        let grant = self.oauth.as_ref().and_then(Grant::of);
+        self.obo_scopes.is_some() || grant == Some(Grant::Enterprise)
+    }
+
     /// The server's URL; a process has none.
     #[must_use]
     pub fn url(&self) -> Option<String> {
@@ -124,6 +135,15 @@ impl ResolvedConfig {
             Transport::Http { url, .. } => Some(url.to_string()),
             Transport::Stdio { .. } => None,
         }
+    }
+
+    /// The server's own TLS, for its URL and the endpoints of its authorization server that the config names.
+    /// `server_name` is what errors call the server.
+    pub fn server_tls(&self, server_name: &str) -> Result<Option<ServerTls>> {
+        let (Some(options), Transport::Http { url, .. }) = (&self.tls, &self.transport) else {
+            return Ok(None);
+        };
+        server_tls(server_name, options.clone(), url, self.oauth.as_ref()).map(Some)
     }
 
     /// The config's own proxy.
@@ -155,8 +175,11 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
     let expander = config.expander(context, Depth::Call);
     let oauth = config.oauth.clone().map(|mut oauth| {
         expand_texts(&mut oauth, &expander);
-        oauth
+        let tls = config.tls.as_ref();
+        let has_certificate = tls.is_some_and(|tls| tls.cert.is_some());
+        grant::check_expanded(&oauth, has_certificate).map(|()| oauth)
     });
+    let oauth = oauth.transpose()?;
     let oauth_headers = config.oauth_headers.iter();
     let oauth_headers = oauth_headers
         .map(|(name, value)| {
@@ -167,6 +190,15 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         })
         .collect();
     let transport = transport(config, &expander)?;
+    let tls = config.tls.as_ref().map(|tls| filled_in(tls, &expander));
+    if tls.is_some() {
+        check_operator_s(config.is_operators())?;
+        let url = match &transport {
+            Transport::Http { url, .. } => Some(url),
+            Transport::Stdio { .. } => None,
+        };
+        check_url(url, oauth.as_ref())?;
+    }
     Ok(ResolvedConfig {
         transport,
         filled_in: expander.into_secrets(),
@@ -177,6 +209,7 @@ pub fn resolve(config: &ServerConfig, context: &Context<'_>) -> Result<ResolvedC
         oauth_headers,
         obo_scopes: config.obo_scopes.clone(),
         icon_path: config.icon_path.clone(),
+        tls,
         elicitation: config.elicitation,
         extensions: config.extensions.clone(),
     })
@@ -198,7 +231,11 @@ pub fn headers_for_tool_call(config: &ServerConfig, context: &Context<'_>) -> Re
 
 fn transport(config: &ServerConfig, expander: &Expander<'_>) -> Result<Transport> {
     if let Some(url) = config.remote_url()? {
-        let url = expander.text(url, Place::UrlOrEnv);
+        let url = if config.has_machine_grant() {
+            expander.with_environment(url)
+        } else {
+            expander.text(url, Place::UrlOrEnv)
+        };
         let url = Url::parse(&url).map_err(|_| invalid_url())?;
         let proxy = config.proxy.as_deref();
         let proxy = proxy.map(|proxy| expander.admin_text(proxy).trim().to_owned());

@@ -13,6 +13,7 @@ pub use report::{Issue, PathPart};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::tls::{PLAIN, is_without_tls};
 use crate::environment::Environment;
 use fields::{base, headers, oauth_of_user, server_managed};
 use report::{Report, received};
@@ -177,6 +178,7 @@ fn check(report: &mut Report<'_>, members: &Map<String, Value>, variant: Variant
     match variant {
         Variant::Stdio => {
             no_obo(report, members);
+            report.member(members, "tls", Report::never);
             fields::stdio(report, members);
         }
         Variant::WebSocket => no_obo(report, members),
@@ -190,8 +192,16 @@ fn check(report: &mut Report<'_>, members: &Map<String, Value>, variant: Variant
         }
     }
     if variant != Variant::Stdio {
+        if author == Author::Administrator {
+            report.member(members, "tls", fields::tls);
+        }
         report.required(members, "url", |report, value| {
-            url(report, value, variant, author);
+            let url = url(report, value, variant, author);
+            let oauth = members.get("oauth").and_then(Value::as_object);
+            let wants_tls = author == Author::Administrator && members.contains_key("tls");
+            if wants_tls && url.is_some_and(|url| is_without_tls(&url, oauth)) {
+                report.issue(PLAIN);
+            }
         });
     }
 }
@@ -209,10 +219,9 @@ fn obo(report: &mut Report<'_>, value: &Value) {
     });
 }
 
-fn url(report: &mut Report<'_>, value: &Value, variant: Variant, author: Author) {
-    let Some(text) = report.text(value) else {
-        return;
-    };
+/// The URL, where the text is one.
+fn url(report: &mut Report<'_>, value: &Value, variant: Variant, author: Author) -> Option<Url> {
+    let text = report.text(value)?;
     let label = variant.label();
     let is_web_socket = variant == Variant::WebSocket;
     if author == Author::User {
@@ -230,16 +239,15 @@ fn url(report: &mut Report<'_>, value: &Value, variant: Variant, author: Author)
             };
             report.issue(format!("{label} URL must use {schemes}"));
         }
-        return;
+        return url;
     }
-    let Some(url) = report.admin_url(text) else {
-        return;
-    };
+    let url = report.admin_url(text)?;
     match (is_web_socket, matches!(url.scheme(), "ws" | "wss")) {
         (true, false) => report.issue(format!("{label} URL must start with ws:// or wss://")),
         (false, true) => report.issue(format!("{label} URL must not start with ws:// or wss://")),
         _ => {}
     }
+    Some(url)
 }
 
 fn proxy(report: &mut Report<'_>, value: &Value) {

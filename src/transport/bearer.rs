@@ -5,14 +5,22 @@ use std::sync::Arc;
 use http::HeaderValue;
 use parking_lot::RwLock;
 
+use crate::dpop::{self, Proof, Prover};
 use crate::secret::Secret;
 
 /// A token that whoever refreshes it replaces for every request that follows. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Bearer {
-    token: Arc<RwLock<Option<Secret>>>,
+    token: Arc<RwLock<Option<Presented>>>,
     /// What stands before and after the token, where that is not `Bearer ` alone.
     frame: Option<Arc<(String, String)>>,
+}
+
+#[derive(Debug)]
+struct Presented {
+    token: Secret,
+    /// That of a token which is bound to a key (RFC 9449).
+    prover: Option<Prover>,
 }
 
 impl Bearer {
@@ -27,23 +35,34 @@ impl Bearer {
 
     #[must_use]
     pub fn get(&self) -> Option<Secret> {
-        self.token.read().clone()
+        let presented = self.token.read();
+        presented.as_ref().map(|presented| presented.token.clone())
     }
 
     pub fn set(&self, token: Secret) {
-        *self.token.write() = Some(token);
+        self.set_bound(token, None);
     }
 
-    /// `Authorization`. Tokens were checked to fit a header when they came.
-    pub(super) fn authorization(&self) -> Option<HeaderValue> {
-        let token = self.token.read();
-        let token = token.as_ref()?.expose();
-        let text = match self.frame.as_deref() {
-            Some((prefix, suffix)) => format!("{prefix}{token}{suffix}"),
-            None => format!("Bearer {token}"),
+    /// A token, and what proves that it is ours where it is bound to a key.
+    pub fn set_bound(&self, token: Secret, prover: Option<Prover>) {
+        *self.token.write() = Some(Presented { token, prover });
+    }
+
+    /// `Authorization`, and what the request has to prove. Tokens were checked to fit a header when they came.
+    pub(super) fn authorization(&self) -> Option<(HeaderValue, Option<Box<Proof>>)> {
+        let presented = self.token.read();
+        let Presented { token, prover } = presented.as_ref()?;
+        let text = match (prover, self.frame.as_deref()) {
+            (Some(_), _) => format!("{} {}", dpop::SCHEME, token.expose()),
+            (None, Some((prefix, suffix))) => format!("{prefix}{}{suffix}", token.expose()),
+            (None, None) => format!("Bearer {}", token.expose()),
         };
         let mut value = HeaderValue::from_str(text.trim()).ok()?;
         value.set_sensitive(true);
-        Some(value)
+        let prover = prover.as_ref();
+        Some((
+            value,
+            prover.map(|prover| prover.proof(Some(token.clone()))),
+        ))
     }
 }

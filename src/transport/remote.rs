@@ -17,6 +17,7 @@ use super::inbox::Inbox;
 use super::log_limit::LogLimit;
 use super::message::{self, AnswerTo, Incoming, NoMessage, Outcome, RpcError};
 use super::wire::Receiver;
+use crate::dpop;
 use crate::error::{Code, Error, Result};
 use crate::log::Logger;
 use crate::network::{HttpClient, Policy, Redirects, Request, Response};
@@ -62,12 +63,15 @@ impl Remote {
         if let Some(call) = call {
             overlay(&mut headers, call);
         }
+        let mut proof = None;
         if call.is_none_or(|call| !call.contains_key(AUTHORIZATION))
-            && let Some(value) = self.bearer.authorization()
+            && let Some((value, of_token)) = self.bearer.authorization()
         {
             headers.insert(AUTHORIZATION, value);
+            proof = of_token;
         }
         let mut request = Request::new(method, url);
+        request.proof = proof;
         request.secret_headers = headers.keys().cloned().collect();
         request.headers = headers;
         request.redirects = Redirects::Mcp;
@@ -83,7 +87,11 @@ impl Remote {
     }
 
     pub(super) async fn send(&self, request: Request) -> Result<Response> {
-        self.http.send(&self.policy, request).await
+        let answer = self.http.send(&self.policy, request).await;
+        if let Some(warning) = self.policy.tls_warning() {
+            self.logger.warn(warning);
+        }
+        answer
     }
 
     /// For a wire whose one stream carries all answers.
@@ -171,6 +179,12 @@ pub(super) fn status_error(response: &Response) -> Error {
             .map(|reason| format!(" {reason}"))
             .unwrap_or_default(),
     );
+    if let Some(why) = response.refused_proof {
+        // Another token, or a login, would be refused in the same way.
+        let note = dpop::clock_note(&response.headers).unwrap_or_default();
+        let message = format!("{message}: it refuses the DPoP proof ({why}){note}");
+        return Error::new(Code::HttpStatus, message).with_status(response.status.as_u16());
+    }
     Error::http_status(response.status.as_u16(), message).with_challenge(response.challenges())
 }
 

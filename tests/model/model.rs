@@ -6,7 +6,7 @@ use stateright::{Model, Property};
 
 use crate::fleet::{Fleet, Guard, Kind};
 use crate::process::{Turn, waits};
-use crate::step::{Commit, Ended, Step};
+use crate::step::{At, Commit, Ended, Step};
 use crate::world::{Process, World, excuse, nuisance};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub enum Event {
     Crashes(usize),
     /// The time of a lock or claim is over; only of a process that is away.
     LockEnds(usize),
+    /// A process asks for a lock whose store is away.
+    LockIsAway(usize),
     FenceEnds(usize),
     /// A process gives a request up that is under way.
     GivesUp(usize),
@@ -88,6 +90,11 @@ impl Fleet {
             add(Event::Pauses(at));
         }
         match process.step {
+            Step::Attempt
+                if budget.outages > 0 && self.guard.has_lock() && self.guard != Guard::Leases =>
+            {
+                add(Event::LockIsAway(at));
+            }
             Step::Post(_) if budget.lost_answers > 0 => add(Event::GivesUp(at)),
             Step::LookAgain(..) | Step::GrantLookAgain { .. }
                 if waits(self, world, at) && !world.is_being_written() =>
@@ -120,6 +127,7 @@ impl Fleet {
                 let process = &mut world.processes[at];
                 (process.step, process.is_inside, process.is_paused) =
                     (Step::Crashed, false, false);
+                process.is_alone = false;
             }
             Event::LockEnds(at) | Event::FenceEnds(at) => {
                 let process = &mut world.processes[at];
@@ -133,6 +141,12 @@ impl Fleet {
                 if process.step.is_sent() || is_blind {
                     world.excuse(excuse::OVERSLEPT);
                 }
+            }
+            Event::LockIsAway(at) => {
+                world.budget.outages -= 1;
+                world.processes[at].is_alone = true;
+                world.enter(at, self.guard);
+                world.processes[at].step = Step::ReadAccess(At::Locked);
             }
             Event::GivesUp(at) => {
                 world.budget.lost_answers -= 1;
@@ -186,7 +200,7 @@ impl Fleet {
                 let mut inside = world.processes.iter().filter(is_inside);
                 world.excuses = match self.guard {
                     Guard::PromptClaims if inside.any(|it| !it.claim) => excuse::OVERSLEPT,
-                    guard if guard.is_best_effort() && inside.count() > 1 => excuse::NOT_APART,
+                    guard if world.are_together(guard) => excuse::NOT_APART,
                     _ => 0,
                 };
                 let commit = Commit::new(None, world.log_in());

@@ -52,6 +52,11 @@ impl Turn<'_> {
     }
 
     pub fn end(&mut self, ended: Ended) {
+        let process = &self.world.processes[self.at];
+        let has_looked = process.step == Step::ReadAccess(At::Refused);
+        if ended == Ended::Asked && process.is_alone && !has_looked {
+            return self.to(Step::ReadAccess(At::Refused));
+        }
         self.world.end(self.at, ended);
     }
 
@@ -155,6 +160,7 @@ impl Turn<'_> {
                 }
                 let process = &mut self.world.processes[self.at];
                 (process.lock, process.claim, process.is_inside) = (false, false, false);
+                process.is_alone = false;
                 self.to(Step::Ended(ended));
             }
             Step::Ended(_) | Step::Crashed => {}
@@ -178,6 +184,7 @@ impl Turn<'_> {
             }
             At::Locked => self.to(Step::GrantClient),
             At::Adopting => self.end(Ended::Deferred),
+            At::Refused => self.end(Ended::Asked),
         }
     }
 

@@ -13,6 +13,8 @@ pub enum At {
     Locked,
     /// `adopt`, `src/oauth/renew.rs`: with the fence.
     Adopting,
+    /// `stored_soon`, `src/oauth/unlocked.rs`: after a refresh without the lock has failed.
+    Refused,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -90,7 +92,8 @@ pub enum Step {
     Discard(Token),
     /// `is_claimed`, `src/oauth/refresh_lock.rs`
     IsClaimed,
-    /// `attempt`, `src/oauth/refresh_lock.rs`: `acquire` of the host's lock, or `flight`, `src/oauth/leases.rs`
+    /// `attempt`, `src/oauth/refresh_lock.rs`: `acquire` of the host's lock, or `flight`, `src/oauth/leases.rs`. Where the
+    /// lock is away `without_lock`, `src/oauth/unlocked.rs`
     Attempt,
     /// `write`, `src/oauth/refresh_lock.rs`
     WriteClaim,

@@ -50,6 +50,8 @@ pub struct Process {
     /// The claim that stands in the flow store is this process's.
     pub claim: bool,
     pub is_inside: bool,
+    /// It went on without the lock.
+    pub is_alone: bool,
     /// Its lock has ended before it was released, or what it looked at is out of date.
     pub is_late: bool,
     pub generation: u8,
@@ -123,6 +125,7 @@ impl World {
             fence: false,
             claim: false,
             is_inside: false,
+            is_alone: false,
             is_late: false,
             generation: 0,
             seen: None,
@@ -235,12 +238,17 @@ impl World {
     }
 
     pub fn enter(&mut self, at: usize, guard: Guard) {
-        let mut others = self.processes.iter().enumerate();
-        let is_alone = !others.any(|(other, it)| other != at && it.is_inside);
-        if !is_alone && guard.is_best_effort() {
+        self.processes[at].is_inside = true;
+        if self.are_together(guard) {
             self.excuse(excuse::NOT_APART);
         }
-        self.processes[at].is_inside = true;
+    }
+
+    /// Whether two refresh at once though nothing has gone wrong but a lock.
+    pub fn are_together(&self, guard: Guard) -> bool {
+        let inside = self.processes.iter().filter(|it| it.is_inside);
+        let is_any_alone = inside.clone().any(|it| it.is_alone);
+        inside.count() > 1 && (guard.is_best_effort() || is_any_alone)
     }
 
     pub fn end(&mut self, at: usize, ended: Ended) {

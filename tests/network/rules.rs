@@ -66,9 +66,8 @@ async fn literals_are_refused_before_connecting() {
 async fn the_allowlist_comes_first() {
     let server = Server::start(|_| ok("hello")).await;
     let rules = NetworkRules {
-        ssrf_protection: false,
         allowed_domains: vec![format!("http://localhost:{}", server.port())],
-        allowed_addresses: Vec::new(),
+        ..NetworkRules::default()
     };
     let policy = Policy::new(&rules, &Environment::default(), None).unwrap();
     let client = HttpClient::new();

@@ -18,21 +18,21 @@ use crate::server::{Server, ok};
 use crate::{get, open};
 
 /// A certificate for `localhost` that only its own file vouches for.
-struct Authority {
-    certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
-    file: PathBuf,
+pub struct Authority {
+    pub certificate: CertificateDer<'static>,
+    pub key: PrivateKeyDer<'static>,
+    pub file: PathBuf,
 }
 
 impl Authority {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         Self::of(
             name,
             &CertificateParams::new(["localhost".to_owned()]).unwrap(),
         )
     }
 
-    fn of(name: &str, params: &CertificateParams) -> Self {
+    pub fn of(name: &str, params: &CertificateParams) -> Self {
         let key = KeyPair::generate().unwrap();
         let certificate = params.self_signed(&key).unwrap();
         let file = std::env::temp_dir().join(format!("{name}-{}.pem", std::process::id()));

@@ -32,13 +32,16 @@ fn parameter(pending: &Pending, name: &str) -> Option<String> {
 
 pub async fn complete(world: &World, received: Option<Received>) -> Result<Tokens> {
     let completion = Completion {
+        keys: None,
         http: HttpClient::new(),
         flows: Arc::clone(&world.flows) as _,
         oauth_headers: indexmap::IndexMap::new(),
         environment: Environment::default(),
         settings: Settings::default(),
         logger: Logger::silent(),
+        credentials_key: Arc::new(None::<Secret>),
         persist: None,
+        tls: None,
     };
     let callback = Callback {
         code: Secret::from("the-code"),

@@ -15,4 +15,6 @@ mod reinit;
 mod rows;
 mod server;
 mod stores;
+mod unfenced;
+mod unlocked;
 mod world;

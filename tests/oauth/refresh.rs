@@ -98,25 +98,6 @@ async fn two_processes_do_not_use_a_refresh_token_twice() {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_to_sign_in_because_a_lock_is_away() {
-    let world = World::new().await;
-    world.store("at-old", Some("rt-0")).await;
-    world.tokens.expire_access();
-    let authorizer = world.authorizer(Some(MemoryLock::away()));
-    let error = authorizer.current().await.unwrap_err();
-    assert_eq!(
-        (error.code, error.retryable),
-        (Code::TokenRefreshUnavailable, true)
-    );
-    assert_eq!(world.server.script.lock().count("POST /token"), 0);
-    let back = world.authorizer(Some(MemoryLock::default()));
-    assert_eq!(
-        back.current().await.unwrap().unwrap().token.expose(),
-        "at-1"
-    );
-}
-
-#[tokio::test]
 async fn who_was_held_up_takes_what_another_has_refreshed_meanwhile() {
     let world = World::new().await;
     world.store("at-old", Some("rt-0")).await;

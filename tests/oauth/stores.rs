@@ -213,7 +213,7 @@ impl SharedFlows {
 
 /// Leases whose time does not end, by their ids.
 #[derive(Clone, Default)]
-pub struct Leases(Arc<Mutex<HashMap<String, LeaseState>>>);
+pub struct Leases(Arc<Mutex<HashMap<String, LeaseState>>>, Arc<AtomicBool>);
 
 #[derive(Default)]
 struct LeaseState {
@@ -227,6 +227,17 @@ impl Leases {
         for state in self.0.lock().values_mut() {
             state.generation += 1;
         }
+    }
+
+    pub fn set_away(&self, are_away: bool) {
+        self.1.store(are_away, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> Result<()> {
+        if self.1.load(Ordering::Relaxed) {
+            return Err(away());
+        }
+        Ok(())
     }
 
     pub fn are_held(&self) -> bool {
@@ -284,7 +295,9 @@ impl FlowStore for SharedFlows {
     }
 
     async fn lease_generation(&self, lease_id: &str) -> Result<Option<i64>> {
-        let leases = self.leases.as_ref().unwrap().0.lock();
+        let leases = self.leases.as_ref().unwrap();
+        leases.check()?;
+        let leases = leases.0.lock();
         let state = leases.get(lease_id);
         Ok(Some(state.map_or(0, |state| state.generation)))
     }
@@ -295,6 +308,7 @@ impl FlowStore for SharedFlows {
         options: LeaseOptions,
     ) -> Result<Option<Box<dyn LockGuard>>> {
         let all = self.leases.clone().unwrap();
+        all.check()?;
         let mut leases = all.0.lock();
         let state = leases.entry(lease_id.to_owned()).or_default();
         let is_other = |expected| expected != state.generation;
@@ -307,21 +321,34 @@ impl FlowStore for SharedFlows {
     }
 }
 
+fn away() -> Error {
+    Error::new(Code::HostError, "the store is away")
+}
+
 /// A lock that several runtimes share.
 #[derive(Clone, Default)]
 pub struct MemoryLock {
     held: Arc<Mutex<Option<String>>>,
-    is_away: bool,
+    is_away: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
     meanwhile: Option<Authorizer>,
 }
 
 impl MemoryLock {
     /// One whose store cannot be reached.
     pub fn away() -> Self {
-        Self {
-            is_away: true,
-            ..Self::default()
-        }
+        let lock = Self::default();
+        lock.set_away(true);
+        lock
+    }
+
+    pub fn set_away(&self, is_away: bool) {
+        self.is_away.store(is_away, Ordering::Relaxed);
+    }
+
+    /// How often somebody has asked for it.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
     }
 
     /// Whoever asks for it is held up, for so long that another process refreshes.
@@ -336,8 +363,9 @@ impl MemoryLock {
 #[async_trait]
 impl Lock for MemoryLock {
     async fn acquire(&self, key: &str, _ttl: Duration) -> Result<Option<Box<dyn LockGuard>>> {
-        if self.is_away {
-            return Err(Error::new(Code::HostError, "the store is away"));
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        if self.is_away.load(Ordering::Relaxed) {
+            return Err(away());
         }
         if let Some(other) = &self.meanwhile {
             other.current().await?;

@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// With leases, by which refreshes are coordinated.
+    /// With leases, by which refreshes are coordinated where there is no lock.
     pub async fn leased() -> (Self, Leases) {
         let leases = Leases::default();
         let world = Self {
@@ -121,6 +121,7 @@ impl World {
             allowed_addresses: [&self.server, &self.other]
                 .map(|server| server.address.to_string())
                 .to_vec(),
+            tls: None,
         }
     }
 
@@ -147,7 +148,9 @@ impl World {
             limits: None,
             shared_sessions: None,
             redirects: None,
+            workload: None,
             on_behalf_of: None,
+            client_assertions: None,
             upstream_tokens: None,
             identity: None,
             server_requests: None,
@@ -173,7 +176,7 @@ impl World {
             options,
             oauth_headers: IndexMap::new(),
             coordination: Coordination {
-                is_on: self.flows.leases.is_some(),
+                is_on: self.flows.leases.is_some() && lock.is_none(),
                 refresh_wait: Some(Duration::from_millis(600)),
                 persistence_wait: None,
             },

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use librechat_mcp_native::error::Code;
-use librechat_mcp_native::obo::{Exchange, Obo};
+use librechat_mcp_native::obo::{Exchange, ExchangedTokens, Obo};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -111,12 +111,8 @@ async fn nothing_goes_on_when_nobody_waits() {
     .await;
     let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
     let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
-    let obo = Obo::new(
-        librechat_mcp_native::network::HttpClient::new(),
-        tasks.clone(),
-        closing.clone(),
-        Arc::default(),
-    );
+    let tokens = ExchangedTokens::new(tasks.clone(), closing.clone(), Arc::default());
+    let obo = Obo::new(librechat_mcp_native::network::HttpClient::new(), tokens);
     tokio::select! {
         _ = exchange(&obo, &host, 1) => panic!("nobody answers"),
         () = arrival(&idp) => {}

@@ -19,7 +19,7 @@ use std::time::Duration;
 use librechat_mcp_native::error::Result;
 use librechat_mcp_native::host::Host;
 use librechat_mcp_native::network::HttpClient;
-use librechat_mcp_native::obo::{Exchange, ExchangedToken, Obo};
+use librechat_mcp_native::obo::{Exchange, ExchangedToken, ExchangedTokens, Obo};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -27,12 +27,9 @@ use tokio_util::task::TaskTracker;
 const SCOPES: &str = "api://down/.default";
 
 fn obo() -> Obo {
-    Obo::new(
-        HttpClient::new(),
-        TaskTracker::new(),
-        CancellationToken::new(),
-        std::sync::Arc::default(),
-    )
+    let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
+    let tokens = ExchangedTokens::new(tasks, closing, std::sync::Arc::default());
+    Obo::new(HttpClient::new(), tokens)
 }
 
 /// An exchange of one user's own token.

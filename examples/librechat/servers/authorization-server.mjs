@@ -1,6 +1,7 @@
 /**
- * A real authorization server, `oidc-provider`: dynamic registration, resource indicators, opaque access tokens, refresh
- * tokens that rotate, and a grant that ends when one is used twice. One user can sign in, or many with one password.
+ * A real authorization server, `oidc-provider`: dynamic registration, client-ID metadata documents, resource indicators,
+ * opaque access tokens, refresh tokens that rotate, and a grant that ends when one is used twice. One user can sign in, or
+ * many with one password.
  *
  *   node authorization-server.mjs OPTIONS   as JSON
  *
@@ -10,6 +11,9 @@
  * @property {{ login?: string, password: string }} account  without a name, everybody who knows the password
  * @property {{ client_id: string, client_secret: string }} resourceServer  may ask about tokens
  * @property {string[]} scopes
+ * @property {import('oidc-provider').ClientMetadata[]} [clients]  that are registered beforehand
+ * @property {number} [pushedSeconds]  every authorization request has to be pushed, and lasts so long
+ * @property {NonNullable<import('oidc-provider').Configuration['features']>['dPoP']} [dPoP]
  * @property {App} [app]  with it, this is the identity provider of an organization as well
  * @property {import('oidc-provider').AdapterConstructor} [adapter]  where things are kept; without one, a thousand of them
  *
@@ -51,24 +55,36 @@ const configuration = (options) => ({
   clients: [
     { ...options.resourceServer, redirect_uris: [], response_types: [], grant_types: [] },
     ...(options.app ? [onBehalfOfClient(options.app)] : []),
+    ...(options.clients ?? []),
   ],
   ttl: {
     AccessToken: options.accessTokenSeconds,
+    ClientCredentials: options.accessTokenSeconds,
     AuthorizationCode: 60,
     Grant: 3600,
     Interaction: 600,
+    PushedAuthorizationRequest: options.pushedSeconds ?? 60,
     RefreshToken: 3600,
     Session: 600,
   },
+  // All of the example is on loopback, where the provider would fetch no document.
+  fetch: (url, init) => fetch(url, Object.assign({}, init, { dispatcher: undefined })),
   features: {
+    clientCredentials: { enabled: true },
     devInteractions: { enabled: false },
     introspection: { enabled: true },
+    pushedAuthorizationRequests: {
+      enabled: true,
+      requirePushedAuthorizationRequests: options.pushedSeconds !== undefined,
+    },
     registration: { enabled: true },
     revocation: { enabled: true },
+    clientIdMetadataDocument: { enabled: true, ack: 'draft-02' },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: (_, resource) => resourceServerOf(options, resource),
     },
+    ...(options.dPoP && { dPoP: options.dPoP }),
   },
 });
 

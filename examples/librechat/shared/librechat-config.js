@@ -1,5 +1,9 @@
 /** `librechat.yaml`: the sections `mcpServers`, `mcpSettings` and `interface`. */
 
+const { CLIENT_METADATA_URL } = process.env;
+/** Where the example can be reached over https, its client is the document at this URL; else one is registered. */
+const client = CLIENT_METADATA_URL && { oauth: { client_id: CLIENT_METADATA_URL, scope: 'mcp offline_access' } };
+
 module.exports = {
   mcpServers: {
     everything: {
@@ -21,6 +25,7 @@ module.exports = {
       requiresOAuth: true,
       // Processes take turns with refresh tokens, by the leases of the flow manager.
       oauthRefreshCoordination: true,
+      ...client,
     },
     // Users who signed in with the organization's account need not sign in to it.
     organization: {

@@ -2,6 +2,8 @@
 
 const express = require('express');
 const { printTokens, requireJwtAuth, tokenOf } = require('./auth');
+const { PATH, clientMetadata } = require('./client-metadata');
+const { mcpServers } = require('./librechat-config');
 const db = require('./models');
 const { beginSignIn, completeSignIn } = require('./openid');
 const { initializeRoles } = require('./roles');
@@ -49,6 +51,10 @@ async function serve(parts) {
   // LibreChat leaves the token in a cookie.
   app.get('/oauth/openid', (_, res) => res.redirect(beginSignIn()));
   app.get('/oauth/openid/callback', async (req, res) => res.json({ token: tokenOf(await completeSignIn(req.query)) }));
+
+  // Authorization servers fetch it, and bring no login.
+  const { CLIENT_METADATA_URL } = process.env;
+  if (CLIENT_METADATA_URL) app.get(PATH, (_, res) => res.json(clientMetadata(CLIENT_METADATA_URL, mcpServers)));
 
   app.get('/oauth/success', (req, res) => res.type('text').send(`Signed in to ${req.query.serverName}`));
   app.get('/oauth/error', (req, res) => res.status(400).type('text').send(`Not signed in: ${req.query.error}`));

@@ -1,5 +1,6 @@
 //! The traits of `host.rs` over JavaScript callbacks: registry, stores, prompt, on-behalf-of, server requests.
 
+pub mod client_assertion;
 pub mod client_profile;
 pub mod configs;
 pub mod connections;
@@ -22,3 +23,4 @@ pub mod token_store;
 pub mod trace_context;
 pub mod upstream;
 pub mod witness;
+pub mod workload;

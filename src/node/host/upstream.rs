@@ -204,12 +204,17 @@ impl UpstreamTokens for NodeUpstream {
         sources.as_ref().is_some_and(|it| it.provider.is_some())
     }
 
-    async fn to_exchange(&self, server_name: &str, scopes: &str) -> Result<Option<OpenIdTokens>> {
+    async fn to_exchange(
+        &self,
+        server_name: &str,
+        scopes: &str,
+        force: bool,
+    ) -> Result<Option<OpenIdTokens>> {
         let provider = match self.sources()?.provider.clone() {
             Some(provider) => provider,
             None => self.resolve(server_name, scopes).await?,
         };
-        self.ask(provider, None).await
+        self.ask(provider, force.then_some(true)).await
     }
 
     async fn to_forward(&self, force: bool) -> Result<Option<OpenIdTokens>> {

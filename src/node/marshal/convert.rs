@@ -163,6 +163,7 @@ pub fn network_rules(value: Value<'_>) -> JsResult<'_, RulesOfCall> {
         ssrf_protection: answer(0).is_truthy(),
         allowed_domains: text_list(answer(1))?,
         allowed_addresses: text_list(answer(2))?,
+        tls: None,
     };
     let resolved = answer(3);
     if !resolved.is_object() {
@@ -174,6 +175,7 @@ pub fn network_rules(value: Value<'_>) -> JsResult<'_, RulesOfCall> {
         ssrf_protection: protects.unwrap_or(allowed_domains.is_empty()),
         allowed_domains,
         allowed_addresses: text_list(resolved.get("allowedAddresses")?)?,
+        tls: None,
     };
     Ok(RulesOfCall {
         of_tenant: rules != of_operator,

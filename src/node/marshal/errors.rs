@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::classes;
 use super::to_js::{ToJs, WithMembers};
-use crate::error::{Cause, Code, Error, OboDetail, OboFailure};
+use crate::error::{Cause, Code, Error, Mender, OboDetail, OboFailure};
 use crate::foreign_text::safe_message;
 use crate::host::HostFault;
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Thrown, Value};
@@ -98,6 +98,7 @@ fn set_obo<'env>(value: Value<'env>, failure: &OboFailure) -> JsResult<'env, ()>
         ("reason", reason),
         ("oboFailureReason", reason),
         ("detail", failure.detail.map(OboDetail::as_str)),
+        ("mendedBy", failure.mended_by.map(Mender::as_str)),
         ("userMessage", failure.user_message),
         ("claims", failure.claims.as_deref()),
         ("error", answer.error.as_deref()),

@@ -71,6 +71,8 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("oboTokenResolver", Shape::Function),
     ("oboTrustChecker", Shape::Function),
     ("graphTokenResolver", Shape::Function),
+    ("getClientAssertion", Shape::Function),
+    ("getWorkloadAssertion", Shape::Function),
     (
         "logger",
         Shape::Methods(&["debug", "info", "warn", "error"]),

@@ -138,10 +138,11 @@ async fn prepare(manager: &Manager, call: &Call, name: &str) -> Result<Option<Pr
         return Ok(None);
     }
     let runs_oauth_flow = config.runs_oauth_flow();
-    let authentication = match (&config.obo_scopes, config.requires_oauth) {
-        (Some(_), _) => "obo",
-        (None, Some(false)) => "server",
-        (None, _) => "oauth",
+    let authentication = match config.requires_oauth {
+        // What the host does for either exchange is the same: it has the user sign in again.
+        _ if config.exchanges_tokens() => "obo",
+        Some(false) => "server",
+        _ => "oauth",
     };
     let server = manager.scope(&scope, name, Some(config)).await?;
     let disposal = manager.disposal(&scope, &server.key);

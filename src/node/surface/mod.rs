@@ -12,6 +12,7 @@ mod connection_params;
 mod connections;
 mod discovery;
 mod exchange;
+mod grants;
 mod handle;
 mod initialize;
 mod inspect;

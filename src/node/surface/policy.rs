@@ -44,7 +44,8 @@ static VIEW: [&str; 15] = [
     "customUserVars",
 ];
 
-/// A config's members that policy looks at, with whatever is of a wrong type left out.
+/// A config's members that policy looks at, with whatever is of a wrong type left out. One that is of no use is told of,
+/// too: lists of all configs do not fail for one.
 pub fn policy_view(config: Value<'_>) -> JsResult<'_, Option<ServerConfig>> {
     if !config.is_object() {
         return Ok(None);
@@ -81,7 +82,7 @@ pub fn policy_view(config: Value<'_>) -> JsResult<'_, Option<ServerConfig>> {
         }
         _ => false,
     });
-    ServerConfig::from_members(members)
+    ServerConfig::read(members)
         .map(Some)
         .map_err(|error| config.scope().type_error(&error.message))
 }
@@ -269,6 +270,7 @@ pub fn is_mcp_domain_allowed<'any>(
             ssrf_protection: true,
             allowed_domains: list(allowed_domains)?,
             allowed_addresses: list(allowed_addresses)?,
+            tls: None,
         };
         let url = if config.is_object() {
             config.get("url")?.as_string()

@@ -47,7 +47,8 @@ fn shows_addresses_to_all() -> bool {
 }
 
 /// What users of the API may see of a config. An allowlist: a member that it does not name is left out. Only with
-/// `canEdit` are `url`, `oauth.authorization_url`, `oauth.token_url` and `oauth.revocation_endpoint` among them. URLs
+/// `canEdit` are `url`, `oauth.authorization_url`, `oauth.token_url`, `oauth.revocation_endpoint` and `oauth.issuer` among
+/// them. URLs
 /// lose user information, fragment, and values of the query that are or may be secrets, which become `***`.
 /// `requestScoped` is added, `true`, where connecting needs fields of a chat request.
 ///

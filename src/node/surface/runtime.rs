@@ -14,7 +14,9 @@ use super::handle::Connections;
 use super::methods::{Begins, Invocation, Method, set_methods};
 use super::request::RequestStore;
 use super::state::RuntimeState;
-use super::{client, exchange, inspect, manager, oauth, redaction, result, statics, telemetry};
+use super::{
+    client, exchange, grants, inspect, manager, oauth, redaction, result, statics, telemetry,
+};
 use crate::flights::Flights;
 use crate::manager::Manager;
 use crate::node::engine::workers::{self, spawn};
@@ -45,6 +47,8 @@ const METHODS: &[Method] = &[
     Method::new("exchangeOboToken", exchange::exchange_obo_token).begins(Begins::InTurn),
     Method::new("getGraphApiToken", exchange::get_graph_api_token).begins(Begins::InTurn),
     Method::new("inspectServer", inspect::inspect_server),
+    Method::new("describeMachineToken", grants::describe_machine_token),
+    Method::new("explainEnterpriseToken", grants::explain_enterprise_token),
     Method::new("stats", telemetry::stats),
     Method::new("metrics", telemetry::metrics),
     Method::new("health", telemetry::health),

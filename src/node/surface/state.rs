@@ -26,7 +26,7 @@ use crate::node::host::registry::{NodeHost, Principal};
 use crate::node::host::server_requests::HostHandlers;
 use crate::node::host::shared_sessions::{NodeSessions, SESSIONS};
 use crate::node::host::token_store::NodeTokens;
-use crate::node::host::{obo, trace_context, upstream};
+use crate::node::host::{client_assertion, obo, trace_context, upstream, workload};
 use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::{CallContext, JsEnvironment};
 use crate::node::marshal::environment::{VariableReader, Variables, credentials_key};
@@ -210,6 +210,8 @@ impl RuntimeState {
                 .has(SESSIONS)
                 .then(|| Arc::new(NodeSessions(Arc::clone(context))) as _),
             on_behalf_of: None,
+            workload: workload::of(context, present),
+            client_assertions: client_assertion::of(context, present),
             upstream_tokens: None,
             identity: None,
             server_requests: HostHandlers::new(context, present)

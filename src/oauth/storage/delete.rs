@@ -32,7 +32,7 @@ impl Storage {
     }
 
     pub async fn delete_all(&self) -> Result<()> {
-        for kind in [Kind::Client, Kind::Access, Kind::Refresh] {
+        for kind in [Kind::Client, Kind::Access, Kind::Refresh, Kind::Key] {
             self.delete_of_set(kind, None).await?;
         }
         Ok(())

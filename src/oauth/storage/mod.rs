@@ -7,6 +7,7 @@
 mod attempts;
 mod commit;
 mod delete;
+mod keys;
 mod read;
 mod records;
 mod rejection;

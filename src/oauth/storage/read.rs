@@ -7,9 +7,11 @@ use super::rejection::is_rejected;
 use super::rows::{Kind, is_same};
 use super::store::Storage;
 use crate::clock::now_ms;
+use crate::dpop::Prover;
 use crate::error::{Code, Error, Result};
 use crate::host::TokenRow;
 use crate::oauth::documents::{ClientInfo, text};
+use crate::oauth::dpop::bound_to;
 use crate::oauth::{OAuthOptions, check_client_row};
 use crate::secret::Secret;
 
@@ -30,28 +32,53 @@ impl Storage {
     ///
     /// Fails with [`Code::ReauthenticationRequired`] where the stored client is of another authorization, or gone.
     pub async fn bound_access(&self) -> Result<Option<StoredAccess>> {
-        Ok(self.access_and_client().await?.map(|(access, _)| access))
+        let Some((access, row)) = self.access_and_client().await? else {
+            return Ok(None);
+        };
+        self.bound(access, row.as_ref(), None, None).await.map(Some)
     }
 
-    /// The same for a server as it is configured now: whoever changes its URL or client gets nobody's token.
+    /// The same for a server as it is configured now: whoever changes its URL or client gets nobody's token. `known` is a key
+    /// that need not be read again.
     ///
     /// Fails as [`check_client_row`] does, too; rows of June 2026 say neither server nor source.
     pub async fn access_for(
         &self,
         server_url: &str,
         options: &OAuthOptions,
+        known: Option<Prover>,
     ) -> Result<Option<StoredAccess>> {
         let Some((access, row)) = self.access_and_client().await? else {
             return Ok(None);
         };
-        let row = row.filter(|row| says(row, "server_url") || says(row, "client_source"));
-        if let Some(row) = row {
-            let stored = self.stored_client(&row).ok();
+        let says_whose = |row: &&TokenRow| says(row, "server_url") || says(row, "client_source");
+        if let Some(row) = row.as_ref().filter(says_whose) {
+            let stored = self.stored_client(row).ok();
             let client = stored.as_ref().map(|stored| &stored.client);
             let (name, metadata) = (&self.server_name, row.metadata.as_ref());
             check_client_row(name, Some(server_url), client, metadata, options)?;
         }
-        Ok(Some(access))
+        let bound = self.bound(access, row.as_ref(), options.dpop, known);
+        bound.await.map(Some)
+    }
+
+    /// With the key that the client's row names. One that has expired needs none.
+    async fn bound(
+        &self,
+        access: StoredAccess,
+        client: Option<&TokenRow>,
+        option: Option<bool>,
+        known: Option<Prover>,
+    ) -> Result<StoredAccess> {
+        if access.expires_within(Duration::ZERO) {
+            return Ok(access);
+        }
+        let row = client.and_then(|row| row.metadata.as_ref());
+        let prover = match bound_to(row, option, &self.server_name)? {
+            Some(thumbprint) => Some(self.prover(thumbprint, known).await?),
+            None => None,
+        };
+        Ok(StoredAccess { prover, ..access })
     }
 
     /// Without the client where the token has expired.
@@ -99,6 +126,7 @@ impl Storage {
             expires_at: row.expires_at,
             created_at: row.created_at,
             credential_set_id: row.credential_set_id().map(str::to_owned),
+            prover: None,
         })
     }
 

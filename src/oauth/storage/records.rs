@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::clock::now_ms;
+use crate::dpop::{Prover, SCHEME};
 use crate::host::{CREDENTIAL_SET_ID, TokenRow};
 use crate::oauth::documents::{ClientInfo, Tokens, text};
 use crate::secret::Secret;
@@ -21,6 +22,8 @@ pub struct StoredAccess {
     /// Milliseconds since the epoch.
     pub created_at: Option<i64>,
     pub credential_set_id: Option<String>,
+    /// Of a token that is bound to a key (RFC 9449).
+    pub prover: Option<Prover>,
 }
 
 impl StoredAccess {
@@ -30,7 +33,8 @@ impl StoredAccess {
         let mut members = Map::new();
         let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
         set("access_token", json!(self.token.expose()));
-        set("token_type", json!("Bearer"));
+        let kind = self.prover.as_ref().map_or("Bearer", |_| SCHEME);
+        set("token_type", json!(kind));
         set("obtained_at", json!(self.created_at.unwrap_or_else(now_ms)));
         if let Some(expires_at) = self.expires_at {
             set("expires_at", json!(expires_at));
@@ -93,6 +97,7 @@ mod tests {
             expires_at,
             created_at: None,
             credential_set_id: None,
+            prover: None,
         };
         let margin = Duration::from_secs(30);
         assert!(!row(None).expires_within(margin));

@@ -10,6 +10,8 @@ pub(super) enum Kind {
     Access,
     Refresh,
     Client,
+    /// That tokens are bound to (RFC 9449).
+    Key,
 }
 
 impl Kind {
@@ -18,6 +20,7 @@ impl Kind {
             Self::Access => "mcp_oauth",
             Self::Refresh => "mcp_oauth_refresh",
             Self::Client => "mcp_oauth_client",
+            Self::Key => "mcp_oauth_dpop",
         }
     }
 
@@ -26,6 +29,7 @@ impl Kind {
             Self::Access => "",
             Self::Refresh => ":refresh",
             Self::Client => ":client",
+            Self::Key => ":dpop",
         }
     }
 }

@@ -8,8 +8,9 @@ use super::rows::{Kind, is_same};
 use super::store::Storage;
 use crate::clock::now_ms;
 use crate::error::Result;
-use crate::host::{CREDENTIAL_SET_ID, TokenRow};
+use crate::host::{CREDENTIAL_SET_ID, TokenRow, TokenUpdate};
 use crate::oauth::documents::{ClientInfo, Tokens, text};
+use crate::oauth::dpop::{FLOW_KEY, THUMBPRINT, is_bound};
 use crate::oauth::lifetime::{YEAR, lifetime};
 
 /// The rows before the first write.
@@ -45,9 +46,12 @@ impl Storage {
             return Err(self.unbound());
         }
         let old_refresh = read.refresh.clone();
+        let key = self.key_change(tokens, client.and_then(|(_, metadata)| metadata));
+        let key = key.await?;
         let client =
             client.map(|(client, metadata)| (client, metadata.cloned().unwrap_or_default()));
-        let changes = self.changes(tokens, client, read, Some(&set), false)?;
+        let mut changes = self.changes(tokens, client, read, Some(&set), false)?;
+        changes.extend(key);
         let stored = stored(tokens, Some(&set));
         let stored = self.commit(changes, stored, witness).await?;
         if tokens.refresh_token().is_none()
@@ -57,6 +61,21 @@ impl Storage {
             self.delete_stale_refresh(&old).await;
         }
         Ok(stored)
+    }
+
+    /// Writes the refresh token's row as it is. What fails here would fail with what a refresh brings as well, when the
+    /// authorization server has rotated already.
+    pub async fn try_writing(&self) -> Result<()> {
+        let row = self.row(Kind::Refresh).await?;
+        let Some(row) = row.filter(|_| self.store.methods().update) else {
+            return Ok(());
+        };
+        let update = TokenUpdate {
+            token: Some(row.token.clone()),
+            ..TokenUpdate::default()
+        };
+        let query = self.exactly(Kind::Refresh, &row.token, row.credential_set_id());
+        self.store.update(&query, &update).await.map(drop)
     }
 
     /// Stores the tokens that a refresh brought, as a new credential set.
@@ -208,6 +227,9 @@ impl Storage {
         if let Some((client, mut metadata)) = client {
             // Which set was refused says nothing of a new one.
             metadata.remove(REJECTED_SET_ID);
+            if !is_bound(tokens) {
+                metadata.remove(THUMBPRINT);
+            }
             let plain = Value::Object(client.0.clone()).to_string();
             changes.push(Change {
                 kind: Kind::Client,
@@ -239,6 +261,7 @@ fn stored(tokens: &Tokens, set: Option<&str>) -> Tokens {
     let now = now_ms();
     let mut members = tokens.0.clone();
     members.remove(CREDENTIAL_SET_ID);
+    members.remove(FLOW_KEY);
     if let Some(set) = set {
         members.insert(CREDENTIAL_SET_ID.to_owned(), json!(set));
     }

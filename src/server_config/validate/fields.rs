@@ -6,7 +6,9 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::super::extensions::check_extensions;
+use super::super::grant::{GRANT_MEMBERS, check_server};
 use super::super::header::is_transports_own;
+use super::super::tls::TLS_MEMBERS;
 use super::author::Author;
 use super::report::{PathPart, Report};
 
@@ -72,6 +74,7 @@ pub(super) fn server_managed(report: &mut Report<'_>, members: &Members) {
     });
     report.member(members, "extensions", extensions);
     report.member(members, "oauth", oauth_of_administrator);
+    grant(report, members);
     report.member(members, "oauth_headers", Report::texts);
     report.member(members, "customUserVars", |report, value| {
         report.record(value, |report, variable| {
@@ -84,7 +87,7 @@ pub(super) fn server_managed(report: &mut Report<'_>, members: &Members) {
     });
 }
 
-/// Ours, as `shared` and `elicitation` are: the published schemas drop the three.
+/// Ours, as `shared`, `elicitation` and `tls` are: the published schemas drop the four.
 fn extensions(report: &mut Report<'_>, value: &Value) {
     report.record(value, |_, _| {});
     let wrong = value.as_object().map(check_extensions);
@@ -93,6 +96,33 @@ fn extensions(report: &mut Report<'_>, value: &Value) {
             report.issue(format!("An extension {expected}"));
         });
     }
+}
+
+/// Ours as well: how a token is asked for without a user's login.
+fn grant(report: &mut Report<'_>, members: &Members) {
+    if let Err(problem) = check_server(members) {
+        report.at_path(&problem.path, |report| {
+            report.issue(format!("This {}", problem.message));
+        });
+    }
+}
+
+/// Ours, too.
+pub(super) fn tls(report: &mut Report<'_>, value: &Value) {
+    report.object(value, |report, members| {
+        for name in TLS_MEMBERS {
+            report.member(members, name, Report::non_empty_text);
+        }
+        let unknown = |name: &&String| !TLS_MEMBERS.contains(&name.as_str());
+        for name in members.keys().filter(unknown) {
+            report.member(members, name, Report::never);
+        }
+        for (name, other) in [("cert", "key"), ("key", "cert")] {
+            if members.contains_key(name) {
+                report.required(members, other, Report::non_empty_text);
+            }
+        }
+    });
 }
 
 pub(super) fn headers(report: &mut Report<'_>, members: &Members, author: Author) {
@@ -151,6 +181,10 @@ fn oauth_of_administrator(report: &mut Report<'_>, value: &Value) {
         report.member(members, "audience", Report::non_empty_text);
         report.member(members, "forward_audience_on_refresh", Report::is_flag);
         report.member(members, "send_resource_parameter", Report::is_flag);
+        for name in GRANT_MEMBERS {
+            // Judged together, by `grant`.
+            report.member(members, name, |_, _| {});
+        }
         oauth(report, members);
     });
 }
@@ -177,7 +211,10 @@ pub(super) fn oauth_of_user(report: &mut Report<'_>, value: &Value) {
             "audience",
             "forward_audience_on_refresh",
             "send_resource_parameter",
-        ] {
+        ]
+        .into_iter()
+        .chain(GRANT_MEMBERS)
+        {
             report.member(members, name, Report::never);
         }
         oauth(report, members);
@@ -211,7 +248,9 @@ fn oauth(report: &mut Report<'_>, members: &Members) {
         let text = members.get(name).and_then(Value::as_str);
         text.is_some_and(|text| !text.is_empty())
     };
-    if !filled("client_secret") {
+    // A grant is judged by itself, also one that is misspelt.
+    let has_grant = members.get("grant").is_some_and(|grant| !grant.is_null());
+    if has_grant || !filled("client_secret") {
         return;
     }
     report.member(members, "client_secret", |report, _| {

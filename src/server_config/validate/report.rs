@@ -96,6 +96,14 @@ impl<'e> Report<'e> {
         self.path.pop();
     }
 
+    pub fn at_path(&mut self, path: &[String], check: impl FnOnce(&mut Self)) {
+        let outer = self.path.len();
+        let parts = path.iter().cloned().map(PathPart::Member);
+        self.path.extend(parts);
+        check(self);
+        self.path.truncate(outer);
+    }
+
     /// A member that may be absent. `null` is not absent.
     pub fn member(
         &mut self,

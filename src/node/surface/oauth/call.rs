@@ -11,8 +11,13 @@ use url::Url;
 
 use crate::connection::EpochMark;
 use crate::error::{Code, Error, Result};
-use crate::host::{Environment, FlowStore, Logger, NetworkRules, SessionStore, TokenStore};
+use crate::host::{
+    ClientAssertions, Environment, FlowStore, Host, Logger, Lookup, NetworkRules, SessionStore,
+    TokenStore,
+};
+use crate::network::ServerTls;
 use crate::node::engine::{AbortLink, JsResult, Present, Scope, Value};
+use crate::node::host::client_assertion;
 use crate::node::host::flows::NodeFlows;
 use crate::node::host::prompt::NodeTenancy;
 use crate::node::host::shared_sessions::{NodeSessions, SESSIONS};
@@ -29,6 +34,8 @@ use crate::node::surface::methods::Invocation;
 use crate::node::surface::running::{Ending, promised};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{Endpoints, Storage};
+use crate::secret::Secret;
+use crate::server_config::{Context, resolve};
 use crate::settings::Settings;
 
 /// One call, its arguments still to be read.
@@ -150,6 +157,11 @@ impl<'env> Call<'env> {
         Ok(NodeTenancy::of(&self.context, self.present()?))
     }
 
+    /// The host's, for clients whose key it keeps.
+    pub fn client_assertions(&self) -> JsResult<'env, Option<Arc<dyn ClientAssertions>>> {
+        Ok(client_assertion::of(&self.context, self.present()?))
+    }
+
     pub fn settings(&self) -> Settings {
         Settings::from_environment(&self.environment)
     }
@@ -175,6 +187,10 @@ impl<'env> Call<'env> {
         self.storage_of(Arc::new(store), params)
     }
 
+    pub fn credentials_key(&self) -> JsResult<'env, Option<Secret>> {
+        credentials_key(self.context.host(self.scope), &self.environment)
+    }
+
     fn storage_of(
         &self,
         store: Arc<dyn TokenStore>,
@@ -182,7 +198,7 @@ impl<'env> Call<'env> {
     ) -> JsResult<'env, Storage> {
         let user_id = required_text(params.get("userId")?, "userId")?;
         let server_name = required_text(params.get("serverName")?, "serverName")?;
-        let key = credentials_key(self.context.host(self.scope), &self.environment)?;
+        let key = self.credentials_key()?;
         let logger = self.logger.clone();
         Ok(Storage::new(store, key, &user_id, &server_name, logger))
     }
@@ -206,17 +222,43 @@ impl<'env> Call<'env> {
             ssrf_protection: false,
             allowed_domains: convert::text_list(self.argument(domains))?,
             allowed_addresses: convert::text_list(self.argument(addresses))?,
+            tls: None,
         })
     }
 
+    /// The way to the endpoints of a server's authorization, with the TLS of that server.
     pub fn endpoints(
         &self,
-        rules: &NetworkRules,
-        headers: &IndexMap<String, String>,
-    ) -> Result<Endpoints> {
-        let http = self.runtime.manager.http().clone();
-        Endpoints::new(http, rules, &self.environment, None, headers)
+        mut rules: NetworkRules,
+        headers: IndexMap<String, String>,
+        server_name: Option<String>,
+    ) -> JsResult<'env, impl Future<Output = Result<Endpoints>> + Send + use<>> {
+        let (http, environment) = (
+            self.runtime.manager.http().clone(),
+            self.environment.clone(),
+        );
+        let host = self.runtime.call(self.scope, None)?.host;
+        Ok(async move {
+            if let Some(server_name) = server_name {
+                rules.tls = tls_of(&host, &server_name).await;
+            }
+            Endpoints::new(http, &rules, &environment, None, &headers)
+        })
     }
+}
+
+/// The TLS of a server as the registry's config names it: LibreChat's functions are not told it. Where the registry cannot
+/// say, there is none, and a server that wants it says so.
+pub async fn tls_of(host: &Host, server_name: &str) -> Option<ServerTls> {
+    let lookup = Lookup {
+        user_id: None,
+        config_servers: false,
+    };
+    let config = host.registry.server_config(server_name, lookup).await;
+    let config = config.ok()??.config().ok()?;
+    let context = Context::of_environment(&host.environment);
+    let resolved = resolve(&config, &context).ok()?;
+    resolved.server_tls(server_name).ok()?
 }
 
 /// What is left of a call whose promise gets its outcome.

@@ -1,9 +1,11 @@
 //! Flows of `runtime.oauth`: their ids, beginning and completing them, and the `state` that leads to them.
 
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 
 use super::call::Call;
-use super::call::parsed;
+use super::call::{parsed, tls_of};
 use crate::host::FlowAttempt;
 use crate::node::engine::{JsResult, Value};
 use crate::node::host::persist::NodePersist;
@@ -60,12 +62,17 @@ pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         } else {
             None
         };
-        let endpoints = call.endpoints(&rules, &oauth_headers);
-        let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
+        let endpoints = call.endpoints(
+            rules.clone(),
+            oauth_headers.clone(),
+            Some(server_name.clone()),
+        )?;
         let tenant_id = text(call.argument(8));
+        let assertions = call.client_assertions()?;
         let (settings, logger) = (call.settings(), call.logger.clone());
         Ok(async move {
-            let (endpoints, server_url) = (endpoints?, parsed(&server_url)?);
+            let server_url = parsed(&server_url)?;
+            let endpoints = endpoints.await?.configured_at(&options.endpoints());
             let initiated = Initiation {
                 endpoints: &endpoints,
                 server_name: &server_name,
@@ -78,7 +85,10 @@ pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 logger: &logger,
                 storage: storage.as_ref(),
                 missing_scope: None,
+                wants_dpop: false,
                 tenant_id: tenant_id.as_deref(),
+                assertions: assertions.as_deref(),
+                renews: None,
             }
             .initiate()
             .await?;
@@ -133,16 +143,25 @@ pub fn complete<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             received,
             attempt: attempt.map(|attempt| read_attempt(attempt)).transpose()?,
         };
-        let completion = Completion {
+        let host = call.runtime.call(call.scope, None)?.host;
+        let mut completion = Completion {
             http: call.runtime.manager.http().clone(),
             flows: call.flows(2)?,
             oauth_headers: call.headers(3)?,
             environment: call.environment.clone(),
             settings: call.settings(),
             logger: call.logger.clone(),
+            credentials_key: Arc::new(call.credentials_key()?),
+            keys: Some(call.client_keys()?),
             persist: NodePersist::of(&call.context, persist, roll_back, call.argument(2))?,
+            tls: None,
         };
-        Ok(async move { completion.complete(&flow_id, &callback).await })
+        Ok(async move {
+            if let Some(owner) = parse_flow_id(&flow_id) {
+                completion.tls = tls_of(&host, &owner.server_name).await;
+            }
+            completion.complete(&flow_id, &callback).await
+        })
     })
 }
 

@@ -54,21 +54,26 @@ fn refresh<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
         let refresh_token = call.required_secret(0, "refreshToken")?;
         let known = call.members(1)?.unwrap_or_default();
-        let oauth_headers = call.headers(2)?;
         let options = OAuthOptions::new(call.members(3)?.as_ref());
-        let endpoints = call.endpoints(&call.rules(4, 5)?, &oauth_headers);
-        let endpoints = endpoints.map(|it| it.configured_at(&options.endpoints()));
+        let server_name = known.get("serverName").and_then(Json::as_str);
+        let endpoints = call.endpoints(
+            call.rules(4, 5)?,
+            call.headers(2)?,
+            server_name.map(str::to_owned),
+        )?;
         let closing = call.runtime.manager.closing().clone();
         let logger = call.logger.clone();
         let aborted = call.aborted_by(call.argument(6))?;
+        let assertions = call.client_assertions()?;
         let refresh = async move {
+            let endpoints = endpoints.await?.configured_at(&options.endpoints());
             let text = |name: &str| known.get(name).and_then(Json::as_str);
             let server_url = text("serverUrl").map(parsed).transpose()?;
             let client = known.get("clientInfo").and_then(Json::as_object);
             let client = client.cloned().and_then(ClientInfo::new);
             let methods = texts(&known, "storedAuthMethods");
             Refresh {
-                endpoints: &endpoints?,
+                endpoints: &endpoints,
                 options: &options,
                 server_name: text("serverName").unwrap_or_default(),
                 server_url: server_url.as_ref(),
@@ -83,6 +88,7 @@ fn refresh<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 },
                 // Callers pass what they have stored.
                 nothing_stored: false,
+                assertions: assertions.as_deref(),
                 logger: &logger,
             }
             .send(&refresh_token, None, &closing)
@@ -100,8 +106,12 @@ fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
         let token = call.required_secret(1, "token")?;
         let is_refresh_token = call.required_text(2, "tokenType")? == "refresh";
         let known = call.members(3)?.unwrap_or_default();
-        let endpoints = call.endpoints(&call.rules(5, 6)?, &call.headers(4)?);
-        let logger = call.logger.clone();
+        let endpoints = call.endpoints(
+            call.rules(5, 6)?,
+            call.headers(4)?,
+            Some(server_name.clone()),
+        )?;
+        let (logger, keys) = (call.logger.clone(), call.client_keys()?);
         Ok(async move {
             let text = |name: &str| {
                 let text = known.get(name).and_then(Json::as_str);
@@ -120,7 +130,7 @@ fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 issuer: text("issuer"),
                 auth_methods: methods.as_deref(),
             };
-            revoke(&revocation, &endpoints?, &logger).await
+            revoke(&revocation, &endpoints.await?, Some(&*keys), &logger).await
         })
     })
 }
@@ -129,11 +139,11 @@ fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
 fn detect_requirement<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
         let server_url = call.required_text(0, "serverUrl")?;
-        let endpoints = call.endpoints(&call.rules(1, 2)?, &IndexMap::new());
+        let endpoints = call.endpoints(call.rules(1, 2)?, IndexMap::new(), None)?;
         let settings = call.settings();
         Ok(async move {
             let server_url = parsed(&server_url)?;
-            let detection = detect(&endpoints?, &server_url, &settings).await;
+            let detection = detect(&endpoints.await?, &server_url, &settings).await;
             Ok(detection.to_value())
         })
     })

@@ -2,6 +2,7 @@
 
 mod binding;
 mod call;
+mod client_keys;
 mod flows;
 mod handler;
 mod reconnection;

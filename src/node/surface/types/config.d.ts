@@ -84,10 +84,27 @@ export interface MCPHttpServerConfigBase extends MCPServerConfigBase {
   requestHeaders?: Record<string, string>
   /** In place of the proxies of the environment. */
   proxy?: string
+  /** TLS of this server alone; only an operator's config may have it. */
+  tls?: MCPTlsConfig
   /** Has the server get tokens that are exchanged on behalf of the user, for these scopes. */
   obo?: { scopes: string }
   /** A command would win over the URL. */
   command?: undefined
+}
+
+/**
+ * TLS of one server, at its own origin and those of the `oauth` endpoints that the config names. `ca`, `cert` and `key` are
+ * PEM texts or paths of PEM files, which are read again when they change.
+ */
+export interface MCPTlsConfig {
+  /** Certificates that are trusted on top of the system's. */
+  ca?: string
+  /** The client certificate, and those between it and its authority. */
+  cert?: string
+  /** Its private key, without a passphrase. */
+  key?: string
+  /** The host name that the server's certificate is for, where the URL has another; it is asked for by that name (SNI). */
+  serverName?: string
 }
 
 /** A server over Streamable HTTP. */
@@ -108,6 +125,8 @@ export interface MCPWebSocketServerConfig extends MCPServerConfigBase {
   type?: 'websocket'
   /** `ws://` or `wss://`. */
   url: string
+  /** TLS of this server alone; only an operator's config may have it. */
+  tls?: MCPTlsConfig
   /** A command would win over the URL. */
   command?: undefined
   /** Tokens go where headers go. */
@@ -124,7 +143,7 @@ export interface MCPOAuthConfig {
   revocation_endpoint?: string
   /** The client that the operator has registered. */
   client_id?: string
-  /** Its secret, where it has one; with both URLs. */
+  /** Its secret, where it has one; with both URLs, or with `issuer` or `token_url` beside `grant`. */
   client_secret?: string
   /** `default_post` or `basic_auth_header`. */
   token_exchange_method?: string
@@ -150,6 +169,49 @@ export interface MCPOAuthConfig {
   code_challenge_methods_supported?: string[]
   /** Takes a server that does not announce PKCE with S256. */
   skip_code_challenge_check?: boolean
+  /**
+   * How a token is had without a user who logs in: as this program (`client_credentials`), as the workload that it is
+   * (`workload`), or by exchanging the user's ID token (`enterprise`). This and what follows is an operator's.
+   */
+  grant?: 'client_credentials' | 'enterprise' | 'workload'
+  /** The authorization server; metadata of any other is refused. */
+  issuer?: string
+  /** The client proves itself with what a key signs (RFC 7523), and has no secret. */
+  private_key_jwt?: MCPPrivateKeyJwt
+  /** Binds tokens to a key (RFC 9449); unless given, where the server's metadata requires that. */
+  dpop?: boolean
+  /** With `enterprise`: who exchanges ID tokens; unless given, the OpenID client of on-behalf-of. */
+  identity_provider?: MCPIdentityProviderConfig
+  /** With `workload`: where the platform's assertion is; unless given, the host's `getWorkloadAssertion` is asked. */
+  assertion?: { file: string } | { metadata_url: string; metadata_headers?: Record<string, string> }
+}
+
+/** A client's key: a PEM or a file of one, read again for each use. Without either the host signs (`getClientAssertion`). */
+export interface MCPPrivateKeyJwt {
+  /** The PEM (PKCS#8, PKCS#1 or SEC1), unencrypted; variables are filled in. */
+  key?: string
+  /** The path of such a file. */
+  key_file?: string
+  /** Unless given, what fits the key. */
+  alg?: 'ES256' | 'PS256' | 'RS256' | 'EdDSA'
+  /** Which key it is, for whoever verifies (RFC 7515, section 4.1.4). */
+  kid?: string
+}
+
+/** The client at the provider that users log in with. */
+export interface MCPIdentityProviderConfig {
+  /** Its `token_url` is looked up in this issuer's metadata, unless it is given. */
+  issuer?: string
+  /** Where ID tokens are exchanged (RFC 8693). */
+  token_url?: string
+  /** That of the client which may exchange them. */
+  client_id: string
+  /** Instead of `private_key_jwt`. */
+  client_secret?: string
+  /** Instead of `client_secret`. */
+  private_key_jwt?: MCPPrivateKeyJwt
+  /** How the secret is sent: `basic_auth_header` or `default_post`. */
+  token_exchange_method?: string
 }
 
 /** `mcpSettings` of a `librechat.yaml`. */

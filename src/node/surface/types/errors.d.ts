@@ -77,7 +77,9 @@ export declare class OboTokenResolutionError extends Error {
   /** What to tell the user. */
   userMessage: string
   /** Who can do something about it. */
-  detail?: 'bad_assertion' | 'client_credentials' | 'configuration' | 'consent_required' | 'expired_assertion' | 'interaction_required' | 'invalid_response' | 'invalid_scope' | 'throttled' | 'unavailable'
+  detail?: 'access_denied' | 'bad_assertion' | 'client_credentials' | 'configuration' | 'consent_required' | 'expired_assertion' | 'interaction_required' | 'invalid_response' | 'invalid_scope' | 'throttled' | 'unavailable'
+  /** With `oauth.grant: enterprise`: who can mend it. Absent where waiting is all. */
+  mendedBy?: 'user' | 'operator' | 'identity_provider' | 'server'
   /** What an interactive login has to ask for. */
   claims?: string
   /** What the exchange failed with. */

@@ -88,6 +88,19 @@ export interface MCPHostServices {
   oboTrustChecker?: (config: { source?: string; author?: string; dbId?: string }) => Promise<boolean>
   /** Like `oboTokenResolver`, for `{{LIBRECHAT_GRAPH_ACCESS_TOKEN}}`. */
   graphTokenResolver?(user: object, accessToken: string, scopes: string, fromCache: boolean): Promise<{ access_token: string; expires_in?: number }>
+  /**
+   * For servers with `oauth: { grant: 'workload' }` that name no `assertion`: resolves to a JWT that says who this process
+   * is, with `audience` as its `aud`. `issuer` is the authorization server's, unless the config names a `token_url` only.
+   * Asked before each token request, of which there is one for a server, whoever its users are. Bound: 30 s.
+   */
+  getWorkloadAssertion?: (params: { serverName: string; issuer?: string; audience: string }) => string | Promise<string>
+  /**
+   * For servers with `oauth: { private_key_jwt: {} }`, whose key the host keeps: resolves to a JWT that says who the client
+   * is (RFC 7523), with `clientId` as its `iss` and `sub`, `audience` as its only `aud`, and a `jti` of its own. It is sent to
+   * `tokenEndpoint`, which may also be the endpoint for pushed requests or revocations. Asked before each request there.
+   * Bound: 30 s.
+   */
+  getClientAssertion?: (params: { serverName: string; clientId: string; audience: string; tokenEndpoint: string }) => string | Promise<string>
   /** The tenant of the call; tokens of one tenant are not given to another. */
   getTenantId?: () => string | undefined | Promise<string | undefined>
   /** A lock that processes share. */

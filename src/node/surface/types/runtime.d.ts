@@ -20,6 +20,20 @@ export interface MCPRuntime {
   /** The same for Microsoft Graph: logs a failure and rejects with the text "Graph token acquisition failed: …". */
   getGraphApiToken: (user: object, accessToken: string, scopes: string, fromCache?: boolean) => Promise<ExchangedToken>
   /**
+   * Of a server whose token is this program's own (`oauth.grant: client_credentials` or `workload`): who granted it, the scope,
+   * and for how many seconds it is good; never the token. One that is there is described, else one is asked for.
+   *
+   * Rejects with `MCP_GRANT_FAILED` where there is none to be had, with `MCP_INVALID_ARGUMENT` for another server, and with a
+   * `TypeError` for a `serverName` that is no text.
+   */
+  describeMachineToken: (serverName: string) => Promise<{ issuer?: string; tokenEndpoint: string; scope?: string; expiresIn: number }>
+  /**
+   * Of a server with `oauth.grant: enterprise`: makes both exchanges anew with the ID token of the user, as they are made for a
+   * call, and resolves to the claims of the ID-JAG (unless another call had asked for it) and to the seconds that the access
+   * token is good; neither token is told. Rejects as a call does, and with `MCP_INVALID_ARGUMENT` for another server.
+   */
+  explainEnterpriseToken: (user: object, serverName: string) => Promise<{ idJag?: Record<string, unknown>; expiresIn: number }>
+  /**
    * LibreChat's `MCPServerInspector.inspect`: resolves to a copy of the config with `requiresOAuth`, `oauthMetadata`
    * and, from a server that asks nothing of users, `resolvedInstructions`, `capabilities`, `tools` and
    * `toolFunctions`. Without lists of its own (`null`: none) the registry's rules hold.

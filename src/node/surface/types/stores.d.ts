@@ -66,9 +66,9 @@ export interface MCPTokenMethods {
 export interface MCPTokenKey {
   /** Whose it is. */
   userId: string
-  /** `mcp_oauth`, `mcp_oauth_refresh` or `mcp_oauth_client`. */
+  /** `mcp_oauth`, `mcp_oauth_refresh`, `mcp_oauth_client` or `mcp_oauth_dpop`. */
   type: string
-  /** `mcp:SERVER`, with `:refresh` or `:client` behind it where its type says so. */
+  /** `mcp:SERVER`, with `:refresh`, `:client` or `:dpop` behind it where its type says so. */
   identifier: string
 }
 

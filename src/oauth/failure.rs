@@ -1,0 +1,109 @@
+//! What is told of logins that failed, and of tokens that were refused although a login has just brought them.
+
+use super::challenge::BearerChallenge;
+use crate::error::{Code, Error};
+
+/// What a token request at the end of a flow failed with begins so.
+pub(super) const EXCHANGE_FAILED: &str = "Token exchange failed: ";
+/// It was not sent: what proves who the client is was not to be had.
+pub(super) const UNPROVEN: &str = "Token exchange failed: the client cannot prove who it is";
+
+/// Who mends `invalid_client` (RFC 6749, section 5.2).
+pub const CHECK_CLIENT: &str = "An operator has to check the client's `oauth.client_id`, and `oauth.client_secret` or `oauth.private_key_jwt`";
+
+/// What a flow failed with may quote a token endpoint, and is whatever its store says; only an error code of the standard
+/// is told.
+pub(super) fn failure_text(error: Option<&str>) -> String {
+    let told = match error {
+        Some(error) if is_code(error) => Some(error.to_owned()),
+        Some(error) if error.starts_with(UNPROVEN) => Some(
+            "there is no assertion of the client, neither from `oauth.private_key_jwt` nor from getClientAssertion. \
+             An operator finds in the log why"
+                .to_owned(),
+        ),
+        Some(error) => error.strip_prefix(EXCHANGE_FAILED).map(|error| {
+            let said = error.split_once(" - ").map_or("", |(_, said)| said);
+            match said.split(':').next().filter(|code| is_code(code)) {
+                Some("invalid_client") => format!("invalid_client. {CHECK_CLIENT}"),
+                Some(code) => code.to_owned(),
+                None => "the token request failed. An operator finds in the log why".to_owned(),
+            }
+        }),
+        None => None,
+    };
+    match told {
+        Some(told) => format!("OAuth authentication failed: {told}"),
+        None => "OAuth authentication failed".to_owned(),
+    }
+}
+
+fn is_code(error: &str) -> bool {
+    (1..=64).contains(&error.len()) && error.chars().all(|c| c.is_ascii_lowercase() || c == '_')
+}
+
+/// Whether a request was refused by a server that takes no tokens but those of a `DPoP` key.
+#[must_use]
+pub fn wants_only_dpop(refusal: &Error) -> bool {
+    let challenge = refusal.challenge.as_deref();
+    let challenge = challenge.and_then(BearerChallenge::parse);
+    challenge.is_some_and(|challenge| challenge.only_dpop.is_some())
+}
+
+/// An error of a request right after a login, which would only be repeated.
+#[must_use]
+pub fn after_login(error: Error) -> Error {
+    if error.code != Code::AuthorizationRequired || error.status != Some(401) {
+        return error;
+    }
+    let advice = if wants_only_dpop(&error) {
+        "set `oauth.dpop: true`: the server takes no tokens but those of a DPoP key"
+    } else {
+        "check which tokens the server takes: `oauth.dpop`, `oauth.audience`, or, where the config has all endpoints, \
+         `oauth.send_resource_parameter: true`"
+    };
+    Error {
+        message: format!(
+            "{error}: it refuses a token that was just issued, so that another login does not help. An operator has to \
+             {advice}"
+        ),
+        ..error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_logins_are_told_without_quotes() {
+        for (error, expected) in [
+            (None, "failed"),
+            (Some("access_denied"), "failed: access_denied"),
+            (Some("hunter2 said no"), "failed"),
+            (
+                Some("Token exchange failed: 400 Bad Request - invalid_grant: hunter2"),
+                "failed: invalid_grant",
+            ),
+            (
+                Some("Token exchange failed: 400 Bad Request - Hunter2: invalid"),
+                "finds in the log why",
+            ),
+            (
+                Some("Token exchange failed: hunter2 refused"),
+                "finds in the log why",
+            ),
+            (
+                Some("Token exchange failed: the client cannot prove who it is: hunter2"),
+                "getClientAssertion. An operator finds in the log why",
+            ),
+            (
+                Some("Token exchange failed: 401 Unauthorized - invalid_client: hunter2"),
+                CHECK_CLIENT,
+            ),
+        ] {
+            let text = failure_text(error);
+            assert!(text.ends_with(expected), "{text}");
+            assert!(!text.contains("unter2"), "{text}");
+        }
+    }
+}
