@@ -14,7 +14,7 @@ use crate::network::sanitize_url;
 use crate::oauth::{
     BearerChallenge, Endpoints, OAuthOptions, ResourceMetadata, ServerMetadata,
     authorization_server, check_resource, is_same_origin, issuer_metadata, protected_resource,
-    same_issuer, wants_dpop,
+    same_issuer, stated_issuer, wants_dpop,
 };
 use crate::settings::Settings;
 
@@ -121,13 +121,10 @@ impl AuthorizationServers {
             })?;
             return Ok(named(
                 dpop(&metadata)?,
-                // As it writes itself, unless that is a template of many tenants' issuers.
-                (metadata.text("issuer").filter(|it| same_issuer(it, issuer)))
-                    .or(Some(issuer))
-                    .map(str::to_owned),
+                Some(stated_issuer(&metadata, issuer).to_owned()),
                 protected.token_endpoint(&metadata)?,
                 protected.auth_methods(&metadata),
-                signing_algs(&metadata),
+                metadata.signing_algs(),
             ));
         }
         let (server, issuer) = protected.announced().await?;
@@ -217,7 +214,7 @@ impl Protected<'_> {
         let server = AuthorizationServer {
             issuer: Some(issuer.clone()),
             auth_methods: self.auth_methods(&metadata),
-            signing_algs: signing_algs(&metadata),
+            signing_algs: metadata.signing_algs(),
             wants_dpop,
             token_endpoint,
             resource: named.map_or_else(|| server_url.to_string(), str::to_owned),
@@ -236,18 +233,9 @@ impl Protected<'_> {
 
     /// The operator's word, else the authorization server's.
     fn auth_methods(self, metadata: &ServerMetadata) -> Option<Vec<String>> {
-        let announced = || listed(metadata, "token_endpoint_auth_methods_supported");
+        let announced = || metadata.list("token_endpoint_auth_methods_supported");
         self.options.token_auth_methods.clone().or_else(announced)
     }
-}
-
-fn signing_algs(metadata: &ServerMetadata) -> Option<Vec<String>> {
-    listed(metadata, "token_endpoint_auth_signing_alg_values_supported")
-}
-
-fn listed(metadata: &ServerMetadata, name: &str) -> Option<Vec<String>> {
-    let texts = metadata.texts(name)?;
-    Some(texts.into_iter().map(str::to_owned).collect())
 }
 
 fn discovery(problem: String) -> Error {

@@ -10,7 +10,7 @@ use url::Url;
 use super::client_auth::{AuthMethod, authenticate};
 use super::grant_options::{KeySource, PrivateKeyJwt};
 use super::http::{Endpoints, Form};
-use super::issuer::{origin_of, same_issuer, same_url};
+use super::issuer::{origin_of, same_url, stated_issuer};
 use super::metadata::issuer_metadata;
 use super::options::OAuthOptions;
 use crate::error::{Code, Error, Result};
@@ -127,12 +127,9 @@ impl KeyedClient<'_> {
                 let server = server
                     .ok_or_else(|| refused("The issuer of the config publishes no metadata"))?;
                 let announced = server.text(at.name);
-                // As he writes it himself, unless that is a template of many tenants' issuers.
-                let stated = server.text("issuer").filter(|it| same_issuer(it, issuer));
-                let algs = server.texts("token_endpoint_auth_signing_alg_values_supported");
                 let recipient = Recipient {
-                    audience: stated.unwrap_or(issuer).to_owned(),
-                    algs: algs.map(|algs| algs.into_iter().map(str::to_owned).collect()),
+                    audience: stated_issuer(&server, issuer).to_owned(),
+                    algs: server.signing_algs(),
                 };
                 let is_his = announced.is_some_and(|url| same_url(url, at.url.as_str()));
                 (is_his, recipient)

@@ -82,6 +82,19 @@ impl ServerMetadata {
         texts(&self.0, name)
     }
 
+    /// The same, to be kept.
+    #[must_use]
+    pub fn list(&self, name: &str) -> Option<Vec<String>> {
+        let texts = self.texts(name)?;
+        Some(texts.into_iter().map(str::to_owned).collect())
+    }
+
+    /// Algorithms of clients' assertions that it takes at its token endpoint, where it says so.
+    #[must_use]
+    pub fn signing_algs(&self) -> Option<Vec<String>> {
+        self.list("token_endpoint_auth_signing_alg_values_supported")
+    }
+
     /// Whether it takes refresh tokens, as far as it says which grants it takes: Auth0 and Entra do not.
     pub(super) fn refreshes(&self) -> bool {
         self.texts("grant_types_supported")

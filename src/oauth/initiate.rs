@@ -253,9 +253,7 @@ impl Initiation<'_> {
             (None, Some(stored)) => stored.client,
             (None, None) => registration.register().await?,
         };
-        let announced = discovery.server.texts("code_challenge_methods_supported");
-        let announced: Option<Vec<String>> =
-            announced.map(|methods| methods.into_iter().map(str::to_owned).collect());
+        let announced = discovery.server.list("code_challenge_methods_supported");
         let skip = options.skip_code_challenge_check || self.settings.skip_code_challenge_check;
         // Of other clients nobody knows whether they may have it.
         let may_last = !is_configured && {

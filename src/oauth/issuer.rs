@@ -27,6 +27,15 @@ const BROWSERS: &str = "authorization_endpoint";
 /// Scheme, empty, host: `{tenantid}` stands for none of them.
 const BEFORE_PATH: usize = 3;
 
+/// The issuer that was asked, as its metadata writes it, unless that is a template of many tenants' issuers.
+#[must_use]
+pub fn stated_issuer<'a>(server: &'a ServerMetadata, issuer: &'a str) -> &'a str {
+    let stated = server.text("issuer");
+    stated
+        .filter(|it| same_issuer(it, issuer))
+        .unwrap_or(issuer)
+}
+
 /// Some servers write their issuer with a slash at its end in one place, and without in another.
 #[must_use]
 pub fn same_issuer(one: &str, other: &str) -> bool {

@@ -74,7 +74,7 @@ pub use flow_kind::{CLAIM_KIND, FLOW_KIND, STATE_KIND};
 pub use grant_options::{AssertionSource, IdentityProvider, KeySource, PrivateKeyJwt};
 pub use http::{Endpoints, Form, Party};
 pub use initiate::{Initiated, Initiation};
-pub use issuer::{is_same_origin, same_issuer};
+pub use issuer::{is_same_origin, same_issuer, stated_issuer};
 pub use leases::{FENCE_UNAVAILABLE, Holder, Leases, storage_unavailable};
 pub use lifetime::{YEAR, stated_lifetime};
 pub use metadata::{authorization_server, check_resource, issuer_metadata, protected_resource};
