@@ -1,101 +1,30 @@
 /**
  * `oauth.grant: client_credentials`: a server that knows this program, and not its users, with a real authorization server.
- * Scripted ones are for attackers.
  */
 
-const { generateKeyPairSync } = require('node:crypto');
 const { once } = require('node:events');
 const { createServer } = require('node:http');
-const { takeOver } = require('./support/attacker');
-const { LURES, itself } = require('./support/attacks');
 const { startAuthorizationServer } = require('./support/authorization-server');
 const { ECHO } = require('./support/calls');
+const { CLIENTS, GRANT, KEY, SECRET, said, useClientCredentials } = require('./support/client-credentials');
 const { useEnvironment } = require('./support/environment');
-const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { startProtectedServer } = require('./support/protected-server');
 const { connected } = require('./support/results');
 const { registerSecrets } = require('./support/secrets');
 const { delay, until } = require('./support/wait');
 
-const SECRET = 'secret-of-the-operators-client';
-const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const KEY = privateKey.export({ type: 'pkcs8', format: 'pem' });
-registerSecrets(SECRET, KEY);
-
-const machine = (client_id, rest) => ({
-  client_id,
-  redirect_uris: [],
-  response_types: [],
-  grant_types: ['client_credentials'],
-  scope: 'mcp',
-  ...rest,
-});
-const CLIENTS = [
-  machine('basic', { client_secret: SECRET, token_endpoint_auth_method: 'client_secret_basic' }),
-  machine('post', { client_secret: SECRET, token_endpoint_auth_method: 'client_secret_post' }),
-  machine('keyed', {
-    token_endpoint_auth_method: 'private_key_jwt',
-    jwks: { keys: [publicKey.export({ format: 'jwk' })] },
-  }),
-];
-const GRANT = { grant: 'client_credentials', scope: 'mcp' };
-
-const fixtures = useFixtures();
+const { fixtures, authorizationServerOf, start, watch, withKey, withSecret } = useClientCredentials();
 useEnvironment({ MACHINE_KEY: KEY });
-let authorizationServer;
-beforeAll(async () => {
-  authorizationServer = await startAuthorizationServer({ clients: CLIENTS });
-}, 60_000);
-afterAll(() => authorizationServer.close());
-
-/** Token requests since this was called. */
-const watch = ({ requests } = authorizationServer) => {
-  const before = requests.length;
-  return () => requests.slice(before).filter(({ path }) => path === '/token');
-};
-const withKey = (key) => ({ issuer: authorizationServer.issuer, client_id: 'keyed', private_key_jwt: key });
-const withSecret = (members) => ({ issuer: authorizationServer.issuer, client_secret: SECRET, ...members });
-
-/** A protected server and a runtime over it. The host has no place for tokens of users. */
-async function start({
-  oauth = withSecret({ client_id: 'basic' }),
-  config,
-  server: options,
-  at,
-  allow = [],
-  ...host
-} = {}) {
-  const as = at ?? authorizationServer;
-  const server = fixtures.keep(await startProtectedServer(as, options));
-  const members = server.config({ requiresOAuth: undefined, oauth: { ...GRANT, ...oauth }, ...config });
-  const made = fixtures.runtime({ servers: { srv: members }, allow: [server, as, ...allow], ...host });
-  const { runtime } = made;
-  const user = createUser();
-  const asUser = (user, members) => ({ ...ECHO, user, oauthStart, ...members });
-  const oauthStart = jest.fn();
-  const tokens = () => [...new Set(server.requests.map(({ headers }) => headers.authorization).filter(Boolean))];
-  return {
-    ...made,
-    server,
-    user,
-    oauthStart,
-    tokens,
-    config: members,
-    call: (of = user, members) => runtime.manager.callTool(asUser(of, members)),
-    reinit: () => runtime.reinitMCPServer({ user, serverName: 'srv', oauthStart }),
-  };
-}
 
 const answered = { content: [{ type: 'text', text: 'hi' }] };
-const said = (answer) => JSON.stringify(answer).includes('hi');
 
 describe.each([
   ['Basic', () => withSecret({ client_id: 'basic' })],
   ['the body', () => withSecret({ client_id: 'post', token_exchange_method: 'default_post' })],
   [
     'a token endpoint of the config',
-    () => withSecret({ client_id: 'basic', issuer: undefined, token_url: `${authorizationServer.issuer}/token` }),
+    () => withSecret({ client_id: 'basic', issuer: undefined, token_url: `${authorizationServerOf().issuer}/token` }),
   ],
   ['a key', () => withKey({ key: KEY })],
   ['a variable', () => withKey({ key: '${MACHINE_KEY}' })],
@@ -159,7 +88,7 @@ test('runtime.client, and a runtime without a host', async () => {
     createMCPRuntime({
       config: {
         mcpServers: { srv: config },
-        mcpSettings: { allowedAddresses: [server.address, authorizationServer.address] },
+        mcpSettings: { allowedAddresses: [server.address, authorizationServerOf().address] },
       },
     }),
   );
@@ -263,20 +192,20 @@ test.each([
 
 test('an authorization server that is away is tried again later', async () => {
   const { call } = await start();
-  await authorizationServer.fail(503);
+  await authorizationServerOf().fail(503);
   await expect(call()).rejects.toMatchObject({ code: 'MCP_GRANT_FAILED', retryable: true });
-  await authorizationServer.fail(null);
+  await authorizationServerOf().fail(null);
   expect(said(await call())).toBe(true);
 });
 
 test('an authorization server whose address is not allowed: the error names it, and the setting', async () => {
-  const server = fixtures.keep(await startProtectedServer(authorizationServer));
+  const server = fixtures.keep(await startProtectedServer(authorizationServerOf()));
   const oauth = { ...GRANT, ...withSecret({ client_id: 'basic' }) };
   const servers = { srv: server.config({ requiresOAuth: undefined, oauth }) };
   const { runtime } = fixtures.runtime({ servers, allow: [server] });
   const failure = await runtime.manager.callTool({ ...ECHO, user: createUser() }).catch((error) => error);
   expect(failure.code).toBe('MCP_GRANT_FAILED');
-  expect(failure.message).toContain(`blocked address: ${authorizationServer.address}.`);
+  expect(failure.message).toContain(`blocked address: ${authorizationServerOf().address}.`);
   expect(failure.message).toContain('mcpSettings.allowedAddresses');
 });
 
@@ -306,127 +235,12 @@ test('over SSE', async () => {
   const resource = new URL('/sse', server.url).href;
   server.fault = async ({ request, response }) => {
     const token = /^Bearer (.+)$/.exec(request.headers.authorization)?.[1];
-    const { active, aud } = token ? await authorizationServer.introspect(token) : {};
+    const { active, aud } = token ? await authorizationServerOf().introspect(token) : {};
     if (active && aud === resource) return false;
     response.writeHead(401).end();
     return true;
   };
   const config = { type: 'sse', url: resource, oauth: { ...GRANT, ...withSecret({ client_id: 'basic' }) } };
-  const { runtime } = fixtures.runtime({ servers: { srv: config }, allow: [server, authorizationServer] });
+  const { runtime } = fixtures.runtime({ servers: { srv: config }, allow: [server, authorizationServerOf()] });
   expect(said(await runtime.manager.callTool({ ...ECHO, user: createUser() }))).toBe(true);
-});
-
-describe('an attacker', () => {
-  const announced = async () => (await fetch(`${authorizationServer.issuer}/.well-known/openid-configuration`)).json();
-
-  test.each(LURES)('%s, after the first token: the second is from who issued the first', async (_, lure) => {
-    const host = await start({ oauth: withKey({ key: KEY }) });
-    const attacker = takeOver(host.server);
-    const real = await announced();
-    await host.call();
-    const [first] = host.tokens();
-    const requested = watch();
-    attacker.publish(lure(attacker, host, real));
-    host.server.refused.add(first.slice('Bearer '.length));
-    expect(said(await host.call())).toBe(true);
-    expect(requested()).toEqual([expect.objectContaining({ status: 200 })]);
-    expect(postsOf(host.server)).toEqual([]);
-  });
-
-  test.each([
-    ['secret', { client_secret: SECRET }, 'oauth.client_secret'],
-    ['key', { private_key_jwt: { key: KEY } }, 'oauth.private_key_jwt'],
-    ['key of the host', { private_key_jwt: {} }, 'oauth.private_key_jwt'],
-  ])('that is the server from the start: a %s is for nobody whom it alone names', async (_, members, named) => {
-    const getClientAssertion = jest.fn(() => 'a.b.c');
-    const host = await start({ oauth: { client_id: 'basic', ...members }, services: { getClientAssertion } });
-    const attacker = takeOver(host.server);
-    attacker.publish(itself(attacker, host));
-    await expect(host.call()).rejects.toMatchObject({
-      code: 'MCP_INVALID_CONFIG',
-      message: expect.stringContaining(named),
-    });
-    expect([postsOf(host.server), getClientAssertion.mock.calls]).toEqual([[], []]);
-  });
-
-  /** An authorization server that answers token requests with `answer(origin, authorization)`. */
-  async function scripted(answer, document) {
-    const listener = createServer((request, response) => {
-      const origin = `http://${request.headers.host}`;
-      const metadata = { issuer: origin, token_endpoint: `${origin}/token`, ...document?.(origin) };
-      const told = request.method === 'GET' ? metadata : answer(request.headers.authorization);
-      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(told));
-    });
-    listener.listen(0, '127.0.0.1');
-    await once(listener, 'listening');
-    fixtures.keep({ close: () => new Promise((done) => listener.close(done)) });
-    const address = `127.0.0.1:${listener.address().port}`;
-    const at = { issuer: `http://${address}`, address, scopes: ['mcp'], introspect: async () => ({ active: true }) };
-    return { at, oauth: { client_id: 'basic', client_secret: SECRET, issuer: at.issuer } };
-  }
-
-  test('what is told of a token has neither it nor what was sent in it', async () => {
-    const access_token = 'token-that-nobody-may-read';
-    registerSecrets(access_token);
-    const { runtime } = await start(
-      await scripted((sent) => ({
-        access_token,
-        expires_in: 9,
-        scope: `\x1b[2J mcp ${SECRET} ${sent} ${access_token}`,
-      })),
-    );
-    const { scope } = await runtime.describeMachineToken('srv');
-    expect(scope).toContain('mcp');
-    expect(scope).not.toMatch(new RegExp(`\x1b|${SECRET}|${access_token}|${btoa(`basic:${SECRET}`)}`));
-  });
-
-  test.each([0, -1, '-5'])('a token that ends after %s seconds serves the one who asked for it', async (expires_in) => {
-    let issued = 0;
-    const { runtime } = await start(
-      await scripted(() => {
-        issued += 1;
-        return { access_token: `token-${issued}`, expires_in };
-      }),
-    );
-    for (const count of [1, 2]) {
-      expect(await runtime.describeMachineToken('srv')).toMatchObject({ expiresIn: 0 });
-      expect(issued).toBe(count);
-    }
-  });
-
-  test('an endpoint with user information gets nothing', async () => {
-    const answer = jest.fn();
-    const document = (origin) => ({ token_endpoint: `${origin.replace('//', '//user:word@')}/token` });
-    const { call } = await start(await scripted(answer, document));
-    const failure = await call().catch((error) => error);
-    expect(failure).toMatchObject({ code: 'MCP_GRANT_FAILED' });
-    expect(failure.message).toMatch(/token_endpoint .* has user information/);
-    expect(failure.message).not.toContain('word');
-    expect(answer).not.toHaveBeenCalled();
-  });
-
-  test.each([302, 307, 308])('a token endpoint that redirects with %d sends nothing on', async (status) => {
-    const received = [];
-    const listen = async (answer) => {
-      const server = createServer((request, response) => {
-        received.push(request.url);
-        response.writeHead(...answer).end();
-      });
-      server.listen(0, '127.0.0.1');
-      await once(server, 'listening');
-      fixtures.keep({ close: () => new Promise((done) => server.close(done)) });
-      return `127.0.0.1:${server.address().port}`;
-    };
-    const attacker = await listen([200]);
-    const bent = await listen([status, { location: `http://${attacker}/stolen` }]);
-    const { call } = await start({
-      oauth: { client_id: 'basic', client_secret: SECRET, token_url: `http://${bent}/token` },
-      allow: [attacker, bent],
-    });
-    await expect(call()).rejects.toMatchObject({ code: 'MCP_GRANT_FAILED' });
-    expect(received).toEqual(['/token']);
-  });
-
-  /** What was sent to its token endpoint. */
-  const postsOf = (server) => server.requests.filter(({ path }) => path === '/token');
 });
