@@ -1,10 +1,10 @@
 //! Where results are kept that are still valid.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant as Moment};
+use std::time::Duration;
 
-use moka::Expiry;
-use moka::sync::Cache;
+use lru::LruCache;
+use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -12,15 +12,13 @@ use crate::clock::now_ms;
 use crate::digest::Digest;
 
 /// Bytes of all results that a runtime keeps.
-const CAPACITY: u64 = 32 * 1024 * 1024;
+const CAPACITY: usize = 32 * 1024 * 1024;
 /// What a result takes beside its text, about.
 const BESIDE: usize = 256;
-/// How long the place of a result is kept that is being asked for.
-const ASKING: Duration = Duration::from_mins(5);
 
 /// The results of all connections of a runtime, by whom they serve and what was asked. Cheap to clone.
-#[derive(Clone)]
-pub struct ResultCache(Cache<Digest, Arc<Pages>>);
+#[derive(Clone, Default)]
+pub struct ResultCache(Arc<Mutex<Kept>>);
 
 /// A result, or the pages of a list so far.
 #[derive(Default)]
@@ -69,12 +67,16 @@ impl Pages {
         Some((**text).to_owned())
     }
 
-    fn bytes(&self) -> u32 {
+    /// Not so while the first page is being asked for.
+    fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| until.left().is_none())
+    }
+
+    fn bytes(&self) -> usize {
         let size = |(cursor, text): &(Option<String>, Arc<RawValue>)| {
             cursor.as_ref().map_or(0, String::len) + text.get().len() + BESIDE
         };
-        let bytes = BESIDE + self.texts.iter().map(size).sum::<usize>();
-        u32::try_from(bytes).unwrap_or(u32::MAX)
+        BESIDE + self.texts.iter().map(size).sum::<usize>()
     }
 
     /// The same and another page. A first page begins the list anew.
@@ -98,40 +100,41 @@ impl Pages {
     }
 }
 
-struct WhileValid;
-
-impl WhileValid {
-    fn left(pages: &Pages) -> Duration {
-        pages
-            .until
-            .map_or(ASKING, |until| until.left().unwrap_or_default())
-    }
+/// The latest used are at one end, and what they take in sum.
+struct Kept {
+    results: LruCache<Digest, Arc<Pages>>,
+    bytes: usize,
 }
 
-impl Expiry<Digest, Arc<Pages>> for WhileValid {
-    fn expire_after_create(&self, _: &Digest, pages: &Arc<Pages>, _: Moment) -> Option<Duration> {
-        Some(Self::left(pages))
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &Digest,
-        pages: &Arc<Pages>,
-        _: Moment,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(Self::left(pages))
-    }
-}
-
-impl Default for ResultCache {
+impl Default for Kept {
     fn default() -> Self {
-        let cache = Cache::builder()
-            .max_capacity(CAPACITY)
-            .weigher(|_: &Digest, pages: &Arc<Pages>| pages.bytes())
-            .expire_after(WhileValid)
-            .build();
-        Self(cache)
+        Self {
+            results: LruCache::unbounded(),
+            bytes: 0,
+        }
+    }
+}
+
+impl Kept {
+    fn put(&mut self, key: Digest, pages: Arc<Pages>) {
+        self.bytes += pages.bytes();
+        if let Some(before) = self.results.put(key, pages) {
+            self.bytes -= before.bytes();
+        }
+        // Those that nobody used for the longest time go while all take too much, and while their own time is over.
+        while let Some((_, oldest)) = self.results.peek_lru() {
+            if self.bytes <= CAPACITY && !oldest.is_over() {
+                return;
+            }
+            self.bytes -= oldest.bytes();
+            self.results.pop_lru();
+        }
+    }
+
+    fn take(&mut self, key: &Digest) {
+        if let Some(before) = self.results.pop(key) {
+            self.bytes -= before.bytes();
+        }
     }
 }
 
@@ -139,21 +142,33 @@ impl ResultCache {
     /// What is there, or the place of what is about to be asked for. A place that is taken away meanwhile says that the
     /// answer may be out of date when it comes.
     pub(super) fn place(&self, key: Digest) -> Arc<Pages> {
-        self.0.get_with(key, Arc::default)
+        let mut kept = self.0.lock();
+        if let Some(pages) = kept.results.get(&key)
+            && !pages.is_over()
+        {
+            return Arc::clone(pages);
+        }
+        let place = Arc::<Pages>::default();
+        kept.put(key, Arc::clone(&place));
+        place
     }
 
     pub(super) fn keep(&self, key: Digest, place: &Arc<Pages>, pages: Option<Pages>) {
-        let is_there = self.0.get(&key).is_some_and(|it| Arc::ptr_eq(&it, place));
+        let mut kept = self.0.lock();
+        let known = kept.results.peek(&key);
+        if !known.is_some_and(|known| Arc::ptr_eq(known, place)) {
+            return;
+        }
         match pages {
-            Some(pages) if is_there => self.0.insert(key, Arc::new(pages)),
+            Some(pages) => kept.put(key, Arc::new(pages)),
             // It was for this answer alone.
-            None if is_there && place.texts.is_empty() => self.0.invalidate(&key),
-            _ => {}
+            None if place.texts.is_empty() => kept.take(&key),
+            None => {}
         }
     }
 
     pub(super) fn forget(&self, key: &Digest) {
-        self.0.invalidate(key);
+        self.0.lock().take(key);
     }
 }
 
@@ -230,12 +245,23 @@ mod tests {
         for number in 0..100 {
             keep(&cache, [number; 32], None, &large, 60 * SECOND);
         }
-        cache.0.run_pending_tasks();
-        assert!(
-            cache.0.weighted_size() <= CAPACITY,
-            "{}",
-            cache.0.weighted_size()
-        );
-        assert!(cache.0.entry_count() > 0);
+        let kept = cache.0.lock();
+        let sum: usize = kept.results.iter().map(|(_, pages)| pages.bytes()).sum();
+        assert_eq!(kept.bytes, sum);
+        assert!(sum <= CAPACITY, "{sum}");
+        assert!(sum > CAPACITY / 2, "{sum}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_over_gives_its_room_back() {
+        let cache = ResultCache::default();
+        for number in 0..10 {
+            keep(&cache, [number; 32], None, "1", SECOND);
+        }
+        tokio::time::advance(2 * SECOND).await;
+        keep(&cache, [10; 32], None, "1", SECOND);
+        assert_eq!(cache.0.lock().results.len(), 1);
+        cache.forget(&[10; 32]);
+        assert_eq!(cache.0.lock().bytes, 0);
     }
 }
