@@ -27,6 +27,7 @@ use crate::log::{Level, LogMeta, Logger};
 use crate::network::{HttpClient, ServerTls};
 use crate::secret::Secret;
 use crate::settings::Settings;
+use crate::trace::detail;
 
 /// `LibreChat`'s text for a flow that was torn down or replaced meanwhile.
 pub const CANCELLED: &str = "OAuth flow was cancelled before completion";
@@ -186,6 +187,13 @@ impl Completion {
                 .as_ref()
                 .unwrap_or(&self.oauth_headers),
         )?;
+        endpoints = endpoints.told_of(
+            text(&flow.metadata, "serverName"),
+            text(&flow.metadata, "userId"),
+        );
+        endpoints
+            .source()
+            .step("authorization-callback", || detail("outcome", "ok"));
         if let Some(prover) = &prover {
             endpoints = endpoints.proving(prover.clone());
         }

@@ -21,6 +21,7 @@ use crate::foreign_text::{SentSecrets, foreign_error, foreign_text};
 use crate::network::{HttpClient, NetworkRules, Policy, Redirects, Request, sanitize_url};
 use crate::secret::Secret;
 use crate::server_config::{Setter, is_sent};
+use crate::trace::{Purpose, Source};
 
 const MAX_BODY: usize = 1024 * 1024;
 /// Bound on one request of discovery, registration or a token endpoint.
@@ -56,6 +57,11 @@ impl Form {
 
     pub fn remove(&mut self, name: &str) -> bool {
         self.0.shift_remove(name).is_some()
+    }
+
+    fn purpose(&self) -> Purpose {
+        let grant_type = self.0.get("grant_type").map(String::as_str);
+        Purpose::of_form(grant_type, self.0.contains_key("token"))
     }
 
     fn secrets(&self) -> SentSecrets {
@@ -94,6 +100,7 @@ pub struct Endpoints {
     /// to.
     configured: Option<Vec<Origin>>,
     prover: Option<Prover>,
+    source: Source,
 }
 
 impl Endpoints {
@@ -127,6 +134,7 @@ impl Endpoints {
             headers,
             configured: None,
             prover: None,
+            source: Source::default(),
         })
     }
 
@@ -138,7 +146,22 @@ impl Endpoints {
             headers: HeaderMap::new(),
             configured: None,
             prover: None,
+            source: Source::default(),
         })
+    }
+
+    /// For this server and user, as far as they are known: what the trace says of the requests.
+    #[must_use]
+    pub fn told_of(self, server_name: Option<&str>, user_id: Option<&str>) -> Self {
+        let tracer = self.http.tracer();
+        Self {
+            source: tracer.source(server_name, user_id, SentSecrets::default),
+            ..self
+        }
+    }
+
+    pub(super) const fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Has forms prove that whoever sends them has this key (RFC 9449): what is given for them is bound to it.
@@ -191,6 +214,7 @@ impl Endpoints {
     pub async fn get(&self, url: &Url, party: Party) -> Result<Answer> {
         let mut request = self.request(Method::GET, url, party);
         request.redirects = Redirects::Mcp;
+        request.trace = self.source.tag(Purpose::Metadata);
         self.send(request, SentSecrets::default()).await
     }
 
@@ -218,6 +242,7 @@ impl Endpoints {
         // did see a code or a refresh token, that is used up either way.
         request.is_repeatable = true;
         request.proof = self.prover.as_ref().map(|prover| prover.proof(None));
+        request.trace = self.source.tag(form.purpose());
         self.send(request, form.secrets()).await
     }
 
@@ -227,6 +252,7 @@ impl Endpoints {
             .headers
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request.body = Bytes::from(body.to_string());
+        request.trace = self.source.tag(Purpose::Registration);
         self.send(request, SentSecrets::default()).await
     }
 
@@ -234,6 +260,7 @@ impl Endpoints {
     pub async fn probe(&self, method: Method, url: &Url, limit: Duration) -> Result<Probe> {
         let mut request = self.request(method, url, Party::McpServer);
         request.timeout = Some(limit);
+        request.trace = self.source.tag(Purpose::Detection);
         request.redirects = Redirects::Mcp;
         if request.method == Method::POST {
             request

@@ -95,6 +95,9 @@ impl Authorizer {
             let error = redirect.error.as_deref().unwrap_or("invalid_request");
             let sent = SentSecrets::from(Vec::from_iter(redirect.state));
             let error = foreign_text(error, &sent);
+            inner.endpoints.source().step("authorization-callback", || {
+                vec![("outcome", "error".to_owned()), ("error", error.clone())]
+            });
             inner.flows.fail(flow_id, FLOW_KIND, &error).await?;
             return Err(Error::new(
                 crate::error::Code::OAuthFlowFailed,
