@@ -8,8 +8,8 @@ use futures::stream::{BoxStream, StreamExt};
 use http::{HeaderMap, HeaderName, Method, StatusCode};
 use url::Url;
 
-use super::record::{Event, Phase, Purpose};
-use super::source::{BEYOND, LONGEST, Tag};
+use super::record::{BEYOND, Event, LONGEST, Phase, Purpose};
+use super::source::Tag;
 use crate::error::{Code, Error, Result};
 
 /// An exchange under way. If it is dropped, that is told as its end.

@@ -7,9 +7,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName};
 
 use super::json::Object;
-use super::record::{Event, Phase, Purpose, Record};
+use super::record::{Event, LONGEST, Phase, Purpose, Record};
 use super::redact::{REDACTED, Redactor};
-use super::source::LONGEST;
 
 /// One object, without the line break.
 pub(super) type Line = String;

@@ -14,12 +14,13 @@ mod queue;
 mod record;
 mod redact;
 mod source;
+mod tracer;
 
 pub use exchange::Exchange;
 pub use outlets::{Deliver, Outlets};
-pub use queue::Tracer;
 pub use record::{Details, Purpose, detail};
 pub use source::{Source, Tag};
+pub use tracer::Tracer;
 
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,11 @@ use url::Url;
 
 use crate::foreign_text::SentSecrets;
 
+/// How much of a message or a body is told, in bytes.
+pub(super) const LONGEST: usize = 64 * 1024;
+/// So much more is looked through for secrets that go over the end.
+pub(super) const BEYOND: usize = 4 * 1024;
+
 /// What an HTTP exchange is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {

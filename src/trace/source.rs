@@ -5,12 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use super::queue::Queue;
-use super::record::{Details, Event, Purpose, Record, Who};
-
-/// How much of a message or a body is told, in bytes.
-pub(super) const LONGEST: usize = 64 * 1024;
-/// So much more is looked through for secrets that go over the end.
-pub(super) const BEYOND: usize = 4 * 1024;
+use super::record::{BEYOND, Details, Event, LONGEST, Purpose, Record, Who};
 
 /// The numbers of connections and of exchanges, which begin at 1.
 static CONNECTIONS: AtomicU64 = AtomicU64::new(1);
