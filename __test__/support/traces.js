@@ -23,10 +23,11 @@ const leaksIn = (text, secrets) =>
     formsOf(secret).filter((form) => text.includes(form) || text.includes(form.slice(3, -3))),
   );
 
+/** The lines that are whole. */
 const readTrace = (file) =>
   readFileSync(file, 'utf8')
-    .trimEnd()
     .split('\n')
+    .slice(0, -1)
     .map((line) => JSON.parse(line));
 
 /** A record in two or three words: `token request`, `sent tools/call`, `connected`. */

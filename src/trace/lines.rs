@@ -16,7 +16,7 @@ pub(super) type Line = String;
 /// Of the format.
 const VERSION: u8 = 1;
 
-pub(super) fn lost(count: u64) -> Line {
+pub(super) fn lost(count: usize) -> Line {
     let mut line = Object::new();
     line.raw("v", VERSION);
     line.text("at", &time(SystemTime::now()));

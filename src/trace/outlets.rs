@@ -21,6 +21,9 @@ pub type Deliver = Box<dyn Fn(Vec<String>) -> bool + Send>;
 pub struct Outlets {
     pub file: Option<File>,
     pub host: Option<Deliver>,
+    /// Lines that the file, and the host, did not take.
+    unwritten: usize,
+    unheard: usize,
 }
 
 impl Outlets {
@@ -54,18 +57,35 @@ impl Outlets {
         }
     }
 
-    fn write(&mut self, batch: Vec<Line>) {
+    fn write(&mut self, mut batch: Vec<Line>) {
+        let count = batch.len();
         if let Some(file) = &mut self.file {
-            let mut text = batch.join("\n");
-            text.push('\n');
-            // A disk that is full loses these lines, and nothing else. One write keeps the lines of processes apart.
-            let _ = file.write_all(text.as_bytes());
+            let mut text = String::new();
+            if self.unwritten > 0 {
+                // What failed may have left a part of a line.
+                text = format!("\n{}\n", lines::lost(self.unwritten));
+            }
+            for line in &batch {
+                text += line;
+                text.push('\n');
+            }
+            // One write keeps the lines of processes apart. A disk that is full loses these lines, and nothing else.
+            let is_written = file.write_all(text.as_bytes()).is_ok();
+            self.unwritten = if is_written {
+                0
+            } else {
+                self.unwritten + count
+            };
         }
         if let Some(deliver) = &self.host {
-            let count = u64::try_from(batch.len()).unwrap_or_default();
-            if !deliver(batch) {
-                deliver(vec![lines::lost(count)]);
+            if self.unheard > 0 {
+                batch.insert(0, lines::lost(self.unheard));
             }
+            self.unheard = if deliver(batch) {
+                0
+            } else {
+                self.unheard + count
+            };
         }
     }
 }

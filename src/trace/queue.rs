@@ -1,7 +1,7 @@
 //! What waits for the thread that makes lines of it. It is bounded; what does not fit is counted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
 use super::record::Record;
@@ -19,7 +19,7 @@ pub(super) struct Queue {
 pub(super) struct State {
     /// Bytes that wait.
     waiting: AtomicUsize,
-    lost: AtomicU64,
+    lost: AtomicUsize,
 }
 
 impl State {
@@ -28,7 +28,7 @@ impl State {
     }
 
     /// How many records had no room since the last time.
-    pub fn lost(&self) -> u64 {
+    pub fn lost(&self) -> usize {
         self.lost.swap(0, Ordering::Relaxed)
     }
 

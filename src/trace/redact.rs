@@ -122,7 +122,7 @@ impl Redactor {
             if !told.is_empty() {
                 told.push('&');
             }
-            told += &self.text(&name);
+            told += &in_form(&self.text(&name));
             if value.is_empty() {
                 continue;
             }
@@ -131,7 +131,7 @@ impl Redactor {
                 self.0.add(&value);
                 told += REDACTED;
             } else {
-                told += &self.text(&value).replace('&', "%26");
+                told += &in_form(&self.text(&value));
             }
         }
         told
@@ -219,6 +219,21 @@ impl Redactor {
             }
         }
     }
+}
+
+/// As it reads, but for what means something in a form.
+fn in_form(text: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '%' => told += "%25",
+            '&' => told += "%26",
+            '#' => told += "%23",
+            '+' => told += "%2B",
+            letter => told.push(letter),
+        }
+    }
+    told
 }
 
 /// What kind of token a form has is called as the token is.

@@ -272,7 +272,7 @@ fn what_waits_is_bounded_and_what_is_lost_is_counted() {
     }
     let waiting = received.try_iter().count();
     assert!(waiting > 100, "{waiting}");
-    assert_eq!(queue.state.lost(), 200 - waiting as u64);
+    assert_eq!(queue.state.lost(), 200 - waiting);
     assert_eq!(queue.state.lost(), 0);
     assert!(!queue.state.is_idle());
     let line: Value = serde_json::from_str(&lines::lost(3)).unwrap();
