@@ -20,7 +20,7 @@ use crate::foreign_text::foreign_error;
 use crate::host::Peer;
 use crate::log::Logger;
 use crate::server_config::{Transport, TransportKind, sanitize_url_for_logging};
-use crate::trace::{Source, detail};
+use crate::trace::{Details, Source, detail};
 use crate::transport::stdio::{Ending, StdioOptions, StdioWire};
 use crate::transport::{Lane, Remote, SseTimeouts, SseWire, StreamableHttp, WebSocketWire};
 
@@ -104,7 +104,7 @@ pub async fn connect(
             () = tokio::time::sleep(RETRY_STEP * attempt) => {}
         }
         attempt += 1;
-        source.step("retry", || detail("attempt", attempt));
+        source.step("retry", || detail("attempt", &attempt));
     }
 }
 
@@ -134,7 +134,7 @@ async fn handshake(
     let deadline = Instant::now() + init_timeout;
     let transport = config.transport.kind().as_str();
     let source = source.connection(transport);
-    source.step("connecting", || detail("transport", transport));
+    source.step("connecting", || detail("transport", &transport));
     let traffic = recipe.metrics.traffic(transport);
     let life = CancellationToken::new();
     let logger = recipe.server_log();
@@ -221,21 +221,20 @@ async fn handshake(
     let opening = bounded(deadline, &life, cancel, open);
     match (opening.await, &ending) {
         (Ok(session), _) => {
-            source.connected(|| {
-                let version = session
-                    .described()
-                    .map(|described| described.version.clone());
-                let version = version.map_or_else(|_| String::new(), |it| it.as_str().to_owned());
-                vec![
-                    ("transport", transport.to_owned()),
-                    ("protocolVersion", version),
-                ]
-            });
+            source.connected(|| agreed_on(&session, transport));
             Ok((session, ending))
         }
         (Err(error), Some(ending)) => Err(ending.explain(error, cancel).await),
         (Err(error), None) => Err(error),
     }
+}
+
+fn agreed_on(session: &Session, transport: &str) -> Details {
+    let mut details = detail("transport", &transport);
+    if let Ok(described) = session.described() {
+        details.push(("protocolVersion", described.version.as_str().to_owned()));
+    }
+    details
 }
 
 /// One step of connecting. If it fails, or is not done in time, the connection's `life` is over.

@@ -177,8 +177,7 @@ impl HttpClient {
             let takes_name = route.takes_server_name;
             let failure = |error| request_failure(error, url, takes_name, identity);
             let mut trace = Exchange::begin(request.trace.as_ref());
-            let sending = transmit(&client, request, (&target, url), header, trace.as_deref());
-            match sending.await {
+            match transmit(&client, request, (&target, url), header, trace.as_deref()).await {
                 Err(error) if repeats > 0 && is_dropped(&error) => {
                     if let Some(trace) = &mut trace {
                         trace.failed(&failure(&error));

@@ -14,7 +14,8 @@ use super::dpop::{FLOW_KEY, check_bound};
 use super::exchange::{Exchange, Received};
 use super::failure::{EXCHANGE_FAILED, UNPROVEN};
 use super::flow_kind::FLOW_KIND;
-use super::http::{Answer, Endpoints, Form};
+use super::form::Form;
+use super::http::{Answer, Endpoints};
 use super::initiate::redirect_uri;
 use super::metadata::resource_indicator;
 use crate::environment::Environment;
@@ -193,7 +194,7 @@ impl Completion {
         );
         endpoints
             .source()
-            .step("authorization-callback", || detail("outcome", "ok"));
+            .step("authorization-callback", || detail("outcome", &"ok"));
         if let Some(prover) = &prover {
             endpoints = endpoints.proving(prover.clone());
         }

@@ -9,9 +9,10 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
-use url::{Origin, Url, form_urlencoded};
+use url::{Origin, Url};
 
 use super::documents::text;
+use super::form::Form;
 use super::issuer::origin_of;
 use crate::clock::clock_note;
 use crate::dpop::{self, Prover};
@@ -28,59 +29,6 @@ const MAX_BODY: usize = 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Clocks, in milliseconds: a token or an assertion lives for minutes.
 const MOST_APART: i64 = 60_000;
-/// Members of forms that anybody may read; whatever else a form has is a secret.
-const PUBLIC: [&str; 14] = [
-    "audience",
-    "client_assertion_type",
-    "client_id",
-    "code_challenge",
-    "code_challenge_method",
-    "grant_type",
-    "prompt",
-    "redirect_uri",
-    "requested_token_type",
-    "resource",
-    "response_type",
-    "scope",
-    "subject_token_type",
-    "token_type_hint",
-];
-
-/// A form body. Names are unique, as OAuth requires (RFC 6749, section 3.2).
-#[derive(Clone, Default)]
-pub struct Form(IndexMap<String, String>);
-
-impl Form {
-    pub fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.to_owned());
-    }
-
-    pub fn remove(&mut self, name: &str) -> bool {
-        self.0.shift_remove(name).is_some()
-    }
-
-    fn purpose(&self) -> Purpose {
-        let grant_type = self.0.get("grant_type").map(String::as_str);
-        Purpose::of_form(grant_type, self.0.contains_key("token"))
-    }
-
-    fn secrets(&self) -> SentSecrets {
-        let members = self.0.iter();
-        let secrets = members.filter(|(name, _)| !PUBLIC.contains(&name.as_str()));
-        let secrets: Vec<_> = secrets
-            .map(|(_, value)| Secret::new(value.clone()))
-            .collect();
-        secrets.into()
-    }
-
-    #[must_use]
-    pub fn encode(&self) -> String {
-        form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&self.0)
-            .finish()
-    }
-}
-
 /// To whom a request of discovery goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Party {
@@ -160,7 +108,9 @@ impl Endpoints {
         }
     }
 
-    pub(super) const fn source(&self) -> &Source {
+    /// Where steps of the authorization are told.
+    #[must_use]
+    pub const fn source(&self) -> &Source {
         &self.source
     }
 

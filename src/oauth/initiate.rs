@@ -26,7 +26,6 @@ use crate::log::Logger;
 use crate::network::NetworkRules;
 use crate::secret::Secret;
 use crate::settings::Settings;
-use crate::trace::detail;
 
 /// Member of a flow whose endpoints are the config's. Its metadata has the MCP server's URL in the issuer's place, as in
 /// `LibreChat`, since nobody states an issuer there.
@@ -140,9 +139,6 @@ impl Initiation<'_> {
             authorization_url = pushed.authorization_url;
             metadata.insert(PUSHED_REQUEST.to_owned(), pushed.member);
         }
-        self.endpoints
-            .source()
-            .step("authorization-url", || detail("url", &authorization_url));
         Ok(Initiated {
             authorization_url,
             state,

@@ -12,7 +12,7 @@ use super::complete::{Callback, Completion, Persist, Persisted};
 use super::documents::{Tokens, text};
 use super::exchange::Received;
 use super::flow_kind::FLOW_KIND;
-use super::http::Form;
+use super::form::Form;
 use super::pending::Pending;
 use super::state_mapping::delete_state_mapping;
 use crate::error::{Error, Result};

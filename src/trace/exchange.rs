@@ -59,7 +59,7 @@ impl Exchange {
         };
         self.tell(Phase::Request {
             method: method.clone(),
-            url: url.clone(),
+            url: Box::new(url.clone()),
             headers: headers.clone(),
             secret_headers: secret_headers.to_vec(),
             body,
@@ -87,6 +87,7 @@ impl Exchange {
     }
 
     /// The body as it arrives, decoded; what becomes of it is told.
+    #[must_use]
     pub fn follow(
         mut self: Box<Self>,
         chunks: BoxStream<'static, Result<Bytes>>,

@@ -12,7 +12,7 @@ impl Object {
     }
 
     /// A member whose value is JSON already: a number, say.
-    pub fn raw(&mut self, name: &str, json: impl Display) -> &mut Self {
+    pub fn raw(&mut self, name: &str, json: &dyn Display) -> &mut Self {
         if self.0.len() > 1 {
             self.0.push(',');
         }
@@ -22,14 +22,14 @@ impl Object {
     }
 
     pub fn text(&mut self, name: &str, text: &str) -> &mut Self {
-        self.raw(name, quoted(text))
+        self.raw(name, &quoted(text))
     }
 
     /// A text, or `null`.
     pub fn optional(&mut self, name: &str, text: Option<&str>) -> &mut Self {
         match text {
             Some(text) => self.text(name, text),
-            None => self.raw(name, "null"),
+            None => self.raw(name, &"null"),
         }
     }
 

@@ -18,16 +18,16 @@ const VERSION: u8 = 1;
 
 pub(super) fn lost(count: usize) -> Line {
     let mut line = Object::new();
-    line.raw("v", VERSION);
+    line.raw("v", &VERSION);
     line.text("at", &time(SystemTime::now()));
-    line.text("kind", "lost").raw("count", count);
+    line.text("kind", "lost").raw("count", &count);
     line.end()
 }
 
 pub(super) fn of(record: &Record, redactor: &mut Redactor) -> Line {
     redactor.learn(&record.who.secrets);
     let mut line = Object::new();
-    line.raw("v", VERSION);
+    line.raw("v", &VERSION);
     line.text("at", &time(record.at));
     line.optional("server", record.who.server.as_deref());
     line.optional("user", record.who.user.as_deref());
@@ -54,7 +54,7 @@ pub(super) fn of(record: &Record, redactor: &mut Redactor) -> Line {
             let text = String::from_utf8_lossy(text);
             let text = text.trim_start_matches('\u{feff}').trim();
             match redactor.json(text, false).filter(|_| *bytes <= LONGEST) {
-                Some(message) => line.raw("message", message),
+                Some(message) => line.raw("message", &message),
                 None => line.text("text", &beginning(redactor.text(text))),
             };
             line.raw("bytes", bytes);
@@ -70,7 +70,7 @@ pub(super) fn of(record: &Record, redactor: &mut Redactor) -> Line {
                     };
                     members.text(name, &value);
                 }
-                line.raw("details", members.end());
+                line.raw("details", &members.end());
             }
         }
     }
@@ -113,7 +113,7 @@ fn http(line: &mut Object, phase: &Phase, purpose: Purpose, redactor: &mut Redac
             redactor.learn_headers(got, &[]);
             line.raw("status", status);
             headers(line, got, &[], redactor);
-            line.raw("ms", ms(*after));
+            line.raw("ms", &ms(*after));
         }
         Phase::End {
             after,
@@ -121,12 +121,13 @@ fn http(line: &mut Object, phase: &Phase, purpose: Purpose, redactor: &mut Redac
             body,
             grants,
         } => {
-            line.raw("ms", ms(*after)).raw("bytes", bytes);
+            line.raw("ms", &ms(*after)).raw("bytes", bytes);
             if !body.is_empty() {
                 // Of tokens that nothing says the names of, nothing is told.
-                let told = match *grants {
-                    true => redactor.json(&String::from_utf8_lossy(body), true),
-                    false => Some(redactor.body(body, false)),
+                let told = if *grants {
+                    redactor.json(&String::from_utf8_lossy(body), true)
+                } else {
+                    Some(redactor.body(body, false))
                 };
                 line.text("body", &told.map_or_else(|| REDACTED.to_owned(), beginning));
             }
@@ -136,12 +137,12 @@ fn http(line: &mut Object, phase: &Phase, purpose: Purpose, redactor: &mut Redac
             code,
             message,
         } => {
-            line.raw("ms", ms(*after));
+            line.raw("ms", &ms(*after));
             let mut error = Object::new();
             error
                 .text("code", code)
                 .text("message", &redactor.text(message));
-            line.raw("error", error.end());
+            line.raw("error", &error.end());
         }
     }
 }
@@ -156,7 +157,7 @@ fn headers(line: &mut Object, all: &HeaderMap, secret: &[HeaderName], redactor: 
             .collect();
         members.text(name.as_str(), &values.join(", "));
     }
-    line.raw("headers", members.end());
+    line.raw("headers", &members.end());
 }
 
 /// At most [`LONGEST`] bytes.

@@ -81,7 +81,7 @@ pub type Details = Vec<(&'static str, String)>;
 
 /// One member of a step.
 #[must_use]
-pub fn detail(name: &'static str, value: impl ToString) -> Details {
+pub fn detail(name: &'static str, value: &dyn ToString) -> Details {
     vec![(name, value.to_string())]
 }
 
@@ -111,7 +111,7 @@ pub(super) enum Event {
 pub(super) enum Phase {
     Request {
         method: Method,
-        url: Url,
+        url: Box<Url>,
         headers: HeaderMap,
         /// Those that were configured, or belong to the user.
         secret_headers: Vec<HeaderName>,

@@ -53,7 +53,7 @@ impl Supervisor {
         self.source.step("process-ended", || {
             // Without words it was ended on purpose.
             let words = self.ending.words();
-            detail("status", words.as_deref().unwrap_or("was ended"))
+            detail("status", &words.as_deref().unwrap_or("was ended"))
         });
         self.ending.is_known();
         self.process.over.cancel();
