@@ -70,8 +70,9 @@ fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
 
 #[test]
 fn messages_are_told_without_what_their_server_was_given() {
-    let hex: String = KEY.bytes().map(|byte| format!("{byte:02x}")).collect();
-    let percent: String = KEY.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let each = |write: fn(u8) -> String| KEY.bytes().map(write).collect::<Vec<_>>().concat();
+    let hex = each(|byte| format!("{byte:02x}"));
+    let percent = each(|byte| format!("%{byte:02X}"));
     let forms = [
         KEY.to_owned(),
         KEY[2..16].to_owned(),

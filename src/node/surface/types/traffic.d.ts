@@ -21,6 +21,7 @@ export interface TrafficHttp extends TrafficBase {
   kind: 'http'
   /** Of the exchange, unique in the process. A redirect, and a request that is sent again, is another exchange. */
   id: number
+  /** How far it has come. */
   phase: 'request' | 'response' | 'end' | 'failed'
   /** What it is for. `grant` is a token without a user's login. */
   purpose: 'mcp' | 'detection' | 'metadata' | 'registration' | 'par' | 'token' | 'refresh' | 'revocation' | 'obo' | 'grant'
@@ -45,7 +46,9 @@ export interface TrafficHttp extends TrafficBase {
 /** A JSON-RPC message, whatever the transport. */
 export interface TrafficMessage extends TrafficBase {
   kind: 'message'
+  /** As this runtime sees it. */
   direction: 'sent' | 'received'
+  /** Of the connection. */
   transport: 'stdio' | 'streamable-http' | 'sse' | 'websocket'
   /** Of the connection, unique in the process. */
   connection: number
@@ -62,6 +65,7 @@ export interface TrafficMessage extends TrafficBase {
 /** What happened between. */
 export interface TrafficStep extends TrafficBase {
   kind: 'step'
+  /** What it was; docs/trace.md says what `details` each has. */
   step: 'connecting' | 'connected' | 'disconnected' | 'process-started' | 'process-ended' | 'authorization-url' | 'authorization-callback' | 'tokens-stored' | 'tokens-found' | 'retry' | 'obo-cache-hit'
   /** What else is known. */
   details?: Record<string, string | number | boolean | null>
