@@ -112,7 +112,8 @@ impl Authorizer {
             &relation.oauth_headers,
         )?
         .configured_at(&relation.options.endpoints())
-        .asking(std::mem::take(&mut relation.asking));
+        .asking(std::mem::take(&mut relation.asking))
+        .told_of(Some(&relation.server_name), Some(&relation.user_id));
         Ok(Self(Arc::new(Inner {
             oauth: oauth.clone(),
             flows,
