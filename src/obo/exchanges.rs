@@ -32,6 +32,8 @@ pub struct Exchange<'a> {
     pub user: &'a User,
     /// The user's federated access token.
     pub access_token: &'a Secret,
+    /// For which MCP server; empty where it is for none.
+    pub server_name: &'a str,
     /// Separated by spaces.
     pub scopes: &'a str,
     /// `false` asks the provider whatever the caches hold, and puts its answer there.
@@ -102,6 +104,7 @@ impl Obo {
             name: "OBO",
             user,
             user_id: request.user.id.as_deref(),
+            server_name: request.server_name,
             scopes: request.scopes,
             from_cache: request.from_cache,
             rejected: request.rejected,

@@ -42,6 +42,7 @@ impl Obo {
             .filter(|scopes| !scopes.is_empty())
             .unwrap_or_else(|| DEFAULT_SCOPES.to_owned());
         let exchange = Exchange {
+            server_name: "",
             host: request.host,
             user: request.user,
             access_token: &access_token,

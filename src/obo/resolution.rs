@@ -85,6 +85,7 @@ impl Obo {
             return Err(resolution_error(missing, None));
         };
         let exchange = Exchange {
+            server_name: request.server_name,
             host,
             user,
             access_token: &access_token,

@@ -174,6 +174,7 @@ impl Enterprise {
             name: "enterprise",
             user,
             user_id: request.user.id.as_deref(),
+            server_name: request.server_name,
             scopes: scope,
             from_cache: seen.is_none(),
             rejected: request.rejected,

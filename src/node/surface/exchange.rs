@@ -65,6 +65,7 @@ fn run<'env>(
             let nobody = User::default();
             let user = call.user.as_ref().unwrap_or(&nobody);
             let exchange = Exchange {
+                server_name: "",
                 host: &call.host,
                 user,
                 access_token: &params.access_token,

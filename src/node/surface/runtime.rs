@@ -19,6 +19,7 @@ use super::{
 };
 use crate::flights::Flights;
 use crate::manager::Manager;
+use crate::network::verification_warning;
 use crate::node::engine::workers::{self, spawn};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, StartBatch, Thrown, Value, raise};
 use crate::node::host::{client_profile, embedded, publisher};
@@ -105,7 +106,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
             scope.error("Error", "The environment takes no cleanup hook"),
         ));
     }
-    warn_of_incomplete(scope, &shared)?;
+    warn_at_once(scope, &shared)?;
     let runtime = set_methods(scope.object()?, &shared, &(), METHODS)?;
     let manager = manager::create(scope, &shared)?;
     runtime.set(
@@ -122,11 +123,18 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
 }
 
 /// Tells the host at once what would otherwise show only in what users do not see.
-fn warn_of_incomplete<'env>(scope: Scope<'env>, shared: &RuntimeState) -> JsResult<'env, ()> {
+fn warn_at_once<'env>(scope: Scope<'env>, shared: &RuntimeState) -> JsResult<'env, ()> {
     let present = services::present(shared.host.get(scope))?;
-    if let Some(warning) = publisher::incomplete(present) {
+    let environment = &shared.variables.read(scope)?.environment;
+    let warnings = [
+        publisher::incomplete(present),
+        verification_warning(environment),
+    ];
+    if warnings.iter().any(Option::is_some) {
         let call = shared.call(scope, None)?;
-        call.host.logger.warn(warning.to_owned());
+        for warning in warnings.into_iter().flatten() {
+            call.host.logger.warn(warning);
+        }
         call.context().flush_log(scope);
     }
     Ok(())
