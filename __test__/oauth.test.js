@@ -139,6 +139,7 @@ describe('a token that ends', () => {
     const { id: userId } = host.user;
     expect(events).toEqual([{ serverName: 'srv', userId, outcome: 'ok', durationMs: expect.any(Number) }]);
     expect(host.runtime.stats().oauthRefreshes).toEqual({ srv: { ok: 1 } });
+    expect(host.runtime.metrics()).toContain('librechat_mcp_oauth_refreshes_total{server="srv",outcome="ok"} 1\n');
   });
 
   test('gone from the collection: refreshed as well', async () => {

@@ -6,6 +6,7 @@ const { answer } = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { closedAddress } = require('./support/mcp-server');
+const { parseMetrics } = require('./support/prometheus');
 const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
@@ -42,38 +43,6 @@ async function world(services) {
   return { ...host, server, call };
 }
 
-/** Lines of the text format, by its grammar: samples as [name, labels, value]. */
-function parse(text) {
-  const samples = [];
-  const types = new Map();
-  expect(text.endsWith('\n')).toBe(true);
-  for (const line of text.slice(0, -1).split('\n')) {
-    const comment = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/.exec(line);
-    if (comment) {
-      if (comment[1] === 'TYPE') {
-        expect(types.has(comment[2])).toBe(false);
-        types.set(comment[2], comment[3]);
-        expect(comment[3]).toMatch(/^(counter|gauge|histogram)$/);
-      }
-      continue;
-    }
-    const sample =
-      /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\]|\\[\\"n])*",?)*)\})? (\S+)$/.exec(line);
-    expect(sample ?? line).toBeInstanceOf(Array);
-    const [, name, labels = '', value] = sample;
-    const family = types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '');
-    expect(types.has(family) || line).toBe(true);
-    expect(Number.isFinite(Number(value)) || line).toBe(true);
-    const pairs = [...labels.matchAll(/([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"/g)];
-    samples.push([
-      name,
-      Object.fromEntries(pairs.map(([, label, text]) => [label, JSON.parse(`"${text}"`)])),
-      Number(value),
-    ]);
-  }
-  return { samples, types };
-}
-
 const OPERATIONS = 'mcp_client_operation_duration_seconds_bucket';
 
 const sample = ({ samples }, name, labels = {}) =>
@@ -94,7 +63,7 @@ test('stats and metrics count what happened, for one runtime', async () => {
     breakers: { open: 0, closed: 0, openByServer: {} },
     operations: {},
   });
-  parse(runtime.metrics());
+  parseMetrics(runtime.metrics());
 
   await runtime.reinitMCPServer({ user, serverName: 'my "srv"' });
   await call('my "srv"', { toolArguments: { text: 'x'.repeat(1000) } });
@@ -129,7 +98,7 @@ test('stats and metrics count what happened, for one runtime', async () => {
   expect(sent).toBeGreaterThan(1000);
   expect(received).toBeGreaterThan(1000);
 
-  const metrics = parse(runtime.metrics());
+  const metrics = parseMetrics(runtime.metrics());
   expect(value(metrics, 'connections', { transport: 'streamable-http', state: 'connected' })).toBe(1);
   expect(value(metrics, 'reinits_total', { outcome: 'initialization_failed' })).toBe(1);
   expect(value(metrics, 'tool_calls_total', { server: 'my "srv"', outcome: 'tool_error' })).toBe(1);
@@ -154,7 +123,7 @@ test('too many failures open a breaker, and metrics say so', async () => {
     await expect(call('gone')).rejects.toThrow();
     return runtime.stats().breakers.open === 1;
   });
-  const metrics = parse(runtime.metrics());
+  const metrics = parseMetrics(runtime.metrics());
   expect(value(metrics, 'breakers', { state: 'open' })).toBe(1);
   expect(value(metrics, 'breakers_open', { server: 'gone' })).toBe(1);
   expect(runtime.stats().breakers.openByServer).toEqual({ gone: 1 });
