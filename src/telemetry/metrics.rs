@@ -128,11 +128,12 @@ impl Metrics {
             }
             Kind::Disconnect => self.disconnects.add([server(), outcome()]),
             Kind::ToolCall => {
-                self.tool_calls.add([server(), outcome()]);
+                let server = server();
+                self.tool_calls.add([Arc::clone(&server), outcome()]);
                 self.tool_call_seconds.observe(operation.duration);
-                self.time(operation);
+                self.time(server, operation);
             }
-            Kind::Request => self.time(operation),
+            Kind::Request => self.time(server(), operation),
             Kind::TokenRefresh => self.token_refreshes.add([server(), outcome()]),
             Kind::TokenExchange => {
                 self.obo_exchanges.add([server(), outcome()]);
@@ -141,8 +142,7 @@ impl Metrics {
         }
     }
 
-    fn time(&self, operation: &Operation) {
-        let server = self.server(&operation.server_name);
+    fn time(&self, server: Arc<str>, operation: &Operation) {
         let key = (operation.method, server, operation.outcome);
         self.operations.observe(key, operation.duration, OTHER);
     }
