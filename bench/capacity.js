@@ -65,7 +65,7 @@ async function storedTokens() {
   const redis = await startRedis();
   const client = await createClient({ url: redis.url }).connect();
   const { tokenMethods } = redisServices(client);
-  const runtime = createMCPRuntime({ credentialsKey: '0'.repeat(64), tokenMethods });
+  const runtime = createMCPRuntime({ config: {}, credentialsKey: '0'.repeat(64) });
   const used = async () => Number(/used_memory:(\d+)/.exec(await client.info('memory'))[1]);
   try {
     const before = await used();
