@@ -8,6 +8,8 @@ const {
   PAGES,
   PAGES_THAT_RUN,
   ROOT,
+  anchor,
+  anchorsOf,
   commandsOf,
   read,
   shellCommandsOf,
@@ -15,29 +17,6 @@ const {
 } = require('./support/pages');
 
 const withoutCode = (text) => withoutBlocks(text).replace(/`[^`\n]*`/g, 'code');
-
-/** A heading's anchor, as GitHub makes it. */
-const anchor = (heading) =>
-  heading
-    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
-    .replace(/\\/g, '')
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}\p{Pc} -]/gu, '')
-    .trim()
-    .replaceAll(' ', '-');
-
-function anchorsOf(page) {
-  const text = withoutBlocks(read(page));
-  const seen = new Map();
-  const headings = [...text.matchAll(/^#{1,6} (.+)$/gm)].map(([, heading]) => {
-    const name = anchor(heading);
-    const count = seen.get(name) ?? 0;
-    seen.set(name, count + 1);
-    return count === 0 ? name : `${name}-${count}`;
-  });
-  const named = [...text.matchAll(/<a id="([^"]+)">/g)].map(([, name]) => name);
-  return new Set([...headings, ...named]);
-}
 
 function brokenLinks(page, text = read(page)) {
   const targets = [...withoutCode(text).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].map(([, target]) => target);
@@ -56,7 +35,13 @@ const NOT_RUN = {
   '.ci/run nightly': 'takes most of an hour',
   'cargo bench --bench micro': 'measures for minutes on an optimized build',
   'cargo test': 'a part of `npm test`, which CI runs',
+  'curl -s localhost:3000/call -d \'{ "user": "alice", "server": "everything", "tool": "echo", "arguments": { "message": "hi" } }\'':
+    'asks what a container engine runs; ops.test.js asks the same pod without one',
+  'curl -s localhost:3000/metrics': 'the same',
+  'docker compose -f ops/compose.yaml up --build':
+    'needs a container engine; ops.test.js looks at what can be without one',
   'git revert': 'is about the checkout of LibreChat',
+  'node bench/capacity.js': 'measures for minutes',
   'node __test__/scripts/fleet.js': 'takes minutes; fleet.test.js runs the same with fewer users',
   'node __test__/scripts/fleet-outages.js': 'takes minutes; fleet.test.js stops Redis meanwhile',
   'node __test__/scripts/refresh-faults.js': 'takes ten minutes; refresh-faults.test.js runs some of its rounds',

@@ -138,7 +138,8 @@ describe('a token that ends', () => {
     unsubscribe('librechat-mcp-native:token-refresh', listener);
     const { id: userId } = host.user;
     expect(events).toEqual([{ serverName: 'srv', userId, outcome: 'ok', durationMs: expect.any(Number) }]);
-    expect(host.runtime.stats().oauthRefreshes).toEqual({ ok: 1 });
+    expect(host.runtime.stats().oauthRefreshes).toEqual({ srv: { ok: 1 } });
+    expect(host.runtime.metrics()).toContain('librechat_mcp_oauth_refreshes_total{server="srv",outcome="ok"} 1\n');
   });
 
   test('gone from the collection: refreshed as well', async () => {

@@ -61,7 +61,7 @@ test('exchanges and lookups are counted', async () => {
   const { oboCacheLookups, oboExchanges, oboExchangeDuration } = runtime.stats();
   expect(oboCacheLookups.miss).toBe(1);
   expect(oboCacheLookups.hit).toBeGreaterThanOrEqual(1);
-  expect(oboExchanges).toEqual({ ok: 1 });
+  expect(oboExchanges).toEqual({ srv: { ok: 1 } });
   expect(oboExchangeDuration).toMatchObject({ count: 1 });
 });
 

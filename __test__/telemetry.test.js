@@ -6,6 +6,7 @@ const { answer } = require('./support/faults');
 const { useFixtures } = require('./support/fixtures');
 const { createUser } = require('./support/host');
 const { closedAddress } = require('./support/mcp-server');
+const { parseMetrics } = require('./support/prometheus');
 const { until } = require('./support/wait');
 
 const fixtures = useFixtures();
@@ -42,43 +43,14 @@ async function world(services) {
   return { ...host, server, call };
 }
 
-/** Lines of the text format, by its grammar: samples as [name, labels, value]. */
-function parse(text) {
-  const samples = [];
-  const types = new Map();
-  expect(text.endsWith('\n')).toBe(true);
-  for (const line of text.slice(0, -1).split('\n')) {
-    const comment = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$/.exec(line);
-    if (comment) {
-      if (comment[1] === 'TYPE') {
-        expect(types.has(comment[2])).toBe(false);
-        types.set(comment[2], comment[3]);
-        expect(comment[3]).toMatch(/^(counter|gauge|histogram)$/);
-      }
-      continue;
-    }
-    const sample =
-      /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{((?:[a-zA-Z_][a-zA-Z0-9_]*="(?:[^"\\]|\\[\\"n])*",?)*)\})? (\S+)$/.exec(line);
-    expect(sample ?? line).toBeInstanceOf(Array);
-    const [, name, labels = '', value] = sample;
-    const family = types.has(name) ? name : name.replace(/_(bucket|sum|count)$/, '');
-    expect(types.has(family) || line).toBe(true);
-    expect(Number.isFinite(Number(value)) || line).toBe(true);
-    const pairs = [...labels.matchAll(/([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"/g)];
-    samples.push([
-      name,
-      Object.fromEntries(pairs.map(([, label, text]) => [label, JSON.parse(`"${text}"`)])),
-      Number(value),
-    ]);
-  }
-  return { samples, types };
-}
+const OPERATIONS = 'mcp_client_operation_duration_seconds_bucket';
 
-const value = ({ samples }, name, labels = {}) =>
+const sample = ({ samples }, name, labels = {}) =>
   samples.find(
-    ([found, has]) =>
-      found === `librechat_mcp_${name}` && Object.entries(labels).every(([key, text]) => has[key] === text),
+    ([found, has]) => found === name && Object.entries(labels).every(([key, text]) => has[key] === text),
   )?.[2];
+
+const value = (metrics, name, labels) => sample(metrics, `librechat_mcp_${name}`, labels);
 
 test('stats and metrics count what happened, for one runtime', async () => {
   const { runtime, call, server } = await world();
@@ -88,9 +60,10 @@ test('stats and metrics count what happened, for one runtime', async () => {
     users: 0,
     reinits: {},
     toolCalls: {},
-    breakers: { open: 0, closed: 0 },
+    breakers: { open: 0, closed: 0, openByServer: {} },
+    operations: {},
   });
-  parse(runtime.metrics());
+  parseMetrics(runtime.metrics());
 
   await runtime.reinitMCPServer({ user, serverName: 'my "srv"' });
   await call('my "srv"', { toolArguments: { text: 'x'.repeat(1000) } });
@@ -115,18 +88,25 @@ test('stats and metrics count what happened, for one runtime', async () => {
     connects: { 'my "srv"': { 'streamable-http': { ok: 1 } } },
     toolCalls: { 'my "srv"': { ok: 1, tool_error: 1 }, gone: { [failure]: 1 } },
     toolCallDuration: { count: 3 },
+    operations: {
+      'my "srv"': { 'tools/call': { ok: { count: 1 }, tool_error: { count: 1 } } },
+      gone: { 'tools/call': { [failure]: { count: 1, seconds: expect.any(Number) } } },
+    },
     bytes: { stdio: { sent: 0, received: 0 } },
   });
   const { sent, received } = stats.bytes['streamable-http'];
   expect(sent).toBeGreaterThan(1000);
   expect(received).toBeGreaterThan(1000);
 
-  const metrics = parse(runtime.metrics());
+  const metrics = parseMetrics(runtime.metrics());
   expect(value(metrics, 'connections', { transport: 'streamable-http', state: 'connected' })).toBe(1);
   expect(value(metrics, 'reinits_total', { outcome: 'initialization_failed' })).toBe(1);
   expect(value(metrics, 'tool_calls_total', { server: 'my "srv"', outcome: 'tool_error' })).toBe(1);
   expect(value(metrics, 'tool_call_duration_seconds_count')).toBe(3);
   expect(value(metrics, 'tool_call_duration_seconds_bucket', { le: '+Inf' })).toBe(3);
+  const ofServer = { mcp_method_name: 'tools/call', server: 'my "srv"', le: '300' };
+  const durations = (error_type) => sample(metrics, OPERATIONS, { ...ofServer, error_type });
+  expect([durations(''), durations('tool_error')]).toEqual([1, 1]);
   expect(value(metrics, 'bytes_total', { transport: 'streamable-http', direction: 'sent' })).toBe(sent);
   expect(runtime.metrics()).not.toContain(user.id);
 
@@ -143,7 +123,10 @@ test('too many failures open a breaker, and metrics say so', async () => {
     await expect(call('gone')).rejects.toThrow();
     return runtime.stats().breakers.open === 1;
   });
-  expect(value(parse(runtime.metrics()), 'breakers', { state: 'open' })).toBe(1);
+  const metrics = parseMetrics(runtime.metrics());
+  expect(value(metrics, 'breakers', { state: 'open' })).toBe(1);
+  expect(value(metrics, 'breakers_open', { server: 'gone' })).toBe(1);
+  expect(runtime.stats().breakers.openByServer).toEqual({ gone: 1 });
 });
 
 test('channels hear of connections and tool calls', async () => {
@@ -217,13 +200,15 @@ test('spans come in batches, in the context of their call', async () => {
     attributes: {
       'mcp.server.name': 'my "srv"',
       'mcp.method.name': 'tools/call',
-      'mcp.transport': 'streamable-http',
+      'network.transport': 'tcp',
+      'network.protocol.name': 'http',
+      'gen_ai.operation.name': 'execute_tool',
       'gen_ai.tool.name': 'echo',
       'user.id': user.id,
-      'mcp.outcome': 'ok',
     },
   });
   expect(good.startTime).toBeGreaterThanOrEqual(before - 1);
   expect(good.endTime).toBeGreaterThanOrEqual(good.startTime);
-  expect(bad.status).toEqual({ code: 2, message: bad.attributes['error.type'] });
+  expect(bad.attributes['error.type']).toMatch(/^MCP_(TIMEOUT|CONNECTION_FAILED)$/);
+  expect(bad.status).toEqual({ code: 2, message: expect.stringMatching(/^The (connection|request)/) });
 });

@@ -42,6 +42,19 @@ async function failure(server, members) {
 
 const call = (runtime, serverName = 'srv') => runtime.manager.callTool({ ...ECHO, user, serverName });
 
+describe('certificates that are not verified', () => {
+  useEnvironment({ NODE_TLS_REJECT_UNAUTHORIZED: '0' });
+
+  test('are told when a runtime is made', () => {
+    const { logger } = fixtures.runtime({});
+    expect(logger.text()).toContain('warn NODE_TLS_REJECT_UNAUTHORIZED is 0');
+  });
+});
+
+test('of certificates that are verified nothing is told', () => {
+  expect(fixtures.runtime({}).logger.text()).not.toContain('NODE_TLS_REJECT_UNAUTHORIZED');
+});
+
 describe('the server knows the client by its certificate', () => {
   test('over Streamable HTTP, from files', async () => {
     const server = await start();

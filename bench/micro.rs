@@ -50,6 +50,7 @@ fn obo_cached(criterion: &mut Criterion) {
     let (user, access_token) = (host::user(1), host::federated(1));
     let lookup = async || {
         let exchange = Exchange {
+            server_name: "",
             host: &host,
             user: &user,
             server_name: None,

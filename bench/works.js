@@ -54,6 +54,18 @@ async function idle(client, { count, warmUp = WARM_UP, restMs = REST_MS }) {
   return { bytes: bytes / count, cpuMs: cpuMs / count, idleCpuMs };
 }
 
+/** Tokens that were exchanged for users, in the cache. */
+async function exchanged({ runtime }, { count, warmUp = WARM_UP, restMs = REST_MS }) {
+  const exchange = ({ id }) =>
+    runtime.exchangeOboToken({ ...openIdUser(), id, openidId: id }, `assertion of ${id}`, 'api://server/.default');
+  await each(users(warmUp), 8, exchange);
+  await delay(restMs);
+  const before = await resident();
+  await each(users(count, warmUp), 8, exchange);
+  await delay(restMs);
+  return { bytes: ((await resident()) - before) / count };
+}
+
 /** Tool calls of several users side by side. Resolves to how long each of them took. */
 async function callsOf(client, callers, perUser) {
   const latencies = [];
@@ -182,4 +194,4 @@ async function oboMisses({ runtime }, { count }) {
   return { distinct: new Set(tokens.map((token) => token.access_token)).size };
 }
 
-module.exports = { burst, calls, idle, large, largeCpu, list, oboCached, oboMisses, reinit, slow };
+module.exports = { burst, calls, exchanged, idle, large, largeCpu, list, oboCached, oboMisses, reinit, slow };

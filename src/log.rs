@@ -41,6 +41,10 @@ pub trait Log: Send + Sync {
         false
     }
     fn log(&self, level: Level, message: String, meta: LogMeta);
+    /// Whether somebody wants spans of what ends.
+    fn wants_spans(&self) -> bool {
+        false
+    }
     /// Something has ended, for whoever wants events or spans.
     fn finished(&self, _operation: Operation) {}
 }
@@ -82,6 +86,9 @@ impl Logger {
                 let Self(logger, prefix) = self;
                 logger.with(level, format!("{prefix} {message}"), meta);
             }
+            fn wants_spans(&self) -> bool {
+                self.0.wants_spans()
+            }
             fn finished(&self, operation: Operation) {
                 self.0.finished(operation);
             }
@@ -115,6 +122,11 @@ impl Logger {
 
     pub fn error(&self, message: impl Into<String>) {
         self.with(Level::Error, message, LogMeta::None);
+    }
+
+    #[must_use]
+    pub fn wants_spans(&self) -> bool {
+        self.0.wants_spans()
     }
 
     pub fn finished(&self, operation: Operation) {

@@ -19,9 +19,33 @@ const PAGES = [
   ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'],
   ...pagesIn('docs'),
   ...pagesIn('examples'),
+  ...pagesIn('ops'),
 ];
 
 const withoutBlocks = (text) => text.replace(/^```[\s\S]*?^```/gm, '');
+
+/** A heading's anchor, as GitHub makes it. */
+const anchor = (heading) =>
+  heading
+    .replace(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+    .replace(/\\/g, '')
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\p{Pc} -]/gu, '')
+    .trim()
+    .replaceAll(' ', '-');
+
+function anchorsOf(page) {
+  const text = withoutBlocks(read(page));
+  const seen = new Map();
+  const headings = [...text.matchAll(/^#{1,6} (.+)$/gm)].map(([, heading]) => {
+    const name = anchor(heading);
+    const count = seen.get(name) ?? 0;
+    seen.set(name, count + 1);
+    return count === 0 ? name : `${name}-${count}`;
+  });
+  const named = [...text.matchAll(/<a id="([^"]+)">/g)].map(([, name]) => name);
+  return new Set([...headings, ...named]);
+}
 
 /** The blocks of a page in one language. */
 const blocksOf = (page, language) =>
@@ -51,6 +75,8 @@ module.exports = {
   PAGES,
   PAGES_THAT_RUN,
   ROOT,
+  anchor,
+  anchorsOf,
   blocksOf,
   commandsOf,
   read,

@@ -4,6 +4,7 @@
  *   POST /call   `{ user, server, tool, arguments }`: `{ content }`, or `{ code, message, retryable }`
  *   POST /login  `{ user, server }`: `{ oauthUrl }`, `null` where nothing is to be signed
  *   GET /ready   200 while it takes calls, 503 from SIGTERM on
+ *   GET /metrics what Prometheus is told
  *
  * 503 is said of what has not begun, and of nothing else: another pod may do it. Who waits for `100 Continue` before it
  * sends a body knows as well that nothing has begun until then.
@@ -13,9 +14,10 @@ const http = require('node:http');
 const { createMCPRuntime } = require('librechat-mcp-native');
 const { redisServices } = require('librechat-mcp-native/redis');
 const { createClient, createCluster } = require('redis');
+const { processMetrics } = require('./process-metrics');
 
 /** One URL, or those of a Cluster's nodes with commas between them. */
-const { PORT, REDIS_URL = '', MCP_CONFIG = '{}' } = process.env;
+const { PORT, HOST = '127.0.0.1', REDIS_URL = '', MCP_CONFIG = '{}' } = process.env;
 const CALLBACK = /^\/api\/mcp\/[^/]+\/oauth\/callback$/;
 const DRAIN_MS = 20_000;
 
@@ -69,6 +71,10 @@ async function main() {
   async function respond(request, response) {
     const { takesCalls, servers } = runtime.health();
     if (request.url === '/ready') return send(response, takesCalls ? 200 : 503, { takesCalls, servers });
+    if (request.url === '/metrics') {
+      response.setHeader('content-type', 'text/plain; version=0.0.4');
+      return response.end(runtime.metrics() + processMetrics());
+    }
     if (!takesCalls) return send(response, 503, REFUSAL);
     if (request.headers.expect) response.writeContinue();
     try {
@@ -80,7 +86,7 @@ async function main() {
     }
   }
 
-  const server = http.createServer(respond).on('checkContinue', respond).listen(Number(PORT), '127.0.0.1');
+  const server = http.createServer(respond).on('checkContinue', respond).listen(Number(PORT), HOST);
   process.once('SIGTERM', async () => {
     const started = performance.now();
     endOfCalls = started + DRAIN_MS;

@@ -61,6 +61,12 @@ impl Connection {
         self.session.described()
     }
 
+    /// What the server calls the session; absent where it keeps none.
+    #[must_use]
+    pub fn session_id(&self) -> Option<String> {
+        self.session.id()
+    }
+
     /// Listens to changes of lists, where the server tells them on a stream of their own (MCP 2026-07-28) and somebody
     /// wants to know by now.
     pub fn hear_lists(&self) {

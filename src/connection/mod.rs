@@ -68,7 +68,7 @@ pub use handshake::Described;
 pub use login::{KNOWN_SETS, Login, LoginInUse};
 #[cfg(test)]
 pub(crate) use memory::{MemoryServer, Script};
-pub use options::{CallOptions, Progress, ProgressSink};
+pub use options::{CallOptions, Progress, ProgressSink, SentId};
 pub use recipe::Recipe;
 pub use result_cache::ResultCache;
 #[cfg(test)]

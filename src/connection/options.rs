@@ -1,6 +1,7 @@
 //! What one request may take, who hears of it, and who may be asked about it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -33,6 +34,36 @@ pub struct CallOptions {
     pub kept: Option<KeptRequest>,
     /// Where the call belongs in the host's traces. Absent where the host does not say.
     pub trace: Option<Arc<TraceContext>>,
+    /// Where the id of the request is noted. Absent where nobody wants to know it.
+    pub sent_id: Option<Arc<SentId>>,
+}
+
+/// The id that a request of this method was last sent with.
+pub struct SentId {
+    method: &'static str,
+    id: AtomicU64,
+}
+
+impl SentId {
+    const NEVER: u64 = u64::MAX;
+
+    #[must_use]
+    pub fn of(method: &'static str) -> Arc<Self> {
+        let id = AtomicU64::new(Self::NEVER);
+        Arc::new(Self { method, id })
+    }
+
+    /// What a call leads to beside its request, such as a look at a list, has other methods.
+    pub(super) fn note(&self, method: &str, id: u64) {
+        if method == self.method {
+            self.id.store(id, Ordering::Relaxed);
+        }
+    }
+
+    #[must_use]
+    pub fn get(&self) -> Option<u64> {
+        Some(self.id.load(Ordering::Relaxed)).filter(|id| *id != Self::NEVER)
+    }
 }
 
 /// A request whose time starts again with every sign of progress (MCP, chapter "Progress").
@@ -56,6 +87,7 @@ impl CallOptions {
             caller: None,
             kept: None,
             trace: None,
+            sent_id: None,
         }
     }
 

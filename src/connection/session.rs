@@ -240,6 +240,9 @@ impl Session {
     ) -> Result<Reply, Failure> {
         let engine = &self.0;
         let id = engine.next_id.fetch_add(1, Ordering::Relaxed);
+        if let Some(sent) = &options.sent_id {
+            sent.note(method, id);
+        }
         let request = engine.requests.add(id, options);
         let is_modern = agreed.described.generation() == Generation::Discover;
         let meta = Meta {
@@ -309,6 +312,13 @@ impl Session {
         if let Ok(text) = text {
             let _ = timeout(CANCEL_TIMEOUT, self.0.tell(text)).await;
         }
+    }
+
+    /// What the server calls the session; absent where it keeps none.
+    pub fn id(&self) -> Option<String> {
+        let agreed = self.0.agreed.lock();
+        let id = agreed.as_ref()?.http.id.as_ref()?;
+        id.to_str().ok().map(str::to_owned)
     }
 
     pub fn is_superseded(&self) -> bool {

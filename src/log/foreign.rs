@@ -33,6 +33,10 @@ pub fn foreign_log(
             self.logger.with(level, foreign_text(&message, &sent), meta);
         }
 
+        fn wants_spans(&self) -> bool {
+            self.logger.wants_spans()
+        }
+
         fn finished(&self, operation: Operation) {
             self.logger.finished(operation);
         }

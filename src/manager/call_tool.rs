@@ -45,12 +45,18 @@ impl Manager {
     ) -> Result<Box<RawValue>> {
         let is_tool_call = call.method == "tools/call";
         let read = |answer: Box<RawValue>| {
-            let result = serde_json::from_str::<ToolResult>(answer.get());
-            let is_error = is_tool_call && result.is_ok_and(|result| result.is_error());
+            let is_error = is_tool_call && is_tool_error(&answer);
             Ok((answer, is_error))
         };
         self.call(call, task, read).await
     }
+}
+
+/// Whether a tool has answered with an error of its own.
+#[must_use]
+pub fn is_tool_error(answer: &RawValue) -> bool {
+    let result = serde_json::from_str::<ToolResult>(answer.get());
+    result.is_ok_and(|result| result.is_error())
 }
 
 /// What is read of a tool's result.

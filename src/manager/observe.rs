@@ -34,6 +34,11 @@ impl Manager {
         };
         self.each_connection(|_, transport, state| count(transport, state));
         let (open, breakers) = self.0.breakers.counts();
+        let mut blocked = BTreeMap::new();
+        self.0.breakers.blocked(|key, _| {
+            let server = self.0.metrics.server(&key.server_name);
+            *blocked.entry(server).or_default() += 1;
+        });
         Gauges {
             connections: connections
                 .into_iter()
@@ -42,6 +47,7 @@ impl Manager {
             users: self.stats().tracked_users as u64,
             breakers_open: open as u64,
             breakers_closed: (breakers - open) as u64,
+            blocked,
         }
     }
 

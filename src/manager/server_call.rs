@@ -10,17 +10,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Acquire, CallScope, Consent, ConsentOutcome, Credentials, HeaderTokens, Lease, Manager,
-    ServerScope, TokenRequest,
+    Observation, ServerScope, TokenRequest,
 };
 use crate::connection::{
-    CallOptions, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, TaskCall, is_superseded,
+    CallOptions, Connection, DEFAULT_INIT_TIMEOUT, Params, Progress, ProgressSink, TaskCall,
+    is_superseded,
 };
 use crate::error::{Error, Result};
-use crate::foreign_text::{SentSecrets, foreign_text};
 use crate::log::{Level, LogMeta, log_prefix};
 use crate::obo::TokenUse;
 use crate::server_config::ServerConfig;
-use crate::telemetry::{Kind, Operation, Started, TOOL_ERROR};
 
 /// Bound on a request where neither the caller nor the config has one.
 const CALL_TIMEOUT: Duration = Duration::from_mins(1);
@@ -53,11 +52,26 @@ pub struct ServerCall<'a> {
 }
 
 /// What shows only while a call is made.
-#[derive(Default)]
 struct Observed {
-    transport: Option<&'static str>,
+    request: Observation,
     /// Users authorize with the server.
     authorizes: bool,
+}
+
+impl Observed {
+    /// The connection that carries the request now.
+    fn carried_by<'lease>(
+        &mut self,
+        call: &ServerCall<'_>,
+        lease: &'lease Lease,
+    ) -> &'lease Connection {
+        if let Some(hears) = call.carried_by {
+            hears(lease);
+        }
+        let connection = lease.connection();
+        self.request.carried_by(connection);
+        connection
+    }
 }
 
 impl ServerCall<'_> {
@@ -101,7 +115,7 @@ impl ServerCall<'_> {
 impl Manager {
     /// Makes a request over the user's connection or the one that all users share; `read` makes something of its result,
     /// and says whether that is a tool's own error. The headers are the caller's own, whoever's connection carries them.
-    /// `task` is what a tool call may become, or goes on with. Tool calls are counted.
+    /// `task` is what a tool call may become, or goes on with.
     pub async fn call<T>(
         &self,
         mut call: ServerCall<'_>,
@@ -109,8 +123,11 @@ impl Manager {
         read: impl FnOnce(Box<RawValue>) -> Result<(T, bool)>,
     ) -> Result<T> {
         let logger = call.scope.host.logger.clone();
-        let started = Started::now(Kind::ToolCall, call.server_name, call.user_id());
-        let mut seen = Observed::default();
+        let request = (call.method, call.params);
+        let mut seen = Observed {
+            request: Observation::begin(request, call.server_name, call.user_id(), &logger),
+            authorizes: false,
+        };
         let given = call.config.take();
         let answer = self.answer(&call, task, given, &mut seen).await;
         let outcome = answer.and_then(read);
@@ -124,23 +141,12 @@ impl Manager {
             }
         });
         let prefix = log_prefix(call.user_id(), call.server_name);
-        if let Some(tool_name) = call.tool_name() {
-            let ended = match &outcome {
-                Ok(_) if is_error => started.ended(TOOL_ERROR, true),
-                outcome => started.ended_with(outcome.as_ref()),
-            };
-            let operation = Operation {
-                transport: seen.transport,
-                // A model wrote it.
-                tool: Some(foreign_text(tool_name, &SentSecrets::default())),
-                ..ended
-            };
-            self.record(operation, &logger);
-            if is_error {
-                logger.debug(format!(
-                    "{prefix}[{tool_name}] The tool answered with an error"
-                ));
-            }
+        let request = seen.request;
+        request.end(outcome.as_ref(), is_error, self, &logger);
+        if let (Some(tool_name), true) = (call.tool_name(), is_error) {
+            logger.debug(format!(
+                "{prefix}[{tool_name}] The tool answered with an error"
+            ));
         }
         if let Err(error) = &outcome {
             // Who makes other requests hears of it, and is no part of LibreChat.
@@ -176,7 +182,7 @@ impl Manager {
             .unwrap_or(DEFAULT_INIT_TIMEOUT);
         let options = CallOptions::new(Instant::now() + limit, call.cancel.clone());
         let (request, kind) = self.request(scope, &server, graph_token.as_ref(), options)?;
-        seen.transport = Some(kind.as_str());
+        seen.request.goes_over(kind);
         seen.authorizes = server.config.runs_oauth_flow();
         let tool_name = call.tool_name();
         let obo = call.token_request(self, &server);
@@ -200,6 +206,7 @@ impl Manager {
             None => None,
         };
         let mut options = call.options(&server);
+        seen.request.follow(&mut options);
         let tokens = HeaderTokens {
             graph: graph_token.as_ref(),
             access: token.as_ref(),
@@ -233,10 +240,7 @@ impl Manager {
                     }
                 }
             }
-            if let Some(hears) = call.carried_by {
-                hears(&lease);
-            }
-            let connection = lease.connection();
+            let connection = seen.carried_by(call, &lease);
             let answer = async {
                 if let Params::Tool { name: tool, .. } = params {
                     self.refuse_hidden(connection, tool, &options).await?;

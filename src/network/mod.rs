@@ -34,7 +34,7 @@ pub use address::is_private_address;
 pub use allowlist::{Allowlist, is_domain_allowed};
 pub use client::HttpClient;
 pub use failure::sanitize_url;
-pub use policy::{Policy, VARIABLES, verification_disabled};
+pub use policy::{Policy, VARIABLES, verification_warning};
 pub use registry_rules::NetworkRules;
 pub use request::{Redirects, Request};
 pub use response::Response;

@@ -231,10 +231,13 @@ impl Policy {
     }
 }
 
-/// Whether `NODE_TLS_REJECT_UNAUTHORIZED=0` turned certificate verification off, so that the host can warn.
+/// Says so where `NODE_TLS_REJECT_UNAUTHORIZED=0` turns certificate verification off.
 #[must_use]
-pub fn verification_disabled(policy: &Policy) -> bool {
-    !policy.tls().verify
+pub fn verification_warning(environment: &Environment) -> Option<&'static str> {
+    let is_off = !TlsSettings::new(environment).verify;
+    is_off.then_some(
+        "NODE_TLS_REJECT_UNAUTHORIZED is 0: TLS certificates are not verified, connections are insecure",
+    )
 }
 
 fn unsupported(url: &Url, hop: Hop) -> Error {

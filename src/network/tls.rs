@@ -64,9 +64,6 @@ impl TlsSettings {
 
     fn load(&self) -> Result<Trust> {
         if !self.verify {
-            tracing::warn!(
-                "{REJECT_UNAUTHORIZED} is 0: TLS certificates are not verified, connections are insecure"
-            );
             return Ok(Trust::Anybody);
         }
         let mut roots = RootCertStore::empty();

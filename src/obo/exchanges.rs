@@ -31,10 +31,10 @@ pub struct Exchange<'a> {
     pub host: &'a Host,
     /// Must have an `openidId`, unless the host names the subject of the login.
     pub user: &'a User,
-    /// The server that the token is for, for the trace.
-    pub server_name: Option<&'a str>,
     /// The user's federated access token.
     pub access_token: &'a Secret,
+    /// For which MCP server; empty where it is for none.
+    pub server_name: &'a str,
     /// Separated by spaces.
     pub scopes: &'a str,
     /// `false` asks the provider whatever the caches hold, and puts its answer there.
@@ -100,7 +100,8 @@ impl Obo {
         });
         let tracer = self.http.tracer();
         let user_id = request.user.id.as_deref();
-        let source = tracer.source(request.server_name, user_id, SentSecrets::default);
+        let server_name = Some(request.server_name).filter(|name| !name.is_empty());
+        let source = tracer.source(server_name, user_id, SentSecrets::default);
         let wanted = Wanted {
             source: &source,
             host: request.host,
@@ -109,6 +110,7 @@ impl Obo {
             name: "OBO",
             user,
             user_id,
+            server_name: request.server_name,
             scopes: request.scopes,
             from_cache: request.from_cache,
             rejected: request.rejected,

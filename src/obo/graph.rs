@@ -42,9 +42,9 @@ impl Obo {
             .filter(|scopes| !scopes.is_empty())
             .unwrap_or_else(|| DEFAULT_SCOPES.to_owned());
         let exchange = Exchange {
+            server_name: "",
             host: request.host,
             user: request.user,
-            server_name: None,
             access_token: &access_token,
             scopes: &scopes,
             from_cache: true,

@@ -85,9 +85,9 @@ impl Obo {
             return Err(resolution_error(missing, None));
         };
         let exchange = Exchange {
+            server_name: request.server_name,
             host,
             user,
-            server_name: Some(request.server_name),
             access_token: &access_token,
             scopes,
             from_cache: true,

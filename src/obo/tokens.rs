@@ -36,6 +36,8 @@ pub struct Wanted<'a> {
     /// Whom it is for, as the log calls them.
     pub user: &'a str,
     pub user_id: Option<&'a str>,
+    /// For whom it is; empty where that is no MCP server.
+    pub server_name: &'a str,
     pub scopes: &'a str,
     /// Whether a token in one of the caches will do.
     pub from_cache: bool,
@@ -97,6 +99,7 @@ impl ExchangedTokens {
                 name: wanted.name,
                 user: wanted.user.to_owned(),
                 user_id: wanted.user_id.map(str::to_owned),
+                server_name: wanted.server_name.to_owned(),
                 scopes: wanted.scopes.to_owned(),
                 from_cache,
                 rejected: rejected.cloned(),
@@ -141,6 +144,7 @@ struct Job {
     name: &'static str,
     user: String,
     user_id: Option<String>,
+    server_name: String,
     scopes: String,
     from_cache: bool,
     rejected: Option<Secret>,
@@ -177,7 +181,8 @@ impl Job {
             self.service, self.name, self.user, self.scopes
         ));
         metrics.looked_up("miss");
-        let started = Started::now(Kind::TokenExchange, "", self.user_id.as_deref());
+        let user_id = self.user_id.as_deref();
+        let started = Started::now(Kind::TokenExchange, &self.server_name, user_id);
         let outcome = self.exchanging.exchange().await;
         let operation = started.ended_with(outcome.as_ref());
         metrics.record(operation, &self.host.logger);

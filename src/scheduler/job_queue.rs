@@ -117,9 +117,8 @@ impl<J> Drain<J> {
         while let Some(job) = state.waiting.pop_front() {
             drop(state);
             // Jobs turn errors into results themselves; a panic ends one job, and neither the thread nor the queue.
-            if catch_unwind(AssertUnwindSafe(|| run(job))).is_err() {
-                tracing::error!("a job on the JavaScript thread panicked");
-            }
+            // What it says has gone to stderr before.
+            let _ = catch_unwind(AssertUnwindSafe(|| run(job)));
             let is_spent = is_spent();
             state = queue.0.lock();
             if is_spent && !state.waiting.is_empty() {

@@ -69,29 +69,20 @@ impl<const LABELS: usize> Family<LABELS> {
     }
 }
 
-/// Upper bounds in seconds.
-pub(super) const BUCKETS: [f64; 11] =
-    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+/// Upper bounds in seconds: those of OpenTelemetry's conventions for MCP.
+pub(super) const BUCKETS: [f64; 14] = [
+    0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
+];
 
 /// Durations by size.
+#[derive(Default)]
 pub(super) struct Histogram {
-    pub name: &'static str,
-    pub help: &'static str,
     /// One more than there are bounds: what is longer than all of them.
     counts: [AtomicU64; BUCKETS.len() + 1],
     microseconds: AtomicU64,
 }
 
 impl Histogram {
-    pub fn new(name: &'static str, help: &'static str) -> Self {
-        Self {
-            name,
-            help,
-            counts: std::array::from_fn(|_| AtomicU64::new(0)),
-            microseconds: AtomicU64::new(0),
-        }
-    }
-
     pub fn observe(&self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         let bucket = BUCKETS.iter().position(|bound| seconds <= *bound);

@@ -1,12 +1,13 @@
 //! The counters of one runtime.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::{Map, Value, json};
 
+use super::durations::Durations;
 use super::family::{Family, Histogram};
 use super::prometheus::Text;
 use super::{Kind, Operation};
@@ -43,6 +44,8 @@ pub struct Gauges {
     pub users: u64,
     pub breakers_open: u64,
     pub breakers_closed: u64,
+    /// Those that are open, by server.
+    pub blocked: BTreeMap<Arc<str>, u64>,
 }
 
 pub struct Metrics {
@@ -52,9 +55,10 @@ pub struct Metrics {
     disconnects: Family<2>,
     tool_calls: Family<2>,
     tool_call_seconds: Histogram,
-    token_refreshes: Family<1>,
+    operations: Durations,
+    token_refreshes: Family<2>,
     obo_lookups: Family<1>,
-    obo_exchanges: Family<1>,
+    obo_exchanges: Family<2>,
     obo_exchange_seconds: Histogram,
     callback_failures: Family<1>,
     traffic: [Arc<Traffic>; TRANSPORTS.len()],
@@ -84,14 +88,12 @@ impl Default for Metrics {
                 "Tool calls: ok, tool_error (isError), or the error code.",
                 ["server", "outcome"],
             ),
-            tool_call_seconds: Histogram::new(
-                "librechat_mcp_tool_call_duration_seconds",
-                "Duration of tool calls, connecting included.",
-            ),
+            tool_call_seconds: Histogram::default(),
+            operations: Durations::default(),
             token_refreshes: Family::new(
                 "librechat_mcp_oauth_refreshes_total",
                 "OAuth token refreshes: ok, or the error code.",
-                ["outcome"],
+                ["server", "outcome"],
             ),
             obo_lookups: Family::new(
                 "librechat_mcp_obo_cache_lookups_total",
@@ -101,12 +103,9 @@ impl Default for Metrics {
             obo_exchanges: Family::new(
                 "librechat_mcp_obo_exchanges_total",
                 "On-behalf-of exchanges: ok, or the error code.",
-                ["outcome"],
+                ["server", "outcome"],
             ),
-            obo_exchange_seconds: Histogram::new(
-                "librechat_mcp_obo_exchange_duration_seconds",
-                "Duration of on-behalf-of exchanges, a retry included.",
-            ),
+            obo_exchange_seconds: Histogram::default(),
             callback_failures: Family::new(
                 "librechat_mcp_callback_failures_total",
                 "Failures of host callbacks that nobody waits for: they threw or rejected.",
@@ -129,15 +128,23 @@ impl Metrics {
             }
             Kind::Disconnect => self.disconnects.add([server(), outcome()]),
             Kind::ToolCall => {
-                self.tool_calls.add([server(), outcome()]);
+                let server = server();
+                self.tool_calls.add([Arc::clone(&server), outcome()]);
                 self.tool_call_seconds.observe(operation.duration);
+                self.time(server, operation);
             }
-            Kind::TokenRefresh => self.token_refreshes.add([outcome()]),
+            Kind::Request => self.time(server(), operation),
+            Kind::TokenRefresh => self.token_refreshes.add([server(), outcome()]),
             Kind::TokenExchange => {
-                self.obo_exchanges.add([outcome()]);
+                self.obo_exchanges.add([server(), outcome()]);
                 self.obo_exchange_seconds.observe(operation.duration);
             }
         }
+    }
+
+    fn time(&self, server: Arc<str>, operation: &Operation) {
+        let key = (operation.method, server, operation.outcome);
+        self.operations.observe(key, operation.duration, OTHER);
     }
 
     /// Counts a lookup of an exchanged token: `hit`, `shared_hit` or `miss`.
@@ -157,7 +164,8 @@ impl Metrics {
         Arc::clone(&self.traffic[known.unwrap_or_default()])
     }
 
-    fn server(&self, name: &str) -> Arc<str> {
+    /// The label of a server.
+    pub(crate) fn server(&self, name: &str) -> Arc<str> {
         let mut known = self.servers.lock();
         if let Some(name) = known.get(name) {
             return Arc::clone(name);
@@ -211,15 +219,34 @@ impl Metrics {
         ] {
             text.sample("librechat_mcp_breakers", &[("state", state)], number);
         }
+        let (name, help) = (
+            "librechat_mcp_breakers_open",
+            "Circuit breakers that refuse attempts, by server.",
+        );
+        text.head(name, "gauge", help);
+        for (server, number) in &gauges.blocked {
+            text.sample(name, &[("server", server)], number);
+        }
         text.family(&self.reinits);
         text.family(&self.connects);
         text.family(&self.disconnects);
         text.family(&self.tool_calls);
-        text.histogram(&self.tool_call_seconds);
+        let (name, help) = (
+            "librechat_mcp_tool_call_duration_seconds",
+            "Duration of tool calls, connecting included.",
+        );
+        text.head(name, "histogram", help);
+        text.histogram(name, &[], &self.tool_call_seconds);
+        self.operations.write(&mut text);
         text.family(&self.token_refreshes);
         text.family(&self.obo_lookups);
         text.family(&self.obo_exchanges);
-        text.histogram(&self.obo_exchange_seconds);
+        let (name, help) = (
+            "librechat_mcp_obo_exchange_duration_seconds",
+            "Duration of on-behalf-of exchanges, a retry included.",
+        );
+        text.head(name, "histogram", help);
+        text.histogram(name, &[], &self.obo_exchange_seconds);
         text.family(&self.callback_failures);
         let (name, help) = (
             "librechat_mcp_bytes_total",
@@ -260,12 +287,17 @@ impl Metrics {
         json!({
             "connections": connections,
             "users": gauges.users,
-            "breakers": { "open": gauges.breakers_open, "closed": gauges.breakers_closed },
+            "breakers": {
+                "open": gauges.breakers_open,
+                "closed": gauges.breakers_closed,
+                "openByServer": by_server(&gauges.blocked),
+            },
             "reinits": self.reinits.to_value(),
             "connects": self.connects.to_value(),
             "disconnects": self.disconnects.to_value(),
             "toolCalls": self.tool_calls.to_value(),
             "toolCallDuration": self.tool_call_seconds.to_value(),
+            "operations": self.operations.to_value(),
             "oauthRefreshes": self.token_refreshes.to_value(),
             "oboCacheLookups": self.obo_lookups.to_value(),
             "oboExchanges": self.obo_exchanges.to_value(),
@@ -274,6 +306,13 @@ impl Metrics {
             "bytes": bytes,
         })
     }
+}
+
+fn by_server(numbers: &BTreeMap<Arc<str>, u64>) -> Map<String, Value> {
+    let numbers = numbers.iter();
+    numbers
+        .map(|(server, number)| (server.to_string(), (*number).into()))
+        .collect()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
+use super::methods::OTHER_METHOD;
 use crate::error::Error;
 
 /// What was done.
@@ -12,6 +13,8 @@ pub enum Kind {
     /// Its duration is that of the connection.
     Disconnect,
     ToolCall,
+    /// Any other request that a caller makes.
+    Request,
     TokenRefresh,
     /// An on-behalf-of exchange, a retry included.
     TokenExchange,
@@ -27,11 +30,34 @@ pub struct Operation {
     /// In LibreChat's words; `None` where it never came to one.
     pub transport: Option<&'static str>,
     pub tool: Option<String>,
+    /// Of a caller's request: a [`method_name`](super::method_name).
+    pub method: &'static str,
+    /// What only spans tell. Absent where nobody wants any.
+    pub details: Option<Box<Details>>,
     pub started: SystemTime,
     pub duration: Duration,
     /// [`OK`], an error code, or what [`Kind`] has of its own.
     pub outcome: &'static str,
     pub failed: bool,
+}
+
+/// What spans tell of a caller's request, by the names of OpenTelemetry's conventions.
+#[derive(Debug, Clone, Default)]
+pub struct Details {
+    /// `mcp.session.id`.
+    pub session_id: Option<String>,
+    /// `mcp.protocol.version`.
+    pub protocol_version: Option<String>,
+    /// `server.address` and `server.port`.
+    pub server: Option<(String, Option<u16>)>,
+    /// `jsonrpc.request.id`.
+    pub request_id: Option<u64>,
+    /// `gen_ai.prompt.name`, or `mcp.resource.uri`.
+    pub target: Option<String>,
+    /// `rpc.response.status_code`: of the error that the server has answered with.
+    pub rpc_code: Option<i64>,
+    /// How the request failed, in words.
+    pub message: Option<String>,
 }
 
 pub const OK: &str = "ok";
@@ -71,6 +97,8 @@ impl Started {
             user_id: self.user_id,
             transport: None,
             tool: None,
+            method: OTHER_METHOD,
+            details: None,
             started: self.at,
             duration: self.clock.elapsed(),
             outcome,

@@ -43,16 +43,16 @@ impl Text {
         }
     }
 
-    pub fn histogram(&mut self, histogram: &Histogram) {
-        let name = histogram.name;
-        self.head(name, "histogram", histogram.help);
+    /// The samples of one histogram.
+    pub fn histogram(&mut self, name: &str, labels: &[(&str, &str)], histogram: &Histogram) {
         let counts = histogram.cumulative();
         let bounds = BUCKETS.iter().map(f64::to_string);
         for (bound, count) in bounds.chain(["+Inf".to_owned()]).zip(counts) {
-            self.sample(&format!("{name}_bucket"), &[("le", &bound)], count);
+            let labels = [labels, &[("le", &bound)]].concat();
+            self.sample(&format!("{name}_bucket"), &labels, count);
         }
-        self.sample(&format!("{name}_sum"), &[], histogram.seconds());
+        self.sample(&format!("{name}_sum"), labels, histogram.seconds());
         let [.., all] = counts;
-        self.sample(&format!("{name}_count"), &[], all);
+        self.sample(&format!("{name}_count"), labels, all);
     }
 }

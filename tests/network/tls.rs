@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use librechat_mcp_native::error::Code;
 use librechat_mcp_native::host::Environment;
-use librechat_mcp_native::network::{HttpClient, verification_disabled};
+use librechat_mcp_native::network::{HttpClient, verification_warning};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -118,7 +118,7 @@ async fn trust_comes_from_the_environment() {
     ] {
         let policy = open(&environment);
         let disabled = environment.get("NODE_TLS_REJECT_UNAUTHORIZED").is_some();
-        assert_eq!(verification_disabled(&policy), disabled);
+        assert_eq!(verification_warning(&environment).is_some(), disabled);
         let response = client.send(&policy, get(&url)).await.unwrap();
         assert_eq!(response.bytes(0).await.unwrap(), "secure");
     }

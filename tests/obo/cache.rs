@@ -90,6 +90,7 @@ async fn another_assertion_or_user_is_another_token() {
     for (number, assertion) in [(1, 1), (1, 2), (2, 1), (1, 1)] {
         let exchanged = obo
             .exchange(&Exchange {
+                server_name: "srv",
                 host: &host,
                 user: &user(number),
                 server_name: None,

@@ -134,6 +134,7 @@ async fn a_hanging_provider_is_left_in_time() {
     let idp = Idp::start(Duration::ZERO, |_, _| Answer::Hang).await;
     let (host, _) = host(&Arc::new(Parts::new(&idp.endpoint)), None);
     let request = Exchange {
+        server_name: "srv",
         host: &host,
         user: &user(1),
         server_name: None,
@@ -178,6 +179,7 @@ async fn a_rejected_token_is_replaced_once_for_all() {
     let old = exchange(&obo, &host, 1).await.unwrap().access_token;
     let replace = || async {
         obo.exchange(&Exchange {
+            server_name: "srv",
             host: &host,
             user: &user(1),
             server_name: None,

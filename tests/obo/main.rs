@@ -45,6 +45,7 @@ async fn exchange_with(
     from_cache: bool,
 ) -> Result<ExchangedToken> {
     obo.exchange(&Exchange {
+        server_name: "srv",
         host,
         user: &host::user(number),
         server_name: None,

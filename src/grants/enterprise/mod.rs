@@ -181,6 +181,7 @@ impl Enterprise {
             name: "enterprise",
             user,
             user_id,
+            server_name: request.server_name,
             scopes: scope,
             from_cache: seen.is_none(),
             rejected: request.rejected,

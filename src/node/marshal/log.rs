@@ -58,6 +58,10 @@ impl Log for NodeLog {
         }
     }
 
+    fn wants_spans(&self) -> bool {
+        self.context.realm.listeners.spans
+    }
+
     fn finished(&self, operation: Operation) {
         if self.context.realm.listeners.want(&operation) {
             self.context.log.add_operation(operation);

@@ -9,7 +9,7 @@ use super::context::CallContext;
 use super::listeners::SPAN_LISTENER;
 use super::to_js::WithMembers;
 use crate::node::engine::{JsResult, Scope, Value};
-use crate::telemetry::{Kind, Operation};
+use crate::telemetry::{Details, Kind, Operation};
 
 /// OpenTelemetry's `SpanKind`.
 const INTERNAL: f64 = 0.0;
@@ -78,28 +78,43 @@ fn event<'env>(scope: Scope<'env>, operation: &Operation) -> JsResult<'env> {
         .with("outcome", operation.outcome)
 }
 
-/// A span in OpenTelemetry's terms (its semantic conventions for MCP, where they have a name).
+/// A span in OpenTelemetry's terms: its semantic conventions for MCP, where they have a name.
 fn span<'env>(scope: Scope<'env>, operation: &Operation) -> JsResult<'env> {
     let (name, method, kind) = match operation.kind {
         Kind::Reinit => ("mcp reinit", None, INTERNAL),
         Kind::Connect => ("mcp connect", Some("initialize"), CLIENT),
         Kind::Disconnect => ("mcp session", None, INTERNAL),
-        Kind::ToolCall => ("tools/call", Some("tools/call"), CLIENT),
+        Kind::ToolCall | Kind::Request => (operation.method, Some(operation.method), CLIENT),
         Kind::TokenRefresh => ("oauth refresh", None, CLIENT),
         Kind::TokenExchange => ("obo exchange", None, CLIENT),
     };
-    let tool = operation.tool.as_deref();
-    let server_name = Some(&operation.server_name).filter(|name| !name.is_empty());
+    let details = operation.details.as_deref();
+    let rpc_code = details.and_then(|details| details.rpc_code);
+    let rpc_code = rpc_code.map(|code| code.to_string());
     let failure = operation.failed.then_some(operation.outcome);
+    let failure = failure.map(|outcome| rpc_code.as_deref().unwrap_or(outcome));
+    let message = details.and_then(|details| details.message.as_deref());
+    let tool = operation.tool.as_deref();
+    let prompt = details.filter(|_| operation.method == "prompts/get");
+    let prompt = prompt.and_then(|details| details.target.as_deref());
+    let server_name = Some(&operation.server_name).filter(|name| !name.is_empty());
+    let (transport, protocol) = network(operation.transport);
     let attributes = scope
         .object()?
         .optional("mcp.server.name", server_name)?
         .optional("mcp.method.name", method)?
-        .optional("mcp.transport", operation.transport)?
+        .optional("gen_ai.operation.name", tool.map(|_| "execute_tool"))?
         .optional("gen_ai.tool.name", tool)?
+        .optional("gen_ai.prompt.name", prompt)?
+        .optional("network.transport", transport)?
+        .optional("network.protocol.name", protocol)?
         .optional("user.id", operation.user_id.as_ref())?
-        .with("mcp.outcome", operation.outcome)?
+        .optional("rpc.response.status_code", rpc_code.as_deref())?
         .optional("error.type", failure)?;
+    let attributes = match details {
+        Some(details) => detailed(attributes, details, prompt.is_some())?,
+        None => attributes,
+    };
     let code = if operation.failed {
         STATUS_ERROR
     } else {
@@ -108,8 +123,9 @@ fn span<'env>(scope: Scope<'env>, operation: &Operation) -> JsResult<'env> {
     let status = scope
         .object()?
         .with("code", code)?
-        .optional("message", failure)?;
-    let name = tool.map_or_else(|| name.to_owned(), |tool| format!("{name} {tool}"));
+        .optional("message", failure.map(|failure| message.unwrap_or(failure)))?;
+    let target = tool.or(prompt);
+    let name = target.map_or_else(|| name.to_owned(), |target| format!("{name} {target}"));
     let started = milliseconds(operation.started);
     scope
         .object()?
@@ -122,6 +138,33 @@ fn span<'env>(scope: Scope<'env>, operation: &Operation) -> JsResult<'env> {
         )?
         .with("attributes", attributes)?
         .with("status", status)
+}
+
+/// What is known of who answered.
+fn detailed<'env>(attributes: Value<'env>, details: &Details, is_prompt: bool) -> JsResult<'env> {
+    let (address, port) = match &details.server {
+        Some((address, port)) => (Some(address), *port),
+        None => (None, None),
+    };
+    let uri = details.target.as_ref().filter(|_| !is_prompt);
+    let request_id = details.request_id.map(|id| id.to_string());
+    attributes
+        .optional("mcp.session.id", details.session_id.as_ref())?
+        .optional("mcp.protocol.version", details.protocol_version.as_ref())?
+        .optional("mcp.resource.uri", uri)?
+        .optional("jsonrpc.request.id", request_id)?
+        .optional("server.address", address)?
+        .optional("server.port", port.map(f64::from))
+}
+
+/// `network.transport` and `network.protocol.name`.
+fn network(transport: Option<&str>) -> (Option<&'static str>, Option<&'static str>) {
+    match transport {
+        None => (None, None),
+        Some("stdio") => (Some("pipe"), None),
+        Some("websocket") => (Some("tcp"), Some("websocket")),
+        Some(_) => (Some("tcp"), Some("http")),
+    }
 }
 
 /// Since the epoch.

@@ -11,7 +11,7 @@ use super::call::Call;
 use super::handle::{Handle, REQUEST_TIMEOUT};
 use super::methods::Invocation;
 use crate::connection::{Params as RpcParams, Progress, TaskCall};
-use crate::manager::Manager;
+use crate::manager::{Manager, is_tool_error};
 use crate::node::engine::JsResult;
 use crate::node::marshal::params::Params;
 
@@ -19,10 +19,11 @@ use crate::node::marshal::params::Params;
 pub fn request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'env> {
     let handle = Arc::clone(&invocation.target);
     let prepared = read_request(invocation).map(|(call, method, params, timeout)| {
-        (call, move |_: Manager, call: Arc<Call>| async move {
-            let lease = handle.lease()?;
-            let mut options = handle.options(&call);
+        (call, move |manager: Manager, call: Arc<Call>| async move {
             let params = RpcParams::from(params.as_ref());
+            let mut options = handle.options(&call);
+            let mut seen = handle.observe(&call, &method, params);
+            seen.follow(&mut options);
             if let Some(caller) = &mut options.caller {
                 caller.peer.tool_name = params.tool_name(&method).map(str::to_owned);
             }
@@ -34,12 +35,22 @@ pub fn request<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> JsResult<'en
                 timeout,
                 sink: None,
             });
-            let connection = lease.connection();
-            if method == "tools/call" {
-                let mut task = TaskCall::default();
-                return connection.call_tool(params, &options, &mut task).await;
-            }
-            connection.request(&method, params, &options).await
+            let is_tool_call = method == "tools/call";
+            let answer = async {
+                let lease = handle.lease()?;
+                let connection = lease.connection();
+                seen.carried_by(connection);
+                if is_tool_call {
+                    let mut task = TaskCall::default();
+                    return connection.call_tool(params, &options, &mut task).await;
+                }
+                connection.request(&method, params, &options).await
+            };
+            let outcome = answer.await;
+            let read = outcome.as_ref();
+            let is_error = is_tool_call && read.is_ok_and(|answer| is_tool_error(answer));
+            seen.end(read, is_error, &manager, &call.host.logger);
+            outcome
         })
     });
     invocation.run_with(prepared, |scope, _, answer: Box<RawValue>| {

@@ -13,7 +13,7 @@ use super::methods::{Invocation, Method, set_methods};
 use super::resource_subscriptions::{subscribe_resource, unsubscribe_resource};
 use super::snapshot::{fetch_ordered_tools_snapshot, fetch_tools_snapshot};
 use super::state::RuntimeState;
-use crate::connection::{Described, Recipe, list_tools};
+use crate::connection::{Described, Params, Recipe, ToolList, list_tools};
 use crate::error::{Code, Error, Result};
 use crate::manager::Manager;
 use crate::node::engine::{JsResult, Scope, Value};
@@ -168,9 +168,7 @@ where
 
 fn fetch_tools<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let work = |handle: Arc<Handle>, call: Arc<Call>| async move {
-        let lease = handle.lease()?;
-        let list = list_tools(lease.connection(), &handle.options(&call)).await?;
-        Ok(list.tools)
+        Ok(listed(&handle, &call).await?.tools)
     };
     list(invoked, "tools", work, |scope, tools| scope.tools(&tools))
 }
@@ -181,9 +179,17 @@ fn fetch<'env>(
     member: &'static str,
 ) -> JsResult<'env> {
     let work = move |handle: Arc<Handle>, call: Arc<Call>| async move {
-        let lease = handle.lease()?;
-        let options = handle.options(&call);
-        let answer = lease.connection().request(method, None, &options).await?;
+        let mut seen = handle.observe(&call, method, Params::None);
+        let mut options = handle.options(&call);
+        seen.follow(&mut options);
+        let answer = async {
+            let lease = handle.lease()?;
+            seen.carried_by(lease.connection());
+            lease.connection().request(method, None, &options).await
+        };
+        let answer = answer.await;
+        seen.end(answer.as_ref(), false, handle.manager(), &call.host.logger);
+        let answer = answer?;
         let mut members: IndexMap<String, Box<RawValue>> = serde_json::from_str(answer.get())
             .map_err(|_| {
                 let message =
@@ -209,10 +215,24 @@ fn refresh_tool_list<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
 fn list_all<'env>(invoked: &Invoked<'env>) -> JsResult<'env> {
     let handle = Arc::clone(&invoked.target);
     invoked.start(|_, call| async move {
-        let lease = handle.lease()?;
-        let list = list_tools(lease.connection(), &handle.options(&call)).await?;
+        let list = listed(&handle, &call).await?;
         Ok([("tools", list.tools)])
     })
+}
+
+/// All tools, as one request of the caller.
+async fn listed(handle: &Handle, call: &Call) -> Result<ToolList> {
+    let mut seen = handle.observe(call, "tools/list", Params::None);
+    let mut options = handle.options(call);
+    seen.follow(&mut options);
+    let list = async {
+        let lease = handle.lease()?;
+        seen.carried_by(lease.connection());
+        list_tools(lease.connection(), &options).await
+    };
+    let list = list.await;
+    seen.end(list.as_ref(), false, handle.manager(), &call.host.logger);
+    list
 }
 
 /// What the server said of itself when the session began.

@@ -65,9 +65,9 @@ fn run<'env>(
             let nobody = User::default();
             let user = call.user.as_ref().unwrap_or(&nobody);
             let exchange = Exchange {
+                server_name: "",
                 host: &call.host,
                 user,
-                server_name: None,
                 access_token: &params.access_token,
                 scopes: &params.scopes,
                 from_cache: params.from_cache,

@@ -12,10 +12,10 @@ use tokio::time::Instant;
 
 use super::call::Call;
 use super::resource_updates::ResourceUpdates;
-use crate::connection::{CallOptions, Caller, DEFAULT_INIT_TIMEOUT, Event, Recipe};
+use crate::connection::{CallOptions, Caller, DEFAULT_INIT_TIMEOUT, Event, Params, Recipe};
 use crate::error::{Code, Error, Result};
 use crate::host::Peer;
-use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager, Relisted};
+use crate::manager::{Acquire, ConnectionState, Key, Lease, Manager, Observation, Relisted};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, Value};
 
 /// Bound on one request where the config has none.
@@ -187,7 +187,15 @@ impl Handle {
             caller: Some(Caller { peer, host }),
             kept: None,
             trace: call.host.trace.clone(),
+            sent_id: None,
         }
+    }
+
+    /// A request of the caller over the connection, for metrics and spans.
+    pub fn observe(&self, call: &Call, method: &str, params: Params<'_>) -> Observation {
+        let user_id = self.key.owner.user_id();
+        let server_name = &self.key.server_name;
+        Observation::begin((method, params), server_name, user_id, &call.host.logger)
     }
 
     pub fn lease(&self) -> Result<Lease> {

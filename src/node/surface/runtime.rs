@@ -19,6 +19,7 @@ use super::{
 };
 use crate::flights::Flights;
 use crate::manager::Manager;
+use crate::network::verification_warning;
 use crate::node::engine::workers::{self, spawn};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, StartBatch, Thrown, Value, raise};
 use crate::node::host::{client_profile, embedded, publisher};
@@ -110,13 +111,7 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
         let (thread, realm, host) = (&shared.thread, &shared.realm, &shared.host);
         traffic.tell_in(CallContext::new(thread, realm, host, scope)?);
     }
-    let present = services::present(host)?;
-    for warning in [
-        publisher::incomplete(present).map(str::to_owned),
-        tracing.warning,
-    ] {
-        warn(scope, &shared, warning)?;
-    }
+    warn_at_once(scope, &shared, tracing.warning)?;
     let runtime = set_methods(scope.object()?, &shared, &(), METHODS)?;
     let manager = manager::create(scope, &shared)?;
     runtime.set(
@@ -133,14 +128,23 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
 }
 
 /// Tells the host at once what would otherwise show only in what users, or operators, do not see.
-fn warn<'env>(
+fn warn_at_once<'env>(
     scope: Scope<'env>,
     shared: &RuntimeState,
-    warning: Option<String>,
+    of_trace: Option<String>,
 ) -> JsResult<'env, ()> {
-    if let Some(warning) = warning {
+    let present = services::present(shared.host.get(scope))?;
+    let environment = &shared.variables.read(scope)?.environment;
+    let warnings = [
+        publisher::incomplete(present).map(str::to_owned),
+        verification_warning(environment).map(str::to_owned),
+        of_trace,
+    ];
+    if warnings.iter().any(Option::is_some) {
         let call = shared.call(scope, None)?;
-        call.host.logger.warn(warning);
+        for warning in warnings.into_iter().flatten() {
+            call.host.logger.warn(warning);
+        }
         call.context().flush_log(scope);
     }
     Ok(())

@@ -123,8 +123,8 @@ export interface MCPRuntimeStats {
   connections: Record<string, Record<string, number>>
   /** Users with connections of their own. */
   users: number
-  /** Circuit breakers by state. */
-  breakers: { open: number; closed: number }
+  /** Circuit breakers by state; the open ones also by server. */
+  breakers: { open: number; closed: number; openByServer: Record<string, number> }
   /** By outcome: `ok`, the `failureReason`, or `undefined`. */
   reinits: Record<string, number>
   /** By server, transport and outcome: `ok`, or the error code. */
@@ -135,12 +135,14 @@ export interface MCPRuntimeStats {
   toolCalls: Record<string, Record<string, number>>
   /** How many calls there were, and how long they took together. */
   toolCallDuration: { count: number; seconds: number }
-  /** By outcome: `ok`, or the error code. */
-  oauthRefreshes: Record<string, number>
+  /** Requests of callers, tool calls among them, by server, method (`_other` for unknown ones) and outcome: as `toolCalls`. */
+  operations: Record<string, Record<string, Record<string, { count: number; seconds: number }>>>
+  /** By server and outcome: `ok`, or the error code. */
+  oauthRefreshes: Record<string, Record<string, number>>
   /** By result: `hit`, `shared_hit` (the host's `exchangedTokens`), or `miss`. */
   oboCacheLookups: Record<string, number>
-  /** By outcome: `ok`, or the error code. */
-  oboExchanges: Record<string, number>
+  /** By server (empty for those that are for none) and outcome: `ok`, or the error code. */
+  oboExchanges: Record<string, Record<string, number>>
   /** How many exchanges there were, and how long they took together. */
   oboExchangeDuration: { count: number; seconds: number }
   /**
@@ -165,8 +167,8 @@ export interface MCPSpan {
   startTime: number
   /** Milliseconds since the epoch. */
   endTime: number
-  /** By the names of the OpenTelemetry conventions. */
-  attributes: Record<string, string>
+  /** By the names of OpenTelemetry's conventions; `server.port` is a number. */
+  attributes: Record<string, string | number>
   /** `SpanStatusCode`: unset or error. */
   status: { code: 0 | 2; message?: string }
 }
