@@ -174,8 +174,7 @@ impl HttpClient {
             let header = proof
                 .map(|proof| proof.header(&request.method, url))
                 .transpose()?;
-            let takes_name = route.takes_server_name;
-            let failure = |error| request_failure(error, url, takes_name, identity);
+            let failure = |error| request_failure(error, url, route, identity);
             let mut trace = Exchange::begin(request.trace.as_ref());
             match transmit(&client, request, (&target, url), header, trace.as_deref()).await {
                 Err(error) if repeats > 0 && is_dropped(&error) => {

@@ -93,7 +93,6 @@ async fn another_assertion_or_user_is_another_token() {
                 server_name: "srv",
                 host: &host,
                 user: &user(number),
-                server_name: None,
                 access_token: &federated(assertion),
                 scopes: SCOPES,
                 from_cache: true,

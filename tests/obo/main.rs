@@ -48,7 +48,6 @@ async fn exchange_with(
         server_name: "srv",
         host,
         user: &host::user(number),
-        server_name: None,
         access_token: &host::federated(number),
         scopes,
         from_cache,
