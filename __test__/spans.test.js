@@ -118,16 +118,26 @@ test('requests of connection objects, and methods that nobody knows', async () =
   await connection.client.request({ method: 'tools/call', params: { name: 'echo', arguments: { message: 'x' } } });
   await connection.fetchTools();
   await connection.fetchPrompts();
+  const { resources } = await client.listResources();
+  await connection.subscribeResource(resources[0].uri);
+  await connection.unsubscribeResource(resources[0].uri);
   await expect(client.request({ method: 'made/up' })).rejects.toThrow();
-  for (const name of ['tools/call echo', 'tools/list', 'prompts/list', '_other']) {
+  const names = ['tools/call echo', 'tools/list', 'prompts/list', '_other'];
+  for (const name of [...names, 'resources/subscribe', 'resources/unsubscribe']) {
     const found = await of(name);
     expect(found).toHaveLength(1);
   }
+  const [subscribed] = await of('resources/subscribe');
+  expect(subscribed.attributes).toMatchObject({
+    'mcp.resource.uri': resources[0].uri,
+    'jsonrpc.request.id': expect.stringMatching(/^\d+$/),
+  });
   const [{ attributes }] = await of('_other');
   expect(attributes).toMatchObject({ 'mcp.method.name': '_other', 'error.type': '-32601' });
   expect(runtime.stats().operations.srv).toMatchObject({
     'tools/call': { ok: { count: 1 } },
     'tools/list': { ok: { count: 1 } },
+    'resources/subscribe': { ok: { count: 1 } },
     _other: { MCP_SERVER_ERROR: { count: 1 } },
   });
 });

@@ -2,14 +2,19 @@
 
 use std::sync::Arc;
 
+use serde_json::Map;
 use tokio::time::Instant;
 
 use super::call::Call;
 use super::handle::{Handle, REQUEST_TIMEOUT};
 use super::methods::Invocation;
-use crate::connection::CallOptions;
+use crate::connection::{CallOptions, Params};
+use crate::error::Result;
 use crate::manager::Manager;
 use crate::node::engine::JsResult;
+
+const SUBSCRIBE: &str = "resources/subscribe";
+const UNSUBSCRIBE: &str = "resources/unsubscribe";
 
 /// Another connection serves the object: it is subscribed to what the one before was.
 pub fn subscribe_again(handle: &Arc<Handle>) {
@@ -38,9 +43,7 @@ pub fn subscribe_resource<'env>(invocation: &Invocation<'env, Arc<Handle>>) -> J
     let handle = Arc::clone(&invocation.target);
     let prepared = read(invocation, "subscribeResource").map(|(call, uri)| {
         (call, move |_: Manager, call: Arc<Call>| async move {
-            let lease = handle.lease()?;
-            let options = handle.options(&call);
-            lease.connection().subscribe(&uri, &options).await?;
+            ask(&handle, &call, SUBSCRIBE, &uri).await?;
             handle.updates.subscribe(uri);
             Ok(())
         })
@@ -54,12 +57,31 @@ pub fn unsubscribe_resource<'env>(invocation: &Invocation<'env, Arc<Handle>>) ->
     let prepared = read(invocation, "unsubscribeResource").map(|(call, uri)| {
         (call, move |_: Manager, call: Arc<Call>| async move {
             handle.updates.unsubscribe(&uri);
-            let lease = handle.lease()?;
-            let options = handle.options(&call);
-            lease.connection().unsubscribe(&uri, &options).await
+            ask(&handle, &call, UNSUBSCRIBE, &uri).await
         })
     });
     invocation.run(prepared)
+}
+
+/// One of both requests, for a caller.
+async fn ask(handle: &Handle, call: &Call, method: &str, uri: &str) -> Result<()> {
+    let params = Map::from_iter([("uri".to_owned(), uri.into())]);
+    let mut seen = handle.observe(call, method, Params::Members(&params));
+    let mut options = handle.options(call);
+    seen.follow(&mut options);
+    let answer = async {
+        let lease = handle.lease()?;
+        let connection = lease.connection();
+        seen.carried_by(connection);
+        if method == SUBSCRIBE {
+            connection.subscribe(uri, &options).await
+        } else {
+            connection.unsubscribe(uri, &options).await
+        }
+    };
+    let answer = answer.await;
+    seen.end(answer.as_ref(), false, handle.manager(), &call.host.logger);
+    answer
 }
 
 fn read<'env>(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::call::Call;
 use super::handle::Handle;
 use super::methods::Invocation;
-use crate::connection::Recipe;
+use crate::connection::{Params, Recipe};
 use crate::error::Result;
 use crate::manager::{Manager, Reading, Snapshot};
 use crate::node::engine::JsResult;
@@ -30,15 +30,19 @@ fn snapshot<'env>(invocation: &Invocation<'env, Arc<Handle>>, reading: Reading) 
     let handle = Arc::clone(&invocation.target);
     let end = deadline(invocation.argument(0).as_number());
     let work = move |_: Manager, call: Arc<Call>| async move {
+        let mut seen = handle.observe(&call, "tools/list", Params::None);
+        let mut options = handle.options(&call);
+        seen.follow(&mut options);
+        options.deadline = end.map_or(options.deadline, |end| end.min(options.deadline));
         let list = async {
             let lease = handle.lease()?;
             let connection = lease.connection();
-            let mut options = handle.options(&call);
-            options.deadline = end.map_or(options.deadline, |end| end.min(options.deadline));
+            seen.carried_by(connection);
             let publisher = connection.recipe.publisher.as_ref();
             Snapshot::read(connection, publisher, reading, &options).await
         };
         let list = list.await.and_then(Snapshot::complete);
+        seen.end(list.as_ref(), false, handle.manager(), &call.host.logger);
         Ok(list.inspect_err(|error| {
             let prefix = handle.recipe(Recipe::log_prefix);
             let logger = &call.host.logger;
