@@ -110,7 +110,7 @@ impl Grants {
             let is_refused = refused.is_some();
             let asks_server = is_refused || is_bound;
             let asked = exchange(&wanted, &grants.servers, is_refused, asks_server);
-            let asked = timeout(LIMIT, asked);
+            let asked = Box::pin(timeout(LIMIT, asked));
             let asked = until_closed(&grants.closing, asked).await?;
             let late = || {
                 let mut named = wanted

@@ -13,6 +13,7 @@ use super::client_key::{ClientKey, OwnTls};
 use super::coding::OFFERED;
 use super::failure::{is_dropped, request_failure, sanitize_url};
 use super::policy::{Hop, Policy, Route};
+use super::proxy::ProxyUrl;
 use super::redirect::{MAX_REDIRECTS, redirect_target, too_many_redirects};
 use super::request::{Redirects, Request, wire_url};
 use super::resolver;
@@ -174,7 +175,10 @@ impl HttpClient {
                     return Ok(response);
                 }
                 Err(error) => {
-                    return Err(request_failure(&error, url, route, identity));
+                    let takes_name = route.takes_server_name;
+                    let proxy = route.proxy.as_ref().map(ProxyUrl::shown);
+                    let proxy = proxy.as_deref();
+                    return Err(request_failure(&error, url, takes_name, identity, proxy));
                 }
             }
         }
