@@ -13,6 +13,7 @@ use super::client_key::{ClientKey, OwnTls};
 use super::coding::OFFERED;
 use super::failure::{is_dropped, request_failure, sanitize_url};
 use super::policy::{Hop, Policy, Route};
+use super::proxy::ProxyUrl;
 use super::redirect::{MAX_REDIRECTS, redirect_target, too_many_redirects};
 use super::request::{Redirects, Request, wire_url};
 use super::resolver;
@@ -174,7 +175,9 @@ impl HttpClient {
             let header = proof
                 .map(|proof| proof.header(&request.method, url))
                 .transpose()?;
-            let failure = |error| request_failure(error, url, route, identity);
+            let proxy = route.proxy.as_ref().map(ProxyUrl::shown);
+            let (takes_name, proxy) = (route.takes_server_name, proxy.as_deref());
+            let failure = |error| request_failure(error, url, takes_name, identity, proxy);
             let mut trace = Exchange::begin(request.trace.as_ref());
             match transmit(&client, request, (&target, url), header, trace.as_deref()).await {
                 Err(error) if repeats > 0 && is_dropped(&error) => {

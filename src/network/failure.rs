@@ -5,8 +5,6 @@ use std::io;
 
 use url::Url;
 
-use super::policy::Route;
-use super::proxy::ProxyUrl;
 use super::tls_failure;
 use super::tls_files::Identity;
 use crate::error::{Code, Error};
@@ -23,14 +21,15 @@ pub fn sanitize_url(url: &Url) -> String {
     shown
 }
 
-/// A request that got no answer. `identity` is what the server was offered.
+/// A request that got no answer. `takes_server_name`: as of [`Route`](super::policy::Route); `identity` is what the server
+/// was offered, `proxy` what the request was to take.
 pub(super) fn request_failure(
     error: &reqwest::Error,
     url: &Url,
-    route: &Route,
+    takes_server_name: bool,
     identity: Option<&Identity>,
+    proxy: Option<&str>,
 ) -> Error {
-    let proxy = route.proxy.as_ref().map(ProxyUrl::shown);
     if let Some(own) = find::<Error>(error) {
         let mut own = own.clone();
         if let Some(proxy) = proxy {
@@ -40,7 +39,7 @@ pub(super) fn request_failure(
         return own;
     }
     let mut target = sanitize_url(url);
-    if let Some(proxy) = &proxy {
+    if let Some(proxy) = proxy {
         target.push_str(" through the proxy ");
         target.push_str(proxy);
     }
@@ -71,7 +70,7 @@ pub(super) fn request_failure(
         None => cause(error),
     };
     let mut message = format!("The request to {target} failed: {cause}");
-    if route.takes_server_name && tls.is_some_and(tls_failure::is_of_name) {
+    if takes_server_name && tls.is_some_and(tls_failure::is_of_name) {
         message.push_str(": where that is right, `tls.serverName` says whose it is");
     }
     if tls.is_none() && identity.is_some_and(Identity::is_in_doubt) {

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::json;
 use url::Url;
 
+use super::answer::Answer;
 use super::client_assertion::{ClientEndpoint, ClientKeys};
 use super::client_auth::{AuthMethod, authenticate_in_flow};
 use super::documents::{Tokens, text};
@@ -15,7 +16,7 @@ use super::exchange::{Exchange, Received};
 use super::failure::{EXCHANGE_FAILED, UNPROVEN};
 use super::flow_kind::FLOW_KIND;
 use super::form::Form;
-use super::http::{Answer, Endpoints};
+use super::http::Endpoints;
 use super::initiate::redirect_uri;
 use super::metadata::resource_indicator;
 use crate::environment::Environment;

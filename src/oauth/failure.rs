@@ -6,6 +6,8 @@ use crate::foreign_text::{SentSecrets, foreign_words};
 
 /// What a token request at the end of a flow failed with begins so.
 pub(super) const EXCHANGE_FAILED: &str = "Token exchange failed: ";
+/// So it goes on where what was answered with success is no use.
+pub(super) const NO_OBJECT: &str = " answered without a JSON object";
 /// It was not sent: what proves who the client is was not to be had.
 pub(super) const UNPROVEN: &str = "Token exchange failed: the client cannot prove who it is";
 
@@ -34,6 +36,9 @@ pub(super) fn failure_text(error: Option<&str>) -> String {
 /// `400 Bad Request - invalid_grant: It is used`. Another program may have stored the whole of an answer there, which is
 /// not told.
 fn exchange_text(failure: &str) -> String {
+    if failure.starts_with("http") && failure.contains(NO_OBJECT) {
+        return words(failure);
+    }
     let (status, said) = failure.split_once(" - ").unwrap_or((failure, ""));
     if !status.starts_with(|first: char| first.is_ascii_digit()) {
         return "the token request failed. An operator finds in the log why".to_owned();

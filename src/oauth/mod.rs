@@ -9,6 +9,7 @@
 
 mod access;
 mod announcement;
+mod answer;
 mod authorizer;
 mod binding;
 mod challenge;

@@ -4,6 +4,7 @@
 //! Headers belong to a request, not to the connection: those of the connection's recipe are the base, and a call puts
 //! its own over them.
 
+mod body_kind;
 mod get_stream;
 mod http;
 mod listen_stream;

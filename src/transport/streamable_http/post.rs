@@ -11,6 +11,7 @@ use tokio::task::coop::consume_budget;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
+use super::body_kind::{Begins, Declared};
 use super::http::{StreamableHttp, is_event_stream};
 use super::resume::{Pace, each, hand_over};
 use super::session::{HttpSession, session_of};
@@ -18,10 +19,10 @@ use crate::error::{Code, Error, Result};
 use crate::network::{Request, Response};
 use crate::transport::events::{Events, Found};
 use crate::transport::limits::guard;
-use crate::transport::message::{self, AnswerTo, BYTE_ORDER_MARK, Incoming, NoMessage};
+use crate::transport::message::{self, AnswerTo, Incoming, NoMessage};
 use crate::transport::no_answer::{lost, too_large};
 use crate::transport::refusal::{refused, words};
-use crate::transport::remote::{JSON, content_type, invalid, is_type, quoting, wrong_type};
+use crate::transport::remote::{JSON, content_type, invalid, quoting, wrong_type};
 use crate::transport::wire::{Failure, Receiver, Sending};
 
 /// What a response gets to end after the answer, so that its socket goes back to the pool.
@@ -343,73 +344,5 @@ const fn unlike(why: NoMessage) -> &'static str {
     match why {
         NoMessage::NotJson => "with invalid JSON",
         NoMessage::NotJsonRpc => "with JSON that is no JSON-RPC message",
-    }
-}
-
-/// What a response says that its body is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Declared {
-    Json,
-    Events,
-    Other,
-}
-
-impl Declared {
-    fn by(response: &Response) -> Self {
-        if is_event_stream(response) {
-            Self::Events
-        } else if is_type(response, JSON) {
-            Self::Json
-        } else {
-            Self::Other
-        }
-    }
-}
-
-/// What the beginning of a body looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Begins {
-    /// Nothing but blanks so far.
-    Nothing,
-    Json,
-    Events,
-    Other,
-}
-
-impl Begins {
-    fn of(body: &[u8]) -> Self {
-        const FIELDS: [&[u8]; 5] = [b":", b"data:", b"event:", b"id:", b"retry:"];
-        let body = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
-        let body = body.trim_ascii_start();
-        match body.first() {
-            None => Self::Nothing,
-            Some(b'{' | b'[') => Self::Json,
-            Some(_) if FIELDS.iter().any(|field| body.starts_with(field)) => Self::Events,
-            // A field may have come in part.
-            Some(_) if FIELDS.iter().any(|field| field.starts_with(body)) => Self::Nothing,
-            Some(_) => Self::Other,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bodies_by_their_beginning() {
-        for (body, expected) in [
-            (&b""[..], Begins::Nothing),
-            (b" \r\n", Begins::Nothing),
-            (b"\xEF\xBB\xBF {", Begins::Json),
-            (b"[", Begins::Json),
-            (b": hello\n", Begins::Events),
-            (b"da", Begins::Nothing),
-            (b"data: {}", Begins::Events),
-            (b"<html>", Begins::Other),
-            (b"datum", Begins::Other),
-        ] {
-            assert_eq!(Begins::of(body), expected, "{}", body.escape_ascii());
-        }
     }
 }
