@@ -11,9 +11,9 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use url::{Origin, Url, form_urlencoded};
 
+use super::asking::Asking;
 use super::documents::text;
 use super::issuer::origin_of;
-use super::probe::Asking;
 use crate::clock::clock_note;
 use crate::dpop::{self, Prover};
 use crate::environment::Environment;
