@@ -9,12 +9,12 @@ use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 use url::Url;
 
+use super::asking::Asking;
 use super::client_assertion::KeyedClient;
 use super::flow_id::flow_id;
 use super::http::Endpoints;
 use super::leases::Leases;
 use super::options::OAuthOptions;
-use super::probe::Asking;
 use super::runtime::OAuth;
 use super::storage::{Storage, StoredAccess};
 use crate::clock::now_ms;

@@ -10,9 +10,9 @@ use serde_json::Value;
 use url::{Origin, Url};
 
 use super::answer::Answer;
+use super::asking::Asking;
 use super::form::Form;
 use super::issuer::origin_of;
-use super::probe::Asking;
 use crate::dpop::Prover;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};

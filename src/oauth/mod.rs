@@ -10,6 +10,7 @@
 mod access;
 mod announcement;
 mod answer;
+mod asking;
 mod authorizer;
 mod binding;
 mod challenge;
@@ -59,6 +60,7 @@ mod storage;
 mod stored_tokens;
 mod unlocked;
 
+pub use asking::Asking;
 pub use authorizer::{Authorizer, Relation};
 pub use binding::{check_client_row, client_row_metadata};
 pub use challenge::BearerChallenge;
@@ -83,7 +85,6 @@ pub use lifetime::{YEAR, stated_lifetime};
 pub use metadata::{authorization_server, check_resource, issuer_metadata, protected_resource};
 pub use options::OAuthOptions;
 pub use pending::Pending;
-pub use probe::Asking;
 pub use reconnection::{Reconnections, TrackerStats};
 pub use redemption::{Redemption, mark_rejected};
 pub use refresh::{Refresh, StoredEndpoint};
