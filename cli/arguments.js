@@ -11,16 +11,14 @@ const PAIR = /^([^={["\s][^=]*)=([\s\S]*)$/;
 const invalid = (message, hint) => new Failure(message, { code: 'MCP_INVALID_ARGUMENT', hint });
 
 /**
- * The arguments of a tool.
+ * The arguments of a tool that need no schema: none, one text in JSON, or `-` for JSON on stdin.
  *
- * @param given         `[]`, `['-']` for JSON on stdin, `['{…}']`, or `name=value` as often as needed
- * @param findSchema()  resolves to the tool's `inputSchema`; asked for `name=value` only
+ * @returns `undefined` where they are `name=value`
  */
-async function toolArguments(given, findSchema) {
-  if (given.length === 0) return {};
-  if (given.length === 1 && given[0] === '-') return fromJson(await readStdin({ limit: MAX_INPUT, ask: 'The JSON' }));
-  if (given.length === 1 && !PAIR.test(given[0])) return fromJson(given[0]);
-  return bySchema(pairsOf(given), await findSchema());
+async function jsonArguments([first, ...others]) {
+  if (first === undefined) return {};
+  if (others.length > 0 || PAIR.test(first)) return undefined;
+  return fromJson(first === '-' ? await readStdin({ limit: MAX_INPUT, ask: 'Type the arguments in JSON' }) : first);
 }
 
 function fromJson(text) {
@@ -48,8 +46,9 @@ function pairsOf(given) {
   return pairs;
 }
 
-/** Schemas are the servers' own, and hold what they like. */
-function bySchema(pairs, schema) {
+/** The others, each as the tool's schema has it. Schemas are the servers' own, and hold what they like. */
+function pairedArguments(given, schema) {
+  const pairs = pairsOf(given);
   const properties = isMapping(schema?.properties) ? schema.properties : {};
   const known = Object.keys(properties);
   const takesOthers = known.length === 0 || Boolean(schema.additionalProperties);
@@ -63,9 +62,9 @@ function bySchema(pairs, schema) {
     }
     return [name, valueOf(name, text, {})];
   });
-  const given = new Set(pairs.map(([name]) => name));
+  const names = new Set(pairs.map(([name]) => name));
   const required = Array.isArray(schema?.required) ? schema.required : [];
-  const missing = required.filter((name) => !given.has(name));
+  const missing = required.filter((name) => !names.has(name));
   if (missing.length > 0) throw invalid(`The tool needs ${missing.map(clean).join(', ')}`);
   return Object.fromEntries(values);
 }
@@ -116,4 +115,4 @@ function typesOf(property) {
   return found.some((names) => names.length === 0) ? [] : [...new Set(found.flat())];
 }
 
-module.exports = { pairsOf, toolArguments };
+module.exports = { jsonArguments, pairedArguments, pairsOf };
