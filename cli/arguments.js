@@ -53,14 +53,14 @@ function pairedArguments(given, schema) {
   const known = Object.keys(properties);
   const takesOthers = known.length === 0 || Boolean(schema.additionalProperties);
   const values = pairs.map(([name, text]) => {
-    if (Object.hasOwn(properties, name)) return [name, valueOf(name, text, properties[name])];
+    if (Object.hasOwn(properties, name)) return [name, typedValue(name, text, properties[name])];
     if (!takesOthers) {
       throw invalid(
         `The tool has no parameter ${clean(name)}`,
         `Its parameters: ${known.map(clean).join(', ')}. Arguments in JSON are sent as they are.`,
       );
     }
-    return [name, valueOf(name, text, {})];
+    return [name, typedValue(name, text, {})];
   });
   const names = new Set(pairs.map(([name]) => name));
   const required = Array.isArray(schema?.required) ? schema.required : [];
@@ -81,7 +81,7 @@ const IS = {
 };
 
 /** A text stays one where it may be; where it may be something else, too, it is that if it reads as that. */
-function valueOf(name, text, property) {
+function typedValue(name, text, property) {
   const types = typesOf(property);
   if (types.length === 1 && types[0] === 'string') return text;
   const value = parsed(text);

@@ -73,7 +73,6 @@ const extensionOf = (mimeType) => {
   return Object.hasOwn(EXTENSIONS, type) ? EXTENSIONS[type] : 'bin';
 };
 
-const failed = (message, hint) =>
-  new Failure(message, { exitCode: EXIT.failed, code: 'MCP_INVALID_ARGUMENT', hint });
+const failed = (message, hint) => new Failure(message, { exitCode: EXIT.failed, code: 'MCP_INVALID_ARGUMENT', hint });
 
 module.exports = { render, save };

@@ -1,10 +1,15 @@
 /** What the help of each command shows, after `npx librechat-mcp-native`. */
 const EXAMPLES = {
-  check: ['check', 'check github linear --json', 'check https://mcp.example.com/mcp', 'check -- npx -y some-mcp-server'],
+  check: [
+    'check',
+    'check github linear --json',
+    'check https://mcp.example.com/mcp',
+    'check -- npx -y some-mcp-server',
+  ],
   tools: ['tools github', 'tools https://mcp.example.com/mcp --json'],
   call: [
     'call everything echo message=Hello',
-    "call everything get-sum '{\"a\":1,\"b\":2}' --json",
+    'call everything get-sum \'{"a":1,"b":2}\' --json',
     'call everything get-sum - < arguments.json',
     'call everything get-tiny-image --save images/',
   ],

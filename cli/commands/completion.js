@@ -48,11 +48,24 @@ function candidates(program, words) {
   const at = before.findIndex((word) => !word.startsWith('-'));
   const command = at >= 0 ? program.commands.find((known) => known.name() === before[at]) : undefined;
   const { options } = command ?? program;
-  const takesValue = (word) => options.find(({ long, short }) => [long, short].includes(word))?.required === true;
+  const takesValue = (word = '') => options.find(({ long, short }) => [long, short].includes(word))?.required === true;
   if (takesValue(before.at(-1))) return [];
-  if (current.startsWith('-')) return startingWith(current, options.filter(({ hidden }) => !hidden).map(({ long }) => long).concat('--help'));
-  if (at < 0) return startingWith(current, program.commands.map((known) => known.name()));
-  const position = before.slice(at + 1).filter((word, index, all) => !word.startsWith('-') && !takesValue(all[index - 1]));
+  if (current.startsWith('-'))
+    return startingWith(
+      current,
+      options
+        .filter(({ hidden }) => !hidden)
+        .map(({ long }) => long)
+        .concat('--help'),
+    );
+  if (at < 0)
+    return startingWith(
+      current,
+      program.commands.map((known) => known.name()),
+    );
+  const position = before
+    .slice(at + 1)
+    .filter((word, index, all) => !word.startsWith('-') && !takesValue(all[index - 1]));
   const expected = command?.registeredArguments ?? [];
   const argument = expected[position.length] ?? expected.filter(({ variadic }) => variadic).at(-1);
   return startingWith(current, argument?.argChoices ?? (SERVERS.has(argument?.name()) ? serversOf(before) : []));

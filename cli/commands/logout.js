@@ -16,7 +16,8 @@ module.exports = async function logout(name, options) {
     // What cannot be revoked is forgotten all the same.
     await forgetLogin(context, name);
     const failure = error && summary(error, knownOf(context, name));
-    if (options.json) printJson({ version: 1, name, ok: !failure, wasLoggedIn: Boolean(login), revoked, error: failure });
+    if (options.json)
+      printJson({ version: 1, name, ok: !failure, wasLoggedIn: Boolean(login), revoked, error: failure });
     else if (!login) print(`Nobody was logged in to ${clean(name)}`);
     else {
       print(`${paint.green('✓')} Logged out of ${clean(name)}; ${counted(revoked, 'token')} revoked`);

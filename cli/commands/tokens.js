@@ -27,7 +27,6 @@ function described(server, { tokens, refreshToken, client, metadata }) {
     expiresAt: tokens?.expires_at === undefined ? null : new Date(tokens.expires_at).toISOString(),
     expired: tokens === undefined,
     refreshToken: refreshToken !== undefined,
-    scope: tokens?.scope ?? null,
     authorizationServer: metadata?.issuer ?? null,
     clientId: client?.client_id ?? null,
   };
