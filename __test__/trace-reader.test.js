@@ -36,7 +36,7 @@ const LOGIN = [
   message(1, 'sent', { id: 1, method: 'initialize', params: {} }, { exchange: 1 }),
   http(1, 1, 'request', { method: 'POST', url: URL_OF_SERVER, headers: json }),
   http(22, 1, 'response', { status: 401, headers: { 'www-authenticate': 'Bearer scope="mcp"' }, ms: 20.5 }),
-  http(22, 1, 'end', { bytes: 0, ms: 21 }),
+  http(22, 1, 'end', { bytes: 12, body: 'no\ttoken', ms: 21 }),
   http(30, 2, 'request', {
     purpose: 'registration',
     method: 'POST',
@@ -86,14 +86,14 @@ test('a login: its steps in words, with their times, and what failed', async () 
     'begins at 2026-11-30T12:00:00.000000Z',
     '   0.000 s  srv          · begins to connect',
     '   0.001 s  srv          → initialize',
-    `   0.022 s  srv          ← ✗ POST ${URL_OF_SERVER}: HTTP 401, www-authenticate: Bearer scope="mcp" (21 ms)`,
+    '   0.022 s  srv          ← ✗ initialize: HTTP 401, www-authenticate: Bearer scope="mcp" (21 ms)',
+    '   0.022 s  srv          ← and says: no\\ttoken',
     '   0.030 s  srv          → registers a client: POST https://as.example.com/reg',
-    '   0.050 s  srv          ← registers a client: POST https://as.example.com/reg: HTTP 201 (20 ms)',
+    '   0.050 s  srv          ← POST https://as.example.com/reg: HTTP 201 (20 ms)',
     '   0.060 s  srv          · the user is sent to authorize: url https://as.example.com/auth?state=‹redacted›',
     '   5.060 s  srv          · the browser has come back',
     '   5.070 s  srv          → redeems the code for tokens: POST https://as.example.com/token',
-    '   5.090 s  srv          ← ✗ redeems the code for tokens: POST https://as.example.com/token: took too long (MCP_TIMEOUT) (20 ms)',
-    '! unanswered: srv: initialize, since 0.001 s',
+    '   5.090 s  srv          ← ✗ POST https://as.example.com/token: took too long (MCP_TIMEOUT) (20 ms)',
     '12 records',
   ]);
 });
@@ -122,6 +122,19 @@ test('calls: answers stand with their requests; what a terminal would obey is es
   const other = await run(['trace', 'trace.ndjson', '--server', 'other']);
   expect(other.stdout).toContain('tools/list');
   expect(other.stdout).not.toContain('srv');
+});
+
+test('processes that share a file number alike, and what was lost is said', async () => {
+  const gap = { kind: 'lost', count: 3 };
+  const twice = fileOf([...CALLS, gap, ...LOGIN, ...CALLS]);
+  const { run, folder } = cli({ 'trace.ndjson': twice });
+  const { stdout } = await run(['trace', 'trace.ndjson', '--server', 'srv']);
+  expect(stdout).toContain('! a gap: 3 records were lost here\n');
+  expect(stdout.match(/tools\/call echo: ok/g)).toHaveLength(2);
+  await run(['trace', 'trace.ndjson', '--har', 'out.har']);
+  const { log } = JSON.parse(readFileSync(join(folder, 'out.har'), 'utf8'));
+  expect(log.entries).toHaveLength(9);
+  expect(log.entries.filter(({ response }) => response.content.text?.includes('"result"'))).toHaveLength(2);
 });
 
 test('lines that are no records are counted, also one without an end, and no record breaks the reader', async () => {

@@ -17,14 +17,16 @@ module.exports = async function trace(file, options) {
 };
 
 async function* chosen(records, server) {
-  for await (const record of records) if (server === undefined || record.server === server) yield record;
+  for await (const record of records) {
+    if (server === undefined || record.server === server || record.kind === 'lost') yield record;
+  }
 }
 
 async function tell(records) {
   const story = new Story();
   let count = 0;
   for await (const record of records) {
-    if (count === 0) print(paint.dim(`begins at ${clean(record.at)}`));
+    if (count === 0) print(paint.dim(`begins at ${clean(record.at ?? 'a gap')}`));
     count += 1;
     const line = story.line(record);
     if (line) print(line);

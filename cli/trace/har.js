@@ -56,11 +56,13 @@ class Har {
 
   #message(record) {
     const { exchange: id, direction, message, text } = record;
-    const exchange = this.#open.get(id) ?? this.#ended.get(id);
+    // What is sent is never late: it belongs to an exchange that begins.
+    const exchange = this.#open.get(id) ?? (direction === 'received' ? this.#ended.get(id) : undefined);
     if (!exchange) {
-      const before = this.#early.get(id)?.messages ?? [];
-      if (typeof id !== 'number' || before.length === LATE) this.#leave([record]);
-      else this.#early.begin(id, { messages: [...before, record] });
+      const before = this.#early.get(id);
+      if (typeof id !== 'number' || before?.messages.length === LATE) this.#leave([record]);
+      else if (before) before.messages.push(record);
+      else this.#early.begin(id, { messages: [record] });
       return;
     }
     const written = message === undefined ? String(text ?? '') : JSON.stringify(message);

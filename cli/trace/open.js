@@ -7,7 +7,8 @@ class Open {
 
   /**
    * @param options.most     more than these are not kept
-   * @param options.dropped  called with the oldest one, which gives way
+   * @param options.dropped  called with what gives way: the oldest one, or one that has begun again. Processes that share a
+   * file number alike
    */
   constructor({ most = 10_000, dropped = () => {} } = {}) {
     this.#most = most;
@@ -15,7 +16,8 @@ class Open {
   }
 
   begin(key, value) {
-    this.#entries.delete(key);
+    const before = this.end(key);
+    if (before !== undefined) this.#dropped(before);
     this.#entries.set(key, value);
     if (this.#entries.size <= this.#most) return;
     const [oldest, left] = this.#entries.entries().next().value;

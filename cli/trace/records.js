@@ -10,24 +10,28 @@ const KINDS = new Set(['http', 'message', 'step']);
 
 /**
  * @param skipped  `skipped.count` becomes the number of lines that are no records of this version
- * @yields records as they stand in the file, with `time` in microseconds since the epoch
+ * @yields records as they stand in the file, with `time` in microseconds since the epoch; those that tell of a gap with that of
+ * the record before
  */
 async function* recordsOf(file, skipped) {
   skipped.count = 0;
+  let time = 0;
   for await (const line of linesOf(file)) {
-    const record = line === undefined ? undefined : recordOf(line);
+    const record = line === undefined ? undefined : recordOf(line, time);
+    time = record?.time ?? time;
     if (record) yield record;
     else skipped.count += 1;
   }
 }
 
-function recordOf(line) {
+function recordOf(line, before) {
   let record;
   try {
     record = JSON.parse(line);
   } catch {
     return undefined;
   }
+  if (record?.kind === 'lost') return { ...record, time: before };
   if (!isMapping(record) || record.v !== 1 || !KINDS.has(record.kind)) return undefined;
   const time = microseconds(record.at);
   return Number.isNaN(time) ? undefined : { ...record, time };

@@ -40,9 +40,12 @@ class Story {
   #exchanges = new Open();
   /** JSON-RPC requests by connection, direction and id. */
   #requests = new Open();
+  /** The keys of those that an HTTP exchange carries, by its id. */
+  #carried = new Open();
 
   /** The line of a record; `undefined` where others tell it already. */
   line(record) {
+    if (record.kind === 'lost') return paint.yellow(`! a gap: ${short(record.count)} records were lost here`);
     this.#start ??= record.time;
     const told = this.#told(record);
     if (!told) return undefined;
@@ -70,7 +73,7 @@ class Story {
     return record.kind === 'http' ? this.#http(record) : step(record);
   }
 
-  #message({ direction, connection, message, text, bytes, server, time, transport }) {
+  #message({ direction, connection, exchange, message, text, bytes, server, time, transport }) {
     const isSent = direction === 'sent';
     const arrow = isSent ? '→' : '←';
     if (!isMapping(message)) {
@@ -83,6 +86,7 @@ class Story {
       const title = short([method, targetOf(message)].filter(Boolean).join(' '));
       if (id === undefined) return { arrow, text: title };
       this.#requests.begin(key(direction), { title, time, server });
+      if (isSent && exchange !== undefined) this.#carried.begin(exchange, key(direction));
       return { arrow, text: title };
     }
     const asked = this.#requests.end(key(isSent ? 'received' : 'sent'));
@@ -100,30 +104,40 @@ class Story {
     if (phase === 'request') {
       const what = Object.hasOwn(PURPOSES, purpose) ? `${PURPOSES[purpose]}: ` : '';
       const request = {
-        title: `${what}${short(method)} ${short(url)}`,
+        title: `${short(method)} ${short(url)}`,
         isMcp: purpose === 'mcp',
         method,
         time,
         server,
       };
       this.#exchanges.begin(id, request);
-      return isToldByMessages(request) ? undefined : { arrow: '→', text: request.title };
+      return isToldByMessages(request) ? undefined : { arrow: '→', text: `${what}${request.title}` };
     }
     const request = phase === 'response' ? this.#exchanges.get(id) : this.#exchanges.end(id);
     if (request) request.isAnswered = true;
-    const title = request?.title ?? 'an exchange that began before this trace';
+    // Whoever wants to know whether a login is wanted is glad of a 401.
+    const failed = phase === 'failed' || (status >= 400 && purpose !== 'detection');
+    const key = phase === 'response' && !failed ? undefined : this.#carried.end(id);
+    const carried = failed ? this.#requests.end(key) : undefined;
+    const title = carried?.title ?? request?.title ?? 'an exchange that began before this trace';
     if (phase === 'failed') {
-      return { arrow: '←', text: `${title}: ${short(error?.message)} (${short(error?.code)})`, ms, failed: true };
+      return { arrow: '←', text: `${title}: ${short(error?.message)} (${short(error?.code)})`, ms, failed };
     }
-    if (phase !== 'response') return undefined;
-    const failed = status >= 400;
-    if (request && isToldByMessages(request) && !failed && status < 300) return undefined;
+    if (phase !== 'response') {
+      const isTold = request?.failed && typeof record.body === 'string' && record.body !== '';
+      return isTold ? { arrow: '←', text: `and says: ${short(record.body)}` } : undefined;
+    }
+    if (request) request.failed = failed;
+    if (request && isToldByMessages(request) && status < 300) return undefined;
     const headers = isMapping(record.headers) ? record.headers : {};
-    const said = ['location', 'retry-after', 'www-authenticate'].filter((name) => Object.hasOwn(headers, name));
+    const said = TELLING.filter((name) => Object.hasOwn(headers, name));
     const details = said.map((name) => `, ${name}: ${short(headers[name])}`).join('');
     return { arrow: '←', text: `${title}: HTTP ${short(status)}${details}`, ms, failed };
   }
 }
+
+/** Headers that say what to do. */
+const TELLING = ['location', 'retry-after', 'www-authenticate'];
 
 /** A POST with a message: the message says more. */
 const isToldByMessages = ({ isMcp, method }) => isMcp && method === 'POST';
