@@ -7,22 +7,11 @@ const { useEnvironment } = require('./support/environment');
 const { createProtocolServer } = require('./support/mcp-server');
 const { SessionStore } = require('./support/session-store');
 const { until } = require('./support/wait');
+const { transportOver } = require('./support/websocket');
 
 // Processes ask whether there was one five seconds after they asked last.
 useEnvironment({ MCP_USER_CONNECTION_IDLE_TIMEOUT: '20000' });
 const suite = useAuthorization();
-
-/** Messages of one socket, for the SDK's server. */
-function transportOver(socket) {
-  const transport = {
-    start: async () => {},
-    send: async (message) => socket.send(JSON.stringify(message)),
-    close: async () => socket.close(),
-  };
-  socket.on('message', (text) => transport.onmessage?.(JSON.parse(text)));
-  socket.on('close', () => transport.onclose?.());
-  return transport;
-}
 
 /** A server that tells each caller the token that its socket was opened with. `opened` has those tokens. */
 function startWebSockets() {

@@ -52,6 +52,7 @@ fn obo_cached(criterion: &mut Criterion) {
         let exchange = Exchange {
             host: &host,
             user: &user,
+            server_name: None,
             access_token: &access_token,
             scopes: "api://down/.default",
             from_cache: true,

@@ -25,7 +25,7 @@ const FLOORS = [
   ['server_config'],
   ['network', 'settings', 'log_room'],
   ['dpop', 'log'],
-  ['secret_file'],
+  ['secret_file', 'trace'],
   ['foreign_text', 'telemetry', 'blocking', 'cancel', 'flights', 'jws', 'seal', 'user'],
   [
     'error',

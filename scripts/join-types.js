@@ -19,6 +19,7 @@ const PARTS = [
   'runtime',
   'config',
   'host',
+  'traffic',
   'stores',
   'reinit',
   'manager',

@@ -11,7 +11,7 @@ mod text;
 
 pub use characters::escape;
 pub use error::{foreign_error, safe_error, safe_message};
-pub use sent::SentSecrets;
+pub use sent::{SecretSearch, SentSecrets};
 pub use text::{LONGEST, foreign_text};
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ pub mod log_room;
 pub(crate) mod flights;
 pub mod foreign_text;
 pub(crate) mod secret_file;
+pub mod trace;
 
 pub mod abilities;
 pub(crate) mod blocking;

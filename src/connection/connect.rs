@@ -20,6 +20,7 @@ use crate::foreign_text::foreign_error;
 use crate::host::Peer;
 use crate::log::Logger;
 use crate::server_config::{Transport, TransportKind, sanitize_url_for_logging};
+use crate::trace::{Details, Source, detail};
 use crate::transport::stdio::{Ending, StdioOptions, StdioWire};
 use crate::transport::{Lane, Remote, SseTimeouts, SseWire, StreamableHttp, WebSocketWire};
 
@@ -64,11 +65,14 @@ pub async fn connect(
 ) -> Result<Connection> {
     let prefix = recipe.log_prefix();
     let mut attempt = 1;
+    let (server_name, user_id) = (Some(&*recipe.server_name), recipe.user_id.as_deref());
+    let tracer = recipe.http.tracer();
+    let source = tracer.source(server_name, user_id, || recipe.sent_secrets(None, None));
     loop {
         breaker.check(&prefix).await?;
         // Boxed, because it would make every future around it large.
         let bearer = recipe.bearer.get();
-        let error = match Box::pin(handshake(recipe, known, cancel)).await {
+        let error = match Box::pin(handshake(recipe, known, cancel, &source)).await {
             Ok((session, ending)) => {
                 // Going on with a session of another process says nothing of the server yet.
                 if !session.is_adopted() {
@@ -79,6 +83,12 @@ pub async fn connect(
             Err(error) => foreign_error(error, &recipe.sent_secrets(bearer, None)),
         };
         failure.note(&error);
+        source.step("disconnected", || {
+            vec![
+                ("code", error.code.as_str().to_owned()),
+                ("error", error.message.clone()),
+            ]
+        });
         if counts_as_failure(&error) {
             breaker.failed(&prefix, &recipe.logger).await;
         }
@@ -94,6 +104,7 @@ pub async fn connect(
             () = tokio::time::sleep(RETRY_STEP * attempt) => {}
         }
         attempt += 1;
+        source.step("retry", || detail("attempt", &attempt));
     }
 }
 
@@ -116,11 +127,15 @@ async fn handshake(
     recipe: &Recipe,
     known: &Known,
     cancel: &CancellationToken,
+    source: &Source,
 ) -> Result<(Session, Option<Ending>)> {
     let config = &recipe.config;
     let init_timeout = config.init_timeout.unwrap_or(DEFAULT_INIT_TIMEOUT);
     let deadline = Instant::now() + init_timeout;
-    let traffic = recipe.metrics.traffic(config.transport.kind().as_str());
+    let transport = config.transport.kind().as_str();
+    let source = source.connection(transport);
+    source.step("connecting", || detail("transport", &transport));
+    let traffic = recipe.metrics.traffic(transport);
     let life = CancellationToken::new();
     let logger = recipe.server_log();
     let engine = Engine::new(
@@ -151,6 +166,7 @@ async fn handshake(
                 life: life.clone(),
                 logger,
                 skips: Arc::default(),
+                source: source.clone(),
             };
             let idle = config.sse_read_timeout.unwrap_or(DEFAULT_SSE_READ_TIMEOUT);
             match kind {
@@ -190,6 +206,7 @@ async fn handshake(
                 stderr: *stderr,
                 max_line_bytes: recipe.settings.response.max_line_bytes,
                 secrets: recipe.sent_secrets(None, None),
+                source: source.clone(),
             };
             let (environment, children) = (&recipe.environment, &recipe.children);
             let wire = StdioWire::spawn(options, environment, traffic, receiver, logger, children);
@@ -203,10 +220,21 @@ async fn handshake(
     let open = Box::pin(Session::open(engine, generation, deadline));
     let opening = bounded(deadline, &life, cancel, open);
     match (opening.await, &ending) {
-        (Ok(session), _) => Ok((session, ending)),
+        (Ok(session), _) => {
+            source.connected(|| agreed_on(&session, transport));
+            Ok((session, ending))
+        }
         (Err(error), Some(ending)) => Err(ending.explain(error, cancel).await),
         (Err(error), None) => Err(error),
     }
+}
+
+fn agreed_on(session: &Session, transport: &str) -> Details {
+    let mut details = detail("transport", &transport);
+    if let Ok(described) = session.described() {
+        details.push(("protocolVersion", described.version.as_str().to_owned()));
+    }
+    details
 }
 
 /// One step of connecting. If it fails, or is not done in time, the connection's `life` is over.

@@ -81,7 +81,8 @@ impl ConfigRegistry {
             &self.environment,
             proxy.as_deref(),
             &indexmap::IndexMap::new(),
-        )?;
+        )?
+        .told_of(Some(server_name), None);
         let detection = detect(&endpoints, &url, &self.settings).await;
         *known = Some(Detected {
             requires_oauth: detection.requires_oauth,

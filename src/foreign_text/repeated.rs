@@ -40,38 +40,40 @@ const DECODERS: [Decoder; 7] = [
 
 /// The parts of `text` that give a secret away, in order and apart from each other.
 pub(super) fn ranges<'s>(text: &str, secrets: impl Iterator<Item = &'s str>) -> Vec<Range<usize>> {
-    let folded: Vec<_> = secrets.map(|secret| folded(&bytes(secret))).collect();
-    let search = Search::new(&folded);
-    let mut found = Vec::new();
-    if search.shortest() <= text.len() {
-        search.look(&bytes(text), DEPTH, &mut found);
-    }
-    found.sort_unstable_by_key(|range| range.start);
-    found.dedup_by(|next, last| {
-        let touches = next.start <= last.end;
-        if touches {
-            last.end = last.end.max(next.end);
-        }
-        touches
-    });
-    found
+    let mut search = Search::default();
+    secrets.for_each(|secret| search.add(secret));
+    search.ranges(text, DEPTH)
 }
 
-/// Every part of the secrets that is looked for, by its length.
-struct Search<'f>(BTreeMap<usize, HashSet<&'f [u8]>>);
+/// Every part of the secrets that is looked for, by its length. What is shorter than the longest part ends with zeros.
+#[derive(Default)]
+pub(super) struct Search(BTreeMap<usize, HashSet<[u8; REVEALING]>>);
 
-impl<'f> Search<'f> {
-    fn new(secrets: &'f [Vec<u8>]) -> Self {
-        let mut parts: BTreeMap<usize, HashSet<&[u8]>> = BTreeMap::new();
-        for secret in secrets
-            .iter()
-            .filter(|secret| secret.len() >= SHORTEST_SECRET)
-        {
+impl Search {
+    pub(super) fn add(&mut self, secret: &str) {
+        let secret = folded(&bytes(secret));
+        if secret.len() >= SHORTEST_SECRET {
             let length = secret.len().min(REVEALING);
-            let of_length = parts.entry(length).or_default();
-            of_length.extend(secret.windows(length));
+            let of_length = self.0.entry(length).or_default();
+            of_length.extend(secret.windows(length).map(padded));
         }
-        Self(parts)
+    }
+
+    /// As [`ranges`], within so many encodings around each other.
+    pub(super) fn ranges(&self, text: &str, depth: usize) -> Vec<Range<usize>> {
+        let mut found = Vec::new();
+        if self.shortest() <= text.len() {
+            self.look(&bytes(text), depth, &mut found);
+        }
+        found.sort_unstable_by_key(|range| range.start);
+        found.dedup_by(|next, last| {
+            let touches = next.start <= last.end;
+            if touches {
+                last.end = last.end.max(next.end);
+            }
+            touches
+        });
+        found
     }
 
     fn shortest(&self) -> usize {
@@ -82,7 +84,7 @@ impl<'f> Search<'f> {
         let folded = folded(bytes);
         for (&length, parts) in &self.0 {
             for (at, part) in folded.windows(length).enumerate() {
-                if parts.contains(part) {
+                if parts.contains(&padded(part)) {
                     found.push(bytes[at].from..bytes[at + length - 1].to);
                 }
             }
@@ -96,6 +98,13 @@ impl<'f> Search<'f> {
             }
         }
     }
+}
+
+/// At most [`REVEALING`] bytes, all of them together with what makes them as many.
+fn padded(part: &[u8]) -> [u8; REVEALING] {
+    let mut padded = [0; REVEALING];
+    padded[..part.len()].copy_from_slice(part);
+    padded
 }
 
 fn folded(bytes: &[Byte]) -> Vec<u8> {

@@ -1,5 +1,7 @@
 //! What a request carried that must not come back.
 
+use std::ops::Range;
+
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -163,14 +165,12 @@ impl SentSecrets {
 
     /// The text with `***` in place of what it gives away, and nothing else changed.
     pub(super) fn cut_out(&self, text: &str) -> String {
-        let mut told = String::with_capacity(text.len());
-        let mut from = 0;
-        for range in repeated::ranges(text, self.secrets()) {
-            told.push_str(&text[from..range.start]);
-            told.push_str("***");
-            from = range.end;
-        }
-        told + &text[from..]
+        replaced(text, &repeated::ranges(text, self.secrets()), "***")
+    }
+
+    /// Shows each of them to whoever looks for them in more than one text.
+    pub fn each(&self, see: impl FnMut(&str)) {
+        self.secrets().for_each(see);
     }
 
     pub(super) fn secrets(&self) -> impl Iterator<Item = &str> {
@@ -178,13 +178,44 @@ impl SentSecrets {
     }
 }
 
-/// A long word of letters and digits that is no path.
+/// Secrets that are looked for in many texts.
+#[derive(Default)]
+pub struct SecretSearch(repeated::Search);
+
+impl SecretSearch {
+    /// How many encodings may lie around each other in long texts.
+    const DEPTH: usize = 2;
+
+    pub fn add(&mut self, secret: &str) {
+        self.0.add(secret);
+    }
+
+    /// The text with `mark` in place of what it gives away; `None` where that is nothing.
+    #[must_use]
+    pub fn cut_out(&self, text: &str, mark: &str) -> Option<String> {
+        let ranges = self.0.ranges(text, Self::DEPTH);
+        (!ranges.is_empty()).then(|| replaced(text, &ranges, mark))
+    }
+}
+
+fn replaced(text: &str, ranges: &[Range<usize>], mark: &str) -> String {
+    let mut told = String::with_capacity(text.len());
+    let mut from = 0;
+    for range in ranges {
+        told.push_str(&text[from..range.start]);
+        told.push_str(mark);
+        from = range.end;
+    }
+    told + &text[from..]
+}
+
 /// Whether it may name an option or a variable; a text that happens to have a `=` in it does not.
 fn is_name(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
+/// A long word of letters and digits that is no path.
 fn looks_like_token(value: &str) -> bool {
     value.len() > LOOKS_SECRET
         && value

@@ -18,6 +18,7 @@ use crate::oauth::AssertionSource;
 use crate::secret::Secret;
 use crate::secret_file;
 use crate::server_config::{Setter, is_sent};
+use crate::trace::Purpose;
 
 /// Bound on the metadata service. Files and the host's function have their own.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,6 +89,8 @@ impl Sources<'_> {
         let policy = self.policy(url)?;
         let mut request = Request::new(Method::GET, url.clone());
         request.timeout = Some(TIMEOUT);
+        let source = self.http.tracer().source(None, None, SentSecrets::default);
+        request.trace = source.tag(Purpose::Grant);
         for (name, value) in headers {
             let (name, value) = header(name, value)?;
             if is_sent(&name, Setter::Operator)? {

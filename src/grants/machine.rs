@@ -109,7 +109,8 @@ impl Grants {
             let is_bound = known.is_some_and(|known| known.prover.is_some());
             let is_refused = refused.is_some();
             let asks_server = is_refused || is_bound;
-            let asked = exchange(&wanted, &grants.servers, is_refused, asks_server);
+            // Boxed, because it would make every future around it large.
+            let asked = Box::pin(exchange(&wanted, &grants.servers, is_refused, asks_server));
             let asked = timeout(LIMIT, asked);
             let asked = until_closed(&grants.closing, asked).await?;
             let late = || {

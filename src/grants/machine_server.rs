@@ -55,7 +55,8 @@ impl MachineServer {
             proxy.as_deref(),
             headers,
         )?
-        .configured_at(&options.endpoints());
+        .configured_at(&options.endpoints())
+        .told_of(Some(server_name), None);
         Ok(Some(Self {
             key: key(server_name, url, config.oauth.as_ref(), headers),
             server_name: server_name.to_owned(),

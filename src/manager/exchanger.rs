@@ -94,6 +94,8 @@ impl Manager {
         let (config, http) = (resolved()?, self.http().clone());
         let (environment, settings) = (&call.host.environment, Arc::clone(call.settings));
         let target = Target::new(config.borrow(), &server.rules, environment, settings, http)?;
+        let user_id = call.user.and_then(|user| user.id.as_deref());
+        let target = target.told_of(&server.key.server_name, user_id);
         Ok(Some(Exchanger::Enterprise(
             self.enterprise().clone(),
             Arc::new(target),

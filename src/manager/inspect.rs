@@ -128,7 +128,8 @@ impl Manager {
             environment,
             recipe.config.proxy(),
             &IndexMap::new(),
-        )?;
+        )?
+        .told_of(Some(&recipe.server_name), None);
         let detecting = detect(&endpoints, &url, call.settings);
         let detection = self.until_cancelled(&request.cancel, detecting).await?;
         found.requires_oauth = Some(detection.requires_oauth);

@@ -31,6 +31,7 @@ use crate::network::{HttpClient, Policy};
 use crate::oauth::OAuth;
 use crate::obo::{ExchangedTokens, Obo};
 use crate::telemetry::Metrics;
+use crate::trace::Tracer;
 use crate::transport::stdio::Children;
 
 /// Servers of which something is remembered.
@@ -105,7 +106,13 @@ impl Manager {
     /// call waits for; leases may be dropped on threads that know no runtime.
     #[must_use]
     pub fn new(keep_connections: bool, runtime: Handle) -> Self {
-        let http = HttpClient::new();
+        Self::traced(keep_connections, runtime, Tracer::default())
+    }
+
+    /// The same, telling what goes on.
+    #[must_use]
+    pub fn traced(keep_connections: bool, runtime: Handle, tracer: Tracer) -> Self {
+        let http = HttpClient::traced(tracer);
         let metrics = Arc::<Metrics>::default();
         let (tasks, closing) = (TaskTracker::new(), CancellationToken::new());
         let exchanged = ExchangedTokens::new(tasks.clone(), closing.clone(), Arc::clone(&metrics));
@@ -244,6 +251,8 @@ impl Manager {
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.http.close().await;
+        drop(open);
+        self.0.http.tracer().flush().await;
     }
 
     /// Ends child processes and connections without waiting for anything else: the environment that owns the runtime goes
@@ -254,5 +263,6 @@ impl Manager {
         self.0.http.abandon();
         let slots = self.0.pool.lock().take_all();
         drop(slots);
+        self.0.http.tracer().finish();
     }
 }

@@ -21,6 +21,7 @@ use crate::blocking::blocking;
 use crate::dpop;
 use crate::error::{Error, Result};
 use crate::lru_map::LruMap;
+use crate::trace::{Exchange, Tracer};
 
 const MAX_CLIENTS: usize = 256;
 const SOCKETS_CLOSE: Duration = Duration::from_millis(50);
@@ -36,6 +37,7 @@ pub struct HttpClient {
     clients: Arc<LruMap<ClientKey, Arc<Pooled>>>,
     /// One is made at a time: all that wait for the first want the same mostly.
     making: Arc<Mutex<()>>,
+    tracer: Tracer,
 }
 
 /// A client that can be taken back from those who are about to use it.
@@ -56,10 +58,23 @@ impl Default for HttpClient {
 impl HttpClient {
     #[must_use]
     pub fn new() -> Self {
+        Self::traced(Tracer::default())
+    }
+
+    /// The same, telling what goes on.
+    #[must_use]
+    pub fn traced(tracer: Tracer) -> Self {
         Self {
             clients: Arc::new(LruMap::new(MAX_CLIENTS)),
             making: Arc::default(),
+            tracer,
         }
+    }
+
+    /// Where the runtime tells what it does.
+    #[must_use]
+    pub fn tracer(&self) -> &Tracer {
+        &self.tracer
     }
 
     /// Drops all clients, and with them their idle connections.
@@ -159,11 +174,23 @@ impl HttpClient {
             let header = proof
                 .map(|proof| proof.header(&request.method, url))
                 .transpose()?;
-            match transmit(&client, request, (&target, url), header).await {
-                Err(error) if repeats > 0 && is_dropped(&error) => repeats -= 1,
+            let takes_name = route.takes_server_name;
+            let failure = |error| request_failure(error, url, takes_name, identity);
+            let mut trace = Exchange::begin(request.trace.as_ref());
+            match transmit(&client, request, (&target, url), header, trace.as_deref()).await {
+                Err(error) if repeats > 0 && is_dropped(&error) => {
+                    if let Some(trace) = &mut trace {
+                        trace.failed(&failure(&error));
+                    }
+                    repeats -= 1;
+                }
                 Ok(response) => {
                     identity.inspect(|identity| identity.taken());
                     let mut response = Response::new(response, url, request.timeout);
+                    if let Some(trace) = &mut trace {
+                        trace.answered(response.status, &response.headers);
+                    }
+                    response.trace = trace;
                     if let Some(proof) = proof {
                         proof.hear(url, &response.headers);
                         if response.judge_proof() && may_learn_nonce {
@@ -174,8 +201,11 @@ impl HttpClient {
                     return Ok(response);
                 }
                 Err(error) => {
-                    let takes_name = route.takes_server_name;
-                    return Err(request_failure(&error, url, takes_name, identity));
+                    let error = failure(&error);
+                    if let Some(trace) = &mut trace {
+                        trace.failed(&error);
+                    }
+                    return Err(error);
                 }
             }
         }
@@ -208,6 +238,7 @@ async fn transmit(
     request: &Request,
     (target, url): (&Url, &Url),
     proof: Option<HeaderValue>,
+    trace: Option<&Exchange>,
 ) -> reqwest::Result<reqwest::Response> {
     // Makes a header of a user and password in the URL, and takes them out of it.
     let mut sent = client
@@ -237,6 +268,15 @@ async fn transmit(
         // Expected of these methods (RFC 9110, section 8.6) and not done by hyper.
         sent.headers_mut()
             .insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+    }
+    if let Some(trace) = trace {
+        let target = (&request.method, url);
+        trace.request(
+            target,
+            sent.headers(),
+            &request.secret_headers,
+            &request.body,
+        );
     }
     client.execute(sent).await
 }

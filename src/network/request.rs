@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +12,7 @@ use url::Url;
 
 use super::failure::sanitize_url;
 use crate::dpop::Proof;
+use crate::trace::Tag;
 
 const MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
@@ -48,6 +50,8 @@ pub struct Request {
     pub elsewhere: bool,
     /// Made anew each time that the request is sent, for its URL then; stays behind where [`Self::secret_headers`] do.
     pub proof: Option<Box<Proof>>,
+    /// Whose the request is, where that is traced.
+    pub trace: Option<Arc<Tag>>,
 }
 
 impl Request {
@@ -67,7 +71,14 @@ impl Request {
             http1_only: false,
             elsewhere: false,
             proof: None,
+            trace: None,
         }
+    }
+
+    /// The number of the exchange in the trace, 0 where there is none.
+    #[must_use]
+    pub fn exchange(&self) -> u64 {
+        self.trace.as_ref().map_or(0, |tag| tag.exchange)
     }
 
     /// What nobody but the configured origin gets.

@@ -15,6 +15,7 @@ use super::coding::{self, Coding, codings};
 use super::failure::{body_failure, sanitize_url};
 use crate::dpop;
 use crate::error::{Code, Error, Result};
+use crate::trace::Exchange;
 
 /// An answer whose body has not been read. `Debug` shows header names only, and no query.
 pub struct Response {
@@ -28,6 +29,8 @@ pub struct Response {
     timeout: Option<Duration>,
     /// How the body is coded; the name of a coding that is not known.
     codings: Result<Vec<Coding>, String>,
+    /// The exchange, where it is traced.
+    pub(super) trace: Option<Box<Exchange>>,
 }
 
 impl Response {
@@ -50,6 +53,7 @@ impl Response {
             inner,
             timeout,
             codings,
+            trace: None,
         }
     }
 
@@ -117,9 +121,19 @@ impl Response {
         };
         let chunks = self.inner.bytes_stream();
         let chunks = chunks.map(move |chunk| chunk.map_err(|error| body_failure(&error, &url)));
-        coding::decoded(chunks.boxed(), &codings, move |error| {
+        let chunks = coding::decoded(chunks.boxed(), &codings, move |error| {
             coding::undecodable(&shown, error)
-        })
+        });
+        match self.trace {
+            None => chunks,
+            Some(exchange) => exchange.follow(chunks),
+        }
+    }
+
+    /// The number of the exchange in the trace, 0 where there is none.
+    #[must_use]
+    pub fn exchange(&self) -> u64 {
+        self.trace.as_ref().map_or(0, |exchange| exchange.id)
     }
 
     /// All challenges of a refusal (RFC 9110, section 11.6.1), as one header.

@@ -17,6 +17,7 @@ use crate::connection::{Access, AccessTokens};
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, LogMeta};
 use crate::secret::Secret;
+use crate::trace::Details;
 
 impl Authorizer {
     /// Refreshes, or shares the refresh that is under way. It runs in a task of its own, so that no caller's end can
@@ -139,6 +140,7 @@ impl AccessTokens for Authorizer {
             && !stored.expires_within(EARLY)
         {
             logger.info(format!("{prefix} Loaded OAuth tokens"));
+            inner.endpoints.source().step("tokens-found", Details::new);
             return Ok(Some(self.hand_out(stored.clone())));
         }
         let usable = stored.filter(|stored| !stored.expires_within(Duration::ZERO));

@@ -103,7 +103,8 @@ impl Authorizer {
             relation.proxy.as_deref(),
             &relation.oauth_headers,
         )?
-        .configured_at(&relation.options.endpoints());
+        .configured_at(&relation.options.endpoints())
+        .told_of(Some(&relation.server_name), Some(&relation.user_id));
         Ok(Self(Arc::new(Inner {
             oauth: oauth.clone(),
             flows,

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 use url::Url;
 
 use super::client_auth::{AuthMethod, authenticate};
+use super::form::Form;
 use super::grant_options::{KeySource, PrivateKeyJwt};
-use super::http::{Endpoints, Form};
+use super::http::Endpoints;
 use super::issuer::{origin_of, same_url, stated_issuer};
 use super::metadata::issuer_metadata;
 use super::options::OAuthOptions;

@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use super::documents::ClientInfo;
-use super::http::Form;
+use super::form::Form;
 use crate::jws::CLIENT_ASSERTION_TYPE;
 use crate::secret::Secret;
 

@@ -14,7 +14,8 @@ use super::dpop::{FLOW_KEY, check_bound};
 use super::exchange::{Exchange, Received};
 use super::failure::{EXCHANGE_FAILED, UNPROVEN};
 use super::flow_kind::FLOW_KIND;
-use super::http::{Answer, Endpoints, Form};
+use super::form::Form;
+use super::http::{Answer, Endpoints};
 use super::initiate::redirect_uri;
 use super::metadata::resource_indicator;
 use crate::environment::Environment;
@@ -27,6 +28,7 @@ use crate::log::{Level, LogMeta, Logger};
 use crate::network::{HttpClient, ServerTls};
 use crate::secret::Secret;
 use crate::settings::Settings;
+use crate::trace::detail;
 
 /// `LibreChat`'s text for a flow that was torn down or replaced meanwhile.
 pub const CANCELLED: &str = "OAuth flow was cancelled before completion";
@@ -186,6 +188,13 @@ impl Completion {
                 .as_ref()
                 .unwrap_or(&self.oauth_headers),
         )?;
+        endpoints = endpoints.told_of(
+            text(&flow.metadata, "serverName"),
+            text(&flow.metadata, "userId"),
+        );
+        endpoints
+            .source()
+            .step("authorization-callback", || detail("outcome", &"ok"));
         if let Some(prover) = &prover {
             endpoints = endpoints.proving(prover.clone());
         }

@@ -23,6 +23,7 @@ use crate::host::{FlowState, FlowStatus};
 use crate::log::{Level, LogMeta};
 use crate::server_config::is_client_rejection_message;
 use crate::settings::Settings;
+use crate::trace::detail;
 
 /// How often a flow is looked at: soon, while somebody may just be clicking, then less often.
 const POLL: Duration = Duration::from_millis(200);
@@ -121,6 +122,8 @@ impl Authorizer {
         }
         let mut metadata = initiated.metadata;
         let url = String::from(initiated.authorization_url);
+        let shown = || detail("url", &url);
+        inner.endpoints.source().step("authorization-url", shown);
         metadata.insert("authorizationUrl".to_owned(), json!(url));
         if let Some(wait) = relation.coordination.persistence_wait {
             // LibreChat's callback waits so long when it stores the tokens.

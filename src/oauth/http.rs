@@ -9,9 +9,10 @@ use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
-use url::{Origin, Url, form_urlencoded};
+use url::{Origin, Url};
 
 use super::documents::text;
+use super::form::Form;
 use super::issuer::origin_of;
 use crate::clock::clock_note;
 use crate::dpop::{self, Prover};
@@ -21,60 +22,13 @@ use crate::foreign_text::{SentSecrets, foreign_error, foreign_text};
 use crate::network::{HttpClient, NetworkRules, Policy, Redirects, Request, sanitize_url};
 use crate::secret::Secret;
 use crate::server_config::{Setter, is_sent};
+use crate::trace::{Purpose, Source};
 
 const MAX_BODY: usize = 1024 * 1024;
 /// Bound on one request of discovery, registration or a token endpoint.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Clocks, in milliseconds: a token or an assertion lives for minutes.
 const MOST_APART: i64 = 60_000;
-/// Members of forms that anybody may read; whatever else a form has is a secret.
-const PUBLIC: [&str; 14] = [
-    "audience",
-    "client_assertion_type",
-    "client_id",
-    "code_challenge",
-    "code_challenge_method",
-    "grant_type",
-    "prompt",
-    "redirect_uri",
-    "requested_token_type",
-    "resource",
-    "response_type",
-    "scope",
-    "subject_token_type",
-    "token_type_hint",
-];
-
-/// A form body. Names are unique, as OAuth requires (RFC 6749, section 3.2).
-#[derive(Clone, Default)]
-pub struct Form(IndexMap<String, String>);
-
-impl Form {
-    pub fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.to_owned(), value.to_owned());
-    }
-
-    pub fn remove(&mut self, name: &str) -> bool {
-        self.0.shift_remove(name).is_some()
-    }
-
-    fn secrets(&self) -> SentSecrets {
-        let members = self.0.iter();
-        let secrets = members.filter(|(name, _)| !PUBLIC.contains(&name.as_str()));
-        let secrets: Vec<_> = secrets
-            .map(|(_, value)| Secret::new(value.clone()))
-            .collect();
-        secrets.into()
-    }
-
-    #[must_use]
-    pub fn encode(&self) -> String {
-        form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(&self.0)
-            .finish()
-    }
-}
-
 /// To whom a request of discovery goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Party {
@@ -94,6 +48,7 @@ pub struct Endpoints {
     /// to.
     configured: Option<Vec<Origin>>,
     prover: Option<Prover>,
+    source: Source,
 }
 
 impl Endpoints {
@@ -127,6 +82,7 @@ impl Endpoints {
             headers,
             configured: None,
             prover: None,
+            source: Source::default(),
         })
     }
 
@@ -138,7 +94,24 @@ impl Endpoints {
             headers: HeaderMap::new(),
             configured: None,
             prover: None,
+            source: Source::default(),
         })
+    }
+
+    /// For this server and user, as far as they are known: what the trace says of the requests.
+    #[must_use]
+    pub fn told_of(self, server_name: Option<&str>, user_id: Option<&str>) -> Self {
+        let tracer = self.http.tracer();
+        Self {
+            source: tracer.source(server_name, user_id, SentSecrets::default),
+            ..self
+        }
+    }
+
+    /// Where steps of the authorization are told.
+    #[must_use]
+    pub const fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Has forms prove that whoever sends them has this key (RFC 9449): what is given for them is bound to it.
@@ -191,6 +164,7 @@ impl Endpoints {
     pub async fn get(&self, url: &Url, party: Party) -> Result<Answer> {
         let mut request = self.request(Method::GET, url, party);
         request.redirects = Redirects::Mcp;
+        request.trace = self.source.tag(Purpose::Metadata);
         self.send(request, SentSecrets::default()).await
     }
 
@@ -218,6 +192,7 @@ impl Endpoints {
         // did see a code or a refresh token, that is used up either way.
         request.is_repeatable = true;
         request.proof = self.prover.as_ref().map(|prover| prover.proof(None));
+        request.trace = self.source.tag(form.purpose());
         self.send(request, form.secrets()).await
     }
 
@@ -227,6 +202,7 @@ impl Endpoints {
             .headers
             .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         request.body = Bytes::from(body.to_string());
+        request.trace = self.source.tag(Purpose::Registration);
         self.send(request, SentSecrets::default()).await
     }
 
@@ -234,6 +210,7 @@ impl Endpoints {
     pub async fn probe(&self, method: Method, url: &Url, limit: Duration) -> Result<Probe> {
         let mut request = self.request(method, url, Party::McpServer);
         request.timeout = Some(limit);
+        request.trace = self.source.tag(Purpose::Detection);
         request.redirects = Redirects::Mcp;
         if request.method == Method::POST {
             request

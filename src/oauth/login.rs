@@ -11,6 +11,7 @@ use super::leases::{ADMISSIONS, Leases};
 use super::pending::Pending;
 use super::refresh_lock;
 use crate::error::{Code, Error, Result};
+use crate::trace::Details;
 
 /// `LibreChat`'s callback completes the flow first and stores the tokens then; so long it is left to do so.
 const STORE_GRACE: Duration = Duration::from_millis(500);
@@ -56,6 +57,7 @@ impl Authorizer {
             Some((leases, generation)) => leases.fenced_in(*generation, store).await?,
             None => store.await?,
         };
+        inner.endpoints.source().step("tokens-stored", Details::new);
         if let Some(epoch) = &inner.relation.epoch {
             // What processes have is of the login before.
             epoch.begin_epoch().await;

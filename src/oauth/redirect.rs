@@ -12,7 +12,7 @@ use super::complete::{Callback, Completion, Persist, Persisted};
 use super::documents::{Tokens, text};
 use super::exchange::Received;
 use super::flow_kind::FLOW_KIND;
-use super::http::Form;
+use super::form::Form;
 use super::pending::Pending;
 use super::state_mapping::delete_state_mapping;
 use crate::error::{Error, Result};
@@ -95,6 +95,9 @@ impl Authorizer {
             let error = redirect.error.as_deref().unwrap_or("invalid_request");
             let sent = SentSecrets::from(Vec::from_iter(redirect.state));
             let error = foreign_text(error, &sent);
+            inner.endpoints.source().step("authorization-callback", || {
+                vec![("outcome", "error".to_owned()), ("error", error.clone())]
+            });
             inner.flows.fail(flow_id, FLOW_KIND, &error).await?;
             return Err(Error::new(
                 crate::error::Code::OAuthFlowFailed,

@@ -18,6 +18,7 @@ use crate::cancel::until_closed;
 use crate::error::{Code, Error, Result};
 use crate::secret::Secret;
 use crate::telemetry::{Kind, Started};
+use crate::trace::Details;
 
 /// Bound on the wait for other processes: longer than the lock of one that died lasts.
 const WAIT: Duration = LOCK_TTL.saturating_add(Duration::from_secs(5));
@@ -218,6 +219,9 @@ impl Authorizer {
         let operation = started.ended_with(outcome.as_ref());
         inner.oauth.metrics.record(operation, logger);
         let refreshed = outcome?;
+        if refreshed.is_some() {
+            inner.endpoints.source().step("tokens-stored", Details::new);
+        }
         let prover = locked.prover.into_inner();
         Ok(refreshed.map(|tokens| StoredAccess {
             prover,

@@ -4,7 +4,8 @@ use url::Url;
 
 use super::client_assertion::{ClientEndpoint, ClientKeys};
 use super::client_auth::{AuthMethod, authenticate};
-use super::http::{Endpoints, Form};
+use super::form::Form;
+use super::http::Endpoints;
 use super::issuer::same_issuer;
 use super::metadata::issuer_metadata;
 use crate::error::{Code, Error, Result};

@@ -18,6 +18,7 @@ use crate::host::{Host, OnBehalfOf, OpenIdClient};
 use crate::log::{Level, LogMeta, Logger};
 use crate::network::{HttpClient, Policy, Redirects, Request};
 use crate::secret::Secret;
+use crate::trace::{Purpose, Source};
 
 /// RFC 7523, section 2.1.
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -29,6 +30,7 @@ const RETRY_DELAY: Duration = Duration::from_millis(300);
 /// An exchange on behalf of one user.
 pub(super) struct OnBehalfExchange {
     pub http: HttpClient,
+    pub source: Source,
     pub host: Host,
     pub client: OpenIdClient,
     pub user: String,
@@ -94,6 +96,7 @@ impl OnBehalfExchange {
             request.headers.insert(AUTHORIZATION, authorization);
         }
 
+        request.trace = self.source.tag(Purpose::Obo);
         let mut response = self.http.send(&policy, request).await?;
         let (status, headers) = (response.status, std::mem::take(&mut response.headers));
         let body = response.bytes(ANSWER_BYTES).await?;

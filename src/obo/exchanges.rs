@@ -9,6 +9,7 @@ use super::exchange::{OnBehalfExchange, not_available, on_behalf_of};
 use super::key::{CacheKey, Subject};
 use super::tokens::{ExchangedTokens, Wanted};
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result};
+use crate::foreign_text::SentSecrets;
 use crate::host::{Host, tenant_of};
 use crate::network::HttpClient;
 use crate::secret::Secret;
@@ -30,6 +31,8 @@ pub struct Exchange<'a> {
     pub host: &'a Host,
     /// Must have an `openidId`, unless the host names the subject of the login.
     pub user: &'a User,
+    /// The server that the token is for, for the trace.
+    pub server_name: Option<&'a str>,
     /// The user's federated access token.
     pub access_token: &'a Secret,
     /// Separated by spaces.
@@ -95,18 +98,23 @@ impl Obo {
             assertion: request.access_token,
             identity: request.host.identity.as_ref(),
         });
+        let tracer = self.http.tracer();
+        let user_id = request.user.id.as_deref();
+        let source = tracer.source(request.server_name, user_id, SentSecrets::default);
         let wanted = Wanted {
+            source: &source,
             host: request.host,
             key,
             service: "[OboTokenService]",
             name: "OBO",
             user,
-            user_id: request.user.id.as_deref(),
+            user_id,
             scopes: request.scopes,
             from_cache: request.from_cache,
             rejected: request.rejected,
         };
         let exchange = OnBehalfExchange {
+            source: source.clone(),
             http: self.http.clone(),
             host: request.host.clone(),
             client,

@@ -44,6 +44,7 @@ impl Obo {
         let exchange = Exchange {
             host: request.host,
             user: request.user,
+            server_name: None,
             access_token: &access_token,
             scopes: &scopes,
             from_cache: true,

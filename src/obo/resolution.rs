@@ -87,6 +87,7 @@ impl Obo {
         let exchange = Exchange {
             host,
             user,
+            server_name: Some(request.server_name),
             access_token: &access_token,
             scopes,
             from_cache: true,

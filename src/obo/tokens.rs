@@ -16,6 +16,7 @@ use crate::flights::Flights;
 use crate::host::{Host, Standing};
 use crate::secret::Secret;
 use crate::telemetry::{Kind, Metrics, Started};
+use crate::trace::{Details, Source};
 
 /// How one token is got that no cache holds.
 #[async_trait]
@@ -27,6 +28,7 @@ pub trait Exchanging: Send + Sync {
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     pub host: &'a Host,
+    pub source: &'a Source,
     pub key: CacheKey,
     /// Who speaks in the log, and what the token is called there.
     pub service: &'static str,
@@ -79,6 +81,7 @@ impl ExchangedTokens {
             if !is_rejected(&entry) {
                 self.0.metrics.looked_up("hit");
                 wanted.debug("Using cached token");
+                wanted.source.step("obo-cache-hit", Details::new);
                 return Ok(entry);
             }
             self.0.local.remove(&key);
@@ -88,6 +91,7 @@ impl ExchangedTokens {
             let job = Job {
                 tokens: Arc::clone(&self.0),
                 host: wanted.host.clone(),
+                source: wanted.source.clone(),
                 key,
                 service: wanted.service,
                 name: wanted.name,
@@ -131,6 +135,7 @@ impl Wanted<'_> {
 struct Job {
     tokens: Arc<Inner>,
     host: Host,
+    source: Source,
     key: CacheKey,
     service: &'static str,
     name: &'static str,
@@ -151,6 +156,7 @@ impl Job {
         {
             metrics.looked_up("hit");
             self.debug("Using cached token");
+            self.source.step("obo-cache-hit", Details::new);
             return Ok(entry);
         }
         let shared = Shared::of(&self.host, &self.tokens.standing);
@@ -160,6 +166,7 @@ impl Job {
             if self.rejected.as_ref() != Some(&entry.token) {
                 metrics.looked_up("shared_hit");
                 self.debug("Using cached token");
+                self.source.step("obo-cache-hit", Details::new);
                 local.insert(self.key, entry.clone());
                 return Ok(entry);
             }

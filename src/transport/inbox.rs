@@ -9,6 +9,7 @@ use super::oversized::{Head, Text, last_id};
 use super::wire::{Receiver, Waiting};
 use crate::log::{Level, LogMeta, Logger};
 use crate::telemetry::Traffic;
+use crate::trace::Source;
 
 /// Of a text that is no message and longer than this nothing is logged but its length.
 const EXCERPT_TEXT_BYTES: usize = 2048;
@@ -26,6 +27,7 @@ pub(super) struct Inbox {
     warned: bool,
     /// Of what is no message.
     limit: LogLimit,
+    source: Source,
 }
 
 impl Drop for Inbox {
@@ -41,6 +43,7 @@ impl Inbox {
         traffic: Arc<Traffic>,
         logger: Logger,
         unit: &'static str,
+        source: Source,
     ) -> Self {
         Self {
             receiver,
@@ -50,6 +53,7 @@ impl Inbox {
             unknown_answer: None,
             warned: false,
             limit: LogLimit::default(),
+            source,
         }
     }
 
@@ -67,6 +71,7 @@ impl Inbox {
         let dropped = self.limit.dropped();
         self.tell_dropped(dropped);
         self.traffic.add_received(bytes.len());
+        self.source.received(bytes, 0);
         let Some(receiver) = self.receiver.upgrade() else {
             return;
         };
@@ -253,6 +258,7 @@ mod tests {
             Arc::default(),
             Logger::silent(),
             "a line",
+            Source::default(),
         );
         (inbox, notes)
     }

@@ -24,6 +24,7 @@ use crate::network::{HttpClient, Policy, Redirects, Request, Response};
 use crate::server_config::sanitize_url_for_logging;
 use crate::settings::ResponseLimits;
 use crate::telemetry::Traffic;
+use crate::trace::{Purpose, Source};
 
 pub(super) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 pub(super) const EVENT_STREAM: &str = "text/event-stream";
@@ -53,6 +54,8 @@ pub struct Remote {
     pub logger: Logger,
     /// Of what is no message.
     pub skips: Arc<Mutex<LogLimit>>,
+    /// The connection, as the trace knows it.
+    pub source: Source,
 }
 
 impl Remote {
@@ -72,6 +75,7 @@ impl Remote {
         }
         let mut request = Request::new(method, url);
         request.proof = proof;
+        request.trace = self.source.tag(Purpose::Mcp);
         request.secret_headers = headers.keys().cloned().collect();
         request.headers = headers;
         request.redirects = Redirects::Mcp;
@@ -101,6 +105,7 @@ impl Remote {
             Arc::clone(&self.traffic),
             self.logger.clone(),
             unit,
+            self.source.clone(),
         )
     }
 

@@ -92,6 +92,7 @@ async fn another_assertion_or_user_is_another_token() {
             .exchange(&Exchange {
                 host: &host,
                 user: &user(number),
+                server_name: None,
                 access_token: &federated(assertion),
                 scopes: SCOPES,
                 from_cache: true,

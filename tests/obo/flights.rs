@@ -136,6 +136,7 @@ async fn a_hanging_provider_is_left_in_time() {
     let request = Exchange {
         host: &host,
         user: &user(1),
+        server_name: None,
         access_token: &federated(1),
         scopes: SCOPES,
         from_cache: true,
@@ -179,6 +180,7 @@ async fn a_rejected_token_is_replaced_once_for_all() {
         obo.exchange(&Exchange {
             host: &host,
             user: &user(1),
+            server_name: None,
             access_token: &federated(1),
             scopes: SCOPES,
             from_cache: true,

@@ -47,6 +47,7 @@ async fn exchange_with(
     obo.exchange(&Exchange {
         host,
         user: &host::user(number),
+        server_name: None,
         access_token: &host::federated(number),
         scopes,
         from_cache,

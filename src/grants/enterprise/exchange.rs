@@ -84,7 +84,8 @@ impl IdJagExchange {
 
     /// Exchanges the ID token, at the operator's identity provider (RFC 8693).
     async fn id_jag(&self, asked: &Asked<'_>) -> Result<Secret, Failure> {
-        let endpoints = Endpoints::trusted(self.http.clone(), &self.host.environment)?;
+        let endpoints = Endpoints::trusted(self.http.clone(), &self.host.environment)?
+            .told_of(Some(&self.server_name), Some(&self.user));
         let mut form = asked.form(&self.id_token);
         let (url, authorization) = match &self.provider {
             Provider::Configured(options) => {

@@ -24,6 +24,7 @@ use tokio::time::timeout_at;
 use super::authorization_server::AuthorizationServers;
 use crate::digest::Parts;
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::SentSecrets;
 use crate::host::tenant_of;
 use crate::log::{Level, LogMeta};
 use crate::network::HttpClient;
@@ -167,13 +168,19 @@ impl Enterprise {
             parts.add(part);
         }
         parts.add(digest(&SHA256, id_token.expose().as_bytes()));
+        let (server_name, user_id) = (Some(request.server_name), request.user.id.as_deref());
+        let source = self
+            .http
+            .tracer()
+            .source(server_name, user_id, SentSecrets::default);
         let wanted = Wanted {
+            source: &source,
             host,
             key: CacheKey::of(parts),
             service: SERVICE,
             name: "enterprise",
             user,
-            user_id: request.user.id.as_deref(),
+            user_id,
             scopes: scope,
             from_cache: seen.is_none(),
             rejected: request.rejected,

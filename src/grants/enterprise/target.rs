@@ -48,4 +48,13 @@ impl Target {
             settings,
         })
     }
+
+    /// As [`Endpoints::told_of`].
+    #[must_use]
+    pub fn told_of(self, server_name: &str, user_id: Option<&str>) -> Self {
+        Self {
+            endpoints: self.endpoints.told_of(Some(server_name), user_id),
+            ..self
+        }
+    }
 }

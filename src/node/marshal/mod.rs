@@ -20,3 +20,4 @@ pub mod raw_configs;
 pub mod services;
 pub mod stderr_log;
 pub mod to_js;
+pub mod traffic;

@@ -93,6 +93,7 @@ const MEMBERS: &[(&str, Shape)] = &[
     ("traceContext", Shape::Function),
     ("traceHeaders", Shape::Boolean),
     ("onSpans", Shape::Function),
+    ("onTraffic", Shape::Function),
     ("keepConnections", Shape::Boolean),
     ("credentialsKey", Shape::String),
     (classes::HOST_CLASSES, Shape::Methods(&[])),

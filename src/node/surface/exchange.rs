@@ -67,6 +67,7 @@ fn run<'env>(
             let exchange = Exchange {
                 host: &call.host,
                 user,
+                server_name: None,
                 access_token: &params.access_token,
                 scopes: &params.scopes,
                 from_cache: params.from_cache,

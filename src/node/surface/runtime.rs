@@ -22,9 +22,9 @@ use crate::manager::Manager;
 use crate::node::engine::workers::{self, spawn};
 use crate::node::engine::{JsRef, JsResult, JsThread, Scope, StartBatch, Thrown, Value, raise};
 use crate::node::host::{client_profile, embedded, publisher};
-use crate::node::marshal::context::JsEnvironment;
+use crate::node::marshal::context::{CallContext, JsEnvironment};
 use crate::node::marshal::environment::VariableReader;
-use crate::node::marshal::{convert, errors, newer_params, services, stderr_log};
+use crate::node::marshal::{convert, errors, newer_params, services, stderr_log, traffic};
 use crate::reinit::{Reinit, reinit};
 
 /// Creates a runtime over the host's services. Their shapes are checked at once; getters are called when a value is
@@ -66,7 +66,8 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     let thread = JsThread::new(scope)?;
     let tokio = workers::start().map_err(|error| Thrown(errors::to_js(scope, &error)))?;
     let burst = Arc::default();
-    let manager = Manager::new(keep, tokio.clone());
+    let tracing = traffic::read(scope, host)?;
+    let manager = Manager::traced(keep, tokio.clone(), tracing.tracer);
     let metrics = Arc::clone(manager.metrics());
     let shared = Arc::new(RuntimeState {
         realm: Arc::new(JsEnvironment::new(&thread, host, metrics)?),
@@ -105,7 +106,17 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
             scope.error("Error", "The environment takes no cleanup hook"),
         ));
     }
-    warn_of_incomplete(scope, &shared)?;
+    if let Some(traffic) = tracing.traffic {
+        let (thread, realm, host) = (&shared.thread, &shared.realm, &shared.host);
+        traffic.tell_in(CallContext::new(thread, realm, host, scope)?);
+    }
+    let present = services::present(host)?;
+    for warning in [
+        publisher::incomplete(present).map(str::to_owned),
+        tracing.warning,
+    ] {
+        warn(scope, &shared, warning)?;
+    }
     let runtime = set_methods(scope.object()?, &shared, &(), METHODS)?;
     let manager = manager::create(scope, &shared)?;
     runtime.set(
@@ -121,12 +132,15 @@ fn create<'env>(scope: Scope<'env>, host: Value<'env>, env: Env) -> JsResult<'en
     Ok(runtime)
 }
 
-/// Tells the host at once what would otherwise show only in what users do not see.
-fn warn_of_incomplete<'env>(scope: Scope<'env>, shared: &RuntimeState) -> JsResult<'env, ()> {
-    let present = services::present(shared.host.get(scope))?;
-    if let Some(warning) = publisher::incomplete(present) {
+/// Tells the host at once what would otherwise show only in what users, or operators, do not see.
+fn warn<'env>(
+    scope: Scope<'env>,
+    shared: &RuntimeState,
+    warning: Option<String>,
+) -> JsResult<'env, ()> {
+    if let Some(warning) = warning {
         let call = shared.call(scope, None)?;
-        call.host.logger.warn(warning.to_owned());
+        call.host.logger.warn(warning);
         call.context().flush_log(scope);
     }
     Ok(())

@@ -62,6 +62,7 @@ impl Link {
             .headers
             .insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         self.remote.traffic.add_sent(sending.text.len());
+        self.remote.source.sent(&sending.text, request.exchange());
         request.body = Bytes::from(sending.text);
         request.is_repeatable = sending.is_repeatable;
         request.timeout = Some(self.timeouts.post);

@@ -28,6 +28,7 @@ pub use process::Children;
 pub use wire::StdioWire;
 
 pub use crate::server_config::Stderr;
+use crate::trace::Source;
 
 /// How to start a server.
 #[derive(Clone, Default)]
@@ -43,6 +44,8 @@ pub struct StdioOptions {
     pub max_line_bytes: usize,
     /// What the child was given and must not be repeated when it says it.
     pub secrets: SentSecrets,
+    /// The connection, as the trace knows it.
+    pub source: Source,
 }
 
 impl fmt::Debug for StdioOptions {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::ending::{DRAIN, Ending};
 use super::process::{Children, LOOK, Process};
 use crate::log::{Level, LogMeta, Logger};
+use crate::trace::{Source, detail};
 
 /// What the child gets to end after its stdin was closed, and again after `SIGTERM`.
 const GRACE: Duration = Duration::from_secs(2);
@@ -39,6 +40,7 @@ pub(super) struct Supervisor {
     pub(super) writer: AbortHandle,
     pub(super) ending: Ending,
     pub(super) logger: Logger,
+    pub(super) source: Source,
 }
 
 impl Supervisor {
@@ -48,6 +50,11 @@ impl Supervisor {
         over.run_until_cancelled(self.watch()).await;
         self.writer.abort();
         self.children.remove(&self.process);
+        self.source.step("process-ended", || {
+            // Without words it was ended on purpose.
+            let words = self.ending.words();
+            detail("status", &words.as_deref().unwrap_or("was ended"))
+        });
         self.ending.is_known();
         self.process.over.cancel();
     }

@@ -23,6 +23,7 @@ use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::log::{Level, Logger};
 use crate::telemetry::Traffic;
+use crate::trace::Source;
 use crate::transport::inbox::Inbox;
 use crate::transport::outbox::Outbox;
 use crate::transport::wire::{Failure, Receiver, Sending, Wire};
@@ -35,6 +36,7 @@ const DRAIN_BYTES: usize = 64 * 1024;
 pub struct StdioWire {
     pid: Option<u32>,
     traffic: Arc<Traffic>,
+    source: Source,
     outbox: Outbox,
     /// Has the supervisor end the process.
     _stop: DropGuard,
@@ -124,6 +126,13 @@ impl StdioWire {
             return Err(Error::new(Code::Internal, "The child process has no pipes"));
         };
 
+        let source = options.source.clone();
+        source.step("process-started", || {
+            vec![
+                ("command", options.command.clone()),
+                ("pid", pid.unwrap_or_default().to_string()),
+            ]
+        });
         let over = process.over.clone();
         let ending = Ending::new(options.secrets.clone());
         match stderr {
@@ -145,10 +154,11 @@ impl StdioWire {
             writer,
             ending: ending.clone(),
             logger: logger.clone(),
+            source: source.clone(),
         };
         tokio::spawn(supervisor.run());
         let unit = "a line of stdout";
-        let mut inbox = Inbox::new(receiver, Arc::clone(&traffic), logger, unit);
+        let mut inbox = Inbox::new(receiver, Arc::clone(&traffic), logger, unit, source.clone());
         let mut stdout = Lines::new(stdout, options.max_line_bytes);
         let (stops, ended) = (stopping.clone(), ending.clone());
         tokio::spawn(async move {
@@ -165,6 +175,7 @@ impl StdioWire {
         Ok(Self {
             pid,
             traffic,
+            source,
             outbox,
             _stop: stopping.clone().drop_guard(),
             stopping,
@@ -177,6 +188,7 @@ impl StdioWire {
 #[async_trait]
 impl Wire for StdioWire {
     async fn send(&self, sending: Sending<'_>) -> Result<(), Failure> {
+        self.source.sent(&sending.text, 0);
         let mut line = sending.text;
         line.push(b'\n');
         self.traffic.add_sent(line.len());

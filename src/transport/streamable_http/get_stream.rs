@@ -57,7 +57,7 @@ impl StreamableHttp {
         let mut pace = Pace::of_streams();
         loop {
             // Boxed: opening a stream needs more room than waiting for its events does.
-            match Box::pin(self.open_get(session, &pace, receiver)).await {
+            match Box::pin(self.open_get(session, &mut pace, receiver)).await {
                 Ok(Some(mut source)) => {
                     *self.stream.lock() = GetStream::Opened;
                     pace.opened();
@@ -96,10 +96,11 @@ impl StreamableHttp {
     async fn open_get(
         &self,
         session: &HttpSession,
-        pace: &Pace,
+        pace: &mut Pace,
         receiver: &Weak<dyn Receiver>,
     ) -> Result<Option<Events>> {
         let response = self.open(session, pace.last_event_id()).await?;
+        pace.exchange = response.exchange();
         match response.status {
             StatusCode::METHOD_NOT_ALLOWED => {
                 self.refused.note();

@@ -33,14 +33,17 @@ impl StreamableHttp {
         if !is_event_stream(&response) {
             let (url, status, unexpected) =
                 (response.url.clone(), response.status, wrong_type(&response));
+            let exchange = response.exchange();
             let body = response.bytes(ERROR_BODY_BYTES).await?;
             let receiver = receiver.upgrade().ok_or_else(lost)?;
             // Only the refusal of the request comes so.
             return self
-                .take_json(&body, id, &*receiver, &url, status)
+                .take_json(&body, (id, exchange), &*receiver, &url, status)
                 .map_err(|_| unexpected.into());
         }
-        let (mut source, mut pace) = (self.events(response.stream()), Pace::of_streams());
+        let mut pace = Pace::of_streams();
+        pace.exchange = response.exchange();
+        let mut source = self.events(response.stream());
         while let Ok(Some(Ok(found))) = source.next_within(self.sse_read_timeout).await {
             // Others get their turn between the events of a flood.
             consume_budget().await;

@@ -100,7 +100,7 @@ impl StreamableHttp {
             self.remote.discard(response);
             return accepted.ok_or(error.into());
         }
-        let began = session_of(&response);
+        let (began, exchange) = (session_of(&response), response.exchange());
         let (url, status) = (response.url.clone(), response.status);
         let body = self.body(response).await;
         let body = body.map_err(|error| match error.code {
@@ -111,10 +111,10 @@ impl StreamableHttp {
             _ => error,
         });
         let taken = match body? {
-            Body::Json(body) => self.take_json(&body, id, receiver, &url, status),
+            Body::Json(body) => self.take_json(&body, (id, exchange), receiver, &url, status),
             Body::Events(source) => {
                 // Boxed, because it would make every request large.
-                let taking = Box::pin(self.take_events(*source, session, id, receiver));
+                let taking = Box::pin(self.take_events(*source, session, (id, exchange), receiver));
                 let taken = taking.await.map_err(|broken| match broken {
                     Broken::Unreadable(why) => invalid(&url, status, unlike(why)),
                     Broken::By(error) => error,
@@ -143,6 +143,7 @@ impl StreamableHttp {
         );
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
         self.remote.traffic.add_sent(sending.text.len());
+        self.remote.source.sent(&sending.text, request.exchange());
         request.body = Bytes::from(sending.text);
         request.timeout = None;
         request.is_repeatable = sending.is_repeatable;
@@ -180,15 +181,17 @@ impl StreamableHttp {
         }
     }
 
+    /// `exchange` is what the trace calls the exchange that the body is of.
     pub(super) fn take_json(
         &self,
         body: &[u8],
-        id: u64,
+        (id, exchange): (u64, u64),
         receiver: &dyn Receiver,
         url: &Url,
         status: StatusCode,
     ) -> Result<(), Box<Failure>> {
         self.remote.traffic.add_received(body.len());
+        self.remote.source.received(body, exchange);
         let (mut answered, mut found) = (false, None);
         let mut take = |message: Result<Incoming<'_>, NoMessage>| match message {
             Ok(message) => {
@@ -217,10 +220,11 @@ impl StreamableHttp {
         &self,
         mut source: Events,
         session: &HttpSession,
-        id: u64,
+        (id, exchange): (u64, u64),
         receiver: &dyn Receiver,
     ) -> Result<(), Broken> {
         let mut pace = Pace::of_answer();
+        pace.exchange = exchange;
         loop {
             let mut skipped = None;
             loop {
@@ -245,6 +249,7 @@ impl StreamableHttp {
                 }
             }
             if let Some(rest) = source.rest() {
+                self.remote.source.received(&rest, pace.exchange);
                 let unread = each(&self.remote, &rest, |message| {
                     receiver.receive(message, Some(id));
                 });
@@ -271,6 +276,7 @@ impl StreamableHttp {
             match self.open(session, pace.last_event_id()).await {
                 Ok(response) if response.status.is_success() && is_event_stream(&response) => {
                     pace.opened();
+                    pace.exchange = response.exchange();
                     let limit = self.remote.limits.max_response_bytes;
                     return Ok(self.events(guard(response.stream(), limit)));
                 }

@@ -23,6 +23,8 @@ pub(super) struct Pace {
     /// Attempts in a row that opened nothing.
     failed: u32,
     shortest: Duration,
+    /// What the trace calls the exchange that the stream is of.
+    pub exchange: u64,
 }
 
 impl Pace {
@@ -32,6 +34,7 @@ impl Pace {
             progress: Progress::default(),
             failed: 0,
             shortest: SHORTEST_FIRST_RETRY,
+            exchange: 0,
         }
     }
 
@@ -79,6 +82,7 @@ pub(super) fn hand_over(
             pace.progress.note(event.id, event.retry);
             let data = event.data?;
             remote.traffic.add_received(data.len());
+            remote.source.received(data.as_bytes(), pace.exchange);
             return each(remote, data.as_bytes(), |message| {
                 receiver.receive(message, during);
             });

@@ -11,6 +11,7 @@ use super::handshake::upgrade;
 use super::reader::Reader;
 use crate::error::Result;
 use crate::telemetry::Traffic;
+use crate::trace::Source;
 use crate::transport::outbox::Outbox;
 use crate::transport::remote::Remote;
 use crate::transport::wire::{Failure, Receiver, Sending, Wire};
@@ -21,6 +22,7 @@ const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 /// A connection over a WebSocket. Dropping it ends everything, without a closing handshake.
 pub struct WebSocketWire {
     traffic: Arc<Traffic>,
+    source: Source,
     outbox: Outbox,
     /// Nobody wants messages any more: the reader looks for the server's close frame, and the writer ends after what is
     /// queued.
@@ -60,6 +62,7 @@ impl WebSocketWire {
         });
         Ok(Self {
             traffic: remote.traffic,
+            source: remote.source,
             outbox,
             closing,
             over,
@@ -72,6 +75,7 @@ impl WebSocketWire {
 impl Wire for WebSocketWire {
     async fn send(&self, sending: Sending<'_>) -> Result<(), Failure> {
         self.traffic.add_sent(sending.text.len());
+        self.source.sent(&sending.text, 0);
         Ok(self.outbox.send(text(sending.text)).await?)
     }
 

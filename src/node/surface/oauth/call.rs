@@ -265,10 +265,11 @@ impl<'env> Call<'env> {
         );
         let host = self.runtime.call(self.scope, None)?.host;
         Ok(async move {
-            if let Some(server_name) = server_name {
-                rules.tls = tls_of(&host, &server_name).await;
+            if let Some(server_name) = &server_name {
+                rules.tls = tls_of(&host, server_name).await;
             }
-            Endpoints::new(http, &rules, &environment, None, &headers)
+            let endpoints = Endpoints::new(http, &rules, &environment, None, &headers)?;
+            Ok(endpoints.told_of(server_name.as_deref(), None))
         })
     }
 }

@@ -18,6 +18,7 @@ use crate::oauth::{
     store_state_mapping,
 };
 use crate::secret::Secret;
+use crate::trace::detail;
 
 /// `(userId, serverName, tenantId?)`
 pub fn generate_id<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
@@ -92,6 +93,8 @@ pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
             }
             .initiate()
             .await?;
+            let url = || detail("url", &initiated.authorization_url);
+            endpoints.source().step("authorization-url", url);
             Ok(json!({
                 "authorizationUrl": initiated.authorization_url.as_str(),
                 "flowId": flow_id(&user_id, &server_name, tenant_id.as_deref()),

@@ -146,6 +146,12 @@ export interface MCPHostServices {
   onLogMessage?: (params: LoggingMessageNotificationParams, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
   /** Gets finished spans for the host's tracer, in batches and in the context of their call. */
   onSpans?: (spans: MCPSpan[]) => unknown
+  /**
+   * Hears everything that goes over the wires, without the secrets: HTTP exchanges, JSON-RPC messages, and the steps
+   * between them, in order and in batches, in the context that the runtime was made in. Arguments and results of tools are
+   * told. Read once; what is heard while `MCP_NATIVE_TRACE` names a file stands there, too.
+   */
+  onTraffic?: (records: TrafficRecord[]) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */
   keepConnections?: boolean
   /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */

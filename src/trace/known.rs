@@ -1,0 +1,46 @@
+//! The secrets that were seen, to be cut out of every text. They are bounded in number; those in use are kept.
+
+use std::collections::HashSet;
+
+use crate::foreign_text::SecretSearch;
+
+/// How many are looked for, at most twice as many.
+const MOST: usize = 256;
+
+/// Secrets since the last time that there were too many.
+#[derive(Default)]
+struct Generation {
+    texts: HashSet<String>,
+    search: SecretSearch,
+}
+
+#[derive(Default)]
+pub(super) struct Known {
+    current: Generation,
+    before: Generation,
+}
+
+impl Known {
+    pub fn add(&mut self, secret: &str) {
+        if self.current.texts.contains(secret) {
+            return;
+        }
+        if self.current.texts.len() == MOST {
+            self.before = std::mem::take(&mut self.current);
+        }
+        self.current.texts.insert(secret.to_owned());
+        self.current.search.add(secret);
+    }
+
+    /// The text without them; `None` where it has none.
+    pub fn cut_out(&self, text: &str, mark: &str) -> Option<String> {
+        let mut cut = None;
+        for generation in [&self.current, &self.before] {
+            let text = cut.as_deref().unwrap_or(text);
+            if let Some(without) = generation.search.cut_out(text, mark) {
+                cut = Some(without);
+            }
+        }
+        cut
+    }
+}

@@ -1,0 +1,189 @@
+//! Records as lines of JSON (docs/trace.md).
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::DateTime;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName};
+
+use super::json::Object;
+use super::record::{Event, LONGEST, Phase, Purpose, Record};
+use super::redact::{REDACTED, Redactor};
+
+/// One object, without the line break.
+pub(super) type Line = String;
+
+/// Of the format.
+const VERSION: u8 = 1;
+
+pub(super) fn lost(count: usize) -> Line {
+    let mut line = Object::new();
+    line.raw("v", &VERSION);
+    line.text("at", &time(SystemTime::now()));
+    line.text("kind", "lost").raw("count", &count);
+    line.end()
+}
+
+pub(super) fn of(record: &Record, redactor: &mut Redactor) -> Line {
+    redactor.learn(&record.who.secrets);
+    let mut line = Object::new();
+    line.raw("v", &VERSION);
+    line.text("at", &time(record.at));
+    line.optional("server", record.who.server.as_deref());
+    line.optional("user", record.who.user.as_deref());
+    match &record.event {
+        Event::Http { id, purpose, phase } => {
+            line.text("kind", "http").raw("id", id);
+            http(&mut line, phase, *purpose, redactor);
+        }
+        Event::Message {
+            is_sent,
+            transport,
+            connection,
+            exchange,
+            text,
+            bytes,
+        } => {
+            let direction = if *is_sent { "sent" } else { "received" };
+            line.text("kind", "message").text("direction", direction);
+            line.text("transport", transport)
+                .raw("connection", connection);
+            if *exchange > 0 {
+                line.raw("exchange", exchange);
+            }
+            let text = String::from_utf8_lossy(text);
+            let text = text.trim_start_matches('\u{feff}').trim();
+            match redactor.json(text, false).filter(|_| *bytes <= LONGEST) {
+                Some(message) => line.raw("message", &message),
+                None => line.text("text", &beginning(redactor.text(text))),
+            };
+            line.raw("bytes", bytes);
+        }
+        Event::Step { step, details } => {
+            line.text("kind", "step").text("step", step);
+            if !details.is_empty() {
+                let mut members = Object::new();
+                for (name, value) in details {
+                    let value = match *name {
+                        "url" => redactor.link(value),
+                        _ => redactor.text(value),
+                    };
+                    members.text(name, &value);
+                }
+                line.raw("details", &members.end());
+            }
+        }
+    }
+    line.end()
+}
+
+fn http(line: &mut Object, phase: &Phase, purpose: Purpose, redactor: &mut Redactor) {
+    let name = match phase {
+        Phase::Request { .. } => "request",
+        Phase::Response { .. } => "response",
+        Phase::End { .. } => "end",
+        Phase::Failed { .. } => "failed",
+    };
+    line.text("phase", name).text("purpose", purpose.as_str());
+    match phase {
+        Phase::Request {
+            method,
+            url,
+            headers: sent,
+            secret_headers,
+            body,
+        } => {
+            redactor.learn_headers(sent, secret_headers);
+            let is_form = sent
+                .get(CONTENT_TYPE)
+                .is_some_and(|kind| kind.as_bytes().ends_with(b"urlencoded"));
+            let body = (!body.is_empty()).then(|| redactor.body(body, is_form));
+            line.text("method", method.as_str());
+            line.text("url", &redactor.url(url));
+            headers(line, sent, secret_headers, redactor);
+            if let Some(body) = body {
+                line.text("body", &beginning(body));
+            }
+        }
+        Phase::Response {
+            after,
+            status,
+            headers: got,
+        } => {
+            redactor.learn_headers(got, &[]);
+            line.raw("status", status);
+            headers(line, got, &[], redactor);
+            line.raw("ms", &ms(*after));
+        }
+        Phase::End {
+            after,
+            bytes,
+            body,
+            grants,
+        } => {
+            line.raw("ms", &ms(*after)).raw("bytes", bytes);
+            if !body.is_empty() {
+                // Of tokens that nothing says the names of, nothing is told.
+                let told = if *grants {
+                    redactor.json(&String::from_utf8_lossy(body), true)
+                } else {
+                    Some(redactor.body(body, false))
+                };
+                line.text("body", &told.map_or_else(|| REDACTED.to_owned(), beginning));
+            }
+        }
+        Phase::Failed {
+            after,
+            code,
+            message,
+        } => {
+            line.raw("ms", &ms(*after));
+            let mut error = Object::new();
+            error
+                .text("code", code)
+                .text("message", &redactor.text(message));
+            line.raw("error", &error.end());
+        }
+    }
+}
+
+/// Those of one name as one, as Node has them.
+fn headers(line: &mut Object, all: &HeaderMap, secret: &[HeaderName], redactor: &mut Redactor) {
+    let mut members = Object::new();
+    for name in all.keys() {
+        let values = all.get_all(name).iter();
+        let values: Vec<_> = values
+            .map(|value| redactor.header(name, value, secret))
+            .collect();
+        members.text(name.as_str(), &values.join(", "));
+    }
+    line.raw("headers", &members.end());
+}
+
+/// At most [`LONGEST`] bytes.
+fn beginning(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        // Not half a mark.
+        let ends = text
+            .rfind('‹')
+            .filter(|&at| !text[at..].contains('›') && text.len() - at < REDACTED.len());
+        if let Some(at) = ends {
+            text.truncate(at);
+        }
+    }
+    text
+}
+
+fn ms(after: Duration) -> f64 {
+    (after.as_secs_f64() * 1e6).round() / 1000.0
+}
+
+/// ISO 8601, in UTC and with microseconds.
+fn time(at: SystemTime) -> String {
+    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = i64::try_from(since.as_secs()).unwrap_or_default();
+    let date = DateTime::from_timestamp(seconds, 0).unwrap_or_default();
+    // Without a fraction, which would be as long as it likes.
+    format!("{:?}.{:06}Z", date.naive_utc(), since.subsec_micros())
+}
