@@ -2,9 +2,11 @@
 
 const { readFileSync, statSync } = require('node:fs');
 const { join } = require('node:path');
+const { startAuthorizationServer } = require('./support/authorization-server');
 const { useCli } = require('./support/cli');
+const { startProtectedServer } = require('./support/protected-server');
 
-const { cli } = useCli();
+const { fixtures, cli, withServers } = useCli();
 
 const START = Date.parse('2026-11-30T12:00:00Z');
 
@@ -169,14 +171,14 @@ test('lines that are no records are counted, also one without an end, and no rec
 });
 
 /** What HAR 1.2 requires of a file. */
-function expectHar({ log }) {
+function expectHar({ log }, start = START) {
   expect(log).toMatchObject({ version: '1.2', creator: { name: 'librechat-mcp-native', version: expect.any(String) } });
   const text = expect.any(String);
   const number = expect.any(Number);
   const pairs = (list) => list.map(() => ({ name: text, value: text }));
   for (const entry of log.entries) {
     expect(entry).toMatchObject({ time: number, cache: {}, timings: { send: number, wait: number, receive: number } });
-    expect(new Date(entry.startedDateTime).getTime()).toBeGreaterThanOrEqual(START);
+    expect(new Date(entry.startedDateTime).getTime()).toBeGreaterThanOrEqual(start);
     const { request, response, timings } = entry;
     expect(timings.send + timings.wait + timings.receive).toBeCloseTo(entry.time);
     const both = { httpVersion: text, cookies: [], headersSize: number, bodySize: number };
@@ -220,6 +222,45 @@ test('HAR 1.2: an entry for each exchange, with what it carried', async () => {
   // Told after its exchange had ended.
   expect(JSON.parse(plain.response.content.text)).toMatchObject({ error: { code: -32002 } });
   expect(open).toMatchObject({ comment: 'The trace ends before the exchange.', response: { status: 0 } });
+});
+
+test('a real login, call and logout', async () => {
+  const authorizationServer = fixtures.keep(await startAuthorizationServer());
+  const server = fixtures.keep(await startProtectedServer(authorizationServer));
+  const { run, folder } = withServers(
+    { notes: { type: 'streamable-http', url: server.url } },
+    { allowedAddresses: [server.address, authorizationServer.address] },
+  );
+  const env = { MCP_NATIVE_TRACE: join(folder, 'trace.ndjson') };
+  let visit;
+  const onStdout = (text) => {
+    const [url] = /http:\S+state=\S+(?=\s)/.exec(text) ?? [];
+    if (!url || visit) return;
+    visit = authorizationServer.signIn(url).then((parameters) => {
+      const redirect = new URL(new URL(url).searchParams.get('redirect_uri'));
+      redirect.search = parameters;
+      return fetch(redirect);
+    });
+  };
+  for (const command of ['login notes --no-browser', 'call notes echo text=hello', 'logout notes']) {
+    expect(await run(command.split(' '), { env, onStdout })).toMatchObject({ code: 0 });
+  }
+  const { code, stdout, stderr } = await run(['trace', 'trace.ndjson', '--server', 'notes']);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  const events = [
+    ...['reads metadata', 'registers a client', 'the user is sent to authorize', 'the browser has come back'],
+    ...['redeems the code for tokens', 'the tokens are stored', '→ initialize', '← initialize: ok', 'is connected'],
+    ...['→ tools/call echo', '← tools/call echo: ok', 'revokes a token'],
+  ];
+  const places = events.map((event) => [event, stdout.indexOf(event)]);
+  expect(places.filter(([, place]) => place < 0)).toEqual([]);
+  expect(places).toEqual([...places].sort(([, one], [, other]) => one - other));
+  expect(await run(['trace', 'trace.ndjson', '--har', 'trace.har'])).toMatchObject({ code: 0 });
+  const har = JSON.parse(readFileSync(join(folder, 'trace.har'), 'utf8'));
+  expectHar(har, Date.now() - 600_000);
+  const call = har.log.entries.find(({ request }) => request.postData?.text.includes('tools/call'));
+  expect(call).toMatchObject({ _server: 'notes', _user: 'cli', _purpose: 'mcp', response: { status: 200 } });
+  expect(call.response.content.text).toContain('hello');
 });
 
 test('a trace that is not there, and one that would be overwritten: exit code 2', async () => {

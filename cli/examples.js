@@ -18,7 +18,7 @@ const EXAMPLES = {
   prompts: ['prompts everything'],
   get: ['get everything args-prompt city=Paris'],
   login: ['login linear', 'login linear --port 8765   # ssh -L 8765:127.0.0.1:8765 …', 'login linear --paste'],
-  logout: ['logout linear'],
+  logout: ['logout linear', 'logout https://mcp.example.com/mcp'],
   tokens: ['tokens', 'tokens linear --json'],
   obo: ['obo orders < token.txt'],
   validate: ['validate', 'validate path/to/librechat.yaml'],
