@@ -1,10 +1,11 @@
 /** The command line: which commands there are and what they take. Each is a file in `commands/`. */
 
-const { Command, CommanderError, InvalidArgumentError } = require('commander');
+const { Command, CommanderError, InvalidArgumentError, Option } = require('commander');
 const { version } = require('../package.json');
 const { DEFAULT_FILE } = require('./config');
 const { EXIT, Failure } = require('./failure');
 const { reportFailure } = require('./output');
+const { FORMATS } = require('./reports');
 const { splitCommand, targetOf } = require('./target');
 
 const MAX_TIMEOUT_S = 3600;
@@ -45,6 +46,8 @@ async function run(given) {
 
   targeted(personal(timed(command('check [arguments...]', 'connects to every server, or to those that are named'), 30)))
     .usage('[options] [librechat.yaml] [server...]\n       … check [options] https://… | -- <command> [argument...]')
+    .addOption(new Option('--format <format>', 'what to print, for CI').choices(Object.keys(FORMATS)).conflicts('json'))
+    .option('--trace <file>', 'records the traffic in a file')
     .action(action('check'));
   targeted(personal(timed(command('tools <server>', 'lists what a server offers'), 30))).action(action('tools'));
   targeted(personal(timed(command('call <server> <tool> [json]', 'calls a tool with arguments in JSON'), 60))).action(
