@@ -23,14 +23,14 @@ describe('check', () => {
     const { code, stdout, stderr } = await run(['check']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const inOrder = stdout
-      .replace(/ +\d+(\.\d)? m?s/g, ' TIME')
+      .replace(/ +\d+(\.\d)? m?s\b/g, ' TIME')
       .split('\n')
       .sort();
     expect(inOrder).toEqual([
       '',
-      '2 of 2 servers work',
+      '2 of 2 servers work ✓',
       '✓ local  stdio TIME   13 tools  no login',
-      '✓ web    http  TIME   13 tools  no login',
+      '✓ web    http TIME   13 tools  no login',
     ]);
   });
 
