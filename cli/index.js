@@ -47,7 +47,7 @@ async function run(given) {
   targeted(personal(timed(command('check [arguments...]', 'connects to every server, or to those that are named'), 30)))
     .usage('[options] [librechat.yaml] [server...]\n       … check [options] https://… | -- <command> [argument...]')
     .addOption(new Option('--format <format>', 'what to print, for CI').choices(Object.keys(FORMATS)).conflicts('json'))
-    .option('--trace <file>', 'records the traffic in a file')
+    .option('--trace <file>', 'adds the traffic to a file')
     .action(action('check'));
   targeted(personal(timed(command('tools <server>', 'lists what a server offers'), 30))).action(action('tools'));
   targeted(personal(timed(command('call <server> <tool> [json]', 'calls a tool with arguments in JSON'), 60))).action(
