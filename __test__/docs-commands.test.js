@@ -85,12 +85,22 @@ describe('docs/cli.md', () => {
     'check --format junit > report.xml': [1, ''],
     'check --format github': [1, '::error file=librechat.yaml,line='],
     'tools everything': [0, 'echo'],
-    'call everything echo \'{"message":"Hello"}\'': [0, 'Hello'],
+    'call everything echo message=Hello': [0, 'Hello'],
+    'call everything get-tiny-image --save images/': [0, '[image image/png'],
+    'resources everything': [0, '2 templates'],
+    'read everything demo://resource/static/document/features.md': [0, '# Everything Server'],
+    'prompts everything': [0, 'args-prompt'],
+    'get everything args-prompt city=Paris': [0, 'Paris'],
     'call everything get-sum \'{"a":1,"b":2}\' --json': [0, '"content": ['],
     'check search --user-vars my-vars.yaml': works,
     'tools search --user-vars my-vars.yaml': [0, 'echo'],
     'login notes': [0, 'Logged in to notes'],
     'check notes': works,
+    tokens: [0, 'notes'],
+    'logout notes': [0, 'Logged out of notes'],
+    'trace trace.ndjson': [0, 'notes        · is connected'],
+    'trace trace.ndjson --har trace.har': [0, '0 exchanges'],
+    'completion bash': [0, 'complete -o default'],
     'obo orders < token.txt': [0, 'exchanged for orders'],
   };
   const open = [];
@@ -117,6 +127,8 @@ describe('docs/cli.md', () => {
       }),
     );
     writeFileSync(join(folder.folder, 'token.txt'), 'token-of-a-user\n');
+    const record = { v: 1, at: new Date().toISOString(), kind: 'step', step: 'connected', server: 'notes', user: 'me' };
+    writeFileSync(join(folder.folder, 'trace.ndjson'), JSON.stringify(record));
     env = {
       BROWSER: 'true',
       OPENID_ISSUER: issuer,
@@ -133,7 +145,7 @@ describe('docs/cli.md', () => {
   function browser() {
     let visit;
     return (text) => {
-      const [url] = /http:\S+(?=\s)/.exec(text) ?? [];
+      const [url] = /http:\S+state=\S+(?=\s)/.exec(text) ?? [];
       if (!url || visit) return;
       visit = authorizationServer.signIn(url).then((parameters) => {
         const redirect = new URL(new URL(url).searchParams.get('redirect_uri'));
