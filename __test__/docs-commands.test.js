@@ -16,6 +16,8 @@ const { freePort } = require('./support/ports');
 const { startProtectedServer } = require('./support/protected-server');
 const { until } = require('./support/wait');
 
+const SERVER = '@modelcontextprotocol/server-everything';
+
 /**
  * A folder with the files of a page: its `yaml` blocks, by the name in their first line, else `librechat.yaml`, and its
  * program. The package is installed in it.
@@ -36,7 +38,10 @@ function folderOf(page, change) {
   mkdirSync(join(modules, '.bin'), { recursive: true });
   symlinkSync(ROOT, join(modules, 'librechat-mcp-native'));
   symlinkSync('../librechat-mcp-native/bin/librechat-mcp-native.js', join(modules, '.bin', 'librechat-mcp-native'));
-  const env = { npm_config_update_notifier: 'false' };
+  // npx finds it here, and asks no registry.
+  mkdirSync(join(modules, '@modelcontextprotocol'));
+  symlinkSync(join(ROOT, 'node_modules', SERVER), join(modules, SERVER));
+  const env = { npm_config_update_notifier: 'false', npm_config_offline: 'true' };
   return {
     ...cli,
     shell: (line, options) => cli.execute('sh', ['-c', line], { ...options, env: { ...env, ...options?.env } }),
@@ -76,6 +81,9 @@ describe('docs/cli.md', () => {
   const RESULTS = {
     validate: [0, '4 servers, 0 errors'],
     check: [1, '1 of 4 servers work'],
+    'check -- npx -y @modelcontextprotocol/server-everything': works,
+    'check --format junit > report.xml': [1, ''],
+    'check --format github': [1, '::error file=librechat.yaml,line='],
     'tools everything': [0, 'echo'],
     'call everything echo message=Hello': [0, 'Hello'],
     'call everything get-tiny-image --save images/': [0, '[image image/png'],
@@ -172,7 +180,6 @@ test('docs/program.md: the first program', async () => {
     const modules = join(folder.folder, 'node_modules');
     mkdirSync(join(modules, '@modelcontextprotocol'), { recursive: true });
     symlinkSync(ROOT, join(modules, 'librechat-mcp-native'));
-    const SERVER = '@modelcontextprotocol/server-everything';
     symlinkSync(join(ROOT, 'node_modules', SERVER), join(modules, SERVER));
     const { code, stdout } = await folder.execute(process.execPath, ['program.js'], {
       env: { npm_config_offline: 'true' },

@@ -6,6 +6,7 @@ const { DEFAULT_FILE } = require('./config');
 const { examplesOf } = require('./examples');
 const { EXIT, Failure } = require('./failure');
 const { reportFailure } = require('./output');
+const { FORMATS } = require('./reports');
 const { splitCommand, targetOf } = require('./target');
 
 const MAX_TIMEOUT_S = 3600;
@@ -46,6 +47,8 @@ async function run(given) {
 
   targeted(personal(timed(command('check [arguments...]', 'connects to every server, or to those that are named'), 30)))
     .usage('[options] [librechat.yaml] [server...]\n       … check [options] https://… | -- <command> [argument...]')
+    .addOption(new Option('--format <format>', 'what to print, for CI').choices(Object.keys(FORMATS)).conflicts('json'))
+    .option('--trace <file>', 'adds the traffic to a file')
     .action(action('check'));
   targeted(personal(timed(command('tools <server>', 'lists what a server offers'), 30))).action(action('tools'));
   targeted(personal(timed(command('call <server> <tool> [values...]', 'calls a tool'), 60)))
