@@ -61,8 +61,8 @@ function callbackOf(text, authorizationUrl) {
   if (state && pasted.searchParams.get('state') !== state) {
     return { problem: 'That address is of another login: open the one above, and paste where it leads to.' };
   }
-  pasted.hash = '';
-  return pasted;
+  // Nothing else of it: neither a fragment nor a name and a password.
+  return new URL(`${pasted.origin}${pasted.pathname}${pasted.search}`);
 }
 
-module.exports = { callbackOf, readPasted };
+module.exports = { readPasted };
