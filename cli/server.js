@@ -5,6 +5,7 @@ const { DEFAULT_FILE, missingVariables, serverOf } = require('./config');
 const { grantOf, metadataAddressOf } = require('./grants');
 const { summary } = require('./output');
 const { USER } = require('./runtime');
+const { unexpandedIn } = require('./unexpanded');
 
 const TRANSPORTS = { http: 'streamable-http' };
 
@@ -29,6 +30,8 @@ function knownOf({ config, userVars, api }, name, options) {
     known: Object.keys(config.servers),
     variables: api.getMissingCustomUserVars(server, userVars.of(name)),
     metadata: metadataAddressOf(server),
+    server,
+    transport: server && transportOf(server),
     ofLogin: Object.values(server?.headers ?? {}).some((value) => String(value).includes('{{LIBRECHAT_OPENID_')),
     ...options,
   };
@@ -48,14 +51,15 @@ function addressOf(api, server, customUserVars) {
 }
 
 /**
- * Members of `oauth` that the schema leaves out, as `{ path, message }`. LibreChat does so without a word; what is misspelt
- * has no effect.
+ * What has no effect, as `{ path, message }`: variables that stay as they are written, and members of `oauth` that the
+ * schema leaves out. LibreChat says nothing of either.
  *
  * @param parsed  what the schema makes of the server's configuration
  */
-function unknownMembers(server, parsed) {
+function warningsOf(api, server, parsed) {
   const unknown = Object.keys(server.oauth ?? {}).filter((member) => !Object.hasOwn(parsed.oauth ?? {}, member));
-  return unknown.map((member) => ({ path: ['oauth', member], message: 'is not known, and has no effect' }));
+  const message = 'is not known, and has no effect';
+  return [...unexpandedIn(api, server), ...unknown.map((member) => ({ path: ['oauth', member], message }))];
 }
 
 /** Why a server cannot even be tried, as `{ code, message, hint }`. */
@@ -64,8 +68,10 @@ function obstacle(context, name) {
   const [issue] = context.api.validateServerConfig(server, { source: 'yaml' });
   if (issue) {
     const line = context.config.lineOf(['mcpServers', name, ...issue.path]);
-    const where = `${context.config.file}:${line}`;
-    return summary({ code: 'MCP_INVALID_CONFIG', message: `${where}: ${[...issue.path].join('.')}: ${issue.message}` });
+    const member = [...issue.path].join('.');
+    const kept = unexpandedIn(context.api, server).find(({ path }) => path.join('.') === member);
+    const why = kept ? `${issue.message}; it ${kept.message}` : issue.message;
+    return summary({ code: 'MCP_INVALID_CONFIG', message: `${context.config.file}:${line}: ${member}: ${why}` });
   }
   const known = knownOf(context, name);
   const variables = missingVariables(server);
@@ -116,4 +122,4 @@ async function connect(context, name, timeoutSeconds) {
   });
 }
 
-module.exports = { connect, expanded, knownOf, obstacle, transportOf, unknownMembers };
+module.exports = { connect, expanded, knownOf, obstacle, transportOf, warningsOf };

@@ -6,7 +6,7 @@ const { serverOf } = require('../config');
 const { EXIT } = require('../failure');
 const { clean, counted, paint, print, printFailure, printJson, printTable, progress, summary } = require('../output');
 const { openIdConfig, withRuntime } = require('../runtime');
-const { connect, knownOf, obstacle, transportOf, unknownMembers } = require('../server');
+const { connect, knownOf, obstacle, transportOf, warningsOf } = require('../server');
 
 const CONCURRENCY = 4;
 
@@ -72,8 +72,8 @@ async function checkServer(context, name, options) {
       return { ...result, authorization: { ...authorization, ready: false }, error: hindered };
     }
     const { config: parsed } = context.api.parseServerConfig(server, { source: 'yaml' });
-    const unknown = unknownMembers(server, parsed);
-    if (unknown.length > 0) result.warnings = unknown.map(({ path, message }) => `${path.join('.')} ${message}`);
+    const unexpected = warningsOf(context.api, server, parsed);
+    if (unexpected.length > 0) result.warnings = unexpected.map(({ path, message }) => `${path.join('.')} ${message}`);
     const authorization = authorizationOf(context, name);
     // Awaited below; meanwhile it must not count as unhandled.
     authorization.catch(() => {});
