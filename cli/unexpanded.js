@@ -38,7 +38,7 @@ function unexpandedIn(api, server) {
       ...(places ? variablesIn(api, text.trim()) : variablesElsewhere(member, text)),
       ...placeholdersIn(text, declared, takesPlaceholders(server, path)),
     ];
-    return kept.map(([what, why]) => ({ path, message: `keeps ${what} as it is written: ${why}` }));
+    return kept.map(([what, why]) => ({ path, message: `keeps ${what} as written: ${why}` }));
   });
 }
 

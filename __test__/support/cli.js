@@ -28,14 +28,14 @@ function createCli(files) {
   };
 
   /** Runs a program in the folder to its end: `{ code, stdout, stderr, json() }`. */
-  function execute(program, args, { env, input = '', onStdout } = {}) {
+  function execute(program, args, { env, input = '', onStdout, onStderr } = {}) {
     return new Promise((fulfil, reject) => {
       const child = spawn(program, args, { cwd: folder, env: { ...ownEnv, ...env }, timeout: 100_000 });
       const output = { stdout: '', stderr: '' };
       for (const name of ['stdout', 'stderr']) {
         child[name].setEncoding('utf8').on('data', (text) => {
           output[name] += text;
-          if (name === 'stdout') onStdout?.(output.stdout);
+          (name === 'stdout' ? onStdout : onStderr)?.(output[name]);
         });
       }
       child.on('error', reject);
