@@ -13,27 +13,28 @@ function httpHint(known) {
   if (known.transport === 'sse' && [400, 404, 405, 406].includes(status)) {
     return `The address has no event stream of HTTP+SSE: ${STREAMABLE}; if it is an HTTP+SSE server, correct the path of \`url\`.`;
   }
-  return OF_STATUS[status]?.() ?? ofClass(status);
+  if ([404, 405].includes(status) && /\/sse\b/.test(known.server?.url)) {
+    return 'The address looks like one of HTTP+SSE, and `type` says otherwise: write `type: sse`.';
+  }
+  return OF_STATUS[status] ?? ofClass(status);
 }
 
 const OF_STATUS = {
-  400: () => 'The server found the request wrong: its words say what it misses, often a header or a part of `url`.',
-  404: () => `The path of \`url\` is wrong: ${ADDRESS}.`,
-  405: () =>
-    `The address takes no POST: if it is an HTTP+SSE server, write \`type: sse\`; else correct the path of \`url\`: ${ADDRESS}.`,
-  406: () => `The address answers with nothing that MCP knows: correct the path of \`url\`: ${ADDRESS}.`,
-  410: () => `The address is given up: look for the new one; ${ADDRESS}.`,
-  429: () => 'The server has had enough of requests: wait as long as it says, or ask who runs it for more.',
-  500: () => 'The server failed inside: look at its log, or tell who runs it.',
-  502: () => 'A gateway answered in place of the server, which it does not reach: see that the server behind it runs.',
-  503: () => 'The server is down or busy, by the word of what stands before it: see that it runs, or try again later.',
-  504: () =>
-    'A gateway answered in place of the server, which did not answer it in time: see that the server behind it runs.',
+  400: 'The server found the request wrong: its words say what it misses, often a header or a part of `url`.',
+  404: `The path of \`url\` is wrong: ${ADDRESS}.`,
+  405: `The address takes no POST: if it is an HTTP+SSE server, write \`type: sse\`; else correct the path of \`url\`: ${ADDRESS}.`,
+  406: `The address answers with nothing that MCP knows: correct the path of \`url\`: ${ADDRESS}.`,
+  410: `The address is given up: look for the new one; ${ADDRESS}.`,
+  429: 'The server has had enough of requests: wait as long as it says, or ask who runs it for more.',
+  500: 'The server failed inside: look at its log, or tell who runs it.',
+  502: 'A gateway answered in place of the server, which it does not reach: see that the server behind it runs.',
+  503: 'The server is down or busy, by the word of what stands before it: see that it runs, or try again later.',
+  504: 'A gateway answered in place of the server, which did not answer it in time: see that the server behind it runs.',
 };
 
 const ofClass = (status) =>
   status >= 500
-    ? OF_STATUS[500]()
+    ? OF_STATUS[500]
     : 'The server refused the request: its words say why; see `url`, `headers` and `type`.';
 
 const LOGIN = /\b(?:log-?in|sign-?in|sso|saml|oauth2?|authorize)\b/i;
@@ -67,7 +68,7 @@ const TLS = [
     () => 'The port does not speak TLS: if it is plain HTTP, write http:// in `url` (ws:// in place of wss://).',
   ],
   [
-    /if the port speaks TLS, write https|the port speaks TLS/,
+    /the port speaks TLS, write https/,
     () => 'If the port speaks TLS, write https:// in `url` (wss:// in place of ws://).',
   ],
   [

@@ -47,6 +47,7 @@ function endedHint({ message, server, transport }) {
   const [, hint] = WORDS.find(([pattern]) => pattern.test(words)) ?? [];
   if (hint) return hint({ server });
   const variable = missingVariable(words);
+  if (variable && server.env?.[variable] !== undefined) return `Correct ${variable} in \`env\` of the server.`;
   if (variable) {
     return `Set ${variable} in \`env\` of the server: of the environment here it gets only a small safe part.`;
   }
@@ -55,15 +56,18 @@ function endedHint({ message, server, transport }) {
 
 /** The system could not start the command. */
 function spawnHint({ message, server }) {
-  const command = JSON.stringify(server?.command ?? '');
+  const command = server?.command ?? '';
   if (/working directory .* does not exist/.test(message)) return 'Correct `cwd`: there is no such folder.';
   if (/may not execute/.test(message))
-    return `Let it be executed (chmod +x), or name what runs it: \`command: node\`, with the file in \`args\`.`;
+    return 'Let it be executed (chmod +x), or name what runs it: `command: node`, with the file in `args`.';
   if (/no program for this system|Exec format/.test(message)) {
     return 'Name what runs it: `command: python3` (or node, sh), with the file as the first of `args`; or give the file a first line with #!.';
   }
-  if (/No such file|not found/.test(message))
-    return `Install ${command}, or write its full path: it is not on the PATH of this process.`;
+  if (/No such file|not found/.test(message)) {
+    return /[\\/]/.test(command)
+      ? `There is no such file: correct the path ${JSON.stringify(command)}, or install what belongs there.`
+      : `Install ${JSON.stringify(command)}, or write its full path: it is not on the PATH of this process.`;
+  }
   return 'Install the command, or correct `command`, `cwd` and `stderr`.';
 }
 

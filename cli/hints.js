@@ -20,7 +20,8 @@ const redirectUris = (name) =>
 const byHand = ({ name = 'SERVER' }) =>
   `Register a client with the provider, with the redirect URIs ${redirectUris(name)}, and set \`oauth.client_id\`.`;
 
-const CLIENT = "Check `oauth.client_id` and `oauth.client_secret` against the provider's registration.";
+const CLIENT =
+  "Correct `oauth.client_id`, and `oauth.client_secret` or `oauth.private_key_jwt`, after the provider's registration.";
 
 /** 401 or 403. */
 function authorizationHint(known) {
@@ -50,11 +51,11 @@ const credentialsOf = (server) => {
 };
 
 function flowHint({ login, message }) {
+  if (/invalid_client|unauthorized_client/.test(message)) return CLIENT;
   if (/An operator|private_key_jwt/.test(message)) return 'Correct `oauth` of the server, then begin again.';
   if (/access_denied/.test(message)) {
     return `The user declined, or the provider's rules do not let the user in: agree, or ask who runs it. ${begin(login)}`;
   }
-  if (/invalid_client|unauthorized_client/.test(message)) return CLIENT;
   if (/invalid_scope/.test(message))
     return `Correct \`oauth.scope\`: the provider does not know one of its scopes. ${begin(login)}`;
   return begin(login);

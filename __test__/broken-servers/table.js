@@ -141,7 +141,7 @@ const CHECKED = {
     /no MCP endpoint.*stands before the server/,
   ),
   'http-empty': of('MCP_INVALID_RESPONSE', 'without a content type', /without a content type/, /no MCP endpoint/),
-  'sse-as-http': status(404, 'HTTP 404', 'Not Found', /\/sse/),
+  'sse-as-http': status(404, 'HTTP 404', 'Not Found', /write `type: sse`/),
   'http-as-sse': status(
     400,
     'without `type`',
@@ -222,7 +222,7 @@ const LOGINS = {
     'MCP_OAUTH_FLOW_FAILED',
     'invalid_client',
     /invalid_client/,
-    /`?oauth\.client_id`? and `oauth\.client_secret`|Correct `oauth` of the server/,
+    /^Correct `oauth\.client_id`, and `oauth\.client_secret`/,
   ),
   'login-registration-refused': of(
     'MCP_OAUTH_REGISTRATION_FAILED',
