@@ -10,9 +10,13 @@ const DISCOVERY_TIMEOUT_MS = 10_000;
 /** Values of `stderr` that mean the terminal. */
 const INHERITED = new Set([undefined, null, 'inherit', 2]);
 
-/** Runs `work(context)` with `{ config, userVars, runtime, api }` and closes the runtime after it. */
+/**
+ * Runs `work(context)` with `{ config, userVars, runtime, api }` and closes the runtime after it.
+ *
+ * @param options.target  in place of a file; see `target.js`
+ */
 async function withRuntime(options, work) {
-  const config = readConfig(options.config);
+  const config = options.target ?? readConfig(options.config);
   const userVars = readUserVars(options.userVars, config);
   const api = require('..');
   const runtime = createRuntime(api, config);

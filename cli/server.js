@@ -21,7 +21,8 @@ function knownOf({ config, userVars, api }, name, options) {
   const server = config.servers[name];
   const file = config.file === DEFAULT_FILE ? '' : ` --config ${config.file}`;
   const values = userVars.file === undefined ? '' : ` --user-vars ${userVars.file}`;
-  const run = (command) => `npx librechat-mcp-native ${command} ${JSON.stringify(name)}${file}`;
+  const named = config.typed ?? `${JSON.stringify(name)}${file}`;
+  const run = (command) => `npx librechat-mcp-native ${command} ${named}`;
   return {
     name,
     address: addressOf(api, server, userVars.of(name)),
@@ -67,11 +68,12 @@ function obstacle(context, name) {
   const server = serverOf(context.config, name);
   const [issue] = context.api.validateServerConfig(server, { source: 'yaml' });
   if (issue) {
-    const line = context.config.lineOf(['mcpServers', name, ...issue.path]);
+    const { file, lineOf } = context.config;
+    const where = [file, lineOf(['mcpServers', name, ...issue.path]) ?? []].flat().join(':');
     const member = [...issue.path].join('.');
     const kept = unexpandedIn(context.api, server).find(({ path }) => path.join('.') === member);
     const why = kept ? `${issue.message}; it ${kept.message}` : issue.message;
-    return summary({ code: 'MCP_INVALID_CONFIG', message: `${context.config.file}:${line}: ${member}: ${why}` });
+    return summary({ code: 'MCP_INVALID_CONFIG', message: `${where}: ${member}: ${why}` });
   }
   const known = knownOf(context, name);
   const variables = missingVariables(server);
@@ -109,8 +111,12 @@ async function refuseUnknownHost({ config, userVars, api }, name) {
   });
 }
 
-/** Connects with what is stored; nobody is asked to authorize. */
-async function connect(context, name, timeoutSeconds) {
+/**
+ * Connects with what is stored; nobody is asked to authorize.
+ *
+ * @param options.retry  `false` leaves it at one attempt
+ */
+async function connect(context, name, timeoutSeconds, { retry = true } = {}) {
   await refuseUnknownHost(context, name);
   const { runtime, userVars } = context;
   return runtime.manager.getConnection({
@@ -119,6 +125,7 @@ async function connect(context, name, timeoutSeconds) {
     customUserVars: userVars.of(name),
     authorize: false,
     connectionTimeout: timeoutSeconds * 1000,
+    retry,
   });
 }
 
