@@ -115,6 +115,13 @@ impl Run<'_> {
         let (mut connected, listed) = loop {
             let mut connected = Box::pin(self.connect(config.clone(), refusal)).await?;
             let listed = self.list(&mut connected).await?;
+            let failed = listed.as_ref().and_then(|listed| listed.as_ref().err());
+            if let (Some(known), Some(error)) = (&config, failed.or(connected.error.as_ref()))
+                && self.scope().hear_challenge(name, known, error)
+            {
+                (config, refusal) = (self.config().await?, None);
+                continue;
+            }
             let may_ask = connected.authorizes && !connected.asked.was_asked;
             let error = listed.as_ref().and_then(|listed| listed.as_ref().err());
             refusal = error.filter(|_| may_ask).and_then(Error::refusal).cloned();

@@ -8,15 +8,14 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use tokio::time::Instant;
-use url::Url;
 
 use super::config::Config;
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::host::{Lookup, Registry, RulesOfCall, Storage};
-use crate::network::{HttpClient, NetworkRules, Policy, ServerTls};
-use crate::oauth::{Endpoints, detect};
-use crate::server_config::{Context, RawConfig, ServerConfig, process_mcp_env, resolve};
+use crate::network::{HttpClient, NetworkRules, Policy};
+use crate::oauth::{Asking, Endpoints, detect};
+use crate::server_config::{Context, RawConfig, ServerConfig, Transport, resolve};
 use crate::settings::Settings;
 
 /// So long a server that wants no OAuth, or could not be asked, is not asked again.
@@ -26,15 +25,19 @@ const UNDETECTED_TTL: Duration = Duration::from_mins(1);
 #[derive(Default)]
 pub struct Detections {
     /// By server name.
-    known: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Option<Detected>>>>>,
+    known: Mutex<HashMap<String, Detected>>,
+    /// Whoever has a server's asks it; the others wait for what comes of it.
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     /// What the calls share: the configs of servers, and of those that want OAuth with that in them.
     configs: Mutex<HashMap<(String, bool), Arc<RawConfig>>>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Detected {
     requires_oauth: bool,
     at: Instant,
+    /// What a request was refused with, where that has told it.
+    challenge: Option<String>,
 }
 
 /// The registry as one call sees it.
@@ -53,27 +56,56 @@ impl ConfigRegistry {
             return Ok(false);
         }
         let turn = {
-            let mut known = self.detections.known.lock();
-            Arc::clone(known.entry(server_name.to_owned()).or_default())
+            let mut turns = self.detections.turns.lock();
+            Arc::clone(turns.entry(server_name.to_owned()).or_default())
         };
-        let mut known = turn.lock().await;
-        if let Some(detected) = &*known
+        let _turn = turn.lock().await;
+        if let Some(detected) = self.detections.known.lock().get(server_name)
             && (detected.requires_oauth || detected.at.elapsed() < UNDETECTED_TTL)
         {
             return Ok(detected.requires_oauth);
         }
-        let Some((url, proxy, tls)) = self.whom_to_ask(server_name, config) else {
+        let Some(requires_oauth) = self.detect(server_name, config).await? else {
             return Ok(false);
+        };
+        let detected = Detected {
+            requires_oauth,
+            at: Instant::now(),
+            challenge: None,
+        };
+        let mut known = self.detections.known.lock();
+        // A request may have been refused meanwhile.
+        if !known.get(server_name).is_some_and(|it| it.requires_oauth) {
+            known.insert(server_name.to_owned(), detected);
+        }
+        Ok(known.get(server_name).is_some_and(|it| it.requires_oauth))
+    }
+
+    /// `None` where there is nobody to ask.
+    async fn detect(
+        &self,
+        server_name: &str,
+        config: &Map<String, Value>,
+    ) -> Result<Option<bool>> {
+        let context = Context::of_environment(&self.environment);
+        let config = ServerConfig::from_members(config.clone());
+        let resolved = config.and_then(|config| resolve(&config, &context));
+        let Ok(resolved) = resolved else {
+            // Whoever connects is told what is wrong with it.
+            return Ok(None);
+        };
+        let Transport::Http { url, proxy, .. } = &resolved.transport else {
+            return Ok(None);
         };
         // The rules for authorization servers judge one outside the allowlist instead of refusing it. This one is the MCP
         // server itself; whoever connects is told why it is refused.
         let rules = &NetworkRules {
-            tls,
+            tls: resolved.server_tls(server_name).ok().flatten(),
             ..self.config.rules.clone()
         };
         let policy = Policy::new(rules, &self.environment, proxy.as_deref())?;
-        if policy.check_url(&url).is_err() {
-            return Ok(false);
+        if !matches!(url.scheme(), "http" | "https") || policy.check_url(url).is_err() {
+            return Ok(None);
         }
         let endpoints = Endpoints::new(
             self.http.clone(),
@@ -81,35 +113,10 @@ impl ConfigRegistry {
             &self.environment,
             proxy.as_deref(),
             &indexmap::IndexMap::new(),
-        )?;
-        let detection = detect(&endpoints, &url, &self.settings).await;
-        *known = Some(Detected {
-            requires_oauth: detection.requires_oauth,
-            at: Instant::now(),
-        });
-        Ok(detection.requires_oauth)
-    }
-
-    /// The server's URL, its proxy and its TLS; `None` where there is nobody to ask.
-    fn whom_to_ask(
-        &self,
-        server_name: &str,
-        config: &Map<String, Value>,
-    ) -> Option<(Url, Option<String>, Option<ServerTls>)> {
-        let context = Context::of_environment(&self.environment);
-        let expanded = process_mcp_env(config.clone(), &context, None);
-        let text = |name: &str| expanded.get(name).and_then(Value::as_str);
-        let url = Url::parse(text("url")?).ok()?;
-        let proxy = text("proxy")
-            .map(str::trim)
-            .filter(|proxy| !proxy.is_empty());
-        let read = || {
-            let config = ServerConfig::from_members(config.clone()).ok()?;
-            let resolved = resolve(&config, &context).ok()?;
-            resolved.server_tls(server_name).ok()?
-        };
-        let tls = config.contains_key("tls").then(read).flatten();
-        matches!(url.scheme(), "http" | "https").then(|| (url, proxy.map(str::to_owned), tls))
+        )?
+        .asking(Asking::of(&resolved.transport));
+        let detection = detect(&endpoints, url, &self.settings, resolved.init_timeout).await;
+        Ok(Some(detection.requires_oauth))
     }
 }
 
@@ -163,6 +170,34 @@ impl Registry for ConfigRegistry {
 
     async fn network_rules(&self) -> Result<RulesOfCall> {
         Ok(self.config.rules.clone().into())
+    }
+
+    fn hear_challenge(&self, server_name: &str, config: &ServerConfig, challenge: &str) -> bool {
+        let own = self.config.servers.get(server_name);
+        // The challenge is that of whoever the request went to.
+        let is_of = |own: &Map<String, Value>| {
+            let text = |name: &str| own.get(name).and_then(Value::as_str);
+            text("url") == config.url.as_deref() && text("proxy") == config.proxy.as_deref()
+        };
+        if !own.is_some_and(|own| !is_decided(own) && is_of(own)) {
+            return false;
+        }
+        let mut known = self.detections.known.lock();
+        if known.get(server_name).is_some_and(|it| it.requires_oauth) {
+            return false;
+        }
+        let detected = Detected {
+            requires_oauth: true,
+            at: Instant::now(),
+            challenge: Some(challenge.to_owned()),
+        };
+        known.insert(server_name.to_owned(), detected);
+        true
+    }
+
+    fn challenge(&self, server_name: &str) -> Option<String> {
+        let known = self.detections.known.lock();
+        known.get(server_name)?.challenge.clone()
     }
 
     async fn all_server_configs(

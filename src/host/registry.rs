@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::abilities::Abilities;
 use crate::error::Result;
 use crate::network::NetworkRules;
-use crate::server_config::RawConfig;
+use crate::server_config::{RawConfig, ServerConfig};
 
 /// The rules that hold for a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -71,6 +71,15 @@ pub trait Registry: Send + Sync {
     /// Whether users share the server of the call by the host's own policy; `None` where the host leaves that to us.
     async fn shares(&self, _server_name: &str) -> Result<Option<bool>> {
         Ok(None)
+    }
+    /// Hears the challenge that a server answered a request with although its config wants no logins. Whether that changes
+    /// the config.
+    fn hear_challenge(&self, _server_name: &str, _config: &ServerConfig, _challenge: &str) -> bool {
+        false
+    }
+    /// The challenge that has changed the config of a server.
+    fn challenge(&self, _server_name: &str) -> Option<String> {
+        None
     }
     /// All servers that a user sees, by name.
     async fn all_server_configs(

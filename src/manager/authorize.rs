@@ -10,10 +10,10 @@ use crate::connection::Recipe;
 use crate::error::{Code, Error, Result};
 use crate::host::{AuthorizationPrompt, Host};
 use crate::oauth::{
-    Authorizer, BearerChallenge, FlowRequest, FlowStart, OAuth, OAuthOptions, Pending, Relation,
+    Asking, Authorizer, BearerChallenge, FlowRequest, FlowStart, OAuth, OAuthOptions, Pending, Relation,
     after_login, wants_only_dpop,
 };
-use crate::server_config::Transport;
+use crate::server_config::{ServerConfig, Transport};
 
 /// How a call asks the user to authorize.
 #[derive(Clone)]
@@ -28,6 +28,14 @@ pub struct Consent {
 }
 
 impl Consent {
+    /// For a call that waits for the user: `None` where the caller has no `oauthStart`, and nobody would be told the URL.
+    #[must_use]
+    pub fn of_call(host: &Host) -> Option<Self> {
+        let prompt = host.prompt.as_ref();
+        let tells = prompt.is_some_and(|prompt| prompt.takes_url());
+        tells.then(|| Self::waiting(host))
+    }
+
     /// Waits for the user, as calls do that cannot go on without.
     #[must_use]
     pub fn waiting(host: &Host) -> Self {
@@ -55,6 +63,23 @@ pub struct IssuedUrl {
     pub url: Option<String>,
     /// Until when the pending flow can be joined, in milliseconds since the epoch.
     pub expires_at: i64,
+}
+
+impl CallScope<'_> {
+    /// Tells the registry of a challenge to a request for a server that is not known to want logins. Whether its config is
+    /// another one now.
+    pub fn hear_challenge(&self, server_name: &str, config: &ServerConfig, error: &Error) -> bool {
+        let undecided = config.requires_oauth.is_none() && !config.runs_oauth_flow();
+        let refusal = error.refusal().filter(|_| undecided);
+        let refusal = refusal.filter(|refusal| refusal.status == Some(401));
+        let challenge = refusal
+            .and_then(|refusal| refusal.challenge.as_deref())
+            .filter(|challenge| BearerChallenge::parse(challenge).is_some());
+        challenge.is_some_and(|challenge| {
+            let registry = &self.host.registry;
+            registry.hear_challenge(server_name, config, challenge)
+        })
+    }
 }
 
 impl Manager {
@@ -123,6 +148,7 @@ impl Manager {
             oauth_headers: recipe.config.oauth_headers.clone(),
             coordination: server.config.oauth_coordination,
             proxy: proxy.clone(),
+            asking: Asking::of(&recipe.config.transport).without_authorization(),
             rules: recipe.rules.clone(),
             settings: Arc::clone(&recipe.settings),
             session: recipe.shared.clone(),
@@ -173,6 +199,7 @@ impl ConsentFlow<'_> {
             .and_then(BearerChallenge::parse);
         let request = FlowRequest {
             missing_scope: challenge.as_ref().and_then(BearerChallenge::missing_scope),
+            challenge: challenge.as_ref(),
             wants_dpop: wants_only_dpop(refusal),
             // Where the server refused a token, a finished flow may be the one that brought it.
             takes_completed: self.consent.waits && refusal.status.is_none(),

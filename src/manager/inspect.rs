@@ -16,7 +16,7 @@ use crate::connection::{
 };
 use crate::error::{Error, Result};
 use crate::network::{NetworkRules, is_domain_allowed};
-use crate::oauth::{Endpoints, detect};
+use crate::oauth::{Asking, Endpoints, detect};
 use crate::server_config::{ServerConfig, ServerInstructions};
 
 /// What is to be inspected.
@@ -110,7 +110,8 @@ impl Manager {
         // it is.
         let is_keyed = api_key != ApiKey::None && config.oauth.is_none() || config.forwards_token();
         if config.command.is_some() || config.url.is_none() || !config.startup || is_keyed {
-            found.requires_oauth = Some(false);
+            // Whoever wrote an `oauth` has decided, whatever is not asked here.
+            found.requires_oauth = Some(config.url.is_some() && config.runs_oauth_flow());
             return Ok(());
         }
         if config.has_url_placeholders() {
@@ -128,10 +129,12 @@ impl Manager {
             environment,
             recipe.config.proxy(),
             &IndexMap::new(),
-        )?;
-        let detecting = detect(&endpoints, &url, call.settings);
+        )?
+        .asking(Asking::of(&recipe.config.transport));
+        let limit = recipe.config.init_timeout;
+        let detecting = detect(&endpoints, &url, call.settings, limit);
         let detection = self.until_cancelled(&request.cancel, detecting).await?;
-        found.requires_oauth = Some(detection.requires_oauth);
+        found.requires_oauth = Some(detection.requires_oauth || config.runs_oauth_flow());
         found.oauth_metadata = Some(detection.metadata);
         Ok(())
     }

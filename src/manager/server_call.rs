@@ -284,7 +284,8 @@ impl Connecting<'_> {
         // What came before, such as an exchange of tokens, has bounds of its own.
         self.request.options.deadline = Instant::now() + self.limit;
         let Some(consent) = &self.call.consent else {
-            return self.manager.acquire(&self.request).await;
+            let acquired = self.manager.acquire(&self.request).await;
+            return acquired.inspect_err(|error| self.hear(error));
         };
         let consent = Consent {
             refusal: refusal.cloned(),
@@ -292,13 +293,22 @@ impl Connecting<'_> {
         };
         let (scope, asked) = (&self.call.scope, &mut self.asked);
         let request = &mut self.request;
-        self.manager
+        let acquired = self
+            .manager
             .acquire_asking(scope, self.server, request, &consent, asked)
-            .await
+            .await;
+        acquired.inspect_err(|error| self.hear(error))
+    }
+
+    /// The next call, or a reinit, asks the user where the server turns out to want that.
+    fn hear(&self, error: &Error) {
+        let (scope, name) = (&self.call.scope, self.call.server_name);
+        scope.hear_challenge(name, &self.server.config, error);
     }
 
     /// The connection that the call is made over again after `error`, which is given back where that would not help.
     async fn another(&mut self, lease: Lease, error: Error) -> Result<Lease> {
+        self.hear(&error);
         let is_anew = !self.was_superseded && is_superseded(&error);
         self.was_superseded |= is_anew;
         let refusal = error.refusal().filter(|_| self.may_ask());

@@ -14,6 +14,7 @@ use super::flow_id::flow_id;
 use super::http::Endpoints;
 use super::leases::Leases;
 use super::options::OAuthOptions;
+use super::probe::Asking;
 use super::runtime::OAuth;
 use super::storage::{Storage, StoredAccess};
 use crate::clock::now_ms;
@@ -41,6 +42,8 @@ pub struct Relation {
     pub coordination: Coordination,
     /// The server's own proxy.
     pub proxy: Option<String>,
+    /// How the server is asked what it wants.
+    pub asking: Asking,
     pub rules: NetworkRules,
     pub settings: Arc<Settings>,
     /// What processes share of the connection's session.
@@ -88,7 +91,7 @@ impl Inner {
 impl Authorizer {
     /// Fails with [`Code::TokenStore`] where the host can store neither tokens nor flows, and with
     /// [`Code::InvalidConfig`] for headers that HTTP cannot carry.
-    pub fn new(oauth: &OAuth, http: HttpClient, host: &Host, relation: Relation) -> Result<Self> {
+    pub fn new(oauth: &OAuth, http: HttpClient, host: &Host, mut relation: Relation) -> Result<Self> {
         let storage = Storage::of_host(host, &relation.user_id, &relation.server_name)?;
         let flows = host.flows.clone().ok_or_else(|| {
             Error::new(
@@ -103,7 +106,8 @@ impl Authorizer {
             relation.proxy.as_deref(),
             &relation.oauth_headers,
         )?
-        .configured_at(&relation.options.endpoints());
+        .configured_at(&relation.options.endpoints())
+        .asking(std::mem::take(&mut relation.asking));
         Ok(Self(Arc::new(Inner {
             oauth: oauth.clone(),
             flows,

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::authorizer::Authorizer;
 use super::binding::check_client_row;
+use super::challenge::BearerChallenge;
 use super::documents::{Tokens, text};
 use super::failure::failure_text;
 use super::flow_kind::FLOW_KIND;
@@ -43,6 +44,8 @@ pub enum FlowStart {
 pub struct FlowRequest<'a> {
     /// Scopes that the server said were missing.
     pub missing_scope: Option<&'a str>,
+    /// What the server said when it refused a request.
+    pub challenge: Option<&'a BearerChallenge>,
     /// Whether the server said that it takes no tokens but those of a `DPoP` key.
     pub wants_dpop: bool,
     /// Whether tokens of a flow that was completed a moment ago will do.
@@ -96,6 +99,12 @@ impl Authorizer {
         if let Some(endpoint) = &endpoint {
             endpoint.origin().clone_into(&mut settings.domain_server);
         }
+        let remembered = inner.host.registry.challenge(&relation.server_name);
+        let remembered = remembered.as_deref().and_then(BearerChallenge::parse);
+        // One that asks for more scopes does not name the usual ones.
+        let told = request.challenge.filter(|told| {
+            told.resource_metadata.is_some() && told.missing_scope().is_none()
+        });
         let initiated = Initiation {
             endpoints: &inner.endpoints,
             server_name: &relation.server_name,
@@ -108,6 +117,7 @@ impl Authorizer {
             logger,
             storage: Some(&inner.storage),
             missing_scope: request.missing_scope,
+            challenge: told.or(remembered.as_ref()),
             wants_dpop: request.wants_dpop,
             tenant_id: tenant_id.as_deref(),
             assertions: inner.host.client_assertions.as_deref(),

@@ -13,6 +13,7 @@ use url::{Origin, Url, form_urlencoded};
 
 use super::documents::text;
 use super::issuer::origin_of;
+use super::probe::Asking;
 use crate::clock::clock_note;
 use crate::dpop::{self, Prover};
 use crate::environment::Environment;
@@ -94,6 +95,7 @@ pub struct Endpoints {
     /// to.
     configured: Option<Vec<Origin>>,
     prover: Option<Prover>,
+    pub(super) asking: Asking,
 }
 
 impl Endpoints {
@@ -127,6 +129,7 @@ impl Endpoints {
             headers,
             configured: None,
             prover: None,
+            asking: Asking::default(),
         })
     }
 
@@ -138,6 +141,7 @@ impl Endpoints {
             headers: HeaderMap::new(),
             configured: None,
             prover: None,
+            asking: Asking::default(),
         })
     }
 
@@ -148,6 +152,12 @@ impl Endpoints {
             prover: Some(prover),
             ..self
         }
+    }
+
+    /// Has the MCP server be asked in this way.
+    #[must_use]
+    pub fn asking(self, asking: Asking) -> Self {
+        Self { asking, ..self }
     }
 
     /// Keeps `oauth_headers` to the origins of the endpoints that the config names, where it names some.
@@ -230,25 +240,17 @@ impl Endpoints {
         self.send(request, SentSecrets::default()).await
     }
 
-    /// Asks an MCP server without credentials, for its status and challenges.
+    /// Asks an MCP server without a user's token, for its status and challenges. The body is left: it may be a stream.
     pub async fn probe(&self, method: Method, url: &Url, limit: Duration) -> Result<Probe> {
         let mut request = self.request(method, url, Party::McpServer);
         request.timeout = Some(limit);
         request.redirects = Redirects::Mcp;
-        if request.method == Method::POST {
-            request
-                .headers
-                .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            request.body = Bytes::from_static(b"{}");
-        }
+        self.asking.prepare(&mut request);
         let response = self.http.send(&self.policy, request).await?;
-        let probe = Probe {
+        Ok(Probe {
             status: response.status,
             challenges: response.challenges().unwrap_or_default(),
-        };
-        // Read to the end, so that the socket can serve the next request.
-        let _ = response.bytes(MAX_BODY).await;
-        Ok(probe)
+        })
     }
 
     fn request(&self, method: Method, url: &Url, party: Party) -> Request {
@@ -286,7 +288,7 @@ impl Endpoints {
     }
 }
 
-/// What an MCP server answered to a request without credentials.
+/// What an MCP server answered to a request without a user's token.
 #[derive(Debug)]
 pub struct Probe {
     pub status: StatusCode,
@@ -314,9 +316,10 @@ impl Answer {
         &self.sent
     }
 
-    /// The body as a JSON object.
+    /// The body as a JSON object, which may begin with a byte order mark (RFC 8259, section 8.1).
     pub fn object(&self) -> Option<Map<String, Value>> {
-        serde_json::from_slice(&self.body).ok()
+        let text = self.body.strip_prefix(b"\xef\xbb\xbf");
+        serde_json::from_slice(text.unwrap_or(&self.body)).ok()
     }
 
     /// The object of a successful answer.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::binding::{CONFIGURED, REGISTERED};
+use super::challenge::BearerChallenge;
 use super::client_assertion::KeyedClient;
 use super::client_auth::AuthMethod;
 use super::documents::{ClientInfo, ResourceMetadata, ServerMetadata};
@@ -53,6 +54,8 @@ pub struct Initiation<'a> {
     pub storage: Option<&'a Storage>,
     /// Scopes that the server said were missing, on top of the usual ones.
     pub missing_scope: Option<&'a str>,
+    /// What it said when it refused a request, where it did: then it is not asked once more.
+    pub challenge: Option<&'a BearerChallenge>,
     /// Whether it said that it takes no tokens but those of a `DPoP` key.
     pub wants_dpop: bool,
     pub tenant_id: Option<&'a str>,
@@ -216,7 +219,8 @@ impl Initiation<'_> {
 
     async fn discovered(&self, redirect_uri: &str) -> Result<Prepared> {
         let (options, logger) = (self.options, self.logger);
-        let discovery = discover(self.endpoints, self.server_url, self.settings, logger).await?;
+        let (url, known) = (self.server_url, self.challenge);
+        let discovery = discover(self.endpoints, url, known, self.settings, logger).await?;
         options.check_announced(&discovery.server)?;
         let challenged = discovery.challenge.as_ref();
         let resource = discovery.resource.as_ref();
@@ -310,8 +314,9 @@ impl Initiation<'_> {
         ];
         if let Some(scope) = &prepared.scope {
             parameters.push(("scope", scope));
-            // OpenID Connect Core, section 11.
-            if scope::covers(scope, scope::OFFLINE_ACCESS) {
+            // OpenID Connect Core, section 11. Whoever wrote the endpoint may have decided what the user is asked.
+            let has_own = url.query_pairs().any(|(name, _)| name == "prompt");
+            if !has_own && scope::covers(scope, scope::OFFLINE_ACCESS) {
                 parameters.push(("prompt", "consent"));
             }
         }
@@ -346,13 +351,7 @@ impl Initiation<'_> {
         verifier: &Secret,
     ) -> Result<Map<String, Value>> {
         // LibreChat's "none configured" is null.
-        let list = |list: &[String]| {
-            if list.is_empty() {
-                Value::Null
-            } else {
-                json!(list)
-            }
-        };
+        let list = |list: &[String]| json!((!list.is_empty()).then_some(list));
         let token_endpoint = prepared.server.endpoint("token_endpoint")?;
         let token_endpoint = self.endpoints.check(token_endpoint, "token_endpoint")?;
         let mut metadata = Map::new();

@@ -39,18 +39,27 @@ pub struct Discovery {
     pub challenge: Option<BearerChallenge>,
 }
 
-/// The challenge of an MCP server, and the document that says who its authorization server is: the place that the
-/// challenge names comes first (RFC 9728, section 5.1), the well-known ones after it.
+/// The challenge of an MCP server, which is asked for it, and the document that says who its authorization server is.
 pub async fn protected_resource(
     endpoints: &Endpoints,
     mcp_url: &Url,
     settings: &Settings,
     logger: &Logger,
 ) -> (Option<BearerChallenge>, Result<Option<ResourceMetadata>>) {
-    let challenge = probe(endpoints, mcp_url, settings).await.challenge;
-    let hint = challenge
-        .as_ref()
-        .and_then(|challenge| challenge.resource_metadata.as_ref());
+    let hint = probe(endpoints, mcp_url, settings).await;
+    let challenge = hint.and_then(|hint| hint.challenge);
+    let resource = challenged_resource(endpoints, mcp_url, challenge.as_ref(), logger).await;
+    (challenge, resource)
+}
+
+/// The document at the place that the challenge names (RFC 9728, section 5.1), or at a well-known one.
+async fn challenged_resource(
+    endpoints: &Endpoints,
+    mcp_url: &Url,
+    challenge: Option<&BearerChallenge>,
+    logger: &Logger,
+) -> Result<Option<ResourceMetadata>> {
+    let hint = challenge.and_then(|challenge| challenge.resource_metadata.as_ref());
     let hint = hint.filter(|url| {
         let allowed = endpoints.check(url.as_str(), "resource_metadata").is_ok();
         if !allowed {
@@ -61,21 +70,27 @@ pub async fn protected_resource(
         }
         allowed
     });
-    let resource = resource_metadata(endpoints, mcp_url, hint).await;
-    (challenge, resource)
+    resource_metadata(endpoints, mcp_url, hint).await
 }
 
-/// Discovers everything anew.
+/// Discovers everything anew. `known` is a challenge that the server has given already.
 ///
 /// Fails with [`Code::OAuthDiscoveryFailed`] when a document is not bound to the server, or names endpoints that must
 /// not be contacted.
 pub async fn discover(
     endpoints: &Endpoints,
     mcp_url: &Url,
+    known: Option<&BearerChallenge>,
     settings: &Settings,
     logger: &Logger,
 ) -> Result<Discovery> {
-    let (challenge, resource) = protected_resource(endpoints, mcp_url, settings, logger).await;
+    let (challenge, resource) = match known {
+        Some(_) => (
+            known.cloned(),
+            challenged_resource(endpoints, mcp_url, known, logger).await,
+        ),
+        None => protected_resource(endpoints, mcp_url, settings, logger).await,
+    };
     let resource = match resource {
         Ok(resource) => resource,
         Err(error) => {
@@ -145,17 +160,18 @@ pub async fn issuer_metadata(
     Ok(server)
 }
 
-/// The protected resource document: at `hint`, else at the well-known place of the URL's path, else at the root's.
-/// `None` where the server has none.
+/// The protected resource document: at `hint`, else at the well-known place of the URL's path, else at the root's. A
+/// hint may lead nowhere. `None` where the server has none.
 pub async fn resource_metadata(
     endpoints: &Endpoints,
     mcp_url: &Url,
     hint: Option<&Url>,
 ) -> Result<Option<ResourceMetadata>> {
-    let candidates = match hint {
-        Some(hint) => vec![hint.clone()],
-        None => well_known(mcp_url, RESOURCE),
-    };
+    let mut candidates = well_known(mcp_url, RESOURCE);
+    if let Some(hint) = hint {
+        candidates.retain(|place| place != hint);
+        candidates.insert(0, hint.clone());
+    }
     let found = first_document(endpoints, candidates, Party::McpServer).await?;
     Ok(found.map(ResourceMetadata))
 }

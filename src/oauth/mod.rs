@@ -80,6 +80,7 @@ pub use lifetime::{YEAR, stated_lifetime};
 pub use metadata::{authorization_server, check_resource, issuer_metadata, protected_resource};
 pub use options::OAuthOptions;
 pub use pending::Pending;
+pub use probe::Asking;
 pub use reconnection::{Reconnections, TrackerStats};
 pub use redemption::{Redemption, mark_rejected};
 pub use refresh::{Refresh, StoredEndpoint};

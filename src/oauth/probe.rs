@@ -1,51 +1,105 @@
-//! What a server says to requests without credentials (`packages/api/src/mcp/oauth/resourceHint.ts`).
+//! What a server says to requests without a user's token (`packages/api/src/mcp/oauth/resourceHint.ts`).
 
-use http::{Method, StatusCode};
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::Url;
 
 use super::challenge::BearerChallenge;
-use super::http::{Endpoints, Probe};
+use super::http::Endpoints;
+use crate::network::Request;
+use crate::server_config::{Transport, TransportKind};
 use crate::settings::Settings;
 
-/// What the server's answers to requests without credentials say.
+/// The least that any server takes for a message, and that begins no session.
+const PING: &[u8] = br#"{"jsonrpc":"2.0","id":0,"method":"ping"}"#;
+
+/// How an MCP server is asked: as its connections ask it, but for the tokens of users.
+#[derive(Clone, Default)]
+pub struct Asking {
+    /// `None` where nobody knows.
+    kind: Option<TransportKind>,
+    /// Those of the config, which may be credentials: for the server's own origin.
+    headers: HeaderMap,
+}
+
+impl Asking {
+    /// Headers that wait for a user's values are left out.
+    #[must_use]
+    pub fn of(transport: &Transport) -> Self {
+        let Transport::Http { headers, kind, .. } = transport else {
+            return Self::default();
+        };
+        let is_whole = |value: &HeaderValue| !value.as_bytes().windows(2).any(|it| it == b"{{");
+        let headers = headers.iter().filter(|(_, value)| is_whole(value));
+        Self {
+            kind: Some(*kind),
+            headers: headers.cloned().collect(),
+        }
+    }
+
+    /// The same for a server whose users' tokens take the place of a configured `Authorization`.
+    #[must_use]
+    pub fn without_authorization(mut self) -> Self {
+        self.headers.remove(AUTHORIZATION);
+        self
+    }
+
+    /// Whether the server is shown anything that it may know the operator by.
+    pub(super) fn has_headers(&self) -> bool {
+        !self.headers.is_empty()
+    }
+
+    /// A stream of events has an answer to GET, and servers of that kind have none to POST, and leave HEAD without an
+    /// answer. Where nobody knows the kind, GET is for servers without POST.
+    const fn methods(&self) -> &'static [Method] {
+        match self.kind {
+            Some(TransportKind::StreamableHttp) => &[Method::POST],
+            Some(_) => &[Method::GET],
+            None => &[Method::POST, Method::GET],
+        }
+    }
+
+    pub(super) fn prepare(&self, request: &mut Request) {
+        request.headers.clone_from(&self.headers);
+        request.secret_headers = self.headers.keys().cloned().collect();
+        let accepted = HeaderValue::from_static("application/json, text/event-stream");
+        request.headers.insert(ACCEPT, accepted);
+        if request.method == Method::POST {
+            let json = HeaderValue::from_static("application/json");
+            request.headers.insert(CONTENT_TYPE, json);
+            request.body = Bytes::from_static(PING);
+        }
+    }
+}
+
+/// What the server's answer says.
 #[derive(Debug, Clone, Default)]
 pub struct Hint {
-    /// The `Bearer` challenge, where there is one.
+    /// The `Bearer` challenge of a 401, where there is one.
     pub challenge: Option<BearerChallenge>,
-    /// HEAD was answered with 401 or 403. POST does not count: firewalls refuse bodies like ours for other reasons.
-    pub head_refused: bool,
-    /// HEAD got no answer at all.
-    pub head_failed: bool,
+    /// 401 or 403.
+    pub is_refused: bool,
 }
 
-/// Asks with HEAD, then with POST unless that gave the answer: some servers say more to POST.
-pub async fn probe(endpoints: &Endpoints, server_url: &Url, settings: &Settings) -> Hint {
+/// Asks once. `None` where nothing was answered.
+pub async fn probe(endpoints: &Endpoints, server_url: &Url, settings: &Settings) -> Option<Hint> {
     let limit = settings.oauth_detection_timeout;
-    let head = endpoints.probe(Method::HEAD, server_url, limit).await.ok();
-    let from_head = head.as_ref().and_then(challenge);
-    let hint = Hint {
-        head_refused: head.as_ref().is_some_and(|probe| {
-            matches!(
-                probe.status,
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN
-            )
-        }),
-        head_failed: head.is_none(),
-        challenge: from_head,
-    };
-    let complete = |challenge: &BearerChallenge| challenge.resource_metadata.is_some();
-    if hint.challenge.as_ref().is_some_and(complete) {
-        return hint;
+    let mut hint = None;
+    for method in endpoints.asking.methods() {
+        let asked = endpoints.probe(method.clone(), server_url, limit).await;
+        let Ok(probe) = asked else { break };
+        let is_unauthorized = probe.status == StatusCode::UNAUTHORIZED;
+        hint = Some(Hint {
+            challenge: is_unauthorized
+                .then(|| BearerChallenge::parse(&probe.challenges))
+                .flatten(),
+            is_refused: is_unauthorized || probe.status == StatusCode::FORBIDDEN,
+        });
+        let has_no_such = [StatusCode::NOT_FOUND, StatusCode::METHOD_NOT_ALLOWED];
+        if !has_no_such.contains(&probe.status) {
+            break;
+        }
     }
-    let post = endpoints.probe(Method::POST, server_url, limit).await.ok();
-    Hint {
-        challenge: post.as_ref().and_then(challenge).or(hint.challenge),
-        ..hint
-    }
-}
-
-fn challenge(probe: &Probe) -> Option<BearerChallenge> {
-    (probe.status == StatusCode::UNAUTHORIZED)
-        .then(|| BearerChallenge::parse(&probe.challenges))
-        .flatten()
+    hint
 }

@@ -12,7 +12,7 @@ use librechat_mcp_native::host::{
 };
 use librechat_mcp_native::network::HttpClient;
 use librechat_mcp_native::oauth::{
-    Authorizer, ClientInfo, OAuth, OAuthOptions, Relation, Storage, Tokens, Unwitnessed,
+    Asking, Authorizer, ClientInfo, OAuth, OAuthOptions, Relation, Storage, Tokens, Unwitnessed,
 };
 use librechat_mcp_native::secret::Secret;
 use librechat_mcp_native::server_config::{Coordination, RawConfig};
@@ -181,6 +181,7 @@ impl World {
                 persistence_wait: None,
             },
             proxy: None,
+            asking: Asking::default(),
             rules: self.rules(),
             settings: Arc::default(),
             session: None,

@@ -201,9 +201,10 @@ fn read<'env>(invoked: &Invoked<'env>) -> JsResult<'env, (Call, Request)> {
         .transpose()?;
     let mut call = runtime.call(scope, Some(&params))?;
     let mut options = RequestOptions::read(scope, "client", &params, &mut call, &runtime.thread)?;
-    let consent = asks.then(|| Consent {
+    let consent = Consent::of_call(&call.host).filter(|_| asks);
+    let consent = consent.map(|consent| Consent {
         waits: !hands_out,
-        ..Consent::waiting(&call.host)
+        ..consent
     });
     // What closes leaves a task to whoever has its handle.
     let closing = vec![

@@ -49,7 +49,7 @@ fn run<'env>(
                 config: call.config()?,
                 method: "tools/call",
                 params,
-                consent: Some(Consent::waiting(&call.host)),
+                consent: Consent::of_call(&call.host),
                 connect_timeout: None,
                 timeout: wanted.options.timeout,
                 max_total_timeout: wanted.options.max_total_timeout,

@@ -85,6 +85,7 @@ pub fn initiate<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
                 logger: &logger,
                 storage: storage.as_ref(),
                 missing_scope: None,
+                challenge: None,
                 wants_dpop: false,
                 tenant_id: tenant_id.as_deref(),
                 assertions: assertions.as_deref(),

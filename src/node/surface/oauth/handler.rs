@@ -12,9 +12,10 @@ use crate::node::engine::{JsResult, Value};
 use crate::node::surface::methods::{Invocation, Method, set_methods};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{
-    ClientInfo, OAuthOptions, Refresh, Revocation, StoredEndpoint, detect, revoke, texts,
+    Asking, ClientInfo, Endpoints, OAuthOptions, Refresh, Revocation, StoredEndpoint, detect, revoke, texts,
 };
 use crate::secret::Secret;
+use crate::server_config::{Context, ServerConfig, resolve};
 
 /// Puts `oauth`, `tokens` and `OAuthReconnectionManager` on the runtime object.
 pub fn install<'env>(runtime: &Arc<RuntimeState>, object: Value<'env>) -> JsResult<'env, ()> {
@@ -135,15 +136,33 @@ fn revoke_token<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     })
 }
 
-/// `(serverUrl, allowedDomains, allowedAddresses)`
+/// `(serverUrl, allowedDomains, allowedAddresses, config?)`: the server is asked with the type, headers, TLS and proxy of its
+/// config, where there is one.
 fn detect_requirement<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
         let server_url = call.required_text(0, "serverUrl")?;
-        let endpoints = call.endpoints(call.rules(1, 2)?, IndexMap::new(), None)?;
-        let settings = call.settings();
+        let mut rules = call.rules(1, 2)?;
+        let config = call.members(3)?;
+        let (settings, environment) = (call.settings(), call.environment.clone());
+        let http = call.runtime.manager.http().clone();
         Ok(async move {
-            let server_url = parsed(&server_url)?;
-            let detection = detect(&endpoints.await?, &server_url, &settings).await;
+            let url = parsed(&server_url)?;
+            let known = config.map(|mut config| {
+                // Its own may wait for a user's values.
+                config.insert("url".to_owned(), server_url.into());
+                let config = ServerConfig::from_members(config)?;
+                resolve(&config, &Context::of_environment(&environment))
+            });
+            let known = known.transpose()?;
+            let (mut asking, mut proxy, mut limit) = (Asking::default(), None, None);
+            if let Some(known) = &known {
+                rules.tls = known.server_tls(url.as_str())?;
+                asking = Asking::of(&known.transport);
+                (proxy, limit) = (known.proxy(), known.init_timeout);
+            }
+            let endpoints = Endpoints::new(http, &rules, &environment, proxy, &IndexMap::new())?;
+            let endpoints = endpoints.asking(asking);
+            let detection = detect(&endpoints, &url, &settings, limit).await;
             Ok(detection.to_value())
         })
     })
