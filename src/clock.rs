@@ -1,10 +1,10 @@
 //! The time of day.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::DateTime;
 use http::HeaderMap;
-use http::header::DATE;
+use http::header::{DATE, RETRY_AFTER};
 
 /// The length of a date (RFC 9110, section 5.6.7).
 const FIXED_DATE: usize = 29;
@@ -16,6 +16,18 @@ pub fn now_ms() -> i64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How long a server asks to be left alone (RFC 9110, section 10.2.3), which it says in seconds or with a date.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    // The obsolete forms of a date are not sent any more.
+    let date = SystemTime::from(DateTime::parse_from_rfc2822(value).ok()?);
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// What a server's clock says that is `apart` milliseconds from ours, to follow the words that it refuses something with a

@@ -6,13 +6,15 @@
 mod characters;
 mod error;
 mod repeated;
+mod said;
 mod sent;
 mod text;
 
 pub use characters::escape;
 pub use error::{foreign_error, safe_error, safe_message};
+pub use said::{Speaker, said};
 pub use sent::SentSecrets;
-pub use text::{LONGEST, foreign_text};
+pub use text::{LONGEST, foreign_text, foreign_words};
 
 #[cfg(test)]
 mod tests;

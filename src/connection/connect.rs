@@ -206,7 +206,7 @@ async fn handshake(
     let opening = bounded(deadline, &life, cancel, open);
     match (opening.await, &ending) {
         (Ok(session), _) => Ok((session, ending)),
-        (Err(error), Some(ending)) => Err(ending.explain(error, cancel).await),
+        (Err(error), Some(ending)) => Err(ending.explain_opening(error, cancel).await),
         (Err(error), None) => Err(error),
     }
 }

@@ -181,6 +181,7 @@ fn redirect(target: &str) -> Option<Redirect> {
             "code" => redirect.code.replace(Secret::new(value)).is_some(),
             "state" => redirect.state.replace(Secret::new(value)).is_some(),
             "error" => redirect.error.replace(value).is_some(),
+            "error_description" => redirect.error_description.replace(value).is_some(),
             "iss" => redirect.iss.replace(value).is_some(),
             _ => false,
         };

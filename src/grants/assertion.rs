@@ -11,9 +11,11 @@ use url::Url;
 use super::jwt::{LONGEST_JWT, claims};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::foreign_text::{SentSecrets, foreign_text};
+use crate::foreign_text::{SentSecrets, Speaker, foreign_text};
 use crate::host::WorkloadIdentity;
-use crate::network::{HttpClient, NetworkRules, Policy, Request, sanitize_url};
+use crate::network::{
+    EXPLANATION_BYTES, Failed, HttpClient, NetworkRules, Policy, Request, sanitize_url,
+};
 use crate::oauth::AssertionSource;
 use crate::secret::Secret;
 use crate::secret_file;
@@ -103,18 +105,23 @@ impl Sources<'_> {
         };
         let response = (self.http.send(&policy, request).await).map_err(unanswered)?;
         let status = response.status;
-        let body = response.bytes(LONGEST_JWT).await.map_err(unanswered)?;
-        let members = serde_json::from_slice::<Map<String, Value>>(&body).ok();
-        let text = |name| members.as_ref()?.get(name)?.as_str();
         if !status.is_success() {
-            let told = ["error", "error_description"].into_iter().filter_map(text);
-            let told = told.map(|text| format!(": {}", foreign_text(text, &sent)));
+            let (headers, answered) = (response.headers.clone(), response.url.clone());
+            let failed = Failed {
+                status,
+                headers: &headers,
+                url: &answered,
+                body: &Box::pin(response.beginning(EXPLANATION_BYTES)).await,
+            };
+            let told = failed.explanation(&sent, Speaker::AuthorizationServer);
             let place = sanitize_url(url);
-            let told = told.collect::<String>();
             return Err(none(&format!("{place} answered {}{told}", status.as_u16()))
                 .with_status(status.as_u16())
                 .with_retryable(status.is_server_error()));
         }
+        let body = response.bytes(LONGEST_JWT).await.map_err(unanswered)?;
+        let members = serde_json::from_slice::<Map<String, Value>>(&body).ok();
+        let text = |name| members.as_ref()?.get(name)?.as_str();
         // Azure answers an object, Google the JWT alone.
         let token = text("access_token").map(str::to_owned);
         Ok(token.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned()))

@@ -20,6 +20,7 @@ pub trait AuthorizationPrompt: Send + Sync {
 pub struct Redirect {
     pub code: Option<Secret>,
     pub error: Option<String>,
+    pub error_description: Option<String>,
     pub state: Option<Secret>,
     pub iss: Option<String>,
 }

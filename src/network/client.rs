@@ -174,8 +174,7 @@ impl HttpClient {
                     return Ok(response);
                 }
                 Err(error) => {
-                    let takes_name = route.takes_server_name;
-                    return Err(request_failure(&error, url, takes_name, identity));
+                    return Err(request_failure(&error, url, route, identity));
                 }
             }
         }

@@ -157,7 +157,9 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::super::failure::request_failure;
+    use super::super::policy::Hop;
     use super::*;
+    use crate::environment::Environment;
 
     /// The names that a URL check refuses without resolving would hide what the resolver does.
     #[tokio::test]
@@ -176,7 +178,9 @@ mod tests {
         let request = key.build().unwrap().get(url.clone());
         let request = request.timeout(Duration::from_secs(5));
         let error = request.send().await.unwrap_err();
-        let error = request_failure(&error, &url, true, None);
+        let route = Policy::trusted(&Environment::default()).unwrap();
+        let route = route.route(&url, Hop::Configured).unwrap();
+        let error = request_failure(&error, &url, &route, None);
         assert_eq!(error.code, Code::AddressNotAllowed);
         assert!(
             error

@@ -5,6 +5,8 @@ use std::io;
 
 use url::Url;
 
+use super::policy::Route;
+use super::proxy::ProxyUrl;
 use super::tls_failure;
 use super::tls_files::Identity;
 use crate::error::{Code, Error};
@@ -21,18 +23,27 @@ pub fn sanitize_url(url: &Url) -> String {
     shown
 }
 
-/// A request that got no answer. `takes_server_name`: as of [`Route`](super::policy::Route); `identity` is
-/// what the server was offered.
+/// A request that got no answer. `identity` is what the server was offered.
 pub(super) fn request_failure(
     error: &reqwest::Error,
     url: &Url,
-    takes_server_name: bool,
+    route: &Route,
     identity: Option<&Identity>,
 ) -> Error {
+    let proxy = route.proxy.as_ref().map(ProxyUrl::shown);
     if let Some(own) = find::<Error>(error) {
-        return own.clone();
+        let mut own = own.clone();
+        if let Some(proxy) = proxy {
+            // A client with a proxy resolves no other name.
+            own.message = format!("The proxy {proxy} cannot be reached: {}", own.message);
+        }
+        return own;
     }
-    let target = sanitize_url(url);
+    let mut target = sanitize_url(url);
+    if let Some(proxy) = &proxy {
+        target.push_str(" through the proxy ");
+        target.push_str(proxy);
+    }
     if error.is_timeout() {
         return Error::timeout(format!("Connecting to {target} timed out"));
     }
@@ -46,10 +57,13 @@ pub(super) fn request_failure(
     };
     let cause = match tls {
         Some(tls) => tls_failure::in_words(tls, identity.is_some()),
+        None if proxy.is_some() && error.is_connect() && find::<io::Error>(error).is_some() => {
+            format!("the proxy cannot be reached: {}", cause(error))
+        }
         None => cause(error),
     };
     let mut message = format!("The request to {target} failed: {cause}");
-    if takes_server_name && tls.is_some_and(tls_failure::is_of_name) {
+    if route.takes_server_name && tls.is_some_and(tls_failure::is_of_name) {
         message.push_str(": where that is right, `tls.serverName` says whose it is");
     }
     if tls.is_none() && identity.is_some_and(Identity::is_in_doubt) {

@@ -10,6 +10,7 @@ mod client;
 mod client_key;
 mod coding;
 mod exemption;
+mod explanation;
 mod failure;
 #[cfg(fuzzing)]
 #[doc(hidden)]
@@ -33,6 +34,7 @@ mod tls_options;
 pub use address::is_private_address;
 pub use allowlist::{Allowlist, is_domain_allowed};
 pub use client::HttpClient;
+pub use explanation::{EXPLANATION_BYTES, Failed};
 pub use failure::sanitize_url;
 pub use policy::{Policy, VARIABLES, verification_disabled};
 pub use registry_rules::NetworkRules;

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::failure::sanitize_url;
 use super::no_proxy::NoProxy;
 use crate::environment::Environment;
 use crate::error::{Error, Result};
@@ -37,6 +38,13 @@ impl ProxyUrl {
 
     pub fn is_secure(&self) -> bool {
         self.0.expose().scheme() == "https"
+    }
+
+    /// Without credentials.
+    pub fn shown(&self) -> String {
+        sanitize_url(self.0.expose())
+            .trim_end_matches('/')
+            .to_owned()
     }
 
     pub fn to_proxy(&self) -> Result<reqwest::Proxy> {

@@ -16,6 +16,9 @@ use super::failure::{body_failure, sanitize_url};
 use crate::dpop;
 use crate::error::{Code, Error, Result};
 
+/// How long the words of a failure may take.
+const SOON: Duration = Duration::from_secs(1);
+
 /// An answer whose body has not been read. `Debug` shows header names only, and no query.
 pub struct Response {
     pub status: StatusCode,
@@ -69,6 +72,24 @@ impl Response {
                     timeout.as_millis()
                 )))
             })
+    }
+
+    /// What comes of the body soon and fits into `limit` bytes, for the words of a failure: an answer that does not end, or
+    /// breaks off, must not keep anybody from its status.
+    pub async fn beginning(self, limit: usize) -> Vec<u8> {
+        let mut body = Vec::new();
+        let read = async {
+            let mut chunks = self.stream();
+            while let Some(Ok(chunk)) = chunks.next().await {
+                let room = limit - body.len();
+                body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+                if body.len() == limit {
+                    break;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(SOON, read).await;
+        body
     }
 
     async fn collect(self, limit: usize) -> Result<Bytes> {

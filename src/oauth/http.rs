@@ -1,7 +1,6 @@
 //! Requests to authorization servers: bounded in bytes and time, with answers of which nothing but the standard's
 //! error members can reach an error or a log.
 
-use std::fmt::Write;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,8 +17,10 @@ use crate::clock::clock_note;
 use crate::dpop::{self, Prover};
 use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
-use crate::foreign_text::{SentSecrets, foreign_error, foreign_text};
-use crate::network::{HttpClient, NetworkRules, Policy, Redirects, Request, sanitize_url};
+use crate::foreign_text::{SentSecrets, Speaker, foreign_error, foreign_text, foreign_words, said};
+use crate::network::{
+    EXPLANATION_BYTES, Failed, HttpClient, NetworkRules, Policy, Redirects, Request, sanitize_url,
+};
 use crate::secret::Secret;
 use crate::server_config::{Setter, is_sent};
 
@@ -271,15 +272,20 @@ impl Endpoints {
         sent.add_headers(&request.headers);
         let answer = async {
             let response = self.http.send(&self.policy, request).await?;
-            let url = sanitize_url(&response.url);
+            let url = response.url.clone();
             let (status, headers) = (response.status, response.headers.clone());
-            Ok((status, headers, url, response.bytes(MAX_BODY).await?))
+            let body = if status.is_success() {
+                response.bytes(MAX_BODY).await?
+            } else {
+                Box::pin(response.beginning(EXPLANATION_BYTES)).await.into()
+            };
+            Ok((status, headers, url, body))
         };
         match answer.await {
             Ok((status, headers, url, body)) => Ok(Answer {
                 status,
                 headers,
-                url: foreign_text(&url, &sent),
+                url,
                 body,
                 sent,
             }),
@@ -299,7 +305,7 @@ pub struct Probe {
 pub struct Answer {
     pub status: StatusCode,
     pub headers: HeaderMap,
-    url: String,
+    url: Url,
     body: Bytes,
     sent: SentSecrets,
 }
@@ -324,7 +330,7 @@ impl Answer {
 
     /// The object of a successful answer.
     ///
-    /// Fails with `code`: "`what` failed: `status` `reason` - `error`: `error_description`", without the raw body.
+    /// Fails with `code`: "`what` failed: `status` `reason` - `error`: `error_description`", or what else the answer says.
     pub fn success(&self, code: Code, what: &str) -> Result<Map<String, Value>> {
         if !self.status.is_success() {
             return Err(self.refusal(code, what));
@@ -333,27 +339,49 @@ impl Answer {
         match self.object() {
             Some(members) if text(&members, "error").is_some() => Err(self.refusal(code, what)),
             Some(members) => Ok(members),
-            None => Err(Error::new(
-                code,
-                format!("{what} failed: {} answered without a JSON object", self.url),
-            )
-            .with_status(self.status.as_u16())),
+            None => Err(self.no_object(code, what)),
         }
+    }
+
+    /// A success that is none.
+    fn no_object(&self, code: Code, what: &str) -> Error {
+        let url = foreign_text(&sanitize_url(&self.url), &self.sent);
+        let kind = self.headers.get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let mut message = format!("{what} failed: {url} answered without a JSON object");
+        // A form has tokens in it.
+        let words = said(&self.body, kind, "", Speaker::AuthorizationServer);
+        if let Some(words) = words.filter(|_| kind.starts_with("text/html")) {
+            message.push_str(": ");
+            message.push_str(&foreign_words(&words, &self.sent));
+        }
+        Error::new(code, message).with_status(self.status.as_u16())
+    }
+
+    /// What the answer says beside its status: see [`Failed::explanation`].
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        let failed = Failed {
+            status: self.status,
+            headers: &self.headers,
+            url: &self.url,
+            body: &self.body,
+        };
+        failed.explanation(&self.sent, Speaker::AuthorizationServer)
     }
 
     fn refusal(&self, code: Code, what: &str) -> Error {
         let reason = self.status.canonical_reason().unwrap_or_default();
         let mut message = format!("{what} failed: {} {reason}", self.status.as_u16());
-        if let Some(members) = self.object() {
-            let told: Vec<_> = ["error", "error_description"]
-                .into_iter()
-                .filter_map(|name| text(&members, name))
-                .map(|text| foreign_text(text, &self.sent))
-                .collect();
-            if !told.is_empty() {
-                // Writing to a string cannot fail.
-                let _ = write!(message, " - {}", told.join(": "));
+        let told = self.explanation();
+        match told.strip_prefix(": ") {
+            Some(told) => {
+                message.push_str(" - ");
+                message.push_str(told);
             }
+            None => message.push_str(&told),
+        }
+        if let Some(members) = self.object() {
             let note = match text(&members, "error") {
                 Some(dpop::INVALID_PROOF) => dpop::clock_note(&self.headers),
                 Some("invalid_client" | "invalid_grant") => {

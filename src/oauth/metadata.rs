@@ -277,9 +277,12 @@ async fn first_document(
             Ok(answer) if answer.status.is_server_error() => {
                 let status = answer.status.as_u16();
                 fault = Some(
-                    failed(format!("HTTP {status} trying to load {shown}"))
-                        .with_status(status)
-                        .with_retryable(answer.status != StatusCode::NOT_IMPLEMENTED),
+                    failed(format!(
+                        "HTTP {status} trying to load {shown}{}",
+                        answer.explanation()
+                    ))
+                    .with_status(status)
+                    .with_retryable(answer.status != StatusCode::NOT_IMPLEMENTED),
                 );
             }
             Ok(_) => {}

@@ -16,7 +16,7 @@ use super::http::Form;
 use super::pending::Pending;
 use super::state_mapping::delete_state_mapping;
 use crate::error::{Error, Result};
-use crate::foreign_text::{SentSecrets, foreign_text};
+use crate::foreign_text::{SentSecrets, foreign_words};
 use crate::host::{FlowState, FlowStatus, Redirect, RedirectEndpoint, RedirectOutcome};
 use crate::secret::Secret;
 use crate::settings::Settings;
@@ -94,7 +94,12 @@ impl Authorizer {
         let Some(code) = redirect.code else {
             let error = redirect.error.as_deref().unwrap_or("invalid_request");
             let sent = SentSecrets::from(Vec::from_iter(redirect.state));
-            let error = foreign_text(error, &sent);
+            let mut error = error.to_owned();
+            if let Some(description) = &redirect.error_description {
+                error.push_str(": ");
+                error.push_str(description);
+            }
+            let error = foreign_words(&error, &sent);
             inner.flows.fail(flow_id, FLOW_KIND, &error).await?;
             return Err(Error::new(
                 crate::error::Code::OAuthFlowFailed,

@@ -130,7 +130,10 @@ pub async fn revoke(
     logger.error(format!(
         "[MCPOAuth] Token revocation failed for {name}: HTTP {status}"
     ));
-    Err(failed(format!("Token revocation failed: HTTP {status}"))
-        .with_status(status)
-        .with_retryable(answer.status.is_server_error()))
+    let told = answer.explanation();
+    Err(
+        failed(format!("Token revocation failed: HTTP {status}{told}"))
+            .with_status(status)
+            .with_retryable(answer.status.is_server_error()),
+    )
 }

@@ -3,14 +3,15 @@
 //! Errors are told apart by their `error` member (RFC 6749, section 5.2) and Entra's structured additions, never by
 //! their texts. What a text repeats of the request is cut out.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use chrono::DateTime;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, Value};
 
+use crate::clock::retry_after;
 use crate::error::{Code, Error, OboDetail, OboFailure, OboReason, Result, TokenError};
-use crate::foreign_text::{SentSecrets, foreign_text};
+use crate::foreign_text::{SentSecrets, Speaker, foreign_text, foreign_words, said};
 use crate::secret::Secret;
 
 /// The reference's lifetime where the provider names none.
@@ -76,7 +77,17 @@ pub fn read(
 ) -> Result<Map<String, Value>, Failure> {
     let members = serde_json::from_slice::<Map<String, Value>>(body);
     if !status.is_success() {
-        return Err(refusal(status, headers, &members.unwrap_or_default(), sent));
+        let kind = headers.get(CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok());
+        let words = said(
+            body,
+            kind.unwrap_or_default(),
+            "",
+            Speaker::AuthorizationServer,
+        );
+        let words = foreign_words(&words.unwrap_or_default(), sent);
+        let members = members.unwrap_or_default();
+        return Err(refusal(status, headers, &members, &words, sent));
     }
     members.map_err(|_| {
         let error = invalid("The token endpoint answered something that is no JSON object");
@@ -143,6 +154,7 @@ fn refusal(
     status: StatusCode,
     headers: &HeaderMap,
     members: &Map<String, Value>,
+    words: &str,
     sent: &SentSecrets,
 ) -> Failure {
     let answer = token_error(members, sent);
@@ -151,7 +163,9 @@ fn refusal(
     let claims = claims.filter(|claims| !sent.are_in(claims));
     let detail = detail(status, &answer);
     let mut message = format!("The token endpoint answered HTTP {}", status.as_u16());
-    for part in [&answer.error, &answer.suberror].into_iter().flatten() {
+    // The words begin with the error, where there is one.
+    let suberror = answer.suberror.as_deref().unwrap_or_default();
+    for part in [words, suberror].into_iter().filter(|it| !it.is_empty()) {
         message.push_str(": ");
         message.push_str(part);
     }
@@ -248,17 +262,6 @@ fn token_error(members: &Map<String, Value>, sent: &SentSecrets) -> TokenError {
         trace_id: word("trace_id"),
         correlation_id: word("correlation_id"),
     }
-}
-
-/// RFC 9110, section 10.2.3: seconds or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    // The obsolete forms of a date are not sent any more.
-    let date = SystemTime::from(DateTime::parse_from_rfc2822(value).ok()?);
-    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 /// An answer that is no token answer, or a token that is none.

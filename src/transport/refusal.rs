@@ -8,6 +8,7 @@ use super::message::AnswerTo;
 use super::remote::refusal;
 use super::wire::{Failure, Loss};
 use crate::error::{Code, Error};
+use crate::foreign_text::SentSecrets;
 use crate::network::Response;
 
 /// What servers write when they do not know a session, or want a handshake first.
@@ -21,9 +22,14 @@ pub fn mentions_session(text: &str) -> bool {
 }
 
 /// `has_session`: whether the POST named a session. `id`: of the request that was posted.
-pub(super) async fn refused(response: Response, has_session: bool, id: Option<u64>) -> Failure {
+pub(super) async fn refused(
+    response: Response,
+    has_session: bool,
+    id: Option<u64>,
+    sent: &SentSecrets,
+) -> Failure {
     let status = response.status;
-    let refusal = refusal(response).await;
+    let refusal = refusal(response, sent).await;
     let loss = loss(status, has_session, &refusal.body);
     let is_unknown = matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE);
     let error = if is_unknown && loss == Loss::Certain {

@@ -19,8 +19,9 @@ use super::message::{self, AnswerTo, Incoming, NoMessage, Outcome, RpcError};
 use super::wire::Receiver;
 use crate::dpop;
 use crate::error::{Code, Error, Result};
+use crate::foreign_text::{SentSecrets, Speaker, foreign_words, said};
 use crate::log::Logger;
-use crate::network::{HttpClient, Policy, Redirects, Request, Response};
+use crate::network::{EXPLANATION_BYTES, Failed, HttpClient, Policy, Redirects, Request, Response};
 use crate::server_config::sanitize_url_for_logging;
 use crate::settings::ResponseLimits;
 use crate::telemetry::Traffic;
@@ -31,8 +32,6 @@ pub(super) const JSON: &str = "application/json";
 
 /// How many headers the transports add to those of a connection, mostly.
 const ADDED_HEADERS: usize = 6;
-/// How much of an error answer is read.
-pub(super) const ERROR_BODY_BYTES: usize = 64 * 1024;
 /// How long a body may take in which nothing matters.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -86,6 +85,20 @@ impl Remote {
         }
     }
 
+    /// What a server must not repeat that was sent a request with the headers of `call`.
+    pub(super) fn sent(&self, call: Option<&HeaderMap>) -> SentSecrets {
+        let mut sent = SentSecrets::default();
+        sent.add_url(&self.url);
+        sent.add_headers(&self.headers);
+        if let Some(call) = call {
+            sent.add_headers(call);
+        }
+        if let Some(token) = self.bearer.get() {
+            sent.add(token);
+        }
+        sent
+    }
+
     pub(super) async fn send(&self, request: Request) -> Result<Response> {
         let answer = self.http.send(&self.policy, request).await;
         if let Some(warning) = self.policy.tls_warning() {
@@ -123,7 +136,7 @@ impl Remote {
         }
         let life = self.life.clone();
         tokio::spawn(async move {
-            let body = timeout(DRAIN, response.bytes(ERROR_BODY_BYTES));
+            let body = timeout(DRAIN, response.bytes(EXPLANATION_BYTES));
             life.run_until_cancelled(body).await
         });
     }
@@ -153,7 +166,7 @@ fn overlay(headers: &mut HeaderMap, over: &HeaderMap) {
     }
 }
 
-fn content_type(response: &Response) -> &str {
+pub(super) fn content_type(response: &Response) -> &str {
     response
         .headers
         .get(CONTENT_TYPE)
@@ -167,8 +180,8 @@ pub(super) fn is_type(response: &Response, expected: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(expected))
 }
 
-/// An answer that is no success, without its body: a body may echo what was sent.
-pub(super) fn status_error(response: &Response) -> Error {
+/// An answer that is no success, without its body.
+fn status_error(response: &Response) -> Error {
     let message = format!(
         "{} answered HTTP {}{}",
         sanitize_url_for_logging(response.url.as_str()),
@@ -194,13 +207,28 @@ pub(super) fn invalid(url: &Url, status: StatusCode, what: &str) -> Error {
     Error::new(Code::InvalidResponse, format!("{url} answered {what}")).with_status(status.as_u16())
 }
 
-/// An answer of another content type than expected.
-pub(super) fn wrong_type(response: &Response) -> Error {
+/// An answer of another content type than `expected`.
+pub(super) fn wrong_type(response: &Response, expected: &str) -> Error {
     let what = match content_type(response) {
         "" => "without a content type".to_owned(),
         kind => format!("with content type {kind}"),
     };
+    let what = format!("{what} where {expected} is expected");
     invalid(&response.url, response.status, &what)
+}
+
+/// The error with what the body of its answer says.
+pub(super) fn quoting(
+    mut error: Error,
+    body: &[u8],
+    content_type: &str,
+    sent: &SentSecrets,
+) -> Error {
+    if let Some(words) = said(body, content_type, "", Speaker::Server) {
+        error.message.push_str(": ");
+        error.message.push_str(&foreign_words(&words, sent));
+    }
+    error
 }
 
 /// A refused request.
@@ -213,22 +241,30 @@ pub(super) struct Refusal {
     pub body: String,
 }
 
-/// The JSON-RPC error in the body is the server's own answer. A refusal that wants authorization or less traffic needs
-/// no explanation.
-pub(super) async fn refusal(response: Response) -> Refusal {
-    let error = status_error(&response);
+/// The JSON-RPC error in the body is the server's own answer, unless the refusal wants authorization or less traffic.
+/// `sent` is what the words of the server must not repeat.
+pub(super) async fn refusal(response: Response, sent: &SentSecrets) -> Refusal {
+    let mut error = status_error(&response);
     let is_decided = error.wants_authorization() || error.code == Code::RateLimited;
-    let body = response.bytes(ERROR_BODY_BYTES).await.unwrap_or_default();
+    let (status, headers, url) = (
+        response.status,
+        response.headers.clone(),
+        response.url.clone(),
+    );
+    let is_explained = response.refused_proof.is_some();
+    let body = response.beginning(EXPLANATION_BYTES).await;
+    if !is_explained {
+        let failed = Failed {
+            status,
+            headers: &headers,
+            url: &url,
+            body: &body,
+        };
+        error.message += &failed.explanation(sent, Speaker::Server);
+    }
     let body = String::from_utf8_lossy(&body).into_owned();
     let answer = rpc_error(&body).filter(|_| !is_decided);
-    let error = match &answer {
-        Some((_, answer)) => Error {
-            message: format!("{}: {}", error.message, answer.message),
-            rpc_code: Some(answer.code),
-            ..error
-        },
-        None => error,
-    };
+    error.rpc_code = answer.as_ref().map(|(_, answer)| answer.code);
     Refusal {
         error,
         answer,

@@ -68,7 +68,8 @@ impl Link {
         request.elsewhere = endpoint.elsewhere;
         let response = self.remote.send(request).await?;
         if !response.status.is_success() {
-            return Err(refused(response, true, None).await);
+            let sent = self.remote.sent(sending.call);
+            return Err(refused(response, true, None, &sent).await);
         }
         self.remote.discard(response);
         Ok(())

@@ -7,10 +7,12 @@ use http::{HeaderValue, Method, StatusCode};
 use url::Url;
 
 use crate::error::{Code, Error, Result};
+use crate::network::EXPLANATION_BYTES;
 use crate::server_config::sanitize_url_for_logging;
 use crate::transport::events::{Events, Found, Progress};
 use crate::transport::remote::{
-    EVENT_STREAM, LAST_EVENT_ID, Remote, invalid, is_type, refusal, wrong_type,
+    EVENT_STREAM, LAST_EVENT_ID, Remote, content_type, invalid, is_type, quoting, refusal,
+    wrong_type,
 };
 
 /// Where messages are posted to.
@@ -67,7 +69,7 @@ pub(super) async fn open(remote: &Remote, progress: &mut Progress) -> Result<(Ev
     request.timeout = None;
     let response = remote.send(request).await?;
     if !response.status.is_success() {
-        return Err(refusal(response).await.error);
+        return Err(refusal(response, &remote.sent(None)).await.error);
     }
     if response.status == StatusCode::NO_CONTENT {
         return Err(invalid(
@@ -77,7 +79,10 @@ pub(super) async fn open(remote: &Remote, progress: &mut Progress) -> Result<(Ev
         ));
     }
     if !is_type(&response, EVENT_STREAM) {
-        return Err(wrong_type(&response));
+        let error = wrong_type(&response, EVENT_STREAM);
+        let kind = content_type(&response).to_owned();
+        let body = response.beginning(EXPLANATION_BYTES).await;
+        return Err(quoting(error, &body, &kind, &remote.sent(None)));
     }
     let stream = response.url.clone();
     let mut events = Events::new(response.stream(), remote.event_limits());

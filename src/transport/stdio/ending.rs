@@ -118,6 +118,19 @@ impl Ending {
         foreign_text(&lines.join(SEPARATOR), &self.0.secrets)
     }
 
+    /// An error of a connection that was not made in time, with what the process has said meanwhile; else as
+    /// [`Self::explain`].
+    pub async fn explain_opening(&self, mut error: Error, cancel: &CancellationToken) -> Error {
+        if error.code != Code::Timeout {
+            return self.explain(error, cancel).await;
+        }
+        let last = self.last_lines();
+        if !last.is_empty() {
+            error.message = format!("{}; last lines of its stderr: {last}", error.message);
+        }
+        error
+    }
+
     /// An error of a connection that is lost, with what became of the process.
     pub async fn explain(&self, mut error: Error, cancel: &CancellationToken) -> Error {
         if error.code != Code::ConnectionLost {

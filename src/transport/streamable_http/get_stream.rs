@@ -15,7 +15,7 @@ use super::resume::{Pace, hand_over};
 use super::session::HttpSession;
 use crate::error::Result;
 use crate::transport::events::Events;
-use crate::transport::remote::status_error;
+use crate::transport::remote::refusal;
 use crate::transport::wire::Receiver;
 
 impl StreamableHttp {
@@ -110,7 +110,10 @@ impl StreamableHttp {
                 return Ok(None);
             }
             StatusCode::NOT_FOUND => return Ok(None),
-            status if !status.is_success() => return Err(status_error(&response)),
+            status if !status.is_success() => {
+                let sent = self.remote.sent(None);
+                return Err(Box::pin(refusal(response, &sent)).await.error);
+            }
             _ if !is_event_stream(&response) => return Ok(None),
             _ => {}
         }

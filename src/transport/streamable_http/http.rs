@@ -12,9 +12,9 @@ use parking_lot::Mutex;
 use super::refused_stream::{GetStream, StreamRefusal};
 use super::session::HttpSession;
 use crate::error::Result;
-use crate::network::{Request, Response};
+use crate::network::{EXPLANATION_BYTES, Request, Response};
 use crate::transport::events::Events;
-use crate::transport::remote::{ERROR_BODY_BYTES, EVENT_STREAM, LAST_EVENT_ID, Remote, is_type};
+use crate::transport::remote::{EVENT_STREAM, LAST_EVENT_ID, Remote, is_type};
 
 /// Bound on ending a session (`DELETE`); the specification's five seconds.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,7 +88,7 @@ impl StreamableHttp {
             && response.status.is_success()
         {
             // Read to the end, so that the socket goes back to the pool.
-            let _ = response.bytes(ERROR_BODY_BYTES).await;
+            let _ = response.bytes(EXPLANATION_BYTES).await;
         }
     }
 }

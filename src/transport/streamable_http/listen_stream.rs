@@ -8,9 +8,10 @@ use tokio::task::coop::consume_budget;
 use super::http::{StreamableHttp, is_event_stream};
 use super::resume::{Pace, hand_over};
 use super::session::HttpSession;
+use crate::network::EXPLANATION_BYTES;
 use crate::transport::no_answer::lost;
 use crate::transport::refusal::refused;
-use crate::transport::remote::{ERROR_BODY_BYTES, wrong_type};
+use crate::transport::remote::{EVENT_STREAM, wrong_type};
 use crate::transport::wire::{Failure, Receiver, Sending};
 
 impl StreamableHttp {
@@ -26,14 +27,15 @@ impl StreamableHttp {
         id: u64,
         receiver: &Weak<dyn Receiver>,
     ) -> Result<(), Failure> {
+        let call = sending.call;
         let response = self.remote.send(self.post_of(session, sending)).await?;
         if !response.status.is_success() {
-            return Err(Box::pin(refused(response, false, None)).await);
+            return Err(Box::pin(refused(response, false, None, &self.remote.sent(call))).await);
         }
         if !is_event_stream(&response) {
-            let (url, status, unexpected) =
-                (response.url.clone(), response.status, wrong_type(&response));
-            let body = response.bytes(ERROR_BODY_BYTES).await?;
+            let unexpected = wrong_type(&response, EVENT_STREAM);
+            let (url, status) = (response.url.clone(), response.status);
+            let body = response.bytes(EXPLANATION_BYTES).await?;
             let receiver = receiver.upgrade().ok_or_else(lost)?;
             // Only the refusal of the request comes so.
             return self

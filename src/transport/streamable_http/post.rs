@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::stream::{self, StreamExt};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use tokio::task::coop::consume_budget;
 use tokio::time::{sleep, timeout};
 use url::Url;
@@ -16,16 +16,18 @@ use super::resume::{Pace, each, hand_over};
 use super::session::{HttpSession, session_of};
 use crate::error::{Code, Error, Result};
 use crate::network::{Request, Response};
-use crate::transport::events::Events;
+use crate::transport::events::{Events, Found};
 use crate::transport::limits::guard;
 use crate::transport::message::{self, AnswerTo, BYTE_ORDER_MARK, Incoming, NoMessage};
 use crate::transport::no_answer::{lost, too_large};
 use crate::transport::refusal::{refused, words};
-use crate::transport::remote::{JSON, invalid, is_type, wrong_type};
+use crate::transport::remote::{JSON, content_type, invalid, is_type, quoting, wrong_type};
 use crate::transport::wire::{Failure, Receiver, Sending};
 
 /// What a response gets to end after the answer, so that its socket goes back to the pool.
 const LAST_BYTES: Duration = Duration::from_millis(50);
+/// What an answer to a POST may be.
+pub(super) const EXPECTED: &str = "application/json or text/event-stream";
 
 /// What came of a POST that was not refused.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ pub enum Posted {
 enum Broken {
     /// In order, with something that was no message.
     Unreadable(NoMessage),
+    /// It is the stream of the older transport, which stays open and answers nothing.
+    OtherTransport,
     By(Error),
 }
 
@@ -79,11 +83,12 @@ impl StreamableHttp {
         sending: Sending<'_>,
         receiver: &dyn Receiver,
     ) -> Result<Posted, Failure> {
-        let id = sending.id;
+        let (id, call) = (sending.id, sending.call);
         let request = self.post_of(session, sending);
         let response = self.remote.send(request).await?;
         if !response.status.is_success() {
-            return Err(Box::pin(refused(response, session.id.is_some(), id)).await);
+            let sent = self.remote.sent(call);
+            return Err(Box::pin(refused(response, session.id.is_some(), id, &sent)).await);
         }
         let Some(id) = id else {
             self.remote.discard(response);
@@ -102,7 +107,7 @@ impl StreamableHttp {
         }
         let began = session_of(&response);
         let (url, status) = (response.url.clone(), response.status);
-        let body = self.body(response).await;
+        let body = self.body(response, call).await;
         let body = body.map_err(|error| match error.code {
             Code::ResponseTooLarge => {
                 self.remote.logger.warn(&error.message);
@@ -111,12 +116,23 @@ impl StreamableHttp {
             _ => error,
         });
         let taken = match body? {
-            Body::Json(body) => self.take_json(&body, id, receiver, &url, status),
+            Body::Json(body) => {
+                let taken = self.take_json(&body, id, receiver, &url, status);
+                taken.map_err(|mut failure| {
+                    failure.error = quoting(failure.error, &body, JSON, &self.remote.sent(call));
+                    failure
+                })
+            }
             Body::Events(source) => {
                 // Boxed, because it would make every request large.
                 let taking = Box::pin(self.take_events(*source, session, id, receiver));
                 let taken = taking.await.map_err(|broken| match broken {
                     Broken::Unreadable(why) => invalid(&url, status, unlike(why)),
+                    Broken::OtherTransport => invalid(
+                        &url,
+                        status,
+                        "with the event stream of the older transport: its `type` is `sse`",
+                    ),
                     Broken::By(error) => error,
                 });
                 taken.map_err(|error| Box::new(error.into()))
@@ -151,12 +167,17 @@ impl StreamableHttp {
 
     /// A body by how it begins, because servers and gateways declare one kind and send the other; by its content type
     /// where the beginning says nothing.
-    async fn body(&self, response: Response) -> Result<Body> {
+    async fn body(&self, response: Response, call: Option<&HeaderMap>) -> Result<Body> {
         let limit = self.remote.limits.max_response_bytes;
         let announced = response.headers.get(CONTENT_LENGTH);
         let announced = announced.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         let declared = Declared::by(&response);
-        let unexpected = (declared == Declared::Other).then(|| wrong_type(&response));
+        let unexpected = (declared == Declared::Other).then(|| {
+            (
+                wrong_type(&response, EXPECTED),
+                content_type(&response).to_owned(),
+            )
+        });
         let mut chunks = guard(response.stream(), limit);
         // What the server announces is believed only as far as it would be taken.
         let mut body = Vec::with_capacity(announced.unwrap_or_default().min(limit));
@@ -175,7 +196,9 @@ impl StreamableHttp {
             (Begins::Nothing, None) if declared == Declared::Events => {
                 Ok(Body::Events(Box::new(self.events(stream::empty()))))
             }
-            (Begins::Nothing | Begins::Other, Some(unexpected)) => Err(unexpected),
+            (Begins::Nothing | Begins::Other, Some((unexpected, kind))) => {
+                Err(quoting(unexpected, &body, &kind, &self.remote.sent(call)))
+            }
             _ => Ok(Body::Json(body)),
         }
     }
@@ -238,6 +261,11 @@ impl StreamableHttp {
                     }
                     None => break,
                 };
+                if let Found::Event(event) = &found
+                    && event.event.as_deref() == Some("endpoint")
+                {
+                    return Err(Broken::OtherTransport);
+                }
                 skipped = hand_over(&self.remote, receiver, found, &mut pace, Some(id)).or(skipped);
                 if receiver.has_answer(id) {
                     self.let_go(source);

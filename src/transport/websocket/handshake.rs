@@ -10,7 +10,8 @@ use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
 
 use crate::error::{Code, Error, Result};
-use crate::transport::remote::{Remote, invalid, refusal};
+use crate::network::EXPLANATION_BYTES;
+use crate::transport::remote::{Remote, content_type, invalid, quoting, refusal};
 
 const SUBPROTOCOL: &str = "mcp";
 
@@ -40,13 +41,13 @@ pub(super) async fn upgrade(
     let response = remote.send(request).await?;
     if response.status != StatusCode::SWITCHING_PROTOCOLS {
         if response.status.is_success() {
-            return Err(invalid(
-                &response.url,
-                response.status,
-                "without switching to WebSocket",
-            ));
+            let what = "without switching to WebSocket";
+            let error = invalid(&response.url, response.status, what);
+            let kind = content_type(&response).to_owned();
+            let body = response.beginning(EXPLANATION_BYTES).await;
+            return Err(quoting(error, &body, &kind, &remote.sent(None)));
         }
-        return Err(refusal(response).await.error);
+        return Err(refusal(response, &remote.sent(None)).await.error);
     }
     if let Some(problem) = problem(&response.headers, &key) {
         return Err(invalid(&response.url, response.status, problem));
