@@ -57,7 +57,7 @@ function addressOf(api, server, customUserVars) {
  *
  * @param parsed  what the schema makes of the server's configuration
  */
-function warningsOf(api, server, parsed) {
+function withoutEffect(api, server, parsed) {
   const unknown = Object.keys(server.oauth ?? {}).filter((member) => !Object.hasOwn(parsed.oauth ?? {}, member));
   const message = 'is not known, and has no effect';
   return [...unexpandedIn(api, server), ...unknown.map((member) => ({ path: ['oauth', member], message }))];
@@ -129,4 +129,4 @@ async function connect(context, name, timeoutSeconds, { retry = true } = {}) {
   });
 }
 
-module.exports = { connect, expanded, knownOf, obstacle, transportOf, warningsOf };
+module.exports = { connect, expanded, knownOf, obstacle, transportOf, withoutEffect };

@@ -3,7 +3,7 @@
 const { missingVariables, readConfig } = require('../config');
 const { EXIT } = require('../failure');
 const { clean, counted, paint, print, printJson } = require('../output');
-const { expanded, transportOf, warningsOf } = require('../server');
+const { expanded, transportOf, withoutEffect } = require('../server');
 const { unexpandedIn } = require('../unexpanded');
 
 module.exports = async function validate(given, options) {
@@ -40,7 +40,8 @@ async function issuesOf(api, config, name) {
     const allowed = await api.isMCPDomainAllowed(expanded(api, server), allowedDomains, allowedAddresses);
     if (!allowed) issues.push(issue('error', ['url'], refusal(allowedDomains)));
   }
-  for (const { path, message } of warningsOf(api, server, parsed.config)) issues.push(issue('warning', path, message));
+  for (const { path, message } of withoutEffect(api, server, parsed.config))
+    issues.push(issue('warning', path, message));
   // The schema leaves them out; who connects refuses them.
   const transport = transportOf(server);
   if (server.requestHeaders && ['stdio', 'websocket'].includes(transport)) {
