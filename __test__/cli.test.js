@@ -100,7 +100,7 @@ describe('check', () => {
       hint: expect.stringMatching(hint),
     });
     expect(errors).toEqual({
-      tls: error('MCP_CONNECTION_FAILED', /speaks plain HTTP/, /write http:\/\//),
+      tls: error('MCP_CONNECTION_FAILED', /does not speak TLS/, /write http:\/\//),
       certificate: error('MCP_CONNECTION_FAILED', /self-signed/, /`tls: \{ ca: .*openssl s_client/),
       lacking: error('MCP_CONNECTION_LOST', /status 127.*no-such-command/, /was not found/),
       down: error('MCP_CONNECTION_FAILED', /refused/, /Start the server/),

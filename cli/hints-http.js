@@ -64,7 +64,7 @@ function invalidResponseHint({ message, transport }) {
 
 const TLS = [
   [
-    /speaks plain HTTP at this port/,
+    /the port does not speak TLS/,
     () => 'The port does not speak TLS: if it is plain HTTP, write http:// in `url` (ws:// in place of wss://).',
   ],
   [

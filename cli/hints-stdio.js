@@ -14,6 +14,10 @@ function missingVariable(words) {
   return VARIABLE.exec(line)?.[0];
 }
 
+/** What a process has said, where the message has it. */
+const saidIn = (message) =>
+  /(?:last lines of its stderr|it wrote to stdout what is no message): (.*)$/.exec(message)?.[1];
+
 /** By what a process said last. */
 const WORDS = [
   [
@@ -41,9 +45,8 @@ function endedHint({ message, server, transport }) {
   if (/: its process exited with status 127(?:;|$)/.test(message)) {
     return 'The command, or one that it runs, was not found: run it by itself in this folder, and install what it lacks.';
   }
-  const words = /last lines of its stderr: (.*)$/.exec(message)?.[1];
-  if (words === undefined)
-    return `The server ended and said nothing on stderr: ${OWN_WORDS}; it may write its reason to stdout.`;
+  const words = saidIn(message);
+  if (words === undefined) return `The server ended and said nothing: ${OWN_WORDS}.`;
   const [, hint] = WORDS.find(([pattern]) => pattern.test(words)) ?? [];
   if (hint) return hint({ server });
   const variable = missingVariable(words);
@@ -71,13 +74,16 @@ function spawnHint({ message, server }) {
   return 'Install the command, or correct `command`, `cwd` and `stderr`.';
 }
 
-function timeoutHint({ server, transport, address }) {
+function timeoutHint({ message, server, transport, address }) {
   const limit = 'raise `initTimeout` (milliseconds)';
+  if (transport === 'stdio' && /it wrote to stdout what is no message/.test(message)) {
+    return 'See that the command is an MCP server over stdio: some are so only with an argument such as `stdio` in `args`.';
+  }
   if (transport === 'stdio') {
     const download = /^(?:npx|uvx|docker)$/.test(server?.command) ? ', the first time with a download' : '';
     return (
       `If the server starts slowly${download}, ${limit}; else see that the command speaks MCP over stdio, ` +
-      'which some do only with an argument such as `stdio`, and that its stdout has nothing else.'
+      'which some do only with an argument such as `stdio`.'
     );
   }
   return `${address ?? 'The server'} took the request and stayed silent: if it is slow, ${limit}; else see that \`url\` and \`type\` are right.`;

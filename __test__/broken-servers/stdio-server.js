@@ -1,10 +1,12 @@
 /** Servers over stdio as people write them: node stdio-server.js KIND */
 
 const { setTimeout: delay } = require('node:timers/promises');
-const { StdioServerTransport } = require('@modelcontextprotocol/sdk/server/stdio.js');
-const { createProtocolServer } = require('../support/mcp-server');
-
-const start = () => createProtocolServer({}).connect(new StdioServerTransport());
+/** The protocol is loaded last: what a server says before is not to wait for it. */
+function start() {
+  const { StdioServerTransport } = require('@modelcontextprotocol/sdk/server/stdio.js');
+  const { createProtocolServer } = require('../support/mcp-server');
+  return createProtocolServer({}).connect(new StdioServerTransport());
+}
 
 const KINDS = {
   async crash() {

@@ -4,8 +4,8 @@ const { chmodSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 
 const SERVER = join(__dirname, 'stdio-server.js');
-/** What runs out of time is to do so soon. */
-const SHORT_MS = 3000;
+/** What runs out of time is to do so soon, but not before it has said something. */
+const SHORT_MS = 10_000;
 
 const own = (kind, rest) => ({ command: process.execPath, args: [SERVER, kind], ...rest });
 

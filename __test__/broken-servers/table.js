@@ -21,7 +21,7 @@ const CHECKED = {
     'MCP_CONNECTION_LOST',
     'its process exited with status',
     /exited with status 1$/,
-    /said nothing on stderr: run the command by itself/,
+    /said nothing: run the command by itself/,
   ),
   'stdio-unknown-package': of(
     'MCP_CONNECTION_LOST',
@@ -67,12 +67,17 @@ const CHECKED = {
   ),
   'stdio-chatter': of(
     'MCP_TIMEOUT',
-    'MCP_TIMEOUT` of a command',
-    /in time/,
-    /speaks MCP over stdio.* argument.*stdout has nothing else/,
+    'it wrote to stdout what is no message',
+    /in time; it wrote to stdout what is no message: Usage: notes \[--mcp\] FILE/,
+    /is an MCP server over stdio.* argument such as `stdio`/,
   ),
   'stdio-reads-to-the-end': of('MCP_TIMEOUT', 'MCP_TIMEOUT` of a command', /in time/, /speaks MCP over stdio/),
-  'stdio-slow': of('MCP_TIMEOUT', 'MCP_TIMEOUT` of a command', /in time/, /starts slowly, raise `initTimeout`/),
+  'stdio-slow': of(
+    'MCP_TIMEOUT',
+    'MCP_TIMEOUT` of a command',
+    /in time; last lines of its stderr: Loading the index/,
+    /starts slowly, raise `initTimeout`/,
+  ),
   'stdio-banner': WORKS,
 
   'http-nothing-listens': of(
@@ -115,7 +120,7 @@ const CHECKED = {
   'http-429': of('MCP_RATE_LIMITED', 'HTTP 429', /429 .*quota exceeded.* 30 s/, /wait as long as it says/),
   'http-500': status(500, 'HTTP 500', 'Internal Server Error: .*relation notes does not exist', /look at its log/),
   'http-502': status(502, 'HTTP 502', 'Bad Gateway', /A gateway answered in place of the server/),
-  'http-503': status(503, 'HTTP 503', 'Service Unavailable: Down for maintenance.* 120 s', /down or busy/),
+  'http-503': status(503, 'HTTP 503', 'Service Unavailable: .*Down for maintenance.* 120 s', /down or busy/),
   'http-slow': of(
     'MCP_TIMEOUT',
     'MCP_TIMEOUT` of a `url`',
@@ -171,8 +176,8 @@ const CHECKED = {
   ),
   'tls-https-to-plain': of(
     'MCP_CONNECTION_FAILED',
-    'speaks plain HTTP at this port',
-    /speaks plain HTTP/,
+    'the port does not speak TLS',
+    /the port does not speak TLS/,
     /write http:\/\/ in `url`/,
   ),
   'tls-self-signed': of(
