@@ -94,7 +94,7 @@ describe('a token endpoint that is not convinced', () => {
   };
 
   test.each([
-    ['another key', { key: pemOf(OTHER) }, undefined, /invalid_client\. An operator has to check.*private_key_jwt/],
+    ['another key', { key: pemOf(OTHER) }, undefined, /invalid_client: .+\. An operator has to check.*private_key_jwt/],
     ['a host that fails', {}, failing, /no assertion of the client.*getClientAssertion\. An operator/],
     ['a host that answers with something else', {}, async () => 'garbage', /no assertion of the client/],
   ])('%s: the caller is told why', async (_, private_key_jwt, getClientAssertion, told) => {

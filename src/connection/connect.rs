@@ -34,20 +34,30 @@ const DEFAULT_SSE_READ_TIMEOUT: Duration = Duration::from_mins(5);
 const DEFAULT_SSE_POST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// What the latest attempt failed with, for those whose time is over while others go on.
-#[derive(Debug, Default)]
-pub struct LastFailure(Mutex<Option<Error>>);
+#[derive(Default)]
+pub struct LastFailure {
+    error: Mutex<Option<Error>>,
+    /// The process that is being waited for.
+    process: Mutex<Option<Ending>>,
+}
 
 impl LastFailure {
     fn note(&self, error: &Error) {
-        *self.0.lock() = Some(error.clone());
+        *self.error.lock() = Some(error.clone());
+    }
+
+    /// What the process has said so far, to follow another text.
+    fn output(&self) -> String {
+        let process = self.process.lock();
+        process.as_ref().map(Ending::output).unwrap_or_default()
     }
 
     /// The error of a caller whose time is over.
     #[must_use]
     pub fn out_of_time(&self) -> Error {
         const MESSAGE: &str = "The connection could not be established in time";
-        match self.0.lock().clone() {
-            None => Error::timeout(MESSAGE),
+        match self.error.lock().clone() {
+            None => Error::timeout(format!("{MESSAGE}{}", self.output())),
             Some(last) => Error::timeout(format!("{MESSAGE}; the last attempt failed: {last}"))
                 .caused_by(last),
         }
@@ -69,7 +79,7 @@ pub async fn connect(
         breaker.check(&prefix).await?;
         // Boxed, because it would make every future around it large.
         let bearer = recipe.bearer.get();
-        let error = match Box::pin(handshake(recipe, known, cancel)).await {
+        let error = match Box::pin(handshake(recipe, known, failure, cancel)).await {
             Ok((session, ending)) => {
                 // Going on with a session of another process says nothing of the server yet.
                 if !session.is_adopted() {
@@ -117,6 +127,7 @@ fn counts_as_failure(error: &Error) -> bool {
 async fn handshake(
     recipe: &Recipe,
     known: &Known,
+    failure: &LastFailure,
     cancel: &CancellationToken,
 ) -> Result<(Session, Option<Ending>)> {
     let config = &recipe.config;
@@ -197,6 +208,7 @@ async fn handshake(
             let wire = StdioWire::spawn(options, environment, traffic, receiver, logger, children);
             let wire = wire.await?;
             ending = Some(wire.ending());
+            failure.process.lock().clone_from(&ending);
             let generation = known.generation.or(initialize);
             (Lane::Duplex(Arc::new(wire)), generation)
         }
@@ -206,7 +218,11 @@ async fn handshake(
     let opening = bounded(deadline, &life, cancel, open);
     match (opening.await, &ending) {
         (Ok(session), _) => Ok((session, ending)),
-        (Err(error), Some(ending)) => Err(ending.explain_opening(error, cancel).await),
+        (Err(error), Some(_)) if error.code == Code::Timeout => {
+            let message = format!("{}{}", error.message, failure.output());
+            Err(Error { message, ..error })
+        }
+        (Err(error), Some(ending)) => Err(ending.explain(error, cancel).await),
         (Err(error), None) => Err(error),
     }
 }

@@ -57,8 +57,16 @@ pub(super) fn request_failure(
     };
     let cause = match tls {
         Some(tls) => tls_failure::in_words(tls, identity.is_some()),
-        None if proxy.is_some() && error.is_connect() && find::<io::Error>(error).is_some() => {
-            format!("the proxy cannot be reached: {}", cause(error))
+        None if proxy.is_some() && error.is_connect() => {
+            let what = if is_unreached(error) {
+                "the proxy cannot be reached"
+            } else {
+                "the proxy made no connection"
+            };
+            format!("{what}: {}", cause(error))
+        }
+        None if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) => {
+            format!("the answer is no HTTP ({})", cause(error))
         }
         None => cause(error),
     };
@@ -74,6 +82,19 @@ pub(super) fn request_failure(
         message.push_str("; if the port speaks TLS, write https:// (or wss://)");
     }
     Error::new(code, message).with_retryable(!is_final)
+}
+
+/// Whether no connection came about, be it with a proxy.
+fn is_unreached(error: &reqwest::Error) -> bool {
+    find::<io::Error>(error).is_some_and(|error| {
+        matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionRefused
+                | io::ErrorKind::HostUnreachable
+                | io::ErrorKind::NetworkUnreachable
+                | io::ErrorKind::TimedOut
+        )
+    })
 }
 
 /// Whether nothing was answered, or what is not HTTP: a port that speaks TLS does either.

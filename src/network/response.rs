@@ -17,7 +17,7 @@ use crate::dpop;
 use crate::error::{Code, Error, Result};
 
 /// How long the words of a failure may take.
-const SOON: Duration = Duration::from_secs(1);
+const SOON: Duration = Duration::from_millis(500);
 
 /// An answer whose body has not been read. `Debug` shows header names only, and no query.
 pub struct Response {

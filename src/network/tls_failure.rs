@@ -29,8 +29,8 @@ pub(super) fn in_words(error: &Error, sends_certificate: bool) -> String {
         Error::InvalidCertificate(error) => of_certificate(error),
         Error::AlertReceived(alert) => of_alert(*alert, sends_certificate),
         Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
-            "the server speaks plain HTTP at this port, and no TLS: write http:// (or ws://), or name the port that \
-             speaks TLS"
+            "the port does not speak TLS: write http:// (or ws://) if the server speaks plain HTTP, or name the port that \
+             does"
                 .to_owned()
         }
         other => other.to_string(),

@@ -167,6 +167,11 @@ impl Inbox {
         }
     }
 
+    /// Whether something came that is not JSON.
+    pub(super) const fn has_warned(&self) -> bool {
+        self.warned
+    }
+
     /// Whether nobody takes messages any more.
     pub(super) fn is_closed(&self) -> bool {
         self.receiver.strong_count() == 0

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::platform;
 use crate::error::{Code, Error};
-use crate::foreign_text::{LONGEST, SentSecrets, foreign_text};
+use crate::foreign_text::{LONGEST, SentSecrets, foreign_text, foreign_words};
 
 /// What is kept of stderr.
 const LAST_LINES: usize = 20;
@@ -35,6 +35,7 @@ struct Inner {
     /// `exited with status 3`; absent as long as it lives, and where it was ended on purpose.
     how: OnceLock<String>,
     last: Mutex<Last>,
+    no_message: OnceLock<Vec<u8>>,
     stderr_over: CancellationToken,
     /// Cancelled when nothing more will be known.
     known: CancellationToken,
@@ -53,6 +54,7 @@ impl Ending {
             secrets,
             how: OnceLock::new(),
             last: Mutex::default(),
+            no_message: OnceLock::new(),
             stderr_over: CancellationToken::new(),
             known: CancellationToken::new(),
         }))
@@ -67,6 +69,12 @@ impl Ending {
             let gone = last.lines.pop_front().map_or(0, |line| line.len());
             last.bytes -= gone;
         }
+    }
+
+    /// The child has written a line to stdout that is no message. The first is kept.
+    pub(super) fn wrote(&self, mut line: Vec<u8>) {
+        line.truncate(LAST_BYTES);
+        let _ = self.0.no_message.set(line);
     }
 
     /// Nothing more comes from stderr, or nothing of it comes here.
@@ -91,13 +99,22 @@ impl Ending {
 
     /// `exited with status 3; last lines of its stderr: …`, of a process that ended by itself.
     pub(super) fn words(&self) -> Option<String> {
-        let how = self.0.how.get()?;
+        Some(format!("{}{}", self.0.how.get()?, self.output()))
+    }
+
+    /// What the process has said, to follow another text: `; last lines of its stderr: …`.
+    #[must_use]
+    pub fn output(&self) -> String {
+        let mut output = String::new();
         let last = self.last_lines();
-        Some(if last.is_empty() {
-            how.clone()
-        } else {
-            format!("{how}; last lines of its stderr: {last}")
-        })
+        if !last.is_empty() {
+            output = format!("; last lines of its stderr: {last}");
+        }
+        if let Some(line) = self.0.no_message.get() {
+            output += "; it wrote to stdout what is no message: ";
+            output += &foreign_words(&String::from_utf8_lossy(line), &self.0.secrets);
+        }
+        output
     }
 
     /// As many of the last lines as an error may carry.
@@ -116,19 +133,6 @@ impl Ending {
             .map(|line| String::from_utf8_lossy(line))
             .collect();
         foreign_text(&lines.join(SEPARATOR), &self.0.secrets)
-    }
-
-    /// An error of a connection that was not made in time, with what the process has said meanwhile; else as
-    /// [`Self::explain`].
-    pub async fn explain_opening(&self, mut error: Error, cancel: &CancellationToken) -> Error {
-        if error.code != Code::Timeout {
-            return self.explain(error, cancel).await;
-        }
-        let last = self.last_lines();
-        if !last.is_empty() {
-            error.message = format!("{}; last lines of its stderr: {last}", error.message);
-        }
-        error
     }
 
     /// An error of a connection that is lost, with what became of the process.
@@ -187,6 +191,19 @@ mod tests {
         ending.heard(b"key s3cret-of-the-child".to_vec());
         ending.heard(b"\x1b[31m\xff\x00".to_vec());
         assert_eq!(ending.last_lines(), "key *** | \\u{1b}[31m\u{fffd}\\u{0}");
+    }
+
+    #[test]
+    fn output_is_told_of_both_streams() {
+        let ending = ending();
+        assert_eq!(ending.output(), "");
+        ending.wrote(b"Usage: server s3cret-of-the-child".to_vec());
+        ending.wrote(b"more".to_vec());
+        ending.heard(b"waiting".to_vec());
+        assert_eq!(
+            ending.output(),
+            "; last lines of its stderr: waiting; it wrote to stdout what is no message: Usage: server ***"
+        );
     }
 
     #[tokio::test]

@@ -25,6 +25,7 @@ use crate::log::{Level, Logger};
 use crate::telemetry::Traffic;
 use crate::transport::inbox::Inbox;
 use crate::transport::outbox::Outbox;
+use crate::transport::oversized::Text;
 use crate::transport::wire::{Failure, Receiver, Sending, Wire};
 
 /// Both graces of the supervisor and its last looks at the group.
@@ -155,7 +156,7 @@ impl StdioWire {
             tokio::select! {
                 biased;
                 () = stops.cancelled() => return drain(stdout.into_inner(), &process).await,
-                () = read(&mut stdout, &mut inbox, &process.over) => {}
+                () = read(&mut stdout, &mut inbox, &ended, &process.over) => {}
             }
             drop(stdout);
             // The exit status is logged before the connection counts as lost.
@@ -192,7 +193,12 @@ impl Wire for StdioWire {
 }
 
 /// Reads what the process writes, to the end of the stream or shortly past that of the process.
-async fn read(stdout: &mut Lines<ChildStdout>, inbox: &mut Inbox, over: &CancellationToken) {
+async fn read(
+    stdout: &mut Lines<ChildStdout>,
+    inbox: &mut Inbox,
+    ending: &Ending,
+    over: &CancellationToken,
+) {
     loop {
         // Others get their turn between the lines of a flood.
         consume_budget().await;
@@ -202,6 +208,12 @@ async fn read(stdout: &mut Lines<ChildStdout>, inbox: &mut Inbox, over: &Cancell
             () = past_end(over) => return,
         };
         match line {
+            Ok(Some(Text::Whole(line))) if !inbox.has_warned() => {
+                inbox.text(&line);
+                if inbox.has_warned() {
+                    ending.wrote(line);
+                }
+            }
             Ok(Some(line)) => inbox.take(line),
             Ok(None) => return,
             Err(error) => return inbox.log(Level::Warn, &format!("cannot read stdout: {error}")),
