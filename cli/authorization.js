@@ -33,15 +33,16 @@ async function authorizationOf(context, name, { ask = true } = {}) {
 const METHODS = {
   'protected-resource-metadata': 'the server publishes protected resource metadata (RFC 9728)',
   '401-challenge-metadata': 'the server answers 401 and names its authorization server',
-  'no-metadata-found': 'the server answers 401 or 403',
+  'no-metadata-found': 'the server answers 401 or 403, and publishes metadata of an authorization server (RFC 8414)',
 };
 
 async function detected({ config, userVars, runtime, api }, name) {
   const { allowedDomains, allowedAddresses } = config.document.mcpSettings ?? {};
-  const { url } = expanded(api, config.servers[name], userVars.of(name));
+  const server = config.servers[name];
+  const { url } = expanded(api, server, userVars.of(name));
   const isAsked = /^https?:/.test(url) && (await api.isMCPDomainAllowed({ url }, allowedDomains, allowedAddresses));
   if (!isAsked) return { type: 'none', reason: '' };
-  const found = await runtime.oauth.detectOAuthRequirement(url, allowedDomains, allowedAddresses);
+  const found = await runtime.oauth.detectOAuthRequirement(url, allowedDomains, allowedAddresses, server);
   return found.requiresOAuth
     ? { type: 'oauth', reason: METHODS[found.method] ?? found.method }
     : { type: 'none', reason: '' };

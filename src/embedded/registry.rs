@@ -82,11 +82,7 @@ impl ConfigRegistry {
     }
 
     /// `None` where there is nobody to ask.
-    async fn detect(
-        &self,
-        server_name: &str,
-        config: &Map<String, Value>,
-    ) -> Result<Option<bool>> {
+    async fn detect(&self, server_name: &str, config: &Map<String, Value>) -> Result<Option<bool>> {
         let context = Context::of_environment(&self.environment);
         let config = ServerConfig::from_members(config.clone());
         let resolved = config.and_then(|config| resolve(&config, &context));

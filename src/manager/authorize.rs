@@ -10,8 +10,8 @@ use crate::connection::Recipe;
 use crate::error::{Code, Error, Result};
 use crate::host::{AuthorizationPrompt, Host};
 use crate::oauth::{
-    Asking, Authorizer, BearerChallenge, FlowRequest, FlowStart, OAuth, OAuthOptions, Pending, Relation,
-    after_login, wants_only_dpop,
+    Asking, Authorizer, BearerChallenge, FlowRequest, FlowStart, OAuth, OAuthOptions, Pending,
+    Relation, after_login, wants_only_dpop,
 };
 use crate::server_config::{ServerConfig, Transport};
 

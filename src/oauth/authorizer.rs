@@ -91,7 +91,12 @@ impl Inner {
 impl Authorizer {
     /// Fails with [`Code::TokenStore`] where the host can store neither tokens nor flows, and with
     /// [`Code::InvalidConfig`] for headers that HTTP cannot carry.
-    pub fn new(oauth: &OAuth, http: HttpClient, host: &Host, mut relation: Relation) -> Result<Self> {
+    pub fn new(
+        oauth: &OAuth,
+        http: HttpClient,
+        host: &Host,
+        mut relation: Relation,
+    ) -> Result<Self> {
         let storage = Storage::of_host(host, &relation.user_id, &relation.server_name)?;
         let flows = host.flows.clone().ok_or_else(|| {
             Error::new(

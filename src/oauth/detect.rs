@@ -12,6 +12,8 @@ use crate::settings::Settings;
 
 /// Bound on all that a server is asked to find out.
 const LONGEST: Duration = Duration::from_secs(10);
+/// What an open server publishes is waited for no longer: should it want a login after all, it says so later.
+const FOR_OPEN_SERVERS: Duration = Duration::from_secs(1);
 
 /// How it was found out, in the reference's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,8 +93,15 @@ async fn find_out(
     let hinted = challenge
         .and_then(|challenge| challenge.resource_metadata.as_ref())
         .filter(|url| endpoints.check(url.as_str(), "resource_metadata").is_ok());
-    let document = resource_metadata(endpoints, server_url, hinted).await;
-    let document = document.ok().flatten().filter(|document| {
+    let limit = if hint.is_refused {
+        LONGEST
+    } else {
+        FOR_OPEN_SERVERS
+    };
+    let looking = resource_metadata(endpoints, server_url, hinted);
+    let document = tokio::time::timeout(limit, looking).await.ok();
+    let document = document.and_then(Result::ok).flatten();
+    let document = document.filter(|document| {
         // An open server is not taken for another one at its origin.
         document.authorization_server().is_some()
             && (hint.is_refused || check_resource(server_url, document).is_ok())

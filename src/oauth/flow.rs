@@ -102,9 +102,9 @@ impl Authorizer {
         let remembered = inner.host.registry.challenge(&relation.server_name);
         let remembered = remembered.as_deref().and_then(BearerChallenge::parse);
         // One that asks for more scopes does not name the usual ones.
-        let told = request.challenge.filter(|told| {
-            told.resource_metadata.is_some() && told.missing_scope().is_none()
-        });
+        let told = request
+            .challenge
+            .filter(|told| told.resource_metadata.is_some() && told.missing_scope().is_none());
         let initiated = Initiation {
             endpoints: &inner.endpoints,
             server_name: &relation.server_name,

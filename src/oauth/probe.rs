@@ -103,3 +103,69 @@ pub async fn probe(endpoints: &Endpoints, server_url: &Url, settings: &Settings)
     }
     hint
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+
+    fn url() -> Url {
+        Url::parse("https://h.test/mcp").unwrap()
+    }
+
+    fn asking(kind: TransportKind, headers: &[(&'static str, &'static str)]) -> Asking {
+        let headers = headers.iter().map(|(name, value)| {
+            let name = HeaderName::from_static(name);
+            (name, HeaderValue::from_static(value))
+        });
+        Asking::of(&Transport::Http {
+            url: url(),
+            headers: headers.collect(),
+            kind,
+            proxy: None,
+        })
+    }
+
+    #[test]
+    fn configured_headers_stay_with_the_server() {
+        let asking = asking(
+            TransportKind::StreamableHttp,
+            &[
+                ("x-key", "k"),
+                ("x-user", "{{LIBRECHAT_USER_ID}}"),
+                ("authorization", "Basic YTpi"),
+                ("accept", "text/html"),
+            ],
+        );
+        let mut request = Request::new(Method::POST, url());
+        asking.prepare(&mut request);
+        assert_eq!(request.headers["x-key"], "k");
+        assert_eq!(
+            request.headers[ACCEPT],
+            "application/json, text/event-stream"
+        );
+        assert!(!request.headers.contains_key("x-user"));
+        let secret = |name| request.secret_headers.iter().any(|it| it == name);
+        assert!(secret("x-key") && secret("authorization"));
+        assert!(asking.has_headers());
+
+        let mut request = Request::new(Method::POST, url());
+        asking.without_authorization().prepare(&mut request);
+        assert!(!request.headers.contains_key(AUTHORIZATION));
+    }
+
+    #[test]
+    fn a_server_is_asked_as_its_connections_ask_it() {
+        for (kind, methods) in [
+            (TransportKind::StreamableHttp, "POST"),
+            (TransportKind::Sse, "GET"),
+            (TransportKind::WebSocket, "GET"),
+        ] {
+            let asking = asking(kind, &[]);
+            assert_eq!(asking.methods(), [methods.parse::<Method>().unwrap()]);
+            assert!(!asking.has_headers());
+        }
+        assert_eq!(Asking::default().methods(), [Method::POST, Method::GET]);
+    }
+}

@@ -7,6 +7,7 @@
 )]
 
 mod binding;
+mod detection;
 mod flows;
 mod leases;
 mod races;

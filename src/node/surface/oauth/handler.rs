@@ -9,10 +9,12 @@ use super::call::{Call, parsed};
 use super::{binding, flows, reconnection, tokens};
 use crate::cancel::until_aborted;
 use crate::node::engine::{JsResult, Value};
+use crate::node::marshal::convert;
 use crate::node::surface::methods::{Invocation, Method, set_methods};
 use crate::node::surface::state::RuntimeState;
 use crate::oauth::{
-    Asking, ClientInfo, Endpoints, OAuthOptions, Refresh, Revocation, StoredEndpoint, detect, revoke, texts,
+    Asking, ClientInfo, Endpoints, OAuthOptions, Refresh, Revocation, StoredEndpoint, detect,
+    revoke, texts,
 };
 use crate::secret::Secret;
 use crate::server_config::{Context, ServerConfig, resolve};
@@ -142,8 +144,11 @@ fn detect_requirement<'env>(invocation: &Invocation<'env>) -> JsResult<'env> {
     Call::promise(invocation, |call| {
         let server_url = call.required_text(0, "serverUrl")?;
         let mut rules = call.rules(1, 2)?;
-        let config = call.members(3)?;
-        let (settings, environment) = (call.settings(), call.environment.clone());
+        let environment = call.environment.clone();
+        let config = call.argument(3).present();
+        let config = config.map(|it| convert::server_config(it, &environment));
+        let config = config.transpose()?.flatten();
+        let settings = call.settings();
         let http = call.runtime.manager.http().clone();
         Ok(async move {
             let url = parsed(&server_url)?;

@@ -65,8 +65,11 @@ export interface MCPOAuth {
    * contacted or cannot be found out.
    */
   revokeOAuthToken: (serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[]; issuer?: string }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>
-  /** Whether a server wants OAuth; never rejects because of the server. */
-  detectOAuthRequirement: (serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, unknown> | null }>
+  /**
+   * Whether a server wants OAuth; never rejects because of the server, and takes ten seconds at most. Beyond LibreChat's:
+   * with its `config` it is asked as its connections would ask it, with its type, headers, TLS, proxy and `initTimeout`.
+   */
+  detectOAuthRequirement: (serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null, config?: MCPServerConfig) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, unknown> | null }>
 }
 
 /** The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. */
