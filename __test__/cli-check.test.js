@@ -1,7 +1,7 @@
 /** What `check` prints: in which width, on what, in which format. Servers that no file has: `cli-target.test.js`. */
 
 const { spawnSync } = require('node:child_process');
-const { readFileSync } = require('node:fs');
+const { readFileSync, statSync } = require('node:fs');
 const { join } = require('node:path');
 const { stripVTControlCharacters } = require('node:util');
 const { columnsOf } = require('../cli/columns');
@@ -251,11 +251,14 @@ test('one attempt for each server', async () => {
   expect(readFileSync(join(folder, 'starts'), 'utf8')).toBe('started\n');
 });
 
-test('--trace says where the traffic is', async () => {
-  const { run } = withServers({ everything: MIXED.everything });
+test('--trace says where the traffic is, in a file that nobody else reads', async () => {
+  const { run, folder } = withServers({ everything: MIXED.everything });
   const text = await run(['check', '--trace', 'traffic.ndjson']);
-  expect(text).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Traffic: traffic\.ndjson$/m) });
+  expect(text).toMatchObject({ code: 0, stdout: expect.stringMatching(/^Traffic: npx .* trace traffic\.ndjson$/m) });
   expect((await run(['check', '--json', '--trace', 'traffic.ndjson'])).json().trace).toBe('traffic.ndjson');
+  expect(statSync(join(folder, 'traffic.ndjson')).mode & 0o777).toBe(0o600);
+  const { code, stderr } = await run(['check', '--trace', 'none/traffic.ndjson']);
+  expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('none/traffic.ndjson') });
 });
 
 test('a server that announces OAuth beside headers: requiresOAuth: false may be meant', async () => {

@@ -300,7 +300,9 @@ describe('the command line tool', () => {
 
     const after = await run(['check', '--json']);
     expect(after).toMatchObject({ code: 0 });
-    expect(after.json().servers).toMatchObject([{ ok: true, tools: ['echo', 'undescribed'], authorization: { ready: true } }]);
+    expect(after.json().servers).toMatchObject([
+      { ok: true, tools: ['echo', 'undescribed'], authorization: { ready: true } },
+    ]);
   });
 
   test('login opens the browser that BROWSER names', async () => {

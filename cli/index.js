@@ -1,8 +1,9 @@
 /** The command line: which commands there are and what they take. Each is a file in `commands/`. */
 
-const { Command, CommanderError, InvalidArgumentError, Option } = require('commander');
+const { Argument, Command, CommanderError, InvalidArgumentError, Option } = require('commander');
 const { version } = require('../package.json');
 const { DEFAULT_FILE } = require('./config');
+const { examplesOf } = require('./examples');
 const { EXIT, Failure } = require('./failure');
 const { reportFailure } = require('./output');
 const { FORMATS } = require('./reports');
@@ -41,25 +42,52 @@ async function run(given) {
       const [server, options] = [[args[0]].flat()[0], args.at(-2)];
       options.target = targetOf(server, ofServer, options);
       if (options.target) args[0] = Array.isArray(args[0]) ? [options.target.name] : options.target.name;
-      code = await require(`./commands/${name}`)(...args.slice(0, -1));
+      code = await require(`./commands/${name}`)(...args);
     };
 
   targeted(personal(timed(command('check [arguments...]', 'connects to every server, or to those that are named'), 30)))
     .usage('[options] [librechat.yaml] [server...]\n       … check [options] https://… | -- <command> [argument...]')
     .addOption(new Option('--format <format>', 'what to print, for CI').choices(Object.keys(FORMATS)).conflicts('json'))
-    .option('--trace <file>', 'records the traffic in a file')
+    .option('--trace <file>', 'adds the traffic to a file')
     .action(action('check'));
   targeted(personal(timed(command('tools <server>', 'lists what a server offers'), 30))).action(action('tools'));
-  targeted(personal(timed(command('call <server> <tool> [json]', 'calls a tool with arguments in JSON'), 60))).action(
-    action('call'),
-  );
+  targeted(personal(timed(command('call <server> <tool> [values...]', 'calls a tool'), 60)))
+    .usage("[options] <server> <tool> [name=value...]\n       … call [options] <server> <tool> '{…}' | -")
+    .option('--save <path>', 'a file or a folder for images, audio and resources of the result')
+    .action(action('call'));
+  const reads = (usage, description) => targeted(personal(timed(command(usage, description), 30)));
+  reads('resources <server>', 'lists what a server has to read').action(action('resources'));
+  reads('read <server> <uri>', 'shows what a resource has in it')
+    .option('--save <path>', 'a file or a folder for it, as it is')
+    .action(action('read'));
+  reads('prompts <server>', 'lists the prompts of a server').action(action('prompts'));
+  reads('get <server> <prompt> [values...]', 'gets a prompt, with its arguments filled in')
+    .usage('[options] <server> <prompt> [name=value...]')
+    .action(action('get'));
   targeted(personal(timed(command('login <server>', 'authorizes with a server in the browser'), 120)))
     .option('--no-browser', 'print the address only')
+    .option('--port <port>', 'of this machine, that the browser comes back to (default: any)', port)
+    .option('--paste', 'read the address that the browser was sent to from stdin')
     .action(action('login'));
+  personal(command('logout <server>', 'revokes the tokens of a login, and forgets them')).action(action('logout'));
+  command('tokens [servers...]', 'lists the logins that are stored, without the tokens').action(action('tokens'));
   timed(command('obo <server>', "exchanges a user's token, read from stdin, for one that the server takes"), 30).action(
     action('obo'),
   );
   command('validate [file]', 'checks the configuration without connecting').action(action('validate'));
+  program
+    .command('trace <file>')
+    .description('shows a trace that MCP_NATIVE_TRACE has written')
+    .option('--server <name>', 'what concerns this server only')
+    .option('--har <file>', 'write the HTTP of it as HAR 1.2, and show nothing')
+    .action(action('trace'));
+  program
+    .command('completion')
+    .description('prints a script that completes commands, options and servers')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .addOption(new Option('--words').hideHelp())
+    .action(action('completion'));
+  for (const built of program.commands) built.addHelpText('after', examplesOf(built.name()));
 
   try {
     await program.parseAsync(argv);
@@ -79,6 +107,12 @@ function seconds(text) {
   if (!(value > 0 && value <= MAX_TIMEOUT_S)) {
     throw new InvalidArgumentError(`Expected seconds, more than 0 and at most ${MAX_TIMEOUT_S}.`);
   }
+  return value;
+}
+
+function port(text) {
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value > 0 && value < 65536)) throw new InvalidArgumentError('Expected a port.');
   return value;
 }
 

@@ -32,7 +32,7 @@ function lines({ config, names, options }) {
       if (results.length === 0) return print(`${config.file} has no mcpServers.`);
       const good = results.filter(({ ok }) => ok).length;
       print(`${good} of ${results.length} servers work${good < results.length ? '' : paint.green(' ✓')}`);
-      if (options.trace) print(`Traffic: ${options.trace}`);
+      if (options.trace) print(`Traffic: npx librechat-mcp-native trace ${options.trace}`);
       return undefined;
     },
   };

@@ -1,21 +1,22 @@
 /** `check`: connects to every server and says what came of it. */
 
-const { statSync } = require('node:fs');
+const { closeSync, openSync, statSync } = require('node:fs');
 const { resolve } = require('node:path');
 const { authorizationOf } = require('../authorization');
 const { isMapping, serverOf } = require('../config');
-const { EXIT } = require('../failure');
+const { EXIT, Failure } = require('../failure');
 const { summary } = require('../output');
 const { reportOf } = require('../reports');
 const { openIdConfig, withRuntime } = require('../runtime');
 const { connect, knownOf, obstacle, transportOf, withoutEffect } = require('../server');
 
 const CONCURRENCY = 4;
+/** Arguments and results of tools stand in it. */
+const OWNERS_ALONE = 0o600;
 
 module.exports = async function check(given, options) {
   const { file, names } = splitArguments(given, options);
-  // Before the addon is loaded, which reads it.
-  if (options.trace) process.env.MCP_NATIVE_TRACE = resolve(options.trace);
+  if (options.trace) traceTo(options.trace);
   return withRuntime({ ...options, config: file }, async (context) => {
     for (const name of names) serverOf(context.config, name);
     const wanted = names.length > 0 ? [...new Set(names)] : Object.keys(context.config.servers);
@@ -23,6 +24,16 @@ module.exports = async function check(given, options) {
     return results.every(({ ok }) => ok) ? EXIT.ok : EXIT.failed;
   });
 };
+
+/** The runtime reads the variable when it is made; a file that it cannot write it would only warn of. */
+function traceTo(file) {
+  try {
+    closeSync(openSync(file, 'a', OWNERS_ALONE));
+  } catch (error) {
+    throw new Failure(`The traffic cannot be recorded: ${error.message}`, { code: 'MCP_INVALID_ARGUMENT' });
+  }
+  process.env.MCP_NATIVE_TRACE = resolve(file);
+}
 
 /** The first argument may be the file; a folder may have the name of a server. */
 function splitArguments(given, { config, target }) {

@@ -9,6 +9,7 @@ const { grantOf } = require('../grants');
 const { clean, paint, print, printFailure, printJson, printTable, progress, summary } = require('../output');
 const { USER, openIdConfig, withRuntime } = require('../runtime');
 const { knownOf, obstacle } = require('../server');
+const { readStdin } = require('../stdin');
 
 const MAX_TOKEN_BYTES = 64 * 1024;
 
@@ -81,14 +82,9 @@ function exchangeOf(context, name) {
 }
 
 async function readToken(kind) {
-  if (process.stdin.isTTY) process.stderr.write(`Paste the user's ${kind} token, then Ctrl+D:\n`);
-  let text = '';
-  for await (const chunk of process.stdin.setEncoding('utf8')) {
-    text += chunk;
-    if (text.length > MAX_TOKEN_BYTES) break;
-  }
-  const token = text.trim();
-  if (token === '' || token.length > MAX_TOKEN_BYTES || /\s/.test(token)) {
+  const text = await readStdin({ limit: MAX_TOKEN_BYTES, ask: `Paste the user's ${kind} token` });
+  const token = text?.trim() ?? '';
+  if (token === '' || /\s/.test(token)) {
     throw new Failure(`No ${kind} token on stdin`, {
       code: 'MCP_INVALID_ARGUMENT',
       hint: 'Give it without the word Bearer: echo "$TOKEN" | npx librechat-mcp-native obo SERVER',

@@ -16,6 +16,7 @@ use crate::node::engine::JsResult;
 use crate::obo::TokenUse;
 
 /// What `getConnection` and its like are asked for.
+#[expect(clippy::struct_excessive_bools, reason = "members of parameters")]
 pub struct ConnectionParams {
     pub server_name: String,
     force_new: bool,
