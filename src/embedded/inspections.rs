@@ -116,7 +116,8 @@ async fn inspect(
         user_id: None,
         config_servers: false,
     };
-    let raw = registry.server_config(name, lookup).await?;
+    let looking_up = registry.server_config(name, lookup);
+    let raw = until_aborted(cancel, looking_up).await??;
     let mut members = raw.map_or_else(Map::new, |raw| raw.members().clone());
     // The registry has found out already.
     if !members.contains_key("oauth") {
