@@ -1,6 +1,6 @@
 /** What to do about a server behind a URL that cannot be reached, or does not answer as one of MCP does. */
 
-const ADDRESS = "the server's documentation names it (often /mcp, of HTTP+SSE /sse)";
+const CORRECT_PATH = "correct the path of `url`, which the server's documentation names (often /mcp, of HTTP+SSE /sse)";
 const STREAMABLE = 'write `type: streamable-http`; without `type` a URL means sse, as in LibreChat';
 
 /** By the HTTP status; `undefined` where there was none. */
@@ -21,10 +21,10 @@ function httpHint(known) {
 
 const OF_STATUS = {
   400: 'The server found the request wrong: its words say what it misses, often a header or a part of `url`.',
-  404: `The path of \`url\` is wrong: ${ADDRESS}.`,
-  405: `The address takes no POST: if it is an HTTP+SSE server, write \`type: sse\`; else correct the path of \`url\`: ${ADDRESS}.`,
-  406: `The address answers with nothing that MCP knows: correct the path of \`url\`: ${ADDRESS}.`,
-  410: `The address is given up: look for the new one; ${ADDRESS}.`,
+  404: `There is nothing at this path: ${CORRECT_PATH}.`,
+  405: `The address takes no POST: if it is an HTTP+SSE server, write \`type: sse\`; else ${CORRECT_PATH}.`,
+  406: `The address answers with nothing that MCP knows: ${CORRECT_PATH}.`,
+  410: `The address was given up: ${CORRECT_PATH}.`,
   429: 'The server has had enough of requests: wait as long as it says, or ask who runs it for more.',
   500: 'The server failed inside: look at its log, or tell who runs it.',
   502: 'A gateway answered in place of the server, which it does not reach: see that the server behind it runs.',
@@ -55,11 +55,11 @@ function invalidResponseHint({ message, transport }) {
     return 'The server and this client have no version of MCP in common: update the server.';
   if (transport === 'websocket') return websocketHint();
   if (/with content type text\/html/.test(message)) {
-    return `That is a page for people: correct the path of \`url\` (${ADDRESS}), or look what stands before the server: a login, a gateway.`;
+    return `That is a page for people: ${CORRECT_PATH}, or look what stands before the server: a login, a gateway.`;
   }
   if (transport === 'sse') return `The address has no event stream of HTTP+SSE: ${STREAMABLE}.`;
   if (/with content type text\/event-stream/.test(message)) return 'The address is one of HTTP+SSE: write `type: sse`.';
-  return `What answers is no MCP endpoint: correct the path of \`url\` (${ADDRESS}), or look what stands before the server.`;
+  return `What answers is no MCP endpoint: ${CORRECT_PATH}, or look what stands before the server.`;
 }
 
 const TLS = [

@@ -92,7 +92,7 @@ const CHECKED = {
     /"notes-server\.invalid" could not be resolved/,
     /Correct the host name/,
   ),
-  'http-wrong-path': status(404, 'HTTP 404', 'Not Found.*', /path of `url` is wrong: .*\/mcp.*\/sse/),
+  'http-wrong-path': status(404, 'HTTP 404', 'Not Found.*', /correct the path of `url`.*\/mcp.*\/sse/),
   'http-page': of(
     'MCP_INVALID_RESPONSE',
     'with content type text/html',
@@ -115,7 +115,7 @@ const CHECKED = {
     /answered HTTP 403 Forbidden: Your address is not on the allowlist/,
     /credentials in `headers` or `apiKey`, or know this address/,
   ),
-  'http-404': status(404, 'HTTP 404', 'Not Found', /path of `url` is wrong/),
+  'http-404': status(404, 'HTTP 404', 'Not Found', /nothing at this path: correct the path of `url`/),
   'http-405': status(405, 'HTTP 405', 'Method Not Allowed; it takes GET', /`type: sse`/),
   'http-429': of('MCP_RATE_LIMITED', 'HTTP 429', /429 .*quota exceeded.* 30 s/, /wait as long as it says/),
   'http-500': status(500, 'HTTP 500', 'Internal Server Error: .*relation notes does not exist', /look at its log/),
