@@ -101,11 +101,11 @@ describe('check', () => {
     });
     expect(errors).toEqual({
       tls: error('MCP_CONNECTION_FAILED', /does not speak TLS/, /write http:\/\//),
-      certificate: error('MCP_CONNECTION_FAILED', /self-signed/, /`tls` of the server.*openssl s_client/),
+      certificate: error('MCP_CONNECTION_FAILED', /self-signed/, /`tls: \{ ca: .*openssl s_client/),
       lacking: error('MCP_CONNECTION_LOST', /status 127.*no-such-command/, /was not found/),
       down: error('MCP_CONNECTION_FAILED', /refused/, /Start the server/),
       private: error('MCP_ADDRESS_NOT_ALLOWED', /10\.0\.0\.1/, /"10\.0\.0\.1:80" to mcpSettings\.allowedAddresses/),
-      missing: error('MCP_SPAWN_FAILED', /nonexistent/, /Install the command/),
+      missing: error('MCP_SPAWN_FAILED', /nonexistent/, /no such file: correct the path/),
       variable: error('MCP_MISSING_ENV', /CLI_TEST_NOT_SET/, /in the environment or in \.env/),
       personal: error('MCP_MISSING_USER_VARS', /KEY/, /--user-vars .*"personal": \{ KEY: /),
       obo: error('OBO_MISSING_UPSTREAM_TOKEN', /token/, /librechat-mcp-native obo "obo"/),
@@ -157,7 +157,7 @@ describe('check', () => {
     for (const json of [[], ['--json']]) {
       const { code, stdout, stderr } = await run(['check', ...json], { env: { MCP_NATIVE_LOG: 'debug' } });
       expect(code).toBe(1);
-      expect(stdout).toContain('Put the credentials into `headers`');
+      expect(stdout).toContain('refuses the credentials of `headers`');
       expect(stdout + stderr).not.toContain('secret-in');
     }
   });
@@ -312,5 +312,5 @@ test('nobody is sent to log in for what an operator has to mend', () => {
   );
   expect(hint('MCP_AUTHORIZATION_REQUIRED', 'HTTP 401')).toBe('Run: login srv');
   expect(hint('MCP_OAUTH_FLOW_FAILED', 'invalid_client. An operator has to check …')).toMatch(/^Correct/);
-  expect(hint('MCP_OAUTH_FLOW_FAILED', 'access_denied')).toBe('Begin again: login srv');
+  expect(hint('MCP_OAUTH_FLOW_FAILED', 'access_denied')).toMatch(/^The user declined.* Begin again: login srv$/);
 });

@@ -1,16 +1,67 @@
-/** What to do about a failure, by the error's code. Functions get what is known of the server, and the message. */
+/**
+ * What to do about a failure: about this one, not about its code alone. Each code has a function; it gets what is known of the
+ * server (`knownOf` in `server.js`), the `message`, and the HTTP `status` where there was one. What a server said is
+ * looked at, and not repeated, but for the name of a variable.
+ */
 
-/** A server's process ends so where a shell, or npx, does not find what it is to run. */
-const NOT_FOUND = /: its process exited with status 127(?:;|$)/;
+const { httpHint, invalidResponseHint, tlsHint, unreachableHint } = require('./hints-http');
+const { endedHint, spawnHint, timeoutHint } = require('./hints-stdio');
+
 /** The address is not the server's. */
 const OF_METADATA = /: the metadata service cannot be asked: /;
-/** TLS was tried, and the answer was none. */
-const WITHOUT_TLS = /: the port does not speak TLS: /;
-/** TLS was spoken, and a certificate was not liked. */
-const OF_CERTIFICATE =
-  /: (?:the server's certificate|no authority that is trusted here|the server .*client certificate)/;
 
 const OF_LOGIN = "The server gets the token of the user's login, which only LibreChat has.";
+
+/** Where the browser comes back to: a client that is registered by hand needs both. */
+const redirectUris = (name) =>
+  `http://127.0.0.1/api/mcp/${name}/oauth/callback (any port) for this command, ` +
+  `DOMAIN_SERVER/api/mcp/${name}/oauth/callback for LibreChat`;
+
+const byHand = ({ name = 'SERVER' }) =>
+  `Register a client with the provider, with the redirect URIs ${redirectUris(name)}, and set \`oauth.client_id\`.`;
+
+const CLIENT =
+  "Correct `oauth.client_id`, and `oauth.client_secret` or `oauth.private_key_jwt`, after the provider's registration.";
+
+/** 401 or 403. */
+function authorizationHint(known) {
+  const { oauth, login, isLogin, ofLogin, server, message, status } = known;
+  if (/refuses a token that was just issued/.test(message)) return 'Correct `oauth` of the server: docs/oauth.md.';
+  if (oauth && isLogin) return "Look at the server's log: it refuses the token that this login has got.";
+  const credentials = credentialsOf(server);
+  if (oauth && credentials && server.oauth === undefined && server.requiresOAuth === undefined) {
+    return `Run: ${login} – or, if ${credentials} are to be enough, correct them and set \`requiresOAuth: false\`.`;
+  }
+  if (oauth) return `Run: ${login}`;
+  if (ofLogin) return OF_LOGIN;
+  if (credentials) {
+    return status === 403
+      ? `The server knows the credentials of ${credentials}, and they may not do this, or not from here: ask who runs it.`
+      : `The server refuses the credentials of ${credentials}: correct them; its documentation names the header and its form.`;
+  }
+  return status === 403
+    ? 'The server lets this program do nothing: it may want credentials in `headers` or `apiKey`, or know this address.'
+    : 'The server wants credentials, and offers no login: put its key into `headers` or `apiKey`; ' +
+        'set `requiresOAuth: true` if users are to log in.';
+}
+
+const credentialsOf = (server) => {
+  if (server?.apiKey) return '`apiKey`';
+  return Object.keys(server?.headers ?? {}).length > 0 ? '`headers`' : undefined;
+};
+
+function flowHint({ login, message }) {
+  if (/invalid_client|unauthorized_client/.test(message)) return CLIENT;
+  if (/An operator|private_key_jwt/.test(message)) return 'Correct `oauth` of the server, then begin again.';
+  if (/access_denied/.test(message)) {
+    return `The user declined, or the provider's rules do not let the user in: agree, or ask who runs it. ${begin(login)}`;
+  }
+  if (/invalid_scope/.test(message))
+    return `Correct \`oauth.scope\`: the provider does not know one of its scopes. ${begin(login)}`;
+  return begin(login);
+}
+
+const begin = (login) => `Begin again: ${login}`;
 
 const HINTS = {
   MCP_ADDRESS_NOT_ALLOWED: ({ address, metadata, message }) => {
@@ -18,28 +69,15 @@ const HINTS = {
     return `If this private address is meant, add "${refused ?? 'host:port'}" to mcpSettings.allowedAddresses.`;
   },
   MCP_DOMAIN_NOT_ALLOWED: () => 'Add the domain to mcpSettings.allowedDomains, or take the server out.',
-  MCP_CONNECTION_FAILED: ({ address, message }) => {
-    if (WITHOUT_TLS.test(message)) {
-      return 'The port does not speak TLS: if it is plain HTTP, write http:// in `url` (ws:// in place of wss://).';
-    }
-    if (OF_CERTIFICATE.test(message)) {
-      return `Correct \`tls\` of the server, or the certificate: openssl s_client -showcerts -connect ${address}`;
-    }
-    return address
-      ? `Start the server, and see that ${address} can be reached from here (DNS, firewall, PROXY).`
-      : 'Run the command by itself and look at what it prints.';
-  },
-  MCP_CONNECTION_LOST: ({ message }) =>
-    NOT_FOUND.test(message)
-      ? 'The command, or one that it runs, was not found: run it by itself in this folder, and install what it lacks.'
-      : "Look at the server's log: it ended the connection.",
-  MCP_SPAWN_FAILED: () => 'Install the command, or correct `command`, `cwd` and `stderr`.',
-  MCP_TIMEOUT: () => 'Raise `initTimeout` (or --timeout), or find out why the server is slow.',
+  MCP_CONNECTION_FAILED: (known) => tlsHint(known) ?? unreachableHint(known),
+  MCP_CONNECTION_LOST: (known) => tlsHint(known) ?? endedHint(known),
+  MCP_SPAWN_FAILED: spawnHint,
+  MCP_TIMEOUT: (known) => httpHint(known) ?? timeoutHint(known),
   MCP_CIRCUIT_OPEN: () => 'Wait a moment: the server failed too often lately.',
-  MCP_HTTP_STATUS: () =>
-    'See that `url` is the MCP endpoint and `type` its transport (without `type` it is sse), and look at the server.',
-  MCP_INVALID_RESPONSE: () => 'See that `url` is the MCP endpoint and `type` its transport (streamable-http or sse).',
-  MCP_RATE_LIMITED: () => 'Wait, then try again.',
+  MCP_HTTP_STATUS: (known) => httpHint(known) ?? 'Look at the server: its words are in the message.',
+  MCP_INVALID_RESPONSE: invalidResponseHint,
+  MCP_RATE_LIMITED: () =>
+    'The server has had enough of requests: wait as long as it says, or ask who runs it for more.',
   MCP_RESPONSE_TOO_LARGE: () => 'Raise MCP_STREAMABLE_HTTP_MAX_RESPONSE_BYTES or MCP_STREAMABLE_HTTP_MAX_LINE_BYTES.',
   MCP_SERVER_ERROR: () => "Look at the server's log: the answer is its own.",
   MCP_TOOL_HIDDEN: () => 'The server keeps this tool for its apps: no model may call it.',
@@ -52,27 +90,21 @@ const HINTS = {
     `Each user sets ${variables.join(', ')} in LibreChat; here, --user-vars names a YAML file with the values: ` +
     `${JSON.stringify(name)}: { ${variables.map((variable) => `${variable}: "…"`).join(', ')} }`,
   MCP_GRANT_FAILED: ({ login, isLogin }) => (isLogin ? undefined : `Try the token alone, without the server: ${login}`),
-  MCP_AUTHORIZATION_REQUIRED: ({ oauth, login, isLogin, ofLogin, message }) => {
-    if (/refuses a token that was just issued/.test(message)) return 'Correct `oauth` of the server: docs/oauth.md.';
-    if (oauth && isLogin) return "Look at the server's log: it refuses the token that this login has got.";
-    if (oauth) return `Run: ${login}`;
-    if (ofLogin) return OF_LOGIN;
-    return 'Put the credentials into `headers` or `apiKey`, or set `requiresOAuth: true` if users are to log in.';
-  },
+  MCP_AUTHORIZATION_REQUIRED: authorizationHint,
   MCP_INSUFFICIENT_SCOPE: () => "Look at the server's scopes: it asks for some that were granted already.",
   MCP_REAUTHENTICATION_REQUIRED: ({ login }) => `Run: ${login}`,
   MCP_OAUTH_REQUIRED: ({ login }) => `Run: ${login}`,
   MCP_OAUTH_REFRESH_FAILED: ({ login }) => `Try again later; if it stays, log in again: ${login}`,
-  MCP_OAUTH_DISCOVERY_FAILED: () =>
-    'Correct the server, or give all of `client_id`, `authorization_url` and `token_url` in `oauth`.',
-  MCP_OAUTH_REGISTRATION_FAILED: () => 'Register a client with the provider and set `oauth.client_id`.',
-  MCP_OAUTH_EXCHANGE_FAILED: () =>
-    "Check `oauth.client_id` and `oauth.client_secret` against the provider's registration.",
-  MCP_OAUTH_FLOW_FAILED: ({ login, message }) =>
-    /An operator|private_key_jwt/.test(message)
-      ? 'Correct `oauth` of the server, then begin again.'
-      : `Begin again: ${login}`,
-  MCP_OAUTH_TIMEOUT: ({ login }) => `Begin again, and authorize in time (--timeout): ${login}`,
+  MCP_OAUTH_DISCOVERY_FAILED: ({ message }) =>
+    /another issuer/.test(message)
+      ? 'Who runs the server corrects its metadata; or give `client_id`, `authorization_url` and `token_url` in `oauth`.'
+      : 'Correct the server, or give all of `client_id`, `authorization_url` and `token_url` in `oauth`.',
+  MCP_OAUTH_REGISTRATION_FAILED: byHand,
+  MCP_OAUTH_EXCHANGE_FAILED: () => CLIENT,
+  MCP_OAUTH_FLOW_FAILED: flowHint,
+  MCP_OAUTH_TIMEOUT: ({ name = 'SERVER', login }) =>
+    `Begin again, and authorize in time (--timeout): ${login} – if the provider's page complained of redirect_uri, ` +
+    `register ${redirectUris(name)}.`,
   MCP_TOKEN_STORE: () =>
     'Give the CREDS_KEY that the tokens were stored with, end the process that keeps the file, or remove the file.',
   MCP_AUTHENTICATION_REJECTED: () =>
@@ -85,9 +117,13 @@ const HINTS = {
   MCP_HOST_ERROR: () => 'See the OpenID settings (OPENID_ISSUER, OPENID_CLIENT_ID, OPENID_CLIENT_SECRET).',
 };
 
+/** An error has the status of an answer; where time ran out, its message has that of the last one. */
+const statusOf = ({ status, message }) =>
+  status ?? (Number(/ answered HTTP (\d{3})\b/.exec(message)?.[1]) || undefined);
+
 /** One sentence, or `undefined` where there is nothing to say. */
 function hintFor(code, known = {}) {
-  return HINTS[code]?.(known);
+  return HINTS[code]?.({ ...known, message: known.message ?? '', status: statusOf(known) });
 }
 
 module.exports = { HINTS, hintFor };

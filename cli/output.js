@@ -151,7 +151,10 @@ function summary(error, known) {
   return {
     code: name ?? 'MCP_INTERNAL',
     message,
-    hint: error.hint ?? hintFor(name, { ...known, message }) ?? 'Look at the log: MCP_NATIVE_LOG=debug shows it.',
+    hint:
+      error.hint ??
+      hintFor(name, { ...known, message, status: error.status }) ??
+      'Look at the log: MCP_NATIVE_LOG=debug shows it.',
   };
 }
 

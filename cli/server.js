@@ -5,6 +5,7 @@ const { DEFAULT_FILE, missingVariables, serverOf } = require('./config');
 const { grantOf, metadataAddressOf } = require('./grants');
 const { summary } = require('./output');
 const { USER } = require('./runtime');
+const { unexpandedIn } = require('./unexpanded');
 
 const TRANSPORTS = { http: 'streamable-http' };
 
@@ -30,6 +31,8 @@ function knownOf({ config, userVars, api }, name, options) {
     known: Object.keys(config.servers),
     variables: api.getMissingCustomUserVars(server, userVars.of(name)),
     metadata: metadataAddressOf(server),
+    server,
+    transport: server && transportOf(server),
     ofLogin: Object.values(server?.headers ?? {}).some((value) => String(value).includes('{{LIBRECHAT_OPENID_')),
     ...options,
   };
@@ -49,14 +52,15 @@ function addressOf(api, server, customUserVars) {
 }
 
 /**
- * Members of `oauth` that the schema leaves out, as `{ path, message }`. LibreChat does so without a word; what is misspelt
- * has no effect.
+ * What has no effect, as `{ path, message }`: variables that stay as they are written, and members of `oauth` that the
+ * schema leaves out. LibreChat says nothing of either.
  *
  * @param parsed  what the schema makes of the server's configuration
  */
-function unknownMembers(server, parsed) {
+function withoutEffect(api, server, parsed) {
   const unknown = Object.keys(server.oauth ?? {}).filter((member) => !Object.hasOwn(parsed.oauth ?? {}, member));
-  return unknown.map((member) => ({ path: ['oauth', member], message: 'is not known, and has no effect' }));
+  const message = 'is not known, and has no effect';
+  return [...unexpandedIn(api, server), ...unknown.map((member) => ({ path: ['oauth', member], message }))];
 }
 
 /** Why a server cannot even be tried, as `{ code, message, hint }`. */
@@ -66,7 +70,10 @@ function obstacle(context, name) {
   if (issue) {
     const { file, lineOf } = context.config;
     const where = [file, lineOf(['mcpServers', name, ...issue.path]) ?? []].flat().join(':');
-    return summary({ code: 'MCP_INVALID_CONFIG', message: `${where}: ${[...issue.path].join('.')}: ${issue.message}` });
+    const member = [...issue.path].join('.');
+    const kept = unexpandedIn(context.api, server).find(({ path }) => path.join('.') === member);
+    const why = kept ? `${issue.message}; it ${kept.message}` : issue.message;
+    return summary({ code: 'MCP_INVALID_CONFIG', message: `${where}: ${member}: ${why}` });
   }
   const known = knownOf(context, name);
   const variables = missingVariables(server);
@@ -122,4 +129,4 @@ async function connect(context, name, timeoutSeconds, { retry = true } = {}) {
   });
 }
 
-module.exports = { connect, expanded, knownOf, obstacle, transportOf, unknownMembers };
+module.exports = { connect, expanded, knownOf, obstacle, transportOf, withoutEffect };

@@ -31,16 +31,16 @@ function createCli(files) {
    * Runs a program in the folder to its end: `{ code, stdout, stderr, json() }`.
    *
    * @param options.input     `null` leaves stdin open, for `onStdout` to write to
-   * @param options.onStdout  called with all of stdout so far, and with stdin
+   * @param options.onStdout  called with all of stdout so far, and with stdin; `onStderr` the same
    */
-  function execute(program, args, { env, input = '', onStdout } = {}) {
+  function execute(program, args, { env, input = '', onStdout, onStderr } = {}) {
     return new Promise((fulfil, reject) => {
       const child = spawn(program, args, { cwd: folder, env: { ...ownEnv, ...env }, timeout: 100_000 });
       const output = { stdout: '', stderr: '' };
       for (const name of ['stdout', 'stderr']) {
         child[name].setEncoding('utf8').on('data', (text) => {
           output[name] += text;
-          if (name === 'stdout') onStdout?.(output.stdout, child.stdin);
+          (name === 'stdout' ? onStdout : onStderr)?.(output[name], child.stdin);
         });
       }
       child.on('error', reject);

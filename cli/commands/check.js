@@ -8,7 +8,7 @@ const { EXIT, Failure } = require('../failure');
 const { summary } = require('../output');
 const { reportOf } = require('../reports');
 const { openIdConfig, withRuntime } = require('../runtime');
-const { connect, knownOf, obstacle, transportOf, unknownMembers } = require('../server');
+const { connect, knownOf, obstacle, transportOf, withoutEffect } = require('../server');
 
 const CONCURRENCY = 4;
 /** Arguments and results of tools stand in it. */
@@ -110,7 +110,7 @@ async function tryServer(context, result, options) {
 
 function warningsOf(api, server, { type }) {
   const { config: parsed } = api.parseServerConfig(server, { source: 'yaml' });
-  const warnings = unknownMembers(server, parsed).map(({ path, message }) => `${path.join('.')} ${message}`);
+  const warnings = withoutEffect(api, server, parsed).map(({ path, message }) => `${path.join('.')} ${message}`);
   const isDetected = type === 'oauth' && !api.isOAuthServer(server);
   if (isDetected && server.headers) {
     warnings.push('the server announces OAuth: set `requiresOAuth: false` if `headers` are all that it needs');

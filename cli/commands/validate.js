@@ -3,7 +3,8 @@
 const { missingVariables, readConfig } = require('../config');
 const { EXIT } = require('../failure');
 const { clean, counted, paint, print, printJson } = require('../output');
-const { expanded, transportOf, unknownMembers } = require('../server');
+const { expanded, transportOf, withoutEffect } = require('../server');
+const { unexpandedIn } = require('../unexpanded');
 
 module.exports = async function validate(given, options) {
   const config = readConfig(given ?? options.config);
@@ -26,7 +27,10 @@ async function issuesOf(api, config, name) {
     return { severity, line: config.lineOf(full), path: full.join('.'), message };
   };
   const parsed = api.parseServerConfig(server, { source: 'yaml' });
-  if (!parsed.success) return parsed.issues.map(({ path, message }) => issue('error', path, message));
+  if (!parsed.success) {
+    const errors = parsed.issues.map(({ path, message }) => issue('error', path, message));
+    return [...errors, ...unexpandedIn(api, server).map(({ path, message }) => issue('warning', path, message))];
+  }
   const issues = missingVariables(server).map((variable) =>
     issue('warning', [], `the environment variable ${variable} is not set`),
   );
@@ -36,7 +40,8 @@ async function issuesOf(api, config, name) {
     const allowed = await api.isMCPDomainAllowed(expanded(api, server), allowedDomains, allowedAddresses);
     if (!allowed) issues.push(issue('error', ['url'], refusal(allowedDomains)));
   }
-  for (const { path, message } of unknownMembers(server, parsed.config)) issues.push(issue('warning', path, message));
+  for (const { path, message } of withoutEffect(api, server, parsed.config))
+    issues.push(issue('warning', path, message));
   // The schema leaves them out; who connects refuses them.
   const transport = transportOf(server);
   if (server.requestHeaders && ['stdio', 'websocket'].includes(transport)) {
