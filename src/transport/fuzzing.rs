@@ -14,6 +14,7 @@ use super::websocket::frames::{Frames, Piece};
 use super::wire::{Receiver, Waiting};
 use crate::error::Error;
 use crate::log::Logger;
+use crate::trace::Source;
 
 /// Notes what it is given, for two requests that wait.
 #[derive(Default)]
@@ -46,6 +47,7 @@ fn inbox() -> (Inbox, Arc<Notes>) {
         Arc::default(),
         Logger::silent(),
         "a text",
+        Source::default(),
     );
     (inbox, notes)
 }
