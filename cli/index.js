@@ -46,6 +46,10 @@ async function run(argv) {
   timed(command('obo <server>', "exchanges a user's token, read from stdin, for one that the server takes"), 30).action(
     action('obo'),
   );
+  personal(command('inspect [file]', 'serves a page with all servers, to try what they offer'))
+    .option('--port <number>', 'where the page is (default: any that is free)', port, 0)
+    .option('--no-browser', 'print the address only')
+    .action(action('inspect'));
   command('validate [file]', 'checks the configuration without connecting').action(action('validate'));
 
   try {
@@ -62,6 +66,14 @@ function seconds(text) {
   const value = Number(text);
   if (!(value > 0 && value <= MAX_TIMEOUT_S)) {
     throw new InvalidArgumentError(`Expected seconds, more than 0 and at most ${MAX_TIMEOUT_S}.`);
+  }
+  return value;
+}
+
+function port(text) {
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value > 0 && value < 65_536)) {
+    throw new InvalidArgumentError('Expected a port, from 1 to 65535.');
   }
   return value;
 }
