@@ -24,6 +24,7 @@ module.exports = async function inspect(file, options) {
     const actions = new Map([
       ['answer', (parameters) => questions.answer(parameters)],
       ['connect', (parameters) => servers.connect(parameters)],
+      ['exchange', (parameters) => servers.exchange(parameters)],
       ['login', (parameters, signal) => servers.login(parameters, signal)],
       ['request', (parameters, signal) => servers.request(parameters, signal)],
       ['roots', (parameters) => questions.setRoots(parameters)],

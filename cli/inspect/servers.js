@@ -2,6 +2,7 @@
 
 const { authorizationOf } = require('../authorization');
 const { missingVariables, serverOf } = require('../config');
+const { checkToken, claimsOf, exchangeOf } = require('../exchange');
 const { summary } = require('../output');
 const { USER } = require('../runtime');
 const { knownOf, obstacle, transportOf } = require('../server');
@@ -41,7 +42,11 @@ class Servers {
 
   /** As an event for the page. */
   get event() {
-    return { type: 'servers', file: this.#context.config.file, servers: [...this.#servers.values()].map((s) => s.state) };
+    return {
+      type: 'servers',
+      file: this.#context.config.file,
+      servers: [...this.#servers.values()].map((s) => s.state),
+    };
   }
 
   /** Connects with all of them, as far as that needs nobody. */
@@ -98,12 +103,34 @@ class Servers {
     }
   }
 
-  /** The user whose requests are made with tokens that are exchanged for this one. */
-  async useUpstream(name, user) {
+  /**
+   * Exchanges a token of the user for one that the server takes, with which calls are made from then on:
+   * `{ result: { tokens: [{ title, claims }], expiresIn, scope } }`, or `{ error }`.
+   */
+  async exchange({ server: name, token }) {
+    let exchange;
+    try {
+      exchange = exchangeOf(this.#context, name);
+      await exchange.prepare();
+      checkToken(exchange.kind, String(token), { where: 'was given', hint: 'Give it without the word Bearer.' });
+    } catch (error) {
+      return { error: summary(error) };
+    }
+    try {
+      const made = await exchange.make(token);
+      this.#useUser(name, exchange.userWith(token));
+      const { expiresIn, scope } = made;
+      return { result: { expiresIn, scope, tokens: tokensOf(exchange.kind, token, made) } };
+    } catch (error) {
+      return { error: exchange.failureOf(error) };
+    }
+  }
+
+  async #useUser(name, user) {
     const server = this.#server(name);
-    await server.client?.close();
-    server.client = undefined;
-    server.user = user;
+    const { client } = server;
+    Object.assign(server, { user, client: undefined });
+    await client?.close();
     await this.connect({ server: name });
   }
 
@@ -178,6 +205,20 @@ class Servers {
     server.state = { ...server.state, ...members };
     this.#tell({ type: 'server', server: server.state });
   }
+}
+
+/** The tokens of an exchange, in their order, each with its claims. */
+function tokensOf(kind, token, { claims, idToken, idJag }) {
+  if (kind === 'ID') {
+    return [
+      { title: "The user's ID token", claims: idToken },
+      { title: 'The ID-JAG that the identity provider gave for it', claims: idJag },
+    ];
+  }
+  return [
+    { title: "The user's access token", claims: claimsOf(token) },
+    { title: 'The token for the server', claims },
+  ];
 }
 
 module.exports = { Servers };
