@@ -16,7 +16,7 @@ export class Exchange extends Component {
         <div class="field"><label for="token">The user's token</label>
           <textarea id="token" rows="4" required spellcheck=${false} autocomplete="off" value=${token}
             onInput=${(event) => this.setState({ token: event.target.value })}></textarea></div>
-        <p class="buttons"><button type="submit" class="main" disabled=${isBusy}>Exchange</button></p>
+        <p class="buttons"><button type="submit" class="main" aria-disabled=${String(Boolean(isBusy))}>Exchange</button></p>
       </form>
       <div aria-live="polite">
         ${error && html`<${Failure} error=${error} />`}
@@ -32,6 +32,7 @@ export class Exchange extends Component {
 
   submit = async (event) => {
     event.preventDefault();
+    if (this.state.isBusy) return;
     this.setState({ isBusy: true, result: undefined, error: undefined });
     const { token } = this.state;
     const answer = await post('exchange', { server: this.props.server.name, token: token.trim() }).catch(failed);

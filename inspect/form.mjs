@@ -9,7 +9,7 @@ const EMPTY = { type: 'object', properties: {} };
 /**
  * @param props.schema    of an object
  * @param props.label     what the button says
- * @param props.isBusy    whether what was submitted is under way
+ * @param props.isBusy    whether what was submitted is under way; the button keeps the focus meanwhile
  * @param props.onSubmit  is called with the object
  */
 export class SchemaForm extends Component {
@@ -31,7 +31,7 @@ export class SchemaForm extends Component {
                 onInput=${(next) => this.setState({ draft: next })} />`
         }
         <p class="buttons">
-          <button type="submit" class="main" disabled=${isBusy}>${label}</button>
+          <button type="submit" class="main" aria-disabled=${String(Boolean(isBusy))}>${label}</button>
           <button type="button" aria-pressed=${String(isRaw)} onClick=${this.turn}>JSON</button>
           ${children}
         </p>
@@ -40,6 +40,7 @@ export class SchemaForm extends Component {
 
   submit = (event) => {
     event.preventDefault();
+    if (this.props.isBusy) return;
     const { isRaw, raw } = this.state;
     this.props.onSubmit(isRaw ? JSON.parse(raw) : this.value());
   };

@@ -48,6 +48,7 @@ const REFRESH = {
 };
 /** Which step an account of the login itself has come to. */
 const REACHED = { discovering: 0, waiting: 3, done: STEPS.length, failed: 0 };
+const UNDER_WAY = new Set(['discovering', 'waiting']);
 const WORDS = { done: 'done', active: 'now', failed: 'failed here', waiting: 'not yet' };
 
 /**
@@ -84,10 +85,10 @@ export class Login extends Component {
 
   render({ server, records }) {
     const { login } = server;
-    const isUnderWay = login?.state === 'discovering' || login?.state === 'waiting';
+    const isUnderWay = UNDER_WAY.has(login?.state);
     return html`
       <p class="buttons">
-        <button type="button" class="main" disabled=${isUnderWay} onClick=${this.begin}>Log in</button>
+        <button type="button" class="main" aria-disabled=${String(isUnderWay)} onClick=${this.begin}>Log in</button>
         ${isUnderWay && html`<button type="button" onClick=${() => this.abort?.abort()}>Cancel</button>`}
       </p>
       <div aria-live="polite">
@@ -109,6 +110,7 @@ export class Login extends Component {
   }
 
   begin = () => {
+    if (UNDER_WAY.has(this.props.server.login?.state)) return;
     this.abort = new AbortController();
     // What comes of it stands in the server's state.
     post('login', { server: this.props.server.name }, this.abort.signal).catch(() => {});

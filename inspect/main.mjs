@@ -2,7 +2,7 @@
 
 import { listen, openSession } from './api.mjs';
 import { Component, html, render } from './dom.mjs';
-import { placeOf } from './links.mjs';
+import { linkTo, placeOf } from './links.mjs';
 import { Server } from './server.mjs';
 import { ServerList, stateOf } from './servers.mjs';
 import { Traffic } from './traffic.mjs';
@@ -68,6 +68,12 @@ class Page extends Component {
     this.setState({ said });
   }
 
+  componentDidUpdate() {
+    const { servers, place } = this.state;
+    const server = servers.find(({ name }) => name === place.server);
+    document.title = server ? `${server.title ?? server.name} – MCP servers` : 'MCP servers';
+  }
+
   skip = (event) => {
     event.preventDefault();
     document.getElementById('main').focus();
@@ -99,7 +105,7 @@ function Summary({ servers }) {
   return html`<h2 tabindex="-1" id="title">${working} of ${servers.length} servers work</h2>
     ${servers
       .filter(({ error }) => error)
-      .map(({ name, error }) => html`<p class="block"><strong>${name}</strong>: ${error.message}</p>`)}
+      .map(({ name, error }) => html`<p class="block"><a href=${linkTo(name)}>${name}</a>: ${error.message}</p>`)}
     <p>Choose a server to see what it offers, to log in, and to try it.</p>`;
 }
 

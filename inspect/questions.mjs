@@ -9,12 +9,26 @@ const TITLES = { elicitation: 'asks you', sampling: 'asks for an answer of a mod
 
 /** The questions of one server that are open. */
 export function Questions({ questions }) {
-  return questions.map(
-    (question) => html`<section class="question" key=${question.id} aria-labelledby=${`question-${question.id}`}>
-      <h3 id=${`question-${question.id}`}>${question.server} ${TITLES[question.kind]}${question.tool && html`, in <code>${question.tool}</code>`}</h3>
-      ${question.kind === 'sampling' ? html`<${Sampling} question=${question} />` : html`<${Elicitation} question=${question} />`}
-    </section>`,
-  );
+  return questions.map((question) => html`<${Question} key=${question.id} question=${question} />`);
+}
+
+class Question extends Component {
+  /** Whoever waits for a call is led to what it waits for; whoever types is left alone. */
+  componentDidMount() {
+    if (!document.activeElement.matches('input, select, textarea')) this.base.querySelector('h3').focus();
+  }
+
+  componentWillUnmount() {
+    if (this.base.contains(document.activeElement)) document.getElementById('title').focus();
+  }
+
+  render({ question }) {
+    const { id, kind, server, tool } = question;
+    return html`<section class="question" aria-labelledby=${`question-${id}`}>
+      <h3 tabindex="-1" id=${`question-${id}`}>${server} ${TITLES[kind]}${tool && html`, in <code>${tool}</code>`}</h3>
+      ${kind === 'sampling' ? html`<${Sampling} question=${question} />` : html`<${Elicitation} question=${question} />`}
+    </section>`;
+  }
 }
 
 // An answer that comes too late is one to a question that is not shown any more.

@@ -48,14 +48,14 @@ class Reader extends Asking {
         <div class="field"><label for="uri">Address of a resource</label>
           <input id="uri" required autocomplete="off" spellcheck=${false} value=${uri}
             onInput=${(event) => this.setState({ uri: event.target.value })} /></div>
-        <p class="buttons"><button type="submit" class="main" disabled=${isBusy}>Read</button>${this.canceller}</p>
+        <p class="buttons"><button type="submit" class="main" aria-disabled=${String(Boolean(isBusy))}>Read</button>${this.canceller}</p>
       </form>
       ${this.outcome((result) => html`<${ResourceResult} result=${result} />`)}`;
   }
 
   submit = (event) => {
     event.preventDefault();
-    this.read();
+    if (!this.state.isBusy) this.read();
   };
 
   read() {

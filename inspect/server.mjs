@@ -38,7 +38,7 @@ export function Server({ server, questions, place, revisions, roots, records }) 
     <header class="row">
       <h2 tabindex="-1" id="title">${server.title ?? server.name}</h2>
       <p><span class=${`sign ${server.state}`} aria-hidden="true"></span> ${stateOf(server)}</p>
-      <button type="button" disabled=${isBusy} onClick=${() => post('connect', { server: server.name })}>
+      <button type="button" aria-disabled=${String(isBusy)} onClick=${() => isBusy || post('connect', { server: server.name })}>
         ${server.state === 'connected' ? 'Connect again' : 'Connect'}</button>
     </header>
     ${server.error && html`<${Failure} error=${server.error} />`}
