@@ -1,7 +1,7 @@
 /** What a server asks of its user, answered by hand. */
 
 import { post } from './api.mjs';
-import { Component, html } from './dom.mjs';
+import { Component, createRef, html } from './dom.mjs';
 import { SchemaForm } from './form.mjs';
 import { Address, Json, Messages } from './result.mjs';
 
@@ -13,18 +13,20 @@ export function Questions({ questions }) {
 }
 
 class Question extends Component {
+  section = createRef();
+
   /** Whoever waits for a call is led to what it waits for; whoever types is left alone. */
   componentDidMount() {
-    if (!document.activeElement.matches('input, select, textarea')) this.base.querySelector('h3').focus();
+    if (!document.activeElement.matches('input, select, textarea')) this.section.current.querySelector('h3').focus();
   }
 
   componentWillUnmount() {
-    if (this.base.contains(document.activeElement)) document.getElementById('title').focus();
+    if (this.section.current.contains(document.activeElement)) document.getElementById('title').focus();
   }
 
   render({ question }) {
     const { id, kind, server, tool } = question;
-    return html`<section class="question" aria-labelledby=${`question-${id}`}>
+    return html`<section class="question" ref=${this.section} aria-labelledby=${`question-${id}`}>
       <h3 tabindex="-1" id=${`question-${id}`}>${server} ${TITLES[kind]}${tool && html`, in <code>${tool}</code>`}</h3>
       ${kind === 'sampling' ? html`<${Sampling} question=${question} />` : html`<${Elicitation} question=${question} />`}
     </section>`;
