@@ -5,16 +5,14 @@ import { Json } from './result.mjs';
 
 const KINDS = { message: 'Messages', http: 'HTTP', step: 'Steps' };
 
+/** How many rows are shown at a time. */
+const MAX_ROWS = 200;
+
 export class Traffic extends Component {
   state = { hidden: [], text: '' };
 
   render({ records }, { hidden, text }) {
-    const wanted = text.toLowerCase();
-    const rows = rowsOf(records)
-      .filter(
-        ({ kind, records: parts }) => !hidden.includes(kind) && JSON.stringify(parts).toLowerCase().includes(wanted),
-      )
-      .reverse();
+    const rows = rowsOf(records).filter((row) => !hidden.includes(row.kind) && isFound(row, text.toLowerCase()));
     const turn = (kind) => () =>
       this.setState({ hidden: hidden.includes(kind) ? hidden.filter((one) => one !== kind) : [...hidden, kind] });
     return html`<aside class="traffic" aria-labelledby="traffic">
@@ -25,14 +23,27 @@ export class Traffic extends Component {
       )}</div>
       <div class="field"><label for="wanted">Search</label>
         <input id="wanted" type="search" value=${text} onInput=${(event) => this.setState({ text: event.target.value })} /></div>
-      ${rows.length === 0 && html`<p class="note">Nothing yet.</p>`}
-      <ol class="plain">${rows.map(
-        (row) => html`<li key=${row.key}><details class=${row.kind}>
-          <summary><time datetime=${row.at}>${row.at.slice(11, 23)}</time> <span>${row.title}</span></summary>
-          ${row.records.map((record) => html`<${Json} value=${record} />`)}
-        </details></li>`,
-      )}</ol>
+      <p class="note">${rows.length === 0 ? 'Nothing yet.' : `The latest ${Math.min(rows.length, MAX_ROWS)} of ${rows.length}.`}</p>
+      <ol class="plain">${rows
+        .slice(-MAX_ROWS)
+        .reverse()
+        .map((row) => html`<${Row} key=${row.key} row=${row} />`)}</ol>
     </aside>`;
+  }
+}
+
+const isFound = ({ title, records }, text) =>
+  text === '' || `${title} ${JSON.stringify(records)}`.toLowerCase().includes(text);
+
+/** Its records are written out when somebody looks at them. */
+class Row extends Component {
+  state = { isOpen: false };
+
+  render({ row }, { isOpen }) {
+    return html`<li><details onToggle=${(event) => this.setState({ isOpen: event.target.open })}>
+      <summary><time datetime=${row.at}>${row.at.slice(11, 23)}</time> <span>${row.title}</span></summary>
+      ${isOpen && row.records.map((record) => html`<${Json} value=${record} />`)}
+    </details></li>`;
   }
 }
 
@@ -51,22 +62,31 @@ export function rowsOf(records) {
       rows.push(added);
     }
   }
-  return rows.map((row) => ({ ...row, title: titleOf(row) }));
+  const asked = new Map();
+  return rows.map((row) => ({ ...row, title: titleOf(row, asked) }));
 }
 
-/** A row in a line. */
-function titleOf({ kind, records }) {
+/**
+ * A row in a line.
+ *
+ * @param asked  what was asked so far, by connection and id; an answer says only the id
+ */
+function titleOf({ kind, records }, asked) {
   const [record] = records;
   if (kind === 'http') return titleOfExchange(records);
   if (kind === 'step') return `• ${record.step}`;
-  const arrow = record.direction === 'sent' ? '→' : '←';
-  return `${arrow} ${messageTitle(record)}`;
-}
-
-function messageTitle({ message, text }) {
-  if (message === undefined) return String(text).slice(0, 80);
-  if (message.method) return [message.method, message.params?.name ?? message.params?.uri].filter(Boolean).join(' ');
-  return `${message.error ? `error ${message.error.code}` : 'result'} of ${message.id}`;
+  const { direction, connection, message, text } = record;
+  const isSent = direction === 'sent';
+  const arrow = isSent ? '→' : '←';
+  if (message === undefined) return `${arrow} ${String(text).slice(0, 80)}`;
+  // Both sides count their requests.
+  const key = `${connection} ${isSent === Boolean(message.method)} ${message.id}`;
+  if (message.method) {
+    const title = [message.method, message.params?.name ?? message.params?.uri].filter(Boolean).join(' ');
+    if (message.id !== undefined) asked.set(key, title);
+    return `${arrow} ${title}`;
+  }
+  return `${arrow} ${message.error ? `error ${message.error.code}` : 'result'} of ${asked.get(key) ?? message.id}`;
 }
 
 function titleOfExchange(records) {
