@@ -196,7 +196,7 @@ test('a login: its steps fill in, and the tools are there', async () => {
   expect(await states()).toEqual(Array(7).fill('not yet'));
 
   await button(page, 'Log in').click();
-  const address = page.getByRole('link', { name: new RegExp(authorizationServer.issuer) });
+  const address = page.getByRole('link', { name: `${authorizationServer.issuer}/auth`, exact: true });
   await address.waitFor();
   expect(await states()).toEqual(['done', 'done', 'done', 'now', 'not yet', 'not yet', 'not yet']);
   expect(await steps.nth(2).textContent()).toMatch(/code_challenge_method\s*S256/);
@@ -247,6 +247,11 @@ test('an exchange on behalf of a user: claims of both tokens, and neither token'
   await button(page, 'Exchange').click();
   const tables = page.locator('.steps table');
   await tables.nth(1).waitFor();
+  await page
+    .getByRole('listitem')
+    .getByText(/^POST \S+\/token ⇒ 200/)
+    .first()
+    .waitFor();
   expect(await tables.nth(0).textContent()).toMatch(/aud\s*librechat\s*sub\s*alice/);
   expect(await tables.nth(1).textContent()).toMatch(/aud\s*api:\/\/srv\s*scp\s*read/);
   await inList(page, 'connected, 2 tools').waitFor();

@@ -4,11 +4,18 @@ import { post } from './api.mjs';
 import { Component, html } from './dom.mjs';
 import { failed } from './listing.mjs';
 import { Failure } from './result.mjs';
+import { rowsOf } from './traffic.mjs';
+
+/** What an exchange sends, by the purposes of HTTP exchanges. */
+const PURPOSES = ['obo', 'grant'];
 
 export class Exchange extends Component {
   state = { token: '' };
 
-  render(_, { token, isBusy, result, error }) {
+  render({ records }, { token, isBusy, result, error, since }) {
+    const exchanges = rowsOf(
+      records.filter(({ purpose, at }) => PURPOSES.includes(purpose) && Date.parse(at) >= since),
+    );
     return html`
       <p>The server takes tokens that an identity provider gives in exchange for those of a user. Give one as LibreChat would have
         it, and see what comes of it; calls are made with it from then on, until this program ends.</p>
@@ -20,6 +27,7 @@ export class Exchange extends Component {
       </form>
       <div aria-live="polite">
         ${error && html`<${Failure} error=${error} />`}
+        ${exchanges.length > 0 && html`<ul class="plain">${exchanges.map(({ title }) => html`<li><code>${title}</code></li>`)}</ul>`}
         ${
           result &&
           html`<ol class="steps">${result.tokens.map(
@@ -33,7 +41,7 @@ export class Exchange extends Component {
   submit = async (event) => {
     event.preventDefault();
     if (this.state.isBusy) return;
-    this.setState({ isBusy: true, result: undefined, error: undefined });
+    this.setState({ isBusy: true, result: undefined, error: undefined, since: Date.now() });
     const { token } = this.state;
     const answer = await post('exchange', { server: this.props.server.name, token: token.trim() }).catch(failed);
     this.setState({ isBusy: false, token: '', ...answer });

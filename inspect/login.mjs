@@ -2,7 +2,7 @@
 
 import { post } from './api.mjs';
 import { Component, html } from './dom.mjs';
-import { Address, Failure } from './result.mjs';
+import { Failure } from './result.mjs';
 import { rowsOf } from './traffic.mjs';
 
 const STEPS = [
@@ -58,7 +58,7 @@ const WORDS = { done: 'done', active: 'now', failed: 'failed here', waiting: 'no
  * @param records  the server's traffic
  */
 export function stepsOf(login, records) {
-  const own = records.filter(({ at }) => login && at >= login.since);
+  const own = records.filter(({ at }) => login && Date.parse(at) >= login.since);
   const rows = rowsOf(own).filter(({ kind }) => kind === 'http');
   const seen = [...STEPS, REFRESH].map((step) => ({
     ...step,
@@ -92,7 +92,7 @@ export class Login extends Component {
         ${isUnderWay && html`<button type="button" onClick=${() => this.abort?.abort()}>Cancel</button>`}
       </p>
       <div aria-live="polite">
-        ${login?.url && html`<p class="block">Open this address to log in: <${Address} uri=${login.url} /></p>`}
+        ${login?.url && html`<p class="block">To log in, open <${LoginLink} url=${login.url} /></p>`}
         ${login?.state === 'done' && html`<p>You are logged in.</p>`}
       </div>
       ${login?.error && html`<${Failure} error=${login.error} />`}
@@ -115,6 +115,12 @@ export class Login extends Component {
     // What comes of it stands in the server's state.
     post('login', { server: this.props.server.name }, this.abort.signal).catch(() => {});
   };
+}
+
+/** Whom the user goes to; the rest of the address is long, and of use to the browser alone. */
+function LoginLink({ url }) {
+  const { origin, pathname } = new URL(url);
+  return html`<a href=${url} target="_blank" rel="noopener noreferrer">${origin}${pathname}</a>`;
 }
 
 const SHOWN = ['client_id', 'redirect_uri', 'scope', 'resource', 'code_challenge_method', 'request_uri'];

@@ -82,6 +82,8 @@ class Page extends Component {
   render(_, { file, servers, questions, roots, records, revisions, place, problem, said }) {
     const server = servers.find(({ name }) => name === place.server);
     const own = (list) => list.filter((item) => item.server === place.server);
+    // An exchange for a user is of no server: the program asks for it.
+    const seen = records.filter((record) => record.server === place.server || record.server === null);
     return html`
       <a class="skip" href="#main" onClick=${this.skip}>To the server</a>
       <header class="top"><h1>MCP servers</h1><p class="note">${file}</p></header>
@@ -91,10 +93,10 @@ class Page extends Component {
         <main id="main" tabindex="-1">${
           server
             ? html`<${Server} server=${server} questions=${own(questions)} place=${place} revisions=${revisions} roots=${roots}
-                records=${own(records)} />`
+                records=${seen} />`
             : html`<${Summary} servers=${servers} />`
         }</main>
-        ${server && html`<${Traffic} records=${own(records)} />`}
+        ${server && html`<${Traffic} records=${seen} />`}
       </div>
       <p class="unseen" role="status">${said}</p>`;
   }

@@ -41,7 +41,7 @@ export function Server({ server, questions, place, revisions, roots, records }) 
       <button type="button" aria-disabled=${String(isBusy)} onClick=${() => isBusy || post('connect', { server: server.name })}>
         ${server.state === 'connected' ? 'Connect again' : 'Connect'}</button>
     </header>
-    ${server.error && html`<${Failure} error=${server.error} />`}
+    ${server.state === 'login' ? part !== 'login' && html`<${LoginNeeded} name=${server.name} />` : server.error && html`<${Failure} error=${server.error} />`}
     <${Questions} questions=${questions} />
     <nav aria-label="Parts of the server"><ul class="parts">${parts.map(
       (one) =>
@@ -51,4 +51,8 @@ export function Server({ server, questions, place, revisions, roots, records }) 
       <${VIEWS[part]} key=${`${server.name} ${part}`} server=${server} name=${name} roots=${roots} records=${records}
         revision=${`${revisions[`${server.name} ${part}`] ?? 0} ${server.state === 'connected'}`} />
     </section>`;
+}
+
+function LoginNeeded({ name }) {
+  return html`<p class="block">The server wants to know who you are: <a href=${linkTo(name, 'login')}>log in</a></p>`;
 }

@@ -91,7 +91,7 @@ class Servers {
   async login({ server: name }, signal) {
     const server = this.#server(name);
     const told = (login) => this.#change(name, { login: { ...server.state.login, ...login } });
-    this.#change(name, { login: { state: 'discovering', since: new Date().toISOString() } });
+    this.#change(name, { login: { state: 'discovering', since: Date.now() } });
     const oauthStart = (url) => told({ state: 'waiting', url });
     try {
       const client = this.#client(name, { oauthStart });
