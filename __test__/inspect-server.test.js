@@ -184,6 +184,24 @@ test('a request of the page reaches the server, and only one that is in the list
   });
 });
 
+test('a configuration that is wrong fails one server, with its line', async () => {
+  const page = await start({
+    wrong: { type: 'streamable-http', url: 'no address' },
+    everything: everythingOverStdio(),
+  });
+  const { post, event } = await page.open();
+  for (const server of ['wrong', 'everything']) await post('connect', { server });
+  const { servers } = await event(({ type }) => type === 'servers');
+  expect(servers).toMatchObject([
+    {
+      name: 'wrong',
+      state: 'failed',
+      error: { code: 'MCP_INVALID_CONFIG', message: expect.stringMatching(/:\d+: url/) },
+    },
+    { name: 'everything', state: 'connected' },
+  ]);
+});
+
 test('values of the configuration and of the user are not told', async () => {
   registerSecrets(SECRET);
   const server = await fixtures.server();

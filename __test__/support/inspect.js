@@ -27,8 +27,11 @@ async function startInspect(files, { env, args = [] } = {}) {
   const ended = once(child, 'exit').then(([code]) => code);
   const isEnded = () => child.exitCode !== null || child.signalCode !== null;
   await until('the address of the page', () => output.stdout.includes('}') || isEnded(), 60_000);
-  if (isEnded()) throw new Error(`inspect ended: ${output.stdout}${output.stderr}`);
-  const { address } = JSON.parse(output.stdout);
+  const { address, error } = output.stdout === '' ? {} : JSON.parse(output.stdout);
+  if (!address) {
+    cli.close();
+    throw new Error(`inspect ended: ${error?.message} ${error?.hint} ${output.stderr}`);
+  }
   const { origin, hash } = new URL(address);
   const token = hash.slice('#token='.length);
   registerSecrets(token);

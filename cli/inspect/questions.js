@@ -47,7 +47,8 @@ class Questions {
     this.#tell(this.event);
   }
 
-  #ask(kind, params, { serverName, toolName, signal }) {
+  async #ask(kind, params, { serverName, toolName, signal }) {
+    signal.throwIfAborted();
     const id = ++this.#count;
     const question = { id, kind, server: serverName, tool: toolName, params, at: Date.now() };
     return new Promise((resolve, reject) => {

@@ -53,16 +53,25 @@ class Servers {
   async connectAll() {
     const names = [...this.#servers.keys()];
     const worker = async () => {
-      for (let name = names.shift(); name !== undefined; name = names.shift()) await this.connect({ server: name });
+      for (let name = names.shift(); name !== undefined; name = names.shift()) await this.#connect(name);
     };
     await Promise.all(Array.from({ length: CONCURRENCY }, worker));
   }
 
-  /** Connects with one of them; what comes of it stands in its state. */
+  /** Connects with one of them anew. */
   async connect({ server: name }) {
     const server = this.#server(name);
+    const { client } = server;
+    server.client = undefined;
+    await client?.close();
+    await this.#connect(name);
+  }
+
+  /** What comes of it stands in the server's state. */
+  async #connect(name) {
     this.#change(name, { state: 'connecting', error: undefined });
     try {
+      const server = this.#server(name);
       this.#change(name, await this.#described(name));
       const hindered = obstacle(this.#context, name);
       if (hindered) return this.#change(name, { state: 'failed', error: hindered });
@@ -78,7 +87,7 @@ class Servers {
   async request({ server: name, method, params }, signal) {
     if (!METHODS.has(method)) throw Object.assign(new Error('there is no such request'), { status: 400 });
     const server = this.#server(name);
-    if (!server.client) await this.connect({ server: name });
+    if (!server.client) await this.#connect(name);
     if (!server.client) return { error: server.state.error };
     try {
       return { result: await server.client.request({ method, params }, { signal, timeout: CALL_TIMEOUT_MS }) };
@@ -97,7 +106,7 @@ class Servers {
       const client = this.#client(name, { oauthStart });
       await client.connect({ signal });
       told({ state: 'done', url: undefined });
-      await this.connect({ server: name });
+      await this.#connect(name);
     } catch (error) {
       told({ state: 'failed', url: undefined, error: this.#told(name, error, { oauth: true, isLogin: true }) });
     }
@@ -118,20 +127,14 @@ class Servers {
     }
     try {
       const made = await exchange.make(token);
-      this.#useUser(name, exchange.userWith(token));
+      this.#server(name).user = exchange.userWith(token);
+      // What comes of it stands in the server's state.
+      this.connect({ server: name });
       const { expiresIn, scope } = made;
       return { result: { expiresIn, scope, tokens: tokensOf(exchange.kind, token, made) } };
     } catch (error) {
       return { error: exchange.failureOf(error) };
     }
-  }
-
-  async #useUser(name, user) {
-    const server = this.#server(name);
-    const { client } = server;
-    Object.assign(server, { user, client: undefined });
-    await client?.close();
-    await this.connect({ server: name });
   }
 
   #server(name) {
