@@ -2,45 +2,15 @@
 
 const { startAskingServer } = require('./support/asking-server');
 const { startAuthorizationServer } = require('./support/authorization-server');
-const { startBrowser } = require('./support/browser');
 const { everythingOverStdio } = require('./support/everything');
-const { useFixtures } = require('./support/fixtures');
 const { startIdentityProvider } = require('./support/identity-provider');
-const { startInspect } = require('./support/inspect');
+const { button, choose, chooseTool, inList, link, result, useInspectPage } = require('./support/inspect-page');
 const { startProtectedServer } = require('./support/protected-server');
 
-const fixtures = useFixtures();
+const { fixtures, open } = useInspectPage();
 // The machine may be busy with other things.
 jest.setTimeout(300_000);
 const PIXEL = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==';
-
-let browser;
-beforeAll(async () => {
-  browser = await startBrowser();
-});
-afterAll(() => browser?.close());
-
-/** The page in a tab of its own; what goes wrong in it fails the test. */
-async function open(mcpServers, { allowedAddresses, env, ...context } = {}) {
-  const config = { mcpServers, mcpSettings: { allowedAddresses } };
-  const inspect = fixtures.keep(await startInspect({ 'librechat.yaml': config }, { env }));
-  const tab = fixtures.keep(await browser.newContext({ viewport: { width: 1280, height: 900 }, ...context }));
-  const page = await tab.newPage();
-  const faults = [];
-  page.on('pageerror', (error) => faults.push(error.stack));
-  page.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
-  page.on('dialog', (dialog) => faults.push(dialog.message()));
-  fixtures.keep({ close: () => expect(faults).toEqual([]) });
-  await page.goto(inspect.address);
-  return { page, inspect };
-}
-
-const link = (page, name) => page.getByRole('link', { name, exact: true });
-const button = (page, name) => page.getByRole('button', { name, exact: true });
-const result = (page) => page.locator('.outcome');
-/** In the list of servers. */
-const inList = (page, text) => page.getByRole('navigation', { name: 'Servers' }).getByText(text);
-const choose = (page, name) => page.getByRole('navigation', { name: 'Servers' }).getByRole('link', { name }).click();
 
 /** Goes on with Tab until the focus is where `name` is what a screen reader says. */
 async function tabTo(page, role, name) {
@@ -89,26 +59,22 @@ test('a first look by keyboard alone: servers, a tool with its form, its result'
 
 test('forms and results of many kinds', async () => {
   const { page } = await open({ everything: everythingOverStdio() });
-  const tool = async (name) => {
-    await link(page, 'Tools').click();
-    await link(page, name).click();
-  };
   await inList(page, 'connected, 16 tools').waitFor();
   await choose(page, /^everything/);
 
-  await tool('get-tiny-image');
+  await chooseTool(page, 'get-tiny-image');
   await button(page, 'Call').click();
   const image = result(page).getByRole('img');
   await image.waitFor();
   expect(await image.evaluate((element) => [element.complete, element.naturalWidth > 0])).toEqual([true, true]);
 
-  await tool('get-structured-content');
+  await chooseTool(page, 'get-structured-content');
   await page.getByLabel('location').selectOption({ label: 'Chicago' });
   await button(page, 'Call').click();
   await result(page).getByRole('heading', { name: 'Structured content' }).waitFor();
   await result(page).locator('pre.json').getByText('"conditions"').first().waitFor();
 
-  await tool('get-sum');
+  await chooseTool(page, 'get-sum');
   await page.getByLabel('a required').fill('2');
   await page.getByLabel('b required').fill('3.5');
   await button(page, 'JSON').click();
@@ -140,8 +106,7 @@ test('what a server asks is answered by hand', async () => {
   );
   await inList(page, 'connected, 16 tools').waitFor();
   await choose(page, /^everything/);
-  await link(page, 'Tools').click();
-  await link(page, 'trigger-elicitation-request').click();
+  await chooseTool(page, 'trigger-elicitation-request');
   await button(page, 'Call').click();
   const question = page.getByRole('region', { name: /everything asks you/ });
   await question.waitFor();
@@ -158,8 +123,7 @@ test('what a server asks is answered by hand', async () => {
   expect(await question.count()).toBe(0);
 
   await choose(page, /^asks/);
-  await link(page, 'Tools').click();
-  await link(page, 'ask').click();
+  await chooseTool(page, 'ask');
   const call = async (method) => {
     await button(page, 'JSON').click();
     await page.getByLabel('Arguments as JSON').fill(JSON.stringify({ method }));
@@ -175,8 +139,7 @@ test('what a server asks is answered by hand', async () => {
   await page.getByLabel('Another root').fill('file:///srv/work');
   await button(page, 'Add').click();
   await page.getByRole('listitem').getByText('file:///srv/work').waitFor();
-  await link(page, 'Tools').click();
-  await link(page, 'ask').click();
+  await chooseTool(page, 'ask');
   await call('roots/list');
   await result(page).getByText('{"roots":[{"uri":"file:///srv/work"}]}', { exact: true }).waitFor();
 });
@@ -276,8 +239,7 @@ test('the traffic of a server stands beside it, and can be searched', async () =
     .filter({ hasText: /POST \S+\/mcp ⇒ 200 · \d+ ms/ })
     .first()
     .waitFor();
-  await link(page, 'Tools').click();
-  await link(page, 'echo').click();
+  await chooseTool(page, 'echo');
   await page.getByLabel('text required').fill('a text of the user');
   await button(page, 'Call').click();
   await rows.filter({ hasText: '→ tools/call echo' }).waitFor();
@@ -326,8 +288,7 @@ test('what a server says is text, whatever it says', async () => {
   await inList(page, 'connected, 1 tool').waitFor();
   await choose(page, /^srv/);
   await page.getByText(SCRIPT).waitFor();
-  await link(page, 'Tools').click();
-  await link(page, 'attack').click();
+  await chooseTool(page, 'attack');
   await page.getByRole('combobox').selectOption({ label: SCRIPT });
   await button(page, 'Call').click();
   await result(page).getByText(SCRIPT).first().waitFor();
@@ -359,8 +320,7 @@ describe.each(['light', 'dark'])('in %s colours', (colorScheme) => {
       await page.getByRole('region', { name: part, exact: true }).locator('h3, li, button').first().waitFor();
       expect({ part, problems: await problems() }).toEqual({ part, problems: [] });
     }
-    await link(page, 'Tools').click();
-    await link(page, 'trigger-elicitation-request').click();
+    await chooseTool(page, 'trigger-elicitation-request');
     await button(page, 'Call').click();
     await page.getByRole('region', { name: /everything asks you/ }).waitFor();
     expect(await problems()).toEqual([]);

@@ -5,6 +5,7 @@ const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
 const { startInspect } = require('./support/inspect');
 const { registerSecrets } = require('./support/secrets');
+const { processGone } = require('./support/wait');
 
 const fixtures = useFixtures();
 const SECRET = 'the-key-of-the-server-1234';
@@ -230,14 +231,18 @@ test('values of the configuration and of the user are not told', async () => {
 const variables = (name) => ({ [name]: { title: name, description: name } });
 
 test('Ctrl+C ends it, and the servers that it has started', async () => {
-  const page = await start({ everything: everythingOverStdio() });
+  const stdio = fixtures.stdio();
+  const page = await start({ srv: stdio.config() });
   const { post, event } = await page.open();
-  await post('connect', { server: 'everything' });
+  await post('connect', { server: 'srv' });
+  const pids = stdio.pids();
+  expect(pids.length).toBeGreaterThan(0);
   const feed = event(() => false);
   feed.catch(() => {});
   expect(await page.stop()).toBe(0);
   await expect(feed).rejects.toThrow();
   await expect(send(page, { path: '/' })).rejects.toThrow('ECONNREFUSED');
+  for (const pid of pids) await processGone(pid);
 });
 
 test('a port that is taken is told', async () => {

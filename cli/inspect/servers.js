@@ -12,8 +12,6 @@ const CONCURRENCY = 4;
 /** A person answers what a server asks during a call. */
 const CALL_TIMEOUT_MS = 300_000;
 const METHODS = new Set([
-  'completion/complete',
-  'ping',
   'prompts/get',
   'prompts/list',
   'resources/list',
