@@ -169,6 +169,31 @@ test('an address that the user is to visit is shown, and only opened by the user
   expect(page.context().pages()).toHaveLength(1);
 });
 
+test('a definition that is none takes only itself from the page', async () => {
+  const odd = {
+    type: 'object',
+    properties: { none: null, number: 7, deep: { type: ['array'], items: { enum: 'x' } } },
+  };
+  const tools = [
+    { name: 'odd', title: { not: 'a text' }, description: ['x'], annotations: 'y', inputSchema: odd },
+    { name: 'plain', inputSchema: { type: 'object' } },
+  ];
+  const content = [null, 'x', { type: 'text' }, { type: 'resource' }, { type: 'image', data: 5 }];
+  const { page, server } = await startForm({ tools, callTool: () => ({ content: [] }) });
+  server.fault = async ({ message, response }) => {
+    if (message?.method !== 'tools/call') return false;
+    const answer = { jsonrpc: '2.0', id: message.id, result: { content } };
+    response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(answer));
+    return true;
+  };
+  await chooseTool(page, 'odd');
+  await page.getByText('cannot be shown').waitFor();
+  await link(page, 'All tools').or(link(page, 'Tools')).first().click();
+  await link(page, 'plain').click();
+  await button(page, 'Call').click();
+  await result(page).getByText('As the server sent it').waitFor();
+});
+
 test('a server that ends is shown as such, and so is the program', async () => {
   const stdio = fixtures.stdio();
   const { page, inspect } = await open({ srv: stdio.config() });

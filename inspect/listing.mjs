@@ -1,6 +1,7 @@
 /** A list of what a server offers, filled when it is looked at and again when the server says that it has changed. */
 
 import { post } from './api.mjs';
+import { Boundary } from './boundary.mjs';
 import { Component, html } from './dom.mjs';
 import { Failure } from './result.mjs';
 
@@ -68,6 +69,6 @@ export class Asking extends Component {
     return html`<div class="outcome" aria-live="polite" aria-busy=${String(Boolean(isBusy))}>
       ${isBusy && html`<p>Waiting for the server…</p>`}
       ${error && html`<${Failure} error=${error} />`}
-      ${result && html`<h4>Result</h4>${shown(result)}`}</div>`;
+      ${result && html`<h4>Result</h4><${Boundary}>${shown(result)}<//>`}</div>`;
   }
 }

@@ -82,8 +82,8 @@ class Page extends Component {
   render(_, { file, servers, questions, roots, records, revisions, place, problem, said }) {
     const server = servers.find(({ name }) => name === place.server);
     const own = (list) => list.filter((item) => item.server === place.server);
-    // An exchange for a user is of no server: the program asks for it.
-    const seen = records.filter((record) => record.server === place.server || record.server === null);
+    // What is of no server is an exchange for a user, or a gap.
+    const seen = records.filter((record) => record.server === place.server || record.server == null);
     return html`
       <a class="skip" href="#main" onClick=${this.skip}>To the server</a>
       <header class="top"><h1>MCP servers</h1><p class="note">${file}</p></header>

@@ -1,5 +1,6 @@
 /** Prompts: their list, and one of them with its arguments. */
 
+import { Boundary } from './boundary.mjs';
 import { html } from './dom.mjs';
 import { SchemaForm } from './form.mjs';
 import { linkTo } from './links.mjs';
@@ -11,7 +12,7 @@ export function Prompts({ server, name, revision }) {
     prompts,
   ) => {
     const prompt = prompts.find((one) => one.name === name);
-    if (prompt) return html`<${Prompt} key=${name} server=${server} prompt=${prompt} />`;
+    if (prompt) return html`<${Boundary} key=${name}><${Prompt} server=${server} prompt=${prompt} /><//>`;
     if (prompts.length === 0) return html`<p>The server offers no prompts.</p>`;
     return html`<ul class="offers">${prompts.map(
       (one) => html`<li><a href=${linkTo(server.name, 'prompts', one.name)}>${one.name}</a>

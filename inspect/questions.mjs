@@ -1,6 +1,7 @@
 /** What a server asks of its user, answered by hand. */
 
 import { post } from './api.mjs';
+import { Boundary } from './boundary.mjs';
 import { Component, createRef, html } from './dom.mjs';
 import { SchemaForm } from './form.mjs';
 import { Address, Json, Messages } from './result.mjs';
@@ -9,7 +10,7 @@ const TITLES = { elicitation: 'asks you', sampling: 'asks for an answer of a mod
 
 /** The questions of one server that are open. */
 export function Questions({ questions }) {
-  return questions.map((question) => html`<${Question} key=${question.id} question=${question} />`);
+  return questions.map((question) => html`<${Boundary} key=${question.id}><${Question} question=${question} /><//>`);
 }
 
 class Question extends Component {

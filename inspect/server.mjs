@@ -1,6 +1,7 @@
 /** One server: its state, what it asks, and the parts of it. */
 
 import { post } from './api.mjs';
+import { Boundary } from './boundary.mjs';
 import { html } from './dom.mjs';
 import { Exchange } from './exchange.mjs';
 import { linkTo, PARTS } from './links.mjs';
@@ -48,8 +49,10 @@ export function Server({ server, questions, place, revisions, roots, records }) 
         html`<li><a href=${linkTo(server.name, one)} aria-current=${one === part ? 'page' : undefined}>${TITLES[one]}</a></li>`,
     )}</ul></nav>
     <section aria-label=${TITLES[part]}>
-      <${VIEWS[part]} key=${`${server.name} ${part}`} server=${server} name=${name} roots=${roots} records=${records}
-        revision=${`${revisions[`${server.name} ${part}`] ?? 0} ${server.state === 'connected'}`} />
+      <${Boundary} key=${`${server.name} ${part}`}>
+        <${VIEWS[part]} server=${server} name=${name} roots=${roots} records=${records}
+          revision=${`${revisions[`${server.name} ${part}`] ?? 0} ${server.state === 'connected'}`} />
+      <//>
     </section>`;
 }
 

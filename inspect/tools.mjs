@@ -1,5 +1,6 @@
 /** Tools: their list, and one of them with its form. */
 
+import { Boundary } from './boundary.mjs';
 import { html } from './dom.mjs';
 import { SchemaForm } from './form.mjs';
 import { linkTo } from './links.mjs';
@@ -11,7 +12,7 @@ export function Tools({ server, name, revision }) {
     if (name === undefined) return html`<${ToolList} server=${server} tools=${tools} />`;
     const tool = tools.find((one) => one.name === name);
     return tool
-      ? html`<${Tool} key=${name} server=${server} tool=${tool} />`
+      ? html`<${Boundary} key=${name}><${Tool} server=${server} tool=${tool} /><//>`
       : html`<p>The server has no tool <code>${name}</code>.</p>`;
   }}<//>`;
 }

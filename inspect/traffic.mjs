@@ -75,10 +75,11 @@ function titleOf({ kind, records }, asked) {
   const [record] = records;
   if (kind === 'http') return titleOfExchange(records);
   if (kind === 'step') return `• ${record.step}`;
+  if (kind === 'lost') return `… ${record.count} records had no room`;
   const { direction, connection, message, text } = record;
   const isSent = direction === 'sent';
   const arrow = isSent ? '→' : '←';
-  if (message === undefined) return `${arrow} ${String(text).slice(0, 80)}`;
+  if (message === null || typeof message !== 'object') return `${arrow} ${String(message ?? text).slice(0, 80)}`;
   // Both sides count their requests.
   const key = `${connection} ${isSent === Boolean(message.method)} ${message.id}`;
   if (message.method) {
