@@ -1,11 +1,15 @@
 /** Who gets what from the server of the page that `inspect` serves: other users and other pages get nothing. */
 
+const { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } = require('node:fs');
 const http = require('node:http');
+const { tmpdir } = require('node:os');
+const { dirname, join } = require('node:path');
+const { fileURLToPath } = require('node:url');
 const { everythingOverStdio } = require('./support/everything');
 const { useFixtures } = require('./support/fixtures');
 const { startInspect } = require('./support/inspect');
 const { registerSecrets } = require('./support/secrets');
-const { processGone } = require('./support/wait');
+const { processGone, until } = require('./support/wait');
 
 const fixtures = useFixtures();
 const SECRET = 'the-key-of-the-server-1234';
@@ -212,7 +216,10 @@ test('values of the configuration and of the user are not told', async () => {
     'my.yaml': { srv: { KEY: SECRET } },
   };
   const page = fixtures.keep(
-    await startInspect({ ...files, 'my.yaml': JSON.stringify(files['my.yaml']) }, { args: ['--user-vars', 'my.yaml'] }),
+    await startInspect(
+      { ...files, 'my.yaml': JSON.stringify(files['my.yaml']) },
+      { args: ['--no-browser', '--user-vars', 'my.yaml'] },
+    ),
   );
   const { post, event } = await page.open();
   await post('connect', { server: 'srv' });
@@ -245,8 +252,33 @@ test('Ctrl+C ends it, and the servers that it has started', async () => {
   for (const pid of pids) await processGone(pid);
 });
 
+test('what the browser is started with has no token in it: a file has, for this user alone', async () => {
+  const folder = fixtures.keep(createFolder());
+  const started = join(folder.path, 'started');
+  const browser = join(folder.path, 'browser');
+  writeFileSync(browser, `#!/bin/sh\nprintf '%s\\n' "$@" > '${started}.new'\nmv '${started}.new' '${started}'\n`, {
+    mode: 0o700,
+  });
+  const page = await start({}, { args: [], env: { BROWSER: browser, TMPDIR: folder.path } });
+  await until('the browser', () => existsSync(started));
+  const given = readFileSync(started, 'utf8').trim();
+  expect(given).not.toContain(page.token);
+  const file = fileURLToPath(given);
+  expect(readFileSync(file, 'utf8')).toContain(`content="0;url=${page.address}"`);
+  expect([statSync(file).mode & 0o777, statSync(dirname(file)).mode & 0o777]).toEqual([0o600, 0o700]);
+  await page.stop();
+  expect(existsSync(file)).toBe(false);
+});
+
+function createFolder() {
+  const path = mkdtempSync(join(tmpdir(), 'mcp-inspect-test-'));
+  return { path, close: () => rmSync(path, { recursive: true, force: true }) };
+}
+
 test('a port that is taken is told', async () => {
   const page = await start();
   const { port } = new URL(page.origin);
-  await expect(start({}, { args: ['--port', port] })).rejects.toThrow(/inspect ended: .*EADDRINUSE.*--port/s);
+  await expect(start({}, { args: ['--no-browser', '--port', port] })).rejects.toThrow(
+    /inspect ended: .*EADDRINUSE.*--port/s,
+  );
 });

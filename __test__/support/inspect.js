@@ -9,12 +9,13 @@ const { until } = require('./wait');
  *
  * @param files  as for `createCli`
  * @param env    more of the environment
+ * @param args   of the command; no browser is opened unless they are given
  * @returns `{ address, origin, token, pid, ended, open(), close() }`: `open()` takes the key as the page does, and resolves to
  *   `{ key, post(action, parameters), event(isWanted) }`, where `event` resolves to the first event of the feed that is wanted
  */
-async function startInspect(files, { env, args = [] } = {}) {
+async function startInspect(files, { env, args = ['--no-browser'] } = {}) {
   const cli = createCli(files);
-  const child = spawn(process.execPath, [BINARY, 'inspect', '--no-browser', '--json', ...args], {
+  const child = spawn(process.execPath, [BINARY, 'inspect', '--json', ...args], {
     cwd: cli.folder,
     env: { ...cli.env, ...env },
   });

@@ -1,7 +1,7 @@
 /** `inspect`: a page on loopback with all servers of the configuration. */
 
 const { once } = require('node:events');
-const { openBrowser } = require('../browser');
+const { openPrivately } = require('../browser');
 const { EXIT, Failure } = require('../failure');
 const { Feed } = require('../inspect/feed');
 const { Questions } = require('../inspect/questions');
@@ -33,14 +33,16 @@ module.exports = async function inspect(file, options) {
     const server = await startServer({ port: options.port, feed, first, actions }).catch((error) => {
       throw new Failure(`The page cannot be served: ${error.message}`, { hint: 'Name another port: --port 8123' });
     });
+    let forget;
     try {
       if (options.json) printJson({ ok: true, address: server.address });
       else print(`Open this address, which is good for one page; Ctrl+C ends it:\n\n  ${server.address}\n`);
-      if (options.browser) openBrowser(server.address);
+      if (options.browser) forget = openPrivately(server.address);
       // Each failure stands in its server's state.
       servers.connectAll();
       await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
     } finally {
+      forget?.();
       await server.close();
     }
     return EXIT.ok;
