@@ -46,7 +46,7 @@ describe('--user-vars', () => {
     const { run, server } = await withVariables({ srv: { KEY } });
     const { code, json } = await run(['check', '--json', '--user-vars', 'my-vars.yaml']);
     expect(code).toBe(1);
-    expect(json()).toMatchObject([
+    expect(json().servers).toMatchObject([
       {
         ok: false,
         authorization: { type: 'userVariables', ready: false },

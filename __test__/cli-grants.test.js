@@ -76,7 +76,7 @@ describe('check', () => {
     const { run } = await workload({ oauth: { client_id: 'program', dpopp: true } });
     const { code, json } = await run(['check', '--json']);
     expect(code).toBe(0);
-    expect(json()).toEqual([
+    expect(json().servers).toEqual([
       expect.objectContaining({
         ok: true,
         tools: expect.arrayContaining(['echo']),
@@ -85,8 +85,8 @@ describe('check', () => {
       }),
     ]);
     const { stdout } = await run(['check']);
-    expect(stdout).toMatch(/workload identity, token/);
-    expect(stdout).toContain('! srv: oauth.dpopp is not known');
+    expect(stdout).toMatch(/token accepted, workload identity/);
+    expect(stdout).toContain('  ! oauth.dpopp is not known');
   });
 
   test('what fails, with the cause and what to do', async () => {
@@ -110,7 +110,7 @@ describe('check', () => {
     );
     const { code, json, stdout } = await run(['check', '--json']);
     expect(code).toBe(1);
-    const errors = Object.fromEntries(json().map(({ name, error }) => [name, error]));
+    const errors = Object.fromEntries(json().servers.map(({ name, error }) => [name, error]));
     const error = (errorCode, message, hint) => ({
       code: errorCode,
       message: expect.stringMatching(message),
@@ -129,7 +129,7 @@ describe('check', () => {
       wrong: error('MCP_INVALID_CONFIG', /librechat\.yaml:\d+: oauth\.grant/, /validate/),
     });
     expect(stdout).not.toContain('secret-of-the-program');
-    const authorization = Object.fromEntries(json().map((checked) => [checked.name, checked.authorization]));
+    const authorization = Object.fromEntries(json().servers.map((checked) => [checked.name, checked.authorization]));
     expect(authorization.refused).toEqual({ type: 'clientCredentials', ready: false, reason: 'the client program' });
     expect(authorization.keyOfHost.reason).toBe('the client program, private_key_jwt, DPoP');
   });
@@ -143,8 +143,8 @@ describe('check', () => {
     };
     const { code, json } = await run(['check', '--json', 'srv'], {});
     expect(code).toBe(1);
-    expect(json()[0].error.hint).toEqual(expect.any(String));
-    expect(json()[0].authorization).toMatchObject({ type: 'workload', ready: false });
+    expect(json().servers[0].error.hint).toEqual(expect.any(String));
+    expect(json().servers[0].authorization).toMatchObject({ type: 'workload', ready: false });
   });
 });
 

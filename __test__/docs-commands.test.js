@@ -16,6 +16,8 @@ const { freePort } = require('./support/ports');
 const { startProtectedServer } = require('./support/protected-server');
 const { until } = require('./support/wait');
 
+const SERVER = '@modelcontextprotocol/server-everything';
+
 /**
  * A folder with the files of a page: its `yaml` blocks, by the name in their first line, else `librechat.yaml`, and its
  * program. The package is installed in it.
@@ -36,7 +38,10 @@ function folderOf(page, change) {
   mkdirSync(join(modules, '.bin'), { recursive: true });
   symlinkSync(ROOT, join(modules, 'librechat-mcp-native'));
   symlinkSync('../librechat-mcp-native/bin/librechat-mcp-native.js', join(modules, '.bin', 'librechat-mcp-native'));
-  const env = { npm_config_update_notifier: 'false' };
+  // npx finds it here, and asks no registry.
+  mkdirSync(join(modules, '@modelcontextprotocol'));
+  symlinkSync(join(ROOT, 'node_modules', SERVER), join(modules, SERVER));
+  const env = { npm_config_update_notifier: 'false', npm_config_offline: 'true' };
   return {
     ...cli,
     shell: (line, options) => cli.execute('sh', ['-c', line], { ...options, env: { ...env, ...options?.env } }),
@@ -76,13 +81,26 @@ describe('docs/cli.md', () => {
   const RESULTS = {
     validate: [0, '4 servers, 0 errors'],
     check: [1, '1 of 4 servers work'],
+    'check -- npx -y @modelcontextprotocol/server-everything': works,
+    'check --format junit > report.xml': [1, ''],
+    'check --format github': [1, '::error file=librechat.yaml,line='],
     'tools everything': [0, 'echo'],
-    'call everything echo \'{"message":"Hello"}\'': [0, 'Hello'],
+    'call everything echo message=Hello': [0, 'Hello'],
+    'call everything get-tiny-image --save images/': [0, '[image image/png'],
+    'resources everything': [0, '2 templates'],
+    'read everything demo://resource/static/document/features.md': [0, '# Everything Server'],
+    'prompts everything': [0, 'args-prompt'],
+    'get everything args-prompt city=Paris': [0, 'Paris'],
     'call everything get-sum \'{"a":1,"b":2}\' --json': [0, '"content": ['],
     'check search --user-vars my-vars.yaml': works,
     'tools search --user-vars my-vars.yaml': [0, 'echo'],
     'login notes': [0, 'Logged in to notes'],
     'check notes': works,
+    tokens: [0, 'notes'],
+    'logout notes': [0, 'Logged out of notes'],
+    'trace trace.ndjson': [0, 'notes        · is connected'],
+    'trace trace.ndjson --har trace.har': [0, '0 exchanges'],
+    'completion bash': [0, 'complete -o default'],
     'obo orders < token.txt': [0, 'exchanged for orders'],
   };
   const open = [];
@@ -109,6 +127,8 @@ describe('docs/cli.md', () => {
       }),
     );
     writeFileSync(join(folder.folder, 'token.txt'), 'token-of-a-user\n');
+    const record = { v: 1, at: new Date().toISOString(), kind: 'step', step: 'connected', server: 'notes', user: 'me' };
+    writeFileSync(join(folder.folder, 'trace.ndjson'), JSON.stringify(record));
     env = {
       BROWSER: 'true',
       OPENID_ISSUER: issuer,
@@ -125,7 +145,7 @@ describe('docs/cli.md', () => {
   function browser() {
     let visit;
     return (text) => {
-      const [url] = /http:\S+(?=\s)/.exec(text) ?? [];
+      const [url] = /http:\S+state=\S+(?=\s)/.exec(text) ?? [];
       if (!url || visit) return;
       visit = authorizationServer.signIn(url).then((parameters) => {
         const redirect = new URL(new URL(url).searchParams.get('redirect_uri'));
@@ -160,7 +180,6 @@ test('docs/program.md: the first program', async () => {
     const modules = join(folder.folder, 'node_modules');
     mkdirSync(join(modules, '@modelcontextprotocol'), { recursive: true });
     symlinkSync(ROOT, join(modules, 'librechat-mcp-native'));
-    const SERVER = '@modelcontextprotocol/server-everything';
     symlinkSync(join(ROOT, 'node_modules', SERVER), join(modules, SERVER));
     const { code, stdout } = await folder.execute(process.execPath, ['program.js'], {
       env: { npm_config_offline: 'true' },

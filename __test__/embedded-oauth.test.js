@@ -274,7 +274,7 @@ describe('the command line tool', () => {
     const { run } = fixtures.keep(createCli({ 'librechat.yaml': config }));
     const before = await run(['check', '--json']);
     expect(before.code).toBe(1);
-    expect(before.json()).toMatchObject([
+    expect(before.json().servers).toMatchObject([
       {
         name: 'srv',
         ok: false,
@@ -300,7 +300,9 @@ describe('the command line tool', () => {
 
     const after = await run(['check', '--json']);
     expect(after).toMatchObject({ code: 0 });
-    expect(after.json()).toMatchObject([{ ok: true, tools: ['echo', 'undescribed'], authorization: { ready: true } }]);
+    expect(after.json().servers).toMatchObject([
+      { ok: true, tools: ['echo', 'undescribed'], authorization: { ready: true } },
+    ]);
   });
 
   test('login opens the browser that BROWSER names', async () => {

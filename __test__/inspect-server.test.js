@@ -207,6 +207,16 @@ test('a configuration that is wrong fails one server, with its line', async () =
   ]);
 });
 
+test('a server of the command line needs no configuration', async () => {
+  const server = await fixtures.server();
+  const page = fixtures.keep(await startInspect({}, { args: ['--no-browser', server.url] }));
+  const { post, event } = await page.open();
+  const name = new URL(server.url).host;
+  await post('connect', { server: name });
+  const { servers } = await event(({ type }) => type === 'servers');
+  expect(servers).toMatchObject([{ name, state: 'connected', transport: 'streamable-http', tools: 2 }]);
+});
+
 test('values of the configuration and of the user are not told', async () => {
   registerSecrets(SECRET);
   const server = await fixtures.server();

@@ -80,6 +80,7 @@ function lineOfMember(parsed, path, lines) {
   return range && lines.linePos(range[0]).line;
 }
 
+/** Sets the variables of a `.env`, where there is one; those that are set already stay. */
 function loadEnvironment(file) {
   try {
     process.loadEnvFile(file);
@@ -105,4 +106,4 @@ function serverOf({ file, servers }, name) {
   });
 }
 
-module.exports = { DEFAULT_FILE, isMapping, missingVariables, readConfig, readYaml, serverOf };
+module.exports = { DEFAULT_FILE, isMapping, loadEnvironment, missingVariables, readConfig, readYaml, serverOf };

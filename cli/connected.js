@@ -1,12 +1,15 @@
 /** The commands that use one connection. */
 
 const { authorizationOf } = require('./authorization');
-const { EXIT } = require('./failure');
+const { EXIT, Failure } = require('./failure');
 const { printFailure, printJson, progress, summary } = require('./output');
-const { withRuntime } = require('./runtime');
+const { USER, withRuntime } = require('./runtime');
 const { connect, knownOf, obstacle } = require('./server');
 
-/** Runs `work(connection)` and tells of what fails. Resolves to the exit code. */
+/**
+ * Runs `work(connection, client)`, `client` being a `runtime.client` over the same connection, and tells of what fails.
+ * Resolves to the exit code.
+ */
 function connected(name, options, work) {
   return withRuntime(options, async (context) => {
     const fail = (error) => {
@@ -19,12 +22,21 @@ function connected(name, options, work) {
     try {
       const spinner = progress(`connecting to ${name}`, options);
       const connection = await connect(context, name, options.timeout).finally(spinner.stop);
-      return await work(connection);
+      const customUserVars = context.userVars.of(name);
+      const client = context.runtime.client(name, { user: USER, customUserVars, authorize: false });
+      return await work(connection, client);
     } catch (error) {
+      // Of the command line, not of the server.
+      if (error instanceof Failure) throw error;
       const { type } = await authorizationOf(context, name).catch(() => ({}));
       return fail(summary(error, knownOf(context, name, { oauth: type === 'oauth' })));
     }
   });
 }
 
-module.exports = { connected };
+/** The bounds of one request; what a server says meanwhile does not make it longer. */
+function limitsOf({ timeout }) {
+  return { timeout: timeout * 1000, maxTotalTimeout: timeout * 1000 };
+}
+
+module.exports = { connected, limitsOf };

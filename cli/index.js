@@ -1,15 +1,19 @@
 /** The command line: which commands there are and what they take. Each is a file in `commands/`. */
 
-const { Command, CommanderError, InvalidArgumentError } = require('commander');
+const { Argument, Command, CommanderError, InvalidArgumentError, Option } = require('commander');
 const { version } = require('../package.json');
 const { DEFAULT_FILE } = require('./config');
+const { examplesOf } = require('./examples');
 const { EXIT, Failure } = require('./failure');
 const { reportFailure } = require('./output');
+const { FORMATS } = require('./reports');
+const { splitCommand, targetOf } = require('./target');
 
 const MAX_TIMEOUT_S = 3600;
 
 /** Runs one command and resolves to the exit code. */
-async function run(argv) {
+async function run(given) {
+  const { argv, command: ofServer } = splitCommand(given);
   let code = EXIT.ok;
   const program = new Command('librechat-mcp-native')
     .description('Checks and uses the MCP servers of a librechat.yaml')
@@ -27,30 +31,68 @@ async function run(argv) {
   const timed = (built, fallback) => built.option('--timeout <seconds>', 'bound for each server', seconds, fallback);
   const personal = (built) =>
     built.option('--user-vars <file>', "YAML with your values for the servers' customUserVars, by server and name");
+  const targeted = (built) =>
+    built
+      .option('--header <header>', "'Name: value', sent to a server that is given by its address", listed)
+      .option('--type <transport>', 'of a server that is given by its address (default: streamable-http)')
+      .option('--env <variable>', 'NAME=value, for a server that is given by its command', listed);
   const action =
     (name) =>
     async (...args) => {
-      code = await require(`./commands/${name}`)(...args.slice(0, -1));
+      const [server, options] = [[args[0]].flat()[0], args.at(-2)];
+      options.target = targetOf(server, ofServer, options);
+      if (options.target) args[0] = Array.isArray(args[0]) ? [options.target.name] : options.target.name;
+      code = await require(`./commands/${name}`)(...args);
     };
 
-  personal(timed(command('check [arguments...]', 'connects to every server, or to those that are named'), 30))
-    .usage('[options] [librechat.yaml] [server...]')
+  targeted(personal(timed(command('check [arguments...]', 'connects to every server, or to those that are named'), 30)))
+    .usage('[options] [librechat.yaml] [server...]\n       … check [options] https://… | -- <command> [argument...]')
+    .addOption(new Option('--format <format>', 'what to print, for CI').choices(Object.keys(FORMATS)).conflicts('json'))
+    .option('--trace <file>', 'adds the traffic to a file')
     .action(action('check'));
-  personal(timed(command('tools <server>', 'lists what a server offers'), 30)).action(action('tools'));
-  personal(timed(command('call <server> <tool> [json]', 'calls a tool with arguments in JSON'), 60)).action(
-    action('call'),
-  );
-  personal(timed(command('login <server>', 'authorizes with a server in the browser'), 120))
+  targeted(personal(timed(command('tools <server>', 'lists what a server offers'), 30))).action(action('tools'));
+  targeted(personal(timed(command('call <server> <tool> [values...]', 'calls a tool'), 60)))
+    .usage("[options] <server> <tool> [name=value...]\n       … call [options] <server> <tool> '{…}' | -")
+    .option('--save <path>', 'a file or a folder for images, audio and resources of the result')
+    .action(action('call'));
+  const reads = (usage, description) => targeted(personal(timed(command(usage, description), 30)));
+  reads('resources <server>', 'lists what a server has to read').action(action('resources'));
+  reads('read <server> <uri>', 'shows what a resource has in it')
+    .option('--save <path>', 'a file or a folder for it, as it is')
+    .action(action('read'));
+  reads('prompts <server>', 'lists the prompts of a server').action(action('prompts'));
+  reads('get <server> <prompt> [values...]', 'gets a prompt, with its arguments filled in')
+    .usage('[options] <server> <prompt> [name=value...]')
+    .action(action('get'));
+  targeted(personal(timed(command('login <server>', 'authorizes with a server in the browser'), 120)))
     .option('--no-browser', 'print the address only')
+    .option('--port <port>', 'of this machine, that the browser comes back to (default: any)', port)
+    .option('--paste', 'read the address that the browser was sent to from stdin')
     .action(action('login'));
+  personal(command('logout <server>', 'revokes the tokens of a login, and forgets them')).action(action('logout'));
+  command('tokens [servers...]', 'lists the logins that are stored, without the tokens').action(action('tokens'));
   timed(command('obo <server>', "exchanges a user's token, read from stdin, for one that the server takes"), 30).action(
     action('obo'),
   );
-  personal(command('inspect [file]', 'serves a page with all servers, to try what they offer'))
-    .option('--port <number>', 'where the page is (default: any that is free)', port, 0)
+  targeted(personal(command('inspect [file]', 'serves a page with all servers, to try what they offer')))
+    .usage('[options] [librechat.yaml]\n       … inspect [options] https://… | -- <command> [argument...]')
+    .option('--port <port>', 'where the page is (default: any that is free)', port, 0)
     .option('--no-browser', 'print the address only')
     .action(action('inspect'));
   command('validate [file]', 'checks the configuration without connecting').action(action('validate'));
+  program
+    .command('trace <file>')
+    .description('shows a trace that MCP_NATIVE_TRACE has written')
+    .option('--server <name>', 'what concerns this server only')
+    .option('--har <file>', 'write the HTTP of it as HAR 1.2, and show nothing')
+    .action(action('trace'));
+  program
+    .command('completion')
+    .description('prints a script that completes commands, options and servers')
+    .addArgument(new Argument('<shell>').choices(['bash', 'zsh', 'fish']))
+    .addOption(new Option('--words').hideHelp())
+    .action(action('completion'));
+  for (const built of program.commands) built.addHelpText('after', examplesOf(built.name()));
 
   try {
     await program.parseAsync(argv);
@@ -61,6 +103,9 @@ async function run(argv) {
     return error instanceof Failure ? error.exitCode : EXIT.failed;
   }
 }
+
+/** An option that may be given again. */
+const listed = (text, before = []) => [...before, text];
 
 function seconds(text) {
   const value = Number(text);

@@ -1,14 +1,18 @@
-/** What commands print. Only this file knows about colours, widths and terminals. */
+/** What commands print. Only this file knows about colours and terminals, `columns.js` about their widths. */
 
 const Table = require('cli-table3');
 const { createSpinner } = require('nanospinner');
 const colors = require('picocolors');
+const { cut, width, wrapped, wrappedHint } = require('./columns');
 const { hintFor } = require('./hints');
 
-const DEFAULT_WIDTH = 100;
 /** Below this a table is no help. */
 const MIN_COLUMN = 12;
 const MAX_CELL = 2000;
+/** Before what stands beneath a line. */
+const INDENT = '  ';
+/** Before its further lines: what a server says does not look like a hint of ours. */
+const FURTHER = '    ';
 
 // Who reads the output, such as `head`, may have had enough of it.
 process.stdout.on('error', (error) => {
@@ -80,10 +84,6 @@ function printJson(value) {
   print(json(value, 2));
 }
 
-function width() {
-  return process.stdout.columns || Number(process.env.COLUMNS) || DEFAULT_WIDTH;
-}
-
 /**
  * Prints rows under a head. The last column takes what is left and wraps; where nothing is left, each row becomes
  * lines of its own.
@@ -114,12 +114,27 @@ function shortened(text) {
   return text.length > MAX_CELL ? `${text.slice(0, MAX_CELL)}…` : text;
 }
 
-/** Progress on a terminal that knows its width, without which the spinner never ends; silent everywhere else. */
+/** Before the text of a spinner stands the spinner, and behind it the cursor. */
+const SPINNER_COLUMNS = 3;
+
+/**
+ * Progress on a terminal that knows its width, without which the spinner never ends; silent everywhere else.
+ *
+ * @returns `{ update(text), above(work), stop() }`; what `work` prints stands above the progress
+ */
 function progress(text, { json } = {}) {
-  if (json || !process.stderr.isTTY || !process.stderr.columns) return { update() {}, stop() {} };
-  const spinner = createSpinner(text, { stream: process.stderr }).start();
+  const { stdout, stderr } = process;
+  if (json || !stdout.isTTY || !stderr.isTTY || !stderr.columns) {
+    return { update() {}, above: (work) => work(), stop() {} };
+  }
+  const fitting = (next) => cut(next, stderr.columns - SPINNER_COLUMNS);
+  const spinner = createSpinner(fitting(text), { stream: stderr }).start();
   return {
-    update: (next) => spinner.update({ text: next }),
+    update: (next) => spinner.update({ text: fitting(next) }),
+    above: (work) => {
+      spinner.clear();
+      work();
+    },
     stop: () => spinner.clear().stop(),
   };
 }
@@ -140,16 +155,33 @@ function summary(error, known) {
   };
 }
 
+function printFailure(name, { hint, ...cause }) {
+  const shown = clean(name);
+  const text = causeText(cause, `${shown}: `);
+  print(`${paint.red('✗')} ${text.replace(shown, () => paint.bold(shown))}`);
+  if (hint) printHint(hint);
+}
+
+/** The cause, beneath the line of a server. */
+function printCause(cause) {
+  print(INDENT + causeText(cause));
+}
+
 /** The code comes last, where it does not stand between the server and the cause. */
-function printFailure(name, { code, message, hint }) {
-  print(`${paint.red('✗')} ${paint.bold(clean(name))}: ${message} ${paint.dim(`(${code})`)}`);
-  if (hint) print(`  ${paint.cyan('→')} ${hint}`);
+function causeText({ code, message }, begin = '') {
+  const end = `(${code})`;
+  return wrapped(`${begin}${message} ${end}`, FURTHER).slice(0, -end.length) + paint.dim(end);
+}
+
+/** What to do, beneath what it is about. */
+function printHint(hint, mark = paint.cyan('→')) {
+  print(`${INDENT}${mark} ${wrappedHint(clean(hint), FURTHER)}`);
 }
 
 /** Tells of an error that ended the command: as JSON on stdout, else on stderr. */
 function reportFailure(error, json) {
   const { code, message, hint } = summary(error);
-  if (json) return printJson({ ok: false, error: { code, message, hint, line: error.line } });
+  if (json) return printJson({ version: 1, ok: false, error: { code, message, hint, line: error.line } });
   const red = process.stderr.isTTY ? colors.red : String;
   process.stderr.write(`${red('error')}: ${message}\n`);
   if (error.name === 'Failure' && error.hint) process.stderr.write(`${error.hint}\n`);
@@ -163,7 +195,9 @@ module.exports = {
   json,
   paint,
   print,
+  printCause,
   printFailure,
+  printHint,
   printJson,
   printTable,
   progress,

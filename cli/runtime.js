@@ -13,11 +13,12 @@ const INHERITED = new Set([undefined, null, 'inherit', 2]);
 /**
  * Runs `work(context)` with `{ config, userVars, runtime, api }` and closes the runtime after it.
  *
+ * @param options.target  in place of a file; see `target.js`
  * @param options.services        more services of the host
  * @param options.ownConnections  no server has a connection that users share, so that each may ask its user
  */
 async function withRuntime(options, work) {
-  const config = readConfig(options.config);
+  const config = options.target ?? readConfig(options.config);
   const userVars = readUserVars(options.userVars, config);
   const api = require('..');
   const runtime = createRuntime(api, config, options);

@@ -20,7 +20,8 @@ function knownOf({ config, userVars, api }, name, options) {
   const server = config.servers[name];
   const file = config.file === DEFAULT_FILE ? '' : ` --config ${config.file}`;
   const values = userVars.file === undefined ? '' : ` --user-vars ${userVars.file}`;
-  const run = (command) => `npx librechat-mcp-native ${command} ${JSON.stringify(name)}${file}`;
+  const named = config.typed ?? `${JSON.stringify(name)}${file}`;
+  const run = (command) => `npx librechat-mcp-native ${command} ${named}`;
   return {
     name,
     address: addressOf(api, server, userVars.of(name)),
@@ -63,8 +64,8 @@ function obstacle(context, name) {
   const server = serverOf(context.config, name);
   const [issue] = context.api.validateServerConfig(server, { source: 'yaml' });
   if (issue) {
-    const line = context.config.lineOf(['mcpServers', name, ...issue.path]);
-    const where = `${context.config.file}:${line}`;
+    const { file, lineOf } = context.config;
+    const where = [file, lineOf(['mcpServers', name, ...issue.path]) ?? []].flat().join(':');
     return summary({ code: 'MCP_INVALID_CONFIG', message: `${where}: ${[...issue.path].join('.')}: ${issue.message}` });
   }
   const known = knownOf(context, name);
@@ -103,8 +104,12 @@ async function refuseUnknownHost({ config, userVars, api }, name) {
   });
 }
 
-/** Connects with what is stored; nobody is asked to authorize. */
-async function connect(context, name, timeoutSeconds) {
+/**
+ * Connects with what is stored; nobody is asked to authorize.
+ *
+ * @param options.retry  `false` leaves it at one attempt
+ */
+async function connect(context, name, timeoutSeconds, { retry = true } = {}) {
   await refuseUnknownHost(context, name);
   const { runtime, userVars } = context;
   return runtime.manager.getConnection({
@@ -113,6 +118,7 @@ async function connect(context, name, timeoutSeconds) {
     customUserVars: userVars.of(name),
     authorize: false,
     connectionTimeout: timeoutSeconds * 1000,
+    retry,
   });
 }
 

@@ -351,7 +351,7 @@ mod tests {
     #[test]
     fn every_name_is_documented() {
         let page = include_str!("../docs/configuration.md");
-        let others = crate::embedded::DIRECTORY_VARIABLES.iter();
+        let others = crate::embedded::VARIABLES.iter();
         let names = Settings::NAMES.iter().chain(others);
         for name in names.chain(crate::network::VARIABLES) {
             // Proxy variables stand there once, in lower case.

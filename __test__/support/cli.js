@@ -27,7 +27,12 @@ function createCli(files) {
     NAPI_RS_NATIVE_LIBRARY_PATH: MCP_TEST_ADDON ? resolve(MCP_TEST_ADDON) : testAddonPath(),
   };
 
-  /** Runs a program in the folder to its end: `{ code, stdout, stderr, json() }`. */
+  /**
+   * Runs a program in the folder to its end: `{ code, stdout, stderr, json() }`.
+   *
+   * @param options.input     `null` leaves stdin open, for `onStdout` to write to
+   * @param options.onStdout  called with all of stdout so far, and with stdin
+   */
   function execute(program, args, { env, input = '', onStdout } = {}) {
     return new Promise((fulfil, reject) => {
       const child = spawn(program, args, { cwd: folder, env: { ...ownEnv, ...env }, timeout: 100_000 });
@@ -35,7 +40,7 @@ function createCli(files) {
       for (const name of ['stdout', 'stderr']) {
         child[name].setEncoding('utf8').on('data', (text) => {
           output[name] += text;
-          if (name === 'stdout') onStdout?.(output.stdout);
+          if (name === 'stdout') onStdout?.(output.stdout, child.stdin);
         });
       }
       child.on('error', reject);
@@ -46,7 +51,7 @@ function createCli(files) {
         );
         fulfil({ code, ...output, json: () => JSON.parse(output.stdout) });
       });
-      child.stdin.end(input);
+      if (input !== null) child.stdin.end(input);
     });
   }
 

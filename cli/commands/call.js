@@ -1,39 +1,38 @@
 /** `call`: one tool call, its result as the server sent it. */
 
+const { jsonArguments, pairedArguments } = require('../arguments');
 const { connected } = require('../connected');
+const { render, save } = require('../content');
 const { EXIT, Failure } = require('../failure');
-const { block, clean, json, print, printJson, progress } = require('../output');
+const { block, clean, print, printJson, progress } = require('../output');
 
-module.exports = async function call(name, tool, text, options) {
-  const parameters = { name: tool, arguments: readArguments(text) };
-  return connected(name, options, async (connection) => {
+module.exports = async function call(name, tool, given, options) {
+  const early = await jsonArguments(given);
+  return connected(name, options, async ({ client }) => {
     const spinner = progress(`calling ${clean(tool)}`, options);
-    const request = { method: 'tools/call', params: parameters };
-    const limit = { timeout: options.timeout * 1000 };
-    const result = await connection.client.request(request, undefined, limit).finally(spinner.stop);
-    if (options.json) printJson(result);
-    else for (const item of [result?.content ?? []].flat()) print(block(render(item)));
-    return result?.isError ? EXIT.failed : EXIT.ok;
+    try {
+      const params = { name: tool, arguments: early ?? pairedArguments(given, await schemaOf(client, tool)) };
+      const limit = { timeout: options.timeout * 1000 };
+      const result = await client.request({ method: 'tools/call', params }, undefined, limit);
+      spinner.stop();
+      const content = [result?.content ?? []].flat();
+      if (options.json) printJson(result);
+      else for (const item of content) print(block(render(item)));
+      if (options.save) save(content, options.save);
+      return result?.isError ? EXIT.failed : EXIT.ok;
+    } finally {
+      spinner.stop();
+    }
   });
 };
 
-function readArguments(text) {
-  let value;
-  try {
-    value = JSON.parse(text ?? '{}');
-  } catch (error) {
-    throw new Failure(`The arguments are no JSON: ${error.message}`, { code: 'MCP_INVALID_ARGUMENT' });
-  }
-  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
-    throw new Failure('The arguments must be a JSON object', { code: 'MCP_INVALID_ARGUMENT' });
-  }
-  return value;
-}
-
-function render(item) {
-  if (typeof item?.text === 'string' && item.type === 'text') return item.text;
-  if (typeof item?.data === 'string') {
-    return `[${clean(item.type)} ${clean(item.mimeType)}, ${item.data.length} characters of base64]`;
-  }
-  return json(item, 2);
+/** The schema says which values are numbers. */
+async function schemaOf(client, name) {
+  const { tools } = await client.listTools();
+  const found = tools.find((tool) => tool?.name === name);
+  if (found) return found.inputSchema;
+  throw new Failure(`The server has no tool ${clean(name)}`, {
+    code: 'MCP_INVALID_ARGUMENT',
+    hint: `Its tools: ${tools.map((tool) => clean(tool?.name)).join(', ') || 'none'}.`,
+  });
 }

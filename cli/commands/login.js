@@ -1,6 +1,6 @@
 /**
- * `login`: the user authorizes in the browser; the callback comes to a listener on loopback. Where the program itself has a
- * token, that one is got, and described.
+ * `login`: the user authorizes in the browser; the callback comes to a listener on loopback, or is pasted. Where the program
+ * itself has a token, that one is got, and described.
  */
 
 const { authorizationOf } = require('../authorization');
@@ -8,10 +8,12 @@ const { openBrowser } = require('../browser');
 const { EXIT } = require('../failure');
 const { grantOf } = require('../grants');
 const { clean, counted, paint, print, printFailure, printJson, printTable, progress, summary } = require('../output');
+const { readPasted } = require('../paste');
 const { USER, withRuntime } = require('../runtime');
 const { knownOf, obstacle } = require('../server');
 
 module.exports = async function login(name, options) {
+  if (options.port) process.env.MCP_OAUTH_CALLBACK_PORT = String(options.port);
   return withRuntime(options, async (context) => {
     const fail = (error) => {
       if (options.json) printJson({ name, ok: false, error });
@@ -31,7 +33,8 @@ module.exports = async function login(name, options) {
       return fail(summary({ code: 'OBO_MISSING_UPSTREAM_TOKEN', message }, knownOf(context, name)));
     }
     const say = options.json ? (text) => process.stderr.write(`${text}\n`) : print;
-    let spinner;
+    const pastes = options.paste || process.stdin.isTTY === true;
+    let waiting;
     let asked = false;
     const result = await context.runtime.reinitMCPServer({
       user: USER,
@@ -42,11 +45,12 @@ module.exports = async function login(name, options) {
       oauthStart: (url) => {
         asked = true;
         say(`Open this address to authorize with ${clean(name)}:\n\n  ${clean(url)}\n`);
-        if (options.browser) openBrowser(url);
-        spinner = progress('waiting for the browser', options);
+        if (options.browser && !options.paste) openBrowser(url);
+        waiting?.close();
+        waiting = pastes ? readPasted(url) : waitingFor(options);
       },
     });
-    spinner?.stop();
+    waiting?.close();
     if (!result?.success) {
       const error = result?.error ?? { code: 'MCP_INTERNAL', message: 'The server could not be reached' };
       return fail(summary(error, knownOf(context, name, { oauth: type === 'oauth', isLogin: true })));
@@ -57,6 +61,11 @@ module.exports = async function login(name, options) {
     return EXIT.ok;
   });
 };
+
+function waitingFor(options) {
+  const spinner = progress('waiting for the browser', options);
+  return { close: spinner.stop };
+}
 
 /** Nobody logs in: the token is the program's. What it is, is shown; the token itself never. */
 async function ofProgram({ runtime }, name, { title, reason }, options) {

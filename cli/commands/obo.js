@@ -7,6 +7,7 @@ const { checkToken, exchangeOf, MAX_TOKEN_CHARACTERS } = require('../exchange');
 const { EXIT } = require('../failure');
 const { clean, paint, print, printFailure, printJson, printTable, progress } = require('../output');
 const { withRuntime } = require('../runtime');
+const { readStdin } = require('../stdin');
 
 module.exports = async function obo(name, options) {
   return withRuntime(options, async (context) => {
@@ -30,13 +31,8 @@ module.exports = async function obo(name, options) {
 };
 
 async function readToken(kind) {
-  if (process.stdin.isTTY) process.stderr.write(`Paste the user's ${kind} token, then Ctrl+D:\n`);
-  let text = '';
-  for await (const chunk of process.stdin.setEncoding('utf8')) {
-    text += chunk;
-    if (text.length > MAX_TOKEN_CHARACTERS) break;
-  }
-  return checkToken(kind, text.trim(), {
+  const text = await readStdin({ limit: MAX_TOKEN_CHARACTERS, ask: `Paste the user's ${kind} token` });
+  return checkToken(kind, text?.trim() ?? '', {
     where: 'on stdin',
     hint: 'Give it without the word Bearer: echo "$TOKEN" | npx librechat-mcp-native obo SERVER',
   });

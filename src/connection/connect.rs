@@ -54,7 +54,8 @@ impl LastFailure {
     }
 }
 
-/// Connects, with up to three handshakes for faults that may pass. `cancel` ends it at once and leaves nothing open.
+/// Connects, with up to three handshakes for faults that may pass, where the recipe allows more than one. `cancel` ends it at
+/// once and leaves nothing open.
 pub async fn connect(
     recipe: &Arc<Recipe>,
     known: &Known,
@@ -82,7 +83,8 @@ pub async fn connect(
         if counts_as_failure(&error) {
             breaker.failed(&prefix, &recipe.logger).await;
         }
-        if attempt == MAX_ATTEMPTS || !may_pass(&error) || cancel.is_cancelled() {
+        let is_last = attempt == MAX_ATTEMPTS || !recipe.retries;
+        if is_last || !may_pass(&error) || cancel.is_cancelled() {
             return Err(error);
         }
         recipe.logger.debug(format!(

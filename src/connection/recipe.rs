@@ -42,6 +42,8 @@ pub struct Recipe {
     pub rules: NetworkRules,
     pub http: HttpClient,
     pub children: Children,
+    /// Whether a failure that may pass is followed by another attempt.
+    pub retries: bool,
     pub settings: Arc<Settings>,
     pub metrics: Arc<Metrics>,
     pub environment: Environment,

@@ -15,9 +15,6 @@ const FOLDER: &str = "librechat-mcp-native";
 const KEY_FILE: &str = "credentials.key";
 const KEY_BYTES: usize = 32;
 
-/// Variables that [`data_directory`] reads, for the host to copy.
-pub const DIRECTORY_VARIABLES: &[&str] = &["HOME", "LOCALAPPDATA", "USERPROFILE", "XDG_DATA_HOME"];
-
 /// The user's own directory for data of this library, by the custom of the platform (XDG Base Directory Specification,
 /// Apple's File System Programming Guide, Windows' known folders).
 ///

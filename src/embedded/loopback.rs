@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use url::Url;
 
+use crate::environment::Environment;
 use crate::error::{Code, Error, Result};
 use crate::host::{Redirect, RedirectEndpoint, RedirectListener, RedirectOutcome};
 use crate::secret::Secret;
@@ -29,8 +30,23 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a page may take to be written, and a request to be taken up.
 const IO_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// The variable that names the port, for machines whose browser comes through a tunnel.
+pub const PORT: &str = "MCP_OAUTH_CALLBACK_PORT";
+
 /// Opens listeners on 127.0.0.1.
-pub struct Loopback;
+pub struct Loopback {
+    /// As the environment names it; else each flow has another one.
+    port: Option<String>,
+}
+
+impl Loopback {
+    #[must_use]
+    pub fn new(environment: &Environment) -> Self {
+        Self {
+            port: environment.get(PORT),
+        }
+    }
+}
 
 struct Endpoint {
     origin: String,
@@ -50,7 +66,10 @@ impl RedirectListener for Loopback {
                 format!("No port for the OAuth callback: {problem}"),
             )
         };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(failed)?;
+        let given = self.port.as_deref().map_or(Ok(0), str::parse::<u16>);
+        let given = given.map_err(|_| Error::invalid_config(format!("{PORT} must be a port")))?;
+        let listening = TcpListener::bind(("127.0.0.1", given)).await;
+        let listener = listening.map_err(failed)?;
         let port = listener.local_addr().map_err(failed)?.port();
         let (sender, redirects) = mpsc::channel(1);
         let mut accepting = JoinSet::new();
@@ -269,7 +288,10 @@ mod tests {
 
     #[tokio::test]
     async fn redirects_and_what_is_none() {
-        let mut endpoint = Loopback.listen().await.unwrap();
+        let mut endpoint = Loopback::new(&Environment::default())
+            .listen()
+            .await
+            .unwrap();
         let origin = endpoint.origin().to_owned();
         let host = origin.strip_prefix("http://").unwrap();
         let port = host.rsplit(':').next().unwrap();
@@ -318,8 +340,36 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_port_that_the_environment_names() {
+        let at = |port: &str| Loopback::new(&Environment::from([(PORT, port)]));
+        let taken = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let used = taken.local_addr().unwrap().port().to_string();
+        let error = |outcome: Result<Box<dyn RedirectEndpoint>>| outcome.err().unwrap().code;
+        assert_eq!(error(at(&used).listen().await), Code::OAuthFlowFailed);
+        for wrong in ["http", "65536", ""] {
+            assert_eq!(
+                error(at(wrong).listen().await),
+                Code::InvalidConfig,
+                "{wrong}"
+            );
+        }
+        drop(taken);
+        // Somebody else may have got it meanwhile, who keeps it for a moment.
+        let mut endpoint = at(&used).listen().await;
+        while endpoint.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            endpoint = at(&used).listen().await;
+        }
+        let origin = format!("http://127.0.0.1:{used}");
+        assert_eq!(endpoint.unwrap().origin(), origin);
+    }
+
+    #[tokio::test]
     async fn connections_that_send_nothing_hold_up_nobody() {
-        let mut endpoint = Loopback.listen().await.unwrap();
+        let mut endpoint = Loopback::new(&Environment::default())
+            .listen()
+            .await
+            .unwrap();
         let origin = endpoint.origin().to_owned();
         let host = origin.strip_prefix("http://").unwrap();
         let mut idle = Vec::new();

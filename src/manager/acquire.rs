@@ -51,6 +51,13 @@ impl Acquire<'_> {
         }
     }
 
+    /// Leaves it at one attempt where the connection has to be made.
+    pub fn try_once(&mut self) {
+        if let Source::Recipe(recipe) = &mut self.source {
+            Arc::make_mut(recipe).retries = false;
+        }
+    }
+
     /// Has the connection send this token of the call, where it would send any if it were made now.
     pub fn go_on_with(&self, manager: &Manager, token: Option<&Secret>) -> Result<()> {
         if token.is_some() {

@@ -63,6 +63,7 @@ impl Manager {
             rules,
             http: self.0.http.clone(),
             children: self.0.children.clone(),
+            retries: true,
             settings: Arc::clone(call.settings),
             metrics: Arc::clone(&self.0.metrics),
             environment: call.host.environment.clone(),

@@ -87,6 +87,7 @@ pub fn recipe(config: Value) -> Recipe {
         policy: Policy::new(&NetworkRules::default(), &environment, None).unwrap(),
         http: HttpClient::new(),
         children: Children::default(),
+        retries: true,
         settings: Arc::default(),
         environment: environment.clone(),
         shared: None,

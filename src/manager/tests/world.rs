@@ -299,6 +299,7 @@ impl Target {
             rules,
             http: HttpClient::new(),
             children: manager.0.children.clone(),
+            retries: true,
             settings: Arc::new(Settings::default()),
             metrics: Arc::default(),
             environment,

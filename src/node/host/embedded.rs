@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::embedded::{
-    Config, ConfigRegistry, DIRECTORY_VARIABLES, Detections, Inspections, Loopback, StoredKey,
-    TokenFile, data_directory,
+    Config, ConfigRegistry, Detections, Inspections, Loopback, StoredKey, TokenFile, VARIABLES,
+    data_directory,
 };
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -63,7 +63,7 @@ impl Embedded {
         manager: &Manager,
     ) -> JsResult<'env, ()> {
         convert::read_variables(scope, &self.variables, &host.environment)?;
-        convert::read_variables(scope, DIRECTORY_VARIABLES, &host.environment)?;
+        convert::read_variables(scope, VARIABLES, &host.environment)?;
         host.registry = Arc::new(ConfigRegistry {
             config: Arc::clone(&self.config),
             detections: Arc::clone(&self.detections),
@@ -84,7 +84,7 @@ impl Embedded {
             host.tokens = Some(file);
         }
         if host.flows.as_ref().is_some_and(|flows| !flows.is_shared()) {
-            host.redirects = Some(Arc::new(Loopback));
+            host.redirects = Some(Arc::new(Loopback::new(&host.environment)));
         }
         Ok(())
     }

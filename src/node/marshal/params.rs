@@ -48,6 +48,7 @@ const PARAMS: Names = &[
     "recoveryPolicy",
     "requestBody",
     "requestScopedConnections",
+    "retry",
     "returnOnOAuth",
     "scheduledBearerInvocation",
     "scheduledMCPInvocation",

@@ -16,12 +16,14 @@ use crate::node::engine::JsResult;
 use crate::obo::TokenUse;
 
 /// What `getConnection` and its like are asked for.
+#[expect(clippy::struct_excessive_bools, reason = "members of parameters")]
 pub struct ConnectionParams {
     pub server_name: String,
     force_new: bool,
     /// Hands out the authorization URL and rejects, instead of waiting for the user.
     return_on_oauth: bool,
     authorize: bool,
+    retry: bool,
 }
 
 /// Who connects.
@@ -44,6 +46,7 @@ pub fn read<'env, T>(
         force_new: params.boolean("forceNew")?.unwrap_or(false),
         return_on_oauth: params.boolean("returnOnOAuth")?.unwrap_or(false),
         authorize: params.boolean("authorize")?.unwrap_or(true),
+        retry: params.boolean("retry")?.unwrap_or(true),
     };
     let call = invocation.runtime.call(invocation.scope, Some(&params))?;
     call.look_up_now(invocation.scope, &wanted.server_name);
@@ -117,6 +120,9 @@ pub async fn find(
     // The key's name is what callers asked for.
     server.key.server_name = Arc::from(params.server_name.as_str());
     let mut request = request(manager, call, &server, params.force_new).await?;
+    if !params.retry {
+        request.try_once();
+    }
     if !params.authorize {
         let lease = manager.acquire(&request).await?;
         return Ok((request, lease));

@@ -58,6 +58,12 @@ impl Storage {
         })
     }
 
+    /// Whether it is this library's own, in a file.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.store.is_own()
+    }
+
     /// Whether this failure to read means that nothing can be stored either.
     pub(in crate::oauth) fn is_unusable(&self, error: &Error) -> bool {
         error.code == Code::TokenStore && self.store.is_own()

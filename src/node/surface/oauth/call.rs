@@ -16,7 +16,7 @@ use crate::host::{
     TokenStore,
 };
 use crate::network::ServerTls;
-use crate::node::engine::{AbortLink, JsResult, Present, Scope, Value};
+use crate::node::engine::{AbortLink, JsResult, Present, Scope, Thrown, Value};
 use crate::node::host::client_assertion;
 use crate::node::host::flows::NodeFlows;
 use crate::node::host::prompt::NodeTenancy;
@@ -27,6 +27,7 @@ use crate::node::marshal::callee::Service;
 use crate::node::marshal::context::CallContext;
 use crate::node::marshal::convert::{self, required_text};
 use crate::node::marshal::environment::credentials_key;
+use crate::node::marshal::errors;
 use crate::node::marshal::log::logger_of;
 use crate::node::marshal::services;
 use crate::node::marshal::to_js::ToJs;
@@ -183,8 +184,33 @@ impl<'env> Call<'env> {
         delete_method: &'static str,
     ) -> JsResult<'env, Storage> {
         let service = Service::given(&self.context, params, "the parameter")?;
+        if let Some(storage) = self.own_storage(params, delete_method)? {
+            return Ok(storage);
+        }
         let store = NodeTokens::given(&self.context, service, params, delete_method)?;
         self.storage_of(Arc::new(store), params)
+    }
+
+    /// The runtime's own, where it has a `config` and the caller brings no functions.
+    fn own_storage(
+        &self,
+        params: Value<'env>,
+        delete_method: &'static str,
+    ) -> JsResult<'env, Option<Storage>> {
+        if self.runtime.embedded.is_none() {
+            return Ok(None);
+        }
+        for method in ["findToken", "createToken", delete_method] {
+            if params.get(method)?.is_function() {
+                return Ok(None);
+            }
+        }
+        let user_id = required_text(params.get("userId")?, "userId")?;
+        let server_name = required_text(params.get("serverName")?, "serverName")?;
+        let host = self.runtime.call(self.scope, None)?.host;
+        let storage = Storage::of_host(&host, &user_id, &server_name);
+        let thrown = |error| Thrown(errors::to_js(self.scope, &error));
+        storage.map(Some).map_err(thrown)
     }
 
     pub fn credentials_key(&self) -> JsResult<'env, Option<Secret>> {

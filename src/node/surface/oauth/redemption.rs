@@ -171,11 +171,12 @@ impl Refresh {
         };
         let present = services::present(call.context.host(call.scope))?;
         let oauth = call.runtime.manager.oauth();
+        let is_own = storage.is_own();
         Ok(Self {
             storage,
             logger: call.logger.clone(),
             refresher,
-            creates: params.get("createToken")?.is_function(),
+            creates: is_own || params.get("createToken")?.is_function(),
             leases: GivenLeases::read(&call.context, &call.logger, params)?,
             witness: NodeWitness::of_refresh(&call.context, oauth, params)?,
             listens,

@@ -215,6 +215,8 @@ export interface MCPConnectionParams {
    * `MCP_AUTHORIZATION_REQUIRED`. Default `true`.
    */
   authorize?: boolean
+  /** `false` makes one attempt to connect, where others would follow on a failure that may pass. Default `true`. */
+  retry?: boolean
   /**
    * Called once with the URL that the user has to open, and for a flow that was pending already with the time until
    * when it can be joined. The call waits until they have authorized, unless `returnOnOAuth` says otherwise; without this, too.

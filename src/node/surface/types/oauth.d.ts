@@ -69,7 +69,10 @@ export interface MCPOAuth {
   detectOAuthRequirement: (serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, unknown> | null }>
 }
 
-/** The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. */
+/**
+ * The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. A runtime with a `config` that
+ * keeps the tokens itself needs none: without `findToken`, `createToken` and the one that deletes, its own are meant.
+ */
 export interface MCPTokens {
   /**
    * Encrypts and stores the tokens and, where given, the client that they were issued to, all of one credential set: that of
@@ -87,7 +90,7 @@ export interface MCPTokens {
    * With a `flowManager` that has leases, `MCPTokenStorageUnavailableError` and `MCPTokenRefreshUnavailableError` take the
    * place of `null` where another try may work.
    */
-  getTokens: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken']; createToken?: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; refreshTokens?: (refreshToken: string, metadata: MCPOAuthRefreshMetadata, signal: AbortSignal) => Promise<MCPOAuthTokens>; singleFlightScope?: string; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; onRefreshSuccess?: (tokens: MCPOAuthTokens) => unknown; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens | null>
+  getTokens: (params: { userId: string; serverName: string; findToken?: MCPTokenMethods['findToken']; createToken?: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; refreshTokens?: (refreshToken: string, metadata: MCPOAuthRefreshMetadata, signal: AbortSignal) => Promise<MCPOAuthTokens>; singleFlightScope?: string; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; onRefreshSuccess?: (tokens: MCPOAuthTokens) => unknown; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens | null>
   /**
    * Refreshes, whatever the access token says. Calls for the same tenant, user, server and `singleFlightScope` share one
    * refresh; `signal` ends only the wait of its caller, with `null`. `onRefreshSuccess` is called when the tokens are stored.
@@ -98,23 +101,23 @@ export interface MCPTokens {
    * called with the stored tokens in place of `onRefreshSuccess`. `rejectedCredentialSetId` is marked as
    * `markAuthorizationRejected` does it.
    */
-  forceRefreshTokens: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken']; createToken?: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; refreshTokens?: (refreshToken: string, metadata: MCPOAuthRefreshMetadata, signal: AbortSignal) => Promise<MCPOAuthTokens>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: MCPOAuthTokens) => unknown; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; rejectedCredentialSetId?: string | null; existingAccessToken?: object | null; existingRefreshToken?: object | null; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens | null>
+  forceRefreshTokens: (params: { userId: string; serverName: string; findToken?: MCPTokenMethods['findToken']; createToken?: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; refreshTokens?: (refreshToken: string, metadata: MCPOAuthRefreshMetadata, signal: AbortSignal) => Promise<MCPOAuthTokens>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: MCPOAuthTokens) => unknown; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; rejectedCredentialSetId?: string | null; existingAccessToken?: object | null; existingRefreshToken?: object | null; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens | null>
   /**
    * Notes that a server has refused the tokens of this credential set: `hasStoredAuthorization` is `false` until others are
    * stored. Another set that is stored meanwhile is left alone.
    */
-  markAuthorizationRejected: (params: { userId: string; serverName: string; credentialSetId: string; findToken: MCPTokenMethods['findToken']; updateToken: MCPTokenMethods['updateToken']; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number }) => Promise<void>
+  markAuthorizationRejected: (params: { userId: string; serverName: string; credentialSetId: string; findToken?: MCPTokenMethods['findToken']; updateToken: MCPTokenMethods['updateToken']; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number }) => Promise<void>
   /**
    * Whether there are tokens that are good without asking the user, of the same credential set as the stored client.
    * `validateClientBinding` throws where that is not the client that the config wants.
    */
-  hasStoredAuthorization: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken']; validateClientBinding: (clientInfo: MCPOAuthClient, clientMetadata: Record<string, unknown>) => unknown }) => Promise<boolean>
+  hasStoredAuthorization: (params: { userId: string; serverName: string; findToken?: MCPTokenMethods['findToken']; validateClientBinding: (clientInfo: MCPOAuthClient, clientMetadata: Record<string, unknown>) => unknown }) => Promise<boolean>
   /** Whether this access token is the stored one, of this credential set, and has not expired. */
-  isCurrentAccessToken: (params: { userId: string; serverName: string; accessToken: string; credentialSetId?: string; findToken: MCPTokenMethods['findToken'] }) => Promise<boolean>
+  isCurrentAccessToken: (params: { userId: string; serverName: string; accessToken: string; credentialSetId?: string; findToken?: MCPTokenMethods['findToken'] }) => Promise<boolean>
   /** Throws a `ReauthenticationRequiredError` unless the stored client is of the tokens' credential set. */
   assertCredentialSetBinding: (serverName: string, credentialSetId: string | undefined, clientMetadata: object | undefined) => void
   /** The stored client registration, decrypted; `null` where there is none. */
-  getClientInfoAndMetadata: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken'] }) => Promise<{ clientInfo: MCPOAuthClient; clientMetadata: Record<string, unknown> } | null>
+  getClientInfoAndMetadata: (params: { userId: string; serverName: string; findToken?: MCPTokenMethods['findToken'] }) => Promise<{ clientInfo: MCPOAuthClient; clientMetadata: Record<string, unknown> } | null>
   /** Forgets a client registration; with `credentialSetId` only one of that credential set. */
   deleteClientRegistration: (params: { userId: string; serverName: string; deleteTokens: MCPTokenMethods['deleteTokens']; credentialSetId?: string }) => Promise<void>
   /**
@@ -122,7 +125,7 @@ export interface MCPTokens {
    * one that was completed lately. `flowManager`: where flows are, the runtime's unless given. Rejects where something may be
    * left; what could be deleted is.
    */
-  deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: MCPTokenMethods['deleteTokens']; flowManager?: MCPFlowManager }) => Promise<void>
+  deleteUserTokens: (params: { userId: string; serverName: string; deleteToken?: MCPTokenMethods['deleteTokens']; flowManager?: MCPFlowManager }) => Promise<void>
 }
 
 /** Reconnects a user's OAuth servers from stored tokens, without asking anybody to authorize. */

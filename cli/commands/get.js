@@ -1,0 +1,24 @@
+/** `get`: a prompt, with its arguments filled in. */
+
+const { pairsOf } = require('../arguments');
+const { connected, limitsOf } = require('../connected');
+const { render } = require('../content');
+const { EXIT } = require('../failure');
+const { block, clean, paint, print, printJson, progress } = require('../output');
+
+module.exports = async function get(name, prompt, given, options) {
+  // Arguments of prompts are texts.
+  const params = { name: prompt, arguments: Object.fromEntries(pairsOf(given)) };
+  return connected(name, options, async (_, client) => {
+    const spinner = progress(`getting ${clean(prompt)}`, options);
+    const { description, messages } = await client.getPrompt(params, limitsOf(options)).finally(spinner.stop);
+    if (options.json) printJson({ version: 1, name, ok: true, description, messages });
+    else {
+      for (const message of [messages ?? []].flat()) {
+        print(paint.bold(clean(message?.role)));
+        print(`  ${block(render(message?.content))}`);
+      }
+    }
+    return EXIT.ok;
+  });
+};

@@ -1,0 +1,60 @@
+/** `trace`: what a program has sent and received, from the file that `MCP_NATIVE_TRACE` named. */
+
+const { closeSync, openSync, writeSync } = require('node:fs');
+const { resolve } = require('node:path');
+const { EXIT, Failure } = require('../failure');
+const { clean, counted, paint, print } = require('../output');
+const { HEAD, Har, TAIL } = require('../trace/har');
+const { recordsOf } = require('../trace/records');
+const { Story } = require('../trace/story');
+
+module.exports = async function trace(file, options) {
+  const skipped = {};
+  const records = chosen(recordsOf(file, skipped), options.server);
+  await (options.har ? exportHar(file, records, options.har) : tell(records));
+  if (skipped.count > 0) process.stderr.write(`${counted(skipped.count, 'line')} of the file left out: no records\n`);
+  return EXIT.ok;
+};
+
+async function* chosen(records, server) {
+  for await (const record of records) if (server === undefined || record.server === server) yield record;
+}
+
+async function tell(records) {
+  const story = new Story();
+  let count = 0;
+  for await (const record of records) {
+    if (count === 0) print(paint.dim(`begins at ${clean(record.at)}`));
+    count += 1;
+    const line = story.line(record);
+    if (line) print(line);
+  }
+  const left = story.unanswered();
+  for (const request of left) print(`${paint.yellow('!')} unanswered: ${request}`);
+  print(counted(count, 'record'));
+}
+
+async function exportHar(file, records, out) {
+  if (resolve(file) === resolve(out)) throw new Failure('--har names the trace itself');
+  let handle;
+  try {
+    handle = openSync(out, 'w', 0o600);
+  } catch (error) {
+    throw new Failure(`${out} cannot be written: ${error.message}`);
+  }
+  let count = 0;
+  try {
+    writeSync(handle, HEAD);
+    const har = new Har((entry) => {
+      writeSync(handle, `${count === 0 ? '' : ','}\n${JSON.stringify(entry)}`);
+      count += 1;
+    });
+    for await (const record of records) har.add(record);
+    har.end();
+    writeSync(handle, TAIL);
+    const left = har.left > 0 ? `; ${counted(har.left, 'message')} over other transports left out` : '';
+    print(`${counted(count, 'exchange')} written to ${clean(out)}${left}`);
+  } finally {
+    closeSync(handle);
+  }
+}

@@ -1,0 +1,87 @@
+/** The records of a trace, read one after the other: a trace may be larger than memory. */
+
+const { createReadStream } = require('node:fs');
+const { isMapping } = require('../config');
+const { Failure } = require('../failure');
+
+/** Longer than any record that is written. */
+const MAX_LINE = 16 * 1024 * 1024;
+const KINDS = new Set(['http', 'message', 'step']);
+
+/**
+ * @param skipped  `skipped.count` becomes the number of lines that are no records of this version
+ * @yields records as they stand in the file, with `time` in microseconds since the epoch
+ */
+async function* recordsOf(file, skipped) {
+  skipped.count = 0;
+  for await (const line of linesOf(file)) {
+    const record = line === undefined ? undefined : recordOf(line);
+    if (record) yield record;
+    else skipped.count += 1;
+  }
+}
+
+function recordOf(line) {
+  let record;
+  try {
+    record = JSON.parse(line);
+  } catch {
+    return undefined;
+  }
+  if (!isMapping(record) || record.v !== 1 || !KINDS.has(record.kind)) return undefined;
+  const time = microseconds(record.at);
+  return Number.isNaN(time) ? undefined : { ...record, time };
+}
+
+/** Of ISO 8601 in UTC; `Date` knows milliseconds only. */
+function microseconds(text) {
+  const [, second, fraction = ''] = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z$/.exec(text) ?? [];
+  return Date.parse(`${second}Z`) * 1000 + Number(fraction.padEnd(6, '0').slice(0, 6));
+}
+
+/** Lines that are not empty; `undefined` for one that is too long. */
+async function* linesOf(file) {
+  let line = new Line();
+  for await (const chunk of textOf(file)) {
+    const [first, ...others] = chunk.split('\n');
+    line.add(first);
+    for (const part of others) {
+      if (!line.isEmpty()) yield line.text();
+      line = new Line();
+      line.add(part);
+    }
+  }
+  if (!line.isEmpty()) yield line.text();
+}
+
+/** A line in parts, of which no more are kept than a record has. */
+class Line {
+  #parts = [];
+  #length = 0;
+
+  add(part) {
+    this.#length += part.length;
+    if (this.#length > MAX_LINE) this.#parts = [];
+    else this.#parts.push(part);
+  }
+
+  isEmpty() {
+    return this.#length === 0;
+  }
+
+  text() {
+    return this.#length > MAX_LINE ? undefined : this.#parts.join('');
+  }
+}
+
+async function* textOf(file) {
+  try {
+    yield* createReadStream(file, { encoding: 'utf8' });
+  } catch (error) {
+    throw new Failure(`${file} cannot be read: ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`, {
+      hint: 'MCP_NATIVE_TRACE=FILE makes a command, or LibreChat, write one.',
+    });
+  }
+}
+
+module.exports = { recordsOf };
