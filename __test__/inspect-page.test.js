@@ -186,6 +186,13 @@ test('a login: its steps fill in, and the tools are there', async () => {
   await inList(page, 'connected, 2 tools').waitFor();
   const [bearer] = server.received('tools/list').map(({ headers }) => headers.authorization.replace('Bearer ', ''));
   expect(bearer.length).toBeGreaterThan(20);
+  await button(page, 'Refresh now').click();
+  await steps
+    .nth(6)
+    .getByText(/POST \S+\/token ⇒ 200/)
+    .waitFor();
+  expect(await states()).toEqual(Array(7).fill('done'));
+  expect(authorizationServer.refreshes()).toHaveLength(1);
   expect(await page.content()).not.toContain(bearer);
 });
 

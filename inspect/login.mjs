@@ -2,6 +2,7 @@
 
 import { post } from './api.mjs';
 import { Component, html } from './dom.mjs';
+import { failed } from './listing.mjs';
 import { Failure } from './result.mjs';
 import { rowsOf } from './traffic.mjs';
 
@@ -59,13 +60,14 @@ const WORDS = { done: 'done', active: 'now', failed: 'failed here', waiting: 'no
  */
 export function stepsOf(login, records) {
   const own = records.filter(({ at }) => login && Date.parse(at) >= login.since);
-  const rows = rowsOf(own).filter(({ kind }) => kind === 'http');
-  const seen = [...STEPS, REFRESH].map((step) => ({
+  const exchangesOf = (some, { purposes }) => rowsOf(some.filter(({ purpose }) => purposes.includes(purpose)));
+  const seen = STEPS.map((step) => ({
     ...step,
-    exchanges: rows.filter(({ records: [first] }) => step.purposes.includes(first.purpose)),
+    exchanges: exchangesOf(own, step),
     isDone: own.some((record) => record.kind === 'step' && record.step === step.step),
   }));
-  const refresh = seen.pop();
+  // Tokens of an earlier login may be refreshed.
+  const refresh = { ...REFRESH, exchanges: exchangesOf(records, REFRESH) };
   const furthest = seen.findLastIndex(({ exchanges, isDone }) => isDone || exchanges.length > 0);
   const next = furthest >= 0 && seen[furthest].isDone ? furthest + 1 : furthest;
   const current = Math.max(login ? REACHED[login.state] : -1, next, login?.url ? 3 : -1);
@@ -79,23 +81,27 @@ export function stepsOf(login, records) {
 }
 
 export class Login extends Component {
+  state = {};
+
   componentWillUnmount() {
     this.abort?.abort();
   }
 
-  render({ server, records }) {
+  render({ server, records }, { error }) {
     const { login } = server;
     const isUnderWay = UNDER_WAY.has(login?.state);
     return html`
       <p class="buttons">
         <button type="button" class="main" aria-disabled=${String(isUnderWay)} onClick=${this.begin}>Log in</button>
         ${isUnderWay && html`<button type="button" onClick=${() => this.abort?.abort()}>Cancel</button>`}
+        <button type="button" onClick=${this.refresh}>Refresh now</button>
       </p>
       <div aria-live="polite">
         ${login?.url && html`<p class="block">To log in, open <${LoginLink} url=${login.url} /></p>`}
         ${login?.state === 'done' && html`<p>You are logged in.</p>`}
       </div>
       ${login?.error && html`<${Failure} error=${login.error} />`}
+      ${error && html`<${Failure} error=${error} />`}
       <h3>The steps of a login</h3>
       <ol class="steps">${stepsOf(login, records).map(
         (
@@ -114,6 +120,11 @@ export class Login extends Component {
     this.abort = new AbortController();
     // What comes of it stands in the server's state.
     post('login', { server: this.props.server.name }, this.abort.signal).catch(() => {});
+  };
+
+  refresh = async () => {
+    const { error } = await post('refresh', { server: this.props.server.name }).catch(failed);
+    this.setState({ error });
   };
 }
 

@@ -26,6 +26,7 @@ module.exports = async function inspect(file, options) {
       ['connect', (parameters) => servers.connect(parameters)],
       ['exchange', (parameters) => servers.exchange(parameters)],
       ['login', (parameters, signal) => servers.login(parameters, signal)],
+      ['refresh', (parameters) => servers.refresh(parameters)],
       ['request', (parameters, signal) => servers.request(parameters, signal)],
       ['roots', (parameters) => questions.setRoots(parameters)],
     ]);

@@ -6,6 +6,7 @@ const { checkToken, claimsOf, exchangeOf } = require('../exchange');
 const { summary } = require('../output');
 const { USER } = require('../runtime');
 const { knownOf, obstacle, transportOf } = require('../server');
+const { refreshLogin } = require('./refresh');
 
 /** How many servers are connected at a time when the page begins. */
 const CONCURRENCY = 4;
@@ -107,6 +108,17 @@ class Servers {
       await this.#connect(name);
     } catch (error) {
       told({ state: 'failed', url: undefined, error: this.#told(name, error, { oauth: true, isLogin: true }) });
+    }
+  }
+
+  /** Refreshes the tokens of that login: `{}`, or `{ error }`. */
+  async refresh({ server: name }) {
+    this.#server(name);
+    try {
+      await refreshLogin(this.#context, name);
+      return {};
+    } catch (error) {
+      return { error: this.#told(name, error, { oauth: true, isLogin: true }) };
     }
   }
 
