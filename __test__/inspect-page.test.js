@@ -196,6 +196,27 @@ test('a login: its steps fill in, and the tools are there', async () => {
   expect(await page.content()).not.toContain(bearer);
 });
 
+test('a login that is refused says at which step', async () => {
+  const authorizationServer = fixtures.keep(await startAuthorizationServer());
+  const server = fixtures.keep(await startProtectedServer(authorizationServer));
+  const { page } = await open(
+    { srv: server.config() },
+    { allowedAddresses: [server.address, authorizationServer.address] },
+  );
+  await inList(page, 'login needed').waitFor();
+  await choose(page, /^srv/);
+  await link(page, 'log in').click();
+  await button(page, 'Log in').click();
+  const address = new URL(await link(page, `${authorizationServer.issuer}/auth`).getAttribute('href'));
+  const back = new URL(address.searchParams.get('redirect_uri'));
+  back.search = new URLSearchParams({ error: 'access_denied', state: address.searchParams.get('state') });
+  expect((await fetch(back)).status).toBe(400);
+  await page.getByRole('alert').getByText('access_denied').waitFor();
+  const refused = page.locator('.steps > li').filter({ hasText: 'failed here' });
+  await refused.filter({ hasText: 'You log in' }).waitFor();
+  expect(await refused.count()).toBe(1);
+});
+
 test('an exchange on behalf of a user: claims of both tokens, and neither token', async () => {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const jwt = (claims) => `${encode({ alg: 'none' })}.${encode(claims)}.signature-secret`;

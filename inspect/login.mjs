@@ -64,7 +64,7 @@ export function stepsOf(login, records) {
   const seen = STEPS.map((step) => ({
     ...step,
     exchanges: exchangesOf(own, step),
-    isDone: own.some((record) => record.kind === 'step' && record.step === step.step),
+    isDone: own.some((record) => record.kind === 'step' && record.step === step.step && !isRefusal(record)),
   }));
   // Tokens of an earlier login may be refreshed.
   const refresh = { ...REFRESH, exchanges: exchangesOf(records, REFRESH) };
@@ -79,6 +79,9 @@ export function stepsOf(login, records) {
   const steps = seen.map((step, index) => ({ ...step, state: state(index) }));
   return [...steps, { ...refresh, state: refresh.exchanges.length > 0 ? 'done' : 'waiting' }];
 }
+
+/** The browser came back without a code. */
+const isRefusal = ({ details }) => details?.outcome === 'error';
 
 export class Login extends Component {
   state = {};
