@@ -44,6 +44,7 @@ const NOT_RUN = {
   'node bench/capacity.js': 'measures for minutes',
   'node __test__/scripts/fleet.js': 'takes minutes; fleet.test.js runs the same with fewer users',
   'node __test__/scripts/fleet-outages.js': 'takes minutes; fleet.test.js stops Redis meanwhile',
+  'node scripts/screenshots.js': 'writes the pictures of docs/inspect.md; inspect-page.test.js looks at the same page',
   'node __test__/scripts/refresh-faults.js': 'takes ten minutes; refresh-faults.test.js runs some of its rounds',
   'node __test__/scripts/refresh-rounds.js ROUNDS TOKEN_DELAY_MS FLOW_DELAY_MS [lock]':
     'has placeholders; refresh.test.js runs rounds of the same race',
@@ -74,6 +75,7 @@ const NOT_RUN = {
   'npm run test:quick -- node reinit oauth': 'is a part of `npm test`',
   'npm version --no-git-tag-version VERSION': 'changes the version of the package',
   'npx -y': 'quotes a configuration',
+  'npx librechat-mcp-native inspect': 'goes on until Ctrl+C; inspect-server.test.js runs it',
   'npx librechat-mcp-native': 'is the name of the tool; its commands are run',
 };
 

@@ -21,6 +21,7 @@ const EXAMPLES = {
   logout: ['logout linear', 'logout https://mcp.example.com/mcp'],
   tokens: ['tokens', 'tokens linear --json'],
   obo: ['obo orders < token.txt'],
+  inspect: ['inspect', 'inspect https://mcp.example.com/mcp', 'inspect -- npx -y some-mcp-server'],
   validate: ['validate', 'validate path/to/librechat.yaml'],
   trace: ['trace trace.ndjson', 'trace trace.ndjson --server linear', 'trace trace.ndjson --har trace.har'],
   completion: ['completion bash >> ~/.bashrc', 'completion zsh > ~/.zfunc/_librechat-mcp-native'],

@@ -74,6 +74,11 @@ async function run(given) {
   timed(command('obo <server>', "exchanges a user's token, read from stdin, for one that the server takes"), 30).action(
     action('obo'),
   );
+  targeted(personal(command('inspect [file]', 'serves a page with all servers, to try what they offer')))
+    .usage('[options] [librechat.yaml]\n       … inspect [options] https://… | -- <command> [argument...]')
+    .option('--port <port>', 'where the page is (default: any that is free)', port, 0)
+    .option('--no-browser', 'print the address only')
+    .action(action('inspect'));
   command('validate [file]', 'checks the configuration without connecting').action(action('validate'));
   program
     .command('trace <file>')
@@ -112,7 +117,9 @@ function seconds(text) {
 
 function port(text) {
   const value = Number(text);
-  if (!(Number.isInteger(value) && value > 0 && value < 65536)) throw new InvalidArgumentError('Expected a port.');
+  if (!(Number.isInteger(value) && value > 0 && value < 65_536)) {
+    throw new InvalidArgumentError('Expected a port, from 1 to 65535.');
+  }
   return value;
 }
 

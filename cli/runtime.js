@@ -14,12 +14,14 @@ const INHERITED = new Set([undefined, null, 'inherit', 2]);
  * Runs `work(context)` with `{ config, userVars, runtime, api }` and closes the runtime after it.
  *
  * @param options.target  in place of a file; see `target.js`
+ * @param options.services        more services of the host
+ * @param options.ownConnections  no server has a connection that users share, so that each may ask its user
  */
 async function withRuntime(options, work) {
   const config = options.target ?? readConfig(options.config);
   const userVars = readUserVars(options.userVars, config);
   const api = require('..');
-  const runtime = createRuntime(api, config);
+  const runtime = createRuntime(api, config, options);
   try {
     return await work({ config, userVars, runtime, api });
   } finally {
@@ -27,9 +29,10 @@ async function withRuntime(options, work) {
   }
 }
 
-function createRuntime(api, { file, document }) {
+function createRuntime(api, { file, document }, { services: more, ownConnections }) {
   const { mcpServers, mcpSettings } = document;
-  const services = { config: { mcpServers: withPipes(mcpServers), mcpSettings } };
+  const own = ownConnections ? { shared: false } : {};
+  const services = { ...more, config: { mcpServers: withPipes(mcpServers, own), mcpSettings } };
   if (process.env.OPENID_ISSUER) services.openIdConfig = openIdConfig;
   try {
     return api.createMCPRuntime(services);
@@ -42,10 +45,12 @@ function createRuntime(api, { file, document }) {
  * The same servers, with pipes where their stderr would be the terminal's: a failure then comes with what the server said
  * last, nothing of it reaches the terminal as it is, and MCP_NATIVE_LOG=debug shows all of it.
  */
-function withPipes(servers) {
+function withPipes(servers, own) {
   if (!servers || typeof servers !== 'object') return servers;
   const piped = ([name, server]) =>
-    server?.command && INHERITED.has(server.stderr) ? [name, { ...server, stderr: 'pipe' }] : [name, server];
+    server?.command && INHERITED.has(server.stderr)
+      ? [name, { ...server, ...own, stderr: 'pipe' }]
+      : [name, server && typeof server === 'object' ? { ...server, ...own } : server];
   return Object.fromEntries(Object.entries(servers).map(piped));
 }
 

@@ -1,0 +1,114 @@
+/** The page: all servers, one of them, and its traffic beside it. */
+
+import { listen, openSession } from './api.mjs';
+import { Component, html, render } from './dom.mjs';
+import { linkTo, placeOf } from './links.mjs';
+import { Server } from './server.mjs';
+import { ServerList, stateOf } from './servers.mjs';
+import { Traffic } from './traffic.mjs';
+
+const MAX_RECORDS = 1000;
+/** States that are worth saying aloud. */
+const SAID = new Set(['connected', 'disconnected', 'failed', 'login']);
+
+class Page extends Component {
+  state = {
+    servers: [],
+    questions: [],
+    roots: [],
+    records: [],
+    revisions: {},
+    place: placeOf(location.hash),
+    said: '',
+  };
+
+  async componentDidMount() {
+    addEventListener('hashchange', this.move);
+    try {
+      await openSession();
+    } catch ({ message }) {
+      return this.setState({ problem: message });
+    }
+    return listen(this.hear, (problem) => this.setState({ problem }));
+  }
+
+  /** Focus goes where the user has gone. */
+  move = () => {
+    const place = placeOf(location.hash);
+    this.setState({ place }, () => document.getElementById('title')?.focus());
+  };
+
+  hear = (event) => {
+    const { servers, questions, records, revisions } = this.state;
+    switch (event.type) {
+      case 'servers':
+        return this.setState({ file: event.file, servers: event.servers, records: [], problem: undefined });
+      case 'server': {
+        const { name, state } = event.server;
+        const before = servers.find((server) => server.name === name);
+        if (before.state !== state && SAID.has(state)) this.say(`${name}: ${stateOf(event.server)}`);
+        return this.setState({ servers: servers.map((server) => (server.name === name ? event.server : server)) });
+      }
+      case 'questions': {
+        const known = questions.map(({ id }) => id);
+        const added = event.questions.find(({ id }) => !known.includes(id));
+        if (added) this.say(`${added.server} asks you something`);
+        return this.setState({ questions: event.questions, roots: event.roots });
+      }
+      case 'changed': {
+        const key = `${event.server} ${event.list}`;
+        return this.setState({ revisions: { ...revisions, [key]: (revisions[key] ?? 0) + 1 } });
+      }
+      case 'traffic':
+        return this.setState({ records: [...records, ...event.records].slice(-MAX_RECORDS) });
+    }
+  };
+
+  say(said) {
+    this.setState({ said });
+  }
+
+  componentDidUpdate() {
+    const { servers, place } = this.state;
+    const server = servers.find(({ name }) => name === place.server);
+    document.title = server ? `${server.title ?? server.name} – MCP servers` : 'MCP servers';
+  }
+
+  skip = (event) => {
+    event.preventDefault();
+    document.getElementById('main').focus();
+  };
+
+  render(_, { file, servers, questions, roots, records, revisions, place, problem, said }) {
+    const server = servers.find(({ name }) => name === place.server);
+    const own = (list) => list.filter((item) => item.server === place.server);
+    // What is of no server is an exchange for a user, or a gap.
+    const seen = records.filter((record) => record.server === place.server || record.server == null);
+    return html`
+      <a class="skip" href="#main" onClick=${this.skip}>To the server</a>
+      <header class="top"><h1>MCP servers</h1><p class="note">${file}</p></header>
+      ${problem && html`<p class="failure" role="alert">${problem}</p>`}
+      <div class="columns">
+        <${ServerList} servers=${servers} questions=${questions} current=${place.server} />
+        <main id="main" tabindex="-1">${
+          server
+            ? html`<${Server} server=${server} questions=${own(questions)} place=${place} revisions=${revisions} roots=${roots}
+                records=${seen} />`
+            : html`<${Summary} servers=${servers} />`
+        }</main>
+        ${server && html`<${Traffic} records=${seen} />`}
+      </div>
+      <p class="unseen" role="status">${said}</p>`;
+  }
+}
+
+function Summary({ servers }) {
+  const working = servers.filter(({ state }) => state === 'connected').length;
+  return html`<h2 tabindex="-1" id="title">${working} of ${servers.length} servers work</h2>
+    ${servers
+      .filter(({ error }) => error)
+      .map(({ name, error }) => html`<p class="block"><a href=${linkTo(name)}>${name}</a>: ${error.message}</p>`)}
+    <p>Choose a server to see what it offers, to log in, and to try it.</p>`;
+}
+
+render(html`<${Page} />`, document.body);
