@@ -87,8 +87,8 @@ fn decoded<'b>(body: &'b [u8], content_type: &str) -> Cow<'b, str> {
         .iter()
         .any(|name| content_type.contains(name));
     match std::str::from_utf8(body) {
-        // It may have been cut off within a character.
-        Err(error) if error.error_len().is_none() && !is_latin => {
+        // It was cut off within a character, unless it is Latin-1 that ends with such a one.
+        Err(error) if error.error_len().is_none() && content_type.contains("utf-8") => {
             String::from_utf8_lossy(&body[..error.valid_up_to()])
         }
         Ok(text) if !is_latin => Cow::Borrowed(text),
