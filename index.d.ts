@@ -294,8 +294,8 @@ export interface MCPRuntimeStats {
   connections: Record<string, Record<string, number>>
   /** Users with connections of their own. */
   users: number
-  /** Circuit breakers by state. */
-  breakers: { open: number; closed: number }
+  /** Circuit breakers by state; the open ones also by server. */
+  breakers: { open: number; closed: number; openByServer: Record<string, number> }
   /** By outcome: `ok`, the `failureReason`, or `undefined`. */
   reinits: Record<string, number>
   /** By server, transport and outcome: `ok`, or the error code. */
@@ -306,12 +306,14 @@ export interface MCPRuntimeStats {
   toolCalls: Record<string, Record<string, number>>
   /** How many calls there were, and how long they took together. */
   toolCallDuration: { count: number; seconds: number }
-  /** By outcome: `ok`, or the error code. */
-  oauthRefreshes: Record<string, number>
+  /** Requests of callers, tool calls among them, by server, method (`_other` for unknown ones) and outcome: as `toolCalls`. */
+  operations: Record<string, Record<string, Record<string, { count: number; seconds: number }>>>
+  /** By server and outcome: `ok`, or the error code. */
+  oauthRefreshes: Record<string, Record<string, number>>
   /** By result: `hit`, `shared_hit` (the host's `exchangedTokens`), or `miss`. */
   oboCacheLookups: Record<string, number>
-  /** By outcome: `ok`, or the error code. */
-  oboExchanges: Record<string, number>
+  /** By server (empty for those that are for none) and outcome: `ok`, or the error code. */
+  oboExchanges: Record<string, Record<string, number>>
   /** How many exchanges there were, and how long they took together. */
   oboExchangeDuration: { count: number; seconds: number }
   /**
@@ -336,8 +338,8 @@ export interface MCPSpan {
   startTime: number
   /** Milliseconds since the epoch. */
   endTime: number
-  /** By the names of the OpenTelemetry conventions. */
-  attributes: Record<string, string>
+  /** By the names of OpenTelemetry's conventions; `server.port` is a number. */
+  attributes: Record<string, string | number>
   /** `SpanStatusCode`: unset or error. */
   status: { code: 0 | 2; message?: string }
 }
@@ -777,6 +779,12 @@ export interface MCPHostServices {
   onLogMessage?: (params: LoggingMessageNotificationParams, peer: Pick<MCPPeer, 'serverName' | 'userId' | 'toolName'>) => unknown
   /** Gets finished spans for the host's tracer, in batches and in the context of their call. */
   onSpans?: (spans: MCPSpan[]) => unknown
+  /**
+   * Hears everything that goes over the wires, without the secrets: HTTP exchanges, JSON-RPC messages, and the steps
+   * between them, in order and in batches, in the context that the runtime was made in. Arguments and results of tools are
+   * told. Read once; what is heard while `MCP_NATIVE_TRACE` names a file stands there, too.
+   */
+  onTraffic?: (records: TrafficRecord[]) => unknown
   /** `false` closes what a call opened when it has answered. Default `true`. */
   keepConnections?: boolean
   /** Hex key of stored tokens; `process.env.CREDS_KEY` unless given. */
@@ -946,6 +954,90 @@ export interface MCPPeer {
    * there, one inside an error (-32042) its `elicitationId`.
    */
   requestId: string | number
+}
+
+/** One thing that happened. */
+export type TrafficRecord = TrafficHttp | TrafficMessage | TrafficStep | TrafficLost
+
+/** What every record but the lost ones has. */
+export interface TrafficBase {
+  /** The version of the format. */
+  v: 1
+  /** When it happened: ISO 8601, in UTC, with microseconds. */
+  at: string
+  /** The server's name; `null` where it is not known whose a request is. */
+  server: string | null
+  /** The user's id; `null` for what all users share. */
+  user: string | null
+}
+
+/**
+ * An HTTP exchange is a `request`, then a `response` when the headers have come, and an `end` when the body has, or nobody
+ * wants it any more; `failed` at any point ends it.
+ */
+export interface TrafficHttp extends TrafficBase {
+  kind: 'http'
+  /** Of the exchange, unique in the process. A redirect, and a request that is sent again, is another exchange. */
+  id: number
+  /** How far it has come. */
+  phase: 'request' | 'response' | 'end' | 'failed'
+  /** What it is for. `grant` is a token without a user's login. */
+  purpose: 'mcp' | 'detection' | 'metadata' | 'registration' | 'par' | 'token' | 'refresh' | 'revocation' | 'obo' | 'grant'
+  /** Of a request. */
+  method?: string
+  /** Of a request; query and fragment are shown decoded. */
+  url?: string
+  /** Of a request or response, by their names in small letters; several of one name are joined. */
+  headers?: Record<string, string>
+  /** Of a request or end, at most 64 KiB of it; of MCP's own exchanges only where the server refuses: the rest are messages. */
+  body?: string
+  /** Of a response. */
+  status?: number
+  /** Milliseconds since the request; of what is none. */
+  ms?: number
+  /** Of the body as decoded; of an end. */
+  bytes?: number
+  /** Why it failed, with the code that the runtime's error has. */
+  error?: { code: string; message: string }
+}
+
+/** A JSON-RPC message, whatever the transport. */
+export interface TrafficMessage extends TrafficBase {
+  kind: 'message'
+  /** As this runtime sees it. */
+  direction: 'sent' | 'received'
+  /** Of the connection. */
+  transport: 'stdio' | 'streamable-http' | 'sse' | 'websocket'
+  /** Of the connection, unique in the process. */
+  connection: number
+  /** The HTTP exchange that carried it, where it is known. */
+  exchange?: number
+  /** The message, without secrets. */
+  message?: unknown
+  /** In its place, where it is no JSON or longer than 64 KiB: its beginning. */
+  text?: string
+  /** All of it. */
+  bytes: number
+}
+
+/** What happened between. */
+export interface TrafficStep extends TrafficBase {
+  kind: 'step'
+  /** What it was; docs/trace.md says what `details` each has. */
+  step: 'connecting' | 'connected' | 'disconnected' | 'process-started' | 'process-ended' | 'authorization-url' | 'authorization-callback' | 'tokens-stored' | 'tokens-found' | 'retry' | 'obo-cache-hit'
+  /** What else is known. */
+  details?: Record<string, string | number | boolean | null>
+}
+
+/** Records that had no room while they waited. */
+export interface TrafficLost {
+  /** The version of the format. */
+  v: 1
+  /** When the next record was told. */
+  at: string
+  kind: 'lost'
+  /** How many. */
+  count: number
 }
 
 /**
@@ -1424,6 +1516,8 @@ export interface MCPConnectionParams {
    * `MCP_AUTHORIZATION_REQUIRED`. Default `true`.
    */
   authorize?: boolean
+  /** `false` makes one attempt to connect, where others would follow on a failure that may pass. Default `true`. */
+  retry?: boolean
   /**
    * Called once with the URL that the user has to open, and for a flow that was pending already with the time until
    * when it can be joined. The call waits until they have authorized, unless `returnOnOAuth` says otherwise; without this, too.
@@ -1841,11 +1935,17 @@ export interface MCPOAuth {
    * contacted or cannot be found out.
    */
   revokeOAuthToken: (serverName: string, token: string, tokenType: 'refresh' | 'access', metadata: { serverUrl: string; clientId: string; clientSecret: string; revocationEndpoint?: string; revocationEndpointAuthMethodsSupported?: string[]; issuer?: string }, oauthHeaders?: Record<string, string>, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<void>
-  /** Whether a server wants OAuth; never rejects because of the server. */
-  detectOAuthRequirement: (serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, unknown> | null }>
+  /**
+   * Whether a server wants OAuth; never rejects because of the server, and takes ten seconds at most. Beyond LibreChat's:
+   * with its `config` it is asked as its connections would ask it, with its type, headers, TLS, proxy and `initTimeout`.
+   */
+  detectOAuthRequirement: (serverUrl: string, allowedDomains?: string[] | null, allowedAddresses?: string[] | null, config?: MCPServerConfig) => Promise<{ requiresOAuth: boolean; method: 'protected-resource-metadata' | '401-challenge-metadata' | 'no-metadata-found'; metadata: Record<string, unknown> | null }>
 }
 
-/** The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. */
+/**
+ * The statics of LibreChat's `MCPTokenStorage`. The token methods are those of the parameter. A runtime with a `config` that
+ * keeps the tokens itself needs none: without `findToken`, `createToken` and the one that deletes, its own are meant.
+ */
 export interface MCPTokens {
   /**
    * Encrypts and stores the tokens and, where given, the client that they were issued to, all of one credential set: that of
@@ -1863,7 +1963,7 @@ export interface MCPTokens {
    * With a `flowManager` that has leases, `MCPTokenStorageUnavailableError` and `MCPTokenRefreshUnavailableError` take the
    * place of `null` where another try may work.
    */
-  getTokens: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken']; createToken?: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; refreshTokens?: (refreshToken: string, metadata: MCPOAuthRefreshMetadata, signal: AbortSignal) => Promise<MCPOAuthTokens>; singleFlightScope?: string; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; onRefreshSuccess?: (tokens: MCPOAuthTokens) => unknown; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens | null>
+  getTokens: (params: { userId: string; serverName: string; findToken?: MCPTokenMethods['findToken']; createToken?: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; refreshTokens?: (refreshToken: string, metadata: MCPOAuthRefreshMetadata, signal: AbortSignal) => Promise<MCPOAuthTokens>; singleFlightScope?: string; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; onRefreshSuccess?: (tokens: MCPOAuthTokens) => unknown; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens | null>
   /**
    * Refreshes, whatever the access token says. Calls for the same tenant, user, server and `singleFlightScope` share one
    * refresh; `signal` ends only the wait of its caller, with `null`. `onRefreshSuccess` is called when the tokens are stored.
@@ -1874,23 +1974,23 @@ export interface MCPTokens {
    * called with the stored tokens in place of `onRefreshSuccess`. `rejectedCredentialSetId` is marked as
    * `markAuthorizationRejected` does it.
    */
-  forceRefreshTokens: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken']; createToken?: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; refreshTokens?: (refreshToken: string, metadata: MCPOAuthRefreshMetadata, signal: AbortSignal) => Promise<MCPOAuthTokens>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: MCPOAuthTokens) => unknown; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; rejectedCredentialSetId?: string | null; existingAccessToken?: object | null; existingRefreshToken?: object | null; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens | null>
+  forceRefreshTokens: (params: { userId: string; serverName: string; findToken?: MCPTokenMethods['findToken']; createToken?: MCPTokenMethods['createToken']; updateToken?: MCPTokenMethods['updateToken']; deleteTokens?: MCPTokenMethods['deleteTokens']; refreshTokens?: (refreshToken: string, metadata: MCPOAuthRefreshMetadata, signal: AbortSignal) => Promise<MCPOAuthTokens>; singleFlightScope?: string; signal?: AbortSignal; onRefreshSuccess?: (tokens: MCPOAuthTokens) => unknown; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number; refreshWaitTimeoutMs?: number; coordinateRefresh?: boolean; rejectedCredentialSetId?: string | null; existingAccessToken?: object | null; existingRefreshToken?: object | null; onRefreshPreparing?: () => unknown; onTokensAdopted?: (tokens: MCPOAuthTokens) => unknown }) => Promise<MCPOAuthTokens | null>
   /**
    * Notes that a server has refused the tokens of this credential set: `hasStoredAuthorization` is `false` until others are
    * stored. Another set that is stored meanwhile is left alone.
    */
-  markAuthorizationRejected: (params: { userId: string; serverName: string; credentialSetId: string; findToken: MCPTokenMethods['findToken']; updateToken: MCPTokenMethods['updateToken']; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number }) => Promise<void>
+  markAuthorizationRejected: (params: { userId: string; serverName: string; credentialSetId: string; findToken?: MCPTokenMethods['findToken']; updateToken: MCPTokenMethods['updateToken']; flowManager?: MCPFlowManager; persistenceWaitTimeoutMs?: number }) => Promise<void>
   /**
    * Whether there are tokens that are good without asking the user, of the same credential set as the stored client.
    * `validateClientBinding` throws where that is not the client that the config wants.
    */
-  hasStoredAuthorization: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken']; validateClientBinding: (clientInfo: MCPOAuthClient, clientMetadata: Record<string, unknown>) => unknown }) => Promise<boolean>
+  hasStoredAuthorization: (params: { userId: string; serverName: string; findToken?: MCPTokenMethods['findToken']; validateClientBinding: (clientInfo: MCPOAuthClient, clientMetadata: Record<string, unknown>) => unknown }) => Promise<boolean>
   /** Whether this access token is the stored one, of this credential set, and has not expired. */
-  isCurrentAccessToken: (params: { userId: string; serverName: string; accessToken: string; credentialSetId?: string; findToken: MCPTokenMethods['findToken'] }) => Promise<boolean>
+  isCurrentAccessToken: (params: { userId: string; serverName: string; accessToken: string; credentialSetId?: string; findToken?: MCPTokenMethods['findToken'] }) => Promise<boolean>
   /** Throws a `ReauthenticationRequiredError` unless the stored client is of the tokens' credential set. */
   assertCredentialSetBinding: (serverName: string, credentialSetId: string | undefined, clientMetadata: object | undefined) => void
   /** The stored client registration, decrypted; `null` where there is none. */
-  getClientInfoAndMetadata: (params: { userId: string; serverName: string; findToken: MCPTokenMethods['findToken'] }) => Promise<{ clientInfo: MCPOAuthClient; clientMetadata: Record<string, unknown> } | null>
+  getClientInfoAndMetadata: (params: { userId: string; serverName: string; findToken?: MCPTokenMethods['findToken'] }) => Promise<{ clientInfo: MCPOAuthClient; clientMetadata: Record<string, unknown> } | null>
   /** Forgets a client registration; with `credentialSetId` only one of that credential set. */
   deleteClientRegistration: (params: { userId: string; serverName: string; deleteTokens: MCPTokenMethods['deleteTokens']; credentialSetId?: string }) => Promise<void>
   /**
@@ -1898,7 +1998,7 @@ export interface MCPTokens {
    * one that was completed lately. `flowManager`: where flows are, the runtime's unless given. Rejects where something may be
    * left; what could be deleted is.
    */
-  deleteUserTokens: (params: { userId: string; serverName: string; deleteToken: MCPTokenMethods['deleteTokens']; flowManager?: MCPFlowManager }) => Promise<void>
+  deleteUserTokens: (params: { userId: string; serverName: string; deleteToken?: MCPTokenMethods['deleteTokens']; flowManager?: MCPFlowManager }) => Promise<void>
 }
 
 /** Reconnects a user's OAuth servers from stored tokens, without asking anybody to authorize. */
