@@ -28,18 +28,42 @@ const FILE: &str = "tokens.redb";
 const VALUES: &str = "librechat-mcp-native stored tokens v1";
 const NAMES: &str = "librechat-mcp-native stored token names v1";
 
-const ROWS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("rows");
-/// Owner, and when its time ends in milliseconds since the epoch.
-const LOCKS: TableDefinition<&[u8], (u64, i64)> = TableDefinition::new("locks");
-const CHECK: TableDefinition<&str, &[u8]> = TableDefinition::new("check");
+/// All tables have one type, because the addon has the code of a table once for each type.
+type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+const ROWS: Table = Table::new("rows");
+/// Of [`Holder`]s.
+const LOCKS: Table = Table::new("locks by name");
+const CHECK: Table = Table::new("check by name");
 /// Shows whether a key is the one that the file was made with.
-const CHECK_NAME: &str = "key";
+const CHECK_NAME: &[u8] = b"key";
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct TokenFile {
     directory: Result<PathBuf>,
     key: Arc<dyn CredentialsKey>,
+}
+
+struct Holder {
+    owner: u64,
+    /// In milliseconds since the epoch.
+    ends: i64,
+}
+
+impl Holder {
+    fn to_bytes(&self) -> [u8; 16] {
+        let both = u128::from(self.owner) << 64 | u128::from(self.ends.cast_unsigned());
+        both.to_be_bytes()
+    }
+
+    /// `None` of bytes that are none.
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (owner, ends) = bytes.split_first_chunk()?;
+        Some(Self {
+            owner: u64::from_be_bytes(*owner),
+            ends: i64::from_be_bytes(ends.try_into().ok()?),
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -195,14 +219,13 @@ fn corrupted(problem: &str) -> redb::Error {
 
 /// Whether the file was made with this key. A new file takes it.
 fn has_key(database: &Database, protection: &Protection) -> Result<bool, redb::Error> {
-    let name = CHECK_NAME.as_bytes();
     let transaction = database.begin_write()?;
     {
         let mut check = transaction.open_table(CHECK)?;
         if let Some(sealed) = check.get(CHECK_NAME)? {
-            return Ok(protection.sealer.open(name, sealed.value()).is_some());
+            return Ok(protection.sealer.open(CHECK_NAME, sealed.value()).is_some());
         }
-        let sealed = protection.sealer.seal(name, Vec::new());
+        let sealed = protection.sealer.seal(CHECK_NAME, Vec::new());
         let sealed = sealed.map_err(|_| corrupted("a value cannot be encrypted"))?;
         check.insert(CHECK_NAME, sealed.as_slice())?;
         // So that reading need not create them.
@@ -303,11 +326,14 @@ impl Lock for TokenFile {
                 let transaction = database.begin_write()?;
                 {
                     let mut locks = transaction.open_table(LOCKS)?;
-                    let ends = locks.get(name.as_slice())?.map(|held| held.value().1);
-                    if ends.is_some_and(|ends| ends > now_ms()) {
+                    let held = locks.get(name.as_slice())?;
+                    let held = held.and_then(|held| Holder::from_bytes(held.value()));
+                    if held.is_some_and(|held| held.ends > now_ms()) {
                         return Ok(false);
                     }
-                    locks.insert(name.as_slice(), (owner, now_ms().saturating_add(ttl)))?;
+                    let ends = now_ms().saturating_add(ttl);
+                    let holder = Holder { owner, ends }.to_bytes();
+                    locks.insert(name.as_slice(), holder.as_slice())?;
                 }
                 transaction.commit()?;
                 Ok(true)
@@ -331,8 +357,9 @@ impl LockGuard for Held {
             let transaction = database.begin_write()?;
             {
                 let mut locks = transaction.open_table(LOCKS)?;
-                let holder = locks.get(name.as_slice())?.map(|held| held.value().0);
-                if holder == Some(owner) {
+                let held = locks.get(name.as_slice())?;
+                let held = held.and_then(|held| Holder::from_bytes(held.value()));
+                if held.is_some_and(|held| held.owner == owner) {
                     locks.remove(name.as_slice())?;
                 }
             }
