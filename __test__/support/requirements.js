@@ -17,6 +17,8 @@ const runs = (command, ...args) => spawnSync(command, args, { stdio: 'ignore' })
 /** Debian's packages, and whether what they bring is there. */
 const PACKAGES = {
   chromium: () => existsSync(CHROMIUM),
+  // With `promtool`, which judges the rules of `ops`.
+  prometheus: () => runs('promtool', '--version'),
   'python3-venv': () => hasMongo() || runs('python3', '-c', 'import ensurepip'),
   'redis-server': () => runs('redis-server', '--version'),
 };
