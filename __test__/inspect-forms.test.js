@@ -114,6 +114,116 @@ test('each kind of schema has a field, and what is left out is left out', async 
   expect(await page.getByLabel('text required').inputValue()).toBe('raw');
 });
 
+const focused = (page) => page.evaluate(() => document.activeElement.textContent);
+
+test('nothing that was typed is lost between the form and the JSON', async () => {
+  const { page, server } = await startForm();
+  await chooseTool(page, 'form');
+  const json = page.getByLabel('Arguments as JSON');
+  const turn = () => button(page, 'JSON').click();
+  await page.getByLabel('text required').fill('two\nlines');
+  await page.getByLabel('anything').fill('hello');
+  await turn();
+  await page.getByText('anything is no JSON.', { exact: true }).waitFor();
+  expect(await page.evaluate(() => document.activeElement.name)).toBe('anything');
+  expect(await page.getByLabel('text required').inputValue()).toBe('two\nlines');
+  await page.getByLabel('anything').fill('"hello"');
+  await turn();
+  expect(JSON.parse(await json.inputValue())).toEqual({
+    text: 'two\nlines',
+    count: 3,
+    isUrgent: false,
+    colour: 'green',
+    anything: 'hello',
+  });
+
+  // What has no field is kept, what has one of another kind stays JSON, and what was left out is no default.
+  await json.fill('{"text":"ab","count":"many"}');
+  await turn();
+  await page.getByText('The form has no place for count.', { exact: true }).waitFor();
+  await json.fill('[1]');
+  await turn();
+  await page.getByText('The form has no place for what is no object.', { exact: true }).waitFor();
+  await json.fill('{"text":"ab","isUrgent":true,"more":[1],"place":{"city":"Oslo","zip":7}}');
+  await turn();
+  await page.getByLabel('text required').fill('abc');
+  await page.getByLabel('text required').press('Control+Enter');
+  await result(page).getByText('"abc"').first().waitFor();
+  expect(sent(server)).toEqual({ text: 'abc', isUrgent: true, more: [1], place: { city: 'Oslo', zip: 7 } });
+});
+
+test('fields say what they want: alternatives, choices that are objects, and how many', async () => {
+  const choice = { enum: [{ k: 1 }, { k: 2 }], default: { k: 2 } };
+  const few = { type: 'array', items: { type: 'string' }, minItems: 2 };
+  const tools = [
+    { name: 'either', inputSchema: { type: 'object', oneOf: [{ required: ['id'] }, { required: ['name'] }] } },
+    { name: 'few', inputSchema: { type: 'object', properties: { choice, few }, required: ['few'] } },
+  ];
+  const { page, server } = await startForm({ tools });
+  await chooseTool(page, 'either');
+  await page.getByText('The schema has alternatives').waitFor();
+  await page.getByLabel('Arguments as JSON').waitFor();
+
+  await chooseTool(page, 'few');
+  const group = page.getByRole('group', { name: 'few' });
+  await button(group, 'Add').click();
+  await group.getByLabel('Item 1', { exact: true }).fill('a');
+  await button(page, 'Call').click();
+  await page.getByText('few: at least 2 are needed', { exact: true }).waitFor();
+  expect(server.received('tools/call')).toEqual([]);
+  for (const count of [2, 3]) {
+    await button(group, 'Add').click();
+    await group.getByLabel(`Item ${count}`, { exact: true }).fill('b');
+  }
+  await button(group, 'Remove item 3').click();
+  expect(await focused(page)).toBe('Add');
+  await button(page, 'Call').click();
+  await result(page).getByText('"few"').first().waitFor();
+  expect(sent(server)).toEqual({ choice: { k: 2 }, few: ['a', 'b'] });
+});
+
+test('labels stand above their fields, in one line, and mean one field alone', async () => {
+  const question = { message: 'Who?', requestedSchema: { type: 'object', properties: { text: { type: 'string' } } } };
+  const callTool = async (_, { sendRequest }) => {
+    const ask = () => sendRequest({ method: 'elicitation/create', params: question }, ElicitResultSchema);
+    const answers = await Promise.all([ask(), ask()]);
+    return { content: [{ type: 'text', text: JSON.stringify(answers.map(({ content }) => content.text)) }] };
+  };
+  const { page } = await startForm({ callTool });
+  await chooseTool(page, 'form');
+  const boxes = await page.locator('main form > .field:not(:has(.check))').evaluateAll((fields) =>
+    fields.map((field) => {
+      const [label, input] = ['label', 'input, textarea, select'].map((name) =>
+        field.querySelector(name).getBoundingClientRect(),
+      );
+      return { isAbove: label.bottom <= input.top, left: input.left - label.left };
+    }),
+  );
+  expect(boxes).toEqual(boxes.map(() => ({ isAbove: true, left: 0 })));
+  expect(boxes.length).toBeGreaterThan(5);
+  await page.getByText('anything JSON').waitFor();
+
+  await page.getByLabel('text required').fill('ab');
+  await button(page, 'Call').click();
+  const regions = page.getByRole('region', { name: 'srv asks you, in form' });
+  await regions.nth(1).waitFor();
+  const ids = await page.locator('[id]').evaluateAll((all) => all.map(({ id }) => id));
+  expect(ids).toEqual([...new Set(ids)]);
+  await regions.nth(0).getByLabel('text').fill('first');
+  await regions.nth(1).getByLabel('text').fill('second');
+  for (const count of [1, 0]) await button(regions.nth(count), 'Accept').click();
+  await result(page).getByText('["first","second"]').first().waitFor();
+});
+
+test('a root that is removed leaves the focus where another is typed', async () => {
+  const { page } = await startForm();
+  await page.getByLabel('Another root').fill('file:///srv/work');
+  await button(page, 'Add').click();
+  await button(page, 'Remove file:///srv/work').click();
+  await button(page, 'Remove file:///srv/work').waitFor({ state: 'detached' });
+  expect(await page.evaluate(() => document.activeElement.id)).toBe('root');
+});
+
 test('a call that is given up ends at the server', async () => {
   const ended = [];
   const callTool = (_, { signal }) =>
@@ -131,6 +241,7 @@ test('a call that is given up ends at the server', async () => {
   await button(page, 'Cancel').click();
   await server.arrival('notifications/cancelled');
   await button(page, 'Cancel').waitFor({ state: 'detached' });
+  expect(await focused(page)).toBe('Call');
   await until('the end of the call', () => ended.length > 0);
   expect(ended).toEqual(['aborted']);
 });
@@ -144,6 +255,7 @@ test('a list that changes is listed again', async () => {
   tools.push({ name: 'second', inputSchema: { type: 'object' } });
   await server.notify('notifications/tools/list_changed');
   await link(page, 'second').waitFor();
+  await inList(page, 'connected, 2 tools').waitFor();
 });
 
 test('an address that the user is to visit is shown, and only opened by the user', async () => {

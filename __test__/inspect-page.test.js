@@ -40,14 +40,17 @@ test('a first look by keyboard alone: servers, a tool with its form, its result'
   await page.keyboard.press('Enter');
   await tabTo(page, 'textbox', /^message/);
 
-  await page.keyboard.press('Enter');
+  await page.keyboard.press('Control+Enter');
   expect(await page.getByRole('textbox', { name: /^message/ }).evaluate((field) => field.validity.valueMissing)).toBe(
     true,
   );
   expect(await result(page).textContent()).toBe('');
+  // A text may have lines.
   await page.keyboard.type('Hello');
   await page.keyboard.press('Enter');
-  await result(page).getByText('Echo: Hello', { exact: true }).waitFor();
+  await page.keyboard.type('there');
+  await page.keyboard.press('Control+Enter');
+  await result(page).getByText('Echo: Hello\nthere', { exact: true }).waitFor();
 
   // The tab keeps its key, and the address is of no use to another.
   await page.reload();
@@ -164,6 +167,17 @@ test('a login: its steps fill in, and the tools are there', async () => {
   expect(await states()).toEqual(['done', 'done', 'done', 'now', 'not yet', 'not yet', 'not yet']);
   expect(await steps.nth(2).textContent()).toMatch(/code_challenge_method\s*S256/);
   expect(await page.locator('[aria-current=step]').textContent()).toMatch(/^You log in/);
+  const linesOf = (element) =>
+    element.getBoundingClientRect().height / Number.parseFloat(getComputedStyle(element).lineHeight);
+  for (const width of [320, 800, 1280]) {
+    await page.setViewportSize({ width, height: 900 });
+    expect(await page.getByText('code_challenge_method', { exact: true }).evaluate(linesOf)).toBeCloseTo(1);
+  }
+  // The line begins where the circle ends.
+  const [circle, line] = await steps
+    .first()
+    .evaluate((step) => [getComputedStyle(step, '::before').height, getComputedStyle(step, '::after').top]);
+  expect(Number.parseFloat(circle)).toBeCloseTo(Number.parseFloat(line), 1);
 
   const opened = page.context().waitForEvent('page');
   await address.click();
@@ -243,49 +257,17 @@ test('an exchange on behalf of a user: claims of both tokens, and neither token'
     .getByText(/^POST \S+\/token ⇒ 200/)
     .first()
     .waitFor();
+  const traffic = page.getByRole('complementary', { name: 'Traffic' }).locator('summary');
+  await traffic
+    .filter({ hasText: /POST \S+\/token ⇒ 200.* \(of no server\)$/ })
+    .first()
+    .waitFor();
   expect(await tables.nth(0).textContent()).toMatch(/aud\s*librechat\s*sub\s*alice/);
   expect(await tables.nth(1).textContent()).toMatch(/aud\s*api:\/\/srv\s*scp\s*read/);
   await inList(page, 'connected, 2 tools').waitFor();
   expect(server.received('tools/list').map(({ headers }) => headers.authorization)).toContain(`Bearer ${got}`);
   expect(await page.getByLabel("The user's token").inputValue()).toBe('');
   for (const token of [given, got]) expect(await page.content()).not.toContain(token);
-});
-
-test('the traffic of a server stands beside it, and can be searched', async () => {
-  const server = await fixtures.server();
-  const { page } = await open(
-    { srv: server.config(), everything: everythingOverStdio() },
-    { allowedAddresses: [server.address] },
-  );
-  await inList(page, 'connected, 16 tools').waitFor();
-  await choose(page, /^srv/);
-  const traffic = page.getByRole('complementary', { name: 'Traffic' });
-  const rows = traffic.locator('summary');
-  await rows.filter({ hasText: '← result of tools/list' }).waitFor();
-  await rows.filter({ hasText: '• connected' }).first().waitFor();
-  await rows
-    .filter({ hasText: /POST \S+\/mcp ⇒ 200 · \d+ ms/ })
-    .first()
-    .waitFor();
-  await chooseTool(page, 'echo');
-  await page.getByLabel('text required').fill('a text of the user');
-  await button(page, 'Call').click();
-  await rows.filter({ hasText: '→ tools/call echo' }).waitFor();
-  await rows.filter({ hasText: '← result of tools/call echo' }).click();
-  await traffic.locator('pre').getByText('a text of the user').waitFor();
-
-  await traffic.getByLabel('Search').fill('tools/call');
-  await traffic.getByLabel('HTTP').uncheck();
-  await rows.nth(2).waitFor({ state: 'detached' });
-  expect((await rows.allTextContents()).map((text) => text.replace(/^[\d:.]+ /, ''))).toEqual([
-    '← result of tools/call echo',
-    '→ tools/call echo',
-  ]);
-  // That of another server is not there.
-  await traffic.getByLabel('Search').fill('process-started');
-  await rows.first().waitFor({ state: 'detached' });
-  await choose(page, /^everything/);
-  await rows.filter({ hasText: '• process-started' }).waitFor();
 });
 
 const SCRIPT = '<img src=x onerror="alert(1)"><script>alert(2)</script>';
@@ -312,7 +294,7 @@ test('what a server says is text, whatever it says', async () => {
     { type: 'resource', resource: { uri: 'ui://x', mimeType: 'text/html', text: SCRIPT } },
   ];
   const server = await fixtures.server({ tools, callTool: () => ({ content }), instructions: SCRIPT });
-  const { page } = await open({ srv: server.config() }, { allowedAddresses: [server.address] });
+  const { page, inspect } = await open({ srv: server.config() }, { allowedAddresses: [server.address] });
   await inList(page, 'connected, 1 tool').waitFor();
   await choose(page, /^srv/);
   await page.getByText(SCRIPT).waitFor();
@@ -326,7 +308,10 @@ test('what a server says is text, whatever it says', async () => {
   expect(await page.locator('main script, iframe, [onerror], [onload]').count()).toBe(0);
   const links = result(page).locator('a');
   expect(await links.evaluateAll((all) => all.map(({ href, rel, text }) => [href, rel, text]))).toEqual([
+    // On the page, what the server is asked for.
+    [`${inspect.origin}/#/srv/resources/javascript%3Aalert(5)`, '', 'Read it'],
     ['https://example.com/?q=%3Cb%3E', 'noopener noreferrer', 'https://example.com/?q=<b>'],
+    [`${inspect.origin}/#/srv/resources/https%3A%2F%2Fexample.com%2F%3Fq%3D%3Cb%3E`, '', 'Read it'],
   ]);
   await result(page).getByText('javascript:alert(5)', { exact: true }).waitFor();
   expect(server.received('tools/call')[0].message.params.arguments).toEqual({ [SCRIPT]: SCRIPT });

@@ -2,7 +2,7 @@
 
 import { post } from './api.mjs';
 import { Boundary } from './boundary.mjs';
-import { Component, html } from './dom.mjs';
+import { Component, createRef, html } from './dom.mjs';
 import { Failure } from './result.mjs';
 
 /**
@@ -60,7 +60,7 @@ export class Asking extends Component {
 
   /** A button to give up, while something is under way. */
   get canceller() {
-    return this.state.isBusy && html`<button type="button" onClick=${this.cancel}>Cancel</button>`;
+    return this.state.isBusy && html`<${Canceller} onClick=${this.cancel} />`;
   }
 
   /** What came of it. */
@@ -70,5 +70,19 @@ export class Asking extends Component {
       ${isBusy && html`<p>Waiting for the server…</p>`}
       ${error && html`<${Failure} error=${error} />`}
       ${result && html`<h4>Result</h4><${Boundary}>${shown(result)}<//>`}</div>`;
+  }
+}
+
+/** When there is nothing more to give up, the focus goes to what began it. */
+class Canceller extends Component {
+  button = createRef();
+
+  componentWillUnmount() {
+    const button = this.button.current;
+    if (button === document.activeElement) button.form.querySelector('[type=submit]').focus();
+  }
+
+  render({ onClick }) {
+    return html`<button type="button" ref=${this.button} onClick=${onClick}>Cancel</button>`;
   }
 }

@@ -3,11 +3,11 @@
 import { listen, openSession } from './api.mjs';
 import { Component, html, render } from './dom.mjs';
 import { linkTo, placeOf } from './links.mjs';
+import { recordsOf, withRecords } from './records.mjs';
 import { Server } from './server.mjs';
 import { ServerList, stateOf } from './servers.mjs';
 import { Traffic } from './traffic.mjs';
 
-const MAX_RECORDS = 1000;
 /** States that are worth saying aloud. */
 const SAID = new Set(['connected', 'disconnected', 'failed', 'login']);
 
@@ -16,7 +16,7 @@ class Page extends Component {
     servers: [],
     questions: [],
     roots: [],
-    records: [],
+    records: new Map(),
     revisions: {},
     place: placeOf(location.hash),
     said: '',
@@ -42,7 +42,7 @@ class Page extends Component {
     const { servers, questions, records, revisions } = this.state;
     switch (event.type) {
       case 'servers':
-        return this.setState({ file: event.file, servers: event.servers, records: [], problem: undefined });
+        return this.setState({ file: event.file, servers: event.servers, records: new Map(), problem: undefined });
       case 'server': {
         const { name, state } = event.server;
         const before = servers.find((server) => server.name === name);
@@ -60,7 +60,9 @@ class Page extends Component {
         return this.setState({ revisions: { ...revisions, [key]: (revisions[key] ?? 0) + 1 } });
       }
       case 'traffic':
-        return this.setState({ records: [...records, ...event.records].slice(-MAX_RECORDS) });
+        return this.setState({ records: withRecords(records, event.records) });
+      case 'cleared':
+        return this.setState({ records: new Map([...records, [event.server, []], [null, []]]) });
     }
   };
 
@@ -82,8 +84,7 @@ class Page extends Component {
   render(_, { file, servers, questions, roots, records, revisions, place, problem, said }) {
     const server = servers.find(({ name }) => name === place.server);
     const own = (list) => list.filter((item) => item.server === place.server);
-    // What is of no server is an exchange for a user, or a gap.
-    const seen = records.filter((record) => record.server === place.server || record.server == null);
+    const seen = recordsOf(records, place.server);
     return html`
       <a class="skip" href="#main" onClick=${this.skip}>To the server</a>
       <header class="top"><h1>MCP servers</h1><p class="note">${file}</p></header>
@@ -96,7 +97,7 @@ class Page extends Component {
                 records=${seen} />`
             : html`<${Summary} servers=${servers} />`
         }</main>
-        ${server && html`<${Traffic} records=${seen} />`}
+        ${server && html`<${Traffic} server=${server.name} records=${seen} />`}
       </div>
       <p class="unseen" role="status">${said}</p>`;
   }

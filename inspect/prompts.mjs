@@ -27,8 +27,8 @@ class Prompt extends Asking {
       <p><a href=${linkTo(server.name, 'prompts')}>All prompts</a></p>
       <h3>${prompt.title ?? prompt.name}</h3>
       <p class="prose">${prompt.description}</p>
-      <${SchemaForm} schema=${schemaOf(prompt)} label="Get" isBusy=${isBusy} onSubmit=${this.get}>${this.canceller}<//>
-      ${this.outcome((result) => html`<${Messages} messages=${result.messages} /><${Raw} value=${result} />`)}`;
+      <${SchemaForm} id="prompt" schema=${schemaOf(prompt)} label="Get" isBusy=${isBusy} onSubmit=${this.get}>${this.canceller}<//>
+      ${this.outcome((result) => html`<${Messages} messages=${result.messages} server=${server.name} /><${Raw} value=${result} />`)}`;
   }
 
   get = (values) => this.ask('prompts/get', { name: this.props.prompt.name, arguments: values });

@@ -49,7 +49,7 @@ function Elicitation({ question }) {
   }
   const accept = (content) => answer(question, { action: 'accept', content });
   return html`<p class="prose">${message}</p>
-    <${SchemaForm} schema=${requestedSchema} label="Accept" onSubmit=${accept}>${others}<//>`;
+    <${SchemaForm} id=${`question-${question.id}-fields`} schema=${requestedSchema} label="Accept" onSubmit=${accept}>${others}<//>`;
 }
 
 class Sampling extends Component {
@@ -60,7 +60,7 @@ class Sampling extends Component {
     const id = `answer-${question.id}`;
     return html`
       ${systemPrompt && html`<p class="prose">${systemPrompt}</p>`}
-      <${Messages} messages=${messages} />
+      <${Messages} messages=${messages} server=${question.server} />
       <details><summary>The whole request</summary><${Json} value=${question.params} /></details>
       <form onSubmit=${this.submit}>
         <div class="field"><label for=${id}>Answer in place of the model</label>
@@ -79,6 +79,11 @@ class Sampling extends Component {
 
 /** The folders that servers are told of when they ask. */
 export function Roots({ roots }) {
+  const remove = (index) => {
+    // The button goes away.
+    document.getElementById('root').focus();
+    set(roots.toSpliced(index, 1));
+  };
   const set = (next) => post('roots', { roots: next });
   const add = (event) => {
     event.preventDefault();
@@ -89,7 +94,7 @@ export function Roots({ roots }) {
   return html`<h3>Roots</h3><p class="note">Servers that ask for folders (<code>roots/list</code>) are told of these.</p>
     <ul class="plain">${roots.map(
       ({ uri }, index) => html`<li class="row"><code>${uri}</code>
-        <button type="button" aria-label=${`Remove ${uri}`} onClick=${() => set(roots.toSpliced(index, 1))}>Remove</button></li>`,
+        <button type="button" aria-label=${`Remove ${uri}`} onClick=${() => remove(index)}>Remove</button></li>`,
     )}</ul>
     <form onSubmit=${add} class="row"><label for="root">Another root</label>
       <input id="root" name="root" type="url" required pattern="file://.*" placeholder="file:///srv/work" title="An address that begins with file://" />

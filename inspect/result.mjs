@@ -1,6 +1,7 @@
 /** What servers answer, as users would see it. A server may say anything: all of it is text, but for images of these types. */
 
 import { html } from './dom.mjs';
+import { linkTo } from './links.mjs';
 
 const IMAGES = new Set(['image/gif', 'image/jpeg', 'image/png', 'image/webp']);
 const BASE64 = /^[A-Za-z0-9+/=\s]*$/;
@@ -11,12 +12,12 @@ export function Failure({ error }) {
     ${error.hint && html`<p>${error.hint}</p>`}</div>`;
 }
 
-/** The result of a tool call. */
-export function ToolResult({ result }) {
+/** The result of a tool call at `server`. */
+export function ToolResult({ result, server }) {
   const { content, structuredContent, isError } = result;
   return html`
     ${isError && html`<p class="problem">The tool says that it failed.</p>`}
-    ${[content ?? []].flat().map((block) => html`<${Block} block=${block} />`)}
+    ${[content ?? []].flat().map((block) => html`<${Block} block=${block} server=${server} />`)}
     ${structuredContent !== undefined && html`<h4>Structured content</h4><${Json} value=${structuredContent} />`}
     <${Raw} value=${result} />`;
 }
@@ -28,14 +29,14 @@ export function ResourceResult({ result }) {
 }
 
 /** The messages of a prompt, or of a server that asks a model. */
-export function Messages({ messages }) {
+export function Messages({ messages, server }) {
   return html`<ol class="messages">${[messages ?? []].flat().map(
     (message) => html`<li><strong>${String(message?.role)}</strong>
-      ${[message?.content ?? []].flat().map((block) => html`<${Block} block=${block} />`)}</li>`,
+      ${[message?.content ?? []].flat().map((block) => html`<${Block} block=${block} server=${server} />`)}</li>`,
   )}</ol>`;
 }
 
-function Block({ block }) {
+function Block({ block, server }) {
   switch (block?.type) {
     case 'text':
       return html`<pre class="text">${String(block.text)}</pre>`;
@@ -44,7 +45,8 @@ function Block({ block }) {
     case 'resource':
       return html`<${Embedded} resource=${block.resource} />`;
     case 'resource_link':
-      return html`<p class="block">Resource <strong>${String(block.title ?? block.name)}</strong>: <${Address} uri=${block.uri} /></p>`;
+      return html`<p class="block">Resource <strong>${String(block.title ?? block.name)}</strong>: <${Address} uri=${block.uri} />
+        ${' '}<a href=${linkTo(server, 'resources', String(block.uri))}>Read it</a></p>`;
     default:
       return html`<p class="block">${String(block?.type)} ${sizeOf(block?.data)}</p>`;
   }

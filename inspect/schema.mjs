@@ -1,7 +1,9 @@
 /**
  * From a JSON Schema to a form, and from what was typed to a value. A draft is what stands in the fields: texts for texts
- * and numbers, an index for a choice, arrays and objects of drafts.
+ * and numbers, an index for a choice, arrays and objects of drafts. That of an object keeps the members that have no field.
  */
+
+const OTHERS = Symbol('members without a field');
 
 /** What is nested deeper is typed as JSON; schemas may refer to themselves. */
 const MAX_DEPTH = 4;
@@ -75,26 +77,30 @@ export function kindOf(schema, root, depth = 0) {
 
 const isMapping = (value) => value !== null && typeof value === 'object' && !Array.isArray(value);
 
-/** What stands in the fields at first: the value, else the schema's default. */
-export function draftOf(given, root, value, depth = 0) {
+/** What stands in the fields at first: the value, else the schema's default; what a value leaves out stays out. */
+export function draftOf(given, root, value, depth = 0, isGiven = value !== undefined) {
   const schema = resolve(given, root);
-  const known = value === undefined ? schema?.default : value;
+  const known = isGiven ? value : schema?.default;
   switch (kindOf(schema, root, depth)) {
     case 'boolean':
       return known;
     case 'choice':
       return indexOf(choicesOf(schema), known);
     case 'choices':
-      return choicesOf(resolve(schema.items, root)).map(({ value: choice }) => [known].flat().includes(choice));
+      return choicesOf(resolve(schema.items, root)).map(({ value: choice }) =>
+        [known].flat().some((one) => isSame(one, choice)),
+      );
     case 'list':
       return (Array.isArray(known) ? known : []).map((item) => draftOf(schema.items, root, item, depth + 1));
-    case 'object':
-      return Object.fromEntries(
-        Object.entries(schema.properties).map(([name, property]) => {
-          const member = isMapping(known) && Object.hasOwn(known, name) ? known[name] : undefined;
-          return [name, draftOf(property, root, member, depth + 1)];
-        }),
-      );
+    case 'object': {
+      const members = Object.entries(isMapping(known) ? known : {});
+      const others = members.filter(([name]) => !Object.hasOwn(schema.properties, name));
+      const drafts = Object.entries(schema.properties).map(([name, property]) => {
+        const [, member] = members.find(([one]) => one === name) ?? [];
+        return [name, draftOf(property, root, member, depth + 1, isGiven || member !== undefined)];
+      });
+      return { ...Object.fromEntries(drafts), [OTHERS]: Object.fromEntries(others) };
+    }
     case 'json':
       return known === undefined ? '' : JSON.stringify(known, null, 2);
     default:
@@ -102,8 +108,10 @@ export function draftOf(given, root, value, depth = 0) {
   }
 }
 
+const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
 function indexOf(choices, value) {
-  const index = choices.findIndex((choice) => choice.value === value);
+  const index = choices.findIndex((choice) => isSame(choice.value, value));
   return index < 0 ? '' : String(index);
 }
 
@@ -135,7 +143,8 @@ export function valueFrom(given, root, draft, isRequired, depth = 0) {
         const value = valueFrom(property, root, draft[name], isNeeded(schema, name), depth + 1);
         return value === undefined ? [] : [[name, value]];
       });
-      return members.length > 0 || isRequired ? Object.fromEntries(members) : undefined;
+      const all = [...Object.entries(draft[OTHERS]), ...members];
+      return all.length > 0 || isRequired ? Object.fromEntries(all) : undefined;
     }
     default:
       return draft === '' ? undefined : JSON.parse(draft);
@@ -145,3 +154,22 @@ export function valueFrom(given, root, draft, isRequired, depth = 0) {
 const filled = (list, isRequired) => (list.length > 0 || isRequired ? list : undefined);
 
 export const isNeeded = (schema, name) => Array.isArray(schema.required) && schema.required.includes(name);
+
+/** Where a part of a value is that another one lacks: its path, `undefined` where all of it is there. */
+export function lostOf(value, other, path = '') {
+  if (value === null || typeof value !== 'object') return isSame(value, other) ? undefined : path;
+  if (other === null || typeof other !== 'object' || Array.isArray(value) !== Array.isArray(other)) return path;
+  if (Array.isArray(value) && value.length !== other.length) return path;
+  for (const [name, member] of Object.entries(value)) {
+    const lost = lostOf(member, Object.hasOwn(other, name) ? other[name] : undefined, path ? `${path}.${name}` : name);
+    if (lost !== undefined) return lost;
+  }
+  return undefined;
+}
+
+/** What is wrong with how many items there are, in words; none are right where the list is left out. */
+export function countProblem({ minItems = 0, maxItems = Infinity }, count, isRequired) {
+  if (count < minItems && (count > 0 || isRequired))
+    return `at least ${minItems} ${minItems === 1 ? 'is' : 'are'} needed`;
+  return count > maxItems ? `at most ${maxItems} ${maxItems === 1 ? 'is' : 'are'} allowed` : undefined;
+}

@@ -1,6 +1,7 @@
 /** All servers of the configuration, each with its state. */
 
 import { html } from './dom.mjs';
+import { Finder } from './finder.mjs';
 import { linkTo } from './links.mjs';
 
 const STATES = {
@@ -21,14 +22,15 @@ export function stateOf({ state, tools }) {
 export function ServerList({ servers, questions, current }) {
   return html`<nav class="servers" aria-label="Servers">
     <h2>Servers</h2>
-    <ul class="plain">${servers.map((server) => {
-      const open = questions.filter((question) => question.server === server.name).length;
-      return html`<li key=${server.name}>
+    <${Finder} id="server-name" label="Find a server" items=${servers}>${(found) =>
+      html`<ul class="plain">${found.map((server) => {
+        const open = questions.filter((question) => question.server === server.name).length;
+        return html`<li key=${server.name}>
         <a href=${linkTo(server.name)} aria-current=${server.name === current ? 'true' : undefined}>
           <span class=${`sign ${server.state}`} aria-hidden="true"></span>
           <span><strong>${server.title ?? server.name}</strong>
             <span class="note">${stateOf(server)}${open > 0 && html` · <b>${open} to answer</b>`}</span></span>
         </a></li>`;
-    })}</ul>
+      })}</ul>`}<//>
   </nav>`;
 }

@@ -2,6 +2,7 @@
 
 import { Boundary } from './boundary.mjs';
 import { html } from './dom.mjs';
+import { Finder } from './finder.mjs';
 import { SchemaForm } from './form.mjs';
 import { linkTo } from './links.mjs';
 import { Asking, Listing } from './listing.mjs';
@@ -19,10 +20,11 @@ export function Tools({ server, name, revision }) {
 
 function ToolList({ server, tools }) {
   if (tools.length === 0) return html`<p>The server offers no tools.</p>`;
-  return html`<ul class="offers">${tools.map(
-    (tool) => html`<li><a href=${linkTo(server.name, 'tools', tool.name)}>${tool.name}</a>
+  return html`<${Finder} id="tool-name" label="Find a tool" items=${tools}>${(found) =>
+    html`<ul class="offers">${found.map(
+      (tool) => html`<li><a href=${linkTo(server.name, 'tools', tool.name)}>${tool.name}</a>
       <span class="note">${tool.description}</span></li>`,
-  )}</ul>`;
+    )}</ul>`}<//>`;
 }
 
 const HINTS = {
@@ -43,8 +45,8 @@ class Tool extends Asking {
       <h3>${tool.title ?? tool.name}</h3>
       <p><code>${tool.name}</code>${hints.length > 0 && html` <span class="note">The server says: ${hints.join(', ')}.</span>`}</p>
       <p class="prose">${tool.description}</p>
-      <${SchemaForm} schema=${tool.inputSchema} label="Call" isBusy=${isBusy} onSubmit=${this.call}>${this.canceller}<//>
-      ${this.outcome((result) => html`<${ToolResult} result=${result} />`)}
+      <${SchemaForm} id="tool" schema=${tool.inputSchema} label="Call" isBusy=${isBusy} onSubmit=${this.call}>${this.canceller}<//>
+      ${this.outcome((result) => html`<${ToolResult} result=${result} server=${server.name} />`)}
       <details><summary>Definition</summary><${Json} value=${tool} /></details>`;
   }
 

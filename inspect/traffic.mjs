@@ -1,5 +1,6 @@
 /** What went to a server and came from it, the latest first. */
 
+import { post } from './api.mjs';
 import { Component, html } from './dom.mjs';
 import { Json } from './result.mjs';
 
@@ -11,10 +12,12 @@ const MAX_ROWS = 200;
 export class Traffic extends Component {
   state = { hidden: [], text: '' };
 
-  render({ records }, { hidden, text }) {
-    const rows = rowsOf(records).filter((row) => !hidden.includes(row.kind) && isFound(row, text.toLowerCase()));
+  render({ server, records }, { hidden, text }) {
+    const all = rowsOf(records);
+    const rows = all.filter((row) => !hidden.includes(row.kind) && isFound(row, text.toLowerCase()));
     const turn = (kind) => () =>
       this.setState({ hidden: hidden.includes(kind) ? hidden.filter((one) => one !== kind) : [...hidden, kind] });
+    const isEmpty = all.length === 0;
     return html`<aside class="traffic" aria-labelledby="traffic">
       <h2 id="traffic">Traffic</h2>
       <div class="row" role="group" aria-label="What is shown">${Object.entries(KINDS).map(
@@ -23,13 +26,29 @@ export class Traffic extends Component {
       )}</div>
       <div class="field"><label for="wanted">Search</label>
         <input id="wanted" type="search" value=${text} onInput=${(event) => this.setState({ text: event.target.value })} /></div>
-      <p class="note">${rows.length === 0 ? 'Nothing yet.' : `The latest ${Math.min(rows.length, MAX_ROWS)} of ${rows.length}.`}</p>
+      <p class="buttons">
+        <button type="button" aria-disabled=${String(isEmpty)} onClick=${() => isEmpty || save(server, records)}>Save</button>
+        <button type="button" aria-disabled=${String(isEmpty)} onClick=${() => isEmpty || post('clear', { server })}>Clear</button>
+      </p>
+      <p class="note">${isEmpty ? 'Nothing yet.' : countOf(rows, all)}</p>
       <ol class="plain">${rows
         .slice(-MAX_ROWS)
         .reverse()
         .map((row) => html`<${Row} key=${row.key} row=${row} />`)}</ol>
     </aside>`;
   }
+}
+
+function countOf(rows, all) {
+  if (rows.length === 0) return `None of ${all.length} is like that.`;
+  return `The latest ${Math.min(rows.length, MAX_ROWS)} of ${rows.length}.`;
+}
+
+/** As a file that the command `trace` reads. */
+function save(server, records) {
+  const url = URL.createObjectURL(new Blob(records.map((record) => `${JSON.stringify(record)}\n`)));
+  Object.assign(document.createElement('a'), { href: url, download: `${server}.ndjson` }).click();
+  URL.revokeObjectURL(url);
 }
 
 const isFound = ({ title, records }, text) =>
@@ -41,7 +60,9 @@ class Row extends Component {
 
   render({ row }, { isOpen }) {
     return html`<li><details onToggle=${(event) => this.setState({ isOpen: event.target.open })}>
-      <summary><time datetime=${row.at}>${row.at.slice(11, 23)}</time> <span>${row.title}</span></summary>
+      <summary><time datetime=${row.at}>${row.at.slice(11, 23)}</time> <span>${row.title}</span>${
+        row.records[0].server == null && html` <span class="note">(of no server)</span>`
+      }</summary>
       ${isOpen && row.records.map((record) => html`<${Json} value=${record} />`)}
     </details></li>`;
   }

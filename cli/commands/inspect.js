@@ -23,6 +23,7 @@ module.exports = async function inspect(file, options) {
     const servers = new Servers(context, tell);
     const actions = new Map([
       ['answer', (parameters) => questions.answer(parameters)],
+      ['clear', (parameters) => traffic.clear(parameters)],
       ['connect', (parameters) => servers.connect(parameters)],
       ['exchange', (parameters) => servers.exchange(parameters)],
       ['login', (parameters, signal) => servers.login(parameters, signal)],

@@ -1,7 +1,10 @@
 /** What pages are told while they are open: one JSON object a line. */
 
-/** A page that reads no more is let go. It asks again, and begins with how everything is then. */
-const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
+/**
+ * A page that reads no more is let go. It asks again, and begins with how everything is then: all of the traffic that is kept is
+ * less than this.
+ */
+const MAX_UNREAD_BYTES = 32 * 1024 * 1024;
 
 class Feed {
   #pages = new Set();

@@ -166,7 +166,14 @@ class Servers {
     for (const [event, list] of Object.entries(LISTS)) {
       client.on(event, () => this.#tell({ type: 'changed', server: name, list }));
     }
+    client.on('toolsChanged', () => this.#count(name, client));
     return client;
+  }
+
+  /** Where the tools cannot be listed, the page says so when they are looked at. */
+  async #count(name, client) {
+    const { tools } = await client.listTools().catch(() => ({}));
+    if (tools) this.#change(name, { tools: tools.length });
   }
 
   /** What the configuration says of a server, and which rules of LibreChat hold for it. */
