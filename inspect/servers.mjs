@@ -4,7 +4,8 @@ import { html } from './dom.mjs';
 import { linkTo } from './links.mjs';
 
 const STATES = {
-  idle: 'not connected yet',
+  waiting: 'waiting for its turn',
+  unknown: 'not known',
   connecting: 'connecting…',
   connected: 'connected',
   disconnected: 'disconnected',
