@@ -42,7 +42,7 @@ export class Listing extends Component {
 /** An error of the page's own server, in the form of the others. */
 export const failed = ({ message }) => ({ error: { code: 'MCP_INTERNAL', message } });
 
-/** One request that somebody makes by a button: its state is `{ isBusy, isCancelled, result, error }`, its own part of a view's. */
+/** One request that somebody makes by a button: its state is `{ isBusy, isCancelled, progress, result, error }`, its own part of a view's. */
 export class Asking extends Component {
   state = {};
 
@@ -53,11 +53,15 @@ export class Asking extends Component {
   /** Asks, and keeps what comes of it. */
   async ask(method, params) {
     this.abort = new AbortController();
-    this.setState({ isBusy: true, isCancelled: false, result: undefined, error: undefined });
+    this.setState({ isBusy: true, isCancelled: false, progress: undefined, result: undefined, error: undefined });
+    const ask = crypto.randomUUID();
+    const hear = ({ detail }) => detail.ask === ask && this.setState({ progress: detail.progress });
+    addEventListener('mcp-progress', hear);
     const { signal } = this.abort;
-    const answer = await post('request', { server: this.props.server.name, method, params }, signal).catch((error) =>
-      signal.aborted ? { isCancelled: true } : failed(error),
+    const answer = await post('request', { server: this.props.server.name, method, params, ask }, signal).catch(
+      (error) => (signal.aborted ? { isCancelled: true } : failed(error)),
     );
+    removeEventListener('mcp-progress', hear);
     this.setState({ isBusy: false, ...answer });
   }
 
@@ -74,11 +78,18 @@ export class Asking extends Component {
 
   /** What came of it. */
   outcome(shown) {
-    const { isBusy, isCancelled, result, error } = this.state;
+    const { isBusy, isCancelled, progress, result, error } = this.state;
     return html`<div class="outcome" tabindex="-1" role="region" aria-label="Outcome" aria-live="polite" aria-busy=${String(Boolean(isBusy))}>
       ${isCancelled && html`<p>Cancelled.</p>`}
       ${isBusy && html`<p>Waiting for the server…</p>`}
+      ${isBusy && progress && html`<${Progress} ...${progress} />`}
       ${error && html`<${Failure} error=${error} />`}
       ${result && html`<h4>Result</h4><${Boundary}>${shown(result)}<//>`}</div>`;
   }
+}
+
+/** Of a request, as the server tells it. */
+function Progress({ progress, total, message }) {
+  const known = total === undefined ? `${progress}` : `${progress} of ${total}`;
+  return html`<p><progress aria-label="Progress" value=${total && progress} max=${total}></progress> ${known} ${message}</p>`;
 }

@@ -59,6 +59,8 @@ class Page extends Component {
         const key = `${event.server} ${event.list}`;
         return this.setState({ revisions: { ...revisions, [key]: (revisions[key] ?? 0) + 1 } });
       }
+      case 'progress':
+        return dispatchEvent(new CustomEvent('mcp-progress', { detail: event }));
       case 'traffic':
         return this.setState({ records: [...records, ...event.records].slice(-MAX_RECORDS) });
     }

@@ -48,7 +48,7 @@ class Logins {
     }
   }
 
-  /** With its flow the `state` is gone: what comes back from an address that was opened before is refused. */
+  /** With its flow the `state` is gone: nobody waits for what an address that was opened before leads to. */
   async #cancelled(name, isAsked) {
     try {
       if (isAsked) await forgetLogin(this.#context, name);

@@ -26,6 +26,8 @@ const METHODS = new Set([
 ]);
 /** Types of authorization for which tokens come from elsewhere. */
 const WITHOUT_LOGIN = new Set(['obo', 'enterprise', 'clientCredentials', 'workload']);
+/** States of a server that there was a connection with: what fails then is a request. */
+const WITH_CONNECTION = new Set(['connected', 'disconnected']);
 /** A connection that these come from is none any more, whatever it was; the next request makes another one. */
 const UNREACHABLE = new Set(['MCP_CONNECTION_FAILED', 'MCP_CONNECTION_LOST', 'MCP_CIRCUIT_OPEN']);
 /** What a page lists again when it changes, by event of the client. */
@@ -102,22 +104,27 @@ class Servers {
 
   /**
    * One request of the page: `{ result }`, or `{ error: { code, message, hint }, isShown }`, where `isShown` says that the
-   * error stands in the server's state.
+   * error stands in the server's state. Its progress is told as events with the page's own name for it, `ask`.
    */
-  async request({ server: name, method, params }, signal) {
+  async request({ server: name, method, params, ask }, signal) {
     if (!METHODS.has(method)) throw Object.assign(new Error('there is no such request'), { status: 400 });
     const server = this.#server(name);
     if (!server.client) await this.#connect(name);
     if (!server.client) return { error: server.state.error, isShown: true };
     try {
-      const result = await server.client.request({ method, params }, { signal, timeout: CALL_TIMEOUT_MS });
+      const onprogress = (progress) => this.#tell({ type: 'progress', ask, progress });
+      const options = { signal, timeout: CALL_TIMEOUT_MS, onprogress };
+      const result = await server.client.request({ method, params }, options);
       if (server.state.state !== 'connected') this.#change(name, { state: 'connected', error: undefined });
       return { result };
     } catch (error) {
-      const { state, error: shown } = server.state;
-      if (state === 'connected' && UNREACHABLE.has(error.code)) this.#change(name, { state: 'disconnected' });
-      const told = this.#told(name, error);
-      return { error: told, isShown: told.message === shown?.message };
+      const { state } = server.state;
+      if (signal.aborted || WITH_CONNECTION.has(state)) {
+        if (state === 'connected' && UNREACHABLE.has(error.code)) this.#change(name, { state: 'disconnected' });
+        return { error: this.#told(name, error) };
+      }
+      this.#failed(name, error);
+      return { error: server.state.error, isShown: true };
     }
   }
 
