@@ -32,7 +32,7 @@ async function openLogin() {
     await tab.getByRole('button').click();
     const response = await (await returned).response();
     await tab.close();
-    return response && response.status();
+    return response?.status() ?? null;
   };
   return { page, server, authorizationServer, address, comeBack };
 }

@@ -3,6 +3,7 @@
 const { createServer } = require('node:http');
 const { startAskingServer } = require('./support/asking-server');
 const { everythingOverStdio } = require('./support/everything');
+const { startServerProcess } = require('./support/killable-server');
 const { button, choose, chooseTool, inList, link, result, useInspectPage } = require('./support/inspect-page');
 
 const { fixtures, open } = useInspectPage();
@@ -70,17 +71,23 @@ test('each question is announced, and whoever has answered is at the result', as
 });
 
 test('a server that is gone is not connected, until a call succeeds', async () => {
-  const server = await fixtures.server();
+  const server = fixtures.keep(await startServerProcess());
   const { page } = await open({ srv: server.config() }, { allowedAddresses: [server.address] });
-  await inList(page, 'connected, 2 tools').waitFor();
+  await inList(page, /^connected, /).waitFor();
   await choose(page, /^srv/);
   await chooseTool(page, 'echo');
-  await page.getByLabel('text required').fill('kept');
+  const field = page.getByLabel('text required');
+  await field.fill('kept');
   await server.close();
   await button(page, 'Call').click();
   await result(page).getByRole('alert').waitFor();
   await inList(page, 'disconnected').waitFor();
-  expect(await page.getByLabel('text required').inputValue()).toBe('kept');
+  expect(await field.inputValue()).toBe('kept');
+
+  fixtures.keep(await startServerProcess({ port: server.port }));
+  await button(page, 'Call').click();
+  await result(page).getByText('kept').first().waitFor();
+  await inList(page, /^connected, /).waitFor();
 });
 
 test('servers that do not answer hold up no other', async () => {
@@ -93,6 +100,15 @@ test('servers that do not answer hold up no other', async () => {
   );
   await inList(page, 'connected, 2 tools').waitFor();
   expect(await inList(page, 'connecting…').count()).toBe(17);
+
+  // Signs can be told apart where the user's colours are in force.
+  await page.emulateMedia({ forcedColors: 'active' });
+  const ground = (selector) =>
+    page
+      .locator(selector)
+      .first()
+      .evaluate((element) => getComputedStyle(element).backgroundColor);
+  expect(await ground('.sign.connected')).not.toBe(await ground('.sign.connecting'));
 });
 
 test('an error stands once, and names what the page has', async () => {

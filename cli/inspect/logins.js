@@ -48,7 +48,10 @@ class Logins {
     }
   }
 
-  /** With its flow the `state` is gone: nobody waits for what an address that was opened before leads to. */
+  /**
+   * With its flow the `state` is gone: nobody waits for what an address that was opened before leads to. Tokens that were there
+   * go as well; the user was asked because the server does not take them.
+   */
   async #cancelled(name, isAsked) {
     try {
       if (isAsked) await forgetLogin(this.#context, name);
